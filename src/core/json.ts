@@ -1,0 +1,126 @@
+/**
+ * JSON values whose numbers keep their source digits.
+ *
+ * A double cannot hold every number that a payment system sends (9007199254740993, 10.10). Where the shortest
+ * rendering of the double differs from the source digits, {@link parseJson} keeps the digits in a raw-JSON object
+ * (ECMAScript "JSON.parse source text access"), which {@link stringifyJson} writes back unchanged. All other numbers
+ * stay plain JavaScript numbers.
+ */
+
+/** A number kept as its source digits. Opaque: create with `JSON.rawJSON`, read through {@link numberText}. */
+export interface RawNumber {
+  readonly rawJSON: string;
+}
+
+/** A JSON array. */
+export type JsonArray = readonly Json[];
+
+/** A JSON object. Own properties only; a key `__proto__` is an ordinary own property. */
+export interface JsonObject {
+  readonly [key: string]: Json;
+}
+
+/** Any JSON value; see the file header for {@link RawNumber}. */
+export type Json = null | boolean | number | string | RawNumber | JsonArray | JsonObject;
+
+interface RawJsonApi {
+  parse(text: string, reviver: (key: string, value: unknown, context: { source?: string }) => unknown): unknown;
+  rawJSON(text: string): RawNumber;
+  isRawJSON(value: unknown): value is RawNumber;
+}
+
+// The standard library's types for source text access are not in lib es2024.
+const raw = JSON as unknown as RawJsonApi;
+
+/**
+ * Whether a text may hold a number that a double would not write back alike: sixteen or more digits, a fraction that
+ * ends in zero or begins with many, an exponent, or a negative zero. May be wrong only by saying yes.
+ */
+const mayLoseDigits = /[\d.]{16}|\.\d*0(?!\d)|\d[eE][-+\d]|-0|\.0{6}/;
+
+/**
+ * Parses JSON text, keeping the digits of every number.
+ *
+ * @throws SyntaxError when the text is not JSON.
+ */
+export function parseJson(text: string): Json {
+  if (!mayLoseDigits.test(text)) return JSON.parse(text) as Json;
+  return raw.parse(text, (_key, value, context) =>
+    typeof value === 'number' && context.source !== undefined && String(value) !== context.source
+      ? raw.rawJSON(context.source)
+      : value,
+  ) as Json;
+}
+
+/** Writes a value as compact JSON; kept digits are written as they came. */
+export function stringifyJson(value: Json): string {
+  return JSON.stringify(value);
+}
+
+/** Whether a value is a number kept by its digits. */
+export function isRawNumber(value: unknown): value is RawNumber {
+  return typeof value === 'object' && value !== null && raw.isRawJSON(value);
+}
+
+/** Whether a value is a JSON object (not an array, not a kept number, not null). */
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !raw.isRawJSON(value);
+}
+
+/** Keeps a number by its digits. `digits` must be a JSON number. */
+export function rawNumber(digits: string): RawNumber {
+  return raw.rawJSON(digits);
+}
+
+/** The digits of a number, as they came. */
+export function numberText(value: number | RawNumber): string {
+  return typeof value === 'number' ? String(value) : value.rawJSON;
+}
+
+/** The own property `key` of an object, or undefined: never one of a prototype. */
+export function ownProperty(value: JsonObject, key: string): Json | undefined {
+  return Object.hasOwn(value, key) ? value[key] : undefined;
+}
+
+/**
+ * The same value with every kept number as a double, for JSON Logic, which computes in doubles. Returns the value
+ * itself where nothing had to change.
+ */
+export function toDoubles(value: Json): Json {
+  if (typeof value !== 'object' || value === null) return value;
+  if (raw.isRawJSON(value)) return Number(value.rawJSON);
+  if (Array.isArray(value)) {
+    let copy: Json[] | undefined;
+    for (let i = 0; i < value.length; i++) {
+      const before = value[i] as Json;
+      const after = toDoubles(before);
+      if (after !== before) (copy ??= value.slice())[i] = after;
+    }
+    return copy ?? value;
+  }
+  let copy: Record<string, Json> | undefined;
+  for (const [key, before] of Object.entries(value as JsonObject)) {
+    const after = toDoubles(before);
+    if (after !== before) {
+      copy ??= { ...(value as JsonObject) };
+      Object.defineProperty(copy, key, { value: after, enumerable: true, configurable: true, writable: true });
+    }
+  }
+  return copy ?? value;
+}
+
+/** Whether two values are equal as JSON: objects regardless of key order, numbers by their digits. */
+export function jsonEqual(a: Json, b: Json): boolean {
+  return canonicalJson(a) === canonicalJson(b);
+}
+
+/** JSON text with the keys of every object in code-unit order: equal values give equal text (numbers by digits). */
+export function canonicalJson(value: Json): string {
+  if (typeof value !== 'object' || value === null || raw.isRawJSON(value)) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item as Json)).join(',')}]`;
+  const object = value as JsonObject;
+  const parts = Object.keys(object)
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${canonicalJson(object[key] as Json)}`);
+  return `{${parts.join(',')}}`;
+}
