@@ -1,4 +1,6 @@
 import { defineConfig } from 'vitest/config';
+// oxlint-disable-next-line import/no-unassigned-import -- its whole purpose is to stop an old Node
+import './scripts/require-node.mjs';
 
 /** Tests that share two processor cores with the servers they start must not run more than two files at once. */
 const maxWorkers = 2;
@@ -11,7 +13,6 @@ function project(
   return { test: { name, include, testTimeout, hookTimeout: testTimeout, maxWorkers } };
 }
 
-// Vitest asks for a default export.
 export default defineConfig({
   test: {
     environment: 'node',

@@ -96,7 +96,7 @@ export function toDoubles(value: Json): Json {
       const after = toDoubles(before);
       if (after !== before) (copy ??= value.slice())[i] = after;
     }
-    return copy ?? value;
+    return copy ?? (value as JsonArray);
   }
   let copy: Record<string, Json> | undefined;
   for (const [key, before] of Object.entries(value as JsonObject)) {

@@ -1,0 +1,53 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { root } from './source-files.ts';
+
+interface Lock {
+  readonly packages: Readonly<Record<string, LockEntry>>;
+}
+
+interface LockEntry {
+  readonly version?: string;
+  readonly resolved?: string;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+function readJson(path: string): unknown {
+  return JSON.parse(readFileSync(join(root, path), 'utf8'));
+}
+
+const { packages } = readJson('package-lock.json') as Lock;
+
+describe('the lock file', () => {
+  it('knows every platform package, or npm ci refuses it (complete it with scripts/complete-lockfile.ts)', () => {
+    const missing = Object.entries(packages).flatMap(([path, entry]) =>
+      Object.keys(entry.optionalDependencies ?? {}).filter(
+        (name) => !(`node_modules/${name}` in packages || `${path}/node_modules/${name}` in packages),
+      ),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it('points at no private registry', () => {
+    const elsewhere = Object.values(packages).filter(
+      (entry) => entry.resolved !== undefined && !entry.resolved.startsWith('https://registry.npmjs.org/'),
+    );
+    expect(elsewhere).toEqual([]);
+  });
+});
+
+describe('the checkout', () => {
+  it('allows the install script that fetches Node', () => {
+    const manifest = readJson('package.json') as { allowScripts: Record<string, boolean> };
+    expect(manifest.allowScripts['node']).toBe(true);
+  });
+
+  it('runs on the Node that its dev dependency brings', () => {
+    const expected = packages['node_modules/node']?.version;
+    const local = execFileSync(join(root, 'node_modules/.bin/node'), ['--version'], { encoding: 'utf8' }).trim();
+    expect(local).toBe(`v${expected}`);
+    expect(process.version).toBe(local);
+  });
+});

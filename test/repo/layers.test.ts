@@ -1,0 +1,90 @@
+import { posix } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { importsOf, shippedSources } from './source-files.ts';
+
+const adapters = ['store', 'queue', 'http-caller', 'telemetry'];
+
+/**
+ * Which layers a layer may import besides itself. Dependencies point one way:
+ * core ← ports ← runtime ← api ← compose ← cli; adapters know core and ports, and only compose knows adapters.
+ */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  ports: ['core'],
+  runtime: ['core', 'ports'],
+  config: ['core', 'ports'],
+  security: ['core', 'ports'],
+  ...Object.fromEntries(adapters.map((name) => [name, ['core', 'ports']])),
+  api: ['core', 'ports', 'runtime', 'security'],
+  testing: ['core', 'ports', 'runtime', 'store/memory', 'queue/memory'],
+  compose: ['core', 'ports', 'runtime', 'api', 'config', 'security', ...adapters],
+  cli: ['core', 'ports', 'runtime', 'api', 'config', 'security', 'testing', 'compose'],
+};
+
+/** `src/store/sqlite/open.ts` is in layer `store`, variant `sqlite`; `src/compose.ts` is layer `compose`. */
+function placeOf(path: string): { layer: string; variant: string | undefined } {
+  const [, first = '', second = '', ...rest] = path.split('/');
+  return { layer: first.replace(/\.ts$/, ''), variant: rest.length > 0 ? second : undefined };
+}
+
+function isAllowed(from: string, to: string): boolean {
+  const source = placeOf(from);
+  const target = placeOf(to);
+  if (source.layer !== target.layer) {
+    const layers = allowed[source.layer] ?? [];
+    return layers.includes(target.layer) || layers.includes(`${target.layer}/${target.variant ?? ''}`);
+  }
+  // Adapters of one port never know each other; what they share lies beside them.
+  const areSiblings = source.variant !== undefined && target.variant !== undefined && source.variant !== target.variant;
+  return !(adapters.includes(source.layer) && areSiblings);
+}
+
+const sources = shippedSources();
+
+describe('layers', () => {
+  it('places every source file in a known layer', () => {
+    expect(sources.map((file) => file.path).filter((path) => !(placeOf(path).layer in allowed))).toEqual([]);
+  });
+
+  it('imports only in the allowed direction', () => {
+    const imports = sources.flatMap((file) =>
+      importsOf(file)
+        .filter((specifier) => specifier.startsWith('.'))
+        .map((specifier) => ({ from: file.path, to: posix.join(posix.dirname(file.path), specifier) })),
+    );
+    expect(imports.length).toBeGreaterThan(0);
+    expect(imports.filter(({ from, to }) => !isAllowed(from, to)).map(({ from, to }) => `${from} -> ${to}`)).toEqual(
+      [],
+    );
+  });
+
+  it('keeps the core free of packages and of Node', () => {
+    const foreign = sources
+      .filter((file) => file.path.startsWith('src/core/'))
+      .flatMap((file) => importsOf(file).map((specifier) => ({ path: file.path, specifier })))
+      .filter(({ specifier }) => !specifier.startsWith('.'))
+      .filter(({ path, specifier }) => !(path.startsWith('src/core/expression/') && specifier === 'json-logic-engine'));
+    expect(foreign).toEqual([]);
+  });
+
+  it.each([
+    ['src/core/a.ts', 'src/ports/clock.ts'],
+    ['src/runtime/worker.ts', 'src/store/sqlite/open.ts'],
+    ['src/store/sqlite/open.ts', 'src/store/postgres/open.ts'],
+    ['src/queue/memory/queue.ts', 'src/store/memory/store.ts'],
+    ['src/cli/serve.ts', 'src/store/sqlite/open.ts'],
+    ['src/api/server.ts', 'src/testing/clock.ts'],
+  ])('would refuse %s importing %s', (from, to) => {
+    expect(isAllowed(from, to)).toBe(false);
+  });
+
+  it.each([
+    ['src/core/transition/started.ts', 'src/core/state.ts'],
+    ['src/store/sqlite/open.ts', 'src/store/rows.ts'],
+    ['src/testing/simulate.ts', 'src/store/memory/store.ts'],
+    ['src/compose.ts', 'src/store/sqlite/open.ts'],
+    ['src/cli/serve.ts', 'src/compose.ts'],
+  ])('would accept %s importing %s', (from, to) => {
+    expect(isAllowed(from, to)).toBe(true);
+  });
+});
