@@ -1,0 +1,170 @@
+/**
+ * The HTTP caller on undici: keep-alive connections, bounded per origin; HTTP/1.1 only; no retries, no redirects.
+ *
+ * Calls whose authority comes from data have connections of their own: a connection that stricter rules would have
+ * refused must never be lent to them.
+ */
+import { Agent, Pool, ProxyAgent } from 'undici';
+import type { Dispatcher } from 'undici';
+import type { CallAnswer, CallHandle, HttpCaller, OutboundRequest } from '../ports/http-caller.ts';
+import { createConnector, tlsOptions } from './connector.ts';
+import type { OutboundTls, ResolveHost } from './connector.ts';
+import { acceptedCodings } from './content-decoding.ts';
+import type { EgressPolicy } from './egress-policy.ts';
+import { OutboundCall } from './outbound-call.ts';
+import type { CallOwner } from './outbound-call.ts';
+
+/** Settings of {@link UndiciCaller}. */
+export interface UndiciCallerOptions {
+  readonly policy: EgressPolicy;
+  /** `user-agent` of calls that set none, as in `trama/1.2.3`. */
+  readonly userAgent: string;
+  /** Until a connection stands, TLS included; default 10 000. It may run up to a second over. */
+  readonly connectTimeoutMillis?: number;
+  /** Of an answer after decoding; default 1 MiB. */
+  readonly maxResponseBytes?: number;
+  /** Connections, and so calls at once, per origin; default 256. */
+  readonly maxConcurrencyPerHost?: number;
+  /** By `host` or `host:port` (which wins), in lower case. */
+  readonly perHostOverrides?: Readonly<Record<string, number>>;
+  readonly tls?: OutboundTls;
+  /** `http:` or `https:` URL of a proxy, with user information if it wants any. Only names are checked then. */
+  readonly proxy?: string;
+  /** For tests: how names become addresses. */
+  readonly resolve?: ResolveHost;
+}
+
+const kibibyte = 1024;
+
+/** See the file header. Long-lived: make one and close it. */
+export class UndiciCaller implements HttpCaller, CallOwner {
+  readonly maxResponseBytes: number;
+  readonly #policy: EgressPolicy;
+  readonly #userAgent: string;
+  readonly #behindProxy: boolean;
+  readonly #fixed: Dispatcher;
+  readonly #fromData: Dispatcher;
+  readonly #calls = new Set<OutboundCall>();
+  #closed: Promise<void> | undefined;
+
+  /** @throws TypeError when `proxy` is not a URL or `tls` holds no usable PEM texts. */
+  constructor(options: UndiciCallerOptions) {
+    this.maxResponseBytes = options.maxResponseBytes ?? kibibyte * kibibyte;
+    this.#policy = options.policy;
+    this.#userAgent = options.userAgent;
+    this.#behindProxy = options.proxy !== undefined;
+    this.#fixed = createDispatcher(options, false);
+    // Behind a proxy no connection's rules depend on the call: names are checked for each.
+    this.#fromData = this.#behindProxy ? this.#fixed : createDispatcher(options, true);
+  }
+
+  start(request: OutboundRequest, done: (answer: CallAnswer) => void): CallHandle {
+    const call = new OutboundCall(this, request.verb, request.timeoutMillis, done);
+    if (this.#closed !== undefined) {
+      call.abort();
+      return call;
+    }
+    const url = parseUrl(request.url);
+    if (typeof url === 'string') {
+      call.refuse(url);
+      return call;
+    }
+    if (this.#behindProxy) {
+      const decision = this.#policy.decide({ host: url.hostname, fromData: request.authorityFromData });
+      if (!decision.allowed) {
+        call.refuse(decision.reason);
+        return call;
+      }
+    }
+    this.#calls.add(call);
+    const dispatcher = request.authorityFromData ? this.#fromData : this.#fixed;
+    dispatcher.dispatch(
+      {
+        origin: url.origin,
+        path: url.search === '' ? url.pathname : url.pathname + url.search,
+        method: request.verb as Dispatcher.HttpMethod,
+        headers: this.#headers(request.headers),
+        body: request.body ?? null,
+        // The call's own deadline covers all of it.
+        headersTimeout: 0,
+        bodyTimeout: 0,
+      },
+      call,
+    );
+    return call;
+  }
+
+  ended(call: OutboundCall): void {
+    this.#calls.delete(call);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    for (const call of this.#calls) call.abort();
+    await Promise.all([this.#fixed.destroy(), this.#fromData.destroy()]);
+  }
+
+  #headers(given: Readonly<Record<string, string>>): Record<string, string> {
+    const headers: Record<string, string> = { ...given };
+    let hasEncoding = false;
+    let hasAgent = false;
+    for (const name in given) {
+      if (name.length === 15) hasEncoding ||= name.toLowerCase() === 'accept-encoding';
+      else if (name.length === 10) hasAgent ||= name.toLowerCase() === 'user-agent';
+    }
+    if (!hasEncoding) headers['accept-encoding'] = acceptedCodings;
+    if (!hasAgent) headers['user-agent'] = this.#userAgent;
+    return headers;
+  }
+}
+
+/** The URL, or a sentence on why no request can be sent to it. */
+function parseUrl(text: string): URL | string {
+  const url = URL.parse(text);
+  if (url === null) return 'The URL is not valid.';
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    return `The URL's scheme ${url.protocol} is not http or https.`;
+  if (url.username !== '' || url.password !== '') return 'The URL holds user information; use auth instead.';
+  return url;
+}
+
+function createDispatcher(options: UndiciCallerOptions, fromData: boolean): Dispatcher {
+  const connectTimeoutMillis = options.connectTimeoutMillis ?? 10_000;
+  const shared = {
+    pipelining: 1,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    allowH2: false,
+    factory: (origin: string | URL, pool: object): Dispatcher =>
+      new Pool(origin, { ...pool, connections: connectionsTo(origin, options) }),
+  };
+  if (options.proxy !== undefined) {
+    return new ProxyAgent({
+      ...shared,
+      uri: options.proxy,
+      connectTimeout: connectTimeoutMillis,
+      requestTls: tlsOptions(options.tls),
+    });
+  }
+  const { policy, tls, resolve } = options;
+  return new Agent({
+    ...shared,
+    connect: createConnector({
+      policy,
+      fromData,
+      connectTimeoutMillis,
+      ...(tls === undefined ? {} : { tls }),
+      ...(resolve === undefined ? {} : { resolve }),
+    }),
+  });
+}
+
+function connectionsTo(origin: string | URL, options: UndiciCallerOptions): number {
+  const { host, hostname } = new URL(origin);
+  const overrides = options.perHostOverrides ?? {};
+  return overrides[host] ?? overrides[hostname] ?? options.maxConcurrencyPerHost ?? 256;
+}
