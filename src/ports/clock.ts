@@ -1,0 +1,29 @@
+/**
+ * Time, ids and randomness, so that the runtime can be simulated from a seed.
+ */
+
+/** A pending timer. */
+export interface Timer {
+  /** Prevents the timer from firing; harmless when it has fired or was cancelled. */
+  cancel(): void;
+}
+
+/** Wall and monotonic time. */
+export interface Clock {
+  /** Milliseconds since 1970 (UTC). May jump. */
+  now(): number;
+  /** Milliseconds since some fixed instant; never goes backwards. */
+  monotonic(): number;
+  /** Calls `fire` once, after at least `millis` (values over 2^31-1 are allowed). */
+  after(millis: number, fire: () => void): Timer;
+}
+
+/** Ids and randomness. */
+export interface Entropy {
+  /** A UUIDv7 whose timestamp is `now`. */
+  executionId(now: number): string;
+  /** A short unguessable id (at least 96 bits, URL-safe). */
+  nonce(): string;
+  /** Uniform in [0, 1). */
+  random(): number;
+}

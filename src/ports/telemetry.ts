@@ -1,0 +1,93 @@
+/**
+ * What the runtime tells about itself: counters, durations and log lines, as typed methods. An implementation must be
+ * cheap and must not throw; handles ({@link DefinitionTelemetry}) are asked for once per plan and kept, so that the hot
+ * path looks up no labels.
+ */
+import type { CallPhase, Outcome } from '../core/context.ts';
+import type { FailureReason, TerminalStatus } from '../core/state.ts';
+
+/** Levels of log lines; `info` is for what an operator wants to see of a healthy system. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** Fields of a log line. No payloads, no secrets. */
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** Ways in which an execution is handed to a worker. */
+export type Dispatch = 'direct' | 'queue';
+
+/** Why a worker lost an execution. */
+export type FencedReason = 'checkpoint' | 'lease';
+
+/** Counters and durations of one definition (name and version). Kept by the caller. */
+export interface DefinitionTelemetry {
+  /** An execution was put into the queue, or a direct start replaced that. */
+  enqueued(): void;
+  /** An execution was handed to a worker. */
+  dequeued(how: Dispatch): void;
+  /** A real retry of a call was made. */
+  retried(phase: CallPhase): void;
+  /** An attempt of a call was recorded. */
+  attempted(phase: CallPhase, outcome: Outcome): void;
+  /** A node's visit ended. `nodeId` labels successful steps only. */
+  stepped(nodeId: string, nodeKind: string, mode: 'sync' | 'async' | undefined, outcome: string, millis: number): void;
+  /** A switch was decided. */
+  switched(result: 'case' | 'default' | 'error'): void;
+  /** A callback did not come in time. */
+  callbackTimedOut(): void;
+  /** An execution is over; `millis` counts from the start of its round. */
+  finished(status: TerminalStatus, reason: FailureReason | undefined, millis: number): void;
+}
+
+/** See the file header. Durations are in milliseconds. */
+export interface Telemetry {
+  /** The handle of a definition. May be called again for the same one. */
+  definition(name: string, version: string): DefinitionTelemetry;
+  /** Whether lines of this level go anywhere, so that the caller need not build their fields. */
+  logs(level: LogLevel): boolean;
+  /** Writes a log line. */
+  log(level: LogLevel, message: string, fields?: LogFields): void;
+  /** A batch of checkpoints is durable. */
+  committed(rows: number, millis: number): void;
+  /** A batch of submissions is durable. */
+  submitted(rows: number, millis: number): void;
+  /** A call was written this long after it became due. */
+  dispatched(delayMillis: number): void;
+  /** An outbound call ended. */
+  called(host: string, outcome: 'response' | 'unsent' | 'timeout' | 'connect' | 'body', millis: number): void;
+  /** An operation of the store failed. */
+  storeFailed(operation: string, kind: string): void;
+  /** An operation of the queue failed. */
+  queueFailed(operation: string): void;
+  /** A worker lost an execution to another one. */
+  fenced(reason: FencedReason): void;
+  /** The reconcile found ids missing in the queue and added them. */
+  reconciled(ids: number): void;
+}
+
+const nothing = (): void => undefined;
+
+const silentDefinition: DefinitionTelemetry = {
+  enqueued: nothing,
+  dequeued: nothing,
+  retried: nothing,
+  attempted: nothing,
+  stepped: nothing,
+  switched: nothing,
+  callbackTimedOut: nothing,
+  finished: nothing,
+};
+
+/** Telemetry that tells nobody. */
+export const silentTelemetry: Telemetry = {
+  definition: () => silentDefinition,
+  logs: () => false,
+  log: nothing,
+  committed: nothing,
+  submitted: nothing,
+  dispatched: nothing,
+  called: nothing,
+  storeFailed: nothing,
+  queueFailed: nothing,
+  fenced: nothing,
+  reconciled: nothing,
+};

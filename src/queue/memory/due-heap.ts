@@ -1,0 +1,99 @@
+/**
+ * A binary heap of items by due time, then by order of arrival. Items know their place, so that moving or removing one is
+ * O(log n) too.
+ */
+
+/** What the heap keeps about an item. `place` is −1 while it is in no heap; only the heap writes it. */
+export interface HeapItem {
+  dueAt: number;
+  order: number;
+  place: number;
+}
+
+/** See the file header. An item may be in one heap at a time. */
+export class DueHeap<T extends HeapItem> {
+  readonly #items: T[] = [];
+  #arrivals = 0;
+
+  /** Number of items. */
+  get size(): number {
+    return this.#items.length;
+  }
+
+  /** The item that is due first, or undefined. */
+  get first(): T | undefined {
+    return this.#items[0];
+  }
+
+  /** Adds an item that is in no heap. */
+  push(item: T): void {
+    item.order = ++this.#arrivals;
+    item.place = this.#items.length;
+    this.#items.push(item);
+    this.#up(item);
+  }
+
+  /** Gives an item of this heap another due time. */
+  move(item: T, dueAt: number): void {
+    const earlier = dueAt < item.dueAt;
+    item.dueAt = dueAt;
+    if (earlier) this.#up(item);
+    else this.#down(item);
+  }
+
+  /** Takes an item of this heap out. */
+  remove(item: T): void {
+    const last = this.#items.pop();
+    if (last === undefined) return;
+    if (last !== item) {
+      last.place = item.place;
+      this.#items[last.place] = last;
+      this.#up(last);
+      this.#down(last);
+    }
+    item.place = -1;
+  }
+
+  /** Takes out the item that is due first. */
+  pop(): T | undefined {
+    const first = this.#items[0];
+    if (first !== undefined) this.remove(first);
+    return first;
+  }
+
+  #up(item: T): void {
+    const items = this.#items;
+    let place = item.place;
+    while (place > 0) {
+      const above = (place - 1) >> 1;
+      const parent = items[above] as T;
+      if (!isBefore(item, parent)) break;
+      items[place] = parent;
+      parent.place = place;
+      place = above;
+    }
+    items[place] = item;
+    item.place = place;
+  }
+
+  #down(item: T): void {
+    const items = this.#items;
+    let place = item.place;
+    for (;;) {
+      let below = 2 * place + 1;
+      if (below >= items.length) break;
+      if (below + 1 < items.length && isBefore(items[below + 1] as T, items[below] as T)) below++;
+      const child = items[below] as T;
+      if (!isBefore(child, item)) break;
+      items[place] = child;
+      child.place = place;
+      place = below;
+    }
+    items[place] = item;
+    item.place = place;
+  }
+}
+
+function isBefore(a: HeapItem, b: HeapItem): boolean {
+  return a.dueAt < b.dueAt || (a.dueAt === b.dueAt && a.order < b.order);
+}
