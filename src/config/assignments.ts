@@ -1,0 +1,158 @@
+/**
+ * Where values come from: the file, the environment, flags. Each source becomes a list of assignments; later ones win.
+ * Nothing is read as a typed value here.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseDocument } from 'yaml';
+import { errorCode, expand, type Surroundings } from './expand.ts';
+import { foreignPaths, isLegacyPath } from './foreign-keys.ts';
+import { isRecord } from './kinds.ts';
+import { nearest } from './nearest.ts';
+import { environmentName, findKey, keys } from './registry.ts';
+
+/** One value for one key. */
+export interface Assignment {
+  readonly path: string;
+  readonly raw: unknown;
+  /** For people: `file trama.yaml`, `environment variable PORT`, `flag --port`. */
+  readonly source: string;
+}
+
+/** What one source gave. */
+export interface Gathered {
+  readonly assignments: readonly Assignment[];
+  readonly problems: readonly string[];
+}
+
+/** A value given on the command line. `flag` is its name there, for messages. */
+export interface FlagValue {
+  readonly path: string;
+  readonly value: string;
+  readonly flag: string;
+}
+
+const knownPaths: readonly string[] = [...keys.map((key) => key.path), ...foreignPaths];
+
+function isKnown(path: string): boolean {
+  return findKey(path) !== undefined || foreignPaths.includes(path) || isLegacyPath(path);
+}
+
+function unknownKey(path: string, source: string): string {
+  const hint = nearest(path, knownPaths);
+  return `${path} (from ${source}) is not a key of Trama${hint === undefined ? '' : `; did you mean ${hint}?`}.`;
+}
+
+/** Name of the file that is read when no other is named. */
+export const defaultFileName = 'trama.yaml';
+
+/** The variable that names the configuration file. */
+const fileVariable = 'TRAMA_CONFIG';
+
+const variablePrefix = 'TRAMA_VAR_';
+
+/**
+ * Reads the configuration file: the one of the flag, else of `TRAMA_CONFIG`, else `trama.yaml` in `directory` if it is
+ * there. A named file that cannot be read is a problem.
+ */
+export function readConfigFile(named: string | undefined, directory: string, surroundings: Surroundings): Gathered {
+  const asked = named ?? (surroundings.env[fileVariable] || undefined);
+  const path = asked ?? join(directory, defaultFileName);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (asked === undefined && errorCode(error) === 'ENOENT') return { assignments: [], problems: [] };
+    const by = named === undefined && asked !== undefined ? `, which ${fileVariable} names,` : '';
+    return { assignments: [], problems: [`The configuration file ${path}${by} cannot be read (${errorCode(error)}).`] };
+  }
+  return parseConfigFile(text, asked ?? defaultFileName, surroundings);
+}
+
+/** Reads the text of a configuration file. `name` is for messages. */
+export function parseConfigFile(text: string, name: string, surroundings: Surroundings): Gathered {
+  const source = `file ${name}`;
+  const document = parseDocument(text, { prettyErrors: true });
+  if (document.errors.length > 0) {
+    const first = (message: string): string => message.split('\n', 1)[0]?.replace(/:$/, '') ?? message;
+    return {
+      assignments: [],
+      problems: document.errors.map((e) => `The file ${name} is not YAML: ${first(e.message)}.`),
+    };
+  }
+  const assignments: Assignment[] = [];
+  const problems: string[] = [];
+
+  const resolve = (path: string, value: unknown): unknown => {
+    if (typeof value === 'string') {
+      const expanded = expand(value, surroundings);
+      if ('text' in expanded) return expanded.text;
+      problems.push(...expanded.problems.map((problem) => `${path} (from ${source}) ${problem}.`));
+      return undefined;
+    }
+    if (Array.isArray(value)) return value.map((item) => resolve(path, item));
+    if (!isRecord(value)) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolve(path, item)]));
+  };
+
+  const walk = (group: Readonly<Record<string, unknown>>, prefix: string): void => {
+    for (const [name, value] of Object.entries(group)) {
+      const path = prefix === '' ? name : `${prefix}.${name}`;
+      if (isKnown(path)) {
+        // As in definitions, null is the same as leaving it out.
+        if (value === null) continue;
+        const before = problems.length;
+        const raw = resolve(path, value);
+        if (problems.length === before) assignments.push({ path, raw, source });
+      } else if (!knownPaths.some((known) => known.startsWith(`${path}.`))) {
+        problems.push(unknownKey(path, source));
+      } else if (isRecord(value)) {
+        walk(value, path);
+      } else if (value !== null) {
+        problems.push(`${path} (from ${source}) is a group of keys and cannot have a value of its own.`);
+      }
+    }
+  };
+
+  const root: unknown = document.toJS();
+  if (isRecord(root)) walk(root, '');
+  else if (root !== null && root !== undefined) problems.push(`The file ${name} must hold keys with values.`);
+  return { assignments, problems };
+}
+
+/**
+ * Values of environment variables. An empty variable counts as not set, except that an empty secret is reported: it
+ * most likely was meant to hold one. Variables that name no key are none of our business.
+ */
+export function readEnvironment(env: Readonly<Record<string, string | undefined>>): Gathered {
+  const assignments: Assignment[] = [];
+  const add = (path: string, variable: string): void => {
+    const raw = env[variable];
+    if (raw === undefined || (raw === '' && findKey(path)?.spec.secret !== true)) return;
+    assignments.push({ path, raw, source: `environment variable ${variable}` });
+  };
+  add('server.host', 'HOST');
+  add('server.port', 'PORT');
+  for (const path of knownPaths) add(path, environmentName(path));
+  return { assignments, problems: [] };
+}
+
+/** Single variables from the environment (`TRAMA_VAR_<NAME>`), each with its source. */
+export function readVariables(
+  env: Readonly<Record<string, string | undefined>>,
+): readonly (Assignment & { raw: string })[] {
+  return Object.entries(env).flatMap(([variable, raw]) =>
+    raw !== undefined && variable.startsWith(variablePrefix) && variable.length > variablePrefix.length
+      ? [{ path: variable.slice(variablePrefix.length), raw, source: `environment variable ${variable}` }]
+      : [],
+  );
+}
+
+/** Values of flags. */
+export function readFlags(flags: readonly FlagValue[]): Gathered {
+  const problems = flags.filter(({ path }) => !isKnown(path)).map(({ path, flag }) => unknownKey(path, `flag ${flag}`));
+  const assignments = flags
+    .filter(({ path }) => isKnown(path))
+    .map(({ path, value, flag }) => ({ path, raw: value, source: `flag ${flag}` }));
+  return { assignments, problems };
+}

@@ -1,0 +1,150 @@
+/**
+ * The configuration as the program uses it: every value present, checked and frozen. Made only by `load.ts`; which keys
+ * there are, with their defaults and bounds, stands in `keys/`.
+ */
+
+/** A key that signs or verifies callback tokens. */
+export interface CallbackKey {
+  /** Name of the key, part of every token that it signs. */
+  readonly kid: string;
+  readonly secret: string;
+}
+
+/** `server.*`: where the API listens. */
+export interface ServerConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: {
+    readonly certFile: string | undefined;
+    readonly keyFile: string | undefined;
+    readonly clientCaFile: string | undefined;
+  };
+}
+
+/** `runtime.*`: the workers. */
+export interface RuntimeConfig {
+  readonly enabled: boolean;
+  readonly workerCount: number;
+  readonly prefetch: number;
+  readonly maxStepsPerExecution: number;
+  readonly maxNodeVisits: number;
+  readonly maxNodeVisitsCap: number;
+  readonly drainTimeoutMillis: number;
+  readonly livenessStallMillis: number;
+  readonly fullSweepIntervalMillis: number;
+  readonly callback: {
+    /** Undefined: the server's own address where it listens on loopback, else async nodes cannot run. */
+    readonly baseUrl: string | undefined;
+    readonly hmacSecret: string | undefined;
+    readonly hmacKid: string;
+    readonly keys: readonly CallbackKey[];
+  };
+}
+
+/** `database.*`: the store. */
+export interface DatabaseConfig {
+  readonly driver: 'EMBEDDED' | 'POSTGRES';
+  readonly dataDir: string;
+  readonly statementTimeoutMillis: number;
+}
+
+/** `redis.*`: the queue. The lease holds for the queue in the process, too. */
+export interface RedisConfig {
+  readonly topology: 'NONE' | 'STANDALONE' | 'CLUSTER';
+  readonly queue: {
+    readonly consumer: {
+      readonly batchSize: number;
+      readonly processingTimeoutMillis: number;
+    };
+  };
+}
+
+/** `http.*`: outbound calls. */
+export interface HttpConfig {
+  readonly connectTimeoutMillis: number;
+  readonly requestTimeoutMillis: number;
+  readonly maxResponseBytes: number;
+  readonly maxRetryAfterMillis: number;
+  readonly perHost: {
+    readonly maxConcurrency: number;
+    /** Concurrent calls by host, or host and port. */
+    readonly overrides: Readonly<Record<string, number>>;
+  };
+  readonly egress: {
+    readonly allow: readonly string[];
+    readonly deny: readonly string[];
+    readonly allowPrivateFromData: readonly string[];
+    readonly allowPrivate: boolean;
+    readonly proxy: string | undefined;
+    readonly tls: {
+      readonly caFile: string | undefined;
+      readonly certFile: string | undefined;
+      readonly keyFile: string | undefined;
+    };
+  };
+}
+
+/** `security.*`. */
+export interface SecurityConfig {
+  readonly allowUnauthenticated: boolean;
+  readonly limits: {
+    readonly maxRequestBytes: number;
+    readonly maxRenderedRequestBytes: number;
+    readonly maxDefinitionBytes: number;
+    readonly maxDefinitionNodes: number;
+    readonly maxJsonDepth: number;
+    readonly maxEvaluationSteps: number;
+    readonly maxOpenRequests: number;
+    readonly maxHistoryBodyBytes: number;
+  };
+}
+
+/** The whole configuration. */
+export interface Config {
+  readonly server: ServerConfig;
+  readonly runtime: RuntimeConfig;
+  readonly database: DatabaseConfig;
+  readonly redis: RedisConfig;
+  readonly http: HttpConfig;
+  readonly hooks: { readonly maxMillis: number };
+  /** Variables of templates and conditions, by name. */
+  readonly vars: Readonly<Record<string, string>>;
+  readonly secrets: { readonly dir: string | undefined; readonly envPrefix: string };
+  readonly metrics: { readonly enabled: boolean; readonly public: boolean };
+  readonly maintenance: { readonly enabled: boolean; readonly retentionDays: number; readonly intervalMillis: number };
+  readonly security: SecurityConfig;
+  readonly logging: {
+    readonly level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+    /** Undefined: `pretty` on a terminal, else `json`. */
+    readonly format: 'json' | 'pretty' | undefined;
+  };
+}
+
+/** Whether a value is one key's value rather than a group of keys: maps have any name, groups have known ones. */
+type IsLeaf<T> = T extends readonly unknown[]
+  ? true
+  : T extends object
+    ? string extends keyof T
+      ? true
+      : false
+    : true;
+
+/** Dotted paths of the keys of a group. */
+export type PathsOf<T> = {
+  [K in keyof T & string]: IsLeaf<T[K]> extends true ? K : `${K}.${PathsOf<T[K]>}`;
+}[keyof T & string];
+
+/** The value at a dotted path. */
+export type ValueAt<T, P extends string> = P extends `${infer Head}.${infer Rest}`
+  ? Head extends keyof T
+    ? ValueAt<T[Head], Rest>
+    : never
+  : P extends keyof T
+    ? T[P]
+    : never;
+
+/** Every key, as a dotted path. */
+export type ConfigPath = PathsOf<Config>;
+
+/** The type of a key's value. */
+export type ConfigValue<P extends ConfigPath> = ValueAt<Config, P>;

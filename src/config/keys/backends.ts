@@ -1,0 +1,134 @@
+/** Keys of what lies outside of the process: the store, the queue, the services that are called. */
+import { isIP } from 'node:net';
+import type { SectionKeys } from '../key.ts';
+import { choice, flag, integer, list, map, optional, text } from '../kinds.ts';
+
+const maxMillis = 86_400_000;
+
+/** A host name, `*.suffix`, an IP address or a CIDR range. */
+function isEgressEntry(entry: string): boolean {
+  const [address = '', bits, ...rest] = entry.split('/');
+  const bare = address.replace(/^\[(.*)\]$/, '$1');
+  const version = isIP(bare);
+  if (version !== 0) {
+    if (bits === undefined) return true;
+    return rest.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128);
+  }
+  return bits === undefined && /^(?:\*\.)?[\w-]+(?:\.[\w-]+)*\.?$/.test(address) && !/^[\d.]+$/.test(address);
+}
+
+const egressList = list('a list of host names, *.suffixes, IP addresses and CIDR ranges', isEgressEntry);
+const file = optional(text('the path of a file'));
+
+/** See the file header. */
+export const backendKeys: SectionKeys<'database' | 'redis' | 'http'> = {
+  'database.driver': {
+    meaning: 'Where executions are kept: `EMBEDDED` is a directory of this machine.',
+    kind: choice('EMBEDDED', 'POSTGRES'),
+    default: 'EMBEDDED',
+  },
+  'database.dataDir': {
+    meaning: 'Directory of the embedded store; made if absent. One process at a time.',
+    kind: text('the path of a directory'),
+    default: './trama-data',
+  },
+  'database.statementTimeoutMillis': {
+    meaning: 'Longest time that one statement may take before the store counts as away.',
+    unit: 'ms',
+    kind: integer(100, maxMillis),
+    default: 30_000,
+  },
+  'redis.topology': {
+    meaning: 'Where the queue is: `NONE` keeps it in this process.',
+    kind: choice('NONE', 'STANDALONE', 'CLUSTER'),
+    default: 'NONE',
+  },
+  'redis.queue.consumer.batchSize': {
+    meaning: 'Most executions that one look into the queue hands over. Holds without Redis, too.',
+    kind: integer(1, 10_000),
+    default: 50,
+  },
+  'redis.queue.consumer.processingTimeoutMillis': {
+    meaning:
+      'Lease of an execution: without a renewal for that long another worker takes it over. Holds without Redis, too.',
+    unit: 'ms',
+    kind: integer(1000, maxMillis),
+    default: 10_000,
+  },
+  'http.connectTimeoutMillis': {
+    meaning: 'Longest time for name resolution, connection and TLS.',
+    unit: 'ms',
+    kind: integer(1, maxMillis),
+    default: 10_000,
+  },
+  'http.requestTimeoutMillis': {
+    meaning: 'Longest time of a whole call, where its definition does not say.',
+    unit: 'ms',
+    kind: integer(1, maxMillis),
+    default: 30_000,
+  },
+  'http.maxResponseBytes': {
+    meaning: 'Largest body of an answer after decoding; with a larger one the outcome is unknown.',
+    unit: 'bytes',
+    kind: integer(1024, 268_435_456),
+    default: 1_048_576,
+  },
+  'http.maxRetryAfterMillis': {
+    meaning: 'Longest wait that a Retry-After header is granted.',
+    unit: 'ms',
+    kind: integer(0, 7 * maxMillis),
+    default: 3_600_000,
+  },
+  'http.perHost.maxConcurrency': {
+    meaning: 'Most calls at the same time to one scheme, host and port; more wait.',
+    kind: integer(1, 100_000),
+    default: 256,
+  },
+  'http.perHost.overrides': {
+    meaning: 'Other limits for some hosts, by `host` or `host:port`. As an environment variable a JSON object.',
+    kind: map('a map from host or host:port to whole numbers from 1 to 100000', /^[^\s/@]+$/, integer(1, 100_000)),
+    default: {},
+  },
+  'http.egress.allow': {
+    meaning: 'The only hosts that may be called; empty: all. Host names, `*.suffix`, IP addresses, CIDR ranges.',
+    kind: egressList,
+    default: [],
+  },
+  'http.egress.deny': {
+    meaning: 'Hosts that may not be called, whatever else allows them. Cloud metadata addresses never may.',
+    kind: egressList,
+    default: [],
+  },
+  'http.egress.allowPrivateFromData': {
+    meaning:
+      'Private hosts that may be called although the host of the URL comes from a payload, a label or a response.',
+    kind: egressList,
+    default: [],
+  },
+  'http.egress.allowPrivate': {
+    meaning: 'Whether private, loopback and link-local addresses may be called that `http.egress.allow` does not name.',
+    kind: flag,
+    default: true,
+  },
+  'http.egress.proxy': {
+    meaning: 'HTTP proxy of all outbound calls. Behind it only names are checked.',
+    kind: optional(text('an http or https URL', /^https?:\/\/[^\s/]+\/?$/)),
+    default: undefined,
+    secret: true,
+  },
+  'http.egress.tls.caFile': {
+    meaning: 'PEM file with authorities that outbound calls trust besides the well-known ones.',
+    kind: file,
+    default: undefined,
+  },
+  'http.egress.tls.certFile': {
+    meaning: 'PEM file with the client certificate of outbound calls; needs `http.egress.tls.keyFile`.',
+    kind: file,
+    default: undefined,
+  },
+  'http.egress.tls.keyFile': {
+    meaning: 'PEM file with the private key of `http.egress.tls.certFile`.',
+    kind: file,
+    default: undefined,
+  },
+};

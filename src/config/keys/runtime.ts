@@ -1,0 +1,136 @@
+/** Keys of the workers and of what executions use: hooks, variables, secrets, retention. */
+import type { CallbackKey } from '../config.ts';
+import type { SectionKeys } from '../key.ts';
+import { baseUrl, flag, integer, isRecord, map, optional, parsedText, text, unreadable, type Kind } from '../kinds.ts';
+
+/** Longest time that a timer of Node can measure at once. */
+const maxTimerMillis = 2_147_483_647;
+
+const kidPattern = /^[\w-]{1,64}$/;
+
+const callbackKeys: Kind<readonly CallbackKey[]> = {
+  type: 'list of { kid, secret }',
+  expected: 'a list of { kid, secret } with non-empty secrets and kids of letters, digits, _ and -',
+  read(raw) {
+    const value = parsedText(raw);
+    if (!Array.isArray(value)) return unreadable;
+    const keys: CallbackKey[] = [];
+    for (const item of value as unknown[]) {
+      if (!isRecord(item) || Object.keys(item).some((name) => name !== 'kid' && name !== 'secret')) return unreadable;
+      const { kid, secret } = item;
+      if (typeof kid !== 'string' || !kidPattern.test(kid)) return unreadable;
+      if (typeof secret !== 'string' || secret.trim() === '') return unreadable;
+      keys.push(Object.freeze({ kid, secret }));
+    }
+    return Object.freeze(keys);
+  },
+};
+
+/** See the file header. */
+export const runtimeKeys: SectionKeys<'runtime' | 'hooks' | 'vars' | 'secrets' | 'maintenance'> = {
+  'runtime.enabled': { meaning: 'Runs executions; false serves the API only.', kind: flag, default: true },
+  'runtime.workerCount': {
+    meaning: 'Most executions that run at the same time in this process.',
+    kind: integer(1, 10_000),
+    default: 64,
+  },
+  'runtime.prefetch': {
+    meaning: 'Executions claimed ahead of a free worker.',
+    kind: integer(0, 10_000),
+    derived: { text: '`runtime.workerCount`', from: (read) => read('runtime.workerCount') },
+  },
+  'runtime.maxStepsPerExecution': {
+    meaning: 'Nodes after which an execution goes back to the queue, so that long ones do not hold workers.',
+    kind: integer(1, 100_000),
+    default: 25,
+  },
+  'runtime.maxNodeVisits': {
+    meaning: 'Visits of nodes in one round after which an execution fails, where its definition does not say.',
+    kind: integer(1, 100_000_000),
+    default: 10_000,
+  },
+  'runtime.maxNodeVisitsCap': {
+    meaning: 'Highest `maxNodeVisits` that a definition may ask for.',
+    kind: integer(1, 100_000_000),
+    default: 1_000_000,
+  },
+  'runtime.drainTimeoutMillis': {
+    meaning: 'How long a stop waits for calls in flight. What still runs then is found interrupted at the next start.',
+    unit: 'ms',
+    kind: integer(0, maxTimerMillis),
+    default: 35_000,
+  },
+  'runtime.livenessStallMillis': {
+    meaning: 'A background loop without progress for that long makes `/healthz` fail.',
+    unit: 'ms',
+    kind: integer(1000, maxTimerMillis),
+    default: 120_000,
+  },
+  'runtime.fullSweepIntervalMillis': {
+    meaning: 'How often everything due is looked for, whether or not something rang.',
+    unit: 'ms',
+    kind: integer(100, maxTimerMillis),
+    default: 5000,
+  },
+  'runtime.callback.baseUrl': {
+    meaning:
+      'URL under which downstreams reach this server. Async nodes need it wherever the server does not listen on loopback.',
+    kind: optional(baseUrl),
+    default: undefined,
+    defaultText: 'the server’s own URL, on loopback',
+  },
+  'runtime.callback.hmacSecret': {
+    meaning:
+      'Signs callback tokens. Without any key the embedded store makes one and keeps it. Beside `runtime.callback.keys` it only verifies.',
+    secret: true,
+    kind: optional(text()),
+    default: undefined,
+  },
+  'runtime.callback.hmacKid': {
+    meaning: 'Name of the key `runtime.callback.hmacSecret`.',
+    kind: text('up to 64 letters, digits, _ and -', kidPattern),
+    default: 'default',
+  },
+  'runtime.callback.keys': {
+    meaning: 'Keys of callback tokens: the first signs, all verify. As an environment variable a JSON array.',
+    secret: true,
+    kind: callbackKeys,
+    default: [],
+  },
+  'hooks.maxMillis': {
+    meaning: 'Longest time that the retries of `onSuccessCallback` and `onFailureCallback` may take.',
+    unit: 'ms',
+    kind: integer(0, maxTimerMillis),
+    default: 60_000,
+  },
+  vars: {
+    meaning:
+      'Variables, as `vars.<NAME>` in templates and conditions. Each also as `TRAMA_VAR_<NAME>`; all as a JSON object in `VARS`.',
+    kind: map('a map from names of letters, digits and _ to texts', /^\w+$/, text('a text', /^/)),
+    default: {},
+  },
+  'secrets.dir': {
+    meaning: 'Directory with one file per secret, named like it; a line break at the end is dropped.',
+    kind: optional(text('the path of a directory')),
+    default: undefined,
+  },
+  'secrets.envPrefix': {
+    meaning: 'Environment variables that begin with it are secrets, named by the rest.',
+    kind: text('letters, digits and _', /^[A-Za-z_]\w*$/),
+    default: 'TRAMA_SECRET_',
+  },
+  'maintenance.enabled': { meaning: 'Deletes old executions.', kind: flag, default: true },
+  'maintenance.retentionDays': {
+    meaning:
+      'Executions are kept for so long after they ended; CORRUPTED ones and those with unsettled unknown effects for ever.',
+    unit: 'days',
+    kind: integer(1, 36_500),
+    default: 15,
+  },
+  'maintenance.intervalMillis': {
+    meaning: 'How often old executions are looked for.',
+    unit: 'ms',
+    kind: integer(1000, maxTimerMillis),
+    default: 3_600_000,
+  },
+};

@@ -1,0 +1,101 @@
+/** Keys of the HTTP server, of security, and of what it tells: metrics and logs. */
+import type { SectionKeys } from '../key.ts';
+import { choice, flag, integer, optional, text } from '../kinds.ts';
+
+const file = optional(text('the path of a file'));
+
+/** See the file header. */
+export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'logging'> = {
+  'server.host': {
+    meaning:
+      'Address to listen on. Any other than a loopback address needs `security.allowUnauthenticated`. Also `HOST`.',
+    kind: text('a host name or an IP address', /^[\w.:%-]+$/),
+    default: '127.0.0.1',
+  },
+  'server.port': {
+    meaning: 'Port to listen on; 0 takes a free one. Also `PORT`.',
+    kind: integer(0, 65_535),
+    default: 8080,
+  },
+  'server.tls.certFile': {
+    meaning: 'PEM file with the certificate chain. With it the server speaks HTTPS only; needs `server.tls.keyFile`.',
+    kind: file,
+    default: undefined,
+  },
+  'server.tls.keyFile': {
+    meaning: 'PEM file with the private key of `server.tls.certFile`.',
+    kind: file,
+    default: undefined,
+  },
+  'server.tls.clientCaFile': {
+    meaning: 'PEM file with the authorities of client certificates. With it, clients without one are refused.',
+    kind: file,
+    default: undefined,
+  },
+  'security.allowUnauthenticated': {
+    meaning: 'Allows listening beyond loopback although anybody who reaches the port may then do everything.',
+    kind: flag,
+    default: false,
+  },
+  'security.limits.maxRequestBytes': {
+    meaning: 'Largest body of a request to the API; a larger one is answered 413.',
+    unit: 'bytes',
+    kind: integer(1024, 268_435_456),
+    default: 1_048_576,
+  },
+  'security.limits.maxRenderedRequestBytes': {
+    meaning: 'Largest outbound request after rendering; a larger one is not sent.',
+    unit: 'bytes',
+    kind: integer(1024, 268_435_456),
+    default: 1_048_576,
+  },
+  'security.limits.maxDefinitionBytes': {
+    meaning: 'Largest definition.',
+    unit: 'bytes',
+    kind: integer(1024, 67_108_864),
+    default: 262_144,
+  },
+  'security.limits.maxDefinitionNodes': {
+    meaning: 'Most nodes, or steps, of a definition.',
+    kind: integer(1, 100_000),
+    default: 500,
+  },
+  'security.limits.maxJsonDepth': {
+    meaning: 'Deepest nesting of JSON in requests and definitions.',
+    kind: integer(4, 1000),
+    default: 64,
+  },
+  'security.limits.maxEvaluationSteps': {
+    meaning: 'Most steps of one evaluation of a template or of a condition.',
+    kind: integer(1000, 100_000_000),
+    default: 100_000,
+  },
+  'security.limits.maxOpenRequests': {
+    meaning: 'Most requests that wait (`waitMillis`) or follow events at a time; more are answered 429.',
+    kind: integer(1, 1_000_000),
+    default: 1000,
+  },
+  'security.limits.maxHistoryBodyBytes': {
+    meaning: 'Bodies in the history are cut after this many bytes. Templates always see the whole body.',
+    unit: 'bytes',
+    kind: integer(0, 16_777_216),
+    default: 65_536,
+  },
+  'metrics.enabled': { meaning: 'Serves Prometheus metrics at `/metrics`.', kind: flag, default: true },
+  'metrics.public': {
+    meaning: 'Whether `/metrics` is served to callers without credentials.',
+    kind: flag,
+    default: true,
+  },
+  'logging.level': {
+    meaning: 'The least severe log lines that are written.',
+    kind: choice('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+    default: 'info',
+  },
+  'logging.format': {
+    meaning: 'One JSON document per line, or lines for people.',
+    kind: optional(choice('json', 'pretty')),
+    default: undefined,
+    defaultText: 'json (pretty on a terminal)',
+  },
+};

@@ -1,0 +1,364 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { loadConfig, type ConfigInput, type LoadedConfig } from './load.ts';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'trama-config-'));
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** Loads from the text of a file, as `trama.yaml`. */
+function load(text: string, rest: Partial<ConfigInput> = {}): LoadedConfig {
+  return loadConfig({ env: {}, directory, fileText: { text, name: 'trama.yaml' }, ...rest });
+}
+
+function problemsOf(loaded: LoadedConfig): readonly string[] {
+  return loaded.ok ? [] : loaded.problems;
+}
+
+function good(loaded: LoadedConfig): Extract<LoadedConfig, { ok: true }> {
+  if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
+  return loaded;
+}
+
+const sourceOf = (loaded: LoadedConfig, path: string): string | undefined =>
+  good(loaded).effective.find((value) => value.path === path)?.source;
+
+describe('the defaults', () => {
+  it('are those of the reference and need nothing else', () => {
+    const { config, warnings } = good(loadConfig({ env: {}, directory }));
+    expect(warnings).toEqual([]);
+    expect(config.server).toEqual({
+      host: '127.0.0.1',
+      port: 8080,
+      tls: { certFile: undefined, keyFile: undefined, clientCaFile: undefined },
+    });
+    expect(config.runtime).toMatchObject({ enabled: true, workerCount: 64, prefetch: 64, drainTimeoutMillis: 35_000 });
+    expect(config.database).toEqual({ driver: 'EMBEDDED', dataDir: './trama-data', statementTimeoutMillis: 30_000 });
+    expect(config.http.egress).toMatchObject({ allow: [], deny: [], allowPrivateFromData: [], allowPrivate: true });
+    expect(config.maintenance).toEqual({ enabled: true, retentionDays: 15, intervalMillis: 3_600_000 });
+    expect(Object.isFrozen(config.http.egress.tls)).toBe(true);
+  });
+
+  it('derives the prefetch from the number of workers', () => {
+    expect(good(load('runtime: { workerCount: 8 }')).config.runtime.prefetch).toBe(8);
+    expect(good(load('runtime: { workerCount: 8, prefetch: 0 }')).config.runtime.prefetch).toBe(0);
+  });
+});
+
+describe('precedence', () => {
+  const text = 'server: { port: 1001 }';
+
+  it('is defaults, file, PORT, SERVER_PORT, flags', () => {
+    const env = { PORT: '1002', SERVER_PORT: '1003' };
+    const flags = [{ path: 'server.port', value: '1004', flag: '--port' }];
+    expect(good(load('')).config.server.port).toBe(8080);
+    expect(good(load(text)).config.server.port).toBe(1001);
+    expect(good(load(text, { env: { PORT: '1002' } })).config.server.port).toBe(1002);
+    expect(good(load(text, { env })).config.server.port).toBe(1003);
+    expect(good(load(text, { env, flags })).config.server.port).toBe(1004);
+  });
+
+  it('is told per key', () => {
+    const flags = [{ path: 'logging.level', value: 'warn', flag: '--set' }];
+    const loaded = load(text, { env: { HOST: '::1' }, flags });
+    expect(sourceOf(loaded, 'server.port')).toBe('file trama.yaml');
+    expect(sourceOf(loaded, 'server.host')).toBe('environment variable HOST');
+    expect(sourceOf(loaded, 'logging.level')).toBe('flag --set');
+    expect(sourceOf(loaded, 'runtime.workerCount')).toBe('default');
+  });
+
+  it('takes an empty environment variable as not set', () => {
+    expect(good(load(text, { env: { PORT: '' } })).config.server.port).toBe(1001);
+  });
+
+  it('takes single variables over the map', () => {
+    const loaded = load('vars: { A: file, B: file }', { env: { TRAMA_VAR_B: 'env', TRAMA_VAR_C: 'env' } });
+    expect(good(loaded).config.vars).toEqual({ A: 'file', B: 'env', C: 'env' });
+    expect(sourceOf(loaded, 'vars')).toBe(
+      'file trama.yaml, environment variable TRAMA_VAR_B, environment variable TRAMA_VAR_C',
+    );
+  });
+});
+
+describe('environment variables', () => {
+  it('read lists, maps, numbers and words', () => {
+    const { config } = good(
+      load('', {
+        env: {
+          HTTP_EGRESS_ALLOW: 'api.example.com, *.example.org,10.0.0.0/8',
+          HTTP_PERHOST_OVERRIDES: '{"slow.example.com:443": 2}',
+          VARS: '{"REGION": "eu"}',
+          RUNTIME_WORKERCOUNT: '10_000',
+          METRICS_ENABLED: 'FALSE',
+          LOGGING_FORMAT: 'Pretty',
+          RUNTIME_CALLBACK_KEYS: '[{"kid": "a", "secret": "0123456789abcdef"}]',
+        },
+      }),
+    );
+    expect(config.http.egress.allow).toEqual(['api.example.com', '*.example.org', '10.0.0.0/8']);
+    expect(config.http.perHost.overrides).toEqual({ 'slow.example.com:443': 2 });
+    expect(config.vars).toEqual({ REGION: 'eu' });
+    expect(config.runtime.workerCount).toBe(10_000);
+    expect(config.metrics.enabled).toBe(false);
+    expect(config.logging.format).toBe('pretty');
+    expect(config.runtime.callback.keys).toEqual([{ kid: 'a', secret: '0123456789abcdef' }]);
+  });
+});
+
+describe('placeholders', () => {
+  it('bring in variables, defaults, files and the host name', () => {
+    const file = join(directory, 'token');
+    writeFileSync(file, 'from ${FILE}\n');
+    const text = `
+      vars:
+        A: \${A}
+        B: "\${B:-none}"
+        C: "\${EMPTY:-filled}"
+        D: "\${file:${file}}"
+        E: on \${HOSTNAME}
+        F: "$\${A}"
+      server: { port: "\${P:-9000}" }`;
+    const { config } = good(load(text, { env: { A: 'a ${B}', EMPTY: '' } }));
+    expect(config.vars).toEqual({
+      A: 'a ${B}',
+      B: 'none',
+      C: 'filled',
+      D: 'from ${FILE}',
+      E: `on ${hostname()}`,
+      F: '${A}',
+    });
+    expect(config.server.port).toBe(9000);
+  });
+
+  it('that cannot be filled are problems', () => {
+    expect(problemsOf(load('vars: { A: "${NOPE} ${file:/nowhere/x} ${a b}" }'))).toEqual([
+      'vars (from file trama.yaml) needs the environment variable NOPE, which is not set.',
+      'vars (from file trama.yaml) needs the file /nowhere/x, which cannot be read (ENOENT).',
+      'vars (from file trama.yaml) has the placeholder ${a b}, which is none of ${VAR}, ${VAR:-default} and ${file:/path}.',
+    ]);
+  });
+});
+
+describe('finding the file', () => {
+  it('takes --config over TRAMA_CONFIG over trama.yaml', () => {
+    const at = (name: string, port: number): string => {
+      const path = join(directory, name);
+      writeFileSync(path, `server: { port: ${port} }`);
+      return path;
+    };
+    at('trama.yaml', 1001);
+    const named = at('named.yaml', 1002);
+    const flagged = at('flagged.yaml', 1003);
+    const port = (input: Partial<ConfigInput>): number =>
+      good(loadConfig({ env: {}, directory, ...input })).config.server.port;
+    expect(port({})).toBe(1001);
+    expect(port({ env: { TRAMA_CONFIG: named } })).toBe(1002);
+    expect(port({ env: { TRAMA_CONFIG: named }, configFile: flagged })).toBe(1003);
+  });
+
+  it('reports a named one that is not there', () => {
+    expect(problemsOf(loadConfig({ env: { TRAMA_CONFIG: '/nowhere.yaml' }, directory }))).toEqual([
+      'The configuration file /nowhere.yaml, which TRAMA_CONFIG names, cannot be read (ENOENT).',
+    ]);
+    expect(problemsOf(loadConfig({ env: {}, directory, configFile: '/nowhere.yaml' }))).toEqual([
+      'The configuration file /nowhere.yaml cannot be read (ENOENT).',
+    ]);
+  });
+});
+
+const where = '(from file trama.yaml)';
+const openHost = 'security: { allowUnauthenticated: true }';
+
+/** Bad files and every sentence that they lead to. */
+const bad: readonly (readonly [text: string, ...problems: string[]])[] = [
+  ['server: { port: 70000 }', `server.port ${where} must be a whole number from 0 to 65535, not 70000.`],
+  ['server: { port: 80.5 }', `server.port ${where} must be a whole number from 0 to 65535, not 80.5.`],
+  ['server: { port: [1] }', `server.port ${where} must be a whole number from 0 to 65535, not [1].`],
+  ['server: { host: 12 }', `server.host ${where} must be a host name or an IP address, not 12.`],
+  ['server: { hots: x }', `server.hots ${where} is not a key of Trama; did you mean server.host?`],
+  ['SERVER: { host: x }', `SERVER ${where} is not a key of Trama.`],
+  ['server.prot: 1', `server.prot ${where} is not a key of Trama; did you mean server.port?`],
+  ['http: { proxy: "http://p" }', `http.proxy ${where} is not a key of Trama; did you mean http.egress.proxy?`],
+  ['frobnicate: 1', `frobnicate ${where} is not a key of Trama.`],
+  ['server: 8080', `server ${where} is a group of keys and cannot have a value of its own.`],
+  ['- a', 'The file trama.yaml must hold keys with values.'],
+  ['a: [', 'The file trama.yaml is not YAML: '],
+  ['runtime: { enabled: yes please }', `runtime.enabled ${where} must be true or false, not "yes please".`],
+  ['runtime: { workerCount: 0 }', `runtime.workerCount ${where} must be a whole number from 1 to 10000, not 0.`],
+  [
+    'runtime: { maxNodeVisits: 20, maxNodeVisitsCap: 10 }',
+    `runtime.maxNodeVisits ${where} is 20, more than runtime.maxNodeVisitsCap ${where}, which is 10.`,
+  ],
+  [
+    'runtime: { callback: { baseUrl: "ftp://x" } }',
+    `runtime.callback.baseUrl ${where} must be an http or https URL without query and fragment, not "ftp://x".`,
+  ],
+  [
+    'runtime: { callback: { hmacSecret: "" } }',
+    `runtime.callback.hmacSecret ${where} must be a text that is not empty, and it is empty.`,
+  ],
+  [
+    'runtime: { callback: { hmacSecret: 123 } }',
+    `runtime.callback.hmacSecret ${where} must be a text that is not empty.`,
+  ],
+  [
+    'runtime: { callback: { keys: [{ kid: a, secret: "" }] } }',
+    `runtime.callback.keys ${where} must be a list of { kid, secret } with non-empty secrets and kids of letters, digits, _ and -.`,
+  ],
+  [
+    'runtime: { callback: { keys: [{ kid: default, secret: 0123456789abcdefg }], hmacSecret: 0123456789abcdefg } }',
+    `runtime.callback.keys ${where} and runtime.callback.hmacKid name more than one key default.`,
+  ],
+  ['database: { driver: ORACLE }', `database.driver ${where} must be EMBEDDED or POSTGRES, not "ORACLE".`],
+  [
+    'database: { driver: postgres }',
+    `database.driver ${where} is POSTGRES, and this build has the embedded backends only (database.driver EMBEDDED, redis.topology NONE).`,
+  ],
+  [
+    'database: { url: "postgres://x" }',
+    `database.url ${where} asks for Postgres, and this build has the embedded backends only (database.driver EMBEDDED, redis.topology NONE).`,
+  ],
+  [
+    'redis: { topology: CLUSTER }',
+    `redis.topology ${where} is CLUSTER, and this build has the embedded backends only (database.driver EMBEDDED, redis.topology NONE).`,
+  ],
+  [
+    'redis: { cluster: { nodes: [a] } }',
+    `redis.cluster.nodes ${where} asks for Redis, and this build has the embedded backends only (database.driver EMBEDDED, redis.topology NONE).`,
+  ],
+  [
+    'security: { auth: { enabled: true } }',
+    `security.auth.enabled ${where} asks for authentication, which this build does not have; requests would be let in without it.`,
+  ],
+  ['secrets: { hosts: { A: [b] } }', `secrets.hosts ${where} binds secrets to hosts, which this build does not do.`],
+  [
+    'metrics: { public: false }',
+    `metrics.public ${where} is false, and this build has no authentication: set metrics.enabled to false instead.`,
+  ],
+  [
+    'server: { host: 0.0.0.0 }',
+    `server.host ${where} is 0.0.0.0, which is not a loopback address, and there is no authentication: set ` +
+      'security.allowUnauthenticated to true if everybody who reaches the port may do everything.',
+  ],
+  ['server: { tls: { certFile: a } }', 'server.tls.certFile needs server.tls.keyFile.'],
+  ['server: { tls: { clientCaFile: a } }', 'server.tls.clientCaFile needs server.tls.certFile and server.tls.keyFile.'],
+  ['http: { egress: { tls: { keyFile: a } } }', 'http.egress.tls.keyFile needs http.egress.tls.certFile.'],
+  [
+    'http: { egress: { deny: ["https://x"] } }',
+    `http.egress.deny ${where} must be a list of host names, *.suffixes, IP addresses and CIDR ranges, not ["https://x"].`,
+  ],
+  [
+    'http: { egress: { allow: "10.0.0.0/33" } }',
+    `http.egress.allow ${where} must be a list of host names, *.suffixes, IP addresses and CIDR ranges, not "10.0.0.0/33".`,
+  ],
+  [
+    'http: { perHost: { overrides: { a: 0 } } }',
+    `http.perHost.overrides ${where} must be a map from host or host:port to whole numbers from 1 to 100000, not {"a":0}.`,
+  ],
+  ['vars: { A: 1 }', `vars ${where} must be a map from names of letters, digits and _ to texts, not {"A":1}.`],
+  ['vars: nope', `vars ${where} must be a map from names of letters, digits and _ to texts, not "nope".`],
+  [
+    'logging: { level: loud }',
+    `logging.level ${where} must be fatal, error, warn, info, debug, trace or silent, not "loud".`,
+  ],
+  [
+    'server: { port: x }\nruntime: { workerCount: y }\nnonsense: 1',
+    `nonsense ${where} is not a key of Trama.`,
+    `server.port ${where} must be a whole number from 0 to 65535, not "x".`,
+    `runtime.workerCount ${where} must be a whole number from 1 to 10000, not "y".`,
+  ],
+];
+
+describe('bad values', () => {
+  it.each(bad)('%s', (text, ...expected) => {
+    const problems = problemsOf(load(text));
+    expect(problems.length).toBe(expected.length);
+    for (const [index, sentence] of expected.entries()) expect(problems[index]).toContain(sentence);
+  });
+
+  it('are reported in every source, also where a later one would win', () => {
+    const flags = [
+      { path: 'server.port', value: '1', flag: '--port' },
+      { path: 'server.nope', value: '1', flag: '--set server.nope' },
+    ];
+    expect(problemsOf(load('server: { port: a }', { env: { PORT: 'b' }, flags }))).toEqual([
+      'server.nope (from flag --set server.nope) is not a key of Trama.',
+      'server.port (from file trama.yaml) must be a whole number from 0 to 65535, not "a".',
+      'server.port (from environment variable PORT) must be a whole number from 0 to 65535, not "b".',
+    ]);
+  });
+
+  it('never show a secret', () => {
+    const loaded = load('', { env: { RUNTIME_CALLBACK_KEYS: '[{"kid": "a b", "secret": "hunter2hunter2"}]' } });
+    expect(JSON.stringify(loaded)).not.toContain('hunter2');
+    expect(problemsOf(loaded)).toHaveLength(1);
+  });
+
+  it('of an environment variable for an empty secret are reported', () => {
+    expect(problemsOf(load('', { env: { RUNTIME_CALLBACK_HMACSECRET: '' } }))).toEqual([
+      'runtime.callback.hmacSecret (from environment variable RUNTIME_CALLBACK_HMACSECRET) must be a text that is not empty, and it is empty.',
+    ]);
+  });
+});
+
+describe('warnings', () => {
+  it.each([
+    ['rateLimit: { enabled: true, max: 5 }', `rateLimit ${where} is not needed any more and is ignored.`],
+    ['runtime: { store: { type: x } }', `runtime.store ${where} is not needed any more and is ignored.`],
+    ['redis: { pool: { max: 3 } }', `redis.pool ${where} is not needed any more and is ignored.`],
+    [
+      'runtime: { timeoutScanner: { intervalMillis: 1 } }',
+      `runtime.timeoutScanner ${where} is not needed any more and is ignored.`,
+    ],
+    [
+      'circuitBreaker: { enabled: true }',
+      `circuitBreaker.enabled ${where} has no effect in this build and is ignored.`,
+    ],
+    [
+      'redis: { queue: { keyPrefix: x } }',
+      `redis.queue.keyPrefix ${where} has no effect without Redis and is ignored.`,
+    ],
+    [
+      'database: { driver: EMBEDDED, url: "postgres://x" }',
+      `database.url ${where} has no effect without Postgres and is ignored.`,
+    ],
+    [
+      'runtime: { drainTimeoutMillis: 1000 }',
+      'runtime.drainTimeoutMillis (1000) is below http.requestTimeoutMillis + 1000 (31000): a stop will cut off calls, whose outcome is then unknown.',
+    ],
+    [
+      'runtime: { callback: { hmacSecret: short } }',
+      'The callback key default has a secret of less than 16 characters.',
+    ],
+    ['runtime: { enabled: false }', 'runtime.enabled is false: executions are accepted, but nothing runs them.'],
+    [
+      `server: { host: 0.0.0.0 }\n${openHost}`,
+      'runtime.callback.baseUrl is not set, so async nodes cannot run: downstreams would not know where to call back.',
+    ],
+  ])('%s', (text, warning) => {
+    expect(good(load(text)).warnings).toEqual([warning]);
+  });
+
+  it('do not come from what asks for nothing', () => {
+    expect(good(load('security: { auth: { enabled: false } }\nredis: { cluster: { nodes: [] } }')).warnings).toEqual(
+      [],
+    );
+  });
+});
+
+describe('shown values', () => {
+  it('hide secrets and keep the rest', () => {
+    const loaded = good(load('runtime: { callback: { hmacSecret: 0123456789abcdefg, hmacKid: k1 } }'));
+    const shown = new Map(loaded.effective.map((value) => [value.path as string, value.value]));
+    expect(shown.get('runtime.callback.hmacSecret')).toBe('***');
+    expect(shown.get('runtime.callback.keys')).toEqual([]);
+    expect(shown.get('runtime.callback.hmacKid')).toBe('k1');
+    expect(JSON.stringify(loaded.effective)).not.toContain('0123456789abcdefg');
+  });
+});

@@ -1,0 +1,174 @@
+/**
+ * Loads the configuration: defaults < file < environment < flags. Collects every problem instead of stopping at the
+ * first, each a sentence that names the key and where its value came from.
+ */
+import { hostname } from 'node:os';
+import {
+  parseConfigFile,
+  readConfigFile,
+  readEnvironment,
+  readFlags,
+  readVariables,
+  type Assignment,
+  type FlagValue,
+  type Gathered,
+} from './assignments.ts';
+import type { Config, ConfigPath } from './config.ts';
+import { foreignPaths, judgeForeign } from './foreign-keys.ts';
+import type { AnyKey, ReadValue } from './key.ts';
+import { unreadable } from './kinds.ts';
+import { findKey, keys } from './registry.ts';
+import { rules } from './rules.ts';
+
+/** Where to look. The environment is handed in: only the command line reads the real one. */
+export interface ConfigInput {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly flags?: readonly FlagValue[];
+  /** Path given with `--config`. */
+  readonly configFile?: string;
+  /** Text of a file instead of one on disk; `name` is for messages. */
+  readonly fileText?: { readonly text: string; readonly name: string };
+  /** Where `trama.yaml` is looked for; the working directory by default. */
+  readonly directory?: string;
+}
+
+/** A value in force, ready to be shown. */
+export interface EffectiveValue {
+  readonly path: ConfigPath;
+  /** `***` for secrets that are set. */
+  readonly value: unknown;
+  /** `default`, or the sources as in messages. */
+  readonly source: string;
+}
+
+/** The outcome of loading. Warnings never stop anything. */
+export type LoadedConfig =
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      readonly warnings: readonly string[];
+      readonly effective: readonly EffectiveValue[];
+    }
+  | { readonly ok: false; readonly problems: readonly string[]; readonly warnings: readonly string[] };
+
+/** Shown in place of secrets. */
+const mask = '***';
+
+/** See the file header. Reads files, nothing else of the outside; throws nothing. */
+export function loadConfig(input: ConfigInput): LoadedConfig {
+  const surroundings = { env: input.env, hostname: hostname() };
+  const file =
+    input.fileText === undefined
+      ? readConfigFile(input.configFile, input.directory ?? '.', surroundings)
+      : parseConfigFile(input.fileText.text, input.fileText.name, surroundings);
+  const gathered: Gathered[] = [file, readEnvironment(input.env), readFlags(input.flags ?? [])];
+  const assignments = gathered.flatMap((source) => source.assignments);
+
+  const values = new Map<ConfigPath, { readonly value: unknown; readonly source: string }>();
+  const { problems: foreignProblems, warnings } = judgeForeignKeys(assignments);
+  const problems = [...gathered.flatMap((source) => source.problems), ...foreignProblems];
+
+  for (const { path, raw, source } of assignments) {
+    const key = findKey(path);
+    if (key === undefined) continue;
+    const value = key.spec.kind.read(raw);
+    if (value === unreadable) problems.push(wrongValue(key, raw, source));
+    else values.set(key.path, { value, source });
+  }
+  addVariables(readVariables(input.env), values);
+  addDefaults(values);
+  if (problems.length > 0) return { ok: false, problems, warnings };
+
+  const config = nest(values);
+  const origin = (path: string): string => {
+    const source = values.get(path as ConfigPath)?.source ?? 'default';
+    return source === 'default' ? 'the default' : `from ${source}`;
+  };
+  for (const rule of rules) {
+    (rule.severity === 'problem' ? problems : warnings).push(...rule.check(config, origin));
+  }
+  if (problems.length > 0) return { ok: false, problems, warnings };
+  return { ok: true, config, warnings, effective: keys.map((key) => effectiveValue(key, values)) };
+}
+
+/** Assignments of keys that do nothing here; the last one of a path counts. */
+function judgeForeignKeys(assignments: readonly Assignment[]): { problems: string[]; warnings: string[] } {
+  const problems: string[] = [];
+  const warnings: string[] = [];
+  const explicit = {
+    database: assignments.some((a) => a.path === 'database.driver'),
+    redis: assignments.some((a) => a.path === 'redis.topology'),
+  };
+  const last = new Map(assignments.filter((a) => findKey(a.path) === undefined).map((a) => [a.path, a]));
+  for (const { path, raw, source } of last.values()) {
+    if (!foreignPaths.includes(path)) {
+      warnings.push(`${path} (from ${source}) is not needed any more and is ignored.`);
+      continue;
+    }
+    const verdict = judgeForeign(path, raw, explicit);
+    if (verdict.kind === 'refused') problems.push(`${path} (from ${source}) ${verdict.why}.`);
+    if (verdict.kind === 'ignored') warnings.push(`${path} (from ${source}) ${verdict.why} and is ignored.`);
+  }
+  return { problems, warnings };
+}
+
+function wrongValue({ path, spec }: AnyKey, raw: unknown, source: string): string {
+  const shown = spec.secret === true ? (raw === '' ? ', and it is empty' : '') : `, not ${shorten(raw)}`;
+  return `${path} (from ${source}) must be ${spec.kind.expected}${shown}.`;
+}
+
+function shorten(raw: unknown): string {
+  const text = JSON.stringify(raw) ?? String(raw);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+type Values = Map<ConfigPath, { readonly value: unknown; readonly source: string }>;
+
+/** Single variables win over the map of the file or of `VARS`, name by name. */
+function addVariables(variables: readonly (Assignment & { readonly raw: string })[], values: Values): void {
+  if (variables.length === 0) return;
+  const map = values.get('vars');
+  values.set('vars', {
+    value: Object.freeze({
+      ...(map?.value as Record<string, string> | undefined),
+      ...Object.fromEntries(variables.map(({ path, raw }) => [path, raw])),
+    }),
+    source: [...(map === undefined ? [] : [map.source]), ...variables.map(({ source }) => source)].join(', '),
+  });
+}
+
+function addDefaults(values: Values): void {
+  for (const { path, spec } of keys) {
+    if (!values.has(path) && 'default' in spec) values.set(path, { value: spec.default, source: 'default' });
+  }
+  const read = ((path: ConfigPath) => values.get(path)?.value) as ReadValue;
+  for (const { path, spec } of keys) {
+    if (!values.has(path) && 'derived' in spec) values.set(path, { value: spec.derived.from(read), source: 'default' });
+  }
+}
+
+/** Groups dotted paths into nested frozen objects. */
+function nest(values: Values): Config {
+  const root: Record<string, unknown> = {};
+  for (const [path, { value }] of values) {
+    const parts = path.split('.');
+    const last = parts.pop() ?? path;
+    let group = root;
+    for (const part of parts) group = (group[part] ??= {}) as Record<string, unknown>;
+    group[last] = value;
+  }
+  // The registry has a key of the right type for every path of Config, and every key has a value by now.
+  return freezeDeep(root) as unknown as Config;
+}
+
+function freezeDeep<T extends object>(value: T): T {
+  for (const inner of Object.values(value))
+    if (typeof inner === 'object' && inner !== null) freezeDeep(inner as object);
+  return Object.freeze(value);
+}
+
+function effectiveValue({ path, spec }: AnyKey, values: Values): EffectiveValue {
+  const { value, source } = values.get(path) ?? { value: undefined, source: 'default' };
+  const isSet = value !== undefined && !(Array.isArray(value) && value.length === 0);
+  return { path, value: spec.secret === true && isSet ? mask : value, source };
+}

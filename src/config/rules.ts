@@ -1,0 +1,148 @@
+/** Rules that tie several keys together. One that is broken either stops the start or warns. */
+import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import type { CallbackKey, Config } from './config.ts';
+import { embeddedOnly } from './foreign-keys.ts';
+
+/** A rule about several keys. */
+export interface Rule {
+  /** For the reference page. */
+  readonly text: string;
+  readonly severity: 'problem' | 'warning';
+  /** A sentence for each way in which the rule is broken; `origin` says where a key's value came from. */
+  check(config: Config, origin: (path: string) => string): readonly string[];
+}
+
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+loopback.addAddress('::1', 'ipv6');
+
+/** Whether only this machine can reach a listener on that host. */
+export function isLoopback(host: string): boolean {
+  const bare = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();
+  if (isIPv4(bare)) return loopback.check(bare, 'ipv4');
+  if (isIPv6(bare)) return loopback.check(bare, 'ipv6');
+  return bare === 'localhost';
+}
+
+/** All configured callback keys: the first signs, all verify. Empty when none is configured. */
+export function callbackKeysOf({ keys, hmacSecret, hmacKid }: Config['runtime']['callback']): readonly CallbackKey[] {
+  return hmacSecret === undefined ? keys : [...keys, { kid: hmacKid, secret: hmacSecret }];
+}
+
+/** A secret shorter than this can be guessed from a token that leaked. */
+const goodSecretLength = 16;
+
+const when = (broken: boolean, sentence: string): readonly string[] => (broken ? [sentence] : []);
+
+/** All rules. */
+export const rules: readonly Rule[] = [
+  {
+    text: 'Listening beyond loopback needs `security.allowUnauthenticated: true`.',
+    severity: 'problem',
+    check: (config, origin) =>
+      when(
+        !isLoopback(config.server.host) && !config.security.allowUnauthenticated,
+        `server.host (${origin('server.host')}) is ${config.server.host}, which is not a loopback address, and there is ` +
+          'no authentication: set security.allowUnauthenticated to true if everybody who reaches the port may do everything.',
+      ),
+  },
+  {
+    text: '`database.driver` and `redis.topology` other than `EMBEDDED` and `NONE` need another build.',
+    severity: 'problem',
+    check: ({ database, redis }, origin) => [
+      ...when(
+        database.driver !== 'EMBEDDED',
+        `database.driver (${origin('database.driver')}) is ${database.driver}, and ${embeddedOnly}.`,
+      ),
+      ...when(
+        redis.topology !== 'NONE',
+        `redis.topology (${origin('redis.topology')}) is ${redis.topology}, and ${embeddedOnly}.`,
+      ),
+    ],
+  },
+  {
+    text: '`metrics.public: false` needs authentication, which this build does not have.',
+    severity: 'problem',
+    check: ({ metrics }, origin) =>
+      when(
+        metrics.enabled && !metrics.public,
+        `metrics.public (${origin('metrics.public')}) is false, and this build has no authentication: set metrics.enabled to false instead.`,
+      ),
+  },
+  {
+    text: '`runtime.maxNodeVisits` is at most `runtime.maxNodeVisitsCap`.',
+    severity: 'problem',
+    check: ({ runtime }, origin) =>
+      when(
+        runtime.maxNodeVisits > runtime.maxNodeVisitsCap,
+        `runtime.maxNodeVisits (${origin('runtime.maxNodeVisits')}) is ${runtime.maxNodeVisits}, more than ` +
+          `runtime.maxNodeVisitsCap (${origin('runtime.maxNodeVisitsCap')}), which is ${runtime.maxNodeVisitsCap}.`,
+      ),
+  },
+  {
+    text: 'Certificates and their keys (`server.tls`, `http.egress.tls`) come in pairs; `server.tls.clientCaFile` needs both.',
+    severity: 'problem',
+    check: ({ server, http }) => [
+      ...pair('server.tls', server.tls),
+      ...pair('http.egress.tls', http.egress.tls),
+      ...when(
+        server.tls.clientCaFile !== undefined && server.tls.certFile === undefined,
+        'server.tls.clientCaFile needs server.tls.certFile and server.tls.keyFile.',
+      ),
+    ],
+  },
+  {
+    text: 'Every kid of `runtime.callback.keys` and `hmacKid` names one key.',
+    severity: 'problem',
+    check: ({ runtime }, origin) => {
+      const kids = callbackKeysOf(runtime.callback).map((key) => key.kid);
+      const doubled = new Set(kids.filter((kid, index) => kids.indexOf(kid) !== index));
+      return [...doubled].map(
+        (kid) =>
+          `runtime.callback.keys (${origin('runtime.callback.keys')}) and runtime.callback.hmacKid name more than one key ${kid}.`,
+      );
+    },
+  },
+  {
+    text: 'Secrets of callback keys should have at least 16 characters.',
+    severity: 'warning',
+    check: ({ runtime }) =>
+      callbackKeysOf(runtime.callback)
+        .filter((key) => key.secret.length < goodSecretLength)
+        .map((key) => `The callback key ${key.kid} has a secret of less than ${goodSecretLength} characters.`),
+  },
+  {
+    text: 'Async nodes cannot run without `runtime.callback.baseUrl` where the server does not listen on loopback.',
+    severity: 'warning',
+    check: ({ runtime, server }) =>
+      when(
+        runtime.callback.baseUrl === undefined && !isLoopback(server.host),
+        'runtime.callback.baseUrl is not set, so async nodes cannot run: downstreams would not know where to call back.',
+      ),
+  },
+  {
+    text: '`runtime.drainTimeoutMillis` should be at least `http.requestTimeoutMillis` + 1000, so that a stop can await calls.',
+    severity: 'warning',
+    check: ({ runtime, http }) =>
+      when(
+        runtime.drainTimeoutMillis < http.requestTimeoutMillis + 1000,
+        `runtime.drainTimeoutMillis (${runtime.drainTimeoutMillis}) is below http.requestTimeoutMillis + 1000 ` +
+          `(${http.requestTimeoutMillis + 1000}): a stop will cut off calls, whose outcome is then unknown.`,
+      ),
+  },
+  {
+    text: 'With `runtime.enabled: false` nothing runs: the embedded store belongs to one process.',
+    severity: 'warning',
+    check: ({ runtime }) =>
+      when(!runtime.enabled, 'runtime.enabled is false: executions are accepted, but nothing runs them.'),
+  },
+];
+
+function pair(
+  group: string,
+  { certFile, keyFile }: { readonly certFile: string | undefined; readonly keyFile: string | undefined },
+): readonly string[] {
+  if ((certFile === undefined) === (keyFile === undefined)) return [];
+  const [given, missing] = certFile === undefined ? ['keyFile', 'certFile'] : ['certFile', 'keyFile'];
+  return [`${group}.${given} needs ${group}.${missing}.`];
+}
