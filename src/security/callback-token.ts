@@ -1,0 +1,142 @@
+/**
+ * Tokens that let a downstream finish one operation of one node, and nothing else.
+ *
+ * `trc1.<kid>.<claims>.<mac>`: three base64url parts behind a fixed prefix, so that a token fits any URL or header and
+ * can be masked by {@link callbackTokenPattern}. The MAC is HMAC-SHA256 over everything before it, so key id and format
+ * are covered too. Claims are readable: a token is a right, not a secret store.
+ */
+import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+
+/** What a token stands for. */
+export interface CallbackClaims {
+  readonly executionId: string;
+  readonly round: number;
+  /** Any characters. */
+  readonly nodeId: string;
+  readonly visit: number;
+  /** Counts from 1; a retry after a callback that said failure is a new operation. */
+  readonly operation: number;
+  readonly nonce: string;
+}
+
+/** One signing key. */
+export interface CallbackKey {
+  /** Names the key inside tokens. */
+  readonly kid: string;
+  readonly secret: string;
+}
+
+/** Why a token was not accepted: no token of this form, made with a key that is not live, or not made by that key. */
+export type CallbackTokenProblem = 'malformed' | 'unknown_kid' | 'signature';
+
+/** What verifying found. */
+export type CallbackVerification =
+  | { readonly ok: true; readonly claims: CallbackClaims }
+  | { readonly ok: false; readonly problem: CallbackTokenProblem };
+
+const prefix = 'trc1.';
+
+/** Finds tokens in any text, cut ones too. Global: use it with `replace`, not with `test`. */
+export const callbackTokenPattern: RegExp = /trc1\.[\w-]+(?:\.[\w-]+){0,2}/g;
+
+/** Longer ones are malformed: 128 characters of node id in UTF-8 and base64url, with room for everything else. */
+const maxTokenLength = 4096;
+
+const tokenForm = /^trc1\.[\w-]+\.[\w-]+\.[\w-]{43}$/;
+
+interface LiveKey {
+  readonly key: KeyObject;
+  readonly encodedKid: string;
+}
+
+/** Issues and verifies tokens with the keys of one configuration. Immutable. */
+export class CallbackTokens {
+  readonly #byEncodedKid = new Map<string, LiveKey>();
+  readonly #signing: LiveKey;
+
+  /**
+   * @param keys the first signs, all verify.
+   * @throws TypeError when there is none, a key id is blank or comes twice, or a secret is blank.
+   */
+  constructor(keys: readonly CallbackKey[]) {
+    for (const { kid, secret } of keys) {
+      if (kid.trim() === '') throw new TypeError('A callback key has a blank key id.');
+      if (secret.trim() === '') throw new TypeError(`The callback key ${kid} has an empty secret.`);
+      const encodedKid = encode(kid);
+      if (this.#byEncodedKid.has(encodedKid)) throw new TypeError(`The callback key id ${kid} is given twice.`);
+      this.#byEncodedKid.set(encodedKid, { key: createSecretKey(secret, 'utf8'), encodedKid });
+    }
+    const first = this.#byEncodedKid.values().next().value;
+    if (first === undefined) throw new TypeError('Callbacks need at least one key.');
+    this.#signing = first;
+  }
+
+  /** The token for these claims; the same claims and signing key always give the same token. */
+  issue(claims: CallbackClaims): string {
+    const { executionId, round, nodeId, visit, operation, nonce } = claims;
+    const payload = encode(JSON.stringify([executionId, round, nodeId, visit, operation, nonce]));
+    const signed = `${prefix}${this.#signing.encodedKid}.${payload}`;
+    return `${signed}.${macOf(signed, this.#signing.key)}`;
+  }
+
+  /** Reads a token back, comparing MACs in constant time. Never throws, whatever the text. */
+  verify(token: string): CallbackVerification {
+    if (token.length > maxTokenLength || !tokenForm.test(token)) return malformed;
+    const kidEnd = token.indexOf('.', prefix.length);
+    const claimsEnd = token.lastIndexOf('.');
+    const live = this.#byEncodedKid.get(token.slice(prefix.length, kidEnd));
+    if (live === undefined) return { ok: false, problem: 'unknown_kid' };
+    // Text is compared, not what it decodes to: four spellings of the last character decode alike, one is the token.
+    const expected = Buffer.from(macOf(token.slice(0, claimsEnd), live.key), 'latin1');
+    const given = Buffer.from(token.slice(claimsEnd + 1), 'latin1');
+    if (!timingSafeEqual(expected, given)) return { ok: false, problem: 'signature' };
+    const claims = readClaims(token.slice(kidEnd + 1, claimsEnd));
+    return claims === undefined ? malformed : { ok: true, claims };
+  }
+
+  /** Where a callback for a node goes; the token travels in `X-Callback-Token`. */
+  url(base: string, executionId: string, nodeId: string): string {
+    // A lone surrogate cannot be encoded; the token, not the path, says which node is meant.
+    const node = encodeURIComponent(nodeId.toWellFormed());
+    return `${base.replace(/\/+$/, '')}/workflows/${executionId}/node/${node}/callback`;
+  }
+
+  /** The same with the token as the last segment. */
+  signedUrl(base: string, executionId: string, nodeId: string, token: string): string {
+    return `${this.url(base, executionId, nodeId)}/${token}`;
+  }
+}
+
+const malformed: CallbackVerification = { ok: false, problem: 'malformed' };
+
+function macOf(text: string, key: KeyObject): string {
+  return createHmac('sha256', key).update(text).digest('base64url');
+}
+
+function encode(text: string): string {
+  return Buffer.from(text, 'utf8').toString('base64url');
+}
+
+function decode(text: string): string {
+  return Buffer.from(text, 'base64url').toString('utf8');
+}
+
+function readClaims(payload: string): CallbackClaims | undefined {
+  let parts: unknown;
+  try {
+    parts = JSON.parse(decode(payload));
+  } catch {
+    // Signed with this key, but not by this code: the form is what is wrong.
+    return undefined;
+  }
+  if (!Array.isArray(parts) || parts.length !== 6) return undefined;
+  const [executionId, round, nodeId, visit, operation, nonce] = parts as unknown[];
+  const texts = typeof executionId === 'string' && typeof nodeId === 'string' && typeof nonce === 'string';
+  if (!texts || !isCount(round) || !isCount(visit) || !isCount(operation)) return undefined;
+  return { executionId, round, nodeId, visit, operation, nonce };
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

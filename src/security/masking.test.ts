@@ -1,0 +1,155 @@
+import { describe, expect, it } from 'vitest';
+import { isRawNumber, parseJson } from '../core/json.ts';
+import type { Json } from '../core/json.ts';
+import { CallbackTokens } from './callback-token.ts';
+import { Masker } from './masking.ts';
+
+function maskerOf(...values: string[]): Masker {
+  return new Masker({ values: () => values });
+}
+
+const token = new CallbackTokens([{ kid: 'k', secret: 's' }]).issue({
+  executionId: 'e',
+  round: 1,
+  nodeId: 'n',
+  visit: 1,
+  operation: 1,
+  nonce: 'x',
+});
+
+describe('texts', () => {
+  const secret = 'p@ss/wö"rd +\\1<&>\'\n=';
+  const json = JSON.stringify(secret).slice(1, -1);
+  it.each([
+    ['raw', secret],
+    ['in JSON', json],
+    [
+      'in JSON of an encoder that escapes more',
+      json.replace('ö', '\\u00F6').replace('/', '\\/').replace('<', '\\u003c'),
+    ],
+    ['percent-encoded', encodeURIComponent(secret)],
+    ['percent-encoded in lower case', encodeURIComponent(secret).toLowerCase()],
+    ['percent-encoded where a URL needs it', encodeURI(secret)],
+    ['form-encoded', new URLSearchParams({ a: secret }).toString().slice(2)],
+    [
+      'in XML',
+      secret
+        .replace(/&/g, '&amp;')
+        .replace(/</g, '&lt;')
+        .replace(/>/g, '&gt;')
+        .replace(/"/g, '&quot;')
+        .replace(/'/g, '&#39;'),
+    ],
+    ['in base64', Buffer.from(secret).toString('base64')],
+    ['in base64url', Buffer.from(secret).toString('base64url')],
+    ['in percent-encoded base64', encodeURIComponent(Buffer.from(secret).toString('base64'))],
+  ])('masks a secret %s', (_how, written) => {
+    const masked = maskerOf(secret).text(`before ${written} after`);
+    expect(masked).toMatch(/^before \*\*\*(%3D|=)* after$/);
+  });
+
+  it.each(['', 'u', 'us', 'user', 'user1', 'user12'])('masks a password in basic auth of %j', (user) => {
+    const encoded = Buffer.from(`${user}:Sup3rSecretPassw0rd`).toString('base64');
+    const masked = maskerOf('Sup3rSecretPassw0rd').text(`Basic ${encoded}`);
+    const left = Buffer.from(masked.slice('Basic '.length).split('***')[0] ?? '', 'base64').toString('latin1');
+    expect(masked).toContain('***');
+    expect(left).not.toContain('Su');
+    expect(masked.split('***')[1]).toBe('');
+  });
+
+  it('masks every occurrence, the longest secret first', () => {
+    expect(maskerOf('abcd', 'abcdefgh').text('abcdefgh abcd xabcdx')).toBe('*** *** x***x');
+  });
+
+  it('leaves secrets below the least length alone', () => {
+    expect(maskerOf('abc', '').text('abc')).toBe('abc');
+    expect(maskerOf('abcd').text('abcd')).toBe('***');
+  });
+
+  it('masks callback tokens, cut ones too', () => {
+    const masker = maskerOf();
+    expect(masker.text(`x-callback-token: ${token}; ${token.slice(0, 20)}`)).toBe('x-callback-token: ***; ***');
+    expect(masker.text(`http://t/workflows/e/node/n/callback/${token}`)).toBe(
+      'http://t/workflows/e/node/n/callback/***',
+    );
+  });
+
+  it('follows the secrets as they change', () => {
+    let values: readonly string[] = ['first'];
+    const masker = new Masker({ values: () => values });
+    expect(masker.text('first second')).toBe('*** second');
+    values = ['second'];
+    expect(masker.text('first second')).toBe('first ***');
+  });
+
+  it('masks large secrets and many of them', () => {
+    const key = Array.from({ length: 60 }, (_, i) => `line ${i} ${'ab+/'.repeat(15)}`).join('\n');
+    const many = Array.from({ length: 500 }, (_, i) => `secret-number-${i}-!?`);
+    const masker = maskerOf(key, ...many);
+    expect(masker.text(`[${key}]`)).toBe('[***]');
+    expect(masker.text(`[${JSON.stringify(key)}]`)).toBe('["***"]');
+    expect(masker.text(many.join(','))).toBe(many.map(() => '***').join(','));
+  });
+});
+
+describe('headers', () => {
+  it('masks credential headers whole and secrets in the others', () => {
+    const headers = {
+      Authorization: 'Bearer anything',
+      cookie: 'a=b',
+      'Set-Cookie': 'a=b',
+      'Proxy-Authorization': 'x',
+      'X-Callback-Token': 'any',
+      'x-key': 'key hunter22',
+      accept: '*/*',
+    };
+    expect(maskerOf('hunter22').headers(headers)).toEqual({
+      Authorization: '***',
+      cookie: '***',
+      'Set-Cookie': '***',
+      'Proxy-Authorization': '***',
+      'X-Callback-Token': '***',
+      'x-key': 'key ***',
+      accept: '*/*',
+    });
+    expect(headers.cookie).toBe('a=b');
+  });
+
+  it('gives the same object when nothing matches', () => {
+    const headers = { accept: '*/*' };
+    expect(maskerOf('hunter22').headers(headers)).toBe(headers);
+  });
+});
+
+describe('JSON', () => {
+  const masker = maskerOf('hunter22', '987654321');
+
+  it('masks values, keys and whole numbers, however deep', () => {
+    const value = parseJson(
+      `{"a":[1,{"hunter22":"x","k":"${token}"}],"n":987654321,"m":9876543210,"same":{"b":[true,null]}}`,
+    );
+    const masked = masker.json(value) as { same: Json };
+    expect(masked).toEqual({
+      a: [1, { '***': 'x', k: '***' }],
+      n: '***',
+      m: 9876543210,
+      same: { b: [true, null] },
+    });
+    expect(masked.same).toBe((value as { same: Json }).same);
+  });
+
+  it('loses no value when masked keys become alike', () => {
+    expect(masker.json({ hunter22: 1, '***': 2, '987654321': 3 })).toEqual({ '***': 3, '***#2': 1, '***#3': 2 });
+  });
+
+  it('keeps digits and a key named __proto__', () => {
+    const masked = masker.json(parseJson('{"__proto__":"hunter22","n":10.10}')) as Record<string, Json>;
+    expect(Object.keys(masked)).toEqual(['__proto__', 'n']);
+    expect(Object.getOwnPropertyDescriptor(masked, '__proto__')?.value).toBe('***');
+    expect(isRawNumber(masked['n'])).toBe(true);
+  });
+
+  it.each<Json>([null, true, 1, 'text', [], {}, [1, 'x'], { a: { b: ['c'] } }])('gives %j back as it is', (value) => {
+    expect(masker.json(value)).toBe(value);
+  });
+});

@@ -1,0 +1,220 @@
+/**
+ * Keeps secrets out of everything that leaves: history rows, API answers, events, logs, errors.
+ *
+ * Masked as `***`: every secret value of at least {@link minMaskedLength} characters, raw or as URL, form, JSON, XML and
+ * base64 encoders write it (base64 also inside a longer encoded text, as in basic auth); callback tokens, by their
+ * pattern; and the values of headers that carry credentials, whatever they are. Mask before cutting a text: half a
+ * secret is not recognised.
+ */
+import { isRawNumber, numberText } from '../core/json.ts';
+import type { Json, JsonObject, RawNumber } from '../core/json.ts';
+import { callbackTokenPattern } from './callback-token.ts';
+
+/** What stands in a masked value's place. */
+export const mask = '***';
+
+/** Shorter secrets are not masked by value: they would be found everywhere. */
+export const minMaskedLength = 4;
+
+/** Where the values to mask come from; the same array until one changes. */
+export interface SecretValues {
+  values(): readonly string[];
+}
+
+const credentialHeaders: ReadonlySet<string> = new Set([
+  'authorization',
+  'cookie',
+  'proxy-authorization',
+  'set-cookie',
+  'x-callback-token',
+]);
+
+/** Masks with the secrets as they are at the time of each call. All methods return their argument when nothing matches. */
+export class Masker {
+  readonly #source: SecretValues;
+  #built: readonly string[] = [];
+  #patterns: readonly RegExp[] = [];
+  #numbersMatter = false;
+
+  constructor(source: SecretValues) {
+    this.#source = source;
+  }
+
+  /** A text with secrets and tokens masked. */
+  text(text: string): string {
+    this.#refresh();
+    return this.#text(text);
+  }
+
+  /** Headers with credential headers masked whole, and secrets and tokens in all others. */
+  headers(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+    this.#refresh();
+    let copy: Record<string, string> | undefined;
+    for (const name in headers) {
+      const before = headers[name] ?? '';
+      const after = credentialHeaders.has(name.toLowerCase()) ? mask : this.#text(before);
+      if (after !== before) (copy ??= { ...headers })[name] = after;
+    }
+    return copy ?? headers;
+  }
+
+  /** A JSON value with secrets and tokens masked in strings, keys and numbers, however deep. */
+  json(value: Json): Json {
+    this.#refresh();
+    return this.#json(value);
+  }
+
+  #refresh(): void {
+    const values = this.#source.values();
+    if (values === this.#built) return;
+    this.#built = values;
+    this.#patterns = patternsOf(values);
+    this.#numbersMatter = values.some((value) => /^-?\d/.test(value));
+  }
+
+  #text(text: string): string {
+    let masked = text;
+    // Searching for the prefix first: most texts have no token.
+    if (masked.includes('trc1.')) masked = masked.replace(callbackTokenPattern, mask);
+    // A replace that finds nothing returns the same text.
+    for (const pattern of this.#patterns) masked = masked.replace(pattern, mask);
+    return masked;
+  }
+
+  #json(value: Json): Json {
+    if (typeof value === 'string') return this.#text(value);
+    if (typeof value === 'number' || isRawNumber(value)) return this.#number(value);
+    if (typeof value !== 'object' || value === null) return value;
+    if (Array.isArray(value)) {
+      let copy: Json[] | undefined;
+      for (let i = 0; i < value.length; i++) {
+        const before = value[i] as Json;
+        const after = this.#json(before);
+        if (after !== before) (copy ??= value.slice())[i] = after;
+      }
+      return copy ?? value;
+    }
+    return this.#object(value as JsonObject);
+  }
+
+  #number(value: number | RawNumber): Json {
+    // Only a number that is a secret as a whole: digits inside others are coincidence.
+    return this.#numbersMatter && this.#text(numberText(value)) === mask ? mask : value;
+  }
+
+  #object(object: JsonObject): JsonObject {
+    const keys = Object.keys(object);
+    const maskedKeys = keys.map((key) => this.#text(key));
+    const maskedValues = keys.map((key) => this.#json(object[key] as Json));
+    const same = keys.every((key, i) => maskedKeys[i] === key && maskedValues[i] === object[key]);
+    if (same) return object;
+    const copy: Record<string, Json> = {};
+    maskedKeys.forEach((key, i) => {
+      let unused = key;
+      // Two masked keys may have become alike; neither value may get lost.
+      for (let n = 2; Object.hasOwn(copy, unused); n++) unused = `${key}#${n}`;
+      Object.defineProperty(copy, unused, {
+        value: maskedValues[i],
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
+    });
+    return copy;
+  }
+}
+
+/** Secrets are grouped into patterns of about this length: few passes over a text, and none that V8 refuses. */
+const patternLength = 16_384;
+
+function patternsOf(values: readonly string[]): RegExp[] {
+  // Longest first: a secret that begins another must not leave the other's end standing.
+  const sources = values
+    .filter((value) => value.length >= minMaskedLength)
+    .sort((a, b) => b.length - a.length)
+    .flatMap((value) => [...base64Sources(value), spellings(value)]);
+  const groups: string[] = [];
+  for (const source of sources) {
+    const last = groups.at(-1);
+    if (last === undefined || last.length + source.length > patternLength) groups.push(source);
+    else groups[groups.length - 1] = `${last}|${source}`;
+  }
+  return groups.map((group) => new RegExp(group, 'g'));
+}
+
+/** A pattern for the value with every character as any of the usual encoders may write it. */
+function spellings(value: string): string {
+  let pattern = '';
+  for (const character of value) pattern += /^[A-Za-z0-9]$/.test(character) ? character : spellingsOf(character);
+  return pattern;
+}
+
+const named: Readonly<Record<string, readonly string[]>> = {
+  ' ': ['\\+'],
+  '"': ['\\\\"', '&quot;'],
+  '\\': ['\\\\\\\\'],
+  '/': ['\\\\/', '&#x2[Ff];'],
+  '&': ['&amp;'],
+  '<': ['&lt;'],
+  '>': ['&gt;'],
+  "'": ['&apos;', '&#0?39;'],
+  '=': ['&#x3[Dd];'],
+  '`': ['&#x60;'],
+  '\n': ['\\\\n', '\\r\\n', '%0[Dd]%0[Aa]'],
+  '\r': ['\\\\r'],
+  '\t': ['\\\\t'],
+};
+
+function spellingsOf(character: string): string {
+  const forms = new Set<string>(named[character] ?? []);
+  let percent = '';
+  for (const byte of Buffer.from(character, 'utf8')) percent += `%${hexPattern(byte, 2)}`;
+  forms.add(percent);
+  let unicode = '';
+  for (let i = 0; i < character.length; i++) unicode += `\\\\u${hexPattern(character.charCodeAt(i), 4)}`;
+  forms.add(unicode);
+  const code = character.codePointAt(0) ?? 0;
+  forms.add(`&#(?:${code}|[xX]0*${hexPattern(code, 0)});`);
+  // Last, so that a form which begins with the raw character, as \\ with \, wins where it stands.
+  forms.add(escapePattern(character));
+  return `(?:${[...forms].join('|')})`;
+}
+
+function hexPattern(value: number, digits: number): string {
+  return value
+    .toString(16)
+    .padStart(digits, '0')
+    .replace(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`);
+}
+
+function escapePattern(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+}
+
+/** Base64 of fewer characters than this is no longer telling inside a longer text. */
+const minInnerBase64 = 6;
+
+/**
+ * Patterns for the value in base64, in both alphabets. Alone it is found whole. Inside a longer encoded text it starts
+ * at one of three bit offsets; there its characters that do not depend on neighbours are found, and those few that do
+ * are taken along on the right.
+ */
+function base64Sources(value: string): string[] {
+  const bytes = Buffer.from(value, 'utf8');
+  const sources: string[] = [];
+  for (const offset of [0, 1, 2]) {
+    const encoded = Buffer.concat([Buffer.alloc(offset), bytes]).toString('base64url');
+    const start = Math.ceil((offset * 8) / 6);
+    const end = Math.floor(((offset + bytes.length) * 8) / 6);
+    const inner = encoded.slice(start, end);
+    if (inner.length < minInnerBase64) continue;
+    sources.push(`${eitherAlphabet(inner)}[\\w+/-]{0,2}={0,2}`);
+  }
+  if (bytes.length < minInnerBase64) sources.push(`${eitherAlphabet(bytes.toString('base64url'))}={0,2}`);
+  return sources;
+}
+
+/** `=` and the two characters that differ may be percent-encoded too. */
+function eitherAlphabet(base64url: string): string {
+  return base64url.replace(/[-_]/g, (character) => (character === '-' ? '(?:[-+]|%2[Bb])' : '(?:[_/]|%2[Ff]|\\\\/)'));
+}

@@ -1,0 +1,134 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { maxSecretBytes, Secrets } from './secrets.ts';
+
+let directory = '';
+let now = 0;
+let problems: string[] = [];
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'trama-secrets-'));
+  now = 0;
+  problems = [];
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+function secretsFrom(environment: Record<string, string | undefined> = {}): Secrets {
+  return new Secrets({ environment, directory, now: () => now, report: (problem) => problems.push(problem) });
+}
+
+function write(name: string, content: string): void {
+  writeFileSync(join(directory, name), content);
+}
+
+describe('environment', () => {
+  it('gives secrets by prefix and nothing else', () => {
+    const environment = { TRAMA_SECRET_API_KEY: 'abc', TRAMA_SECRET_EMPTY: '', OTHER: 'x' };
+    const secrets = new Secrets({ environment });
+    expect(secrets.secret('API_KEY')).toBe('abc');
+    expect(secrets.secret('EMPTY')).toBeUndefined();
+    expect(secrets.secret('OTHER')).toBeUndefined();
+    expect(secrets.secret('toString')).toBeUndefined();
+    expect(secrets.values()).toEqual(['abc']);
+  });
+
+  it('takes another prefix', () => {
+    const secrets = new Secrets({ environment: { S_A: '1', TRAMA_SECRET_A: '2' }, environmentPrefix: 'S_' });
+    expect(secrets.secret('A')).toBe('1');
+  });
+
+  it('gives variables, the environment before the configuration, and does not mask them', () => {
+    const secrets = new Secrets({
+      environment: { TRAMA_VAR_A: 'env' },
+      variables: { A: 'configured', B: 'configured' },
+    });
+    expect([secrets.variable('A'), secrets.variable('B'), secrets.variable('C')]).toEqual([
+      'env',
+      'configured',
+      undefined,
+    ]);
+    expect(secrets.values()).toEqual([]);
+  });
+});
+
+describe('directory', () => {
+  it('gives a file without its last line break, the environment first', () => {
+    write('a', 'from file\n');
+    write('b', 'two\nlines\r\n');
+    write('c', 'from file');
+    const secrets = secretsFrom({ TRAMA_SECRET_c: 'from env' });
+    expect(secrets.secret('a')).toBe('from file');
+    expect(secrets.secret('b')).toBe('two\nlines');
+    expect(secrets.secret('c')).toBe('from env');
+    expect(secrets.secret('d')).toBeUndefined();
+  });
+
+  it('looks again after a second, not before', () => {
+    write('a', 'one');
+    const secrets = secretsFrom();
+    expect([secrets.secret('a'), secrets.secret('late')]).toEqual(['one', undefined]);
+    write('a', 'second');
+    write('late', 'here');
+    now = 999;
+    expect([secrets.secret('a'), secrets.secret('late')]).toEqual(['one', undefined]);
+    now = 1000;
+    expect([secrets.secret('a'), secrets.secret('late')]).toEqual(['second', 'here']);
+    unlinkSync(join(directory, 'a'));
+    now = 2000;
+    expect(secrets.secret('a')).toBeUndefined();
+  });
+
+  it.each(['../a', '.hidden', '..', '', 'a/b', 'a\\b', 'a\0', 'x'.repeat(300)])('never reads %j', (name) => {
+    mkdirSync(join(directory, 'a'));
+    write('.hidden', 'x');
+    writeFileSync(join(directory, 'a', 'b'), 'x');
+    expect(secretsFrom().secret(name)).toBeUndefined();
+  });
+
+  it('reports a file that cannot be used once, without its content', () => {
+    write('large', 'x'.repeat(maxSecretBytes + 1));
+    write('fits', 'x'.repeat(maxSecretBytes));
+    write('empty', '\n');
+    mkdirSync(join(directory, 'folder'));
+    const secrets = secretsFrom();
+    for (now = 0; now <= 5000; now += 1000) {
+      for (const name of ['large', 'empty', 'folder']) expect(secrets.secret(name)).toBeUndefined();
+    }
+    expect(secrets.secret('fits')).toHaveLength(maxSecretBytes);
+    expect(problems).toHaveLength(3);
+    expect(problems[0]).toBe('The secret large cannot be used: it is larger than 65536 bytes.');
+  });
+
+  it('reports a directory that cannot be listed once', () => {
+    const secrets = new Secrets({
+      environment: {},
+      directory: join(directory, 'missing'),
+      now: () => now,
+      report: (problem) => problems.push(problem),
+    });
+    for (now = 0; now <= 3000; now += 1000) expect(secrets.values()).toEqual([]);
+    expect(problems).toHaveLength(1);
+  });
+});
+
+describe('values to mask', () => {
+  it('cover secrets never asked for and earlier values, in the same array until one changes', () => {
+    write('a', 'first');
+    write('b', 'other');
+    symlinkSync(join(directory, 'b'), join(directory, 'link'));
+    const secrets = secretsFrom({ TRAMA_SECRET_E: 'env' });
+    const before = secrets.values();
+    expect(before.toSorted()).toEqual(['env', 'first', 'other']);
+    now = 5000;
+    expect(secrets.values()).toBe(before);
+    write('a', 'second value');
+    now = 6000;
+    expect(secrets.values().toSorted()).toEqual(['env', 'first', 'other', 'second value']);
+    unlinkSync(join(directory, 'a'));
+    now = 7000;
+    expect(secrets.values().toSorted()).toEqual(['env', 'first', 'other', 'second value']);
+  });
+});

@@ -1,0 +1,158 @@
+/**
+ * Secrets and variables by name, as templates see them at send time.
+ *
+ * A secret comes from the environment (`TRAMA_SECRET_<NAME>`) or, where it is not there, from a directory with one file
+ * per secret, as Kubernetes mounts them. Files are looked at again at most once a second, so a rotated secret is used
+ * without a restart; earlier values stay known for masking, since an echo of them may still come.
+ */
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Where secrets and variables come from. */
+export interface SecretsOptions {
+  /** The process's environment, or a part of it; read once. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Of secrets in the environment; default `TRAMA_SECRET_`. */
+  readonly environmentPrefix?: string;
+  /** One file per secret, named as the secret. */
+  readonly directory?: string;
+  /** Configured variables; `TRAMA_VAR_<NAME>` in the environment wins. */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** Told once about each file that cannot be used, in a sentence without its content. */
+  readonly report?: (problem: string) => void;
+  /** Monotonic milliseconds; for tests. */
+  readonly now?: () => number;
+}
+
+/** Larger files are not read. */
+export const maxSecretBytes: number = 64 * 1024;
+
+const checkIntervalMillis = 1000;
+const variablePrefix = 'TRAMA_VAR_';
+/** Rotated values kept for masking, all files together. */
+const maxEarlierValues = 64;
+
+interface CachedFile {
+  /** When it was last looked at. */
+  checkedAt: number;
+  /** Identifies the content without reading it; empty when there is no file. */
+  stamp: string;
+  value: string | undefined;
+  problem: string | undefined;
+}
+
+/** See the file header. Looking up never throws. */
+export class Secrets {
+  readonly #fromEnvironment = new Map<string, string>();
+  readonly #variables = new Map<string, string>();
+  readonly #directory: string | undefined;
+  readonly #files = new Map<string, CachedFile>();
+  readonly #earlier = new Set<string>();
+  readonly #report: (problem: string) => void;
+  readonly #now: () => number;
+  #listedAt = Number.NEGATIVE_INFINITY;
+  #listProblem: string | undefined;
+  #values: readonly string[] | undefined;
+
+  constructor(options: SecretsOptions) {
+    this.#directory = options.directory;
+    this.#report = options.report ?? ((): void => undefined);
+    this.#now = options.now ?? ((): number => performance.now());
+    for (const [name, value] of Object.entries(options.variables ?? {})) this.#variables.set(name, value);
+    const prefix = options.environmentPrefix ?? 'TRAMA_SECRET_';
+    for (const [key, value] of Object.entries(options.environment)) {
+      if (value === undefined) continue;
+      if (key.startsWith(prefix) && value !== '') this.#fromEnvironment.set(key.slice(prefix.length), value);
+      if (key.startsWith(variablePrefix)) this.#variables.set(key.slice(variablePrefix.length), value);
+    }
+  }
+
+  /** The secret's value now, or undefined when it is not configured. An empty one counts as not configured. */
+  secret(name: string): string | undefined {
+    return this.#fromEnvironment.get(name) ?? this.#fileValue(name);
+  }
+
+  /** The variable's value, or undefined when it is not configured. Variables are not masked. */
+  variable(name: string): string | undefined {
+    return this.#variables.get(name);
+  }
+
+  /**
+   * Every secret value that must not show, also of secrets not yet asked for and of earlier values of rotated ones. The
+   * same array until one changes.
+   */
+  values(): readonly string[] {
+    this.#listFiles();
+    this.#values ??= [
+      ...new Set([
+        ...this.#fromEnvironment.values(),
+        ...[...this.#files.values()].flatMap(({ value }) => (value === undefined ? [] : [value])),
+        ...this.#earlier,
+      ]),
+    ];
+    return this.#values;
+  }
+
+  #listFiles(): void {
+    if (this.#directory === undefined || this.#now() - this.#listedAt < checkIntervalMillis) return;
+    this.#listedAt = this.#now();
+    let names: string[] = [];
+    let problem: string | undefined;
+    try {
+      names = readdirSync(this.#directory);
+    } catch (error) {
+      problem = `The secrets directory cannot be listed: ${(error as Error).message}.`;
+    }
+    if (problem !== undefined && problem !== this.#listProblem) this.#report(problem);
+    this.#listProblem = problem;
+    for (const name of new Set([...names, ...this.#files.keys()])) this.#fileValue(name);
+  }
+
+  #fileValue(name: string): string | undefined {
+    if (this.#directory === undefined || !isFileName(name)) return undefined;
+    const known = this.#files.get(name);
+    const now = this.#now();
+    if (known !== undefined && now - known.checkedAt < checkIntervalMillis) return known.value;
+    const read = this.#readFile(join(this.#directory, name), known);
+    if (read.problem !== undefined && read.problem !== known?.problem) {
+      this.#report(`The secret ${name} cannot be used: ${read.problem}.`);
+    }
+    if (read.value !== known?.value) {
+      this.#keepEarlier(known?.value);
+      this.#values = undefined;
+    }
+    this.#files.set(name, { ...read, checkedAt: now });
+    return read.value;
+  }
+
+  #readFile(path: string, known: CachedFile | undefined): Omit<CachedFile, 'checkedAt'> {
+    try {
+      const { mtimeMs, size, ino } = statSync(path);
+      const stamp = `${mtimeMs}:${size}:${ino}`;
+      if (stamp === known?.stamp) return known;
+      if (size > maxSecretBytes) {
+        return { stamp, value: undefined, problem: `it is larger than ${maxSecretBytes} bytes` };
+      }
+      const value = readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+      return value === '' ? { stamp, value: undefined, problem: 'it is empty' } : { stamp, value, problem: undefined };
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT') return { stamp: '', value: undefined, problem: undefined };
+      // Trouble of the moment (or a directory): the value known last is better than none.
+      return { stamp: '', value: known?.value, problem: message };
+    }
+  }
+
+  #keepEarlier(value: string | undefined): void {
+    if (value === undefined) return;
+    this.#earlier.delete(value);
+    this.#earlier.add(value);
+    const oldest = this.#earlier.values().next().value;
+    if (this.#earlier.size > maxEarlierValues && oldest !== undefined) this.#earlier.delete(oldest);
+  }
+}
+
+/** Whether a name is a plain file's: no path, and none of the hidden entries that Kubernetes keeps beside them. */
+function isFileName(name: string): boolean {
+  return name !== '' && !name.startsWith('.') && !/[/\\\0]/.test(name) && name.length <= 255;
+}
