@@ -1,0 +1,106 @@
+/**
+ * The heart: one total, pure function from a run and an event to the next state and everything to write and do.
+ *
+ * It never throws for an event that does not fit the state: such an event changes nothing (an inbox row is still used
+ * up). It does throw on a state that no sequence of events can produce, which the engine treats as its own fault.
+ */
+import { Draft } from './draft.ts';
+import type { Env, Run, Transition } from './draft.ts';
+import type { Event } from './event.ts';
+import { advance } from './transition/advance.ts';
+import { applyCallback } from './transition/callback.ts';
+import { cancel, quarantine, retry, terminate, wake } from './transition/control.ts';
+import { answerHook } from './transition/finish.ts';
+import { resume } from './transition/interrupt.ts';
+import { resolve } from './transition/resolve.ts';
+import { answerTask } from './transition/task.ts';
+import { passTime, startRound } from './transition/timer.ts';
+import { answerUndo, foundUndo } from './transition/unwind.ts';
+
+/** See the file header. */
+export function apply(run: Run, event: Event, env: Env): Transition {
+  const d = new Draft(run, env);
+  if ('inboxId' in event && event.inboxId !== undefined && event.type !== 'callback') d.consumed.push(event.inboxId);
+  if (d.state.end === undefined || survivesEnd(event)) {
+    dispatch(d, event);
+    // A quarantined execution stays exactly as it is.
+    if (event.type !== 'quarantined' && event.type !== 'prepared') advance(d);
+  }
+  return d.done();
+}
+
+/** Events that mean something to an execution that is over. */
+function survivesEnd(event: Event): boolean {
+  return event.type === 'retried' || event.type === 'resolved' || event.type === 'callback';
+}
+
+function dispatch(d: Draft, event: Event): void {
+  switch (event.type) {
+    case 'started':
+      if (d.state.startAt === undefined) startRound(d);
+      else passTime(d);
+      return;
+    case 'resumed':
+      resume(d);
+      return;
+    case 'continued':
+      return;
+    case 'timer':
+      passTime(d);
+      return;
+    case 'prepared':
+      prepare(d, event);
+      return;
+    case 'answered':
+      answer(d, event);
+      return;
+    case 'undoFound':
+      foundUndo(d, event.tokenId, event.target);
+      return;
+    case 'callback':
+      applyCallback(d, event);
+      return;
+    case 'cancelled':
+      cancel(d, event.reason);
+      return;
+    case 'terminated':
+      terminate(d);
+      return;
+    case 'woken':
+      wake(d);
+      return;
+    case 'resolved':
+      resolve(d, event);
+      return;
+    case 'retried':
+      retry(d, event.force);
+      return;
+    case 'quarantined':
+      quarantine(d, event.description);
+  }
+}
+
+function answer(d: Draft, event: Extract<Event, { type: 'answered' }>): void {
+  const token = d.tokens.find(({ stage }) => 'callId' in stage && stage.callId === event.callId);
+  if (token === undefined) return;
+  const { stage } = token;
+  if (stage.kind === 'calling') answerTask(d, token, stage.task, event);
+  else if (stage.kind === 'unwinding' && stage.undo !== undefined) answerUndo(d, token, stage, stage.undo, event);
+  else if (stage.kind === 'hook') answerHook(d, token, stage, event);
+}
+
+function prepare(d: Draft, event: Extract<Event, { type: 'prepared' }>): void {
+  const token = d.tokens.find(({ stage }) => stage.kind === 'calling' && stage.callId === event.callId);
+  if (token?.stage.kind !== 'calling') return;
+  const { fingerprint, reused } = event;
+  d.move(token, {
+    ...token.stage,
+    task: {
+      ...token.stage.task,
+      ...(fingerprint === undefined ? undefined : { fingerprint }),
+      ...(reused === undefined ? undefined : { key: reused.key, supersedes: reused.ord }),
+    },
+  });
+}
+
+export type { CoreLimits, Env, ExecutionHeader, Run, Signal, Transition } from './draft.ts';

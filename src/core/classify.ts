@@ -1,0 +1,55 @@
+/**
+ * What an answer means: the outcome of one attempt.
+ */
+import type { ResponseView } from './context.ts';
+import type { CallResult } from './event.ts';
+import type { CallPlan } from './plan.ts';
+import type { AttemptFailure } from './state.ts';
+
+/** A judged attempt. */
+export type Judged =
+  | { readonly ok: true; readonly response: ResponseView }
+  | { readonly ok: false; readonly failure: AttemptFailure; readonly response?: ResponseView };
+
+/**
+ * Judges an answer. `undoingUnknown`: a compensation of an unknown outcome, where 404 and 410 say that there was nothing
+ * to undo.
+ */
+export function judge(call: CallPlan, result: CallResult, undoingUnknown: boolean = false): Judged {
+  switch (result.kind) {
+    case 'unsent':
+      return {
+        ok: false,
+        failure: {
+          outcome: 'unsent',
+          reason: result.retryable ? 'connect' : 'unsent',
+          description: result.reason,
+          ...(result.retryable ? { error: 'connect' as const } : undefined),
+        },
+      };
+    case 'failed':
+      return {
+        ok: false,
+        failure: { outcome: 'unknown', reason: result.error, description: result.reason, error: result.error },
+      };
+    case 'response': {
+      const { response } = result;
+      const { status } = response;
+      const is2xx = status >= 200 && status <= 299;
+      if (call.success === undefined ? is2xx : call.success.has(status)) return { ok: true, response };
+      if (undoingUnknown && (status === 404 || status === 410)) return { ok: true, response };
+      // A 2xx that nobody expected: something happened, but not what the definition knows.
+      const unknown = call.unknown.has(status) || is2xx;
+      return {
+        ok: false,
+        response,
+        failure: {
+          outcome: unknown ? 'unknown' : 'rejected',
+          reason: status >= 500 ? 'status_5xx' : 'status_4xx',
+          description: `The downstream answered ${String(status)}.`,
+          statusCode: status,
+        },
+      };
+    }
+  }
+}

@@ -1,0 +1,208 @@
+/**
+ * A transition in the making: a copy of the state that one `apply` may change, and what it collects. Nothing outside of
+ * `apply` sees a draft.
+ */
+import type { Outcome } from './context.ts';
+import type { Command, CallResult, Event } from './event.ts';
+import type { CallRow, StepRow, UndoMark } from './history.ts';
+import type { JsonObject } from './json.ts';
+import type { Outputs } from './outputs.ts';
+import type { CallPhase } from './context.ts';
+import type { NodePlan, Plan, TaskPlan } from './plan.ts';
+import type { FailureReason, Stage, State, TerminalStatus, Token } from './state.ts';
+
+/** What identifies an execution and never changes. */
+export interface ExecutionHeader {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly payload: JsonObject;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** An execution in memory. */
+export interface Run {
+  readonly plan: Plan;
+  readonly header: ExecutionHeader;
+  readonly state: State;
+  readonly outputs: Outputs;
+}
+
+/** Limits that configuration sets. */
+export interface CoreLimits {
+  /** Visits of a round where the definition says nothing. */
+  readonly maxNodeVisits: number;
+  /** Upper bound of what a definition may say. */
+  readonly maxNodeVisitsCap: number;
+  /** How long a hook may be retried, in milliseconds from its first call. */
+  readonly hookMaxMillis: number;
+  /** Longest wait for a Retry-After, in milliseconds. */
+  readonly maxRetryAfterMillis: number;
+  /** Nodes entered in one `apply`, so that a loop without calls is written in bounded pieces. */
+  readonly maxAdvances: number;
+}
+
+/** Everything a transition may know besides the run and the event. */
+export interface Env {
+  /** Milliseconds since 1970; the state's own `now` wins when it is later. */
+  readonly now: number;
+  /** False: no call may start and no `ready` token may go on (draining, lease over, step quota used up). */
+  readonly advance: boolean;
+  random(): number;
+  nonce(): string;
+  variable(name: string): string | undefined;
+  readonly limits: CoreLimits;
+}
+
+/** Something worth counting or logging; has no influence on anything. */
+export type Signal =
+  | { readonly kind: 'retried'; readonly nodeId: string; readonly phase: CallPhase }
+  | {
+      readonly kind: 'attempt';
+      readonly nodeId: string;
+      readonly phase: CallPhase;
+      readonly outcome: Outcome;
+      readonly reason?: FailureReason;
+      readonly description?: string;
+      readonly willRetry: boolean;
+    }
+  | {
+      readonly kind: 'step';
+      readonly nodeId: string;
+      readonly nodeKind: NodePlan['kind'];
+      readonly mode?: TaskPlan['mode'];
+      readonly outcome: Outcome;
+      readonly durationMillis: number;
+    }
+  | { readonly kind: 'switched'; readonly nodeId: string; readonly result: 'case' | 'default' | 'error' }
+  | { readonly kind: 'callbackTimeout'; readonly nodeId: string }
+  | { readonly kind: 'callbackIgnored'; readonly nodeId: string }
+  | {
+      readonly kind: 'failing';
+      readonly reason: FailureReason;
+      readonly nodeId?: string;
+      readonly description: string;
+    }
+  | { readonly kind: 'finished'; readonly status: TerminalStatus; readonly reason?: FailureReason }
+  | { readonly kind: 'warning'; readonly nodeId: string; readonly message: string };
+
+/** What `apply` gives: the new state and everything to write and do. */
+export interface Transition {
+  readonly state: State;
+  readonly outputs: Outputs;
+  readonly commands: readonly Command[];
+  readonly steps: readonly StepRow[];
+  readonly calls: readonly CallRow[];
+  readonly undo: readonly UndoMark[];
+  /** Inbox ids used up. */
+  readonly consumed: readonly string[];
+  readonly signals: readonly Signal[];
+}
+
+/** The event that answers a call. */
+export type Answered = Extract<Event, { type: 'answered' }>;
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** See the file header. */
+export class Draft {
+  readonly plan: Plan;
+  readonly header: ExecutionHeader;
+  readonly env: Env;
+  readonly now: number;
+  readonly state: Mutable<State>;
+  outputs: Outputs;
+  tokens: Token[];
+  readonly commands: Command[] = [];
+  readonly steps: StepRow[] = [];
+  readonly calls: CallRow[] = [];
+  readonly undo: UndoMark[] = [];
+  readonly consumed: string[] = [];
+  readonly signals: Signal[] = [];
+
+  constructor(run: Run, env: Env) {
+    this.plan = run.plan;
+    this.header = run.header;
+    this.env = env;
+    this.now = Math.max(env.now, run.state.now);
+    this.state = { ...run.state, now: this.now };
+    this.outputs = run.outputs;
+    this.tokens = [...run.state.tokens];
+  }
+
+  /** The run as it stands now, for rendering. */
+  get run(): Run {
+    return { plan: this.plan, header: this.header, state: this.state, outputs: this.outputs };
+  }
+
+  /** The finished transition. The draft must not be used afterwards. */
+  done(): Transition {
+    this.state.tokens = this.tokens;
+    return {
+      state: this.state,
+      outputs: this.outputs,
+      commands: this.commands,
+      steps: this.steps,
+      calls: this.calls,
+      undo: this.undo,
+      consumed: this.consumed,
+      signals: this.signals,
+    };
+  }
+
+  /** The node of that id; a definition that compiled has every node that a token can name. */
+  node(id: string): NodePlan {
+    const node = this.plan.nodes.get(id);
+    if (node === undefined) throw new Error(`The plan has no node ${JSON.stringify(id)}.`);
+    return node;
+  }
+
+  /** The token as it stands now, or undefined when it is gone. */
+  token(id: number): Token | undefined {
+    return this.tokens.find((token) => token.id === id);
+  }
+
+  /** Replaces the token of the same id. */
+  put(token: Token): Token {
+    const i = this.tokens.findIndex((other) => other.id === token.id);
+    if (i < 0) this.tokens.push(token);
+    else this.tokens[i] = token;
+    return token;
+  }
+
+  /** Gives the token another stage. */
+  move(token: Token, stage: Stage): Token {
+    return this.put({ ...token, stage });
+  }
+
+  remove(token: Token): void {
+    this.tokens = this.tokens.filter((other) => other.id !== token.id);
+  }
+
+  newTokenId(): number {
+    return ++this.state.lastToken;
+  }
+
+  newCallId(): number {
+    return ++this.state.calls;
+  }
+
+  /** Appends a step row under the next ord and makes its output visible. */
+  step(row: Omit<StepRow, 'ord' | 'round' | 'at'> & { readonly round?: number }): StepRow {
+    const full: StepRow = { round: this.state.round, ...row, ord: ++this.state.ord, at: this.now };
+    this.steps.push(full);
+    this.outputs = this.outputs.with([full]);
+    return full;
+  }
+
+  /** Appends a call row under the next ord. */
+  call(row: Omit<CallRow, 'ord' | 'at' | 'round'> & { readonly round?: number }): void {
+    this.calls.push({ round: this.state.round, ...row, ord: ++this.state.ord, at: this.now });
+  }
+
+  signal(signal: Signal): void {
+    this.signals.push(signal);
+  }
+}
+
+export type { CallResult };

@@ -1,0 +1,47 @@
+/**
+ * When somebody must look at an execution again, and whether it can be left alone until then. Both follow from its tokens.
+ */
+import { isCalling } from './transition/failure.ts';
+import type { State, Token } from './state.ts';
+
+/** Earliest instant (ms since 1970) at which somebody must look; `state.now` when something can move now; null once over. */
+export function dueAt(state: State): number | null {
+  if (state.end !== undefined) return null;
+  if (state.startAt !== undefined) return state.startAt;
+  let due = state.deadline !== undefined && state.verdict === undefined ? state.deadline : Number.MAX_SAFE_INTEGER;
+  for (const token of state.tokens) due = Math.min(due, tokenDue(token, state.now));
+  return state.tokens.length === 0 ? state.now : due;
+}
+
+function tokenDue(token: Token, now: number): number {
+  const { stage } = token;
+  switch (stage.kind) {
+    case 'ready':
+    case 'calling':
+      return now;
+    case 'backoff':
+    case 'waiting':
+    case 'sleeping':
+      return stage.until;
+    case 'unwinding':
+    case 'hook':
+      return stage.callId === undefined && stage.until !== undefined ? stage.until : now;
+    case 'forked':
+    case 'draining':
+      return Number.MAX_SAFE_INTEGER;
+  }
+}
+
+/** Ids of the calls that the state marks as gone out and not answered. */
+export function inFlight(state: State): readonly number[] {
+  if (state.end !== undefined) return [];
+  return state.tokens.flatMap(({ stage }) => ('callId' in stage && stage.callId !== undefined ? [stage.callId] : []));
+}
+
+/** Whether only a timer in the future or an event from outside can move it. */
+export function canPark(state: State): boolean {
+  if (state.end !== undefined) return true;
+  if (state.tokens.some(isCalling)) return false;
+  const due = dueAt(state);
+  return due !== null && due > state.now;
+}

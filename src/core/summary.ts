@@ -1,0 +1,165 @@
+/**
+ * What clients see of a state: the status and its companions, and where the execution stands.
+ */
+import type { ExecutionStatus, FailureReason, State, Token } from './state.ts';
+import type { Plan } from './plan.ts';
+
+/** The status that a state shows. */
+export function statusOf(state: State): ExecutionStatus {
+  if (state.end !== undefined) return state.end.status;
+  if (state.startAt !== undefined) return 'SLEEPING';
+  const { verdict } = state;
+  if (verdict !== undefined) {
+    if (verdict.status === 'FAILED') return 'COMPENSATING';
+    // A cancel is pending until the calls in flight are answered.
+    const draining = state.tokens.some(({ stage }) => stage.kind === 'draining');
+    return verdict.status === 'CANCELLED' && !draining ? 'COMPENSATING' : 'IN_PROGRESS';
+  }
+  let waiting = false;
+  for (const { stage } of state.tokens) {
+    if (stage.kind === 'waiting') waiting = true;
+    else if (stage.kind !== 'sleeping' && stage.kind !== 'forked') return 'IN_PROGRESS';
+  }
+  return waiting ? 'WAITING_CALLBACK' : 'SLEEPING';
+}
+
+/** Columns of an execution that lists and metrics query. The same shape as the store port's `ExecutionSummary`. */
+export interface Summary {
+  readonly status: ExecutionStatus;
+  readonly round: number;
+  readonly startedAt: number;
+  readonly updatedAt: number;
+  readonly completedAt?: number;
+  readonly failureDescription?: string;
+  readonly reason?: FailureReason;
+  readonly failedNodeId?: string;
+  readonly callbackWarning?: string;
+  readonly maybeStanding: boolean;
+}
+
+/** Derives the summary of a state. */
+export function summarize(state: State): Summary {
+  const { end, verdict } = state;
+  const failed = verdict !== undefined && verdict.status !== 'SUCCEEDED' ? verdict : undefined;
+  const description = end?.description ?? failed?.description;
+  const reason = end === undefined ? failed?.reason : end.reason;
+  return {
+    status: statusOf(state),
+    round: state.round,
+    startedAt: state.startedAt,
+    updatedAt: state.now,
+    ...(end === undefined ? undefined : { completedAt: state.now }),
+    ...(description === undefined ? undefined : { failureDescription: description }),
+    ...(reason === undefined ? undefined : { reason }),
+    ...(failed?.nodeId === undefined ? undefined : { failedNodeId: failed.nodeId }),
+    ...(state.hookWarning === undefined ? undefined : { callbackWarning: state.hookWarning }),
+    maybeStanding: end !== undefined && end.status !== 'SUCCEEDED',
+  };
+}
+
+/** Why the execution waits, per place where it stands. Instants are ms since 1970. */
+export interface CurrentNode {
+  readonly nodeId: string;
+  readonly visit: number;
+  readonly state:
+    'SCHEDULED' | 'CALLING' | 'BACKOFF' | 'WAITING_CALLBACK' | 'SLEEPING' | 'JOINING' | 'COMPENSATING' | 'HOOK';
+  readonly attempt: number;
+  readonly since: number;
+  readonly until?: number;
+  readonly detail?: string;
+}
+
+/** Where the execution stands; empty once it is over. */
+export function currentNodes(plan: Plan, state: State): readonly CurrentNode[] {
+  if (state.end !== undefined) return [];
+  return state.tokens.map((token) => currentNode(plan, state, token));
+}
+
+function currentNode(plan: Plan, state: State, token: Token): CurrentNode {
+  const { nodeId, stage } = token;
+  switch (stage.kind) {
+    case 'ready': {
+      const visits = Object.hasOwn(state.visits, nodeId) ? (state.visits[nodeId] ?? 0) : 0;
+      const at = { nodeId, visit: visits + 1, state: 'SCHEDULED', attempt: 1, since: state.now } as const;
+      if (state.startAt === undefined) return at;
+      return { ...at, since: state.startedAt, until: state.startAt, detail: 'Waits for its start time.' };
+    }
+    case 'calling':
+      return {
+        nodeId,
+        visit: stage.task.visit,
+        state: 'CALLING',
+        attempt: stage.task.attempt,
+        since: stage.task.attemptAt,
+      };
+    case 'backoff': {
+      const detail = stage.task.failure?.description;
+      return {
+        nodeId,
+        visit: stage.task.visit,
+        state: 'BACKOFF',
+        attempt: stage.task.attempt,
+        since: stage.since,
+        until: stage.until,
+        ...(detail === undefined ? undefined : { detail }),
+      };
+    }
+    case 'waiting':
+      return {
+        nodeId,
+        visit: stage.task.visit,
+        state: 'WAITING_CALLBACK',
+        attempt: stage.task.attempt,
+        since: stage.since,
+        until: stage.until,
+      };
+    case 'sleeping':
+      return { nodeId, visit: stage.visit, state: 'SLEEPING', attempt: 1, since: stage.since, until: stage.until };
+    case 'forked': {
+      const node = plan.nodes.get(nodeId);
+      const open = Object.entries(stage.branches).filter(([, end]) => end.status === 'RUNNING');
+      return {
+        nodeId: node?.kind === 'split' ? node.join : nodeId,
+        visit: stage.visit,
+        state: 'JOINING',
+        attempt: 1,
+        since: stage.since,
+        detail: `Waits for the branches ${open.map(([entry]) => entry).join(', ')}.`,
+      };
+    }
+    case 'draining':
+      return {
+        nodeId,
+        visit: Object.hasOwn(state.visits, nodeId) ? (state.visits[nodeId] ?? 1) : 1,
+        state: 'COMPENSATING',
+        attempt: 1,
+        since: stage.since,
+        detail: 'Waits for calls in flight to be answered before it compensates.',
+      };
+    case 'unwinding': {
+      const { undo } = stage;
+      const detail = undo?.failure?.description;
+      return {
+        nodeId: undo?.target.nodeId ?? nodeId,
+        visit: undo?.target.visit ?? 1,
+        state: 'COMPENSATING',
+        attempt: undo?.attempt ?? 1,
+        since: undo?.attemptAt ?? stage.since,
+        ...(stage.until === undefined ? undefined : { until: stage.until }),
+        ...(detail === undefined ? undefined : { detail }),
+      };
+    }
+    case 'hook': {
+      const detail = stage.run.failure?.description;
+      return {
+        nodeId,
+        visit: stage.run.visit,
+        state: 'HOOK',
+        attempt: Math.max(1, stage.run.attempt),
+        since: stage.run.attemptAt,
+        ...(stage.until === undefined ? undefined : { until: stage.until }),
+        ...(detail === undefined ? undefined : { detail }),
+      };
+    }
+  }
+}

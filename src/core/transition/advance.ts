@@ -1,0 +1,294 @@
+/**
+ * The driver: after every event, moves whatever can move without waiting for anything outside.
+ *
+ * - a `ready` token enters its node (when calls may start);
+ * - a `forked` token whose branches have all ended completes its join;
+ * - a `draining` token alone in its scope begins to compensate;
+ * - a verdict with no token left ends the execution, by its hook.
+ *
+ * Bounded by `limits.maxAdvances` nodes: what is left stays `ready` for the event `continued`, after a checkpoint.
+ */
+import { conditionContext } from '../context-of.ts';
+import type { Draft } from '../draft.ts';
+import { parseInstant } from '../instant.ts';
+import type { Json } from '../json.ts';
+import type { FailPlan, JoinPlan, SleepPlan, SplitPlan, SwitchPlan } from '../plan.ts';
+import { branchScope, isWithin } from '../scope.ts';
+import type { AttemptFailure, BranchEnd, Stage, Token } from '../state.ts';
+import { failExecution, failToken } from './failure.ts';
+import { finish } from './finish.ts';
+import { goTo, noteCompleted } from './route.ts';
+import { startTask } from './task.ts';
+
+/** See the file header. */
+export function advance(d: Draft): void {
+  let budget = d.env.limits.maxAdvances;
+  while (d.state.end === undefined) {
+    if (d.tokens.length === 0) {
+      if (d.state.verdict !== undefined) finish(d, d.state.verdict);
+      break;
+    }
+    const token = d.tokens.find((candidate) => canMove(d, candidate));
+    if (token === undefined || budget-- <= 0) break;
+    moveOn(d, token);
+  }
+  if (d.state.end === undefined && d.env.advance) askForUndo(d);
+}
+
+function canMove(d: Draft, token: Token): boolean {
+  const { stage } = token;
+  switch (stage.kind) {
+    case 'ready':
+      return d.env.advance && d.state.startAt === undefined;
+    case 'forked':
+      return Object.values(stage.branches).every((branch) => branch.status !== 'RUNNING');
+    case 'draining':
+      return !d.tokens.some((other) => other.id !== token.id && isWithin(other.scope, token.scope));
+    case 'calling':
+    case 'backoff':
+    case 'waiting':
+    case 'sleeping':
+    case 'unwinding':
+    case 'hook':
+      return false;
+  }
+}
+
+function moveOn(d: Draft, token: Token): void {
+  const { stage } = token;
+  if (stage.kind === 'draining') {
+    d.move(token, { kind: 'unwinding', since: d.now, goal: stage.goal, troubles: 0 });
+  } else if (stage.kind === 'forked') completeJoin(d, token, stage);
+  else enter(d, token);
+}
+
+/** Unwinding tokens without a target need the step rows to name one. */
+function askForUndo(d: Draft): void {
+  for (const token of d.tokens) {
+    const { stage } = token;
+    if (stage.kind !== 'unwinding' || stage.undo !== undefined) continue;
+    d.commands.push({
+      type: 'findUndo',
+      tokenId: token.id,
+      round: d.state.round,
+      scope: token.scope,
+      ...(stage.goal.kind === 'route' ? { only: { nodeId: token.nodeId, visit: stage.goal.visit } } : undefined),
+    });
+  }
+}
+
+/** Counts a visit; undefined when the round may make no more, and then the execution fails. */
+function countVisit(d: Draft, token: Token, nodeId: string): number | undefined {
+  const { limits } = d.env;
+  const limit = Math.min(d.plan.maxNodeVisits ?? limits.maxNodeVisits, limits.maxNodeVisitsCap);
+  if (d.state.totalVisits >= limit) {
+    failExecution(
+      d,
+      {
+        status: 'FAILED',
+        reason: 'visits',
+        description: `The round made ${String(limit)} node visits, which is its limit (maxNodeVisits).`,
+        nodeId,
+      },
+      token,
+    );
+    return undefined;
+  }
+  const { visits } = d.state;
+  const visit = (Object.hasOwn(visits, nodeId) ? (visits[nodeId] ?? 0) : 0) + 1;
+  d.state.visits = { ...visits, [nodeId]: visit };
+  d.state.totalVisits++;
+  return visit;
+}
+
+function enter(d: Draft, token: Token): void {
+  const node = d.node(token.nodeId);
+  const visit = countVisit(d, token, node.id);
+  if (visit === undefined) return;
+  switch (node.kind) {
+    case 'task':
+      startTask(d, token, visit);
+      return;
+    case 'switch':
+      choose(d, token, node, visit);
+      return;
+    case 'sleep':
+      fallAsleep(d, token, node, visit);
+      return;
+    case 'split':
+      fork(d, token, node, visit);
+      return;
+    case 'fail':
+      failHere(d, token, node, visit);
+      return;
+    case 'join':
+      // Joins are completed by their split's token; the compiler lets no other edge lead here.
+      goTo(d, token, node.next);
+  }
+}
+
+/** The fields of a row of a node without a call. */
+function quietRow(
+  d: Draft,
+  token: Token,
+  node: { readonly id: string; readonly index: number },
+  visit: number,
+  since: number = d.now,
+): {
+  nodeId: string;
+  index: number;
+  visit: number;
+  attempt: number;
+  startedAt: number;
+  attemptAt: number;
+  scope: string;
+} {
+  return {
+    nodeId: node.id,
+    index: node.index,
+    visit,
+    attempt: 1,
+    startedAt: since,
+    attemptAt: since,
+    scope: token.scope,
+  };
+}
+
+function choose(d: Draft, token: Token, node: SwitchPlan, visit: number): void {
+  const context = conditionContext(d.run, token, d.env);
+  const problems: string[] = [];
+  let target = node.default;
+  let taken = 'default';
+  for (const [i, option] of node.cases.entries()) {
+    const result = option.when.evaluate(context);
+    const name = option.name ?? `case ${String(i + 1)}`;
+    if (!result.ok) {
+      problems.push(`The condition of ${name} could not be evaluated and counts as false: ${result.error}`);
+      d.signal({ kind: 'warning', nodeId: node.id, message: result.error });
+    } else if (result.truthy) {
+      target = option.target;
+      taken = name;
+      break;
+    }
+  }
+  d.step({
+    ...quietRow(d, token, node, visit),
+    phase: 'SWITCH',
+    outcome: 'succeeded',
+    final: false,
+    note: [...problems, `Took ${taken} to ${target}.`].join(' '),
+  });
+  d.signal({
+    kind: 'switched',
+    nodeId: node.id,
+    result: problems.length > 0 ? 'error' : taken === 'default' ? 'default' : 'case',
+  });
+  goTo(d, token, target);
+}
+
+function fallAsleep(d: Draft, token: Token, node: SleepPlan, visit: number): void {
+  const until = wakeTime(d, token, node);
+  if (typeof until === 'number') {
+    const stage: Extract<Stage, { kind: 'sleeping' }> = { kind: 'sleeping', since: d.now, until, visit };
+    const asleep = d.move(token, stage);
+    if (until <= d.now) wakeUp(d, asleep, stage);
+    return;
+  }
+  const failure: AttemptFailure = { outcome: 'rejected', reason: 'fail_node', description: until.problem };
+  d.step({
+    ...quietRow(d, token, node, visit),
+    phase: 'SLEEP',
+    outcome: 'rejected',
+    final: false,
+    note: failure.description,
+  });
+  failToken(d, token, failure, { visit, undoFirst: false });
+}
+
+function wakeTime(d: Draft, token: Token, node: SleepPlan): number | { readonly problem: string } {
+  const { wait } = node;
+  if ('durationMillis' in wait) return d.now + wait.durationMillis;
+  const rendered = wait.until.render(conditionContext(d.run, token, d.env), 'text');
+  if (!rendered.ok) return { problem: `The time to sleep until could not be rendered: ${rendered.error}` };
+  return (
+    parseInstant(rendered.text.trim()) ?? {
+      problem: `${JSON.stringify(rendered.text.slice(0, 100))} is no ISO 8601 time with an offset to sleep until.`,
+    }
+  );
+}
+
+/** A sleep is over, by its time or by `wake`. */
+export function wakeUp(d: Draft, token: Token, stage: Extract<Stage, { kind: 'sleeping' }>, note?: string): void {
+  const node = d.node(token.nodeId);
+  d.step({
+    ...quietRow(d, token, node, stage.visit, stage.since),
+    phase: 'SLEEP',
+    outcome: 'succeeded',
+    final: false,
+    ...(note === undefined ? undefined : { note }),
+  });
+  goTo(d, token, node.kind === 'sleep' ? node.next : undefined);
+}
+
+function fork(d: Draft, token: Token, node: SplitPlan, visit: number): void {
+  const row = d.step({ ...quietRow(d, token, node, visit), phase: 'SPLIT', outcome: 'succeeded', final: false });
+  const branches: Record<string, BranchEnd> = {};
+  for (const entry of node.branches) branches[entry] = { status: 'RUNNING' };
+  d.move(token, { kind: 'forked', since: d.now, visit, ord: row.ord, branches });
+  for (const entry of node.branches) {
+    d.put({
+      id: d.newTokenId(),
+      scope: branchScope(token.scope, node.id, visit, entry),
+      nodeId: entry,
+      ...(token.prev === undefined ? undefined : { prev: token.prev }),
+      stage: { kind: 'ready' },
+    });
+  }
+}
+
+function completeJoin(d: Draft, token: Token, stage: Extract<Stage, { kind: 'forked' }>): void {
+  const split = d.node(token.nodeId);
+  const node = split.kind === 'split' ? d.node(split.join) : split;
+  if (node.kind !== 'join') throw new Error(`Split ${JSON.stringify(token.nodeId)} has no join.`);
+  const visit = countVisit(d, token, node.id);
+  if (visit === undefined) return;
+  const row = d.step({
+    ...quietRow(d, token, node, visit, stage.since),
+    phase: 'JOIN',
+    outcome: 'succeeded',
+    final: true,
+    output: { response: { status: 200, headers: {}, body: joinBody(d, node, stage) } },
+  });
+  noteCompleted(d, node.id);
+  d.signal({
+    kind: 'step',
+    nodeId: node.id,
+    nodeKind: 'join',
+    outcome: 'succeeded',
+    durationMillis: d.now - stage.since,
+  });
+  const joined: Token = {
+    ...token,
+    nodeId: node.id,
+    prev: { nodeId: node.id, ord: row.ord },
+    stage: { kind: 'ready' },
+  };
+  goTo(d, d.put(joined), node.next);
+}
+
+function joinBody(d: Draft, _node: JoinPlan, stage: Extract<Stage, { kind: 'forked' }>): Json {
+  const branches: [string, Json][] = Object.entries(stage.branches).map(([entry, end]) => [
+    entry,
+    { status: end.status, result: (end.result && d.outputs.at(end.result)?.response?.body) ?? null },
+  ]);
+  const allSucceeded = Object.values(stage.branches).every((end) => end.status === 'SUCCEEDED');
+  return { allSucceeded, branches: Object.fromEntries(branches) };
+}
+
+function failHere(d: Draft, token: Token, node: FailPlan, visit: number): void {
+  const rendered = node.reason.render(conditionContext(d.run, token, d.env), 'text');
+  const description =
+    rendered.ok && rendered.text.trim() !== '' ? rendered.text : `The node ${node.id} fails the execution.`;
+  d.step({ ...quietRow(d, token, node, visit), phase: 'FAIL', outcome: 'rejected', final: false, note: description });
+  failToken(d, token, { outcome: 'rejected', reason: 'fail_node', description }, { visit, undoFirst: false });
+}

@@ -1,0 +1,146 @@
+/**
+ * Callbacks of async nodes, and the time that runs out for them.
+ */
+import type { NodeView } from '../context.ts';
+import { conditionContext } from '../context-of.ts';
+import type { Draft } from '../draft.ts';
+import type { CallbackEvent } from '../event.ts';
+import type { Json } from '../json.ts';
+import type { Expression, TaskPlan } from '../plan.ts';
+import type { AttemptFailure, State, TaskRun, Token } from '../state.ts';
+import { drainOf } from './failure.ts';
+import { taskNode } from './settle.ts';
+import { attemptFailed, completeTask, recordAttempt } from './task.ts';
+
+/** What a callback is to the state: for a node that waits, for one that has not parked yet, or for nobody any more. */
+export type Addressee =
+  | { readonly kind: 'waiting'; readonly token: Token; readonly task: TaskRun }
+  | { readonly kind: 'early'; readonly token: Token; readonly task: TaskRun }
+  | { readonly kind: 'nobody' };
+
+/** Finds the operation that a callback answers. */
+export function addressee(
+  state: State,
+  callback: Pick<CallbackEvent, 'round' | 'nodeId' | 'visit' | 'operation' | 'nonce'>,
+): Addressee {
+  if (state.end !== undefined || state.verdict !== undefined || callback.round !== state.round)
+    return { kind: 'nobody' };
+  for (const token of state.tokens) {
+    const { stage } = token;
+    if (token.nodeId !== callback.nodeId) continue;
+    if (stage.kind !== 'calling' && stage.kind !== 'backoff' && stage.kind !== 'waiting') continue;
+    const { task } = stage;
+    if (task.visit !== callback.visit || task.operation !== callback.operation || task.nonce !== callback.nonce)
+      continue;
+    // A retry after the callback's timeout repeats an operation that was accepted: its callback still decides.
+    const ready = stage.kind === 'waiting' || task.accepted === true;
+    return { kind: ready ? 'waiting' : 'early', token, task };
+  }
+  return { kind: 'nobody' };
+}
+
+/** A callback came, or one that was kept can be applied now. */
+export function applyCallback(d: Draft, event: CallbackEvent): void {
+  d.state.tokens = d.tokens;
+  const to = addressee(d.state, event);
+  if (to.kind === 'early') return;
+  d.consumed.push(event.inboxId);
+  if (to.kind === 'nobody' || drainOf(d, to.token) !== undefined) {
+    ignore(d, event);
+    return;
+  }
+  const { token, task } = to;
+  if (event.pending) {
+    note(d, event, token, task.attempt, 'The callback was judged pending: still waiting.');
+    return;
+  }
+  if (token.stage.kind === 'calling') abandonCall(d, token, task, token.stage.callId);
+  const node = taskNode(d, token);
+  const failure = judgeCallback(d, token, node, event.body);
+  if (failure === undefined) completeTask(d, token, task, { callback: { body: event.body } });
+  else {
+    // A firm no settles whatever was unknown about this operation.
+    const { unknown: _unknown, ...settled } = task;
+    attemptFailed(d, token, settled, failure);
+  }
+}
+
+/** The callback of an earlier attempt decides: nobody needs the answer of the repeated request. */
+function abandonCall(d: Draft, token: Token, task: TaskRun, callId: number): void {
+  d.commands.push({ type: 'abort', callId });
+  recordAttempt(d, token, task, { callId }, undefined, {
+    outcome: 'unknown',
+    reason: 'connect',
+    description: 'Given up, since the callback of an earlier attempt had come.',
+  });
+}
+
+function judgeCallback(d: Draft, token: Token, node: TaskPlan, body: Json): AttemptFailure | undefined {
+  const { failureWhen, successWhen } = node.callback ?? {};
+  const says = (condition: Expression): boolean | undefined => {
+    const result = condition.evaluate(conditionContext(d.run, token, d.env), { callbackBody: body });
+    if (result.ok) return result.truthy;
+    d.signal({ kind: 'warning', nodeId: node.id, message: result.error });
+    return undefined;
+  };
+  if (failureWhen !== undefined) {
+    const failed = says(failureWhen);
+    if (failed === undefined) return callbackFailure('The condition failureWhen could not be evaluated.');
+    if (failed) return callbackFailure('The callback said failure.');
+  }
+  if (successWhen !== undefined) {
+    const succeeded = says(successWhen);
+    if (succeeded === undefined) return callbackFailure('The condition successWhen could not be evaluated.');
+    if (!succeeded) return callbackFailure('The callback did not say success.');
+  }
+  return undefined;
+}
+
+function callbackFailure(description: string): AttemptFailure {
+  return { outcome: 'rejected', reason: 'callback_failure', error: 'callback_failure', description };
+}
+
+/** Whether `pendingWhen` says that the node must go on waiting; one that throws says no. */
+export function isPending(run: Draft['run'], token: Token, body: Json, env: Draft['env']): boolean {
+  const node = run.plan.nodes.get(token.nodeId);
+  const condition = node?.kind === 'task' ? node.callback?.pendingWhen : undefined;
+  if (condition === undefined) return false;
+  const result = condition.evaluate(conditionContext(run, token, env), { callbackBody: body });
+  return result.ok && result.truthy;
+}
+
+/** The callback's time is over. */
+export function timeOutCallback(d: Draft, token: Token, task: TaskRun): void {
+  d.signal({ kind: 'callbackTimeout', nodeId: token.nodeId });
+  attemptFailed(d, token, task, {
+    outcome: 'unknown',
+    reason: 'callback_timeout',
+    error: 'callback_timeout',
+    description: 'No callback came in time.',
+  });
+}
+
+function ignore(d: Draft, event: CallbackEvent): void {
+  d.signal({ kind: 'callbackIgnored', nodeId: event.nodeId });
+  note(d, event, undefined, 0, 'The callback came too late, or for a request that was rejected: ignored.');
+}
+
+function note(d: Draft, event: CallbackEvent, token: Token | undefined, attempt: number, text: string): void {
+  const index = d.plan.nodes.get(event.nodeId)?.index ?? -1;
+  d.step({
+    nodeId: event.nodeId,
+    index,
+    phase: 'CALLBACK',
+    visit: event.visit,
+    round: event.round,
+    attempt,
+    outcome: 'pending',
+    startedAt: d.now,
+    attemptAt: d.now,
+    scope: token?.scope ?? '',
+    final: false,
+    note: text,
+  });
+}
+
+export type { NodeView };

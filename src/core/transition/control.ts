@@ -1,0 +1,99 @@
+/**
+ * What people ask for: cancel, terminate, wake, retry; and the engine's own last resort.
+ */
+import type { Draft } from '../draft.ts';
+import { wakeUp } from './advance.ts';
+import { failExecution } from './failure.ts';
+import { endAs } from './finish.ts';
+import { abandonCalls, abandonOtherCalls } from './interrupt.ts';
+import { settleDropped } from './settle.ts';
+import { startRound } from './timer.ts';
+
+/** Cancel: nothing new starts, what was done is compensated. Does nothing once the end is decided. */
+export function cancel(d: Draft, reason: string | undefined): void {
+  if (d.state.verdict !== undefined) return;
+  if (reason !== undefined) d.state.cancelReason = reason;
+  delete d.state.startAt;
+  failExecution(d, {
+    status: 'CANCELLED',
+    reason: 'cancelled',
+    description: reason === undefined ? 'Cancelled.' : `Cancelled: ${reason}`,
+  });
+}
+
+/** Terminate: over at once; what stands is recorded and left. */
+export function terminate(d: Draft): void {
+  const text = 'Given up, since the execution was terminated.';
+  abandonCalls(d, text);
+  abandonOtherCalls(d, text);
+  for (const token of d.tokens) settleDropped(d, token);
+  d.tokens = [];
+  endAs(d, 'TERMINATED', 'terminated', 'Terminated as it stood; nothing was compensated.');
+}
+
+/** Wake: all that sleeps goes on. */
+export function wake(d: Draft): void {
+  if (d.state.startAt !== undefined) {
+    startRound(d);
+    return;
+  }
+  for (const token of [...d.tokens]) {
+    if (token.stage.kind === 'sleeping') wakeUp(d, token, token.stage, 'Woken early.');
+  }
+}
+
+/** Retry of an execution that is over; see `isRetryable`. Does nothing where that says no. */
+export function retry(d: Draft, force: boolean): void {
+  const { end } = d.state;
+  if (end === undefined) return;
+  switch (end.status) {
+    case 'SUCCEEDED':
+      return;
+    case 'TERMINATED':
+      if (force) newRound(d);
+      return;
+    case 'FAILED':
+    case 'CANCELLED':
+      newRound(d);
+      return;
+    case 'CORRUPTED':
+      delete d.state.end;
+      // The engine's own fault: the tokens are as the last checkpoint left them.
+      if (end.reason === 'engine') return;
+      d.undo.push({ kind: 'reopen', round: d.state.round });
+      d.state.troubles = 0;
+      d.tokens = [];
+      d.put({
+        id: d.newTokenId(),
+        scope: '',
+        nodeId: d.state.verdict?.nodeId ?? d.plan.entry,
+        stage: { kind: 'unwinding', since: d.now, goal: { kind: 'end' }, troubles: 0 },
+      });
+  }
+}
+
+function newRound(d: Draft): void {
+  const { state } = d;
+  delete state.end;
+  delete state.verdict;
+  delete state.deadline;
+  delete state.startAt;
+  delete state.result;
+  delete state.completed;
+  delete state.cancelReason;
+  delete state.hookWarning;
+  state.round++;
+  state.visits = {};
+  state.totalVisits = 0;
+  state.troubles = 0;
+  state.hookVisits = {};
+  d.outputs = d.outputs.cleared();
+  d.tokens = [];
+  d.put({ id: d.newTokenId(), scope: '', nodeId: d.plan.entry, stage: { kind: 'ready' } });
+  startRound(d);
+}
+
+/** The engine itself failed on this execution too often: parked for an operator, with its tokens as they are. */
+export function quarantine(d: Draft, description: string): void {
+  endAs(d, 'CORRUPTED', 'engine', description);
+}

@@ -1,0 +1,114 @@
+/**
+ * Failing: a token whose node failed for good takes its `onFailure` route, or fails its branch, or the execution.
+ *
+ * What fails is first drained: tokens of its scope that have no call in flight are dropped (their visits settled), calls
+ * in flight are awaited. When nothing is left in the scope, the draining token begins to compensate (see `advance.ts`).
+ */
+import type { Draft } from '../draft.ts';
+import { isWithin, parentScope } from '../scope.ts';
+import type { AttemptFailure, Token, UnwindGoal, Verdict } from '../state.ts';
+import { goTo } from './route.ts';
+import { settleDropped } from './settle.ts';
+
+/** The verdict that a failure leads to. */
+export function verdictOf(failure: AttemptFailure, nodeId: string): Verdict {
+  return {
+    status: 'FAILED',
+    reason: failure.reason,
+    description: failure.description,
+    nodeId,
+    ...(failure.statusCode === undefined ? undefined : { statusCode: failure.statusCode }),
+  };
+}
+
+/**
+ * The token's node failed for good; its visit is settled already. `undoFirst`: the visit has a compensation that must run
+ * before an `onFailure` route is taken.
+ */
+export function failToken(
+  d: Draft,
+  token: Token,
+  failure: AttemptFailure,
+  options: { readonly visit: number; readonly undoFirst: boolean },
+): void {
+  const node = d.node(token.nodeId);
+  const route = node.kind === 'task' ? node.onFailure : undefined;
+  if (route !== undefined && drainOf(d, token) === undefined) {
+    if (!options.undoFirst) {
+      goTo(d, token, route);
+      return;
+    }
+    const goal: UnwindGoal = { kind: 'route', target: route, visit: options.visit };
+    d.move(token, { kind: 'unwinding', since: d.now, goal, troubles: 0 });
+    return;
+  }
+  failScope(d, token, failure);
+}
+
+/** Fails the innermost branch whose join continues, else the execution. */
+export function failScope(d: Draft, token: Token, failure: AttemptFailure): void {
+  const drain = drainOf(d, token);
+  if (drain !== undefined) {
+    d.remove(token);
+    return;
+  }
+  for (let scope = token.scope; scope !== ''; scope = parentScope(scope)) {
+    const fork = d.tokens.find((other) => other.scope === parentScope(scope) && other.stage.kind === 'forked');
+    const split = fork === undefined ? undefined : d.node(fork.nodeId);
+    const join = split?.kind === 'split' ? d.node(split.join) : undefined;
+    if (join?.kind !== 'join' || join.onBranchFailure !== 'continue') continue;
+    drainScope(d, scope, { kind: 'branch' }, token);
+    return;
+  }
+  failExecution(d, verdictOf(failure, token.nodeId), token);
+}
+
+/** Decides the execution's end and begins to drain it; does nothing when that is decided already. */
+export function failExecution(d: Draft, verdict: Verdict, token?: Token): void {
+  if (d.state.verdict !== undefined) {
+    if (token !== undefined) d.remove(token);
+    return;
+  }
+  d.state.verdict = verdict;
+  if (verdict.reason !== undefined) {
+    d.signal({
+      kind: 'failing',
+      reason: verdict.reason,
+      description: verdict.description ?? verdict.reason,
+      ...(verdict.nodeId === undefined ? undefined : { nodeId: verdict.nodeId }),
+    });
+  }
+  drainScope(d, '', { kind: 'end' }, token);
+}
+
+/** The draining token in whose scope this token still has a call in flight. */
+export function drainOf(d: Draft, token: Token): Token | undefined {
+  return d.tokens.find(
+    (other) => other.id !== token.id && other.stage.kind === 'draining' && isWithin(token.scope, other.scope),
+  );
+}
+
+/**
+ * Replaces all tokens of a scope by one that drains it; those with a call in flight stay until it is answered. `at` is
+ * the token that failed, settled already and without a call.
+ */
+function drainScope(d: Draft, scope: string, goal: UnwindGoal, at: Token | undefined): void {
+  const nodeId = at?.nodeId ?? d.tokens[0]?.nodeId ?? d.plan.entry;
+  for (const other of [...d.tokens]) {
+    if (other.id === at?.id || !isWithin(other.scope, scope) || isCalling(other)) continue;
+    settleDropped(d, other);
+    d.remove(other);
+  }
+  const stage = { kind: 'draining', since: d.now, goal } as const;
+  const prev = at?.prev === undefined ? undefined : { prev: at.prev };
+  if (at !== undefined) d.remove(at);
+  d.put({ id: d.newTokenId(), nodeId, scope, ...prev, stage });
+}
+
+/** Whether the token's call has gone out and is not answered. */
+export function isCalling(token: Token): boolean {
+  const { stage } = token;
+  return (
+    stage.kind === 'calling' || ((stage.kind === 'unwinding' || stage.kind === 'hook') && stage.callId !== undefined)
+  );
+}

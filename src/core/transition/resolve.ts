@@ -1,0 +1,94 @@
+/**
+ * Resolve: an operator settles by hand what Trama cannot.
+ */
+import type { Draft } from '../draft.ts';
+import type { ResolvedEvent } from '../event.ts';
+import type { AttemptFailure, State, Token } from '../state.ts';
+import { taskNode } from './settle.ts';
+import { completeTask, failVisit } from './task.ts';
+import { settleUndo } from './unwind.ts';
+
+/** The token that such a resolve settles in a running execution; undefined when there is none. */
+export function settleable(state: State, event: Pick<ResolvedEvent, 'nodeId' | 'visit' | 'phase'>): Token | undefined {
+  return state.tokens.find(({ nodeId, stage }) => {
+    if (event.phase === 'UP') {
+      if (nodeId !== event.nodeId || (stage.kind !== 'waiting' && stage.kind !== 'backoff')) return false;
+      return event.visit === undefined || event.visit === stage.task.visit;
+    }
+    if (stage.kind !== 'unwinding' || stage.undo === undefined || stage.callId !== undefined) return false;
+    const { target } = stage.undo;
+    return target.nodeId === event.nodeId && (event.visit === undefined || event.visit === target.visit);
+  });
+}
+
+/** See the file header. Does nothing when there is nothing such to settle any more. */
+export function resolve(d: Draft, event: ResolvedEvent): void {
+  if (d.state.end !== undefined) {
+    resolveCorrupted(d, event);
+    return;
+  }
+  d.state.tokens = d.tokens;
+  const token = settleable(d.state, event);
+  if (token === undefined) return;
+  const { stage } = token;
+  if (stage.kind === 'unwinding' && stage.undo !== undefined) {
+    const { undo } = stage;
+    record(d, event, undo.target.visit, token.scope, undo.target.round);
+    settleUndo(d, token, stage, undo, event.outcome === 'succeeded' ? 'resolved' : 'accepted', {
+      outcome: event.outcome === 'succeeded' ? 'succeeded' : 'rejected',
+      note: `Settled by an operator: ${event.reason}`,
+    });
+    return;
+  }
+  if (stage.kind !== 'waiting' && stage.kind !== 'backoff') return;
+  const { task } = stage;
+  record(d, event, task.visit, token.scope);
+  const { unknown: _unknown, ...settled } = task;
+  if (event.outcome === 'succeeded') {
+    const body = event.body ?? null;
+    completeTask(
+      d,
+      token,
+      settled,
+      task.accepted === true ? { callback: { body } } : { response: { status: 200, headers: {}, body } },
+    );
+    return;
+  }
+  const async = taskNode(d, token).mode === 'async';
+  const failure: AttemptFailure = {
+    outcome: 'rejected',
+    reason: async && stage.kind === 'waiting' ? 'callback_failure' : (task.failure?.reason ?? 'fail_node'),
+    description: `Settled as failed by an operator: ${event.reason}`,
+  };
+  failVisit(d, token, settled, failure);
+}
+
+/** A compensation that could not be completed, of an execution that waits for an operator. */
+function resolveCorrupted(d: Draft, event: ResolvedEvent): void {
+  const { target } = event;
+  const { end, verdict } = d.state;
+  if (end?.status !== 'CORRUPTED' || end.reason !== 'compensation' || target === undefined || verdict === undefined)
+    return;
+  record(d, event, target.visit, target.scope, target.round);
+  d.undo.push({ kind: 'set', ord: target.ord, undo: event.outcome === 'succeeded' ? 'resolved' : 'accepted' });
+  d.state.troubles = Math.max(0, d.state.troubles - 1);
+  // The last one settled ends the execution as it would have ended without the trouble.
+  if (d.state.troubles === 0) delete d.state.end;
+}
+
+function record(d: Draft, event: ResolvedEvent, visit: number, scope: string, round: number = d.state.round): void {
+  d.step({
+    nodeId: event.nodeId,
+    index: d.plan.nodes.get(event.nodeId)?.index ?? -1,
+    phase: 'RESOLVE',
+    visit,
+    round,
+    attempt: 1,
+    outcome: event.outcome === 'succeeded' ? 'succeeded' : 'rejected',
+    startedAt: d.now,
+    attemptAt: d.now,
+    scope,
+    final: false,
+    note: event.reason,
+  });
+}

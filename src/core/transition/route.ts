@@ -1,0 +1,59 @@
+/**
+ * Moving a token along an edge, or to the end of its path.
+ */
+import type { Draft } from '../draft.ts';
+import { branchScope, parentScope } from '../scope.ts';
+import type { BranchEnd, OutputRef, Stage, Token } from '../state.ts';
+
+type Forked = Extract<Stage, { kind: 'forked' }>;
+
+/** Lets the token go on at `target`; without one, or at its own join, its path ends here. */
+export function goTo(d: Draft, token: Token, target: string | undefined): void {
+  if (target === undefined || d.node(token.nodeId).branch?.join === target) endPath(d, token);
+  else d.put({ ...token, nodeId: target, stage: { kind: 'ready' } });
+}
+
+/** The run, or the token's branch, has succeeded. */
+function endPath(d: Draft, token: Token): void {
+  if (token.scope !== '') {
+    endBranch(d, token, 'SUCCEEDED');
+    return;
+  }
+  d.remove(token);
+  d.state.verdict = { status: 'SUCCEEDED' };
+  if (token.prev !== undefined) d.state.result = token.prev;
+}
+
+/** Records how a branch ended with its waiting parent; the token is gone. */
+export function endBranch(d: Draft, token: Token, status: Exclude<BranchEnd['status'], 'RUNNING'>): void {
+  d.remove(token);
+  const parent = parentOf(d, token);
+  if (parent === undefined) return;
+  const { stage } = parent;
+  const entry = Object.keys(stage.branches).find(
+    (name) => branchScope(parent.scope, parent.nodeId, stage.visit, name) === token.scope,
+  );
+  if (entry === undefined) return;
+  const result = ownResult(token, stage.ord);
+  const end: BranchEnd = { status, ...(result === undefined ? undefined : { result }) };
+  d.move(parent, { ...stage, branches: { ...stage.branches, [entry]: end } });
+}
+
+/** The forked token that waits for this branch; undefined when it is gone, since its own scope is being unwound. */
+function parentOf(d: Draft, token: Token): (Token & { readonly stage: Forked }) | undefined {
+  const scope = parentScope(token.scope);
+  const parent = d.tokens.find((other) => other.scope === scope && other.stage.kind === 'forked');
+  return parent as (Token & { readonly stage: Forked }) | undefined;
+}
+
+/** A branch's result is its own last response, not what came before the split. */
+function ownResult(token: Token, splitOrd: number): OutputRef | undefined {
+  return token.prev !== undefined && token.prev.ord > splitOrd ? token.prev : undefined;
+}
+
+/** Keeps the order of first completion, for plans that read it. */
+export function noteCompleted(d: Draft, nodeId: string): void {
+  if (!d.plan.usesOrder) return;
+  const completed = d.state.completed ?? [];
+  if (!completed.includes(nodeId)) d.state.completed = [...completed, nodeId];
+}

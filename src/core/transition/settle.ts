@@ -1,0 +1,168 @@
+/**
+ * Settling a task's visit: the one deciding row that says how it ended, what stands downstream and what is to be
+ * compensated.
+ */
+import type { ResponseView } from '../context.ts';
+import type { Draft } from '../draft.ts';
+import type { StepRow, UndoRank } from '../history.ts';
+import type { Json } from '../json.ts';
+import { idempotencyKey } from '../keys.ts';
+import type { TaskPlan } from '../plan.ts';
+import type { AttemptFailure, TaskRun, Token } from '../state.ts';
+import { noteCompleted } from './route.ts';
+
+/** The Idempotency-Key of the visit's present operation. */
+export function keyOf(d: Draft, node: TaskPlan, task: TaskRun): string {
+  return task.key ?? idempotencyKey(d.header.id, d.state.round, node.id, task.visit, 'UP', task.operation);
+}
+
+/** The task a token stands at. */
+export function taskNode(d: Draft, token: Token): TaskPlan {
+  const node = d.node(token.nodeId);
+  if (node.kind !== 'task') throw new Error(`Node ${JSON.stringify(node.id)} is no task.`);
+  return node;
+}
+
+function base(
+  node: TaskPlan,
+  task: TaskRun,
+  token: Token,
+): Pick<StepRow, 'nodeId' | 'index' | 'visit' | 'attempt' | 'startedAt' | 'attemptAt' | 'scope'> {
+  return {
+    nodeId: node.id,
+    index: node.index,
+    visit: task.visit,
+    attempt: task.attempt,
+    startedAt: task.startedAt,
+    attemptAt: task.attemptAt,
+    scope: token.scope,
+  };
+}
+
+/** Records that an async node's request was accepted. */
+export function recordAccepted(d: Draft, token: Token, task: TaskRun, accepted: ResponseView): void {
+  const node = taskNode(d, token);
+  d.step({
+    ...base(node, task, token),
+    phase: 'UP',
+    outcome: 'succeeded',
+    statusCode: accepted.status,
+    key: keyOf(d, node, task),
+    output: { accepted },
+    final: false,
+    ...(task.parked === true ? { repeat: true } : undefined),
+  });
+}
+
+/** The visit succeeded: by its answer, its callback, or an operator's word. */
+export function recordSuccess(
+  d: Draft,
+  token: Token,
+  task: TaskRun,
+  answer: { readonly response: ResponseView } | { readonly callback: { readonly body: Json } },
+): StepRow {
+  const node = taskNode(d, token);
+  const ord = d.state.ord + 1;
+  const row = d.step({
+    ...base(node, task, token),
+    phase: task.parked === true ? 'CALLBACK' : 'UP',
+    outcome: 'succeeded',
+    ...('response' in answer ? { statusCode: answer.response.status } : undefined),
+    key: keyOf(d, node, task),
+    output: answer,
+    final: true,
+    ...(task.fingerprint === undefined ? undefined : { fingerprint: task.fingerprint }),
+    ...(node.call.mutating ? { effect: 'succeeded' as const } : undefined),
+    ...(node.compensation === undefined
+      ? undefined
+      : { undo: 'pending' as const, undoRank: 2 as const, undoSort: ord, prev: { nodeId: node.id, ord } }),
+  });
+  takeOver(d, task);
+  noteCompleted(d, node.id);
+  d.signal({
+    kind: 'step',
+    nodeId: node.id,
+    nodeKind: 'task',
+    mode: node.mode,
+    outcome: 'succeeded',
+    durationMillis: d.now - task.startedAt,
+  });
+  return row;
+}
+
+/** The visit failed for good. Returns its row; `undo` pending on it means that a compensation is due. */
+export function recordFailure(
+  d: Draft,
+  token: Token,
+  task: TaskRun,
+  failure: AttemptFailure,
+  response?: ResponseView,
+): StepRow {
+  const node = taskNode(d, token);
+  // One attempt of unknown outcome makes the visit unknown, whatever the later ones said.
+  const outcome = task.unknown === true ? 'unknown' : failure.outcome;
+  const rank = undoRank(node, outcome);
+  const ord = d.state.ord + 1;
+  const row = d.step({
+    ...base(node, task, token),
+    phase: task.parked === true ? 'CALLBACK' : 'UP',
+    outcome,
+    ...(failure.statusCode === undefined ? undefined : { statusCode: failure.statusCode }),
+    key: keyOf(d, node, task),
+    output: {
+      failure: {
+        outcome,
+        reason: failure.reason,
+        ...(failure.statusCode === undefined ? undefined : { statusCode: failure.statusCode }),
+      },
+      ...(response === undefined ? undefined : { response }),
+    },
+    final: true,
+    note: failure.description,
+    ...(task.fingerprint === undefined ? undefined : { fingerprint: task.fingerprint }),
+    ...(outcome === 'unknown' && node.call.mutating ? { effect: 'unknown' as const } : undefined),
+    ...(rank === undefined
+      ? undefined
+      : {
+          undo: 'pending' as const,
+          undoRank: rank,
+          undoSort: rank === 1 ? task.startOrd : ord,
+          ...(token.prev === undefined ? undefined : { prev: token.prev }),
+        }),
+  });
+  if (outcome === 'unknown') takeOver(d, task);
+  d.signal({
+    kind: 'step',
+    nodeId: node.id,
+    nodeKind: 'task',
+    mode: node.mode,
+    outcome,
+    durationMillis: d.now - task.startedAt,
+  });
+  return row;
+}
+
+function undoRank(node: TaskPlan, outcome: StepRow['outcome']): UndoRank | undefined {
+  if (node.compensation === undefined) return undefined;
+  if (outcome === 'unknown' && node.compensateWhen !== 'completed') return 1;
+  if (outcome === 'rejected' && node.compensateWhen === 'attempted') return 3;
+  return undefined;
+}
+
+/** The effect of an earlier round whose key this visit reused is this visit's from now on. */
+function takeOver(d: Draft, task: TaskRun): void {
+  if (task.supersedes !== undefined) d.undo.push({ kind: 'set', ord: task.supersedes, undo: 'moved' });
+}
+
+/** Settles the visit of a token that is dropped with no call in flight: what is known of it so far is what it was. */
+export function settleDropped(d: Draft, token: Token): void {
+  const { stage } = token;
+  if (stage.kind === 'waiting') recordFailure(d, token, { ...stage.task, unknown: true }, abandoned);
+  else if (stage.kind === 'backoff') recordFailure(d, token, stage.task, stage.task.failure ?? abandoned);
+}
+
+const abandoned: AttemptFailure = {
+  outcome: 'unknown',
+  reason: 'cancelled',
+  description: 'Given up while waiting, since the execution did not go on.',
+};

@@ -1,0 +1,196 @@
+/**
+ * A task's visit: call, judge, park or complete, retry or fail.
+ *
+ * calling -> (accepted) waiting -> completed | (failure) backoff -> calling | failed. A retry after a callback that said
+ * failure is a new operation with a new key and token; every other retry repeats the operation.
+ */
+import type { ResponseView } from '../context.ts';
+import type { Answered, Draft } from '../draft.ts';
+import { judge } from '../classify.ts';
+import type { CallbackPlan } from '../plan.ts';
+import { nextRetry } from '../retry.ts';
+import type { AttemptFailure, TaskRun, Token } from '../state.ts';
+import { drainOf, failToken } from './failure.ts';
+import { goTo } from './route.ts';
+import { keyOf, recordAccepted, recordFailure, recordSuccess, taskNode } from './settle.ts';
+
+/** Begins a visit: its first call goes out with the checkpoint. */
+export function startTask(d: Draft, token: Token, visit: number): void {
+  const node = taskNode(d, token);
+  const callId = d.newCallId();
+  const task: TaskRun = {
+    visit,
+    startOrd: callId,
+    startedAt: d.now,
+    attemptAt: d.now,
+    attempt: 1,
+    retries: 0,
+    waits: 0,
+    operation: 1,
+    ...(node.mode === 'async' ? { nonce: d.env.nonce() } : undefined),
+  };
+  sendCall(d, token, task, callId);
+}
+
+/** The wait before a retry is over: calls again. */
+export function repeatTask(d: Draft, token: Token, task: TaskRun): void {
+  const { failure: _failure, ...rest } = task;
+  d.signal({ kind: 'retried', nodeId: token.nodeId, phase: 'UP' });
+  sendCall(d, token, { ...rest, attempt: task.attempt + 1, attemptAt: d.now }, d.newCallId());
+}
+
+function sendCall(d: Draft, token: Token, task: TaskRun, callId: number): void {
+  d.move(token, { kind: 'calling', callId, task });
+  d.commands.push({
+    type: 'call',
+    callId,
+    tokenId: token.id,
+    phase: 'UP',
+    nodeId: token.nodeId,
+    visit: task.visit,
+    attempt: task.attempt,
+  });
+}
+
+/** A call that the token waits for was answered. */
+export function answerTask(d: Draft, token: Token, task: TaskRun, event: Answered): void {
+  const node = taskNode(d, token);
+  const judged = judge(node.call, event.result);
+  recordAttempt(
+    d,
+    token,
+    task,
+    event,
+    judged.ok ? judged.response.status : undefined,
+    judged.ok ? undefined : judged.failure,
+  );
+  if (!judged.ok) {
+    attemptFailed(d, token, task, judged.failure, {
+      ...(judged.response === undefined ? undefined : { response: judged.response }),
+      ...(event.retryAfterMillis === undefined ? undefined : { retryAfterMillis: event.retryAfterMillis }),
+    });
+    return;
+  }
+  if (node.callback !== undefined) accept(d, token, task, judged.response, node.callback);
+  else completeTask(d, token, task, { response: judged.response });
+}
+
+function accept(d: Draft, token: Token, task: TaskRun, response: ResponseView, callback: CallbackPlan): void {
+  recordAccepted(d, token, task, response);
+  const parked: TaskRun = { ...task, accepted: true, parked: true };
+  if (drainOf(d, token) !== undefined) {
+    // Nobody will wait for the callback: what it does downstream is unknown.
+    const left = d.move(token, { kind: 'ready' });
+    recordFailure(d, left, { ...parked, unknown: true }, notAwaited);
+    d.remove(left);
+    return;
+  }
+  d.move(token, { kind: 'waiting', since: d.now, until: d.now + callback.timeoutMillis, task: parked });
+}
+
+const notAwaited: AttemptFailure = {
+  outcome: 'unknown',
+  reason: 'cancelled',
+  description: 'Accepted after the execution had begun to fail, so its callback is not awaited.',
+};
+
+/** The visit succeeded; the token goes on. */
+export function completeTask(d: Draft, token: Token, task: TaskRun, answer: Parameters<typeof recordSuccess>[3]): void {
+  const row = recordSuccess(d, token, task, answer);
+  const drained = drainOf(d, token) !== undefined;
+  const done = d.put({ ...token, stage: { kind: 'ready' }, prev: { nodeId: row.nodeId, ord: row.ord } });
+  if (drained) d.remove(done);
+  else goTo(d, done, taskNode(d, token).next);
+}
+
+/** An attempt, or the wait for its callback, failed: repeat it or fail the visit. */
+export function attemptFailed(
+  d: Draft,
+  token: Token,
+  task: TaskRun,
+  failure: AttemptFailure,
+  answer: { readonly response?: ResponseView; readonly retryAfterMillis?: number } = {},
+): void {
+  const node = taskNode(d, token);
+  const failed: TaskRun = {
+    ...task,
+    failure,
+    ...(failure.outcome === 'unknown' ? { unknown: true } : undefined),
+  };
+  const retry =
+    drainOf(d, token) === undefined
+      ? nextRetry(node.retry, task, failure, {
+          direction: 'forward',
+          random: () => d.env.random(),
+          maxRetryAfterMillis: d.env.limits.maxRetryAfterMillis,
+          ...(answer.retryAfterMillis === undefined ? undefined : { retryAfterMillis: answer.retryAfterMillis }),
+        })
+      : undefined;
+  d.signal({
+    kind: 'attempt',
+    nodeId: node.id,
+    phase: 'UP',
+    outcome: failure.outcome,
+    reason: failure.reason,
+    description: failure.description,
+    willRetry: retry !== undefined,
+  });
+  if (retry !== undefined) {
+    const next = failure.error === 'callback_failure' ? newOperation(d, failed) : failed;
+    d.move(token, {
+      kind: 'backoff',
+      since: d.now,
+      until: d.now + retry.delayMillis,
+      task: { ...next, retries: retry.retries, waits: retry.waits },
+    });
+    return;
+  }
+  failVisit(d, token, failed, failure, answer.response);
+}
+
+/** The callback said no: what was done under this operation is settled, the next call is another operation. */
+function newOperation(d: Draft, task: TaskRun): TaskRun {
+  const { accepted: _accepted, unknown: _unknown, key: _key, supersedes: _supersedes, ...rest } = task;
+  return { ...rest, operation: task.operation + 1, nonce: d.env.nonce() };
+}
+
+/** The visit failed for good. */
+export function failVisit(
+  d: Draft,
+  token: Token,
+  task: TaskRun,
+  failure: AttemptFailure,
+  response?: ResponseView,
+): void {
+  const row = recordFailure(d, token, task, failure, response);
+  const settled = d.move(token, { kind: 'ready' });
+  failToken(d, settled, failure, { visit: task.visit, undoFirst: row.undo === 'pending' });
+}
+
+/** Appends the row of one attempt of a forward call. */
+export function recordAttempt(
+  d: Draft,
+  token: Token,
+  task: TaskRun,
+  event: Pick<Answered, 'callId' | 'exchange'>,
+  status: number | undefined,
+  failure: AttemptFailure | undefined,
+): void {
+  const node = taskNode(d, token);
+  const statusCode = status ?? failure?.statusCode;
+  d.call({
+    callId: event.callId,
+    nodeId: node.id,
+    index: node.index,
+    phase: 'UP',
+    visit: task.visit,
+    attempt: task.attempt,
+    outcome: failure?.outcome ?? 'succeeded',
+    ...(statusCode === undefined ? undefined : { statusCode }),
+    ...(failure === undefined ? undefined : { error: failure.description }),
+    startedAt: task.startedAt,
+    attemptAt: task.attemptAt,
+    idempotencyKey: keyOf(d, node, task),
+    ...(event.exchange === undefined ? undefined : { exchange: event.exchange }),
+  });
+}

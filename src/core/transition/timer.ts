@@ -1,0 +1,61 @@
+/**
+ * Time has passed: everything that is due at `now` happens, in the order of the tokens.
+ */
+import type { Draft } from '../draft.ts';
+import { wakeUp } from './advance.ts';
+import { timeOutCallback } from './callback.ts';
+import { failExecution, isCalling } from './failure.ts';
+import { sendHook } from './finish.ts';
+import { abandonCalls } from './interrupt.ts';
+import { repeatTask } from './task.ts';
+import { repeatUndo } from './unwind.ts';
+
+/** See the file header. */
+export function passTime(d: Draft): void {
+  if (d.state.startAt !== undefined) {
+    if (d.state.startAt > d.now) return;
+    startRound(d);
+  }
+  if (d.state.deadline !== undefined && d.state.deadline <= d.now && d.state.verdict === undefined) {
+    timeOutExecution(d);
+    return;
+  }
+  for (const { id } of [...d.tokens]) {
+    const token = d.token(id);
+    if (token === undefined || isCalling(token)) continue;
+    const { stage } = token;
+    if (!('until' in stage) || stage.until === undefined || stage.until > d.now) continue;
+    switch (stage.kind) {
+      case 'sleeping':
+        wakeUp(d, token, stage);
+        break;
+      case 'waiting':
+        timeOutCallback(d, token, stage.task);
+        break;
+      case 'backoff':
+        if (d.env.advance) repeatTask(d, token, stage.task);
+        break;
+      case 'unwinding':
+        if (d.env.advance && stage.undo !== undefined) repeatUndo(d, token, stage, stage.undo);
+        break;
+      case 'hook':
+        if (d.env.advance) sendHook(d, token, stage.run);
+    }
+  }
+}
+
+/** The execution begins now: at once, at its `startAt`, or woken before. */
+export function startRound(d: Draft): void {
+  delete d.state.startAt;
+  d.state.startedAt = d.now;
+  if (d.plan.timeoutMillis !== undefined) d.state.deadline = d.now + d.plan.timeoutMillis;
+}
+
+function timeOutExecution(d: Draft): void {
+  abandonCalls(d, 'Given up, since the execution had run out of time.');
+  failExecution(d, {
+    status: 'FAILED',
+    reason: 'execution_timeout',
+    description: `The execution did not finish within ${String(d.plan.timeoutMillis ?? 0)} ms.`,
+  });
+}

@@ -1,0 +1,344 @@
+/**
+ * The store: the truth about definitions, executions and their history. Two adapters and one in memory, one contract
+ * suite. Every method may throw {@link StoreUnavailable}; then nothing is known to have been written unless the method
+ * says otherwise, and the same call may be made again.
+ */
+import type { Json, JsonObject } from '../core/json.ts';
+import type { CallRow, StepPhase, StepRow, UndoMark } from '../core/history.ts';
+import type { CallbackEvent, Event, ResolvedEvent } from '../core/event.ts';
+import type { OutputQuery } from '../core/outputs.ts';
+import type { ExecutionStatus, FailureReason, State, UndoTarget } from '../core/state.ts';
+
+/** The store cannot answer now (away, read-only, full, closing). Nothing is counted against executions. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable';
+  /** `read_only` and `full` need an operator; `unreachable` usually passes. */
+  readonly kind: 'unreachable' | 'read_only' | 'full';
+  constructor(kind: 'unreachable' | 'read_only' | 'full', message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+/** A stored definition. */
+export interface DefinitionRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly hash: string;
+  /** JSON text as submitted. */
+  readonly definition: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** How a definition was put. `identical` is an earlier record with the same content; `conflict` one with other content. */
+export type PutDefinitionResult =
+  | { readonly kind: 'stored' | 'identical'; readonly record: DefinitionRecord }
+  | { readonly kind: 'conflict'; readonly by: 'id' | 'name_version' };
+
+/** Columns of an execution that lists and metrics query; derived from the state by the core (see `core/summary.ts`). */
+export interface ExecutionSummary {
+  readonly status: ExecutionStatus;
+  readonly round: number;
+  /** Start of the round. */
+  readonly startedAt: number;
+  readonly updatedAt: number;
+  readonly completedAt?: number;
+  readonly failureDescription?: string;
+  readonly reason?: FailureReason;
+  readonly failedNodeId?: string;
+  readonly callbackWarning?: string;
+  /** Whether effects may stand: terminal, not SUCCEEDED. The adapter keeps the filter exact from the step rows. */
+  readonly maybeStanding: boolean;
+}
+
+/** A new execution. */
+export interface NewExecution {
+  readonly id: string;
+  readonly slot: number;
+  readonly name: string;
+  readonly version: string;
+  readonly definitionHash: string;
+  /** JSON text of the definition, kept once per hash, so that the execution is pinned to it. */
+  readonly definition: string;
+  /** JSON text with the digits as they came. */
+  readonly payload: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The caller's W3C traceparent, if any. */
+  readonly traceparent?: string;
+  readonly createdAt: number;
+  readonly state: State;
+  readonly summary: ExecutionSummary;
+  readonly steps: readonly StepRow[];
+  readonly dueAt: number;
+  /** A direct start: the claim under which the accepting worker already runs it. */
+  readonly claim?: string;
+  /** Idempotent start: `key` is unique per caller; `fingerprint` is the hash of the canonical request. */
+  readonly startKey?: { readonly caller: string; readonly key: string; readonly fingerprint: string };
+}
+
+/** `existing`: the start key was used before with the same request; `reused`: with another request. */
+export type SubmitResult =
+  | { readonly kind: 'created' }
+  | { readonly kind: 'existing'; readonly id: string }
+  | { readonly kind: 'reused' }
+  | { readonly kind: 'invalid'; readonly message: string };
+
+/** Events that wait in the inbox. */
+export type InboxEvent = CallbackEvent | Extract<Event, { type: 'cancelled' | 'terminated' | 'woken' }> | ResolvedEvent;
+
+/** An unconsumed event from outside. `id` is also its `inboxId`. */
+export interface InboxRow {
+  readonly id: string;
+  readonly at: number;
+  readonly event: InboxEvent;
+}
+
+/** An execution as a worker takes it over. */
+export interface LoadedExecution {
+  readonly id: string;
+  readonly slot: number;
+  readonly name: string;
+  readonly version: string;
+  readonly definitionHash: string;
+  readonly payload: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly traceparent?: string;
+  readonly createdAt: number;
+  readonly seq: number;
+  readonly inboxSeq: number;
+  /** Claims in a row, this one included, without a checkpoint that made progress. */
+  readonly claims: number;
+  readonly dueAt: number;
+  readonly state: State;
+  /** Unconsumed events, oldest first. */
+  readonly inbox: readonly InboxRow[];
+}
+
+/** One durable transition. */
+export interface Checkpoint {
+  readonly id: string;
+  /** The claim under which the execution is held, as it was taken over or inserted. */
+  readonly claim: string;
+  /** The seq this builds on; becomes seq + 1. A row at seq + 1 under the same claim was written by this very checkpoint. */
+  readonly seq: number;
+  /** Compared too when given: parks, ends, fails, times out, starts compensating. */
+  readonly inboxSeq?: number;
+  readonly state: State;
+  readonly summary: ExecutionSummary;
+  /** When somebody must look again; null once terminal; undefined leaves it as it is (still running). */
+  readonly dueAt?: number | null;
+  /** Whether the claims without progress begin anew. */
+  readonly progress: boolean;
+  readonly steps: readonly StepRow[];
+  readonly calls: readonly CallRow[];
+  readonly undo: readonly UndoMark[];
+  /** Inbox rows used up; callbacks keep nonce and body hash for duplicate answers. */
+  readonly consumed: readonly string[];
+}
+
+/**
+ * `fenced`: another claim holds the execution, nothing was written. `inbox`: only the inbox differs, nothing was written.
+ * `invalid`: this row alone cannot be stored (data error), nothing was written.
+ */
+export type CheckpointResult =
+  | { readonly kind: 'written'; readonly inboxSeq: number }
+  | { readonly kind: 'inbox'; readonly inboxSeq: number; readonly inbox: readonly InboxRow[] }
+  | { readonly kind: 'fenced' }
+  | { readonly kind: 'invalid'; readonly message: string };
+
+/** A change of a terminal execution (retry, resolve), made by whoever accepts it: compare-and-set on `seq` and on being terminal. */
+export interface TerminalChange {
+  readonly id: string;
+  readonly seq: number;
+  /** Unique per change; the same change sent again is `written`. */
+  readonly writeId: string;
+  readonly state: State;
+  readonly summary: ExecutionSummary;
+  /** Null when it is terminal again at once. */
+  readonly dueAt: number | null;
+  readonly steps: readonly StepRow[];
+  readonly undo: readonly UndoMark[];
+}
+
+/** What `offer` made of an event; see `core/admission.ts`. */
+export type OfferResult =
+  | { readonly kind: 'accepted' }
+  /** A callback already accepted with the same body; `pending`: that body was judged pending. */
+  | { readonly kind: 'duplicate'; readonly pending: boolean }
+  | { readonly kind: 'other_body' }
+  | { readonly kind: 'earlier_operation' }
+  | { readonly kind: 'not_waiting' }
+  /** Not possible in this state; `message` says why. */
+  | { readonly kind: 'conflict'; readonly message: string }
+  | { readonly kind: 'unknown' };
+
+/** An event offered to the inbox. */
+export interface Offer {
+  readonly executionId: string;
+  readonly row: InboxRow;
+  /** Callbacks: hash of the body's bytes. */
+  readonly bodyHash?: string;
+}
+
+/** An execution as clients see it, without its history. */
+export interface ExecutionRecord extends ExecutionSummary {
+  readonly id: string;
+  readonly slot: number;
+  readonly name: string;
+  readonly version: string;
+  readonly definitionHash: string;
+  readonly createdAt: number;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** An execution with everything its status document needs but the rows. */
+export interface ExecutionDetail extends ExecutionRecord {
+  readonly payload: string;
+  readonly traceparent?: string;
+  readonly seq: number;
+  readonly inboxSeq: number;
+  readonly state: State;
+}
+
+/** Filter of lists; absent fields do not restrict. Instants are inclusive after, exclusive before. */
+export interface ExecutionFilter {
+  readonly statuses?: readonly ExecutionStatus[];
+  readonly name?: string;
+  readonly version?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly reason?: string;
+  readonly failedNodeId?: string;
+  readonly standing?: boolean;
+  readonly startedAfter?: number;
+  readonly startedBefore?: number;
+  readonly completedAfter?: number;
+  readonly completedBefore?: number;
+}
+
+/** A page request. `cursor` is opaque and comes from an earlier page; `offset` skips rows (slow when large). */
+export interface PageRequest {
+  /** At least 1. */
+  readonly limit: number;
+  readonly cursor?: string;
+  readonly offset?: number;
+  readonly order?: 'asc' | 'desc';
+}
+
+/** A page; `cursor` is absent on the last one. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly cursor?: string;
+}
+
+/** A cursor that this store did not give out. */
+export class BadCursor extends Error {
+  override readonly name = 'BadCursor';
+}
+
+/** A row with a compensation, or an effect that may stand, with its present `undo`. */
+export interface EffectRow {
+  readonly target: UndoTarget;
+  readonly mutating: boolean;
+  readonly effect?: 'succeeded' | 'unknown';
+  readonly undo?: StepRow['undo'];
+  readonly fingerprint?: string;
+  readonly undoRank?: number;
+  readonly undoSort?: number;
+}
+
+/** A due execution, for the queue. */
+export interface DueRow {
+  readonly id: string;
+  readonly slot: number;
+  readonly dueAt: number;
+}
+
+/** See the file header. */
+export interface Store {
+  /** Opens the store; migrates when asked to. Throws with a sentence for people when it cannot (locked, newer schema). */
+  open(): Promise<void>;
+  /** Finishes what is under way and closes; a second call does nothing. */
+  close(): Promise<void>;
+  /** One cheap round trip; throws {@link StoreUnavailable}. */
+  ping(): Promise<void>;
+
+  /** Stores a definition; see {@link PutDefinitionResult}. `id` decides identity for PUT. */
+  putDefinition(record: DefinitionRecord): Promise<PutDefinitionResult>;
+  /** The record by id, or by name and version (`latest`: most recently created). */
+  getDefinition(
+    key: { readonly id: string } | { readonly name: string; readonly version: string },
+  ): Promise<DefinitionRecord | undefined>;
+  /** Newest first. */
+  listDefinitions(page: PageRequest): Promise<Page<DefinitionRecord>>;
+  /** Removes the record; executions keep their pinned definition. Absent is fine. */
+  deleteDefinition(id: string): Promise<void>;
+  /** Definition text by content hash, as pinned by executions; undefined when no execution or record has it. */
+  getDefinitionBody(hash: string): Promise<string | undefined>;
+
+  /** Inserts executions in one transaction; results in the order of the input. Sending the same batch again is safe: `created`. */
+  submit(batch: readonly NewExecution[]): Promise<readonly SubmitResult[]>;
+  /**
+   * Takes executions over: bumps seq, sets the claim, counts it, makes a parked one runnable (`dueAt` = least(dueAt, now)).
+   * The same claim again bumps nothing. Absent and terminal ones are left out of the result.
+   */
+  takeOver(
+    claims: readonly { readonly id: string; readonly claim: string }[],
+    now: number,
+  ): Promise<readonly LoadedExecution[]>;
+  /** Writes checkpoints in one transaction; results in the order of the input. Sending the same again is safe. */
+  checkpoint(batch: readonly Checkpoint[]): Promise<readonly CheckpointResult[]>;
+  /** Changes a terminal execution; false when it is not terminal at that seq any more. */
+  changeTerminal(change: TerminalChange): Promise<boolean>;
+  /** In one transaction: locks the row, asks `admit` of the core, appends the event, bumps inboxSeq, sets dueAt = least(dueAt, now). */
+  offer(offer: Offer, now: number): Promise<OfferResult>;
+  /** Unconsumed events, oldest first, with the present inboxSeq. */
+  readInbox(id: string): Promise<{ readonly inboxSeq: number; readonly inbox: readonly InboxRow[] }>;
+
+  /** Rows with outputs or keys of the asked visits of a round (all phases but DOWN of other visits), in the order of their ords. */
+  readOutputs(id: string, round: number, queries: readonly OutputQuery[]): Promise<readonly StepRow[]>;
+  /** The next row to compensate: `undo` pending, of that round, lowest rank, highest sort. */
+  findUndo(
+    id: string,
+    round: number,
+    filter: { readonly scope: string; readonly only?: { readonly nodeId: string; readonly visit: number } },
+  ): Promise<UndoTarget | undefined>;
+  /** All rows of the execution with an effect or a compensation, all rounds, in the order of their ords; bounded by `limit`. */
+  listEffects(id: string, limit: number): Promise<readonly EffectRow[]>;
+  /** The latest standing effect of this node and visit in rounds before `round`. */
+  findStanding(id: string, nodeId: string, visit: number, round: number): Promise<EffectRow | undefined>;
+
+  getExecution(id: string): Promise<ExecutionDetail | undefined>;
+  /** Newest first by id. Throws {@link BadCursor}. */
+  listExecutions(filter: ExecutionFilter, page: PageRequest): Promise<Page<ExecutionRecord>>;
+  /** By ord. Throws {@link BadCursor}. `afterOrd` as the alternative to a cursor. */
+  listSteps(id: string, page: PageRequest & { readonly afterOrd?: number }): Promise<Page<StepRow>>;
+  /** By ord. Throws {@link BadCursor}. */
+  listCalls(id: string, page: PageRequest): Promise<Page<CallRow>>;
+
+  /** Non-terminal executions of the slots [from, to) whose dueAt is at or before `until`, by dueAt then id, after `cursor`. */
+  findDue(
+    slots: { readonly from: number; readonly to: number },
+    until: number,
+    limit: number,
+    cursor?: { readonly dueAt: number; readonly id: string },
+  ): Promise<readonly DueRow[]>;
+  /** The earliest dueAt after `after` of a non-terminal execution, if any. */
+  nextDue(after: number): Promise<number | undefined>;
+  /** Counts by status of the non-terminal and CORRUPTED ones, and executions waiting per callback key id is not known here. */
+  countByStatus(): Promise<Readonly<Partial<Record<ExecutionStatus, number>>>>;
+
+  /** A small durable setting (callback keys, queue identity), or undefined. */
+  getSetting(key: string): Promise<string | undefined>;
+  /** Sets it if absent and returns the value in force. */
+  initSetting(key: string, value: string): Promise<string>;
+
+  /** Deletes terminal executions completed before the instant, except CORRUPTED ones and unresolved unknown effects; at most `limit`. Returns how many. */
+  deleteCompleted(before: number, limit: number): Promise<number>;
+}
+
+/** Phases that have no call. */
+export type QuietPhase = Exclude<StepPhase, 'UP' | 'DOWN' | 'HOOK'>;
+
+export type { Json, JsonObject };
