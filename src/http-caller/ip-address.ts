@@ -23,10 +23,10 @@ export function parseAddress(text: string): AddressBytes | undefined {
 }
 
 function parseIPv6(text: string): AddressBytes {
-  const [head = '', tail] = text.split('::') as [string, string?];
-  const front = groupBytes(head);
-  if (tail === undefined) return front;
-  const back = groupBytes(tail);
+  const gap = text.indexOf('::');
+  if (gap === -1) return groupBytes(text);
+  const front = groupBytes(text.slice(0, gap));
+  const back = groupBytes(text.slice(gap + 2));
   return [...front, ...new Array<number>(16 - front.length - back.length).fill(0), ...back];
 }
 

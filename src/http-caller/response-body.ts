@@ -4,7 +4,7 @@ import { isRawNumber, parseJson } from '../core/json.ts';
 import type { Json } from '../core/json.ts';
 
 /** JSON nested deeper stays text: what cannot be stored or walked later must not enter as a value. */
-export const maxJsonDepth = 64;
+const maxJsonDepth = 64;
 
 /** An answer's body, read. */
 export interface ReadBody {
@@ -27,7 +27,7 @@ export function readBody(bytes: Buffer, contentType: string | undefined): ReadBo
 }
 
 /** Whether a content type is `application/json` or ends in `+json`; parameters do not matter. */
-export function isJsonType(contentType: string): boolean {
+function isJsonType(contentType: string): boolean {
   if (contentType === 'application/json') return true;
   const semicolon = contentType.indexOf(';');
   const essence = (semicolon === -1 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
@@ -68,6 +68,6 @@ function fitsDepth(value: Json, levels: number): boolean {
   if (typeof value !== 'object' || value === null || isRawNumber(value)) return true;
   if (levels === 0) return false;
   if (Array.isArray(value)) return value.every((item) => fitsDepth(item as Json, levels - 1));
-  for (const item of Object.values(value)) if (!fitsDepth(item as Json, levels - 1)) return false;
+  for (const item of Object.values(value)) if (!fitsDepth(item, levels - 1)) return false;
   return true;
 }

@@ -82,7 +82,7 @@ export class UndiciCaller implements HttpCaller, CallOwner {
       {
         origin: url.origin,
         path: url.search === '' ? url.pathname : url.pathname + url.search,
-        method: request.verb as Dispatcher.HttpMethod,
+        method: request.verb,
         headers: this.#headers(request.headers),
         body: request.body ?? null,
         // The call's own deadline covers all of it.

@@ -38,15 +38,15 @@ describe('verifying', () => {
   const token = tokens.issue(claims);
 
   it('refuses a token with any single character changed', () => {
-    for (let i = 0; i < token.length; i++) {
-      const changed = `${token.slice(0, i)}${token[i] === 'A' ? 'B' : 'A'}${token.slice(i + 1)}`;
-      expect(tokens.verify(changed).ok, changed).toBe(false);
-    }
+    const changed = Array.from(token, (character, i) => {
+      return `${token.slice(0, i)}${character === 'A' ? 'B' : 'A'}${token.slice(i + 1)}`;
+    });
+    expect(changed.filter((text) => tokens.verify(text).ok)).toEqual([]);
   });
 
   it('refuses the other spellings of the last character', () => {
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-    const accepted = [...alphabet].filter((last) => tokens.verify(token.slice(0, -1) + last).ok);
+    const accepted = Array.from(alphabet).filter((last) => tokens.verify(token.slice(0, -1) + last).ok);
     expect(accepted).toEqual([token.at(-1)]);
   });
 

@@ -1,20 +1,20 @@
 /**
  * Keeps secrets out of everything that leaves: history rows, API answers, events, logs, errors.
  *
- * Masked as `***`: every secret value of at least {@link minMaskedLength} characters, raw or as URL, form, JSON, XML and
+ * Masked as `***`: every secret value of at least `minMaskedLength` characters, raw or as URL, form, JSON, XML and
  * base64 encoders write it (base64 also inside a longer encoded text, as in basic auth); callback tokens, by their
  * pattern; and the values of headers that carry credentials, whatever they are. Mask before cutting a text: half a
  * secret is not recognised.
  */
 import { isRawNumber, numberText } from '../core/json.ts';
-import type { Json, JsonObject, RawNumber } from '../core/json.ts';
+import type { Json, JsonArray, JsonObject, RawNumber } from '../core/json.ts';
 import { callbackTokenPattern } from './callback-token.ts';
 
 /** What stands in a masked value's place. */
-export const mask = '***';
+const mask = '***';
 
 /** Shorter secrets are not masked by value: they would be found everywhere. */
-export const minMaskedLength = 4;
+const minMaskedLength = 4;
 
 /** Where the values to mask come from; the same array until one changes. */
 export interface SecretValues {
@@ -85,16 +85,17 @@ export class Masker {
     if (typeof value === 'string') return this.#text(value);
     if (typeof value === 'number' || isRawNumber(value)) return this.#number(value);
     if (typeof value !== 'object' || value === null) return value;
-    if (Array.isArray(value)) {
-      let copy: Json[] | undefined;
-      for (let i = 0; i < value.length; i++) {
-        const before = value[i] as Json;
-        const after = this.#json(before);
-        if (after !== before) (copy ??= value.slice())[i] = after;
-      }
-      return copy ?? value;
+    return Array.isArray(value) ? this.#array(value as JsonArray) : this.#object(value as JsonObject);
+  }
+
+  #array(array: JsonArray): JsonArray {
+    let copy: Json[] | undefined;
+    for (let i = 0; i < array.length; i++) {
+      const before = array[i] as Json;
+      const after = this.#json(before);
+      if (after !== before) (copy ??= array.slice())[i] = after;
     }
-    return this.#object(value as JsonObject);
+    return copy ?? array;
   }
 
   #number(value: number | RawNumber): Json {

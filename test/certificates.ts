@@ -1,0 +1,56 @@
+/**
+ * Certificates for tests: an authority, and a server's and a client's certificate signed by it. Valid from 2020 to 2120,
+ * for localhost, tls.example and 127.0.0.1. The keys are public and protect nothing.
+ */
+
+/** The authority that signed the two others. */
+export const authority: string = `-----BEGIN CERTIFICATE-----
+MIIBUzCB+aADAgECAgEQMAoGCCqGSM49BAMCMBgxFjAUBgNVBAMMDVRyYW1hIHRl
+c3QgQ0EwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBgxFjAUBgNV
+BAMMDVRyYW1hIHRlc3QgQ0EwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQVI5i2
+lkZ5QLAJbdnAa40s2XAPIIIBGAWTJ8EFgFAHvmflt5deyQS2xLpFtUog4JRH/+qs
+LR0c6zVnTXqonkR1ozIwMDAPBgNVHRMBAf8EBTADAQH/MB0GA1UdDgQWBBQi12Cj
+F9pyOTetLkfYsR8jIf94FDAKBggqhkjOPQQDAgNJADBGAiEA6ujw0apC6dlTF0Ey
+X4OSEaIgVokVl1QVzFGMHBuxnM8CIQC8SxybQfohVr0pLgZ+oExTzL7yoLcc0Nip
+3VxkQagrcQ==
+-----END CERTIFICATE-----`;
+
+/** For servers. */
+export const serverCertificate: string = `-----BEGIN CERTIFICATE-----
+MIIBhTCCASugAwIBAgIBETAKBggqhkjOPQQDAjAYMRYwFAYDVQQDDA1UcmFtYSB0
+ZXN0IENBMCAXDTIwMDEwMTAwMDAwMFoYDzIxMjAwMTAxMDAwMDAwWjARMQ8wDQYD
+VQQDDAZzZXJ2ZXIwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQvbUNJ/3RV51Qv
+Yc4Q9W5zMErbbm+o/nw6SU1iSWZSooH+gW0HqH7yMEQfGGvPmEDQXtrtDsB1t+Ll
+rjPDw6Tuo2swaTAnBgNVHREEIDAegglsb2NhbGhvc3SCC3Rscy5leGFtcGxlhwR/
+AAABMB0GA1UdDgQWBBTc3Zh6FDG+B2pDBPvzYsTjYTupdDAfBgNVHSMEGDAWgBQi
+12CjF9pyOTetLkfYsR8jIf94FDAKBggqhkjOPQQDAgNIADBFAiB7ufxoxWup2B+p
+VsrhZrVrKW+yIrHfza5kn9Bgd+2QwwIhAPQXs9sxjKhVPB3Q9DbepzZa6j5dpfPN
+cKs9VYvQ63As
+-----END CERTIFICATE-----`;
+
+/** Belongs to the server certificate. */
+export const serverKey: string = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgXtNGTm7L0xMj6Q95
+uyW56MfTem/Zrjy341/uXNXS43KhRANCAAQvbUNJ/3RV51QvYc4Q9W5zMErbbm+o
+/nw6SU1iSWZSooH+gW0HqH7yMEQfGGvPmEDQXtrtDsB1t+LlrjPDw6Tu
+-----END PRIVATE KEY-----`;
+
+/** For clients. */
+export const clientCertificate: string = `-----BEGIN CERTIFICATE-----
+MIIBhTCCASugAwIBAgIBEjAKBggqhkjOPQQDAjAYMRYwFAYDVQQDDA1UcmFtYSB0
+ZXN0IENBMCAXDTIwMDEwMTAwMDAwMFoYDzIxMjAwMTAxMDAwMDAwWjARMQ8wDQYD
+VQQDDAZjbGllbnQwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQASKz3NmIh7Hl+
+V3yjkR3aBXWu8lS6uCHWQ35IBMAUsH8M4InoMmDA3eBXvvoAvM96gsm72CrqrYOR
+0GBH2fkBo2swaTAnBgNVHREEIDAegglsb2NhbGhvc3SCC3Rscy5leGFtcGxlhwR/
+AAABMB0GA1UdDgQWBBTV+x/kA+Ke4jn/WcAQdSwmRWCpLDAfBgNVHSMEGDAWgBQi
+12CjF9pyOTetLkfYsR8jIf94FDAKBggqhkjOPQQDAgNIADBFAiEAnTImDDpAnLml
+jKuWC968u/KaW8FFRQbp2o1npi9wSn8CIFZk0e9ZDNnQ5S1skXdCPYrWHJAJtpCK
+Uw99l96nlpHA
+-----END CERTIFICATE-----`;
+
+/** Belongs to the client certificate. */
+export const clientKey: string = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg3+gGIz6Zq9k/NQ8w
+gybuFOQscRMg9kVLwta9s93OSZehRANCAAQASKz3NmIh7Hl+V3yjkR3aBXWu8lS6
+uCHWQ35IBMAUsH8M4InoMmDA3eBXvvoAvM96gsm72CrqrYOR0GBH2fkB
+-----END PRIVATE KEY-----`;
