@@ -90,13 +90,15 @@ export type Command =
   | CallCommand
   /** Give up the running call: its outcome has been recorded as unknown. */
   | { readonly type: 'abort'; readonly callId: number }
-  /** Read the next target from the step rows: `undo` pending, in this round, within the filter; lowest rank, highest sort first. */
+  /** Read the next target from the step rows: `undo` as asked, in this round, within the filter; lowest rank, highest sort first. */
   | {
       readonly type: 'findUndo';
       readonly tokenId: number;
       readonly round: number;
       /** Only rows of this scope or below. */
       readonly scope: string;
+      /** Which rows: what may come, or what a retry of CORRUPTED made due again. */
+      readonly undo: 'pending' | 'reopened';
       /** Only this visit. */
       readonly only?: { readonly nodeId: string; readonly visit: number };
     };

@@ -11,10 +11,10 @@ export type StepPhase =
   'UP' | 'DOWN' | 'SWITCH' | 'CALLBACK' | 'SLEEP' | 'SPLIT' | 'JOIN' | 'FAIL' | 'HOOK' | 'RESOLVE';
 
 /**
- * The compensation of a visit: `pending` may come, `failed` could not be completed, `resolved` settled by an operator as
+ * The compensation of a visit: `pending` may come, `failed` could not be completed, `reopened` failed and due again by a retry, `resolved` settled by an operator as
  * undone, `accepted` settled as standing, `moved` taken over by the same visit of a later round.
  */
-export type UndoState = 'pending' | 'done' | 'failed' | 'resolved' | 'accepted' | 'moved';
+export type UndoState = 'pending' | 'done' | 'failed' | 'reopened' | 'resolved' | 'accepted' | 'moved';
 
 /** Order of compensation: unknown outcomes (1) before completed visits (2) before rejected ones (3). */
 export type UndoRank = 1 | 2 | 3;
@@ -106,5 +106,5 @@ export interface Exchange {
 /** A change of the `undo` column of rows written before. */
 export type UndoMark =
   | { readonly kind: 'set'; readonly ord: number; readonly undo: UndoState }
-  /** A retry of a CORRUPTED execution: its failed compensations are due again. */
+  /** A retry of a CORRUPTED execution: the failed compensations of that round become `reopened`. */
   | { readonly kind: 'reopen'; readonly round: number };

@@ -61,7 +61,7 @@ export interface OutputRef {
 /** The running visit of a task. */
 export interface TaskRun {
   readonly visit: number;
-  /** Ord at the visit's start: unknown outcomes are compensated latest started first. */
+  /** Id of the visit's first call: unknown outcomes are compensated latest started first. */
   readonly startOrd: number;
   readonly startedAt: number;
   /** When the running or latest attempt began. */
@@ -138,8 +138,8 @@ export interface BranchEnd {
 
 /** What an unwinding token does when nothing is left to compensate. */
 export type UnwindGoal =
-  /** The whole execution: ends by its verdict. */
-  | { readonly kind: 'end' }
+  /** The whole execution: ends by its verdict. `reopened`: only the compensations that a retry of CORRUPTED made due again. */
+  | { readonly kind: 'end'; readonly reopened?: true }
   /** A branch under a join that continues. */
   | { readonly kind: 'branch' }
   /** A visit that failed, before its `onFailure` route. */
@@ -150,7 +150,14 @@ export type Stage =
   /** At `nodeId`, not entered yet: no call can have left. */
   | { readonly kind: 'ready' }
   | { readonly kind: 'calling'; readonly callId: number; readonly task: TaskRun }
-  | { readonly kind: 'backoff'; readonly since: number; readonly until: number; readonly task: TaskRun }
+  | {
+      readonly kind: 'backoff';
+      readonly since: number;
+      readonly until: number;
+      readonly task: TaskRun;
+      /** The call is repeated because its worker stopped, which is no retry. */
+      readonly redelivery?: true;
+    }
   /** Accepted by the downstream; waits for the callback until its timeout. */
   | { readonly kind: 'waiting'; readonly since: number; readonly until: number; readonly task: TaskRun }
   | { readonly kind: 'sleeping'; readonly since: number; readonly until: number; readonly visit: number }

@@ -17,6 +17,7 @@ export function wantedOutputs(plan: Plan, state: State): readonly OutputQuery[] 
   };
   const read = Object.keys(state.visits).filter((nodeId) => plan.reads === 'all' || plan.reads.has(nodeId));
   for (const nodeId of read) want({ nodeId });
+  wantRef(state.result);
   for (const { nodeId, prev, stage } of state.tokens) {
     wantRef(prev);
     // A node that waits for its callback, or may repeat its call, needs its own accepted answer.

@@ -298,11 +298,11 @@ export interface Store {
 
   /** Rows with outputs or keys of the asked visits of a round (all phases but DOWN of other visits), in the order of their ords. */
   readOutputs(id: string, round: number, queries: readonly OutputQuery[]): Promise<readonly StepRow[]>;
-  /** The next row to compensate: `undo` pending, of that round, lowest rank, highest sort. */
+  /** The next row to compensate: `undo` as asked (default pending), of that round, lowest rank, highest sort. */
   findUndo(
     id: string,
     round: number,
-    filter: { readonly scope: string; readonly only?: { readonly nodeId: string; readonly visit: number } },
+    filter: { readonly scope: string; readonly undo?: 'pending' | 'reopened'; readonly only?: { readonly nodeId: string; readonly visit: number } },
   ): Promise<UndoTarget | undefined>;
   /** All rows of the execution with an effect or a compensation, all rounds, in the order of their ords; bounded by `limit`. */
   listEffects(id: string, limit: number): Promise<readonly EffectRow[]>;

@@ -72,6 +72,7 @@ function askForUndo(d: Draft): void {
       tokenId: token.id,
       round: d.state.round,
       scope: token.scope,
+      undo: stage.goal.kind === 'end' && stage.goal.reopened === true ? 'reopened' : 'pending',
       ...(stage.goal.kind === 'route' ? { only: { nodeId: token.nodeId, visit: stage.goal.visit } } : undefined),
     });
   }
@@ -232,8 +233,7 @@ export function wakeUp(d: Draft, token: Token, stage: Extract<Stage, { kind: 'sl
 
 function fork(d: Draft, token: Token, node: SplitPlan, visit: number): void {
   const row = d.step({ ...quietRow(d, token, node, visit), phase: 'SPLIT', outcome: 'succeeded', final: false });
-  const branches: Record<string, BranchEnd> = {};
-  for (const entry of node.branches) branches[entry] = { status: 'RUNNING' };
+  const branches = Object.fromEntries(node.branches.map((entry): [string, BranchEnd] => [entry, { status: 'RUNNING' }]));
   d.move(token, { kind: 'forked', since: d.now, visit, ord: row.ord, branches });
   for (const entry of node.branches) {
     d.put({
@@ -285,10 +285,13 @@ function joinBody(d: Draft, _node: JoinPlan, stage: Extract<Stage, { kind: 'fork
   return { allSucceeded, branches: Object.fromEntries(branches) };
 }
 
+/** Characters kept of a rendered reason: it is part of the state. */
+const maxReasonLength = 2_000;
+
 function failHere(d: Draft, token: Token, node: FailPlan, visit: number): void {
   const rendered = node.reason.render(conditionContext(d.run, token, d.env), 'text');
   const description =
-    rendered.ok && rendered.text.trim() !== '' ? rendered.text : `The node ${node.id} fails the execution.`;
+    rendered.ok && rendered.text.trim() !== '' ? rendered.text.slice(0, maxReasonLength) : `The node ${node.id} fails the execution.`;
   d.step({ ...quietRow(d, token, node, visit), phase: 'FAIL', outcome: 'rejected', final: false, note: description });
   failToken(d, token, { outcome: 'rejected', reason: 'fail_node', description }, { visit, undoFirst: false });
 }

@@ -37,7 +37,7 @@ export function wake(d: Draft): void {
     startRound(d);
     return;
   }
-  for (const token of [...d.tokens]) {
+  for (const token of d.tokens.slice()) {
     if (token.stage.kind === 'sleeping') wakeUp(d, token, token.stage, 'Woken early.');
   }
 }
@@ -67,7 +67,7 @@ export function retry(d: Draft, force: boolean): void {
         id: d.newTokenId(),
         scope: '',
         nodeId: d.state.verdict?.nodeId ?? d.plan.entry,
-        stage: { kind: 'unwinding', since: d.now, goal: { kind: 'end' }, troubles: 0 },
+        stage: { kind: 'unwinding', since: d.now, goal: { kind: 'end', reopened: true }, troubles: 0 },
       });
   }
 }

@@ -94,7 +94,7 @@ export function drainOf(d: Draft, token: Token): Token | undefined {
  */
 function drainScope(d: Draft, scope: string, goal: UnwindGoal, at: Token | undefined): void {
   const nodeId = at?.nodeId ?? d.tokens[0]?.nodeId ?? d.plan.entry;
-  for (const other of [...d.tokens]) {
+  for (const other of d.tokens.slice()) {
     if (other.id === at?.id || !isWithin(other.scope, scope) || isCalling(other)) continue;
     settleDropped(d, other);
     d.remove(other);

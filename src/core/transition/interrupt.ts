@@ -20,7 +20,7 @@ function unseen(description: string): AttemptFailure {
  */
 export function resume(d: Draft): void {
   const failure = unseen('The worker stopped before the answer was recorded.');
-  for (const { id } of [...d.tokens]) {
+  for (const { id } of d.tokens.slice()) {
     const token = d.token(id);
     if (token === undefined) continue;
     const { stage } = token;
@@ -28,7 +28,7 @@ export function resume(d: Draft): void {
       recordAttempt(d, token, stage.task, { callId: stage.callId }, undefined, failure);
       const task = { ...stage.task, unknown: true, failure };
       if (drainOf(d, token) === undefined) {
-        d.move(token, { kind: 'backoff', since: d.now, until: d.now, task });
+        d.move(token, { kind: 'backoff', since: d.now, until: d.now, task, redelivery: true });
       } else {
         recordFailure(d, token, task, failure);
         d.remove(token);
@@ -49,7 +49,7 @@ export function resume(d: Draft): void {
 /** Gives up the forward calls in flight: settles their visits as unknown and drops their tokens. */
 export function abandonCalls(d: Draft, description: string): void {
   const failure = unseen(description);
-  for (const token of [...d.tokens]) {
+  for (const token of d.tokens.slice()) {
     if (token.stage.kind !== 'calling') continue;
     abandonCall(d, token, token.stage.callId);
     recordAttempt(d, token, token.stage.task, { callId: token.stage.callId }, undefined, failure);

@@ -33,9 +33,9 @@ export function startTask(d: Draft, token: Token, visit: number): void {
 }
 
 /** The wait before a retry is over: calls again. */
-export function repeatTask(d: Draft, token: Token, task: TaskRun): void {
+export function repeatTask(d: Draft, token: Token, task: TaskRun, redelivery: boolean): void {
   const { failure: _failure, ...rest } = task;
-  d.signal({ kind: 'retried', nodeId: token.nodeId, phase: 'UP' });
+  if (!redelivery) d.signal({ kind: 'retried', nodeId: token.nodeId, phase: 'UP' });
   sendCall(d, token, { ...rest, attempt: task.attempt + 1, attemptAt: d.now }, d.newCallId());
 }
 

@@ -20,7 +20,7 @@ export function passTime(d: Draft): void {
     timeOutExecution(d);
     return;
   }
-  for (const { id } of [...d.tokens]) {
+  for (const { id } of d.tokens.slice()) {
     const token = d.token(id);
     if (token === undefined || isCalling(token)) continue;
     const { stage } = token;
@@ -33,7 +33,7 @@ export function passTime(d: Draft): void {
         timeOutCallback(d, token, stage.task);
         break;
       case 'backoff':
-        if (d.env.advance) repeatTask(d, token, stage.task);
+        if (d.env.advance) repeatTask(d, token, stage.task, stage.redelivery === true);
         break;
       case 'unwinding':
         if (d.env.advance && stage.undo !== undefined) repeatUndo(d, token, stage, stage.undo);
