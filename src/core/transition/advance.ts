@@ -14,6 +14,7 @@ import { parseInstant } from '../instant.ts';
 import type { Json } from '../json.ts';
 import type { FailPlan, JoinPlan, SleepPlan, SplitPlan, SwitchPlan } from '../plan.ts';
 import { branchScope, isWithin } from '../scope.ts';
+import { renderTemplate } from '../template/template.ts';
 import type { AttemptFailure, BranchEnd, Stage, Token } from '../state.ts';
 import { failExecution, failToken } from './failure.ts';
 import { finish } from './finish.ts';
@@ -209,8 +210,8 @@ function fallAsleep(d: Draft, token: Token, node: SleepPlan, visit: number): voi
 function wakeTime(d: Draft, token: Token, node: SleepPlan): number | { readonly problem: string } {
   const { wait } = node;
   if ('durationMillis' in wait) return d.now + wait.durationMillis;
-  const rendered = wait.until.render(conditionContext(d.run, token, d.env), 'text');
-  if (!rendered.ok) return { problem: `The time to sleep until could not be rendered: ${rendered.error}` };
+  const rendered = renderTemplate(wait.until, conditionContext(d.run, token, d.env));
+  if (!rendered.ok) return { problem: `The time to sleep until could not be rendered: ${rendered.reason}` };
   return (
     parseInstant(rendered.text.trim()) ?? {
       problem: `${JSON.stringify(rendered.text.slice(0, 100))} is no ISO 8601 time with an offset to sleep until.`,
@@ -233,7 +234,9 @@ export function wakeUp(d: Draft, token: Token, stage: Extract<Stage, { kind: 'sl
 
 function fork(d: Draft, token: Token, node: SplitPlan, visit: number): void {
   const row = d.step({ ...quietRow(d, token, node, visit), phase: 'SPLIT', outcome: 'succeeded', final: false });
-  const branches = Object.fromEntries(node.branches.map((entry): [string, BranchEnd] => [entry, { status: 'RUNNING' }]));
+  const branches = Object.fromEntries(
+    node.branches.map((entry): [string, BranchEnd] => [entry, { status: 'RUNNING' }]),
+  );
   d.move(token, { kind: 'forked', since: d.now, visit, ord: row.ord, branches });
   for (const entry of node.branches) {
     d.put({
@@ -289,9 +292,11 @@ function joinBody(d: Draft, _node: JoinPlan, stage: Extract<Stage, { kind: 'fork
 const maxReasonLength = 2_000;
 
 function failHere(d: Draft, token: Token, node: FailPlan, visit: number): void {
-  const rendered = node.reason.render(conditionContext(d.run, token, d.env), 'text');
+  const rendered = renderTemplate(node.reason, conditionContext(d.run, token, d.env));
   const description =
-    rendered.ok && rendered.text.trim() !== '' ? rendered.text.slice(0, maxReasonLength) : `The node ${node.id} fails the execution.`;
+    rendered.ok && rendered.text.trim() !== ''
+      ? rendered.text.slice(0, maxReasonLength)
+      : `The node ${node.id} fails the execution.`;
   d.step({ ...quietRow(d, token, node, visit), phase: 'FAIL', outcome: 'rejected', final: false, note: description });
   failToken(d, token, { outcome: 'rejected', reason: 'fail_node', description }, { visit, undoFirst: false });
 }
