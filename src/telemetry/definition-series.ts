@@ -1,0 +1,111 @@
+/** The counters of one definition, kept beside its plan: counting is an addition, without any lookup of labels. */
+import type { CallPhase, Outcome } from '../core/context.ts';
+import type { FailureReason, TerminalStatus } from '../core/state.ts';
+import type { DefinitionTelemetry, Dispatch } from '../ports/telemetry.ts';
+import type { CounterCell, HistogramCell } from './cells.ts';
+import type { LabelGroup, LabelGroups } from './label-groups.ts';
+import type { Series } from './series.ts';
+
+/** Cells by label value, each made when it is needed first: most definitions never see most outcomes. */
+class Lazy<C> {
+  readonly #cells = new Map<string, C>();
+  readonly #create: (value: string) => C;
+
+  constructor(create: (value: string) => C) {
+    this.#create = create;
+  }
+
+  at(value: string): C {
+    let cell = this.#cells.get(value);
+    if (cell === undefined) {
+      cell = this.#create(value);
+      this.#cells.set(value, cell);
+    }
+    return cell;
+  }
+}
+
+/** Cells shared by all definitions. */
+export interface SharedCells {
+  readonly callbackTimeouts: CounterCell;
+  readonly switched: Readonly<Record<'case' | 'default' | 'error', CounterCell>>;
+  nodeDuration(kind: string, mode: string): HistogramCell;
+}
+
+/** See the file header. */
+export class DefinitionSeries implements DefinitionTelemetry {
+  readonly #group: LabelGroup;
+  readonly #shared: SharedCells;
+  readonly #enqueued: CounterCell;
+  readonly #dequeued: CounterCell;
+  readonly #retried: Lazy<CounterCell>;
+  readonly #processed: Readonly<Record<CallPhase, Lazy<CounterCell>>>;
+  readonly #failed: Lazy<CounterCell>;
+  readonly #duration: Lazy<HistogramCell>;
+  readonly #steps: Lazy<{ readonly group: LabelGroup; readonly cell: HistogramCell }>;
+
+  constructor(group: LabelGroup, steps: LabelGroups, series: Series, shared: SharedCells) {
+    const [name = '', version = ''] = group.values;
+    this.#group = group;
+    this.#shared = shared;
+    this.#enqueued = group.cell(series.enqueued, 'UP');
+    this.#dequeued = group.cell(series.dequeued, 'UP');
+    this.#retried = new Lazy((phase) => group.cell(series.retried, phase));
+    const processed = (phase: CallPhase): Lazy<CounterCell> =>
+      new Lazy((outcome) => group.cell(series.processed, phase, outcome));
+    this.#processed = { UP: processed('UP'), DOWN: processed('DOWN'), HOOK: processed('HOOK') };
+    this.#failed = new Lazy((reason) => group.cell(series.failed, phaseOf(reason), reason));
+    this.#duration = new Lazy((status) => group.cell(series.duration, status));
+    this.#steps = new Lazy((step) => {
+      const stepGroup = steps.group(name, version, step);
+      return { group: stepGroup, cell: stepGroup.cell(series.stepDuration) };
+    });
+  }
+
+  enqueued(): void {
+    this.#group.touch();
+    this.#enqueued.add();
+  }
+
+  dequeued(_how: Dispatch): void {
+    this.#group.touch();
+    this.#dequeued.add();
+  }
+
+  retried(phase: CallPhase): void {
+    this.#retried.at(phase).add();
+  }
+
+  attempted(phase: CallPhase, outcome: Outcome): void {
+    this.#group.touch();
+    this.#processed[phase].at(outcome).add();
+  }
+
+  stepped(nodeId: string, nodeKind: string, mode: 'sync' | 'async' | undefined, outcome: string, millis: number): void {
+    const seconds = millis / 1000;
+    this.#shared.nodeDuration(nodeKind, mode ?? 'none').observe(seconds);
+    if (outcome !== 'succeeded') return;
+    const { group, cell } = this.#steps.at(nodeId);
+    group.touch();
+    cell.observe(seconds);
+  }
+
+  switched(result: 'case' | 'default' | 'error'): void {
+    this.#shared.switched[result].add();
+  }
+
+  callbackTimedOut(): void {
+    this.#shared.callbackTimeouts.add();
+  }
+
+  finished(status: TerminalStatus, reason: FailureReason | undefined, millis: number): void {
+    this.#group.touch();
+    this.#duration.at(status).observe(millis / 1000);
+    if (status !== 'SUCCEEDED' && reason !== undefined) this.#failed.at(reason).add();
+  }
+}
+
+/** Where an execution failed: only a compensation that could not be completed lies on the way back. */
+function phaseOf(reason: string): CallPhase {
+  return reason === 'compensation' ? 'DOWN' : 'UP';
+}

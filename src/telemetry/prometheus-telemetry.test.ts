@@ -1,0 +1,146 @@
+import { describe, expect, it } from 'vitest';
+import { PrometheusTelemetry, type LogSink } from './prometheus-telemetry.ts';
+import { createSeries } from './series.ts';
+
+const noLog: LogSink = { writes: () => false, write: () => undefined };
+
+/** Samples of the text format, by series. */
+async function samples(telemetry: PrometheusTelemetry): Promise<ReadonlyMap<string, number>> {
+  const lines = (await telemetry.metrics()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return new Map(
+    lines.map((line) => {
+      const end = line.lastIndexOf(' ');
+      return [line.slice(0, end), Number(line.slice(end + 1))];
+    }),
+  );
+}
+
+describe('what a definition counts', () => {
+  it('shows under its name and version', async () => {
+    const telemetry = new PrometheusTelemetry(noLog);
+    const definition = telemetry.definition('order "x"\\\n', '1');
+    definition.enqueued();
+    definition.dequeued('direct');
+    definition.attempted('UP', 'unknown');
+    definition.attempted('UP', 'succeeded');
+    definition.retried('DOWN');
+    definition.finished('FAILED', 'timeout', 1500);
+    definition.finished('SUCCEEDED', undefined, 90_000_000);
+    definition.stepped('pay', 'task', 'sync', 'succeeded', 3);
+    definition.stepped('pay', 'task', 'sync', 'rejected', 3);
+    definition.switched('default');
+    definition.callbackTimedOut();
+    const found = await samples(telemetry);
+    const name = 'saga_name="order \\"x\\"\\\\\\n",saga_version="1"';
+    expect(found.get(`saga_enqueue_total{${name},phase="UP"}`)).toBe(1);
+    expect(found.get(`saga_dequeue_total{${name},phase="UP"}`)).toBe(1);
+    expect(found.get(`saga_processed_total{${name},phase="UP",outcome="unknown"}`)).toBe(1);
+    expect(found.get(`saga_retried_total{${name},phase="DOWN"}`)).toBe(1);
+    expect(found.get(`saga_failed_total{${name},phase="UP",reason="timeout"}`)).toBe(1);
+    expect(found.get(`saga_duration_seconds_bucket{${name},final_status="FAILED",le="1"}`)).toBe(0);
+    expect(found.get(`saga_duration_seconds_bucket{${name},final_status="FAILED",le="2.5"}`)).toBe(1);
+    expect(found.get(`saga_duration_seconds_sum{${name},final_status="FAILED"}`)).toBe(1.5);
+    expect(found.get(`saga_duration_seconds_bucket{${name},final_status="SUCCEEDED",le="86400"}`)).toBe(0);
+    expect(found.get(`saga_duration_seconds_bucket{${name},final_status="SUCCEEDED",le="+Inf"}`)).toBe(1);
+    expect(found.get(`saga_step_duration_success_seconds_count{${name},step_name="pay"}`)).toBe(1);
+    expect(found.get('saga_node_duration_seconds_count{node_kind="task",mode="sync"}')).toBe(2);
+    expect(found.get('saga_switch_evaluated_total{result="default"}')).toBe(1);
+    expect(found.get('saga_callback_timeout_total')).toBe(1);
+  });
+
+  it('is folded into `other` beyond the limit, the longest idle first, and no sum is lost', async () => {
+    const telemetry = new PrometheusTelemetry(noLog, { definitions: 2, steps: 2, hosts: 2 });
+    const a = telemetry.definition('a', '1');
+    const b = telemetry.definition('b', '1');
+    a.enqueued();
+    b.enqueued();
+    await telemetry.metrics();
+    a.enqueued();
+    telemetry.definition('c', '1').enqueued();
+    // `b` was idle longest. Its handle still counts, now into `other`, also for series that it never had.
+    b.enqueued();
+    b.attempted('UP', 'succeeded');
+    const found = await samples(telemetry);
+    const enqueued = (name: string, version: string): number | undefined =>
+      found.get(`saga_enqueue_total{saga_name="${name}",saga_version="${version}",phase="UP"}`);
+    expect(enqueued('a', '1')).toBe(2);
+    expect(enqueued('b', '1')).toBeUndefined();
+    expect(enqueued('c', '1')).toBe(1);
+    expect(enqueued('other', 'other')).toBe(2);
+    expect(
+      found.get('saga_processed_total{saga_name="other",saga_version="other",phase="UP",outcome="succeeded"}'),
+    ).toBe(1);
+  });
+});
+
+describe('outbound calls', () => {
+  it('are counted by host, with histograms folded alike', async () => {
+    const telemetry = new PrometheusTelemetry(noLog, { definitions: 2, steps: 2, hosts: 1 });
+    telemetry.called('a:80', 'response', 5);
+    telemetry.called('a:80', 'timeout', 30_000);
+    telemetry.called('b:80', 'response', 7);
+    telemetry.called('c:80', 'response', 9);
+    const found = await samples(telemetry);
+    expect(found.get('saga_http_call_seconds_count{host="c:80",outcome="response"}')).toBe(1);
+    expect(found.get('saga_http_call_seconds_count{host="other",outcome="response"}')).toBe(2);
+    expect(found.get('saga_http_call_seconds_bucket{host="other",outcome="response",le="0.005"}')).toBe(1);
+    expect(found.get('saga_http_call_seconds_sum{host="other",outcome="timeout"}')).toBe(30);
+    expect([...found.keys()].some((series) => series.includes('host="a:80"'))).toBe(false);
+  });
+});
+
+describe('gauges', () => {
+  it('vanish while the store cannot be read, and the rest stays', async () => {
+    const telemetry = new PrometheusTelemetry(noLog);
+    let isAway = false;
+    telemetry.readGaugesFrom(() =>
+      isAway
+        ? Promise.reject(new Error('away'))
+        : Promise.resolve({
+            queueSize: 3,
+            workersBusy: 1,
+            store: { executions: { SLEEPING: 4 }, oldestDueAgeMillis: 2500, stuck: 0, waitingByKid: { k: 2 } },
+          }),
+    );
+    const before = await samples(telemetry);
+    expect(before.get('saga_inmemory_queue_size')).toBe(3);
+    expect(before.get('saga_executions{status="SLEEPING"}')).toBe(4);
+    expect(before.get('saga_queue_oldest_due_age_seconds')).toBe(2.5);
+    expect(before.get('saga_callback_waiting{kid="k"}')).toBe(2);
+    isAway = true;
+    const after = await samples(telemetry);
+    expect(after.has('saga_executions{status="SLEEPING"}')).toBe(false);
+    expect(after.has('saga_queue_oldest_due_age_seconds')).toBe(false);
+    expect(after.get('saga_inmemory_queue_size')).toBe(3);
+  });
+});
+
+describe('the text', () => {
+  it('is one document with the series of the process', async () => {
+    const telemetry = new PrometheusTelemetry(noLog);
+    telemetry.watchProcess();
+    telemetry.committed(3, 2);
+    telemetry.served('GET', '/workflows/{id}', 200, 4);
+    const found = await samples(telemetry);
+    expect(found.get('saga_commit_batch_size_bucket{le="5"}')).toBe(1);
+    expect(
+      found.get('http_server_request_duration_seconds_count{method="GET",route="/workflows/{id}",status="200"}'),
+    ).toBe(1);
+    expect(found.get('process_cpu_seconds_total')).toBeGreaterThan(0);
+    expect(found.has('nodejs_eventloop_lag_p99_seconds')).toBe(true);
+  });
+
+  it('names things as Prometheus wants them: units in names, counters ending in _total', () => {
+    const heads = createSeries()
+      .families.render()
+      .split('\n')
+      .filter((line) => line.startsWith('# TYPE'))
+      .map((line) => line.split(' ').slice(2) as [string, string]);
+    expect(heads.length).toBe(27);
+    for (const [name, type] of heads) {
+      expect(name).toMatch(/^(?:saga|http_server)_[a-z_]+$/);
+      expect(name.endsWith('_total')).toBe(type === 'counter');
+      if (type === 'histogram') expect(name).toMatch(/_(?:seconds|size)$/);
+    }
+  });
+});

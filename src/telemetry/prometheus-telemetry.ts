@@ -1,0 +1,208 @@
+/**
+ * The telemetry port over Prometheus series and a log. What is counted on the hot path is kept in cells (see
+ * `cells.ts`); the series of the Node process come from prom-client. Both end up in one text.
+ */
+import { Registry, collectDefaultMetrics } from 'prom-client';
+import type { DefinitionTelemetry, FencedReason, LogFields, LogLevel, Telemetry } from '../ports/telemetry.ts';
+import type { CounterCell, HistogramCell } from './cells.ts';
+import { DefinitionSeries, type SharedCells } from './definition-series.ts';
+import { LabelGroups, type LabelGroup } from './label-groups.ts';
+import { createSeries, type Series } from './series.ts';
+
+/** Where log lines go. */
+export interface LogSink {
+  /** Whether lines of this level are written at all. */
+  writes(level: LogLevel): boolean;
+  /** Writes one line. */
+  write(level: LogLevel, message: string, fields: LogFields | undefined): void;
+}
+
+/** What is looked up when somebody asks for the metrics, not when it changes. */
+export interface GaugeReadings {
+  readonly queueSize: number;
+  readonly workersBusy: number;
+  /** Undefined while the store is away: the series vanish rather than lie. */
+  readonly store?: {
+    readonly executions: Readonly<Record<string, number>>;
+    readonly oldestDueAgeMillis: number;
+    readonly stuck: number;
+    /** Executions that wait for a callback, by key id, as far as that is known. */
+    readonly waitingByKid: Readonly<Record<string, number>>;
+  };
+}
+
+/** Bounds of label values that come from outside. */
+export interface LabelLimits {
+  readonly definitions: number;
+  readonly steps: number;
+  readonly hosts: number;
+}
+
+const defaultLimits: LabelLimits = { definitions: 200, steps: 1000, hosts: 200 };
+
+/** The content type of {@link PrometheusTelemetry.metrics}. */
+export const metricsContentType: string = Registry.PROMETHEUS_CONTENT_TYPE;
+
+interface HostCells {
+  readonly group: LabelGroup;
+  readonly byOutcome: Map<string, HistogramCell>;
+}
+
+/** See the file header. */
+export class PrometheusTelemetry implements Telemetry {
+  readonly #series: Series = createSeries();
+  readonly #process = new Registry();
+  readonly #log: LogSink;
+  readonly #definitionGroups: LabelGroups;
+  readonly #stepGroups: LabelGroups;
+  readonly #hostGroups: LabelGroups;
+  readonly #definitions = new WeakMap<LabelGroup, DefinitionSeries>();
+  readonly #hosts = new WeakMap<LabelGroup, HostCells>();
+  readonly #commit: HistogramCell;
+  readonly #commitSize: HistogramCell;
+  readonly #dispatchDelay: HistogramCell;
+  readonly #shared: SharedCells;
+  readonly #received: CounterCell;
+  #gauges: (() => Promise<GaugeReadings>) | undefined;
+
+  constructor(log: LogSink, limits: LabelLimits = defaultLimits) {
+    const series = this.#series;
+    this.#log = log;
+    this.#definitionGroups = new LabelGroups(limits.definitions, 2);
+    this.#stepGroups = new LabelGroups(limits.steps, 3);
+    this.#hostGroups = new LabelGroups(limits.hosts, 1);
+    this.#commit = series.commit.cell();
+    this.#commitSize = series.commitSize.cell();
+    this.#dispatchDelay = series.dispatchDelay.cell();
+    this.#received = series.callbacksReceived.cell();
+    const nodeCells = new Map<string, Map<string, HistogramCell>>();
+    const switched = {
+      case: series.switches.cell('case'),
+      default: series.switches.cell('default'),
+      error: series.switches.cell('error'),
+    };
+    this.#shared = {
+      callbackTimeouts: series.callbackTimeouts.cell(),
+      switched,
+      nodeDuration(kind, mode) {
+        let ofKind = nodeCells.get(kind);
+        if (ofKind === undefined) nodeCells.set(kind, (ofKind = new Map<string, HistogramCell>()));
+        let cell = ofKind.get(mode);
+        if (cell === undefined) ofKind.set(mode, (cell = series.nodeDuration.cell(kind, mode)));
+        return cell;
+      },
+    };
+  }
+
+  /** Adds the series of the Node process: CPU, memory, garbage collection, lag of the event loop. Call it once. */
+  watchProcess(): void {
+    collectDefaultMetrics({ register: this.#process });
+  }
+
+  /** Where the gauges are read when the metrics are asked for; a later call replaces the earlier one. */
+  readGaugesFrom(read: () => Promise<GaugeReadings>): void {
+    this.#gauges = read;
+  }
+
+  /** All series in the Prometheus text format. Never rejects: gauges that cannot be read are left out. */
+  async metrics(): Promise<string> {
+    for (const groups of [this.#definitionGroups, this.#stepGroups, this.#hostGroups]) groups.epoch++;
+    try {
+      const readings = await this.#gauges?.();
+      if (readings !== undefined) this.#setGauges(readings);
+    } catch (error) {
+      this.#clearStoreGauges();
+      this.log('warn', 'gauges could not be read', { error: error instanceof Error ? error.message : String(error) });
+    }
+    return `${this.#series.families.render()}\n\n${await this.#process.metrics()}`;
+  }
+
+  #setGauges({ queueSize, workersBusy, store }: GaugeReadings): void {
+    const series = this.#series;
+    series.queueSize.cell().set(queueSize);
+    series.workersBusy.cell().set(workersBusy);
+    this.#clearStoreGauges();
+    if (store === undefined) return;
+    series.oldestDueAge.cell().set(store.oldestDueAgeMillis / 1000);
+    series.stuck.cell().set(store.stuck);
+    for (const [status, count] of Object.entries(store.executions)) series.executions.cell(status).set(count);
+    for (const [kid, count] of Object.entries(store.waitingByKid)) series.callbackWaiting.cell(kid).set(count);
+  }
+
+  #clearStoreGauges(): void {
+    for (const name of ['oldestDueAge', 'stuck', 'executions', 'callbackWaiting'] as const) this.#series[name].clear();
+  }
+
+  definition(name: string, version: string): DefinitionTelemetry {
+    const group = this.#definitionGroups.group(name, version);
+    let series = this.#definitions.get(group);
+    if (series === undefined) {
+      series = new DefinitionSeries(group, this.#stepGroups, this.#series, this.#shared);
+      this.#definitions.set(group, series);
+    }
+    return series;
+  }
+
+  logs(level: LogLevel): boolean {
+    return this.#log.writes(level);
+  }
+
+  log(level: LogLevel, message: string, fields?: LogFields): void {
+    this.#log.write(level, message, fields);
+  }
+
+  committed(rows: number, millis: number): void {
+    this.#commit.observe(millis / 1000);
+    this.#commitSize.observe(rows);
+  }
+
+  submitted(rows: number, millis: number): void {
+    this.committed(rows, millis);
+  }
+
+  dispatched(delayMillis: number): void {
+    this.#dispatchDelay.observe(delayMillis / 1000);
+  }
+
+  called(host: string, outcome: 'response' | 'unsent' | 'timeout' | 'connect' | 'body', millis: number): void {
+    const group = this.#hostGroups.group(host);
+    let cells = this.#hosts.get(group);
+    if (cells === undefined) this.#hosts.set(group, (cells = { group, byOutcome: new Map<string, HistogramCell>() }));
+    let cell = cells.byOutcome.get(outcome);
+    if (cell === undefined) cells.byOutcome.set(outcome, (cell = group.cell(this.#series.httpCalls, outcome)));
+    group.touch();
+    cell.observe(millis / 1000);
+  }
+
+  storeFailed(operation: string, kind: string): void {
+    this.#series.storeErrors.cell(operation, kind).add();
+  }
+
+  queueFailed(operation: string): void {
+    this.#series.queueErrors.cell(operation).add();
+  }
+
+  fenced(reason: FencedReason): void {
+    this.#series.fenced.cell(reason).add();
+  }
+
+  reconciled(ids: number): void {
+    // The queue holds ids, not statuses.
+    this.#series.reconciled.cell('unknown').add(ids);
+  }
+
+  /** A callback was accepted. */
+  received(): void {
+    this.#received.add();
+  }
+
+  /** A callback was rejected. */
+  rejected(reason: string): void {
+    this.#series.callbacksRejected.cell(reason).add();
+  }
+
+  /** A request to the API was answered. `route` is the template, not the path: its values are few. */
+  served(method: string, route: string, status: number, millis: number): void {
+    this.#series.httpServer.cell(method, route, String(status)).observe(millis / 1000);
+  }
+}

@@ -1,0 +1,95 @@
+/** Every series that Trama makes itself: names and labels are what dashboards and alerts depend on. */
+import { sizeBuckets, type CounterCell, type GaugeCell, type HistogramCell } from './cells.ts';
+import { Families, type Family } from './families.ts';
+
+/** Labels of whatever belongs to one definition. */
+export const definitionLabels: readonly [string, string] = ['saga_name', 'saga_version'];
+
+/** See the file header. */
+export interface Series {
+  readonly families: Families;
+  readonly enqueued: Family<CounterCell>;
+  readonly dequeued: Family<CounterCell>;
+  readonly retried: Family<CounterCell>;
+  readonly processed: Family<CounterCell>;
+  readonly failed: Family<CounterCell>;
+  readonly callbacksReceived: Family<CounterCell>;
+  readonly callbacksRejected: Family<CounterCell>;
+  readonly callbackTimeouts: Family<CounterCell>;
+  readonly switches: Family<CounterCell>;
+  readonly storeErrors: Family<CounterCell>;
+  readonly queueErrors: Family<CounterCell>;
+  readonly fenced: Family<CounterCell>;
+  readonly reconciled: Family<CounterCell>;
+  readonly duration: Family<HistogramCell>;
+  readonly stepDuration: Family<HistogramCell>;
+  readonly nodeDuration: Family<HistogramCell>;
+  readonly dispatchDelay: Family<HistogramCell>;
+  readonly commit: Family<HistogramCell>;
+  readonly commitSize: Family<HistogramCell>;
+  readonly httpCalls: Family<HistogramCell>;
+  readonly httpServer: Family<HistogramCell>;
+  readonly queueSize: Family<GaugeCell>;
+  readonly workersBusy: Family<GaugeCell>;
+  readonly oldestDueAge: Family<GaugeCell>;
+  readonly executions: Family<GaugeCell>;
+  readonly stuck: Family<GaugeCell>;
+  readonly callbackWaiting: Family<GaugeCell>;
+}
+
+/** Makes all families, empty. */
+export function createSeries(): Series {
+  const f = new Families();
+  return {
+    families: f,
+    enqueued: f.counter('saga_enqueue_total', 'Executions put into the queue.', ...definitionLabels, 'phase'),
+    dequeued: f.counter('saga_dequeue_total', 'Executions handed to a worker.', ...definitionLabels, 'phase'),
+    retried: f.counter('saga_retried_total', 'Retries of calls.', ...definitionLabels, 'phase'),
+    processed: f.counter('saga_processed_total', 'Calls by outcome.', ...definitionLabels, 'phase', 'outcome'),
+    failed: f.counter(
+      'saga_failed_total',
+      'Executions that ended other than SUCCEEDED, by reason.',
+      ...definitionLabels,
+      'phase',
+      'reason',
+    ),
+    callbacksReceived: f.counter('saga_callback_received_total', 'Callbacks accepted.'),
+    callbacksRejected: f.counter('saga_callback_rejected_total', 'Callbacks rejected, by reason.', 'reason'),
+    callbackTimeouts: f.counter('saga_callback_timeout_total', 'Callbacks that did not come in time.'),
+    switches: f.counter('saga_switch_evaluated_total', 'Switches decided, by result.', 'result'),
+    storeErrors: f.counter('saga_store_errors_total', 'Operations of the store that failed.', 'operation', 'class'),
+    queueErrors: f.counter('saga_queue_errors_total', 'Operations of the queue that failed.', 'operation'),
+    fenced: f.counter('saga_fenced_total', 'Executions lost to another worker.', 'reason'),
+    reconciled: f.counter('saga_reconciled_total', 'Executions put back into the queue from the store.', 'status'),
+    duration: f.durations(
+      'saga_duration_seconds',
+      'Time from the start of the round to the end, waits included.',
+      ...definitionLabels,
+      'final_status',
+    ),
+    stepDuration: f.durations(
+      'saga_step_duration_success_seconds',
+      'Time of visits that succeeded.',
+      ...definitionLabels,
+      'step_name',
+    ),
+    nodeDuration: f.durations('saga_node_duration_seconds', 'Time of visits of nodes.', 'node_kind', 'mode'),
+    dispatchDelay: f.durations('saga_dispatch_delay_seconds', 'Time from due to the call being written.'),
+    commit: f.durations('saga_commit_seconds', 'Time of a batch of writes until it was durable.'),
+    commitSize: f.histogram('saga_commit_batch_size', 'Rows of a batch of writes.', sizeBuckets),
+    httpCalls: f.durations('saga_http_call_seconds', 'Time of outbound calls.', 'host', 'outcome'),
+    httpServer: f.durations(
+      'http_server_request_duration_seconds',
+      'Time of requests to the API, by route template.',
+      'method',
+      'route',
+      'status',
+    ),
+    queueSize: f.gauge('saga_inmemory_queue_size', 'Executions in the queue of this process.'),
+    workersBusy: f.gauge('saga_workers_busy', 'Executions that run in this process now.'),
+    oldestDueAge: f.gauge('saga_queue_oldest_due_age_seconds', 'How long the execution due longest has been due.'),
+    executions: f.gauge('saga_executions', 'Executions that are not over, and CORRUPTED ones.', 'status'),
+    stuck: f.gauge('saga_stuck_executions', 'Executions that should have moved and did not.'),
+    callbackWaiting: f.gauge('saga_callback_waiting', 'Executions that wait for a callback, by key.', 'kid'),
+  };
+}
