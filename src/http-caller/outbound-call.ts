@@ -137,8 +137,8 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
   #kindOf(error: Error): CallError {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if (this.#status !== 0) return 'body';
-    // undici checks path, verb and headers before it queues a request.
-    if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') return 'refused';
+    // undici checks path, verb and headers before it queues a request; afterwards these codes mean a proxy's trouble.
+    if (!this.#sent && (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED')) return 'refused';
     if (code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED') return 'aborted';
     // Something came back, but no HTTP answer that can be read.
     const unreadable = error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError;

@@ -1,3 +1,4 @@
+import { assert, constantFrom, oneof, property, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isRawNumber, parseJson } from '../core/json.ts';
 import type { Json } from '../core/json.ts';
@@ -55,6 +56,32 @@ describe('texts', () => {
     expect(masked).toContain('***');
     expect(left).not.toContain('Su');
     expect(masked.split('***')[1]).toBe('');
+  });
+
+  it('leaves no secret standing, whatever its characters and wherever it is', () => {
+    const unit = oneof(
+      string({ unit: 'binary', minLength: 1, maxLength: 1 }),
+      constantFrom(...String.raw`\"/&%+ $^.[(|)]?{}-`.split('')),
+      constantFrom('\n', '\r', '\t', '\f', '\b'),
+    );
+    const texts = string({ unit, maxLength: 12 });
+    const secrets = texts.filter((text) => text.length >= 4 && !text.includes('*'));
+    assert(
+      property(secrets, texts, texts, (secret, before, after) => {
+        const masker = maskerOf(secret);
+        const wellFormed = secret.toWellFormed();
+        const written = [
+          secret,
+          JSON.stringify(secret).slice(1, -1),
+          encodeURIComponent(wellFormed),
+          new URLSearchParams({ a: wellFormed }).toString().slice(2),
+          Buffer.from(secret).toString('base64'),
+          Buffer.from(secret).toString('base64url'),
+        ];
+        return written.every((form) => !masker.text(`${before} ${form} ${after}`).includes(` ${form} `));
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('masks every occurrence, the longest secret first', () => {

@@ -105,24 +105,27 @@ export class Masker {
 
   #object(object: JsonObject): JsonObject {
     const keys = Object.keys(object);
-    const maskedKeys = keys.map((key) => this.#text(key));
-    const maskedValues = keys.map((key) => this.#json(object[key] as Json));
-    const same = keys.every((key, i) => maskedKeys[i] === key && maskedValues[i] === object[key]);
-    if (same) return object;
-    const copy: Record<string, Json> = {};
-    maskedKeys.forEach((key, i) => {
-      let unused = key;
-      // Two masked keys may have become alike; neither value may get lost.
-      for (let n = 2; Object.hasOwn(copy, unused); n++) unused = `${key}#${n}`;
-      Object.defineProperty(copy, unused, {
-        value: maskedValues[i],
-        enumerable: true,
-        configurable: true,
-        writable: true,
-      });
-    });
-    return copy;
+    let copy: Record<string, Json> | undefined;
+    for (const [i, key] of keys.entries()) {
+      const before = object[key] as Json;
+      const after = this.#json(before);
+      const maskedKey = this.#text(key);
+      if (copy === undefined) {
+        if (after === before && maskedKey === key) continue;
+        copy = {};
+        for (const earlier of keys.slice(0, i)) addProperty(copy, earlier, object[earlier] as Json);
+      }
+      addProperty(copy, maskedKey, after);
+    }
+    return copy ?? object;
   }
+}
+
+/** Two masked keys may have become alike; neither value may get lost. `__proto__` is a key like any other. */
+function addProperty(object: Record<string, Json>, key: string, value: Json): void {
+  let unused = key;
+  for (let n = 2; Object.hasOwn(object, unused); n++) unused = `${key}#${n}`;
+  Object.defineProperty(object, unused, { value, enumerable: true, configurable: true, writable: true });
 }
 
 /** Secrets are grouped into patterns of about this length: few passes over a text, and none that V8 refuses. */
@@ -164,6 +167,8 @@ const named: Readonly<Record<string, readonly string[]>> = {
   '\n': ['\\\\n', '\\r\\n', '%0[Dd]%0[Aa]'],
   '\r': ['\\\\r'],
   '\t': ['\\\\t'],
+  '\f': ['\\\\f'],
+  '\b': ['\\\\b'],
 };
 
 function spellingsOf(character: string): string {
