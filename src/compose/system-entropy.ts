@@ -1,0 +1,42 @@
+/** Ids and randomness from the operating system. */
+import { randomBytes, randomFillSync } from 'node:crypto';
+import { v7 } from 'uuid';
+import type { Entropy } from '../ports/clock.ts';
+
+/** Random bytes are fetched for this many ids at once: a call into the system per id would cost more than the id. */
+const idsPerFill = 256;
+
+/** Random bytes that one id takes. */
+const bytesPerId = 16;
+
+/** The last instant that a UUIDv7 can hold. */
+const lastInstant = 2 ** 48 - 1;
+
+/** The sequence of one millisecond begins below this, so that it cannot overflow within it. */
+const sequenceStart = 2 ** 31;
+
+/** Makes an {@link Entropy}; ids of one millisecond are in the order in which they were asked for. */
+export function createSystemEntropy(): Entropy {
+  const pool = new Uint8Array(idsPerFill * bytesPerId);
+  let used = pool.length;
+  let lastAt = -1;
+  let sequence = 0;
+  return {
+    executionId(now) {
+      // A clock before 1970 or absurdly late must not break ids.
+      const at = Math.min(Math.max(0, Math.floor(now)), lastInstant);
+      if (used >= pool.length) {
+        randomFillSync(pool);
+        used = 0;
+      }
+      const random = pool.subarray(used, used + bytesPerId);
+      used += bytesPerId;
+      sequence =
+        at === lastAt ? sequence + 1 : new DataView(random.buffer, random.byteOffset).getUint32(0) % sequenceStart;
+      lastAt = at;
+      return v7({ msecs: at, seq: sequence, random });
+    },
+    nonce: () => randomBytes(16).toString('base64url'),
+    random: () => Math.random(),
+  };
+}
