@@ -1,0 +1,307 @@
+/**
+ * Conditions in JSON Logic. An expression is checked and prepared once: its operators, and every path that it names, which
+ * is resolved as in templates and read only when the evaluation gets there. Evaluating is synchronous, deterministic,
+ * bounded, and never throws. Numbers are doubles here.
+ *
+ * Within `map`, `filter`, `all`, `none` and `some` a `var` reaches the item alone, and within `reduce` `accumulator` and
+ * `current`, as in every JSON Logic.
+ */
+import { LogicEngine } from 'json-logic-engine';
+import type { RenderContext } from '../context.ts';
+import { isJsonObject, type Json, type JsonObject, toDoubles } from '../json.ts';
+import { type Path, type PathRoot, type PathScope, type PathSource, resolvePath, walk } from '../template/path.ts';
+import type { TemplatePath } from '../template/template.ts';
+import { Budget, type EagerMethod, expressionOperators, methodsFor, toText, truthy } from './operators.ts';
+
+/** What the place of a condition allows. */
+export interface ExpressionOptions {
+  /** Ids of the definition's nodes. */
+  readonly nodeIds: ReadonlySet<string>;
+  readonly allow: {
+    /** Whether `callback.body` may be named: conditions on callbacks. */
+    readonly callback: boolean;
+  };
+  /** Most steps of one evaluation; 100 000 where it is absent. */
+  readonly maxSteps?: number;
+}
+
+/** What an expression reads from the context. */
+export interface ExpressionReads {
+  /** Every path that is known before it is evaluated. */
+  readonly paths: readonly TemplatePath[];
+  readonly nodeIds: ReadonlySet<string>;
+  /** Whether it may read any node: `step.<index>`, `prev`, or a path that is only known when it is evaluated. */
+  readonly anyNode: boolean;
+  /** Whether it needs the order of first completion. */
+  readonly usesOrder: boolean;
+}
+
+/** Whether a condition holds, or the sentence that says why that cannot be told. */
+export type Verdict = { readonly ok: true; readonly truthy: boolean } | { readonly ok: false; readonly error: string };
+
+/** See the file header. Not reentrant, like everything synchronous. */
+export interface Expression {
+  /** As it was written. */
+  readonly source: Json;
+  readonly reads: ExpressionReads;
+  /** Evaluates it. `callbackBody` is what `callback.body` is, in conditions on callbacks. */
+  evaluate(context: RenderContext, extra?: { readonly callbackBody?: Json }): Verdict;
+}
+
+/** Deepest nesting of operators. */
+const maxDepth = 128;
+const defaultMaxSteps = 100_000;
+/** Paths known only at evaluation that are kept resolved, per expression. */
+const maxLookups = 64;
+
+/**
+ * Operators for which an array stands for all of their arguments, as in `{"max": {"var": "payload.amounts"}}`. For all
+ * others it is their first argument.
+ */
+const spreading: ReadonlySet<string> = new Set(['max', 'min', '+', '-', '*', '/', '%', 'missing', 'missing_some']);
+
+const roots: readonly PathRoot[] = ['payload', 'nodes', 'step', 'prev', 'labels', 'round', 'vars'];
+
+/** Compiles a condition, or gives every error in it, each a sentence. */
+export function compileExpression(
+  logic: Json,
+  options: ExpressionOptions,
+): { readonly expression: Expression } | { readonly errors: string[] } {
+  const compiler = new ExpressionCompiler(options);
+  const prepared = compiler.prepare(toDoubles(logic), true, 0);
+  if (compiler.errors.length > 0) return { errors: compiler.errors };
+  return { expression: new LogicExpression(logic, prepared, compiler, options) };
+}
+
+/** Turns the paths that are known into reads by number, and collects errors. */
+class ExpressionCompiler {
+  readonly errors: string[] = [];
+  readonly paths: Path[] = [];
+  /** Keys of items, split, by number. */
+  readonly items: (readonly string[])[] = [];
+  readonly scope: PathScope;
+  /** Whether a path is only known when the expression is evaluated. */
+  dynamic = false;
+
+  constructor(options: ExpressionOptions) {
+    const allowed = new Set(roots);
+    if (options.allow.callback) allowed.add('callback');
+    this.scope = { nodeIds: options.nodeIds, roots: allowed, wholeNodes: true };
+  }
+
+  prepare(logic: Json, atRoot: boolean, depth: number): Json {
+    if (depth > maxDepth) {
+      if (depth === maxDepth + 1) this.errors.push(`The condition is nested more than ${String(maxDepth)} deep.`);
+      return null;
+    }
+    if (Array.isArray(logic)) return logic.map((item) => this.prepare(item as Json, atRoot, depth + 1));
+    if (!isJsonObject(logic)) return logic;
+    const keys = Object.keys(logic);
+    const [operator] = keys;
+    if (operator === undefined) return logic;
+    if (keys.length > 1) {
+      this.errors.push(`An object of a condition has one operator, not ${keys.map((key) => `"${key}"`).join(', ')}.`);
+      return null;
+    }
+    if (!expressionOperators.includes(operator)) {
+      this.errors.push(`The operator "${operator}" is not known; known are ${expressionOperators.join(', ')}.`);
+      return null;
+    }
+    return this.#operation(operator, logic[operator] as Json, atRoot, depth + 1);
+  }
+
+  #operation(operator: string, args: Json, atRoot: boolean, depth: number): JsonObject {
+    switch (operator) {
+      case 'var':
+        return this.#variable(args, atRoot, depth);
+      case 'missing':
+      case 'missing_some':
+        if (atRoot) this.#checkMissing(operator, args);
+        break;
+      case 'map':
+      case 'filter':
+      case 'all':
+      case 'none':
+      case 'some':
+      case 'reduce': {
+        if (!Array.isArray(args) || args.length < 2) {
+          this.errors.push(`The operator "${operator}" takes an array and what to do with each item.`);
+          return {};
+        }
+        const [selector, mapper, initial] = args as readonly Json[];
+        const prepared = [
+          this.prepare(selector ?? null, atRoot, depth),
+          this.prepare(mapper ?? null, false, depth),
+          ...(initial === undefined ? [] : [this.prepare(initial, atRoot, depth)]),
+        ];
+        return { [operator]: prepared };
+      }
+      default:
+    }
+    const prepared = this.prepare(args, atRoot, depth);
+    return { [operator]: Array.isArray(prepared) || spreading.has(operator) ? prepared : [prepared] };
+  }
+
+  /** `{"var": key}` or `{"var": [key, default]}`. */
+  #variable(args: Json, atRoot: boolean, depth: number): JsonObject {
+    const [key, otherwise] = Array.isArray(args) ? (args as readonly Json[]) : [args];
+    const rest = otherwise === undefined ? [] : [this.prepare(otherwise, atRoot, depth)];
+    if (typeof key === 'object' && key !== null) {
+      if (atRoot) this.dynamic = true;
+      return { lookup: [this.prepare(key, atRoot, depth), ...rest] };
+    }
+    const text = key === undefined || key === null ? '' : String(key);
+    if (!atRoot) return { item: [this.items.push(text === '' ? [] : text.split('.')) - 1, ...rest] };
+    return { read: [this.#path(text), ...rest] };
+  }
+
+  /** The number of a path that is read from the context. */
+  #path(text: string): number {
+    if (text === '') {
+      this.errors.push('A "var" outside of map, filter, reduce, all, none and some must name what it reads.');
+      return 0;
+    }
+    const resolved = resolvePath(text, this.scope);
+    if ('path' in resolved) return this.paths.push(resolved.path) - 1;
+    this.errors.push(resolved.error);
+    return 0;
+  }
+
+  #checkMissing(operator: string, args: Json): void {
+    const list = operator === 'missing_some' && Array.isArray(args) ? args[1] : args;
+    const keys = Array.isArray(list) ? (list as readonly Json[]) : [list ?? null];
+    for (const key of keys) {
+      if (typeof key === 'string') this.#path(key);
+      else this.dynamic = true;
+    }
+  }
+}
+
+class LogicExpression implements Expression {
+  readonly source: Json;
+  readonly reads: ExpressionReads;
+  readonly #logic: Json;
+  readonly #engine: LogicEngine;
+  readonly #budget: Budget;
+  readonly #reads: readonly Path[];
+  readonly #items: readonly (readonly string[])[];
+  readonly #scope: PathScope;
+  readonly #lookups = new Map<string, Path | undefined>();
+  /** Objects of this evaluation with their numbers as doubles. */
+  #doubles: Map<object, Json> | undefined;
+
+  constructor(source: Json, logic: Json, compiler: ExpressionCompiler, options: ExpressionOptions) {
+    const { paths } = compiler;
+    this.source = source;
+    this.reads = {
+      paths: paths.map(({ read: _read, ...facts }) => facts),
+      nodeIds: new Set(paths.flatMap((path) => path.nodeId ?? [])),
+      anyNode: compiler.dynamic || paths.some((path) => path.anyNode),
+      usesOrder: compiler.dynamic || paths.some((path) => path.usesOrder),
+    };
+    this.#logic = logic;
+    this.#reads = paths;
+    this.#items = compiler.items;
+    this.#scope = compiler.scope;
+    this.#budget = new Budget(options.maxSteps ?? defaultMaxSteps);
+    const methods = methodsFor(this.#budget);
+    methods['read'] = this.#method((args, data) => this.#read(this.#reads[args[0] as number], data));
+    methods['item'] = this.#method((args, data) => walk(data as Json, this.#items[args[0] as number] ?? [], 0));
+    methods['lookup'] = this.#method((args, data) => this.#lookup(args[0], data));
+    methods['missing'] = this.#missing((args) => (Array.isArray(args[0]) ? (args[0] as unknown[]) : args), 1);
+    methods['missing_some'] = this.#missing((args) => (Array.isArray(args[1]) ? (args[1] as unknown[]) : [args[1]]));
+    // An engine of its own: it keeps what it prepares per expression, and gives up preparing after many misses.
+    this.#engine = new LogicEngine(methods, { disableInline: true });
+    this.#engine.truthy = truthy;
+  }
+
+  evaluate(context: RenderContext, extra?: { readonly callbackBody?: Json }): Verdict {
+    const source: PathSource = {
+      context,
+      stable: false,
+      callbackBody: extra?.callbackBody,
+      secret: () => undefined,
+    };
+    this.#budget.reset();
+    try {
+      return { ok: true, truthy: truthy(this.#engine.run(this.#logic, new Data(source)) as unknown) };
+    } catch (error) {
+      return { ok: false, error: sentenceOf(error) };
+    } finally {
+      this.#doubles = undefined;
+    }
+  }
+
+  /** A method that gives its first argument's value, or its second where that is missing, or null. */
+  #method(read: (args: readonly unknown[], data: unknown) => Json | undefined): EagerMethod {
+    return {
+      method: (args, data) => {
+        const list = args as readonly unknown[];
+        const value = read(list, data);
+        return value === undefined ? (list[1] ?? null) : value;
+      },
+      deterministic: false,
+    };
+  }
+
+  /** `missing` gives the paths whose value is missing, null or empty; `missing_some` only if too few are there. */
+  #missing(pathsOf: (args: readonly unknown[]) => readonly unknown[], all?: number): EagerMethod {
+    return {
+      method: (args, data) => {
+        const list = Array.isArray(args) ? (args as readonly unknown[]) : [args];
+        const keys = pathsOf(list);
+        this.#budget.spend(keys.length);
+        const missing = keys.filter((key) => {
+          const value = this.#lookup(key, data);
+          return value === undefined || value === null || value === '';
+        });
+        return all === undefined && keys.length - missing.length >= Number(list[0]) ? [] : missing;
+      },
+      deterministic: false,
+    };
+  }
+
+  #lookup(key: unknown, data: unknown): Json | undefined {
+    const text = toText(key, this.#budget);
+    if (!(data instanceof Data)) return walk(data as Json, text === '' ? [] : text.split('.'), 0);
+    let path = this.#lookups.get(text);
+    if (path === undefined && !this.#lookups.has(text)) {
+      const resolved = resolvePath(text, this.#scope);
+      path = 'path' in resolved ? resolved.path : undefined;
+      if (this.#lookups.size >= maxLookups) this.#lookups.clear();
+      this.#lookups.set(text, path);
+    }
+    return this.#read(path, data);
+  }
+
+  #read(path: Path | undefined, data: unknown): Json | undefined {
+    if (!(data instanceof Data)) return undefined;
+    const value = path?.read(data.source);
+    if (typeof value !== 'object' || value === null) return value;
+    const known = this.#doubles?.get(value);
+    if (known !== undefined) return known;
+    const converted = toDoubles(value);
+    (this.#doubles ??= new Map<object, Json>()).set(value, converted);
+    return converted;
+  }
+}
+
+/** What the engine hands around as the data outside of every iteration. */
+class Data {
+  readonly source: PathSource;
+
+  constructor(source: PathSource) {
+    this.source = source;
+  }
+}
+
+/** The engine throws errors, NaN, and objects with a type. */
+function sentenceOf(error: unknown): string {
+  if (error instanceof RangeError) return 'The condition is nested too deep or builds too large a text.';
+  if (error instanceof TypeError) return 'An operator of the condition was given a value that it cannot work with.';
+  if (error instanceof Error) return error.message;
+  if (typeof error === 'number') return 'An operator of the condition needs a number and was given something else.';
+  if (typeof error === 'object' && error !== null && 'type' in error)
+    return `The condition failed: ${String(error.type)}.`;
+  return 'The condition failed.';
+}

@@ -1,0 +1,151 @@
+/** Renders requests: what is sent, or why nothing can be. */
+import type { RenderContext } from '../context.ts';
+import { stringifyJson } from '../json.ts';
+import { RenderFault, type RenderLimits, Run } from '../template/run.ts';
+import type { RequestPlan, Verb } from './request.ts';
+import { splitUrl } from './url.ts';
+
+/** Bounds of a rendered request. */
+export interface RequestLimits {
+  /** Most bytes of URL, headers and body together, as UTF-8. */
+  readonly maxBytes: number;
+  /** Most template steps of each of its templates together. */
+  readonly maxSteps: number;
+}
+
+/** The bounds that hold where a caller names none: 1 MiB and 100 000 steps. */
+export const defaultRequestLimits: RequestLimits = { maxBytes: 1_048_576, maxSteps: 100_000 };
+
+/** A request as the definition has it; what the engine adds (keys, trace) is not in it. */
+export interface RenderedRequest {
+  readonly kind: 'request';
+  readonly url: string;
+  readonly verb: Verb;
+  /** With a Content-Type whenever there is a body. Names as the definition spells them. */
+  readonly headers: Record<string, string>;
+  readonly body?: string;
+  /** Whether the URL's host or port comes from payload, labels, an answer or a callback. */
+  readonly authorityFromData: boolean;
+  /** Names of the secrets that were read, each once. */
+  readonly secretsUsed: readonly string[];
+}
+
+/** Nothing can be sent; `reason` is a sentence that names the template path or the part of the URL. */
+export interface UnsentRequest {
+  readonly kind: 'unsent';
+  readonly reason: string;
+}
+
+/** Renders a request. Throws nothing but what the context throws. */
+export function renderRequest(
+  plan: RequestPlan,
+  context: RenderContext,
+  limits: RequestLimits = defaultRequestLimits,
+): RenderedRequest | UnsentRequest {
+  const run = new Run(context, renderLimits(limits), false);
+  try {
+    return rendered(plan, run, limits);
+  } catch (error) {
+    if (error instanceof RenderFault) return { kind: 'unsent', reason: error.message };
+    throw error;
+  }
+}
+
+/**
+ * Verb, URL and body as one text, with `runtime.*`, `round`, `attempt` and all idempotency keys held constant: equal for
+ * two calls that ask for the same. Undefined when the request cannot be rendered. For a plan that is not volatile,
+ * {@link requestText} of the rendered request gives the same text for less.
+ */
+export function renderStable(
+  plan: RequestPlan,
+  context: RenderContext,
+  limits: RequestLimits = defaultRequestLimits,
+): string | undefined {
+  const run = new Run(context, renderLimits(limits), true);
+  try {
+    plan.url.write(run);
+    const url = run.take();
+    plan.body?.template.write(run);
+    return requestText({ verb: plan.verb, url, ...(plan.body === undefined ? undefined : { body: run.take() }) });
+  } catch (error) {
+    if (error instanceof RenderFault) return undefined;
+    throw error;
+  }
+}
+
+/** Verb, URL and body of a request as one text. */
+export function requestText(request: Pick<RenderedRequest, 'verb' | 'url' | 'body'>): string {
+  return stringifyJson([request.verb, request.url, request.body ?? null]);
+}
+
+function renderLimits(limits: RequestLimits): RenderLimits {
+  // A byte holds at most one code unit.
+  return { maxSteps: limits.maxSteps, maxChars: limits.maxBytes };
+}
+
+function rendered(plan: RequestPlan, run: Run, limits: RequestLimits): RenderedRequest | UnsentRequest {
+  plan.url.write(run);
+  const url = run.take();
+  const parts = splitUrl(url);
+  if ('error' in parts) return { kind: 'unsent', reason: parts.error };
+  const headers: Record<string, string> = {};
+  let bytes = utf8Length(url);
+  for (const { name, template, constant } of plan.headers) {
+    let value = constant;
+    if (value === undefined) {
+      template.write(run);
+      value = run.take();
+    }
+    headers[name] = value;
+    bytes += name.length + value.length + 4;
+  }
+  let body: string | undefined;
+  if (plan.body !== undefined) {
+    plan.body.template.write(run);
+    body = run.take();
+    bytes += utf8Length(body);
+    if (!plan.hasContentType) {
+      headers['Content-Type'] = plan.body.json || beginsAsJson(body) ? 'application/json' : 'text/plain';
+    }
+  }
+  if (bytes > limits.maxBytes) {
+    return { kind: 'unsent', reason: `The rendered request is larger than ${String(limits.maxBytes)} bytes.` };
+  }
+  return {
+    kind: 'request',
+    url,
+    verb: plan.verb,
+    headers,
+    ...(body === undefined ? undefined : { body }),
+    authorityFromData: plan.authorityFromData,
+    secretsUsed: run.secrets,
+  };
+}
+
+/** Whether a text begins with a brace or bracket, blanks aside. */
+function beginsAsJson(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    switch (text[i]) {
+      case ' ':
+      case '\t':
+      case '\n':
+      case '\r':
+        break;
+      default:
+        return text[i] === '{' || text[i] === '[';
+    }
+  }
+  return false;
+}
+
+/** Bytes of a text as UTF-8. */
+function utf8Length(text: string): number {
+  let bytes = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 0x80) continue;
+    // Each half of a surrogate pair is two of the four bytes of its character.
+    bytes += code < 0x800 || (code >= 0xd800 && code <= 0xdfff) ? 1 : 2;
+  }
+  return bytes;
+}

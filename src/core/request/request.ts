@@ -1,0 +1,290 @@
+/**
+ * Compiled requests: an HttpCall of a definition with all of its templates compiled and everything checked that can be
+ * known before it is rendered. Authentication is no part of it.
+ */
+import { isJsonObject, isRawNumber, type Json, type JsonObject, ownProperty } from '../json.ts';
+import { type DestinationKind, isHeaderValue } from '../template/destination.ts';
+import { compileJsonTemplate, type Problem } from '../template/json-template.ts';
+import { parseTemplate, type Syntax } from '../template/syntax.ts';
+import { compileTemplate, type Template, type TemplateOptions } from '../template/template.ts';
+import { staticUrlErrors, UrlDestination } from './url.ts';
+
+/** The verbs that a call may have. */
+export type Verb = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD' | 'OPTIONS';
+
+/** A header of a request; the name as the definition spells it. */
+export interface HeaderPlan {
+  readonly name: string;
+  readonly template: Template;
+  /** The value, where it is the same for every call. */
+  readonly constant?: string;
+}
+
+/** A request that only needs a context to be sent. Immutable. */
+export interface RequestPlan {
+  readonly verb: Verb;
+  readonly url: Template;
+  /** In the order of the definition; no two names are equal without regard to case. */
+  readonly headers: readonly HeaderPlan[];
+  readonly body?: {
+    readonly template: Template;
+    /** Whether it was given as JSON rather than as a string. */
+    readonly json: boolean;
+  };
+  /** Whether the definition names a Content-Type. */
+  readonly hasContentType: boolean;
+  /** Whether the URL's host or port comes from payload, labels, an answer or a callback. */
+  readonly authorityFromData: boolean;
+  /** Whether URL or body read `runtime.*`, `round`, `attempt` or an idempotency key. */
+  readonly volatile: boolean;
+  /** Whether any template needs the order of first completion. */
+  readonly usesOrder: boolean;
+  readonly usesSecrets: boolean;
+  /** Every template, with where it stands in the call: `.url`, `.headers.X-Id`, `.body`. */
+  readonly parts: readonly { readonly path: string; readonly template: Template }[];
+  readonly successStatusCodes?: ReadonlySet<number>;
+  readonly unknownStatusCodes?: ReadonlySet<number>;
+  readonly timeoutMillis?: number;
+}
+
+/** What came of compiling; paths of problems are relative to the call (`.url`, `.headers.X-Id`, `.body.items[0]`). */
+export type CompiledRequest =
+  { readonly request: RequestPlan; readonly warnings: readonly Problem[] } | { readonly errors: readonly Problem[] };
+
+const verbs: readonly string[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'];
+
+const fields: readonly string[] = [
+  'url',
+  'verb',
+  'headers',
+  'body',
+  'successStatusCodes',
+  'unknownStatusCodes',
+  'timeoutMillis',
+];
+
+/** Headers that belong to the connection or to the framing of the message, and not to the definition. */
+const forbiddenHeaders: ReadonlySet<string> = new Set([
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'keep-alive',
+  'upgrade',
+  'te',
+  'trailer',
+  'expect',
+  'http2-settings',
+  '__proto__',
+]);
+
+/** The longest time that a timer takes, in milliseconds. */
+const maxTimeoutMillis = 2_147_483_647;
+
+/** Compiles a call, or gives everything that is wrong with it. Never throws, whatever the call is. */
+export function compileRequest(call: Json, options: TemplateOptions): CompiledRequest {
+  return new RequestCompiler(options).compile(call);
+}
+
+class RequestCompiler {
+  readonly #options: TemplateOptions;
+  readonly #errors: Problem[] = [];
+
+  constructor(options: TemplateOptions) {
+    this.#options = options;
+  }
+
+  compile(call: Json): CompiledRequest {
+    if (!isJsonObject(call)) return { errors: [{ path: '', message: 'A call is an object with url and verb.' }] };
+    for (const key of Object.keys(call)) {
+      if (!fields.includes(key)) this.#error(`.${key}`, 'A call has no such field.');
+    }
+    const verb = this.#verb(field(call, 'verb'));
+    const destination = new UrlDestination();
+    const url = this.#url(field(call, 'url'), destination);
+    const headers = this.#headers(field(call, 'headers'));
+    const body = this.#body(field(call, 'body'), headers);
+    const successStatusCodes = this.#statusCodes(call, 'successStatusCodes');
+    const unknownStatusCodes = this.#statusCodes(call, 'unknownStatusCodes');
+    const timeoutMillis = this.#timeout(field(call, 'timeoutMillis'));
+    if (this.#errors.length > 0 || verb === undefined || url === undefined) return { errors: this.#errors };
+    const parts = [
+      { path: '.url', template: url },
+      ...headers.map(({ name, template }) => ({ path: `.headers.${name}`, template })),
+      ...(body === undefined ? [] : [{ path: '.body', template: body.template }]),
+    ];
+    const request: RequestPlan = {
+      verb,
+      url,
+      headers,
+      ...(body === undefined ? undefined : { body }),
+      hasContentType: contentTypeOf(headers) !== undefined,
+      authorityFromData: destination.authorityFromData,
+      volatile: url.volatile || body?.template.volatile === true,
+      usesOrder: parts.some(({ template }) => template.usesOrder),
+      usesSecrets: parts.some(({ template }) => template.usesSecrets),
+      parts,
+      ...(successStatusCodes === undefined ? undefined : { successStatusCodes }),
+      ...(unknownStatusCodes === undefined ? undefined : { unknownStatusCodes }),
+      ...(timeoutMillis === undefined ? undefined : { timeoutMillis }),
+    };
+    return { request };
+  }
+
+  #error(path: string, message: string): void {
+    this.#errors.push({ path, message });
+  }
+
+  #verb(value: Json | undefined): Verb | undefined {
+    if (typeof value === 'string' && verbs.includes(value)) return value as Verb;
+    const what = value === undefined ? 'is missing' : 'is not known';
+    this.#error('.verb', `The verb ${what}; it is one of ${verbs.join(', ')}.`);
+    return undefined;
+  }
+
+  #url(value: Json | undefined, destination: UrlDestination): Template | undefined {
+    const source = templateText(value);
+    if (source === undefined || source.trim() === '') {
+      this.#error('.url', source === undefined ? 'The URL is a template, which is a string.' : 'The URL is blank.');
+      return undefined;
+    }
+    const compiled = compileTemplate(source, this.#options, destination);
+    if ('errors' in compiled) {
+      for (const message of compiled.errors) this.#error('.url', message);
+      return undefined;
+    }
+    for (const message of staticUrlErrors(source)) this.#error('.url', message);
+    return compiled.template;
+  }
+
+  #headers(value: Json | undefined): HeaderPlan[] {
+    if (value === undefined) return [];
+    if (!isJsonObject(value)) {
+      this.#error('.headers', 'Headers are an object of names and templates.');
+      return [];
+    }
+    const names = new Set<string>();
+    return Object.keys(value).flatMap((name) => {
+      const path = `.headers.${name}`;
+      const lower = name.toLowerCase();
+      if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) this.#error(path, `"${name}" is no name of a header.`);
+      else if (forbiddenHeaders.has(lower) || lower.startsWith('proxy-')) {
+        this.#error(path, `The header ${name} belongs to the connection and cannot be set.`);
+      } else if (names.has(lower)) this.#error(path, `The header ${name} is set twice.`);
+      names.add(lower);
+      const item = field(value, name);
+      if (item === undefined) return [];
+      const source = templateText(item);
+      if (source !== undefined) return this.#header(name, source, path) ?? [];
+      this.#error(path, `The value of the header ${name} is a template, which is a string.`);
+      return [];
+    });
+  }
+
+  #header(name: string, source: string, path: string): HeaderPlan | undefined {
+    const compiled = compileTemplate(source, this.#options, 'header');
+    if ('errors' in compiled) {
+      for (const message of compiled.errors) this.#error(path, message);
+      return undefined;
+    }
+    const { template } = compiled;
+    const parsed = parseTemplate(source);
+    const texts = 'nodes' in parsed ? textsOf(parsed.nodes) : [];
+    if (!texts.every(isHeaderValue)) {
+      this.#error(path, `The value of the header ${name} holds a character that a header cannot carry.`);
+    }
+    return { name, template, ...(template.constant ? { constant: texts.join('') } : undefined) };
+  }
+
+  #body(value: Json | undefined, headers: readonly HeaderPlan[]): RequestPlan['body'] {
+    if (value === undefined) return undefined;
+    const source = templateText(value);
+    if (source === undefined) {
+      const compiled = compileJsonTemplate(value, this.#options);
+      if ('template' in compiled) return { template: compiled.template, json: true };
+      for (const { path, message } of compiled.errors) this.#error(`.body${path}`, message);
+      return undefined;
+    }
+    const compiled = compileTemplate(source, this.#options, bodyDestination(source, contentTypeOf(headers)));
+    if ('template' in compiled) return { template: compiled.template, json: false };
+    for (const message of compiled.errors) this.#error('.body', message);
+    return undefined;
+  }
+
+  #statusCodes(call: JsonObject, name: 'successStatusCodes' | 'unknownStatusCodes'): ReadonlySet<number> | undefined {
+    const value = field(call, name);
+    if (value === undefined) return undefined;
+    const codes = Array.isArray(value) ? (value as readonly Json[]).map(numberOf) : [];
+    if (!Array.isArray(value) || (codes.length === 0 && name === 'successStatusCodes')) {
+      this.#error(`.${name}`, 'Status codes are a list of whole numbers from 100 to 599.');
+      return undefined;
+    }
+    for (const [i, code] of codes.entries()) {
+      if (!Number.isInteger(code) || code < 100 || code > 599) {
+        this.#error(`.${name}[${String(i)}]`, 'A status code is a whole number from 100 to 599.');
+      }
+    }
+    return new Set(codes);
+  }
+
+  #timeout(value: Json | undefined): number | undefined {
+    if (value === undefined) return undefined;
+    const millis = numberOf(value);
+    if (Number.isInteger(millis) && millis >= 1 && millis <= maxTimeoutMillis) return millis;
+    const range = `from 1 to ${String(maxTimeoutMillis)}`;
+    this.#error('.timeoutMillis', `The timeout is a whole number of milliseconds ${range}.`);
+    return undefined;
+  }
+}
+
+/** The own field of an object; null equals absence. */
+function field(object: JsonObject, key: string): Json | undefined {
+  return ownProperty(object, key) ?? undefined;
+}
+
+/** The text of a template, which may be given as `{ "value": "…" }`. */
+function templateText(value: Json | undefined): string | undefined {
+  if (typeof value === 'string') return value;
+  if (value === undefined || !isJsonObject(value) || Object.keys(value).length !== 1) return undefined;
+  const text = ownProperty(value, 'value');
+  return typeof text === 'string' ? text : undefined;
+}
+
+function numberOf(value: Json): number {
+  if (typeof value === 'number') return value;
+  return isRawNumber(value) ? Number(value.rawJSON) : Number.NaN;
+}
+
+function contentTypeOf(headers: readonly HeaderPlan[]): HeaderPlan | undefined {
+  return headers.find((header) => header.name.toLowerCase() === 'content-type');
+}
+
+/** How values are written into a body given as a string: by its Content-Type, else by how it begins. */
+function bodyDestination(source: string, header: HeaderPlan | undefined): DestinationKind {
+  if (header?.constant === undefined) return beginsAsJson(source) ? 'json' : 'text';
+  const [type = ''] = header.constant.toLowerCase().split(';', 1);
+  const name = type.trim();
+  if (name === 'application/json' || name.endsWith('/json') || name.endsWith('+json')) return 'json';
+  if (name.endsWith('/xml') || name.endsWith('+xml') || name === 'text/html') return 'xml';
+  return name === 'application/x-www-form-urlencoded' ? 'form' : 'text';
+}
+
+/** Whether the literal text of a template, which no tag precedes, begins with a brace or bracket. */
+function beginsAsJson(source: string): boolean {
+  const parsed = parseTemplate(source);
+  return 'nodes' in parsed && /^\s*[[{]/.test(textsOf(parsed.nodes, true).join(''));
+}
+
+/** The literal texts of a template; only those before its first tag, when `untilTag`. */
+function textsOf(nodes: readonly Syntax[], untilTag = false): string[] {
+  const texts: string[] = [];
+  const collect = (list: readonly Syntax[]): boolean =>
+    list.every((node) => {
+      if (node.kind === 'text') texts.push(node.text);
+      else if (node.kind === 'section') return collect(node.children);
+      else return !untilTag;
+      return true;
+    });
+  collect(nodes);
+  return texts;
+}

@@ -1,0 +1,185 @@
+/**
+ * URLs of calls: where in a URL a template's values stand, and what a rendered URL must be before anything is sent.
+ *
+ * What is authority, path and query is decided by the literal text of the template, so that a value can never move the
+ * border. Inserted values are percent-encoded, but for one that makes up the URL's beginning. Whatever a client might
+ * read differently than it is written here (user information, backslashes, blanks, dot segments) is refused.
+ */
+import type { Json } from '../json.ts';
+import { type Destination, escapeUrl, type Insert, type PlacedTag, textOf } from '../template/destination.ts';
+import { RenderFault } from '../template/run.ts';
+import { parseTemplate, type Syntax } from '../template/syntax.ts';
+
+/** The parts of a URL, as they are written. */
+export interface UrlParts {
+  /** Lower case, without the colon. */
+  readonly scheme: string;
+  readonly authority: string;
+  readonly path: string;
+  /** With its question mark, or empty. */
+  readonly query: string;
+}
+
+type Part = 'start' | 'scheme' | 'authority' | 'path' | 'query';
+
+/** A destination for one URL template. */
+export class UrlDestination implements Destination {
+  /** Whether the authority, or what may become a part of it, comes from payload, labels, an answer or a callback. */
+  authorityFromData = false;
+  #part: Part = 'start';
+  /** The end of the literal text since the last tag, as far as `://` may stand in it. */
+  #seen = '';
+
+  literal(text: string): string {
+    for (const char of text) {
+      this.#seen = `${this.#seen}${char}`.slice(-3);
+      this.#part = this.#after(char);
+    }
+    return text;
+  }
+
+  boundary(): void {
+    // What stands before a section and within it counts as one text.
+  }
+
+  insert(tag: PlacedTag): Insert {
+    const part = this.#part;
+    if (part === 'query') return tag.raw ? textOf : (value) => escapeUrl(textOf(value));
+    if (part === 'start') {
+      // A base such as `https://api.example.com/v1`, a scheme, or a whole URL.
+      this.#part = 'scheme';
+      this.authorityFromData ||= tag.fromData;
+      return required(tag, 'beginning', (text) => text);
+    }
+    if (part === 'path') return required(tag, 'path', tag.raw ? (text) => text : escapeUrl);
+    this.authorityFromData ||= tag.fromData;
+    return required(tag, 'authority', tag.raw ? (text) => text : escapeUrl);
+  }
+
+  #after(char: string): Part {
+    switch (this.#part) {
+      case 'start':
+      case 'scheme':
+        if (this.#seen === '://') return 'authority';
+        if (char === '?' || char === '#') return 'query';
+        // `{{vars.BASE}}/orders`: a slash that is not one of the two of `://`.
+        return char === '/' && !this.#seen.endsWith(':/') ? 'path' : 'scheme';
+      case 'authority':
+        if (char === '/' || char === '\\') return 'path';
+        return char === '?' || char === '#' ? 'query' : 'authority';
+      case 'path':
+        return char === '?' || char === '#' ? 'query' : 'path';
+      case 'query':
+        return 'query';
+    }
+  }
+}
+
+function required(tag: PlacedTag, place: string, encode: (text: string) => string): Insert {
+  return (value: Json | undefined) => {
+    const text = textOf(value);
+    if (text === '') throw new RenderFault(`"${tag.text}" is missing, null or empty in the URL's ${place}.`);
+    return encode(text);
+  };
+}
+
+/** Takes a rendered URL apart, or says in a sentence why nothing may be sent to it. */
+export function splitUrl(url: string): UrlParts | { readonly error: string } {
+  const colon = url.indexOf('://');
+  const scheme = colon === -1 ? '' : url.slice(0, colon).toLowerCase();
+  if (scheme !== 'http' && scheme !== 'https') {
+    return { error: 'The URL does not begin with http:// or https://.' };
+  }
+  for (let i = 0; i < url.length; i++) {
+    const code = url.charCodeAt(i);
+    if (code <= 0x20 || code === 0x7f) return { error: 'The URL holds a blank or a control character.' };
+  }
+  const start = colon + 3;
+  const pathStart = endOf(url, start, true);
+  const queryStart = endOf(url, pathStart, false);
+  const authority = url.slice(start, pathStart);
+  const path = url.slice(pathStart, queryStart);
+  const wrong = wrongAuthority(authority);
+  if (wrong !== undefined) return { error: wrong };
+  if (path.includes('\\')) return { error: "The URL's path holds a backslash." };
+  if (hasDotSegment(path)) return { error: `The URL's path ${path} has a dot segment.` };
+  const hash = url.indexOf('#', queryStart);
+  return { scheme, authority, path, query: url.slice(queryStart, hash === -1 ? undefined : hash) };
+}
+
+/** Where the authority (ended by a slash, too) or the path ends. */
+function endOf(url: string, from: number, atSlash: boolean): number {
+  for (let i = from; i < url.length; i++) {
+    const char = url[i];
+    if (char === '?' || char === '#' || (atSlash && char === '/')) return i;
+  }
+  return url.length;
+}
+
+function wrongAuthority(authority: string): string | undefined {
+  if (authority.includes('@')) return "The URL's authority holds user information.";
+  const port = /:(\d*)$/.exec(authority);
+  const host = port === null ? authority : authority.slice(0, port.index);
+  if (host === '') return 'The URL has no host.';
+  if (port !== null && Number(port[1]) > 65_535) return "The URL's port is larger than 65535.";
+  if (host.startsWith('[')) {
+    return /^\[[\da-fA-F:.]+\]$/.test(host) ? undefined : "The URL's IPv6 address is not valid.";
+  }
+  // The forbidden host code points of the URL Standard.
+  return /[%:<>[\\\]^|"`{}]/.test(host) ? "The URL's host holds a character that no host has." : undefined;
+}
+
+/** Whether a segment is `.` or `..`, with each dot as it is or percent-encoded. */
+export function hasDotSegment(path: string): boolean {
+  if (!path.includes('.') && !path.includes('%')) return false;
+  return path.split('/').some((segment) => isDotSegment(segment));
+}
+
+function isDotSegment(segment: string): boolean {
+  if (segment.length === 0 || segment.length > 6) return false;
+  const dots = segment.replace(/%2e/gi, '.');
+  return dots === '.' || dots === '..';
+}
+
+/** Stands for a tag or the border of a section in the outline of a template. */
+const unknown = '\u0000';
+
+/** What is wrong with a URL template whatever its values are, each a sentence. `source` is free of syntax errors. */
+export function staticUrlErrors(source: string): string[] {
+  const parsed = parseTemplate(source);
+  if (!('nodes' in parsed)) return [];
+  const outline = outlineOf(parsed.nodes);
+  if (!outline.includes(unknown)) {
+    const parts = splitUrl(outline);
+    return 'error' in parts ? [parts.error] : [];
+  }
+  const [begin = ''] = outline.split(unknown, 1);
+  // Without a colon or slash the literal beginning may be a part of the scheme, as in `http{{vars.S}}://`.
+  if (/[:/?#]/.test(begin) ? !/^https?:\/\//i.test(begin) : !/^(?:h|ht|htt|http|https)?$/i.test(begin)) {
+    return ['The URL does not begin with http:// or https://.'];
+  }
+  const errors: string[] = [];
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  if (/[\u0001-\u0020\u007f]/.test(outline)) errors.push('The URL holds a blank or a control character.');
+  const mark = outline.indexOf('://');
+  const start = mark === -1 ? 0 : mark + 3;
+  const pathStart = endOf(outline, start, true);
+  const queryStart = endOf(outline, pathStart, false);
+  if (outline.slice(start, pathStart).includes('@')) errors.push("The URL's authority holds user information.");
+  if (mark !== -1 && pathStart === start) errors.push('The URL has no host.');
+  const path = outline.slice(pathStart, queryStart);
+  if (path.includes('\\')) errors.push("The URL's path holds a backslash.");
+  if (hasDotSegment(path)) errors.push("The URL's path has a dot segment.");
+  return errors;
+}
+
+/** The literal text, with {@link unknown} for whatever is not. */
+function outlineOf(nodes: readonly Syntax[]): string {
+  let outline = '';
+  for (const node of nodes) {
+    if (node.kind === 'text') outline += node.text;
+    else if (node.kind === 'tag') outline += unknown;
+    else outline += `${unknown}${outlineOf(node.children)}${unknown}`;
+  }
+  return outline;
+}

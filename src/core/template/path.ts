@@ -1,0 +1,311 @@
+/**
+ * Paths: what templates and conditions name. A path is checked and turned into a reader once, when its definition is
+ * compiled. Readers reach own properties only, and never a prototype's.
+ *
+ * Ids may contain dots: behind `nodes` and `step` stands the longest id of the definition that matches.
+ */
+import type { NodeView, RenderContext } from '../context.ts';
+import { isRawNumber, type Json, type JsonObject } from '../json.ts';
+
+/** What a path can begin with, `input` aside, which means `payload`. */
+export type PathRoot =
+  | 'payload'
+  | 'labels'
+  | 'vars'
+  | 'secrets'
+  | 'sagaId'
+  | 'sagaName'
+  | 'sagaVersion'
+  | 'stepName'
+  | 'phase'
+  | 'attempt'
+  | 'round'
+  | 'nodes'
+  | 'step'
+  | 'steps'
+  | 'prev'
+  | 'runtime'
+  | 'failure'
+  | 'callback';
+
+/** Where readers read from. */
+export interface PathSource {
+  readonly context: RenderContext;
+  /** Whether `runtime.*`, `round`, `attempt` and idempotency keys are held constant. */
+  readonly stable: boolean;
+  /** What `callback.body` is, in conditions on callbacks. */
+  readonly callbackBody?: Json | undefined;
+  /** The value of a secret, or undefined when it is not configured. */
+  secret(name: string): string | undefined;
+}
+
+/** Gives the value of a path; undefined when it is missing. */
+export type PathReader = (source: PathSource) => Json | undefined;
+
+/** A path that was checked. */
+export interface Path {
+  /** As it was written. */
+  readonly text: string;
+  readonly root: PathRoot;
+  /** For `nodes.<id>` and `step.<id>`. */
+  readonly nodeId?: string;
+  /** For `nodes.<id>`: response, accepted, callback, failure, visit or idempotencyKey. */
+  readonly field?: string;
+  /** Whether any node may be read: `steps`, `step.<index>`. */
+  readonly anyNode: boolean;
+  /** Whether the order of first completion is read. */
+  readonly usesOrder: boolean;
+  /** Whether the value may differ between two otherwise equal calls: `runtime.*`, `round`, `attempt`, keys. */
+  readonly volatile: boolean;
+  /** Whether the value comes from payload, labels, an answer or a callback, and not from the configuration or Trama. */
+  readonly fromData: boolean;
+  readonly read: PathReader;
+}
+
+/** What the place of a path allows. */
+export interface PathScope {
+  /** Ids of the definition's nodes. */
+  readonly nodeIds: ReadonlySet<string>;
+  /** Roots that may be named. */
+  readonly roots: ReadonlySet<PathRoot>;
+  /** Whether `nodes.<id>` may be named without a field, as conditions do. */
+  readonly wholeNodes: boolean;
+}
+
+/** The value at `keys[from…]` within a value; undefined when it is missing. */
+export function walk(value: Json | undefined, keys: readonly string[], from: number): Json | undefined {
+  let current = value;
+  for (let i = from; i < keys.length; i++) {
+    const key = keys[i] as string;
+    if (typeof current !== 'object' || current === null || !Object.hasOwn(current, key)) return undefined;
+    // The only own property of a kept number, which is a number to everybody else.
+    if (key === 'rawJSON' && isRawNumber(current)) return undefined;
+    current = (current as JsonObject)[key];
+  }
+  return current;
+}
+
+const scalars: Readonly<Partial<Record<string, PathReader>>> = {
+  sagaId: (source) => source.context.sagaId,
+  sagaName: (source) => source.context.sagaName,
+  sagaVersion: (source) => source.context.sagaVersion,
+  stepName: (source) => source.context.stepName,
+  phase: (source) => source.context.phase,
+  attempt: (source) => (source.stable ? 1 : source.context.attempt),
+  round: (source) => (source.stable ? 1 : source.context.round),
+};
+
+/** Fields of a node, and what each is made of; `body` and `headers` alone go on. */
+const nodeFields: Readonly<Record<string, readonly string[]>> = {
+  response: ['body', 'status', 'headers'],
+  accepted: ['body', 'status', 'headers'],
+  callback: ['body'],
+  failure: ['outcome', 'statusCode', 'reason'],
+  visit: [],
+  idempotencyKey: [],
+};
+
+const failureFields: readonly string[] = ['status', 'reason', 'nodeId', 'statusCode'];
+const callbackFields: readonly string[] = ['url', 'token', 'signedUrl'];
+const stepFields: readonly string[] = ['index', 'name', 'body', 'up', 'down'];
+
+/** Stands for every volatile text while a request is fingerprinted. */
+const constantText = '-';
+
+/** Checks a path and makes its reader, or says in a sentence that names the path why there is none. */
+export function resolvePath(text: string, scope: PathScope): { readonly path: Path } | { readonly error: string } {
+  const keys = text.split('.');
+  const first = keys[0] as string;
+  const root = (first === 'input' ? 'payload' : first) as PathRoot;
+  const refuse = (why: string): { error: string } => ({ error: `The path "${text}" ${why}.` });
+  if (!scope.roots.has(root)) {
+    if (root === 'runtime') return refuse('can be read in requests of async nodes only');
+    if (root === 'failure') return refuse('can be read in failure hooks only');
+    if (root === 'callback') return refuse('can be read in conditions on callbacks only');
+    return refuse(`begins with an unknown name; known are ${[...scope.roots].join(', ')}`);
+  }
+  const facts = { text, root, anyNode: false, usesOrder: false, volatile: false, fromData: false };
+  const scalar = scalars[root];
+  if (scalar !== undefined) {
+    if (keys.length > 1) return refuse(`goes on after ${root}, which has no fields`);
+    return { path: { ...facts, volatile: root === 'attempt' || root === 'round', read: scalar } };
+  }
+  if (root === 'nodes' || root === 'step') return resolveNode(text, root, keys, scope, refuse);
+  if (root !== 'labels' && root !== 'vars' && root !== 'secrets' && keys.includes('')) {
+    return refuse('has an empty part');
+  }
+  const second = keys[1];
+  switch (root) {
+    case 'payload':
+      return { path: { ...facts, fromData: true, read: (source) => walk(source.context.payload, keys, 1) } };
+    case 'labels':
+    case 'vars':
+    case 'secrets': {
+      // Their values are texts, so that whatever follows is the name, dots included.
+      const name = keys.slice(1).join('.');
+      if (root === 'labels' && second === undefined) {
+        return { path: { ...facts, fromData: true, read: (source) => source.context.labels } };
+      }
+      if (name === '') return refuse('names nothing');
+      if (root === 'labels') {
+        return { path: { ...facts, fromData: true, read: (source) => walk(source.context.labels, [name], 0) } };
+      }
+      if (root === 'vars') return { path: { ...facts, read: (source) => source.context.variable(name) } };
+      return { path: { ...facts, read: (source) => source.secret(name) } };
+    }
+    case 'steps': {
+      const read: PathReader = (source) => walk(allSteps(source.context), keys, 1);
+      return { path: { ...facts, anyNode: true, usesOrder: true, fromData: true, read } };
+    }
+    case 'prev':
+      if (second !== 'body') return refuse('reads something else than prev.body');
+      return {
+        path: { ...facts, anyNode: true, fromData: true, read: (source) => walk(bodyOf(source.context.prev), keys, 2) },
+      };
+    case 'runtime': {
+      const field = keys[2];
+      if (second !== 'callback' || field === undefined || keys.length > 3 || !callbackFields.includes(field)) {
+        return refuse('is none of runtime.callback.url, runtime.callback.token and runtime.callback.signedUrl');
+      }
+      const read: PathReader = (source) => {
+        const value = walk(source.context.callback, keys, 2);
+        return source.stable && value !== undefined ? constantText : value;
+      };
+      return { path: { ...facts, volatile: true, read } };
+    }
+    case 'failure':
+      if (second === undefined || keys.length > 2 || !failureFields.includes(second)) {
+        return refuse(`is none of ${failureFields.map((field) => `failure.${field}`).join(', ')}`);
+      }
+      return {
+        path: { ...facts, fromData: true, read: (source) => walk(source.context.failure as unknown as Json, keys, 1) },
+      };
+    case 'callback':
+      if (second !== 'body') return refuse('reads something else than callback.body');
+      return { path: { ...facts, fromData: true, read: (source) => walk(source.callbackBody, keys, 2) } };
+    default:
+      return refuse('begins with an unknown name');
+  }
+}
+
+type Refuse = (why: string) => { error: string };
+
+function resolveNode(
+  text: string,
+  root: 'nodes' | 'step',
+  keys: readonly string[],
+  scope: PathScope,
+  refuse: Refuse,
+): { path: Path } | { error: string } {
+  const facts = { text, root, anyNode: false, usesOrder: false, volatile: false, fromData: true };
+  const index = keys[1];
+  if (index === undefined || index === '') return refuse('names no node');
+  const length = longestId(keys, scope.nodeIds);
+  if (length === 0 && root === 'step' && /^\d{1,6}$/.test(index)) {
+    return resolveStep(keys.slice(2), refuse, (context) => context.completed[Number(index)], {
+      ...facts,
+      anyNode: true,
+      usesOrder: true,
+    });
+  }
+  if (length === 0) return refuse('names a node that the definition does not have');
+  const nodeId = keys.slice(1, 1 + length).join('.');
+  const rest = keys.slice(1 + length);
+  if (root === 'step') return resolveStep(rest, refuse, () => nodeId, { ...facts, nodeId });
+  const [field, part] = rest;
+  if (field === undefined) {
+    if (!scope.wholeNodes) return refuse(`names no field of the node; it has ${Object.keys(nodeFields).join(', ')}`);
+    return { path: { ...facts, nodeId, volatile: true, read: (source) => wholeNode(source, nodeId) } };
+  }
+  const parts = Object.hasOwn(nodeFields, field) ? nodeFields[field] : undefined;
+  if (parts === undefined) {
+    return refuse(`names an unknown field "${field}" of the node; it has ${Object.keys(nodeFields).join(', ')}`);
+  }
+  const found = { ...facts, nodeId, field };
+  if (field === 'idempotencyKey' && part === undefined) {
+    const read: PathReader = (source) => {
+      const key = source.context.node(nodeId)?.idempotencyKey;
+      return source.stable && key !== undefined ? constantText : key;
+    };
+    return { path: { ...found, volatile: true, fromData: false, read } };
+  }
+  if (part !== undefined && !parts.includes(part)) {
+    return refuse(parts.length === 0 ? `goes on after ${field}, which has no fields` : `knows no ${field}.${part}`);
+  }
+  const within =
+    part === 'headers' && rest.length > 2 ? ['headers', rest.slice(2).join('.').toLowerCase()] : rest.slice(1);
+  if (within.includes('')) return refuse('has an empty part');
+  if (part !== 'body' && part !== 'headers' && rest.length > 2) return refuse(`goes on after ${String(part)}`);
+  const path = [field, ...within];
+  return { path: { ...found, read: (source) => walk(viewOf(source.context.node(nodeId)), path, 0) } };
+}
+
+/** How many keys behind the first make up the longest known id; 0 when none does. */
+function longestId(keys: readonly string[], nodeIds: ReadonlySet<string>): number {
+  for (let end = keys.length; end > 1; end--) {
+    if (nodeIds.has(end === 2 ? (keys[1] as string) : keys.slice(1, end).join('.'))) return end - 1;
+  }
+  return 0;
+}
+
+function resolveStep(
+  rest: readonly string[],
+  refuse: Refuse,
+  idIn: (context: RenderContext) => string | undefined,
+  facts: Omit<Path, 'read'>,
+): { path: Path } | { error: string } {
+  const [field, part] = rest;
+  if (field !== undefined && !stepFields.includes(field)) {
+    return refuse(`names an unknown field "${field}" of the step; it has index, name, body, up.body, down.body`);
+  }
+  if ((field === 'up' || field === 'down') && part !== undefined && part !== 'body') {
+    return refuse(`knows no ${field}.${part}`);
+  }
+  if ((field === 'index' || field === 'name') && part !== undefined) return refuse(`goes on after ${field}`);
+  if (rest.includes('')) return refuse('has an empty part');
+  if (field === 'body' || (field === 'up' && part === 'body')) {
+    const from = field === 'body' ? 1 : 2;
+    const read: PathReader = (source) => {
+      const id = idIn(source.context);
+      return id === undefined ? undefined : walk(bodyOf(source.context.node(id)), rest, from);
+    };
+    return { path: { ...facts, read } };
+  }
+  const read: PathReader = (source) => {
+    const id = idIn(source.context);
+    return id === undefined ? undefined : walk(stepOf(source.context, id), rest, 0);
+  };
+  return { path: { ...facts, usesOrder: facts.usesOrder || field === undefined || field === 'index', read } };
+}
+
+/** A view's fields are JSON values, though their types do not say so. */
+function viewOf(view: NodeView | undefined): Json | undefined {
+  return view as unknown as Json | undefined;
+}
+
+function bodyOf(view: NodeView | undefined): Json | undefined {
+  return view?.response?.body;
+}
+
+function wholeNode(source: PathSource, nodeId: string): Json | undefined {
+  const view = source.context.node(nodeId);
+  if (view === undefined) return undefined;
+  const whole: Record<string, Json> = {};
+  for (const field of Object.keys(nodeFields)) {
+    const value = walk(viewOf(view), [field], 0);
+    if (value !== undefined) whole[field] = source.stable && field === 'idempotencyKey' ? constantText : value;
+  }
+  return whole;
+}
+
+function stepOf(context: RenderContext, id: string): Json | undefined {
+  const view = context.node(id);
+  if (view === undefined) return undefined;
+  const index = context.completed.indexOf(id);
+  const body = bodyOf(view) ?? null;
+  return { index: index === -1 ? null : index, name: id, body, up: { body }, down: { body: view.downBody ?? null } };
+}
+
+function allSteps(context: RenderContext): Json {
+  return context.completed.map((id) => stepOf(context, id) ?? null);
+}

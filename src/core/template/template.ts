@@ -1,0 +1,283 @@
+/**
+ * Compiled templates. Everything that can be known of a template is settled when it is compiled: its syntax, its paths,
+ * how each value is written; rendering then only runs closures.
+ *
+ * A section is left out for missing, null, false, 0, the empty text and the empty array, as Mustache in JavaScript has it;
+ * `true` shows it once, an array once per item, anything else once with the value as its item. Within a section, the first
+ * part of a path is looked for in the items, innermost first, and then in the context; `vars` and `secrets` always mean
+ * the configured ones, so that no data can stand in for them.
+ */
+import type { RenderContext } from '../context.ts';
+import { isRawNumber, type Json } from '../json.ts';
+import { type Destination, destinationOf, type DestinationKind } from './destination.ts';
+import { type Path, type PathReader, type PathRoot, type PathScope, resolvePath, walk } from './path.ts';
+import { defaultRenderLimits, RenderFault, type RenderLimits, Run } from './run.ts';
+import { parseTemplate, type Syntax } from './syntax.ts';
+
+/** What the place of a template allows. */
+export interface TemplateOptions {
+  /** Ids of the definition's nodes. */
+  readonly nodeIds: ReadonlySet<string>;
+  readonly allow: {
+    /** Whether `runtime.*` may be named: requests of async nodes. */
+    readonly callback: boolean;
+    /** Whether `failure.*` may be named: failure hooks. */
+    readonly failure: boolean;
+  };
+}
+
+/** A path that a template or a condition reads. */
+export interface TemplatePath extends Omit<Path, 'read' | 'root'> {
+  /** `item` for a name within a section that can only be an item's. */
+  readonly root: PathRoot | 'item';
+}
+
+/** See the file header. Immutable. */
+export interface Template {
+  /** As it was written. */
+  readonly source: string;
+  /** Every path, in order; one that is named twice stands here twice. */
+  readonly paths: readonly TemplatePath[];
+  /** Whether it has neither tags nor sections. */
+  readonly constant: boolean;
+  /** Whether it reads `runtime.*`, `round`, `attempt` or an idempotency key. */
+  readonly volatile: boolean;
+  /** Whether it needs the order of first completion: `steps`, `step.<index>`, the index of a step. */
+  readonly usesOrder: boolean;
+  readonly usesSecrets: boolean;
+  /** Renders it. Throws nothing but what the context throws. */
+  render(context: RenderContext, limits?: RenderLimits): Rendered;
+  /** Writes itself into a run. Throws a {@link RenderFault}. */
+  write(run: Run): void;
+}
+
+/** What came of rendering: a text, or the sentence that says why there is none. */
+export type Rendered = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly error: string };
+
+/** A compiled template, or every error in it, each a sentence. */
+export type Compiled = { readonly template: Template } | { readonly errors: string[] };
+
+/** Compiles a template whose values are written as `destination` asks; `text` writes them as they are. */
+export function compileTemplate(
+  source: string,
+  options: TemplateOptions,
+  destination: DestinationKind | Destination = 'text',
+): Compiled {
+  const builder = new TemplateBuilder(options);
+  const write = builder.add(source, typeof destination === 'string' ? destinationOf(destination) : destination);
+  return builder.errors.length > 0 ? { errors: builder.errors } : { template: builder.finish(source, write) };
+}
+
+/** Writes a part of a template. */
+export type Writer = (run: Run) => void;
+
+const commonRoots: readonly PathRoot[] = [
+  'payload',
+  'labels',
+  'vars',
+  'secrets',
+  'sagaId',
+  'sagaName',
+  'sagaVersion',
+  'stepName',
+  'phase',
+  'attempt',
+  'round',
+  'nodes',
+  'step',
+  'steps',
+  'prev',
+];
+
+/** Gathers the parts of one template, which may have been written as several texts, with their paths and errors. */
+export class TemplateBuilder {
+  readonly errors: string[] = [];
+  readonly #scope: PathScope;
+  readonly #paths: TemplatePath[] = [];
+  #constant = true;
+
+  constructor(options: TemplateOptions) {
+    const roots = new Set(commonRoots);
+    if (options.allow.callback) roots.add('runtime');
+    if (options.allow.failure) roots.add('failure');
+    this.#scope = { nodeIds: options.nodeIds, roots, wholeNodes: false };
+  }
+
+  /** Compiles a text. Its errors are added to {@link errors}. */
+  add(source: string, destination: Destination): Writer {
+    const parsed = parseTemplate(source);
+    if ('nodes' in parsed) return this.#sequence(parsed.nodes, destination, 0);
+    this.errors.push(...parsed.errors);
+    return () => undefined;
+  }
+
+  /** Makes the reader of a path that stands in a text by itself. */
+  reader(name: string): { readonly read: PathReader; readonly path: TemplatePath } {
+    this.#constant = false;
+    return this.#resolve(name, 0);
+  }
+
+  /** The template made of everything that was added, written by `write`. */
+  finish(source: string, write: Writer): Template {
+    const paths = this.#paths;
+    return {
+      source,
+      paths,
+      constant: this.#constant,
+      volatile: paths.some((path) => path.volatile),
+      usesOrder: paths.some((path) => path.usesOrder),
+      usesSecrets: paths.some((path) => path.root === 'secrets'),
+      render: (context, limits = defaultRenderLimits) => render(write, context, limits),
+      write,
+    };
+  }
+
+  #sequence(nodes: readonly Syntax[], destination: Destination, depth: number): Writer {
+    const writers = nodes.map((node) => this.#writer(node, destination, depth));
+    const [only] = writers;
+    const { length } = writers;
+    if (length === 1 && only !== undefined) {
+      return (run) => {
+        run.spend(1);
+        only(run);
+      };
+    }
+    return (run) => {
+      run.spend(length);
+      for (let i = 0; i < length; i++) (writers[i] as Writer)(run);
+    };
+  }
+
+  #writer(node: Syntax, destination: Destination, depth: number): Writer {
+    switch (node.kind) {
+      case 'text': {
+        const text = destination.literal(node.text);
+        return (run) => {
+          run.write(text);
+        };
+      }
+      case 'tag': {
+        this.#constant = false;
+        const { read, path } = this.#resolve(node.name, depth);
+        const insert = destination.insert({ text: node.name, raw: node.raw, fromData: path.fromData });
+        if (path.root === 'vars' || path.root === 'secrets') {
+          return (run) => {
+            run.write(insert(configured(read(run), node.name), run));
+          };
+        }
+        return (run) => {
+          run.write(insert(read(run), run));
+        };
+      }
+      case 'section': {
+        this.#constant = false;
+        const { read } = this.#resolve(node.name, depth);
+        destination.boundary();
+        const body = this.#sequence(node.children, destination, node.inverted ? depth : depth + 1);
+        destination.boundary();
+        return node.inverted ? inverted(read, body) : section(read, body);
+      }
+    }
+  }
+
+  #resolve(name: string, depth: number): { read: PathReader; path: TemplatePath } {
+    const item: TemplatePath = {
+      text: name,
+      root: 'item',
+      anyNode: false,
+      usesOrder: false,
+      volatile: false,
+      fromData: true,
+    };
+    if (name === '.') {
+      if (depth === 0) this.errors.push('The tag {{.}} stands outside of every section.');
+      this.#paths.push(item);
+      return { read: currentItem, path: item };
+    }
+    const resolved = resolvePath(name, this.#scope);
+    const first = name.split('.', 1)[0] as string;
+    if ('error' in resolved) {
+      // Within a section the name may be an item's. Nodes are the exception, so that a mistyped id is found there too.
+      if (depth === 0 || first === 'nodes' || first === 'vars' || first === 'secrets') this.errors.push(resolved.error);
+      this.#paths.push(item);
+      return { read: itemReader(name, undefined), path: item };
+    }
+    const { read, ...facts } = resolved.path;
+    if (depth === 0 || facts.root === 'vars' || facts.root === 'secrets') {
+      this.#paths.push(facts);
+      return { read, path: facts };
+    }
+    const path: TemplatePath = { ...facts, fromData: true };
+    this.#paths.push(path);
+    return { read: itemReader(name, read), path };
+  }
+}
+
+function render(write: Writer, context: RenderContext, limits: RenderLimits): Rendered {
+  const run = new Run(context, limits, false);
+  try {
+    write(run);
+  } catch (error) {
+    if (error instanceof RenderFault) return { ok: false, error: error.message };
+    throw error;
+  }
+  return { ok: true, text: run.out };
+}
+
+/** The value of a variable or secret, which must be there. */
+export function configured(value: Json | undefined, path: string): Json {
+  if (value !== undefined) return value;
+  throw new RenderFault(`"${path}" is not configured.`);
+}
+
+/** Readers of templates are only ever given runs. */
+const currentItem: PathReader = (source) => (source as Run).items.at(-1);
+
+function itemReader(name: string, otherwise: PathReader | undefined): PathReader {
+  const keys = name.split('.');
+  const first = keys[0] as string;
+  return (source) => {
+    const { items } = source as Run;
+    for (let i = items.length - 1; i >= 0; i--) {
+      const item = items[i];
+      if (typeof item === 'object' && item !== null && Object.hasOwn(item, first)) return walk(item, keys, 0);
+    }
+    return otherwise?.(source);
+  };
+}
+
+function isFalsy(value: Json | undefined): boolean {
+  if (typeof value !== 'object' || value === null) return !(value ?? false);
+  if (Array.isArray(value)) return value.length === 0;
+  return isRawNumber(value) && Number(value.rawJSON) === 0;
+}
+
+function section(read: PathReader, body: Writer): Writer {
+  return (run) => {
+    const value = read(run);
+    if (value === undefined || isFalsy(value)) return;
+    if (value === true) {
+      body(run);
+      return;
+    }
+    if (!Array.isArray(value)) {
+      run.items.push(value);
+      body(run);
+      run.items.pop();
+      return;
+    }
+    const list = value as readonly Json[];
+    for (let i = 0; i < list.length; i++) {
+      run.spend(1);
+      run.items.push(list[i] as Json);
+      body(run);
+      run.items.pop();
+    }
+  };
+}
+
+function inverted(read: PathReader, body: Writer): Writer {
+  return (run) => {
+    if (isFalsy(read(run))) body(run);
+  };
+}
