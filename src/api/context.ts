@@ -1,0 +1,29 @@
+/** What the routes are given. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type Json, stringifyJson } from '../core/json.ts';
+import type { DeskParts } from '../runtime/desk/parts.ts';
+import type { ApiLog } from './failure.ts';
+import type { OpenRequests } from './open-requests.ts';
+
+/** See the file header. */
+export interface ApiContext {
+  readonly desk: DeskParts;
+  readonly open: OpenRequests;
+  readonly log: ApiLog;
+  /** Who calls: the namespace of idempotency keys. */
+  readonly callerOf: (request: FastifyRequest) => string;
+}
+
+/**
+ * The body of a document, for the handler to return; sets status and type. Written here and not by a response schema, so
+ * that numbers keep their digits. (A handler that returns the reply itself would wait for the end of the response.)
+ */
+export function jsonBody(reply: FastifyReply, value: Json, status = 200): string {
+  return jsonTextBody(reply, stringifyJson(value), status);
+}
+
+/** The same for a document that is text already. */
+export function jsonTextBody(reply: FastifyReply, text: string, status = 200): string {
+  reply.code(status).type('application/json; charset=utf-8');
+  return text;
+}

@@ -1,0 +1,120 @@
+/**
+ * Every error that the API answers with: a stable code, its HTTP status, whether the same request may succeed later, and
+ * what it means. `docs/errors.md` lists the same codes; a test compares the two.
+ */
+import type { RefusalCode } from '../runtime/desk/answer.ts';
+
+/** Errors that the API itself finds, before or beside the desk. */
+export type ApiErrorCode =
+  | 'malformed_http'
+  | 'malformed_json'
+  | 'invalid_cursor'
+  | 'loopback_only'
+  | 'unknown_route'
+  | 'request_timeout'
+  | 'too_large'
+  | 'unsupported_media_type'
+  | 'too_many_waiting'
+  | 'headers_too_large'
+  | 'internal'
+  | 'store_unavailable'
+  | 'overloaded'
+  | 'not_ready'
+  | 'shutting_down';
+
+/** Every code. */
+export type ErrorCode = RefusalCode | ApiErrorCode;
+
+/** What a code stands for. */
+export interface ErrorEntry {
+  readonly status: number;
+  /** Whether the same request may succeed later without anybody changing anything. */
+  readonly retryable: boolean;
+  /** One sentence; the default message where there is no better one. */
+  readonly meaning: string;
+}
+
+/** See the file header. */
+export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
+  malformed_http: { status: 400, retryable: false, meaning: 'The request is not valid HTTP.' },
+  malformed_json: { status: 400, retryable: false, meaning: 'The body is not valid JSON.' },
+  invalid_request: {
+    status: 400,
+    retryable: false,
+    meaning: 'A field, parameter or header is missing, unknown or wrong.',
+  },
+  invalid_definition: { status: 400, retryable: false, meaning: 'The definition has problems; every one is listed.' },
+  invalid_payload: {
+    status: 400,
+    retryable: false,
+    meaning: 'The payload lacks a value that the definition requires.',
+  },
+  invalid_cursor: {
+    status: 400,
+    retryable: false,
+    meaning: 'The cursor does not come from an earlier page of this list.',
+  },
+  unstorable: { status: 400, retryable: false, meaning: 'The request holds data that cannot be stored.' },
+  callback_malformed: {
+    status: 400,
+    retryable: false,
+    meaning: 'The callback has no token, or its token or body is malformed.',
+  },
+  callback_signature: {
+    status: 401,
+    retryable: false,
+    meaning: 'The callback token was not made for this execution and node, or its signature does not hold.',
+  },
+  loopback_only: {
+    status: 403,
+    retryable: false,
+    meaning: 'Without authentication only direct requests from this machine are answered.',
+  },
+  unknown_route: { status: 404, retryable: false, meaning: 'There is nothing at this method and path.' },
+  unknown_execution: { status: 404, retryable: false, meaning: 'There is no such execution, or it is no longer kept.' },
+  unknown_definition: { status: 404, retryable: false, meaning: 'There is no such definition.' },
+  request_timeout: { status: 408, retryable: true, meaning: 'The request did not arrive completely in time.' },
+  state_conflict: {
+    status: 409,
+    retryable: false,
+    meaning: 'The execution is in a state in which this is not possible.',
+  },
+  definition_conflict: {
+    status: 409,
+    retryable: false,
+    meaning: 'Another definition has this id, or this name and version.',
+  },
+  callback_other_body: {
+    status: 409,
+    retryable: false,
+    meaning: 'The callback token was used before with another body.',
+  },
+  callback_earlier_operation: {
+    status: 409,
+    retryable: false,
+    meaning: 'The callback token belongs to an earlier operation of the node.',
+  },
+  callback_not_waiting: { status: 410, retryable: false, meaning: 'The node no longer waits for this callback.' },
+  too_large: { status: 413, retryable: false, meaning: 'The body is larger than allowed.' },
+  unsupported_media_type: {
+    status: 415,
+    retryable: false,
+    meaning: 'The body must be JSON, with Content-Type application/json.',
+  },
+  idempotency_key_reused: {
+    status: 422,
+    retryable: false,
+    meaning: 'The Idempotency-Key was used before with another request.',
+  },
+  too_many_waiting: { status: 429, retryable: true, meaning: 'Too many requests wait for executions at this server.' },
+  headers_too_large: { status: 431, retryable: false, meaning: 'The headers are larger than allowed.' },
+  internal: {
+    status: 500,
+    retryable: true,
+    meaning: 'Something went wrong inside; the log has more under this request id.',
+  },
+  store_unavailable: { status: 503, retryable: true, meaning: 'The store cannot answer now.' },
+  overloaded: { status: 503, retryable: true, meaning: 'The server has more work than it can take on now.' },
+  not_ready: { status: 503, retryable: true, meaning: 'The server is not ready; the reasons are listed.' },
+  shutting_down: { status: 503, retryable: true, meaning: 'The server is shutting down.' },
+};

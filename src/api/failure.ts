@@ -1,0 +1,88 @@
+/** Errors on their way out: `{ errors, code, requestId }`, never a stack, never anything internal. */
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { BadCursor, StoreUnavailable } from '../ports/store.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
+import type { Refusal } from '../runtime/desk/answer.ts';
+import { Overloaded } from '../runtime/settings.ts';
+import { type ErrorCode, errorRegistry } from './error-registry.ts';
+
+/** Where the API writes what nobody who asks may see. */
+export type ApiLog = Pick<Telemetry, 'log' | 'logs'>;
+
+/** Messages shown of one error at most. */
+const maxMessages = 100;
+
+/** Seconds after which a client may try again. */
+const retryAfterSeconds = 1;
+
+/** An error with a code of the registry, thrown by what checks requests. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly code: ErrorCode;
+  readonly errors: readonly string[];
+  constructor(code: ErrorCode, ...errors: readonly string[]) {
+    super(errors[0] ?? errorRegistry[code].meaning);
+    this.code = code;
+    this.errors = errors.length === 0 ? [errorRegistry[code].meaning] : errors;
+  }
+}
+
+/** The body of an error answer. */
+export function errorBody(code: ErrorCode, errors: readonly string[], requestId: string): string {
+  const shown =
+    errors.length > maxMessages
+      ? [...errors.slice(0, maxMessages), `… and ${String(errors.length - maxMessages)} more.`]
+      : errors;
+  return JSON.stringify({ errors: shown, code, requestId });
+}
+
+/** The body of an error, for the handler to return; sets status and headers. */
+export function failureBody(reply: FastifyReply, code: ErrorCode, errors: readonly string[]): string {
+  const { status } = errorRegistry[code];
+  if (status === 503 || status === 429) reply.header('retry-after', String(retryAfterSeconds));
+  reply.code(status).type('application/json; charset=utf-8');
+  return errorBody(code, errors, reply.request.id);
+}
+
+/** The body of a refusal of the desk, for the handler to return. */
+export function refusalBody(reply: FastifyReply, refusal: Refusal): string {
+  return failureBody(reply, refusal.code, refusal.errors);
+}
+
+/** Answers with an error where there is no handler. */
+export function sendError(reply: FastifyReply, code: ErrorCode, errors: readonly string[]): void {
+  void reply.send(failureBody(reply, code, errors));
+}
+
+const frameworkCodes: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'too_large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed_http',
+  FST_ERR_CTP_EMPTY_TYPE: 'unsupported_media_type',
+  FST_ERR_BAD_URL: 'malformed_http',
+  FST_ERR_MAX_PARAM_LENGTH: 'malformed_http',
+  FST_ERR_NOT_FOUND: 'unknown_route',
+  ECONNRESET: 'malformed_http',
+};
+
+/** Answers whatever a handler or Fastify threw. What nobody foresaw is 500, and its details go to the log alone. */
+export function errorHandler(log: ApiLog): (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void {
+  return (error, request, reply) => {
+    if (error instanceof ApiError) {
+      sendError(reply, error.code, error.errors);
+    } else if (error instanceof StoreUnavailable) {
+      log.log('warn', 'store unavailable', { requestId: request.id, kind: error.kind, error: error.message });
+      sendError(reply, 'store_unavailable', [errorRegistry.store_unavailable.meaning]);
+    } else if (error instanceof BadCursor) {
+      sendError(reply, 'invalid_cursor', [errorRegistry.invalid_cursor.meaning]);
+    } else if (error instanceof Overloaded) {
+      sendError(reply, 'overloaded', [errorRegistry.overloaded.meaning]);
+    } else {
+      const code = frameworkCodes[error.code];
+      if (code === undefined) {
+        log.log('error', 'request failed', { requestId: request.id, error: error.stack ?? error.message });
+        sendError(reply, 'internal', [errorRegistry.internal.meaning]);
+      } else sendError(reply, code, [errorRegistry[code].meaning]);
+    }
+  };
+}

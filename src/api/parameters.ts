@@ -1,0 +1,82 @@
+/** Parameters that several routes share, and how their texts become values. */
+import { type TObject, type TSchema, Type } from 'typebox';
+import { parseInstant } from '../core/instant.ts';
+import type { PageRequest } from '../ports/store.ts';
+import { ApiError } from './failure.ts';
+
+/** The id in a path. */
+export interface IdParameters {
+  readonly id: string;
+}
+
+const id: TSchema = Type.String({ format: 'uuid' });
+
+/** Path parameters `{ id }`. */
+export const idParameters: TObject = Type.Object({ id });
+
+/** The id as the store has it: UUIDs are equal whatever the case of their digits. */
+export function idOf(params: unknown): string {
+  return (params as IdParameters).id.toLowerCase();
+}
+
+/** A field that may be left out or null. */
+export function optional(schema: TSchema & { readonly type: string }): TSchema {
+  return Type.Optional(Type.Unsafe({ ...schema, type: [schema.type, 'null'] }));
+}
+
+/** Query parameters of a page. */
+export interface PageQuery {
+  readonly limit?: number;
+  readonly cursor?: string;
+  readonly offset?: number;
+  readonly order?: 'asc' | 'desc';
+}
+
+/** Fields of a page's query; `limit` is clamped, so the schema has no bounds. */
+export function pageFields(defaultLimit: number, maxLimit: number): Readonly<Record<string, TSchema>> {
+  return {
+    limit: Type.Optional(
+      Type.Integer({ description: `1 to ${String(maxLimit)}, clamped; ${String(defaultLimit)} when absent.` }),
+    ),
+    cursor: Type.Optional(Type.String({ description: 'X-Next-Cursor of the page before.' })),
+    order: Type.Optional(Type.Enum(['asc', 'desc'])),
+  };
+}
+
+/** Skips rows; slow when large. */
+export const offsetField: Readonly<Record<string, TSchema>> = {
+  offset: Type.Optional(Type.Integer({ minimum: 0, description: 'Rows to skip; a cursor is faster.' })),
+};
+
+/** The page that a query asks for. */
+export function pageOf(query: PageQuery, limits: { readonly default: number; readonly max: number }): PageRequest {
+  const { limit = limits.default, cursor, offset, order } = query;
+  return {
+    limit: clamp(limit, 1, limits.max),
+    ...(cursor !== undefined && cursor !== '' && { cursor }),
+    ...(offset !== undefined && { offset: Math.min(offset, Number.MAX_SAFE_INTEGER) }),
+    ...(order !== undefined && { order }),
+  };
+}
+
+/** The nearest value within bounds. */
+export function clamp(value: number, min: number, max: number): number {
+  return Math.min(Math.max(value, min), max);
+}
+
+/** An instant of a query. A `+` that became a blank on its way is one again. */
+export function instantOf(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const instant = parseInstant(text.replace(' ', '+'));
+  if (instant !== undefined) return instant;
+  throw new ApiError('invalid_request', `${name}: Must be an ISO 8601 time with offset, like 2030-01-31T09:00:00Z.`);
+}
+
+/** A header that may come once, as text. */
+export function headerOf(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  name: string,
+): string | undefined {
+  const value = headers[name];
+  return typeof value === 'string' ? value : value?.[0];
+}

@@ -1,0 +1,57 @@
+/** What each route tells the OpenAPI document beside the schemas that validate it. */
+import type { TSchema } from 'typebox';
+
+/** One possible answer. */
+export interface DocumentedAnswer {
+  readonly description: string;
+  /** Absent: no body, or one that is not JSON. */
+  readonly schema?: TSchema;
+  /** Where it is not `application/json`. */
+  readonly contentType?: string;
+}
+
+/** See the file header. */
+export interface RouteDocumentation {
+  readonly summary: string;
+  readonly tag: 'executions' | 'definitions' | 'callbacks' | 'operations';
+  readonly answers: Readonly<Record<number, DocumentedAnswer>>;
+  /** A schema for a body that another component validates; the others come from the route. */
+  readonly body?: TSchema;
+  /** Request headers with a meaning of their own. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Answered without the loopback guard. */
+    readonly open?: boolean;
+    readonly documentation?: RouteDocumentation;
+  }
+}
+
+/** The answers of a route: one good one, and the statuses of the errors that it may give. */
+export function answers(
+  good: Readonly<Record<number, DocumentedAnswer>>,
+  errors: readonly number[],
+  errorSchema: TSchema,
+): RouteDocumentation['answers'] {
+  const failed = errors.map((status) => [
+    status,
+    { description: failureWords[status] ?? 'Error.', schema: errorSchema },
+  ]);
+  return { ...good, ...(Object.fromEntries(failed) as RouteDocumentation['answers']) };
+}
+
+const failureWords: Readonly<Record<number, string>> = {
+  400: 'Malformed or invalid.',
+  401: 'The signature does not hold.',
+  403: 'Refused.',
+  404: 'Unknown.',
+  409: 'Not possible in this state.',
+  410: 'No longer waiting.',
+  413: 'Too large.',
+  415: 'Not JSON.',
+  422: 'The Idempotency-Key was used with another request.',
+  429: 'Too many open requests.',
+  503: 'Away or overloaded; try again after Retry-After seconds.',
+};

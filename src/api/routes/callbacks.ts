@@ -1,0 +1,100 @@
+/** The callback route: open to anybody with a token, in a header or as the last segment of a signed URL. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import type { CallbackRequest } from '../../runtime/desk/callbacks.ts';
+import { receiveCallback } from '../../runtime/desk/callbacks.ts';
+import { type ApiContext, jsonTextBody } from '../context.ts';
+import { acceptedDocument, errorDocument } from '../documents.ts';
+import { refusalBody } from '../failure.ts';
+import { readJson } from '../json-body.ts';
+import { headerOf, idOf } from '../parameters.ts';
+import { answers } from '../route-documentation.ts';
+
+const uuid = Type.String({ format: 'uuid' });
+const parameters = Type.Object({ id: uuid, nodeId: Type.String() });
+const signedParameters = Type.Object({ id: uuid, nodeId: Type.String(), token: Type.String() });
+
+const documentation = {
+  tag: 'callbacks',
+  body: Type.Unknown({ description: 'JSON, text (kept as a string), or empty (null).' }),
+  answers: answers(
+    {
+      200: { description: 'The same token and body were accepted before.', schema: acceptedDocument },
+      202: { description: 'Accepted.', schema: acceptedDocument },
+    },
+    [400, 401, 404, 409, 410, 413, 503],
+    errorDocument,
+  ),
+} as const;
+
+/** Registers the routes below the plugin's prefix, in a scope of its own where bodies come as bytes. */
+export function callbackRoutes(server: FastifyInstance, api: ApiContext): void {
+  server.register((scope, _options, done) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body));
+    const handle = (request: FastifyRequest, reply: FastifyReply): Promise<string> => receive(api, request, reply);
+    scope.post(
+      '/:id/node/:nodeId/callback',
+      {
+        schema: { params: parameters },
+        config: {
+          open: true,
+          documentation: {
+            summary: 'Finish an async node, with its token in a header',
+            headers: { 'X-Callback-Token': 'runtime.callback.token of the request.' },
+            ...documentation,
+          },
+        },
+      },
+      handle,
+    );
+    scope.post(
+      '/:id/node/:nodeId/callback/:token',
+      {
+        schema: { params: signedParameters },
+        config: { open: true, documentation: { summary: 'Finish an async node by its signed URL', ...documentation } },
+      },
+      handle,
+    );
+    done();
+  });
+}
+
+async function receive(api: ApiContext, request: FastifyRequest, reply: FastifyReply): Promise<string> {
+  const { nodeId, token = headerOf(request.headers, 'x-callback-token') } = request.params as {
+    nodeId: string;
+    token?: string;
+  };
+  const bytes = request.body instanceof Uint8Array ? request.body : new Uint8Array();
+  const id = idOf(request.params);
+  const answer = await receiveCallback(api.desk, {
+    executionId: id,
+    nodeId,
+    ...(token !== undefined && { token }),
+    bytes,
+    body: readBody(bytes, request.headers['content-type']),
+  });
+  if (!answer.ok) return refusalBody(reply, answer);
+  const { duplicate, pending } = answer.value;
+  // A pending body that comes again is answered as it was the first time.
+  return jsonTextBody(
+    reply,
+    `{"id":"${id}","status":"${pending ? 'PENDING' : 'ACCEPTED'}"}`,
+    duplicate && !pending ? 200 : 202,
+  );
+}
+
+/** JSON where the content type says so; else text, kept as a string; null when empty. */
+function readBody(bytes: Uint8Array, contentType: string | undefined): CallbackRequest['body'] {
+  if (bytes.length === 0) return { ok: true, value: null };
+  const isJson = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(contentType?.trim() ?? '');
+  if (!isJson) return { ok: true, value: new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes) };
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return { ok: false, error: 'The body is not UTF-8.' };
+  }
+  const read = readJson(text);
+  return read.ok ? read : { ok: false, error: read.error };
+}

@@ -1,0 +1,130 @@
+/** Changing executions: retry, cancel, terminate, wake, resolve. All answer 202 once the change is durable. */
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { type TSchema, Type } from 'typebox';
+import type { Json } from '../../core/json.ts';
+import type { Answer } from '../../runtime/desk/answer.ts';
+import { type Accepted, cancel, terminate, wake } from '../../runtime/desk/control.ts';
+import { resolve, type Resolution, retry } from '../../runtime/desk/settle.ts';
+import { type ApiContext, jsonTextBody } from '../context.ts';
+import { acceptedDocument, errorDocument } from '../documents.ts';
+import { refusalBody } from '../failure.ts';
+import { idOf, idParameters, optional } from '../parameters.ts';
+import { answers } from '../route-documentation.ts';
+import { optionalBody } from '../validation.ts';
+
+const maxReason = 2000;
+const closed = { additionalProperties: false, ...optionalBody };
+
+const nothing = Type.Object({}, closed);
+const retryBody = Type.Object(
+  { force: optional(Type.Boolean({ description: 'Needed for TERMINATED ones.' })) },
+  closed,
+);
+const cancelBody = Type.Object({ reason: optional(Type.String({ maxLength: maxReason })) }, closed);
+const resolveBody = Type.Object(
+  {
+    nodeId: Type.String({ minLength: 1 }),
+    visit: optional(Type.Integer({ minimum: 1, description: 'The latest unsettled one when absent.' })),
+    phase: Type.Enum(['UP', 'DOWN']),
+    outcome: Type.Enum(['succeeded', 'failed']),
+    body: Type.Optional(Type.Unknown({ description: 'What the node answered, for phase UP and outcome succeeded.' })),
+    reason: Type.String({ minLength: 1, maxLength: maxReason }),
+  },
+  { additionalProperties: false },
+);
+
+interface ResolveBody {
+  readonly nodeId: string;
+  readonly visit?: number | null;
+  readonly phase: 'UP' | 'DOWN';
+  readonly outcome: 'succeeded' | 'failed';
+  readonly body?: Json;
+  readonly reason: string;
+}
+
+interface Control {
+  readonly path: string;
+  readonly summary: string;
+  readonly body: TSchema;
+  /** The word in the answer. */
+  readonly word: string;
+  readonly run: (api: ApiContext, id: string, body: unknown) => Promise<Answer<Accepted>>;
+}
+
+const controls: readonly Control[] = [
+  {
+    path: 'retry',
+    summary: 'Run a failed execution again, or the unfinished compensations of a corrupted one',
+    body: retryBody,
+    word: 'REQUEUED',
+    run: (api, id, body) => retry(api.desk, id, (body as { force?: boolean | null }).force === true),
+  },
+  {
+    path: 'cancel',
+    summary: 'Compensate what was done and end as CANCELLED',
+    body: cancelBody,
+    word: 'CANCELLING',
+    run: (api, id, body) => cancel(api.desk, id, (body as { reason?: string | null }).reason ?? undefined),
+  },
+  {
+    path: 'terminate',
+    summary: 'End at once, without compensation',
+    body: nothing,
+    word: 'TERMINATING',
+    run: (api, id) => terminate(api.desk, id),
+  },
+  {
+    path: 'wake',
+    summary: 'End all sleeps early, or start before startAt',
+    body: nothing,
+    word: 'WAKING',
+    run: (api, id) => wake(api.desk, id),
+  },
+  {
+    path: 'resolve',
+    summary: 'Settle by hand an unfinished compensation or a node that waits',
+    body: resolveBody,
+    word: 'RESOLVING',
+    run: (api, id, body) => resolve(api.desk, id, resolutionOf(body as ResolveBody)),
+  },
+];
+
+/** Registers the routes below the plugin's prefix. */
+export function controlRoutes(server: FastifyInstance, api: ApiContext): void {
+  for (const { path, summary, body, word, run } of controls) {
+    server.post(
+      `/:id/${path}`,
+      {
+        schema: { params: idParameters, body },
+        config: {
+          documentation: {
+            summary,
+            tag: 'executions',
+            answers: answers(
+              { 202: { description: 'Taken in; the execution shows it soon.', schema: acceptedDocument } },
+              [400, 404, 409, 415, 503],
+              errorDocument,
+            ),
+          },
+        },
+      },
+      async (request, reply) => acceptedBody(reply, await run(api, idOf(request.params), request.body), word),
+    );
+  }
+}
+
+function acceptedBody(reply: FastifyReply, answer: Answer<Accepted>, word: string): string {
+  if (!answer.ok) return refusalBody(reply, answer);
+  return jsonTextBody(reply, `{"id":"${answer.value.id}","status":"${word}"}`, 202);
+}
+
+function resolutionOf({ nodeId, visit, phase, outcome, body, reason }: ResolveBody): Resolution {
+  return {
+    nodeId,
+    phase,
+    outcome,
+    reason,
+    ...(visit !== undefined && visit !== null && { visit }),
+    ...(body !== undefined && { body }),
+  };
+}

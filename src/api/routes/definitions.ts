@@ -1,0 +1,152 @@
+/** Stored definitions. The body of POST and PUT is the definition itself; its own compiler checks it. */
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { type TSchema, Type } from 'typebox';
+import type { Json, JsonObject } from '../../core/json.ts';
+import type { Answer } from '../../runtime/desk/answer.ts';
+import {
+  deleteDefinition,
+  findDefinition,
+  listDefinitions,
+  putDefinition,
+  validateDefinition,
+} from '../../runtime/desk/definitions.ts';
+import { type ApiContext, jsonBody } from '../context.ts';
+import { definitionRecord, definitionReport, errorDocument } from '../documents.ts';
+import { ApiError, refusalBody } from '../failure.ts';
+import { idOf, idParameters, offsetField, pageFields, pageOf, type PageQuery } from '../parameters.ts';
+import { answers } from '../route-documentation.ts';
+
+const listLimits = { default: 50, max: 200 };
+const listQuery = Type.Object(
+  { ...pageFields(listLimits.default, listLimits.max), ...offsetField },
+  { additionalProperties: false },
+);
+const nameParameters = Type.Object({ name: Type.String(), version: Type.String({ description: 'Or latest.' }) });
+
+/** Registers the routes below the plugin's prefix. `definition` is the schema of definitions, for the documentation. */
+export function definitionRoutes(server: FastifyInstance, api: ApiContext, definition: TSchema): void {
+  const stored = answers(
+    { 200: { description: 'The record.', schema: definitionRecord } },
+    [400, 409, 413, 415, 503],
+    errorDocument,
+  );
+  const found = answers(
+    { 200: { description: 'The record.', schema: definitionRecord } },
+    [400, 404, 503],
+    errorDocument,
+  );
+
+  server.post(
+    '/definitions',
+    {
+      config: {
+        documentation: { summary: 'Store a definition', tag: 'definitions', body: definition, answers: stored },
+      },
+    },
+    async (request, reply) => answerBody(reply, await putDefinition(api.desk, bodyOf(request.body))),
+  );
+  server.put(
+    '/definitions/:id',
+    {
+      schema: { params: idParameters },
+      config: {
+        documentation: {
+          summary: 'Store a definition under an id',
+          tag: 'definitions',
+          body: definition,
+          answers: stored,
+        },
+      },
+    },
+    async (request, reply) =>
+      answerBody(reply, await putDefinition(api.desk, bodyOf(request.body), idOf(request.params))),
+  );
+  server.post(
+    '/definitions/validate',
+    {
+      config: {
+        documentation: {
+          summary: 'Check a definition without storing it',
+          tag: 'definitions',
+          body: definition,
+          answers: answers(
+            { 200: { description: 'What was found.', schema: definitionReport } },
+            [400, 413, 415],
+            errorDocument,
+          ),
+        },
+      },
+    },
+    (request, reply) => {
+      const { valid, errors, warnings } = validateDefinition(api.desk, bodyOf(request.body));
+      return jsonBody(reply, { valid, errors, warnings });
+    },
+  );
+  server.get(
+    '/definitions',
+    {
+      schema: { querystring: listQuery },
+      config: {
+        documentation: {
+          summary: 'List definitions, newest first',
+          tag: 'definitions',
+          answers: answers(
+            { 200: { description: 'A page; X-Next-Cursor leads to the next.', schema: Type.Array(definitionRecord) } },
+            [400, 503],
+            errorDocument,
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { items, cursor } = await listDefinitions(api.desk, pageOf(request.query as PageQuery, listLimits));
+      if (cursor !== undefined) reply.header('x-next-cursor', cursor);
+      return jsonBody(reply, items);
+    },
+  );
+  server.get(
+    '/definitions/:id',
+    {
+      schema: { params: idParameters },
+      config: { documentation: { summary: 'A definition by id', tag: 'definitions', answers: found } },
+    },
+    async (request, reply) => answerBody(reply, await findDefinition(api.desk, { id: idOf(request.params) })),
+  );
+  server.get(
+    '/definitions/:name/:version',
+    {
+      schema: { params: nameParameters },
+      config: { documentation: { summary: 'A definition by name and version', tag: 'definitions', answers: found } },
+    },
+    async (request, reply) =>
+      answerBody(reply, await findDefinition(api.desk, request.params as { name: string; version: string })),
+  );
+  server.delete(
+    '/definitions/:id',
+    {
+      schema: { params: idParameters },
+      config: {
+        documentation: {
+          summary: 'Remove a definition; running executions keep theirs',
+          tag: 'definitions',
+          answers: answers({ 204: { description: 'Gone, or was never there.' } }, [400, 503], errorDocument),
+        },
+      },
+    },
+    async (request, reply) => {
+      await deleteDefinition(api.desk, idOf(request.params));
+      reply.code(204);
+      return '';
+    },
+  );
+}
+
+function bodyOf(body: unknown): Json {
+  if (body === undefined || body === null)
+    throw new ApiError('invalid_request', 'request: Must be a definition as JSON.');
+  return body as Json;
+}
+
+function answerBody(reply: FastifyReply, answer: Answer<JsonObject>): string {
+  return answer.ok ? jsonBody(reply, answer.value) : refusalBody(reply, answer);
+}

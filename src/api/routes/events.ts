@@ -1,0 +1,122 @@
+/** The event stream of an execution: server-sent events, resumable, at the pace of whoever reads. */
+import type { ServerResponse } from 'node:http';
+import type { FastifyInstance } from 'fastify';
+import { stringifyJson } from '../../core/json.ts';
+import type { Timer } from '../../ports/clock.ts';
+import { unknownExecution } from '../../runtime/desk/answer.ts';
+import { endOfHistory, follow, type StreamEvent, type StreamPosition } from '../../runtime/desk/follow.ts';
+import type { ApiContext } from '../context.ts';
+import { errorDocument } from '../documents.ts';
+import { ApiError, refusalBody } from '../failure.ts';
+import { headerOf, idOf, idParameters } from '../parameters.ts';
+import { answers } from '../route-documentation.ts';
+
+/** A comment goes out this often, so that proxies and clients see that the stream lives. */
+const heartbeatMillis = 15_000;
+/** A reader that takes nothing for this long is cut off; it resumes after its last event. */
+const stalledMillis = 30_000;
+
+const beginning: StreamPosition = { ord: 0, seq: -1 };
+
+/** Registers the route below the plugin's prefix. */
+export function eventRoutes(server: FastifyInstance, api: ApiContext): void {
+  server.get(
+    '/:id/events',
+    {
+      schema: { params: idParameters },
+      config: {
+        documentation: {
+          summary: 'Events `step` and `status` as they happen; ends after a terminal status',
+          tag: 'executions',
+          headers: { 'Last-Event-ID': 'Resumes after this event.' },
+          answers: answers(
+            {
+              200: { description: 'Server-sent events, each with an id.', contentType: 'text/event-stream' },
+              204: { description: 'The execution is over and the last event was seen: there is nothing to come.' },
+            },
+            [400, 404, 429, 503],
+            errorDocument,
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const id = idOf(request.params);
+      const from = positionOf(headerOf(request.headers, 'last-event-id'));
+      const place = api.open.take();
+      if (place === undefined) throw new ApiError('too_many_waiting');
+      try {
+        const end = await endOfHistory(api.desk, id);
+        if (end === undefined) return refusalBody(reply, unknownExecution(id));
+        // An EventSource connects again after every end; only 204 tells it to stop.
+        if (end.over && from.ord >= end.at.ord && from.seq >= end.at.seq) {
+          reply.code(204);
+          return '';
+        }
+        reply.header('content-type', 'text/event-stream; charset=utf-8').header('x-accel-buffering', 'no');
+        const headers = reply.getHeaders();
+        reply.hijack();
+        reply.raw.once('close', () => place.abort());
+        reply.raw.writeHead(200, headers as Record<string, string>);
+        await stream(api, reply.raw, follow(api.desk, id, from, place.signal), (error) =>
+          api.log.log('warn', 'event stream ended early', { requestId: request.id, error: String(error) }),
+        );
+        return '';
+      } finally {
+        place.release();
+      }
+    },
+  );
+}
+
+/** Writes events until they end; a failure ends the stream too, and the client resumes. */
+async function stream(
+  api: ApiContext,
+  out: ServerResponse,
+  events: AsyncGenerator<StreamEvent, void, undefined>,
+  failed: (error: unknown) => void,
+): Promise<void> {
+  const { clock } = api.desk;
+  let heartbeat: Timer | undefined;
+  const beat = (): void => {
+    if (!out.writableNeedDrain) out.write(': alive\n\n');
+    heartbeat = clock.after(heartbeatMillis, beat);
+  };
+  out.write('retry: 1000\n\n');
+  heartbeat = clock.after(heartbeatMillis, beat);
+  try {
+    for await (const event of events) {
+      if (out.destroyed) return;
+      if (!out.write(textOf(event)) && !(await drained(api, out))) return;
+    }
+  } catch (error) {
+    failed(error);
+  } finally {
+    heartbeat.cancel();
+    if (!out.destroyed) out.end();
+  }
+}
+
+function textOf({ kind, at, data }: StreamEvent): string {
+  // JSON text has no line breaks of its own, so one data line holds it.
+  return `id: ${String(at.ord)}:${String(at.seq)}\nevent: ${kind}\ndata: ${stringifyJson(data)}\n\n`;
+}
+
+/** Resolves with true once the reader has taken what was written; cuts it off and resolves with false when it does not. */
+function drained(api: ApiContext, out: ServerResponse): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = api.desk.clock.after(stalledMillis, () => out.destroy());
+    const done = (): void => {
+      timer.cancel();
+      out.off('drain', done).off('close', done);
+      resolve(!out.destroyed);
+    };
+    out.on('drain', done).on('close', done);
+  });
+}
+
+/** What is no id of ours begins anew. */
+function positionOf(id: string | undefined): StreamPosition {
+  const match = /^(\d{1,15}):(-1|\d{1,15})$/.exec(id ?? '');
+  return match === null ? beginning : { ord: Number(match[1]), seq: Number(match[2]) };
+}

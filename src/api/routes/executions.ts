@@ -1,0 +1,219 @@
+/** Reading executions: the list, the status document, the history, previews. */
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { Type } from 'typebox';
+import type { JsonObject } from '../../core/json.ts';
+import type { ExecutionStatus } from '../../core/state.ts';
+import type { ExecutionFilter, Page, PageRequest } from '../../ports/store.ts';
+import type { Answer } from '../../runtime/desk/answer.ts';
+import { listCalls, listSteps } from '../../runtime/desk/history.ts';
+import { cancelPreview, retryPreview } from '../../runtime/desk/previews.ts';
+import { listExecutions, pinnedDefinition, statusDocument } from '../../runtime/desk/status.ts';
+import { type ApiContext, jsonBody, jsonTextBody } from '../context.ts';
+import {
+  callDocument,
+  errorDocument,
+  executionDocument,
+  previewDocument,
+  statusNames,
+  stepDocument,
+  summaryDocument,
+} from '../documents.ts';
+import { ApiError, refusalBody } from '../failure.ts';
+import { idOf, idParameters, instantOf, offsetField, pageFields, pageOf, type PageQuery } from '../parameters.ts';
+import { answers } from '../route-documentation.ts';
+
+const listLimits = { default: 50, max: 200 };
+const historyLimits = { default: 1000, max: 1000 };
+
+const text = Type.Optional(Type.String());
+const listQuery = Type.Object(
+  {
+    status: Type.Optional(Type.Array(Type.Enum([...statusNames]), { description: 'Repeatable.' })),
+    name: text,
+    version: text,
+    label: Type.Optional(Type.Array(Type.String(), { description: 'name:value; repeatable, all must hold.' })),
+    reason: text,
+    failedNodeId: text,
+    standing: Type.Optional(Type.Boolean({ description: 'true: only those whose effects stand.' })),
+    startedAfter: text,
+    startedBefore: text,
+    completedAfter: text,
+    completedBefore: text,
+    ...pageFields(listLimits.default, listLimits.max),
+    ...offsetField,
+  },
+  { additionalProperties: false },
+);
+
+interface ListQuery extends PageQuery {
+  readonly status?: readonly ExecutionStatus[];
+  readonly name?: string;
+  readonly version?: string;
+  readonly label?: readonly string[];
+  readonly reason?: string;
+  readonly failedNodeId?: string;
+  readonly standing?: boolean;
+  readonly startedAfter?: string;
+  readonly startedBefore?: string;
+  readonly completedAfter?: string;
+  readonly completedBefore?: string;
+}
+
+const historyQuery = Type.Object(pageFields(historyLimits.default, historyLimits.max), { additionalProperties: false });
+
+/** Registers the routes below the plugin's prefix. */
+export function executionRoutes(server: FastifyInstance, api: ApiContext): void {
+  server.get(
+    '',
+    {
+      schema: { querystring: listQuery },
+      config: {
+        documentation: {
+          summary: 'List executions, newest first',
+          tag: 'executions',
+          answers: answers(
+            { 200: { description: 'A page; X-Next-Cursor leads to the next.', schema: Type.Array(summaryDocument) } },
+            [400, 503],
+            errorDocument,
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const query = request.query as ListQuery;
+      const page = await listExecutions(api.desk, filterOf(query), pageOf(query, listLimits));
+      return pageBody(reply, page);
+    },
+  );
+  server.get(
+    '/:id',
+    {
+      schema: { params: idParameters },
+      config: {
+        documentation: {
+          summary: 'The status document of an execution',
+          tag: 'executions',
+          answers: answers(
+            { 200: { description: 'The execution.', schema: executionDocument } },
+            [400, 404, 503],
+            errorDocument,
+          ),
+        },
+      },
+    },
+    async (request, reply) => answerBody(reply, await statusDocument(api.desk, idOf(request.params))),
+  );
+  server.get(
+    '/:id/definition',
+    {
+      schema: { params: idParameters },
+      config: {
+        documentation: {
+          summary: 'The definition that an execution is pinned to',
+          tag: 'executions',
+          answers: answers(
+            { 200: { description: 'As submitted.', schema: Type.Object({}, { additionalProperties: true }) } },
+            [400, 404, 503],
+            errorDocument,
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const answer = await pinnedDefinition(api.desk, idOf(request.params));
+      return answer.ok ? jsonTextBody(reply, answer.value) : refusalBody(reply, answer);
+    },
+  );
+  const histories = [
+    ['steps', 'A row per node visit and phase, oldest first', stepDocument, listSteps],
+    ['steps/calls', 'A row per attempt, oldest first', callDocument, listCalls],
+  ] as const;
+  for (const [path, summary, schema, list] of histories) {
+    server.get(
+      `/:id/${path}`,
+      {
+        schema: { params: idParameters, querystring: historyQuery },
+        config: {
+          documentation: {
+            summary,
+            tag: 'executions',
+            answers: answers(
+              { 200: { description: 'A page; X-Next-Cursor leads to the next.', schema: Type.Array(schema) } },
+              [400, 404, 503],
+              errorDocument,
+            ),
+          },
+        },
+      },
+      async (request, reply) => {
+        const page: PageRequest = { order: 'asc', ...pageOf(request.query as PageQuery, historyLimits) };
+        const answer = await list(api.desk, idOf(request.params), page);
+        return answer.ok ? pageBody(reply, answer.value) : refusalBody(reply, answer);
+      },
+    );
+  }
+  const previews = [
+    ['cancel-preview', 'The compensations that a cancel would run, in order', cancelPreview],
+    ['retry-preview', 'The effects that stand, or the compensations that a retry would run', retryPreview],
+  ] as const;
+  for (const [path, summary, preview] of previews) {
+    server.get(
+      `/:id/${path}`,
+      {
+        schema: { params: idParameters },
+        config: {
+          documentation: {
+            summary,
+            tag: 'executions',
+            answers: answers(
+              { 200: { description: 'Rendered and redacted requests.', schema: Type.Array(previewDocument) } },
+              [400, 404, 409, 503],
+              errorDocument,
+            ),
+          },
+        },
+      },
+      async (request, reply) => answerBody(reply, await preview(api.desk, idOf(request.params))),
+    );
+  }
+}
+
+function filterOf(query: ListQuery): ExecutionFilter {
+  const { status, name, version, label, reason, failedNodeId, standing } = query;
+  const instants = {
+    startedAfter: instantOf('startedAfter', query.startedAfter),
+    startedBefore: instantOf('startedBefore', query.startedBefore),
+    completedAfter: instantOf('completedAfter', query.completedAfter),
+    completedBefore: instantOf('completedBefore', query.completedBefore),
+  };
+  return {
+    ...(status !== undefined && { statuses: status }),
+    ...(name !== undefined && { name }),
+    ...(version !== undefined && { version }),
+    ...(label !== undefined && { labels: labelsOf(label) }),
+    ...(reason !== undefined && { reason }),
+    ...(failedNodeId !== undefined && { failedNodeId }),
+    ...(standing !== undefined && { standing }),
+    ...(Object.fromEntries(Object.entries(instants).filter(([, value]) => value !== undefined)) as Partial<
+      Record<keyof typeof instants, number>
+    >),
+  };
+}
+
+function labelsOf(pairs: readonly string[]): Readonly<Record<string, string>> {
+  const entries = pairs.map((pair): [string, string] => {
+    const colon = pair.indexOf(':');
+    if (colon < 1) throw new ApiError('invalid_request', 'label: Must be of the form name:value.');
+    return [pair.slice(0, colon), pair.slice(colon + 1)];
+  });
+  return Object.fromEntries(entries);
+}
+
+function pageBody(reply: FastifyReply, { items, cursor }: Page<JsonObject>): string {
+  if (cursor !== undefined) reply.header('x-next-cursor', cursor);
+  return jsonBody(reply, items);
+}
+
+function answerBody(reply: FastifyReply, answer: Answer<JsonObject | readonly JsonObject[]>): string {
+  return answer.ok ? jsonBody(reply, answer.value) : refusalBody(reply, answer);
+}

@@ -1,0 +1,126 @@
+/** What operators and tools ask for: liveness, readiness, metrics, the API's own description. */
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import { jsonTextBody } from '../context.ts';
+import { errorRegistry } from '../error-registry.ts';
+import { ApiError } from '../failure.ts';
+import { answers } from '../route-documentation.ts';
+import { errorDocument } from '../documents.ts';
+
+/** Whether the process is well. Both lists are empty when it is. Must not throw, and must be quick. */
+export interface Health {
+  /** Loops that have stalled: the process should be replaced. */
+  live(): readonly string[];
+  /** Why no traffic should come. `api`: only what the API needs. */
+  ready(scope: 'all' | 'api'): readonly string[];
+}
+
+/** What these routes answer with. */
+export interface OperationParts {
+  readonly health: Health;
+  /** Prometheus text; absent when metrics are off. */
+  readonly metrics?: () => Promise<{ readonly contentType: string; readonly text: string }>;
+  /** JSON text, made when first asked for. */
+  readonly openApi: () => string;
+  readonly definitionSchema: string;
+}
+
+const readyQuery = Type.Object({ scope: Type.Optional(Type.Enum(['api'])) }, { additionalProperties: false });
+const plain = 'text/plain; charset=utf-8';
+
+/** Registers the routes. */
+export function operationRoutes(server: FastifyInstance, parts: OperationParts): void {
+  const healthAnswers = (word: string): ReturnType<typeof answers> =>
+    answers({ 200: { description: `The text \`${word}\`.`, contentType: 'text/plain' } }, [503], errorDocument);
+  server.get(
+    '/healthz',
+    {
+      exposeHeadRoute: true,
+      config: {
+        open: true,
+        documentation: { summary: 'Whether the process lives', tag: 'operations', answers: healthAnswers('ok') },
+      },
+    },
+    (_request, reply) => {
+      const problems = parts.health.live();
+      if (problems.length > 0) throw new ApiError('not_ready', ...problems);
+      reply.type(plain);
+      return 'ok';
+    },
+  );
+  server.get(
+    '/readyz',
+    {
+      exposeHeadRoute: true,
+      schema: { querystring: readyQuery },
+      config: {
+        open: true,
+        documentation: {
+          summary: 'Whether traffic may come; with scope=api only what the API needs counts',
+          tag: 'operations',
+          answers: healthAnswers('ready'),
+        },
+      },
+    },
+    (request, reply) => {
+      const { scope = 'all' } = request.query as { scope?: 'api' };
+      const reasons = parts.health.ready(scope);
+      if (reasons.length === 0) {
+        reply.type(plain);
+        return 'ready';
+      }
+      const body = { errors: [errorRegistry.not_ready.meaning], code: 'not_ready', reasons, requestId: request.id };
+      return jsonTextBody(reply.header('retry-after', '1'), JSON.stringify(body), 503);
+    },
+  );
+  const { metrics } = parts;
+  if (metrics !== undefined) {
+    server.get(
+      '/metrics',
+      {
+        config: {
+          documentation: {
+            summary: 'Metrics for Prometheus',
+            tag: 'operations',
+            answers: { 200: { description: 'Prometheus text.', contentType: 'text/plain' } },
+          },
+        },
+      },
+      async (_request, reply) => {
+        const { contentType, text } = await metrics();
+        reply.type(contentType);
+        return text;
+      },
+    );
+  }
+  const json = Type.Object({}, { additionalProperties: true });
+  server.get(
+    '/openapi.json',
+    {
+      config: {
+        documentation: {
+          summary: 'This document',
+          tag: 'operations',
+          answers: { 200: { description: 'OpenAPI 3.1.', schema: json } },
+        },
+      },
+    },
+    (_request, reply) => jsonTextBody(reply, parts.openApi()),
+  );
+  server.get(
+    '/schema/definition.json',
+    {
+      config: {
+        documentation: {
+          summary: 'The JSON Schema of definitions, for editors',
+          tag: 'operations',
+          answers: { 200: { description: 'JSON Schema 2020-12.', schema: json } },
+        },
+      },
+    },
+    (_request, reply) => {
+      reply.type('application/schema+json; charset=utf-8');
+      return parts.definitionSchema;
+    },
+  );
+}

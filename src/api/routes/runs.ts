@@ -1,0 +1,142 @@
+/** Starting executions: the hot path of the API. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import type { Json } from '../../core/json.ts';
+import { waitForEnd } from '../../runtime/desk/follow.ts';
+import { start, type StartRequest } from '../../runtime/desk/start.ts';
+import { statusDocument } from '../../runtime/desk/status.ts';
+import { type ApiContext, jsonBody, jsonTextBody } from '../context.ts';
+import { errorDocument, executionDocument, startedDocument } from '../documents.ts';
+import { ApiError, refusalBody } from '../failure.ts';
+import { clamp, headerOf, optional } from '../parameters.ts';
+import { answers, type RouteDocumentation } from '../route-documentation.ts';
+import { optionalBody } from '../validation.ts';
+
+/** Longest wait for the end of a run, in milliseconds. */
+const maxWaitMillis = 60_000;
+const maxKeyLength = 255;
+
+const runFields = {
+  payload: optional(Type.Object({}, { additionalProperties: true })),
+  labels: optional(Type.Object({}, { additionalProperties: true, description: 'Texts by name.' })),
+  startAt: optional(Type.String({ description: 'ISO 8601 time with offset; the run begins then.' })),
+};
+const inlineBody = Type.Object(
+  { definition: Type.Object({}, { additionalProperties: true }), ...runFields },
+  { additionalProperties: false },
+);
+const storedBody = Type.Object(runFields, { additionalProperties: false, ...optionalBody });
+const storedParameters = Type.Object({ name: Type.String(), version: Type.String({ description: 'Or latest.' }) });
+const query = Type.Object(
+  { waitMillis: Type.Optional(Type.Integer({ description: 'Wait for the end, at most 60000 ms (clamped).' })) },
+  { additionalProperties: false },
+);
+
+interface RunBody {
+  readonly definition?: Json;
+  readonly payload?: Json;
+  readonly labels?: Json;
+  readonly startAt?: Json;
+}
+
+const documentation: Omit<RouteDocumentation, 'summary'> = {
+  tag: 'executions',
+  headers: { 'Idempotency-Key': 'The same key with the same request gives the same execution.' },
+  answers: answers(
+    {
+      200: {
+        description: 'Started. With waitMillis: the status document.',
+        schema: Type.Union([startedDocument, executionDocument]),
+      },
+    },
+    [400, 413, 415, 422, 429, 503],
+    errorDocument,
+  ),
+};
+
+/** Registers the routes below the plugin's prefix. */
+export function runRoutes(server: FastifyInstance, api: ApiContext): void {
+  server.post(
+    '/run',
+    {
+      schema: { body: inlineBody, querystring: query },
+      config: { documentation: { summary: 'Run a definition given inline', ...documentation } },
+    },
+    (request, reply) => {
+      const body = request.body as RunBody;
+      return run(api, request, reply, { kind: 'inline', definition: body.definition ?? null }, body);
+    },
+  );
+  server.post(
+    '/definitions/:name/:version/run',
+    {
+      schema: { body: storedBody, querystring: query, params: storedParameters },
+      config: { documentation: { summary: 'Run a stored definition', ...documentation } },
+    },
+    (request, reply) => {
+      const { name, version } = request.params as { name: string; version: string };
+      return run(api, request, reply, { kind: 'stored', name, version }, request.body as RunBody);
+    },
+  );
+}
+
+async function run(
+  api: ApiContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  source: StartRequest['source'],
+  body: RunBody,
+): Promise<string> {
+  const { waitMillis } = request.query as { waitMillis?: number };
+  const traceparent = traceparentOf(request);
+  const key = idempotencyKeyOf(request);
+  // The place to wait is taken first: a run that was started must not be answered with "too many".
+  const place = waitMillis === undefined ? undefined : api.open.take();
+  if (waitMillis !== undefined && place === undefined) throw new ApiError('too_many_waiting');
+  try {
+    const started = await start(api.desk, {
+      source,
+      ...(body.payload !== undefined && body.payload !== null && { payload: body.payload }),
+      ...(body.labels !== undefined && body.labels !== null && { labels: body.labels }),
+      ...(body.startAt !== undefined && { startAt: body.startAt }),
+      ...(traceparent !== undefined && { traceparent }),
+      ...(key !== undefined && { startKey: { caller: api.callerOf(request), key } }),
+    });
+    if (!started.ok) return refusalBody(reply, started);
+    const { id, status } = started.value;
+    reply.header('location', `${prefixOf(request)}/${id}`);
+    if (waitMillis === undefined || place === undefined) {
+      return jsonTextBody(reply, `{"id":"${id}","status":"${status}"}`);
+    }
+    request.raw.once('close', () => {
+      if (reply.raw.destroyed) place.abort();
+    });
+    await waitForEnd(api.desk, id, clamp(waitMillis, 0, maxWaitMillis), place.signal);
+    const document = await statusDocument(api.desk, id);
+    return document.ok ? jsonBody(reply, document.value) : refusalBody(reply, document);
+  } finally {
+    place?.release();
+  }
+}
+
+/** `/workflows` or `/sagas`, as the client called it. */
+function prefixOf(request: FastifyRequest): string {
+  return request.url.startsWith('/sagas/') ? '/sagas' : '/workflows';
+}
+
+function traceparentOf(request: FastifyRequest): string | undefined {
+  const value = headerOf(request.headers, 'traceparent');
+  return value !== undefined && /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(value) ? value : undefined;
+}
+
+function idempotencyKeyOf(request: FastifyRequest): string | undefined {
+  const key = headerOf(request.headers, 'idempotency-key');
+  if (key === undefined) return undefined;
+  if (key === '' || key.length > maxKeyLength || !/^[\x20-\x7e]+$/.test(key)) {
+    throw new ApiError(
+      'invalid_request',
+      `Idempotency-Key: Must have 1 to ${String(maxKeyLength)} printable ASCII characters.`,
+    );
+  }
+  return key;
+}

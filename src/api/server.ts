@@ -1,0 +1,228 @@
+/**
+ * The HTTP server: Fastify with strict schemas, JSON that keeps its digits, one error model, and as few hooks as the hot
+ * path allows.
+ */
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest, type RouteOptions } from 'fastify';
+import type { TSchema } from 'typebox';
+import type { DeskParts } from '../runtime/desk/parts.ts';
+import type { ApiContext } from './context.ts';
+import { errorRegistry } from './error-registry.ts';
+import { ApiError, type ApiLog, errorBody, errorHandler, sendError } from './failure.ts';
+import { readJson } from './json-body.ts';
+import { refusalOf } from './loopback-guard.ts';
+import { OpenRequests } from './open-requests.ts';
+import { type DocumentedRoute, openApiDocument } from './openapi.ts';
+import { callbackRoutes } from './routes/callbacks.ts';
+import { controlRoutes } from './routes/controls.ts';
+import { definitionRoutes } from './routes/definitions.ts';
+import { eventRoutes } from './routes/events.ts';
+import { executionRoutes } from './routes/executions.ts';
+import { type Health, operationRoutes } from './routes/operations.ts';
+import { runRoutes } from './routes/runs.ts';
+import { compileValidator } from './validation.ts';
+
+/** What the server is made of. */
+export interface ServerOptions {
+  readonly desk: DeskParts;
+  readonly health: Health;
+  readonly log: ApiLog;
+  /** The product's version, for the OpenAPI document. */
+  readonly version: string;
+  /** JSON Schema of definitions. */
+  readonly definitionSchema: object;
+  /** Refuse whatever does not come directly from this machine: authentication is off. */
+  readonly loopbackGuard: boolean;
+  readonly metrics?: () => Promise<{ readonly contentType: string; readonly text: string }>;
+  readonly tls?: { readonly key: string | Buffer; readonly cert: string | Buffer; readonly ca?: string | Buffer };
+  /** Told of every answer; `route` is its template, `''` when there was none. Must not throw. */
+  readonly observe?: (method: string, route: string, status: number, millis: number) => void;
+  /** Who calls, as the namespace of idempotency keys; everybody is one caller when absent. */
+  readonly callerOf?: (request: FastifyRequest) => string;
+  readonly limits?: Partial<ServerLimits>;
+}
+
+/** Limits of the server. */
+export interface ServerLimits {
+  /** Bytes of a request's body; default 1 MiB. */
+  readonly maxRequestBytes: number;
+  /** Bytes of a request's line and headers; default 16 KiB. */
+  readonly maxHeaderBytes: number;
+  /** Open event and wait requests; default 1000. */
+  readonly maxOpenRequests: number;
+  /** Milliseconds in which a request must have arrived; default 30 s. */
+  readonly requestTimeoutMillis: number;
+  /** Milliseconds that an idle connection is kept; default 72 s, above what load balancers keep theirs. */
+  readonly keepAliveMillis: number;
+}
+
+const defaultLimits: ServerLimits = {
+  maxRequestBytes: 1024 * 1024,
+  maxHeaderBytes: 16 * 1024,
+  maxOpenRequests: 1000,
+  requestTimeoutMillis: 30_000,
+  keepAliveMillis: 72_000,
+};
+
+/** Characters of one part of a path: a callback token is the longest. */
+const maxParameterLength = 4096;
+
+/**
+ * Builds the server; `listen` and `close` are Fastify's. `close` ends waits and event streams, finishes what is under way
+ * and then closes connections; requests that come meanwhile are answered 503.
+ */
+export function createServer(options: ServerOptions): FastifyInstance {
+  const limits = { ...defaultLimits, ...options.limits };
+  const { log } = options;
+  const http = { maxHeaderSize: limits.maxHeaderBytes, headersTimeout: limits.requestTimeoutMillis };
+  const { key, cert, ca } = options.tls ?? {};
+  const server = fastify({
+    ...(key === undefined || cert === undefined
+      ? { http }
+      : // The types know one kind of server; both behave alike here.
+        ({ https: { ...http, key, cert, ...(ca !== undefined && { ca, requestCert: true }) } } as object)),
+    logger: false,
+    bodyLimit: limits.maxRequestBytes,
+    requestTimeout: limits.requestTimeoutMillis,
+    keepAliveTimeout: limits.keepAliveMillis,
+    requestIdHeader: false,
+    genReqId: requestIds(),
+    exposeHeadRoutes: false,
+    return503OnClosing: true,
+    routerOptions: { maxParamLength: maxParameterLength },
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (error, request, reply) => errorHandler(log)(error, request, reply as FastifyReply),
+  }) as unknown as FastifyInstance;
+
+  const open = new OpenRequests(limits.maxOpenRequests);
+  const api: ApiContext = { desk: options.desk, open, log, callerOf: options.callerOf ?? (() => '') };
+
+  server.setValidatorCompiler(compileValidator);
+  server.setErrorHandler(errorHandler(log));
+  server.setNotFoundHandler((_request, reply) => {
+    sendError(reply, 'unknown_route', [errorRegistry.unknown_route.meaning]);
+  });
+  readJsonBodies(server);
+  addHooks(server, options, open);
+  const routes = documentRoutes(server);
+
+  const definition = options.definitionSchema as TSchema;
+  for (const prefix of ['/workflows', '/sagas']) {
+    server.register(
+      (scope, _options, done) => {
+        runRoutes(scope, api);
+        definitionRoutes(scope, api, definition);
+        executionRoutes(scope, api);
+        controlRoutes(scope, api);
+        eventRoutes(scope, api);
+        callbackRoutes(scope, api);
+        done();
+      },
+      { prefix },
+    );
+  }
+  let document: string | undefined;
+  operationRoutes(server, {
+    health: options.health,
+    ...(options.metrics !== undefined && { metrics: options.metrics }),
+    openApi: () => (document ??= JSON.stringify(openApiDocument(routes, { version: options.version, definition }))),
+    definitionSchema: JSON.stringify(definition),
+  });
+  return server;
+}
+
+/** Ids that are unique across processes and cheap to make. A client's own is taken when it is harmless. */
+function requestIds(): (request: { readonly headers: IncomingMessage['headers'] }) => string {
+  const prefix = randomBytes(6).toString('base64url');
+  let count = 0;
+  return ({ headers }) => {
+    const given = headers['x-request-id'];
+    return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : `${prefix}-${(++count).toString(36)}`;
+  };
+}
+
+function readJsonBodies(server: FastifyInstance): void {
+  server.removeAllContentTypeParsers();
+  const parse = (_request: FastifyRequest, text: string, done: (error: Error | null, body?: unknown) => void): void => {
+    if (text === '') {
+      done(null, undefined);
+      return;
+    }
+    const read = readJson(text);
+    if (read.ok) done(null, read.value);
+    else done(new ApiError(read.code, read.error));
+  };
+  for (const type of ['application/json', /^application\/[\w.+-]+\+json(?:\s*;|$)/i]) {
+    server.addContentTypeParser(type, { parseAs: 'string' }, parse);
+  }
+}
+
+function addHooks(server: FastifyInstance, options: ServerOptions, open: OpenRequests): void {
+  const { loopbackGuard, observe, log } = options;
+  server.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    reply.header('x-content-type-options', 'nosniff');
+    reply.header('cache-control', 'no-store');
+    reply.header('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
+    if (loopbackGuard && request.routeOptions.config.open !== true) {
+      const refusal = refusalOf(request.headers);
+      if (refusal !== undefined) {
+        sendError(reply, 'loopback_only', [refusal]);
+        return;
+      }
+    }
+    done();
+  });
+  server.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? '';
+    observe?.(request.method, route, reply.statusCode, reply.elapsedTime);
+    if (log.logs('debug')) {
+      log.log('debug', 'request', { requestId: request.id, method: request.method, route, status: reply.statusCode });
+    }
+    done();
+  });
+  server.addHook('preClose', (done) => {
+    open.stop();
+    done();
+  });
+}
+
+/** Collects routes as they are registered; those below the alias are the same and left out. */
+function documentRoutes(server: FastifyInstance): readonly DocumentedRoute[] {
+  const routes: DocumentedRoute[] = [];
+  server.addHook('onRoute', (route: RouteOptions) => {
+    const { documentation } = route.config ?? {};
+    if (documentation === undefined || route.method === 'HEAD' || route.url.startsWith('/sagas')) return;
+    const { body, querystring, params } = route.schema ?? {};
+    routes.push({ method: String(route.method), url: route.url, documentation, body, querystring, params });
+  });
+  return routes;
+}
+
+const clientErrors: Readonly<Record<string, 'headers_too_large' | 'request_timeout'>> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+};
+
+/** What Node could not even read as a request has no reply object: the answer is written by hand. */
+function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const code = clientErrors[error.code ?? ''] ?? 'malformed_http';
+  const { status, meaning } = errorRegistry[code];
+  const body = errorBody(code, [meaning], '');
+  socket.end(
+    `HTTP/1.1 ${String(status)} ${statusWords[status] ?? 'Error'}\r\nContent-Type: application/json; charset=utf-8\r\n` +
+      `Content-Length: ${String(Buffer.byteLength(body))}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+const statusWords: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  408: 'Request Timeout',
+  431: 'Request Header Fields Too Large',
+};

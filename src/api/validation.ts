@@ -1,0 +1,105 @@
+/** Requests against their schemas: unknown fields are errors, nothing is removed, and every problem is one sentence. */
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import { alternatives, at, show } from '../core/definition/problems.ts';
+import { ApiError } from './failure.ts';
+
+const uuid = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i;
+
+const options = {
+  allErrors: true,
+  strict: true,
+  strictTypes: false,
+  removeAdditional: false,
+  useDefaults: false,
+} as const;
+const formats = { uuid, 'date-time': true } as const;
+
+/** Bodies are taken as they are; the texts of paths and queries become numbers and lists where the schema says so. */
+const bodies = new Ajv2020({ ...options, formats });
+const texts = new Ajv2020({ ...options, formats, coerceTypes: 'array' });
+
+/** Marks a body schema whose body may be left out: then it is an empty object. */
+export const optionalBody: { readonly 'x-optional-body': true } = { 'x-optional-body': true };
+bodies.addKeyword('x-optional-body');
+texts.addKeyword('x-optional-body');
+
+/** A schema as a route gives it. */
+export interface RouteSchema {
+  readonly schema: unknown;
+  readonly httpPart?: string | undefined;
+}
+
+/** Fastify's validator compiler. What it makes throws {@link ApiError} `invalid_request` with every problem. */
+export function compileValidator({ schema, httpPart }: RouteSchema): (data: unknown) => { value: unknown } {
+  const isBody = httpPart === 'body';
+  const validate: ValidateFunction = (isBody ? bodies : texts).compile(schema as object);
+  const isOptional = isBody && Object.hasOwn(schema as object, 'x-optional-body');
+  return (data) => {
+    const value = isOptional && (data === null || data === undefined) ? {} : data;
+    if (validate(value)) return { value };
+    throw new ApiError('invalid_request', ...sentences(validate.errors ?? [], httpPart));
+  };
+}
+
+function sentences(errors: readonly ErrorObject[], httpPart: string | undefined): string[] {
+  const root = httpPart === 'body' ? 'request' : (httpPart ?? 'request');
+  const lines = errors.map((error) => {
+    const path = pathOf(error);
+    return `${path === '' ? root : path}: ${sentence(error, httpPart)}`;
+  });
+  return [...new Set(lines)];
+}
+
+/** `/labels/a~1b` and what the error says about a field within become `labels["a/b"].field`. */
+function pathOf({ instancePath, keyword, params }: ErrorObject): string {
+  let path = '';
+  for (const part of instancePath.split('/').slice(1)) {
+    const key = part.replaceAll('~1', '/').replaceAll('~0', '~');
+    path = at(path, /^\d+$/.test(key) ? Number(key) : key);
+  }
+  const field: unknown =
+    keyword === 'required'
+      ? params['missingProperty']
+      : keyword === 'additionalProperties'
+        ? params['additionalProperty']
+        : undefined;
+  return typeof field === 'string' ? at(path, field) : path;
+}
+
+const typeWords: Readonly<Record<string, string>> = {
+  object: 'an object',
+  array: 'a list',
+  string: 'a string',
+  integer: 'a whole number',
+  number: 'a number',
+  boolean: 'true or false',
+  null: 'null',
+};
+
+function sentence({ keyword, params, message }: ErrorObject, httpPart: string | undefined): string {
+  switch (keyword) {
+    case 'required':
+      return 'Is required.';
+    case 'additionalProperties':
+      return httpPart === 'querystring' ? 'Is not a known query parameter.' : 'Is not a known field.';
+    case 'type': {
+      const types = [params['type']]
+        .flat()
+        .map(String)
+        .filter((type) => type !== 'null');
+      return `Must be ${alternatives(types.map((type) => typeWords[type] ?? type))}.`;
+    }
+    case 'enum':
+      return `Must be ${alternatives((params['allowedValues'] as unknown[]).filter((value) => value !== null).map(show))}.`;
+    case 'format':
+      return params['format'] === 'uuid' ? 'Must be a UUID.' : `Must be a ${String(params['format'])}.`;
+    case 'minLength':
+      return `Must have at least ${String(params['limit'])} character${params['limit'] === 1 ? '' : 's'}.`;
+    case 'maxLength':
+      return `Must have at most ${String(params['limit'])} characters.`;
+    case 'minimum':
+      return `Must be at least ${String(params['limit'])}.`;
+    default:
+      return `${(message ?? 'is not valid').replace(/^m/, 'M')}.`;
+  }
+}

@@ -1,0 +1,43 @@
+/** How the desk answers: what was asked for, or a refusal with a stable code and sentences for people. */
+
+/** Why the desk refused. Each is a code of the error registry, so it never changes its meaning. */
+export type RefusalCode =
+  | 'invalid_request'
+  | 'invalid_definition'
+  | 'invalid_payload'
+  | 'unknown_definition'
+  | 'unknown_execution'
+  | 'definition_conflict'
+  | 'idempotency_key_reused'
+  | 'state_conflict'
+  | 'unstorable'
+  | 'callback_malformed'
+  | 'callback_signature'
+  | 'callback_other_body'
+  | 'callback_earlier_operation'
+  | 'callback_not_waiting';
+
+/** A refusal; nothing was changed. `errors` has at least one sentence. */
+export interface Refusal {
+  readonly ok: false;
+  readonly code: RefusalCode;
+  readonly errors: readonly string[];
+}
+
+/** What was asked for, or why not. */
+export type Answer<T> = { readonly ok: true; readonly value: T } | Refusal;
+
+/** The answer that was asked for. */
+export function granted<T>(value: T): Answer<T> {
+  return { ok: true, value };
+}
+
+/** A refusal with its sentences. */
+export function refused(code: RefusalCode, ...errors: readonly string[]): Refusal {
+  return { ok: false, code, errors };
+}
+
+/** The refusal for an id that no execution has, or has any more. */
+export function unknownExecution(id: string): Refusal {
+  return refused('unknown_execution', `There is no execution ${id}.`);
+}

@@ -1,0 +1,110 @@
+/**
+ * Callbacks of async nodes. The checks come in one fixed order, so that each answer says something true: token shape and
+ * body (malformed), signature, execution, then what the inbox makes of it. Accepted means in the inbox, durably.
+ */
+import { createHash } from 'node:crypto';
+import type { Json } from '../../core/json.ts';
+import type { CallbackEvent } from '../../core/event.ts';
+import { addressee, isPending } from '../../core/transition/callback.ts';
+import type { ExecutionDetail } from '../../ports/store.ts';
+import { type Answer, granted, type Refusal, refused, unknownExecution } from './answer.ts';
+import type { CallbackRejection, DeskParts } from './parts.ts';
+import { decidingEnv, runOf } from './run-view.ts';
+
+/** A callback as it arrived. */
+export interface CallbackRequest {
+  readonly executionId: string;
+  readonly nodeId: string;
+  /** Absent when none was sent. */
+  readonly token?: string;
+  /** The body's bytes: "the same body" means the same bytes. */
+  readonly bytes: Uint8Array;
+  /** The body read by its content type, or why it cannot be. */
+  readonly body: { readonly ok: true; readonly value: Json } | { readonly ok: false; readonly error: string };
+}
+
+/** `duplicate`: the same token and body were accepted before; `pending`: the node goes on waiting. */
+export interface CallbackReceipt {
+  readonly duplicate: boolean;
+  readonly pending: boolean;
+}
+
+/** Takes a callback in; see the file header for the order of checks. */
+export async function receiveCallback(parts: DeskParts, request: CallbackRequest): Promise<Answer<CallbackReceipt>> {
+  const reject = (reason: CallbackRejection, refusal: Refusal): Refusal => {
+    parts.callbacks?.rejected(reason);
+    return refusal;
+  };
+  if (request.token === undefined || request.token === '') {
+    return reject('malformed', refused('callback_malformed', 'The callback has no token.'));
+  }
+  const token = parts.tokens.verify(request.token);
+  if (!token.ok && token.problem === 'malformed') {
+    return reject('malformed', refused('callback_malformed', 'The callback token is malformed.'));
+  }
+  if (!request.body.ok) return reject('malformed', refused('callback_malformed', request.body.error));
+  if (!token.ok) {
+    // An unknown key looks the same from outside: whoever guesses learns nothing about the keys in use.
+    return reject(token.problem, refused('callback_signature', 'The signature of the callback token does not hold.'));
+  }
+  const { claims } = token;
+  // A good token of another execution or node is as bad as a forged one, and says nothing about what this path has.
+  if (claims.executionId !== request.executionId || claims.nodeId !== request.nodeId) {
+    return reject('signature', refused('callback_signature', 'The callback token is not for this execution and node.'));
+  }
+
+  const detail = await parts.store.getExecution(request.executionId);
+  if (detail === undefined) return reject('unknown_execution', unknownExecution(request.executionId));
+  const arrived: Omit<CallbackEvent, 'pending'> = {
+    type: 'callback',
+    inboxId: parts.entropy.nonce(),
+    round: claims.round,
+    nodeId: claims.nodeId,
+    visit: claims.visit,
+    operation: claims.operation,
+    nonce: claims.nonce,
+    body: request.body.value,
+  };
+  const pending = await judgePending(parts, detail, arrived);
+  const now = parts.clock.now();
+  const result = await parts.store.offer(
+    {
+      executionId: request.executionId,
+      row: { id: arrived.inboxId, at: now, event: { ...arrived, pending } },
+      bodyHash: createHash('sha256').update(request.bytes).digest('hex'),
+    },
+    now,
+  );
+  switch (result.kind) {
+    case 'accepted':
+      parts.callbacks?.received(detail);
+      parts.engine.ring({ id: detail.id, slot: detail.slot, dueAt: now });
+      return granted({ duplicate: false, pending });
+    case 'duplicate':
+      return granted({ duplicate: true, pending: result.pending });
+    case 'other_body':
+      return reject('other_body', refused('callback_other_body', 'This token was used before with another body.'));
+    case 'earlier_operation':
+      return reject(
+        'earlier_operation',
+        refused('callback_earlier_operation', 'The token belongs to an earlier operation of the node.'),
+      );
+    case 'not_waiting':
+      return reject('not_waiting', refused('callback_not_waiting', 'The node is no longer waiting for this callback.'));
+    case 'conflict':
+      return reject('not_waiting', refused('callback_not_waiting', result.message));
+    case 'unknown':
+      return reject('unknown_execution', unknownExecution(request.executionId));
+  }
+}
+
+/** Judged as the execution stands now; a callback for nobody is never pending. */
+async function judgePending(
+  parts: DeskParts,
+  detail: ExecutionDetail,
+  callback: Omit<CallbackEvent, 'pending'>,
+): Promise<boolean> {
+  const to = addressee(detail.state, callback);
+  if (to.kind === 'nobody') return false;
+  return isPending(await runOf(parts, detail), to.token, callback.body, decidingEnv(parts));
+}

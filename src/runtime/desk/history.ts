@@ -1,0 +1,107 @@
+/** The history of one execution as clients read it: a row per node visit and phase, and a row per attempt. */
+import type { CallRow, StepRow } from '../../core/history.ts';
+import { type Json, type JsonObject, stringifyJson } from '../../core/json.ts';
+import type { Page, PageRequest } from '../../ports/store.ts';
+import { type Answer, granted, unknownExecution } from './answer.ts';
+import { instant } from './instants.ts';
+import type { DeskParts } from './parts.ts';
+
+/** Characters of a body that a row shows; what is longer is cut and marked. */
+const maxBodyCharacters = 65_536;
+
+/** A page of step rows, by position in the history. Throws BadCursor. */
+export async function listSteps(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
+  const rows = await parts.store.listSteps(id, page);
+  return pageOf(parts, id, rows, (row) => stepDocument(id, row));
+}
+
+/** A page of attempts, by position in the history. Throws BadCursor. */
+export async function listCalls(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
+  const rows = await parts.store.listCalls(id, page);
+  return pageOf(parts, id, rows, (row) => callDocument(id, row));
+}
+
+/** One step row, masked. */
+export function maskedStep(parts: DeskParts, id: string, row: StepRow): JsonObject {
+  return parts.masker.json(stepDocument(id, row)) as JsonObject;
+}
+
+async function pageOf<T>(
+  parts: DeskParts,
+  id: string,
+  { items, cursor }: Page<T>,
+  document: (row: T) => JsonObject,
+): Promise<Answer<Page<JsonObject>>> {
+  // An execution without rows yet and one that does not exist differ.
+  if (items.length === 0 && (await parts.store.getExecution(id)) === undefined) return unknownExecution(id);
+  const documents = items.map((row) => parts.masker.json(document(row)) as JsonObject);
+  return granted({ items: documents, ...(cursor !== undefined && { cursor }) });
+}
+
+function stepDocument(id: string, row: StepRow): JsonObject {
+  return {
+    id: `${id}:${String(row.ord)}`,
+    stepIndex: row.index,
+    stepName: row.nodeId,
+    phase: row.phase,
+    visit: row.visit,
+    round: row.round,
+    attempt: row.attempt,
+    outcome: row.outcome,
+    ...(row.statusCode !== undefined && { statusCode: row.statusCode }),
+    success: row.outcome === 'succeeded',
+    ...bodyFields(bodyOf(row)),
+    ...(row.note !== undefined && { note: row.note }),
+    startedAt: instant(row.startedAt),
+    stepStartedAt: instant(row.attemptAt),
+    createdAt: instant(row.at),
+    latencyMs: Math.max(0, row.at - row.attemptAt),
+  };
+}
+
+/** The body of the answer that this row is about. */
+function bodyOf({ phase, output }: StepRow): Json | undefined {
+  if (output === undefined) return undefined;
+  if (phase === 'DOWN') return output.downBody;
+  if (phase === 'CALLBACK') return output.callback?.body;
+  return output.response?.body ?? output.accepted?.body;
+}
+
+function bodyFields(body: Json | undefined): JsonObject {
+  if (body === undefined || body === null) return {};
+  const text = typeof body === 'string' ? body : stringifyJson(body);
+  if (text.length <= maxBodyCharacters) return { responseBody: text };
+  return { responseBody: text.slice(0, maxBodyCharacters), responseBodyTruncated: true };
+}
+
+function callDocument(id: string, row: CallRow): JsonObject {
+  const { exchange } = row;
+  return {
+    id: `${id}:call:${String(row.callId)}`,
+    stepIndex: row.index,
+    stepName: row.nodeId,
+    phase: row.phase,
+    visit: row.visit,
+    round: row.round,
+    attempt: row.attempt,
+    outcome: row.outcome,
+    ...(row.statusCode !== undefined && { statusCode: row.statusCode }),
+    success: row.outcome === 'succeeded',
+    ...(row.error !== undefined && { error: row.error }),
+    ...(row.idempotencyKey !== undefined && { idempotencyKey: row.idempotencyKey }),
+    ...(exchange !== undefined && {
+      requestUrl: exchange.url,
+      requestVerb: exchange.verb,
+      requestHeaders: exchange.requestHeaders,
+      ...(exchange.requestBody !== undefined && { requestBody: exchange.requestBody }),
+      ...(exchange.requestBodyTruncated === true && { requestBodyTruncated: true }),
+      ...(exchange.responseHeaders !== undefined && { responseHeaders: exchange.responseHeaders }),
+      ...(exchange.responseBody !== undefined && { responseBody: exchange.responseBody }),
+      ...(exchange.responseBodyTruncated === true && { responseBodyTruncated: true }),
+    }),
+    startedAt: instant(row.startedAt),
+    stepStartedAt: instant(row.attemptAt),
+    createdAt: instant(row.at),
+    latencyMs: exchange?.latencyMillis ?? Math.max(0, row.at - row.attemptAt),
+  };
+}

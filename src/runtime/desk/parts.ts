@@ -1,0 +1,93 @@
+/**
+ * What the desk is built from. The desk is the set of application services behind the API: it checks a request against
+ * the state of things, makes the change durable, and only then answers.
+ */
+import type { CoreLimits, ExecutionHeader } from '../../core/draft.ts';
+import type { Json } from '../../core/json.ts';
+import type { Plan } from '../../core/plan.ts';
+import type { Clock, Entropy } from '../../ports/clock.ts';
+import type { Store, SubmitResult } from '../../ports/store.ts';
+
+/** A definition compiled, or everything that is wrong with it. */
+export type Compiled =
+  | { readonly ok: true; readonly plan: Plan; readonly warnings: readonly string[] }
+  | { readonly ok: false; readonly errors: readonly string[]; readonly warnings: readonly string[] };
+
+/** Compiled definitions, cached by content hash. */
+export interface Plans {
+  /** Compiles a definition as it was submitted; `plan.hash` is its content hash. */
+  compile(definition: Json): Compiled;
+  /** The plan of a pinned definition; undefined when neither an execution nor a record has that content. */
+  load(hash: string): Promise<Plan | undefined>;
+}
+
+/** A new execution, checked and ready to be stored. */
+export interface Submission {
+  readonly plan: Plan;
+  readonly header: ExecutionHeader;
+  /** JSON text of the definition. */
+  readonly definition: string;
+  /** JSON text of `header.payload`, digits kept. */
+  readonly payload: string;
+  readonly createdAt: number;
+  /** Not before this instant. */
+  readonly startAt?: number;
+  readonly traceparent?: string;
+  readonly startKey?: { readonly caller: string; readonly key: string; readonly fingerprint: string };
+}
+
+/** What the desk asks of the engine of its process. */
+export interface EngineDoor {
+  /** Stores the execution (with others, in one transaction), then lets it run. Resolves when it is durable. */
+  submit(submission: Submission): Promise<SubmitResult>;
+  /** Something has become due: look at it soon. Never throws; a lost ring is repaired by the reconcile. */
+  ring(item: { readonly id: string; readonly slot: number; readonly dueAt: number }): void;
+  /** Calls `changed` after every checkpoint of the execution that this process makes; the result ends that. */
+  watch(id: string, changed: () => void): () => void;
+}
+
+/** What a callback token says, once its signature holds. */
+export interface CallbackClaims {
+  readonly executionId: string;
+  readonly round: number;
+  readonly nodeId: string;
+  readonly visit: number;
+  readonly operation: number;
+  readonly nonce: string;
+}
+
+/** A token checked. */
+export type CheckedToken =
+  | { readonly ok: true; readonly claims: CallbackClaims }
+  | { readonly ok: false; readonly problem: 'malformed' | 'signature' | 'unknown_kid' };
+
+/** Why a callback was rejected; the values of the `reason` label of `saga_callback_rejected_total`. */
+export type CallbackRejection =
+  'malformed' | 'signature' | 'unknown_kid' | 'unknown_execution' | 'earlier_operation' | 'other_body' | 'not_waiting';
+
+/** Told of callbacks, for metrics. Must not throw. */
+export interface CallbackObserver {
+  received(of: { readonly name: string; readonly version: string }): void;
+  rejected(reason: CallbackRejection): void;
+}
+
+/** See the file header. */
+export interface DeskParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly plans: Plans;
+  readonly engine: EngineDoor;
+  /** Checks callback tokens, constant time in their secret parts. */
+  readonly tokens: { verify(token: string): CheckedToken };
+  /** Masks every secret and callback token, wherever in a value it stands. */
+  readonly masker: {
+    json(value: Json): Json;
+    /** Values of credential headers whole, secrets and tokens in all others. */
+    headers(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>>;
+  };
+  readonly limits: CoreLimits;
+  /** The value of a configured variable. */
+  readonly variable: (name: string) => string | undefined;
+  readonly callbacks?: CallbackObserver;
+}

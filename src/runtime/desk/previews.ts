@@ -1,0 +1,211 @@
+/**
+ * What a cancel or a retry would do, as requests that are rendered and redacted but not sent.
+ *
+ * A cancel runs compensations: those that are pending, in the order of the engine, with what each would see. A retry of
+ * a CORRUPTED execution runs its unfinished ones; of any other it begins anew, so what matters are the effects that stand,
+ * shown as the requests that made them.
+ */
+import { apply } from '../../core/apply.ts';
+import { prepareCall } from '../../core/call.ts';
+import type { Run } from '../../core/draft.ts';
+import type { CallRow, Exchange, StepRow } from '../../core/history.ts';
+import type { JsonObject } from '../../core/json.ts';
+import { Outputs } from '../../core/outputs.ts';
+import { renderRequest } from '../../core/request/render.ts';
+import type { State, UndoTarget } from '../../core/state.ts';
+import { undoQueries } from '../../core/wanted.ts';
+import type { EffectRow, ExecutionDetail } from '../../ports/store.ts';
+import { type Answer, granted, refused, unknownExecution } from './answer.ts';
+import { effectsOf, inUndoOrder, isUnfinished, standingOf } from './effects.ts';
+import type { DeskParts } from './parts.ts';
+import { decidingEnv, isOver, runOf } from './run-view.ts';
+
+/** What stands in the place of a secret. */
+const redacted = '***';
+
+/** Requests shown of one preview at most. */
+const maxPreviews = 1000;
+
+/** Attempts read back to find the requests of effects that stand. */
+const callPage = 1000;
+const callPages = 10;
+
+/** The compensations that a cancel would run now, in order. Calls in flight are left out: nobody knows yet what they did. */
+export async function cancelPreview(parts: DeskParts, id: string): Promise<Answer<readonly JsonObject[]>> {
+  const detail = await parts.store.getExecution(id);
+  if (detail === undefined) return unknownExecution(id);
+  if (isOver(detail) || detail.state.verdict !== undefined) {
+    return refused('state_conflict', `The execution is ${detail.status}; it cannot be cancelled.`);
+  }
+  const run = await runOf(parts, detail);
+  // What a cancel itself settles (a node that waits for its callback becomes unknown) is compensated too.
+  const cancelled = apply(run, { type: 'cancelled' }, decidingEnv(parts));
+  const pending = [...(await effectsOf(parts, id)), ...cancelled.steps.flatMap(effectOf)].filter(
+    ({ target, undo }) => (undo === 'pending' || undo === 'reopened') && target.round === detail.round,
+  );
+  return granted(await renderAll(parts, { ...run, state: cancelled.state }, inUndoOrder(pending)));
+}
+
+/** The unfinished compensations of a CORRUPTED execution, or the effects that stand, in the order in which they were made. */
+export async function retryPreview(parts: DeskParts, id: string): Promise<Answer<readonly JsonObject[]>> {
+  const detail = await parts.store.getExecution(id);
+  if (detail === undefined) return unknownExecution(id);
+  if (!isOver(detail) || detail.status === 'SUCCEEDED') {
+    return refused('state_conflict', `The execution is ${detail.status}; it cannot be retried.`);
+  }
+  const effects = await effectsOf(parts, id);
+  if (detail.status !== 'CORRUPTED') return granted(await standingRequests(parts, detail, effects));
+  const unfinished = effects.filter((effect) => isUnfinished(effect) && effect.target.round === detail.round);
+  return granted(await renderAll(parts, await runOf(parts, detail), inUndoOrder(unfinished)));
+}
+
+/** A step row not written yet as the effect that it would be. */
+function effectOf(row: StepRow): EffectRow[] {
+  if (row.undo === undefined || row.outcome === 'pending' || row.outcome === 'unsent') return [];
+  const target: UndoTarget = {
+    nodeId: row.nodeId,
+    visit: row.visit,
+    round: row.round,
+    ord: row.ord,
+    scope: row.scope,
+    outcome: row.outcome,
+    key: row.key ?? '',
+    ...(row.prev !== undefined && { prev: row.prev }),
+  };
+  return [
+    {
+      target,
+      mutating: true,
+      undo: row.undo,
+      ...(row.undoRank !== undefined && { undoRank: row.undoRank }),
+      ...(row.undoSort !== undefined && { undoSort: row.undoSort }),
+    },
+  ];
+}
+
+async function renderAll(parts: DeskParts, run: Run, effects: readonly EffectRow[]): Promise<readonly JsonObject[]> {
+  const previews: JsonObject[] = [];
+  for (const { target } of effects.slice(0, maxPreviews)) {
+    const preview = await renderUndo(parts, run, target);
+    if (preview !== undefined) previews.push(parts.masker.json(preview) as JsonObject);
+  }
+  return previews;
+}
+
+async function renderUndo(parts: DeskParts, run: Run, target: UndoTarget): Promise<JsonObject | undefined> {
+  const rows = await parts.store.readOutputs(run.header.id, target.round, undoQueries(run.plan, run.state, target));
+  const prepared = prepareCall(
+    { ...run, state: compensating(run.state, target) },
+    { type: 'call', callId: 1, tokenId: 1, phase: 'DOWN', nodeId: target.nodeId, visit: target.visit, attempt: 1 },
+    { variable: parts.variable, secret: () => redacted, undoOutputs: Outputs.empty.with(rows) },
+  );
+  if (prepared === undefined) return undefined;
+  const rendered = renderRequest(prepared.call.request, prepared.context);
+  const { nodeId, visit } = target;
+  if (rendered.kind === 'unsent') {
+    return {
+      nodeId,
+      visit,
+      verb: prepared.call.request.verb,
+      url: '',
+      headers: {},
+      body: null,
+      error: rendered.reason,
+    };
+  }
+  const { verb, url, headers, body } = rendered;
+  return {
+    nodeId,
+    visit,
+    verb,
+    url,
+    headers: parts.masker.headers(merged(headers, prepared.headers)),
+    body: body ?? null,
+  };
+}
+
+/** A header that the definition has itself wins over Trama's of the same name. */
+function merged(
+  own: Readonly<Record<string, string>>,
+  added: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const names = new Set(Object.keys(own).map((name) => name.toLowerCase()));
+  return { ...Object.fromEntries(Object.entries(added).filter(([name]) => !names.has(name))), ...own };
+}
+
+/** The state as it would be while this compensation runs. */
+function compensating(state: State, target: UndoTarget): State {
+  const at = state.now;
+  const undo = { target, startedAt: at, attemptAt: at, attempt: 1, retries: 0, waits: 0 };
+  return {
+    ...state,
+    tokens: [
+      {
+        id: 1,
+        scope: target.scope,
+        nodeId: target.nodeId,
+        stage: { kind: 'unwinding', since: at, goal: { kind: 'end' }, troubles: 0, undo, callId: 1 },
+      },
+    ],
+  };
+}
+
+/** The requests that made the effects that stand, as the history recorded them. */
+async function standingRequests(
+  parts: DeskParts,
+  detail: ExecutionDetail,
+  effects: readonly EffectRow[],
+): Promise<readonly JsonObject[]> {
+  const standing = standingOf(detail, effects).slice(0, maxPreviews);
+  const calls = standing.length === 0 ? new Map<string, Exchange>() : await forwardCalls(parts, detail.id, standing);
+  return standing.map(({ target }) => {
+    const { nodeId, visit } = target;
+    const exchange = calls.get(callKey(target));
+    const shown =
+      exchange === undefined
+        ? {
+            verb: '',
+            url: '',
+            headers: {},
+            body: null,
+            error: 'Nobody saw the request: the process ended while it ran.',
+          }
+        : {
+            verb: exchange.verb,
+            url: exchange.url,
+            headers: exchange.requestHeaders,
+            body: exchange.requestBody ?? null,
+          };
+    return parts.masker.json({ nodeId, visit, ...shown, stands: true }) as JsonObject;
+  });
+}
+
+async function forwardCalls(
+  parts: DeskParts,
+  id: string,
+  standing: readonly EffectRow[],
+): Promise<ReadonlyMap<string, Exchange>> {
+  const wanted = new Set(standing.map(({ target }) => callKey(target)));
+  const found = new Map<string, Exchange>();
+  let cursor: string | undefined;
+  for (let page = 0; page < callPages && found.size < wanted.size; page++) {
+    const { items, cursor: next } = await parts.store.listCalls(id, {
+      limit: callPage,
+      order: 'desc',
+      ...(cursor !== undefined && { cursor }),
+    });
+    for (const row of items) {
+      const key = callKey(row);
+      if (row.phase === 'UP' && row.exchange !== undefined && wanted.has(key) && !found.has(key)) {
+        found.set(key, row.exchange);
+      }
+    }
+    if (next === undefined) break;
+    cursor = next;
+  }
+  return found;
+}
+
+function callKey({ nodeId, visit, round }: Pick<CallRow, 'nodeId' | 'visit' | 'round'>): string {
+  return `${String(round)} ${String(visit)} ${nodeId}`;
+}

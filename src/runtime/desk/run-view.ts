@@ -1,0 +1,55 @@
+/** An execution as the core sees it, rebuilt from the store, for decisions that the desk makes itself. */
+import type { Env, Run } from '../../core/draft.ts';
+import { type JsonObject, parseJson } from '../../core/json.ts';
+import { Outputs } from '../../core/outputs.ts';
+import type { Plan } from '../../core/plan.ts';
+import { wantedOutputs } from '../../core/wanted.ts';
+import type { ExecutionDetail } from '../../ports/store.ts';
+import type { DeskParts } from './parts.ts';
+
+/** The plan that an execution is pinned to. Throws when its definition is gone, which the store never lets happen. */
+export async function planOf(
+  parts: DeskParts,
+  execution: { readonly id: string; readonly definitionHash: string },
+): Promise<Plan> {
+  const plan = await parts.plans.load(execution.definitionHash);
+  if (plan === undefined)
+    throw new Error(`The definition ${execution.definitionHash} of execution ${execution.id} is gone.`);
+  return plan;
+}
+
+/** The execution with the outputs that its next decisions may read. */
+export async function runOf(parts: DeskParts, detail: ExecutionDetail): Promise<Run> {
+  const plan = await planOf(parts, detail);
+  const queries = wantedOutputs(plan, detail.state);
+  const rows = queries.length === 0 ? [] : await parts.store.readOutputs(detail.id, detail.state.round, queries);
+  return {
+    plan,
+    header: {
+      id: detail.id,
+      name: detail.name,
+      version: detail.version,
+      payload: parseJson(detail.payload) as JsonObject,
+      labels: detail.labels,
+    },
+    state: detail.state,
+    outputs: Outputs.empty.with(rows),
+  };
+}
+
+/** The surroundings of a transition that only decides: nothing may go on in it. */
+export function decidingEnv(parts: DeskParts): Env {
+  return {
+    now: parts.clock.now(),
+    advance: false,
+    random: () => parts.entropy.random(),
+    nonce: () => parts.entropy.nonce(),
+    variable: parts.variable,
+    limits: parts.limits,
+  };
+}
+
+/** Whether an execution is over. */
+export function isOver(detail: ExecutionDetail): boolean {
+  return detail.state.end !== undefined;
+}
