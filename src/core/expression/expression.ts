@@ -168,7 +168,7 @@ class ExpressionCompiler {
   }
 
   #checkMissing(operator: string, args: Json): void {
-    const list = operator === 'missing_some' && Array.isArray(args) ? args[1] : args;
+    const list = operator === 'missing_some' && Array.isArray(args) ? (args as readonly Json[])[1] : args;
     const keys = Array.isArray(list) ? (list as readonly Json[]) : [list ?? null];
     for (const key of keys) {
       if (typeof key === 'string') this.#path(key);

@@ -7,7 +7,6 @@
  * `var`, which follows prototypes.
  */
 import { defaultMethods, type LogicEngine } from 'json-logic-engine';
-import type { Json } from '../json.ts';
 
 /**
  * Every operator of conditions. Those of jsonlogic.com but `log`, with `?:` (another name of `if`), `??` (the first value
@@ -241,5 +240,5 @@ export function toText(value: unknown, budget: Budget): string {
     budget.spend(value.length + 1);
     return value.map((item) => toText(item, budget)).join(',');
   }
-  return typeof value === 'object' ? '[object Object]' : String(value as Json);
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : '[object Object]';
 }

@@ -53,29 +53,31 @@ export function renderRequest(
 
 /**
  * Verb, URL and body as one text, with `runtime.*`, `round`, `attempt` and all idempotency keys held constant: equal for
- * two calls that ask for the same. Undefined when the request cannot be rendered. For a plan that is not volatile,
- * {@link requestText} of the rendered request gives the same text for less.
+ * two calls that ask for the same. `rendered` is what {@link renderRequest} gave for the same plan and context; a plan that
+ * is not volatile is not rendered again.
  */
 export function renderStable(
   plan: RequestPlan,
   context: RenderContext,
+  rendered: RenderedRequest,
   limits: RequestLimits = defaultRequestLimits,
-): string | undefined {
+): string {
+  if (!plan.volatile) return requestText(plan.verb, rendered.url, rendered.body);
   const run = new Run(context, renderLimits(limits), true);
   try {
     plan.url.write(run);
     const url = run.take();
     plan.body?.template.write(run);
-    return requestText({ verb: plan.verb, url, ...(plan.body === undefined ? undefined : { body: run.take() }) });
+    return requestText(plan.verb, url, plan.body === undefined ? undefined : run.take());
   } catch (error) {
-    if (error instanceof RenderFault) return undefined;
+    // Only the limits can differ: what is held constant may be longer than what it stands for, by a few characters.
+    if (error instanceof RenderFault) return requestText(plan.verb, rendered.url, rendered.body);
     throw error;
   }
 }
 
-/** Verb, URL and body of a request as one text. */
-export function requestText(request: Pick<RenderedRequest, 'verb' | 'url' | 'body'>): string {
-  return stringifyJson([request.verb, request.url, request.body ?? null]);
+function requestText(verb: Verb, url: string, body: string | undefined): string {
+  return stringifyJson([verb, url, body ?? null]);
 }
 
 function renderLimits(limits: RequestLimits): RenderLimits {

@@ -51,9 +51,9 @@ export interface RequestPlan {
 export type CompiledRequest =
   { readonly request: RequestPlan; readonly warnings: readonly Problem[] } | { readonly errors: readonly Problem[] };
 
-const verbs: readonly string[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'];
+const verbs: ReadonlySet<string> = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']);
 
-const fields: readonly string[] = [
+const fields: ReadonlySet<string> = new Set([
   'url',
   'verb',
   'headers',
@@ -61,7 +61,7 @@ const fields: readonly string[] = [
   'successStatusCodes',
   'unknownStatusCodes',
   'timeoutMillis',
-];
+]);
 
 /** Headers that belong to the connection or to the framing of the message, and not to the definition. */
 const forbiddenHeaders: ReadonlySet<string> = new Set([
@@ -89,6 +89,7 @@ export function compileRequest(call: Json, options: TemplateOptions): CompiledRe
 class RequestCompiler {
   readonly #options: TemplateOptions;
   readonly #errors: Problem[] = [];
+  readonly #warnings: Problem[] = [];
 
   constructor(options: TemplateOptions) {
     this.#options = options;
@@ -97,7 +98,7 @@ class RequestCompiler {
   compile(call: Json): CompiledRequest {
     if (!isJsonObject(call)) return { errors: [{ path: '', message: 'A call is an object with url and verb.' }] };
     for (const key of Object.keys(call)) {
-      if (!fields.includes(key)) this.#error(`.${key}`, 'A call has no such field.');
+      if (!fields.has(key)) this.#error(`.${key}`, 'A call has no such field.');
     }
     const verb = this.#verb(field(call, 'verb'));
     const destination = new UrlDestination();
@@ -128,7 +129,7 @@ class RequestCompiler {
       ...(unknownStatusCodes === undefined ? undefined : { unknownStatusCodes }),
       ...(timeoutMillis === undefined ? undefined : { timeoutMillis }),
     };
-    return { request };
+    return { request, warnings: this.#warnings };
   }
 
   #error(path: string, message: string): void {
@@ -136,9 +137,9 @@ class RequestCompiler {
   }
 
   #verb(value: Json | undefined): Verb | undefined {
-    if (typeof value === 'string' && verbs.includes(value)) return value as Verb;
+    if (typeof value === 'string' && verbs.has(value)) return value as Verb;
     const what = value === undefined ? 'is missing' : 'is not known';
-    this.#error('.verb', `The verb ${what}; it is one of ${verbs.join(', ')}.`);
+    this.#error('.verb', `The verb ${what}; it is one of ${[...verbs].join(', ')}.`);
     return undefined;
   }
 
@@ -204,6 +205,10 @@ class RequestCompiler {
       if ('template' in compiled) return { template: compiled.template, json: true };
       for (const { path, message } of compiled.errors) this.#error(`.body${path}`, message);
       return undefined;
+    }
+    if (typeof value !== 'string') {
+      const message = 'This is taken for the template that "value" holds; write a body of this form as a string.';
+      this.#warnings.push({ path: '.body', message });
     }
     const compiled = compileTemplate(source, this.#options, bodyDestination(source, contentTypeOf(headers)));
     if ('template' in compiled) return { template: compiled.template, json: false };

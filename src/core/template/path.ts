@@ -105,9 +105,9 @@ const nodeFields: Readonly<Record<string, readonly string[]>> = {
   idempotencyKey: [],
 };
 
-const failureFields: readonly string[] = ['status', 'reason', 'nodeId', 'statusCode'];
-const callbackFields: readonly string[] = ['url', 'token', 'signedUrl'];
-const stepFields: readonly string[] = ['index', 'name', 'body', 'up', 'down'];
+const failureFields: ReadonlySet<string> = new Set(['status', 'reason', 'nodeId', 'statusCode']);
+const callbackFields: ReadonlySet<string> = new Set(['url', 'token', 'signedUrl']);
+const stepFields: ReadonlySet<string> = new Set(['index', 'name', 'body', 'up', 'down']);
 
 /** Stands for every volatile text while a request is fingerprinted. */
 const constantText = '-';
@@ -164,7 +164,7 @@ export function resolvePath(text: string, scope: PathScope): { readonly path: Pa
       };
     case 'runtime': {
       const field = keys[2];
-      if (second !== 'callback' || field === undefined || keys.length > 3 || !callbackFields.includes(field)) {
+      if (second !== 'callback' || field === undefined || keys.length > 3 || !callbackFields.has(field)) {
         return refuse('is none of runtime.callback.url, runtime.callback.token and runtime.callback.signedUrl');
       }
       const read: PathReader = (source) => {
@@ -174,8 +174,8 @@ export function resolvePath(text: string, scope: PathScope): { readonly path: Pa
       return { path: { ...facts, volatile: true, read } };
     }
     case 'failure':
-      if (second === undefined || keys.length > 2 || !failureFields.includes(second)) {
-        return refuse(`is none of ${failureFields.map((field) => `failure.${field}`).join(', ')}`);
+      if (second === undefined || keys.length > 2 || !failureFields.has(second)) {
+        return refuse(`is none of ${[...failureFields].map((field) => `failure.${field}`).join(', ')}`);
       }
       return {
         path: { ...facts, fromData: true, read: (source) => walk(source.context.failure as unknown as Json, keys, 1) },
@@ -255,7 +255,7 @@ function resolveStep(
   facts: Omit<Path, 'read'>,
 ): { path: Path } | { error: string } {
   const [field, part] = rest;
-  if (field !== undefined && !stepFields.includes(field)) {
+  if (field !== undefined && !stepFields.has(field)) {
     return refuse(`names an unknown field "${field}" of the step; it has index, name, body, up.body, down.body`);
   }
   if ((field === 'up' || field === 'down') && part !== undefined && part !== 'body') {
