@@ -53,7 +53,7 @@ export interface ExecutionSummary {
   readonly maybeStanding: boolean;
 }
 
-/** A new execution. */
+/** A new execution. Inserted at seq 0 and inboxSeq 0; with a claim, that claim is its first. */
 export interface NewExecution {
   readonly id: string;
   readonly slot: number;
@@ -336,6 +336,13 @@ export interface Store {
 
   /** Deletes terminal executions completed before the instant, except CORRUPTED ones and unresolved unknown effects; at most `limit`. Returns how many. */
   deleteCompleted(before: number, limit: number): Promise<number>;
+}
+
+/** Trouble of an adapter that no caller is waiting to hear about; for the log. */
+export interface StoreFault {
+  /** One sentence. */
+  readonly message: string;
+  readonly error?: Error;
 }
 
 /** Phases that have no call. */

@@ -1,0 +1,481 @@
+/**
+ * The store in memory: the same promises without durability, for simulations and tools.
+ *
+ * What is kept is kept as JSON text and given out parsed anew, so that nobody holds on to anything inside, and digits of
+ * numbers survive as in the other stores. Everything happens at once within a call; lists are in a fixed order.
+ */
+import { admit } from '../../core/admission.ts';
+import type { CallRow, StepRow, UndoMark } from '../../core/history.ts';
+import type { OutputQuery } from '../../core/outputs.ts';
+import { isWithin } from '../../core/scope.ts';
+import type { ExecutionStatus, UndoTarget } from '../../core/state.ts';
+import {
+  StoreUnavailable,
+  type Checkpoint,
+  type CheckpointResult,
+  type DefinitionRecord,
+  type DueRow,
+  type EffectRow,
+  type ExecutionDetail,
+  type ExecutionFilter,
+  type ExecutionRecord,
+  type InboxRow,
+  type LoadedExecution,
+  type NewExecution,
+  type Offer,
+  type OfferResult,
+  type Page,
+  type PageRequest,
+  type PutDefinitionResult,
+  type Store,
+  type SubmitResult,
+  type TerminalChange,
+} from '../../ports/store.ts';
+import {
+  decodeCall,
+  decodeState,
+  effectRow,
+  encode,
+  isOver,
+  isStanding,
+  isUnresolved,
+  readability,
+  undoTarget,
+} from '../row-text.ts';
+import {
+  appendMarks,
+  encodeCall,
+  encodeStep,
+  matches,
+  recordOf,
+  stepOf,
+  waitingRows,
+  type StoredExecution,
+} from './stored-execution.ts';
+import { pageOf } from './page.ts';
+
+const dayMillis = 86_400_000;
+
+interface StartKey {
+  readonly fingerprint: string;
+  readonly executionId: string;
+  readonly createdAt: number;
+}
+
+/** See the file header. */
+export class MemoryStore implements Store {
+  readonly #definitions = new Map<string, DefinitionRecord>();
+  readonly #bodies = new Map<string, string>();
+  readonly #executions = new Map<string, StoredExecution>();
+  readonly #startKeys = new Map<string, StartKey>();
+  readonly #settings = new Map<string, string>();
+  #isOpen = false;
+
+  async open(): Promise<void> {
+    this.#isOpen = true;
+  }
+
+  /** Refuses requests from now on; opening it again brings everything back. */
+  async close(): Promise<void> {
+    this.#isOpen = false;
+  }
+
+  async ping(): Promise<void> {
+    this.#check();
+  }
+
+  #check(): void {
+    if (!this.#isOpen) throw new StoreUnavailable('unreachable', 'The store is closed.');
+  }
+
+  async putDefinition(record: DefinitionRecord): Promise<PutDefinitionResult> {
+    this.#check();
+    const sameId = this.#definitions.get(record.id);
+    const found =
+      sameId ?? [...this.#definitions.values()].find((x) => x.name === record.name && x.version === record.version);
+    if (found === undefined) {
+      this.#definitions.set(record.id, { ...record });
+      return { kind: 'stored', record };
+    }
+    if (found.hash === record.hash) return { kind: 'identical', record: { ...found } };
+    return { kind: 'conflict', by: sameId === undefined ? 'name_version' : 'id' };
+  }
+
+  async getDefinition(
+    key: { readonly id: string } | { readonly name: string; readonly version: string },
+  ): Promise<DefinitionRecord | undefined> {
+    this.#check();
+    const found =
+      'id' in key
+        ? this.#definitions.get(key.id)
+        : this.#newestDefinitions().find(
+            (x) => x.name === key.name && (key.version === 'latest' || x.version === key.version),
+          );
+    return found && { ...found };
+  }
+
+  async listDefinitions(page: PageRequest): Promise<Page<DefinitionRecord>> {
+    this.#check();
+    const rows = this.#newestDefinitions().reverse();
+    return pageOf(
+      'definition',
+      rows,
+      page,
+      'desc',
+      (row) => [row.createdAt, row.id],
+      (row) => ({ ...row }),
+    );
+  }
+
+  #newestDefinitions(): DefinitionRecord[] {
+    return [...this.#definitions.values()].sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
+  }
+
+  async deleteDefinition(id: string): Promise<void> {
+    this.#check();
+    this.#definitions.delete(id);
+  }
+
+  async getDefinitionBody(hash: string): Promise<string | undefined> {
+    this.#check();
+    return this.#bodies.get(hash) ?? [...this.#definitions.values()].find((x) => x.hash === hash)?.definition;
+  }
+
+  async submit(batch: readonly NewExecution[]): Promise<readonly SubmitResult[]> {
+    this.#check();
+    return batch.map((x) => isolated(() => this.#insert(x)));
+  }
+
+  #insert(x: NewExecution): SubmitResult {
+    const key = x.startKey && JSON.stringify([x.startKey.caller, x.startKey.key]);
+    const used = key === undefined ? undefined : this.#startKeys.get(key);
+    if (used !== undefined && used.executionId !== x.id) {
+      return used.fingerprint === x.startKey?.fingerprint
+        ? { kind: 'existing', id: used.executionId }
+        : { kind: 'reused' };
+    }
+    if (used !== undefined || this.#executions.has(x.id)) return { kind: 'created' };
+    this.#executions.set(x.id, {
+      id: x.id,
+      slot: x.slot,
+      name: x.name,
+      version: x.version,
+      definitionHash: x.definitionHash,
+      payload: x.payload,
+      labels: { ...x.labels },
+      traceparent: x.traceparent,
+      createdAt: x.createdAt,
+      seq: 0,
+      inboxSeq: 0,
+      claim: x.claim,
+      claims: x.claim === undefined ? 0 : 1,
+      change: undefined,
+      dueAt: isOver(x.summary) ? null : x.dueAt,
+      state: encode(x.state),
+      summary: { ...x.summary },
+      steps: x.steps.map((row) => encodeStep(row)),
+      calls: [],
+      inbox: [],
+    });
+    this.#bodies.set(x.definitionHash, x.definition);
+    if (key !== undefined && x.startKey !== undefined) {
+      this.#startKeys.set(key, { fingerprint: x.startKey.fingerprint, executionId: x.id, createdAt: x.createdAt });
+    }
+    return { kind: 'created' };
+  }
+
+  async takeOver(
+    claims: readonly { readonly id: string; readonly claim: string }[],
+    now: number,
+  ): Promise<readonly LoadedExecution[]> {
+    this.#check();
+    const loaded: LoadedExecution[] = [];
+    for (const { id, claim } of claims) {
+      const x = this.#executions.get(id);
+      if (x === undefined || x.dueAt === null) continue;
+      if (x.claim !== claim) {
+        x.seq += 1;
+        x.claim = claim;
+        x.claims += 1;
+      }
+      x.dueAt = Math.min(x.dueAt, now);
+      loaded.push({
+        id,
+        slot: x.slot,
+        name: x.name,
+        version: x.version,
+        definitionHash: x.definitionHash,
+        payload: x.payload,
+        labels: { ...x.labels },
+        ...(x.traceparent === undefined ? undefined : { traceparent: x.traceparent }),
+        createdAt: x.createdAt,
+        seq: x.seq,
+        inboxSeq: x.inboxSeq,
+        claims: x.claims,
+        dueAt: x.dueAt,
+        state: decodeState(x.state),
+        inbox: waitingRows(x),
+      });
+    }
+    return loaded;
+  }
+
+  async checkpoint(batch: readonly Checkpoint[]): Promise<readonly CheckpointResult[]> {
+    this.#check();
+    return batch.map((x) => isolated(() => this.#write(x)));
+  }
+
+  #write(checkpoint: Checkpoint): CheckpointResult {
+    const x = this.#executions.get(checkpoint.id);
+    if (x === undefined || x.claim !== checkpoint.claim) return { kind: 'fenced' };
+    if (x.seq === checkpoint.seq + 1) return { kind: 'written', inboxSeq: x.inboxSeq };
+    if (x.seq !== checkpoint.seq) return { kind: 'fenced' };
+    if (checkpoint.inboxSeq !== undefined && checkpoint.inboxSeq !== x.inboxSeq) {
+      return { kind: 'inbox', inboxSeq: x.inboxSeq, inbox: waitingRows(x) };
+    }
+    this.#append(x, checkpoint);
+    if (checkpoint.progress) x.claims = 0;
+    if (checkpoint.dueAt !== undefined) x.dueAt = checkpoint.dueAt;
+    if (isOver(checkpoint.summary)) x.dueAt = null;
+    for (const row of x.inbox) if (checkpoint.consumed.includes(row.id)) row.event = undefined;
+    return { kind: 'written', inboxSeq: x.inboxSeq };
+  }
+
+  /** Everything is written as text before anything is changed: what cannot be stored leaves nothing behind. */
+  #append(
+    x: StoredExecution,
+    change: Pick<Checkpoint, 'state' | 'summary' | 'steps' | 'undo'> & { readonly calls?: readonly CallRow[] },
+  ): void {
+    const state = encode(change.state);
+    const steps = change.steps.map((row) => encodeStep(row));
+    const calls = (change.calls ?? []).map((row) => encodeCall(row));
+    x.state = state;
+    x.summary = { ...change.summary };
+    x.steps.push(...steps);
+    x.calls.push(...calls);
+    x.seq += 1;
+    appendMarks(x, change.undo satisfies readonly UndoMark[]);
+  }
+
+  async changeTerminal(change: TerminalChange): Promise<boolean> {
+    this.#check();
+    const x = this.#executions.get(change.id);
+    if (x === undefined) return false;
+    if (x.change === change.writeId) return true;
+    if (x.dueAt !== null || x.seq !== change.seq) return false;
+    this.#append(x, change);
+    x.claim = undefined;
+    x.claims = 0;
+    x.change = change.writeId;
+    x.dueAt = isOver(change.summary) ? null : change.dueAt;
+    return true;
+  }
+
+  async offer({ executionId, row, bodyHash }: Offer, now: number): Promise<OfferResult> {
+    this.#check();
+    const x = this.#executions.get(executionId);
+    if (x === undefined) return { kind: 'unknown' };
+    if (x.inbox.some(({ id }) => id === row.id)) return { kind: 'accepted' };
+    const { event } = row;
+    const callback = event.type === 'callback' ? event : undefined;
+    const nonce = callback?.nonce;
+    const seen = x.inbox.flatMap((old) =>
+      old.nonce === undefined || old.nonce !== nonce
+        ? []
+        : [{ nonce: old.nonce, bodyHash: old.bodyHash, pending: old.pending }],
+    );
+    const text = encode(event);
+    const answer = admit(decodeState(x.state), event, callback && { bodyHash: bodyHash ?? '', seen });
+    if (answer.kind !== 'accepted') return answer;
+    x.inbox.push({
+      id: row.id,
+      at: row.at,
+      nonce,
+      bodyHash: bodyHash ?? '',
+      pending: callback?.pending === true,
+      event: text,
+    });
+    x.inboxSeq += 1;
+    if (x.dueAt !== null) x.dueAt = Math.min(x.dueAt, now);
+    return answer;
+  }
+
+  async readInbox(id: string): Promise<{ readonly inboxSeq: number; readonly inbox: readonly InboxRow[] }> {
+    this.#check();
+    const x = this.#executions.get(id);
+    return { inboxSeq: x?.inboxSeq ?? 0, inbox: x === undefined ? [] : waitingRows(x) };
+  }
+
+  #steps(id: string): readonly StepRow[] {
+    return (this.#executions.get(id)?.steps ?? []).map((step) => stepOf(step)).sort((a, b) => a.ord - b.ord);
+  }
+
+  async readOutputs(id: string, round: number, queries: readonly OutputQuery[]): Promise<readonly StepRow[]> {
+    this.#check();
+    const rows = this.#steps(id).filter((row) => row.round === round && readability(row) > 0);
+    return rows.filter((row) =>
+      queries.some(({ nodeId, before = Infinity }) => {
+        const latest = rows.findLast((x) => x.nodeId === nodeId && x.ord < before && readability(x) === 1);
+        return row.nodeId === nodeId && row.ord < before && row.visit === latest?.visit;
+      }),
+    );
+  }
+
+  async findUndo(
+    id: string,
+    round: number,
+    filter: { readonly scope: string; readonly only?: { readonly nodeId: string; readonly visit: number } },
+  ): Promise<UndoTarget | undefined> {
+    this.#check();
+    const { scope, only } = filter;
+    const first = this.#steps(id)
+      .filter((row) => row.round === round && row.undo === 'pending' && isWithin(row.scope, scope))
+      .filter((row) => only === undefined || (row.nodeId === only.nodeId && row.visit === only.visit))
+      .sort((a, b) => (a.undoRank ?? 0) - (b.undoRank ?? 0) || (b.undoSort ?? 0) - (a.undoSort ?? 0))
+      .at(0);
+    return first && undoTarget(first);
+  }
+
+  async listEffects(id: string, limit: number): Promise<readonly EffectRow[]> {
+    this.#check();
+    return this.#steps(id)
+      .filter((row) => row.effect !== undefined || row.undo !== undefined)
+      .slice(0, limit)
+      .map((row) => effectRow(row));
+  }
+
+  async findStanding(id: string, nodeId: string, visit: number, round: number): Promise<EffectRow | undefined> {
+    this.#check();
+    const found = this.#steps(id)
+      .filter((row) => row.nodeId === nodeId && row.visit === visit && row.round < round && isStanding(row))
+      .sort((a, b) => a.round - b.round || a.ord - b.ord)
+      .at(-1);
+    return found && effectRow(found);
+  }
+
+  async getExecution(id: string): Promise<ExecutionDetail | undefined> {
+    this.#check();
+    const x = this.#executions.get(id);
+    return (
+      x && {
+        ...recordOf(x),
+        payload: x.payload,
+        ...(x.traceparent === undefined ? undefined : { traceparent: x.traceparent }),
+        seq: x.seq,
+        inboxSeq: x.inboxSeq,
+        state: decodeState(x.state),
+      }
+    );
+  }
+
+  async listExecutions(filter: ExecutionFilter, page: PageRequest): Promise<Page<ExecutionRecord>> {
+    this.#check();
+    const rows = [...this.#executions.values()].filter((x) => matches(x, filter)).sort(byId);
+    return pageOf('execution', rows, page, 'desc', (x) => [x.id], recordOf);
+  }
+
+  async listSteps(id: string, page: PageRequest & { readonly afterOrd?: number }): Promise<Page<StepRow>> {
+    this.#check();
+    const rows = this.#steps(id).filter((row) => row.ord > (page.afterOrd ?? 0));
+    return pageOf(
+      'step',
+      rows,
+      page,
+      'asc',
+      (row) => [row.ord],
+      (row) => row,
+    );
+  }
+
+  async listCalls(id: string, page: PageRequest): Promise<Page<CallRow>> {
+    this.#check();
+    const rows = (this.#executions.get(id)?.calls ?? []).map((text) => decodeCall(text)).sort((a, b) => a.ord - b.ord);
+    return pageOf(
+      'call',
+      rows,
+      page,
+      'asc',
+      (row) => [row.ord],
+      (row) => row,
+    );
+  }
+
+  async findDue(
+    slots: { readonly from: number; readonly to: number },
+    until: number,
+    limit: number,
+    cursor?: { readonly dueAt: number; readonly id: string },
+  ): Promise<readonly DueRow[]> {
+    this.#check();
+    return this.#due()
+      .filter((x) => x.slot >= slots.from && x.slot < slots.to && x.dueAt <= until)
+      .filter((x) => cursor === undefined || x.dueAt > cursor.dueAt || (x.dueAt === cursor.dueAt && x.id > cursor.id))
+      .slice(0, limit);
+  }
+
+  async nextDue(after: number): Promise<number | undefined> {
+    this.#check();
+    return this.#due().find((x) => x.dueAt > after)?.dueAt;
+  }
+
+  #due(): readonly DueRow[] {
+    return [...this.#executions.values()]
+      .flatMap(({ id, slot, dueAt }) => (dueAt === null ? [] : [{ id, slot, dueAt }]))
+      .sort((a, b) => a.dueAt - b.dueAt || byId(a, b));
+  }
+
+  async countByStatus(): Promise<Readonly<Partial<Record<ExecutionStatus, number>>>> {
+    this.#check();
+    const counts: Partial<Record<ExecutionStatus, number>> = {};
+    for (const { dueAt, summary } of this.#executions.values()) {
+      if (dueAt === null && summary.status !== 'CORRUPTED') continue;
+      counts[summary.status] = (counts[summary.status] ?? 0) + 1;
+    }
+    return counts;
+  }
+
+  async getSetting(key: string): Promise<string | undefined> {
+    this.#check();
+    return this.#settings.get(key);
+  }
+
+  async initSetting(key: string, value: string): Promise<string> {
+    this.#check();
+    const found = this.#settings.get(key);
+    if (found === undefined) this.#settings.set(key, value);
+    return found ?? value;
+  }
+
+  async deleteCompleted(before: number, limit: number): Promise<number> {
+    this.#check();
+    const removable = [...this.#executions.values()]
+      .filter(
+        ({ summary: { completedAt, status } }) =>
+          completedAt !== undefined && completedAt < before && status !== 'CORRUPTED',
+      )
+      .filter((x) => !x.summary.maybeStanding || !x.steps.some((step) => isUnresolved(stepOf(step))))
+      .sort((a, b) => (a.summary.completedAt ?? 0) - (b.summary.completedAt ?? 0) || byId(a, b))
+      .slice(0, limit);
+    for (const { id } of removable) this.#executions.delete(id);
+    for (const [key, { executionId, createdAt }] of this.#startKeys) {
+      if (!this.#executions.has(executionId) && createdAt < before - dayMillis) this.#startKeys.delete(key);
+    }
+    const pinned = new Set([...this.#executions.values()].map((x) => x.definitionHash));
+    for (const hash of this.#bodies.keys()) if (!pinned.has(hash)) this.#bodies.delete(hash);
+    return removable.length;
+  }
+}
+
+function byId(a: { readonly id: string }, b: { readonly id: string }): number {
+  if (a.id === b.id) return 0;
+  return a.id < b.id ? -1 : 1;
+}
+
+/** A row that cannot be written as text is invalid; nothing of it is kept. */
+function isolated<T>(write: () => T): T | { readonly kind: 'invalid'; readonly message: string } {
+  try {
+    return write();
+  } catch (error) {
+    return { kind: 'invalid', message: error instanceof Error ? error.message : String(error) };
+  }
+}

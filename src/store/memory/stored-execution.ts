@@ -1,0 +1,123 @@
+/** What the store in memory keeps of an execution, and small readings of it. */
+import type { CallRow, StepRow, UndoMark, UndoState } from '../../core/history.ts';
+import type { ExecutionFilter, ExecutionRecord, ExecutionSummary, InboxRow } from '../../ports/store.ts';
+import { decodeEvent, decodeStep, encode, isStanding } from '../row-text.ts';
+
+/** A step row: its text and the one part that changes. */
+export interface StoredStep {
+  readonly ord: number;
+  readonly round: number;
+  readonly text: string;
+  undo: UndoState | null;
+}
+
+/** An event; `event` is undefined once consumed. */
+interface StoredEvent {
+  readonly id: string;
+  readonly at: number;
+  readonly nonce: string | undefined;
+  readonly bodyHash: string;
+  readonly pending: boolean;
+  event: string | undefined;
+}
+
+/** One execution; states, rows and events as JSON text. */
+export interface StoredExecution {
+  readonly id: string;
+  readonly slot: number;
+  readonly name: string;
+  readonly version: string;
+  readonly definitionHash: string;
+  readonly payload: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly traceparent: string | undefined;
+  readonly createdAt: number;
+  seq: number;
+  inboxSeq: number;
+  claim: string | undefined;
+  claims: number;
+  /** The latest change while it was terminal. */
+  change: string | undefined;
+  /** Null once terminal. */
+  dueAt: number | null;
+  state: string;
+  summary: ExecutionSummary;
+  readonly steps: StoredStep[];
+  readonly calls: string[];
+  readonly inbox: StoredEvent[];
+}
+
+/** A step row as stored. Throws when it is no JSON, or its place in the history is no integer. */
+export function encodeStep(row: StepRow): StoredStep {
+  for (const part of [row.ord, row.round, row.visit]) {
+    if (!Number.isSafeInteger(part)) throw new TypeError(`The row's place in the history is no integer: ${part}.`);
+  }
+  return { ord: row.ord, round: row.round, text: encode(row), undo: row.undo ?? null };
+}
+
+/** A call row as stored. Throws when it is no JSON, or its place in the history is no integer. */
+export function encodeCall(row: CallRow): string {
+  if (!Number.isSafeInteger(row.ord)) throw new TypeError(`The row's place in the history is no integer: ${row.ord}.`);
+  return encode(row);
+}
+
+/** The step row with its present `undo`. */
+export function stepOf(step: StoredStep): StepRow {
+  return decodeStep(step.text, step.undo);
+}
+
+/** Applies marks to rows written before. */
+export function appendMarks(x: StoredExecution, marks: readonly UndoMark[]): void {
+  for (const mark of marks) {
+    for (const step of x.steps) {
+      if (mark.kind === 'set' && step.ord === mark.ord) step.undo = mark.undo;
+      if (mark.kind === 'reopen' && step.round === mark.round && step.undo === 'failed') step.undo = 'pending';
+    }
+  }
+}
+
+/** Unconsumed events, oldest first. */
+export function waitingRows(x: StoredExecution): readonly InboxRow[] {
+  return x.inbox.flatMap(({ id, at, event }) => (event === undefined ? [] : [{ id, at, event: decodeEvent(event) }]));
+}
+
+function stands(x: StoredExecution): boolean {
+  return x.summary.maybeStanding && x.steps.some((step) => isStanding(stepOf(step)));
+}
+
+/** The execution as lists show it. */
+export function recordOf(x: StoredExecution): ExecutionRecord {
+  const { id, slot, name, version, definitionHash, createdAt, labels, summary } = x;
+  return {
+    ...summary,
+    id,
+    slot,
+    name,
+    version,
+    definitionHash,
+    createdAt,
+    labels: { ...labels },
+    maybeStanding: stands(x),
+  };
+}
+
+/** Whether the execution is one of those that the filter asks for. */
+export function matches(x: StoredExecution, filter: ExecutionFilter): boolean {
+  const { summary } = x;
+  const { completedAt } = summary;
+  return (
+    (filter.statuses === undefined || filter.statuses.includes(summary.status)) &&
+    (filter.name === undefined || filter.name === x.name) &&
+    (filter.version === undefined || filter.version === x.version) &&
+    (filter.reason === undefined || filter.reason === summary.reason) &&
+    (filter.failedNodeId === undefined || filter.failedNodeId === summary.failedNodeId) &&
+    Object.entries(filter.labels ?? {}).every(
+      ([key, value]) => Object.hasOwn(x.labels, key) && x.labels[key] === value,
+    ) &&
+    (filter.startedAfter === undefined || summary.startedAt >= filter.startedAfter) &&
+    (filter.startedBefore === undefined || summary.startedAt < filter.startedBefore) &&
+    (filter.completedAfter === undefined || (completedAt !== undefined && completedAt >= filter.completedAfter)) &&
+    (filter.completedBefore === undefined || (completedAt !== undefined && completedAt < filter.completedBefore)) &&
+    (filter.standing === undefined || stands(x) === filter.standing)
+  );
+}

@@ -1,0 +1,106 @@
+/**
+ * Rows as JSON text, alike in every adapter: what queries never look at stays one text, digits kept.
+ */
+import type { CallRow, StepRow, UndoState } from '../core/history.ts';
+import { parseJson, stringifyJson, type Json } from '../core/json.ts';
+import type { ExecutionStatus, State, UndoTarget } from '../core/state.ts';
+import type { EffectRow, ExecutionSummary, InboxEvent } from '../ports/store.ts';
+
+/** Statuses of executions that are over. */
+export const terminalStatuses: readonly ExecutionStatus[] = [
+  'SUCCEEDED',
+  'FAILED',
+  'CANCELLED',
+  'CORRUPTED',
+  'TERMINATED',
+];
+
+/** Statuses of executions that are not over. */
+export const activeStatuses: readonly ExecutionStatus[] = [
+  'IN_PROGRESS',
+  'WAITING_CALLBACK',
+  'SLEEPING',
+  'COMPENSATING',
+];
+
+/** JSON text of any row, state or event. Throws a TypeError when it cannot be written as JSON. */
+export function encode(value: State | StepRow | CallRow | InboxEvent | Readonly<Record<string, string>>): string {
+  return stringifyJson(value as unknown as Json);
+}
+
+/** The step row of a text, with the present `undo`, which alone changes after the row was written. */
+export function decodeStep(text: string, undo: UndoState | null): StepRow {
+  const { undo: _written, ...row } = parseJson(text) as unknown as StepRow;
+  return undo === null ? row : { ...row, undo };
+}
+
+/** The call row of a text. */
+export function decodeCall(text: string): CallRow {
+  return parseJson(text) as unknown as CallRow;
+}
+
+/** The event of a text. */
+export function decodeEvent(text: string): InboxEvent {
+  return parseJson(text) as unknown as InboxEvent;
+}
+
+/** The state of a text. */
+export function decodeState(text: string): State {
+  return parseJson(text) as unknown as State;
+}
+
+/** The labels of a text; null is none. */
+export function decodeLabels(text: string | null): Readonly<Record<string, string>> {
+  return text === null ? {} : (JSON.parse(text) as Record<string, string>);
+}
+
+/**
+ * Whether later templates may read this row: 1 a visit's own answer or key, 2 the answer of its compensation, 0 neither.
+ * A callback judged pending is no answer.
+ */
+export function readability(row: StepRow): 0 | 1 | 2 {
+  if (row.phase === 'DOWN') return row.output === undefined ? 0 : 2;
+  return row.outcome !== 'pending' && (row.output !== undefined || row.key !== undefined) ? 1 : 0;
+}
+
+/** Whether this row's effect stands as long as its execution does not succeed. */
+export function isStanding(row: Pick<StepRow, 'effect' | 'undo'>): boolean {
+  return row.effect !== undefined && row.undo !== 'done' && row.undo !== 'resolved' && row.undo !== 'moved';
+}
+
+/** Whether this row's effect stands, is unknown, and nobody has settled it. */
+export function isUnresolved(row: Pick<StepRow, 'effect' | 'undo'>): boolean {
+  return row.effect === 'unknown' && isStanding(row) && row.undo !== 'accepted';
+}
+
+/** The target that a compensation of this row's visit has. */
+export function undoTarget(row: StepRow): UndoTarget {
+  return {
+    nodeId: row.nodeId,
+    visit: row.visit,
+    round: row.round,
+    ord: row.ord,
+    scope: row.scope,
+    outcome: row.outcome as UndoTarget['outcome'],
+    key: row.key ?? '',
+    ...(row.prev === undefined ? undefined : { prev: row.prev }),
+  };
+}
+
+/** The effect of a row that has an effect or a compensation. */
+export function effectRow(row: StepRow): EffectRow {
+  return {
+    target: undoTarget(row),
+    mutating: row.effect !== undefined,
+    ...(row.effect === undefined ? undefined : { effect: row.effect }),
+    ...(row.undo === undefined ? undefined : { undo: row.undo }),
+    ...(row.fingerprint === undefined ? undefined : { fingerprint: row.fingerprint }),
+    ...(row.undoRank === undefined ? undefined : { undoRank: row.undoRank }),
+    ...(row.undoSort === undefined ? undefined : { undoSort: row.undoSort }),
+  };
+}
+
+/** Whether the execution is over by its summary. */
+export function isOver(summary: Pick<ExecutionSummary, 'status'>): boolean {
+  return terminalStatuses.includes(summary.status);
+}

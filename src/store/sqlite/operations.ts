@@ -1,0 +1,77 @@
+/** All operations of the worker, prepared on one connection, and which of them write. */
+import type { OperationName, Operations } from './protocol.ts';
+import { changeTerminal } from './queries/change-terminal.ts';
+import { checkpoint } from './queries/checkpoint.ts';
+import { countByStatus } from './queries/count-by-status.ts';
+import {
+  deleteDefinition,
+  getDefinition,
+  getDefinitionBody,
+  listDefinitions,
+  putDefinition,
+} from './queries/definitions.ts';
+import { findDue } from './queries/find-due.ts';
+import { findStanding } from './queries/find-standing.ts';
+import { findUndo } from './queries/find-undo.ts';
+import { getExecution } from './queries/get-execution.ts';
+import { listEffects } from './queries/list-effects.ts';
+import { listExecutions } from './queries/list-executions.ts';
+import { listCalls, listSteps } from './queries/list-history.ts';
+import { nextDue } from './queries/next-due.ts';
+import { offer } from './queries/offer.ts';
+import { readInbox } from './queries/read-inbox.ts';
+import { readOutputs } from './queries/read-outputs.ts';
+import { removeCompleted } from './queries/remove-completed.ts';
+import { getSetting, initSetting } from './queries/settings.ts';
+import { submit } from './queries/submit.ts';
+import { sweep } from './queries/sweep.ts';
+import { takeOver } from './queries/take-over.ts';
+import type { Session } from './session.ts';
+
+/** Operations that change something: they run in a transaction and are durable before their answer leaves. */
+export const writing: ReadonlySet<OperationName> = new Set<OperationName>([
+  'putDefinition',
+  'deleteDefinition',
+  'submit',
+  'takeOver',
+  'checkpoint',
+  'changeTerminal',
+  'offer',
+  'initSetting',
+  'removeCompleted',
+  'sweep',
+]);
+
+/** Prepares every statement. */
+export function prepareOperations(session: Session): Operations {
+  const alive = session.one('SELECT 1');
+  return {
+    ping: () => void alive(),
+    putDefinition: putDefinition(session),
+    getDefinition: getDefinition(session),
+    listDefinitions: listDefinitions(session),
+    deleteDefinition: deleteDefinition(session),
+    getDefinitionBody: getDefinitionBody(session),
+    submit: submit(session),
+    takeOver: takeOver(session),
+    checkpoint: checkpoint(session),
+    changeTerminal: changeTerminal(session),
+    offer: offer(session),
+    readInbox: readInbox(session),
+    readOutputs: readOutputs(session),
+    findUndo: findUndo(session),
+    listEffects: listEffects(session),
+    findStanding: findStanding(session),
+    getExecution: getExecution(session),
+    listExecutions: listExecutions(session),
+    listSteps: listSteps(session),
+    listCalls: listCalls(session),
+    findDue: findDue(session),
+    nextDue: nextDue(session),
+    countByStatus: countByStatus(session),
+    getSetting: getSetting(session),
+    initSetting: initSetting(session),
+    removeCompleted: removeCompleted(session),
+    sweep: sweep(session),
+  };
+}

@@ -1,0 +1,288 @@
+/**
+ * What the store and its worker thread say to each other.
+ *
+ * The frequent messages are arrays of strings and numbers in the order of the columns: they cross threads for less than
+ * objects do, and the worker binds them as they are. States, rows and events cross as JSON text, which is also how they
+ * are stored, so that the digits of numbers survive and each is written as text once.
+ */
+import type { UndoMark, UndoState } from '../../core/history.ts';
+import type { OutputQuery } from '../../core/outputs.ts';
+import type {
+  DefinitionRecord,
+  DueRow,
+  ExecutionFilter,
+  OfferResult,
+  PageRequest,
+  PutDefinitionResult,
+  StoreUnavailable,
+  SubmitResult,
+} from '../../ports/store.ts';
+
+/** A step row: the columns of `step` after `execution`. */
+export type StepValues = readonly [
+  ord: number,
+  round: number,
+  nodeId: string,
+  visit: number,
+  scope: string,
+  readable: 0 | 1 | 2,
+  marked: 0 | 1,
+  effect: string | null,
+  undo: string | null,
+  undoRank: number | null,
+  undoSort: number | null,
+  row: string,
+];
+
+/** A call row: the columns of `call` after `execution`. */
+export type CallValues = readonly [ord: number, row: string];
+
+/** The summary's columns of `execution`, from `status` but without `standing`. */
+export type SummaryValues = readonly [
+  status: string,
+  round: number,
+  startedAt: number,
+  completedAt: number | null,
+  reason: string | null,
+  failedNodeId: string | null,
+  failureDescription: string | null,
+  callbackWarning: string | null,
+];
+
+/** See `NewExecution`. */
+export interface SubmitValues {
+  readonly id: string;
+  readonly slot: number;
+  readonly name: string;
+  readonly version: string;
+  readonly hash: string;
+  readonly labels: string | null;
+  readonly labelPairs: readonly (readonly [key: string, value: string])[];
+  readonly createdAt: number;
+  readonly dueAt: number | null;
+  readonly summary: SummaryValues;
+  readonly maybeStanding: boolean;
+  readonly updatedAt: number;
+  readonly claim: string | null;
+  readonly state: string;
+  readonly payload: string;
+  readonly traceparent: string | null;
+  readonly steps: readonly StepValues[];
+  readonly startKey: readonly [caller: string, key: string, fingerprint: string] | null;
+}
+
+/** See `Checkpoint`. */
+export type CheckpointValues = readonly [
+  id: string,
+  claim: string,
+  seq: number,
+  inboxSeq: number | null,
+  state: string,
+  updatedAt: number,
+  summary: SummaryValues,
+  maybeStanding: boolean,
+  dueAt: number | null | undefined,
+  progress: boolean,
+  steps: readonly StepValues[],
+  calls: readonly CallValues[],
+  undo: readonly UndoMark[],
+  consumed: readonly string[],
+];
+
+/** See `TerminalChange`. */
+export interface ChangeValues {
+  readonly id: string;
+  readonly seq: number;
+  readonly writeId: string;
+  readonly state: string;
+  readonly updatedAt: number;
+  readonly summary: SummaryValues;
+  readonly maybeStanding: boolean;
+  readonly dueAt: number | null;
+  readonly steps: readonly StepValues[];
+  readonly undo: readonly UndoMark[];
+}
+
+/** See `Offer`; `event` is JSON text. */
+export interface OfferValues {
+  readonly executionId: string;
+  readonly id: string;
+  readonly at: number;
+  readonly event: string;
+  readonly bodyHash: string | null;
+}
+
+/** An unconsumed event. */
+export interface InboxValues {
+  readonly id: string;
+  readonly at: number;
+  readonly event: string;
+}
+
+/** See `CheckpointResult`. */
+export type CheckpointAnswer =
+  | { readonly kind: 'written'; readonly inboxSeq: number }
+  | { readonly kind: 'inbox'; readonly inboxSeq: number; readonly inbox: readonly InboxValues[] }
+  | { readonly kind: 'fenced' }
+  | { readonly kind: 'invalid'; readonly message: string };
+
+/** `bodies`: the definitions of these hashes are not stored; nothing was written, send the batch again with them. */
+export type SubmitAnswer =
+  | { readonly kind: 'done'; readonly results: readonly SubmitResult[] }
+  | { readonly kind: 'bodies'; readonly missing: readonly string[] };
+
+/** A row of a list of executions. */
+export interface RecordValues {
+  readonly id: string;
+  readonly slot: number;
+  readonly name: string;
+  readonly version: string;
+  readonly hash: string;
+  readonly labels: string | null;
+  readonly createdAt: number;
+  readonly status: string;
+  readonly standing: number;
+  readonly round: number;
+  readonly startedAt: number;
+  readonly updatedAt: number;
+  readonly completedAt: number | null;
+  readonly reason: string | null;
+  readonly failedNodeId: string | null;
+  readonly failureDescription: string | null;
+  readonly callbackWarning: string | null;
+}
+
+/** An execution with its state and input. */
+export interface DetailValues extends RecordValues {
+  readonly payload: string;
+  readonly traceparent: string | null;
+  readonly seq: number;
+  readonly inboxSeq: number;
+  readonly state: string;
+}
+
+/** An execution as taken over. */
+export interface LoadedValues {
+  readonly id: string;
+  readonly slot: number;
+  readonly name: string;
+  readonly version: string;
+  readonly hash: string;
+  readonly payload: string;
+  readonly labels: string | null;
+  readonly traceparent: string | null;
+  readonly createdAt: number;
+  readonly seq: number;
+  readonly inboxSeq: number;
+  readonly claims: number;
+  readonly dueAt: number;
+  readonly state: string;
+  readonly inbox: readonly InboxValues[];
+}
+
+/** A step row as stored. */
+export interface StepText {
+  readonly row: string;
+  readonly undo: UndoState | null;
+}
+
+/** Where a page starts: rows after the key (in the page's order), this many skipped. */
+export interface PageValues {
+  readonly limit: number;
+  readonly offset: number;
+  readonly order: 'asc' | 'desc';
+}
+
+/** A page's rows, and whether there are more. */
+export interface PageAnswer<T> {
+  readonly rows: readonly T[];
+  readonly more: boolean;
+}
+
+/** What the worker thread does: each operation is a transaction, or part of one with others. */
+export interface Operations {
+  ping(): void;
+  putDefinition(record: DefinitionRecord): PutDefinitionResult;
+  getDefinition(
+    key: { readonly id: string } | { readonly name: string; readonly version: string },
+  ): DefinitionRecord | undefined;
+  listDefinitions(
+    page: PageValues,
+    after: { readonly createdAt: number; readonly id: string } | undefined,
+  ): PageAnswer<DefinitionRecord>;
+  deleteDefinition(id: string): void;
+  getDefinitionBody(hash: string): string | undefined;
+  submit(batch: readonly SubmitValues[], bodies: Readonly<Record<string, string>>): SubmitAnswer;
+  takeOver(claims: readonly { readonly id: string; readonly claim: string }[], now: number): readonly LoadedValues[];
+  checkpoint(batch: readonly CheckpointValues[]): readonly CheckpointAnswer[];
+  changeTerminal(change: ChangeValues): boolean;
+  offer(offer: OfferValues, now: number): OfferResult;
+  readInbox(id: string): { readonly inboxSeq: number; readonly inbox: readonly InboxValues[] };
+  readOutputs(id: string, round: number, queries: readonly OutputQuery[]): readonly StepText[];
+  findUndo(
+    id: string,
+    round: number,
+    scope: string,
+    only: { readonly nodeId: string; readonly visit: number } | undefined,
+  ): StepText | undefined;
+  listEffects(id: string, limit: number): readonly StepText[];
+  findStanding(id: string, nodeId: string, visit: number, round: number): StepText | undefined;
+  getExecution(id: string): DetailValues | undefined;
+  listExecutions(filter: ExecutionFilter, page: PageValues, after: string | undefined): PageAnswer<RecordValues>;
+  listSteps(
+    id: string,
+    page: PageValues,
+    after: number | undefined,
+    afterOrd: number | undefined,
+  ): PageAnswer<StepText & { readonly ord: number }>;
+  listCalls(
+    id: string,
+    page: PageValues,
+    after: number | undefined,
+  ): PageAnswer<{ readonly row: string; readonly ord: number }>;
+  findDue(
+    slots: { readonly from: number; readonly to: number },
+    until: number,
+    limit: number,
+    cursor: { readonly dueAt: number; readonly id: string } | undefined,
+  ): readonly DueRow[];
+  nextDue(after: number): number | undefined;
+  countByStatus(): readonly { readonly status: string; readonly count: number }[];
+  getSetting(key: string): string | undefined;
+  initSetting(key: string, value: string): string;
+  removeCompleted(before: number, limit: number): number;
+  sweep(before: number): boolean;
+}
+
+/** Names of operations. */
+export type OperationName = keyof Operations;
+
+/** How the page of a request reads in the worker. */
+export function pageValues(page: PageRequest, order: 'asc' | 'desc'): PageValues {
+  return { limit: page.limit, offset: page.offset ?? 0, order: page.order ?? order };
+}
+
+/** A request; the number comes back with its answer. */
+export type Request = readonly [number: number, operation: OperationName, ...args: readonly unknown[]];
+
+/** Why a request has no result. `rejected`: the request itself cannot be stored. */
+export type TroubleKind = StoreUnavailable['kind'] | 'rejected';
+
+/** An answer. */
+export type Answer =
+  | readonly [number: number, ok: true, result: unknown]
+  | readonly [number: number, ok: false, trouble: TroubleKind, message: string];
+
+/** To the worker. `close` finishes what came before. */
+export type ToWorker = Request | 'close';
+
+/** From the worker: `open` or `refused` once, first; then answers; `closed` last. */
+export type FromWorker = 'open' | 'closed' | { readonly refused: string } | readonly Answer[];
+
+/** What the thread is started with. */
+export interface WorkerData {
+  readonly dataDir: string;
+  readonly migrate: boolean;
+  /** Bounds the file, for tests of a full disk. */
+  readonly maxPages: number | null;
+}

@@ -1,0 +1,85 @@
+/**
+ * Definitions as records: put, get, list, delete; and their bodies by content, as executions are pinned to them.
+ */
+import type { DefinitionRecord } from '../../../ports/store.ts';
+import type { Operations } from '../protocol.ts';
+import type { Session } from '../session.ts';
+
+const columns = 'id, name, version, hash, definition, created_at AS createdAt, updated_at AS updatedAt';
+
+const byIdSql = `SELECT ${columns} FROM definition WHERE id = ?`;
+
+const byVersionSql = `SELECT ${columns} FROM definition WHERE name = ? AND version = ?`;
+
+const latestSql = `SELECT ${columns} FROM definition WHERE name = ? ORDER BY created_at DESC, id DESC LIMIT 1`;
+
+const insertSql = `
+INSERT INTO definition (id, name, version, hash, definition, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)`;
+
+const deleteSql = 'DELETE FROM definition WHERE id = ?';
+
+const pageSql = (comparison: '<' | '>', order: 'asc' | 'desc'): string => `
+SELECT ${columns} FROM definition WHERE (created_at, id) ${comparison} (?, ?)
+ORDER BY created_at ${order}, id ${order} LIMIT ? OFFSET ?`;
+
+const bodySql = `
+SELECT definition FROM definition_body WHERE hash = ?1
+UNION ALL SELECT definition FROM definition WHERE hash = ?1
+LIMIT 1`;
+
+/** Prepares the one that stores a record unless its id or its name and version are taken. */
+export function putDefinition(session: Session): Operations['putDefinition'] {
+  const byId = session.one<DefinitionRecord>(byIdSql);
+  const byVersion = session.one<DefinitionRecord>(byVersionSql);
+  const insert = session.write(insertSql);
+  return (record) => {
+    const sameId = byId(record.id);
+    const found = sameId ?? byVersion(record.name, record.version);
+    if (found === undefined) {
+      const { id, name, version, hash, definition, createdAt, updatedAt } = record;
+      insert(id, name, version, hash, definition, createdAt, updatedAt);
+      return { kind: 'stored', record };
+    }
+    if (found.hash === record.hash) return { kind: 'identical', record: { ...found } };
+    return { kind: 'conflict', by: sameId === undefined ? 'name_version' : 'id' };
+  };
+}
+
+/** Prepares the one that reads a record by id, by name and version, or the most recently created of a name. */
+export function getDefinition(session: Session): Operations['getDefinition'] {
+  const byId = session.one<DefinitionRecord>(byIdSql);
+  const byVersion = session.one<DefinitionRecord>(byVersionSql);
+  const latest = session.one<DefinitionRecord>(latestSql);
+  return (key) => {
+    let row: DefinitionRecord | undefined;
+    if ('id' in key) row = byId(key.id);
+    else row = key.version === 'latest' ? latest(key.name) : byVersion(key.name, key.version);
+    return row && { ...row };
+  };
+}
+
+/** Prepares the page of records by creation. */
+export function listDefinitions(session: Session): Operations['listDefinitions'] {
+  const select = {
+    asc: session.all<DefinitionRecord>(pageSql('>', 'asc')),
+    desc: session.all<DefinitionRecord>(pageSql('<', 'desc')),
+  };
+  const start = { asc: Number.MIN_SAFE_INTEGER, desc: Number.MAX_SAFE_INTEGER };
+  return (page, after) => {
+    const createdAt = after?.createdAt ?? start[page.order];
+    const rows = select[page.order](createdAt, after?.id ?? '', page.limit + 1, page.offset);
+    return { rows: rows.slice(0, page.limit).map((row) => ({ ...row })), more: rows.length > page.limit };
+  };
+}
+
+/** Prepares the one that removes a record; absent is fine. */
+export function deleteDefinition(session: Session): Operations['deleteDefinition'] {
+  const remove = session.write(deleteSql);
+  return (id) => void remove(id);
+}
+
+/** Prepares the one that reads a definition by content, as an execution or a record has it. */
+export function getDefinitionBody(session: Session): Operations['getDefinitionBody'] {
+  const select = session.one<{ definition: string }>(bodySql);
+  return (hash) => select(hash)?.definition;
+}

@@ -1,0 +1,128 @@
+/**
+ * A page of executions by id, newest first unless asked otherwise.
+ *
+ * Each combination of filters has one index that gives rows in the order of ids; what it does not cover is compared row by
+ * row. Several statuses (also: any status of one name) are one ordered scan each, merged lazily by SQLite, so that a page
+ * reads about as many index entries as it shows, however many executions there are. A filter that few rows of a large index
+ * range satisfy (one version and a rare time range, say) reads that range.
+ */
+import type { ExecutionFilter } from '../../../ports/store.ts';
+import { activeStatuses, terminalStatuses } from '../../row-text.ts';
+import type { Operations, PageValues, RecordValues } from '../protocol.ts';
+import type { Session } from '../session.ts';
+import { recordColumns } from './record-columns.ts';
+
+type Value = string | number;
+
+/** Part of a statement with the values of its parameters. */
+interface Fragment {
+  readonly sql: string;
+  readonly values: readonly Value[];
+}
+
+/** Statements are kept by their text; there are as many texts as combinations of filters. */
+const maxStatements = 64;
+
+const everyStatus = [...activeStatuses, ...terminalStatuses];
+
+/** Which index to walk, with the conditions that it answers. More than one: to be merged. */
+function ranges(filter: ExecutionFilter, labels: readonly (readonly [string, string])[]): readonly Fragment[] {
+  const label = labels[0];
+  if (label !== undefined) {
+    return [
+      { sql: 'FROM label l CROSS JOIN execution e ON e.id = l.id WHERE l.key = ? AND l.value = ?', values: label },
+    ];
+  }
+  if (filter.standing === true) {
+    return [{ sql: 'FROM execution e INDEXED BY execution_standing WHERE e.standing > 0', values: [] }];
+  }
+  if (filter.reason !== undefined) {
+    return [{ sql: 'FROM execution e INDEXED BY execution_by_reason WHERE e.reason = ?', values: [filter.reason] }];
+  }
+  if (filter.failedNodeId !== undefined) {
+    const sql = 'FROM execution e INDEXED BY execution_by_failed_node WHERE e.failed_node_id = ?';
+    return [{ sql, values: [filter.failedNodeId] }];
+  }
+  const statuses = filter.statuses === undefined ? everyStatus : [...new Set(filter.statuses)];
+  if (filter.name !== undefined && filter.version !== undefined) {
+    const { name, version } = filter;
+    const sql = 'FROM execution e INDEXED BY execution_by_version WHERE e.name = ? AND e.version = ? AND e.status = ?';
+    return statuses.map((status) => ({ sql, values: [name, version, status] }));
+  }
+  if (filter.name !== undefined) {
+    const { name } = filter;
+    const sql = 'FROM execution e INDEXED BY execution_by_name WHERE e.name = ? AND e.status = ?';
+    return statuses.map((status) => ({ sql, values: [name, status] }));
+  }
+  if (filter.statuses !== undefined) {
+    const sql = 'FROM execution e INDEXED BY execution_by_status WHERE e.status = ?';
+    return statuses.map((status) => ({ sql, values: [status] }));
+  }
+  return [{ sql: 'FROM execution e INDEXED BY execution_by_id WHERE e.id IS NOT NULL', values: [] }];
+}
+
+/** All conditions, those included that a range answers by itself: repeating them costs little and cannot go wrong. */
+function conditions(filter: ExecutionFilter, labels: readonly (readonly [string, string])[]): readonly Fragment[] {
+  const found: Fragment[] = [];
+  const add = (sql: string, value: Value | undefined): void => {
+    if (value !== undefined) found.push({ sql, values: [value] });
+  };
+  if (filter.statuses !== undefined) {
+    found.push({ sql: `e.status IN (${filter.statuses.map(() => '?').join(', ')})`, values: filter.statuses });
+  }
+  add('e.name = ?', filter.name);
+  add('e.version = ?', filter.version);
+  add('e.reason = ?', filter.reason);
+  add('e.failed_node_id = ?', filter.failedNodeId);
+  add('e.started_at >= ?', filter.startedAfter);
+  add('e.started_at < ?', filter.startedBefore);
+  add('e.completed_at >= ?', filter.completedAfter);
+  add('e.completed_at < ?', filter.completedBefore);
+  if (filter.standing !== undefined) found.push({ sql: `e.standing ${filter.standing ? '>' : '='} 0`, values: [] });
+  for (const label of labels.slice(1)) {
+    found.push({
+      sql: 'EXISTS (SELECT 1 FROM label o WHERE o.key = ? AND o.value = ? AND o.id = e.id)',
+      values: label,
+    });
+  }
+  return found;
+}
+
+/** The statement of a page; its rows are one more than the page's limit where there are more. */
+export function listStatement(filter: ExecutionFilter, page: PageValues, after: string | undefined): Fragment {
+  if (filter.statuses?.length === 0) return { sql: 'SELECT 1 LIMIT 0', values: [] };
+  const labels = Object.entries(filter.labels ?? {});
+  const rest = [...conditions(filter, labels)];
+  if (after !== undefined) rest.push({ sql: `e.id ${page.order === 'asc' ? '>' : '<'} ?`, values: [after] });
+  const tail = rest.map(({ sql }) => ` AND ${sql}`).join('');
+  const tailValues = rest.flatMap(({ values }) => values);
+  const parts = ranges(filter, labels);
+  const keys = parts.map(({ sql }) => `SELECT e.no, e.id ${sql}${tail}`).join('\nUNION ALL ');
+  return {
+    sql: `
+SELECT ${recordColumns}
+FROM (${keys}
+  ORDER BY id ${page.order} LIMIT ? OFFSET ?) k
+CROSS JOIN execution e ON e.no = k.no
+CROSS JOIN run r ON r.execution = e.no
+CROSS JOIN definition_body b ON b.no = e.body
+ORDER BY k.id ${page.order}`,
+    values: [...parts.flatMap(({ values }) => [...values, ...tailValues]), page.limit + 1, page.offset],
+  };
+}
+
+/** Prepares it. */
+export function listExecutions(session: Session): Operations['listExecutions'] {
+  const statements = new Map<string, (...values: readonly Value[]) => RecordValues[]>();
+  return (filter, page, after) => {
+    const { sql, values } = listStatement(filter, page, after);
+    let select = statements.get(sql);
+    if (select === undefined) {
+      if (statements.size >= maxStatements) statements.clear();
+      select = session.all<RecordValues>(sql);
+      statements.set(sql, select);
+    }
+    const rows = select(...values);
+    return { rows: rows.slice(0, page.limit).map((row) => ({ ...row })), more: rows.length > page.limit };
+  };
+}

@@ -1,0 +1,51 @@
+/**
+ * Takes executions over: a new claim at the next seq fences whoever held them. A parked one becomes due now.
+ *
+ * Guarantees: idempotent per claim; absent and terminal executions are left out; the answer is what the new owner starts
+ * from, unconsumed events included.
+ */
+import type { LoadedValues, Operations } from '../protocol.ts';
+import type { Session } from '../session.ts';
+import { waitingInbox } from './waiting-inbox.ts';
+
+const selectSql = `
+SELECT e.no, e.id, e.slot, e.name, e.version, b.hash, e.labels, e.created_at AS createdAt, e.due_at AS dueAt,
+  r.seq, r.inbox_seq AS inboxSeq, r.claim, r.claims, r.state, i.payload, i.traceparent
+FROM execution e
+JOIN run r ON r.execution = e.no
+JOIN input i ON i.execution = e.no
+JOIN definition_body b ON b.no = e.body
+WHERE e.id = ? AND e.due_at IS NOT NULL`;
+
+const claimSql = 'UPDATE run SET seq = ?, claim = ?, claims = ? WHERE execution = ?';
+
+const dueSql = 'UPDATE execution SET due_at = ? WHERE no = ?';
+
+interface Row extends Omit<LoadedValues, 'inbox'> {
+  readonly no: number;
+  readonly claim: string | null;
+}
+
+/** Prepares it. */
+export function takeOver(session: Session): Operations['takeOver'] {
+  const select = session.one<Row>(selectSql);
+  const setClaim = session.write(claimSql);
+  const setDue = session.write(dueSql);
+  const inbox = waitingInbox(session);
+  return (claims, now) => {
+    const loaded: LoadedValues[] = [];
+    for (const { id, claim } of claims) {
+      const found = select(id);
+      if (found === undefined) continue;
+      const { no, claim: holder, ...row } = found;
+      const again = holder === claim;
+      const seq = again ? row.seq : row.seq + 1;
+      const count = again ? row.claims : row.claims + 1;
+      const dueAt = Math.min(row.dueAt, now);
+      if (!again) setClaim(seq, claim, count, no);
+      if (dueAt < row.dueAt) setDue(dueAt, no);
+      loaded.push({ ...row, seq, claims: count, dueAt, inbox: row.inboxSeq === 0 ? [] : inbox(no) });
+    }
+    return loaded;
+  };
+}

@@ -1,0 +1,321 @@
+/**
+ * The embedded store: SQLite in one thread of its own, on disk at every commit, one process per data directory.
+ *
+ * Here everything is written as text once and handed over; the thread does the rest (see `sqlite-worker.ts`). Batches that
+ * wait at the same time share a transaction.
+ */
+import type {
+  Checkpoint,
+  CheckpointResult,
+  DefinitionRecord,
+  DueRow,
+  EffectRow,
+  ExecutionDetail,
+  ExecutionFilter,
+  ExecutionRecord,
+  InboxRow,
+  LoadedExecution,
+  NewExecution,
+  Offer,
+  OfferResult,
+  Page,
+  PageRequest,
+  PutDefinitionResult,
+  Store,
+  StoreFault,
+  SubmitResult,
+  TerminalChange,
+} from '../../ports/store.ts';
+import type { CallRow, StepRow } from '../../core/history.ts';
+import type { OutputQuery } from '../../core/outputs.ts';
+import type { ExecutionStatus, UndoTarget } from '../../core/state.ts';
+import { decodeCursor, encodeCursor, type CursorKind } from '../cursor.ts';
+import { decodeCall, decodeStep, effectRow, encode, undoTarget } from '../row-text.ts';
+import { pageValues, type PageAnswer, type StepText, type SubmitValues } from './protocol.ts';
+import { SqliteThread } from './sqlite-thread.ts';
+import {
+  changeValues,
+  checkpointResult,
+  checkpointValues,
+  executionDetail,
+  executionRecord,
+  inboxRows,
+  loadedExecution,
+  submitValues,
+} from './values.ts';
+
+/** How to open the store. */
+export interface SqliteStoreOptions {
+  /** Created (mode 0700) where absent. */
+  readonly dataDir: string;
+  /** Whether opening brings an older schema up to date; default true. False: an older one is refused. */
+  readonly migrate?: boolean;
+  /** Bounds the file in pages of 4096 bytes; without it, by the disk alone. */
+  readonly maxPages?: number;
+  /** Told when the thread ended by itself or could not be started again. Must not throw. */
+  readonly onFault?: (fault: StoreFault) => void;
+}
+
+/** Definitions known to be stored, so that their text need not be sent with every execution. */
+const maxKnownBodies = 1000;
+
+/** Executions removed in one transaction. */
+const removalBatch = 50;
+
+/** See the file header. */
+export class SqliteStore implements Store {
+  readonly #thread: SqliteThread;
+  readonly #knownBodies = new Set<string>();
+
+  constructor(options: SqliteStoreOptions) {
+    this.#thread = new SqliteThread(
+      { dataDir: options.dataDir, migrate: options.migrate ?? true, maxPages: options.maxPages ?? null },
+      options.onFault ?? (() => undefined),
+    );
+  }
+
+  open(): Promise<void> {
+    return this.#thread.open();
+  }
+
+  close(): Promise<void> {
+    return this.#thread.close();
+  }
+
+  ping(): Promise<void> {
+    return this.#thread.call('ping');
+  }
+
+  putDefinition(record: DefinitionRecord): Promise<PutDefinitionResult> {
+    return this.#thread.call('putDefinition', record);
+  }
+
+  getDefinition(
+    key: { readonly id: string } | { readonly name: string; readonly version: string },
+  ): Promise<DefinitionRecord | undefined> {
+    return this.#thread.call('getDefinition', key);
+  }
+
+  async listDefinitions(page: PageRequest): Promise<Page<DefinitionRecord>> {
+    const after = readCursor('definition', ['number', 'string'], page);
+    const answer = await this.#thread.call(
+      'listDefinitions',
+      pageValues(page, 'desc'),
+      after && { createdAt: after[0] as number, id: after[1] as string },
+    );
+    return makePage(
+      'definition',
+      answer,
+      (row) => row,
+      (row) => [row.createdAt, row.id],
+    );
+  }
+
+  deleteDefinition(id: string): Promise<void> {
+    return this.#thread.call('deleteDefinition', id);
+  }
+
+  getDefinitionBody(hash: string): Promise<string | undefined> {
+    return this.#thread.call('getDefinitionBody', hash);
+  }
+
+  async submit(batch: readonly NewExecution[]): Promise<readonly SubmitResult[]> {
+    const { values, results, positions } = encodeBatch(batch, submitValues);
+    if (values.length === 0) return results as SubmitResult[];
+    const written = await this.#submit(values, batch);
+    written.forEach((result, i) => {
+      results[positions[i] as number] = result;
+    });
+    return results as SubmitResult[];
+  }
+
+  /** Sends the definitions along that may not be stored yet; again with those that turn out to be missing. */
+  async #submit(values: readonly SubmitValues[], batch: readonly NewExecution[]): Promise<readonly SubmitResult[]> {
+    const texts = new Map(batch.map((x) => [x.definitionHash, x.definition]));
+    let wanted = [...texts.keys()].filter((hash) => !this.#knownBodies.has(hash));
+    for (;;) {
+      const bodies = Object.fromEntries(wanted.map((hash) => [hash, texts.get(hash) ?? '']));
+      const answer = await this.#thread.call('submit', values, bodies);
+      if (answer.kind === 'done') {
+        if (this.#knownBodies.size + wanted.length > maxKnownBodies) this.#knownBodies.clear();
+        for (const hash of wanted) this.#knownBodies.add(hash);
+        return answer.results;
+      }
+      for (const hash of answer.missing) this.#knownBodies.delete(hash);
+      wanted = [...new Set([...wanted, ...answer.missing])];
+    }
+  }
+
+  async takeOver(
+    claims: readonly { readonly id: string; readonly claim: string }[],
+    now: number,
+  ): Promise<readonly LoadedExecution[]> {
+    const rows = await this.#thread.call('takeOver', claims, now);
+    return rows.map((row) => loadedExecution(row));
+  }
+
+  async checkpoint(batch: readonly Checkpoint[]): Promise<readonly CheckpointResult[]> {
+    const { values, results, positions } = encodeBatch(batch, checkpointValues);
+    if (values.length === 0) return results as CheckpointResult[];
+    const answers = await this.#thread.call('checkpoint', values);
+    answers.forEach((answer, i) => {
+      results[positions[i] as number] = checkpointResult(answer);
+    });
+    return results as CheckpointResult[];
+  }
+
+  async changeTerminal(change: TerminalChange): Promise<boolean> {
+    return this.#thread.call('changeTerminal', changeValues(change));
+  }
+
+  async offer(offer: Offer, now: number): Promise<OfferResult> {
+    const { executionId, row, bodyHash } = offer;
+    const values = { executionId, id: row.id, at: row.at, event: encode(row.event), bodyHash: bodyHash ?? null };
+    return this.#thread.call('offer', values, now);
+  }
+
+  async readInbox(id: string): Promise<{ readonly inboxSeq: number; readonly inbox: readonly InboxRow[] }> {
+    const { inboxSeq, inbox } = await this.#thread.call('readInbox', id);
+    return { inboxSeq, inbox: inboxRows(inbox) };
+  }
+
+  async readOutputs(id: string, round: number, queries: readonly OutputQuery[]): Promise<readonly StepRow[]> {
+    return steps(await this.#thread.call('readOutputs', id, round, queries));
+  }
+
+  async findUndo(
+    id: string,
+    round: number,
+    filter: { readonly scope: string; readonly only?: { readonly nodeId: string; readonly visit: number } },
+  ): Promise<UndoTarget | undefined> {
+    const found = await this.#thread.call('findUndo', id, round, filter.scope, filter.only);
+    return found && undoTarget(decodeStep(found.row, found.undo));
+  }
+
+  async listEffects(id: string, limit: number): Promise<readonly EffectRow[]> {
+    return steps(await this.#thread.call('listEffects', id, limit)).map((row) => effectRow(row));
+  }
+
+  async findStanding(id: string, nodeId: string, visit: number, round: number): Promise<EffectRow | undefined> {
+    const found = await this.#thread.call('findStanding', id, nodeId, visit, round);
+    return found && effectRow(decodeStep(found.row, found.undo));
+  }
+
+  async getExecution(id: string): Promise<ExecutionDetail | undefined> {
+    const found = await this.#thread.call('getExecution', id);
+    return found && executionDetail(found);
+  }
+
+  async listExecutions(filter: ExecutionFilter, page: PageRequest): Promise<Page<ExecutionRecord>> {
+    const after = readCursor('execution', ['string'], page)?.[0] as string | undefined;
+    const answer = await this.#thread.call('listExecutions', filter, pageValues(page, 'desc'), after);
+    return makePage('execution', answer, executionRecord, (row) => [row.id]);
+  }
+
+  async listSteps(id: string, page: PageRequest & { readonly afterOrd?: number }): Promise<Page<StepRow>> {
+    const after = readCursor('step', ['number'], page)?.[0] as number | undefined;
+    const answer = await this.#thread.call('listSteps', id, pageValues(page, 'asc'), after, page.afterOrd);
+    return makePage(
+      'step',
+      answer,
+      (row) => decodeStep(row.row, row.undo),
+      (row) => [row.ord],
+    );
+  }
+
+  async listCalls(id: string, page: PageRequest): Promise<Page<CallRow>> {
+    const after = readCursor('call', ['number'], page)?.[0] as number | undefined;
+    const answer = await this.#thread.call('listCalls', id, pageValues(page, 'asc'), after);
+    return makePage(
+      'call',
+      answer,
+      (row) => decodeCall(row.row),
+      (row) => [row.ord],
+    );
+  }
+
+  findDue(
+    slots: { readonly from: number; readonly to: number },
+    until: number,
+    limit: number,
+    cursor?: { readonly dueAt: number; readonly id: string },
+  ): Promise<readonly DueRow[]> {
+    return this.#thread.call('findDue', slots, until, limit, cursor);
+  }
+
+  nextDue(after: number): Promise<number | undefined> {
+    return this.#thread.call('nextDue', after);
+  }
+
+  async countByStatus(): Promise<Readonly<Partial<Record<ExecutionStatus, number>>>> {
+    const rows = await this.#thread.call('countByStatus');
+    return Object.fromEntries(rows.map(({ status, count }) => [status, count]));
+  }
+
+  getSetting(key: string): Promise<string | undefined> {
+    return this.#thread.call('getSetting', key);
+  }
+
+  initSetting(key: string, value: string): Promise<string> {
+    return this.#thread.call('initSetting', key, value);
+  }
+
+  /** In many short transactions, so that other writes go in between. */
+  async deleteCompleted(before: number, limit: number): Promise<number> {
+    let removed = 0;
+    while (removed < limit) {
+      const wanted = Math.min(removalBatch, limit - removed);
+      const count = await this.#thread.call('removeCompleted', before, wanted);
+      removed += count;
+      if (count < wanted) break;
+    }
+    while (await this.#thread.call('sweep', before));
+    return removed;
+  }
+}
+
+/** Encodes each row; one that cannot be written as text has its result at once and is left out. */
+function encodeBatch<T, V>(
+  batch: readonly T[],
+  encodeRow: (row: T) => V,
+): {
+  values: V[];
+  results: ({ kind: 'invalid'; message: string } | SubmitResult | CheckpointResult | undefined)[];
+  positions: number[];
+} {
+  const values: V[] = [];
+  const positions: number[] = [];
+  const results = batch.map((row, i) => {
+    try {
+      values.push(encodeRow(row));
+      positions.push(i);
+      return undefined;
+    } catch (error) {
+      return { kind: 'invalid' as const, message: error instanceof Error ? error.message : String(error) };
+    }
+  });
+  return { values, results, positions };
+}
+
+function steps(rows: readonly StepText[]): StepRow[] {
+  return rows.map(({ row, undo }) => decodeStep(row, undo));
+}
+
+function readCursor(
+  kind: CursorKind,
+  shape: readonly ('string' | 'number')[],
+  page: PageRequest,
+): readonly (string | number)[] | undefined {
+  return page.cursor === undefined ? undefined : decodeCursor(kind, shape, page.cursor);
+}
+
+function makePage<R, T>(
+  kind: CursorKind,
+  answer: PageAnswer<R>,
+  decode: (row: R) => T,
+  keyOf: (row: R) => readonly (string | number)[],
+): Page<T> {
+  const items = answer.rows.map((row) => decode(row));
+  const last = answer.rows.at(-1);
+  return answer.more && last !== undefined ? { items, cursor: encodeCursor(kind, keyOf(last)) } : { items };
+}
