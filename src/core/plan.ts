@@ -34,6 +34,19 @@ export type RetryPolicy =
 /** Which outcomes of a visit are compensated: each value includes the ones before it. */
 export type CompensateWhen = 'completed' | 'unknown' | 'attempted';
 
+/** How a call authenticates, by names of secrets. */
+export type AuthPlan =
+  | { readonly type: 'basic'; readonly usernameSecret: string; readonly passwordSecret: string }
+  | { readonly type: 'bearer'; readonly secret: string }
+  | {
+      readonly type: 'oauth2ClientCredentials';
+      readonly tokenUrl: string;
+      readonly clientIdSecret: string;
+      readonly clientSecretSecret: string;
+      readonly scope?: string;
+      readonly audience?: string;
+    };
+
 /** A compiled call with the status codes that decide its outcome. */
 export interface CallPlan {
   readonly request: RequestPlan;
@@ -45,6 +58,7 @@ export interface CallPlan {
   readonly timeoutMillis?: number;
   /** Whether the verb changes something downstream: POST, PUT, PATCH, DELETE. */
   readonly mutating: boolean;
+  readonly auth?: AuthPlan;
 }
 
 /** How an async node's callback is judged. */

@@ -1,0 +1,161 @@
+/** Compiles calls, templates and conditions at their places in a definition, and gathers what they read. */
+import { compileExpression, type Expression } from '../expression/expression.ts';
+import { isJsonObject, type Json, type JsonObject } from '../json.ts';
+import type { AuthPlan, CallPlan } from '../plan.ts';
+import { compileRequest, type RequestPlan } from '../request/request.ts';
+import { compileTemplate, type Template, type TemplatePath } from '../template/template.ts';
+import { mutatingVerbs } from './call-warnings.ts';
+import { callShape, shapeBook } from './document-shape.ts';
+import type { Place } from './draft.ts';
+import { at, type Path, type Problems } from './problems.ts';
+import type { Moment, Read } from './reads.ts';
+import { fits, present, templateText, toNumber } from './shape-check.ts';
+
+/** What compiling any part needs, and what it adds to. */
+export interface Compiling {
+  readonly nodeIds: ReadonlySet<string>;
+  readonly problems: Problems;
+  readonly reads: Read[];
+}
+
+/** The action around a task's request, whose status codes win over the request's. */
+export interface ActionCodes {
+  readonly json?: JsonObject;
+  readonly mode?: 'sync' | 'async';
+}
+
+/** Stands for a path that is only known when its condition is evaluated. */
+const unknownPath: TemplatePath = {
+  text: '',
+  root: 'steps',
+  anyNode: true,
+  usesOrder: true,
+  volatile: true,
+  fromData: true,
+};
+
+/** Codes after which nobody knows whether a call took effect. */
+const defaultUnknownCodes: readonly number[] = [408, 502, 504];
+
+/**
+ * Compiles a call. Where its structure is broken, what is whole is still checked, so that all problems show at once.
+ *
+ * @returns undefined when something is broken.
+ */
+export function compileCall(
+  place: Place,
+  moment: Moment,
+  action: ActionCodes,
+  compiling: Compiling,
+): CallPlan | undefined {
+  const { json, path } = place;
+  if (!isJsonObject(json)) return undefined;
+  const { problems } = compiling;
+  const whole = fits(callShape, json, shapeBook);
+  const call = whole ? withoutNulls(json) : mend(json);
+  // Authentication names secrets and holds no templates.
+  const { auth, ...request } = call;
+  const allow = { callback: action.mode === 'async', failure: moment.kind === 'onFailure' };
+  const compiled = compileRequest(request, { nodeIds: compiling.nodeIds, allow });
+  if ('errors' in compiled) {
+    for (const problem of compiled.errors) problems.error(within(path, problem.path), problem.message);
+    return undefined;
+  }
+  for (const problem of compiled.warnings) problems.warn(within(path, problem.path), problem.message);
+  for (const part of compiled.request.parts) {
+    addReads(part.template.paths, within(path, part.path), moment, compiling);
+  }
+  warnOfLiteralAuthorization(compiled.request, path, problems);
+  if (!whole) return undefined;
+
+  const own = action.json ?? {};
+  const success =
+    (action.mode === 'async' ? codes(own, 'acceptedStatusCodes') : undefined) ??
+    codes(own, 'successStatusCodes') ??
+    codes(call, 'successStatusCodes');
+  const unknown = codes(own, 'unknownStatusCodes') ?? codes(call, 'unknownStatusCodes');
+  const timeoutMillis = toNumber(present(call, 'timeoutMillis'));
+  return {
+    request: compiled.request,
+    ...(success === undefined ? {} : { success }),
+    unknown: unknown ?? new Set(defaultUnknownCodes),
+    ...(timeoutMillis === undefined ? {} : { timeoutMillis }),
+    mutating: mutatingVerbs.has(compiled.request.verb),
+    ...(auth === undefined ? {} : { auth: withoutNulls(auth as JsonObject) as unknown as AuthPlan }),
+  };
+}
+
+/** Compiles a template that stands by itself. */
+export function compileText(
+  place: { readonly json: Json | undefined; readonly path: Path },
+  moment: Moment,
+  compiling: Compiling,
+): Template | undefined {
+  const source = place.json === undefined ? undefined : templateText(place.json);
+  if (source === undefined) return undefined;
+  const allow = { callback: false, failure: false };
+  const compiled = compileTemplate(source, { nodeIds: compiling.nodeIds, allow });
+  if ('errors' in compiled) {
+    for (const error of compiled.errors) compiling.problems.error(place.path, error);
+    return undefined;
+  }
+  addReads(compiled.template.paths, place.path, moment, compiling);
+  return compiled.template;
+}
+
+/** Compiles a condition; `onCallback` when it judges one. */
+export function compileCondition(place: Place, onCallback: boolean, compiling: Compiling): Expression | undefined {
+  const compiled = compileExpression(place.json, { nodeIds: compiling.nodeIds, allow: { callback: onCallback } });
+  if ('errors' in compiled) {
+    for (const error of compiled.errors) compiling.problems.error(place.path, error);
+    return undefined;
+  }
+  const { paths, anyNode } = compiled.expression.reads;
+  const hidden = anyNode && !paths.some((path) => path.anyNode);
+  addReads(hidden ? [...paths, unknownPath] : paths, place.path, { kind: 'condition' }, compiling);
+  return compiled.expression;
+}
+
+function addReads(paths: readonly TemplatePath[], place: Path, moment: Moment, compiling: Compiling): void {
+  for (const path of paths) compiling.reads.push({ place, moment, path });
+}
+
+/** The path of a problem that the request's compiler names from the call. */
+function within(path: Path, relative: string): Path {
+  const headers = '.headers.';
+  return relative.startsWith(headers) ? at(at(path, 'headers'), relative.slice(headers.length)) : `${path}${relative}`;
+}
+
+function warnOfLiteralAuthorization(request: RequestPlan, path: Path, problems: Problems): void {
+  for (const { name, template } of request.headers) {
+    if (name.toLowerCase() !== 'authorization' || !template.constant) continue;
+    const sentence = 'Everybody who may read the definition can read this value; use auth or {{secrets.<NAME>}}.';
+    problems.warn(at(at(path, 'headers'), name), sentence);
+  }
+}
+
+function codes(json: JsonObject, key: string): ReadonlySet<number> | undefined {
+  const list = present(json, key);
+  return Array.isArray(list) ? new Set((list as readonly Json[]).flatMap((code) => toNumber(code) ?? [])) : undefined;
+}
+
+/** `null` equals absence, also of a header. */
+function withoutNulls(call: JsonObject): JsonObject {
+  const clean = (object: JsonObject): JsonObject =>
+    Object.fromEntries(Object.entries(object).filter(([, value]) => value !== null));
+  const { headers } = call;
+  return { ...clean(call), ...(isJsonObject(headers) ? { headers: clean(headers) } : {}) };
+}
+
+/** The parts of a broken call that are whole, with harmless ones where required parts are not. */
+function mend(call: JsonObject): JsonObject {
+  const kept = Object.entries(callShape.fields).flatMap(([key, field]): [string, Json][] => {
+    const value = present(call, key);
+    if (value === undefined) return [];
+    if (fits(field.shape, value, shapeBook)) return [[key, value]];
+    if (key !== 'headers' || field.shape.type !== 'map' || !isJsonObject(value)) return [];
+    const { of } = field.shape;
+    return [[key, Object.fromEntries(Object.entries(value).filter(([, header]) => fits(of, header, shapeBook)))]];
+  });
+  return { url: 'http://localhost/', verb: 'POST', ...withoutNulls(Object.fromEntries(kept)) };
+}

@@ -1,0 +1,30 @@
+/** Warnings about calls that need a look at the whole graph. */
+import { isJsonObject, type Json } from '../json.ts';
+import type { Draft, NodeDraft } from './draft.ts';
+import type { Flow } from './flow.ts';
+import { at, quote, type Problems } from './problems.ts';
+import { present } from './shape-check.ts';
+
+/** Verbs that change something downstream. */
+export const mutatingVerbs: ReadonlySet<Json> = new Set<Json>(['POST', 'PUT', 'PATCH', 'DELETE']);
+
+/** Warns of a mutating call without compensation that may stand although the execution fails later. */
+export function warnOfUncompensated(draft: Draft, flow: Flow, problems: Problems): void {
+  for (const node of draft.nodes) {
+    if (node.id === undefined || node.kind !== 'task' || node.compensation !== undefined) continue;
+    const { request } = node;
+    const verb = request !== undefined && isJsonObject(request.json) ? present(request.json, 'verb') : undefined;
+    if (request === undefined || typeof verb !== 'string' || !mutatingVerbs.has(verb)) continue;
+    const culprit = flow.possibleAfter(node.id).find((id) => canFail(draft.byId.get(id)));
+    if (culprit === undefined) continue;
+    const sentence = `${verb} changes something, and nothing undoes it when ${quote(culprit)} fails later; add a ${draft.linear ? 'down call' : 'compensation'}.`;
+    problems.warn(at(request.path, 'verb'), sentence);
+  }
+}
+
+/** Whether the execution, or the branch, can fail at a node. */
+function canFail(node: NodeDraft | undefined): boolean {
+  if (node === undefined) return false;
+  if (node.kind === 'task') return !node.edges.some((edge) => edge.via === 'onFailure');
+  return node.kind === 'fail' || (node.kind === 'sleep' && present(node.json, 'until') !== undefined);
+}

@@ -1,0 +1,136 @@
+/** Turns a definition document into a plan, or says everything that is wrong with it. */
+import { isJsonObject, type Json, type JsonObject } from '../json.ts';
+import type { CallPlan, NodePlan, Plan, RetryPolicy } from '../plan.ts';
+import { compileCall, type Compiling } from './call-plan.ts';
+import { warnOfUncompensated } from './call-warnings.ts';
+import { documentShape, shapeBook } from './document-shape.ts';
+import { readDraft, type Draft } from './draft.ts';
+import { analyseFlow } from './flow.ts';
+import { checkGraph, type Layout } from './graph.ts';
+import { checkSize, defaultDefinitionLimits, type DefinitionLimits } from './limits.ts';
+import { compileNode } from './node-plan.ts';
+import { compilePolicy, defaultCompensationHandling, defaultFailureHandling, warnOfShortPolicy } from './policy.ts';
+import { at, createProblems, quote, show, type Problems } from './problems.ts';
+import { summarizeReads, warnOfReads, type Read } from './reads.ts';
+import { checkShape, present, toNumber } from './shape-check.ts';
+
+/** What comes of a definition. Every problem is a sentence that begins with its JSON path. */
+export type Compilation =
+  | { readonly ok: true; readonly plan: Plan; readonly warnings: readonly string[] }
+  | { readonly ok: false; readonly errors: readonly string[]; readonly warnings: readonly string[] };
+
+/** How to compile. */
+export interface CompileOptions {
+  /** Content hash of the document, for the plan. */
+  readonly hash: string;
+  /** Limits that differ from the defaults. */
+  readonly limits?: Partial<DefinitionLimits>;
+}
+
+/**
+ * Checks, normalises and compiles a definition document. Collects every problem, not only the first. Never throws,
+ * whatever the document is; the same document gives the same result.
+ */
+export function compileDefinition(document: Json, options: CompileOptions): Compilation {
+  const problems = createProblems();
+  const limits = { ...defaultDefinitionLimits, ...options.limits };
+  const plan = compile(document, options.hash, limits, problems);
+  const { errors, warnings } = problems;
+  return plan !== undefined && errors.length === 0 ? { ok: true, plan, warnings } : { ok: false, errors, warnings };
+}
+
+function compile(document: Json, hash: string, limits: DefinitionLimits, problems: Problems): Plan | undefined {
+  if (!checkSize(document, limits, problems)) return undefined;
+  if (!isJsonObject(document)) {
+    problems.error('', `Must be an object, not ${show(document)}.`);
+    return undefined;
+  }
+  checkShape(documentShape(limits.maxNodeVisitsCap), document, '', shapeBook, problems);
+  checkRequiredPayload(document, problems);
+  const draft = readDraft(document);
+  if (draft.nodes.length > limits.maxNodes) {
+    const [list, counted] = draft.linear ? ['steps', 'steps'] : ['nodes', 'nodes'];
+    const [max, count] = [String(limits.maxNodes), String(draft.nodes.length)];
+    problems.error(list, `A definition has at most ${max} ${counted}, not ${count}.`);
+    return undefined;
+  }
+  const layout = checkGraph(draft, problems);
+  const parts = compileParts(document, draft, layout, problems);
+  return parts === undefined ? undefined : assemble(document, hash, draft, parts);
+}
+
+interface Parts {
+  readonly nodes: readonly NodePlan[];
+  readonly failureHandling: RetryPolicy;
+  readonly compensationHandling: RetryPolicy;
+  readonly onSuccess: CallPlan | undefined;
+  readonly onFailure: CallPlan | undefined;
+  readonly reads: readonly Read[];
+}
+
+/** Compiles whatever can be compiled, so that all its problems are found; undefined when something could not be. */
+function compileParts(document: JsonObject, draft: Draft, layout: Layout, problems: Problems): Parts | undefined {
+  const reads: Read[] = [];
+  const compiling: Compiling = { nodeIds: new Set(draft.byId.keys()), problems, reads };
+  const policy = (key: 'failureHandling' | 'compensationHandling', fallback: RetryPolicy): RetryPolicy | undefined =>
+    compilePolicy(present(document, key), key, fallback, problems);
+  const failureHandling = policy('failureHandling', defaultFailureHandling);
+  const compensationHandling = policy('compensationHandling', defaultCompensationHandling);
+  if (compensationHandling !== undefined) warnOfShortPolicy(compensationHandling, 'compensationHandling', problems);
+
+  const nodes = draft.nodes.flatMap((node) => {
+    const place = layout.places.get(node.id ?? '');
+    return compileNode(node, place, failureHandling ?? defaultFailureHandling, compiling) ?? [];
+  });
+  const hook = (key: 'onSuccessCallback' | 'onFailureCallback'): CallPlan | undefined => {
+    const json = present(document, key);
+    const kind = key === 'onSuccessCallback' ? 'onSuccess' : 'onFailure';
+    return json === undefined ? undefined : compileCall({ json, path: key }, { kind }, {}, compiling);
+  };
+  const onSuccess = hook('onSuccessCallback');
+  const onFailure = hook('onFailureCallback');
+  if (layout.sound) {
+    const flow = analyseFlow(draft, layout);
+    warnOfReads(reads, draft, flow, problems);
+    warnOfUncompensated(draft, flow, problems);
+  }
+  const whole = layout.sound && nodes.length === draft.nodes.length;
+  if (!whole || failureHandling === undefined || compensationHandling === undefined) return undefined;
+  return { nodes, failureHandling, compensationHandling, onSuccess, onFailure, reads };
+}
+
+function assemble(document: JsonObject, hash: string, draft: Draft, parts: Parts): Plan | undefined {
+  const name = present(document, 'name');
+  const version = present(document, 'version');
+  if (typeof name !== 'string' || typeof version !== 'string' || draft.entry === undefined) return undefined;
+  const timeoutMillis = toNumber(present(document, 'timeoutMillis'));
+  const maxNodeVisits = toNumber(present(document, 'maxNodeVisits'));
+  return {
+    hash,
+    name,
+    version,
+    entry: draft.entry,
+    nodes: new Map(parts.nodes.map((node) => [node.id, node])),
+    failureHandling: parts.failureHandling,
+    compensationHandling: parts.compensationHandling,
+    ...(parts.onSuccess === undefined ? {} : { onSuccess: parts.onSuccess }),
+    ...(parts.onFailure === undefined ? {} : { onFailure: parts.onFailure }),
+    ...(timeoutMillis === undefined ? {} : { timeoutMillis }),
+    ...(maxNodeVisits === undefined ? {} : { maxNodeVisits }),
+    requiredPayload: texts(present(document, 'requiredPayload')),
+    ...summarizeReads(parts.reads),
+  };
+}
+
+function checkRequiredPayload(document: JsonObject, problems: Problems): void {
+  const list = present(document, 'requiredPayload');
+  for (const [index, path] of (Array.isArray(list) ? (list as readonly Json[]) : []).entries()) {
+    if (typeof path !== 'string' || path.trim() === '') continue;
+    const place = at('requiredPayload', index);
+    if (path.includes('{{')) problems.error(place, `${quote(path)} must be a plain path, not a template.`);
+    else if (path.split('.').includes('')) problems.error(place, `${quote(path)} has an empty part.`);
+  }
+}
+
+const texts = (list: Json | undefined): readonly string[] =>
+  Array.isArray(list) ? list.filter((item): item is string => typeof item === 'string') : [];

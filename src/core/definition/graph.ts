@@ -1,0 +1,178 @@
+/**
+ * Checks ids, references and the structure of splits.
+ *
+ * Every node belongs to one place: the run itself, or one branch of one split. Places are found from the outside in: all
+ * that the run reaches without entering a branch belongs to the run, then all that the branches of its splits reach, and
+ * so on. A node reached from two places is therefore always reported where the inner one, or the later branch, leaves
+ * its bounds. A join stands where its split stands.
+ */
+import { closest, quote, type Path, type Problems } from './problems.ts';
+import type { Draft, Edge, NodeDraft } from './draft.ts';
+
+/** A branch of a split. */
+export interface Branch {
+  readonly split: string;
+  readonly entry: string;
+  /** `''` when the split names none. */
+  readonly join: string;
+  /** The branch around the split. */
+  readonly outer: Branch | undefined;
+  /** Number of splits around. */
+  readonly depth: number;
+}
+
+/** Where the reachable nodes stand. */
+export interface Layout {
+  /** The innermost branch of each reachable node; undefined for those of the run itself. */
+  readonly places: ReadonlyMap<string, Branch | undefined>;
+  /** Whether every id, reference and split is in order. */
+  readonly sound: boolean;
+}
+
+/** Checks the graph and finds the place of every node. */
+export function checkGraph(draft: Draft, problems: Problems): Layout {
+  let sound = true;
+  const report = (path: Path, sentence: string): void => {
+    sound = false;
+    problems.error(path, sentence);
+  };
+  checkIds(draft, report);
+  checkReferences(draft, report);
+  const owners = findOwners(draft, report);
+  const places = findPlaces(draft, owners, report);
+  for (const node of draft.nodes) {
+    if (draft.entry === undefined || !draft.byId.has(draft.entry)) break;
+    if (node.id === undefined || draft.byId.get(node.id) !== node || places.has(node.id)) continue;
+    // Of a join that belongs to no split, that has been said.
+    if (node.kind === 'join' && !owners.has(node.id)) continue;
+    report(node.idPath, `No path leads from the entrypoint to ${quote(node.id)}.`);
+  }
+  return { places, sound: sound && draft.nodes.every((node) => node.id !== undefined && node.kind !== undefined) };
+}
+
+type Report = (path: Path, sentence: string) => void;
+
+function checkIds(draft: Draft, report: Report): void {
+  for (const node of draft.nodes) {
+    const first = node.id === undefined ? undefined : draft.byId.get(node.id);
+    if (first === undefined || first === node) continue;
+    report(node.idPath, `${quote(node.id ?? '')} is already the ${draft.linear ? 'name' : 'id'} of ${first.path}.`);
+  }
+}
+
+function checkReferences(draft: Draft, report: Report): void {
+  const ids = [...draft.byId.keys()];
+  const missing = (id: string): string => {
+    const hint = closest(id, ids);
+    return `There is no node ${quote(id)}${hint === undefined ? '.' : `; did you mean ${quote(hint)}?`}`;
+  };
+  if (draft.linear) return;
+  const entry = draft.entry === undefined ? undefined : draft.byId.get(draft.entry);
+  if (draft.entry !== undefined && draft.entry.trim() !== '' && entry === undefined) {
+    report('entrypoint', missing(draft.entry));
+  }
+  if (entry?.kind === 'join')
+    report('entrypoint', `${quote(draft.entry ?? '')} is a join; a run begins at another node.`);
+  for (const node of draft.nodes) {
+    for (const edge of node.edges) if (!draft.byId.has(edge.target)) report(edge.path, missing(edge.target));
+  }
+}
+
+/** The split that each join belongs to. */
+function findOwners(draft: Draft, report: Report): Map<string, NodeDraft> {
+  const owners = new Map<string, NodeDraft>();
+  for (const node of draft.nodes) {
+    for (const edge of node.edges) {
+      if (edge.via !== 'join') continue;
+      const target = draft.byId.get(edge.target);
+      if (target === undefined) continue;
+      const owner = owners.get(edge.target);
+      if (target.kind !== 'join') {
+        report(edge.path, `${quote(edge.target)} is a ${target.kind ?? 'node of unknown kind'}, not a join.`);
+      } else if (owner === undefined) {
+        owners.set(edge.target, node);
+      } else {
+        const other = `the split ${quote(owner.id ?? '')} (${owner.path})`;
+        report(edge.path, `The join ${quote(edge.target)} already belongs to ${other}; every split needs its own.`);
+      }
+    }
+  }
+  for (const node of draft.nodes) {
+    if (node.kind !== 'join' || node.id === undefined || owners.has(node.id)) continue;
+    report(node.idPath, `The join ${quote(node.id)} belongs to no split; name it as the join of one.`);
+  }
+  return owners;
+}
+
+function findPlaces(
+  draft: Draft,
+  owners: ReadonlyMap<string, NodeDraft>,
+  report: Report,
+): Map<string, Branch | undefined> {
+  const places = new Map<string, Branch | undefined>();
+  /** The reference by which a node was reached first. */
+  const reachedBy = new Map<string, Path>();
+  // One list per depth: an outer place is complete before an inner one begins.
+  const pending: { node: NodeDraft; place: Branch | undefined }[][] = [[], []];
+  const enter = (target: string, place: Branch | undefined, path: Path): void => {
+    const node = draft.byId.get(target);
+    if (node === undefined) return;
+    places.set(target, place);
+    reachedBy.set(target, path);
+    (pending[place?.depth ?? 0] ??= []).push({ node, place });
+  };
+
+  /** Entries of branches, to be entered once everything around is known. */
+  const branches: { edge: Edge; branch: Branch }[][] = [];
+  const follow = (node: NodeDraft, edge: Edge, place: Branch | undefined): void => {
+    const { target, path } = edge;
+    const isJoin = draft.byId.get(target)?.kind === 'join';
+    if (edge.via === 'join') {
+      // What is named as a join without being one is entered too, so that only its being none is reported.
+      if ((owners.get(target) === node || !isJoin) && !places.has(target)) enter(target, place, path);
+    } else if (edge.via === 'branch') {
+      if (isJoin) return report(path, `${quote(target)} is a join; a branch begins at another node.`);
+      const join = node.edges.find((other) => other.via === 'join')?.target ?? '';
+      const depth = (place?.depth ?? 0) + 1;
+      const branch = { split: node.id ?? '', entry: target, join, outer: place, depth };
+      (branches[depth] ??= []).push({ edge, branch });
+    } else if (isJoin) {
+      const owner = owners.get(target);
+      if (owner === undefined || (place !== undefined && place.split === owner.id)) return;
+      report(
+        path,
+        `${quote(target)} is the join of the split ${quote(owner.id ?? '')}; only its own branches may end there.`,
+      );
+    } else if (!places.has(target)) {
+      enter(target, place, path);
+    } else if (places.get(target) !== place) {
+      report(path, describeConflict(target, place, places.get(target)));
+    }
+  };
+
+  if (draft.entry !== undefined) enter(draft.entry, undefined, 'entrypoint');
+  for (let depth = 0; depth < Math.max(pending.length, branches.length); depth++) {
+    for (const { edge, branch } of branches[depth] ?? []) {
+      if (!places.has(edge.target)) enter(edge.target, branch, edge.path);
+      else {
+        const first = reachedBy.get(edge.target) ?? '';
+        report(edge.path, `${quote(edge.target)} is also reached by ${first}; a branch begins at a node of its own.`);
+      }
+    }
+    // The list grows while it is walked.
+    for (const { node, place } of pending[depth] ?? []) for (const edge of node.edges) follow(node, edge, place);
+  }
+  return places;
+}
+
+function describeConflict(target: string, place: Branch | undefined, other: Branch | undefined): string {
+  // An outer place is complete before an inner one begins, so whoever meets a taken node stands in a branch.
+  const split = quote(place?.split ?? '');
+  const branch = quote(place?.entry ?? '');
+  const join = quote(place?.join ?? '');
+  if (other !== undefined && place !== undefined && other.split === place.split) {
+    const sibling = quote(other.entry);
+    return `Branch ${branch} of the split ${split} merges with branch ${sibling} at ${quote(target)}; branches meet only at their join ${join}.`;
+  }
+  return `${quote(target)} lies outside of branch ${branch} of the split ${split}, which may end only at its join ${join} or at a node without next.`;
+}

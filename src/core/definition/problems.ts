@@ -1,0 +1,83 @@
+/** Collects what is wrong or doubtful in a definition, as sentences that begin with a JSON path. */
+import { isJsonObject, isRawNumber, numberText } from '../json.ts';
+
+const maxShown = 60;
+
+/** A place in a definition: `nodes[2].action.request`; `''` is the document itself. */
+export type Path = string;
+
+/** The sink of all checks. Sentences begin with a capital letter or a quoted value and end with a full stop. */
+export interface Problems {
+  readonly errors: readonly string[];
+  readonly warnings: readonly string[];
+  error(path: Path, sentence: string): void;
+  warn(path: Path, sentence: string): void;
+}
+
+/** An empty collection. The same sentence at the same place is kept once. */
+export function createProblems(): Problems {
+  const errors = new Set<string>();
+  const warnings = new Set<string>();
+  const line = (path: Path, sentence: string): string => `${path === '' ? 'definition' : path}: ${sentence}`;
+  return {
+    get errors() {
+      return [...errors];
+    },
+    get warnings() {
+      return [...warnings];
+    },
+    error: (path, sentence) => void errors.add(line(path, sentence)),
+    warn: (path, sentence) => void warnings.add(line(path, sentence)),
+  };
+}
+
+/** The path of a field or element: `nodes`, `nodes[2]`, `nodes[2].id`, `headers.X-Id`, `labels["a b"]`. */
+export function at(path: Path, key: string | number): Path {
+  if (typeof key === 'number') return `${path}[${String(key)}]`;
+  if (!/^[A-Za-z_$][\w$-]*$/.test(key)) return `${path}[${quote(key)}]`;
+  return path === '' ? key : `${path}.${key}`;
+}
+
+/** A text in quotes, shortened when it is long. */
+export function quote(text: string): string {
+  return JSON.stringify(text.length > maxShown ? `${text.slice(0, maxShown - 1)}…` : text);
+}
+
+/** A value as a sentence shows it: scalars as they are, others by their kind. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return quote(value);
+  if (typeof value === 'number' || isRawNumber(value)) return numberText(value).slice(0, maxShown);
+  if (value === null || typeof value === 'boolean') return String(value);
+  if (Array.isArray(value)) return 'a list';
+  return isJsonObject(value) ? 'an object' : 'no JSON value';
+}
+
+/** `a, b or c`. */
+export function alternatives(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1) ?? ''}`;
+}
+
+/** The known word that was probably meant: at most `most` letters away, whatever their case; undefined when none is. */
+export function closest(word: string, known: readonly string[], most = 2): string | undefined {
+  const limit = Math.min(most, Math.floor(word.length / 2));
+  let best: { word: string; distance: number } | undefined;
+  for (const candidate of known) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase(), limit);
+    if (distance <= limit && distance < (best?.distance ?? Infinity)) best = { word: candidate, distance };
+  }
+  return best?.word;
+}
+
+function editDistance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) > limit) return Infinity;
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min((previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, substitution));
+    }
+    previous = row;
+  }
+  return previous[b.length] ?? Infinity;
+}
