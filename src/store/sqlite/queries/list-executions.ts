@@ -93,16 +93,18 @@ export function listStatement(filter: ExecutionFilter, page: PageValues, after: 
   if (filter.statuses?.length === 0) return { sql: 'SELECT 1 LIMIT 0', values: [] };
   const labels = Object.entries(filter.labels ?? {});
   const rest = [...conditions(filter, labels)];
-  if (after !== undefined) rest.push({ sql: `e.id ${page.order === 'asc' ? '>' : '<'} ?`, values: [after] });
+  // The id in whose order the range's index lies.
+  const id = labels.length > 0 ? 'l.id' : 'e.id';
+  if (after !== undefined) rest.push({ sql: `${id} ${page.order === 'asc' ? '>' : '<'} ?`, values: [after] });
   const tail = rest.map(({ sql }) => ` AND ${sql}`).join('');
   const tailValues = rest.flatMap(({ values }) => values);
   const parts = ranges(filter, labels);
-  const keys = parts.map(({ sql }) => `SELECT e.no, e.id ${sql}${tail}`).join('\nUNION ALL ');
+  const keys = parts.map(({ sql }) => `SELECT e.no, ${id} AS id ${sql}${tail}`).join('\nUNION ALL ');
   return {
     sql: `
 SELECT ${recordColumns}
 FROM (${keys}
-  ORDER BY id ${page.order} LIMIT ? OFFSET ?) k
+  ORDER BY 2 ${page.order} LIMIT ? OFFSET ?) k
 CROSS JOIN execution e ON e.no = k.no
 CROSS JOIN run r ON r.execution = e.no
 CROSS JOIN definition_body b ON b.no = e.body

@@ -1,0 +1,16 @@
+import { MemoryStore } from '../../src/store/memory/memory-store.ts';
+import { storeContract } from './store-contract.ts';
+
+storeContract('the store in memory', async () => {
+  const store = new MemoryStore();
+  await store.open();
+  return {
+    store,
+    reopen: async () => {
+      await store.close();
+      await store.open();
+      return store;
+    },
+    close: () => store.close(),
+  };
+});

@@ -1,0 +1,147 @@
+import { expect, it } from 'vitest';
+import type { StepRow, UndoMark } from '../../../src/core/history.ts';
+import { checkpointOf, effectStep, idOf, newExecution, start, stepRow } from '../fixtures/executions.ts';
+import type { StoreUnderTest } from './store-under-test.ts';
+
+/** What is to be compensated, and what stands. */
+export function effects(test: StoreUnderTest): void {
+  let seq = 0;
+
+  async function running(): Promise<void> {
+    await test.store.submit([newExecution(1)]);
+    await test.store.takeOver([{ id: idOf(1), claim: 'c' }], start);
+    seq = 1;
+  }
+
+  async function write(steps: readonly StepRow[], undo: readonly UndoMark[] = []): Promise<void> {
+    const [result] = await test.store.checkpoint([checkpointOf(1, 'c', seq, { steps, undo })]);
+    expect(result?.kind).toBe('written');
+    seq += 1;
+  }
+
+  async function undoAll(scope = '', round = 1): Promise<number[]> {
+    const order: number[] = [];
+    for (;;) {
+      const target = await test.store.findUndo(idOf(1), round, { scope });
+      if (target === undefined) return order;
+      order.push(target.ord);
+      await write([], [{ kind: 'set', ord: target.ord, undo: 'done' }]);
+    }
+  }
+
+  it('finds what to compensate by rank, then latest first', async () => {
+    await running();
+    await write([
+      effectStep(1),
+      effectStep(2, { effect: 'unknown', outcome: 'unknown', undoRank: 1, undoSort: 0 }),
+      effectStep(3, { effect: 'unknown', outcome: 'unknown', undoRank: 1, undoSort: 2 }),
+      effectStep(4, { outcome: 'rejected', undoRank: 3, undoSort: 4 }),
+      effectStep(5),
+      effectStep(6, { round: 2 }),
+      stepRow(7),
+    ]);
+    expect(await undoAll()).toEqual([3, 2, 5, 1, 4]);
+    expect(await undoAll('', 2)).toEqual([6]);
+  });
+
+  it('describes the target', async () => {
+    await running();
+    const prev = { nodeId: 'before', ord: 1 };
+    await write([effectStep(2, { nodeId: 'nö.de', visit: 3, scope: '/s#1:x', prev, key: 'the key' })]);
+    expect(await test.store.findUndo(idOf(1), 1, { scope: '' })).toEqual({
+      nodeId: 'nö.de',
+      visit: 3,
+      round: 1,
+      ord: 2,
+      scope: '/s#1:x',
+      outcome: 'succeeded',
+      key: 'the key',
+      prev,
+    });
+  });
+
+  it('keeps to a scope and to a visit', async () => {
+    await running();
+    await write([
+      effectStep(1, { scope: '' }),
+      effectStep(2, { scope: '/s#1:x' }),
+      effectStep(3, { scope: '/s#1:x/t#1:y' }),
+      effectStep(4, { scope: '/s#1:xy' }),
+      effectStep(5, { scope: '/s#1:%ff' }),
+      effectStep(6, { scope: '/s#1:x', nodeId: 'b', visit: 2 }),
+    ]);
+    const { store } = test;
+    const only = { nodeId: 'b', visit: 2 };
+    expect((await store.findUndo(idOf(1), 1, { scope: '', only }))?.ord).toBe(6);
+    expect((await store.findUndo(idOf(1), 1, { scope: '/s#1:x', only }))?.ord).toBe(6);
+    expect(await store.findUndo(idOf(1), 1, { scope: '/s#1:xy', only })).toBeUndefined();
+    expect(await store.findUndo(idOf(1), 1, { scope: '', only: { nodeId: 'b', visit: 1 } })).toBeUndefined();
+    expect(await undoAll('/s#1:x')).toEqual([6, 3, 2]);
+    expect(await undoAll('')).toEqual([5, 4, 1]);
+  });
+
+  it('opens failed compensations of a round again', async () => {
+    await running();
+    await write([
+      effectStep(1, { undo: 'failed' }),
+      effectStep(2, { undo: 'accepted' }),
+      effectStep(3, { undo: 'failed', round: 2 }),
+      effectStep(4, { undo: 'failed' }),
+    ]);
+    expect(await undoAll()).toEqual([]);
+    await write([], [{ kind: 'reopen', round: 1 }]);
+    expect(await undoAll()).toEqual([4, 1]);
+    expect(await undoAll('', 2)).toEqual([]);
+  });
+
+  it('marks rows of the same checkpoint and shows the mark in the history', async () => {
+    await running();
+    await write([effectStep(1), stepRow(2)], [{ kind: 'set', ord: 1, undo: 'moved' }]);
+    await write(
+      [],
+      [
+        { kind: 'set', ord: 2, undo: 'accepted' },
+        { kind: 'set', ord: 99, undo: 'done' },
+      ],
+    );
+    const { items } = await test.store.listSteps(idOf(1), { limit: 9 });
+    expect(items.map(({ undo }) => undo)).toEqual(['moved', 'accepted']);
+    expect((await test.store.listEffects(idOf(1), 9)).map(({ undo }) => undo)).toEqual(['moved', 'accepted']);
+  });
+
+  it('lists effects and compensations of all rounds by ord, up to a limit', async () => {
+    await running();
+    const { undo: _undo, undoRank: _rank, undoSort: _sort, ...bare } = effectStep(3, { effect: 'unknown', round: 2 });
+    const { effect: _effect, ...undoOnly } = effectStep(4, { undo: 'failed', outcome: 'rejected', undoRank: 3 });
+    await write([stepRow(1), effectStep(2), bare, undoOnly]);
+    const found = await test.store.listEffects(idOf(1), 9);
+    expect(found.map(({ target, mutating, effect, undo }) => [target.ord, mutating, effect, undo])).toEqual([
+      [2, true, 'succeeded', 'pending'],
+      [3, true, 'unknown', undefined],
+      [4, false, undefined, 'failed'],
+    ]);
+    expect(found[0]).toMatchObject({ fingerprint: 'print-2', undoRank: 2, undoSort: 2 });
+    expect(await test.store.listEffects(idOf(1), 2)).toEqual(found.slice(0, 2));
+  });
+
+  it('finds the latest effect of a visit that stands from earlier rounds', async () => {
+    await running();
+    await write([
+      effectStep(1),
+      effectStep(2, { round: 2, undo: 'failed' }),
+      effectStep(3, { round: 3, undo: 'done' }),
+      effectStep(4, { round: 2, visit: 2 }),
+      effectStep(5, { round: 2, nodeId: 'b', undo: 'moved' }),
+      effectStep(6, { round: 4 }),
+    ]);
+    const find = async (nodeId: string, visit: number, round: number): Promise<number | undefined> =>
+      (await test.store.findStanding(idOf(1), nodeId, visit, round))?.target.ord;
+    expect(await find('a', 1, 4)).toBe(2);
+    expect(await find('a', 1, 5)).toBe(6);
+    expect(await find('a', 1, 2)).toBe(1);
+    expect(await find('a', 1, 1)).toBeUndefined();
+    expect(await find('a', 2, 4)).toBe(4);
+    expect(await find('b', 1, 4)).toBeUndefined();
+    expect(await test.store.findStanding(idOf(1), 'a', 1, 4)).toMatchObject({ mutating: true, fingerprint: 'print-2' });
+  });
+}

@@ -1,0 +1,113 @@
+import { expect, it } from 'vitest';
+import type { StepRow } from '../../../src/core/history.ts';
+import { Outputs, type OutputQuery } from '../../../src/core/outputs.ts';
+import { BadCursor } from '../../../src/ports/store.ts';
+import { callRow, checkpointOf, idOf, newExecution, start, stepRow } from '../fixtures/executions.ts';
+import type { StoreUnderTest } from './store-under-test.ts';
+
+/** Reading rows back. */
+export function history(test: StoreUnderTest): void {
+  async function written(steps: readonly StepRow[], calls: readonly number[] = []): Promise<void> {
+    const { store } = test;
+    await store.submit([newExecution(1), newExecution(2, { steps: [stepRow(1, { nodeId: 'other' })] })]);
+    await store.takeOver([{ id: idOf(1), claim: 'c' }], start);
+    await store.checkpoint([checkpointOf(1, 'c', 1, { steps, calls: calls.map((ord) => callRow(ord)) })]);
+  }
+
+  const ords = (rows: readonly { readonly ord: number }[]): number[] => rows.map(({ ord }) => ord);
+
+  it('pages rows by ord, both ways', async () => {
+    const { store } = test;
+    await written(
+      [1, 3, 5, 7].map((ord) => stepRow(ord)),
+      [2, 4, 6],
+    );
+    const first = await store.listSteps(idOf(1), { limit: 3 });
+    expect(ords(first.items)).toEqual([1, 3, 5]);
+    const second = await store.listSteps(idOf(1), { limit: 3, cursor: first.cursor ?? '' });
+    expect(ords(second.items)).toEqual([7]);
+    expect(second).not.toHaveProperty('cursor');
+    const newest = await store.listSteps(idOf(1), { limit: 2, order: 'desc' });
+    expect(ords(newest.items)).toEqual([7, 5]);
+    const older = await store.listSteps(idOf(1), { limit: 2, order: 'desc', cursor: newest.cursor ?? '' });
+    expect(ords(older.items)).toEqual([3, 1]);
+    expect(ords((await store.listSteps(idOf(1), { limit: 9, afterOrd: 3 })).items)).toEqual([5, 7]);
+    expect(ords((await store.listSteps(idOf(1), { limit: 9, offset: 3 })).items)).toEqual([7]);
+    const calls = await store.listCalls(idOf(1), { limit: 2 });
+    expect(ords(calls.items)).toEqual([2, 4]);
+    expect(ords((await store.listCalls(idOf(1), { limit: 2, cursor: calls.cursor ?? '' })).items)).toEqual([6]);
+    expect(ords((await store.listCalls(idOf(1), { limit: 2, order: 'desc' })).items)).toEqual([6, 4]);
+  });
+
+  it('shows rows that were added behind a cursor', async () => {
+    const { store } = test;
+    await written([stepRow(1), stepRow(2)]);
+    const first = await store.listSteps(idOf(1), { limit: 1 });
+    await store.checkpoint([checkpointOf(1, 'c', 2, { steps: [stepRow(3)] })]);
+    expect(ords((await store.listSteps(idOf(1), { limit: 9, cursor: first.cursor ?? '' })).items)).toEqual([2, 3]);
+  });
+
+  it('refuses cursors of others', async () => {
+    const { store } = test;
+    await written([stepRow(1), stepRow(2)], [3, 4]);
+    const steps = (await store.listSteps(idOf(1), { limit: 1 })).cursor ?? '';
+    const calls = (await store.listCalls(idOf(1), { limit: 1 })).cursor ?? '';
+    await expect(store.listSteps(idOf(1), { limit: 1, cursor: calls })).rejects.toThrow(BadCursor);
+    await expect(store.listCalls(idOf(1), { limit: 1, cursor: steps })).rejects.toThrow(BadCursor);
+    await expect(store.listSteps(idOf(1), { limit: 1, cursor: '' })).rejects.toThrow(BadCursor);
+    await expect(store.listExecutions({}, { limit: 1, cursor: steps })).rejects.toThrow(BadCursor);
+    const forged = Buffer.from('["step","1; drop"]').toString('base64url');
+    await expect(store.listSteps(idOf(1), { limit: 1, cursor: forged })).rejects.toThrow(BadCursor);
+  });
+
+  it('reads the answers of the latest visit as of an ord', async () => {
+    const { store } = test;
+    const body = (text: string): Pick<StepRow, 'output'> => ({
+      output: { response: { status: 200, headers: {}, body: text } },
+    });
+    await written([
+      stepRow(1, { visit: 1, ...body('a1') }),
+      stepRow(2, {
+        nodeId: 'b',
+        visit: 1,
+        output: { accepted: { status: 202, headers: {}, body: null } },
+        final: false,
+      }),
+      stepRow(3, { nodeId: 'b', visit: 1, phase: 'CALLBACK', ...body('b1') }),
+      stepRow(4, { visit: 2, ...body('a2') }),
+      // Without answer and key, judged pending, of another round: none of them is anybody's answer.
+      withoutAnswer(stepRow(5, { visit: 3, phase: 'SLEEP' })),
+      stepRow(6, { nodeId: 'b', visit: 2, phase: 'CALLBACK', outcome: 'pending' }),
+      stepRow(7, { round: 2, ...body('round 2') }),
+      stepRow(8, { visit: 2, phase: 'DOWN', output: { downBody: 'undone' } }),
+      stepRow(9, { visit: 1, phase: 'DOWN', output: { downBody: 'undone 1' } }),
+      withoutAnswer(stepRow(10, { visit: 2, phase: 'DOWN' })),
+    ]);
+    const read = async (...queries: OutputQuery[]): Promise<number[]> =>
+      ords(await store.readOutputs(idOf(1), 1, queries));
+    expect(await read({ nodeId: 'a' })).toEqual([4, 8]);
+    expect(await read({ nodeId: 'a', before: 8 })).toEqual([4]);
+    expect(await read({ nodeId: 'a', before: 4 })).toEqual([1]);
+    expect(await read({ nodeId: 'a', before: 1 })).toEqual([]);
+    expect(await read({ nodeId: 'b' })).toEqual([2, 3]);
+    expect(await read({ nodeId: 'b', before: 3 })).toEqual([2]);
+    expect(await read({ nodeId: 'b' }, { nodeId: 'a', before: 4 }, { nodeId: 'a' }, { nodeId: 'no' })).toEqual([
+      1, 2, 3, 4, 8,
+    ]);
+    expect(ords(await store.readOutputs(idOf(1), 2, [{ nodeId: 'a' }]))).toEqual([7]);
+    const view = Outputs.empty.with(await store.readOutputs(idOf(1), 1, [{ nodeId: 'a' }])).find('a', '');
+    expect(view).toMatchObject({ visit: 2, response: { body: 'a2' }, downBody: 'undone', idempotencyKey: 'key-4' });
+  });
+
+  it('counts a row with nothing but a key as an answer', async () => {
+    const { store } = test;
+    const { output: _none, ...keyOnly } = stepRow(1, { outcome: 'unknown' });
+    await written([keyOnly]);
+    expect(await store.readOutputs(idOf(1), 1, [{ nodeId: 'a' }])).toEqual([keyOnly]);
+  });
+}
+
+function withoutAnswer(row: StepRow): StepRow {
+  const { output: _output, key: _key, ...rest } = row;
+  return rest;
+}

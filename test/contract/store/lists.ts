@@ -1,0 +1,147 @@
+import { expect, it } from 'vitest';
+import type { ExecutionStatus } from '../../../src/core/state.ts';
+import { BadCursor, type ExecutionFilter, type NewExecution, type PageRequest } from '../../../src/ports/store.ts';
+import { effectStep, endState, idOf, newExecution, start, summaryOf } from '../fixtures/executions.ts';
+import type { StoreUnderTest } from './store-under-test.ts';
+
+function execution(n: number, status: ExecutionStatus, overrides: Partial<NewExecution> = {}): NewExecution {
+  return newExecution(n, { summary: summaryOf(status, { startedAt: start + n, updatedAt: start + n }), ...overrides });
+}
+
+/** Lists of executions. */
+export function lists(test: StoreUnderTest): void {
+  async function list(filter: ExecutionFilter, page: Partial<PageRequest> = {}): Promise<number[]> {
+    const { items } = await test.store.listExecutions(filter, { limit: 50, ...page });
+    return items.map(({ slot }) => slot);
+  }
+
+  async function sample(): Promise<void> {
+    const failed = (
+      n: number,
+      status: ExecutionStatus,
+      undo: 'pending' | 'done' | 'accepted' | 'moved',
+    ): NewExecution =>
+      execution(n, status, {
+        state: endState('FAILED'),
+        steps: [effectStep(1, { undo })],
+        summary: summaryOf(status, {
+          reason: n % 2 === 0 ? 'timeout' : 'status_5xx',
+          failedNodeId: `node-${n}`,
+          failureDescription: 'It failed.',
+          callbackWarning: 'The hook failed.',
+          completedAt: start + n * 100,
+        }),
+      });
+    // Not in the order of their ids.
+    await test.store.submit([
+      execution(3, 'IN_PROGRESS', { labels: { tenant: 'a', order: '3' } }),
+      execution(1, 'SLEEPING', { version: '2', labels: { tenant: 'a' } }),
+      failed(6, 'FAILED', 'pending'),
+      execution(2, 'WAITING_CALLBACK', { name: 'other "x"', labels: { tenant: 'b' } }),
+      failed(5, 'CANCELLED', 'done'),
+      execution(4, 'SUCCEEDED', { steps: [effectStep(1)], labels: { tenant: 'a', order: '4' } }),
+      failed(7, 'CORRUPTED', 'accepted'),
+      failed(8, 'TERMINATED', 'moved'),
+    ]);
+  }
+
+  it('shows everything, newest first', async () => {
+    await sample();
+    expect(await list({})).toEqual([8, 7, 6, 5, 4, 3, 2, 1]);
+    expect(await list({}, { order: 'asc', limit: 3 })).toEqual([1, 2, 3]);
+    const { items } = await test.store.listExecutions({}, { limit: 3 });
+    expect(items[2]).toEqual({
+      id: idOf(6),
+      slot: 6,
+      name: 'order',
+      version: '1',
+      definitionHash: 'h1',
+      createdAt: start,
+      labels: {},
+      status: 'FAILED',
+      round: 1,
+      startedAt: start,
+      updatedAt: start,
+      completedAt: start + 600,
+      reason: 'timeout',
+      failedNodeId: 'node-6',
+      failureDescription: 'It failed.',
+      callbackWarning: 'The hook failed.',
+      maybeStanding: true,
+    });
+  });
+
+  const filters: readonly (readonly [string, ExecutionFilter, readonly number[]])[] = [
+    ['one status', { statuses: ['FAILED'] }, [6]],
+    ['several statuses', { statuses: ['SLEEPING', 'FAILED', 'SUCCEEDED', 'FAILED'] }, [6, 4, 1]],
+    ['no status', { statuses: [] }, []],
+    ['a name', { name: 'other "x"' }, [2]],
+    ['a name of many', { name: 'order' }, [8, 7, 6, 5, 4, 3, 1]],
+    ['a name and statuses', { name: 'order', statuses: ['SLEEPING', 'IN_PROGRESS', 'WAITING_CALLBACK'] }, [3, 1]],
+    ['a version', { version: '2' }, [1]],
+    ['a name and a version', { name: 'order', version: '1' }, [8, 7, 6, 5, 4, 3]],
+    ['a name, a version and a status', { name: 'order', version: '1', statuses: ['CORRUPTED'] }, [7]],
+    ['a label', { labels: { tenant: 'a' } }, [4, 3, 1]],
+    ['two labels', { labels: { tenant: 'a', order: '3' } }, [3]],
+    ['a label that nobody has', { labels: { toString: 'a' } }, []],
+    ['a label and a status', { labels: { tenant: 'a' }, statuses: ['SLEEPING'] }, [1]],
+    ['a reason', { reason: 'timeout' }, [8, 6]],
+    ['a reason and a status', { reason: 'timeout', statuses: ['FAILED'] }, [6]],
+    ['a failed node', { failedNodeId: 'node-7' }, [7]],
+    ['what stands', { standing: true }, [7, 6]],
+    ['what stands, by name and status', { standing: true, name: 'order', statuses: ['FAILED'] }, [6]],
+    ['what does not stand', { standing: false }, [8, 5, 4, 3, 2, 1]],
+    ['started after', { startedAfter: start + 3 }, [4, 3]],
+    ['started before', { startedBefore: start + 3, statuses: ['SLEEPING', 'WAITING_CALLBACK', 'IN_PROGRESS'] }, [2, 1]],
+    ['completed between', { completedAfter: start + 600, completedBefore: start + 800 }, [7, 6]],
+  ];
+
+  it.each(filters)('filters by %s', async (_title, filter, expected) => {
+    await sample();
+    expect(await list(filter)).toEqual(expected);
+    expect(await list(filter, { order: 'asc' })).toEqual(expected.toReversed());
+    const paged: number[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await test.store.listExecutions(filter, { limit: 2, ...(cursor === undefined ? {} : { cursor }) });
+      paged.push(...page.items.map(({ slot }) => slot));
+      ({ cursor } = page);
+    } while (cursor !== undefined);
+    expect(paged).toEqual(expected);
+    expect(await list(filter, { offset: 1, limit: 1 })).toEqual(expected.slice(1, 2));
+  });
+
+  it('has no cursor on the last page, also when it is full', async () => {
+    await sample();
+    const page = await test.store.listExecutions({}, { limit: 8 });
+    expect(page.items).toHaveLength(8);
+    expect(page).not.toHaveProperty('cursor');
+    expect(await test.store.listExecutions({ name: 'nobody' }, { limit: 8 })).toEqual({ items: [] });
+  });
+
+  it('neither repeats nor hides rows when others come and go', async () => {
+    await sample();
+    const first = await test.store.listExecutions({}, { limit: 2 });
+    await test.store.submit([execution(9, 'IN_PROGRESS')]);
+    expect(await list({}, { limit: 2, cursor: first.cursor ?? '' })).toEqual([6, 5]);
+  });
+
+  it.each(['', 'nonsense', 'eyJhIjoxfQ', Buffer.from('["execution",1]').toString('base64url')])(
+    'refuses the cursor %j',
+    async (cursor) => {
+      await expect(test.store.listExecutions({}, { limit: 1, cursor })).rejects.toThrow(BadCursor);
+    },
+  );
+
+  it('counts what is not over, and what is corrupted', async () => {
+    expect(await test.store.countByStatus()).toEqual({});
+    await sample();
+    await test.store.submit([execution(9, 'IN_PROGRESS')]);
+    expect(await test.store.countByStatus()).toEqual({
+      IN_PROGRESS: 2,
+      SLEEPING: 1,
+      WAITING_CALLBACK: 1,
+      CORRUPTED: 1,
+    });
+  });
+}
