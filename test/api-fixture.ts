@@ -1,0 +1,239 @@
+/**
+ * The API over the memory store, with a driver in place of the engine: executions move only when a test says so, and every
+ * call is answered by the test.
+ */
+import { randomUUID } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import { createServer, type ServerOptions } from '../src/api/server.ts';
+import { apply } from '../src/core/apply.ts';
+import { definitionJsonSchema } from '../src/core/definition/json-schema.ts';
+import { dueAt } from '../src/core/due.ts';
+import type { CallCommand, CallResult, Event } from '../src/core/event.ts';
+import type { Json } from '../src/core/json.ts';
+import { slotOf } from '../src/core/slot.ts';
+import { begin } from '../src/core/start.ts';
+import type { State } from '../src/core/state.ts';
+import { summarize } from '../src/core/summary.ts';
+import { StoreUnavailable, type ExecutionDetail, type SubmitResult } from '../src/ports/store.ts';
+import { silentTelemetry } from '../src/ports/telemetry.ts';
+import type { CallbackRejection, DeskParts, Submission } from '../src/runtime/desk/parts.ts';
+import { decidingEnv, runOf } from '../src/runtime/desk/run-view.ts';
+import { PlanCache } from '../src/runtime/plan-cache.ts';
+import { defaultEngineSettings } from '../src/runtime/settings.ts';
+import { CallbackTokens } from '../src/security/callback-token.ts';
+import { Masker } from '../src/security/masking.ts';
+import { MemoryStore } from '../src/store/memory/memory-store.ts';
+
+/** The secret whose value must never come out. */
+export const secretValue = 'correct-horse-battery';
+
+/** Answers a call of the driver. */
+export type Downstream = (command: CallCommand) => CallResult;
+
+/** A JSON answer. */
+export function response(status: number, body: Json = {}): CallResult {
+  return { kind: 'response', response: { status, headers: {}, body } };
+}
+
+/** Everything that a test of the API needs. */
+export class ApiFixture {
+  readonly store = new MemoryStore();
+  readonly tokens = new CallbackTokens([{ kid: 'default', secret: 'a secret for tests' }]);
+  readonly rings: string[] = [];
+  readonly rejected: CallbackRejection[] = [];
+  readonly logged: string[] = [];
+  readonly desk: DeskParts;
+  readonly server: FastifyInstance;
+  now: number = Date.UTC(2030, 0, 1);
+  /** What the next submissions throw. */
+  submitFault: Error | undefined;
+  /** Told after the insert of each execution. */
+  onSubmitted: ((id: string) => Promise<void>) | undefined;
+  readonly #watchers = new Map<string, Set<() => void>>();
+  #nonces = 0;
+
+  constructor(options: Partial<ServerOptions> = {}) {
+    const plans = new PlanCache({ store: this.store, telemetry: silentTelemetry, size: 100 });
+    this.desk = {
+      store: this.store,
+      clock: {
+        now: () => this.now,
+        monotonic: () => performance.now(),
+        after: (millis, fire) => {
+          const timer = setTimeout(fire, millis);
+          return { cancel: () => clearTimeout(timer) };
+        },
+      },
+      entropy: { executionId: () => randomUUID(), nonce: () => `nonce-${String(++this.#nonces)}`, random: () => 0.5 },
+      plans,
+      engine: {
+        submit: (submission) => this.#submit(submission),
+        ring: ({ id }) => void this.rings.push(id),
+        watch: (id, changed) => {
+          const watchers = this.#watchers.get(id) ?? new Set();
+          this.#watchers.set(id, watchers.add(changed));
+          return () => void watchers.delete(changed);
+        },
+      },
+      tokens: this.tokens,
+      masker: new Masker({ values: () => secretValues }),
+      limits: defaultEngineSettings.limits,
+      variable: () => undefined,
+      callbacks: { received: () => undefined, rejected: (reason) => void this.rejected.push(reason) },
+    };
+    this.server = createServer({
+      desk: this.desk,
+      health: { live: () => [], ready: () => [] },
+      log: { logs: () => true, log: (level, message) => void this.logged.push(`${level} ${message}`) },
+      version: '1.2.3',
+      definitionSchema: definitionJsonSchema(),
+      loopbackGuard: true,
+      ...options,
+    });
+  }
+
+  /** Opens the store; to be awaited before the first request. */
+  async open(): Promise<this> {
+    await this.store.open();
+    await this.server.ready();
+    return this;
+  }
+
+  /** Closes everything; fails when somebody still watches. */
+  async close(): Promise<void> {
+    await this.server.close();
+    await this.store.close();
+    const watching = [...this.#watchers.values()].reduce((sum, { size }) => sum + size, 0);
+    if (watching > 0) throw new Error(`${String(watching)} watchers were left behind.`);
+  }
+
+  /** Starts an execution over the API. */
+  async run(definition: Json, fields: object = {}): Promise<string> {
+    const answer = await this.server.inject({
+      method: 'POST',
+      url: '/workflows/run',
+      payload: { definition, ...fields } as object,
+    });
+    if (answer.statusCode !== 200) throw new Error(answer.body);
+    return (answer.json() as { id: string }).id;
+  }
+
+  /** Drives an execution until it parks or ends; events come before its calls. */
+  async drive(id: string, downstream: Downstream = () => response(200), events: readonly Event[] = []): Promise<void> {
+    const claim = `claim-${String(++this.#nonces)}`;
+    const loaded = (await this.store.takeOver([{ id, claim }], this.now))[0];
+    if (loaded === undefined) return;
+    let { seq, inboxSeq } = loaded;
+    let run = await runOf(this.desk, (await this.store.getExecution(id)) as ExecutionDetail);
+    const queue: Event[] = [
+      { type: 'resumed' },
+      ...loaded.inbox.map(({ event }) => event),
+      ...events,
+      { type: 'timer' },
+    ];
+    for (let event = queue.shift(); event !== undefined; event = queue.shift()) {
+      const { state, outputs, commands, steps, calls, undo, consumed } = apply(run, event, {
+        ...decidingEnv(this.desk),
+        now: this.now,
+        advance: true,
+      });
+      const due = dueAt(state);
+      const [written] = await this.store.checkpoint([
+        {
+          id,
+          claim,
+          seq,
+          inboxSeq,
+          state,
+          summary: summarize(state),
+          dueAt: due,
+          progress: true,
+          steps,
+          calls,
+          undo,
+          consumed,
+        },
+      ]);
+      if (written?.kind !== 'written') throw new Error(`checkpoint: ${written?.kind ?? 'none'}`);
+      seq++;
+      ({ inboxSeq } = written);
+      run = { ...run, state, outputs };
+      this.#tell(id);
+      for (const command of commands) {
+        if (command.type === 'findUndo') {
+          const target = await this.store.findUndo(id, command.round, command);
+          queue.push({ type: 'undoFound', tokenId: command.tokenId, ...(target !== undefined && { target }) });
+        } else if (command.type === 'call') {
+          queue.push({
+            type: 'answered',
+            callId: command.callId,
+            result: downstream(command),
+            exchange: exchangeOf(command),
+          });
+        }
+      }
+      if (commands.length === 0 && queue.length === 0 && due !== null && due <= this.now) queue.push({ type: 'timer' });
+    }
+  }
+
+  /** The state as stored. */
+  async stateOf(id: string): Promise<State> {
+    return ((await this.store.getExecution(id)) as ExecutionDetail).state;
+  }
+
+  /** The callback token of the node that waits. */
+  async tokenFor(id: string, nodeId: string): Promise<string> {
+    for (const token of (await this.stateOf(id)).tokens) {
+      if (token.nodeId !== nodeId || !('task' in token.stage)) continue;
+      const { visit, operation, nonce = '' } = token.stage.task;
+      return this.tokens.issue({ executionId: id, round: 1, nodeId, visit, operation, nonce });
+    }
+    throw new Error(`${nodeId} does not wait.`);
+  }
+
+  /** Lets the store fail from now on. */
+  breakStore(): void {
+    for (const method of ['getExecution', 'listExecutions', 'getDefinition', 'offer'] as const) {
+      this.store[method] = () => Promise.reject(new StoreUnavailable('unreachable', 'password=hunter2 at 10.0.0.1'));
+    }
+  }
+
+  async #submit(submission: Submission): Promise<SubmitResult> {
+    if (this.submitFault !== undefined) throw this.submitFault;
+    const { plan, header, startAt } = submission;
+    const { state, steps } = begin(plan, header, decidingEnv(this.desk), startAt);
+    const [result] = await this.store.submit([
+      {
+        ...submission,
+        id: header.id,
+        slot: slotOf(header.id),
+        name: header.name,
+        version: header.version,
+        labels: header.labels,
+        definitionHash: plan.hash,
+        state,
+        summary: summarize(state),
+        steps,
+        dueAt: dueAt(state) ?? this.now,
+      },
+    ]);
+    if (result?.kind === 'created') await this.onSubmitted?.(header.id);
+    return result as SubmitResult;
+  }
+
+  #tell(id: string): void {
+    for (const changed of this.#watchers.get(id) ?? []) changed();
+  }
+}
+
+const secretValues = [secretValue];
+
+function exchangeOf({ nodeId, phase }: CallCommand): Extract<Event, { type: 'answered' }>['exchange'] {
+  return {
+    url: `http://shop.example/${nodeId}/${phase}`,
+    verb: 'POST',
+    requestHeaders: { 'idempotency-key': 'k' },
+    requestBody: '{}',
+    latencyMillis: 3,
+  };
+}
