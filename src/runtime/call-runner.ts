@@ -1,0 +1,204 @@
+/**
+ * Makes the calls that the core asks for: renders the request, resolves secrets at the last moment, sends it, and turns
+ * the answer into the event that the core judges, with the exchange that people may see.
+ */
+import { hash as digest } from 'node:crypto';
+import type { Run } from '../core/apply.ts';
+import { type CallResources, prepareCall } from '../core/call.ts';
+import type { CallCommand, CallResult, Event } from '../core/event.ts';
+import type { Outputs } from '../core/outputs.ts';
+import { renderRequest, renderStable } from '../core/request/render.ts';
+import type { Clock, Entropy } from '../ports/clock.ts';
+import type { CallAnswer, CallHandle, HttpCaller, OutboundRequest } from '../ports/http-caller.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
+import { type CallMasker, exchangeOf } from './exchange.ts';
+import { retryAfterMillis } from './retry-after.ts';
+import { traceparentOf } from './trace-context.ts';
+
+/** What a callback token stands for. */
+export interface CallbackOf {
+  readonly executionId: string;
+  readonly round: number;
+  readonly nodeId: string;
+  readonly visit: number;
+  readonly operation: number;
+  readonly nonce: string;
+}
+
+/** Makes callback addresses; the same claims always give the same. */
+export interface CallbackIssuer {
+  issue(claims: CallbackOf): { readonly url: string; readonly token: string; readonly signedUrl: string };
+}
+
+/** Secrets and variables by name. */
+export interface Vault {
+  secret(name: string): string | undefined;
+  variable(name: string): string | undefined;
+  /** Whether a secret may go to a host; absent means that every one may go everywhere. */
+  mayGoTo?(secret: string, host: string): boolean;
+}
+
+/** What a call runner stands on. */
+export interface CallRunnerParts {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly telemetry: Telemetry;
+  readonly http: HttpCaller;
+  readonly vault: Vault;
+  readonly callbacks: CallbackIssuer;
+  readonly masker: CallMasker;
+  /** Total time of a call whose definition says nothing, in milliseconds. */
+  readonly requestTimeoutMillis: number;
+  /** Longest body that the history keeps. */
+  readonly maxHistoryBody: number;
+}
+
+/** A call ready to go out, or the reason why it never will. */
+export interface Prepared {
+  readonly callId: number;
+  /** Hash of the rendering that stays the same in a later round; of mutating forward calls only. */
+  readonly fingerprint?: string;
+  readonly outcome: { readonly request: OutboundRequest } | { readonly problem: string };
+}
+
+/** An answer as an event; `bytes` is about how large it is. */
+export interface CallAnswered {
+  readonly event: Extract<Event, { type: 'answered' }>;
+  readonly bytes: number;
+}
+
+/** Who waits for a call. Must not throw. */
+export interface CallTaker {
+  answered(callId: number, answer: CallAnswered): void;
+}
+
+const nothingToAbort: CallHandle = { abort: () => undefined };
+
+/** See the file header. */
+export class CallRunner {
+  readonly #parts: CallRunnerParts;
+  readonly #random: () => number;
+
+  constructor(parts: CallRunnerParts) {
+    this.#parts = parts;
+    this.#random = () => parts.entropy.random();
+  }
+
+  /**
+   * Renders the call of a command; undefined when the state does not ask for it any more. Rendering again gives the same,
+   * but for the span id. `undoOutputs` is what a compensation sees.
+   */
+  prepare(run: Run, command: CallCommand, traceparent?: string, undoOutputs?: Outputs): Prepared | undefined {
+    const { vault, callbacks, requestTimeoutMillis } = this.#parts;
+    const claims = callbackOf(run, command);
+    const resources: CallResources = {
+      variable: (name) => vault.variable(name),
+      secret: (name) => vault.secret(name),
+      ...(claims === undefined ? undefined : { callback: callbacks.issue(claims) }),
+      ...(undoOutputs === undefined ? undefined : { undoOutputs }),
+    };
+    const call = prepareCall(run, command, resources);
+    if (call === undefined) return undefined;
+    const { callId } = command;
+    const plan = call.call;
+    const rendered = renderRequest(plan.request, call.context);
+    if (rendered.kind === 'unsent') return { callId, outcome: { problem: rendered.reason } };
+    const { url, verb, body, authorityFromData, secretsUsed } = rendered;
+    const refused = secretsUsed.length === 0 ? undefined : this.#refusedSecret(secretsUsed, url);
+    if (refused !== undefined) return { callId, outcome: { problem: refused } };
+    const headers = merged(rendered.headers, call.headers);
+    headers['traceparent'] ??= traceparentOf(run.header.id, traceparent, this.#random);
+    const request: OutboundRequest = {
+      url,
+      verb,
+      headers,
+      ...(body === undefined ? undefined : { body }),
+      timeoutMillis: plan.timeoutMillis ?? requestTimeoutMillis,
+      authorityFromData,
+    };
+    if (command.phase !== 'UP' || !plan.mutating) return { callId, outcome: { request } };
+    const stable = renderStable(plan.request, call.context, rendered);
+    return { callId, outcome: { request }, fingerprint: digest('sha256', stable) };
+  }
+
+  /** Sends it. The taker learns the answer later, never before this has returned. */
+  start(prepared: Prepared, taker: CallTaker): CallHandle {
+    const { callId, outcome } = prepared;
+    if ('problem' in outcome) {
+      const event = {
+        type: 'answered',
+        callId,
+        result: { kind: 'unsent', reason: outcome.problem, retryable: false },
+      } as const;
+      void Promise.resolve().then(() => taker.answered(callId, { event, bytes: 0 }));
+      return nothingToAbort;
+    }
+    const { request } = outcome;
+    return this.#parts.http.start(request, (answer) => taker.answered(callId, this.#answered(callId, request, answer)));
+  }
+
+  #answered(callId: number, request: OutboundRequest, answer: CallAnswer): CallAnswered {
+    const { clock, telemetry, masker, maxHistoryBody } = this.#parts;
+    const result = resultOf(answer);
+    telemetry.called(hostOf(request.url), result.kind === 'failed' ? result.error : result.kind, answer.latencyMillis);
+    const retryAfter =
+      answer.kind === 'response' && (answer.status === 429 || answer.status === 503)
+        ? retryAfterMillis(answer.headers['retry-after'], clock.now())
+        : undefined;
+    return {
+      event: {
+        type: 'answered',
+        callId,
+        result,
+        exchange: exchangeOf(request, answer, masker, maxHistoryBody),
+        ...(retryAfter === undefined ? undefined : { retryAfterMillis: retryAfter }),
+      },
+      bytes: (request.body?.length ?? 0) + (answer.kind === 'response' ? 2 * answer.body.length : 0),
+    };
+  }
+
+  #refusedSecret(secrets: readonly string[], url: string): string | undefined {
+    const { vault } = this.#parts;
+    if (vault.mayGoTo === undefined) return undefined;
+    const host = hostOf(url);
+    const refused = secrets.find((name) => vault.mayGoTo?.(name, host) === false);
+    return refused === undefined ? undefined : `The secret ${refused} may not go to ${host}.`;
+  }
+}
+
+function callbackOf(run: Run, command: CallCommand): CallbackOf | undefined {
+  if (command.phase !== 'UP') return undefined;
+  const token = run.state.tokens.find(({ id }) => id === command.tokenId);
+  if (token?.stage.kind !== 'calling') return undefined;
+  const { visit, operation, nonce } = token.stage.task;
+  if (nonce === undefined) return undefined;
+  return { executionId: run.header.id, round: run.state.round, nodeId: token.nodeId, visit, operation, nonce };
+}
+
+/** A definition's own header wins over one of the same name that Trama would add. */
+function merged(
+  own: Readonly<Record<string, string>>,
+  added: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const headers: Record<string, string> = { ...added };
+  for (const name in own) headers[name.toLowerCase()] = own[name] as string;
+  return headers;
+}
+
+function resultOf(answer: CallAnswer): CallResult {
+  if (answer.kind === 'response') {
+    const { status, headers, bodyJson } = answer;
+    return { kind: 'response', response: { status, headers, body: bodyJson } };
+  }
+  const { error, sent, message } = answer;
+  if (!sent || error === 'refused') return { kind: 'unsent', reason: message, retryable: error !== 'refused' };
+  // Aborted by nobody who still waits for it: the connection went away with the process' own end.
+  return { kind: 'failed', error: error === 'aborted' ? 'connect' : error, reason: message };
+}
+
+/** Host and port of an absolute URL, for metrics and rules. */
+function hostOf(url: string): string {
+  const begin = url.indexOf('//') + 2;
+  const end = url.slice(begin).search(/[/?#]/);
+  return url.slice(begin, end < 0 ? undefined : begin + end).toLowerCase();
+}

@@ -1,0 +1,33 @@
+/** What the core may know of the world, made for every transition: time, randomness, variables, limits. */
+import type { CoreLimits, Env } from '../core/apply.ts';
+import type { Entropy } from '../ports/clock.ts';
+
+/** Where configured variables come from. */
+export type Variable = (name: string) => string | undefined;
+
+/** Makes the {@link Env} of each transition; one per process. */
+export class CoreEnvironment {
+  readonly #random: () => number;
+  readonly #nonce: () => string;
+  readonly #variable: Variable;
+  readonly #limits: CoreLimits;
+
+  constructor(entropy: Entropy, variable: Variable, limits: CoreLimits) {
+    this.#random = () => entropy.random();
+    this.#nonce = () => entropy.nonce();
+    this.#variable = variable;
+    this.#limits = limits;
+  }
+
+  /** At `now` (ms since 1970); `advance` as in {@link Env.advance}. */
+  at(now: number, advance: boolean): Env {
+    return {
+      now,
+      advance,
+      random: this.#random,
+      nonce: this.#nonce,
+      variable: this.#variable,
+      limits: this.#limits,
+    };
+  }
+}

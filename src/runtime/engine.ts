@@ -1,0 +1,347 @@
+/**
+ * The engine of one process: accepts executions, drives those that are due, and tells who waits for them.
+ *
+ * Everything comes in through ports, so that a simulator can run several engines in one thread over simulated ones. The
+ * store and the HTTP caller belong to whoever made them: they are opened before `start` and closed after `stop`.
+ */
+import type { Run } from '../core/apply.ts';
+import type { Clock, Entropy } from '../ports/clock.ts';
+import type { HttpCaller } from '../ports/http-caller.ts';
+import type { Queue, QueueItem } from '../ports/queue.ts';
+import type { Checkpoint, CheckpointResult, Store, SubmitResult } from '../ports/store.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
+import { Availability } from './availability.ts';
+import { BoundedMap } from './bounded-map.ts';
+import { type CallbackIssuer, CallRunner, type Vault } from './call-runner.ts';
+import { ClaimLoop } from './claim-loop.ts';
+import { Coalescer } from './coalescer.ts';
+import { CoreEnvironment } from './core-env.ts';
+import { DriverTimers } from './driver-timers.ts';
+import type { CallMasker } from './exchange.ts';
+import { renewLeases } from './lease-keeper.ts';
+import { Loader } from './loader.ts';
+import { PatientReads } from './patient-reads.ts';
+import { Periodic } from './periodic.ts';
+import type { PlanCache } from './plan-cache.ts';
+import { QueueWriter } from './queue-writer.ts';
+import { reconcileMillis, Reconciler } from './reconciler.ts';
+import type { Pulse } from './service.ts';
+import type { EngineSettings } from './settings.ts';
+import { type Submission, Submitter } from './submitter.ts';
+import { WatchHub, type Watcher } from './watch-hub.ts';
+import { WorkerPool } from './worker-pool.ts';
+
+/** What an engine stands on. */
+export interface EngineParts {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly store: Store;
+  readonly queue: Queue;
+  readonly http: HttpCaller;
+  readonly telemetry: Telemetry;
+  readonly vault: Vault;
+  readonly callbacks: CallbackIssuer;
+  readonly masker: CallMasker;
+  /** Shared with whoever compiles definitions; see {@link PlanCache}. */
+  readonly plans: PlanCache;
+  /** False: accepts executions and drives none. */
+  readonly runs: boolean;
+  readonly settings: EngineSettings;
+}
+
+/** Why a process should get no requests. */
+export type UnreadyReason = 'shutting_down' | 'database_unreachable' | 'database_read_only' | 'consumer_stalled';
+
+/** How the process is. */
+export interface Health {
+  /** False when a background loop has made no progress for too long: only a restart helps. */
+  readonly alive: boolean;
+  /** Empty when ready. */
+  readonly unready: readonly UnreadyReason[];
+  /** Loops without progress for half of what counts as dead. */
+  readonly stalled: readonly string[];
+}
+
+/** How to stop. */
+export interface StopOptions {
+  /** How long calls in flight may go on. */
+  readonly drainTimeoutMillis: number;
+  /** Stops serving requests, once everything is drained and flushed; requests are served until then. */
+  readonly stopServing?: () => Promise<void>;
+}
+
+/** Time for what was given up at the end of the drain to become durable. */
+const flushGraceMillis = 2_000;
+/** A store that is away is asked this often whether it is back, when nobody else asks. */
+const probeMillis = 1_000;
+const maxCommitRows = 200;
+const maxCommitBytes = 4 * 1024 * 1024;
+
+/** See the file header. */
+export class Engine {
+  /** Makes the environment of the core's transitions, also for those that are made elsewhere in this process. */
+  readonly env: CoreEnvironment;
+  readonly plans: PlanCache;
+  readonly #parts: EngineParts;
+  readonly #availability: Availability;
+  readonly #watch: WatchHub;
+  readonly #reads: PatientReads;
+  readonly #queueWriter: QueueWriter;
+  readonly #checkpoints: Coalescer<Checkpoint, CheckpointResult>;
+  readonly #submitter: Submitter;
+  readonly #pool: WorkerPool;
+  readonly #claims: ClaimLoop;
+  readonly #reconciler: Reconciler;
+  readonly #periodic: { readonly renew: Periodic; readonly reconcile: Periodic; readonly probe: Periodic };
+  #started: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+  #hurryStop: (() => void) | undefined;
+
+  constructor(parts: EngineParts) {
+    const { clock, entropy, store, queue, telemetry, settings, plans } = parts;
+    const { leaseMillis } = settings;
+    this.#parts = parts;
+    this.plans = plans;
+    this.env = new CoreEnvironment(entropy, (name) => parts.vault.variable(name), settings.limits);
+    const availability = new Availability(telemetry);
+    this.#availability = availability;
+    this.#watch = new WatchHub(settings.maxWatchers);
+    const base = { clock, entropy, telemetry, availability };
+    this.#reads = new PatientReads({ ...base, store });
+    this.#queueWriter = new QueueWriter({ ...base, queue });
+    this.#checkpoints = new Coalescer(base, {
+      operation: 'checkpoint',
+      maxRows: maxCommitRows,
+      maxBytes: maxCommitBytes,
+      // Each worker has one at most, so they bound themselves.
+      maxWaiting: Infinity,
+      send: (batch) => store.checkpoint(batch),
+      sent: (rows, millis) => telemetry.committed(rows, millis),
+    });
+    const calls = new CallRunner({ ...base, ...parts, ...settings });
+    const parked = new BoundedMap<string, Run>(settings.parkedCacheSize);
+    const loader = new Loader({
+      ...base,
+      store,
+      reads: this.#reads,
+      plans,
+      calls,
+      parked,
+      patienceMillis: leaseMillis,
+    });
+    this.#pool = new WorkerPool({
+      ...base,
+      ...settings,
+      queueWriter: this.#queueWriter,
+      parked,
+      driver: {
+        clock,
+        telemetry,
+        checkpoints: this.#checkpoints,
+        reads: this.#reads,
+        calls,
+        timers: new DriverTimers(clock),
+        watch: this.#watch,
+        env: this.env,
+        maxSteps: settings.maxStepsPerExecution,
+      },
+      load: (hold, dueAt) => void loader.load(hold, dueAt, this.#pool),
+      roomFreed: () => this.#claims.roomFreed(),
+    });
+    this.#submitter = new Submitter({
+      ...base,
+      store,
+      queue,
+      queueWriter: this.#queueWriter,
+      env: this.env,
+      plans,
+      leaseMillis,
+      maxWaiting: settings.maxWaitingSubmissions,
+      patienceMillis: settings.submitPatienceMillis,
+    });
+    this.#claims = new ClaimLoop({
+      ...base,
+      queue,
+      pool: this.#pool,
+      batch: settings.claimBatch,
+      leaseMillis,
+      sweepMillis: settings.fullSweepMillis,
+    });
+    this.#reconciler = new Reconciler({ ...base, store, queue, holds: (id) => this.#pool.has(id) });
+    const keeper = { ...base, queue, pool: this.#pool, leaseMillis };
+    this.#periodic = {
+      renew: new Periodic('renew', base, leaseMillis / 3, () => renewLeases(keeper)),
+      reconcile: new Periodic('reconcile', base, reconcileMillis, () => this.#reconciler.round()),
+      probe: new Periodic('probe', base, probeMillis, () => this.#probe()),
+    };
+    availability.onReturn(() => {
+      this.#claims.wake();
+      this.#periodic.reconcile.hurry();
+    });
+  }
+
+  /** Connects the queue, fills it from the store and begins to work. A second call waits for the first. */
+  start(): Promise<void> {
+    this.#started ??= this.#start();
+    return this.#started;
+  }
+
+  /**
+   * Stops in order: no claims and no direct starts; executions come to rest and are handed back; at the end of the drain
+   * time calls in flight are given up, their outcome unknown; what was written is flushed; requests stop; the queue is
+   * left. A second call waits for the first.
+   */
+  stop(options: StopOptions): Promise<void> {
+    this.#stopping ??= this.#stop(options);
+    return this.#stopping;
+  }
+
+  /** Ends the waiting of a stop that is under way: calls in flight are given up now. */
+  force(): void {
+    this.#hurryStop?.();
+  }
+
+  /**
+   * Stores a new execution, then lets it run. Resolves when it is durable.
+   *
+   * @throws StoreUnavailable when the store did not answer for too long: the execution may exist all the same.
+   * @throws Overloaded when too many wait.
+   */
+  submit(submission: Submission): Promise<SubmitResult> {
+    const trouble = this.#availability.trouble;
+    // Somebody has to find out whether it is back, but not everybody.
+    if (trouble !== undefined && this.#submitter.waiting > maxCommitRows) return Promise.reject(trouble);
+    const direct = this.#parts.runs && this.#stopping === undefined && this.#started !== undefined;
+    return this.#submitter.submit(submission, direct ? this.#pool : undefined);
+  }
+
+  /** Something has become due: a worker here that has it looks at once, else the queue knows. Never throws. */
+  ring(item: QueueItem): void {
+    if (this.#pool.driverOf(item.id)?.poke() === true) return;
+    this.#queueWriter.ring(item);
+  }
+
+  /**
+   * Calls `watcher` after every checkpoint of the execution that this process makes. The result ends that.
+   *
+   * @throws Overloaded when too many watch.
+   */
+  watch(id: string, watcher: Watcher): () => void {
+    return this.#watch.watch(id, watcher);
+  }
+
+  /** An execution was changed by somebody else in this process; watchers are told to look. */
+  notify(id: string, ord: number): void {
+    this.#watch.tell({ id, ord });
+  }
+
+  /** The queue lost what it had: it is filled from the store at once. */
+  rebuild(): void {
+    this.#reconciler.forget();
+    this.#periodic.reconcile.hurry();
+  }
+
+  /** Executions in hand, and what waits. */
+  load(): {
+    readonly busy: number;
+    readonly held: number;
+    readonly waitingSubmissions: number;
+    readonly watchers: number;
+  } {
+    return {
+      busy: this.#pool.busy,
+      held: this.#pool.size,
+      waitingSubmissions: this.#submitter.waiting,
+      watchers: this.#watch.size,
+    };
+  }
+
+  /** How the process is now. */
+  health(): Health {
+    const { livenessStallMillis } = this.#parts.settings;
+    const pulses: readonly Pulse[] = [this.#claims.pulse, ...Object.values(this.#periodic).map((loop) => loop.pulse)];
+    const stalled = pulses.filter((pulse) => pulse.silence > livenessStallMillis / 2).map((pulse) => pulse.name);
+    const unready: UnreadyReason[] = [];
+    if (this.#stopping !== undefined) unready.push('shutting_down');
+    const trouble = this.#availability.trouble;
+    if (trouble !== undefined)
+      unready.push(trouble.kind === 'unreachable' ? 'database_unreachable' : 'database_read_only');
+    else if (stalled.length > 0) unready.push('consumer_stalled');
+    // Loops that wait for the store are alive: killing the process would not bring it back.
+    const dead = trouble === undefined && pulses.some((pulse) => pulse.silence > livenessStallMillis);
+    return { alive: !dead, unready, stalled };
+  }
+
+  async #start(): Promise<void> {
+    const { queue, telemetry, runs, settings } = this.#parts;
+    await queue.start((dueAt, held) => this.#rung(dueAt, held));
+    this.#periodic.probe.start();
+    if (!runs) return;
+    this.#periodic.renew.start();
+    this.#periodic.reconcile.start();
+    this.#claims.start();
+    telemetry.log('info', 'engine started', { workers: settings.workerCount });
+  }
+
+  async #stop(options: StopOptions): Promise<void> {
+    const { queue, telemetry, clock } = this.#parts;
+    await this.#started?.catch(() => undefined);
+    telemetry.log('info', 'stopping: no more claims', { held: this.#pool.size });
+    await this.#claims.stop();
+    const hurried = new Promise<void>((resolve) => {
+      this.#hurryStop = resolve;
+    });
+    this.#pool.drain();
+    if (!(await this.#within(this.#pool.emptied(), options.drainTimeoutMillis, hurried))) {
+      telemetry.log('warn', 'stopping: calls in flight are given up', { held: this.#pool.size });
+      this.#pool.abandon();
+      await this.#within(this.#pool.emptied(), flushGraceMillis);
+    }
+    telemetry.log('info', 'stopping: drained', { held: this.#pool.size });
+    await this.#within(this.#flushed(), flushGraceMillis);
+    telemetry.log('info', 'stopping: flushed');
+    await options.stopServing?.();
+    telemetry.log('info', 'stopping: serves no more');
+    // What was accepted until here is durable, or its caller has been told.
+    await this.#within(
+      this.#submitter.drained().then(() => this.#queueWriter.drained()),
+      flushGraceMillis,
+    );
+    this.#reads.stop();
+    await Promise.all(Object.values(this.#periodic).map((loop) => this.#within(loop.stop(), flushGraceMillis)));
+    await queue.stop();
+    telemetry.log('info', 'stopped', { monotonic: Math.round(clock.monotonic()) });
+  }
+
+  async #flushed(): Promise<void> {
+    await this.#checkpoints.drained();
+    await this.#queueWriter.drained();
+  }
+
+  /** Whether `work` ended within the time, or before it was cut short. */
+  async #within(work: Promise<void>, millis: number, cutShort?: Promise<void>): Promise<boolean> {
+    let timer: { cancel(): void } | undefined;
+    const late = new Promise<false>((resolve) => {
+      timer = this.#parts.clock.after(millis, () => resolve(false));
+    });
+    const ended = await Promise.race([work.then(() => true), late, ...(cutShort ? [cutShort.then(() => false)] : [])]);
+    timer?.cancel();
+    return ended;
+  }
+
+  #rung(dueAt: number, held: string | undefined): void {
+    if (held !== undefined) this.#pool.driverOf(held)?.poke();
+    this.#claims.rung(dueAt);
+  }
+
+  /** Asks a store that is away whether it is back. */
+  async #probe(): Promise<void> {
+    if (this.#availability.trouble === undefined) return;
+    try {
+      await this.#parts.store.ping();
+      this.#availability.answered();
+    } catch (error) {
+      this.#availability.failed('ping', error);
+    }
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * What a driver sends out for and waits for: calls, and rows of the store that a command needs.
+ *
+ * Guarantees: a call goes out at most once; an answer is passed on only while the call is still wanted; at most one search
+ * per token for what to compensate is under way, until its result has been applied, so that none is answered with what has
+ * been compensated meanwhile. Reads go on while the store is away; what they bring waits for the checkpoint under way.
+ */
+import type { Run } from '../core/apply.ts';
+import { inFlight } from '../core/due.ts';
+import type { CallCommand, Command, Event } from '../core/event.ts';
+import { Outputs } from '../core/outputs.ts';
+import { undoQueries } from '../core/wanted.ts';
+import type { CallHandle } from '../ports/http-caller.ts';
+import type { CallAnswered, CallTaker } from './call-runner.ts';
+import type { DriverParts } from './driver-contract.ts';
+
+/** The driver, as its errands see it. */
+export interface ErrandHost {
+  readonly id: string;
+  /** The execution as it stands now. */
+  readonly run: Run;
+  /** Whether a call may go out now; when not, the execution is given back. */
+  mayCall(): boolean;
+  /** Takes a `prepared` event in at once. Only while idle. */
+  prepared(event: Extract<Event, { type: 'prepared' }>): void;
+  answered(answer: CallAnswered): void;
+  post(event: Event): void;
+  /** Does it as soon as no checkpoint is under way: now or later; never once the driver has ended. */
+  whenIdle(action: () => void): void;
+  fault(error: unknown): void;
+}
+
+type FindUndo = Extract<Command, { type: 'findUndo' }>;
+
+/** See the file header. One per driver. */
+export class Errands implements CallTaker {
+  readonly #parts: Pick<DriverParts, 'calls' | 'reads'>;
+  readonly #host: ErrandHost;
+  readonly #traceparent: string | undefined;
+  /** Calls wanted; without a handle while something is read for them. */
+  readonly #calls = new Map<number, CallHandle | undefined>();
+  /** Calls that the engine itself failed to make. */
+  #failed: CallCommand[] = [];
+  readonly #seeking = new Set<number>();
+
+  constructor(parts: Pick<DriverParts, 'calls' | 'reads'>, host: ErrandHost, traceparent: string | undefined) {
+    this.#parts = parts;
+    this.#host = host;
+    this.#traceparent = traceparent;
+  }
+
+  /** Whether anything is waited for. */
+  get isOut(): boolean {
+    return this.#calls.size > 0 || this.#seeking.size > 0;
+  }
+
+  /** Does what a durable checkpoint asks for. Only while the driver is idle. */
+  run(commands: readonly Command[]): void {
+    if (commands.length === 0) return;
+    let wanted: readonly number[] | undefined;
+    for (const command of commands) {
+      switch (command.type) {
+        case 'call':
+          // Several events may have been applied before the checkpoint, the later one giving up what the first began.
+          wanted ??= inFlight(this.#host.run.state);
+          if (wanted.includes(command.callId) && this.#host.mayCall()) this.#call(command);
+          break;
+        case 'abort':
+          this.#calls.get(command.callId)?.abort();
+          this.#calls.delete(command.callId);
+          break;
+        case 'findUndo':
+          this.#seek(command);
+      }
+    }
+  }
+
+  /** Makes calls again that the engine failed to make. Only while the driver is idle. */
+  again(): void {
+    const failed = this.#failed;
+    this.#failed = [];
+    const wanted = inFlight(this.#host.run.state);
+    for (const command of failed) {
+      if (!this.#calls.delete(command.callId) || !wanted.includes(command.callId)) continue;
+      if (this.#host.mayCall()) this.#call(command);
+    }
+  }
+
+  /** Gives up every call; their answers are not wanted any more. */
+  abortCalls(): void {
+    for (const handle of this.#calls.values()) handle?.abort();
+    this.#calls.clear();
+    this.#failed = [];
+  }
+
+  /** The result of a search has been applied: the next may begin. */
+  undoApplied(tokenId: number): void {
+    this.#seeking.delete(tokenId);
+  }
+
+  answered(callId: number, answer: CallAnswered): void {
+    if (this.#calls.delete(callId)) this.#host.answered(answer);
+  }
+
+  #call(command: CallCommand): void {
+    this.#calls.set(command.callId, undefined);
+    if (command.phase === 'DOWN') this.#readUndoOutputs(command);
+    else if (command.phase === 'UP' && this.#host.run.state.round > 1) this.#findStanding(command);
+    else this.#send(command);
+  }
+
+  #send(command: CallCommand, undoOutputs?: Outputs, reused?: { readonly key: string; readonly ord: number }): void {
+    const { calls } = this.#parts;
+    const { callId } = command;
+    try {
+      let prepared = calls.prepare(this.#host.run, command, this.#traceparent, undoOutputs);
+      if (prepared?.fingerprint !== undefined) {
+        const { fingerprint } = prepared;
+        this.#host.prepared({ type: 'prepared', callId, fingerprint, ...(reused && { reused }) });
+        // Under the key of the earlier effect.
+        if (reused !== undefined) prepared = calls.prepare(this.#host.run, command, this.#traceparent);
+      }
+      if (prepared === undefined) this.#calls.delete(callId);
+      else this.#calls.set(callId, calls.start(prepared, this));
+    } catch (error) {
+      this.#fail(command, error);
+    }
+  }
+
+  /** The engine failed at a call that has not left: it is made once more after the pause, unless it is given up. */
+  #fail(command: CallCommand, error: unknown): void {
+    this.#calls.set(command.callId, undefined);
+    this.#failed.push(command);
+    this.#host.fault(error);
+  }
+
+  #findStanding(command: CallCommand): void {
+    const { nodeId, visit } = command;
+    const { run, id } = this.#host;
+    const node = run.plan.nodes.get(nodeId);
+    if (node?.kind !== 'task' || !node.call.mutating) {
+      this.#send(command);
+      return;
+    }
+    this.#read(command, this.#parts.reads.findStanding(id, nodeId, visit, run.state.round), (standing) => {
+      const prepared = this.#parts.calls.prepare(this.#host.run, command, this.#traceparent);
+      const same = standing?.fingerprint !== undefined && standing.fingerprint === prepared?.fingerprint;
+      this.#send(command, undefined, same ? { key: standing.target.key, ord: standing.target.ord } : undefined);
+    });
+  }
+
+  #readUndoOutputs(command: CallCommand): void {
+    const { run, id } = this.#host;
+    const token = run.state.tokens.find((candidate) => candidate.id === command.tokenId);
+    const target = token?.stage.kind === 'unwinding' ? token.stage.undo?.target : undefined;
+    const queries = target === undefined ? [] : undoQueries(run.plan, run.state, target);
+    if (target === undefined || queries.length === 0) {
+      this.#send(command, Outputs.empty);
+      return;
+    }
+    this.#read(command, this.#parts.reads.readOutputs(id, target.round, queries), (rows) =>
+      this.#send(command, Outputs.empty.with(rows)),
+    );
+  }
+
+  /** Goes on with what the store answers, while the call is still wanted. */
+  #read<T>(command: CallCommand, reading: Promise<T>, then: (value: T) => void): void {
+    reading.then(
+      (value) => {
+        this.#host.whenIdle(() => {
+          if (!this.#calls.has(command.callId)) return;
+          try {
+            then(value);
+          } catch (error) {
+            this.#fail(command, error);
+          }
+        });
+      },
+      (error: unknown) => {
+        this.#fail(command, error);
+      },
+    );
+  }
+
+  #seek(command: FindUndo): void {
+    const { tokenId, round, scope, only } = command;
+    const token = this.#host.run.state.tokens.find(({ id }) => id === tokenId);
+    // Asked for by an event before the one that named it already.
+    if (token?.stage.kind !== 'unwinding' || token.stage.undo !== undefined) return;
+    if (this.#seeking.has(tokenId)) return;
+    this.#seeking.add(tokenId);
+    const filter = only === undefined ? { scope } : { scope, only };
+    this.#parts.reads.findUndo(this.#host.id, round, filter).then(
+      (target) => {
+        this.#host.post(target === undefined ? { type: 'undoFound', tokenId } : { type: 'undoFound', tokenId, target });
+      },
+      (error: unknown) => {
+        this.#seeking.delete(tokenId);
+        this.#host.fault(error);
+      },
+    );
+  }
+}

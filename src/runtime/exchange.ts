@@ -1,0 +1,42 @@
+/** What the history shows of a call: masked first, then cut. */
+import type { Exchange } from '../core/history.ts';
+import type { CallAnswer, OutboundRequest } from '../ports/http-caller.ts';
+
+/** Keeps secrets and tokens out of what leaves. */
+export interface CallMasker {
+  text(text: string): string;
+  headers(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>>;
+}
+
+/** The exchange of one attempt. Bodies longer than `maxBody` are cut there and marked. */
+export function exchangeOf(
+  request: OutboundRequest,
+  answer: CallAnswer,
+  masker: CallMasker,
+  maxBody: number,
+): Exchange {
+  const requestBody = request.body === undefined ? undefined : masker.text(request.body);
+  const base = {
+    url: masker.text(request.url),
+    verb: request.verb,
+    requestHeaders: masker.headers(request.headers),
+    ...(requestBody === undefined ? undefined : { requestBody: cut(requestBody, maxBody) }),
+    ...(requestBody !== undefined && requestBody.length > maxBody ? { requestBodyTruncated: true } : undefined),
+    latencyMillis: Math.round(answer.latencyMillis),
+  };
+  if (answer.kind === 'failed') return base;
+  const responseBody = masker.text(answer.body);
+  return {
+    ...base,
+    responseHeaders: masker.headers(answer.headers),
+    responseBody: cut(responseBody, maxBody),
+    ...(responseBody.length > maxBody ? { responseBodyTruncated: true } : undefined),
+  };
+}
+
+/** Never cuts a surrogate pair in half: half a character cannot be stored everywhere. */
+function cut(text: string, max: number): string {
+  if (text.length <= max) return text;
+  const last = text.charCodeAt(max - 1);
+  return text.slice(0, last >= 0xd8_00 && last <= 0xdb_ff ? max - 1 : max);
+}

@@ -1,0 +1,463 @@
+/**
+ * Drives one execution that this process holds: event → `apply` → checkpoint → commands, until it parks, ends, or is
+ * handed back.
+ *
+ * Modes:
+ * - `idle`: everything applied so far is durable (but for `prepared` events, which may be lost); events are applied as
+ *   they come.
+ * - `committing`: one checkpoint is under way; events wait.
+ * - `faulted`: `apply` threw or the store refused the data of this execution; after a pause everything since the durable
+ *   state is applied again. The fifth time the execution is quarantined instead.
+ * - `ended`: handed back. Answers of calls still in flight mean nothing here any more.
+ *
+ * Guarantees: a call goes out only after the checkpoint that marks it is durable, and only while the lease holds; an
+ * answer is always offered to the store, also past the lease; an execution is parked, ended, failed or turned to
+ * compensation only if no unseen event from outside stands against it (the checkpoint compares the inbox). A fenced
+ * execution is thrown away and its id released under its own token, never just acknowledged.
+ */
+import { isReady } from '../core/admission.ts';
+import { apply, type Run } from '../core/apply.ts';
+import { canPark, dueAt } from '../core/due.ts';
+import type { Event } from '../core/event.ts';
+import { summarize } from '../core/summary.ts';
+import type { Timer } from '../ports/clock.ts';
+import type { Checkpoint, CheckpointResult, InboxEvent, InboxRow } from '../ports/store.ts';
+import { backoffMillis } from './availability.ts';
+import type { CallAnswered } from './call-runner.ts';
+import type { Sink } from './coalescer.ts';
+import type { DriverOwner, DriverParts, Ending, Holding } from './driver-contract.ts';
+import type { Wakeable } from './driver-timers.ts';
+import { type ErrandHost, Errands } from './errands.ts';
+import type { Hold } from './hold.ts';
+import { isRunnable, nextTimer, PendingBatch, takesTurn } from './pending-batch.ts';
+import { reportSignals } from './signal-report.ts';
+
+const maxFaults = 5;
+/** Rough size of a checkpoint without bodies. */
+const baseBytes = 2048;
+
+/** See the file header. */
+export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wakeable {
+  readonly hold: Hold;
+  readonly #parts: DriverParts;
+  readonly #owner: DriverOwner;
+  readonly #holding: Holding;
+  #mode: 'idle' | 'committing' | 'faulted' | 'ended' = 'idle';
+  /** As the store has it. */
+  #durable: Run;
+  /** As it is by now. */
+  #run: Run;
+  #seq: number;
+  #inboxSeq: number;
+  /** Events applied since the durable state, to be applied again should the checkpoint be refused. */
+  #journal: Event[] = [];
+  #batch = new PendingBatch();
+  /** Events that come before anything else. */
+  #first: Event[] = [];
+  #events: Event[] = [];
+  /** Events from outside that have been read and not applied: those that came too early stay. */
+  #inbox: readonly InboxRow[];
+  /** Ids of those applied. */
+  readonly #taken = new Set<string>();
+  #inboxStale = false;
+  #readingInbox = false;
+  readonly #errands: Errands;
+  #bytes = 0;
+  #steps = 0;
+  #faults = 0;
+  #faultTimer: Timer | undefined;
+  #quarantined: string | undefined;
+  #parking: number | undefined;
+  /** Whether letting it go on has been tried since anything changed: once is enough. */
+  #tried = false;
+  /** Whether it makes no more calls, since a call that the state says is made could not be: the next owner clears that up. */
+  #givingBack = false;
+  /** What waits for the checkpoint under way. */
+  #deferred: (() => void)[] = [];
+
+  constructor(parts: DriverParts, owner: DriverOwner, holding: Holding) {
+    this.#parts = parts;
+    this.#owner = owner;
+    this.#holding = holding;
+    this.hold = holding.hold;
+    this.#durable = holding.run;
+    this.#run = holding.run;
+    this.#seq = holding.seq;
+    this.#inboxSeq = holding.inboxSeq;
+    this.#inbox = holding.inbox;
+    this.#errands = new Errands(parts, this, holding.traceparent);
+  }
+
+  /** The execution's id. */
+  get id(): string {
+    return this.hold.id;
+  }
+
+  /** Begins after a load: `first` comes before the inbox, `then` after it. */
+  begin(first: readonly Event[], then: readonly Event[]): void {
+    this.#first.push(...first);
+    this.#events.push(...then);
+    this.#pump();
+  }
+
+  /** Begins with a transition that is durable already, as that of an insert. */
+  beginDurable(batch: PendingBatch): void {
+    this.#batch = batch;
+    // The insert was the parking checkpoint where it left nothing to do.
+    if (canPark(this.#run.state)) this.#parking = dueAt(this.#run.state) ?? undefined;
+    this.#afterCommit();
+  }
+
+  /** Something from outside may be in the inbox. False when the driver is done and cannot look any more. */
+  poke(): boolean {
+    if (this.#mode === 'ended') return false;
+    this.#inboxStale = true;
+    this.#pump();
+    return true;
+  }
+
+  /** Whether calls may be made has changed: the process drains, or the lease is lost. */
+  nudge(): void {
+    this.#pump();
+  }
+
+  /** Gives up the calls in flight, whose outcome is then unknown, and hands the execution back as soon as that is durable. */
+  abandon(): void {
+    if (this.#mode === 'ended') return;
+    this.#errands.abortCalls();
+    this.#givingBack = true;
+    this.#first.push({ type: 'resumed' });
+    this.#pump();
+  }
+
+  timeHasCome(): void {
+    this.post({ type: 'timer' });
+  }
+
+  get run(): Run {
+    return this.#run;
+  }
+
+  /** Applies a `prepared` event at once: it need not be durable, and changes nothing that a checkpoint waits for. */
+  prepared(event: Extract<Event, { type: 'prepared' }>): void {
+    const run = this.#run;
+    const transition = apply(run, event, this.#parts.env.at(run.state.now, false));
+    this.#run = { ...run, state: transition.state };
+    this.#journal.push(event);
+  }
+
+  answered(answer: CallAnswered): void {
+    this.#bytes += answer.bytes;
+    this.post(answer.event);
+  }
+
+  whenIdle(action: () => void): void {
+    if (this.#mode === 'ended') return;
+    this.#deferred.push(action);
+    this.#pump();
+  }
+
+  mayCall(): boolean {
+    if (this.#givingBack) return false;
+    if (!this.hold.isOver) return true;
+    // The checkpoint says `calling`, so the next owner records an attempt of unknown outcome: possible, if pessimistic.
+    // Answers of other calls are still taken and offered to the store.
+    this.#parts.telemetry.fenced('lease');
+    this.#givingBack = true;
+    return false;
+  }
+
+  settled(result: CheckpointResult): void {
+    if (this.#mode !== 'committing') return;
+    this.#mode = 'idle';
+    switch (result.kind) {
+      case 'written':
+        this.#seq++;
+        this.#durable = this.#run;
+        this.#journal = [];
+        if (result.inboxSeq > this.#inboxSeq) this.#inboxStale = true;
+        this.#afterCommit();
+        return;
+      case 'inbox':
+        this.#inboxSeq = result.inboxSeq;
+        // What the engine failed on may be in that inbox: a quarantine stands whatever came.
+        if (this.#quarantined === undefined) this.#rebase(result.inbox);
+        else this.#quarantine(this.#quarantined);
+        return;
+      case 'fenced':
+        this.#parts.telemetry.fenced('checkpoint');
+        this.#end({ kind: 'released' });
+        return;
+      case 'invalid':
+        this.fault(new Error(`The store refused the data: ${result.message}`));
+    }
+  }
+
+  failed(error: unknown): void {
+    if (this.#mode !== 'committing') return;
+    this.#mode = 'idle';
+    this.fault(error);
+  }
+
+  /** Something happened. Does nothing once it has ended. */
+  post(event: Event): void {
+    if (this.#mode === 'ended') return;
+    this.#tried = false;
+    this.#events.push(event);
+    this.#pump();
+  }
+
+  /** Applies what waits, then writes, acts or rests. The one place where an idle driver moves. */
+  #pump(): void {
+    if (this.#mode !== 'idle') return;
+    if (this.#inboxStale) this.#readInbox();
+    try {
+      while (this.#deferred.length > 0 && this.#mode === 'idle') this.#deferred.shift()?.();
+      if (this.#mode !== 'idle') return;
+      this.#absorb();
+    } catch (error) {
+      this.fault(error);
+      return;
+    }
+    if (this.#batch.dirty) {
+      this.#commit();
+      return;
+    }
+    // What changed nothing need not be applied again.
+    if (this.#journal.length > 0) this.#journal = this.#journal.filter(({ type }) => type === 'prepared');
+    this.#rest();
+  }
+
+  #absorb(): void {
+    for (;;) {
+      const event = this.#first.shift() ?? this.#readyInbox() ?? this.#events.shift();
+      if (event === undefined) return;
+      this.#apply(event);
+    }
+  }
+
+  /** The oldest event from outside that can be applied now. */
+  #readyInbox(): InboxEvent | undefined {
+    if (this.#inbox.length === 0) return undefined;
+    const row = this.#inbox.find(({ event }) => isReady(this.#run.state, event));
+    if (row === undefined) return undefined;
+    this.#inbox = this.#inbox.filter((other) => other !== row);
+    this.#taken.add(row.id);
+    return row.event.inboxId === row.id ? row.event : { ...row.event, inboxId: row.id };
+  }
+
+  #apply(event: Event): void {
+    if (event.type === 'undoFound') this.#errands.undoApplied(event.tokenId);
+    const run = this.#run;
+    const now = Math.max(this.#parts.clock.now(), this.#holding.dueAt);
+    const transition = apply(run, event, this.#parts.env.at(now, this.#mayAdvance()));
+    this.#run = { ...run, state: transition.state, outputs: transition.outputs };
+    this.#journal.push(event);
+    this.#batch.add(transition, run.state);
+    if (!isIdling(event) || (event.type === 'timer' && transition.steps.length > 0)) this.#batch.progress = true;
+    this.#steps += transition.steps.length;
+  }
+
+  #mayAdvance(): boolean {
+    if (this.#givingBack || this.#owner.draining || this.hold.isOver) return false;
+    if (this.#steps < this.#parts.maxSteps) return true;
+    if (this.#owner.othersWait()) return false;
+    this.#steps = 0;
+    return true;
+  }
+
+  #commit(): void {
+    const { state } = this.#run;
+    const over = state.end !== undefined;
+    const parks = !over && canPark(state);
+    const compares = over || parks || takesTurn(this.#durable.state, state);
+    this.#parking = parks ? (dueAt(state) ?? undefined) : undefined;
+    const { steps, calls, undo, consumed, progress } = this.#batch;
+    const checkpoint: Checkpoint = {
+      id: this.id,
+      claim: this.hold.claim,
+      seq: this.#seq,
+      ...(compares ? { inboxSeq: this.#inboxSeq } : undefined),
+      state,
+      summary: summarize(state),
+      ...(over ? { dueAt: null } : this.#parking === undefined ? undefined : { dueAt: this.#parking }),
+      progress: progress || over || parks,
+      steps,
+      calls,
+      undo,
+      consumed,
+    };
+    this.#mode = 'committing';
+    this.#tried = false;
+    const bytes = baseBytes + this.#bytes;
+    this.#bytes = 0;
+    try {
+      this.#parts.checkpoints.add(checkpoint, bytes, this);
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  #afterCommit(): void {
+    const { commands, signals } = this.#batch;
+    const { telemetry, watch } = this.#parts;
+    const { state } = this.#run;
+    this.#batch = new PendingBatch();
+    reportSignals(telemetry, this.#holding.definition, this.#run, this.#holding.traceId, signals);
+    if (watch.isWatched(this.id)) {
+      watch.tell({ id: this.id, ord: state.ord, ...(state.end === undefined ? undefined : { end: state.end.status }) });
+    }
+    if (state.end !== undefined) {
+      this.#end({ kind: 'over' });
+      return;
+    }
+    this.#errands.run(commands);
+    this.#pump();
+  }
+
+  /** Nothing is left to write: parks, hands back, or waits for answers and timers. */
+  #rest(): void {
+    const commands = this.#batch.commands;
+    if (commands.length > 0) {
+      this.#batch = new PendingBatch();
+      this.#errands.run(commands);
+    }
+    if (this.#mode !== 'idle') return;
+    const { state } = this.#run;
+    const waits = this.#readingInbox || this.#inboxStale || this.#errands.isOut;
+    if (!waits && canPark(state)) {
+      // A parking checkpoint moves the due time that taking over had set to now.
+      if (this.#parking === undefined) {
+        this.#batch.progress = true;
+        this.#commit();
+      } else this.#end({ kind: 'parked', dueAt: this.#parking, run: this.#run });
+      return;
+    }
+    const now = Math.max(this.#parts.clock.now(), state.now);
+    const stalled = !waits || isRunnable(state, now);
+    if (stalled && !this.#tried && this.#mayAdvance()) {
+      this.#tried = true;
+      this.#events.push({ type: 'timer' });
+      this.#pump();
+      return;
+    }
+    if (!waits) {
+      if (this.#mayAdvance()) this.fault(new Error('Nothing can move, and nothing is waited for.'));
+      else this.#end({ kind: 'released', run: this.#durable });
+      return;
+    }
+    const next = nextTimer(state);
+    if (next === undefined || next <= now) this.#parts.timers.clear(this);
+    else this.#parts.timers.set(this, next);
+  }
+
+  #readInbox(): void {
+    if (this.#readingInbox) return;
+    this.#readingInbox = true;
+    this.#inboxStale = false;
+    this.#parts.reads.readInbox(this.id).then(
+      ({ inboxSeq, inbox }) => {
+        this.#readingInbox = false;
+        this.whenIdle(() => {
+          if (inboxSeq <= this.#inboxSeq) return;
+          this.#inboxSeq = inboxSeq;
+          this.#inbox = inbox.filter((row) => !this.#taken.has(row.id));
+        });
+      },
+      (error: unknown) => {
+        this.#readingInbox = false;
+        this.fault(error);
+      },
+    );
+  }
+
+  /** Applies everything since the durable state again, after the events of the inbox that it had not seen. */
+  #rebase(inbox: readonly InboxRow[]): void {
+    const journal = this.#journal;
+    this.#run = this.#durable;
+    this.#journal = [];
+    this.#batch = new PendingBatch();
+    this.#parking = undefined;
+    this.#first.unshift(...journal.filter(({ type }) => type === 'prepared' || type === 'resumed'));
+    const again = journal.filter(
+      (event) => !(event.type === 'prepared' || event.type === 'resumed' || isFromInbox(event)),
+    );
+    for (const event of journal) if (isFromInbox(event)) this.#taken.delete(event.inboxId);
+    this.#inbox = inbox.filter((row) => !this.#taken.has(row.id));
+    this.#events.unshift(...again);
+    this.#pump();
+  }
+  /** The engine failed on this execution: pauses and tries again, and quarantines it in the end. */
+  fault(error: unknown): void {
+    if (this.#mode === 'ended') return;
+    if (this.#mode === 'committing') {
+      // What is under way must be answered first: only then is it known on what the next checkpoint builds.
+      this.#deferred.push(() => this.fault(error));
+      return;
+    }
+    this.#faults++;
+    const { telemetry, clock } = this.#parts;
+    telemetry.log('error', 'engine fault', {
+      sagaId: this.id,
+      traceId: this.#holding.traceId,
+      fault: this.#faults,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+    if (this.#faults > maxFaults + 1) {
+      this.#end({ kind: 'stuck' });
+      return;
+    }
+    this.#mode = 'faulted';
+    this.#faultTimer?.cancel();
+    this.#faultTimer = clock.after(backoffMillis(this.#faults, 0.5), () => {
+      this.#faultTimer = undefined;
+      if (this.#mode !== 'faulted') return;
+      this.#mode = 'idle';
+      if (this.#faults > maxFaults) this.#quarantine(`The engine failed on this execution: ${messageOf(error)}`);
+      else {
+        // The rows that were taken are not at hand any more: they are read again.
+        this.#inboxSeq = -1;
+        this.#tried = false;
+        this.#deferred.push(() => this.#errands.again());
+        this.#inboxStale = true;
+        this.#rebase([]);
+      }
+    });
+  }
+
+  #quarantine(description: string): void {
+    this.#quarantined = description;
+    this.#run = this.#durable;
+    this.#journal = [];
+    this.#batch = new PendingBatch();
+    this.#first = [{ type: 'quarantined', description }];
+    this.#events = [];
+    this.#inbox = [];
+    this.#errands.abortCalls();
+    this.#pump();
+  }
+
+  #end(how: Ending): void {
+    if (this.#mode === 'ended') return;
+    this.#mode = 'ended';
+    this.#faultTimer?.cancel();
+    this.#parts.timers.clear(this);
+    this.#deferred = [];
+    this.#owner.ended(this.hold, how);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+type FromInbox = Event & { readonly inboxId: string };
+
+function isFromInbox(event: Event): event is FromInbox {
+  return 'inboxId' in event && event.inboxId !== undefined;
+}
+
+/** Events that move an execution without anything new having happened to it. */
+function isIdling(event: Event): boolean {
+  return ['resumed', 'prepared', 'timer', 'continued', 'started'].includes(event.type);
+}

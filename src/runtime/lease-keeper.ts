@@ -1,0 +1,49 @@
+/**
+ * Renews the leases of everything that this process holds, all in one message, each third of a lease.
+ *
+ * Guarantees: a lease counts from when its renewal was sent, not answered. What the queue has given to somebody else
+ * makes no more calls here; answers in hand are still offered to the store, which decides.
+ */
+import type { Clock } from '../ports/clock.ts';
+import type { Queue } from '../ports/queue.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
+import { stampOf } from './hold.ts';
+import type { WorkerPool } from './worker-pool.ts';
+
+/** What a lease keeper stands on. */
+export interface LeaseKeeperParts {
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly queue: Pick<Queue, 'renew'>;
+  readonly pool: WorkerPool;
+  readonly leaseMillis: number;
+}
+
+/** One renewal: the task of a periodic loop. Throws what the queue throws. */
+export async function renewLeases(parts: LeaseKeeperParts): Promise<void> {
+  const { clock, telemetry, queue, pool, leaseMillis } = parts;
+  const holds = pool.holds();
+  if (holds.length === 0) return;
+  const claims = holds.map((hold) => hold.claimed);
+  const sent = stampOf(clock);
+  let lost;
+  try {
+    lost = await queue.renew(claims, leaseMillis);
+  } catch (error) {
+    telemetry.queueFailed('renew');
+    throw error;
+  }
+  const gone = new Set(lost.map((claim) => claim.token));
+  for (const [i, hold] of holds.entries()) {
+    const token = claims[i]?.token ?? '';
+    if (!gone.has(token)) {
+      hold.renewed(token, sent);
+      continue;
+    }
+    // An id that was given back meanwhile is lost to nobody.
+    if (!pool.has(hold.id) || hold.claimed.token !== token) continue;
+    hold.lose(token);
+    telemetry.fenced('lease');
+    pool.driverOf(hold.id)?.nudge();
+  }
+}

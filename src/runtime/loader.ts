@@ -1,0 +1,186 @@
+/**
+ * Takes executions over in the store, which fences whoever held them before, and puts them together again: plan, outputs
+ * that can still be asked for, and the events that bring them to the present.
+ *
+ * First of all, calls found `calling` become attempts of unknown outcome. Then comes what the inbox holds, then what is
+ * due. An execution that was claimed five times without getting anywhere is quarantined, so that one that brings down its
+ * process cannot bring down every process.
+ */
+import type { Run } from '../core/apply.ts';
+import type { CallCommand, Event } from '../core/event.ts';
+import type { JsonObject } from '../core/json.ts';
+import { parseJson } from '../core/json.ts';
+import { Outputs } from '../core/outputs.ts';
+import { stateFormat } from '../core/state.ts';
+import { wantedOutputs } from '../core/wanted.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { LoadedExecution, Store } from '../ports/store.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
+import type { BoundedMap } from './bounded-map.ts';
+import type { CallRunner } from './call-runner.ts';
+import { Coalescer, type CoalescerParts } from './coalescer.ts';
+import type { Hold } from './hold.ts';
+import type { PatientReads } from './patient-reads.ts';
+import type { PlanCache } from './plan-cache.ts';
+import { traceIdOf } from './trace-context.ts';
+import type { WorkerPool } from './worker-pool.ts';
+
+/** Claims without progress after which an execution is quarantined at the next. */
+const maxClaims = 5;
+/** How long a state of a newer release is left to newer processes. */
+const newerFormatMillis = 5_000;
+/** How long an execution without a usable plan is left alone. */
+const noPlanMillis = 30_000;
+
+/** What a loader stands on. */
+export interface LoaderParts extends CoalescerParts {
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly store: Pick<Store, 'takeOver'>;
+  readonly reads: PatientReads;
+  readonly plans: PlanCache;
+  readonly calls: CallRunner;
+  readonly parked: BoundedMap<string, Run>;
+  /** How long a take-over is tried while the store is away; then the claim is given back. */
+  readonly patienceMillis: number;
+}
+
+/** See the file header. */
+export class Loader {
+  readonly #parts: LoaderParts;
+  readonly #takeOvers: Coalescer<{ readonly id: string; readonly claim: string }, LoadedExecution | undefined>;
+
+  constructor(parts: LoaderParts) {
+    this.#parts = parts;
+    this.#takeOvers = new Coalescer(parts, {
+      operation: 'takeOver',
+      maxRows: 200,
+      maxBytes: Infinity,
+      maxWaiting: Infinity,
+      patienceMillis: parts.patienceMillis,
+      send: async (claims) => {
+        const loaded = await parts.store.takeOver(claims, parts.clock.now());
+        const byId = new Map(loaded.map((execution) => [execution.id, execution]));
+        return claims.map(({ id }) => byId.get(id));
+      },
+    });
+  }
+
+  /** Loads a hold and begins to drive it, or gives it back. Never rejects. */
+  async load(hold: Hold, dueAt: number, pool: WorkerPool): Promise<void> {
+    try {
+      await this.#load(hold, dueAt, pool);
+    } catch (error) {
+      const { telemetry, clock } = this.#parts;
+      telemetry.log('warn', 'execution not loaded', { sagaId: hold.id, error: String(error) });
+      pool.giveBack(hold, { parkUntil: clock.now() + 1_000 });
+    }
+  }
+
+  async #load(hold: Hold, dueAt: number, pool: WorkerPool): Promise<void> {
+    const { clock, plans, telemetry } = this.#parts;
+    const loaded = await this.#takeOvers.request({ id: hold.id, claim: hold.claim }, 100);
+    // Over, or gone: the queue had an old mark.
+    if (loaded === undefined) {
+      pool.giveBack(hold, 'ack');
+      return;
+    }
+    if (loaded.state.format > stateFormat) {
+      telemetry.log('info', 'left to a newer release', { sagaId: hold.id, format: loaded.state.format });
+      pool.giveBack(hold, { parkUntil: clock.now() + newerFormatMillis });
+      return;
+    }
+    const plan = plans.peek(loaded.definitionHash) ?? (await this.#plan(loaded.definitionHash));
+    if (plan === undefined) {
+      telemetry.log('error', 'no usable definition', { sagaId: hold.id, hash: loaded.definitionHash });
+      pool.giveBack(hold, { parkUntil: clock.now() + noPlanMillis });
+      return;
+    }
+    const run = await this.#run(loaded, plan);
+    const { traceparent } = loaded;
+    const prepared = await this.#prepared(run, traceparent);
+    // From here to `begin` nothing may wait: an event from outside must not come before what is recorded first.
+    const definition = plans.telemetryOf(plan);
+    definition.dequeued('queue');
+    const driver = pool.drive({
+      hold,
+      run,
+      definition,
+      traceId: traceIdOf(loaded.id, traceparent),
+      ...(traceparent === undefined ? undefined : { traceparent }),
+      seq: loaded.seq,
+      inboxSeq: loaded.inboxSeq,
+      dueAt,
+      inbox: loaded.inbox,
+    });
+    if (loaded.claims > maxClaims) {
+      driver.begin([{ type: 'quarantined', description: 'Claims without a checkpoint in between.' }], []);
+      return;
+    }
+    driver.begin([...prepared, { type: 'resumed' }], [{ type: 'timer' }]);
+  }
+
+  #plan(hash: string): ReturnType<PlanCache['load']> {
+    return this.#parts.reads.repeat('getDefinitionBody', () => this.#parts.plans.load(hash));
+  }
+
+  async #run(loaded: LoadedExecution, plan: Run['plan']): Promise<Run> {
+    const { parked, reads } = this.#parts;
+    const { state } = loaded;
+    const known = parked.take(loaded.id);
+    if (
+      known !== undefined &&
+      known.plan === plan &&
+      known.state.ord === state.ord &&
+      known.state.round === state.round
+    ) {
+      return { ...known, state };
+    }
+    const queries = wantedOutputs(plan, state);
+    const rows = queries.length === 0 ? [] : await reads.readOutputs(loaded.id, state.round, queries);
+    return {
+      plan,
+      header: {
+        id: loaded.id,
+        name: loaded.name,
+        version: loaded.version,
+        payload: parseJson(loaded.payload) as JsonObject,
+        labels: loaded.labels,
+      },
+      state,
+      outputs: Outputs.empty.with(rows),
+    };
+  }
+
+  /** What a former owner had prepared of the calls it left behind: their fingerprints, and keys of earlier effects. */
+  async #prepared(run: Run, traceparent: string | undefined): Promise<readonly Event[]> {
+    const events: Event[] = [];
+    for (const { id, nodeId, stage } of run.state.tokens) {
+      if (stage.kind !== 'calling') continue;
+      const { visit, attempt } = stage.task;
+      const command: CallCommand = {
+        type: 'call',
+        callId: stage.callId,
+        tokenId: id,
+        phase: 'UP',
+        nodeId,
+        visit,
+        attempt,
+      };
+      const fingerprint = this.#parts.calls.prepare(run, command, traceparent)?.fingerprint;
+      if (fingerprint === undefined) continue;
+      const { round } = run.state;
+      const standing =
+        round > 1 ? await this.#parts.reads.findStanding(run.header.id, nodeId, visit, round) : undefined;
+      const reused =
+        standing?.fingerprint === fingerprint ? { key: standing.target.key, ord: standing.target.ord } : undefined;
+      events.push({
+        type: 'prepared',
+        callId: stage.callId,
+        fingerprint,
+        ...(reused === undefined ? undefined : { reused }),
+      });
+    }
+    return events;
+  }
+}

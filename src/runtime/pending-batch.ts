@@ -1,0 +1,84 @@
+/** What transitions have given since the last durable state: one checkpoint's worth. */
+import type { Signal, Transition } from '../core/apply.ts';
+import type { Command } from '../core/event.ts';
+import type { CallRow, StepRow, UndoMark } from '../core/history.ts';
+import type { State } from '../core/state.ts';
+
+/** See the file header. Each batch is filled, sent and thrown away. */
+export class PendingBatch {
+  readonly commands: Command[] = [];
+  readonly steps: StepRow[] = [];
+  readonly calls: CallRow[] = [];
+  readonly undo: UndoMark[] = [];
+  readonly consumed: string[] = [];
+  readonly signals: Signal[] = [];
+  /** Whether anything has to be written: a row, a used event, or a token that moved. */
+  dirty = false;
+  /** Whether this is more than the record of a former owner's calls, so that the poison count begins anew. */
+  progress = false;
+
+  /** Takes a transition in; `before` is the state that it began with. */
+  add(transition: Transition, before: State): void {
+    append(this.commands, transition.commands);
+    append(this.steps, transition.steps);
+    append(this.calls, transition.calls);
+    append(this.undo, transition.undo);
+    append(this.consumed, transition.consumed);
+    append(this.signals, transition.signals);
+    const written =
+      transition.steps.length > 0 ||
+      transition.calls.length > 0 ||
+      transition.undo.length > 0 ||
+      transition.consumed.length > 0;
+    if (written || hasMoved(before, transition.state)) this.dirty = true;
+  }
+}
+
+function append<T>(to: T[], from: readonly T[]): void {
+  for (const item of from) to.push(item);
+}
+
+/** Whether anything but the time is another. Transitions keep the tokens that they leave alone. */
+function hasMoved(before: State, after: State): boolean {
+  if (
+    before.verdict !== after.verdict ||
+    before.end !== after.end ||
+    before.startAt !== after.startAt ||
+    before.calls !== after.calls ||
+    before.cancelReason !== after.cancelReason ||
+    before.tokens.length !== after.tokens.length
+  ) {
+    return true;
+  }
+  return after.tokens.some((token, i) => token !== before.tokens[i]);
+}
+
+/** Whether a checkpoint from `before` to `after` takes a turn that no unseen event may contradict: it fails, or begins to compensate. */
+export function takesTurn(before: State, after: State): boolean {
+  if (after.verdict !== before.verdict && after.verdict !== undefined) return true;
+  return after.tokens.some(
+    ({ id, stage }) =>
+      (stage.kind === 'draining' || stage.kind === 'unwinding') &&
+      !before.tokens.some((old) => old.id === id && old.stage.kind === stage.kind),
+  );
+}
+
+/** Whether a `ready` token or a timer that is due at `now` waits only for being let go on. */
+export function isRunnable(state: State, now: number): boolean {
+  if ((nextTimer(state) ?? Infinity) <= now) return true;
+  return state.startAt === undefined && state.tokens.some(({ stage }) => stage.kind === 'ready');
+}
+
+/** The next instant at which time alone changes something, while calls are in flight too; undefined when nothing waits for one. */
+export function nextTimer(state: State): number | undefined {
+  if (state.end !== undefined) return undefined;
+  let next = state.startAt ?? Infinity;
+  if (state.deadline !== undefined && state.verdict === undefined) next = Math.min(next, state.deadline);
+  for (const { stage } of state.tokens) next = Math.min(next, timerOf(stage) ?? Infinity);
+  return next === Infinity ? undefined : next;
+}
+
+function timerOf(stage: State['tokens'][number]['stage']): number | undefined {
+  if (!('until' in stage)) return undefined;
+  return 'callId' in stage && stage.callId !== undefined ? undefined : stage.until;
+}

@@ -1,0 +1,122 @@
+/**
+ * Makes the queue agree with the store, which alone is the truth.
+ *
+ * Every two seconds it reads executions that are overdue by as much and adds those that the queue does not know: lost
+ * rings, late commits, a queue that was wiped. A cursor walks through all of them, a bounded number per round, so that
+ * none is overlooked behind others. Every half a minute it reads what becomes due soon: later timers are in the store
+ * alone. At the start, and when the queue was lost, everything due is read at once.
+ *
+ * Guarantees: an id in the queue already, or held here, is left as it is; an idle process costs the store one statement
+ * in two seconds.
+ */
+import { slotCount } from '../core/slot.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Queue } from '../ports/queue.ts';
+import type { DueRow, Store } from '../ports/store.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
+import type { Availability } from './availability.ts';
+
+/** Time between two rounds. */
+export const reconcileMillis = 2_000;
+const overdueMillis = 2_000;
+/** How far ahead timers are brought into the queue, and how often. Together less than the horizon of parking. */
+const lookAheadMillis = 90_000;
+const lookEveryMillis = 30_000;
+const pageSize = 500;
+const pagesPerRound = 4;
+
+/** What a reconciler stands on. */
+export interface ReconcilerParts {
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly availability: Availability;
+  readonly store: Pick<Store, 'findDue'>;
+  readonly queue: Pick<Queue, 'reconcile'>;
+  /** Whether this process holds it. */
+  holds(id: string): boolean;
+}
+
+type Cursor = { readonly dueAt: number; readonly id: string };
+
+const allSlots = { from: 0, to: slotCount };
+
+/** See the file header. `round` is the task of a periodic loop. */
+export class Reconciler {
+  readonly #parts: ReconcilerParts;
+  #overdue: Cursor | undefined;
+  /** Everything due before this has been brought in. */
+  #lookedUntil = 0;
+  #lookedAt = -Infinity;
+  #rebuild = true;
+
+  constructor(parts: ReconcilerParts) {
+    this.#parts = parts;
+  }
+
+  /** The queue may have been lost: the next round reads everything due. */
+  forget(): void {
+    this.#rebuild = true;
+  }
+
+  /** One round. Throws what the store or the queue throws, and begins there again. */
+  async round(): Promise<void> {
+    const { clock } = this.#parts;
+    const now = clock.now();
+    if (this.#rebuild) {
+      const until = now + lookAheadMillis;
+      await this.#walk(undefined, until, Infinity);
+      this.#rebuild = false;
+      this.#looked(until);
+      return;
+    }
+    this.#overdue = await this.#walk(this.#overdue, now - overdueMillis, pagesPerRound);
+    if (clock.monotonic() - this.#lookedAt < lookEveryMillis) return;
+    const until = now + lookAheadMillis;
+    // A jump of the clock backwards leaves a window that has been looked at already.
+    if (until > this.#lookedUntil) await this.#walk({ dueAt: this.#lookedUntil, id: '' }, until, Infinity);
+    this.#looked(until);
+  }
+
+  #looked(until: number): void {
+    this.#lookedUntil = until;
+    this.#lookedAt = this.#parts.clock.monotonic();
+  }
+
+  /** Goes through pages until the end or `pages` of them; answers where to go on, undefined at the end. */
+  async #walk(from: Cursor | undefined, until: number, pages: number): Promise<Cursor | undefined> {
+    let cursor = from;
+    for (let page = 0; page < pages; page++) {
+      const rows = await this.#page(until, cursor);
+      await this.#add(rows);
+      const last = rows.at(-1);
+      if (rows.length < pageSize || last === undefined) return undefined;
+      cursor = { dueAt: last.dueAt, id: last.id };
+    }
+    return cursor;
+  }
+
+  async #page(until: number, cursor: Cursor | undefined): Promise<readonly DueRow[]> {
+    const { store, availability } = this.#parts;
+    try {
+      const rows = await store.findDue(allSlots, until, pageSize, cursor);
+      availability.answered();
+      return rows;
+    } catch (error) {
+      availability.failed('findDue', error);
+      throw error;
+    }
+  }
+
+  async #add(rows: readonly DueRow[]): Promise<void> {
+    const { queue, telemetry, holds } = this.#parts;
+    const absent = rows.filter((row) => !holds(row.id));
+    if (absent.length === 0) return;
+    try {
+      const added = await queue.reconcile(absent);
+      if (added > 0) telemetry.reconciled(added);
+    } catch (error) {
+      telemetry.queueFailed('reconcile');
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,65 @@
+/** What an engine can be told, in one place, with units and defaults. */
+import type { CoreLimits } from '../core/apply.ts';
+
+/** See the file header. Durations are in milliseconds. */
+export interface EngineSettings {
+  /** Executions that this process drives at the same time. */
+  readonly workerCount: number;
+  /** Ids claimed beyond that, so that a worker that becomes free finds the next one at once. */
+  readonly prefetch: number;
+  /** Most ids asked for in one claim. */
+  readonly claimBatch: number;
+  /** How long a claim holds without renewal; renewed after a third of it. */
+  readonly leaseMillis: number;
+  /** Nodes that one execution may take before others that wait get their turn. */
+  readonly maxStepsPerExecution: number;
+  /** Claims are tried at least this often, whatever the bell says. */
+  readonly fullSweepMillis: number;
+  /** A loop without progress for this long makes the process unhealthy. */
+  readonly livenessStallMillis: number;
+  /** Total time of a call whose definition says nothing. */
+  readonly requestTimeoutMillis: number;
+  /** Bytes (UTF-16 units) of a body that the history keeps. */
+  readonly maxHistoryBody: number;
+  /** Compiled definitions kept in memory. */
+  readonly planCacheSize: number;
+  /** Parked executions whose outputs stay in memory, in case they come back soon. */
+  readonly parkedCacheSize: number;
+  /** Submissions that may wait for their turn; more are refused as {@link Overloaded}. */
+  readonly maxWaitingSubmissions: number;
+  /** Watchers of executions (event streams and waiting requests). */
+  readonly maxWatchers: number;
+  /** How long a submission is tried while the store is away. */
+  readonly submitPatienceMillis: number;
+  readonly limits: CoreLimits;
+}
+
+/** The defaults of the product. */
+export const defaultEngineSettings: EngineSettings = {
+  workerCount: 64,
+  prefetch: 64,
+  claimBatch: 50,
+  leaseMillis: 10_000,
+  maxStepsPerExecution: 25,
+  fullSweepMillis: 5_000,
+  livenessStallMillis: 120_000,
+  requestTimeoutMillis: 30_000,
+  maxHistoryBody: 64 * 1024,
+  planCacheSize: 500,
+  parkedCacheSize: 1_000,
+  maxWaitingSubmissions: 10_000,
+  maxWatchers: 1_000,
+  submitPatienceMillis: 5_000,
+  limits: {
+    maxNodeVisits: 10_000,
+    maxNodeVisitsCap: 1_000_000,
+    hookMaxMillis: 60_000,
+    maxRetryAfterMillis: 3_600_000,
+    maxAdvances: 100,
+  },
+};
+
+/** Too much waits already; nothing was done. The caller may try again later. */
+export class Overloaded extends Error {
+  override readonly name = 'Overloaded';
+}

@@ -1,0 +1,81 @@
+/** Turns what transitions tell into counters and log lines. */
+import type { Run, Signal } from '../core/apply.ts';
+import type { DefinitionTelemetry, Telemetry } from '../ports/telemetry.ts';
+
+/** Reports the signals of a durable checkpoint; `run` is the execution as it stands after it. */
+export function reportSignals(
+  telemetry: Telemetry,
+  definition: DefinitionTelemetry,
+  run: Run,
+  traceId: string,
+  signals: readonly Signal[],
+): void {
+  const sagaId = run.header.id;
+  for (const signal of signals) {
+    switch (signal.kind) {
+      case 'retried':
+        definition.retried(signal.phase);
+        break;
+      case 'attempt':
+        definition.attempted(signal.phase, signal.outcome);
+        if (signal.outcome !== 'succeeded') {
+          telemetry.log(
+            signal.willRetry ? 'info' : 'warn',
+            signal.willRetry ? 'call failed, will retry' : 'call failed',
+            {
+              sagaId,
+              nodeId: signal.nodeId,
+              traceId,
+              phase: signal.phase,
+              outcome: signal.outcome,
+              reason: signal.reason,
+              description: signal.description,
+            },
+          );
+        }
+        break;
+      case 'step':
+        definition.stepped(signal.nodeId, signal.nodeKind, signal.mode, signal.outcome, signal.durationMillis);
+        break;
+      case 'switched':
+        definition.switched(signal.result);
+        break;
+      case 'callbackTimeout':
+        definition.callbackTimedOut();
+        telemetry.log('info', 'callback did not come in time', { sagaId, nodeId: signal.nodeId, traceId });
+        break;
+      case 'callbackIgnored':
+        telemetry.log('info', 'callback ignored', { sagaId, nodeId: signal.nodeId, traceId });
+        break;
+      case 'failing':
+        telemetry.log('warn', 'saga failing', {
+          sagaId,
+          nodeId: signal.nodeId,
+          traceId,
+          reason: signal.reason,
+          description: signal.description,
+        });
+        break;
+      case 'warning':
+        telemetry.log('warn', signal.message, { sagaId, nodeId: signal.nodeId, traceId });
+        break;
+      case 'finished': {
+        const { state, header } = run;
+        const durationMillis = state.now - state.startedAt;
+        definition.finished(signal.status, signal.reason, durationMillis);
+        if (telemetry.logs('info')) {
+          telemetry.log('info', 'saga finished', {
+            sagaId,
+            sagaName: header.name,
+            sagaVersion: header.version,
+            status: signal.status,
+            reason: signal.reason,
+            round: state.round,
+            durationMillis,
+            traceId,
+          });
+        }
+      }
+    }
+  }
+}

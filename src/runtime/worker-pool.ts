@@ -1,0 +1,221 @@
+/**
+ * The executions that this process holds: those that wait for a worker, are being loaded, or run.
+ *
+ * A hold begins with a claim (from the queue, or directly for a new execution) and ends with an acknowledgement or a
+ * release. At most `workerCount` are in hand at a time; up to `prefetch` more wait. Every hold, whatever its stage, has
+ * its lease renewed.
+ */
+import type { Run } from '../core/apply.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Claimed } from '../ports/queue.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
+import type { BoundedMap } from './bounded-map.ts';
+import type { DriverOwner, DriverParts, Ending, Holding } from './driver-contract.ts';
+import { ExecutionDriver } from './execution-driver.ts';
+import { Hold, type Stamp } from './hold.ts';
+import type { QueueWriter } from './queue-writer.ts';
+
+/**
+ * Only what is due within this time is parked in the queue; later timers stay in the store alone, and the reconcile
+ * brings them in ahead of time. Longer than its look ahead, so that no pod can overlook one.
+ */
+export const parkHorizonMillis = 120_000;
+
+/** How long an execution is left alone that cannot be worked on here now. */
+const stuckMillis = 30_000;
+
+/** What a pool stands on. */
+export interface WorkerPoolParts {
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly queueWriter: QueueWriter;
+  readonly driver: DriverParts;
+  /** Runs that were parked here lately. */
+  readonly parked: BoundedMap<string, Run>;
+  readonly workerCount: number;
+  readonly prefetch: number;
+  readonly leaseMillis: number;
+  /** Takes an execution over in the store and begins to drive it; never throws, ends the hold itself when it cannot. */
+  load(hold: Hold, dueAt: number): void;
+  /** There is room for another claim. */
+  roomFreed(): void;
+}
+
+interface Held {
+  readonly hold: Hold;
+  driver?: ExecutionDriver;
+}
+
+/** See the file header. */
+export class WorkerPool implements DriverOwner {
+  readonly #parts: WorkerPoolParts;
+  readonly #held = new Map<string, Held>();
+  #backlog: { readonly hold: Hold; readonly dueAt: number }[] = [];
+  #draining = false;
+  #othersWait = false;
+  #reserved = 0;
+  #idle: (() => void)[] = [];
+
+  constructor(parts: WorkerPoolParts) {
+    this.#parts = parts;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** Executions in hand, those that wait for a worker not counted. */
+  get busy(): number {
+    return this.#held.size - this.#backlog.length;
+  }
+
+  /** Executions held. */
+  get size(): number {
+    return this.#held.size;
+  }
+
+  /** How many more may be claimed. */
+  get room(): number {
+    if (this.#draining) return 0;
+    return this.#parts.workerCount + this.#parts.prefetch - this.#held.size - this.#reserved;
+  }
+
+  /** The queue has more that is due than it could hand over. */
+  set queueHasMore(more: boolean) {
+    this.#othersWait = more;
+  }
+
+  othersWait(): boolean {
+    return this.#backlog.length > 0 || (this.#othersWait && this.room <= 0);
+  }
+
+  /** Everything held, for renewal. */
+  holds(): Hold[] {
+    return Array.from(this.#held.values(), (held) => held.hold);
+  }
+
+  /** Whether this process holds it. */
+  has(id: string): boolean {
+    return this.#held.has(id);
+  }
+
+  /** The driver of an execution that is running here. */
+  driverOf(id: string): ExecutionDriver | undefined {
+    return this.#held.get(id)?.driver;
+  }
+
+  /** Takes in what a claim gave. An id held already is adopted: its worker goes on under the new token. */
+  take(claimed: Claimed, sent: Stamp): void {
+    const { clock, leaseMillis, workerCount } = this.#parts;
+    const known = this.#held.get(claimed.id);
+    if (known !== undefined) {
+      known.hold.adopt(claimed, sent);
+      known.driver?.poke();
+      return;
+    }
+    const hold = new Hold(claimed, sent, clock, leaseMillis);
+    if (this.#draining) {
+      this.#parts.queueWriter.release(hold);
+      return;
+    }
+    const busy = this.busy;
+    const held: Held = { hold };
+    this.#held.set(hold.id, held);
+    if (busy < workerCount) this.#parts.load(hold, claimed.dueAt);
+    else this.#backlog.push({ hold, dueAt: claimed.dueAt });
+  }
+
+  /**
+   * Keeps a worker free for a new execution that is to start here at once; false when there is none. To be followed by
+   * {@link WorkerPool.reserve} or {@link WorkerPool.unreserve}.
+   */
+  tryReserve(): boolean {
+    const free = this.#parts.workerCount - this.#held.size - this.#reserved;
+    if (this.#draining || this.#backlog.length > 0 || free <= 0) return false;
+    this.#reserved++;
+    return true;
+  }
+
+  /** Holds the new execution while it is being inserted. */
+  reserve(claimed: Claimed, sent: Stamp): Hold {
+    this.#reserved--;
+    const hold = new Hold(claimed, sent, this.#parts.clock, this.#parts.leaseMillis);
+    this.#held.set(hold.id, { hold });
+    return hold;
+  }
+
+  /** The execution does not start here after all. */
+  unreserve(): void {
+    this.#reserved--;
+  }
+
+  /** Ends a hold that no driver has: the id leaves the queue, comes back at `parkUntil`, or is ready at once. */
+  giveBack(hold: Hold, how: 'ack' | 'release' | { readonly parkUntil: number }): void {
+    if (!this.#held.delete(hold.id)) return;
+    if (how === 'release') this.#parts.queueWriter.release(hold);
+    else this.#parts.queueWriter.ack(hold, how === 'ack' ? undefined : how.parkUntil);
+    this.#freed();
+  }
+
+  /** Makes the driver of a hold. The caller begins it. */
+  drive(holding: Holding): ExecutionDriver {
+    const driver = new ExecutionDriver(this.#parts.driver, this, holding);
+    const held = this.#held.get(holding.hold.id);
+    if (held !== undefined) held.driver = driver;
+    return driver;
+  }
+
+  ended(hold: Hold, how: Ending): void {
+    const { queueWriter, parked, clock } = this.#parts;
+    this.#held.delete(hold.id);
+    switch (how.kind) {
+      case 'over':
+        queueWriter.ack(hold);
+        break;
+      case 'parked':
+        parked.set(hold.id, how.run);
+        queueWriter.ack(hold, how.dueAt - clock.now() <= parkHorizonMillis ? how.dueAt : undefined);
+        break;
+      case 'released':
+        if (how.run !== undefined) parked.set(hold.id, how.run);
+        queueWriter.release(hold);
+        break;
+      case 'stuck':
+        queueWriter.ack(hold, clock.now() + stuckMillis);
+    }
+    this.#freed();
+  }
+
+  /** Hands back what has not begun, and lets the rest come to a place where it can be left. */
+  drain(): void {
+    this.#draining = true;
+    for (const { hold } of this.#backlog.splice(0)) {
+      this.#held.delete(hold.id);
+      this.#parts.queueWriter.release(hold);
+    }
+    for (const held of [...this.#held.values()]) held.driver?.nudge();
+    this.#freed();
+  }
+
+  /** Gives up the calls in flight. */
+  abandon(): void {
+    for (const held of [...this.#held.values()]) held.driver?.abandon();
+  }
+
+  /** Resolves once nothing is held; call it while draining. */
+  emptied(): Promise<void> {
+    if (this.#held.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idle.push(resolve);
+    });
+  }
+
+  #freed(): void {
+    while (this.#backlog.length > 0 && this.busy < this.#parts.workerCount) {
+      const next = this.#backlog.shift();
+      if (next !== undefined) this.#parts.load(next.hold, next.dueAt);
+    }
+    if (this.#held.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    if (!this.#draining) this.#parts.roomFreed();
+  }
+}
