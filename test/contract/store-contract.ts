@@ -15,6 +15,19 @@ import { submissions } from './store/submissions.ts';
 import { terminalChanges } from './store/terminal-changes.ts';
 import type { OpenStore, StoreUnderTest } from './store/store-under-test.ts';
 
+const parts: Readonly<Record<string, (test: StoreUnderTest) => void>> = {
+  definitions,
+  submissions,
+  checkpoints,
+  'changes of terminal executions': terminalChanges,
+  'the inbox': inbox,
+  history,
+  effects,
+  lists,
+  'due scans': due,
+  retention,
+};
+
 /** Runs the suite on the stores that `open` makes. */
 export function storeContract(name: string, open: () => Promise<OpenStore>): void {
   describe(name, () => {
@@ -35,15 +48,10 @@ export function storeContract(name: string, open: () => Promise<OpenStore>): voi
     });
     afterEach(() => opened.close());
 
-    describe('definitions', () => definitions(test));
-    describe('submissions', () => submissions(test));
-    describe('checkpoints', () => checkpoints(test));
-    describe('changes of terminal executions', () => terminalChanges(test));
-    describe('the inbox', () => inbox(test));
-    describe('history', () => history(test));
-    describe('effects', () => effects(test));
-    describe('lists', () => lists(test));
-    describe('due scans', () => due(test));
-    describe('retention', () => retention(test));
+    for (const [title, part] of Object.entries(parts)) {
+      describe(title, () => {
+        part(test);
+      });
+    }
   });
 }

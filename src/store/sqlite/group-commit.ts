@@ -8,7 +8,7 @@ import type { StatementSync } from 'node:sqlite';
 import { troubleOf } from './database.ts';
 import { prepareOperations, writing } from './operations.ts';
 import type { Answer, OperationName, Operations, Request } from './protocol.ts';
-import { Session } from './session.ts';
+import type { Session } from './session.ts';
 
 /** See the file header. */
 export class GroupCommit {

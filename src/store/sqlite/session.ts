@@ -71,7 +71,8 @@ export class Session {
     return (...values) => statement.all(...values) as unknown as T[];
   }
 
-  /** A statement that gives at most one row. */
+  /** A statement that gives at most one row; see {@link Session.all}. */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- like `all`: the statement fixes the row's type
   one<T>(sql: string): (...values: readonly (string | number | null)[]) => T | undefined {
     const statement = this.db.prepare(sql);
     return (...values) => statement.get(...values) as unknown as T | undefined;

@@ -132,17 +132,19 @@ export class SqliteStore implements Store {
   /** Sends the definitions along that may not be stored yet; again with those that turn out to be missing. */
   async #submit(values: readonly SubmitValues[], batch: readonly NewExecution[]): Promise<readonly SubmitResult[]> {
     const texts = new Map(batch.map((x) => [x.definitionHash, x.definition]));
-    let wanted = [...texts.keys()].filter((hash) => !this.#knownBodies.has(hash));
+    const wanted = new Set([...texts.keys()].filter((hash) => !this.#knownBodies.has(hash)));
     for (;;) {
-      const bodies = Object.fromEntries(wanted.map((hash) => [hash, texts.get(hash) ?? '']));
+      const bodies = Object.fromEntries([...wanted].map((hash) => [hash, texts.get(hash) ?? '']));
       const answer = await this.#thread.call('submit', values, bodies);
       if (answer.kind === 'done') {
-        if (this.#knownBodies.size + wanted.length > maxKnownBodies) this.#knownBodies.clear();
+        if (this.#knownBodies.size + wanted.size > maxKnownBodies) this.#knownBodies.clear();
         for (const hash of wanted) this.#knownBodies.add(hash);
         return answer.results;
       }
-      for (const hash of answer.missing) this.#knownBodies.delete(hash);
-      wanted = [...new Set([...wanted, ...answer.missing])];
+      for (const hash of answer.missing) {
+        this.#knownBodies.delete(hash);
+        wanted.add(hash);
+      }
     }
   }
 

@@ -24,10 +24,17 @@ interface Pending {
 
 type Phase = 'new' | 'opening' | 'open' | 'broken' | 'closing' | 'closed';
 
+/** Starts the thread. It lies beside this file, as TypeScript in the sources and as JavaScript in the package. */
+export function startStoreWorker(data: WorkerData): Worker {
+  const url = new URL(`./sqlite-worker${extname(import.meta.url)}`, import.meta.url);
+  return new Worker(url, { workerData: data, execArgv: [], name: 'trama-store' });
+}
+
 /** See the file header. */
 export class SqliteThread {
   readonly #data: WorkerData;
   readonly #onFault: (fault: StoreFault) => void;
+  readonly #startWorker: (data: WorkerData) => Worker;
   readonly #pending = new Map<number, Pending>();
   #phase: Phase = 'new';
   #worker: Worker | undefined;
@@ -36,9 +43,14 @@ export class SqliteThread {
   #restart: NodeJS.Timeout | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(data: WorkerData, onFault: (fault: StoreFault) => void) {
+  constructor(
+    data: WorkerData,
+    onFault: (fault: StoreFault) => void,
+    startWorker: (data: WorkerData) => Worker = startStoreWorker,
+  ) {
     this.#data = data;
     this.#onFault = onFault;
+    this.#startWorker = startWorker;
   }
 
   /** Starts the thread and opens the database. Throws an Error with a sentence when it cannot; then it may be called again. */
@@ -97,9 +109,7 @@ export class SqliteThread {
 
   #start(): Promise<void> {
     this.#phase = 'opening';
-    // The worker lies beside this file, as TypeScript in the sources and as JavaScript in the package.
-    const url = new URL(`./sqlite-worker${extname(import.meta.url)}`, import.meta.url);
-    const worker = new Worker(url, { workerData: this.#data, execArgv: [], name: 'trama-store' });
+    const worker = this.#startWorker(this.#data);
     this.#worker = worker;
     return new Promise((resolve, reject) => {
       let failure: Error | undefined;

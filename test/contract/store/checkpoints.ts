@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { parseJson, stringifyJson, type Json } from '../../../src/core/json.ts';
+import { parseJson, stringifyJson } from '../../../src/core/json.ts';
 import {
   callRow,
   cancelOffer,
@@ -154,7 +154,7 @@ export function checkpoints(test: StoreUnderTest): void {
     await store.submit([newExecution(1)]);
     await store.takeOver([{ id: idOf(1), claim: 'c' }], start);
     const text = `{"big":9007199254740993,"amount":10.10,"text":${JSON.stringify('é\u0000\n"😀'.repeat(100_000))}}`;
-    const body = parseJson(text) as Json;
+    const body = parseJson(text);
     const odd = { nodeId: 'nöde.1/"x"\'', scope: '/split%23#1:branch' };
     const step = stepRow(1, { ...odd, output: { response: { status: 200, headers: { 'x-a': '1' }, body } } });
     await store.checkpoint([checkpointOf(1, 'c', 1, { steps: [step], calls: [callRow(2, { nodeId: odd.nodeId })] })]);

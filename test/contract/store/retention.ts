@@ -92,7 +92,7 @@ export function retention(test: StoreUnderTest): void {
 
   it('keeps start keys for a day at least, and as long as their execution', async () => {
     const { store } = test;
-    const startKey = (key: string): NewExecution['startKey'] => ({ caller: 'me', key, fingerprint: 'f' });
+    const startKey = (key: string): NonNullable<NewExecution['startKey']> => ({ caller: 'me', key, fingerprint: 'f' });
     await store.submit([
       ended(1, 'SUCCEEDED', { startKey: startKey('gone') }),
       newExecution(2, { startKey: startKey('kept') }),

@@ -132,8 +132,9 @@ export function submissions(test: StoreUnderTest): void {
     const { store } = test;
     await store.submit([newExecution(1, { labels: { a: 'b' } })]);
     const first = await store.getExecution(idOf(1));
-    (first?.labels as Record<string, string>)['a'] = 'changed';
-    (first?.state.tokens as unknown[]).length = 0;
+    if (first === undefined) throw new Error('It was submitted.');
+    (first.labels as Record<string, string>)['a'] = 'changed';
+    (first.state.tokens as unknown[]).length = 0;
     const second = await store.getExecution(idOf(1));
     expect(second?.labels).toEqual({ a: 'b' });
     expect(second?.state).toEqual(stateOf());

@@ -82,7 +82,7 @@ export function terminalChanges(test: StoreUnderTest): void {
     const { store } = test;
     await failed();
     const results = await Promise.all(['x', 'y'].map((writeId) => store.changeTerminal(retry(2, { writeId }))));
-    expect(results.toSorted()).toEqual([false, true]);
+    expect(results.filter(Boolean)).toHaveLength(1);
   });
 
   it('may leave it terminal, with what stands reckoned anew', async () => {

@@ -4,8 +4,7 @@
  *
  * Reads the rows of that visit alone (backwards by index until another visit appears), however often a loop has passed.
  */
-import type { StepText } from '../protocol.ts';
-import type { Operations } from '../protocol.ts';
+import type { Operations, StepText } from '../protocol.ts';
 import type { Session } from '../session.ts';
 
 const noSql = 'SELECT no FROM execution WHERE id = ?';

@@ -49,6 +49,7 @@ export function submit(session: Session): Operations['submit'] {
   const insertRun = session.write(insertRunSql);
   const insertInput = session.write(insertInputSql);
   const insertLabel = session.write(insertLabelSql);
+  const setStanding = session.write('UPDATE execution SET standing = ? WHERE no = ?');
   const append = appendHistory(session);
   const level = standingLevel(session);
   // Numbers are given out here, not by SQLite, which would give that of a removed execution again.
@@ -86,7 +87,16 @@ export function submit(session: Session): Operations['submit'] {
     if (settled !== undefined) return settled;
     const no = ++lastNo;
     const inserted = insertExecution(
-      ...[no, x.id, x.slot, x.name, x.version, body, x.labels, x.createdAt, x.dueAt, 0],
+      no,
+      x.id,
+      x.slot,
+      x.name,
+      x.version,
+      body,
+      x.labels,
+      x.createdAt,
+      x.dueAt,
+      0,
       ...x.summary,
     );
     if (inserted === 0) return { kind: 'created' };
@@ -94,7 +104,7 @@ export function submit(session: Session): Operations['submit'] {
     insertInput(no, x.payload, x.traceparent);
     for (const [key, value] of x.labelPairs) insertLabel(key, value, x.id);
     if (x.steps.length > 0) append(no, x.steps, [], []);
-    if (x.maybeStanding) session.db.prepare('UPDATE execution SET standing = ? WHERE no = ?').run(level(no), no);
+    if (x.maybeStanding) setStanding(level(no), no);
     if (x.startKey !== null) insertKey(...x.startKey, x.id, x.createdAt);
     return { kind: 'created' };
   }
