@@ -58,6 +58,7 @@ export interface CallPlan {
   readonly timeoutMillis?: number;
   /** Whether the verb changes something downstream: POST, PUT, PATCH, DELETE. */
   readonly mutating: boolean;
+  /** Absent when the call does not authenticate. */
   readonly auth?: AuthPlan;
 }
 
@@ -145,6 +146,8 @@ export interface Plan {
   readonly timeoutMillis?: number;
   /** Bound of all visits of a round; absent means the configured default. */
   readonly maxNodeVisits?: number;
+  /** Labels of every execution, which those of a run add to and override; absent when the definition names none. */
+  readonly labels?: Readonly<Record<string, string>>;
   /** Paths within the payload that a run must bring, non-null. */
   readonly requiredPayload: readonly string[];
   /** Ids of the nodes whose outputs some template or condition reads. `'all'` when a template walks over `steps`. */

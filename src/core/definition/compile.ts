@@ -103,6 +103,7 @@ function assemble(document: JsonObject, hash: string, draft: Draft, parts: Parts
   const name = present(document, 'name');
   const version = present(document, 'version');
   if (typeof name !== 'string' || typeof version !== 'string' || draft.entry === undefined) return undefined;
+  const labels = present(document, 'labels');
   const timeoutMillis = toNumber(present(document, 'timeoutMillis'));
   const maxNodeVisits = toNumber(present(document, 'maxNodeVisits'));
   return {
@@ -117,6 +118,7 @@ function assemble(document: JsonObject, hash: string, draft: Draft, parts: Parts
     ...(parts.onFailure === undefined ? {} : { onFailure: parts.onFailure }),
     ...(timeoutMillis === undefined ? {} : { timeoutMillis }),
     ...(maxNodeVisits === undefined ? {} : { maxNodeVisits }),
+    ...(isJsonObject(labels) ? { labels: textFields(labels) } : {}),
     requiredPayload: texts(present(document, 'requiredPayload')),
     ...summarizeReads(parts.reads),
   };
@@ -134,3 +136,6 @@ function checkRequiredPayload(document: JsonObject, problems: Problems): void {
 
 const texts = (list: Json | undefined): readonly string[] =>
   Array.isArray(list) ? list.filter((item): item is string => typeof item === 'string') : [];
+
+const textFields = (object: JsonObject): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(object).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));

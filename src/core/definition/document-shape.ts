@@ -2,7 +2,7 @@
 import type { Field, ObjectShape, Shape, ShapeBook } from './shape.ts';
 
 /** Verbs of an HTTP call. */
-export const verbs = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'] as const;
+const verbs = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'] as const;
 
 /** Errors, other than a status code, that `retryOn.errors` may name. */
 export const retryErrors = ['timeout', 'connect', 'body', 'callback_timeout', 'callback_failure'] as const;
@@ -11,7 +11,7 @@ export const retryErrors = ['timeout', 'connect', 'body', 'callback_timeout', 'c
 export const maxMillis = 31_557_600_000_000;
 
 /** Greatest length of an id or a step's name, in characters. */
-export const maxIdLength = 128;
+const maxIdLength = 128;
 
 /** Greatest number of retries that a policy may name. */
 const maxRetries = 1_000_000;
@@ -282,7 +282,7 @@ export function documentShape(maxNodeVisitsCap: number): ObjectShape {
         'Version of the definition: any text but "latest".',
       ),
       description: optional({ type: 'string' }, 'What the definition is for.'),
-      labels: optional({ type: 'map', of: { type: 'string' } }, 'Labels of every execution.'),
+      labels: optional({ type: 'map', of: { type: 'string' } }, 'Labels of every execution; those of a run win.'),
       steps: optional({ type: 'list', of: ref('Step'), minItems: 1 }, 'Steps that run one after the other.'),
       entrypoint: optional(reference, 'Id of the node at which the graph begins.'),
       nodes: optional({ type: 'list', of: ref('Node'), minItems: 1 }, 'Nodes of the graph.'),

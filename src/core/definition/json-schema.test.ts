@@ -33,7 +33,8 @@ function mutations(value: Json): Json[] {
 
 describe('definitionJsonSchema', () => {
   it.each(validDefinitions)('accepts $name', ({ definition }) => {
-    expect(accepts(definition), JSON.stringify(accepts.errors)).toBe(true);
+    accepts(definition);
+    expect(accepts.errors).toBeNull();
   });
 
   it.each(brokenDefinitions)('judges "$name" as the validation of its structure does', ({ definition }) => {
@@ -47,13 +48,25 @@ describe('definitionJsonSchema', () => {
     expect(different.map((definition) => JSON.stringify(definition))).toEqual([]);
   });
 
-  it('describes every field', () => {
-    const undescribed = JSON.stringify(definitionJsonSchema(), (key, value: unknown) =>
-      key === 'properties'
-        ? Object.values(value as object).filter((field) => !('description' in (field as object)))
-        : value,
-    );
-    expect(undescribed).not.toContain('"minLength"');
+  it('describes every field that a document may have', () => {
+    const undescribed: string[] = [];
+    const visit = (schema: Json, path: string): void => {
+      if (typeof schema !== 'object' || schema === null) return;
+      for (const [key, value] of Object.entries(schema)) {
+        // The rules about which fields go together repeat names without describing them again.
+        if (key === 'if' || key === 'allOf' || key === 'oneOf') continue;
+        if (key === 'properties' && !path.endsWith('anyOf.1')) {
+          for (const [field, of] of Object.entries(value as JsonObject)) {
+            if (!Object.hasOwn(of as JsonObject, 'description')) undescribed.push(`${path}.${field}`);
+          }
+        }
+        visit(value as Json, `${path}.${key}`);
+      }
+    };
+    const { $defs, ...root } = definitionJsonSchema();
+    visit(root, '');
+    visit($defs as Json, '$defs');
+    expect(undescribed).toEqual([]);
   });
 
   it('takes over the configured cap of visits', () => {

@@ -101,7 +101,7 @@ function notOneOf(value: Json, values: readonly string[]): string {
 }
 
 function checkText(shape: TextShape, value: string, path: Path, problems: Problems): void {
-  const length = [...value].length;
+  const length = Array.from(value).length;
   if (value.trim() === '') problems.error(path, 'Must not be blank.');
   if (shape.maxLength !== undefined && length > shape.maxLength) {
     problems.error(path, `Must have at most ${String(shape.maxLength)} characters, not ${String(length)}.`);
