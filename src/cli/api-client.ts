@@ -1,0 +1,88 @@
+/** A small client of Trama's own HTTP API, for the commands that speak to a server. */
+import { isJsonObject, ownProperty, parseJson, stringifyJson, type Json, type JsonObject } from '../core/json.ts';
+import { CliProblem, exitCodes, type Terminal } from './terminal.ts';
+
+/** Longest time that one request may take; waiting requests answer within a minute. */
+const requestTimeoutMillis = 90_000;
+
+/** See the file header. */
+export interface ApiClient {
+  /**
+   * Asks and answers the body of a 2xx answer.
+   *
+   * @throws CliProblem with the server's sentences on any other answer, or when the server cannot be reached.
+   */
+  ask(method: string, path: string, body?: Json): Promise<Json>;
+}
+
+/** The URL of the server: `--url`, else `TRAMA_URL`; undefined when neither is given. */
+export function serverUrl(option: string | undefined, terminal: Terminal): string | undefined {
+  const url = option ?? (terminal.env['TRAMA_URL'] || undefined);
+  if (url === undefined) return undefined;
+  if (!/^https?:\/\/[^/\s]/.test(url)) {
+    throw new CliProblem(`${option === undefined ? 'TRAMA_URL' : '--url'} must be an http or https URL, not ${url}.`);
+  }
+  return url.replace(/\/+$/, '');
+}
+
+/** A client of the server at this URL. */
+export function createApiClient(url: string): ApiClient {
+  return {
+    async ask(method, path, body) {
+      let response: Response;
+      let text: string;
+      try {
+        response = await fetch(`${url}${path}`, {
+          method,
+          signal: AbortSignal.timeout(requestTimeoutMillis),
+          ...(body === undefined ? {} : { body: stringifyJson(body), headers: { 'content-type': 'application/json' } }),
+        });
+        text = await response.text();
+      } catch (error) {
+        throw new CliProblem(`${url} cannot be reached: ${reasonOf(error)}.`);
+      }
+      const answer = parseAnswer(text);
+      if (response.ok && answer !== undefined) return answer;
+      const problems = answer === undefined ? [] : sentencesOf(answer);
+      if (problems.length === 0) throw new CliProblem(`${url} answered ${response.status} and is probably no Trama.`);
+      throw new CliProblem(problems, response.status < 500 ? exitCodes.found : exitCodes.wrong);
+    },
+  };
+}
+
+function parseAnswer(text: string): Json | undefined {
+  if (text === '') return null;
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function sentencesOf(answer: Json): readonly string[] {
+  const errors = isJsonObject(answer) ? ownProperty(answer, 'errors') : undefined;
+  return Array.isArray(errors) ? errors.filter((error): error is string => typeof error === 'string') : [];
+}
+
+/** `fetch` hides the reason in the cause, and that of several addresses in an aggregate. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.cause instanceof AggregateError) return reasonOf(error.cause.errors[0]);
+  return error.cause instanceof Error ? error.cause.message : error.message;
+}
+
+/**
+ * An answer that has to be an object.
+ *
+ * @throws CliProblem when it is none.
+ */
+export function asObject(answer: Json): JsonObject {
+  if (isJsonObject(answer)) return answer;
+  throw new CliProblem('The server gave an answer that this version does not understand.');
+}
+
+/** A text field of an answer, or undefined. */
+export function textField(object: JsonObject, name: string): string | undefined {
+  const value = ownProperty(object, name);
+  return typeof value === 'string' ? value : undefined;
+}

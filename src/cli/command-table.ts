@@ -1,0 +1,63 @@
+/** All commands: what the help lists, and how each is loaded once it is asked for. */
+import type { Command } from 'commander';
+import type { Terminal } from './terminal.ts';
+
+/** Adds options, arguments and the action to a command. The action may throw `CliProblem`. */
+export type DefineCommand = (command: Command, terminal: Terminal) => void;
+
+/** One command of the table. */
+export interface CommandEntry {
+  readonly name: string;
+  /** One line for the help. */
+  readonly summary: string;
+  readonly load: () => Promise<DefineCommand>;
+}
+
+/** In the order of the help. */
+export const commands: readonly CommandEntry[] = [
+  {
+    name: 'serve',
+    summary: 'run the server',
+    load: async () => (await import('./commands/serve.ts')).defineServe,
+  },
+  {
+    name: 'run',
+    summary: 'run a saga from a file, here or on a server, and show how it went',
+    load: async () => (await import('./commands/run.ts')).defineRun,
+  },
+  {
+    name: 'validate',
+    summary: 'check definitions and list every problem, offline',
+    load: async () => (await import('./commands/validate.ts')).defineValidate,
+  },
+  {
+    name: 'push',
+    summary: 'store a definition on a server',
+    load: async () => (await import('./commands/push.ts')).definePush,
+  },
+  {
+    name: 'migrate',
+    summary: 'bring the store up to date',
+    load: async () => (await import('./commands/migrate.ts')).defineMigrate,
+  },
+  {
+    name: 'config',
+    summary: 'show the configuration in force, and where each value comes from',
+    load: async () => (await import('./commands/config.ts')).defineConfig,
+  },
+  {
+    name: 'openapi',
+    summary: 'print the OpenAPI document of the HTTP API',
+    load: async () => (await import('./commands/openapi.ts')).defineOpenapi,
+  },
+  {
+    name: 'schema',
+    summary: 'print the JSON Schema of definitions',
+    load: async () => (await import('./commands/schema.ts')).defineSchema,
+  },
+  {
+    name: 'version',
+    summary: 'print the version',
+    load: async () => (await import('./commands/version.ts')).defineVersion,
+  },
+];

@@ -1,0 +1,23 @@
+import type { Command } from 'commander';
+import { migrateStore } from '../../compose.ts';
+import { addConfigOptions, loadSettings, type ConfigOptions } from '../settings.ts';
+import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
+
+/** `trama migrate`: brings the store's schema up to date; the server does the same at its start. */
+export function defineMigrate(command: Command, terminal: Terminal): void {
+  addConfigOptions(command)
+    .option('--check', 'change nothing; exit code 1 when the store is not up to date')
+    .addHelpText(
+      'after',
+      '\nThe server migrates at its start, so this is for whoever wants to know or to do it beforehand. Stop the server first.',
+    )
+    .action(async (options: ConfigOptions & { readonly check?: true }) => {
+      const config = loadSettings(options, terminal);
+      try {
+        await migrateStore(config, options.check === true);
+      } catch (error) {
+        throw new CliProblem(error instanceof Error ? error.message : String(error), exitCodes.found);
+      }
+      terminal.out(`The store in ${config.database.dataDir} is up to date.`);
+    });
+}

@@ -1,0 +1,44 @@
+import type { Command } from 'commander';
+import { createTrama } from '../../compose.ts';
+import { addConfigOptions, loadSettings, type ConfigOptions } from '../settings.ts';
+import { untilStopped } from '../signals.ts';
+import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
+import { packageVersion } from '../version.ts';
+
+/** `trama serve`: runs until it is told to stop, then in order: exit code 0. */
+export function defineServe(command: Command, terminal: Terminal): void {
+  addConfigOptions(command)
+    .addHelpText(
+      'after',
+      `
+SIGTERM or SIGINT stops in order: no new work, calls in flight are awaited (runtime.drainTimeoutMillis), everything is
+written, exit code 0. A second signal skips the waiting. Exit code 1 when the start fails.`,
+    )
+    .action(async (options: ConfigOptions) => {
+      const startedAt = performance.now();
+      const config = loadSettings(options, terminal);
+      const trama = await createTrama(config, { env: terminal.env, version: packageVersion() });
+      // Listens before the start: a signal during it must not kill a half-open store.
+      const signals = untilStopped(() => {
+        trama.hurry();
+      });
+      try {
+        await trama.start(startedAt);
+      } catch (error) {
+        await trama.stop();
+        signals.forget();
+        throw new CliProblem(`Trama cannot start: ${startProblem(error)}`, exitCodes.found);
+      }
+      await signals.stopped;
+      await trama.stop();
+      signals.forget();
+    });
+}
+
+/** A sentence for people; the codes are those of `listen`. */
+function startProblem(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') return `${message}. Something listens there already; choose another with --port.`;
+  return message;
+}

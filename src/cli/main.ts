@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+/**
+ * The program `trama`. Imports nothing statically but the version check, so that an old Node gets one clear line instead
+ * of a syntax error, and a command loads only what it needs.
+ */
+import { nodeProblem } from './node-version.ts';
+
+const problem = nodeProblem(process.versions.node);
+if (problem === undefined) {
+  const { runCli } = await import('./program.ts');
+  process.exitCode = await runCli(process.argv.slice(2));
+} else {
+  console.error(problem);
+  process.exitCode = 2;
+}
