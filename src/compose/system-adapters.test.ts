@@ -11,7 +11,7 @@ describe('the system clock', () => {
   });
 
   it('measures times that no timer of Node can', () => {
-    const fire = vi.fn();
+    const fire = vi.fn<() => void>();
     const year = 365 * 86_400_000;
     systemClock.after(year, fire);
     vi.advanceTimersByTime(year - 1);
@@ -21,7 +21,7 @@ describe('the system clock', () => {
   });
 
   it('cancels, also in a later leg, and harmlessly twice', () => {
-    const fire = vi.fn();
+    const fire = vi.fn<() => void>();
     const timer = systemClock.after(2 ** 32, fire);
     vi.advanceTimersByTime(2 ** 31);
     timer.cancel();

@@ -1,0 +1,363 @@
+/**
+ * The composition root: the only file that names concrete adapters. Everything that is started here is stopped here, in
+ * order: not ready, no claims, drain, flush, no more requests, queue, outbound calls, store, log.
+ */
+import { existsSync } from 'node:fs';
+import type { FastifyInstance } from 'fastify';
+import { createServer } from './api/server.ts';
+import { createCallbackIssuer, withoutAsyncNodes } from './compose/callback-addresses.ts';
+import { resolveCallbackKeys } from './compose/callback-keys.ts';
+import { definitionLimits, engineSettings } from './compose/engine-settings.ts';
+import { createStoreGauges } from './compose/gauges.ts';
+import { localUrl, reachableUrl, type Listening } from './compose/addresses.ts';
+import { Maintenance } from './compose/maintenance.ts';
+import { readPemFile } from './compose/pem-files.ts';
+import { systemClock } from './compose/system-clock.ts';
+import { createSystemEntropy } from './compose/system-entropy.ts';
+import type { Config } from './config/config.ts';
+import { isLoopback } from './config/rules.ts';
+import { definitionJsonSchema } from './core/definition/json-schema.ts';
+import { createEgressPolicy } from './http-caller/egress-policy.ts';
+import { UndiciCaller } from './http-caller/undici-caller.ts';
+import type { HttpCaller } from './ports/http-caller.ts';
+import type { Queue } from './ports/queue.ts';
+import type { Store } from './ports/store.ts';
+import { MemoryQueueHub } from './queue/memory/memory-queue.ts';
+import type { DeskParts } from './runtime/desk/parts.ts';
+import { Engine } from './runtime/engine.ts';
+import { PlanCache } from './runtime/plan-cache.ts';
+import { CallbackTokens } from './security/callback-token.ts';
+import { Masker } from './security/masking.ts';
+import { Secrets } from './security/secrets.ts';
+import { SqliteStore } from './store/sqlite/sqlite-store.ts';
+import { createLog, type Log } from './telemetry/logger.ts';
+import { metricsContentType, PrometheusTelemetry } from './telemetry/prometheus-telemetry.ts';
+
+/** What a server needs besides its configuration. */
+export interface TramaOptions {
+  /** The environment, for secrets. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly version: string;
+  /** File descriptor of the log; standard output by default. */
+  readonly logTo?: number;
+}
+
+/** How long requests under way may take once everything else has stopped. */
+const closeGraceMillis = 5000;
+
+/** Everything that exists once the start is done; what is missing was not reached. */
+interface Running {
+  store?: Store;
+  caller?: HttpCaller;
+  queue?: Queue;
+  engine?: Engine;
+  server?: FastifyInstance;
+  maintenance?: Maintenance;
+}
+
+/** Makes a server. Nothing is opened, listened to or written before `start`. */
+export async function createTrama(config: Config, options: TramaOptions): Promise<Trama> {
+  const environment = options.env;
+  // Trouble with secrets may be found before there is a log to write it to.
+  const early: string[] = [];
+  const sink: { report: (problem: string) => void } = { report: (problem) => early.push(problem) };
+  const secrets = new Secrets({
+    environment,
+    environmentPrefix: config.secrets.envPrefix,
+    variables: config.vars,
+    report: (problem) => {
+      sink.report(problem);
+    },
+    ...(config.secrets.dir === undefined ? {} : { directory: config.secrets.dir }),
+  });
+  const masker = new Masker(secrets);
+  const { logTo = 1 } = options;
+  const log = await createLog({
+    level: config.logging.level,
+    format: config.logging.format ?? (logTo === 1 && process.stdout.isTTY ? 'pretty' : 'json'),
+    mask: (line) => masker.text(line),
+    destination: logTo,
+  });
+  const telemetry = new PrometheusTelemetry(log);
+  sink.report = (problem): void => {
+    telemetry.log('warn', problem);
+  };
+  early.forEach(sink.report);
+  return new Trama(config, options.version, { secrets, masker, log, telemetry });
+}
+
+interface Surroundings {
+  readonly secrets: Secrets;
+  readonly masker: Masker;
+  readonly log: Log;
+  readonly telemetry: PrometheusTelemetry;
+}
+
+/** One server: API, engine, store and queue in this process. Made by {@link createTrama}. */
+export class Trama {
+  readonly #config: Config;
+  readonly #version: string;
+  readonly #surroundings: Surroundings;
+  readonly #running: Running = {};
+  #listening: Listening | undefined;
+  #isReady = false;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+  #isHurried = false;
+
+  constructor(config: Config, version: string, surroundings: Surroundings) {
+    this.#config = config;
+    this.#version = version;
+    this.#surroundings = surroundings;
+  }
+
+  /** Where the server is for callers on this machine, without a slash at the end. Throws before it listens. */
+  get url(): string {
+    if (this.#listening === undefined) throw new Error('The server does not listen.');
+    return localUrl(this.#listening);
+  }
+
+  /**
+   * Opens the store, listens, goes on with whatever is unfinished. `startedAt` is when the process began to start, in
+   * milliseconds of `performance.now()`, for the log. A second call waits for the first.
+   *
+   * @throws Error with a sentence for people: directory in use, port taken, unreadable certificate. Then call `stop`.
+   */
+  start(startedAt: number = performance.now()): Promise<void> {
+    this.#starting ??= this.#start(startedAt);
+    return this.#starting;
+  }
+
+  /** Stops in order; see the file header. A second call waits for the first; before `start` it only closes the log. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  /** Ends the waiting of a stop, under way or to come: calls in flight are given up, connections closed. */
+  hurry(): void {
+    this.#isHurried = true;
+    this.#running.engine?.force();
+    this.#running.server?.server.closeAllConnections();
+  }
+
+  async #start(startedAt: number): Promise<void> {
+    const config = this.#config;
+    const { telemetry } = this.#surroundings;
+    const caller = createCaller(config, this.#version);
+    this.#running.caller = caller;
+    const store = new SqliteStore({
+      dataDir: config.database.dataDir,
+      onFault: ({ message, error }) => {
+        telemetry.log('error', message, { error: error?.message });
+      },
+    });
+    await store.open();
+    this.#running.store = store;
+    const keys = await resolveCallbackKeys(config.runtime.callback, store);
+    const entropy = createSystemEntropy();
+    const queue = new MemoryQueueHub(systemClock).connect(entropy.nonce());
+    this.#running.queue = queue;
+    const plans = new PlanCache({
+      store,
+      telemetry,
+      size: engineSettings(config).planCacheSize,
+      limits: definitionLimits(config),
+    });
+    const tokens = new CallbackTokens(keys);
+    const engine = new Engine({
+      clock: systemClock,
+      entropy,
+      store,
+      queue,
+      http: caller,
+      telemetry,
+      vault: this.#surroundings.secrets,
+      callbacks: createCallbackIssuer(tokens, () => this.#callbackBase()),
+      masker: this.#surroundings.masker,
+      plans,
+      runs: config.runtime.enabled,
+      settings: engineSettings(config),
+    });
+    this.#running.engine = engine;
+    if (config.metrics.enabled) {
+      telemetry.watchProcess();
+      const readStore = createStoreGauges({
+        store,
+        clock: systemClock,
+        plans,
+        kids: keys.map((key) => key.kid),
+        requestTimeoutMillis: config.http.requestTimeoutMillis,
+      });
+      telemetry.readGaugesFrom(async () => {
+        const [{ ready, inFlight }, readings] = await Promise.all([
+          queue.size(),
+          // The store may be away; the rest of the metrics is wanted then more than ever.
+          readStore().catch(() => undefined),
+        ]);
+        const own = { queueSize: ready + inFlight, workersBusy: engine.load().busy };
+        return readings === undefined ? own : { ...own, store: readings };
+      });
+    }
+    await this.#listen({
+      store,
+      clock: systemClock,
+      entropy,
+      plans: this.#canBeCalledBack ? plans : withoutAsyncNodes(plans),
+      engine,
+      tokens,
+      masker: this.#surroundings.masker,
+      limits: engineSettings(config).limits,
+      variable: (name) => this.#surroundings.secrets.variable(name),
+      callbacks: telemetry,
+    });
+    await engine.start();
+    if (config.maintenance.enabled) {
+      const maintenance = new Maintenance({ store, clock: systemClock, telemetry, ...config.maintenance });
+      this.#running.maintenance = maintenance;
+      maintenance.start();
+    }
+    this.#isReady = true;
+    telemetry.log('info', 'ready', { url: this.url, startupMillis: Math.round(performance.now() - startedAt) });
+  }
+
+  get #canBeCalledBack(): boolean {
+    return this.#config.runtime.callback.baseUrl !== undefined || isLoopback(this.#config.server.host);
+  }
+
+  #callbackBase(): string {
+    const { baseUrl } = this.#config.runtime.callback;
+    if (baseUrl !== undefined) return baseUrl;
+    if (this.#listening === undefined) throw new Error('Calls are made before the server listens.');
+    return reachableUrl(this.#listening);
+  }
+
+  async #listen(desk: DeskParts): Promise<void> {
+    const { server, metrics, security } = this.#config;
+    const { telemetry } = this.#surroundings;
+    const key = readPemFile(server.tls.keyFile, 'server.tls.keyFile');
+    const cert = readPemFile(server.tls.certFile, 'server.tls.certFile');
+    const ca = readPemFile(server.tls.clientCaFile, 'server.tls.clientCaFile');
+    const isTls = key !== undefined && cert !== undefined;
+    const api = createServer({
+      desk,
+      health: { live: () => this.#live(), ready: (scope) => this.#ready(scope) },
+      log: telemetry,
+      version: this.#version,
+      definitionSchema: definitionJsonSchema(this.#config.runtime.maxNodeVisitsCap),
+      loopbackGuard: isLoopback(server.host) && !security.allowUnauthenticated,
+      limits: { maxRequestBytes: security.limits.maxRequestBytes, maxOpenRequests: security.limits.maxOpenRequests },
+      ...(isTls ? { tls: { key, cert, ...(ca === undefined ? {} : { ca }) } } : {}),
+      ...(metrics.enabled
+        ? {
+            metrics: async () => ({ contentType: metricsContentType, text: await telemetry.metrics() }),
+            observe: (method, route, status, millis) => {
+              telemetry.served(method, route, status, millis);
+            },
+          }
+        : {}),
+    });
+    this.#running.server = api;
+    await api.listen({ host: server.host, port: server.port });
+    const address = api.server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : server.port;
+    this.#listening = { host: server.host, port, isTls };
+  }
+
+  #live(): readonly string[] {
+    const { engine, maintenance } = this.#running;
+    const health = engine?.health();
+    const problems = health === undefined || health.alive ? [] : [`Stalled: ${health.stalled.join(', ')}.`];
+    if ((maintenance?.stalledMillis ?? 0) > this.#config.runtime.livenessStallMillis)
+      problems.push('Stalled: retention.');
+    return problems;
+  }
+
+  #ready(scope: 'all' | 'api'): readonly string[] {
+    const { engine } = this.#running;
+    // Between listening and the engine's start nothing is wrong, and nothing is ready.
+    const unready = engine === undefined || !this.#isReady ? (['consumer_stalled'] as const) : engine.health().unready;
+    return scope === 'all' ? unready : unready.filter((reason) => reason !== 'consumer_stalled');
+  }
+
+  async #stop(): Promise<void> {
+    const { log, telemetry } = this.#surroundings;
+    await this.#starting?.catch(() => undefined);
+    const { maintenance, engine, server, caller, store } = this.#running;
+    await maintenance?.stop();
+    if (engine !== undefined) {
+      const stopped = engine.stop({
+        drainTimeoutMillis: this.#isHurried ? 0 : this.#config.runtime.drainTimeoutMillis,
+        stopServing: () => this.#closeServer(server),
+      });
+      await stopped;
+    }
+    await caller?.close();
+    await store?.close();
+    telemetry.log('info', 'closed');
+    log.close();
+  }
+
+  /** Fastify answers what is under way and closes idle connections; whoever will not let go is cut off. */
+  async #closeServer(server: FastifyInstance | undefined): Promise<void> {
+    if (server === undefined) return;
+    const cut = setTimeout(() => {
+      server.server.closeAllConnections();
+    }, closeGraceMillis);
+    if (this.#isHurried) server.server.closeAllConnections();
+    await server.close();
+    clearTimeout(cut);
+  }
+}
+
+function createCaller({ http }: Config, version: string): HttpCaller {
+  const { egress } = http;
+  const policy = createEgressPolicy(egress);
+  if (!policy.ok) throw new Error(policy.problems.map((problem) => `http.egress.${problem}`).join(' '));
+  const ca = readPemFile(egress.tls.caFile, 'http.egress.tls.caFile');
+  const cert = readPemFile(egress.tls.certFile, 'http.egress.tls.certFile');
+  const key = readPemFile(egress.tls.keyFile, 'http.egress.tls.keyFile');
+  return new UndiciCaller({
+    policy: policy.policy,
+    userAgent: `trama/${version}`,
+    connectTimeoutMillis: http.connectTimeoutMillis,
+    maxResponseBytes: http.maxResponseBytes,
+    maxConcurrencyPerHost: http.perHost.maxConcurrency,
+    perHostOverrides: http.perHost.overrides,
+    tls: { ...(ca === undefined ? {} : { ca }), ...(cert === undefined || key === undefined ? {} : { cert, key }) },
+    ...(egress.proxy === undefined ? {} : { proxy: egress.proxy }),
+  });
+}
+
+/**
+ * Brings the store up to date; with `check`, changes nothing.
+ *
+ * @throws Error with a sentence for people when the store cannot be opened, or with `check` is not up to date.
+ */
+export async function migrateStore({ database }: Config, check: boolean): Promise<void> {
+  if (check && !existsSync(database.dataDir)) throw new Error(`There is no store in ${database.dataDir} yet.`);
+  const store = new SqliteStore({ dataDir: database.dataDir, migrate: !check });
+  try {
+    await store.open();
+  } finally {
+    await store.close();
+  }
+}
+
+/** The API without anything behind it, for its own description: it never listens, and no route but those may be asked. */
+export function createOfflineServer(version: string): FastifyInstance {
+  const desk = new Proxy({} as DeskParts, {
+    get() {
+      throw new Error('There is nothing behind this API.');
+    },
+  });
+  return createServer({
+    desk,
+    health: { live: () => [], ready: () => [] },
+    log: { logs: () => false, log: () => undefined },
+    version,
+    definitionSchema: definitionJsonSchema(),
+    loopbackGuard: false,
+    metrics: () => Promise.resolve({ contentType: metricsContentType, text: '' }),
+  });
+}

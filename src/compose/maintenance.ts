@@ -1,0 +1,99 @@
+/**
+ * The retention: deletes executions that ended long ago, in batches. Guarantees that one batch runs at a time and that an
+ * error only waits for the next round. Woken by the clock: soon after the start, then once per interval; stopped by
+ * `stop`, which awaits the batch under way.
+ */
+import type { Clock, Timer } from '../ports/clock.ts';
+import { StoreUnavailable, type Store } from '../ports/store.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
+
+/** What the retention needs to know. */
+export interface MaintenanceParts {
+  readonly store: Pick<Store, 'deleteCompleted'>;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly retentionDays: number;
+  readonly intervalMillis: number;
+}
+
+/** Executions deleted in one transaction. */
+const batchSize = 200;
+
+/** The first round waits until the server has caught up with what it missed. */
+const firstDelayMillis = 30_000;
+
+/** Between batches others get their turn at the store. */
+const pauseMillis = 50;
+
+const dayMillis = 86_400_000;
+
+/** See the file header. */
+export class Maintenance {
+  readonly #parts: MaintenanceParts;
+  #timer: Timer | undefined;
+  #round: Promise<void> | undefined;
+  #isStopped = false;
+  /** When the round under way last made progress, by the monotonic clock. */
+  #progressAt: number | undefined;
+
+  constructor(parts: MaintenanceParts) {
+    this.#parts = parts;
+  }
+
+  /** Begins; a second call, or one after `stop`, does nothing. */
+  start(): void {
+    if (this.#timer !== undefined || this.#round !== undefined) return;
+    this.#schedule(Math.min(firstDelayMillis, this.#parts.intervalMillis));
+  }
+
+  /** Ends after the batch under way. A second call awaits the same. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    await this.#round;
+  }
+
+  /** How long the round under way has made no progress; 0 between rounds. */
+  get stalledMillis(): number {
+    return this.#progressAt === undefined ? 0 : this.#parts.clock.monotonic() - this.#progressAt;
+  }
+
+  #schedule(millis: number): void {
+    if (this.#isStopped) return;
+    this.#timer = this.#parts.clock.after(millis, () => {
+      this.#round = this.#run().finally(() => {
+        this.#round = undefined;
+        this.#schedule(this.#parts.intervalMillis);
+      });
+    });
+  }
+
+  async #run(): Promise<void> {
+    const { store, clock, telemetry, retentionDays } = this.#parts;
+    const before = clock.now() - retentionDays * dayMillis;
+    let deleted = 0;
+    try {
+      for (let more = true; more && !this.#isStopped;) {
+        this.#progressAt = clock.monotonic();
+        const count = await store.deleteCompleted(before, batchSize);
+        deleted += count;
+        more = count >= batchSize;
+        if (more) await this.#pause();
+      }
+    } catch (error) {
+      telemetry.storeFailed('deleteCompleted', error instanceof StoreUnavailable ? error.kind : 'error');
+      telemetry.log('warn', 'retention failed, will try again', {
+        error: error instanceof Error ? error.message : String(error),
+      });
+    } finally {
+      this.#progressAt = undefined;
+    }
+    if (deleted > 0) telemetry.log('info', 'old executions deleted', { count: deleted });
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#parts.clock.after(pauseMillis, resolve);
+    });
+  }
+}
