@@ -45,7 +45,6 @@ export interface RuntimeConfig {
 export interface DatabaseConfig {
   readonly driver: 'EMBEDDED' | 'POSTGRES';
   readonly dataDir: string;
-  readonly statementTimeoutMillis: number;
 }
 
 /** `redis.*`: the queue. The lease holds for the queue in the process, too. */

@@ -25,7 +25,8 @@ export interface ExplicitBackends {
 
 /** Names below a dotted prefix; the empty name is the prefix itself. */
 const groups: readonly (readonly [prefix: string, names: readonly string[]])[] = [
-  ['database', ['url', 'host', 'port', 'database', 'user', 'password', 'ssl', 'pool.maxPoolSize', 'pool.minIdle']],
+  ['database', ['statementTimeoutMillis', 'pool.maxPoolSize', 'pool.minIdle']],
+  ['database', ['url', 'host', 'port', 'database', 'user', 'password', 'ssl']],
   ['redis', ['url', 'cluster.nodes', 'commandTimeoutMillis', 'tls', 'username', 'password', 'queue.keyPrefix']],
   ['redis.sharding', ['virtualShardCount', 'podId', 'membershipKey', 'membershipTtlMillis', 'heartbeatIntervalMillis']],
   ['redis.sharding', ['refreshIntervalMillis', 'claimerCount']],

@@ -39,7 +39,7 @@ describe('the defaults', () => {
       tls: { certFile: undefined, keyFile: undefined, clientCaFile: undefined },
     });
     expect(config.runtime).toMatchObject({ enabled: true, workerCount: 64, prefetch: 64, drainTimeoutMillis: 35_000 });
-    expect(config.database).toEqual({ driver: 'EMBEDDED', dataDir: './trama-data', statementTimeoutMillis: 30_000 });
+    expect(config.database).toEqual({ driver: 'EMBEDDED', dataDir: './trama-data' });
     expect(config.http.egress).toMatchObject({ allow: [], deny: [], allowPrivateFromData: [], allowPrivate: true });
     expect(config.maintenance).toEqual({ enabled: true, retentionDays: 15, intervalMillis: 3_600_000 });
     expect(Object.isFrozen(config.http.egress.tls)).toBe(true);

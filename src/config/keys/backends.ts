@@ -32,12 +32,6 @@ export const backendKeys: SectionKeys<'database' | 'redis' | 'http'> = {
     kind: text('the path of a directory'),
     default: './trama-data',
   },
-  'database.statementTimeoutMillis': {
-    meaning: 'Longest time that one statement may take before the store counts as away.',
-    unit: 'ms',
-    kind: integer(100, maxMillis),
-    default: 30_000,
-  },
   'redis.topology': {
     meaning: 'Where the queue is: `NONE` keeps it in this process.',
     kind: choice('NONE', 'STANDALONE', 'CLUSTER'),
