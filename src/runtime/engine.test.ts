@@ -1,0 +1,182 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { chain, graph, RuntimeFixture, task } from '../../test/runtime-fixture.ts';
+import type { Engine } from './engine.ts';
+
+describe('the engine', () => {
+  let fixture: RuntimeFixture;
+  let engine: Engine;
+
+  beforeEach(async () => {
+    fixture = new RuntimeFixture();
+    engine = await fixture.engine();
+  });
+
+  afterEach(async () => {
+    await fixture.close();
+    expect(fixture.clock.pending).toBe(0);
+  });
+
+  it('runs a chain to its end', async () => {
+    const id = await fixture.submit(engine, chain('a', 'b', 'c'));
+    expect((await fixture.until(id)).status).toBe('SUCCEEDED');
+    expect(fixture.http.paths()).toEqual(['a', 'b', 'c']);
+    expect(fixture.http.keys()[0]).toBe(`${id}:1:a:1:UP`);
+    expect(await fixture.rows(id)).toEqual(['UP:a:succeeded', 'UP:b:succeeded', 'UP:c:succeeded']);
+    await fixture.clock.advance(10);
+    expect(fixture.hub.size()).toEqual({ ready: 0, inFlight: 0 });
+    expect(fixture.logs.filter(({ message }) => message === 'saga finished')).toHaveLength(1);
+  });
+
+  it('starts directly without a load, and writes one checkpoint per node', async () => {
+    const id = await fixture.submit(engine, chain('a', 'b', 'c'));
+    await fixture.until(id);
+    expect(fixture.store.count('takeOver')).toBe(0);
+    expect(fixture.store.count('checkpoint')).toBe(3);
+  });
+
+  it('answers a run only after it is durable', async () => {
+    let insert = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (insert = resolve));
+    fixture.store.fault = (operation) => (operation === 'submit' ? gate : undefined);
+    const { result } = fixture.submitting(engine, chain('a'));
+    let answered = false;
+    void result.then(() => (answered = true));
+    await fixture.clock.advance(100);
+    expect([answered, fixture.http.calls.length]).toEqual([false, 0]);
+    insert();
+    await fixture.clock.advance(1);
+    expect(answered).toBe(true);
+  });
+
+  it('compensates in reverse when a node fails', async () => {
+    fixture.http.reply = (path) => (path === 'c' ? { status: 400 } : {});
+    const id = await fixture.submit(engine, chain('a', 'b', 'c'));
+    expect((await fixture.until(id)).status).toBe('FAILED');
+    expect(fixture.http.paths()).toEqual(['a', 'b', 'c', 'undo-b', 'undo-a']);
+    expect(fixture.http.calls[3]!.request.headers['trama-compensates']).toBe(`${id}:1:b:1:UP`);
+  });
+
+  it('runs branches at the same time and joins them', async () => {
+    fixture.http.reply = () => ({ afterMillis: 50 });
+    const definition = graph([
+      { kind: 'split', id: 's', branches: ['a', 'b'], join: 'j' },
+      task('a', { next: 'j' }),
+      task('b', { next: 'j' }),
+      { kind: 'join', id: 'j', next: 'end' },
+      task('end'),
+    ]);
+    const begun = fixture.clock.now();
+    const id = await fixture.submit(engine, definition);
+    expect((await fixture.until(id)).status).toBe('SUCCEEDED');
+    expect(fixture.clock.now() - begun).toBeLessThan(130);
+    expect(fixture.http.paths()).toEqual(['a', 'b', 'end']);
+  });
+
+  it('times a round out while a call is in flight', async () => {
+    fixture.http.reply = (path) => (path === 'b' ? 'hold' : {});
+    const id = await fixture.submit(engine, { ...chain('a', 'b'), timeoutMillis: 5_000 });
+    expect(await fixture.until(id)).toMatchObject({ status: 'FAILED', reason: 'execution_timeout' });
+    expect(fixture.http.calls[1]!.aborted).toBe(true);
+    expect(fixture.http.paths()).toEqual(['a', 'b', 'undo-b', 'undo-a']);
+  });
+
+  it('sleeps in the queue or, for long, in the store alone, and wakes in time', async () => {
+    const sleepy = (millis: number) =>
+      graph([{ kind: 'sleep', id: 'z', durationMillis: millis, next: 'a' }, task('a')]);
+    const begun = fixture.clock.now();
+    const soon = await fixture.submit(engine, sleepy(30_000));
+    const late = await fixture.submit(engine, sleepy(3_600_000));
+    await fixture.clock.advance(10);
+    expect(fixture.hub.size()).toEqual({ ready: 1, inFlight: 0 });
+    await fixture.until(soon);
+    expect(fixture.clock.now() - begun).toBeLessThan(30_100);
+    expect(engine.load().held).toBe(0);
+    await fixture.clock.advance(3_500_000);
+    expect((await fixture.detail(late)).status).toBe('SLEEPING');
+    await fixture.until(late, 'over', 200_000);
+    expect(fixture.clock.now() - begun).toBeLessThan(3_600_100);
+  });
+
+  it('starts at startAt', async () => {
+    const id = await fixture.submit(engine, chain('a'), { startAt: fixture.clock.now() + 10_000 });
+    await fixture.clock.advance(9_000);
+    expect(fixture.http.calls).toEqual([]);
+    await fixture.until(id);
+    expect(fixture.http.paths()).toEqual(['a']);
+  });
+
+  it('waits for retries in the store and spends them', async () => {
+    const definition = { ...chain('a'), failureHandling: { type: 'retry', maxAttempts: 2, delayMillis: 5_000 } };
+    fixture.http.reply = (_path, _request, nth) => (nth < 3 ? { status: 500 } : {});
+    const begun = fixture.clock.now();
+    const id = await fixture.submit(engine, definition);
+    await fixture.clock.advance(100);
+    expect(engine.load().held).toBe(0);
+    expect((await fixture.until(id)).status).toBe('SUCCEEDED');
+    expect(fixture.clock.now() - begun).toBeGreaterThanOrEqual(10_000);
+    expect(new Set(fixture.http.keys()).size).toBe(1);
+  });
+
+  it('ends what is unsent without a call', async () => {
+    const id = await fixture.submit(
+      engine,
+      graph([
+        {
+          kind: 'task',
+          id: 'a',
+          action: { mode: 'sync', request: { url: 'http://mock/{{payload.no}}', verb: 'GET' } },
+        },
+      ]),
+    );
+    expect(await fixture.until(id)).toMatchObject({ status: 'FAILED', reason: 'unsent' });
+    expect(fixture.http.calls).toEqual([]);
+  });
+
+  it('sends trace context and its own headers', async () => {
+    const id = await fixture.submit(engine, chain('a'));
+    await fixture.until(id);
+    const { headers } = fixture.http.calls[0]!.request;
+    expect(headers['traceparent']).toMatch(new RegExp(`^00-${id.replaceAll('-', '')}-[0-9a-f]{16}-00$`));
+    expect(headers).toMatchObject({ 'trama-execution-id': id, 'trama-node-id': 'a', 'trama-attempt': '1' });
+  });
+
+  it('tells watchers until the end', async () => {
+    const moved: (string | undefined)[] = [];
+    fixture.http.reply = () => ({ afterMillis: 10 });
+    const id = await fixture.submit(engine, chain('a', 'b'));
+    const end = engine.watch(id, (news) => moved.push(news.end));
+    await fixture.until(id);
+    expect(moved).toEqual([undefined, 'SUCCEEDED']);
+    end();
+    end();
+    expect(engine.load().watchers).toBe(0);
+  });
+
+  it('costs the store at most one statement per second when idle', async () => {
+    await fixture.clock.advance(60_000);
+    fixture.store.seen.length = 0;
+    await fixture.clock.advance(60_000);
+    expect(fixture.store.seen.length).toBeLessThanOrEqual(60);
+    expect(fixture.store.count('findDue')).toBeGreaterThan(20);
+  });
+
+  it('keeps its readiness while idle', async () => {
+    await fixture.clock.advance(300_000);
+    expect(engine.health()).toEqual({ alive: true, unready: [], stalled: [] });
+  });
+
+  it('has many more executions than workers and finishes them all', async () => {
+    fixture.http.reply = () => ({ afterMillis: 20 });
+    const all = Array.from({ length: 500 }, () => fixture.submitting(engine, chain('a', 'b', 'c')));
+    let done = false;
+    void Promise.all(all.map(({ result }) => result)).then(() => (done = true));
+    await fixture.clock.runUntilIdle(60_000, () => done);
+    expect(engine.load().held).toBeLessThanOrEqual(128);
+    await fixture.clock.advance(3_000);
+    const statuses = await Promise.all(all.map(async ({ id }) => (await fixture.detail(id)).status));
+    expect(new Set(statuses)).toEqual(new Set(['SUCCEEDED']));
+    expect(fixture.http.calls.length).toBe(1500);
+    expect(fixture.hub.size()).toEqual({ ready: 0, inFlight: 0 });
+    expect(fixture.store.count('submit')).toBeLessThan(20);
+  });
+});
