@@ -66,6 +66,9 @@ const defaultLimits: ServerLimits = {
   keepAliveMillis: 72_000,
 };
 
+/** How often a closing server looks for connections that have become idle. */
+const closingSweepMillis = 50;
+
 /** Characters of one part of a path: a callback token is the longest. */
 const maxParameterLength = 4096;
 
@@ -183,8 +186,16 @@ function addHooks(server: FastifyInstance, options: ServerOptions, open: OpenReq
     }
     done();
   });
+  let sweep: NodeJS.Timeout | undefined;
   server.addHook('preClose', (done) => {
     open.stop();
+    // Node closes the connections that are idle when it begins to close. Those that become idle later would hold it up for
+    // as long as they are kept alive.
+    sweep = setInterval(() => server.server.closeIdleConnections(), closingSweepMillis);
+    done();
+  });
+  server.addHook('onClose', (_server, done) => {
+    clearInterval(sweep);
     done();
   });
 }

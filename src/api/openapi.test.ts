@@ -1,0 +1,120 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ApiFixture, response } from '../../test/api-fixture.ts';
+import type { Json } from '../core/json.ts';
+
+const definition = {
+  name: 'order',
+  version: '1',
+  steps: [{ name: 'reserve', up: { url: 'http://shop.example/reserve', verb: 'POST' } }],
+};
+
+let api: ApiFixture;
+let document: any;
+beforeAll(async () => {
+  api = await new ApiFixture().open();
+  document = (await api.server.inject('/openapi.json')).json();
+});
+afterAll(() => api.close());
+
+describe('/openapi.json', () => {
+  it('has every route once, without the alias', () => {
+    expect(document.openapi).toBe('3.1.0');
+    expect(document.info.version).toBe('1.2.3');
+    const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods as object).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(operations.sort()).toEqual(
+      [
+        'DELETE /workflows/definitions/{id}',
+        'GET /healthz',
+        'GET /openapi.json',
+        'GET /readyz',
+        'GET /schema/definition.json',
+        'GET /workflows',
+        'GET /workflows/definitions',
+        'GET /workflows/definitions/{id}',
+        'GET /workflows/definitions/{name}/{version}',
+        'GET /workflows/{id}',
+        'GET /workflows/{id}/cancel-preview',
+        'GET /workflows/{id}/definition',
+        'GET /workflows/{id}/events',
+        'GET /workflows/{id}/retry-preview',
+        'GET /workflows/{id}/steps',
+        'GET /workflows/{id}/steps/calls',
+        'POST /workflows/definitions',
+        'POST /workflows/definitions/validate',
+        'POST /workflows/definitions/{name}/{version}/run',
+        'POST /workflows/run',
+        'POST /workflows/{id}/cancel',
+        'POST /workflows/{id}/node/{nodeId}/callback',
+        'POST /workflows/{id}/node/{nodeId}/callback/{token}',
+        'POST /workflows/{id}/resolve',
+        'POST /workflows/{id}/retry',
+        'POST /workflows/{id}/terminate',
+        'POST /workflows/{id}/wake',
+        'PUT /workflows/definitions/{id}',
+      ].sort(),
+    );
+  });
+
+  it('names every operation differently', () => {
+    const ids = Object.values(document.paths).flatMap((methods) =>
+      Object.values(methods as object).map(({ operationId }) => operationId),
+    );
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it('has references that lead somewhere', () => {
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map((match) => match[1]!);
+    expect(references).toContain('#/components/schemas/Definition');
+    for (const reference of new Set(references)) {
+      const found = reference
+        .slice(2)
+        .split('/')
+        .reduce<any>((at, part) => at?.[part], document);
+      expect(found, reference).toBeDefined();
+    }
+  });
+
+  it('accepts a definition where a run takes one, and refuses a broken one', () => {
+    const ajv = new Ajv2020({ strict: false, formats: { uuid: true, 'date-time': true } });
+    ajv.addSchema({ $id: 'api', ...document });
+    const path = 'api#/paths/~1workflows~1run/post/requestBody/content/application~1json/schema';
+    const validate = ajv.compile({ $ref: path });
+    expect(validate({ definition })).toBe(true);
+    expect(validate({ definition: { ...definition, steps: 1 } })).toBe(false);
+    expect(validate({ definition, unknown: 1 })).toBe(false);
+  });
+
+  it('describes the documents as they are', async () => {
+    const ajv = new Ajv2020({ strict: false, allErrors: true, formats: { uuid: true, 'date-time': true } });
+    ajv.addSchema({ $id: 'api', ...document });
+    const id = await api.run(definition as Json, { payload: { a: 1 } });
+    await api.drive(id, () => response(500));
+    const asked: [path: string, url: string][] = [
+      ['/workflows', '/workflows'],
+      ['/workflows/{id}', `/workflows/${id}`],
+      ['/workflows/{id}/steps', `/workflows/${id}/steps`],
+      ['/workflows/{id}/steps/calls', `/workflows/${id}/steps/calls`],
+    ];
+    for (const [path, url] of asked) {
+      const pointer = path.replaceAll('/', '~1').replaceAll('{', '%7B').replaceAll('}', '%7D');
+      const validate = ajv.compile({
+        $ref: `api#/paths/${pointer}/get/responses/200/content/application~1json/schema`,
+      });
+      validate((await api.server.inject(url)).json());
+      expect(validate.errors, path).toBe(null);
+    }
+  });
+});
+
+describe('/schema/definition.json', () => {
+  it('is the schema of definitions', async () => {
+    const answer = await api.server.inject('/schema/definition.json');
+    expect(answer.headers['content-type']).toBe('application/schema+json; charset=utf-8');
+    const validate = new Ajv2020({ strict: false }).compile(answer.json());
+    expect(validate(definition)).toBe(true);
+    expect(validate({})).toBe(false);
+  });
+});

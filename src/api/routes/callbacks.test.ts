@@ -1,0 +1,204 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ApiFixture, response } from '../../../test/api-fixture.ts';
+import type { Json } from '../../core/json.ts';
+import { CallbackTokens } from '../../security/callback-token.ts';
+
+const definition = {
+  name: 'approval',
+  version: '1',
+  entrypoint: 'ask me',
+  nodes: [
+    {
+      kind: 'task',
+      id: 'ask me',
+      action: {
+        mode: 'async',
+        request: {
+          url: 'http://shop.example/ask?{{payload.q}}',
+          verb: 'POST',
+          headers: { 'X-T': '{{runtime.callback.token}}' },
+        },
+        callback: { timeoutMillis: 60_000, pendingWhen: { '==': [{ var: 'callback.body.state' }, 'pending'] } },
+      },
+    },
+  ],
+} as unknown as Json;
+
+let api: ApiFixture;
+let id: string;
+let token: string;
+beforeEach(async () => {
+  api = await new ApiFixture().open();
+  id = await api.run(definition);
+  await api.drive(id);
+  token = await api.tokenFor(id, 'ask me');
+});
+afterEach(() => api.close());
+
+interface Sent {
+  readonly token?: string | undefined;
+  readonly type?: string;
+  readonly id?: string;
+  readonly node?: string;
+}
+
+const send = (body: string | undefined, sent: Sent = {}) => {
+  const given = 'token' in sent ? sent.token : token;
+  return api.server.inject({
+    method: 'POST',
+    url: `/workflows/${sent.id ?? id}/node/${encodeURIComponent(sent.node ?? 'ask me')}/callback`,
+    ...(body !== undefined && { payload: body }),
+    headers: {
+      ...(given !== undefined && { 'x-callback-token': given }),
+      ...(body !== undefined && { 'content-type': sent.type ?? 'application/json' }),
+      // A callback comes from wherever the downstream is.
+      host: 'trama.example',
+      'x-forwarded-for': '192.0.2.1',
+    },
+  });
+};
+
+describe('a callback', () => {
+  it('finishes the node', async () => {
+    const answer = await send('{"sum":10.10}');
+    expect([answer.statusCode, answer.json()]).toEqual([202, { id, status: 'ACCEPTED' }]);
+    expect(api.rings).toEqual([id]);
+    await api.drive(id);
+    const document = await api.server.inject(`/workflows/${id}`);
+    expect(document.json().status).toBe('SUCCEEDED');
+    expect(document.body).toContain('"result":{"sum":10.10}');
+  });
+
+  it('comes by the signed URL too', async () => {
+    const answer = await api.server.inject({
+      method: 'POST',
+      url: new URL(api.tokens.signedUrl('http://t.example', id, 'ask me', token)).pathname,
+      payload: { a: 1 },
+    });
+    expect(answer.statusCode).toBe(202);
+  });
+
+  it.each([
+    ['text', 'hello', 'text/plain', 'hello'],
+    ['JSON that is called text', '{"a":1}', 'text/plain', '{"a":1}'],
+    ['JSON of a kind', '{"a":1}', 'application/problem+json; charset=utf-8', { a: 1 }],
+    ['nothing', undefined, '', null],
+  ])('keeps %s', async (_case, body, type, kept) => {
+    expect((await send(body, { type })).statusCode).toBe(202);
+    await api.drive(id);
+    expect((await api.server.inject(`/workflows/${id}`)).json().result).toEqual(kept);
+  });
+
+  it('is answered alike when it comes again, also after the end', async () => {
+    await send('{"a":1}');
+    expect((await send('{"a":1}')).statusCode).toBe(200);
+    await api.drive(id);
+    expect((await send('{"a":1}')).statusCode).toBe(200);
+    const other = await send('{"a": 1}');
+    expect([other.statusCode, other.json().code]).toEqual([409, 'callback_other_body']);
+    expect(api.rejected).toEqual(['other_body']);
+  });
+
+  it('may say that it is pending, and again, and then decide', async () => {
+    expect((await send('{"state":"pending"}')).json().status).toBe('PENDING');
+    await api.drive(id);
+    expect((await send('{"state":"pending"}')).statusCode).toBe(202);
+    expect((await api.server.inject(`/workflows/${id}`)).json().status).toBe('WAITING_CALLBACK');
+    expect((await send('{"state":"done"}')).json().status).toBe('ACCEPTED');
+    await api.drive(id);
+    expect((await api.server.inject(`/workflows/${id}`)).json().status).toBe('SUCCEEDED');
+  });
+
+  it('that comes before the node has parked is kept', async () => {
+    const early = await api.run(definition);
+    let sent: Promise<{ statusCode: number }> | undefined;
+    await api.drive(early, () => {
+      sent ??= api.tokenFor(early, 'ask me').then((given) => send('{}', { id: early, token: given }));
+      return response(202);
+    });
+    expect((await sent)?.statusCode).toBe(202);
+    await api.drive(early);
+    expect((await api.server.inject(`/workflows/${early}`)).json().status).toBe('SUCCEEDED');
+  });
+});
+
+describe('a callback is refused', () => {
+  const other = '00000000-0000-7000-8000-000000000000';
+
+  it.each<[string, string, Sent, number, string, string]>([
+    ['without a token', '{}', { token: undefined }, 400, 'callback_malformed', 'The callback has no token.'],
+    ['with an empty token', '{}', { token: '' }, 400, 'callback_malformed', 'The callback has no token.'],
+    ['with a malformed token', '{}', { token: 'abc' }, 400, 'callback_malformed', 'The callback token is malformed.'],
+    ['with malformed JSON', '{"a":', {}, 400, 'callback_malformed', 'The body is not valid JSON.'],
+    ['on a path without UUID', '{}', { id: 'x' }, 400, 'invalid_request', 'id: Must be a UUID.'],
+    [
+      'of another node',
+      '{}',
+      { node: 'b' },
+      401,
+      'callback_signature',
+      'The callback token is not for this execution and node.',
+    ],
+    [
+      'of another execution',
+      '{}',
+      { id: other },
+      401,
+      'callback_signature',
+      'The callback token is not for this execution and node.',
+    ],
+  ])('%s', async (_case, body, sent, status, code, sentence) => {
+    const answer = await send(body, sent);
+    expect([answer.statusCode, answer.json().code, answer.json().errors]).toEqual([status, code, [sentence]]);
+    expect((await api.server.inject(`/workflows/${id}`)).json().status).toBe('WAITING_CALLBACK');
+  });
+
+  it('with a forged signature, or a key that is unknown', async () => {
+    const claims = { executionId: id, round: 1, nodeId: 'ask me', visit: 1, operation: 1, nonce: 'n' };
+    const forged = new CallbackTokens([{ kid: 'default', secret: 'guessed' }]).issue(claims);
+    const unknown = new CallbackTokens([{ kid: 'other', secret: 'guessed' }]).issue(claims);
+    const answers = [await send('{}', { token: forged }), await send('{}', { token: unknown })];
+    expect(answers.map((answer) => [answer.statusCode, answer.json().errors])).toEqual(
+      Array(2).fill([401, ['The signature of the callback token does not hold.']]),
+    );
+    expect(api.rejected).toEqual(['signature', 'unknown_kid']);
+  });
+
+  it('when malformed before its signature is looked at', async () => {
+    const forged = new CallbackTokens([{ kid: 'default', secret: 'guessed' }]).issue({
+      executionId: id,
+      round: 1,
+      nodeId: 'ask me',
+      visit: 1,
+      operation: 1,
+      nonce: 'n',
+    });
+    expect((await send('{', { token: forged })).statusCode).toBe(400);
+  });
+
+  it('of an execution that is gone', async () => {
+    const gone = api.tokens.issue({
+      executionId: other,
+      round: 1,
+      nodeId: 'ask me',
+      visit: 1,
+      operation: 1,
+      nonce: 'n',
+    });
+    expect((await send('{}', { token: gone, id: other })).statusCode).toBe(404);
+  });
+
+  it('once nobody waits', async () => {
+    await api.server.inject({ method: 'POST', url: `/workflows/${id}/terminate` });
+    await api.drive(id);
+    const answer = await send('{}');
+    expect([answer.statusCode, answer.json().code]).toEqual([410, 'callback_not_waiting']);
+  });
+
+  it('while the store is away, and may come again', async () => {
+    api.breakStore();
+    const answer = await send('{}');
+    expect([answer.statusCode, answer.headers['retry-after']]).toEqual([503, '1']);
+    expect(answer.body).not.toContain('hunter2');
+  });
+});

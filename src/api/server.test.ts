@@ -1,0 +1,157 @@
+import { connect } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ApiFixture } from '../../test/api-fixture.ts';
+
+let api: ApiFixture;
+beforeEach(async () => {
+  api = await new ApiFixture().open();
+});
+afterEach(() => api.close());
+
+describe('every answer', () => {
+  it('has an id and is safe in a browser', async () => {
+    const answer = await api.server.inject('/workflows');
+    expect(answer.headers).toMatchObject({
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+      'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+    });
+    expect(answer.headers['x-request-id']).toMatch(/^[\w-]+$/);
+  });
+
+  it('takes the id of the client where it is harmless', async () => {
+    const idOf = async (given: string) =>
+      (await api.server.inject({ url: '/healthz', headers: { 'x-request-id': given } })).headers['x-request-id'];
+    expect(await idOf('abc-1')).toBe('abc-1');
+    expect(await idOf('a b')).not.toBe('a b');
+  });
+});
+
+describe('the loopback guard', () => {
+  const ask = (headers: Record<string, string>, url = '/workflows') => api.server.inject({ url, headers });
+
+  it.each(['localhost', 'LOCALHOST:8080', '127.0.0.1:1', '[::1]', '[::1]:8080'])('lets %s pass', async (host) => {
+    expect((await ask({ host })).statusCode).toBe(200);
+  });
+
+  it.each([
+    ['another name', { host: 'trama.example' }],
+    ['a name that begins alike', { host: 'localhost.evil.example' }],
+    ['another loopback name', { host: '127.0.0.2' }],
+    ['a proxy', { host: 'localhost', 'x-forwarded-for': '10.0.0.1' }],
+    ['any forwarding header', { host: 'localhost', 'x-forwarded-anything': '' }],
+    ['a standard proxy', { host: 'localhost', forwarded: 'for=10.0.0.1' }],
+    ['a page of elsewhere', { host: 'localhost', origin: 'https://evil.example' }],
+    ['a page of nowhere', { host: 'localhost', origin: 'null' }],
+  ])('refuses %s', async (_case, headers) => {
+    for (const url of ['/workflows', '/openapi.json', '/nothing']) {
+      const answer = await ask(headers, url);
+      expect([answer.statusCode, answer.json().code]).toEqual([403, 'loopback_only']);
+    }
+  });
+
+  it('leaves health alone, and pages of this machine', async () => {
+    expect((await ask({ host: 'trama.example' }, '/healthz')).statusCode).toBe(200);
+    expect((await ask({ host: '10.1.2.3', 'x-forwarded-for': 'x' }, '/readyz')).statusCode).toBe(200);
+    expect((await ask({ host: 'localhost', origin: 'http://localhost:5173' })).statusCode).toBe(200);
+  });
+
+  it('is off where authentication or the operator says so', async () => {
+    await api.close();
+    api = await new ApiFixture({ loopbackGuard: false }).open();
+    expect((await ask({ host: 'trama.example', 'x-forwarded-for': 'x' })).statusCode).toBe(200);
+  });
+});
+
+describe('health', () => {
+  it('says ok and ready', async () => {
+    expect((await api.server.inject('/healthz')).body).toBe('ok');
+    expect((await api.server.inject('/readyz')).body).toBe('ready');
+    expect((await api.server.inject({ method: 'HEAD', url: '/readyz' })).statusCode).toBe(200);
+  });
+
+  it('gives the reasons', async () => {
+    await api.close();
+    api = await new ApiFixture({
+      health: {
+        live: () => ['The claim loop has made no progress for 130 s.'],
+        ready: (scope) => (scope === 'api' ? [] : ['consumer_stalled']),
+      },
+    }).open();
+    const ready = await api.server.inject('/readyz');
+    expect([ready.statusCode, ready.json()]).toMatchObject([503, { code: 'not_ready', reasons: ['consumer_stalled'] }]);
+    expect((await api.server.inject('/readyz?scope=api')).body).toBe('ready');
+    const live = await api.server.inject('/healthz');
+    expect([live.statusCode, live.json().errors]).toEqual([503, ['The claim loop has made no progress for 130 s.']]);
+  });
+});
+
+describe('metrics', () => {
+  it('are there when they are on', async () => {
+    expect((await api.server.inject('/metrics')).statusCode).toBe(404);
+    await api.close();
+    api = await new ApiFixture({
+      metrics: () => Promise.resolve({ contentType: 'text/plain; version=0.0.4', text: 'a 1\n' }),
+    }).open();
+    const answer = await api.server.inject('/metrics');
+    expect([answer.headers['content-type'], answer.body]).toEqual(['text/plain; version=0.0.4', 'a 1\n']);
+  });
+
+  it('are told of every answer', async () => {
+    await api.close();
+    const seen: unknown[] = [];
+    api = await new ApiFixture({ observe: (method, route, status) => void seen.push([method, route, status]) }).open();
+    await api.server.inject('/workflows/00000000-0000-7000-8000-000000000000');
+    await api.server.inject('/nothing');
+    expect(seen).toEqual([
+      ['GET', '/workflows/:id', 404],
+      ['GET', '', 404],
+    ]);
+  });
+});
+
+describe('the store away', () => {
+  it('is 503, without a word of where it is', async () => {
+    api.breakStore();
+    for (const url of ['/workflows', '/workflows/00000000-0000-7000-8000-000000000000', '/workflows/definitions/a/1']) {
+      const answer = await api.server.inject(url);
+      expect([answer.statusCode, answer.headers['retry-after'], answer.json().errors]).toEqual([
+        503,
+        '1',
+        ['The store cannot answer now.'],
+      ]);
+    }
+  });
+});
+
+describe('what is not even HTTP', () => {
+  it('is answered with the error model', async () => {
+    await api.server.listen({ port: 0, host: '127.0.0.1' });
+    const { port } = api.server.server.address() as AddressInfo;
+    const say = (text: string): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const socket = connect(port, '127.0.0.1', () => socket.write(text));
+        let heard = '';
+        socket.on('data', (data) => (heard += data.toString()));
+        socket.on('close', () => resolve(heard)).on('error', reject);
+      });
+    const nonsense = await say('nonsense\r\n\r\n');
+    expect(nonsense).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+    expect(JSON.parse(nonsense.split('\r\n\r\n')[1]!)).toMatchObject({ code: 'malformed_http' });
+    const long = await say(`GET / HTTP/1.1\r\nHost: localhost\r\nX-A: ${'a'.repeat(20_000)}\r\n\r\n`);
+    expect(long).toMatch(/^HTTP\/1\.1 431 /);
+  });
+});
+
+describe('closing', () => {
+  it('does not wait for idle connections', async () => {
+    await api.server.listen({ port: 0, host: '127.0.0.1' });
+    const { port } = api.server.server.address() as AddressInfo;
+    const answer = await fetch(`http://127.0.0.1:${String(port)}/healthz`);
+    expect(await answer.text()).toBe('ok');
+    const began = performance.now();
+    await api.server.close();
+    expect(performance.now() - began).toBeLessThan(2000);
+  });
+});
