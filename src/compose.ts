@@ -284,14 +284,14 @@ export class Trama {
     const { log, telemetry } = this.#surroundings;
     await this.#starting?.catch(() => undefined);
     const { maintenance, engine, server, caller, store } = this.#running;
-    await maintenance?.stop();
-    if (engine !== undefined) {
-      const stopped = engine.stop({
+    await Promise.all([
+      // First, since from here on the server says that it is not ready.
+      engine?.stop({
         drainTimeoutMillis: this.#isHurried ? 0 : this.#config.runtime.drainTimeoutMillis,
         stopServing: () => this.#closeServer(server),
-      });
-      await stopped;
-    }
+      }),
+      maintenance?.stop(),
+    ]);
     await caller?.close();
     await store?.close();
     telemetry.log('info', 'closed');

@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks';
 import type { Clock, Timer } from '../ports/clock.ts';
 
 /** Longest delay that a timer of Node measures; a longer one would fire at once. */

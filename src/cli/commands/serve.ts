@@ -15,7 +15,6 @@ SIGTERM or SIGINT stops in order: no new work, calls in flight are awaited (runt
 written, exit code 0. A second signal skips the waiting. Exit code 1 when the start fails.`,
     )
     .action(async (options: ConfigOptions) => {
-      const startedAt = performance.now();
       const config = loadSettings(options, terminal);
       const trama = await createTrama(config, { env: terminal.env, version: packageVersion() });
       // Listens before the start: a signal during it must not kill a half-open store.
@@ -23,7 +22,8 @@ written, exit code 0. A second signal skips the waiting. Exit code 1 when the st
         trama.hurry();
       });
       try {
-        await trama.start(startedAt);
+        // The clock of `performance` began with the process.
+        await trama.start(0);
       } catch (error) {
         await trama.stop();
         signals.forget();

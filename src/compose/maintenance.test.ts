@@ -1,0 +1,90 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { StoreUnavailable } from '../ports/store.ts';
+import { silentTelemetry } from '../ports/telemetry.ts';
+import { Maintenance } from './maintenance.ts';
+import { systemClock } from './system-clock.ts';
+
+const dayMillis = 86_400_000;
+const hourMillis = 3_600_000;
+
+/** A retention over a store that answers as told, one answer per batch. */
+function retention(answers: (number | Error | Promise<number>)[]): {
+  readonly maintenance: Maintenance;
+  readonly asked: { before: number; limit: number }[];
+} {
+  const asked: { before: number; limit: number }[] = [];
+  const maintenance = new Maintenance({
+    store: {
+      async deleteCompleted(before, limit) {
+        asked.push({ before, limit });
+        const answer = await (answers.shift() ?? 0);
+        if (answer instanceof Error) throw answer;
+        return answer;
+      },
+    },
+    clock: systemClock,
+    telemetry: silentTelemetry,
+    retentionDays: 15,
+    intervalMillis: hourMillis,
+  });
+  return { maintenance, asked };
+}
+
+describe('the retention', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ now: Date.UTC(2030, 0, 31), toFake: ['Date', 'setTimeout', 'clearTimeout', 'performance'] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('deletes in batches until one is not full, then waits for the next round', async () => {
+    const { maintenance, asked } = retention([200, 200, 7]);
+    maintenance.start();
+    maintenance.start();
+    await vi.advanceTimersByTimeAsync(31_000);
+    expect(asked).toHaveLength(3);
+    expect(asked[0]?.before).toBe(Date.UTC(2030, 0, 31) + 30_000 - 15 * dayMillis);
+    expect(new Set(asked.map(({ limit }) => limit))).toEqual(new Set([200]));
+    await vi.advanceTimersByTimeAsync(hourMillis);
+    expect(asked).toHaveLength(4);
+    await maintenance.stop();
+    await vi.advanceTimersByTimeAsync(3 * hourMillis);
+    expect(asked).toHaveLength(4);
+  });
+
+  it('goes on in the next round after an error', async () => {
+    const { maintenance, asked } = retention([new StoreUnavailable('full', 'The disk is full.'), 1]);
+    maintenance.start();
+    await vi.advanceTimersByTimeAsync(31_000);
+    expect(asked).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(hourMillis);
+    expect(asked).toHaveLength(2);
+    await maintenance.stop();
+  });
+
+  it('says how long a batch has been under way, and awaits it when it is stopped', async () => {
+    const batch = Promise.withResolvers<number>();
+    const { maintenance, asked } = retention([batch.promise]);
+    maintenance.start();
+    expect(maintenance.stalledMillis).toBe(0);
+    await vi.advanceTimersByTimeAsync(90_000);
+    expect(maintenance.stalledMillis).toBe(60_000);
+    let isStopped = false;
+    const stopped = maintenance.stop().then(() => (isStopped = true));
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(isStopped).toBe(false);
+    batch.resolve(200);
+    await stopped;
+    expect(asked).toHaveLength(1);
+    expect(maintenance.stalledMillis).toBe(0);
+  });
+
+  it('does nothing when it is stopped before it starts', async () => {
+    const { maintenance, asked } = retention([]);
+    await maintenance.stop();
+    maintenance.start();
+    await vi.advanceTimersByTimeAsync(2 * hourMillis);
+    expect(asked).toEqual([]);
+  });
+});
