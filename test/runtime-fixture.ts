@@ -6,6 +6,7 @@ import { slotOf } from '../src/core/slot.ts';
 import { parseJson, stringifyJson, type Json, type JsonObject } from '../src/core/json.ts';
 import type { CallAnswer, CallHandle, HttpCaller, OutboundRequest } from '../src/ports/http-caller.ts';
 import { type ExecutionDetail, StoreUnavailable, type InboxEvent, type SubmitResult } from '../src/ports/store.ts';
+import type { Queue } from '../src/ports/queue.ts';
 import type { LogFields, Telemetry } from '../src/ports/telemetry.ts';
 import { silentTelemetry } from '../src/ports/telemetry.ts';
 import { MemoryQueueHub } from '../src/queue/memory/memory-queue.ts';
@@ -212,13 +213,17 @@ export class RuntimeFixture {
   }
 
   /** A started engine. */
-  async engine(settings: Partial<EngineSettings> = {}, runs = true): Promise<Engine> {
+  async engine(
+    settings: Partial<EngineSettings> = {},
+    runs = true,
+    wrap: (queue: Queue) => Queue = (queue) => queue,
+  ): Promise<Engine> {
     await this.store.open();
     const engine = new Engine({
       clock: this.clock,
       entropy: this.entropy,
       store: this.store,
-      queue: this.hub.connect(`process-${this.#engines.length + 1}`),
+      queue: wrap(this.hub.connect(`process-${this.#engines.length + 1}`)),
       http: this.http,
       telemetry: this.telemetry,
       vault: { secret: () => undefined, variable: () => undefined },

@@ -63,7 +63,9 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
   #readingInbox = false;
   readonly #errands: Errands;
   #bytes = 0;
-  #steps = 0;
+  /** Visits of the round, and compensations, since its turn began. */
+  #visitsBefore: number;
+  #undone = 0;
   #faults = 0;
   #faultTimer: Timer | undefined;
   #quarantined: string | undefined;
@@ -82,6 +84,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
     this.hold = holding.hold;
     this.#durable = holding.run;
     this.#run = holding.run;
+    this.#visitsBefore = holding.run.state.totalVisits;
     this.#seq = holding.seq;
     this.#inboxSeq = holding.inboxSeq;
     this.#inbox = holding.inbox;
@@ -103,6 +106,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
   /** Begins with a transition that is durable already, as that of an insert. */
   beginDurable(batch: PendingBatch): void {
     this.#batch = batch;
+    this.#visitsBefore = 0;
     // The insert was the parking checkpoint where it left nothing to do.
     if (canPark(this.#run.state)) this.#parking = dueAt(this.#run.state) ?? undefined;
     this.#afterCommit();
@@ -255,14 +259,16 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
     this.#journal.push(event);
     this.#batch.add(transition, run.state);
     if (!isIdling(event) || (event.type === 'timer' && transition.steps.length > 0)) this.#batch.progress = true;
-    this.#steps += transition.steps.length;
+    for (const row of transition.steps) if (row.phase === 'DOWN') this.#undone++;
   }
 
   #mayAdvance(): boolean {
     if (this.#givingBack || this.#owner.draining || this.hold.isOver) return false;
-    if (this.#steps < this.#parts.maxSteps) return true;
+    const { totalVisits } = this.#run.state;
+    if (totalVisits - this.#visitsBefore + this.#undone < this.#parts.maxSteps) return true;
     if (this.#owner.othersWait()) return false;
-    this.#steps = 0;
+    this.#visitsBefore = totalVisits;
+    this.#undone = 0;
     return true;
   }
 
@@ -307,12 +313,9 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
     if (watch.isWatched(this.id)) {
       watch.tell({ id: this.id, ord: state.ord, ...(state.end === undefined ? undefined : { end: state.end.status }) });
     }
-    if (state.end !== undefined) {
-      this.#end({ kind: 'over' });
-      return;
-    }
     this.#errands.run(commands);
-    this.#pump();
+    if (state.end === undefined) this.#pump();
+    else this.#end({ kind: 'over' });
   }
 
   /** Nothing is left to write: parks, hands back, or waits for answers and timers. */
