@@ -73,12 +73,11 @@ export class Maintenance {
     const before = clock.now() - retentionDays * dayMillis;
     let deleted = 0;
     try {
-      for (let more = true; more && !this.#isStopped;) {
+      for (let count = batchSize; count >= batchSize && !this.#isStopped;) {
+        if (deleted > 0) await this.#pause();
         this.#progressAt = clock.monotonic();
-        const count = await store.deleteCompleted(before, batchSize);
+        count = await store.deleteCompleted(before, batchSize);
         deleted += count;
-        more = count >= batchSize;
-        if (more) await this.#pause();
       }
     } catch (error) {
       telemetry.storeFailed('deleteCompleted', error instanceof StoreUnavailable ? error.kind : 'error');
