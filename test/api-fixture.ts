@@ -9,6 +9,7 @@ import { apply } from '../src/core/apply.ts';
 import { definitionJsonSchema } from '../src/core/definition/json-schema.ts';
 import { dueAt } from '../src/core/due.ts';
 import type { CallCommand, CallResult, Event } from '../src/core/event.ts';
+import type { Exchange } from '../src/core/history.ts';
 import type { Json } from '../src/core/json.ts';
 import { slotOf } from '../src/core/slot.ts';
 import { begin } from '../src/core/start.ts';
@@ -26,6 +27,9 @@ import { MemoryStore } from '../src/store/memory/memory-store.ts';
 
 /** The secret whose value must never come out. */
 export const secretValue = 'correct-horse-battery';
+
+/** An answer's body, read without a schema. */
+export type AnswerBody = ReturnType<typeof JSON.parse>;
 
 /** Answers a call of the driver. */
 export type Downstream = (command: CallCommand) => CallResult;
@@ -108,14 +112,14 @@ export class ApiFixture {
   }
 
   /** Starts an execution over the API. */
-  async run(definition: Json, fields: object = {}): Promise<string> {
+  async run(definition: object, fields: object = {}): Promise<string> {
     const answer = await this.server.inject({
       method: 'POST',
       url: '/workflows/run',
-      payload: { definition, ...fields } as object,
+      payload: { definition, ...fields },
     });
     if (answer.statusCode !== 200) throw new Error(answer.body);
-    return (answer.json() as { id: string }).id;
+    return answer.json<{ id: string }>().id;
   }
 
   /** Drives an execution until it parks or ends; events come before its calls. */
@@ -157,7 +161,7 @@ export class ApiFixture {
       if (written?.kind !== 'written') throw new Error(`checkpoint: ${written?.kind ?? 'none'}`);
       seq++;
       ({ inboxSeq } = written);
-      run = { ...run, state, outputs };
+      run = { plan: run.plan, header: run.header, state, outputs };
       this.#tell(id);
       for (const command of commands) {
         if (command.type === 'findUndo') {
@@ -193,9 +197,9 @@ export class ApiFixture {
 
   /** Lets the store fail from now on. */
   breakStore(): void {
-    for (const method of ['getExecution', 'listExecutions', 'getDefinition', 'offer'] as const) {
-      this.store[method] = () => Promise.reject(new StoreUnavailable('unreachable', 'password=hunter2 at 10.0.0.1'));
-    }
+    const away = (): Promise<never> =>
+      Promise.reject(new StoreUnavailable('unreachable', 'password=hunter2 at 10.0.0.1'));
+    Object.assign(this.store, { getExecution: away, listExecutions: away, getDefinition: away, offer: away });
   }
 
   async #submit(submission: Submission): Promise<SubmitResult> {
@@ -228,7 +232,7 @@ export class ApiFixture {
 
 const secretValues = [secretValue];
 
-function exchangeOf({ nodeId, phase }: CallCommand): Extract<Event, { type: 'answered' }>['exchange'] {
+function exchangeOf({ nodeId, phase }: CallCommand): Exchange {
   return {
     url: `http://shop.example/${nodeId}/${phase}`,
     verb: 'POST',

@@ -1,7 +1,6 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ApiFixture, response } from '../../test/api-fixture.ts';
-import type { Json } from '../core/json.ts';
+import { type AnswerBody, ApiFixture, response } from '../../test/api-fixture.ts';
 
 const definition = {
   name: 'order',
@@ -10,7 +9,7 @@ const definition = {
 };
 
 let api: ApiFixture;
-let document: any;
+let document: AnswerBody;
 beforeAll(async () => {
   api = await new ApiFixture().open();
   document = (await api.server.inject('/openapi.json')).json();
@@ -72,8 +71,8 @@ describe('/openapi.json', () => {
       const found = reference
         .slice(2)
         .split('/')
-        .reduce<any>((at, part) => at?.[part], document);
-      expect(found, reference).toBeDefined();
+        .reduce<AnswerBody>((at, part) => at?.[part], document);
+      expect([reference, typeof found]).toEqual([reference, 'object']);
     }
   });
 
@@ -90,7 +89,7 @@ describe('/openapi.json', () => {
   it('describes the documents as they are', async () => {
     const ajv = new Ajv2020({ strict: false, allErrors: true, formats: { uuid: true, 'date-time': true } });
     ajv.addSchema({ $id: 'api', ...document });
-    const id = await api.run(definition as Json, { payload: { a: 1 } });
+    const id = await api.run(definition, { payload: { a: 1 } });
     await api.drive(id, () => response(500));
     const asked: [path: string, url: string][] = [
       ['/workflows', '/workflows'],
@@ -104,7 +103,7 @@ describe('/openapi.json', () => {
         $ref: `api#/paths/${pointer}/get/responses/200/content/application~1json/schema`,
       });
       validate((await api.server.inject(url)).json());
-      expect(validate.errors, path).toBe(null);
+      expect([path, validate.errors]).toEqual([path, null]);
     }
   });
 });

@@ -154,4 +154,34 @@ describe('closing', () => {
     await api.server.close();
     expect(performance.now() - began).toBeLessThan(2000);
   });
+
+  it('ends waits, and refuses what still comes', async () => {
+    await api.server.listen({ port: 0, host: '127.0.0.1' });
+    const { port } = api.server.server.address() as AddressInfo;
+    const definition = {
+      name: 'a',
+      version: '1',
+      steps: [{ name: 'a', up: { url: 'http://a.example/', verb: 'GET' } }],
+    };
+    const waiting = fetch(`http://127.0.0.1:${String(port)}/workflows/run?waitMillis=60000`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ definition }),
+    });
+    while ((await api.store.listExecutions({}, { limit: 1 })).items.length === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    // A connection that is open already may bring another request.
+    const socket = connect(port, '127.0.0.1');
+    await new Promise((resolve) => socket.once('connect', resolve));
+    socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const closed = api.server.close();
+    socket.write('\r\n');
+    const late = await new Promise<string>((resolve) => socket.once('data', (data) => resolve(data.toString())));
+    expect(late).toMatch(/^HTTP\/1\.1 503 /);
+    expect(late).toContain('"code":"shutting_down"');
+    expect(await (await waiting).json()).toMatchObject({ status: 'IN_PROGRESS' });
+    await closed;
+  });
 });

@@ -93,10 +93,15 @@ export function createServer(options: ServerOptions): FastifyInstance {
     requestIdHeader: false,
     genReqId: requestIds(),
     exposeHeadRoutes: false,
-    return503OnClosing: true,
+    // Answered below instead, with the error model.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: maxParameterLength },
     clientErrorHandler: answerClientError,
-    frameworkErrors: (error, request, reply) => errorHandler(log)(error, request, reply as FastifyReply),
+    // Comes before every hook.
+    frameworkErrors: (error, request, reply) => {
+      setCommonHeaders(request, reply);
+      errorHandler(log)(error, request, reply);
+    },
   }) as unknown as FastifyInstance;
 
   const open = new OpenRequests(limits.maxOpenRequests);
@@ -162,13 +167,22 @@ function readJsonBodies(server: FastifyInstance): void {
   }
 }
 
+function setCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-request-id', request.id);
+  reply.header('x-content-type-options', 'nosniff');
+  reply.header('cache-control', 'no-store');
+  reply.header('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
+}
+
 function addHooks(server: FastifyInstance, options: ServerOptions, open: OpenRequests): void {
   const { loopbackGuard, observe, log } = options;
+  let closing = false;
   server.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id);
-    reply.header('x-content-type-options', 'nosniff');
-    reply.header('cache-control', 'no-store');
-    reply.header('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
+    setCommonHeaders(request, reply);
+    if (closing) {
+      sendError(reply.header('connection', 'close'), 'shutting_down', [errorRegistry.shutting_down.meaning]);
+      return;
+    }
     if (loopbackGuard && request.routeOptions.config.open !== true) {
       const refusal = refusalOf(request.headers);
       if (refusal !== undefined) {
@@ -188,6 +202,7 @@ function addHooks(server: FastifyInstance, options: ServerOptions, open: OpenReq
   });
   let sweep: NodeJS.Timeout | undefined;
   server.addHook('preClose', (done) => {
+    closing = true;
     open.stop();
     // Node closes the connections that are idle when it begins to close. Those that become idle later would hold it up for
     // as long as they are kept alive.

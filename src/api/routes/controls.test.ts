@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ApiFixture, response } from '../../../test/api-fixture.ts';
-import type { Json } from '../../core/json.ts';
+import { type AnswerBody, ApiFixture, response } from '../../../test/api-fixture.ts';
 
 const call = (name: string) => ({ url: `http://shop.example/${name}`, verb: 'POST' });
 const once = { type: 'retry', maxAttempts: 0, delayMillis: 1 };
@@ -13,7 +12,7 @@ const definition = {
     { name: 'reserve', up: call('reserve'), down: call('reserve-undo') },
     { name: 'pay', up: call('pay'), down: call('pay-undo') },
   ],
-} as unknown as Json;
+};
 
 let api: ApiFixture;
 beforeEach(async () => {
@@ -23,7 +22,7 @@ afterEach(() => api.close());
 
 const post = (path: string, body?: object) =>
   api.server.inject({ method: 'POST', url: `/workflows/${path}`, ...(body !== undefined && { payload: body }) });
-const statusOf = async (id: string): Promise<any> => (await api.server.inject(`/workflows/${id}`)).json();
+const statusOf = async (id: string): Promise<AnswerBody> => (await api.server.inject(`/workflows/${id}`)).json();
 
 async function run(answers: Record<string, number> = {}): Promise<string> {
   const id = await api.run(definition);
@@ -75,7 +74,7 @@ describe('retry', () => {
     expect(await statusOf(id)).toMatchObject({ status: 'FAILED', round: 1 });
     api.now += 5000;
     const answers = await Promise.all([post(`${id}/retry`), post(`${id}/retry`)]);
-    expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([202, 409]);
+    expect(answers.map(({ statusCode }) => statusCode).sort((a, b) => a - b)).toEqual([202, 409]);
     expect(answers.find(({ statusCode }) => statusCode === 202)?.json()).toEqual({ id, status: 'REQUEUED' });
     expect(api.rings).toEqual([id]);
     expect(await statusOf(id)).toMatchObject({
@@ -159,7 +158,7 @@ describe('resolve', () => {
     const id = await api.run({
       ...(definition as object),
       failureHandling: { type: 'retry', maxAttempts: 3, delayMillis: 60_000 },
-    } as Json);
+    });
     await api.drive(id, ({ nodeId }) => response(nodeId === 'reserve' ? 500 : 200));
     const body = {
       nodeId: 'reserve',

@@ -1,14 +1,13 @@
 import { get as httpGet } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ApiFixture, response } from '../../../test/api-fixture.ts';
-import type { Json } from '../../core/json.ts';
+import { type AnswerBody, ApiFixture, response } from '../../../test/api-fixture.ts';
 
 const definition = {
   name: 'order',
   version: '1',
   steps: ['reserve', 'pay'].map((name) => ({ name, up: { url: `http://shop.example/${name}`, verb: 'POST' } })),
-} as unknown as Json;
+};
 
 let api: ApiFixture;
 beforeEach(async () => {
@@ -19,7 +18,7 @@ afterEach(() => api.close());
 interface ServerEvent {
   readonly id: string;
   readonly event: string;
-  readonly data: any;
+  readonly data: AnswerBody;
 }
 
 function eventsIn(text: string): ServerEvent[] {

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ApiFixture, response, secretValue } from '../../../test/api-fixture.ts';
-import type { Json } from '../../core/json.ts';
+import { type AnswerBody, ApiFixture, response, secretValue } from '../../../test/api-fixture.ts';
 
 const call = (name: string, changes: object = {}) => ({ url: `http://shop.example/${name}`, verb: 'POST', ...changes });
 const step = (name: string, changes: object = {}) => ({
@@ -23,14 +22,20 @@ beforeEach(async () => {
 });
 afterEach(() => api.close());
 
-const get = async (url: string): Promise<{ status: number; body: any; headers: Record<string, unknown> }> => {
+const get = async (
+  url: string,
+): Promise<{ status: number; body: AnswerBody; headers: Record<string, string | undefined> }> => {
   const answer = await api.server.inject(url);
-  return { status: answer.statusCode, body: answer.json(), headers: answer.headers };
+  return {
+    status: answer.statusCode,
+    body: answer.json(),
+    headers: answer.headers as Record<string, string | undefined>,
+  };
 };
 
 /** Runs the order; the named calls (`pay UP`) are answered so, all others 200. */
 async function runOrder(answers: Record<string, number> = {}, fields: object = {}): Promise<string> {
-  const id = await api.run(definition as Json, fields);
+  const id = await api.run(definition, fields);
   await api.drive(id, ({ nodeId, phase }) => response(answers[`${nodeId} ${phase}`] ?? 200, { id: nodeId }));
   return id;
 }
@@ -94,7 +99,7 @@ describe('GET /workflows/{id}', () => {
   });
 
   it('masks secrets wherever they come from', async () => {
-    const id = await api.run(definition as Json, { payload: { echoed: secretValue }, labels: { k: secretValue } });
+    const id = await api.run(definition, { payload: { echoed: secretValue }, labels: { k: secretValue } });
     await api.drive(id, () => response(200, { [secretValue]: `a ${secretValue} b` }));
     for (const path of ['', '/steps', '/steps/calls']) {
       const answer = await api.server.inject(`/workflows/${id}${path}`);
@@ -115,7 +120,7 @@ describe('GET /workflows/{id}', () => {
 describe('GET /workflows', () => {
   it('pages through, newest first', async () => {
     const ids = new Set<string>();
-    for (let i = 0; i < 5; i++) ids.add(await api.run(definition as Json));
+    for (let i = 0; i < 5; i++) ids.add(await api.run(definition));
     const seen: string[] = [];
     let url: string | undefined = '/workflows?limit=2';
     let pages = 0;
@@ -123,7 +128,7 @@ describe('GET /workflows', () => {
       const { body, headers } = await get(url);
       seen.push(...body.map(({ id }: { id: string }) => id));
       const cursor = headers['x-next-cursor'];
-      url = cursor === undefined ? undefined : `/workflows?limit=2&cursor=${encodeURIComponent(String(cursor))}`;
+      url = cursor === undefined ? undefined : `/workflows?limit=2&cursor=${encodeURIComponent(cursor)}`;
       pages++;
     }
     expect(pages).toBe(3);
@@ -148,7 +153,7 @@ describe('GET /workflows', () => {
   });
 
   it('shows no payload', async () => {
-    await api.run(definition as Json, { payload: { a: 1 }, labels: { k: 'v' } });
+    await api.run(definition, { payload: { a: 1 }, labels: { k: 'v' } });
     const { body } = await get('/workflows');
     expect(body[0]).toMatchObject({ status: 'IN_PROGRESS', labels: { k: 'v' } });
     expect(body[0]).not.toHaveProperty('payload');
@@ -159,7 +164,7 @@ describe('the history', () => {
   it('has a row per visit and phase, and a row per attempt', async () => {
     const id = await runOrder({ 'ship UP': 500 });
     const steps = await get(`/workflows/${id}/steps`);
-    expect(steps.body.map((row: any) => [row.stepName, row.phase, row.outcome, row.success])).toEqual([
+    expect(steps.body.map((row: AnswerBody) => [row.stepName, row.phase, row.outcome, row.success])).toEqual([
       ['reserve', 'UP', 'succeeded', true],
       ['pay', 'UP', 'succeeded', true],
       ['ship', 'UP', 'rejected', false],
@@ -183,19 +188,19 @@ describe('the history', () => {
     const next = await get(
       `/workflows/${id}/steps/calls?limit=2&cursor=${encodeURIComponent(String(calls.headers['x-next-cursor']))}`,
     );
-    expect(next.body.map((row: any) => row.stepName)).toEqual(['ship', 'pay']);
+    expect(next.body.map((row: AnswerBody) => row.stepName)).toEqual(['ship', 'pay']);
     const last = await get(`/workflows/${id}/steps?order=desc&limit=1`);
     expect(last.body[0].stepName).toBe('reserve');
   });
 
   it('is empty before anything happened, and 404 of nobody', async () => {
-    const id = await api.run(definition as Json);
+    const id = await api.run(definition);
     expect((await get(`/workflows/${id}/steps`)).body).toEqual([]);
     expect((await get('/workflows/00000000-0000-7000-8000-000000000000/steps')).status).toBe(404);
   });
 
   it('gives the definition as it was submitted', async () => {
-    const id = await api.run(definition as Json);
+    const id = await api.run(definition);
     expect((await get(`/workflows/${id}/definition`)).body).toEqual(definition);
   });
 });
@@ -209,7 +214,7 @@ describe('previews', () => {
         step('pay', { down: call('pay-undo', { headers: { Authorization: 'Bearer {{secrets.KEY}}' } }) }),
         step('ship'),
       ],
-    } as Json);
+    });
     await api.drive(id, ({ nodeId }) =>
       nodeId === 'ship'
         ? { kind: 'response', response: { status: 429, headers: {}, body: null } }
@@ -222,7 +227,7 @@ describe('previews', () => {
         step('pay'),
         { name: 'wait', up: call('wait'), failureHandling: { type: 'retry', maxAttempts: 5, delayMillis: 60_000 } },
       ],
-    } as Json);
+    });
     await api.drive(running, ({ nodeId }) => (nodeId === 'wait' ? response(500) : response(200, { id: 7 })));
     const { status, body } = await get(`/workflows/${running}/cancel-preview`);
     expect(status).toBe(200);
@@ -257,7 +262,7 @@ describe('previews', () => {
         step('reserve', { down: undo }),
         { name: 'wait', up: call('wait'), failureHandling: { type: 'retry', maxAttempts: 5, delayMillis: 60_000 } },
       ],
-    } as Json);
+    });
     await api.drive(id, ({ nodeId }) => response(nodeId === 'wait' ? 500 : 200));
     const { body } = await get(`/workflows/${id}/cancel-preview`);
     expect(body[0].url).toBe('http://shop.example/undo?key=***');
@@ -272,7 +277,7 @@ describe('previews', () => {
     const standing = await api.run({
       ...definition,
       steps: [{ name: 'log', up: call('log') }, step('ship', { down: call('recall') })],
-    } as Json);
+    });
     await api.drive(standing, ({ nodeId }) => response(nodeId === 'ship' ? 500 : 200));
     expect((await get(`/workflows/${standing}/retry-preview`)).body).toEqual([
       {

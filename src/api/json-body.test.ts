@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { stringifyJson } from '../core/json.ts';
+import { nestsDeeper, readJson } from './json-body.ts';
+
+describe('readJson', () => {
+  it.each(['{"a":10.10,"b":9007199254740993,"c":-0,"d":1e400}', '[]', '"x"', '{"__proto__":{"x":1}}'])(
+    'keeps %s',
+    (text) => {
+      const read = readJson(text);
+      expect(read.ok && stringifyJson(read.value)).toBe(text);
+    },
+  );
+
+  it('pollutes nothing', () => {
+    readJson('{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}');
+    expect(({} as { polluted?: number }).polluted).toBeUndefined();
+  });
+
+  it('never quotes the body', () => {
+    const read = readJson('{"password": hunter2}');
+    expect(read).toEqual({ ok: false, code: 'malformed_json', error: 'The body is not valid JSON.' });
+  });
+});
+
+describe('nestsDeeper', () => {
+  it('counts brackets outside of strings', () => {
+    expect(nestsDeeper('[[[]]]', 3)).toBe(false);
+    expect(nestsDeeper('[[[]]]', 2)).toBe(true);
+    expect(nestsDeeper('["[[[[",{"a{":"\\"[["}]', 2)).toBe(false);
+    expect(nestsDeeper('["\\\\",[[]]]', 2)).toBe(true);
+    expect(nestsDeeper('[1],[2],[3]', 1)).toBe(false);
+  });
+
+  it('ends on text that is no JSON', () => {
+    expect(nestsDeeper('"never closed [[[', 1)).toBe(false);
+    expect(nestsDeeper(`${']'.repeat(10)}[[`, 1)).toBe(false);
+  });
+});
