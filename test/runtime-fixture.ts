@@ -298,7 +298,7 @@ export class RuntimeFixture {
   }
 
   /** Lets time pass until the execution is over (or has the status), at most `maxMillis`. */
-  async until(id: string, status: string | 'over' = 'over', maxMillis = 600_000): Promise<ExecutionDetail> {
+  async until(id: string, status = 'over', maxMillis = 600_000): Promise<ExecutionDetail> {
     const end = this.clock.monotonic() + maxMillis;
     for (;;) {
       const detail = await this.detail(id);

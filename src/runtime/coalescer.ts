@@ -123,14 +123,14 @@ export class Coalescer<T, R> {
 
   async #send(batch: readonly Entry<T, R>[]): Promise<void> {
     const { clock, entropy, availability, telemetry } = this.#parts;
-    const { operation, patienceMillis, send, sent } = this.#options;
+    const { operation, patienceMillis } = this.#options;
     const begun = clock.monotonic();
     const values = batch.map((entry) => entry.value);
     for (let attempt = 1; ; attempt++) {
       try {
-        const results = await send(values);
+        const results = await this.#options.send(values);
         availability.answered();
-        sent?.(batch.length, clock.monotonic() - begun);
+        this.#options.sent?.(batch.length, clock.monotonic() - begun);
         for (const [i, entry] of batch.entries()) entry.sink.settled(results[i] as R);
         return;
       } catch (error) {

@@ -45,7 +45,7 @@ export class DriverTimers {
     this.#timer = undefined;
     this.#timerAt = Infinity;
     const now = this.#clock.now();
-    for (const [who, at] of [...this.#instants]) {
+    for (const [who, at] of this.#instants) {
       if (at > now) continue;
       this.#instants.delete(who);
       who.timeHasCome();

@@ -8,7 +8,7 @@ import { Overloaded } from './settings.ts';
 /** The queue as a process sees it whose connection is cut while `cut()` says so. */
 function cuttable(queue: Queue, isCut: (method: string) => boolean): Queue {
   return new Proxy(queue, {
-    get(target, name: string & keyof Queue) {
+    get(target, name: keyof Queue) {
       const method = target[name] as (...args: unknown[]) => unknown;
       return (...args: unknown[]) =>
         isCut(name) ? Promise.reject(new QueueUnavailable('Cut.')) : method.apply(target, args);

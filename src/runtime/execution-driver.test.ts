@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chain, graph, RuntimeFixture, task } from '../../test/runtime-fixture.ts';
+import { apply } from '../core/apply.ts';
 import type { JsonObject } from '../core/json.ts';
+import { Outputs } from '../core/outputs.ts';
+import { summarize } from '../core/summary.ts';
 import type { Checkpoint } from '../ports/store.ts';
 import type { Engine } from './engine.ts';
 
@@ -268,6 +271,55 @@ describe('the driver of an execution', () => {
       .map(({ request }) => request.headers['trama-compensates']);
     expect(undone).toEqual([5, 4, 3, 2, 1].map((visit) => `${id}:1:a:${visit}:UP`));
   });
+
+  it('sends the earlier key in a new round where the effect stands, also after a crash', async () => {
+    // An unknown outcome of `a` that nobody may compensate stands; `b` has another request in every round.
+    const definition = graph([
+      task('a', { compensation: false, next: 'b' }),
+      task('b', { compensation: false, action: { request: { url: 'http://mock/b', verb: 'GET' } }, next: 'c' }),
+      task('c', { compensation: false }),
+    ]);
+    fixture.http.reply = (path, _request, nth) => (path === 'c' && nth === 1 ? { status: 400 } : {});
+    const id = await fixture.submit(engine, definition);
+    expect((await fixture.until(id)).status).toBe('FAILED');
+    fixture.http.reply = (path, _request, nth) => (path === 'a' && nth === 2 ? 'hold' : {});
+    await retry(id);
+    await fixture.clock.advance(5);
+    // Taken over while the call is out: the next owner sends it again, under the same key.
+    await fixture.store.takeOver([{ id, claim: 'other' }], fixture.clock.now());
+    fixture.http.calls.at(-1)!.answer({});
+    expect((await fixture.until(id)).status).toBe('SUCCEEDED');
+    expect(fixture.http.keys()).toEqual([
+      `${id}:1:a:1:UP`,
+      `${id}:1:b:1:UP`,
+      `${id}:1:c:1:UP`,
+      `${id}:1:a:1:UP`,
+      `${id}:1:a:1:UP`,
+      `${id}:2:b:1:UP`,
+      `${id}:2:c:1:UP`,
+    ]);
+  });
+
+  /** Retries as the API does. */
+  async function retry(id: string): Promise<void> {
+    const detail = await fixture.detail(id);
+    const plan = fixture.plans.peek(detail.definitionHash)!;
+    const header = { id, name: detail.name, version: detail.version, payload: {}, labels: {} };
+    const run = { plan, header, state: detail.state, outputs: Outputs.empty };
+    const change = apply(run, { type: 'retried', force: false }, engine.env.at(fixture.clock.now(), false));
+    const written = await fixture.store.changeTerminal({
+      id,
+      seq: detail.seq,
+      writeId: fixture.entropy.nonce(),
+      state: change.state,
+      summary: summarize(change.state),
+      dueAt: fixture.clock.now(),
+      steps: change.steps,
+      undo: change.undo,
+    });
+    expect(written).toBe(true);
+    engine.ring({ id, slot: detail.slot, dueAt: fixture.clock.now() });
+  }
 
   it('makes no call once its lease may be over, but offers the answer in hand', async () => {
     fixture.http.reply = (path) => (path === 'a' ? 'hold' : {});

@@ -108,8 +108,8 @@ export class Reconciler {
   }
 
   async #add(rows: readonly DueRow[]): Promise<void> {
-    const { queue, telemetry, holds } = this.#parts;
-    const absent = rows.filter((row) => !holds(row.id));
+    const { queue, telemetry } = this.#parts;
+    const absent = rows.filter((row) => !this.#parts.holds(row.id));
     if (absent.length === 0) return;
     try {
       const added = await queue.reconcile(absent);

@@ -193,13 +193,13 @@ export class WorkerPool implements DriverOwner {
       this.#held.delete(hold.id);
       this.#parts.queueWriter.release(hold);
     }
-    for (const held of [...this.#held.values()]) held.driver?.nudge();
+    for (const held of this.#held.values()) held.driver?.nudge();
     this.#freed();
   }
 
   /** Gives up the calls in flight. */
   abandon(): void {
-    for (const held of [...this.#held.values()]) held.driver?.abandon();
+    for (const held of this.#held.values()) held.driver?.abandon();
   }
 
   /** Resolves once nothing is held; call it while draining. */

@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest';
+import type { CallAnswer, OutboundRequest } from '../ports/http-caller.ts';
+import { exchangeOf } from './exchange.ts';
+import { retryAfterMillis } from './retry-after.ts';
+import { traceIdOf, traceparentOf } from './trace-context.ts';
+
+describe('Retry-After', () => {
+  const now = Date.UTC(2030, 0, 1);
+
+  it.each([
+    ['120', 120_000],
+    [' 0 ', 0],
+    ['Tue, 01 Jan 2030 00:00:30 GMT', 30_000],
+    ['Tuesday, 01-Jan-30 00:01:00 GMT', 60_000],
+    ['Tue, 01 Jan 2020 00:00:00 GMT', 0],
+    ['-1', undefined],
+    ['1.5', undefined],
+    ['soon', undefined],
+    ['2030', 2_030_000],
+    ['2030-01-01', undefined],
+    ['', undefined],
+    [undefined, undefined],
+  ])('%j means %j', (value, expected) => {
+    expect(retryAfterMillis(value, now)).toBe(expected);
+  });
+});
+
+describe('trace context', () => {
+  const id = '0190a5b2-7c00-7abc-8def-0123456789ab';
+  const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+
+  it('continues the trace of the caller with a new span', () => {
+    const header = traceparentOf(id, parent, () => 0.5);
+    expect(header).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-01$/);
+    expect(header).not.toBe(parent);
+    expect(traceIdOf(id, parent)).toBe('0af7651916cd43dd8448eb211c80319c');
+  });
+
+  it.each([
+    undefined,
+    'nonsense',
+    `00-${'0'.repeat(32)}-b7ad6b7169203331-01`,
+    `00-0af7651916cd43dd8448eb211c80319c-${'0'.repeat(16)}-01`,
+  ])('makes the trace of the execution id without a usable parent (%s)', (unusable) => {
+    expect(traceparentOf(id, unusable, () => 0)).toBe(`00-${id.replaceAll('-', '')}-0000000100000001-00`);
+  });
+
+  it('never makes a span id of zeros', () => {
+    for (const share of [0, 0.25, 0.999_999_999_9, 1 - Number.EPSILON]) {
+      expect(traceparentOf(id, undefined, () => share)).not.toContain('-0000000000000000-');
+    }
+  });
+});
+
+describe('an exchange', () => {
+  const masker = {
+    text: (text: string) => text.replaceAll('secret', '***'),
+    headers: (headers: Readonly<Record<string, string>>) => ({ ...headers, authorization: '***' }),
+  };
+  const request: OutboundRequest = {
+    url: 'http://mock/secret',
+    verb: 'POST',
+    headers: { authorization: 'Basic x' },
+    body: 'my secret',
+    timeoutMillis: 1,
+    authorityFromData: false,
+  };
+  const answer: CallAnswer = {
+    kind: 'response',
+    status: 200,
+    headers: {},
+    body: 'a secret',
+    bodyJson: null,
+    latencyMillis: 1.6,
+  };
+
+  it('is masked everywhere', () => {
+    expect(exchangeOf(request, answer, masker, 100)).toEqual({
+      url: 'http://mock/***',
+      verb: 'POST',
+      requestHeaders: { authorization: '***' },
+      requestBody: 'my ***',
+      responseHeaders: { authorization: '***' },
+      responseBody: 'a ***',
+      latencyMillis: 2,
+    });
+  });
+
+  it('is masked before it is cut, and never cut within a character', () => {
+    const long = { ...request, body: `${'x'.repeat(7)}secret` };
+    const smile = { ...answer, body: `${'x'.repeat(9)}😀` };
+    const exchange = exchangeOf(long, smile, masker, 10);
+    expect(exchange).toMatchObject({
+      requestBody: 'xxxxxxx***',
+      responseBody: 'x'.repeat(9),
+      responseBodyTruncated: true,
+    });
+    expect(exchange.requestBodyTruncated).toBeUndefined();
+    expect(exchangeOf(long, answer, masker, 8)).toMatchObject({ requestBody: 'xxxxxxx*', requestBodyTruncated: true });
+  });
+
+  it('shows what was asked where there is no answer', () => {
+    const failure: CallAnswer = {
+      kind: 'failed',
+      error: 'timeout',
+      sent: true,
+      message: 'Too late.',
+      latencyMillis: 5,
+    };
+    const exchange = exchangeOf(request, failure, masker, 100);
+    expect(exchange.latencyMillis).toBe(5);
+    expect('responseBody' in exchange).toBe(false);
+  });
+});

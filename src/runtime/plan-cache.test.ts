@@ -1,0 +1,63 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { chain } from '../../test/runtime-fixture.ts';
+import { parseJson, stringifyJson } from '../core/json.ts';
+import { silentTelemetry } from '../ports/telemetry.ts';
+import { PlanCache } from './plan-cache.ts';
+
+describe('the cache of plans', () => {
+  let reads: string[];
+  let bodies: Map<string, string>;
+  let plans: PlanCache;
+
+  beforeEach(() => {
+    reads = [];
+    bodies = new Map();
+    const store = {
+      getDefinitionBody: (hash: string) => {
+        reads.push(hash);
+        return Promise.resolve(bodies.get(hash));
+      },
+    };
+    plans = new PlanCache({ store, telemetry: silentTelemetry, size: 2 });
+  });
+
+  const hashOf = (text: string): string => {
+    const compiled = plans.compile(parseJson(text));
+    if (!compiled.ok) throw new Error(compiled.errors.join());
+    return compiled.plan.hash;
+  };
+
+  it('knows a definition by its content: not by the order of keys, but by every digit', () => {
+    const text = stringifyJson(chain('a'));
+    const { name, version, ...rest } = chain('a');
+    expect(hashOf(stringifyJson({ ...rest, version: version!, name: name! }))).toBe(hashOf(text));
+    const numbered = (digits: string) => text.replace('{"id":"a"}', `{"id":${digits}}`);
+    expect(hashOf(numbered('1.0'))).not.toBe(hashOf(numbered('1')));
+    expect(hashOf(text)).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it('compiles what it has seen only once', () => {
+    const first = plans.compile(chain('a'));
+    expect(plans.compile(chain('a'))).toBe(first);
+  });
+
+  it('reads a pinned definition once, also for many who ask at the same time', async () => {
+    bodies.set('pinned', stringifyJson(chain('a')));
+    const [one, two] = await Promise.all([plans.load('pinned'), plans.load('pinned')]);
+    expect(one).toBe(two);
+    expect(one?.hash).toBe('pinned');
+    expect(await plans.load('pinned')).toBe(one);
+    expect(reads).toEqual(['pinned']);
+  });
+
+  it('has no plan of what is unknown or does not compile any more', async () => {
+    bodies.set('broken', '{"name":"x"}');
+    expect(await plans.load('unknown')).toBeUndefined();
+    expect(await plans.load('broken')).toBeUndefined();
+  });
+
+  it('forgets what was used longest ago', async () => {
+    const hashes = ['a', 'b', 'c'].map((id) => hashOf(stringifyJson(chain(id))));
+    expect(hashes.map((hash) => plans.peek(hash) !== undefined)).toEqual([false, true, true]);
+  });
+});
