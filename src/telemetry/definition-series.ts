@@ -39,7 +39,8 @@ export class DefinitionSeries implements DefinitionTelemetry {
   readonly #enqueued: CounterCell;
   readonly #dequeued: CounterCell;
   readonly #retried: Lazy<CounterCell>;
-  readonly #processed: Readonly<Record<CallPhase, Lazy<CounterCell>>>;
+  readonly #processed: Lazy<CounterCell>;
+  readonly #attemptsFailed: Readonly<Record<CallPhase, Lazy<CounterCell>>>;
   readonly #failed: Lazy<CounterCell>;
   readonly #duration: Lazy<HistogramCell>;
   readonly #steps: Lazy<{ readonly group: LabelGroup; readonly cell: HistogramCell }>;
@@ -51,9 +52,10 @@ export class DefinitionSeries implements DefinitionTelemetry {
     this.#enqueued = group.cell(series.enqueued, 'UP');
     this.#dequeued = group.cell(series.dequeued, 'UP');
     this.#retried = new Lazy((phase) => group.cell(series.retried, phase));
-    const processed = (phase: CallPhase): Lazy<CounterCell> =>
-      new Lazy((outcome) => group.cell(series.processed, phase, outcome));
-    this.#processed = { UP: processed('UP'), DOWN: processed('DOWN'), HOOK: processed('HOOK') };
+    this.#processed = new Lazy((status) => group.cell(series.processed, endedOn(status), status));
+    const attemptsFailed = (phase: CallPhase): Lazy<CounterCell> =>
+      new Lazy((outcome) => group.cell(series.attemptsFailed, phase, outcome));
+    this.#attemptsFailed = { UP: attemptsFailed('UP'), DOWN: attemptsFailed('DOWN'), HOOK: attemptsFailed('HOOK') };
     this.#failed = new Lazy((reason) => group.cell(series.failed, phaseOf(reason), reason));
     this.#duration = new Lazy((status) => group.cell(series.duration, status));
     this.#steps = new Lazy((step) => {
@@ -78,7 +80,7 @@ export class DefinitionSeries implements DefinitionTelemetry {
 
   attempted(phase: CallPhase, outcome: Outcome): void {
     this.#group.touch();
-    this.#processed[phase].at(outcome).add();
+    if (outcome !== 'succeeded') this.#attemptsFailed[phase].at(outcome).add();
   }
 
   stepped(nodeId: string, nodeKind: string, mode: 'sync' | 'async' | undefined, outcome: string, millis: number): void {
@@ -100,6 +102,7 @@ export class DefinitionSeries implements DefinitionTelemetry {
 
   finished(status: TerminalStatus, reason: FailureReason | undefined, millis: number): void {
     this.#group.touch();
+    this.#processed.at(status).add();
     this.#duration.at(status).observe(millis / 1000);
     if (status !== 'SUCCEEDED' && reason !== undefined) this.#failed.at(reason).add();
   }
@@ -108,4 +111,9 @@ export class DefinitionSeries implements DefinitionTelemetry {
 /** Where an execution failed: only a compensation that could not be completed lies on the way back. */
 function phaseOf(reason: string): CallPhase {
   return reason === 'compensation' ? 'DOWN' : 'UP';
+}
+
+/** Which way an execution went last: everything that is compensated ends on the way back. */
+function endedOn(status: string): CallPhase {
+  return status === 'SUCCEEDED' || status === 'TERMINATED' ? 'UP' : 'DOWN';
 }

@@ -34,7 +34,10 @@ describe('what a definition counts', () => {
     const name = 'saga_name="order \\"x\\"\\\\\\n",saga_version="1"';
     expect(found.get(`saga_enqueue_total{${name},phase="UP"}`)).toBe(1);
     expect(found.get(`saga_dequeue_total{${name},phase="UP"}`)).toBe(1);
-    expect(found.get(`saga_processed_total{${name},phase="UP",outcome="unknown"}`)).toBe(1);
+    expect(found.get(`saga_attempts_failed_total{${name},phase="UP",outcome="unknown"}`)).toBe(1);
+    expect(found.has(`saga_attempts_failed_total{${name},phase="UP",outcome="succeeded"}`)).toBe(false);
+    expect(found.get(`saga_processed_total{${name},phase="DOWN",outcome="FAILED"}`)).toBe(1);
+    expect(found.get(`saga_processed_total{${name},phase="UP",outcome="SUCCEEDED"}`)).toBe(1);
     expect(found.get(`saga_retried_total{${name},phase="DOWN"}`)).toBe(1);
     expect(found.get(`saga_failed_total{${name},phase="UP",reason="timeout"}`)).toBe(1);
     expect(found.get(`saga_duration_seconds_bucket{${name},final_status="FAILED",le="1"}`)).toBe(0);
@@ -59,7 +62,7 @@ describe('what a definition counts', () => {
     telemetry.definition('c', '1').enqueued();
     // `b` was idle longest. Its handle still counts, now into `other`, also for series that it never had.
     b.enqueued();
-    b.attempted('UP', 'succeeded');
+    b.finished('SUCCEEDED', undefined, 1);
     const found = await samples(telemetry);
     const enqueued = (name: string, version: string): number | undefined =>
       found.get(`saga_enqueue_total{saga_name="${name}",saga_version="${version}",phase="UP"}`);
@@ -68,7 +71,7 @@ describe('what a definition counts', () => {
     expect(enqueued('c', '1')).toBe(1);
     expect(enqueued('other', 'other')).toBe(2);
     expect(
-      found.get('saga_processed_total{saga_name="other",saga_version="other",phase="UP",outcome="succeeded"}'),
+      found.get('saga_processed_total{saga_name="other",saga_version="other",phase="UP",outcome="SUCCEEDED"}'),
     ).toBe(1);
   });
 });
@@ -136,7 +139,7 @@ describe('the text', () => {
       .split('\n')
       .filter((line) => line.startsWith('# TYPE'))
       .map((line) => line.split(' ').slice(2) as [string, string]);
-    expect(heads.length).toBe(27);
+    expect(heads.length).toBe(28);
     for (const [name, type] of heads) {
       expect(name).toMatch(/^(?:saga|http_server)_[a-z_]+$/);
       expect(name.endsWith('_total')).toBe(type === 'counter');

@@ -12,6 +12,7 @@ export interface Series {
   readonly dequeued: Family<CounterCell>;
   readonly retried: Family<CounterCell>;
   readonly processed: Family<CounterCell>;
+  readonly attemptsFailed: Family<CounterCell>;
   readonly failed: Family<CounterCell>;
   readonly callbacksReceived: Family<CounterCell>;
   readonly callbacksRejected: Family<CounterCell>;
@@ -45,7 +46,20 @@ export function createSeries(): Series {
     enqueued: f.counter('saga_enqueue_total', 'Executions put into the queue.', ...definitionLabels, 'phase'),
     dequeued: f.counter('saga_dequeue_total', 'Executions handed to a worker.', ...definitionLabels, 'phase'),
     retried: f.counter('saga_retried_total', 'Retries of calls.', ...definitionLabels, 'phase'),
-    processed: f.counter('saga_processed_total', 'Calls by outcome.', ...definitionLabels, 'phase', 'outcome'),
+    processed: f.counter(
+      'saga_processed_total',
+      'Executions that ended, by status; phase DOWN when they ended on the way back.',
+      ...definitionLabels,
+      'phase',
+      'outcome',
+    ),
+    attemptsFailed: f.counter(
+      'saga_attempts_failed_total',
+      'Attempts of calls that did not succeed, by outcome.',
+      ...definitionLabels,
+      'phase',
+      'outcome',
+    ),
     failed: f.counter(
       'saga_failed_total',
       'Executions that ended other than SUCCEEDED, by reason.',
