@@ -44,7 +44,7 @@ function unknownKey(path: string, source: string): string {
 }
 
 /** Name of the file that is read when no other is named. */
-export const defaultFileName = 'trama.yaml';
+const defaultFileName = 'trama.yaml';
 
 /** The variable that names the configuration file. */
 const fileVariable = 'TRAMA_CONFIG';

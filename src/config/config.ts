@@ -88,11 +88,9 @@ export interface SecurityConfig {
   readonly allowUnauthenticated: boolean;
   readonly limits: {
     readonly maxRequestBytes: number;
-    readonly maxRenderedRequestBytes: number;
     readonly maxDefinitionBytes: number;
     readonly maxDefinitionNodes: number;
     readonly maxJsonDepth: number;
-    readonly maxEvaluationSteps: number;
     readonly maxOpenRequests: number;
     readonly maxHistoryBodyBytes: number;
   };

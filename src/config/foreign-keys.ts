@@ -33,6 +33,7 @@ const groups: readonly (readonly [prefix: string, names: readonly string[]])[] =
   ['circuitBreaker', ['enabled', 'failureThreshold', 'openMillis']],
   ['telemetry', ['enabled', 'serviceName', 'otlpEndpoint', 'sampleRatio']],
   ['maintenance', ['partitionLookaheadMonths']],
+  ['security.limits', ['maxRenderedRequestBytes', 'maxEvaluationSteps']],
   ['secrets', ['hosts']],
   ['security.auth', ['enabled', 'apiKeys', 'jwt.issuer', 'jwt.audience', 'jwt.jwksUrl', 'jwt.rolesClaim']],
 ];

@@ -6,7 +6,7 @@ import type { Cell } from './cells.ts';
 import type { Family } from './families.ts';
 
 /** Label value of everything beyond the limit. */
-export const otherLabel = 'other';
+const otherLabel = 'other';
 
 /** All series with one set of outside values. Keep it, and the cells it gives, to count without any lookup. */
 export class LabelGroup {

@@ -3,7 +3,7 @@ import { sizeBuckets, type CounterCell, type GaugeCell, type HistogramCell } fro
 import { Families, type Family } from './families.ts';
 
 /** Labels of whatever belongs to one definition. */
-export const definitionLabels: readonly [string, string] = ['saga_name', 'saga_version'];
+const definitionLabels: readonly [string, string] = ['saga_name', 'saga_version'];
 
 /** See the file header. */
 export interface Series {

@@ -43,12 +43,6 @@ export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'loggin
     kind: integer(1024, 268_435_456),
     default: 1_048_576,
   },
-  'security.limits.maxRenderedRequestBytes': {
-    meaning: 'Largest outbound request after rendering; a larger one is not sent.',
-    unit: 'bytes',
-    kind: integer(1024, 268_435_456),
-    default: 1_048_576,
-  },
   'security.limits.maxDefinitionBytes': {
     meaning: 'Largest definition.',
     unit: 'bytes',
@@ -61,14 +55,9 @@ export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'loggin
     default: 500,
   },
   'security.limits.maxJsonDepth': {
-    meaning: 'Deepest nesting of JSON in requests and definitions.',
-    kind: integer(4, 1000),
+    meaning: 'Deepest nesting of JSON in definitions. Requests as a whole may nest 64 levels.',
+    kind: integer(4, 64),
     default: 64,
-  },
-  'security.limits.maxEvaluationSteps': {
-    meaning: 'Most steps of one evaluation of a template or of a condition.',
-    kind: integer(1000, 100_000_000),
-    default: 100_000,
   },
   'security.limits.maxOpenRequests': {
     meaning: 'Most requests that wait (`waitMillis`) or follow events at a time; more are answered 429.',
