@@ -16,6 +16,7 @@ import { type CallbackIssuer, CallRunner, type Vault } from './call-runner.ts';
 import { ClaimLoop } from './claim-loop.ts';
 import { Coalescer } from './coalescer.ts';
 import { CoreEnvironment } from './core-env.ts';
+import type { Submission } from './desk/parts.ts';
 import { DriverTimers } from './driver-timers.ts';
 import type { CallMasker } from './exchange.ts';
 import { renewLeases } from './lease-keeper.ts';
@@ -27,7 +28,7 @@ import { QueueWriter } from './queue-writer.ts';
 import { reconcileMillis, Reconciler } from './reconciler.ts';
 import type { Pulse } from './service.ts';
 import type { EngineSettings } from './settings.ts';
-import { type Submission, Submitter } from './submitter.ts';
+import { Submitter } from './submitter.ts';
 import { WatchHub, type Watcher } from './watch-hub.ts';
 import { WorkerPool } from './worker-pool.ts';
 

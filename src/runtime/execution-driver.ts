@@ -72,6 +72,8 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
   #parking: number | undefined;
   /** Whether letting it go on has been tried since anything changed: once is enough. */
   #tried = false;
+  /** Whether a call has gone out since it was taken in hand. */
+  #dispatched = false;
   /** Whether it makes no more calls, since a call that the state says is made could not be: the next owner clears that up. */
   #givingBack = false;
   /** What waits for the checkpoint under way. */
@@ -163,7 +165,13 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
 
   mayCall(): boolean {
     if (this.#givingBack) return false;
-    if (!this.hold.isOver) return true;
+    if (!this.hold.isOver) {
+      if (!this.#dispatched) {
+        this.#dispatched = true;
+        this.#parts.telemetry.dispatched(Math.max(0, this.#parts.clock.now() - this.#holding.dueAt));
+      }
+      return true;
+    }
     // The checkpoint says `calling`, so the next owner records an attempt of unknown outcome: possible, if pessimistic.
     // Answers of other calls are still taken and offered to the store.
     this.#parts.telemetry.fenced('lease');

@@ -4,9 +4,8 @@
  * With a free worker an execution starts directly: it is claimed before it is inserted, the insert carries that claim and
  * the first call's mark, and the worker goes on without a load. Otherwise it is inserted at rest and put into the queue.
  */
-import type { ExecutionHeader, Run, Transition } from '../core/apply.ts';
+import type { Run, Transition } from '../core/apply.ts';
 import { canPark, dueAt } from '../core/due.ts';
-import type { Plan } from '../core/plan.ts';
 import { slotOf } from '../core/slot.ts';
 import { begin } from '../core/start.ts';
 import { summarize } from '../core/summary.ts';
@@ -14,27 +13,13 @@ import type { Queue } from '../ports/queue.ts';
 import type { NewExecution, Store, SubmitResult } from '../ports/store.ts';
 import { Coalescer, type CoalescerParts } from './coalescer.ts';
 import type { CoreEnvironment } from './core-env.ts';
+import type { Submission } from './desk/parts.ts';
 import { type Hold, stampOf } from './hold.ts';
 import { PendingBatch } from './pending-batch.ts';
 import type { PlanCache } from './plan-cache.ts';
 import type { QueueWriter } from './queue-writer.ts';
 import { traceIdOf } from './trace-context.ts';
 import { parkHorizonMillis, type WorkerPool } from './worker-pool.ts';
-
-/** A new execution, checked and ready to be stored. */
-export interface Submission {
-  readonly plan: Plan;
-  readonly header: ExecutionHeader;
-  /** JSON text of the definition. */
-  readonly definition: string;
-  /** JSON text of `header.payload`, digits kept. */
-  readonly payload: string;
-  readonly createdAt: number;
-  /** Not before this instant (ms since 1970). */
-  readonly startAt?: number;
-  readonly traceparent?: string;
-  readonly startKey?: { readonly caller: string; readonly key: string; readonly fingerprint: string };
-}
 
 /** What a submitter stands on. */
 export interface SubmitterParts extends CoalescerParts {

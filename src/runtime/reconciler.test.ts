@@ -1,0 +1,121 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { slotOf } from '../core/slot.ts';
+import type { QueueItem } from '../ports/queue.ts';
+import type { DueRow } from '../ports/store.ts';
+import { silentTelemetry } from '../ports/telemetry.ts';
+import { VirtualClock } from '../testing/virtual-clock.ts';
+import { Availability } from './availability.ts';
+import { Reconciler } from './reconciler.ts';
+
+describe('the reconcile', () => {
+  let clock: VirtualClock;
+  let rows: DueRow[];
+  let asked: { until: number; from: number | undefined }[];
+  let queued: Map<string, QueueItem>;
+  let held: Set<string>;
+  let reconciler: Reconciler;
+
+  beforeEach(() => {
+    clock = new VirtualClock();
+    rows = [];
+    asked = [];
+    queued = new Map();
+    held = new Set();
+    reconciler = new Reconciler({
+      clock,
+      telemetry: silentTelemetry,
+      availability: new Availability(silentTelemetry),
+      holds: (id) => held.has(id),
+      store: {
+        findDue: (_slots, until, limit, cursor) => {
+          asked.push({ until: until - clock.now(), from: cursor?.dueAt });
+          const after = rows
+            .filter((row) => row.dueAt <= until)
+            .toSorted((a, b) => a.dueAt - b.dueAt || (a.id < b.id ? -1 : 1))
+            .filter(
+              (row) =>
+                cursor === undefined || row.dueAt > cursor.dueAt || (row.dueAt === cursor.dueAt && row.id > cursor.id),
+            );
+          return Promise.resolve(after.slice(0, limit));
+        },
+      },
+      queue: {
+        reconcile: (items) => {
+          const absent = items.filter((item) => !queued.has(item.id));
+          for (const item of absent) queued.set(item.id, item);
+          return Promise.resolve(absent.length);
+        },
+      },
+    });
+  });
+
+  const add = (id: string, inMillis: number): number =>
+    rows.push({ id, slot: slotOf(id), dueAt: clock.now() + inMillis });
+
+  async function rounds(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      await reconciler.round();
+      await clock.advance(2_000);
+    }
+  }
+
+  it('reads everything due and due soon at the start', async () => {
+    for (let i = 0; i < 3_000; i++) add(`id-${String(i).padStart(5, '0')}`, -i);
+    add('soon', 60_000);
+    add('far', 3_600_000);
+    await reconciler.round();
+    expect(queued.size).toBe(3_001);
+    expect(queued.has('far')).toBe(false);
+  });
+
+  it('then reads what is overdue by two seconds, in one statement when there is nothing', async () => {
+    await rounds(1);
+    asked.length = 0;
+    await rounds(10);
+    expect(asked.map(({ until }) => until)).toEqual(Array.from({ length: 10 }, () => -2_000));
+    add('fresh', -1_000);
+    await reconciler.round();
+    expect(queued.size).toBe(0);
+    await clock.advance(1_000);
+    await reconciler.round();
+    expect([...queued.keys()]).toEqual(['fresh']);
+  });
+
+  it('walks through all that is overdue, a bounded number per round', async () => {
+    await rounds(1);
+    for (let i = 0; i < 5_000; i++) add(`id-${i}`, -10_000);
+    await reconciler.round();
+    expect(queued.size).toBe(2_000);
+    await rounds(2);
+    expect(queued.size).toBe(5_000);
+  });
+
+  it('brings far timers in ahead of time, each window once', async () => {
+    await rounds(1);
+    for (let i = 1; i <= 60; i++) add(`t-${i}`, 120_000 + i * 10_000);
+    for (let i = 0; i < 320; i++) {
+      await rounds(1);
+      const missed = rows.filter((row) => row.dueAt < clock.now() + 50_000 && !queued.has(row.id));
+      expect(missed).toEqual([]);
+    }
+    const windows = asked.filter(({ until }) => until > 0).map(({ from }) => from);
+    expect(new Set(windows).size).toBe(windows.length);
+  });
+
+  it('leaves alone what this process holds', async () => {
+    held.add('mine');
+    add('mine', -60_000);
+    add('lost', -60_000);
+    await reconciler.round();
+    expect([...queued.keys()]).toEqual(['lost']);
+  });
+
+  it('reads everything again when the queue was lost', async () => {
+    add('a', 30_000);
+    await rounds(1);
+    queued.clear();
+    reconciler.forget();
+    await reconciler.round();
+    expect([...queued.keys()]).toEqual(['a']);
+  });
+});
