@@ -2,7 +2,7 @@
 import { type Json, parseJson } from '../core/json.ts';
 
 /** Nesting of a request's JSON at most. */
-export const maxJsonDepth = 64;
+const maxJsonDepth = 64;
 
 /** A text read as JSON, or the sentence that says why it is none. */
 export type ReadJson =

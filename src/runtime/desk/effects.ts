@@ -4,7 +4,7 @@ import type { EffectRow, ExecutionDetail } from '../../ports/store.ts';
 import type { DeskParts } from './parts.ts';
 
 /** How many effects a document shows at most: those of the first visits. */
-export const maxEffects = 10_000;
+const maxEffects = 10_000;
 
 /** The effects of all rounds, in the order of the history. */
 export function effectsOf(parts: DeskParts, id: string): Promise<readonly EffectRow[]> {

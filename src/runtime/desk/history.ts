@@ -38,9 +38,9 @@ async function pageOf<T>(
   return granted({ items: documents, ...(cursor !== undefined && { cursor }) });
 }
 
-function stepDocument(id: string, row: StepRow): JsonObject {
+/** What was done, and how it ended: the same in both kinds of rows. */
+function placeFields(row: StepRow | CallRow): JsonObject {
   return {
-    id: `${id}:${String(row.ord)}`,
     stepIndex: row.index,
     stepName: row.nodeId,
     phase: row.phase,
@@ -50,11 +50,24 @@ function stepDocument(id: string, row: StepRow): JsonObject {
     outcome: row.outcome,
     ...(row.statusCode !== undefined && { statusCode: row.statusCode }),
     success: row.outcome === 'succeeded',
-    ...bodyFields(bodyOf(row)),
-    ...(row.note !== undefined && { note: row.note }),
+  };
+}
+
+function timeFields(row: StepRow | CallRow): JsonObject {
+  return {
     startedAt: instant(row.startedAt),
     stepStartedAt: instant(row.attemptAt),
     createdAt: instant(row.at),
+  };
+}
+
+function stepDocument(id: string, row: StepRow): JsonObject {
+  return {
+    id: `${id}:${String(row.ord)}`,
+    ...placeFields(row),
+    ...bodyFields(bodyOf(row)),
+    ...(row.note !== undefined && { note: row.note }),
+    ...timeFields(row),
     latencyMs: Math.max(0, row.at - row.attemptAt),
   };
 }
@@ -78,15 +91,7 @@ function callDocument(id: string, row: CallRow): JsonObject {
   const { exchange } = row;
   return {
     id: `${id}:call:${String(row.callId)}`,
-    stepIndex: row.index,
-    stepName: row.nodeId,
-    phase: row.phase,
-    visit: row.visit,
-    round: row.round,
-    attempt: row.attempt,
-    outcome: row.outcome,
-    ...(row.statusCode !== undefined && { statusCode: row.statusCode }),
-    success: row.outcome === 'succeeded',
+    ...placeFields(row),
     ...(row.error !== undefined && { error: row.error }),
     ...(row.idempotencyKey !== undefined && { idempotencyKey: row.idempotencyKey }),
     ...(exchange !== undefined && {
@@ -99,9 +104,7 @@ function callDocument(id: string, row: CallRow): JsonObject {
       ...(exchange.responseBody !== undefined && { responseBody: exchange.responseBody }),
       ...(exchange.responseBodyTruncated === true && { responseBodyTruncated: true }),
     }),
-    startedAt: instant(row.startedAt),
-    stepStartedAt: instant(row.attemptAt),
-    createdAt: instant(row.at),
+    ...timeFields(row),
     latencyMs: exchange?.latencyMillis ?? Math.max(0, row.at - row.attemptAt),
   };
 }

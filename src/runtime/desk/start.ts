@@ -16,7 +16,7 @@ import { type Answer, granted, type Refusal, refused } from './answer.ts';
 import type { DeskParts } from './parts.ts';
 
 /** Bounds of the labels of one execution, in entries and characters. */
-export const labelLimits: { readonly count: number; readonly key: number; readonly value: number } = {
+const labelLimits = {
   count: 50,
   key: 128,
   value: 512,
