@@ -14,7 +14,7 @@ import { Maintenance } from './compose/maintenance.ts';
 import { readPemFile } from './compose/pem-files.ts';
 import { systemClock } from './compose/system-clock.ts';
 import { createSystemEntropy } from './compose/system-entropy.ts';
-import type { Config } from './config/config.ts';
+import type { CallbackKey, Config } from './config/config.ts';
 import { isLoopback } from './config/rules.ts';
 import { definitionJsonSchema } from './core/definition/json-schema.ts';
 import { createEgressPolicy } from './http-caller/egress-policy.ts';
@@ -53,6 +53,14 @@ interface Running {
   engine?: Engine;
   server?: FastifyInstance;
   maintenance?: Maintenance;
+}
+
+/** Whom the gauges ask. */
+interface GaugeSources {
+  readonly store: Store;
+  readonly plans: PlanCache;
+  readonly queue: Queue;
+  readonly engine: Engine;
 }
 
 /** Makes a server. Nothing is opened, listened to or written before `start`. */
@@ -99,6 +107,8 @@ export class Trama {
   readonly #version: string;
   readonly #surroundings: Surroundings;
   readonly #running: Running = {};
+  #opened: Promise<readonly CallbackKey[]> | undefined;
+  #tokens: CallbackTokens | undefined;
   #listening: Listening | undefined;
   #isReady = false;
   #starting: Promise<void> | undefined;
@@ -146,15 +156,7 @@ export class Trama {
     const { telemetry } = this.#surroundings;
     const caller = createCaller(config, this.#version);
     this.#running.caller = caller;
-    const store = new SqliteStore({
-      dataDir: config.database.dataDir,
-      onFault: ({ message, error }) => {
-        telemetry.log('error', message, { error: error?.message });
-      },
-    });
-    await store.open();
-    this.#running.store = store;
-    const keys = await resolveCallbackKeys(config.runtime.callback, store);
+    const store = this.#openStore();
     const entropy = createSystemEntropy();
     const queue = new MemoryQueueHub(systemClock).connect(entropy.nonce());
     this.#running.queue = queue;
@@ -164,7 +166,6 @@ export class Trama {
       size: engineSettings(config).planCacheSize,
       limits: definitionLimits(config),
     });
-    const tokens = new CallbackTokens(keys);
     const engine = new Engine({
       clock: systemClock,
       entropy,
@@ -173,44 +174,38 @@ export class Trama {
       http: caller,
       telemetry,
       vault: this.#surroundings.secrets,
-      callbacks: createCallbackIssuer(tokens, () => this.#callbackBase()),
+      callbacks: createCallbackIssuer(
+        () => this.#liveTokens(),
+        () => this.#callbackBase(),
+      ),
       masker: this.#surroundings.masker,
       plans,
       runs: config.runtime.enabled,
       settings: engineSettings(config),
     });
     this.#running.engine = engine;
-    if (config.metrics.enabled) {
-      telemetry.watchProcess();
-      const readStore = createStoreGauges({
-        store,
-        clock: systemClock,
-        plans,
-        kids: keys.map((key) => key.kid),
-        requestTimeoutMillis: config.http.requestTimeoutMillis,
-      });
-      telemetry.readGaugesFrom(async () => {
-        const [{ ready, inFlight }, readings] = await Promise.all([
-          queue.size(),
-          // The store may be away; the rest of the metrics is wanted then more than ever.
-          readStore().catch(() => undefined),
-        ]);
-        const own = { queueSize: ready + inFlight, workersBusy: engine.load().busy };
-        return readings === undefined ? own : { ...own, store: readings };
-      });
-    }
-    await this.#listen({
+    const api = this.#build({
       store,
       clock: systemClock,
       entropy,
       plans: this.#canBeCalledBack ? plans : withoutAsyncNodes(plans),
       engine,
-      tokens,
+      tokens: { verify: (token) => this.#liveTokens().verify(token) },
       masker: this.#surroundings.masker,
       limits: engineSettings(config).limits,
       variable: (name) => this.#surroundings.secrets.variable(name),
       callbacks: telemetry,
     });
+    await api.ready();
+    const keys = (await this.#opened) ?? [];
+    this.#tokens = new CallbackTokens(keys);
+    if (config.metrics.enabled) {
+      this.#readGauges(
+        { store, plans, queue, engine },
+        keys.map((key) => key.kid),
+      );
+    }
+    await this.#listen(api);
     await engine.start();
     if (config.maintenance.enabled) {
       const maintenance = new Maintenance({ store, clock: systemClock, telemetry, ...config.maintenance });
@@ -219,6 +214,44 @@ export class Trama {
     }
     this.#isReady = true;
     telemetry.log('info', 'ready', { url: this.url, startupMillis: Math.round(performance.now() - startedAt) });
+    if (config.metrics.enabled) await telemetry.watchProcess();
+  }
+
+  /** Opens the store in a thread of its own: what is built here meanwhile costs no time. */
+  #openStore(): Store {
+    const store = new SqliteStore({
+      dataDir: this.#config.database.dataDir,
+      onFault: ({ message, error }) => {
+        this.#surroundings.telemetry.log('error', message, { error: error?.message });
+      },
+    });
+    this.#opened = store.open().then(() => {
+      this.#running.store = store;
+      return resolveCallbackKeys(this.#config.runtime.callback, store);
+    });
+    // The start awaits it later; that it failed before must not look like an error that nobody handles.
+    this.#opened.catch(() => undefined);
+    return store;
+  }
+
+  #liveTokens(): CallbackTokens {
+    if (this.#tokens === undefined) throw new Error('Callback tokens are asked for before the store is open.');
+    return this.#tokens;
+  }
+
+  #readGauges(parts: GaugeSources, kids: readonly string[]): void {
+    const { store, plans, queue, engine } = parts;
+    const { requestTimeoutMillis } = this.#config.http;
+    const readStore = createStoreGauges({ store, clock: systemClock, plans, kids, requestTimeoutMillis });
+    this.#surroundings.telemetry.readGaugesFrom(async () => {
+      const [{ ready, inFlight }, readings] = await Promise.all([
+        queue.size(),
+        // The store may be away; the rest of the metrics is wanted then more than ever.
+        readStore().catch(() => undefined),
+      ]);
+      const own = { queueSize: ready + inFlight, workersBusy: engine.load().busy };
+      return readings === undefined ? own : { ...own, store: readings };
+    });
   }
 
   get #canBeCalledBack(): boolean {
@@ -232,13 +265,12 @@ export class Trama {
     return reachableUrl(this.#listening);
   }
 
-  async #listen(desk: DeskParts): Promise<void> {
+  #build(desk: DeskParts): FastifyInstance {
     const { server, metrics, security } = this.#config;
     const { telemetry } = this.#surroundings;
     const key = readPemFile(server.tls.keyFile, 'server.tls.keyFile');
     const cert = readPemFile(server.tls.certFile, 'server.tls.certFile');
     const ca = readPemFile(server.tls.clientCaFile, 'server.tls.clientCaFile');
-    const isTls = key !== undefined && cert !== undefined;
     const api = createServer({
       desk,
       health: { live: () => this.#live(), ready: (scope) => this.#ready(scope) },
@@ -247,7 +279,7 @@ export class Trama {
       definitionSchema: definitionJsonSchema(this.#config.runtime.maxNodeVisitsCap),
       loopbackGuard: isLoopback(server.host) && !security.allowUnauthenticated,
       limits: { maxRequestBytes: security.limits.maxRequestBytes, maxOpenRequests: security.limits.maxOpenRequests },
-      ...(isTls ? { tls: { key, cert, ...(ca === undefined ? {} : { ca }) } } : {}),
+      ...(key !== undefined && cert !== undefined ? { tls: { key, cert, ...(ca === undefined ? {} : { ca }) } } : {}),
       ...(metrics.enabled
         ? {
             metrics: async () => ({ contentType: metricsContentType, text: await telemetry.metrics() }),
@@ -258,10 +290,15 @@ export class Trama {
         : {}),
     });
     this.#running.server = api;
+    return api;
+  }
+
+  async #listen(api: FastifyInstance): Promise<void> {
+    const { server } = this.#config;
     await api.listen({ host: server.host, port: server.port });
     const address = api.server.address();
     const port = typeof address === 'object' && address !== null ? address.port : server.port;
-    this.#listening = { host: server.host, port, isTls };
+    this.#listening = { host: server.host, port, isTls: server.tls.certFile !== undefined };
   }
 
   #live(): readonly string[] {
@@ -283,6 +320,8 @@ export class Trama {
   async #stop(): Promise<void> {
     const { log, telemetry } = this.#surroundings;
     await this.#starting?.catch(() => undefined);
+    // A start that failed otherwise leaves the store opening.
+    await this.#opened?.catch(() => undefined);
     const { maintenance, engine, server, caller, store } = this.#running;
     await Promise.all([
       // First, since from here on the server says that it is not ready.

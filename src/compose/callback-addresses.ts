@@ -5,11 +5,12 @@ import type { CallbackIssuer } from '../runtime/call-runner.ts';
 import type { Plans } from '../runtime/desk/parts.ts';
 import type { CallbackTokens } from '../security/callback-token.ts';
 
-/** Makes the addresses of callbacks below a URL, which is asked for at every use: it is known once the server listens. */
-export function createCallbackIssuer(tokens: CallbackTokens, baseUrl: () => string): CallbackIssuer {
+/** Makes the addresses of callbacks. Tokens and URL are asked for at every use: they are known once the server has started. */
+export function createCallbackIssuer(live: () => CallbackTokens, baseUrl: () => string): CallbackIssuer {
   return {
     issue(claims) {
       const { executionId, nodeId } = claims;
+      const tokens = live();
       const base = baseUrl();
       const token = tokens.issue(claims);
       const url = tokens.url(base, executionId, nodeId);

@@ -121,7 +121,7 @@ describe('gauges', () => {
 describe('the text', () => {
   it('is one document with the series of the process', async () => {
     const telemetry = new PrometheusTelemetry(noLog);
-    telemetry.watchProcess();
+    await telemetry.watchProcess();
     telemetry.committed(3, 2);
     telemetry.served('GET', '/workflows/{id}', 200, 4);
     const found = await samples(telemetry);

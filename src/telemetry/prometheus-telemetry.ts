@@ -2,7 +2,7 @@
  * The telemetry port over Prometheus series and a log. What is counted on the hot path is kept in cells (see
  * `cells.ts`); the series of the Node process come from prom-client. Both end up in one text.
  */
-import { Registry, collectDefaultMetrics } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { DefinitionTelemetry, FencedReason, LogFields, LogLevel, Telemetry } from '../ports/telemetry.ts';
 import type { CounterCell, HistogramCell } from './cells.ts';
 import { DefinitionSeries, type SharedCells } from './definition-series.ts';
@@ -41,7 +41,7 @@ export interface LabelLimits {
 const defaultLimits: LabelLimits = { definitions: 200, steps: 1000, hosts: 200 };
 
 /** The content type of {@link PrometheusTelemetry.metrics}. */
-export const metricsContentType: string = Registry.PROMETHEUS_CONTENT_TYPE;
+export const metricsContentType = 'text/plain; version=0.0.4; charset=utf-8';
 
 interface HostCells {
   readonly group: LabelGroup;
@@ -51,7 +51,7 @@ interface HostCells {
 /** See the file header. */
 export class PrometheusTelemetry implements Telemetry {
   readonly #series: Series = createSeries();
-  readonly #process = new Registry();
+  #process: Registry | undefined;
   readonly #log: LogSink;
   readonly #definitionGroups: LabelGroups;
   readonly #stepGroups: LabelGroups;
@@ -94,8 +94,13 @@ export class PrometheusTelemetry implements Telemetry {
     };
   }
 
-  /** Adds the series of the Node process: CPU, memory, garbage collection, lag of the event loop. Call it once. */
-  watchProcess(): void {
+  /**
+   * Adds the series of the Node process: CPU, memory, garbage collection, lag of the event loop. Call it once, and best
+   * when the start is done: it loads a library that nothing else needs.
+   */
+  async watchProcess(): Promise<void> {
+    const { Registry, collectDefaultMetrics } = await import('prom-client');
+    this.#process = new Registry();
     collectDefaultMetrics({ register: this.#process });
   }
 
@@ -114,7 +119,8 @@ export class PrometheusTelemetry implements Telemetry {
       this.#clearStoreGauges();
       this.log('warn', 'gauges could not be read', { error: error instanceof Error ? error.message : String(error) });
     }
-    return `${this.#series.families.render()}\n\n${await this.#process.metrics()}`;
+    const own = this.#series.families.render();
+    return this.#process === undefined ? `${own}\n` : `${own}\n\n${await this.#process.metrics()}`;
   }
 
   #setGauges({ queueSize, workersBusy, store }: GaugeReadings): void {
