@@ -68,7 +68,7 @@ export function compileExpression(
   options: ExpressionOptions,
 ): { readonly expression: Expression } | { readonly errors: string[] } {
   const compiler = new ExpressionCompiler(options);
-  const prepared = compiler.prepare(toDoubles(logic), true, 0);
+  const prepared = compiler.prepare(logic, true, 0);
   if (compiler.errors.length > 0) return { errors: compiler.errors };
   return { expression: new LogicExpression(logic, prepared, compiler, options) };
 }
@@ -95,7 +95,7 @@ class ExpressionCompiler {
       return null;
     }
     if (Array.isArray(logic)) return logic.map((item) => this.prepare(item as Json, atRoot, depth + 1));
-    if (!isJsonObject(logic)) return logic;
+    if (!isJsonObject(logic)) return toDoubles(logic);
     const keys = Object.keys(logic);
     const [operator] = keys;
     if (operator === undefined) return logic;

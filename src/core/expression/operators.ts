@@ -126,7 +126,7 @@ export function methodsFor(budget: Budget): Record<string, unknown> {
   });
   methods['length'] = eager(([value]) => {
     if (typeof value === 'string' || Array.isArray(value)) return value.length;
-    if (typeof value !== 'object' || value === null) throw new Error('"length" has nothing to measure.');
+    if (typeof value !== 'object' || value === null) throw new Error('The operator "length" has nothing to measure.');
     const keys = Object.keys(value);
     budget.spend(keys.length);
     return keys.length;

@@ -44,6 +44,7 @@ export class UrlDestination implements Destination {
 
   insert(tag: PlacedTag): Insert {
     const part = this.#part;
+    this.#seen = '';
     if (part === 'query') return tag.raw ? textOf : (value) => escapeUrl(textOf(value));
     if (part === 'start') {
       // A base such as `https://api.example.com/v1`, a scheme, or a whole URL.
