@@ -26,6 +26,7 @@ export default defineConfig({
     projects: [
       project('unit', ['src/**/*.test.ts'], 10_000),
       project('repo', ['test/repo/**/*.test.ts'], 30_000),
+      project('scenario', ['test/scenario/**/*.test.ts'], 30_000),
       project('contract', ['test/contract/**/*.test.ts'], 30_000),
       project('simulation', ['test/simulation/**/*.test.ts'], 600_000),
       project('integration', ['test/integration/**/*.test.ts'], 60_000),

@@ -31,6 +31,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/validate.ts')).defineValidate,
   },
   {
+    name: 'simulate',
+    summary: 'play scenarios of a definition offline, in virtual time',
+    load: async () => (await import('./commands/simulate.ts')).defineSimulate,
+  },
+  {
     name: 'push',
     summary: 'store a definition on a server',
     load: async () => (await import('./commands/push.ts')).definePush,

@@ -18,7 +18,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   api: ['core', 'ports', 'runtime', 'security'],
   testing: ['core', 'ports', 'runtime', 'store/memory', 'queue/memory'],
   compose: ['core', 'ports', 'runtime', 'api', 'config', 'security', ...adapters],
-  cli: ['core', 'ports', 'runtime', 'api', 'config', 'security', 'testing', 'compose'],
+  // Pure like the core, and without a server.
+  scenario: ['core'],
+  demo: ['core', 'config', 'compose'],
+  cli: ['core', 'ports', 'runtime', 'api', 'config', 'security', 'testing', 'compose', 'scenario', 'demo'],
 };
 
 /** `src/store/sqlite/open.ts` is in layer `store`, variant `sqlite`; `src/compose.ts` is layer `compose`. */
@@ -74,6 +77,8 @@ describe('layers', () => {
     ['src/queue/memory/queue.ts', 'src/store/memory/store.ts'],
     ['src/cli/serve.ts', 'src/store/sqlite/open.ts'],
     ['src/api/server.ts', 'src/testing/clock.ts'],
+    ['src/scenario/simulate.ts', 'src/runtime/engine.ts'],
+    ['src/api/server.ts', 'src/demo/demo.ts'],
   ])('would refuse %s importing %s', (from, to) => {
     expect(isAllowed(from, to)).toBe(false);
   });
@@ -84,6 +89,8 @@ describe('layers', () => {
     ['src/testing/simulate.ts', 'src/store/memory/store.ts'],
     ['src/compose.ts', 'src/store/sqlite/open.ts'],
     ['src/cli/serve.ts', 'src/compose.ts'],
+    ['src/scenario/simulate.ts', 'src/core/apply.ts'],
+    ['src/demo/demo.ts', 'src/compose.ts'],
   ])('would accept %s importing %s', (from, to) => {
     expect(isAllowed(from, to)).toBe(true);
   });

@@ -1,0 +1,97 @@
+import { writeFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { compileDefinition } from '../../core/definition/compile.ts';
+import type { Plan } from '../../core/plan.ts';
+import { readScenario } from '../../scenario/read.ts';
+import { simulate } from '../../scenario/simulate.ts';
+import { readDocumentFile } from '../document-file.ts';
+import { isGood, junitReport, reportLines, type ScenarioReport } from '../simulation-report.ts';
+import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
+
+interface SimulateOptions {
+  readonly json?: true;
+  readonly junit?: string;
+}
+
+/** `trama simulate`: plays scenarios offline, in virtual time, with the engine's own core. */
+export function defineSimulate(command: Command, terminal: Terminal): void {
+  command
+    .argument('<definition>', 'a definition in JSON or YAML; - for standard input')
+    .argument('<scenario...>', 'scenarios in JSON or YAML')
+    .option('--json', 'print one JSON document: { ok, name, version, scenarios: [{ file, ok, errors, result }] }')
+    .option('--junit <file>', 'write a JUnit report, too')
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 everything came as expected (or nothing was expected), 1 something did not, or the definition or a
+scenario is invalid, 2 a file cannot be read or written.`,
+    )
+    .action((file: string, scenarios: readonly string[], options: SimulateOptions) => {
+      const plan = planOf(file);
+      const reports = scenarios.map((scenario) => play(scenario, plan));
+      const ok = reports.every(isGood);
+      if (options.json === true) terminal.out(JSON.stringify(jsonDocument(plan, reports, ok), null, 2));
+      else print(plan, reports, terminal);
+      if (options.junit !== undefined) writeReport(options.junit, junitReport(`${plan.name} ${plan.version}`, reports));
+      terminal.exitCode = ok ? exitCodes.good : exitCodes.found;
+    });
+}
+
+function planOf(file: string): Plan {
+  // The hash only names the plan, which never leaves this process.
+  const compiled = compileDefinition(readDocumentFile(file), { hash: '' });
+  if (compiled.ok) return compiled.plan;
+  throw new CliProblem(
+    [`${file} is no valid definition:`, ...compiled.errors.map((line) => `  - ${line}`)],
+    exitCodes.found,
+  );
+}
+
+function play(file: string, plan: Plan): ScenarioReport {
+  const read = readScenario(readDocumentFile(file), plan);
+  if (!read.ok) return { file, errors: read.errors, isJudged: false };
+  const { scenario } = read;
+  const { description } = scenario;
+  return {
+    file,
+    ...(description === undefined ? undefined : { description }),
+    errors: [],
+    isJudged: scenario.expect !== undefined,
+    result: simulate(plan, scenario),
+  };
+}
+
+function print(plan: Plan, reports: readonly ScenarioReport[], terminal: Terminal): void {
+  terminal.out(`${plan.name} ${plan.version}`);
+  for (const report of reports) {
+    terminal.out('');
+    for (const line of reportLines(report)) terminal.out(line);
+  }
+  const bad = reports.filter((report) => !isGood(report));
+  if (reports.length === 1) return;
+  terminal.out('');
+  const good = `${String(reports.length - bad.length)} of ${String(reports.length)} scenarios are good`;
+  terminal.out(bad.length === 0 ? `${good}.` : `${good}; not so: ${bad.map(({ file }) => file).join(', ')}.`);
+}
+
+function jsonDocument({ name, version }: Plan, reports: readonly ScenarioReport[], ok: boolean): unknown {
+  const scenarios = reports.map((report) => {
+    const { file, description, errors, result } = report;
+    return {
+      file,
+      ...(description !== undefined && { description }),
+      ok: isGood(report),
+      errors,
+      ...(result && { result }),
+    };
+  });
+  return { ok, name, version, scenarios };
+}
+
+function writeReport(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    throw new CliProblem(`${file} cannot be written: ${error instanceof Error ? error.message : String(error)}.`);
+  }
+}

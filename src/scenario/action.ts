@@ -1,0 +1,59 @@
+/** What people do in a scenario, as the API would take it. */
+import { admit } from '../core/admission.ts';
+import type { Event } from '../core/event.ts';
+import type { State } from '../core/state.ts';
+import type { Journal } from './journal.ts';
+import type { ScenarioAction } from './scenario.ts';
+
+/** The event that an action comes to, or why the API would refuse it. */
+export type ActionAnswer = { readonly event: Event; readonly note: string } | { readonly refusal: string };
+
+/** Asks whether an action is possible now. */
+export function act(action: ScenarioAction, state: State, journal: Journal): ActionAnswer {
+  switch (action.do) {
+    case 'cancel': {
+      const { reason } = action;
+      const event = { type: 'cancelled', ...(reason === undefined ? undefined : { reason }) } as const;
+      return admitted(state, event, reason === undefined ? 'Cancelled.' : `Cancelled: ${reason}`);
+    }
+    case 'terminate':
+      return admitted(state, { type: 'terminated' }, 'Terminated.');
+    case 'wake':
+      return admitted(state, { type: 'woken' }, 'Woken.');
+    case 'retry':
+      return retry(state, action.force);
+    case 'resolve':
+      return resolve(action, state, journal);
+    default:
+      return action satisfies never;
+  }
+}
+
+type Admissible = Parameters<typeof admit>[1];
+
+function admitted(state: State, event: Admissible, note: string): ActionAnswer {
+  const admission = admit(state, event);
+  if (admission.kind === 'accepted') return { event, note };
+  return { refusal: admission.kind === 'conflict' ? admission.message : 'Not possible now.' };
+}
+
+function retry({ end }: State, force: boolean): ActionAnswer {
+  if (end === undefined) return { refusal: 'Only an execution that has ended can be retried.' };
+  if (end.status === 'SUCCEEDED') return { refusal: 'A SUCCEEDED execution cannot be retried.' };
+  if (end.status === 'TERMINATED' && !force) {
+    return { refusal: 'A TERMINATED execution is retried only with "force": true.' };
+  }
+  return { event: { type: 'retried', force }, note: `Retried after ${end.status}.` };
+}
+
+function resolve(action: Extract<ScenarioAction, { do: 'resolve' }>, state: State, journal: Journal): ActionAnswer {
+  const { do: _do, atMillis: _at, ...resolution } = action;
+  const { nodeId, visit, phase, outcome } = resolution;
+  const note = `Settled ${nodeId}:${phase} as ${outcome}: ${resolution.reason}`;
+  if (state.end === undefined) return admitted(state, { type: 'resolved', ...resolution }, note);
+  const target = phase === 'DOWN' ? journal.findUnfinished(state.round, nodeId, visit) : undefined;
+  if (state.end.status !== 'CORRUPTED' || target === undefined) {
+    return { refusal: `The execution is ${state.end.status}, and ${nodeId}:${phase} is nothing to settle.` };
+  }
+  return { event: { type: 'resolved', ...resolution, target }, note };
+}

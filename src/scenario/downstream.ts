@@ -1,0 +1,99 @@
+/** The downstreams of a simulation: which answer a call gets, and when. */
+import type { ResponseView } from '../core/context.ts';
+import type { CallCommand, CallResult } from '../core/event.ts';
+import type { Json } from '../core/json.ts';
+import type { CallPlan, Plan } from '../core/plan.ts';
+import { callName } from './scenario.ts';
+import type { Scenario, ScenarioAnswer, ScenarioCallback } from './scenario.ts';
+
+/** A call's fate, decided when it goes out. */
+export interface PlannedAnswer {
+  /** Milliseconds from the call. */
+  readonly afterMillis: number;
+  readonly result: CallResult;
+  readonly retryAfterMillis?: number;
+  /** Each with the milliseconds from the call. */
+  readonly callbacks: readonly Required<ScenarioCallback>[];
+}
+
+/** Whether the call is the request of an async node. */
+export function isCalledBack(plan: Plan, command: CallCommand): boolean {
+  const node = plan.nodes.get(command.nodeId);
+  return command.phase === 'UP' && node?.kind === 'task' && node.mode === 'async';
+}
+
+const silent: ScenarioAnswer = { headers: {}, callbacks: [] };
+
+/** Hands out the answers of one scenario: one per call of a name, the last repeats. */
+export class Downstream {
+  readonly #plan: Plan;
+  readonly #scenario: Scenario;
+  readonly #used = new Map<string, number>();
+
+  constructor(plan: Plan, scenario: Scenario) {
+    this.#plan = plan;
+    this.#scenario = scenario;
+  }
+
+  /** The answer to the next call. `timeoutMillis` is the call's; `now` in ms since 1970. */
+  answer(command: CallCommand, call: CallPlan, timeoutMillis: number, now: number): PlannedAnswer {
+    const async = isCalledBack(this.#plan, command);
+    const given = this.#next(callName(command.nodeId, command.phase));
+    // A node of which the scenario says nothing does what the definition hopes for.
+    const answer: ScenarioAnswer = given ?? (async ? { ...silent, callbacks: [{ body: {} }] } : silent);
+    const afterMillis = answer.afterMillis ?? (answer.error === 'timeout' ? timeoutMillis : 0);
+    const callbacks = answer.callbacks.map((one) => ({ afterMillis: one.afterMillis ?? afterMillis, body: one.body }));
+    if (answer.error === 'timeout' || afterMillis > timeoutMillis) {
+      const reason = `No answer within ${String(timeoutMillis)} ms.`;
+      return { afterMillis: timeoutMillis, result: { kind: 'failed', error: 'timeout', reason }, callbacks };
+    }
+    if (answer.error === 'connect') {
+      const reason = 'The connection was refused.';
+      return { afterMillis, result: { kind: 'unsent', reason, retryable: true }, callbacks };
+    }
+    if (answer.error === 'body') {
+      const reason = 'The answer broke off before its end.';
+      return { afterMillis, result: { kind: 'failed', error: 'body', reason }, callbacks };
+    }
+    const response = responseOf(answer, call, async ? 202 : 200);
+    const after = response.status === 429 || response.status === 503 ? response.headers['retry-after'] : undefined;
+    const retryAfterMillis = waitOf(after, now + afterMillis);
+    return {
+      afterMillis,
+      result: { kind: 'response', response },
+      callbacks,
+      ...(retryAfterMillis === undefined ? undefined : { retryAfterMillis }),
+    };
+  }
+
+  #next(name: string): ScenarioAnswer | undefined {
+    const answers = this.#scenario.answers.get(name);
+    const used = this.#used.get(name) ?? 0;
+    this.#used.set(name, used + 1);
+    return answers?.[Math.min(used, answers.length - 1)];
+  }
+}
+
+function responseOf(answer: ScenarioAnswer, call: CallPlan, usual: number): ResponseView {
+  const body: Json = answer.body === undefined ? {} : answer.body;
+  const headers: Record<string, string> = {
+    'content-type': typeof body === 'string' ? 'text/plain' : 'application/json',
+  };
+  for (const [name, value] of Object.entries(answer.headers)) headers[name.toLowerCase()] = value;
+  return { status: answer.status ?? usualStatus(call, usual), headers, body };
+}
+
+/** What a downstream says that does as the definition hopes. */
+function usualStatus({ success }: CallPlan, usual: number): number {
+  if (success === undefined || success.has(usual)) return usual;
+  return success.has(200) ? 200 : Math.min(...success);
+}
+
+/** Milliseconds that a Retry-After asks for, given in seconds or as an HTTP date. */
+function waitOf(header: string | undefined, now: number): number | undefined {
+  if (header === undefined) return undefined;
+  const seconds = /^\s*(\d{1,9})\s*$/.exec(header)?.[1];
+  if (seconds !== undefined) return Number(seconds) * 1000;
+  const date = header.endsWith('GMT') ? Date.parse(header) : Number.NaN;
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}

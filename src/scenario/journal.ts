@@ -1,0 +1,140 @@
+/**
+ * The history of one simulated execution, in memory: keeps every row, and answers what the core asks of a store.
+ */
+import type { Transition } from '../core/draft.ts';
+import type { Command } from '../core/event.ts';
+import type { CallRow, StepRow, UndoState } from '../core/history.ts';
+import type { OutputQuery } from '../core/outputs.ts';
+import { isWithin } from '../core/scope.ts';
+import type { UndoTarget } from '../core/state.ts';
+
+/** An effect that a mutating call left downstream. */
+export interface StandingEffect {
+  readonly nodeId: string;
+  readonly visit: number;
+  readonly round: number;
+  readonly outcome: 'succeeded' | 'unknown';
+}
+
+/** An effect of an earlier round, by which a later one recognises its own request. */
+export interface EarlierEffect {
+  readonly ord: number;
+  readonly key: string;
+  readonly fingerprint: string;
+}
+
+type FindUndo = Extract<Command, { type: 'findUndo' }>;
+
+/** Nothing is left downstream once a compensation is in one of these states. */
+const undone: ReadonlySet<UndoState> = new Set(['done', 'resolved', 'moved']);
+
+/** See the file header. */
+export class Journal {
+  readonly steps: StepRow[] = [];
+  readonly calls: CallRow[] = [];
+  /** The present compensation state of rows that have one, by ord. */
+  readonly #undo = new Map<number, UndoState>();
+
+  /** Appends what a transition writes. */
+  append(transition: Transition): void {
+    this.steps.push(...transition.steps);
+    this.calls.push(...transition.calls);
+    for (const row of transition.steps) if (row.undo !== undefined) this.#undo.set(row.ord, row.undo);
+    for (const mark of transition.undo) {
+      if (mark.kind === 'set') this.#undo.set(mark.ord, mark.undo);
+      else this.#reopen(mark.round);
+    }
+  }
+
+  #reopen(round: number): void {
+    for (const row of this.steps) {
+      if (row.round === round && this.#undo.get(row.ord) === 'failed') this.#undo.set(row.ord, 'reopened');
+    }
+  }
+
+  /** The next visit to compensate: lowest rank first, then the latest. */
+  findUndo({ round, scope, only, undo }: FindUndo): UndoTarget | undefined {
+    let best: StepRow | undefined;
+    for (const row of this.steps) {
+      if (row.round !== round || this.#undo.get(row.ord) !== undo || !isWithin(row.scope, scope)) continue;
+      if (only !== undefined && (row.nodeId !== only.nodeId || row.visit !== only.visit)) continue;
+      if (best === undefined || comesBefore(row, best)) best = row;
+    }
+    return best === undefined ? undefined : targetOf(best);
+  }
+
+  /** A compensation of the round that could not be completed, as an operator names it. */
+  findUnfinished(round: number, nodeId: string, visit: number | undefined): UndoTarget | undefined {
+    const row = this.steps.findLast(
+      (step) =>
+        step.round === round &&
+        step.nodeId === nodeId &&
+        this.#undo.get(step.ord) === 'failed' &&
+        (visit === undefined || step.visit === visit),
+    );
+    return row === undefined ? undefined : targetOf(row);
+  }
+
+  /** The rows of the latest visits that the queries ask for, in the order of their ords. */
+  readOutputs(round: number, queries: readonly OutputQuery[]): readonly StepRow[] {
+    const wanted = new Set<StepRow>();
+    for (const { nodeId, before = Number.MAX_SAFE_INTEGER } of queries) {
+      const rows = this.steps.filter((row) => row.round === round && row.nodeId === nodeId && row.ord < before);
+      const latest = rows.findLast(isAnswer)?.visit;
+      for (const row of rows) if (row.visit === latest && (row.phase === 'DOWN' || isAnswer(row))) wanted.add(row);
+    }
+    return [...wanted].sort((a, b) => a.ord - b.ord);
+  }
+
+  /** Effects that were not compensated, oldest first. */
+  standing(): readonly StandingEffect[] {
+    return this.steps.flatMap((row) => {
+      if (row.effect === undefined || this.#isUndone(row)) return [];
+      return [{ nodeId: row.nodeId, visit: row.visit, round: row.round, outcome: row.effect }];
+    });
+  }
+
+  /** The latest standing effect of the same visit in an earlier round. */
+  findEarlier(nodeId: string, visit: number, round: number): EarlierEffect | undefined {
+    const row = this.steps.findLast(
+      (step) =>
+        step.nodeId === nodeId &&
+        step.visit === visit &&
+        step.round < round &&
+        step.effect !== undefined &&
+        !this.#isUndone(step),
+    );
+    if (row?.key === undefined || row.fingerprint === undefined) return undefined;
+    return { ord: row.ord, key: row.key, fingerprint: row.fingerprint };
+  }
+
+  #isUndone(row: StepRow): boolean {
+    const undo = this.#undo.get(row.ord);
+    return undo !== undefined && undone.has(undo);
+  }
+}
+
+/** Whether templates may read the row as a visit's own answer or key; a callback judged pending is no answer. */
+function isAnswer({ phase, outcome, output, key }: StepRow): boolean {
+  return phase !== 'DOWN' && outcome !== 'pending' && (output !== undefined || key !== undefined);
+}
+
+function comesBefore(a: StepRow, b: StepRow): boolean {
+  const [rankA, rankB] = [a.undoRank ?? 3, b.undoRank ?? 3];
+  return rankA === rankB ? (a.undoSort ?? a.ord) > (b.undoSort ?? b.ord) : rankA < rankB;
+}
+
+function targetOf(row: StepRow): UndoTarget {
+  const { nodeId, visit, round, ord, scope, outcome, key, prev } = row;
+  return {
+    nodeId,
+    visit,
+    round,
+    ord,
+    scope,
+    // Only visits that were made have a compensation to run.
+    outcome: outcome === 'unknown' || outcome === 'rejected' ? outcome : 'succeeded',
+    key: key ?? '',
+    ...(prev === undefined ? undefined : { prev }),
+  };
+}

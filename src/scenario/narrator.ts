@@ -1,0 +1,131 @@
+/** Tells a simulation's transitions as a trace. */
+import type { Signal, Transition } from '../core/draft.ts';
+import type { CallRow, StepRow } from '../core/history.ts';
+import type { Json } from '../core/json.ts';
+import type { State, Token } from '../core/state.ts';
+import type { CallEntry, TracedRequest, TraceEntry } from './trace.ts';
+import { taskOf, timerOf } from './waiting.ts';
+
+/** A call on its way. */
+export interface Flight {
+  readonly sentAt: number;
+  /** Absent when it could not be rendered. */
+  readonly request?: TracedRequest;
+  /** Absent when no answer will come. */
+  readonly responseBody?: Json;
+}
+
+/** See the file header. Entries are in the order in which things happened. */
+export class Narrator {
+  readonly trace: TraceEntry[] = [];
+  readonly #startedAt: number;
+  readonly #flights = new Map<number, Flight>();
+
+  constructor(startedAt: number) {
+    this.#startedAt = startedAt;
+  }
+
+  /** A call goes out. */
+  sent(callId: number, flight: Flight): void {
+    this.#flights.set(callId, flight);
+  }
+
+  /** Something that leaves no row happened. */
+  say(entry: TraceEntry): void {
+    this.trace.push(entry);
+  }
+
+  /** Milliseconds from the start of the execution. */
+  elapsed(now: number): number {
+    return now - this.#startedAt;
+  }
+
+  /** Tells what a transition wrote and signalled. */
+  tell({ calls, steps, signals, state }: Transition): void {
+    const told = [
+      ...calls.map((row) => ({ ord: row.ord, entry: this.#call(row, state) })),
+      ...steps.flatMap((row) => {
+        const entry = this.#step(row);
+        return entry === undefined ? [] : [{ ord: row.ord, entry }];
+      }),
+    ];
+    this.trace.push(...told.sort((a, b) => a.ord - b.ord).map(({ entry }) => entry));
+    const settled = new Set([...calls, ...steps].map((row) => row.nodeId));
+    for (const signal of signals) this.#signal(signal, settled, state);
+  }
+
+  #call(row: CallRow, state: State): CallEntry {
+    const { nodeId, visit, round, phase, attempt, outcome, statusCode, idempotencyKey, error } = row;
+    const flight = this.#flights.get(row.callId);
+    this.#flights.delete(row.callId);
+    const { request, responseBody } = flight ?? {};
+    const until = outcome === 'succeeded' ? undefined : untilRepeated(row, state);
+    return {
+      kind: 'call',
+      atMillis: this.elapsed(state.now),
+      nodeId,
+      visit,
+      round,
+      phase,
+      attempt,
+      outcome,
+      ...(statusCode === undefined ? undefined : { statusCode }),
+      sentAtMillis: this.elapsed(flight?.sentAt ?? row.attemptAt),
+      ...(idempotencyKey === undefined ? undefined : { idempotencyKey }),
+      ...(request === undefined ? undefined : { request }),
+      ...(responseBody === undefined || statusCode === undefined ? undefined : { responseBody }),
+      ...(until === undefined ? undefined : { retryInMillis: until - state.now }),
+      ...(error === undefined ? undefined : { note: error }),
+    };
+  }
+
+  /** Rows of calls say nothing that the call itself has not said. */
+  #step({ nodeId, visit, round, phase, outcome, note, at }: StepRow): TraceEntry | undefined {
+    if (phase === 'UP' || phase === 'DOWN' || phase === 'HOOK') return undefined;
+    const said = note === undefined ? undefined : { note };
+    return { kind: 'step', atMillis: this.elapsed(at), nodeId, visit, round, phase, outcome, ...said };
+  }
+
+  /** A callback that said no or never came leaves no row while its request is going to be repeated. */
+  #signal(signal: Signal, settled: ReadonlySet<string>, state: State): void {
+    const atMillis = this.elapsed(state.now);
+    if (signal.kind === 'finished') {
+      const description = state.end?.description;
+      const said = description === undefined ? undefined : { note: description };
+      this.trace.push({ kind: 'end', atMillis, status: signal.status, ...said });
+    } else if (signal.kind === 'attempt' && signal.phase === 'UP' && !settled.has(signal.nodeId)) {
+      const token = state.tokens.find(({ nodeId, stage }) => nodeId === signal.nodeId && stage.kind === 'backoff');
+      const until = token === undefined ? undefined : timerOf(token);
+      this.trace.push({
+        kind: 'step',
+        atMillis,
+        nodeId: signal.nodeId,
+        visit: taskOf(token)?.visit ?? 1,
+        round: state.round,
+        phase: 'CALLBACK',
+        outcome: signal.outcome,
+        ...(until === undefined ? undefined : { retryInMillis: until - state.now }),
+        ...(signal.description === undefined ? undefined : { note: signal.description }),
+      });
+    }
+  }
+}
+
+/** When the call of a row is repeated; undefined when it is not. */
+function untilRepeated(row: CallRow, state: State): number | undefined {
+  const token = state.tokens.find((candidate) => isOf(candidate, row));
+  return token === undefined ? undefined : timerOf(token);
+}
+
+function isOf({ nodeId, stage }: Token, row: CallRow): boolean {
+  switch (row.phase) {
+    case 'UP':
+      return stage.kind === 'backoff' && nodeId === row.nodeId && stage.task.visit === row.visit;
+    case 'DOWN':
+      return stage.kind === 'unwinding' && stage.undo?.target.nodeId === row.nodeId;
+    case 'HOOK':
+      return stage.kind === 'hook';
+    default:
+      return row.phase satisfies never;
+  }
+}

@@ -1,0 +1,31 @@
+/** What a state waits for, as far as a simulation must know it. */
+import type { State, TaskRun, Token } from '../core/state.ts';
+
+/** The instant at which the next timer fires; undefined when none runs. */
+export function nextTimer(state: State): number | undefined {
+  if (state.end !== undefined) return undefined;
+  const instants = state.tokens.flatMap((token) => timerOf(token) ?? []);
+  if (state.deadline !== undefined && state.verdict === undefined) instants.push(state.deadline);
+  return instants.length === 0 ? undefined : Math.min(...instants);
+}
+
+/** The instant for which a token waits, if it waits for one and not for the answer to a call. */
+export function timerOf({ stage }: Token): number | undefined {
+  if (!('until' in stage) || ('callId' in stage && stage.callId !== undefined)) return undefined;
+  return stage.until;
+}
+
+/** Whether a token could go on but was held back, so that a long walk is written in pieces. */
+export function isHeld(state: State): boolean {
+  return state.end === undefined && state.tokens.some(({ stage }) => stage.kind === 'ready');
+}
+
+/** The token that made a call and has not been answered. */
+export function callerOf(state: State, callId: number): Token | undefined {
+  return state.tokens.find(({ stage }) => 'callId' in stage && stage.callId === callId);
+}
+
+/** The visit of a token's task; undefined for a token that is at none. */
+export function taskOf(token: Token | undefined): TaskRun | undefined {
+  return token !== undefined && 'task' in token.stage ? token.stage.task : undefined;
+}
