@@ -88,8 +88,11 @@ function renderLimits(limits: RequestLimits): RenderLimits {
 function rendered(plan: RequestPlan, run: Run, limits: RequestLimits): RenderedRequest | UnsentRequest {
   plan.url.write(run);
   const url = run.take();
-  const parts = splitUrl(url);
-  if ('error' in parts) return { kind: 'unsent', reason: parts.error };
+  if (!plan.url.constant) {
+    // One without tags was looked at when it was compiled.
+    const parts = splitUrl(url);
+    if ('error' in parts) return { kind: 'unsent', reason: parts.error };
+  }
   const headers: Record<string, string> = {};
   let bytes = utf8Length(url);
   for (const { name, template, constant } of plan.headers) {

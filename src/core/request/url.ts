@@ -87,7 +87,7 @@ function required(tag: PlacedTag, place: string, encode: (text: string) => strin
 /** Takes a rendered URL apart, or says in a sentence why nothing may be sent to it. */
 export function splitUrl(url: string): UrlParts | { readonly error: string } {
   const colon = url.indexOf('://');
-  const scheme = colon === -1 ? '' : url.slice(0, colon).toLowerCase();
+  const scheme = colon === 4 || colon === 5 ? url.slice(0, colon).toLowerCase() : '';
   if (scheme !== 'http' && scheme !== 'https') {
     return { error: 'The URL does not begin with http:// or https://.' };
   }
@@ -104,15 +104,19 @@ export function splitUrl(url: string): UrlParts | { readonly error: string } {
   if (wrong !== undefined) return { error: wrong };
   if (path.includes('\\')) return { error: "The URL's path holds a backslash." };
   if (hasDotSegment(path)) return { error: `The URL's path ${path} has a dot segment.` };
-  const hash = url.indexOf('#', queryStart);
-  return { scheme, authority, path, query: url.slice(queryStart, hash === -1 ? undefined : hash) };
+  const fragment = url.indexOf('#', queryStart);
+  return { scheme, authority, path, query: url.slice(queryStart, fragment === -1 ? undefined : fragment) };
 }
+
+const question = 0x3f;
+const hash = 0x23;
+const slash = 0x2f;
 
 /** Where the authority (ended by a slash, too) or the path ends. */
 function endOf(url: string, from: number, atSlash: boolean): number {
   for (let i = from; i < url.length; i++) {
-    const char = url[i];
-    if (char === '?' || char === '#' || (atSlash && char === '/')) return i;
+    const code = url.charCodeAt(i);
+    if (code === question || code === hash || (atSlash && code === slash)) return i;
   }
   return url.length;
 }
@@ -130,9 +134,9 @@ function wrongAuthority(authority: string): string | undefined {
   return /[%:<>[\\\]^|"`{}]/.test(host) ? "The URL's host holds a character that no host has." : undefined;
 }
 
-/** Whether a segment is `.` or `..`, with each dot as it is or percent-encoded. */
+/** Whether a segment of a path, which begins with a slash, is `.` or `..`, with each dot as it is or percent-encoded. */
 export function hasDotSegment(path: string): boolean {
-  if (!path.includes('.') && !path.includes('%')) return false;
+  if (!path.includes('/.') && !path.includes('/%2')) return false;
   return path.split('/').some((segment) => isDotSegment(segment));
 }
 
