@@ -105,7 +105,11 @@ describe('reading a scenario', () => {
       { payload, nodes: { charge: [{ callback: {} }] } },
       /Only the request of an async node/,
     ],
-    ['an unknown action', { payload, actions: [{ atMillis: 1, do: 'cancle' }] }, /^actions\[0\]\.do: "cancle" is not one of cancel, /],
+    [
+      'an unknown action',
+      { payload, actions: [{ atMillis: 1, do: 'cancle' }] },
+      /^actions\[0\]\.do: "cancle" is not one of cancel, /,
+    ],
     [
       'an odd force',
       { payload, actions: [{ atMillis: 1, do: 'retry', force: 'yes' }] },
