@@ -14,7 +14,6 @@ import { parseInstant } from '../instant.ts';
 import type { Json } from '../json.ts';
 import type { FailPlan, JoinPlan, SleepPlan, SplitPlan, SwitchPlan } from '../plan.ts';
 import { branchScope, isWithin } from '../scope.ts';
-import { renderTemplate } from '../template/template.ts';
 import type { AttemptFailure, BranchEnd, Stage, Token } from '../state.ts';
 import { failExecution, failToken } from './failure.ts';
 import { finish } from './finish.ts';
@@ -210,8 +209,8 @@ function fallAsleep(d: Draft, token: Token, node: SleepPlan, visit: number): voi
 function wakeTime(d: Draft, token: Token, node: SleepPlan): number | { readonly problem: string } {
   const { wait } = node;
   if ('durationMillis' in wait) return d.now + wait.durationMillis;
-  const rendered = renderTemplate(wait.until, conditionContext(d.run, token, d.env));
-  if (!rendered.ok) return { problem: `The time to sleep until could not be rendered: ${rendered.reason}` };
+  const rendered = wait.until.render(conditionContext(d.run, token, d.env));
+  if (!rendered.ok) return { problem: `The time to sleep until could not be rendered: ${rendered.error}` };
   return (
     parseInstant(rendered.text.trim()) ?? {
       problem: `${JSON.stringify(rendered.text.slice(0, 100))} is no ISO 8601 time with an offset to sleep until.`,
@@ -292,7 +291,7 @@ function joinBody(d: Draft, _node: JoinPlan, stage: Extract<Stage, { kind: 'fork
 const maxReasonLength = 2_000;
 
 function failHere(d: Draft, token: Token, node: FailPlan, visit: number): void {
-  const rendered = renderTemplate(node.reason, conditionContext(d.run, token, d.env));
+  const rendered = node.reason.render(conditionContext(d.run, token, d.env));
   const description =
     rendered.ok && rendered.text.trim() !== ''
       ? rendered.text.slice(0, maxReasonLength)

@@ -1,0 +1,229 @@
+/**
+ * Load: closed loops over HTTP, and what they measured.
+ */
+import { Pool } from 'undici';
+import type { Mock, Server } from './processes.ts';
+import { cpuMillis, residentMib } from './processes.ts';
+
+/** What a saturated run measured. */
+export interface Saturated {
+  readonly finished: number;
+  readonly seconds: number;
+  readonly perSecond: number;
+  /** CPU of the server process per finished workflow, in milliseconds. */
+  readonly cpuPerWorkflow: number;
+  readonly residentMib: number;
+  readonly p50: number;
+  readonly p99: number;
+}
+
+/** The chain of three POSTs, retries off. */
+export function chainDefinition(mockUrl: string): unknown {
+  const step = (n: number, read: string): unknown => ({
+    kind: 'task',
+    id: `call${String(n)}`,
+    action: {
+      mode: 'sync',
+      request: {
+        url: `${mockUrl}/${String(n)}`,
+        verb: 'POST',
+        body: {
+          order: '{{payload.order}}',
+          customer: '{{payload.customer}}',
+          amount: '{{payload.amount}}',
+          note: 'a line of text that makes the body about two hundred bytes long in all',
+          previous: read,
+        },
+      },
+    },
+    ...(n < 3 ? { next: `call${String(n + 1)}` } : undefined),
+  });
+  return {
+    name: 'chain',
+    version: '1',
+    failureHandling: { type: 'retry', maxAttempts: 0, delayMillis: 0 },
+    entrypoint: 'call1',
+    nodes: [
+      step(1, 'none'),
+      step(2, '{{nodes.call1.response.body.reference}}'),
+      step(3, '{{nodes.call2.response.body.reference}}'),
+    ],
+  };
+}
+
+let orders = 0;
+
+function payload(): unknown {
+  orders++;
+  return { order: `order-${String(orders)}`, customer: 'c-1234567890', amount: 12.99 };
+}
+
+async function post(pool: Pool, path: string, body: unknown): Promise<{ status: number; text: string }> {
+  const response = await pool.request({
+    method: 'POST',
+    path,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  return { status: response.statusCode, text: await response.body.text() };
+}
+
+/** Stores the chain. */
+export async function pushChain(server: Server, mock: Mock): Promise<void> {
+  const pool = new Pool(server.url);
+  const { status, text } = await post(pool, '/workflows/definitions', chainDefinition(mock.url));
+  if (status !== 200) throw new Error(`The definition was refused: ${text}`);
+  await pool.close();
+}
+
+const runPath = '/workflows/definitions/chain/1/run';
+
+/** Keeps `inFlight` workflows running for `seconds` after a warm-up, and counts those that made their last call. */
+export async function saturate(
+  server: Server,
+  mock: Mock,
+  options: { readonly inFlight: number; readonly seconds: number; readonly warmUpSeconds: number },
+): Promise<Saturated> {
+  const pool = new Pool(server.url, { connections: 64, pipelining: 1 });
+  const began = new Map<string, number>();
+  const early = new Set<string>();
+  let latencies: number[] = [];
+  let stopping = false;
+  let finished = 0;
+  let open = 0;
+  let failure: Error | undefined;
+
+  const submit = async (): Promise<void> => {
+    open++;
+    const at = performance.now();
+    const { status, text } = await post(pool, runPath, { payload: payload() });
+    if (status !== 200) throw new Error(`A run was refused: ${String(status)} ${text}`);
+    const { id } = JSON.parse(text) as { id: string };
+    // The last call may be seen before the answer to the submission.
+    if (early.delete(id)) done(at);
+    else began.set(id, at);
+  };
+  const next = (): void => {
+    submit().catch((error: unknown) => {
+      failure ??= error instanceof Error ? error : new Error(String(error));
+      open--;
+    });
+  };
+  const done = (at: number): void => {
+    open--;
+    finished++;
+    latencies.push(performance.now() - at);
+    if (!stopping && failure === undefined) next();
+  };
+  mock.onFinished = (ids) => {
+    for (const id of ids) {
+      const at = began.get(id);
+      if (at === undefined) early.add(id);
+      else {
+        began.delete(id);
+        done(at);
+      }
+    }
+  };
+  for (let i = 0; i < options.inFlight; i++) next();
+  await wait(options.warmUpSeconds);
+  const start = { at: performance.now(), cpu: cpuMillis(server.pid), finished };
+  latencies = [];
+  await wait(options.seconds);
+  const end = { at: performance.now(), cpu: cpuMillis(server.pid), finished };
+  const resident = residentMib(server.pid);
+  stopping = true;
+  while (open > 0 && performance.now() < end.at + 60_000) await wait(0.05);
+  await pool.close();
+  if (failure !== undefined) throw failure;
+  if (open > 0) throw new Error(`${String(open)} workflows did not finish within 60 s.`);
+  const count = end.finished - start.finished;
+  const seconds = (end.at - start.at) / 1000;
+  return {
+    finished: count,
+    seconds,
+    perSecond: count / seconds,
+    cpuPerWorkflow: (end.cpu - start.cpu) / count,
+    residentMib: resident,
+    p50: percentile(latencies, 50),
+    p99: percentile(latencies, 99),
+  };
+}
+
+/** One workflow at a time, from submission to terminal (by `waitMillis`); latencies in milliseconds. */
+export async function oneAtATime(
+  server: Server,
+  count: number,
+): Promise<{ readonly p50: number; readonly p99: number }> {
+  const pool = new Pool(server.url, { connections: 1 });
+  const latencies: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const at = performance.now();
+    const { text } = await post(pool, `${runPath}?waitMillis=10000`, { payload: payload() });
+    const { status } = JSON.parse(text) as { status: string };
+    if (status !== 'SUCCEEDED') throw new Error(`A workflow ended as ${status}.`);
+    if (i >= count / 5) latencies.push(performance.now() - at);
+  }
+  await pool.close();
+  return { p50: percentile(latencies, 50), p99: percentile(latencies, 99) };
+}
+
+/** Accepted runs per second: submissions that are durable when answered and start much later. */
+export async function accept(
+  server: Server,
+  options: { readonly clients: number; readonly seconds: number },
+): Promise<{ readonly perSecond: number; readonly p99: number; readonly cpuPerRun: number }> {
+  const pool = new Pool(server.url, { connections: options.clients, pipelining: 1 });
+  const startAt = new Date(Date.now() + 365 * 86_400_000).toISOString();
+  const latencies: number[] = [];
+  const until = performance.now() + options.seconds * 1000;
+  const cpu = cpuMillis(server.pid);
+  const client = async (): Promise<void> => {
+    while (performance.now() < until) {
+      const at = performance.now();
+      const { status, text } = await post(pool, runPath, { payload: payload(), startAt });
+      if (status !== 200) throw new Error(`A run was refused: ${String(status)} ${text}`);
+      latencies.push(performance.now() - at);
+    }
+  };
+  await Promise.all(Array.from({ length: options.clients }, client));
+  const spent = cpuMillis(server.pid) - cpu;
+  await pool.close();
+  return {
+    perSecond: latencies.length / options.seconds,
+    p99: percentile(latencies, 99),
+    cpuPerRun: spent / latencies.length,
+  };
+}
+
+/** The floor: three bare calls in a row, nothing durable, as many at once; workflows per second. */
+export async function bareCalls(
+  mock: Mock,
+  options: { readonly inFlight: number; readonly seconds: number },
+): Promise<number> {
+  const pool = new Pool(mock.url, { connections: options.inFlight, pipelining: 1 });
+  mock.onFinished = () => undefined;
+  let count = 0;
+  const until = performance.now() + options.seconds * 1000;
+  const client = async (): Promise<void> => {
+    while (performance.now() < until) {
+      for (const path of ['/1', '/2', '/3']) await post(pool, path, payload());
+      count++;
+    }
+  };
+  await Promise.all(Array.from({ length: options.inFlight }, client));
+  await pool.close();
+  return count / options.seconds;
+}
+
+function percentile(values: readonly number[], p: number): number {
+  if (values.length === 0) return Number.NaN;
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * p) / 100))] ?? Number.NaN;
+}
+
+function wait(seconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, seconds * 1000);
+  });
+}
