@@ -18,7 +18,7 @@ export interface Saturated {
 }
 
 /** The chain of three POSTs, retries off. */
-export function chainDefinition(mockUrl: string): unknown {
+function chainDefinition(mockUrl: string): unknown {
   const step = (n: number, read: string): unknown => ({
     kind: 'task',
     id: `call${String(n)}`,
@@ -133,7 +133,11 @@ export async function saturate(
   const end = { at: performance.now(), cpu: cpuMillis(server.pid), finished };
   const resident = residentMib(server.pid);
   stopping = true;
-  while (open > 0 && performance.now() < end.at + 60_000) await wait(0.05);
+  const deadline = end.at + 60_000;
+  while (performance.now() < deadline) {
+    if (open === 0) break;
+    await wait(0.05);
+  }
   await pool.close();
   if (failure !== undefined) throw failure;
   if (open > 0) throw new Error(`${String(open)} workflows did not finish within 60 s.`);

@@ -103,4 +103,4 @@ function prepare(d: Draft, event: Extract<Event, { type: 'prepared' }>): void {
   });
 }
 
-export type { CoreLimits, Env, ExecutionHeader, Run, Signal, Transition } from './draft.ts';
+export type { CoreLimits, Env, Run, Signal, Transition } from './draft.ts';

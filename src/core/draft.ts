@@ -3,7 +3,7 @@
  * `apply` sees a draft.
  */
 import type { CallPhase, Outcome } from './context.ts';
-import type { Command, CallResult, Event } from './event.ts';
+import type { Command, Event } from './event.ts';
 import type { CallRow, StepRow, UndoMark } from './history.ts';
 import type { JsonObject } from './json.ts';
 import type { Outputs } from './outputs.ts';
@@ -203,5 +203,3 @@ export class Draft {
     this.signals.push(signal);
   }
 }
-
-export type { CallResult };

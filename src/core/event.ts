@@ -4,7 +4,7 @@
  */
 import type { Json } from './json.ts';
 import type { CallPhase, ResponseView } from './context.ts';
-import type { Exchange, UndoRank, UndoState } from './history.ts';
+import type { Exchange } from './history.ts';
 import type { UndoTarget } from './state.ts';
 
 /** How a call came back, before the core judges it. */
@@ -113,5 +113,3 @@ export interface CallCommand {
   readonly visit: number;
   readonly attempt: number;
 }
-
-export type { UndoRank, UndoState };

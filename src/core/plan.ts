@@ -3,7 +3,6 @@
  * cached by content hash.
  */
 import type { Expression } from './expression/expression.ts';
-import type { JsonTemplate } from './template/json-template.ts';
 import type { Template } from './template/template.ts';
 import type { RequestPlan } from './request/request.ts';
 
@@ -156,4 +155,4 @@ export interface Plan {
   readonly usesOrder: boolean;
 }
 
-export type { Expression, JsonTemplate, RequestPlan, Template };
+export type { Expression, RequestPlan, Template };

@@ -5,17 +5,13 @@ import type { RetryPolicy } from './plan.ts';
 import type { AttemptFailure } from './state.ts';
 
 /** How often a Retry-After is waited for per visit before it is an ordinary failure. */
-export const maxRetryAfterWaits = 100;
+const maxRetryAfterWaits = 100;
 
 /** Answers that say that the same request will fail again. */
 const hopelessStatuses: ReadonlySet<number> = new Set([400, 401, 402, 403, 404, 405, 410, 413, 415, 422, 501]);
 
 /** Whether a policy retries such a failure at all. Compensations are retried whatever the failure unless the policy lists. */
-export function isRetryable(
-  policy: RetryPolicy,
-  failure: AttemptFailure,
-  direction: 'forward' | 'compensation',
-): boolean {
+function isRetryable(policy: RetryPolicy, failure: AttemptFailure, direction: 'forward' | 'compensation'): boolean {
   if (policy.maxAttempts === 0) return false;
   // Nothing that could not even be rendered, or was refused by policy, gets better by repeating it.
   if (failure.outcome === 'unsent' && failure.error === undefined) return false;
@@ -33,7 +29,7 @@ export function isRetryable(
 }
 
 /** The wait before the n-th retry (from 1), in milliseconds. `u` is uniform in [0, 1). */
-export function retryDelay(policy: RetryPolicy, n: number, u: number): number {
+function retryDelay(policy: RetryPolicy, n: number, u: number): number {
   if (policy.type === 'retry') return policy.delayMillis;
   const base = Math.min(policy.initialDelayMillis * policy.multiplier ** (n - 1), policy.maxDelayMillis);
   return Math.max(0, Math.round(base * (1 + policy.jitterRatio * (2 * u - 1))));

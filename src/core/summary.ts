@@ -5,7 +5,7 @@ import type { ExecutionStatus, FailureReason, State, Token } from './state.ts';
 import type { Plan } from './plan.ts';
 
 /** The status that a state shows. */
-export function statusOf(state: State): ExecutionStatus {
+function statusOf(state: State): ExecutionStatus {
   if (state.end !== undefined) return state.end.status;
   if (state.startAt !== undefined) return 'SLEEPING';
   const { verdict } = state;

@@ -3,8 +3,7 @@
  * suite. Every method may throw {@link StoreUnavailable}; then nothing is known to have been written unless the method
  * says otherwise, and the same call may be made again.
  */
-import type { Json, JsonObject } from '../core/json.ts';
-import type { CallRow, StepPhase, StepRow, UndoMark } from '../core/history.ts';
+import type { CallRow, StepRow, UndoMark } from '../core/history.ts';
 import type { CallbackEvent, Event, ResolvedEvent } from '../core/event.ts';
 import type { OutputQuery } from '../core/outputs.ts';
 import type { ExecutionStatus, FailureReason, State, UndoTarget } from '../core/state.ts';
@@ -302,7 +301,11 @@ export interface Store {
   findUndo(
     id: string,
     round: number,
-    filter: { readonly scope: string; readonly undo?: 'pending' | 'reopened'; readonly only?: { readonly nodeId: string; readonly visit: number } },
+    filter: {
+      readonly scope: string;
+      readonly undo?: 'pending' | 'reopened';
+      readonly only?: { readonly nodeId: string; readonly visit: number };
+    },
   ): Promise<UndoTarget | undefined>;
   /** All rows of the execution with an effect or a compensation, all rounds, in the order of their ords; bounded by `limit`. */
   listEffects(id: string, limit: number): Promise<readonly EffectRow[]>;
@@ -344,8 +347,3 @@ export interface StoreFault {
   readonly message: string;
   readonly error?: Error;
 }
-
-/** Phases that have no call. */
-export type QuietPhase = Exclude<StepPhase, 'UP' | 'DOWN' | 'HOOK'>;
-
-export type { Json, JsonObject };

@@ -14,7 +14,7 @@ export interface RequestLimits {
 }
 
 /** The bounds that hold where a caller names none: 1 MiB and 100 000 steps. */
-export const defaultRequestLimits: RequestLimits = { maxBytes: 1_048_576, maxSteps: 100_000 };
+const defaultRequestLimits: RequestLimits = { maxBytes: 1_048_576, maxSteps: 100_000 };
 
 /** A request as the definition has it; what the engine adds (keys, trace) is not in it. */
 export interface RenderedRequest {

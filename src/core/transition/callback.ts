@@ -1,7 +1,6 @@
 /**
  * Callbacks of async nodes, and the time that runs out for them.
  */
-import type { NodeView } from '../context.ts';
 import { conditionContext } from '../context-of.ts';
 import type { Draft } from '../draft.ts';
 import type { CallbackEvent } from '../event.ts';
@@ -142,5 +141,3 @@ function note(d: Draft, event: CallbackEvent, token: Token | undefined, attempt:
     note: text,
   });
 }
-
-export type { NodeView };

@@ -11,7 +11,7 @@ import { goTo } from './route.ts';
 import { settleDropped } from './settle.ts';
 
 /** The verdict that a failure leads to. */
-export function verdictOf(failure: AttemptFailure, nodeId: string): Verdict {
+function verdictOf(failure: AttemptFailure, nodeId: string): Verdict {
   return {
     status: 'FAILED',
     reason: failure.reason,
@@ -46,7 +46,7 @@ export function failToken(
 }
 
 /** Fails the innermost branch whose join continues, else the execution. */
-export function failScope(d: Draft, token: Token, failure: AttemptFailure): void {
+function failScope(d: Draft, token: Token, failure: AttemptFailure): void {
   const drain = drainOf(d, token);
   if (drain !== undefined) {
     d.remove(token);

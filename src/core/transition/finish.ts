@@ -136,7 +136,7 @@ export function recordHookAttempt(
 }
 
 /** The terminal status. */
-export function endRun(d: Draft, verdict: Verdict): void {
+function endRun(d: Draft, verdict: Verdict): void {
   const status = finalStatus(verdict, d.state.troubles);
   const reason: FailureReason | undefined = status === 'CORRUPTED' ? 'compensation' : verdict.reason;
   const description = status === 'CORRUPTED' ? corruptedText(d.state.troubles, verdict) : verdict.description;

@@ -157,7 +157,7 @@ function reachGoal(d: Draft, token: Token, stage: Unwinding): void {
 }
 
 /** The compensation of a visit's node. Rows with `undo` are written only for nodes that have one. */
-export function compensationOf(d: Draft, target: UndoTarget): CallPlan {
+function compensationOf(d: Draft, target: UndoTarget): CallPlan {
   const node = d.node(target.nodeId);
   if (node.kind !== 'task' || node.compensation === undefined) {
     throw new Error(`Node ${JSON.stringify(target.nodeId)} has no compensation.`);
