@@ -36,6 +36,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/simulate.ts')).defineSimulate,
   },
   {
+    name: 'mock',
+    summary: 'serve the calls of a definition, as a downstream to try it against',
+    load: async () => (await import('./commands/mock.ts')).defineMock,
+  },
+  {
     name: 'push',
     summary: 'store a definition on a server',
     load: async () => (await import('./commands/push.ts')).definePush,

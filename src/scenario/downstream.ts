@@ -16,8 +16,11 @@ export interface PlannedAnswer {
   readonly callbacks: readonly Required<ScenarioCallback>[];
 }
 
+/** What of a command says which call it is. */
+type Called = Pick<CallCommand, 'nodeId' | 'phase'>;
+
 /** Whether the call is the request of an async node. */
-export function isCalledBack(plan: Plan, command: CallCommand): boolean {
+export function isCalledBack(plan: Plan, command: Called): boolean {
   const node = plan.nodes.get(command.nodeId);
   return command.phase === 'UP' && node?.kind === 'task' && node.mode === 'async';
 }
@@ -36,7 +39,7 @@ export class Downstream {
   }
 
   /** The answer to the next call. `timeoutMillis` is the call's; `now` in ms since 1970. */
-  answer(command: CallCommand, call: CallPlan, timeoutMillis: number, now: number): PlannedAnswer {
+  answer(command: Called, call: CallPlan, timeoutMillis: number, now: number): PlannedAnswer {
     const async = isCalledBack(this.#plan, command);
     const given = this.#next(callName(command.nodeId, command.phase));
     // A node of which the scenario says nothing does what the definition hopes for.

@@ -24,7 +24,7 @@ function planOf(nodes: readonly JsonObject[], more: JsonObject = {}): Plan {
   const document: Json = {
     name: 'd',
     version: '1',
-    entrypoint: String(nodes[0]?.['id']),
+    entrypoint: nodes[0]?.['id'] ?? '',
     failureHandling: { type: 'retry', maxAttempts: 1, delayMillis: 1000 },
     compensationHandling: { type: 'retry', maxAttempts: 1, delayMillis: 1000 },
     nodes,

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { compileDefinition } from '../../core/definition/compile.ts';
 import type { Plan } from '../../core/plan.ts';
 import { readScenario } from '../../scenario/read.ts';
 import { simulate } from '../../scenario/simulate.ts';
 import { readDocumentFile } from '../document-file.ts';
+import { planOfFile } from '../plan-file.ts';
 import { isGood, junitReport, reportLines, type ScenarioReport } from '../simulation-report.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
@@ -27,7 +27,7 @@ Exit codes: 0 everything came as expected (or nothing was expected), 1 something
 scenario is invalid, 2 a file cannot be read or written.`,
     )
     .action((file: string, scenarios: readonly string[], options: SimulateOptions) => {
-      const plan = planOf(file);
+      const plan = planOfFile(file);
       const reports = scenarios.map((scenario) => play(scenario, plan));
       const ok = reports.every(isGood);
       if (options.json === true) terminal.out(JSON.stringify(jsonDocument(plan, reports, ok), null, 2));
@@ -35,16 +35,6 @@ scenario is invalid, 2 a file cannot be read or written.`,
       if (options.junit !== undefined) writeReport(options.junit, junitReport(`${plan.name} ${plan.version}`, reports));
       terminal.exitCode = ok ? exitCodes.good : exitCodes.found;
     });
-}
-
-function planOf(file: string): Plan {
-  // The hash only names the plan, which never leaves this process.
-  const compiled = compileDefinition(readDocumentFile(file), { hash: '' });
-  if (compiled.ok) return compiled.plan;
-  throw new CliProblem(
-    [`${file} is no valid definition:`, ...compiled.errors.map((line) => `  - ${line}`)],
-    exitCodes.found,
-  );
 }
 
 function play(file: string, plan: Plan): ScenarioReport {

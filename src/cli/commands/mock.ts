@@ -1,0 +1,143 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import { readScenario } from '../../scenario/read.ts';
+import { defaultStart, type Scenario } from '../../scenario/scenario.ts';
+import type { Plan } from '../../core/plan.ts';
+import { readDocumentFile } from '../document-file.ts';
+import { MockServer, type MockOptions } from '../mock/mock-server.ts';
+import type { MockRoute } from '../mock/routes.ts';
+import { planOfFile } from '../plan-file.ts';
+import { untilStopped } from '../signals.ts';
+import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
+
+interface Options {
+  readonly port: number;
+  readonly scenario?: string;
+  readonly latency: readonly [number, number];
+  readonly failures: number;
+  readonly failureStatus: number;
+  readonly callbackDelay: number;
+  readonly seed: number;
+  readonly quiet?: true;
+}
+
+/** `trama mock`: serves every call of a definition until it is stopped. */
+export function defineMock(command: Command, terminal: Terminal): void {
+  command
+    .argument('<file>', 'a definition in JSON or YAML; - for standard input')
+    .option('--port <port>', 'where to listen on 127.0.0.1; 0 takes a free port', whole(0, 65_535), 9090)
+    .option('--scenario <file>', 'answer every execution as this scenario says')
+    .option('--latency <ms>', 'how long every answer takes, as 20 or 20-80', latency, [0, 0] as const)
+    .option('--failures <ratio>', 'share of calls that fail, from 0 to 1', ratio, 0)
+    .option('--failure-status <code>', 'what those are answered', whole(400, 599), 503)
+    .option('--callback-delay <ms>', 'how long callbacks come after the answer', whole(0, 86_400_000), 100)
+    .option('--seed <number>', 'which failures and latencies: the same number, the same order', whole(0, 2 ** 31), 1)
+    .option('--quiet', 'print no line per request')
+    .addHelpText(
+      'after',
+      `
+A definition whose URLs begin with {{vars.BASE}} reaches the mock once the server knows where that is:
+
+  trama mock order.json                                    # in one terminal
+  TRAMA_VAR_BASE=http://127.0.0.1:9090 trama run order.json   # in another
+
+Without a scenario every call is answered 200 {} (202 and a callback {} where the node is async). Exit codes: 0 stopped
+by SIGINT or SIGTERM, 1 the definition or the scenario is invalid, 2 wrong usage, or the port is taken.`,
+    )
+    .action(async (file: string, options: Options) => {
+      const plan = planOfFile(file);
+      const mock = new MockServer(mockOptions(plan, options, terminal));
+      const url = await listen(mock, options.port);
+      // Listens before the first line: whoever reads it may stop the mock at once.
+      const signals = untilStopped(() => undefined);
+      for (const line of greeting(plan, mock.routes, url)) terminal.out(line);
+      await signals.stopped;
+      await mock.close();
+      signals.forget();
+    });
+}
+
+function mockOptions(plan: Plan, options: Options, terminal: Terminal): MockOptions {
+  return {
+    plan,
+    scenario: options.scenario === undefined ? silence : scenarioOf(options.scenario, plan),
+    latencyMillis: options.latency,
+    failureRatio: options.failures,
+    failureStatus: options.failureStatus,
+    callbackDelayMillis: options.callbackDelay,
+    random: seeded(options.seed),
+    report: (line) => {
+      if (options.quiet !== true) terminal.out(`${new Date().toISOString().slice(11, 23)}  ${line}`);
+    },
+  };
+}
+
+/** Says nothing of any node. */
+const silence: Scenario = {
+  startedAt: defaultStart,
+  payload: {},
+  labels: {},
+  vars: {},
+  answers: new Map(),
+  actions: [],
+};
+
+function scenarioOf(file: string, plan: Plan): Scenario {
+  const read = readScenario(readDocumentFile(file), plan);
+  if (read.ok) return read.scenario;
+  throw new CliProblem([`${file} is no valid scenario:`, ...read.errors.map((line) => `  - ${line}`)], exitCodes.found);
+}
+
+async function listen(mock: MockServer, port: number): Promise<string> {
+  try {
+    return await mock.listen(port);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CliProblem(`The mock cannot listen: ${why}. Choose another port with --port.`);
+  }
+}
+
+function greeting(plan: Plan, routes: readonly MockRoute[], url: string): readonly string[] {
+  const width = Math.max(0, ...routes.map(({ verb }) => verb.length));
+  const longest = Math.max(0, ...routes.map(({ path }) => path.length));
+  const bases = [...new Set(routes.flatMap(({ base }) => base ?? []))];
+  const origins = [...new Set(routes.flatMap(({ origin }) => origin ?? []))];
+  return [
+    `${plan.name} ${plan.version} is mocked at ${url}`,
+    '',
+    ...routes.map(({ verb, path, name }) => `  ${verb.padEnd(width)}  ${path.padEnd(longest)}  ${name}`),
+    '',
+    ...bases.map((name) => `Point it here: TRAMA_VAR_${name}=${url}`),
+    ...origins.map((origin) => `Not mocked while the definition names it: ${origin} (write {{vars.BASE}} instead)`),
+    'Ctrl-C stops it.',
+    '',
+  ];
+}
+
+function whole(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${String(least)} to ${String(most)}.`);
+  };
+}
+
+function ratio(text: string): number {
+  const value = /^\d*\.?\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError('It must be a number from 0 to 1.');
+}
+
+function latency(text: string): readonly [number, number] {
+  const [, least, most = least] = /^(\d{1,6})(?:-(\d{1,6}))?$/.exec(text) ?? [];
+  if (least !== undefined && Number(most) >= Number(least)) return [Number(least), Number(most)];
+  throw new InvalidArgumentError('It must be milliseconds, as 20 or 20-80.');
+}
+
+/** A small generator (a linear congruence, the constants of Numerical Recipes): failures need no better one. */
+function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}

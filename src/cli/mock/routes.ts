@@ -1,0 +1,86 @@
+/** Which call of a definition an incoming request is. */
+import type { CallPhase } from '../../core/context.ts';
+import type { CallPlan, Plan } from '../../core/plan.ts';
+import { callName } from '../../scenario/scenario.ts';
+
+/** One call of a definition, as a downstream sees it. */
+export interface MockRoute {
+  /** `charge:UP`. */
+  readonly name: string;
+  readonly nodeId: string;
+  readonly phase: CallPhase;
+  readonly call: CallPlan;
+  readonly verb: string;
+  /** The path as it is shown, with `*` for every part that a template fills in. */
+  readonly path: string;
+  readonly pattern: RegExp;
+  /** Name of the variable that the URL begins with, if it begins with one. */
+  readonly base?: string;
+  /** Scheme and authority where the URL names them: such a call never reaches a mock. */
+  readonly origin?: string;
+}
+
+/** All calls of a definition, those with the most literal paths first. */
+export function routesOf(plan: Plan): readonly MockRoute[] {
+  const routes: MockRoute[] = [];
+  const add = (nodeId: string, phase: CallPhase, call: CallPlan | undefined): void => {
+    if (call !== undefined) routes.push({ name: callName(nodeId, phase), nodeId, phase, call, ...placeOf(call) });
+  };
+  for (const node of plan.nodes.values()) {
+    if (node.kind !== 'task') continue;
+    add(node.id, 'UP', node.call);
+    add(node.id, 'DOWN', node.compensation);
+  }
+  add('onSuccessCallback', 'HOOK', plan.onSuccess);
+  add('onFailureCallback', 'HOOK', plan.onFailure);
+  return routes.sort((a, b) => literal(b.path) - literal(a.path));
+}
+
+const literal = (path: string): number => path.replaceAll('*', '').length;
+
+/** Stands for a tag; no URL holds it. */
+const tag = '\u0001';
+
+function placeOf({ request }: CallPlan): Pick<MockRoute, 'verb' | 'path' | 'pattern' | 'base' | 'origin'> {
+  const { source } = request.url;
+  const base = /^\{\{\{?\s*vars\.([^\s}]+)\s*\}?\}\}/.exec(source)?.[1];
+  const [whole = ''] = source.replaceAll(/\{\{\{?[^}]*\}?\}\}/g, tag).split(/[?#]/, 1);
+  const origin = /^[a-z][a-z0-9+.-]*:\/\/[^/]*/i.exec(whole)?.[0];
+  const path = whole.slice(origin?.length ?? (whole.startsWith(tag) ? 1 : 0));
+  const rooted = path.startsWith('/') ? path : `/${path}`;
+  const parts = rooted.split(tag).map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`));
+  return {
+    verb: request.verb,
+    path: rooted.replaceAll(tag, '*'),
+    // What a tag at the beginning stands for may end in a path of its own.
+    pattern: new RegExp(`${origin === undefined ? '^(?:/.*)?' : '^'}${parts.join('[^/]*')}$`),
+    ...(base === undefined ? undefined : { base }),
+    ...(origin === undefined || origin.includes(tag) ? undefined : { origin }),
+  };
+}
+
+/** What of a request says which call it is. */
+export interface IncomingRequest {
+  readonly verb: string;
+  /** Without the query. */
+  readonly path: string;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+}
+
+/** The call that a request is: by the node that Trama names in it where the path fits, else by verb and path alone. */
+export function findRoute(routes: readonly MockRoute[], request: IncomingRequest): MockRoute | undefined {
+  const fitting = routes.filter(({ verb, pattern }) => verb === request.verb && pattern.test(request.path));
+  const nodeId = decode(request.headers['trama-node-id'] ?? '');
+  const isUndoing = request.headers['trama-compensates'] !== undefined;
+  return fitting.find((route) => route.nodeId === nodeId && (route.phase === 'DOWN') === isUndoing) ?? fitting[0];
+}
+
+/** Header values are percent-encoded where a header could not carry them. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
