@@ -1,7 +1,7 @@
 /** Gauges that come from the store: read when the metrics are asked for, at most once every few seconds. */
 import type { State } from '../core/state.ts';
 import type { Plan } from '../core/plan.ts';
-import { slotCount } from '../core/slot.ts';
+import { wholeShardSet } from '../core/slot.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DueRow, Store } from '../ports/store.ts';
 import type { GaugeReadings } from '../telemetry/prometheus-telemetry.ts';
@@ -57,11 +57,10 @@ export function createStoreGauges(parts: GaugeParts): () => Promise<StoreReading
 async function readStore(parts: GaugeParts): Promise<StoreReadings> {
   const { store, clock, kids } = parts;
   const now = clock.now();
-  const slots = { from: 0, to: slotCount };
   const [counts, oldest, overdue] = await Promise.all([
-    store.countByStatus(),
-    store.findDue(slots, now, 1),
-    store.findDue(slots, now - patienceMillis, maxOverdue),
+    store.countByStatus(wholeShardSet),
+    store.findDue(wholeShardSet, now, 1),
+    store.findDue(wholeShardSet, now - patienceMillis, maxOverdue),
   ]);
   const executions = Object.fromEntries(shownStatuses.map((status) => [status, counts[status] ?? 0]));
   const [kid, ...others] = kids;

@@ -6,6 +6,7 @@
 import type { CallRow, StepRow, UndoMark } from '../core/history.ts';
 import type { CallbackEvent, Event, ResolvedEvent } from '../core/event.ts';
 import type { OutputQuery } from '../core/outputs.ts';
+import type { ShardSet } from '../core/slot.ts';
 import type { ExecutionStatus, FailureReason, State, UndoTarget } from '../core/state.ts';
 
 /** The store cannot answer now (away, read-only, full, closing). Nothing is counted against executions. */
@@ -247,11 +248,31 @@ export interface EffectRow {
   readonly undoSort?: number;
 }
 
+/** Which rows {@link Store.findUndo} looks at. */
+export interface UndoFilter {
+  /** Only rows of this scope or below. */
+  readonly scope: string;
+  /** What may come, or what a retry of CORRUPTED made due again; `pending` by default. */
+  readonly undo?: 'pending' | 'reopened';
+  /** Only this visit. */
+  readonly only?: { readonly nodeId: string; readonly visit: number };
+}
+
 /** A due execution, for the queue. */
 export interface DueRow {
   readonly id: string;
   readonly slot: number;
   readonly dueAt: number;
+}
+
+/** What {@link Store.tendPartitions} is told. */
+export interface PartitionCare {
+  /** Now, in ms since 1970. */
+  readonly now: number;
+  /** Months after the running one for which partitions exist ahead. */
+  readonly lookaheadMonths: number;
+  /** A partition goes only when everything in it was completed before this instant. */
+  readonly completedBefore: number;
 }
 
 /** See the file header. */
@@ -260,8 +281,8 @@ export interface Store {
   open(): Promise<void>;
   /** Finishes what is under way and closes; a second call does nothing. */
   close(): Promise<void>;
-  /** One cheap round trip; throws {@link StoreUnavailable}. */
-  ping(): Promise<void>;
+  /** One cheap round trip; answers the store's clock in ms since 1970. */
+  ping(): Promise<number>;
 
   /** Stores a definition; see {@link PutDefinitionResult}. `id` decides identity for PUT. */
   putDefinition(record: DefinitionRecord): Promise<PutDefinitionResult>;
@@ -297,16 +318,8 @@ export interface Store {
 
   /** Rows with outputs or keys of the asked visits of a round (all phases but DOWN of other visits), in the order of their ords. */
   readOutputs(id: string, round: number, queries: readonly OutputQuery[]): Promise<readonly StepRow[]>;
-  /** The next row to compensate: `undo` as asked (default pending), of that round, lowest rank, highest sort. */
-  findUndo(
-    id: string,
-    round: number,
-    filter: {
-      readonly scope: string;
-      readonly undo?: 'pending' | 'reopened';
-      readonly only?: { readonly nodeId: string; readonly visit: number };
-    },
-  ): Promise<UndoTarget | undefined>;
+  /** The next row to compensate: of that round, within the filter, lowest rank, highest sort. */
+  findUndo(id: string, round: number, filter: UndoFilter): Promise<UndoTarget | undefined>;
   /** All rows of the execution with an effect or a compensation, all rounds, in the order of their ords; bounded by `limit`. */
   listEffects(id: string, limit: number): Promise<readonly EffectRow[]>;
   /** The latest standing effect of this node and visit in rounds before `round`. */
@@ -320,25 +333,33 @@ export interface Store {
   /** By ord. Throws {@link BadCursor}. */
   listCalls(id: string, page: PageRequest): Promise<Page<CallRow>>;
 
-  /** Non-terminal executions of the slots [from, to) whose dueAt is at or before `until`, by dueAt then id, after `cursor`. */
+  /** Non-terminal executions of the shards whose dueAt is at or before `until`, by dueAt then id, after `cursor`. */
   findDue(
-    slots: { readonly from: number; readonly to: number },
+    shards: ShardSet,
     until: number,
     limit: number,
     cursor?: { readonly dueAt: number; readonly id: string },
   ): Promise<readonly DueRow[]>;
-  /** The earliest dueAt after `after` of a non-terminal execution, if any. */
-  nextDue(after: number): Promise<number | undefined>;
-  /** Counts by status of the non-terminal and CORRUPTED ones, and executions waiting per callback key id is not known here. */
-  countByStatus(): Promise<Readonly<Partial<Record<ExecutionStatus, number>>>>;
+  /** Counts by status of the non-terminal and CORRUPTED executions of the shards. */
+  countByStatus(shards: ShardSet): Promise<Readonly<Partial<Record<ExecutionStatus, number>>>>;
 
   /** A small durable setting (callback keys, queue identity), or undefined. */
   getSetting(key: string): Promise<string | undefined>;
   /** Sets it if absent and returns the value in force. */
   initSetting(key: string, value: string): Promise<string>;
+  /** Sets it if it is `from` now; answers whether it is `to` afterwards. */
+  changeSetting(key: string, from: string, to: string): Promise<boolean>;
+
+  /**
+   * Makes this process the one that works on the store where no shared queue divides the work; undefined while another is.
+   * `lost` is called once should that end by itself (a broken connection): then stop working at once.
+   */
+  soleWorker(lost: () => void): Promise<{ release(): Promise<void> } | undefined>;
 
   /** Deletes terminal executions completed before the instant, except CORRUPTED ones and unresolved unknown effects; at most `limit`. Returns how many. */
   deleteCompleted(before: number, limit: number): Promise<number>;
+  /** Makes partitions ahead of time and drops those that hold nothing worth keeping; does nothing where there are none. */
+  tendPartitions(care: PartitionCare): Promise<{ readonly created: number; readonly dropped: number }>;
 }
 
 /** Trouble of an adapter that no caller is waiting to hear about; for the log. */

@@ -183,13 +183,13 @@ export class Errands implements CallTaker {
   }
 
   #seek(command: FindUndo): void {
-    const { tokenId, round, scope, only } = command;
+    const { tokenId, round, scope, only, undo } = command;
     const token = this.#host.run.state.tokens.find(({ id }) => id === tokenId);
     // Asked for by an event before the one that named it already.
     if (token?.stage.kind !== 'unwinding' || token.stage.undo !== undefined) return;
     if (this.#seeking.has(tokenId)) return;
     this.#seeking.add(tokenId);
-    const filter = only === undefined ? { scope } : { scope, only };
+    const filter = only === undefined ? { scope, undo } : { scope, undo, only };
     this.#parts.reads.findUndo(this.#host.id, round, filter).then(
       (target) => {
         this.#host.post(target === undefined ? { type: 'undoFound', tokenId } : { type: 'undoFound', tokenId, target });

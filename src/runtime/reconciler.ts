@@ -9,7 +9,7 @@
  * Guarantees: an id in the queue already, or held here, is left as it is; an idle process costs the store one statement
  * in two seconds.
  */
-import { slotCount } from '../core/slot.ts';
+import { wholeShardSet } from '../core/slot.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Queue } from '../ports/queue.ts';
 import type { DueRow, Store } from '../ports/store.ts';
@@ -37,8 +37,6 @@ export interface ReconcilerParts {
 }
 
 type Cursor = { readonly dueAt: number; readonly id: string };
-
-const allSlots = { from: 0, to: slotCount };
 
 /** See the file header. `round` is the task of a periodic loop. */
 export class Reconciler {
@@ -98,7 +96,7 @@ export class Reconciler {
   async #page(until: number, cursor: Cursor | undefined): Promise<readonly DueRow[]> {
     const { store, availability } = this.#parts;
     try {
-      const rows = await store.findDue(allSlots, until, pageSize, cursor);
+      const rows = await store.findDue(wholeShardSet, until, pageSize, cursor);
       availability.answered();
       return rows;
     } catch (error) {

@@ -8,6 +8,7 @@ import { admit } from '../../core/admission.ts';
 import type { CallRow, StepRow, UndoMark } from '../../core/history.ts';
 import type { OutputQuery } from '../../core/outputs.ts';
 import { isWithin } from '../../core/scope.ts';
+import { isInShards, type ShardSet } from '../../core/slot.ts';
 import type { ExecutionStatus, UndoTarget } from '../../core/state.ts';
 import {
   StoreUnavailable,
@@ -26,10 +27,12 @@ import {
   type OfferResult,
   type Page,
   type PageRequest,
+  type PartitionCare,
   type PutDefinitionResult,
   type Store,
   type SubmitResult,
   type TerminalChange,
+  type UndoFilter,
 } from '../../ports/store.ts';
 import {
   decodeCall,
@@ -52,7 +55,7 @@ import {
   waitingRows,
   type StoredExecution,
 } from './stored-execution.ts';
-import { pageOf } from './page.ts';
+import { byId, pageOf } from './page.ts';
 
 const dayMillis = 86_400_000;
 
@@ -69,7 +72,13 @@ export class MemoryStore implements Store {
   readonly #executions = new Map<string, StoredExecution>();
   readonly #startKeys = new Map<string, StartKey>();
   readonly #settings = new Map<string, string>();
+  readonly #now: () => number;
   #isOpen = false;
+
+  /** `now` is the store's clock, in ms since 1970. */
+  constructor(now: () => number = Date.now) {
+    this.#now = now;
+  }
 
   async open(): Promise<void> {
     this.#isOpen = true;
@@ -80,8 +89,9 @@ export class MemoryStore implements Store {
     this.#isOpen = false;
   }
 
-  async ping(): Promise<void> {
+  async ping(): Promise<number> {
     this.#check();
+    return this.#now();
   }
 
   #check(): void {
@@ -321,15 +331,11 @@ export class MemoryStore implements Store {
     );
   }
 
-  async findUndo(
-    id: string,
-    round: number,
-    filter: { readonly scope: string; readonly only?: { readonly nodeId: string; readonly visit: number } },
-  ): Promise<UndoTarget | undefined> {
+  async findUndo(id: string, round: number, filter: UndoFilter): Promise<UndoTarget | undefined> {
     this.#check();
-    const { scope, only } = filter;
+    const { scope, only, undo = 'pending' } = filter;
     const first = this.#steps(id)
-      .filter((row) => row.round === round && row.undo === 'pending' && isWithin(row.scope, scope))
+      .filter((row) => row.round === round && row.undo === undo && isWithin(row.scope, scope))
       .filter((row) => only === undefined || (row.nodeId === only.nodeId && row.visit === only.visit))
       .sort((a, b) => (a.undoRank ?? 0) - (b.undoRank ?? 0) || (b.undoSort ?? 0) - (a.undoSort ?? 0))
       .at(0);
@@ -401,21 +407,16 @@ export class MemoryStore implements Store {
   }
 
   async findDue(
-    slots: { readonly from: number; readonly to: number },
+    shards: ShardSet,
     until: number,
     limit: number,
     cursor?: { readonly dueAt: number; readonly id: string },
   ): Promise<readonly DueRow[]> {
     this.#check();
     return this.#due()
-      .filter((x) => x.slot >= slots.from && x.slot < slots.to && x.dueAt <= until)
+      .filter((x) => isInShards(shards, x.slot) && x.dueAt <= until)
       .filter((x) => cursor === undefined || x.dueAt > cursor.dueAt || (x.dueAt === cursor.dueAt && x.id > cursor.id))
       .slice(0, limit);
-  }
-
-  async nextDue(after: number): Promise<number | undefined> {
-    this.#check();
-    return this.#due().find((x) => x.dueAt > after)?.dueAt;
   }
 
   #due(): readonly DueRow[] {
@@ -424,10 +425,11 @@ export class MemoryStore implements Store {
       .sort((a, b) => a.dueAt - b.dueAt || byId(a, b));
   }
 
-  async countByStatus(): Promise<Readonly<Partial<Record<ExecutionStatus, number>>>> {
+  async countByStatus(shards: ShardSet): Promise<Readonly<Partial<Record<ExecutionStatus, number>>>> {
     this.#check();
     const counts: Partial<Record<ExecutionStatus, number>> = {};
-    for (const { dueAt, summary } of this.#executions.values()) {
+    for (const { slot, dueAt, summary } of this.#executions.values()) {
+      if (!isInShards(shards, slot)) continue;
       if (dueAt === null && summary.status !== 'CORRUPTED') continue;
       counts[summary.status] = (counts[summary.status] ?? 0) + 1;
     }
@@ -444,6 +446,23 @@ export class MemoryStore implements Store {
     const found = this.#settings.get(key);
     if (found === undefined) this.#settings.set(key, value);
     return found ?? value;
+  }
+
+  async changeSetting(key: string, from: string, to: string): Promise<boolean> {
+    this.#check();
+    if (this.#settings.get(key) === from) this.#settings.set(key, to);
+    return this.#settings.get(key) === to;
+  }
+
+  /** Always: processes that share this store are simulated with a shared queue. */
+  async soleWorker(): Promise<{ release(): Promise<void> }> {
+    this.#check();
+    return { release: () => Promise.resolve() };
+  }
+
+  async tendPartitions(_care: PartitionCare): Promise<{ readonly created: number; readonly dropped: number }> {
+    this.#check();
+    return { created: 0, dropped: 0 };
   }
 
   async deleteCompleted(before: number, limit: number): Promise<number> {
@@ -464,11 +483,6 @@ export class MemoryStore implements Store {
     for (const hash of this.#bodies.keys()) if (!pinned.has(hash)) this.#bodies.delete(hash);
     return removable.length;
   }
-}
-
-function byId(a: { readonly id: string }, b: { readonly id: string }): number {
-  if (a.id === b.id) return 0;
-  return a.id < b.id ? -1 : 1;
 }
 
 /** A row that cannot be written as text is invalid; nothing of it is kept. */

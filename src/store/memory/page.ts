@@ -42,3 +42,9 @@ export function pageOf<R, T>(
   const items = shown.map((row) => show(row));
   return more && last !== undefined ? { items, cursor: encodeCursor(kind, keyOf(last)) } : { items };
 }
+
+/** Ascending order of ids. */
+export function byId(a: { readonly id: string }, b: { readonly id: string }): number {
+  if (a.id === b.id) return 0;
+  return a.id < b.id ? -1 : 1;
+}

@@ -71,7 +71,7 @@ export function appendMarks(x: StoredExecution, marks: readonly UndoMark[]): voi
   for (const mark of marks) {
     for (const step of x.steps) {
       if (mark.kind === 'set' && step.ord === mark.ord) step.undo = mark.undo;
-      if (mark.kind === 'reopen' && step.round === mark.round && step.undo === 'failed') step.undo = 'pending';
+      if (mark.kind === 'reopen' && step.round === mark.round && step.undo === 'failed') step.undo = 'reopened';
     }
   }
 }

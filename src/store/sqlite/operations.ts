@@ -17,12 +17,11 @@ import { getExecution } from './queries/get-execution.ts';
 import { listEffects } from './queries/list-effects.ts';
 import { listExecutions } from './queries/list-executions.ts';
 import { listCalls, listSteps } from './queries/list-history.ts';
-import { nextDue } from './queries/next-due.ts';
 import { offer } from './queries/offer.ts';
 import { readInbox } from './queries/read-inbox.ts';
 import { readOutputs } from './queries/read-outputs.ts';
 import { removeCompleted } from './queries/remove-completed.ts';
-import { getSetting, initSetting } from './queries/settings.ts';
+import { changeSetting, getSetting, initSetting } from './queries/settings.ts';
 import { submit } from './queries/submit.ts';
 import { sweep } from './queries/sweep.ts';
 import { takeOver } from './queries/take-over.ts';
@@ -38,6 +37,7 @@ export const writing: ReadonlySet<OperationName> = new Set<OperationName>([
   'changeTerminal',
   'offer',
   'initSetting',
+  'changeSetting',
   'removeCompleted',
   'sweep',
 ]);
@@ -67,10 +67,10 @@ export function prepareOperations(session: Session): Operations {
     listSteps: listSteps(session),
     listCalls: listCalls(session),
     findDue: findDue(session),
-    nextDue: nextDue(session),
     countByStatus: countByStatus(session),
     getSetting: getSetting(session),
     initSetting: initSetting(session),
+    changeSetting: changeSetting(session),
     removeCompleted: removeCompleted(session),
     sweep: sweep(session),
   };

@@ -7,6 +7,7 @@
  */
 import type { UndoMark, UndoState } from '../../core/history.ts';
 import type { OutputQuery } from '../../core/outputs.ts';
+import type { ShardSet } from '../../core/slot.ts';
 import type {
   DefinitionRecord,
   DueRow,
@@ -16,6 +17,7 @@ import type {
   PutDefinitionResult,
   StoreUnavailable,
   SubmitResult,
+  UndoFilter,
 } from '../../ports/store.ts';
 
 /** A step row: the columns of `step` after `execution`. */
@@ -219,12 +221,7 @@ export interface Operations {
   offer(offer: OfferValues, now: number): OfferResult;
   readInbox(id: string): { readonly inboxSeq: number; readonly inbox: readonly InboxValues[] };
   readOutputs(id: string, round: number, queries: readonly OutputQuery[]): readonly StepText[];
-  findUndo(
-    id: string,
-    round: number,
-    scope: string,
-    only: { readonly nodeId: string; readonly visit: number } | undefined,
-  ): StepText | undefined;
+  findUndo(id: string, round: number, filter: UndoFilter): StepText | undefined;
   listEffects(id: string, limit: number): readonly StepText[];
   findStanding(id: string, nodeId: string, visit: number, round: number): StepText | undefined;
   getExecution(id: string): DetailValues | undefined;
@@ -241,15 +238,15 @@ export interface Operations {
     after: number | undefined,
   ): PageAnswer<{ readonly row: string; readonly ord: number }>;
   findDue(
-    slots: { readonly from: number; readonly to: number },
+    shards: ShardSet,
     until: number,
     limit: number,
     cursor: { readonly dueAt: number; readonly id: string } | undefined,
   ): readonly DueRow[];
-  nextDue(after: number): number | undefined;
-  countByStatus(): readonly { readonly status: string; readonly count: number }[];
+  countByStatus(shards: ShardSet): readonly { readonly status: string; readonly count: number }[];
   getSetting(key: string): string | undefined;
   initSetting(key: string, value: string): string;
+  changeSetting(key: string, from: string, to: string): boolean;
   removeCompleted(before: number, limit: number): number;
   sweep(before: number): boolean;
 }

@@ -24,10 +24,13 @@ import type {
   Store,
   StoreFault,
   SubmitResult,
+  UndoFilter,
+  PartitionCare,
   TerminalChange,
 } from '../../ports/store.ts';
 import type { CallRow, StepRow } from '../../core/history.ts';
 import type { OutputQuery } from '../../core/outputs.ts';
+import type { ShardSet } from '../../core/slot.ts';
 import type { ExecutionStatus, UndoTarget } from '../../core/state.ts';
 import { decodeCursor, encodeCursor, type CursorKind } from '../cursor.ts';
 import { decodeCall, decodeStep, effectRow, encode, undoTarget } from '../row-text.ts';
@@ -82,8 +85,9 @@ export class SqliteStore implements Store {
     return this.#thread.close();
   }
 
-  ping(): Promise<void> {
-    return this.#thread.call('ping');
+  async ping(): Promise<number> {
+    await this.#thread.call('ping');
+    return Date.now();
   }
 
   putDefinition(record: DefinitionRecord): Promise<PutDefinitionResult> {
@@ -185,12 +189,8 @@ export class SqliteStore implements Store {
     return steps(await this.#thread.call('readOutputs', id, round, queries));
   }
 
-  async findUndo(
-    id: string,
-    round: number,
-    filter: { readonly scope: string; readonly only?: { readonly nodeId: string; readonly visit: number } },
-  ): Promise<UndoTarget | undefined> {
-    const found = await this.#thread.call('findUndo', id, round, filter.scope, filter.only);
+  async findUndo(id: string, round: number, filter: UndoFilter): Promise<UndoTarget | undefined> {
+    const found = await this.#thread.call('findUndo', id, round, filter);
     return found && undoTarget(decodeStep(found.row, found.undo));
   }
 
@@ -237,20 +237,16 @@ export class SqliteStore implements Store {
   }
 
   findDue(
-    slots: { readonly from: number; readonly to: number },
+    shards: ShardSet,
     until: number,
     limit: number,
     cursor?: { readonly dueAt: number; readonly id: string },
   ): Promise<readonly DueRow[]> {
-    return this.#thread.call('findDue', slots, until, limit, cursor);
+    return this.#thread.call('findDue', shards, until, limit, cursor);
   }
 
-  nextDue(after: number): Promise<number | undefined> {
-    return this.#thread.call('nextDue', after);
-  }
-
-  async countByStatus(): Promise<Readonly<Partial<Record<ExecutionStatus, number>>>> {
-    const rows = await this.#thread.call('countByStatus');
+  async countByStatus(shards: ShardSet): Promise<Readonly<Partial<Record<ExecutionStatus, number>>>> {
+    const rows = await this.#thread.call('countByStatus', shards);
     return Object.fromEntries(rows.map(({ status, count }) => [status, count]));
   }
 
@@ -260,6 +256,19 @@ export class SqliteStore implements Store {
 
   initSetting(key: string, value: string): Promise<string> {
     return this.#thread.call('initSetting', key, value);
+  }
+
+  changeSetting(key: string, from: string, to: string): Promise<boolean> {
+    return this.#thread.call('changeSetting', key, from, to);
+  }
+
+  /** Always: the data directory belongs to one process anyway. */
+  soleWorker(): Promise<{ release(): Promise<void> }> {
+    return Promise.resolve({ release: () => Promise.resolve() });
+  }
+
+  tendPartitions(_care: PartitionCare): Promise<{ readonly created: number; readonly dropped: number }> {
+    return Promise.resolve({ created: 0, dropped: 0 });
   }
 
   /** In many short transactions, so that other writes go in between. */

@@ -1,3 +1,4 @@
+import { wholeShardSet } from '../../../src/core/slot.ts';
 import { expect, it } from 'vitest';
 import { parseJson, stringifyJson } from '../../../src/core/json.ts';
 import {
@@ -56,7 +57,7 @@ export function checkpoints(test: StoreUnderTest): void {
     const claims = [1, 2, 3].map((n) => ({ id: idOf(n), claim: 'c' }));
     const loaded = await store.takeOver(claims, start + 100);
     expect(loaded.map(({ id, dueAt }) => ({ id, dueAt }))).toEqual([{ id: idOf(1), dueAt: start + 100 }]);
-    const due = await store.findDue({ from: 0, to: 16_384 }, start + 100, 10);
+    const due = await store.findDue(wholeShardSet, start + 100, 10);
     expect(due).toEqual([{ id: idOf(1), slot: 1, dueAt: start + 100 }]);
   });
 
@@ -137,7 +138,8 @@ export function checkpoints(test: StoreUnderTest): void {
     const { store } = test;
     await store.submit([newExecution(1)]);
     await store.takeOver([{ id: idOf(1), claim: 'c' }], start);
-    const dueAt = async (): Promise<number | undefined> => store.nextDue(0);
+    const dueAt = async (): Promise<number | undefined> =>
+      (await store.findDue(wholeShardSet, start + 1e9, 1))[0]?.dueAt;
     await store.checkpoint([checkpointOf(1, 'c', 1)]);
     expect(await dueAt()).toBe(start);
     await store.checkpoint([checkpointOf(1, 'c', 2, { dueAt: start + 60_000 })]);

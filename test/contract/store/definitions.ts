@@ -95,5 +95,9 @@ export function definitions(test: StoreUnderTest): void {
     expect(await store.initSetting('keys', '["b"]')).toBe('["a"]');
     expect(await store.getSetting('keys')).toBe('["a"]');
     if (await test.reopen()) expect(await test.store.getSetting('keys')).toBe('["a"]');
+    expect(await test.store.changeSetting('keys', '["b"]', '["c"]')).toBe(false);
+    expect(await test.store.changeSetting('keys', '["a"]', '["c"]')).toBe(true);
+    expect(await test.store.changeSetting('keys', '["a"]', '["c"]')).toBe(true);
+    expect(await test.store.getSetting('keys')).toBe('["c"]');
   });
 }

@@ -1,11 +1,12 @@
 import { expect, it } from 'vitest';
+import { wholeShardSet } from '../../../src/core/slot.ts';
 import type { DueRow } from '../../../src/ports/store.ts';
 import { endState, idOf, newExecution, start, summaryOf } from '../fixtures/executions.ts';
 import type { StoreUnderTest } from './store-under-test.ts';
 
 /** What the queue is refilled from. */
 export function due(test: StoreUnderTest): void {
-  const everything = { from: 0, to: 16_384 };
+  const everything = wholeShardSet;
   const row = (n: number, dueAt: number): DueRow => ({ id: idOf(n), slot: n, dueAt });
 
   async function sample(): Promise<void> {
@@ -38,19 +39,16 @@ export function due(test: StoreUnderTest): void {
     expect(found.map(({ slot }) => slot)).toEqual([2, 3, 4, 1, 5]);
   });
 
-  it('keeps to the slots asked for', async () => {
+  it('keeps to the shards asked for', async () => {
     await sample();
-    const slots = async (from: number, to: number): Promise<number[]> =>
-      (await test.store.findDue({ from, to }, start + 99, 10)).map(({ slot }) => slot);
-    expect(await slots(2, 4)).toEqual([2, 3]);
-    expect(await slots(5, 16_384)).toEqual([5]);
-  });
-
-  it('tells when the next one is due', async () => {
-    expect(await test.store.nextDue(0)).toBeUndefined();
-    await sample();
-    expect(await test.store.nextDue(0)).toBe(start + 10);
-    expect(await test.store.nextDue(start + 10)).toBe(start + 20);
-    expect(await test.store.nextDue(start + 30)).toBeUndefined();
+    await test.store.submit([newExecution(7, { slot: 16_383, dueAt: start + 40 })]);
+    const slots = async (count: number, ...shards: number[]): Promise<number[]> =>
+      (await test.store.findDue({ count, shards }, start + 99, 10)).map(({ slot }) => slot);
+    // With as many shards as slots each is one slot; with 8192 two neighbours share one.
+    expect(await slots(16_384, 2, 3)).toEqual([2, 3]);
+    expect(await slots(8192, 1, 2)).toEqual([2, 3, 4, 5]);
+    expect(await slots(3, 1)).toEqual([]);
+    expect(await slots(3, 2)).toEqual([16_383]);
+    expect(await slots(64)).toEqual([]);
   });
 }

@@ -19,10 +19,10 @@ export function effects(test: StoreUnderTest): void {
     seq += 1;
   }
 
-  async function undoAll(scope = '', round = 1): Promise<number[]> {
+  async function undoAll(scope = '', round = 1, undo?: 'pending' | 'reopened'): Promise<number[]> {
     const order: number[] = [];
     for (;;) {
-      const target = await test.store.findUndo(idOf(1), round, { scope });
+      const target = await test.store.findUndo(idOf(1), round, undo === undefined ? { scope } : { scope, undo });
       if (target === undefined) return order;
       order.push(target.ord);
       await write([], [{ kind: 'set', ord: target.ord, undo: 'done' }]);
@@ -86,12 +86,15 @@ export function effects(test: StoreUnderTest): void {
       effectStep(1, { undo: 'failed' }),
       effectStep(2, { undo: 'accepted' }),
       effectStep(3, { undo: 'failed', round: 2 }),
-      effectStep(4, { undo: 'failed' }),
+      effectStep(4, { undo: 'failed', effect: 'unknown', outcome: 'unknown', undoRank: 1, undoSort: 0 }),
+      effectStep(5, { nodeId: 'b' }),
     ]);
-    expect(await undoAll()).toEqual([]);
     await write([], [{ kind: 'reopen', round: 1 }]);
-    expect(await undoAll()).toEqual([4, 1]);
-    expect(await undoAll('', 2)).toEqual([]);
+    expect(await undoAll('', 2, 'reopened')).toEqual([]);
+    expect((await test.store.findStanding(idOf(1), 'a', 1, 2))?.undo).toBe('reopened');
+    expect(await undoAll('', 1, 'reopened')).toEqual([4, 1]);
+    // What was never tried, since the execution was not to be undone, is none of a retry's business.
+    expect(await undoAll()).toEqual([5]);
   });
 
   it('marks rows of the same checkpoint and shows the mark in the history', async () => {

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { wholeShardSet } from '../../../src/core/slot.ts';
 import type { ExecutionStatus } from '../../../src/core/state.ts';
 import { BadCursor, type ExecutionFilter, type NewExecution, type PageRequest } from '../../../src/ports/store.ts';
 import { effectStep, endState, idOf, newExecution, start, summaryOf } from '../fixtures/executions.ts';
@@ -134,10 +135,11 @@ export function lists(test: StoreUnderTest): void {
   );
 
   it('counts what is not over, and what is corrupted', async () => {
-    expect(await test.store.countByStatus()).toEqual({});
+    expect(await test.store.countByStatus(wholeShardSet)).toEqual({});
     await sample();
     await test.store.submit([execution(9, 'IN_PROGRESS')]);
-    expect(await test.store.countByStatus()).toEqual({
+    expect(await test.store.countByStatus({ count: 2, shards: [1] })).toEqual({});
+    expect(await test.store.countByStatus(wholeShardSet)).toEqual({
       IN_PROGRESS: 2,
       SLEEPING: 1,
       WAITING_CALLBACK: 1,

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { wholeShardSet } from '../../../src/core/slot.ts';
 import type { TerminalChange } from '../../../src/ports/store.ts';
 import {
   checkpointOf,
@@ -50,8 +51,8 @@ export function terminalChanges(test: StoreUnderTest): void {
     expect(read).toMatchObject({ ...change.summary, seq: 3, state: change.state });
     for (const key of ['completedAt', 'reason', 'failedNodeId', 'failureDescription'])
       expect(read).not.toHaveProperty(key);
-    expect(await store.nextDue(0)).toBe(start + 5000);
-    expect((await store.findUndo(idOf(1), 1, { scope: '' }))?.ord).toBe(1);
+    expect((await store.findDue(wholeShardSet, start + 1e9, 9))[0]?.dueAt).toBe(start + 5000);
+    expect((await store.findUndo(idOf(1), 1, { scope: '', undo: 'reopened' }))?.ord).toBe(1);
     expect((await store.listSteps(idOf(1), { limit: 9 })).items.map(({ ord }) => ord)).toEqual([1, 2]);
     expect(await store.checkpoint([checkpointOf(1, 'c', 3)])).toEqual([{ kind: 'fenced' }]);
     expect((await store.takeOver([{ id: idOf(1), claim: 'd' }], start + 5000))[0]).toMatchObject({ seq: 4, claims: 1 });
@@ -95,6 +96,6 @@ export function terminalChanges(test: StoreUnderTest): void {
     const undo = [{ kind: 'set', ord: 1, undo: 'resolved' }] as const;
     expect(await store.changeTerminal(retry(2, { state: endState('FAILED'), summary, dueAt: null, undo }))).toBe(true);
     expect(await standing()).toBe(0);
-    expect(await store.nextDue(0)).toBeUndefined();
+    expect(await store.findDue(wholeShardSet, start + 1e9, 9)).toEqual([]);
   });
 }

@@ -112,9 +112,10 @@ CREATE INDEX step_by_ord ON step (execution, ord, marked);
 CREATE INDEX step_answer ON step (execution, round, node_id, ord) WHERE readable = 1;
 CREATE INDEX step_undone ON step (execution, round, node_id, visit, ord) WHERE readable = 2;
 CREATE INDEX step_pending ON step (execution, round, undo_rank, undo_sort DESC) WHERE undo = 'pending';
+CREATE INDEX step_reopened ON step (execution, round, undo_rank, undo_sort DESC) WHERE undo = 'reopened';
 CREATE INDEX step_failed ON step (execution, round) WHERE undo = 'failed';
 CREATE INDEX step_standing ON step (execution, node_id, visit, round)
-  WHERE effect IS NOT NULL AND (undo IS NULL OR undo IN ('pending', 'failed', 'accepted'));
+  WHERE effect IS NOT NULL AND (undo IS NULL OR undo IN ('pending', 'failed', 'reopened', 'accepted'));
 
 CREATE TABLE call (
   no INTEGER NOT NULL PRIMARY KEY,

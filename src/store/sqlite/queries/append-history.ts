@@ -15,7 +15,7 @@ const insertCallSql = 'INSERT INTO call (execution, ord, row) VALUES (?, ?, ?)';
 
 const setUndoSql = 'UPDATE step SET undo = ?, marked = 1 WHERE execution = ? AND ord = ?';
 
-const reopenSql = `UPDATE step SET undo = 'pending' WHERE execution = ? AND round = ? AND undo = 'failed'`;
+const reopenSql = `UPDATE step SET undo = 'reopened' WHERE execution = ? AND round = ? AND undo = 'failed'`;
 
 /** Prepares it; `execution` is the execution's number. */
 export function appendHistory(

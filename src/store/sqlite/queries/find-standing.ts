@@ -5,7 +5,7 @@ import type { Session } from '../session.ts';
 const sql = `
 SELECT s.row, s.undo FROM execution e JOIN step s ON s.execution = e.no
 WHERE e.id = ? AND s.node_id = ? AND s.visit = ? AND s.round < ?
-  AND s.effect IS NOT NULL AND (s.undo IS NULL OR s.undo IN ('pending', 'failed', 'accepted'))
+  AND s.effect IS NOT NULL AND (s.undo IS NULL OR s.undo IN ('pending', 'failed', 'reopened', 'accepted'))
 ORDER BY s.round DESC, s.ord DESC LIMIT 1`;
 
 /** Prepares it. */

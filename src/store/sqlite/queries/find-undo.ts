@@ -1,15 +1,15 @@
 /**
- * The next row to compensate: of the pending ones of a round the lowest rank, within it the highest sort key; only of a
- * scope or below, and only of one visit where asked.
+ * The next row to compensate: of the pending (or reopened) ones of a round the lowest rank, within it the highest sort
+ * key; only of a scope or below, and only of one visit where asked.
  *
- * Pending rows lie in this order in their index; outside of a scope the first one is the answer.
+ * Such rows lie in this order in an index of each kind; outside of a scope the first one is the answer.
  */
 import type { Operations, StepText } from '../protocol.ts';
 import type { Session } from '../session.ts';
 
-const from = `
+const from = (undo: 'pending' | 'reopened'): string => `
 SELECT s.row, s.undo FROM execution e JOIN step s ON s.execution = e.no
-WHERE e.id = ? AND s.round = ? AND s.undo = 'pending'`;
+WHERE e.id = ? AND s.round = ? AND s.undo = '${undo}'`;
 
 const order = 'ORDER BY s.undo_rank, s.undo_sort DESC LIMIT 1';
 
@@ -18,10 +18,14 @@ const within = `AND (s.scope = ? OR (s.scope >= ? || '/' AND s.scope < ? || '0')
 
 /** Prepares it. */
 export function findUndo(session: Session): Operations['findUndo'] {
-  const first = session.one<StepText>(`${from} ${order}`);
-  const firstWithin = session.one<StepText>(`${from} ${within} ${order}`);
-  const visitWithin = session.one<StepText>(`${from} ${within} AND s.node_id = ? AND s.visit = ? ${order}`);
-  return (id, round, scope, only) => {
+  const prepare = (undo: 'pending' | 'reopened') => ({
+    first: session.one<StepText>(`${from(undo)} ${order}`),
+    firstWithin: session.one<StepText>(`${from(undo)} ${within} ${order}`),
+    visitWithin: session.one<StepText>(`${from(undo)} ${within} AND s.node_id = ? AND s.visit = ? ${order}`),
+  });
+  const prepared = { pending: prepare('pending'), reopened: prepare('reopened') };
+  return (id, round, { scope, only, undo = 'pending' }) => {
+    const { first, firstWithin, visitWithin } = prepared[undo];
     let row: StepText | undefined;
     if (only !== undefined) row = visitWithin(id, round, scope, scope, scope, only.nodeId, only.visit);
     else if (scope === '') row = first(id, round);

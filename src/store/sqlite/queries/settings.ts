@@ -1,10 +1,12 @@
-/** Small durable settings: the one in force, and setting it where absent. */
+/** Small durable settings: the one in force, setting it where absent, and changing it from a known value. */
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 
 const selectSql = 'SELECT value FROM setting WHERE key = ?';
 
 const insertSql = 'INSERT INTO setting (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING';
+
+const updateSql = 'UPDATE setting SET value = ? WHERE key = ? AND value = ?';
 
 /** Prepares the reading one. */
 export function getSetting(session: Session): Operations['getSetting'] {
@@ -19,5 +21,15 @@ export function initSetting(session: Session): Operations['initSetting'] {
   return (key, value) => {
     insert(key, value);
     return select(key)?.value ?? value;
+  };
+}
+
+/** Prepares the one that changes it from a known value and answers whether the new one is in force. */
+export function changeSetting(session: Session): Operations['changeSetting'] {
+  const select = session.one<{ value: string }>(selectSql);
+  const update = session.write(updateSql);
+  return (key, from, to) => {
+    update(to, key, from);
+    return select(key)?.value === to;
   };
 }

@@ -7,7 +7,7 @@ import type { Session } from '../session.ts';
 const sql = `
 SELECT coalesce(max(CASE WHEN effect = 'unknown' AND undo IS NOT 'accepted' THEN 2 ELSE 1 END), 0) AS level
 FROM step
-WHERE execution = ? AND effect IS NOT NULL AND (undo IS NULL OR undo IN ('pending', 'failed', 'accepted'))`;
+WHERE execution = ? AND effect IS NOT NULL AND (undo IS NULL OR undo IN ('pending', 'failed', 'reopened', 'accepted'))`;
 
 /** Prepares it; `execution` is the execution's number. */
 export function standingLevel(session: Session): (execution: number) => number {
