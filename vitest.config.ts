@@ -5,13 +5,25 @@ import './scripts/require-node.mjs';
 /** Tests that share two processor cores with the servers they start must not run more than two files at once. */
 const maxWorkers = 2;
 
-function project(
-  name: string,
-  include: string[],
-  testTimeout: number,
-): { test: { name: string; include: string[]; testTimeout: number; hookTimeout: number; maxWorkers: number } } {
-  return { test: { name, include, testTimeout, hookTimeout: testTimeout, maxWorkers } };
+interface Project {
+  readonly test: {
+    readonly name: string;
+    readonly include: string[];
+    readonly testTimeout: number;
+    readonly hookTimeout: number;
+    readonly maxWorkers: number;
+    readonly globalSetup?: string[];
+  };
 }
+
+/** `globalSetup` runs once before the project's first test. */
+function project(name: string, include: string[], testTimeout: number, globalSetup?: string): Project {
+  const base = { name, include, testTimeout, hookTimeout: testTimeout, maxWorkers };
+  return { test: globalSetup === undefined ? base : { ...base, globalSetup: [globalSetup] } };
+}
+
+/** Installs the servers that real tests start, where they are missing. */
+const servers = 'test/servers/global-setup.ts';
 
 export default defineConfig({
   test: {
@@ -29,7 +41,8 @@ export default defineConfig({
       project('scenario', ['test/scenario/**/*.test.ts'], 30_000),
       project('contract', ['test/contract/**/*.test.ts'], 30_000),
       project('simulation', ['test/simulation/**/*.test.ts'], 600_000),
-      project('integration', ['test/integration/**/*.test.ts'], 60_000),
+      project('integration', ['test/integration/**/*.test.ts'], 120_000, servers),
+      project('chaos', ['test/chaos/**/*.test.ts'], 300_000, servers),
       project('e2e', ['test/e2e/**/*.test.ts'], 60_000),
     ],
   },
