@@ -1,4 +1,5 @@
 /** Before the tests that need real servers: makes sure that these can be started. */
 import { provisionServers } from './provision.ts';
 
-export default provisionServers;
+/** Called by the test runner once for each project that names this file. */
+export const setup: () => Promise<void> = provisionServers;

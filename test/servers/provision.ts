@@ -60,7 +60,7 @@ export async function provisionServers(): Promise<void> {
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
     throw new Error(`The tests need real servers, and ${names} is missing: ${advice(packages)}`);
   }
-  console.log(`Installing ${packages.join(' and ')} (${names} is missing)`);
+  process.stderr.write(`Installing ${packages.join(' and ')} (${names} is missing)\n`);
   // Debian starts a server of its own after an installation unless a policy forbids it: the tests start theirs.
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
   const options = { env, timeout: 600_000, maxBuffer: 64 * 1024 * 1024 };
