@@ -72,6 +72,8 @@ export interface CallTaker {
   answered(callId: number, answer: CallAnswered): void;
 }
 
+const noAuthentication = 'The call asks for authentication ("auth"), which this release cannot give.';
+
 const nothingToAbort: CallHandle = { abort: () => undefined };
 
 /** See the file header. */
@@ -101,6 +103,8 @@ export class CallRunner {
     if (call === undefined) return undefined;
     const { callId } = command;
     const plan = call.call;
+    // A call must never go out without the authentication that it asks for.
+    if (plan.auth !== undefined) return { callId, outcome: { problem: noAuthentication } };
     const rendered = renderRequest(plan.request, call.context);
     if (rendered.kind === 'unsent') return { callId, outcome: { problem: rendered.reason } };
     const { url, verb, body, authorityFromData, secretsUsed } = rendered;
