@@ -53,6 +53,15 @@ describe('a simulation', () => {
     expect(play(plan, {})).toEqual(result);
   });
 
+  it("has the definition's labels, which those of the scenario win over", () => {
+    const request = { url: `${url}/{{labels.team}}/{{labels.tier}}`, verb: 'GET' };
+    const labelled = planOf([{ kind: 'task', id: 'a', action: { mode: 'sync', request } }], {
+      labels: { team: 'shop', tier: 'gold' },
+    });
+    const [call] = callsOf(play(labelled, { labels: { team: 'a' } }));
+    expect(call?.request?.url).toBe(`${url}/a/gold`);
+  });
+
   it('says what a node calls success where it does not call 200 so', () => {
     const [first] = [task('a')];
     const action = { mode: 'sync', request: { url, verb: 'POST' }, successStatusCodes: [202, 201] };

@@ -83,7 +83,8 @@ export class Simulation {
 
   constructor(plan: Plan, scenario: Scenario, settings: SimulationSettings) {
     const { name, version } = plan;
-    const { payload, labels } = scenario;
+    const { payload } = scenario;
+    const labels = { ...plan.labels, ...scenario.labels };
     this.#plan = plan;
     this.#scenario = scenario;
     this.#settings = settings;

@@ -31,6 +31,12 @@ describe('POST /workflows/run', () => {
     expect(await api.store.getExecution(id)).toMatchObject({ name: 'order', labels: { team: 'a' } });
   });
 
+  it("adds the definition's labels, which those of the run win over", async () => {
+    const labelled = { ...definition, labels: { team: 'shop', tier: 'gold' } };
+    const answer = await post('/workflows/run', { definition: labelled, payload, labels: { team: 'a' } });
+    expect(await api.store.getExecution(answer.json().id)).toMatchObject({ labels: { team: 'a', tier: 'gold' } });
+  });
+
   it('is the same below /sagas', async () => {
     const answer = await post('/sagas/run', { definition, payload });
     expect(answer.headers['location']).toBe(`/sagas/${answer.json().id}`);

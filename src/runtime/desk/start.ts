@@ -60,7 +60,7 @@ export async function start(parts: DeskParts, request: StartRequest): Promise<An
       name: source.plan.name,
       version: source.plan.version,
       payload: checked.payload,
-      labels: checked.labels,
+      labels: { ...source.plan.labels, ...checked.labels },
     },
     definition: source.definition,
     payload: stringifyJson(checked.payload),
