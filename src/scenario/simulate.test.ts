@@ -95,6 +95,16 @@ describe('a simulation', () => {
     expect(result.durationMillis).toBe(1050);
   });
 
+  it.each(['pendingWhen', 'failureWhen', 'successWhen'])('takes a callback for a failure where %s throws', (name) => {
+    const throws = { length: [{ var: 'callback.body.number' }] };
+    const plan = planOf([asked('a', { timeoutMillis: 1000, successWhen: true, [name]: throws })]);
+    const result = play(plan, { nodes: { a: [{ callback: { body: { number: 1 } } }] } });
+    expect(result).toMatchObject({ status: 'FAILED', reason: 'callback_failure' });
+    expect(result.trace.find((entry) => entry.kind === 'step')?.note).toBe(
+      `The condition ${name} could not be evaluated.`,
+    );
+  });
+
   it('names the template path of a call that cannot be sent', () => {
     const action = { mode: 'sync', request: { url: '{{vars.BASE}}/x', verb: 'GET' } };
     const plan = planOf([{ kind: 'task', id: 'a', action }]);

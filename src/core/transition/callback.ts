@@ -75,13 +75,17 @@ function abandonCall(d: Draft, token: Token, task: TaskRun, callId: number): voi
 }
 
 function judgeCallback(d: Draft, token: Token, node: TaskPlan, body: Json): AttemptFailure | undefined {
-  const { failureWhen, successWhen } = node.callback ?? {};
+  const { pendingWhen, failureWhen, successWhen } = node.callback ?? {};
   const says = (condition: Expression): boolean | undefined => {
     const result = condition.evaluate(conditionContext(d.run, token, d.env), { callbackBody: body });
     if (result.ok) return result.truthy;
     d.signal({ kind: 'warning', nodeId: node.id, message: result.error });
     return undefined;
   };
+  // It was judged when the callback arrived, and did not hold then. One that throws is a failure like the others.
+  if (pendingWhen !== undefined && says(pendingWhen) === undefined) {
+    return callbackFailure('The condition pendingWhen could not be evaluated.');
+  }
   if (failureWhen !== undefined) {
     const failed = says(failureWhen);
     if (failed === undefined) return callbackFailure('The condition failureWhen could not be evaluated.');
@@ -99,7 +103,7 @@ function callbackFailure(description: string): AttemptFailure {
   return { outcome: 'rejected', reason: 'callback_failure', error: 'callback_failure', description };
 }
 
-/** Whether `pendingWhen` says that the node must go on waiting; one that throws says no. */
+/** Whether `pendingWhen` says that the node must go on waiting; one that throws says no, and the callback is a failure. */
 export function isPending(run: Draft['run'], token: Token, body: Json, env: Draft['env']): boolean {
   const node = run.plan.nodes.get(token.nodeId);
   const condition = node?.kind === 'task' ? node.callback?.pendingWhen : undefined;
