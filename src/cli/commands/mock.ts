@@ -1,4 +1,4 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { readScenario } from '../../scenario/read.ts';
 import { defaultStart, type Scenario } from '../../scenario/scenario.ts';
 import type { Plan } from '../../core/plan.ts';
@@ -26,7 +26,11 @@ export function defineMock(command: Command, terminal: Terminal): void {
     .argument('<file>', 'a definition in JSON or YAML; - for standard input')
     .option('--port <port>', 'where to listen on 127.0.0.1; 0 takes a free port', whole(0, 65_535), 9090)
     .option('--scenario <file>', 'answer every execution as this scenario says')
-    .option('--latency <ms>', 'how long every answer takes, as 20 or 20-80', latency, [0, 0] as const)
+    .addOption(
+      new Option('--latency <ms>', 'how long every answer takes, as 20 or 20-80')
+        .argParser(latency)
+        .default([0, 0] as const, '0'),
+    )
     .option('--failures <ratio>', 'share of calls that fail, from 0 to 1', ratio, 0)
     .option('--failure-status <code>', 'what those are answered', whole(400, 599), 503)
     .option('--callback-delay <ms>', 'how long callbacks come after the answer', whole(0, 86_400_000), 100)
