@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { foreignPaths } from '../src/config/foreign-keys.ts';
+import { foreignPaths, type ForeignVerdict, judgeForeign } from '../src/config/foreign-keys.ts';
 import type { AnyKey } from '../src/config/key.ts';
 import { environmentName, keys, sectionOf } from '../src/config/registry.ts';
 import { rules } from '../src/config/rules.ts';
@@ -54,6 +54,13 @@ function section(name: string, ofSection: readonly AnyKey[]): string {
   );
 }
 
+/** The foreign keys that meet this fate when they have a value. */
+function listOf(fate: ForeignVerdict['kind']): string {
+  const none = { database: false, redis: false };
+  const paths = foreignPaths.filter((path) => judgeForeign(path, 'given', none).kind === fate);
+  return paths.map((path) => `\`${path}\``).join(', ');
+}
+
 /** The text of the page. */
 export function configPage(): string {
   const bySection = Map.groupBy(keys, (key) => sectionOf(key.path));
@@ -67,10 +74,17 @@ export function configPage(): string {
     '',
     '## Keys without effect',
     '',
-    'These are known, so that one file can serve several installations. They are ignored with a warning; those whose',
-    'absence would leave the installation less safe, or would silently use another store, stop the start.',
+    'These are known, so that one file can serve several installations, but do nothing in this release.',
     '',
-    foreignPaths.map((path) => `\`${path}\``).join(', ') + '.',
+    '**With a value they stop the start**, since ignoring them would leave the installation less safe, or would silently',
+    'use another store. (Those of a store or queue do not where `database.driver: EMBEDDED` or `redis.topology: NONE` is',
+    'written beside them.)',
+    '',
+    `${listOf('refused')}.`,
+    '',
+    '**Ignored with a warning:**',
+    '',
+    `${listOf('ignored')}.`,
     '',
     'Keys of existing Trama that are not needed any more (`rateLimit.*`, `redis.pool.*`, `redis.consumer.*`,',
     '`redis.producer.*`, `runtime.store`, scanners) are ignored with a warning.',
