@@ -1,0 +1,172 @@
+/**
+ * A queue server that several processes share, as one of them sees it: ids per virtual shard, claims under leases, the
+ * members of the cluster, and bells by which they wake each other. A hint, never the truth.
+ *
+ * Each method that names a shard is one atomic step on the server; very large batches are several. Calls made in one turn
+ * of the event loop go out together and reach a server in their order; none is ever sent again by itself. Times are
+ * relative, or by the server's own clock: the clocks of processes may differ. Every method may throw
+ * {@link QueueUnavailable}; then the step may have happened or not.
+ *
+ * An id of a shard is absent, ready (due now or later) or in flight under one token; it is never two of these. An id in
+ * flight may be marked `again`: whatever ends its claim then makes it ready at once, so that no wake-up is lost between a
+ * worker's last look and its acknowledgement.
+ */
+
+/** One of `count` ranges of slots. The count is part of its identity: shards of another count are other shards. */
+export interface Shard {
+  readonly count: number;
+  /** 0 to `count` - 1. */
+  readonly index: number;
+}
+
+/** An id and in how many milliseconds it is due; zero is now, less means that it has been due for so long already. */
+export interface ShardItem {
+  readonly id: string;
+  readonly delayMillis: number;
+}
+
+/** A claim: while `token` is the one stored, its holder may act on the id. */
+export interface Held {
+  readonly id: string;
+  readonly token: string;
+}
+
+/** What a claim asks for. */
+export interface ShardClaimRequest {
+  /** At least 1. A server may hand over fewer at a time; more is due then (`nextDelayMillis` 0). */
+  readonly max: number;
+  readonly leaseMillis: number;
+  /** Tokens are `<process><number>`; the process part ends in a slash, which the number's digits follow. */
+  readonly process: string;
+  /** The first token's number; the following ids get the following numbers. */
+  readonly firstNumber: number;
+  /** Of the server's clock, as {@link ShardQueue.serverNow} estimates it: a claim that arrives later does nothing. */
+  readonly notAfter: number;
+  /** What the shard must have been rebuilt for. */
+  readonly incarnation: string;
+}
+
+/** A claimed id. */
+export interface ShardClaimed extends Held {
+  /** For how long it had been due, in milliseconds. */
+  readonly lateMillis: number;
+}
+
+/**
+ * What a claim gave. `unmarked`: the shard was not rebuilt for that incarnation, nothing was claimed. `late`: the request
+ * came after its time, nothing was claimed.
+ */
+export type ShardClaimReply =
+  | {
+      readonly kind: 'claimed';
+      readonly claimed: readonly ShardClaimed[];
+      /** When the next ready id is due; 0 when more is due now; absent when nothing is ready. */
+      readonly nextDelayMillis?: number;
+    }
+  | { readonly kind: 'unmarked' }
+  | { readonly kind: 'late' };
+
+/** How a claim ends: the id is `gone`, or ready again after so many milliseconds (0: now, for anybody). */
+export interface ShardEnding extends Held {
+  readonly next: 'gone' | number;
+}
+
+/** A process in the cluster. */
+export interface Member {
+  /** `<podId>/<nonce>`: a restarted process is another member. */
+  readonly id: string;
+  /** Milliseconds since its latest heartbeat, by the server's clock. */
+  readonly ageMillis: number;
+  /** What it says of itself, as JSON text. */
+  readonly info: string;
+}
+
+/** What a bell says: in this shard something is due after `delayMillis`; `id` names one held by the very process rung. */
+export interface Ring {
+  readonly shard?: Shard;
+  readonly delayMillis: number;
+  readonly id?: string;
+  /** The cluster's members have changed: read them. */
+  readonly members?: true;
+  /** How often it was passed on. */
+  readonly hops?: number;
+}
+
+/** What a connection tells its process. The methods must not throw. */
+export interface ShardQueueListener {
+  /** The bell was rung. May come twice, or never. */
+  rung(ring: Ring): void;
+  /**
+   * The servers were lost from sight and answer again, or a shard is served by a server (or a run of it) that may have lost
+   * data: compare {@link ShardQueue.incarnationOf}.
+   */
+  changed(): void;
+}
+
+/** See the file header. */
+export interface ShardQueue {
+  /** Connects, as the member whose bell it listens to. Resolves once servers answer, or after a few seconds without. */
+  open(member: string, listener: ShardQueueListener): Promise<void>;
+  /** Disconnects; a second call does nothing. Claims stay until their leases are over. */
+  close(): Promise<void>;
+
+  /** The server's clock now, in ms since 1970, as estimated from its answers; the process' own before the first. */
+  serverNow(): number;
+  /** Names the run of the server that serves the shard, as last seen; undefined while none is known. */
+  incarnationOf(shard: Shard): string | undefined;
+
+  /** Returns expired leases to ready, then hands over up to `max` due ids, the longest due first. */
+  claim(shard: Shard, request: ShardClaimRequest): Promise<ShardClaimReply>;
+  /**
+   * Claims one id whether it is due, parked or absent; not when another token holds it. Under the same token again it is
+   * `claimed` again, with a new lease.
+   */
+  claimOne(
+    shard: Shard,
+    held: Held,
+    leaseMillis: number,
+    incarnation: string,
+  ): Promise<'claimed' | 'held' | 'unmarked'>;
+  /**
+   * Adds ids, or moves them to an earlier due time. Those in flight are left to their holder where they are due later; where
+   * they are due now they are marked `again` and answered with their token, so that their holder can be rung.
+   */
+  enqueue(shard: Shard, items: readonly ShardItem[]): Promise<readonly Held[]>;
+  /** Ends claims whose token is still the one stored; others are left alone. Marked `again`, an id is ready now. */
+  finish(shard: Shard, endings: readonly ShardEnding[]): Promise<void>;
+  /**
+   * Prolongs the leases of everything that the process holds in the shard, and answers those that another token holds. Listed
+   * ids that the server knows as ready, or not at all, are in flight again under their tokens: it lost them, or their lease
+   * ended and nobody else came; those that were due are marked `again`, because a wake-up may have made them so. Ids in flight
+   * under another number of this process that is not listed and below `orphansBelow` (claims whose answer got lost) become
+   * ready. Needs no mark of the shard.
+   */
+  renew(
+    shard: Shard,
+    process: string,
+    held: readonly Held[],
+    leaseMillis: number,
+    orphansBelow: number,
+  ): Promise<readonly Held[]>;
+  /** Adds those that are neither ready nor in flight, and moves ready ones to an earlier due time; answers how many were absent. */
+  restore(shard: Shard, items: readonly ShardItem[]): Promise<number>;
+  /** Says that the shard has been rebuilt for the incarnation. */
+  mark(shard: Shard, incarnation: string): Promise<void>;
+  /** Removes everything of a shard, its mark included: its count is not in force any more. */
+  drop(shard: Shard): Promise<void>;
+  /** Ids ready (or parked) and in flight of the shards together. */
+  count(shards: readonly Shard[]): Promise<{ readonly ready: number; readonly inFlight: number }>;
+
+  /**
+   * Says that this member lives and answers all members that were heard of within `ttlMillis`, itself included, in the order
+   * of their ids; forgets the others. `joined`: the server did not know this member, or had forgotten it.
+   */
+  heartbeat(
+    info: string,
+    ttlMillis: number,
+  ): Promise<{ readonly members: readonly Member[]; readonly joined: boolean }>;
+  /** Takes this member out. */
+  leave(): Promise<void>;
+  /** Rings a member's bell; best effort, forgotten when it does not listen. */
+  ring(member: string, ring: Ring): Promise<void>;
+}

@@ -1,0 +1,294 @@
+/**
+ * A shared queue server in memory, for simulations and tests of several processes in one: what Redis is to real ones.
+ *
+ * Every step happens at once, within the call, rings included; nothing is random, and no timer runs. Leases and due times
+ * follow the server's own clock, which {@link ShardQueueServer.skewMillis} takes away from that of the processes. The
+ * verbs for faults do what operators and crashes do to real servers.
+ */
+import type { Clock } from '../../ports/clock.ts';
+import { QueueUnavailable } from '../../ports/queue.ts';
+import type {
+  Held,
+  Member,
+  Ring,
+  Shard,
+  ShardClaimReply,
+  ShardClaimRequest,
+  ShardEnding,
+  ShardItem,
+  ShardQueue,
+  ShardQueueListener,
+} from '../../ports/shard-queue.ts';
+import { ShardMemory } from './shard-memory.ts';
+
+/** What a connection asks for, as {@link ShardQueueServer.commands} counts it. */
+type CommandKind = Exclude<keyof ShardQueue, 'open' | 'close' | 'serverNow' | 'incarnationOf'>;
+
+/** See the file header. */
+export class ShardQueueServer {
+  readonly #clock: Clock;
+  readonly #shards = new Map<string, { readonly shard: Shard; readonly memory: ShardMemory }>();
+  readonly #members = new Map<string, { beatAt: number; info: string }>();
+  readonly #connections = new Map<
+    MemoryShardQueue,
+    { readonly member: string; readonly listener: ShardQueueListener }
+  >();
+  readonly #commands = new Map<CommandKind, number>();
+  #run = 1;
+  #isUp = true;
+  /** How far the server's clock is ahead of the processes', in milliseconds; may be negative and may change. */
+  skewMillis = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** A connection for one process. */
+  connect(): ShardQueue {
+    return new MemoryShardQueue(this);
+  }
+
+  /** How many commands of each kind it was asked since it exists; those that it was down for are not counted. */
+  get commands(): ReadonlyMap<CommandKind, number> {
+    return this.#commands;
+  }
+
+  /** Forgets everything, markers and members included, as `FLUSHALL` does; connections and incarnation stay. */
+  wipe(): void {
+    this.#shards.clear();
+    this.#members.clear();
+  }
+
+  /** Forgets one shard, its marker included. */
+  wipeShard(shard: Shard): void {
+    this.#shards.delete(nameOf(shard));
+  }
+
+  /** Silently forgets ids, in flight or not; markers stay, so nothing but a look into the store can notice it. */
+  lose(isLost: (id: string, shard: Shard) => boolean): void {
+    for (const { shard, memory } of this.#shards.values()) memory.lose((id) => isLost(id, shard));
+  }
+
+  /** Every command throws from now on, until {@link ShardQueueServer.restart}. */
+  stop(): void {
+    this.#isUp = false;
+  }
+
+  /** Runs again, or anew, under another incarnation; without its data unless it `keepsData`. Connections are told. */
+  restart(keepsData: boolean = false): void {
+    if (!keepsData) this.wipe();
+    this.#run++;
+    this.#isUp = true;
+    for (const { listener } of this.#connections.values()) listener.changed();
+  }
+
+  /** The server's clock, in ms since 1970. */
+  now(): number {
+    return this.#clock.now() + this.skewMillis;
+  }
+
+  /** The name of this run. */
+  get incarnation(): string {
+    return `run-${String(this.#run)}`;
+  }
+
+  /** The state of a shard, for one command of that kind. Called by connections only. */
+  shard(kind: CommandKind, shard: Shard): ShardMemory {
+    this.#admit(kind);
+    return this.#memoryOf(shard);
+  }
+
+  /** {@link ShardQueue.drop}. */
+  drop(shard: Shard): void {
+    this.#admit('drop');
+    this.wipeShard(shard);
+  }
+
+  /** {@link ShardQueue.count}. */
+  count(shards: readonly Shard[]): { readonly ready: number; readonly inFlight: number } {
+    this.#admit('count');
+    let ready = 0;
+    let inFlight = 0;
+    for (const shard of shards) {
+      const memory = this.#memoryOf(shard);
+      ready += memory.ready;
+      inFlight += memory.inFlight;
+    }
+    return { ready, inFlight };
+  }
+
+  /** {@link ShardQueue.open}. */
+  join(connection: MemoryShardQueue, member: string, listener: ShardQueueListener): void {
+    this.#connections.set(connection, { member, listener });
+  }
+
+  /** {@link ShardQueue.close}. */
+  part(connection: MemoryShardQueue): void {
+    this.#connections.delete(connection);
+  }
+
+  /** {@link ShardQueue.heartbeat}. */
+  heartbeat(
+    connection: MemoryShardQueue,
+    info: string,
+    ttlMillis: number,
+  ): { readonly members: readonly Member[]; readonly joined: boolean } {
+    this.#admit('heartbeat');
+    const now = this.now();
+    const member = this.#memberOf(connection);
+    const beatAt = this.#members.get(member)?.beatAt ?? -Infinity;
+    this.#members.set(member, { beatAt: now, info });
+    const members: Member[] = [];
+    for (const [id, { beatAt, info }] of this.#members) {
+      const ageMillis = Math.max(0, now - beatAt);
+      if (ageMillis > ttlMillis) this.#members.delete(id);
+      else members.push({ id, ageMillis, info });
+    }
+    members.sort((a, b) => (a.id < b.id ? -1 : 1));
+    return { members, joined: now - beatAt > ttlMillis };
+  }
+
+  /** {@link ShardQueue.leave}. */
+  leave(connection: MemoryShardQueue): void {
+    this.#admit('leave');
+    this.#members.delete(this.#memberOf(connection));
+  }
+
+  /** {@link ShardQueue.ring}. */
+  ring(member: string, ring: Ring): void {
+    this.#admit('ring');
+    for (const connection of this.#connections.values()) {
+      if (connection.member === member) connection.listener.rung(ring);
+    }
+  }
+
+  #admit(kind: CommandKind): void {
+    if (!this.#isUp) throw new QueueUnavailable(`The queue server is down (${kind}).`);
+    this.#commands.set(kind, (this.#commands.get(kind) ?? 0) + 1);
+  }
+
+  #memoryOf(shard: Shard): ShardMemory {
+    const name = nameOf(shard);
+    let known = this.#shards.get(name);
+    if (known === undefined) {
+      known = { shard, memory: new ShardMemory() };
+      this.#shards.set(name, known);
+    }
+    return known.memory;
+  }
+
+  #memberOf(connection: MemoryShardQueue): string {
+    return this.#connections.get(connection)?.member ?? '';
+  }
+}
+
+function nameOf({ count, index }: Shard): string {
+  return `${String(count)}/${String(index)}`;
+}
+
+/** One process' connection; the server does the work. Before `open` and after `close` every command throws. */
+class MemoryShardQueue implements ShardQueue {
+  readonly #server: ShardQueueServer;
+  #isOpen = false;
+
+  constructor(server: ShardQueueServer) {
+    this.#server = server;
+  }
+
+  open(member: string, listener: ShardQueueListener): Promise<void> {
+    this.#isOpen = true;
+    this.#server.join(this, member, listener);
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    this.#isOpen = false;
+    this.#server.part(this);
+    return Promise.resolve();
+  }
+
+  serverNow(): number {
+    return this.#server.now();
+  }
+
+  incarnationOf(_shard: Shard): string | undefined {
+    return this.#isOpen ? this.#server.incarnation : undefined;
+  }
+
+  claim(shard: Shard, request: ShardClaimRequest): Promise<ShardClaimReply> {
+    return this.#do((server) => server.shard('claim', shard).claim(request, server.now()));
+  }
+
+  claimOne(
+    shard: Shard,
+    held: Held,
+    leaseMillis: number,
+    incarnation: string,
+  ): Promise<'claimed' | 'held' | 'unmarked'> {
+    return this.#do((server) => server.shard('claimOne', shard).claimOne(held, leaseMillis, incarnation, server.now()));
+  }
+
+  enqueue(shard: Shard, items: readonly ShardItem[]): Promise<readonly Held[]> {
+    return this.#do((server) => server.shard('enqueue', shard).enqueue(items, server.now()));
+  }
+
+  finish(shard: Shard, endings: readonly ShardEnding[]): Promise<void> {
+    return this.#do((server) => server.shard('finish', shard).finish(endings, server.now()));
+  }
+
+  renew(
+    shard: Shard,
+    process: string,
+    held: readonly Held[],
+    leaseMillis: number,
+    orphansBelow: number,
+  ): Promise<readonly Held[]> {
+    return this.#do((server) =>
+      server.shard('renew', shard).renew(process, held, leaseMillis, orphansBelow, server.now()),
+    );
+  }
+
+  restore(shard: Shard, items: readonly ShardItem[]): Promise<number> {
+    return this.#do((server) => server.shard('restore', shard).restore(items, server.now()));
+  }
+
+  mark(shard: Shard, incarnation: string): Promise<void> {
+    return this.#do((server) => {
+      server.shard('mark', shard).marker = incarnation;
+    });
+  }
+
+  drop(shard: Shard): Promise<void> {
+    return this.#do((server) => {
+      server.drop(shard);
+    });
+  }
+
+  count(shards: readonly Shard[]): Promise<{ readonly ready: number; readonly inFlight: number }> {
+    return this.#do((server) => server.count(shards));
+  }
+
+  heartbeat(
+    info: string,
+    ttlMillis: number,
+  ): Promise<{ readonly members: readonly Member[]; readonly joined: boolean }> {
+    return this.#do((server) => server.heartbeat(this, info, ttlMillis));
+  }
+
+  leave(): Promise<void> {
+    return this.#do((server) => {
+      server.leave(this);
+    });
+  }
+
+  ring(member: string, ring: Ring): Promise<void> {
+    return this.#do((server) => {
+      server.ring(member, ring);
+    });
+  }
+
+  async #do<T>(command: (server: ShardQueueServer) => T): Promise<T> {
+    if (!this.#isOpen) throw new QueueUnavailable('The queue is closed.');
+    return command(this.#server);
+  }
+}

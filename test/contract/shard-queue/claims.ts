@@ -1,0 +1,179 @@
+import { expect, it } from 'vitest';
+import type { ShardWorld } from '../shard-queue-contract.ts';
+import {
+  claim,
+  claimReply,
+  claimSingle,
+  ids,
+  incarnation,
+  item,
+  lease,
+  request,
+  shard,
+  shortLease,
+  sortedIds,
+} from './bench.ts';
+
+/** Claiming what is due, and claiming one id. */
+export function describeClaims(world: () => ShardWorld): void {
+  it('hands over what is due, the longest due first, at most as many as asked for', async () => {
+    const { one } = world();
+    await one.queue.enqueue(shard, [item('c', -10), item('a', -30), item('b', -20)]);
+    expect(ids(await claim(one, { max: 2 }))).toEqual(['a', 'b']);
+    expect(ids(await claim(one))).toEqual(['c']);
+    expect(await claim(one)).toEqual([]);
+  });
+
+  it('numbers the tokens from the first', async () => {
+    const { one } = world();
+    await one.queue.enqueue(shard, [item('a', -2), item('b', -1)]);
+    const claimed = await claim(one, { firstNumber: 41 });
+    expect(claimed.map(({ token }) => token)).toEqual(['pod-1/a/41', 'pod-1/a/42']);
+  });
+
+  it('says for how long an id had been due', async () => {
+    const { one } = world();
+    await one.queue.enqueue(shard, [item('a', -5000), item('b')]);
+    const [a, b] = await claim(one);
+    expect(a!.lateMillis).toBeGreaterThanOrEqual(5000);
+    expect(a!.lateMillis).toBeLessThan(60_000);
+    expect(b!.lateMillis).toBeGreaterThanOrEqual(0);
+    expect(b!.lateMillis).toBeLessThan(a!.lateMillis);
+  });
+
+  it('says when the next id is due', async () => {
+    const { one } = world();
+    expect(await claimReply(one)).toEqual({ kind: 'claimed', claimed: [] });
+    await one.queue.enqueue(shard, [item('later', 30_000)]);
+    const { claimed, nextDelayMillis } = await claimReply(one);
+    expect(claimed).toEqual([]);
+    expect(nextDelayMillis).toBeGreaterThan(0);
+    expect(nextDelayMillis).toBeLessThanOrEqual(30_000);
+    await one.queue.enqueue(shard, [item('a', -1), item('b')]);
+    expect((await claimReply(one, { max: 1 })).nextDelayMillis).toBe(0);
+    expect((await claimReply(one, { max: 1 })).nextDelayMillis).toBeGreaterThan(0);
+  });
+
+  it('keeps what is due later until then', async () => {
+    const { one, pass } = world();
+    await one.queue.enqueue(shard, [item('a', shortLease)]);
+    expect(await claim(one)).toEqual([]);
+    await pass(shortLease + 20);
+    expect(ids(await claim(one))).toEqual(['a']);
+  });
+
+  it('hands an id to nobody else while it is in flight', async () => {
+    const { one, two } = world();
+    await one.queue.enqueue(shard, [item('a')]);
+    await claimSingle(one);
+    expect(await claim(two)).toEqual([]);
+    expect(await claim(one, { firstNumber: 2 })).toEqual([]);
+  });
+
+  it('hands an id over again when its lease is over', async () => {
+    const { one, two, pass } = world();
+    await one.queue.enqueue(shard, [item('a')]);
+    await claimSingle(one, { leaseMillis: shortLease });
+    await pass(shortLease + 20);
+    const [again] = await claim(two);
+    expect(again).toMatchObject({ id: 'a', token: 'pod-2/b/1' });
+    expect(again!.lateMillis).toBeLessThan(shortLease);
+  });
+
+  it('hands out every id once when several claim together', async () => {
+    const { one, two } = world();
+    const all = Array.from({ length: 40 }, (_, index) => `id-${String(index)}`);
+    await one.queue.enqueue(
+      shard,
+      all.map((id) => item(id)),
+    );
+    const replies = await Promise.all(
+      [one, two, one, two, one].map((process, index) => claim(process, { firstNumber: index * 100 })),
+    );
+    expect(sortedIds(replies.flat())).toEqual(all.toSorted());
+    expect(new Set(replies.flat().map(({ token }) => token)).size).toBe(40);
+  });
+
+  it('does nothing when it comes after its time', async () => {
+    const { one } = world();
+    await one.queue.enqueue(shard, [item('a')]);
+    const notAfter = one.queue.serverNow() - 5000;
+    expect(await one.queue.claim(shard, request(one, { notAfter }))).toEqual({ kind: 'late' });
+    expect(await one.queue.count([shard])).toEqual({ ready: 1, inFlight: 0 });
+  });
+
+  it('does nothing in a shard that was not rebuilt for the incarnation', async () => {
+    const { one } = world();
+    const other = { count: 64, index: 8 };
+    await one.queue.enqueue(other, [item('a')]);
+    await one.queue.enqueue(shard, [item('b')]);
+    expect(await one.queue.claim(other, request(one))).toEqual({ kind: 'unmarked' });
+    expect(await one.queue.claim(shard, request(one, { incarnation: 'incarnation-2' }))).toEqual({ kind: 'unmarked' });
+    expect(await one.queue.count([shard, other])).toEqual({ ready: 2, inFlight: 0 });
+    await one.queue.mark(other, incarnation);
+    expect(ids(await claim(one, {}, other))).toEqual(['a']);
+    await one.queue.mark(shard, 'incarnation-2');
+    expect(await one.queue.claim(shard, request(one))).toEqual({ kind: 'unmarked' });
+    expect(ids(await claim(one, { incarnation: 'incarnation-2' }))).toEqual(['b']);
+  });
+
+  it('keeps shards apart, those of another count too', async () => {
+    const { one } = world();
+    const namesake = { count: 128, index: shard.index };
+    await one.queue.mark(namesake, incarnation);
+    await one.queue.enqueue(namesake, [item('a')]);
+    expect(await claim(one)).toEqual([]);
+    expect(ids(await claim(one, {}, namesake))).toEqual(['a']);
+  });
+
+  it.each([
+    ['absent', undefined],
+    ['due', 0],
+    ['parked', 50_000],
+  ])('claims one id that is %s', async (_, delayMillis) => {
+    const { one, two } = world();
+    if (delayMillis !== undefined) await one.queue.enqueue(shard, [item('a', delayMillis)]);
+    expect(await one.queue.claimOne(shard, { id: 'a', token: 'pod-1/a/9' }, lease, incarnation)).toBe('claimed');
+    expect(await one.queue.count([shard])).toEqual({ ready: 0, inFlight: 1 });
+    expect(await two.queue.enqueue(shard, [item('a')])).toEqual([{ id: 'a', token: 'pod-1/a/9' }]);
+  });
+
+  it('does not claim one id that another token holds', async () => {
+    const { one, two } = world();
+    await one.queue.enqueue(shard, [item('a')]);
+    const held = await claimSingle(one);
+    expect(await two.queue.claimOne(shard, { id: 'a', token: 'pod-2/b/1' }, lease, incarnation)).toBe('held');
+    expect(await one.queue.claimOne(shard, { id: 'a', token: 'pod-1/a/2' }, lease, incarnation)).toBe('held');
+    expect(await one.queue.renew(shard, one.name, [held], lease, 0)).toEqual([]);
+  });
+
+  it('claims one id whose lease under another token is over', async () => {
+    const { one, two, pass } = world();
+    await one.queue.enqueue(shard, [item('a')]);
+    const held = await claimSingle(one, { leaseMillis: shortLease });
+    await pass(shortLease + 20);
+    expect(await two.queue.claimOne(shard, { id: 'a', token: 'pod-2/b/1' }, lease, incarnation)).toBe('claimed');
+    expect(await one.queue.renew(shard, one.name, [held], lease, 0)).toEqual([held]);
+    expect(await one.queue.count([shard])).toEqual({ ready: 0, inFlight: 1 });
+  });
+
+  it('claims one id again under the same token, with a new lease and the mark kept', async () => {
+    const { one, two, pass } = world();
+    const held = { id: 'a', token: 'pod-1/a/1' };
+    await one.queue.claimOne(shard, held, shortLease, incarnation);
+    await two.queue.enqueue(shard, [item('a')]);
+    expect(await one.queue.claimOne(shard, held, lease, incarnation)).toBe('claimed');
+    await pass(shortLease + 20);
+    expect(await claim(two)).toEqual([]);
+    await one.queue.finish(shard, [{ ...held, next: 'gone' }]);
+    expect(ids(await claim(two))).toEqual(['a']);
+  });
+
+  it('does not claim one id in a shard that was not rebuilt for the incarnation', async () => {
+    const { one } = world();
+    const held = { id: 'a', token: 'pod-1/a/1' };
+    expect(await one.queue.claimOne(shard, held, lease, 'incarnation-2')).toBe('unmarked');
+    expect(await one.queue.claimOne({ count: 64, index: 9 }, held, lease, incarnation)).toBe('unmarked');
+    expect(await one.queue.count([shard])).toEqual({ ready: 0, inFlight: 0 });
+  });
+}
