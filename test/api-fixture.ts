@@ -71,6 +71,7 @@ export class ApiFixture {
       entropy: { executionId: () => randomUUID(), nonce: () => `nonce-${String(++this.#nonces)}`, random: () => 0.5 },
       plans,
       engine: {
+        mintId: () => randomUUID(),
         submit: (submission) => this.#submit(submission),
         ring: ({ id }) => void this.rings.push(id),
         watch: (id, changed) => {

@@ -267,7 +267,7 @@ export class RuntimeFixture {
     const compiled = this.plans.compile(definition);
     if (!compiled.ok) throw new Error(compiled.errors.join('\n'));
     const { plan } = compiled;
-    const id = this.entropy.executionId(this.clock.now());
+    const id = engine.mintId(this.clock.now());
     const payload = more.payload ?? {};
     const result = engine.submit({
       plan,

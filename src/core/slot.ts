@@ -13,7 +13,7 @@ export interface ShardSet {
 export const wholeShardSet: ShardSet = { count: 1, shards: [0] };
 
 /** The virtual shard of a slot where there are `count`. */
-function shardOf(slot: number, count: number): number {
+export function shardOf(slot: number, count: number): number {
   return Math.floor((slot * count) / slotCount);
 }
 

@@ -2,6 +2,7 @@
  * The queue: which executions are due, and who holds them for now. A hint, never the truth: losing all of it loses nothing
  * (the reconcile refills it from the store). Holds ids only.
  */
+import type { ShardSet } from '../core/slot.ts';
 
 /** An id that somebody must look at from `dueAt` (ms since 1970). */
 export interface QueueItem {
@@ -32,15 +33,49 @@ export class QueueUnavailable extends Error {
   override readonly name = 'QueueUnavailable';
 }
 
+/** What the queue tells its process. The methods may be called spuriously, and must not throw. */
+export interface QueueListener {
+  /**
+   * Something may become due for this process at `dueAt`. `held` names an id in flight in this very process that was enqueued
+   * meanwhile: its worker should look at its inbox.
+   */
+  rung(dueAt: number, held?: string): void;
+  /** {@link Queue.toRefill} may have something. */
+  refill(): void;
+  /** What is held is to be renewed now. */
+  renew(): void;
+  /** {@link Queue.owned} has changed. */
+  owned(): void;
+}
+
+/** Shards that may lack ids which the store has. */
+export interface Refill {
+  readonly shards: ShardSet;
+  /** Everything due soon has been read from the store and reconciled. */
+  done(): Promise<void>;
+}
+
+/** Why the queue cannot do its part now. */
+export type QueueTrouble = 'redis_unreachable' | 'membership_stale' | 'pod_id_conflict';
+
 /** One process' connection to the queue. Every method may throw {@link QueueUnavailable}. */
 export interface Queue {
-  /**
-   * Connects. `ring` is called (also spuriously) whenever something may have become due for this process; it must not
-   * throw. `held` names an id in flight in this very process that was enqueued meanwhile: its worker should look at its inbox.
-   */
-  start(ring: (dueAt: number, held?: string) => void): Promise<void>;
-  /** Leaves; a second call does nothing. Ids still held go back when their lease is over. */
+  /** Connects. */
+  start(listener: QueueListener): Promise<void>;
+  /** Claims nothing any more and leaves its shards to others, where there are others; what is held can still be renewed and ended. */
+  leave(): Promise<void>;
+  /** Disconnects; a second call does nothing. Ids still held go back when their lease is over. */
   stop(): Promise<void>;
+  /** The shards in which this process claims, and which it keeps in agreement with the store. */
+  readonly owned: ShardSet;
+  /** Whether a slot is in one of them. */
+  owns(slot: number): boolean;
+  /** Empty while all is well. */
+  readonly trouble: readonly QueueTrouble[];
+  /** Shards to be refilled from the store, if there are any; the same ones again until that is done. */
+  toRefill(): Refill | undefined;
+  /** Whether {@link Queue.renew} has something to do even when nothing is held. */
+  readonly wantsRenewal: boolean;
   /** Adds ids, or moves them to an earlier due time. An id in flight is marked `again`: whatever ends its claim makes it ready at once. */
   enqueue(items: readonly QueueItem[]): Promise<void>;
   /**

@@ -62,6 +62,10 @@ export interface Telemetry {
   fenced(reason: FencedReason): void;
   /** The reconcile found ids missing in the queue and added them. */
   reconciled(ids: number): void;
+  /** A shard of the queue was asked for what is due. */
+  claimScanned(): void;
+  /** A shard of the queue that its server had lost was filled again from the store. */
+  rebuilt(): void;
 }
 
 const nothing = (): void => undefined;
@@ -90,4 +94,6 @@ export const silentTelemetry: Telemetry = {
   queueFailed: nothing,
   fenced: nothing,
   reconciled: nothing,
+  claimScanned: nothing,
+  rebuilt: nothing,
 };

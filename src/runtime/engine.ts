@@ -5,9 +5,10 @@
  * store and the HTTP caller belong to whoever made them: they are opened before `start` and closed after `stop`.
  */
 import type { Run } from '../core/apply.ts';
+import { slotOf } from '../core/slot.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';
 import type { HttpCaller } from '../ports/http-caller.ts';
-import type { Queue, QueueItem } from '../ports/queue.ts';
+import type { Queue, QueueItem, QueueTrouble } from '../ports/queue.ts';
 import type { Checkpoint, CheckpointResult, Store, SubmitResult } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { Availability } from './availability.ts';
@@ -51,7 +52,8 @@ export interface EngineParts {
 }
 
 /** Why a process should get no requests. */
-export type UnreadyReason = 'shutting_down' | 'database_unreachable' | 'database_read_only' | 'consumer_stalled';
+export type UnreadyReason =
+  'shutting_down' | 'database_unreachable' | 'database_read_only' | 'consumer_stalled' | QueueTrouble;
 
 /** How the process is. */
 export interface Health {
@@ -75,6 +77,8 @@ export interface StopOptions {
 const flushGraceMillis = 2_000;
 /** A store that is away is asked this often whether it is back, when nobody else asks. */
 const probeMillis = 1_000;
+/** Ids minted until one falls into an own shard; with more processes than that some start elsewhere. */
+const maxMintTries = 64;
 const maxCommitRows = 200;
 const maxCommitBytes = 4 * 1024 * 1024;
 
@@ -216,6 +220,18 @@ export class Engine {
     return this.#submitter.submit(submission, direct ? this.#pool : undefined);
   }
 
+  /**
+   * An id for a new execution, of a shard that this process works on where it has one: then it can start here at once, and
+   * nobody else needs to be told.
+   */
+  mintId(now: number): string {
+    const { queue, entropy, runs } = this.#parts;
+    let id = entropy.executionId(now);
+    if (!runs || queue.owned.shards.length === 0) return id;
+    for (let tries = 0; tries < maxMintTries && !queue.owns(slotOf(id)); tries++) id = entropy.executionId(now);
+    return id;
+  }
+
   /** Something has become due: a worker here that has it looks at once, else the queue knows. Never throws. */
   ring(item: QueueItem): void {
     if (this.#pool.driverOf(item.id)?.poke() === true) return;
@@ -268,6 +284,7 @@ export class Engine {
     if (trouble !== undefined)
       unready.push(trouble.kind === 'unreachable' ? 'database_unreachable' : 'database_read_only');
     else if (stalled.length > 0) unready.push('consumer_stalled');
+    unready.push(...this.#parts.queue.trouble);
     // Loops that wait for the store are alive: killing the process would not bring it back.
     const dead = trouble === undefined && pulses.some((pulse) => pulse.silence > livenessStallMillis);
     return { alive: !dead, unready, stalled };
@@ -275,7 +292,12 @@ export class Engine {
 
   async #start(): Promise<void> {
     const { queue, telemetry, runs, settings } = this.#parts;
-    await queue.start((dueAt, held) => this.#rung(dueAt, held));
+    await queue.start({
+      rung: (dueAt, held) => this.#rung(dueAt, held),
+      refill: () => this.#periodic.reconcile.hurry(),
+      renew: () => this.#periodic.renew.hurry(),
+      owned: () => this.#pool.handBack((slot) => queue.owns(slot)),
+    });
     this.#periodic.probe.start();
     if (!runs) return;
     this.#periodic.renew.start();
@@ -289,6 +311,8 @@ export class Engine {
     await this.#started?.catch(() => undefined);
     telemetry.log('info', 'stopping: no more claims', { held: this.#pool.size });
     await this.#claims.stop();
+    await this.#within(queue.leave(), flushGraceMillis);
+    telemetry.log('info', 'stopping: left the others');
     const hurried = new Promise<void>((resolve) => {
       this.#hurryStop = resolve;
     });

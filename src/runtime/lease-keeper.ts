@@ -14,7 +14,7 @@ import type { WorkerPool } from './worker-pool.ts';
 export interface LeaseKeeperParts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
-  readonly queue: Pick<Queue, 'renew'>;
+  readonly queue: Pick<Queue, 'renew' | 'wantsRenewal'>;
   readonly pool: WorkerPool;
   readonly leaseMillis: number;
 }
@@ -23,7 +23,7 @@ export interface LeaseKeeperParts {
 export async function renewLeases(parts: LeaseKeeperParts): Promise<void> {
   const { clock, telemetry, queue, pool, leaseMillis } = parts;
   const holds = pool.holds();
-  if (holds.length === 0) return;
+  if (holds.length === 0 && !queue.wantsRenewal) return;
   const claims = holds.map((hold) => hold.claimed);
   const sent = stampOf(clock);
   let lost;

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { slotOf } from '../core/slot.ts';
-import type { QueueItem } from '../ports/queue.ts';
+import { slotOf, wholeShardSet, type ShardSet } from '../core/slot.ts';
+import type { QueueItem, Refill } from '../ports/queue.ts';
 import type { DueRow } from '../ports/store.ts';
 import { silentTelemetry } from '../ports/telemetry.ts';
 import { VirtualClock } from '../testing/virtual-clock.ts';
@@ -14,6 +14,9 @@ describe('the reconcile', () => {
   let queued: Map<string, QueueItem>;
   let held: Set<string>;
   let reconciler: Reconciler;
+  let refill: Refill | undefined;
+  let askedShards: ShardSet[];
+  let owned: ShardSet;
 
   beforeEach(() => {
     clock = new VirtualClock();
@@ -21,13 +24,17 @@ describe('the reconcile', () => {
     asked = [];
     queued = new Map();
     held = new Set();
+    askedShards = [];
+    owned = wholeShardSet;
+    refill = { shards: wholeShardSet, done: () => Promise.resolve(void (refill = undefined)) };
     reconciler = new Reconciler({
       clock,
       telemetry: silentTelemetry,
       availability: new Availability(silentTelemetry),
       holds: (id) => held.has(id),
       store: {
-        findDue: (_slots, until, limit, cursor) => {
+        findDue: (shards, until, limit, cursor) => {
+          askedShards.push(shards);
           asked.push({ until: until - clock.now(), from: cursor?.dueAt });
           const after = rows
             .filter((row) => row.dueAt <= until)
@@ -40,6 +47,10 @@ describe('the reconcile', () => {
         },
       },
       queue: {
+        get owned() {
+          return owned;
+        },
+        toRefill: () => refill,
         reconcile: (items) => {
           const absent = items.filter((item) => !queued.has(item.id));
           for (const item of absent) queued.set(item.id, item);
@@ -108,6 +119,28 @@ describe('the reconcile', () => {
     add('lost', -60_000);
     await reconciler.round();
     expect([...queued.keys()]).toEqual(['lost']);
+  });
+
+  it('reads all of what is to be refilled, and says so only afterwards', async () => {
+    await rounds(1);
+    add('old', -1);
+    add('soon', 60_000);
+    const shards = { count: 64, shards: [slotOf('old') >> 8] };
+    owned = { count: 64, shards: [...shards.shards, 64] };
+    let known: number | undefined;
+    refill = {
+      shards,
+      done: () => {
+        known = queued.size;
+        refill = undefined;
+        return Promise.resolve();
+      },
+    };
+    askedShards.length = 0;
+    await rounds(1);
+    expect(known).toBe(2);
+    // What is overdue in the others does not wait for it.
+    expect(askedShards.slice(0, 2)).toEqual([owned, shards]);
   });
 
   it('reads everything again when the queue was lost', async () => {

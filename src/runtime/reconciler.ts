@@ -9,7 +9,7 @@
  * Guarantees: an id in the queue already, or held here, is left as it is; an idle process costs the store one statement
  * in two seconds.
  */
-import { wholeShardSet } from '../core/slot.ts';
+import type { ShardSet } from '../core/slot.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Queue } from '../ports/queue.ts';
 import type { DueRow, Store } from '../ports/store.ts';
@@ -31,7 +31,7 @@ export interface ReconcilerParts {
   readonly telemetry: Telemetry;
   readonly availability: Availability;
   readonly store: Pick<Store, 'findDue'>;
-  readonly queue: Pick<Queue, 'reconcile'>;
+  readonly queue: Pick<Queue, 'reconcile' | 'owned' | 'toRefill'>;
   /** Whether this process holds it. */
   holds(id: string): boolean;
 }
@@ -45,7 +45,7 @@ export class Reconciler {
   /** Everything due before this has been brought in. */
   #lookedUntil = 0;
   #lookedAt = -Infinity;
-  #rebuild = true;
+  #rebuild = false;
 
   constructor(parts: ReconcilerParts) {
     this.#parts = parts;
@@ -62,16 +62,26 @@ export class Reconciler {
     const now = clock.now();
     if (this.#rebuild) {
       const until = now + lookAheadMillis;
-      await this.#walk(undefined, until, Infinity);
+      await this.#walk(this.#parts.queue.owned, undefined, until, Infinity);
       this.#rebuild = false;
       this.#looked(until);
-      return;
     }
-    this.#overdue = await this.#walk(this.#overdue, now - overdueMillis, pagesPerRound);
+    const { owned } = this.#parts.queue;
+    const refill = this.#parts.queue.toRefill();
+    // What has to be read whole needs no look at what is overdue; the rest must not wait for it.
+    if (owned.shards.length > (refill?.shards.shards.length ?? 0)) {
+      this.#overdue = await this.#walk(owned, this.#overdue, now - overdueMillis, pagesPerRound);
+    }
+    if (refill !== undefined) {
+      await this.#walk(refill.shards, undefined, now + lookAheadMillis, Infinity);
+      await refill.done();
+      if (this.#lookedAt === -Infinity) this.#looked(now + lookAheadMillis);
+    }
+    if (owned.shards.length === 0) return;
     if (clock.monotonic() - this.#lookedAt < lookEveryMillis) return;
     const until = now + lookAheadMillis;
     // A jump of the clock backwards leaves a window that has been looked at already.
-    if (until > this.#lookedUntil) await this.#walk({ dueAt: this.#lookedUntil, id: '' }, until, Infinity);
+    if (until > this.#lookedUntil) await this.#walk(owned, { dueAt: this.#lookedUntil, id: '' }, until, Infinity);
     this.#looked(until);
   }
 
@@ -81,10 +91,10 @@ export class Reconciler {
   }
 
   /** Goes through pages until the end or `pages` of them; answers where to go on, undefined at the end. */
-  async #walk(from: Cursor | undefined, until: number, pages: number): Promise<Cursor | undefined> {
+  async #walk(shards: ShardSet, from: Cursor | undefined, until: number, pages: number): Promise<Cursor | undefined> {
     let cursor = from;
     for (let page = 0; page < pages; page++) {
-      const rows = await this.#page(until, cursor);
+      const rows = await this.#page(shards, until, cursor);
       await this.#add(rows);
       const last = rows.at(-1);
       if (rows.length < pageSize || last === undefined) return undefined;
@@ -93,10 +103,10 @@ export class Reconciler {
     return cursor;
   }
 
-  async #page(until: number, cursor: Cursor | undefined): Promise<readonly DueRow[]> {
+  async #page(shards: ShardSet, until: number, cursor: Cursor | undefined): Promise<readonly DueRow[]> {
     const { store, availability } = this.#parts;
     try {
-      const rows = await store.findDue(wholeShardSet, until, pageSize, cursor);
+      const rows = await store.findDue(shards, until, pageSize, cursor);
       availability.answered();
       return rows;
     } catch (error) {

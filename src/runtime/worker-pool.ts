@@ -197,6 +197,18 @@ export class WorkerPool implements DriverOwner {
     this.#freed();
   }
 
+  /** Hands back what waits for a worker and falls to somebody else. */
+  handBack(isOurs: (slot: number) => boolean): void {
+    const others = this.#backlog.filter(({ hold }) => !isOurs(hold.slot));
+    if (others.length === 0) return;
+    this.#backlog = this.#backlog.filter(({ hold }) => isOurs(hold.slot));
+    for (const { hold } of others) {
+      this.#held.delete(hold.id);
+      this.#parts.queueWriter.release(hold);
+    }
+    this.#freed();
+  }
+
   /** Gives up the calls in flight. */
   abandon(): void {
     for (const held of this.#held.values()) held.driver?.abandon();

@@ -197,6 +197,14 @@ export class PrometheusTelemetry implements Telemetry {
     this.#series.reconciled.cell('unknown').add(ids);
   }
 
+  claimScanned(): void {
+    this.#series.claimScans.cell().add();
+  }
+
+  rebuilt(): void {
+    this.#series.rebuilds.cell('lost').add();
+  }
+
   /** A callback was accepted. */
   received(): void {
     this.#received.add();

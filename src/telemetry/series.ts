@@ -22,6 +22,8 @@ export interface Series {
   readonly queueErrors: Family<CounterCell>;
   readonly fenced: Family<CounterCell>;
   readonly reconciled: Family<CounterCell>;
+  readonly claimScans: Family<CounterCell>;
+  readonly rebuilds: Family<CounterCell>;
   readonly duration: Family<HistogramCell>;
   readonly stepDuration: Family<HistogramCell>;
   readonly nodeDuration: Family<HistogramCell>;
@@ -75,6 +77,8 @@ export function createSeries(): Series {
     queueErrors: f.counter('saga_queue_errors_total', 'Operations of the queue that failed.', 'operation'),
     fenced: f.counter('saga_fenced_total', 'Executions lost to another worker.', 'reason'),
     reconciled: f.counter('saga_reconciled_total', 'Executions put back into the queue from the store.', 'status'),
+    claimScans: f.counter('saga_redis_claim_scans_total', 'Shards asked for what is due.'),
+    rebuilds: f.counter('saga_redis_rebuilds_total', 'Shards filled again from the store, by reason.', 'reason'),
     duration: f.durations(
       'saga_duration_seconds',
       'Time from the start of the round to the end, waits included.',

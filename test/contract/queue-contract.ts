@@ -30,7 +30,7 @@ export function describeQueue(name: string, open: () => Promise<QueueBench>): vo
     async function connect(processId: string, ring: (dueAt: number, held?: string) => void = () => undefined) {
       const connection = bench.connect(processId);
       opened.push(connection);
-      await connection.start(ring);
+      await connection.start({ rung: ring, refill: () => undefined, renew: () => undefined, owned: () => undefined });
       return connection;
     }
 

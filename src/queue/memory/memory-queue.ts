@@ -10,7 +10,16 @@
  * last look and its acknowledgement.
  */
 import type { Clock, Timer } from '../../ports/clock.ts';
-import { QueueUnavailable, type Claimed, type ClaimResult, type Queue, type QueueItem } from '../../ports/queue.ts';
+import { wholeShardSet, type ShardSet } from '../../core/slot.ts';
+import {
+  QueueUnavailable,
+  type Claimed,
+  type ClaimResult,
+  type Queue,
+  type QueueItem,
+  type QueueListener,
+  type Refill,
+} from '../../ports/queue.ts';
 import { DueHeap, type HeapItem } from './due-heap.ts';
 
 interface Lease {
@@ -28,7 +37,7 @@ interface Entry extends HeapItem {
   since: number;
 }
 
-type Ring = (dueAt: number, held?: string) => void;
+type Ring = QueueListener['rung'];
 
 /** See the file header. */
 export class MemoryQueueHub {
@@ -236,16 +245,29 @@ export class MemoryQueueHub {
 class MemoryQueue implements Queue {
   readonly processId: string;
   readonly #hub: MemoryQueueHub;
+  readonly owned: ShardSet = wholeShardSet;
+  readonly trouble: readonly [] = [];
+  readonly wantsRenewal: boolean = false;
   #open = false;
+  /** Memory forgets: everything is to be read from the store first. */
+  #isEmpty = true;
 
   constructor(hub: MemoryQueueHub, processId: string) {
     this.#hub = hub;
     this.processId = processId;
   }
 
-  start(ring: Ring): Promise<void> {
+  start(listener: QueueListener): Promise<void> {
     this.#open = true;
-    this.#hub.join(this, ring);
+    this.#isEmpty = true;
+    this.#hub.join(this, (dueAt, held) => {
+      listener.rung(dueAt, held);
+    });
+    return Promise.resolve();
+  }
+
+  /** There is nobody to leave anything to. */
+  leave(): Promise<void> {
     return Promise.resolve();
   }
 
@@ -253,6 +275,21 @@ class MemoryQueue implements Queue {
     this.#open = false;
     this.#hub.leave(this);
     return Promise.resolve();
+  }
+
+  owns(): boolean {
+    return true;
+  }
+
+  toRefill(): Refill | undefined {
+    if (!this.#isEmpty) return undefined;
+    return {
+      shards: wholeShardSet,
+      done: () => {
+        this.#isEmpty = false;
+        return Promise.resolve();
+      },
+    };
   }
 
   enqueue(items: readonly QueueItem[]): Promise<void> {

@@ -38,6 +38,8 @@ export interface Submission {
 
 /** What the desk asks of the engine of its process. */
 export interface EngineDoor {
+  /** An id for a new execution. */
+  mintId(now: number): string;
   /** Stores the execution (with others, in one transaction), then lets it run. Resolves when it is durable. */
   submit(submission: Submission): Promise<SubmitResult>;
   /** Something has become due: look at it soon. Never throws; a lost ring is repaired by the reconcile. */

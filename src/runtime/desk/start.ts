@@ -52,7 +52,7 @@ export async function start(parts: DeskParts, request: StartRequest): Promise<An
   if (missing.length > 0) return refused('invalid_payload', ...missing);
 
   const now = parts.clock.now();
-  const id = parts.entropy.executionId(now);
+  const id = parts.engine.mintId(now);
   const result = await parts.engine.submit({
     plan: source.plan,
     header: {

@@ -1,0 +1,46 @@
+/** What a process says of itself to the others, as text in the queue server. */
+import type { Member } from '../../ports/shard-queue.ts';
+
+/** See the file header. */
+export interface MemberInfo {
+  readonly podId: string;
+  /** Whether it takes shards; a process that only serves the API does not. */
+  readonly works: boolean;
+  /** Virtual shards that it works with. */
+  readonly count: number;
+  /** Virtual shards that it was configured with. */
+  readonly wants: number;
+  readonly version: string;
+  /** Executions in hand at its latest heartbeat. */
+  readonly busy: number;
+}
+
+/** A process of the cluster. */
+export interface ClusterMember extends MemberInfo {
+  /** `<podId>/<nonce>`. */
+  readonly id: string;
+  /** Since its latest heartbeat. */
+  readonly ageMillis: number;
+}
+
+/** Reads a member; undefined when it is no info of this kind (another product, a broken entry). */
+export function readMember({ id, ageMillis, info }: Member): ClusterMember | undefined {
+  let read: unknown;
+  try {
+    read = JSON.parse(info);
+  } catch {
+    return undefined;
+  }
+  return isInfo(read) ? { ...read, id, ageMillis } : undefined;
+}
+
+function isInfo(value: unknown): value is MemberInfo {
+  if (typeof value !== 'object' || value === null) return false;
+  const { podId, works, count, wants, version, busy } = value as Partial<Record<keyof MemberInfo, unknown>>;
+  return (
+    typeof podId === 'string' &&
+    typeof works === 'boolean' &&
+    [count, wants, busy].every((number) => Number.isSafeInteger(number)) &&
+    typeof version === 'string'
+  );
+}

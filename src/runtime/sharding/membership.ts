@@ -1,0 +1,186 @@
+/**
+ * Which processes make up the cluster, as this one sees it.
+ *
+ * A heartbeat says that this process lives and reads all members, in one step timed by the server. What triggers one: a
+ * fixed interval, a bell that says the members have changed, and the instant at which the oldest heartbeat known expires, so that
+ * the shards of a process that died are taken over at once. Whoever joins, returns after absence or leaves rings all others.
+ *
+ * With a view that is older than `ttlMillis` the process is unready but goes on by its last view: the store fences, so a
+ * disagreement costs a duplicate claim, while stopping would stop every shard when the server fails over.
+ */
+import type { Clock, Entropy, Timer } from '../../ports/clock.ts';
+import type { ShardQueue } from '../../ports/shard-queue.ts';
+import type { Telemetry } from '../../ports/telemetry.ts';
+import { Periodic } from '../periodic.ts';
+import type { Pulse, Service } from '../service.ts';
+import { readMember, type ClusterMember, type MemberInfo } from './member-info.ts';
+
+/** Why the listeners are told. */
+export type MembershipChange =
+  /** Other members, or another view of theirs. */
+  | 'members'
+  /** The others had taken this process for gone: treat every shard as new. */
+  | 'returned'
+  /** The server forgot this process although it was heard of in time: it lost data. */
+  | 'forgotten';
+
+/** What a membership stands on. */
+export interface MembershipParts {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly telemetry: Telemetry;
+  readonly server: Pick<ShardQueue, 'heartbeat' | 'leave' | 'ring'>;
+  /** `<podId>/<nonce>`. */
+  readonly id: string;
+  readonly podId: string;
+  readonly ttlMillis: number;
+  /** Between two heartbeats. */
+  readonly beatMillis: number;
+  info(): MemberInfo;
+  /** Must not throw. */
+  changed(change: MembershipChange): void;
+  /** After each heartbeat, changed or not. Must not throw. */
+  beaten(): void;
+}
+
+/** See the file header. */
+export class Membership implements Service {
+  readonly #parts: MembershipParts;
+  readonly #periodic: Periodic;
+  #members: readonly ClusterMember[] = [];
+  #view = '';
+  /** When the latest heartbeat that succeeded was sent. */
+  #beatenAt: number | undefined;
+  #expiry: Timer | undefined;
+  #rivals = new Map<string, number>();
+  #conflict = false;
+  #left = false;
+
+  constructor(parts: MembershipParts) {
+    this.#parts = parts;
+    this.#periodic = new Periodic('membership', parts, parts.beatMillis, () => this.#beat());
+  }
+
+  get pulse(): Pulse {
+    return this.#periodic.pulse;
+  }
+
+  /** All members of the latest view, by id; empty before the first. */
+  get members(): readonly ClusterMember[] {
+    return this.#members;
+  }
+
+  /** Milliseconds since the view was read; Infinity before the first. */
+  get ageMillis(): number {
+    return this.#beatenAt === undefined ? Infinity : this.#parts.clock.monotonic() - this.#beatenAt;
+  }
+
+  /** Whether the others may have taken this process for gone. */
+  get isStale(): boolean {
+    return this.ageMillis > this.#parts.ttlMillis;
+  }
+
+  /** Whether another living process has the same `podId`. */
+  get hasConflict(): boolean {
+    return this.#conflict;
+  }
+
+  start(): void {
+    this.#periodic.start();
+  }
+
+  /** Reads the members now. */
+  reread(): void {
+    this.#periodic.hurry();
+  }
+
+  /** Takes this process out and tells the others; it goes on without heartbeats. A second call does nothing. */
+  async leave(): Promise<void> {
+    if (this.#left) return;
+    this.#left = true;
+    await this.stop();
+    const { server, telemetry } = this.#parts;
+    try {
+      await server.leave();
+    } catch (error) {
+      // Its heartbeat expires.
+      telemetry.queueFailed('leave');
+      telemetry.log('warn', 'membership not left', { error: String(error) });
+    }
+    this.#ringAll();
+  }
+
+  async stop(): Promise<void> {
+    this.#expiry?.cancel();
+    this.#expiry = undefined;
+    await this.#periodic.stop();
+  }
+
+  async #beat(): Promise<void> {
+    const { clock, server, telemetry, ttlMillis } = this.#parts;
+    const sentAt = clock.monotonic();
+    let answer;
+    try {
+      answer = await server.heartbeat(JSON.stringify(this.#parts.info()), ttlMillis);
+    } catch (error) {
+      telemetry.queueFailed('heartbeat');
+      throw error;
+    }
+    if (this.#left) return;
+    const before = this.#beatenAt;
+    this.#beatenAt = sentAt;
+    this.#members = answer.members.flatMap((member) => readMember(member) ?? []);
+    this.#watchRivals(sentAt);
+    this.#armExpiry();
+    const view = this.#members.map(({ id, works, count, wants }) => `${id} ${works} ${count} ${wants}`).join('\n');
+    const isNew = view !== this.#view;
+    this.#view = view;
+    if (answer.joined) this.#ringAll();
+    if (answer.joined && before !== undefined) {
+      this.#parts.changed(sentAt - before > ttlMillis ? 'returned' : 'forgotten');
+    } else if (isNew) {
+      this.#parts.changed('members');
+    }
+    this.#parts.beaten();
+  }
+
+  /** Another process with this `podId` whose heartbeat was renewed while we watched is alive, not the remains of a former run. */
+  #watchRivals(now: number): void {
+    const { id, podId, telemetry } = this.#parts;
+    const rivals = new Map<string, number>();
+    let conflict = false;
+    for (const member of this.#members) {
+      if (member.podId !== podId || member.id === id) continue;
+      const beatAt = now - member.ageMillis;
+      const known = this.#rivals.get(member.id);
+      // Ages are whole milliseconds and their journey takes some: a real heartbeat comes much later.
+      const isAlive = known !== undefined && beatAt > known + Math.max(200, this.#parts.beatMillis / 4);
+      conflict ||= isAlive || (this.#conflict && known !== undefined && member.ageMillis < this.#parts.ttlMillis / 2);
+      rivals.set(member.id, known === undefined || isAlive ? beatAt : known);
+    }
+    if (conflict && !this.#conflict) telemetry.log('error', 'another live process has the same podId', { podId });
+    this.#rivals = rivals;
+    this.#conflict = conflict;
+  }
+
+  /** Reads again at the instant at which the oldest heartbeat expires. */
+  #armExpiry(): void {
+    const { clock, id, ttlMillis } = this.#parts;
+    this.#expiry?.cancel();
+    this.#expiry = undefined;
+    const ages = this.#members.filter((member) => member.id !== id).map(({ ageMillis }) => ageMillis);
+    if (ages.length === 0) return;
+    this.#expiry = clock.after(Math.max(1, ttlMillis - Math.max(...ages) + 1), () => this.reread());
+  }
+
+  #ringAll(): void {
+    const { server, id, telemetry } = this.#parts;
+    for (const member of this.#members) {
+      if (member.id === id) continue;
+      server.ring(member.id, { delayMillis: 0, members: true }).catch(() => {
+        // They read anyway within their interval.
+        telemetry.queueFailed('ring');
+      });
+    }
+  }
+}

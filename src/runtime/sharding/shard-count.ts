@@ -1,0 +1,73 @@
+/**
+ * How many virtual shards there are. All processes must agree, so the number in force is in the store: the first process
+ * sets it, the others run with it whatever they were configured with, and say so. It changes once every live member was
+ * configured with the same other number: by a rolling restart.
+ */
+import type { Store } from '../../ports/store.ts';
+import type { Telemetry } from '../../ports/telemetry.ts';
+import type { ClusterMember } from './member-info.ts';
+
+const settingName = 'queue.shardCount';
+
+/** What a shard count stands on. */
+export interface ShardCountParts {
+  readonly store: Pick<Store, 'getSetting' | 'initSetting' | 'changeSetting'>;
+  readonly telemetry: Telemetry;
+  /** The configured number. */
+  readonly wants: number;
+}
+
+/** See the file header. */
+export class ShardCount {
+  readonly wants: number;
+  readonly #parts: ShardCountParts;
+  #inForce: number;
+  #comparing = false;
+
+  constructor(parts: ShardCountParts) {
+    this.#parts = parts;
+    this.wants = parts.wants;
+    this.#inForce = parts.wants;
+  }
+
+  /** The number in force, as last known. */
+  get inForce(): number {
+    return this.#inForce;
+  }
+
+  /** Reads it, or sets it where there is none. To be done before anything is claimed. */
+  async open(): Promise<void> {
+    const { store, telemetry } = this.#parts;
+    this.#inForce = Number(await store.initSetting(settingName, String(this.wants)));
+    if (this.#inForce !== this.wants) {
+      telemetry.log('warn', 'virtual shards as in force, not as configured', {
+        inForce: this.#inForce,
+        configured: this.wants,
+      });
+    }
+  }
+
+  /**
+   * Looks whether the members want another number, or already have one. Answers whether the number in force has changed. Never
+   * throws: the next look tries again.
+   */
+  async compare(members: readonly ClusterMember[]): Promise<boolean> {
+    const workers = members.filter((member) => member.works);
+    const wanted = workers[0]?.wants;
+    const isAgreed =
+      wanted !== undefined && wanted !== this.#inForce && workers.every((member) => member.wants === wanted);
+    if (this.#comparing || (!isAgreed && members.every((member) => member.count === this.#inForce))) return false;
+    this.#comparing = true;
+    const { store, telemetry } = this.#parts;
+    const before = this.#inForce;
+    try {
+      if (isAgreed) await store.changeSetting(settingName, String(before), String(wanted));
+      this.#inForce = Number((await store.getSetting(settingName)) ?? before);
+    } catch (error) {
+      telemetry.log('warn', 'the number of virtual shards could not be compared', { error: String(error) });
+    } finally {
+      this.#comparing = false;
+    }
+    return this.#inForce !== before;
+  }
+}

@@ -1,0 +1,199 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { chain, graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
+import { slotOf } from '../../core/slot.ts';
+import { ShardQueueServer } from '../../queue/memory/shard-queue-server.ts';
+import type { ShardQueue } from '../../ports/shard-queue.ts';
+import type { Engine } from '../engine.ts';
+import { settleMillis, ShardedQueue } from './sharded-queue.ts';
+import { ShardCount } from './shard-count.ts';
+
+interface Pod {
+  readonly engine: Engine;
+  readonly queue: ShardedQueue;
+  readonly connection: ShardQueue;
+}
+
+describe('a cluster of processes', () => {
+  let fixture: RuntimeFixture;
+  let server: ShardQueueServer;
+  let pods: Pod[];
+
+  beforeEach(() => {
+    fixture = new RuntimeFixture();
+    server = new ShardQueueServer(fixture.clock);
+    pods = [];
+  });
+
+  afterEach(async () => {
+    await fixture.close();
+    expect(fixture.clock.pending).toBe(0);
+  });
+
+  async function pod(podId: string, more: { shards?: number; works?: boolean } = {}): Promise<Pod> {
+    const { clock, entropy, store, telemetry } = fixture;
+    const { shards = 64, works = true } = more;
+    await store.open();
+    const count = new ShardCount({ store, telemetry, wants: shards });
+    await count.open();
+    const connection = server.connect();
+    const queue = new ShardedQueue({
+      clock,
+      entropy,
+      telemetry,
+      count,
+      podId,
+      works,
+      server: connection,
+      version: '1.0.0',
+      ttlMillis: 10_000,
+      beatMillis: 2_000,
+      sweepMillis: 5_000,
+      claimers: 4,
+    });
+    const engine = await fixture.engine({}, works, () => queue);
+    const made = { engine, queue, connection };
+    pods.push(made);
+    await clock.advance(10);
+    return made;
+  }
+
+  const shares = (): number[] => pods.map(({ queue }) => queue.owned.shards.length);
+
+  async function submitMany(count: number, at: (i: number) => Pod): Promise<string[]> {
+    const ids: string[] = [];
+    for (let i = 0; i < count; i++) ids.push(await fixture.submit(at(i).engine, chain('a', 'b')));
+    return ids;
+  }
+
+  async function allSucceed(ids: readonly string[], maxMillis = 600_000): Promise<void> {
+    for (const id of ids) expect((await fixture.until(id, 'over', maxMillis)).status).toBe('SUCCEEDED');
+  }
+
+  it('divides the shards between its members', async () => {
+    await pod('a');
+    expect(shares()).toEqual([64]);
+    await pod('b');
+    await pod('c');
+    expect(shares().reduce((sum, n) => sum + n, 0)).toBe(64);
+    for (const share of shares()) expect(share).toBeGreaterThanOrEqual(18);
+    const all = pods.flatMap(({ queue }) => queue.owned.shards);
+    expect(new Set(all).size).toBe(64);
+  });
+
+  it('runs what any of them accepted, in the shard’s owner, without waiting for a scan', async () => {
+    const api = await pod('api', { works: false });
+    await pod('a');
+    await pod('b');
+    await fixture.clock.advance(20_000);
+    const begun = fixture.clock.now();
+    const ids = await submitMany(20, () => api);
+    await allSucceed(ids, 100);
+    expect(fixture.clock.now() - begun).toBeLessThan(500);
+    await fixture.clock.advance(50);
+    expect(await pods[1]!.queue.size()).toEqual({ ready: 0, inFlight: 0 });
+    expect(await pods[2]!.queue.size()).toEqual({ ready: 0, inFlight: 0 });
+  });
+
+  it('mints ids of its own shards, so that runs start where they are accepted', async () => {
+    const first = await pod('a');
+    await pod('b');
+    for (let i = 0; i < 20; i++) {
+      const id = first.engine.mintId(fixture.clock.now());
+      expect(first.queue.owns(slotOf(id))).toBe(true);
+    }
+  });
+
+  it('takes over what a member left, as soon as it leaves', async () => {
+    const first = await pod('a');
+    await pod('b');
+    const ids = await submitMany(10, () => first);
+    const stopped = first.engine.stop({ drainTimeoutMillis: 1_000 });
+    await fixture.clock.advance(100);
+    await stopped;
+    expect(pods[1]!.queue.owned.shards).toHaveLength(64);
+    await allSucceed(ids, 100);
+  });
+
+  it('goes on within seconds after the server lost everything, and repeats no call that runs', async () => {
+    const [first] = [await pod('a'), await pod('b')];
+    fixture.http.reply = (path) => (path === 'slow' ? 'hold' : {});
+    const parked = await fixture.submit(
+      first.engine,
+      graph([{ kind: 'sleep', id: 's', durationMillis: 1_000, next: 'a' }, task('a')]),
+    );
+    const running = await fixture.submit(first.engine, chain('slow', 'b'));
+    await fixture.clock.advance(100);
+    server.wipe();
+    const begun = fixture.clock.now();
+    await fixture.until(parked, 'over', 6_000);
+    expect(fixture.clock.now() - begun).toBeLessThanOrEqual(2_000 + settleMillis + 500);
+    await fixture.clock.advance(30_000);
+    const slow = fixture.http.calls.filter(({ request }) => request.url.endsWith('/slow'));
+    expect(slow).toHaveLength(1);
+    slow[0]!.answer({});
+    await allSucceed([running, parked], 1_000);
+    expect(fixture.fenced).toEqual([]);
+  });
+
+  it('changes the number of shards once all members want it', async () => {
+    const first = await pod('a', { shards: 64 });
+    const ids = await submitMany(5, () => first);
+    const second = await pod('b', { shards: 128 });
+    expect(second.queue.owned.count).toBe(64);
+    const sleeper = await fixture.submit(
+      first.engine,
+      graph([{ kind: 'sleep', id: 's', durationMillis: 20_000, next: 'a' }, task('a')]),
+    );
+    const stopped = first.engine.stop({ drainTimeoutMillis: 1_000 });
+    await fixture.clock.advance(100);
+    await stopped;
+    await fixture.clock.advance(5_000);
+    expect(second.queue.owned).toMatchObject({ count: 128 });
+    expect(second.queue.owned.shards).toHaveLength(128);
+    await allSucceed([...ids, sleeper], 30_000);
+    const fresh = await submitMany(3, () => second);
+    await allSucceed(fresh, 100);
+  });
+
+  it('notices two live processes with one podId', async () => {
+    const first = await pod('same');
+    const second = await pod('same');
+    expect(first.queue.trouble).toEqual([]);
+    await fixture.clock.advance(5_000);
+    expect(first.queue.trouble).toContain('pod_id_conflict');
+    expect(second.queue.trouble).toContain('pod_id_conflict');
+  });
+
+  it('does not take the remains of its own former run for another process', async () => {
+    const first = await pod('same');
+    await first.connection.close();
+    const second = await pod('same');
+    await fixture.clock.advance(30_000);
+    expect(second.queue.trouble).toEqual([]);
+  });
+
+  it('says that it is away, and that its view is stale', async () => {
+    const first = await pod('a');
+    server.stop();
+    await fixture.clock.advance(12_000);
+    expect(first.queue.trouble).toEqual(['redis_unreachable', 'membership_stale']);
+    const id = await fixture.submit(first.engine, chain('a'));
+    server.restart(true);
+    const back = fixture.clock.now();
+    await fixture.until(id, 'over', 6_000);
+    expect(fixture.clock.now() - back).toBeLessThan(5_000);
+    await fixture.clock.advance(3_000);
+    expect(first.queue.trouble).toEqual([]);
+  });
+
+  it('costs the server little while nothing happens', async () => {
+    await pod('a');
+    await pod('b');
+    await fixture.clock.advance(60_000);
+    const total = (): number => [...server.commands.values()].reduce((sum, n) => sum + n, 0);
+    const before = total();
+    await fixture.clock.advance(60_000);
+    const sweeps = 12 * 64;
+    expect(total() - before - sweeps).toBeLessThanOrEqual(2 * 60 * 2);
+  });
+});

@@ -1,0 +1,396 @@
+/**
+ * The queue of a cluster: what the engine asks of a {@link Queue}, spread over the virtual shards of a shared server.
+ *
+ * This process claims only in shards that it owns by the membership's latest view; anybody may enqueue anywhere, and then
+ * rings the owner. What wakes a claim: a bell, the time at which a shard's next id is due, a shard gained, and a slow sweep over all
+ * of them. A shard that the server has lost (no mark, or that of another run) is refilled from the store before anything is
+ * claimed in it: the reconciler asks {@link ShardedQueue.toRefill}.
+ *
+ * After a loss every process first asserts the claims that it runs, and ids that may be running elsewhere become due only
+ * {@link settleMillis} after it was first seen, so that a loss repeats no call.
+ */
+import { shardOf, type ShardSet } from '../../core/slot.ts';
+import type { Clock, Entropy } from '../../ports/clock.ts';
+import type { Claimed, ClaimResult, Queue, QueueItem, QueueListener, QueueTrouble, Refill } from '../../ports/queue.ts';
+import type { Held, Ring, Shard, ShardEnding, ShardItem, ShardQueue } from '../../ports/shard-queue.ts';
+import type { Telemetry } from '../../ports/telemetry.ts';
+import type { Pulse } from '../service.ts';
+import type { ClusterMember } from './member-info.ts';
+import { Membership, type MembershipChange } from './membership.ts';
+import { assignShards } from './ownership.ts';
+import { settleAll } from './settle-all.ts';
+import { ShardBoard } from './shard-board.ts';
+import { ShardClaims } from './shard-claims.ts';
+import type { ShardCount } from './shard-count.ts';
+
+/** How long after a loss ids that may be running elsewhere are left alone: others notice it and assert their claims. */
+export const settleMillis = 2_500;
+
+/** What a sharded queue stands on. */
+export interface ShardedQueueParts {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly telemetry: Telemetry;
+  readonly server: ShardQueue;
+  readonly count: ShardCount;
+  readonly podId: string;
+  readonly version: string;
+  /** False: only rings others. */
+  readonly works: boolean;
+  readonly ttlMillis: number;
+  readonly beatMillis: number;
+  readonly sweepMillis: number;
+  /** Requests that are under way at once are eight times as many. */
+  readonly claimers: number;
+}
+
+/** See the file header. */
+export class ShardedQueue implements Queue {
+  /** This process among the members: `<podId>/<nonce>`. */
+  readonly member: string;
+  readonly #parts: ShardedQueueParts;
+  readonly #membership: Membership;
+  readonly #board = new ShardBoard();
+  readonly #claims: ShardClaims;
+  /** Member by shard, of those that work. */
+  #owners: readonly string[] = [];
+  #listener: QueueListener | undefined;
+  #busy = 0;
+  #closed = false;
+
+  constructor(parts: ShardedQueueParts) {
+    this.#parts = parts;
+    this.member = `${parts.podId}/${parts.entropy.nonce()}`;
+    this.#claims = new ShardClaims({
+      ...parts,
+      member: this.member,
+      board: this.#board,
+      lost: (index) => {
+        this.#lose(index);
+      },
+      unanswered: () => {
+        this.#listener?.renew();
+      },
+    });
+    this.#membership = new Membership({
+      ...parts,
+      id: this.member,
+      info: () => ({
+        podId: parts.podId,
+        works: parts.works,
+        count: parts.count.inForce,
+        wants: parts.count.wants,
+        version: parts.version,
+        busy: this.#busy,
+      }),
+      changed: (change) => {
+        this.#membersChanged(change);
+      },
+      beaten: () => {
+        this.#probe();
+      },
+    });
+  }
+
+  get pulse(): Pulse {
+    return this.#membership.pulse;
+  }
+
+  /** All members of the latest view. */
+  get members(): readonly ClusterMember[] {
+    return this.#membership.members;
+  }
+
+  /** Milliseconds since the members were read. */
+  get membershipAgeMillis(): number {
+    return this.#membership.ageMillis;
+  }
+
+  get owned(): ShardSet {
+    return { count: this.#parts.count.inForce, shards: this.#board.indexes };
+  }
+
+  owns(slot: number): boolean {
+    return this.#board.has(shardOf(slot, this.#parts.count.inForce));
+  }
+
+  get trouble(): readonly QueueTrouble[] {
+    const { ttlMillis } = this.#parts;
+    const trouble: QueueTrouble[] = [];
+    if (this.#membership.ageMillis > Math.min(ttlMillis, 3 * this.#parts.beatMillis)) trouble.push('redis_unreachable');
+    if (this.#membership.isStale) trouble.push('membership_stale');
+    if (this.#membership.hasConflict) trouble.push('pod_id_conflict');
+    return trouble;
+  }
+
+  async start(listener: QueueListener): Promise<void> {
+    this.#listener = listener;
+    await this.#parts.server.open(this.member, {
+      rung: (ring) => {
+        this.#rung(ring);
+      },
+      changed: () => {
+        this.#serverChanged();
+      },
+    });
+    this.#membership.start();
+  }
+
+  /** Gives the shards to the others; claims that are held can still be renewed and ended. */
+  async leave(): Promise<void> {
+    await this.#membership.leave();
+    this.#board.own([]);
+    this.#assign(this.#workers().filter((id) => id !== this.member));
+    this.#listener?.owned();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#membership.leave();
+    await this.#parts.server.close();
+  }
+
+  /** Told at each heartbeat. */
+  set busy(executions: number) {
+    this.#busy = executions;
+  }
+
+  async enqueue(items: readonly QueueItem[]): Promise<void> {
+    const now = this.#parts.clock.now();
+    await this.#perShard(items, async (shard, group) => {
+      const wanted = group.map((item): ShardItem => ({ id: item.id, delayMillis: item.dueAt - now }));
+      const inFlight = await this.#parts.server.enqueue(shard, wanted);
+      const delayMillis = Math.max(0, Math.min(...wanted.map((item) => item.delayMillis)));
+      if (inFlight.length < group.length) this.#ringOwner({ shard, delayMillis });
+      for (const held of inFlight) this.#ringHolder(shard, held);
+    });
+  }
+
+  claim(max: number, leaseMillis: number): Promise<ClaimResult> {
+    return this.#claims.claim(max, leaseMillis);
+  }
+
+  claimDirect(item: QueueItem, leaseMillis: number): Promise<Claimed | undefined> {
+    return this.#claims.claimDirect(this.#shardOf(item.slot), item, leaseMillis);
+  }
+
+  async renew(held: readonly Claimed[], leaseMillis: number): Promise<readonly Claimed[]> {
+    const groups = this.#grouped(held);
+    for (const index of this.#claims.orphanShards) if (!groups.has(index)) groups.set(index, []);
+    const below = this.#claims.oldestPending;
+    const lost: Claimed[] = [];
+    await settleAll([...groups], async ([index, group]) => {
+      lost.push(...(await this.#claims.renew(this.#shard(index), group, leaseMillis, below)));
+    });
+    return lost;
+  }
+
+  get wantsRenewal(): boolean {
+    return this.#claims.orphanShards.length > 0;
+  }
+
+  async ack(done: readonly (Claimed & { readonly parkUntil?: number })[]): Promise<void> {
+    const now = this.#parts.clock.now();
+    await this.#perShard(done, async (shard, group) => {
+      const endings = group.map(({ id, token, parkUntil }): ShardEnding => ({
+        id,
+        token,
+        next: parkUntil === undefined ? 'gone' : Math.max(0, parkUntil - now),
+      }));
+      await this.#parts.server.finish(shard, endings);
+      const delays = endings.flatMap(({ next }) => (next === 'gone' ? [] : [next]));
+      if (delays.length > 0) this.#ringOwner({ shard, delayMillis: Math.min(...delays) });
+    });
+  }
+
+  async release(held: readonly Claimed[]): Promise<void> {
+    await this.#perShard(held, async (shard, group) => {
+      await this.#parts.server.finish(
+        shard,
+        group.map(({ id, token }) => ({ id, token, next: 0 })),
+      );
+      this.#ringOwner({ shard, delayMillis: 0 });
+    });
+  }
+
+  async reconcile(items: readonly QueueItem[]): Promise<number> {
+    const now = this.#parts.clock.now();
+    let added = 0;
+    await this.#perShard(items, async (shard, group) => {
+      const lostAt = this.#board.lostAt(shard.index);
+      const earliest = lostAt === undefined ? 0 : Math.max(0, lostAt + settleMillis - now);
+      const wanted = group.map((item) => ({ id: item.id, delayMillis: Math.max(earliest, item.dueAt - now) }));
+      const absent = await this.#parts.server.restore(shard, wanted);
+      added += absent;
+      if (absent > 0) this.#ringOwner({ shard, delayMillis: Math.min(...wanted.map((item) => item.delayMillis)) });
+    });
+    return added;
+  }
+
+  toRefill(): Refill | undefined {
+    const { server, count } = this.#parts;
+    const shards = this.#board.incomplete.filter((index) => server.incarnationOf(this.#shard(index)) !== undefined);
+    if (shards.length === 0) return undefined;
+    const set: ShardSet = { count: count.inForce, shards };
+    const incarnations = new Map(shards.map((index) => [index, server.incarnationOf(this.#shard(index)) ?? '']));
+    return { shards: set, done: () => this.#refilled(set, incarnations) };
+  }
+
+  async size(): Promise<{ readonly ready: number; readonly inFlight: number }> {
+    return this.#parts.server.count(this.#board.indexes.map((index) => this.#shard(index)));
+  }
+
+  async #refilled(set: ShardSet, incarnations: ReadonlyMap<number, string>): Promise<void> {
+    if (set.count !== this.#parts.count.inForce) return;
+    const { server, telemetry } = this.#parts;
+    await settleAll([...incarnations], async ([index, incarnation]) => {
+      const wasLost = this.#board.lostAt(index) !== undefined;
+      if (wasLost) {
+        // Another loss meanwhile has changed the incarnation: then the mark fits nothing, and the refill comes again.
+        await server.mark(this.#shard(index), incarnation);
+        telemetry.rebuilt();
+      }
+      this.#board.refilled(index);
+    });
+    this.#listener?.rung(this.#parts.clock.now());
+  }
+
+  #rung(ring: Ring): void {
+    const { clock, count } = this.#parts;
+    if (ring.members === true) this.#membership.reread();
+    const dueAt = clock.now() + ring.delayMillis;
+    if (ring.id !== undefined) {
+      this.#listener?.rung(dueAt, ring.id);
+      return;
+    }
+    const { shard, hops = 0 } = ring;
+    if (shard === undefined || shard.count !== count.inForce) return;
+    if (this.#board.has(shard.index)) {
+      this.#board.rung(shard.index, dueAt);
+      this.#listener?.rung(dueAt);
+      // Whoever rang may have an older view of the members than this process, which then knows better.
+    } else if (hops === 0) this.#ringOwner({ shard, delayMillis: ring.delayMillis, hops: 1 });
+  }
+
+  #ringOwner(ring: Ring & { readonly shard: Shard }): void {
+    const owner = this.#owners[ring.shard.index];
+    if (owner === this.member) {
+      const dueAt = this.#parts.clock.now() + ring.delayMillis;
+      this.#board.rung(ring.shard.index, dueAt);
+      this.#listener?.rung(dueAt);
+    } else if (owner !== undefined) this.#ring(owner, ring);
+  }
+
+  #ringHolder(shard: Shard, { id, token }: Held): void {
+    const holder = token.slice(0, token.lastIndexOf('/'));
+    if (holder === this.member) this.#listener?.rung(this.#parts.clock.now(), id);
+    else this.#ring(holder, { shard, delayMillis: 0, id });
+  }
+
+  /** Best effort: sweep and reconcile find what a lost ring meant. */
+  #ring(member: string, ring: Ring): void {
+    this.#parts.server.ring(member, ring).catch(() => {
+      this.#parts.telemetry.queueFailed('ring');
+    });
+  }
+
+  #membersChanged(change: MembershipChange): void {
+    const { works, telemetry, clock } = this.#parts;
+    const workers = this.#workers();
+    this.#assign(workers);
+    const mine = works ? this.#owners.flatMap((owner, index) => (owner === this.member ? [index] : [])) : [];
+    const gained = this.#board.own(mine);
+    if (change !== 'members') {
+      telemetry.log('warn', 'the queue had forgotten this process', { change });
+      this.#board.regain();
+      this.#listener?.renew();
+    }
+    telemetry.log('info', 'members of the cluster', { members: workers.length, shards: mine.length, gained });
+    this.#listener?.owned();
+    this.#listener?.refill();
+    this.#listener?.rung(clock.now());
+  }
+
+  #workers(): readonly string[] {
+    return this.#membership.members.filter((member) => member.works).map(({ id }) => id);
+  }
+
+  #assign(workers: readonly string[]): void {
+    const owners = workers.length === 0 ? [] : assignShards(workers, this.#parts.count.inForce);
+    this.#owners = Array.from(owners, (i) => workers[i] ?? '');
+  }
+
+  /** One shard of each server is looked at with every heartbeat: a server that lost its data shows by an absent mark. */
+  #probe(): void {
+    const { server, clock, count } = this.#parts;
+    void count.compare(this.#membership.members).then((changed) => {
+      if (changed) this.#countChanged();
+    });
+    const seen = new Set<string>();
+    for (const index of this.#board.indexes) {
+      const incarnation = server.incarnationOf(this.#shard(index));
+      if (incarnation === undefined || seen.has(incarnation) || !this.#board.isOpen(index)) continue;
+      seen.add(incarnation);
+      this.#board.rung(index, -Infinity);
+    }
+    if (seen.size > 0) this.#listener?.rung(clock.now());
+  }
+
+  #serverChanged(): void {
+    for (const index of this.#board.moved((i) => this.#parts.server.incarnationOf(this.#shard(i)))) this.#lose(index);
+    this.#board.suspect();
+    this.#membership.reread();
+    this.#listener?.renew();
+    this.#listener?.refill();
+    this.#listener?.rung(this.#parts.clock.now());
+  }
+
+  /** Another number of shards is in force: all of them are other shards, of which the server knows nothing. */
+  #countChanged(): void {
+    const { telemetry, count } = this.#parts;
+    telemetry.log('info', 'another number of virtual shards is in force', { count: count.inForce });
+    this.#board.own([]);
+    this.#membersChanged('members');
+    for (const index of this.#board.indexes) this.#lose(index);
+    this.#listener?.renew();
+    this.#membership.reread();
+  }
+
+  #lose(index: number): void {
+    const { clock, telemetry } = this.#parts;
+    if (!this.#board.lose(index, clock.now())) return;
+    // Its neighbours on the same server are in doubt, too.
+    this.#board.suspect();
+    telemetry.log('warn', 'a shard is rebuilt from the store', { shard: index });
+    this.#listener?.renew();
+    this.#listener?.refill();
+    this.#listener?.rung(clock.now());
+  }
+
+  #shard(index: number): Shard {
+    return { count: this.#parts.count.inForce, index };
+  }
+
+  #shardOf(slot: number): Shard {
+    return this.#shard(shardOf(slot, this.#parts.count.inForce));
+  }
+
+  #grouped<T extends { readonly slot: number }>(items: readonly T[]): Map<number, T[]> {
+    const groups = new Map<number, T[]>();
+    for (const item of items) {
+      const index = shardOf(item.slot, this.#parts.count.inForce);
+      const group = groups.get(index);
+      if (group === undefined) groups.set(index, [item]);
+      else group.push(item);
+    }
+    return groups;
+  }
+
+  #perShard<T extends { readonly slot: number }>(
+    items: readonly T[],
+    act: (shard: Shard, group: readonly T[]) => Promise<void>,
+  ): Promise<void> {
+    return settleAll([...this.#grouped(items)], ([index, group]) => act(this.#shard(index), group));
+  }
+}
