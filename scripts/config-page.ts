@@ -56,8 +56,7 @@ function section(name: string, ofSection: readonly AnyKey[]): string {
 
 /** The foreign keys that meet this fate when they have a value. */
 function listOf(fate: ForeignVerdict['kind']): string {
-  const none = { database: false, redis: false };
-  const paths = foreignPaths.filter((path) => judgeForeign(path, 'given', none).kind === fate);
+  const paths = foreignPaths.filter((path) => judgeForeign(path, 'given').kind === fate);
   return paths.map((path) => `\`${path}\``).join(', ');
 }
 
@@ -76,9 +75,7 @@ export function configPage(): string {
     '',
     'These are known, so that one file can serve several installations, but do nothing in this release.',
     '',
-    '**With a value they stop the start**, since ignoring them would leave the installation less safe, or would silently',
-    'use another store. (Those of a store or queue do not where `database.driver: EMBEDDED` or `redis.topology: NONE` is',
-    'written beside them.)',
+    '**With a value they stop the start**, since ignoring them would leave the installation less safe.',
     '',
     `${listOf('refused')}.`,
     '',

@@ -45,16 +45,42 @@ export interface RuntimeConfig {
 export interface DatabaseConfig {
   readonly driver: 'EMBEDDED' | 'POSTGRES';
   readonly dataDir: string;
+  /** Wins over host, port, database, user and password. */
+  readonly url: string | undefined;
+  readonly host: string | undefined;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string | undefined;
+  readonly password: string | undefined;
+  readonly ssl: boolean;
+  readonly pool: { readonly maxPoolSize: number; readonly minIdle: number };
+  readonly statementTimeoutMillis: number;
 }
 
 /** `redis.*`: the queue. The lease holds for the queue in the process, too. */
 export interface RedisConfig {
   readonly topology: 'NONE' | 'STANDALONE' | 'CLUSTER';
+  readonly url: string | undefined;
+  readonly cluster: { readonly nodes: readonly string[] };
+  readonly commandTimeoutMillis: number;
+  readonly tls: boolean;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
   readonly queue: {
+    readonly keyPrefix: string;
     readonly consumer: {
       readonly batchSize: number;
       readonly processingTimeoutMillis: number;
     };
+  };
+  readonly sharding: {
+    readonly virtualShardCount: number;
+    readonly podId: string;
+    readonly membershipKey: string;
+    readonly membershipTtlMillis: number;
+    readonly heartbeatIntervalMillis: number;
+    readonly refreshIntervalMillis: number;
+    readonly claimerCount: number;
   };
 }
 
@@ -108,7 +134,12 @@ export interface Config {
   readonly vars: Readonly<Record<string, string>>;
   readonly secrets: { readonly dir: string | undefined; readonly envPrefix: string };
   readonly metrics: { readonly enabled: boolean; readonly public: boolean };
-  readonly maintenance: { readonly enabled: boolean; readonly retentionDays: number; readonly intervalMillis: number };
+  readonly maintenance: {
+    readonly enabled: boolean;
+    readonly retentionDays: number;
+    readonly partitionLookaheadMonths: number;
+    readonly intervalMillis: number;
+  };
   readonly security: SecurityConfig;
   readonly logging: {
     readonly level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';

@@ -1,5 +1,5 @@
 /**
- * Keys that are known by name but do nothing here: those of backends and features that this build does not have, and
+ * Keys that are known by name but do nothing here: those of features that this build does not have, and
  * those of existing Trama that nobody needs any more. They are accepted with a warning, so that one file serves several
  * installations, unless ignoring them would leave somebody less safe than the file says: then the start stops.
  */
@@ -10,29 +10,14 @@ export type ForeignVerdict =
   | { readonly kind: 'ignored'; readonly why: string }
   | { readonly kind: 'refused'; readonly why: string };
 
-/** What is said when a backend is asked for that this build does not have. */
-export const embeddedOnly = 'this build has the embedded backends only (database.driver EMBEDDED, redis.topology NONE)';
-
 const fine: ForeignVerdict = { kind: 'fine' };
 const ignored = (why: string): ForeignVerdict => ({ kind: 'ignored', why });
 const refused = (why: string): ForeignVerdict => ({ kind: 'refused', why });
 
-/** Which backends were asked for by name: a URL beside them infers nothing. */
-export interface ExplicitBackends {
-  readonly database: boolean;
-  readonly redis: boolean;
-}
-
 /** Names below a dotted prefix; the empty name is the prefix itself. */
 const groups: readonly (readonly [prefix: string, names: readonly string[]])[] = [
-  ['database', ['statementTimeoutMillis', 'pool.maxPoolSize', 'pool.minIdle']],
-  ['database', ['url', 'host', 'port', 'database', 'user', 'password', 'ssl']],
-  ['redis', ['url', 'cluster.nodes', 'commandTimeoutMillis', 'tls', 'username', 'password', 'queue.keyPrefix']],
-  ['redis.sharding', ['virtualShardCount', 'podId', 'membershipKey', 'membershipTtlMillis', 'heartbeatIntervalMillis']],
-  ['redis.sharding', ['refreshIntervalMillis', 'claimerCount']],
   ['circuitBreaker', ['enabled', 'failureThreshold', 'openMillis']],
   ['telemetry', ['enabled', 'serviceName', 'otlpEndpoint', 'sampleRatio']],
-  ['maintenance', ['partitionLookaheadMonths']],
   ['security.limits', ['maxRenderedRequestBytes', 'maxEvaluationSteps']],
   ['secrets', ['hosts']],
   ['security.auth', ['enabled', 'apiKeys', 'jwt.issuer', 'jwt.audience', 'jwt.jwksUrl', 'jwt.rolesClaim']],
@@ -60,19 +45,11 @@ function isEmpty(raw: unknown): boolean {
 }
 
 /** What to do about a foreign key with this value. `path` must be one of {@link foreignPaths}. */
-export function judgeForeign(path: string, raw: unknown, explicit: ExplicitBackends): ForeignVerdict {
+export function judgeForeign(path: string, raw: unknown): ForeignVerdict {
   if (isEmpty(raw)) return fine;
   if (path.startsWith('security.auth.')) {
     return refused('asks for authentication, which this build does not have; requests would be let in without it');
   }
   if (path === 'secrets.hosts') return refused('binds secrets to hosts, which this build does not do');
-  if ((path === 'database.url' || path === 'database.host') && !explicit.database) {
-    return refused(`asks for Postgres, and ${embeddedOnly}`);
-  }
-  if ((path === 'redis.url' || path === 'redis.cluster.nodes') && !explicit.redis) {
-    return refused(`asks for Redis, and ${embeddedOnly}`);
-  }
-  if (path.startsWith('database.') || path.startsWith('maintenance.')) return ignored('has no effect without Postgres');
-  if (path.startsWith('redis.')) return ignored('has no effect without Redis');
   return ignored('has no effect in this build');
 }

@@ -39,10 +39,51 @@ describe('the defaults', () => {
       tls: { certFile: undefined, keyFile: undefined, clientCaFile: undefined },
     });
     expect(config.runtime).toMatchObject({ enabled: true, workerCount: 64, prefetch: 64, drainTimeoutMillis: 35_000 });
-    expect(config.database).toEqual({ driver: 'EMBEDDED', dataDir: './trama-data' });
+    expect(config.database).toMatchObject({
+      driver: 'EMBEDDED',
+      dataDir: './trama-data',
+      pool: { maxPoolSize: 10, minIdle: 1 },
+      statementTimeoutMillis: 30_000,
+    });
+    expect(config.redis).toMatchObject({
+      topology: 'NONE',
+      commandTimeoutMillis: 5000,
+      queue: { keyPrefix: 'saga:executions', consumer: { batchSize: 50, processingTimeoutMillis: 10_000 } },
+    });
+    expect(config.redis.sharding).toEqual({
+      virtualShardCount: 64,
+      podId: hostname(),
+      membershipKey: 'saga:runtime:pods',
+      membershipTtlMillis: 10_000,
+      heartbeatIntervalMillis: 3000,
+      refreshIntervalMillis: 2000,
+      claimerCount: 4,
+    });
     expect(config.http.egress).toMatchObject({ allow: [], deny: [], allowPrivateFromData: [], allowPrivate: true });
-    expect(config.maintenance).toEqual({ enabled: true, retentionDays: 15, intervalMillis: 3_600_000 });
+    expect(config.maintenance).toEqual({
+      enabled: true,
+      retentionDays: 15,
+      partitionLookaheadMonths: 3,
+      intervalMillis: 3_600_000,
+    });
     expect(Object.isFrozen(config.http.egress.tls)).toBe(true);
+  });
+
+  it('infers the backends from what says where they are', () => {
+    const inferred = (text: string): unknown[] => {
+      const { database, redis } = good(load(text)).config;
+      return [database.driver, redis.topology];
+    };
+    expect(inferred('database: { host: db }')).toEqual(['POSTGRES', 'NONE']);
+    expect(inferred('database: { url: "postgres://db/x" }\nredis: { url: "redis://a" }')).toEqual([
+      'POSTGRES',
+      'STANDALONE',
+    ]);
+    expect(inferred('database: { host: db }\nredis: { cluster: { nodes: "a:1, b:2, [::1]:3" } }')).toEqual([
+      'POSTGRES',
+      'CLUSTER',
+    ]);
+    expect(inferred('database: { driver: EMBEDDED, host: db }')).toEqual(['EMBEDDED', 'NONE']);
   });
 
   it('derives the prefetch from the number of workers', () => {
@@ -218,19 +259,32 @@ const bad: readonly (readonly [text: string, ...problems: string[]])[] = [
   ['database: { driver: ORACLE }', `database.driver ${where} must be EMBEDDED or POSTGRES, not "ORACLE".`],
   [
     'database: { driver: postgres }',
-    `database.driver ${where} is POSTGRES, and this build has the embedded backends only (database.driver EMBEDDED, redis.topology NONE).`,
+    `database.driver ${where} is POSTGRES, and neither database.url nor database.host says where it is.`,
   ],
   [
-    'database: { url: "postgres://x" }',
-    `database.url ${where} asks for Postgres, and this build has the embedded backends only (database.driver EMBEDDED, redis.topology NONE).`,
+    'database: { url: "mysql://user:pw@x/y" }',
+    `database.url ${where} must be a URL that begins with postgres:// or postgresql://.`,
   ],
   [
-    'redis: { topology: CLUSTER }',
-    `redis.topology ${where} is CLUSTER, and this build has the embedded backends only (database.driver EMBEDDED, redis.topology NONE).`,
+    'redis: { topology: CLUSTER }\ndatabase: { host: a }',
+    `redis.topology ${where} is CLUSTER, and redis.cluster.nodes is empty.`,
   ],
   [
-    'redis: { cluster: { nodes: [a] } }',
-    `redis.cluster.nodes ${where} asks for Redis, and this build has the embedded backends only (database.driver EMBEDDED, redis.topology NONE).`,
+    'redis: { topology: STANDALONE }\ndatabase: { host: a }',
+    `redis.topology ${where} is STANDALONE, and redis.url does not say where it is.`,
+  ],
+  [
+    'redis: { url: "redis://a" }',
+    'redis.topology (the default) is STANDALONE, but the embedded store belongs to one process, which needs no shared queue: set database.url, or leave Redis out.',
+  ],
+  ['redis: { cluster: { nodes: [a] } }', `redis.cluster.nodes ${where} must be a list of host:port, not ["a"].`],
+  [
+    'redis: { queue: { keyPrefix: "a{b" } }',
+    `redis.queue.keyPrefix ${where} must be a text without spaces and braces, not "a{b".`,
+  ],
+  [
+    'redis: { sharding: { membershipTtlMillis: 5000 } }',
+    `redis.sharding.membershipTtlMillis ${where} is 5000, less than two heartbeats (6000): one that is late would make living processes lose their shards.`,
   ],
   [
     'security: { auth: { enabled: true } }',
@@ -321,12 +375,12 @@ describe('warnings', () => {
       `circuitBreaker.enabled ${where} has no effect in this build and is ignored.`,
     ],
     [
-      'redis: { queue: { keyPrefix: x } }',
-      `redis.queue.keyPrefix ${where} has no effect without Redis and is ignored.`,
+      'database: { host: db }\nredis: { cluster: { nodes: [a:7000] } }',
+      'redis.cluster.nodes names 1 of the nodes: should these be away at the start, no other is found.',
     ],
     [
-      'database: { driver: EMBEDDED, url: "postgres://x" }',
-      `database.url ${where} has no effect without Postgres and is ignored.`,
+      'redis: { sharding: { membershipTtlMillis: 8000 } }',
+      'redis.sharding.membershipTtlMillis (8000) is less than three heartbeats (9000): two that are late make this process lose its shards.',
     ],
     [
       'runtime: { drainTimeoutMillis: 1000 }',

@@ -95,17 +95,13 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
 function judgeForeignKeys(assignments: readonly Assignment[]): { problems: string[]; warnings: string[] } {
   const problems: string[] = [];
   const warnings: string[] = [];
-  const explicit = {
-    database: assignments.some((a) => a.path === 'database.driver'),
-    redis: assignments.some((a) => a.path === 'redis.topology'),
-  };
   const last = new Map(assignments.filter((a) => findKey(a.path) === undefined).map((a) => [a.path, a]));
   for (const { path, raw, source } of last.values()) {
     if (!foreignPaths.includes(path)) {
       warnings.push(`${path} (from ${source}) is not needed any more and is ignored.`);
       continue;
     }
-    const verdict = judgeForeign(path, raw, explicit);
+    const verdict = judgeForeign(path, raw);
     if (verdict.kind === 'refused') problems.push(`${path} (from ${source}) ${verdict.why}.`);
     if (verdict.kind === 'ignored') warnings.push(`${path} (from ${source}) ${verdict.why} and is ignored.`);
   }

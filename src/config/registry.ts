@@ -1,7 +1,9 @@
 /** All keys, in the order in which people read them, and the names that belong to them. */
 import type { ConfigPath, ConfigValue } from './config.ts';
 import type { AnyKey, KeySpec } from './key.ts';
-import { backendKeys } from './keys/backends.ts';
+import { databaseKeys } from './keys/database.ts';
+import { httpKeys } from './keys/http.ts';
+import { redisKeys } from './keys/redis.ts';
 import { runtimeKeys } from './keys/runtime.ts';
 import { serverKeys } from './keys/server.ts';
 
@@ -9,7 +11,9 @@ import { serverKeys } from './keys/server.ts';
 const specs: { readonly [P in ConfigPath]: KeySpec<ConfigValue<P>> } = {
   ...serverKeys,
   ...runtimeKeys,
-  ...backendKeys,
+  ...databaseKeys,
+  ...redisKeys,
+  ...httpKeys,
 };
 
 /** The order of sections on the reference page and in `trama config`. */

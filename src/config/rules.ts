@@ -1,7 +1,6 @@
 /** Rules that tie several keys together. One that is broken either stops the start or warns. */
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import type { CallbackKey, Config } from './config.ts';
-import { embeddedOnly } from './foreign-keys.ts';
 
 /** A rule about several keys. */
 export interface Rule {
@@ -47,18 +46,64 @@ export const rules: readonly Rule[] = [
       ),
   },
   {
-    text: '`database.driver` and `redis.topology` other than `EMBEDDED` and `NONE` need another build.',
+    text: '`database.driver: POSTGRES` needs `database.url` or `database.host`.',
     severity: 'problem',
-    check: ({ database, redis }, origin) => [
-      ...when(
-        database.driver !== 'EMBEDDED',
-        `database.driver (${origin('database.driver')}) is ${database.driver}, and ${embeddedOnly}.`,
+    check: ({ database }, origin) =>
+      when(
+        database.driver === 'POSTGRES' && database.url === undefined && database.host === undefined,
+        `database.driver (${origin('database.driver')}) is POSTGRES, and neither database.url nor database.host says where it is.`,
       ),
-      ...when(
-        redis.topology !== 'NONE',
-        `redis.topology (${origin('redis.topology')}) is ${redis.topology}, and ${embeddedOnly}.`,
+  },
+  {
+    text: '`redis.topology` needs `redis.url` (`STANDALONE`) or `redis.cluster.nodes` (`CLUSTER`), and Postgres as the store.',
+    severity: 'problem',
+    check: ({ database, redis }, origin) => {
+      const is = `redis.topology (${origin('redis.topology')}) is ${redis.topology}`;
+      return [
+        ...when(
+          redis.topology === 'STANDALONE' && redis.url === undefined,
+          `${is}, and redis.url does not say where it is.`,
+        ),
+        ...when(
+          redis.topology === 'CLUSTER' && redis.cluster.nodes.length === 0,
+          `${is}, and redis.cluster.nodes is empty.`,
+        ),
+        ...when(
+          redis.topology !== 'NONE' && database.driver === 'EMBEDDED',
+          `${is}, but the embedded store belongs to one process, which needs no shared queue: set database.url, or leave Redis out.`,
+        ),
+      ];
+    },
+  },
+  {
+    text: '`redis.sharding.membershipTtlMillis` is at least twice `heartbeatIntervalMillis`.',
+    severity: 'problem',
+    check: ({ redis: { sharding } }, origin) =>
+      when(
+        sharding.membershipTtlMillis < 2 * sharding.heartbeatIntervalMillis,
+        `redis.sharding.membershipTtlMillis (${origin('redis.sharding.membershipTtlMillis')}) is ` +
+          `${sharding.membershipTtlMillis}, less than two heartbeats (${2 * sharding.heartbeatIntervalMillis}): ` +
+          'one that is late would make living processes lose their shards.',
       ),
-    ],
+  },
+  {
+    text: '`redis.sharding.membershipTtlMillis` should be at least three times `heartbeatIntervalMillis`.',
+    severity: 'warning',
+    check: ({ redis: { sharding } }) =>
+      when(
+        sharding.membershipTtlMillis < 3 * sharding.heartbeatIntervalMillis,
+        `redis.sharding.membershipTtlMillis (${sharding.membershipTtlMillis}) is less than three heartbeats ` +
+          `(${3 * sharding.heartbeatIntervalMillis}): two that are late make this process lose its shards.`,
+      ),
+  },
+  {
+    text: '`redis.cluster.nodes` should name three nodes or more.',
+    severity: 'warning',
+    check: ({ redis }) =>
+      when(
+        redis.topology === 'CLUSTER' && redis.cluster.nodes.length < 3,
+        `redis.cluster.nodes names ${redis.cluster.nodes.length} of the nodes: should these be away at the start, no other is found.`,
+      ),
   },
   {
     text: '`metrics.public: false` needs authentication, which this build does not have.',
@@ -131,10 +176,13 @@ export const rules: readonly Rule[] = [
       ),
   },
   {
-    text: 'With `runtime.enabled: false` nothing runs: the embedded store belongs to one process.',
+    text: 'With `runtime.enabled: false` nothing runs where the store is embedded, since it belongs to one process.',
     severity: 'warning',
-    check: ({ runtime }) =>
-      when(!runtime.enabled, 'runtime.enabled is false: executions are accepted, but nothing runs them.'),
+    check: ({ runtime, database }) =>
+      when(
+        !runtime.enabled && database.driver === 'EMBEDDED',
+        'runtime.enabled is false: executions are accepted, but nothing runs them.',
+      ),
   },
 ];
 

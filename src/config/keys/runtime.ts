@@ -127,6 +127,11 @@ export const runtimeKeys: SectionKeys<'runtime' | 'hooks' | 'vars' | 'secrets' |
     kind: integer(1, 36_500),
     default: 15,
   },
+  'maintenance.partitionLookaheadMonths': {
+    meaning: 'Months after the running one for which Postgres has partitions ahead.',
+    kind: integer(0, 120),
+    default: 3,
+  },
   'maintenance.intervalMillis': {
     meaning: 'How often old executions are looked for.',
     unit: 'ms',

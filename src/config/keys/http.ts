@@ -1,7 +1,7 @@
-/** Keys of what lies outside of the process: the store, the queue, the services that are called. */
+/** Keys of outbound calls. */
 import { isIP } from 'node:net';
 import type { SectionKeys } from '../key.ts';
-import { choice, flag, integer, list, map, optional, text } from '../kinds.ts';
+import { flag, integer, list, map, optional, text } from '../kinds.ts';
 
 const maxMillis = 86_400_000;
 
@@ -21,34 +21,7 @@ const egressList = list('a list of host names, *.suffixes, IP addresses and CIDR
 const file = optional(text('the path of a file'));
 
 /** See the file header. */
-export const backendKeys: SectionKeys<'database' | 'redis' | 'http'> = {
-  'database.driver': {
-    meaning: 'Where executions are kept: `EMBEDDED` is a directory of this machine.',
-    kind: choice('EMBEDDED', 'POSTGRES'),
-    default: 'EMBEDDED',
-  },
-  'database.dataDir': {
-    meaning: 'Directory of the embedded store; made if absent. One process at a time.',
-    kind: text('the path of a directory'),
-    default: './trama-data',
-  },
-  'redis.topology': {
-    meaning: 'Where the queue is: `NONE` keeps it in this process.',
-    kind: choice('NONE', 'STANDALONE', 'CLUSTER'),
-    default: 'NONE',
-  },
-  'redis.queue.consumer.batchSize': {
-    meaning: 'Most executions that one look into the queue hands over. Holds without Redis, too.',
-    kind: integer(1, 10_000),
-    default: 50,
-  },
-  'redis.queue.consumer.processingTimeoutMillis': {
-    meaning:
-      'Lease of an execution: without a renewal for that long another worker takes it over. Holds without Redis, too.',
-    unit: 'ms',
-    kind: integer(1000, maxMillis),
-    default: 10_000,
-  },
+export const httpKeys: SectionKeys<'http'> = {
   'http.connectTimeoutMillis': {
     meaning: 'Longest time for name resolution, connection and TLS.',
     unit: 'ms',
