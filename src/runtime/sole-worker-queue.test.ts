@@ -1,0 +1,104 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { chain, RuntimeFixture } from '../../test/runtime-fixture.ts';
+import { MemoryQueueHub } from '../queue/memory/memory-queue.ts';
+import type { Engine } from './engine.ts';
+import { SoleWorkerQueue } from './sole-worker-queue.ts';
+
+/** The lock of a store: one holder at a time; its connection can break. */
+class Lock {
+  #holder: (() => void) | undefined;
+
+  take(lost: () => void): Promise<{ release(): Promise<void> } | undefined> {
+    if (this.#holder !== undefined) return Promise.resolve(undefined);
+    this.#holder = lost;
+    return Promise.resolve({
+      release: () => {
+        this.#holder = undefined;
+        return Promise.resolve();
+      },
+    });
+  }
+
+  /** Somebody else gets it, and gives it back by the result. */
+  break(): () => void {
+    const lost = this.#holder;
+    this.#holder = () => undefined;
+    lost?.();
+    return () => (this.#holder = undefined);
+  }
+}
+
+describe('processes without a shared queue', () => {
+  let fixture: RuntimeFixture;
+  let lock: Lock;
+
+  beforeEach(() => {
+    fixture = new RuntimeFixture();
+    lock = new Lock();
+  });
+
+  afterEach(async () => {
+    await fixture.close();
+    expect(fixture.clock.pending).toBe(0);
+  });
+
+  /** Each process has a queue of its own. */
+  async function engine(name: string, works = true): Promise<Engine> {
+    const { clock, entropy, telemetry } = fixture;
+    const store = { soleWorker: (lost: () => void) => lock.take(lost) };
+    const queue = new MemoryQueueHub(clock).connect(name);
+    const made = await fixture.engine(
+      {},
+      works,
+      () => new SoleWorkerQueue({ clock, entropy, telemetry, store, queue, works }),
+    );
+    await clock.advance(10);
+    return made;
+  }
+
+  it('work one at a time; the others accept runs that the worker does', async () => {
+    const worker = await engine('one');
+    const other = await engine('two');
+    const own = await fixture.submit(worker, chain('a'));
+    expect((await fixture.until(own, 'over', 100)).status).toBe('SUCCEEDED');
+    const foreign = await fixture.submit(other, chain('b'));
+    expect((await fixture.until(foreign, 'over', 5_000)).status).toBe('SUCCEEDED');
+    expect(other.load().held).toBe(0);
+  });
+
+  it('hand the work over when the worker stops', async () => {
+    const worker = await engine('one');
+    const other = await engine('two');
+    const stopped = worker.stop({ drainTimeoutMillis: 1_000 });
+    await fixture.clock.advance(100);
+    await stopped;
+    await fixture.clock.advance(3_000);
+    const id = await fixture.submit(other, chain('a'));
+    expect((await fixture.until(id, 'over', 100)).status).toBe('SUCCEEDED');
+  });
+
+  it('start no further call once the lock is lost, and go on when it is theirs again', async () => {
+    const worker = await engine('one');
+    fixture.http.reply = (path) => (path === 'a' ? 'hold' : {});
+    const id = await fixture.submit(worker, chain('a', 'b'));
+    await fixture.clock.advance(10);
+    const giveBack = lock.break();
+    await fixture.clock.advance(100);
+    fixture.http.calls[0]!.answer({});
+    await fixture.clock.advance(1_000);
+    expect(fixture.http.paths()).toEqual(['a']);
+    giveBack();
+    expect((await fixture.until(id, 'over', 15_000)).status).toBe('SUCCEEDED');
+    expect(fixture.http.paths()).toEqual(['a', 'b']);
+  });
+
+  it('never become the worker where they only serve the API', async () => {
+    const api = await engine('one', false);
+    await fixture.clock.advance(10_000);
+    const id = await fixture.submit(api, chain('a'));
+    await fixture.clock.advance(10_000);
+    expect((await fixture.detail(id)).status).toBe('IN_PROGRESS');
+    await engine('two');
+    expect((await fixture.until(id, 'over', 5_000)).status).toBe('SUCCEEDED');
+  });
+});
