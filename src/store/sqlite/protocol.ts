@@ -5,7 +5,7 @@
  * objects do, and the worker binds them as they are. States, rows and events cross as JSON text, which is also how they
  * are stored, so that the digits of numbers survive and each is written as text once.
  */
-import type { UndoMark, UndoState } from '../../core/history.ts';
+import type { UndoMark } from '../../core/history.ts';
 import type { OutputQuery } from '../../core/outputs.ts';
 import type { ShardSet } from '../../core/slot.ts';
 import type {
@@ -13,43 +13,22 @@ import type {
   DueRow,
   ExecutionFilter,
   OfferResult,
-  PageRequest,
   PutDefinitionResult,
   StoreUnavailable,
   SubmitResult,
   UndoFilter,
 } from '../../ports/store.ts';
-
-/** A step row: the columns of `step` after `execution`. */
-export type StepValues = readonly [
-  ord: number,
-  round: number,
-  nodeId: string,
-  visit: number,
-  scope: string,
-  readable: 0 | 1 | 2,
-  marked: 0 | 1,
-  effect: string | null,
-  undo: string | null,
-  undoRank: number | null,
-  undoSort: number | null,
-  row: string,
-];
-
-/** A call row: the columns of `call` after `execution`. */
-export type CallValues = readonly [ord: number, row: string];
-
-/** The summary's columns of `execution`, from `status` but without `standing`. */
-export type SummaryValues = readonly [
-  status: string,
-  round: number,
-  startedAt: number,
-  completedAt: number | null,
-  reason: string | null,
-  failedNodeId: string | null,
-  failureDescription: string | null,
-  callbackWarning: string | null,
-];
+import type { PageAnswer, PageValues } from '../pages.ts';
+import type {
+  CallValues,
+  DetailValues,
+  InboxValues,
+  LoadedValues,
+  RecordValues,
+  StepText,
+  StepValues,
+  SummaryValues,
+} from '../stored-rows.ts';
 
 /** See `NewExecution`. */
 export interface SubmitValues {
@@ -114,13 +93,6 @@ export interface OfferValues {
   readonly bodyHash: string | null;
 }
 
-/** An unconsumed event. */
-export interface InboxValues {
-  readonly id: string;
-  readonly at: number;
-  readonly event: string;
-}
-
 /** See `CheckpointResult`. */
 export type CheckpointAnswer =
   | { readonly kind: 'written'; readonly inboxSeq: number }
@@ -132,74 +104,6 @@ export type CheckpointAnswer =
 export type SubmitAnswer =
   | { readonly kind: 'done'; readonly results: readonly SubmitResult[] }
   | { readonly kind: 'bodies'; readonly missing: readonly string[] };
-
-/** A row of a list of executions. */
-export interface RecordValues {
-  readonly id: string;
-  readonly slot: number;
-  readonly name: string;
-  readonly version: string;
-  readonly hash: string;
-  readonly labels: string | null;
-  readonly createdAt: number;
-  readonly status: string;
-  readonly standing: number;
-  readonly round: number;
-  readonly startedAt: number;
-  readonly updatedAt: number;
-  readonly completedAt: number | null;
-  readonly reason: string | null;
-  readonly failedNodeId: string | null;
-  readonly failureDescription: string | null;
-  readonly callbackWarning: string | null;
-}
-
-/** An execution with its state and input. */
-export interface DetailValues extends RecordValues {
-  readonly payload: string;
-  readonly traceparent: string | null;
-  readonly seq: number;
-  readonly inboxSeq: number;
-  readonly state: string;
-}
-
-/** An execution as taken over. */
-export interface LoadedValues {
-  readonly id: string;
-  readonly slot: number;
-  readonly name: string;
-  readonly version: string;
-  readonly hash: string;
-  readonly payload: string;
-  readonly labels: string | null;
-  readonly traceparent: string | null;
-  readonly createdAt: number;
-  readonly seq: number;
-  readonly inboxSeq: number;
-  readonly claims: number;
-  readonly dueAt: number;
-  readonly state: string;
-  readonly inbox: readonly InboxValues[];
-}
-
-/** A step row as stored. */
-export interface StepText {
-  readonly row: string;
-  readonly undo: UndoState | null;
-}
-
-/** Where a page starts: rows after the key (in the page's order), this many skipped. */
-export interface PageValues {
-  readonly limit: number;
-  readonly offset: number;
-  readonly order: 'asc' | 'desc';
-}
-
-/** A page's rows, and whether there are more. */
-export interface PageAnswer<T> {
-  readonly rows: readonly T[];
-  readonly more: boolean;
-}
 
 /** What the worker thread does: each operation is a transaction, or part of one with others. */
 export interface Operations {
@@ -253,11 +157,6 @@ export interface Operations {
 
 /** Names of operations. */
 export type OperationName = keyof Operations;
-
-/** How the page of a request reads in the worker. */
-export function pageValues(page: PageRequest, order: 'asc' | 'desc'): PageValues {
-  return { limit: page.limit, offset: page.offset ?? 0, order: page.order ?? order };
-}
 
 /** A request; the number comes back with its answer. */
 export type Request = readonly [number: number, operation: OperationName, ...args: readonly unknown[]];

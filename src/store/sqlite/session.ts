@@ -2,13 +2,8 @@
  * What the operations of the worker share: the connection, and how one row's error is kept from the rest of its batch.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Invalid } from '../batch.ts';
 import { troubleOf } from './database.ts';
-
-/** A row of a batch that cannot be stored. */
-export interface Invalid {
-  readonly kind: 'invalid';
-  readonly message: string;
-}
 
 /** See the file header. */
 export class Session {

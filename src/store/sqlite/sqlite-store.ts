@@ -32,20 +32,13 @@ import type { CallRow, StepRow } from '../../core/history.ts';
 import type { OutputQuery } from '../../core/outputs.ts';
 import type { ShardSet } from '../../core/slot.ts';
 import type { ExecutionStatus, UndoTarget } from '../../core/state.ts';
-import { decodeCursor, encodeCursor, type CursorKind } from '../cursor.ts';
-import { decodeCall, decodeStep, effectRow, encode, undoTarget } from '../row-text.ts';
-import { pageValues, type PageAnswer, type StepText, type SubmitValues } from './protocol.ts';
+import { sendEncoded } from '../batch.ts';
+import { callPage, definitionPage, executionPage, pageValues, readCursor, stepPage } from '../pages.ts';
+import { decodeStep, effectRow, encode, undoTarget } from '../row-text.ts';
+import { executionDetail, inboxRows, loadedExecution, type StepText } from '../stored-rows.ts';
+import type { SubmitValues } from './protocol.ts';
 import { SqliteThread } from './sqlite-thread.ts';
-import {
-  changeValues,
-  checkpointResult,
-  checkpointValues,
-  executionDetail,
-  executionRecord,
-  inboxRows,
-  loadedExecution,
-  submitValues,
-} from './values.ts';
+import { changeValues, checkpointResult, checkpointValues, submitValues } from './values.ts';
 
 /** How to open the store. */
 export interface SqliteStoreOptions {
@@ -107,12 +100,7 @@ export class SqliteStore implements Store {
       pageValues(page, 'desc'),
       after && { createdAt: after[0] as number, id: after[1] as string },
     );
-    return makePage(
-      'definition',
-      answer,
-      (row) => row,
-      (row) => [row.createdAt, row.id],
-    );
+    return definitionPage(answer);
   }
 
   deleteDefinition(id: string): Promise<void> {
@@ -123,14 +111,8 @@ export class SqliteStore implements Store {
     return this.#thread.call('getDefinitionBody', hash);
   }
 
-  async submit(batch: readonly NewExecution[]): Promise<readonly SubmitResult[]> {
-    const { values, results, positions } = encodeBatch(batch, submitValues);
-    if (values.length === 0) return results as SubmitResult[];
-    const written = await this.#submit(values, batch);
-    written.forEach((result, i) => {
-      results[positions[i] as number] = result;
-    });
-    return results as SubmitResult[];
+  submit(batch: readonly NewExecution[]): Promise<readonly SubmitResult[]> {
+    return sendEncoded(batch, submitValues, (values) => this.#submit(values, batch));
   }
 
   /** Sends the definitions along that may not be stored yet; again with those that turn out to be missing. */
@@ -160,14 +142,10 @@ export class SqliteStore implements Store {
     return rows.map((row) => loadedExecution(row));
   }
 
-  async checkpoint(batch: readonly Checkpoint[]): Promise<readonly CheckpointResult[]> {
-    const { values, results, positions } = encodeBatch(batch, checkpointValues);
-    if (values.length === 0) return results as CheckpointResult[];
-    const answers = await this.#thread.call('checkpoint', values);
-    answers.forEach((answer, i) => {
-      results[positions[i] as number] = checkpointResult(answer);
-    });
-    return results as CheckpointResult[];
+  checkpoint(batch: readonly Checkpoint[]): Promise<readonly CheckpointResult[]> {
+    return sendEncoded(batch, checkpointValues, async (values) =>
+      (await this.#thread.call('checkpoint', values)).map((answer) => checkpointResult(answer)),
+    );
   }
 
   async changeTerminal(change: TerminalChange): Promise<boolean> {
@@ -211,29 +189,19 @@ export class SqliteStore implements Store {
   async listExecutions(filter: ExecutionFilter, page: PageRequest): Promise<Page<ExecutionRecord>> {
     const after = readCursor('execution', ['string'], page)?.[0] as string | undefined;
     const answer = await this.#thread.call('listExecutions', filter, pageValues(page, 'desc'), after);
-    return makePage('execution', answer, executionRecord, (row) => [row.id]);
+    return executionPage(answer);
   }
 
   async listSteps(id: string, page: PageRequest & { readonly afterOrd?: number }): Promise<Page<StepRow>> {
     const after = readCursor('step', ['number'], page)?.[0] as number | undefined;
     const answer = await this.#thread.call('listSteps', id, pageValues(page, 'asc'), after, page.afterOrd);
-    return makePage(
-      'step',
-      answer,
-      (row) => decodeStep(row.row, row.undo),
-      (row) => [row.ord],
-    );
+    return stepPage(answer);
   }
 
   async listCalls(id: string, page: PageRequest): Promise<Page<CallRow>> {
     const after = readCursor('call', ['number'], page)?.[0] as number | undefined;
     const answer = await this.#thread.call('listCalls', id, pageValues(page, 'asc'), after);
-    return makePage(
-      'call',
-      answer,
-      (row) => decodeCall(row.row),
-      (row) => [row.ord],
-    );
+    return callPage(answer);
   }
 
   findDue(
@@ -285,48 +253,6 @@ export class SqliteStore implements Store {
   }
 }
 
-/** Encodes each row; one that cannot be written as text has its result at once and is left out. */
-function encodeBatch<T, V>(
-  batch: readonly T[],
-  encodeRow: (row: T) => V,
-): {
-  values: V[];
-  results: ({ kind: 'invalid'; message: string } | SubmitResult | CheckpointResult | undefined)[];
-  positions: number[];
-} {
-  const values: V[] = [];
-  const positions: number[] = [];
-  const results = batch.map((row, i) => {
-    try {
-      values.push(encodeRow(row));
-      positions.push(i);
-      return undefined;
-    } catch (error) {
-      return { kind: 'invalid' as const, message: error instanceof Error ? error.message : String(error) };
-    }
-  });
-  return { values, results, positions };
-}
-
 function steps(rows: readonly StepText[]): StepRow[] {
   return rows.map(({ row, undo }) => decodeStep(row, undo));
-}
-
-function readCursor(
-  kind: CursorKind,
-  shape: readonly ('string' | 'number')[],
-  page: PageRequest,
-): readonly (string | number)[] | undefined {
-  return page.cursor === undefined ? undefined : decodeCursor(kind, shape, page.cursor);
-}
-
-function makePage<R, T>(
-  kind: CursorKind,
-  answer: PageAnswer<R>,
-  decode: (row: R) => T,
-  keyOf: (row: R) => readonly (string | number)[],
-): Page<T> {
-  const items = answer.rows.map((row) => decode(row));
-  const last = answer.rows.at(-1);
-  return answer.more && last !== undefined ? { items, cursor: encodeCursor(kind, keyOf(last)) } : { items };
 }

@@ -4,7 +4,7 @@
  * Marks come after the rows: one may name a row of the same checkpoint. A mark whose row is absent changes nothing.
  */
 import type { UndoMark } from '../../../core/history.ts';
-import type { CallValues, StepValues } from '../protocol.ts';
+import type { CallValues, StepValues } from '../../stored-rows.ts';
 import type { Session } from '../session.ts';
 
 const insertStepSql = `

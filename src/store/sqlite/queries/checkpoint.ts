@@ -5,7 +5,8 @@
  * another claim or seq is `fenced`; a given inbox seq that differs is `inbox` with the events. None of these writes
  * anything.
  */
-import type { CheckpointAnswer, CheckpointValues, Operations, SummaryValues } from '../protocol.ts';
+import type { SummaryValues } from '../../stored-rows.ts';
+import type { CheckpointAnswer, CheckpointValues, Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 import { appendHistory } from './append-history.ts';
 import { setSummary } from './set-summary.ts';

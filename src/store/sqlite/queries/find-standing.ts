@@ -1,5 +1,6 @@
 /** The latest effect of a node's visit that stands from a round before the given one. */
-import type { Operations, StepText } from '../protocol.ts';
+import type { StepText } from '../../stored-rows.ts';
+import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 
 const sql = `

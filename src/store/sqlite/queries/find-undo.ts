@@ -4,7 +4,8 @@
  *
  * Such rows lie in this order in an index of each kind; outside of a scope the first one is the answer.
  */
-import type { Operations, StepText } from '../protocol.ts';
+import type { StepText } from '../../stored-rows.ts';
+import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 
 const from = (undo: 'pending' | 'reopened'): string => `

@@ -1,5 +1,6 @@
 /** One execution with its state and input, without its history. */
-import type { DetailValues, Operations } from '../protocol.ts';
+import type { DetailValues } from '../../stored-rows.ts';
+import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 import { recordColumns } from './record-columns.ts';
 

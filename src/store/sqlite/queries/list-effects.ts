@@ -1,5 +1,6 @@
 /** Rows with an effect or a compensation, of all rounds, in the order of their ords; at most `limit`. */
-import type { Operations, StepText } from '../protocol.ts';
+import type { StepText } from '../../stored-rows.ts';
+import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 
 const sql = `

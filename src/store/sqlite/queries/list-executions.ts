@@ -8,7 +8,9 @@
  */
 import type { ExecutionFilter } from '../../../ports/store.ts';
 import { activeStatuses, terminalStatuses } from '../../row-text.ts';
-import type { Operations, PageValues, RecordValues } from '../protocol.ts';
+import type { PageValues } from '../../pages.ts';
+import type { RecordValues } from '../../stored-rows.ts';
+import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 import { recordColumns } from './record-columns.ts';
 

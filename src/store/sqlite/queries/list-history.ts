@@ -1,7 +1,8 @@
 /**
  * Pages of an execution's step rows and call rows by ord; `after` is the ord of the row before the page in its order.
  */
-import type { Operations, StepText } from '../protocol.ts';
+import type { StepText } from '../../stored-rows.ts';
+import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 
 /** Beyond every ord. */

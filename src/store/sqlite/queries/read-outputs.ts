@@ -4,7 +4,8 @@
  *
  * Reads the rows of that visit alone (backwards by index until another visit appears), however often a loop has passed.
  */
-import type { Operations, StepText } from '../protocol.ts';
+import type { StepText } from '../../stored-rows.ts';
+import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 
 const noSql = 'SELECT no FROM execution WHERE id = ?';

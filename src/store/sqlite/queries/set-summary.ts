@@ -5,7 +5,7 @@
  * Called only when something of it changed: a running checkpoint leaves the row and its indexes alone.
  */
 import { terminalStatuses } from '../../row-text.ts';
-import type { SummaryValues } from '../protocol.ts';
+import type { SummaryValues } from '../../stored-rows.ts';
 import type { Session } from '../session.ts';
 import { standingLevel } from './standing-level.ts';
 

@@ -4,7 +4,8 @@
  * Guarantees: idempotent per claim; absent and terminal executions are left out; the answer is what the new owner starts
  * from, unconsumed events included.
  */
-import type { LoadedValues, Operations } from '../protocol.ts';
+import type { LoadedValues } from '../../stored-rows.ts';
+import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 import { waitingInbox } from './waiting-inbox.ts';
 

@@ -1,5 +1,5 @@
 /** Unconsumed events of an execution, in the order in which they were accepted. */
-import type { InboxValues } from '../protocol.ts';
+import type { InboxValues } from '../../stored-rows.ts';
 import type { Session } from '../session.ts';
 
 const sql = 'SELECT id, at, event FROM inbox WHERE execution = ? AND event IS NOT NULL ORDER BY position';

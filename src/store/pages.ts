@@ -1,0 +1,79 @@
+/** Pages of rows that a query has cut: where they start, and the cursor that continues them. */
+import type { CallRow, StepRow } from '../core/history.ts';
+import type { DefinitionRecord, ExecutionRecord, Page, PageRequest } from '../ports/store.ts';
+import { decodeCursor, encodeCursor, type CursorKind } from './cursor.ts';
+import { decodeCall, decodeStep } from './row-text.ts';
+import { executionRecord, type RecordValues, type StepText } from './stored-rows.ts';
+
+/** Where a page starts: rows after the key (in the page's order), this many skipped. */
+export interface PageValues {
+  readonly limit: number;
+  readonly offset: number;
+  readonly order: 'asc' | 'desc';
+}
+
+/** A page's rows, and whether there are more. */
+export interface PageAnswer<T> {
+  readonly rows: readonly T[];
+  readonly more: boolean;
+}
+
+/** How the page of a request reads to a query. */
+export function pageValues(page: PageRequest, order: 'asc' | 'desc'): PageValues {
+  return { limit: page.limit, offset: page.offset ?? 0, order: page.order ?? order };
+}
+
+/** The sort key after which a page begins; undefined for the first page. Throws BadCursor. */
+export function readCursor(
+  kind: CursorKind,
+  shape: readonly ('string' | 'number')[],
+  page: PageRequest,
+): readonly (string | number)[] | undefined {
+  return page.cursor === undefined ? undefined : decodeCursor(kind, shape, page.cursor);
+}
+
+function makePage<R, T>(
+  kind: CursorKind,
+  answer: PageAnswer<R>,
+  decode: (row: R) => T,
+  keyOf: (row: R) => readonly (string | number)[],
+): Page<T> {
+  const items = answer.rows.map((row) => decode(row));
+  const last = answer.rows.at(-1);
+  return answer.more && last !== undefined ? { items, cursor: encodeCursor(kind, keyOf(last)) } : { items };
+}
+
+/** A page of executions, by id. */
+export function executionPage(answer: PageAnswer<RecordValues>): Page<ExecutionRecord> {
+  return makePage('execution', answer, executionRecord, (row) => [row.id]);
+}
+
+/** A page of definitions, by creation. */
+export function definitionPage(answer: PageAnswer<DefinitionRecord>): Page<DefinitionRecord> {
+  return makePage(
+    'definition',
+    answer,
+    (row) => row,
+    (row) => [row.createdAt, row.id],
+  );
+}
+
+/** A page of steps, by ord. */
+export function stepPage(answer: PageAnswer<StepText & { readonly ord: number }>): Page<StepRow> {
+  return makePage(
+    'step',
+    answer,
+    (row) => decodeStep(row.row, row.undo),
+    (row) => [row.ord],
+  );
+}
+
+/** A page of calls, by ord. */
+export function callPage(answer: PageAnswer<{ readonly row: string; readonly ord: number }>): Page<CallRow> {
+  return makePage(
+    'call',
+    answer,
+    (row) => decodeCall(row.row),
+    (row) => [row.ord],
+  );
+}

@@ -1,0 +1,191 @@
+/**
+ * Rows of executions, steps, calls and inboxes as the SQL stores keep them: columns for what queries look at, JSON text for
+ * the rest; made of the port's objects and the other way around.
+ */
+import type { CallRow, StepRow, UndoState } from '../core/history.ts';
+import type { ExecutionStatus, FailureReason } from '../core/state.ts';
+import type { ExecutionDetail, ExecutionRecord, ExecutionSummary, InboxRow, LoadedExecution } from '../ports/store.ts';
+import { decodeEvent, decodeLabels, decodeState, encode, readability } from './row-text.ts';
+
+/** A step row: the columns of `step` after `execution`. */
+export type StepValues = readonly [
+  ord: number,
+  round: number,
+  nodeId: string,
+  visit: number,
+  scope: string,
+  readable: 0 | 1 | 2,
+  marked: 0 | 1,
+  effect: string | null,
+  undo: string | null,
+  undoRank: number | null,
+  undoSort: number | null,
+  row: string,
+];
+
+/** A call row: the columns of `call` after `execution`. */
+export type CallValues = readonly [ord: number, row: string];
+
+/** The summary's columns of `execution`, from `status` but without `standing`. */
+export type SummaryValues = readonly [
+  status: string,
+  round: number,
+  startedAt: number,
+  completedAt: number | null,
+  reason: string | null,
+  failedNodeId: string | null,
+  failureDescription: string | null,
+  callbackWarning: string | null,
+];
+
+/** An unconsumed event. */
+export interface InboxValues {
+  readonly id: string;
+  readonly at: number;
+  readonly event: string;
+}
+
+/** A row of a list of executions. */
+export interface RecordValues {
+  readonly id: string;
+  readonly slot: number;
+  readonly name: string;
+  readonly version: string;
+  readonly hash: string;
+  readonly labels: string | null;
+  readonly createdAt: number;
+  readonly status: string;
+  readonly standing: number;
+  readonly round: number;
+  readonly startedAt: number;
+  readonly updatedAt: number;
+  readonly completedAt: number | null;
+  readonly reason: string | null;
+  readonly failedNodeId: string | null;
+  readonly failureDescription: string | null;
+  readonly callbackWarning: string | null;
+}
+
+/** An execution with its state and input. */
+export interface DetailValues extends RecordValues {
+  readonly payload: string;
+  readonly traceparent: string | null;
+  readonly seq: number;
+  readonly inboxSeq: number;
+  readonly state: string;
+}
+
+/** An execution as taken over. */
+export interface LoadedValues {
+  readonly id: string;
+  readonly slot: number;
+  readonly name: string;
+  readonly version: string;
+  readonly hash: string;
+  readonly payload: string;
+  readonly labels: string | null;
+  readonly traceparent: string | null;
+  readonly createdAt: number;
+  readonly seq: number;
+  readonly inboxSeq: number;
+  readonly claims: number;
+  readonly dueAt: number;
+  readonly state: string;
+  readonly inbox: readonly InboxValues[];
+}
+
+/** A step row as stored. */
+export interface StepText {
+  readonly row: string;
+  readonly undo: UndoState | null;
+}
+
+/** The columns of a step row. Throws a TypeError when something in it is no JSON. */
+export function stepValues(row: StepRow): StepValues {
+  return [
+    row.ord,
+    row.round,
+    row.nodeId,
+    row.visit,
+    row.scope,
+    readability(row),
+    row.effect === undefined && row.undo === undefined ? 0 : 1,
+    row.effect ?? null,
+    row.undo ?? null,
+    row.undoRank ?? null,
+    row.undoSort ?? null,
+    encode(row),
+  ];
+}
+
+/** The columns of a call row. Throws a TypeError when something in it is no JSON. */
+export function callValues(row: CallRow): CallValues {
+  return [row.ord, encode(row)];
+}
+
+/** The columns of a summary. */
+export function summaryValues(summary: ExecutionSummary): SummaryValues {
+  return [
+    summary.status,
+    summary.round,
+    summary.startedAt,
+    summary.completedAt ?? null,
+    summary.reason ?? null,
+    summary.failedNodeId ?? null,
+    summary.failureDescription ?? null,
+    summary.callbackWarning ?? null,
+  ];
+}
+
+/** Events of an inbox. */
+export function inboxRows(rows: readonly InboxValues[]): readonly InboxRow[] {
+  return rows.map(({ id, at, event }) => ({ id, at, event: decodeEvent(event) }));
+}
+
+/** An execution as taken over. */
+export function loadedExecution(x: LoadedValues): LoadedExecution {
+  const { hash, labels, traceparent, state, inbox, ...rest } = x;
+  return {
+    ...rest,
+    definitionHash: hash,
+    labels: decodeLabels(labels),
+    ...(traceparent === null ? undefined : { traceparent }),
+    state: decodeState(state),
+    inbox: inboxRows(inbox),
+  };
+}
+
+/** An execution as lists show it. */
+export function executionRecord(x: RecordValues): ExecutionRecord {
+  return {
+    id: x.id,
+    slot: x.slot,
+    name: x.name,
+    version: x.version,
+    definitionHash: x.hash,
+    createdAt: x.createdAt,
+    labels: decodeLabels(x.labels),
+    status: x.status as ExecutionStatus,
+    round: x.round,
+    startedAt: x.startedAt,
+    updatedAt: x.updatedAt,
+    ...(x.completedAt === null ? undefined : { completedAt: x.completedAt }),
+    ...(x.failureDescription === null ? undefined : { failureDescription: x.failureDescription }),
+    ...(x.reason === null ? undefined : { reason: x.reason as FailureReason }),
+    ...(x.failedNodeId === null ? undefined : { failedNodeId: x.failedNodeId }),
+    ...(x.callbackWarning === null ? undefined : { callbackWarning: x.callbackWarning }),
+    maybeStanding: x.standing > 0,
+  };
+}
+
+/** An execution with its state and input. */
+export function executionDetail(x: DetailValues): ExecutionDetail {
+  return {
+    ...executionRecord(x),
+    payload: x.payload,
+    ...(x.traceparent === null ? undefined : { traceparent: x.traceparent }),
+    seq: x.seq,
+    inboxSeq: x.inboxSeq,
+    state: decodeState(x.state),
+  };
+}
