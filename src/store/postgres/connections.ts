@@ -1,0 +1,345 @@
+/**
+ * Connections to Postgres: pooled, bounded, each statement with a deadline on this side.
+ *
+ * Two pools, so that slow reads never keep a checkpoint waiting: `short` for what executions wait for (2 s per statement),
+ * `long` for lists, retention and the schema. A connection that had any error is closed, never used again: after a
+ * deadline its answer may still be under way.
+ *
+ * With several hosts a new connection goes to the host that was good last, and on failure to the next; where writing is
+ * demanded, one that is in recovery or read-only is left again. When a connection turns out to be read-only, all others to
+ * that host are closed as they come by.
+ *
+ * Deadlocks, serialization failures and lock timeouts are tried again here, {@link maxAttempts} times in all. After a
+ * failed attempt to connect, further attempts fail at once for a moment that doubles up to {@link maxPauseMillis}.
+ */
+import {
+  Client,
+  Pool,
+  types as defaultTypes,
+  type ClientConfig,
+  type CustomTypesConfig,
+  type PoolClient,
+  type QueryConfig,
+  type QueryResult,
+  type QueryResultRow,
+} from 'pg';
+import { StoreUnavailable, type StoreFault } from '../../ports/store.ts';
+import { isCollision, isDataError, unavailable } from './errors.ts';
+import type { Host, Target } from './options.ts';
+
+/** A statement; with a name it is prepared once per connection. */
+export interface Statement {
+  readonly name?: string;
+  readonly text: string;
+  readonly values?: readonly unknown[];
+}
+
+/** A connection in use. */
+export interface Session {
+  /** The rows of a statement, columns named as it says. */
+  query<T>(statement: Statement): Promise<T[]>;
+}
+
+/** Which pool; see the file header. */
+export type Lane = 'short' | 'long';
+
+/** How many connections, and how long they may take. */
+export interface ConnectionLimits {
+  readonly maxConnections: number;
+  readonly minConnections: number;
+  /** Of the long lane; the short one has this or {@link shortStatementMillis}, whichever is less. */
+  readonly statementTimeoutMillis: number;
+}
+
+const shortStatementMillis = 2000;
+const lockTimeoutMillis = 1500;
+const connectTimeoutMillis = 1500;
+/** The deadline on this side comes after the server's. */
+const deadlineSlackMillis = 500;
+const maxAttempts = 5;
+const minPauseMillis = 25;
+const maxPauseMillis = 500;
+
+/**
+ * Every query here is written for an index. Plans are made once per connection, often while tables are empty and a scan
+ * looks cheap; they must not outlive the growth of the tables.
+ */
+const planning = '-c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off';
+
+/** Ends statements whose client has gone. */
+const clientCheck = '-c client_connection_check_interval=1000';
+
+const int8 = 20;
+
+const parserOf = defaultTypes.getTypeParser as (oid: number, format?: 'text') => (text: string) => unknown;
+
+/** 64-bit integers are instants and counts here: safe integers. */
+const types: CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text') =>
+    oid === int8 ? Number : parserOf(oid, format)) as typeof defaultTypes.getTypeParser,
+};
+
+interface Tagged {
+  generation?: number;
+}
+
+/** See the file header. */
+export class Connections {
+  readonly #target: Target;
+  readonly #onFault: (fault: StoreFault) => void;
+  readonly #lanes: Readonly<Record<Lane, { readonly pool: Pool; readonly deadlineMillis: number }>>;
+  /** Index of the host that new connections go to. */
+  #host = 0;
+  /** Goes up whenever a host turned out not to take writes. */
+  #generation = 0;
+  #pauseMillis = 0;
+  #pausedUntil = 0;
+  #lastFailure: unknown;
+  #closed: Promise<void> | undefined;
+
+  constructor(target: Target, limits: ConnectionLimits, onFault: (fault: StoreFault) => void) {
+    this.#target = target;
+    this.#onFault = onFault;
+    const long = Math.max(1, Math.floor(limits.maxConnections * 0.4));
+    const short = Math.max(1, limits.maxConnections - long);
+    const shortMillis = Math.min(shortStatementMillis, limits.statementTimeoutMillis);
+    this.#lanes = {
+      short: this.#lane(short, Math.min(short, limits.minConnections), shortMillis),
+      long: this.#lane(long, 0, limits.statementTimeoutMillis),
+    };
+  }
+
+  #lane(max: number, min: number, statementMillis: number): { pool: Pool; deadlineMillis: number } {
+    const deadlineMillis = statementMillis + deadlineSlackMillis;
+    const pool = new Pool({
+      ...this.clientOptions(statementMillis, deadlineMillis),
+      max,
+      min,
+      idleTimeoutMillis: 30_000,
+      maxLifetimeSeconds: 1800,
+      connectionTimeoutMillis: connectTimeoutMillis,
+    });
+    // What breaks while idle is replaced when needed; without a listener it would end the process.
+    pool.on('error', (error) => this.#onFault({ message: 'An idle connection to Postgres broke.', error }));
+    return { pool, deadlineMillis };
+  }
+
+  /** Options of one connection to the present host; for connections outside of the pools, too. */
+  clientOptions(statementMillis: number, deadlineMillis: number): ClientConfig {
+    const { database, user, password, tls } = this.#target;
+    const { host, port } = this.#currentHost();
+    return {
+      host,
+      port,
+      database,
+      user,
+      ...(password === undefined ? undefined : { password }),
+      ssl: tls === false ? false : { rejectUnauthorized: true, ...tls },
+      application_name: 'trama',
+      options: `${planning} ${clientCheck}`,
+      statement_timeout: statementMillis,
+      lock_timeout: Math.min(lockTimeoutMillis, statementMillis),
+      idle_in_transaction_session_timeout: 5000,
+      query_timeout: deadlineMillis,
+      connectionTimeoutMillis: connectTimeoutMillis,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 5000,
+      types,
+    };
+  }
+
+  #currentHost(): Host {
+    return this.#target.hosts[this.#host] as Host;
+  }
+
+  /** Runs one statement as a transaction of its own. Throws StoreUnavailable, or the server's error about the values. */
+  async query<T>(lane: Lane, statement: Statement): Promise<T[]> {
+    return this.#attempt(lane, (session) => session.query<T>(statement));
+  }
+
+  /**
+   * Runs `work` in a transaction; it may run more than once. Throws StoreUnavailable, or the server's error about the
+   * values.
+   */
+  transaction<T>(lane: Lane, work: (session: Session) => Promise<T>): Promise<T> {
+    return this.#attempt(lane, async (session) => {
+      await session.query({ text: 'BEGIN' });
+      const result = await work(session);
+      await (session as PooledSession).commit();
+      return result;
+    });
+  }
+
+  async #attempt<T>(lane: Lane, work: (session: Session) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#use(lane, work);
+      } catch (error) {
+        if (!isCollision(error)) throw error;
+        if (attempt >= maxAttempts) throw unavailable(error);
+        // Whoever won needs a moment; alike waits would meet again.
+        await new Promise((resolve) => setTimeout(resolve, attempt * 5 * (0.5 + Math.random())));
+      }
+    }
+  }
+
+  async #use<T>(lane: Lane, work: (session: Session) => Promise<T>): Promise<T> {
+    const client = await this.#acquire(lane);
+    const broken = (error: Error): void => {
+      // The statement under way fails with it; this only keeps the process alive.
+      this.#lastFailure = error;
+    };
+    client.on('error', broken);
+    let failure: unknown;
+    try {
+      return await work(new PooledSession(client));
+    } catch (error) {
+      failure = error;
+      if (error instanceof StoreUnavailable && error.kind === 'read_only') this.#leaveHost();
+      throw error;
+    } finally {
+      client.off('error', broken);
+      client.release(failure === undefined ? undefined : true);
+    }
+  }
+
+  #leaveHost(): void {
+    if (this.#target.hosts.length === 1) return;
+    this.#generation += 1;
+    this.#nextHost();
+  }
+
+  #nextHost(): void {
+    this.#host = (this.#host + 1) % this.#target.hosts.length;
+    for (const { pool } of Object.values(this.#lanes)) Object.assign(pool.options, this.#currentHost());
+  }
+
+  async #acquire(lane: Lane): Promise<PoolClient> {
+    if (this.#closed !== undefined) throw new StoreUnavailable('unreachable', 'The store is closed.');
+    const { pool } = this.#lanes[lane];
+    if (pool.idleCount === 0 && Date.now() < this.#pausedUntil) throw unavailable(this.#lastFailure);
+    let failure: unknown;
+    for (let i = 0; i < this.#target.hosts.length; i++) {
+      const host = this.#host;
+      try {
+        const client = await this.#connect(pool);
+        this.#pauseMillis = 0;
+        this.#pausedUntil = 0;
+        return client;
+      } catch (error) {
+        failure = error;
+        // Another caller may have moved on already.
+        if (host === this.#host && this.#target.hosts.length > 1) this.#nextHost();
+      }
+    }
+    this.#lastFailure = failure;
+    this.#pauseMillis = Math.min(maxPauseMillis, Math.max(minPauseMillis, this.#pauseMillis * 2));
+    this.#pausedUntil = Date.now() + this.#pauseMillis;
+    throw unavailable(failure);
+  }
+
+  async #connect(pool: Pool): Promise<PoolClient> {
+    for (;;) {
+      const client = await pool.connect();
+      const tagged = client as Tagged;
+      if (tagged.generation === this.#generation) return client;
+      if (tagged.generation !== undefined) {
+        client.release(true);
+        continue;
+      }
+      if (this.#target.mustWrite) await demandWrites(client);
+      tagged.generation = this.#generation;
+      return client;
+    }
+  }
+
+  /** Opens a connection outside of the pools. Throws StoreUnavailable. */
+  async dedicated(): Promise<Client> {
+    const client = new Client(this.clientOptions(shortStatementMillis, shortStatementMillis + deadlineSlackMillis));
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  /** Connections open, idle, and callers that wait for one. */
+  get counts(): { readonly open: number; readonly idle: number; readonly waiting: number } {
+    const pools = Object.values(this.#lanes).map(({ pool }) => pool);
+    const sum = (of: (pool: Pool) => number): number => pools.reduce((total, pool) => total + of(pool), 0);
+    return {
+      open: sum((pool) => pool.totalCount),
+      idle: sum((pool) => pool.idleCount),
+      waiting: sum((pool) => pool.waitingCount),
+    };
+  }
+
+  /** Lets statements under way finish, as long as their deadlines allow, and closes. A second call waits for the first. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    const lanes = Object.values(this.#lanes);
+    const ended = Promise.all(lanes.map(({ pool }) => pool.end()));
+    // A half-open connection may never end; every statement has its deadline.
+    const longest = Math.max(...lanes.map(({ deadlineMillis }) => deadlineMillis));
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, longest);
+    });
+    await Promise.race([ended, late]);
+    clearTimeout(timer);
+  }
+}
+
+/** Errors that somebody above still looks at by their SQLSTATE. */
+function keepsMeaning(error: unknown): boolean {
+  return isCollision(error) || isDataError(error);
+}
+
+class PooledSession implements Session {
+  readonly #client: PoolClient;
+
+  constructor(client: PoolClient) {
+    this.#client = client;
+  }
+
+  async query<T>({ name, text, values = [] }: Statement): Promise<T[]> {
+    return (await this.#run<T & QueryResultRow>({ ...(name === undefined ? undefined : { name }), text, values })).rows;
+  }
+
+  /** A failed transaction answers COMMIT without an error, but as ROLLBACK. */
+  async commit(): Promise<void> {
+    const { command } = await this.#run({ text: 'COMMIT' });
+    if (command !== 'COMMIT') throw new StoreUnavailable('unreachable', 'Postgres rolled a transaction back.');
+  }
+
+  async #run<T extends QueryResultRow>(statement: Statement): Promise<QueryResult<T>> {
+    try {
+      return await this.#client.query<T>(statement as QueryConfig);
+    } catch (error) {
+      throw keepsMeaning(error) ? error : unavailable(error);
+    }
+  }
+}
+
+async function demandWrites(client: PoolClient): Promise<void> {
+  const ignore = (): void => undefined;
+  client.on('error', ignore);
+  try {
+    const { rows } = await client.query<{ readonly: boolean }>(
+      "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS readonly",
+    );
+    client.off('error', ignore);
+    if (rows[0]?.readonly === false) return;
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
+  client.release(true);
+  throw new StoreUnavailable('read_only', `Postgres at ${client.host}:${client.port} takes no writes.`);
+}

@@ -1,0 +1,117 @@
+/**
+ * The schema's versions: forward-only, numbered from 1, recorded in the table `migration`.
+ *
+ * A program runs on a newer schema as long as every migration beyond those it knows says that it may: migrations within a
+ * minor version only add. Several processes that start at once wait for each other.
+ */
+import type { Connections, Session } from './connections.ts';
+import { initialSchema } from './migrations/0001-initial.ts';
+
+interface Migration {
+  /** Also its order. */
+  readonly version: number;
+  readonly title: string;
+  /** The oldest program, by the schema version that it knows, that can run on the schema after this. */
+  readonly neededVersion: number;
+  readonly sql: string;
+}
+
+const migrations: readonly Migration[] = [
+  { version: 1, title: 'initial schema', neededVersion: 1, sql: initialSchema },
+];
+
+/** The schema version that this program writes. */
+const schemaVersion = migrations.at(-1)?.version ?? 0;
+
+/** Key of the lock that a migration holds; any number that nothing else uses. */
+const lockKey = 0x5472_616d;
+
+const createSql = `
+CREATE TABLE IF NOT EXISTS migration (
+  version integer PRIMARY KEY,
+  title text NOT NULL,
+  needed_version integer NOT NULL,
+  applied_at timestamptz NOT NULL DEFAULT now()
+)`;
+
+const existsSql = `SELECT to_regclass('migration') IS NOT NULL AS "exists"`;
+
+const stateSql = `
+SELECT coalesce(max(version), 0) AS version, coalesce(max(needed_version), 0) AS "neededVersion" FROM migration`;
+
+interface SchemaState {
+  readonly version: number;
+  readonly neededVersion: number;
+}
+
+async function stateOf(session: Session): Promise<SchemaState> {
+  const [found] = await session.query<{ exists: boolean }>({ text: existsSql });
+  if (found?.exists !== true) return { version: 0, neededVersion: 0 };
+  const [state] = await session.query<SchemaState>({ text: stateSql });
+  return state ?? { version: 0, neededVersion: 0 };
+}
+
+/** A schema that this program cannot run on; the message is for people. */
+class UnfitSchema extends Error {}
+
+function refuseNewer({ version, neededVersion }: SchemaState): void {
+  if (neededVersion <= schemaVersion) return;
+  throw new UnfitSchema(
+    `The Postgres database has schema ${version} of a newer version of Trama, on which this one cannot run (it knows ` +
+      `${schemaVersion}, at least ${neededVersion} is needed). Start that version or a newer one.`,
+  );
+}
+
+function pendingOf({ version }: SchemaState): readonly Migration[] {
+  return migrations.filter((migration) => migration.version > version);
+}
+
+/** Throws with a sentence when the schema is older than this program needs, or too new. */
+async function check(session: Session): Promise<void> {
+  const state = await stateOf(session);
+  refuseNewer(state);
+  if (pendingOf(state).length === 0) return;
+  throw new UnfitSchema(
+    `Migrations of the Postgres database are pending: it has schema ${state.version}, this program needs ` +
+      `${schemaVersion}. Run \`trama migrate\`.`,
+  );
+}
+
+/** Brings the schema up to date; what cannot be applied whole is not applied at all. */
+async function apply(session: Session): Promise<void> {
+  // Another process may be at it for a while; the statement's own timeout bounds the wait.
+  await session.query({ text: 'SET LOCAL lock_timeout = 0' });
+  await session.query({ text: `SELECT pg_advisory_xact_lock(${lockKey})` });
+  const state = await stateOf(session);
+  refuseNewer(state);
+  const pending = pendingOf(state);
+  if (pending.length === 0) return;
+  await session.query({ text: createSql });
+  for (const { version, title, neededVersion, sql } of pending) {
+    await session.query({ text: sql });
+    await session.query({
+      text: 'INSERT INTO migration (version, title, needed_version) VALUES ($1, $2, $3)',
+      values: [version, title, neededVersion],
+    });
+  }
+}
+
+/**
+ * Makes sure that the schema fits; brings an older one up to date where `allowed`.
+ *
+ * @throws Error with a sentence for people when it does not fit; StoreUnavailable when Postgres cannot answer.
+ */
+export function migrate(connections: Connections, allowed: boolean): Promise<void> {
+  return allowed ? connections.transaction('long', apply) : connections.transaction('long', check);
+}
+
+/**
+ * Names the migrations that opening this database would run. Changes nothing.
+ *
+ * @throws Error with a sentence when the schema is too new; StoreUnavailable when Postgres cannot answer.
+ */
+export async function pendingMigrations(connections: Connections): Promise<readonly string[]> {
+  const state = await connections.transaction('long', stateOf);
+  refuseNewer(state);
+  return pendingOf(state).map(({ version, title }) => `${String(version).padStart(4, '0')} ${title}`);
+}

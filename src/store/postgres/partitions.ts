@@ -1,0 +1,169 @@
+/**
+ * Monthly partitions: made ahead of time, dropped when nothing in them is worth keeping.
+ *
+ * A month's partitions of all tables come and go together, in one transaction each, by one process at a time. New ones are
+ * made apart and attached, which writers do not notice; only the default partitions are locked, while rows of that month
+ * that lie in them are moved. That lock is bounded by their size: where they have grown beyond {@link maxDefaultBytes},
+ * because nobody made partitions for long, nothing is made any more, and rows stay in the default until they are removed
+ * one by one.
+ *
+ * Dropping needs every table for itself for a moment, after a look without locks has shown that it is worth it. Neither
+ * waits longer for a lock than {@link lockMillis} at a time; whoever comes later waits behind.
+ */
+import type { PartitionCare, StoreFault } from '../../ports/store.ts';
+import type { Connections, Session } from './connections.ts';
+import { lowestIdAt } from './execution-id.ts';
+
+/** Partitioned tables and the column that parts them; `execution` first, as statements lock them. */
+const tables = [
+  { table: 'execution', key: 'id' },
+  { table: 'label', key: 'execution' },
+  { table: 'step', key: 'execution' },
+  { table: 'call', key: 'execution' },
+  { table: 'inbox', key: 'execution' },
+] as const;
+
+const executionOptions =
+  'fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05';
+
+const maxDefaultBytes = 32 * 1024 * 1024;
+
+const lockMillis = 300;
+
+/** Key of the lock that whoever tends partitions holds. */
+const lockKey = 0x5472_6170;
+
+interface Month {
+  /** `2026_05` */
+  readonly name: string;
+  /** Its first instant, and that of the next month. */
+  readonly from: number;
+  readonly to: number;
+}
+
+function monthOf(year: number, month: number): Month {
+  const from = new Date(Date.UTC(year, month));
+  const name = `${String(from.getUTCFullYear()).padStart(4, '0')}_${String(from.getUTCMonth() + 1).padStart(2, '0')}`;
+  return { name, from: from.getTime(), to: Date.UTC(year, month + 1) };
+}
+
+function monthsFrom(now: number, ahead: number): readonly Month[] {
+  const date = new Date(now);
+  return Array.from({ length: ahead + 1 }, (_, i) => monthOf(date.getUTCFullYear(), date.getUTCMonth() + i));
+}
+
+const existingSql = `
+SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'execution'::regclass`;
+
+async function existing(connections: Connections): Promise<readonly Month[]> {
+  const rows = await connections.query<{ name: string }>('long', { text: existingSql });
+  return rows.flatMap(({ name }) => {
+    const match = /^execution_(\d{4})_(\d{2})$/.exec(name);
+    return match === null ? [] : [monthOf(Number(match[1]), Number(match[2]) - 1)];
+  });
+}
+
+/** Whether this transaction is the one that may change partitions. */
+async function isAlone(session: Session): Promise<boolean> {
+  const [row] = await session.query<{ alone: boolean }>({
+    text: `SELECT pg_try_advisory_xact_lock(${lockKey}) AS alone`,
+  });
+  await session.query({ text: `SET LOCAL lock_timeout = ${lockMillis}` });
+  return row?.alone === true;
+}
+
+const defaultBytesSql = `SELECT (${tables.map(({ table }) => `pg_total_relation_size('${table}_default')`).join(' + ')}) AS bytes`;
+
+/** Makes a month's partitions; false when somebody else is at it. */
+async function create(session: Session, { name, from, to }: Month): Promise<boolean> {
+  if (!(await isAlone(session))) return false;
+  const [low, high] = [lowestIdAt(from), lowestIdAt(to)];
+  for (const { table } of tables) {
+    const options = table === 'execution' ? `WITH (${executionOptions})` : '';
+    await session.query({ text: `CREATE TABLE ${table}_${name} (LIKE ${table} INCLUDING ALL) ${options}` });
+  }
+  const defaults = tables.map(({ table }) => `${table}_default`).join(', ');
+  await session.query({ text: `LOCK TABLE ${defaults} IN ACCESS EXCLUSIVE MODE` });
+  for (const { table, key } of tables) {
+    await session.query({
+      text: `
+WITH moved AS (DELETE FROM ${table}_default WHERE ${key} >= '${low}' AND ${key} < '${high}' RETURNING *)
+INSERT INTO ${table}_${name} SELECT * FROM moved`,
+    });
+    await session.query({
+      text: `ALTER TABLE ${table} ATTACH PARTITION ${table}_${name} FOR VALUES FROM ('${low}') TO ('${high}')`,
+    });
+  }
+  return true;
+}
+
+const keptSql = (name: string): string => `
+SELECT EXISTS (
+  SELECT 1 FROM execution_${name}
+  WHERE (completed_at < $1 AND due_at IS NULL AND status <> 'CORRUPTED' AND standing < 2) IS NOT TRUE
+) AS kept`;
+
+/** The same by index, for what can have changed since: a retry, a resolve, an execution brought from elsewhere. */
+const stillKeptSql = (name: string): string => `
+SELECT EXISTS (SELECT 1 FROM execution_${name} WHERE due_at IS NOT NULL)
+  OR EXISTS (SELECT 1 FROM execution_${name} WHERE status = 'CORRUPTED')
+  OR EXISTS (SELECT 1 FROM execution_${name} WHERE standing = 2)
+  OR EXISTS (
+    SELECT 1 FROM execution_${name}
+    WHERE completed_at >= $1 AND completed_at IS NOT NULL AND status <> 'CORRUPTED' AND standing < 2
+  ) AS kept`;
+
+/** Drops a month's partitions; false when something in them is worth keeping, or somebody else is at it. */
+async function drop(session: Session, { name, from, to }: Month, completedBefore: number): Promise<boolean> {
+  if (!(await isAlone(session))) return false;
+  const parents = tables.map(({ table }) => table).join(', ');
+  await session.query({ text: `LOCK TABLE ONLY ${parents} IN ACCESS EXCLUSIVE MODE` });
+  const [row] = await session.query<{ kept: boolean }>({ text: stillKeptSql(name), values: [completedBefore] });
+  if (row?.kept !== false) return false;
+  await session.query({
+    text: 'INSERT INTO dropped_range (low, high) VALUES ($1, $2) ON CONFLICT DO NOTHING',
+    values: [lowestIdAt(from), lowestIdAt(to)],
+  });
+  await session.query({ text: `DROP TABLE ${tables.map(({ table }) => `${table}_${name}`).join(', ')}` });
+  return true;
+}
+
+/** Makes the partitions of the running month and those after it; answers for how many months it did. */
+export async function createPartitions(
+  connections: Connections,
+  { now, lookaheadMonths }: Pick<PartitionCare, 'now' | 'lookaheadMonths'>,
+  onFault: (fault: StoreFault) => void,
+): Promise<number> {
+  const present = new Set((await existing(connections)).map(({ name }) => name));
+  const missing = monthsFrom(now, lookaheadMonths).filter(({ name }) => !present.has(name));
+  if (missing.length === 0) return 0;
+  const [size] = await connections.query<{ bytes: number }>('long', { text: defaultBytesSql });
+  if ((size?.bytes ?? 0) > maxDefaultBytes) {
+    onFault({ message: 'The default partitions of Postgres are too large to make monthly ones beside them.' });
+    return 0;
+  }
+  let created = 0;
+  for (const month of missing) {
+    if (await connections.transaction('long', (session) => create(session, month))) created += 1;
+  }
+  return created;
+}
+
+/** Drops the partitions of past months in which nothing is worth keeping; answers of how many months. */
+export async function dropPartitions(
+  connections: Connections,
+  { completedBefore }: Pick<PartitionCare, 'completedBefore'>,
+): Promise<number> {
+  let dropped = 0;
+  for (const month of await existing(connections)) {
+    if (month.to > completedBefore) continue;
+    const [row] = await connections.query<{ kept: boolean }>('long', {
+      text: keptSql(month.name),
+      values: [completedBefore],
+    });
+    if (row?.kept !== false) continue;
+    if (await connections.transaction('long', (session) => drop(session, month, completedBefore))) dropped += 1;
+  }
+  return dropped;
+}

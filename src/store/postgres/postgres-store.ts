@@ -1,0 +1,307 @@
+/**
+ * The store on Postgres, shared by any number of processes: on disk at every commit, batches in one statement each.
+ *
+ * What a statement did not answer may have been written; every write may be sent again unchanged (see the port).
+ */
+import type { CallRow, StepRow } from '../../core/history.ts';
+import type { OutputQuery } from '../../core/outputs.ts';
+import type { ShardSet } from '../../core/slot.ts';
+import type { ExecutionStatus, UndoTarget } from '../../core/state.ts';
+import {
+  BadCursor,
+  type Checkpoint,
+  type CheckpointResult,
+  type DefinitionRecord,
+  type DueRow,
+  type EffectRow,
+  type ExecutionDetail,
+  type ExecutionFilter,
+  type ExecutionRecord,
+  type InboxRow,
+  type LoadedExecution,
+  type NewExecution,
+  type Offer,
+  type OfferResult,
+  type Page,
+  type PageRequest,
+  type PartitionCare,
+  type PutDefinitionResult,
+  type Store,
+  type StoreFault,
+  type SubmitResult,
+  type TerminalChange,
+  type UndoFilter,
+} from '../../ports/store.ts';
+import { sendEncoded } from '../batch.ts';
+import { callPage, definitionPage, executionPage, pageValues, readCursor, stepPage } from '../pages.ts';
+import { decodeStep, effectRow, undoTarget } from '../row-text.ts';
+import { executionDetail, inboxRows, type StepText } from '../stored-rows.ts';
+import { bisect, inWaves } from './batches.ts';
+import { Connections } from './connections.ts';
+import { isExecutionId } from './execution-id.ts';
+import { migrate, pendingMigrations } from './migrations.ts';
+import { targetOf, type PostgresStoreOptions } from './options.ts';
+import { createPartitions, dropPartitions } from './partitions.ts';
+import { changeTerminal } from './queries/change-terminal.ts';
+import { checkpointValues, writeCheckpoints } from './queries/checkpoint.ts';
+import {
+  deleteDefinition,
+  getDefinition,
+  getDefinitionBody,
+  listDefinitions,
+  putDefinition,
+} from './queries/definitions.ts';
+import { countByStatus, findDue } from './queries/due.ts';
+import { findStanding, findUndo, listEffects } from './queries/effects.ts';
+import { getExecution } from './queries/get-execution.ts';
+import { listExecutions } from './queries/list-executions.ts';
+import { listCalls, listSteps } from './queries/list-history.ts';
+import { offer } from './queries/offer.ts';
+import { PinnedBodies } from './queries/pinned-bodies.ts';
+import { readInbox } from './queries/read-inbox.ts';
+import { readOutputs } from './queries/read-outputs.ts';
+import { removeCompleted, removeUnusedBodies, sweep } from './queries/remove-completed.ts';
+import { changeSetting, getSetting, initSetting } from './queries/settings.ts';
+import { submit, submitValues } from './queries/submit.ts';
+import { takeOver } from './queries/take-over.ts';
+import { soleWorker } from './sole-worker.ts';
+
+const clockSql = 'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now';
+
+/** Executions removed in one transaction. */
+const removalBatch = 200;
+
+/** Months beside the running one for which opening makes partitions; the rest is tended later. */
+const openingLookahead = 1;
+
+/** See the file header. */
+export class PostgresStore implements Store {
+  readonly #connections: Connections;
+  readonly #pinned: PinnedBodies;
+  readonly #mayMigrate: boolean;
+  readonly #onFault: (fault: StoreFault) => void;
+
+  /** Throws an Error with a sentence when the options name no server. Connects to nothing yet. */
+  constructor(options: PostgresStoreOptions) {
+    this.#onFault = options.onFault ?? (() => undefined);
+    this.#mayMigrate = options.migrate ?? true;
+    this.#connections = new Connections(
+      targetOf(options),
+      {
+        maxConnections: options.maxConnections ?? 10,
+        minConnections: options.minConnections ?? 1,
+        statementTimeoutMillis: options.statementTimeoutMillis ?? 30_000,
+      },
+      this.#onFault,
+    );
+    this.#pinned = new PinnedBodies(this.#connections);
+  }
+
+  /** Connections open, idle, and callers that wait for one; for metrics. */
+  get connectionCounts(): { readonly open: number; readonly idle: number; readonly waiting: number } {
+    return this.#connections.counts;
+  }
+
+  /** May be called again when it threw. */
+  async open(): Promise<void> {
+    await migrate(this.#connections, this.#mayMigrate);
+    if (!this.#mayMigrate) return;
+    try {
+      const now = await this.ping();
+      await createPartitions(this.#connections, { now, lookaheadMonths: openingLookahead }, this.#onFault);
+    } catch (error) {
+      // Rows go to the default partition until the next time.
+      this.#onFault({ message: 'Partitions could not be made.', error: error as Error });
+    }
+  }
+
+  /** Names the migrations that opening would run; changes nothing. Throws as opening does. */
+  pendingMigrations(): Promise<readonly string[]> {
+    return pendingMigrations(this.#connections);
+  }
+
+  close(): Promise<void> {
+    return this.#connections.close();
+  }
+
+  async ping(): Promise<number> {
+    const [row] = await this.#connections.query<{ now: number }>('short', { name: 'ping', text: clockSql });
+    return row?.now ?? Number.NaN;
+  }
+
+  putDefinition(record: DefinitionRecord): Promise<PutDefinitionResult> {
+    return putDefinition(this.#connections, record);
+  }
+
+  getDefinition(
+    key: { readonly id: string } | { readonly name: string; readonly version: string },
+  ): Promise<DefinitionRecord | undefined> {
+    return getDefinition(this.#connections, key);
+  }
+
+  async listDefinitions(page: PageRequest): Promise<Page<DefinitionRecord>> {
+    const after = readCursor('definition', ['number', 'string'], page);
+    const key = after && { createdAt: after[0] as number, id: after[1] as string };
+    if (key !== undefined && !Number.isSafeInteger(key.createdAt)) throw new BadCursor('The cursor is malformed.');
+    const answer = await listDefinitions(this.#connections, pageValues(page, 'desc'), key);
+    return definitionPage(answer);
+  }
+
+  deleteDefinition(id: string): Promise<void> {
+    return deleteDefinition(this.#connections, id);
+  }
+
+  getDefinitionBody(hash: string): Promise<string | undefined> {
+    return getDefinitionBody(this.#connections, hash);
+  }
+
+  submit(batch: readonly NewExecution[]): Promise<readonly SubmitResult[]> {
+    return sendEncoded(batch, submitValues, (values) =>
+      inWaves(
+        values,
+        ({ source }) => source.id,
+        (wave) => bisect(wave, (part) => submit(this.#connections, this.#pinned, part)),
+      ),
+    );
+  }
+
+  async takeOver(
+    claims: readonly { readonly id: string; readonly claim: string }[],
+    now: number,
+  ): Promise<readonly LoadedExecution[]> {
+    const known = claims.filter(({ id }) => isExecutionId(id));
+    const loaded = await inWaves(
+      known,
+      ({ id }) => id,
+      async (wave) => {
+        const byId = new Map((await takeOver(this.#connections, wave, now)).map((x) => [x.id, x]));
+        return wave.map(({ id }) => byId.get(id));
+      },
+    );
+    return loaded.filter((x) => x !== undefined);
+  }
+
+  checkpoint(batch: readonly Checkpoint[]): Promise<readonly CheckpointResult[]> {
+    return sendEncoded(batch, checkpointValues, (values) =>
+      inWaves(
+        values,
+        ({ source }) => source.id,
+        (wave) => bisect(wave, (part) => writeCheckpoints(this.#connections, part)),
+      ),
+    );
+  }
+
+  async changeTerminal(change: TerminalChange): Promise<boolean> {
+    return changeTerminal(this.#connections, change);
+  }
+
+  async offer(event: Offer, now: number): Promise<OfferResult> {
+    return offer(this.#connections, event, now);
+  }
+
+  async readInbox(id: string): Promise<{ readonly inboxSeq: number; readonly inbox: readonly InboxRow[] }> {
+    const { inboxSeq, inbox } = await readInbox(this.#connections, id);
+    return { inboxSeq, inbox: inboxRows(inbox) };
+  }
+
+  async readOutputs(id: string, round: number, queries: readonly OutputQuery[]): Promise<readonly StepRow[]> {
+    return stepRows(await readOutputs(this.#connections, id, round, queries));
+  }
+
+  async findUndo(id: string, round: number, filter: UndoFilter): Promise<UndoTarget | undefined> {
+    const found = await findUndo(this.#connections, id, round, filter);
+    return found && undoTarget(decodeStep(found.row, found.undo));
+  }
+
+  async listEffects(id: string, limit: number): Promise<readonly EffectRow[]> {
+    return stepRows(await listEffects(this.#connections, id, limit)).map((row) => effectRow(row));
+  }
+
+  async findStanding(id: string, nodeId: string, visit: number, round: number): Promise<EffectRow | undefined> {
+    const found = await findStanding(this.#connections, id, nodeId, visit, round);
+    return found && effectRow(decodeStep(found.row, found.undo));
+  }
+
+  async getExecution(id: string): Promise<ExecutionDetail | undefined> {
+    const found = await getExecution(this.#connections, id);
+    return found && executionDetail(found);
+  }
+
+  async listExecutions(filter: ExecutionFilter, page: PageRequest): Promise<Page<ExecutionRecord>> {
+    const after = readCursor('execution', ['string'], page)?.[0] as string | undefined;
+    if (after !== undefined && !isExecutionId(after)) throw new BadCursor('The cursor is malformed.');
+    const answer = await listExecutions(this.#connections, filter, pageValues(page, 'desc'), after);
+    return executionPage(answer);
+  }
+
+  async listSteps(id: string, page: PageRequest & { readonly afterOrd?: number }): Promise<Page<StepRow>> {
+    const after = ordCursor('step', page);
+    const answer = await listSteps(this.#connections, id, pageValues(page, 'asc'), after, page.afterOrd);
+    return stepPage(answer);
+  }
+
+  async listCalls(id: string, page: PageRequest): Promise<Page<CallRow>> {
+    const answer = await listCalls(this.#connections, id, pageValues(page, 'asc'), ordCursor('call', page));
+    return callPage(answer);
+  }
+
+  findDue(
+    shards: ShardSet,
+    until: number,
+    limit: number,
+    cursor?: { readonly dueAt: number; readonly id: string },
+  ): Promise<readonly DueRow[]> {
+    return findDue(this.#connections, shards, until, limit, cursor);
+  }
+
+  async countByStatus(shards: ShardSet): Promise<Readonly<Partial<Record<ExecutionStatus, number>>>> {
+    const rows = await countByStatus(this.#connections, shards);
+    return Object.fromEntries(rows.map(({ status, count }) => [status, count]));
+  }
+
+  getSetting(key: string): Promise<string | undefined> {
+    return getSetting(this.#connections, key);
+  }
+
+  initSetting(key: string, value: string): Promise<string> {
+    return initSetting(this.#connections, key, value);
+  }
+
+  changeSetting(key: string, from: string, to: string): Promise<boolean> {
+    return changeSetting(this.#connections, key, from, to);
+  }
+
+  soleWorker(lost: () => void): Promise<{ release(): Promise<void> } | undefined> {
+    return soleWorker(this.#connections, lost);
+  }
+
+  /** In many transactions, so that none holds anything for long. */
+  async deleteCompleted(before: number, limit: number): Promise<number> {
+    let removed = 0;
+    while (removed < limit) {
+      const wanted = Math.min(removalBatch, limit - removed);
+      const count = await removeCompleted(this.#connections, before, wanted);
+      removed += count;
+      if (count < wanted) break;
+    }
+    while (await sweep(this.#connections, before));
+    return removed;
+  }
+
+  async tendPartitions(care: PartitionCare): Promise<{ readonly created: number; readonly dropped: number }> {
+    const created = await createPartitions(this.#connections, care, this.#onFault);
+    const dropped = await dropPartitions(this.#connections, care);
+    await removeUnusedBodies(this.#connections);
+    return { created, dropped };
+  }
+}
+
+function stepRows(rows: readonly StepText[]): StepRow[] {
+  return rows.map(({ row, undo }) => decodeStep(row, undo));
+}
+
+function ordCursor(kind: 'step' | 'call', page: PageRequest): number | undefined {
+  const after = readCursor(kind, ['number'], page)?.[0] as number | undefined;
+  if (after !== undefined && !Number.isInteger(after)) throw new BadCursor('The cursor is malformed.');
+  return after;
+}

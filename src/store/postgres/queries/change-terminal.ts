@@ -1,0 +1,90 @@
+/**
+ * Changes an execution that is over (retry, resolve), if it still is and stands at the expected seq. Whoever held it before
+ * is fenced, and nobody holds it afterwards.
+ *
+ * Guarantees: the latest change sent again is true and writes nothing, also when somebody has taken over since. Rare, so
+ * one statement after the other in a transaction that holds the row.
+ */
+import type { TerminalChange } from '../../../ports/store.ts';
+import { encode, isOver } from '../../row-text.ts';
+import { summaryValues } from '../../stored-rows.ts';
+import { int4Array, textArray } from '../binary-array.ts';
+import type { Connections, Session } from '../connections.ts';
+import {
+  historyValues,
+  int4,
+  int8,
+  StepColumns,
+  stepInsertColumns,
+  stepSelectColumns,
+  stepSql,
+  type HistoryValues,
+} from '../history-columns.ts';
+import { encodeText } from '../text-column.ts';
+
+const lockSql = 'SELECT seq, change, due_at AS "dueAt" FROM execution WHERE id = $1 FOR NO KEY UPDATE';
+
+const updateSql = `
+UPDATE execution SET seq = seq + 1, claim = NULL, claims = 0, change = $2, updated_at = $3, state = $4, due_at = $5,
+  status = $6, round = $7, started_at = $8, completed_at = $9, reason = $10, failed_node_id = $11,
+  failure_description = $12, callback_warning = $13, standing = 0
+WHERE id = $1`;
+
+const insertSql = `
+INSERT INTO step (execution, ${stepInsertColumns}) SELECT $1, ${stepSelectColumns} FROM ${stepSql(2)}`;
+
+const markSql = `
+UPDATE step s SET undo = m.undo, marked = 1
+FROM unnest($2::int[], $3::text[]) AS m (ord, undo) WHERE s.execution = $1 AND s.ord = m.ord`;
+
+const reopenSql = `
+UPDATE step SET undo = 'reopened' WHERE execution = $1 AND round = ANY ($2::int[]) AND undo = 'failed'
+  AND NOT ord = ANY ($3::int[])`;
+
+const standingSql = `
+UPDATE execution SET standing = (
+  SELECT coalesce(max(CASE WHEN effect = 'unknown' AND undo IS DISTINCT FROM 'accepted' THEN 2 ELSE 1 END), 0)
+  FROM step
+  WHERE execution = $1 AND effect IS NOT NULL
+    AND (undo IS NULL OR undo IN ('pending', 'failed', 'reopened', 'accepted')))
+WHERE id = $1`;
+
+interface Row {
+  readonly seq: number;
+  readonly change: string | null;
+  readonly dueAt: number | null;
+}
+
+/** Changes it; false when it is not over at that seq any more. Throws the server's error where a value cannot be stored. */
+export function changeTerminal(connections: Connections, x: TerminalChange): Promise<boolean> {
+  int4(x.seq);
+  int4(x.summary.round);
+  for (const at of [x.summary.updatedAt, x.summary.startedAt, x.summary.completedAt ?? 0, x.dueAt ?? 0]) int8(at);
+  const history = historyValues(x.steps, [], x.undo);
+  const state = encode(x.state);
+  return connections.transaction('short', async (session) => {
+    const [row] = await session.query<Row>({ name: 'change-lock', text: lockSql, values: [x.id] });
+    if (row === undefined) return false;
+    if (row.change === encodeText(x.writeId)) return true;
+    if (row.dueAt !== null || row.seq !== x.seq) return false;
+    const texts = summaryValues(x.summary).map((value) => (typeof value === 'string' ? encodeText(value) : value));
+    const dueAt = isOver(x.summary) ? null : x.dueAt;
+    const values = [x.id, encodeText(x.writeId), x.summary.updatedAt, state, dueAt, ...texts];
+    await session.query({ text: updateSql, values });
+    await append(session, x.id, history);
+    if (x.summary.maybeStanding) await session.query({ text: standingSql, values: [x.id] });
+    return true;
+  });
+}
+
+async function append(session: Session, id: string, history: HistoryValues): Promise<void> {
+  const { steps, marks, reopened } = history;
+  if (steps.length > 0) {
+    const columns = new StepColumns();
+    columns.add(1, steps);
+    await session.query({ text: insertSql, values: [id, ...columns.parameters()] });
+  }
+  const ords = int4Array([...marks.keys()]);
+  if (marks.size > 0) await session.query({ text: markSql, values: [id, ords, textArray([...marks.values()])] });
+  if (reopened.length > 0) await session.query({ text: reopenSql, values: [id, int4Array(reopened), ords] });
+}

@@ -1,0 +1,262 @@
+/**
+ * Writes checkpoints: state, history and consumed events of each, if its claim and seq still hold; all of a batch in one
+ * statement, so in one transaction with one wait for the disk.
+ *
+ * The comparison is in the UPDATE itself. Where another transaction holds or has changed the row, Postgres waits for it and
+ * compares again with the newest version, so that of two racing writers one finds the other's row. Everything else of the
+ * statement hangs on the rows that the UPDATE returned: where it did not write, nothing is appended or consumed. What a
+ * checkpoint finds under its own claim and seq (rows that stand, for the end of an execution) was written before the seq
+ * was given out, so the statement's snapshot has it.
+ *
+ * Rows that were not written are looked at in a second statement, which happens after the first and so sees why. Only a
+ * row that now looks as it should have before is sent again.
+ *
+ * Guarantees: a row at the next seq under the same claim was written by this very checkpoint (`written`, nothing twice);
+ * another claim or seq is `fenced`; a given inbox seq that differs is `inbox` with the events. None of these writes
+ * anything.
+ */
+import { StoreUnavailable, type Checkpoint, type CheckpointResult } from '../../../ports/store.ts';
+import { encode, isOver } from '../../row-text.ts';
+import { inboxRows, summaryValues, type InboxValues, type SummaryValues } from '../../stored-rows.ts';
+import { boolArray, int4Array, int8Array, textArray, uuidArray } from '../binary-array.ts';
+import type { Connections, Statement } from '../connections.ts';
+import {
+  historyValues,
+  int4,
+  int8,
+  StepColumns,
+  stepInsertColumns,
+  stepSelectColumns,
+  stepSql,
+  type HistoryValues,
+} from '../history-columns.ts';
+import { executionId } from '../execution-id.ts';
+import { decodeText, encodeText } from '../text-column.ts';
+
+/** A checkpoint as it is sent. */
+export interface CheckpointValues {
+  readonly source: Checkpoint;
+  readonly state: string;
+  readonly summary: SummaryValues;
+  readonly history: HistoryValues;
+}
+
+/** Throws a TypeError when something in it cannot be stored. */
+export function checkpointValues(x: Checkpoint): CheckpointValues {
+  const summary = summaryValues(x.summary);
+  executionId(x.id);
+  int4(x.seq);
+  int4(x.inboxSeq ?? 0);
+  int4(x.summary.round);
+  for (const at of [x.summary.updatedAt, x.summary.startedAt, x.summary.completedAt ?? 0, x.dueAt ?? 0]) int8(at);
+  return { source: x, state: encode(x.state), summary, history: historyValues(x.steps, x.calls, x.undo) };
+}
+
+const dueKinds = { leave: 0, set: 1, none: 2 } as const;
+
+const inputSql = `
+  SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::text[], $6::bigint[], $7::text[], $8::int[],
+    $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::int[], $16::bigint[], $17::bool[])
+    WITH ORDINALITY AS i (id, claim, seq, inbox_seq, state, updated_at, status, round, started_at, completed_at, reason,
+      failed_node_id, failure_description, callback_warning, due_kind, due_at, progress, n)`;
+
+const setSql = `
+    seq = i.seq + 1, state = i.state, updated_at = i.updated_at, claims = CASE WHEN i.progress THEN 0 ELSE e.claims END,
+    status = i.status, round = i.round, started_at = i.started_at, completed_at = i.completed_at, reason = i.reason,
+    failed_node_id = i.failed_node_id, failure_description = i.failure_description,
+    callback_warning = i.callback_warning,
+    due_at = CASE i.due_kind WHEN 0 THEN e.due_at WHEN 1 THEN i.due_at END`;
+
+const matchSql = `
+  WHERE e.id = i.id AND e.claim = i.claim AND e.seq = i.seq AND (i.inbox_seq IS NULL OR e.inbox_seq = i.inbox_seq)`;
+
+const appendSql = `
+steps AS (
+  INSERT INTO step (execution, ${stepInsertColumns})
+  SELECT w.id, ${stepSelectColumns} FROM ${stepSql(18)} JOIN written w ON w.n = s.n
+), calls AS (
+  INSERT INTO call (execution, ord, "row")
+  SELECT w.id, c.ord, c."row" FROM unnest($31::int[], $32::int[], $33::text[]) AS c (n, ord, "row")
+  JOIN written w ON w.n = c.n
+)`;
+
+const answerSql = 'SELECT n::int AS n, inbox_seq AS "inboxSeq" FROM written';
+
+/** Nothing but new rows: nearly every checkpoint. */
+const plainSql = `
+WITH written AS (
+  UPDATE execution e SET ${setSql}, standing = 0
+  FROM (${inputSql}) i ${matchSql}
+  RETURNING i.n, e.id, e.inbox_seq
+), ${appendSql}
+${answerSql}`;
+
+/**
+ * With changes of earlier rows, consumed events, and what stands of an execution that ended. An effect counts with the mark
+ * that this very checkpoint puts on it.
+ */
+const fullSql = `
+WITH input AS MATERIALIZED (${inputSql}
+), marks AS MATERIALIZED (
+  SELECT * FROM unnest($34::int[], $35::int[], $36::text[]) AS m (n, ord, undo)
+), effects AS (
+  SELECT i.n, s.effect, coalesce(m.undo, s.undo) AS undo
+  FROM input i JOIN unnest($39::int[]) AS ended (n) ON ended.n = i.n
+  JOIN step s ON s.execution = i.id AND s.effect IS NOT NULL
+  LEFT JOIN marks m ON m.n = i.n AND m.ord = s.ord
+  UNION ALL SELECT s.n, s.effect, s.undo FROM ${stepSql(18)}
+  JOIN unnest($39::int[]) AS ended (n) ON ended.n = s.n WHERE s.effect IS NOT NULL
+), levels AS MATERIALIZED (
+  SELECT n, max(CASE WHEN effect = 'unknown' AND undo IS DISTINCT FROM 'accepted' THEN 2 ELSE 1 END) AS standing
+  FROM effects WHERE undo IS NULL OR undo IN ('pending', 'failed', 'reopened', 'accepted')
+  GROUP BY n
+), written AS (
+  UPDATE execution e SET ${setSql}, standing = i.standing
+  FROM (SELECT input.*, coalesce(levels.standing, 0) AS standing FROM input LEFT JOIN levels ON levels.n = input.n) i
+  ${matchSql}
+  RETURNING i.n, e.id, e.inbox_seq
+), ${appendSql}, marked AS (
+  UPDATE step s SET undo = m.undo, marked = 1
+  FROM marks m JOIN written w ON w.n = m.n WHERE s.execution = w.id AND s.ord = m.ord
+), reopened AS (
+  UPDATE step s SET undo = 'reopened'
+  FROM unnest($40::int[], $41::int[]) AS r (n, round) JOIN written w ON w.n = r.n
+  WHERE s.execution = w.id AND s.round = r.round AND s.undo = 'failed'
+    AND NOT EXISTS (SELECT 1 FROM marks m WHERE m.n = r.n AND m.ord = s.ord)
+), consumed AS (
+  UPDATE inbox b SET event = NULL
+  FROM unnest($37::int[], $38::text[]) AS u (n, id) JOIN written w ON w.n = u.n
+  WHERE b.execution = w.id AND b.id = u.id
+)
+${answerSql}`;
+
+const lookSql = `
+SELECT e.id, e.seq, e.inbox_seq AS "inboxSeq", e.claim, b.events
+FROM execution e LEFT JOIN LATERAL (
+  SELECT json_agg(json_build_object('id', b.id, 'at', b.at, 'event', b.event) ORDER BY b.position) AS events
+  FROM inbox b WHERE b.execution = e.id AND b.event IS NOT NULL
+) b ON true
+WHERE e.id = ANY ($1::uuid[])`;
+
+interface Looked {
+  readonly id: string;
+  readonly seq: number;
+  readonly inboxSeq: number;
+  readonly claim: string | null;
+  readonly events: readonly InboxValues[] | null;
+}
+
+function dueKind({ dueAt, summary }: Checkpoint): number {
+  if (isOver(summary) || dueAt === null) return dueKinds.none;
+  return dueAt === undefined ? dueKinds.leave : dueKinds.set;
+}
+
+const orNull = (text: string | null): string | null => (text === null ? null : encodeText(text));
+
+/** The statement of a batch in which no id is twice, in the order of ids. */
+function statementOf(batch: readonly CheckpointValues[]): Statement {
+  const sources = batch.map(({ source }) => source);
+  const summaries = batch.map(({ summary }) => summary);
+  const steps = new StepColumns();
+  const calls: { readonly n: number; readonly ord: number; readonly row: string }[] = [];
+  const marks: { readonly n: number; readonly ord: number; readonly undo: string }[] = [];
+  const consumed: { readonly n: number; readonly id: string }[] = [];
+  const ended: number[] = [];
+  const reopened: { readonly n: number; readonly round: number }[] = [];
+  for (const [i, { source, history }] of batch.entries()) {
+    const n = i + 1;
+    steps.add(n, history.steps);
+    for (const [ord, row] of history.calls) calls.push({ n, ord, row });
+    for (const [ord, undo] of history.marks) marks.push({ n, ord, undo });
+    for (const round of history.reopened) reopened.push({ n, round });
+    for (const id of source.consumed) consumed.push({ n, id });
+    if (source.summary.maybeStanding) ended.push(n);
+  }
+  const values = [
+    uuidArray(sources.map(({ id }) => id)),
+    textArray(sources.map(({ claim }) => encodeText(claim))),
+    int4Array(sources.map(({ seq }) => seq)),
+    int4Array(sources.map(({ inboxSeq }) => inboxSeq ?? null)),
+    textArray(batch.map(({ state }) => state)),
+    int8Array(sources.map(({ summary }) => summary.updatedAt)),
+    textArray(summaries.map(([status]) => status)),
+    int4Array(summaries.map(([, round]) => round)),
+    int8Array(summaries.map(([, , startedAt]) => startedAt)),
+    int8Array(summaries.map(([, , , completedAt]) => completedAt)),
+    textArray(summaries.map(([, , , , reason]) => orNull(reason))),
+    textArray(summaries.map(([, , , , , failedNodeId]) => orNull(failedNodeId))),
+    textArray(summaries.map(([, , , , , , description]) => orNull(description))),
+    textArray(summaries.map(([, , , , , , , warning]) => orNull(warning))),
+    int4Array(sources.map((source) => dueKind(source))),
+    int8Array(sources.map(({ dueAt }) => dueAt ?? null)),
+    boolArray(sources.map(({ progress }) => progress)),
+    ...steps.parameters(),
+    int4Array(calls.map(({ n }) => n)),
+    int4Array(calls.map(({ ord }) => ord)),
+    textArray(calls.map(({ row }) => row)),
+  ];
+  if (marks.length + consumed.length + ended.length + reopened.length === 0) {
+    return { name: 'checkpoint', text: plainSql, values };
+  }
+  values.push(
+    int4Array(marks.map(({ n }) => n)),
+    int4Array(marks.map(({ ord }) => ord)),
+    textArray(marks.map(({ undo }) => undo)),
+    int4Array(consumed.map(({ n }) => n)),
+    textArray(consumed.map(({ id }) => encodeText(id))),
+    int4Array(ended),
+    int4Array(reopened.map(({ n }) => n)),
+    int4Array(reopened.map(({ round }) => round)),
+  );
+  return { name: 'checkpoint-full', text: fullSql, values };
+}
+
+/** What became of a row that was not written; undefined: it can be written now. */
+function verdict({ source }: CheckpointValues, row: Looked | undefined): CheckpointResult | undefined {
+  if (row === undefined || row.claim !== encodeText(source.claim)) return { kind: 'fenced' };
+  const { inboxSeq } = row;
+  if (row.seq === source.seq + 1) return { kind: 'written', inboxSeq };
+  if (row.seq !== source.seq) return { kind: 'fenced' };
+  if (source.inboxSeq === undefined || source.inboxSeq === inboxSeq) return undefined;
+  return {
+    kind: 'inbox',
+    inboxSeq,
+    inbox: inboxRows((row.events ?? []).map((event) => ({ ...event, id: decodeText(event.id) }))),
+  };
+}
+
+/** Rows that look writable again and again: somebody changes them faster than they are written. */
+const maxRounds = 5;
+
+/** Writes a batch in which no id is twice, in the order of ids. Throws the server's error where a value cannot be stored. */
+export async function writeCheckpoints(
+  connections: Connections,
+  batch: readonly CheckpointValues[],
+): Promise<readonly CheckpointResult[]> {
+  const results: (CheckpointResult | undefined)[] = batch.map(() => undefined);
+  let open = batch.map((_, i) => i);
+  for (let round = 1; open.length > 0; round++) {
+    if (round > maxRounds) throw new StoreUnavailable('unreachable', 'Executions change faster than they are written.');
+    const sent = open;
+    const rows = await connections.query<{ n: number; inboxSeq: number }>(
+      'short',
+      statementOf(sent.map((i) => batch[i] as CheckpointValues)),
+    );
+    for (const { n, inboxSeq } of rows) results[sent[n - 1] as number] = { kind: 'written', inboxSeq };
+    open = sent.filter((i) => results[i] === undefined);
+    if (open.length === 0) break;
+    const ids = open.map((i) => (batch[i] as CheckpointValues).source.id);
+    const looked = await connections.query<Looked>('short', {
+      name: 'checkpoint-look',
+      text: lookSql,
+      values: [uuidArray(ids)],
+    });
+    const byId = new Map(looked.map((row) => [row.id, row]));
+    for (const i of open) {
+      const value = batch[i] as CheckpointValues;
+      results[i] = verdict(value, byId.get(value.source.id));
+    }
+    open = open.filter((i) => results[i] === undefined);
+  }
+  return results as CheckpointResult[];
+}

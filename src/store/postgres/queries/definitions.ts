@@ -1,0 +1,95 @@
+/**
+ * Definitions as records: put, get, list, delete; and their bodies by content, as executions are pinned to them.
+ */
+import type { DefinitionRecord, PutDefinitionResult } from '../../../ports/store.ts';
+import type { PageAnswer, PageValues } from '../../pages.ts';
+import type { Connections } from '../connections.ts';
+import { decodeText, encodeJsonText, encodeText } from '../text-column.ts';
+
+const columns = 'id, name, version, hash, definition, created_at AS "createdAt", updated_at AS "updatedAt"';
+
+const byIdSql = `SELECT ${columns} FROM definition WHERE id = $1`;
+
+const byVersionSql = `SELECT ${columns} FROM definition WHERE name = $1 AND version = $2`;
+
+const latestSql = `SELECT ${columns} FROM definition WHERE name = $1 ORDER BY created_at DESC, id DESC LIMIT 1`;
+
+const insertSql = `
+INSERT INTO definition (id, name, version, hash, definition, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT DO NOTHING RETURNING 1`;
+
+const deleteSql = 'DELETE FROM definition WHERE id = $1';
+
+const pageSql = (comparison: '<' | '>', order: 'asc' | 'desc'): string => `
+SELECT ${columns} FROM definition WHERE (created_at, id) ${comparison} ($1, $2)
+ORDER BY created_at ${order}, id ${order} LIMIT $3 OFFSET $4`;
+
+const bodySql = `
+(SELECT definition FROM definition_body WHERE hash = $1 LIMIT 1)
+UNION ALL (SELECT definition FROM definition WHERE hash = $1 LIMIT 1)
+LIMIT 1`;
+
+function decode(row: DefinitionRecord): DefinitionRecord {
+  const { id, name, version, hash } = row;
+  return { ...row, id: decodeText(id), name: decodeText(name), version: decodeText(version), hash: decodeText(hash) };
+}
+
+/** A record that was found taken and is gone again when looked at. */
+const maxRounds = 5;
+
+/** Stores a record unless its id or its name and version are taken. */
+export async function putDefinition(connections: Connections, record: DefinitionRecord): Promise<PutDefinitionResult> {
+  const { id, name, version, hash, definition, createdAt, updatedAt } = record;
+  const texts = [id, name, version, hash].map((text) => encodeText(text));
+  const values = [...texts, encodeJsonText(definition), createdAt, updatedAt];
+  for (let round = 1; ; round++) {
+    const inserted = await connections.query('short', { text: insertSql, values });
+    if (inserted.length > 0) return { kind: 'stored', record };
+    const sameId = await getDefinition(connections, { id });
+    const found = sameId ?? (await getDefinition(connections, { name, version }));
+    // A put that was stored without its answer arriving is found here, too.
+    if (found !== undefined && found.hash === hash) return { kind: 'identical', record: found };
+    if (found !== undefined || round === maxRounds) {
+      return { kind: 'conflict', by: sameId === undefined ? 'name_version' : 'id' };
+    }
+  }
+}
+
+/** Reads a record by id, by name and version, or the most recently created of a name. */
+export async function getDefinition(
+  connections: Connections,
+  key: { readonly id: string } | { readonly name: string; readonly version: string },
+): Promise<DefinitionRecord | undefined> {
+  let statement: { text: string; values: string[] };
+  if ('id' in key) statement = { text: byIdSql, values: [encodeText(key.id)] };
+  else if (key.version === 'latest') statement = { text: latestSql, values: [encodeText(key.name)] };
+  else statement = { text: byVersionSql, values: [encodeText(key.name), encodeText(key.version)] };
+  const [row] = await connections.query<DefinitionRecord>('short', statement);
+  return row && decode(row);
+}
+
+/** A page of records by creation. */
+export async function listDefinitions(
+  connections: Connections,
+  page: PageValues,
+  after: { readonly createdAt: number; readonly id: string } | undefined,
+): Promise<PageAnswer<DefinitionRecord>> {
+  const start = page.order === 'asc' ? Number.MIN_SAFE_INTEGER : Number.MAX_SAFE_INTEGER;
+  const rows = await connections.query<DefinitionRecord>('long', {
+    text: pageSql(page.order === 'asc' ? '>' : '<', page.order),
+    values: [after?.createdAt ?? start, encodeText(after?.id ?? ''), page.limit + 1, page.offset],
+  });
+  return { rows: rows.slice(0, page.limit).map((row) => decode(row)), more: rows.length > page.limit };
+}
+
+/** Removes a record; absent is fine. */
+export async function deleteDefinition(connections: Connections, id: string): Promise<void> {
+  await connections.query('short', { text: deleteSql, values: [encodeText(id)] });
+}
+
+/** A definition by content, as an execution or a record has it. */
+export async function getDefinitionBody(connections: Connections, hash: string): Promise<string | undefined> {
+  const values = [encodeText(hash)];
+  const rows = await connections.query<{ definition: string }>('short', { text: bodySql, values });
+  return rows[0]?.definition;
+}

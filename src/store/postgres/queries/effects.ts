@@ -1,0 +1,54 @@
+/**
+ * Effects and compensations of one execution: the next row to compensate, all rows that have one, and what stands from
+ * earlier rounds.
+ */
+import type { UndoFilter } from '../../../ports/store.ts';
+import type { StepText } from '../../stored-rows.ts';
+import type { Connections } from '../connections.ts';
+import { encodeText } from '../text-column.ts';
+
+// A scope's inner scopes begin with it and a slash.
+const undoSql = `
+SELECT "row", undo FROM step
+WHERE execution = $1 AND round = $2 AND undo = $3 AND undo IN ('pending', 'reopened', 'failed')
+  AND ($4 = '' OR scope = $4 OR starts_with(scope, $4 || '/'))
+  AND ($5::text IS NULL OR (node_id = $5 AND visit = $6))
+ORDER BY undo_rank, undo_sort DESC LIMIT 1`;
+
+const effectsSql = `
+SELECT "row", undo FROM step WHERE execution = $1 AND marked = 1 ORDER BY ord LIMIT $2`;
+
+const standingSql = `
+SELECT "row", undo FROM step
+WHERE execution = $1 AND node_id = $2 AND visit = $3 AND round < $4 AND effect IS NOT NULL
+  AND (undo IS NULL OR undo IN ('pending', 'failed', 'reopened', 'accepted'))
+ORDER BY round DESC, ord DESC LIMIT 1`;
+
+/** The next row to compensate: lowest rank, highest sort; see {@link UndoFilter}. */
+export async function findUndo(
+  connections: Connections,
+  id: string,
+  round: number,
+  { scope, only, undo = 'pending' }: UndoFilter,
+): Promise<StepText | undefined> {
+  const visit = only === undefined ? [null, null] : [encodeText(only.nodeId), only.visit];
+  const values = [id, round, undo, encodeText(scope), ...visit];
+  return (await connections.query<StepText>('short', { name: 'find-undo', text: undoSql, values }))[0];
+}
+
+/** Rows with an effect or a compensation, of all rounds, in the order of their ords; at most `limit`. */
+export function listEffects(connections: Connections, id: string, limit: number): Promise<StepText[]> {
+  return connections.query<StepText>('short', { name: 'list-effects', text: effectsSql, values: [id, limit] });
+}
+
+/** The latest effect of a node's visit that stands from a round before the given one. */
+export async function findStanding(
+  connections: Connections,
+  id: string,
+  nodeId: string,
+  visit: number,
+  round: number,
+): Promise<StepText | undefined> {
+  const values = [id, encodeText(nodeId), visit, round];
+  return (await connections.query<StepText>('short', { name: 'find-standing', text: standingSql, values }))[0];
+}

@@ -1,0 +1,143 @@
+/**
+ * A page of executions by id, newest first unless asked otherwise.
+ *
+ * Each status (or definition) that is asked for is one ordered index scan that stops after a page; the scans are merged, so
+ * a page reads about as many index entries as it shows, however many executions there are. Which index a scan walks is
+ * the planner's choice by the values asked for, so these statements are not prepared. A filter that few rows of a large
+ * index range satisfy reads that range.
+ *
+ * Rounds begin and end after the id was made: an instant before which that must have been also bounds the ids, with a day
+ * for clocks that differ.
+ */
+import type { ExecutionFilter } from '../../../ports/store.ts';
+import type { PageAnswer, PageValues } from '../../pages.ts';
+import type { RecordValues } from '../../stored-rows.ts';
+import { int4Array, textArray } from '../binary-array.ts';
+import type { Connections, Statement } from '../connections.ts';
+import { lowestIdAt } from '../execution-id.ts';
+import { encodeText } from '../text-column.ts';
+import { decodeRecord, recordColumns } from './record-columns.ts';
+
+/** Scans that are merged at most; more values are compared row by row. */
+const maxScans = 8;
+
+const dayMillis = 86_400_000;
+
+const bodiesSql = `
+SELECT no FROM definition_body WHERE version = $1 AND ($2::text IS NULL OR name = $2)`;
+
+/** The text of a statement in the making; every value becomes a parameter. */
+class StatementText {
+  readonly values: unknown[] = [];
+
+  /** The place of a value. */
+  value(value: unknown): string {
+    return `$${this.values.push(value)}`;
+  }
+}
+
+function timeConditions(text: StatementText, filter: ExecutionFilter): string[] {
+  const found: string[] = [];
+  const add = (column: string, comparison: string, at: number | undefined): void => {
+    if (at !== undefined) found.push(`e.${column} ${comparison} ${text.value(at)}::bigint`);
+  };
+  add('started_at', '>=', filter.startedAfter);
+  add('started_at', '<', filter.startedBefore);
+  add('completed_at', '>=', filter.completedAfter);
+  add('completed_at', '<', filter.completedBefore);
+  const before = Math.min(filter.startedBefore ?? Infinity, filter.completedBefore ?? Infinity);
+  if (before < Number.MAX_SAFE_INTEGER) found.push(`e.id < ${text.value(lowestIdAt(before + dayMillis))}::uuid`);
+  return found;
+}
+
+/** The conditions of every scan. */
+function conditions(text: StatementText, filter: ExecutionFilter): string[] {
+  const found = timeConditions(text, filter);
+  if (filter.name !== undefined) found.push(`e.name = ${text.value(encodeText(filter.name))}`);
+  if (filter.reason !== undefined) found.push(`e.reason = ${text.value(encodeText(filter.reason))}`);
+  if (filter.failedNodeId !== undefined) {
+    found.push(`e.failed_node_id = ${text.value(encodeText(filter.failedNodeId))}`);
+  }
+  if (filter.standing !== undefined) found.push(`e.standing ${filter.standing ? '>' : '='} 0`);
+  return found;
+}
+
+/** Conditions that part the scans: one scan per element. */
+function parts(text: StatementText, filter: ExecutionFilter, bodies: readonly number[] | undefined): readonly string[] {
+  const statuses = filter.statuses === undefined ? undefined : [...new Set(filter.statuses)];
+  const isNarrow =
+    Object.keys(filter.labels ?? {}).length > 0 ||
+    filter.standing === true ||
+    filter.reason !== undefined ||
+    filter.failedNodeId !== undefined;
+  const scans = (statuses?.length ?? 1) * (bodies?.length ?? 1);
+  if (!isNarrow && scans <= maxScans) {
+    const byStatus = statuses?.map((status) => `e.status = ${text.value(status)}`) ?? ['true'];
+    const byBody = bodies?.map((body) => `e.body = ${text.value(body)}::int`) ?? ['true'];
+    return byStatus.flatMap((one) => byBody.map((other) => `${one} AND ${other}`));
+  }
+  const all: string[] = [];
+  if (statuses !== undefined) all.push(`e.status = ANY (${text.value(textArray(statuses))}::text[])`);
+  if (bodies !== undefined) all.push(`e.body = ANY (${text.value(int4Array(bodies))}::int[])`);
+  return [all.length === 0 ? 'true' : all.join(' AND ')];
+}
+
+function statementOf(
+  filter: ExecutionFilter,
+  bodies: readonly number[] | undefined,
+  page: PageValues,
+  after: string | undefined,
+): Statement {
+  const text = new StatementText();
+  const { order } = page;
+  const [label, ...otherLabels] = Object.entries(filter.labels ?? {});
+  const labelIs = ([key, value]: readonly [string, string]): string =>
+    `key = ${text.value(encodeText(key))} AND value = ${text.value(encodeText(value))}`;
+  // The id in whose order the scanned index lies.
+  const id = label === undefined ? 'e.id' : 'l.execution';
+  const shared = conditions(text, filter);
+  const from =
+    label === undefined
+      ? 'execution e'
+      : `(SELECT execution FROM label WHERE ${labelIs(label)}) l JOIN execution e ON e.id = l.execution`;
+  for (const other of otherLabels) {
+    shared.push(`EXISTS (SELECT 1 FROM label o WHERE o.execution = e.id AND ${labelIs(other)})`);
+  }
+  if (after !== undefined) shared.push(`${id} ${order === 'asc' ? '>' : '<'} ${text.value(after)}::uuid`);
+  const most = text.value(page.offset + page.limit + 1);
+  const scans = parts(text, filter, bodies).map(
+    (part) =>
+      `(SELECT ${id} AS id FROM ${from} WHERE ${[part, ...shared].join(' AND ')} ORDER BY 1 ${order} LIMIT ${most})`,
+  );
+  return {
+    text: `
+SELECT ${recordColumns}
+FROM (
+  SELECT id FROM (${scans.join(' UNION ALL ')}) scans
+  ORDER BY id ${order} LIMIT ${text.value(page.limit + 1)} OFFSET ${text.value(page.offset)}
+) k
+JOIN execution e ON e.id = k.id
+JOIN definition_body d ON d.no = e.body
+ORDER BY k.id ${order}`,
+    values: text.values,
+  };
+}
+
+/** Reads it. */
+export async function listExecutions(
+  connections: Connections,
+  filter: ExecutionFilter,
+  page: PageValues,
+  after: string | undefined,
+): Promise<PageAnswer<RecordValues>> {
+  if (filter.statuses?.length === 0) return { rows: [], more: false };
+  let bodies: number[] | undefined;
+  if (filter.version !== undefined) {
+    const values = [encodeText(filter.version), filter.name === undefined ? null : encodeText(filter.name)];
+    const found = await connections.query<{ no: number }>('long', { text: bodiesSql, values });
+    if (found.length === 0) return { rows: [], more: false };
+    bodies = found.map(({ no }) => no);
+  }
+  const rows = await connections.query<RecordValues>('long', statementOf(filter, bodies, page, after));
+  return { rows: rows.slice(0, page.limit).map((row) => decodeRecord(row)), more: rows.length > page.limit };
+}

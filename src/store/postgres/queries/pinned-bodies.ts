@@ -1,0 +1,71 @@
+/**
+ * Definitions as executions are pinned to them: each name, version and content once, named by number. Numbers are
+ * remembered; one that retention has removed meanwhile is noticed by whoever inserts with it.
+ */
+import type { NewExecution } from '../../../ports/store.ts';
+import { textArray } from '../binary-array.ts';
+import type { Connections } from '../connections.ts';
+import { decodeText, encodeJsonText, encodeText } from '../text-column.ts';
+
+/** What an execution is pinned to. */
+export type Pinned = Pick<NewExecution, 'definitionHash' | 'name' | 'version' | 'definition'>;
+
+const insertSql = `
+INSERT INTO definition_body (hash, name, version, definition)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+ON CONFLICT (hash, name, version) DO NOTHING`;
+
+const selectSql = `
+SELECT d.no, d.hash, d.name, d.version FROM definition_body d
+JOIN unnest($1::text[], $2::text[], $3::text[]) AS i (hash, name, version)
+  ON d.hash = i.hash AND d.name = i.name AND d.version = i.version`;
+
+/** Definitions whose number is remembered. */
+const maxRemembered = 5000;
+
+function keyOf(hash: string, name: string, version: string): string {
+  return JSON.stringify([hash, name, version]);
+}
+
+/** See the file header. */
+export class PinnedBodies {
+  readonly #connections: Connections;
+  readonly #numbers = new Map<string, number>();
+
+  constructor(connections: Connections) {
+    this.#connections = connections;
+  }
+
+  /** The numbers of these definitions, in their order; stores those that are not known. */
+  async numbers(wanted: readonly Pinned[]): Promise<readonly number[]> {
+    const keys = wanted.map(({ definitionHash, name, version }) => keyOf(definitionHash, name, version));
+    const missing = new Map<string, Pinned>();
+    for (const [i, key] of keys.entries()) if (!this.#numbers.has(key)) missing.set(key, wanted[i] as Pinned);
+    if (missing.size > 0) await this.#store([...missing.entries()].sort(([a], [b]) => (a < b ? -1 : 1)));
+    return keys.map((key) => this.#numbers.get(key) ?? -1);
+  }
+
+  /** Forgets numbers that are no longer stored. */
+  forget(numbers: ReadonlySet<number>): void {
+    for (const [key, no] of this.#numbers) if (numbers.has(no)) this.#numbers.delete(key);
+  }
+
+  async #store(missing: readonly (readonly [string, Pinned])[]): Promise<void> {
+    const bodies = missing.map(([, body]) => body);
+    const columns = [
+      textArray(bodies.map(({ definitionHash }) => encodeText(definitionHash))),
+      textArray(bodies.map(({ name }) => encodeText(name))),
+      textArray(bodies.map(({ version }) => encodeText(version))),
+    ];
+    const texts = textArray(bodies.map(({ definition }) => encodeJsonText(definition)));
+    await this.#connections.query('short', { text: insertSql, values: [...columns, texts] });
+    const rows = await this.#connections.query<{ no: number; hash: string; name: string; version: string }>('short', {
+      text: selectSql,
+      values: columns,
+    });
+    if (this.#numbers.size + rows.length > maxRemembered) this.#numbers.clear();
+    for (const { no, hash, name, version } of rows) {
+      this.#numbers.set(keyOf(decodeText(hash), decodeText(name), decodeText(version)), no);
+    }
+  }
+}

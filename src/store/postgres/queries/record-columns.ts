@@ -1,0 +1,25 @@
+/** Columns of an execution as clients see it, named as in `RecordValues`, and how they read. */
+import type { RecordValues } from '../../stored-rows.ts';
+import { decodeText } from '../text-column.ts';
+
+/** For a query over `execution e` and `definition_body d`. */
+export const recordColumns = `e.id, e.slot, e.name, d.version, d.hash, e.labels, e.created_at AS "createdAt", e.status,
+  e.standing, e.round, e.started_at AS "startedAt", e.updated_at AS "updatedAt", e.completed_at AS "completedAt", e.reason,
+  e.failed_node_id AS "failedNodeId", e.failure_description AS "failureDescription",
+  e.callback_warning AS "callbackWarning"`;
+
+const orNull = (text: string | null): string | null => (text === null ? null : decodeText(text));
+
+/** A row with its texts as they were. */
+export function decodeRecord<T extends RecordValues>(row: T): T {
+  return {
+    ...row,
+    name: decodeText(row.name),
+    version: decodeText(row.version),
+    hash: decodeText(row.hash),
+    reason: orNull(row.reason),
+    failedNodeId: orNull(row.failedNodeId),
+    failureDescription: orNull(row.failureDescription),
+    callbackWarning: orNull(row.callbackWarning),
+  };
+}

@@ -1,0 +1,222 @@
+/**
+ * Inserts executions with input, labels, first rows and start keys; all of a batch in one statement.
+ *
+ * The statement locks the definitions that it pins, so that retention cannot remove one under it; rows whose definition is
+ * gone are not inserted, and sent again once it is stored anew. A start key is inserted before its execution, which is only
+ * inserted where the key was; where it was not, a second statement reads whose key it is.
+ *
+ * Guarantees: the same id again is `created` and writes nothing, so a batch may be sent twice; of racing start keys one
+ * wins, the others learn its execution.
+ */
+import { StoreUnavailable, type NewExecution, type SubmitResult } from '../../../ports/store.ts';
+import { encode, isOver, isStanding, isUnresolved } from '../../row-text.ts';
+import { summaryValues, type SummaryValues } from '../../stored-rows.ts';
+import { int4Array, int8Array, textArray, uuidArray } from '../binary-array.ts';
+import type { Connections } from '../connections.ts';
+import {
+  historyValues,
+  int4,
+  int8,
+  StepColumns,
+  stepInsertColumns,
+  stepParameters,
+  stepSelectColumns,
+  stepSql,
+  type HistoryValues,
+} from '../history-columns.ts';
+import { executionId } from '../execution-id.ts';
+import { encodeJsonText, encodeText } from '../text-column.ts';
+import type { PinnedBodies } from './pinned-bodies.ts';
+
+/** A new execution as it is sent. */
+export interface SubmitValues {
+  readonly source: NewExecution;
+  readonly state: string;
+  readonly summary: SummaryValues;
+  readonly history: HistoryValues;
+  readonly standing: 0 | 1 | 2;
+}
+
+/** Throws a TypeError when something in it cannot be stored. */
+export function submitValues(x: NewExecution): SubmitValues {
+  executionId(x.id);
+  int4(x.slot);
+  int4(x.summary.round);
+  for (const at of [x.createdAt, x.dueAt, x.summary.updatedAt, x.summary.startedAt, x.summary.completedAt ?? 0])
+    int8(at);
+  return {
+    source: x,
+    state: encode(x.state),
+    summary: summaryValues(x.summary),
+    history: historyValues(x.steps, [], []),
+    standing: standingOf(x),
+  };
+}
+
+function standingOf({ summary, steps }: NewExecution): 0 | 1 | 2 {
+  if (!summary.maybeStanding) return 0;
+  if (steps.some((row) => isUnresolved(row))) return 2;
+  return steps.some((row) => isStanding(row)) ? 1 : 0;
+}
+
+const firstStepParameter = 26;
+const firstLabelParameter = firstStepParameter + stepParameters;
+
+const sql = `
+WITH input AS MATERIALIZED (
+  SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::int[],
+    $8::int[], $9::int[], $10::int[], $11::int[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
+    $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[])
+    WITH ORDINALITY AS i (id, created_at, updated_at, due_at, started_at, completed_at, slot, body, claims, round, standing,
+      status, name, claim, reason, failed_node_id, failure_description, callback_warning, labels, state, payload,
+      traceparent, caller, key, fingerprint, n)
+), body AS MATERIALIZED (
+  SELECT no FROM definition_body WHERE no IN (SELECT body FROM input) FOR KEY SHARE
+), keyed AS (
+  INSERT INTO start_key (caller, key, execution_id, created_at, fingerprint)
+  SELECT i.caller, i.key, i.id, i.created_at, i.fingerprint
+  FROM input i JOIN body b ON b.no = i.body
+  WHERE i.key IS NOT NULL ORDER BY i.caller, i.key, i.n
+  ON CONFLICT DO NOTHING RETURNING execution_id
+), created AS (
+  INSERT INTO execution (id, created_at, updated_at, due_at, started_at, completed_at, slot, body, seq, inbox_seq, claims,
+    round, standing, status, name, claim, reason, failed_node_id, failure_description, callback_warning, labels, state,
+    payload, traceparent)
+  SELECT i.id, i.created_at, i.updated_at, i.due_at, i.started_at, i.completed_at, i.slot, i.body, 0, 0, i.claims, i.round,
+    i.standing, i.status, i.name, i.claim, i.reason, i.failed_node_id, i.failure_description, i.callback_warning,
+    i.labels, i.state, i.payload, i.traceparent
+  FROM input i JOIN body b ON b.no = i.body
+  WHERE i.key IS NULL OR i.id IN (SELECT execution_id FROM keyed)
+  ON CONFLICT DO NOTHING RETURNING id
+), new AS (
+  SELECT i.n, i.id FROM created c JOIN input i ON i.id = c.id
+), steps AS (
+  INSERT INTO step (execution, ${stepInsertColumns})
+  SELECT w.id, ${stepSelectColumns} FROM ${stepSql(firstStepParameter)} JOIN new w ON w.n = s.n
+), labels AS (
+  INSERT INTO label (execution, key, value)
+  SELECT w.id, l.key, l.value
+  FROM unnest($${firstLabelParameter}::int[], $${firstLabelParameter + 1}::text[], $${firstLabelParameter + 2}::text[])
+    AS l (n, key, value) JOIN new w ON w.n = l.n
+)
+SELECT i.n::int AS n, b.no IS NOT NULL AS pinned, i.key IS NULL OR i.id IN (SELECT execution_id FROM keyed) AS done
+FROM input i LEFT JOIN body b ON b.no = i.body`;
+
+const keySql = `
+SELECT i.n::int AS n, k.execution_id AS id, k.fingerprint
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS i (caller, key, n)
+JOIN start_key k ON k.caller = i.caller AND k.key = i.key`;
+
+interface Answer {
+  readonly n: number;
+  /** Whether its definition is still stored. */
+  readonly pinned: boolean;
+  /** Whether it needs no look at its start key. */
+  readonly done: boolean;
+}
+
+const orNull = (text: string | null | undefined): string | null =>
+  text === null || text === undefined ? null : encodeText(text);
+
+function parameters(batch: readonly SubmitValues[], bodies: readonly number[]): unknown[] {
+  const sources = batch.map(({ source }) => source);
+  const summaries = batch.map(({ summary }) => summary);
+  const steps = new StepColumns();
+  const labels: { readonly n: number; readonly key: string; readonly value: string }[] = [];
+  for (const [i, { source, history }] of batch.entries()) {
+    steps.add(i + 1, history.steps);
+    for (const [key, value] of Object.entries(source.labels)) labels.push({ n: i + 1, key, value });
+  }
+  return [
+    uuidArray(sources.map(({ id }) => id)),
+    int8Array(sources.map(({ createdAt }) => createdAt)),
+    int8Array(sources.map(({ summary }) => summary.updatedAt)),
+    int8Array(sources.map(({ summary, dueAt }) => (isOver(summary) ? null : dueAt))),
+    int8Array(summaries.map(([, , startedAt]) => startedAt)),
+    int8Array(summaries.map(([, , , completedAt]) => completedAt)),
+    int4Array(sources.map(({ slot }) => slot)),
+    int4Array(bodies),
+    int4Array(sources.map(({ claim }) => (claim === undefined ? 0 : 1))),
+    int4Array(summaries.map(([, round]) => round)),
+    int4Array(batch.map(({ standing }) => standing)),
+    textArray(summaries.map(([status]) => status)),
+    textArray(sources.map(({ name }) => encodeText(name))),
+    textArray(sources.map(({ claim }) => orNull(claim))),
+    textArray(summaries.map(([, , , , reason]) => orNull(reason))),
+    textArray(summaries.map(([, , , , , failedNodeId]) => orNull(failedNodeId))),
+    textArray(summaries.map(([, , , , , , description]) => orNull(description))),
+    textArray(summaries.map(([, , , , , , , warning]) => orNull(warning))),
+    textArray(sources.map((source) => (Object.keys(source.labels).length === 0 ? null : encode(source.labels)))),
+    textArray(batch.map(({ state }) => state)),
+    textArray(sources.map(({ payload }) => encodeJsonText(payload))),
+    textArray(sources.map(({ traceparent }) => orNull(traceparent))),
+    textArray(sources.map(({ startKey }) => orNull(startKey?.caller))),
+    textArray(sources.map(({ startKey }) => orNull(startKey?.key))),
+    textArray(sources.map(({ startKey }) => orNull(startKey?.fingerprint))),
+    ...steps.parameters(),
+    int4Array(labels.map(({ n }) => n)),
+    textArray(labels.map(({ key }) => encodeText(key))),
+    textArray(labels.map(({ value }) => encodeText(value))),
+  ];
+}
+
+/** Rows whose definition or start key vanishes again and again. */
+const maxRounds = 5;
+
+/** Inserts a batch in which no id is twice. Throws the server's error where a value cannot be stored. */
+export async function submit(
+  connections: Connections,
+  pinned: PinnedBodies,
+  batch: readonly SubmitValues[],
+): Promise<readonly SubmitResult[]> {
+  const results: (SubmitResult | undefined)[] = batch.map(() => undefined);
+  let open = batch.map((_, i) => i);
+  for (let round = 1; open.length > 0; round++) {
+    if (round > maxRounds) throw new StoreUnavailable('unreachable', 'What executions build on vanishes too fast.');
+    const sent = open;
+    const values = sent.map((i) => batch[i] as SubmitValues);
+    const bodies = await pinned.numbers(values.map(({ source }) => source));
+    const answers = await connections.query<Answer>('short', {
+      name: 'submit',
+      text: sql,
+      values: parameters(values, bodies),
+    });
+    const missing = new Set<number>();
+    const keyed: number[] = [];
+    for (const { n, pinned: isPinned, done } of answers) {
+      const i = sent[n - 1] as number;
+      if (!isPinned) missing.add(bodies[n - 1] as number);
+      else if (done) results[i] = { kind: 'created' };
+      else keyed.push(i);
+    }
+    if (missing.size > 0) pinned.forget(missing);
+    if (keyed.length > 0) await settle(connections, batch, keyed, results);
+    open = sent.filter((i) => results[i] === undefined);
+  }
+  return results as SubmitResult[];
+}
+
+/** Whose start keys these are. A key that is gone by now leaves its row without a result. */
+async function settle(
+  connections: Connections,
+  batch: readonly SubmitValues[],
+  keyed: readonly number[],
+  results: (SubmitResult | undefined)[],
+): Promise<void> {
+  const keys = keyed.map((i) => (batch[i] as SubmitValues).source.startKey);
+  const found = await connections.query<{ n: number; id: string; fingerprint: string }>('short', {
+    name: 'submit-key',
+    text: keySql,
+    values: [
+      textArray(keys.map((key) => encodeText(key?.caller ?? ''))),
+      textArray(keys.map((key) => encodeText(key?.key ?? ''))),
+    ],
+  });
+  for (const { n, id, fingerprint } of found) {
+    const i = keyed[n - 1] as number;
+    const { source } = batch[i] as SubmitValues;
+    if (id === source.id) results[i] = { kind: 'created' };
+    else if (fingerprint === encodeText(source.startKey?.fingerprint ?? '')) results[i] = { kind: 'existing', id };
+    else results[i] = { kind: 'reused' };
+  }
+}

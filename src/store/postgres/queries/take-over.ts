@@ -1,0 +1,78 @@
+/**
+ * Takes executions over: a new claim at the next seq fences whoever held them. A parked one becomes due now.
+ *
+ * One statement for all; where another transaction has just changed a row, Postgres computes the new one from the newest
+ * version. Events come by a second statement, only those that the answered inbox seq counts.
+ *
+ * Guarantees: idempotent per claim; absent and terminal executions are left out; the answer is what the new owner starts
+ * from, unconsumed events included.
+ */
+import type { LoadedExecution } from '../../../ports/store.ts';
+import { loadedExecution, type InboxValues, type LoadedValues } from '../../stored-rows.ts';
+import { textArray, uuidArray } from '../binary-array.ts';
+import type { Connections } from '../connections.ts';
+import { decodeText, encodeText } from '../text-column.ts';
+
+const sql = `
+UPDATE execution e SET
+  seq = CASE WHEN e.claim = i.claim THEN e.seq ELSE e.seq + 1 END,
+  claims = CASE WHEN e.claim = i.claim THEN e.claims ELSE e.claims + 1 END,
+  claim = i.claim,
+  due_at = least(e.due_at, $3)
+FROM unnest($1::uuid[], $2::text[]) AS i (id, claim), definition_body d
+WHERE e.id = i.id AND e.due_at IS NOT NULL AND d.no = e.body
+RETURNING e.id, e.slot, e.name, d.version, d.hash, e.payload, e.labels, e.traceparent, e.created_at AS "createdAt", e.seq,
+  e.inbox_seq AS "inboxSeq", e.claims, e.due_at AS "dueAt", e.state`;
+
+const inboxSql = `
+SELECT execution, position, id, at, event FROM inbox
+WHERE execution = ANY ($1::uuid[]) AND event IS NOT NULL
+ORDER BY execution, position`;
+
+type Row = Omit<LoadedValues, 'inbox'>;
+
+interface EventRow extends InboxValues {
+  readonly execution: string;
+  readonly position: number;
+}
+
+/** Takes over a batch in which no id is twice, in the order of ids; answers those that can be taken over. */
+export async function takeOver(
+  connections: Connections,
+  claims: readonly { readonly id: string; readonly claim: string }[],
+  now: number,
+): Promise<readonly LoadedExecution[]> {
+  const rows = await connections.query<Row>('short', {
+    name: 'take-over',
+    text: sql,
+    values: [uuidArray(claims.map(({ id }) => id)), textArray(claims.map(({ claim }) => encodeText(claim))), now],
+  });
+  const withEvents = rows.filter(({ inboxSeq }) => inboxSeq > 0);
+  const events = await readEvents(connections, withEvents);
+  return rows.map((row) =>
+    loadedExecution({
+      ...row,
+      name: decodeText(row.name),
+      version: decodeText(row.version),
+      hash: decodeText(row.hash),
+      traceparent: row.traceparent === null ? null : decodeText(row.traceparent),
+      inbox: events.get(row.id) ?? [],
+    }),
+  );
+}
+
+async function readEvents(connections: Connections, rows: readonly Row[]): Promise<Map<string, InboxValues[]>> {
+  const byId = new Map<string, InboxValues[]>(rows.map(({ id }) => [id, []]));
+  if (rows.length === 0) return byId;
+  const inboxSeqs = new Map(rows.map(({ id, inboxSeq }) => [id, inboxSeq]));
+  const events = await connections.query<EventRow>('short', {
+    name: 'take-over-inbox',
+    text: inboxSql,
+    values: [uuidArray(rows.map(({ id }) => id))],
+  });
+  for (const { execution, position, id, at, event } of events) {
+    // What was accepted since counts for the next one who looks.
+    if (position <= (inboxSeqs.get(execution) ?? 0)) byId.get(execution)?.push({ id: decodeText(id), at, event });
+  }
+  return byId;
+}

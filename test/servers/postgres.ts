@@ -1,0 +1,175 @@
+/**
+ * A real Postgres of its own for tests: fresh data directory, free port on loopback, commits that wait for the disk, small
+ * buffers. As root it runs as the user `postgres`, which the server demands; else as whoever runs the tests.
+ *
+ * Everything started here is ended by its own process id, at the latest by {@link PostgresServer.remove}.
+ */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chown, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Client } from 'pg';
+import { programPath } from './provision.ts';
+
+const run = promisify(execFile);
+
+const settings: Readonly<Record<string, string>> = {
+  listen_addresses: '127.0.0.1',
+  fsync: 'on',
+  synchronous_commit: 'on',
+  shared_buffers: '32MB',
+  max_connections: '60',
+  autovacuum_naptime: '10s',
+};
+
+const signals = { fast: 'SIGINT', immediate: 'SIGQUIT', kill: 'SIGKILL' } as const;
+
+/** The program and arguments that run `program` as a user that Postgres accepts. */
+function asServerUser(program: string, args: readonly string[]): [string, string[]] {
+  if (process.getuid?.() !== 0) return [program, [...args]];
+  return ['runuser', ['-u', 'postgres', '--', program, ...args]];
+}
+
+async function serverUserId(): Promise<{ uid: number; gid: number } | undefined> {
+  if (process.getuid?.() !== 0) return undefined;
+  const [uid, gid] = await Promise.all(['-u', '-g'].map((flag) => run('id', [flag, 'postgres'])));
+  return { uid: Number(uid?.stdout), gid: Number(gid?.stdout) };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** See the file header. */
+export class PostgresServer {
+  readonly port: number;
+  readonly #directory: string;
+  #databases = 0;
+  #running = false;
+
+  private constructor(directory: string, port: number) {
+    this.#directory = directory;
+    this.port = port;
+  }
+
+  /** Makes a cluster and starts its server. */
+  static async create(): Promise<PostgresServer> {
+    const directory = await mkdtemp(join(tmpdir(), 'trama-postgres-'));
+    const owner = await serverUserId();
+    if (owner !== undefined) await chown(directory, owner.uid, owner.gid);
+    const data = join(directory, 'data');
+    const args = ['-D', data, '-U', 'trama', '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-sync'];
+    const [program, all] = asServerUser(programPath('initdb'), args);
+    await run(program, all, { cwd: directory });
+    const server = new PostgresServer(directory, await freePort());
+    await server.start();
+    return server;
+  }
+
+  /** The URL of a database, by default through the server's own port. */
+  url(database = 'postgres', port: number = this.port): string {
+    return `postgres://trama@127.0.0.1:${port}/${database}`;
+  }
+
+  /** Starts the server with further settings and waits until it answers. */
+  async start(more: Readonly<Record<string, string>> = {}): Promise<void> {
+    const flags = Object.entries({ ...settings, ...more }).flatMap(([key, value]) => ['-c', `${key}=${value}`]);
+    const data = join(this.#directory, 'data');
+    const args = ['-D', data, '-p', String(this.port), '-k', this.#directory, ...flags];
+    const [program, all] = asServerUser(programPath('postgres'), args);
+    const child = spawn(program, all, { cwd: this.#directory, stdio: ['ignore', 'ignore', 'pipe'] });
+    let log = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      log = (log + text).slice(-4000);
+    });
+    let ended = false;
+    child.on('exit', () => {
+      ended = true;
+    });
+    for (;;) {
+      if (ended) throw new Error(`Postgres did not start: ${log}`);
+      if (await this.#answers()) break;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    this.#running = true;
+  }
+
+  async #answers(): Promise<boolean> {
+    const client = new Client({ connectionString: this.url(), connectionTimeoutMillis: 1000 });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      return true;
+    } catch {
+      return false;
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** The process id of the server's first process, from its own lock file. */
+  async #pid(): Promise<number> {
+    const text = await readFile(join(this.#directory, 'data', 'postmaster.pid'), 'utf8');
+    return Number(text.split('\n')[0]);
+  }
+
+  /** Ends it: `fast` ends sessions and writes everything out, `immediate` as after a crash, `kill` is SIGKILL. */
+  async stop(mode: 'fast' | 'immediate' | 'kill' = 'fast'): Promise<void> {
+    if (!this.#running) return;
+    this.#running = false;
+    const pid = await this.#pid();
+    process.kill(pid, signals[mode]);
+    for (;;) {
+      try {
+        process.kill(pid, 0);
+      } catch {
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  /** Ends it and starts it again. */
+  async restart(
+    mode: 'fast' | 'immediate' | 'kill' = 'fast',
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    await this.stop(mode);
+    await this.start(more);
+  }
+
+  /** A new, empty database; its name. */
+  async createDatabase(): Promise<string> {
+    const name = `test_${++this.#databases}`;
+    await this.query(`CREATE DATABASE ${name}`);
+    return name;
+  }
+
+  /** Runs a statement on a connection of its own. */
+  async query(sql: string, database?: string): Promise<Record<string, unknown>[]> {
+    const client = new Client({ connectionString: this.url(database) });
+    client.on('error', () => undefined);
+    await client.connect();
+    try {
+      const { rows } = await client.query<Record<string, unknown>>(sql);
+      return rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** Stops it and removes its data. A second call does nothing. */
+  async remove(): Promise<void> {
+    await this.stop('immediate');
+    await rm(this.#directory, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
