@@ -1,0 +1,137 @@
+/**
+ * Listens to this member's bell: pops rings from it on a connection of its own, which waits on the server.
+ *
+ * Rings said while nobody listens stay on the server for {@link bellTtlMillis}, so that a broken connection loses none.
+ * The wait on the server is bounded, and the wait for its answer is bounded here too, because a half-open connection says
+ * nothing. After an error it waits a little and looks up again who serves the bell.
+ */
+import type { Redis } from 'ioredis';
+import type { Ring } from '../../ports/shard-queue.ts';
+import { blockingClient } from './connect.ts';
+import type { Keys } from './keyspace.ts';
+import type { RedisLink } from './redis-link.ts';
+import { parseRing } from './ring-text.ts';
+import type { RedisSettings } from './settings.ts';
+
+/** How long one pop waits on the server, in seconds. */
+const waitSeconds = 4;
+
+/** How long an answer may take beyond that, and a connection altogether, in ms. */
+const graceMillis = 1500;
+
+/** Wait after the first error and after many in a row, in ms. */
+const pauseMillis = { first: 100, most: 1000 };
+
+/** Most rings of one pop. */
+const maxRings = 256;
+
+/** Most rings that a bell keeps while nobody listens. */
+export const bellCapacity = 1024;
+
+/** For how long, in ms, rings stay that nobody hears. */
+export const bellTtlMillis = 15_000;
+
+/** See the file header. */
+export class Doorbell {
+  readonly #settings: RedisSettings;
+  readonly #link: RedisLink;
+  readonly #bell: Keys<'bell'>;
+  readonly #rung: (ring: Ring) => void;
+  #isOpen = true;
+  #client: Redis | undefined;
+  #server: Redis | undefined;
+  #wake: (() => void) | undefined;
+  #failures = 0;
+  readonly #ended: Promise<void>;
+
+  /** Begins to listen. `rung` must not throw. */
+  constructor(settings: RedisSettings, link: RedisLink, bell: Keys<'bell'>, rung: (ring: Ring) => void) {
+    this.#settings = settings;
+    this.#link = link;
+    this.#bell = bell;
+    this.#rung = rung;
+    this.#ended = this.#listen();
+  }
+
+  /** Stops at once; resolves when nothing runs any more. A second call does nothing. */
+  async close(): Promise<void> {
+    this.#isOpen = false;
+    this.#client?.disconnect();
+    this.#wake?.();
+    await this.#ended;
+  }
+
+  /** Connects anew where the bell is served by another server now, or its server is out of reach. */
+  follow(): void {
+    const server = this.#link.primaryOf(this.#bell.slot);
+    if (server === this.#server && server?.status === 'ready') this.#wake?.();
+    else this.#client?.disconnect();
+  }
+
+  async #listen(): Promise<void> {
+    while (this.#isOpen) {
+      try {
+        await this.#pop(await this.#connected());
+      } catch {
+        // Why it failed shows on the other connections, where it is reported; here it may be the only sign of a failover.
+        this.#failures++;
+        this.#link.doubt();
+        this.#client?.disconnect();
+        this.#client = undefined;
+        await this.#pause();
+      }
+    }
+    this.#client?.disconnect();
+  }
+
+  async #connected(): Promise<Redis> {
+    if (this.#client !== undefined) return this.#client;
+    const server = this.#link.primaryOf(this.#bell.slot);
+    if (server?.status !== 'ready') throw new Error('The server of the bell is out of reach.');
+    const { servers } = this.#settings;
+    const database = servers.topology === 'standalone' ? servers.database : 0;
+    const client = blockingClient(this.#settings, this.#link.addressOf(server), database);
+    client.on('error', () => undefined);
+    this.#client = client;
+    this.#server = server;
+    await within(graceMillis, client.connect());
+    return client;
+  }
+
+  async #pop(client: Redis): Promise<void> {
+    const answer = client.bzmpop(waitSeconds, 1, this.#bell.names.bell, 'MIN', 'COUNT', maxRings);
+    const popped = (await within(waitSeconds * 1000 + graceMillis, answer)) as
+      readonly [key: string, rings: readonly (readonly [text: string, delay: string])[]] | null;
+    this.#failures = 0;
+    for (const [text, delay] of popped?.[1] ?? []) {
+      const ring = parseRing(text, Number(delay));
+      if (ring !== undefined) this.#rung(ring);
+    }
+  }
+
+  #pause(): Promise<void> {
+    if (!this.#isOpen) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, Math.min(pauseMillis.first * this.#failures, pauseMillis.most));
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+/** Waits for an answer for so long and no longer. */
+async function within<T>(millis: number, answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error('No answer came in time.'));
+    }, millis);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,278 @@
+/**
+ * The connections of one process to the servers, standalone or cluster alike: which primary serves a slot, whether it answers,
+ * and commands to it.
+ *
+ * A command goes out only while the primary of its slot is connected; otherwise it is refused at once. Commands of one turn of the event
+ * loop to one server leave in one write.
+ *
+ * In a cluster a supervisor looks every {@link superviseMillis} (without any command while all is well): it has the map of
+ * slots read again while something is wrong, and begins anew from the seeds when no primary was reached for {@link lostMillis}, because
+ * all addresses may have changed.
+ */
+import { Cluster, type Redis } from 'ioredis';
+import { QueueUnavailable } from '../../ports/queue.ts';
+import { clusterClient, standaloneClient } from './connect.ts';
+import type { Keys } from './keyspace.ts';
+import type { Scripted, ScriptName } from './scripts.ts';
+import type { RedisAddress, RedisSettings } from './settings.ts';
+
+/** How often a cluster's connections are looked at, in ms. */
+const superviseMillis = 500;
+
+/** After how long without any primary everything is connected anew, in ms. */
+const lostMillis = 5000;
+
+/** For how long after an error the map of slots is doubted, in ms. */
+const doubtMillis = 5000;
+
+/** How often the map of slots is read where nothing is wrong, in ms. */
+const calmRefreshMillis = 60_000;
+
+/** What the owner of a link is told. */
+export interface LinkListener {
+  /** A server can be asked, for the first time or again. */
+  ready(node: Redis): void;
+  /** A server cannot be asked any more. */
+  lost(node: Redis): void;
+  /** Some slots are served by another server than before. */
+  moved(): void;
+  /** A connection failed. */
+  failed(error: Error): void;
+}
+
+/** See the file header. */
+export class RedisLink {
+  readonly #settings: RedisSettings;
+  readonly #listener: LinkListener;
+  #client: Redis | Cluster | undefined;
+  /** All nodes of a cluster by `host:port`, replicas included. */
+  readonly #nodes = new Map<string, Redis>();
+  /** The primary of each slot when the map was read last. */
+  #owners: readonly (string | undefined)[] = [];
+  readonly #corked = new Set<Redis['stream']>();
+  #timer: NodeJS.Timeout | undefined;
+  #lastError: Error | undefined;
+  #lastReachedAt = 0;
+  #lastRefreshAt = 0;
+  #lastErrorAt = -Infinity;
+
+  constructor(settings: RedisSettings, listener: LinkListener) {
+    this.#settings = settings;
+    this.#listener = listener;
+  }
+
+  /** Begins to connect; returns at once. */
+  open(): void {
+    this.#lastReachedAt = performance.now();
+    this.#connect();
+    if (this.#settings.servers.topology === 'cluster') {
+      this.#timer = setInterval(() => {
+        this.#supervise();
+      }, superviseMillis);
+    }
+  }
+
+  /** Disconnects; commands in flight are refused. A second call does nothing. */
+  close(): void {
+    clearInterval(this.#timer);
+    const client = this.#client;
+    this.#client = undefined;
+    this.#nodes.clear();
+    client?.disconnect();
+  }
+
+  /** The primaries that are known, connected or not. */
+  primaries(): readonly Redis[] {
+    const client = this.#client;
+    if (client === undefined) return [];
+    return client instanceof Cluster ? client.nodes('master') : [client];
+  }
+
+  /** The primary that serves the slot, connected or not. */
+  primaryOf(slot: number): Redis | undefined {
+    const client = this.#client;
+    if (!(client instanceof Cluster)) return client;
+    const [primary] = client.slots[slot] ?? [];
+    return primary === undefined ? undefined : this.#nodes.get(primary);
+  }
+
+  /** Whether every primary that is known can be asked, and there is one. */
+  get isReady(): boolean {
+    const client = this.#client;
+    if (client?.status !== 'ready') return false;
+    const primaries = this.primaries();
+    return primaries.length > 0 && primaries.every((node) => node.status === 'ready');
+  }
+
+  /** Something was seen that another map of slots would explain: it is read again soon, for a few seconds. */
+  doubt(): void {
+    this.#lastErrorAt = performance.now();
+  }
+
+  /** Where a node is. */
+  addressOf(node: Redis): RedisAddress {
+    return { host: node.options.host ?? '127.0.0.1', port: node.options.port ?? 6379 };
+  }
+
+  /** Runs a script on keys of one slot. Throws {@link QueueUnavailable} that names the operation. */
+  run<Names extends string>(
+    operation: string,
+    script: ScriptName,
+    keys: Keys<Names>,
+    names: readonly Names[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    return this.#send(operation, keys.slot, (client) =>
+      (client as unknown as Scripted)[script](...names.map((name) => keys.names[name]), ...args),
+    );
+  }
+
+  /** Runs a plain command on one slot, which must write (a replica might answer one that only reads). */
+  command<T>(operation: string, slot: number, send: (client: Redis | Cluster) => Promise<T>): Promise<T> {
+    return this.#send(operation, slot, send);
+  }
+
+  async #send<T>(operation: string, slot: number, send: (client: Redis | Cluster) => Promise<T>): Promise<T> {
+    const client = this.#client;
+    const node = this.primaryOf(slot);
+    if (client?.status !== 'ready' || node?.status !== 'ready') {
+      const cause = this.#lastError;
+      throw new QueueUnavailable(`Redis does not answer (${operation}): ${cause?.message ?? 'not connected'}`, {
+        cause,
+      });
+    }
+    this.#cork(node.stream);
+    try {
+      return await send(client);
+    } catch (error) {
+      this.doubt();
+      const message = error instanceof Error ? error.message : String(error);
+      throw new QueueUnavailable(`Redis failed (${operation}): ${message}`, { cause: error });
+    }
+  }
+
+  /** Holds back what is written to a server until the end of this turn. */
+  #cork(stream: Redis['stream']): void {
+    if (this.#corked.has(stream)) return;
+    if (this.#corked.size === 0) {
+      process.nextTick(() => {
+        for (const corked of this.#corked) corked.uncork();
+        this.#corked.clear();
+      });
+    }
+    stream.cork();
+    this.#corked.add(stream);
+  }
+
+  #connect(): void {
+    const { servers } = this.#settings;
+    if (servers.topology === 'standalone') {
+      const client = standaloneClient(this.#settings, servers.address, servers.database);
+      this.#client = client;
+      this.#follow(client);
+      this.#start(client);
+      return;
+    }
+    const client = clusterClient(this.#settings, servers.seeds);
+    this.#client = client;
+    const isCurrent = () => this.#client === client;
+    client.on('+node', (node: Redis) => {
+      if (!isCurrent()) return;
+      this.#nodes.set(this.#nameOf(node), node);
+      this.#follow(node);
+      if (client.status === 'ready') this.#warm();
+    });
+    client.on('-node', (node: Redis) => {
+      const name = this.#nameOf(node);
+      if (this.#nodes.get(name) !== node) return;
+      this.#nodes.delete(name);
+      this.#listener.lost(node);
+    });
+    client.on('ready', () => {
+      if (isCurrent()) this.#warm();
+    });
+    client.on('refresh', () => {
+      if (!isCurrent()) return;
+      this.#lastRefreshAt = performance.now();
+      this.#compareOwners(client);
+    });
+    client.on('error', (error: Error) => {
+      if (isCurrent()) this.#failed(error);
+    });
+    client.on('node error', (error: Error) => {
+      if (isCurrent()) this.#failed(error);
+    });
+    this.#start(client);
+  }
+
+  #compareOwners(client: Cluster): void {
+    const before = this.#owners;
+    this.#owners = client.slots.map(([primary]) => primary);
+    if (this.#owners.length !== before.length || this.#owners.some((primary, slot) => primary !== before[slot])) {
+      this.#listener.moved();
+    }
+  }
+
+  /** Its promise may stay open for ever or be refused; what happened is told by events. */
+  #start(client: Redis | Cluster): void {
+    client.connect().catch((error: unknown) => {
+      if (this.#client === client && error instanceof Error) this.#failed(error);
+    });
+  }
+
+  #follow(node: Redis): void {
+    const isCurrent = () => this.#client === node || this.#nodes.get(this.#nameOf(node)) === node;
+    node.on('ready', () => {
+      if (!isCurrent()) return;
+      this.#lastError = undefined;
+      this.#listener.ready(node);
+    });
+    node.on('close', () => {
+      if (isCurrent()) this.#listener.lost(node);
+    });
+    node.on('error', (error: Error) => {
+      if (isCurrent()) this.#failed(error);
+    });
+  }
+
+  #nameOf(node: Redis): string {
+    const { host, port } = this.addressOf(node);
+    return `${host}:${String(port)}`;
+  }
+
+  /** Connects to primaries before the first command needs them. */
+  #warm(): void {
+    for (const node of this.primaries()) if (node.status === 'wait') this.#start(node);
+  }
+
+  #failed(error: Error): void {
+    // The cluster's own errors say that all nodes failed; why is in the one of the last node.
+    const { lastNodeError } = error as { lastNodeError?: Error };
+    this.#lastError = lastNodeError ?? error;
+    this.doubt();
+    this.#listener.failed(this.#lastError);
+  }
+
+  #supervise(): void {
+    const client = this.#client;
+    if (!(client instanceof Cluster)) return;
+    const now = performance.now();
+    if (client.status === 'ready') {
+      this.#warm();
+      if (this.primaries().some((node) => node.status === 'ready')) this.#lastReachedAt = now;
+      const isDoubtful = !this.isReady || now - this.#lastErrorAt < doubtMillis;
+      if (isDoubtful || now - this.#lastRefreshAt > calmRefreshMillis) {
+        client.refreshSlotsCache((error) => {
+          if (error instanceof Error) this.#failed(error);
+        });
+      }
+    }
+    if (now - this.#lastReachedAt < lostMillis) return;
+    this.#lastReachedAt = now;
+    for (const node of this.#nodes.values()) this.#listener.lost(node);
+    this.#nodes.clear();
+    this.#client = undefined;
+    client.disconnect();
+    this.#connect();
+  }
+}

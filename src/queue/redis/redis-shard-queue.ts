@@ -1,0 +1,344 @@
+/**
+ * The shared queue on Redis 7, one server or a cluster. What each step does and guarantees is said in its script (`scripts/`);
+ * this class turns calls of the port into scripts and their answers back.
+ *
+ * Every step is safe where it was executed although its answer got lost: adding and restoring are idempotent, endings act only under
+ * their token, and claims without an answer come back as orphans of the next renewal, or when their lease ends.
+ */
+import { QueueUnavailable } from '../../ports/queue.ts';
+import type {
+  Held,
+  Member,
+  Ring,
+  Shard,
+  ShardClaimed,
+  ShardClaimReply,
+  ShardClaimRequest,
+  ShardEnding,
+  ShardItem,
+  ShardQueue,
+  ShardQueueListener,
+} from '../../ports/shard-queue.ts';
+import { bellCapacity, bellTtlMillis, Doorbell } from './doorbell.ts';
+import { Keyspace } from './keyspace.ts';
+import { RedisLink } from './redis-link.ts';
+import { ringText } from './ring-text.ts';
+import { ServerWatch } from './server-watch.ts';
+import type { RedisSettings } from './settings.ts';
+
+/** Most ids of one script: it runs for less than a millisecond or two, during which the server does nothing else. */
+const maxBatch = 500;
+
+/** How long {@link RedisShardQueue.open} waits for servers, in ms. */
+const openMillis = 5000;
+
+/** What operators want to know of the connections. */
+export interface RedisObserver {
+  /** A connection failed, or a server refused it (a wrong password, say). Comes with every attempt. */
+  failed(error: Error): void;
+  /** The `maxmemory-policy` of the servers became known or changed. Anything but `noeviction` may lose keys silently. */
+  policy(policy: string | undefined): void;
+}
+
+/** See the file header. A closed one cannot be opened again. */
+export class RedisShardQueue implements ShardQueue {
+  readonly #settings: RedisSettings;
+  readonly #keys: Keyspace;
+  readonly #link: RedisLink;
+  readonly #watch: ServerWatch;
+  #listener: ShardQueueListener | undefined;
+  #doorbell: Doorbell | undefined;
+  #member = '';
+  #isOpen = false;
+  #lookedFor: (() => void) | undefined;
+
+  /** @throws RangeError for key names that a cluster cannot place; see {@link Keyspace}. */
+  constructor(settings: RedisSettings, observer: RedisObserver) {
+    this.#settings = settings;
+    this.#keys = new Keyspace(settings.keyPrefix, settings.membershipKey);
+    this.#link = new RedisLink(settings, {
+      ready: () => {
+        this.#watch.look();
+        this.#doorbell?.follow();
+      },
+      lost: (node) => {
+        this.#watch.forget(node);
+        this.#doorbell?.follow();
+      },
+      moved: () => {
+        this.#watch.look();
+        this.#doorbell?.follow();
+        this.#changed();
+      },
+      failed: (error) => {
+        observer.failed(error);
+      },
+    });
+    this.#watch = new ServerWatch(this.#link, {
+      changed: () => {
+        this.#changed();
+      },
+      demoted: () => {
+        this.#link.doubt();
+      },
+      policy: (policy) => {
+        observer.policy(policy);
+      },
+    });
+  }
+
+  async open(member: string, listener: ShardQueueListener): Promise<void> {
+    this.#member = member;
+    this.#isOpen = true;
+    this.#link.open();
+    this.#watch.start();
+    this.#doorbell = new Doorbell(this.#settings, this.#link, this.#keys.bell(member), (ring) => {
+      listener.rung(ring);
+    });
+    // Whoever opens looks at everything anyway: what changes before that is no change.
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, openMillis);
+      this.#lookedFor = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#lookedFor = undefined;
+    this.#listener = listener;
+  }
+
+  async close(): Promise<void> {
+    this.#isOpen = false;
+    this.#listener = undefined;
+    this.#lookedFor?.();
+    this.#watch.stop();
+    this.#link.close();
+    await this.#doorbell?.close();
+  }
+
+  serverNow(): number {
+    return this.#watch.now();
+  }
+
+  incarnationOf(shard: Shard): string | undefined {
+    return this.#watch.runOf(this.#link.primaryOf(this.#keys.shard(shard).slot));
+  }
+
+  /** The `maxmemory-policy` as last seen, an unsafe one where servers differ; undefined where it is not known. */
+  get evictionPolicy(): string | undefined {
+    return this.#watch.policy;
+  }
+
+  async claim(shard: Shard, request: ShardClaimRequest): Promise<ShardClaimReply> {
+    const { process, firstNumber, incarnation } = request;
+    const keys = this.#keys.shard(shard);
+    // The time is of the servers in general; each server compares with its own clock.
+    const notAfter = request.notAfter - this.#watch.now() + this.#watch.now(this.#link.primaryOf(keys.slot));
+    const reply = await this.#run<readonly (string | number)[]>(
+      'claim',
+      'claim',
+      keys,
+      ['ready', 'inflight', 'claims', 'marker'],
+      [
+        incarnation,
+        Math.floor(notAfter),
+        Math.min(request.max, maxBatch),
+        Math.ceil(request.leaseMillis),
+        process,
+        firstNumber,
+        maxBatch,
+      ],
+    );
+    if (reply[0] === -2) return { kind: 'late' };
+    if (reply[0] === -1) return { kind: 'unmarked' };
+    const claimed: ShardClaimed[] = [];
+    for (let at = 2; at < reply.length; at += 2) {
+      const token = `${process}${String(firstNumber + claimed.length)}`;
+      claimed.push({ id: reply[at] as string, token, lateMillis: reply[at + 1] as number });
+    }
+    const nextDelayMillis = reply[1] as number;
+    return nextDelayMillis < 0 ? { kind: 'claimed', claimed } : { kind: 'claimed', claimed, nextDelayMillis };
+  }
+
+  async claimOne(
+    shard: Shard,
+    held: Held,
+    leaseMillis: number,
+    incarnation: string,
+  ): Promise<'claimed' | 'held' | 'unmarked'> {
+    const reply = await this.#run<number>(
+      'claimOne',
+      'claim-one',
+      this.#keys.shard(shard),
+      ['ready', 'inflight', 'claims', 'marker'],
+      [incarnation, held.id, held.token, Math.ceil(leaseMillis)],
+    );
+    if (reply === -1) return 'unmarked';
+    return reply === 1 ? 'claimed' : 'held';
+  }
+
+  async enqueue(shard: Shard, items: readonly ShardItem[]): Promise<readonly Held[]> {
+    const replies = await this.#inBatches(items, (batch) =>
+      this.#run<readonly string[]>(
+        'enqueue',
+        'enqueue',
+        this.#keys.shard(shard),
+        ['ready', 'claims'],
+        batch.flatMap(({ id, delayMillis }) => [Math.ceil(delayMillis), id]),
+      ),
+    );
+    return replies.flatMap(heldOf);
+  }
+
+  async finish(shard: Shard, endings: readonly ShardEnding[]): Promise<void> {
+    await this.#inBatches(endings, (batch) =>
+      this.#run(
+        'finish',
+        'finish',
+        this.#keys.shard(shard),
+        ['ready', 'inflight', 'claims'],
+        batch.flatMap(({ id, token, next }) => [id, token, next === 'gone' ? -1 : Math.max(0, Math.ceil(next))]),
+      ),
+    );
+  }
+
+  async renew(
+    shard: Shard,
+    process: string,
+    held: readonly Held[],
+    leaseMillis: number,
+    orphansBelow: number,
+  ): Promise<readonly Held[]> {
+    const isOneStep = held.length <= maxBatch;
+    const renewBatch = (batch: readonly Held[]): Promise<readonly string[]> =>
+      this.#run<readonly string[]>(
+        'renew',
+        'renew',
+        this.#keys.shard(shard),
+        ['ready', 'inflight', 'claims'],
+        [
+          Math.ceil(leaseMillis),
+          process,
+          isOneStep ? orphansBelow : 0,
+          ...batch.flatMap(({ id, token }) => [id, token]),
+        ],
+      );
+    if (isOneStep) return heldOf(await renewBatch(held));
+    const lost = (await this.#inBatches(held, renewBatch)).flatMap(heldOf);
+    await this.#releaseOrphans(shard, process, held, orphansBelow);
+    return lost;
+  }
+
+  async restore(shard: Shard, items: readonly ShardItem[]): Promise<number> {
+    const replies = await this.#inBatches(items, (batch) =>
+      this.#run<number>(
+        'restore',
+        'restore',
+        this.#keys.shard(shard),
+        ['ready', 'claims'],
+        batch.flatMap(({ id, delayMillis }) => [Math.ceil(delayMillis), id]),
+      ),
+    );
+    return replies.reduce((sum, absent) => sum + absent, 0);
+  }
+
+  async mark(shard: Shard, incarnation: string): Promise<void> {
+    this.#requireOpen('mark');
+    const { slot, names } = this.#keys.shard(shard);
+    await this.#link.command('mark', slot, (client) => client.set(names.marker, incarnation));
+  }
+
+  async drop(shard: Shard): Promise<void> {
+    this.#requireOpen('drop');
+    const { slot, names } = this.#keys.shard(shard);
+    await this.#link.command('drop', slot, (client) => client.unlink(Object.values(names)));
+  }
+
+  async count(shards: readonly Shard[]): Promise<{ readonly ready: number; readonly inFlight: number }> {
+    const counts = await Promise.all(
+      shards.map((shard) =>
+        this.#run<readonly [number, number]>('count', 'count', this.#keys.shard(shard), ['ready', 'inflight'], []),
+      ),
+    );
+    return {
+      ready: counts.reduce((sum, [ready]) => sum + ready, 0),
+      inFlight: counts.reduce((sum, [, inFlight]) => sum + inFlight, 0),
+    };
+  }
+
+  async heartbeat(
+    info: string,
+    ttlMillis: number,
+  ): Promise<{ readonly members: readonly Member[]; readonly joined: boolean }> {
+    const reply = await this.#run<readonly (string | number)[]>(
+      'heartbeat',
+      'heartbeat',
+      this.#keys.membership,
+      ['members', 'infos'],
+      [this.#member, info, Math.ceil(ttlMillis)],
+    );
+    const members: Member[] = [];
+    for (let at = 1; at < reply.length; at += 3) {
+      members.push({ id: String(reply[at]), ageMillis: Number(reply[at + 1]), info: String(reply[at + 2]) });
+    }
+    return { members: members.sort((a, b) => (a.id < b.id ? -1 : 1)), joined: reply[0] === 1 };
+  }
+
+  async leave(): Promise<void> {
+    await this.#run('leave', 'leave', this.#keys.membership, ['members', 'infos'], [this.#member]);
+  }
+
+  async ring(member: string, ring: Ring): Promise<void> {
+    const args = [ringText(ring), Math.ceil(ring.delayMillis), bellCapacity, bellTtlMillis];
+    await this.#run('ring', 'ring', this.#keys.bell(member), ['bell'], args);
+  }
+
+  #changed(): void {
+    if (this.#lookedFor === undefined) this.#listener?.changed();
+    else if (this.#watch.isComplete) this.#lookedFor();
+  }
+
+  /** Several steps, each of which is safe by itself: what is listed in between is released only under its token. */
+  async #releaseOrphans(shard: Shard, process: string, held: readonly Held[], orphansBelow: number): Promise<void> {
+    const args = [process, orphansBelow];
+    const stored = await this.#run<readonly string[]>('renew', 'held-by', this.#keys.shard(shard), ['claims'], args);
+    const listed = new Set(held.map(({ token }) => token));
+    const orphans = heldOf(stored).filter(({ token }) => !listed.has(token));
+    await this.finish(
+      shard,
+      orphans.map(({ id, token }) => ({ id, token, next: 0 })),
+    );
+  }
+
+  #inBatches<Item, Reply>(
+    items: readonly Item[],
+    send: (batch: readonly Item[]) => Promise<Reply>,
+  ): Promise<readonly Reply[]> {
+    if (items.length === 0) return this.#nothing();
+    const batches: Promise<Reply>[] = [];
+    for (let at = 0; at < items.length; at += maxBatch) batches.push(send(items.slice(at, at + maxBatch)));
+    return Promise.all(batches);
+  }
+
+  /** What a batch without items answers: no server is asked, but a closed queue still says so. */
+  async #nothing(): Promise<readonly never[]> {
+    this.#requireOpen('');
+    return [];
+  }
+
+  #run = async <T>(...args: Parameters<RedisLink['run']>): Promise<T> => {
+    this.#requireOpen(args[0]);
+    return (await this.#link.run(...args)) as T;
+  };
+
+  #requireOpen(operation: string): void {
+    if (!this.#isOpen) throw new QueueUnavailable(`The queue is closed (${operation}).`);
+  }
+}
+
+/** Pairs of id and token. */
+function heldOf(flat: readonly string[]): readonly Held[] {
+  const held: Held[] = [];
+  for (let at = 0; at < flat.length; at += 2) held.push({ id: flat[at] as string, token: flat[at + 1] as string });
+  return held;
+}

@@ -1,0 +1,25 @@
+/**
+ * How a bell keeps a ring: as text beside its delay. The same text is the same ring, so that a bell rung often before anybody
+ * listens stays small.
+ */
+import type { Ring } from '../../ports/shard-queue.ts';
+
+/** A ring without its delay: `<count>.<index>.<hops>.<m where members changed>.<id>`, parts empty where they are absent. */
+export function ringText({ shard, hops, members, id }: Ring): string {
+  const place = shard === undefined ? '.' : `${String(shard.count)}.${String(shard.index)}`;
+  return `${place}.${hops === undefined ? '' : String(hops)}.${members === true ? 'm' : ''}.${id ?? ''}`;
+}
+
+/** Reads {@link ringText}; undefined when it is none. */
+export function parseRing(text: string, delayMillis: number): Ring | undefined {
+  const match = /^(?:(\d+)\.(\d+)|\.)\.(\d*)\.(m?)\.(.*)$/s.exec(text);
+  if (match === null) return undefined;
+  const [, count, index, hops = '', members = '', id = ''] = match;
+  return {
+    ...(count !== undefined && { shard: { count: Number(count), index: Number(index) } }),
+    delayMillis,
+    ...(id !== '' && { id }),
+    ...(members !== '' && { members: true as const }),
+    ...(hops !== '' && { hops: Number(hops) }),
+  };
+}

@@ -1,0 +1,80 @@
+#!lua flags=allow-oom
+--[[
+Returns expired leases to ready, then moves due ids to in flight, the longest due first.
+
+Guarantee: each id handed over leaves ready in the same step, under a token of its own. An answer that gets lost leaves
+its ids in flight until their lease ends, or until renew.lua finds them as orphans.
+
+KEYS[1] ready     sorted set: id by due time
+KEYS[2] inflight  sorted set: id by end of lease
+KEYS[3] claims    hash: id to token, followed by "!" while it is marked again
+KEYS[4] marker    string: the incarnation that the shard was rebuilt for
+ARGV[1] incarnation that the marker must hold
+ARGV[2] latest time for this claim, ms since 1970 by this server's clock
+ARGV[3] most ids to hand over, at most 1000
+ARGV[4] lease in ms
+ARGV[5] process: how its tokens begin
+ARGV[6] number of the first token
+ARGV[7] most leases to return, at most 1000
+
+Answers {-2} when it came late, {-1} without the marker, else {0, ms until the next ready id is due (0: now; -1: none is
+ready), id, ms that it was due, id, ms ...}. Runs with memory full, because what is claimed now can be finished.
+]]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if now > tonumber(ARGV[2]) then
+  return { -2 }
+end
+if redis.call('GET', KEYS[4]) ~= ARGV[1] then
+  return { -1 }
+end
+
+local expired = redis.call('ZRANGE', KEYS[2], '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[7], 'WITHSCORES')
+if #expired > 0 then
+  local back, ids = {}, {}
+  for i = 1, #expired, 2 do
+    back[i], back[i + 1] = expired[i + 1], expired[i]
+    ids[#ids + 1] = expired[i]
+  end
+  redis.call('ZREMRANGEBYRANK', KEYS[2], 0, #ids - 1)
+  redis.call('HDEL', KEYS[3], unpack(ids))
+  redis.call('ZADD', KEYS[1], unpack(back))
+end
+
+-- A server that evicts keys may have dropped the leases alone: nothing would end those claims.
+if redis.call('HLEN', KEYS[3]) > redis.call('ZCARD', KEYS[2]) then
+  local claims = redis.call('HKEYS', KEYS[3])
+  for i = 1, #claims do
+    if not redis.call('ZSCORE', KEYS[2], claims[i]) then
+      redis.call('HDEL', KEYS[3], claims[i])
+      redis.call('ZADD', KEYS[1], now, claims[i])
+    end
+  end
+end
+
+local due = redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[3], 'WITHSCORES')
+local reply = { 0, -1 }
+if #due > 0 then
+  local leaseEnd, process, number = now + ARGV[4], ARGV[5], tonumber(ARGV[6])
+  local leases, tokens = {}, {}
+  for i = 1, #due, 2 do
+    local id = due[i]
+    leases[i], leases[i + 1] = leaseEnd, id
+    tokens[i], tokens[i + 1] = id, process .. string.format('%.0f', number)
+    number = number + 1
+    reply[i + 2], reply[i + 3] = id, now - due[i + 1]
+  end
+  redis.call('ZREMRANGEBYRANK', KEYS[1], 0, #due / 2 - 1)
+  redis.call('ZADD', KEYS[2], unpack(leases))
+  redis.call('HSET', KEYS[3], unpack(tokens))
+end
+
+if #expired == 2 * ARGV[7] then
+  reply[2] = 0
+else
+  local following = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+  if #following > 0 then
+    reply[2] = math.max(0, math.ceil(following[2] - now))
+  end
+end
+return reply

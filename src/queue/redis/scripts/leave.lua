@@ -1,0 +1,13 @@
+#!lua flags=allow-oom
+--[[
+Takes a member out.
+
+Guarantee: a repeated call does nothing; the last member to leave takes the keys along.
+
+KEYS[1] members, KEYS[2] infos: see heartbeat.lua
+ARGV[1] member
+
+Answers 1 when the member was in, else 0.
+]]
+redis.call('HDEL', KEYS[2], ARGV[1])
+return redis.call('ZREM', KEYS[1], ARGV[1])

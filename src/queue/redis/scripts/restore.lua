@@ -1,0 +1,29 @@
+#!lua
+--[[
+Adds ids that are neither ready nor in flight, and moves ready ones to an earlier due time.
+
+Guarantee: ids in flight are left alone; a repeated call changes nothing more.
+
+KEYS[1] ready, KEYS[2] claims: see claim.lua
+ARGV    pairs: ms until due, id; at most 1000 pairs
+
+Answers how many ids were absent.
+]]
+local ids, count = {}, #ARGV / 2
+for i = 1, count do
+  ids[i] = ARGV[2 * i]
+end
+local stored = redis.call('HMGET', KEYS[2], unpack(ids))
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local ready = {}
+for i = 1, count do
+  if not stored[i] then
+    ready[#ready + 1] = now + ARGV[2 * i - 1]
+    ready[#ready + 1] = ids[i]
+  end
+end
+if #ready == 0 then
+  return 0
+end
+return redis.call('ZADD', KEYS[1], 'LT', unpack(ready))

@@ -1,0 +1,169 @@
+/**
+ * Watches the primaries: which run of the server each one is (`run_id` changes with every start, `master_replid` whenever a
+ * replica is promoted, also one that was a primary before), how its clock differs from ours, and whether it may evict keys.
+ *
+ * Asks each primary every {@link watchMillis}, and at once when it can be asked again or serves other slots. What it knows of a
+ * server is forgotten when the connection is lost, so that nothing is claimed from a server that was restarted with old
+ * data. `FLUSHALL` changes no run: the markers of the shards vanish with everything else.
+ */
+import type { Redis } from 'ioredis';
+import type { RedisLink } from './redis-link.ts';
+
+/** How often every primary is asked, in ms. */
+const watchMillis = 2000;
+
+/** How often every primary is asked whether it may evict keys, in ms. */
+const policyMillis = 60_000;
+
+/** An answer this quick says well enough what time it is there, in ms. */
+const quickMillis = 200;
+
+/** For how long an estimate of a clock is better than one from a slow answer, in ms. */
+const estimateMillis = 10_000;
+
+/** The one `maxmemory-policy` under which no key is ever lost silently. */
+const safePolicy = 'noeviction';
+
+interface Known {
+  readonly runId: string;
+  /** Its clock minus `performance.now()`, in ms. */
+  offset: number;
+  offsetAt: number;
+  policy: string | undefined;
+  policyAt: number;
+}
+
+/** What the owner is told. */
+export interface WatchListener {
+  /** A primary was asked successfully for the first time, or again after a loss, or is another run. */
+  changed(): void;
+  /** What was taken for a primary says that it is none. */
+  demoted(): void;
+  /** A primary's `maxmemory-policy`, whenever it is another than before; undefined where it does not say. */
+  policy(policy: string | undefined): void;
+}
+
+/** See the file header. */
+export class ServerWatch {
+  readonly #link: RedisLink;
+  readonly #listener: WatchListener;
+  readonly #known = new Map<Redis, Known>();
+  readonly #asking = new Set<Redis>();
+  #timer: NodeJS.Timeout | undefined;
+  #latest: Known | undefined;
+  #policy: string | undefined;
+
+  constructor(link: RedisLink, listener: WatchListener) {
+    this.#link = link;
+    this.#listener = listener;
+  }
+
+  /** Begins to ask. */
+  start(): void {
+    this.#timer = setInterval(() => {
+      this.#ask(true);
+    }, watchMillis);
+  }
+
+  /** Stops; a second call does nothing. */
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#known.clear();
+  }
+
+  /** Asks those primaries of which nothing is known. Called when a server can be asked. */
+  look(): void {
+    this.#ask(false);
+  }
+
+  /** Forgets a server that cannot be asked any more. */
+  forget(node: Redis): void {
+    this.#known.delete(node);
+  }
+
+  /** Names the run that the server is; undefined while it is not known. */
+  runOf(node: Redis | undefined): string | undefined {
+    return node === undefined ? undefined : this.#known.get(node)?.runId;
+  }
+
+  /** Whether the run of every primary is known. */
+  get isComplete(): boolean {
+    const primaries = this.#link.primaries();
+    return primaries.length > 0 && primaries.every((node) => this.#known.has(node));
+  }
+
+  /** A server's clock now, in ms since 1970; of the server that answered last where none is named, our own before the first. */
+  now(node?: Redis): number {
+    const known = (node && this.#known.get(node)) ?? this.#latest;
+    return known === undefined ? Date.now() : Math.round(performance.now() + known.offset);
+  }
+
+  /** The `maxmemory-policy` as last seen, an unsafe one where the primaries differ; undefined while none is known. */
+  get policy(): string | undefined {
+    return this.#policy;
+  }
+
+  #ask(all: boolean): void {
+    for (const node of this.#link.primaries()) {
+      if (node.status !== 'ready' || this.#asking.has(node) || (!all && this.#known.has(node))) continue;
+      this.#asking.add(node);
+      void this.#askOne(node).finally(() => this.#asking.delete(node));
+    }
+  }
+
+  /** A refusal changes nothing: the connection is lost then, which is noticed elsewhere, or the next round asks again. */
+  async #askOne(node: Redis): Promise<void> {
+    const sentAt = performance.now();
+    const asksPolicy = sentAt - (this.#known.get(node)?.policyAt ?? -Infinity) > policyMillis;
+    const answer = await this.#info(node, 'server', 'replication');
+    const answeredAt = performance.now();
+    const memory = asksPolicy ? await this.#info(node, 'memory') : undefined;
+    if (answer === undefined || node.status !== 'ready') return;
+    if (answer.get('role') !== 'master') {
+      this.forget(node);
+      this.#listener.demoted();
+      return;
+    }
+    const runId = `${answer.get('run_id') ?? ''}:${answer.get('master_replid') ?? ''}`;
+    const micros = Number(answer.get('server_time_usec'));
+
+    const before = this.#known.get(node);
+    const offset = micros / 1000 - (sentAt + answeredAt) / 2;
+    const isBetter =
+      before === undefined || answeredAt - sentAt <= quickMillis || answeredAt - before.offsetAt > estimateMillis;
+    const known: Known = {
+      runId,
+      offset: isBetter ? offset : before.offset,
+      offsetAt: isBetter ? answeredAt : before.offsetAt,
+      policy: memory?.get('maxmemory_policy') ?? before?.policy,
+      policyAt: asksPolicy && memory !== undefined ? answeredAt : (before?.policyAt ?? -Infinity),
+    };
+    this.#known.set(node, known);
+    this.#latest = known;
+    this.#judgePolicies(memory !== undefined);
+    if (before?.runId !== runId) this.#listener.changed();
+  }
+
+  async #info(node: Redis, ...sections: string[]): Promise<ReadonlyMap<string, string> | undefined> {
+    try {
+      const lines = (await node.info(...sections)).split('\r\n');
+      return new Map(
+        lines.map((line) => {
+          const colon = line.indexOf(':');
+          return [line.slice(0, colon), line.slice(colon + 1)];
+        }),
+      );
+    } catch {
+      return undefined;
+    }
+  }
+
+  #judgePolicies(isNews: boolean): void {
+    if (!isNews) return;
+    const policies = [...this.#known.values()].map(({ policy }) => policy);
+    const policy = policies.find((each) => each !== undefined && each !== safePolicy) ?? policies.find(Boolean);
+    if (policy === this.#policy) return;
+    this.#policy = policy;
+    this.#listener.policy(policy);
+  }
+}

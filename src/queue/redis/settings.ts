@@ -1,0 +1,63 @@
+/** Where Redis is, and how a process talks to it. */
+
+/** One server. */
+export interface RedisAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Certificates in PEM; without any of them those of the system decide. */
+export interface RedisTls {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+/** See the file header. */
+export interface RedisSettings {
+  /** One server, or seeds of a cluster: those that answer tell the others. */
+  readonly servers:
+    | { readonly topology: 'standalone'; readonly address: RedisAddress; readonly database: number }
+    | { readonly topology: 'cluster'; readonly seeds: readonly RedisAddress[] };
+  readonly username?: string;
+  readonly password?: string;
+  readonly tls?: RedisTls;
+  /** Bounds every command, in ms. */
+  readonly commandTimeoutMillis: number;
+  /** See {@link Keyspace}. */
+  readonly keyPrefix: string;
+  readonly membershipKey: string;
+}
+
+/** What a URL says. */
+export interface RedisUrl {
+  readonly address: RedisAddress;
+  readonly database: number;
+  readonly username?: string;
+  readonly password?: string;
+  /** The scheme is `rediss`. */
+  readonly isTls: boolean;
+}
+
+/**
+ * Reads `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS; a bare `host[:port]` too.
+ *
+ * @throws RangeError with a sentence that repeats no password.
+ */
+export function parseRedisUrl(text: string): RedisUrl {
+  const url = URL.parse(/^\w+:\/\//.test(text) ? text : `redis://${text}`);
+  if (url === null || url.hostname === '') throw new RangeError('A Redis URL looks like redis://host:6379/0.');
+  if (url.protocol !== 'redis:' && url.protocol !== 'rediss:') {
+    throw new RangeError(`A Redis URL begins with redis:// or rediss://, not ${url.protocol}//`);
+  }
+  const database = url.pathname.replace('/', '');
+  if (!/^\d*$/.test(database)) throw new RangeError('The path of a Redis URL is the number of a database.');
+  return {
+    // Brackets belong to the URL, not to the address.
+    address: { host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: url.port === '' ? 6379 : Number(url.port) },
+    database: Number(database),
+    isTls: url.protocol === 'rediss:',
+    ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
+    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
+  };
+}
