@@ -10,8 +10,10 @@ import { resolveCallbackKeys } from './compose/callback-keys.ts';
 import { definitionLimits, engineSettings } from './compose/engine-settings.ts';
 import { createStoreGauges } from './compose/gauges.ts';
 import { localUrl, reachableUrl, type Listening } from './compose/addresses.ts';
+import { adoptQueue, checkQueue, createQueue, createStore, placeOf, type QueueChoice } from './compose/backends.ts';
 import { Maintenance } from './compose/maintenance.ts';
 import { readPemFile } from './compose/pem-files.ts';
+import { StoreClock } from './compose/store-clock.ts';
 import { systemClock } from './compose/system-clock.ts';
 import { createSystemEntropy } from './compose/system-entropy.ts';
 import type { CallbackKey, Config } from './config/config.ts';
@@ -20,16 +22,14 @@ import { definitionJsonSchema } from './core/definition/json-schema.ts';
 import { createEgressPolicy } from './http-caller/egress-policy.ts';
 import { UndiciCaller } from './http-caller/undici-caller.ts';
 import type { HttpCaller } from './ports/http-caller.ts';
-import type { Queue } from './ports/queue.ts';
-import type { Store } from './ports/store.ts';
-import { MemoryQueueHub } from './queue/memory/memory-queue.ts';
+import type { Clock } from './ports/clock.ts';
+import { StoreUnavailable, type Store } from './ports/store.ts';
 import type { DeskParts } from './runtime/desk/parts.ts';
 import { Engine } from './runtime/engine.ts';
 import { PlanCache } from './runtime/plan-cache.ts';
 import { CallbackTokens } from './security/callback-token.ts';
 import { Masker } from './security/masking.ts';
 import { Secrets } from './security/secrets.ts';
-import { SqliteStore } from './store/sqlite/sqlite-store.ts';
 import { createLog, type Log } from './telemetry/logger.ts';
 import { metricsContentType, PrometheusTelemetry } from './telemetry/prometheus-telemetry.ts';
 
@@ -42,14 +42,26 @@ export interface TramaOptions {
   readonly logTo?: number;
 }
 
+/** How long a start waits for a store that is away, and how often it asks. */
+const startPatienceMillis = 60_000;
+const openRetryMillis = 500;
+
 /** How long requests under way may take once everything else has stopped. */
 const closeGraceMillis = 5000;
+
+/** Reasons that keep a process from working, and not from serving the API. */
+const workerReasons: ReadonlySet<string> = new Set([
+  'consumer_stalled',
+  'redis_unreachable',
+  'membership_stale',
+  'pod_id_conflict',
+]);
 
 /** Everything that exists once the start is done; what is missing was not reached. */
 interface Running {
   store?: Store;
   caller?: HttpCaller;
-  queue?: Queue;
+  clock?: StoreClock;
   engine?: Engine;
   server?: FastifyInstance;
   maintenance?: Maintenance;
@@ -58,8 +70,9 @@ interface Running {
 /** Whom the gauges ask. */
 interface GaugeSources {
   readonly store: Store;
+  readonly clock: Clock;
   readonly plans: PlanCache;
-  readonly queue: Queue;
+  readonly choice: QueueChoice;
   readonly engine: Engine;
 }
 
@@ -114,6 +127,7 @@ export class Trama {
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #isHurried = false;
+  #isPolicyUnsafe = false;
 
   constructor(config: Config, version: string, surroundings: Surroundings) {
     this.#config = config;
@@ -156,10 +170,21 @@ export class Trama {
     const { telemetry } = this.#surroundings;
     const caller = createCaller(config, this.#version);
     this.#running.caller = caller;
-    const store = this.#openStore();
+    const store = await this.#openStore();
+    const clock = this.#clockOf();
     const entropy = createSystemEntropy();
-    const queue = new MemoryQueueHub(systemClock).connect(entropy.nonce());
-    this.#running.queue = queue;
+    const choice = await createQueue({
+      config,
+      version: this.#version,
+      clock,
+      entropy,
+      telemetry,
+      store,
+      policy: (policy) => {
+        this.#isPolicyUnsafe = policy !== undefined && policy !== 'noeviction';
+      },
+    });
+    const { queue } = choice;
     const plans = new PlanCache({
       store,
       telemetry,
@@ -167,7 +192,7 @@ export class Trama {
       limits: definitionLimits(config),
     });
     const engine = new Engine({
-      clock: systemClock,
+      clock,
       entropy,
       store,
       queue,
@@ -186,7 +211,7 @@ export class Trama {
     this.#running.engine = engine;
     const api = this.#build({
       store,
-      clock: systemClock,
+      clock,
       entropy,
       plans: this.#canBeCalledBack ? plans : withoutAsyncNodes(plans),
       engine,
@@ -201,14 +226,16 @@ export class Trama {
     this.#tokens = new CallbackTokens(keys);
     if (config.metrics.enabled) {
       this.#readGauges(
-        { store, plans, queue, engine },
+        { store, clock, plans, choice, engine },
         keys.map((key) => key.kid),
       );
     }
+    await checkQueue(config, store);
+    await this.#running.clock?.follow(store);
     await this.#listen(api);
     await engine.start();
     if (config.maintenance.enabled) {
-      const maintenance = new Maintenance({ store, clock: systemClock, telemetry, ...config.maintenance });
+      const maintenance = new Maintenance({ store, clock, telemetry, ...config.maintenance });
       this.#running.maintenance = maintenance;
       maintenance.start();
     }
@@ -217,15 +244,15 @@ export class Trama {
     if (config.metrics.enabled) await telemetry.watchProcess();
   }
 
-  /** Opens the store in a thread of its own: what is built here meanwhile costs no time. */
-  #openStore(): Store {
-    const store = new SqliteStore({
-      dataDir: this.#config.database.dataDir,
+  /** Begins to open the store: what is built here meanwhile costs no time. */
+  async #openStore(): Promise<Store> {
+    const store = await createStore(this.#config, {
+      migrate: true,
       onFault: ({ message, error }) => {
         this.#surroundings.telemetry.log('error', message, { error: error?.message });
       },
     });
-    this.#opened = store.open().then(() => {
+    this.#opened = this.#patiently(() => store.open()).then(() => {
       this.#running.store = store;
       return resolveCallbackKeys(this.#config.runtime.callback, store);
     });
@@ -234,22 +261,72 @@ export class Trama {
     return store;
   }
 
+  /** A server that starts beside its database may be the first of the two. */
+  async #patiently(open: () => Promise<void>): Promise<void> {
+    const { telemetry } = this.#surroundings;
+    const end = performance.now() + startPatienceMillis;
+    for (let tries = 1; ; tries++) {
+      try {
+        await open();
+        return;
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable) || this.#isHurried || performance.now() > end) throw error;
+        if (tries === 1) telemetry.log('warn', 'the store is away, waiting for it', { error: error.message });
+        await new Promise((resolve) => {
+          systemClock.after(openRetryMillis, () => {
+            resolve(undefined);
+          });
+        });
+      }
+    }
+  }
+
+  /** Where several processes share a store, its clock counts for all of them. */
+  #clockOf(): Clock {
+    if (this.#config.database.driver === 'EMBEDDED') return systemClock;
+    const clock = new StoreClock(systemClock, this.#surroundings.telemetry);
+    this.#running.clock = clock;
+    return clock;
+  }
+
   #liveTokens(): CallbackTokens {
     if (this.#tokens === undefined) throw new Error('Callback tokens are asked for before the store is open.');
     return this.#tokens;
   }
 
   #readGauges(parts: GaugeSources, kids: readonly string[]): void {
-    const { store, plans, queue, engine } = parts;
+    const { store, clock, plans, choice, engine } = parts;
+    const { queue, cluster } = choice;
     const { requestTimeoutMillis } = this.#config.http;
-    const readStore = createStoreGauges({ store, clock: systemClock, plans, kids, requestTimeoutMillis });
+    const readStore = createStoreGauges({
+      store,
+      clock,
+      plans,
+      kids,
+      requestTimeoutMillis,
+      shards: () => queue.owned,
+    });
     this.#surroundings.telemetry.readGaugesFrom(async () => {
       const [{ ready, inFlight }, readings] = await Promise.all([
         queue.size(),
         // The store may be away; the rest of the metrics is wanted then more than ever.
         readStore().catch(() => undefined),
       ]);
-      const own = { queueSize: ready + inFlight, workersBusy: engine.load().busy };
+      const own = {
+        queueSize: ready + inFlight,
+        workersBusy: engine.load().busy,
+        ...(cluster === undefined
+          ? {}
+          : {
+              cluster: {
+                activePods: cluster.members.filter((member) => member.works).length,
+                ownedShards: cluster.owned.shards.length,
+                shards: cluster.owned.count,
+                membershipAgeMillis: cluster.membershipAgeMillis,
+                isPolicyUnsafe: this.#isPolicyUnsafe,
+              },
+            }),
+      };
       return readings === undefined ? own : { ...own, store: readings };
     });
   }
@@ -314,7 +391,7 @@ export class Trama {
     const { engine } = this.#running;
     // Between listening and the engine's start nothing is wrong, and nothing is ready.
     const unready = engine === undefined || !this.#isReady ? (['consumer_stalled'] as const) : engine.health().unready;
-    return scope === 'all' ? unready : unready.filter((reason) => reason !== 'consumer_stalled');
+    return scope === 'all' ? unready : unready.filter((reason) => !workerReasons.has(reason));
   }
 
   async #stop(): Promise<void> {
@@ -332,6 +409,7 @@ export class Trama {
       maintenance?.stop(),
     ]);
     await caller?.close();
+    this.#running.clock?.stop();
     await store?.close();
     telemetry.log('info', 'closed');
     log.close();
@@ -369,15 +447,20 @@ function createCaller({ http }: Config, version: string): HttpCaller {
 }
 
 /**
- * Brings the store up to date; with `check`, changes nothing.
+ * Brings the store up to date; with `check`, changes nothing; with `adopt-queue`, makes this configuration's queue the one of its
+ * workers. Answers where the store is.
  *
  * @throws Error with a sentence for people when the store cannot be opened, or with `check` is not up to date.
  */
-export async function migrateStore({ database }: Config, check: boolean): Promise<void> {
-  if (check && !existsSync(database.dataDir)) throw new Error(`There is no store in ${database.dataDir} yet.`);
-  const store = new SqliteStore({ dataDir: database.dataDir, migrate: !check });
+export async function migrateStore(config: Config, action: 'migrate' | 'check' | 'adopt-queue'): Promise<string> {
+  const { driver, dataDir } = config.database;
+  const check = action === 'check';
+  if (check && driver === 'EMBEDDED' && !existsSync(dataDir)) throw new Error(`There is no store in ${dataDir} yet.`);
+  const store = await createStore(config, { migrate: !check, onFault: () => undefined });
   try {
     await store.open();
+    if (action === 'adopt-queue') await adoptQueue(config, store);
+    return placeOf(config);
   } finally {
     await store.close();
   }

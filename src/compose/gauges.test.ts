@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { wholeShardSet } from '../core/slot.ts';
 import { stateFormat, type State, type Stage } from '../core/state.ts';
 import { StoreUnavailable } from '../ports/store.ts';
 import { createStoreGauges, type GaugeParts } from './gauges.ts';
@@ -46,6 +47,7 @@ function gauges(rows: readonly Row[], rest: Partial<GaugeParts> = {}): ReturnTyp
     clock: { now: () => now, monotonic: () => 0, after: () => ({ cancel: () => undefined }) },
     plans: { load: () => Promise.resolve(undefined) },
     kids: ['k'],
+    shards: () => wholeShardSet,
     requestTimeoutMillis: 30_000,
     ...rest,
   });

@@ -1,7 +1,7 @@
 /** Gauges that come from the store: read when the metrics are asked for, at most once every few seconds. */
 import type { State } from '../core/state.ts';
 import type { Plan } from '../core/plan.ts';
-import { wholeShardSet } from '../core/slot.ts';
+import type { ShardSet } from '../core/slot.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DueRow, Store } from '../ports/store.ts';
 import type { GaugeReadings } from '../telemetry/prometheus-telemetry.ts';
@@ -10,6 +10,8 @@ import type { GaugeReadings } from '../telemetry/prometheus-telemetry.ts';
 export interface GaugeParts {
   readonly store: Pick<Store, 'countByStatus' | 'findDue' | 'getExecution'>;
   readonly clock: Clock;
+  /** Those that this process looks after: each pod counts its own, so that sums are true. */
+  readonly shards: () => ShardSet;
   /** The plan of a pinned definition. */
   readonly plans: { load(hash: string): Promise<Plan | undefined> };
   /** Ids of the callback keys that may have signed the token of a waiting execution. */
@@ -57,10 +59,11 @@ export function createStoreGauges(parts: GaugeParts): () => Promise<StoreReading
 async function readStore(parts: GaugeParts): Promise<StoreReadings> {
   const { store, clock, kids } = parts;
   const now = clock.now();
+  const shards = parts.shards();
   const [counts, oldest, overdue] = await Promise.all([
-    store.countByStatus(wholeShardSet),
-    store.findDue(wholeShardSet, now, 1),
-    store.findDue(wholeShardSet, now - patienceMillis, maxOverdue),
+    store.countByStatus(shards),
+    store.findDue(shards, now, 1),
+    store.findDue(shards, now - patienceMillis, maxOverdue),
   ]);
   const executions = Object.fromEntries(shownStatuses.map((status) => [status, counts[status] ?? 0]));
   const [kid, ...others] = kids;

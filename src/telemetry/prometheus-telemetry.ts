@@ -21,6 +21,14 @@ export interface LogSink {
 export interface GaugeReadings {
   readonly queueSize: number;
   readonly workersBusy: number;
+  /** Present where processes share the queue. */
+  readonly cluster?: {
+    readonly activePods: number;
+    readonly ownedShards: number;
+    readonly shards: number;
+    readonly membershipAgeMillis: number;
+    readonly isPolicyUnsafe: boolean;
+  };
   /** Undefined while the store is away: the series vanish rather than lie. */
   readonly store?: {
     readonly executions: Readonly<Record<string, number>>;
@@ -123,10 +131,17 @@ export class PrometheusTelemetry implements Telemetry {
     return this.#process === undefined ? `${own}\n` : `${own}\n\n${await this.#process.metrics()}`;
   }
 
-  #setGauges({ queueSize, workersBusy, store }: GaugeReadings): void {
+  #setGauges({ queueSize, workersBusy, cluster, store }: GaugeReadings): void {
     const series = this.#series;
     series.queueSize.cell().set(queueSize);
     series.workersBusy.cell().set(workersBusy);
+    if (cluster !== undefined) {
+      series.activePods.cell().set(cluster.activePods);
+      series.ownedShards.cell().set(cluster.ownedShards);
+      series.shards.cell().set(cluster.shards);
+      series.membershipAge.cell().set(Number.isFinite(cluster.membershipAgeMillis) ? cluster.membershipAgeMillis : -1);
+      series.unsafePolicy.cell().set(cluster.isPolicyUnsafe ? 1 : 0);
+    }
     this.#clearStoreGauges();
     if (store === undefined) return;
     series.oldestDueAge.cell().set(store.oldestDueAgeMillis / 1000);

@@ -38,6 +38,11 @@ export interface Series {
   readonly executions: Family<GaugeCell>;
   readonly stuck: Family<GaugeCell>;
   readonly callbackWaiting: Family<GaugeCell>;
+  readonly activePods: Family<GaugeCell>;
+  readonly ownedShards: Family<GaugeCell>;
+  readonly shards: Family<GaugeCell>;
+  readonly membershipAge: Family<GaugeCell>;
+  readonly unsafePolicy: Family<GaugeCell>;
 }
 
 /** Makes all families, empty. */
@@ -109,5 +114,13 @@ export function createSeries(): Series {
     executions: f.gauge('saga_executions', 'Executions that are not over, and CORRUPTED ones.', 'status'),
     stuck: f.gauge('saga_stuck_executions', 'Executions that should have moved and did not.'),
     callbackWaiting: f.gauge('saga_callback_waiting', 'Executions that wait for a callback, by key.', 'kid'),
+    activePods: f.gauge('saga_redis_active_pods', 'Processes that work, by the latest view of the members.'),
+    ownedShards: f.gauge('saga_redis_owned_shards', 'Virtual shards that this process works on.'),
+    shards: f.gauge('saga_redis_shards', 'Virtual shards in all.'),
+    membershipAge: f.gauge(
+      'saga_redis_membership_refresh_age_ms',
+      'Time since the members were read; -1 before the first time.',
+    ),
+    unsafePolicy: f.gauge('saga_redis_unsafe_policy', '1 while the maxmemory-policy of Redis may evict keys.'),
   };
 }

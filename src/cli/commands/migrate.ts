@@ -7,17 +7,18 @@ import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 export function defineMigrate(command: Command, terminal: Terminal): void {
   addConfigOptions(command)
     .option('--check', 'change nothing; exit code 1 when the store is not up to date')
+    .option('--adopt-queue', "make this configuration's queue the one of the store's workers, all of which are stopped")
     .addHelpText(
       'after',
       '\nThe server migrates at its start, so this is for whoever wants to know or to do it beforehand. Stop the server first.',
     )
-    .action(async (options: ConfigOptions & { readonly check?: true }) => {
+    .action(async (options: ConfigOptions & { readonly check?: true; readonly adoptQueue?: true }) => {
       const config = loadSettings(options, terminal);
       try {
-        await migrateStore(config, options.check === true);
+        const action = options.check === true ? 'check' : options.adoptQueue === true ? 'adopt-queue' : 'migrate';
+        terminal.out(`The store in ${await migrateStore(config, action)} is up to date.`);
       } catch (error) {
         throw new CliProblem(error instanceof Error ? error.message : String(error), exitCodes.found);
       }
-      terminal.out(`The store in ${config.database.dataDir} is up to date.`);
     });
 }

@@ -34,7 +34,6 @@ describe('a cluster of processes', () => {
     const { shards = 64, works = true } = more;
     await store.open();
     const count = new ShardCount({ store, telemetry, wants: shards });
-    await count.open();
     const connection = server.connect();
     const queue = new ShardedQueue({
       clock,

@@ -125,6 +125,7 @@ export class ShardedQueue implements Queue {
 
   async start(listener: QueueListener): Promise<void> {
     this.#listener = listener;
+    await this.#parts.count.open();
     await this.#parts.server.open(this.member, {
       rung: (ring) => {
         this.#rung(ring);
@@ -244,15 +245,17 @@ export class ShardedQueue implements Queue {
   async #refilled(set: ShardSet, incarnations: ReadonlyMap<number, string>): Promise<void> {
     if (set.count !== this.#parts.count.inForce) return;
     const { server, telemetry } = this.#parts;
+    let rebuilt = 0;
     await settleAll([...incarnations], async ([index, incarnation]) => {
-      const wasLost = this.#board.lostAt(index) !== undefined;
-      if (wasLost) {
+      if (this.#board.lostAt(index) !== undefined) {
         // Another loss meanwhile has changed the incarnation: then the mark fits nothing, and the refill comes again.
         await server.mark(this.#shard(index), incarnation);
         telemetry.rebuilt();
+        rebuilt++;
       }
       this.#board.refilled(index);
     });
+    if (rebuilt > 0) telemetry.log('warn', 'the queue had lost shards: rebuilt from the store', { shards: rebuilt });
     this.#listener?.rung(this.#parts.clock.now());
   }
 
@@ -358,11 +361,10 @@ export class ShardedQueue implements Queue {
   }
 
   #lose(index: number): void {
-    const { clock, telemetry } = this.#parts;
+    const { clock } = this.#parts;
     if (!this.#board.lose(index, clock.now())) return;
     // Its neighbours on the same server are in doubt, too.
     this.#board.suspect();
-    telemetry.log('warn', 'a shard is rebuilt from the store', { shard: index });
     this.#listener?.renew();
     this.#listener?.refill();
     this.#listener?.rung(clock.now());

@@ -1,0 +1,161 @@
+/** The store and the queue that a configuration names. */
+import type { Config } from '../config/config.ts';
+import type { Clock, Entropy } from '../ports/clock.ts';
+import type { Queue } from '../ports/queue.ts';
+import type { Store, StoreFault } from '../ports/store.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
+import { MemoryQueueHub } from '../queue/memory/memory-queue.ts';
+import type { RedisSettings } from '../queue/redis/settings.ts';
+import { ShardCount } from '../runtime/sharding/shard-count.ts';
+import { ShardedQueue } from '../runtime/sharding/sharded-queue.ts';
+import { SoleWorkerQueue } from '../runtime/sole-worker-queue.ts';
+
+/** How the store is opened. */
+export interface StoreChoice {
+  /** Whether opening it brings its schema up to date. */
+  readonly migrate: boolean;
+  readonly onFault: (fault: StoreFault) => void;
+}
+
+/** Makes the store; opens nothing. The adapter is loaded only when it is asked for. */
+export async function createStore({ database }: Config, { migrate, onFault }: StoreChoice): Promise<Store> {
+  if (database.driver === 'EMBEDDED') {
+    const { SqliteStore } = await import('../store/sqlite/sqlite-store.ts');
+    return new SqliteStore({ dataDir: database.dataDir, migrate, onFault });
+  }
+  const { PostgresStore } = await import('../store/postgres/postgres-store.ts');
+  const { url, host, port, user, password } = database;
+  return new PostgresStore({
+    ...(url === undefined ? { port, database: database.database } : { url }),
+    ...(host === undefined || url !== undefined ? {} : { host }),
+    ...(user === undefined ? {} : { user }),
+    ...(password === undefined ? {} : { password }),
+    ...(database.ssl ? { ssl: true } : {}),
+    maxConnections: database.pool.maxPoolSize,
+    minConnections: database.pool.minIdle,
+    statementTimeoutMillis: database.statementTimeoutMillis,
+    migrate,
+    onFault,
+  });
+}
+
+/** Where a store is, for messages; no password. */
+export function placeOf({ database }: Config): string {
+  if (database.driver === 'EMBEDDED') return database.dataDir;
+  if (database.url === undefined) return `${database.host ?? ''}:${String(database.port)}/${database.database}`;
+  return database.url.replace(/\/\/[^@/]*@/, '//');
+}
+
+/** What a queue stands on. */
+export interface QueueParts {
+  readonly config: Config;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly telemetry: Telemetry;
+  readonly store: Store;
+  /** Told of the `maxmemory-policy` of Redis. */
+  readonly policy: (policy: string | undefined) => void;
+}
+
+/** A queue, and the cluster that it belongs to, if there is one. */
+export interface QueueChoice {
+  readonly queue: Queue;
+  readonly cluster?: ShardedQueue;
+}
+
+/** Makes the queue; opens nothing, and needs no open store. The adapter is loaded only when it is asked for. */
+export async function createQueue(parts: QueueParts): Promise<QueueChoice> {
+  const { config, clock, entropy, telemetry, store } = parts;
+  const { redis, runtime, database } = config;
+  const works = runtime.enabled;
+  if (redis.topology === 'NONE') {
+    const queue = new MemoryQueueHub(clock).connect(entropy.nonce());
+    if (database.driver === 'EMBEDDED') return { queue };
+    return { queue: new SoleWorkerQueue({ clock, entropy, telemetry, store, queue, works }) };
+  }
+  const { sharding } = redis;
+  const count = new ShardCount({ store, telemetry, wants: sharding.virtualShardCount });
+  const { RedisShardQueue } = await import('../queue/redis/redis-shard-queue.ts');
+  let latest = '';
+  const server = new RedisShardQueue(await redisSettings(config), {
+    failed: (error) => {
+      telemetry.queueFailed('connect');
+      // It comes with every attempt; the same sentence again tells nobody anything.
+      if (error.message === latest) return;
+      latest = error.message;
+      telemetry.log('warn', 'redis connection failed', { error: error.message });
+    },
+    policy: (policy) => {
+      parts.policy(policy);
+      if (policy === undefined || policy === 'noeviction') return;
+      telemetry.log('warn', 'redis may evict keys of the queue: set maxmemory-policy to noeviction', { policy });
+    },
+  });
+  const cluster = new ShardedQueue({
+    clock,
+    entropy,
+    telemetry,
+    server,
+    count,
+    podId: sharding.podId,
+    version: parts.version,
+    works,
+    ttlMillis: sharding.membershipTtlMillis,
+    beatMillis: Math.min(sharding.heartbeatIntervalMillis, sharding.refreshIntervalMillis),
+    sweepMillis: runtime.fullSweepIntervalMillis,
+    claimers: sharding.claimerCount,
+  });
+  return { queue: cluster, cluster };
+}
+
+async function redisSettings({ redis }: Config): Promise<RedisSettings> {
+  const { parseRedisUrl } = await import('../queue/redis/settings.ts');
+  const seeds = redis.cluster.nodes.map((node) => parseRedisUrl(node));
+  const url = redis.topology === 'STANDALONE' && redis.url !== undefined ? parseRedisUrl(redis.url) : undefined;
+  const username = redis.username ?? url?.username;
+  const password = redis.password ?? url?.password;
+  return {
+    servers:
+      url === undefined
+        ? { topology: 'cluster', seeds: seeds.map(({ address }) => address) }
+        : { topology: 'standalone', address: url.address, database: url.database },
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(redis.tls || url?.isTls === true || seeds.some(({ isTls }) => isTls) ? { tls: {} } : {}),
+    commandTimeoutMillis: redis.commandTimeoutMillis,
+    keyPrefix: redis.queue.keyPrefix,
+    membershipKey: redis.sharding.membershipKey,
+  };
+}
+
+const identitySetting = 'queue.identity';
+
+/**
+ * Lets no worker start whose queue is not that of the others: two groups with different queues on one store would each take
+ * the other's executions for lost ones. The first worker of a store decides.
+ *
+ * @throws Error with a sentence for people.
+ */
+export async function checkQueue(config: Config, store: Store): Promise<void> {
+  if (!config.runtime.enabled || config.database.driver === 'EMBEDDED') return;
+  const own = identityOf(config);
+  const known = await store.initSetting(identitySetting, own);
+  if (known === own) return;
+  throw new Error(
+    `The workers of this store use another queue: ${known} (redis.topology, redis.queue.keyPrefix, ` +
+      `redis.sharding.membershipKey); this process is configured with ${own}. Stop them all, then run ` +
+      '"trama migrate --adopt-queue" to move the store to this queue.',
+  );
+}
+
+/** Makes this configuration's queue the one of the store. No worker may run. */
+export async function adoptQueue(config: Config, store: Store): Promise<void> {
+  const own = identityOf(config);
+  const known = await store.initSetting(identitySetting, own);
+  if (known !== own) await store.changeSetting(identitySetting, known, own);
+}
+
+function identityOf({ redis: { topology, queue, sharding } }: Config): string {
+  return topology === 'NONE' ? 'NONE' : `${topology} ${queue.keyPrefix} ${sharding.membershipKey}`;
+}
