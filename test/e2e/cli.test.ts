@@ -79,7 +79,7 @@ describe('trama run without a server', () => {
     );
     expect([code, notes]).toEqual([0, '']);
     expect(out).toMatch(
-      /ms {2}UP +pay +succeeded \(200\)\n.*ms {2}UP +ship +succeeded \(200\)\norder 1 [\w-]{36}: SUCCEEDED/,
+      /ms {2}UP +pay +succeeded \(200\) +POST http\S+\/pay\n.*ms {2}UP +ship +succeeded \(200\) +POST .*\norder 1 [\w-]{36}: SUCCEEDED/,
     );
     expect(out).toContain('result: {"at":"/ship"}');
     expect(downstream.received.map(({ path, body }) => `${path} ${body}`)).toEqual([

@@ -1,18 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
-import { createTrama } from '../../compose.ts';
-import { loadConfig } from '../../config/load.ts';
-import { isJsonObject, ownProperty, stringifyJson, type Json, type JsonObject } from '../../core/json.ts';
+import { ownProperty, stringifyJson, type Json, type JsonObject } from '../../core/json.ts';
 import { asObject, createApiClient, serverUrl, textField, type ApiClient } from '../api-client.ts';
 import { parseDocumentText, readDocumentFile } from '../document-file.ts';
-import { configProblems } from '../settings.ts';
+import { startEmbedded } from '../embedded-server.ts';
+import { follow, isOver } from '../follow.ts';
 import { untilStopped } from '../signals.ts';
-import { standingLines, statusLine, timeline } from '../timeline.ts';
+import { readHistory, standingLines, statusLine, timeline } from '../timeline.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
-import { packageVersion } from '../version.ts';
 
 interface RunOptions {
   readonly payload?: string;
@@ -22,14 +16,6 @@ interface RunOptions {
   readonly json?: true;
   readonly verbose?: true;
 }
-
-const terminalStatuses: ReadonlySet<string> = new Set(['SUCCEEDED', 'FAILED', 'CANCELLED', 'CORRUPTED', 'TERMINATED']);
-
-/** Pauses between looks at a run that takes long. */
-const pollMillis = { first: 100, longest: 1000 };
-
-/** History rows shown of one run. */
-const maxSteps = 1000;
 
 /** `trama run`: starts one saga, on a server or on one that lives only as long as the saga. */
 export function defineRun(command: Command, terminal: Terminal): void {
@@ -91,14 +77,17 @@ async function runOn(
     terminal.out(options.json === true ? stringifyJson(started) : `${id} ${textField(started, 'status')}`);
     return;
   }
-  const document = await untilOver(api, id, isStopped, (status) => {
-    if (terminal.isInteractive && options.json !== true) terminal.note(`${id} ${status}`);
+  let told: string | undefined;
+  const document = await follow(api, id, (status) => {
+    if (status !== told && !isOver(status) && terminal.isInteractive && options.json !== true)
+      terminal.note(`${id} ${status}`);
+    told = status;
+    return isStopped();
   });
   if (options.json === true) {
     terminal.out(stringifyJson(document));
   } else {
-    const steps = await api.ask('GET', `/workflows/${id}/steps?limit=${maxSteps}`);
-    for (const line of timeline(Array.isArray(steps) ? steps.filter(isJsonObject) : [])) terminal.out(line);
+    for (const line of timeline(await readHistory(api, id))) terminal.out(line);
     terminal.out(statusLine(document));
     for (const line of standingLines(document)) terminal.out(line);
     const result = ownProperty(document, 'result');
@@ -107,57 +96,19 @@ async function runOn(
   terminal.exitCode = textField(document, 'status') === 'SUCCEEDED' ? exitCodes.good : exitCodes.found;
 }
 
-/** The status document once the run is over, or as it is when somebody does not want to wait any longer. */
-async function untilOver(
-  api: ApiClient,
-  id: string,
-  isStopped: () => boolean,
-  tell: (status: string) => void,
-): Promise<JsonObject> {
-  let told: string | undefined;
-  for (let pause = pollMillis.first; ; pause = Math.min(pause * 1.5, pollMillis.longest)) {
-    const document = asObject(await api.ask('GET', `/workflows/${id}`));
-    const status = textField(document, 'status') ?? '';
-    if (terminalStatuses.has(status) || isStopped()) return document;
-    if (status !== told) tell(status);
-    told = status;
-    await delay(pause);
-  }
-}
-
-/** A server in this process, on a free port and a directory that is removed afterwards. */
+/** A server in this process that lives as long as the run. */
 async function runEmbedded(request: JsonObject, options: RunOptions, terminal: Terminal): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), 'trama-run-'));
-  const flags = [
-    ['server.host', '127.0.0.1'],
-    ['server.port', '0'],
-    ['database.driver', 'EMBEDDED'],
-    ['database.dataDir', directory],
-    ['redis.topology', 'NONE'],
-    ['runtime.enabled', 'true'],
-    ['maintenance.enabled', 'false'],
-    ...(options.verbose === true ? [] : [['logging.level', 'silent']]),
-  ].map(([path = '', value = '']) => ({ path, value, flag: path }));
-  const loaded = loadConfig({ env: terminal.env, flags });
-  if (!loaded.ok) {
-    await rm(directory, { recursive: true, force: true });
-    throw new CliProblem(configProblems(loaded.problems), exitCodes.found);
-  }
-  // Standard output belongs to the result.
-  const trama = await createTrama(loaded.config, { env: terminal.env, version: packageVersion(), logTo: 2 });
+  const isVerbose = options.verbose === true;
+  const server = await startEmbedded({ purpose: 'run', isVerbose, isConfigured: true }, terminal);
   let isStopped = false;
-  const signals = untilStopped(() => {
-    trama.hurry();
-  });
+  const signals = untilStopped(() => undefined);
   void signals.stopped.then(() => (isStopped = true));
   try {
-    await trama.start();
-    await runOn(createApiClient(trama.url), request, options, true, terminal, () => isStopped);
+    await runOn(createApiClient(server.url), request, options, true, terminal, () => isStopped);
   } finally {
     // Nobody will see how calls in flight end.
-    trama.hurry();
-    await trama.stop();
+    server.hurry();
+    await server.stop();
     signals.forget();
-    await rm(directory, { recursive: true, force: true });
   }
 }
