@@ -21,6 +21,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/serve.ts')).defineServe,
   },
   {
+    name: 'demo',
+    summary: 'start a server and sample services, run sagas, show what happened',
+    load: async () => (await import('./commands/demo.ts')).defineDemo,
+  },
+  {
     name: 'run',
     summary: 'run a saga from a file, here or on a server, and show how it went',
     load: async () => (await import('./commands/run.ts')).defineRun,

@@ -1,0 +1,151 @@
+/**
+ * The sample services of the demo, on one HTTP server: `PUT /<service>/<id>` does something under that id, `DELETE` undoes
+ * it, `GET /` lists what stands. Any service name will do, so that a saga of one's own can be tried, too. Some bodies
+ * bring trouble:
+ *
+ * - `"item": "popular"`: busy (503) at the first two calls with one key
+ * - `"card": "no answer"`: the payment is made, but the answer never comes
+ * - `"card": "cut"`: the payment is made, and the connection is cut
+ * - `"address": "nowhere"`: refused (422)
+ * - hotels are slow
+ * - with `answerTo`, a URL: accepted (202); the answer is posted to it a little later, unless the approver is "nobody"
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isJsonObject, ownProperty, parseJson, stringifyJson, type Json } from '../../core/json.ts';
+
+const slowMillis = 500;
+const decisionMillis = 150;
+const busyCalls = 2;
+
+/** Keys whose calls are counted; the one that came longest ago goes first. */
+const maxKeys = 1000;
+
+/** Sizes of real requests are far below. */
+const maxBodyBytes = 1024 * 1024;
+
+/** See the file header. */
+export class SampleServices {
+  readonly #server: Server;
+  /** What stands, as `payments/A-1`, in the order in which it was done. */
+  readonly #standing = new Map<string, Json>();
+  readonly #callsByKey = new Map<string, number>();
+  /** Ends everything that waits. */
+  readonly #closing = new AbortController();
+
+  constructor() {
+    this.#server = createServer((request, response) => {
+      this.#serve(request, response).catch((error: unknown) => {
+        // The caller has gone away, or sends what no service understands.
+        if (!response.headersSent && !response.destroyed) answer(response, 400, { error: String(error) });
+      });
+    });
+  }
+
+  /** Listens on 127.0.0.1; 0 takes a free port. Answers the URL. Rejects when the port is taken. */
+  listen(port: number): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(port, '127.0.0.1', () => {
+        resolve(`http://127.0.0.1:${String((this.#server.address() as AddressInfo).port)}`);
+      });
+    });
+  }
+
+  /** What stands under this id, as `payments/A-1`, oldest first. */
+  standing(id: string): readonly string[] {
+    return [...this.#standing.keys()].filter((name) => name.endsWith(`/${id}`));
+  }
+
+  /** Stops at once. */
+  close(): Promise<void> {
+    this.#closing.abort();
+    return new Promise((resolve) => {
+      this.#server.close(() => {
+        resolve();
+      });
+      this.#server.closeAllConnections();
+    });
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const [path = '/'] = (request.url ?? '/').split('?', 1);
+    if (request.method === 'GET' && path === '/') {
+      answer(response, 200, Object.fromEntries(this.#standing));
+      return;
+    }
+    const [, service = '', id = ''] = /^\/([\w-]+)\/([\w.-]+)$/.exec(path) ?? [];
+    const body = await readJson(request);
+    if (service === '')
+      answer(response, 404, { error: 'The sample services know PUT, POST and DELETE /<service>/<id>.' });
+    else if (request.method === 'DELETE') this.#undo(`${service}/${id}`, response);
+    else if (request.method === 'PUT' || request.method === 'POST')
+      await this.#do(service, id, body, String(request.headers['idempotency-key'] ?? ''), response);
+    else answer(response, 405, { error: `${request.method ?? ''} is not known here.` });
+  }
+
+  #undo(name: string, response: ServerResponse): void {
+    if (this.#standing.delete(name)) answer(response, 200, { undone: name });
+    else answer(response, 404, { error: `There is no ${name}.` });
+  }
+
+  async #do(service: string, id: string, body: Json, key: string, response: ServerResponse): Promise<void> {
+    const said = (name: string): Json | undefined => (isJsonObject(body) ? ownProperty(body, name) : undefined);
+    if (said('item') === 'popular' && this.#count(key) <= busyCalls) {
+      answer(response, 503, { error: 'Busy; try again.' });
+      return;
+    }
+    if (said('address') === 'nowhere') {
+      answer(response, 422, { error: 'There is no such address.' });
+      return;
+    }
+    if (service === 'hotels') await delay(slowMillis, undefined, { signal: this.#closing.signal });
+    // The same id again is the same thing: that is why sagas choose the ids.
+    this.#standing.set(`${service}/${id}`, body);
+    if (said('card') === 'no answer') return;
+    if (said('card') === 'cut') {
+      response.destroy();
+      return;
+    }
+    const answerTo = said('answerTo');
+    if (typeof answerTo !== 'string') {
+      answer(response, 200, { id: `${service}/${id}` });
+      return;
+    }
+    answer(response, 202, { id: `${service}/${id}` });
+    const approver = said('approver');
+    if (approver !== 'nobody') await this.#decide(answerTo, { approved: true, by: approver ?? null });
+  }
+
+  /** How often a call with this key has come, this one included. */
+  #count(key: string): number {
+    const count = (this.#callsByKey.get(key) ?? 0) + 1;
+    this.#callsByKey.delete(key);
+    this.#callsByKey.set(key, count);
+    const [oldest] = this.#callsByKey.keys();
+    if (this.#callsByKey.size > maxKeys && oldest !== undefined) this.#callsByKey.delete(oldest);
+    return count;
+  }
+
+  async #decide(url: string, decision: Json): Promise<void> {
+    const { signal } = this.#closing;
+    await delay(decisionMillis, undefined, { signal });
+    const headers = { 'content-type': 'application/json' };
+    const answered = await fetch(url, { method: 'POST', headers, body: stringifyJson(decision), signal });
+    await answered.body?.cancel();
+  }
+}
+
+function answer(response: ServerResponse, status: number, body: Json): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(`${stringifyJson(body)}\n`);
+}
+
+async function readJson(request: IncomingMessage): Promise<Json> {
+  let text = '';
+  for await (const chunk of request.setEncoding('utf8') as AsyncIterable<string>) {
+    text += chunk;
+    if (text.length > maxBodyBytes) throw new Error('The body is too large.');
+  }
+  return text === '' ? null : parseJson(text);
+}
