@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { readScenario } from '../../scenario/read.ts';
-import { defaultStart, type Scenario } from '../../scenario/scenario.ts';
+import { parseJson, type Json } from '../../core/json.ts';
+import { callName, defaultStart, type Scenario, type ScenarioAnswer } from '../../scenario/scenario.ts';
 import type { Plan } from '../../core/plan.ts';
 import { readDocumentFile } from '../document-file.ts';
 import { MockServer, type MockOptions } from '../mock/mock-server.ts';
@@ -10,8 +11,9 @@ import { untilStopped } from '../signals.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
 interface Options {
-  readonly port: number;
+  readonly port?: number;
   readonly scenario?: string;
+  readonly callback?: Json;
   readonly latency: readonly [number, number];
   readonly failures: number;
   readonly failureStatus: number;
@@ -24,13 +26,19 @@ interface Options {
 export function defineMock(command: Command, terminal: Terminal): void {
   command
     .argument('<file>', 'a definition in JSON or YAML; - for standard input')
-    .option('--port <port>', 'where to listen on 127.0.0.1; 0 takes a free port', whole(0, 65_535), 9090)
+    .option(
+      '--port <port>',
+      'where to listen on 127.0.0.1; 0 takes a free port (default: the port that the URLs of the definition name, if ' +
+        'they name one on this machine, else 9090)',
+      whole(0, 65_535),
+    )
     .option('--scenario <file>', 'answer every execution as this scenario says')
     .addOption(
       new Option('--latency <ms>', 'how long every answer takes, as 20 or 20-80')
         .argParser(latency)
         .default([0, 0] as const, '0'),
     )
+    .option('--callback <json>', 'the body of every callback, without a scenario ({})', json)
     .option('--failures <ratio>', 'share of calls that fail, from 0 to 1', ratio, 0)
     .option('--failure-status <code>', 'what those are answered', whole(400, 599), 503)
     .option('--callback-delay <ms>', 'how long callbacks come after the answer', whole(0, 86_400_000), 100)
@@ -41,8 +49,10 @@ export function defineMock(command: Command, terminal: Terminal): void {
       `
 A definition whose URLs begin with {{vars.BASE}} reaches the mock once the server knows where that is:
 
-  trama mock order.json                                    # in one terminal
+  trama mock order.json                                       # in one terminal
   TRAMA_VAR_BASE=http://127.0.0.1:9090 trama run order.json   # in another
+
+One whose URLs begin with http://localhost:9000 reaches a mock on that port as it is.
 
 Without a scenario every call is answered 200 {} (202 and a callback {} where the node is async). Exit codes: 0 stopped
 by SIGINT or SIGTERM, 1 the definition or the scenario is invalid, 2 wrong usage, or the port is taken.`,
@@ -50,7 +60,7 @@ by SIGINT or SIGTERM, 1 the definition or the scenario is invalid, 2 wrong usage
     .action(async (file: string, options: Options) => {
       const plan = planOfFile(file);
       const mock = new MockServer(mockOptions(plan, options, terminal));
-      const url = await listen(mock, options.port);
+      const url = await listen(mock, options.port ?? namedPort(mock.routes) ?? 9090);
       // Listens before the first line: whoever reads it may stop the mock at once.
       const signals = untilStopped(() => undefined);
       for (const line of greeting(plan, mock.routes, url)) terminal.out(line);
@@ -61,9 +71,11 @@ by SIGINT or SIGTERM, 1 the definition or the scenario is invalid, 2 wrong usage
 }
 
 function mockOptions(plan: Plan, options: Options, terminal: Terminal): MockOptions {
+  if (options.scenario !== undefined && options.callback !== undefined)
+    throw new CliProblem('Give --scenario or --callback, not both: a scenario says how its callbacks look.');
   return {
     plan,
-    scenario: options.scenario === undefined ? silence : scenarioOf(options.scenario, plan),
+    scenario: options.scenario === undefined ? hopeful(plan, options.callback) : scenarioOf(options.scenario, plan),
     latencyMillis: options.latency,
     failureRatio: options.failures,
     failureStatus: options.failureStatus,
@@ -75,15 +87,15 @@ function mockOptions(plan: Plan, options: Options, terminal: Terminal): MockOpti
   };
 }
 
-/** Says nothing of any node. */
-const silence: Scenario = {
-  startedAt: defaultStart,
-  payload: {},
-  labels: {},
-  vars: {},
-  answers: new Map(),
-  actions: [],
-};
+/** Says nothing of any node but how callbacks look, if they are to look like anything. */
+function hopeful(plan: Plan, callback: Json | undefined): Scenario {
+  const answers = new Map<string, readonly ScenarioAnswer[]>();
+  for (const node of plan.nodes.values()) {
+    if (callback === undefined || node.kind !== 'task' || node.mode !== 'async') continue;
+    answers.set(callName(node.id, 'UP'), [{ headers: {}, callbacks: [{ body: callback }] }]);
+  }
+  return { startedAt: defaultStart, payload: {}, labels: {}, vars: {}, answers, actions: [] };
+}
 
 function scenarioOf(file: string, plan: Plan): Scenario {
   const read = readScenario(readDocumentFile(file), plan);
@@ -105,16 +117,37 @@ function greeting(plan: Plan, routes: readonly MockRoute[], url: string): readon
   const longest = Math.max(0, ...routes.map(({ path }) => path.length));
   const bases = [...new Set(routes.flatMap(({ base }) => base ?? []))];
   const origins = [...new Set(routes.flatMap(({ origin }) => origin ?? []))];
+  const others = origins.filter((origin) => localPort(origin) !== Number(new URL(url).port));
   return [
     `${plan.name} ${plan.version} is mocked at ${url}`,
     '',
     ...routes.map(({ verb, path, name }) => `  ${verb.padEnd(width)}  ${path.padEnd(longest)}  ${name}`),
     '',
     ...bases.map((name) => `Point it here: TRAMA_VAR_${name}=${url}`),
-    ...origins.map((origin) => `Not mocked while the definition names it: ${origin} (write {{vars.BASE}} instead)`),
+    ...others.map((origin) => `Not mocked while the definition names it: ${origin} (write {{vars.BASE}} instead)`),
     'Ctrl-C stops it.',
     '',
   ];
+}
+
+/** The port of an origin on this machine that a plain HTTP server can answer for. */
+function localPort(origin: string): number | undefined {
+  const [, port] = /^http:\/\/(?:localhost|127\.0\.0\.1):(\d{1,5})$/i.exec(origin) ?? [];
+  return port === undefined ? undefined : Number(port);
+}
+
+/** The one port on this machine that the definition calls. */
+function namedPort(routes: readonly MockRoute[]): number | undefined {
+  const ports = new Set(routes.flatMap(({ origin }) => (origin === undefined ? [] : (localPort(origin) ?? []))));
+  return ports.size === 1 ? [...ports][0] : undefined;
+}
+
+function json(text: string): Json {
+  try {
+    return parseJson(text);
+  } catch {
+    throw new InvalidArgumentError('It must be JSON.');
+  }
 }
 
 function whole(least: number, most: number): (text: string) => number {

@@ -22,7 +22,7 @@ export interface MockOptions {
   /** How many of a hundred calls fail, whatever the scenario says: from 0 to 1. */
   readonly failureRatio: number;
   readonly failureStatus: number;
-  /** Added to every callback, in milliseconds. */
+  /** Added to every callback beside the latency of the answer, in milliseconds. */
   readonly callbackDelayMillis: number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -40,6 +40,9 @@ const maxExecutions = 1000;
 
 /** A call without a time limit of its own that must seem lost is held this long. */
 const usualTimeoutMillis = 30_000;
+
+/** How much longer than the caller's time limit it is held, so that it is the caller who gives up. */
+const graceMillis = 5000;
 
 const callbackTries = 4;
 const callbackTimeoutMillis = 10_000;
@@ -108,13 +111,15 @@ export class MockServer {
     const planned = this.#plan(route, execution);
     const attempt = headers['trama-attempt'] ?? '1';
     const told = attempt === '1' ? route.name : `${route.name}, attempt ${attempt}`;
+    const [least, most] = this.#options.latencyMillis;
+    const latency = Math.round(least + this.#options.random() * (most - least));
     const to = findCallbackAddress([url, ...Object.values(headers), body]);
     for (const callback of planned.callbacks) {
+      const after = callback.afterMillis + latency + this.#options.callbackDelayMillis;
       if (to === undefined) this.#options.report(`${route.name}: finds no callback address in its request`);
-      else void this.#callBack(route, to, callback.afterMillis + this.#options.callbackDelayMillis, callback.body);
+      else void this.#callBack(route, to, after, callback.body);
     }
-    const [least, most] = this.#options.latencyMillis;
-    const wait = planned.afterMillis + Math.round(least + this.#options.random() * (most - least));
+    const wait = planned.afterMillis + latency;
     if (wait > 0) await delay(wait, undefined, { signal: this.#closing.signal });
     this.#respond(response, planned.result, (outcome) => {
       this.#say(verb, url, outcome, told);
@@ -150,8 +155,13 @@ export class MockServer {
         response.destroy();
         return;
       case 'failed':
-        say(result.error === 'timeout' ? 'no answer' : 'broken off within the answer');
-        if (result.error === 'body') response.writeHead(200, { 'content-length': 1000 }).write('{');
+        if (result.error === 'timeout') {
+          say('no answer');
+          setTimeout(() => response.destroy(), graceMillis).unref();
+          return;
+        }
+        say('broken off within the answer');
+        response.writeHead(200, { 'content-length': 1000 }).write('{');
         setImmediate(() => response.destroy());
         return;
       default:
