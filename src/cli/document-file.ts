@@ -9,6 +9,7 @@ const standardInput = 0;
 
 /** A text as a JSON value. `name` is for messages; `.json` and `.yaml` or `.yml` at its end say what the text is. */
 export function parseDocumentText(text: string, name: string): Json {
+  if (text.trim() === '') throw notADocument(`${name} is empty.`);
   const extension = extname(name).toLowerCase();
   const isYaml = extension === '.yaml' || extension === '.yml' || (extension !== '.json' && !/^\s*[[{]/.test(text));
   return isYaml ? parseYaml(text, name) : parseJsonText(text, name);

@@ -13,6 +13,8 @@ interface Spoken {
   readonly notes: string;
 }
 
+const root = join(import.meta.dirname, '../..');
+
 let directory: string;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'trama-cli-'));
@@ -77,6 +79,10 @@ describe('the command line', () => {
     [['push', 'a.yaml', '--url', 'localhost:1'], '--url must be an http or https URL, not localhost:1.'],
     [['run', 'nowhere.yaml'], 'nowhere.yaml cannot be read: ENOENT'],
     [['validate', 'nowhere.yaml', '--json'], ''],
+    [
+      ['run', join(root, 'examples/order-fulfilment/definition.json'), '--payload', '{x'],
+      '--payload must be JSON, or @',
+    ],
   ])('answers wrong usage with exit code 2: %j', async (args, note) => {
     const { code, notes } = await trama(args);
     expect(code).toBe(2);
@@ -99,6 +105,7 @@ describe('trama validate', () => {
       write('good.json', good),
       write('bad.yaml', 'name: a\nversion: latest\nsteps: []'),
       write('no.json', '{'),
+      write('empty.yaml', '\n'),
     ];
     const { code, out } = await trama(['validate', ...files]);
     expect(code).toBe(1);
@@ -106,6 +113,7 @@ describe('trama validate', () => {
     expect(out).toMatch(/bad\.yaml: \d problems/);
     expect(out).toContain('- version: ');
     expect(out).toContain('is not JSON');
+    expect(out).toContain('empty.yaml is empty.');
   });
 
   it('prints one JSON document', async () => {

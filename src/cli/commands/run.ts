@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
-import { ownProperty, stringifyJson, type Json, type JsonObject } from '../../core/json.ts';
+import { ownProperty, parseJson, stringifyJson, type Json, type JsonObject } from '../../core/json.ts';
 import { asObject, createApiClient, serverUrl, textField, type ApiClient } from '../api-client.ts';
-import { parseDocumentText, readDocumentFile } from '../document-file.ts';
+import { readDocumentFile } from '../document-file.ts';
 import { startEmbedded } from '../embedded-server.ts';
 import { follow, isOver } from '../follow.ts';
 import { untilStopped } from '../signals.ts';
@@ -49,7 +49,14 @@ ends the run.`,
 
 function payloadOf({ payload }: RunOptions): Json {
   if (payload === undefined) return {};
-  return payload.startsWith('@') ? readDocumentFile(payload.slice(1)) : parseDocumentText(payload, 'payload.json');
+  if (payload.startsWith('@')) return readDocumentFile(payload.slice(1));
+  try {
+    return parseJson(payload);
+  } catch (error) {
+    throw new CliProblem(
+      `--payload must be JSON, or @ and the name of a file: ${error instanceof Error ? error.message : String(error)}.`,
+    );
+  }
 }
 
 function labelsOf({ label = [] }: RunOptions): JsonObject {
