@@ -412,7 +412,7 @@ export class Trama {
     this.#running.clock?.stop();
     await store?.close();
     telemetry.log('info', 'closed');
-    log.close();
+    await log.close();
   }
 
   /** Fastify answers what is under way and closes idle connections; whoever will not let go is cut off. */

@@ -57,8 +57,8 @@ it('loses nothing when it is closed', async () => {
     const path = join(directory, 'log');
     const log = await open([], { destination: openSync(path, 'w') });
     for (let i = 0; i < 200; i++) log.write('info', `line ${i}`, undefined);
-    log.close();
-    log.close();
+    await log.close();
+    await log.close();
     expect(readFileSync(path, 'utf8').trimEnd().split('\n')).toHaveLength(200);
   } finally {
     rmSync(directory, { recursive: true });

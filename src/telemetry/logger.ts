@@ -20,21 +20,36 @@ export interface LogOptions {
 
 /** A log that has to be closed, so that nothing written last is lost. */
 export interface Log extends LogSink {
-  /** Writes out what is still buffered. A second call does nothing more. */
-  close(): void;
+  /** Resolves once what was written is out, or after a moment when nobody takes it. A second call does the same. */
+  close(): Promise<void>;
 }
+
+/** How long a close waits for whoever reads the log. */
+const closeMillis = 2000;
 
 interface Destination {
   write(line: string): void;
-  flushSync?(): void;
+  /** Calls `done` once everything is out. Nothing may be written afterwards. */
+  end?(done: () => void): void;
+}
+
+/** Asynchronous: a slow terminal or pipe must not hold up executions. */
+function openDescriptor(descriptor: number): Destination {
+  const stream = pino.destination({ dest: descriptor, sync: false });
+  return {
+    write: (line) => {
+      stream.write(line);
+    },
+    end(done) {
+      // An error is whoever read the log going away.
+      stream.once('finish', done).once('error', done);
+      stream.end();
+    },
+  };
 }
 
 async function openDestination({ format, destination = 1 }: LogOptions): Promise<Destination> {
-  const sink: Destination =
-    typeof destination === 'number'
-      ? // Asynchronous: a slow terminal or pipe must not hold up executions.
-        pino.destination({ dest: destination, sync: false })
-      : { write: destination };
+  const sink: Destination = typeof destination === 'number' ? openDescriptor(destination) : { write: destination };
   if (format === 'json') return sink;
   const { prettyFactory } = await import('pino-pretty');
   const render = prettyFactory({
@@ -46,7 +61,7 @@ async function openDestination({ format, destination = 1 }: LogOptions): Promise
     write(line) {
       sink.write(render(line) ?? line);
     },
-    ...(sink.flushSync === undefined ? {} : { flushSync: () => sink.flushSync?.() }),
+    ...(sink.end === undefined ? {} : { end: (done: () => void) => sink.end?.(done) }),
   };
 }
 
@@ -63,19 +78,32 @@ export async function createLog(options: LogOptions): Promise<Log> {
     },
     destination,
   );
+  let closing: Promise<void> | undefined;
   return {
     writes: (level: LogLevel) => logger.isLevelEnabled(level),
     write(level: LogLevel, message: string, fields: LogFields | undefined) {
+      if (closing !== undefined) return;
       if (fields === undefined) logger[level](message);
       else logger[level](fields, message);
     },
     close() {
-      try {
-        destination.flushSync?.();
-      } catch (error) {
-        // Before its file is open the stream refuses to flush; then nothing of consequence was written yet.
-        if (!(error instanceof Error && error.message.includes('not ready'))) throw error;
-      }
+      closing ??= ended(destination);
+      return closing;
     },
   };
+}
+
+/** Not synchronously: a flush that overtakes a write under way changes the order of lines, or loses one. */
+function ended(destination: Destination): Promise<void> {
+  return new Promise((resolve) => {
+    if (destination.end === undefined) {
+      resolve();
+      return;
+    }
+    const giveUp = setTimeout(resolve, closeMillis);
+    destination.end(() => {
+      clearTimeout(giveUp);
+      resolve();
+    });
+  });
 }
