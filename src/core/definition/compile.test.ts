@@ -386,3 +386,33 @@ function replaceAt(document: Json, position: number, value: Json): void {
   if (place !== undefined)
     Object.defineProperty(place[0], place[1], { value, enumerable: true, configurable: true, writable: true });
 }
+
+// Each of these once took from seconds to minutes; the limit of the test's own time notices that.
+describe('a hostile definition', () => {
+  it('is not compared letter by letter to find what its dangling references meant', () => {
+    const long = 'a'.repeat(100_000);
+    expect(errorsOf(graphOf(`${long}b`, task(`${long}c`)))).not.toEqual([]);
+    const ids = Array.from({ length: 450 }, (_, i) => `${'p'.repeat(110)}${String(i).padStart(5, '0')}`);
+    const nodes = ids.map((id) => ({ kind: 'sleep', id, durationMillis: 1, next: `${'p'.repeat(110)}zzzzz` }));
+    expect(errorsOf(graphOf(ids[0] ?? '', ...nodes))).not.toEqual([]);
+  });
+
+  it('may have a path of very many parts', () => {
+    const body = `{{nodes.${'a.'.repeat(100_000)}b}}`;
+    const action = { mode: 'sync', request: { ...call('a', 'POST'), body } };
+    expect(errorsOf(graphOf('a', task('a', { action })))).toHaveLength(1);
+  });
+});
+
+describe('what a dangling reference meant', () => {
+  const nodes = (next: string): Json => graphOf('reserve', task('reserve', { next }), task('shipment'));
+
+  it.each(['shipmnt', 'Shipment', 'shippmennt', 'hsipment', 'shipments', 'hipmen'])('is found for %s', (next) => {
+    const sentence = `nodes[0].next: There is no node "${next}"; did you mean "shipment"?`;
+    expect(errorsOf(nodes(next))).toContain(sentence);
+  });
+
+  it.each(['shpmet1', 'xxipmenty', 'ship', 'tnempihs'])('is not guessed for %s', (next) => {
+    expect(errorsOf(nodes(next))).toContain(`nodes[0].next: There is no node "${next}".`);
+  });
+});

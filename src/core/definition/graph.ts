@@ -60,10 +60,14 @@ function checkIds(draft: Draft, report: Report): void {
   }
 }
 
+/** Dangling references for which the id that was meant is looked for: each search goes through all ids. */
+const maxHints = 20;
+
 function checkReferences(draft: Draft, report: Report): void {
   const ids = [...draft.byId.keys()];
+  let hints = 0;
   const missing = (id: string): string => {
-    const hint = closest(id, ids);
+    const hint = hints++ < maxHints ? closest(id, ids) : undefined;
     return `There is no node ${quote(id)}${hint === undefined ? '.' : `; did you mean ${quote(hint)}?`}`;
   };
   if (draft.linear) return;

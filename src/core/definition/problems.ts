@@ -57,27 +57,43 @@ export function alternatives(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1) ?? ''}`;
 }
 
+/** Longer words are not compared: nobody mistypes one letter of those, and every comparison costs their length. */
+const maxCompared = 256;
+
 /** The known word that was probably meant: at most `most` letters away, whatever their case; undefined when none is. */
 export function closest(word: string, known: readonly string[], most = 2): string | undefined {
+  if (word.length > maxCompared) return undefined;
   const limit = Math.min(most, Math.floor(word.length / 2));
+  const lower = word.toLowerCase();
   let best: { word: string; distance: number } | undefined;
   for (const candidate of known) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase(), limit);
+    if (Math.abs(candidate.length - word.length) > limit) continue;
+    const distance = editDistance(lower, candidate.toLowerCase(), limit);
     if (distance <= limit && distance < (best?.distance ?? Infinity)) best = { word: candidate, distance };
   }
   return best?.word;
 }
 
+/** Letters to insert, delete or replace; Infinity when it is more than `limit`. Takes about `limit` steps per letter. */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) > limit) return Infinity;
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  let row = new Array<number>(b.length + 1).fill(Infinity);
   for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitution = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min((previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, substitution));
+    // Off this diagonal band the distance is above the limit in any case.
+    const [from, to] = [Math.max(1, i - limit), Math.min(b.length, i + limit)];
+    row[from - 1] = from === 1 ? i : Infinity;
+    let least = row[from - 1] ?? Infinity;
+    for (let j = from; j <= to; j++) {
+      const substitution = (previous[j - 1] ?? Infinity) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      // The row before ends one column earlier.
+      const deletion = (j === i + limit ? Infinity : (previous[j] ?? Infinity)) + 1;
+      const distance = Math.min(substitution, deletion, (row[j - 1] ?? Infinity) + 1);
+      row[j] = distance;
+      if (distance < least) least = distance;
     }
-    previous = row;
+    if (least > limit) return Infinity;
+    [previous, row] = [row, previous];
   }
   return previous[b.length] ?? Infinity;
 }

@@ -240,9 +240,12 @@ function resolveNode(
   return { path: { ...found, read: (source) => walk(viewOf(source.context.node(nodeId)), path, 0) } };
 }
 
+/** Most parts between dots that an id of 128 characters can have. */
+const maxIdParts = 129;
+
 /** How many keys behind the first make up the longest known id; 0 when none does. */
 function longestId(keys: readonly string[], nodeIds: ReadonlySet<string>): number {
-  for (let end = keys.length; end > 1; end--) {
+  for (let end = Math.min(keys.length, maxIdParts + 1); end > 1; end--) {
     if (nodeIds.has(end === 2 ? (keys[1] as string) : keys.slice(1, end).join('.'))) return end - 1;
   }
   return 0;
