@@ -122,7 +122,7 @@ function rendered(plan: RequestPlan, run: Run, limits: RequestLimits): RenderedR
     verb: plan.verb,
     headers,
     ...(body === undefined ? undefined : { body }),
-    authorityFromData: plan.authorityFromData,
+    authorityFromData: plan.authorityFromData || run.authorityFromData,
     secretsUsed: run.secrets,
   };
 }

@@ -171,6 +171,34 @@ describe('URLs', () => {
   });
 });
 
+describe('a URL with sections', () => {
+  const optionalSlash = 'https://h{{#payload.s}}/{{/payload.s}}{{payload.v}}';
+  const query = 'https://h/a{{#payload.s}}?q={{payload.q}}{{/payload.s}}{{payload.v}}';
+
+  it('knows that data decides where it goes when the section that ended the host is left out', () => {
+    const v = '.evil.example';
+    expect(sent({ url: optionalSlash }, { v })).toMatchObject({
+      url: 'https://h.evil.example',
+      authorityFromData: true,
+    });
+    expect(sent({ url: optionalSlash }, { v, s: true })).toMatchObject({
+      url: 'https://h/.evil.example',
+      authorityFromData: false,
+    });
+  });
+
+  it('asks for values in the path when the section that began the query is left out', () => {
+    expect(unsent({ url: query }, { s: false })).toContain('"payload.v" is missing');
+    expect(sent({ url: query }, { s: true }).url).toBe('https://h/a?q=');
+    expect(sent({ url: query }, { s: false, v: 'b?c' }).url).toBe('https://h/ab%3Fc');
+  });
+
+  it('may choose between two beginnings', () => {
+    const url = '{{#payload.s}}http://a/{{/payload.s}}{{^payload.s}}{{vars.BASE}}/{{/payload.s}}{{payload.v}}';
+    expect(sent({ url }, { s: true, v: 'x y' })).toMatchObject({ url: 'http://a/x%20y', authorityFromData: false });
+  });
+});
+
 describe('headers', () => {
   it('renders them in order, names as they are spelled', () => {
     const headers = {

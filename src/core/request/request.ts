@@ -33,7 +33,10 @@ export interface RequestPlan {
   };
   /** Whether the definition names a Content-Type. */
   readonly hasContentType: boolean;
-  /** Whether the URL's host or port comes from payload, labels, an answer or a callback. */
+  /**
+   * Whether the URL's host or port comes from payload, labels, an answer or a callback. Behind a section only the
+   * rendering knows.
+   */
   readonly authorityFromData: boolean;
   /** Whether URL or body read `runtime.*`, `round`, `attempt` or an idempotency key. */
   readonly volatile: boolean;

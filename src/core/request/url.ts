@@ -2,8 +2,9 @@
  * URLs of calls: where in a URL a template's values stand, and what a rendered URL must be before anything is sent.
  *
  * What is authority, path and query is decided by the literal text of the template, so that a value can never move the
- * border. Inserted values are percent-encoded, but for one that makes up the URL's beginning. Whatever a client might
- * read differently than it is written here (user information, backslashes, blanks, dot segments) is refused.
+ * border. Where a section may leave out literal text, it is decided at each rendering by what has been written before.
+ * Inserted values are percent-encoded, but for one that makes up the URL's beginning. Whatever a client might read
+ * differently than it is written here (user information, backslashes, blanks, dot segments) is refused.
  */
 import type { Json } from '../json.ts';
 import { type Destination, escapeUrl, type Insert, type PlacedTag, textOf } from '../template/destination.ts';
@@ -29,6 +30,8 @@ export class UrlDestination implements Destination {
   #part: Part = 'start';
   /** The end of the literal text since the last tag, as far as `://` may stand in it. */
   #seen = '';
+  /** Whether a section was met: from there on the literal text does not say alone what has been written. */
+  #hasSection = false;
 
   literal(text: string): string {
     for (const char of text) {
@@ -39,22 +42,16 @@ export class UrlDestination implements Destination {
   }
 
   boundary(): void {
-    // What stands before a section and within it counts as one text.
+    this.#hasSection = true;
   }
 
   insert(tag: PlacedTag): Insert {
     const part = this.#part;
     this.#seen = '';
-    if (part === 'query') return tag.raw ? textOf : (value) => escapeUrl(textOf(value));
-    if (part === 'start') {
-      // A base such as `https://api.example.com/v1`, a scheme, or a whole URL.
-      this.#part = 'scheme';
-      this.authorityFromData ||= tag.fromData;
-      return required(tag, 'beginning', (text) => text);
-    }
-    if (part === 'path') return required(tag, 'path', tag.raw ? (text) => text : escapeUrl);
-    this.authorityFromData ||= tag.fromData;
-    return required(tag, 'authority', tag.raw ? (text) => text : escapeUrl);
+    // A base such as `https://api.example.com/v1`, a scheme, or a whole URL.
+    if (part === 'start') this.#part = 'scheme';
+    if (decidesHost(part)) this.authorityFromData ||= tag.fromData;
+    return this.#hasSection ? insertByOutput(tag) : insertInto(part, tag);
   }
 
   #after(char: string): Part {
@@ -74,6 +71,42 @@ export class UrlDestination implements Destination {
         return 'query';
     }
   }
+}
+
+/** Whether a value there can decide to which host the request goes. */
+function decidesHost(part: Part): boolean {
+  return part !== 'path' && part !== 'query';
+}
+
+function insertInto(part: Part, tag: PlacedTag): Insert {
+  if (part === 'query') return tag.raw ? textOf : (value) => escapeUrl(textOf(value));
+  if (part === 'start') return required(tag, 'beginning', (text) => text);
+  return required(tag, part === 'path' ? 'path' : 'authority', tag.raw ? (text) => text : escapeUrl);
+}
+
+/** Characters of a URL that may be read again for one step of the rendering. */
+const charsPerStep = 4096;
+
+/** Behind or within a section: where the value stands is read from what has been written. */
+function insertByOutput(tag: PlacedTag): Insert {
+  return (value, run) => {
+    run.spend(run.out.length / charsPerStep);
+    const part = partAtEnd(run.out);
+    if (decidesHost(part) && tag.fromData) run.authorityFromData = true;
+    return insertInto(part, tag)(value, run);
+  };
+}
+
+/** In which part of a URL its end lies, as far as it has been written. */
+function partAtEnd(url: string): Part {
+  if (url === '') return 'start';
+  const scheme = /^[^/?#]*:\/\//.exec(url)?.[0];
+  const rest = url.slice(scheme?.length ?? 0);
+  const border = rest.search(scheme === undefined ? /[/?#]/ : /[/\\?#]/);
+  if (border === -1 || (scheme === undefined && rest.endsWith(':/') && border === rest.length - 1)) {
+    return scheme === undefined ? 'scheme' : 'authority';
+  }
+  return /[?#]/.test(rest.slice(border)) ? 'query' : 'path';
 }
 
 function required(tag: PlacedTag, place: string, encode: (text: string) => string): Insert {

@@ -32,6 +32,8 @@ export class Run {
   readonly items: Json[] = [];
   /** Names of the secrets that were read, each once. */
   readonly secrets: string[] = [];
+  /** Whether a value from data was written where it decides about a URL's host, as only the rendering can tell. */
+  authorityFromData = false;
   #steps = 0;
 
   constructor(context: RenderContext, limits: RenderLimits, stable: boolean) {
