@@ -31,7 +31,9 @@ function isRetryable(policy: RetryPolicy, failure: AttemptFailure, direction: 'f
 /** The wait before the n-th retry (from 1), in milliseconds. `u` is uniform in [0, 1). */
 function retryDelay(policy: RetryPolicy, n: number, u: number): number {
   if (policy.type === 'retry') return policy.delayMillis;
-  const base = Math.min(policy.initialDelayMillis * policy.multiplier ** (n - 1), policy.maxDelayMillis);
+  // Nothing times an infinite power would be no number at all.
+  const factor = Math.min(policy.multiplier ** (n - 1), Number.MAX_VALUE);
+  const base = Math.min(policy.initialDelayMillis * factor, policy.maxDelayMillis);
   return Math.max(0, Math.round(base * (1 + policy.jitterRatio * (2 * u - 1))));
 }
 
