@@ -277,6 +277,7 @@ describe('syntax', () => {
     ['{{{{payload.x}}}}', 'brace'],
     ['{{.}}', 'outside'],
     ['{{#payload.a}}{{nodes.typo.visit}}{{/payload.a}}', 'does not have'],
+    ['{{#payload.a}}{{runtime.callback.token}}{{/payload.a}}', 'async nodes only'],
     ['{{#payload.a}}'.repeat(65) + '{{/payload.a}}'.repeat(65), 'deep'],
   ])('refuses %j', (source, why) => {
     const errors = errorsOf(source);

@@ -4,8 +4,8 @@
  *
  * A section is left out for missing, null, false, 0, the empty text and the empty array, as Mustache in JavaScript has it;
  * `true` shows it once, an array once per item, anything else once with the value as its item. Within a section, the first
- * part of a path is looked for in the items, innermost first, and then in the context; `vars` and `secrets` always mean
- * the configured ones, so that no data can stand in for them.
+ * part of a path is looked for in the items, innermost first, and then in the context; `vars`, `secrets` and `runtime`
+ * always mean Trama's own, so that no data can stand in for them.
  */
 import type { RenderContext } from '../context.ts';
 import { isRawNumber, type Json } from '../json.ts';
@@ -88,6 +88,9 @@ const commonRoots: readonly PathRoot[] = [
   'steps',
   'prev',
 ];
+
+/** Roots that no item of a section can stand in for. */
+const ownRoots: ReadonlySet<string> = new Set(['vars', 'secrets', 'runtime']);
 
 /** Gathers the parts of one template, which may have been written as several texts, with their paths and errors. */
 export class TemplateBuilder {
@@ -198,12 +201,12 @@ export class TemplateBuilder {
     const first = name.split('.', 1)[0] as string;
     if ('error' in resolved) {
       // Within a section the name may be an item's. Nodes are the exception, so that a mistyped id is found there too.
-      if (depth === 0 || first === 'nodes' || first === 'vars' || first === 'secrets') this.errors.push(resolved.error);
+      if (depth === 0 || first === 'nodes' || ownRoots.has(first)) this.errors.push(resolved.error);
       this.#paths.push(item);
       return { read: itemReader(name, undefined), path: item };
     }
     const { read, ...facts } = resolved.path;
-    if (depth === 0 || facts.root === 'vars' || facts.root === 'secrets') {
+    if (depth === 0 || ownRoots.has(facts.root)) {
       this.#paths.push(facts);
       return { read, path: facts };
     }
