@@ -2,7 +2,11 @@
  * Engines over the store and the queue in memory, with a virtual clock and downstreams that the test scripts. Every port
  * can be made to fail.
  */
+import { apply } from '../src/core/apply.ts';
+import type { CallbackEvent } from '../src/core/event.ts';
+import { Outputs } from '../src/core/outputs.ts';
 import { slotOf } from '../src/core/slot.ts';
+import { summarize } from '../src/core/summary.ts';
 import { parseJson, stringifyJson, type Json, type JsonObject } from '../src/core/json.ts';
 import type { CallAnswer, CallHandle, HttpCaller, OutboundRequest } from '../src/ports/http-caller.ts';
 import { type ExecutionDetail, StoreUnavailable, type InboxEvent, type SubmitResult } from '../src/ports/store.ts';
@@ -10,6 +14,7 @@ import type { Queue } from '../src/ports/queue.ts';
 import type { LogFields, Telemetry } from '../src/ports/telemetry.ts';
 import { silentTelemetry } from '../src/ports/telemetry.ts';
 import { MemoryQueueHub } from '../src/queue/memory/memory-queue.ts';
+import { isListed } from '../src/runtime/desk/history.ts';
 import { Engine } from '../src/runtime/engine.ts';
 import { PlanCache } from '../src/runtime/plan-cache.ts';
 import { defaultEngineSettings, type EngineSettings } from '../src/runtime/settings.ts';
@@ -291,6 +296,38 @@ export class RuntimeFixture {
     return result.kind;
   }
 
+  /** The callback that a node waits for, or will. */
+  async callbackOf(id: string, nodeId: string, body: JsonObject = {}): Promise<CallbackEvent> {
+    const { state } = await this.detail(id);
+    const token = state.tokens.find((other) => other.nodeId === nodeId)!;
+    if (!('task' in token.stage)) throw new Error('It waits for nothing.');
+    const { visit, operation, nonce } = token.stage.task;
+    const inboxId = this.entropy.nonce();
+    const { round } = state;
+    return { type: 'callback', inboxId, round, nodeId, visit, operation, nonce: nonce!, body, pending: false };
+  }
+
+  /** Retries as the API does. */
+  async retry(engine: Engine, id: string): Promise<void> {
+    const detail = await this.detail(id);
+    const plan = this.plans.peek(detail.definitionHash)!;
+    const header = { id, name: detail.name, version: detail.version, payload: {}, labels: {} };
+    const run = { plan, header, state: detail.state, outputs: Outputs.empty };
+    const change = apply(run, { type: 'retried', force: false }, engine.env.at(this.clock.now(), false));
+    const written = await this.store.changeTerminal({
+      id,
+      seq: detail.seq,
+      writeId: this.entropy.nonce(),
+      state: change.state,
+      summary: summarize(change.state),
+      dueAt: this.clock.now(),
+      steps: change.steps,
+      undo: change.undo,
+    });
+    if (!written) throw new Error('The execution has changed meanwhile.');
+    engine.ring({ id, slot: detail.slot, dueAt: this.clock.now() });
+  }
+
   async detail(id: string): Promise<ExecutionDetail> {
     const detail = await this.store.getExecution(id);
     if (detail === undefined) throw new Error(`There is no execution ${id}.`);
@@ -308,10 +345,10 @@ export class RuntimeFixture {
     }
   }
 
-  /** Step rows as `phase:node:outcome`. */
+  /** Step rows as `phase:node:outcome`, but for those that lists leave out. */
   async rows(id: string): Promise<string[]> {
     const { items } = await this.store.listSteps(id, { limit: 1000 });
-    return items.map((row) => `${row.phase}:${row.nodeId}:${row.outcome}`);
+    return items.filter(isListed).map((row) => `${row.phase}:${row.nodeId}:${row.outcome}`);
   }
 
   /** Stops every engine; nothing may be left that would fire later. */

@@ -11,9 +11,11 @@ function statusOf(state: State): ExecutionStatus {
   const { verdict } = state;
   if (verdict !== undefined) {
     if (verdict.status === 'FAILED') return 'COMPENSATING';
-    // A cancel is pending until the calls in flight are answered.
+    // A cancel is pending until the calls in flight are answered. One that succeeded compensates when a branch's trouble
+    // is retried.
+    const compensates = state.tokens.some(({ stage }) => stage.kind === 'unwinding');
     const draining = state.tokens.some(({ stage }) => stage.kind === 'draining');
-    return verdict.status === 'CANCELLED' && !draining ? 'COMPENSATING' : 'IN_PROGRESS';
+    return compensates || (verdict.status === 'CANCELLED' && !draining) ? 'COMPENSATING' : 'IN_PROGRESS';
   }
   let waiting = false;
   for (const { stage } of state.tokens) {

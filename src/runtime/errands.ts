@@ -135,10 +135,13 @@ export class Errands implements CallTaker {
   }
 
   #findStanding(command: CallCommand): void {
-    const { nodeId, visit } = command;
+    const { nodeId, visit, tokenId } = command;
     const { run, id } = this.#host;
     const node = run.plan.nodes.get(nodeId);
-    if (node?.kind !== 'task' || !node.call.mutating) {
+    const stage = run.state.tokens.find((token) => token.id === tokenId)?.stage;
+    // A further operation, after a callback that said failure, has a key of its own whatever stands.
+    const isFurther = stage?.kind === 'calling' && stage.task.operation > 1;
+    if (node?.kind !== 'task' || !node.call.mutating || isFurther) {
       this.#send(command);
       return;
     }

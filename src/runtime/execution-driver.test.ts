@@ -1,9 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chain, graph, RuntimeFixture, task } from '../../test/runtime-fixture.ts';
-import { apply } from '../core/apply.ts';
 import type { JsonObject } from '../core/json.ts';
-import { Outputs } from '../core/outputs.ts';
-import { summarize } from '../core/summary.ts';
 import type { Checkpoint } from '../ports/store.ts';
 import type { Engine } from './engine.ts';
 
@@ -30,26 +27,6 @@ describe('the driver of an execution', () => {
 
   const checkpoints = (): Checkpoint[] =>
     fixture.store.seen.flatMap(({ operation, args }) => (operation === 'checkpoint' ? (args[0] as Checkpoint[]) : []));
-
-  /** The callback that a node waits for. */
-  async function callbackOf(id: string, nodeId: string, body: JsonObject = {}) {
-    const { state } = await fixture.detail(id);
-    const token = state.tokens.find((other) => other.nodeId === nodeId)!;
-    if (!('task' in token.stage)) throw new Error('It waits for nothing.');
-    const { visit, operation, nonce } = token.stage.task;
-    const inboxId = fixture.entropy.nonce();
-    return {
-      type: 'callback',
-      inboxId,
-      round: 1,
-      nodeId,
-      visit,
-      operation,
-      nonce: nonce!,
-      body,
-      pending: false,
-    } as const;
-  }
 
   it('goes on only after a checkpoint is durable', async () => {
     let write = (): void => undefined;
@@ -155,7 +132,7 @@ describe('the driver of an execution', () => {
     await fixture.until(id, 'WAITING_CALLBACK');
     await fixture.clock.advance(5);
     expect(engine.load().held).toBe(0);
-    expect(await fixture.offer(engine, id, await callbackOf(id, 'a', { n: 1 }), 'h')).toBe('accepted');
+    expect(await fixture.offer(engine, id, await fixture.callbackOf(id, 'a', { n: 1 }), 'h')).toBe('accepted');
     expect((await fixture.until(id, 'over', 50)).status).toBe('SUCCEEDED');
     expect(fixture.http.paths()).toEqual(['a', 'b']);
   });
@@ -163,7 +140,7 @@ describe('the driver of an execution', () => {
   it('keeps a callback that comes before its node has parked', async () => {
     fixture.http.reply = (path) => (path === 'a' ? 'hold' : {});
     const id = await fixture.submit(engine, graph([asyncTask('a', { next: 'b' }), task('b')]));
-    expect(await fixture.offer(engine, id, await callbackOf(id, 'a', { n: 1 }), 'h')).toBe('accepted');
+    expect(await fixture.offer(engine, id, await fixture.callbackOf(id, 'a', { n: 1 }), 'h')).toBe('accepted');
     await fixture.clock.advance(1_000);
     expect((await fixture.store.readInbox(id)).inbox).toHaveLength(1);
     fixture.http.calls[0]!.answer({ status: 202 });
@@ -283,7 +260,7 @@ describe('the driver of an execution', () => {
     const id = await fixture.submit(engine, definition);
     expect((await fixture.until(id)).status).toBe('FAILED');
     fixture.http.reply = (path, _request, nth) => (path === 'a' && nth === 2 ? 'hold' : {});
-    await retry(id);
+    await fixture.retry(engine, id);
     await fixture.clock.advance(5);
     // Taken over while the call is out: the next owner sends it again, under the same key.
     await fixture.store.takeOver([{ id, claim: 'other' }], fixture.clock.now());
@@ -299,27 +276,6 @@ describe('the driver of an execution', () => {
       `${id}:2:c:1:UP`,
     ]);
   });
-
-  /** Retries as the API does. */
-  async function retry(id: string): Promise<void> {
-    const detail = await fixture.detail(id);
-    const plan = fixture.plans.peek(detail.definitionHash)!;
-    const header = { id, name: detail.name, version: detail.version, payload: {}, labels: {} };
-    const run = { plan, header, state: detail.state, outputs: Outputs.empty };
-    const change = apply(run, { type: 'retried', force: false }, engine.env.at(fixture.clock.now(), false));
-    const written = await fixture.store.changeTerminal({
-      id,
-      seq: detail.seq,
-      writeId: fixture.entropy.nonce(),
-      state: change.state,
-      summary: summarize(change.state),
-      dueAt: fixture.clock.now(),
-      steps: change.steps,
-      undo: change.undo,
-    });
-    expect(written).toBe(true);
-    engine.ring({ id, slot: detail.slot, dueAt: fixture.clock.now() });
-  }
 
   it('makes no call once its lease may be over, but offers the answer in hand', async () => {
     fixture.http.reply = (path) => (path === 'a' ? 'hold' : {});

@@ -157,7 +157,7 @@ export class Loader {
     const events: Event[] = [];
     for (const { id, nodeId, stage } of run.state.tokens) {
       if (stage.kind !== 'calling') continue;
-      const { visit, attempt } = stage.task;
+      const { visit, attempt, operation } = stage.task;
       const command: CallCommand = {
         type: 'call',
         callId: stage.callId,
@@ -171,7 +171,9 @@ export class Loader {
       if (fingerprint === undefined) continue;
       const { round } = run.state;
       const standing =
-        round > 1 ? await this.#parts.reads.findStanding(run.header.id, nodeId, visit, round) : undefined;
+        round > 1 && operation === 1
+          ? await this.#parts.reads.findStanding(run.header.id, nodeId, visit, round)
+          : undefined;
       const reused =
         standing?.fingerprint === fingerprint ? { key: standing.target.key, ord: standing.target.ord } : undefined;
       events.push({

@@ -45,7 +45,7 @@ export class Narrator {
     const told = [
       ...calls.map((row) => ({ ord: row.ord, entry: this.#call(row, state) })),
       ...steps.flatMap((row) => {
-        const entry = this.#step(row);
+        const entry = this.#step(row, state);
         return entry === undefined ? [] : [{ ord: row.ord, entry }];
       }),
     ];
@@ -80,13 +80,16 @@ export class Narrator {
   }
 
   /** Rows of calls say nothing that the call itself has not said. */
-  #step({ nodeId, visit, round, phase, outcome, note, at }: StepRow): TraceEntry | undefined {
+  #step({ nodeId, visit, round, phase, outcome, note, at }: StepRow, state: State): TraceEntry | undefined {
     if (phase === 'UP' || phase === 'DOWN' || phase === 'HOOK') return undefined;
     const said = note === undefined ? undefined : { note };
-    return { kind: 'step', atMillis: this.elapsed(at), nodeId, visit, round, phase, outcome, ...said };
+    const entry = { kind: 'step', atMillis: this.elapsed(at), nodeId, visit, round, phase, outcome, ...said } as const;
+    if (phase !== 'CALLBACK' || outcome !== 'rejected') return entry;
+    const until = untilRepeated({ nodeId, visit, phase: 'UP' }, state);
+    return until === undefined ? entry : { ...entry, retryInMillis: until - state.now };
   }
 
-  /** A callback that said no or never came leaves no row while its request is going to be repeated. */
+  /** A callback that never came leaves no row while its request is going to be repeated. */
   #signal(signal: Signal, settled: ReadonlySet<string>, state: State): void {
     const atMillis = this.elapsed(state.now);
     if (signal.kind === 'finished') {
@@ -111,13 +114,15 @@ export class Narrator {
   }
 }
 
+type Attempted = Pick<CallRow, 'nodeId' | 'visit' | 'phase'>;
+
 /** When the call of a row is repeated; undefined when it is not. */
-function untilRepeated(row: CallRow, state: State): number | undefined {
+function untilRepeated(row: Attempted, state: State): number | undefined {
   const token = state.tokens.find((candidate) => isOf(candidate, row));
   return token === undefined ? undefined : timerOf(token);
 }
 
-function isOf({ nodeId, stage }: Token, row: CallRow): boolean {
+function isOf({ nodeId, stage }: Token, row: Attempted): boolean {
   switch (row.phase) {
     case 'UP':
       return stage.kind === 'backoff' && nodeId === row.nodeId && stage.task.visit === row.visit;

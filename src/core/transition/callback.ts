@@ -5,7 +5,7 @@ import { conditionContext } from '../context-of.ts';
 import type { Draft } from '../draft.ts';
 import type { CallbackEvent } from '../event.ts';
 import type { Json } from '../json.ts';
-import type { Expression, TaskPlan } from '../plan.ts';
+import type { TaskPlan } from '../plan.ts';
 import type { AttemptFailure, State, TaskRun, Token } from '../state.ts';
 import { drainOf } from './failure.ts';
 import { taskNode } from './settle.ts';
@@ -60,7 +60,7 @@ export function applyCallback(d: Draft, event: CallbackEvent): void {
   else {
     // A firm no settles whatever was unknown about this operation.
     const { unknown: _unknown, ...settled } = task;
-    attemptFailed(d, token, settled, failure);
+    attemptFailed(d, token, settled, failure, { callback: { body: event.body } });
   }
 }
 
@@ -74,27 +74,19 @@ function abandonCall(d: Draft, token: Token, task: TaskRun, callId: number): voi
   });
 }
 
+/** What a callback says that was not judged pending; undefined is success. A condition that throws is failure. */
 function judgeCallback(d: Draft, token: Token, node: TaskPlan, body: Json): AttemptFailure | undefined {
-  const { pendingWhen, failureWhen, successWhen } = node.callback ?? {};
-  const says = (condition: Expression): boolean | undefined => {
-    const result = condition.evaluate(conditionContext(d.run, token, d.env), { callbackBody: body });
-    if (result.ok) return result.truthy;
-    d.signal({ kind: 'warning', nodeId: node.id, message: result.error });
-    return undefined;
-  };
-  // It was judged when the callback arrived, and did not hold then. One that throws is a failure like the others.
-  if (pendingWhen !== undefined && says(pendingWhen) === undefined) {
-    return callbackFailure('The condition pendingWhen could not be evaluated.');
-  }
-  if (failureWhen !== undefined) {
-    const failed = says(failureWhen);
-    if (failed === undefined) return callbackFailure('The condition failureWhen could not be evaluated.');
-    if (failed) return callbackFailure('The callback said failure.');
-  }
-  if (successWhen !== undefined) {
-    const succeeded = says(successWhen);
-    if (succeeded === undefined) return callbackFailure('The condition successWhen could not be evaluated.');
-    if (!succeeded) return callbackFailure('The callback did not say success.');
+  const context = conditionContext(d.run, token, d.env);
+  for (const name of ['pendingWhen', 'failureWhen', 'successWhen'] as const) {
+    const condition = node.callback?.[name];
+    if (condition === undefined) continue;
+    const result = condition.evaluate(context, { callbackBody: body });
+    if (!result.ok) {
+      d.signal({ kind: 'warning', nodeId: node.id, message: result.error });
+      return callbackFailure(`The condition ${name} could not be evaluated: ${result.error}`);
+    }
+    if (name === 'failureWhen' && result.truthy) return callbackFailure('The callback said failure.');
+    if (name === 'successWhen' && !result.truthy) return callbackFailure('The callback did not say success.');
   }
   return undefined;
 }

@@ -4,7 +4,7 @@
  */
 import type { ResponseView } from '../context.ts';
 import type { Draft } from '../draft.ts';
-import type { StepRow, UndoRank } from '../history.ts';
+import type { StepOutput, StepRow, UndoRank } from '../history.ts';
 import type { Json } from '../json.ts';
 import { idempotencyKey } from '../keys.ts';
 import type { TaskPlan } from '../plan.ts';
@@ -90,13 +90,16 @@ export function recordSuccess(
   return row;
 }
 
+/** What was answered by a visit that failed: to its call, or by its callback. */
+export type FailedAnswer = Pick<StepOutput, 'response' | 'callback'>;
+
 /** The visit failed for good. Returns its row; `undo` pending on it means that a compensation is due. */
 export function recordFailure(
   d: Draft,
   token: Token,
   task: TaskRun,
   failure: AttemptFailure,
-  response?: ResponseView,
+  answer: FailedAnswer = {},
 ): StepRow {
   const node = taskNode(d, token);
   // One attempt of unknown outcome makes the visit unknown, whatever the later ones said.
@@ -115,7 +118,7 @@ export function recordFailure(
         reason: failure.reason,
         ...(failure.statusCode === undefined ? undefined : { statusCode: failure.statusCode }),
       },
-      ...(response === undefined ? undefined : { response }),
+      ...answer,
     },
     final: true,
     note: failure.description,

@@ -12,7 +12,7 @@ import { nextRetry } from '../retry.ts';
 import type { AttemptFailure, TaskRun, Token } from '../state.ts';
 import { drainOf, failToken } from './failure.ts';
 import { goTo } from './route.ts';
-import { keyOf, recordAccepted, recordFailure, recordSuccess, taskNode } from './settle.ts';
+import { type FailedAnswer, keyOf, recordAccepted, recordFailure, recordSuccess, taskNode } from './settle.ts';
 
 /** Begins a visit: its first call goes out with the checkpoint. */
 export function startTask(d: Draft, token: Token, visit: number): void {
@@ -109,7 +109,7 @@ export function attemptFailed(
   token: Token,
   task: TaskRun,
   failure: AttemptFailure,
-  answer: { readonly response?: ResponseView; readonly retryAfterMillis?: number } = {},
+  answer: FailedAnswer & { readonly retryAfterMillis?: number } = {},
 ): void {
   const node = taskNode(d, token);
   const failed: TaskRun = {
@@ -135,7 +135,9 @@ export function attemptFailed(
     description: failure.description,
     willRetry: retry !== undefined,
   });
+  const { retryAfterMillis: _wait, ...answered } = answer;
   if (retry !== undefined) {
+    if (failure.error === 'callback_failure') recordRefusal(d, token, failed, failure);
     const next = failure.error === 'callback_failure' ? newOperation(d, failed) : failed;
     d.move(token, {
       kind: 'backoff',
@@ -145,7 +147,25 @@ export function attemptFailed(
     });
     return;
   }
-  failVisit(d, token, failed, failure, answer.response);
+  failVisit(d, token, failed, failure, answered);
+}
+
+/** A callback said no and the visit goes on: the history would not show it otherwise. */
+function recordRefusal(d: Draft, token: Token, task: TaskRun, failure: AttemptFailure): void {
+  const node = taskNode(d, token);
+  d.step({
+    nodeId: node.id,
+    index: node.index,
+    phase: 'CALLBACK',
+    visit: task.visit,
+    attempt: task.attempt,
+    outcome: failure.outcome,
+    startedAt: task.startedAt,
+    attemptAt: task.attemptAt,
+    scope: token.scope,
+    final: false,
+    note: failure.description,
+  });
 }
 
 /** The callback said no: what was done under this operation is settled, the next call is another operation. */
@@ -155,14 +175,8 @@ function newOperation(d: Draft, task: TaskRun): TaskRun {
 }
 
 /** The visit failed for good. */
-export function failVisit(
-  d: Draft,
-  token: Token,
-  task: TaskRun,
-  failure: AttemptFailure,
-  response?: ResponseView,
-): void {
-  const row = recordFailure(d, token, task, failure, response);
+export function failVisit(d: Draft, token: Token, task: TaskRun, failure: AttemptFailure, answer?: FailedAnswer): void {
+  const row = recordFailure(d, token, task, failure, answer);
   const settled = d.move(token, { kind: 'ready' });
   failToken(d, settled, failure, { visit: task.visit, undoFirst: row.undo === 'pending' });
 }

@@ -8,7 +8,7 @@
 import type { StepRow } from '../../core/history.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { ExecutionDetail } from '../../ports/store.ts';
-import { maskedStep } from './history.ts';
+import { isListed, maskedStep } from './history.ts';
 import { instant } from './instants.ts';
 import type { DeskParts } from './parts.ts';
 
@@ -79,7 +79,7 @@ export async function* follow(
         const rows = await stepsAfter(parts, id, ord);
         for (const row of rows) {
           ord = row.ord;
-          yield { kind: 'step', at: { ord, seq }, data: maskedStep(parts, id, row) };
+          if (isListed(row)) yield { kind: 'step', at: { ord, seq }, data: maskedStep(parts, id, row) };
         }
         if (rows.length < stepPage || signal.aborted) break;
       }

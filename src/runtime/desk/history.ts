@@ -12,13 +12,18 @@ const maxBodyCharacters = 65_536;
 /** A page of step rows, by position in the history. Throws BadCursor. */
 export async function listSteps(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
   const rows = await parts.store.listSteps(id, page);
-  return pageOf(parts, id, rows, (row) => stepDocument(id, row));
+  return pageOf(parts, id, rows, (row) => stepDocument(id, row), isListed);
 }
 
 /** A page of attempts, by position in the history. Throws BadCursor. */
 export async function listCalls(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
   const rows = await parts.store.listCalls(id, page);
   return pageOf(parts, id, rows, (row) => callDocument(id, row));
+}
+
+/** Whether a row is shown: a further answer of the same visit and phase is there for templates alone. */
+export function isListed(row: StepRow): boolean {
+  return row.repeat !== true;
 }
 
 /** One step row, masked. */
@@ -31,10 +36,11 @@ async function pageOf<T>(
   id: string,
   { items, cursor }: Page<T>,
   document: (row: T) => JsonObject,
+  isShown: (row: T) => boolean = () => true,
 ): Promise<Answer<Page<JsonObject>>> {
   // An execution without rows yet and one that does not exist differ.
   if (items.length === 0 && (await parts.store.getExecution(id)) === undefined) return unknownExecution(id);
-  const documents = items.map((row) => parts.masker.json(document(row)) as JsonObject);
+  const documents = items.filter(isShown).map((row) => parts.masker.json(document(row)) as JsonObject);
   return granted({ items: documents, ...(cursor !== undefined && { cursor }) });
 }
 
