@@ -1,6 +1,10 @@
 /** Turns what transitions tell into counters and log lines. */
 import type { Run, Signal } from '../core/apply.ts';
+import type { FailureReason } from '../core/state.ts';
 import type { DefinitionTelemetry, Telemetry } from '../ports/telemetry.ts';
+
+/** Reasons whose description is a rendered text, or what somebody gave as the reason of a cancel. */
+const fromPeople: ReadonlySet<FailureReason> = new Set(['fail_node', 'cancelled']);
 
 /** Reports the signals of a durable checkpoint; `run` is the execution as it stands after it. */
 export function reportSignals(
@@ -53,7 +57,8 @@ export function reportSignals(
           nodeId: signal.nodeId,
           traceId,
           reason: signal.reason,
-          description: signal.description,
+          // What people and templates wrote may hold what the payload holds.
+          ...(fromPeople.has(signal.reason) ? undefined : { description: signal.description }),
         });
         break;
       case 'warning':
