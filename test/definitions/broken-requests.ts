@@ -155,6 +155,16 @@ export const brokenRequests: readonly BrokenRequest[] = [
     `{"definition":${definition},"payload":1.0}`,
     'payload: Must be an object.',
   ),
+  run(
+    'a label with a control character',
+    `{"definition":${definition},"labels":{"a":"x\\u0000y"}}`,
+    'labels["a"]: Must hold no control character and no half of a character.',
+  ),
+  run(
+    'a label named by half a character',
+    `{"definition":${definition},"labels":{"\\ud800":"x"}}`,
+    'labels["\\ud800"]: Must hold no control character and no half of a character.',
+  ),
   run('a label that is a number', `{"definition":${definition},"labels":{"a":1}}`, 'labels["a"]: Must be a string.'),
   run(
     'a label without a name',

@@ -68,6 +68,16 @@ describe('a callback', () => {
     expect(document.body).toContain('"result":{"sum":10.10}');
   });
 
+  it.each(['json', 'text', '/', ' ', 'text/plain, text/html', 'text/plain', 'application/octet-stream'])(
+    'keeps its body as text under the Content-Type %j',
+    async (type) => {
+      expect((await send('{"a":1}', { type })).statusCode).toBe(202);
+      await api.drive(id);
+      const document = await api.server.inject(`/workflows/${id}`);
+      expect(document.json()).toMatchObject({ status: 'SUCCEEDED', result: '{"a":1}' });
+    },
+  );
+
   it('comes by the signed URL too', async () => {
     const answer = await api.server.inject({
       method: 'POST',

@@ -27,11 +27,19 @@ const documentation = {
   ),
 } as const;
 
+const mediaType = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/;
+
 /** Registers the routes below the plugin's prefix, in a scope of its own where bodies come as bytes. */
 export function callbackRoutes(server: FastifyInstance, api: ApiContext): void {
   server.register((scope, _options, done) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body));
+    scope.addHook('onRequest', (request, _reply, done) => {
+      // What is no media type at all would be refused before any parser is asked; a callback is too dear for that.
+      const { headers } = request.raw;
+      if (!mediaType.test(headers['content-type'] ?? '')) delete headers['content-type'];
+      done();
+    });
     const handle = (request: FastifyRequest, reply: FastifyReply): Promise<string> => receive(api, request, reply);
     scope.post(
       '/:id/node/:nodeId/callback',

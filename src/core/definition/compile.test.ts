@@ -387,6 +387,15 @@ function replaceAt(document: Json, position: number, value: Json): void {
     Object.defineProperty(place[0], place[1], { value, enumerable: true, configurable: true, writable: true });
 }
 
+it('refuses labels that not every store can keep', () => {
+  const labels = { good: 'x', bad: 'a\0b', ['\ud800']: 'x' };
+  const sentence = 'Must hold no control character and no half of a character.';
+  expect(errorsOf({ ...graphOf('a', task('a')), labels })).toEqual([
+    `labels.bad: ${sentence}`,
+    `labels["\\ud800"]: ${sentence}`,
+  ]);
+});
+
 // Each of these once took from seconds to minutes; the limit of the test's own time notices that.
 describe('a hostile definition', () => {
   it('is not compared letter by letter to find what its dangling references meant', () => {

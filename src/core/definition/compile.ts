@@ -12,7 +12,7 @@ import { compileNode } from './node-plan.ts';
 import { compilePolicy, defaultCompensationHandling, defaultFailureHandling, warnOfShortPolicy } from './policy.ts';
 import { at, createProblems, quote, show, type Problems } from './problems.ts';
 import { summarizeReads, warnOfReads, type Read } from './reads.ts';
-import { checkShape, present, toNumber } from './shape-check.ts';
+import { checkShape, present, toNumber, unprintable } from './shape-check.ts';
 
 /** What comes of a definition. Every problem is a sentence that begins with its JSON path. */
 export type Compilation =
@@ -47,6 +47,7 @@ function compile(document: Json, hash: string, limits: DefinitionLimits, problem
   }
   checkShape(documentShape(limits.maxNodeVisitsCap), document, '', shapeBook, problems);
   checkRequiredPayload(document, problems);
+  checkLabels(document, problems);
   const draft = readDraft(document);
   if (draft.nodes.length > limits.maxNodes) {
     const [list, counted] = draft.linear ? ['steps', 'steps'] : ['nodes', 'nodes'];
@@ -131,6 +132,15 @@ function checkRequiredPayload(document: JsonObject, problems: Problems): void {
     const place = at('requiredPayload', index);
     if (path.includes('{{')) problems.error(place, `${quote(path)} must be a plain path, not a template.`);
     else if (path.split('.').includes('')) problems.error(place, `${quote(path)} has an empty part.`);
+  }
+}
+
+/** Executions have the labels of their definition, so that these must be as storable as those of a run. */
+function checkLabels(document: JsonObject, problems: Problems): void {
+  const labels = present(document, 'labels');
+  for (const [key, value] of Object.entries(isJsonObject(labels) ? labels : {})) {
+    if (!unprintable.test(key) && !(typeof value === 'string' && unprintable.test(value))) continue;
+    problems.error(at('labels', key), 'Must hold no control character and no half of a character.');
   }
 }
 

@@ -4,7 +4,7 @@ import { alternatives, at, closest, createProblems, quote, show, type Path, type
 import type { ListShape, NumberShape, ObjectShape, Shape, ShapeBook, TaggedShape, TextShape } from './shape.ts';
 
 /** Control characters and unpaired surrogates: no store and no header can carry them. */
-const unprintable = /[\p{Cc}\p{Cs}]/u;
+export const unprintable: RegExp = /[\p{Cc}\p{Cs}]/u;
 
 /** Fields that any object of a kind may have beside the known ones. */
 const isExtension = (shape: ObjectShape, key: string): boolean => shape.extensible === true && key.startsWith('x-');

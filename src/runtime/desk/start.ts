@@ -10,6 +10,7 @@ import {
   parseJson,
   stringifyJson,
 } from '../../core/json.ts';
+import { unprintable } from '../../core/definition/shape-check.ts';
 import type { Plan } from '../../core/plan.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
 import { type Answer, granted, type Refusal, refused } from './answer.ts';
@@ -120,7 +121,9 @@ function checkLabels(labels: Json, errors: string[]): Readonly<Record<string, st
   }
   for (const [key, value] of entries) {
     const path = `labels[${JSON.stringify(key.slice(0, labelLimits.key))}]`;
-    if (key === '' || key.length > labelLimits.key) {
+    if (unprintable.test(key) || (typeof value === 'string' && unprintable.test(value))) {
+      errors.push(`${path}: Must hold no control character and no half of a character.`);
+    } else if (key === '' || key.length > labelLimits.key) {
       errors.push(`${path}: A label's name has 1 to ${String(labelLimits.key)} characters.`);
     } else if (typeof value !== 'string') errors.push(`${path}: Must be a string.`);
     else if (value.length > labelLimits.value) {
