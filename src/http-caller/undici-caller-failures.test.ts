@@ -90,17 +90,18 @@ describe('deadlines and aborts', () => {
 
   it('waiting for a connection counts, and leaves the call unsent for good', async () => {
     const seen: string[] = [];
-    let release: (() => void) | undefined;
+    const arrived = Promise.withResolvers<() => void>();
     const { url } = await httpServer((request, response) => {
       seen.push(request.url ?? '');
-      if (request.url === '/first') release = () => response.end();
+      if (request.url === '/first') arrived.resolve(() => response.end());
       else response.end();
     });
     const caller = callerWith({ maxConcurrencyPerHost: 1 });
     const first = respond(caller, requestTo(`${url}/first`));
+    const release = await arrived.promise;
     const second = await fail(caller, requestTo(`${url}/second`, { timeoutMillis: 50 }));
     expect(second).toMatchObject({ error: 'timeout', sent: false });
-    release?.();
+    release();
     await first;
     await respond(caller, requestTo(`${url}/third`));
     expect(seen).toEqual(['/first', '/third']);
