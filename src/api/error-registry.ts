@@ -107,6 +107,11 @@ export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
     meaning: 'The Idempotency-Key was used before with another request.',
   },
   too_many_waiting: { status: 429, retryable: true, meaning: 'Too many requests wait for executions at this server.' },
+  callback_rate_limited: {
+    status: 429,
+    retryable: false,
+    meaning: 'Too many callbacks of this operation were judged pending; one that decides is still taken.',
+  },
   headers_too_large: { status: 431, retryable: false, meaning: 'The headers are larger than allowed.' },
   internal: {
     status: 500,

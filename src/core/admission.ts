@@ -26,7 +26,12 @@ export type Admission =
   | { readonly kind: 'other_body' }
   | { readonly kind: 'earlier_operation' }
   | { readonly kind: 'not_waiting' }
+  /** Too many callbacks judged pending; one that decides is still taken. */
+  | { readonly kind: 'rate_limited' }
   | { readonly kind: 'conflict'; readonly message: string };
+
+/** Callbacks judged pending that one operation takes: each is kept for good. */
+export const maxPendingCallbacks = 1_000;
 
 /** See the file header. `callback` is required for callbacks: the hash of the body's bytes and what came before. */
 export function admit(
@@ -65,8 +70,9 @@ function admitCallback(state: State, event: CallbackEvent, bodyHash: string, see
     return binding.bodyHash === bodyHash ? { kind: 'duplicate', pending: false } : { kind: 'other_body' };
   }
   if (addressee(state, event).kind !== 'nobody') {
-    const repeated = event.pending && same.some((other) => other.bodyHash === bodyHash);
-    return repeated ? { kind: 'duplicate', pending: true } : accepted;
+    if (!event.pending) return accepted;
+    if (same.some((other) => other.bodyHash === bodyHash)) return { kind: 'duplicate', pending: true };
+    return same.length < maxPendingCallbacks ? accepted : { kind: 'rate_limited' };
   }
   return isEarlierOperation(state, event) ? { kind: 'earlier_operation' } : { kind: 'not_waiting' };
 }

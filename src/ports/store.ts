@@ -170,6 +170,8 @@ export type OfferResult =
   | { readonly kind: 'other_body' }
   | { readonly kind: 'earlier_operation' }
   | { readonly kind: 'not_waiting' }
+  /** Too many callbacks of this operation were judged pending. */
+  | { readonly kind: 'rate_limited' }
   /** Not possible in this state; `message` says why. */
   | { readonly kind: 'conflict'; readonly message: string }
   | { readonly kind: 'unknown' };

@@ -54,6 +54,7 @@ const refusals: Readonly<Record<Exclude<Admission['kind'], 'accepted'>, string>>
   duplicate: 'The same callback had come before (200): nothing happens.',
   other_body: 'Another body had been accepted under the same token (409).',
   earlier_operation: 'The callback belongs to an earlier operation (409).',
+  rate_limited: 'Too many callbacks of this operation were judged pending (429).',
   not_waiting: 'Nothing waits for this callback any more (410).',
   conflict: 'The callback cannot be taken now (409).',
 };

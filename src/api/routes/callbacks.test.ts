@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ApiFixture, response } from '../../../test/api-fixture.ts';
+import { maxPendingCallbacks } from '../../core/admission.ts';
 import { CallbackTokens } from '../../security/callback-token.ts';
 
 const definition = {
@@ -66,6 +67,16 @@ describe('a callback', () => {
     const document = await api.server.inject(`/workflows/${id}`);
     expect(document.json().status).toBe('SUCCEEDED');
     expect(document.body).toContain('"result":{"sum":10.10}');
+  });
+
+  it('is refused once very many were judged pending, unless it decides', async () => {
+    const report = (n: number) => send(JSON.stringify({ state: 'pending', n }));
+    for (let n = 0; n < maxPendingCallbacks; n++) expect((await report(n)).statusCode).toBe(202);
+    const refused = await report(-1);
+    expect([refused.statusCode, refused.json().code]).toEqual([429, 'callback_rate_limited']);
+    expect(api.rejected).toEqual(['rate_limited']);
+    expect((await report(5)).statusCode).toBe(202);
+    expect((await send('{"state":"done"}')).statusCode).toBe(202);
   });
 
   it.each(['json', 'text', '/', ' ', 'text/plain, text/html', 'text/plain', 'application/octet-stream'])(

@@ -22,7 +22,7 @@ const documentation = {
       200: { description: 'The same token and body were accepted before.', schema: acceptedDocument },
       202: { description: 'Accepted.', schema: acceptedDocument },
     },
-    [400, 401, 404, 409, 410, 413, 503],
+    [400, 401, 404, 409, 410, 413, 429, 503],
     errorDocument,
   ),
 } as const;

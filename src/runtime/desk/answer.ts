@@ -15,7 +15,8 @@ export type RefusalCode =
   | 'callback_signature'
   | 'callback_other_body'
   | 'callback_earlier_operation'
-  | 'callback_not_waiting';
+  | 'callback_not_waiting'
+  | 'callback_rate_limited';
 
 /** A refusal; nothing was changed. `errors` has at least one sentence. */
 export interface Refusal {

@@ -91,6 +91,11 @@ export async function receiveCallback(parts: DeskParts, request: CallbackRequest
       );
     case 'not_waiting':
       return reject('not_waiting', refused('callback_not_waiting', 'The node is no longer waiting for this callback.'));
+    case 'rate_limited':
+      return reject(
+        'rate_limited',
+        refused('callback_rate_limited', 'Too many callbacks of this operation were judged pending.'),
+      );
     case 'conflict':
       return reject('not_waiting', refused('callback_not_waiting', result.message));
     case 'unknown':

@@ -54,6 +54,7 @@ function refusalOf(id: string, result: OfferResult): Refusal | undefined {
     case 'other_body':
     case 'earlier_operation':
     case 'not_waiting':
+    case 'rate_limited':
       return refused('state_conflict', 'The execution does not wait for this.');
   }
 }

@@ -65,7 +65,14 @@ export type CheckedToken =
 
 /** Why a callback was rejected; the values of the `reason` label of `saga_callback_rejected_total`. */
 export type CallbackRejection =
-  'malformed' | 'signature' | 'unknown_kid' | 'unknown_execution' | 'earlier_operation' | 'other_body' | 'not_waiting';
+  | 'malformed'
+  | 'signature'
+  | 'unknown_kid'
+  | 'unknown_execution'
+  | 'earlier_operation'
+  | 'other_body'
+  | 'not_waiting'
+  | 'rate_limited';
 
 /** Told of callbacks, for metrics. Must not throw. */
 export interface CallbackObserver {
