@@ -1,7 +1,7 @@
 /**
  * The embedded store in trouble: files that are not its own, a full disk, a thread that breaks; and the plans of its lists.
  */
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync, mkdirSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -34,6 +34,17 @@ describe('the data directory', () => {
     await store.close();
     await store.close();
     await expect(store.ping()).rejects.toThrow(StoreUnavailable);
+  });
+
+  it('has its files for their owner alone, whoever made the directory', async () => {
+    mkdirSync(dataDir, { recursive: true, mode: 0o755 });
+    const store = new SqliteStore({ dataDir });
+    await store.open();
+    for (const file of readdirSync(dataDir)) {
+      expect([file, statSync(join(dataDir, file)).mode & 0o077]).toEqual([file, 0]);
+    }
+    expect(readdirSync(dataDir)).toContain('trama.db-wal');
+    await store.close();
   });
 
   it('is refused when a newer version wrote it', async () => {

@@ -1,7 +1,7 @@
 /**
  * The database file: opening it for this process alone, and what its errors mean.
  */
-import { mkdirSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { StoreUnavailable } from '../../ports/store.ts';
@@ -53,7 +53,8 @@ function sentenceFor(error: unknown, dataDir: string): string {
 }
 
 /**
- * Opens the file for this process alone, on disk at every commit; creates directory (mode 0700) and file where absent.
+ * Opens the file for this process alone, on disk at every commit; creates directory (mode 0700) and file (0600) where
+ * absent.
  *
  * @throws Error with a sentence for people.
  */
@@ -61,7 +62,11 @@ export function openFile(dataDir: string): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    db = new DatabaseSync(databaseFile(dataDir), { timeout: 0, enableForeignKeyConstraints: false });
+    const file = databaseFile(dataDir);
+    // Payloads and the callback key are nobody else's, also in a directory that was there before. The log beside the file
+    // takes its mode.
+    if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600));
+    db = new DatabaseSync(file, { timeout: 0, enableForeignKeyConstraints: false });
     // The locking mode first: set before WAL, the lock is taken for good and there is no shared-memory file.
     db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
     db.exec('PRAGMA wal_autocheckpoint = 1000; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY');
