@@ -98,6 +98,15 @@ describe('GET /workflows/{id}', () => {
     expect(body.standing).toEqual([{ nodeId: 'pay', visit: 1, round: 1, outcome: 'succeeded' }]);
   });
 
+  it('are masked before they are cut', async () => {
+    const id = await api.run(definition);
+    const half = secretValue.slice(0, 10);
+    await api.drive(id, () => response(200, `${'x'.repeat(65_536 - half.length)}${secretValue}`));
+    const { status, body } = await get(`/workflows/${id}/steps`);
+    expect([status, JSON.stringify(body).includes('***')]).toEqual([200, true]);
+    expect(JSON.stringify(body)).not.toContain(half);
+  });
+
   it('masks secrets wherever they come from', async () => {
     const id = await api.run(definition, { payload: { echoed: secretValue }, labels: { k: secretValue } });
     await api.drive(id, () => response(200, { [secretValue]: `a ${secretValue} b` }));

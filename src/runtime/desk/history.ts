@@ -12,7 +12,7 @@ const maxBodyCharacters = 65_536;
 /** A page of step rows, by position in the history. Throws BadCursor. */
 export async function listSteps(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
   const rows = await parts.store.listSteps(id, page);
-  return pageOf(parts, id, rows, (row) => stepDocument(id, row), isListed);
+  return pageOf(parts, id, rows, (row) => stepDocument(parts, id, row), isListed);
 }
 
 /** A page of attempts, by position in the history. Throws BadCursor. */
@@ -28,7 +28,7 @@ export function isListed(row: StepRow): boolean {
 
 /** One step row, masked. */
 export function maskedStep(parts: DeskParts, id: string, row: StepRow): JsonObject {
-  return parts.masker.json(stepDocument(id, row)) as JsonObject;
+  return parts.masker.json(stepDocument(parts, id, row)) as JsonObject;
 }
 
 async function pageOf<T>(
@@ -67,11 +67,11 @@ function timeFields(row: StepRow | CallRow): JsonObject {
   };
 }
 
-function stepDocument(id: string, row: StepRow): JsonObject {
+function stepDocument(parts: DeskParts, id: string, row: StepRow): JsonObject {
   return {
     id: `${id}:${String(row.ord)}`,
     ...placeFields(row),
-    ...bodyFields(bodyOf(row)),
+    ...bodyFields(parts, bodyOf(row)),
     ...(row.note !== undefined && { note: row.note }),
     ...timeFields(row),
     latencyMs: Math.max(0, row.at - row.attemptAt),
@@ -86,9 +86,11 @@ function bodyOf({ phase, output }: StepRow): Json | undefined {
   return output.response?.body ?? output.accepted?.body;
 }
 
-function bodyFields(body: Json | undefined): JsonObject {
+function bodyFields(parts: DeskParts, body: Json | undefined): JsonObject {
   if (body === undefined || body === null) return {};
-  const text = typeof body === 'string' ? body : stringifyJson(body);
+  // Masked before it is cut: half a secret would not be recognised.
+  const masked = parts.masker.json(body);
+  const text = typeof masked === 'string' ? masked : stringifyJson(masked);
   if (text.length <= maxBodyCharacters) return { responseBody: text };
   return { responseBody: text.slice(0, maxBodyCharacters), responseBodyTruncated: true };
 }
