@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { stringifyJson } from '../core/json.ts';
-import { nestsDeeper, readJson } from './json-body.ts';
+import { nestsDeeper, readJson, readJsonBytes } from './json-body.ts';
 
 describe('readJson', () => {
   it.each(['{"a":10.10,"b":9007199254740993,"c":-0,"d":1e400}', '[]', '"x"', '{"__proto__":{"x":1}}'])(
@@ -19,6 +19,22 @@ describe('readJson', () => {
   it('never quotes the body', () => {
     const read = readJson('{"password": hunter2}');
     expect(read).toEqual({ ok: false, code: 'malformed_json', error: 'The body is not valid JSON.' });
+  });
+});
+
+describe('readJsonBytes', () => {
+  it.each(['{"a":"é😀"}', '\ufeff{"a":"é😀"}'])('reads %j', (text) => {
+    expect(readJsonBytes(Buffer.from(text))).toEqual({ ok: true, value: { a: 'é😀' } });
+  });
+
+  it.each([
+    [0x22, 0xff, 0x22],
+    [0x22, 0xc3, 0x22],
+    [0x22, 0xed, 0xa0, 0x80, 0x22],
+    [0xff, 0xfe, 0x22, 0x00, 0x22, 0x00],
+  ])('refuses bytes that are no UTF-8 instead of reading something else', (...bytes) => {
+    const refused = { ok: false, code: 'malformed_json', error: 'The body is not UTF-8.' };
+    expect(readJsonBytes(Uint8Array.from(bytes))).toEqual(refused);
   });
 });
 

@@ -1,4 +1,5 @@
 /** Reading JSON bodies without losing a digit. */
+import { isUtf8 } from 'node:buffer';
 import { type Json, parseJson } from '../core/json.ts';
 
 /** Nesting of a request's JSON at most. */
@@ -8,6 +9,16 @@ const maxJsonDepth = 64;
 export type ReadJson =
   | { readonly ok: true; readonly value: Json }
   | { readonly ok: false; readonly code: 'malformed_json' | 'invalid_request'; readonly error: string };
+
+/**
+ * Reads bytes that are not empty: UTF-8, as JSON on its way between systems always is, with or without a byte order mark.
+ * Bytes that are none are refused, since what would stand in their place was never sent.
+ */
+export function readJsonBytes(bytes: Uint8Array): ReadJson {
+  if (!isUtf8(bytes)) return { ok: false, code: 'malformed_json', error: 'The body is not UTF-8.' };
+  const hasMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+  return readJson(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8', hasMark ? 3 : 0));
+}
 
 /** Reads a text that is not empty. Numbers keep their digits; `__proto__` is an ordinary key. */
 export function readJson(text: string): ReadJson {

@@ -11,7 +11,7 @@ import type { DeskParts } from '../runtime/desk/parts.ts';
 import type { ApiContext } from './context.ts';
 import { errorRegistry } from './error-registry.ts';
 import { ApiError, type ApiLog, errorBody, errorHandler, sendError } from './failure.ts';
-import { readJson } from './json-body.ts';
+import { readJsonBytes } from './json-body.ts';
 import { refusalOf } from './loopback-guard.ts';
 import { OpenRequests } from './open-requests.ts';
 import { type DocumentedRoute, openApiDocument } from './openapi.ts';
@@ -153,17 +153,21 @@ function requestIds(): (request: { readonly headers: IncomingMessage['headers'] 
 
 function readJsonBodies(server: FastifyInstance): void {
   server.removeAllContentTypeParsers();
-  const parse = (_request: FastifyRequest, text: string, done: (error: Error | null, body?: unknown) => void): void => {
-    if (text === '') {
+  const parse = (
+    _request: FastifyRequest,
+    bytes: Buffer,
+    done: (error: Error | null, body?: unknown) => void,
+  ): void => {
+    if (bytes.length === 0) {
       done(null, undefined);
       return;
     }
-    const read = readJson(text);
+    const read = readJsonBytes(bytes);
     if (read.ok) done(null, read.value);
     else done(new ApiError(read.code, read.error));
   };
   for (const type of ['application/json', /^application\/[\w.+-]+\+json(?:\s*;|$)/i]) {
-    server.addContentTypeParser(type, { parseAs: 'string' }, parse);
+    server.addContentTypeParser(type, { parseAs: 'buffer' }, parse);
   }
 }
 

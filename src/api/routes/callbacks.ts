@@ -6,7 +6,7 @@ import { receiveCallback } from '../../runtime/desk/callbacks.ts';
 import { type ApiContext, jsonTextBody } from '../context.ts';
 import { acceptedDocument, errorDocument } from '../documents.ts';
 import { refusalBody } from '../failure.ts';
-import { readJson } from '../json-body.ts';
+import { readJsonBytes } from '../json-body.ts';
 import { headerOf, idOf } from '../parameters.ts';
 import { answers } from '../route-documentation.ts';
 
@@ -97,12 +97,6 @@ function readBody(bytes: Uint8Array, contentType: string | undefined): CallbackR
   if (bytes.length === 0) return { ok: true, value: null };
   const isJson = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(contentType?.trim() ?? '');
   if (!isJson) return { ok: true, value: new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes) };
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return { ok: false, error: 'The body is not UTF-8.' };
-  }
-  const read = readJson(text);
+  const read = readJsonBytes(bytes);
   return read.ok ? read : { ok: false, error: read.error };
 }

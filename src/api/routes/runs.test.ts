@@ -54,6 +54,20 @@ describe('POST /workflows/run', () => {
     expect(document.body).toContain('"payload":{"customer":{"id":9007199254740993},"sum":10.10,"__proto__":{"a":1}}');
   });
 
+  it('takes UTF-8 with a byte order mark, and nothing that is not UTF-8', async () => {
+    const body = JSON.stringify({ definition, payload: { ...payload, name: 'é' } });
+    const send = (bytes: Buffer) =>
+      api.server.inject({
+        method: 'POST',
+        url: '/workflows/run',
+        payload: bytes,
+        headers: { 'content-type': 'application/json' },
+      });
+    expect((await send(Buffer.from(`\ufeff${body}`))).statusCode).toBe(200);
+    const refused = await send(Buffer.from(body, 'latin1'));
+    expect([refused.statusCode, refused.json().errors]).toEqual([400, ['The body is not UTF-8.']]);
+  });
+
   it('sleeps until startAt', async () => {
     const answer = await post('/workflows/run', { definition, payload, startAt: '2031-01-01T00:00:00+02:00' });
     expect(answer.json().status).toBe('SLEEPING');
