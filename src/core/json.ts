@@ -109,6 +109,28 @@ export function toDoubles(value: Json): Json {
   return copy ?? value;
 }
 
+/** What a value takes beside its texts, in characters: a guess that need only have the right order of magnitude. */
+const charsPerValue = 8;
+
+/** About how many characters a value takes; counts no further than a little beyond `limit`. */
+export function roughSize(value: Json, limit: number): number {
+  const pending: Json[] = [value];
+  let size = 0;
+  for (let next = pending.pop(); next !== undefined && size <= limit; next = pending.pop()) {
+    size += charsPerValue;
+    if (typeof next === 'string') size += next.length;
+    if (typeof next !== 'object' || next === null) continue;
+    if (Array.isArray(next)) for (let i = 0; i < next.length && i <= limit; i++) pending.push(next[i] as Json);
+    else {
+      for (const [key, item] of Object.entries(next as JsonObject)) {
+        size += key.length;
+        pending.push(item);
+      }
+    }
+  }
+  return size;
+}
+
 /** Whether two values are equal as JSON: objects regardless of key order, numbers by their digits. */
 export function jsonEqual(a: Json, b: Json): boolean {
   return canonicalJson(a) === canonicalJson(b);

@@ -6,6 +6,7 @@
  */
 import type { NodeView } from './context.ts';
 import type { StepRow } from './history.ts';
+import { type Json, roughSize } from './json.ts';
 import { canSee } from './scope.ts';
 import type { OutputRef } from './state.ts';
 
@@ -57,6 +58,19 @@ export class Outputs {
   /** The visit that a reference names, or undefined when it is not in memory. */
   at(ref: OutputRef): NodeView | undefined {
     return this.#entries.get(ref.nodeId)?.find((entry) => entry.ord === ref.ord)?.view;
+  }
+
+  /** About how many characters it holds; counts no further than a little beyond `limit`. */
+  roughSize(limit: number): number {
+    let size = 0;
+    for (const entries of this.#entries.values()) {
+      for (const { view } of entries) {
+        // A view's fields are JSON values, though their types do not say so.
+        size += roughSize(view as unknown as Json, limit - size);
+        if (size > limit) return size;
+      }
+    }
+    return size;
   }
 
   /** Nothing answered yet: a new round begins. */

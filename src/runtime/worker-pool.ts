@@ -6,6 +6,7 @@
  * its lease renewed.
  */
 import type { Run } from '../core/apply.ts';
+import { roughSize } from '../core/json.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Claimed } from '../ports/queue.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
@@ -20,6 +21,9 @@ import type { QueueWriter } from './queue-writer.ts';
  * brings them in ahead of time. Longer than its look ahead, so that no pod can overlook one.
  */
 export const parkHorizonMillis = 120_000;
+
+/** Payload and outputs of a parked execution that stays in memory, in characters. */
+const maxKeptChars = 65_536;
 
 /** How long an execution is left alone that cannot be worked on here now. */
 const stuckMillis = 30_000;
@@ -166,18 +170,18 @@ export class WorkerPool implements DriverOwner {
   }
 
   ended(hold: Hold, how: Ending): void {
-    const { queueWriter, parked, clock } = this.#parts;
+    const { queueWriter, clock } = this.#parts;
     this.#held.delete(hold.id);
     switch (how.kind) {
       case 'over':
         queueWriter.ack(hold);
         break;
       case 'parked':
-        parked.set(hold.id, how.run);
+        this.#keep(hold.id, how.run);
         queueWriter.ack(hold, how.dueAt - clock.now() <= parkHorizonMillis ? how.dueAt : undefined);
         break;
       case 'released':
-        if (how.run !== undefined) parked.set(hold.id, how.run);
+        if (how.run !== undefined) this.#keep(hold.id, how.run);
         queueWriter.release(hold);
         break;
       case 'stuck':
@@ -220,6 +224,12 @@ export class WorkerPool implements DriverOwner {
     return new Promise((resolve) => {
       this.#idle.push(resolve);
     });
+  }
+
+  /** Keeps what is small in case it comes back soon; what is large is read again, so that the cache has a bound in bytes. */
+  #keep(id: string, run: Run): void {
+    const size = roughSize(run.header.payload, maxKeptChars);
+    if (size + run.outputs.roughSize(maxKeptChars - size) <= maxKeptChars) this.#parts.parked.set(id, run);
   }
 
   #freed(): void {
