@@ -218,6 +218,7 @@ export class Trama {
       tokens: { verify: (token) => this.#liveTokens().verify(token) },
       masker: this.#surroundings.masker,
       limits: engineSettings(config).limits,
+      maxHistoryBody: engineSettings(config).maxHistoryBody,
       variable: (name) => this.#surroundings.secrets.variable(name),
       callbacks: telemetry,
     });

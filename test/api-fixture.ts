@@ -83,6 +83,7 @@ export class ApiFixture {
       tokens: this.tokens,
       masker: new Masker({ values: () => secretValues }),
       limits: defaultEngineSettings.limits,
+      maxHistoryBody: defaultEngineSettings.maxHistoryBody,
       variable: () => undefined,
       callbacks: { received: () => undefined, rejected: (reason) => void this.rejected.push(reason) },
     };

@@ -34,8 +34,8 @@ export function exchangeOf(
   };
 }
 
-/** Never cuts a surrogate pair in half: half a character cannot be stored everywhere. */
-function cut(text: string, max: number): string {
+/** The first `max` characters; never cuts a surrogate pair in half: half a character cannot be stored everywhere. */
+export function cut(text: string, max: number): string {
   if (text.length <= max) return text;
   const last = text.charCodeAt(max - 1);
   return text.slice(0, last >= 0xd8_00 && last <= 0xdb_ff ? max - 1 : max);

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { listSteps } from '../../runtime/desk/history.ts';
 import { type AnswerBody, ApiFixture, response, secretValue } from '../../../test/api-fixture.ts';
 
 const call = (name: string, changes: object = {}) => ({ url: `http://shop.example/${name}`, verb: 'POST', ...changes });
@@ -96,6 +97,16 @@ describe('GET /workflows/{id}', () => {
       }),
     ]);
     expect(body.standing).toEqual([{ nodeId: 'pay', visit: 1, round: 1, outcome: 'succeeded' }]);
+  });
+
+  it('are cut where the configuration says, and marked', async () => {
+    const id = await api.run(definition);
+    await api.drive(id, () => response(200, 'ab😀d'));
+    const history = await listSteps({ ...api.desk, maxHistoryBody: 3 }, id, { limit: 1, order: 'asc' });
+    expect(history).toMatchObject({
+      ok: true,
+      value: { items: [{ responseBody: 'ab', responseBodyTruncated: true }] },
+    });
   });
 
   it('are masked before they are cut', async () => {

@@ -2,12 +2,10 @@
 import type { CallRow, StepRow } from '../../core/history.ts';
 import { type Json, type JsonObject, stringifyJson } from '../../core/json.ts';
 import type { Page, PageRequest } from '../../ports/store.ts';
+import { cut } from '../exchange.ts';
 import { type Answer, granted, unknownExecution } from './answer.ts';
 import { instant } from './instants.ts';
 import type { DeskParts } from './parts.ts';
-
-/** Characters of a body that a row shows; what is longer is cut and marked. */
-const maxBodyCharacters = 65_536;
 
 /** A page of step rows, by position in the history. Throws BadCursor. */
 export async function listSteps(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
@@ -91,8 +89,9 @@ function bodyFields(parts: DeskParts, body: Json | undefined): JsonObject {
   // Masked before it is cut: half a secret would not be recognised.
   const masked = parts.masker.json(body);
   const text = typeof masked === 'string' ? masked : stringifyJson(masked);
-  if (text.length <= maxBodyCharacters) return { responseBody: text };
-  return { responseBody: text.slice(0, maxBodyCharacters), responseBodyTruncated: true };
+  const { maxHistoryBody } = parts;
+  if (text.length <= maxHistoryBody) return { responseBody: text };
+  return { responseBody: cut(text, maxHistoryBody), responseBodyTruncated: true };
 }
 
 function callDocument(id: string, row: CallRow): JsonObject {

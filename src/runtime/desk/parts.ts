@@ -96,6 +96,8 @@ export interface DeskParts {
     headers(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>>;
   };
   readonly limits: CoreLimits;
+  /** Characters of a body that a row of the history shows; what is longer is cut and marked. */
+  readonly maxHistoryBody: number;
   /** The value of a configured variable. */
   readonly variable: (name: string) => string | undefined;
   readonly callbacks?: CallbackObserver;
