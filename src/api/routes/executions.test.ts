@@ -165,6 +165,8 @@ describe('GET /workflows', () => {
     expect(new Set(await ids('status=SUCCEEDED&status=CORRUPTED'))).toEqual(new Set([good, bad]));
     expect(await ids('label=team:a&label=tier:x:y')).toEqual([good]);
     expect(await ids('label=team:a&label=tier:z')).toEqual([]);
+    expect(await ids('label=tier:z&label=tier:x:y')).toEqual([]);
+    expect(await ids('label=team:a&label=team:a')).toEqual(await ids('label=team:a'));
     expect(await ids('standing=true')).toEqual([bad]);
     expect(await ids('failedNodeId=pay')).toEqual([bad]);
     expect(await ids('startedAfter=2030-01-01T00:00:00%2B00:00&name=order&version=1&limit=1000')).toHaveLength(2);

@@ -186,11 +186,14 @@ function filterOf(query: ListQuery): ExecutionFilter {
     completedAfter: instantOf('completedAfter', query.completedAfter),
     completedBefore: instantOf('completedBefore', query.completedBefore),
   };
+  const labels = label === undefined ? undefined : labelsOf(label);
+  // A label has one value: two that are asked for at once leave nothing to show.
+  const statuses = labels === 'contradiction' ? [] : status;
   return {
-    ...(status !== undefined && { statuses: status }),
+    ...(statuses !== undefined && { statuses }),
     ...(name !== undefined && { name }),
     ...(version !== undefined && { version }),
-    ...(label !== undefined && { labels: labelsOf(label) }),
+    ...(labels !== undefined && labels !== 'contradiction' && { labels }),
     ...(reason !== undefined && { reason }),
     ...(failedNodeId !== undefined && { failedNodeId }),
     ...(standing !== undefined && { standing }),
@@ -200,13 +203,17 @@ function filterOf(query: ListQuery): ExecutionFilter {
   };
 }
 
-function labelsOf(pairs: readonly string[]): Readonly<Record<string, string>> {
-  const entries = pairs.map((pair): [string, string] => {
+function labelsOf(pairs: readonly string[]): Readonly<Record<string, string>> | 'contradiction' {
+  const labels = new Map<string, string>();
+  let isContradiction = false;
+  for (const pair of pairs) {
     const colon = pair.indexOf(':');
     if (colon < 1) throw new ApiError('invalid_request', 'label: Must be of the form name:value.');
-    return [pair.slice(0, colon), pair.slice(colon + 1)];
-  });
-  return Object.fromEntries(entries);
+    const [name, value] = [pair.slice(0, colon), pair.slice(colon + 1)];
+    isContradiction ||= labels.has(name) && labels.get(name) !== value;
+    labels.set(name, value);
+  }
+  return isContradiction ? 'contradiction' : Object.fromEntries(labels);
 }
 
 function pageBody(reply: FastifyReply, { items, cursor }: Page<JsonObject>): string {
