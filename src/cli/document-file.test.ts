@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { stringifyJson } from '../core/json.ts';
+import { CliProblem } from './terminal.ts';
 import { parseDocumentText, readDocumentFile } from './document-file.ts';
 
 const read = (text: string, name = 'a.yaml'): string => stringifyJson(parseDocumentText(text, name));
@@ -27,6 +28,17 @@ describe('documents', () => {
     expect(read('{"a":1}', 'standard input')).toBe('{"a":1}');
     expect(read('a: 1', 'standard input')).toBe('{"a":1}');
     expect(() => read('a: 1', 'a.json')).toThrow(/^a\.json is not JSON: /);
+  });
+
+  it('that no program could use say so in a sentence', () => {
+    const [one, ...many] = ['a', 'b', 'c', 'd', 'e'].map((key, i, keys) => {
+      const of = i === 0 ? '{x: 1}' : `[${Array.from({ length: 9 }, () => `*${keys[i - 1] ?? ''}`).join(', ')}]`;
+      return `${key}: &${key} ${of}`;
+    });
+    for (const text of ['a: &a [*a]', [one, ...many].join('\n'), `a: ${'['.repeat(20_000)}`, 'a: *b']) {
+      expect(() => read(text)).toThrow(CliProblem);
+      expect(() => read(text)).toThrow(/^a\.yaml (?:cannot be used|is not YAML): /);
+    }
   });
 
   it('that are none say why', () => {

@@ -42,6 +42,20 @@ function parseJsonText(text: string, name: string): Json {
 const jsonNumber = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
 function parseYaml(text: string, name: string): Json {
+  try {
+    const value = readYaml(text, name);
+    // An alias may stand within what it names, which nothing can write down.
+    JSON.stringify(value);
+    return value;
+  } catch (error) {
+    if (error instanceof CliProblem) throw error;
+    // Too many aliases, too deep, or a value that holds itself.
+    const [message] = (error instanceof Error ? error.message : String(error)).split('\n', 1);
+    throw notADocument(`${name} cannot be used: ${message ?? ''}.`);
+  }
+}
+
+function readYaml(text: string, name: string): Json {
   // Merge keys and timestamps are no part of YAML 1.2's core schema, and JSON knows neither.
   const document = parseDocument(text, { version: '1.2', intAsBigInt: true });
   const [first] = document.errors;

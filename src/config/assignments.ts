@@ -69,16 +69,27 @@ export function readConfigFile(named: string | undefined, directory: string, sur
   return parseConfigFile(text, asked ?? defaultFileName, surroundings);
 }
 
+function readYaml(text: string): { readonly root: unknown } | { readonly errors: readonly string[] } {
+  const first = (message: string): string => message.split('\n', 1)[0]?.replace(/:$/, '') ?? message;
+  try {
+    const document = parseDocument(text, { prettyErrors: true });
+    if (document.errors.length > 0) return { errors: document.errors.map(({ message }) => first(message)) };
+    const root: unknown = document.toJS();
+    // An alias may stand within what it names.
+    JSON.stringify(root);
+    return { root };
+  } catch (error) {
+    // Too many aliases, too deep, or a value that holds itself.
+    return { errors: [first(error instanceof Error ? error.message : String(error))] };
+  }
+}
+
 /** Reads the text of a configuration file. `name` is for messages. */
 export function parseConfigFile(text: string, name: string, surroundings: Surroundings): Gathered {
   const source = `file ${name}`;
-  const document = parseDocument(text, { prettyErrors: true });
-  if (document.errors.length > 0) {
-    const first = (message: string): string => message.split('\n', 1)[0]?.replace(/:$/, '') ?? message;
-    return {
-      assignments: [],
-      problems: document.errors.map((e) => `The file ${name} is not YAML: ${first(e.message)}.`),
-    };
+  const read = readYaml(text);
+  if ('errors' in read) {
+    return { assignments: [], problems: read.errors.map((error) => `The file ${name} is not YAML: ${error}.`) };
   }
   const assignments: Assignment[] = [];
   const problems: string[] = [];
@@ -114,7 +125,7 @@ export function parseConfigFile(text: string, name: string, surroundings: Surrou
     }
   };
 
-  const root: unknown = document.toJS();
+  const { root } = read;
   if (isRecord(root)) walk(root, '');
   else if (root !== null && root !== undefined) problems.push(`The file ${name} must hold keys with values.`);
   return { assignments, problems };

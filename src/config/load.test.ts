@@ -230,6 +230,8 @@ const bad: readonly (readonly [text: string, ...problems: string[]])[] = [
   ['server: 8080', `server ${where} is a group of keys and cannot have a value of its own.`],
   ['- a', 'The file trama.yaml must hold keys with values.'],
   ['a: [', 'The file trama.yaml is not YAML: '],
+  ['vars: &a {x: *a}', 'The file trama.yaml is not YAML: Converting circular structure'],
+  ['a: [*b]', 'The file trama.yaml is not YAML: Unresolved alias'],
   ['runtime: { enabled: yes please }', `runtime.enabled ${where} must be true or false, not "yes please".`],
   ['runtime: { workerCount: 0 }', `runtime.workerCount ${where} must be a whole number from 1 to 10000, not 0.`],
   [
