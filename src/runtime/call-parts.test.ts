@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { CallAnswer, OutboundRequest } from '../ports/http-caller.ts';
+import { silentTelemetry } from '../ports/telemetry.ts';
+import { SeededEntropy, VirtualClock } from '../testing/virtual-clock.ts';
+import { CallRunner } from './call-runner.ts';
 import { exchangeOf } from './exchange.ts';
 import { retryAfterMillis } from './retry-after.ts';
 import { traceIdOf, traceparentOf } from './trace-context.ts';
@@ -49,6 +52,35 @@ describe('trace context', () => {
     for (const share of [0, 0.25, 0.999_999_999_9, 1 - Number.EPSILON]) {
       expect(traceparentOf(id, undefined, () => share)).not.toContain('-0000000000000000-');
     }
+  });
+});
+
+describe('the host in metrics', () => {
+  it('shows no secret', async () => {
+    const hosts: string[] = [];
+    const runner = new CallRunner({
+      clock: new VirtualClock(),
+      entropy: new SeededEntropy(1),
+      telemetry: { ...silentTelemetry, called: (host) => hosts.push(host) },
+      http: {
+        start(_request, done) {
+          queueMicrotask(() => done({ kind: 'failed', error: 'connect', sent: true, message: 'x', latencyMillis: 1 }));
+          return { abort: () => undefined };
+        },
+        close: () => Promise.resolve(),
+      },
+      vault: { secret: () => undefined, variable: () => undefined },
+      callbacks: { issue: () => ({ url: '', token: '', signedUrl: '' }) },
+      masker: { text: (text) => text.replaceAll('tenant-key', '***'), headers: (headers) => headers },
+      requestTimeoutMillis: 1000,
+      maxHistoryBody: 10,
+    });
+    const request = { url: 'https://tenant-key.Example.com:8443/x', verb: 'GET', headers: {} };
+    const outcome = { request: { ...request, timeoutMillis: 1000, authorityFromData: false } };
+    await new Promise<void>((resolve) => {
+      runner.start({ callId: 1, outcome }, { answered: () => resolve() });
+    });
+    expect(hosts).toEqual(['***.example.com:8443']);
   });
 });
 

@@ -144,7 +144,9 @@ export class CallRunner {
   #answered(callId: number, request: OutboundRequest, answer: CallAnswer): CallAnswered {
     const { clock, telemetry, masker, maxHistoryBody } = this.#parts;
     const result = resultOf(answer);
-    telemetry.called(hostOf(request.url), result.kind === 'failed' ? result.error : result.kind, answer.latencyMillis);
+    const exchange = exchangeOf(request, answer, masker, maxHistoryBody);
+    // Of the masked URL: a secret may be a part of the host.
+    telemetry.called(hostOf(exchange.url), result.kind === 'failed' ? result.error : result.kind, answer.latencyMillis);
     const retryAfter =
       answer.kind === 'response' && (answer.status === 429 || answer.status === 503)
         ? retryAfterMillis(answer.headers['retry-after'], clock.now())
@@ -154,7 +156,7 @@ export class CallRunner {
         type: 'answered',
         callId,
         result,
-        exchange: exchangeOf(request, answer, masker, maxHistoryBody),
+        exchange,
         ...(retryAfter === undefined ? undefined : { retryAfterMillis: retryAfter }),
       },
       bytes: (request.body?.length ?? 0) + (answer.kind === 'response' ? 2 * answer.body.length : 0),
