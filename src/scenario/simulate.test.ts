@@ -101,7 +101,7 @@ describe('a simulation', () => {
     const result = play(plan, { nodes: { a: [{ callback: { body: { number: 1 } } }] } });
     expect(result).toMatchObject({ status: 'FAILED', reason: 'callback_failure' });
     expect(result.trace.find((entry) => entry.kind === 'step')?.note).toBe(
-      `The condition ${name} could not be evaluated.`,
+      `The condition ${name} could not be evaluated: The operator "length" has nothing to measure.`,
     );
   });
 
