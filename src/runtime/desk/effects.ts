@@ -24,19 +24,23 @@ export function standingOf(detail: ExecutionDetail, effects: readonly EffectRow[
   );
 }
 
-/** Whether the compensation is still to come, or to be settled. */
-export function isUnfinished({ undo }: EffectRow): boolean {
-  return undo === 'pending' || undo === 'failed' || undo === 'reopened';
-}
-
 /** The compensations of this round that ran, run, or are certain to run. One that only may come is none yet. */
 export function compensationsOf(detail: ExecutionDetail, effects: readonly EffectRow[]): readonly EffectRow[] {
   const running = runningUndo(detail.state);
-  const allDue = detail.status === 'COMPENSATING' || detail.status === 'CORRUPTED';
+  const { verdict } = detail.state;
+  // One that is to end as SUCCEEDED may be CORRUPTED too, by a compensation before a route or of a branch: the rest stays.
+  const allDue = (detail.status === 'COMPENSATING' || detail.status === 'CORRUPTED') && verdict?.status !== 'SUCCEEDED';
   return effects.filter(({ target, undo }) => {
     if (target.round !== detail.round || undo === undefined || undo === 'moved') return false;
     return undo !== 'pending' || allDue || running.has(target.ord);
   });
+}
+
+/** Those of {@link compensationsOf} that are still to come, or to be settled. */
+export function unfinishedOf(detail: ExecutionDetail, effects: readonly EffectRow[]): readonly EffectRow[] {
+  return compensationsOf(detail, effects).filter(
+    ({ undo }) => undo === 'pending' || undo === 'failed' || undo === 'reopened',
+  );
 }
 
 /** Ords of the rows whose compensation runs now, with the attempts made. */

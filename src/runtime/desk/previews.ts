@@ -16,7 +16,7 @@ import type { State, UndoTarget } from '../../core/state.ts';
 import { undoQueries } from '../../core/wanted.ts';
 import type { EffectRow, ExecutionDetail } from '../../ports/store.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
-import { effectsOf, inUndoOrder, isUnfinished, standingOf } from './effects.ts';
+import { effectsOf, inUndoOrder, standingOf, unfinishedOf } from './effects.ts';
 import type { DeskParts } from './parts.ts';
 import { decidingEnv, isOver, runOf } from './run-view.ts';
 
@@ -55,8 +55,7 @@ export async function retryPreview(parts: DeskParts, id: string): Promise<Answer
   }
   const effects = await effectsOf(parts, id);
   if (detail.status !== 'CORRUPTED') return granted(await standingRequests(parts, detail, effects));
-  const unfinished = effects.filter((effect) => isUnfinished(effect) && effect.target.round === detail.round);
-  return granted(await renderAll(parts, await runOf(parts, detail), inUndoOrder(unfinished)));
+  return granted(await renderAll(parts, await runOf(parts, detail), inUndoOrder(unfinishedOf(detail, effects))));
 }
 
 /** A step row not written yet as the effect that it would be. */

@@ -12,7 +12,7 @@ import { summarize } from '../../core/summary.ts';
 import type { ExecutionDetail } from '../../ports/store.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import { type Accepted, offer } from './control.ts';
-import { effectsOf, isUnfinished } from './effects.ts';
+import { effectsOf, unfinishedOf } from './effects.ts';
 import type { DeskParts } from './parts.ts';
 import { decidingEnv, isOver, runOf } from './run-view.ts';
 
@@ -87,9 +87,8 @@ async function findUnfinished(
   { nodeId, visit }: Resolution,
 ): Promise<UndoTarget | undefined> {
   const effects = await effectsOf(parts, detail.id);
-  return effects
-    .filter((effect) => effect.target.nodeId === nodeId && isUnfinished(effect))
-    .filter(({ target }) => target.round === detail.round && (visit === undefined || target.visit === visit))
+  return unfinishedOf(detail, effects)
+    .filter(({ target }) => target.nodeId === nodeId && (visit === undefined || target.visit === visit))
     .reduce<UndoTarget | undefined>(
       (latest, { target }) => (latest === undefined || target.visit >= latest.visit ? target : latest),
       undefined,
