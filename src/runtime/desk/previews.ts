@@ -6,7 +6,7 @@
  * shown as the requests that made them.
  */
 import { apply } from '../../core/apply.ts';
-import { prepareCall } from '../../core/call.ts';
+import { prepareCall, type PreparedCall } from '../../core/call.ts';
 import type { Run } from '../../core/draft.ts';
 import type { CallRow, Exchange, StepRow } from '../../core/history.ts';
 import type { JsonObject } from '../../core/json.ts';
@@ -98,9 +98,27 @@ async function renderUndo(parts: DeskParts, run: Run, target: UndoTarget): Promi
     { type: 'call', callId: 1, tokenId: 1, phase: 'DOWN', nodeId: target.nodeId, visit: target.visit, attempt: 1 },
     { variable: parts.variable, secret: () => redacted, undoOutputs: Outputs.empty.with(rows) },
   );
-  if (prepared === undefined) return undefined;
+  return prepared && requestOf(parts, prepared, target);
+}
+
+/** The request of a visit whose call was given up, or cut short with its process: as it must have been. */
+async function renderForward(parts: DeskParts, run: Run, target: UndoTarget): Promise<JsonObject | undefined> {
+  const queries = undoQueries(run.plan, run.state, target).map((query) => ({ ...query, before: target.ord }));
+  const outputs = Outputs.empty.with(await parts.store.readOutputs(run.header.id, target.round, queries));
+  const prepared = prepareCall(
+    { ...run, outputs, state: calling(run.state, target) },
+    { type: 'call', callId: 1, tokenId: 1, phase: 'UP', nodeId: target.nodeId, visit: target.visit, attempt: 1 },
+    {
+      variable: parts.variable,
+      secret: () => redacted,
+      callback: { url: redacted, token: redacted, signedUrl: redacted },
+    },
+  );
+  return prepared && requestOf(parts, prepared, target);
+}
+
+function requestOf(parts: DeskParts, prepared: PreparedCall, { nodeId, visit }: UndoTarget): JsonObject {
   const rendered = renderRequest(prepared.call.request, prepared.context);
-  const { nodeId, visit } = target;
   if (rendered.kind === 'unsent') {
     return {
       nodeId,
@@ -149,7 +167,30 @@ function compensating(state: State, target: UndoTarget): State {
   };
 }
 
-/** The requests that made the effects that stand, as the history recorded them. */
+/** The state as it was while this visit's call ran. */
+function calling(state: State, { scope, nodeId, visit, round, key, prev }: UndoTarget): State {
+  const at = state.now;
+  const task = {
+    visit,
+    key,
+    startOrd: 1,
+    startedAt: at,
+    attemptAt: at,
+    attempt: 1,
+    retries: 0,
+    waits: 0,
+    operation: 1,
+  };
+  return {
+    ...state,
+    round,
+    tokens: [
+      { id: 1, scope, nodeId, ...(prev !== undefined && { prev }), stage: { kind: 'calling', callId: 1, task } },
+    ],
+  };
+}
+
+/** The requests that made the effects that stand, as the history recorded them; those it did not see are rendered anew. */
 async function standingRequests(
   parts: DeskParts,
   detail: ExecutionDetail,
@@ -157,26 +198,22 @@ async function standingRequests(
 ): Promise<readonly JsonObject[]> {
   const standing = standingOf(detail, effects).slice(0, maxPreviews);
   const calls = standing.length === 0 ? new Map<string, Exchange>() : await forwardCalls(parts, detail.id, standing);
-  return standing.map(({ target }) => {
+  const requests: JsonObject[] = [];
+  let run: Run | undefined;
+  for (const { target } of standing) {
     const { nodeId, visit } = target;
     const exchange = calls.get(callKey(target));
-    const shown =
-      exchange === undefined
-        ? {
-            verb: '',
-            url: '',
-            headers: {},
-            body: null,
-            error: 'Nobody saw the request: the process ended while it ran.',
-          }
-        : {
-            verb: exchange.verb,
-            url: exchange.url,
-            headers: exchange.requestHeaders,
-            body: exchange.requestBody ?? null,
-          };
-    return parts.masker.json({ nodeId, visit, ...shown, stands: true }) as JsonObject;
-  });
+    let request: JsonObject | undefined;
+    if (exchange !== undefined) {
+      const { verb, url, requestHeaders, requestBody } = exchange;
+      request = { nodeId, visit, verb, url, headers: requestHeaders, body: requestBody ?? null };
+    } else {
+      run ??= await runOf(parts, detail);
+      request = await renderForward(parts, run, target);
+    }
+    if (request !== undefined) requests.push(parts.masker.json({ ...request, stands: true }) as JsonObject);
+  }
+  return requests;
 }
 
 async function forwardCalls(
