@@ -39,20 +39,17 @@ interface RunBody {
   readonly startAt?: Json;
 }
 
-const documentation: Omit<RouteDocumentation, 'summary'> = {
+const documentation: Omit<RouteDocumentation, 'summary' | 'answers'> = {
   tag: 'executions',
   headers: { 'Idempotency-Key': 'The same key with the same request gives the same execution.' },
-  answers: answers(
-    {
-      200: {
-        description: 'Started. With waitMillis: the status document.',
-        schema: Type.Union([startedDocument, executionDocument]),
-      },
-    },
-    [400, 413, 415, 422, 429, 503],
-    errorDocument,
-  ),
 };
+const begun = {
+  200: {
+    description: 'Started. With waitMillis: the status document.',
+    schema: Type.Union([startedDocument, executionDocument]),
+  },
+};
+const refusals = [400, 413, 415, 422, 429, 503];
 
 /** Registers the routes below the plugin's prefix. */
 export function runRoutes(server: FastifyInstance, api: ApiContext): void {
@@ -60,7 +57,13 @@ export function runRoutes(server: FastifyInstance, api: ApiContext): void {
     '/run',
     {
       schema: { body: inlineBody, querystring: query },
-      config: { documentation: { summary: 'Run a definition given inline', ...documentation } },
+      config: {
+        documentation: {
+          summary: 'Run a definition given inline',
+          ...documentation,
+          answers: answers(begun, refusals, errorDocument),
+        },
+      },
     },
     (request, reply) => {
       const body = request.body as RunBody;
@@ -71,7 +74,13 @@ export function runRoutes(server: FastifyInstance, api: ApiContext): void {
     '/definitions/:name/:version/run',
     {
       schema: { body: storedBody, querystring: query, params: storedParameters },
-      config: { documentation: { summary: 'Run a stored definition', ...documentation } },
+      config: {
+        documentation: {
+          summary: 'Run a stored definition',
+          ...documentation,
+          answers: answers(begun, [...refusals, 404], errorDocument),
+        },
+      },
     },
     (request, reply) => {
       const { name, version } = request.params as { name: string; version: string };

@@ -1,5 +1,5 @@
 /** A downstream whose answers are scripted by path, and that remembers everything it was asked. */
-import { EventEmitter, on } from 'node:events';
+import { EventEmitter } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -29,6 +29,7 @@ export interface Answer {
 
 /** See the file header. Close it after the server that calls it. */
 export class ScriptedDownstream {
+  readonly #fallback: (request: Received) => Answer;
   /** Everything that arrived, in order. */
   readonly received: Received[] = [];
   readonly #scripts = new Map<string, Answer[]>();
@@ -41,9 +42,14 @@ export class ScriptedDownstream {
       const got = { path: url, verb: method, body, headers, key: String(headers['idempotency-key'] ?? '') };
       this.received.push(got);
       this.#arrivals.emit('arrival');
-      void answer(response, this.#next(url), got);
+      void answer(response, this.#next(got), got);
     });
   });
+
+  /** `fallback` answers calls of paths without a script. */
+  constructor(fallback: (request: Received) => Answer = () => ({})) {
+    this.#fallback = fallback;
+  }
 
   async open(): Promise<void> {
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
@@ -75,21 +81,32 @@ export class ScriptedDownstream {
   }
 
   /** The n-th request of a path, as soon as it is there. */
-  async arrival(path: string, n = 1): Promise<Received> {
-    const arrivals = on(this.#arrivals, 'arrival');
-    for (;;) {
-      const found = this.calls(path)[n - 1];
-      if (found !== undefined) {
-        await arrivals.return?.();
-        return found;
-      }
-      await arrivals.next();
-    }
+  arrival(path: string, n = 1): Promise<Received> {
+    return this.#await(() => this.calls(path)[n - 1]);
   }
 
-  #next(url: string): Answer {
-    const script = this.#scripts.get(pathOf(url)) ?? [];
-    return (script.length > 1 ? script.shift() : script[0]) ?? {};
+  /** Resolves as soon as this many requests have arrived in all. */
+  async count(total: number): Promise<void> {
+    await this.#await(() => (this.received.length >= total ? true : undefined));
+  }
+
+  /** What `look` finds, which looks again at every arrival. */
+  #await<T>(look: () => T | undefined): Promise<T> {
+    return new Promise((resolve) => {
+      const again = (): void => {
+        const found = look();
+        if (found === undefined) return;
+        this.#arrivals.off('arrival', again);
+        resolve(found);
+      };
+      this.#arrivals.on('arrival', again);
+      again();
+    });
+  }
+
+  #next(request: Received): Answer {
+    const script = this.#scripts.get(pathOf(request.path)) ?? [];
+    return (script.length > 1 ? script.shift() : script[0]) ?? this.#fallback(request);
   }
 }
 

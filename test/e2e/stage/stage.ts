@@ -36,15 +36,16 @@ export interface RunFields {
 
 /** See the file header. */
 export class Stage {
-  readonly downstream = new ScriptedDownstream();
+  readonly downstream: ScriptedDownstream;
   readonly #env: Readonly<Record<string, string>>;
   #directory = '';
   #port = 0;
   #process: TramaProcess | undefined;
 
   /** `env` configures the server. */
-  constructor(env: Readonly<Record<string, string>> = {}) {
+  constructor(env: Readonly<Record<string, string>> = {}, downstream: ScriptedDownstream = new ScriptedDownstream()) {
     this.#env = env;
+    this.downstream = downstream;
   }
 
   async open(): Promise<void> {
@@ -104,7 +105,7 @@ export class Stage {
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await answer.text();
-    const isJson = answer.headers.get('content-type')?.startsWith('application/json') === true;
+    const isJson = text !== '' && /^application\/(?:[\w.-]+\+)?json/.test(answer.headers.get('content-type') ?? '');
     return { status: answer.status, headers: answer.headers, text, body: isJson ? JSON.parse(text) : undefined };
   }
 
