@@ -9,7 +9,7 @@ import { attempts, rowNames, Stage } from '../stage/stage.ts';
 const stage = new Stage();
 const { downstream } = stage;
 const never = new Promise(() => undefined);
-const moment = 1500;
+const moment = 3000;
 
 /** Ids by saga. */
 const ids: Record<string, string> = {};

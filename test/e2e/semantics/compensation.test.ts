@@ -292,7 +292,7 @@ describe('an execution that ran out of time', () => {
   it.concurrent('gives up its call, which is unknown, and compensates without a bound', async () => {
     const saga = stage.saga('expired');
     downstream.script('/expired/b', { after: new Promise(() => undefined) });
-    const document = await stage.finish(saga.linear(['a', 'b'], { timeoutMillis: 100 }));
+    const document = await stage.finish(saga.linear(['a', 'b'], { timeoutMillis: 2000 }));
     expect(document).toMatchObject({ status: 'FAILED', reason: 'execution_timeout', standing: [] });
     expect(attempts(await stage.calls(document.id))).toEqual([
       'a UP 1 succeeded',
@@ -311,7 +311,7 @@ describe('an execution that ran out of time', () => {
     const patient = { type: 'retry', maxAttempts: 1, delayMillis: 3_600_000 };
     const document = await stage.finish(
       saga.graph([saga.task('a', { next: 'w' }), node ?? saga.task('w', { failureHandling: patient })], {
-        timeoutMillis: 200,
+        timeoutMillis: 1000,
       }),
     );
     expect(document).toMatchObject({ status: 'FAILED', reason: 'execution_timeout' });

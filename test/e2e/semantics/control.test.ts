@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { retries } from '../stage/definitions.ts';
 import { attempts, openStage } from '../stage/stage.ts';
 
-const stage = openStage({ HOOKS_MAXMILLIS: '300' });
+const stage = openStage({ HOOKS_MAXMILLIS: '3000' });
 const { downstream } = stage;
 
 describe('cancel', () => {
@@ -202,7 +202,7 @@ describe('a hook', () => {
     const document = await stage.finish(
       saga.linear(['a'], {
         onSuccessCallback: saga.call('won'),
-        failureHandling: retries(1_000_000, { delayMillis: 100 }),
+        failureHandling: retries(1_000_000, { delayMillis: 500 }),
       }),
     );
     expect(document).toMatchObject({ status: 'SUCCEEDED', callbackWarning: expect.any(String) });

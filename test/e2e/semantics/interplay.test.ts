@@ -1,4 +1,5 @@
 /** Two things at once: what is asked for, runs out or fails while something else is under way. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { AnswerBody } from '../../api-fixture.ts';
 import { once, retries } from '../stage/definitions.ts';
@@ -49,9 +50,10 @@ describe('while it compensates', () => {
     const gate = Promise.withResolvers<undefined>();
     downstream.script('/expired-late/b', { status: 400 });
     downstream.script('/expired-late/undo-a', { after: gate.promise });
-    const id = await stage.run(saga.linear(['a', 'b'], { timeoutMillis: 300 }));
+    const id = await stage.run(saga.linear(['a', 'b'], { timeoutMillis: 3000 }));
     await downstream.arrival('/expired-late/undo-a');
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    const { startedAt } = await stage.show(id);
+    await pause(Date.parse(startedAt) + 3100 - Date.now());
     gate.resolve(undefined);
     // Failed before, and for that reason.
     expect(await stage.untilEnd(id)).toMatchObject({ status: 'FAILED', reason: 'status_4xx', failedNodeId: 'b' });
@@ -115,7 +117,7 @@ describe('before an onFailure route', () => {
 describe('while it waits for a callback', () => {
   it.concurrent('the time of the execution may end: unknown, compensated', async () => {
     const saga = stage.saga('expired-waiting');
-    const document = await stage.finish(saga.graph([saga.asyncTask('ask')], { timeoutMillis: 100 }));
+    const document = await stage.finish(saga.graph([saga.asyncTask('ask')], { timeoutMillis: 1000 }));
     expect(document).toMatchObject({ status: 'FAILED', reason: 'execution_timeout', standing: [] });
     expect(downstream.order('/expired-waiting/')).toEqual(['ask', 'undo-ask']);
   });
@@ -353,8 +355,8 @@ describe('a new round', () => {
 describe('startAt', () => {
   it.concurrent('comes before the time of the execution begins to run', async () => {
     const saga = stage.saga('late-start');
-    const startAt = new Date(Date.now() + 400).toISOString();
-    const document = await stage.finish(saga.linear(['a'], { timeoutMillis: 300 }), { startAt });
+    const startAt = new Date(Date.now() + 3100).toISOString();
+    const document = await stage.finish(saga.linear(['a'], { timeoutMillis: 3000 }), { startAt });
     expect(document.status).toBe('SUCCEEDED');
   });
 });

@@ -110,6 +110,24 @@ describe('a call', () => {
     },
   );
 
+  it.concurrent('takes unknownStatusCodes in linear steps, and in hooks', async () => {
+    const saga = stage.saga('unknown-everywhere');
+    stage.downstream.script('/unknown-everywhere/a', { status: 418 });
+    stage.downstream.script('/unknown-everywhere/lost', { status: 418 });
+    const teapot = { unknownStatusCodes: [418] };
+    const { id } = await stage.finish(
+      saga.linear([], {
+        steps: [{ name: 'a', up: saga.call('a', teapot), down: saga.call('undo-a') }],
+        onFailureCallback: saga.call('lost', teapot),
+      }),
+    );
+    expect(attempts(await stage.calls(id))).toEqual([
+      'a UP 1 unknown',
+      'a DOWN 1 succeeded',
+      'onFailureCallback HOOK 1 unknown',
+    ]);
+  });
+
   it.concurrent('succeeds with any 2xx, or with what the definition says', async () => {
     const saga = stage.saga('successes');
     stage.downstream.script('/successes/any', { status: 299 });

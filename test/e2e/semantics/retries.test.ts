@@ -59,7 +59,7 @@ const cases: readonly Case[] = [
   {
     what: 'a timeout is repeated by default',
     answers: [{ after: never }, {}],
-    request: { timeoutMillis: 50 },
+    request: { timeoutMillis: 1000 },
     policy: retries(1),
     status: 'SUCCEEDED',
     calls: 2,
