@@ -57,6 +57,8 @@ export interface Holding {
   readonly traceId: string;
   readonly seq: number;
   readonly inboxSeq: number;
+  /** Claims without progress, this one included; absent for one that was begun here. */
+  readonly claims?: number;
   /** When it was due, by which its time is not earlier. */
   readonly dueAt: number;
   readonly inbox: readonly InboxRow[];

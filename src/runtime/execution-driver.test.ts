@@ -199,6 +199,20 @@ describe('the driver of an execution', () => {
     expect(detail.failureDescription).toContain('Claims without a checkpoint in between');
   });
 
+  it('does not blame an execution for the end of processes that had lived on with it', async () => {
+    fixture.http.reply = () => 'hold';
+    const id = await fixture.submit(engine, chain('a'));
+    for (let i = 0; i < 5; i++) {
+      await fixture.store.takeOver([{ id, claim: `dead-${i}` }], fixture.clock.now());
+      // The answer finds its owner fenced; the next one calls again, and lives on.
+      fixture.http.calls.at(-1)!.answer({});
+      await fixture.clock.advance(2_000);
+      expect(fixture.http.calls).toHaveLength(i + 2);
+    }
+    fixture.http.calls.at(-1)!.answer({});
+    expect((await fixture.until(id)).status).toBe('SUCCEEDED');
+  });
+
   it('makes room for others after its share of steps', async () => {
     const many = Array.from({ length: 10 }, (_, i) => `n${i}`);
     const small = new RuntimeFixture();

@@ -33,6 +33,8 @@ import { isRunnable, nextTimer, PendingBatch, takesTurn } from './pending-batch.
 import { reportSignals } from './signal-report.ts';
 
 const maxFaults = 5;
+/** How long the process must live on with an execution that was claimed in vain before, in milliseconds. */
+const acquittalMillis = 1_000;
 /** Rough size of a checkpoint without bodies. */
 const baseBytes = 2048;
 
@@ -68,6 +70,8 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
   #undone = 0;
   #faults = 0;
   #faultTimer: Timer | undefined;
+  /** Runs until this process has shown that the execution does not bring it down. */
+  #acquittal: Timer | undefined;
   #quarantined: string | undefined;
   #parking: number | undefined;
   /** Whether letting it go on has been tried since anything changed: once is enough. */
@@ -102,7 +106,22 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
   begin(first: readonly Event[], then: readonly Event[]): void {
     this.#first.push(...first);
     this.#events.push(...then);
+    if ((this.#holding.claims ?? 0) > 1) {
+      this.#acquittal = this.#parts.clock.after(acquittalMillis, () => this.#acquit());
+    }
     this.#pump();
+  }
+
+  /**
+   * The process has lived on with an execution whose earlier owners ended: they did not end by it, so the poison count
+   * begins anew. Without this, one that makes long calls would be quarantined for a process that something else kills.
+   */
+  #acquit(): void {
+    this.#acquittal = undefined;
+    this.whenIdle(() => {
+      this.#batch.dirty = true;
+      this.#batch.progress = true;
+    });
   }
 
   /** Begins with a transition that is durable already, as that of an insert. */
@@ -452,6 +471,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
     if (this.#mode === 'ended') return;
     this.#mode = 'ended';
     this.#faultTimer?.cancel();
+    this.#acquittal?.cancel();
     this.#parts.timers.clear(this);
     this.#deferred = [];
     this.#owner.ended(this.hold, how);

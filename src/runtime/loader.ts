@@ -110,6 +110,7 @@ export class Loader {
       ...(traceparent === undefined ? undefined : { traceparent }),
       seq: loaded.seq,
       inboxSeq: loaded.inboxSeq,
+      claims: loaded.claims,
       dueAt,
       inbox: loaded.inbox,
     });
