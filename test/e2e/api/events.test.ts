@@ -1,5 +1,6 @@
 /** The event stream over a real socket. */
 import { expect, it } from 'vitest';
+import type { AnswerBody } from '../../api-fixture.ts';
 import { openStage } from '../stage/stage.ts';
 
 const stage = openStage();
@@ -7,7 +8,7 @@ const stage = openStage();
 interface StreamedEvent {
   readonly id: string;
   readonly event: string;
-  readonly data: Record<string, unknown>;
+  readonly data: AnswerBody;
 }
 
 function eventsOf(text: string): StreamedEvent[] {
@@ -37,7 +38,7 @@ it('tells everything while it happens, and ends after the terminal status', asyn
     if (text.includes('"stepName":"a"')) gate.resolve(undefined);
   }
   const events = eventsOf(text);
-  expect(events.filter(({ event }) => event === 'step').map(({ data }) => data['stepName'])).toEqual(['a', 'b']);
+  expect(events.filter(({ event }) => event === 'step').map(({ data }) => data.stepName)).toEqual(['a', 'b']);
   expect(events.at(-1)).toMatchObject({ event: 'status', data: { status: 'SUCCEEDED' } });
   expect(events.every((event) => event.id !== '')).toBe(true);
   expect(new Set(events.map((event) => event.id)).size).toBe(events.length);
@@ -54,6 +55,18 @@ it('resumes after any event that was seen', async () => {
     expect(after.filter(({ event }) => event === 'step')).toEqual(steps.slice(steps.indexOf(seen) + 1));
     expect(after.at(-1)).toMatchObject({ event: 'status', data: { status: 'SUCCEEDED' } });
   }
+});
+
+it('tells compensations too', async () => {
+  stage.downstream.script('/undone/b', { status: 400 });
+  const id = await stage.run(stage.saga('undone').linear(['a', 'b']));
+  const events = eventsOf((await stage.ask('GET', `/workflows/${id}/events`)).text);
+  expect(events.filter(({ event }) => event === 'step').map(({ data }) => `${data.stepName} ${data.phase}`)).toEqual([
+    'a UP',
+    'b UP',
+    'a DOWN',
+  ]);
+  expect(events.at(-1)).toMatchObject({ event: 'status', data: { status: 'FAILED' } });
 });
 
 it('is 404 of nobody and 400 of no id', async () => {

@@ -99,7 +99,7 @@ export class Stage {
     body?: unknown,
     headers: Readonly<Record<string, string>> = {},
   ): Promise<ApiAnswer> {
-    const answer = await fetch(new URL(path, this.url), {
+    const answer = await fetch(path.startsWith('/') ? `${this.url}${path}` : path, {
       method,
       headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
