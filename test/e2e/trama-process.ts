@@ -21,9 +21,19 @@ export interface TramaProcess {
   said(pattern: RegExp): Promise<RegExpExecArray>;
 }
 
-/** Starts `trama` with these arguments. Variables of the surrounding process that would configure it are left out. */
-export function startTrama(args: readonly string[], env: Readonly<Record<string, string>> = {}): TramaProcess {
-  const child = spawn(process.execPath, [main, ...args], {
+/**
+ * Starts `trama` with these arguments. Variables of the surrounding process that would configure it are left out.
+ * `maxFileBlocks`: no file may grow beyond so many blocks (of 512 bytes, or 1024 in some shells), as on a disk that is full.
+ */
+export function startTrama(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  maxFileBlocks?: number,
+): TramaProcess {
+  const command = [process.execPath, main, ...args];
+  const limited = ['sh', '-c', `ulimit -f ${maxFileBlocks ?? 'unlimited'}; exec "$0" "$@"`, ...command];
+  const [file = '', ...rest] = maxFileBlocks === undefined ? command : limited;
+  const child = spawn(file, rest, {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: process.env['TMPDIR'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

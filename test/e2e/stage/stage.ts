@@ -75,9 +75,10 @@ export class Stage {
     return this.#process;
   }
 
-  /** Starts the server on the same directory and port; resolves when it is ready. */
-  async start(): Promise<void> {
-    this.#process = startTrama(['serve', '--port', String(this.#port), '--data-dir', this.#directory], this.#env);
+  /** Starts the server on the same directory and port; resolves when it is ready. `maxFileBlocks` as in `startTrama`. */
+  async start(maxFileBlocks?: number): Promise<void> {
+    const args = ['serve', '--port', String(this.#port), '--data-dir', this.#directory];
+    this.#process = startTrama(args, this.#env, maxFileBlocks);
     await this.#process.said(/"msg":"ready"/);
   }
 
