@@ -271,7 +271,8 @@ export class Trama {
         await open();
         return;
       } catch (error) {
-        if (!(error instanceof StoreUnavailable) || this.#isHurried || performance.now() > end) throw error;
+        const isAway = error instanceof StoreUnavailable && this.#config.database.driver === 'POSTGRES';
+        if (!isAway || this.#isHurried || performance.now() > end) throw error;
         if (tries === 1) telemetry.log('warn', 'the store is away, waiting for it', { error: error.message });
         await new Promise((resolve) => {
           systemClock.after(openRetryMillis, () => {

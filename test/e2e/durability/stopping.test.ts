@@ -35,6 +35,7 @@ describe('SIGTERM', () => {
     expect(code).toBe(0);
     expect(messagesOf(out).filter((message) => /^(stop|close)/.test(message))).toEqual([
       'stopping: no more claims',
+      'stopping: left the others',
       'stopping: drained',
       'stopping: flushed',
       'stopping: serves no more',
