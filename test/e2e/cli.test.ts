@@ -224,8 +224,8 @@ describe('trama serve', () => {
     expect([taken.code, taken.notes]).toEqual([1, expect.stringContaining('Something listens there already')]);
     const open = await trama(['serve', '--host', '0.0.0.0']);
     expect([open.code, open.notes]).toEqual([1, expect.stringContaining('which is not a loopback address')]);
-    const postgres = await trama(['serve'], { DATABASE_URL: 'postgres://localhost/trama' });
-    expect([postgres.code, postgres.notes]).toEqual([1, expect.stringContaining('embedded backends only')]);
+    const redis = await trama(['serve'], { REDIS_URL: 'redis://localhost:6379' });
+    expect([redis.code, redis.notes]).toEqual([1, expect.stringContaining('needs no shared queue')]);
     expect((await trama(['migrate', '--check', '--data-dir', dataDir])).code).toBe(1);
   });
 
