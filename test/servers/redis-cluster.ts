@@ -124,6 +124,9 @@ export class RedisCluster {
         ),
       );
       if (!isHealthy) return false;
+      const states = await Promise.all(this.nodes.map((node) => node.admin.cluster('INFO')));
+      // A node that has just come back refuses everything for a while.
+      if (!states.every((text) => text.includes('cluster_state:ok'))) return false;
       const replications = await Promise.all(this.nodes.map((node) => node.admin.info('replication')));
       return replications.every((text) => text.includes('role:master') || text.includes('master_link_status:up'));
     });

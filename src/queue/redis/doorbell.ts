@@ -64,14 +64,19 @@ export class Doorbell {
   /** Connects anew where the bell is served by another server now, or its server is out of reach. */
   follow(): void {
     const server = this.#link.primaryOf(this.#bell.slot);
-    if (server === this.#server && server?.status === 'ready') this.#wake?.();
-    else this.#client?.disconnect();
+    if (this.#client === undefined) this.#wake?.();
+    else if (server !== this.#server || server?.status !== 'ready') this.#client.disconnect();
   }
 
   async #listen(): Promise<void> {
     while (this.#isOpen) {
+      const server = this.#link.primaryOf(this.#bell.slot);
+      if (server?.status !== 'ready') {
+        await this.#pause();
+        continue;
+      }
       try {
-        await this.#pop(await this.#connected());
+        await this.#pop(await this.#connected(server));
       } catch {
         // Why it failed shows on the other connections, where it is reported; here it may be the only sign of a failover.
         this.#failures++;
@@ -84,10 +89,8 @@ export class Doorbell {
     this.#client?.disconnect();
   }
 
-  async #connected(): Promise<Redis> {
+  async #connected(server: Redis): Promise<Redis> {
     if (this.#client !== undefined) return this.#client;
-    const server = this.#link.primaryOf(this.#bell.slot);
-    if (server?.status !== 'ready') throw new Error('The server of the bell is out of reach.');
     const { servers } = this.#settings;
     const database = servers.topology === 'standalone' ? servers.database : 0;
     const client = blockingClient(this.#settings, this.#link.addressOf(server), database);
@@ -112,7 +115,7 @@ export class Doorbell {
   #pause(): Promise<void> {
     if (!this.#isOpen) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.min(pauseMillis.first * this.#failures, pauseMillis.most));
+      const timer = setTimeout(resolve, Math.min(pauseMillis.first * Math.max(1, this.#failures), pauseMillis.most));
       this.#wake = () => {
         clearTimeout(timer);
         resolve();
