@@ -297,6 +297,17 @@ describe('what operators see', () => {
     expect(await server.admin.keys('*')).toEqual([`{${keyPrefix}:vs-64-0007}:marker`]);
   });
 
+  it('keeps few rings for a member that does not listen', async () => {
+    const { queue } = await openQueue(settingsFor(standaloneAt(server.port)));
+    const rings = Array.from({ length: 3000 }, (_, index) => ({ delayMillis: 3000 - index, id: String(index) }));
+    await Promise.all(rings.map((ring) => queue.ring('pod-2/b', ring)));
+    const [bell] = await server.admin.keys('*:bell:pod-2/b*');
+    expect(await server.admin.zcard(bell!)).toBe(1024);
+    // What is due first stays.
+    expect(await server.admin.zrange(bell!, 0, 0)).toEqual(['....2999']);
+    expect(await server.admin.pttl(bell!)).toBeGreaterThan(0);
+  });
+
   it('costs an idle server few commands', async () => {
     await openQueue(settingsFor(standaloneAt(server.port)));
     await server.admin.config('RESETSTAT');
