@@ -3,7 +3,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { QueueUnavailable } from '../../src/ports/queue.ts';
 import type { Shard } from '../../src/ports/shard-queue.ts';
+import { slotOfKey } from '../../src/queue/redis/cluster-slot.ts';
 import { Keyspace } from '../../src/queue/redis/keyspace.ts';
+import { scripts } from '../../src/queue/redis/scripts.ts';
 import type { RedisSettings } from '../../src/queue/redis/settings.ts';
 import { RedisCluster } from '../servers/redis-cluster.ts';
 import type { RedisServer } from '../servers/redis.ts';
@@ -203,6 +205,18 @@ describe('replicas', () => {
     expect(refused).toBeGreaterThan(0);
     for (const replica of replicas) expect(await scriptCalls(replica)).toBe(0);
     for (const primary of primaries) expect(await scriptCalls(primary)).toBeGreaterThan(0);
+  });
+});
+
+describe('a script', () => {
+  it.each(Object.entries(scripts))('is refused by a replica that would answer reads: %s', async (_, script) => {
+    const [key] = Object.values(new Keyspace('test', 'pods').shard(shards[0]!).names) as [string];
+    const primary = await cluster.primaryOf(slotOfKey(key));
+    const [replica] = await cluster.replicasOf(primary);
+    await replica!.admin.readonly();
+    const keys = Array.from({ length: script.numberOfKeys }, () => key);
+    await expect(replica!.admin.eval('return 1', 1, key)).resolves.toBe(1);
+    await expect(replica!.admin.eval(script.lua, keys.length, ...keys, '1', '1', '1', '1')).rejects.toThrow(/MOVED/);
   });
 });
 

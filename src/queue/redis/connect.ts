@@ -16,8 +16,8 @@ import { scripts } from './scripts.ts';
 /** Time for the TCP connection, in ms. */
 const connectTimeoutMillis = 2000;
 
-/** How long a server may be silent while commands wait for it, in ms. */
-const maxSilenceMillis = 3000;
+/** How long a server may be silent while commands wait for it, in ms; between the two as long as one command may take. */
+const silenceMillis = { least: 1000, most: 3000 };
 
 /** Wait before the n-th attempt to connect, in ms. */
 function reconnectDelay(attempt: number): number {
@@ -49,7 +49,7 @@ function commandOptions(settings: RedisSettings): Options {
   return {
     ...sharedOptions(settings),
     commandTimeout,
-    socketTimeout: Math.min(commandTimeout, maxSilenceMillis),
+    socketTimeout: Math.max(silenceMillis.least, Math.min(commandTimeout, silenceMillis.most)),
   };
 }
 
