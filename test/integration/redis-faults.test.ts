@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { QueueUnavailable } from '../../src/ports/queue.ts';
+import { freePorts } from '../servers/free-ports.ts';
 import { HalfOpenProxy } from '../servers/half-open-proxy.ts';
 import { RedisServer } from '../servers/redis.ts';
 import {
@@ -94,6 +95,26 @@ describe('a server that dies', () => {
       expect(changes()).toBe(1);
     }, patience);
     expect(await queue.count([shard])).toEqual({ ready: 0, inFlight: 0 });
+  });
+});
+
+describe('a server that is demoted', () => {
+  it('is nobody to claim from until it is promoted, as another run', async () => {
+    const { queue, changes } = await openQueue(settingsFor(standaloneAt(server.port)));
+    await markNow(queue, shard);
+    const before = await runOf(queue, shard);
+    const [nobody] = await freePorts(1);
+    await server.admin.replicaof('127.0.0.1', nobody!);
+    await expect(queue.enqueue(shard, [{ id: 'a', delayMillis: 0 }])).rejects.toThrow(/READONLY/);
+    await vi.waitFor(() => {
+      expect(queue.incarnationOf(shard)).toBeUndefined();
+    }, patience);
+    await server.admin.replicaof('NO', 'ONE');
+    await vi.waitFor(() => {
+      expect(changes()).toBeGreaterThan(0);
+    }, patience);
+    expect(await runOf(queue, shard)).not.toBe(before);
+    expect(await claimNow(queue, shard)).toEqual({ kind: 'unmarked' });
   });
 });
 
