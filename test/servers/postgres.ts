@@ -6,7 +6,8 @@
  */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chown, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
+import { chown, mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,6 +50,20 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** The fields of a process after its name, which may hold anything; none when it has ended meanwhile. */
+function statOf(pid: string): readonly string[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return text.slice(text.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return [];
+  }
+}
+
+function sum(fields: readonly string[]): number {
+  return fields.reduce((total, field) => total + Number(field), 0);
+}
+
 /** See the file header. */
 export class PostgresServer {
   readonly port: number;
@@ -61,8 +76,8 @@ export class PostgresServer {
     this.port = port;
   }
 
-  /** Makes a cluster and starts its server. */
-  static async create(): Promise<PostgresServer> {
+  /** Makes a cluster and starts its server, with further settings. */
+  static async create(more: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
     const directory = await mkdtemp(join(tmpdir(), 'trama-postgres-'));
     const owner = await serverUserId();
     if (owner !== undefined) await chown(directory, owner.uid, owner.gid);
@@ -71,7 +86,7 @@ export class PostgresServer {
     const [program, all] = asServerUser(programPath('initdb'), args);
     await run(program, all, { cwd: directory });
     const server = new PostgresServer(directory, await freePort());
-    await server.start();
+    await server.start(more);
     return server;
   }
 
@@ -85,22 +100,34 @@ export class PostgresServer {
     const flags = Object.entries({ ...settings, ...more }).flatMap(([key, value]) => ['-c', `${key}=${value}`]);
     const data = join(this.#directory, 'data');
     const args = ['-D', data, '-p', String(this.port), '-k', this.#directory, ...flags];
+    for (;;) {
+      const failure = await this.#launch(args);
+      if (failure === undefined) break;
+      // After a SIGKILL of the first process the others need a moment to notice.
+      if (!failure.includes('shared memory block')) throw new Error(`Postgres did not start: ${failure}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    this.#running = true;
+  }
+
+  /** Undefined once the server answers, else its log when it has ended. */
+  async #launch(args: readonly string[]): Promise<string | undefined> {
     const [program, all] = asServerUser(programPath('postgres'), args);
     const child = spawn(program, all, { cwd: this.#directory, stdio: ['ignore', 'ignore', 'pipe'] });
     let log = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       log = (log + text).slice(-4000);
     });
-    let ended = false;
-    child.on('exit', () => {
-      ended = true;
+    const ended = new Promise<string>((resolve) => {
+      child.on('close', () => resolve(log));
     });
-    for (;;) {
-      if (ended) throw new Error(`Postgres did not start: ${log}`);
-      if (await this.#answers()) break;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    this.#running = true;
+    let stopped = false;
+    const answers = async (): Promise<undefined> => {
+      while (!stopped && !(await this.#answers())) await new Promise((resolve) => setTimeout(resolve, 20));
+    };
+    const outcome = await Promise.race([ended, answers()]);
+    stopped = true;
+    return outcome;
   }
 
   async #answers(): Promise<boolean> {
@@ -117,16 +144,27 @@ export class PostgresServer {
   }
 
   /** The process id of the server's first process, from its own lock file. */
-  async #pid(): Promise<number> {
-    const text = await readFile(join(this.#directory, 'data', 'postmaster.pid'), 'utf8');
-    return Number(text.split('\n')[0]);
+  pid(): number {
+    return Number(readFileSync(join(this.#directory, 'data', 'postmaster.pid'), 'utf8').split('\n')[0]);
+  }
+
+  /** Processor time of all its processes so far, ended ones included, in microseconds. Linux only. */
+  cpuMicros(): number {
+    const pid = this.pid();
+    let ticks = 0;
+    for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+      const fields = statOf(name);
+      if (Number(name) === pid) ticks += sum(fields.slice(11, 15));
+      else if (Number(fields[1]) === pid) ticks += sum(fields.slice(11, 13));
+    }
+    return ticks * 10_000;
   }
 
   /** Ends it: `fast` ends sessions and writes everything out, `immediate` as after a crash, `kill` is SIGKILL. */
   async stop(mode: 'fast' | 'immediate' | 'kill' = 'fast'): Promise<void> {
     if (!this.#running) return;
     this.#running = false;
-    const pid = await this.#pid();
+    const pid = this.pid();
     process.kill(pid, signals[mode]);
     for (;;) {
       try {
@@ -135,6 +173,14 @@ export class PostgresServer {
         return;
       }
       await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  /** Stops all its processes where they are (SIGSTOP), or lets them go on (SIGCONT). */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    const pid = this.pid();
+    for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+      if (Number(name) === pid || Number(statOf(name)[1]) === pid) process.kill(Number(name), signal);
     }
   }
 

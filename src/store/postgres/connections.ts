@@ -66,6 +66,9 @@ const maxPauseMillis = 500;
  */
 const planning = '-c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off';
 
+/** Where every statement has one good plan, whatever its values. */
+const onePlan = '-c plan_cache_mode=force_generic_plan';
+
 /** Ends statements whose client has gone. */
 const clientCheck = '-c client_connection_check_interval=1000';
 
@@ -104,15 +107,15 @@ export class Connections {
     const short = Math.max(1, limits.maxConnections - long);
     const shortMillis = Math.min(shortStatementMillis, limits.statementTimeoutMillis);
     this.#lanes = {
-      short: this.#lane(short, Math.min(short, limits.minConnections), shortMillis),
-      long: this.#lane(long, 0, limits.statementTimeoutMillis),
+      short: this.#lane(short, Math.min(short, limits.minConnections), shortMillis, onePlan),
+      long: this.#lane(long, 0, limits.statementTimeoutMillis, ''),
     };
   }
 
-  #lane(max: number, min: number, statementMillis: number): { pool: Pool; deadlineMillis: number } {
+  #lane(max: number, min: number, statementMillis: number, more: string): { pool: Pool; deadlineMillis: number } {
     const deadlineMillis = statementMillis + deadlineSlackMillis;
     const pool = new Pool({
-      ...this.clientOptions(statementMillis, deadlineMillis),
+      ...this.#clientOptions(statementMillis, deadlineMillis, more),
       max,
       min,
       idleTimeoutMillis: 30_000,
@@ -124,8 +127,8 @@ export class Connections {
     return { pool, deadlineMillis };
   }
 
-  /** Options of one connection to the present host; for connections outside of the pools, too. */
-  clientOptions(statementMillis: number, deadlineMillis: number): ClientConfig {
+  /** Options of one connection to the present host. */
+  #clientOptions(statementMillis: number, deadlineMillis: number, more: string): ClientConfig {
     const { database, user, password, tls } = this.#target;
     const { host, port } = this.#currentHost();
     return {
@@ -136,7 +139,7 @@ export class Connections {
       ...(password === undefined ? undefined : { password }),
       ssl: tls === false ? false : { rejectUnauthorized: true, ...tls },
       application_name: 'trama',
-      options: `${planning} ${clientCheck}`,
+      options: `${planning} ${clientCheck} ${more}`,
       statement_timeout: statementMillis,
       lock_timeout: Math.min(lockTimeoutMillis, statementMillis),
       idle_in_transaction_session_timeout: 5000,
@@ -255,7 +258,9 @@ export class Connections {
 
   /** Opens a connection outside of the pools. Throws StoreUnavailable. */
   async dedicated(): Promise<Client> {
-    const client = new Client(this.clientOptions(shortStatementMillis, shortStatementMillis + deadlineSlackMillis));
+    const client = new Client(
+      this.#clientOptions(shortStatementMillis, shortStatementMillis + deadlineSlackMillis, ''),
+    );
     client.on('error', () => undefined);
     try {
       await client.connect();

@@ -21,7 +21,7 @@ UPDATE execution e SET
   due_at = least(e.due_at, $3)
 FROM unnest($1::uuid[], $2::text[]) AS i (id, claim), definition_body d
 WHERE e.id = i.id AND e.due_at IS NOT NULL AND d.no = e.body
-RETURNING e.id, e.slot, e.name, d.version, d.hash, e.payload, e.labels, e.traceparent, e.created_at AS "createdAt", e.seq,
+RETURNING e.id, e.slot, d.name, d.version, d.hash, e.payload, e.labels, e.traceparent, e.created_at AS "createdAt", e.seq,
   e.inbox_seq AS "inboxSeq", e.claims, e.due_at AS "dueAt", e.state`;
 
 const inboxSql = `
