@@ -70,6 +70,8 @@ export class PostgresServer {
   readonly #directory: string;
   #databases = 0;
   #running = false;
+  /** What was spawned: the server, or the program that runs it as another user. */
+  #launcher: number | undefined;
 
   private constructor(directory: string, port: number) {
     this.#directory = directory;
@@ -114,6 +116,7 @@ export class PostgresServer {
   async #launch(args: readonly string[]): Promise<string | undefined> {
     const [program, all] = asServerUser(programPath('postgres'), args);
     const child = spawn(program, all, { cwd: this.#directory, stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#launcher = child.pid;
     let log = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       log = (log + text).slice(-4000);
@@ -182,6 +185,8 @@ export class PostgresServer {
     for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
       if (Number(name) === pid || Number(statOf(name)[1]) === pid) process.kill(Number(name), signal);
     }
+    // It stops itself with its child, and would not notice the child's end any more.
+    if (signal === 'SIGCONT' && this.#launcher !== undefined) process.kill(this.#launcher, signal);
   }
 
   /** Ends it and starts it again. */

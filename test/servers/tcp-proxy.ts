@@ -5,6 +5,8 @@
  * - `blackhole`: nothing goes through in either direction, and new connections are taken but never served; nobody is told.
  * - `deaf`: what the client sends arrives, what the server answers is lost.
  *
+ * {@link TcpProxy.loseAnswer} loses one certain answer and breaks the connections with it.
+ *
  * Bytes that were held back or lost stay lost: going back to `pass` serves new connections; {@link TcpProxy.cut} ends the
  * old ones.
  */
@@ -26,6 +28,8 @@ export class TcpProxy {
   readonly #links = new Set<Link>();
   #mode: ProxyMode = 'pass';
   #onLost: (() => void) | undefined;
+  /** Answers that still go through before one is lost. */
+  #answersLeft = Infinity;
 
   private constructor(server: Server, targetPort: number) {
     this.#server = server;
@@ -61,14 +65,30 @@ export class TcpProxy {
       if (this.#mode !== 'blackhole') server.write(chunk);
     });
     server.on('data', (chunk) => {
-      if (this.#mode === 'pass') client.write(chunk);
-      else this.#onLost?.();
+      if (this.#mode === 'pass' && this.#answersLeft > 0) {
+        this.#answersLeft -= 1;
+        client.write(chunk);
+        return;
+      }
+      if (this.#mode === 'pass') {
+        this.#answersLeft = Infinity;
+        this.cut();
+      }
+      this.#onLost?.();
     });
   }
 
   /** Changes what happens to bytes from now on. */
   set mode(mode: ProxyMode) {
     this.#mode = mode;
+  }
+
+  /**
+   * Lets this many more answers through, loses the next one, and breaks all connections then; afterwards everything goes
+   * through again. An answer is what the server sends at once, so this is exact where one request follows the other.
+   */
+  loseAnswer(after: number): void {
+    this.#answersLeft = after;
   }
 
   /** Resolves when an answer of the server is lost next. */

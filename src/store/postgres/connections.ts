@@ -9,7 +9,7 @@
  * demanded, one that is in recovery or read-only is left again. When a connection turns out to be read-only, all others to
  * that host are closed as they come by.
  *
- * Deadlocks, serialization failures and lock timeouts are tried again here, {@link maxAttempts} times in all. After a
+ * Deadlocks, serialization failures and short lock timeouts are tried again here, {@link maxAttempts} times in all. After a
  * failed attempt to connect, further attempts fail at once for a moment that doubles up to {@link maxPauseMillis}.
  */
 import {
@@ -57,6 +57,8 @@ const connectTimeoutMillis = 1500;
 /** The deadline on this side comes after the server's. */
 const deadlineSlackMillis = 500;
 const maxAttempts = 5;
+/** After that long a collision is the caller's: it may have waited for a lock already. */
+const maxAttemptsMillis = 1000;
 const minPauseMillis = 25;
 const maxPauseMillis = 500;
 
@@ -174,12 +176,14 @@ export class Connections {
   }
 
   async #attempt<T>(lane: Lane, work: (session: Session) => Promise<T>): Promise<T> {
+    const begun = performance.now();
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#use(lane, work);
       } catch (error) {
         if (!isCollision(error)) throw error;
-        if (attempt >= maxAttempts) throw unavailable(error);
+        const isOver = attempt >= maxAttempts || performance.now() - begun >= maxAttemptsMillis;
+        if (isOver) throw unavailable(error);
         // Whoever won needs a moment; alike waits would meet again.
         await new Promise((resolve) => setTimeout(resolve, attempt * 5 * (0.5 + Math.random())));
       }
