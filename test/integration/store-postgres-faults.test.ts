@@ -167,7 +167,7 @@ class Writer {
 
 /** Holds the table of executions until the returned function is called. */
 async function lockExecutions(): Promise<() => Promise<void>> {
-  const ended = expect(server.query('BEGIN; LOCK TABLE execution; SELECT pg_sleep(60)', database)).rejects.toThrow();
+  const ended = failure(server.query('BEGIN; LOCK TABLE execution; SELECT pg_sleep(60)', database));
   const granted = `SELECT count(*) > 0 AS yes FROM pg_locks
     WHERE relation = 'execution'::regclass AND mode = 'AccessExclusiveLock' AND granted`;
   while ((await server.query(granted, database))[0]?.['yes'] !== true);

@@ -93,7 +93,7 @@ it('lets one of two racing owners go on', async () => {
   const rightSeq = new Map(right.map(({ id, seq }) => [id, seq]));
   for (const n of numbers) {
     const seqs = [leftSeq.get(idOf(n)) ?? 0, rightSeq.get(idOf(n)) ?? 0];
-    expect(seqs.toSorted()).toEqual([1, 2]);
+    expect(seqs.toSorted((x, y) => x - y)).toEqual([1, 2]);
   }
   const write = (store: PostgresStore, claim: string, seqs: Map<string, number>) =>
     store.checkpoint(numbers.map((n) => checkpointOf(n, claim, seqs.get(idOf(n)) ?? 0, { steps: [stepRow(1)] })));

@@ -124,12 +124,12 @@ export class PostgresServer {
     const ended = new Promise<string>((resolve) => {
       child.on('close', () => resolve(log));
     });
-    let stopped = false;
+    const stop = new AbortController();
     const answers = async (): Promise<undefined> => {
-      while (!stopped && !(await this.#answers())) await new Promise((resolve) => setTimeout(resolve, 20));
+      while (!stop.signal.aborted && !(await this.#answers())) await new Promise((resolve) => setTimeout(resolve, 20));
     };
     const outcome = await Promise.race([ended, answers()]);
-    stopped = true;
+    stop.abort();
     return outcome;
   }
 
@@ -205,13 +205,15 @@ export class PostgresServer {
     return name;
   }
 
-  /** Runs a statement on a connection of its own. */
-  async query(sql: string, database?: string): Promise<Record<string, unknown>[]> {
+  /** Runs statements one after the other on a connection of their own; the rows of the last. */
+  async query(sql: string | readonly string[], database?: string): Promise<Record<string, unknown>[]> {
     const client = new Client({ connectionString: this.url(database) });
     client.on('error', () => undefined);
     await client.connect();
     try {
-      const { rows } = await client.query<Record<string, unknown>>(sql);
+      let rows: Record<string, unknown>[] = [];
+      for (const each of typeof sql === 'string' ? [sql] : sql)
+        ({ rows } = await client.query<Record<string, unknown>>(each));
       return rows;
     } finally {
       await client.end();
