@@ -23,16 +23,12 @@ export interface Account {
   readonly steps: StepRow[];
   readonly undo: Map<number, UndoState>;
   readonly calls: CallRow[];
-  /** Calls that some checkpoint let go: round, phase, node, visit and attempt, and how many. */
-  readonly marks: Set<string>;
+  /** Calls that some checkpoint let go: by round, phase, node, visit and attempt, the ids of those calls. */
+  readonly marks: Map<string, Set<number>>;
   /** Id of the first call of a visit, by round, node and visit. */
   readonly firstCalls: Map<string, number>;
-  /** Retries and resolves after an end, which begin compensations anew. */
-  changes: number;
-  /** Calls that left: key and attempt, by round and change. */
-  readonly departed: Set<string>;
-  /** Compensations that began: row, by change. */
-  readonly undoing: Set<string>;
+  /** How many calls left, by the same. */
+  readonly departed: Map<string, number>;
   /** Forward keys that a compensation was sent for. */
   readonly compensated: Set<string>;
   /** Rounds in which a cancel, or a termination, was accepted. */
@@ -81,11 +77,9 @@ export class Ledger {
       steps: [],
       undo: new Map(),
       calls: [],
-      marks: new Set(),
+      marks: new Map(),
       firstCalls: new Map(),
-      changes: 0,
-      departed: new Set(),
-      undoing: new Set(),
+      departed: new Map(),
       compensated: new Set(),
       cancelled: new Set(),
       terminated: new Set(),
@@ -130,7 +124,6 @@ export class Ledger {
     if (account.state.end === undefined) this.blame('one outcome', `${short(account.id)} was changed while it ran`);
     account.seq = change.seq + 1;
     account.dueAt = change.dueAt;
-    account.changes++;
     this.#append(account, change.state, change.steps, [], change.undo);
   }
 
@@ -159,11 +152,11 @@ export class Ledger {
     if (of.nodeId !== nodeId || of.executionId !== executionId) this.blame('keys', `${key} is sent for node ${nodeId}`);
     if (!holds) this.blame('lease', `${who} calls ${key} after its lease is over`);
     const mark = markOf(state.round, of.phase, of.nodeId, of.visit, attempt);
-    if (!account.marks.has(mark))
-      this.blame('checkpoint before call', `${key}, attempt ${String(attempt)} is not durable`);
-    const once = `${String(state.round)} ${String(account.changes)} ${key} ${String(attempt)}`;
-    if (account.departed.has(once)) this.blame('calls once', `${key}, attempt ${String(attempt)} leaves twice`);
-    account.departed.add(once);
+    const departed = (account.departed.get(mark) ?? 0) + 1;
+    account.departed.set(mark, departed);
+    const granted = account.marks.get(mark)?.size ?? 0;
+    if (granted === 0) this.blame('checkpoint before call', `${key}, attempt ${String(attempt)} is not durable`);
+    else if (departed > granted) this.blame('calls once', `${key}, attempt ${String(attempt)} leaves twice`);
     if (of.phase === 'DOWN' && compensates !== undefined) account.compensated.add(compensates);
     if (of.phase === 'UP') this.#mayForward(account, nodeId, attempt, key);
   }
@@ -231,22 +224,28 @@ export class Ledger {
 
   #mark(account: Account, token: Token): void {
     const { stage } = token;
-    const { round } = account.state;
     if (stage.kind === 'calling') {
       const { visit, attempt } = stage.task;
-      account.marks.add(markOf(round, 'UP', token.nodeId, visit, attempt));
-      const of = `${String(round)} ${token.nodeId} ${String(visit)}`;
+      this.#grant(account, 'UP', token.nodeId, visit, attempt, stage.callId);
+      const of = `${String(account.state.round)} ${token.nodeId} ${String(visit)}`;
       if (!account.firstCalls.has(of)) account.firstCalls.set(of, stage.callId);
     } else if (stage.kind === 'hook' && stage.callId !== undefined) {
-      account.marks.add(markOf(round, 'HOOK', stage.run.hook, stage.run.visit, stage.run.attempt));
+      this.#grant(account, 'HOOK', stage.run.hook, stage.run.visit, stage.run.attempt, stage.callId);
     } else if (stage.kind === 'unwinding' && stage.undo !== undefined && stage.callId !== undefined) {
       const { target, attempt } = stage.undo;
-      account.marks.add(markOf(round, 'DOWN', target.nodeId, target.visit, attempt));
-      const run = `${String(account.changes)} ${String(target.ord)}`;
-      const isNew = !account.undoing.has(run);
-      account.undoing.add(run);
-      if (isNew) this.#checkOrder(account, token, stage, target);
+      const isNew = this.#grant(account, 'DOWN', target.nodeId, target.visit, attempt, stage.callId);
+      if (isNew && attempt === 1) this.#checkOrder(account, token, stage, target);
     }
+  }
+
+  /** A checkpoint lets a call go; false when an earlier one did. */
+  #grant(account: Account, phase: string, nodeId: string, visit: number, attempt: number, callId: number): boolean {
+    const mark = markOf(account.state.round, phase, nodeId, visit, attempt);
+    const ids = account.marks.get(mark) ?? new Set();
+    account.marks.set(mark, ids);
+    if (ids.has(callId)) return false;
+    ids.add(callId);
+    return true;
   }
 
   /** Unknown outcomes first, latest started first; then completed ones in reverse; then rejected ones in reverse. */
