@@ -263,25 +263,40 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
     for (;;) {
       const event = this.#first.shift() ?? this.#readyInbox() ?? this.#events.shift();
       if (event === undefined) return;
-      this.#apply(event);
+      // Nothing new begins before all that is known has been applied: a cancel may be among it, or the end of its time.
+      const isLast = this.#first.length === 0 && this.#events.length === 0 && this.#nextInInbox() === undefined;
+      this.#apply(event, isLast);
     }
   }
 
-  /** The oldest event from outside that can be applied now. */
+  /**
+   * The event from outside that comes next: the oldest that can be applied now, but terminations and cancels before all
+   * others. They were accepted, so nothing that came at the same time may decide the end before them.
+   */
+  #nextInInbox(): InboxRow | undefined {
+    const rows = this.#inbox;
+    if (rows.length === 0) return undefined;
+    return (
+      rows.find(({ event }) => event.type === 'terminated') ??
+      rows.find(({ event }) => event.type === 'cancelled') ??
+      rows.find(({ event }) => isReady(this.#run.state, event))
+    );
+  }
+
+  /** Takes it. */
   #readyInbox(): InboxEvent | undefined {
-    if (this.#inbox.length === 0) return undefined;
-    const row = this.#inbox.find(({ event }) => isReady(this.#run.state, event));
+    const row = this.#nextInInbox();
     if (row === undefined) return undefined;
     this.#inbox = this.#inbox.filter((other) => other !== row);
     this.#taken.add(row.id);
     return row.event.inboxId === row.id ? row.event : { ...row.event, inboxId: row.id };
   }
 
-  #apply(event: Event): void {
+  #apply(event: Event, isLast: boolean): void {
     if (event.type === 'undoFound') this.#errands.undoApplied(event.tokenId);
     const run = this.#run;
     const now = Math.max(this.#parts.clock.now(), this.#holding.dueAt);
-    const transition = apply(run, event, this.#parts.env.at(now, this.#mayAdvance()));
+    const transition = apply(run, event, this.#parts.env.at(now, isLast && this.#mayAdvance()));
     this.#run = { ...run, state: transition.state, outputs: transition.outputs };
     this.#journal.push(event);
     this.#batch.add(transition, run.state);

@@ -53,9 +53,15 @@ function hasMoved(before: State, after: State): boolean {
   return after.tokens.some((token, i) => token !== before.tokens[i]);
 }
 
-/** Whether a checkpoint from `before` to `after` takes a turn that no unseen event may contradict: it fails, or begins to compensate. */
+/**
+ * Whether a checkpoint from `before` to `after` takes a turn that no unseen event may contradict: it fails, begins to
+ * compensate, or waits for a callback no longer.
+ */
 export function takesTurn(before: State, after: State): boolean {
   if (after.verdict !== before.verdict && after.verdict !== undefined) return true;
+  const isWaiting = (id: number): boolean =>
+    after.tokens.some((token) => token.id === id && token.stage.kind === 'waiting');
+  if (before.tokens.some(({ id, stage }) => stage.kind === 'waiting' && !isWaiting(id))) return true;
   return after.tokens.some(
     ({ id, stage }) =>
       (stage.kind === 'draining' || stage.kind === 'unwinding') &&
