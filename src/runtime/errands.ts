@@ -13,6 +13,7 @@ import { undoQueries } from '../core/wanted.ts';
 import type { CallHandle } from '../ports/http-caller.ts';
 import type { CallAnswered, CallTaker } from './call-runner.ts';
 import type { DriverParts } from './driver-contract.ts';
+import { reusedKey } from './reused-key.ts';
 
 /** The driver, as its errands see it. */
 export interface ErrandHost {
@@ -147,8 +148,7 @@ export class Errands implements CallTaker {
     }
     this.#read(command, this.#parts.reads.findStanding(id, nodeId, visit, run.state.round), (standing) => {
       const prepared = this.#parts.calls.prepare(this.#host.run, command, this.#traceparent);
-      const same = standing?.fingerprint !== undefined && standing.fingerprint === prepared?.fingerprint;
-      this.#send(command, undefined, same ? { key: standing.target.key, ord: standing.target.ord } : undefined);
+      this.#send(command, undefined, reusedKey(standing, prepared?.fingerprint));
     });
   }
 
@@ -172,6 +172,11 @@ export class Errands implements CallTaker {
       (value) => {
         this.#host.whenIdle(() => {
           if (!this.#calls.has(command.callId)) return;
+          // The read may have outlasted the lease.
+          if (!this.#host.mayCall()) {
+            this.#calls.delete(command.callId);
+            return;
+          }
           try {
             then(value);
           } catch (error) {

@@ -103,7 +103,7 @@ function checkOperation(account: Account, operation: Operation, standing: readon
   const undo = account.undo.get(row.ord);
   const mayStand = !mustUndo(account.definition, row) || undo === 'accepted';
   const isSuccess = status === 'SUCCEEDED' && row.outcome === 'succeeded' && row.round === account.state.round;
-  const isOlder = row.round !== account.state.round && undo === 'pending';
+  const isOlder = row.round !== account.state.round && undo !== 'done' && undo !== 'resolved';
   if (!mayStand && !isSuccess && !isOlder && status !== 'CORRUPTED' && status !== 'TERMINATED') {
     blame('compensation', `${operation.key} stands (${row.outcome}, undo ${String(undo)})`);
   }
