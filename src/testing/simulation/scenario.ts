@@ -89,3 +89,11 @@ export function drawScenario(random: Random): Scenario {
     operations: on(0.5) ? random.int(1, 6) : 0,
   };
 }
+
+/** Whether nothing in it can come between a call and the record of its answer. */
+export function sparesProcesses(scenario: Scenario): boolean {
+  const { store, queue, crash, freeze, restarts, wipes, storeOutages, queueOutages, jumps, skewMillis } = scenario;
+  const isCalm = (wire: WireFaults): boolean => wire.lostRequest + wire.lostAnswer + wire.late + wire.slow === 0;
+  const faults = [crash, freeze, restarts, wipes, storeOutages, queueOutages, jumps, skewMillis];
+  return faults.every((fault) => fault === 0) && isCalm(store) && isCalm(queue);
+}

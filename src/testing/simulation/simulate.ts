@@ -12,7 +12,7 @@ import { SeededEntropy, type VirtualClock } from '../virtual-clock.ts';
 import { Clients } from './clients.ts';
 import { type Account, short, type Violation } from './ledger.ts';
 import { checkExecution } from './rules.ts';
-import { drawScenario, type Scenario } from './scenario.ts';
+import { drawScenario, type Scenario, sparesProcesses } from './scenario.ts';
 import { leaseMillis, requestTimeoutMillis, World } from './world.ts';
 
 /** What to run, and how. */
@@ -66,7 +66,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   for (let cleanup = 0; cleanup <= cleanups; cleanup++) {
     await settle(world, clients, scenario);
     if (!isOver(world)) break;
-    await check(world, cleanup === cleanups);
+    await check(world, scenario, cleanup === cleanups);
     if (world.ledger.violations.length > 0) break;
     if (cleanup === cleanups || !cleanUp(world, clients, operators, cleanup)) break;
   }
@@ -172,7 +172,7 @@ function stateText({ state, dueAt }: Account): string {
   return JSON.stringify({ tokens: state.tokens, verdict: state.verdict, now: state.now, dueAt });
 }
 
-async function check(world: World, isLast: boolean): Promise<void> {
+async function check(world: World, scenario: Scenario, isLast: boolean): Promise<void> {
   const { ledger, downstreams, store, hub, clock } = world;
   const plans = new PlanCache({ store, telemetry: silentTelemetry, size: 20 });
   const nothing = (): never => {
@@ -191,6 +191,7 @@ async function check(world: World, isLast: boolean): Promise<void> {
     }
     checkExecution(ledger, downstreams, account, document.value);
     await checkRows(world, account);
+    if (sparesProcesses(scenario)) checkUninterrupted(world, account);
     if (isLast && account.state.end?.status === 'CORRUPTED') {
       ledger.blame('terminal', `${short(account.id)} is still CORRUPTED with downstreams that work`);
     }
@@ -198,6 +199,13 @@ async function check(world: World, isLast: boolean): Promise<void> {
   const { ready, inFlight } = hub.size();
   if (ready + inFlight > 0)
     ledger.blame('queue', `it still has ${String(ready)} ready and ${String(inFlight)} in flight`);
+}
+
+/** Calls are repeated by their policy alone where no process was disturbed. */
+function checkUninterrupted({ ledger }: World, account: Account): void {
+  const call = account.calls.find(({ error }) => error?.startsWith('The worker stopped') === true);
+  if (call !== undefined)
+    ledger.blame('repeats', `${short(account.id)} lost the answer of ${call.nodeId} without a fault`);
 }
 
 /** The history is what was written, and nothing else. */
