@@ -74,6 +74,26 @@ describe('at the same time', () => {
     expect(await fixture.rows(id)).toEqual(['SPLIT:s:succeeded', 'FAIL:bad:rejected']);
   });
 
+  it('a read for a call of a new round and a cancel: the call does not go out', async () => {
+    const engine = await fixture.engine();
+    fixture.http.reply = (path) => (path === 'b' ? { status: 400 } : {});
+    const id = await fixture.submit(engine, graph([task('a', { next: 'b' }), task('b')]));
+    expect((await fixture.until(id)).status).toBe('FAILED');
+    fixture.store.fault = (operation, [, nodeId]) => {
+      if (operation !== 'findStanding' || nodeId !== 'a') return undefined;
+      return new Promise((resolve) => {
+        fixture.clock.after(100, resolve);
+      });
+    };
+    const before = fixture.http.calls.length;
+    await fixture.retry(engine, id);
+    await fixture.clock.advance(50);
+    await fixture.offer(engine, id, { type: 'cancelled', inboxId: 'c1' });
+    expect((await fixture.until(id)).status).toBe('CANCELLED');
+    expect(fixture.http.calls.length).toBe(before);
+    expect((await fixture.rows(id)).at(-1)).toBe('UP:a:unsent');
+  });
+
   it('a read for a compensation that outlasts the lease: the next owner makes the call', async () => {
     const engine = await fixture.engine({ leaseMillis: 3_000 }, true, (queue) =>
       leasesOnlyAfter(queue, () => fixture.clock.monotonic() > 5_500),

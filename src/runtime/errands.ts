@@ -6,7 +6,7 @@
  * been compensated meanwhile. Reads go on while the store is away; what they bring waits for the checkpoint under way.
  */
 import type { Run } from '../core/apply.ts';
-import { inFlight } from '../core/due.ts';
+import { inFlight, isDrained } from '../core/due.ts';
 import type { CallCommand, Command, Event } from '../core/event.ts';
 import { Outputs } from '../core/outputs.ts';
 import { undoQueries } from '../core/wanted.ts';
@@ -114,6 +114,12 @@ export class Errands implements CallTaker {
     const { calls } = this.#parts;
     const { callId } = command;
     try {
+      if (command.phase === 'UP' && isDrained(this.#host.run.state, callId)) {
+        // It failed while something was read for the call: nothing of it has left.
+        const problem = 'Not sent, since the execution had begun to fail.';
+        this.#calls.set(callId, calls.start({ callId, outcome: { problem } }, this));
+        return;
+      }
       let prepared = calls.prepare(this.#host.run, command, this.#traceparent, undoOutputs);
       if (prepared?.fingerprint !== undefined) {
         const { fingerprint } = prepared;

@@ -210,8 +210,9 @@ export class Ledger {
     }
   }
 
-  /** A callback that was accepted decides: the time that runs out afterwards does not. */
+  /** A callback that was accepted decides: the time that runs out afterwards does not. A cancel goes before both. */
   #checkTimeout(account: Account, row: StepRow): void {
+    if (account.cancelled.has(row.round) || account.terminated.has(row.round)) return;
     if (row.phase !== 'CALLBACK' || row.output?.failure?.reason !== 'callback_timeout') return;
     const operation = row.key === undefined ? 1 : keyParts(row.key).operation;
     if (account.callbacks.has(operationOf({ ...row, operation }))) {
