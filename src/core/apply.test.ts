@@ -1,5 +1,5 @@
 /** Properties of the core: any definition, any events in any order, sensible or not. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Journal } from '../scenario/journal.ts';
 import { randomDefinition } from '../testing/random-definition.ts';

@@ -55,13 +55,13 @@ function hasMoved(before: State, after: State): boolean {
 
 /**
  * Whether a checkpoint from `before` to `after` takes a turn that no unseen event may contradict: it fails, begins to
- * compensate, or waits for a callback no longer.
+ * compensate, or ends a wait, which a callback or an operator may have decided.
  */
 export function takesTurn(before: State, after: State): boolean {
   if (after.verdict !== before.verdict && after.verdict !== undefined) return true;
-  const isWaiting = (id: number): boolean =>
-    after.tokens.some((token) => token.id === id && token.stage.kind === 'waiting');
-  if (before.tokens.some(({ id, stage }) => stage.kind === 'waiting' && !isWaiting(id))) return true;
+  const stillWaits = (id: number, kind: string): boolean =>
+    after.tokens.some(({ id: other, stage }) => other === id && stage.kind === kind && timerOf(stage) !== undefined);
+  if (before.tokens.some(({ id, stage }) => timerOf(stage) !== undefined && !stillWaits(id, stage.kind))) return true;
   return after.tokens.some(
     ({ id, stage }) =>
       (stage.kind === 'draining' || stage.kind === 'unwinding') &&

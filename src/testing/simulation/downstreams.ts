@@ -19,7 +19,7 @@ export interface Operation {
   /** `barred`: compensated, or settled by a person, before it was done: it never will be. */
   state: 'none' | 'working' | 'done' | 'refused' | 'barred';
   undone: boolean;
-  /** A person said that it stands: compensations change nothing any more. */
+  /** A person said that it stands: compensations are refused. */
   kept: boolean;
 }
 
@@ -261,10 +261,9 @@ export class Downstreams {
   /** The status that says how it went. */
   #undoNow(operation: Operation): number {
     if (operation.state === 'done') {
-      if (!operation.undone && !operation.kept) {
-        operation.undone = true;
-        this.#parts.note(`undoes ${operation.key}`);
-      }
+      if (operation.kept) return 409;
+      if (!operation.undone) this.#parts.note(`undoes ${operation.key}`);
+      operation.undone = true;
       return 200;
     }
     const wasRefused = operation.state === 'refused';

@@ -34,6 +34,8 @@ export interface Account {
   /** Rounds in which a cancel, or a termination, was accepted. */
   readonly cancelled: Set<number>;
   readonly terminated: Set<number>;
+  /** Nodes that an operator settled, by round. */
+  readonly resolved: Set<string>;
   /** Decided callbacks accepted: round, node, visit and operation. */
   readonly callbacks: Set<string>;
   /** How each round ended, the latest last. */
@@ -83,6 +85,7 @@ export class Ledger {
       compensated: new Set(),
       cancelled: new Set(),
       terminated: new Set(),
+      resolved: new Set(),
       callbacks: new Set(),
       ends: [],
     };
@@ -135,6 +138,7 @@ export class Ledger {
     this.#note(`${short(id)} accepted ${event.type}`);
     if (event.type === 'cancelled') account.cancelled.add(round);
     else if (event.type === 'terminated') account.terminated.add(round);
+    else if (event.type === 'resolved') account.resolved.add(`${String(round)} ${event.nodeId}`);
     else if (event.type === 'callback' && !event.pending) account.callbacks.add(operationOf(event));
   }
 

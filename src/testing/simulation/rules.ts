@@ -22,6 +22,7 @@ export function checkExecution(ledger: Ledger, downstreams: Downstreams, account
   if (document['status'] !== end.status) blame('durable', `the store shows ${JSON.stringify(document['status'])}`);
   checkHistory(account, blame);
   checkAccepted(account, blame);
+  checkResolved(account, blame);
   // A quarantined execution stays as it is, calls in flight included, until an operator goes on with it.
   if (end.reason === 'engine') return;
   const standing = document['standing'] as readonly unknown[] as readonly Standing[];
@@ -79,6 +80,23 @@ function checkAccepted(account: Account, blame: Blame): void {
     } else if (account.cancelled.has(round) && status !== 'CANCELLED' && status !== 'CORRUPTED') {
       blame('accepted cancel', `round ${String(round)} ended ${status}`);
     }
+  }
+}
+
+/** What an operator settled is on record, unless something else that was accepted came before it. */
+function checkResolved(account: Account, blame: Blame): void {
+  for (const of of account.resolved) {
+    const [round, nodeId] = of.split(' ');
+    const isOvertaken =
+      account.cancelled.has(Number(round)) ||
+      account.terminated.has(Number(round)) ||
+      [...account.callbacks].some((callback) => callback.startsWith(`${of} `)) ||
+      account.ends.some((end) => end.reason === 'engine');
+    const isRecorded = account.steps.some(
+      (row) => row.phase === 'RESOLVE' && row.nodeId === nodeId && row.round === Number(round),
+    );
+    if (!isOvertaken && !isRecorded)
+      blame('accepted resolve', `${String(nodeId)} of round ${String(round)} is not on record`);
   }
 }
 

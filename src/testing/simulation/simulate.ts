@@ -2,6 +2,7 @@
  * One simulated run from one seed: a storm of faults, then calm, then everything must have come to its one outcome; then
  * operators clean up what needs them, and everything is checked again.
  */
+import { inFlight } from '../../core/due.ts';
 import type { Store } from '../../ports/store.ts';
 import { silentTelemetry } from '../../ports/telemetry.ts';
 import { statusDocument } from '../../runtime/desk/status.ts';
@@ -42,6 +43,7 @@ const settleMillis = 600_000;
 const pollMillis = 250;
 /** What may pass until somebody looks at what is due, beside the lease and the clocks' differences. */
 const graceMillis = 6_000;
+const maxJumpMillis = 3_000;
 const cleanups = 6;
 
 /** See the file header. */
@@ -117,7 +119,7 @@ function brew(world: World, clients: Clients, scenario: Scenario, random: Random
   plan(scenario.queueOutages, outage('isQueueUp'));
   plan(
     scenario.jumps,
-    some((process) => process.clock.jumpTo(random.int(-3_000, 3_000))),
+    some((process) => process.clock.jumpTo(random.int(-maxJumpMillis, maxJumpMillis))),
   );
   plan(scenario.operations, () => clients.operate());
   if (scenario.crash > 0)
@@ -161,7 +163,9 @@ async function settle(world: World, clients: Clients, scenario: Scenario): Promi
 /** Nobody has looked at something due, or at what a gone process left, for too long. */
 function checkRecovery(world: World, scenario: Scenario, account: Account): void {
   if (account.state.end !== undefined || account.dueAt === null) return;
-  const patience = leaseMillis + requestTimeoutMillis + graceMillis + scenario.skewMillis + 3_000;
+  const call = inFlight(account.state).length > 0 ? requestTimeoutMillis : 0;
+  const clocks = Math.max(scenario.skewMillis, scenario.jumps > 0 ? maxJumpMillis : 0);
+  const patience = leaseMillis + call + graceMillis + clocks;
   const isOverdue = account.dueAt < world.clock.now() - patience;
   const isForgotten = account.touchedAt < world.clock.monotonic() - patience;
   if (isOverdue && isForgotten)
