@@ -1,7 +1,13 @@
 /** Each invariant broken on purpose, the seed that is known to find it, and the rule that says so. */
 import { describe, expect, it } from 'vitest';
 import { simulate } from '../../src/testing/simulation/simulate.ts';
-import { withEagerAnswers, withoutFencing, withoutUndoOfUnknown } from './sabotage.ts';
+import {
+  withEagerAnswers,
+  withoutFencing,
+  withoutInboxCheck,
+  withoutReconcile,
+  withoutUndoOfUnknown,
+} from './sabotage.ts';
 
 describe('the simulator', () => {
   it.each([
@@ -9,6 +15,9 @@ describe('the simulator', () => {
     { broken: 'fencing', seed: 33, rule: 'one outcome', wrapStore: withoutFencing },
     { broken: 'compensation of unknown outcomes', seed: 12, rule: 'compensation', wrapStore: withoutUndoOfUnknown },
     { broken: 'the checkpoint before the call', seed: 1, rule: 'checkpoint before call', wrapStore: withEagerAnswers },
+    { broken: 'the look into the inbox', seed: 84, rule: 'accepted cancel', wrapStore: withoutInboxCheck },
+    { broken: 'the look into the inbox', seed: 52, rule: 'accepted resolve', wrapStore: withoutInboxCheck },
+    { broken: 'the reconcile', seed: 8, rule: 'recovery', wrapStore: withoutReconcile },
   ])('notices that $broken is missing, with seed $seed', async ({ seed, rule, wrapStore }) => {
     expect((await simulate({ seed })).violations).toEqual([]);
     const { violations } = await simulate({ seed, wrapStore });

@@ -69,3 +69,14 @@ export function withEagerAnswers(store: Store, clock: VirtualClock): Store {
     },
   });
 }
+
+/** Events from outside that a worker has not seen do not hold up a checkpoint. */
+export function withoutInboxCheck(store: Store): Store {
+  const strip = ({ inboxSeq: _seen, ...checkpoint }: Checkpoint): Checkpoint => checkpoint;
+  return withOperations(store, { checkpoint: (batch) => store.checkpoint(batch.map(strip)) });
+}
+
+/** I4: what the queue lost is not brought back from the store. */
+export function withoutReconcile(store: Store): Store {
+  return withOperations(store, { findDue: () => Promise.resolve([]) });
+}
