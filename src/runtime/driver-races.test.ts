@@ -94,6 +94,20 @@ describe('at the same time', () => {
     expect((await fixture.rows(id)).at(-1)).toBe('UP:a:unsent');
   });
 
+  it('a quarantine and a callback: the retry goes on with it', async () => {
+    const engine = await fixture.engine();
+    const id = await fixture.submit(engine, graph([task('a', { action: asyncAction(60_000) })]));
+    await fixture.until(id, 'WAITING_CALLBACK');
+    await fixture.clock.advance(5);
+    await fixture.offer(undefined, id, await fixture.callbackOf(id, 'a'), 'h');
+    for (let i = 0; i < 5; i++) await fixture.store.takeOver([{ id, claim: `dead-${i}` }], fixture.clock.now());
+    expect(await fixture.until(id)).toMatchObject({ status: 'CORRUPTED', reason: 'engine' });
+    expect((await fixture.store.readInbox(id)).inbox).toHaveLength(1);
+    await fixture.retry(engine, id);
+    expect((await fixture.until(id, 'SUCCEEDED', 10_000)).status).toBe('SUCCEEDED');
+    expect(fixture.http.paths()).toEqual(['a']);
+  });
+
   it('a read for a compensation that outlasts the lease: the next owner makes the call', async () => {
     const engine = await fixture.engine({ leaseMillis: 3_000 }, true, (queue) =>
       leasesOnlyAfter(queue, () => fixture.clock.monotonic() > 5_500),

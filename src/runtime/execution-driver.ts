@@ -213,7 +213,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
         this.#inboxSeq = result.inboxSeq;
         // What the engine failed on may be in that inbox: a quarantine stands whatever came.
         if (this.#quarantined === undefined) this.#rebase(result.inbox);
-        else this.#quarantine(this.#quarantined);
+        else this.quarantine(this.#quarantined);
         return;
       case 'fenced':
         this.#parts.telemetry.fenced('checkpoint');
@@ -275,7 +275,8 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
    */
   #nextInInbox(): InboxRow | undefined {
     const rows = this.#inbox;
-    if (rows.length === 0) return undefined;
+    // What was accepted is kept for the retry that goes on from here.
+    if (rows.length === 0 || this.#quarantined !== undefined) return undefined;
     return (
       rows.find(({ event }) => event.type === 'terminated') ??
       rows.find(({ event }) => event.type === 'cancelled') ??
@@ -458,7 +459,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
       this.#faultTimer = undefined;
       if (this.#mode !== 'faulted') return;
       this.#mode = 'idle';
-      if (this.#faults > maxFaults) this.#quarantine(`The engine failed on this execution: ${messageOf(error)}`);
+      if (this.#faults > maxFaults) this.quarantine(`The engine failed on this execution: ${messageOf(error)}`);
       else {
         // The rows that were taken are not at hand any more: they are read again.
         this.#inboxSeq = -1;
@@ -470,7 +471,8 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
     });
   }
 
-  #quarantine(description: string): void {
+  /** Ends the execution as it stands in the store, CORRUPTED with reason `engine`; its inbox stays as it is. */
+  quarantine(description: string): void {
     this.#quarantined = description;
     this.#run = this.#durable;
     this.#journal = [];

@@ -116,7 +116,7 @@ export class Loader {
       inbox: loaded.inbox,
     });
     if (loaded.claims > maxClaims) {
-      driver.begin([{ type: 'quarantined', description: 'Claims without a checkpoint in between.' }], []);
+      driver.quarantine('Claims without a checkpoint in between.');
       return;
     }
     driver.begin([...prepared, { type: 'resumed' }], [{ type: 'timer' }]);
