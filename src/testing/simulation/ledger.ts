@@ -52,6 +52,8 @@ export interface Violation {
 export class Ledger {
   readonly accounts: Map<string, Account> = new Map();
   readonly violations: Violation[] = [];
+  /** Until when a process may not know that the queue, which was wiped, gave its executions to others. */
+  amnestyUntil: number = -Infinity;
   readonly #monotonic: () => number;
   readonly #note: (what: string) => void;
 
@@ -167,7 +169,8 @@ export class Ledger {
 
   #mayForward(account: Account, nodeId: string, attempt: number, key: string): void {
     const { state, definition } = account;
-    if (state.verdict !== undefined || state.end !== undefined) {
+    const isDecided = state.verdict !== undefined || state.end !== undefined;
+    if (isDecided && this.#monotonic() > this.amnestyUntil) {
       this.blame('no new calls', `${key} leaves after the end was decided`);
     }
     if (attempt > 1 || nodeId === definition.entrypoint) return;

@@ -104,9 +104,10 @@ function isStanding(operation: Operation): boolean {
   return operation.state === 'done' && !operation.undone;
 }
 
-/** The latest row that decides the visit in which this operation was asked for. */
+/** The row that answers for this operation: a later round that asked for it again in vain has not taken it over. */
 function rowOf(account: Account, operation: Operation): StepRow | undefined {
-  return account.steps.findLast((row) => row.key === operation.key && row.final);
+  const rows = account.steps.filter((row) => row.key === operation.key && row.final);
+  return rows.findLast((row) => row.effect !== undefined && account.undo.get(row.ord) !== 'moved') ?? rows.at(-1);
 }
 
 /** An effect that stands downstream must be one that may stand, and must be shown. */

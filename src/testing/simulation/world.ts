@@ -162,6 +162,7 @@ export class World {
   wipe(): void {
     const share = this.#random.pick([1, 1, 0.5]);
     this.trace.note('queue', `loses ${String(share * 100)} %`);
+    this.ledger.amnestyUntil = this.clock.monotonic() + leaseMillis;
     this.hub.wipe(() => this.#random.chance(share));
   }
 
