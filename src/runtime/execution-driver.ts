@@ -15,13 +15,18 @@
  * compensation only if no unseen event from outside stands against it (the checkpoint compares the inbox). A fenced
  * execution is thrown away and its id released under its own token, never just acknowledged.
  */
-import { isReady } from '../core/admission.ts';
 import { apply, type Run } from '../core/apply.ts';
 import { canPark, dueAt } from '../core/due.ts';
 import type { Event } from '../core/event.ts';
 import { summarize } from '../core/summary.ts';
 import type { Timer } from '../ports/clock.ts';
-import type { Checkpoint, CheckpointResult, InboxEvent, InboxRow } from '../ports/store.ts';
+import {
+  type Checkpoint,
+  type CheckpointResult,
+  type InboxEvent,
+  type InboxRow,
+  StoreUnavailable,
+} from '../ports/store.ts';
 import { backoffMillis } from './availability.ts';
 import type { CallAnswered } from './call-runner.ts';
 import type { Sink } from './coalescer.ts';
@@ -29,6 +34,7 @@ import type { DriverOwner, DriverParts, Ending, Holding } from './driver-contrac
 import type { Wakeable } from './driver-timers.ts';
 import { type ErrandHost, Errands } from './errands.ts';
 import type { Hold } from './hold.ts';
+import { isFromInbox, isIdling, nextOf } from './inbox-order.ts';
 import { isRunnable, nextTimer, PendingBatch, takesTurn } from './pending-batch.ts';
 import { reportSignals } from './signal-report.ts';
 
@@ -269,19 +275,9 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
     }
   }
 
-  /**
-   * The event from outside that comes next: the oldest that can be applied now, but terminations and cancels before all
-   * others. They were accepted, so nothing that came at the same time may decide the end before them.
-   */
   #nextInInbox(): InboxRow | undefined {
-    const rows = this.#inbox;
-    // What was accepted is kept for the retry that goes on from here.
-    if (rows.length === 0 || this.#quarantined !== undefined) return undefined;
-    return (
-      rows.find(({ event }) => event.type === 'terminated') ??
-      rows.find(({ event }) => event.type === 'cancelled') ??
-      rows.find(({ event }) => isReady(this.#run.state, event))
-    );
+    // What was accepted is kept for the retry that goes on from a quarantine.
+    return this.#quarantined === undefined ? nextOf(this.#inbox, this.#run.state) : undefined;
   }
 
   /** Takes it. */
@@ -436,6 +432,11 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
   /** The engine failed on this execution: pauses and tries again, and quarantines it in the end. */
   fault(error: unknown): void {
     if (this.#mode === 'ended') return;
+    if (error instanceof StoreUnavailable) {
+      // Only a process that ends hears of the store's trouble; it says nothing about the execution. The next owner goes on.
+      this.#end({ kind: 'released' });
+      return;
+    }
     if (this.#mode === 'committing') {
       // What is under way must be answered first: only then is it known on what the next checkpoint builds.
       this.#deferred.push(() => this.fault(error));
@@ -497,15 +498,4 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-type FromInbox = Event & { readonly inboxId: string };
-
-function isFromInbox(event: Event): event is FromInbox {
-  return 'inboxId' in event && event.inboxId !== undefined;
-}
-
-/** Events that move an execution without anything new having happened to it. */
-function isIdling(event: Event): boolean {
-  return ['resumed', 'prepared', 'timer', 'continued', 'started'].includes(event.type);
 }
