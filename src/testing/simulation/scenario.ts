@@ -45,12 +45,12 @@ export function drawScenario(random: Random): Scenario {
   const wire = (isOn: boolean): WireFaults =>
     isOn
       ? {
-          lostRequest: random.pick([0, 0.01, 0.05]),
-          lostAnswer: random.pick([0, 0.02, 0.1]),
-          late: random.pick([0, 0.02, 0.05]),
+          lostRequest: random.pick([0, 0.01, 0.08]),
+          lostAnswer: random.pick([0, 0.02, 0.12]),
+          late: random.pick([0, 0.02, 0.08]),
           slow: random.pick([0, 0.05, 0.2]),
           slowMillis: random.pick([50, 500, 6_000]),
-          deadlineMillis: random.pick([500, 2_000, 5_000]),
+          deadlineMillis: random.pick([300, 1_500, 5_000]),
         }
       : calmWire;
   const async = on(0.5);
@@ -81,12 +81,12 @@ export function drawScenario(random: Random): Scenario {
     skewMillis: on(0.3) ? random.pick([50, 2_000]) : 0,
     crash: on(0.4) ? random.pick([0.01, 0.05]) : 0,
     freeze: on(0.3) ? random.pick([0.01, 0.03]) : 0,
-    restarts: on(0.25) ? random.int(1, 3) : 0,
-    wipes: on(0.25) ? random.int(1, 3) : 0,
+    restarts: on(0.25) ? random.pick([1, 3, 8]) : 0,
+    wipes: on(0.25) ? random.pick([1, 3, 6]) : 0,
     storeOutages: on(0.2) ? random.int(1, 2) : 0,
     queueOutages: on(0.2) ? random.int(1, 2) : 0,
-    jumps: on(0.15) ? random.int(1, 3) : 0,
-    operations: on(0.5) ? random.int(1, 6) : 0,
+    jumps: on(0.15) ? random.pick([1, 5]) : 0,
+    operations: on(0.5) ? random.pick([2, 6, 25]) : 0,
   };
 }
 
