@@ -26,6 +26,8 @@ const maxTries = 60;
 export class Clients {
   readonly #world: World;
   readonly #random: Random;
+  /** Which execution each start key gave. */
+  readonly #started = new Map<string, string>();
   #open = 0;
   #keys = 0;
 
@@ -86,8 +88,6 @@ export class Clients {
       },
     );
   }
-
-  readonly #started = new Map<string, string>();
 
   /** An operator does something to some execution. */
   operate(): void {

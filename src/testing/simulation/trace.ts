@@ -29,7 +29,7 @@ export class Trace {
       this.#low = Math.imul(this.#low ^ code, 0x01000193);
       this.#high = Math.imul(this.#high ^ code, 0x85ebca6b) ^ (this.#high >>> 13);
     }
-    this.#print?.(line.padStart(8));
+    this.#print?.(line);
   }
 
   /** Sixteen hexadecimal digits over all lines so far, and their number. */
