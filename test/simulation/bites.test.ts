@@ -12,7 +12,6 @@ import {
 describe('the simulator', () => {
   it.each([
     { broken: 'fencing', seed: 1, rule: 'one outcome', wrapStore: withoutFencing },
-    { broken: 'fencing', seed: 100, rule: 'history', wrapStore: withoutFencing },
     { broken: 'compensation of unknown outcomes', seed: 10, rule: 'compensation', wrapStore: withoutUndoOfUnknown },
     { broken: 'the checkpoint before the call', seed: 1, rule: 'checkpoint before call', wrapStore: withEagerAnswers },
     { broken: 'the look into the inbox', seed: 8, rule: 'accepted callbacks', wrapStore: withoutInboxCheck },

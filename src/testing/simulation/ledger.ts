@@ -6,7 +6,7 @@ import type { CallRow, StepRow, UndoState } from '../../core/history.ts';
 import { isWithin } from '../../core/scope.ts';
 import type { State, TerminalStatus, Token, UndoTarget } from '../../core/state.ts';
 import type { Checkpoint, InboxEvent, NewExecution, TerminalChange } from '../../ports/store.ts';
-import { type DefinitionView, keyParts, viewOf } from './definition-view.ts';
+import { type DefinitionView, type KeyParts, keyParts, viewOf } from './definition-view.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { parseJson } from '../../core/json.ts';
 import type { Departure } from './http-link.ts';
@@ -154,10 +154,9 @@ export class Ledger {
       return;
     }
     const of = keyParts(key);
-    const { state } = account;
     if (of.nodeId !== nodeId || of.executionId !== executionId) this.blame('keys', `${key} is sent for node ${nodeId}`);
     if (!holds) this.blame('lease', `${who} calls ${key} after its lease is over`);
-    const mark = markOf(state.round, of.phase, of.nodeId, of.visit, attempt);
+    const mark = this.#markFor(account, of, attempt);
     const departed = (account.departed.get(mark) ?? 0) + 1;
     account.departed.set(mark, departed);
     const granted = account.marks.get(mark)?.size ?? 0;
@@ -167,10 +166,24 @@ export class Ledger {
     if (of.phase === 'UP') this.#mayForward(account, nodeId, attempt, key);
   }
 
+  /** Under which mark a call leaves. One that was marked in an earlier round only where its process may not know of the next. */
+  #markFor({ marks, state }: Account, { phase, nodeId, visit }: KeyParts, attempt: number): string {
+    const now = markOf(state.round, phase, nodeId, visit, attempt);
+    for (let round = state.round - 1; round > 0 && !marks.has(now) && this.#isExcused; round--) {
+      const before = markOf(round, phase, nodeId, visit, attempt);
+      if (marks.has(before)) return before;
+    }
+    return now;
+  }
+
+  get #isExcused(): boolean {
+    return this.#monotonic() <= this.amnestyUntil;
+  }
+
   #mayForward(account: Account, nodeId: string, attempt: number, key: string): void {
     const { state, definition } = account;
     const isDecided = state.verdict !== undefined || state.end !== undefined;
-    if (isDecided && this.#monotonic() > this.amnestyUntil) {
+    if (isDecided && !this.#isExcused) {
       this.blame('no new calls', `${key} leaves after the end was decided`);
     }
     if (attempt > 1 || nodeId === definition.entrypoint) return;

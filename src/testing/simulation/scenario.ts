@@ -97,3 +97,11 @@ export function sparesProcesses(scenario: Scenario): boolean {
   const faults = [crash, freeze, restarts, wipes, storeOutages, queueOutages, jumps, skewMillis];
   return faults.every((fault) => fault === 0) && isCalm(store) && isCalm(queue);
 }
+
+/** A crash now and then, far enough from the next that what it left behind is found before. */
+export const rareCrash = 0.0001;
+
+/** Whether processes are disturbed by rare crashes at most: then recovery has a bound in the storm too. */
+export function recoversInTime(scenario: Scenario): boolean {
+  return scenario.crash <= rareCrash && sparesProcesses({ ...scenario, crash: 0 });
+}

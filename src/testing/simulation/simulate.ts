@@ -13,7 +13,7 @@ import { SeededEntropy, type VirtualClock } from '../virtual-clock.ts';
 import { Clients } from './clients.ts';
 import { type Account, short, type Violation } from './ledger.ts';
 import { checkExecution } from './rules.ts';
-import { drawScenario, type Scenario, sparesProcesses } from './scenario.ts';
+import { drawScenario, recoversInTime, type Scenario, sparesProcesses } from './scenario.ts';
 import { leaseMillis, requestTimeoutMillis, World } from './world.ts';
 
 /** What to run, and how. */
@@ -44,6 +44,7 @@ const pollMillis = 250;
 /** What may pass until somebody looks at what is due, beside the lease and the clocks' differences. */
 const graceMillis = 6_000;
 const maxJumpMillis = 3_000;
+const turnsMillis = 30_000;
 const cleanups = 6;
 
 /** See the file header. */
@@ -62,7 +63,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   await world.open();
   submitAll(world, clients, scenario, random.fork());
   brew(world, clients, scenario, random.fork());
-  await world.clock.advance(scenario.stormMillis);
+  await weather(world, scenario);
   world.calm();
   const operators = random.fork();
   for (let cleanup = 0; cleanup <= cleanups; cleanup++) {
@@ -134,6 +135,16 @@ function brew(world: World, clients: Clients, scenario: Scenario, random: Random
     );
 }
 
+/** Lets the storm pass. */
+async function weather(world: World, scenario: Scenario): Promise<void> {
+  const { clock, ledger } = world;
+  while (clock.monotonic() < scenario.stormMillis) {
+    await clock.advance(Math.min(pollMillis, scenario.stormMillis - clock.monotonic()));
+    if (!recoversInTime(scenario)) continue;
+    for (const account of ledger.accounts.values()) checkRecovery(world, scenario, account);
+  }
+}
+
 function isOver(world: World): boolean {
   return [...world.ledger.accounts.values()].every(({ state }) => state.end !== undefined);
 }
@@ -165,7 +176,9 @@ function checkRecovery(world: World, scenario: Scenario, account: Account): void
   if (account.state.end !== undefined || account.dueAt === null) return;
   const call = inFlight(account.state).length > 0 ? requestTimeoutMillis : 0;
   const clocks = Math.max(scenario.skewMillis, scenario.jumps > 0 ? maxJumpMillis : 0);
-  const patience = leaseMillis + call + graceMillis + clocks;
+  // With few workers one waits for the calls of the others.
+  const turns = scenario.workerCount < scenario.executions ? turnsMillis : 0;
+  const patience = leaseMillis + call + graceMillis + clocks + turns;
   const isOverdue = account.dueAt < world.clock.now() - patience;
   const isForgotten = account.touchedAt < world.clock.monotonic() - patience;
   if (isOverdue && isForgotten)
