@@ -212,7 +212,7 @@ export class Ledger {
       this.#note(
         `${short(account.id)} row ${String(row.ord)} ${row.phase} ${row.nodeId}#${String(row.visit)} ${row.outcome}`,
       );
-      this.#checkTimeout(account, row);
+      this.#checkTimeout(account, row, steps);
     }
     for (const row of calls) account.calls.push(row);
     for (const mark of undo) {
@@ -231,7 +231,9 @@ export class Ledger {
   }
 
   /** A callback that was accepted decides: the time that runs out afterwards does not. A cancel goes before both. */
-  #checkTimeout(account: Account, row: StepRow): void {
+  #checkTimeout(account: Account, row: StepRow, together: readonly StepRow[]): void {
+    // Another callback, which came with it, may have failed the execution or its branch.
+    if (together.some((other) => other.phase === 'CALLBACK' && other.outcome === 'rejected')) return;
     if (account.cancelled.has(row.round) || account.terminated.has(row.round)) return;
     if (row.phase !== 'CALLBACK' || row.output?.failure?.reason !== 'callback_timeout') return;
     const operation = row.key === undefined ? 1 : keyParts(row.key).operation;
