@@ -152,8 +152,14 @@ function leasesOnlyAfter(queue: Queue, isBack: () => boolean): Queue {
   const unless = <T>(action: () => Promise<T>): Promise<T> =>
     isBack() ? action() : Promise.reject(new QueueUnavailable('Away.'));
   return {
-    start: (ring) => queue.start(ring),
+    owned: queue.owned,
+    trouble: [],
+    wantsRenewal: false,
+    start: (listener) => queue.start(listener),
+    leave: () => queue.leave(),
     stop: () => queue.stop(),
+    owns: (slot) => queue.owns(slot),
+    toRefill: () => queue.toRefill(),
     enqueue: (items) => queue.enqueue(items),
     claim: (max, leaseMillis) => unless(() => queue.claim(max, leaseMillis)),
     claimDirect: (item, leaseMillis) => queue.claimDirect(item, leaseMillis),

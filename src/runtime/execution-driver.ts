@@ -450,6 +450,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
       fault: this.#faults,
       error: error instanceof Error ? (error.stack ?? error.message) : String(error),
     });
+    const message = error instanceof Error ? error.message : String(error);
     if (this.#faults > maxFaults + 1) {
       this.#end({ kind: 'stuck' });
       return;
@@ -460,7 +461,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
       this.#faultTimer = undefined;
       if (this.#mode !== 'faulted') return;
       this.#mode = 'idle';
-      if (this.#faults > maxFaults) this.quarantine(`The engine failed on this execution: ${messageOf(error)}`);
+      if (this.#faults > maxFaults) this.quarantine(`The engine failed on this execution: ${message}`);
       else {
         // The rows that were taken are not at hand any more: they are read again.
         this.#inboxSeq = -1;
@@ -494,8 +495,4 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
     this.#deferred = [];
     this.#owner.ended(this.hold, how);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,6 @@
 /** The ports of a process, each over its own wire to what is simulated once for all. */
-import type { Claimed, ClaimResult, Queue, QueueItem } from '../../ports/queue.ts';
+import type { ShardSet } from '../../core/slot.ts';
+import type { Claimed, ClaimResult, Queue, QueueItem, QueueListener, QueueTrouble, Refill } from '../../ports/queue.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Random } from '../random.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
@@ -45,16 +46,45 @@ export class QueueLink implements Queue {
     return (this.#leases.get(id) ?? -1) > this.#parts.clock.monotonic();
   }
 
-  start(ring: (dueAt: number, held?: string) => void): Promise<void> {
+  start(listener: QueueListener): Promise<void> {
     const { clock, process, random, ringFaults } = this.#parts;
-    return this.#inner.start((dueAt, held) => {
-      const { lost, doubled } = ringFaults();
-      if (random.chance(lost)) return;
-      const times = random.chance(doubled) ? 2 : 1;
-      for (let i = 0; i < times; i++) {
-        clock.after(random.int(0, 3), () => process.deliver(() => ring(dueAt, held)));
-      }
+    return this.#inner.start({
+      rung: (dueAt, held) => {
+        const { lost, doubled } = ringFaults();
+        if (random.chance(lost)) return;
+        const times = random.chance(doubled) ? 2 : 1;
+        for (let i = 0; i < times; i++) {
+          clock.after(random.int(0, 3), () => process.deliver(() => listener.rung(dueAt, held)));
+        }
+      },
+      refill: () => process.deliver(() => listener.refill()),
+      renew: () => process.deliver(() => listener.renew()),
+      owned: () => process.deliver(() => listener.owned()),
     });
+  }
+
+  leave(): Promise<void> {
+    return this.#inner.leave();
+  }
+
+  get owned(): ShardSet {
+    return this.#inner.owned;
+  }
+
+  get trouble(): readonly QueueTrouble[] {
+    return this.#inner.trouble;
+  }
+
+  get wantsRenewal(): boolean {
+    return this.#inner.wantsRenewal;
+  }
+
+  owns(slot: number): boolean {
+    return this.#inner.owns(slot);
+  }
+
+  toRefill(): Refill | undefined {
+    return this.#inner.toRefill();
   }
 
   stop(): Promise<void> {

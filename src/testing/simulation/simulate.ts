@@ -196,6 +196,7 @@ async function check(world: World, scenario: Scenario, isLast: boolean): Promise
     throw new Error('Who checks changes nothing.');
   };
   const desk = world.deskOver(store, clock, new SeededEntropy(1), plans, {
+    mintId: nothing,
     submit: nothing,
     ring: nothing,
     watch: nothing,

@@ -263,6 +263,7 @@ export class World {
       tokens: { verify: verifyToken },
       masker: { json: (value: Json) => value, headers: (headers) => headers },
       limits: defaultEngineSettings.limits,
+      maxHistoryBody: defaultEngineSettings.maxHistoryBody,
       variable: () => undefined,
     };
   }
