@@ -56,7 +56,7 @@ export class Doorbell {
   /** Stops at once; resolves when nothing runs any more. A second call does nothing. */
   async close(): Promise<void> {
     this.#isOpen = false;
-    this.#client?.disconnect();
+    this.#hangUp();
     this.#wake?.();
     await this.#ended;
   }
@@ -65,7 +65,7 @@ export class Doorbell {
   follow(): void {
     const server = this.#link.primaryOf(this.#bell.slot);
     if (this.#client === undefined) this.#wake?.();
-    else if (server !== this.#server || server?.status !== 'ready') this.#client.disconnect();
+    else if (server !== this.#server || server?.status !== 'ready') this.#hangUp();
   }
 
   async #listen(): Promise<void> {
@@ -81,12 +81,17 @@ export class Doorbell {
         // Why it failed shows on the other connections, where it is reported; here it may be the only sign of a failover.
         this.#failures++;
         this.#link.doubt();
-        this.#client?.disconnect();
-        this.#client = undefined;
+        this.#hangUp();
         await this.#pause();
       }
     }
-    this.#client?.disconnect();
+  }
+
+  /** A pop that waits is refused. */
+  #hangUp(): void {
+    const client = this.#client;
+    this.#client = undefined;
+    client?.disconnect();
   }
 
   async #connected(server: Redis): Promise<Redis> {

@@ -178,7 +178,7 @@ export class RedisShardQueue implements ShardQueue {
   }
 
   async enqueue(shard: Shard, items: readonly ShardItem[]): Promise<readonly Held[]> {
-    const replies = await this.#inBatches(items, (batch) =>
+    const replies = await this.#inBatches('enqueue', items, (batch) =>
       this.#run<readonly string[]>(
         'enqueue',
         'enqueue',
@@ -191,7 +191,7 @@ export class RedisShardQueue implements ShardQueue {
   }
 
   async finish(shard: Shard, endings: readonly ShardEnding[]): Promise<number> {
-    const marked = await this.#inBatches(endings, (batch) =>
+    const marked = await this.#inBatches('finish', endings, (batch) =>
       this.#run<number>(
         'finish',
         'finish',
@@ -225,13 +225,13 @@ export class RedisShardQueue implements ShardQueue {
         ],
       );
     if (isOneStep) return heldOf(await renewBatch(held));
-    const lost = (await this.#inBatches(held, renewBatch)).flatMap(heldOf);
+    const lost = (await this.#inBatches('renew', held, renewBatch)).flatMap(heldOf);
     await this.#releaseOrphans(shard, process, held, orphansBelow);
     return lost;
   }
 
   async restore(shard: Shard, items: readonly ShardItem[]): Promise<number> {
-    const replies = await this.#inBatches(items, (batch) =>
+    const replies = await this.#inBatches('restore', items, (batch) =>
       this.#run<number>(
         'restore',
         'restore',
@@ -311,20 +311,16 @@ export class RedisShardQueue implements ShardQueue {
     );
   }
 
-  #inBatches<Item, Reply>(
+  async #inBatches<Item, Reply>(
+    operation: string,
     items: readonly Item[],
     send: (batch: readonly Item[]) => Promise<Reply>,
   ): Promise<readonly Reply[]> {
-    if (items.length === 0) return this.#nothing();
+    // Without items no server is asked, but a closed queue still says so.
+    this.#requireOpen(operation);
     const batches: Promise<Reply>[] = [];
     for (let at = 0; at < items.length; at += maxBatch) batches.push(send(items.slice(at, at + maxBatch)));
     return Promise.all(batches);
-  }
-
-  /** What a batch without items answers: no server is asked, but a closed queue still says so. */
-  async #nothing(): Promise<readonly never[]> {
-    this.#requireOpen('');
-    return [];
   }
 
   #run = async <T>(...args: Parameters<RedisLink['run']>): Promise<T> => {
