@@ -251,6 +251,26 @@ describe('a cluster', () => {
     expect(await served(open, shards)).toBe(shards.length);
   });
 
+  it('is shown the password by every connection', async () => {
+    const configure = (name: string, value: string) =>
+      Promise.all(cluster.nodes.map((node) => node.admin.config('SET', name, value)));
+    await configure('masterauth', 'secret');
+    await configure('requirepass', 'secret');
+    try {
+      const open = await openQueue(settings({ password: 'secret' }));
+      expect(await served(open, shards)).toBe(shards.length);
+      await open.queue.ring('pod-1/a', { delayMillis: 0, members: true });
+      await vi.waitFor(() => {
+        expect(open.rings).toHaveLength(1);
+      }, patience);
+      const refused = await openQueue(settings({ password: 'wrong' }), 'pod-2/b');
+      await expect(refused.queue.count(shards)).rejects.toThrow(/WRONGPASS/);
+    } finally {
+      await configure('requirepass', '');
+      await configure('masterauth', '');
+    }
+  });
+
   it('that was away as a whole is found again', async () => {
     const own = settings();
     const open = await openQueue(own);
