@@ -34,7 +34,7 @@ const openMillis = 5000;
 
 /** What operators want to know of the connections. */
 export interface RedisObserver {
-  /** A connection failed, or a server refused it (a wrong password, say). Comes with every attempt. */
+  /** A connection failed, a server refused it (a wrong password, say), or is too old. Comes with every attempt. */
   failed(error: Error): void;
   /** The `maxmemory-policy` of the servers became known or changed. Anything but `noeviction` may lose keys silently. */
   policy(policy: string | undefined): void;
@@ -77,6 +77,9 @@ export class RedisShardQueue implements ShardQueue {
     this.#watch = new ServerWatch(this.#link, {
       changed: () => {
         this.#changed();
+      },
+      failed: (error) => {
+        observer.failed(error);
       },
       demoted: () => {
         this.#link.doubt();
