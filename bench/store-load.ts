@@ -10,7 +10,7 @@ import {
   summaryOf,
 } from '../test/contract/fixtures/executions.ts';
 
-const executionsPerRun = 4000;
+const executionsPerRun = 6000;
 
 /** Processor time spent so far, in microseconds, by process. */
 export type CpuClock = () => Readonly<Record<string, number>>;

@@ -102,6 +102,8 @@ export class PostgresServer {
     const flags = Object.entries({ ...settings, ...more }).flatMap(([key, value]) => ['-c', `${key}=${value}`]);
     const data = join(this.#directory, 'data');
     const args = ['-D', data, '-p', String(this.port), '-k', this.#directory, ...flags];
+    // A test process that ends by an error must not leave its server behind.
+    process.once('exit', this.#endNow);
     for (;;) {
       const failure = await this.#launch(args);
       if (failure === undefined) break;
@@ -163,11 +165,16 @@ export class PostgresServer {
     return ticks * 10_000;
   }
 
+  readonly #endNow = (): void => {
+    if (this.#running) process.kill(this.pid(), signals.immediate);
+  };
+
   /** Ends it: `fast` ends sessions and writes everything out, `immediate` as after a crash, `kill` is SIGKILL. */
   async stop(mode: 'fast' | 'immediate' | 'kill' = 'fast'): Promise<void> {
     if (!this.#running) return;
-    this.#running = false;
     const pid = this.pid();
+    this.#running = false;
+    process.off('exit', this.#endNow);
     process.kill(pid, signals[mode]);
     for (;;) {
       try {

@@ -71,9 +71,6 @@ const planning = '-c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c ena
 /** Where every statement has one good plan, whatever its values. */
 const onePlan = '-c plan_cache_mode=force_generic_plan';
 
-/** Ends statements whose client has gone. */
-const clientCheck = '-c client_connection_check_interval=1000';
-
 const int8 = 20;
 
 const parserOf = defaultTypes.getTypeParser as (oid: number, format?: 'text') => (text: string) => unknown;
@@ -141,7 +138,7 @@ export class Connections {
       ...(password === undefined ? undefined : { password }),
       ssl: tls === false ? false : { rejectUnauthorized: true, ...tls },
       application_name: 'trama',
-      options: `${planning} ${clientCheck} ${more}`,
+      options: `${planning} ${more}`,
       statement_timeout: statementMillis,
       lock_timeout: Math.min(lockTimeoutMillis, statementMillis),
       idle_in_transaction_session_timeout: 5000,
@@ -224,7 +221,7 @@ export class Connections {
   async #acquire(lane: Lane): Promise<PoolClient> {
     if (this.#closed !== undefined) throw new StoreUnavailable('unreachable', 'The store is closed.');
     const { pool } = this.#lanes[lane];
-    if (pool.idleCount === 0 && Date.now() < this.#pausedUntil) throw unavailable(this.#lastFailure);
+    if (pool.idleCount === 0 && performance.now() < this.#pausedUntil) throw unavailable(this.#lastFailure);
     let failure: unknown;
     for (let i = 0; i < this.#target.hosts.length; i++) {
       const host = this.#host;
@@ -235,13 +232,14 @@ export class Connections {
         return client;
       } catch (error) {
         failure = error;
+        if (isBusy(error)) throw unavailable(error);
         // Another caller may have moved on already.
         if (host === this.#host && this.#target.hosts.length > 1) this.#nextHost();
       }
     }
     this.#lastFailure = failure;
     this.#pauseMillis = Math.min(maxPauseMillis, Math.max(minPauseMillis, this.#pauseMillis * 2));
-    this.#pausedUntil = Date.now() + this.#pauseMillis;
+    this.#pausedUntil = performance.now() + this.#pauseMillis;
     throw unavailable(failure);
   }
 
@@ -303,6 +301,11 @@ export class Connections {
     await Promise.race([ended, late]);
     clearTimeout(timer);
   }
+}
+
+/** Whether all connections were in use for too long, which says nothing about the host. The message is all that pg gives. */
+function isBusy(error: unknown): boolean {
+  return (error as Error).message === 'timeout exceeded when trying to connect';
 }
 
 /** Errors that somebody above still looks at by their SQLSTATE. */

@@ -24,7 +24,7 @@ const tables = [
 ] as const;
 
 const executionOptions =
-  'fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05';
+  'fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05';
 
 const maxDefaultBytes = 32 * 1024 * 1024;
 
