@@ -66,8 +66,9 @@ const setSql = `
     callback_warning = i.callback_warning,
     due_at = CASE i.due_kind WHEN 0 THEN e.due_at WHEN 1 THEN i.due_at END`;
 
+// The ids once more: whichever side of the join a plan begins with, it reads no other rows.
 const matchSql = `
-  WHERE e.id = i.id AND e.claim = i.claim AND e.seq = i.seq AND (i.inbox_seq IS NULL OR e.inbox_seq = i.inbox_seq)
+  WHERE e.id = ANY ($1::uuid[]) AND e.id = i.id AND e.claim = i.claim AND e.seq = i.seq AND (i.inbox_seq IS NULL OR e.inbox_seq = i.inbox_seq)
   RETURNING e.id, e.inbox_seq`;
 
 /** Looked up in a hash table, where a join would compare each with each. */
@@ -102,7 +103,10 @@ WITH marks AS MATERIALIZED (
 ), effects AS (
   SELECT s.execution, s.effect, coalesce(m.undo, s.undo) AS undo
   FROM unnest($39::uuid[]) AS ended (execution)
-  JOIN step s ON s.execution = ended.execution AND s.marked = 1 AND s.effect IS NOT NULL
+  CROSS JOIN LATERAL (
+    SELECT execution, ord, effect, undo FROM step
+    WHERE execution = ended.execution AND marked = 1 AND effect IS NOT NULL OFFSET 0
+  ) s
   LEFT JOIN marks m ON m.execution = s.execution AND m.ord = s.ord
   UNION ALL SELECT s.execution, s.effect, s.undo FROM ${stepSql(18)}
   WHERE s.execution = ANY ($39::uuid[]) AND s.effect IS NOT NULL
@@ -118,17 +122,17 @@ WITH marks AS MATERIALIZED (
   ) i ${matchSql}
 ), ${appendSql}, marked AS (
   UPDATE step s SET undo = m.undo, marked = 1
-  FROM marks m WHERE s.execution = m.execution AND s.ord = m.ord AND ${isWritten('m.execution')}
+  FROM marks m WHERE s.execution = ANY ($34::uuid[]) AND s.execution = m.execution AND s.ord = m.ord AND ${isWritten('m.execution')}
 ), reopened AS (
   UPDATE step s SET undo = 'reopened'
   FROM unnest($40::uuid[], $41::int[]) AS r (execution, round)
-  WHERE s.execution = r.execution AND s.round = r.round AND s.undo = 'failed' AND s.marked = 1
+  WHERE s.execution = ANY ($40::uuid[]) AND s.execution = r.execution AND s.round = r.round AND s.undo = 'failed' AND s.marked = 1
     AND ${isWritten('r.execution')} AND NOT EXISTS (
       SELECT 1 FROM marks m WHERE m.execution = s.execution AND m.ord = s.ord)
 ), consumed AS (
   UPDATE inbox b SET event = NULL
   FROM unnest($37::uuid[], $38::text[]) AS u (execution, id)
-  WHERE b.execution = u.execution AND b.id = u.id AND ${isWritten('u.execution')}
+  WHERE b.execution = ANY ($37::uuid[]) AND b.execution = u.execution AND b.id = u.id AND ${isWritten('u.execution')}
 )
 ${answerSql}`;
 

@@ -106,7 +106,9 @@ FROM input i`;
 const keySql = `
 SELECT i.n::int AS n, k.execution_id AS id, k.fingerprint
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS i (caller, key, n)
-JOIN start_key k ON k.caller = i.caller AND k.key = i.key`;
+CROSS JOIN LATERAL (
+  SELECT execution_id, fingerprint FROM start_key WHERE caller = i.caller AND key = i.key OFFSET 0
+) k`;
 
 interface Answer {
   readonly id: string;
