@@ -102,6 +102,7 @@ describe('several hosts', () => {
       }
     }
     for (const each of [server, other]) {
+      if (!each.isRunning) continue;
       const found = await each.query(`SELECT 1 FROM execution WHERE id = '${idOf(n)}'`, 'postgres');
       if (found.length > 0) return each;
     }
@@ -122,6 +123,21 @@ describe('several hosts', () => {
     expect(await submitSomewhere(store, 4)).toBe(server);
     expect(await submitSomewhere(second, 5)).toBe(server);
     await other.restart();
+  });
+
+  it('are passed over while they are in recovery', async () => {
+    await server.restartAs('standby');
+    expect(await server.query('SELECT pg_is_in_recovery() AS yes')).toEqual([{ yes: true }]);
+    const store = storeOn(hosts());
+    await store.open();
+    expect(await submitSomewhere(store, 6)).toBe(other);
+    const alone = storeOn(server.url(), { migrate: false });
+    await alone.open();
+    await expect(alone.submit([newExecution(7)])).rejects.toMatchObject({ kind: 'read_only' });
+    await server.restartAs('primary');
+    await other.stop();
+    expect(await submitSomewhere(store, 8)).toBe(server);
+    await other.start();
   });
 
   it('are left as soon as one becomes read-only under open connections', async () => {

@@ -7,7 +7,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { chown, mkdtemp, rm } from 'node:fs/promises';
+import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -90,6 +90,11 @@ export class PostgresServer {
     const server = new PostgresServer(directory, await freePort());
     await server.start(more);
     return server;
+  }
+
+  /** Whether it was started and not ended since. */
+  get isRunning(): boolean {
+    return this.#running;
   }
 
   /** The URL of a database, by default through the server's own port. */
@@ -203,6 +208,15 @@ export class PostgresServer {
   ): Promise<void> {
     await this.stop(mode);
     await this.start(more);
+  }
+
+  /** Ends it and starts it again as a standby, which is in recovery and answers reads only, or as a primary. */
+  async restartAs(role: 'standby' | 'primary'): Promise<void> {
+    await this.stop();
+    const file = join(this.#directory, 'data', 'standby.signal');
+    if (role === 'primary') await rm(file, { force: true });
+    else await writeFile(file, '');
+    await this.start();
   }
 
   /** A new, empty database; its name. */

@@ -13,8 +13,9 @@ import { textArray, uuidArray } from '../binary-array.ts';
 import type { Connections } from '../connections.ts';
 import { decodeText, encodeText } from '../text-column.ts';
 
-// What it is pinned to is looked up row by row: in a join a plan could begin with the definition and read all its
-// executions. The ids stand twice for the same reason.
+// A plan made while tables are empty must not begin anywhere but with the ids. So they stand twice; what an execution is
+// pinned to is looked up row by row and not joined; and that it is not over is asked in words that the index of due
+// executions does not know.
 const pinned = (column: string): string =>
   `(SELECT d.${column} FROM definition_body d WHERE d.no = e.body) AS ${column}`;
 
@@ -25,7 +26,7 @@ UPDATE execution e SET
   claim = i.claim,
   due_at = least(e.due_at, $3)
 FROM unnest($1::uuid[], $2::text[]) AS i (id, claim)
-WHERE e.id = ANY ($1::uuid[]) AND e.id = i.id AND e.due_at IS NOT NULL
+WHERE e.id = ANY ($1::uuid[]) AND e.id = i.id AND coalesce(e.due_at, -1) <> -1
 RETURNING e.id, e.slot, ${['name', 'version', 'hash'].map((column) => pinned(column)).join(', ')}, e.payload, e.labels,
   e.traceparent, e.created_at AS "createdAt", e.seq, e.inbox_seq AS "inboxSeq", e.claims, e.due_at AS "dueAt", e.state`;
 
