@@ -1,8 +1,9 @@
-/** Opening the store on databases of other versions, and on servers of which one takes no writes. */
+/** Opening the store: databases of other versions, several servers of which some take no writes, TLS, the sole worker. */
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import type { PostgresStoreOptions } from '../../src/store/postgres/options.ts';
 import { idOf, newExecution } from '../contract/fixtures/executions.ts';
+import { authority, clientCertificate, clientKey, serverCertificate, serverKey } from '../certificates.ts';
 import { PostgresServer } from '../servers/postgres.ts';
 
 let server: PostgresServer;
@@ -159,6 +160,39 @@ describe('several hosts', () => {
       kind: 'read_only',
       message: expect.stringMatching(/takes no writes/) as string,
     });
+  });
+});
+
+describe('TLS', () => {
+  const encryption = `SELECT s.ssl, s.client_dn AS client FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid)
+    WHERE a.application_name = 'trama' ORDER BY a.backend_start DESC LIMIT 1`;
+
+  beforeAll(async () => {
+    await server.putFiles({ 'server.crt': serverCertificate, 'server.key': serverKey, 'ca.crt': authority });
+    await server.restart('fast', { ssl: 'on', ssl_ca_file: 'ca.crt' });
+  });
+
+  it('encrypts, and shows a certificate of its own', async () => {
+    const ssl = { ca: authority, cert: clientCertificate, key: clientKey };
+    const store = storeOn(server.url(), { ssl });
+    await store.open();
+    expect(await server.query(encryption)).toEqual([{ ssl: true, client: '/CN=client' }]);
+    const held = await store.soleWorker(() => undefined);
+    expect(await server.query(encryption)).toEqual([{ ssl: true, client: '/CN=client' }]);
+    await held?.release();
+  });
+
+  it('refuses a server that nobody it trusts vouches for, unless told not to ask', async () => {
+    const store = storeOn(server.url(), { ssl: true });
+    await expect(store.open()).rejects.toMatchObject({
+      kind: 'unreachable',
+      message: expect.stringMatching(/certificate/) as string,
+    });
+    const trusting = storeOn(server.url(), { ssl: { rejectUnauthorized: false } });
+    await trusting.open();
+    expect(await server.query(encryption)).toEqual([{ ssl: true, client: null }]);
+    await storeOn(`${server.url()}?sslmode=require`).open();
+    await expect(storeOn(`${server.url()}?sslmode=verify-full`).open()).rejects.toThrow(/certificate/);
   });
 });
 

@@ -219,6 +219,16 @@ export class PostgresServer {
     await this.start();
   }
 
+  /** Writes files into its data directory that only the server may read, as it demands of keys. */
+  async putFiles(files: Readonly<Record<string, string>>): Promise<void> {
+    const owner = await serverUserId();
+    for (const [name, text] of Object.entries(files)) {
+      const file = join(this.#directory, 'data', name);
+      await writeFile(file, text, { mode: 0o600 });
+      if (owner !== undefined) await chown(file, owner.uid, owner.gid);
+    }
+  }
+
   /** A new, empty database; its name. */
   async createDatabase(): Promise<string> {
     const name = `test_${++this.#databases}`;
