@@ -39,6 +39,8 @@ function round(value: number): number {
 
 /** Redis commands, Postgres transactions and CPU of a pod while nothing happens, per second. */
 async function idle(server: Server, backend: Backend, seconds: number): Promise<Work & { readonly engineCpu: number }> {
+  // Postgres tells what it has done with a delay of some seconds.
+  await new Promise((resolve) => setTimeout(resolve, 12_000));
   const [before, cpu] = [await backend.work(), cpuMillis(server.pid)];
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
   const after = await backend.work();
