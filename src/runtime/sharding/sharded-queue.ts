@@ -11,14 +11,23 @@
  */
 import { shardOf, type ShardSet } from '../../core/slot.ts';
 import type { Clock, Entropy } from '../../ports/clock.ts';
-import type { Claimed, ClaimResult, Queue, QueueItem, QueueListener, QueueTrouble, Refill } from '../../ports/queue.ts';
+import {
+  QueuePartlyUnavailable,
+  type Claimed,
+  type ClaimResult,
+  type Queue,
+  type QueueItem,
+  type QueueListener,
+  type QueueTrouble,
+  type Refill,
+} from '../../ports/queue.ts';
 import type { Held, Ring, Shard, ShardEnding, ShardItem, ShardQueue } from '../../ports/shard-queue.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { Pulse } from '../service.ts';
 import type { ClusterMember } from './member-info.ts';
 import { Membership, type MembershipChange } from './membership.ts';
 import { assignShards } from './ownership.ts';
-import { settleAll } from './settle-all.ts';
+import { asFailure, settleAll } from './settle-all.ts';
 import { ShardBoard } from './shard-board.ts';
 import { ShardClaims } from './shard-claims.ts';
 import type { ShardCount } from './shard-count.ts';
@@ -391,10 +400,26 @@ export class ShardedQueue implements Queue {
     return groups;
   }
 
-  #perShard<T extends { readonly slot: number }>(
+  /** Does it in every shard; throws {@link QueuePartlyUnavailable} where it was not done in all of them. */
+  async #perShard<T extends { readonly id: string; readonly slot: number }>(
     items: readonly T[],
     act: (shard: Shard, group: readonly T[]) => Promise<void>,
   ): Promise<void> {
-    return settleAll([...this.#grouped(items)], ([index, group]) => act(this.#shard(index), group));
+    const groups = this.#grouped(items);
+    const failed = new Set<string>();
+    let done = 0;
+    let reason: unknown;
+    await settleAll([...groups], async ([index, group]) => {
+      try {
+        await act(this.#shard(index), group);
+        done++;
+      } catch (error) {
+        reason = error;
+        for (const { id } of group) failed.add(id);
+      }
+    });
+    if (failed.size === 0) return;
+    const failure = asFailure(reason);
+    throw done === 0 ? failure : new QueuePartlyUnavailable(failure.message, failed);
   }
 }
