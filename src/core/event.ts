@@ -5,7 +5,7 @@
 import type { Json } from './json.ts';
 import type { CallPhase, ResponseView } from './context.ts';
 import type { Exchange } from './history.ts';
-import type { UndoTarget } from './state.ts';
+import type { BlockCause, UndoTarget } from './state.ts';
 
 /** How a call came back, before the core judges it. */
 export type CallResult =
@@ -45,6 +45,17 @@ export type Event =
       /** Retry-After of a 429 or 503 in milliseconds from now, not yet capped. */
       readonly retryAfterMillis?: number;
     }
+  /** The call must not go out yet and was not sent: it waits, at most until then, and spends no attempt. */
+  | {
+      readonly type: 'blocked';
+      readonly callId: number;
+      readonly until: number;
+      readonly cause: BlockCause;
+      /** For people. */
+      readonly detail: string;
+    }
+  /** What is blocked may be tried again now; else like `timer`. */
+  | { readonly type: 'unblocked' }
   /** Answer to the command `findUndo`: what to compensate next, or nothing left. */
   | { readonly type: 'undoFound'; readonly tokenId: number; readonly target?: UndoTarget }
   | CallbackEvent
