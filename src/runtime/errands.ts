@@ -98,6 +98,15 @@ export class Errands implements CallTaker {
     this.#seeking.delete(tokenId);
   }
 
+  mayStart(callId: number): boolean {
+    if (!this.#calls.has(callId)) return false;
+    if (this.#host.mayCall()) return true;
+    this.#calls.delete(callId);
+    // The host has nothing to wait for any more, and gives the execution back.
+    this.#host.whenIdle(() => undefined);
+    return false;
+  }
+
   answered(callId: number, answer: CallAnswered): void {
     if (this.#calls.delete(callId)) this.#host.answered(answer);
   }
