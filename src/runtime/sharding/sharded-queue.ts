@@ -26,6 +26,9 @@ import type { ShardCount } from './shard-count.ts';
 /** How long after a loss ids that may be running elsewhere are left alone: others notice it and assert their claims. */
 export const settleMillis = 2_500;
 
+/** Circuits that a heartbeat tells of at most. */
+const maxTold = 20;
+
 /** What a sharded queue stands on. */
 export interface ShardedQueueParts {
   readonly clock: Clock;
@@ -42,6 +45,8 @@ export interface ShardedQueueParts {
   readonly sweepMillis: number;
   /** Requests that are under way at once are eight times as many. */
   readonly claimers: number;
+  /** Hosts whose circuits are open here, for the others to see. */
+  readonly openCircuits?: () => readonly string[];
 }
 
 /** See the file header. */
@@ -82,6 +87,7 @@ export class ShardedQueue implements Queue {
         wants: parts.count.wants,
         version: parts.version,
         busy: this.#busy,
+        ...(parts.openCircuits === undefined ? undefined : { openCircuits: parts.openCircuits().slice(0, maxTold) }),
       }),
       changed: (change) => {
         this.#membersChanged(change);
@@ -99,6 +105,13 @@ export class ShardedQueue implements Queue {
   /** All members of the latest view. */
   get members(): readonly ClusterMember[] {
     return this.#membership.members;
+  }
+
+  /** Shards of each member by its id, by the latest view. */
+  get shardCounts(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const owner of this.#owners) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+    return counts;
   }
 
   /** Milliseconds since the members were read. */
@@ -240,6 +253,12 @@ export class ShardedQueue implements Queue {
 
   async size(): Promise<{ readonly ready: number; readonly inFlight: number }> {
     return this.#parts.server.count(this.#board.indexes.map((index) => this.#shard(index)));
+  }
+
+  /** The size of all shards, whoever works on them. */
+  sizeOfAll(): Promise<{ readonly ready: number; readonly inFlight: number }> {
+    const all = Array.from({ length: this.#parts.count.inForce }, (_, index) => this.#shard(index));
+    return this.#parts.server.count(all);
   }
 
   async #refilled(set: ShardSet, incarnations: ReadonlyMap<number, string>): Promise<void> {
