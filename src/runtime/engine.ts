@@ -304,7 +304,9 @@ export class Engine {
       owned: () => this.#pool.handBack((slot) => queue.owns(slot)),
     });
     this.#periodic.probe.start();
-    this.#parts.gate?.start((id) => this.#tryBlocked(id));
+    // Before anything is claimed: no call may go out that is held. Should the store not answer, the gate keeps them back.
+    const known = this.#parts.gate?.start((id) => this.#tryBlocked(id));
+    if (known !== undefined) await this.#within(known, flushGraceMillis);
     if (!runs) return;
     this.#periodic.renew.start();
     this.#periodic.reconcile.start();

@@ -70,9 +70,9 @@ function blockedBy(d: Draft, run: { readonly blocked?: Blocked }, { cause, detai
   return { since: run.blocked?.since ?? d.now, cause, detail };
 }
 
-/** Always later than now: a token that is due at once would never rest. */
+/** A whole millisecond, and always later than now: a token that is due at once would never rest. */
 function untilOf(d: Draft, { until }: BlockedEvent): number {
-  return Math.max(until, d.now + 1);
+  return Math.max(Math.ceil(until), d.now + 1);
 }
 
 /** Tries what is blocked again, and does what else is due. */

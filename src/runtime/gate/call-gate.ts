@@ -44,7 +44,10 @@ export interface Queued {
 export interface CallGate {
   readonly pulse: Pulse;
   enter(call: GatedCall): Pass | Block | Queued;
-  /** Begins to follow what operators hold. `retry` is told of executions whose blocked calls may be tried again. */
-  start(retry: (executionId: string) => void): void;
+  /**
+   * Begins to follow what operators hold; resolves once that has been read, or could not be. `retry` is told of executions
+   * whose blocked calls may be tried again.
+   */
+  start(retry: (executionId: string) => void): Promise<void>;
   stop(): Promise<void>;
 }

@@ -3,7 +3,9 @@ import { chain, graph, RuntimeFixture, task } from '../../../test/runtime-fixtur
 import type { JsonObject } from '../../core/json.ts';
 import { currentNodes } from '../../core/summary.ts';
 import type { CurrentNode } from '../../core/summary.ts';
+import { StoreUnavailable } from '../../ports/store.ts';
 import type { Engine } from '../engine.ts';
+import { Pulse } from '../service.ts';
 import { type CallHold, changeHolds } from './call-holds.ts';
 import { Gatekeeper, type GatekeeperParts } from './gatekeeper.ts';
 
@@ -46,6 +48,15 @@ async function hold(...holds: readonly Omit<CallHold, 'reason' | 'createdAt'>[])
 async function waiting(id: string): Promise<readonly CurrentNode[]> {
   const { state, definitionHash } = await fixture.detail(id);
   return currentNodes(fixture.plans.peek(definitionHash)!, state);
+}
+
+function settings(): GatekeeperParts['store'] {
+  const { store } = fixture;
+  return {
+    getSetting: (key) => store.getSetting(key),
+    initSetting: (key, value) => store.initSetting(key, value),
+    changeSetting: (key, from, to) => store.changeSetting(key, from, to),
+  };
 }
 
 const retrying = (maxAttempts: number): JsonObject => ({
@@ -102,6 +113,23 @@ describe('a hold', () => {
     expect(fixture.http.calls).toEqual([]);
     await hold();
     expect((await fixture.until(id, 'over', 2_000)).status).toBe('SUCCEEDED');
+  });
+
+  it('is not slipped past by a call that comes before the holds could be read', async () => {
+    await fixture.store.open();
+    const now = fixture.clock.now();
+    await changeHolds(fixture.store, now, () => [{ id: 'h', host: 'mock', reason: 'x', createdAt: now }]);
+    let isAway = true;
+    const getSetting = (key: string): Promise<string | undefined> =>
+      isAway ? Promise.reject(new StoreUnavailable('unreachable', 'gone')) : fixture.store.getSetting(key);
+    const engine = await start({ store: { ...settings(), getSetting } });
+    const id = await fixture.submit(engine, chain('a'));
+    await fixture.clock.advance(5_000);
+    expect((await waiting(id))[0]?.detail).toBe('held: until the holds have been read');
+    isAway = false;
+    await fixture.clock.advance(5_000);
+    expect((await waiting(id))[0]?.detail).toBe('held: x');
+    expect(fixture.http.calls).toEqual([]);
   });
 
   it('has nothing to compensate when the execution is cancelled, terminated or out of time', async () => {
@@ -262,6 +290,22 @@ describe('a circuit', () => {
     expect(over.status).toBe('SUCCEEDED');
     expect(over.callbackWarning).toContain('circuit of http://hooks:80 open');
     expect((await fixture.rows(id)).at(-1)).toBe('HOOK:onSuccessCallback:unsent');
+  });
+});
+
+describe('a blocked call', () => {
+  it('is tried again at a whole millisecond, which every store can keep', async () => {
+    fixture.gate = {
+      pulse: new Pulse('gate', fixture.clock),
+      start: () => Promise.resolve(),
+      stop: () => Promise.resolve(),
+      enter: () => ({ kind: 'blocked', cause: 'circuit', until: fixture.clock.now() + 10.25, detail: 'x' }),
+    };
+    const engine = await fixture.engine();
+    const id = await fixture.submit(engine, chain('a'));
+    const [node] = await waiting(id);
+    expect(node?.state).toBe('BLOCKED');
+    expect(Number.isInteger(node?.until)).toBe(true);
   });
 });
 

@@ -49,6 +49,8 @@ interface Host {
   readonly circuit: Circuit | undefined;
 }
 
+/** How soon a call is tried again that came before the holds had been read. */
+const unreadMillis = 500;
 /** Holds are read this often. */
 const readMillis = 2_000;
 /** Hosts known at once; beyond it those that are idle and healthy are forgotten. */
@@ -65,7 +67,9 @@ export class Gatekeeper implements CallGate {
   readonly #hosts = new Map<string, Host>();
   /** Those whose circuit has opened once. */
   readonly #tripped = new Map<string, Host>();
-  #holds: readonly CallHold[] = [];
+  /** Undefined until they have been read for the first time: no call may slip through before that. */
+  #holds: readonly CallHold[] | undefined;
+  #firstRead: () => void = () => undefined;
 
   constructor(parts: GatekeeperParts) {
     this.#parts = parts;
@@ -77,9 +81,12 @@ export class Gatekeeper implements CallGate {
     return this.#reading.pulse;
   }
 
-  start(retry: (executionId: string) => void): void {
+  start(retry: (executionId: string) => void): Promise<void> {
     this.#waiting.retry = retry;
-    this.#reading.start();
+    return new Promise((resolve) => {
+      this.#firstRead = resolve;
+      this.#reading.start();
+    });
   }
 
   async stop(): Promise<void> {
@@ -95,7 +102,7 @@ export class Gatekeeper implements CallGate {
   /** How many holds stand, as last read. */
   get holdCount(): number {
     const now = this.#parts.clock.now();
-    return this.#holds.filter((hold) => stands(hold, now)).length;
+    return this.#holds?.filter((hold) => stands(hold, now)).length ?? 0;
   }
 
   /** Circuits that have opened since the process began, latest last. */
@@ -135,6 +142,10 @@ export class Gatekeeper implements CallGate {
 
   #turnAway(call: GatedCall, host: Host | undefined): Block | undefined {
     const now = this.#parts.clock.now();
+    if (this.#holds === undefined) {
+      const until = now + unreadMillis;
+      return this.#block(call, 'unread', { cause: 'hold', until, detail: 'held: until the holds have been read' });
+    }
     const hold = this.#holds.find((each) => isHeld(each, call, host?.origin) && stands(each, now));
     if (hold !== undefined) {
       const reason = `hold:${hold.id}`;
@@ -249,9 +260,14 @@ export class Gatekeeper implements CallGate {
 
   async #readHolds(): Promise<void> {
     const { store, clock, telemetry } = this.#parts;
-    const before = this.#holds;
-    const holds = await readHolds(store, clock.now());
-    this.#holds = holds;
+    const before = this.#holds ?? [];
+    try {
+      this.#holds = await readHolds(store, clock.now());
+    } finally {
+      this.#firstRead();
+    }
+    const holds = this.#holds;
+    this.#waiting.release('unread');
     for (const hold of before) {
       const same = holds.find(({ id }) => id === hold.id);
       if (same !== undefined && JSON.stringify(same) === JSON.stringify(hold)) continue;

@@ -16,7 +16,10 @@ function capriciousGate(fixture: RuntimeFixture, random: Random): CallGate & { r
     get blocks() {
       return blocks;
     },
-    start: (told) => void (retry = told),
+    start: (told) => {
+      retry = told;
+      return Promise.resolve();
+    },
     stop: () => Promise.resolve(),
     enter: ({ executionId }) => {
       if (random.chance(0.5)) return { kind: 'open', done: () => undefined };
