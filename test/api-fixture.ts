@@ -98,9 +98,10 @@ export class ApiFixture {
       callbacks: { received: () => undefined, rejected: (reason) => void this.rejected.push(reason) },
       cluster: {
         pods: () => this.cluster.pods(),
-        shards: 1,
+        shards: 64,
         queueSize: () => this.cluster.queueSize(),
         circuits: () => this.cluster.circuits(),
+        redis: () => this.cluster.redis?.() ?? { membershipAgeMillis: 0 },
       },
       holdsChanged: () => void this.holdChanges++,
     };
