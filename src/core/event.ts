@@ -23,8 +23,8 @@ export type Event =
   | { readonly type: 'resumed' }
   /** Let `ready` tokens go on (after a checkpoint that had to stop them). */
   | { readonly type: 'continued' }
-  /** Time has passed: whatever is due at `env.now` happens. */
-  | { readonly type: 'timer' }
+  /** Time has passed: whatever is due at `env.now` happens. `tryBlocked`: what is blocked is tried again now, too. */
+  | { readonly type: 'timer'; readonly tryBlocked?: true }
   /**
    * A forward call was rendered (also again, after a load, before `resumed`). Changes nothing that must be durable before
    * the call goes out: rendering again gives the same.
@@ -54,8 +54,6 @@ export type Event =
       /** For people. */
       readonly detail: string;
     }
-  /** What is blocked may be tried again now; else like `timer`. */
-  | { readonly type: 'unblocked' }
   /** Answer to the command `findUndo`: what to compensate next, or nothing left. */
   | { readonly type: 'undoFound'; readonly tokenId: number; readonly target?: UndoTarget }
   | CallbackEvent

@@ -78,8 +78,7 @@ describe('the host in metrics', () => {
     const request = { url: 'https://tenant-key.Example.com:8443/x', verb: 'GET', headers: {} };
     const outcome = { request: { ...request, timeoutMillis: 1000, authorityFromData: false } };
     await new Promise<void>((resolve) => {
-      const of = { executionId: 'e', name: 'n', version: '1' };
-      runner.start({ callId: 1, of, outcome }, { answered: () => resolve(), mayStart: () => true });
+      runner.start({ callId: 1, outcome }, { answered: () => resolve(), mayStart: () => true });
     });
     expect(hosts).toEqual(['***.example.com:8443']);
   });

@@ -59,8 +59,8 @@ export interface CallRunnerParts {
 /** A call ready to go out, or the reason why it never will. */
 export interface Prepared {
   readonly callId: number;
-  /** Whose call it is, for the gate. */
-  readonly of: Omit<GatedCall, 'url'>;
+  /** Whose call it is, for the gate; absent: the gate is not asked. */
+  readonly of?: Omit<GatedCall, 'url'>;
   /** Hash of the rendering that stays the same in a later round; of mutating forward calls only. */
   readonly fingerprint?: string;
   readonly outcome: { readonly request: OutboundRequest } | { readonly problem: string };
@@ -136,8 +136,8 @@ export class CallRunner {
   /** Sends it, when the gate lets it pass. The taker learns the answer later, never before this has returned. */
   start(prepared: Prepared, taker: CallTaker): CallHandle {
     const { gate } = this.#parts;
-    if (gate === undefined) return this.#send(prepared, taker, undefined);
     const { callId, of, outcome } = prepared;
+    if (gate === undefined || of === undefined) return this.#send(prepared, taker, undefined);
     const entry = gate.enter('problem' in outcome ? of : { ...of, url: outcome.request.url });
     switch (entry.kind) {
       case 'open':
@@ -213,7 +213,7 @@ export class CallRunner {
 }
 
 /** Whose call it is, and since when it has been blocked. */
-function ownerOf({ header, state }: Run, callId: number): Prepared['of'] {
+function ownerOf({ header, state }: Run, callId: number): NonNullable<Prepared['of']> {
   const stage = state.tokens.find((token) => 'callId' in token.stage && token.stage.callId === callId)?.stage;
   const run = stage?.kind === 'calling' ? stage.task : stage?.kind === 'unwinding' ? stage.undo : undefined;
   const blocked = stage?.kind === 'hook' ? stage.run.blocked : run?.blocked;

@@ -365,7 +365,7 @@ export class Engine {
 
   /** What kept a call of the execution back may be over: whoever has it tries again. */
   #tryBlocked(id: string): void {
-    if (this.#pool.driverOf(id)?.post({ type: 'unblocked' }) === true) return;
+    if (this.#pool.driverOf(id)?.post({ type: 'timer', tryBlocked: true }) === true) return;
     this.#queueWriter.ring({ id, slot: slotOf(id), dueAt: this.#parts.clock.now() });
   }
 

@@ -491,5 +491,5 @@ function isFromInbox(event: Event): event is FromInbox {
 
 /** Events that move an execution without anything new having happened to it. */
 function isIdling(event: Event): boolean {
-  return ['resumed', 'prepared', 'timer', 'unblocked', 'continued', 'started'].includes(event.type);
+  return ['resumed', 'prepared', 'timer', 'continued', 'started'].includes(event.type);
 }

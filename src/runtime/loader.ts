@@ -121,7 +121,10 @@ export class Loader {
     }
     // Whoever takes it over tries again what is blocked: why it was may be over.
     const isWaiting = run.state.tokens.some(({ stage }) => isBlocked(stage));
-    driver.begin([...prepared, { type: 'resumed' }], [{ type: isWaiting ? 'unblocked' : 'timer' }]);
+    driver.begin(
+      [...prepared, { type: 'resumed' }],
+      [isWaiting ? { type: 'timer', tryBlocked: true } : { type: 'timer' }],
+    );
   }
 
   #plan(hash: string): ReturnType<PlanCache['load']> {

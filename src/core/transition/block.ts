@@ -10,7 +10,6 @@ import type { Blocked, HookRun, Stage, TaskRun, Token, UndoRun } from '../state.
 import { drainOf } from './failure.ts';
 import { giveUpHook } from './finish.ts';
 import { settleDropped } from './settle.ts';
-import { passTime } from './timer.ts';
 
 type BlockedEvent = Extract<Event, { type: 'blocked' }>;
 type Calling = Extract<Stage, { kind: 'calling' }>;
@@ -75,13 +74,12 @@ function untilOf(d: Draft, { until }: BlockedEvent): number {
   return Math.max(Math.ceil(until), d.now + 1);
 }
 
-/** Tries what is blocked again, and does what else is due. */
-export function unblock(d: Draft): void {
+/** What is blocked is due now. */
+export function tryBlocked(d: Draft): void {
   for (const token of d.tokens) {
     const { stage } = token;
     if (isBlocked(stage)) d.move(token, { ...stage, until: d.now });
   }
-  passTime(d);
 }
 
 /** Whether a blocked call waits here. */

@@ -102,8 +102,8 @@ export interface DeskParts {
   /** The value of a configured variable. */
   readonly variable: (name: string) => string | undefined;
   readonly callbacks?: CallbackObserver;
-  /** What this process knows of itself and the others. */
-  readonly cluster: ClusterSource;
+  /** What this process knows of itself and the others; absent: nothing. */
+  readonly cluster?: ClusterSource;
   /** Told after holds were changed here, so that this process need not wait to hear of it. Must not throw. */
   readonly holdsChanged?: () => void;
 }
