@@ -74,7 +74,7 @@ export interface CallAnswered {
 
 /** Who waits for a call. Must not throw. */
 export interface CallTaker {
-  /** Whether a call that had to wait for a place may still go out. When not, it is not heard of any more. */
+  /** Whether a call that had to wait for a place may still go out. When not, nothing more is told of it. */
   mayStart(callId: number): boolean;
   answered(callId: number, answer: CallAnswered): void;
 }

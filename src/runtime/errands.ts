@@ -6,7 +6,7 @@
  * been compensated meanwhile. Reads go on while the store is away; what they bring waits for the checkpoint under way.
  */
 import type { Run } from '../core/apply.ts';
-import { inFlight } from '../core/due.ts';
+import { inFlight, isDrained } from '../core/due.ts';
 import type { CallCommand, Command, Event } from '../core/event.ts';
 import { Outputs } from '../core/outputs.ts';
 import { undoQueries } from '../core/wanted.ts';
@@ -100,6 +100,11 @@ export class Errands implements CallTaker {
 
   mayStart(callId: number): boolean {
     if (!this.#calls.has(callId)) return false;
+    if (isDrained(this.#host.run.state, callId)) {
+      const outcome = { problem: 'Not sent, since the execution had begun to fail while the call waited for a place.' };
+      this.#calls.set(callId, this.#parts.calls.start({ callId, outcome }, this));
+      return false;
+    }
     if (this.#host.mayCall()) return true;
     this.#calls.delete(callId);
     // The host has nothing to wait for any more, and gives the execution back.

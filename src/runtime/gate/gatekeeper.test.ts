@@ -332,6 +332,28 @@ describe('places at a host', () => {
     expect(fixture.http.calls.map(({ request }) => request.headers['trama-attempt'])).toEqual(['1', '1', '1']);
   });
 
+  it('go to nobody whose execution has begun to fail while waiting', async () => {
+    const engine = await start({ maxConcurrency: 1 });
+    fixture.http.reply = (path) => (path === 'no' ? { status: 422, afterMillis: 200 } : 'hold');
+    const first = await fixture.submit(engine, chain('a'));
+    const no = { request: { url: 'http://other/no', verb: 'POST' } };
+    const second = await fixture.submit(
+      engine,
+      graph([
+        { kind: 'split', id: 's', branches: ['b', 'c'], join: 'j' },
+        task('b', { next: 'j', action: no }),
+        task('c', { next: 'j' }),
+        { kind: 'join', id: 'j' },
+      ]),
+    );
+    await fixture.clock.advance(500);
+    fixture.http.calls[0]!.answer({});
+    expect((await fixture.until(first)).status).toBe('SUCCEEDED');
+    expect((await fixture.until(second)).status).toBe('FAILED');
+    expect(fixture.http.paths()).toEqual(['a', 'no']);
+    expect(await fixture.rows(second)).toEqual(['SPLIT:s:succeeded', 'UP:b:rejected', 'UP:c:unsent']);
+  });
+
   it('go to nobody who has been terminated while waiting', async () => {
     const engine = await start({ maxConcurrency: 1 });
     fixture.http.reply = () => 'hold';

@@ -1,6 +1,9 @@
 /** What a process says of itself to the others, as text in the queue server. */
 import type { Member } from '../../ports/shard-queue.ts';
 
+/** Circuits that a process tells of at most. */
+export const maxToldCircuits = 20;
+
 /** See the file header. */
 export interface MemberInfo {
   readonly podId: string;
@@ -13,7 +16,7 @@ export interface MemberInfo {
   readonly version: string;
   /** Executions in hand at its latest heartbeat. */
   readonly busy: number;
-  /** Hosts whose circuits are open there, at most 20; absent in earlier versions. */
+  /** Hosts whose circuits are open there, at most {@link maxToldCircuits}; absent in earlier versions. */
   readonly openCircuits?: readonly string[];
 }
 

@@ -15,7 +15,7 @@ import type { Claimed, ClaimResult, Queue, QueueItem, QueueListener, QueueTroubl
 import type { Held, Ring, Shard, ShardEnding, ShardItem, ShardQueue } from '../../ports/shard-queue.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { Pulse } from '../service.ts';
-import type { ClusterMember } from './member-info.ts';
+import { type ClusterMember, maxToldCircuits } from './member-info.ts';
 import { Membership, type MembershipChange } from './membership.ts';
 import { assignShards } from './ownership.ts';
 import { settleAll } from './settle-all.ts';
@@ -25,9 +25,6 @@ import type { ShardCount } from './shard-count.ts';
 
 /** How long after a loss ids that may be running elsewhere are left alone: others notice it and assert their claims. */
 export const settleMillis = 2_500;
-
-/** Circuits that a heartbeat tells of at most. */
-const maxTold = 20;
 
 /** What a sharded queue stands on. */
 export interface ShardedQueueParts {
@@ -87,7 +84,9 @@ export class ShardedQueue implements Queue {
         wants: parts.count.wants,
         version: parts.version,
         busy: this.#busy,
-        ...(parts.openCircuits === undefined ? undefined : { openCircuits: parts.openCircuits().slice(0, maxTold) }),
+        ...(parts.openCircuits === undefined
+          ? undefined
+          : { openCircuits: parts.openCircuits().slice(0, maxToldCircuits) }),
       }),
       changed: (change) => {
         this.#membersChanged(change);
