@@ -11,7 +11,9 @@ import { definitionLimits, engineSettings } from './compose/engine-settings.ts';
 import { createStoreGauges } from './compose/gauges.ts';
 import { localUrl, reachableUrl, type Listening } from './compose/addresses.ts';
 import { adoptQueue, checkQueue, createQueue, createStore, placeOf, type QueueChoice } from './compose/backends.ts';
+import { clusterReadings, createClusterSource, gateReadings, openHosts } from './compose/cluster-source.ts';
 import { Maintenance } from './compose/maintenance.ts';
+import { createGate } from './compose/gate.ts';
 import { readPemFile } from './compose/pem-files.ts';
 import { StoreClock } from './compose/store-clock.ts';
 import { systemClock } from './compose/system-clock.ts';
@@ -26,6 +28,7 @@ import type { Clock } from './ports/clock.ts';
 import { StoreUnavailable, type Store } from './ports/store.ts';
 import type { DeskParts } from './runtime/desk/parts.ts';
 import { Engine } from './runtime/engine.ts';
+import type { Gatekeeper } from './runtime/gate/gatekeeper.ts';
 import { PlanCache } from './runtime/plan-cache.ts';
 import { CallbackTokens } from './security/callback-token.ts';
 import { Masker } from './security/masking.ts';
@@ -74,6 +77,7 @@ interface GaugeSources {
   readonly plans: PlanCache;
   readonly choice: QueueChoice;
   readonly engine: Engine;
+  readonly gate: Gatekeeper;
 }
 
 /** Makes a server. Nothing is opened, listened to or written before `start`. */
@@ -127,7 +131,8 @@ export class Trama {
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #isHurried = false;
-  #isPolicyUnsafe = false;
+  /** The `maxmemory-policy` of Redis. */
+  #policy: string | undefined;
 
   constructor(config: Config, version: string, surroundings: Surroundings) {
     this.#config = config;
@@ -173,6 +178,7 @@ export class Trama {
     const store = await this.#openStore();
     const clock = this.#clockOf();
     const entropy = createSystemEntropy();
+    const gate = createGate(config, { clock, entropy, store, telemetry, masker: this.#surroundings.masker });
     const choice = await createQueue({
       config,
       version: this.#version,
@@ -180,8 +186,9 @@ export class Trama {
       entropy,
       telemetry,
       store,
+      openCircuits: () => openHosts(gate),
       policy: (policy) => {
-        this.#isPolicyUnsafe = policy !== undefined && policy !== 'noeviction';
+        this.#policy = policy;
       },
     });
     const { queue } = choice;
@@ -204,6 +211,7 @@ export class Trama {
         () => this.#callbackBase(),
       ),
       masker: this.#surroundings.masker,
+      gate,
       plans,
       runs: config.runtime.enabled,
       settings: engineSettings(config),
@@ -221,13 +229,22 @@ export class Trama {
       maxHistoryBody: engineSettings(config).maxHistoryBody,
       variable: (name) => this.#surroundings.secrets.variable(name),
       callbacks: telemetry,
+      holdsChanged: gate.holdsChanged,
+      cluster: createClusterSource({
+        config,
+        version: this.#version,
+        choice,
+        gate,
+        busy: () => engine.load().busy,
+        policy: () => this.#policy,
+      }),
     });
     await api.ready();
     const keys = (await this.#opened) ?? [];
     this.#tokens = new CallbackTokens(keys);
     if (config.metrics.enabled) {
       this.#readGauges(
-        { store, clock, plans, choice, engine },
+        { store, clock, plans, choice, engine, gate },
         keys.map((key) => key.kid),
       );
     }
@@ -304,7 +321,7 @@ export class Trama {
   }
 
   #readGauges(parts: GaugeSources, kids: readonly string[]): void {
-    const { store, clock, plans, choice, engine } = parts;
+    const { store, clock, plans, choice, engine, gate } = parts;
     const { queue, cluster } = choice;
     const { requestTimeoutMillis } = this.#config.http;
     const readStore = createStoreGauges({
@@ -324,17 +341,8 @@ export class Trama {
       const own = {
         queueSize: ready + inFlight,
         workersBusy: engine.load().busy,
-        ...(cluster === undefined
-          ? {}
-          : {
-              cluster: {
-                activePods: cluster.members.filter((member) => member.works).length,
-                ownedShards: cluster.owned.shards.length,
-                shards: cluster.owned.count,
-                membershipAgeMillis: cluster.membershipAgeMillis,
-                isPolicyUnsafe: this.#isPolicyUnsafe,
-              },
-            }),
+        gate: gateReadings(gate),
+        ...(cluster === undefined ? {} : { cluster: clusterReadings(cluster, this.#policy) }),
       };
       return readings === undefined ? own : { ...own, store: readings };
     });

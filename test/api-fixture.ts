@@ -17,6 +17,7 @@ import type { State } from '../src/core/state.ts';
 import { summarize } from '../src/core/summary.ts';
 import { StoreUnavailable, type ExecutionDetail, type SubmitResult } from '../src/ports/store.ts';
 import { silentTelemetry } from '../src/ports/telemetry.ts';
+import type { ClusterSource } from '../src/runtime/desk/cluster.ts';
 import type { CallbackRejection, DeskParts, Submission } from '../src/runtime/desk/parts.ts';
 import { decidingEnv, runOf } from '../src/runtime/desk/run-view.ts';
 import { PlanCache } from '../src/runtime/plan-cache.ts';
@@ -46,6 +47,15 @@ export class ApiFixture {
   readonly rings: string[] = [];
   readonly rejected: CallbackRejection[] = [];
   readonly logged: string[] = [];
+  /** How often the process was told that holds have changed. */
+  holdChanges = 0;
+  /** What `/cluster` asks. */
+  cluster: ClusterSource = {
+    pods: () => [],
+    shards: 1,
+    queueSize: () => Promise.resolve({ ready: 0, inFlight: 0 }),
+    circuits: () => [],
+  };
   readonly desk: DeskParts;
   readonly server: FastifyInstance;
   now: number = Date.UTC(2030, 0, 1);
@@ -86,6 +96,14 @@ export class ApiFixture {
       maxHistoryBody: defaultEngineSettings.maxHistoryBody,
       variable: () => undefined,
       callbacks: { received: () => undefined, rejected: (reason) => void this.rejected.push(reason) },
+      cluster: {
+        pods: () => this.cluster.pods(),
+        shards: 64,
+        queueSize: () => this.cluster.queueSize(),
+        circuits: () => this.cluster.circuits(),
+        redis: () => this.cluster.redis?.() ?? { membershipAgeMillis: 0 },
+      },
+      holdsChanged: () => void this.holdChanges++,
     };
     this.server = createServer({
       desk: this.desk,

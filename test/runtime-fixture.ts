@@ -16,6 +16,7 @@ import { silentTelemetry } from '../src/ports/telemetry.ts';
 import { MemoryQueueHub } from '../src/queue/memory/memory-queue.ts';
 import { isListed } from '../src/runtime/desk/history.ts';
 import { Engine } from '../src/runtime/engine.ts';
+import type { CallGate } from '../src/runtime/gate/call-gate.ts';
 import { PlanCache } from '../src/runtime/plan-cache.ts';
 import { defaultEngineSettings, type EngineSettings } from '../src/runtime/settings.ts';
 import { MemoryStore } from '../src/store/memory/memory-store.ts';
@@ -204,6 +205,8 @@ export class RuntimeFixture {
   readonly fenced: string[] = [];
   readonly plans: PlanCache;
   readonly telemetry: Telemetry;
+  /** The gate of the engines made from now on. */
+  gate: CallGate | undefined;
   readonly #engines: Engine[] = [];
 
   constructor() {
@@ -240,6 +243,7 @@ export class RuntimeFixture {
         }),
       },
       masker: { text: (text) => text, headers: (headers) => headers },
+      ...(this.gate === undefined ? undefined : { gate: this.gate }),
       plans: this.plans,
       runs,
       settings: { ...defaultEngineSettings, ...settings },

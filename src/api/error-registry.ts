@@ -73,6 +73,7 @@ export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
   unknown_route: { status: 404, retryable: false, meaning: 'There is nothing at this method and path.' },
   unknown_execution: { status: 404, retryable: false, meaning: 'There is no such execution, or it is no longer kept.' },
   unknown_definition: { status: 404, retryable: false, meaning: 'There is no such definition.' },
+  unknown_hold: { status: 404, retryable: false, meaning: 'There is no such hold, or it has ended.' },
   request_timeout: { status: 408, retryable: true, meaning: 'The request did not arrive completely in time.' },
   state_conflict: {
     status: 409,
@@ -84,6 +85,7 @@ export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
     retryable: false,
     meaning: 'Another definition has this id, or this name and version.',
   },
+  too_many_holds: { status: 409, retryable: false, meaning: 'There are as many holds as there may be.' },
   callback_other_body: {
     status: 409,
     retryable: false,

@@ -25,8 +25,12 @@ describe('/openapi.json', () => {
     );
     expect(operations.sort()).toEqual(
       [
+        'DELETE /holds/{id}',
         'DELETE /workflows/definitions/{id}',
+        'GET /cluster',
         'GET /healthz',
+        'GET /holds',
+        'GET /holds/{id}',
         'GET /openapi.json',
         'GET /readyz',
         'GET /schema/definition.json',
@@ -41,6 +45,7 @@ describe('/openapi.json', () => {
         'GET /workflows/{id}/retry-preview',
         'GET /workflows/{id}/steps',
         'GET /workflows/{id}/steps/calls',
+        'POST /workflows/bulk',
         'POST /workflows/definitions',
         'POST /workflows/definitions/validate',
         'POST /workflows/definitions/{name}/{version}/run',
@@ -52,6 +57,7 @@ describe('/openapi.json', () => {
         'POST /workflows/{id}/retry',
         'POST /workflows/{id}/terminate',
         'POST /workflows/{id}/wake',
+        'PUT /holds/{id}',
         'PUT /workflows/definitions/{id}',
       ].sort(),
     );

@@ -15,11 +15,14 @@ import { readJsonBytes } from './json-body.ts';
 import { refusalOf } from './loopback-guard.ts';
 import { OpenRequests } from './open-requests.ts';
 import { type DocumentedRoute, openApiDocument } from './openapi.ts';
+import { bulkRoutes } from './routes/bulk.ts';
 import { callbackRoutes } from './routes/callbacks.ts';
 import { controlRoutes } from './routes/controls.ts';
 import { definitionRoutes } from './routes/definitions.ts';
+import { clusterRoutes } from './routes/cluster.ts';
 import { eventRoutes } from './routes/events.ts';
 import { executionRoutes } from './routes/executions.ts';
+import { holdRoutes } from './routes/holds.ts';
 import { type Health, operationRoutes } from './routes/operations.ts';
 import { runRoutes } from './routes/runs.ts';
 import { compileValidator } from './validation.ts';
@@ -124,6 +127,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
         definitionRoutes(scope, api, definition);
         executionRoutes(scope, api);
         controlRoutes(scope, api);
+        bulkRoutes(scope, api);
         eventRoutes(scope, api);
         callbackRoutes(scope, api);
         done();
@@ -131,6 +135,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
       { prefix },
     );
   }
+  holdRoutes(server, api);
+  clusterRoutes(server, api);
   let document: string | undefined;
   operationRoutes(server, {
     health: options.health,

@@ -15,6 +15,12 @@ export interface ApiClient {
   ask(method: string, path: string, body?: Json): Promise<Json>;
 }
 
+/** One that also reads long lists. */
+export interface PagingClient extends ApiClient {
+  /** Reads a page of a list; the cursor leads to the next one. Throws as `ask` does. */
+  page(path: string): Promise<{ readonly answer: Json; readonly cursor?: string }>;
+}
+
 /** The URL of the server: `--url`, else `TRAMA_URL`; undefined when neither is given. */
 export function serverUrl(option: string | undefined, terminal: Terminal): string | undefined {
   const url = option ?? (terminal.env['TRAMA_URL'] || undefined);
@@ -25,27 +31,41 @@ export function serverUrl(option: string | undefined, terminal: Terminal): strin
   return url.replace(/\/+$/, '');
 }
 
-/** A client of the server at this URL. */
-export function createApiClient(url: string): ApiClient {
+/** A client of the server at this URL, which asks with this key. */
+export function createApiClient(url: string, apiKey?: string): PagingClient {
+  const send = async (
+    method: string,
+    path: string,
+    body?: Json,
+  ): Promise<{ readonly answer: Json; readonly headers: Headers }> => {
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(`${url}${path}`, {
+        method,
+        signal: AbortSignal.timeout(requestTimeoutMillis),
+        headers: {
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...(apiKey !== undefined && { 'x-api-key': apiKey }),
+        },
+        ...(body !== undefined && { body: stringifyJson(body) }),
+      });
+      text = await response.text();
+    } catch (error) {
+      throw new CliProblem(`${url} cannot be reached: ${reasonOf(error)}.`);
+    }
+    const answer = parseAnswer(text);
+    if (response.ok && answer !== undefined) return { answer, headers: response.headers };
+    const problems = answer === undefined ? [] : sentencesOf(answer);
+    if (problems.length === 0) throw new CliProblem(`${url} answered ${response.status} and is probably no Trama.`);
+    throw new CliProblem(problems, response.status < 500 ? exitCodes.found : exitCodes.wrong);
+  };
   return {
-    async ask(method, path, body) {
-      let response: Response;
-      let text: string;
-      try {
-        response = await fetch(`${url}${path}`, {
-          method,
-          signal: AbortSignal.timeout(requestTimeoutMillis),
-          ...(body === undefined ? {} : { body: stringifyJson(body), headers: { 'content-type': 'application/json' } }),
-        });
-        text = await response.text();
-      } catch (error) {
-        throw new CliProblem(`${url} cannot be reached: ${reasonOf(error)}.`);
-      }
-      const answer = parseAnswer(text);
-      if (response.ok && answer !== undefined) return answer;
-      const problems = answer === undefined ? [] : sentencesOf(answer);
-      if (problems.length === 0) throw new CliProblem(`${url} answered ${response.status} and is probably no Trama.`);
-      throw new CliProblem(problems, response.status < 500 ? exitCodes.found : exitCodes.wrong);
+    ask: async (method, path, body) => (await send(method, path, body)).answer,
+    page: async (path) => {
+      const { answer, headers } = await send('GET', path);
+      const cursor = headers.get('x-next-cursor');
+      return cursor === null ? { answer } : { answer, cursor };
     },
   };
 }

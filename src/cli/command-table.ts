@@ -51,6 +51,46 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/push.ts')).definePush,
   },
   {
+    name: 'ls',
+    summary: 'list the runs of a server',
+    load: async () => (await import('./commands/ls.ts')).defineLs,
+  },
+  {
+    name: 'show',
+    summary: 'show a run: how it stands, why it waits, what it left behind',
+    load: async () => (await import('./commands/show.ts')).defineShow,
+  },
+  {
+    name: 'retry',
+    summary: 'run what failed again, by ids or all that match',
+    load: async () => (await import('./commands/change.ts')).defineRetry,
+  },
+  {
+    name: 'cancel',
+    summary: 'compensate what was done and end, by ids or all that match',
+    load: async () => (await import('./commands/change.ts')).defineCancel,
+  },
+  {
+    name: 'terminate',
+    summary: 'end at once without compensation, by ids or all that match',
+    load: async () => (await import('./commands/change.ts')).defineTerminate,
+  },
+  {
+    name: 'wake',
+    summary: 'end sleeps early, by ids or all that match',
+    load: async () => (await import('./commands/change.ts')).defineWake,
+  },
+  {
+    name: 'resolve',
+    summary: 'settle by hand a compensation or a node that waits',
+    load: async () => (await import('./commands/resolve.ts')).defineResolve,
+  },
+  {
+    name: 'hold',
+    summary: 'let calls to a host, or of a definition, wait',
+    load: async () => (await import('./commands/hold.ts')).defineHold,
+  },
+  {
     name: 'migrate',
     summary: 'bring the store up to date',
     load: async () => (await import('./commands/migrate.ts')).defineMigrate,

@@ -100,7 +100,8 @@ function instant(row: JsonObject, name: string): number {
   return Date.parse(field(row, name));
 }
 
-function field(row: JsonObject, name: string): string {
+/** A field as text; empty when it is absent or null. */
+export function field(row: JsonObject, name: string): string {
   return text(ownProperty(row, name));
 }
 

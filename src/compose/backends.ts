@@ -54,6 +54,8 @@ export interface QueueParts {
   readonly entropy: Entropy;
   readonly telemetry: Telemetry;
   readonly store: Store;
+  /** Hosts whose circuits are open here. */
+  readonly openCircuits: () => readonly string[];
   /** Told of the `maxmemory-policy` of Redis. */
   readonly policy: (policy: string | undefined) => void;
 }
@@ -105,6 +107,7 @@ export async function createQueue(parts: QueueParts): Promise<QueueChoice> {
     beatMillis: Math.min(sharding.heartbeatIntervalMillis, sharding.refreshIntervalMillis),
     sweepMillis: runtime.fullSweepIntervalMillis,
     claimers: sharding.claimerCount,
+    openCircuits: parts.openCircuits,
   });
   return { queue: cluster, cluster };
 }

@@ -109,6 +109,13 @@ export interface HttpConfig {
   };
 }
 
+/** `circuitBreaker.*`: what keeps a host in trouble from being called. */
+export interface CircuitBreakerConfig {
+  readonly enabled: boolean;
+  readonly failureThreshold: number;
+  readonly openMillis: number;
+}
+
 /** `security.*`. */
 export interface SecurityConfig {
   readonly allowUnauthenticated: boolean;
@@ -129,6 +136,7 @@ export interface Config {
   readonly database: DatabaseConfig;
   readonly redis: RedisConfig;
   readonly http: HttpConfig;
+  readonly circuitBreaker: CircuitBreakerConfig;
   readonly hooks: { readonly maxMillis: number };
   /** Variables of templates and conditions, by name. */
   readonly vars: Readonly<Record<string, string>>;

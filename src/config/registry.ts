@@ -1,6 +1,7 @@
 /** All keys, in the order in which people read them, and the names that belong to them. */
 import type { ConfigPath, ConfigValue } from './config.ts';
 import type { AnyKey, KeySpec } from './key.ts';
+import { circuitBreakerKeys } from './keys/circuit-breaker.ts';
 import { databaseKeys } from './keys/database.ts';
 import { httpKeys } from './keys/http.ts';
 import { redisKeys } from './keys/redis.ts';
@@ -14,6 +15,7 @@ const specs: { readonly [P in ConfigPath]: KeySpec<ConfigValue<P>> } = {
   ...databaseKeys,
   ...redisKeys,
   ...httpKeys,
+  ...circuitBreakerKeys,
 };
 
 /** The order of sections on the reference page and in `trama config`. */
@@ -23,6 +25,7 @@ const sections = [
   'database',
   'redis',
   'http',
+  'circuitBreaker',
   'hooks',
   'vars',
   'secrets',

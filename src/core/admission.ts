@@ -112,7 +112,7 @@ function admitResolve(state: State, event: ResolvedEvent): Admission {
   if (settleable(state, event) !== undefined) return accepted;
   return conflict(
     event.phase === 'UP'
-      ? `The node ${event.nodeId} neither waits for a callback nor for a retry.`
+      ? `The node ${event.nodeId} neither waits for a callback nor to be called.`
       : `No compensation of the node ${event.nodeId} waits to be settled.`,
   );
 }

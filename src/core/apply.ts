@@ -8,6 +8,7 @@ import { Draft } from './draft.ts';
 import type { Env, Run, Transition } from './draft.ts';
 import type { Event } from './event.ts';
 import { advance } from './transition/advance.ts';
+import { block, tryBlocked } from './transition/block.ts';
 import { applyCallback } from './transition/callback.ts';
 import { cancel, quarantine, retry, terminate, wake } from './transition/control.ts';
 import { answerHook } from './transition/finish.ts';
@@ -46,6 +47,7 @@ function dispatch(d: Draft, event: Event): void {
     case 'continued':
       return;
     case 'timer':
+      if (event.tryBlocked === true) tryBlocked(d);
       passTime(d);
       return;
     case 'prepared':
@@ -53,6 +55,9 @@ function dispatch(d: Draft, event: Event): void {
       return;
     case 'answered':
       answer(d, event);
+      return;
+    case 'blocked':
+      block(d, event);
       return;
     case 'undoFound':
       foundUndo(d, event.tokenId, event.target);

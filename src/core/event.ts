@@ -5,7 +5,7 @@
 import type { Json } from './json.ts';
 import type { CallPhase, ResponseView } from './context.ts';
 import type { Exchange } from './history.ts';
-import type { UndoTarget } from './state.ts';
+import type { BlockCause, UndoTarget } from './state.ts';
 
 /** How a call came back, before the core judges it. */
 export type CallResult =
@@ -23,8 +23,8 @@ export type Event =
   | { readonly type: 'resumed' }
   /** Let `ready` tokens go on (after a checkpoint that had to stop them). */
   | { readonly type: 'continued' }
-  /** Time has passed: whatever is due at `env.now` happens. */
-  | { readonly type: 'timer' }
+  /** Time has passed: whatever is due at `env.now` happens. `tryBlocked`: what is blocked is tried again now, too. */
+  | { readonly type: 'timer'; readonly tryBlocked?: true }
   /**
    * A forward call was rendered (also again, after a load, before `resumed`). Changes nothing that must be durable before
    * the call goes out: rendering again gives the same.
@@ -44,6 +44,15 @@ export type Event =
       readonly exchange?: Exchange;
       /** Retry-After of a 429 or 503 in milliseconds from now, not yet capped. */
       readonly retryAfterMillis?: number;
+    }
+  /** The call must not go out yet and was not sent: it waits, at most until then, and spends no attempt. */
+  | {
+      readonly type: 'blocked';
+      readonly callId: number;
+      readonly until: number;
+      readonly cause: BlockCause;
+      /** For people. */
+      readonly detail: string;
     }
   /** Answer to the command `findUndo`: what to compensate next, or nothing left. */
   | { readonly type: 'undoFound'; readonly tokenId: number; readonly target?: UndoTarget }

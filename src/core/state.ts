@@ -52,6 +52,21 @@ export interface AttemptFailure {
   readonly error?: RetryError;
 }
 
+/**
+ * Why a call does not go out: an operator holds its host or definition, the circuit of its host is open, or as many calls
+ * to its host are under way as may be.
+ */
+export type BlockCause = 'hold' | 'circuit' | 'slots';
+
+/** A call that must not go out yet. It was not sent, so that no attempt is spent. */
+export interface Blocked {
+  /** Since when, over all tries. */
+  readonly since: number;
+  readonly cause: BlockCause;
+  /** For people, such as `circuit of http://host:80 open`. */
+  readonly detail: string;
+}
+
 /** A place in the history. */
 export interface OutputRef {
   readonly nodeId: string;
@@ -66,7 +81,7 @@ export interface TaskRun {
   readonly startedAt: number;
   /** When the running or latest attempt began. */
   readonly attemptAt: number;
-  /** Calls made so far, the running one included: the number of the attempt. */
+  /** Calls made so far, the running one included: the number of the attempt. 0 while the first one is blocked. */
   readonly attempt: number;
   /** Retries spent of the policy's `maxAttempts`. */
   readonly retries: number;
@@ -88,7 +103,10 @@ export interface TaskRun {
   readonly supersedes?: number;
   /** Hash of the stable rendering of the request, to recognise it in a later round. */
   readonly fingerprint?: string;
+  /** How the latest attempt that was answered failed. */
   readonly failure?: AttemptFailure;
+  /** While its next call may not go out; kept while that is tried, until a call is answered. */
+  readonly blocked?: Blocked;
 }
 
 /** A completed, unknown or rejected visit whose compensation is due. */
@@ -115,6 +133,8 @@ export interface UndoRun {
   readonly retries: number;
   readonly waits: number;
   readonly failure?: AttemptFailure;
+  /** As in {@link TaskRun}. */
+  readonly blocked?: Blocked;
 }
 
 /** A running hook. */
@@ -127,6 +147,10 @@ export interface HookRun {
   readonly retries: number;
   readonly waits: number;
   readonly failure?: AttemptFailure;
+  /** As in {@link TaskRun}. */
+  readonly blocked?: Blocked;
+  /** How long operators have held it in all: not counted against the time that a hook has. */
+  readonly heldMillis?: number;
 }
 
 /** How a branch of a forked token ended. */
@@ -151,6 +175,7 @@ export type Stage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'calling'; readonly callId: number; readonly task: TaskRun }
   | {
+      /** Waits to call again, or until a blocked call (`task.blocked`) is tried again. */
       readonly kind: 'backoff';
       readonly since: number;
       readonly until: number;
@@ -181,7 +206,7 @@ export type Stage =
       readonly troubles: number;
       readonly undo?: UndoRun;
       readonly callId?: number;
-      /** Waiting for a retry of `undo` until then. */
+      /** Waiting for a retry of `undo`, or until its blocked call is tried again. */
       readonly until?: number;
     }
   | { readonly kind: 'hook'; readonly run: HookRun; readonly callId?: number; readonly until?: number };

@@ -1,7 +1,7 @@
 /**
  * What clients see of a state: the status and its companions, and where the execution stands.
  */
-import type { ExecutionStatus, FailureReason, State, Token } from './state.ts';
+import type { Blocked, ExecutionStatus, FailureReason, State, Token } from './state.ts';
 import type { Plan } from './plan.ts';
 
 /** The status that a state shows. */
@@ -64,7 +64,15 @@ export interface CurrentNode {
   readonly nodeId: string;
   readonly visit: number;
   readonly state:
-    'SCHEDULED' | 'CALLING' | 'BACKOFF' | 'WAITING_CALLBACK' | 'SLEEPING' | 'JOINING' | 'COMPENSATING' | 'HOOK';
+    | 'SCHEDULED'
+    | 'CALLING'
+    | 'BACKOFF'
+    | 'BLOCKED'
+    | 'WAITING_CALLBACK'
+    | 'SLEEPING'
+    | 'JOINING'
+    | 'COMPENSATING'
+    | 'HOOK';
   readonly attempt: number;
   readonly since: number;
   readonly until?: number;
@@ -95,6 +103,8 @@ function currentNode(plan: Plan, state: State, token: Token): CurrentNode {
         since: stage.task.attemptAt,
       };
     case 'backoff': {
+      const { blocked } = stage.task;
+      if (blocked !== undefined) return blockedNode(nodeId, stage.task, blocked, stage.until);
       const detail = stage.task.failure?.description;
       return {
         nodeId,
@@ -140,6 +150,10 @@ function currentNode(plan: Plan, state: State, token: Token): CurrentNode {
       };
     case 'unwinding': {
       const { undo } = stage;
+      if (undo?.blocked !== undefined && stage.callId === undefined) {
+        const { nodeId: of, visit } = undo.target;
+        return blockedNode(of, { visit, attempt: undo.attempt }, undo.blocked, stage.until);
+      }
       const detail = undo?.failure?.description;
       return {
         nodeId: undo?.target.nodeId ?? nodeId,
@@ -152,6 +166,9 @@ function currentNode(plan: Plan, state: State, token: Token): CurrentNode {
       };
     }
     case 'hook': {
+      const { blocked } = stage.run;
+      if (blocked !== undefined && stage.callId === undefined)
+        return blockedNode(nodeId, stage.run, blocked, stage.until);
       const detail = stage.run.failure?.description;
       return {
         nodeId,
@@ -164,4 +181,15 @@ function currentNode(plan: Plan, state: State, token: Token): CurrentNode {
       };
     }
   }
+}
+
+/** A call that must not go out yet; the attempt is the one that waits, `until` when it is tried again at the latest. */
+function blockedNode(
+  nodeId: string,
+  { visit, attempt }: { readonly visit: number; readonly attempt: number },
+  { since, detail }: Blocked,
+  until: number | undefined,
+): CurrentNode {
+  const at = { nodeId, visit, state: 'BLOCKED', attempt: attempt + 1, since, detail } as const;
+  return until === undefined ? at : { ...at, until };
 }

@@ -12,6 +12,7 @@ import type { Clock, Entropy } from '../ports/clock.ts';
 import type { CallAnswer, CallHandle, HttpCaller, OutboundRequest } from '../ports/http-caller.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { type CallMasker, exchangeOf } from './exchange.ts';
+import type { Block, CallGate, GatedCall, Pass } from './gate/call-gate.ts';
 import { retryAfterMillis } from './retry-after.ts';
 import { traceparentOf } from './trace-context.ts';
 
@@ -47,6 +48,8 @@ export interface CallRunnerParts {
   readonly vault: Vault;
   readonly callbacks: CallbackIssuer;
   readonly masker: CallMasker;
+  /** Absent: every call may go out at once. */
+  readonly gate?: CallGate;
   /** Total time of a call whose definition says nothing, in milliseconds. */
   readonly requestTimeoutMillis: number;
   /** Longest body that the history keeps. */
@@ -56,19 +59,23 @@ export interface CallRunnerParts {
 /** A call ready to go out, or the reason why it never will. */
 export interface Prepared {
   readonly callId: number;
+  /** Whose call it is, for the gate; absent: the gate is not asked. */
+  readonly of?: Omit<GatedCall, 'url'>;
   /** Hash of the rendering that stays the same in a later round; of mutating forward calls only. */
   readonly fingerprint?: string;
   readonly outcome: { readonly request: OutboundRequest } | { readonly problem: string };
 }
 
-/** An answer as an event; `bytes` is about how large it is. */
+/** An answer as an event, or that the call may not go out yet; `bytes` is about how large it is. */
 export interface CallAnswered {
-  readonly event: Extract<Event, { type: 'answered' }>;
+  readonly event: Extract<Event, { type: 'answered' | 'blocked' }>;
   readonly bytes: number;
 }
 
 /** Who waits for a call. Must not throw. */
 export interface CallTaker {
+  /** Whether a call that had to wait for a place may still go out. When not, nothing more is told of it. */
+  mayStart(callId: number): boolean;
   answered(callId: number, answer: CallAnswered): void;
 }
 
@@ -102,14 +109,15 @@ export class CallRunner {
     const call = prepareCall(run, command, resources);
     if (call === undefined) return undefined;
     const { callId } = command;
+    const of = ownerOf(run, callId);
     const plan = call.call;
     // A call must never go out without the authentication that it asks for.
-    if (plan.auth !== undefined) return { callId, outcome: { problem: noAuthentication } };
+    if (plan.auth !== undefined) return { callId, of, outcome: { problem: noAuthentication } };
     const rendered = renderRequest(plan.request, call.context);
-    if (rendered.kind === 'unsent') return { callId, outcome: { problem: rendered.reason } };
+    if (rendered.kind === 'unsent') return { callId, of, outcome: { problem: rendered.reason } };
     const { url, verb, body, authorityFromData, secretsUsed } = rendered;
     const refused = secretsUsed.length === 0 ? undefined : this.#refusedSecret(secretsUsed, url);
-    if (refused !== undefined) return { callId, outcome: { problem: refused } };
+    if (refused !== undefined) return { callId, of, outcome: { problem: refused } };
     const headers = merged(rendered.headers, call.headers);
     headers['traceparent'] ??= traceparentOf(run.header.id, traceparent, this.#random);
     const request: OutboundRequest = {
@@ -120,15 +128,44 @@ export class CallRunner {
       timeoutMillis: plan.timeoutMillis ?? requestTimeoutMillis,
       authorityFromData,
     };
-    if (command.phase !== 'UP' || !plan.mutating) return { callId, outcome: { request } };
+    if (command.phase !== 'UP' || !plan.mutating) return { callId, of, outcome: { request } };
     const stable = renderStable(plan.request, call.context, rendered);
-    return { callId, outcome: { request }, fingerprint: digest('sha256', stable) };
+    return { callId, of, outcome: { request }, fingerprint: digest('sha256', stable) };
   }
 
-  /** Sends it. The taker learns the answer later, never before this has returned. */
+  /** Sends it, when the gate lets it pass. The taker learns the answer later, never before this has returned. */
   start(prepared: Prepared, taker: CallTaker): CallHandle {
+    const { gate } = this.#parts;
+    const { callId, of, outcome } = prepared;
+    if (gate === undefined || of === undefined) return this.#send(prepared, taker, undefined);
+    const entry = gate.enter('problem' in outcome ? of : { ...of, url: outcome.request.url });
+    switch (entry.kind) {
+      case 'open':
+        return this.#send(prepared, taker, entry);
+      case 'blocked':
+        void Promise.resolve().then(() => taker.answered(callId, blockedAnswer(callId, entry)));
+        return nothingToAbort;
+      case 'queued': {
+        let sent: CallHandle | undefined;
+        const giveUp = entry.wait((late) => {
+          if (late.kind === 'blocked') taker.answered(callId, blockedAnswer(callId, late));
+          else if (taker.mayStart(callId)) sent = this.#send(prepared, taker, late);
+          else late.done('neutral');
+        });
+        return {
+          abort: () => {
+            if (sent === undefined) giveUp();
+            else sent.abort();
+          },
+        };
+      }
+    }
+  }
+
+  #send(prepared: Prepared, taker: CallTaker, pass: Pass | undefined): CallHandle {
     const { callId, outcome } = prepared;
     if ('problem' in outcome) {
+      pass?.done('neutral');
       const event = {
         type: 'answered',
         callId,
@@ -138,7 +175,10 @@ export class CallRunner {
       return nothingToAbort;
     }
     const { request } = outcome;
-    return this.#parts.http.start(request, (answer) => taker.answered(callId, this.#answered(callId, request, answer)));
+    return this.#parts.http.start(request, (answer) => {
+      pass?.done(verdictOf(answer));
+      taker.answered(callId, this.#answered(callId, request, answer));
+    });
   }
 
   #answered(callId: number, request: OutboundRequest, answer: CallAnswer): CallAnswered {
@@ -169,6 +209,34 @@ export class CallRunner {
     const host = hostOf(url);
     const refused = secrets.find((name) => vault.mayGoTo?.(name, host) === false);
     return refused === undefined ? undefined : `The secret ${refused} may not go to ${host}.`;
+  }
+}
+
+/** Whose call it is, and since when it has been blocked. */
+function ownerOf({ header, state }: Run, callId: number): NonNullable<Prepared['of']> {
+  const stage = state.tokens.find((token) => 'callId' in token.stage && token.stage.callId === callId)?.stage;
+  const run = stage?.kind === 'calling' ? stage.task : stage?.kind === 'unwinding' ? stage.undo : undefined;
+  const blocked = stage?.kind === 'hook' ? stage.run.blocked : run?.blocked;
+  const of = { executionId: header.id, name: header.name, version: header.version };
+  return blocked === undefined ? of : { ...of, blockedSince: blocked.since };
+}
+
+function blockedAnswer(callId: number, { cause, until, detail }: Block): CallAnswered {
+  return { event: { type: 'blocked', callId, cause, until, detail }, bytes: 0 };
+}
+
+/** What an answer says of the host. An answer that could not be read is one. */
+function verdictOf(answer: CallAnswer): Parameters<Pass['done']>[0] {
+  if (answer.kind === 'response') return answer.status >= 500 ? 'failed' : 'answered';
+  switch (answer.error) {
+    case 'timeout':
+    case 'connect':
+      return 'failed';
+    case 'body':
+      return 'answered';
+    case 'aborted':
+    case 'refused':
+      return 'neutral';
   }
 }
 

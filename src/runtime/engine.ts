@@ -20,6 +20,7 @@ import { CoreEnvironment } from './core-env.ts';
 import type { Submission } from './desk/parts.ts';
 import { DriverTimers } from './driver-timers.ts';
 import type { CallMasker } from './exchange.ts';
+import type { CallGate } from './gate/call-gate.ts';
 import { renewLeases } from './lease-keeper.ts';
 import { Loader } from './loader.ts';
 import { PatientReads } from './patient-reads.ts';
@@ -44,6 +45,8 @@ export interface EngineParts {
   readonly vault: Vault;
   readonly callbacks: CallbackIssuer;
   readonly masker: CallMasker;
+  /** What keeps calls back; absent: nothing. Started and stopped with the engine. */
+  readonly gate?: CallGate;
   /** Shared with whoever compiles definitions; see {@link PlanCache}. */
   readonly plans: PlanCache;
   /** False: accepts executions and drives none. */
@@ -276,7 +279,9 @@ export class Engine {
   /** How the process is now. */
   health(): Health {
     const { livenessStallMillis } = this.#parts.settings;
-    const pulses: readonly Pulse[] = [this.#claims.pulse, ...Object.values(this.#periodic).map((loop) => loop.pulse)];
+    const { gate } = this.#parts;
+    const loops = Object.values(this.#periodic).map((loop) => loop.pulse);
+    const pulses: readonly Pulse[] = [this.#claims.pulse, ...loops, ...(gate === undefined ? [] : [gate.pulse])];
     const stalled = pulses.filter((pulse) => pulse.silence > livenessStallMillis / 2).map((pulse) => pulse.name);
     const unready: UnreadyReason[] = [];
     if (this.#stopping !== undefined) unready.push('shutting_down');
@@ -299,6 +304,9 @@ export class Engine {
       owned: () => this.#pool.handBack((slot) => queue.owns(slot)),
     });
     this.#periodic.probe.start();
+    // Before anything is claimed: no call may go out that is held. Should the store not answer, the gate keeps them back.
+    const known = this.#parts.gate?.start((id) => this.#tryBlocked(id));
+    if (known !== undefined) await this.#within(known, flushGraceMillis);
     if (!runs) return;
     this.#periodic.renew.start();
     this.#periodic.reconcile.start();
@@ -333,6 +341,7 @@ export class Engine {
       flushGraceMillis,
     );
     this.#reads.stop();
+    await this.#within(this.#parts.gate?.stop() ?? Promise.resolve(), flushGraceMillis);
     await Promise.all(Object.values(this.#periodic).map((loop) => this.#within(loop.stop(), flushGraceMillis)));
     await queue.stop();
     telemetry.log('info', 'stopped', { monotonic: Math.round(clock.monotonic()) });
@@ -352,6 +361,12 @@ export class Engine {
     const ended = await Promise.race([work.then(() => true), late, ...(cutShort ? [cutShort.then(() => false)] : [])]);
     timer?.cancel();
     return ended;
+  }
+
+  /** What kept a call of the execution back may be over: whoever has it tries again. */
+  #tryBlocked(id: string): void {
+    if (this.#pool.driverOf(id)?.post({ type: 'timer', tryBlocked: true }) === true) return;
+    this.#queueWriter.ring({ id, slot: slotOf(id), dueAt: this.#parts.clock.now() });
   }
 
   #rung(dueAt: number, held: string | undefined): void {

@@ -99,6 +99,20 @@ export class Errands implements CallTaker {
     this.#seeking.delete(tokenId);
   }
 
+  mayStart(callId: number): boolean {
+    if (!this.#calls.has(callId)) return false;
+    if (isDrained(this.#host.run.state, callId)) {
+      const outcome = { problem: 'Not sent, since the execution had begun to fail while the call waited for a place.' };
+      this.#calls.set(callId, this.#parts.calls.start({ callId, outcome }, this));
+      return false;
+    }
+    if (this.#host.mayCall()) return true;
+    this.#calls.delete(callId);
+    // The host has nothing to wait for any more, and gives the execution back.
+    this.#host.whenIdle(() => undefined);
+    return false;
+  }
+
   answered(callId: number, answer: CallAnswered): void {
     if (this.#calls.delete(callId)) this.#host.answered(answer);
   }

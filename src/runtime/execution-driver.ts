@@ -236,12 +236,13 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
     this.fault(error);
   }
 
-  /** Something happened. Does nothing once it has ended. */
-  post(event: Event): void {
-    if (this.#mode === 'ended') return;
+  /** Something happened. Does nothing, and answers false, once it has ended. */
+  post(event: Event): boolean {
+    if (this.#mode === 'ended') return false;
     this.#tried = false;
     this.#events.push(event);
     this.#pump();
+    return true;
   }
 
   /** Applies what waits, then writes, acts or rests. The one place where an idle driver moves. */

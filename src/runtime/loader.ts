@@ -12,6 +12,7 @@ import type { JsonObject } from '../core/json.ts';
 import { parseJson } from '../core/json.ts';
 import { Outputs } from '../core/outputs.ts';
 import { stateFormat } from '../core/state.ts';
+import { isBlocked } from '../core/transition/block.ts';
 import { wantedOutputs } from '../core/wanted.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LoadedExecution, Store } from '../ports/store.ts';
@@ -119,7 +120,12 @@ export class Loader {
       driver.quarantine('Claims without a checkpoint in between.');
       return;
     }
-    driver.begin([...prepared, { type: 'resumed' }], [{ type: 'timer' }]);
+    // Whoever takes it over tries again what is blocked: why it was may be over.
+    const isWaiting = run.state.tokens.some(({ stage }) => isBlocked(stage));
+    driver.begin(
+      [...prepared, { type: 'resumed' }],
+      [isWaiting ? { type: 'timer', tryBlocked: true } : { type: 'timer' }],
+    );
   }
 
   #plan(hash: string): ReturnType<PlanCache['load']> {

@@ -21,6 +21,8 @@ export interface LogSink {
 export interface GaugeReadings {
   readonly queueSize: number;
   readonly workersBusy: number;
+  /** Circuits that have opened since the start, by host, and the holds that stand. */
+  readonly gate?: { readonly circuits: ReadonlyMap<string, boolean>; readonly holds: number };
   /** Present where processes share the queue. */
   readonly cluster?: {
     readonly activePods: number;
@@ -131,10 +133,15 @@ export class PrometheusTelemetry implements Telemetry {
     return this.#process === undefined ? `${own}\n` : `${own}\n\n${await this.#process.metrics()}`;
   }
 
-  #setGauges({ queueSize, workersBusy, cluster, store }: GaugeReadings): void {
+  #setGauges({ queueSize, workersBusy, gate, cluster, store }: GaugeReadings): void {
     const series = this.#series;
     series.queueSize.cell().set(queueSize);
     series.workersBusy.cell().set(workersBusy);
+    if (gate !== undefined) {
+      series.holds.cell().set(gate.holds);
+      series.circuitOpen.clear();
+      for (const [host, isOpen] of gate.circuits) series.circuitOpen.cell(host).set(isOpen ? 1 : 0);
+    }
     if (cluster !== undefined) {
       series.activePods.cell().set(cluster.activePods);
       series.ownedShards.cell().set(cluster.ownedShards);

@@ -43,6 +43,8 @@ export interface Series {
   readonly shards: Family<GaugeCell>;
   readonly membershipAge: Family<GaugeCell>;
   readonly unsafePolicy: Family<GaugeCell>;
+  readonly circuitOpen: Family<GaugeCell>;
+  readonly holds: Family<GaugeCell>;
 }
 
 /** Makes all families, empty. */
@@ -121,6 +123,12 @@ export function createSeries(): Series {
       'saga_redis_membership_refresh_age_ms',
       'Time since the members were read; -1 before the first time.',
     ),
+    circuitOpen: f.gauge(
+      'saga_circuit_open',
+      '1 while the circuit of the host is open in this process, 0 once it has closed again.',
+      'host',
+    ),
+    holds: f.gauge('saga_holds', 'Holds that stand; every process tells of the same ones.'),
     unsafePolicy: f.gauge('saga_redis_unsafe_policy', '1 while the maxmemory-policy of Redis may evict keys.'),
   };
 }

@@ -8,6 +8,7 @@ import { definitions } from './store/definitions.ts';
 import { due } from './store/due.ts';
 import { effects } from './store/effects.ts';
 import { history } from './store/history.ts';
+import { holds } from './store/holds.ts';
 import { inbox } from './store/inbox.ts';
 import { lists } from './store/lists.ts';
 import { retention } from './store/retention.ts';
@@ -26,6 +27,7 @@ const parts: Readonly<Record<string, (test: StoreUnderTest) => void>> = {
   lists,
   'due scans': due,
   retention,
+  holds,
 };
 
 /** Runs the suite on the stores that `open` makes. */

@@ -108,8 +108,10 @@ describe('the guide names', () => {
     for (const { name, load } of commands) {
       const command = new Command(name);
       (await load())(command, terminal);
-      const said = `${sectionOf(text, name)}${sectionOf(text, 'Configuration flags')}`;
-      const flags = command.options.map(({ long, flags: all }) => long ?? all);
+      const shared = ['Configuration flags', 'Server flags'].map((title) => sectionOf(text, title));
+      const said = [sectionOf(text, name), ...shared].join('\n');
+      const options = [command, ...command.commands].flatMap((one) => one.options);
+      const flags = options.map(({ long, flags: all }) => long ?? all);
       missing.push(...flags.filter((flag) => !said.includes(flag)).map((flag) => `${name} ${flag}`));
       if (sectionOf(text, name) === '') missing.push(name);
     }

@@ -2,8 +2,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import type { JsonObject } from '../../core/json.ts';
-import type { ExecutionStatus } from '../../core/state.ts';
-import type { ExecutionFilter, Page, PageRequest } from '../../ports/store.ts';
+import type { Page, PageRequest } from '../../ports/store.ts';
 import type { Answer } from '../../runtime/desk/answer.ts';
 import { listCalls, listSteps } from '../../runtime/desk/history.ts';
 import { cancelPreview, retryPreview } from '../../runtime/desk/previews.ts';
@@ -14,50 +13,21 @@ import {
   errorDocument,
   executionDocument,
   previewDocument,
-  statusNames,
   stepDocument,
   summaryDocument,
 } from '../documents.ts';
-import { ApiError, refusalBody } from '../failure.ts';
-import { idOf, idParameters, instantOf, offsetField, pageFields, pageOf, type PageQuery } from '../parameters.ts';
+import { type FilterQuery, filterFields, filterOf } from '../execution-filter.ts';
+import { refusalBody } from '../failure.ts';
+import { idOf, idParameters, offsetField, pageFields, pageOf, type PageQuery } from '../parameters.ts';
 import { answers } from '../route-documentation.ts';
 
 const listLimits = { default: 50, max: 200 };
 const historyLimits = { default: 1000, max: 1000 };
 
-const text = Type.Optional(Type.String());
 const listQuery = Type.Object(
-  {
-    status: Type.Optional(Type.Array(Type.Enum([...statusNames]), { description: 'Repeatable.' })),
-    name: text,
-    version: text,
-    label: Type.Optional(Type.Array(Type.String(), { description: 'name:value; repeatable, all must hold.' })),
-    reason: text,
-    failedNodeId: text,
-    standing: Type.Optional(Type.Boolean({ description: 'true: only those whose effects stand.' })),
-    startedAfter: text,
-    startedBefore: text,
-    completedAfter: text,
-    completedBefore: text,
-    ...pageFields(listLimits.default, listLimits.max),
-    ...offsetField,
-  },
+  { ...filterFields, ...pageFields(listLimits.default, listLimits.max), ...offsetField },
   { additionalProperties: false },
 );
-
-interface ListQuery extends PageQuery {
-  readonly status?: readonly ExecutionStatus[];
-  readonly name?: string;
-  readonly version?: string;
-  readonly label?: readonly string[];
-  readonly reason?: string;
-  readonly failedNodeId?: string;
-  readonly standing?: boolean;
-  readonly startedAfter?: string;
-  readonly startedBefore?: string;
-  readonly completedAfter?: string;
-  readonly completedBefore?: string;
-}
 
 const historyQuery = Type.Object(pageFields(historyLimits.default, historyLimits.max), { additionalProperties: false });
 
@@ -80,7 +50,7 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
       },
     },
     async (request, reply) => {
-      const query = request.query as ListQuery;
+      const query = request.query as FilterQuery & PageQuery;
       const page = await listExecutions(api.desk, filterOf(query), pageOf(query, listLimits));
       return pageBody(reply, page);
     },
@@ -176,44 +146,6 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
       async (request, reply) => answerBody(reply, await preview(api.desk, idOf(request.params))),
     );
   }
-}
-
-function filterOf(query: ListQuery): ExecutionFilter {
-  const { status, name, version, label, reason, failedNodeId, standing } = query;
-  const instants = {
-    startedAfter: instantOf('startedAfter', query.startedAfter),
-    startedBefore: instantOf('startedBefore', query.startedBefore),
-    completedAfter: instantOf('completedAfter', query.completedAfter),
-    completedBefore: instantOf('completedBefore', query.completedBefore),
-  };
-  const labels = label === undefined ? undefined : labelsOf(label);
-  // A label has one value: two that are asked for at once leave nothing to show.
-  const statuses = labels === 'contradiction' ? [] : status;
-  return {
-    ...(statuses !== undefined && { statuses }),
-    ...(name !== undefined && { name }),
-    ...(version !== undefined && { version }),
-    ...(labels !== undefined && labels !== 'contradiction' && { labels }),
-    ...(reason !== undefined && { reason }),
-    ...(failedNodeId !== undefined && { failedNodeId }),
-    ...(standing !== undefined && { standing }),
-    ...(Object.fromEntries(Object.entries(instants).filter(([, value]) => value !== undefined)) as Partial<
-      Record<keyof typeof instants, number>
-    >),
-  };
-}
-
-function labelsOf(pairs: readonly string[]): Readonly<Record<string, string>> | 'contradiction' {
-  const labels = new Map<string, string>();
-  let isContradiction = false;
-  for (const pair of pairs) {
-    const colon = pair.indexOf(':');
-    if (colon < 1) throw new ApiError('invalid_request', 'label: Must be of the form name:value.');
-    const [name, value] = [pair.slice(0, colon), pair.slice(colon + 1)];
-    isContradiction ||= labels.has(name) && labels.get(name) !== value;
-    labels.set(name, value);
-  }
-  return isContradiction ? 'contradiction' : Object.fromEntries(labels);
 }
 
 function pageBody(reply: FastifyReply, { items, cursor }: Page<JsonObject>): string {

@@ -3,6 +3,7 @@
  */
 import { judge } from '../classify.ts';
 import type { Answered, Draft } from '../draft.ts';
+import type { StepRow } from '../history.ts';
 import { idempotencyKey } from '../keys.ts';
 import type { CallPlan } from '../plan.ts';
 import { nextRetry } from '../retry.ts';
@@ -41,9 +42,15 @@ function hookPlan(d: Draft, name: HookRun['hook']): CallPlan | undefined {
 
 /** Calls the hook, for the first time or again. */
 export function sendHook(d: Draft, token: Token, run: HookRun): void {
-  if (run.attempt > 0) d.signal({ kind: 'retried', nodeId: run.hook, phase: 'HOOK' });
+  if (run.attempt > 0 && run.blocked === undefined) d.signal({ kind: 'retried', nodeId: run.hook, phase: 'HOOK' });
   const { failure: _failure, ...rest } = run;
-  const next: HookRun = { ...rest, attempt: run.attempt + 1, attemptAt: d.now };
+  const held = run.blocked?.cause === 'hold' ? d.now - run.attemptAt : 0;
+  const next: HookRun = {
+    ...rest,
+    attempt: run.attempt + 1,
+    attemptAt: d.now,
+    ...(held > 0 ? { heldMillis: (run.heldMillis ?? 0) + held } : undefined),
+  };
   const callId = d.newCallId();
   d.move(token, { kind: 'hook', run: next, callId });
   d.commands.push({
@@ -59,10 +66,9 @@ export function sendHook(d: Draft, token: Token, run: HookRun): void {
 
 /** The hook answered. Whatever it said, the outcome stays. */
 export function answerHook(d: Draft, token: Token, stage: Hook, event: Answered): void {
-  const { run } = stage;
+  const { blocked: _blocked, ...run } = stage.run;
   const call = hookPlan(d, run.hook);
-  const verdict = d.state.verdict;
-  if (call === undefined || verdict === undefined) return;
+  if (call === undefined || d.state.verdict === undefined) return;
   const judged = judge(call, event.result);
   const statusCode = judged.ok ? judged.response.status : judged.failure.statusCode;
   const failure = judged.ok ? undefined : judged.failure;
@@ -75,7 +81,7 @@ export function answerHook(d: Draft, token: Token, stage: Hook, event: Answered)
       ...(event.retryAfterMillis === undefined ? undefined : { retryAfterMillis: event.retryAfterMillis }),
     });
     const until = d.now + (retry?.delayMillis ?? 0);
-    const again = retry !== undefined && until <= run.startedAt + d.env.limits.hookMaxMillis;
+    const again = retry !== undefined && until <= run.startedAt + (run.heldMillis ?? 0) + d.env.limits.hookMaxMillis;
     d.signal({
       kind: 'attempt',
       nodeId: run.hook,
@@ -91,23 +97,41 @@ export function answerHook(d: Draft, token: Token, stage: Hook, event: Answered)
     }
     d.state.hookWarning = `${run.hook} failed: ${failure.description}`;
   }
+  endHook(d, token, run, {
+    outcome: failure?.outcome ?? 'succeeded',
+    ...(statusCode === undefined ? undefined : { statusCode }),
+    ...(failure === undefined ? undefined : { note: failure.description }),
+    ...(judged.ok ? { output: { response: judged.response } } : undefined),
+  });
+}
+
+/** The hook was not delivered in its time. */
+export function giveUpHook(d: Draft, token: Token, run: HookRun, why: string): void {
+  d.state.hookWarning = `${run.hook} failed: ${why}`;
+  endHook(d, token, run, { outcome: 'unsent', note: why });
+}
+
+function endHook(
+  d: Draft,
+  token: Token,
+  run: HookRun,
+  row: Pick<StepRow, 'outcome' | 'statusCode' | 'note' | 'output'>,
+): void {
   d.step({
     nodeId: run.hook,
     index: -1,
     phase: 'HOOK',
     visit: run.visit,
-    attempt: run.attempt,
-    outcome: failure?.outcome ?? 'succeeded',
-    ...(statusCode === undefined ? undefined : { statusCode }),
+    attempt: Math.max(1, run.attempt),
     startedAt: run.startedAt,
     attemptAt: run.attemptAt,
     scope: '',
     final: false,
-    ...(failure === undefined ? undefined : { note: failure.description }),
-    ...(judged.ok ? { output: { response: judged.response } } : undefined),
+    ...row,
   });
   d.remove(token);
-  endRun(d, verdict);
+  const { verdict } = d.state;
+  if (verdict !== undefined) endRun(d, verdict);
 }
 
 /** Appends the row of one attempt of a hook. */

@@ -26,7 +26,8 @@ export function resume(d: Draft): void {
     const { stage } = token;
     if (stage.kind === 'calling') {
       recordAttempt(d, token, stage.task, { callId: stage.callId }, undefined, failure);
-      const task = { ...stage.task, unknown: true, failure };
+      const { blocked: _blocked, ...run } = stage.task;
+      const task = { ...run, unknown: true, failure };
       if (drainOf(d, token) === undefined) {
         d.move(token, { kind: 'backoff', since: d.now, until: d.now, task, redelivery: true });
       } else {
@@ -37,11 +38,13 @@ export function resume(d: Draft): void {
       recordUndoAttempt(d, stage.undo, { callId: stage.callId }, undefined, failure);
       if (drainOf(d, token) === undefined) {
         const { callId: _callId, ...rest } = stage;
-        d.move(token, { ...rest, until: d.now });
+        const { blocked: _blocked, ...undo } = stage.undo;
+        d.move(token, { ...rest, undo, until: d.now });
       } else d.remove(token);
     } else if (stage.kind === 'hook' && stage.callId !== undefined) {
       recordHookAttempt(d, stage.run, { callId: stage.callId }, undefined, failure);
-      d.move(token, { kind: 'hook', run: stage.run, until: d.now });
+      const { blocked: _blocked, ...run } = stage.run;
+      d.move(token, { kind: 'hook', run, until: d.now });
     }
   }
 }

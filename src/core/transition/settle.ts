@@ -32,7 +32,8 @@ function base(
     nodeId: node.id,
     index: node.index,
     visit: task.visit,
-    attempt: task.attempt,
+    // A visit whose first call was blocked and never made.
+    attempt: Math.max(1, task.attempt),
     startedAt: task.startedAt,
     attemptAt: task.attemptAt,
     scope: token.scope,
@@ -161,8 +162,17 @@ function takeOver(d: Draft, task: TaskRun): void {
 export function settleDropped(d: Draft, token: Token): void {
   const { stage } = token;
   if (stage.kind === 'waiting') recordFailure(d, token, { ...stage.task, unknown: true }, abandoned);
-  else if (stage.kind === 'backoff') recordFailure(d, token, stage.task, stage.task.failure ?? abandoned);
+  else if (stage.kind === 'backoff') {
+    const { task } = stage;
+    recordFailure(d, token, task, task.failure ?? (task.blocked === undefined ? abandoned : neverSent));
+  }
 }
+
+const neverSent: AttemptFailure = {
+  outcome: 'unsent',
+  reason: 'unsent',
+  description: 'Given up while the call was blocked: it never went out.',
+};
 
 const abandoned: AttemptFailure = {
   outcome: 'unknown',

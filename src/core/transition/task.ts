@@ -32,11 +32,14 @@ export function startTask(d: Draft, token: Token, visit: number): void {
   sendCall(d, token, task, callId);
 }
 
-/** The wait before a retry is over: calls again. */
+/** The wait before a retry, or of a blocked call, is over: calls (again). */
 export function repeatTask(d: Draft, token: Token, task: TaskRun, redelivery: boolean): void {
-  const { failure: _failure, ...rest } = task;
-  if (!redelivery) d.signal({ kind: 'retried', nodeId: token.nodeId, phase: 'UP' });
-  sendCall(d, token, { ...rest, attempt: task.attempt + 1, attemptAt: d.now }, d.newCallId());
+  // A retry that was blocked has been counted when it was tried first.
+  if (!redelivery && task.blocked === undefined) d.signal({ kind: 'retried', nodeId: token.nodeId, phase: 'UP' });
+  const callId = d.newCallId();
+  // The failure stays until the next answer: should this call be blocked, it is what is known of the visit.
+  const next = { ...task, attempt: task.attempt + 1, attemptAt: d.now };
+  sendCall(d, token, task.attempt === 0 ? { ...next, startOrd: callId } : next, callId);
 }
 
 function sendCall(d: Draft, token: Token, task: TaskRun, callId: number): void {
@@ -46,7 +49,8 @@ function sendCall(d: Draft, token: Token, task: TaskRun, callId: number): void {
 }
 
 /** A call that the token waits for was answered. */
-export function answerTask(d: Draft, token: Token, task: TaskRun, event: Answered): void {
+export function answerTask(d: Draft, token: Token, run: TaskRun, event: Answered): void {
+  const { blocked: _blocked, failure: _failure, ...task } = run;
   const node = taskNode(d, token);
   const judged = judge(node.call, event.result);
   recordAttempt(

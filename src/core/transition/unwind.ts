@@ -31,10 +31,10 @@ export function foundUndo(d: Draft, tokenId: number, target: UndoTarget | undefi
   sendUndo(d, token, stage, undo);
 }
 
-/** The wait before a compensation's retry is over. */
+/** The wait before a compensation's retry, or of its blocked call, is over. */
 export function repeatUndo(d: Draft, token: Token, stage: Unwinding, undo: UndoRun): void {
   const { failure: _failure, ...rest } = undo;
-  d.signal({ kind: 'retried', nodeId: undo.target.nodeId, phase: 'DOWN' });
+  if (undo.blocked === undefined) d.signal({ kind: 'retried', nodeId: undo.target.nodeId, phase: 'DOWN' });
   sendUndo(d, token, stage, { ...rest, attempt: undo.attempt + 1, attemptAt: d.now });
 }
 
@@ -48,7 +48,8 @@ function sendUndo(d: Draft, token: Token, stage: Unwinding, undo: UndoRun): void
 }
 
 /** A compensation's call was answered. */
-export function answerUndo(d: Draft, token: Token, stage: Unwinding, undo: UndoRun, event: Answered): void {
+export function answerUndo(d: Draft, token: Token, stage: Unwinding, run: UndoRun, event: Answered): void {
+  const { blocked: _blocked, ...undo } = run;
   const call = compensationOf(d, undo.target);
   const judged = judge(call, event.result, undo.target.outcome === 'unknown');
   recordUndoAttempt(
@@ -120,7 +121,8 @@ export function settleUndo(
     index: d.node(target.nodeId).index,
     visit: target.visit,
     round: target.round,
-    attempt: undo.attempt,
+    // One that was settled by hand while its first call was blocked.
+    attempt: Math.max(1, undo.attempt),
     startedAt: undo.startedAt,
     attemptAt: undo.attemptAt,
     scope: target.scope,

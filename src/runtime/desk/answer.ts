@@ -10,6 +10,8 @@ export type RefusalCode =
   | 'definition_conflict'
   | 'idempotency_key_reused'
   | 'state_conflict'
+  | 'unknown_hold'
+  | 'too_many_holds'
   | 'unstorable'
   | 'callback_malformed'
   | 'callback_signature'

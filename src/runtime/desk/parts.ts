@@ -7,6 +7,7 @@ import type { Json } from '../../core/json.ts';
 import type { Plan } from '../../core/plan.ts';
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import type { Store, SubmitResult } from '../../ports/store.ts';
+import type { ClusterSource } from './cluster.ts';
 
 /** A definition compiled, or everything that is wrong with it. */
 export type Compiled =
@@ -101,4 +102,8 @@ export interface DeskParts {
   /** The value of a configured variable. */
   readonly variable: (name: string) => string | undefined;
   readonly callbacks?: CallbackObserver;
+  /** What this process knows of itself and the others; absent: nothing. */
+  readonly cluster?: ClusterSource;
+  /** Told after holds were changed here, so that this process need not wait to hear of it. Must not throw. */
+  readonly holdsChanged?: () => void;
 }

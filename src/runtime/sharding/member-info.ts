@@ -1,6 +1,9 @@
 /** What a process says of itself to the others, as text in the queue server. */
 import type { Member } from '../../ports/shard-queue.ts';
 
+/** Circuits that a process tells of at most. */
+export const maxToldCircuits = 20;
+
 /** See the file header. */
 export interface MemberInfo {
   readonly podId: string;
@@ -13,6 +16,8 @@ export interface MemberInfo {
   readonly version: string;
   /** Executions in hand at its latest heartbeat. */
   readonly busy: number;
+  /** Hosts whose circuits are open there, at most {@link maxToldCircuits}; absent in earlier versions. */
+  readonly openCircuits?: readonly string[];
 }
 
 /** A process of the cluster. */
@@ -36,11 +41,15 @@ export function readMember({ id, ageMillis, info }: Member): ClusterMember | und
 
 function isInfo(value: unknown): value is MemberInfo {
   if (typeof value !== 'object' || value === null) return false;
-  const { podId, works, count, wants, version, busy } = value as Partial<Record<keyof MemberInfo, unknown>>;
+  const { podId, works, count, wants, version, busy, openCircuits } = value as Partial<
+    Record<keyof MemberInfo, unknown>
+  >;
   return (
     typeof podId === 'string' &&
     typeof works === 'boolean' &&
     [count, wants, busy].every((number) => Number.isSafeInteger(number)) &&
-    typeof version === 'string'
+    typeof version === 'string' &&
+    (openCircuits === undefined ||
+      (Array.isArray(openCircuits) && openCircuits.every((host) => typeof host === 'string')))
   );
 }

@@ -24,7 +24,7 @@ import {
 import type { Held, Ring, Shard, ShardEnding, ShardItem, ShardQueue } from '../../ports/shard-queue.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { Pulse } from '../service.ts';
-import type { ClusterMember } from './member-info.ts';
+import { type ClusterMember, maxToldCircuits } from './member-info.ts';
 import { Membership, type MembershipChange } from './membership.ts';
 import { assignShards } from './ownership.ts';
 import { asFailure, settleAll } from './settle-all.ts';
@@ -54,6 +54,8 @@ export interface ShardedQueueParts {
   readonly sweepMillis: number;
   /** Requests that are under way at once are eight times as many. */
   readonly claimers: number;
+  /** Hosts whose circuits are open here, for the others to see. */
+  readonly openCircuits?: () => readonly string[];
 }
 
 /** See the file header. */
@@ -95,6 +97,9 @@ export class ShardedQueue implements Queue {
         wants: parts.count.wants,
         version: parts.version,
         busy: this.#busy,
+        ...(parts.openCircuits === undefined
+          ? undefined
+          : { openCircuits: parts.openCircuits().slice(0, maxToldCircuits) }),
       }),
       changed: (change) => {
         this.#membersChanged(change);
@@ -112,6 +117,13 @@ export class ShardedQueue implements Queue {
   /** All members of the latest view. */
   get members(): readonly ClusterMember[] {
     return this.#membership.members;
+  }
+
+  /** Shards of each member by its id, by the latest view. */
+  get shardCounts(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const owner of this.#owners) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+    return counts;
   }
 
   /** Milliseconds since the members were read. */
@@ -254,6 +266,12 @@ export class ShardedQueue implements Queue {
 
   async size(): Promise<{ readonly ready: number; readonly inFlight: number }> {
     return this.#parts.server.count(this.#board.indexes.map((index) => this.#shard(index)));
+  }
+
+  /** The size of all shards, whoever works on them. */
+  sizeOfAll(): Promise<{ readonly ready: number; readonly inFlight: number }> {
+    const all = Array.from({ length: this.#parts.count.inForce }, (_, index) => this.#shard(index));
+    return this.#parts.server.count(all);
   }
 
   async #refilled(set: ShardSet, incarnations: ReadonlyMap<number, string>): Promise<void> {

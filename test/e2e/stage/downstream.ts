@@ -33,6 +33,7 @@ export class ScriptedDownstream {
   /** Everything that arrived, in order. */
   readonly received: Received[] = [];
   readonly #scripts = new Map<string, Answer[]>();
+  readonly #answers = new Map<string, (request: Received) => Answer>();
   readonly #arrivals = new EventEmitter().setMaxListeners(0);
   readonly #server = createServer((request, response) => {
     let body = '';
@@ -70,6 +71,11 @@ export class ScriptedDownstream {
     this.#scripts.set(path, [...answers]);
   }
 
+  /** Answers calls of a path as this decides, each anew. */
+  answer(path: string, decide: (request: Received) => Answer): void {
+    this.#answers.set(path, decide);
+  }
+
   /** What arrived at a path, its query aside. */
   calls(path: string): readonly Received[] {
     return this.received.filter((request) => pathOf(request.path) === path);
@@ -105,6 +111,8 @@ export class ScriptedDownstream {
   }
 
   #next(request: Received): Answer {
+    const decide = this.#answers.get(pathOf(request.path));
+    if (decide !== undefined) return decide(request);
     const script = this.#scripts.get(pathOf(request.path)) ?? [];
     return (script.length > 1 ? script.shift() : script[0]) ?? this.#fallback(request);
   }

@@ -1,0 +1,82 @@
+/** The filter of executions, as query parameters of the list and as a field of a bulk request. */
+import { type TSchema, Type } from 'typebox';
+import type { ExecutionStatus } from '../core/state.ts';
+import type { ExecutionFilter } from '../ports/store.ts';
+import { statusNames } from './documents.ts';
+import { ApiError } from './failure.ts';
+import { instantOf } from './parameters.ts';
+
+const text = Type.Optional(Type.String());
+
+/** Its fields. */
+export const filterFields: Readonly<Record<string, TSchema>> = {
+  status: Type.Optional(Type.Array(Type.Enum([...statusNames]), { description: 'Repeatable.' })),
+  name: text,
+  version: text,
+  label: Type.Optional(Type.Array(Type.String(), { description: 'name:value; repeatable, all must hold.' })),
+  reason: text,
+  failedNodeId: text,
+  standing: Type.Optional(Type.Boolean({ description: 'true: only those whose effects stand.' })),
+  startedAfter: text,
+  startedBefore: text,
+  completedAfter: text,
+  completedBefore: text,
+};
+
+/** The fields as they arrive, once they are valid. */
+export interface FilterQuery {
+  readonly status?: readonly ExecutionStatus[];
+  readonly name?: string;
+  readonly version?: string;
+  readonly label?: readonly string[];
+  readonly reason?: string;
+  readonly failedNodeId?: string;
+  readonly standing?: boolean;
+  readonly startedAfter?: string;
+  readonly startedBefore?: string;
+  readonly completedAfter?: string;
+  readonly completedBefore?: string;
+}
+
+/**
+ * The filter that they ask for.
+ *
+ * @throws ApiError `invalid_request` for a label or an instant that is none.
+ */
+export function filterOf(query: FilterQuery): ExecutionFilter {
+  const { status, name, version, label, reason, failedNodeId, standing } = query;
+  const instants = {
+    startedAfter: instantOf('startedAfter', query.startedAfter),
+    startedBefore: instantOf('startedBefore', query.startedBefore),
+    completedAfter: instantOf('completedAfter', query.completedAfter),
+    completedBefore: instantOf('completedBefore', query.completedBefore),
+  };
+  const labels = label === undefined ? undefined : labelsOf(label);
+  // A label has one value: two that are asked for at once leave nothing to show.
+  const statuses = labels === 'contradiction' ? [] : status;
+  return {
+    ...(statuses !== undefined && { statuses }),
+    ...(name !== undefined && { name }),
+    ...(version !== undefined && { version }),
+    ...(labels !== undefined && labels !== 'contradiction' && { labels }),
+    ...(reason !== undefined && { reason }),
+    ...(failedNodeId !== undefined && { failedNodeId }),
+    ...(standing !== undefined && { standing }),
+    ...(Object.fromEntries(Object.entries(instants).filter(([, value]) => value !== undefined)) as Partial<
+      Record<keyof typeof instants, number>
+    >),
+  };
+}
+
+function labelsOf(pairs: readonly string[]): Readonly<Record<string, string>> | 'contradiction' {
+  const labels = new Map<string, string>();
+  let isContradiction = false;
+  for (const pair of pairs) {
+    const colon = pair.indexOf(':');
+    if (colon < 1) throw new ApiError('invalid_request', 'label: Must be of the form name:value.');
+    const [name, value] = [pair.slice(0, colon), pair.slice(colon + 1)];
+    isContradiction ||= labels.has(name) && labels.get(name) !== value;
+    labels.set(name, value);
+  }
+  return isContradiction ? 'contradiction' : Object.fromEntries(labels);
+}

@@ -1,0 +1,66 @@
+/** The same change of many executions. */
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import { bulk, type BulkAction, bulkLimits } from '../../runtime/desk/bulk.ts';
+import { type ApiContext, jsonBody } from '../context.ts';
+import { errorDocument } from '../documents.ts';
+import { filterFields, filterOf, type FilterQuery } from '../execution-filter.ts';
+import { bulkDocument } from '../operator-documents.ts';
+import { clamp, optional } from '../parameters.ts';
+import { answers } from '../route-documentation.ts';
+
+const bulkBody = Type.Object(
+  {
+    action: Type.Enum(['retry', 'cancel', 'terminate', 'wake']),
+    filter: Type.Object(filterFields, {
+      additionalProperties: false,
+      description: 'As that of the list. Without a status: those in which the action can be possible.',
+    }),
+    dryRun: optional(Type.Boolean({ description: 'true when absent: nothing is changed.' })),
+    max: optional(
+      Type.Integer({
+        minimum: 1,
+        description: `1 to ${String(bulkLimits.max)}, clamped; ${String(bulkLimits.default)} when absent.`,
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+interface BulkBody {
+  readonly action: BulkAction;
+  readonly filter: FilterQuery;
+  readonly dryRun?: boolean | null;
+  readonly max?: number | null;
+}
+
+/** Registers the route below the plugin's prefix. */
+export function bulkRoutes(server: FastifyInstance, api: ApiContext): void {
+  server.post(
+    '/bulk',
+    {
+      schema: { body: bulkBody },
+      config: {
+        documentation: {
+          summary: 'Retry, cancel, terminate or wake all executions that match, newest first',
+          tag: 'executions',
+          answers: answers(
+            { 200: { description: 'How far it came; what refused is listed.', schema: bulkDocument } },
+            [400, 413, 415, 503],
+            errorDocument,
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { action, filter, dryRun, max } = request.body as BulkBody;
+      const result = await bulk(api.desk, {
+        action,
+        filter: filterOf(filter),
+        dryRun: dryRun !== false,
+        max: clamp(max ?? bulkLimits.default, 1, bulkLimits.max),
+      });
+      return jsonBody(reply, result);
+    },
+  );
+}

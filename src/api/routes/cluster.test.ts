@@ -1,0 +1,64 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type AnswerBody, ApiFixture } from '../../../test/api-fixture.ts';
+import type { PodView } from '../../runtime/desk/cluster.ts';
+
+const pod = (id: string, openCircuits: readonly string[] = []): PodView => ({
+  id,
+  version: '1.2.3',
+  works: true,
+  heartbeatAgeMillis: 12.4,
+  ownedShards: 32,
+  busyWorkers: 3,
+  openCircuits,
+});
+
+let api: ApiFixture;
+beforeEach(async () => {
+  api = await new ApiFixture().open();
+});
+afterEach(() => api.close());
+
+const ask = async (): Promise<AnswerBody> => (await api.server.inject('/cluster')).json();
+
+it('shows the pods, the queue, what is held and which circuits are open where', async () => {
+  api.cluster = {
+    shards: 64,
+    pods: () => [pod('a', ['http://bank:80', 'http://x:1']), pod('b', ['http://bank:80'])],
+    queueSize: () => Promise.resolve({ ready: 4, inFlight: 2 }),
+    circuits: () => [
+      { host: 'http://bank:80', isOpen: true, waitMillis: 1_500.3 },
+      { host: 'http://x:1', isOpen: true },
+    ],
+    redis: () => ({ maxmemoryPolicy: 'allkeys-lru', membershipAgeMillis: 100.2 }),
+  };
+  await api.server.inject({ method: 'PUT', url: '/holds/h', payload: { host: 'bank', reason: 'down' } });
+  expect(await ask()).toEqual({
+    pods: [
+      { ...pod('a', ['http://bank:80', 'http://x:1']), heartbeatAgeMillis: 12 },
+      { ...pod('b', ['http://bank:80']), heartbeatAgeMillis: 12 },
+    ],
+    shards: 64,
+    queue: { ready: 4, inFlight: 2 },
+    openCircuits: [
+      { host: 'http://bank:80', pods: ['a', 'b'], nextProbeMillis: 1500 },
+      { host: 'http://x:1', pods: ['a'] },
+    ],
+    holds: [{ id: 'h', host: 'bank', reason: 'down', createdAt: '2030-01-01T00:00:00.000Z' }],
+    redis: { maxmemoryPolicy: 'allkeys-lru', isSafe: false, membershipAgeMillis: 100 },
+  });
+});
+
+it('answers while the queue cannot', async () => {
+  api.cluster = {
+    shards: 1,
+    pods: () => [pod('a')],
+    queueSize: () => Promise.reject(new Error('Redis is away.')),
+    circuits: () => [],
+    redis: () => ({ membershipAgeMillis: Infinity }),
+  };
+  expect(await ask()).toMatchObject({
+    queue: null,
+    openCircuits: [],
+    redis: { maxmemoryPolicy: null, isSafe: null, membershipAgeMillis: null },
+  });
+});

@@ -1,0 +1,28 @@
+/** The processes that work together. */
+import type { FastifyInstance } from 'fastify';
+import { clusterDocument } from '../../runtime/desk/cluster.ts';
+import { type ApiContext, jsonBody } from '../context.ts';
+import { errorDocument } from '../documents.ts';
+import { clusterDocument as clusterSchema } from '../operator-documents.ts';
+import { answers } from '../route-documentation.ts';
+
+/** Registers the route. */
+export function clusterRoutes(server: FastifyInstance, api: ApiContext): void {
+  server.get(
+    '/cluster',
+    {
+      config: {
+        documentation: {
+          summary: 'Pods, queue, open circuits, holds, and the eviction policy of Redis',
+          tag: 'operations',
+          answers: answers(
+            { 200: { description: 'As the pod that answers sees it.', schema: clusterSchema } },
+            [503],
+            errorDocument,
+          ),
+        },
+      },
+    },
+    async (_request, reply) => jsonBody(reply, await clusterDocument(api.desk)),
+  );
+}

@@ -1,0 +1,119 @@
+/** Holds: calls to a host, or of a definition, wait as BLOCKED while one stands. */
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { Type } from 'typebox';
+import type { JsonObject } from '../../core/json.ts';
+import type { Answer } from '../../runtime/desk/answer.ts';
+import { deleteHold, findHold, type HoldRequest, listHolds, putHold } from '../../runtime/desk/holds.ts';
+import { type ApiContext, jsonBody } from '../context.ts';
+import { errorDocument } from '../documents.ts';
+import { refusalBody } from '../failure.ts';
+import { holdDocument } from '../operator-documents.ts';
+import { instantOf, optional } from '../parameters.ts';
+import { answers } from '../route-documentation.ts';
+
+const maxName = 256;
+const maxReason = 2000;
+
+const holdParameters = Type.Object({
+  id: Type.String({ pattern: '^[A-Za-z0-9._-]{1,128}$', description: 'Up to 128 of A-Z a-z 0-9 . _ -' }),
+});
+const holdBody = Type.Object(
+  {
+    host: optional(Type.String({ maxLength: maxName, description: 'Any port if none is given.' })),
+    name: optional(Type.String({ minLength: 1, maxLength: maxName, description: 'Of a definition; instead of host.' })),
+    version: optional(Type.String({ minLength: 1, maxLength: maxName, description: 'All versions when absent.' })),
+    reason: Type.String({ minLength: 1, maxLength: maxReason, description: 'Shows where calls wait for it.' }),
+    until: optional(Type.String({ description: 'When it ends by itself.' })),
+  },
+  { additionalProperties: false },
+);
+
+type HoldBody = { readonly [K in keyof HoldRequest]: K extends 'reason' ? string : string | null };
+
+/** Registers the routes. */
+export function holdRoutes(server: FastifyInstance, api: ApiContext): void {
+  const one = { 200: { description: 'The hold.', schema: holdDocument } };
+  server.get(
+    '/holds',
+    {
+      config: {
+        documentation: {
+          summary: 'List the holds that stand, oldest first',
+          tag: 'operations',
+          answers: answers(
+            { 200: { description: 'All of them.', schema: Type.Array(holdDocument) } },
+            [503],
+            errorDocument,
+          ),
+        },
+      },
+    },
+    async (_request, reply) => jsonBody(reply, await listHolds(api.desk)),
+  );
+  server.get(
+    '/holds/:id',
+    {
+      schema: { params: holdParameters },
+      config: {
+        documentation: {
+          summary: 'One hold',
+          tag: 'operations',
+          answers: answers(one, [400, 404, 503], errorDocument),
+        },
+      },
+    },
+    async (request, reply) => answerBody(reply, await findHold(api.desk, idOf(request.params))),
+  );
+  server.put(
+    '/holds/:id',
+    {
+      schema: { params: holdParameters, body: holdBody },
+      config: {
+        documentation: {
+          summary: 'Let calls to a host, or of a definition, wait without spending attempts',
+          tag: 'operations',
+          answers: answers(one, [400, 409, 413, 415, 503], errorDocument),
+        },
+      },
+    },
+    async (request, reply) =>
+      answerBody(reply, await putHold(api.desk, idOf(request.params), requestOf(request.body as HoldBody))),
+  );
+  server.delete(
+    '/holds/:id',
+    {
+      schema: { params: holdParameters },
+      config: {
+        documentation: {
+          summary: 'Lift a hold; what waits goes on by itself',
+          tag: 'operations',
+          answers: answers({ 204: { description: 'Lifted, or was not there.' } }, [400, 503], errorDocument),
+        },
+      },
+    },
+    async (request, reply) => {
+      await deleteHold(api.desk, idOf(request.params));
+      reply.code(204);
+      return '';
+    },
+  );
+}
+
+function idOf(params: unknown): string {
+  return (params as { readonly id: string }).id;
+}
+
+function requestOf({ host, name, version, reason, until }: HoldBody): HoldRequest {
+  const end = instantOf('until', until ?? undefined);
+  return {
+    reason,
+    ...(host !== undefined && host !== null && { host }),
+    ...(name !== undefined && name !== null && { name }),
+    ...(version !== undefined && version !== null && { version }),
+    ...(end !== undefined && { until: end }),
+  };
+}
+
+function answerBody(reply: FastifyReply, answer: Answer<JsonObject>): string {
+  return answer.ok ? jsonBody(reply, answer.value) : refusalBody(reply, answer);
+}

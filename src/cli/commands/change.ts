@@ -1,0 +1,154 @@
+/** `trama retry`, `cancel`, `terminate` and `wake`: of runs by their ids, or of all that match. */
+import type { Command } from 'commander';
+import { isJsonObject, ownProperty, stringifyJson, type Json, type JsonObject } from '../../core/json.ts';
+import { type ApiClient, asObject } from '../api-client.ts';
+import { addServerOptions, clientOf, type ServerOptions } from '../server-options.ts';
+import { field } from '../timeline.ts';
+import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
+import { filterOf, whereOption } from '../where.ts';
+
+type Action = 'retry' | 'cancel' | 'terminate' | 'wake';
+
+interface ChangeOptions extends ServerOptions {
+  readonly where?: readonly string[];
+  readonly max?: string;
+  readonly dryRun?: true;
+  readonly reason?: string;
+  readonly force?: true;
+}
+
+/** `trama retry`. */
+export function defineRetry(command: Command, terminal: Terminal): void {
+  defineChange(command.option('--force', 'also what was terminated (ids only)'), terminal, 'retry');
+}
+
+/** `trama cancel`. */
+export function defineCancel(command: Command, terminal: Terminal): void {
+  defineChange(command.option('--reason <text>', 'why; goes into the history (ids only)'), terminal, 'cancel');
+}
+
+/** `trama terminate`. */
+export function defineTerminate(command: Command, terminal: Terminal): void {
+  defineChange(command, terminal, 'terminate');
+}
+
+/** `trama wake`. */
+export function defineWake(command: Command, terminal: Terminal): void {
+  defineChange(command, terminal, 'wake');
+}
+
+function defineChange(command: Command, terminal: Terminal, action: Action): void {
+  command
+    .argument('[id...]', 'the runs')
+    .addOption(whereOption())
+    .option('--max <number>', 'with --where: runs at most (default: 1000)')
+    .option('--dry-run', 'change nothing: say what would be changed, and which requests that means');
+  addServerOptions(command, 'print { matched, done, ids, errors, more }')
+    .addHelpText('after', '\nExit codes: 0 done; 1 some or all refused, or were left; 2 wrong usage or no server.')
+    .action(async (ids: readonly string[], options: ChangeOptions) => {
+      const { where = [] } = options;
+      if (ids.length > 0 === where.length > 0) throw new CliProblem('Give either ids or --where.');
+      const api = clientOf(options, terminal);
+      const result =
+        ids.length > 0 ? await changeEach(api, action, ids, options, terminal) : await changeAll(api, action, options);
+      tell(result, action, options, terminal);
+    });
+}
+
+async function changeAll(api: ApiClient, action: Action, options: ChangeOptions): Promise<JsonObject> {
+  if (options.force === true || options.reason !== undefined) {
+    throw new CliProblem('--force and --reason go with ids, not with --where.');
+  }
+  const max = options.max === undefined ? undefined : Number(options.max);
+  if (max !== undefined && !Number.isSafeInteger(max)) throw new CliProblem('--max must be a whole number.');
+  return asObject(
+    await api.ask('POST', '/workflows/bulk', {
+      action,
+      filter: filterOf(options.where ?? []),
+      dryRun: options.dryRun === true,
+      ...(max === undefined ? undefined : { max }),
+    }),
+  );
+}
+
+const previews: Readonly<Partial<Record<Action, string>>> = { retry: 'retry-preview', cancel: 'cancel-preview' };
+
+async function changeEach(
+  api: ApiClient,
+  action: Action,
+  ids: readonly string[],
+  options: ChangeOptions,
+  terminal: Terminal,
+): Promise<JsonObject> {
+  const done: string[] = [];
+  const errors: Json[] = [];
+  for (const id of ids) {
+    const path = `/workflows/${encodeURIComponent(id)}`;
+    try {
+      if (options.dryRun === true) await preview(api, action, path, options, terminal);
+      else await api.ask('POST', `${path}/${action}`, bodyOf(options));
+      done.push(id);
+    } catch (error) {
+      // A server that is away is away for all of them.
+      if (!(error instanceof CliProblem) || error.exitCode !== exitCodes.found) throw error;
+      errors.push({ id, errors: error.lines });
+    }
+  }
+  return { matched: ids.length, done: options.dryRun === true ? 0 : done.length, ids: done, errors, more: false };
+}
+
+function bodyOf({ force, reason }: ChangeOptions): JsonObject {
+  return { ...(force === true && { force }), ...(reason !== undefined && { reason }) };
+}
+
+/** What stands, or what would be called, before anything is done. */
+async function preview(
+  api: ApiClient,
+  action: Action,
+  path: string,
+  options: ChangeOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const document = asObject(await api.ask('GET', path));
+  const kind = previews[action];
+  const requests = kind === undefined ? [] : await api.ask('GET', `${path}/${kind}`);
+  if (options.json === true) return;
+  terminal.note(`${field(document, 'id')} is ${field(document, 'status')}`);
+  for (const request of Array.isArray(requests) ? requests.filter(isJsonObject) : []) {
+    const what = action === 'cancel' || field(document, 'status') === 'CORRUPTED' ? 'would call' : 'stands';
+    terminal.note(`  ${what}: ${field(request, 'nodeId')}  ${field(request, 'verb')} ${field(request, 'url')}`);
+  }
+}
+
+const doneWords: Readonly<Record<Action, string>> = {
+  retry: 'queued again',
+  cancel: 'cancelling',
+  terminate: 'terminating',
+  wake: 'waking',
+};
+
+function tell(result: JsonObject, action: Action, options: ChangeOptions, terminal: Terminal): void {
+  const errors = listOf(result, 'errors').filter(isJsonObject);
+  const isLeft = ownProperty(result, 'more') === true;
+  if (errors.length > 0 || (isLeft && options.dryRun !== true)) terminal.exitCode = exitCodes.found;
+  if (options.json === true) {
+    terminal.out(stringifyJson(result));
+    return;
+  }
+  const word = options.dryRun === true ? `would be: ${doneWords[action]}` : doneWords[action];
+  for (const id of textsOf(result, 'ids')) terminal.out(`${id}  ${word}`);
+  for (const error of errors) {
+    terminal.note(`${field(error, 'id')}  refused: ${textsOf(error, 'errors').join(' ')}`);
+  }
+  const count = options.dryRun === true ? `${field(result, 'matched')} match` : `${field(result, 'done')} done`;
+  terminal.note(`${count}, ${String(errors.length)} refused.${isLeft ? ' There are more: run it again.' : ''}`);
+}
+
+function listOf(object: JsonObject, name: string): readonly Json[] {
+  const list = ownProperty(object, name);
+  return Array.isArray(list) ? (list as readonly Json[]) : [];
+}
+
+function textsOf(object: JsonObject, name: string): readonly string[] {
+  return listOf(object, name).filter((text): text is string => typeof text === 'string');
+}

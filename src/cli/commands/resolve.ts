@@ -1,0 +1,63 @@
+import { type Command, Option } from 'commander';
+import { parseJson, stringifyJson, type Json } from '../../core/json.ts';
+import { asObject } from '../api-client.ts';
+import { addServerOptions, clientOf, type ServerOptions } from '../server-options.ts';
+import { CliProblem, type Terminal } from '../terminal.ts';
+
+interface ResolveOptions extends ServerOptions {
+  readonly node: string;
+  readonly visit?: string;
+  readonly phase: string;
+  readonly outcome: string;
+  readonly reason: string;
+  readonly body?: string;
+}
+
+/** `trama resolve`: settles by hand what Trama cannot. */
+export function defineResolve(command: Command, terminal: Terminal): void {
+  command
+    .argument('<id>', 'the run')
+    .requiredOption('--node <id>', 'the node')
+    .option('--visit <number>', 'which visit of it (default: the latest unsettled one)')
+    .addOption(
+      new Option('--phase <phase>', 'UP: the node itself; DOWN: its compensation')
+        .choices(['UP', 'DOWN'])
+        .makeOptionMandatory(),
+    )
+    .addOption(
+      new Option('--outcome <outcome>', 'UP: how it went; DOWN: undone, or it stands and that is accepted')
+        .choices(['succeeded', 'failed'])
+        .makeOptionMandatory(),
+    )
+    .requiredOption('--reason <text>', 'why; goes into the history')
+    .option('--body <json>', 'what the node is taken to have answered (UP, succeeded)');
+  addServerOptions(command, 'print { id, status }')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 taken in; 1 refused, such as when there is nothing to settle; 2 wrong usage or no server.',
+    )
+    .action(async (id: string, options: ResolveOptions) => {
+      const { node, visit, phase, outcome, reason } = options;
+      if (visit !== undefined && !/^[1-9]\d*$/.test(visit))
+        throw new CliProblem('--visit must be a whole number from 1.');
+      const answer = asObject(
+        await clientOf(options, terminal).ask('POST', `/workflows/${encodeURIComponent(id)}/resolve`, {
+          nodeId: node,
+          phase,
+          outcome,
+          reason,
+          ...(visit !== undefined && { visit: Number(visit) }),
+          ...(options.body !== undefined && { body: bodyOf(options.body) }),
+        }),
+      );
+      terminal.out(options.json === true ? stringifyJson(answer) : `${id}  ${node} ${phase} is settled as ${outcome}`);
+    });
+}
+
+function bodyOf(text: string): Json {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    throw new CliProblem(`--body must be JSON: ${error instanceof Error ? error.message : String(error)}.`);
+  }
+}

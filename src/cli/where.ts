@@ -1,0 +1,61 @@
+/** The filter of `--where`: `status=FAILED,name=order`. */
+import { Option } from 'commander';
+import type { JsonObject } from '../core/json.ts';
+import { CliProblem } from './terminal.ts';
+
+const lists: ReadonlySet<string> = new Set(['status', 'label']);
+const names: readonly string[] = [
+  'status',
+  'name',
+  'version',
+  'label',
+  'reason',
+  'failedNodeId',
+  'standing',
+  'startedAfter',
+  'startedBefore',
+  'completedAfter',
+  'completedBefore',
+];
+
+/** The option; may be repeated. */
+export function whereOption(): Option {
+  return new Option(
+    '--where <filter>',
+    'runs that match, as in status=FAILED,name=order,label=tenant:acme; may be repeated, status and label within it, too',
+  ).argParser((value: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), value]);
+}
+
+/**
+ * The filter as a bulk request has it. A value may hold commas where what follows is no further `name=`.
+ *
+ * @throws CliProblem for what is no filter.
+ */
+export function filterOf(where: readonly string[]): JsonObject {
+  const filter = new Map<string, string | boolean | string[]>();
+  for (const part of where.flatMap((text) => text.split(/,(?=[A-Za-z]+=)/))) {
+    const [, name, value] = /^\s*([A-Za-z]+)=(.+)$/s.exec(part) ?? [];
+    if (name === undefined || value === undefined)
+      throw new CliProblem(`--where ${part} must have the form name=value.`);
+    if (!names.includes(name)) throw new CliProblem(`--where knows ${names.join(', ')}, and no ${name}.`);
+    if (lists.has(name)) {
+      const earlier = filter.get(name);
+      filter.set(name, [...(Array.isArray(earlier) ? earlier : []), value]);
+      continue;
+    }
+    if (filter.has(name)) throw new CliProblem(`--where has ${name} twice.`);
+    if (name === 'standing' && value !== 'true' && value !== 'false')
+      throw new CliProblem('--where standing must be true or false.');
+    filter.set(name, name === 'standing' ? value === 'true' : value);
+  }
+  return Object.fromEntries(filter);
+}
+
+/** The same as query parameters. */
+export function queryOf(filter: JsonObject): URLSearchParams {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(filter)) {
+    for (const one of Array.isArray(value) ? value : [value]) query.append(name, String(one));
+  }
+  return query;
+}

@@ -1,0 +1,106 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { chain, RuntimeFixture } from '../../test/runtime-fixture.ts';
+import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/config.ts';
+import { ShardQueueServer } from '../queue/memory/shard-queue-server.ts';
+import { MemoryQueueHub } from '../queue/memory/memory-queue.ts';
+import type { ClusterSource } from '../runtime/desk/cluster.ts';
+import { Gatekeeper } from '../runtime/gate/gatekeeper.ts';
+import type { Engine } from '../runtime/engine.ts';
+import { ShardCount } from '../runtime/sharding/shard-count.ts';
+import { ShardedQueue } from '../runtime/sharding/sharded-queue.ts';
+import { clusterReadings, createClusterSource, gateReadings, openHosts } from './cluster-source.ts';
+
+let fixture: RuntimeFixture;
+beforeEach(async () => {
+  fixture = new RuntimeFixture();
+  await fixture.store.open();
+});
+afterEach(() => fixture.close());
+
+function configOf(podId: string): Config {
+  const loaded = loadConfig({ env: { REDIS_SHARDING_PODID: podId }, flags: [] });
+  if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
+  return loaded.config;
+}
+
+function gateOf(): Gatekeeper {
+  const { clock, entropy, telemetry, store } = fixture;
+  const circuits = { failureThreshold: 1, openMillis: 10_000 };
+  const parts = { clock, entropy, telemetry, store, circuits, maxConcurrency: 9, overrides: {} };
+  return new Gatekeeper({ ...parts, mask: (text) => text.replaceAll('tenant-key', '***') });
+}
+
+it('tells of every process of a shared queue, also of circuits that are open elsewhere', async () => {
+  const server = new ShardQueueServer(fixture.clock);
+  const { clock, entropy, telemetry, store } = fixture;
+  const pod = async (
+    podId: string,
+    works: boolean,
+  ): Promise<{ engine: Engine; source: ClusterSource; queue: ShardedQueue }> => {
+    const gate = gateOf();
+    fixture.gate = gate;
+    const queue = new ShardedQueue({
+      clock,
+      entropy,
+      telemetry,
+      podId,
+      works,
+      count: new ShardCount({ store, telemetry, wants: 64 }),
+      server: server.connect(),
+      version: '1.0.0',
+      ttlMillis: 10_000,
+      beatMillis: 2_000,
+      sweepMillis: 5_000,
+      claimers: 4,
+      openCircuits: () => openHosts(gate),
+    });
+    const engine = await fixture.engine({}, works, () => queue);
+    const choice = { queue, cluster: queue };
+    const more = { version: '1.0.0', busy: () => engine.load().busy, policy: () => 'noeviction' };
+    return { engine, queue, source: createClusterSource({ config: configOf(podId), choice, gate, ...more }) };
+  };
+  const api = await pod('api', false);
+  const worker = await pod('worker', true);
+  await fixture.clock.advance(3_000);
+  fixture.http.reply = () => ({ status: 500 });
+  await fixture.submit(api.engine, chain('a'));
+  await fixture.clock.advance(5_000);
+  const expected = [
+    { id: 'api', version: '1.0.0', works: false, ownedShards: 0, busyWorkers: 0, openCircuits: [] },
+    { id: 'worker', version: '1.0.0', works: true, ownedShards: 64, busyWorkers: 0, openCircuits: ['http://mock:80'] },
+  ];
+  for (const { source } of [api, worker]) {
+    const pods = source.pods().toSorted((a, b) => a.id.localeCompare(b.id));
+    expect(pods).toMatchObject(expected);
+    expect(source.shards).toBe(64);
+    expect(source.redis?.()).toMatchObject({ maxmemoryPolicy: 'noeviction' });
+    expect(await source.queueSize()).toEqual({ ready: 0, inFlight: 0 });
+  }
+  expect(clusterReadings(worker.queue, 'allkeys-lru')).toMatchObject({
+    activePods: 1,
+    ownedShards: 64,
+    isPolicyUnsafe: true,
+  });
+});
+
+it('tells of this process alone where it shares nothing', async () => {
+  const gate = gateOf();
+  const queue = new MemoryQueueHub(fixture.clock).connect('p');
+  const parts = { version: '1.2.3', busy: () => 5, policy: () => undefined, choice: { queue }, gate };
+  const source = createClusterSource({ config: configOf('me'), ...parts });
+  expect(source.pods()).toMatchObject([{ id: 'me', version: '1.2.3', works: true, busyWorkers: 5, openCircuits: [] }]);
+  expect('redis' in source).toBe(false);
+});
+
+it('shows no secret that is part of a host', async () => {
+  const gate = gateOf();
+  fixture.gate = gate;
+  await fixture.engine();
+  const call = { executionId: 'e', name: 'n', version: '1', url: 'http://tenant-key.example/x' };
+  const pass = gate.enter(call);
+  if (pass.kind !== 'open') throw new Error('It was to go out.');
+  pass.done('failed');
+  expect(gate.enter(call)).toMatchObject({ kind: 'blocked', detail: 'circuit of http://***.example:80 open' });
+  expect(gateReadings(gate)).toEqual({ circuits: new Map([['http://***.example:80', true]]), holds: 0 });
+});

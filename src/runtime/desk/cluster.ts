@@ -1,0 +1,87 @@
+/** What operators see of the processes that work together, as the one that is asked sees them. */
+import type { JsonObject } from '../../core/json.ts';
+import type { CircuitView } from '../gate/gatekeeper.ts';
+import { listHolds } from './holds.ts';
+import type { DeskParts } from './parts.ts';
+
+/** A process. */
+export interface PodView {
+  readonly id: string;
+  readonly version: string;
+  /** False: it serves the API only. */
+  readonly works: boolean;
+  readonly heartbeatAgeMillis: number;
+  readonly ownedShards: number;
+  readonly busyWorkers: number;
+  /** Hosts whose circuits are open there. */
+  readonly openCircuits: readonly string[];
+}
+
+/** Who knows. */
+export interface ClusterSource {
+  /** Every process of the shared queue; without one this process alone. */
+  pods(): readonly PodView[];
+  /** Virtual shards in all. */
+  readonly shards: number;
+  /** Ids in the queue; rejects while its server is away. */
+  queueSize(): Promise<{ readonly ready: number; readonly inFlight: number }>;
+  /** Circuits of this process. */
+  circuits(): readonly CircuitView[];
+  /** Present where Redis divides the work. */
+  redis?(): {
+    /** Absent when the server would not say. */
+    readonly maxmemoryPolicy?: string;
+    readonly membershipAgeMillis: number;
+  };
+}
+
+const nobody: ClusterSource = {
+  pods: () => [],
+  shards: 1,
+  queueSize: () => Promise.resolve({ ready: 0, inFlight: 0 }),
+  circuits: () => [],
+};
+
+/** The document of `GET /cluster`. */
+export async function clusterDocument(parts: DeskParts): Promise<JsonObject> {
+  const { cluster = nobody } = parts;
+  const [holds, queue] = await Promise.all([
+    listHolds(parts),
+    // Redis may be away: then this document is wanted more than ever, and says so by the null.
+    cluster.queueSize().catch(() => null),
+  ]);
+  const pods = cluster.pods();
+  return {
+    pods: pods.map((pod) => ({ ...pod, heartbeatAgeMillis: Math.round(pod.heartbeatAgeMillis) })),
+    shards: cluster.shards,
+    queue: queue === null ? null : { ready: queue.ready, inFlight: queue.inFlight },
+    openCircuits: openCircuits(cluster, pods),
+    holds,
+    redis: redisDocument(cluster),
+  };
+}
+
+/** One entry for each host, with the processes that see it in trouble: each has a breaker of its own. */
+function openCircuits(cluster: ClusterSource, pods: readonly PodView[]): readonly JsonObject[] {
+  const own = new Map(cluster.circuits().map((circuit) => [circuit.host, circuit]));
+  const hosts = new Set(pods.flatMap((pod) => pod.openCircuits));
+  return [...hosts].sort().map((host) => {
+    const wait = own.get(host)?.waitMillis;
+    return {
+      host,
+      pods: pods.filter((pod) => pod.openCircuits.includes(host)).map((pod) => pod.id),
+      ...(wait === undefined ? undefined : { nextProbeMillis: Math.round(wait) }),
+    };
+  });
+}
+
+function redisDocument(cluster: ClusterSource): JsonObject | null {
+  const redis = cluster.redis?.();
+  if (redis === undefined) return null;
+  const { maxmemoryPolicy, membershipAgeMillis } = redis;
+  return {
+    maxmemoryPolicy: maxmemoryPolicy ?? null,
+    isSafe: maxmemoryPolicy === undefined ? null : maxmemoryPolicy === 'noeviction',
+    membershipAgeMillis: Number.isFinite(membershipAgeMillis) ? Math.round(membershipAgeMillis) : null,
+  };
+}

@@ -1,0 +1,53 @@
+/**
+ * The gate that every outbound call passes: it says whether a call may go out now. One that may not waits as BLOCKED, which
+ * spends no attempt (see `core/transition/block.ts`).
+ */
+import type { BlockCause } from '../../core/state.ts';
+import type { Pulse } from '../service.ts';
+
+/** A call at the gate. */
+export interface GatedCall {
+  readonly executionId: string;
+  /** Name and version of its definition. */
+  readonly name: string;
+  readonly version: string;
+  /** Absent: it cannot be sent whatever the gate says, so that only a hold on the definition keeps it. */
+  readonly url?: string;
+  /** Since when it is blocked, in ms since 1970; absent at its first try. */
+  readonly blockedSince?: number;
+}
+
+/** The call may go out. `done` must be called exactly once. */
+export interface Pass {
+  readonly kind: 'open';
+  /** `answered`: the host works; `failed`: a 5xx, no connection, or no answer in time; `neutral`: it says nothing of the host. */
+  done(outcome: 'answered' | 'failed' | 'neutral'): void;
+}
+
+/** The call may not go out; to be tried again at `until` (ms since 1970) at the latest. */
+export interface Block {
+  readonly kind: 'blocked';
+  readonly cause: BlockCause;
+  readonly until: number;
+  /** For people, masked. */
+  readonly detail: string;
+}
+
+/** The call may go out soon: it waits here for a moment. */
+export interface Queued {
+  readonly kind: 'queued';
+  /** `then` is called once, later, unless the result ends the waiting before. */
+  wait(then: (entry: Pass | Block) => void): () => void;
+}
+
+/** See the file header. Must not throw. */
+export interface CallGate {
+  readonly pulse: Pulse;
+  enter(call: GatedCall): Pass | Block | Queued;
+  /**
+   * Begins to follow what operators hold; resolves once that has been read, or could not be. `retry` is told of executions
+   * whose blocked calls may be tried again.
+   */
+  start(retry: (executionId: string) => void): Promise<void>;
+  stop(): Promise<void>;
+}

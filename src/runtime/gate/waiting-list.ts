@@ -1,0 +1,73 @@
+/**
+ * Which executions wait blocked for what, as far as this process has seen them: when a hold is lifted, a circuit closes or a
+ * place becomes free, they are told at once instead of looking again by themselves. Only a hint: what is not listed, after
+ * a restart or beyond the bound, looks again soon enough.
+ */
+import type { Clock, Timer } from '../../ports/clock.ts';
+
+/** Executions listed at most. */
+const maxListed = 100_000;
+/** Executions told at once, and the pause after that: a crowd must not trample a host that has just come back. */
+const batch = 100;
+const pauseMillis = 25;
+
+/** See the file header. */
+export class WaitingList {
+  readonly #clock: Clock;
+  readonly #byReason = new Map<string, Set<string>>();
+  #listed = 0;
+  #free: string[] = [];
+  #timer: Timer | undefined;
+  /** Told of executions that may try again. */
+  retry: (executionId: string) => void = () => undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** How many wait for that. */
+  count(reason: string): number {
+    return this.#byReason.get(reason)?.size ?? 0;
+  }
+
+  /** Lists an execution; again is fine. */
+  add(reason: string, executionId: string): void {
+    if (this.#listed >= maxListed) return;
+    const waiting = this.#byReason.get(reason) ?? new Set();
+    this.#byReason.set(reason, waiting);
+    if (waiting.has(executionId)) return;
+    waiting.add(executionId);
+    this.#listed++;
+  }
+
+  /** Lets the `most` of those that have waited longest try again. */
+  release(reason: string, most: number = Infinity): void {
+    const waiting = this.#byReason.get(reason);
+    if (waiting === undefined) return;
+    for (const id of [...waiting].slice(0, most)) {
+      waiting.delete(id);
+      this.#listed--;
+      this.#free.push(id);
+    }
+    if (waiting.size === 0) this.#byReason.delete(reason);
+    this.#timer ??= this.#clock.after(0, () => {
+      this.#tell();
+    });
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#free = [];
+  }
+
+  #tell(): void {
+    for (const id of this.#free.splice(0, batch)) this.retry(id);
+    this.#timer =
+      this.#free.length === 0
+        ? undefined
+        : this.#clock.after(pauseMillis, () => {
+            this.#tell();
+          });
+  }
+}
