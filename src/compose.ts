@@ -2,7 +2,6 @@
  * The composition root: the only file that names concrete adapters. Everything that is started here is stopped here, in
  * order: not ready, no claims, drain, flush, no more requests, queue, outbound calls, store, log.
  */
-import { existsSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
 import { createServer } from './api/server.ts';
 import { createCallbackIssuer, withoutAsyncNodes } from './compose/callback-addresses.ts';
@@ -10,7 +9,7 @@ import { resolveCallbackKeys } from './compose/callback-keys.ts';
 import { definitionLimits, engineSettings } from './compose/engine-settings.ts';
 import { createStoreGauges } from './compose/gauges.ts';
 import { localUrl, reachableUrl, type Listening } from './compose/addresses.ts';
-import { adoptQueue, checkQueue, createQueue, createStore, placeOf, type QueueChoice } from './compose/backends.ts';
+import { checkQueue, createQueue, createStore, type QueueChoice } from './compose/backends.ts';
 import { clusterReadings, createClusterSource, gateReadings, openHosts } from './compose/cluster-source.ts';
 import { Maintenance } from './compose/maintenance.ts';
 import { createGate } from './compose/gate.ts';
@@ -461,26 +460,6 @@ function createCaller({ http }: Config, version: string): HttpCaller {
     tls: { ...(ca === undefined ? {} : { ca }), ...(cert === undefined || key === undefined ? {} : { cert, key }) },
     ...(egress.proxy === undefined ? {} : { proxy: egress.proxy }),
   });
-}
-
-/**
- * Brings the store up to date; with `check`, changes nothing; with `adopt-queue`, makes this configuration's queue the one of its
- * workers. Answers where the store is.
- *
- * @throws Error with a sentence for people when the store cannot be opened, or with `check` is not up to date.
- */
-export async function migrateStore(config: Config, action: 'migrate' | 'check' | 'adopt-queue'): Promise<string> {
-  const { driver, dataDir } = config.database;
-  const check = action === 'check';
-  if (check && driver === 'EMBEDDED' && !existsSync(dataDir)) throw new Error(`There is no store in ${dataDir} yet.`);
-  const store = await createStore(config, { migrate: !check, onFault: () => undefined });
-  try {
-    await store.open();
-    if (action === 'adopt-queue') await adoptQueue(config, store);
-    return placeOf(config);
-  } finally {
-    await store.close();
-  }
 }
 
 /** The API without anything behind it, for its own description: it never listens, and no route but those may be asked. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { migrateStore } from '../../compose.ts';
+import { migrateStore } from '../../compose/migrate-store.ts';
 import { addConfigOptions, loadSettings, type ConfigOptions } from '../settings.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
