@@ -19,7 +19,8 @@ export interface LogSink {
 
 /** What is looked up when somebody asks for the metrics, not when it changes. */
 export interface GaugeReadings {
-  readonly queueSize: number;
+  /** Undefined while the queue's server is away. */
+  readonly queueSize: number | undefined;
   readonly workersBusy: number;
   /** Present where processes share the queue. */
   readonly cluster?: {
@@ -133,7 +134,8 @@ export class PrometheusTelemetry implements Telemetry {
 
   #setGauges({ queueSize, workersBusy, cluster, store }: GaugeReadings): void {
     const series = this.#series;
-    series.queueSize.cell().set(queueSize);
+    if (queueSize === undefined) series.queueSize.clear();
+    else series.queueSize.cell().set(queueSize);
     series.workersBusy.cell().set(workersBusy);
     if (cluster !== undefined) {
       series.activePods.cell().set(cluster.activePods);
