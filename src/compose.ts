@@ -332,13 +332,13 @@ export class Trama {
       shards: () => queue.owned,
     });
     this.#surroundings.telemetry.readGaugesFrom(async () => {
-      const [{ ready, inFlight }, readings] = await Promise.all([
-        queue.size(),
-        // The store may be away; the rest of the metrics is wanted then more than ever.
+      const [size, readings] = await Promise.all([
+        // Redis or the store may be away; the rest of the metrics is wanted then more than ever.
+        queue.size().catch(() => undefined),
         readStore().catch(() => undefined),
       ]);
       const own = {
-        queueSize: ready + inFlight,
+        queueSize: size === undefined ? undefined : size.ready + size.inFlight,
         workersBusy: engine.load().busy,
         gate: gateReadings(gate),
         ...(cluster === undefined ? {} : { cluster: clusterReadings(cluster, this.#policy) }),

@@ -335,7 +335,10 @@ export interface Store {
   /** By ord. Throws {@link BadCursor}. */
   listCalls(id: string, page: PageRequest): Promise<Page<CallRow>>;
 
-  /** Non-terminal executions of the shards whose dueAt is at or before `until`, by dueAt then id, after `cursor`. */
+  /**
+   * Non-terminal executions of the shards whose dueAt is at or before `until`, by dueAt then id, after `cursor`, whose id may
+   * be empty: from that instant on.
+   */
   findDue(
     shards: ShardSet,
     until: number,

@@ -19,7 +19,8 @@ export interface LogSink {
 
 /** What is looked up when somebody asks for the metrics, not when it changes. */
 export interface GaugeReadings {
-  readonly queueSize: number;
+  /** Undefined while the queue's server is away. */
+  readonly queueSize: number | undefined;
   readonly workersBusy: number;
   /** Circuits that have opened since the start, by host, and the holds that stand. */
   readonly gate?: { readonly circuits: ReadonlyMap<string, boolean>; readonly holds: number };
@@ -135,7 +136,8 @@ export class PrometheusTelemetry implements Telemetry {
 
   #setGauges({ queueSize, workersBusy, gate, cluster, store }: GaugeReadings): void {
     const series = this.#series;
-    series.queueSize.cell().set(queueSize);
+    if (queueSize === undefined) series.queueSize.clear();
+    else series.queueSize.cell().set(queueSize);
     series.workersBusy.cell().set(workersBusy);
     if (gate !== undefined) {
       series.holds.cell().set(gate.holds);

@@ -1,5 +1,5 @@
 /**
- * Finds the real servers that tests start: on the PATH, where Debian keeps them, or freshly installed by apt-get (as root
+ * Finds the real servers that tests start, and the program that checks alerts: on the PATH, where Debian keeps them, or freshly installed by apt-get (as root
  * on Debian or Ubuntu). Where none of that works the error says what to install; nothing is ever skipped.
  */
 import { execFile } from 'node:child_process';
@@ -20,6 +20,7 @@ const wanted: readonly Wanted[] = [
   { program: 'redis-server', debianPackage: 'redis-server', folders: () => [] },
   { program: 'postgres', debianPackage: 'postgresql', folders: postgresFolders },
   { program: 'initdb', debianPackage: 'postgresql', folders: postgresFolders },
+  { program: 'promtool', debianPackage: 'prometheus', folders: () => [] },
 ];
 
 /** Debian keeps the programs of each Postgres version apart, newest last. */
@@ -35,8 +36,8 @@ function find({ program, folders }: Wanted): string | undefined {
   return [...path, ...folders()].map((folder) => join(folder, program)).find((file) => existsSync(file));
 }
 
-/** The path of a server's program. Throws a sentence that says what to install when it is missing. */
-export function programPath(program: 'redis-server' | 'postgres' | 'initdb'): string {
+/** The path of a program. Throws a sentence that says what to install when it is missing. */
+export function programPath(program: 'redis-server' | 'postgres' | 'initdb' | 'promtool'): string {
   const entry = wanted.find((each) => each.program === program);
   const found = entry && find(entry);
   if (found === undefined) throw new Error(`${program} is missing: ${advice([entry?.debianPackage ?? program])}`);

@@ -39,6 +39,12 @@ export function due(test: StoreUnderTest): void {
     expect(found.map(({ slot }) => slot)).toEqual([2, 3, 4, 1, 5]);
   });
 
+  it('begins at an instant', async () => {
+    await sample();
+    const found = await test.store.findDue(everything, start + 99, 10, { dueAt: start + 20, id: '' });
+    expect(found.map(({ slot }) => slot)).toEqual([1, 5]);
+  });
+
   it('keeps to the shards asked for', async () => {
     await sample();
     await test.store.submit([newExecution(7, { slot: 16_383, dueAt: start + 40 })]);

@@ -31,7 +31,9 @@ export function findDue(
   limit: number,
   cursor: { readonly dueAt: number; readonly id: string } | undefined,
 ): Promise<DueRow[]> {
-  const after = [cursor?.dueAt ?? Number.MIN_SAFE_INTEGER, cursor?.id ?? lowestId];
+  // An empty id is no uuid, and comes before all of them.
+  const afterId = cursor === undefined || cursor.id === '' ? lowestId : cursor.id;
+  const after = [cursor?.dueAt ?? Number.MIN_SAFE_INTEGER, afterId];
   const values = [until, ...after, count, int4Array(shards), limit];
   return connections.query<DueRow>('short', { name: 'find-due', text: dueSql, values });
 }
