@@ -15,6 +15,7 @@ import type { RecordValues } from '../../stored-rows.ts';
 import { int4Array, textArray } from '../binary-array.ts';
 import type { Connections, Statement } from '../connections.ts';
 import { lowestIdAt } from '../execution-id.ts';
+import { nameIsLike } from '../name-globs.ts';
 import { encodeText } from '../text-column.ts';
 import { decodeRecord, recordColumns } from './record-columns.ts';
 
@@ -54,6 +55,9 @@ function timeConditions(text: StatementText, filter: ExecutionFilter): string[] 
 function conditions(text: StatementText, filter: ExecutionFilter): string[] {
   const found = timeConditions(text, filter);
   if (filter.name !== undefined) found.push(`e.name = ${text.value(encodeText(filter.name))}`);
+  if (filter.nameGlobs !== undefined) {
+    found.push(`e.name LIKE ANY (${text.value(nameIsLike(filter.nameGlobs))}::text[])`);
+  }
   if (filter.reason !== undefined) found.push(`e.reason = ${text.value(encodeText(filter.reason))}`);
   if (filter.failedNodeId !== undefined) {
     found.push(`e.failed_node_id = ${text.value(encodeText(filter.failedNodeId))}`);
