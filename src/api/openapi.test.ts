@@ -26,6 +26,7 @@ describe('/openapi.json', () => {
     expect(operations.sort()).toEqual(
       [
         'DELETE /workflows/definitions/{id}',
+        'GET /audit',
         'GET /healthz',
         'GET /openapi.json',
         'GET /readyz',

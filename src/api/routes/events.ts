@@ -42,11 +42,12 @@ export function eventRoutes(server: FastifyInstance, api: ApiContext): void {
     },
     async (request, reply) => {
       const id = idOf(request.params);
+      const desk = api.deskFor(request);
       const from = positionOf(headerOf(request.headers, 'last-event-id'));
       const place = api.open.take();
       if (place === undefined) throw new ApiError('too_many_waiting');
       try {
-        const end = await endOfHistory(api.desk, id);
+        const end = await endOfHistory(desk, id);
         if (end === undefined) return refusalBody(reply, unknownExecution(id));
         // An EventSource connects again after every end; only 204 tells it to stop.
         if (end.over && from.ord >= end.at.ord && from.seq >= end.at.seq) {
@@ -58,7 +59,7 @@ export function eventRoutes(server: FastifyInstance, api: ApiContext): void {
         reply.hijack();
         reply.raw.once('close', () => place.abort());
         reply.raw.writeHead(200, headers as Record<string, string>);
-        await stream(api, reply.raw, follow(api.desk, id, from, place.signal), (error) =>
+        await stream(api, reply.raw, follow(desk, id, from, place.signal), (error) =>
           api.log.log('warn', 'event stream ended early', { requestId: request.id, error: String(error) }),
         );
         return '';
