@@ -25,8 +25,15 @@ export function serverUrl(option: string | undefined, terminal: Terminal): strin
   return url.replace(/\/+$/, '');
 }
 
-/** A client of the server at this URL. */
-export function createApiClient(url: string): ApiClient {
+/** The API key or token for the server: `--api-key`, else `TRAMA_API_KEY`; undefined when neither is given. */
+export function credentialOf(option: string | undefined, terminal: Terminal): string | undefined {
+  const credential = option ?? (terminal.env['TRAMA_API_KEY'] || undefined);
+  if (credential === undefined || /^[\x21-\x7e]+$/.test(credential)) return credential;
+  throw new CliProblem(`${option === undefined ? 'TRAMA_API_KEY' : '--api-key'} must be an API key or a token.`);
+}
+
+/** A client of the server at this URL, with an API key or a token if there is one. */
+export function createApiClient(url: string, credential?: string): ApiClient {
   return {
     async ask(method, path, body) {
       let response: Response;
@@ -35,7 +42,11 @@ export function createApiClient(url: string): ApiClient {
         response = await fetch(`${url}${path}`, {
           method,
           signal: AbortSignal.timeout(requestTimeoutMillis),
-          ...(body === undefined ? {} : { body: stringifyJson(body), headers: { 'content-type': 'application/json' } }),
+          headers: {
+            ...(body !== undefined && { 'content-type': 'application/json' }),
+            ...(credential !== undefined && { authorization: `Bearer ${credential}` }),
+          },
+          ...(body !== undefined && { body: stringifyJson(body) }),
         });
         text = await response.text();
       } catch (error) {

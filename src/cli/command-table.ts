@@ -51,6 +51,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/push.ts')).definePush,
   },
   {
+    name: 'keys',
+    summary: 'make API keys',
+    load: async () => (await import('./commands/keys.ts')).defineKeys,
+  },
+  {
     name: 'migrate',
     summary: 'bring the store up to date',
     load: async () => (await import('./commands/migrate.ts')).defineMigrate,
