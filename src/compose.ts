@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
 import { createServer } from './api/server.ts';
+import { recordAccess } from './compose/access-record.ts';
 import { createAuthenticator } from './compose/authenticator.ts';
 import { createCallbackIssuer, withoutAsyncNodes } from './compose/callback-addresses.ts';
 import { resolveCallbackKeys } from './compose/callback-keys.ts';
@@ -233,6 +234,7 @@ export class Trama {
       );
     }
     await checkQueue(config, store);
+    await recordAccess(config.security.auth, { store, clock, entropy });
     await this.#running.clock?.follow(store);
     await this.#listen(api);
     await engine.start();
