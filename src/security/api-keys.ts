@@ -32,24 +32,27 @@ export function digestOf(key: string): Buffer {
 export class ApiKeys {
   readonly #keys: readonly {
     readonly digest: Buffer;
-    readonly expiresAt: number;
     readonly principal: Principal;
   }[];
 
   constructor(entries: readonly ApiKeyEntry[]) {
-    this.#keys = entries.map(({ id, sha256, roles, definitions, expiresAt = Infinity }) => ({
+    this.#keys = entries.map(({ id, sha256, roles, definitions, expiresAt }) => ({
       digest: Buffer.from(sha256, 'hex'),
-      expiresAt,
-      principal: { id: `key:${id}`, roles, ...(definitions !== undefined && { definitions }) },
+      principal: {
+        id: `key:${id}`,
+        roles,
+        ...(definitions !== undefined && { definitions }),
+        ...(expiresAt !== undefined && { expiresAt }),
+      },
     }));
   }
 
   /** The owner of the key with this digest, unless it has expired. Takes as long whichever key it is, or none. */
   find(digest: Buffer, now: number): Principal | undefined {
     let found: Principal | undefined;
-    for (const key of this.#keys) {
-      const isSame = timingSafeEqual(digest, key.digest);
-      if (isSame && now < key.expiresAt) found = key.principal;
+    for (const { digest: other, principal } of this.#keys) {
+      const isSame = timingSafeEqual(digest, other);
+      if (isSame && now < (principal.expiresAt ?? Infinity)) found = principal;
     }
     return found;
   }

@@ -19,7 +19,12 @@ describe('an API key', () => {
 
   it('is found by its digest', () => {
     expect(keys.find(digestOf(first), 0)).toEqual({ id: 'key:first', roles: ['viewer'] });
-    expect(keys.find(digestOf(second), 999)).toEqual({ id: 'key:second', roles: ['admin'], definitions: ['a*'] });
+    expect(keys.find(digestOf(second), 999)).toEqual({
+      id: 'key:second',
+      roles: ['admin'],
+      definitions: ['a*'],
+      expiresAt: 1000,
+    });
     expect(keys.find(digestOf(`${first}x`), 0)).toBeUndefined();
     expect(keys.find(digestOf(sha256(first)), 0)).toBeUndefined();
   });

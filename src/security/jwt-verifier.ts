@@ -92,12 +92,18 @@ export class JwtVerifier {
   }
 
   #principalOf(payload: JWTPayload): Principal | undefined {
-    const { sub = '' } = payload;
+    const { sub = '', exp = 0 } = payload;
     if (sub === '' || sub.length > maxSubjectLength) return undefined;
     const { rolesClaim, definitionsClaim } = this.#settings;
     const roles = textsOf(claimAt(payload, rolesClaim)).filter(isRole);
-    if (definitionsClaim === undefined) return { id: `jwt:${sub}`, roles };
-    return { id: `jwt:${sub}`, roles, definitions: textsOf(claimAt(payload, definitionsClaim)).slice(0, maxGlobs) };
+    const expiresAt = (exp + clockToleranceSeconds) * 1000;
+    if (definitionsClaim === undefined) return { id: `jwt:${sub}`, roles, expiresAt };
+    return {
+      id: `jwt:${sub}`,
+      roles,
+      expiresAt,
+      definitions: textsOf(claimAt(payload, definitionsClaim)).slice(0, maxGlobs),
+    };
   }
 }
 

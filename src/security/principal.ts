@@ -9,6 +9,8 @@ export interface Principal {
   readonly roles: readonly Role[];
   /** Globs of the definitions that it sees, runs and controls; absent: all. */
   readonly definitions?: readonly string[];
+  /** When its credentials end, in ms since 1970; absent: never. */
+  readonly expiresAt?: number;
 }
 
 /** Whether a principal may see what belongs to the definition of this name. Without authentication everybody may. */
