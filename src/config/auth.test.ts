@@ -54,6 +54,7 @@ describe('authentication', () => {
     ['a digest that is none', key().replace(digest, 'abc')],
     ['a key instead of its digest', key().replace('sha256', 'key')],
     ['an empty list of globs, which nothing would fit', key(', definitions: []')],
+    ['more globs than a query should have', key(`, definitions: [${Array(101).fill('a').join(', ')}]`)],
     ['a wildcard that is none', key(', definitions: ["order-?"]')],
     ['a time without offset', key(', expiresAt: 2031-01-01')],
     ['an odd id', key().replace('ci', '"c i"')],

@@ -215,6 +215,9 @@ describe('a server with authentication', () => {
       { actor: 'key:orders', action: 'execution.cancel', outcome: 'unknown_execution' },
     ]);
     expect(body[0].address).toBe('127.0.0.1');
+    expect((await ask('/audit?action=access.configured', admin.key)).body).toMatchObject([
+      { actor: 'system', details: { enabled: true, added: ['key:root', 'key:orders', `issuer:${issuer.name}`] } },
+    ]);
   });
 
   it('goes on with the keys that it has while the issuer is away, and takes new ones when it is back', async () => {

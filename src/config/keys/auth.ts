@@ -11,6 +11,9 @@ const fields: ReadonlySet<string> = new Set(['id', 'sha256', 'roles', 'definitio
 /** More would make every request slower, since each is compared with all. */
 const maxApiKeys = 1000;
 
+/** Each is a condition of every list that the key asks for. */
+const maxGlobs = 100;
+
 const roleList = list('roles', (item) => (roleNames as readonly string[]).includes(item));
 /** Wildcards of other kinds of globs are refused, lest somebody believe that they are some. */
 const globList = list('globs', (item) => item.length <= 256 && !/[?[\]]/.test(item));
@@ -24,6 +27,7 @@ function readApiKey(raw: unknown): ApiKeyConfig | undefined {
   if (roles === unreadable || roles.length === 0) return undefined;
   const definitions = raw['definitions'] === undefined ? undefined : globList.read(raw['definitions']);
   if (definitions === unreadable || definitions?.length === 0) return undefined;
+  if (definitions !== undefined && definitions.length > maxGlobs) return undefined;
   const until = typeof expiresAt === 'string' ? parseInstant(expiresAt) : undefined;
   if (until === undefined && expiresAt !== undefined) return undefined;
   return Object.freeze({
