@@ -4,6 +4,8 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { createServer } from './api/server.ts';
+import { recordAccess } from './compose/access-record.ts';
+import { createAuthenticator } from './compose/authenticator.ts';
 import { createCallbackIssuer, withoutAsyncNodes } from './compose/callback-addresses.ts';
 import { resolveCallbackKeys } from './compose/callback-keys.ts';
 import { definitionLimits, engineSettings } from './compose/engine-settings.ts';
@@ -216,7 +218,7 @@ export class Trama {
       settings: engineSettings(config),
     });
     this.#running.engine = engine;
-    const api = this.#build({
+    const api = this.#build(store, {
       store,
       clock,
       entropy,
@@ -249,6 +251,7 @@ export class Trama {
     }
     await checkQueue(config, store);
     await this.#running.clock?.follow(store);
+    await recordAccess(config.security.auth, { store, clock, entropy });
     await this.#listen(api);
     await engine.start();
     if (config.maintenance.enabled) {
@@ -358,20 +361,28 @@ export class Trama {
     return reachableUrl(this.#listening);
   }
 
-  #build(desk: DeskParts): FastifyInstance {
+  #build(auditLog: Store, desk: DeskParts): FastifyInstance {
     const { server, metrics, security } = this.#config;
     const { telemetry } = this.#surroundings;
     const key = readPemFile(server.tls.keyFile, 'server.tls.keyFile');
     const cert = readPemFile(server.tls.certFile, 'server.tls.certFile');
     const ca = readPemFile(server.tls.clientCaFile, 'server.tls.clientCaFile');
+    const authenticator = createAuthenticator(security, desk.clock, telemetry);
     const api = createServer({
       desk,
+      auditLog,
       health: { live: () => this.#live(), ready: (scope) => this.#ready(scope) },
       log: telemetry,
       version: this.#version,
       definitionSchema: definitionJsonSchema(this.#config.runtime.maxNodeVisitsCap),
-      loopbackGuard: isLoopback(server.host) && !security.allowUnauthenticated,
-      limits: { maxRequestBytes: security.limits.maxRequestBytes, maxOpenRequests: security.limits.maxOpenRequests },
+      loopbackGuard: authenticator === undefined && isLoopback(server.host) && !security.allowUnauthenticated,
+      ...(authenticator === undefined ? {} : { authenticator }),
+      isMetricsPublic: metrics.public,
+      onRejected: (reason) => {
+        telemetry.authRejected(reason);
+      },
+      trustedProxies: server.trustedProxies,
+      limits: security.limits,
       ...(key !== undefined && cert !== undefined ? { tls: { key, cert, ...(ca === undefined ? {} : { ca }) } } : {}),
       ...(metrics.enabled
         ? {
@@ -464,13 +475,14 @@ function createCaller({ http }: Config, version: string): HttpCaller {
 
 /** The API without anything behind it, for its own description: it never listens, and no route but those may be asked. */
 export function createOfflineServer(version: string): FastifyInstance {
-  const desk = new Proxy({} as DeskParts, {
+  const nothing = new Proxy({} as DeskParts & Store, {
     get() {
       throw new Error('There is nothing behind this API.');
     },
   });
   return createServer({
-    desk,
+    desk: nothing,
+    auditLog: nothing,
     health: { live: () => [], ready: () => [] },
     log: { logs: () => false, log: () => undefined },
     version,

@@ -66,7 +66,7 @@ export class ApiFixture {
   readonly #watchers = new Map<string, Set<() => void>>();
   #nonces = 0;
 
-  constructor(options: Partial<ServerOptions> = {}) {
+  constructor(options: Partial<Omit<ServerOptions, 'desk' | 'auditLog'>> = {}) {
     const plans = new PlanCache({ store: this.store, telemetry: silentTelemetry, size: 100 });
     this.desk = {
       store: this.store,
@@ -107,6 +107,7 @@ export class ApiFixture {
     };
     this.server = createServer({
       desk: this.desk,
+      auditLog: this.store,
       health: { live: () => [], ready: () => [] },
       log: { logs: () => true, log: (level, message) => void this.logged.push(`${level} ${message}`) },
       version: '1.2.3',

@@ -2,16 +2,21 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Json, stringifyJson } from '../core/json.ts';
 import type { DeskParts } from '../runtime/desk/parts.ts';
+import type { Audit } from './audit.ts';
+import type { CallbackLimits } from './callback-limits.ts';
 import type { ApiLog } from './failure.ts';
 import type { OpenRequests } from './open-requests.ts';
 
 /** See the file header. */
 export interface ApiContext {
+  /** Without regard to who asks: for callbacks, whose token is enough. */
   readonly desk: DeskParts;
+  /** As the principal of a request may use it, for whatever changes nothing. Changes go through `audit`. */
+  readonly deskFor: (request: FastifyRequest) => DeskParts;
+  readonly audit: Audit;
+  readonly callbackLimits: CallbackLimits;
   readonly open: OpenRequests;
   readonly log: ApiLog;
-  /** Who calls: the namespace of idempotency keys. */
-  readonly callerOf: (request: FastifyRequest) => string;
 }
 
 /**

@@ -171,6 +171,19 @@ export const definitionRecord: TSchema = Type.Object({
   warnings: Type.Optional(Type.Array(Type.String())),
 });
 
+/** An entry of the audit log. */
+export const auditDocument: TSchema = Type.Object({
+  entryId: Type.String({ format: 'uuid' }),
+  at: instant('When.'),
+  actor: Type.String({ description: 'Who: key:<id>, jwt:<subject>, anonymous or system.' }),
+  action: Type.String({ description: 'What, such as execution.cancel.' }),
+  id: Type.String({ description: 'Id of what was changed; empty where a change that would have made it was refused.' }),
+  address: Type.String({ description: 'From where.' }),
+  outcome: Type.String({ description: 'done, or the error code of the refusal.' }),
+  requestId: Type.String(),
+  details: Type.Optional(Type.Object({}, { additionalProperties: true })),
+});
+
 /** What the check of a definition found. */
 export const definitionReport: TSchema = Type.Object({
   valid: Type.Boolean(),

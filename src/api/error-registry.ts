@@ -10,6 +10,9 @@ export type ApiErrorCode =
   | 'malformed_json'
   | 'invalid_cursor'
   | 'loopback_only'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'auth_unavailable'
   | 'unknown_route'
   | 'request_timeout'
   | 'too_large'
@@ -65,6 +68,12 @@ export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
     retryable: false,
     meaning: 'The callback token was not made for this execution and node, or its signature does not hold.',
   },
+  unauthenticated: {
+    status: 401,
+    retryable: false,
+    meaning: 'The request needs credentials, and those that it has, if any, are not good.',
+  },
+  forbidden: { status: 403, retryable: false, meaning: 'The credentials are good, but do not allow this.' },
   loopback_only: {
     status: 403,
     retryable: false,
@@ -109,6 +118,11 @@ export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
     meaning: 'The Idempotency-Key was used before with another request.',
   },
   too_many_waiting: { status: 429, retryable: true, meaning: 'Too many requests wait for executions at this server.' },
+  rate_limited: {
+    status: 429,
+    retryable: true,
+    meaning: 'Too many such requests came from this address, or for this execution; see Retry-After.',
+  },
   callback_rate_limited: {
     status: 429,
     retryable: false,
@@ -121,6 +135,11 @@ export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
     meaning: 'Something went wrong inside; the log has more under this request id.',
   },
   store_unavailable: { status: 503, retryable: true, meaning: 'The store cannot answer now.' },
+  auth_unavailable: {
+    status: 503,
+    retryable: true,
+    meaning: 'The keys of the token issuer cannot be had now, so that nobody can tell whether the token is good.',
+  },
   overloaded: { status: 503, retryable: true, meaning: 'The server has more work than it can take on now.' },
   not_ready: { status: 503, retryable: true, meaning: 'The server is not ready; the reasons are listed.' },
   shutting_down: { status: 503, retryable: true, meaning: 'The server is shutting down.' },

@@ -39,7 +39,9 @@ export function errorBody(code: ErrorCode, errors: readonly string[], requestId:
 /** The body of an error, for the handler to return; sets status and headers. */
 function failureBody(reply: FastifyReply, code: ErrorCode, errors: readonly string[]): string {
   const { status } = errorRegistry[code];
-  if (status === 503 || status === 429) reply.header('retry-after', String(retryAfterSeconds));
+  if ((status === 503 || status === 429) && !reply.hasHeader('retry-after')) {
+    reply.header('retry-after', String(retryAfterSeconds));
+  }
   reply.code(status).type('application/json; charset=utf-8');
   return errorBody(code, errors, reply.request.id);
 }

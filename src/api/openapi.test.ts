@@ -28,6 +28,7 @@ describe('/openapi.json', () => {
         'DELETE /holds/{id}',
         'DELETE /workflows/definitions/{id}',
         'GET /cluster',
+        'GET /audit',
         'GET /healthz',
         'GET /holds',
         'GET /holds/{id}',
@@ -82,6 +83,22 @@ describe('/openapi.json', () => {
     }
   });
 
+  it('says which credentials every operation needs', () => {
+    const schemes = Object.keys(document.components.securitySchemes);
+    const either = [{ bearer: [] }, { apiKey: [] }];
+    for (const [path, methods] of Object.entries<Record<string, AnswerBody>>(document.paths)) {
+      for (const { security, description, responses } of Object.values(methods)) {
+        const names = security.flatMap((one: object) => Object.keys(one));
+        expect(names.filter((name: string) => !schemes.includes(name))).toEqual([]);
+        const isOpen = path.includes('/callback') || path === '/healthz' || path === '/readyz';
+        expect([path, security.length > 1, '403' in responses]).toEqual([path, !isOpen, !isOpen]);
+        if (!isOpen) expect(description).toMatch(/^Needs the role \w+/);
+      }
+    }
+    expect(document.paths['/workflows/run'].post.security).toEqual(either);
+    expect(document.paths['/workflows/{id}/node/{nodeId}/callback'].post.security).toEqual([{ callbackToken: [] }]);
+  });
+
   it('accepts a definition where a run takes one, and refuses a broken one', () => {
     const ajv = new Ajv2020({ strict: false, formats: { uuid: true, 'date-time': true } });
     ajv.addSchema({ $id: 'api', ...document });
@@ -97,11 +114,13 @@ describe('/openapi.json', () => {
     ajv.addSchema({ $id: 'api', ...document });
     const id = await api.run(definition, { payload: { a: 1 } });
     await api.drive(id, () => response(500));
+    await api.server.inject({ method: 'POST', url: `/workflows/${id}/cancel`, payload: { reason: 'x' } });
     const asked: [path: string, url: string][] = [
       ['/workflows', '/workflows'],
       ['/workflows/{id}', `/workflows/${id}`],
       ['/workflows/{id}/steps', `/workflows/${id}/steps`],
       ['/workflows/{id}/steps/calls', `/workflows/${id}/steps/calls`],
+      ['/audit', '/audit'],
     ];
     for (const [path, url] of asked) {
       const pointer = path.replaceAll('/', '~1').replaceAll('{', '%7B').replaceAll('}', '%7D');

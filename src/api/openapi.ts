@@ -1,4 +1,6 @@
 /** The OpenAPI 3.1 document, made from the very schemas that validate requests. */
+import { errorDocument } from './documents.ts';
+import type { Access } from './route-access.ts';
 import type { RouteDocumentation } from './route-documentation.ts';
 
 /** A registered route, as far as the document needs it. */
@@ -7,6 +9,7 @@ export interface DocumentedRoute {
   /** Fastify's form: `/workflows/:id`. */
   readonly url: string;
   readonly documentation: RouteDocumentation;
+  readonly access: Access;
   readonly body?: unknown;
   readonly querystring?: unknown;
   readonly params?: unknown;
@@ -38,9 +41,37 @@ export function openApiDocument(
     servers: [{ url: '/' }],
     tags: ['executions', 'definitions', 'callbacks', 'operations'].map((name) => ({ name })),
     paths,
-    components: { schemas: { Definition: rooted(definition) } },
+    components: { schemas: { Definition: rooted(definition) }, securitySchemes },
   };
 }
+
+/** Without authentication (on loopback) none of them is needed. */
+const securitySchemes = {
+  apiKey: { type: 'apiKey', in: 'header', name: 'X-Api-Key' },
+  bearer: { type: 'http', scheme: 'bearer', description: 'An API key, or a JSON Web Token of the configured issuer.' },
+  callbackToken: { type: 'apiKey', in: 'header', name: 'X-Callback-Token' },
+};
+
+const eitherCredential = [{ bearer: [] }, { apiKey: [] }];
+
+/** What a route needs, as the fields of its operation. */
+function securityOf({ needs, isWhole }: Access, url: string): object {
+  if (needs === 'nothing') return { security: [] };
+  // The other form of the address has the token in itself.
+  if (needs === 'token') return { security: url.endsWith('/:token') ? [] : [{ callbackToken: [] }] };
+  if (needs === 'metrics') {
+    return { security: [{}, ...eitherCredential], description: 'Needs the role viewer, unless metrics are public.' };
+  }
+  const whole = isWhole === true ? ', and credentials that are not limited to some definitions' : '';
+  return { security: eitherCredential, description: `Needs the role ${needs}${whole}.` };
+}
+
+/** What any route with credentials may answer. */
+const gateAnswers: RouteDocumentation['answers'] = {
+  401: { description: 'No good credentials.', schema: errorDocument },
+  403: { description: 'The credentials do not allow this.', schema: errorDocument },
+  429: { description: 'Too many; see Retry-After.', schema: errorDocument },
+};
 
 /** Reference to the shared schema of definitions. */
 const definitionReference = { $ref: '#/components/schemas/Definition' };
@@ -52,8 +83,9 @@ function rooted(definition: object): object {
   return schema;
 }
 
-function operationOf({ documentation, method, url, body, querystring, params }: DocumentedRoute): object {
+function operationOf({ documentation, access, method, url, body, querystring, params }: DocumentedRoute): object {
   const { summary, tag, headers = {} } = documentation;
+  const isGated = access.needs !== 'nothing' && access.needs !== 'token';
   const requestBody = documentation.body === undefined ? body : definitionReferenceIn(documentation.body);
   const parameters = [
     ...parametersOf('path', params),
@@ -68,6 +100,7 @@ function operationOf({ documentation, method, url, body, querystring, params }: 
   return {
     operationId: operationId(method, url),
     summary,
+    ...securityOf(access, url),
     tags: [tag],
     ...(parameters.length > 0 && { parameters }),
     ...(requestBody !== undefined && {
@@ -79,15 +112,17 @@ function operationOf({ documentation, method, url, body, querystring, params }: 
       },
     }),
     responses: Object.fromEntries(
-      Object.entries(documentation.answers).map(([status, { description, schema, contentType }]) => [
-        status,
-        {
-          description,
-          ...((schema !== undefined || contentType !== undefined) && {
-            content: { [contentType ?? 'application/json']: { schema: schema ?? { type: 'string' } } },
-          }),
-        },
-      ]),
+      Object.entries({ ...(isGated ? gateAnswers : {}), ...documentation.answers }).map(
+        ([status, { description, schema, contentType }]) => [
+          status,
+          {
+            description,
+            ...((schema !== undefined || contentType !== undefined) && {
+              content: { [contentType ?? 'application/json']: { schema: schema ?? { type: 'string' } } },
+            }),
+          },
+        ],
+      ),
     ),
   };
 }

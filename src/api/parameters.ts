@@ -72,6 +72,12 @@ export function instantOf(name: string, text: string | undefined): number | unde
   throw new ApiError('invalid_request', `${name}: Must be an ISO 8601 time with offset, like 2030-01-31T09:00:00Z.`);
 }
 
+/** The address of the caller; `''` once the connection is gone, whatever the types say. */
+export function addressOf(request: { readonly ip: string }): string {
+  const { ip }: { readonly ip: string | undefined } = request;
+  return ip ?? '';
+}
+
 /** A header that may come once, as text. */
 export function headerOf(
   headers: Readonly<Record<string, string | string[] | undefined>>,

@@ -23,8 +23,6 @@ export interface RouteDocumentation {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Answered without the loopback guard. */
-    readonly open?: boolean;
     readonly documentation?: RouteDocumentation;
   }
 }
@@ -44,14 +42,14 @@ export function answers(
 
 const failureWords: Readonly<Record<number, string>> = {
   400: 'Malformed or invalid.',
-  401: 'The signature does not hold.',
-  403: 'Refused.',
+  401: 'No good credentials.',
+  403: 'The credentials do not allow this.',
   404: 'Unknown.',
   409: 'Not possible in this state.',
   410: 'No longer waiting.',
   413: 'Too large.',
   415: 'Not JSON.',
   422: 'The Idempotency-Key was used with another request.',
-  429: 'Too many open requests.',
+  429: 'Too many; see Retry-After.',
   503: 'Away or overloaded; try again after Retry-After seconds.',
 };

@@ -7,7 +7,12 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest, type RouteOptions } from 'fastify';
 import type { TSchema } from 'typebox';
+import type { Store } from '../ports/store.ts';
 import type { DeskParts } from '../runtime/desk/parts.ts';
+import type { Authenticator } from '../security/authenticator.ts';
+import { Audit } from './audit.ts';
+import { addGate, type AuthRejection } from './authentication.ts';
+import { CallbackLimits } from './callback-limits.ts';
 import type { ApiContext } from './context.ts';
 import { errorRegistry } from './error-registry.ts';
 import { ApiError, type ApiLog, errorBody, errorHandler, sendError } from './failure.ts';
@@ -16,6 +21,8 @@ import { refusalOf } from './loopback-guard.ts';
 import { OpenRequests } from './open-requests.ts';
 import { type DocumentedRoute, openApiDocument } from './openapi.ts';
 import { bulkRoutes } from './routes/bulk.ts';
+import { deskFor } from './request-store.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { callbackRoutes } from './routes/callbacks.ts';
 import { controlRoutes } from './routes/controls.ts';
 import { definitionRoutes } from './routes/definitions.ts';
@@ -30,6 +37,7 @@ import { compileValidator } from './validation.ts';
 /** What the server is made of. */
 export interface ServerOptions {
   readonly desk: DeskParts;
+  readonly auditLog: Pick<Store, 'appendAudit' | 'listAudit'>;
   readonly health: Health;
   readonly log: ApiLog;
   /** The product's version, for the OpenAPI document. */
@@ -42,8 +50,14 @@ export interface ServerOptions {
   readonly tls?: { readonly key: string | Buffer; readonly cert: string | Buffer; readonly ca?: string | Buffer };
   /** Told of every answer; `route` is its template, `''` when there was none. Must not throw. */
   readonly observe?: (method: string, route: string, status: number, millis: number) => void;
-  /** Who calls, as the namespace of idempotency keys; everybody is one caller when absent. */
-  readonly callerOf?: (request: FastifyRequest) => string;
+  /** Asks for credentials; absent: everybody may do everything. */
+  readonly authenticator?: Authenticator;
+  /** Whether metrics need no credentials; default true. */
+  readonly isMetricsPublic?: boolean;
+  /** Told of every request that was not let in. Must not throw. */
+  readonly onRejected?: (reason: AuthRejection) => void;
+  /** Addresses and networks whose X-Forwarded-For says where a request comes from. */
+  readonly trustedProxies?: readonly string[];
   readonly limits?: Partial<ServerLimits>;
 }
 
@@ -59,6 +73,10 @@ export interface ServerLimits {
   readonly requestTimeoutMillis: number;
   /** Milliseconds that an idle connection is kept; default 72 s, above what load balancers keep theirs. */
   readonly keepAliveMillis: number;
+  /** Callbacks per second and execution; default 100. Ten times as many may come at once. */
+  readonly callbacksPerExecution: number;
+  /** Callbacks per second and address; default 5000. Ten times as many may come at once. */
+  readonly callbacksPerAddress: number;
 }
 
 const defaultLimits: ServerLimits = {
@@ -67,6 +85,8 @@ const defaultLimits: ServerLimits = {
   maxOpenRequests: 1000,
   requestTimeoutMillis: 30_000,
   keepAliveMillis: 72_000,
+  callbacksPerExecution: 100,
+  callbacksPerAddress: 5000,
 };
 
 /** How often a closing server looks for connections that have become idle. */
@@ -89,6 +109,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
       ? { http }
       : // The types know one kind of server; both behave alike here.
         ({ https: { ...http, key, cert, ...(ca !== undefined && { ca, requestCert: true }) } } as object)),
+    ...(options.trustedProxies !== undefined &&
+      options.trustedProxies.length > 0 && { trustProxy: [...options.trustedProxies] }),
     logger: false,
     bodyLimit: limits.maxRequestBytes,
     requestTimeout: limits.requestTimeoutMillis,
@@ -108,7 +130,16 @@ export function createServer(options: ServerOptions): FastifyInstance {
   }) as unknown as FastifyInstance;
 
   const open = new OpenRequests(limits.maxOpenRequests);
-  const api: ApiContext = { desk: options.desk, open, log, callerOf: options.callerOf ?? (() => '') };
+  const { desk, auditLog } = options;
+  const rates = { perExecution: limits.callbacksPerExecution, perAddress: limits.callbacksPerAddress };
+  const api: ApiContext = {
+    desk,
+    deskFor: (request) => deskFor(desk, request.principal),
+    audit: new Audit(desk, auditLog),
+    callbackLimits: new CallbackLimits(rates, () => desk.clock.monotonic()),
+    open,
+    log,
+  };
 
   server.setValidatorCompiler(compileValidator);
   server.setErrorHandler(errorHandler(log));
@@ -117,6 +148,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
   });
   readJsonBodies(server);
   addHooks(server, options, open);
+  const { authenticator, onRejected, isMetricsPublic = true } = options;
+  addGate(server, { authenticator, isMetricsPublic, log, onRejected });
   const routes = documentRoutes(server);
 
   const definition = options.definitionSchema as TSchema;
@@ -137,6 +170,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   }
   holdRoutes(server, api);
   clusterRoutes(server, api);
+  auditRoutes(server, { store: auditLog, desk });
   let document: string | undefined;
   operationRoutes(server, {
     health: options.health,
@@ -193,7 +227,8 @@ function addHooks(server: FastifyInstance, options: ServerOptions, open: OpenReq
       sendError(reply.header('connection', 'close'), 'shutting_down', [errorRegistry.shutting_down.meaning]);
       return;
     }
-    if (loopbackGuard && request.routeOptions.config.open !== true) {
+    const needs = request.routeOptions.config.access?.needs;
+    if (loopbackGuard && needs !== 'nothing' && needs !== 'token') {
       const refusal = refusalOf(request.headers);
       if (refusal !== undefined) {
         sendError(reply, 'loopback_only', [refusal]);
@@ -229,10 +264,16 @@ function addHooks(server: FastifyInstance, options: ServerOptions, open: OpenReq
 function documentRoutes(server: FastifyInstance): readonly DocumentedRoute[] {
   const routes: DocumentedRoute[] = [];
   server.addHook('onRoute', (route: RouteOptions) => {
-    const { documentation } = route.config ?? {};
-    if (documentation === undefined || route.method === 'HEAD' || route.url.startsWith('/sagas')) return;
+    const { documentation, access } = route.config ?? {};
+    if (
+      documentation === undefined ||
+      access === undefined ||
+      route.method === 'HEAD' ||
+      route.url.startsWith('/sagas')
+    )
+      return;
     const { body, querystring, params } = route.schema ?? {};
-    routes.push({ method: String(route.method), url: route.url, documentation, body, querystring, params });
+    routes.push({ method: String(route.method), url: route.url, documentation, access, body, querystring, params });
   });
   return routes;
 }

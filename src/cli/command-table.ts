@@ -91,6 +91,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/hold.ts')).defineHold,
   },
   {
+    name: 'keys',
+    summary: 'make API keys',
+    load: async () => (await import('./commands/keys.ts')).defineKeys,
+  },
+  {
     name: 'migrate',
     summary: 'bring the store up to date',
     load: async () => (await import('./commands/migrate.ts')).defineMigrate,

@@ -77,6 +77,9 @@ function inputOf(
     'redis.topology': 'NONE',
     'runtime.enabled': 'true',
     'maintenance.enabled': 'false',
+    // It is reached from this machine alone, for as long as one command runs, and nobody has a key for it.
+    'security.auth.enabled': 'false',
+    ...(isConfigured && { 'metrics.enabled': 'false' }),
     ...(isVerbose ? {} : { 'logging.level': 'silent' }),
     ...settings,
   };

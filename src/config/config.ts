@@ -10,10 +10,22 @@ export interface CallbackKey {
   readonly secret: string;
 }
 
+/** An API key, by its digest. */
+export interface ApiKeyConfig {
+  readonly id: string;
+  readonly sha256: string;
+  readonly roles: readonly ('viewer' | 'runner' | 'author' | 'operator' | 'admin')[];
+  readonly definitions?: readonly string[];
+  /** In ms since 1970. */
+  readonly expiresAt?: number;
+}
+
 /** `server.*`: where the API listens. */
 export interface ServerConfig {
   readonly host: string;
   readonly port: number;
+  /** Addresses and networks whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
   readonly tls: {
     readonly certFile: string | undefined;
     readonly keyFile: string | undefined;
@@ -119,6 +131,17 @@ export interface CircuitBreakerConfig {
 /** `security.*`. */
 export interface SecurityConfig {
   readonly allowUnauthenticated: boolean;
+  readonly auth: {
+    readonly enabled: boolean;
+    readonly apiKeys: readonly ApiKeyConfig[];
+    readonly jwt: {
+      readonly issuer: string | undefined;
+      readonly audience: string | undefined;
+      readonly jwksUrl: string | undefined;
+      readonly rolesClaim: string;
+      readonly definitionsClaim: string | undefined;
+    };
+  };
   readonly limits: {
     readonly maxRequestBytes: number;
     readonly maxDefinitionBytes: number;
@@ -126,6 +149,9 @@ export interface SecurityConfig {
     readonly maxJsonDepth: number;
     readonly maxOpenRequests: number;
     readonly maxHistoryBodyBytes: number;
+    readonly failedAuthPerMinute: number;
+    readonly callbacksPerExecution: number;
+    readonly callbacksPerAddress: number;
   };
 }
 

@@ -19,7 +19,6 @@ const groups: readonly (readonly [prefix: string, names: readonly string[]])[] =
   ['telemetry', ['enabled', 'serviceName', 'otlpEndpoint', 'sampleRatio']],
   ['security.limits', ['maxRenderedRequestBytes', 'maxEvaluationSteps']],
   ['secrets', ['hosts']],
-  ['security.auth', ['enabled', 'apiKeys', 'jwt.issuer', 'jwt.audience', 'jwt.jwksUrl', 'jwt.rolesClaim']],
 ];
 
 /** Paths of the keys of other builds. */
@@ -46,9 +45,6 @@ function isEmpty(raw: unknown): boolean {
 /** What to do about a foreign key with this value. `path` must be one of {@link foreignPaths}. */
 export function judgeForeign(path: string, raw: unknown): ForeignVerdict {
   if (isEmpty(raw)) return fine;
-  if (path.startsWith('security.auth.')) {
-    return refused('asks for authentication, which this build does not have; requests would be let in without it');
-  }
   if (path === 'secrets.hosts') return refused('binds secrets to hosts, which this build does not do');
   return ignored('has no effect in this build');
 }

@@ -36,6 +36,7 @@ describe('the defaults', () => {
     expect(config.server).toEqual({
       host: '127.0.0.1',
       port: 8080,
+      trustedProxies: [],
       tls: { certFile: undefined, keyFile: undefined, clientCaFile: undefined },
     });
     expect(config.runtime).toMatchObject({ enabled: true, workerCount: 64, prefetch: 64, drainTimeoutMillis: 35_000 });
@@ -290,17 +291,18 @@ const bad: readonly (readonly [text: string, ...problems: string[]])[] = [
   ],
   [
     'security: { auth: { enabled: true } }',
-    `security.auth.enabled ${where} asks for authentication, which this build does not have; requests would be let in without it.`,
+    `security.auth.enabled ${where} is true, and there is neither an API key nor a token issuer: nobody could do anything. \`trama keys create\` makes a key.`,
   ],
   ['secrets: { hosts: { A: [b] } }', `secrets.hosts ${where} binds secrets to hosts, which this build does not do.`],
   [
     'metrics: { public: false }',
-    `metrics.public ${where} is false, and this build has no authentication: set metrics.enabled to false instead.`,
+    `metrics.public ${where} is false, and without authentication nobody could be told from anybody else: set ` +
+      'metrics.enabled to false instead, or configure security.auth.',
   ],
   [
     'server: { host: 0.0.0.0 }',
-    `server.host ${where} is 0.0.0.0, which is not a loopback address, and there is no authentication: set ` +
-      'security.allowUnauthenticated to true if everybody who reaches the port may do everything.',
+    `server.host ${where} is 0.0.0.0, which is not a loopback address, and there is no authentication: ` +
+      'configure security.auth.apiKeys or security.auth.jwt, or set security.allowUnauthenticated to true if everybody who reaches the port may do everything.',
   ],
   ['server: { tls: { certFile: a } }', 'server.tls.certFile needs server.tls.keyFile.'],
   ['server: { tls: { clientCaFile: a } }', 'server.tls.clientCaFile needs server.tls.certFile and server.tls.keyFile.'],

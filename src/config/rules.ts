@@ -36,13 +36,14 @@ const when = (broken: boolean, sentence: string): readonly string[] => (broken ?
 /** All rules. */
 export const rules: readonly Rule[] = [
   {
-    text: 'Listening beyond loopback needs `security.allowUnauthenticated: true`.',
+    text: 'Listening beyond loopback needs authentication, or `security.allowUnauthenticated: true`.',
     severity: 'problem',
     check: (config, origin) =>
       when(
-        !isLoopback(config.server.host) && !config.security.allowUnauthenticated,
+        !isLoopback(config.server.host) && !config.security.auth.enabled && !config.security.allowUnauthenticated,
         `server.host (${origin('server.host')}) is ${config.server.host}, which is not a loopback address, and there is ` +
-          'no authentication: set security.allowUnauthenticated to true if everybody who reaches the port may do everything.',
+          'no authentication: configure security.auth.apiKeys or security.auth.jwt, or set security.allowUnauthenticated to ' +
+          'true if everybody who reaches the port may do everything.',
       ),
   },
   {
@@ -106,13 +107,77 @@ export const rules: readonly Rule[] = [
       ),
   },
   {
-    text: '`metrics.public: false` needs authentication, which this build does not have.',
+    text: '`metrics.public: false` needs authentication.',
     severity: 'problem',
-    check: ({ metrics }, origin) =>
+    check: ({ metrics, security }, origin) =>
       when(
-        metrics.enabled && !metrics.public,
-        `metrics.public (${origin('metrics.public')}) is false, and this build has no authentication: set metrics.enabled to false instead.`,
+        metrics.enabled && !metrics.public && !security.auth.enabled,
+        `metrics.public (${origin('metrics.public')}) is false, and without authentication nobody could be told from anybody ` +
+          'else: set metrics.enabled to false instead, or configure security.auth.',
       ),
+  },
+  {
+    text: '`security.auth.enabled: true` needs `security.auth.apiKeys` or `security.auth.jwt`.',
+    severity: 'problem',
+    check: ({ security: { auth } }, origin) =>
+      when(
+        auth.enabled && auth.apiKeys.length === 0 && auth.jwt.issuer === undefined,
+        `security.auth.enabled (${origin('security.auth.enabled')}) is true, and there is neither an API key nor a token ` +
+          'issuer: nobody could do anything. `trama keys create` makes a key.',
+      ),
+  },
+  {
+    text: '`security.auth.enabled: false` leaves configured keys and issuers without use.',
+    severity: 'warning',
+    check: ({ security: { auth } }, origin) =>
+      when(
+        !auth.enabled && (auth.apiKeys.length > 0 || auth.jwt.issuer !== undefined),
+        `security.auth.enabled (${origin('security.auth.enabled')}) is false: nobody is asked for the credentials that are configured.`,
+      ),
+  },
+  {
+    text: '`security.auth.jwt.issuer`, `audience` and `jwksUrl` come together.',
+    severity: 'problem',
+    check: ({ security: { auth } }) => {
+      const { issuer, audience, jwksUrl } = auth.jwt;
+      const missing = Object.entries({ issuer, audience, jwksUrl }).filter(([, value]) => value === undefined);
+      if (missing.length === 3) return [];
+      return missing.map(([name]) => `security.auth.jwt needs ${name}, too.`);
+    },
+  },
+  {
+    text: '`security.auth.jwt.jwksUrl` should be https: whoever can change the answer can make tokens.',
+    severity: 'warning',
+    check: ({ security: { auth } }) => {
+      const url = auth.jwt.jwksUrl === undefined ? null : URL.parse(auth.jwt.jwksUrl);
+      return when(
+        url !== null && url.protocol !== 'https:' && !isLoopback(url.hostname),
+        `security.auth.jwt.jwksUrl is not https: whoever can change what ${url?.host ?? ''} answers can make tokens.`,
+      );
+    },
+  },
+  {
+    text: 'Every id and every sha256 of `security.auth.apiKeys` is there once.',
+    severity: 'problem',
+    check: ({ security: { auth } }, origin) => {
+      const doubled = (values: readonly string[]): ReadonlySet<string> =>
+        new Set(values.filter((value, index) => values.indexOf(value) !== index));
+      const where = `security.auth.apiKeys (${origin('security.auth.apiKeys')})`;
+      const digests = doubled(auth.apiKeys.map(({ sha256 }) => sha256));
+      const same = auth.apiKeys.filter(({ sha256 }) => digests.has(sha256)).map(({ id }) => id);
+      return [
+        ...[...doubled(auth.apiKeys.map(({ id }) => id))].map((id) => `${where} has the id ${id} more than once.`),
+        ...when(same.length > 0, `${where} has the same sha256 for ${same.join(', ')}.`),
+      ];
+    },
+  },
+  {
+    text: 'API keys whose `expiresAt` has passed are reported.',
+    severity: 'warning',
+    check: ({ security: { auth } }) =>
+      auth.apiKeys
+        .filter(({ expiresAt = Infinity }) => expiresAt <= Date.now())
+        .map(({ id, expiresAt = 0 }) => `The API key ${id} expired at ${new Date(expiresAt).toISOString()}.`),
   },
   {
     text: '`runtime.maxNodeVisits` is at most `runtime.maxNodeVisitsCap`.',

@@ -3,6 +3,7 @@
  * suite. Every method may throw {@link StoreUnavailable}; then nothing is known to have been written unless the method
  * says otherwise, and the same call may be made again.
  */
+import type { AuditEntry, AuditFilter } from './audit.ts';
 import type { CallRow, StepRow, UndoMark } from '../core/history.ts';
 import type { CallbackEvent, Event, ResolvedEvent } from '../core/event.ts';
 import type { OutputQuery } from '../core/outputs.ts';
@@ -160,6 +161,8 @@ export interface TerminalChange {
   readonly dueAt: number | null;
   readonly steps: readonly StepRow[];
   readonly undo: readonly UndoMark[];
+  /** Appended to the audit log in the same transaction, if the change is made. */
+  readonly audit?: AuditEntry;
 }
 
 /** What `offer` made of an event; see `core/admission.ts`. */
@@ -182,6 +185,8 @@ export interface Offer {
   readonly row: InboxRow;
   /** Callbacks: hash of the body's bytes. */
   readonly bodyHash?: string;
+  /** Appended to the audit log in the same transaction, if the event is accepted. */
+  readonly audit?: AuditEntry;
 }
 
 /** An execution as clients see it, without its history. */
@@ -208,6 +213,8 @@ export interface ExecutionDetail extends ExecutionRecord {
 export interface ExecutionFilter {
   readonly statuses?: readonly ExecutionStatus[];
   readonly name?: string;
+  /** Of which one must fit the name; `*` stands for any characters, also none, and everything else for itself. */
+  readonly nameGlobs?: readonly string[];
   readonly version?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly reason?: string;
@@ -286,16 +293,22 @@ export interface Store {
   /** One cheap round trip; answers the store's clock in ms since 1970. */
   ping(): Promise<number>;
 
-  /** Stores a definition; see {@link PutDefinitionResult}. `id` decides identity for PUT. */
-  putDefinition(record: DefinitionRecord): Promise<PutDefinitionResult>;
+  /**
+   * Stores a definition; see {@link PutDefinitionResult}. `id` decides identity for PUT. `audit` is appended in the same
+   * transaction when it is `stored`.
+   */
+  putDefinition(record: DefinitionRecord, audit?: AuditEntry): Promise<PutDefinitionResult>;
   /** The record by id, or by name and version (`latest`: most recently created). */
   getDefinition(
     key: { readonly id: string } | { readonly name: string; readonly version: string },
   ): Promise<DefinitionRecord | undefined>;
-  /** Newest first. */
-  listDefinitions(page: PageRequest): Promise<Page<DefinitionRecord>>;
-  /** Removes the record; executions keep their pinned definition. Absent is fine. */
-  deleteDefinition(id: string): Promise<void>;
+  /** Newest first. `nameGlobs` as in {@link ExecutionFilter}. */
+  listDefinitions(page: PageRequest, nameGlobs?: readonly string[]): Promise<Page<DefinitionRecord>>;
+  /**
+   * Removes the record; executions keep their pinned definition. Absent is fine. `audit` is appended in the same
+   * transaction when there was one.
+   */
+  deleteDefinition(id: string, audit?: AuditEntry): Promise<void>;
   /** Definition text by content hash, as pinned by executions; undefined when no execution or record has it. */
   getDefinitionBody(hash: string): Promise<string | undefined>;
 
@@ -347,6 +360,11 @@ export interface Store {
   ): Promise<readonly DueRow[]>;
   /** Counts by status of the non-terminal and CORRUPTED executions of the shards. */
   countByStatus(shards: ShardSet): Promise<Readonly<Partial<Record<ExecutionStatus, number>>>>;
+
+  /** Appends to the audit log; an entry whose id is there already is left as it is. */
+  appendAudit(entry: AuditEntry): Promise<void>;
+  /** Newest first by id. Throws {@link BadCursor}. */
+  listAudit(filter: AuditFilter, page: PageRequest): Promise<Page<AuditEntry>>;
 
   /** A small durable setting (callback keys, queue identity), or undefined. */
   getSetting(key: string): Promise<string | undefined>;

@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 import { BadCursor } from '../ports/store.ts';
 
 /** Which list a cursor belongs to: a cursor of another list is refused. */
-export type CursorKind = 'execution' | 'definition' | 'step' | 'call';
+export type CursorKind = 'execution' | 'definition' | 'step' | 'call' | 'audit';
 
 /** A cursor that continues after a row with this sort key. */
 export function encodeCursor(kind: CursorKind, key: readonly (string | number)[]): string {

@@ -1,5 +1,6 @@
 /** Pages of rows that a query has cut: where they start, and the cursor that continues them. */
 import type { CallRow, StepRow } from '../core/history.ts';
+import type { AuditEntry } from '../ports/audit.ts';
 import type { DefinitionRecord, ExecutionRecord, Page, PageRequest } from '../ports/store.ts';
 import { decodeCursor, encodeCursor, type CursorKind } from './cursor.ts';
 import { decodeCall, decodeStep } from './row-text.ts';
@@ -75,5 +76,18 @@ export function callPage(answer: PageAnswer<{ readonly row: string; readonly ord
     answer,
     (row) => decodeCall(row.row),
     (row) => [row.ord],
+  );
+}
+
+/** A row of the audit log. */
+export type AuditValues = Omit<AuditEntry, 'details'> & { readonly details: string | null };
+
+/** A page of the audit log, by id. */
+export function auditPage(answer: PageAnswer<AuditValues>): Page<AuditEntry> {
+  return makePage(
+    'audit',
+    answer,
+    ({ details, ...row }) => (details === null ? row : { ...row, details }),
+    (row) => [row.id],
   );
 }

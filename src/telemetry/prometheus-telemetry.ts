@@ -239,6 +239,11 @@ export class PrometheusTelemetry implements Telemetry {
     this.#series.callbacksRejected.cell(reason).add();
   }
 
+  /** A request to the API was not let in. */
+  authRejected(reason: string): void {
+    this.#series.authRejected.cell(reason).add();
+  }
+
   /** A request to the API was answered. `route` is the template, not the path: its values are few. */
   served(method: string, route: string, status: number, millis: number): void {
     this.#series.httpServer.cell(method, route, String(status)).observe(millis / 1000);

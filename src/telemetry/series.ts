@@ -16,6 +16,7 @@ export interface Series {
   readonly failed: Family<CounterCell>;
   readonly callbacksReceived: Family<CounterCell>;
   readonly callbacksRejected: Family<CounterCell>;
+  readonly authRejected: Family<CounterCell>;
   readonly callbackTimeouts: Family<CounterCell>;
   readonly switches: Family<CounterCell>;
   readonly storeErrors: Family<CounterCell>;
@@ -78,6 +79,7 @@ export function createSeries(): Series {
     ),
     callbacksReceived: f.counter('saga_callback_received_total', 'Callbacks accepted.'),
     callbacksRejected: f.counter('saga_callback_rejected_total', 'Callbacks rejected, by reason.', 'reason'),
+    authRejected: f.counter('saga_auth_rejected_total', 'Requests that were not let in, by reason.', 'reason'),
     callbackTimeouts: f.counter('saga_callback_timeout_total', 'Callbacks that did not come in time.'),
     switches: f.counter('saga_switch_evaluated_total', 'Switches decided, by result.', 'result'),
     storeErrors: f.counter('saga_store_errors_total', 'Operations of the store that failed.', 'operation', 'class'),

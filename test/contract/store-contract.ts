@@ -3,6 +3,7 @@
  * empty store.
  */
 import { afterEach, beforeEach, describe } from 'vitest';
+import { auditLog } from './store/audit-log.ts';
 import { checkpoints } from './store/checkpoints.ts';
 import { definitions } from './store/definitions.ts';
 import { due } from './store/due.ts';
@@ -11,6 +12,7 @@ import { history } from './store/history.ts';
 import { holds } from './store/holds.ts';
 import { inbox } from './store/inbox.ts';
 import { lists } from './store/lists.ts';
+import { nameGlobs } from './store/name-globs.ts';
 import { retention } from './store/retention.ts';
 import { submissions } from './store/submissions.ts';
 import { terminalChanges } from './store/terminal-changes.ts';
@@ -25,9 +27,11 @@ const parts: Readonly<Record<string, (test: StoreUnderTest) => void>> = {
   history,
   effects,
   lists,
+  'lists within globs of names': nameGlobs,
   'due scans': due,
   retention,
   holds,
+  'the audit log': auditLog,
 };
 
 /** Runs the suite on the stores that `open` makes. */

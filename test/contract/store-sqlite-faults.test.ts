@@ -73,9 +73,11 @@ describe('the data directory', () => {
   });
 
   it('tells which migrations are pending, and runs them only when allowed to', async () => {
-    expect(pendingMigrations(dataDir)).toEqual(['0001 initial schema']);
+    const all = pendingMigrations(dataDir);
+    expect(all[0]).toBe('0001 initial schema');
+    expect(all).toHaveLength(schemaVersion);
     openFile(dataDir).close();
-    expect(pendingMigrations(dataDir)).toEqual(['0001 initial schema']);
+    expect(pendingMigrations(dataDir)).toEqual(all);
     await expect(new SqliteStore({ dataDir, migrate: false }).open()).rejects.toThrow(/Run `trama migrate`/);
     const store = new SqliteStore({ dataDir });
     await store.open();
@@ -85,7 +87,6 @@ describe('the data directory', () => {
     const again = new SqliteStore({ dataDir, migrate: false });
     await again.open();
     await again.close();
-    expect(schemaVersion).toBe(1);
   });
 });
 

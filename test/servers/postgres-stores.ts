@@ -18,6 +18,8 @@ const emptySql = [
   'dropped_range',
 ]
   .map((table) => `DELETE FROM ${table}`)
+  // Its rows cannot be deleted one by one.
+  .concat('TRUNCATE audit')
   .join('; ');
 
 /** A store on a new database of the server, open; more options as given. */

@@ -7,6 +7,8 @@ import { errorDocument } from '../documents.ts';
 import { filterFields, filterOf, type FilterQuery } from '../execution-filter.ts';
 import { bulkDocument } from '../operator-documents.ts';
 import { clamp, optional } from '../parameters.ts';
+import { granted } from '../../runtime/desk/answer.ts';
+import { refusalBody } from '../failure.ts';
 import { answers } from '../route-documentation.ts';
 
 const bulkBody = Type.Object(
@@ -54,13 +56,17 @@ export function bulkRoutes(server: FastifyInstance, api: ApiContext): void {
     },
     async (request, reply) => {
       const { action, filter, dryRun, max } = request.body as BulkBody;
-      const result = await bulk(api.desk, {
+      const wanted = {
         action,
         filter: filterOf(filter),
         dryRun: dryRun !== false,
         max: clamp(max ?? bulkLimits.default, 1, bulkLimits.max),
-      });
-      return jsonBody(reply, result);
+      };
+      if (wanted.dryRun) return jsonBody(reply, await bulk(api.deskFor(request), wanted));
+      // Each execution that is changed has an entry of its own, in the transaction that changes it.
+      const change = { action: `execution.${action}`, target: '', details: { bulk: true } };
+      const answer = await api.audit.change(request, change, async (desk) => granted(await bulk(desk, wanted)));
+      return answer.ok ? jsonBody(reply, answer.value) : refusalBody(reply, answer);
     },
   );
 }

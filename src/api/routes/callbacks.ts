@@ -5,9 +5,9 @@ import type { CallbackRequest } from '../../runtime/desk/callbacks.ts';
 import { receiveCallback } from '../../runtime/desk/callbacks.ts';
 import { type ApiContext, jsonTextBody } from '../context.ts';
 import { acceptedDocument, errorDocument } from '../documents.ts';
-import { refusalBody } from '../failure.ts';
+import { refusalBody, sendError } from '../failure.ts';
 import { readJsonBytes } from '../json-body.ts';
-import { headerOf, idOf } from '../parameters.ts';
+import { addressOf, headerOf, idOf } from '../parameters.ts';
 import { answers } from '../route-documentation.ts';
 
 const uuid = Type.String({ format: 'uuid' });
@@ -34,11 +34,17 @@ export function callbackRoutes(server: FastifyInstance, api: ApiContext): void {
   server.register((scope, _options, done) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body));
-    scope.addHook('onRequest', (request, _reply, done) => {
+    scope.addHook('onRequest', (request, reply, done) => {
       // What is no media type at all would be refused before any parser is asked; a callback is too dear for that.
       const { headers } = request.raw;
       if (!mediaType.test(headers['content-type'] ?? '')) delete headers['content-type'];
-      done();
+      if (api.callbackLimits.takeAddress(addressOf(request))) {
+        done();
+        return;
+      }
+      api.desk.callbacks?.rejected('rate_limited');
+      // The body has not been read, and will not be.
+      sendError(reply.header('connection', 'close'), 'rate_limited', ['Too many callbacks came from this address.']);
     });
     const handle = (request: FastifyRequest, reply: FastifyReply): Promise<string> => receive(api, request, reply);
     scope.post(
@@ -46,7 +52,6 @@ export function callbackRoutes(server: FastifyInstance, api: ApiContext): void {
       {
         schema: { params: parameters },
         config: {
-          open: true,
           documentation: {
             summary: 'Finish an async node, with its token in a header',
             headers: { 'X-Callback-Token': 'runtime.callback.token of the request.' },
@@ -60,7 +65,7 @@ export function callbackRoutes(server: FastifyInstance, api: ApiContext): void {
       '/:id/node/:nodeId/callback/:token',
       {
         schema: { params: signedParameters },
-        config: { open: true, documentation: { summary: 'Finish an async node by its signed URL', ...documentation } },
+        config: { documentation: { summary: 'Finish an async node by its signed URL', ...documentation } },
       },
       handle,
     );
@@ -81,6 +86,7 @@ async function receive(api: ApiContext, request: FastifyRequest, reply: FastifyR
     ...(token !== undefined && { token }),
     bytes,
     body: readBody(bytes, request.headers['content-type']),
+    mayGetOne: (executionId) => api.callbackLimits.takeExecution(executionId),
   });
   if (!answer.ok) return refusalBody(reply, answer);
   const { duplicate, pending } = answer.value;

@@ -23,6 +23,6 @@ export function clusterRoutes(server: FastifyInstance, api: ApiContext): void {
         },
       },
     },
-    async (_request, reply) => jsonBody(reply, await clusterDocument(api.desk)),
+    async (request, reply) => jsonBody(reply, await clusterDocument(api.deskFor(request))),
   );
 }

@@ -1,8 +1,9 @@
 /** Changing executions: retry, cancel, terminate, wake, resolve. All answer 202 once the change is durable. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { type TSchema, Type } from 'typebox';
-import type { Json } from '../../core/json.ts';
+import type { Json, JsonObject } from '../../core/json.ts';
 import type { Answer } from '../../runtime/desk/answer.ts';
+import type { DeskParts } from '../../runtime/desk/parts.ts';
 import { type Accepted, cancel, terminate, wake } from '../../runtime/desk/control.ts';
 import { resolve, type Resolution, retry } from '../../runtime/desk/settle.ts';
 import { type ApiContext, jsonTextBody } from '../context.ts';
@@ -48,7 +49,7 @@ interface Control {
   readonly body: TSchema;
   /** The word in the answer. */
   readonly word: string;
-  readonly run: (api: ApiContext, id: string, body: unknown) => Promise<Answer<Accepted>>;
+  readonly run: (desk: DeskParts, id: string, body: unknown) => Promise<Answer<Accepted>>;
 }
 
 const controls: readonly Control[] = [
@@ -57,35 +58,35 @@ const controls: readonly Control[] = [
     summary: 'Run a failed execution again, or the unfinished compensations of a corrupted one',
     body: retryBody,
     word: 'REQUEUED',
-    run: (api, id, body) => retry(api.desk, id, (body as { force?: boolean | null }).force === true),
+    run: (desk, id, body) => retry(desk, id, (body as { force?: boolean | null }).force === true),
   },
   {
     path: 'cancel',
     summary: 'Compensate what was done and end as CANCELLED',
     body: cancelBody,
     word: 'CANCELLING',
-    run: (api, id, body) => cancel(api.desk, id, (body as { reason?: string | null }).reason ?? undefined),
+    run: (desk, id, body) => cancel(desk, id, (body as { reason?: string | null }).reason ?? undefined),
   },
   {
     path: 'terminate',
     summary: 'End at once, without compensation',
     body: nothing,
     word: 'TERMINATING',
-    run: (api, id) => terminate(api.desk, id),
+    run: (desk, id) => terminate(desk, id),
   },
   {
     path: 'wake',
     summary: 'End all sleeps early, or start before startAt',
     body: nothing,
     word: 'WAKING',
-    run: (api, id) => wake(api.desk, id),
+    run: (desk, id) => wake(desk, id),
   },
   {
     path: 'resolve',
     summary: 'Settle by hand an unfinished compensation or a node that waits',
     body: resolveBody,
     word: 'RESOLVING',
-    run: (api, id, body) => resolve(api.desk, id, resolutionOf(body as ResolveBody)),
+    run: (desk, id, body) => resolve(desk, id, resolutionOf(body as ResolveBody)),
   },
 ];
 
@@ -108,9 +109,20 @@ export function controlRoutes(server: FastifyInstance, api: ApiContext): void {
           },
         },
       },
-      async (request, reply) => acceptedBody(reply, await run(api, idOf(request.params), request.body), word),
+      async (request, reply) => {
+        const id = idOf(request.params);
+        const change = { action: `execution.${path}`, target: id, details: detailsOf(request.body) };
+        const answer = await api.audit.change(request, change, (desk) => run(desk, id, request.body));
+        return acceptedBody(reply, answer, word);
+      },
     );
   }
+}
+
+/** What was asked for, but for the body that a node is said to have answered: that is in the history. */
+function detailsOf(body: unknown): JsonObject {
+  const { body: _answer, ...details } = body as JsonObject;
+  return details;
 }
 
 function acceptedBody(reply: FastifyReply, answer: Answer<Accepted>, word: string): string {

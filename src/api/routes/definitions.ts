@@ -1,8 +1,8 @@
 /** Stored definitions. The body of POST and PUT is the definition itself; its own compiler checks it. */
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type TSchema, Type } from 'typebox';
-import type { Json, JsonObject } from '../../core/json.ts';
-import type { Answer } from '../../runtime/desk/answer.ts';
+import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
+import { type Answer, granted } from '../../runtime/desk/answer.ts';
 import {
   deleteDefinition,
   findDefinition,
@@ -43,7 +43,7 @@ export function definitionRoutes(server: FastifyInstance, api: ApiContext, defin
         documentation: { summary: 'Store a definition', tag: 'definitions', body: definition, answers: stored },
       },
     },
-    async (request, reply) => answerBody(reply, await putDefinition(api.desk, bodyOf(request.body))),
+    (request, reply) => put(api, request, reply),
   );
   server.put(
     '/definitions/:id',
@@ -58,8 +58,7 @@ export function definitionRoutes(server: FastifyInstance, api: ApiContext, defin
         },
       },
     },
-    async (request, reply) =>
-      answerBody(reply, await putDefinition(api.desk, bodyOf(request.body), idOf(request.params))),
+    (request, reply) => put(api, request, reply, idOf(request.params)),
   );
   server.post(
     '/definitions/validate',
@@ -78,7 +77,7 @@ export function definitionRoutes(server: FastifyInstance, api: ApiContext, defin
       },
     },
     (request, reply) => {
-      const { valid, errors, warnings } = validateDefinition(api.desk, bodyOf(request.body));
+      const { valid, errors, warnings } = validateDefinition(api.deskFor(request), bodyOf(request.body));
       return jsonBody(reply, { valid, errors, warnings });
     },
   );
@@ -99,7 +98,10 @@ export function definitionRoutes(server: FastifyInstance, api: ApiContext, defin
       },
     },
     async (request, reply) => {
-      const { items, cursor } = await listDefinitions(api.desk, pageOf(request.query as PageQuery, listLimits));
+      const { items, cursor } = await listDefinitions(
+        api.deskFor(request),
+        pageOf(request.query as PageQuery, listLimits),
+      );
       if (cursor !== undefined) reply.header('x-next-cursor', cursor);
       return jsonBody(reply, items);
     },
@@ -110,7 +112,8 @@ export function definitionRoutes(server: FastifyInstance, api: ApiContext, defin
       schema: { params: idParameters },
       config: { documentation: { summary: 'A definition by id', tag: 'definitions', answers: found } },
     },
-    async (request, reply) => answerBody(reply, await findDefinition(api.desk, { id: idOf(request.params) })),
+    async (request, reply) =>
+      answerBody(reply, await findDefinition(api.deskFor(request), { id: idOf(request.params) })),
   );
   server.get(
     '/definitions/:name/:version',
@@ -119,7 +122,10 @@ export function definitionRoutes(server: FastifyInstance, api: ApiContext, defin
       config: { documentation: { summary: 'A definition by name and version', tag: 'definitions', answers: found } },
     },
     async (request, reply) =>
-      answerBody(reply, await findDefinition(api.desk, request.params as { name: string; version: string })),
+      answerBody(
+        reply,
+        await findDefinition(api.deskFor(request), request.params as { name: string; version: string }),
+      ),
   );
   server.delete(
     '/definitions/:id',
@@ -134,11 +140,25 @@ export function definitionRoutes(server: FastifyInstance, api: ApiContext, defin
       },
     },
     async (request, reply) => {
-      await deleteDefinition(api.desk, idOf(request.params));
+      const id = idOf(request.params);
+      await api.audit.change(request, { action: 'definition.delete', target: id }, async (desk) =>
+        granted(await deleteDefinition(desk, id)),
+      );
       reply.code(204);
       return '';
     },
   );
+}
+
+async function put(api: ApiContext, request: FastifyRequest, reply: FastifyReply, id?: string): Promise<string> {
+  const definition = bodyOf(request.body);
+  const { name, version } = isJsonObject(definition) ? definition : {};
+  const change = {
+    action: 'definition.put',
+    target: id ?? '',
+    details: { ...(name !== undefined && { name }), ...(version !== undefined && { version }) },
+  };
+  return answerBody(reply, await api.audit.change(request, change, (desk) => putDefinition(desk, definition, id)));
 }
 
 function bodyOf(body: unknown): Json {

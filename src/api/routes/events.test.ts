@@ -2,6 +2,7 @@ import { get as httpGet } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AnswerBody, ApiFixture, response } from '../../../test/api-fixture.ts';
+import { apiKeyOf, authenticatorOf } from '../../../test/credentials.ts';
 
 const definition = {
   name: 'order',
@@ -62,6 +63,25 @@ describe('GET /workflows/{id}/events', () => {
     expect(nothing.statusCode).toBe(204);
     const nonsense = await api.server.inject({ url: `/workflows/${id}/events`, headers: { 'last-event-id': 'x' } });
     expect(eventsIn(nonsense.body)).toEqual(all);
+  });
+
+  it('ends with the credentials with which it began', async () => {
+    const { now } = api;
+    await api.close();
+    api = await new ApiFixture({
+      authenticator: authenticatorOf({ soon: { roles: ['author'], expiresAt: now + 100 } }, { now: () => api.now }),
+    }).open();
+    const headers = { 'x-api-key': apiKeyOf('soon') };
+    const started = await api.server.inject({
+      method: 'POST',
+      url: '/workflows/run',
+      payload: { definition },
+      headers,
+    });
+    const answer = await api.server.inject({ url: `/workflows/${started.json().id}/events`, headers });
+    expect(words(eventsIn(answer.body))).toEqual(['IN_PROGRESS']);
+    api.now += 100;
+    expect((await api.server.inject({ url: '/workflows', headers })).statusCode).toBe(401);
   });
 
   it('follows an execution that runs', async () => {

@@ -5,9 +5,11 @@ import { stringifyJson } from '../../core/json.ts';
 import type { Timer } from '../../ports/clock.ts';
 import { unknownExecution } from '../../runtime/desk/answer.ts';
 import { endOfHistory, follow, type StreamEvent, type StreamPosition } from '../../runtime/desk/follow.ts';
+import type { Principal } from '../../security/principal.ts';
 import type { ApiContext } from '../context.ts';
 import { errorDocument } from '../documents.ts';
 import { ApiError, refusalBody } from '../failure.ts';
+import type { OpenRequest } from '../open-requests.ts';
 import { headerOf, idOf, idParameters } from '../parameters.ts';
 import { answers } from '../route-documentation.ts';
 
@@ -42,11 +44,13 @@ export function eventRoutes(server: FastifyInstance, api: ApiContext): void {
     },
     async (request, reply) => {
       const id = idOf(request.params);
+      const desk = api.deskFor(request);
+      let expiry: Timer | undefined;
       const from = positionOf(headerOf(request.headers, 'last-event-id'));
       const place = api.open.take();
       if (place === undefined) throw new ApiError('too_many_waiting');
       try {
-        const end = await endOfHistory(api.desk, id);
+        const end = await endOfHistory(desk, id);
         if (end === undefined) return refusalBody(reply, unknownExecution(id));
         // An EventSource connects again after every end; only 204 tells it to stop.
         if (end.over && from.ord >= end.at.ord && from.seq >= end.at.seq) {
@@ -57,16 +61,25 @@ export function eventRoutes(server: FastifyInstance, api: ApiContext): void {
         const headers = reply.getHeaders();
         reply.hijack();
         reply.raw.once('close', () => place.abort());
+        expiry = endWithCredentials(api, request.principal, place);
         reply.raw.writeHead(200, headers as Record<string, string>);
-        await stream(api, reply.raw, follow(api.desk, id, from, place.signal), (error) =>
+        await stream(api, reply.raw, follow(desk, id, from, place.signal), (error) =>
           api.log.log('warn', 'event stream ended early', { requestId: request.id, error: String(error) }),
         );
         return '';
       } finally {
+        expiry?.cancel();
         place.release();
       }
     },
   );
+}
+
+/** A stream may last longer than the credentials with which it began; it ends with them. */
+function endWithCredentials(api: ApiContext, principal: Principal | null, place: OpenRequest): Timer | undefined {
+  if (principal?.expiresAt === undefined) return undefined;
+  const { clock } = api.desk;
+  return clock.after(Math.max(0, principal.expiresAt - clock.now()), () => place.abort());
 }
 
 /** Writes events until they end; a failure ends the stream too, and the client resumes. */

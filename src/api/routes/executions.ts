@@ -51,7 +51,7 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
     },
     async (request, reply) => {
       const query = request.query as FilterQuery & PageQuery;
-      const page = await listExecutions(api.desk, filterOf(query), pageOf(query, listLimits));
+      const page = await listExecutions(api.deskFor(request), filterOf(query), pageOf(query, listLimits));
       return pageBody(reply, page);
     },
   );
@@ -71,7 +71,7 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
         },
       },
     },
-    async (request, reply) => answerBody(reply, await statusDocument(api.desk, idOf(request.params))),
+    async (request, reply) => answerBody(reply, await statusDocument(api.deskFor(request), idOf(request.params))),
   );
   server.get(
     '/:id/definition',
@@ -90,7 +90,7 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
       },
     },
     async (request, reply) => {
-      const answer = await pinnedDefinition(api.desk, idOf(request.params));
+      const answer = await pinnedDefinition(api.deskFor(request), idOf(request.params));
       return answer.ok ? jsonTextBody(reply, answer.value) : refusalBody(reply, answer);
     },
   );
@@ -117,7 +117,7 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
       },
       async (request, reply) => {
         const page: PageRequest = { order: 'asc', ...pageOf(request.query as PageQuery, historyLimits) };
-        const answer = await list(api.desk, idOf(request.params), page);
+        const answer = await list(api.deskFor(request), idOf(request.params), page);
         return answer.ok ? pageBody(reply, answer.value) : refusalBody(reply, answer);
       },
     );
@@ -143,7 +143,7 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
           },
         },
       },
-      async (request, reply) => answerBody(reply, await preview(api.desk, idOf(request.params))),
+      async (request, reply) => answerBody(reply, await preview(api.deskFor(request), idOf(request.params))),
     );
   }
 }

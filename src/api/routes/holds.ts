@@ -48,7 +48,7 @@ export function holdRoutes(server: FastifyInstance, api: ApiContext): void {
         },
       },
     },
-    async (_request, reply) => jsonBody(reply, await listHolds(api.desk)),
+    async (request, reply) => jsonBody(reply, await listHolds(api.deskFor(request))),
   );
   server.get(
     '/holds/:id',
@@ -62,7 +62,7 @@ export function holdRoutes(server: FastifyInstance, api: ApiContext): void {
         },
       },
     },
-    async (request, reply) => answerBody(reply, await findHold(api.desk, idOf(request.params))),
+    async (request, reply) => answerBody(reply, await findHold(api.deskFor(request), idOf(request.params))),
   );
   server.put(
     '/holds/:id',
@@ -76,8 +76,16 @@ export function holdRoutes(server: FastifyInstance, api: ApiContext): void {
         },
       },
     },
-    async (request, reply) =>
-      answerBody(reply, await putHold(api.desk, idOf(request.params), requestOf(request.body as HoldBody))),
+    async (request, reply) => {
+      const id = idOf(request.params);
+      const wanted = requestOf(request.body as HoldBody);
+      const { host, name, version, reason } = wanted;
+      const details = { ...definedOf({ host, name, version }), reason };
+      const change = { action: 'hold.put', target: id, details };
+      const answer = await api.audit.change(request, change, (desk) => putHold(desk, id, wanted));
+      if (answer.ok) await api.audit.append(request, change);
+      return answerBody(reply, answer);
+    },
   );
   server.delete(
     '/holds/:id',
@@ -92,7 +100,9 @@ export function holdRoutes(server: FastifyInstance, api: ApiContext): void {
       },
     },
     async (request, reply) => {
-      await deleteHold(api.desk, idOf(request.params));
+      const id = idOf(request.params);
+      await deleteHold(api.deskFor(request), id);
+      await api.audit.append(request, { action: 'hold.delete', target: id });
       reply.code(204);
       return '';
     },
@@ -101,6 +111,13 @@ export function holdRoutes(server: FastifyInstance, api: ApiContext): void {
 
 function idOf(params: unknown): string {
   return (params as { readonly id: string }).id;
+}
+
+/** What is given of it. */
+function definedOf(fields: Readonly<Record<string, string | undefined>>): JsonObject {
+  return Object.fromEntries(
+    Object.entries(fields).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+  );
 }
 
 function requestOf({ host, name, version, reason, until }: HoldBody): HoldRequest {

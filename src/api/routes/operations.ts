@@ -37,7 +37,6 @@ export function operationRoutes(server: FastifyInstance, parts: OperationParts):
     {
       exposeHeadRoute: true,
       config: {
-        open: true,
         documentation: { summary: 'Whether the process lives', tag: 'operations', answers: healthAnswers('ok') },
       },
     },
@@ -54,7 +53,6 @@ export function operationRoutes(server: FastifyInstance, parts: OperationParts):
       exposeHeadRoute: true,
       schema: { querystring: readyQuery },
       config: {
-        open: true,
         documentation: {
           summary: 'Whether traffic may come; with scope=api only what the API needs counts',
           tag: 'operations',

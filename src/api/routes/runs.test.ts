@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { apiKeyOf, authenticatorOf } from '../../../test/credentials.ts';
 import { ApiFixture, response } from '../../../test/api-fixture.ts';
 import { Overloaded } from '../../runtime/settings.ts';
 
@@ -160,10 +161,12 @@ describe('Idempotency-Key', () => {
 
   it('belongs to a caller', async () => {
     await api.close();
-    api = await new ApiFixture({ callerOf: (request) => String(request.headers['x-caller']) }).open();
-    const a = await post('/workflows/run', { definition, payload }, { ...key, 'x-caller': 'a' });
-    const b = await post('/workflows/run', { definition, payload }, { ...key, 'x-caller': 'b' });
+    api = await new ApiFixture({ authenticator: authenticatorOf({ a: ['author'], b: ['author'] }) }).open();
+    const ask = (caller: string) =>
+      post('/workflows/run', { definition, payload }, { ...key, 'x-api-key': apiKeyOf(caller) });
+    const [a, b, again] = [await ask('a'), await ask('b'), await ask('a')];
     expect(a.json().id).not.toBe(b.json().id);
+    expect(again.json().id).toBe(a.json().id);
   });
 });
 

@@ -103,13 +103,14 @@ async function run(
   const place = waitMillis === undefined ? undefined : api.open.take();
   if (waitMillis !== undefined && place === undefined) throw new ApiError('too_many_waiting');
   try {
-    const started = await start(api.desk, {
+    const desk = api.deskFor(request);
+    const started = await start(desk, {
       source,
       ...(body.payload !== undefined && body.payload !== null && { payload: body.payload }),
       ...(body.labels !== undefined && body.labels !== null && { labels: body.labels }),
       ...(body.startAt !== undefined && { startAt: body.startAt }),
       ...(traceparent !== undefined && { traceparent }),
-      ...(key !== undefined && { startKey: { caller: api.callerOf(request), key } }),
+      ...(key !== undefined && { startKey: { caller: request.principal?.id ?? '', key } }),
     });
     if (!started.ok) return refusalBody(reply, started);
     const { id, status } = started.value;
@@ -120,8 +121,8 @@ async function run(
     request.raw.once('close', () => {
       if (reply.raw.destroyed) place.abort();
     });
-    await waitForEnd(api.desk, id, clamp(waitMillis, 0, maxWaitMillis), place.signal);
-    const document = await statusDocument(api.desk, id);
+    await waitForEnd(desk, id, clamp(waitMillis, 0, maxWaitMillis), place.signal);
+    const document = await statusDocument(desk, id);
     return document.ok ? jsonBody(reply, document.value) : refusalBody(reply, document);
   } finally {
     place?.release();

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { ownProperty, parseJson, stringifyJson, type Json, type JsonObject } from '../../core/json.ts';
-import { asObject, createApiClient, serverUrl, textField, type ApiClient } from '../api-client.ts';
+import { asObject, createApiClient, credentialOf, serverUrl, textField, type ApiClient } from '../api-client.ts';
 import { readDocumentFile } from '../document-file.ts';
 import { startEmbedded } from '../embedded-server.ts';
 import { follow, isOver } from '../follow.ts';
@@ -13,6 +13,7 @@ interface RunOptions {
   readonly label?: readonly string[];
   readonly wait?: true;
   readonly url?: string;
+  readonly apiKey?: string;
   readonly json?: true;
   readonly verbose?: true;
 }
@@ -28,6 +29,7 @@ export function defineRun(command: Command, terminal: Terminal): void {
       ),
     )
     .option('--url <url>', 'the server (default: TRAMA_URL; without either, one that is started for this run)')
+    .option('--api-key <key>', 'API key or token for the server (default: TRAMA_API_KEY)')
     .option('--wait', 'wait for the end and show it (always without a server)')
     .option('--json', 'print { id, status }, or the whole status document once the end is awaited')
     .option('--verbose', 'show the log of the server that is started for this run')
@@ -43,7 +45,10 @@ ends the run.`,
       const request = { definition: readDocumentFile(file), payload: payloadOf(options), labels: labelsOf(options) };
       const url = serverUrl(options.url, terminal);
       if (url === undefined) await runEmbedded(request, options, terminal);
-      else await runOn(createApiClient(url), request, options, options.wait === true, terminal);
+      else {
+        const api = createApiClient(url, credentialOf(options.apiKey, terminal));
+        await runOn(api, request, options, options.wait === true, terminal);
+      }
     });
 }
 

@@ -1,6 +1,8 @@
 /** Keys of the HTTP server, of security, and of what it tells: metrics and logs. */
+import { BlockList, isIP } from 'node:net';
 import type { SectionKeys } from '../key.ts';
-import { choice, flag, integer, optional, text } from '../kinds.ts';
+import { choice, flag, integer, list, optional, text } from '../kinds.ts';
+import { authKeys } from './auth.ts';
 
 const file = optional(text('the path of a file'));
 
@@ -8,7 +10,8 @@ const file = optional(text('the path of a file'));
 export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'logging'> = {
   'server.host': {
     meaning:
-      'Address to listen on. Any other than a loopback address needs `security.allowUnauthenticated`. Also `HOST`.',
+      'Address to listen on. Any other than a loopback address needs authentication, or `security.allowUnauthenticated`. ' +
+      'Also `HOST`.',
     kind: text('a host name or an IP address', /^[\w.:%-]+$/),
     default: '127.0.0.1',
   },
@@ -16,6 +19,13 @@ export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'loggin
     meaning: 'Port to listen on; 0 takes a free one. Also `PORT`.',
     kind: integer(0, 65_535),
     default: 8080,
+  },
+  'server.trustedProxies': {
+    meaning:
+      'Proxies in front of the server, as IP addresses or networks. The address of a caller (for rate limits and the audit ' +
+      'log) is then what they say in X-Forwarded-For; from anybody else that header counts for nothing.',
+    kind: list('IP addresses or networks, such as 10.0.0.0/8', isNetwork),
+    default: [],
   },
   'server.tls.certFile': {
     meaning: 'PEM file with the certificate chain. With it the server speaks HTTPS only; needs `server.tls.keyFile`.',
@@ -33,10 +43,12 @@ export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'loggin
     default: undefined,
   },
   'security.allowUnauthenticated': {
-    meaning: 'Allows listening beyond loopback although anybody who reaches the port may then do everything.',
+    meaning:
+      'Allows listening beyond loopback without authentication, although anybody who reaches the port may then do everything.',
     kind: flag,
     default: false,
   },
+  ...authKeys,
   'security.limits.maxRequestBytes': {
     meaning: 'Largest body of a request to the API; a larger one is answered 413.',
     unit: 'bytes',
@@ -70,9 +82,27 @@ export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'loggin
     kind: integer(0, 16_777_216),
     default: 65_536,
   },
+  'security.limits.failedAuthPerMinute': {
+    meaning:
+      'Requests with wrong credentials from one address; more are answered 429. As many may come at once. Credentials that ' +
+      'were good in the last ten minutes are not affected.',
+    kind: integer(1, 1_000_000),
+    default: 30,
+  },
+  'security.limits.callbacksPerExecution': {
+    meaning:
+      'Callbacks of one execution per second, with a good signature; more are answered 429. Ten times as many may come at once.',
+    kind: integer(1, 1_000_000),
+    default: 100,
+  },
+  'security.limits.callbacksPerAddress': {
+    meaning: 'Callbacks from one address per second; more are answered 429. Ten times as many may come at once.',
+    kind: integer(1, 10_000_000),
+    default: 5000,
+  },
   'metrics.enabled': { meaning: 'Serves Prometheus metrics at `/metrics`.', kind: flag, default: true },
   'metrics.public': {
-    meaning: 'Whether `/metrics` is served to callers without credentials.',
+    meaning: 'Whether `/metrics` is served to callers without credentials; else it needs the role viewer.',
     kind: flag,
     default: true,
   },
@@ -88,3 +118,17 @@ export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'loggin
     defaultText: 'json (pretty on a terminal)',
   },
 };
+
+/** Whether a text is an IP address, or one with the length of a prefix. */
+function isNetwork(text: string): boolean {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  if (prefix === undefined) return true;
+  try {
+    new BlockList().addSubnet(address, /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1, version === 4 ? 'ipv4' : 'ipv6');
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -18,7 +18,8 @@ export type RefusalCode =
   | 'callback_other_body'
   | 'callback_earlier_operation'
   | 'callback_not_waiting'
-  | 'callback_rate_limited';
+  | 'callback_rate_limited'
+  | 'rate_limited';
 
 /** A refusal; nothing was changed. `errors` has at least one sentence. */
 export interface Refusal {

@@ -1,6 +1,6 @@
 /**
  * Callbacks of async nodes. The checks come in one fixed order, so that each answer says something true: token shape and
- * body (malformed), signature, execution, then what the inbox makes of it. Accepted means in the inbox, durably.
+ * body (malformed), signature, rate, execution, then what the inbox makes of it. Accepted means in the inbox, durably.
  */
 import { createHash } from 'node:crypto';
 import type { Json } from '../../core/json.ts';
@@ -21,6 +21,8 @@ export interface CallbackRequest {
   readonly bytes: Uint8Array;
   /** The body read by its content type, or why it cannot be. */
   readonly body: { readonly ok: true; readonly value: Json } | { readonly ok: false; readonly error: string };
+  /** Asked once the signature holds and before anything else is: whether the execution may get one more callback. */
+  readonly mayGetOne?: (executionId: string) => boolean;
 }
 
 /** `duplicate`: the same token and body were accepted before; `pending`: the node goes on waiting. */
@@ -53,6 +55,9 @@ export async function receiveCallback(parts: DeskParts, request: CallbackRequest
     return reject('signature', refused('callback_signature', 'The callback token is not for this execution and node.'));
   }
 
+  if (request.mayGetOne?.(claims.executionId) === false) {
+    return reject('rate_limited', refused('rate_limited', 'Too many callbacks came for this execution.'));
+  }
   const detail = await parts.store.getExecution(request.executionId);
   if (detail === undefined) return reject('unknown_execution', unknownExecution(request.executionId));
   const arrived: Omit<CallbackEvent, 'pending'> = {

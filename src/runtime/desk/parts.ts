@@ -81,9 +81,30 @@ export interface CallbackObserver {
   rejected(reason: CallbackRejection): void;
 }
 
+/** What the desk asks of the store. */
+export type DeskStore = Pick<
+  Store,
+  | 'getExecution'
+  | 'listExecutions'
+  | 'listSteps'
+  | 'listCalls'
+  | 'listEffects'
+  | 'readOutputs'
+  | 'offer'
+  | 'changeTerminal'
+  | 'getDefinition'
+  | 'listDefinitions'
+  | 'getDefinitionBody'
+  | 'putDefinition'
+  | 'deleteDefinition'
+  | 'getSetting'
+  | 'initSetting'
+  | 'changeSetting'
+>;
+
 /** See the file header. */
 export interface DeskParts {
-  readonly store: Store;
+  readonly store: DeskStore;
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly plans: Plans;

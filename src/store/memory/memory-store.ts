@@ -10,6 +10,7 @@ import type { OutputQuery } from '../../core/outputs.ts';
 import { isWithin } from '../../core/scope.ts';
 import { isInShards, type ShardSet } from '../../core/slot.ts';
 import type { ExecutionStatus, UndoTarget } from '../../core/state.ts';
+import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import {
   StoreUnavailable,
   type Checkpoint,
@@ -55,6 +56,8 @@ import {
   waitingRows,
   type StoredExecution,
 } from './stored-execution.ts';
+import { AuditLog } from './audit-log.ts';
+import { DefinitionTable } from './definition-table.ts';
 import { byId, pageOf } from './page.ts';
 
 const dayMillis = 86_400_000;
@@ -67,11 +70,12 @@ interface StartKey {
 
 /** See the file header. */
 export class MemoryStore implements Store {
-  readonly #definitions = new Map<string, DefinitionRecord>();
+  readonly #definitions = new DefinitionTable();
   readonly #bodies = new Map<string, string>();
   readonly #executions = new Map<string, StoredExecution>();
   readonly #startKeys = new Map<string, StartKey>();
   readonly #settings = new Map<string, string>();
+  readonly #audit = new AuditLog();
   readonly #now: () => number;
   #isOpen = false;
 
@@ -98,57 +102,33 @@ export class MemoryStore implements Store {
     if (!this.#isOpen) throw new StoreUnavailable('unreachable', 'The store is closed.');
   }
 
-  async putDefinition(record: DefinitionRecord): Promise<PutDefinitionResult> {
+  async putDefinition(record: DefinitionRecord, audit?: AuditEntry): Promise<PutDefinitionResult> {
     this.#check();
-    const sameId = this.#definitions.get(record.id);
-    const found =
-      sameId ?? [...this.#definitions.values()].find((x) => x.name === record.name && x.version === record.version);
-    if (found === undefined) {
-      this.#definitions.set(record.id, { ...record });
-      return { kind: 'stored', record };
-    }
-    if (found.hash === record.hash) return { kind: 'identical', record: { ...found } };
-    return { kind: 'conflict', by: sameId === undefined ? 'name_version' : 'id' };
+    const result = this.#definitions.put(record);
+    if (result.kind === 'stored') this.#audit.append(audit);
+    return result;
   }
 
   async getDefinition(
     key: { readonly id: string } | { readonly name: string; readonly version: string },
   ): Promise<DefinitionRecord | undefined> {
     this.#check();
-    const found =
-      'id' in key
-        ? this.#definitions.get(key.id)
-        : this.#newestDefinitions().find(
-            (x) => x.name === key.name && (key.version === 'latest' || x.version === key.version),
-          );
-    return found && { ...found };
+    return this.#definitions.get(key);
   }
 
-  async listDefinitions(page: PageRequest): Promise<Page<DefinitionRecord>> {
+  async listDefinitions(page: PageRequest, nameGlobs?: readonly string[]): Promise<Page<DefinitionRecord>> {
     this.#check();
-    const rows = this.#newestDefinitions().reverse();
-    return pageOf(
-      'definition',
-      rows,
-      page,
-      'desc',
-      (row) => [row.createdAt, row.id],
-      (row) => ({ ...row }),
-    );
+    return this.#definitions.list(page, nameGlobs);
   }
 
-  #newestDefinitions(): DefinitionRecord[] {
-    return [...this.#definitions.values()].sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
-  }
-
-  async deleteDefinition(id: string): Promise<void> {
+  async deleteDefinition(id: string, audit?: AuditEntry): Promise<void> {
     this.#check();
-    this.#definitions.delete(id);
+    if (this.#definitions.delete(id)) this.#audit.append(audit);
   }
 
   async getDefinitionBody(hash: string): Promise<string | undefined> {
     this.#check();
-    return this.#bodies.get(hash) ?? [...this.#definitions.values()].find((x) => x.hash === hash)?.definition;
+    return this.#bodies.get(hash) ?? this.#definitions.textOf(hash);
   }
 
   async submit(batch: readonly NewExecution[]): Promise<readonly SubmitResult[]> {
@@ -277,11 +257,12 @@ export class MemoryStore implements Store {
     x.claim = undefined;
     x.claims = 0;
     x.change = change.writeId;
+    this.#audit.append(change.audit);
     x.dueAt = isOver(change.summary) ? null : change.dueAt;
     return true;
   }
 
-  async offer({ executionId, row, bodyHash }: Offer, now: number): Promise<OfferResult> {
+  async offer({ executionId, row, bodyHash, audit }: Offer, now: number): Promise<OfferResult> {
     this.#check();
     const x = this.#executions.get(executionId);
     if (x === undefined) return { kind: 'unknown' };
@@ -307,6 +288,7 @@ export class MemoryStore implements Store {
     });
     x.inboxSeq += 1;
     if (x.dueAt !== null) x.dueAt = Math.min(x.dueAt, now);
+    this.#audit.append(audit);
     return answer;
   }
 
@@ -434,6 +416,16 @@ export class MemoryStore implements Store {
       counts[summary.status] = (counts[summary.status] ?? 0) + 1;
     }
     return counts;
+  }
+
+  async appendAudit(entry: AuditEntry): Promise<void> {
+    this.#check();
+    this.#audit.append(entry);
+  }
+
+  async listAudit(filter: AuditFilter, page: PageRequest): Promise<Page<AuditEntry>> {
+    this.#check();
+    return this.#audit.list(filter, page);
   }
 
   async getSetting(key: string): Promise<string | undefined> {

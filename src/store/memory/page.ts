@@ -17,6 +17,7 @@ const shapes: Readonly<Record<CursorKind, readonly ('string' | 'number')[]>> = {
   definition: ['number', 'string'],
   step: ['number'],
   call: ['number'],
+  audit: ['string'],
 };
 
 /**

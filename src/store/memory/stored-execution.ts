@@ -1,5 +1,6 @@
 /** What the store in memory keeps of an execution, and small readings of it. */
 import type { CallRow, StepRow, UndoMark, UndoState } from '../../core/history.ts';
+import { fitsGlobs } from '../../core/name-globs.ts';
 import type { ExecutionFilter, ExecutionRecord, ExecutionSummary, InboxRow } from '../../ports/store.ts';
 import { decodeEvent, decodeStep, encode, isStanding } from '../row-text.ts';
 
@@ -108,6 +109,7 @@ export function matches(x: StoredExecution, filter: ExecutionFilter): boolean {
   return (
     (filter.statuses === undefined || filter.statuses.includes(summary.status)) &&
     (filter.name === undefined || filter.name === x.name) &&
+    fitsGlobs(x.name, filter.nameGlobs) &&
     (filter.version === undefined || filter.version === x.version) &&
     (filter.reason === undefined || filter.reason === summary.reason) &&
     (filter.failedNodeId === undefined || filter.failedNodeId === summary.failedNodeId) &&

@@ -6,6 +6,7 @@
  */
 import type { Connections, Session } from './connections.ts';
 import { initialSchema } from './migrations/0001-initial.ts';
+import { auditSchema } from './migrations/0002-audit.ts';
 
 interface Migration {
   /** Also its order. */
@@ -18,6 +19,7 @@ interface Migration {
 
 const migrations: readonly Migration[] = [
   { version: 1, title: 'initial schema', neededVersion: 1, sql: initialSchema },
+  { version: 2, title: 'audit log', neededVersion: 1, sql: auditSchema },
 ];
 
 /** The schema version that this program writes. */

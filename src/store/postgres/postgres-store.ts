@@ -7,6 +7,7 @@ import type { CallRow, StepRow } from '../../core/history.ts';
 import type { OutputQuery } from '../../core/outputs.ts';
 import type { ShardSet } from '../../core/slot.ts';
 import type { ExecutionStatus, UndoTarget } from '../../core/state.ts';
+import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import {
   BadCursor,
   type Checkpoint,
@@ -33,7 +34,7 @@ import {
   type UndoFilter,
 } from '../../ports/store.ts';
 import { sendEncoded } from '../batch.ts';
-import { callPage, definitionPage, executionPage, pageValues, readCursor, stepPage } from '../pages.ts';
+import { auditPage, callPage, definitionPage, executionPage, pageValues, readCursor, stepPage } from '../pages.ts';
 import { decodeStep, effectRow, undoTarget } from '../row-text.ts';
 import { executionDetail, inboxRows, type StepText } from '../stored-rows.ts';
 import { bisect, inWaves } from './batches.ts';
@@ -42,6 +43,7 @@ import { isExecutionId } from './execution-id.ts';
 import { migrate, pendingMigrations } from './migrations.ts';
 import { targetOf, type PostgresStoreOptions } from './options.ts';
 import { createPartitions, dropPartitions } from './partitions.ts';
+import { appendAudit, listAudit } from './queries/audit.ts';
 import { changeTerminal } from './queries/change-terminal.ts';
 import { checkpointValues, writeCheckpoints } from './queries/checkpoint.ts';
 import {
@@ -129,8 +131,8 @@ export class PostgresStore implements Store {
     return row?.now ?? Number.NaN;
   }
 
-  putDefinition(record: DefinitionRecord): Promise<PutDefinitionResult> {
-    return putDefinition(this.#connections, record);
+  putDefinition(record: DefinitionRecord, audit?: AuditEntry): Promise<PutDefinitionResult> {
+    return putDefinition(this.#connections, record, audit);
   }
 
   getDefinition(
@@ -139,16 +141,16 @@ export class PostgresStore implements Store {
     return getDefinition(this.#connections, key);
   }
 
-  async listDefinitions(page: PageRequest): Promise<Page<DefinitionRecord>> {
+  async listDefinitions(page: PageRequest, nameGlobs?: readonly string[]): Promise<Page<DefinitionRecord>> {
     const after = readCursor('definition', ['number', 'string'], page);
     const key = after && { createdAt: after[0] as number, id: after[1] as string };
     if (key !== undefined && !Number.isSafeInteger(key.createdAt)) throw new BadCursor('The cursor is malformed.');
-    const answer = await listDefinitions(this.#connections, pageValues(page, 'desc'), key);
+    const answer = await listDefinitions(this.#connections, pageValues(page, 'desc'), key, nameGlobs);
     return definitionPage(answer);
   }
 
-  deleteDefinition(id: string): Promise<void> {
-    return deleteDefinition(this.#connections, id);
+  deleteDefinition(id: string, audit?: AuditEntry): Promise<void> {
+    return deleteDefinition(this.#connections, id, audit);
   }
 
   getDefinitionBody(hash: string): Promise<string | undefined> {
@@ -257,6 +259,15 @@ export class PostgresStore implements Store {
   async countByStatus(shards: ShardSet): Promise<Readonly<Partial<Record<ExecutionStatus, number>>>> {
     const rows = await countByStatus(this.#connections, shards);
     return Object.fromEntries(rows.map(({ status, count }) => [status, count]));
+  }
+
+  appendAudit(entry: AuditEntry): Promise<void> {
+    return appendAudit(this.#connections, entry);
+  }
+
+  async listAudit(filter: AuditFilter, page: PageRequest): Promise<Page<AuditEntry>> {
+    const after = readCursor('audit', ['string'], page)?.[0] as string | undefined;
+    return auditPage(await listAudit(this.#connections, filter, pageValues(page, 'desc'), after));
   }
 
   getSetting(key: string): Promise<string | undefined> {

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { databaseFile, openFile } from './database.ts';
 import { initialSchema } from './migrations/0001-initial.ts';
+import { auditSchema } from './migrations/0002-audit.ts';
 
 interface Migration {
   /** Also its order: the file's version after it. */
@@ -13,7 +14,10 @@ interface Migration {
   readonly sql: string;
 }
 
-const migrations: readonly Migration[] = [{ version: 1, title: 'initial schema', sql: initialSchema }];
+const migrations: readonly Migration[] = [
+  { version: 1, title: 'initial schema', sql: initialSchema },
+  { version: 2, title: 'audit log', sql: auditSchema },
+];
 
 /** The schema version that this program writes. */
 export const schemaVersion: number = migrations.at(-1)?.version ?? 0;

@@ -1,5 +1,6 @@
 /** All operations of the worker, prepared on one connection, and which of them write. */
 import type { OperationName, Operations } from './protocol.ts';
+import { appendAudit, listAudit } from './queries/audit.ts';
 import { changeTerminal } from './queries/change-terminal.ts';
 import { checkpoint } from './queries/checkpoint.ts';
 import { countByStatus } from './queries/count-by-status.ts';
@@ -36,6 +37,7 @@ export const writing: ReadonlySet<OperationName> = new Set<OperationName>([
   'checkpoint',
   'changeTerminal',
   'offer',
+  'appendAudit',
   'initSetting',
   'changeSetting',
   'removeCompleted',
@@ -68,6 +70,8 @@ export function prepareOperations(session: Session): Operations {
     listCalls: listCalls(session),
     findDue: findDue(session),
     countByStatus: countByStatus(session),
+    appendAudit: appendAudit(session),
+    listAudit: listAudit(session),
     getSetting: getSetting(session),
     initSetting: initSetting(session),
     changeSetting: changeSetting(session),

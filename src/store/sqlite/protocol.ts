@@ -5,6 +5,7 @@
  * objects do, and the worker binds them as they are. States, rows and events cross as JSON text, which is also how they
  * are stored, so that the digits of numbers survive and each is written as text once.
  */
+import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type { UndoMark } from '../../core/history.ts';
 import type { OutputQuery } from '../../core/outputs.ts';
 import type { ShardSet } from '../../core/slot.ts';
@@ -18,7 +19,7 @@ import type {
   SubmitResult,
   UndoFilter,
 } from '../../ports/store.ts';
-import type { PageAnswer, PageValues } from '../pages.ts';
+import type { AuditValues, PageAnswer, PageValues } from '../pages.ts';
 import type {
   CallValues,
   DetailValues,
@@ -82,6 +83,7 @@ export interface ChangeValues {
   readonly dueAt: number | null;
   readonly steps: readonly StepValues[];
   readonly undo: readonly UndoMark[];
+  readonly audit: AuditEntry | undefined;
 }
 
 /** See `Offer`; `event` is JSON text. */
@@ -91,6 +93,7 @@ export interface OfferValues {
   readonly at: number;
   readonly event: string;
   readonly bodyHash: string | null;
+  readonly audit: AuditEntry | undefined;
 }
 
 /** See `CheckpointResult`. */
@@ -108,15 +111,16 @@ export type SubmitAnswer =
 /** What the worker thread does: each operation is a transaction, or part of one with others. */
 export interface Operations {
   ping(): void;
-  putDefinition(record: DefinitionRecord): PutDefinitionResult;
+  putDefinition(record: DefinitionRecord, audit: AuditEntry | undefined): PutDefinitionResult;
   getDefinition(
     key: { readonly id: string } | { readonly name: string; readonly version: string },
   ): DefinitionRecord | undefined;
   listDefinitions(
     page: PageValues,
     after: { readonly createdAt: number; readonly id: string } | undefined,
+    nameGlobs: readonly string[] | undefined,
   ): PageAnswer<DefinitionRecord>;
-  deleteDefinition(id: string): void;
+  deleteDefinition(id: string, audit: AuditEntry | undefined): void;
   getDefinitionBody(hash: string): string | undefined;
   submit(batch: readonly SubmitValues[], bodies: Readonly<Record<string, string>>): SubmitAnswer;
   takeOver(claims: readonly { readonly id: string; readonly claim: string }[], now: number): readonly LoadedValues[];
@@ -148,6 +152,8 @@ export interface Operations {
     cursor: { readonly dueAt: number; readonly id: string } | undefined,
   ): readonly DueRow[];
   countByStatus(shards: ShardSet): readonly { readonly status: string; readonly count: number }[];
+  appendAudit(entry: AuditEntry): void;
+  listAudit(filter: AuditFilter, page: PageValues, after: string | undefined): PageAnswer<AuditValues>;
   getSetting(key: string): string | undefined;
   initSetting(key: string, value: string): string;
   changeSetting(key: string, from: string, to: string): boolean;

@@ -4,6 +4,7 @@
  * Here everything is written as text once and handed over; the thread does the rest (see `sqlite-worker.ts`). Batches that
  * wait at the same time share a transaction.
  */
+import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type {
   Checkpoint,
   CheckpointResult,
@@ -33,7 +34,7 @@ import type { OutputQuery } from '../../core/outputs.ts';
 import type { ShardSet } from '../../core/slot.ts';
 import type { ExecutionStatus, UndoTarget } from '../../core/state.ts';
 import { sendEncoded } from '../batch.ts';
-import { callPage, definitionPage, executionPage, pageValues, readCursor, stepPage } from '../pages.ts';
+import { auditPage, callPage, definitionPage, executionPage, pageValues, readCursor, stepPage } from '../pages.ts';
 import { decodeStep, effectRow, encode, undoTarget } from '../row-text.ts';
 import { executionDetail, inboxRows, loadedExecution, type StepText } from '../stored-rows.ts';
 import type { SubmitValues } from './protocol.ts';
@@ -83,8 +84,8 @@ export class SqliteStore implements Store {
     return Date.now();
   }
 
-  putDefinition(record: DefinitionRecord): Promise<PutDefinitionResult> {
-    return this.#thread.call('putDefinition', record);
+  putDefinition(record: DefinitionRecord, audit?: AuditEntry): Promise<PutDefinitionResult> {
+    return this.#thread.call('putDefinition', record, audit);
   }
 
   getDefinition(
@@ -93,18 +94,19 @@ export class SqliteStore implements Store {
     return this.#thread.call('getDefinition', key);
   }
 
-  async listDefinitions(page: PageRequest): Promise<Page<DefinitionRecord>> {
+  async listDefinitions(page: PageRequest, nameGlobs?: readonly string[]): Promise<Page<DefinitionRecord>> {
     const after = readCursor('definition', ['number', 'string'], page);
     const answer = await this.#thread.call(
       'listDefinitions',
       pageValues(page, 'desc'),
       after && { createdAt: after[0] as number, id: after[1] as string },
+      nameGlobs,
     );
     return definitionPage(answer);
   }
 
-  deleteDefinition(id: string): Promise<void> {
-    return this.#thread.call('deleteDefinition', id);
+  deleteDefinition(id: string, audit?: AuditEntry): Promise<void> {
+    return this.#thread.call('deleteDefinition', id, audit);
   }
 
   getDefinitionBody(hash: string): Promise<string | undefined> {
@@ -153,8 +155,8 @@ export class SqliteStore implements Store {
   }
 
   async offer(offer: Offer, now: number): Promise<OfferResult> {
-    const { executionId, row, bodyHash } = offer;
-    const values = { executionId, id: row.id, at: row.at, event: encode(row.event), bodyHash: bodyHash ?? null };
+    const { executionId, row, bodyHash, audit } = offer;
+    const values = { executionId, id: row.id, at: row.at, event: encode(row.event), bodyHash: bodyHash ?? null, audit };
     return this.#thread.call('offer', values, now);
   }
 
@@ -216,6 +218,15 @@ export class SqliteStore implements Store {
   async countByStatus(shards: ShardSet): Promise<Readonly<Partial<Record<ExecutionStatus, number>>>> {
     const rows = await this.#thread.call('countByStatus', shards);
     return Object.fromEntries(rows.map(({ status, count }) => [status, count]));
+  }
+
+  appendAudit(entry: AuditEntry): Promise<void> {
+    return this.#thread.call('appendAudit', entry);
+  }
+
+  async listAudit(filter: AuditFilter, page: PageRequest): Promise<Page<AuditEntry>> {
+    const after = readCursor('audit', ['string'], page)?.[0] as string | undefined;
+    return auditPage(await this.#thread.call('listAudit', filter, pageValues(page, 'desc'), after));
   }
 
   getSetting(key: string): Promise<string | undefined> {

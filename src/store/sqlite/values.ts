@@ -62,6 +62,7 @@ export function changeValues(x: TerminalChange): ChangeValues {
     dueAt: x.dueAt,
     steps: x.steps.map((row) => stepValues(row)),
     undo: x.undo,
+    audit: x.audit,
   };
 }
 

@@ -41,6 +41,7 @@ const rows = [
   'DELETE /workflows/definitions/{id}',
   'GET /workflows/definitions/{name}/{version}',
   'POST /workflows/definitions/validate',
+  'GET /audit',
   'GET /openapi.json',
   'GET /schema/definition.json',
   'GET /healthz',

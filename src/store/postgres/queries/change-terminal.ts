@@ -20,6 +20,7 @@ import {
   type HistoryValues,
 } from '../history-columns.ts';
 import { encodeText } from '../text-column.ts';
+import { auditStatement } from './audit.ts';
 
 const lockSql = 'SELECT seq, change, due_at AS "dueAt" FROM execution WHERE id = $1 FOR NO KEY UPDATE';
 
@@ -71,6 +72,7 @@ export function changeTerminal(connections: Connections, x: TerminalChange): Pro
     await session.query({ text: updateSql, values });
     await append(session, x.id, history);
     if (x.summary.maybeStanding) await session.query({ text: standingSql, values: [x.id] });
+    if (x.audit !== undefined) await session.query(auditStatement(x.audit));
     return true;
   });
 }

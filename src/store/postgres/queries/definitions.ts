@@ -1,10 +1,13 @@
 /**
  * Definitions as records: put, get, list, delete; and their bodies by content, as executions are pinned to them.
  */
+import type { AuditEntry } from '../../../ports/audit.ts';
 import type { DefinitionRecord, PutDefinitionResult } from '../../../ports/store.ts';
 import type { PageAnswer, PageValues } from '../../pages.ts';
 import type { Connections } from '../connections.ts';
+import { nameIsLike } from '../name-globs.ts';
 import { decodeText, encodeJsonText, encodeText } from '../text-column.ts';
+import { auditStatement } from './audit.ts';
 
 const columns = 'id, name, version, hash, definition, created_at AS "createdAt", updated_at AS "updatedAt"';
 
@@ -18,10 +21,11 @@ const insertSql = `
 INSERT INTO definition (id, name, version, hash, definition, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT DO NOTHING RETURNING 1`;
 
-const deleteSql = 'DELETE FROM definition WHERE id = $1';
+const deleteSql = 'DELETE FROM definition WHERE id = $1 RETURNING 1';
 
-const pageSql = (comparison: '<' | '>', order: 'asc' | 'desc'): string => `
-SELECT ${columns} FROM definition WHERE (created_at, id) ${comparison} ($1, $2)
+const pageSql = (order: 'asc' | 'desc'): string => `
+SELECT ${columns} FROM definition
+WHERE (created_at, id) ${order === 'asc' ? '>' : '<'} ($1, $2) AND ($5::text[] IS NULL OR name LIKE ANY ($5::text[]))
 ORDER BY created_at ${order}, id ${order} LIMIT $3 OFFSET $4`;
 
 const bodySql = `
@@ -38,13 +42,21 @@ function decode(row: DefinitionRecord): DefinitionRecord {
 const maxRounds = 5;
 
 /** Stores a record unless its id or its name and version are taken. */
-export async function putDefinition(connections: Connections, record: DefinitionRecord): Promise<PutDefinitionResult> {
+export async function putDefinition(
+  connections: Connections,
+  record: DefinitionRecord,
+  audit?: AuditEntry,
+): Promise<PutDefinitionResult> {
   const { id, name, version, hash, definition, createdAt, updatedAt } = record;
   const texts = [id, name, version, hash].map((text) => encodeText(text));
   const values = [...texts, encodeJsonText(definition), createdAt, updatedAt];
   for (let round = 1; ; round++) {
-    const inserted = await connections.query('short', { text: insertSql, values });
-    if (inserted.length > 0) return { kind: 'stored', record };
+    const inserted = await connections.transaction('short', async (session) => {
+      const rows = await session.query({ text: insertSql, values });
+      if (rows.length > 0 && audit !== undefined) await session.query(auditStatement(audit));
+      return rows.length > 0;
+    });
+    if (inserted) return { kind: 'stored', record };
     const sameId = await getDefinition(connections, { id });
     const found = sameId ?? (await getDefinition(connections, { name, version }));
     // A put that was stored without its answer arriving is found here, too.
@@ -73,18 +85,28 @@ export async function listDefinitions(
   connections: Connections,
   page: PageValues,
   after: { readonly createdAt: number; readonly id: string } | undefined,
+  nameGlobs: readonly string[] | undefined,
 ): Promise<PageAnswer<DefinitionRecord>> {
   const start = page.order === 'asc' ? Number.MIN_SAFE_INTEGER : Number.MAX_SAFE_INTEGER;
   const rows = await connections.query<DefinitionRecord>('long', {
-    text: pageSql(page.order === 'asc' ? '>' : '<', page.order),
-    values: [after?.createdAt ?? start, encodeText(after?.id ?? ''), page.limit + 1, page.offset],
+    text: pageSql(page.order),
+    values: [
+      after?.createdAt ?? start,
+      encodeText(after?.id ?? ''),
+      page.limit + 1,
+      page.offset,
+      nameGlobs === undefined ? null : nameIsLike(nameGlobs),
+    ],
   });
   return { rows: rows.slice(0, page.limit).map((row) => decode(row)), more: rows.length > page.limit };
 }
 
 /** Removes a record; absent is fine. */
-export async function deleteDefinition(connections: Connections, id: string): Promise<void> {
-  await connections.query('short', { text: deleteSql, values: [encodeText(id)] });
+export async function deleteDefinition(connections: Connections, id: string, audit?: AuditEntry): Promise<void> {
+  await connections.transaction('short', async (session) => {
+    const gone = await session.query({ text: deleteSql, values: [encodeText(id)] });
+    if (gone.length > 0 && audit !== undefined) await session.query(auditStatement(audit));
+  });
 }
 
 /** A definition by content, as an execution or a record has it. */

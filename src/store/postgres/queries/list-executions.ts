@@ -15,6 +15,7 @@ import type { RecordValues } from '../../stored-rows.ts';
 import { int4Array, textArray } from '../binary-array.ts';
 import type { Connections, Statement } from '../connections.ts';
 import { lowestIdAt } from '../execution-id.ts';
+import { nameIsLike } from '../name-globs.ts';
 import { encodeText } from '../text-column.ts';
 import { decodeRecord, recordColumns } from './record-columns.ts';
 
@@ -53,6 +54,10 @@ function timeConditions(text: StatementText, filter: ExecutionFilter): string[] 
 /** The conditions of every scan. */
 function conditions(text: StatementText, filter: ExecutionFilter): string[] {
   const found = timeConditions(text, filter);
+  if (filter.nameGlobs !== undefined) {
+    const names = text.value(nameIsLike(filter.nameGlobs));
+    found.push(`e.body IN (SELECT no FROM definition_body WHERE name LIKE ANY (${names}::text[]))`);
+  }
   if (filter.reason !== undefined) found.push(`e.reason = ${text.value(encodeText(filter.reason))}`);
   if (filter.failedNodeId !== undefined) {
     found.push(`e.failed_node_id = ${text.value(encodeText(filter.failedNodeId))}`);

@@ -5,7 +5,7 @@
  * The row is locked from the decision to the end of the transaction, so a checkpoint either comes before (then the decision
  * saw its state) or after (then it sees the new inbox seq).
  *
- * Guarantees: an event id accepted before is `accepted` again and changes nothing; other answers write nothing.
+ * Guarantees: the audit entry is written in the same transaction; an event id accepted before is `accepted` again and changes nothing; other answers write nothing.
  */
 import { admit } from '../../../core/admission.ts';
 import type { Offer, OfferResult } from '../../../ports/store.ts';
@@ -13,6 +13,7 @@ import { decodeState, encode } from '../../row-text.ts';
 import type { Connections } from '../connections.ts';
 import { int8 } from '../history-columns.ts';
 import { decodeText, encodeText } from '../text-column.ts';
+import { auditStatement } from './audit.ts';
 
 const lockSql = 'SELECT state FROM execution WHERE id = $1 FOR NO KEY UPDATE';
 
@@ -66,6 +67,7 @@ export function offer(connections: Connections, x: Offer, now: number): Promise<
       text: appendSql,
       values: [x.executionId, id, x.row.at, nonce ?? null, bodyHash, callback?.pending === true, text, now],
     });
+    if (x.audit !== undefined) await session.query(auditStatement(x.audit));
     return answer;
   });
 }

@@ -7,6 +7,7 @@
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 import { appendHistory } from './append-history.ts';
+import { auditWriter } from './audit.ts';
 import { setSummary } from './set-summary.ts';
 
 const selectSql = `
@@ -23,6 +24,7 @@ export function changeTerminal(session: Session): Operations['changeTerminal'] {
   const update = session.write(updateSql);
   const append = appendHistory(session);
   const summarize = setSummary(session);
+  const writeAudit = auditWriter(session);
   return (x) => {
     const row = select(x.id);
     if (row === undefined) return false;
@@ -31,6 +33,7 @@ export function changeTerminal(session: Session): Operations['changeTerminal'] {
     update(x.seq + 1, x.writeId, x.updatedAt, x.state, row.no);
     append(row.no, x.steps, [], x.undo);
     summarize(row.no, x.summary, x.maybeStanding, x.dueAt);
+    writeAudit(x.audit);
     return true;
   };
 }

@@ -3,7 +3,9 @@
  */
 import type { DefinitionRecord } from '../../../ports/store.ts';
 import type { Operations } from '../protocol.ts';
+import { globCondition } from '../name-globs.ts';
 import type { Session } from '../session.ts';
+import { auditWriter } from './audit.ts';
 
 const columns = 'id, name, version, hash, definition, created_at AS createdAt, updated_at AS updatedAt';
 
@@ -18,9 +20,12 @@ INSERT INTO definition (id, name, version, hash, definition, created_at, updated
 
 const deleteSql = 'DELETE FROM definition WHERE id = ?';
 
-const pageSql = (comparison: '<' | '>', order: 'asc' | 'desc'): string => `
-SELECT ${columns} FROM definition WHERE (created_at, id) ${comparison} (?, ?)
+const pageSql = (order: 'asc' | 'desc', condition: string): string => `
+SELECT ${columns} FROM definition WHERE (created_at, id) ${order === 'asc' ? '>' : '<'} (?, ?)${condition}
 ORDER BY created_at ${order}, id ${order} LIMIT ? OFFSET ?`;
+
+/** Statements of pages are kept by their text; there are as many as numbers of globs. */
+const maxStatements = 16;
 
 const bodySql = `
 SELECT definition FROM definition_body WHERE hash = ?1
@@ -32,12 +37,14 @@ export function putDefinition(session: Session): Operations['putDefinition'] {
   const byId = session.one<DefinitionRecord>(byIdSql);
   const byVersion = session.one<DefinitionRecord>(byVersionSql);
   const insert = session.write(insertSql);
-  return (record) => {
+  const writeAudit = auditWriter(session);
+  return (record, audit) => {
     const sameId = byId(record.id);
     const found = sameId ?? byVersion(record.name, record.version);
     if (found === undefined) {
       const { id, name, version, hash, definition, createdAt, updatedAt } = record;
       insert(id, name, version, hash, definition, createdAt, updatedAt);
+      writeAudit(audit);
       return { kind: 'stored', record };
     }
     if (found.hash === record.hash) return { kind: 'identical', record: { ...found } };
@@ -60,14 +67,16 @@ export function getDefinition(session: Session): Operations['getDefinition'] {
 
 /** Prepares the page of records by creation. */
 export function listDefinitions(session: Session): Operations['listDefinitions'] {
-  const select = {
-    asc: session.all<DefinitionRecord>(pageSql('>', 'asc')),
-    desc: session.all<DefinitionRecord>(pageSql('<', 'desc')),
-  };
+  const statements = new Map<string, (...values: readonly (string | number)[]) => DefinitionRecord[]>();
   const start = { asc: Number.MIN_SAFE_INTEGER, desc: Number.MAX_SAFE_INTEGER };
-  return (page, after) => {
+  return (page, after, nameGlobs) => {
     const createdAt = after?.createdAt ?? start[page.order];
-    const rows = select[page.order](createdAt, after?.id ?? '', page.limit + 1, page.offset);
+    const names = globCondition('name', nameGlobs);
+    const sql = pageSql(page.order, names === undefined ? '' : ` AND ${names.sql}`);
+    if (statements.size >= maxStatements) statements.clear();
+    const select = statements.get(sql) ?? session.all<DefinitionRecord>(sql);
+    statements.set(sql, select);
+    const rows = select(createdAt, after?.id ?? '', ...(names?.values ?? []), page.limit + 1, page.offset);
     return { rows: rows.slice(0, page.limit).map((row) => ({ ...row })), more: rows.length > page.limit };
   };
 }
@@ -75,7 +84,10 @@ export function listDefinitions(session: Session): Operations['listDefinitions']
 /** Prepares the one that removes a record; absent is fine. */
 export function deleteDefinition(session: Session): Operations['deleteDefinition'] {
   const remove = session.write(deleteSql);
-  return (id) => void remove(id);
+  const writeAudit = auditWriter(session);
+  return (id, audit) => {
+    if (remove(id) > 0) writeAudit(audit);
+  };
 }
 
 /** Prepares the one that reads a definition by content, as an execution or a record has it. */

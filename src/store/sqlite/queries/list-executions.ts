@@ -11,6 +11,7 @@ import { activeStatuses, terminalStatuses } from '../../row-text.ts';
 import type { PageValues } from '../../pages.ts';
 import type { RecordValues } from '../../stored-rows.ts';
 import type { Operations } from '../protocol.ts';
+import { globCondition } from '../name-globs.ts';
 import type { Session } from '../session.ts';
 import { recordColumns } from './record-columns.ts';
 
@@ -73,6 +74,8 @@ function conditions(filter: ExecutionFilter, labels: readonly (readonly [string,
     found.push({ sql: `e.status IN (${filter.statuses.map(() => '?').join(', ')})`, values: filter.statuses });
   }
   add('e.name = ?', filter.name);
+  const names = globCondition('e.name', filter.nameGlobs);
+  if (names !== undefined) found.push(names);
   add('e.version = ?', filter.version);
   add('e.reason = ?', filter.reason);
   add('e.failed_node_id = ?', filter.failedNodeId);

@@ -2,13 +2,14 @@
  * Offers an event to an execution's inbox: the core decides by the stored state; an accepted one is appended, the inbox seq
  * goes up and the execution is due now.
  *
- * Guarantees: one transaction; an event id accepted before is `accepted` again and changes nothing; other answers write
+ * Guarantees: one transaction, the audit entry included; an event id accepted before is `accepted` again and changes nothing; other answers write
  * nothing.
  */
 import { admit } from '../../../core/admission.ts';
 import { decodeEvent, decodeState } from '../../row-text.ts';
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
+import { auditWriter } from './audit.ts';
 
 const selectSql = `
 SELECT e.no, e.due_at AS dueAt, r.state
@@ -35,6 +36,7 @@ export function offer(session: Session): Operations['offer'] {
   const insert = session.write(insertSql);
   const bump = session.write(bumpSql);
   const setDue = session.write(dueSql);
+  const writeAudit = auditWriter(session);
   return (x, now) => {
     const row = select(x.executionId);
     if (row === undefined) return { kind: 'unknown' };
@@ -54,6 +56,7 @@ export function offer(session: Session): Operations['offer'] {
     insert(row.no, x.id, x.at, callback?.nonce ?? null, callback ? (x.bodyHash ?? '') : null, pending, x.event);
     bump(row.no);
     if (row.dueAt !== null && row.dueAt > now) setDue(now, row.no);
+    writeAudit(x.audit);
     return answer;
   };
 }

@@ -1,0 +1,83 @@
+/**
+ * The audit log: every change that somebody makes over the API.
+ *
+ * A change is never answered without its entry: where the change is one write of the store, the entry goes into the same
+ * transaction; a change that was refused is entered before it is answered, and when that cannot be done the answer is 503.
+ * Requests that are merely wrong (400), and those that the gate refused, are in the log of the process, not here:
+ * whoever has no part in the system cannot fill it.
+ */
+import type { FastifyRequest } from 'fastify';
+import { type JsonObject, stringifyJson } from '../core/json.ts';
+import type { AuditEntry } from '../ports/audit.ts';
+import type { Store } from '../ports/store.ts';
+import type { Answer } from '../runtime/desk/answer.ts';
+import type { DeskParts } from '../runtime/desk/parts.ts';
+import { type ErrorCode, errorRegistry } from './error-registry.ts';
+import { ApiError } from './failure.ts';
+import { addressOf } from './parameters.ts';
+import { deskFor } from './request-store.ts';
+
+/** What is changed. */
+export interface Change {
+  /** Such as `execution.cancel`. */
+  readonly action: string;
+  /** Id of what is changed; `''` where the change makes it. */
+  readonly target: string;
+  /** What else belongs to it, such as a reason. No secrets. */
+  readonly details?: JsonObject;
+}
+
+/** Outcome of a change that was made. */
+const done = 'done';
+
+/** See the file header. */
+export class Audit {
+  readonly #desk: DeskParts;
+  readonly #store: Pick<Store, 'appendAudit'>;
+
+  constructor(desk: DeskParts, store: Pick<Store, 'appendAudit'>) {
+    this.#desk = desk;
+    this.#store = store;
+  }
+
+  /** An entry, for a write that appends it in its own transaction, or for {@link Audit.append}. */
+  entry(request: FastifyRequest, { action, target, details }: Change, outcome: string = done): AuditEntry {
+    const at = this.#desk.clock.now();
+    return {
+      id: this.#desk.entropy.executionId(at),
+      at,
+      actor: request.principal?.id ?? 'anonymous',
+      action,
+      target,
+      address: addressOf(request),
+      outcome,
+      requestId: request.id,
+      ...(details !== undefined && { details: stringifyJson(details) }),
+    };
+  }
+
+  /** Appends an entry by itself; to be awaited before the change is answered. */
+  append(request: FastifyRequest, change: Change, outcome: string = done): Promise<void> {
+    return this.#store.appendAudit(this.entry(request, change, outcome));
+  }
+
+  /** Makes a change with the desk of the request, and enters what came of it. */
+  async change<T>(
+    request: FastifyRequest,
+    change: Change,
+    make: (desk: DeskParts) => Promise<Answer<T>>,
+  ): Promise<Answer<T>> {
+    const desk = deskFor(this.#desk, request.principal, (target) => this.entry(request, { ...change, target }));
+    let refused: ErrorCode | undefined;
+    try {
+      const answer = await make(desk);
+      if (!answer.ok) refused = answer.code;
+      return answer;
+    } catch (error) {
+      if (error instanceof ApiError) refused = error.code;
+      throw error;
+    } finally {
+      if (refused !== undefined && errorRegistry[refused].status !== 400) await this.append(request, change, refused);
+    }
+  }
+}

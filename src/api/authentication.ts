@@ -1,0 +1,105 @@
+/**
+ * The gate in front of every route: who calls, and whether they may. It comes before a body is read or anything is looked
+ * up, so that whoever may not ask learns nothing: not which ids exist, not what would have been wrong with the request,
+ * and of wrong credentials only that they are wrong.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import type { Authentication, Authenticator } from '../security/authenticator.ts';
+import type { Principal } from '../security/principal.ts';
+import { allows } from '../security/roles.ts';
+import type { ErrorCode } from './error-registry.ts';
+import { errorRegistry } from './error-registry.ts';
+import { type ApiLog, sendError } from './failure.ts';
+import { addressOf } from './parameters.ts';
+import { type Access, accessOf } from './route-access.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** From the table of access; set for every route. */
+    readonly access?: Access;
+  }
+  interface FastifyRequest {
+    /** Null without authentication, and on routes that need no credentials. */
+    principal: Principal | null;
+  }
+}
+
+/** Why a request was not let in; the values of the `reason` label of `saga_auth_rejected_total`. */
+export type AuthRejection = Exclude<Authentication['kind'], 'known'> | 'forbidden';
+
+/** What the gate is made of. */
+export interface GateOptions {
+  /** Absent: everybody may do everything. */
+  readonly authenticator?: Authenticator | undefined;
+  readonly isMetricsPublic: boolean;
+  readonly log: ApiLog;
+  /** Told of every rejection. Must not throw. */
+  readonly onRejected?: ((reason: AuthRejection) => void) | undefined;
+}
+
+/** Puts the gate in front of every route that is registered from now on. */
+export function addGate(server: FastifyInstance, options: GateOptions): void {
+  server.decorateRequest('principal', null);
+  server.addHook('onRoute', (route: RouteOptions) => {
+    route.config = { ...route.config, access: accessOf(String(route.method), route.url) };
+  });
+  const { authenticator } = options;
+  if (authenticator === undefined) return;
+  server.addHook('onRequest', async (request, reply) => {
+    // What is no route needs credentials, too: nobody has to know what there is.
+    const access = request.routeOptions.config.access ?? { needs: 'viewer' };
+    if (isOpen(access, options)) return undefined;
+    const found = await authenticator.authenticate(request.headers, addressOf(request));
+    return judge(request, reply, access, found, options) ? undefined : reply;
+  });
+}
+
+function isOpen({ needs }: Access, { isMetricsPublic }: GateOptions): boolean {
+  return needs === 'nothing' || needs === 'token' || (needs === 'metrics' && isMetricsPublic);
+}
+
+/** Whether the request may pass; else it has been answered. */
+function judge(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { needs, isWhole }: Access,
+  found: Authentication,
+  options: GateOptions,
+): boolean {
+  const reject = (reason: AuthRejection, code: ErrorCode, sentence = errorRegistry[code].meaning): false => {
+    options.onRejected?.(reason);
+    // Those anybody can cause as often as they like must not fill the log.
+    const level = reason === 'limited' || reason === 'missing' ? 'debug' : 'warn';
+    options.log.log(level, 'request refused', {
+      requestId: request.id,
+      reason,
+      address: addressOf(request),
+      method: request.method,
+      route: request.routeOptions.url,
+      principal: request.principal?.id,
+    });
+    sendError(reply, code, [sentence]);
+    return false;
+  };
+  switch (found.kind) {
+    case 'missing':
+    case 'invalid':
+      reply.header('www-authenticate', 'Bearer realm="trama"');
+      return reject(found.kind, 'unauthenticated');
+    case 'limited':
+      reply.header('retry-after', String(Math.ceil(found.retryAfterMillis / 1000)));
+      return reject(found.kind, 'rate_limited');
+    case 'unavailable':
+      return reject(found.kind, 'auth_unavailable');
+    case 'known':
+      break;
+  }
+  const { principal } = found;
+  request.principal = principal;
+  const role = needs === 'metrics' || needs === 'nothing' || needs === 'token' ? 'viewer' : needs;
+  if (!allows(principal.roles, role)) return reject('forbidden', 'forbidden', `This needs the role ${role}.`);
+  if (isWhole === true && principal.definitions !== undefined) {
+    return reject('forbidden', 'forbidden', 'This needs credentials that are not limited to some definitions.');
+  }
+  return true;
+}

@@ -1,0 +1,149 @@
+/**
+ * The store as one request may use it. What belongs to definitions that its principal does not see is not there: not read,
+ * not listed, not changed. Changes carry their audit entry into the transaction that makes them.
+ */
+import type { AuditEntry } from '../ports/audit.ts';
+import type {
+  DefinitionRecord,
+  ExecutionDetail,
+  ExecutionFilter,
+  ExecutionRecord,
+  Offer,
+  OfferResult,
+  Page,
+  PageRequest,
+  PutDefinitionResult,
+  TerminalChange,
+} from '../ports/store.ts';
+import type { DeskParts, DeskStore } from '../runtime/desk/parts.ts';
+import { type Principal, sees } from '../security/principal.ts';
+import { ApiError } from './failure.ts';
+
+/** Makes the entry of a change of `target`. */
+export type MakeEntry = (target: string) => AuditEntry;
+
+/** The desk as one request may use it; the very same where nothing limits the request and nothing is to be audited. */
+export function deskFor(desk: DeskParts, principal: Principal | null, makeEntry?: MakeEntry): DeskParts {
+  const isLimited = principal?.definitions !== undefined;
+  if (!isLimited && makeEntry === undefined) return desk;
+  const store = new RequestStore(desk.store, principal ?? undefined, makeEntry);
+  if (!isLimited) return { ...desk, store };
+  const { engine } = desk;
+  return {
+    ...desk,
+    store,
+    engine: {
+      mintId: (now) => engine.mintId(now),
+      ring: (item) => engine.ring(item),
+      watch: (id, changed) => engine.watch(id, changed),
+      submit: (submission) => {
+        demand(principal, submission.header.name);
+        return engine.submit(submission);
+      },
+    },
+  };
+}
+
+/** Throws where somebody names a definition that they may not have. That it exists is not said: it need not. */
+function demand(principal: Principal | undefined, name: string): void {
+  if (sees(principal, name)) return;
+  throw new ApiError(
+    'forbidden',
+    `These credentials are limited to definitions named ${principal?.definitions?.join(', ') ?? ''}.`,
+  );
+}
+
+class RequestStore implements DeskStore {
+  readonly #store: DeskStore;
+  readonly #principal: Principal | undefined;
+  readonly #makeEntry: MakeEntry | undefined;
+
+  constructor(store: DeskStore, principal: Principal | undefined, makeEntry: MakeEntry | undefined) {
+    this.#store = store;
+    this.#principal = principal;
+    this.#makeEntry = makeEntry;
+  }
+
+  get #globs(): readonly string[] | undefined {
+    return this.#principal?.definitions;
+  }
+
+  async getExecution(id: string): Promise<ExecutionDetail | undefined> {
+    const found = await this.#store.getExecution(id);
+    return found !== undefined && sees(this.#principal, found.name) ? found : undefined;
+  }
+
+  async #hasExecution(id: string): Promise<boolean> {
+    return this.#globs === undefined || (await this.getExecution(id)) !== undefined;
+  }
+
+  listExecutions(filter: ExecutionFilter, page: PageRequest): Promise<Page<ExecutionRecord>> {
+    const globs = this.#globs;
+    return this.#store.listExecutions(globs === undefined ? filter : { ...filter, nameGlobs: globs }, page);
+  }
+
+  async listSteps(...args: Parameters<DeskStore['listSteps']>): ReturnType<DeskStore['listSteps']> {
+    return (await this.#hasExecution(args[0])) ? this.#store.listSteps(...args) : { items: [] };
+  }
+
+  async listCalls(...args: Parameters<DeskStore['listCalls']>): ReturnType<DeskStore['listCalls']> {
+    return (await this.#hasExecution(args[0])) ? this.#store.listCalls(...args) : { items: [] };
+  }
+
+  async listEffects(...args: Parameters<DeskStore['listEffects']>): ReturnType<DeskStore['listEffects']> {
+    return (await this.#hasExecution(args[0])) ? this.#store.listEffects(...args) : [];
+  }
+
+  async readOutputs(...args: Parameters<DeskStore['readOutputs']>): ReturnType<DeskStore['readOutputs']> {
+    return (await this.#hasExecution(args[0])) ? this.#store.readOutputs(...args) : [];
+  }
+
+  async getDefinition(key: Parameters<DeskStore['getDefinition']>[0]): Promise<DefinitionRecord | undefined> {
+    const found = await this.#store.getDefinition(key);
+    return found !== undefined && sees(this.#principal, found.name) ? found : undefined;
+  }
+
+  listDefinitions(page: PageRequest): Promise<Page<DefinitionRecord>> {
+    return this.#store.listDefinitions(page, this.#globs);
+  }
+
+  /** By a content hash that only an execution or a record gives away. */
+  getDefinitionBody(hash: string): Promise<string | undefined> {
+    return this.#store.getDefinitionBody(hash);
+  }
+
+  async putDefinition(record: DefinitionRecord): Promise<PutDefinitionResult> {
+    demand(this.#principal, record.name);
+    return this.#store.putDefinition(record, this.#makeEntry?.(record.id));
+  }
+
+  async deleteDefinition(id: string): Promise<void> {
+    if (this.#globs !== undefined && (await this.getDefinition({ id })) === undefined) return;
+    await this.#store.deleteDefinition(id, this.#makeEntry?.(id));
+  }
+
+  /** Settings belong to no definition: what is made of them is open to nobody who is limited (see `route-access.ts`). */
+  getSetting(key: string): Promise<string | undefined> {
+    return this.#store.getSetting(key);
+  }
+
+  initSetting(key: string, value: string): Promise<string> {
+    return this.#store.initSetting(key, value);
+  }
+
+  changeSetting(key: string, from: string, to: string): Promise<boolean> {
+    return this.#store.changeSetting(key, from, to);
+  }
+
+  async offer(offer: Offer, now: number): Promise<OfferResult> {
+    if (!(await this.#hasExecution(offer.executionId))) return { kind: 'unknown' };
+    const audit = this.#makeEntry?.(offer.executionId);
+    return this.#store.offer({ ...offer, ...(audit !== undefined && { audit }) }, now);
+  }
+
+  async changeTerminal(change: TerminalChange): Promise<boolean> {
+    if (!(await this.#hasExecution(change.id))) return false;
+    const audit = this.#makeEntry?.(change.id);
+    return this.#store.changeTerminal({ ...change, ...(audit !== undefined && { audit }) });
+  }
+}

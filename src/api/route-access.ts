@@ -1,0 +1,79 @@
+/**
+ * What each route needs, in one table. A route that is registered without an entry stops the server from being built, so
+ * that none is ever open by oversight.
+ */
+import type { Role } from '../security/roles.ts';
+
+/** What a caller needs. */
+export interface Access {
+  /**
+   * A role; or nothing at all (`nothing`), a callback token, which the route itself checks (`token`), or the role viewer
+   * unless metrics are public (`metrics`).
+   */
+  readonly needs: Role | 'nothing' | 'token' | 'metrics';
+  /** The answer is about more than single definitions: refused to callers that are limited to some. */
+  readonly isWhole?: true;
+}
+
+const viewer: Access = { needs: 'viewer' };
+const runner: Access = { needs: 'runner' };
+const author: Access = { needs: 'author' };
+const operator: Access = { needs: 'operator' };
+
+/** By method and template; those below `/sagas` are the same as those below `/workflows`. */
+const table: Readonly<Record<string, Access>> = {
+  'POST /workflows/run': author,
+  'POST /workflows/definitions/:name/:version/run': runner,
+
+  'GET /workflows': viewer,
+  'GET /workflows/:id': viewer,
+  'GET /workflows/:id/definition': viewer,
+  'GET /workflows/:id/steps': viewer,
+  'GET /workflows/:id/steps/calls': viewer,
+  'GET /workflows/:id/events': viewer,
+  'GET /workflows/:id/cancel-preview': viewer,
+  'GET /workflows/:id/retry-preview': viewer,
+
+  'POST /workflows/:id/retry': operator,
+  'POST /workflows/:id/cancel': operator,
+  'POST /workflows/:id/terminate': operator,
+  'POST /workflows/:id/wake': operator,
+  'POST /workflows/:id/resolve': operator,
+  'POST /workflows/bulk': operator,
+
+  'POST /workflows/:id/node/:nodeId/callback': { needs: 'token' },
+  'POST /workflows/:id/node/:nodeId/callback/:token': { needs: 'token' },
+
+  'GET /workflows/definitions': viewer,
+  'GET /workflows/definitions/:id': viewer,
+  'GET /workflows/definitions/:name/:version': viewer,
+  'POST /workflows/definitions/validate': viewer,
+  'POST /workflows/definitions': author,
+  'PUT /workflows/definitions/:id': author,
+  'DELETE /workflows/definitions/:id': author,
+
+  'GET /cluster': { needs: 'viewer', isWhole: true },
+  'GET /holds': { needs: 'viewer', isWhole: true },
+  'GET /holds/:id': { needs: 'viewer', isWhole: true },
+  'PUT /holds/:id': { needs: 'operator', isWhole: true },
+  'DELETE /holds/:id': { needs: 'operator', isWhole: true },
+  'GET /audit': { needs: 'admin', isWhole: true },
+
+  'GET /openapi.json': viewer,
+  'GET /schema/definition.json': viewer,
+  'GET /metrics': { needs: 'metrics', isWhole: true },
+  'GET /healthz': { needs: 'nothing' },
+  'GET /readyz': { needs: 'nothing' },
+};
+
+/**
+ * What a route needs.
+ *
+ * @throws Error when the table does not say.
+ */
+export function accessOf(method: string, url: string): Access {
+  const key = `${method === 'HEAD' ? 'GET' : method} ${url.replace(/^\/sagas(?=\/|$)/, '/workflows')}`;
+  const access = Object.hasOwn(table, key) ? table[key] : undefined;
+  if (access === undefined) throw new Error(`The route ${key} has no entry in the table of access.`);
+  return access;
+}

@@ -1,0 +1,74 @@
+/** Reading the audit log. */
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import { type JsonObject, parseJson } from '../../core/json.ts';
+import type { AuditEntry } from '../../ports/audit.ts';
+import type { Store } from '../../ports/store.ts';
+import type { DeskParts } from '../../runtime/desk/parts.ts';
+import { jsonBody } from '../context.ts';
+import { auditDocument, errorDocument } from '../documents.ts';
+import { pageFields, pageOf, type PageQuery } from '../parameters.ts';
+import { answers } from '../route-documentation.ts';
+
+const limits = { default: 50, max: 200 };
+const text = Type.Optional(Type.String());
+const query = Type.Object(
+  { actor: text, action: text, id: text, ...pageFields(limits.default, limits.max) },
+  { additionalProperties: false },
+);
+
+interface AuditQuery extends PageQuery {
+  readonly actor?: string;
+  readonly action?: string;
+  readonly id?: string;
+}
+
+/** Registers the route. */
+export function auditRoutes(
+  server: FastifyInstance,
+  { store, desk }: { readonly store: Pick<Store, 'listAudit'>; readonly desk: DeskParts },
+): void {
+  server.get(
+    '/audit',
+    {
+      schema: { querystring: query },
+      config: {
+        documentation: {
+          summary: 'Who changed what, newest first',
+          tag: 'operations',
+          answers: answers(
+            { 200: { description: 'A page; X-Next-Cursor leads to the next.', schema: Type.Array(auditDocument) } },
+            [400, 503],
+            errorDocument,
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { actor, action, id, ...page } = request.query as AuditQuery;
+      const filter = {
+        ...(actor !== undefined && { actor }),
+        ...(action !== undefined && { action }),
+        ...(id !== undefined && { target: id }),
+      };
+      const { items, cursor } = await store.listAudit(filter, pageOf(page, limits));
+      if (cursor !== undefined) reply.header('x-next-cursor', cursor);
+      return jsonBody(reply, desk.masker.json(items.map(entryDocument)));
+    },
+  );
+}
+
+function entryDocument(entry: AuditEntry): JsonObject {
+  const { id, at, actor, action, target, address, outcome, requestId, details } = entry;
+  return {
+    entryId: id,
+    at: new Date(at).toISOString(),
+    actor,
+    action,
+    id: target,
+    address,
+    outcome,
+    requestId,
+    ...(details !== undefined && { details: parseJson(details) }),
+  };
+}

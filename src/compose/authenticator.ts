@@ -1,0 +1,47 @@
+/** Authentication as it is configured. */
+import type { Config } from '../config/config.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
+import { ApiKeys } from '../security/api-keys.ts';
+import { Authenticator } from '../security/authenticator.ts';
+import { JwtVerifier } from '../security/jwt-verifier.ts';
+import { RemoteKeySet } from '../security/remote-key-set.ts';
+
+/** Who asks for credentials; undefined when nobody does. */
+export function createAuthenticator(
+  { auth, limits }: Config['security'],
+  clock: Clock,
+  telemetry: Pick<Telemetry, 'log'>,
+): Authenticator | undefined {
+  if (!auth.enabled) return undefined;
+  const jwt = createJwtVerifier(auth.jwt, clock, telemetry);
+  return new Authenticator({
+    keys: new ApiKeys(auth.apiKeys),
+    ...(jwt !== undefined && { jwt }),
+    clock,
+    failuresPerMinute: limits.failedAuthPerMinute,
+  });
+}
+
+function createJwtVerifier(
+  { issuer, audience, jwksUrl, rolesClaim, definitionsClaim }: Config['security']['auth']['jwt'],
+  clock: Clock,
+  telemetry: Pick<Telemetry, 'log'>,
+): JwtVerifier | undefined {
+  // The rules of the configuration see to it that these come together.
+  if (issuer === undefined || audience === undefined || jwksUrl === undefined) return undefined;
+  const keys = new RemoteKeySet({
+    url: jwksUrl,
+    now: () => clock.monotonic(),
+    onFailure: (error) => {
+      const cause = error.cause instanceof Error ? error.cause.message : undefined;
+      telemetry.log('warn', 'keys of the token issuer cannot be fetched', {
+        url: jwksUrl,
+        error: error.message,
+        cause,
+      });
+    },
+  });
+  const settings = { issuer, audience, rolesClaim, ...(definitionsClaim !== undefined && { definitionsClaim }) };
+  return new JwtVerifier(settings, keys, () => clock.now());
+}

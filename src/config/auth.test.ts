@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { loadConfig, type LoadedConfig } from './load.ts';
+
+const digest = 'ab'.repeat(32);
+
+function load(text: string, env: Readonly<Record<string, string>> = {}): LoadedConfig {
+  return loadConfig({ env, fileText: { text, name: 'trama.yaml' } });
+}
+
+function authOf(loaded: LoadedConfig): unknown {
+  return loaded.ok ? loaded.config.security.auth : loaded.problems;
+}
+
+const key = (fields = ''): string =>
+  `security: { auth: { apiKeys: [{ id: ci, sha256: ${digest}, roles: [runner]${fields} }] } }`;
+const jwt = (fields: string): string => `security: { auth: { jwt: { ${fields} } } }`;
+
+describe('authentication', () => {
+  it('is off by default, and on once there is a key or an issuer', () => {
+    const enabled = (text: string): unknown => (authOf(load(text)) as { enabled: boolean }).enabled;
+    expect(enabled('')).toBe(false);
+    expect(enabled(key())).toBe(true);
+    expect(enabled(jwt('issuer: i, audience: a, jwksUrl: "https://i/keys"'))).toBe(true);
+    expect(enabled(key().replace('auth: {', 'auth: { enabled: false,'))).toBe(false);
+  });
+
+  it('allows listening beyond loopback', () => {
+    const host = 'server: { host: 0.0.0.0 }\nruntime: { enabled: true, callback: { baseUrl: "https://t" } }\n';
+    expect(load(host).ok).toBe(false);
+    expect(load(host + key()).ok).toBe(true);
+    expect(load(host + key().replace('auth: {', 'auth: { enabled: false,')).ok).toBe(false);
+  });
+
+  it('reads keys with globs and ends, also from the environment, and shows none of it', () => {
+    const entry = {
+      id: 'ci@x',
+      sha256: digest.toUpperCase(),
+      roles: ['author', 'operator'],
+      definitions: ['order-*', 'pay'],
+      expiresAt: '2031-01-01T00:00:00+01:00',
+    };
+    const loaded = load('', { SECURITY_AUTH_APIKEYS: JSON.stringify([entry]) });
+    expect(authOf(loaded)).toMatchObject({
+      enabled: true,
+      apiKeys: [{ ...entry, sha256: digest, expiresAt: Date.UTC(2030, 11, 31, 23) }],
+    });
+    const shown = loaded.ok ? loaded.effective.find(({ path }) => path === 'security.auth.apiKeys')?.value : undefined;
+    expect(shown).toBe('***');
+  });
+
+  it.each([
+    ['an unknown role', key().replace('runner', 'root')],
+    ['no role', key().replace('runner', '')],
+    ['a digest that is none', key().replace(digest, 'abc')],
+    ['a key instead of its digest', key().replace('sha256', 'key')],
+    ['an empty list of globs, which nothing would fit', key(', definitions: []')],
+    ['more globs than a query should have', key(`, definitions: [${Array(101).fill('a').join(', ')}]`)],
+    ['a wildcard that is none', key(', definitions: ["order-?"]')],
+    ['a time without offset', key(', expiresAt: 2031-01-01')],
+    ['an odd id', key().replace('ci', '"c i"')],
+  ])('refuses %s without quoting it', (_what, text) => {
+    const problems = authOf(load(text)) as readonly string[];
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(/^security\.auth\.apiKeys \(from file trama\.yaml\) must be a list of/);
+    expect(problems[0]).not.toContain(digest);
+  });
+
+  it.each([
+    [
+      'the same id twice',
+      key().replace(' }] }', ` }, { id: ci, sha256: ${'cd'.repeat(32)}, roles: [viewer] }] }`),
+      'the id ci more than once',
+    ],
+    [
+      'the same digest twice',
+      key().replace(' }] }', ` }, { id: b, sha256: ${digest}, roles: [viewer] }] }`),
+      'the same sha256 for ci, b',
+    ],
+    ['an issuer alone', jwt('issuer: i'), 'needs audience, too'],
+    ['a URL of keys alone', jwt('jwksUrl: "https://i/keys"'), 'needs issuer, too'],
+  ])('refuses %s', (_what, text, sentence) => {
+    const problems = authOf(load(text));
+    expect(Array.isArray(problems) && problems.join(' ')).toContain(sentence);
+  });
+
+  it.each([
+    ['keys without use', key().replace('auth: {', 'auth: { enabled: false,'), 'nobody is asked for the credentials'],
+    ['an expired key', key(', expiresAt: "2020-01-01T00:00:00Z"'), 'ci expired at 2020-01-01T00:00:00.000Z'],
+    ['keys fetched in the clear', jwt('issuer: i, audience: a, jwksUrl: "http://i/keys"'), 'is not https'],
+  ])('warns of %s', (_what, text, sentence) => {
+    const { warnings } = load(text);
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain(sentence);
+  });
+});
+
+describe('trusted proxies', () => {
+  it.each(['10.0.0.0/8', '::1', 'fd00::/8', '192.168.0.1'])('may be %s', (proxy) => {
+    expect(load(`server: { trustedProxies: ["${proxy}"] }`).ok).toBe(true);
+  });
+
+  it.each(['proxy.example', '10.0.0.0/33', '10.0.0.0/x', 'fd00::/129', '10.0.0.0/8/8', '10.0.0.0/'])(
+    'may not be %s',
+    (proxy) => {
+      expect(load(`server: { trustedProxies: ["${proxy}"] }`).ok).toBe(false);
+    },
+  );
+});

@@ -1,0 +1,19 @@
+/** Who a request comes from, once that is proven. */
+import { fitsGlobs } from '../core/name-globs.ts';
+import type { Role } from './roles.ts';
+
+/** See the file header. */
+export interface Principal {
+  /** `key:<id>` or `jwt:<subject>`: stands in the audit log, and is the namespace of idempotency keys. */
+  readonly id: string;
+  readonly roles: readonly Role[];
+  /** Globs of the definitions that it sees, runs and controls; absent: all. */
+  readonly definitions?: readonly string[];
+  /** When its credentials end, in ms since 1970; absent: never. */
+  readonly expiresAt?: number;
+}
+
+/** Whether a principal may see what belongs to the definition of this name. Without authentication everybody may. */
+export function sees(principal: Principal | undefined, definitionName: string): boolean {
+  return fitsGlobs(definitionName, principal?.definitions);
+}

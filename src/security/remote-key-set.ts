@@ -1,0 +1,149 @@
+/**
+ * The public keys of a token issuer, fetched from its JWKS URL and kept.
+ *
+ * Guarantees: one fetch at a time, and a pause after each, whatever tokens say. An unknown key id causes a fetch, so that
+ * rotated keys are found at once; keys that are ten minutes old are fetched again beside the request that finds them so.
+ * While the issuer is away the keys at hand go on, for a day at most: a key that was withdrawn must not live for ever.
+ * Answers are bounded in bytes, keys and time; redirects are not followed.
+ */
+import {
+  createLocalJWKSet,
+  errors,
+  type CryptoKey,
+  type FlattenedJWSInput,
+  type JSONWebKeySet,
+  type JWSHeaderParameters,
+  type LocalJWKSet,
+} from 'jose';
+
+/** The keys cannot be had now: whether a token is good is not known. */
+export class KeysUnavailable extends Error {
+  override readonly name = 'KeysUnavailable';
+}
+
+/** See the file header. */
+export interface RemoteKeySetOptions {
+  readonly url: string;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Told why keys could not be fetched. Must not throw. */
+  readonly onFailure: (error: Error) => void;
+  /** `fetch` by default. */
+  readonly fetch?: typeof fetch;
+}
+
+const timeoutMillis = 5000;
+const maxBytes = 256 * 1024;
+const maxKeys = 100;
+
+/** Keys older than this are fetched again. */
+const refreshAfterMillis = 10 * 60_000;
+/** Keys older than this are not used. */
+const expireAfterMillis = 24 * 3_600_000;
+/** Shortest time between a fetch and the next. */
+const pauseMillis = { fetched: 10_000, failed: 1000 };
+
+interface Fetched {
+  readonly keys: LocalJWKSet;
+  readonly at: number;
+}
+
+/** See the file header. */
+export class RemoteKeySet {
+  readonly #options: RemoteKeySetOptions;
+  #fetched: Fetched | undefined;
+  #fetching: Promise<boolean> | undefined;
+  #nextFetchAt = -Infinity;
+  #hasFailed = false;
+
+  constructor(options: RemoteKeySetOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The key that verifies a token with this header.
+   *
+   * @throws KeysUnavailable when there are none now, or the issuer is away and might know this one; the errors of `jose`
+   * when there is no such key, or several.
+   */
+  async keyOf(header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> {
+    const kept = this.#usable();
+    if (kept === undefined) {
+      await this.#refresh();
+      const { keys } = this.#usable() ?? unavailable();
+      return keys(header, token);
+    }
+    // Nobody waits for these; a failure is reported, and the keys at hand are still good.
+    if (this.#options.now() - kept.at > refreshAfterMillis) void this.#refresh();
+    try {
+      return await kept.keys(header, token);
+    } catch (error) {
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+      await this.#refresh();
+      const newer = this.#usable();
+      if (newer !== undefined && newer !== kept) return newer.keys(header, token);
+      if (this.#hasFailed) unavailable();
+      throw error;
+    }
+  }
+
+  #usable(): Fetched | undefined {
+    const kept = this.#fetched;
+    return kept !== undefined && this.#options.now() - kept.at < expireAfterMillis ? kept : undefined;
+  }
+
+  /** Fetches, unless that was done a moment ago; waits for a fetch under way. Never throws. */
+  async #refresh(): Promise<void> {
+    if (this.#fetching === undefined && this.#options.now() >= this.#nextFetchAt) {
+      this.#fetching = this.#fetch().finally(() => {
+        this.#fetching = undefined;
+      });
+    }
+    await this.#fetching;
+  }
+
+  async #fetch(): Promise<boolean> {
+    const { now, onFailure } = this.#options;
+    try {
+      this.#fetched = { keys: createLocalJWKSet(await this.#download()), at: now() };
+      this.#hasFailed = false;
+    } catch (error) {
+      this.#hasFailed = true;
+      onFailure(error instanceof Error ? error : new Error(String(error)));
+    }
+    this.#nextFetchAt = now() + (this.#hasFailed ? pauseMillis.failed : pauseMillis.fetched);
+    return !this.#hasFailed;
+  }
+
+  async #download(): Promise<JSONWebKeySet> {
+    const { url, fetch: get = fetch } = this.#options;
+    const response = await get(url, {
+      redirect: 'error',
+      headers: { accept: 'application/jwk-set+json, application/json' },
+      signal: AbortSignal.timeout(timeoutMillis),
+    });
+    if (response.status !== 200) {
+      await response.body?.cancel();
+      throw new Error(`The JWKS URL answered ${response.status}.`);
+    }
+    const keySet = JSON.parse(await textOf(response)) as JSONWebKeySet;
+    if (!Array.isArray(keySet?.keys)) throw new Error('The JWKS URL answered with something that is no key set.');
+    if (keySet.keys.length > maxKeys) throw new Error(`The key set has more than ${maxKeys} keys.`);
+    return keySet;
+  }
+}
+
+function unavailable(): never {
+  throw new KeysUnavailable('The keys of the token issuer cannot be had now.');
+}
+
+async function textOf(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) throw new Error(`The key set has more than ${maxBytes} bytes.`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,30 @@
+/** Roles: what somebody may do. A role includes others; each route needs one. */
+
+/** All roles. */
+export const roles = ['viewer', 'runner', 'author', 'operator', 'admin'] as const;
+
+/** See the file header. */
+export type Role = (typeof roles)[number];
+
+const included: Readonly<Record<Role, readonly Role[]>> = {
+  /** Reads. */
+  viewer: ['viewer'],
+  /** Also runs stored definitions. */
+  runner: ['viewer', 'runner'],
+  /** Also stores definitions, and runs what is given inline. */
+  author: ['viewer', 'runner', 'author'],
+  /** Runs stored definitions, and repairs: retry, cancel, terminate, wake, resolve, bulk, holds. */
+  operator: ['viewer', 'runner', 'operator'],
+  /** Everything. */
+  admin: roles,
+};
+
+/** Whether whoever holds these roles may do what needs that one. */
+export function allows(held: readonly Role[], needed: Role): boolean {
+  return held.some((role) => included[role].includes(needed));
+}
+
+/** Whether a text names a role. */
+export function isRole(text: unknown): text is Role {
+  return (roles as readonly unknown[]).includes(text);
+}

@@ -1,0 +1,31 @@
+/** The audit log of the store in memory. */
+import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
+import type { Page, PageRequest } from '../../ports/store.ts';
+import { byId, pageOf } from './page.ts';
+
+/** See the file header. */
+export class AuditLog {
+  readonly #entries = new Map<string, AuditEntry>();
+
+  /** Appends an entry, if there is one and it is not there yet. */
+  append(entry: AuditEntry | undefined): void {
+    if (entry !== undefined && !this.#entries.has(entry.id)) this.#entries.set(entry.id, { ...entry });
+  }
+
+  /** A page, newest first unless asked otherwise. Throws BadCursor. */
+  list(filter: AuditFilter, page: PageRequest): Page<AuditEntry> {
+    const rows = [...this.#entries.values()]
+      .filter((x) => filter.actor === undefined || filter.actor === x.actor)
+      .filter((x) => filter.action === undefined || filter.action === x.action)
+      .filter((x) => filter.target === undefined || filter.target === x.target)
+      .sort(byId);
+    return pageOf(
+      'audit',
+      rows,
+      page,
+      'desc',
+      (x) => [x.id],
+      (x) => ({ ...x }),
+    );
+  }
+}

@@ -1,0 +1,62 @@
+/** The definitions of the store in memory. */
+import { fitsGlobs } from '../../core/name-globs.ts';
+import type { DefinitionRecord, Page, PageRequest, PutDefinitionResult } from '../../ports/store.ts';
+import { pageOf } from './page.ts';
+
+/** See the file header. */
+export class DefinitionTable {
+  readonly #records = new Map<string, DefinitionRecord>();
+
+  /** Stores a record unless its id or its name and version are taken. */
+  put(record: DefinitionRecord): PutDefinitionResult {
+    const sameId = this.#records.get(record.id);
+    const found =
+      sameId ?? [...this.#records.values()].find((x) => x.name === record.name && x.version === record.version);
+    if (found === undefined) {
+      this.#records.set(record.id, { ...record });
+      return { kind: 'stored', record };
+    }
+    if (found.hash === record.hash) return { kind: 'identical', record: { ...found } };
+    return { kind: 'conflict', by: sameId === undefined ? 'name_version' : 'id' };
+  }
+
+  /** The record by id, or by name and version (`latest`: most recently created). */
+  get(
+    key: { readonly id: string } | { readonly name: string; readonly version: string },
+  ): DefinitionRecord | undefined {
+    const found =
+      'id' in key
+        ? this.#records.get(key.id)
+        : this.#newest().find((x) => x.name === key.name && (key.version === 'latest' || x.version === key.version));
+    return found && { ...found };
+  }
+
+  /** A page, newest first unless asked otherwise. Throws BadCursor. */
+  list(page: PageRequest, nameGlobs: readonly string[] | undefined): Page<DefinitionRecord> {
+    const rows = this.#newest()
+      .filter(({ name }) => fitsGlobs(name, nameGlobs))
+      .reverse();
+    return pageOf(
+      'definition',
+      rows,
+      page,
+      'desc',
+      (row) => [row.createdAt, row.id],
+      (row) => ({ ...row }),
+    );
+  }
+
+  /** Removes it; answers whether it was there. */
+  delete(id: string): boolean {
+    return this.#records.delete(id);
+  }
+
+  /** The text of a record with this content. */
+  textOf(hash: string): string | undefined {
+    return [...this.#records.values()].find((x) => x.hash === hash)?.definition;
+  }
+
+  #newest(): DefinitionRecord[] {
+    return [...this.#records.values()].sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
+  }
+}

@@ -1,0 +1,64 @@
+/** The audit log: appending an entry, and a page of entries by id. An entry that is there already is left as it is. */
+import type { AuditEntry, AuditFilter } from '../../../ports/audit.ts';
+import type { AuditValues, PageAnswer, PageValues } from '../../pages.ts';
+import type { Connections, Statement } from '../connections.ts';
+import { decodeText, encodeJsonText, encodeText } from '../text-column.ts';
+
+const insertSql = `
+INSERT INTO audit (id, at, actor, action, target, address, outcome, request_id, details)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (id) DO NOTHING`;
+
+const columns = 'id, at, actor, action, target, address, outcome, request_id AS "requestId", details';
+
+const fields = ['target', 'actor', 'action'] as const;
+
+/** The statement that appends, also for transactions that write something else beside it. */
+export function auditStatement(x: AuditEntry): Statement {
+  const { id, at, actor, action, target, address, outcome, requestId, details } = x;
+  const texts = [actor, action, target, address, outcome, requestId].map((text) => encodeText(text));
+  return {
+    text: insertSql,
+    values: [encodeText(id), at, ...texts, details === undefined ? null : encodeJsonText(details)],
+  };
+}
+
+/** Appends on its own. */
+export async function appendAudit(connections: Connections, entry: AuditEntry): Promise<void> {
+  await connections.query('short', auditStatement(entry));
+}
+
+/** A page of entries. */
+export async function listAudit(
+  connections: Connections,
+  filter: AuditFilter,
+  page: PageValues,
+  after: string | undefined,
+): Promise<PageAnswer<AuditValues>> {
+  const values: (string | number)[] = [];
+  const place = (value: string | number): string => `$${values.push(value)}`;
+  const conditions = fields.flatMap((field) => {
+    const value = filter[field];
+    return value === undefined ? [] : [`${field} = ${place(encodeText(value))}`];
+  });
+  if (after !== undefined) conditions.push(`id ${page.order === 'asc' ? '>' : '<'} ${place(encodeText(after))}`);
+  const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
+  const rows = await connections.query<AuditValues>('long', {
+    text: `SELECT ${columns} FROM audit${where} ORDER BY id ${page.order} LIMIT ${place(page.limit + 1)} OFFSET ${place(page.offset)}`,
+    values,
+  });
+  return { rows: rows.slice(0, page.limit).map((row) => decode(row)), more: rows.length > page.limit };
+}
+
+function decode(row: AuditValues): AuditValues {
+  const { actor, action, target, address, outcome, requestId } = row;
+  return {
+    ...row,
+    actor: decodeText(actor),
+    action: decodeText(action),
+    target: decodeText(target),
+    address: decodeText(address),
+    outcome: decodeText(outcome),
+    requestId: decodeText(requestId),
+  };
+}
