@@ -20,6 +20,7 @@ const awaited: Readonly<Record<string, readonly string[]>> = {
   saga_trace_spans_total: ['result'],
   saga_circuit_open: ['host'],
   saga_holds: [],
+  saga_auth_rejected_total: ['reason'],
 };
 
 /** Labels of each series of this build. */
