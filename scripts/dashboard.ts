@@ -375,6 +375,12 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
         queries: [[perSecond('http_server_request_duration_seconds_count', 'status'), '{{status}}']],
       },
       {
+        title: 'Requests refused',
+        description: 'Requests that were not let in, by reason: a caller with an old key, or somebody who guesses.',
+        unit: 'ops',
+        queries: [[perSecond('saga_auth_rejected_total', 'reason'), '{{reason}}']],
+      },
+      {
         title: 'Trace exporter',
         description: 'Spans, by what became of them. Anything but exported is lost.',
         unit: 'ops',

@@ -96,7 +96,7 @@ function environmentOf(pod: PodSpec): Record<string, string> {
     REDIS_URL: 'redis://redis:6379',
     REDIS_PASSWORD: 'password',
     RUNTIME_CALLBACK_KEYS: '[{"kid":"a","secret":"0123456789abcdef"}]',
-    SECURITY_AUTH_APIKEYS: '[]',
+    SECURITY_AUTH_APIKEYS: `[{"id":"ops","sha256":"${'0'.repeat(64)}","roles":["operator"]}]`,
   };
   const env = pod.containers[0]?.env ?? [];
   return Object.fromEntries(
