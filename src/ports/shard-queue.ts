@@ -132,8 +132,11 @@ export interface ShardQueue {
    * they are due now they are marked `again` and answered with their token, so that their holder can be rung.
    */
   enqueue(shard: Shard, items: readonly ShardItem[]): Promise<readonly Held[]>;
-  /** Ends claims whose token is still the one stored; others are left alone. Marked `again`, an id is ready now. */
-  finish(shard: Shard, endings: readonly ShardEnding[]): Promise<void>;
+  /**
+   * Ends claims whose token is still the one stored; others are left alone. Marked `again`, an id is ready now. Answers how
+   * many are ready now by that mark, so that their owner can be rung.
+   */
+  finish(shard: Shard, endings: readonly ShardEnding[]): Promise<number>;
   /**
    * Prolongs the leases of everything that the process holds in the shard, and answers those that another token holds. Listed
    * ids that the server knows as ready, or not at all, are in flight again under their tokens: it lost them, or their lease

@@ -100,14 +100,18 @@ export class ShardMemory {
   }
 
   /** {@link ShardQueue.finish}. */
-  finish(endings: readonly ShardEnding[], now: number): void {
+  finish(endings: readonly ShardEnding[], now: number): number {
+    let again = 0;
     for (const ending of endings) {
       const entry = this.#held(ending);
       if (entry === undefined) continue;
-      if (entry.lease?.again === true) this.#giveBack(entry, now);
-      else if (ending.next === 'gone') this.#forget(entry);
+      if (entry.lease?.again === true) {
+        this.#giveBack(entry, now);
+        again++;
+      } else if (ending.next === 'gone') this.#forget(entry);
       else this.#giveBack(entry, now + Math.max(0, ending.next));
     }
+    return again;
   }
 
   /** {@link ShardQueue.renew}. */

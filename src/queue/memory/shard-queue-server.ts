@@ -232,7 +232,7 @@ class MemoryShardQueue implements ShardQueue {
     return this.#do((server) => server.shard('enqueue', shard).enqueue(items, server.now()));
   }
 
-  finish(shard: Shard, endings: readonly ShardEnding[]): Promise<void> {
+  finish(shard: Shard, endings: readonly ShardEnding[]): Promise<number> {
     return this.#do((server) => server.shard('finish', shard).finish(endings, server.now()));
   }
 

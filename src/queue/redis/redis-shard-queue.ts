@@ -190,9 +190,9 @@ export class RedisShardQueue implements ShardQueue {
     return replies.flatMap(heldOf);
   }
 
-  async finish(shard: Shard, endings: readonly ShardEnding[]): Promise<void> {
-    await this.#inBatches(endings, (batch) =>
-      this.#run(
+  async finish(shard: Shard, endings: readonly ShardEnding[]): Promise<number> {
+    const marked = await this.#inBatches(endings, (batch) =>
+      this.#run<number>(
         'finish',
         'finish',
         this.#keys.shard(shard),
@@ -200,6 +200,7 @@ export class RedisShardQueue implements ShardQueue {
         batch.flatMap(({ id, token, next }) => [id, token, next === 'gone' ? -1 : Math.max(0, Math.ceil(next))]),
       ),
     );
+    return marked.reduce((sum, count) => sum + count, 0);
   }
 
   async renew(

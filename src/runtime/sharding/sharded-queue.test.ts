@@ -113,6 +113,18 @@ describe('a cluster of processes', () => {
     await allSucceed(ids, 100);
   });
 
+  it('rings the owner for what was woken while its worker was done with it', async () => {
+    const [first, second] = [await pod('a'), await pod('b')];
+    const id = first.engine.mintId(fixture.clock.now());
+    const item = { id, slot: slotOf(id), dueAt: fixture.clock.now() };
+    const claimed = await first.queue.claimDirect(item, 10_000);
+    await second.queue.enqueue([item]);
+    await first.queue.ack([claimed!]);
+    await fixture.clock.advance(5);
+    // Nothing of it is in the store, so whoever claimed it has already taken it out of the queue.
+    expect(await first.queue.size()).toEqual({ ready: 0, inFlight: 0 });
+  });
+
   it('goes on within seconds after the server lost everything, and repeats no call that runs', async () => {
     const [first] = [await pod('a'), await pod('b')];
     fixture.http.reply = (path) => (path === 'slow' ? 'hold' : {});

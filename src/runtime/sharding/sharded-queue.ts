@@ -199,8 +199,10 @@ export class ShardedQueue implements Queue {
         token,
         next: parkUntil === undefined ? 'gone' : Math.max(0, parkUntil - now),
       }));
-      await this.#parts.server.finish(shard, endings);
+      const again = await this.#parts.server.finish(shard, endings);
       const delays = endings.flatMap(({ next }) => (next === 'gone' ? [] : [next]));
+      // Whoever marked it rang its holder, who had done with it by then.
+      if (again > 0) delays.push(0);
       if (delays.length > 0) this.#ringOwner({ shard, delayMillis: Math.min(...delays) });
     });
   }
