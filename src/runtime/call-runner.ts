@@ -70,6 +70,10 @@ export interface CallAnswered {
 /** Who waits for a call. Must not throw. */
 export interface CallTaker {
   answered(callId: number, answer: CallAnswered): void;
+  /** Asked at the last moment before a call leaves, which may be long after it was started. */
+  mayLeave(): boolean;
+  /** It did not leave, because it might not. */
+  withheld(callId: number): void;
 }
 
 const noAuthentication = 'The call asks for authentication ("auth"), which this release cannot give.';
@@ -138,7 +142,11 @@ export class CallRunner {
       return nothingToAbort;
     }
     const { request } = outcome;
-    return this.#parts.http.start(request, (answer) => taker.answered(callId, this.#answered(callId, request, answer)));
+    return this.#parts.http.start(
+      request,
+      (answer) => taker.answered(callId, this.#answered(callId, request, answer)),
+      { mayLeave: () => taker.mayLeave(), withheld: () => taker.withheld(callId) },
+    );
   }
 
   #answered(callId: number, request: OutboundRequest, answer: CallAnswer): CallAnswered {

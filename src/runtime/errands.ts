@@ -102,6 +102,15 @@ export class Errands implements CallTaker {
     if (this.#calls.delete(callId)) this.#host.answered(answer);
   }
 
+  mayLeave(): boolean {
+    return this.#host.mayCall();
+  }
+
+  withheld(callId: number): void {
+    // Nothing to apply: the driver finds that it waits for nothing, and gives the execution back.
+    if (this.#calls.delete(callId)) this.#host.whenIdle(() => undefined);
+  }
+
   #call(command: CallCommand): void {
     this.#calls.set(command.callId, undefined);
     if (command.phase === 'DOWN') this.#readUndoOutputs(command);
@@ -172,6 +181,11 @@ export class Errands implements CallTaker {
       (value) => {
         this.#host.whenIdle(() => {
           if (!this.#calls.has(command.callId)) return;
+          // The read may have outlasted the lease.
+          if (!this.#host.mayCall()) {
+            this.#calls.delete(command.callId);
+            return;
+          }
           try {
             then(value);
           } catch (error) {
