@@ -29,9 +29,12 @@ describe('a cluster of processes', () => {
     expect(fixture.clock.pending).toBe(0);
   });
 
-  async function pod(podId: string, more: { shards?: number; works?: boolean } = {}): Promise<Pod> {
+  async function pod(
+    podId: string,
+    more: { shards?: number; works?: boolean; sweepMillis?: number } = {},
+  ): Promise<Pod> {
     const { clock, entropy, store, telemetry } = fixture;
-    const { shards = 64, works = true } = more;
+    const { shards = 64, works = true, sweepMillis = 5_000 } = more;
     await store.open();
     const count = new ShardCount({ store, telemetry, wants: shards });
     const connection = server.connect();
@@ -46,10 +49,10 @@ describe('a cluster of processes', () => {
       version: '1.0.0',
       ttlMillis: 10_000,
       beatMillis: 2_000,
-      sweepMillis: 5_000,
+      sweepMillis,
       claimers: 4,
     });
-    const engine = await fixture.engine({}, works, () => queue);
+    const engine = await fixture.engine({ fullSweepMillis: sweepMillis }, works, () => queue);
     const made = { engine, queue, connection };
     pods.push(made);
     await clock.advance(10);
@@ -123,6 +126,19 @@ describe('a cluster of processes', () => {
     await fixture.clock.advance(5);
     // Nothing of it is in the store, so whoever claimed it has already taken it out of the queue.
     expect(await first.queue.size()).toEqual({ ready: 0, inFlight: 0 });
+  });
+
+  it('goes on with what a dead process held as soon as its lease ends, long before the next sweep', async () => {
+    const first = await pod('a', { sweepMillis: 60_000 });
+    await pod('b', { sweepMillis: 60_000 });
+    fixture.http.reply = (_path, _request, nth) => (nth === 1 ? 'hold' : {});
+    await fixture.clock.advance(1_900);
+    const id = await fixture.submit(first.engine, chain('slow'));
+    // Its shards fall to the other before its lease ends: it was last heard of before it claimed.
+    await first.connection.close();
+    const begun = fixture.clock.now();
+    await fixture.until(id, 'over', 20_000);
+    expect(fixture.clock.now() - begun).toBeLessThanOrEqual(10_000 + 100);
   });
 
   it('goes on within seconds after the server lost everything, and repeats no call that runs', async () => {
