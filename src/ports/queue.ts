@@ -33,6 +33,20 @@ export class QueueUnavailable extends Error {
   override readonly name = 'QueueUnavailable';
 }
 
+/** A renewal that only some of the servers of a queue have answered. */
+export class PartlyRenewed extends QueueUnavailable {
+  /** What those that answered say is lost. */
+  readonly lost: readonly Claimed[];
+  /** What is kept by those that did not answer. */
+  readonly unanswered: readonly Claimed[];
+
+  constructor(failure: Error, lost: readonly Claimed[], unanswered: readonly Claimed[]) {
+    super(failure.message, { cause: failure });
+    this.lost = lost;
+    this.unanswered = unanswered;
+  }
+}
+
 /** What the queue tells its process. The methods may be called spuriously, and must not throw. */
 export interface QueueListener {
   /**
@@ -87,7 +101,11 @@ export interface Queue {
    * Claims one id for a direct start without a wait in the queue; undefined when another token holds it. Idempotent per id and process.
    */
   claimDirect(item: QueueItem, leaseMillis: number): Promise<Claimed | undefined>;
-  /** Prolongs the leases of all ids that this process still works on; answers those it has lost. */
+  /**
+   * Prolongs the leases of all ids that this process still works on; answers those it has lost.
+   *
+   * @throws PartlyRenewed when some of it was renewed.
+   */
   renew(held: readonly Claimed[], leaseMillis: number): Promise<readonly Claimed[]>;
   /** Ends claims: `dueAt` undefined removes the id (terminal), else parks it until then (or an earlier time already asked for). */
   ack(done: readonly (Claimed & { readonly parkUntil?: number })[]): Promise<void>;

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chain, graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
-import { slotOf } from '../../core/slot.ts';
+import { shardOf, slotOf } from '../../core/slot.ts';
 import { ShardQueueServer } from '../../queue/memory/shard-queue-server.ts';
-import type { ShardQueue } from '../../ports/shard-queue.ts';
+import { QueueUnavailable } from '../../ports/queue.ts';
+import type { Shard, ShardQueue } from '../../ports/shard-queue.ts';
 import type { Engine } from '../engine.ts';
 import { settleMillis, ShardedQueue } from './sharded-queue.ts';
 import { ShardCount } from './shard-count.ts';
@@ -12,6 +13,23 @@ interface Pod {
   readonly queue: ShardedQueue;
   readonly connection: ShardQueue;
 }
+
+/** A connection by which the shards that `isAway` names cannot be reached. */
+function cutOff(connection: ShardQueue, isAway: (shard: Shard) => boolean): ShardQueue {
+  return new Proxy(connection, {
+    get: (_, name: keyof ShardQueue) => {
+      const method = connection[name] as (...args: unknown[]) => unknown;
+      return (...args: unknown[]) => {
+        const [shard] = args as [Shard | undefined];
+        if (typeof shard !== 'object' || !('index' in shard) || !isAway(shard)) return method.apply(connection, args);
+        return name === 'incarnationOf' ? undefined : Promise.reject(new QueueUnavailable('This node is away.'));
+      };
+    },
+  });
+}
+
+/** Half of the shards: those of a node that is away. */
+const isHalf = (shard: Shard): boolean => shard.index % 2 === 0;
 
 describe('a cluster of processes', () => {
   let fixture: RuntimeFixture;
@@ -31,13 +49,13 @@ describe('a cluster of processes', () => {
 
   async function pod(
     podId: string,
-    more: { shards?: number; works?: boolean; sweepMillis?: number } = {},
+    more: { shards?: number; works?: boolean; sweepMillis?: number; via?: (connection: ShardQueue) => ShardQueue } = {},
   ): Promise<Pod> {
     const { clock, entropy, store, telemetry } = fixture;
-    const { shards = 64, works = true, sweepMillis = 5_000 } = more;
+    const { shards = 64, works = true, sweepMillis = 5_000, via = (connection) => connection } = more;
     await store.open();
     const count = new ShardCount({ store, telemetry, wants: shards });
-    const connection = server.connect();
+    const connection = via(server.connect());
     const queue = new ShardedQueue({
       clock,
       entropy,
@@ -139,6 +157,23 @@ describe('a cluster of processes', () => {
     const begun = fixture.clock.now();
     await fixture.until(id, 'over', 20_000);
     expect(fixture.clock.now() - begun).toBeLessThanOrEqual(10_000 + 100);
+  });
+
+  it('keeps the leases of one node while another is away', async () => {
+    let away = false;
+    const first = await pod('a', { via: (connection) => cutOff(connection, (shard) => away && isHalf(shard)) });
+    fixture.http.reply = (path) => (path === 'slow' ? 'hold' : {});
+    const ids: string[] = [];
+    while (ids.length < 8) ids.push(await fixture.submit(first.engine, chain('slow', 'b')));
+    away = true;
+    await fixture.clock.advance(12_000);
+    for (const call of fixture.http.calls) call.answer({});
+    await fixture.clock.advance(50);
+    // The others wait for their node: they are given back, and nobody can take them.
+    const near = ids.filter((id) => !isHalf({ count: 64, index: shardOf(slotOf(id), 64) }));
+    expect(near.length).toBeGreaterThan(1);
+    await allSucceed(near, 10);
+    expect(fixture.http.paths().filter((path) => path === 'b')).toHaveLength(near.length);
   });
 
   it('goes on within seconds after the server lost everything, and repeats no call that runs', async () => {

@@ -11,14 +11,23 @@
  */
 import { shardOf, type ShardSet } from '../../core/slot.ts';
 import type { Clock, Entropy } from '../../ports/clock.ts';
-import type { Claimed, ClaimResult, Queue, QueueItem, QueueListener, QueueTrouble, Refill } from '../../ports/queue.ts';
+import {
+  PartlyRenewed,
+  type Claimed,
+  type ClaimResult,
+  type Queue,
+  type QueueItem,
+  type QueueListener,
+  type QueueTrouble,
+  type Refill,
+} from '../../ports/queue.ts';
 import type { Held, Ring, Shard, ShardEnding, ShardItem, ShardQueue } from '../../ports/shard-queue.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { Pulse } from '../service.ts';
 import type { ClusterMember } from './member-info.ts';
 import { Membership, type MembershipChange } from './membership.ts';
 import { assignShards } from './ownership.ts';
-import { settleAll } from './settle-all.ts';
+import { asFailure, settleAll } from './settle-all.ts';
 import { ShardBoard } from './shard-board.ts';
 import { ShardClaims } from './shard-claims.ts';
 import type { ShardCount } from './shard-count.ts';
@@ -181,9 +190,19 @@ export class ShardedQueue implements Queue {
     for (const index of this.#claims.orphanShards) if (!groups.has(index)) groups.set(index, []);
     const below = this.#claims.oldestPending;
     const lost: Claimed[] = [];
-    await settleAll([...groups], async ([index, group]) => {
-      lost.push(...(await this.#claims.renew(this.#shard(index), group, leaseMillis, below)));
-    });
+    const unanswered: Claimed[] = [];
+    try {
+      await settleAll([...groups], async ([index, group]) => {
+        try {
+          lost.push(...(await this.#claims.renew(this.#shard(index), group, leaseMillis, below)));
+        } catch (error) {
+          unanswered.push(...group);
+          throw error;
+        }
+      });
+    } catch (error) {
+      throw new PartlyRenewed(asFailure(error), lost, unanswered);
+    }
     return lost;
   }
 
