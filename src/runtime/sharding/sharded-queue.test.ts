@@ -238,6 +238,8 @@ describe('a cluster of processes', () => {
     await allSucceed([...ids, sleeper], 30_000);
     const fresh = await submitMany(3, () => second);
     await allSucceed(fresh, 100);
+    const former = Array.from({ length: 64 }, (_, index) => ({ count: 64, index }));
+    expect(await second.connection.count(former)).toEqual({ ready: 0, inFlight: 0 });
   });
 
   it('notices two live processes with one podId', async () => {

@@ -24,6 +24,7 @@ import {
 import type { Held, Ring, Shard, ShardEnding, ShardItem, ShardQueue } from '../../ports/shard-queue.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { Pulse } from '../service.ts';
+import { FormerShards } from './former-shards.ts';
 import type { ClusterMember } from './member-info.ts';
 import { Membership, type MembershipChange } from './membership.ts';
 import { assignShards } from './ownership.ts';
@@ -61,6 +62,7 @@ export class ShardedQueue implements Queue {
   readonly #membership: Membership;
   readonly #board = new ShardBoard();
   readonly #claims: ShardClaims;
+  readonly #former: FormerShards;
   /** Member by shard, of those that work. */
   #owners: readonly string[] = [];
   #listener: QueueListener | undefined;
@@ -81,6 +83,7 @@ export class ShardedQueue implements Queue {
         this.#listener?.renew();
       },
     });
+    this.#former = new FormerShards(parts);
     this.#membership = new Membership({
       ...parts,
       id: this.member,
@@ -352,8 +355,10 @@ export class ShardedQueue implements Queue {
   /** One shard of each server is looked at with every heartbeat: a server that lost its data shows by an absent mark. */
   #probe(): void {
     const { server, clock, count } = this.#parts;
+    const before = count.inForce;
     void count.compare(this.#membership.members).then((changed) => {
-      if (changed) this.#countChanged();
+      if (changed) this.#countChanged(before);
+      else this.#former.drop(this.#membership.members);
     });
     const seen = new Set<string>();
     for (const index of this.#board.indexes) {
@@ -375,8 +380,9 @@ export class ShardedQueue implements Queue {
   }
 
   /** Another number of shards is in force: all of them are other shards, of which the server knows nothing. */
-  #countChanged(): void {
-    const { telemetry, count } = this.#parts;
+  #countChanged(before: number): void {
+    const { telemetry, count, works } = this.#parts;
+    if (works) this.#former.retire(before);
     telemetry.log('info', 'another number of virtual shards is in force', { count: count.inForce });
     this.#board.own([]);
     this.#membersChanged('members');
