@@ -113,7 +113,7 @@ export interface Queue {
   ack(done: readonly (Claimed & { readonly parkUntil?: number })[]): Promise<void>;
   /** Ends claims and makes the ids ready at once, for anybody. */
   release(held: readonly Claimed[]): Promise<void>;
-  /** Adds those of the ids that are neither ready nor in flight; returns how many were missing. */
+  /** Adds those of the ids that are neither ready nor in flight, and moves ready ones to an earlier due time; answers how many were absent. */
   reconcile(items: readonly QueueItem[]): Promise<number>;
   /** Ids ready or parked, and in flight, as far as this process can tell cheaply. */
   size(): Promise<{ readonly ready: number; readonly inFlight: number }>;

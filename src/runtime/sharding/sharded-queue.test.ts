@@ -176,6 +176,15 @@ describe('a cluster of processes', () => {
     expect(fixture.http.paths().filter((path) => path === 'b')).toHaveLength(near.length);
   });
 
+  it('finds a callback whose ring got lost within seconds, long before the next sweep', async () => {
+    const first = await pod('a', { sweepMillis: 60_000 });
+    const asks = task('asks', { action: { mode: 'async', callback: { timeoutMillis: 60_000 } } });
+    const id = await fixture.submit(first.engine, graph([asks]));
+    await fixture.until(id, 'WAITING_CALLBACK');
+    await fixture.offer(undefined, id, await fixture.callbackOf(id, 'asks'));
+    expect((await fixture.until(id, 'over', 5_000)).status).toBe('SUCCEEDED');
+  });
+
   it('rings the owners of one node at once while another is away', async () => {
     let away = true;
     const via = (connection: ShardQueue): ShardQueue => cutOff(connection, (shard) => away && isHalf(shard));

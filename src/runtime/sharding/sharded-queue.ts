@@ -252,7 +252,8 @@ export class ShardedQueue implements Queue {
       const wanted = group.map((item) => ({ id: item.id, delayMillis: Math.max(earliest, item.dueAt - now) }));
       const absent = await this.#parts.server.restore(shard, wanted);
       added += absent;
-      if (absent > 0) this.#ringOwner({ shard, delayMillis: Math.min(...wanted.map((item) => item.delayMillis)) });
+      // What was parked until later has been moved without being counted: it is as much news as what was absent.
+      this.#ringOwner({ shard, delayMillis: Math.min(...wanted.map((item) => item.delayMillis)) });
     });
     return added;
   }
