@@ -1,21 +1,46 @@
 /**
- * What the workers tell the queue: ends of claims, and ids that became due. Each server of the queue is told by a
- * {@link QueueLane} of its own, so that what one of them must hear never waits for another that is away.
+ * What the workers tell the queue: ends of claims, and ids that became due. Gathered while one round is under way, so a
+ * busy process sends few and large messages.
+ *
+ * Guarantees: acknowledgements and releases are repeated until the queue confirms them, or their lease is over and they
+ * mean nothing any more. Rings are best effort within a bound: the reconcile finds what was lost. Within a round ends of
+ * claims go before rings, so that an id parked and woken at once is woken last.
+ *
+ * What wakes it: something to say. What stops it: nothing left.
  */
-import type { Queue, QueueItem } from '../ports/queue.ts';
+import type { Clock, Entropy } from '../ports/clock.ts';
+import type { Claimed, Queue, QueueItem } from '../ports/queue.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
+import { backoffMillis } from './availability.ts';
+import { pause } from './coalescer.ts';
 import type { Hold } from './hold.ts';
-import { QueueLane, type QueueLaneParts } from './queue-lane.ts';
+
+/** Rings that wait for a queue that is away; more are dropped. */
+const maxWaitingRings = 20_000;
+
+type Done = Claimed & { readonly parkUntil?: number };
+
+interface Ending<T> {
+  readonly hold: Hold;
+  readonly message: T;
+}
 
 /** What a queue writer stands on. */
-export interface QueueWriterParts extends QueueLaneParts {
-  readonly queue: Pick<Queue, 'ack' | 'release' | 'enqueue' | 'laneOf'>;
+export interface QueueWriterParts {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly telemetry: Telemetry;
+  readonly queue: Queue;
 }
 
 /** See the file header. */
 export class QueueWriter {
   readonly #parts: QueueWriterParts;
-  /** Those with something to say. */
-  readonly #lanes = new Map<string, QueueLane>();
+  #acks: Ending<Done>[] = [];
+  #releases: Ending<Claimed>[] = [];
+  #rings: QueueItem[] = [];
+  #running = false;
+  #idle: (() => void)[] = [];
 
   constructor(parts: QueueWriterParts) {
     this.#parts = parts;
@@ -23,31 +48,67 @@ export class QueueWriter {
 
   /** Ends a claim: the id leaves the queue, or comes back at `parkUntil`. */
   ack(hold: Hold, parkUntil?: number): void {
-    this.#lane(hold.slot).ack(hold, parkUntil);
+    const message = parkUntil === undefined ? hold.claimed : { ...hold.claimed, parkUntil };
+    this.#acks.push({ hold, message });
+    this.#wake();
   }
 
   /** Ends a claim: the id is ready at once, for anybody. */
   release(hold: Hold): void {
-    this.#lane(hold.slot).release(hold);
+    this.#releases.push({ hold, message: hold.claimed });
+    this.#wake();
   }
 
   /** Says that an id is due at its time. */
   ring(item: QueueItem): void {
-    this.#lane(item.slot).ring(item);
+    if (this.#rings.length >= maxWaitingRings) return;
+    this.#rings.push(item);
+    this.#wake();
   }
 
   /** Resolves once everything has been said. */
-  async drained(): Promise<void> {
-    await Promise.all(Array.from(this.#lanes.values(), (lane) => lane.drained()));
+  drained(): Promise<void> {
+    if (!this.#running) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idle.push(resolve);
+    });
   }
 
-  #lane(slot: number): QueueLane {
-    const name = this.#parts.queue.laneOf?.(slot) ?? '';
-    let lane = this.#lanes.get(name);
-    if (lane === undefined) {
-      lane = new QueueLane(this.#parts, () => this.#lanes.delete(name));
-      this.#lanes.set(name, lane);
+  #wake(): void {
+    if (this.#running) return;
+    this.#running = true;
+    void Promise.resolve().then(() => this.#run());
+  }
+
+  async #run(): Promise<void> {
+    const { clock, entropy, queue, telemetry } = this.#parts;
+    let failures = 0;
+    while (this.#acks.length > 0 || this.#releases.length > 0 || this.#rings.length > 0) {
+      const acks = this.#acks;
+      const releases = this.#releases;
+      const rings = this.#rings;
+      this.#acks = [];
+      this.#releases = [];
+      this.#rings = [];
+      let said = 0;
+      try {
+        if (acks.length > 0) await queue.ack(acks.map((ending) => ending.message));
+        said = 1;
+        if (releases.length > 0) await queue.release(releases.map((ending) => ending.message));
+        said = 2;
+        if (rings.length > 0) await queue.enqueue(rings);
+        failures = 0;
+      } catch (error) {
+        telemetry.queueFailed('write');
+        if (failures === 0) telemetry.log('warn', 'queue away', { operation: 'write', error: String(error) });
+        failures++;
+        if (said < 1) this.#acks = [...acks.filter((ending) => !ending.hold.isOver), ...this.#acks];
+        if (said < 2) this.#releases = [...releases.filter((ending) => !ending.hold.isOver), ...this.#releases];
+        this.#rings = [...rings, ...this.#rings].slice(0, maxWaitingRings);
+        await pause(clock, backoffMillis(failures, entropy.random()));
+      }
     }
-    return lane;
+    this.#running = false;
+    for (const resolve of this.#idle.splice(0)) resolve();
   }
 }
