@@ -1,6 +1,7 @@
 /**
  * When somebody must look at an execution again, and whether it can be left alone until then. Both follow from its tokens.
  */
+import { isWithin } from './scope.ts';
 import { isCalling } from './transition/failure.ts';
 import type { State, Token } from './state.ts';
 
@@ -36,6 +37,15 @@ function tokenDue(token: Token, now: number): number {
 export function inFlight(state: State): readonly number[] {
   if (state.end !== undefined) return [];
   return state.tokens.flatMap(({ stage }) => ('callId' in stage && stage.callId !== undefined ? [stage.callId] : []));
+}
+
+/** Whether a call in flight is only awaited, since its scope fails: one that has not left yet need not leave. */
+export function isDrained(state: State, callId: number): boolean {
+  const token = state.tokens.find(({ stage }) => 'callId' in stage && stage.callId === callId);
+  return (
+    token !== undefined &&
+    state.tokens.some(({ stage, scope }) => stage.kind === 'draining' && isWithin(token.scope, scope))
+  );
 }
 
 /** Whether only a timer in the future or an event from outside can move it. */

@@ -30,20 +30,26 @@ export interface ClaimResult {
 
 /** The queue cannot answer now. */
 export class QueueUnavailable extends Error {
-  override readonly name = 'QueueUnavailable';
+  override readonly name: string = 'QueueUnavailable';
 }
 
-/** A renewal that only some of the servers of a queue have answered. */
-export class PartlyRenewed extends QueueUnavailable {
-  /** What those that answered say is lost. */
-  readonly lost: readonly Claimed[];
-  /** What is kept by those that did not answer. */
-  readonly unanswered: readonly Claimed[];
+/** One part of the queue cannot answer now, and the others have done what was asked. */
+export class QueuePartlyUnavailable extends QueueUnavailable {
+  /** Ids for which it is to be asked again. */
+  readonly ids: ReadonlySet<string>;
+  constructor(message: string, ids: ReadonlySet<string>) {
+    super(message);
+    this.ids = ids;
+  }
+}
 
-  constructor(failure: Error, lost: readonly Claimed[], unanswered: readonly Claimed[]) {
-    super(failure.message, { cause: failure });
+/** A renewal that one part of the queue has not answered. */
+export class PartlyRenewed extends QueuePartlyUnavailable {
+  /** What the others say is lost. */
+  readonly lost: readonly Claimed[];
+  constructor(message: string, ids: ReadonlySet<string>, lost: readonly Claimed[]) {
+    super(message, ids);
     this.lost = lost;
-    this.unanswered = unanswered;
   }
 }
 

@@ -38,10 +38,9 @@ export async function renewLeases(parts: LeaseKeeperParts): Promise<void> {
     ({ lost } = error);
   }
   const gone = new Set(lost.map((claim) => claim.token));
-  const unknown = new Set(failure?.unanswered.map((claim) => claim.token));
   for (const [i, hold] of holds.entries()) {
     const token = claims[i]?.token ?? '';
-    if (unknown.has(token)) continue;
+    if (failure?.ids.has(hold.id) === true) continue;
     if (!gone.has(token)) {
       hold.renewed(token, sent);
       continue;

@@ -53,9 +53,15 @@ function hasMoved(before: State, after: State): boolean {
   return after.tokens.some((token, i) => token !== before.tokens[i]);
 }
 
-/** Whether a checkpoint from `before` to `after` takes a turn that no unseen event may contradict: it fails, or begins to compensate. */
+/**
+ * Whether a checkpoint from `before` to `after` takes a turn that no unseen event may contradict: it fails, begins to
+ * compensate, or ends a wait, which a callback or an operator may have decided.
+ */
 export function takesTurn(before: State, after: State): boolean {
   if (after.verdict !== before.verdict && after.verdict !== undefined) return true;
+  const stillWaits = (id: number, kind: string): boolean =>
+    after.tokens.some(({ id: other, stage }) => other === id && stage.kind === kind && timerOf(stage) !== undefined);
+  if (before.tokens.some(({ id, stage }) => timerOf(stage) !== undefined && !stillWaits(id, stage.kind))) return true;
   return after.tokens.some(
     ({ id, stage }) =>
       (stage.kind === 'draining' || stage.kind === 'unwinding') &&

@@ -143,8 +143,8 @@ export class ShardMemory {
       }
       listed.add(entry);
     }
-    for (const entry of this.#entries.values()) {
-      const number = entry.lease === undefined ? undefined : numberOf(entry.lease.token, process);
+    for (const entry of orphansBelow > 0 ? this.#leases.items : []) {
+      const number = numberOf(entry.lease?.token ?? '', process);
       if (number !== undefined && number < orphansBelow && !listed.has(entry)) this.#giveBack(entry, now);
     }
     return lost;

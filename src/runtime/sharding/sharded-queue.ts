@@ -13,6 +13,7 @@ import { shardOf, type ShardSet } from '../../core/slot.ts';
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import {
   PartlyRenewed,
+  QueuePartlyUnavailable,
   type Claimed,
   type ClaimResult,
   type Queue,
@@ -193,18 +194,18 @@ export class ShardedQueue implements Queue {
     for (const index of this.#claims.orphanShards) if (!groups.has(index)) groups.set(index, []);
     const below = this.#claims.oldestPending;
     const lost: Claimed[] = [];
-    const unanswered: Claimed[] = [];
+    const unanswered = new Set<string>();
     try {
       await settleAll([...groups], async ([index, group]) => {
         try {
           lost.push(...(await this.#claims.renew(this.#shard(index), group, leaseMillis, below)));
         } catch (error) {
-          unanswered.push(...group);
+          for (const { id } of group) unanswered.add(id);
           throw error;
         }
       });
     } catch (error) {
-      throw new PartlyRenewed(asFailure(error), lost, unanswered);
+      throw new PartlyRenewed(asFailure(error).message, unanswered, lost);
     }
     return lost;
   }
@@ -417,10 +418,26 @@ export class ShardedQueue implements Queue {
     return groups;
   }
 
-  #perShard<T extends { readonly slot: number }>(
+  /** Does it in every shard; throws {@link QueuePartlyUnavailable} where it was not done in all of them. */
+  async #perShard<T extends { readonly id: string; readonly slot: number }>(
     items: readonly T[],
     act: (shard: Shard, group: readonly T[]) => Promise<void>,
   ): Promise<void> {
-    return settleAll([...this.#grouped(items)], ([index, group]) => act(this.#shard(index), group));
+    const groups = this.#grouped(items);
+    const failed = new Set<string>();
+    let done = 0;
+    let reason: unknown;
+    await settleAll([...groups], async ([index, group]) => {
+      try {
+        await act(this.#shard(index), group);
+        done++;
+      } catch (error) {
+        reason = error;
+        for (const { id } of group) failed.add(id);
+      }
+    });
+    if (failed.size === 0) return;
+    const failure = asFailure(reason);
+    throw done === 0 ? failure : new QueuePartlyUnavailable(failure.message, failed);
   }
 }
