@@ -90,6 +90,8 @@ export interface Queue {
   readonly owned: ShardSet;
   /** Whether a slot is in one of them. */
   owns(slot: number): boolean;
+  /** Names the server that keeps a slot, as far as it is known: servers may be away independently of each other. Absent: there is one. */
+  laneOf?(slot: number): string;
   /** Empty while all is well. */
   readonly trouble: readonly QueueTrouble[];
   /** Shards to be refilled from the store, if there are any; the same ones again until that is done. */

@@ -185,6 +185,29 @@ describe('a cluster of processes', () => {
     expect((await fixture.until(id, 'over', 5_000)).status).toBe('SUCCEEDED');
   });
 
+  it('rings the owners of one node at once while another is away', async () => {
+    let away = true;
+    const via = (connection: ShardQueue): ShardQueue => cutOff(connection, (shard) => away && isHalf(shard));
+    const api = await pod('api', { works: false, via });
+    await pod('a');
+    const near: number[] = [];
+    let far = 0;
+    // One after the other over some seconds: whatever waits for the node that is away is repeated ever more slowly.
+    while (near.length < 20 || far < 20) {
+      const begun = fixture.clock.now();
+      const id = await fixture.submit(api.engine, chain('a'));
+      if (isHalf({ count: 64, index: shardOf(slotOf(id), 64) })) far++;
+      else {
+        await fixture.until(id, 'over');
+        near.push(fixture.clock.now() - begun);
+      }
+      await fixture.clock.advance(100);
+    }
+    expect(Math.max(...near)).toBeLessThan(20);
+    away = false;
+    await fixture.clock.advance(5_000);
+  });
+
   it('goes on within seconds after the server lost everything, and repeats no call that runs', async () => {
     const [first] = [await pod('a'), await pod('b')];
     fixture.http.reply = (path) => (path === 'slow' ? 'hold' : {});

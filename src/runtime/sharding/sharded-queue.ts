@@ -127,6 +127,10 @@ export class ShardedQueue implements Queue {
     return this.#board.has(shardOf(slot, this.#parts.count.inForce));
   }
 
+  laneOf(slot: number): string {
+    return this.#parts.server.incarnationOf(this.#shardOf(slot)) ?? '';
+  }
+
   get trouble(): readonly QueueTrouble[] {
     const { ttlMillis } = this.#parts;
     const trouble: QueueTrouble[] = [];
