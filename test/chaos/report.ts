@@ -6,6 +6,11 @@ export function report(what: string, load: Load, since: number): number {
   const recovered = load.recoveryMillis(since);
   const { p50, p99 } = load.durations(0, since - 5_000);
   const normal = Number.isNaN(p50) ? '' : ` (normal: p50 ${String(p50)} ms, p99 ${String(p99)} ms)`;
-  console.info(`${what}: all that was under way was over after ${String(recovered)} ms${normal}`);
+  print(`${what}: all that was under way was over after ${String(recovered)} ms${normal}`);
   return recovered;
+}
+
+/** Prints a line. */
+export function print(line: string): void {
+  process.stderr.write(`${line}\n`);
 }

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { openClusterStage, shortTimes, until } from './cluster-stage.ts';
 import { Load } from './load.ts';
-import { report } from './report.ts';
+import { print, report } from './report.ts';
 
 const stage = openClusterStage({ redis: 'standalone', env: shortTimes });
 const leaseMillis = 3_000;
@@ -56,7 +56,7 @@ it('replaces all workers one after the other without repeating a call', async ()
   }
   await load.passes(50);
   const { p99 } = load.durations(from, Date.now());
-  console.info(`rolling restart: p99 ${String(p99)} ms, before ${String(load.durations(0, from).p99)} ms`);
+  print(`rolling restart: p99 ${String(p99)} ms, before ${String(load.durations(0, from).p99)} ms`);
   expect(await load.problems()).toEqual([]);
   expect(load.refusals).toEqual([]);
   await expect.poll(() => stage.keysLeft(), { timeout: 15_000 }).toEqual([]);
