@@ -9,9 +9,18 @@ import type { State, Token } from './state.ts';
 export function dueAt(state: State): number | null {
   if (state.end !== undefined) return null;
   if (state.startAt !== undefined) return state.startAt;
-  let due = state.deadline !== undefined && state.verdict === undefined ? state.deadline : Number.MAX_SAFE_INTEGER;
+  let due = openDeadline(state) ?? Number.MAX_SAFE_INTEGER;
   for (const token of state.tokens) due = Math.min(due, tokenDue(token, state.now));
   return state.tokens.length === 0 ? state.now : due;
+}
+
+/**
+ * When the round's time is up, as long as that means something: it fails an execution that is going on, and ends the calls
+ * that one which has failed or was cancelled still awaits. Compensations are not bounded by it.
+ */
+export function openDeadline(state: State): number | undefined {
+  const isOpen = state.verdict === undefined || state.tokens.some(({ stage }) => stage.kind === 'calling');
+  return isOpen ? state.deadline : undefined;
 }
 
 function tokenDue(token: Token, now: number): number {

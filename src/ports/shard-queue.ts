@@ -155,8 +155,11 @@ export interface ShardQueue {
   ): Promise<readonly Held[]>;
   /** Adds those that are neither ready nor in flight, and moves ready ones to an earlier due time; answers how many were absent. */
   restore(shard: Shard, items: readonly ShardItem[]): Promise<number>;
-  /** Says that the shard has been rebuilt for the incarnation. */
-  mark(shard: Shard, incarnation: string): Promise<void>;
+  /**
+   * Says that the shard has been rebuilt for the incarnation. What is ready earlier than `waitMillis` from now becomes due only then:
+   * it may be running with somebody who has not noticed yet that the server had lost it.
+   */
+  mark(shard: Shard, incarnation: string, waitMillis?: number): Promise<void>;
   /** Removes everything of a shard, its mark included: its count is not in force any more. */
   drop(shard: Shard): Promise<void>;
   /** Ids ready (or parked) and in flight of the shards together. */

@@ -1,5 +1,6 @@
 /** What transitions have given since the last durable state: one checkpoint's worth. */
 import type { Signal, Transition } from '../core/apply.ts';
+import { openDeadline } from '../core/due.ts';
 import type { Command } from '../core/event.ts';
 import type { CallRow, StepRow, UndoMark } from '../core/history.ts';
 import type { State } from '../core/state.ts';
@@ -79,7 +80,8 @@ export function isRunnable(state: State, now: number): boolean {
 export function nextTimer(state: State): number | undefined {
   if (state.end !== undefined) return undefined;
   let next = state.startAt ?? Infinity;
-  if (state.deadline !== undefined && state.verdict === undefined) next = Math.min(next, state.deadline);
+  const deadline = openDeadline(state);
+  if (deadline !== undefined) next = Math.min(next, deadline);
   for (const { stage } of state.tokens) next = Math.min(next, timerOf(stage) ?? Infinity);
   return next === Infinity ? undefined : next;
 }

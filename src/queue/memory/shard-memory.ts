@@ -46,6 +46,14 @@ export class ShardMemory {
     for (const entry of this.#entries.values()) if (isLost(entry.id)) this.#forget(entry);
   }
 
+  /** {@link ShardQueue.mark}. */
+  mark(incarnation: string, first: number): void {
+    this.marker = incarnation;
+    for (let entry = this.#ready.first; entry !== undefined && entry.dueAt < first; entry = this.#ready.first) {
+      this.#ready.move(entry, first);
+    }
+  }
+
   /** {@link ShardQueue.claim}. */
   claim(request: ShardClaimRequest, now: number): ShardClaimReply {
     if (now > request.notAfter) return { kind: 'late' };

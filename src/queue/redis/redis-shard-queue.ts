@@ -252,10 +252,9 @@ export class RedisShardQueue implements ShardQueue {
     return replies.reduce((sum, absent) => sum + absent, 0);
   }
 
-  async mark(shard: Shard, incarnation: string): Promise<void> {
-    this.#requireOpen('mark');
-    const { slot, names } = this.#keys.shard(shard);
-    await this.#link.command('mark', slot, (client) => client.set(names.marker, incarnation));
+  async mark(shard: Shard, incarnation: string, waitMillis = 0): Promise<void> {
+    const args = [incarnation, Math.max(0, Math.ceil(waitMillis))];
+    await this.#run('mark', 'mark', this.#keys.shard(shard), ['ready', 'marker'], args);
   }
 
   async drop(shard: Shard): Promise<void> {

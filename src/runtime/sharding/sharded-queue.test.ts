@@ -229,6 +229,27 @@ describe('a cluster of processes', () => {
     expect(fixture.fenced).toEqual([]);
   });
 
+  it('repeats no call of another member whose loss was seen late', async () => {
+    const first = await pod('a');
+    fixture.http.reply = () => 'hold';
+    const running = [];
+    for (let i = 0; i < 10; i++) running.push(await fixture.submit(first.engine, chain('slow')));
+    const second = await pod('b');
+    await fixture.clock.advance(3_000);
+    // The other one owns some of their shards by now, notices first, and is told of them once more.
+    const theirs = running.filter((id) => second.queue.owns(slotOf(id)));
+    const items = theirs.map((id) => ({ id, slot: slotOf(id), dueAt: fixture.clock.now() }));
+    expect(items.length).toBeGreaterThan(1);
+    server.wipe();
+    await second.queue.enqueue(items);
+    await second.queue.reconcile(items);
+    await fixture.clock.advance(20_000);
+    expect(fixture.http.calls).toHaveLength(10);
+    expect(fixture.fenced).toEqual([]);
+    for (const call of fixture.http.calls) call.answer({});
+    await allSucceed(running, 1_000);
+  });
+
   it('changes the number of shards once all members want it', async () => {
     const first = await pod('a', { shards: 64 });
     const ids = await submitMany(5, () => first);
@@ -247,8 +268,9 @@ describe('a cluster of processes', () => {
     await allSucceed([...ids, sleeper], 30_000);
     const fresh = await submitMany(3, () => second);
     await allSucceed(fresh, 100);
-    const former = Array.from({ length: 64 }, (_, index) => ({ count: 64, index }));
-    expect(await second.connection.count(former)).toEqual({ ready: 0, inFlight: 0 });
+    // Nothing of the former shards stays.
+    await fixture.clock.advance(5_000);
+    expect(server.shardCounts).toEqual([128]);
   });
 
   it('notices two live processes with one podId', async () => {

@@ -6,8 +6,8 @@
  * of them. A shard that the server has lost (no mark, or that of another run) is refilled from the store before anything is
  * claimed in it: the reconciler asks {@link ShardedQueue.toRefill}.
  *
- * After a loss every process first asserts the claims that it runs, and ids that may be running elsewhere become due only
- * {@link settleMillis} after it was first seen, so that a loss repeats no call.
+ * After a loss every process first asserts the claims that it runs, and whatever is ready in the shard, which may be running
+ * elsewhere, becomes due only {@link settleMillis} after the loss was first seen: a loss repeats no call.
  */
 import { shardOf, type ShardSet } from '../../core/slot.ts';
 import type { Clock, Entropy } from '../../ports/clock.ts';
@@ -248,8 +248,8 @@ export class ShardedQueue implements Queue {
     const now = this.#parts.clock.now();
     let added = 0;
     await this.#perShard(items, async (shard, group) => {
-      const lostAt = this.#board.lostAt(shard.index);
-      const earliest = lostAt === undefined ? 0 : Math.max(0, lostAt + settleMillis - now);
+      // Refilled or not: right after a loss what the store calls due may be running with somebody who has not noticed.
+      const earliest = Math.max(0, this.#board.lastLostAt(shard.index) + settleMillis - now);
       const wanted = group.map((item) => ({ id: item.id, delayMillis: Math.max(earliest, item.dueAt - now) }));
       const absent = await this.#parts.server.restore(shard, wanted);
       added += absent;
@@ -279,7 +279,8 @@ export class ShardedQueue implements Queue {
     await settleAll([...incarnations], async ([index, incarnation]) => {
       if (this.#board.lostAt(index) !== undefined) {
         // Another loss meanwhile has changed the incarnation: then the mark fits nothing, and the refill comes again.
-        await server.mark(this.#shard(index), incarnation);
+        const wait = (this.#board.lostAt(index) ?? 0) + settleMillis - this.#parts.clock.now();
+        await server.mark(this.#shard(index), incarnation, Math.max(0, wait));
         telemetry.rebuilt();
         rebuilt++;
       }
@@ -337,6 +338,8 @@ export class ShardedQueue implements Queue {
     if (change !== 'members') {
       telemetry.log('warn', 'the queue had forgotten this process', { change });
       this.#board.regain();
+      // A server that forgot a member in time has lost more than that. Where it has not, little is filled again for nothing.
+      if (change === 'forgotten') for (const index of mine) this.#lose(index);
       this.#listener?.renew();
     }
     telemetry.log('info', 'members of the cluster', { members: workers.length, shards: mine.length, gained });
