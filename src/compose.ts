@@ -418,7 +418,9 @@ export class Trama {
     const { engine } = this.#running;
     // Between listening and the engine's start nothing is wrong, and nothing is ready.
     const unready = engine === undefined || !this.#isReady ? (['consumer_stalled'] as const) : engine.health().unready;
-    return scope === 'all' ? unready : unready.filter((reason) => !workerReasons.has(reason));
+    // Who works on nothing needs nothing that workers need.
+    const looksAtAll = scope === 'all' && this.#config.runtime.enabled;
+    return looksAtAll ? unready : unready.filter((reason) => !workerReasons.has(reason));
   }
 
   async #stop(): Promise<void> {

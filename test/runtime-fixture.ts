@@ -8,7 +8,7 @@ import { Outputs } from '../src/core/outputs.ts';
 import { slotOf } from '../src/core/slot.ts';
 import { summarize } from '../src/core/summary.ts';
 import { parseJson, stringifyJson, type Json, type JsonObject } from '../src/core/json.ts';
-import type { CallAnswer, CallHandle, HttpCaller, OutboundRequest } from '../src/ports/http-caller.ts';
+import type { CallAnswer, LastWord, CallHandle, HttpCaller, OutboundRequest } from '../src/ports/http-caller.ts';
 import { type ExecutionDetail, StoreUnavailable, type InboxEvent, type SubmitResult } from '../src/ports/store.ts';
 import type { Queue } from '../src/ports/queue.ts';
 import type { LogFields, Telemetry } from '../src/ports/telemetry.ts';
@@ -95,13 +95,15 @@ export interface SeenCall {
 export class ScriptedHttp implements HttpCaller {
   readonly calls: SeenCall[] = [];
   reply: (path: string, request: OutboundRequest, nth: number) => Reply = () => ({});
+  /** How long the next call waits for a connection. */
+  connectMillis = 0;
   readonly #clock: VirtualClock;
 
   constructor(clock: VirtualClock) {
     this.#clock = clock;
   }
 
-  start(request: OutboundRequest, done: (answer: CallAnswer) => void): CallHandle {
+  start(request: OutboundRequest, done: (answer: CallAnswer) => void, lastWord?: LastWord): CallHandle {
     const path = pathOf(request);
     let open = true;
     const settle = (answer: CallAnswer): void => {
@@ -112,6 +114,16 @@ export class ScriptedHttp implements HttpCaller {
     const answer = (reply: Exclude<Reply, 'hold'>): void => {
       this.#clock.after(reply.afterMillis ?? 1, () => settle(answerOf(reply)));
     };
+    if (this.connectMillis > 0) {
+      const { connectMillis } = this;
+      this.connectMillis = 0;
+      let handle: CallHandle | undefined;
+      const waiting = this.#clock.after(connectMillis, () => {
+        if (lastWord?.mayLeave() === false) lastWord.withheld();
+        else handle = this.start(request, done, lastWord);
+      });
+      return { abort: () => (handle === undefined ? waiting.cancel() : handle.abort()) };
+    }
     const seen: SeenCall = { request, at: this.#clock.now(), answer, aborted: false };
     this.calls.push(seen);
     const reply = this.reply(path, request, this.paths().filter((other) => other === path).length);

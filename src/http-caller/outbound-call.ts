@@ -8,7 +8,7 @@
  */
 import { errors } from 'undici';
 import type { Dispatcher } from 'undici';
-import type { CallAnswer, CallError, CallHandle } from '../ports/http-caller.ts';
+import type { CallAnswer, CallError, LastWord, CallHandle, OutboundRequest } from '../ports/http-caller.ts';
 import { codingsOf, decodeContent, tooLargeSentence } from './content-decoding.ts';
 import { EgressRefusedError } from './connector.ts';
 import { readBody } from './response-body.ts';
@@ -39,6 +39,7 @@ function onDeadline(call: OutboundCall): void {
 export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
   readonly #owner: CallOwner;
   readonly #done: (answer: CallAnswer) => void;
+  readonly #lastWord: LastWord | undefined;
   readonly #isHead: boolean;
   readonly #startedAt = performance.now();
   readonly #timer: NodeJS.Timeout;
@@ -54,9 +55,15 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
   #more: Buffer[] | undefined;
 
   /** Starts the clock. */
-  constructor(owner: CallOwner, verb: string, timeoutMillis: number, done: (answer: CallAnswer) => void) {
+  constructor(
+    owner: CallOwner,
+    { verb, timeoutMillis }: OutboundRequest,
+    done: (answer: CallAnswer) => void,
+    lastWord?: LastWord,
+  ) {
     this.#owner = owner;
     this.#done = done;
+    this.#lastWord = lastWord;
     this.#isHead = verb === 'HEAD';
     this.#timer = setTimeout(onDeadline, Math.min(timeoutMillis, maxTimerMillis), this);
   }
@@ -77,6 +84,13 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     if (this.#ended) throw endedError;
+    const lastWord = this.#lastWord;
+    if (lastWord?.mayLeave() === false) {
+      this.#end(() => {
+        lastWord.withheld();
+      });
+      throw endedError;
+    }
     this.#controller = controller;
     this.#sent = true;
   }
@@ -161,7 +175,7 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
     }
     const plain = headers as Record<string, string>;
     const { text, json } = readBody(bytes, plain['content-type']);
-    this.#end({
+    this.#answer({
       kind: 'response',
       status: this.#status,
       headers: plain,
@@ -173,7 +187,7 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
 
   #fail(error: CallError, message: string): void {
     if (this.#ended) return;
-    this.#end({
+    this.#answer({
       kind: 'failed',
       error,
       sent: this.#sent,
@@ -183,7 +197,13 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
     });
   }
 
-  #end(answer: CallAnswer): void {
+  #answer(answer: CallAnswer): void {
+    this.#end(() => {
+      this.#done(answer);
+    });
+  }
+
+  #end(tell: () => void): void {
     this.#ended = true;
     this.#controller = undefined;
     this.#first = undefined;
@@ -192,9 +212,7 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
     this.#owner.ended(this);
     // In a microtask: neither `start` nor `abort` may be interrupted by the answer, and an error that `done` throws by
     // mistake must not be taken by undici for one of the call's.
-    queueMicrotask(() => {
-      this.#done(answer);
-    });
+    queueMicrotask(tell);
   }
 }
 

@@ -107,6 +107,31 @@ describe('deadlines and aborts', () => {
     expect(seen).toEqual(['/first', '/third']);
   });
 
+  it('the gate is asked once the connection stands, and withholds the call alone', async () => {
+    const seen: string[] = [];
+    const arrived = Promise.withResolvers<() => void>();
+    const { url } = await httpServer((request, response) => {
+      seen.push(request.url ?? '');
+      if (request.url === '/first') arrived.resolve(() => response.end());
+      else response.end();
+    });
+    const caller = callerWith({ maxConcurrencyPerHost: 1 });
+    const first = respond(caller, requestTo(`${url}/first`));
+    const release = await arrived.promise;
+    let mayLeave = true;
+    const withheld = Promise.withResolvers<string>();
+    caller.start(requestTo(`${url}/second`), () => withheld.resolve('answered'), {
+      mayLeave: () => mayLeave,
+      withheld: () => withheld.resolve('withheld'),
+    });
+    mayLeave = false;
+    release();
+    await first;
+    expect(await withheld.promise).toBe('withheld');
+    await respond(caller, requestTo(`${url}/third`));
+    expect(seen).toEqual(['/first', '/third']);
+  });
+
   it('abort ends a call under way, once', async () => {
     const answers: CallAnswer[] = [];
     const arrived = Promise.withResolvers<void>();

@@ -6,7 +6,7 @@
  */
 import { Agent, Pool, ProxyAgent } from 'undici';
 import type { Dispatcher } from 'undici';
-import type { CallAnswer, CallHandle, HttpCaller, OutboundRequest } from '../ports/http-caller.ts';
+import type { CallAnswer, LastWord, CallHandle, HttpCaller, OutboundRequest } from '../ports/http-caller.ts';
 import { createConnector, tlsOptions } from './connector.ts';
 import type { OutboundTls, ResolveHost } from './connector.ts';
 import { acceptedCodings } from './content-decoding.ts';
@@ -58,8 +58,8 @@ export class UndiciCaller implements HttpCaller, CallOwner {
     this.#fromData = this.#behindProxy ? this.#fixed : createDispatcher(options, true);
   }
 
-  start(request: OutboundRequest, done: (answer: CallAnswer) => void): CallHandle {
-    const call = new OutboundCall(this, request.verb, request.timeoutMillis, done);
+  start(request: OutboundRequest, done: (answer: CallAnswer) => void, lastWord?: LastWord): CallHandle {
+    const call = new OutboundCall(this, request, done, lastWord);
     if (this.#closed !== undefined) {
       call.abort();
       return call;

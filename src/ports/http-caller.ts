@@ -59,6 +59,14 @@ export interface CallFailure {
 /** How a call ended. */
 export type CallAnswer = CallResponse | CallFailure;
 
+/** The sender's last word on a call: it may have waited for a connection longer than its sender may act. The methods must not throw. */
+export interface LastWord {
+  /** Asked when the connection stands and the first byte is about to be written, in the same turn of the event loop. */
+  mayLeave(): boolean;
+  /** It might not, so nothing has left, and nothing will; called instead of `done`. */
+  withheld(): void;
+}
+
 /** A call under way. */
 export interface CallHandle {
   /** Ends the call now; its answer is `aborted`. Harmless when it has ended or was aborted before. */
@@ -68,10 +76,10 @@ export interface CallHandle {
 /** Makes single calls: no retries, no redirects. */
 export interface HttpCaller {
   /**
-   * Starts a call. `done` is called exactly once, never before `start` or `abort` has returned. It must not throw.
+   * Starts a call. `done` is called exactly once (not where the last word withholds the call), never before `start` or `abort` has returned. It must not throw.
    * Never throws itself: a request that cannot be made is answered as `refused`.
    */
-  start(request: OutboundRequest, done: (answer: CallAnswer) => void): CallHandle;
+  start(request: OutboundRequest, done: (answer: CallAnswer) => void, lastWord?: LastWord): CallHandle;
   /**
    * Aborts every call under way and closes all connections; resolves once all are answered and closed. A second call
    * resolves alike; a `start` afterwards is answered `aborted`, unsent.

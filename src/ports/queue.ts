@@ -43,6 +43,16 @@ export class QueuePartlyUnavailable extends QueueUnavailable {
   }
 }
 
+/** A renewal that one part of the queue has not answered. */
+export class PartlyRenewed extends QueuePartlyUnavailable {
+  /** What the others say is lost. */
+  readonly lost: readonly Claimed[];
+  constructor(message: string, ids: ReadonlySet<string>, lost: readonly Claimed[]) {
+    super(message, ids);
+    this.lost = lost;
+  }
+}
+
 /** What the queue tells its process. The methods may be called spuriously, and must not throw. */
 export interface QueueListener {
   /**
@@ -80,6 +90,8 @@ export interface Queue {
   readonly owned: ShardSet;
   /** Whether a slot is in one of them. */
   owns(slot: number): boolean;
+  /** Names the server that keeps a slot, as far as it is known: servers may be away independently of each other. Absent: there is one. */
+  laneOf?(slot: number): string;
   /** Empty while all is well. */
   readonly trouble: readonly QueueTrouble[];
   /** Shards to be refilled from the store, if there are any; the same ones again until that is done. */
@@ -97,13 +109,17 @@ export interface Queue {
    * Claims one id for a direct start without a wait in the queue; undefined when another token holds it. Idempotent per id and process.
    */
   claimDirect(item: QueueItem, leaseMillis: number): Promise<Claimed | undefined>;
-  /** Prolongs the leases of all ids that this process still works on; answers those it has lost. */
+  /**
+   * Prolongs the leases of all ids that this process still works on; answers those it has lost.
+   *
+   * @throws PartlyRenewed when some of it was renewed.
+   */
   renew(held: readonly Claimed[], leaseMillis: number): Promise<readonly Claimed[]>;
   /** Ends claims: `dueAt` undefined removes the id (terminal), else parks it until then (or an earlier time already asked for). */
   ack(done: readonly (Claimed & { readonly parkUntil?: number })[]): Promise<void>;
   /** Ends claims and makes the ids ready at once, for anybody. */
   release(held: readonly Claimed[]): Promise<void>;
-  /** Adds those of the ids that are neither ready nor in flight; returns how many were missing. */
+  /** Adds those of the ids that are neither ready nor in flight, and moves ready ones to an earlier due time; answers how many were absent. */
   reconcile(items: readonly QueueItem[]): Promise<number>;
   /** Ids ready or parked, and in flight, as far as this process can tell cheaply. */
   size(): Promise<{ readonly ready: number; readonly inFlight: number }>;

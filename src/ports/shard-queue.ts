@@ -62,6 +62,8 @@ export type ShardClaimReply =
       readonly claimed: readonly ShardClaimed[];
       /** When the next ready id is due; 0 when more is due now; absent when nothing is ready. */
       readonly nextDelayMillis?: number;
+      /** When the first lease in the shard ends that is not renewed until then; absent when nothing is in flight. */
+      readonly leaseEndsInMillis?: number;
     }
   | { readonly kind: 'unmarked' }
   | { readonly kind: 'late' };

@@ -78,7 +78,10 @@ describe('the host in metrics', () => {
     const request = { url: 'https://tenant-key.Example.com:8443/x', verb: 'GET', headers: {} };
     const outcome = { request: { ...request, timeoutMillis: 1000, authorityFromData: false } };
     await new Promise<void>((resolve) => {
-      runner.start({ callId: 1, outcome }, { answered: () => resolve(), mayStart: () => true });
+      runner.start(
+        { callId: 1, outcome },
+        { mayStart: () => true, mayLeave: () => true, withheld: () => undefined, answered: () => resolve() },
+      );
     });
     expect(hosts).toEqual(['***.example.com:8443']);
   });

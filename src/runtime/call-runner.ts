@@ -77,6 +77,10 @@ export interface CallTaker {
   /** Whether a call that had to wait for a place may still go out. When not, nothing more is told of it. */
   mayStart(callId: number): boolean;
   answered(callId: number, answer: CallAnswered): void;
+  /** Asked at the last moment before a call leaves, which may be long after it was started. */
+  mayLeave(): boolean;
+  /** It did not leave, because it might not. */
+  withheld(callId: number): void;
 }
 
 const noAuthentication = 'The call asks for authentication ("auth"), which this release cannot give.';
@@ -175,10 +179,20 @@ export class CallRunner {
       return nothingToAbort;
     }
     const { request } = outcome;
-    return this.#parts.http.start(request, (answer) => {
-      pass?.done(verdictOf(answer));
-      taker.answered(callId, this.#answered(callId, request, answer));
-    });
+    return this.#parts.http.start(
+      request,
+      (answer) => {
+        pass?.done(verdictOf(answer));
+        taker.answered(callId, this.#answered(callId, request, answer));
+      },
+      {
+        mayLeave: () => taker.mayLeave(),
+        withheld: () => {
+          pass?.done('neutral');
+          taker.withheld(callId);
+        },
+      },
+    );
   }
 
   #answered(callId: number, request: OutboundRequest, answer: CallAnswer): CallAnswered {

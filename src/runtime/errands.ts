@@ -117,6 +117,15 @@ export class Errands implements CallTaker {
     if (this.#calls.delete(callId)) this.#host.answered(answer);
   }
 
+  mayLeave(): boolean {
+    return this.#host.mayCall();
+  }
+
+  withheld(callId: number): void {
+    // Nothing to apply: the driver finds that it waits for nothing, and gives the execution back.
+    if (this.#calls.delete(callId)) this.#host.whenIdle(() => undefined);
+  }
+
   #call(command: CallCommand): void {
     this.#calls.set(command.callId, undefined);
     if (command.phase === 'DOWN') this.#readUndoOutputs(command);

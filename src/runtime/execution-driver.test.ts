@@ -302,4 +302,17 @@ describe('the driver of an execution', () => {
     const { items } = await fixture.store.listCalls(id, { limit: 10 });
     expect(items.map((call) => `${call.nodeId} ${call.outcome}`)).toEqual(['a succeeded', 'b succeeded']);
   });
+
+  it('withholds a call that waited for its connection until the lease may be over', async () => {
+    fixture.http.connectMillis = 100;
+    const id = await fixture.submit(engine, chain('a'));
+    fixture.clock.freeze(9_900);
+    await fixture.clock.advance(100);
+    expect(fixture.fenced).toEqual(['lease']);
+    expect((await fixture.until(id)).status).toBe('SUCCEEDED');
+    // Sent once, by whoever came next: from the checkpoint alone it cannot tell that nothing had left.
+    expect(fixture.http.paths()).toEqual(['a']);
+    const { items } = await fixture.store.listCalls(id, { limit: 10 });
+    expect(items.map((call) => `${call.nodeId} ${call.outcome}`)).toEqual(['a unknown', 'a succeeded']);
+  });
 });

@@ -2,10 +2,11 @@
  * Renews the leases of everything that this process holds, all in one message, each third of a lease.
  *
  * Guarantees: a lease counts from when its renewal was sent, not answered. What the queue has given to somebody else
- * makes no more calls here; answers in hand are still offered to the store, which decides.
+ * makes no more calls here; answers in hand are still offered to the store, which decides. A server that is away costs
+ * only the leases that it keeps.
  */
 import type { Clock } from '../ports/clock.ts';
-import type { Queue } from '../ports/queue.ts';
+import { PartlyRenewed, type Claimed, type Queue } from '../ports/queue.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { stampOf } from './hold.ts';
 import type { WorkerPool } from './worker-pool.ts';
@@ -26,16 +27,20 @@ export async function renewLeases(parts: LeaseKeeperParts): Promise<void> {
   if (holds.length === 0 && !queue.wantsRenewal) return;
   const claims = holds.map((hold) => hold.claimed);
   const sent = stampOf(clock);
-  let lost;
+  let failure: PartlyRenewed | undefined;
+  let lost: readonly Claimed[];
   try {
     lost = await queue.renew(claims, leaseMillis);
   } catch (error) {
     telemetry.queueFailed('renew');
-    throw error;
+    if (!(error instanceof PartlyRenewed)) throw error;
+    failure = error;
+    ({ lost } = error);
   }
   const gone = new Set(lost.map((claim) => claim.token));
   for (const [i, hold] of holds.entries()) {
     const token = claims[i]?.token ?? '';
+    if (failure?.ids.has(hold.id) === true) continue;
     if (!gone.has(token)) {
       hold.renewed(token, sent);
       continue;
@@ -46,4 +51,5 @@ export async function renewLeases(parts: LeaseKeeperParts): Promise<void> {
     telemetry.fenced('lease');
     pool.driverOf(hold.id)?.nudge();
   }
+  if (failure !== undefined) throw failure;
 }

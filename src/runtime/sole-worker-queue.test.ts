@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { chain, RuntimeFixture } from '../../test/runtime-fixture.ts';
+import { chain, graph, RuntimeFixture, task } from '../../test/runtime-fixture.ts';
 import { MemoryQueueHub } from '../queue/memory/memory-queue.ts';
 import type { Engine } from './engine.ts';
 import { SoleWorkerQueue } from './sole-worker-queue.ts';
@@ -64,6 +64,16 @@ describe('processes without a shared queue', () => {
     const foreign = await fixture.submit(other, chain('b'));
     expect((await fixture.until(foreign, 'over', 5_000)).status).toBe('SUCCEEDED');
     expect(other.load().held).toBe(0);
+  });
+
+  it('see within seconds that a callback came in elsewhere, however long its node still waits', async () => {
+    const worker = await engine('one');
+    const other = await engine('two');
+    const asks = task('asks', { action: { mode: 'async', callback: { timeoutMillis: 60_000 } } });
+    const id = await fixture.submit(worker, graph([asks]));
+    await fixture.until(id, 'WAITING_CALLBACK');
+    await fixture.offer(other, id, await fixture.callbackOf(id, 'asks'));
+    expect((await fixture.until(id, 'over', 5_000)).status).toBe('SUCCEEDED');
   });
 
   it('hand the work over when the worker stops', async () => {

@@ -86,10 +86,7 @@ export class MemoryQueueHub {
       if (entry === undefined) {
         this.#add(item);
       } else if (entry.lease === undefined) {
-        if (item.dueAt < entry.dueAt) {
-          entry.since = item.dueAt;
-          this.#ready.move(entry, item.dueAt);
-        }
+        this.#bringForward(entry, item.dueAt);
       } else {
         entry.lease.again = true;
         this.#rings.get(entry.lease.holder)?.(item.dueAt, item.id);
@@ -159,17 +156,26 @@ export class MemoryQueueHub {
   reconcile(items: readonly QueueItem[]): number {
     let added = 0;
     for (const item of items) {
-      if (this.#entries.has(item.id)) continue;
-      this.#add(item);
-      added++;
+      const entry = this.#entries.get(item.id);
+      if (entry === undefined) {
+        this.#add(item);
+        added++;
+      } else if (entry.lease === undefined) this.#bringForward(entry, item.dueAt);
     }
-    if (added > 0) this.#wake();
+    this.#wake();
     return added;
   }
 
   /** {@link Queue.size}. */
   size(): { readonly ready: number; readonly inFlight: number } {
     return { ready: this.#ready.size, inFlight: this.#leases.size };
+  }
+
+  /** Moves an id that is not in flight to an earlier time; to a later one never. */
+  #bringForward(entry: Entry, dueAt: number): void {
+    if (dueAt >= entry.dueAt) return;
+    entry.since = dueAt;
+    this.#ready.move(entry, dueAt);
   }
 
   #add(item: QueueItem): Entry {

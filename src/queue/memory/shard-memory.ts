@@ -71,8 +71,13 @@ export class ShardMemory {
       claimed.push({ id: entry.id, token, lateMillis });
     }
     const next = this.#ready.first;
-    if (next === undefined) return { kind: 'claimed', claimed };
-    return { kind: 'claimed', claimed, nextDelayMillis: Math.max(0, next.dueAt - now) };
+    const lease = this.#leases.first;
+    return {
+      kind: 'claimed',
+      claimed,
+      ...(next === undefined ? undefined : { nextDelayMillis: Math.max(0, next.dueAt - now) }),
+      ...(lease === undefined ? undefined : { leaseEndsInMillis: lease.dueAt - now }),
+    };
   }
 
   /** {@link ShardQueue.claimOne}. */

@@ -155,12 +155,18 @@ export class RedisShardQueue implements ShardQueue {
     if (reply[0] === -2) return { kind: 'late' };
     if (reply[0] === -1) return { kind: 'unmarked' };
     const claimed: ShardClaimed[] = [];
-    for (let at = 2; at < reply.length; at += 2) {
+    for (let at = 3; at < reply.length; at += 2) {
       const token = `${process}${String(firstNumber + claimed.length)}`;
       claimed.push({ id: reply[at] as string, token, lateMillis: reply[at + 1] as number });
     }
     const nextDelayMillis = reply[1] as number;
-    return nextDelayMillis < 0 ? { kind: 'claimed', claimed } : { kind: 'claimed', claimed, nextDelayMillis };
+    const leaseEndsInMillis = reply[2] as number;
+    return {
+      kind: 'claimed',
+      claimed,
+      ...(nextDelayMillis < 0 ? undefined : { nextDelayMillis }),
+      ...(leaseEndsInMillis < 0 ? undefined : { leaseEndsInMillis }),
+    };
   }
 
   async claimOne(

@@ -15,7 +15,7 @@ interface Shard {
   condition: Condition;
   /** When something is due, by this process' clock: -Infinity when that is to be found out. */
   dueAt: number;
-  /** When the loss was first seen, while `lost`. */
+  /** When its latest loss was first seen; 0 where there was none. */
   lostAt: number;
   /** For which run of its server it was last found whole. */
   incarnation: string | undefined;
@@ -96,6 +96,11 @@ export class ShardBoard {
   lostAt(index: number): number | undefined {
     const shard = this.#shards.get(index);
     return shard?.condition === 'lost' ? shard.lostAt : undefined;
+  }
+
+  /** When its latest loss was seen, refilled since or not; 0 where there was none. */
+  lastLostAt(index: number): number {
+    return this.#shards.get(index)?.lostAt ?? 0;
   }
 
   /** Its ids are complete. */

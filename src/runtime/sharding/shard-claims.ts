@@ -147,7 +147,9 @@ export class ShardClaims {
       }
       if (reply.kind === 'late') throw new QueueUnavailable('A claim came too late.');
       const now = clock.now();
-      board.found(index, incarnation, reply.nextDelayMillis === undefined ? Infinity : now + reply.nextDelayMillis);
+      const { nextDelayMillis = Infinity, leaseEndsInMillis = Infinity } = reply;
+      // Whoever holds it may have died: nobody would ring when its lease ends.
+      board.found(index, incarnation, now + Math.min(nextDelayMillis, leaseEndsInMillis + 1));
       return reply.claimed.map(({ id, token, lateMillis }) => ({
         id,
         slot: slotOf(id),

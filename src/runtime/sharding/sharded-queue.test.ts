@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chain, graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
-import { slotOf } from '../../core/slot.ts';
+import { shardOf, slotOf } from '../../core/slot.ts';
 import { ShardQueueServer } from '../../queue/memory/shard-queue-server.ts';
-import type { ShardQueue } from '../../ports/shard-queue.ts';
+import { QueueUnavailable } from '../../ports/queue.ts';
+import type { Shard, ShardQueue } from '../../ports/shard-queue.ts';
 import type { Engine } from '../engine.ts';
 import { settleMillis, ShardedQueue } from './sharded-queue.ts';
 import { ShardCount } from './shard-count.ts';
@@ -12,6 +13,23 @@ interface Pod {
   readonly queue: ShardedQueue;
   readonly connection: ShardQueue;
 }
+
+/** A connection by which the shards that `isAway` names cannot be reached. */
+function cutOff(connection: ShardQueue, isAway: (shard: Shard) => boolean): ShardQueue {
+  return new Proxy(connection, {
+    get: (_, name: keyof ShardQueue) => {
+      const method = connection[name] as (...args: unknown[]) => unknown;
+      return (...args: unknown[]) => {
+        const [shard] = args as [Shard | undefined];
+        if (typeof shard !== 'object' || !('index' in shard) || !isAway(shard)) return method.apply(connection, args);
+        return name === 'incarnationOf' ? undefined : Promise.reject(new QueueUnavailable('This node is away.'));
+      };
+    },
+  });
+}
+
+/** Half of the shards: those of a node that is away. */
+const isHalf = (shard: Shard): boolean => shard.index % 2 === 0;
 
 describe('a cluster of processes', () => {
   let fixture: RuntimeFixture;
@@ -29,12 +47,15 @@ describe('a cluster of processes', () => {
     expect(fixture.clock.pending).toBe(0);
   });
 
-  async function pod(podId: string, more: { shards?: number; works?: boolean } = {}): Promise<Pod> {
+  async function pod(
+    podId: string,
+    more: { shards?: number; works?: boolean; sweepMillis?: number; via?: (connection: ShardQueue) => ShardQueue } = {},
+  ): Promise<Pod> {
     const { clock, entropy, store, telemetry } = fixture;
-    const { shards = 64, works = true } = more;
+    const { shards = 64, works = true, sweepMillis = 5_000, via = (connection) => connection } = more;
     await store.open();
     const count = new ShardCount({ store, telemetry, wants: shards });
-    const connection = server.connect();
+    const connection = via(server.connect());
     const queue = new ShardedQueue({
       clock,
       entropy,
@@ -46,10 +67,10 @@ describe('a cluster of processes', () => {
       version: '1.0.0',
       ttlMillis: 10_000,
       beatMillis: 2_000,
-      sweepMillis: 5_000,
+      sweepMillis,
       claimers: 4,
     });
-    const engine = await fixture.engine({}, works, () => queue);
+    const engine = await fixture.engine({ fullSweepMillis: sweepMillis }, works, () => queue);
     const made = { engine, queue, connection };
     pods.push(made);
     await clock.advance(10);
@@ -125,6 +146,68 @@ describe('a cluster of processes', () => {
     expect(await first.queue.size()).toEqual({ ready: 0, inFlight: 0 });
   });
 
+  it('goes on with what a dead process held as soon as its lease ends, long before the next sweep', async () => {
+    const first = await pod('a', { sweepMillis: 60_000 });
+    await pod('b', { sweepMillis: 60_000 });
+    fixture.http.reply = (_path, _request, nth) => (nth === 1 ? 'hold' : {});
+    await fixture.clock.advance(1_900);
+    const id = await fixture.submit(first.engine, chain('slow'));
+    // Its shards fall to the other before its lease ends: it was last heard of before it claimed.
+    await first.connection.close();
+    const begun = fixture.clock.now();
+    await fixture.until(id, 'over', 20_000);
+    expect(fixture.clock.now() - begun).toBeLessThanOrEqual(10_000 + 100);
+  });
+
+  it('keeps the leases of one node while another is away', async () => {
+    let away = false;
+    const first = await pod('a', { via: (connection) => cutOff(connection, (shard) => away && isHalf(shard)) });
+    fixture.http.reply = (path) => (path === 'slow' ? 'hold' : {});
+    const ids: string[] = [];
+    while (ids.length < 8) ids.push(await fixture.submit(first.engine, chain('slow', 'b')));
+    away = true;
+    await fixture.clock.advance(12_000);
+    for (const call of fixture.http.calls) call.answer({});
+    await fixture.clock.advance(50);
+    // The others wait for their node: they are given back, and nobody can take them.
+    const near = ids.filter((id) => !isHalf({ count: 64, index: shardOf(slotOf(id), 64) }));
+    expect(near.length).toBeGreaterThan(1);
+    await allSucceed(near, 10);
+    expect(fixture.http.paths().filter((path) => path === 'b')).toHaveLength(near.length);
+  });
+
+  it('finds a callback whose ring got lost within seconds, long before the next sweep', async () => {
+    const first = await pod('a', { sweepMillis: 60_000 });
+    const asks = task('asks', { action: { mode: 'async', callback: { timeoutMillis: 60_000 } } });
+    const id = await fixture.submit(first.engine, graph([asks]));
+    await fixture.until(id, 'WAITING_CALLBACK');
+    await fixture.offer(undefined, id, await fixture.callbackOf(id, 'asks'));
+    expect((await fixture.until(id, 'over', 5_000)).status).toBe('SUCCEEDED');
+  });
+
+  it('rings the owners of one node at once while another is away', async () => {
+    let away = true;
+    const via = (connection: ShardQueue): ShardQueue => cutOff(connection, (shard) => away && isHalf(shard));
+    const api = await pod('api', { works: false, via });
+    await pod('a');
+    const near: number[] = [];
+    let far = 0;
+    // One after the other over some seconds: whatever waits for the node that is away is repeated ever more slowly.
+    while (near.length < 20 || far < 20) {
+      const begun = fixture.clock.now();
+      const id = await fixture.submit(api.engine, chain('a'));
+      if (isHalf({ count: 64, index: shardOf(slotOf(id), 64) })) far++;
+      else {
+        await fixture.until(id, 'over');
+        near.push(fixture.clock.now() - begun);
+      }
+      await fixture.clock.advance(100);
+    }
+    expect(Math.max(...near)).toBeLessThan(20);
+    away = false;
+    await fixture.clock.advance(5_000);
+  });
+
   it('goes on within seconds after the server lost everything, and repeats no call that runs', async () => {
     const [first] = [await pod('a'), await pod('b')];
     fixture.http.reply = (path) => (path === 'slow' ? 'hold' : {});
@@ -186,7 +269,7 @@ describe('a cluster of processes', () => {
     const fresh = await submitMany(3, () => second);
     await allSucceed(fresh, 100);
     // Nothing of the former shards stays.
-    await fixture.clock.advance(60_000);
+    await fixture.clock.advance(5_000);
     expect(server.shardCounts).toEqual([128]);
   });
 

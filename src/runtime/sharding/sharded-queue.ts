@@ -10,8 +10,9 @@
  * elsewhere, becomes due only {@link settleMillis} after the loss was first seen: a loss repeats no call.
  */
 import { shardOf, type ShardSet } from '../../core/slot.ts';
-import type { Clock, Entropy, Timer } from '../../ports/clock.ts';
+import type { Clock, Entropy } from '../../ports/clock.ts';
 import {
+  PartlyRenewed,
   QueuePartlyUnavailable,
   type Claimed,
   type ClaimResult,
@@ -24,6 +25,7 @@ import {
 import type { Held, Ring, Shard, ShardEnding, ShardItem, ShardQueue } from '../../ports/shard-queue.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { Pulse } from '../service.ts';
+import { FormerShards } from './former-shards.ts';
 import { type ClusterMember, maxToldCircuits } from './member-info.ts';
 import { Membership, type MembershipChange } from './membership.ts';
 import { assignShards } from './ownership.ts';
@@ -34,9 +36,6 @@ import type { ShardCount } from './shard-count.ts';
 
 /** How long after a loss ids that may be running elsewhere are left alone: others notice it and assert their claims. */
 export const settleMillis = 2_500;
-
-/** How long after a change of the number of shards the former ones are removed. */
-const forgetMillis = 30_000;
 
 /** What a sharded queue stands on. */
 export interface ShardedQueueParts {
@@ -66,11 +65,11 @@ export class ShardedQueue implements Queue {
   readonly #membership: Membership;
   readonly #board = new ShardBoard();
   readonly #claims: ShardClaims;
+  readonly #former: FormerShards;
   /** Member by shard, of those that work. */
   #owners: readonly string[] = [];
   #listener: QueueListener | undefined;
   #busy = 0;
-  #forgetting: Timer | undefined;
   #closed = false;
 
   constructor(parts: ShardedQueueParts) {
@@ -87,6 +86,7 @@ export class ShardedQueue implements Queue {
         this.#listener?.renew();
       },
     });
+    this.#former = new FormerShards(parts);
     this.#membership = new Membership({
       ...parts,
       id: this.member,
@@ -139,6 +139,10 @@ export class ShardedQueue implements Queue {
     return this.#board.has(shardOf(slot, this.#parts.count.inForce));
   }
 
+  laneOf(slot: number): string {
+    return this.#parts.server.incarnationOf(this.#shardOf(slot)) ?? '';
+  }
+
   get trouble(): readonly QueueTrouble[] {
     const { ttlMillis } = this.#parts;
     const trouble: QueueTrouble[] = [];
@@ -173,7 +177,6 @@ export class ShardedQueue implements Queue {
   async stop(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#forgetting?.cancel();
     await this.#membership.leave();
     await this.#parts.server.close();
   }
@@ -207,9 +210,19 @@ export class ShardedQueue implements Queue {
     for (const index of this.#claims.orphanShards) if (!groups.has(index)) groups.set(index, []);
     const below = this.#claims.oldestPending;
     const lost: Claimed[] = [];
-    await settleAll([...groups], async ([index, group]) => {
-      lost.push(...(await this.#claims.renew(this.#shard(index), group, leaseMillis, below)));
-    });
+    const unanswered = new Set<string>();
+    try {
+      await settleAll([...groups], async ([index, group]) => {
+        try {
+          lost.push(...(await this.#claims.renew(this.#shard(index), group, leaseMillis, below)));
+        } catch (error) {
+          for (const { id } of group) unanswered.add(id);
+          throw error;
+        }
+      });
+    } catch (error) {
+      throw new PartlyRenewed(asFailure(error).message, unanswered, lost);
+    }
     return lost;
   }
 
@@ -247,10 +260,13 @@ export class ShardedQueue implements Queue {
     const now = this.#parts.clock.now();
     let added = 0;
     await this.#perShard(items, async (shard, group) => {
-      const wanted = group.map((item) => ({ id: item.id, delayMillis: Math.max(0, item.dueAt - now) }));
+      // Refilled or not: right after a loss what the store calls due may be running with somebody who has not noticed.
+      const earliest = Math.max(0, this.#board.lastLostAt(shard.index) + settleMillis - now);
+      const wanted = group.map((item) => ({ id: item.id, delayMillis: Math.max(earliest, item.dueAt - now) }));
       const absent = await this.#parts.server.restore(shard, wanted);
       added += absent;
-      if (absent > 0) this.#ringOwner({ shard, delayMillis: Math.min(...wanted.map((item) => item.delayMillis)) });
+      // What was parked until later has been moved without being counted: it is as much news as what was absent.
+      this.#ringOwner({ shard, delayMillis: Math.min(...wanted.map((item) => item.delayMillis)) });
     });
     return added;
   }
@@ -365,6 +381,7 @@ export class ShardedQueue implements Queue {
     const before = count.inForce;
     void count.compare(this.#membership.members).then((changed) => {
       if (changed) this.#countChanged(before);
+      else this.#former.drop(this.#membership.members);
     });
     const seen = new Set<string>();
     for (const index of this.#board.indexes) {
@@ -387,28 +404,14 @@ export class ShardedQueue implements Queue {
 
   /** Another number of shards is in force: all of them are other shards, of which the server knows nothing. */
   #countChanged(before: number): void {
-    const { telemetry, count } = this.#parts;
+    const { telemetry, count, works } = this.#parts;
+    if (works) this.#former.retire(before);
     telemetry.log('info', 'another number of virtual shards is in force', { count: count.inForce });
-    this.#forgetLater(this.#board.indexes.map((index) => ({ count: before, index })));
     this.#board.own([]);
     this.#membersChanged('members');
     for (const index of this.#board.indexes) this.#lose(index);
     this.#listener?.renew();
     this.#membership.reread();
-  }
-
-  /** Shards of a number that is not in force any more: removed once everybody has noticed. */
-  #forgetLater(shards: readonly Shard[]): void {
-    const { server, clock, telemetry, count } = this.#parts;
-    this.#forgetting?.cancel();
-    this.#forgetting = clock.after(forgetMillis, () => {
-      this.#forgetting = undefined;
-      const former = shards.filter((shard) => shard.count !== count.inForce);
-      settleAll(former, (shard) => server.drop(shard)).catch(() => {
-        // What stays is small and harms nobody.
-        telemetry.queueFailed('drop');
-      });
-    });
   }
 
   #lose(index: number): void {

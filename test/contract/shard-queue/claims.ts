@@ -54,6 +54,17 @@ export function describeClaims(world: () => ShardWorld): void {
     expect((await claimReply(one, { max: 1 })).nextDelayMillis).toBeGreaterThan(0);
   });
 
+  it('says when the first lease ends, whoever holds it', async () => {
+    const { one, two } = world();
+    await one.queue.enqueue(shard, [item('a', -1), item('b', 30_000)]);
+    const mine = await claimReply(one);
+    expect(mine.leaseEndsInMillis).toBeGreaterThan(lease - 5_000);
+    expect(mine.leaseEndsInMillis).toBeLessThanOrEqual(lease);
+    expect((await claimReply(two)).leaseEndsInMillis).toBeGreaterThan(0);
+    await one.queue.finish(shard, [{ ...mine.claimed[0]!, next: 'gone' }]);
+    expect((await claimReply(two)).leaseEndsInMillis).toBeUndefined();
+  });
+
   it('keeps what is due later until then', async () => {
     const { one, pass } = world();
     await one.queue.enqueue(shard, [item('a', shortLease)]);

@@ -59,23 +59,35 @@ export const kinds: Readonly<Record<string, Kind>> = {
   },
 };
 
-/** A call as it came in: `life` counts the processes that the server has had. */
-interface Entry {
+/** A call as it came in. */
+export interface Entry {
   readonly node: string;
   readonly key: string;
-  readonly life: number;
+  /** Which process sent it. */
+  readonly life: number | string;
   readonly failed: boolean;
+  /** When it came, of `performance.now()`. */
+  readonly at: number;
 }
+
+/** Whether a call that had not failed may be followed by another under its key. */
+type MayRepeat = (before: Entry, again: Entry) => boolean;
 
 /** What the downstream did, by execution. */
 export class Ledger {
   readonly #entries = new Map<string, Entry[]>();
+  readonly #mayRepeat: MayRepeat;
 
-  note({ path, key, headers }: Received, life: number, failed: boolean): void {
+  /** By default a call is repeated only by another process. */
+  constructor(mayRepeat: MayRepeat = (before, again) => before.life !== again.life) {
+    this.#mayRepeat = mayRepeat;
+  }
+
+  note({ path, key, headers }: Received, life: number | string, failed: boolean): void {
     const id = String(headers['trama-execution-id']);
     const entries = this.#entries.get(id) ?? [];
     this.#entries.set(id, entries);
-    entries.push({ node: path.split('/').at(-1) ?? '', key, life, failed });
+    entries.push({ node: path.split('/').at(-1) ?? '', key, life, failed, at: performance.now() });
   }
 
   /** Whether the downstream has been called with this key before. */
@@ -99,7 +111,7 @@ export class Ledger {
       ...(document.standing.length === 0 ? [] : ['Something stands.']),
       ...(new Set(rows).size === rows.length ? [] : [`A row is there twice: ${rows.join(', ')}.`]),
       ...wrongEffects(kind.effects, entries),
-      ...wrongRepeats(kind.effects, entries),
+      ...wrongRepeats(kind.effects, entries, this.#mayRepeat),
       ...wrongCalls(calls, entries),
     ];
     return problems.map((problem) => `${document.name} ${document.id}: ${problem}`);
@@ -119,16 +131,20 @@ function wrongEffects(groups: Kind['effects'], entries: readonly Entry[]): strin
   return first.length === at ? [] : [`The effects are ${first.join(', ')}.`];
 }
 
-/** A key comes again only after a failure or a kill, and never once a later step has begun. */
-function wrongRepeats(groups: Kind['effects'], entries: readonly Entry[]): string[] {
+/** A key comes again only after a failure or where it may, and never once a later step has begun. */
+function wrongRepeats(groups: Kind['effects'], entries: readonly Entry[], mayRepeat: MayRepeat): string[] {
   const rank = (node: string): number => groups.findIndex((group) => group.includes(node));
   const last = new Map<string, Entry>();
   const problems: string[] = [];
   let furthest = -1;
   for (const entry of entries) {
     const before = last.get(entry.key);
-    if (before !== undefined && !before.failed && before.life === entry.life)
-      problems.push(`${entry.node} came again without a kill.`);
+    if (before !== undefined && !before.failed && !mayRepeat(before, entry)) {
+      const after = Math.round(entry.at - before.at);
+      problems.push(
+        `${entry.node} of ${before.life} came again from ${entry.life} without a fault, after ${after} ms.`,
+      );
+    }
     if (before !== undefined && rank(entry.node) < furthest)
       problems.push(`${entry.node} came again after a later step.`);
     last.set(entry.key, entry);

@@ -18,7 +18,7 @@ ARGV[6] number of the first token
 ARGV[7] most leases to return, at most 1000
 
 Answers {-2} when it came late, {-1} without the marker, else {0, ms until the next ready id is due (0: now; -1: none is
-ready), id, ms that it was due, id, ms ...}. Runs with memory full, because what is claimed now can be finished.
+ready), ms until the first lease ends (-1: nothing is in flight), id, ms that it was due, id, ms ...}. Runs with memory full, because what is claimed now can be finished.
 ]]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -53,7 +53,7 @@ if redis.call('HLEN', KEYS[3]) > redis.call('ZCARD', KEYS[2]) then
 end
 
 local due = redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[3], 'WITHSCORES')
-local reply = { 0, -1 }
+local reply = { 0, -1, -1 }
 if #due > 0 then
   local leaseEnd, process, number = now + ARGV[4], ARGV[5], tonumber(ARGV[6])
   local leases, tokens = {}, {}
@@ -62,7 +62,7 @@ if #due > 0 then
     leases[i], leases[i + 1] = leaseEnd, id
     tokens[i], tokens[i + 1] = id, process .. string.format('%.0f', number)
     number = number + 1
-    reply[i + 2], reply[i + 3] = id, now - due[i + 1]
+    reply[i + 3], reply[i + 4] = id, now - due[i + 1]
   end
   redis.call('ZREMRANGEBYRANK', KEYS[1], 0, #due / 2 - 1)
   redis.call('ZADD', KEYS[2], unpack(leases))
@@ -76,5 +76,9 @@ else
   if #following > 0 then
     reply[2] = math.max(0, math.ceil(following[2] - now))
   end
+end
+local leased = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+if #leased > 0 then
+  reply[3] = math.max(0, math.ceil(leased[2] - now))
 end
 return reply

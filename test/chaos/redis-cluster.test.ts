@@ -1,0 +1,52 @@
+/** Four workers on a Redis Cluster of six nodes: a primary dies under load, and slots move while claims run. */
+import { expect, it } from 'vitest';
+import { slotOfKey } from '../../src/queue/redis/cluster-slot.ts';
+import { openClusterStage, until } from './cluster-stage.ts';
+import { Load } from './load.ts';
+import { report } from './report.ts';
+
+const stage = openClusterStage({ redis: 'cluster' });
+const recoveryMillis = 5_000 + 5_000;
+const pods = ['a', 'b', 'c', 'd'] as const;
+
+it('goes on after a primary was killed, the one that has the members', async () => {
+  await stage.start(...pods);
+  const load = new Load(stage);
+  await load.begin();
+  await load.passes(40);
+  const slot = slotOfKey('saga:runtime:pods');
+  const primary = await stage.cluster.primaryOf(slot);
+  const [replica] = await stage.cluster.replicasOf(primary);
+  await primary.kill();
+  await until(async () => (await replica!.admin.info('replication')).includes('role:master'));
+  const since = Date.now();
+  await load.recovered(since);
+  expect(report('primary killed, replica promoted', load, since)).toBeLessThan(recoveryMillis);
+  await load.passes(40);
+  // Workers and downstream were well all the time: not one call may have come twice.
+  expect(await load.problems()).toEqual([]);
+  expect(load.refusals).toEqual([]);
+  await primary.run();
+  await stage.cluster.settled();
+  await expect.poll(() => stage.keysLeft(), { timeout: 15_000 }).toEqual([]);
+});
+
+it('goes on while slots with claims move to another node', async () => {
+  await stage.start(...pods);
+  const load = new Load(stage);
+  await load.begin();
+  await load.passes(40);
+  const shards = Array.from({ length: 64 }, (_, index) =>
+    slotOfKey(`{saga:executions:vs-64-${String(index).padStart(4, '0')}}`),
+  );
+  const target = await stage.cluster.primaryOf(shards[0]!);
+  const since = Date.now();
+  await stage.cluster.moveSlots(shards.slice(0, 32), target);
+  await load.recovered(since);
+  report('slots moved', load, since);
+  await load.passes(40);
+  expect(await load.problems()).toEqual([]);
+  expect(load.refusals).toEqual([]);
+  await stage.cluster.settled();
+  await expect.poll(() => stage.keysLeft(), { timeout: 15_000 }).toEqual([]);
+});
