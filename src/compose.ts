@@ -234,8 +234,8 @@ export class Trama {
       );
     }
     await checkQueue(config, store);
-    await recordAccess(config.security.auth, { store, clock, entropy });
     await this.#running.clock?.follow(store);
+    await recordAccess(config.security.auth, { store, clock, entropy });
     await this.#listen(api);
     await engine.start();
     if (config.maintenance.enabled) {

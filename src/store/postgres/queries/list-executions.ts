@@ -56,7 +56,8 @@ function conditions(text: StatementText, filter: ExecutionFilter): string[] {
   const found = timeConditions(text, filter);
   if (filter.name !== undefined) found.push(`e.name = ${text.value(encodeText(filter.name))}`);
   if (filter.nameGlobs !== undefined) {
-    found.push(`e.name LIKE ANY (${text.value(nameIsLike(filter.nameGlobs))}::text[])`);
+    const names = text.value(nameIsLike(filter.nameGlobs));
+    found.push(`e.body IN (SELECT no FROM definition_body WHERE name LIKE ANY (${names}::text[]))`);
   }
   if (filter.reason !== undefined) found.push(`e.reason = ${text.value(encodeText(filter.reason))}`);
   if (filter.failedNodeId !== undefined) {
