@@ -5,7 +5,7 @@
 import type { FastifyInstance } from 'fastify';
 import { createServer } from './api/server.ts';
 import { recordAccess } from './compose/access-record.ts';
-import { createAuthenticator } from './compose/authenticator.ts';
+import { accessOptions } from './compose/authenticator.ts';
 import { createCallbackIssuer, withoutAsyncNodes } from './compose/callback-addresses.ts';
 import { resolveCallbackKeys } from './compose/callback-keys.ts';
 import { definitionLimits, engineSettings } from './compose/engine-settings.ts';
@@ -362,12 +362,11 @@ export class Trama {
   }
 
   #build(auditLog: Store, desk: DeskParts): FastifyInstance {
-    const { server, metrics, security } = this.#config;
+    const { server, metrics } = this.#config;
     const { telemetry } = this.#surroundings;
     const key = readPemFile(server.tls.keyFile, 'server.tls.keyFile');
     const cert = readPemFile(server.tls.certFile, 'server.tls.certFile');
     const ca = readPemFile(server.tls.clientCaFile, 'server.tls.clientCaFile');
-    const authenticator = createAuthenticator(security, desk.clock, telemetry);
     const api = createServer({
       desk,
       auditLog,
@@ -375,14 +374,7 @@ export class Trama {
       log: telemetry,
       version: this.#version,
       definitionSchema: definitionJsonSchema(this.#config.runtime.maxNodeVisitsCap),
-      loopbackGuard: authenticator === undefined && isLoopback(server.host) && !security.allowUnauthenticated,
-      ...(authenticator === undefined ? {} : { authenticator }),
-      isMetricsPublic: metrics.public,
-      onRejected: (reason) => {
-        telemetry.authRejected(reason);
-      },
-      trustedProxies: server.trustedProxies,
-      limits: security.limits,
+      ...accessOptions(this.#config, desk.clock, telemetry),
       ...(key !== undefined && cert !== undefined ? { tls: { key, cert, ...(ca === undefined ? {} : { ca }) } } : {}),
       ...(metrics.enabled
         ? {

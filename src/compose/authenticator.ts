@@ -1,14 +1,39 @@
 /** Authentication as it is configured. */
+import type { ServerOptions } from '../api/server.ts';
 import type { Config } from '../config/config.ts';
+import { isLoopback } from '../config/rules.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { ApiKeys } from '../security/api-keys.ts';
 import { Authenticator } from '../security/authenticator.ts';
 import { JwtVerifier } from '../security/jwt-verifier.ts';
 import { RemoteKeySet } from '../security/remote-key-set.ts';
+import type { PrometheusTelemetry } from '../telemetry/prometheus-telemetry.ts';
+
+/** What the server is told of who may ask, and how much. */
+export function accessOptions(
+  { server, metrics, security }: Config,
+  clock: Clock,
+  telemetry: PrometheusTelemetry,
+): Pick<
+  ServerOptions,
+  'loopbackGuard' | 'authenticator' | 'isMetricsPublic' | 'onRejected' | 'trustedProxies' | 'limits'
+> {
+  const authenticator = createAuthenticator(security, clock, telemetry);
+  return {
+    loopbackGuard: authenticator === undefined && isLoopback(server.host) && !security.allowUnauthenticated,
+    ...(authenticator === undefined ? {} : { authenticator }),
+    isMetricsPublic: metrics.public,
+    onRejected: (reason) => {
+      telemetry.authRejected(reason);
+    },
+    trustedProxies: server.trustedProxies,
+    limits: security.limits,
+  };
+}
 
 /** Who asks for credentials; undefined when nobody does. */
-export function createAuthenticator(
+function createAuthenticator(
   { auth, limits }: Config['security'],
   clock: Clock,
   telemetry: Pick<Telemetry, 'log'>,
