@@ -126,7 +126,7 @@ export class Connections {
 
   /** Options of one connection to the present host; for connections outside of the pools, too. */
   clientOptions(statementMillis: number, deadlineMillis: number): ClientConfig {
-    const { database, user, password, tls } = this.#target;
+    const { database, user, password, tls, applicationName } = this.#target;
     const { host, port } = this.#currentHost();
     return {
       host,
@@ -135,7 +135,7 @@ export class Connections {
       user,
       ...(password === undefined ? undefined : { password }),
       ssl: tls === false ? false : { rejectUnauthorized: true, ...tls },
-      application_name: 'trama',
+      application_name: applicationName,
       options: `${planning} ${clientCheck}`,
       statement_timeout: statementMillis,
       lock_timeout: Math.min(lockTimeoutMillis, statementMillis),
