@@ -13,7 +13,7 @@ export class Tally {
   readonly #statuses = new Map<string, number>();
 
   add<K extends CopiedKind>(kind: K, rows: readonly CopiedRows[K][]): void {
-    const digest = this.#digests.get(kind) ?? Buffer.alloc(digestBytes);
+    const digest = this.#digestOf(kind);
     for (const row of rows) {
       const one = hash('sha256', JSON.stringify(row), 'buffer');
       for (let i = 0; i < digestBytes; i++) digest[i] = (digest[i] as number) ^ (one[i] as number);
@@ -22,7 +22,6 @@ export class Tally {
         this.#statuses.set(status, (this.#statuses.get(status) ?? 0) + 1);
       }
     }
-    this.#digests.set(kind, digest);
     this.#counts.set(kind, this.count(kind) + rows.length);
   }
 
@@ -57,6 +56,13 @@ export class Tally {
   }
 
   #hex(kind: CopiedKind): string {
-    return this.#digests.get(kind)?.toString('hex') ?? '';
+    return this.#digestOf(kind).toString('hex');
+  }
+
+  /** That of no rows is zero. */
+  #digestOf(kind: CopiedKind): Buffer {
+    const digest = this.#digests.get(kind) ?? Buffer.alloc(digestBytes);
+    this.#digests.set(kind, digest);
+    return digest;
   }
 }

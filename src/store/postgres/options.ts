@@ -29,7 +29,7 @@ export interface PostgresStoreOptions {
   readonly user?: string;
   readonly password?: string;
   readonly ssl?: boolean | PostgresTls;
-  /** How the server names the connections; default `trama`, with which every other name should begin. */
+  /** How the server names the connections; default `trama`, by which a promotion knows servers that are running. */
   readonly applicationName?: string;
   /** Connections in all, from 2; default 10. One more is held by {@link Store.soleWorker}. */
   readonly maxConnections?: number;

@@ -37,7 +37,7 @@ SELECT EXISTS (SELECT 1 FROM execution) OR EXISTS (SELECT 1 FROM start_key) OR E
 
 const othersSql = `
 SELECT count(*) AS others FROM pg_stat_activity
-WHERE datname = current_database() AND application_name LIKE 'trama%'
+WHERE datname = current_database() AND (application_name = 'trama' OR application_name LIKE 'trama-promote-%')
   AND application_name <> current_setting('application_name')`;
 
 // Numbers of definitions are nobody's as long as there are no executions.
