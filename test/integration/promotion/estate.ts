@@ -3,29 +3,12 @@
  * was moved: the server goes on as if it had only been restarted.
  */
 import type { AnswerBody } from '../../api-fixture.ts';
-import { retries } from '../../e2e/stage/definitions.ts';
 import { ScriptedDownstream } from '../../e2e/stage/downstream.ts';
 import { Stage } from '../../e2e/stage/stage.ts';
-
-/** Executions that wait for their time: longer than filling the directory takes, short enough to wait for. */
-const shortMillis = 12_000;
-const hour = 3_600_000;
+import { brokenAtFirst, expectStatus, planGroups, type Group } from './groups.ts';
 
 /** Requests that are under way at the same time. */
 const atOnce = 40;
-
-/** A kind of executions. */
-interface Group {
-  readonly name: string;
-  readonly count: number;
-  readonly definition: () => object;
-  readonly startAt?: () => string;
-  /** Brings one to where it is left. */
-  readonly leave: (id: string) => Promise<unknown>;
-  /** Does what it waits for, on the other side. */
-  readonly finish?: (id: string) => Promise<unknown>;
-  readonly end: string;
-}
 
 /** Runs `work` for each item, a few at a time. */
 export async function forEach<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
@@ -34,12 +17,6 @@ export async function forEach<T>(items: readonly T[], work: (item: T) => Promise
     for (const item of queue) await work(item);
   };
   await Promise.all(Array.from({ length: atOnce }, worker));
-}
-
-/** Does it, and expects this HTTP status. */
-async function expectStatus(answer: Promise<number>, status: number): Promise<void> {
-  const got = await answer;
-  if (got !== status) throw new Error(`answered ${got}, not ${status}`);
 }
 
 const storedId = (n: number): string => `0190a000-0000-7000-8000-00000000000${n}`;
@@ -51,10 +28,10 @@ export class Estate {
   readonly env: Record<string, string> = {};
   /** Ids by group. */
   readonly ids = new Map<string, string[]>();
-  readonly #broken = new Set<string>();
+  readonly #broken = new Set(brokenAtFirst);
   readonly #gate = Promise.withResolvers<void>();
   readonly #groups: readonly Group[];
-  /** Callbacks that were answered before the move, and one that was judged pending. */
+  /** Nodes whose callbacks were used before the move, by execution. */
   readonly #answered = new Map<string, string>();
 
   constructor(scale: number) {
@@ -63,7 +40,12 @@ export class Estate {
       return this.#broken.has(path) ? { status: 500, body: { amount: 10 } } : { body: '{"amount":10.10}' };
     });
     this.stage = new Stage(this.env, downstream);
-    this.#groups = this.#plan(scale);
+    this.#groups = planGroups({
+      stage: this.stage,
+      scale,
+      callBack: (id, group, node, body) => this.#callBack(id, group, node, body, 202),
+      answered: (id, node) => this.#answered.set(id, node),
+    });
   }
 
   get names(): readonly string[] {
@@ -72,219 +54,6 @@ export class Estate {
 
   get all(): readonly string[] {
     return [...this.ids.values()].flat();
-  }
-
-  /** The downstream's address is known only once it listens. */
-  #saga(name: string, build: (saga: ReturnType<Stage['saga']>) => object): () => object {
-    return () => build(this.stage.saga(name));
-  }
-
-  #plan(scale: number): readonly Group[] {
-    const { stage } = this;
-    const part = (share: number): number => Math.max(2, Math.round(share * scale));
-    const patient = { timeoutMillis: hour };
-    const until = (status: string) => (id: string) => stage.untilStatus(id, status);
-    const wake = (id: string): Promise<void> => expectStatus(stage.control(id, 'wake'), 202);
-    const nap = (durationMillis: number): object => ({ kind: 'sleep', id: 'nap', durationMillis, next: 'b' });
-    const later = retries(5, { delayMillis: shortMillis });
-    const undone = { kind: 'fail', id: 'no', reason: 'as planned' };
-    for (const path of ['/compensating/undo-a', '/corrupted/undo-a', '/backing/a', '/again/a', '/failed/b']) {
-      this.#broken.add(path);
-    }
-    return [
-      {
-        name: 'sleeping',
-        count: part(0.15),
-        definition: this.#saga('sleeping', (saga) =>
-          saga.graph([saga.task('a', { next: 'nap' }), nap(hour), saga.task('b')]),
-        ),
-        leave: until('SLEEPING'),
-        finish: wake,
-        end: 'SUCCEEDED',
-      },
-      {
-        name: 'napping',
-        count: part(0.07),
-        definition: this.#saga('napping', (saga) => saga.graph([nap(shortMillis), saga.task('b')])),
-        leave: until('SLEEPING'),
-        end: 'SUCCEEDED',
-      },
-      {
-        name: 'waiting',
-        count: part(0.15),
-        definition: this.#saga('waiting', (saga) =>
-          saga.graph([saga.task('a', { next: 'ask' }), saga.asyncTask('ask', { next: 'b' }, patient), saga.task('b')]),
-        ),
-        leave: until('WAITING_CALLBACK'),
-        finish: (id) => this.#callBack(id, 'waiting', 'ask', { n: 1 }, 202),
-        end: 'SUCCEEDED',
-      },
-      {
-        name: 'answered',
-        count: part(0.1),
-        definition: this.#saga('answered', (saga) =>
-          saga.graph([saga.asyncTask('ask', { next: 'more' }, patient), saga.asyncTask('more', {}, patient)]),
-        ),
-        leave: async (id) => {
-          await stage.untilStatus(id, 'WAITING_CALLBACK');
-          await this.#callBack(id, 'answered', 'ask', { first: 1 }, 202);
-          this.#answered.set(id, 'ask');
-          await this.stage.until(
-            id,
-            ({ currentNodes }) => currentNodes[0]?.nodeId === 'more' && currentNodes[0].state === 'WAITING_CALLBACK',
-          );
-        },
-        finish: (id) => this.#callBack(id, 'answered', 'more', { n: 2 }, 202),
-        end: 'SUCCEEDED',
-      },
-      {
-        name: 'pending',
-        count: part(0.05),
-        definition: this.#saga('pending', (saga) =>
-          saga.graph([saga.asyncTask('ask', {}, { ...patient, pendingWhen: { var: 'callback.body.busy' } })]),
-        ),
-        leave: async (id) => {
-          await stage.untilStatus(id, 'WAITING_CALLBACK');
-          await this.#callBack(id, 'pending', 'ask', { busy: true }, 202);
-        },
-        finish: async (id) => {
-          await this.#callBack(id, 'pending', 'ask', { busy: true }, 202);
-          await this.#callBack(id, 'pending', 'ask', { done: 1 }, 202);
-        },
-        end: 'SUCCEEDED',
-      },
-      {
-        name: 'just-answered',
-        count: part(0.03),
-        definition: this.#saga('just-answered', (saga) => saga.graph([saga.asyncTask('ask', {}, patient)])),
-        leave: until('WAITING_CALLBACK'),
-        end: 'SUCCEEDED',
-      },
-      {
-        name: 'backing',
-        count: part(0.1),
-        definition: this.#saga('backing', (saga) => saga.graph([saga.task('a', { failureHandling: later })])),
-        leave: (id) => stage.until(id, ({ currentNodes }) => currentNodes[0]?.state === 'BACKOFF'),
-        end: 'SUCCEEDED',
-      },
-      {
-        name: 'compensating',
-        count: part(0.07),
-        definition: this.#saga('compensating', (saga) =>
-          saga.graph([saga.task('a', { next: 'c' }), saga.task('c', { next: 'no' }), undone], {
-            compensationHandling: later,
-          }),
-        ),
-        leave: until('COMPENSATING'),
-        end: 'FAILED',
-      },
-      {
-        name: 'corrupted',
-        count: part(0.05),
-        definition: this.#saga('corrupted', (saga) => saga.graph([saga.task('a', { next: 'no' }), undone])),
-        leave: until('CORRUPTED'),
-        finish: (id) => expectStatus(stage.control(id, 'retry'), 202),
-        end: 'FAILED',
-      },
-      {
-        name: 'again',
-        count: part(0.03),
-        definition: this.#saga('again', (saga) =>
-          saga.graph([saga.task('z', { next: 'a' }), saga.task('a', { next: 'nap' }), nap(hour), saga.task('b')]),
-        ),
-        leave: until('FAILED'),
-        finish: async (id) => {
-          await expectStatus(stage.control(id, 'retry'), 202);
-          await stage.untilStatus(id, 'SLEEPING');
-          await wake(id);
-        },
-        end: 'SUCCEEDED',
-      },
-      {
-        name: 'split',
-        count: part(0.05),
-        definition: this.#saga('split', (saga) =>
-          saga.graph([
-            { kind: 'split', id: 'fork', branches: ['x', 'y', 'nap'], join: 'joined' },
-            saga.asyncTask('x', {}, patient),
-            saga.task('y'),
-            { kind: 'sleep', id: 'nap', durationMillis: hour },
-            { kind: 'join', id: 'joined', next: 'end' },
-            saga.task('end'),
-          ]),
-        ),
-        leave: until('WAITING_CALLBACK'),
-        finish: async (id) => {
-          await this.#callBack(id, 'split', 'x', { n: 1 }, 202);
-          await wake(id);
-        },
-        end: 'SUCCEEDED',
-      },
-      {
-        name: 'future',
-        count: part(0.04),
-        definition: this.#saga('future', (saga) => saga.linear(['a', 'b'])),
-        startAt: () => new Date(Date.now() + hour).toISOString(),
-        leave: until('SLEEPING'),
-        finish: wake,
-        end: 'SUCCEEDED',
-      },
-      {
-        name: 'soon',
-        count: part(0.03),
-        definition: this.#saga('soon', (saga) => saga.linear(['a'])),
-        startAt: () => new Date(Date.now() + shortMillis).toISOString(),
-        leave: until('SLEEPING'),
-        end: 'SUCCEEDED',
-      },
-      {
-        name: 'inflight',
-        count: part(0.02),
-        definition: this.#saga('inflight', (saga) => saga.graph([saga.task('slow')])),
-        leave: until('IN_PROGRESS'),
-        end: 'SUCCEEDED',
-      },
-      {
-        name: 'terminated',
-        count: part(0.01),
-        definition: this.#saga('terminated', (saga) =>
-          saga.graph([saga.task('a', { next: 'nap' }), nap(hour), saga.task('b')]),
-        ),
-        leave: async (id) => {
-          await stage.untilStatus(id, 'SLEEPING');
-          await expectStatus(stage.control(id, 'terminate'), 202);
-          await stage.untilEnd(id);
-        },
-        end: 'TERMINATED',
-      },
-      {
-        name: 'cancelled',
-        count: part(0.01),
-        definition: this.#saga('cancelled', (saga) =>
-          saga.graph([saga.task('a', { next: 'nap' }), nap(hour), saga.task('b')]),
-        ),
-        leave: async (id) => {
-          await stage.untilStatus(id, 'SLEEPING');
-          await expectStatus(stage.control(id, 'cancel'), 202);
-          await stage.untilEnd(id);
-        },
-        end: 'CANCELLED',
-      },
-      {
-        name: 'failed',
-        count: part(0.02),
-        definition: this.#saga('failed', (saga) => saga.linear(['a', 'b'])),
-        leave: (id) => stage.untilEnd(id),
-        end: 'FAILED',
-      },
-      {
-        name: 'done',
-        count: part(0.02),
-        definition: this.#saga('done', (saga) => saga.linear(['a', 'b', 'c'])),
-        leave: (id) => stage.untilEnd(id),
-        end: 'SUCCEEDED',
-      },
-    ];
   }
 
   /** Where an execution's node was told to call back. */
@@ -360,15 +129,15 @@ export class Estate {
   }
 
   /** Everything that the API shows of executions that nothing but the clock moves, and of definitions. */
-  async document(ids: readonly string[]): Promise<ReadonlyMap<string, AnswerBody>> {
-    const documents = new Map<string, AnswerBody>();
+  async document(ids: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
+    const documents = new Map<string, readonly string[]>();
     await forEach(ids, async (id) => {
       // Texts: numbers keep their digits.
       const parts = ['', '/steps?limit=1000', '/steps/calls?limit=1000'];
       const answers = await Promise.all(parts.map((part) => this.stage.ask('GET', `/workflows/${id}${part}`)));
       documents.set(
         id,
-        answers.map(({ status, text }) => `${status} ${text}`),
+        answers.map(({ text }) => text),
       );
     });
     const lists = [
@@ -380,8 +149,14 @@ export class Estate {
       '/workflows?limit=200&label=group:waiting&order=asc',
       '/workflows?limit=200&name=failed&order=asc',
     ];
-    for (const list of lists) documents.set(list, (await this.stage.ask('GET', list)).text);
+    for (const list of lists) documents.set(list, [(await this.stage.ask('GET', list)).text]);
     return documents;
+  }
+
+  /** When the execution of such a document moves by itself; never, where it waits for something else. */
+  static nextMove(document: readonly string[] | undefined): number {
+    const { currentNodes } = JSON.parse(document?.[0] ?? '{}') as { currentNodes: readonly { until?: string }[] };
+    return Math.min(...currentNodes.map(({ until }) => (until === undefined ? Infinity : Date.parse(until))));
   }
 
   /** Answers given before count: the same body again, and another one. */
