@@ -2,6 +2,7 @@
  * Load: closed loops over HTTP, and what they measured.
  */
 import { Pool } from 'undici';
+import type { Work } from './backends.ts';
 import type { Mock, Server } from './processes.ts';
 import { cpuMillis, residentMib } from './processes.ts';
 
@@ -15,6 +16,8 @@ export interface Saturated {
   readonly residentMib: number;
   readonly p50: number;
   readonly p99: number;
+  /** Of the servers behind, per workflow. */
+  readonly perWorkflow?: Work;
 }
 
 /** The chain of three POSTs, retries off. */
@@ -40,7 +43,8 @@ function chainDefinition(mockUrl: string): unknown {
   });
   return {
     name: 'chain',
-    version: '1',
+    // A definition never changes, and the mock's port does.
+    version: new URL(mockUrl).port,
     failureHandling: { type: 'retry', maxAttempts: 0, delayMillis: 0 },
     entrypoint: 'call1',
     nodes: [
@@ -73,18 +77,28 @@ export async function pushChain(server: Server, mock: Mock): Promise<void> {
   const pool = new Pool(server.url);
   const { status, text } = await post(pool, '/workflows/definitions', chainDefinition(mock.url));
   if (status !== 200) throw new Error(`The definition was refused: ${text}`);
+  runPath = `/workflows/definitions/chain/${new URL(mock.url).port}/run`;
   await pool.close();
 }
 
-const runPath = '/workflows/definitions/chain/1/run';
+/** Where the chain stored last is run. */
+let runPath = '';
 
 /** Keeps `inFlight` workflows running for `seconds` after a warm-up, and counts those that made their last call. */
 export async function saturate(
-  server: Server,
+  servers: readonly Server[],
   mock: Mock,
-  options: { readonly inFlight: number; readonly seconds: number; readonly warmUpSeconds: number },
+  options: {
+    readonly inFlight: number;
+    readonly seconds: number;
+    readonly warmUpSeconds: number;
+    /** What the servers behind have done. */
+    readonly work?: () => Promise<Work>;
+  },
 ): Promise<Saturated> {
-  const pool = new Pool(server.url, { connections: 64, pipelining: 1 });
+  const pools = servers.map((server) => new Pool(server.url, { connections: 64, pipelining: 1 }));
+  const cpuOfAll = (): number => servers.reduce((sum, server) => sum + cpuMillis(server.pid), 0);
+  let turn = 0;
   const began = new Map<string, number>();
   const early = new Set<string>();
   let latencies: number[] = [];
@@ -96,6 +110,7 @@ export async function saturate(
   const submit = async (): Promise<void> => {
     open++;
     const at = performance.now();
+    const pool = pools[turn++ % pools.length] as Pool;
     const { status, text } = await post(pool, runPath, { payload: payload() });
     if (status !== 200) throw new Error(`A run was refused: ${String(status)} ${text}`);
     const { id } = JSON.parse(text) as { id: string };
@@ -127,18 +142,20 @@ export async function saturate(
   };
   for (let i = 0; i < options.inFlight; i++) next();
   await wait(options.warmUpSeconds);
-  const start = { at: performance.now(), cpu: cpuMillis(server.pid), finished };
+  const start = { at: performance.now(), cpu: cpuOfAll(), finished };
+  const workBefore = await options.work?.();
   latencies = [];
   await wait(options.seconds);
-  const end = { at: performance.now(), cpu: cpuMillis(server.pid), finished };
-  const resident = residentMib(server.pid);
+  const end = { at: performance.now(), cpu: cpuOfAll(), finished };
+  const workAfter = await options.work?.();
+  const resident = Math.max(...servers.map((server) => residentMib(server.pid)));
   stopping = true;
   const deadline = end.at + 60_000;
   while (performance.now() < deadline) {
     if (open === 0) break;
     await wait(0.05);
   }
-  await pool.close();
+  await Promise.all(pools.map((pool) => pool.close()));
   if (failure !== undefined) throw failure;
   if (open > 0) throw new Error(`${String(open)} workflows did not finish within 60 s.`);
   const count = end.finished - start.finished;
@@ -151,6 +168,16 @@ export async function saturate(
     residentMib: resident,
     p50: percentile(latencies, 50),
     p99: percentile(latencies, 99),
+    ...(workBefore !== undefined && workAfter !== undefined
+      ? {
+          perWorkflow: {
+            postgresCpu: (workAfter.postgresCpu - workBefore.postgresCpu) / count,
+            redisCpu: (workAfter.redisCpu - workBefore.redisCpu) / count,
+            transactions: (workAfter.transactions - workBefore.transactions) / count,
+            commands: (workAfter.commands - workBefore.commands) / count,
+          },
+        }
+      : undefined),
   };
 }
 

@@ -237,7 +237,14 @@ export class Trama {
     await this.#listen(api);
     await engine.start();
     if (config.maintenance.enabled) {
-      const maintenance = new Maintenance({ store, clock, telemetry, ...config.maintenance });
+      const maintenance = new Maintenance({
+        store,
+        clock,
+        telemetry,
+        ...config.maintenance,
+        // Whoever has the first slot: one of the workers, or the only one.
+        isOurs: () => config.runtime.enabled && queue.owns(0),
+      });
       this.#running.maintenance = maintenance;
       maintenance.start();
     }

@@ -296,36 +296,29 @@ export class RuntimeFixture {
     return result.kind;
   }
 
-  /** The callback that a node waits for, or will. */
+  /** The callback that a node waits for. */
   async callbackOf(id: string, nodeId: string, body: JsonObject = {}): Promise<CallbackEvent> {
     const { state } = await this.detail(id);
     const token = state.tokens.find((other) => other.nodeId === nodeId)!;
     if (!('task' in token.stage)) throw new Error('It waits for nothing.');
-    const { visit, operation, nonce } = token.stage.task;
-    const inboxId = this.entropy.nonce();
+    const { visit, operation, nonce = '' } = token.stage.task;
     const { round } = state;
-    return { type: 'callback', inboxId, round, nodeId, visit, operation, nonce: nonce!, body, pending: false };
+    const inboxId = this.entropy.nonce();
+    return { type: 'callback', inboxId, round, nodeId, visit, operation, nonce, body, pending: false };
   }
 
-  /** Retries as the API does. */
-  async retry(engine: Engine, id: string): Promise<void> {
+  /** Retries an execution that is over, as the API does. */
+  async retry(engine: Engine, id: string, force = false): Promise<void> {
     const detail = await this.detail(id);
     const plan = this.plans.peek(detail.definitionHash)!;
     const header = { id, name: detail.name, version: detail.version, payload: {}, labels: {} };
     const run = { plan, header, state: detail.state, outputs: Outputs.empty };
-    const change = apply(run, { type: 'retried', force: false }, engine.env.at(this.clock.now(), false));
-    const written = await this.store.changeTerminal({
-      id,
-      seq: detail.seq,
-      writeId: this.entropy.nonce(),
-      state: change.state,
-      summary: summarize(change.state),
-      dueAt: this.clock.now(),
-      steps: change.steps,
-      undo: change.undo,
-    });
-    if (!written) throw new Error('The execution has changed meanwhile.');
-    engine.ring({ id, slot: detail.slot, dueAt: this.clock.now() });
+    const now = this.clock.now();
+    const { state, steps, undo } = apply(run, { type: 'retried', force }, engine.env.at(now, false));
+    const writeId = this.entropy.nonce();
+    const change = { id, seq: detail.seq, writeId, state, summary: summarize(state), dueAt: now, steps, undo };
+    if (!(await this.store.changeTerminal(change))) throw new Error('It changed in between.');
+    engine.ring({ id, slot: detail.slot, dueAt: now });
   }
 
   async detail(id: string): Promise<ExecutionDetail> {

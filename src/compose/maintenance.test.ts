@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { StoreUnavailable } from '../ports/store.ts';
+import { StoreUnavailable, type PartitionCare } from '../ports/store.ts';
 import { silentTelemetry } from '../ports/telemetry.ts';
 import { Maintenance } from './maintenance.ts';
 import { systemClock } from './system-clock.ts';
@@ -8,11 +8,16 @@ const dayMillis = 86_400_000;
 const hourMillis = 3_600_000;
 
 /** A retention over a store that answers as told, one answer per batch. */
-function retention(answers: (number | Error | Promise<number>)[]): {
+function retention(
+  answers: (number | Error | Promise<number>)[],
+  isOurs = () => true,
+): {
   readonly maintenance: Maintenance;
   readonly asked: { before: number; limit: number }[];
+  readonly tended: PartitionCare[];
 } {
   const asked: { before: number; limit: number }[] = [];
+  const tended: PartitionCare[] = [];
   const maintenance = new Maintenance({
     store: {
       async deleteCompleted(before, limit) {
@@ -21,13 +26,19 @@ function retention(answers: (number | Error | Promise<number>)[]): {
         if (answer instanceof Error) throw answer;
         return answer;
       },
+      tendPartitions(care) {
+        tended.push(care);
+        return Promise.resolve({ created: 0, dropped: 0 });
+      },
     },
+    isOurs,
+    partitionLookaheadMonths: 3,
     clock: systemClock,
     telemetry: silentTelemetry,
     retentionDays: 15,
     intervalMillis: hourMillis,
   });
-  return { maintenance, asked };
+  return { maintenance, asked, tended };
 }
 
 describe('the retention', () => {
@@ -51,6 +62,28 @@ describe('the retention', () => {
     await maintenance.stop();
     await vi.advanceTimersByTimeAsync(3 * hourMillis);
     expect(asked).toHaveLength(4);
+  });
+
+  it('tends the partitions first', async () => {
+    const { maintenance, asked, tended } = retention([1]);
+    maintenance.start();
+    await vi.advanceTimersByTimeAsync(31_000);
+    const now = Date.UTC(2030, 0, 31) + 30_000;
+    expect(tended).toEqual([{ now, lookaheadMonths: 3, completedBefore: now - 15 * dayMillis }]);
+    expect(asked).toHaveLength(1);
+    await maintenance.stop();
+  });
+
+  it('leaves it to the process that it falls to', async () => {
+    let isOurs = false;
+    const { maintenance, asked, tended } = retention([], () => isOurs);
+    maintenance.start();
+    await vi.advanceTimersByTimeAsync(31_000);
+    expect([asked.length, tended.length]).toEqual([0, 0]);
+    isOurs = true;
+    await vi.advanceTimersByTimeAsync(hourMillis);
+    expect([asked.length, tended.length]).toEqual([1, 1]);
+    await maintenance.stop();
   });
 
   it('goes on in the next round after an error', async () => {

@@ -1,6 +1,7 @@
 /**
- * The retention: deletes executions that ended long ago, in batches. Guarantees that one batch runs at a time and that an
- * error only waits for the next round. Woken by the clock: soon after the start, then once per interval; stopped by
+ * The retention: makes partitions ahead and drops old ones where the store has such, then deletes executions that ended long
+ * ago, in batches. Of processes that share a store one does it at a time. Guarantees that one batch runs at a time and that
+ * an error only waits for the next round. Woken by the clock: soon after the start, then once per interval; stopped by
  * `stop`, which awaits the batch under way.
  */
 import type { Clock, Timer } from '../ports/clock.ts';
@@ -9,11 +10,14 @@ import type { Telemetry } from '../ports/telemetry.ts';
 
 /** What the retention needs to know. */
 export interface MaintenanceParts {
-  readonly store: Pick<Store, 'deleteCompleted'>;
+  readonly store: Pick<Store, 'deleteCompleted' | 'tendPartitions'>;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly retentionDays: number;
+  readonly partitionLookaheadMonths: number;
   readonly intervalMillis: number;
+  /** Whether it falls to this process now. */
+  readonly isOurs: () => boolean;
 }
 
 /** Executions deleted in one transaction. */
@@ -69,10 +73,15 @@ export class Maintenance {
   }
 
   async #run(): Promise<void> {
-    const { store, clock, telemetry, retentionDays } = this.#parts;
+    const { store, clock, telemetry, retentionDays, partitionLookaheadMonths: lookaheadMonths } = this.#parts;
+    if (!this.#parts.isOurs()) return;
     const before = clock.now() - retentionDays * dayMillis;
     let deleted = 0;
     try {
+      this.#progressAt = clock.monotonic();
+      const now = clock.now();
+      const partitions = await store.tendPartitions({ now, lookaheadMonths, completedBefore: before });
+      if (partitions.created + partitions.dropped > 0) telemetry.log('info', 'partitions tended', { ...partitions });
       for (let count = batchSize; count >= batchSize && !this.#isStopped;) {
         if (deleted > 0) await this.#pause();
         this.#progressAt = clock.monotonic();
@@ -80,7 +89,7 @@ export class Maintenance {
         deleted += count;
       }
     } catch (error) {
-      telemetry.storeFailed('deleteCompleted', error instanceof StoreUnavailable ? error.kind : 'error');
+      telemetry.storeFailed('retention', error instanceof StoreUnavailable ? error.kind : 'error');
       telemetry.log('warn', 'retention failed, will try again', {
         error: error instanceof Error ? error.message : String(error),
       });

@@ -3,7 +3,7 @@
  * `apply` sees a draft.
  */
 import type { CallPhase, Outcome } from './context.ts';
-import type { Command, Event } from './event.ts';
+import type { CallCommand, Command, Event } from './event.ts';
 import type { CallRow, StepRow, UndoMark } from './history.ts';
 import type { JsonObject } from './json.ts';
 import type { Outputs } from './outputs.ts';
@@ -112,12 +112,14 @@ export class Draft {
   readonly state: Mutable<State>;
   outputs: Outputs;
   tokens: Token[];
-  readonly commands: Command[] = [];
+  commands: Command[] = [];
   readonly steps: StepRow[] = [];
   readonly calls: CallRow[] = [];
   readonly undo: UndoMark[] = [];
   readonly consumed: string[] = [];
   readonly signals: Signal[] = [];
+  /** Calls of this transition, and their tokens as they stood before. */
+  readonly #unsent = new Map<number, Token>();
 
   constructor(run: Run, env: Env) {
     this.plan = run.plan;
@@ -197,6 +199,26 @@ export class Draft {
   /** Appends a call row under the next ord. */
   call(row: Omit<CallRow, 'ord' | 'at' | 'round'> & { readonly round?: number }): void {
     this.calls.push({ round: this.state.round, ...row, ord: ++this.state.ord, at: this.now });
+  }
+
+  /** Lets a call go with the checkpoint of this transition; `before` is its token as it stood without the call. */
+  send(command: CallCommand, before: Token): void {
+    this.commands.push(command);
+    this.#unsent.set(command.callId, before);
+  }
+
+  /**
+   * Takes back the token's call when it was to go in this very transition, so that nothing of it has left; the token as it
+   * stood before. Undefined when the call may have left already.
+   */
+  takeBack(token: Token): Token | undefined {
+    const { stage } = token;
+    const callId = 'callId' in stage ? stage.callId : undefined;
+    const before = callId === undefined ? undefined : this.#unsent.get(callId);
+    if (callId === undefined || before === undefined) return undefined;
+    this.#unsent.delete(callId);
+    this.commands = this.commands.filter((command) => command.type !== 'call' || command.callId !== callId);
+    return before;
   }
 
   signal(signal: Signal): void {

@@ -1,6 +1,7 @@
 /**
  * When somebody must look at an execution again, and whether it can be left alone until then. Both follow from its tokens.
  */
+import { isWithin } from './scope.ts';
 import { isCalling } from './transition/failure.ts';
 import type { State, Token } from './state.ts';
 
@@ -8,9 +9,18 @@ import type { State, Token } from './state.ts';
 export function dueAt(state: State): number | null {
   if (state.end !== undefined) return null;
   if (state.startAt !== undefined) return state.startAt;
-  let due = state.deadline !== undefined && state.verdict === undefined ? state.deadline : Number.MAX_SAFE_INTEGER;
+  let due = openDeadline(state) ?? Number.MAX_SAFE_INTEGER;
   for (const token of state.tokens) due = Math.min(due, tokenDue(token, state.now));
   return state.tokens.length === 0 ? state.now : due;
+}
+
+/**
+ * When the round's time is up, as long as that means something: it fails an execution that is going on, and ends the calls
+ * that one which has failed or was cancelled still awaits. Compensations are not bounded by it.
+ */
+export function openDeadline(state: State): number | undefined {
+  const isOpen = state.verdict === undefined || state.tokens.some(({ stage }) => stage.kind === 'calling');
+  return isOpen ? state.deadline : undefined;
 }
 
 function tokenDue(token: Token, now: number): number {
@@ -36,6 +46,15 @@ function tokenDue(token: Token, now: number): number {
 export function inFlight(state: State): readonly number[] {
   if (state.end !== undefined) return [];
   return state.tokens.flatMap(({ stage }) => ('callId' in stage && stage.callId !== undefined ? [stage.callId] : []));
+}
+
+/** Whether a call in flight is only awaited, since its scope fails: one that has not left yet need not leave. */
+export function isDrained(state: State, callId: number): boolean {
+  const token = state.tokens.find(({ stage }) => 'callId' in stage && stage.callId === callId);
+  return (
+    token !== undefined &&
+    state.tokens.some(({ stage, scope }) => stage.kind === 'draining' && isWithin(token.scope, scope))
+  );
 }
 
 /** Whether only a timer in the future or an event from outside can move it. */

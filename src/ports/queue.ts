@@ -30,7 +30,17 @@ export interface ClaimResult {
 
 /** The queue cannot answer now. */
 export class QueueUnavailable extends Error {
-  override readonly name = 'QueueUnavailable';
+  override readonly name: string = 'QueueUnavailable';
+}
+
+/** One part of the queue cannot answer now, and the others have done what was asked. */
+export class QueuePartlyUnavailable extends QueueUnavailable {
+  /** Ids for which it is to be asked again. */
+  readonly ids: ReadonlySet<string>;
+  constructor(message: string, ids: ReadonlySet<string>) {
+    super(message);
+    this.ids = ids;
+  }
 }
 
 /** What the queue tells its process. The methods may be called spuriously, and must not throw. */

@@ -132,8 +132,11 @@ export interface ShardQueue {
    * they are due now they are marked `again` and answered with their token, so that their holder can be rung.
    */
   enqueue(shard: Shard, items: readonly ShardItem[]): Promise<readonly Held[]>;
-  /** Ends claims whose token is still the one stored; others are left alone. Marked `again`, an id is ready now. */
-  finish(shard: Shard, endings: readonly ShardEnding[]): Promise<void>;
+  /**
+   * Ends claims whose token is still the one stored; others are left alone. Marked `again`, an id is ready now. Answers how
+   * many are ready now by that mark, so that their owner can be rung.
+   */
+  finish(shard: Shard, endings: readonly ShardEnding[]): Promise<number>;
   /**
    * Prolongs the leases of everything that the process holds in the shard, and answers those that another token holds. Listed
    * ids that the server knows as ready, or not at all, are in flight again under their tokens: it lost them, or their lease
@@ -150,8 +153,11 @@ export interface ShardQueue {
   ): Promise<readonly Held[]>;
   /** Adds those that are neither ready nor in flight, and moves ready ones to an earlier due time; answers how many were absent. */
   restore(shard: Shard, items: readonly ShardItem[]): Promise<number>;
-  /** Says that the shard has been rebuilt for the incarnation. */
-  mark(shard: Shard, incarnation: string): Promise<void>;
+  /**
+   * Says that the shard has been rebuilt for the incarnation. What is ready earlier than `waitMillis` from now becomes due only then:
+   * it may be running with somebody who has not noticed yet that the server had lost it.
+   */
+  mark(shard: Shard, incarnation: string, waitMillis?: number): Promise<void>;
   /** Removes everything of a shard, its mark included: its count is not in force any more. */
   drop(shard: Shard): Promise<void>;
   /** Ids ready (or parked) and in flight of the shards together. */

@@ -253,6 +253,23 @@ describe('stopping an engine', () => {
     expect((await fixture.until(accepted)).status).toBe('SUCCEEDED');
   });
 
+  it('counts nothing against an execution when the store stays away until the end', async () => {
+    const engine = await fixture.engine();
+    fixture.http.reply = (path) => (path === 'b' ? { status: 400 } : {});
+    fixture.store.fault = (operation) => (operation === 'findUndo' ? 'away' : undefined);
+    const id = await fixture.submit(engine, chain('a', 'b'));
+    await fixture.clock.advance(100);
+    let stopped = false;
+    void engine.stop({ drainTimeoutMillis: 1_000 }).then(() => (stopped = true));
+    await fixture.clock.runUntilIdle(20_000, () => stopped);
+    await fixture.clock.advance(12_000);
+    expect(fixture.logs.filter(({ level }) => level === 'error')).toEqual([]);
+    fixture.store.fault = () => undefined;
+    await fixture.engine();
+    expect((await fixture.until(id)).status).toBe('FAILED');
+    expect(fixture.http.paths()).toEqual(['a', 'b', 'undo-a']);
+  });
+
   it('hands back at once what has not begun', async () => {
     const engine = await fixture.engine({ workerCount: 1, prefetch: 5 });
     fixture.http.reply = () => 'hold';

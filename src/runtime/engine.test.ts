@@ -72,6 +72,25 @@ describe('the engine', () => {
     expect(fixture.http.paths()).toEqual(['a', 'b', 'end']);
   });
 
+  it('ends the calls that a failed execution awaits when its time is up', async () => {
+    fixture.http.reply = (path) => (path === 'slow' ? 'hold' : path === 'a' ? { status: 400 } : {});
+    const definition = graph(
+      [
+        { kind: 'split', id: 's', branches: ['a', 'slow'], join: 'j' },
+        task('a', { next: 'j' }),
+        task('slow', { next: 'j' }),
+        { kind: 'join', id: 'j' },
+      ],
+      { timeoutMillis: 5_000 },
+    );
+    const id = await fixture.submit(engine, definition);
+    await fixture.clock.advance(4_000);
+    expect(fixture.http.paths()).toEqual(['a', 'slow']);
+    expect(await fixture.until(id, 'over', 1_100)).toMatchObject({ status: 'FAILED', reason: 'status_4xx' });
+    expect(fixture.http.calls[1]!.aborted).toBe(true);
+    expect(fixture.http.paths()).toEqual(['a', 'slow', 'undo-slow']);
+  });
+
   it('times a round out while a call is in flight', async () => {
     fixture.http.reply = (path) => (path === 'b' ? 'hold' : {});
     const id = await fixture.submit(engine, { ...chain('a', 'b'), timeoutMillis: 5_000 });

@@ -6,13 +6,14 @@
  * been compensated meanwhile. Reads go on while the store is away; what they bring waits for the checkpoint under way.
  */
 import type { Run } from '../core/apply.ts';
-import { inFlight } from '../core/due.ts';
+import { inFlight, isDrained } from '../core/due.ts';
 import type { CallCommand, Command, Event } from '../core/event.ts';
 import { Outputs } from '../core/outputs.ts';
 import { undoQueries } from '../core/wanted.ts';
 import type { CallHandle } from '../ports/http-caller.ts';
 import type { CallAnswered, CallTaker } from './call-runner.ts';
 import type { DriverParts } from './driver-contract.ts';
+import { reusedKey } from './reused-key.ts';
 
 /** The driver, as its errands see it. */
 export interface ErrandHost {
@@ -113,6 +114,12 @@ export class Errands implements CallTaker {
     const { calls } = this.#parts;
     const { callId } = command;
     try {
+      if (command.phase === 'UP' && isDrained(this.#host.run.state, callId)) {
+        // It failed while something was read for the call: nothing of it has left.
+        const problem = 'Not sent, since the execution had begun to fail.';
+        this.#calls.set(callId, calls.start({ callId, outcome: { problem } }, this));
+        return;
+      }
       let prepared = calls.prepare(this.#host.run, command, this.#traceparent, undoOutputs);
       if (prepared?.fingerprint !== undefined) {
         const { fingerprint } = prepared;
@@ -147,8 +154,7 @@ export class Errands implements CallTaker {
     }
     this.#read(command, this.#parts.reads.findStanding(id, nodeId, visit, run.state.round), (standing) => {
       const prepared = this.#parts.calls.prepare(this.#host.run, command, this.#traceparent);
-      const same = standing?.fingerprint !== undefined && standing.fingerprint === prepared?.fingerprint;
-      this.#send(command, undefined, same ? { key: standing.target.key, ord: standing.target.ord } : undefined);
+      this.#send(command, undefined, reusedKey(standing, prepared?.fingerprint));
     });
   }
 
@@ -172,6 +178,11 @@ export class Errands implements CallTaker {
       (value) => {
         this.#host.whenIdle(() => {
           if (!this.#calls.has(command.callId)) return;
+          // The read may have outlasted the lease.
+          if (!this.#host.mayCall()) {
+            this.#calls.delete(command.callId);
+            return;
+          }
           try {
             then(value);
           } catch (error) {

@@ -15,13 +15,18 @@
  * compensation only if no unseen event from outside stands against it (the checkpoint compares the inbox). A fenced
  * execution is thrown away and its id released under its own token, never just acknowledged.
  */
-import { isReady } from '../core/admission.ts';
 import { apply, type Run } from '../core/apply.ts';
 import { canPark, dueAt } from '../core/due.ts';
 import type { Event } from '../core/event.ts';
 import { summarize } from '../core/summary.ts';
 import type { Timer } from '../ports/clock.ts';
-import type { Checkpoint, CheckpointResult, InboxEvent, InboxRow } from '../ports/store.ts';
+import {
+  type Checkpoint,
+  type CheckpointResult,
+  type InboxEvent,
+  type InboxRow,
+  StoreUnavailable,
+} from '../ports/store.ts';
 import { backoffMillis } from './availability.ts';
 import type { CallAnswered } from './call-runner.ts';
 import type { Sink } from './coalescer.ts';
@@ -29,6 +34,7 @@ import type { DriverOwner, DriverParts, Ending, Holding } from './driver-contrac
 import type { Wakeable } from './driver-timers.ts';
 import { type ErrandHost, Errands } from './errands.ts';
 import type { Hold } from './hold.ts';
+import { isFromInbox, isIdling, nextOf } from './inbox-order.ts';
 import { isRunnable, nextTimer, PendingBatch, takesTurn } from './pending-batch.ts';
 import { reportSignals } from './signal-report.ts';
 
@@ -213,7 +219,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
         this.#inboxSeq = result.inboxSeq;
         // What the engine failed on may be in that inbox: a quarantine stands whatever came.
         if (this.#quarantined === undefined) this.#rebase(result.inbox);
-        else this.#quarantine(this.#quarantined);
+        else this.quarantine(this.#quarantined);
         return;
       case 'fenced':
         this.#parts.telemetry.fenced('checkpoint');
@@ -263,25 +269,31 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
     for (;;) {
       const event = this.#first.shift() ?? this.#readyInbox() ?? this.#events.shift();
       if (event === undefined) return;
-      this.#apply(event);
+      // Nothing new begins before all that is known has been applied: a cancel may be among it, or the end of its time.
+      const isLast = this.#first.length === 0 && this.#events.length === 0 && this.#nextInInbox() === undefined;
+      this.#apply(event, isLast);
     }
   }
 
-  /** The oldest event from outside that can be applied now. */
+  #nextInInbox(): InboxRow | undefined {
+    // What was accepted is kept for the retry that goes on from a quarantine.
+    return this.#quarantined === undefined ? nextOf(this.#inbox, this.#run.state) : undefined;
+  }
+
+  /** Takes it. */
   #readyInbox(): InboxEvent | undefined {
-    if (this.#inbox.length === 0) return undefined;
-    const row = this.#inbox.find(({ event }) => isReady(this.#run.state, event));
+    const row = this.#nextInInbox();
     if (row === undefined) return undefined;
     this.#inbox = this.#inbox.filter((other) => other !== row);
     this.#taken.add(row.id);
     return row.event.inboxId === row.id ? row.event : { ...row.event, inboxId: row.id };
   }
 
-  #apply(event: Event): void {
+  #apply(event: Event, isLast: boolean): void {
     if (event.type === 'undoFound') this.#errands.undoApplied(event.tokenId);
     const run = this.#run;
     const now = Math.max(this.#parts.clock.now(), this.#holding.dueAt);
-    const transition = apply(run, event, this.#parts.env.at(now, this.#mayAdvance()));
+    const transition = apply(run, event, this.#parts.env.at(now, isLast && this.#mayAdvance()));
     this.#run = { ...run, state: transition.state, outputs: transition.outputs };
     this.#journal.push(event);
     this.#batch.add(transition, run.state);
@@ -420,6 +432,11 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
   /** The engine failed on this execution: pauses and tries again, and quarantines it in the end. */
   fault(error: unknown): void {
     if (this.#mode === 'ended') return;
+    if (error instanceof StoreUnavailable) {
+      // Only a process that ends hears of the store's trouble; it says nothing about the execution. The next owner goes on.
+      this.#end({ kind: 'released' });
+      return;
+    }
     if (this.#mode === 'committing') {
       // What is under way must be answered first: only then is it known on what the next checkpoint builds.
       this.#deferred.push(() => this.fault(error));
@@ -433,6 +450,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
       fault: this.#faults,
       error: error instanceof Error ? (error.stack ?? error.message) : String(error),
     });
+    const message = error instanceof Error ? error.message : String(error);
     if (this.#faults > maxFaults + 1) {
       this.#end({ kind: 'stuck' });
       return;
@@ -443,7 +461,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
       this.#faultTimer = undefined;
       if (this.#mode !== 'faulted') return;
       this.#mode = 'idle';
-      if (this.#faults > maxFaults) this.#quarantine(`The engine failed on this execution: ${messageOf(error)}`);
+      if (this.#faults > maxFaults) this.quarantine(`The engine failed on this execution: ${message}`);
       else {
         // The rows that were taken are not at hand any more: they are read again.
         this.#inboxSeq = -1;
@@ -455,7 +473,8 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
     });
   }
 
-  #quarantine(description: string): void {
+  /** Ends the execution as it stands in the store, CORRUPTED with reason `engine`; its inbox stays as it is. */
+  quarantine(description: string): void {
     this.#quarantined = description;
     this.#run = this.#durable;
     this.#journal = [];
@@ -476,19 +495,4 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
     this.#deferred = [];
     this.#owner.ended(this.hold, how);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-type FromInbox = Event & { readonly inboxId: string };
-
-function isFromInbox(event: Event): event is FromInbox {
-  return 'inboxId' in event && event.inboxId !== undefined;
-}
-
-/** Events that move an execution without anything new having happened to it. */
-function isIdling(event: Event): boolean {
-  return ['resumed', 'prepared', 'timer', 'continued', 'started'].includes(event.type);
 }

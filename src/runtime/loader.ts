@@ -22,6 +22,7 @@ import { Coalescer, type CoalescerParts } from './coalescer.ts';
 import type { Hold } from './hold.ts';
 import type { PatientReads } from './patient-reads.ts';
 import type { PlanCache } from './plan-cache.ts';
+import { reusedKey } from './reused-key.ts';
 import { traceIdOf } from './trace-context.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
@@ -115,7 +116,7 @@ export class Loader {
       inbox: loaded.inbox,
     });
     if (loaded.claims > maxClaims) {
-      driver.begin([{ type: 'quarantined', description: 'Claims without a checkpoint in between.' }], []);
+      driver.quarantine('Claims without a checkpoint in between.');
       return;
     }
     driver.begin([...prepared, { type: 'resumed' }], [{ type: 'timer' }]);
@@ -175,8 +176,7 @@ export class Loader {
         round > 1 && operation === 1
           ? await this.#parts.reads.findStanding(run.header.id, nodeId, visit, round)
           : undefined;
-      const reused =
-        standing?.fingerprint === fingerprint ? { key: standing.target.key, ord: standing.target.ord } : undefined;
+      const reused = reusedKey(standing, fingerprint);
       events.push({
         type: 'prepared',
         callId: stage.callId,

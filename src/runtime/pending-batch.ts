@@ -1,5 +1,6 @@
 /** What transitions have given since the last durable state: one checkpoint's worth. */
 import type { Signal, Transition } from '../core/apply.ts';
+import { openDeadline } from '../core/due.ts';
 import type { Command } from '../core/event.ts';
 import type { CallRow, StepRow, UndoMark } from '../core/history.ts';
 import type { State } from '../core/state.ts';
@@ -53,9 +54,15 @@ function hasMoved(before: State, after: State): boolean {
   return after.tokens.some((token, i) => token !== before.tokens[i]);
 }
 
-/** Whether a checkpoint from `before` to `after` takes a turn that no unseen event may contradict: it fails, or begins to compensate. */
+/**
+ * Whether a checkpoint from `before` to `after` takes a turn that no unseen event may contradict: it fails, begins to
+ * compensate, or ends a wait, which a callback or an operator may have decided.
+ */
 export function takesTurn(before: State, after: State): boolean {
   if (after.verdict !== before.verdict && after.verdict !== undefined) return true;
+  const stillWaits = (id: number, kind: string): boolean =>
+    after.tokens.some(({ id: other, stage }) => other === id && stage.kind === kind && timerOf(stage) !== undefined);
+  if (before.tokens.some(({ id, stage }) => timerOf(stage) !== undefined && !stillWaits(id, stage.kind))) return true;
   return after.tokens.some(
     ({ id, stage }) =>
       (stage.kind === 'draining' || stage.kind === 'unwinding') &&
@@ -73,7 +80,8 @@ export function isRunnable(state: State, now: number): boolean {
 export function nextTimer(state: State): number | undefined {
   if (state.end !== undefined) return undefined;
   let next = state.startAt ?? Infinity;
-  if (state.deadline !== undefined && state.verdict === undefined) next = Math.min(next, state.deadline);
+  const deadline = openDeadline(state);
+  if (deadline !== undefined) next = Math.min(next, deadline);
   for (const { stage } of state.tokens) next = Math.min(next, timerOf(stage) ?? Infinity);
   return next === Infinity ? undefined : next;
 }

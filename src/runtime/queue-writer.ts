@@ -9,7 +9,7 @@
  * What wakes it: something to say. What stops it: nothing left.
  */
 import type { Clock, Entropy } from '../ports/clock.ts';
-import type { Claimed, Queue, QueueItem } from '../ports/queue.ts';
+import { QueuePartlyUnavailable, type Claimed, type Queue, type QueueItem } from '../ports/queue.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { backoffMillis } from './availability.ts';
 import { pause } from './coalescer.ts';
@@ -21,6 +21,7 @@ const maxWaitingRings = 20_000;
 type Done = Claimed & { readonly parkUntil?: number };
 
 interface Ending<T> {
+  readonly id: string;
   readonly hold: Hold;
   readonly message: T;
 }
@@ -40,6 +41,11 @@ export class QueueWriter {
   #releases: Ending<Claimed>[] = [];
   #rings: QueueItem[] = [];
   #running = false;
+  #failures = 0;
+  /** The queue did not answer in this round. */
+  #isAway = false;
+  /** What is said again after a pause, in how many pieces. */
+  #postponed = 0;
   #idle: (() => void)[] = [];
 
   constructor(parts: QueueWriterParts) {
@@ -49,13 +55,13 @@ export class QueueWriter {
   /** Ends a claim: the id leaves the queue, or comes back at `parkUntil`. */
   ack(hold: Hold, parkUntil?: number): void {
     const message = parkUntil === undefined ? hold.claimed : { ...hold.claimed, parkUntil };
-    this.#acks.push({ hold, message });
+    this.#acks.push({ id: hold.id, hold, message });
     this.#wake();
   }
 
   /** Ends a claim: the id is ready at once, for anybody. */
   release(hold: Hold): void {
-    this.#releases.push({ hold, message: hold.claimed });
+    this.#releases.push({ id: hold.id, hold, message: hold.claimed });
     this.#wake();
   }
 
@@ -68,7 +74,7 @@ export class QueueWriter {
 
   /** Resolves once everything has been said. */
   drained(): Promise<void> {
-    if (!this.#running) return Promise.resolve();
+    if (!this.#running && this.#postponed === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#idle.push(resolve);
     });
@@ -81,8 +87,7 @@ export class QueueWriter {
   }
 
   async #run(): Promise<void> {
-    const { clock, entropy, queue, telemetry } = this.#parts;
-    let failures = 0;
+    const { clock, entropy, queue } = this.#parts;
     while (this.#acks.length > 0 || this.#releases.length > 0 || this.#rings.length > 0) {
       const acks = this.#acks;
       const releases = this.#releases;
@@ -90,25 +95,71 @@ export class QueueWriter {
       this.#acks = [];
       this.#releases = [];
       this.#rings = [];
-      let said = 0;
-      try {
-        if (acks.length > 0) await queue.ack(acks.map((ending) => ending.message));
-        said = 1;
-        if (releases.length > 0) await queue.release(releases.map((ending) => ending.message));
-        said = 2;
-        if (rings.length > 0) await queue.enqueue(rings);
-        failures = 0;
-      } catch (error) {
-        telemetry.queueFailed('write');
-        if (failures === 0) telemetry.log('warn', 'queue away', { operation: 'write', error: String(error) });
-        failures++;
-        if (said < 1) this.#acks = [...acks.filter((ending) => !ending.hold.isOver), ...this.#acks];
-        if (said < 2) this.#releases = [...releases.filter((ending) => !ending.hold.isOver), ...this.#releases];
-        this.#rings = [...rings, ...this.#rings].slice(0, maxWaitingRings);
-        await pause(clock, backoffMillis(failures, entropy.random()));
+      this.#isAway = false;
+      const unsaid = {
+        acks: await this.#say(acks, (said) => queue.ack(said.map((ending) => ending.message))),
+        releases: await this.#say(releases, (said) => queue.release(said.map((ending) => ending.message))),
+        rings: await this.#say(rings, (said) => queue.enqueue(said)),
+      };
+      if (unsaid.acks.length + unsaid.releases.length + unsaid.rings.length === 0) {
+        this.#failures = 0;
+        continue;
       }
+      const millis = backoffMillis(++this.#failures, entropy.random());
+      this.#later(unsaid, millis);
+      // Where only a part of the queue is away the others must not wait for it.
+      if (this.#isAway) await pause(clock, millis);
     }
     this.#running = false;
+    this.#rest();
+  }
+
+  /** Says it, unless the queue was found away in this round; answers what has to be said again. */
+  async #say<T extends { readonly id: string }>(
+    items: readonly T[],
+    tell: (items: readonly T[]) => Promise<void>,
+  ): Promise<readonly T[]> {
+    if (items.length === 0 || this.#isAway) return items;
+    try {
+      await tell(items);
+      return [];
+    } catch (error) {
+      const { telemetry } = this.#parts;
+      telemetry.queueFailed('write');
+      if (this.#failures === 0) telemetry.log('warn', 'queue away', { operation: 'write', error: String(error) });
+      if (error instanceof QueuePartlyUnavailable) return items.filter(({ id }) => error.ids.has(id));
+      this.#isAway = true;
+      return items;
+    }
+  }
+
+  /** Says it again after a pause. What comes meanwhile of the same ids may come first: it is about other claims. */
+  #later({ acks, releases, rings }: Unsaid, millis: number): void {
+    this.#postponed++;
+    this.#parts.clock.after(millis, () => {
+      this.#postponed--;
+      this.#acks = [...acks.filter(isOpen), ...this.#acks];
+      this.#releases = [...releases.filter(isOpen), ...this.#releases];
+      this.#rings = [...rings, ...this.#rings].slice(0, maxWaitingRings);
+      this.#wake();
+      this.#rest();
+    });
+  }
+
+  #rest(): void {
+    if (this.#running || this.#postponed > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
+}
+
+/** What the queue did not take. */
+interface Unsaid {
+  readonly acks: readonly Ending<Done>[];
+  readonly releases: readonly Ending<Claimed>[];
+  readonly rings: readonly QueueItem[];
+}
+
+/** Once the lease is over an end means nothing any more. */
+function isOpen({ hold }: { readonly hold: Hold }): boolean {
+  return !hold.isOver;
 }

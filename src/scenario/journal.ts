@@ -104,6 +104,8 @@ export class Journal {
         step.effect !== undefined &&
         !this.#isUndone(step),
     );
+    // A compensation that was tried may have undone it.
+    if (row !== undefined && ['failed', 'reopened'].includes(this.#undo.get(row.ord) ?? '')) return undefined;
     if (row?.key === undefined || row.fingerprint === undefined) return undefined;
     return { ord: row.ord, key: row.key, fingerprint: row.fingerprint };
   }

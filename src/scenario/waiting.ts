@@ -1,11 +1,13 @@
 /** What a state waits for, as far as a simulation must know it. */
+import { openDeadline } from '../core/due.ts';
 import type { State, TaskRun, Token } from '../core/state.ts';
 
 /** The instant at which the next timer fires; undefined when none runs. */
 export function nextTimer(state: State): number | undefined {
   if (state.end !== undefined) return undefined;
   const instants = state.tokens.flatMap((token) => timerOf(token) ?? []);
-  if (state.deadline !== undefined && state.verdict === undefined) instants.push(state.deadline);
+  const deadline = openDeadline(state);
+  if (deadline !== undefined) instants.push(deadline);
   return instants.length === 0 ? undefined : Math.min(...instants);
 }
 

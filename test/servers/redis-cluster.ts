@@ -74,11 +74,24 @@ export class RedisCluster {
     return view.filter(({ primaryId }) => primaryId === id).map(({ port }) => this.#byPort(port));
   }
 
-  /** Has a replica take over from its living primary, which gives everything to it first. */
-  async failover(primary: RedisServer): Promise<RedisServer> {
-    const [replica] = await this.replicasOf(primary);
-    await replica!.admin.cluster('FAILOVER');
-    await until(async () => (await replica!.admin.info('replication')).includes('role:master'));
+  /**
+   * Has a replica take over from its living primary: in order (it gets everything first, and the others vote), or by force, which
+   * asks nobody.
+   */
+  async failover(primary: RedisServer, how: 'in order' | 'by force' = 'in order'): Promise<RedisServer> {
+    let replica: RedisServer | undefined;
+    await until(async () => {
+      [replica] = await this.replicasOf(primary);
+      return replica !== undefined;
+    });
+    const { admin } = replica!;
+    const isPrimary = async () => (await admin.info('replication')).includes('role:master');
+    if (how === 'by force') await admin.cluster('FAILOVER', 'TAKEOVER');
+    // The others vote at most once in twice the node timeout about one primary: a failover soon after another comes to nothing.
+    while (!(await isPrimary())) {
+      await admin.cluster('FAILOVER');
+      for (let wait = 0; wait < 60 && !(await isPrimary()); wait++) await pause(100);
+    }
     return replica!;
   }
 
@@ -123,7 +136,18 @@ export class RedisCluster {
           ({ flags, isLinked }) => isLinked && !flags.some((flag) => flag.startsWith('fail') || flag === 'handshake'),
         ),
       );
-      if (!isHealthy) return false;
+      // A primary of before is a replica for everybody, and then one of the new primary.
+      const isComplete = views.every((view) => {
+        const primaries = new Set(view.filter(({ flags }) => flags.includes('master')).map(({ id }) => id));
+        const followed = new Set(
+          view.filter(({ primaryId }) => primaries.has(primaryId)).map(({ primaryId }) => primaryId),
+        );
+        return primaries.size === primaryCount && followed.size === primaryCount;
+      });
+      if (!isHealthy || !isComplete) return false;
+      const states = await Promise.all(this.nodes.map((node) => node.admin.cluster('INFO')));
+      // A node that has just come back refuses everything for a while.
+      if (!states.every((text) => text.includes('cluster_state:ok'))) return false;
       const replications = await Promise.all(this.nodes.map((node) => node.admin.info('replication')));
       return replications.every((text) => text.includes('role:master') || text.includes('master_link_status:up'));
     });

@@ -26,7 +26,13 @@ export function terminate(d: Draft): void {
   const text = 'Given up, since the execution was terminated.';
   abandonCalls(d, text);
   abandonOtherCalls(d, text);
-  for (const token of d.tokens) settleDropped(d, token);
+  for (const token of d.tokens) {
+    settleDropped(d, token);
+    // Tried and not completed: whether the effect still stands is not known any more.
+    if (token.stage.kind === 'unwinding' && token.stage.undo !== undefined) {
+      d.undo.push({ kind: 'set', ord: token.stage.undo.target.ord, undo: 'failed' });
+    }
+  }
   d.tokens = [];
   endAs(d, 'TERMINATED', 'terminated', 'Terminated as it stood; nothing was compensated.');
 }

@@ -2,7 +2,7 @@
  * Failing: a token whose node failed for good takes its `onFailure` route, or fails its branch, or the execution.
  *
  * What fails is first drained: tokens of its scope that have no call in flight are dropped (their visits settled), calls
- * in flight are awaited. When nothing is left in the scope, the draining token begins to compensate (see `advance.ts`).
+ * in flight are awaited. A call that was only to go with this very transition does not go any more. When nothing is left in the scope, the draining token begins to compensate (see `advance.ts`).
  */
 import type { Draft } from '../draft.ts';
 import { isWithin, parentScope } from '../scope.ts';
@@ -95,8 +95,10 @@ export function drainOf(d: Draft, token: Token): Token | undefined {
 function drainScope(d: Draft, scope: string, goal: UnwindGoal, at: Token | undefined): void {
   const nodeId = at?.nodeId ?? d.tokens[0]?.nodeId ?? d.plan.entry;
   for (const other of d.tokens.slice()) {
-    if (other.id === at?.id || !isWithin(other.scope, scope) || isCalling(other)) continue;
-    settleDropped(d, other);
+    if (other.id === at?.id || !isWithin(other.scope, scope)) continue;
+    const idle = isCalling(other) ? d.takeBack(other) : other;
+    if (idle === undefined) continue;
+    settleDropped(d, idle);
     d.remove(other);
   }
   const stage = { kind: 'draining', since: d.now, goal } as const;

@@ -41,15 +41,8 @@ export function repeatTask(d: Draft, token: Token, task: TaskRun, redelivery: bo
 
 function sendCall(d: Draft, token: Token, task: TaskRun, callId: number): void {
   d.move(token, { kind: 'calling', callId, task });
-  d.commands.push({
-    type: 'call',
-    callId,
-    tokenId: token.id,
-    phase: 'UP',
-    nodeId: token.nodeId,
-    visit: task.visit,
-    attempt: task.attempt,
-  });
+  const { visit, attempt } = task;
+  d.send({ type: 'call', callId, tokenId: token.id, phase: 'UP', nodeId: token.nodeId, visit, attempt }, token);
 }
 
 /** A call that the token waits for was answered. */

@@ -2,6 +2,7 @@
  * Time has passed: everything that is due at `now` happens, in the order of the tokens.
  */
 import type { Draft } from '../draft.ts';
+import { openDeadline } from '../due.ts';
 import { wakeUp } from './advance.ts';
 import { timeOutCallback } from './callback.ts';
 import { failExecution, isCalling } from './failure.ts';
@@ -16,7 +17,8 @@ export function passTime(d: Draft): void {
     if (d.state.startAt > d.now) return;
     startRound(d);
   }
-  if (d.state.deadline !== undefined && d.state.deadline <= d.now && d.state.verdict === undefined) {
+  const deadline = openDeadline({ ...d.state, tokens: d.tokens });
+  if (deadline !== undefined && deadline <= d.now) {
     timeOutExecution(d);
     return;
   }
@@ -51,6 +53,7 @@ export function startRound(d: Draft): void {
   if (d.plan.timeoutMillis !== undefined) d.state.deadline = d.now + d.plan.timeoutMillis;
 }
 
+/** Calls in flight are given up; an execution that was going on fails, one that fails already goes on with that. */
 function timeOutExecution(d: Draft): void {
   abandonCalls(d, 'Given up, since the execution had run out of time.');
   failExecution(d, {

@@ -42,15 +42,9 @@ function sendUndo(d: Draft, token: Token, stage: Unwinding, undo: UndoRun): void
   const { until: _until, ...rest } = stage;
   const callId = d.newCallId();
   d.move(token, { ...rest, undo, callId });
-  d.commands.push({
-    type: 'call',
-    callId,
-    tokenId: token.id,
-    phase: 'DOWN',
-    nodeId: undo.target.nodeId,
-    visit: undo.target.visit,
-    attempt: undo.attempt,
-  });
+  const { attempt, target } = undo;
+  const { nodeId, visit } = target;
+  d.send({ type: 'call', callId, tokenId: token.id, phase: 'DOWN', nodeId, visit, attempt }, token);
 }
 
 /** A compensation's call was answered. */

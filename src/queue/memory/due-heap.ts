@@ -25,6 +25,11 @@ export class DueHeap<T extends HeapItem> {
     return this.#items[0];
   }
 
+  /** All items, in no particular order but the same after the same steps; later steps do not change the answer. */
+  get items(): readonly T[] {
+    return [...this.#items];
+  }
+
   /** Adds an item that is in no heap. */
   push(item: T): void {
     item.order = ++this.#arrivals;

@@ -59,10 +59,9 @@ export class MemoryQueueHub {
     return new MemoryQueue(this, processId);
   }
 
-  /** Forgets every id and lease, as a wiped server would; processes stay connected. */
-  wipe(): void {
-    for (const entry of this.#entries.values()) this.#take(entry);
-    this.#entries.clear();
+  /** Forgets ids and their leases, as a server would that is wiped or evicts keys; processes stay connected. */
+  wipe(isLost: (id: string) => boolean = () => true): void {
+    for (const entry of this.#entries.values()) if (isLost(entry.id)) this.#forget(entry);
   }
 
   /** Registers a process' bell. Called by {@link MemoryQueue.start} only. */

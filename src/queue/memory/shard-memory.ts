@@ -46,6 +46,14 @@ export class ShardMemory {
     for (const entry of this.#entries.values()) if (isLost(entry.id)) this.#forget(entry);
   }
 
+  /** {@link ShardQueue.mark}. */
+  mark(incarnation: string, first: number): void {
+    this.marker = incarnation;
+    for (let entry = this.#ready.first; entry !== undefined && entry.dueAt < first; entry = this.#ready.first) {
+      this.#ready.move(entry, first);
+    }
+  }
+
   /** {@link ShardQueue.claim}. */
   claim(request: ShardClaimRequest, now: number): ShardClaimReply {
     if (now > request.notAfter) return { kind: 'late' };
@@ -100,14 +108,18 @@ export class ShardMemory {
   }
 
   /** {@link ShardQueue.finish}. */
-  finish(endings: readonly ShardEnding[], now: number): void {
+  finish(endings: readonly ShardEnding[], now: number): number {
+    let again = 0;
     for (const ending of endings) {
       const entry = this.#held(ending);
       if (entry === undefined) continue;
-      if (entry.lease?.again === true) this.#giveBack(entry, now);
-      else if (ending.next === 'gone') this.#forget(entry);
+      if (entry.lease?.again === true) {
+        this.#giveBack(entry, now);
+        again++;
+      } else if (ending.next === 'gone') this.#forget(entry);
       else this.#giveBack(entry, now + Math.max(0, ending.next));
     }
+    return again;
   }
 
   /** {@link ShardQueue.renew}. */
@@ -134,8 +146,8 @@ export class ShardMemory {
       }
       listed.add(entry);
     }
-    for (const entry of this.#entries.values()) {
-      const number = entry.lease === undefined ? undefined : numberOf(entry.lease.token, process);
+    for (const entry of orphansBelow > 0 ? this.#leases.items : []) {
+      const number = numberOf(entry.lease?.token ?? '', process);
       if (number !== undefined && number < orphansBelow && !listed.has(entry)) this.#giveBack(entry, now);
     }
     return lost;

@@ -48,6 +48,11 @@ export class ShardQueueServer {
     return new MemoryShardQueue(this);
   }
 
+  /** Numbers of shards under which anything is kept. */
+  get shardCounts(): readonly number[] {
+    return [...new Set([...this.#shards.values()].map(({ shard }) => shard.count))];
+  }
+
   /** How many commands of each kind it was asked since it exists; those that it was down for are not counted. */
   get commands(): ReadonlyMap<CommandKind, number> {
     return this.#commands;
@@ -232,7 +237,7 @@ class MemoryShardQueue implements ShardQueue {
     return this.#do((server) => server.shard('enqueue', shard).enqueue(items, server.now()));
   }
 
-  finish(shard: Shard, endings: readonly ShardEnding[]): Promise<void> {
+  finish(shard: Shard, endings: readonly ShardEnding[]): Promise<number> {
     return this.#do((server) => server.shard('finish', shard).finish(endings, server.now()));
   }
 
@@ -252,9 +257,9 @@ class MemoryShardQueue implements ShardQueue {
     return this.#do((server) => server.shard('restore', shard).restore(items, server.now()));
   }
 
-  mark(shard: Shard, incarnation: string): Promise<void> {
+  mark(shard: Shard, incarnation: string, waitMillis = 0): Promise<void> {
     return this.#do((server) => {
-      server.shard('mark', shard).marker = incarnation;
+      server.shard('mark', shard).mark(incarnation, waitMillis > 0 ? server.now() + waitMillis : -Infinity);
     });
   }
 

@@ -16,8 +16,11 @@ import { scripts } from './scripts.ts';
 /** Time for the TCP connection, in ms. */
 const connectTimeoutMillis = 2000;
 
-/** How long a server may be silent while commands wait for it, in ms. */
-const maxSilenceMillis = 3000;
+/** Time for a server to close its end of a connection, in ms. */
+const disconnectTimeoutMillis = 500;
+
+/** How long a server may be silent while commands wait for it, in ms; between the two as long as one command may take. */
+const silenceMillis = { least: 1000, most: 3000 };
 
 /** Wait before the n-th attempt to connect, in ms. */
 function reconnectDelay(attempt: number): number {
@@ -33,6 +36,7 @@ function sharedOptions(settings: RedisSettings): Options {
     connectionName: 'trama',
     disableClientInfo: true,
     connectTimeout: connectTimeoutMillis,
+    disconnectTimeout: disconnectTimeoutMillis,
     keepAlive: 5000,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
@@ -49,7 +53,7 @@ function commandOptions(settings: RedisSettings): Options {
   return {
     ...sharedOptions(settings),
     commandTimeout,
-    socketTimeout: Math.min(commandTimeout, maxSilenceMillis),
+    socketTimeout: Math.max(silenceMillis.least, Math.min(commandTimeout, silenceMillis.most)),
   };
 }
 

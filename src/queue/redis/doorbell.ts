@@ -56,7 +56,7 @@ export class Doorbell {
   /** Stops at once; resolves when nothing runs any more. A second call does nothing. */
   async close(): Promise<void> {
     this.#isOpen = false;
-    this.#client?.disconnect();
+    this.#hangUp();
     this.#wake?.();
     await this.#ended;
   }
@@ -64,30 +64,38 @@ export class Doorbell {
   /** Connects anew where the bell is served by another server now, or its server is out of reach. */
   follow(): void {
     const server = this.#link.primaryOf(this.#bell.slot);
-    if (server === this.#server && server?.status === 'ready') this.#wake?.();
-    else this.#client?.disconnect();
+    if (this.#client === undefined) this.#wake?.();
+    else if (server !== this.#server || server?.status !== 'ready') this.#hangUp();
   }
 
   async #listen(): Promise<void> {
     while (this.#isOpen) {
+      const server = this.#link.primaryOf(this.#bell.slot);
+      if (server?.status !== 'ready') {
+        await this.#pause();
+        continue;
+      }
       try {
-        await this.#pop(await this.#connected());
+        await this.#pop(await this.#connected(server));
       } catch {
         // Why it failed shows on the other connections, where it is reported; here it may be the only sign of a failover.
         this.#failures++;
         this.#link.doubt();
-        this.#client?.disconnect();
-        this.#client = undefined;
+        this.#hangUp();
         await this.#pause();
       }
     }
-    this.#client?.disconnect();
   }
 
-  async #connected(): Promise<Redis> {
+  /** A pop that waits is refused. */
+  #hangUp(): void {
+    const client = this.#client;
+    this.#client = undefined;
+    client?.disconnect();
+  }
+
+  async #connected(server: Redis): Promise<Redis> {
     if (this.#client !== undefined) return this.#client;
-    const server = this.#link.primaryOf(this.#bell.slot);
-    if (server?.status !== 'ready') throw new Error('The server of the bell is out of reach.');
     const { servers } = this.#settings;
     const database = servers.topology === 'standalone' ? servers.database : 0;
     const client = blockingClient(this.#settings, this.#link.addressOf(server), database);
@@ -112,7 +120,7 @@ export class Doorbell {
   #pause(): Promise<void> {
     if (!this.#isOpen) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.min(pauseMillis.first * this.#failures, pauseMillis.most));
+      const timer = setTimeout(resolve, Math.min(pauseMillis.first * Math.max(1, this.#failures), pauseMillis.most));
       this.#wake = () => {
         clearTimeout(timer);
         resolve();

@@ -34,7 +34,7 @@ const openMillis = 5000;
 
 /** What operators want to know of the connections. */
 export interface RedisObserver {
-  /** A connection failed, or a server refused it (a wrong password, say). Comes with every attempt. */
+  /** A connection failed, a server refused it (a wrong password, say), or is too old. Comes with every attempt. */
   failed(error: Error): void;
   /** The `maxmemory-policy` of the servers became known or changed. Anything but `noeviction` may lose keys silently. */
   policy(policy: string | undefined): void;
@@ -77,6 +77,9 @@ export class RedisShardQueue implements ShardQueue {
     this.#watch = new ServerWatch(this.#link, {
       changed: () => {
         this.#changed();
+      },
+      failed: (error) => {
+        observer.failed(error);
       },
       demoted: () => {
         this.#link.doubt();
@@ -178,7 +181,7 @@ export class RedisShardQueue implements ShardQueue {
   }
 
   async enqueue(shard: Shard, items: readonly ShardItem[]): Promise<readonly Held[]> {
-    const replies = await this.#inBatches(items, (batch) =>
+    const replies = await this.#inBatches('enqueue', items, (batch) =>
       this.#run<readonly string[]>(
         'enqueue',
         'enqueue',
@@ -190,9 +193,9 @@ export class RedisShardQueue implements ShardQueue {
     return replies.flatMap(heldOf);
   }
 
-  async finish(shard: Shard, endings: readonly ShardEnding[]): Promise<void> {
-    await this.#inBatches(endings, (batch) =>
-      this.#run(
+  async finish(shard: Shard, endings: readonly ShardEnding[]): Promise<number> {
+    const marked = await this.#inBatches('finish', endings, (batch) =>
+      this.#run<number>(
         'finish',
         'finish',
         this.#keys.shard(shard),
@@ -200,6 +203,7 @@ export class RedisShardQueue implements ShardQueue {
         batch.flatMap(({ id, token, next }) => [id, token, next === 'gone' ? -1 : Math.max(0, Math.ceil(next))]),
       ),
     );
+    return marked.reduce((sum, count) => sum + count, 0);
   }
 
   async renew(
@@ -224,13 +228,13 @@ export class RedisShardQueue implements ShardQueue {
         ],
       );
     if (isOneStep) return heldOf(await renewBatch(held));
-    const lost = (await this.#inBatches(held, renewBatch)).flatMap(heldOf);
+    const lost = (await this.#inBatches('renew', held, renewBatch)).flatMap(heldOf);
     await this.#releaseOrphans(shard, process, held, orphansBelow);
     return lost;
   }
 
   async restore(shard: Shard, items: readonly ShardItem[]): Promise<number> {
-    const replies = await this.#inBatches(items, (batch) =>
+    const replies = await this.#inBatches('restore', items, (batch) =>
       this.#run<number>(
         'restore',
         'restore',
@@ -242,10 +246,9 @@ export class RedisShardQueue implements ShardQueue {
     return replies.reduce((sum, absent) => sum + absent, 0);
   }
 
-  async mark(shard: Shard, incarnation: string): Promise<void> {
-    this.#requireOpen('mark');
-    const { slot, names } = this.#keys.shard(shard);
-    await this.#link.command('mark', slot, (client) => client.set(names.marker, incarnation));
+  async mark(shard: Shard, incarnation: string, waitMillis = 0): Promise<void> {
+    const args = [incarnation, Math.max(0, Math.ceil(waitMillis))];
+    await this.#run('mark', 'mark', this.#keys.shard(shard), ['ready', 'marker'], args);
   }
 
   async drop(shard: Shard): Promise<void> {
@@ -310,20 +313,16 @@ export class RedisShardQueue implements ShardQueue {
     );
   }
 
-  #inBatches<Item, Reply>(
+  async #inBatches<Item, Reply>(
+    operation: string,
     items: readonly Item[],
     send: (batch: readonly Item[]) => Promise<Reply>,
   ): Promise<readonly Reply[]> {
-    if (items.length === 0) return this.#nothing();
+    // Without items no server is asked, but a closed queue still says so.
+    this.#requireOpen(operation);
     const batches: Promise<Reply>[] = [];
     for (let at = 0; at < items.length; at += maxBatch) batches.push(send(items.slice(at, at + maxBatch)));
     return Promise.all(batches);
-  }
-
-  /** What a batch without items answers: no server is asked, but a closed queue still says so. */
-  async #nothing(): Promise<readonly never[]> {
-    this.#requireOpen('');
-    return [];
   }
 
   #run = async <T>(...args: Parameters<RedisLink['run']>): Promise<T> => {

@@ -13,6 +13,7 @@ const numberOfKeys = {
   'claim-one': 4,
   enqueue: 2,
   restore: 2,
+  mark: 2,
   finish: 3,
   renew: 3,
   'held-by': 1,

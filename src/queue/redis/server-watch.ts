@@ -7,7 +7,6 @@
  * data. `FLUSHALL` changes no run: the markers of the shards vanish with everything else.
  */
 import type { Redis } from 'ioredis';
-import type { RedisLink } from './redis-link.ts';
 
 /** How often every primary is asked, in ms. */
 const watchMillis = 2000;
@@ -24,6 +23,12 @@ const estimateMillis = 10_000;
 /** The one `maxmemory-policy` under which no key is ever lost silently. */
 const safePolicy = 'noeviction';
 
+/** The first version whose replicas refuse scripts that may write (`#!lua`). */
+const oldestMajor = 7;
+
+/** A connection to a server. */
+export type WatchedServer = Pick<Redis, 'status' | 'info'>;
+
 interface Known {
   readonly runId: string;
   /** Its clock minus `performance.now()`, in ms. */
@@ -37,6 +42,8 @@ interface Known {
 export interface WatchListener {
   /** A primary was asked successfully for the first time, or again after a loss, or is another run. */
   changed(): void;
+  /** A primary that cannot be used. */
+  failed(error: Error): void;
   /** What was taken for a primary says that it is none. */
   demoted(): void;
   /** A primary's `maxmemory-policy`, whenever it is another than before; undefined where it does not say. */
@@ -45,15 +52,15 @@ export interface WatchListener {
 
 /** See the file header. */
 export class ServerWatch {
-  readonly #link: RedisLink;
+  readonly #link: { primaries(): readonly WatchedServer[] };
   readonly #listener: WatchListener;
-  readonly #known = new Map<Redis, Known>();
-  readonly #asking = new Set<Redis>();
+  readonly #known = new Map<WatchedServer, Known>();
+  readonly #asking = new Set<WatchedServer>();
   #timer: NodeJS.Timeout | undefined;
   #latest: Known | undefined;
   #policy: string | undefined;
 
-  constructor(link: RedisLink, listener: WatchListener) {
+  constructor(link: { primaries(): readonly WatchedServer[] }, listener: WatchListener) {
     this.#link = link;
     this.#listener = listener;
   }
@@ -77,12 +84,12 @@ export class ServerWatch {
   }
 
   /** Forgets a server that cannot be asked any more. */
-  forget(node: Redis): void {
+  forget(node: WatchedServer): void {
     this.#known.delete(node);
   }
 
   /** Names the run that the server is; undefined while it is not known. */
-  runOf(node: Redis | undefined): string | undefined {
+  runOf(node: WatchedServer | undefined): string | undefined {
     return node === undefined ? undefined : this.#known.get(node)?.runId;
   }
 
@@ -93,7 +100,7 @@ export class ServerWatch {
   }
 
   /** A server's clock now, in ms since 1970; of the server that answered last where none is named, our own before the first. */
-  now(node?: Redis): number {
+  now(node?: WatchedServer): number {
     const known = (node && this.#known.get(node)) ?? this.#latest;
     return known === undefined ? Date.now() : Math.round(performance.now() + known.offset);
   }
@@ -112,7 +119,7 @@ export class ServerWatch {
   }
 
   /** A refusal changes nothing: the connection is lost then, which is noticed elsewhere, or the next round asks again. */
-  async #askOne(node: Redis): Promise<void> {
+  async #askOne(node: WatchedServer): Promise<void> {
     const sentAt = performance.now();
     const asksPolicy = sentAt - (this.#known.get(node)?.policyAt ?? -Infinity) > policyMillis;
     const answer = await this.#info(node, 'server', 'replication');
@@ -122,6 +129,13 @@ export class ServerWatch {
     if (answer.get('role') !== 'master') {
       this.forget(node);
       this.#listener.demoted();
+      return;
+    }
+    const version = answer.get('redis_version') ?? 'unknown';
+    if (!(Number.parseInt(version, 10) >= oldestMajor)) {
+      this.forget(node);
+      const wanted = `Redis ${String(oldestMajor)}.0 or newer is needed`;
+      this.#listener.failed(new Error(`${wanted}, and a server says that it is ${version}.`));
       return;
     }
     const runId = `${answer.get('run_id') ?? ''}:${answer.get('master_replid') ?? ''}`;
@@ -144,7 +158,7 @@ export class ServerWatch {
     if (before?.runId !== runId) this.#listener.changed();
   }
 
-  async #info(node: Redis, ...sections: string[]): Promise<ReadonlyMap<string, string> | undefined> {
+  async #info(node: WatchedServer, ...sections: string[]): Promise<ReadonlyMap<string, string> | undefined> {
     try {
       const lines = (await node.info(...sections)).split('\r\n');
       return new Map(

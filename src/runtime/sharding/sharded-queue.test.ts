@@ -113,6 +113,18 @@ describe('a cluster of processes', () => {
     await allSucceed(ids, 100);
   });
 
+  it('rings the owner for what was woken while its worker was done with it', async () => {
+    const [first, second] = [await pod('a'), await pod('b')];
+    const id = first.engine.mintId(fixture.clock.now());
+    const item = { id, slot: slotOf(id), dueAt: fixture.clock.now() };
+    const claimed = await first.queue.claimDirect(item, 10_000);
+    await second.queue.enqueue([item]);
+    await first.queue.ack([claimed!]);
+    await fixture.clock.advance(5);
+    // Nothing of it is in the store, so whoever claimed it has already taken it out of the queue.
+    expect(await first.queue.size()).toEqual({ ready: 0, inFlight: 0 });
+  });
+
   it('goes on within seconds after the server lost everything, and repeats no call that runs', async () => {
     const [first] = [await pod('a'), await pod('b')];
     fixture.http.reply = (path) => (path === 'slow' ? 'hold' : {});
@@ -134,6 +146,27 @@ describe('a cluster of processes', () => {
     expect(fixture.fenced).toEqual([]);
   });
 
+  it('repeats no call of another member whose loss was seen late', async () => {
+    const first = await pod('a');
+    fixture.http.reply = () => 'hold';
+    const running = [];
+    for (let i = 0; i < 10; i++) running.push(await fixture.submit(first.engine, chain('slow')));
+    const second = await pod('b');
+    await fixture.clock.advance(3_000);
+    // The other one owns some of their shards by now, notices first, and is told of them once more.
+    const theirs = running.filter((id) => second.queue.owns(slotOf(id)));
+    const items = theirs.map((id) => ({ id, slot: slotOf(id), dueAt: fixture.clock.now() }));
+    expect(items.length).toBeGreaterThan(1);
+    server.wipe();
+    await second.queue.enqueue(items);
+    await second.queue.reconcile(items);
+    await fixture.clock.advance(20_000);
+    expect(fixture.http.calls).toHaveLength(10);
+    expect(fixture.fenced).toEqual([]);
+    for (const call of fixture.http.calls) call.answer({});
+    await allSucceed(running, 1_000);
+  });
+
   it('changes the number of shards once all members want it', async () => {
     const first = await pod('a', { shards: 64 });
     const ids = await submitMany(5, () => first);
@@ -152,6 +185,9 @@ describe('a cluster of processes', () => {
     await allSucceed([...ids, sleeper], 30_000);
     const fresh = await submitMany(3, () => second);
     await allSucceed(fresh, 100);
+    // Nothing of the former shards stays.
+    await fixture.clock.advance(60_000);
+    expect(server.shardCounts).toEqual([128]);
   });
 
   it('notices two live processes with one podId', async () => {

@@ -6,25 +6,37 @@
  * of them. A shard that the server has lost (no mark, or that of another run) is refilled from the store before anything is
  * claimed in it: the reconciler asks {@link ShardedQueue.toRefill}.
  *
- * After a loss every process first asserts the claims that it runs, and ids that may be running elsewhere become due only
- * {@link settleMillis} after it was first seen, so that a loss repeats no call.
+ * After a loss every process first asserts the claims that it runs, and whatever is ready in the shard, which may be running
+ * elsewhere, becomes due only {@link settleMillis} after the loss was first seen: a loss repeats no call.
  */
 import { shardOf, type ShardSet } from '../../core/slot.ts';
-import type { Clock, Entropy } from '../../ports/clock.ts';
-import type { Claimed, ClaimResult, Queue, QueueItem, QueueListener, QueueTrouble, Refill } from '../../ports/queue.ts';
+import type { Clock, Entropy, Timer } from '../../ports/clock.ts';
+import {
+  QueuePartlyUnavailable,
+  type Claimed,
+  type ClaimResult,
+  type Queue,
+  type QueueItem,
+  type QueueListener,
+  type QueueTrouble,
+  type Refill,
+} from '../../ports/queue.ts';
 import type { Held, Ring, Shard, ShardEnding, ShardItem, ShardQueue } from '../../ports/shard-queue.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { Pulse } from '../service.ts';
 import type { ClusterMember } from './member-info.ts';
 import { Membership, type MembershipChange } from './membership.ts';
 import { assignShards } from './ownership.ts';
-import { settleAll } from './settle-all.ts';
+import { asFailure, settleAll } from './settle-all.ts';
 import { ShardBoard } from './shard-board.ts';
 import { ShardClaims } from './shard-claims.ts';
 import type { ShardCount } from './shard-count.ts';
 
 /** How long after a loss ids that may be running elsewhere are left alone: others notice it and assert their claims. */
 export const settleMillis = 2_500;
+
+/** How long after a change of the number of shards the former ones are removed. */
+const forgetMillis = 30_000;
 
 /** What a sharded queue stands on. */
 export interface ShardedQueueParts {
@@ -56,6 +68,7 @@ export class ShardedQueue implements Queue {
   #owners: readonly string[] = [];
   #listener: QueueListener | undefined;
   #busy = 0;
+  #forgetting: Timer | undefined;
   #closed = false;
 
   constructor(parts: ShardedQueueParts) {
@@ -148,6 +161,7 @@ export class ShardedQueue implements Queue {
   async stop(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#forgetting?.cancel();
     await this.#membership.leave();
     await this.#parts.server.close();
   }
@@ -199,8 +213,10 @@ export class ShardedQueue implements Queue {
         token,
         next: parkUntil === undefined ? 'gone' : Math.max(0, parkUntil - now),
       }));
-      await this.#parts.server.finish(shard, endings);
+      const again = await this.#parts.server.finish(shard, endings);
       const delays = endings.flatMap(({ next }) => (next === 'gone' ? [] : [next]));
+      // Whoever marked it rang its holder, who had done with it by then.
+      if (again > 0) delays.push(0);
       if (delays.length > 0) this.#ringOwner({ shard, delayMillis: Math.min(...delays) });
     });
   }
@@ -219,9 +235,7 @@ export class ShardedQueue implements Queue {
     const now = this.#parts.clock.now();
     let added = 0;
     await this.#perShard(items, async (shard, group) => {
-      const lostAt = this.#board.lostAt(shard.index);
-      const earliest = lostAt === undefined ? 0 : Math.max(0, lostAt + settleMillis - now);
-      const wanted = group.map((item) => ({ id: item.id, delayMillis: Math.max(earliest, item.dueAt - now) }));
+      const wanted = group.map((item) => ({ id: item.id, delayMillis: Math.max(0, item.dueAt - now) }));
       const absent = await this.#parts.server.restore(shard, wanted);
       added += absent;
       if (absent > 0) this.#ringOwner({ shard, delayMillis: Math.min(...wanted.map((item) => item.delayMillis)) });
@@ -249,7 +263,8 @@ export class ShardedQueue implements Queue {
     await settleAll([...incarnations], async ([index, incarnation]) => {
       if (this.#board.lostAt(index) !== undefined) {
         // Another loss meanwhile has changed the incarnation: then the mark fits nothing, and the refill comes again.
-        await server.mark(this.#shard(index), incarnation);
+        const wait = (this.#board.lostAt(index) ?? 0) + settleMillis - this.#parts.clock.now();
+        await server.mark(this.#shard(index), incarnation, Math.max(0, wait));
         telemetry.rebuilt();
         rebuilt++;
       }
@@ -307,6 +322,8 @@ export class ShardedQueue implements Queue {
     if (change !== 'members') {
       telemetry.log('warn', 'the queue had forgotten this process', { change });
       this.#board.regain();
+      // A server that forgot a member in time has lost more than that. Where it has not, little is filled again for nothing.
+      if (change === 'forgotten') for (const index of mine) this.#lose(index);
       this.#listener?.renew();
     }
     telemetry.log('info', 'members of the cluster', { members: workers.length, shards: mine.length, gained });
@@ -327,8 +344,9 @@ export class ShardedQueue implements Queue {
   /** One shard of each server is looked at with every heartbeat: a server that lost its data shows by an absent mark. */
   #probe(): void {
     const { server, clock, count } = this.#parts;
+    const before = count.inForce;
     void count.compare(this.#membership.members).then((changed) => {
-      if (changed) this.#countChanged();
+      if (changed) this.#countChanged(before);
     });
     const seen = new Set<string>();
     for (const index of this.#board.indexes) {
@@ -350,14 +368,29 @@ export class ShardedQueue implements Queue {
   }
 
   /** Another number of shards is in force: all of them are other shards, of which the server knows nothing. */
-  #countChanged(): void {
+  #countChanged(before: number): void {
     const { telemetry, count } = this.#parts;
     telemetry.log('info', 'another number of virtual shards is in force', { count: count.inForce });
+    this.#forgetLater(this.#board.indexes.map((index) => ({ count: before, index })));
     this.#board.own([]);
     this.#membersChanged('members');
     for (const index of this.#board.indexes) this.#lose(index);
     this.#listener?.renew();
     this.#membership.reread();
+  }
+
+  /** Shards of a number that is not in force any more: removed once everybody has noticed. */
+  #forgetLater(shards: readonly Shard[]): void {
+    const { server, clock, telemetry, count } = this.#parts;
+    this.#forgetting?.cancel();
+    this.#forgetting = clock.after(forgetMillis, () => {
+      this.#forgetting = undefined;
+      const former = shards.filter((shard) => shard.count !== count.inForce);
+      settleAll(former, (shard) => server.drop(shard)).catch(() => {
+        // What stays is small and harms nobody.
+        telemetry.queueFailed('drop');
+      });
+    });
   }
 
   #lose(index: number): void {
@@ -389,10 +422,26 @@ export class ShardedQueue implements Queue {
     return groups;
   }
 
-  #perShard<T extends { readonly slot: number }>(
+  /** Does it in every shard; throws {@link QueuePartlyUnavailable} where it was not done in all of them. */
+  async #perShard<T extends { readonly id: string; readonly slot: number }>(
     items: readonly T[],
     act: (shard: Shard, group: readonly T[]) => Promise<void>,
   ): Promise<void> {
-    return settleAll([...this.#grouped(items)], ([index, group]) => act(this.#shard(index), group));
+    const groups = this.#grouped(items);
+    const failed = new Set<string>();
+    let done = 0;
+    let reason: unknown;
+    await settleAll([...groups], async ([index, group]) => {
+      try {
+        await act(this.#shard(index), group);
+        done++;
+      } catch (error) {
+        reason = error;
+        for (const { id } of group) failed.add(id);
+      }
+    });
+    if (failed.size === 0) return;
+    const failure = asFailure(reason);
+    throw done === 0 ? failure : new QueuePartlyUnavailable(failure.message, failed);
   }
 }

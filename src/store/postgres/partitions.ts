@@ -24,7 +24,7 @@ const tables = [
 ] as const;
 
 const executionOptions =
-  'fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05';
+  'fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05';
 
 const maxDefaultBytes = 32 * 1024 * 1024;
 
@@ -64,20 +64,28 @@ async function existing(connections: Connections): Promise<readonly Month[]> {
   });
 }
 
-/** Whether this transaction is the one that may change partitions. */
-async function isAlone(session: Session): Promise<boolean> {
-  const [row] = await session.query<{ alone: boolean }>({
-    text: `SELECT pg_try_advisory_xact_lock(${lockKey}) AS alone`,
+/**
+ * Whether this transaction is the one that may change partitions, and the month is as it seemed: somebody else may have
+ * been faster.
+ */
+async function isAlone(session: Session, { name }: Month, isPresent: boolean): Promise<boolean> {
+  const [lock] = await session.query<{ granted: boolean }>({
+    text: `SELECT pg_try_advisory_xact_lock(${lockKey}) AS granted`,
   });
+  if (lock?.granted !== true) return false;
   await session.query({ text: `SET LOCAL lock_timeout = ${lockMillis}` });
-  return row?.alone === true;
+  const [month] = await session.query<{ present: boolean }>({
+    text: `SELECT to_regclass('execution_${name}') IS NOT NULL AS present`,
+  });
+  return month?.present === isPresent;
 }
 
 const defaultBytesSql = `SELECT (${tables.map(({ table }) => `pg_total_relation_size('${table}_default')`).join(' + ')}) AS bytes`;
 
-/** Makes a month's partitions; false when somebody else is at it. */
-async function create(session: Session, { name, from, to }: Month): Promise<boolean> {
-  if (!(await isAlone(session))) return false;
+/** Makes a month's partitions; false when somebody else is at it, or has done it. */
+async function create(session: Session, month: Month): Promise<boolean> {
+  if (!(await isAlone(session, month, false))) return false;
+  const { name, from, to } = month;
   const [low, high] = [lowestIdAt(from), lowestIdAt(to)];
   for (const { table } of tables) {
     const options = table === 'execution' ? `WITH (${executionOptions})` : '';
@@ -115,8 +123,9 @@ SELECT EXISTS (SELECT 1 FROM execution_${name} WHERE due_at IS NOT NULL)
   ) AS kept`;
 
 /** Drops a month's partitions; false when something in them is worth keeping, or somebody else is at it. */
-async function drop(session: Session, { name, from, to }: Month, completedBefore: number): Promise<boolean> {
-  if (!(await isAlone(session))) return false;
+async function drop(session: Session, month: Month, completedBefore: number): Promise<boolean> {
+  if (!(await isAlone(session, month, true))) return false;
+  const { name, from, to } = month;
   const parents = tables.map(({ table }) => table).join(', ');
   await session.query({ text: `LOCK TABLE ONLY ${parents} IN ACCESS EXCLUSIVE MODE` });
   const [row] = await session.query<{ kept: boolean }>({ text: stillKeptSql(name), values: [completedBefore] });

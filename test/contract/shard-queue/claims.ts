@@ -117,6 +117,21 @@ export function describeClaims(world: () => ShardWorld): void {
     expect(ids(await claim(one, { incarnation: 'incarnation-2' }))).toEqual(['b']);
   });
 
+  it('lets nothing be due before its time in a shard that is marked anew', async () => {
+    const { one, two, pass } = world();
+    const other = { count: 64, index: 9 };
+    await one.queue.enqueue(other, [item('late', -500), item('soon', 100), item('far', 50_000)]);
+    await two.queue.renew(other, two.name, [{ id: 'held', token: `${two.name}1` }], lease, 0);
+    await one.queue.mark(other, incarnation, 400);
+    const [first] = [await one.queue.claim(other, request(one))];
+    expect(first).toMatchObject({ kind: 'claimed', claimed: [] });
+    // Meanwhile somebody says that it runs one of them.
+    expect(await two.queue.renew(other, two.name, [{ id: 'late', token: `${two.name}2` }], lease, 0)).toEqual([]);
+    await pass(450);
+    expect(ids(await claim(one, {}, other))).toEqual(['soon']);
+    expect(await one.queue.count([other])).toEqual({ ready: 1, inFlight: 3 });
+  });
+
   it('keeps shards apart, those of another count too', async () => {
     const { one } = world();
     const namesake = { count: 128, index: shard.index };

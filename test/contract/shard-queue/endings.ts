@@ -86,10 +86,10 @@ export function describeEndings(world: () => ShardWorld): void {
     const held = await holdOne();
     expect(await two.queue.enqueue(shard, [item('a')])).toEqual([held]);
     expect(await claim(two)).toEqual([]);
-    await one.queue.finish(shard, [{ ...held, next }]);
+    expect(await one.queue.finish(shard, [{ ...held, next }])).toBe(1);
     const following = await claimSingle(two);
     // The mark belonged to the former claim.
-    await two.queue.finish(shard, [{ ...following, next: 'gone' }]);
+    expect(await two.queue.finish(shard, [{ ...following, next: 'gone' }])).toBe(0);
     expect(await one.queue.count([shard])).toEqual({ ready: 0, inFlight: 0 });
   });
 

@@ -15,8 +15,7 @@ import {
   int4,
   int8,
   StepColumns,
-  stepInsertColumns,
-  stepSelectColumns,
+  stepColumns,
   stepSql,
   type HistoryValues,
 } from '../history-columns.ts';
@@ -30,22 +29,21 @@ UPDATE execution SET seq = seq + 1, claim = NULL, claims = 0, change = $2, updat
   failure_description = $12, callback_warning = $13, standing = 0
 WHERE id = $1`;
 
-const insertSql = `
-INSERT INTO step (execution, ${stepInsertColumns}) SELECT $1, ${stepSelectColumns} FROM ${stepSql(2)}`;
+const insertSql = `INSERT INTO step (${stepColumns}) SELECT s.* FROM ${stepSql(1)}`;
 
 const markSql = `
 UPDATE step s SET undo = m.undo, marked = 1
 FROM unnest($2::int[], $3::text[]) AS m (ord, undo) WHERE s.execution = $1 AND s.ord = m.ord`;
 
 const reopenSql = `
-UPDATE step SET undo = 'reopened' WHERE execution = $1 AND round = ANY ($2::int[]) AND undo = 'failed'
+UPDATE step SET undo = 'reopened' WHERE execution = $1 AND round = ANY ($2::int[]) AND undo = 'failed' AND marked = 1
   AND NOT ord = ANY ($3::int[])`;
 
 const standingSql = `
 UPDATE execution SET standing = (
   SELECT coalesce(max(CASE WHEN effect = 'unknown' AND undo IS DISTINCT FROM 'accepted' THEN 2 ELSE 1 END), 0)
   FROM step
-  WHERE execution = $1 AND effect IS NOT NULL
+  WHERE execution = $1 AND marked = 1 AND effect IS NOT NULL
     AND (undo IS NULL OR undo IN ('pending', 'failed', 'reopened', 'accepted')))
 WHERE id = $1`;
 
@@ -81,8 +79,8 @@ async function append(session: Session, id: string, history: HistoryValues): Pro
   const { steps, marks, reopened } = history;
   if (steps.length > 0) {
     const columns = new StepColumns();
-    columns.add(1, steps);
-    await session.query({ text: insertSql, values: [id, ...columns.parameters()] });
+    columns.add(id, steps);
+    await session.query({ text: insertSql, values: columns.parameters() });
   }
   const ords = int4Array([...marks.keys()]);
   if (marks.size > 0) await session.query({ text: markSql, values: [id, ords, textArray([...marks.values()])] });

@@ -25,8 +25,7 @@ import {
   int4,
   int8,
   StepColumns,
-  stepInsertColumns,
-  stepSelectColumns,
+  stepColumns,
   stepSql,
   type HistoryValues,
 } from '../history-columns.ts';
@@ -57,8 +56,8 @@ const dueKinds = { leave: 0, set: 1, none: 2 } as const;
 const inputSql = `
   SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::text[], $6::bigint[], $7::text[], $8::int[],
     $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::int[], $16::bigint[], $17::bool[])
-    WITH ORDINALITY AS i (id, claim, seq, inbox_seq, state, updated_at, status, round, started_at, completed_at, reason,
-      failed_node_id, failure_description, callback_warning, due_kind, due_at, progress, n)`;
+    AS i (id, claim, seq, inbox_seq, state, updated_at, status, round, started_at, completed_at, reason, failed_node_id,
+      failure_description, callback_warning, due_kind, due_at, progress)`;
 
 const setSql = `
     seq = i.seq + 1, state = i.state, updated_at = i.updated_at, claims = CASE WHEN i.progress THEN 0 ELSE e.claims END,
@@ -67,27 +66,30 @@ const setSql = `
     callback_warning = i.callback_warning,
     due_at = CASE i.due_kind WHEN 0 THEN e.due_at WHEN 1 THEN i.due_at END`;
 
+// The ids once more: whichever side of the join a plan begins with, it reads no other rows.
 const matchSql = `
-  WHERE e.id = i.id AND e.claim = i.claim AND e.seq = i.seq AND (i.inbox_seq IS NULL OR e.inbox_seq = i.inbox_seq)`;
+  WHERE e.id = ANY ($1::uuid[]) AND e.id = i.id AND e.claim = i.claim AND e.seq = i.seq AND (i.inbox_seq IS NULL OR e.inbox_seq = i.inbox_seq)
+  RETURNING e.id, e.inbox_seq`;
+
+/** Looked up in a hash table, where a join would compare each with each. */
+const isWritten = (id: string): string => `(${id} IN (SELECT id FROM written)) IS TRUE`;
 
 const appendSql = `
 steps AS (
-  INSERT INTO step (execution, ${stepInsertColumns})
-  SELECT w.id, ${stepSelectColumns} FROM ${stepSql(18)} JOIN written w ON w.n = s.n
+  INSERT INTO step (${stepColumns}) SELECT s.* FROM ${stepSql(18)} WHERE ${isWritten('s.execution')}
 ), calls AS (
   INSERT INTO call (execution, ord, "row")
-  SELECT w.id, c.ord, c."row" FROM unnest($31::int[], $32::int[], $33::text[]) AS c (n, ord, "row")
-  JOIN written w ON w.n = c.n
+  SELECT c.* FROM unnest($31::uuid[], $32::int[], $33::text[]) AS c (execution, ord, "row")
+  WHERE ${isWritten('c.execution')}
 )`;
 
-const answerSql = 'SELECT n::int AS n, inbox_seq AS "inboxSeq" FROM written';
+const answerSql = 'SELECT id, inbox_seq AS "inboxSeq" FROM written';
 
 /** Nothing but new rows: nearly every checkpoint. */
 const plainSql = `
 WITH written AS (
   UPDATE execution e SET ${setSql}, standing = 0
   FROM (${inputSql}) i ${matchSql}
-  RETURNING i.n, e.id, e.inbox_seq
 ), ${appendSql}
 ${answerSql}`;
 
@@ -96,37 +98,41 @@ ${answerSql}`;
  * that this very checkpoint puts on it.
  */
 const fullSql = `
-WITH input AS MATERIALIZED (${inputSql}
-), marks AS MATERIALIZED (
-  SELECT * FROM unnest($34::int[], $35::int[], $36::text[]) AS m (n, ord, undo)
+WITH marks AS MATERIALIZED (
+  SELECT * FROM unnest($34::uuid[], $35::int[], $36::text[]) AS m (execution, ord, undo)
 ), effects AS (
-  SELECT i.n, s.effect, coalesce(m.undo, s.undo) AS undo
-  FROM input i JOIN unnest($39::int[]) AS ended (n) ON ended.n = i.n
-  JOIN step s ON s.execution = i.id AND s.effect IS NOT NULL
-  LEFT JOIN marks m ON m.n = i.n AND m.ord = s.ord
-  UNION ALL SELECT s.n, s.effect, s.undo FROM ${stepSql(18)}
-  JOIN unnest($39::int[]) AS ended (n) ON ended.n = s.n WHERE s.effect IS NOT NULL
+  SELECT s.execution, s.effect, coalesce(m.undo, s.undo) AS undo
+  FROM unnest($39::uuid[]) AS ended (execution)
+  CROSS JOIN LATERAL (
+    SELECT execution, ord, effect, undo FROM step
+    WHERE execution = ended.execution AND marked = 1 AND effect IS NOT NULL OFFSET 0
+  ) s
+  LEFT JOIN marks m ON m.execution = s.execution AND m.ord = s.ord
+  UNION ALL SELECT s.execution, s.effect, s.undo FROM ${stepSql(18)}
+  WHERE s.execution = ANY ($39::uuid[]) AND s.effect IS NOT NULL
 ), levels AS MATERIALIZED (
-  SELECT n, max(CASE WHEN effect = 'unknown' AND undo IS DISTINCT FROM 'accepted' THEN 2 ELSE 1 END) AS standing
+  SELECT execution, max(CASE WHEN effect = 'unknown' AND undo IS DISTINCT FROM 'accepted' THEN 2 ELSE 1 END) AS standing
   FROM effects WHERE undo IS NULL OR undo IN ('pending', 'failed', 'reopened', 'accepted')
-  GROUP BY n
+  GROUP BY execution
 ), written AS (
   UPDATE execution e SET ${setSql}, standing = i.standing
-  FROM (SELECT input.*, coalesce(levels.standing, 0) AS standing FROM input LEFT JOIN levels ON levels.n = input.n) i
-  ${matchSql}
-  RETURNING i.n, e.id, e.inbox_seq
+  FROM (
+    SELECT input.*, coalesce(levels.standing, 0) AS standing
+    FROM (${inputSql}) input LEFT JOIN levels ON levels.execution = input.id
+  ) i ${matchSql}
 ), ${appendSql}, marked AS (
   UPDATE step s SET undo = m.undo, marked = 1
-  FROM marks m JOIN written w ON w.n = m.n WHERE s.execution = w.id AND s.ord = m.ord
+  FROM marks m WHERE s.execution = ANY ($34::uuid[]) AND s.execution = m.execution AND s.ord = m.ord AND ${isWritten('m.execution')}
 ), reopened AS (
   UPDATE step s SET undo = 'reopened'
-  FROM unnest($40::int[], $41::int[]) AS r (n, round) JOIN written w ON w.n = r.n
-  WHERE s.execution = w.id AND s.round = r.round AND s.undo = 'failed'
-    AND NOT EXISTS (SELECT 1 FROM marks m WHERE m.n = r.n AND m.ord = s.ord)
+  FROM unnest($40::uuid[], $41::int[]) AS r (execution, round)
+  WHERE s.execution = ANY ($40::uuid[]) AND s.execution = r.execution AND s.round = r.round AND s.undo = 'failed' AND s.marked = 1
+    AND ${isWritten('r.execution')} AND NOT EXISTS (
+      SELECT 1 FROM marks m WHERE m.execution = s.execution AND m.ord = s.ord)
 ), consumed AS (
   UPDATE inbox b SET event = NULL
-  FROM unnest($37::int[], $38::text[]) AS u (n, id) JOIN written w ON w.n = u.n
-  WHERE b.execution = w.id AND b.id = u.id
+  FROM unnest($37::uuid[], $38::text[]) AS u (execution, id)
+  WHERE b.execution = ANY ($37::uuid[]) AND b.execution = u.execution AND b.id = u.id AND ${isWritten('u.execution')}
 )
 ${answerSql}`;
 
@@ -158,20 +164,19 @@ function statementOf(batch: readonly CheckpointValues[]): Statement {
   const sources = batch.map(({ source }) => source);
   const summaries = batch.map(({ summary }) => summary);
   const steps = new StepColumns();
-  const calls: { readonly n: number; readonly ord: number; readonly row: string }[] = [];
-  const marks: { readonly n: number; readonly ord: number; readonly undo: string }[] = [];
-  const consumed: { readonly n: number; readonly id: string }[] = [];
-  const ended: number[] = [];
-  const reopened: { readonly n: number; readonly round: number }[] = [];
-  for (const [i, { source, history }] of batch.entries()) {
-    const n = i + 1;
-    steps.add(n, history.steps);
-    for (const [ord, row] of history.calls) calls.push({ n, ord, row });
-    for (const [ord, undo] of history.marks) marks.push({ n, ord, undo });
-    for (const round of history.reopened) reopened.push({ n, round });
-    for (const id of source.consumed) consumed.push({ n, id });
-    if (source.summary.maybeStanding) ended.push(n);
+  const calls: (readonly [id: string, ord: number, row: string])[] = [];
+  const marks: (readonly [id: string, ord: number, undo: string])[] = [];
+  const consumed: (readonly [id: string, event: string])[] = [];
+  const reopened: (readonly [id: string, round: number])[] = [];
+  for (const { source, history } of batch) {
+    const { id } = source;
+    steps.add(id, history.steps);
+    for (const call of history.calls) calls.push([id, ...call]);
+    for (const mark of history.marks) marks.push([id, ...mark]);
+    for (const round of history.reopened) reopened.push([id, round]);
+    for (const event of source.consumed) consumed.push([id, event]);
   }
+  const ended = sources.filter(({ summary }) => summary.maybeStanding).map(({ id }) => id);
   const values = [
     uuidArray(sources.map(({ id }) => id)),
     textArray(sources.map(({ claim }) => encodeText(claim))),
@@ -191,22 +196,22 @@ function statementOf(batch: readonly CheckpointValues[]): Statement {
     int8Array(sources.map(({ dueAt }) => dueAt ?? null)),
     boolArray(sources.map(({ progress }) => progress)),
     ...steps.parameters(),
-    int4Array(calls.map(({ n }) => n)),
-    int4Array(calls.map(({ ord }) => ord)),
-    textArray(calls.map(({ row }) => row)),
+    uuidArray(calls.map(([id]) => id)),
+    int4Array(calls.map(([, ord]) => ord)),
+    textArray(calls.map(([, , row]) => row)),
   ];
   if (marks.length + consumed.length + ended.length + reopened.length === 0) {
     return { name: 'checkpoint', text: plainSql, values };
   }
   values.push(
-    int4Array(marks.map(({ n }) => n)),
-    int4Array(marks.map(({ ord }) => ord)),
-    textArray(marks.map(({ undo }) => undo)),
-    int4Array(consumed.map(({ n }) => n)),
-    textArray(consumed.map(({ id }) => encodeText(id))),
-    int4Array(ended),
-    int4Array(reopened.map(({ n }) => n)),
-    int4Array(reopened.map(({ round }) => round)),
+    uuidArray(marks.map(([id]) => id)),
+    int4Array(marks.map(([, ord]) => ord)),
+    textArray(marks.map(([, , undo]) => undo)),
+    uuidArray(consumed.map(([id]) => id)),
+    textArray(consumed.map(([, event]) => encodeText(event))),
+    uuidArray(ended),
+    uuidArray(reopened.map(([id]) => id)),
+    int4Array(reopened.map(([, round]) => round)),
   );
   return { name: 'checkpoint-full', text: fullSql, values };
 }
@@ -238,11 +243,15 @@ export async function writeCheckpoints(
   for (let round = 1; open.length > 0; round++) {
     if (round > maxRounds) throw new StoreUnavailable('unreachable', 'Executions change faster than they are written.');
     const sent = open;
-    const rows = await connections.query<{ n: number; inboxSeq: number }>(
+    const rows = await connections.query<{ id: string; inboxSeq: number }>(
       'short',
       statementOf(sent.map((i) => batch[i] as CheckpointValues)),
     );
-    for (const { n, inboxSeq } of rows) results[sent[n - 1] as number] = { kind: 'written', inboxSeq };
+    const written = new Map(rows.map(({ id, inboxSeq }) => [id, inboxSeq]));
+    for (const i of sent) {
+      const inboxSeq = written.get((batch[i] as CheckpointValues).source.id);
+      if (inboxSeq !== undefined) results[i] = { kind: 'written', inboxSeq };
+    }
     open = sent.filter((i) => results[i] === undefined);
     if (open.length === 0) break;
     const ids = open.map((i) => (batch[i] as CheckpointValues).source.id);

@@ -10,7 +10,7 @@ import { encodeText } from '../text-column.ts';
 // A scope's inner scopes begin with it and a slash.
 const undoSql = `
 SELECT "row", undo FROM step
-WHERE execution = $1 AND round = $2 AND undo = $3 AND undo IN ('pending', 'reopened', 'failed')
+WHERE execution = $1 AND round = $2 AND undo = $3 AND marked = 1
   AND ($4 = '' OR scope = $4 OR starts_with(scope, $4 || '/'))
   AND ($5::text IS NULL OR (node_id = $5 AND visit = $6))
 ORDER BY undo_rank, undo_sort DESC LIMIT 1`;
@@ -20,7 +20,7 @@ SELECT "row", undo FROM step WHERE execution = $1 AND marked = 1 ORDER BY ord LI
 
 const standingSql = `
 SELECT "row", undo FROM step
-WHERE execution = $1 AND node_id = $2 AND visit = $3 AND round < $4 AND effect IS NOT NULL
+WHERE execution = $1 AND node_id = $2 AND visit = $3 AND round < $4 AND marked = 1 AND effect IS NOT NULL
   AND (undo IS NULL OR undo IN ('pending', 'failed', 'reopened', 'accepted'))
 ORDER BY round DESC, ord DESC LIMIT 1`;
 

@@ -30,7 +30,7 @@ ON CONFLICT DO NOTHING`;
 const executionColumns = promotionColumns.execution;
 const names = executionColumns.map(([name]) => name);
 /** What an execution is pinned to is another table's. */
-const ownNames = names.filter((name) => name !== 'hash' && name !== 'version');
+const ownNames = names.filter((name) => !['hash', 'name', 'version'].includes(name));
 const firstLabelParameter = executionColumns.length + 1;
 
 const executionSql = `

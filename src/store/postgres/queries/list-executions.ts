@@ -1,7 +1,7 @@
 /**
  * A page of executions by id, newest first unless asked otherwise.
  *
- * Each status (or definition) that is asked for is one ordered index scan that stops after a page; the scans are merged, so
+ * Each status and each pinned definition that is asked for is one ordered index scan that stops after a page; the scans are merged, so
  * a page reads about as many index entries as it shows, however many executions there are. Which index a scan walks is
  * the planner's choice by the values asked for, so these statements are not prepared. A filter that few rows of a large
  * index range satisfy reads that range.
@@ -19,12 +19,12 @@ import { encodeText } from '../text-column.ts';
 import { decodeRecord, recordColumns } from './record-columns.ts';
 
 /** Scans that are merged at most; more values are compared row by row. */
-const maxScans = 8;
+const maxScans = 24;
 
 const dayMillis = 86_400_000;
 
 const bodiesSql = `
-SELECT no FROM definition_body WHERE version = $1 AND ($2::text IS NULL OR name = $2)`;
+SELECT no FROM definition_body WHERE ($1::text IS NULL OR name = $1) AND ($2::text IS NULL OR version = $2)`;
 
 /** The text of a statement in the making; every value becomes a parameter. */
 class StatementText {
@@ -53,7 +53,6 @@ function timeConditions(text: StatementText, filter: ExecutionFilter): string[] 
 /** The conditions of every scan. */
 function conditions(text: StatementText, filter: ExecutionFilter): string[] {
   const found = timeConditions(text, filter);
-  if (filter.name !== undefined) found.push(`e.name = ${text.value(encodeText(filter.name))}`);
   if (filter.reason !== undefined) found.push(`e.reason = ${text.value(encodeText(filter.reason))}`);
   if (filter.failedNodeId !== undefined) {
     found.push(`e.failed_node_id = ${text.value(encodeText(filter.failedNodeId))}`);
@@ -132,8 +131,8 @@ export async function listExecutions(
 ): Promise<PageAnswer<RecordValues>> {
   if (filter.statuses?.length === 0) return { rows: [], more: false };
   let bodies: number[] | undefined;
-  if (filter.version !== undefined) {
-    const values = [encodeText(filter.version), filter.name === undefined ? null : encodeText(filter.name)];
+  if (filter.name !== undefined || filter.version !== undefined) {
+    const values = [filter.name, filter.version].map((text) => (text === undefined ? null : encodeText(text)));
     const found = await connections.query<{ no: number }>('long', { text: bodiesSql, values });
     if (found.length === 0) return { rows: [], more: false };
     bodies = found.map(({ no }) => no);

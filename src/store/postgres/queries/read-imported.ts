@@ -36,7 +36,7 @@ const sources: Readonly<Record<CopiedKind, Source>> = {
   },
   execution: {
     from: `(
-  SELECT e.*, d.hash, d.version FROM execution e JOIN definition_body d ON d.no = e.body
+  SELECT e.*, d.hash, d.name, d.version FROM execution e JOIN definition_body d ON d.no = e.body
 ) pinned`,
     key: [['id', 'uuid', lowestId]],
     large: ['state', 'payload'],

@@ -3,7 +3,7 @@ import type { RecordValues } from '../../stored-rows.ts';
 import { decodeText } from '../text-column.ts';
 
 /** For a query over `execution e` and `definition_body d`. */
-export const recordColumns = `e.id, e.slot, e.name, d.version, d.hash, e.labels, e.created_at AS "createdAt", e.status,
+export const recordColumns = `e.id, e.slot, d.name, d.version, d.hash, e.labels, e.created_at AS "createdAt", e.status,
   e.standing, e.round, e.started_at AS "startedAt", e.updated_at AS "updatedAt", e.completed_at AS "completedAt", e.reason,
   e.failed_node_id AS "failedNodeId", e.failure_description AS "failureDescription",
   e.callback_warning AS "callbackWarning"`;

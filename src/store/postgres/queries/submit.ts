@@ -18,9 +18,8 @@ import {
   int4,
   int8,
   StepColumns,
-  stepInsertColumns,
+  stepColumns,
   stepParameters,
-  stepSelectColumns,
   stepSql,
   type HistoryValues,
 } from '../history-columns.ts';
@@ -59,56 +58,60 @@ function standingOf({ summary, steps }: NewExecution): 0 | 1 | 2 {
   return steps.some((row) => isStanding(row)) ? 1 : 0;
 }
 
+const bodiesParameter = 25;
 const firstStepParameter = 26;
 const firstLabelParameter = firstStepParameter + stepParameters;
+
+/** Looked up in a hash table, where a join would compare each with each. */
+const isOneOf = (value: string, set: string): string => `(${value} IN (${set})) IS TRUE`;
 
 const sql = `
 WITH input AS MATERIALIZED (
   SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::int[],
     $8::int[], $9::int[], $10::int[], $11::int[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
-    $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[])
-    WITH ORDINALITY AS i (id, created_at, updated_at, due_at, started_at, completed_at, slot, body, claims, round, standing,
-      status, name, claim, reason, failed_node_id, failure_description, callback_warning, labels, state, payload,
-      traceparent, caller, key, fingerprint, n)
+    $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[])
+    AS i (id, created_at, updated_at, due_at, started_at, completed_at, slot, body, claims, round, standing, status, claim,
+      reason, failed_node_id, failure_description, callback_warning, labels, state, payload, traceparent, caller, key,
+      fingerprint)
 ), body AS MATERIALIZED (
-  SELECT no FROM definition_body WHERE no IN (SELECT body FROM input) FOR KEY SHARE
+  SELECT no FROM definition_body WHERE no = ANY ($${bodiesParameter}::int[]) ORDER BY no FOR KEY SHARE
 ), keyed AS (
   INSERT INTO start_key (caller, key, execution_id, created_at, fingerprint)
-  SELECT i.caller, i.key, i.id, i.created_at, i.fingerprint
-  FROM input i JOIN body b ON b.no = i.body
-  WHERE i.key IS NOT NULL ORDER BY i.caller, i.key, i.n
+  SELECT i.caller, i.key, i.id, i.created_at, i.fingerprint FROM input i
+  WHERE i.key IS NOT NULL AND ${isOneOf('i.body', 'SELECT no FROM body')} ORDER BY i.caller, i.key, i.id
   ON CONFLICT DO NOTHING RETURNING execution_id
 ), created AS (
   INSERT INTO execution (id, created_at, updated_at, due_at, started_at, completed_at, slot, body, seq, inbox_seq, claims,
-    round, standing, status, name, claim, reason, failed_node_id, failure_description, callback_warning, labels, state,
+    round, standing, status, claim, reason, failed_node_id, failure_description, callback_warning, labels, state,
     payload, traceparent)
   SELECT i.id, i.created_at, i.updated_at, i.due_at, i.started_at, i.completed_at, i.slot, i.body, 0, 0, i.claims, i.round,
-    i.standing, i.status, i.name, i.claim, i.reason, i.failed_node_id, i.failure_description, i.callback_warning,
-    i.labels, i.state, i.payload, i.traceparent
-  FROM input i JOIN body b ON b.no = i.body
-  WHERE i.key IS NULL OR i.id IN (SELECT execution_id FROM keyed)
+    i.standing, i.status, i.claim, i.reason, i.failed_node_id, i.failure_description, i.callback_warning, i.labels,
+    i.state, i.payload, i.traceparent
+  FROM input i
+  WHERE ${isOneOf('i.body', 'SELECT no FROM body')}
+    AND (i.key IS NULL OR ${isOneOf('i.id', 'SELECT execution_id FROM keyed')})
   ON CONFLICT DO NOTHING RETURNING id
-), new AS (
-  SELECT i.n, i.id FROM created c JOIN input i ON i.id = c.id
 ), steps AS (
-  INSERT INTO step (execution, ${stepInsertColumns})
-  SELECT w.id, ${stepSelectColumns} FROM ${stepSql(firstStepParameter)} JOIN new w ON w.n = s.n
+  INSERT INTO step (${stepColumns})
+  SELECT s.* FROM ${stepSql(firstStepParameter)} WHERE ${isOneOf('s.execution', 'SELECT id FROM created')}
 ), labels AS (
   INSERT INTO label (execution, key, value)
-  SELECT w.id, l.key, l.value
-  FROM unnest($${firstLabelParameter}::int[], $${firstLabelParameter + 1}::text[], $${firstLabelParameter + 2}::text[])
-    AS l (n, key, value) JOIN new w ON w.n = l.n
+  SELECT l.* FROM unnest($${firstLabelParameter}::uuid[], $${firstLabelParameter + 1}::text[], $${firstLabelParameter + 2}::text[])
+    AS l (execution, key, value) WHERE ${isOneOf('l.execution', 'SELECT id FROM created')}
 )
-SELECT i.n::int AS n, b.no IS NOT NULL AS pinned, i.key IS NULL OR i.id IN (SELECT execution_id FROM keyed) AS done
-FROM input i LEFT JOIN body b ON b.no = i.body`;
+SELECT i.id, ${isOneOf('i.body', 'SELECT no FROM body')} AS pinned,
+  i.key IS NULL OR ${isOneOf('i.id', 'SELECT execution_id FROM keyed')} AS done
+FROM input i`;
 
 const keySql = `
 SELECT i.n::int AS n, k.execution_id AS id, k.fingerprint
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS i (caller, key, n)
-JOIN start_key k ON k.caller = i.caller AND k.key = i.key`;
+CROSS JOIN LATERAL (
+  SELECT execution_id, fingerprint FROM start_key WHERE caller = i.caller AND key = i.key OFFSET 0
+) k`;
 
 interface Answer {
-  readonly n: number;
+  readonly id: string;
   /** Whether its definition is still stored. */
   readonly pinned: boolean;
   /** Whether it needs no look at its start key. */
@@ -122,10 +125,10 @@ function parameters(batch: readonly SubmitValues[], bodies: readonly number[]): 
   const sources = batch.map(({ source }) => source);
   const summaries = batch.map(({ summary }) => summary);
   const steps = new StepColumns();
-  const labels: { readonly n: number; readonly key: string; readonly value: string }[] = [];
-  for (const [i, { source, history }] of batch.entries()) {
-    steps.add(i + 1, history.steps);
-    for (const [key, value] of Object.entries(source.labels)) labels.push({ n: i + 1, key, value });
+  const labels: (readonly [id: string, key: string, value: string])[] = [];
+  for (const { source, history } of batch) {
+    steps.add(source.id, history.steps);
+    for (const [key, value] of Object.entries(source.labels)) labels.push([source.id, key, value]);
   }
   return [
     uuidArray(sources.map(({ id }) => id)),
@@ -140,7 +143,6 @@ function parameters(batch: readonly SubmitValues[], bodies: readonly number[]): 
     int4Array(summaries.map(([, round]) => round)),
     int4Array(batch.map(({ standing }) => standing)),
     textArray(summaries.map(([status]) => status)),
-    textArray(sources.map(({ name }) => encodeText(name))),
     textArray(sources.map(({ claim }) => orNull(claim))),
     textArray(summaries.map(([, , , , reason]) => orNull(reason))),
     textArray(summaries.map(([, , , , , failedNodeId]) => orNull(failedNodeId))),
@@ -153,10 +155,11 @@ function parameters(batch: readonly SubmitValues[], bodies: readonly number[]): 
     textArray(sources.map(({ startKey }) => orNull(startKey?.caller))),
     textArray(sources.map(({ startKey }) => orNull(startKey?.key))),
     textArray(sources.map(({ startKey }) => orNull(startKey?.fingerprint))),
+    int4Array([...new Set(bodies)]),
     ...steps.parameters(),
-    int4Array(labels.map(({ n }) => n)),
-    textArray(labels.map(({ key }) => encodeText(key))),
-    textArray(labels.map(({ value }) => encodeText(value))),
+    uuidArray(labels.map(([id]) => id)),
+    textArray(labels.map(([, key]) => encodeText(key))),
+    textArray(labels.map(([, , value]) => encodeText(value))),
   ];
 }
 
@@ -181,11 +184,12 @@ export async function submit(
       text: sql,
       values: parameters(values, bodies),
     });
+    const byId = new Map(answers.map((answer) => [answer.id, answer]));
     const missing = new Set<number>();
     const keyed: number[] = [];
-    for (const { n, pinned: isPinned, done } of answers) {
-      const i = sent[n - 1] as number;
-      if (!isPinned) missing.add(bodies[n - 1] as number);
+    for (const [k, i] of sent.entries()) {
+      const { pinned: isPinned, done } = byId.get((batch[i] as SubmitValues).source.id) as Answer;
+      if (!isPinned) missing.add(bodies[k] as number);
       else if (done) results[i] = { kind: 'created' };
       else keyed.push(i);
     }

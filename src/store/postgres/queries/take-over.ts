@@ -13,16 +13,22 @@ import { textArray, uuidArray } from '../binary-array.ts';
 import type { Connections } from '../connections.ts';
 import { decodeText, encodeText } from '../text-column.ts';
 
+// A plan made while tables are empty must not begin anywhere but with the ids. So they stand twice; what an execution is
+// pinned to is looked up row by row and not joined; and that it is not over is asked in words that the index of due
+// executions does not know.
+const pinned = (column: string): string =>
+  `(SELECT d.${column} FROM definition_body d WHERE d.no = e.body) AS ${column}`;
+
 const sql = `
 UPDATE execution e SET
   seq = CASE WHEN e.claim = i.claim THEN e.seq ELSE e.seq + 1 END,
   claims = CASE WHEN e.claim = i.claim THEN e.claims ELSE e.claims + 1 END,
   claim = i.claim,
   due_at = least(e.due_at, $3)
-FROM unnest($1::uuid[], $2::text[]) AS i (id, claim), definition_body d
-WHERE e.id = i.id AND e.due_at IS NOT NULL AND d.no = e.body
-RETURNING e.id, e.slot, e.name, d.version, d.hash, e.payload, e.labels, e.traceparent, e.created_at AS "createdAt", e.seq,
-  e.inbox_seq AS "inboxSeq", e.claims, e.due_at AS "dueAt", e.state`;
+FROM unnest($1::uuid[], $2::text[]) AS i (id, claim)
+WHERE e.id = ANY ($1::uuid[]) AND e.id = i.id AND coalesce(e.due_at, -1) <> -1
+RETURNING e.id, e.slot, ${['name', 'version', 'hash'].map((column) => pinned(column)).join(', ')}, e.payload, e.labels,
+  e.traceparent, e.created_at AS "createdAt", e.seq, e.inbox_seq AS "inboxSeq", e.claims, e.due_at AS "dueAt", e.state`;
 
 const inboxSql = `
 SELECT execution, position, id, at, event FROM inbox

@@ -1,0 +1,101 @@
+/** The store and queue servers that a benchmark runs on, and what they have done. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { Client } from 'pg';
+import { PostgresServer } from '../test/servers/postgres.ts';
+import { provisionServers } from '../test/servers/provision.ts';
+import { RedisCluster } from '../test/servers/redis-cluster.ts';
+import { RedisServer } from '../test/servers/redis.ts';
+
+/** What may be measured. */
+export type BackendName = 'embedded' | 'postgres' | 'redis' | 'cluster';
+
+/** Work done so far. */
+export interface Work {
+  readonly postgresCpu: number;
+  readonly redisCpu: number;
+  readonly transactions: number;
+  readonly commands: number;
+}
+
+/** Servers behind the pods. */
+export interface Backend {
+  readonly name: BackendName;
+  /** What a pod is configured with. */
+  readonly env: Readonly<Record<string, string>>;
+  work(): Promise<Work>;
+  close(): Promise<void>;
+}
+
+/** Starts the servers. */
+export async function startBackend(name: BackendName): Promise<Backend> {
+  const none: Work = { postgresCpu: 0, redisCpu: 0, transactions: 0, commands: 0 };
+  if (name === 'embedded') return { name, env: {}, work: () => Promise.resolve(none), close: () => Promise.resolve() };
+  await provisionServers();
+  const postgres = await PostgresServer.create({ shared_buffers: '512MB', fsync: 'on', max_wal_size: '4GB' });
+  const admin = new Client({ connectionString: postgres.url() });
+  await admin.connect();
+  await admin.query('CREATE DATABASE trama');
+  const servers: readonly RedisServer[] =
+    name === 'redis' ? [await RedisServer.start()] : name === 'cluster' ? (await RedisCluster.start()).nodes : [];
+  const [first] = servers;
+  const env: Record<string, string> = { DATABASE_URL: postgres.url('trama') };
+  if (name === 'redis' && first !== undefined) env['REDIS_URL'] = `redis://127.0.0.1:${String(first.port)}`;
+  if (name === 'cluster') env['REDIS_CLUSTER_NODES'] = servers.map(({ port }) => `127.0.0.1:${String(port)}`).join(',');
+  return {
+    name,
+    env,
+    async work() {
+      const { rows } = await admin.query<{ n: string }>(
+        "SELECT xact_commit AS n FROM pg_stat_database WHERE datname = 'trama'",
+      );
+      let commands = 0;
+      for (const server of servers) {
+        // Only what clients send: what scripts do inside is counted, too, under its own names.
+        const stats = await server.admin.info('commandstats');
+        for (const [, calls] of stats.matchAll(/cmdstat_(?:evalsha|eval|bzmpop|info|cluster\|slots):calls=(\d+)/g)) {
+          commands += Number(calls);
+        }
+      }
+      const cpu = cpuOfDescendants();
+      return {
+        postgresCpu: cpu.get('postgres') ?? 0,
+        redisCpu: cpu.get('redis-server') ?? 0,
+        transactions: Number(rows[0]?.n ?? 0),
+        commands,
+      };
+    },
+    async close() {
+      await admin.end();
+      for (const server of servers) await server.close();
+      await postgres.remove();
+    },
+  };
+}
+
+/** CPU time in milliseconds by program, of all processes below this one. */
+function cpuOfDescendants(): ReadonlyMap<string, number> {
+  const processes = readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .flatMap((pid) => {
+      try {
+        const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+        const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+        const program = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
+        return [
+          { pid: Number(pid), parent: Number(fields[1]), program, cpu: (Number(fields[11]) + Number(fields[12])) * 10 },
+        ];
+      } catch {
+        // It has ended meanwhile.
+        return [];
+      }
+    });
+  const below = new Set([process.pid]);
+  // Parents may have higher numbers than their children: until nothing is found any more.
+  for (let size = 0; size !== below.size;) {
+    size = below.size;
+    for (const { pid, parent } of processes) if (below.has(parent)) below.add(pid);
+  }
+  const cpu = new Map<string, number>();
+  for (const each of processes) if (below.has(each.pid)) cpu.set(each.program, (cpu.get(each.program) ?? 0) + each.cpu);
+  return cpu;
+}

@@ -1,0 +1,319 @@
+/** Properties of the core: any definition, any events in any order, sensible or not. */
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Journal } from '../scenario/journal.ts';
+import { randomDefinition } from '../testing/random-definition.ts';
+import { Random } from '../testing/random.ts';
+import { type DefinitionView, viewOf } from '../testing/simulation/definition-view.ts';
+import { mustUndo } from '../testing/simulation/ledger.ts';
+import { apply, type Env, type Run, type Transition } from './apply.ts';
+import { compileDefinition } from './definition/compile.ts';
+import { dueAt, inFlight } from './due.ts';
+import type { CallResult, Command, Event } from './event.ts';
+import type { StepRow } from './history.ts';
+import { parseJson, stringifyJson, type JsonObject } from './json.ts';
+import { Outputs } from './outputs.ts';
+import { begin } from './start.ts';
+import type { State, Token } from './state.ts';
+import { wantedOutputs } from './wanted.ts';
+
+const limits = {
+  maxNodeVisits: 200,
+  maxNodeVisitsCap: 1_000,
+  hookMaxMillis: 60_000,
+  maxRetryAfterMillis: 60_000,
+  maxAdvances: 100,
+};
+
+type FindUndo = Extract<Command, { type: 'findUndo' }>;
+
+/** One execution, driven by hand: what the engine would do, and anything else that may come. */
+class Machine {
+  readonly view: DefinitionView;
+  readonly journal = new Journal();
+  readonly asked = new Map<number, FindUndo>();
+  readonly ends: { round: number; status: string }[] = [];
+  run: Run;
+  now = 1_000_000;
+  #randoms = 0;
+
+  constructor(definitionSeed: number) {
+    const definition = randomDefinition(new Random(definitionSeed), { length: 4, depth: 2, maxWaitMillis: 5_000 });
+    const compiled = compileDefinition(definition, { hash: 'hash' });
+    if (!compiled.ok) throw new Error(compiled.errors.join('\n'));
+    this.view = viewOf(definition);
+    const header = {
+      id: 'e1',
+      name: 'random',
+      version: '1',
+      payload: { order: 1, flag: definitionSeed % 3 },
+      labels: {},
+    };
+    this.run = { plan: compiled.plan, header, state: undefined as unknown as State, outputs: Outputs.empty };
+    this.#take(begin(compiled.plan, header, this.env(true)));
+  }
+
+  env(advance: boolean): Env {
+    // The same numbers again for the same transition.
+    let drawn = this.#randoms;
+    const next = (): number => (drawn = (Math.imul(drawn, 1_103_515_245) + 12_345) & 0x7f_ff_ff_ff);
+    return {
+      now: this.now,
+      advance,
+      random: () => next() / 0x80_00_00_00,
+      nonce: () => `n${String(next())}`,
+      variable: () => undefined,
+      limits,
+    };
+  }
+
+  /** Applies an event, twice: on the state, and on the state as it comes back from a store. */
+  apply(event: Event, advance = true): void {
+    const before = this.run.state;
+    const text = stringifyJson(before as unknown as JsonObject);
+    const transition = apply(this.run, event, this.env(advance));
+    const copy = apply({ ...this.run, state: parseJson(text) as unknown as State }, event, this.env(advance));
+    expect(plain(copy)).toEqual(plain(transition));
+    // Nothing was changed in place.
+    expect(stringifyJson(before as unknown as JsonObject)).toBe(text);
+    if (before.end !== undefined && event.type !== 'retried' && event.type !== 'resolved') {
+      expect(transition.state.end).toEqual(before.end);
+      expect(transition.commands).toEqual([]);
+    }
+    this.#take(transition);
+  }
+
+  #take(transition: Transition): void {
+    const before = this.run.state as State | undefined;
+    const { state, steps, calls } = transition;
+    const ords = [...steps, ...calls].map(({ ord }) => ord).sort((a, b) => a - b);
+    expect(ords).toEqual(Array.from(ords, (_, i) => (before?.ord ?? 0) + 1 + i));
+    expect(state.ord).toBe((before?.ord ?? 0) + ords.length);
+    expect(state.now).toBeGreaterThanOrEqual(before?.now ?? 0);
+    this.journal.append(transition);
+    this.run = { ...this.run, state, outputs: transition.outputs };
+    this.#randoms++;
+    for (const command of transition.commands)
+      if (command.type === 'findUndo') this.asked.set(command.tokenId, command);
+    const sent = transition.commands.flatMap((command) => (command.type === 'call' ? [command.callId] : []));
+    expect(sent.every((callId) => state.end !== undefined || inFlight(state).includes(callId))).toBe(true);
+    if (state.end !== undefined && before?.end === undefined) {
+      this.ends.push({ round: state.round, status: state.end.status });
+    }
+    this.#staysSmall(state);
+  }
+
+  /** Whatever grows with the number of visits is in the history. */
+  #staysSmall(state: State): void {
+    const nodes = this.run.plan.nodes.size;
+    expect(state.tokens.length).toBeLessThanOrEqual(2 * nodes + 2);
+    expect(stringifyJson(state as unknown as JsonObject).length).toBeLessThan(4_000 + 1_500 * nodes);
+  }
+
+  /** Forgets what is in memory and reads back what can still be asked for, as after a load. */
+  reload(): void {
+    const { plan, state } = this.run;
+    const rows = this.journal.readOutputs(state.round, wantedOutputs(plan, state));
+    this.run = { ...this.run, outputs: Outputs.empty.with(rows) };
+  }
+
+  /** What the engine answers to a search for the next compensation. */
+  answerSearch(tokenId: number): void {
+    const command = this.asked.get(tokenId);
+    this.asked.delete(tokenId);
+    const token = this.run.state.tokens.find(({ id }) => id === tokenId);
+    if (command === undefined || token?.stage.kind !== 'unwinding' || token.stage.undo !== undefined) return;
+    const target = this.journal.findUndo(command);
+    this.apply({ type: 'undoFound', tokenId, ...(target === undefined ? undefined : { target }) });
+  }
+}
+
+function plain({ outputs: _outputs, ...rest }: Transition): unknown {
+  return JSON.parse(JSON.stringify(rest));
+}
+
+const results: readonly CallResult[] = [
+  ...[200, 200, 200, 202, 204, 400, 404, 409, 410, 429, 500, 502, 503, 504].map((status): CallResult => ({
+    kind: 'response',
+    response: { status, headers: {}, body: { status } },
+  })),
+  { kind: 'unsent', reason: 'Refused.', retryable: false },
+  { kind: 'unsent', reason: 'No connection.', retryable: true },
+  { kind: 'failed', error: 'timeout', reason: 'Too late.' },
+  { kind: 'failed', error: 'connect', reason: 'Broken.' },
+  { kind: 'failed', error: 'body', reason: 'Cut.' },
+];
+
+/** Something that may happen, or that makes no sense at all. */
+function happen(machine: Machine, random: Random): void {
+  const { state } = machine.run;
+  const advance = random.chance(0.9);
+  const anyToken = state.tokens.length === 0 ? undefined : random.pick(state.tokens);
+  switch (random.int(0, 13)) {
+    case 0:
+    case 1:
+    case 2:
+    case 3: {
+      const open = inFlight(state);
+      const callId = open.length === 0 || random.chance(0.1) ? random.int(0, 50) : random.pick(open);
+      const retryAfterMillis = random.chance(0.2) ? { retryAfterMillis: random.int(0, 100_000) } : undefined;
+      machine.apply({ type: 'answered', callId, result: random.pick(results), ...retryAfterMillis }, advance);
+      break;
+    }
+    case 4:
+    case 5:
+      machine.now += random.pick([0, 1, 500, 5_000]);
+      machine.apply({ type: 'timer' }, advance);
+      break;
+    case 6:
+      machine.apply(callbackFor(anyToken, state, random), advance);
+      break;
+    case 7:
+      machine.answerSearch(random.pick([...machine.asked.keys(), 99]));
+      break;
+    case 8:
+      machine.reload();
+      machine.apply({ type: random.pick(['resumed', 'continued', 'started'] as const) }, advance);
+      break;
+    case 9:
+      if (random.chance(0.3)) machine.apply({ type: 'cancelled', inboxId: 'c' }, advance);
+      else machine.apply({ type: 'woken', inboxId: 'w' }, advance);
+      break;
+    case 10:
+      if (random.chance(0.2)) machine.apply({ type: 'terminated' }, advance);
+      else if (random.chance(0.1)) machine.apply({ type: 'quarantined', description: 'Odd.' }, advance);
+      break;
+    case 11:
+      machine.apply({ type: 'retried', force: random.chance(0.5) }, advance);
+      break;
+    case 12: {
+      const phase = random.pick(['UP', 'DOWN'] as const);
+      const nodeId = anyToken?.nodeId ?? 'nowhere';
+      const undone = phase === 'DOWN' ? machine.journal.findUnfinished(state.round, nodeId, undefined) : undefined;
+      const target = undone === undefined ? undefined : { target: undone };
+      const outcome = random.pick(['succeeded', 'failed'] as const);
+      machine.apply({ type: 'resolved', nodeId, phase, outcome, reason: 'So.', body: 1, ...target }, advance);
+      break;
+    }
+    default:
+      machine.apply({ type: 'prepared', callId: random.int(0, 50), fingerprint: 'f' }, advance);
+  }
+}
+
+function callbackFor(token: Token | undefined, state: State, random: Random): Event {
+  const task = token !== undefined && 'task' in token.stage ? token.stage.task : undefined;
+  return {
+    type: 'callback',
+    inboxId: `cb${String(random.int(0, 1_000_000))}`,
+    round: random.chance(0.9) ? state.round : 7,
+    nodeId: token?.nodeId ?? 'nowhere',
+    visit: task?.visit ?? 1,
+    operation: task?.operation ?? 1,
+    nonce: random.chance(0.9) ? (task?.nonce ?? '') : 'other',
+    body: random.pick([{ ok: true }, { ok: false }, null, 'text', [1]]),
+    pending: random.chance(0.1),
+  };
+}
+
+/** Everything answers well from now on. */
+function finish(machine: Machine): void {
+  for (let step = 0; machine.run.state.end === undefined; step++) {
+    if (step > 2_000) throw new Error(`It does not end: ${JSON.stringify(machine.run.state.tokens)}`);
+    const { state } = machine.run;
+    const [callId] = inFlight(state);
+    const [tokenId] = machine.asked.keys();
+    if (callId !== undefined) machine.apply({ type: 'answered', callId, result: results[0]! });
+    else if (tokenId !== undefined) machine.answerSearch(tokenId);
+    else {
+      machine.now = Math.max(machine.now, dueAt(state) ?? 0);
+      machine.apply({ type: 'timer' });
+    }
+  }
+}
+
+const scenarios = fc.tuple(fc.integer({ min: 0, max: 100_000 }), fc.array(fc.integer({ min: 0 }), { maxLength: 70 }));
+
+/** Runs a property over definitions and events; shows the seed and the shortest list of events that breaks it. */
+function holds(runs: number, property: (machine: Machine, events: readonly number[]) => void): void {
+  fc.assert(
+    fc.property(scenarios, ([seed, events]) => property(new Machine(seed), events)),
+    { numRuns: runs },
+  );
+}
+
+describe('apply', () => {
+  it('is total, keeps to JSON, numbers its rows without gaps, and stays small, whatever comes', () => {
+    holds(300, (machine, events) => {
+      for (const seed of events) happen(machine, new Random(seed));
+    });
+  });
+
+  it('comes to one outcome from wherever it is', () => {
+    const statuses = new Set<string>();
+    holds(250, (machine, events) => {
+      for (const seed of events) happen(machine, new Random(seed));
+      finish(machine);
+      const ended = machine.run.state.end;
+      for (const { status } of machine.ends) statuses.add(status);
+      const anything: Event[] = [
+        { type: 'timer' },
+        { type: 'resumed' },
+        { type: 'woken' },
+        { type: 'cancelled' },
+        { type: 'terminated' },
+        { type: 'answered', callId: machine.run.state.calls, result: results[0]! },
+      ];
+      for (const event of anything) machine.apply(event);
+      expect(machine.run.state.end).toEqual(ended);
+    });
+    expect([...statuses].sort()).toEqual(['CANCELLED', 'CORRUPTED', 'FAILED', 'SUCCEEDED', 'TERMINATED']);
+  });
+
+  it('leaves nothing to compensate behind when it fails, and compensates in order', () => {
+    let undone = 0;
+    holds(300, (machine, events) => {
+      for (const seed of events) happen(machine, new Random(seed));
+      finish(machine);
+      const { state } = machine.run;
+      if (state.end?.status !== 'FAILED' && state.end?.status !== 'CANCELLED') return;
+      const { steps } = machine.journal;
+      const left = steps.filter((row) => row.round === state.round && mustUndo(machine.view, row));
+      const settled = new Set(['done', 'resolved', 'accepted']);
+      for (const row of left) expect(settled).toContain(undoOf(machine, row));
+      undone += left.length;
+      inOrder(machine, state.round);
+    });
+    expect(undone).toBeGreaterThan(50);
+  });
+});
+
+function undoOf(machine: Machine, row: StepRow): string {
+  for (const undo of ['pending', 'reopened'] as const) {
+    const only = { nodeId: row.nodeId, visit: row.visit };
+    const command = { type: 'findUndo', tokenId: 0, round: row.round, scope: row.scope, undo, only } as const;
+    if (machine.journal.findUndo(command)?.ord === row.ord) return undo;
+  }
+  return 'done';
+}
+
+/**
+ * Of two visits outside of any branch that were both decided before the compensation of either began, the one that comes
+ * first by the rules was compensated first. Visits with a route are left out: those are compensated before it is taken.
+ */
+function inOrder({ journal, view }: Machine, round: number): void {
+  const steps = journal.steps.filter((row) => row.round === round && view.tasks.get(row.nodeId)?.hasRoute !== true);
+  const isVisit = (row: StepRow): ((other: StepRow) => boolean) => {
+    return (other) => other.nodeId === row.nodeId && other.visit === row.visit;
+  };
+  const downs = steps.filter((row) => row.phase === 'DOWN' && row.scope === '');
+  const begun = downs.filter((row, i) => downs.findIndex(isVisit(row)) === i);
+  const decided = begun.map((row) => steps.find((other) => other.undoRank !== undefined && isVisit(row)(other)));
+  for (const [i, earlier] of decided.entries()) {
+    for (const later of decided.slice(i + 1)) {
+      if (earlier === undefined || later === undefined || later.ord > (begun[i]?.ord ?? 0)) continue;
+      const rank = (later.undoRank ?? 0) - (earlier.undoRank ?? 0);
+      expect(rank).toBeGreaterThanOrEqual(0);
+      if (rank === 0) expect(earlier.undoSort).toBeGreaterThan(later.undoSort ?? 0);
+    }
+  }
+}

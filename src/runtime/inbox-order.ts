@@ -1,0 +1,30 @@
+/** In which order events are applied, and what they are to the engine. */
+import { isReady } from '../core/admission.ts';
+import type { Event } from '../core/event.ts';
+import type { State } from '../core/state.ts';
+import type { InboxRow } from '../ports/store.ts';
+
+/**
+ * The event from outside that comes next: the oldest that can be applied now, but terminations and cancels before all
+ * others. They were accepted, so nothing that came at the same time may decide the end before them.
+ */
+export function nextOf(rows: readonly InboxRow[], state: State): InboxRow | undefined {
+  if (rows.length === 0) return undefined;
+  return (
+    rows.find(({ event }) => event.type === 'terminated') ??
+    rows.find(({ event }) => event.type === 'cancelled') ??
+    rows.find(({ event }) => isReady(state, event))
+  );
+}
+
+type FromInbox = Event & { readonly inboxId: string };
+
+/** Whether the event waited in the inbox. */
+export function isFromInbox(event: Event): event is FromInbox {
+  return 'inboxId' in event && event.inboxId !== undefined;
+}
+
+/** Events that move an execution without anything new having happened to it. */
+export function isIdling(event: Event): boolean {
+  return ['resumed', 'prepared', 'timer', 'continued', 'started'].includes(event.type);
+}

@@ -1,0 +1,106 @@
+/** The outbound calls of one process: the way to the downstreams and back. */
+import { parseJson, type Json } from '../../core/json.ts';
+import type { CallAnswer, CallError, CallHandle, HttpCaller, OutboundRequest } from '../../ports/http-caller.ts';
+import type { Random } from '../random.ts';
+import type { VirtualClock } from '../virtual-clock.ts';
+import type { Arrival, Downstreams, Reply } from './downstreams.ts';
+import type { ProcessClock } from './process-clock.ts';
+
+/** A call as it leaves a process. */
+export interface Departure extends Arrival {
+  readonly executionId: string;
+  readonly nodeId: string;
+  readonly attempt: number;
+}
+
+/** What an HTTP link stands on. */
+export interface HttpLinkParts {
+  readonly clock: VirtualClock;
+  readonly process: ProcessClock;
+  readonly random: Random;
+  readonly downstreams: Downstreams;
+  /** Probability that no connection comes about. */
+  readonly refused: () => number;
+  /** Told of every call, before anything of it leaves. */
+  readonly departing: (departure: Departure) => void;
+}
+
+/** See the file header. */
+export class HttpLink implements HttpCaller {
+  readonly #parts: HttpLinkParts;
+
+  constructor(parts: HttpLinkParts) {
+    this.#parts = parts;
+  }
+
+  start(request: OutboundRequest, done: (answer: CallAnswer) => void): CallHandle {
+    const { clock, process, random, downstreams, refused, departing } = this.#parts;
+    const begun = clock.monotonic();
+    const departure = departureOf(request);
+    departing(departure);
+    let isOpen = true;
+    const settle = (answer: (latencyMillis: number) => CallAnswer): void => {
+      process.deliver(() => {
+        if (!isOpen) return;
+        isOpen = false;
+        timer.cancel();
+        done(answer(clock.monotonic() - begun));
+      });
+    };
+    const fail = (error: CallError, sent: boolean): void =>
+      settle((latencyMillis) => ({ kind: 'failed', error, sent, message: `It failed: ${error}.`, latencyMillis }));
+    const timer = process.after(request.timeoutMillis, () => fail('timeout', true));
+    if (random.chance(refused())) {
+      clock.after(1, () => fail('connect', false));
+      return { abort: () => clock.after(0, () => fail('aborted', false)) };
+    }
+    clock.after(random.int(0, 3), () => {
+      // A process that dies may take along what it had hardly begun to send.
+      if (process.isDead && random.chance(0.5)) return;
+      downstreams.receive(departure, (reply) => {
+        if (reply.kind === 'broken') fail('connect', true);
+        else if (reply.kind === 'cut') fail('body', true);
+        else if (reply.kind === 'status') settle((latencyMillis) => responseOf(reply, departure, latencyMillis));
+      });
+    });
+    return { abort: () => clock.after(0, () => fail('aborted', true)) };
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+function departureOf(request: OutboundRequest): Departure {
+  const { headers } = request;
+  const body = request.body === undefined ? null : parseJson(request.body);
+  const callback = isObject(body) ? body['callback'] : undefined;
+  return {
+    path: new URL(request.url).pathname,
+    key: headers['idempotency-key'] ?? '',
+    compensates: headers['trama-compensates'],
+    callback: typeof callback === 'string' ? callback : undefined,
+    executionId: headers['trama-execution-id'] ?? '',
+    nodeId: headers['trama-node-id'] ?? '',
+    attempt: Number(headers['trama-attempt']),
+  };
+}
+
+function isObject(value: Json): value is Readonly<Record<string, Json>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function responseOf(reply: Extract<Reply, { kind: 'status' }>, { key }: Departure, latencyMillis: number): CallAnswer {
+  const body = JSON.stringify({ key });
+  return {
+    kind: 'response',
+    status: reply.status,
+    headers: {
+      'content-type': 'application/json',
+      ...(reply.retryAfterSeconds === undefined ? undefined : { 'retry-after': String(reply.retryAfterSeconds) }),
+    },
+    body,
+    bodyJson: { key },
+    latencyMillis,
+  };
+}

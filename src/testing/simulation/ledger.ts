@@ -1,0 +1,328 @@
+/**
+ * What became durable, in the order in which it did, and the rules that every single write and every single call must
+ * keep. Rules about how things end are in `rules.ts`.
+ */
+import type { CallRow, StepRow, UndoState } from '../../core/history.ts';
+import { isWithin } from '../../core/scope.ts';
+import type { State, TerminalStatus, Token, UndoTarget } from '../../core/state.ts';
+import type { Checkpoint, InboxEvent, NewExecution, TerminalChange } from '../../ports/store.ts';
+import { type DefinitionView, type KeyParts, keyParts, viewOf } from './definition-view.ts';
+import type { JsonObject } from '../../core/json.ts';
+import { parseJson } from '../../core/json.ts';
+import type { Departure } from './http-link.ts';
+
+/** One execution, as far as it is durable. */
+export interface Account {
+  readonly id: string;
+  readonly definition: DefinitionView;
+  state: State;
+  seq: number;
+  dueAt: number | null;
+  /** Monotonic time of the latest write or take-over. */
+  touchedAt: number;
+  readonly steps: StepRow[];
+  readonly undo: Map<number, UndoState>;
+  readonly calls: CallRow[];
+  /** Calls that some checkpoint let go: by round, phase, node, visit and attempt, the ids of those calls. */
+  readonly marks: Map<string, Set<number>>;
+  /** Id of the first call of a visit, by round, node and visit. */
+  readonly firstCalls: Map<string, number>;
+  /** How many calls left, by the same. */
+  readonly departed: Map<string, number>;
+  /** Forward keys that a compensation was sent for. */
+  readonly compensated: Set<string>;
+  /** Rounds in which a cancel, or a termination, was accepted. */
+  readonly cancelled: Set<number>;
+  readonly terminated: Set<number>;
+  /** Nodes that an operator settled, by round. */
+  readonly resolved: Set<string>;
+  /** Decided callbacks accepted: round, node, visit and operation. */
+  readonly callbacks: Set<string>;
+  /** How each round ended, the latest last. */
+  readonly ends: { readonly round: number; readonly status: TerminalStatus; readonly reason: string | undefined }[];
+}
+
+/** A rule that was broken. */
+export interface Violation {
+  readonly rule: string;
+  readonly what: string;
+}
+
+/** See the file header. */
+export class Ledger {
+  readonly accounts: Map<string, Account> = new Map();
+  readonly violations: Violation[] = [];
+  /** Until when a process may not know that the queue, which was wiped, gave its executions to others. */
+  amnestyUntil: number = -Infinity;
+  readonly #monotonic: () => number;
+  readonly #note: (what: string) => void;
+
+  constructor(monotonic: () => number, note: (what: string) => void) {
+    this.#monotonic = monotonic;
+    this.#note = note;
+  }
+
+  /** Writes down that a rule is broken. */
+  blame(rule: string, what: string): void {
+    this.#note(`VIOLATION ${rule}: ${what}`);
+    this.violations.push({ rule, what });
+  }
+
+  /** A new execution is durable. A second time changes nothing. */
+  submitted(execution: NewExecution): void {
+    if (this.accounts.has(execution.id)) return;
+    const account: Account = {
+      id: execution.id,
+      definition: viewOf(parseJson(execution.definition) as JsonObject),
+      state: execution.state,
+      seq: 0,
+      dueAt: execution.dueAt,
+      touchedAt: this.#monotonic(),
+      steps: [],
+      undo: new Map(),
+      calls: [],
+      marks: new Map(),
+      firstCalls: new Map(),
+      departed: new Map(),
+      compensated: new Set(),
+      cancelled: new Set(),
+      terminated: new Set(),
+      resolved: new Set(),
+      callbacks: new Set(),
+      ends: [],
+    };
+    this.accounts.set(execution.id, account);
+    this.#note(`${short(account.id)} submitted`);
+    this.#append(account, execution.state, execution.steps, [], []);
+  }
+
+  /** Somebody took it over. */
+  takenOver(id: string, seq: number, dueAt: number): void {
+    const account = this.accounts.get(id);
+    if (account === undefined) return;
+    account.seq = seq;
+    account.dueAt = dueAt;
+    account.touchedAt = this.#monotonic();
+    this.#note(`${short(id)} taken over, seq ${String(seq)}`);
+  }
+
+  /** A checkpoint was answered as written; sent again it changes nothing. */
+  written(checkpoint: Checkpoint): void {
+    const account = this.accounts.get(checkpoint.id);
+    if (account === undefined) {
+      this.blame('durable', `a checkpoint of ${checkpoint.id}, which was never submitted`);
+      return;
+    }
+    if (account.seq === checkpoint.seq + 1) return;
+    account.seq = checkpoint.seq + 1;
+    if (account.state.end !== undefined) {
+      this.blame('one outcome', `${short(account.id)} was ${account.state.end.status} and was written again`);
+    }
+    if (checkpoint.dueAt !== undefined) account.dueAt = checkpoint.dueAt;
+    this.#append(account, checkpoint.state, checkpoint.steps, checkpoint.calls, checkpoint.undo);
+  }
+
+  /** A retry or resolve of a terminal execution was written. */
+  changed(change: TerminalChange): void {
+    const account = this.accounts.get(change.id);
+    if (account === undefined || account.seq === change.seq + 1) return;
+    if (account.state.end === undefined) this.blame('one outcome', `${short(account.id)} was changed while it ran`);
+    account.seq = change.seq + 1;
+    account.dueAt = change.dueAt;
+    this.#append(account, change.state, change.steps, [], change.undo);
+  }
+
+  /** An event from outside was accepted. */
+  accepted(id: string, event: InboxEvent): void {
+    const account = this.accounts.get(id);
+    if (account === undefined) return;
+    const { round } = account.state;
+    this.#note(`${short(id)} accepted ${event.type}`);
+    if (event.type === 'cancelled') account.cancelled.add(round);
+    else if (event.type === 'terminated') account.terminated.add(round);
+    else if (event.type === 'resolved') account.resolved.add(`${String(round)} ${event.nodeId}`);
+    else if (event.type === 'callback' && !event.pending) account.callbacks.add(operationOf(event));
+  }
+
+  /** A call leaves a process; `holds`: whether that process has the lease. */
+  departing(who: string, departure: Departure, holds: boolean): void {
+    const { executionId, nodeId, key, attempt, compensates } = departure;
+    const account = this.accounts.get(executionId);
+    this.#note(`${who} calls ${key} attempt ${String(attempt)}`);
+    if (account === undefined) {
+      this.blame('checkpoint before call', `${key}: its execution is not durable`);
+      return;
+    }
+    const of = keyParts(key);
+    if (of.nodeId !== nodeId || of.executionId !== executionId) this.blame('keys', `${key} is sent for node ${nodeId}`);
+    if (!holds) this.blame('lease', `${who} calls ${key} after its lease is over`);
+    const mark = this.#markFor(account, of, attempt);
+    const departed = (account.departed.get(mark) ?? 0) + 1;
+    account.departed.set(mark, departed);
+    const granted = account.marks.get(mark)?.size ?? 0;
+    if (granted === 0) this.blame('checkpoint before call', `${key}, attempt ${String(attempt)} is not durable`);
+    else if (departed > granted) this.blame('calls once', `${key}, attempt ${String(attempt)} leaves twice`);
+    if (of.phase === 'DOWN' && compensates !== undefined) account.compensated.add(compensates);
+    if (of.phase === 'UP') this.#mayForward(account, nodeId, attempt, key);
+  }
+
+  /** Under which mark a call leaves. One that was marked in an earlier round only where its process may not know of the next. */
+  #markFor({ marks, state }: Account, { phase, nodeId, visit }: KeyParts, attempt: number): string {
+    const now = markOf(state.round, phase, nodeId, visit, attempt);
+    for (let round = state.round - 1; round > 0 && !marks.has(now) && this.#isExcused; round--) {
+      const before = markOf(round, phase, nodeId, visit, attempt);
+      if (marks.has(before)) return before;
+    }
+    return now;
+  }
+
+  get #isExcused(): boolean {
+    return this.#monotonic() <= this.amnestyUntil;
+  }
+
+  #mayForward(account: Account, nodeId: string, attempt: number, key: string): void {
+    const { state, definition } = account;
+    const isDecided = state.verdict !== undefined || state.end !== undefined;
+    if (isDecided && !this.#isExcused) {
+      this.blame('no new calls', `${key} leaves after the end was decided`);
+    }
+    if (attempt > 1 || nodeId === definition.entrypoint) return;
+    const before = definition.before.get(nodeId) ?? new Set();
+    const isReached = account.steps.some(
+      (row) =>
+        row.round === state.round &&
+        before.has(row.nodeId) &&
+        (row.final || !['UP', 'CALLBACK', 'DOWN'].includes(row.phase)),
+    );
+    if (!isReached) this.blame('order of nodes', `${key} leaves before any node that leads to it is done`);
+  }
+
+  #append(
+    account: Account,
+    state: State,
+    steps: readonly StepRow[],
+    calls: readonly CallRow[],
+    undo: Checkpoint['undo'],
+  ): void {
+    account.state = state;
+    account.touchedAt = this.#monotonic();
+    for (const row of steps) {
+      account.steps.push(row);
+      if (row.undo !== undefined) account.undo.set(row.ord, row.undo);
+      this.#note(
+        `${short(account.id)} row ${String(row.ord)} ${row.phase} ${row.nodeId}#${String(row.visit)} ${row.outcome}`,
+      );
+      this.#checkTimeout(account, row, steps);
+    }
+    for (const row of calls) account.calls.push(row);
+    for (const mark of undo) {
+      if (mark.kind === 'set') account.undo.set(mark.ord, mark.undo);
+      else {
+        for (const row of account.steps) {
+          if (row.round === mark.round && account.undo.get(row.ord) === 'failed') account.undo.set(row.ord, 'reopened');
+        }
+      }
+    }
+    for (const token of state.tokens) this.#mark(account, token);
+    if (state.end !== undefined) {
+      account.ends.push({ round: state.round, status: state.end.status, reason: state.end.reason });
+      this.#note(`${short(account.id)} ends ${state.end.status} ${state.end.reason ?? ''}`);
+    }
+  }
+
+  /** A callback that was accepted decides: the time that runs out afterwards does not. A cancel goes before both. */
+  #checkTimeout(account: Account, row: StepRow, together: readonly StepRow[]): void {
+    // Another callback, which came with it, may have failed the execution or its branch.
+    if (together.some((other) => other.phase === 'CALLBACK' && other.outcome === 'rejected')) return;
+    if (account.cancelled.has(row.round) || account.terminated.has(row.round)) return;
+    if (row.phase !== 'CALLBACK' || row.output?.failure?.reason !== 'callback_timeout') return;
+    const operation = row.key === undefined ? 1 : keyParts(row.key).operation;
+    if (account.callbacks.has(operationOf({ ...row, operation }))) {
+      this.blame(
+        'accepted callbacks',
+        `${row.nodeId} of ${short(account.id)} timed out after its callback was accepted`,
+      );
+    }
+  }
+
+  #mark(account: Account, token: Token): void {
+    const { stage } = token;
+    if (stage.kind === 'calling') {
+      const { visit, attempt } = stage.task;
+      this.#grant(account, 'UP', token.nodeId, visit, attempt, stage.callId);
+      const of = `${String(account.state.round)} ${token.nodeId} ${String(visit)}`;
+      if (!account.firstCalls.has(of)) account.firstCalls.set(of, stage.callId);
+    } else if (stage.kind === 'hook' && stage.callId !== undefined) {
+      this.#grant(account, 'HOOK', stage.run.hook, stage.run.visit, stage.run.attempt, stage.callId);
+    } else if (stage.kind === 'unwinding' && stage.undo !== undefined && stage.callId !== undefined) {
+      const { target, attempt } = stage.undo;
+      const isNew = this.#grant(account, 'DOWN', target.nodeId, target.visit, attempt, stage.callId);
+      if (isNew && attempt === 1) this.#checkOrder(account, token, stage, target);
+    }
+  }
+
+  /** A checkpoint lets a call go; false when an earlier one did. */
+  #grant(account: Account, phase: string, nodeId: string, visit: number, attempt: number, callId: number): boolean {
+    const mark = markOf(account.state.round, phase, nodeId, visit, attempt);
+    const ids = account.marks.get(mark) ?? new Set();
+    account.marks.set(mark, ids);
+    if (ids.has(callId)) return false;
+    ids.add(callId);
+    return true;
+  }
+
+  /** Unknown outcomes first, latest started first; then completed ones in reverse; then rejected ones in reverse. */
+  #checkOrder(
+    account: Account,
+    token: Token,
+    stage: Extract<Token['stage'], { kind: 'unwinding' }>,
+    target: UndoTarget,
+  ): void {
+    const { goal } = stage;
+    const wanted = goal.kind === 'end' && goal.reopened === true ? 'reopened' : 'pending';
+    const rankOf = (row: StepRow): number => ['unknown', 'succeeded', 'rejected'].indexOf(row.outcome);
+    const sortOf = (row: StepRow): number =>
+      row.outcome === 'unknown'
+        ? (account.firstCalls.get(`${String(row.round)} ${row.nodeId} ${String(row.visit)}`) ?? 0)
+        : row.ord;
+    const due = account.steps
+      .filter((row) => row.round === account.state.round && mustUndo(account.definition, row))
+      .filter((row) => account.undo.get(row.ord) === wanted && isWithin(row.scope, token.scope))
+      .filter((row) => goal.kind !== 'route' || (row.nodeId === token.nodeId && row.visit === goal.visit))
+      .sort((a, b) => rankOf(a) - rankOf(b) || sortOf(b) - sortOf(a));
+    const first = due[0];
+    if (first?.ord === target.ord) return;
+    this.blame(
+      'compensation order',
+      `${short(account.id)} compensates ${target.nodeId}#${String(target.visit)} (row ${String(target.ord)}), ` +
+        `but it was the turn of ${first === undefined ? 'nothing' : `${first.nodeId}#${String(first.visit)} (row ${String(first.ord)})`}`,
+    );
+  }
+}
+
+/** Whether a row decides a visit that its definition wants to be compensated. */
+export function mustUndo(definition: DefinitionView, row: StepRow): boolean {
+  if (!row.final || (row.phase !== 'UP' && row.phase !== 'CALLBACK')) return false;
+  const task = definition.tasks.get(row.nodeId);
+  if (task?.hasCompensation !== true) return false;
+  if (row.outcome === 'unknown') return task.compensateWhen !== 'completed';
+  return row.outcome === 'succeeded' || (row.outcome === 'rejected' && task.compensateWhen === 'attempted');
+}
+
+/** The end of an id, enough to tell executions of one run apart. */
+export function short(id: string): string {
+  return id.slice(-4);
+}
+
+function markOf(round: number, phase: string, nodeId: string, visit: number, attempt: number): string {
+  return `${String(round)} ${phase} ${nodeId} ${String(visit)} ${String(attempt)}`;
+}
+
+function operationOf(of: {
+  readonly round: number;
+  readonly nodeId: string;
+  readonly visit: number;
+  readonly operation: number;
+}): string {
+  return `${String(of.round)} ${of.nodeId} ${String(of.visit)} ${String(of.operation)}`;
+}

@@ -1,0 +1,281 @@
+/**
+ * One simulated run from one seed: a storm of faults, then calm, then everything must have come to its one outcome; then
+ * operators clean up what needs them, and everything is checked again.
+ */
+import { inFlight } from '../../core/due.ts';
+import type { Store } from '../../ports/store.ts';
+import { silentTelemetry } from '../../ports/telemetry.ts';
+import { statusDocument } from '../../runtime/desk/status.ts';
+import { PlanCache } from '../../runtime/plan-cache.ts';
+import { Random } from '../random.ts';
+import { randomDefinition } from '../random-definition.ts';
+import { SeededEntropy, type VirtualClock } from '../virtual-clock.ts';
+import { Clients } from './clients.ts';
+import { type Account, short, type Violation } from './ledger.ts';
+import { checkExecution } from './rules.ts';
+import { drawScenario, recoversInTime, type Scenario, sparesProcesses } from './scenario.ts';
+import { leaseMillis, requestTimeoutMillis, World } from './world.ts';
+
+/** What to run, and how. */
+export interface SimulationOptions {
+  readonly seed: number;
+  /** Where the lines of the trace go. */
+  readonly print?: (line: string) => void;
+  /** Changes what the seed drew, for tests of one kind of fault. */
+  readonly adjust?: (scenario: Scenario) => Scenario;
+  /** Puts something between the processes and the store: how tests break the engine on purpose. */
+  readonly wrapStore?: (store: Store, clock: VirtualClock) => Store;
+}
+
+/** What came of it. */
+export interface SimulationReport {
+  readonly seed: number;
+  readonly violations: readonly Violation[];
+  /** Equal for equal runs. */
+  readonly hash: string;
+  /** How rounds ended, by status. */
+  readonly ends: Readonly<Record<string, number>>;
+  readonly virtualMillis: number;
+}
+
+/** Everything has come to rest within this time after the storm, in milliseconds. */
+const settleMillis = 600_000;
+const pollMillis = 250;
+/** What may pass until somebody looks at what is due, beside the lease and the clocks' differences. */
+const graceMillis = 6_000;
+const maxJumpMillis = 3_000;
+const turnsMillis = 30_000;
+const cleanups = 6;
+
+/** See the file header. */
+export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
+  const random = new Random(options.seed);
+  const drawn = drawScenario(random.fork());
+  const scenario = options.adjust?.(drawn) ?? drawn;
+  const world = new World({
+    scenario,
+    random: random.fork(),
+    trace: options.print === undefined ? {} : { print: options.print },
+    wrapStore: options.wrapStore ?? ((store) => store),
+  });
+  world.trace.note('seed', `${String(options.seed)} ${JSON.stringify(scenario)}`);
+  const clients = new Clients(world, random.fork());
+  await world.open();
+  submitAll(world, clients, scenario, random.fork());
+  brew(world, clients, scenario, random.fork());
+  await weather(world, scenario);
+  world.calm();
+  const operators = random.fork();
+  for (let cleanup = 0; cleanup <= cleanups; cleanup++) {
+    await settle(world, clients, scenario);
+    if (!isOver(world)) break;
+    await check(world, scenario, cleanup === cleanups);
+    if (world.ledger.violations.length > 0) break;
+    if (cleanup === cleanups || !cleanUp(world, clients, operators, cleanup)) break;
+  }
+  await stopAll(world);
+  return reportOf(options.seed, world);
+}
+
+function submitAll(world: World, clients: Clients, scenario: Scenario, random: Random): void {
+  for (let i = 0; i < scenario.executions; i++) {
+    const definition = randomDefinition(random, { length: 4, depth: 2, maxWaitMillis: scenario.maxWaitMillis });
+    const payload = { order: i, flag: random.int(0, 2) };
+    const delay = random.chance(0.15) ? random.int(1, 3_000) : 0;
+    world.clock.after(random.int(0, scenario.stormMillis >> 2), () => clients.submit(definition, payload, delay));
+  }
+}
+
+/** Plans what will go wrong. */
+function brew(world: World, clients: Clients, scenario: Scenario, random: Random): void {
+  const { clock } = world;
+  const plan = (times: number, happen: () => void): void => {
+    for (let i = 0; i < times; i++) {
+      clock.after(random.int(0, scenario.stormMillis), () => {
+        if (world.isStormy) happen();
+      });
+    }
+  };
+  const some = (happen: (process: World['processes'][number]) => void): (() => void) => {
+    return () => {
+      if (world.processes.length > 0) happen(random.pick(world.processes));
+    };
+  };
+  const outage = (what: 'isStoreUp' | 'isQueueUp'): (() => void) => {
+    return () => {
+      world.trace.note('world', `${what} no more`);
+      world[what] = false;
+      clock.after(random.pick([200, 1_500, 8_000]), () => {
+        world.trace.note('world', `${what} again`);
+        world[what] = true;
+      });
+    };
+  };
+  plan(
+    scenario.restarts,
+    some((process) => world.restart(process)),
+  );
+  plan(scenario.wipes, () => world.wipe());
+  plan(scenario.storeOutages, outage('isStoreUp'));
+  plan(scenario.queueOutages, outage('isQueueUp'));
+  plan(
+    scenario.jumps,
+    some((process) => process.clock.jumpTo(random.int(-maxJumpMillis, maxJumpMillis))),
+  );
+  plan(scenario.operations, () => clients.operate());
+  if (scenario.crash > 0)
+    plan(
+      2,
+      some((process) => world.crash(process)),
+    );
+  if (scenario.freeze > 0)
+    plan(
+      1,
+      some((process) => world.freeze(process)),
+    );
+}
+
+/** Lets the storm pass. */
+async function weather(world: World, scenario: Scenario): Promise<void> {
+  const { clock, ledger } = world;
+  while (clock.monotonic() < scenario.stormMillis) {
+    await clock.advance(Math.min(pollMillis, scenario.stormMillis - clock.monotonic()));
+    if (!recoversInTime(scenario)) continue;
+    for (const account of ledger.accounts.values()) checkRecovery(world, scenario, account);
+  }
+}
+
+function isOver(world: World): boolean {
+  return [...world.ledger.accounts.values()].every(({ state }) => state.end !== undefined);
+}
+
+/** Lets time pass until everything is over, and then until nothing is under way. */
+async function settle(world: World, clients: Clients, scenario: Scenario): Promise<void> {
+  const { clock, ledger } = world;
+  const begun = clock.monotonic();
+  const recovered = begun + leaseMillis + graceMillis;
+  while (!isOver(world) || clients.open > 0) {
+    if (clock.monotonic() - begun > settleMillis) {
+      for (const account of ledger.accounts.values()) {
+        if (account.state.end === undefined)
+          ledger.blame('terminal', `${short(account.id)} did not end: ${stateText(account)}`);
+      }
+      return;
+    }
+    await clock.advance(pollMillis);
+    if (clock.monotonic() < recovered) continue;
+    for (const account of ledger.accounts.values()) checkRecovery(world, scenario, account);
+    if (ledger.violations.length > 0) return;
+  }
+  // What has not been acknowledged comes back once more when its lease is over.
+  await clock.advance(2 * leaseMillis + graceMillis);
+}
+
+/** Nobody has looked at something due, or at what a gone process left, for too long. */
+function checkRecovery(world: World, scenario: Scenario, account: Account): void {
+  if (account.state.end !== undefined || account.dueAt === null) return;
+  const call = inFlight(account.state).length > 0 ? requestTimeoutMillis : 0;
+  const clocks = Math.max(scenario.skewMillis, scenario.jumps > 0 ? maxJumpMillis : 0);
+  // With few workers one waits for the calls of the others.
+  const turns = scenario.workerCount < scenario.executions ? turnsMillis : 0;
+  const patience = leaseMillis + call + graceMillis + clocks + turns;
+  const isOverdue = account.dueAt < world.clock.now() - patience;
+  const isForgotten = account.touchedAt < world.clock.monotonic() - patience;
+  if (isOverdue && isForgotten)
+    world.ledger.blame('recovery', `${short(account.id)} is left alone: ${stateText(account)}`);
+}
+
+function stateText({ state, dueAt }: Account): string {
+  return JSON.stringify({ tokens: state.tokens, verdict: state.verdict, now: state.now, dueAt });
+}
+
+async function check(world: World, scenario: Scenario, isLast: boolean): Promise<void> {
+  const { ledger, downstreams, store, hub, clock } = world;
+  const plans = new PlanCache({ store, telemetry: silentTelemetry, size: 20 });
+  const nothing = (): never => {
+    throw new Error('Who checks changes nothing.');
+  };
+  const desk = world.deskOver(store, clock, new SeededEntropy(1), plans, {
+    mintId: nothing,
+    submit: nothing,
+    ring: nothing,
+    watch: nothing,
+  });
+  for (const account of ledger.accounts.values()) {
+    const document = await statusDocument(desk, account.id);
+    if (!document.ok) {
+      ledger.blame('durable', `${account.id} is gone`);
+      continue;
+    }
+    checkExecution(ledger, downstreams, account, document.value);
+    await checkRows(world, account);
+    if (sparesProcesses(scenario)) checkUninterrupted(world, account);
+    if (isLast && account.state.end?.status === 'CORRUPTED') {
+      ledger.blame('terminal', `${short(account.id)} is still CORRUPTED with downstreams that work`);
+    }
+  }
+  const { ready, inFlight } = hub.size();
+  if (ready + inFlight > 0)
+    ledger.blame('queue', `it still has ${String(ready)} ready and ${String(inFlight)} in flight`);
+}
+
+/** Calls are repeated by their policy alone where no process was disturbed. */
+function checkUninterrupted({ ledger }: World, account: Account): void {
+  const call = account.calls.find(({ error }) => error?.startsWith('The worker stopped') === true);
+  if (call !== undefined)
+    ledger.blame('repeats', `${short(account.id)} lost the answer of ${call.nodeId} without a fault`);
+}
+
+/** The history is what was written, and nothing else. */
+async function checkRows({ store, ledger }: World, account: Account): Promise<void> {
+  const { items: steps } = await store.listSteps(account.id, { limit: 10_000 });
+  const { items: calls } = await store.listCalls(account.id, { limit: 10_000 });
+  if (steps.length !== account.steps.length || calls.length !== account.calls.length) {
+    ledger.blame('history', `${short(account.id)} has ${String(steps.length)} steps and ${String(calls.length)} calls`);
+  }
+}
+
+/** What operators do afterwards; false when there is nothing to do. */
+function cleanUp(world: World, clients: Clients, random: Random, nth: number): boolean {
+  let did = false;
+  for (const account of world.ledger.accounts.values()) {
+    const status = account.state.end?.status;
+    if (status === 'CORRUPTED') {
+      did = true;
+      const byHand = account.state.end?.reason !== 'engine' && (nth > 1 || random.chance(0.3));
+      if (byHand) clients.resolve(account);
+      else clients.retry(account, false);
+    } else if (nth === 0 && status !== 'SUCCEEDED' && random.chance(0.4)) {
+      did = true;
+      clients.retry(account, true);
+    }
+  }
+  return did;
+}
+
+async function stopAll(world: World): Promise<void> {
+  const stopping = world.processes;
+  let left = stopping.length;
+  for (const process of stopping) {
+    process.engine.stop({ drainTimeoutMillis: 1_000 }).then(
+      () => left--,
+      (error: unknown) => world.ledger.blame('stop', `${process.name} could not stop: ${String(error)}`),
+    );
+  }
+  await world.clock.runUntilIdle(30_000, () => left === 0);
+  if (left > 0) world.ledger.blame('stop', `${String(left)} processes did not stop`);
+}
+
+function reportOf(seed: number, world: World): SimulationReport {
+  const ends: Record<string, number> = {};
+  for (const account of world.ledger.accounts.values()) {
+    for (const { status } of account.ends) ends[status] = (ends[status] ?? 0) + 1;
+  }
+  return {
+    seed,
+    violations: world.ledger.violations,
+    hash: world.trace.hash,
+    ends,
+    virtualMillis: world.clock.monotonic(),
+  };
+}

@@ -1,0 +1,135 @@
+/**
+ * Redis against the server in memory: the same commands in the same order, chosen at random, must give the same answers
+ * and leave the same behind. Time plays no part: delays differ by far more than a test takes.
+ */
+import * as fc from 'fast-check';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Held, Shard, ShardQueue } from '../../src/ports/shard-queue.ts';
+import { ShardQueueServer } from '../../src/queue/memory/shard-queue-server.ts';
+import { VirtualClock } from '../../src/testing/virtual-clock.ts';
+import { lease, sortedIds } from '../contract/shard-queue/bench.ts';
+import { RedisServer } from '../servers/redis.ts';
+import { openQueue, settingsFor, standaloneAt } from './redis-queues.ts';
+
+let server: RedisServer;
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+});
+
+afterAll(async () => {
+  await server.close();
+});
+
+const id = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
+const items = fc.array(fc.record({ id, delayMillis: fc.constantFrom(-5_000_000, 0, 1_000_000, 7_000_000) }), {
+  maxLength: 5,
+});
+const process = fc.constantFrom('pod-1/a/', 'pod-2/b/');
+
+const command = fc.oneof(
+  fc.record({ kind: fc.constant('enqueue' as const), items }),
+  fc.record({ kind: fc.constant('restore' as const), items }),
+  fc.record({ kind: fc.constant('claim' as const), process }),
+  fc.record({ kind: fc.constant('claimOne' as const), process, id }),
+  fc.record({
+    kind: fc.constant('finish' as const),
+    ids: fc.array(id, { maxLength: 4 }),
+    next: fc.constantFrom('gone' as const, 0, 3_000_000),
+    isStale: fc.boolean(),
+  }),
+  // How many rounds of claims back the oldest unanswered one is: 0 spares none.
+  fc.record({ kind: fc.constant('renew' as const), process, ids: fc.array(id), roundsBack: fc.nat(3) }),
+  fc.record({ kind: fc.constant('drop' as const) }),
+);
+type Command = typeof command extends fc.Arbitrary<infer T> ? T : never;
+
+/** One of the two servers, with what its claims have answered. */
+class Side {
+  readonly #queue: ShardQueue;
+  readonly #shard: Shard;
+  /** The latest token of each id. */
+  readonly #tokens = new Map<string, string>();
+  #round = 0;
+
+  constructor(queue: ShardQueue, shard: Shard) {
+    this.#queue = queue;
+    this.#shard = shard;
+  }
+
+  /** What can be compared of the answer. */
+  async do(command: Command): Promise<unknown> {
+    const queue = this.#queue;
+    const shard = this.#shard;
+    if (command.kind === 'enqueue') return (await queue.enqueue(shard, command.items)).map(({ id }) => id);
+    if (command.kind === 'restore') return queue.restore(shard, command.items);
+    if (command.kind === 'claim') return this.#claim(command.process);
+    if (command.kind === 'claimOne') {
+      const token = `${command.process}${String(1000 * ++this.#round)}`;
+      const answer = await queue.claimOne(shard, { id: command.id, token }, lease, 'model');
+      if (answer === 'claimed') this.#tokens.set(command.id, token);
+      return answer;
+    }
+    if (command.kind === 'finish') {
+      const held = this.#heldOf(command.ids);
+      return queue.finish(
+        shard,
+        held.map(({ id, token }) => ({ id, token: command.isStale ? `${token}0` : token, next: command.next })),
+      );
+    }
+    if (command.kind === 'renew') {
+      const held = this.#heldOf(command.ids).filter(({ token }) => token.startsWith(command.process));
+      const below = 1000 * Math.max(0, this.#round + 1 - command.roundsBack);
+      return ids(await queue.renew(shard, command.process, held, lease, below));
+    }
+    await queue.drop(shard);
+    return queue.mark(shard, 'model');
+  }
+
+  /** Everything in the shard: counts, then what comes out when all of it is asked for. */
+  async rest(): Promise<unknown> {
+    const counts = await this.#queue.count([this.#shard]);
+    const due = await this.#claim('pod-3/c/');
+    return { counts, due };
+  }
+
+  async #claim(process: string): Promise<unknown> {
+    const firstNumber = 1000 * ++this.#round;
+    const notAfter = this.#queue.serverNow() + 60_000;
+    const request = { max: 100, leaseMillis: lease, process, firstNumber, notAfter, incarnation: 'model' };
+    const reply = await this.#queue.claim(this.#shard, request);
+    if (reply.kind !== 'claimed') return reply.kind;
+    for (const { id, token } of reply.claimed) this.#tokens.set(id, token);
+    // Real time has passed for one of the two; a million milliseconds have not.
+    const next = reply.nextDelayMillis === undefined ? 'none' : Math.round(reply.nextDelayMillis / 1_000_000);
+    return { ids: sortedIds(reply.claimed), next };
+  }
+
+  #heldOf(ids: readonly string[]): readonly Held[] {
+    return [...new Set(ids)].map((id) => ({ id, token: this.#tokens.get(id) ?? 'pod-1/a/1' }));
+  }
+}
+
+function ids(held: readonly Held[]): readonly string[] {
+  return held.map(({ id }) => id);
+}
+
+it('does what the server in memory does', async () => {
+  const { queue } = await openQueue(settingsFor(standaloneAt(server.port), { commandTimeoutMillis: 5000 }));
+  const memory = new ShardQueueServer(new VirtualClock()).connect();
+  await memory.open('pod-1/a', { rung: () => undefined, changed: () => undefined });
+  let runs = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(command, { minLength: 5, maxLength: 40, size: 'max' }), async (commands) => {
+      const shard = { count: 16_384, index: runs++ };
+      await Promise.all([queue.mark(shard, 'model'), memory.mark(shard, 'model')]);
+      const [real, model] = [new Side(queue, shard), new Side(memory, shard)];
+      for (const command of commands) {
+        const [given, expected] = await Promise.all([real.do(command), model.do(command)]);
+        expect(given).toEqual(expected);
+      }
+      expect(await real.rest()).toEqual(await model.rest());
+    }),
+    { numRuns: 300 },
+  );
+});

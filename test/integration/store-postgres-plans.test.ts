@@ -1,0 +1,124 @@
+/**
+ * What operations read. Connections keep the plans that they made while tables were empty; these must still go by index,
+ * and read about what they answer, when tables have grown.
+ */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { wholeShardSet } from '../../src/core/slot.ts';
+import type { ExecutionFilter, NewExecution } from '../../src/ports/store.ts';
+import type { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
+import {
+  callRow,
+  cancelOffer,
+  checkpointOf,
+  effectStep,
+  endState,
+  idOf,
+  newExecution,
+  start,
+  stateOf,
+  stepRow,
+  summaryOf,
+} from '../contract/fixtures/executions.ts';
+import { openStore } from '../servers/postgres-stores.ts';
+import { PostgresServer } from '../servers/postgres.ts';
+
+let server: PostgresServer;
+let store: PostgresStore;
+beforeAll(async () => {
+  server = await PostgresServer.create({ autovacuum: 'off' });
+});
+afterAll(() => server.remove());
+
+const total = 4000;
+const stepsOfOne = 1500;
+
+const filters: readonly ExecutionFilter[] = [
+  {},
+  { statuses: ['FAILED'] },
+  { statuses: ['IN_PROGRESS', 'SLEEPING'] },
+  { name: 'order' },
+  { name: 'order', version: '1', statuses: ['IN_PROGRESS'] },
+  { labels: { k: 'v' } },
+  { standing: true },
+  { reason: 'timeout' },
+  { failedNodeId: 'a' },
+];
+
+/** Everything that happens to an execution on its way, to three of them from the number `n` on. */
+async function live(n: number): Promise<void> {
+  const three = [n, n + 1, n + 2];
+  await store.submit(three.map((each) => newExecution(each, { labels: { k: 'v' }, steps: [stepRow(1)] })));
+  await store.takeOver(
+    three.map((each) => ({ id: idOf(each), claim: 'c' })),
+    start,
+  );
+  await store.checkpoint(
+    three.map((each) => checkpointOf(each, 'c', 1, { steps: [effectStep(2)], calls: [callRow(3)] })),
+  );
+  await store.offer(cancelOffer(n, 'event'), start);
+  await store.readInbox(idOf(n));
+  await store.readOutputs(idOf(n), 1, [{ nodeId: 'a' }]);
+  await store.findUndo(idOf(n), 1, { scope: '' });
+  await store.findStanding(idOf(n), 'a', 1, 2);
+  await store.listEffects(idOf(n), 9);
+  const summary = summaryOf('FAILED', { reason: 'timeout', failedNodeId: 'a' });
+  const over = {
+    state: endState('FAILED'),
+    summary,
+    dueAt: null,
+    undo: [{ kind: 'set', ord: 2, undo: 'done' }],
+  } as const;
+  await store.checkpoint(three.map((each) => checkpointOf(each, 'c', 2, { ...over, consumed: ['event'] })));
+  await store.changeTerminal({
+    id: idOf(n),
+    seq: 3,
+    writeId: 'retry',
+    state: stateOf({ round: 2 }),
+    summary: summaryOf('IN_PROGRESS', { round: 2 }),
+    dueAt: start,
+    steps: [stepRow(4, { round: 2 })],
+    undo: [],
+  });
+  await store.getExecution(idOf(n));
+  await store.listSteps(idOf(n), { limit: 9 });
+  await store.listCalls(idOf(n), { limit: 9 });
+  await store.findDue(wholeShardSet, start, 9);
+}
+
+it.each([
+  ['that nobody has looked at', 'SELECT 1', filters],
+  // Lists are planned each time by statistics, which never stay wrong for long.
+  ['that are known to be empty', 'VACUUM ANALYZE', []],
+])('reads about as much as it answers, with plans made on tables %s', async (_title, prepare, lists) => {
+  let database: string;
+  ({ store, database } = await openStore(server));
+  await store.tendPartitions({ now: start, lookaheadMonths: 0, completedBefore: 0 });
+  await server.query(prepare, database);
+  // More often than a connection plans anew for each set of values.
+  for (let n = 1; n <= 25; n += 3) await live(n);
+  for (const filter of lists) await store.listExecutions(filter, { limit: 9 });
+  const many = Array.from({ length: total }, (_, i): NewExecution => {
+    const isOver = i % 2 === 0;
+    const summary = summaryOf(isOver ? 'SUCCEEDED' : 'IN_PROGRESS');
+    return newExecution(1000 + i, { summary, labels: { k: 'v' }, claim: 'c', dueAt: start + 1e9 });
+  });
+  for (let from = 0; from < total; from += 500) await store.submit(many.slice(from, from + 500));
+  const long = Array.from({ length: stepsOfOne }, (_, i) => effectStep(i + 10, { nodeId: `node ${i}`, visit: i }));
+  await store.checkpoint([checkpointOf(1001, 'c', 0, { steps: long })]);
+  // A session reports what it has read so far with the first statement that ends a second after its last report.
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  await Promise.all([store.ping(), store.countByStatus({ count: 1, shards: [] })]);
+  await server.query('SELECT pg_stat_reset()', database);
+  await live(500);
+  for (const filter of lists) await store.listExecutions(filter, { limit: 9 });
+  // Sessions report what they read when they end.
+  await store.close();
+  const [read] = await server.query(
+    `SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname ~ '^(execution|step|call|inbox|label)')::int AS scanned,
+       (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)::int AS stepped`,
+    database,
+  );
+  expect(read?.['scanned']).toBe(0);
+  expect(read?.['stepped']).toBeGreaterThan(50);
+  expect(read?.['stepped']).toBeLessThan(1000);
+});

@@ -1,0 +1,236 @@
+/** Opening the store: databases of other versions, several servers of which some take no writes, TLS, the sole worker. */
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
+import type { PostgresStoreOptions } from '../../src/store/postgres/options.ts';
+import { idOf, newExecution } from '../contract/fixtures/executions.ts';
+import { authority, clientCertificate, clientKey, serverCertificate, serverKey } from '../certificates.ts';
+import { PostgresServer } from '../servers/postgres.ts';
+
+let server: PostgresServer;
+let other: PostgresServer;
+beforeAll(async () => {
+  [server, other] = await Promise.all([PostgresServer.create(), PostgresServer.create()]);
+});
+afterAll(() => Promise.all([server.remove(), other.remove()]));
+
+/** A store that is closed after the test. */
+function storeOn(url: string, options: Partial<PostgresStoreOptions> = {}): PostgresStore {
+  const store = new PostgresStore({ url, maxConnections: 4, ...options });
+  onTestFinished(() => store.close());
+  return store;
+}
+
+describe('the schema', () => {
+  it('is not made without leave', async () => {
+    const database = await server.createDatabase();
+    const store = storeOn(server.url(database), { migrate: false });
+    expect(await store.pendingMigrations()).toEqual(['0001 initial schema']);
+    await expect(store.open()).rejects.toThrow(/pending.*has schema 0.*needs 1.*trama migrate/);
+    expect(
+      await server.query("SELECT count(*)::int AS count FROM pg_class WHERE relname = 'execution'", database),
+    ).toEqual([{ count: 0 }]);
+    await storeOn(server.url(database)).open();
+    expect(await store.pendingMigrations()).toEqual([]);
+    await store.open();
+  });
+
+  it('is made once by several processes that start at the same time', async () => {
+    const database = await server.createDatabase();
+    const stores = [1, 2, 3, 4].map(() => storeOn(server.url(database)));
+    await Promise.all(stores.map((store) => store.open()));
+    expect(await server.query('SELECT version FROM migration', database)).toEqual([{ version: 1 }]);
+    expect(await stores[0]?.submit([newExecution(1)])).toEqual([{ kind: 'created' }]);
+  });
+
+  it('has partitions of the running month and the next from the beginning', async () => {
+    const database = await server.createDatabase();
+    const store = storeOn(server.url(database));
+    await store.open();
+    const now = new Date(await store.ping());
+    expect(await store.tendPartitions({ now: now.getTime(), lookaheadMonths: 1, completedBefore: 0 })).toEqual({
+      created: 0,
+      dropped: 0,
+    });
+  });
+
+  it('may be newer where the newer one says so', async () => {
+    const database = await server.createDatabase();
+    await storeOn(server.url(database)).open();
+    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (2, 'more', 1)`, database);
+    const store = storeOn(server.url(database), { migrate: false });
+    await store.open();
+    expect(await store.submit([newExecution(1)])).toEqual([{ kind: 'created' }]);
+  });
+
+  it.each([true, false])('is refused where a newer one is needed (migrating: %s)', async (migrate) => {
+    const database = await server.createDatabase();
+    await storeOn(server.url(database)).open();
+    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (7, 'other', 7)`, database);
+    const store = storeOn(server.url(database), { migrate });
+    await expect(store.open()).rejects.toThrow(/schema 7 of a newer version.*Start that version or a newer one/);
+    await expect(store.pendingMigrations()).rejects.toThrow(/newer version/);
+  });
+
+  it('can be opened again after a server that was away', async () => {
+    const database = await server.createDatabase();
+    const store = storeOn(server.url(database));
+    await server.stop();
+    await expect(store.open()).rejects.toMatchObject({ name: 'StoreUnavailable', kind: 'unreachable' });
+    await server.start();
+    for (;;) {
+      const failed = await store.open().then(
+        () => false,
+        () => true,
+      );
+      if (!failed) break;
+    }
+    expect(await store.submit([newExecution(1)])).toEqual([{ kind: 'created' }]);
+  });
+});
+
+describe('several hosts', () => {
+  const hosts = (query = ''): string =>
+    `postgres://trama@127.0.0.1:${server.port},127.0.0.1:${other.port}/postgres${query}`;
+
+  /** Submits until a host takes it; answers on which server it is then. */
+  async function submitSomewhere(store: PostgresStore, n: number): Promise<PostgresServer | undefined> {
+    for (;;) {
+      try {
+        await store.submit([newExecution(n)]);
+        break;
+      } catch (error) {
+        expect(error).toMatchObject({ name: 'StoreUnavailable' });
+      }
+    }
+    for (const each of [server, other]) {
+      if (!each.isRunning) continue;
+      const found = await each.query(`SELECT 1 FROM execution WHERE id = '${idOf(n)}'`, 'postgres');
+      if (found.length > 0) return each;
+    }
+    return undefined;
+  }
+
+  it('are tried in order; the one that takes writes is kept, also when it changes', async () => {
+    await storeOn(server.url()).open();
+    await storeOn(other.url()).open();
+    const store = storeOn(hosts());
+    await store.open();
+    expect(await submitSomewhere(store, 1)).toBe(server);
+    await server.restart('fast', { default_transaction_read_only: 'on' });
+    expect(await submitSomewhere(store, 2)).toBe(other);
+    const second = storeOn(hosts('?target_session_attrs=read-write'));
+    expect(await submitSomewhere(second, 3)).toBe(other);
+    await Promise.all([server.restart(), other.restart('fast', { default_transaction_read_only: 'on' })]);
+    expect(await submitSomewhere(store, 4)).toBe(server);
+    expect(await submitSomewhere(second, 5)).toBe(server);
+    await other.restart();
+  });
+
+  it('are passed over while they are in recovery', async () => {
+    await server.restartAs('standby');
+    expect(await server.query('SELECT pg_is_in_recovery() AS yes')).toEqual([{ yes: true }]);
+    const store = storeOn(hosts());
+    await store.open();
+    expect(await submitSomewhere(store, 6)).toBe(other);
+    const alone = storeOn(server.url(), { migrate: false });
+    await alone.open();
+    await expect(alone.submit([newExecution(7)])).rejects.toMatchObject({ kind: 'read_only' });
+    await server.restartAs('primary');
+    await other.stop();
+    expect(await submitSomewhere(store, 8)).toBe(server);
+    await other.start();
+  });
+
+  it('are left as soon as one becomes read-only under open connections', async () => {
+    const store = storeOn(hosts());
+    await store.open();
+    expect(await submitSomewhere(store, 11)).toBe(server);
+    await server.query('ALTER SYSTEM SET default_transaction_read_only = on');
+    await server.query('SELECT pg_reload_conf()');
+    expect(await submitSomewhere(store, 12)).toBe(other);
+    // Whoever is in the way may still lift it for one session.
+    await server.query(['SET default_transaction_read_only = off', 'ALTER SYSTEM RESET default_transaction_read_only']);
+  });
+
+  it('are all read-only, which is said', async () => {
+    await server.restart('fast', { default_transaction_read_only: 'on' });
+    await other.restart('fast', { default_transaction_read_only: 'on' });
+    const store = storeOn(hosts());
+    await expect(store.open()).rejects.toMatchObject({
+      kind: 'read_only',
+      message: expect.stringMatching(/takes no writes/) as string,
+    });
+  });
+});
+
+describe('TLS', () => {
+  const encryption = `SELECT s.ssl, s.client_dn AS client FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid)
+    WHERE a.application_name = 'trama' ORDER BY a.backend_start DESC LIMIT 1`;
+
+  beforeAll(async () => {
+    await server.putFiles({ 'server.crt': serverCertificate, 'server.key': serverKey, 'ca.crt': authority });
+    await server.restart('fast', { ssl: 'on', ssl_ca_file: 'ca.crt' });
+  });
+
+  it('encrypts, and shows a certificate of its own', async () => {
+    const ssl = { ca: authority, cert: clientCertificate, key: clientKey };
+    const store = storeOn(server.url(), { ssl });
+    await store.open();
+    expect(await server.query(encryption)).toEqual([{ ssl: true, client: '/CN=client' }]);
+    const held = await store.soleWorker(() => undefined);
+    expect(await server.query(encryption)).toEqual([{ ssl: true, client: '/CN=client' }]);
+    await held?.release();
+  });
+
+  it('refuses a server that nobody it trusts vouches for, unless told not to ask', async () => {
+    const store = storeOn(server.url(), { ssl: true });
+    await expect(store.open()).rejects.toMatchObject({
+      kind: 'unreachable',
+      message: expect.stringMatching(/certificate/) as string,
+    });
+    const trusting = storeOn(server.url(), { ssl: { rejectUnauthorized: false } });
+    await trusting.open();
+    expect(await server.query(encryption)).toEqual([{ ssl: true, client: null }]);
+    await storeOn(`${server.url()}?sslmode=require`).open();
+    await expect(storeOn(`${server.url()}?sslmode=verify-full`).open()).rejects.toThrow(/certificate/);
+  });
+});
+
+describe('the sole worker', () => {
+  it('is one of all processes, and the next one after it', async () => {
+    await server.restart();
+    const database = await server.createDatabase();
+    const [a, b] = [storeOn(server.url(database)), storeOn(server.url(database))];
+    const lost: string[] = [];
+    const held = await a.soleWorker(() => lost.push('a'));
+    expect(held).toBeDefined();
+    expect(await b.soleWorker(() => lost.push('b'))).toBeUndefined();
+    await held?.release();
+    await held?.release();
+    const next = await b.soleWorker(() => lost.push('b'));
+    expect(next).toBeDefined();
+    expect(lost).toEqual([]);
+    await next?.release();
+  });
+
+  it('learns once that it is no longer the one', async () => {
+    const database = await server.createDatabase();
+    const store = storeOn(server.url(database));
+    let calls = 0;
+    const lost = new Promise<void>((resolve) => {
+      void store
+        .soleWorker(() => {
+          calls += 1;
+          resolve();
+        })
+        .then(() =>
+          server.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database}'`),
+        );
+    });
+    await lost;
+    const again = await store.soleWorker(() => undefined);
+    expect(again).toBeDefined();
+    await again?.release();
+    expect(calls).toBe(1);
+  });
+});

@@ -1,0 +1,119 @@
+/**
+ * A TCP proxy between a client and a server on loopback, with the faults of a network.
+ *
+ * - `pass`: everything goes through.
+ * - `blackhole`: nothing goes through in either direction, and new connections are taken but never served; nobody is told.
+ * - `deaf`: what the client sends arrives, what the server answers is lost.
+ *
+ * {@link TcpProxy.loseAnswer} loses one certain answer and breaks the connections with it.
+ *
+ * Bytes that were held back or lost stay lost: going back to `pass` serves new connections; {@link TcpProxy.cut} ends the
+ * old ones.
+ */
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+
+/** See the file header. */
+export type ProxyMode = 'pass' | 'blackhole' | 'deaf';
+
+interface Link {
+  readonly client: Socket;
+  readonly server: Socket;
+}
+
+/** See the file header. */
+export class TcpProxy {
+  readonly port: number;
+  readonly #server: Server;
+  readonly #links = new Set<Link>();
+  #mode: ProxyMode = 'pass';
+  #onLost: (() => void) | undefined;
+  /** Answers that still go through before one is lost. */
+  #answersLeft = Infinity;
+
+  private constructor(server: Server, targetPort: number) {
+    this.#server = server;
+    this.port = (server.address() as AddressInfo).port;
+    server.on('connection', (client) => this.#link(client, targetPort));
+  }
+
+  /** Listens on a free port and connects to `targetPort` of 127.0.0.1. */
+  static async listen(targetPort: number): Promise<TcpProxy> {
+    const server = createServer({ noDelay: true });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return new TcpProxy(server, targetPort);
+  }
+
+  #link(client: Socket, targetPort: number): void {
+    const server = connect({ port: targetPort, host: '127.0.0.1', noDelay: true });
+    const link = { client, server };
+    this.#links.add(link);
+    const end = (): void => {
+      this.#links.delete(link);
+      client.destroy();
+      server.destroy();
+    };
+    for (const socket of [client, server]) {
+      socket.on('error', end);
+      socket.on('close', () => {
+        // A black hole does not pass on that one side has gone.
+        if (this.#mode === 'pass') end();
+      });
+    }
+    client.on('data', (chunk) => {
+      if (this.#mode !== 'blackhole') server.write(chunk);
+    });
+    server.on('data', (chunk) => {
+      if (this.#mode === 'pass' && this.#answersLeft > 0) {
+        this.#answersLeft -= 1;
+        client.write(chunk);
+        return;
+      }
+      if (this.#mode === 'pass') {
+        this.#answersLeft = Infinity;
+        this.cut();
+      }
+      this.#onLost?.();
+    });
+  }
+
+  /** Changes what happens to bytes from now on. */
+  set mode(mode: ProxyMode) {
+    this.#mode = mode;
+  }
+
+  /**
+   * Lets this many more answers through, loses the next one, and breaks all connections then; afterwards everything goes
+   * through again. An answer is what the server sends at once, so this is exact where one request follows the other.
+   */
+  loseAnswer(after: number): void {
+    this.#answersLeft = after;
+  }
+
+  /** Resolves when an answer of the server is lost next. */
+  lostAnswer(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onLost = () => {
+        this.#onLost = undefined;
+        resolve();
+      };
+    });
+  }
+
+  /** Breaks all connections with a reset. */
+  cut(): void {
+    for (const { client, server } of this.#links) {
+      client.resetAndDestroy();
+      server.resetAndDestroy();
+    }
+    this.#links.clear();
+  }
+
+  /** Ends everything. */
+  async close(): Promise<void> {
+    this.cut();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+}

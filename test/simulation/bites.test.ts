@@ -1,0 +1,40 @@
+/** Each invariant broken on purpose, the seed that is known to find it, and the rule that says so. */
+import { describe, expect, it } from 'vitest';
+import { simulate } from '../../src/testing/simulation/simulate.ts';
+import {
+  withEagerAnswers,
+  withoutFencing,
+  withoutInboxCheck,
+  withoutReconcile,
+  withoutUndoOfUnknown,
+} from './sabotage.ts';
+
+describe('the simulator', () => {
+  it.each([
+    { broken: 'fencing', seed: 1, rule: 'one outcome', wrapStore: withoutFencing },
+    { broken: 'compensation of unknown outcomes', seed: 10, rule: 'compensation', wrapStore: withoutUndoOfUnknown },
+    { broken: 'the checkpoint before the call', seed: 1, rule: 'checkpoint before call', wrapStore: withEagerAnswers },
+    { broken: 'the look into the inbox', seed: 8, rule: 'accepted callbacks', wrapStore: withoutInboxCheck },
+    { broken: 'the look into the inbox', seed: 97, rule: 'accepted resolve', wrapStore: withoutInboxCheck },
+    { broken: 'the reconcile', seed: 27, rule: 'recovery', wrapStore: withoutReconcile },
+  ])('notices that $broken is missing, with seed $seed', async ({ seed, rule, wrapStore }) => {
+    expect((await simulate({ seed })).violations).toEqual([]);
+    const { violations } = await simulate({ seed, wrapStore });
+    expect(violations.map((violation) => violation.rule)).toContain(rule);
+  });
+
+  it('replays a seed exactly, watched or not', async () => {
+    const run = async (seed: number): Promise<string[]> => {
+      const lines: string[] = [];
+      const { hash } = await simulate({ seed, print: (line) => lines.push(line) });
+      return [...lines, hash];
+    };
+    for (const seed of [2, 7, 28]) {
+      const first = await run(seed);
+      expect(first.length).toBeGreaterThan(10);
+      expect(await run(seed)).toEqual(first);
+      expect((await simulate({ seed })).hash).toBe(first.at(-1));
+    }
+    expect((await simulate({ seed: 2 })).hash).not.toBe((await simulate({ seed: 7 })).hash);
+  });
+});

@@ -1,0 +1,49 @@
+import { expect, it } from 'vitest';
+import { goodManners } from '../../src/testing/simulation/downstreams.ts';
+import { rareCrash, type Scenario } from '../../src/testing/simulation/scenario.ts';
+import { simulate } from '../../src/testing/simulation/simulate.ts';
+import { calmWire } from '../../src/testing/simulation/wire.ts';
+import { withoutReconcile } from './sabotage.ts';
+
+/** Two processes, of which one crashes twice; nothing else goes wrong. */
+function crashesOnly(scenario: Scenario): Scenario {
+  return {
+    ...scenario,
+    processes: 2,
+    executions: 3,
+    stormMillis: 30_000,
+    workerCount: 8,
+    store: calmWire,
+    queue: calmWire,
+    rings: { lost: 0, doubled: 0 },
+    manners: { ...goodManners, slow: 0.3 },
+    refused: 0,
+    skewMillis: 0,
+    crash: rareCrash,
+    freeze: 0,
+    restarts: 0,
+    wipes: 0,
+    storeOutages: 0,
+    queueOutages: 0,
+    jumps: 0,
+    operations: 0,
+  };
+}
+
+it('what a process leaves behind is taken up within a lease and a few seconds', async () => {
+  for (let seed = 1; seed <= 150; seed++) {
+    const { violations } = await simulate({ seed, adjust: crashesOnly });
+    expect({ seed, violations }).toEqual({ seed, violations: [] });
+  }
+});
+
+it('a wiped queue is filled again within seconds, and is not without the reconcile', async () => {
+  const adjust = (scenario: Scenario): Scenario => ({ ...crashesOnly(scenario), crash: 0, wipes: 6 });
+  let stranded = 0;
+  for (let seed = 1; seed <= 60; seed++) {
+    expect((await simulate({ seed, adjust })).violations).toEqual([]);
+    const { violations } = await simulate({ seed, adjust, wrapStore: withoutReconcile });
+    if (violations.some(({ rule }) => rule === 'recovery')) stranded++;
+  }
+  expect(stranded).toBeGreaterThan(5);
+});

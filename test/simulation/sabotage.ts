@@ -1,0 +1,82 @@
+/**
+ * Stores that break one invariant each, to show that the simulator's rules bite. They stand between the processes and the
+ * real store, so that nothing of this is in what is shipped.
+ */
+import type { Checkpoint, CheckpointResult, Store } from '../../src/ports/store.ts';
+import type { VirtualClock } from '../../src/testing/virtual-clock.ts';
+
+/** The store with some operations replaced. */
+function withOperations(store: Store, operations: Partial<Store>): Store {
+  return new Proxy(store, {
+    get: (target, name) => Reflect.get(operations, name) ?? Reflect.get(target, name),
+  });
+}
+
+/** I2: whoever writes is believed to hold the claim, so that a worker that lost it goes on. */
+export function withoutFencing(store: Store): Store {
+  const held = new Map<string, { claim: string; seq: number }>();
+  const written = new Map<string, CheckpointResult>();
+  return withOperations(store, {
+    async submit(batch) {
+      const results = await store.submit(batch);
+      for (const { id, claim } of batch) if (claim !== undefined && !held.has(id)) held.set(id, { claim, seq: 0 });
+      return results;
+    },
+    async takeOver(claims, now) {
+      const loaded = await store.takeOver(claims, now);
+      for (const { id, seq } of loaded) held.set(id, { claim: claims.find((one) => one.id === id)!.claim, seq });
+      return loaded;
+    },
+    async checkpoint(batch) {
+      const results: CheckpointResult[] = [];
+      for (const asked of batch) {
+        // The same checkpoint sent again is answered alike, as ever.
+        const of = `${asked.id} ${asked.claim} ${asked.seq}`;
+        const [result] = written.has(of)
+          ? [written.get(of)!]
+          : await store.checkpoint([{ ...asked, ...held.get(asked.id) }]);
+        if (result!.kind === 'written' && !written.has(of)) {
+          written.set(of, result!);
+          const known = held.get(asked.id);
+          if (known !== undefined) known.seq += 1;
+        }
+        results.push(result!);
+      }
+      return results;
+    },
+  });
+}
+
+/** A visit of unknown outcome is taken for one that did nothing. */
+export function withoutUndoOfUnknown(store: Store): Store {
+  const strip = (checkpoint: Checkpoint): Checkpoint => ({
+    ...checkpoint,
+    steps: checkpoint.steps.map((row) => {
+      if (row.outcome !== 'unknown') return row;
+      const { undo: _undo, undoRank: _rank, undoSort: _sort, ...rest } = row;
+      return rest;
+    }),
+  });
+  return withOperations(store, { checkpoint: (batch) => store.checkpoint(batch.map(strip)) });
+}
+
+/** I3: a checkpoint is said to be durable a moment before it is, so that calls leave first. */
+export function withEagerAnswers(store: Store, clock: VirtualClock): Store {
+  return withOperations(store, {
+    checkpoint(batch) {
+      clock.after(30, () => void store.checkpoint(batch));
+      return Promise.resolve(batch.map(() => ({ kind: 'written', inboxSeq: 0 }) as const));
+    },
+  });
+}
+
+/** Events from outside that a worker has not seen do not hold up a checkpoint. */
+export function withoutInboxCheck(store: Store): Store {
+  const strip = ({ inboxSeq: _seen, ...checkpoint }: Checkpoint): Checkpoint => checkpoint;
+  return withOperations(store, { checkpoint: (batch) => store.checkpoint(batch.map(strip)) });
+}
+
+/** I4: what the queue lost is not brought back from the store. */
+export function withoutReconcile(store: Store): Store {
+  return withOperations(store, { findDue: () => Promise.resolve([]) });
+}
