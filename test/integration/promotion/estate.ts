@@ -153,10 +153,16 @@ export class Estate {
     return documents;
   }
 
-  /** When the execution of such a document moves by itself; never, where it waits for something else. */
+  /** When the execution of such a document moves by itself: long ago when it is calling, never when it waits for others. */
   static nextMove(document: readonly string[] | undefined): number {
-    const { currentNodes } = JSON.parse(document?.[0] ?? '{}') as { currentNodes: readonly { until?: string }[] };
-    return Math.min(...currentNodes.map(({ until }) => (until === undefined ? Infinity : Date.parse(until))));
+    const { currentNodes } = JSON.parse(document?.[0] ?? '{}') as {
+      currentNodes: readonly { readonly state: string; readonly until?: string }[];
+    };
+    const moves = currentNodes.map(({ state, until }) => {
+      if (until !== undefined) return Date.parse(until);
+      return state === 'JOINING' || state === 'SCHEDULED' ? Infinity : 0;
+    });
+    return Math.min(...moves);
   }
 
   /** Answers given before count: the same body again, and another one. */
