@@ -16,6 +16,7 @@ import { clusterReadings, createClusterSource, gateReadings, openHosts } from '.
 import { Maintenance } from './compose/maintenance.ts';
 import { createGate } from './compose/gate.ts';
 import { readPemFile } from './compose/pem-files.ts';
+import { refusePromoted } from './compose/promotion-guard.ts';
 import { StoreClock } from './compose/store-clock.ts';
 import { systemClock } from './compose/system-clock.ts';
 import { createSystemEntropy } from './compose/system-entropy.ts';
@@ -279,8 +280,9 @@ export class Trama {
         this.#surroundings.telemetry.log('error', message, { error: error?.message });
       },
     });
-    this.#opened = this.#patiently(() => store.open()).then(() => {
+    this.#opened = this.#patiently(() => store.open()).then(async () => {
       this.#running.store = store;
+      await refusePromoted(this.#config, store);
       return resolveCallbackKeys(this.#config.runtime.callback, store);
     });
     // The start awaits it later; that it failed before must not look like an error that nobody handles.

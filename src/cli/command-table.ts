@@ -101,6 +101,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/migrate.ts')).defineMigrate,
   },
   {
+    name: 'promote',
+    summary: 'move everything from a data directory to Postgres',
+    load: async () => (await import('./commands/promote.ts')).definePromote,
+  },
+  {
     name: 'config',
     summary: 'show the configuration in force, and where each value comes from',
     load: async () => (await import('./commands/config.ts')).defineConfig,

@@ -128,7 +128,7 @@ export class Connections {
 
   /** Options of one connection to the present host. */
   #clientOptions(statementMillis: number, deadlineMillis: number, more: string): ClientConfig {
-    const { database, user, password, tls } = this.#target;
+    const { database, user, password, tls, applicationName = 'trama' } = this.#target;
     const { host, port } = this.#currentHost();
     return {
       host,
@@ -137,7 +137,7 @@ export class Connections {
       user,
       ...(password === undefined ? undefined : { password }),
       ssl: tls === false ? false : { rejectUnauthorized: true, ...tls },
-      application_name: 'trama',
+      application_name: applicationName,
       options: `${planning} ${more}`,
       statement_timeout: statementMillis,
       lock_timeout: Math.min(lockTimeoutMillis, statementMillis),

@@ -29,6 +29,8 @@ export interface PostgresStoreOptions {
   readonly user?: string;
   readonly password?: string;
   readonly ssl?: boolean | PostgresTls;
+  /** How the server names the connections; default `trama`, by which a promotion knows servers that are running. */
+  readonly applicationName?: string;
   /** Connections in all, from 2; default 10. One more is held by {@link Store.soleWorker}. */
   readonly maxConnections?: number;
   /** Idle connections that are kept, default 1. */
@@ -54,6 +56,7 @@ export interface Target {
   readonly user: string;
   readonly password: string | undefined;
   readonly tls: false | PostgresTls;
+  readonly applicationName?: string;
   /** Whether a host is kept only when it takes writes. */
   readonly mustWrite: boolean;
 }
@@ -139,6 +142,7 @@ export function targetOf(options: PostgresStoreOptions): Target {
     user,
     password: url?.password ?? options.password,
     database: url?.database ?? options.database ?? user,
+    ...(options.applicationName === undefined ? undefined : { applicationName: options.applicationName }),
     tls: tlsOf(options.ssl, parameters?.get('sslmode') ?? null),
     mustWrite: mustWriteOf(parameters?.get('target_session_attrs') ?? null, hosts.length),
   };

@@ -44,6 +44,7 @@ import { migrate, pendingMigrations } from './migrations.ts';
 import { targetOf, type PostgresStoreOptions } from './options.ts';
 import { createPartitions, dropPartitions } from './partitions.ts';
 import { appendAudit, listAudit } from './queries/audit.ts';
+import { PostgresImport } from './postgres-import.ts';
 import { changeTerminal } from './queries/change-terminal.ts';
 import { checkpointValues, writeCheckpoints } from './queries/checkpoint.ts';
 import {
@@ -102,6 +103,11 @@ export class PostgresStore implements Store {
   /** Connections open, idle, and callers that wait for one; for metrics. */
   get connectionCounts(): { readonly open: number; readonly idle: number; readonly waiting: number } {
     return this.#connections.counts;
+  }
+
+  /** Takes in everything that another store holds. */
+  get promotionTarget(): PostgresImport {
+    return new PostgresImport(this.#connections);
   }
 
   /** May be called again when it threw. */

@@ -11,6 +11,7 @@ import {
   listDefinitions,
   putDefinition,
 } from './queries/definitions.ts';
+import { exportCounts, exportRows } from './queries/export-rows.ts';
 import { findDue } from './queries/find-due.ts';
 import { findStanding } from './queries/find-standing.ts';
 import { findUndo } from './queries/find-undo.ts';
@@ -77,5 +78,7 @@ export function prepareOperations(session: Session): Operations {
     changeSetting: changeSetting(session),
     removeCompleted: removeCompleted(session),
     sweep: sweep(session),
+    exportCounts: exportCounts(session),
+    exportRows: exportRows(session),
   };
 }

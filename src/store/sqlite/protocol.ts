@@ -9,6 +9,7 @@ import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type { UndoMark } from '../../core/history.ts';
 import type { OutputQuery } from '../../core/outputs.ts';
 import type { ShardSet } from '../../core/slot.ts';
+import type { RowCounts, RowPage, SourceRows } from '../../ports/promotion.ts';
 import type {
   DefinitionRecord,
   DueRow,
@@ -159,6 +160,9 @@ export interface Operations {
   changeSetting(key: string, from: string, to: string): boolean;
   removeCompleted(before: number, limit: number): number;
   sweep(before: number): boolean;
+  exportCounts(): RowCounts;
+  /** `definition` comes as an array in the order of the record's fields. */
+  exportRows(kind: keyof SourceRows, after: string | undefined): RowPage<readonly (string | number | null)[]>;
 }
 
 /** Names of operations. */

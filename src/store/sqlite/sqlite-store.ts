@@ -38,6 +38,7 @@ import { auditPage, callPage, definitionPage, executionPage, pageValues, readCur
 import { decodeStep, effectRow, encode, undoTarget } from '../row-text.ts';
 import { executionDetail, inboxRows, loadedExecution, type StepText } from '../stored-rows.ts';
 import type { SubmitValues } from './protocol.ts';
+import { SqliteExport } from './sqlite-export.ts';
 import { SqliteThread } from './sqlite-thread.ts';
 import { changeValues, checkpointResult, checkpointValues, submitValues } from './values.ts';
 
@@ -69,6 +70,11 @@ export class SqliteStore implements Store {
       { dataDir: options.dataDir, migrate: options.migrate ?? true, maxPages: options.maxPages ?? null },
       options.onFault ?? (() => undefined),
     );
+  }
+
+  /** Everything that the store holds, for a move to another one. */
+  get promotionSource(): SqliteExport {
+    return new SqliteExport(this.#thread);
   }
 
   open(): Promise<void> {

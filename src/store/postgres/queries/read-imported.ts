@@ -1,0 +1,86 @@
+/**
+ * Reads back what came from another store, page by page by primary key, to compare it with what was sent. A page is bounded
+ * in rows and bytes; sizes are known without reading the values.
+ */
+import type { CopiedKind } from '../../../ports/promotion.ts';
+import type { Statement } from '../connections.ts';
+import { promotionColumns } from '../promotion-columns.ts';
+
+const maxRows = 1000;
+const maxBytes = 2 * 1024 * 1024;
+
+interface Source {
+  /** For the columns of the kind. */
+  readonly from: string;
+  /** Columns by which rows are read, unique together, with their types. */
+  readonly key: readonly (readonly [column: string, type: string, start: string | number])[];
+  /** Columns whose values may be large. */
+  readonly large: readonly string[];
+}
+
+const lowestId = '00000000-0000-0000-0000-000000000000';
+
+const ofExecution = ['execution', 'uuid', lowestId] as const;
+const byOrd = [ofExecution, ['ord', 'int', -1]] as const;
+
+const sources: Readonly<Record<CopiedKind, Source>> = {
+  body: {
+    // The numbers of definitions are this store's own.
+    from: 'definition_body',
+    key: [
+      ['hash', 'text', ''],
+      ['name', 'text', ''],
+      ['version', 'text', ''],
+    ],
+    large: ['definition'],
+  },
+  execution: {
+    from: `(
+  SELECT e.*, d.hash, d.name, d.version FROM execution e JOIN definition_body d ON d.no = e.body
+) pinned`,
+    key: [['id', 'uuid', lowestId]],
+    large: ['state', 'payload'],
+  },
+  step: { from: 'step', key: byOrd, large: ['"row"'] },
+  call: { from: 'call', key: byOrd, large: ['"row"'] },
+  event: { from: 'inbox', key: [ofExecution, ['id', 'text', '']], large: ['event'] },
+  startKey: {
+    from: 'start_key',
+    key: [
+      ['caller', 'text', ''],
+      ['key', 'text', ''],
+    ],
+    large: [],
+  },
+};
+
+/** Of names that stand in keys and columns, which has an order of its own. */
+const collated = (type: string): string => (type === 'text' ? ' COLLATE "C"' : '');
+
+function pageSql(kind: CopiedKind): string {
+  const { from, key, large } = sources[kind];
+  const columns = promotionColumns[kind].map(([name]) => name).join(', ');
+  const keys = key.map(([name]) => name).join(', ');
+  const after = key.map(([, type], i) => `$${i + 1}::${type}${collated(type)}`).join(', ');
+  const [first = '', firstType = ''] = key[0] ?? [];
+  const size = ['0', ...large.map((name) => `coalesce(octet_length(${name}), 0)`)].join(' + ');
+  // The comparison of the first column alone tells which partitions need no look.
+  return `
+SELECT json_build_array(${keys})::text AS "cursor", ${columns} FROM (
+  SELECT ${columns}, sum(${size}) OVER page - (${size}) AS bytes_before
+  FROM (
+    SELECT ${columns} FROM ${from}
+    WHERE ${first} >= $1::${firstType}${collated(firstType)} AND (${keys}) > (${after})
+    ORDER BY ${keys} LIMIT ${maxRows}
+  ) found
+  WINDOW page AS (ORDER BY ${keys})
+) sized
+WHERE bytes_before < ${maxBytes}
+ORDER BY ${keys}`;
+}
+
+/** The statement of the page after a `cursor` of an earlier row, from the beginning without one. Empty after the last row. */
+export function readImportedStatement(kind: CopiedKind, after: string | undefined): Statement {
+  const values = after === undefined ? sources[kind].key.map(([, , start]) => start) : (JSON.parse(after) as unknown[]);
+  return { name: `read-imported-${kind}`, text: pageSql(kind), values };
+}
