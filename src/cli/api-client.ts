@@ -31,8 +31,15 @@ export function serverUrl(option: string | undefined, terminal: Terminal): strin
   return url.replace(/\/+$/, '');
 }
 
-/** A client of the server at this URL, which asks with this key. */
-export function createApiClient(url: string, apiKey?: string): PagingClient {
+/** The API key or token for the server: `--api-key`, else `TRAMA_API_KEY`; undefined when neither is given. */
+export function credentialOf(option: string | undefined, terminal: Terminal): string | undefined {
+  const credential = option ?? (terminal.env['TRAMA_API_KEY'] || undefined);
+  if (credential === undefined || /^[\x21-\x7e]+$/.test(credential)) return credential;
+  throw new CliProblem(`${option === undefined ? 'TRAMA_API_KEY' : '--api-key'} must be an API key or a token.`);
+}
+
+/** A client of the server at this URL, with an API key or a token if there is one. */
+export function createApiClient(url: string, credential?: string): PagingClient {
   const send = async (
     method: string,
     path: string,
@@ -46,7 +53,7 @@ export function createApiClient(url: string, apiKey?: string): PagingClient {
         signal: AbortSignal.timeout(requestTimeoutMillis),
         headers: {
           ...(body !== undefined && { 'content-type': 'application/json' }),
-          ...(apiKey !== undefined && { 'x-api-key': apiKey }),
+          ...(credential !== undefined && { authorization: `Bearer ${credential}` }),
         },
         ...(body !== undefined && { body: stringifyJson(body) }),
       });

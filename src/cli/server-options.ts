@@ -1,6 +1,6 @@
 /** Options of commands that speak to a server, and the client that they make. */
 import { type Command, Option } from 'commander';
-import { createApiClient, type PagingClient, serverUrl } from './api-client.ts';
+import { createApiClient, credentialOf, type PagingClient, serverUrl } from './api-client.ts';
 import { CliProblem, type Terminal } from './terminal.ts';
 
 /** The options as commander hands them over. */
@@ -28,5 +28,5 @@ export function addServerOptions(command: Command, json: string): Command {
 export function clientOf(options: ServerOptions, terminal: Terminal): PagingClient {
   const url = serverUrl(options.url, terminal);
   if (url === undefined) throw new CliProblem('Give the server with --url or TRAMA_URL.');
-  return createApiClient(url, options.apiKey ?? (terminal.env['TRAMA_API_KEY'] || undefined));
+  return createApiClient(url, credentialOf(options.apiKey, terminal));
 }
