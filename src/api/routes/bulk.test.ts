@@ -57,7 +57,11 @@ describe('a bulk request', () => {
 
   it('changes what matches and leaves the rest', async () => {
     const [a, b] = [await failed({ tenant: 'a' }), await failed({ tenant: 'b' })];
-    const { body } = await bulk({ action: 'retry', filter: { label: ['tenant:a'], name: 'order' }, dryRun: false });
+    const { body } = await bulk({
+      action: 'retry',
+      filter: { label: 'tenant:a', status: 'FAILED', name: 'order' },
+      dryRun: false,
+    });
     expect(body).toEqual({ matched: 1, done: 1, ids: [a], errors: [], more: false });
     expect([await statusOf(a), await statusOf(b)]).toEqual(['IN_PROGRESS', 'FAILED']);
     expect(api.rings).toContain(a);
@@ -121,6 +125,8 @@ describe('a bulk request', () => {
     [{ action: 'wake' }, 'filter: Is required.'],
     [{ action: 'resolve', filter: {} }, 'action: Must be'],
     [{ action: 'wake', filter: { status: ['GONE'] } }, 'filter.status[0]: Must be'],
+    [{ action: 'wake', filter: { status: 'GONE' } }, 'filter.status: GONE is no status.'],
+    [{ action: 'wake', filter: { status: 3 } }, 'filter.status: Must be a list or a string.'],
     [{ action: 'wake', filter: { limit: 3 } }, 'filter.limit: Is not a known field.'],
     [{ action: 'wake', filter: { label: ['x'] } }, 'label: Must be of the form name:value.'],
     [{ action: 'wake', filter: { startedAfter: 'x' } }, 'startedAfter: Must be an ISO 8601 time'],

@@ -1,9 +1,11 @@
 /** The same change of many executions. */
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
+import type { ExecutionStatus } from '../../core/state.ts';
 import { bulk, type BulkAction, bulkLimits } from '../../runtime/desk/bulk.ts';
 import { type ApiContext, jsonBody } from '../context.ts';
-import { errorDocument } from '../documents.ts';
+import { errorDocument, statusNames } from '../documents.ts';
+import { ApiError } from '../failure.ts';
 import { filterFields, filterOf, type FilterQuery } from '../execution-filter.ts';
 import { bulkDocument } from '../operator-documents.ts';
 import { clamp, optional } from '../parameters.ts';
@@ -11,13 +13,34 @@ import { granted } from '../../runtime/desk/answer.ts';
 import { refusalBody } from '../failure.ts';
 import { answers } from '../route-documentation.ts';
 
+/** A query repeats a parameter; a body has a list, or one value alone. */
+const oneOrMore = {
+  status: Type.Optional(
+    Type.Unsafe<string | readonly string[]>({
+      type: ['array', 'string'],
+      items: { enum: [...statusNames] },
+      description: 'One, or a list: any of them.',
+    }),
+  ),
+  label: Type.Optional(
+    Type.Unsafe<string | readonly string[]>({
+      type: ['array', 'string'],
+      items: { type: 'string' },
+      description: 'name:value, or a list of them: all must hold.',
+    }),
+  ),
+};
+
 const bulkBody = Type.Object(
   {
     action: Type.Enum(['retry', 'cancel', 'terminate', 'wake']),
-    filter: Type.Object(filterFields, {
-      additionalProperties: false,
-      description: 'As that of the list. Without a status: those in which the action can be possible.',
-    }),
+    filter: Type.Object(
+      { ...filterFields, ...oneOrMore },
+      {
+        additionalProperties: false,
+        description: 'As that of the list. Without a status: those in which the action can be possible.',
+      },
+    ),
     dryRun: optional(Type.Boolean({ description: 'true when absent: nothing is changed.' })),
     max: optional(
       Type.Integer({
@@ -31,7 +54,10 @@ const bulkBody = Type.Object(
 
 interface BulkBody {
   readonly action: BulkAction;
-  readonly filter: FilterQuery;
+  readonly filter: Omit<FilterQuery, 'status' | 'label'> & {
+    readonly status?: ExecutionStatus | readonly ExecutionStatus[];
+    readonly label?: string | readonly string[];
+  };
   readonly dryRun?: boolean | null;
   readonly max?: number | null;
 }
@@ -58,7 +84,7 @@ export function bulkRoutes(server: FastifyInstance, api: ApiContext): void {
       const { action, filter, dryRun, max } = request.body as BulkBody;
       const wanted = {
         action,
-        filter: filterOf(filter),
+        filter: filterOf(queryOf(filter)),
         dryRun: dryRun !== false,
         max: clamp(max ?? bulkLimits.default, 1, bulkLimits.max),
       };
@@ -69,4 +95,16 @@ export function bulkRoutes(server: FastifyInstance, api: ApiContext): void {
       return answer.ok ? jsonBody(reply, answer.value) : refusalBody(reply, answer);
     },
   );
+}
+
+function queryOf({ status, label, ...rest }: BulkBody['filter']): FilterQuery {
+  const statuses = listOf(status);
+  const unknown = statuses?.find((name) => !statusNames.includes(name));
+  if (unknown !== undefined) throw new ApiError('invalid_request', `filter.status: ${unknown} is no status.`);
+  const labels = listOf(label);
+  return { ...rest, ...(statuses && { status: statuses }), ...(labels && { label: labels }) };
+}
+
+function listOf<T extends string>(value: T | readonly T[] | undefined): readonly T[] | undefined {
+  return typeof value === 'string' ? [value] : value;
 }
