@@ -439,14 +439,8 @@ function panelsJson(): object[] {
   const panels: object[] = [];
   let y = 0;
   for (const [title, ofRow] of rows) {
-    panels.push({
-      id: panels.length + 1,
-      title,
-      type: 'row',
-      collapsed: false,
-      gridPos: { h: 1, w: width, x: 0, y },
-      panels: [],
-    });
+    const gridPos = { h: 1, w: width, x: 0, y };
+    panels.push({ id: panels.length + 1, title, type: 'row', collapsed: false, gridPos, panels: [] });
     y += 1;
     const isNumbers = ofRow.every((panel) => panel.isNumber === true);
     const [w, h] = isNumbers ? [4, 4] : [8, 8];
@@ -497,7 +491,7 @@ export function dashboard(): string {
 }
 
 if (import.meta.main) {
-  const root = join(import.meta.dirname, '..');
-  writeFileSync(join(root, dashboardPath), dashboard());
-  for (const [copy, of] of chartCopies) copyFileSync(join(root, of), join(root, copy));
+  const inRoot = (path: string): string => join(import.meta.dirname, '..', path);
+  writeFileSync(inRoot(dashboardPath), dashboard());
+  for (const [copy, of] of chartCopies) copyFileSync(inRoot(of), inRoot(copy));
 }

@@ -41,6 +41,12 @@ const expected: Readonly<Record<string, string>> = {
   'GET /metrics': 'vi ru au op ad',
   'GET /healthz': 'open',
   'GET /readyz': 'open',
+  'POST /workflows/bulk': 'op ad',
+  'GET /cluster': 'vi ru au op ad',
+  'GET /holds': 'vi ru au op ad',
+  'GET /holds/:id': 'vi ru au op ad',
+  'PUT /holds/:id': 'op ad',
+  'DELETE /holds/:id': 'op ad',
 };
 
 type Route = readonly [method: string, url: string];
@@ -166,6 +172,8 @@ describe('every route', () => {
     for (const route of [
       ['GET', '/audit'],
       ['GET', '/metrics'],
+      ['GET', '/cluster'],
+      ['GET', '/holds'],
     ] as const) {
       expect((await ask(route, with_('limited'))).statusCode).toBe(403);
       expect((await ask(route, with_('admin'))).statusCode).toBe(200);

@@ -18,9 +18,6 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 const awaited: Readonly<Record<string, readonly string[]>> = {
   saga_redis_errors_total: ['operation'],
   saga_trace_spans_total: ['result'],
-  saga_circuit_open: ['host'],
-  saga_holds: [],
-  saga_auth_rejected_total: ['reason'],
 };
 
 /** Labels of each series of this build. */

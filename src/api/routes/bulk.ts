@@ -5,12 +5,11 @@ import type { ExecutionStatus } from '../../core/state.ts';
 import { bulk, type BulkAction, bulkLimits } from '../../runtime/desk/bulk.ts';
 import { type ApiContext, jsonBody } from '../context.ts';
 import { errorDocument, statusNames } from '../documents.ts';
-import { ApiError } from '../failure.ts';
+import { ApiError, refusalBody } from '../failure.ts';
 import { filterFields, filterOf, type FilterQuery } from '../execution-filter.ts';
 import { bulkDocument } from '../operator-documents.ts';
 import { clamp, optional } from '../parameters.ts';
 import { granted } from '../../runtime/desk/answer.ts';
-import { refusalBody } from '../failure.ts';
 import { answers } from '../route-documentation.ts';
 
 /** A query repeats a parameter; a body has a list, or one value alone. */
