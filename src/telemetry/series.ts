@@ -83,7 +83,7 @@ export function createSeries(): Series {
     callbackTimeouts: f.counter('saga_callback_timeout_total', 'Callbacks that did not come in time.'),
     switches: f.counter('saga_switch_evaluated_total', 'Switches decided, by result.', 'result'),
     storeErrors: f.counter('saga_store_errors_total', 'Operations of the store that failed.', 'operation', 'class'),
-    queueErrors: f.counter('saga_queue_errors_total', 'Operations of the queue that failed.', 'operation'),
+    queueErrors: f.counter('saga_redis_errors_total', 'Operations on Redis that failed.', 'operation'),
     fenced: f.counter('saga_fenced_total', 'Executions lost to another worker.', 'reason'),
     reconciled: f.counter('saga_reconciled_total', 'Executions put back into the queue from the store.', 'status'),
     claimScans: f.counter('saga_redis_claim_scans_total', 'Shards asked for what is due.'),
