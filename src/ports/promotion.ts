@@ -82,13 +82,28 @@ export interface CopiedRows {
     /** 1 once the execution was removed. */
     orphan: 0 | 1,
   ];
+  /** Who changed what. Without what each start of a server enters: that belongs to the installation. */
+  readonly audit: readonly [
+    id: string,
+    at: number,
+    actor: string,
+    action: string,
+    target: string,
+    address: string,
+    outcome: string,
+    requestId: string,
+    details: string | null,
+  ];
 }
+
+/** The action of audit entries that are not copied. */
+export const uncopiedAction = 'access.configured';
 
 /** A kind of rows that are copied before the activation. */
 export type CopiedKind = keyof CopiedRows;
 
 /** In the order of copying: executions need what they are pinned to. */
-export const copiedKinds: readonly CopiedKind[] = ['body', 'execution', 'step', 'call', 'event', 'startKey'];
+export const copiedKinds: readonly CopiedKind[] = ['body', 'execution', 'step', 'call', 'event', 'startKey', 'audit'];
 
 /** Rows that are handed over by the activation itself. */
 export interface ActivatedRows {

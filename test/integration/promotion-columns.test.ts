@@ -33,6 +33,7 @@ const carried: Readonly<Record<string, readonly string[]>> = {
   ],
   call: ['execution', 'ord', 'row'],
   inbox: ['at', 'body_hash', 'event', 'execution', 'id', 'nonce', 'pending', 'position'],
+  audit: ['action', 'actor', 'address', 'at', 'details', 'id', 'outcome', 'request_id', 'target'],
   start_key: ['caller', 'created_at', 'execution_id', 'fingerprint', 'key', 'orphan'],
 };
 

@@ -24,8 +24,8 @@ describe('the schema', () => {
   it('is not made without leave', async () => {
     const database = await server.createDatabase();
     const store = storeOn(server.url(database), { migrate: false });
-    expect(await store.pendingMigrations()).toEqual(['0001 initial schema']);
-    await expect(store.open()).rejects.toThrow(/pending.*has schema 0.*needs 1.*trama migrate/);
+    expect(await store.pendingMigrations()).toEqual(['0001 initial schema', '0002 audit log']);
+    await expect(store.open()).rejects.toThrow(/pending.*has schema 0.*needs 2.*trama migrate/);
     expect(
       await server.query("SELECT count(*)::int AS count FROM pg_class WHERE relname = 'execution'", database),
     ).toEqual([{ count: 0 }]);
@@ -38,7 +38,7 @@ describe('the schema', () => {
     const database = await server.createDatabase();
     const stores = [1, 2, 3, 4].map(() => storeOn(server.url(database)));
     await Promise.all(stores.map((store) => store.open()));
-    expect(await server.query('SELECT version FROM migration', database)).toEqual([{ version: 1 }]);
+    expect(await server.query('SELECT version FROM migration', database)).toEqual([{ version: 1 }, { version: 2 }]);
     expect(await stores[0]?.submit([newExecution(1)])).toEqual([{ kind: 'created' }]);
   });
 
@@ -56,7 +56,7 @@ describe('the schema', () => {
   it('may be newer where the newer one says so', async () => {
     const database = await server.createDatabase();
     await storeOn(server.url(database)).open();
-    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (2, 'more', 1)`, database);
+    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (6, 'more', 1)`, database);
     const store = storeOn(server.url(database), { migrate: false });
     await store.open();
     expect(await store.submit([newExecution(1)])).toEqual([{ kind: 'created' }]);
@@ -147,6 +147,10 @@ describe('several hosts', () => {
     expect(await submitSomewhere(store, 11)).toBe(server);
     await server.query('ALTER SYSTEM SET default_transaction_read_only = on');
     await server.query('SELECT pg_reload_conf()');
+    // The signal takes a moment to reach every process of the server.
+    const isOn = async (): Promise<boolean> =>
+      (await server.query('SHOW default_transaction_read_only'))[0]?.['default_transaction_read_only'] === 'on';
+    while (!(await isOn())) await new Promise((resolve) => setTimeout(resolve, 10));
     expect(await submitSomewhere(store, 12)).toBe(other);
     // Whoever is in the way may still lift it for one session.
     await server.query(['SET default_transaction_read_only = off', 'ALTER SYSTEM RESET default_transaction_read_only']);

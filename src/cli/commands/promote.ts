@@ -29,6 +29,7 @@ const kindNames: Readonly<Record<PromotionProgress['kind'], string>> = {
   call: 'calls',
   event: 'callbacks and other events',
   startKey: 'idempotency keys',
+  audit: 'audit entries',
   definition: 'definitions',
   setting: 'settings',
   due: 'due times',

@@ -84,6 +84,17 @@ export const promotionColumns: Readonly<Record<CopiedKind, readonly Column[]>> =
     ['fingerprint', 'text'],
     ['orphan', 'bool'],
   ],
+  audit: [
+    ['id', 'text'],
+    ['at', 'bigint'],
+    ['actor', 'text'],
+    ['action', 'text'],
+    ['target', 'text'],
+    ['address', 'text'],
+    ['outcome', 'text'],
+    ['request_id', 'text'],
+    ['details', 'json'],
+  ],
 };
 
 type Nullable<T> = readonly (T | null)[];

@@ -25,7 +25,10 @@ const storedId = (n: number): string => `0190a000-0000-7000-8000-00000000000${n}
 export class Estate {
   readonly stage: Stage;
   /** The server's environment; changes count from its next start. */
-  readonly env: Record<string, string> = {};
+  readonly env: Record<string, string> = {
+    // One downstream plays all of them: that some always fail must not keep the others from being called.
+    CIRCUITBREAKER_ENABLED: 'false',
+  };
   /** Ids by group. */
   readonly ids = new Map<string, string[]>();
   readonly #broken = new Set(brokenAtFirst);

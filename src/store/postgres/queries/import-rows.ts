@@ -18,6 +18,7 @@ const tables = {
   call: 'call',
   event: 'inbox',
   startKey: 'start_key',
+  audit: 'audit',
 } as const;
 
 function insertSql(kind: keyof typeof tables): string {

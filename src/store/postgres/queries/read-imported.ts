@@ -2,7 +2,7 @@
  * Reads back what came from another store, page by page by primary key, to compare it with what was sent. A page is bounded
  * in rows and bytes; sizes are known without reading the values.
  */
-import type { CopiedKind } from '../../../ports/promotion.ts';
+import { uncopiedAction, type CopiedKind } from '../../../ports/promotion.ts';
 import type { Statement } from '../connections.ts';
 import { promotionColumns } from '../promotion-columns.ts';
 
@@ -51,6 +51,11 @@ const sources: Readonly<Record<CopiedKind, Source>> = {
       ['key', 'text', ''],
     ],
     large: [],
+  },
+  audit: {
+    from: `(SELECT * FROM audit WHERE action <> '${uncopiedAction}') entries`,
+    key: [['id', 'text', '']],
+    large: ['details'],
   },
 };
 

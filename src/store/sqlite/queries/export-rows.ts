@@ -2,7 +2,7 @@
  * Reads everything of a kind in pages, for a move to another store: in the order of writing or of the primary key, from a
  * key on, until the page is full. History of executions that were removed is left out.
  */
-import { sourceMarkSetting, type RowCounts, type SourceRows } from '../../../ports/promotion.ts';
+import { sourceMarkSetting, uncopiedAction, type RowCounts, type SourceRows } from '../../../ports/promotion.ts';
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 
@@ -67,6 +67,12 @@ SELECT caller, key, caller, key, execution_id, created_at, fingerprint, orphan F
 WHERE (caller, key) > (?, ?) ORDER BY caller, key`,
     start: ['', ''],
   },
+  audit: {
+    sql: `
+SELECT id, id, at, actor, action, target, address, outcome, request_id, details FROM audit
+WHERE id > ? AND action <> '${uncopiedAction}' ORDER BY id`,
+    start: [''],
+  },
   definition: {
     sql: `
 SELECT created_at, id, id, name, version, hash, definition, created_at, updated_at FROM definition
@@ -120,7 +126,8 @@ SELECT
   (SELECT count(*) FROM step s JOIN execution e ON e.no = s.execution) AS step,
   (SELECT count(*) FROM call c JOIN execution e ON e.no = c.execution) AS call,
   (SELECT count(*) FROM inbox i JOIN execution e ON e.no = i.execution) AS event,
-  (SELECT count(*) FROM start_key) AS startKey`;
+  (SELECT count(*) FROM start_key) AS startKey,
+  (SELECT count(*) FROM audit WHERE action <> '${uncopiedAction}') AS audit`;
 
 /** Prepares the one that counts everything. */
 export function exportCounts(session: Session): Operations['exportCounts'] {
