@@ -166,6 +166,32 @@ describe('a cluster of processes', () => {
     await allSucceed(fresh, 100);
   });
 
+  it('removes what is left of shards that are not in force any more, whoever is left to do it', async () => {
+    const first = await pod('a', { shards: 64 });
+    const sleeper = await fixture.submit(
+      first.engine,
+      graph([{ kind: 'sleep', id: 's', durationMillis: 100_000, next: 'a' }, task('a')]),
+    );
+    const former = Array.from({ length: 64 }, (_, index) => ({ count: 64, index }));
+    const stop = async ({ engine }: Pod): Promise<void> => {
+      const stopped = engine.stop({ drainTimeoutMillis: 1_000 });
+      await fixture.clock.advance(100);
+      await stopped;
+    };
+    await stop(first);
+    // It changes the number and is gone again before the old shards may be touched.
+    const second = await pod('b', { shards: 16 });
+    await fixture.clock.advance(3_000);
+    expect(second.queue.owned.count).toBe(16);
+    await stop(second);
+    expect(server.count(former).ready).toBe(1);
+    const third = await pod('c', { shards: 16 });
+    await fixture.clock.advance(30_000);
+    expect(server.count(former)).toEqual({ ready: 0, inFlight: 0 });
+    expect(await third.queue.size()).toEqual({ ready: 1, inFlight: 0 });
+    await allSucceed([sleeper], 80_000);
+  });
+
   it('notices two live processes with one podId', async () => {
     const first = await pod('same');
     const second = await pod('same');

@@ -18,6 +18,7 @@ import type { Pulse } from '../service.ts';
 import type { ClusterMember } from './member-info.ts';
 import { Membership, type MembershipChange } from './membership.ts';
 import { assignShards } from './ownership.ts';
+import { RetiredShards } from './retired-shards.ts';
 import { settleAll } from './settle-all.ts';
 import { ShardBoard } from './shard-board.ts';
 import { ShardClaims } from './shard-claims.ts';
@@ -52,6 +53,7 @@ export class ShardedQueue implements Queue {
   readonly #membership: Membership;
   readonly #board = new ShardBoard();
   readonly #claims: ShardClaims;
+  readonly #retired: RetiredShards;
   /** Member by shard, of those that work. */
   #owners: readonly string[] = [];
   #listener: QueueListener | undefined;
@@ -72,6 +74,7 @@ export class ShardedQueue implements Queue {
         this.#listener?.renew();
       },
     });
+    this.#retired = new RetiredShards({ ...parts, restMillis: 2 * parts.ttlMillis });
     this.#membership = new Membership({
       ...parts,
       id: this.member,
@@ -329,9 +332,11 @@ export class ShardedQueue implements Queue {
   /** One shard of each server is looked at with every heartbeat: a server that lost its data shows by an absent mark. */
   #probe(): void {
     const { server, clock, count } = this.#parts;
+    const before = count.inForce;
     void count.compare(this.#membership.members).then((changed) => {
-      if (changed) this.#countChanged();
+      if (changed) this.#countChanged(before);
     });
+    void this.#retired.drop(this.#membership.members);
     const seen = new Set<string>();
     for (const index of this.#board.indexes) {
       const incarnation = server.incarnationOf(this.#shard(index));
@@ -352,7 +357,8 @@ export class ShardedQueue implements Queue {
   }
 
   /** Another number of shards is in force: all of them are other shards, of which the server knows nothing. */
-  #countChanged(): void {
+  #countChanged(before: number): void {
+    this.#retired.retire(before);
     const { telemetry, count } = this.#parts;
     telemetry.log('info', 'another number of virtual shards is in force', { count: count.inForce });
     this.#board.own([]);
