@@ -52,7 +52,7 @@ export class Membership implements Service {
   /** When the latest heartbeat that succeeded was sent. */
   #beatenAt: number | undefined;
   #expiry: Timer | undefined;
-  #rivals = new Map<string, number>();
+  #rivals = new Map<string, { readonly beatAt: number; readonly renewals: number }>();
   #conflict = false;
   #left = false;
 
@@ -144,19 +144,24 @@ export class Membership implements Service {
     this.#parts.beaten();
   }
 
-  /** Another process with this `podId` whose heartbeat was renewed while we watched is alive, not the remains of a former run. */
+  /**
+   * Another process with this `podId` whose heartbeat was renewed while we watched twice is alive. Once may be the
+   * last request of a former run, which arrived after its end.
+   */
   #watchRivals(now: number): void {
     const { id, podId, telemetry } = this.#parts;
-    const rivals = new Map<string, number>();
+    const rivals = new Map<string, { readonly beatAt: number; readonly renewals: number }>();
     let conflict = false;
     for (const member of this.#members) {
       if (member.podId !== podId || member.id === id) continue;
       const beatAt = now - member.ageMillis;
       const known = this.#rivals.get(member.id);
       // Ages are whole milliseconds and their journey takes some: a real heartbeat comes much later.
-      const isAlive = known !== undefined && beatAt > known + Math.max(200, this.#parts.beatMillis / 4);
+      const isRenewed = known !== undefined && beatAt > known.beatAt + Math.max(200, this.#parts.beatMillis / 4);
+      const renewals = (known?.renewals ?? 0) + (isRenewed ? 1 : 0);
+      const isAlive = isRenewed && renewals >= 2;
       conflict ||= isAlive || (this.#conflict && known !== undefined && member.ageMillis < this.#parts.ttlMillis / 2);
-      rivals.set(member.id, known === undefined || isAlive ? beatAt : known);
+      rivals.set(member.id, known === undefined || isRenewed ? { beatAt, renewals } : known);
     }
     if (conflict && !this.#conflict) telemetry.log('error', 'another live process has the same podId', { podId });
     this.#rivals = rivals;

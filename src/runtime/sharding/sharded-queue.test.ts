@@ -196,7 +196,7 @@ describe('a cluster of processes', () => {
     const first = await pod('same');
     const second = await pod('same');
     expect(first.queue.trouble).toEqual([]);
-    await fixture.clock.advance(5_000);
+    await fixture.clock.advance(7_000);
     expect(first.queue.trouble).toContain('pod_id_conflict');
     expect(second.queue.trouble).toContain('pod_id_conflict');
   });
@@ -206,6 +206,20 @@ describe('a cluster of processes', () => {
     await first.connection.close();
     const second = await pod('same');
     await fixture.clock.advance(30_000);
+    expect(second.queue.trouble).toEqual([]);
+  });
+
+  it('does not take the last request of its own former run, come late, for another process', async () => {
+    const first = await pod('same');
+    await first.engine.stop({ drainTimeoutMillis: 0 });
+    const second = await pod('same');
+    const ghost = server.connect();
+    await ghost.open(first.queue.member, { rung: () => undefined, changed: () => undefined });
+    const info = JSON.stringify({ podId: 'same', works: true, count: 64, wants: 64, version: '1.0.0', busy: 0 });
+    await ghost.heartbeat(info, 10_000);
+    await fixture.clock.advance(2_500);
+    await ghost.heartbeat(info, 10_000);
+    await fixture.clock.advance(3_000);
     expect(second.queue.trouble).toEqual([]);
   });
 
