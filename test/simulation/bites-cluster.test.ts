@@ -1,14 +1,15 @@
 /** Rules of the cluster's queue broken on purpose, the seed that is known to find each, and the rule that says so. */
 import { describe, expect, it } from 'vitest';
 import { simulate } from '../../src/testing/simulation/simulate.ts';
-import { absences, bells, losses, lostAnswers } from './quiet.ts';
-import { withoutBells, withoutMarks, withoutOrphans, withoutReleases } from './sabotage-shards.ts';
+import { absences, bells, comings, losses, lostAnswers } from './quiet.ts';
+import { withoutBells, withoutMarks, withoutMemberBells, withoutOrphans, withoutReleases } from './sabotage-shards.ts';
 import { withoutReconcile } from './sabotage.ts';
 
 describe('the simulator of clusters', () => {
   it.each([
     { broken: 'the renewal is complete', seed: 3, rule: 'recovery', adjust: lostAnswers, wrap: withoutOrphans },
     { broken: 'bells ring', seed: 1, rule: 'recovery', adjust: bells, wrap: withoutBells },
+    { broken: 'members hear of members', seed: 2, rule: 'recovery', adjust: comings, wrap: withoutMemberBells },
     { broken: 'what is handed back is ready', seed: 11, rule: 'recovery', adjust: bells, wrap: withoutReleases },
     { broken: 'a lost shard is known by its mark', seed: 6, rule: 'one at a time', adjust: losses, wrap: withoutMarks },
   ])('notices that "$broken" does not hold, with seed $seed', async ({ seed, rule, adjust, wrap }) => {
@@ -28,6 +29,7 @@ describe('clusters with one kind of fault', () => {
   it.each([
     { what: 'fill a lost queue again within five seconds', adjust: losses },
     { what: 'bring what is due to its owner at once', adjust: bells },
+    { what: 'hand over what processes leave that stop one after the other', adjust: comings },
     { what: 'find what lost answers left behind', adjust: lostAnswers },
     { what: 'take up what a process left that was cut off', adjust: absences },
   ])('$what', async ({ adjust }) => {

@@ -73,3 +73,10 @@ export const absences: (scenario: Scenario) => Scenario = quiet({
   patienceMillis: 9_000,
   cluster: { cuts: 6 },
 });
+/** Processes come and go in order, never all at once, and hear of each other by bells, long before their next heartbeat. */
+export const comings: (scenario: Scenario) => Scenario = quiet({
+  processes: 4,
+  restarts: 3,
+  patienceMillis: 1_500,
+  cluster: { beatMillis: 4_000, ttlMillis: 12_000 },
+});

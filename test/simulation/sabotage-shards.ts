@@ -53,3 +53,13 @@ export function withoutReleases(): Wrap {
 export function withoutBells(): Wrap {
   return (server) => withOperations(server, { ring: () => Promise.resolve() });
 }
+
+/** Nobody is told that the members have changed. */
+export function withoutMemberBells(): Wrap {
+  return (server) =>
+    withOperations(server, {
+      ring: async (member, ring) => {
+        if (ring.members !== true) await server.ring(member, ring);
+      },
+    });
+}

@@ -94,6 +94,17 @@ export class Membership implements Service {
     this.#periodic.hurry();
   }
 
+  /** Says at once what has become of this process, and tells the others. Never throws: the next heartbeat says it, too. */
+  async announce(): Promise<void> {
+    if (this.#left) return;
+    try {
+      await this.#beat();
+    } catch (error) {
+      this.#parts.telemetry.log('warn', 'members not told', { error: String(error) });
+    }
+    this.#ringAll();
+  }
+
   /** Takes this process out and tells the others; it goes on without heartbeats. A second call does nothing. */
   async leave(): Promise<void> {
     if (this.#left) return;
@@ -153,7 +164,8 @@ export class Membership implements Service {
     const rivals = new Map<string, { readonly beatAt: number; readonly renewals: number }>();
     let conflict = false;
     for (const member of this.#members) {
-      if (member.podId !== podId || member.id === id) continue;
+      // One that works no more is about to end, and this may be the one that takes its place.
+      if (member.podId !== podId || member.id === id || !member.works) continue;
       const beatAt = now - member.ageMillis;
       const known = this.#rivals.get(member.id);
       // Ages are whole milliseconds and their journey takes some: a real heartbeat comes much later.

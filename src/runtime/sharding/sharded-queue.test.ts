@@ -113,6 +113,25 @@ describe('a cluster of processes', () => {
     await allSucceed(ids, 100);
   });
 
+  it('tells whoever owns the shard by then what a member that leaves hands back last', async () => {
+    const first = await pod('a');
+    fixture.http.reply = (path) => (path === 'slow' ? 'hold' : {});
+    const id = await fixture.submit(first.engine, chain('slow', 'b'));
+    const second = await pod('b');
+    const stopped = first.engine.stop({ drainTimeoutMillis: 30_000 });
+    await fixture.clock.advance(100);
+    // Those that were there when it left are gone by the time at which it has something to hand back.
+    const third = await pod('c');
+    const gone = second.engine.stop({ drainTimeoutMillis: 1_000 });
+    await fixture.clock.advance(100);
+    await gone;
+    expect(third.queue.owned.shards).toHaveLength(64);
+    fixture.http.calls.find(({ request }) => request.url.endsWith('/slow'))!.answer({});
+    await allSucceed([id], 200);
+    await fixture.clock.advance(100);
+    await stopped;
+  });
+
   it('rings the owner for what was woken while its worker was done with it', async () => {
     const [first, second] = [await pod('a'), await pod('b')];
     const id = first.engine.mintId(fixture.clock.now());

@@ -57,11 +57,13 @@ export class ShardedQueue implements Queue {
   /** Member by shard, of those that work. */
   #owners: readonly string[] = [];
   #listener: QueueListener | undefined;
+  #works: boolean;
   #busy = 0;
   #closed = false;
 
   constructor(parts: ShardedQueueParts) {
     this.#parts = parts;
+    this.#works = parts.works;
     this.member = `${parts.podId}/${parts.entropy.nonce()}`;
     this.#claims = new ShardClaims({
       ...parts,
@@ -80,7 +82,7 @@ export class ShardedQueue implements Queue {
       id: this.member,
       info: () => ({
         podId: parts.podId,
-        works: parts.works,
+        works: this.#works,
         count: parts.count.inForce,
         wants: parts.count.wants,
         version: parts.version,
@@ -140,10 +142,14 @@ export class ShardedQueue implements Queue {
     this.#membership.start();
   }
 
-  /** Gives the shards to the others; claims that are held can still be renewed and ended. */
+  /**
+   * Gives the shards to the others; claims that are held can still be renewed and ended. Until it stops it is a member that
+   * takes no shards: so it knows whom to ring when it hands something back, however the others change meanwhile.
+   */
   async leave(): Promise<void> {
-    await this.#membership.leave();
+    this.#works = false;
     this.#board.own([]);
+    await this.#membership.announce();
     this.#assign(this.#workers().filter((id) => id !== this.member));
     this.#listener?.owned();
   }
@@ -304,10 +310,10 @@ export class ShardedQueue implements Queue {
   }
 
   #membersChanged(change: MembershipChange): void {
-    const { works, telemetry, clock } = this.#parts;
+    const { telemetry, clock } = this.#parts;
     const workers = this.#workers();
     this.#assign(workers);
-    const mine = works ? this.#owners.flatMap((owner, index) => (owner === this.member ? [index] : [])) : [];
+    const mine = this.#works ? this.#owners.flatMap((owner, index) => (owner === this.member ? [index] : [])) : [];
     const gained = this.#board.own(mine);
     if (change !== 'members') {
       telemetry.log('warn', 'the queue had forgotten this process', { change });
