@@ -75,10 +75,13 @@ export class ShardCount {
     try {
       if (isAgreed) {
         // First, so that nobody can change the number and be gone before it is known what it was.
-        await this.#changeRetired((counts) => [...counts, before]);
+        await this.#retire(before);
         await store.changeSetting(settingName, String(before), String(wanted));
       }
-      this.#inForce = Number((await store.getSetting(settingName)) ?? before);
+      const present = Number((await store.getSetting(settingName)) ?? before);
+      // Others may have seen to the old shards already; this process has used them until now.
+      if (!isAgreed && present !== before) await this.#retire(before);
+      this.#inForce = present;
     } catch (error) {
       telemetry.log('warn', 'the number of virtual shards could not be compared', { error: String(error) });
     } finally {
@@ -90,6 +93,10 @@ export class ShardCount {
   /** The shards of that number are gone. @throws StoreUnavailable */
   async forget(count: number): Promise<void> {
     await this.#changeRetired((counts) => counts.filter((one) => one !== count));
+  }
+
+  async #retire(count: number): Promise<void> {
+    await this.#changeRetired((counts) => [...counts, count]);
   }
 
   /** Reads the retired numbers and changes them; tried again when somebody else does so at the same time. */
