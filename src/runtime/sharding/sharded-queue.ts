@@ -320,6 +320,8 @@ export class ShardedQueue implements Queue {
       this.#board.regain();
       this.#listener?.renew();
     }
+    // What is read from the store before a claim notices the absent mark must wait for running claims to be asserted, too.
+    if (change === 'forgotten') for (const index of mine) this.#lose(index);
     telemetry.log('info', 'members of the cluster', { members: workers.length, shards: mine.length, gained });
     this.#listener?.owned();
     this.#listener?.refill();
