@@ -244,6 +244,8 @@ export class World {
       this.clock.after(200, wait);
     };
     this.#excuse(false);
+    // The number changes once the last one is back, and one that is frozen meanwhile learns of it when it thaws.
+    if (this.#scenario.freeze > 0) this.ledger.amnestyUntil = this.#excusedUntil = this.clock.monotonic() + 30_000;
     next(this.#seats);
   }
 
