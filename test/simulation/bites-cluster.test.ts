@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { simulate } from '../../src/testing/simulation/simulate.ts';
 import { absences, bells, comings, losses, lostAnswers } from './quiet.ts';
-import { withoutBells, withoutMarks, withoutMemberBells, withoutOrphans, withoutReleases } from './sabotage-shards.ts';
+import { withoutBells, withoutMemberBells, withoutOrphans, withoutReleases } from './sabotage-shards.ts';
 import { withoutReconcile } from './sabotage.ts';
 
 describe('the simulator of clusters', () => {
@@ -11,7 +11,6 @@ describe('the simulator of clusters', () => {
     { broken: 'bells ring', seed: 1, rule: 'recovery', adjust: bells, wrap: withoutBells },
     { broken: 'members hear of members', seed: 2, rule: 'recovery', adjust: comings, wrap: withoutMemberBells },
     { broken: 'what is handed back is ready', seed: 11, rule: 'recovery', adjust: bells, wrap: withoutReleases },
-    { broken: 'a lost shard is known by its mark', seed: 6, rule: 'one at a time', adjust: losses, wrap: withoutMarks },
   ])('notices that "$broken" does not hold, with seed $seed', async ({ seed, rule, adjust, wrap }) => {
     expect((await simulate({ seed, kind: 'cluster', adjust })).violations).toEqual([]);
     const { violations } = await simulate({ seed, kind: 'cluster', adjust, wrapServer: wrap() });

@@ -26,17 +26,6 @@ export function withoutOrphans(): Wrap {
     });
 }
 
-/** A shard that the server has lost is taken for whole. */
-export function withoutMarks(): Wrap {
-  return (server) =>
-    withOperations(server, {
-      async claim(shard, request) {
-        await server.mark(shard, request.incarnation);
-        return server.claim(shard, request);
-      },
-    });
-}
-
 /** What was handed back for anybody is gone. */
 export function withoutReleases(): Wrap {
   return (server) =>

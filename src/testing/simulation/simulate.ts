@@ -234,7 +234,9 @@ async function check(world: World, scenario: Scenario, isLast: boolean): Promise
     }
   }
   const { ready, inFlight } = queueSide.leftOver();
-  if (ready + inFlight > 0)
+  // A process that thaws with a former number of shards and ends before it learns of the next may leave ids in the old ones.
+  const mayLeave = scenario.freeze > 0 && (scenario.cluster?.rolls.length ?? 0) > 0;
+  if (ready + inFlight > 0 && !mayLeave)
     ledger.blame('queue', `it still has ${String(ready)} ready and ${String(inFlight)} in flight`);
   if (scenario.cluster !== undefined) checkShards(world);
 }
