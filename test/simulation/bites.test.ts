@@ -18,8 +18,8 @@ describe('the simulator', () => {
     { broken: 'the look into the inbox', seed: 97, rule: 'accepted resolve', wrapStore: withoutInboxCheck },
     { broken: 'the reconcile', seed: 27, rule: 'recovery', wrapStore: withoutReconcile },
   ])('notices that $broken is missing, with seed $seed', async ({ seed, rule, wrapStore }) => {
-    expect((await simulate({ seed })).violations).toEqual([]);
-    const { violations } = await simulate({ seed, wrapStore });
+    expect((await simulate({ seed, kind: 'hub' })).violations).toEqual([]);
+    const { violations } = await simulate({ seed, kind: 'hub', wrapStore });
     expect(violations.map((violation) => violation.rule)).toContain(rule);
   });
 

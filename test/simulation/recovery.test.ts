@@ -32,7 +32,7 @@ function crashesOnly(scenario: Scenario): Scenario {
 
 it('what a process leaves behind is taken up within a lease and a few seconds', async () => {
   for (let seed = 1; seed <= 150; seed++) {
-    const { violations } = await simulate({ seed, adjust: crashesOnly });
+    const { violations } = await simulate({ seed, kind: 'hub', adjust: crashesOnly });
     expect({ seed, violations }).toEqual({ seed, violations: [] });
   }
 });
@@ -41,8 +41,8 @@ it('a wiped queue is filled again within seconds, and is not without the reconci
   const adjust = (scenario: Scenario): Scenario => ({ ...crashesOnly(scenario), crash: 0, wipes: 6 });
   let stranded = 0;
   for (let seed = 1; seed <= 60; seed++) {
-    expect((await simulate({ seed, adjust })).violations).toEqual([]);
-    const { violations } = await simulate({ seed, adjust, wrapStore: withoutReconcile });
+    expect((await simulate({ seed, kind: 'hub', adjust })).violations).toEqual([]);
+    const { violations } = await simulate({ seed, kind: 'hub', adjust, wrapStore: withoutReconcile });
     if (violations.some(({ rule }) => rule === 'recovery')) stranded++;
   }
   expect(stranded).toBeGreaterThan(5);

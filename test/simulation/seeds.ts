@@ -1,5 +1,5 @@
 /**
- * Runs seeds of the simulator: `npm run simulate:seeds -- [--count N] [--start S] [--seed N] [--trace] [--jobs J]`.
+ * Runs seeds of the simulator: `npm run simulate:seeds -- [--count N] [--start S] [--seed N] [--kind hub|cluster] [--trace] [--jobs J]`.
  *
  * A failing seed is printed with what it broke and the command that replays it; the exit code is then 1.
  */
@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
+import type { Kind } from '../../src/testing/simulation/scenario.ts';
 import { simulate, type SimulationReport } from '../../src/testing/simulation/simulate.ts';
 
 const { values } = parseArgs({
@@ -15,6 +16,7 @@ const { values } = parseArgs({
     count: { type: 'string', default: '200' },
     start: { type: 'string', default: '1' },
     seed: { type: 'string' },
+    kind: { type: 'string' },
     trace: { type: 'boolean', default: false },
     jobs: { type: 'string' },
   },
@@ -29,15 +31,28 @@ function natural(name: string, text: string): number {
   return value;
 }
 
+function kindNamed(text: string | undefined): Kind | undefined {
+  if (text === undefined || text === 'hub' || text === 'cluster') return text;
+  console.error(`--kind must be hub or cluster, not ${JSON.stringify(text)}.`);
+  process.exit(2);
+}
+
+const kind = kindNamed(values.kind);
+
 function report({ seed, violations, hash, ends, virtualMillis }: SimulationReport): void {
   for (const { rule, what } of violations.slice(0, 10)) console.log(`seed ${String(seed)} breaks "${rule}": ${what}`);
   if (violations.length > 10) console.log(`… and ${String(violations.length - 10)} more`);
-  if (violations.length > 0) console.log(`replay: npm run simulate:seeds -- --seed ${String(seed)} --trace`);
+  const of = kind === undefined ? '' : `--kind ${kind} `;
+  if (violations.length > 0) console.log(`replay: npm run simulate:seeds -- ${of}--seed ${String(seed)} --trace`);
   if (values.trace) console.log(`hash ${hash}, ${JSON.stringify(ends)}, ${String(virtualMillis)} virtual ms`);
 }
 
 async function runOne(seed: number): Promise<boolean> {
-  const result = await simulate({ seed, ...(values.trace && { print: (line: string) => console.log(line) }) });
+  const result = await simulate({
+    seed,
+    ...(kind !== undefined && { kind }),
+    ...(values.trace && { print: (line: string) => console.log(line) }),
+  });
   report(result);
   return result.violations.length === 0;
 }
@@ -52,6 +67,7 @@ async function runRange(start: number, count: number): Promise<number> {
 /** Runs a range in a process of its own; answers whether all of it held. */
 async function spawnRange(start: number, count: number): Promise<boolean> {
   const args = [import.meta.filename, '--start', String(start), '--count', String(count), '--jobs', '1'];
+  if (kind !== undefined) args.push('--kind', kind);
   const child = spawn(process.execPath, args, { stdio: 'inherit' });
   const [code] = (await once(child, 'exit')) as [number | null];
   return code === 0;

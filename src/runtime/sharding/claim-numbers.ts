@@ -2,7 +2,8 @@
  * Numbers of claims, and which of them may be held on the server without this process knowing.
  *
  * An answer that got lost may have put ids in flight under numbers that nobody here works on: orphans. The next complete
- * renewal of their shard frees everything that is not listed and older than the oldest claim still under way.
+ * renewal of their shard frees everything that is not listed and older than the oldest claim still under way. Until the
+ * request cannot arrive any more, later renewals do so again.
  */
 import type { Clock } from '../../ports/clock.ts';
 
@@ -14,7 +15,8 @@ export class ClaimNumbers {
   readonly #pending = new Set<number>();
   /** Answered in this turn of the event loop. */
   readonly #over: number[] = [];
-  readonly #orphans = new Set<number>();
+  /** By shard: which claim may have left some, the latest one, and until when its request may still arrive. */
+  readonly #orphans = new Map<number, { readonly number: number; readonly until: number }>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -43,18 +45,20 @@ export class ClaimNumbers {
     return oldest ?? this.#last + 1;
   }
 
-  /** A claim in this shard got no answer. */
-  orphaned(shard: number): void {
-    this.#orphans.add(shard);
+  /** The claim `number` in this shard got no answer: nothing of it is in anybody's hands. It may arrive within `millis`. */
+  orphaned(shard: number, number: number, millis: number): void {
+    this.#pending.delete(number);
+    this.#orphans.set(shard, { number, until: this.#clock.monotonic() + millis });
   }
 
   /** Shards that may have orphans. */
   get orphanShards(): readonly number[] {
-    return [...this.#orphans];
+    return [...this.#orphans.keys()];
   }
 
-  /** A complete renewal of the shard was answered. */
-  settled(shard: number): void {
-    this.#orphans.delete(shard);
+  /** A complete renewal of the shard was answered, which freed what is below that number; it was sent at that monotonic time. */
+  settled(shard: number, below: number, sentAt: number): void {
+    const orphan = this.#orphans.get(shard);
+    if (orphan !== undefined && orphan.number < below && orphan.until <= sentAt) this.#orphans.delete(shard);
   }
 }

@@ -52,7 +52,7 @@ export class Membership implements Service {
   /** When the latest heartbeat that succeeded was sent. */
   #beatenAt: number | undefined;
   #expiry: Timer | undefined;
-  #rivals = new Map<string, number>();
+  #rivals = new Map<string, { readonly beatAt: number; readonly renewals: number }>();
   #conflict = false;
   #left = false;
 
@@ -92,6 +92,17 @@ export class Membership implements Service {
   /** Reads the members now. */
   reread(): void {
     this.#periodic.hurry();
+  }
+
+  /** Says at once what has become of this process, and tells the others. Never throws: the next heartbeat says it, too. */
+  async announce(): Promise<void> {
+    if (this.#left) return;
+    try {
+      await this.#beat();
+    } catch (error) {
+      this.#parts.telemetry.log('warn', 'members not told', { error: String(error) });
+    }
+    this.#ringAll();
   }
 
   /** Takes this process out and tells the others; it goes on without heartbeats. A second call does nothing. */
@@ -144,19 +155,25 @@ export class Membership implements Service {
     this.#parts.beaten();
   }
 
-  /** Another process with this `podId` whose heartbeat was renewed while we watched is alive, not the remains of a former run. */
+  /**
+   * Another process with this `podId` whose heartbeat was renewed while we watched twice is alive. Once may be the
+   * last request of a former run, which arrived after its end.
+   */
   #watchRivals(now: number): void {
     const { id, podId, telemetry } = this.#parts;
-    const rivals = new Map<string, number>();
+    const rivals = new Map<string, { readonly beatAt: number; readonly renewals: number }>();
     let conflict = false;
     for (const member of this.#members) {
-      if (member.podId !== podId || member.id === id) continue;
+      // One that works no more is about to end, and this may be the one that takes its place.
+      if (member.podId !== podId || member.id === id || !member.works) continue;
       const beatAt = now - member.ageMillis;
       const known = this.#rivals.get(member.id);
       // Ages are whole milliseconds and their journey takes some: a real heartbeat comes much later.
-      const isAlive = known !== undefined && beatAt > known + Math.max(200, this.#parts.beatMillis / 4);
+      const isRenewed = known !== undefined && beatAt > known.beatAt + Math.max(200, this.#parts.beatMillis / 4);
+      const renewals = (known?.renewals ?? 0) + (isRenewed ? 1 : 0);
+      const isAlive = isRenewed && renewals >= 2;
       conflict ||= isAlive || (this.#conflict && known !== undefined && member.ageMillis < this.#parts.ttlMillis / 2);
-      rivals.set(member.id, known === undefined || isAlive ? beatAt : known);
+      rivals.set(member.id, known === undefined || isRenewed ? { beatAt, renewals } : known);
     }
     if (conflict && !this.#conflict) telemetry.log('error', 'another live process has the same podId', { podId });
     this.#rivals = rivals;

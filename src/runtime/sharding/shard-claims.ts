@@ -104,7 +104,8 @@ export class ShardClaims {
       if (answer === 'unmarked') this.#parts.lost(shard.index);
       return answer === 'claimed' ? { id: item.id, slot: item.slot, token, dueAt: item.dueAt } : undefined;
     } catch (error) {
-      this.#numbers.orphaned(shard.index);
+      this.#numbers.orphaned(shard.index, number, claimPatienceMillis);
+      this.#parts.unanswered();
       throw error;
     } finally {
       done();
@@ -113,9 +114,10 @@ export class ShardClaims {
 
   /** Renews everything that is held in the shard; answers what is lost. `below` is {@link oldestPending} when that was gathered. */
   async renew(shard: Shard, held: readonly Claimed[], leaseMillis: number, below: number): Promise<readonly Claimed[]> {
-    const { server, member } = this.#parts;
+    const { server, member, clock } = this.#parts;
+    const sentAt = clock.monotonic();
     const gone = await server.renew(shard, `${member}/`, held, leaseMillis, below);
-    this.#numbers.settled(shard.index);
+    this.#numbers.settled(shard.index, below, sentAt);
     const tokens = new Set(gone.map(({ token }) => token));
     return held.filter(({ token }) => tokens.has(token));
   }
@@ -157,7 +159,7 @@ export class ShardClaims {
         dueAt: now - lateMillis,
       }));
     } catch (error) {
-      this.#numbers.orphaned(index);
+      this.#numbers.orphaned(index, number, claimPatienceMillis);
       board.rung(index, clock.now() + retryMillis);
       this.#parts.unanswered();
       throw error;

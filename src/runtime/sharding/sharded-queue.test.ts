@@ -134,6 +134,25 @@ describe('a cluster of processes', () => {
     await allSucceed(ids, 100);
   });
 
+  it('tells whoever owns the shard by then what a member that leaves hands back last', async () => {
+    const first = await pod('a');
+    fixture.http.reply = (path) => (path === 'slow' ? 'hold' : {});
+    const id = await fixture.submit(first.engine, chain('slow', 'b'));
+    const second = await pod('b');
+    const stopped = first.engine.stop({ drainTimeoutMillis: 30_000 });
+    await fixture.clock.advance(100);
+    // Those that were there when it left are gone by the time at which it has something to hand back.
+    const third = await pod('c');
+    const gone = second.engine.stop({ drainTimeoutMillis: 1_000 });
+    await fixture.clock.advance(100);
+    await gone;
+    expect(third.queue.owned.shards).toHaveLength(64);
+    fixture.http.calls.find(({ request }) => request.url.endsWith('/slow'))!.answer({});
+    await allSucceed([id], 200);
+    await fixture.clock.advance(100);
+    await stopped;
+  });
+
   it('rings the owner for what was woken while its worker was done with it', async () => {
     const [first, second] = [await pod('a'), await pod('b')];
     const id = first.engine.mintId(fixture.clock.now());
@@ -273,11 +292,37 @@ describe('a cluster of processes', () => {
     expect(server.shardCounts).toEqual([128]);
   });
 
+  it('removes what is left of shards that are not in force any more, whoever is left to do it', async () => {
+    const first = await pod('a', { shards: 64 });
+    const sleeper = await fixture.submit(
+      first.engine,
+      graph([{ kind: 'sleep', id: 's', durationMillis: 100_000, next: 'a' }, task('a')]),
+    );
+    const former = Array.from({ length: 64 }, (_, index) => ({ count: 64, index }));
+    const stop = async ({ engine }: Pod): Promise<void> => {
+      const stopped = engine.stop({ drainTimeoutMillis: 1_000 });
+      await fixture.clock.advance(100);
+      await stopped;
+    };
+    await stop(first);
+    // It changes the number and is gone again before the old shards may be touched.
+    const second = await pod('b', { shards: 16 });
+    await fixture.clock.advance(3_000);
+    expect(second.queue.owned.count).toBe(16);
+    await stop(second);
+    expect(server.count(former).ready).toBe(1);
+    const third = await pod('c', { shards: 16 });
+    await fixture.clock.advance(30_000);
+    expect(server.count(former)).toEqual({ ready: 0, inFlight: 0 });
+    expect(await third.queue.size()).toEqual({ ready: 1, inFlight: 0 });
+    await allSucceed([sleeper], 80_000);
+  });
+
   it('notices two live processes with one podId', async () => {
     const first = await pod('same');
     const second = await pod('same');
     expect(first.queue.trouble).toEqual([]);
-    await fixture.clock.advance(5_000);
+    await fixture.clock.advance(7_000);
     expect(first.queue.trouble).toContain('pod_id_conflict');
     expect(second.queue.trouble).toContain('pod_id_conflict');
   });
@@ -287,6 +332,20 @@ describe('a cluster of processes', () => {
     await first.connection.close();
     const second = await pod('same');
     await fixture.clock.advance(30_000);
+    expect(second.queue.trouble).toEqual([]);
+  });
+
+  it('does not take the last request of its own former run, come late, for another process', async () => {
+    const first = await pod('same');
+    await first.engine.stop({ drainTimeoutMillis: 0 });
+    const second = await pod('same');
+    const ghost = server.connect();
+    await ghost.open(first.queue.member, { rung: () => undefined, changed: () => undefined });
+    const info = JSON.stringify({ podId: 'same', works: true, count: 64, wants: 64, version: '1.0.0', busy: 0 });
+    await ghost.heartbeat(info, 10_000);
+    await fixture.clock.advance(2_500);
+    await ghost.heartbeat(info, 10_000);
+    await fixture.clock.advance(3_000);
     expect(second.queue.trouble).toEqual([]);
   });
 

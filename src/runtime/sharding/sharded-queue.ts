@@ -25,10 +25,10 @@ import {
 import type { Held, Ring, Shard, ShardEnding, ShardItem, ShardQueue } from '../../ports/shard-queue.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { Pulse } from '../service.ts';
-import { FormerShards } from './former-shards.ts';
 import { type ClusterMember, maxToldCircuits } from './member-info.ts';
 import { Membership, type MembershipChange } from './membership.ts';
 import { assignShards } from './ownership.ts';
+import { RetiredShards } from './retired-shards.ts';
 import { asFailure, settleAll } from './settle-all.ts';
 import { ShardBoard } from './shard-board.ts';
 import { ShardClaims } from './shard-claims.ts';
@@ -65,15 +65,17 @@ export class ShardedQueue implements Queue {
   readonly #membership: Membership;
   readonly #board = new ShardBoard();
   readonly #claims: ShardClaims;
-  readonly #former: FormerShards;
+  readonly #retired: RetiredShards;
   /** Member by shard, of those that work. */
   #owners: readonly string[] = [];
   #listener: QueueListener | undefined;
+  #works: boolean;
   #busy = 0;
   #closed = false;
 
   constructor(parts: ShardedQueueParts) {
     this.#parts = parts;
+    this.#works = parts.works;
     this.member = `${parts.podId}/${parts.entropy.nonce()}`;
     this.#claims = new ShardClaims({
       ...parts,
@@ -86,13 +88,13 @@ export class ShardedQueue implements Queue {
         this.#listener?.renew();
       },
     });
-    this.#former = new FormerShards(parts);
+    this.#retired = new RetiredShards({ ...parts, restMillis: 2 * parts.ttlMillis });
     this.#membership = new Membership({
       ...parts,
       id: this.member,
       info: () => ({
         podId: parts.podId,
-        works: parts.works,
+        works: this.#works,
         count: parts.count.inForce,
         wants: parts.count.wants,
         version: parts.version,
@@ -166,10 +168,14 @@ export class ShardedQueue implements Queue {
     this.#membership.start();
   }
 
-  /** Gives the shards to the others; claims that are held can still be renewed and ended. */
+  /**
+   * Gives the shards to the others; claims that are held can still be renewed and ended. Until it stops it is a member that
+   * takes no shards: so it knows whom to ring when it hands something back, however the others change meanwhile.
+   */
   async leave(): Promise<void> {
-    await this.#membership.leave();
+    this.#works = false;
     this.#board.own([]);
+    await this.#membership.announce();
     this.#assign(this.#workers().filter((id) => id !== this.member));
     this.#listener?.owned();
   }
@@ -348,18 +354,18 @@ export class ShardedQueue implements Queue {
   }
 
   #membersChanged(change: MembershipChange): void {
-    const { works, telemetry, clock } = this.#parts;
+    const { telemetry, clock } = this.#parts;
     const workers = this.#workers();
     this.#assign(workers);
-    const mine = works ? this.#owners.flatMap((owner, index) => (owner === this.member ? [index] : [])) : [];
+    const mine = this.#works ? this.#owners.flatMap((owner, index) => (owner === this.member ? [index] : [])) : [];
     const gained = this.#board.own(mine);
     if (change !== 'members') {
       telemetry.log('warn', 'the queue had forgotten this process', { change });
       this.#board.regain();
-      // A server that forgot a member in time has lost more than that. Where it has not, little is filled again for nothing.
-      if (change === 'forgotten') for (const index of mine) this.#lose(index);
       this.#listener?.renew();
     }
+    // A server that forgot a member in time has lost more than that. What is read from the store before a claim notices the absent mark must wait for running claims to be asserted, too.
+    if (change === 'forgotten') for (const index of mine) this.#lose(index);
     telemetry.log('info', 'members of the cluster', { members: workers.length, shards: mine.length, gained });
     this.#listener?.owned();
     this.#listener?.refill();
@@ -381,8 +387,8 @@ export class ShardedQueue implements Queue {
     const before = count.inForce;
     void count.compare(this.#membership.members).then((changed) => {
       if (changed) this.#countChanged(before);
-      else this.#former.drop(this.#membership.members);
     });
+    void this.#retired.drop(this.#membership.members);
     const seen = new Set<string>();
     for (const index of this.#board.indexes) {
       const incarnation = server.incarnationOf(this.#shard(index));
@@ -404,8 +410,8 @@ export class ShardedQueue implements Queue {
 
   /** Another number of shards is in force: all of them are other shards, of which the server knows nothing. */
   #countChanged(before: number): void {
-    const { telemetry, count, works } = this.#parts;
-    if (works) this.#former.retire(before);
+    this.#retired.retire(before);
+    const { telemetry, count } = this.#parts;
     telemetry.log('info', 'another number of virtual shards is in force', { count: count.inForce });
     this.#board.own([]);
     this.#membersChanged('members');

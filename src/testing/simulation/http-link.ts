@@ -23,6 +23,8 @@ export interface HttpLinkParts {
   readonly refused: () => number;
   /** Told of every call, before anything of it leaves. */
   readonly departing: (departure: Departure) => void;
+  /** Told of the end of every call that its process learns of, or does not wait for any more. */
+  readonly ended: (departure: Departure) => void;
 }
 
 /** See the file header. */
@@ -34,7 +36,7 @@ export class HttpLink implements HttpCaller {
   }
 
   start(request: OutboundRequest, done: (answer: CallAnswer) => void): CallHandle {
-    const { clock, process, random, downstreams, refused, departing } = this.#parts;
+    const { clock, process, random, downstreams, refused, departing, ended } = this.#parts;
     const begun = clock.monotonic();
     const departure = departureOf(request);
     departing(departure);
@@ -44,6 +46,7 @@ export class HttpLink implements HttpCaller {
         if (!isOpen) return;
         isOpen = false;
         timer.cancel();
+        ended(departure);
         done(answer(clock.monotonic() - begun));
       });
     };

@@ -5,6 +5,7 @@
 import type { CallRow, StepRow, UndoState } from '../../core/history.ts';
 import { isWithin } from '../../core/scope.ts';
 import type { State, TerminalStatus, Token, UndoTarget } from '../../core/state.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { Checkpoint, InboxEvent, NewExecution, TerminalChange } from '../../ports/store.ts';
 import { type DefinitionView, type KeyParts, keyParts, viewOf } from './definition-view.ts';
 import type { JsonObject } from '../../core/json.ts';
@@ -55,10 +56,12 @@ export class Ledger {
   /** Until when a process may not know that the queue, which was wiped, gave its executions to others. */
   amnestyUntil: number = -Infinity;
   readonly #monotonic: () => number;
+  readonly #now: () => number;
   readonly #note: (what: string) => void;
 
-  constructor(monotonic: () => number, note: (what: string) => void) {
-    this.#monotonic = monotonic;
+  constructor(clock: Clock, note: (what: string) => void) {
+    this.#monotonic = () => clock.monotonic();
+    this.#now = () => clock.now();
     this.#note = note;
   }
 
@@ -137,6 +140,8 @@ export class Ledger {
     const account = this.accounts.get(id);
     if (account === undefined) return;
     const { round } = account.state;
+    // Whoever makes it runnable says so in the same transaction.
+    if (account.dueAt !== null) account.dueAt = Math.min(account.dueAt, this.#now());
     this.#note(`${short(id)} accepted ${event.type}`);
     if (event.type === 'cancelled') account.cancelled.add(round);
     else if (event.type === 'terminated') account.terminated.add(round);

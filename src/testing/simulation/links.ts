@@ -29,21 +29,14 @@ export interface QueueLinkParts {
   readonly ringFaults: () => { readonly lost: number; readonly doubled: number };
 }
 
-/** The queue as a process reaches it. Remembers until when it may act on what it claimed. */
+/** The queue as a process reaches it. */
 export class QueueLink implements Queue {
   readonly #parts: QueueLinkParts;
   readonly #inner: Queue;
-  /** By id: monotonic end of the lease, counted from when the confirmed request was sent. */
-  readonly #leases = new Map<string, number>();
 
   constructor(inner: Queue, parts: QueueLinkParts) {
     this.#inner = inner;
     this.#parts = parts;
-  }
-
-  /** Whether this process may make calls for the execution now. */
-  holds(id: string): boolean {
-    return (this.#leases.get(id) ?? -1) > this.#parts.clock.monotonic();
   }
 
   start(listener: QueueListener): Promise<void> {
@@ -95,27 +88,16 @@ export class QueueLink implements Queue {
     return this.#parts.wire.request('enqueue', () => this.#inner.enqueue(items));
   }
 
-  async claim(max: number, leaseMillis: number): Promise<ClaimResult> {
-    const end = this.#parts.clock.monotonic() + leaseMillis;
-    const result = await this.#parts.wire.request('claim', () => this.#inner.claim(max, leaseMillis));
-    for (const { id } of result.claimed) this.#leases.set(id, end);
-    return result;
+  claim(max: number, leaseMillis: number): Promise<ClaimResult> {
+    return this.#parts.wire.request('claim', () => this.#inner.claim(max, leaseMillis));
   }
 
-  async claimDirect(item: QueueItem, leaseMillis: number): Promise<Claimed | undefined> {
-    const end = this.#parts.clock.monotonic() + leaseMillis;
-    const claimed = await this.#parts.wire.request('claimDirect', () => this.#inner.claimDirect(item, leaseMillis));
-    if (claimed !== undefined) this.#leases.set(claimed.id, end);
-    return claimed;
+  claimDirect(item: QueueItem, leaseMillis: number): Promise<Claimed | undefined> {
+    return this.#parts.wire.request('claimDirect', () => this.#inner.claimDirect(item, leaseMillis));
   }
 
-  async renew(held: readonly Claimed[], leaseMillis: number): Promise<readonly Claimed[]> {
-    const end = this.#parts.clock.monotonic() + leaseMillis;
-    const lost = await this.#parts.wire.request('renew', () => this.#inner.renew(held, leaseMillis));
-    for (const { id, token } of held) {
-      if (!lost.some((other) => other.token === token)) this.#leases.set(id, end);
-    }
-    return lost;
+  renew(held: readonly Claimed[], leaseMillis: number): Promise<readonly Claimed[]> {
+    return this.#parts.wire.request('renew', () => this.#inner.renew(held, leaseMillis));
   }
 
   ack(done: readonly (Claimed & { readonly parkUntil?: number })[]): Promise<void> {

@@ -8,8 +8,36 @@ import type { Random } from '../random.ts';
 import { goodManners, type Manners } from './downstreams.ts';
 import { calmWire, type WireFaults } from './wire.ts';
 
+/** Whether processes share one queue in memory, or a server with shards. */
+export type Kind = 'hub' | 'cluster';
+
+/** What only clusters have. Durations in milliseconds. */
+export interface ClusterScenario {
+  /** Virtual shards at the beginning. */
+  readonly shards: number;
+  readonly ttlMillis: number;
+  readonly beatMillis: number;
+  /** Processes that only accept executions. */
+  readonly apiOnly: number;
+  /** How far the server's clock is ahead. */
+  readonly serverSkewMillis: number;
+  /** Probability that a bell comes late. */
+  readonly lateBells: number;
+  /** In the storm: shards wiped, runs of the server that end, with or without its data, and processes cut off from it. */
+  readonly shardWipes: number;
+  readonly serverRestarts: number;
+  readonly cuts: number;
+  /** Rolling restarts of every process in turn, each with this number of virtual shards. */
+  readonly rolls: readonly number[];
+}
+
 /** See the file header. Durations in milliseconds, probabilities from 0 to 1. */
 export interface Scenario {
+  readonly cluster?: ClusterScenario;
+  /** How long a claim holds. */
+  readonly leaseMillis: number;
+  /** What may pass until somebody looks at what is due; then this is checked in the storm, too. Absent: what the faults allow. */
+  readonly patienceMillis?: number;
   readonly processes: number;
   readonly executions: number;
   /** How long faults happen. */
@@ -38,8 +66,47 @@ export interface Scenario {
   readonly operations: number;
 }
 
+/** How long a claim holds in most simulations. Short, so that little time is spent waiting for one to end. */
+const leaseMillis = 4_000;
+
+/** The kind that a seed is of, when nobody says otherwise: every third has one queue. */
+export function kindOf(seed: number): Kind {
+  return seed % 3 === 0 ? 'hub' : 'cluster';
+}
+
 /** Draws a scenario. */
-export function drawScenario(random: Random): Scenario {
+export function drawScenario(random: Random, kind: Kind): Scenario {
+  const scenario = drawHub(random);
+  return kind === 'hub' ? scenario : drawCluster(scenario, random);
+}
+
+/** Fewer of the faults that every queue has, so that those of clusters are seen. */
+function drawCluster(scenario: Scenario, random: Random): Scenario {
+  const calm = random.chance(0.1);
+  const on = (probability: number): boolean => random.chance(probability) && !calm;
+  const processes = random.pick([1, 2, 2, 3, 3, 4]);
+  const shards = random.pick([4, 8, 8, 16]);
+  const beatMillis = random.pick([300, 500, 800]);
+  return {
+    ...scenario,
+    processes,
+    executions: random.int(1, 4),
+    cluster: {
+      shards,
+      beatMillis,
+      ttlMillis: beatMillis * random.pick([3, 4]),
+      apiOnly: random.chance(0.3) ? random.int(0, processes - 1) : 0,
+      serverSkewMillis: on(0.3) ? random.pick([-3_600_000, -700, 700, 3_600_000]) : 0,
+      lateBells: on(0.2) ? 0.2 : 0,
+      shardWipes: on(0.2) ? random.pick([1, 5]) : 0,
+      serverRestarts: on(0.25) ? random.pick([1, 3]) : 0,
+      cuts: on(0.25) ? random.pick([1, 4]) : 0,
+      rolls: on(0.25) ? [random.pick([4, 8, 16, 12]), random.pick([shards, 5])].slice(0, random.int(1, 2)) : [],
+    },
+  };
+}
+
+function drawHub(random: Random): Scenario {
   const calm = random.chance(0.1);
   const on = (probability: number): boolean => random.chance(probability) && !calm;
   const wire = (isOn: boolean): WireFaults =>
@@ -55,6 +122,7 @@ export function drawScenario(random: Random): Scenario {
       : calmWire;
   const async = on(0.5);
   return {
+    leaseMillis,
     processes: random.int(1, 3),
     executions: random.int(1, 3),
     stormMillis: random.pick([5_000, 15_000, 30_000]),
@@ -92,10 +160,18 @@ export function drawScenario(random: Random): Scenario {
 
 /** Whether nothing in it can come between a call and the record of its answer. */
 export function sparesProcesses(scenario: Scenario): boolean {
-  const { store, queue, crash, freeze, restarts, wipes, storeOutages, queueOutages, jumps, skewMillis } = scenario;
+  const { wipes, crash, freeze, restarts, storeOutages, queueOutages, jumps, skewMillis, cluster } = scenario;
+  const faults = [wipes, crash, freeze, restarts, storeOutages, queueOutages, jumps, skewMillis];
+  if (cluster !== undefined) {
+    faults.push(cluster.shardWipes, cluster.serverRestarts, cluster.cuts, cluster.rolls.length, cluster.lateBells);
+  }
+  return faults.every((fault) => fault === 0) && hasCalmWires(scenario);
+}
+
+/** Whether every request is answered soon. */
+export function hasCalmWires({ store, queue }: Scenario): boolean {
   const isCalm = (wire: WireFaults): boolean => wire.lostRequest + wire.lostAnswer + wire.late + wire.slow === 0;
-  const faults = [crash, freeze, restarts, wipes, storeOutages, queueOutages, jumps, skewMillis];
-  return faults.every((fault) => fault === 0) && isCalm(store) && isCalm(queue);
+  return isCalm(store) && isCalm(queue);
 }
 
 /** A crash now and then, far enough from the next that what it left behind is found before. */
@@ -103,5 +179,6 @@ export const rareCrash = 0.0001;
 
 /** Whether processes are disturbed by rare crashes at most: then recovery has a bound in the storm too. */
 export function recoversInTime(scenario: Scenario): boolean {
+  if (scenario.patienceMillis !== undefined) return true;
   return scenario.crash <= rareCrash && sparesProcesses({ ...scenario, crash: 0 });
 }

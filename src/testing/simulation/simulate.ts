@@ -3,6 +3,8 @@
  * operators clean up what needs them, and everything is checked again.
  */
 import { inFlight } from '../../core/due.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { ShardQueue } from '../../ports/shard-queue.ts';
 import type { Store } from '../../ports/store.ts';
 import { silentTelemetry } from '../../ports/telemetry.ts';
 import { statusDocument } from '../../runtime/desk/status.ts';
@@ -13,18 +15,22 @@ import { SeededEntropy, type VirtualClock } from '../virtual-clock.ts';
 import { Clients } from './clients.ts';
 import { type Account, short, type Violation } from './ledger.ts';
 import { checkExecution } from './rules.ts';
-import { drawScenario, recoversInTime, type Scenario, sparesProcesses } from './scenario.ts';
-import { leaseMillis, requestTimeoutMillis, World } from './world.ts';
+import { drawScenario, type Kind, kindOf, recoversInTime, type Scenario, sparesProcesses } from './scenario.ts';
+import { requestTimeoutMillis, World } from './world.ts';
 
 /** What to run, and how. */
 export interface SimulationOptions {
   readonly seed: number;
+  /** Absent: what the seed says. */
+  readonly kind?: Kind;
   /** Where the lines of the trace go. */
   readonly print?: (line: string) => void;
   /** Changes what the seed drew, for tests of one kind of fault. */
   readonly adjust?: (scenario: Scenario) => Scenario;
   /** Puts something between the processes and the store: how tests break the engine on purpose. */
   readonly wrapStore?: (store: Store, clock: VirtualClock) => Store;
+  /** The same for the server of a cluster's queue. */
+  readonly wrapServer?: (server: ShardQueue, clock: Clock) => ShardQueue;
 }
 
 /** What came of it. */
@@ -50,13 +56,14 @@ const cleanups = 6;
 /** See the file header. */
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
   const random = new Random(options.seed);
-  const drawn = drawScenario(random.fork());
+  const drawn = drawScenario(random.fork(), options.kind ?? kindOf(options.seed));
   const scenario = options.adjust?.(drawn) ?? drawn;
   const world = new World({
     scenario,
     random: random.fork(),
     trace: options.print === undefined ? {} : { print: options.print },
     wrapStore: options.wrapStore ?? ((store) => store),
+    wrapServer: options.wrapServer ?? ((server) => server),
   });
   world.trace.note('seed', `${String(options.seed)} ${JSON.stringify(scenario)}`);
   const clients = new Clients(world, random.fork());
@@ -107,7 +114,8 @@ function brew(world: World, clients: Clients, scenario: Scenario, random: Random
       world[what] = false;
       clock.after(random.pick([200, 1_500, 8_000]), () => {
         world.trace.note('world', `${what} again`);
-        world[what] = true;
+        if (what === 'isStoreUp') world.isStoreUp = true;
+        else world.queueReturns();
       });
     };
   };
@@ -123,6 +131,16 @@ function brew(world: World, clients: Clients, scenario: Scenario, random: Random
     some((process) => process.clock.jumpTo(random.int(-maxJumpMillis, maxJumpMillis))),
   );
   plan(scenario.operations, () => clients.operate());
+  const { cluster } = scenario;
+  if (cluster !== undefined) {
+    plan(cluster.shardWipes, () => world.wipeShard());
+    plan(cluster.serverRestarts, () => world.restartServer());
+    plan(
+      cluster.cuts,
+      some((process) => world.cut(process)),
+    );
+    for (const shards of cluster.rolls) plan(1, () => world.roll(shards));
+  }
   if (scenario.crash > 0)
     plan(
       2,
@@ -153,7 +171,7 @@ function isOver(world: World): boolean {
 async function settle(world: World, clients: Clients, scenario: Scenario): Promise<void> {
   const { clock, ledger } = world;
   const begun = clock.monotonic();
-  const recovered = begun + leaseMillis + graceMillis;
+  const recovered = begun + scenario.leaseMillis + graceMillis;
   while (!isOver(world) || clients.open > 0) {
     if (clock.monotonic() - begun > settleMillis) {
       for (const account of ledger.accounts.values()) {
@@ -168,7 +186,7 @@ async function settle(world: World, clients: Clients, scenario: Scenario): Promi
     if (ledger.violations.length > 0) return;
   }
   // What has not been acknowledged comes back once more when its lease is over.
-  await clock.advance(2 * leaseMillis + graceMillis);
+  await clock.advance(2 * scenario.leaseMillis + graceMillis);
 }
 
 /** Nobody has looked at something due, or at what a gone process left, for too long. */
@@ -178,7 +196,8 @@ function checkRecovery(world: World, scenario: Scenario, account: Account): void
   const clocks = Math.max(scenario.skewMillis, scenario.jumps > 0 ? maxJumpMillis : 0);
   // With few workers one waits for the calls of the others.
   const turns = scenario.workerCount < scenario.executions ? turnsMillis : 0;
-  const patience = leaseMillis + call + graceMillis + clocks + turns;
+  const idle = scenario.patienceMillis ?? scenario.leaseMillis + (scenario.cluster?.ttlMillis ?? 0) + graceMillis;
+  const patience = idle + call + clocks + turns;
   const isOverdue = account.dueAt < world.clock.now() - patience;
   const isForgotten = account.touchedAt < world.clock.monotonic() - patience;
   if (isOverdue && isForgotten)
@@ -190,7 +209,7 @@ function stateText({ state, dueAt }: Account): string {
 }
 
 async function check(world: World, scenario: Scenario, isLast: boolean): Promise<void> {
-  const { ledger, downstreams, store, hub, clock } = world;
+  const { ledger, downstreams, store, queueSide, clock } = world;
   const plans = new PlanCache({ store, telemetry: silentTelemetry, size: 20 });
   const nothing = (): never => {
     throw new Error('Who checks changes nothing.');
@@ -214,9 +233,27 @@ async function check(world: World, scenario: Scenario, isLast: boolean): Promise
       ledger.blame('terminal', `${short(account.id)} is still CORRUPTED with downstreams that work`);
     }
   }
-  const { ready, inFlight } = hub.size();
-  if (ready + inFlight > 0)
+  const { ready, inFlight } = queueSide.leftOver();
+  // A process that thaws with a former number of shards and ends before it learns of the next may leave ids in the old ones.
+  const mayLeave = scenario.freeze > 0 && (scenario.cluster?.rolls.length ?? 0) > 0;
+  if (ready + inFlight > 0 && !mayLeave)
     ledger.blame('queue', `it still has ${String(ready)} ready and ${String(inFlight)} in flight`);
+  if (scenario.cluster !== undefined) checkShards(world);
+}
+
+/** Once it is calm all agree on the shards, and each has one owner. */
+function checkShards({ processes, ledger }: World): void {
+  const working = processes.filter(({ works }) => works);
+  const owned = working.map(({ queue }) => queue.owned);
+  const count = owned[0]?.count ?? 0;
+  const shards = owned.flatMap((set) => set.shards).sort((a, b) => a - b);
+  const isWhole = shards.length === count && shards.every((shard, i) => shard === i);
+  if (!isWhole || owned.some((set) => set.count !== count)) {
+    ledger.blame('shards', `they are shared out as ${JSON.stringify(owned)}`);
+  }
+  for (const { name, queue } of processes) {
+    if (queue.trouble.length > 0) ledger.blame('shards', `${name} has ${queue.trouble.join(', ')} while it is calm`);
+  }
 }
 
 /** Calls are repeated by their policy alone where no process was disturbed. */

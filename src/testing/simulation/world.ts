@@ -3,10 +3,11 @@
  * are started again. Everything in one thread, moved by one virtual clock.
  */
 import type { Json } from '../../core/json.ts';
-import { QueueUnavailable } from '../../ports/queue.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { type Queue, QueueUnavailable } from '../../ports/queue.ts';
+import type { ShardQueue } from '../../ports/shard-queue.ts';
 import { type Store, StoreUnavailable } from '../../ports/store.ts';
 import { silentTelemetry, type Telemetry } from '../../ports/telemetry.ts';
-import { MemoryQueueHub } from '../../queue/memory/memory-queue.ts';
 import type { CallbackClaims, CheckedToken, DeskParts } from '../../runtime/desk/parts.ts';
 import { Engine } from '../../runtime/engine.ts';
 import { PlanCache } from '../../runtime/plan-cache.ts';
@@ -14,18 +15,19 @@ import { defaultEngineSettings, type EngineSettings } from '../../runtime/settin
 import { MemoryStore } from '../../store/memory/memory-store.ts';
 import type { Random } from '../random.ts';
 import { SeededEntropy, VirtualClock } from '../virtual-clock.ts';
+import { type Caller, Custody } from './custody.ts';
 import { type CallbackPost, Downstreams, goodManners } from './downstreams.ts';
 import { HttpLink } from './http-link.ts';
 import { Ledger } from './ledger.ts';
-import { linkStore, QueueLink } from './links.ts';
+import { LeaseBook } from './lease-book.ts';
+import { linkStore } from './links.ts';
 import { observeStore } from './observed-store.ts';
 import { ProcessClock } from './process-clock.ts';
-import type { Scenario } from './scenario.ts';
+import { ClusterSide, HubSide, type QueueSide } from './queue-side.ts';
+import { hasCalmWires, type Scenario } from './scenario.ts';
 import { Trace, type TraceOptions } from './trace.ts';
 import { calmWire, Wire } from './wire.ts';
 
-/** How long a claim holds in simulations, in milliseconds. Short, so that little time is spent waiting for one to end. */
-export const leaseMillis = 4_000;
 /** Total time of a call, in milliseconds. */
 export const requestTimeoutMillis = 5_000;
 const drainTimeoutMillis = 3_000;
@@ -36,14 +38,20 @@ export interface Process {
   readonly clock: ProcessClock;
   readonly engine: Engine;
   readonly desk: DeskParts;
+  readonly queue: Queue;
+  readonly works: boolean;
   isStopping: boolean;
 }
 
 /** A place where a process runs; undefined between two of them. */
 interface Seat {
   readonly index: number;
+  readonly works: boolean;
   starts: number;
   process: Process | undefined;
+  /** Cut off from the queue. */
+  isCut: boolean;
+  reconnect: () => void;
 }
 
 /** What a world is made of. */
@@ -53,6 +61,8 @@ export interface WorldParts {
   readonly trace: TraceOptions;
   /** Puts something between the processes and the store, below the wires: how tests break the engine on purpose. */
   readonly wrapStore: (store: Store, clock: VirtualClock) => Store;
+  /** The same for the server of a cluster's queue. */
+  readonly wrapServer: (server: ShardQueue, clock: Clock) => ShardQueue;
 }
 
 /** See the file header. */
@@ -63,7 +73,9 @@ export class World {
   readonly downstreams: Downstreams;
   /** The store without wires, for those who check. */
   readonly store: Store;
-  readonly hub: MemoryQueueHub;
+  readonly queueSide: QueueSide;
+  /** The same, where it is a cluster's. */
+  readonly cluster: ClusterSide | undefined;
   /** Whether faults happen now. */
   isStormy = true;
   isStoreUp = true;
@@ -74,18 +86,20 @@ export class World {
   readonly #random: Random;
   readonly #seats: readonly Seat[];
   readonly #front: Store;
+  readonly #custody: Custody;
+  #excusedUntil = -Infinity;
 
-  constructor({ scenario, random, trace, wrapStore }: WorldParts) {
+  constructor({ scenario, random, trace, wrapStore, wrapServer }: WorldParts) {
     this.#scenario = scenario;
     this.#random = random;
     this.trace = new Trace(this.clock, trace);
-    this.ledger = new Ledger(
-      () => this.clock.monotonic(),
-      (what) => this.trace.note('store', what),
-    );
+    this.ledger = new Ledger(this.clock, (what) => this.trace.note('store', what));
+    this.#custody = new Custody((rule, what) => this.ledger.blame(rule, what));
     this.store = new MemoryStore();
     this.#front = wrapStore(observeStore(this.store, this.ledger), this.clock);
-    this.hub = new MemoryQueueHub(this.clock);
+    const side = { clock: this.clock, scenario, isStormy: () => this.isStormy, wrapServer };
+    this.cluster = scenario.cluster === undefined ? undefined : new ClusterSide(side, scenario.cluster);
+    this.queueSide = this.cluster ?? new HubSide(side);
     this.downstreams = new Downstreams({
       clock: this.clock,
       random: random.fork(),
@@ -94,7 +108,15 @@ export class World {
       post: (callback) => this.onCallback(callback),
       note: (what) => this.trace.note('downstream', what),
     });
-    this.#seats = Array.from({ length: scenario.processes }, (_, index) => ({ index, starts: 0, process: undefined }));
+    const workers = scenario.processes - (scenario.cluster?.apiOnly ?? 0);
+    this.#seats = Array.from({ length: scenario.processes }, (_, index) => ({
+      index,
+      works: index < workers,
+      starts: 0,
+      process: undefined,
+      isCut: false,
+      reconnect: () => undefined,
+    }));
   }
 
   /** Opens the store and starts a process in each place. */
@@ -113,8 +135,9 @@ export class World {
     this.trace.note('world', 'calm');
     this.isStormy = false;
     this.isStoreUp = true;
-    this.isQueueUp = true;
+    this.queueReturns();
     for (const seat of this.#seats) {
+      this.#mend(seat);
       if (seat.process === undefined) this.#start(seat);
       else seat.process.clock.thaw();
     }
@@ -131,6 +154,7 @@ export class World {
 
   /** Nothing reaches the process for a while, which may be longer than its leases. */
   freeze(process: Process): void {
+    const { leaseMillis } = this.#scenario;
     const millis = this.#random.pick([300, 2_000, leaseMillis * 1.5, leaseMillis * 4]);
     this.trace.note(process.name, `freezes for ${String(millis)} ms`);
     process.clock.freeze();
@@ -162,8 +186,79 @@ export class World {
   wipe(): void {
     const share = this.#random.pick([1, 1, 0.5]);
     this.trace.note('queue', `loses ${String(share * 100)} %`);
-    this.ledger.amnestyUntil = this.clock.monotonic() + leaseMillis;
-    this.hub.wipe(() => this.#random.chance(share));
+    this.#excuse(share < 1);
+    this.queueSide.lose(share, this.#random);
+  }
+
+  /** One shard of a cluster's queue is lost. */
+  wipeShard(): void {
+    this.trace.note('queue', 'loses a shard');
+    this.#excuse(false);
+    this.cluster?.wipeShard(this.#random);
+  }
+
+  /** The server of a cluster's queue runs anew. */
+  restartServer(): void {
+    const keepsData = this.#random.chance(0.4);
+    this.trace.note('queue', `runs anew, ${keepsData ? 'with' : 'without'} its data`);
+    this.#excuse(false);
+    this.queueSide.restart(keepsData);
+  }
+
+  /** The queue can be reached again. */
+  queueReturns(): void {
+    if (this.isQueueUp) return;
+    this.isQueueUp = true;
+    for (const seat of this.#seats) seat.reconnect();
+  }
+
+  /** A process cannot reach the queue for a while; others can. */
+  cut(process: Process): void {
+    const seat = this.#seats.find((candidate) => candidate.process === process);
+    if (seat === undefined || seat.isCut) return;
+    this.trace.note(process.name, 'is cut off from the queue');
+    seat.isCut = true;
+    this.clock.after(this.#random.pick([300, 1_500, 8_000]), () => this.#mend(seat));
+  }
+
+  #mend(seat: Seat): void {
+    if (!seat.isCut) return;
+    this.trace.note(`p${String(seat.index)}`, 'reaches the queue again');
+    seat.isCut = false;
+    seat.reconnect();
+  }
+
+  /** Restarts every process in turn, the next once the one before it is back; what starts is configured with that many shards. */
+  roll(shards: number): void {
+    if (this.cluster === undefined) return;
+    this.trace.note('world', `rolls to ${String(shards)} shards`);
+    this.cluster.wants = shards;
+    const next = ([seat, ...rest]: readonly Seat[]): void => {
+      if (seat === undefined) return;
+      const { starts } = seat;
+      if (seat.process !== undefined) this.restart(seat.process);
+      const wait = (): void => {
+        if (seat.starts > starts && seat.process !== undefined) next(rest);
+        else this.clock.after(200, wait);
+      };
+      this.clock.after(200, wait);
+    };
+    this.#excuse(false);
+    // The number changes once the last one is back, and one that is frozen meanwhile learns of it when it thaws.
+    if (this.#scenario.freeze > 0) this.ledger.amnestyUntil = this.#excusedUntil = this.clock.monotonic() + 30_000;
+    next(this.#seats);
+  }
+
+  /**
+   * The queue has lost something, and holders may work for a while who do not know that others got it. Where everything is
+   * answered soon they assert their claims before that, unless the loss is a silent one.
+   */
+  #excuse(isSilent: boolean): void {
+    const { leaseMillis, freeze, queueOutages, cluster } = this.#scenario;
+    const until = this.clock.monotonic() + leaseMillis;
+    this.ledger.amnestyUntil = until;
+    const noticesSoon = freeze === 0 && queueOutages === 0 && cluster?.cuts === 0 && hasCalmWires(this.#scenario);
+    if (isSilent || !noticesSoon) this.#excusedUntil = until + leaseMillis;
   }
 
   #leave(seat: Seat): void {
@@ -192,30 +287,34 @@ export class World {
       ordered: false,
       departing: trouble,
     });
+    const isUp = (): boolean => this.isQueueUp && !seat.isCut;
     const toQueue = new Wire({
       ...wire,
       faults: () => (this.isStormy ? scenario.queue : calmWire),
-      isUp: () => this.isQueueUp,
+      isUp,
       unavailable: (what) => new QueueUnavailable(`The queue: ${what}.`),
       note,
       ordered: true,
       departing: trouble,
     });
     const store = linkStore(this.#front, toStore);
-    const queue = new QueueLink(this.hub.connect(name), {
-      ...wire,
-      wire: toQueue,
-      ringFaults: () => (this.isStormy ? scenario.rings : { lost: 0, doubled: 0 }),
-    });
     const entropy = new SeededEntropy(random.int(1, 2_000_000_000));
     const telemetry = this.#telemetry(note);
+    const { works } = seat;
+    const podId = `pod-${String(seat.index)}`;
+    const user = { ...wire, name, podId, works, entropy, telemetry, wire: toQueue, isUp, store };
+    const access = this.queueSide.connect(user);
+    seat.reconnect = access.reconnect;
+    const book = new LeaseBook(clock);
+    const queue = book.watch(access.queue);
+    const caller: Caller = { name, isDead: () => time.isDead, holds: (id) => book.holds(id) };
     const plans = new PlanCache({ store, telemetry, size: 20 });
     const settings: EngineSettings = {
       ...defaultEngineSettings,
       workerCount: scenario.workerCount,
       prefetch: scenario.workerCount,
       maxStepsPerExecution: scenario.maxStepsPerExecution,
-      leaseMillis,
+      leaseMillis: scenario.leaseMillis,
       requestTimeoutMillis,
     };
     const engine = new Engine({
@@ -228,22 +327,29 @@ export class World {
         downstreams: this.downstreams,
         refused: () => (this.isStormy ? scenario.refused : 0),
         departing: (departure) => {
-          this.ledger.departing(name, departure, queue.holds(departure.executionId));
+          this.ledger.departing(name, departure, book.holds(departure.executionId));
+          this.#custody.left(caller, departure, clock.monotonic() <= this.#excusedUntil);
           trouble();
         },
+        ended: (departure) => this.#custody.ended(caller, departure),
       }),
       telemetry,
       vault: { secret: () => undefined, variable: () => undefined },
       callbacks: { issue: issueCallback },
       masker: { text: (text) => text, headers: (headers) => headers },
       plans,
-      runs: true,
+      runs: works,
       settings,
     });
     const desk = this.deskOver(store, time, entropy, plans, engine);
-    seat.process = { name, clock: time, engine, desk, isStopping: false };
+    seat.process = { name, clock: time, engine, desk, queue: access.queue, works, isStopping: false };
     note('starts');
-    engine.start().catch((error: unknown) => this.ledger.blame('start', `${name} could not start: ${String(error)}`));
+    const { process } = seat;
+    engine.start().catch((error: unknown) => {
+      // Without the store a process of a cluster cannot start: it exits, and whoever watches over it tries again.
+      if (error instanceof StoreUnavailable && this.cluster !== undefined) this.crash(process);
+      else this.ledger.blame('start', `${name} could not start: ${String(error)}`);
+    });
   }
 
   /** The application services over a store. */

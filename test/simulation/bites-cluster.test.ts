@@ -1,0 +1,40 @@
+/** Rules of the cluster's queue broken on purpose, the seed that is known to find each, and the rule that says so. */
+import { describe, expect, it } from 'vitest';
+import { simulate } from '../../src/testing/simulation/simulate.ts';
+import { absences, bells, comings, losses, lostAnswers } from './quiet.ts';
+import { withoutBells, withoutMemberBells, withoutOrphans, withoutReleases } from './sabotage-shards.ts';
+import { withoutReconcile } from './sabotage.ts';
+
+describe('the simulator of clusters', () => {
+  it.each([
+    { broken: 'the renewal is complete', seed: 3, rule: 'recovery', adjust: lostAnswers, wrap: withoutOrphans },
+    { broken: 'bells ring', seed: 1, rule: 'recovery', adjust: bells, wrap: withoutBells },
+    { broken: 'members hear of members', seed: 2, rule: 'recovery', adjust: comings, wrap: withoutMemberBells },
+    { broken: 'what is handed back is ready', seed: 11, rule: 'recovery', adjust: bells, wrap: withoutReleases },
+  ])('notices that "$broken" does not hold, with seed $seed', async ({ seed, rule, adjust, wrap }) => {
+    expect((await simulate({ seed, kind: 'cluster', adjust })).violations).toEqual([]);
+    const { violations } = await simulate({ seed, kind: 'cluster', adjust, wrapServer: wrap() });
+    expect(violations.map((violation) => violation.rule)).toContain(rule);
+  });
+
+  it('notices that the reconcile is missing, with seed 1', async () => {
+    const options = { seed: 1, kind: 'cluster', adjust: losses } as const;
+    const { violations } = await simulate({ ...options, wrapStore: withoutReconcile });
+    expect(violations.map((violation) => violation.rule)).toContain('recovery');
+  });
+});
+
+describe('clusters with one kind of fault', () => {
+  it.each([
+    { what: 'fill a lost queue again within five seconds', adjust: losses },
+    { what: 'bring what is due to its owner at once', adjust: bells },
+    { what: 'hand over what processes leave that stop one after the other', adjust: comings },
+    { what: 'find what lost answers left behind', adjust: lostAnswers },
+    { what: 'take up what a process left that was cut off', adjust: absences },
+  ])('$what', async ({ adjust }) => {
+    for (let seed = 1; seed <= 40; seed++) {
+      const { violations } = await simulate({ seed, kind: 'cluster', adjust });
+      expect({ seed, violations }).toEqual({ seed, violations: [] });
+    }
+  });
+});
