@@ -26,7 +26,7 @@ describe('the simulator of clusters', () => {
 
 describe('clusters with one kind of fault', () => {
   it.each([
-    { what: 'fill a lost queue again within five seconds', adjust: losses },
+    { what: 'fill a lost queue again within seconds', adjust: losses },
     { what: 'bring what is due to its owner at once', adjust: bells },
     { what: 'hand over what processes leave that stop one after the other', adjust: comings },
     { what: 'find what lost answers left behind', adjust: lostAnswers },

@@ -1,5 +1,5 @@
 /** What a process may believe to hold in its queue, and until when: counted from when what was confirmed had been sent. */
-import type { Claimed, Queue } from '../../ports/queue.ts';
+import { PartlyRenewed, type Claimed, type Queue } from '../../ports/queue.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 
 /** See the file header. */
@@ -39,14 +39,21 @@ export class LeaseBook {
       },
       renew: async (held, leaseMillis) => {
         const end = this.#clock.monotonic() + leaseMillis;
-        const lost = await queue.renew(held, leaseMillis);
-        const isLost = new Set(lost.map(({ token }) => token));
-        strike(lost);
-        enter(
-          held.filter(({ id, token }) => !isLost.has(token) && this.#leases.get(id)?.token === token),
-          end,
-        );
-        return lost;
+        const note = (lost: readonly Claimed[], unanswered: ReadonlySet<string>): void => {
+          const isLost = new Set(lost.map(({ token }) => token));
+          strike(lost);
+          const isKept = ({ id, token }: Claimed): boolean =>
+            !isLost.has(token) && !unanswered.has(id) && this.#leases.get(id)?.token === token;
+          enter(held.filter(isKept), end);
+        };
+        try {
+          const lost = await queue.renew(held, leaseMillis);
+          note(lost, new Set());
+          return lost;
+        } catch (error) {
+          if (error instanceof PartlyRenewed) note(error.lost, error.ids);
+          throw error;
+        }
       },
       ack: (done) => {
         strike(done);

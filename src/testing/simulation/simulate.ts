@@ -49,6 +49,8 @@ const settleMillis = 600_000;
 const pollMillis = 250;
 /** What may pass until somebody looks at what is due, beside the lease and the clocks' differences. */
 const graceMillis = 6_000;
+/** A cluster that is new has run for so long. */
+const bootMillis = 4_000;
 const maxJumpMillis = 3_000;
 const turnsMillis = 30_000;
 const cleanups = 6;
@@ -197,7 +199,9 @@ function checkRecovery(world: World, scenario: Scenario, account: Account): void
   // With few workers one waits for the calls of the others.
   const turns = scenario.workerCount < scenario.executions ? turnsMillis : 0;
   const idle = scenario.patienceMillis ?? scenario.leaseMillis + (scenario.cluster?.ttlMillis ?? 0) + graceMillis;
-  const patience = idle + call + clocks + turns;
+  // A server that is new looks like one that has lost everything: what may be running elsewhere has its rest.
+  const isEarly = scenario.cluster !== undefined && world.clock.monotonic() - world.begunAt < bootMillis;
+  const patience = idle + call + clocks + turns + (isEarly ? bootMillis : 0);
   const isOverdue = account.dueAt < world.clock.now() - patience;
   const isForgotten = account.touchedAt < world.clock.monotonic() - patience;
   if (isOverdue && isForgotten)

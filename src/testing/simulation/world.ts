@@ -68,6 +68,8 @@ export interface WorldParts {
 /** See the file header. */
 export class World {
   readonly clock: VirtualClock = new VirtualClock();
+  /** By the clock's monotonic time. */
+  readonly begunAt: number = this.clock.monotonic();
   readonly trace: Trace;
   readonly ledger: Ledger;
   readonly downstreams: Downstreams;
