@@ -35,8 +35,8 @@ export interface CallbackIssuer {
 export interface Vault {
   secret(name: string): string | undefined;
   variable(name: string): string | undefined;
-  /** Whether a secret may go to a host; absent means that every one may go everywhere. */
-  mayGoTo?(secret: string, host: string): boolean;
+  /** Whether a secret may go to the host of a URL; absent means that every one may go everywhere. */
+  mayGoTo?(secret: string, url: string): boolean;
 }
 
 /** What a call runner stands on. */
@@ -220,9 +220,11 @@ export class CallRunner {
   #refusedSecret(secrets: readonly string[], url: string): string | undefined {
     const { vault } = this.#parts;
     if (vault.mayGoTo === undefined) return undefined;
-    const host = hostOf(url);
-    const refused = secrets.find((name) => vault.mayGoTo?.(name, host) === false);
-    return refused === undefined ? undefined : `The secret ${refused} may not go to ${host}.`;
+    const refused = secrets.find((name) => vault.mayGoTo?.(name, url) === false);
+    // Of the masked URL: a secret may be a part of the host.
+    return refused === undefined
+      ? undefined
+      : `The secret ${refused} may not go to ${hostOf(this.#parts.masker.text(url))}.`;
   }
 }
 

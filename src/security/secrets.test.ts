@@ -24,6 +24,13 @@ function write(name: string, content: string): void {
   writeFileSync(join(directory, name), content);
 }
 
+it('binds secrets to hosts', () => {
+  const secrets = new Secrets({ environment: {}, hosts: { KEY: ['api.example'] } });
+  expect(secrets.mayGoTo('KEY', 'https://api.example/x')).toBe(true);
+  expect(secrets.mayGoTo('KEY', 'https://evil.example/x')).toBe(false);
+  expect(secrets.mayGoTo('OTHER', 'https://evil.example/x')).toBe(true);
+});
+
 describe('environment', () => {
   it('gives secrets by prefix and nothing else', () => {
     const environment = { TRAMA_SECRET_API_KEY: 'abc', TRAMA_SECRET_EMPTY: '', OTHER: 'x' };

@@ -7,6 +7,7 @@
  */
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { SecretHosts } from './secret-hosts.ts';
 
 /** Where secrets and variables come from. */
 export interface SecretsOptions {
@@ -18,6 +19,8 @@ export interface SecretsOptions {
   readonly directory?: string;
   /** Configured variables; `TRAMA_VAR_<NAME>` in the environment wins. */
   readonly variables?: Readonly<Record<string, string>>;
+  /** The only places where some secrets may go, as {@link SecretHosts} reads them; all others may go everywhere. */
+  readonly hosts?: Readonly<Record<string, readonly string[]>>;
   /** Told once about each file that cannot be used, in a sentence without its content. */
   readonly report?: (problem: string) => void;
   /** Monotonic milliseconds; for tests. */
@@ -48,13 +51,16 @@ export class Secrets {
   readonly #directory: string | undefined;
   readonly #files = new Map<string, CachedFile>();
   readonly #earlier = new Set<string>();
+  readonly #hosts: SecretHosts;
   readonly #report: (problem: string) => void;
   readonly #now: () => number;
   #listedAt = Number.NEGATIVE_INFINITY;
   #listProblem: string | undefined;
   #values: readonly string[] | undefined;
 
+  /** @throws Error with a sentence when `hosts` names something that is no host. */
   constructor(options: SecretsOptions) {
+    this.#hosts = new SecretHosts(options.hosts ?? {});
     this.#directory = options.directory;
     this.#report = options.report ?? ((): void => undefined);
     this.#now = options.now ?? ((): number => performance.now());
@@ -75,6 +81,11 @@ export class Secrets {
   /** The variable's value, or undefined when it is not configured. Variables are not masked. */
   variable(name: string): string | undefined {
     return this.#variables.get(name);
+  }
+
+  /** Whether a secret may go to the host and port of a URL. */
+  mayGoTo(name: string, url: string): boolean {
+    return this.#hosts.allows(name, url);
   }
 
   /**
