@@ -139,3 +139,25 @@ describe('values to mask', () => {
     expect(secrets.values().toSorted()).toEqual(['env', 'first', 'other', 'second value']);
   });
 });
+
+describe('concealed values', () => {
+  it('count as secrets, the newest 128 of them', () => {
+    const secrets = new Secrets({ environment: { TRAMA_SECRET_A: 'abcd' } });
+    const before = secrets.values();
+    secrets.conceal('token-0');
+    expect(secrets.values()).toEqual(['abcd', 'token-0']);
+    expect(secrets.values()).toBe(secrets.values());
+    expect(before).toEqual(['abcd']);
+    for (let i = 1; i <= 128; i++) secrets.conceal(`token-${i}`);
+    expect(secrets.values()).toHaveLength(129);
+    expect(secrets.values()).not.toContain('token-0');
+  });
+
+  it('are taken out of a text however they are encoded there, and nothing else is', () => {
+    const mask = new Secrets({ environment: { TRAMA_SECRET_A: 'abcd' } }).conceal('to+ken/1');
+    const base64 = Buffer.from('x:to+ken/1').toString('base64');
+    expect(mask('to+ken/1 to%2Bken%2F1 abcd')).toBe('*** *** abcd');
+    expect(mask(base64)).not.toBe(base64);
+    expect(mask('other')).toBe('other');
+  });
+});

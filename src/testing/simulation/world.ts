@@ -233,7 +233,7 @@ export class World {
         },
       }),
       telemetry,
-      vault: { secret: () => undefined, variable: () => undefined },
+      vault: { secret: () => undefined, variable: () => undefined, conceal: () => (text) => text },
       callbacks: { issue: issueCallback },
       masker: { text: (text) => text, headers: (headers) => headers },
       plans,
