@@ -82,12 +82,6 @@ describe('basic and bearer', () => {
     [oauth, 'SECRET', undefined, 'The secret SECRET of the call\'s "auth" is missing.'],
     [basic, 'USER', 'a:b', 'The secret USER holds a colon; no user name may.'],
     [bearer, 'KEY', 'a\r\nb: c', 'The secret KEY holds a character that no header may hold.'],
-    [
-      { ...oauth, tokenUrl: 'ftp://x/' },
-      'KEY',
-      'x',
-      'The call\'s "auth" has no usable "tokenUrl". The URL does not begin with http:// or https://.',
-    ],
   ])('%j with %s = %j is unsent and not retried', async (auth, name, value, problem) => {
     if (value === undefined) fixture.secrets.delete(name);
     else fixture.secrets.set(name, value);

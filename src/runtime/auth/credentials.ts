@@ -1,6 +1,5 @@
 /** Turns a call's `auth` into what it is sent with, from the secrets as they are now. */
 import { hash as digest } from 'node:crypto';
-import { splitUrl } from '../../core/request/url.ts';
 import type { AuthPlan } from '../../core/plan.ts';
 import { hostOf, refusedSecret } from './secret-destination.ts';
 import type { TokenGrant } from './token-cache.ts';
@@ -66,8 +65,6 @@ function grantOf(
   clientSecret: string,
 ): Credentials {
   const { tokenUrl, scope, audience } = auth;
-  const parts = splitUrl(tokenUrl);
-  if ('error' in parts) return problem(`The call's "auth" has no usable "tokenUrl". ${parts.error}`);
   const form = new URLSearchParams({ grant_type: 'client_credentials' });
   if (scope !== undefined) form.set('scope', scope);
   if (audience !== undefined) form.set('audience', audience);
