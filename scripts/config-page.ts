@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { foreignPaths, type ForeignVerdict, judgeForeign } from '../src/config/foreign-keys.ts';
+import { foreignPaths } from '../src/config/foreign-keys.ts';
 import type { AnyKey } from '../src/config/key.ts';
 import { environmentName, keys, sectionOf } from '../src/config/registry.ts';
 import { rules } from '../src/config/rules.ts';
@@ -54,12 +54,6 @@ function section(name: string, ofSection: readonly AnyKey[]): string {
   );
 }
 
-/** The foreign keys that meet this fate when they have a value. */
-function listOf(fate: ForeignVerdict['kind']): string {
-  const paths = foreignPaths.filter((path) => judgeForeign(path, 'given').kind === fate);
-  return paths.map((path) => `\`${path}\``).join(', ');
-}
-
 /** The text of the page. */
 export function configPage(): string {
   const bySection = Map.groupBy(keys, (key) => sectionOf(key.path));
@@ -75,13 +69,9 @@ export function configPage(): string {
     '',
     'These are known, so that one file can serve several installations, but do nothing in this release.',
     '',
-    '**With a value they stop the start**, since ignoring them would leave the installation less safe.',
-    '',
-    `${listOf('refused')}.`,
-    '',
     '**Ignored with a warning:**',
     '',
-    `${listOf('ignored')}.`,
+    `${foreignPaths.map((path) => `\`${path}\``).join(', ')}.`,
     '',
     'Keys of existing Trama that are not needed any more (`rateLimit.*`, `redis.pool.*`, `redis.consumer.*`,',
     '`redis.producer.*`, `runtime.store`, scanners) are ignored with a warning.',

@@ -92,6 +92,7 @@ export async function createTrama(config: Config, options: TramaOptions): Promis
     environment,
     environmentPrefix: config.secrets.envPrefix,
     variables: config.vars,
+    hosts: config.secrets.hosts,
     report: (problem) => {
       sink.report(problem);
     },

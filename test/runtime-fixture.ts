@@ -215,6 +215,8 @@ export class RuntimeFixture {
   readonly http = new ScriptedHttp(this.clock);
   readonly logs: { level: string; message: string; fields?: LogFields }[] = [];
   readonly fenced: string[] = [];
+  readonly secrets = new Map<string, string>();
+  mayGoTo: (secret: string, url: string) => boolean = () => true;
   readonly plans: PlanCache;
   readonly telemetry: Telemetry;
   /** The gate of the engines made from now on. */
@@ -246,7 +248,12 @@ export class RuntimeFixture {
       queue: wrap(this.hub.connect(`process-${this.#engines.length + 1}`)),
       http: this.http,
       telemetry: this.telemetry,
-      vault: { secret: () => undefined, variable: () => undefined },
+      vault: {
+        secret: (name) => this.secrets.get(name),
+        variable: () => undefined,
+        mayGoTo: (secret, url) => this.mayGoTo(secret, url),
+        conceal: (value) => (text) => text.replaceAll(value, '***'),
+      },
       callbacks: {
         issue: (claims) => ({
           url: 'http://trama/callback',

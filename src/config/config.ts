@@ -166,7 +166,12 @@ export interface Config {
   readonly hooks: { readonly maxMillis: number };
   /** Variables of templates and conditions, by name. */
   readonly vars: Readonly<Record<string, string>>;
-  readonly secrets: { readonly dir: string | undefined; readonly envPrefix: string };
+  readonly secrets: {
+    readonly dir: string | undefined;
+    readonly envPrefix: string;
+    /** The only places where some secrets may go, by name. */
+    readonly hosts: Readonly<Record<string, readonly string[]>>;
+  };
   readonly metrics: { readonly enabled: boolean; readonly public: boolean };
   readonly maintenance: {
     readonly enabled: boolean;

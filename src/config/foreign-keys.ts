@@ -1,24 +1,19 @@
 /**
  * Keys that are known by name but do nothing here: those of features that this build does not have, and
  * those of existing Trama that nobody needs any more. They are accepted with a warning, so that one file serves several
- * installations, unless ignoring them would leave somebody less safe than the file says: then the start stops.
+ * installations.
  */
 
 /** What happens when a foreign key is given. */
-export type ForeignVerdict =
-  | { readonly kind: 'fine' }
-  | { readonly kind: 'ignored'; readonly why: string }
-  | { readonly kind: 'refused'; readonly why: string };
+type ForeignVerdict = { readonly kind: 'fine' } | { readonly kind: 'ignored'; readonly why: string };
 
 const fine: ForeignVerdict = { kind: 'fine' };
 const ignored = (why: string): ForeignVerdict => ({ kind: 'ignored', why });
-const refused = (why: string): ForeignVerdict => ({ kind: 'refused', why });
 
 /** Names below a dotted prefix; the empty name is the prefix itself. */
 const groups: readonly (readonly [prefix: string, names: readonly string[]])[] = [
   ['telemetry', ['enabled', 'serviceName', 'otlpEndpoint', 'sampleRatio']],
   ['security.limits', ['maxRenderedRequestBytes', 'maxEvaluationSteps']],
-  ['secrets', ['hosts']],
 ];
 
 /** Paths of the keys of other builds. */
@@ -42,9 +37,8 @@ function isEmpty(raw: unknown): boolean {
   return typeof raw === 'object' && Object.keys(raw).length === 0;
 }
 
-/** What to do about a foreign key with this value. `path` must be one of {@link foreignPaths}. */
-export function judgeForeign(path: string, raw: unknown): ForeignVerdict {
+/** What to do about a foreign key with this value. */
+export function judgeForeign(raw: unknown): ForeignVerdict {
   if (isEmpty(raw)) return fine;
-  if (path === 'secrets.hosts') return refused('binds secrets to hosts, which this build does not do');
   return ignored('has no effect in this build');
 }

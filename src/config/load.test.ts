@@ -29,6 +29,13 @@ function good(loaded: LoadedConfig): Extract<LoadedConfig, { ok: true }> {
 const sourceOf = (loaded: LoadedConfig, path: string): string | undefined =>
   good(loaded).effective.find((value) => value.path === path)?.source;
 
+it('binds secrets to hosts', () => {
+  const hosts = { API_KEY: ['api.example', '*.partner.example:443', '[::1]:80'], UNUSED: [] };
+  expect(good(load(JSON.stringify({ secrets: { hosts } }))).config.secrets.hosts).toEqual(hosts);
+  const env = { SECRETS_HOSTS: JSON.stringify(hosts) };
+  expect(good(load('{}', { env })).config.secrets.hosts).toEqual(hosts);
+});
+
 describe('the defaults', () => {
   it('are those of the reference and need nothing else', () => {
     const { config, warnings } = good(loadConfig({ env: {}, directory }));
@@ -293,7 +300,10 @@ const bad: readonly (readonly [text: string, ...problems: string[]])[] = [
     'security: { auth: { enabled: true } }',
     `security.auth.enabled ${where} is true, and there is neither an API key nor a token issuer: nobody could do anything. \`trama keys create\` makes a key.`,
   ],
-  ['secrets: { hosts: { A: [b] } }', `secrets.hosts ${where} binds secrets to hosts, which this build does not do.`],
+  [
+    'secrets: { hosts: { A: ["https://b"] } }',
+    `secrets.hosts ${where} must be a map from names of secrets to lists of host, host:port, *.suffix or *.suffix:port, not {"A":["https://b"]}.`,
+  ],
   [
     'metrics: { public: false }',
     `metrics.public ${where} is false, and without authentication nobody could be told from anybody else: set ` +

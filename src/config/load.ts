@@ -65,8 +65,8 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
   const assignments = gathered.flatMap((source) => source.assignments);
 
   const values = new Map<ConfigPath, { readonly value: unknown; readonly source: string }>();
-  const { problems: foreignProblems, warnings } = judgeForeignKeys(assignments);
-  const problems = [...gathered.flatMap((source) => source.problems), ...foreignProblems];
+  const warnings = judgeForeignKeys(assignments);
+  const problems = gathered.flatMap((source) => source.problems);
 
   for (const { path, raw, source } of assignments) {
     const key = findKey(path);
@@ -92,8 +92,7 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
 }
 
 /** Assignments of keys that do nothing here; the last one of a path counts. */
-function judgeForeignKeys(assignments: readonly Assignment[]): { problems: string[]; warnings: string[] } {
-  const problems: string[] = [];
+function judgeForeignKeys(assignments: readonly Assignment[]): string[] {
   const warnings: string[] = [];
   const last = new Map(assignments.filter((a) => findKey(a.path) === undefined).map((a) => [a.path, a]));
   for (const { path, raw, source } of last.values()) {
@@ -101,11 +100,10 @@ function judgeForeignKeys(assignments: readonly Assignment[]): { problems: strin
       warnings.push(`${path} (from ${source}) is not needed any more and is ignored.`);
       continue;
     }
-    const verdict = judgeForeign(path, raw);
-    if (verdict.kind === 'refused') problems.push(`${path} (from ${source}) ${verdict.why}.`);
+    const verdict = judgeForeign(raw);
     if (verdict.kind === 'ignored') warnings.push(`${path} (from ${source}) ${verdict.why} and is ignored.`);
   }
-  return { problems, warnings };
+  return warnings;
 }
 
 function wrongValue({ path, spec }: AnyKey, raw: unknown, source: string): string {

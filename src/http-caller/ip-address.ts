@@ -76,7 +76,9 @@ const embeddings: readonly { network: Network; at: readonly number[]; inverted?:
   embedding('::ffff:0:0:0/96', [12, 13, 14, 15]), // IPv4-translated, RFC 7915
   embedding('64:ff9b::/96', [12, 13, 14, 15]), // NAT64, RFC 6052
   embedding('64:ff9b:1::/48', [6, 7, 9, 10]), // NAT64 for local use, RFC 8215, a /48 prefix
-  embedding('64:ff9b:1::/48', [12, 13, 14, 15]), // the same with a /96 prefix
+  embedding('64:ff9b:1::/48', [7, 9, 10, 11]), // the same with a /56 prefix
+  embedding('64:ff9b:1::/48', [9, 10, 11, 12]), // with a /64 prefix
+  embedding('64:ff9b:1::/48', [12, 13, 14, 15]), // with a /96 prefix
   embedding('2002::/16', [2, 3, 4, 5]), // 6to4, RFC 3056
   embedding('2001::/32', [4, 5, 6, 7]), // Teredo, RFC 4380: its server
   { ...embedding('2001::/32', [12, 13, 14, 15]), inverted: true }, // Teredo: its client, inverted

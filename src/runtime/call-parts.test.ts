@@ -69,7 +69,7 @@ describe('the host in metrics', () => {
         },
         close: () => Promise.resolve(),
       },
-      vault: { secret: () => undefined, variable: () => undefined },
+      vault: { secret: () => undefined, variable: () => undefined, conceal: () => (text) => text },
       callbacks: { issue: () => ({ url: '', token: '', signedUrl: '' }) },
       masker: { text: (text) => text.replaceAll('tenant-key', '***'), headers: (headers) => headers },
       requestTimeoutMillis: 1000,

@@ -11,6 +11,10 @@ import { renderRequest, renderStable } from '../core/request/render.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';
 import type { CallAnswer, CallHandle, HttpCaller, OutboundRequest } from '../ports/http-caller.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
+import { AuthorizedCall } from './auth/authorized-call.ts';
+import { credentialsOf } from './auth/credentials.ts';
+import { hostOf, refusedSecret } from './auth/secret-destination.ts';
+import { TokenCache, type TokenGrant } from './auth/token-cache.ts';
 import { type CallMasker, exchangeOf } from './exchange.ts';
 import type { Block, CallGate, GatedCall, Pass } from './gate/call-gate.ts';
 import { retryAfterMillis } from './retry-after.ts';
@@ -35,8 +39,10 @@ export interface CallbackIssuer {
 export interface Vault {
   secret(name: string): string | undefined;
   variable(name: string): string | undefined;
-  /** Whether a secret may go to a host; absent means that every one may go everywhere. */
-  mayGoTo?(secret: string, host: string): boolean;
+  /** Whether a secret may go to the host of a URL; absent means that every one may go everywhere. */
+  mayGoTo?(secret: string, url: string): boolean;
+  /** Masks a value from now on as if it were a secret; answers what takes it out of a text. The same value may come again. */
+  conceal(value: string): (text: string) => string;
 }
 
 /** What a call runner stands on. */
@@ -56,6 +62,12 @@ export interface CallRunnerParts {
   readonly maxHistoryBody: number;
 }
 
+/** A request, and what a token is fetched with before it leaves. */
+interface ReadyCall {
+  readonly request: OutboundRequest;
+  readonly grant?: TokenGrant;
+}
+
 /** A call ready to go out, or the reason why it never will. */
 export interface Prepared {
   readonly callId: number;
@@ -63,7 +75,7 @@ export interface Prepared {
   readonly of?: Omit<GatedCall, 'url'>;
   /** Hash of the rendering that stays the same in a later round; of mutating forward calls only. */
   readonly fingerprint?: string;
-  readonly outcome: { readonly request: OutboundRequest } | { readonly problem: string };
+  readonly outcome: ReadyCall | { readonly problem: string };
 }
 
 /** An answer as an event, or that the call may not go out yet; `bytes` is about how large it is. */
@@ -83,18 +95,23 @@ export interface CallTaker {
   withheld(callId: number): void;
 }
 
-const noAuthentication = 'The call asks for authentication ("auth"), which this release cannot give.';
-
 const nothingToAbort: CallHandle = { abort: () => undefined };
 
 /** See the file header. */
 export class CallRunner {
   readonly #parts: CallRunnerParts;
   readonly #random: () => number;
+  readonly #tokens: TokenCache;
 
   constructor(parts: CallRunnerParts) {
     this.#parts = parts;
     this.#random = () => parts.entropy.random();
+    this.#tokens = new TokenCache({
+      http: parts.http,
+      clock: parts.clock,
+      conceal: (value) => parts.vault.conceal(value),
+      fetchTimeoutMillis: parts.requestTimeoutMillis,
+    });
   }
 
   /**
@@ -102,7 +119,8 @@ export class CallRunner {
    * but for the span id. `undoOutputs` is what a compensation sees.
    */
   prepare(run: Run, command: CallCommand, traceparent?: string, undoOutputs?: Outputs): Prepared | undefined {
-    const { vault, callbacks, requestTimeoutMillis } = this.#parts;
+    const { vault, callbacks, masker, requestTimeoutMillis } = this.#parts;
+    const mask = (text: string): string => masker.text(text);
     const claims = callbackOf(run, command);
     const resources: CallResources = {
       variable: (name) => vault.variable(name),
@@ -115,14 +133,17 @@ export class CallRunner {
     const { callId } = command;
     const of = ownerOf(run, callId);
     const plan = call.call;
-    // A call must never go out without the authentication that it asks for.
-    if (plan.auth !== undefined) return { callId, of, outcome: { problem: noAuthentication } };
     const rendered = renderRequest(plan.request, call.context);
     if (rendered.kind === 'unsent') return { callId, of, outcome: { problem: rendered.reason } };
     const { url, verb, body, authorityFromData, secretsUsed } = rendered;
-    const refused = secretsUsed.length === 0 ? undefined : this.#refusedSecret(secretsUsed, url);
+    const refused = refusedSecret(secretsUsed, url, vault, mask);
     if (refused !== undefined) return { callId, of, outcome: { problem: refused } };
     const headers = merged(rendered.headers, call.headers);
+    // A definition's own header wins over `auth` as over every other that Trama adds.
+    const credentials =
+      plan.auth === undefined || 'authorization' in headers ? undefined : credentialsOf(plan.auth, url, vault, mask);
+    if (credentials?.kind === 'problem') return { callId, of, outcome: { problem: credentials.problem } };
+    if (credentials?.kind === 'header') headers['authorization'] = credentials.value;
     headers['traceparent'] ??= traceparentOf(run.header.id, traceparent, this.#random);
     const request: OutboundRequest = {
       url,
@@ -132,9 +153,10 @@ export class CallRunner {
       timeoutMillis: plan.timeoutMillis ?? requestTimeoutMillis,
       authorityFromData,
     };
-    if (command.phase !== 'UP' || !plan.mutating) return { callId, of, outcome: { request } };
+    const outcome = credentials?.kind === 'grant' ? { request, grant: credentials.grant } : { request };
+    if (command.phase !== 'UP' || !plan.mutating) return { callId, of, outcome };
     const stable = renderStable(plan.request, call.context, rendered);
-    return { callId, of, outcome: { request }, fingerprint: digest('sha256', stable) };
+    return { callId, of, outcome, fingerprint: digest('sha256', stable) };
   }
 
   /** Sends it, when the gate lets it pass. The taker learns the answer later, never before this has returned. */
@@ -178,20 +200,34 @@ export class CallRunner {
       void Promise.resolve().then(() => taker.answered(callId, { event, bytes: 0 }));
       return nothingToAbort;
     }
-    const { request } = outcome;
-    return this.#parts.http.start(
-      request,
-      (answer) => {
-        pass?.done(verdictOf(answer));
-        taker.answered(callId, this.#answered(callId, request, answer));
+    const { request, grant } = outcome;
+    const { http, clock } = this.#parts;
+    const lastWord = {
+      mayLeave: () => taker.mayLeave(),
+      withheld: () => {
+        pass?.done('neutral');
+        taker.withheld(callId);
       },
-      {
-        mayLeave: () => taker.mayLeave(),
-        withheld: () => {
-          pass?.done('neutral');
-          taker.withheld(callId);
+    };
+    if (grant === undefined) {
+      return http.start(
+        request,
+        (answer) => {
+          pass?.done(verdictOf(answer));
+          taker.answered(callId, this.#answered(callId, request, answer));
         },
+        lastWord,
+      );
+    }
+    return new AuthorizedCall(
+      { http, clock, tokens: this.#tokens },
+      request,
+      grant,
+      ({ answer, request: sent, isOfDownstream }) => {
+        pass?.done(isOfDownstream ? verdictOf(answer) : 'neutral');
+        taker.answered(callId, this.#answered(callId, sent, answer));
       },
+      lastWord,
     );
   }
 
@@ -215,14 +251,6 @@ export class CallRunner {
       },
       bytes: (request.body?.length ?? 0) + (answer.kind === 'response' ? 2 * answer.body.length : 0),
     };
-  }
-
-  #refusedSecret(secrets: readonly string[], url: string): string | undefined {
-    const { vault } = this.#parts;
-    if (vault.mayGoTo === undefined) return undefined;
-    const host = hostOf(url);
-    const refused = secrets.find((name) => vault.mayGoTo?.(name, host) === false);
-    return refused === undefined ? undefined : `The secret ${refused} may not go to ${host}.`;
   }
 }
 
@@ -282,11 +310,4 @@ function resultOf(answer: CallAnswer): CallResult {
   if (!sent || error === 'refused') return { kind: 'unsent', reason: message, retryable: error !== 'refused' };
   // Aborted by nobody who still waits for it: the connection went away with the process' own end.
   return { kind: 'failed', error: error === 'aborted' ? 'connect' : error, reason: message };
-}
-
-/** Host and port of an absolute URL, for metrics and rules. */
-function hostOf(url: string): string {
-  const begin = url.indexOf('//') + 2;
-  const end = url.slice(begin).search(/[/?#]/);
-  return url.slice(begin, end < 0 ? undefined : begin + end).toLowerCase();
 }

@@ -151,18 +151,6 @@ describe('the engine', () => {
     expect(fixture.http.calls).toEqual([]);
   });
 
-  it('never sends a call without the authentication that its definition asks for', async () => {
-    const call = { url: 'http://mock/a', verb: 'POST', auth: { type: 'bearer', secret: 'TOKEN' } };
-    const definition = { name: 'secured', version: '1', steps: [{ name: 'a', up: call }] };
-    const id = await fixture.submit(engine, definition);
-    expect(await fixture.until(id)).toMatchObject({
-      status: 'FAILED',
-      reason: 'unsent',
-      failureDescription: 'The call asks for authentication ("auth"), which this release cannot give.',
-    });
-    expect(fixture.http.calls).toEqual([]);
-  });
-
   it('sends trace context and its own headers', async () => {
     const id = await fixture.submit(engine, chain('a'));
     await fixture.until(id);

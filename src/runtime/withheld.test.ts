@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { graph, RuntimeFixture, task } from '../../test/runtime-fixture.ts';
+import { graph, RuntimeFixture } from '../../test/runtime-fixture.ts';
 import type { Engine } from './engine.ts';
 
 let fixture: RuntimeFixture;
@@ -9,15 +9,6 @@ beforeEach(async () => {
   engine = await fixture.engine();
 });
 afterEach(() => fixture.close());
-
-describe('a call with auth', () => {
-  it('is not made without its credentials', async () => {
-    const request = { url: 'http://mock/a', verb: 'POST', auth: { type: 'bearer', secret: 'KEY' } };
-    const id = await fixture.submit(engine, graph([task('a', { action: { request } })]));
-    expect(await fixture.until(id)).toMatchObject({ status: 'FAILED', reason: 'unsent' });
-    expect(fixture.http.calls).toEqual([]);
-  });
-});
 
 describe('the log', () => {
   it('has nothing that came from a payload or a person', async () => {

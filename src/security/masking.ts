@@ -121,6 +121,12 @@ export class Masker {
   }
 }
 
+/** Masks one value, however an encoder writes it, and nothing else. */
+export function valueMask(value: string): (text: string) => string {
+  const patterns = patternsOf([value]);
+  return (text) => patterns.reduce((masked, pattern) => masked.replace(pattern, mask), text);
+}
+
 /** Two masked keys may have become alike; neither value may get lost. `__proto__` is a key like any other. */
 function addProperty(object: Record<string, Json>, key: string, value: Json): void {
   let unused = key;

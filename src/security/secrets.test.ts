@@ -24,6 +24,13 @@ function write(name: string, content: string): void {
   writeFileSync(join(directory, name), content);
 }
 
+it('binds secrets to hosts', () => {
+  const secrets = new Secrets({ environment: {}, hosts: { KEY: ['api.example'] } });
+  expect(secrets.mayGoTo('KEY', 'https://api.example/x')).toBe(true);
+  expect(secrets.mayGoTo('KEY', 'https://evil.example/x')).toBe(false);
+  expect(secrets.mayGoTo('OTHER', 'https://evil.example/x')).toBe(true);
+});
+
 describe('environment', () => {
   it('gives secrets by prefix and nothing else', () => {
     const environment = { TRAMA_SECRET_API_KEY: 'abc', TRAMA_SECRET_EMPTY: '', OTHER: 'x' };
@@ -130,5 +137,27 @@ describe('values to mask', () => {
     unlinkSync(join(directory, 'a'));
     now = 7000;
     expect(secrets.values().toSorted()).toEqual(['env', 'first', 'other', 'second value']);
+  });
+});
+
+describe('concealed values', () => {
+  it('count as secrets, the newest 128 of them', () => {
+    const secrets = new Secrets({ environment: { TRAMA_SECRET_A: 'abcd' } });
+    const before = secrets.values();
+    secrets.conceal('token-0');
+    expect(secrets.values()).toEqual(['abcd', 'token-0']);
+    expect(secrets.values()).toBe(secrets.values());
+    expect(before).toEqual(['abcd']);
+    for (let i = 1; i <= 128; i++) secrets.conceal(`token-${i}`);
+    expect(secrets.values()).toHaveLength(129);
+    expect(secrets.values()).not.toContain('token-0');
+  });
+
+  it('are taken out of a text however they are encoded there, and nothing else is', () => {
+    const mask = new Secrets({ environment: { TRAMA_SECRET_A: 'abcd' } }).conceal('to+ken/1');
+    const base64 = Buffer.from('x:to+ken/1').toString('base64');
+    expect(mask('to+ken/1 to%2Bken%2F1 abcd')).toBe('*** *** abcd');
+    expect(mask(base64)).not.toBe(base64);
+    expect(mask('other')).toBe('other');
   });
 });

@@ -7,6 +7,8 @@
  */
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { valueMask } from './masking.ts';
+import { SecretHosts } from './secret-hosts.ts';
 
 /** Where secrets and variables come from. */
 export interface SecretsOptions {
@@ -18,6 +20,8 @@ export interface SecretsOptions {
   readonly directory?: string;
   /** Configured variables; `TRAMA_VAR_<NAME>` in the environment wins. */
   readonly variables?: Readonly<Record<string, string>>;
+  /** The only places where some secrets may go, as {@link SecretHosts} reads them; all others may go everywhere. */
+  readonly hosts?: Readonly<Record<string, readonly string[]>>;
   /** Told once about each file that cannot be used, in a sentence without its content. */
   readonly report?: (problem: string) => void;
   /** Monotonic milliseconds; for tests. */
@@ -31,6 +35,8 @@ const checkIntervalMillis = 1000;
 const variablePrefix = 'TRAMA_VAR_';
 /** Rotated values kept for masking, all files together. */
 const maxEarlierValues = 64;
+/** Concealed values kept for masking. */
+const maxConcealedValues = 128;
 
 interface CachedFile {
   /** When it was last looked at. */
@@ -48,13 +54,17 @@ export class Secrets {
   readonly #directory: string | undefined;
   readonly #files = new Map<string, CachedFile>();
   readonly #earlier = new Set<string>();
+  readonly #concealed = new Set<string>();
+  readonly #hosts: SecretHosts;
   readonly #report: (problem: string) => void;
   readonly #now: () => number;
   #listedAt = Number.NEGATIVE_INFINITY;
   #listProblem: string | undefined;
   #values: readonly string[] | undefined;
 
+  /** @throws Error with a sentence when `hosts` names something that is no host. */
   constructor(options: SecretsOptions) {
+    this.#hosts = new SecretHosts(options.hosts ?? {});
     this.#directory = options.directory;
     this.#report = options.report ?? ((): void => undefined);
     this.#now = options.now ?? ((): number => performance.now());
@@ -77,6 +87,11 @@ export class Secrets {
     return this.#variables.get(name);
   }
 
+  /** Whether a secret may go to the host and port of a URL. */
+  mayGoTo(name: string, url: string): boolean {
+    return this.#hosts.allows(name, url);
+  }
+
   /**
    * Every secret value that must not show, also of secrets not yet asked for and of earlier values of rotated ones. The
    * same array until one changes.
@@ -88,9 +103,20 @@ export class Secrets {
         ...this.#fromEnvironment.values(),
         ...[...this.#files.values()].flatMap(({ value }) => (value === undefined ? [] : [value])),
         ...this.#earlier,
+        ...this.#concealed,
       ]),
     ];
     return this.#values;
+  }
+
+  /**
+   * Counts a value as a secret from now on, as far as masking goes; the one given longest ago is forgotten when there are
+   * too many. Answers what takes it out of a text, also when it has been forgotten.
+   */
+  conceal(value: string): (text: string) => string {
+    if (!this.#concealed.has(value)) this.#values = undefined;
+    keep(this.#concealed, value, maxConcealedValues);
+    return valueMask(value);
   }
 
   #listFiles(): void {
@@ -118,7 +144,7 @@ export class Secrets {
       this.#report(`The secret ${name} cannot be used: ${read.problem}.`);
     }
     if (read.value !== known?.value) {
-      this.#keepEarlier(known?.value);
+      if (known?.value !== undefined) keep(this.#earlier, known.value, maxEarlierValues);
       this.#values = undefined;
     }
     this.#files.set(name, { ...read, checkedAt: now });
@@ -142,14 +168,14 @@ export class Secrets {
       return { stamp: '', value: known?.value, problem: message };
     }
   }
+}
 
-  #keepEarlier(value: string | undefined): void {
-    if (value === undefined) return;
-    this.#earlier.delete(value);
-    this.#earlier.add(value);
-    const oldest = this.#earlier.values().next().value;
-    if (this.#earlier.size > maxEarlierValues && oldest !== undefined) this.#earlier.delete(oldest);
-  }
+/** Adds a value as the newest; the oldest goes when there are more than `max`. */
+function keep(values: Set<string>, value: string, max: number): void {
+  values.delete(value);
+  values.add(value);
+  const oldest = values.values().next().value;
+  if (values.size > max && oldest !== undefined) values.delete(oldest);
 }
 
 /** Whether a name is a plain file's: no path, and none of the hidden entries that Kubernetes keeps beside them. */

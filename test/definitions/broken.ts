@@ -247,6 +247,28 @@ export const brokenDefinitions: readonly BrokenDefinition[] = [
     errors: ['steps[0].up.auth.type: "digest" is not one of basic, bearer, oauth2ClientCredentials.'],
   },
   {
+    name: 'token URLs that are none',
+    definition: {
+      name: 'broken',
+      version: '1',
+      steps: ['ftp://login.example/', 'https://{{vars.LOGIN}}/token', 'https://a@login.example/'].map(
+        (tokenUrl, i) => ({
+          name: `s${String(i)}`,
+          up: {
+            url: 'http://shop.example/a',
+            verb: 'GET',
+            auth: { type: 'oauth2ClientCredentials', tokenUrl, clientIdSecret: 'A', clientSecretSecret: 'B' },
+          },
+        }),
+      ),
+    },
+    errors: [
+      'steps[0].up.auth.tokenUrl: The URL does not begin with http:// or https://.',
+      'steps[1].up.auth.tokenUrl: This is a plain URL, not a template.',
+      "steps[2].up.auth.tokenUrl: The URL's authority holds user information.",
+    ],
+  },
+  {
     name: 'authentication without its secret',
     definition: up({ auth: { type: 'bearer', token: 'S' } }),
     errors: [

@@ -282,13 +282,15 @@ describe('previews', () => {
       ...definition,
       steps: [
         step('reserve', { down: undo }),
+        step('pay', { down: call('refund', { auth: { type: 'bearer', secret: 'KEY' } }) }),
         { name: 'wait', up: call('wait'), failureHandling: { type: 'retry', maxAttempts: 5, delayMillis: 60_000 } },
       ],
     });
     await api.drive(id, ({ nodeId }) => response(nodeId === 'wait' ? 500 : 200));
     const { body } = await get(`/workflows/${id}/cancel-preview`);
-    expect(body[0].url).toBe('http://shop.example/undo?key=***');
-    expect(body[0].headers).toMatchObject({ Authorization: '***', 'X-Token': '***' });
+    expect(body[0].headers).toMatchObject({ authorization: '***' });
+    expect(body[1].url).toBe('http://shop.example/undo?key=***');
+    expect(body[1].headers).toMatchObject({ Authorization: '***', 'X-Token': '***' });
   });
 
   it('shows what a retry would find standing, or what it would compensate', async () => {

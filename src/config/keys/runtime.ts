@@ -1,7 +1,19 @@
 /** Keys of the workers and of what executions use: hooks, variables, secrets, retention. */
 import type { CallbackKey } from '../config.ts';
 import type { SectionKeys } from '../key.ts';
-import { baseUrl, flag, integer, isRecord, map, optional, parsedText, text, unreadable, type Kind } from '../kinds.ts';
+import {
+  baseUrl,
+  flag,
+  integer,
+  isRecord,
+  list,
+  map,
+  optional,
+  parsedText,
+  text,
+  unreadable,
+  type Kind,
+} from '../kinds.ts';
 
 /** Longest time that a timer of Node can measure at once. */
 const maxTimerMillis = 2_147_483_647;
@@ -25,6 +37,15 @@ const callbackKeys: Kind<readonly CallbackKey[]> = {
     return Object.freeze(keys);
   },
 };
+
+/** A host name or address with a port or without one; of a name also everything below it, as `*.suffix`. */
+function isSecretPlace(place: string): boolean {
+  const [, wildcard, host = '', port] =
+    /^(\*\.)?([\w-]+(?:\.[\w-]+)*\.?|\[[\da-fA-F:.]+\])(?::(\d{1,5}))?$/.exec(place) ?? [];
+  if (Number(port ?? 1) < 1 || Number(port ?? 1) > 65_535) return false;
+  const canonical = URL.parse(`http://${host}`)?.hostname ?? '';
+  return canonical !== '' && (wildcard === undefined || !/^[\d.]+$|^\[/.test(canonical));
+}
 
 /** See the file header. */
 export const runtimeKeys: SectionKeys<'runtime' | 'hooks' | 'vars' | 'secrets' | 'maintenance'> = {
@@ -118,6 +139,16 @@ export const runtimeKeys: SectionKeys<'runtime' | 'hooks' | 'vars' | 'secrets' |
     meaning: 'Environment variables that begin with it are secrets, named by the rest.',
     kind: text('letters, digits and _', /^[A-Za-z_]\w*$/),
     default: 'TRAMA_SECRET_',
+  },
+  'secrets.hosts': {
+    meaning:
+      'The only places where a secret may be sent, by its name: lists of `host`, `host:port`, `*.suffix` or `*.suffix:port`. Secrets without a list may go everywhere. As an environment variable a JSON object.',
+    kind: map(
+      'a map from names of secrets to lists of host, host:port, *.suffix or *.suffix:port',
+      /./,
+      list('a list of hosts', isSecretPlace),
+    ),
+    default: {},
   },
   'maintenance.enabled': { meaning: 'Deletes old executions.', kind: flag, default: true },
   'maintenance.retentionDays': {

@@ -3,6 +3,7 @@ import { compileExpression, type Expression } from '../expression/expression.ts'
 import { isJsonObject, type Json, type JsonObject } from '../json.ts';
 import type { AuthPlan, CallPlan } from '../plan.ts';
 import { compileRequest, type RequestPlan } from '../request/request.ts';
+import { splitUrl } from '../request/url.ts';
 import { compileTemplate, type Template, type TemplatePath } from '../template/template.ts';
 import { mutatingVerbs } from './call-warnings.ts';
 import { callShape, shapeBook } from './document-shape.ts';
@@ -67,6 +68,7 @@ export function compileCall(
   }
   warnOfLiteralAuthorization(compiled.request, path, problems);
   if (!whole) return undefined;
+  checkAuth(auth as JsonObject | undefined, compiled.request, path, problems);
 
   const own = action.json ?? {};
   const success =
@@ -131,6 +133,21 @@ function warnOfLiteralAuthorization(request: RequestPlan, path: Path, problems: 
     if (name.toLowerCase() !== 'authorization' || !template.constant) continue;
     const sentence = 'Everybody who may read the definition can read this value; use auth or {{secrets.<NAME>}}.';
     problems.warn(at(at(path, 'headers'), name), sentence);
+  }
+}
+
+/** `auth` is whole. */
+function checkAuth(auth: JsonObject | undefined, request: RequestPlan, path: Path, problems: Problems): void {
+  if (auth === undefined) return;
+  const { tokenUrl } = auth;
+  const place = at(path, 'auth');
+  if (typeof tokenUrl === 'string') {
+    const parts = splitUrl(tokenUrl);
+    if (tokenUrl.includes('{{')) problems.error(at(place, 'tokenUrl'), 'This is a plain URL, not a template.');
+    else if ('error' in parts) problems.error(at(place, 'tokenUrl'), parts.error);
+  }
+  if (request.headers.some(({ name }) => name.toLowerCase() === 'authorization')) {
+    problems.warn(place, 'It is not applied: the Authorization header of the call wins.');
   }
 }
 

@@ -232,6 +232,16 @@ describe('warnings', () => {
     expect(warningsOf(graphOf('a', post('a', { onFailure: 'b' }), task('b')))).toEqual([]);
   });
 
+  it('tell that a header of the call keeps its authentication from being applied', () => {
+    const auth = { type: 'bearer', secret: 'KEY' };
+    const request = { ...call('a'), auth, headers: { AUTHORIZATION: 'Bearer {{secrets.OTHER}}' } };
+    expect(warningsOf(graphOf('a', task('a', { action: { mode: 'sync', request } })))).toEqual([
+      'nodes[0].action.request.auth: It is not applied: the Authorization header of the call wins.',
+    ]);
+    const silent = { ...request, headers: { 'X-Authorization': 'x' } };
+    expect(warningsOf(graphOf('a', task('a', { action: { mode: 'sync', request: silent } })))).toEqual([]);
+  });
+
   it('see that a sibling branch may fail, unless its join continues', () => {
     const split = (onBranchFailure: string): JsonObject =>
       graphOf('s', { kind: 'split', id: 's', branches: ['a', 'b'], join: 'j' }, post('a'), task('b'), {

@@ -131,12 +131,13 @@ function requestOf(parts: DeskParts, prepared: PreparedCall, { nodeId, visit }: 
     };
   }
   const { verb, url, headers, body } = rendered;
+  const authorization = prepared.call.auth === undefined ? undefined : { authorization: redacted };
   return {
     nodeId,
     visit,
     verb,
     url,
-    headers: parts.masker.headers(merged(headers, prepared.headers)),
+    headers: parts.masker.headers(merged(headers, { ...prepared.headers, ...authorization })),
     body: body ?? null,
   };
 }

@@ -336,7 +336,7 @@ export class World {
         ended: (departure) => this.#custody.ended(caller, departure),
       }),
       telemetry,
-      vault: { secret: () => undefined, variable: () => undefined },
+      vault: { secret: () => undefined, variable: () => undefined, conceal: () => (text) => text },
       callbacks: { issue: issueCallback },
       masker: { text: (text) => text, headers: (headers) => headers },
       plans,
