@@ -16,7 +16,6 @@ const refused = (why: string): ForeignVerdict => ({ kind: 'refused', why });
 
 /** Names below a dotted prefix; the empty name is the prefix itself. */
 const groups: readonly (readonly [prefix: string, names: readonly string[]])[] = [
-  ['telemetry', ['enabled', 'serviceName', 'otlpEndpoint', 'sampleRatio']],
   ['security.limits', ['maxRenderedRequestBytes', 'maxEvaluationSteps']],
   ['secrets', ['hosts']],
 ];

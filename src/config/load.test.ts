@@ -374,7 +374,10 @@ describe('warnings', () => {
       'runtime: { timeoutScanner: { intervalMillis: 1 } }',
       `runtime.timeoutScanner ${where} is not needed any more and is ignored.`,
     ],
-    ['telemetry: { enabled: true }', `telemetry.enabled ${where} has no effect in this build and is ignored.`],
+    [
+      'security: { limits: { maxEvaluationSteps: 9 } }',
+      `security.limits.maxEvaluationSteps ${where} has no effect in this build and is ignored.`,
+    ],
     [
       'database: { host: db }\nredis: { cluster: { nodes: [a:7000] } }',
       'redis.cluster.nodes names 1 of the nodes: should these be away at the start, no other is found.',

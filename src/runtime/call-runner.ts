@@ -12,6 +12,7 @@ import type { Clock, Entropy } from '../ports/clock.ts';
 import type { CallAnswer, CallHandle, HttpCaller, OutboundRequest } from '../ports/http-caller.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { type CallMasker, exchangeOf } from './exchange.ts';
+import { type CallSpan, callSpan, isSampled, recordCall } from './execution-spans.ts';
 import type { Block, CallGate, GatedCall, Pass } from './gate/call-gate.ts';
 import { retryAfterMillis } from './retry-after.ts';
 import { traceparentOf } from './trace-context.ts';
@@ -64,6 +65,8 @@ export interface Prepared {
   /** Hash of the rendering that stays the same in a later round; of mutating forward calls only. */
   readonly fingerprint?: string;
   readonly outcome: { readonly request: OutboundRequest } | { readonly problem: string };
+  /** Present when the attempt is traced. */
+  readonly span?: CallSpan;
 }
 
 /** An answer as an event, or that the call may not go out yet; `bytes` is about how large it is. */
@@ -113,17 +116,24 @@ export class CallRunner {
     const call = prepareCall(run, command, resources);
     if (call === undefined) return undefined;
     const { callId } = command;
-    const of = ownerOf(run, callId);
+    const { tracer } = this.#parts.telemetry;
+    const isTraced = tracer !== undefined && isSampled(tracer, run.header.id, traceparent);
+    const trace = traceparentOf(run.header.id, traceparent, this.#random, isTraced);
+    const base = {
+      callId,
+      of: ownerOf(run, callId),
+      ...(isTraced ? { span: callSpan(run, command, trace) } : undefined),
+    };
     const plan = call.call;
     // A call must never go out without the authentication that it asks for.
-    if (plan.auth !== undefined) return { callId, of, outcome: { problem: noAuthentication } };
+    if (plan.auth !== undefined) return { ...base, outcome: { problem: noAuthentication } };
     const rendered = renderRequest(plan.request, call.context);
-    if (rendered.kind === 'unsent') return { callId, of, outcome: { problem: rendered.reason } };
+    if (rendered.kind === 'unsent') return { ...base, outcome: { problem: rendered.reason } };
     const { url, verb, body, authorityFromData, secretsUsed } = rendered;
     const refused = secretsUsed.length === 0 ? undefined : this.#refusedSecret(secretsUsed, url);
-    if (refused !== undefined) return { callId, of, outcome: { problem: refused } };
+    if (refused !== undefined) return { ...base, outcome: { problem: refused } };
     const headers = merged(rendered.headers, call.headers);
-    headers['traceparent'] ??= traceparentOf(run.header.id, traceparent, this.#random);
+    headers['traceparent'] ??= trace;
     const request: OutboundRequest = {
       url,
       verb,
@@ -132,9 +142,9 @@ export class CallRunner {
       timeoutMillis: plan.timeoutMillis ?? requestTimeoutMillis,
       authorityFromData,
     };
-    if (command.phase !== 'UP' || !plan.mutating) return { callId, of, outcome: { request } };
+    if (command.phase !== 'UP' || !plan.mutating) return { ...base, outcome: { request } };
     const stable = renderStable(plan.request, call.context, rendered);
-    return { callId, of, outcome: { request }, fingerprint: digest('sha256', stable) };
+    return { ...base, outcome: { request }, fingerprint: digest('sha256', stable) };
   }
 
   /** Sends it, when the gate lets it pass. The taker learns the answer later, never before this has returned. */
@@ -167,14 +177,15 @@ export class CallRunner {
   }
 
   #send(prepared: Prepared, taker: CallTaker, pass: Pass | undefined): CallHandle {
-    const { callId, outcome } = prepared;
+    const { callId, outcome, span } = prepared;
     if ('problem' in outcome) {
       pass?.done('neutral');
-      const event = {
-        type: 'answered',
-        callId,
-        result: { kind: 'unsent', reason: outcome.problem, retryable: false },
-      } as const;
+      const result = { kind: 'unsent', reason: outcome.problem, retryable: false } as const;
+      const { telemetry, clock } = this.#parts;
+      if (span !== undefined && telemetry.tracer !== undefined) {
+        recordCall(telemetry.tracer, span, { result, endMillis: clock.now(), latencyMillis: 0 });
+      }
+      const event = { type: 'answered', callId, result } as const;
       void Promise.resolve().then(() => taker.answered(callId, { event, bytes: 0 }));
       return nothingToAbort;
     }
@@ -183,7 +194,7 @@ export class CallRunner {
       request,
       (answer) => {
         pass?.done(verdictOf(answer));
-        taker.answered(callId, this.#answered(callId, request, answer));
+        taker.answered(callId, this.#answered(prepared, request, answer));
       },
       {
         mayLeave: () => taker.mayLeave(),
@@ -195,12 +206,16 @@ export class CallRunner {
     );
   }
 
-  #answered(callId: number, request: OutboundRequest, answer: CallAnswer): CallAnswered {
+  #answered({ callId, span }: Prepared, request: OutboundRequest, answer: CallAnswer): CallAnswered {
     const { clock, telemetry, masker, maxHistoryBody } = this.#parts;
     const result = resultOf(answer);
     const exchange = exchangeOf(request, answer, masker, maxHistoryBody);
     // Of the masked URL: a secret may be a part of the host.
     telemetry.called(hostOf(exchange.url), result.kind === 'failed' ? result.error : result.kind, answer.latencyMillis);
+    if (span !== undefined && telemetry.tracer !== undefined) {
+      const { latencyMillis } = answer;
+      recordCall(telemetry.tracer, span, { result, request: exchange, endMillis: clock.now(), latencyMillis });
+    }
     const retryAfter =
       answer.kind === 'response' && (answer.status === 429 || answer.status === 503)
         ? retryAfterMillis(answer.headers['retry-after'], clock.now())

@@ -17,7 +17,6 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8');
  */
 const awaited: Readonly<Record<string, readonly string[]>> = {
   saga_redis_errors_total: ['operation'],
-  saga_trace_spans_total: ['result'],
 };
 
 /** Labels of each series of this build. */
