@@ -53,6 +53,17 @@ describe('the request', () => {
       }),
     ]);
   });
+
+  it('has room for whatever a batch holds', () => {
+    const texts = [0, 1, 127, 128, 16_383, 16_384, 70_000, 300_000].map((length) => 'x'.repeat(length));
+    const request = exportRequest(
+      resource,
+      texts.map((text, i) => span('b7ad6b7169203331', { attributes: { text, count: 2 ** (7 * i) } })),
+    );
+    expect(spansOf(request).map(({ attributes }) => attributes)).toEqual(
+      texts.map((text, i) => ({ text, count: 2 ** (7 * i) })),
+    );
+  });
 });
 
 describe('the tracer', () => {

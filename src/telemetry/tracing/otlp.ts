@@ -1,6 +1,6 @@
 /** Spans as an `ExportTraceServiceRequest` of OTLP 1. The numbers are those of its protobuf definitions. */
-import type { Span } from '../../ports/tracer.ts';
-import { bytes, double, fixed64, integer, string, type Field } from './protobuf.ts';
+import type { Span, SpanAttributes } from '../../ports/tracer.ts';
+import { ProtobufWriter } from './protobuf-writer.ts';
 
 /** Who tells. */
 export interface Resource {
@@ -15,44 +15,65 @@ const statusError = 2;
 
 /** The request for a batch. */
 export function exportRequest(resource: Resource, spans: readonly Span[]): Buffer {
-  const described = bytes(
-    1,
-    attribute(1, 'service.name', resource.serviceName),
-    attribute(1, 'service.version', resource.version),
-    attribute(1, 'service.instance.id', resource.instance),
-  );
-  const scope = bytes(1, string(1, 'trama'), string(2, resource.version));
-  return bytes(1, described, bytes(2, scope, ...spans.map(encode)));
+  const writer = new ProtobufWriter();
+  writer.message(1, () => {
+    writer.message(2, () => {
+      for (const span of spans.toReversed()) writeSpan(writer, span);
+      writer.message(1, () => {
+        writer.text(2, resource.version);
+        writer.text(1, 'trama');
+      });
+    });
+    writer.message(1, () => {
+      writeAttributes(writer, 1, {
+        'service.name': resource.serviceName,
+        'service.version': resource.version,
+        'service.instance.id': resource.instance,
+      });
+    });
+  });
+  return writer.finish();
 }
 
-function encode(span: Span): Field {
-  const fields = [
-    bytes(1, Buffer.from(span.traceId, 'hex')),
-    bytes(2, Buffer.from(span.spanId, 'hex')),
-    string(5, span.name),
-    integer(6, kinds[span.kind]),
-    fixed64(7, nanos(span.startMillis)),
+function writeSpan(writer: ProtobufWriter, span: Span): void {
+  const { error } = span;
+  writer.message(2, () => {
+    if (error !== undefined) {
+      writer.message(15, () => {
+        writer.integer(3, statusError);
+        writer.text(2, error);
+      });
+    }
+    writeAttributes(writer, 9, span.attributes);
     // Clocks may be set back while a span lasts.
-    fixed64(8, nanos(Math.max(span.startMillis, span.endMillis))),
-  ];
-  if (span.parentSpanId !== undefined) fields.push(bytes(4, Buffer.from(span.parentSpanId, 'hex')));
-  for (const [name, value] of Object.entries(span.attributes)) {
-    if (value !== undefined) fields.push(attribute(9, name, value));
-  }
-  if (span.error !== undefined) fields.push(bytes(15, string(2, span.error), integer(3, statusError)));
-  return bytes(2, ...fields);
+    writer.fixed64(8, nanos(Math.max(span.startMillis, span.endMillis)));
+    writer.fixed64(7, nanos(span.startMillis));
+    writer.integer(6, kinds[span.kind]);
+    writer.text(5, span.name);
+    if (span.parentSpanId !== undefined) writer.hex(4, span.parentSpanId);
+    writer.hex(2, span.spanId);
+    writer.hex(1, span.traceId);
+  });
 }
 
 function nanos(millis: number): bigint {
   return BigInt(Math.max(0, Math.round(millis * 1000))) * 1000n;
 }
 
-function attribute(field: number, name: string, value: string | number | boolean): Field {
-  return bytes(field, string(1, name), bytes(2, any(value)));
+function writeAttributes(writer: ProtobufWriter, field: number, attributes: SpanAttributes): void {
+  for (const name in attributes) {
+    const value = attributes[name];
+    if (value === undefined) continue;
+    writer.message(field, () => {
+      writer.message(2, () => writeValue(writer, value));
+      writer.text(1, name);
+    });
+  }
 }
 
-function any(value: string | number | boolean): Field {
-  if (typeof value === 'string') return string(1, value);
-  if (typeof value === 'boolean') return integer(2, value ? 1 : 0);
-  return Number.isSafeInteger(value) && value >= 0 ? integer(3, value) : double(4, value);
+function writeValue(writer: ProtobufWriter, value: string | number | boolean): void {
+  if (typeof value === 'string') writer.text(1, value);
+  else if (typeof value === 'boolean') writer.integer(2, value ? 1 : 0);
+  else if (Number.isSafeInteger(value) && value >= 0) writer.integer(3, value);
+  else writer.double(4, value);
 }
