@@ -5,7 +5,7 @@ import { SeededEntropy, VirtualClock } from '../testing/virtual-clock.ts';
 import { CallRunner } from './call-runner.ts';
 import { exchangeOf } from './exchange.ts';
 import { retryAfterMillis } from './retry-after.ts';
-import { traceIdOf, traceparentOf } from './trace-context.ts';
+import { parentOf, roundSpanIdOf, traceIdOf, traceparentOf } from './trace-context.ts';
 
 describe('Retry-After', () => {
   const now = Date.UTC(2030, 0, 1);
@@ -46,6 +46,26 @@ describe('trace context', () => {
     `00-0af7651916cd43dd8448eb211c80319c-${'0'.repeat(16)}-01`,
   ])('makes the trace of the execution id without a usable parent (%s)', (unusable) => {
     expect(traceparentOf(id, unusable, () => 0)).toBe(`00-${id.replaceAll('-', '')}-0000000100000001-00`);
+  });
+
+  it('marks its own trace as sampled when it is, and leaves the choice of the caller alone', () => {
+    expect(traceparentOf(id, undefined, () => 0, true)).toMatch(/-01$/);
+    expect(traceparentOf(id, parent.replace(/01$/, '00'), () => 0, true)).toMatch(/-00$/);
+    expect(traceparentOf(id, parent.replace(/01$/, '03'), () => 0, false)).toMatch(/-03$/);
+  });
+
+  it('reads what the caller said', () => {
+    const spanId = 'b7ad6b7169203331';
+    expect(parentOf(parent)).toEqual({ traceId: '0af7651916cd43dd8448eb211c80319c', spanId, isSampled: true });
+    expect(parentOf(parent.replace(/01$/, 'fe'))).toMatchObject({ isSampled: false });
+    expect(parentOf('nonsense')).toBeUndefined();
+    expect(parentOf(undefined)).toBeUndefined();
+  });
+
+  it('gives each round of an execution one span id', () => {
+    expect(roundSpanIdOf(id, 1)).toMatch(/^[0-9a-f]{16}$/);
+    expect(roundSpanIdOf(id, 1)).toBe(roundSpanIdOf(id, 1));
+    expect(new Set([roundSpanIdOf(id, 1), roundSpanIdOf(id, 2), roundSpanIdOf(id.replace('b', 'c'), 1)]).size).toBe(3);
   });
 
   it('never makes a span id of zeros', () => {
