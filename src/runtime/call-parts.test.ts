@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CallAnswer, OutboundRequest } from '../ports/http-caller.ts';
 import { silentTelemetry } from '../ports/telemetry.ts';
+import type { Span } from '../ports/tracer.ts';
 import { SeededEntropy, VirtualClock } from '../testing/virtual-clock.ts';
 import { CallRunner } from './call-runner.ts';
 import { exchangeOf } from './exchange.ts';
@@ -75,13 +76,18 @@ describe('trace context', () => {
   });
 });
 
-describe('the host in metrics', () => {
-  it('shows no secret', async () => {
+describe('the host in metrics, and the URL in traces', () => {
+  it('show no secret', async () => {
     const hosts: string[] = [];
+    const spans: Span[] = [];
     const runner = new CallRunner({
       clock: new VirtualClock(),
       entropy: new SeededEntropy(1),
-      telemetry: { ...silentTelemetry, called: (host) => hosts.push(host) },
+      telemetry: {
+        ...silentTelemetry,
+        called: (host) => hosts.push(host),
+        tracer: { samples: () => true, record: (span) => spans.push(span) },
+      },
       http: {
         start(_request, done) {
           queueMicrotask(() => done({ kind: 'failed', error: 'connect', sent: true, message: 'x', latencyMillis: 1 }));
@@ -95,15 +101,19 @@ describe('the host in metrics', () => {
       requestTimeoutMillis: 1000,
       maxHistoryBody: 10,
     });
-    const request = { url: 'https://tenant-key.Example.com:8443/x', verb: 'GET', headers: {} };
+    const request = { url: 'https://me:pass@tenant-key.Example.com:8443/x/tenant-key?q#f', verb: 'GET', headers: {} };
     const outcome = { request: { ...request, timeoutMillis: 1000, authorityFromData: false } };
+    const span = { traceId: '', spanId: '', name: 'node.execute', kind: 'client', attributes: {} } as const;
     await new Promise<void>((resolve) => {
       runner.start(
-        { callId: 1, outcome },
+        { callId: 1, outcome, span },
         { mayStart: () => true, mayLeave: () => true, withheld: () => undefined, answered: () => resolve() },
       );
     });
-    expect(hosts).toEqual(['***.example.com:8443']);
+    expect(spans).toMatchObject([
+      { attributes: { 'url.full': 'https://***.Example.com:8443/x/***', outcome: 'connect' }, error: 'connect' },
+    ]);
+    expect(hosts).toEqual([expect.stringMatching(/\*{3}\.example\.com:8443$/)]);
   });
 });
 

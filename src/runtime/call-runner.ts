@@ -118,11 +118,11 @@ export class CallRunner {
     const { callId } = command;
     const { tracer } = this.#parts.telemetry;
     const isTraced = tracer !== undefined && isSampled(tracer, run.header.id, traceparent);
-    const trace = traceparentOf(run.header.id, traceparent, this.#random, isTraced);
+    const trace = isTraced ? traceparentOf(run.header.id, traceparent, this.#random, true) : undefined;
     const base = {
       callId,
       of: ownerOf(run, callId),
-      ...(isTraced ? { span: callSpan(run, command, trace) } : undefined),
+      ...(trace === undefined ? undefined : { span: callSpan(run, command, trace) }),
     };
     const plan = call.call;
     // A call must never go out without the authentication that it asks for.
@@ -133,7 +133,7 @@ export class CallRunner {
     const refused = secretsUsed.length === 0 ? undefined : this.#refusedSecret(secretsUsed, url);
     if (refused !== undefined) return { ...base, outcome: { problem: refused } };
     const headers = merged(rendered.headers, call.headers);
-    headers['traceparent'] ??= trace;
+    headers['traceparent'] ??= trace ?? traceparentOf(run.header.id, traceparent, this.#random);
     const request: OutboundRequest = {
       url,
       verb,
