@@ -20,6 +20,7 @@ import { refusePromoted } from './compose/promotion-guard.ts';
 import { StoreClock } from './compose/store-clock.ts';
 import { systemClock } from './compose/system-clock.ts';
 import { createSystemEntropy } from './compose/system-entropy.ts';
+import { observeRequests, startTracing, type Tracing } from './compose/tracing.ts';
 import type { CallbackKey, Config } from './config/config.ts';
 import { isLoopback } from './config/rules.ts';
 import { definitionJsonSchema } from './core/definition/json-schema.ts';
@@ -70,6 +71,7 @@ interface Running {
   engine?: Engine;
   server?: FastifyInstance;
   maintenance?: Maintenance;
+  tracing?: Tracing | undefined;
 }
 
 /** Whom the gauges ask. */
@@ -176,6 +178,7 @@ export class Trama {
   async #start(startedAt: number): Promise<void> {
     const config = this.#config;
     const { telemetry } = this.#surroundings;
+    this.#running.tracing = await startTracing(config.telemetry, this.#version, telemetry);
     const caller = createCaller(config, this.#version);
     this.#running.caller = caller;
     const store = await this.#openStore();
@@ -379,13 +382,9 @@ export class Trama {
       definitionSchema: definitionJsonSchema(this.#config.runtime.maxNodeVisitsCap),
       ...accessOptions(this.#config, desk.clock, telemetry),
       ...(key !== undefined && cert !== undefined ? { tls: { key, cert, ...(ca === undefined ? {} : { ca }) } } : {}),
+      ...observeRequests(telemetry, metrics.enabled),
       ...(metrics.enabled
-        ? {
-            metrics: async () => ({ contentType: metricsContentType, text: await telemetry.metrics() }),
-            observe: (method, route, status, millis) => {
-              telemetry.served(method, route, status, millis);
-            },
-          }
+        ? { metrics: async () => ({ contentType: metricsContentType, text: await telemetry.metrics() }) }
         : {}),
     });
     this.#running.server = api;
@@ -435,6 +434,7 @@ export class Trama {
     await caller?.close();
     this.#running.clock?.stop();
     await store?.close();
+    await this.#running.tracing?.close(this.#isHurried);
     telemetry.log('info', 'closed');
     await log.close();
   }

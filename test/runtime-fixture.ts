@@ -13,6 +13,7 @@ import { type ExecutionDetail, StoreUnavailable, type InboxEvent, type SubmitRes
 import type { Queue } from '../src/ports/queue.ts';
 import type { LogFields, Telemetry } from '../src/ports/telemetry.ts';
 import { silentTelemetry } from '../src/ports/telemetry.ts';
+import type { Tracer } from '../src/ports/tracer.ts';
 import { MemoryQueueHub } from '../src/queue/memory/memory-queue.ts';
 import { isListed } from '../src/runtime/desk/history.ts';
 import { Engine } from '../src/runtime/engine.ts';
@@ -218,7 +219,7 @@ export class RuntimeFixture {
   readonly secrets = new Map<string, string>();
   mayGoTo: (secret: string, url: string) => boolean = () => true;
   readonly plans: PlanCache;
-  readonly telemetry: Telemetry;
+  readonly telemetry: Telemetry & { tracer?: Tracer | undefined };
   /** The gate of the engines made from now on. */
   gate: CallGate | undefined;
   readonly #engines: Engine[] = [];

@@ -20,6 +20,7 @@ import { readJsonBytes } from './json-body.ts';
 import { refusalOf } from './loopback-guard.ts';
 import { OpenRequests } from './open-requests.ts';
 import { type DocumentedRoute, openApiDocument } from './openapi.ts';
+import { headerOf } from './parameters.ts';
 import { bulkRoutes } from './routes/bulk.ts';
 import { deskFor } from './request-store.ts';
 import { auditRoutes } from './routes/audit.ts';
@@ -48,8 +49,14 @@ export interface ServerOptions {
   readonly loopbackGuard: boolean;
   readonly metrics?: () => Promise<{ readonly contentType: string; readonly text: string }>;
   readonly tls?: { readonly key: string | Buffer; readonly cert: string | Buffer; readonly ca?: string | Buffer };
-  /** Told of every answer; `route` is its template, `''` when there was none. Must not throw. */
-  readonly observe?: (method: string, route: string, status: number, millis: number) => void;
+  /** Told of every answer; `route` is its template, `''` when there was none; `traceparent` as it came. Must not throw. */
+  readonly observe?: (
+    method: string,
+    route: string,
+    status: number,
+    millis: number,
+    traceparent: string | undefined,
+  ) => void;
   /** Asks for credentials; absent: everybody may do everything. */
   readonly authenticator?: Authenticator;
   /** Whether metrics need no credentials; default true. */
@@ -239,7 +246,7 @@ function addHooks(server: FastifyInstance, options: ServerOptions, open: OpenReq
   });
   server.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? '';
-    observe?.(request.method, route, reply.statusCode, reply.elapsedTime);
+    observe?.(request.method, route, reply.statusCode, reply.elapsedTime, headerOf(request.headers, 'traceparent'));
     if (log.logs('debug')) {
       log.log('debug', 'request', { requestId: request.id, method: request.method, route, status: reply.statusCode });
     }

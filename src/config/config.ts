@@ -128,6 +128,15 @@ export interface CircuitBreakerConfig {
   readonly openMillis: number;
 }
 
+/** `telemetry.*`: where spans go, and how many. */
+export interface TelemetryConfig {
+  readonly enabled: boolean;
+  readonly serviceName: string;
+  readonly otlpEndpoint: string;
+  /** From 0 to 1. */
+  readonly sampleRatio: number;
+}
+
 /** `security.*`. */
 export interface SecurityConfig {
   readonly allowUnauthenticated: boolean;
@@ -173,6 +182,7 @@ export interface Config {
     readonly hosts: Readonly<Record<string, readonly string[]>>;
   };
   readonly metrics: { readonly enabled: boolean; readonly public: boolean };
+  readonly telemetry: TelemetryConfig;
   readonly maintenance: {
     readonly enabled: boolean;
     readonly retentionDays: number;

@@ -12,7 +12,6 @@ const ignored = (why: string): ForeignVerdict => ({ kind: 'ignored', why });
 
 /** Names below a dotted prefix; the empty name is the prefix itself. */
 const groups: readonly (readonly [prefix: string, names: readonly string[]])[] = [
-  ['telemetry', ['enabled', 'serviceName', 'otlpEndpoint', 'sampleRatio']],
   ['security.limits', ['maxRenderedRequestBytes', 'maxEvaluationSteps']],
 ];
 

@@ -32,6 +32,13 @@ export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): Kin
   });
 }
 
+/** A number from 0 to 1, both included. */
+export const share: Kind<number> = kind('number', 'a number from 0 to 1', (raw) => {
+  const isDigits = typeof raw === 'string' && /^\+?(?:\d+\.?\d*|\.\d+)(?:e-?\d+)?$/i.test(raw.trim());
+  const value = isDigits ? Number(raw) : raw;
+  return typeof value === 'number' && value >= 0 && value <= 1 ? value : unreadable;
+});
+
 /** `true` or `false`. */
 export const flag: Kind<boolean> = kind('boolean', 'true or false', (raw) => {
   const value = typeof raw === 'string' ? raw.trim().toLowerCase() : raw;

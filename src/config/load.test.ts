@@ -94,6 +94,19 @@ describe('the defaults', () => {
     expect(inferred('database: { driver: EMBEDDED, host: db }')).toEqual(['EMBEDDED', 'NONE']);
   });
 
+  it('reads a share from a file, and from text', () => {
+    const ratioOf = (text: string, env = {}): number => good(load(text, { env })).config.telemetry.sampleRatio;
+    expect(ratioOf('')).toBe(1);
+    expect(ratioOf('telemetry: { sampleRatio: 0.25 }')).toBe(0.25);
+    expect(ratioOf('', { TELEMETRY_SAMPLERATIO: ' .5 ' })).toBe(0.5);
+    expect(ratioOf('', { TELEMETRY_SAMPLERATIO: '1e-3' })).toBe(0.001);
+    for (const bad of ['1.5', '-0.1', '50%', '0x1', 'NaN']) {
+      expect(problemsOf(load('', { env: { TELEMETRY_SAMPLERATIO: bad } }))).toEqual([
+        expect.stringContaining('must be a number from 0 to 1'),
+      ]);
+    }
+  });
+
   it('derives the prefetch from the number of workers', () => {
     expect(good(load('runtime: { workerCount: 8 }')).config.runtime.prefetch).toBe(8);
     expect(good(load('runtime: { workerCount: 8, prefetch: 0 }')).config.runtime.prefetch).toBe(0);
@@ -384,7 +397,10 @@ describe('warnings', () => {
       'runtime: { timeoutScanner: { intervalMillis: 1 } }',
       `runtime.timeoutScanner ${where} is not needed any more and is ignored.`,
     ],
-    ['telemetry: { enabled: true }', `telemetry.enabled ${where} has no effect in this build and is ignored.`],
+    [
+      'security: { limits: { maxEvaluationSteps: 9 } }',
+      `security.limits.maxEvaluationSteps ${where} has no effect in this build and is ignored.`,
+    ],
     [
       'database: { host: db }\nredis: { cluster: { nodes: [a:7000] } }',
       'redis.cluster.nodes names 1 of the nodes: should these be away at the start, no other is found.',

@@ -7,6 +7,7 @@ import { httpKeys } from './keys/http.ts';
 import { redisKeys } from './keys/redis.ts';
 import { runtimeKeys } from './keys/runtime.ts';
 import { serverKeys } from './keys/server.ts';
+import { telemetryKeys } from './keys/telemetry.ts';
 
 // Does not compile when a key of `Config` is missing here or has a kind of another type.
 const specs: { readonly [P in ConfigPath]: KeySpec<ConfigValue<P>> } = {
@@ -16,6 +17,7 @@ const specs: { readonly [P in ConfigPath]: KeySpec<ConfigValue<P>> } = {
   ...redisKeys,
   ...httpKeys,
   ...circuitBreakerKeys,
+  ...telemetryKeys,
 };
 
 /** The order of sections on the reference page and in `trama config`. */
@@ -30,6 +32,7 @@ const sections = [
   'vars',
   'secrets',
   'metrics',
+  'telemetry',
   'maintenance',
   'security',
   'logging',

@@ -5,6 +5,7 @@
  */
 import type { CallPhase, Outcome } from '../core/context.ts';
 import type { FailureReason, TerminalStatus } from '../core/state.ts';
+import type { Tracer } from './tracer.ts';
 
 /** Levels of log lines; `info` is for what an operator wants to see of a healthy system. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -40,6 +41,8 @@ export interface DefinitionTelemetry {
 
 /** See the file header. Durations are in milliseconds. */
 export interface Telemetry {
+  /** Undefined while nothing is traced: then nothing may be built for it. */
+  readonly tracer?: Tracer | undefined;
   /** The handle of a definition. May be called again for the same one. */
   definition(name: string, version: string): DefinitionTelemetry;
   /** Whether lines of this level go anywhere, so that the caller need not build their fields. */

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { CallAnswer, OutboundRequest } from '../ports/http-caller.ts';
 import { silentTelemetry } from '../ports/telemetry.ts';
+import type { Span } from '../ports/tracer.ts';
 import { SeededEntropy, VirtualClock } from '../testing/virtual-clock.ts';
 import { CallRunner } from './call-runner.ts';
 import { exchangeOf } from './exchange.ts';
 import { retryAfterMillis } from './retry-after.ts';
-import { traceIdOf, traceparentOf } from './trace-context.ts';
+import { parentOf, roundSpanIdOf, traceIdOf, traceparentOf } from './trace-context.ts';
 
 describe('Retry-After', () => {
   const now = Date.UTC(2030, 0, 1);
@@ -48,6 +49,26 @@ describe('trace context', () => {
     expect(traceparentOf(id, unusable, () => 0)).toBe(`00-${id.replaceAll('-', '')}-0000000100000001-00`);
   });
 
+  it('marks its own trace as sampled when it is, and leaves the choice of the caller alone', () => {
+    expect(traceparentOf(id, undefined, () => 0, true)).toMatch(/-01$/);
+    expect(traceparentOf(id, parent.replace(/01$/, '00'), () => 0, true)).toMatch(/-00$/);
+    expect(traceparentOf(id, parent.replace(/01$/, '03'), () => 0, false)).toMatch(/-03$/);
+  });
+
+  it('reads what the caller said', () => {
+    const spanId = 'b7ad6b7169203331';
+    expect(parentOf(parent)).toEqual({ traceId: '0af7651916cd43dd8448eb211c80319c', spanId, isSampled: true });
+    expect(parentOf(parent.replace(/01$/, 'fe'))).toMatchObject({ isSampled: false });
+    expect(parentOf('nonsense')).toBeUndefined();
+    expect(parentOf(undefined)).toBeUndefined();
+  });
+
+  it('gives each round of an execution one span id', () => {
+    expect(roundSpanIdOf(id, 1)).toMatch(/^[0-9a-f]{16}$/);
+    expect(roundSpanIdOf(id, 1)).toBe(roundSpanIdOf(id, 1));
+    expect(new Set([roundSpanIdOf(id, 1), roundSpanIdOf(id, 2), roundSpanIdOf(id.replace('b', 'c'), 1)]).size).toBe(3);
+  });
+
   it('never makes a span id of zeros', () => {
     for (const share of [0, 0.25, 0.999_999_999_9, 1 - Number.EPSILON]) {
       expect(traceparentOf(id, undefined, () => share)).not.toContain('-0000000000000000-');
@@ -55,13 +76,18 @@ describe('trace context', () => {
   });
 });
 
-describe('the host in metrics', () => {
-  it('shows no secret', async () => {
+describe('the host in metrics, and the URL in traces', () => {
+  it('show no secret', async () => {
     const hosts: string[] = [];
+    const spans: Span[] = [];
     const runner = new CallRunner({
       clock: new VirtualClock(),
       entropy: new SeededEntropy(1),
-      telemetry: { ...silentTelemetry, called: (host) => hosts.push(host) },
+      telemetry: {
+        ...silentTelemetry,
+        called: (host) => hosts.push(host),
+        tracer: { samples: () => true, record: (span) => spans.push(span) },
+      },
       http: {
         start(_request, done) {
           queueMicrotask(() => done({ kind: 'failed', error: 'connect', sent: true, message: 'x', latencyMillis: 1 }));
@@ -75,15 +101,19 @@ describe('the host in metrics', () => {
       requestTimeoutMillis: 1000,
       maxHistoryBody: 10,
     });
-    const request = { url: 'https://tenant-key.Example.com:8443/x', verb: 'GET', headers: {} };
+    const request = { url: 'https://me:pass@tenant-key.Example.com:8443/x/tenant-key?q#f', verb: 'GET', headers: {} };
     const outcome = { request: { ...request, timeoutMillis: 1000, authorityFromData: false } };
+    const span = { traceId: '', spanId: '', name: 'node.execute', kind: 'client', attributes: {} } as const;
     await new Promise<void>((resolve) => {
       runner.start(
-        { callId: 1, outcome },
+        { callId: 1, outcome, span },
         { mayStart: () => true, mayLeave: () => true, withheld: () => undefined, answered: () => resolve() },
       );
     });
-    expect(hosts).toEqual(['***.example.com:8443']);
+    expect(spans).toMatchObject([
+      { attributes: { 'url.full': 'https://***.Example.com:8443/x/***', outcome: 'connect' }, error: 'connect' },
+    ]);
+    expect(hosts).toEqual([expect.stringMatching(/\*{3}\.example\.com:8443$/)]);
   });
 });
 

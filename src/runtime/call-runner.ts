@@ -16,6 +16,7 @@ import { credentialsOf } from './auth/credentials.ts';
 import { hostOf, refusedSecret } from './auth/secret-destination.ts';
 import { TokenCache, type TokenGrant } from './auth/token-cache.ts';
 import { type CallMasker, exchangeOf } from './exchange.ts';
+import { type CallSpan, callSpan, isSampled, recordCall } from './execution-spans.ts';
 import type { Block, CallGate, GatedCall, Pass } from './gate/call-gate.ts';
 import { retryAfterMillis } from './retry-after.ts';
 import { traceparentOf } from './trace-context.ts';
@@ -76,6 +77,8 @@ export interface Prepared {
   /** Hash of the rendering that stays the same in a later round; of mutating forward calls only. */
   readonly fingerprint?: string;
   readonly outcome: ReadyCall | { readonly problem: string };
+  /** Present when the attempt is traced. */
+  readonly span?: CallSpan;
 }
 
 /** An answer as an event, or that the call may not go out yet; `bytes` is about how large it is. */
@@ -131,20 +134,27 @@ export class CallRunner {
     const call = prepareCall(run, command, resources);
     if (call === undefined) return undefined;
     const { callId } = command;
-    const of = ownerOf(run, callId);
+    const { tracer } = this.#parts.telemetry;
+    const isTraced = tracer !== undefined && isSampled(tracer, run.header.id, traceparent);
+    const trace = isTraced ? traceparentOf(run.header.id, traceparent, this.#random, true) : undefined;
+    const base = {
+      callId,
+      of: ownerOf(run, callId),
+      ...(trace === undefined ? undefined : { span: callSpan(run, command, trace) }),
+    };
     const plan = call.call;
     const rendered = renderRequest(plan.request, call.context);
-    if (rendered.kind === 'unsent') return { callId, of, outcome: { problem: rendered.reason } };
+    if (rendered.kind === 'unsent') return { ...base, outcome: { problem: rendered.reason } };
     const { url, verb, body, authorityFromData, secretsUsed } = rendered;
     const refused = refusedSecret(secretsUsed, url, vault, mask);
-    if (refused !== undefined) return { callId, of, outcome: { problem: refused } };
+    if (refused !== undefined) return { ...base, outcome: { problem: refused } };
     const headers = merged(rendered.headers, call.headers);
     // A definition's own header wins over `auth` as over every other that Trama adds.
     const credentials =
       plan.auth === undefined || 'authorization' in headers ? undefined : credentialsOf(plan.auth, url, vault, mask);
-    if (credentials?.kind === 'problem') return { callId, of, outcome: { problem: credentials.problem } };
+    if (credentials?.kind === 'problem') return { ...base, outcome: { problem: credentials.problem } };
     if (credentials?.kind === 'header') headers['authorization'] = credentials.value;
-    headers['traceparent'] ??= traceparentOf(run.header.id, traceparent, this.#random);
+    headers['traceparent'] ??= trace ?? traceparentOf(run.header.id, traceparent, this.#random);
     const request: OutboundRequest = {
       url,
       verb,
@@ -154,9 +164,9 @@ export class CallRunner {
       authorityFromData,
     };
     const outcome = credentials?.kind === 'grant' ? { request, grant: credentials.grant } : { request };
-    if (command.phase !== 'UP' || !plan.mutating) return { callId, of, outcome };
+    if (command.phase !== 'UP' || !plan.mutating) return { ...base, outcome };
     const stable = renderStable(plan.request, call.context, rendered);
-    return { callId, of, outcome, fingerprint: digest('sha256', stable) };
+    return { ...base, outcome, fingerprint: digest('sha256', stable) };
   }
 
   /** Sends it, when the gate lets it pass. The taker learns the answer later, never before this has returned. */
@@ -189,14 +199,15 @@ export class CallRunner {
   }
 
   #send(prepared: Prepared, taker: CallTaker, pass: Pass | undefined): CallHandle {
-    const { callId, outcome } = prepared;
+    const { callId, outcome, span } = prepared;
     if ('problem' in outcome) {
       pass?.done('neutral');
-      const event = {
-        type: 'answered',
-        callId,
-        result: { kind: 'unsent', reason: outcome.problem, retryable: false },
-      } as const;
+      const result = { kind: 'unsent', reason: outcome.problem, retryable: false } as const;
+      const { telemetry, clock } = this.#parts;
+      if (span !== undefined && telemetry.tracer !== undefined) {
+        recordCall(telemetry.tracer, span, { result, endMillis: clock.now(), latencyMillis: 0 });
+      }
+      const event = { type: 'answered', callId, result } as const;
       void Promise.resolve().then(() => taker.answered(callId, { event, bytes: 0 }));
       return nothingToAbort;
     }
@@ -214,7 +225,7 @@ export class CallRunner {
         request,
         (answer) => {
           pass?.done(verdictOf(answer));
-          taker.answered(callId, this.#answered(callId, request, answer));
+          taker.answered(callId, this.#answered(prepared, request, answer));
         },
         lastWord,
       );
@@ -225,18 +236,22 @@ export class CallRunner {
       grant,
       ({ answer, request: sent, isOfDownstream }) => {
         pass?.done(isOfDownstream ? verdictOf(answer) : 'neutral');
-        taker.answered(callId, this.#answered(callId, sent, answer));
+        taker.answered(callId, this.#answered(prepared, sent, answer));
       },
       lastWord,
     );
   }
 
-  #answered(callId: number, request: OutboundRequest, answer: CallAnswer): CallAnswered {
+  #answered({ callId, span }: Prepared, request: OutboundRequest, answer: CallAnswer): CallAnswered {
     const { clock, telemetry, masker, maxHistoryBody } = this.#parts;
     const result = resultOf(answer);
     const exchange = exchangeOf(request, answer, masker, maxHistoryBody);
     // Of the masked URL: a secret may be a part of the host.
     telemetry.called(hostOf(exchange.url), result.kind === 'failed' ? result.error : result.kind, answer.latencyMillis);
+    if (span !== undefined && telemetry.tracer !== undefined) {
+      const { latencyMillis } = answer;
+      recordCall(telemetry.tracer, span, { result, request: exchange, endMillis: clock.now(), latencyMillis });
+    }
     const retryAfter =
       answer.kind === 'response' && (answer.status === 429 || answer.status === 503)
         ? retryAfterMillis(answer.headers['retry-after'], clock.now())

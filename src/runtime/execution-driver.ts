@@ -349,7 +349,8 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
     const { telemetry, watch } = this.#parts;
     const { state } = this.#run;
     this.#batch = new PendingBatch();
-    reportSignals(telemetry, this.#holding.definition, this.#run, this.#holding.traceId, signals);
+    const { definition, traceId, traceparent } = this.#holding;
+    reportSignals(telemetry, definition, this.#run, traceId, signals, traceparent);
     if (watch.isWatched(this.id)) {
       watch.tell({ id: this.id, ord: state.ord, ...(state.end === undefined ? undefined : { end: state.end.status }) });
     }

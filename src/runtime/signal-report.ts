@@ -2,17 +2,19 @@
 import type { Run, Signal } from '../core/apply.ts';
 import type { FailureReason } from '../core/state.ts';
 import type { DefinitionTelemetry, Telemetry } from '../ports/telemetry.ts';
+import { recordRound } from './execution-spans.ts';
 
 /** Reasons whose description is a rendered text, or what somebody gave as the reason of a cancel. */
 const fromPeople: ReadonlySet<FailureReason> = new Set(['fail_node', 'cancelled']);
 
-/** Reports the signals of a durable checkpoint; `run` is the execution as it stands after it. */
+/** Reports the signals of a durable checkpoint; `run` is the execution as it stands after it, `traceparent` its caller's. */
 export function reportSignals(
   telemetry: Telemetry,
   definition: DefinitionTelemetry,
   run: Run,
   traceId: string,
   signals: readonly Signal[],
+  traceparent?: string,
 ): void {
   const sagaId = run.header.id;
   for (const signal of signals) {
@@ -68,6 +70,8 @@ export function reportSignals(
         const { state, header } = run;
         const durationMillis = state.now - state.startedAt;
         definition.finished(signal.status, signal.reason, durationMillis);
+        const { tracer } = telemetry;
+        if (tracer !== undefined) recordRound(tracer, run, traceparent, signal.status, signal.reason);
         if (telemetry.logs('info')) {
           telemetry.log('info', 'saga finished', {
             sagaId,

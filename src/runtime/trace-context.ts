@@ -2,14 +2,40 @@
  * The W3C `traceparent` header of outbound calls. Its trace is the caller's where the run came with one; else the
  * execution's id is the trace id, so that every worker and every restart gives the same.
  */
+import { hash } from 'node:crypto';
 
 const form = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-/** `random` gives 64 bits as two numbers in [0, 1); `parent` is the run's own header, used when it is well-formed. */
-export function traceparentOf(executionId: string, parent: string | undefined, random: () => number): string {
+/** What a `traceparent` says. */
+export interface TraceParent {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly isSampled: boolean;
+}
+
+/** Reads a header; undefined when there is none that is well-formed. */
+export function parentOf(header: string | undefined): TraceParent | undefined {
+  if (header === undefined || !form.test(header)) return undefined;
+  return {
+    traceId: header.slice(3, 35),
+    spanId: header.slice(36, 52),
+    isSampled: (Number.parseInt(header.slice(53), 16) & 1) === 1,
+  };
+}
+
+/**
+ * The header of a call, with a new span id. `random` gives 64 bits as two numbers in [0, 1); `parent` is the run's own
+ * header, used when it is well-formed, flags included; without it `isSampled` makes the flags.
+ */
+export function traceparentOf(
+  executionId: string,
+  parent: string | undefined,
+  random: () => number,
+  isSampled: boolean = false,
+): string {
   const span = `${word(random())}${word(random())}`;
   if (parent !== undefined && form.test(parent)) return `${parent.slice(0, 36)}${span}${parent.slice(52)}`;
-  return `00-${executionId.replaceAll('-', '')}-${span}-00`;
+  return `00-${executionId.replaceAll('-', '')}-${span}-${isSampled ? '01' : '00'}`;
 }
 
 /** 32 bits as hex; never all zero, since an id of zeros is none. */
@@ -20,4 +46,9 @@ function word(share: number): string {
 /** The trace id that {@link traceparentOf} uses, for log lines. */
 export function traceIdOf(executionId: string, parent: string | undefined): string {
   return parent !== undefined && form.test(parent) ? parent.slice(3, 35) : executionId.replaceAll('-', '');
+}
+
+/** The id of the span of a round: every process gives the same, so that calls name it before it is over. */
+export function roundSpanIdOf(executionId: string, round: number): string {
+  return hash('sha256', `${executionId}:${String(round)}`).slice(0, 16);
 }

@@ -4,6 +4,7 @@
  */
 import type { Registry } from 'prom-client';
 import type { DefinitionTelemetry, FencedReason, LogFields, LogLevel, Telemetry } from '../ports/telemetry.ts';
+import type { Tracer } from '../ports/tracer.ts';
 import type { CounterCell, HistogramCell } from './cells.ts';
 import { DefinitionSeries, type SharedCells } from './definition-series.ts';
 import { LabelGroups, type LabelGroup } from './label-groups.ts';
@@ -61,6 +62,8 @@ interface HostCells {
 
 /** See the file header. */
 export class PrometheusTelemetry implements Telemetry {
+  /** Set once, before anything is told; undefined while nothing is traced. */
+  tracer: Tracer | undefined;
   readonly #series: Series = createSeries();
   #process: Registry | undefined;
   readonly #log: LogSink;
@@ -242,6 +245,11 @@ export class PrometheusTelemetry implements Telemetry {
   /** A request to the API was not let in. */
   authRejected(reason: string): void {
     this.#series.authRejected.cell(reason).add();
+  }
+
+  /** Spans were sent to the collector, could not be, or found no room. */
+  traced(result: 'exported' | 'failed' | 'dropped', spans: number): void {
+    this.#series.traceSpans.cell(result).add(spans);
   }
 
   /** A request to the API was answered. `route` is the template, not the path: its values are few. */

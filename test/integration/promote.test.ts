@@ -105,7 +105,11 @@ describe('a directory that was promoted', () => {
     const preview = await promote(stage.dataDir, url, '--dry-run', '--json');
     expect(preview).toMatchObject({ code: 0, notes: '' });
     const planned = JSON.parse(preview.out);
-    expect(planned).toMatchObject({ outcome: 'dry-run', objections: [], migrations: ['0001 initial schema', '0002 audit log'] });
+    expect(planned).toMatchObject({
+      outcome: 'dry-run',
+      objections: [],
+      migrations: ['0001 initial schema', '0002 audit log'],
+    });
     const done = await promote(stage.dataDir, url, '--json');
     expect(done.code).toBe(0);
     const report = JSON.parse(done.out);

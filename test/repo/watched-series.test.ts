@@ -15,9 +15,7 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8');
  * Series that are specified and not built yet, and their labels. Whoever builds one takes it off this list: a test fails while
  * it is in both.
  */
-const awaited: Readonly<Record<string, readonly string[]>> = {
-  saga_trace_spans_total: ['result'],
-};
+const awaited: Readonly<Record<string, readonly string[]>> = {};
 
 /** Labels of each series of this build. */
 const own = new Map<string, readonly string[]>();

@@ -1,0 +1,28 @@
+/** Keys of tracing. */
+import type { SectionKeys } from '../key.ts';
+import { baseUrl, flag, share, text } from '../kinds.ts';
+
+/** See the file header. */
+export const telemetryKeys: SectionKeys<'telemetry'> = {
+  'telemetry.enabled': {
+    meaning: 'Sends spans of executions, calls and API requests to an OpenTelemetry collector.',
+    kind: flag,
+    default: false,
+  },
+  'telemetry.serviceName': {
+    meaning: 'What traces call this service (`service.name`).',
+    kind: text(),
+    default: 'trama',
+  },
+  'telemetry.otlpEndpoint': {
+    meaning: 'Where the collector takes OTLP over gRPC; `https` for TLS.',
+    kind: baseUrl,
+    default: 'http://localhost:4317',
+  },
+  'telemetry.sampleRatio': {
+    meaning:
+      'Share of traces that are sent, from 0 to 1, chosen by trace id. Where the caller sent a `traceparent`, its own choice counts.',
+    kind: share,
+    default: 1,
+  },
+};
