@@ -12,6 +12,8 @@ interface TestCounts {
   readonly failed: number;
   /** Skipped or otherwise not executed. */
   readonly pending: number;
+  /** Files whose process died (a crash of Node itself) before all of their tests had run, and none had failed. */
+  readonly crashed: readonly string[];
 }
 
 interface VitestReport {
@@ -19,8 +21,15 @@ interface VitestReport {
   readonly numFailedTests: number;
   readonly numPendingTests: number;
   readonly numTodoTests: number;
-  readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[];
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly assertionResults: readonly { readonly status: string }[];
+  }[];
 }
+
+/** With more than that it is no accident. */
+const maxCrashes = 2;
 
 /** Runs vitest to its end and resolves to its exit code; a run ended by a signal counts as 1. */
 function runVitest(reportFile: string, args: readonly string[]): Promise<number> {
@@ -52,6 +61,10 @@ async function readCounts(reportFile: string): Promise<TestCounts | undefined> {
     passed: report.numPassedTests,
     failed: report.numFailedTests + brokenFiles,
     pending: report.numPendingTests + report.numTodoTests,
+    crashed: report.testResults
+      .filter(({ status, assertionResults: of }) => status === 'failed' && of.some((x) => x.status === 'pending'))
+      .filter(({ assertionResults: of }) => of.every((x) => x.status !== 'failed'))
+      .map(({ name }) => name),
   };
 }
 
@@ -59,7 +72,15 @@ const scratch = await mkdtemp(join(tmpdir(), 'trama-test-report-'));
 try {
   const reportFile = join(scratch, 'report.json');
   let exitCode = await runVitest(reportFile, process.argv.slice(2));
-  const counts = (await readCounts(reportFile)) ?? { passed: 0, failed: 0, pending: 0 };
+  const none: TestCounts = { passed: 0, failed: 0, pending: 0, crashed: [] };
+  let counts = (await readCounts(reportFile)) ?? none;
+  if (exitCode !== 0 && counts.failed === 0 && counts.crashed.length > 0 && counts.crashed.length <= maxCrashes) {
+    // No test has failed: a process of the runner died. It is said, and its files have to pass in another one.
+    console.error(`A test process crashed (see above). Once more: ${counts.crashed.join(', ')}`);
+    exitCode = await runVitest(reportFile, counts.crashed);
+    const again = (await readCounts(reportFile)) ?? none;
+    counts = { ...again, passed: counts.passed + again.passed, pending: counts.pending + again.pending };
+  }
 
   if (counts.passed + counts.failed === 0) {
     console.error('No test was executed.');
