@@ -45,6 +45,7 @@ import { targetOf, type PostgresStoreOptions } from './options.ts';
 import { createPartitions, dropPartitions } from './partitions.ts';
 import { appendAudit, listAudit } from './queries/audit.ts';
 import { PostgresImport } from './postgres-import.ts';
+import { SharedLookups } from './shared-lookups.ts';
 import { changeTerminal } from './queries/change-terminal.ts';
 import { checkpointValues, writeCheckpoints } from './queries/checkpoint.ts';
 import {
@@ -77,10 +78,13 @@ const removalBatch = 200;
 /** Months beside the running one for which opening makes partitions; the rest is tended later. */
 const openingLookahead = 1;
 
+type DefinitionKey = Parameters<Store['getDefinition']>[0];
+
 /** See the file header. */
 export class PostgresStore implements Store {
   readonly #connections: Connections;
   readonly #pinned: PinnedBodies;
+  readonly #lookups: SharedLookups<DefinitionRecord | undefined>;
   readonly #mayMigrate: boolean;
   readonly #onFault: (fault: StoreFault) => void;
 
@@ -88,6 +92,8 @@ export class PostgresStore implements Store {
   constructor(options: PostgresStoreOptions) {
     this.#onFault = options.onFault ?? (() => undefined);
     this.#mayMigrate = options.migrate ?? true;
+    // Every run of a stored definition asks for it.
+    this.#lookups = new SharedLookups((key) => getDefinition(this.#connections, JSON.parse(key) as DefinitionKey));
     this.#connections = new Connections(
       targetOf(options),
       {
@@ -144,7 +150,7 @@ export class PostgresStore implements Store {
   getDefinition(
     key: { readonly id: string } | { readonly name: string; readonly version: string },
   ): Promise<DefinitionRecord | undefined> {
-    return getDefinition(this.#connections, key);
+    return this.#lookups.find(JSON.stringify(key));
   }
 
   async listDefinitions(page: PageRequest, nameGlobs?: readonly string[]): Promise<Page<DefinitionRecord>> {

@@ -1,0 +1,45 @@
+/**
+ * Lookups of the same thing by many at once: one statement for all that have asked while an earlier one was under way.
+ *
+ * Nobody is answered by a statement that was sent before they asked, so whoever has just been told of a change sees it.
+ */
+
+/** See the file header. */
+export class SharedLookups<T> {
+  readonly #look: (key: string) => Promise<T>;
+  readonly #sent = new Map<string, Promise<T>>();
+  readonly #waiting = new Map<string, Promise<T>>();
+
+  constructor(look: (key: string) => Promise<T>) {
+    this.#look = look;
+  }
+
+  /** What `look` finds under the key, asked at or after this call. */
+  find(key: string): Promise<T> {
+    const waiting = this.#waiting.get(key);
+    if (waiting !== undefined) return waiting;
+    const sent = this.#sent.get(key);
+    if (sent === undefined) return this.#send(key);
+    const next = sent.then(
+      () => this.#sendWaiting(key),
+      () => this.#sendWaiting(key),
+    );
+    this.#waiting.set(key, next);
+    return next;
+  }
+
+  #sendWaiting(key: string): Promise<T> {
+    this.#waiting.delete(key);
+    return this.#send(key);
+  }
+
+  #send(key: string): Promise<T> {
+    const found = this.#look(key);
+    this.#sent.set(key, found);
+    const forget = (): void => {
+      if (this.#sent.get(key) === found) this.#sent.delete(key);
+    };
+    found.then(forget, forget);
+    return found;
+  }
+}
