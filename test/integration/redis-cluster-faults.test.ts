@@ -237,7 +237,7 @@ describe('a script', () => {
     const primary = await cluster.primaryOf(slotOfKey(key));
     const [replica] = await cluster.replicasOf(primary);
     await replica!.admin.readonly();
-    const keys = Array.from({ length: script.numberOfKeys }, () => key);
+    const keys = Array.from({ length: script.numberOfKeys ?? 4 }, () => key);
     await expect(replica!.admin.eval('return 1', 1, key)).resolves.toBe(1);
     await expect(replica!.admin.eval(script.lua, keys.length, ...keys, '1', '1', '1', '1')).rejects.toThrow(/MOVED/);
   });

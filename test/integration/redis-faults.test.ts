@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { QueueUnavailable } from '../../src/ports/queue.ts';
+import { Keyspace } from '../../src/queue/redis/keyspace.ts';
 import { freePorts } from '../servers/free-ports.ts';
 import { HalfOpenProxy } from '../servers/half-open-proxy.ts';
 import { RedisServer } from '../servers/redis.ts';
@@ -336,5 +337,44 @@ describe('what operators see', () => {
     const calls = [...(await commandCalls(server))];
     const perSecond = calls.reduce((sum, [, count]) => sum + count, 0) / 8;
     expect(perSecond).toBeLessThan(3);
+  });
+});
+
+describe('steps of several shards in one script', () => {
+  const other = { count: 64, index: 8 };
+
+  it('cost the server one command', async () => {
+    const { queue } = await openQueue(settingsFor(standaloneAt(server.port)));
+    const shards = Array.from({ length: 50 }, (_, index) => ({ count: 64, index }));
+    const before = await scriptCalls(server);
+    await Promise.all(shards.map((each) => queue.enqueue(each, [{ id: `id-${String(each.index)}`, delayMillis: 0 }])));
+    expect(await scriptCalls(server)).toBe(before + 1);
+    const count = await queue.count(shards);
+    expect(count).toEqual({ ready: 50, inFlight: 0 });
+  });
+
+  it('fail alone: one broken key keeps no other shard from being served', async () => {
+    const settings = settingsFor(standaloneAt(server.port));
+    const { queue } = await openQueue(settings);
+    const { ready, inflight, claims } = new Keyspace(settings.keyPrefix, settings.membershipKey).shard(shard).names;
+    await markNow(queue, shard);
+    await markNow(queue, other);
+    for (const key of [ready, inflight, claims]) await server.admin.set(key, 'broken');
+    const item = { id: 'a', delayMillis: 0 };
+    const held = { id: 'a', token: 'pod-1/a/1' };
+    const run = await runOf(queue, other);
+    await Promise.all([
+      expect(queue.enqueue(shard, [item])).rejects.toThrow(/enqueue.*WRONGTYPE/),
+      expect(queue.enqueue(other, [item])).resolves.toEqual([]),
+    ]);
+    await Promise.all([
+      expect(queue.claimOne(shard, held, 1000, run)).rejects.toThrow(/claimOne.*WRONGTYPE/),
+      expect(queue.claimOne(other, held, 1000, run)).resolves.toBe('claimed'),
+    ]);
+    await Promise.all([
+      expect(queue.finish(shard, [{ ...held, next: 'gone' }])).rejects.toThrow(/finish.*WRONGTYPE/),
+      expect(queue.finish(other, [{ ...held, next: 'gone' }])).resolves.toBe(0),
+    ]);
+    expect(await queue.count([other])).toEqual({ ready: 0, inFlight: 0 });
   });
 });

@@ -122,9 +122,12 @@ export class RedisLink {
     names: readonly Names[],
     args: readonly (string | number)[],
   ): Promise<unknown> {
-    return this.#send(operation, keys.slot, (client) =>
-      (client as unknown as Scripted)[script](...names.map((name) => keys.names[name]), ...args),
-    );
+    return this.runOn(operation, keys.slot, script, [...names.map((name) => keys.names[name]), ...args]);
+  }
+
+  /** Runs a script on a slot with its keys and arguments, as {@link Scripted} takes them. */
+  runOn(operation: string, slot: number, script: ScriptName, values: readonly (string | number)[]): Promise<unknown> {
+    return this.#send(operation, slot, (client) => (client as unknown as Scripted)[script](...values));
   }
 
   /** Runs a plain command on one slot, which must write (a replica might answer one that only reads). */

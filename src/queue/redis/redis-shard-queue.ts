@@ -24,6 +24,7 @@ import { Keyspace } from './keyspace.ts';
 import { RedisLink } from './redis-link.ts';
 import { ringText } from './ring-text.ts';
 import { ServerWatch } from './server-watch.ts';
+import { StepBatches } from './step-batches.ts';
 import type { RedisSettings } from './settings.ts';
 
 /** Most ids of one script: it runs for less than a millisecond or two, during which the server does nothing else. */
@@ -45,6 +46,7 @@ export class RedisShardQueue implements ShardQueue {
   readonly #settings: RedisSettings;
   readonly #keys: Keyspace;
   readonly #link: RedisLink;
+  readonly #batches: StepBatches;
   readonly #watch: ServerWatch;
   #listener: ShardQueueListener | undefined;
   #doorbell: Doorbell | undefined;
@@ -74,6 +76,7 @@ export class RedisShardQueue implements ShardQueue {
         observer.failed(error);
       },
     });
+    this.#batches = new StepBatches(this.#link, settings.servers.topology === 'cluster');
     this.#watch = new ServerWatch(this.#link, {
       changed: () => {
         this.#changed();
@@ -175,7 +178,7 @@ export class RedisShardQueue implements ShardQueue {
     leaseMillis: number,
     incarnation: string,
   ): Promise<'claimed' | 'held' | 'unmarked'> {
-    const reply = await this.#run<number>(
+    const reply = await this.#runGrouped<number>(
       'claimOne',
       'claim-one',
       this.#keys.shard(shard),
@@ -188,12 +191,12 @@ export class RedisShardQueue implements ShardQueue {
 
   async enqueue(shard: Shard, items: readonly ShardItem[]): Promise<readonly Held[]> {
     const replies = await this.#inBatches('enqueue', items, (batch) =>
-      this.#run<readonly string[]>(
+      this.#runGrouped<readonly string[]>(
         'enqueue',
         'enqueue',
         this.#keys.shard(shard),
         ['ready', 'claims'],
-        batch.flatMap(({ id, delayMillis }) => [Math.ceil(delayMillis), id]),
+        [batch.length, ...batch.flatMap(({ id, delayMillis }) => [Math.ceil(delayMillis), id])],
       ),
     );
     return replies.flatMap(heldOf);
@@ -201,12 +204,15 @@ export class RedisShardQueue implements ShardQueue {
 
   async finish(shard: Shard, endings: readonly ShardEnding[]): Promise<number> {
     const marked = await this.#inBatches('finish', endings, (batch) =>
-      this.#run<number>(
+      this.#runGrouped<number>(
         'finish',
         'finish',
         this.#keys.shard(shard),
         ['ready', 'inflight', 'claims'],
-        batch.flatMap(({ id, token, next }) => [id, token, next === 'gone' ? -1 : Math.max(0, Math.ceil(next))]),
+        [
+          batch.length,
+          ...batch.flatMap(({ id, token, next }) => [id, token, next === 'gone' ? -1 : Math.max(0, Math.ceil(next))]),
+        ],
       ),
     );
     return marked.reduce((sum, count) => sum + count, 0);
@@ -260,6 +266,7 @@ export class RedisShardQueue implements ShardQueue {
   async drop(shard: Shard): Promise<void> {
     this.#requireOpen('drop');
     const { slot, names } = this.#keys.shard(shard);
+    this.#batches.flush(slot);
     await this.#link.command('drop', slot, (client) => client.unlink(Object.values(names)));
   }
 
@@ -332,8 +339,15 @@ export class RedisShardQueue implements ShardQueue {
   }
 
   #run = async <T>(...args: Parameters<RedisLink['run']>): Promise<T> => {
-    this.#requireOpen(args[0]);
+    const [operation, , { slot }] = args;
+    this.#requireOpen(operation);
+    this.#batches.flush(slot);
     return (await this.#link.run(...args)) as T;
+  };
+
+  #runGrouped = async <T>(...args: Parameters<StepBatches['run']>): Promise<T> => {
+    this.#requireOpen(args[0]);
+    return (await this.#batches.run(...args)) as T;
   };
 
   #requireOpen(operation: string): void {

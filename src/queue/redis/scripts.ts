@@ -7,14 +7,14 @@
  */
 import { readFileSync } from 'node:fs';
 
-/** How many keys each script takes. */
+/** How many keys each script takes; undefined: its first argument says it. */
 const numberOfKeys = {
   claim: 4,
-  'claim-one': 4,
-  enqueue: 2,
+  'claim-one': undefined,
+  enqueue: undefined,
   restore: 2,
   mark: 2,
-  finish: 3,
+  finish: undefined,
   renew: 3,
   'held-by': 1,
   count: 2,
@@ -29,11 +29,15 @@ export type ScriptName = keyof typeof numberOfKeys;
 /** A client that knows the scripts: each is a method that takes its keys, then its arguments. */
 export type Scripted = Readonly<Record<ScriptName, (...values: (string | number)[]) => Promise<unknown>>>;
 
+interface ScriptDefinition {
+  readonly lua: string;
+  readonly numberOfKeys?: number;
+}
+
 /** What a client must be created with to become {@link Scripted}. */
-export const scripts: Readonly<Record<ScriptName, { readonly lua: string; readonly numberOfKeys: number }>> =
-  Object.fromEntries(
-    Object.entries(numberOfKeys).map(([name, numberOfKeys]) => {
-      const lua = readFileSync(new URL(`scripts/${name}.lua`, import.meta.url), 'utf8');
-      return [name, { lua, numberOfKeys }];
-    }),
-  ) as Record<ScriptName, { readonly lua: string; readonly numberOfKeys: number }>;
+export const scripts: Readonly<Record<ScriptName, ScriptDefinition>> = Object.fromEntries(
+  Object.entries(numberOfKeys).map(([name, numberOfKeys]) => {
+    const lua = readFileSync(new URL(`scripts/${name}.lua`, import.meta.url), 'utf8');
+    return [name, numberOfKeys === undefined ? { lua } : { lua, numberOfKeys }];
+  }),
+) as Record<ScriptName, ScriptDefinition>;

@@ -1,33 +1,41 @@
 #!lua flags=allow-oom
 --[[
-Claims one id whether it is due, parked or absent, unless another token holds it.
+Claims ids whether they are due, parked or absent, each unless another token holds it.
 
 Guarantee: under the same token again it only prolongs the lease, so that a repeated call does no harm.
 
-KEYS[1] ready, KEYS[2] inflight, KEYS[3] claims, KEYS[4] marker: see claim.lua
-ARGV[1] incarnation that the marker must hold
-ARGV[2] id
-ARGV[3] token
-ARGV[4] lease in ms
+Of each claim:
+KEYS four: ready, inflight, claims, marker; see claim.lua
+ARGV four: incarnation that the marker must hold, id, token, lease in ms
 
-Answers 1 when the token holds the id now, 0 when another one does, -1 without the marker.
+Answers of each 1 when the token holds the id now, 0 when another one does, -1 without the marker; a text where it failed.
 ]]
-if redis.call('GET', KEYS[4]) ~= ARGV[1] then
-  return -1
-end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local id, token = ARGV[2], ARGV[3]
-local stored = redis.call('HGET', KEYS[3], id)
-if stored ~= token and stored ~= token .. '!' then
-  if stored then
-    local leaseEnd = redis.call('ZSCORE', KEYS[2], id)
-    if leaseEnd and tonumber(leaseEnd) > now then
-      return 0
-    end
+local now
+local function claim(ready, inflight, claims, marker, incarnation, id, token, lease)
+  if redis.call('GET', marker) ~= incarnation then
+    return -1
   end
-  redis.call('ZREM', KEYS[1], id)
-  redis.call('HSET', KEYS[3], id, token)
+  local stored = redis.call('HGET', claims, id)
+  if stored ~= token and stored ~= token .. '!' then
+    if stored then
+      local leaseEnd = redis.call('ZSCORE', inflight, id)
+      if leaseEnd and tonumber(leaseEnd) > now then
+        return 0
+      end
+    end
+    redis.call('ZREM', ready, id)
+    redis.call('HSET', claims, id, token)
+  end
+  redis.call('ZADD', inflight, now + lease, id)
+  return 1
 end
-redis.call('ZADD', KEYS[2], now + ARGV[4], id)
-return 1
+
+local time = redis.call('TIME')
+now = time[1] * 1000 + math.floor(time[2] / 1000)
+local replies = {}
+for at = 1, #KEYS, 4 do
+  local done, reply =
+    pcall(claim, KEYS[at], KEYS[at + 1], KEYS[at + 2], KEYS[at + 3], ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
+  replies[#replies + 1] = done and reply or tostring(type(reply) == 'table' and reply.err or reply)
+end
+return replies

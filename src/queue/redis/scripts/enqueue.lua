@@ -1,43 +1,56 @@
 #!lua
 --[[
-Adds ids to ready, or moves them to an earlier due time; marks those in flight again that are due now.
+Adds ids to ready, of several shards, or moves them to an earlier due time; marks those in flight again that are due now.
 
 Guarantee: an id that is due now is ready afterwards, or becomes ready when its claim ends. A repeated call changes
 nothing more.
 
-KEYS[1] ready, KEYS[2] claims: see claim.lua
-ARGV    pairs: ms until due (zero or less: now), id; at most 1000 pairs
+Of each shard:
+KEYS two: ready, claims; see claim.lua
+ARGV the number of its pairs, at most 1000, then these: ms until due (zero or less: now), id
 
-Answers {id, token, id, token ...} of the ids marked again.
+Answers of each shard {id, token, id, token ...} of the ids marked again; a text where it failed.
 ]]
-local ids, count = {}, #ARGV / 2
-for i = 1, count do
-  ids[i] = ARGV[2 * i]
-end
-local stored = redis.call('HMGET', KEYS[2], unpack(ids))
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local ready, marks, held = {}, {}, {}
-for i = 1, count do
-  local token = stored[i]
-  if not token then
-    ready[#ready + 1] = now + ARGV[2 * i - 1]
-    ready[#ready + 1] = ids[i]
-  elseif tonumber(ARGV[2 * i - 1]) <= 0 then
-    if string.byte(token, -1) == 33 then
-      token = string.sub(token, 1, -2)
-    else
-      marks[#marks + 1] = ids[i]
-      marks[#marks + 1] = token .. '!'
-    end
-    held[#held + 1] = ids[i]
-    held[#held + 1] = token
+local now
+local function enqueue(readyKey, claimsKey, first, last)
+  local ids = {}
+  for at = first + 1, last, 2 do
+    ids[#ids + 1] = ARGV[at]
   end
+  local stored = redis.call('HMGET', claimsKey, unpack(ids))
+  local ready, marks, held = {}, {}, {}
+  for i = 1, #ids do
+    local token, delay = stored[i], tonumber(ARGV[first + 2 * i - 2])
+    if not token then
+      ready[#ready + 1] = now + delay
+      ready[#ready + 1] = ids[i]
+    elseif delay <= 0 then
+      if string.byte(token, -1) == 33 then
+        token = string.sub(token, 1, -2)
+      else
+        marks[#marks + 1] = ids[i]
+        marks[#marks + 1] = token .. '!'
+      end
+      held[#held + 1] = ids[i]
+      held[#held + 1] = token
+    end
+  end
+  if #ready > 0 then
+    redis.call('ZADD', readyKey, 'LT', unpack(ready))
+  end
+  if #marks > 0 then
+    redis.call('HSET', claimsKey, unpack(marks))
+  end
+  return held
 end
-if #ready > 0 then
-  redis.call('ZADD', KEYS[1], 'LT', unpack(ready))
+
+local time = redis.call('TIME')
+now = time[1] * 1000 + math.floor(time[2] / 1000)
+local replies, at = {}, 1
+for key = 1, #KEYS, 2 do
+  local last = at + 2 * ARGV[at]
+  local done, reply = pcall(enqueue, KEYS[key], KEYS[key + 1], at + 1, last)
+  replies[#replies + 1] = done and reply or tostring(type(reply) == 'table' and reply.err or reply)
+  at = last + 1
 end
-if #marks > 0 then
-  redis.call('HSET', KEYS[2], unpack(marks))
-end
-return held
+return replies
