@@ -1,7 +1,7 @@
 /**
  * What operators hold: calls to a host, or of a definition, that are to wait.
  *
- * They are few, changed by people, and read whole by every process every two seconds. So they stand together in one setting of
+ * They are few, changed by people, and read whole by every process every three seconds. So they stand together in one setting of
  * the store, changed by compare-and-set: a table of their own would cost two migrations and four more operations of the
  * port, and save nothing.
  */

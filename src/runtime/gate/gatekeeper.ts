@@ -52,7 +52,7 @@ interface Host {
 /** How soon a call is tried again that came before the holds had been read. */
 const unreadMillis = 500;
 /** Holds are read this often. */
-const readMillis = 2_000;
+const readMillis = 3_000;
 /** Hosts known at once; beyond it those that are idle and healthy are forgotten. */
 const maxHosts = 1_000;
 const maxCircuitViews = 200;
