@@ -62,8 +62,8 @@ function chainCheckpoint(execution: number, node: number): Checkpoint {
     state: stateOf({ ord: ord + 1, calls: node + 1, visits: { a: 1, b: 1, c: 1 }, totalVisits: node + 1 }),
     summary: summaryOf(last ? 'SUCCEEDED' : 'IN_PROGRESS'),
     ...(last ? { dueAt: null } : undefined),
-    steps: [effectStep(ord, { nodeId: `node-${node}` })],
-    calls: [callRow(ord + 1, { nodeId: `node-${node}` })],
+    calls: [callRow(ord, { nodeId: `node-${node}` })],
+    steps: [effectStep(ord + 1, { nodeId: `node-${node}` })],
   });
 }
 

@@ -3,7 +3,7 @@ import type { CallRow, StepRow } from '../core/history.ts';
 import type { AuditEntry } from '../ports/audit.ts';
 import type { DefinitionRecord, ExecutionRecord, Page, PageRequest } from '../ports/store.ts';
 import { decodeCursor, encodeCursor, type CursorKind } from './cursor.ts';
-import { decodeCall, decodeStep } from './row-text.ts';
+import { decodeStep } from './row-text.ts';
 import { executionRecord, type RecordValues, type StepText } from './stored-rows.ts';
 
 /** Where a page starts: rows after the key (in the page's order), this many skipped. */
@@ -70,13 +70,11 @@ export function stepPage(answer: PageAnswer<StepText & { readonly ord: number }>
 }
 
 /** A page of calls, by ord. */
-export function callPage(answer: PageAnswer<{ readonly row: string; readonly ord: number }>): Page<CallRow> {
-  return makePage(
-    'call',
-    answer,
-    (row) => decodeCall(row.row),
-    (row) => [row.ord],
-  );
+export function callPage<R extends { readonly ord: number }>(
+  answer: PageAnswer<R>,
+  decode: (row: R) => CallRow,
+): Page<CallRow> {
+  return makePage('call', answer, decode, (row) => [row.ord]);
 }
 
 /** A row of the audit log. */

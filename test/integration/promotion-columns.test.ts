@@ -97,6 +97,7 @@ const own: Readonly<Record<string, string>> = {
   'definition_body.name': 'from the executions that are pinned to it',
   'definition_body.version': 'from the executions that are pinned to it',
   'execution.claim': 'nobody holds it',
+  'step.call': 'calls come as rows of their own',
   'label.key': 'made from the labels of the execution',
   'label.value': 'made from the labels of the execution',
   'label.execution': 'made from the labels of the execution',

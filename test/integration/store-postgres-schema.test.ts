@@ -24,8 +24,12 @@ describe('the schema', () => {
   it('is not made without leave', async () => {
     const database = await server.createDatabase();
     const store = storeOn(server.url(database), { migrate: false });
-    expect(await store.pendingMigrations()).toEqual(['0001 initial schema', '0002 audit log']);
-    await expect(store.open()).rejects.toThrow(/pending.*has schema 0.*needs 2.*trama migrate/);
+    expect(await store.pendingMigrations()).toEqual([
+      '0001 initial schema',
+      '0002 audit log',
+      '0003 calls in the rows of their steps',
+    ]);
+    await expect(store.open()).rejects.toThrow(/pending.*has schema 0.*needs 3.*trama migrate/);
     expect(
       await server.query("SELECT count(*)::int AS count FROM pg_class WHERE relname = 'execution'", database),
     ).toEqual([{ count: 0 }]);
@@ -38,7 +42,11 @@ describe('the schema', () => {
     const database = await server.createDatabase();
     const stores = [1, 2, 3, 4].map(() => storeOn(server.url(database)));
     await Promise.all(stores.map((store) => store.open()));
-    expect(await server.query('SELECT version FROM migration', database)).toEqual([{ version: 1 }, { version: 2 }]);
+    expect(await server.query('SELECT version FROM migration', database)).toEqual([
+      { version: 1 },
+      { version: 2 },
+      { version: 3 },
+    ]);
     expect(await stores[0]?.submit([newExecution(1)])).toEqual([{ kind: 'created' }]);
   });
 

@@ -39,7 +39,8 @@ export async function readHolds(store: SettingStore, now: number): Promise<reado
 }
 
 /**
- * Changes the holds in one step; `change` may be called several times. Answers what it made of them.
+ * Changes the holds in one step; `change` may be called several times, also on holds that have its change already. Answers what
+ * it made of them.
  *
  * @throws Error when others change them all the time.
  */

@@ -5,12 +5,17 @@
  */
 import type { CallRow, StepRow, UndoMark, UndoState } from '../../core/history.ts';
 import { callValues, stepValues, type CallValues, type StepValues } from '../stored-rows.ts';
+import { foldedCall } from './folded-calls.ts';
 import { int4Array, textArray, uuidArray } from './binary-array.ts';
 import { encodeText } from './text-column.ts';
 
+/** The columns of `step` after `execution`. */
+type StepColumnValues = readonly [...StepValues, call: string | null];
+
 /** The rows that one execution appends, as values. */
 export interface HistoryValues {
-  readonly steps: readonly StepValues[];
+  readonly steps: readonly StepColumnValues[];
+  /** Those that are in no step's row. */
   readonly calls: readonly CallValues[];
   /** New `undo` of rows written before, by ord. */
   readonly marks: ReadonlyMap<number, UndoState>;
@@ -54,9 +59,19 @@ export function historyValues(
     marks.delete(row.ord);
     return { ...row, undo: undoState };
   });
+  const folded = new Map<number, string>();
+  const ownCalls: CallRow[] = [];
+  for (const call of calls) {
+    const text = foldedCall(
+      call,
+      steps.find(({ ord }) => ord === call.ord + 1),
+    );
+    if (text === undefined) ownCalls.push(call);
+    else folded.set(call.ord + 1, text);
+  }
   return {
-    steps: marked.map((row) => checkedStep(stepValues(row))),
-    calls: calls.map((row) => checkedCall(callValues(row))),
+    steps: marked.map((row) => [...checkedStep(stepValues(row)), folded.get(row.ord) ?? null]),
+    calls: ownCalls.map((row) => checkedCall(callValues(row))),
     marks,
     reopened,
   };
@@ -76,10 +91,10 @@ function checkedCall(values: CallValues): CallValues {
 /** Gathers step rows; its parameters are the columns of `step`. */
 export class StepColumns {
   readonly #of: string[] = [];
-  readonly #rows: StepValues[] = [];
+  readonly #rows: StepColumnValues[] = [];
 
   /** Adds the rows of an execution. */
-  add(execution: string, rows: readonly StepValues[]): void {
+  add(execution: string, rows: readonly StepColumnValues[]): void {
     for (const row of rows) {
       this.#of.push(execution);
       this.#rows.push(row);
@@ -103,20 +118,36 @@ export class StepColumns {
       int4Array(rows.map((row) => row[9])),
       int4Array(rows.map((row) => row[10])),
       textArray(rows.map((row) => row[11])),
+      textArray(rows.map((row) => row[12])),
     ];
   }
 }
 
 /** Parameters of {@link stepSql}. */
-export const stepParameters = 13;
+export const stepParameters = 14;
 
 /** The columns of `step` in the order of the parameters. */
 export const stepColumns =
-  'execution, ord, round, node_id, visit, scope, readable, marked, effect, undo, undo_rank, undo_sort, "row"';
+  'execution, ord, round, node_id, visit, scope, readable, marked, effect, undo, undo_rank, undo_sort, "row", call';
 
 /** A row source `s` of steps whose parameters begin at `$first`; its columns are those of `step`. */
 export function stepSql(first: number): string {
-  const casts = ['uuid', 'int', 'int', 'text', 'int', 'text', 'int', 'int', 'text', 'text', 'int', 'int', 'text'];
+  const casts = [
+    'uuid',
+    'int',
+    'int',
+    'text',
+    'int',
+    'text',
+    'int',
+    'int',
+    'text',
+    'text',
+    'int',
+    'int',
+    'text',
+    'text',
+  ];
   const arrays = casts.map((type, i) => `$${first + i}::${type}[]`).join(', ');
   return `unnest(${arrays}) AS s (${stepColumns})`;
 }

@@ -23,8 +23,11 @@ const tables = [
   { table: 'inbox', key: 'execution' },
 ] as const;
 
-const executionOptions =
-  'fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05';
+/** Storage parameters of the tables that have some; see the migrations. */
+const tableOptions: Readonly<Record<string, string>> = {
+  execution: 'fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05',
+  step: 'toast_tuple_target = 4080',
+};
 
 const maxDefaultBytes = 32 * 1024 * 1024;
 
@@ -88,8 +91,9 @@ async function create(session: Session, month: Month): Promise<boolean> {
   const { name, from, to } = month;
   const [low, high] = [lowestIdAt(from), lowestIdAt(to)];
   for (const { table } of tables) {
-    const options = table === 'execution' ? `WITH (${executionOptions})` : '';
-    await session.query({ text: `CREATE TABLE ${table}_${name} (LIKE ${table} INCLUDING ALL) ${options}` });
+    const options = tableOptions[table];
+    const clause = options === undefined ? '' : `WITH (${options})`;
+    await session.query({ text: `CREATE TABLE ${table}_${name} (LIKE ${table} INCLUDING ALL) ${clause}` });
   }
   const defaults = tables.map(({ table }) => `${table}_default`).join(', ');
   await session.query({ text: `LOCK TABLE ${defaults} IN ACCESS EXCLUSIVE MODE` });

@@ -40,6 +40,7 @@ import { executionDetail, inboxRows, type StepText } from '../stored-rows.ts';
 import { bisect, inWaves } from './batches.ts';
 import { Connections } from './connections.ts';
 import { isExecutionId } from './execution-id.ts';
+import { unfoldedCall } from './folded-calls.ts';
 import { migrate, pendingMigrations } from './migrations.ts';
 import { targetOf, type PostgresStoreOptions } from './options.ts';
 import { createPartitions, dropPartitions } from './partitions.ts';
@@ -256,7 +257,7 @@ export class PostgresStore implements Store {
 
   async listCalls(id: string, page: PageRequest): Promise<Page<CallRow>> {
     const answer = await listCalls(this.#connections, id, pageValues(page, 'asc'), ordCursor('call', page));
-    return callPage(answer);
+    return callPage(answer, unfoldedCall);
   }
 
   findDue(

@@ -35,7 +35,7 @@ import type { ShardSet } from '../../core/slot.ts';
 import type { ExecutionStatus, UndoTarget } from '../../core/state.ts';
 import { sendEncoded } from '../batch.ts';
 import { auditPage, callPage, definitionPage, executionPage, pageValues, readCursor, stepPage } from '../pages.ts';
-import { decodeStep, effectRow, encode, undoTarget } from '../row-text.ts';
+import { decodeCall, decodeStep, effectRow, encode, undoTarget } from '../row-text.ts';
 import { executionDetail, inboxRows, loadedExecution, type StepText } from '../stored-rows.ts';
 import type { SubmitValues } from './protocol.ts';
 import { SqliteExport } from './sqlite-export.ts';
@@ -209,7 +209,7 @@ export class SqliteStore implements Store {
   async listCalls(id: string, page: PageRequest): Promise<Page<CallRow>> {
     const after = readCursor('call', ['number'], page)?.[0] as number | undefined;
     const answer = await this.#thread.call('listCalls', id, pageValues(page, 'asc'), after);
-    return callPage(answer);
+    return callPage(answer, ({ row }) => decodeCall(row));
   }
 
   findDue(

@@ -39,6 +39,46 @@ export function history(test: StoreUnderTest): void {
     expect(ords((await store.listCalls(idOf(1), { limit: 2, order: 'desc' })).items)).toEqual([6, 4]);
   });
 
+  it('pages calls with and without a step that follows them as they were written', async () => {
+    const { store } = test;
+    const own = { nodeId: 'b', visit: 2, statusCode: 503, outcome: 'rejected' as const };
+    const calls = [
+      callRow(1),
+      callRow(3, { ...own, attempt: 1, error: 'busy' }),
+      callRow(4, { ...own, attempt: 2 }),
+      callRow(6, { statusCode: 201 }),
+      callRow(9),
+    ];
+    const steps = [
+      stepRow(2),
+      stepRow(5, { nodeId: 'b', visit: 2, outcome: 'rejected', statusCode: 503, attempt: 2 }),
+      stepRow(7, { statusCode: 500 }),
+      stepRow(8),
+      stepRow(10),
+    ];
+    await store.submit([newExecution(1)]);
+    await store.takeOver([{ id: idOf(1), claim: 'c' }], start);
+    await store.checkpoint([checkpointOf(1, 'c', 1, { steps, calls })]);
+    expect((await store.listCalls(idOf(1), { limit: 9 })).items).toEqual(calls);
+    expect((await store.listSteps(idOf(1), { limit: 9 })).items).toEqual(steps);
+    for (const order of ['asc', 'desc'] as const) {
+      const expected = order === 'asc' ? calls : calls.toReversed();
+      for (const limit of [1, 2, 3]) {
+        const read: unknown[] = [];
+        let cursor: string | undefined;
+        do {
+          const page = await store.listCalls(idOf(1), { limit, order, ...(cursor === undefined ? {} : { cursor }) });
+          read.push(...page.items);
+          cursor = page.cursor;
+        } while (cursor !== undefined);
+        expect(read).toEqual(expected);
+        expect((await store.listCalls(idOf(1), { limit, order, offset: 1 })).items).toEqual(
+          expected.slice(1, 1 + limit),
+        );
+      }
+    }
+  });
+
   it('shows rows that were added behind a cursor', async () => {
     const { store } = test;
     await written([stepRow(1), stepRow(2)]);

@@ -79,7 +79,7 @@ steps AS (
   INSERT INTO step (${stepColumns}) SELECT s.* FROM ${stepSql(18)} WHERE ${isWritten('s.execution')}
 ), calls AS (
   INSERT INTO call (execution, ord, "row")
-  SELECT c.* FROM unnest($31::uuid[], $32::int[], $33::text[]) AS c (execution, ord, "row")
+  SELECT c.* FROM unnest($32::uuid[], $33::int[], $34::text[]) AS c (execution, ord, "row")
   WHERE ${isWritten('c.execution')}
 )`;
 
@@ -99,17 +99,17 @@ ${answerSql}`;
  */
 const fullSql = `
 WITH marks AS MATERIALIZED (
-  SELECT * FROM unnest($34::uuid[], $35::int[], $36::text[]) AS m (execution, ord, undo)
+  SELECT * FROM unnest($35::uuid[], $36::int[], $37::text[]) AS m (execution, ord, undo)
 ), effects AS (
   SELECT s.execution, s.effect, coalesce(m.undo, s.undo) AS undo
-  FROM unnest($39::uuid[]) AS ended (execution)
+  FROM unnest($40::uuid[]) AS ended (execution)
   CROSS JOIN LATERAL (
     SELECT execution, ord, effect, undo FROM step
     WHERE execution = ended.execution AND marked = 1 AND effect IS NOT NULL OFFSET 0
   ) s
   LEFT JOIN marks m ON m.execution = s.execution AND m.ord = s.ord
   UNION ALL SELECT s.execution, s.effect, s.undo FROM ${stepSql(18)}
-  WHERE s.execution = ANY ($39::uuid[]) AND s.effect IS NOT NULL
+  WHERE s.execution = ANY ($40::uuid[]) AND s.effect IS NOT NULL
 ), levels AS MATERIALIZED (
   SELECT execution, max(CASE WHEN effect = 'unknown' AND undo IS DISTINCT FROM 'accepted' THEN 2 ELSE 1 END) AS standing
   FROM effects WHERE undo IS NULL OR undo IN ('pending', 'failed', 'reopened', 'accepted')
@@ -122,17 +122,17 @@ WITH marks AS MATERIALIZED (
   ) i ${matchSql}
 ), ${appendSql}, marked AS (
   UPDATE step s SET undo = m.undo, marked = 1
-  FROM marks m WHERE s.execution = ANY ($34::uuid[]) AND s.execution = m.execution AND s.ord = m.ord AND ${isWritten('m.execution')}
+  FROM marks m WHERE s.execution = ANY ($35::uuid[]) AND s.execution = m.execution AND s.ord = m.ord AND ${isWritten('m.execution')}
 ), reopened AS (
   UPDATE step s SET undo = 'reopened'
-  FROM unnest($40::uuid[], $41::int[]) AS r (execution, round)
-  WHERE s.execution = ANY ($40::uuid[]) AND s.execution = r.execution AND s.round = r.round AND s.undo = 'failed' AND s.marked = 1
+  FROM unnest($41::uuid[], $42::int[]) AS r (execution, round)
+  WHERE s.execution = ANY ($41::uuid[]) AND s.execution = r.execution AND s.round = r.round AND s.undo = 'failed' AND s.marked = 1
     AND ${isWritten('r.execution')} AND NOT EXISTS (
       SELECT 1 FROM marks m WHERE m.execution = s.execution AND m.ord = s.ord)
 ), consumed AS (
   UPDATE inbox b SET event = NULL
-  FROM unnest($37::uuid[], $38::text[]) AS u (execution, id)
-  WHERE b.execution = ANY ($37::uuid[]) AND b.execution = u.execution AND b.id = u.id AND ${isWritten('u.execution')}
+  FROM unnest($38::uuid[], $39::text[]) AS u (execution, id)
+  WHERE b.execution = ANY ($38::uuid[]) AND b.execution = u.execution AND b.id = u.id AND ${isWritten('u.execution')}
 )
 ${answerSql}`;
 

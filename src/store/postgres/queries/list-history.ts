@@ -2,14 +2,27 @@
 import type { PageAnswer, PageValues } from '../../pages.ts';
 import type { StepText } from '../../stored-rows.ts';
 import type { Connections } from '../connections.ts';
+import type { StoredCall } from '../folded-calls.ts';
 
 /** Beyond every ord. */
 const end = 2_147_483_647;
 
-function sql(columns: string, table: 'step' | 'call', order: 'asc' | 'desc'): string {
-  return `
-SELECT ${columns} FROM ${table} WHERE execution = $1 AND ord > $2 AND ord < $3 ORDER BY ord ${order} LIMIT $4 OFFSET $5`;
-}
+type Order = 'asc' | 'desc';
+
+const stepsSql = (order: Order): string => `
+SELECT ord, "row", undo FROM step WHERE execution = $1 AND ord > $2 AND ord < $3
+ORDER BY ord ${order} LIMIT $4 OFFSET $5`;
+
+/** Of both tables as many as the page and what comes before it may take; a step's call has the ord before the step's. */
+const callsSql = (order: Order): string => `
+SELECT * FROM (
+  (SELECT ord, "row", NULL AS folded FROM call WHERE execution = $1 AND ord > $2 AND ord < $3
+    ORDER BY ord ${order} LIMIT $4::bigint + $5::bigint)
+  UNION ALL
+  (SELECT ord - 1, "row", call FROM step
+    WHERE execution = $1 AND ord > $2::bigint + 1 AND ord < $3::bigint + 1 AND call IS NOT NULL
+    ORDER BY ord ${order} LIMIT $4::bigint + $5::bigint)
+) calls ORDER BY ord ${order} LIMIT $4 OFFSET $5`;
 
 interface Range {
   readonly above: number;
@@ -18,14 +31,14 @@ interface Range {
 
 async function read<T>(
   connections: Connections,
-  [columns, table]: readonly [string, 'step' | 'call'],
+  kind: 'step' | 'call',
   id: string,
   { above, below }: Range,
   page: PageValues,
 ): Promise<PageAnswer<T>> {
   const rows = await connections.query<T>('long', {
-    name: `list-${table}-${page.order}`,
-    text: sql(columns, table, page.order),
+    name: `list-${kind}-${page.order}`,
+    text: kind === 'step' ? stepsSql(page.order) : callsSql(page.order),
     values: [id, above, below, page.limit + 1, page.offset],
   });
   return { rows: rows.slice(0, page.limit), more: rows.length > page.limit };
@@ -41,7 +54,7 @@ export function listSteps(
 ): Promise<PageAnswer<StepText & { readonly ord: number }>> {
   const above = page.order === 'asc' ? Math.max(after ?? 0, afterOrd) : afterOrd;
   const below = page.order === 'asc' ? end : (after ?? end);
-  return read(connections, ['ord, "row", undo', 'step'], id, { above, below }, page);
+  return read(connections, 'step', id, { above, below }, page);
 }
 
 /** A page of calls. */
@@ -50,8 +63,8 @@ export function listCalls(
   id: string,
   page: PageValues,
   after: number | undefined,
-): Promise<PageAnswer<{ readonly row: string; readonly ord: number }>> {
+): Promise<PageAnswer<StoredCall>> {
   const above = page.order === 'asc' ? (after ?? 0) : 0;
   const below = page.order === 'asc' ? end : (after ?? end);
-  return read(connections, ['ord, "row"', 'call'], id, { above, below }, page);
+  return read(connections, 'call', id, { above, below }, page);
 }
