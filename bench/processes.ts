@@ -63,7 +63,10 @@ export async function startServer(extra: Readonly<Record<string, string>> = {}):
   const port = await freePort();
   const began = performance.now();
   const main = new URL('../dist/cli/main.js', import.meta.url).pathname;
-  const nodeOptions = (process.env['TRAMA_BENCH_NODE_OPTIONS'] ?? '').split(' ').filter((option) => option !== '');
+  // As the program is started by its own first line.
+  const [firstLine = ''] = readFileSync(main, 'utf8').split('\n', 1);
+  const more = (process.env['TRAMA_BENCH_NODE_OPTIONS'] ?? '').split(' ');
+  const nodeOptions = [...firstLine.split(' ').slice(1), ...more].filter((option) => option.startsWith('--'));
   const child = spawn(process.execPath, [...nodeOptions, main, 'serve'], {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: {

@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=16
 /**
  * The program `trama`. Imports nothing statically but the version check, so that an old Node gets one clear line instead
  * of a syntax error, and a command loads only what it needs.

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { createTrama } from '../../compose.ts';
+import { keepHeapSmall } from '../heap.ts';
 import { addConfigOptions, loadSettings, type ConfigOptions } from '../settings.ts';
 import { untilStopped } from '../signals.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
@@ -15,6 +16,7 @@ SIGTERM or SIGINT stops in order: no new work, calls in flight are awaited (runt
 written, exit code 0. A second signal skips the waiting. Exit code 1 when the start fails.`,
     )
     .action(async (options: ConfigOptions) => {
+      keepHeapSmall();
       const config = loadSettings(options, terminal);
       const trama = await createTrama(config, { env: terminal.env, version: packageVersion() });
       // Listens before the start: a signal during it must not kill a half-open store.
