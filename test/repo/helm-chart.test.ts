@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
-import { foreignPaths } from '../../src/config/foreign-keys.ts';
 import { findKey } from '../../src/config/registry.ts';
 import {
   chartFolder,
@@ -186,7 +185,7 @@ describe.each([
 
   it('names only configuration that exists', () => {
     const config = values['config'];
-    const unknown = leavesOf(config).filter((path) => findKey(path) === undefined && !foreignPaths.includes(path));
+    const unknown = leavesOf(config).filter((path) => findKey(path) === undefined);
     expect(unknown).toEqual([]);
     for (const { pod } of deployments(values)) expect(unknownVariables(environmentOf(pod))).toEqual([]);
   });
