@@ -20,7 +20,7 @@ import { refusePromoted } from './compose/promotion-guard.ts';
 import { StoreClock } from './compose/store-clock.ts';
 import { systemClock } from './compose/system-clock.ts';
 import { createSystemEntropy } from './compose/system-entropy.ts';
-import { readAuthorities, readKeyPair } from './compose/tls-files.ts';
+import { invalidCertificates, readAuthorities, readKeyPair } from './compose/tls-files.ts';
 import { observeRequests, startTracing, type Tracing } from './compose/tracing.ts';
 import type { CallbackKey, Config } from './config/config.ts';
 import { isLoopback } from './config/rules.ts';
@@ -177,6 +177,7 @@ export class Trama {
   async #start(startedAt: number): Promise<void> {
     const config = this.#config;
     const { telemetry } = this.#surroundings;
+    for (const sentence of invalidCertificates(config, Date.now())) telemetry.log('warn', sentence);
     this.#running.tracing = await startTracing(config.telemetry, this.#version, telemetry);
     const caller = createCaller(config, this.#version);
     this.#running.caller = caller;

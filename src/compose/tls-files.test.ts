@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, createServer, type TlsOptions } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TestAuthority } from '../../test/certificate-maker.ts';
-import { expiryOf, readAuthorities, readKeyPair, readTls } from './tls-files.ts';
+import { type MadeCertificate, TestAuthority } from '../../test/certificate-maker.ts';
+import { loadConfig } from '../config/load.ts';
+import { invalidCertificates, readAuthorities, readKeyPair, readTls } from './tls-files.ts';
 
 const authority = new TestAuthority();
 const client = authority.issue({ commonName: 'client' });
@@ -115,11 +116,21 @@ describe('files of TLS', () => {
 
   it('say when a certificate is not valid now', () => {
     const early = authority.issue({ commonName: 'early', notBefore: future });
-    const now = Date.UTC(2026, 0);
-    expect(expiryOf(undefined, 'k', now)).toBeUndefined();
-    expect(expiryOf(client, 'k', now)).toBeUndefined();
-    expect(expiryOf(expired, 'k', now)).toBe('k.certFile: the certificate expired at 2021-01-01T00:00:00.000Z');
-    expect(expiryOf(early, 'k', now)).toBe('k.certFile: the certificate is not valid before 2048-01-01T00:00:00.000Z');
+    const write = (name: string, { cert, key }: MadeCertificate): string => {
+      const [certFile, keyFile] = [at(`${name}.pem`), at(`${name}.key`)];
+      writeFileSync(certFile, cert);
+      writeFileSync(keyFile, key);
+      return `{ certFile: ${certFile}, keyFile: ${keyFile} }`;
+    };
+    const text = `database: { ssl: ${write('expired', expired)} }\nredis: { tls: ${write('early', early)} }`;
+    const loaded = loadConfig({
+      env: {},
+      fileText: { name: 'x', text: `${text}\nhttp: { egress: { tls: ${write('good', client)} } }` },
+    });
+    expect(loaded.ok && invalidCertificates(loaded.config, Date.UTC(2026, 0))).toEqual([
+      'database.ssl.certFile: the certificate expired at 2021-01-01T00:00:00.000Z',
+      'redis.tls.certFile: the certificate is not valid before 2048-01-01T00:00:00.000Z',
+    ]);
   });
 });
 

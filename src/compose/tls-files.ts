@@ -5,7 +5,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import type { TlsConfig } from '../config/config.ts';
+import type { Config, TlsConfig } from '../config/config.ts';
 
 /** A certificate to show, and its private key, as PEM texts. */
 export interface KeyPair {
@@ -79,9 +79,24 @@ export function readTls(group: string, files: TlsConfig): TlsMaterial | undefine
   };
 }
 
-/** A sentence when a certificate is not valid now: the other side will refuse it, and its own words may say little. */
-export function expiryOf(pair: KeyPair | undefined, group: string, now: number): string | undefined {
-  if (pair === undefined) return undefined;
+/**
+ * A sentence for each certificate of ours that is not valid now: the other side will refuse it, and its own words may say
+ * little. Throws as {@link readKeyPair}.
+ */
+export function invalidCertificates({ server, database, redis, http }: Config, now: number): readonly string[] {
+  const groups = {
+    'server.tls': server.tls,
+    'database.ssl': database.ssl,
+    'redis.tls': redis.tls,
+    'http.egress.tls': http.egress.tls,
+  };
+  return Object.entries(groups).flatMap(([group, files]) => {
+    const pair = readKeyPair(group, files);
+    return pair === undefined ? [] : (validityOf(pair, group, now) ?? []);
+  });
+}
+
+function validityOf(pair: KeyPair, group: string, now: number): string | undefined {
   const { validFromDate, validToDate } = new X509Certificate(pair.cert);
   if (validToDate.getTime() < now) return `${group}.certFile: the certificate expired at ${validToDate.toISOString()}`;
   if (validFromDate.getTime() > now) {

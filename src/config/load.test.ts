@@ -109,7 +109,10 @@ describe('the defaults', () => {
     ]);
     expect(of('database.ssl.caFile: /ca\ndatabase: { ssl: true }')).toEqual([true, false, '/ca', undefined]);
     expect(of('', { DATABASE_SSL: 'true', DATABASE_SSL_CAFILE: '/ca', REDIS_TLS_SERVERNAME: 'r' })).toEqual([
-      ...[true, true, '/ca', 'r'],
+      true,
+      true,
+      '/ca',
+      'r',
     ]);
     const cluster = 'database: { host: a }\nredis: { cluster: { nodes: ["rediss://a:1", "b:2", "c:3"] } }';
     expect(of(cluster)).toEqual([false, true, undefined, undefined]);
