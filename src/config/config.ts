@@ -145,6 +145,7 @@ export interface TelemetryConfig {
   readonly enabled: boolean;
   readonly serviceName: string;
   readonly otlpEndpoint: string;
+  readonly compression: 'none' | 'gzip';
   /** From 0 to 1. */
   readonly sampleRatio: number;
 }
