@@ -164,7 +164,8 @@ function explain(group: string, files: TlsConfig, error: Error): string | undefi
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return `${group}.serverName says which name to expect`;
   // Postgres says so in its own words, after the handshake.
-  const isRefused = refusedPair.test(code) || (code === '28000' && /certificate/.test(error.message));
+  const isRefused =
+    refusedPair.test(code) || (code === '28000' && /certificate|"trust" authentication failed/.test(error.message));
   if (isRefused) {
     return files.certFile === undefined
       ? `the server wants a client certificate: ${group}.certFile and ${group}.keyFile`
