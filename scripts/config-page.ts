@@ -4,7 +4,6 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { foreignPaths } from '../src/config/foreign-keys.ts';
 import type { AnyKey } from '../src/config/key.ts';
 import { environmentName, keys, sectionOf } from '../src/config/registry.ts';
 import { rules } from '../src/config/rules.ts';
@@ -66,12 +65,6 @@ export function configPage(): string {
     ),
     '',
     '## Keys without effect',
-    '',
-    'These are known, so that one file can serve several installations, but do nothing in this release.',
-    '',
-    '**Ignored with a warning:**',
-    '',
-    `${foreignPaths.map((path) => `\`${path}\``).join(', ')}.`,
     '',
     'Keys of existing Trama that are not needed any more (`rateLimit.*`, `redis.pool.*`, `redis.consumer.*`,',
     '`redis.producer.*`, `runtime.store`, scanners) are ignored with a warning.',

@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import { createServer } from './api/server.ts';
 import { recordAccess } from './compose/access-record.ts';
 import { accessOptions } from './compose/authenticator.ts';
+import { createCaller } from './compose/caller.ts';
 import { createCallbackIssuer, withoutAsyncNodes } from './compose/callback-addresses.ts';
 import { resolveCallbackKeys } from './compose/callback-keys.ts';
 import { definitionLimits, engineSettings } from './compose/engine-settings.ts';
@@ -15,17 +16,15 @@ import { checkQueue, createQueue, createStore, type QueueChoice } from './compos
 import { clusterReadings, createClusterSource, gateReadings, openHosts } from './compose/cluster-source.ts';
 import { Maintenance } from './compose/maintenance.ts';
 import { createGate } from './compose/gate.ts';
-import { readPemFile } from './compose/pem-files.ts';
 import { refusePromoted } from './compose/promotion-guard.ts';
 import { StoreClock } from './compose/store-clock.ts';
 import { systemClock } from './compose/system-clock.ts';
 import { createSystemEntropy } from './compose/system-entropy.ts';
+import { invalidCertificates, readAuthorities, readKeyPair } from './compose/tls-files.ts';
 import { observeRequests, startTracing, type Tracing } from './compose/tracing.ts';
 import type { CallbackKey, Config } from './config/config.ts';
 import { isLoopback } from './config/rules.ts';
 import { definitionJsonSchema } from './core/definition/json-schema.ts';
-import { createEgressPolicy } from './http-caller/egress-policy.ts';
-import { UndiciCaller } from './http-caller/undici-caller.ts';
 import type { HttpCaller } from './ports/http-caller.ts';
 import type { Clock } from './ports/clock.ts';
 import { StoreUnavailable, type Store } from './ports/store.ts';
@@ -178,6 +177,7 @@ export class Trama {
   async #start(startedAt: number): Promise<void> {
     const config = this.#config;
     const { telemetry } = this.#surroundings;
+    for (const sentence of invalidCertificates(config, Date.now())) telemetry.log('warn', sentence);
     this.#running.tracing = await startTracing(config.telemetry, this.#version, telemetry);
     const caller = createCaller(config, this.#version);
     this.#running.caller = caller;
@@ -370,9 +370,8 @@ export class Trama {
   #build(auditLog: Store, desk: DeskParts): FastifyInstance {
     const { server, metrics } = this.#config;
     const { telemetry } = this.#surroundings;
-    const key = readPemFile(server.tls.keyFile, 'server.tls.keyFile');
-    const cert = readPemFile(server.tls.certFile, 'server.tls.certFile');
-    const ca = readPemFile(server.tls.clientCaFile, 'server.tls.clientCaFile');
+    const pair = readKeyPair('server.tls', server.tls);
+    const ca = readAuthorities(server.tls.clientCaFile, 'server.tls.clientCaFile');
     const api = createServer({
       desk,
       auditLog,
@@ -381,7 +380,7 @@ export class Trama {
       version: this.#version,
       definitionSchema: definitionJsonSchema(this.#config.runtime.maxNodeVisitsCap),
       ...accessOptions(this.#config, desk.clock, telemetry),
-      ...(key !== undefined && cert !== undefined ? { tls: { key, cert, ...(ca === undefined ? {} : { ca }) } } : {}),
+      ...(pair === undefined ? {} : { tls: { ...pair, ...(ca === undefined ? {} : { ca }) } }),
       ...observeRequests(telemetry, metrics.enabled),
       ...(metrics.enabled
         ? { metrics: async () => ({ contentType: metricsContentType, text: await telemetry.metrics() }) }
@@ -449,25 +448,6 @@ export class Trama {
     await server.close();
     clearTimeout(cut);
   }
-}
-
-function createCaller({ http }: Config, version: string): HttpCaller {
-  const { egress } = http;
-  const policy = createEgressPolicy(egress);
-  if (!policy.ok) throw new Error(policy.problems.map((problem) => `http.egress.${problem}`).join(' '));
-  const ca = readPemFile(egress.tls.caFile, 'http.egress.tls.caFile');
-  const cert = readPemFile(egress.tls.certFile, 'http.egress.tls.certFile');
-  const key = readPemFile(egress.tls.keyFile, 'http.egress.tls.keyFile');
-  return new UndiciCaller({
-    policy: policy.policy,
-    userAgent: `trama/${version}`,
-    connectTimeoutMillis: http.connectTimeoutMillis,
-    maxResponseBytes: http.maxResponseBytes,
-    maxConcurrencyPerHost: http.perHost.maxConcurrency,
-    perHostOverrides: http.perHost.overrides,
-    tls: { ...(ca === undefined ? {} : { ca }), ...(cert === undefined || key === undefined ? {} : { cert, key }) },
-    ...(egress.proxy === undefined ? {} : { proxy: egress.proxy }),
-  });
 }
 
 /** The API without anything behind it, for its own description: it never listens, and no route but those may be asked. */

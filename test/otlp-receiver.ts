@@ -2,6 +2,7 @@
 import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { EventEmitter } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { gunzipSync } from 'node:zlib';
 
 /** A span as it arrived. */
 export interface ReceivedSpan {
@@ -120,6 +121,12 @@ export class OtlpReceiver {
   readonly spans: ReceivedSpan[] = [];
   /** The gRPC status of answers; undefined: none is given. */
   status: number | undefined = 0;
+  /** Statuses of the next answers, before {@link status}. */
+  readonly next: number[] = [];
+  /** More trailers of answers. */
+  trailers: Readonly<Record<string, string>> = {};
+  /** Codings of the requests, as they came. */
+  readonly codings: (string | undefined)[] = [];
   readonly #arrivals = new EventEmitter().setMaxListeners(0);
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #server: Http2Server = createServer();
@@ -136,7 +143,10 @@ export class OtlpReceiver {
       // A client that goes away in between is part of the tests.
       stream.on('error', () => stream.destroy());
       stream.on('data', (part: Buffer) => parts.push(part));
-      stream.on('end', () => this.#take(stream, String(headers[':path']), Buffer.concat(parts)));
+      stream.on('end', () => {
+        this.codings.push(headers['grpc-encoding'] as string | undefined);
+        this.#take(stream, String(headers[':path']), Buffer.concat(parts));
+      });
     });
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
     return this;
@@ -174,13 +184,15 @@ export class OtlpReceiver {
   #take(stream: ServerHttp2Stream, path: string, frame: Buffer): void {
     this.#requests++;
     const isExport = path === '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
-    const isWhole = frame.length >= 5 && frame.readUInt8(0) === 0 && frame.readUInt32BE(1) === frame.length - 5;
-    const status = isExport && isWhole ? this.status : 3;
-    if (status === 0) this.spans.push(...spansOf(frame.subarray(5)));
+    const isZipped = this.codings.at(-1) === 'gzip';
+    const isWhole =
+      frame.length >= 5 && frame.readUInt8(0) === Number(isZipped) && frame.readUInt32BE(1) === frame.length - 5;
+    const status = isExport && isWhole ? (this.next.shift() ?? this.status) : 3;
+    if (status === 0) this.spans.push(...spansOf(isZipped ? gunzipSync(frame.subarray(5)) : frame.subarray(5)));
     this.#arrivals.emit('arrival');
     if (status === undefined) return;
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': String(status) }));
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': String(status), ...this.trailers }));
     stream.end(Buffer.alloc(5));
   }
 }

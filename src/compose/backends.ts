@@ -9,6 +9,7 @@ import type { RedisSettings } from '../queue/redis/settings.ts';
 import { ShardCount } from '../runtime/sharding/shard-count.ts';
 import { ShardedQueue } from '../runtime/sharding/sharded-queue.ts';
 import { SoleWorkerQueue } from '../runtime/sole-worker-queue.ts';
+import { readTls } from './tls-files.ts';
 
 /** How the store is opened. */
 export interface StoreChoice {
@@ -17,7 +18,7 @@ export interface StoreChoice {
   readonly onFault: (fault: StoreFault) => void;
 }
 
-/** Makes the store; opens nothing. The adapter is loaded only when it is asked for. */
+/** Makes the store; opens nothing. The adapter is loaded only when it is asked for. Throws where TLS cannot work. */
 export async function createStore({ database }: Config, { migrate, onFault }: StoreChoice): Promise<Store> {
   if (database.driver === 'EMBEDDED') {
     const { SqliteStore } = await import('../store/sqlite/sqlite-store.ts');
@@ -25,12 +26,13 @@ export async function createStore({ database }: Config, { migrate, onFault }: St
   }
   const { PostgresStore } = await import('../store/postgres/postgres-store.ts');
   const { url, host, port, user, password } = database;
+  const ssl = readTls('database.ssl', database.ssl);
   return new PostgresStore({
     ...(url === undefined ? { port, database: database.database } : { url }),
     ...(host === undefined || url !== undefined ? {} : { host }),
     ...(user === undefined ? {} : { user }),
     ...(password === undefined ? {} : { password }),
-    ...(database.ssl ? { ssl: true } : {}),
+    ...(ssl === undefined ? {} : { ssl }),
     maxConnections: database.pool.maxPoolSize,
     minConnections: database.pool.minIdle,
     statementTimeoutMillis: database.statementTimeoutMillis,
@@ -118,6 +120,7 @@ async function redisSettings({ redis }: Config): Promise<RedisSettings> {
   const url = redis.topology === 'STANDALONE' && redis.url !== undefined ? parseRedisUrl(redis.url) : undefined;
   const username = redis.username ?? url?.username;
   const password = redis.password ?? url?.password;
+  const tls = readTls('redis.tls', { ...redis.tls, isOn: redis.tls.isOn || url?.isTls === true });
   return {
     servers:
       url === undefined
@@ -125,7 +128,7 @@ async function redisSettings({ redis }: Config): Promise<RedisSettings> {
         : { topology: 'standalone', address: url.address, database: url.database },
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
-    ...(redis.tls || url?.isTls === true || seeds.some(({ isTls }) => isTls) ? { tls: {} } : {}),
+    ...(tls === undefined ? {} : { tls }),
     commandTimeoutMillis: redis.commandTimeoutMillis,
     keyPrefix: redis.queue.keyPrefix,
     membershipKey: redis.sharding.membershipKey,

@@ -33,5 +33,7 @@ export function definitionLimits({ security, runtime }: Config): DefinitionLimit
     maxNodes: security.limits.maxDefinitionNodes,
     maxDepth: security.limits.maxJsonDepth,
     maxNodeVisitsCap: runtime.maxNodeVisitsCap,
+    maxRenderedBytes: security.limits.maxRenderedRequestBytes,
+    maxEvaluationSteps: security.limits.maxEvaluationSteps,
   };
 }

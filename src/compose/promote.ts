@@ -15,6 +15,7 @@ import {
 } from '../runtime/promotion/promotion.ts';
 import type { PostgresStore } from '../store/postgres/postgres-store.ts';
 import { systemClock } from './system-clock.ts';
+import { readTls } from './tls-files.ts';
 
 /** What to promote, and where to. */
 export interface PromotionRequest {
@@ -79,9 +80,10 @@ async function withStores<T>(
   if (!existsSync(databaseFile(dataDir))) {
     throw new PromotionRefused(`There is no store in ${dataDir}: nothing to promote. Is database.dataDir right?`);
   }
+  const tls = readTls('database.ssl', ssl);
   const store = new PostgresStore({
     ...(to === undefined ? {} : { url: to }),
-    ...(ssl ? { ssl: true } : {}),
+    ...(tls === undefined ? {} : { ssl: tls }),
     ...(password === undefined ? {} : { password }),
     // Nobody else works on the target; what else is connected is told apart by the name.
     applicationName: `trama-promote-${randomUUID().slice(0, 8)}`,

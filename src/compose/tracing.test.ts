@@ -8,7 +8,13 @@ const telemetryOf = (): PrometheusTelemetry => new PrometheusTelemetry({ writes:
 describe('tracing that is off', () => {
   it('leaves nothing to ask', async () => {
     const telemetry = telemetryOf();
-    const config = { enabled: false, serviceName: 'x', otlpEndpoint: 'http://127.0.0.1:1', sampleRatio: 1 };
+    const config = {
+      enabled: false,
+      serviceName: 'x',
+      otlpEndpoint: 'http://127.0.0.1:1',
+      sampleRatio: 1,
+      compression: 'none' as const,
+    };
     expect(await startTracing(config, '1', telemetry)).toBeUndefined();
     expect(telemetry.tracer).toBeUndefined();
     expect(observeRequests(telemetry, false)).toEqual({});
@@ -25,7 +31,13 @@ describe('tracing of requests', () => {
 
   it('follows the caller, fails by what the server does wrong, and leaves probes out', async () => {
     const telemetry = telemetryOf();
-    const config = { enabled: true, serviceName: 'x', otlpEndpoint: receiver.url, sampleRatio: 1 };
+    const config = {
+      enabled: true,
+      serviceName: 'x',
+      otlpEndpoint: receiver.url,
+      sampleRatio: 1,
+      compression: 'none' as const,
+    };
     const tracing = await startTracing(config, '1', telemetry);
     const { observe } = observeRequests(telemetry, true);
     observe?.('GET', '/workflows/:id', 404, 5, `00-${parent}-00f067aa0ba902b7-01`);

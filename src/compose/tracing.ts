@@ -24,6 +24,7 @@ export async function startTracing(
     resource: { serviceName: config.serviceName, version, instance: randomUUID() },
     endpoint: config.otlpEndpoint,
     sampleRatio: config.sampleRatio,
+    gzips: config.compression === 'gzip',
     count: (result, spans) => {
       telemetry.traced(result, spans);
     },

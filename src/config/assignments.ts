@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDocument } from 'yaml';
 import { errorCode, expand, type Surroundings } from './expand.ts';
-import { foreignPaths, isLegacyPath } from './foreign-keys.ts';
+import { isLegacyPath } from './legacy-keys.ts';
 import { isRecord } from './kinds.ts';
 import { nearest } from './nearest.ts';
 import { environmentName, findKey, keys } from './registry.ts';
@@ -32,10 +32,10 @@ export interface FlagValue {
   readonly flag: string;
 }
 
-const knownPaths: readonly string[] = [...keys.map((key) => key.path), ...foreignPaths];
+const knownPaths: readonly string[] = keys.map((key) => key.path);
 
 function isKnown(path: string): boolean {
-  return findKey(path) !== undefined || foreignPaths.includes(path) || isLegacyPath(path);
+  return findKey(path) !== undefined || isLegacyPath(path);
 }
 
 function unknownKey(path: string, source: string): string {
@@ -109,13 +109,14 @@ export function parseConfigFile(text: string, name: string, surroundings: Surrou
   const walk = (group: Readonly<Record<string, unknown>>, prefix: string): void => {
     for (const [name, value] of Object.entries(group)) {
       const path = prefix === '' ? name : `${prefix}.${name}`;
-      if (isKnown(path)) {
+      const isGroup = knownPaths.some((known) => known.startsWith(`${path}.`));
+      if (isKnown(path) && !(isGroup && isRecord(value))) {
         // As in definitions, null is the same as leaving it out.
         if (value === null) continue;
         const before = problems.length;
         const raw = resolve(path, value);
         if (problems.length === before) assignments.push({ path, raw, source });
-      } else if (!knownPaths.some((known) => known.startsWith(`${path}.`))) {
+      } else if (!isGroup) {
         problems.push(unknownKey(path, source));
       } else if (isRecord(value)) {
         walk(value, path);

@@ -53,6 +53,18 @@ export interface RuntimeConfig {
   };
 }
 
+/**
+ * TLS towards a server: a group of keys that has a value itself, {@link isOn}: `redis.tls` is a flag, `redis.tls.caFile` a key
+ * below it.
+ */
+export interface TlsConfig {
+  readonly isOn: boolean;
+  readonly caFile: string | undefined;
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+  readonly serverName: string | undefined;
+}
+
 /** `database.*`: the store. */
 export interface DatabaseConfig {
   readonly driver: 'EMBEDDED' | 'POSTGRES';
@@ -64,7 +76,7 @@ export interface DatabaseConfig {
   readonly database: string;
   readonly user: string | undefined;
   readonly password: string | undefined;
-  readonly ssl: boolean;
+  readonly ssl: TlsConfig;
   readonly pool: { readonly maxPoolSize: number; readonly minIdle: number };
   readonly statementTimeoutMillis: number;
 }
@@ -75,7 +87,7 @@ export interface RedisConfig {
   readonly url: string | undefined;
   readonly cluster: { readonly nodes: readonly string[] };
   readonly commandTimeoutMillis: number;
-  readonly tls: boolean;
+  readonly tls: TlsConfig;
   readonly username: string | undefined;
   readonly password: string | undefined;
   readonly queue: {
@@ -133,6 +145,7 @@ export interface TelemetryConfig {
   readonly enabled: boolean;
   readonly serviceName: string;
   readonly otlpEndpoint: string;
+  readonly compression: 'none' | 'gzip';
   /** From 0 to 1. */
   readonly sampleRatio: number;
 }
@@ -156,6 +169,8 @@ export interface SecurityConfig {
     readonly maxDefinitionBytes: number;
     readonly maxDefinitionNodes: number;
     readonly maxJsonDepth: number;
+    readonly maxRenderedRequestBytes: number;
+    readonly maxEvaluationSteps: number;
     readonly maxOpenRequests: number;
     readonly maxHistoryBodyBytes: number;
     readonly failedAuthPerMinute: number;
@@ -206,10 +221,20 @@ type IsLeaf<T> = T extends readonly unknown[]
       : false
     : true;
 
+/** A group whose own path is a key, too. */
+interface SwitchedGroup {
+  readonly isOn: boolean;
+}
+
 /** Dotted paths of the keys of a group. */
 export type PathsOf<T> = {
-  [K in keyof T & string]: IsLeaf<T[K]> extends true ? K : `${K}.${PathsOf<T[K]>}`;
-}[keyof T & string];
+  [K in keyof Named<T> & string]: IsLeaf<T[K]> extends true
+    ? K
+    : `${K}.${PathsOf<T[K]>}` | (T[K] extends SwitchedGroup ? K : never);
+}[keyof Named<T> & string];
+
+/** What a path has a name for. */
+type Named<T> = Omit<T, keyof SwitchedGroup>;
 
 /** The value at a dotted path. */
 export type ValueAt<T, P extends string> = P extends `${infer Head}.${infer Rest}`
@@ -217,7 +242,9 @@ export type ValueAt<T, P extends string> = P extends `${infer Head}.${infer Rest
     ? ValueAt<T[Head], Rest>
     : never
   : P extends keyof T
-    ? T[P]
+    ? T[P] extends SwitchedGroup
+      ? T[P]['isOn']
+      : T[P]
     : never;
 
 /** Every key, as a dotted path. */

@@ -94,6 +94,39 @@ describe('the defaults', () => {
     expect(inferred('database: { driver: EMBEDDED, host: db }')).toEqual(['EMBEDDED', 'NONE']);
   });
 
+  it('turns TLS on with any key of it, or by its flag alone', () => {
+    const of = (text: string, env = {}): unknown[] => {
+      const { database, redis } = good(load(text, { env })).config;
+      return [database.ssl.isOn, redis.tls.isOn, database.ssl.caFile, redis.tls.serverName];
+    };
+    expect(of('')).toEqual([false, false, undefined, undefined]);
+    expect(of('database: { ssl: true }\nredis: { tls: "true" }')).toEqual([true, true, undefined, undefined]);
+    expect(of('database: { ssl: { caFile: /ca } }\nredis: { tls: { serverName: r } }')).toEqual([
+      true,
+      true,
+      '/ca',
+      'r',
+    ]);
+    expect(of('database.ssl.caFile: /ca\ndatabase: { ssl: true }')).toEqual([true, false, '/ca', undefined]);
+    expect(of('', { DATABASE_SSL: 'true', DATABASE_SSL_CAFILE: '/ca', REDIS_TLS_SERVERNAME: 'r' })).toEqual([
+      true,
+      true,
+      '/ca',
+      'r',
+    ]);
+    const cluster = 'database: { host: a }\nredis: { cluster: { nodes: ["rediss://a:1", "b:2", "c:3"] } }';
+    expect(of(cluster)).toEqual([false, true, undefined, undefined]);
+    expect(of('database: { host: a }\nredis: { url: "rediss://a" }')[1]).toBe(true);
+    expect(of('redis: { tls: {} }\ndatabase: { ssl: null }')).toEqual([false, false, undefined, undefined]);
+    const shown = good(load('redis: { tls: { caFile: /ca } }')).effective.filter(({ path }) =>
+      path.startsWith('redis.tls'),
+    );
+    expect(shown.map(({ path, value }) => [path, value]).slice(0, 2)).toEqual([
+      ['redis.tls', true],
+      ['redis.tls.caFile', '/ca'],
+    ]);
+  });
+
   it('reads a share from a file, and from text', () => {
     const ratioOf = (text: string, env = {}): number => good(load(text, { env })).config.telemetry.sampleRatio;
     expect(ratioOf('')).toBe(1);
@@ -240,6 +273,19 @@ const openHost = 'security: { allowUnauthenticated: true }';
 /** Bad files and every sentence that they lead to. */
 const bad: readonly (readonly [text: string, ...problems: string[]])[] = [
   ['server: { port: 70000 }', `server.port ${where} must be a whole number from 0 to 65535, not 70000.`],
+  ['redis: { tls: { ca: x } }', `redis.tls.ca ${where} is not a key of Trama`],
+  ['redis: { tls: { certFile: x } }', 'redis.tls.certFile needs redis.tls.keyFile.'],
+  ['database: { ssl: { keyFile: x } }', 'database.ssl.keyFile needs database.ssl.certFile.'],
+  [
+    'database: { ssl: false }\ndatabase.ssl.caFile: x\nredis: { tls: sometimes }',
+    `redis.tls ${where} must be true or false, not "sometimes".`,
+  ],
+  [
+    'database: { ssl: false }\ndatabase.ssl.caFile: x\nredis.tls: false\nredis.tls.serverName: y',
+    `database.ssl ${where} is false, so database.ssl.caFile counts for nothing.`,
+    `redis.tls ${where} is false, so redis.tls.serverName counts for nothing.`,
+  ],
+  ['redis: { tls: { serverName: "a b" } }', `redis.tls.serverName ${where} must be a host name, not "a b".`],
   ['server: { port: 80.5 }', `server.port ${where} must be a whole number from 0 to 65535, not 80.5.`],
   ['server: { port: [1] }', `server.port ${where} must be a whole number from 0 to 65535, not [1].`],
   ['server: { host: 12 }', `server.host ${where} must be a host name or an IP address, not 12.`],
@@ -396,10 +442,6 @@ describe('warnings', () => {
     [
       'runtime: { timeoutScanner: { intervalMillis: 1 } }',
       `runtime.timeoutScanner ${where} is not needed any more and is ignored.`,
-    ],
-    [
-      'security: { limits: { maxEvaluationSteps: 9 } }',
-      `security.limits.maxEvaluationSteps ${where} has no effect in this build and is ignored.`,
     ],
     [
       'database: { host: db }\nredis: { cluster: { nodes: [a:7000] } }',

@@ -14,7 +14,6 @@ import {
   type Gathered,
 } from './assignments.ts';
 import type { Config, ConfigPath } from './config.ts';
-import { foreignPaths, judgeForeign } from './foreign-keys.ts';
 import type { AnyKey, ReadValue } from './key.ts';
 import { unreadable } from './kinds.ts';
 import { findKey, keys } from './registry.ts';
@@ -65,7 +64,7 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
   const assignments = gathered.flatMap((source) => source.assignments);
 
   const values = new Map<ConfigPath, { readonly value: unknown; readonly source: string }>();
-  const warnings = judgeForeignKeys(assignments);
+  const warnings = ignoredKeys(assignments);
   const problems = gathered.flatMap((source) => source.problems);
 
   for (const { path, raw, source } of assignments) {
@@ -91,19 +90,10 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
   return { ok: true, config, warnings, effective: keys.map((key) => effectiveValue(key, values)) };
 }
 
-/** Assignments of keys that do nothing here; the last one of a path counts. */
-function judgeForeignKeys(assignments: readonly Assignment[]): string[] {
-  const warnings: string[] = [];
-  const last = new Map(assignments.filter((a) => findKey(a.path) === undefined).map((a) => [a.path, a]));
-  for (const { path, raw, source } of last.values()) {
-    if (!foreignPaths.includes(path)) {
-      warnings.push(`${path} (from ${source}) is not needed any more and is ignored.`);
-      continue;
-    }
-    const verdict = judgeForeign(raw);
-    if (verdict.kind === 'ignored') warnings.push(`${path} (from ${source}) ${verdict.why} and is ignored.`);
-  }
-  return warnings;
+/** A sentence for each key that does nothing here; the last source of a path counts. */
+function ignoredKeys(assignments: readonly Assignment[]): string[] {
+  const last = new Map(assignments.filter((a) => findKey(a.path) === undefined).map((a) => [a.path, a.source]));
+  return [...last].map(([path, source]) => `${path} (from ${source}) is not needed any more and is ignored.`);
 }
 
 function wrongValue({ path, spec }: AnyKey, raw: unknown, source: string): string {
@@ -141,15 +131,17 @@ function addDefaults(values: Values): void {
   }
 }
 
-/** Groups dotted paths into nested frozen objects. */
+/** Groups dotted paths into nested frozen objects; the value of a path that is a group as well becomes its `isOn`. */
 function nest(values: Values): Config {
   const root: Record<string, unknown> = {};
+  const groups = new Set([...values.keys()].map((path) => path.slice(0, Math.max(0, path.lastIndexOf('.')))));
   for (const [path, { value }] of values) {
     const parts = path.split('.');
     const last = parts.pop() ?? path;
     let group = root;
     for (const part of parts) group = (group[part] ??= {}) as Record<string, unknown>;
-    group[last] = value;
+    if (groups.has(path)) ((group[last] ??= {}) as Record<string, unknown>)['isOn'] = value;
+    else group[last] = value;
   }
   // The registry has a key of the right type for every path of Config, and every key has a value by now.
   return freezeDeep(root) as unknown as Config;

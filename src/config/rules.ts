@@ -1,6 +1,6 @@
 /** Rules that tie several keys together. One that is broken either stops the start or warns. */
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
-import type { CallbackKey, Config } from './config.ts';
+import type { CallbackKey, Config, TlsConfig } from './config.ts';
 
 /** A rule about several keys. */
 export interface Rule {
@@ -190,15 +190,27 @@ export const rules: readonly Rule[] = [
       ),
   },
   {
-    text: 'Certificates and their keys (`server.tls`, `http.egress.tls`) come in pairs; `server.tls.clientCaFile` needs both.',
+    text:
+      'Certificates and their keys (`server.tls`, `database.ssl`, `redis.tls`, `http.egress.tls`) come in pairs; ' +
+      '`server.tls.clientCaFile` needs both.',
     severity: 'problem',
-    check: ({ server, http }) => [
+    check: ({ server, database, redis, http }) => [
       ...pair('server.tls', server.tls),
+      ...pair('database.ssl', database.ssl),
+      ...pair('redis.tls', redis.tls),
       ...pair('http.egress.tls', http.egress.tls),
       ...when(
         server.tls.clientCaFile !== undefined && server.tls.certFile === undefined,
         'server.tls.clientCaFile needs server.tls.certFile and server.tls.keyFile.',
       ),
+    ],
+  },
+  {
+    text: 'With `database.ssl: false` or `redis.tls: false` none of the keys below it has a value.',
+    severity: 'problem',
+    check: ({ database, redis }, origin) => [
+      ...unused('database.ssl', database.ssl, origin),
+      ...unused('redis.tls', redis.tls, origin),
     ],
   },
   {
@@ -258,4 +270,12 @@ function pair(
   if ((certFile === undefined) === (keyFile === undefined)) return [];
   const [given, missing] = certFile === undefined ? ['keyFile', 'certFile'] : ['certFile', 'keyFile'];
   return [`${group}.${given} needs ${group}.${missing}.`];
+}
+
+/** Files for TLS that is off: whoever names them believes that it is on. */
+function unused(group: string, { isOn, ...rest }: TlsConfig, origin: (path: string) => string): readonly string[] {
+  if (isOn) return [];
+  return Object.entries(rest)
+    .filter(([, value]) => value !== undefined)
+    .map(([name]) => `${group} (${origin(group)}) is false, so ${group}.${name} counts for nothing.`);
 }

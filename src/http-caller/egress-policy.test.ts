@@ -201,6 +201,30 @@ describe('allow and deny', () => {
     expect(policy.decide({ host: 'metadata.google.internal', fromData: false }).allowed).toBe(false);
   });
 
+  it.each(['localhost', 'LOCALHOST.', 'a.localhost'])('behind a proxy %s is its own loopback', (host) => {
+    const decide = (rules: EgressRules, fromData: boolean): boolean =>
+      policyOf(rules).decide({ host, fromData }).allowed;
+    expect(decide({}, true)).toBe(false);
+    expect(decide({ allowPrivate: false }, false)).toBe(false);
+    expect(decide({ deny: ['127.0.0.0/8'] }, false)).toBe(false);
+    expect(decide({}, false)).toBe(true);
+    expect(decide({ allowPrivateFromData: ['localhost', '*.localhost'] }, true)).toBe(true);
+    expect(policyOf({}).decide({ host: 'notlocalhost', fromData: true }).allowed).toBe(true);
+  });
+
+  it.each(['metadata', 'instance-data'])('behind a proxy %s is what a cloud finds by that name', (host) => {
+    expect(policyOf({ allow: [host] }).decide({ host, fromData: false }).allowed).toBe(false);
+    // Where the address is known, it tells.
+    expect(policyOf({ allow: [host] }).decide({ host, address: '10.0.0.1', fromData: false }).allowed).toBe(true);
+    expect(policyOf({ allow: [host] }).decide({ host, address: '169.254.169.254', fromData: false }).allowed).toBe(
+      false,
+    );
+  });
+
+  it.each(['2001:2::1', '5f00::1'])('%s is not of the public internet', (address) => {
+    expect(policyOf({}).decide({ host: 'a.example', address, fromData: true }).allowed).toBe(false);
+  });
+
   it('an answer of the resolver that is no address is refused', () => {
     expect(policyOf({}).decide({ host: 'a.example', address: 'nowhere', fromData: false }).allowed).toBe(false);
   });

@@ -63,6 +63,12 @@ const metadataNames: ReadonlySet<string> = new Set([
   'metadata.tencentyun.com',
   'instance-data.ec2.internal',
 ]);
+/** What a proxy within a cloud may find by its search domains. Elsewhere the address tells, and such a name may be anybody's. */
+const metadataShortNames: ReadonlySet<string> = new Set(['metadata', 'instance-data']);
+
+/** `localhost` and what is below it are the loopback of whoever resolves them (RFC 6761), a proxy included. */
+const loopbackName = /(?:^|\.)localhost$/;
+const loopback: AddressBytes = [127, 0, 0, 1];
 
 /** Ranges that are not the public internet (IANA special-purpose registries), multicast and reserved ones included. */
 const privateNetworks: readonly Network[] = networks([
@@ -84,6 +90,8 @@ const privateNetworks: readonly Network[] = networks([
   'fc00::/7',
   'fe80::/10',
   'fec0::/10',
+  '2001:2::/48',
+  '5f00::/16',
   'ff00::/8',
 ]);
 
@@ -189,10 +197,11 @@ class ListPolicy implements EgressPolicy {
     if (address === undefined && target.address !== undefined) {
       return refuse(`${name} resolved to ${addressText}, which is no address`);
     }
-    const faces = address === undefined ? [] : addressFaces(address);
+    const faces = address === undefined ? facesOfName(name) : addressFaces(address);
     const where = address === undefined || addressText === name ? name : `${name} (${addressText})`;
 
-    if (metadataNames.has(name) || anyContains(metadataNetworks, faces)) {
+    const isShort = target.address === undefined && metadataShortNames.has(name);
+    if (metadataNames.has(name) || isShort || anyContains(metadataNetworks, faces)) {
       return refuse(`${where} is a cloud metadata service`);
     }
     if (matches(this.#deny, name, faces)) return refuse(`${where} is on the deny list`);
@@ -206,6 +215,11 @@ class ListPolicy implements EgressPolicy {
     }
     return this.#allowPrivate || explicit ? allowed : refuse(`${where} is a private address`);
   }
+}
+
+/** What is known of the address of a name that somebody else resolves. */
+function facesOfName(name: string): readonly AddressBytes[] {
+  return loopbackName.test(name) ? [loopback] : [];
 }
 
 const allowed: EgressDecision = { allowed: true };

@@ -148,6 +148,8 @@ function createDispatcher(options: UndiciCallerOptions, fromData: boolean): Disp
       uri: options.proxy,
       connectTimeout: connectTimeoutMillis,
       requestTls: tlsOptions(options.tls),
+      // The client certificate is for downstreams; a proxy gets the authorities alone.
+      proxyTls: tlsOptions(options.tls?.ca === undefined ? undefined : { ca: options.tls.ca }),
     });
   }
   const { policy, tls, resolve } = options;

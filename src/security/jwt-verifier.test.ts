@@ -114,6 +114,20 @@ describe('a token', () => {
         return `${header}.${payload}.${mac.update(`${header}.${payload}`).digest('base64url')}`;
       },
     ],
+    [
+      'that brings the key along that signed it',
+      () => sign(stranger, {}, { jwk: stranger.jwk, jku: 'https://evil.example/keys', x5u: 'https://evil.example/x' }),
+    ],
+    ['with an extension that nobody here knows', () => sign(rsa, {}, { crit: ['exp'], exp: 1 }).catch(() => 'a.b.c')],
+    ['whose audience only begins like ours', () => sign(rsa, { aud: 'trama-test' })],
+    ['whose audience lists ours as one text', () => sign(rsa, { aud: 'other trama' })],
+    ['whose issuer is ours with a slash', () => sign(rsa, { iss: 'https://id.example/' })],
+    ['with a time that is a text', () => sign(rsa, { exp: String(seconds + 60) })],
+    ['with a name that is a list', () => sign(rsa, { sub: ['alice'] })],
+    ['with a name that is a number', () => sign(rsa, { sub: 7 })],
+    ['with a name that is an object', () => sign(rsa, { sub: { id: 'alice' } })],
+    ['under a kid that is a path', () => sign(stranger, {}, { kid: '../../../../proc/self/environ' })],
+    ['under a kid that is a name of all objects', () => sign(stranger, {}, { kid: '__proto__' })],
   ])('%s is not', async (_what, make) => {
     expect(await verify(await make())).toBeUndefined();
   });
@@ -154,6 +168,19 @@ describe('a token', () => {
 });
 
 describe('the keys of the issuer', () => {
+  it('verify no shared secret, even if one is published', async () => {
+    const secret = Buffer.alloc(32, 1);
+    published = [rsa.jwk, { kty: 'oct', kid: 'shared', alg: 'HS256', k: secret.toString('base64url') }];
+    const claims = { iss: 'https://id.example', aud: 'trama', sub: 'alice', exp: seconds + 60, roles: ['admin'] };
+    const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+    for (const kid of ['shared', 'one']) {
+      const signed = `${part({ alg: 'HS256', kid })}.${part(claims)}`;
+      const mac = createHmac('sha256', secret).update(signed).digest('base64url');
+      expect(await verify(`${signed}.${mac}`)).toBeUndefined();
+    }
+    expect(await verify(await sign(rsa))).toBeDefined();
+  });
+
   it('are fetched once, however many ask', async () => {
     const tokens = await Promise.all([sign(rsa), sign(ec), sign(rsa)]);
     await Promise.all(tokens.map((token) => verify(token)));

@@ -92,8 +92,9 @@ export class JwtVerifier {
   }
 
   #principalOf(payload: JWTPayload): Principal | undefined {
-    const { sub = '', exp = 0 } = payload;
-    if (sub === '' || sub.length > maxSubjectLength) return undefined;
+    // The library only sees that there is one; as anything but a text, several could be the same caller.
+    const { sub, exp = 0 }: { readonly sub?: unknown; readonly exp?: number } = payload;
+    if (typeof sub !== 'string' || sub === '' || sub.length > maxSubjectLength) return undefined;
     const { rolesClaim, definitionsClaim } = this.#settings;
     const roles = textsOf(claimAt(payload, rolesClaim)).filter(isRole);
     const expiresAt = (exp + clockToleranceSeconds) * 1000;

@@ -1,17 +1,11 @@
 /** What a deployment sets, judged as the server itself would judge it. */
 import { loadConfig, type LoadedConfig } from '../../src/config/load.ts';
-import { foreignPaths } from '../../src/config/foreign-keys.ts';
 import { environmentName, keys } from '../../src/config/registry.ts';
 
 /** Variables that the server reads besides those of keys. */
 const others = ['PORT', 'HOST', 'TRAMA_CONFIG'];
 
-const known = new Set([
-  ...keys.map(({ path }) => environmentName(path)),
-  ...foreignPaths.map(environmentName),
-  ...others,
-]);
-const foreign = new Set(foreignPaths.map(environmentName));
+const known = new Set([...keys.map(({ path }) => environmentName(path)), ...others]);
 
 /** Variables of an environment that mean nothing to any build. */
 export function unknownVariables(env: Readonly<Record<string, string>>): readonly string[] {
@@ -25,15 +19,8 @@ export function leavesOf(value: unknown, path = ''): readonly string[] {
   return Object.entries(value).flatMap(([key, inner]) => leavesOf(inner, path === '' ? key : `${path}.${key}`));
 }
 
-/**
- * Loads a deployment's file and environment. Keys of features that this build does not have (`foreign-keys.ts`) are left out, and
- * where authentication is one of them its absence is allowed: everything else has to be right.
- */
+/** Loads a deployment's file and environment; `TRAMA_CONFIG` names the file, which is given. */
 export function loadDeployed(fileText: string, env: Readonly<Record<string, string>>): LoadedConfig {
-  const hasAuth = !foreignPaths.includes('security.auth.enabled');
-  const own = Object.fromEntries(Object.entries(env).filter(([name]) => !foreign.has(name) && name !== 'TRAMA_CONFIG'));
-  const withoutForeign = hasAuth
-    ? fileText
-    : fileText.replace(/^ *auth:\n *enabled: true\n/m, '    allowUnauthenticated: true\n');
-  return loadConfig({ env: own, fileText: { text: withoutForeign, name: 'trama.yaml' } });
+  const own = Object.fromEntries(Object.entries(env).filter(([name]) => name !== 'TRAMA_CONFIG'));
+  return loadConfig({ env: own, fileText: { text: fileText, name: 'trama.yaml' } });
 }

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
-import { foreignPaths } from '../../src/config/foreign-keys.ts';
 import { findKey } from '../../src/config/registry.ts';
 import {
   chartFolder,
@@ -66,6 +65,7 @@ const everything: Values = valuesWith({
   'monitoring.dashboard.enabled': true,
   'monitoring.runbookBaseUrl': 'https://git.example/trama/',
   'secrets.calls.name': 'trama-calls',
+  'secrets.tls.name': 'trama-tls',
   'secrets.redis.passwordKey': 'password',
   'networkPolicy.apiFrom': [{ podSelector: { matchLabels: { app: 'shop' } } }],
   'networkPolicy.metricsFrom': [{ namespaceSelector: {} }],
@@ -186,7 +186,7 @@ describe.each([
 
   it('names only configuration that exists', () => {
     const config = values['config'];
-    const unknown = leavesOf(config).filter((path) => findKey(path) === undefined && !foreignPaths.includes(path));
+    const unknown = leavesOf(config).filter((path) => findKey(path) === undefined);
     expect(unknown).toEqual([]);
     for (const { pod } of deployments(values)) expect(unknownVariables(environmentOf(pod))).toEqual([]);
   });
@@ -203,6 +203,24 @@ describe.each([
       expect(server.host).toBe('0.0.0.0');
     }
   });
+});
+
+it('mounts certificates where the configuration names them', () => {
+  const mounted = (values: Values): unknown[] =>
+    deployments(values).map(({ pod }) => [
+      pod.containers[0]?.volumeMounts.find(({ name }) => name === 'tls'),
+      pod.volumes.find(({ name }) => name === 'tls'),
+    ]);
+  expect(mounted(defaultValues())).toEqual([Array(2).fill(undefined), Array(2).fill(undefined)]);
+  const secret = { name: 'tls', secret: { secretName: 'trama-tls' } };
+  const pod = [{ name: 'tls', mountPath: '/etc/trama-tls', readOnly: true }, secret];
+  expect(mounted(everything)).toMatchObject([pod, pod]);
+  const ssl = { caFile: '/etc/trama-tls/ca.pem' };
+  const manifests = renderManifests(valuesWith({ 'config.database': { driver: 'POSTGRES', ssl } }));
+  const [config] = byKind(manifests, 'ConfigMap');
+  const [first] = deployments(defaultValues());
+  const loaded = loadDeployed(config?.data?.['trama.yaml'] ?? '', environmentOf(first!.pod));
+  expect(loaded.ok && loaded.config.database.ssl).toMatchObject({ isOn: true, ...ssl });
 });
 
 describe('a pod that is told to go', () => {

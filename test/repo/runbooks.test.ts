@@ -2,7 +2,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { environmentName, findKey, keys, sectionOf } from '../../src/config/registry.ts';
-import { foreignPaths } from '../../src/config/foreign-keys.ts';
 import { root } from './source-files.ts';
 
 const folder = join(root, 'docs/operating/runbooks');
@@ -48,10 +47,9 @@ describe.each(pages)('%s', (_name, text) => {
   it('names only settings that exist', () => {
     const sections = new Set(keys.map(({ path }) => sectionOf(path)));
     const named = [...text.matchAll(/`([a-zA-Z]+(?:\.[a-zA-Z]+)+)`/g)].map(([, path = '']) => path);
-    const settings = named.filter((path) => sections.has(sectionOf(path)) || foreignPaths.includes(path));
+    const settings = named.filter((path) => sections.has(sectionOf(path)));
     const isKnown = (path: string): boolean =>
       findKey(path) !== undefined ||
-      foreignPaths.includes(path) ||
       keys.some((key) => key.path.startsWith(`${path}.`)) ||
       environmentName(path) === path;
     expect(settings.filter((path) => !isKnown(path))).toEqual([]);

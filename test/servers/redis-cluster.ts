@@ -1,10 +1,16 @@
 /** A real Redis Cluster for tests: three primaries with a replica each, on the loopback interface. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { freePorts } from './free-ports.ts';
-import { RedisServer } from './redis.ts';
+import { RedisServer, type RedisServerOptions } from './redis.ts';
 
 const slotCount = 16_384;
 const primaryCount = 3;
+
+/** TLS of all nodes: directives but those of ports, and how clients of the test reach them. */
+export interface RedisTlsOptions {
+  readonly directives: Readonly<Record<string, string>>;
+  readonly client: NonNullable<RedisServerOptions['client']>;
+}
 
 /** What a node says about a node. */
 interface NodeView {
@@ -25,8 +31,11 @@ export class RedisCluster {
     this.nodes = nodes;
   }
 
-  /** Starts all nodes and joins them; resolves when every node agrees and every replica follows its primary. */
-  static async start(): Promise<RedisCluster> {
+  /**
+   * Starts all nodes and joins them; resolves when every node agrees and every replica follows its primary. With TLS options
+   * nothing else is spoken, between the nodes neither.
+   */
+  static async start(tls?: RedisTlsOptions): Promise<RedisCluster> {
     const ports = await freePorts(4 * primaryCount);
     const half = 2 * primaryCount;
     const nodes = await Promise.all(
@@ -39,7 +48,15 @@ export class RedisCluster {
             'cluster-node-timeout': '2000',
             'cluster-require-full-coverage': 'no',
             'repl-diskless-sync-delay': '0',
+            ...(tls !== undefined && {
+              port: '0',
+              'tls-port': String(port),
+              'tls-cluster': 'yes',
+              'tls-replication': 'yes',
+              ...tls.directives,
+            }),
           },
+          ...(tls !== undefined && { client: tls.client }),
         }),
       ),
     );

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ApiFixture, response } from '../../../test/api-fixture.ts';
 import { maxPendingCallbacks } from '../../core/admission.ts';
@@ -193,6 +194,53 @@ describe('a callback is refused', () => {
       nonce: 'n',
     });
     expect((await send('{', { token: forged })).statusCode).toBe(400);
+  });
+
+  /** What a server answers that has got the headers of a callback, and waits for its body if it wants one. */
+  const answerBefore = async (body: string, headers: Readonly<Record<string, string>>): Promise<string> => {
+    const { port } = new URL(await api.server.listen({ port: 0, host: '127.0.0.1' }));
+    const socket = connect(Number(port), '127.0.0.1').setEncoding('latin1');
+    const lines = Object.entries({ host: 'localhost', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.write(`POST /workflows/${id}/node/ask%20me/callback HTTP/1.1\r\n${lines.join('')}\r\n${body}`);
+    let text = '';
+    for await (const part of socket as AsyncIterable<string>) {
+      text += part;
+      if (/\r\n\r\n.*"requestId"/s.test(text)) break;
+    }
+    return `${/ (\d+) /.exec(text)?.[1] ?? ''} ${/"code":"(\w+)"/.exec(text)?.[1] ?? ''}`;
+  };
+
+  it.each<[string, string, string, Readonly<Record<string, string>>, string]>([
+    ['its token is malformed', 'nonsense', '', { 'content-length': '10' }, '400 callback_malformed'],
+    [
+      'it is forged and text',
+      'forged',
+      '',
+      { 'content-length': '10', 'content-type': 'text/plain' },
+      '401 callback_signature',
+    ],
+    ['it is forged and long', 'forged', '', { 'content-length': '65537' }, '401 callback_signature'],
+    ['it is forged and of unknown length', 'forged', '', { 'transfer-encoding': 'chunked' }, '401 callback_signature'],
+    ['its body is too large', 'good', '', { 'content-length': '1048577' }, '413 too_large'],
+    [
+      'its body of unknown length becomes too large',
+      'good',
+      `100001\r\n${'x'.repeat(0x100001)}\r\n`,
+      { 'transfer-encoding': 'chunked' },
+      '413 too_large',
+    ],
+  ])('before its body is there when %s', async (_case, kind, body, headers, answer) => {
+    const claims = { executionId: id, round: 1, nodeId: 'ask me', visit: 1, operation: 1, nonce: 'n' };
+    const forged = new CallbackTokens([{ kid: 'default', secret: 'guessed' }]).issue(claims);
+    const given = kind === 'forged' ? forged : kind === 'good' ? token : kind;
+    api.breakStore();
+    const type = { 'content-type': 'application/json' };
+    expect(await answerBefore(body, { 'x-callback-token': given, ...type, ...headers })).toBe(answer);
+  });
+
+  it('by its path before its token', async () => {
+    const answer = await send('{}', { id: 'x', token: 'nonsense' });
+    expect([answer.statusCode, answer.json().code]).toEqual([400, 'invalid_request']);
   });
 
   it('of an execution that is gone', async () => {

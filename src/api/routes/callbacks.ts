@@ -1,18 +1,19 @@
 /** The callback route: open to anybody with a token, in a header or as the last segment of a signed URL. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import type { CallbackRequest } from '../../runtime/desk/callbacks.ts';
-import { receiveCallback } from '../../runtime/desk/callbacks.ts';
+import type { CallbackRequest, JudgedToken } from '../../runtime/desk/callbacks.ts';
+import { judgeToken, receiveCallback } from '../../runtime/desk/callbacks.ts';
 import { type ApiContext, jsonTextBody } from '../context.ts';
 import { acceptedDocument, errorDocument } from '../documents.ts';
 import { refusalBody, sendError } from '../failure.ts';
 import { readJsonBytes } from '../json-body.ts';
 import { addressOf, headerOf, idOf } from '../parameters.ts';
 import { answers } from '../route-documentation.ts';
+import { uuid } from '../validation.ts';
 
-const uuid = Type.String({ format: 'uuid' });
-const parameters = Type.Object({ id: uuid, nodeId: Type.String() });
-const signedParameters = Type.Object({ id: uuid, nodeId: Type.String(), token: Type.String() });
+const id = Type.String({ format: 'uuid' });
+const parameters = Type.Object({ id, nodeId: Type.String() });
+const signedParameters = Type.Object({ id, nodeId: Type.String(), token: Type.String() });
 
 const documentation = {
   tag: 'callbacks',
@@ -29,22 +30,42 @@ const documentation = {
 
 const mediaType = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/;
 
+const jsonType = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
+
+/** Bytes of a body that are read although its token is forged. */
+const maxForgedBytes = 65_536;
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Of a callback, judged before its body is read. */
+    callbackToken: JudgedToken | null;
+  }
+}
+
 /** Registers the routes below the plugin's prefix, in a scope of its own where bodies come as bytes. */
 export function callbackRoutes(server: FastifyInstance, api: ApiContext): void {
   server.register((scope, _options, done) => {
+    scope.decorateRequest('callbackToken', null);
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body));
     scope.addHook('onRequest', (request, reply, done) => {
       // What is no media type at all would be refused before any parser is asked; a callback is too dear for that.
       const { headers } = request.raw;
       if (!mediaType.test(headers['content-type'] ?? '')) delete headers['content-type'];
-      if (api.callbackLimits.takeAddress(addressOf(request))) {
+      if (!api.callbackLimits.takeAddress(addressOf(request))) {
+        api.desk.callbacks?.rejected('rate_limited');
+        // The body has not been read, and will not be.
+        sendError(reply.header('connection', 'close'), 'rate_limited', ['Too many callbacks came from this address.']);
+        return;
+      }
+      const token = judgeToken(api.desk, tokenOf(request));
+      request.callbackToken = token;
+      if (token.ok || mustBeRead(request, token)) {
         done();
         return;
       }
-      api.desk.callbacks?.rejected('rate_limited');
-      // The body has not been read, and will not be.
-      sendError(reply.header('connection', 'close'), 'rate_limited', ['Too many callbacks came from this address.']);
+      api.desk.callbacks?.rejected(token.reason);
+      sendError(reply, token.refusal.code, token.refusal.errors);
     });
     const handle = (request: FastifyRequest, reply: FastifyReply): Promise<string> => receive(api, request, reply);
     scope.post(
@@ -73,19 +94,32 @@ export function callbackRoutes(server: FastifyInstance, api: ApiContext): void {
   });
 }
 
+function tokenOf(request: FastifyRequest): string | undefined {
+  return (request.params as { readonly token?: string }).token ?? headerOf(request.headers, 'x-callback-token');
+}
+
+/**
+ * Whether a callback is refused only once more is known of it than its token: its id is malformed, or the token is forged and
+ * the body may be JSON that is malformed, which is answered first. More than {@link maxForgedBytes} are not read for that.
+ */
+function mustBeRead({ params, headers }: FastifyRequest, token: Extract<JudgedToken, { ok: false }>): boolean {
+  if (!uuid.test((params as { readonly id: string }).id)) return true;
+  if (token.reason === 'malformed' || !jsonType.test(headers['content-type']?.trim() ?? '')) return false;
+  const length = Number(headers['content-length'] ?? Infinity);
+  return length > 0 && length <= maxForgedBytes;
+}
+
 async function receive(api: ApiContext, request: FastifyRequest, reply: FastifyReply): Promise<string> {
-  const { nodeId, token = headerOf(request.headers, 'x-callback-token') } = request.params as {
-    nodeId: string;
-    token?: string;
-  };
+  const { nodeId } = request.params as { readonly nodeId: string };
+  const token = request.callbackToken ?? judgeToken(api.desk, undefined);
   const bytes = request.body instanceof Uint8Array ? request.body : new Uint8Array();
   const id = idOf(request.params);
   const answer = await receiveCallback(api.desk, {
     executionId: id,
     nodeId,
-    ...(token !== undefined && { token }),
+    token,
     bytes,
-    body: readBody(bytes, request.headers['content-type']),
+    body: () => readBody(bytes, request.headers['content-type']),
     mayGetOne: (executionId) => api.callbackLimits.takeExecution(executionId),
   });
   if (!answer.ok) return refusalBody(reply, answer);
@@ -99,10 +133,10 @@ async function receive(api: ApiContext, request: FastifyRequest, reply: FastifyR
 }
 
 /** JSON where the content type says so; else text, kept as a string; null when empty. */
-function readBody(bytes: Uint8Array, contentType: string | undefined): CallbackRequest['body'] {
+function readBody(bytes: Uint8Array, contentType: string | undefined): ReturnType<CallbackRequest['body']> {
   if (bytes.length === 0) return { ok: true, value: null };
-  const isJson = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(contentType?.trim() ?? '');
-  if (!isJson) return { ok: true, value: new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes) };
+  if (!jsonType.test(contentType?.trim() ?? ''))
+    return { ok: true, value: new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes) };
   const read = readJsonBytes(bytes);
   return read.ok ? read : { ok: false, error: read.error };
 }

@@ -1,6 +1,7 @@
 /** Keys of the store. */
 import type { SectionKeys } from '../key.ts';
 import { choice, flag, integer, optional, text } from '../kinds.ts';
+import { tlsKeys, tlsNames } from './tls.ts';
 
 /** See the file header. */
 export const databaseKeys: SectionKeys<'database'> = {
@@ -54,10 +55,14 @@ export const databaseKeys: SectionKeys<'database'> = {
   },
   'database.ssl': {
     meaning:
-      'Whether connections to Postgres use TLS, with its certificate checked against the well-known authorities.',
+      "Whether connections to Postgres use TLS, with the server's certificate checked. Wins over `sslmode` of `database.url`.",
     kind: flag,
-    default: false,
+    derived: {
+      text: 'true with any of `database.ssl.*`',
+      from: (read) => tlsNames.some((name) => read(`database.ssl.${name}`) !== undefined),
+    },
   },
+  ...tlsKeys('database.ssl', 'Postgres'),
   'database.pool.maxPoolSize': {
     meaning: 'Most connections of this process to Postgres.',
     kind: integer(2, 1000),

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import type { SectionKeys } from '../key.ts';
 import { flag, integer, list, map, optional, text } from '../kinds.ts';
+import { pemFile } from './tls.ts';
 
 const maxMillis = 86_400_000;
 
@@ -18,7 +19,6 @@ function isEgressEntry(entry: string): boolean {
 }
 
 const egressList = list('a list of host names, *.suffixes, IP addresses and CIDR ranges', isEgressEntry);
-const file = optional(text('the path of a file'));
 
 /** See the file header. */
 export const httpKeys: SectionKeys<'http'> = {
@@ -85,17 +85,17 @@ export const httpKeys: SectionKeys<'http'> = {
   },
   'http.egress.tls.caFile': {
     meaning: 'PEM file with authorities that outbound calls trust besides the well-known ones.',
-    kind: file,
+    kind: pemFile,
     default: undefined,
   },
   'http.egress.tls.certFile': {
     meaning: 'PEM file with the client certificate of outbound calls; needs `http.egress.tls.keyFile`.',
-    kind: file,
+    kind: pemFile,
     default: undefined,
   },
   'http.egress.tls.keyFile': {
     meaning: 'PEM file with the private key of `http.egress.tls.certFile`.',
-    kind: file,
+    kind: pemFile,
     default: undefined,
   },
 };

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import type { SectionKeys } from '../key.ts';
 import { choice, flag, integer, list, optional, text } from '../kinds.ts';
+import { tlsKeys, tlsNames } from './tls.ts';
 
 const maxMillis = 86_400_000;
 
@@ -27,7 +28,7 @@ export const redisKeys: SectionKeys<'redis'> = {
   'redis.cluster.nodes': {
     meaning:
       'Nodes of a Redis Cluster from which the others are learnt, as `host:port`. Three or more are safer than one.',
-    kind: list('a list of host:port', (item) => /^(?:redis:\/\/)?(?:\[[\da-f:]+\]|[^\s:/@]+):\d{1,5}$/i.test(item)),
+    kind: list('a list of host:port', (item) => /^(?:rediss?:\/\/)?(?:\[[\da-f:]+\]|[^\s:/@]+):\d{1,5}$/i.test(item)),
     default: [],
   },
   'redis.commandTimeoutMillis': {
@@ -37,10 +38,16 @@ export const redisKeys: SectionKeys<'redis'> = {
     default: 5000,
   },
   'redis.tls': {
-    meaning: 'Whether connections to Redis use TLS; `rediss://` says the same.',
+    meaning: "Whether connections to Redis use TLS, with the server's certificate checked; `rediss://` says the same.",
     kind: flag,
-    default: false,
+    derived: {
+      text: 'true with `rediss://` or any of `redis.tls.*`',
+      from: (read) =>
+        tlsNames.some((name) => read(`redis.tls.${name}`) !== undefined) ||
+        [read('redis.url') ?? '', ...read('redis.cluster.nodes')].some((url) => /^rediss:/i.test(url)),
+    },
   },
+  ...tlsKeys('redis.tls', 'Redis'),
   'redis.username': {
     meaning: 'User at Redis (ACL).',
     kind: optional(text()),

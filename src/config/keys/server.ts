@@ -2,9 +2,8 @@
 import { BlockList, isIP } from 'node:net';
 import type { SectionKeys } from '../key.ts';
 import { choice, flag, integer, list, optional, text } from '../kinds.ts';
+import { pemFile } from './tls.ts';
 import { authKeys } from './auth.ts';
-
-const file = optional(text('the path of a file'));
 
 /** See the file header. */
 export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'logging'> = {
@@ -29,17 +28,17 @@ export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'loggin
   },
   'server.tls.certFile': {
     meaning: 'PEM file with the certificate chain. With it the server speaks HTTPS only; needs `server.tls.keyFile`.',
-    kind: file,
+    kind: pemFile,
     default: undefined,
   },
   'server.tls.keyFile': {
     meaning: 'PEM file with the private key of `server.tls.certFile`.',
-    kind: file,
+    kind: pemFile,
     default: undefined,
   },
   'server.tls.clientCaFile': {
     meaning: 'PEM file with the authorities of client certificates. With it, clients without one are refused.',
-    kind: file,
+    kind: pemFile,
     default: undefined,
   },
   'security.allowUnauthenticated': {
@@ -70,6 +69,21 @@ export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'loggin
     meaning: 'Deepest nesting of JSON in definitions. Requests as a whole may nest 64 levels.',
     kind: integer(4, 64),
     default: 64,
+  },
+  'security.limits.maxRenderedRequestBytes': {
+    meaning:
+      'Largest request that a call sends: URL, headers and body together, once their templates are filled in. A larger one is ' +
+      'unsent, without retry.',
+    unit: 'bytes',
+    kind: integer(1024, 67_108_864),
+    default: 1_048_576,
+  },
+  'security.limits.maxEvaluationSteps': {
+    meaning:
+      'Most steps (tags, rounds of a section, operators, items) of the templates of one call, of one other template, or of one ' +
+      'condition. A call beyond it is unsent, a condition is false or a failure as if it had thrown. While one is evaluated nothing else happens.',
+    kind: integer(100, 10_000_000),
+    default: 100_000,
   },
   'security.limits.maxOpenRequests': {
     meaning: 'Most requests that wait (`waitMillis`) or follow events at a time; more are answered 429.',

@@ -1,6 +1,6 @@
 /** Keys of tracing. */
 import type { SectionKeys } from '../key.ts';
-import { baseUrl, flag, share, text } from '../kinds.ts';
+import { baseUrl, choice, flag, share, text } from '../kinds.ts';
 
 /** See the file header. */
 export const telemetryKeys: SectionKeys<'telemetry'> = {
@@ -18,6 +18,11 @@ export const telemetryKeys: SectionKeys<'telemetry'> = {
     meaning: 'Where the collector takes OTLP over gRPC; `https` for TLS.',
     kind: baseUrl,
     default: 'http://localhost:4317',
+  },
+  'telemetry.compression': {
+    meaning: 'Whether spans are compressed on their way: worth its processor time only where the collector is far.',
+    kind: choice('none', 'gzip'),
+    default: 'none',
   },
   'telemetry.sampleRatio': {
     meaning:

@@ -4,6 +4,7 @@ import { isJsonObject, type Json, type JsonObject } from '../json.ts';
 import type { AuthPlan, CallPlan } from '../plan.ts';
 import { compileRequest, type RequestPlan } from '../request/request.ts';
 import { splitUrl } from '../request/url.ts';
+import type { RenderLimits } from '../template/run.ts';
 import { compileTemplate, type Template, type TemplatePath } from '../template/template.ts';
 import { mutatingVerbs } from './call-warnings.ts';
 import { callShape, shapeBook } from './document-shape.ts';
@@ -15,6 +16,7 @@ import { fits, present, templateText, toNumber } from './shape-check.ts';
 /** What compiling any part needs, and what it adds to. */
 export interface Compiling {
   readonly nodeIds: ReadonlySet<string>;
+  readonly limits: RenderLimits;
   readonly problems: Problems;
   readonly reads: Read[];
 }
@@ -57,7 +59,7 @@ export function compileCall(
   // Authentication names secrets and holds no templates.
   const { auth, ...request } = call;
   const allow = { callback: action.mode === 'async', failure: moment.kind === 'onFailure' };
-  const compiled = compileRequest(request, { nodeIds: compiling.nodeIds, allow });
+  const compiled = compileRequest(request, { nodeIds: compiling.nodeIds, allow, limits: compiling.limits });
   if ('errors' in compiled) {
     for (const problem of compiled.errors) problems.error(within(path, problem.path), problem.message);
     return undefined;
@@ -96,7 +98,7 @@ export function compileText(
   const source = place.json === undefined ? undefined : templateText(place.json);
   if (source === undefined) return undefined;
   const allow = { callback: false, failure: false };
-  const compiled = compileTemplate(source, { nodeIds: compiling.nodeIds, allow });
+  const compiled = compileTemplate(source, { nodeIds: compiling.nodeIds, allow, limits: compiling.limits });
   if ('errors' in compiled) {
     for (const error of compiled.errors) compiling.problems.error(place.path, error);
     return undefined;
@@ -107,7 +109,9 @@ export function compileText(
 
 /** Compiles a condition; `onCallback` when it judges one. */
 export function compileCondition(place: Place, onCallback: boolean, compiling: Compiling): Expression | undefined {
-  const compiled = compileExpression(place.json, { nodeIds: compiling.nodeIds, allow: { callback: onCallback } });
+  const { nodeIds, limits } = compiling;
+  const allow = { callback: onCallback };
+  const compiled = compileExpression(place.json, { nodeIds, allow, maxSteps: limits.maxSteps });
   if ('errors' in compiled) {
     for (const error of compiled.errors) compiling.problems.error(place.path, error);
     return undefined;

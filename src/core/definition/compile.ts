@@ -56,7 +56,7 @@ function compile(document: Json, hash: string, limits: DefinitionLimits, problem
     return undefined;
   }
   const layout = checkGraph(draft, problems);
-  const parts = compileParts(document, draft, layout, problems);
+  const parts = compileParts(document, draft, layout, limits, problems);
   return parts === undefined ? undefined : assemble(document, hash, draft, parts);
 }
 
@@ -70,9 +70,21 @@ interface Parts {
 }
 
 /** Compiles whatever can be compiled, so that all its problems are found; undefined when something could not be. */
-function compileParts(document: JsonObject, draft: Draft, layout: Layout, problems: Problems): Parts | undefined {
+function compileParts(
+  document: JsonObject,
+  draft: Draft,
+  layout: Layout,
+  limits: DefinitionLimits,
+  problems: Problems,
+): Parts | undefined {
   const reads: Read[] = [];
-  const compiling: Compiling = { nodeIds: new Set(draft.byId.keys()), problems, reads };
+  const compiling: Compiling = {
+    nodeIds: new Set(draft.byId.keys()),
+    // A byte holds at most one code unit.
+    limits: { maxSteps: limits.maxEvaluationSteps, maxChars: limits.maxRenderedBytes },
+    problems,
+    reads,
+  };
   const policy = (key: 'failureHandling' | 'compensationHandling', fallback: RetryPolicy): RetryPolicy | undefined =>
     compilePolicy(present(document, key), key, fallback, problems);
   const failureHandling = policy('failureHandling', defaultFailureHandling);

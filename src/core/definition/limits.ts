@@ -2,7 +2,7 @@
 import { isRawNumber, numberText } from '../json.ts';
 import type { Problems } from './problems.ts';
 
-/** Bounds of a definition. */
+/** Bounds of a definition, and of what is evaluated for it. */
 export interface DefinitionLimits {
   /** Bytes of its compact JSON in UTF-8. Default 262144 (256 KiB). */
   readonly maxBytes: number;
@@ -12,6 +12,10 @@ export interface DefinitionLimits {
   readonly maxDepth: number;
   /** Greatest `maxNodeVisits`. Default 1000000. */
   readonly maxNodeVisitsCap: number;
+  /** Bytes of URL, headers and body of a call, rendered. Default 1048576 (1 MiB). */
+  readonly maxRenderedBytes: number;
+  /** Steps of one rendering or one condition. Default 100000. */
+  readonly maxEvaluationSteps: number;
 }
 
 /** The limits where the configuration says nothing else. */
@@ -20,6 +24,8 @@ export const defaultDefinitionLimits: DefinitionLimits = {
   maxNodes: 500,
   maxDepth: 64,
   maxNodeVisitsCap: 1_000_000,
+  maxRenderedBytes: 1_048_576,
+  maxEvaluationSteps: 100_000,
 };
 
 /** Bytes of a text in UTF-8; an unpaired surrogate counts as its replacement character. */

@@ -2,19 +2,8 @@
 import type { RenderContext } from '../context.ts';
 import { stringifyJson } from '../json.ts';
 import { RenderFault, type RenderLimits, Run } from '../template/run.ts';
-import type { RequestPlan, Verb } from './request.ts';
+import type { RequestLimits, RequestPlan, Verb } from './request.ts';
 import { splitUrl } from './url.ts';
-
-/** Bounds of a rendered request. */
-export interface RequestLimits {
-  /** Most bytes of URL, headers and body together, as UTF-8. */
-  readonly maxBytes: number;
-  /** Most template steps of each of its templates together. */
-  readonly maxSteps: number;
-}
-
-/** The bounds that hold where a caller names none: 1 MiB and 100 000 steps. */
-const defaultRequestLimits: RequestLimits = { maxBytes: 1_048_576, maxSteps: 100_000 };
 
 /** A request as the definition has it; what the engine adds (keys, trace) is not in it. */
 export interface RenderedRequest {
@@ -40,7 +29,7 @@ export interface UnsentRequest {
 export function renderRequest(
   plan: RequestPlan,
   context: RenderContext,
-  limits: RequestLimits = defaultRequestLimits,
+  limits: RequestLimits = plan.limits,
 ): RenderedRequest | UnsentRequest {
   const run = new Run(context, renderLimits(limits), false);
   try {
@@ -60,7 +49,7 @@ export function renderStable(
   plan: RequestPlan,
   context: RenderContext,
   rendered: RenderedRequest,
-  limits: RequestLimits = defaultRequestLimits,
+  limits: RequestLimits = plan.limits,
 ): string {
   if (!plan.volatile) return requestText(plan.verb, rendered.url, rendered.body);
   const run = new Run(context, renderLimits(limits), true);

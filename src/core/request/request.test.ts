@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { NodeView, RenderContext } from '../context.ts';
 import { type Json, type JsonObject, parseJson } from '../json.ts';
 import type { TemplateOptions } from '../template/template.ts';
-import { type RenderedRequest, renderRequest, renderStable, type RequestLimits, type UnsentRequest } from './render.ts';
-import { compileRequest, type RequestPlan } from './request.ts';
+import { type RenderedRequest, renderRequest, renderStable, type UnsentRequest } from './render.ts';
+import { compileRequest, type RequestLimits, type RequestPlan } from './request.ts';
 
 const options: TemplateOptions = { nodeIds: new Set(['pay']), allow: { callback: true, failure: false } };
 

@@ -5,6 +5,7 @@
 import { isJsonObject, isRawNumber, type Json, type JsonObject, ownProperty } from '../json.ts';
 import { type DestinationKind, isHeaderValue } from '../template/destination.ts';
 import { compileJsonTemplate, type Problem } from '../template/json-template.ts';
+import { defaultRenderLimits } from '../template/run.ts';
 import { parseTemplate, type Syntax } from '../template/syntax.ts';
 import { compileTemplate, type Template, type TemplateOptions } from '../template/template.ts';
 import { staticUrlErrors, UrlDestination } from './url.ts';
@@ -18,6 +19,14 @@ export interface HeaderPlan {
   readonly template: Template;
   /** The value, where it is the same for every call. */
   readonly constant?: string;
+}
+
+/** Bounds of a rendered request. */
+export interface RequestLimits {
+  /** Most bytes of URL, headers and body together, as UTF-8. */
+  readonly maxBytes: number;
+  /** Most template steps of all of its templates together. */
+  readonly maxSteps: number;
 }
 
 /** A request that only needs a context to be sent. Immutable. */
@@ -43,6 +52,7 @@ export interface RequestPlan {
   /** Whether any template needs the order of first completion. */
   readonly usesOrder: boolean;
   readonly usesSecrets: boolean;
+  readonly limits: RequestLimits;
   /** Every template, with where it stands in the call: `.url`, `.headers.X-Id`, `.body`. */
   readonly parts: readonly { readonly path: string; readonly template: Template }[];
   readonly successStatusCodes?: ReadonlySet<number>;
@@ -112,6 +122,7 @@ class RequestCompiler {
     const unknownStatusCodes = this.#statusCodes(call, 'unknownStatusCodes');
     const timeoutMillis = this.#timeout(field(call, 'timeoutMillis'));
     if (this.#errors.length > 0 || verb === undefined || url === undefined) return { errors: this.#errors };
+    const { maxChars, maxSteps } = this.#options.limits ?? defaultRenderLimits;
     const parts = [
       { path: '.url', template: url },
       ...headers.map(({ name, template }) => ({ path: `.headers.${name}`, template })),
@@ -127,6 +138,7 @@ class RequestCompiler {
       volatile: url.volatile || body?.template.volatile === true,
       usesOrder: parts.some(({ template }) => template.usesOrder),
       usesSecrets: parts.some(({ template }) => template.usesSecrets),
+      limits: { maxBytes: maxChars, maxSteps },
       parts,
       ...(successStatusCodes === undefined ? undefined : { successStatusCodes }),
       ...(unknownStatusCodes === undefined ? undefined : { unknownStatusCodes }),

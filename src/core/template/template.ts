@@ -24,6 +24,8 @@ export interface TemplateOptions {
     /** Whether `failure.*` may be named: failure hooks. */
     readonly failure: boolean;
   };
+  /** Bounds of its renderings where none are given; the defaults where absent. */
+  readonly limits?: RenderLimits;
 }
 
 /** A path that a template or a condition reads. */
@@ -98,12 +100,14 @@ export class TemplateBuilder {
   readonly #scope: PathScope;
   readonly #paths: TemplatePath[] = [];
   #constant = true;
+  readonly #limits: RenderLimits;
 
   constructor(options: TemplateOptions) {
     const roots = new Set(commonRoots);
     if (options.allow.callback) roots.add('runtime');
     if (options.allow.failure) roots.add('failure');
     this.#scope = { nodeIds: options.nodeIds, roots, wholeNodes: false };
+    this.#limits = options.limits ?? defaultRenderLimits;
   }
 
   /** Compiles a text. Its errors are added to {@link errors}. */
@@ -130,7 +134,7 @@ export class TemplateBuilder {
       volatile: paths.some((path) => path.volatile),
       usesOrder: paths.some((path) => path.usesOrder),
       usesSecrets: paths.some((path) => path.root === 'secrets'),
-      render: (context, limits = defaultRenderLimits) => render(write, context, limits),
+      render: (context, limits = this.#limits) => render(write, context, limits),
       write,
     };
   }

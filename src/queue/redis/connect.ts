@@ -9,8 +9,9 @@
  * - primaries that are lost are connected to again by their own client. Without that a cluster client would send to any
  *   node that it knows, replicas included.
  */
+import type { ConnectionOptions } from 'node:tls';
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis';
-import type { RedisAddress, RedisSettings } from './settings.ts';
+import type { RedisAddress, RedisSettings, RedisTls } from './settings.ts';
 import { scripts } from './scripts.ts';
 
 /** Time for the TCP connection, in ms. */
@@ -44,7 +45,16 @@ function sharedOptions(settings: RedisSettings): Options {
     lazyConnect: true,
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
-    ...(tls !== undefined && { tls }),
+    ...(tls !== undefined && { tls: tlsOptions(tls) }),
+  };
+}
+
+function tlsOptions({ ca, cert, key, serverName }: RedisTls): ConnectionOptions {
+  return {
+    ...(ca !== undefined && { ca }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
+    ...(serverName !== undefined && { servername: serverName }),
   };
 }
 

@@ -251,9 +251,14 @@ export class RedisLink {
   #failed(error: Error): void {
     // The cluster's own errors say that all nodes failed; why is in the one of the last node.
     const { lastNodeError } = error as { lastNodeError?: Error };
-    this.#lastError = lastNodeError ?? error;
+    this.#lastError = this.#explained(lastNodeError ?? error);
     this.doubt();
     this.#listener.failed(this.#lastError);
+  }
+
+  #explained(error: Error): Error {
+    const why = this.#settings.tls?.explain?.(error);
+    return why === undefined ? error : new Error(`${error.message} (${why})`, { cause: error });
   }
 
   #supervise(): void {

@@ -6,11 +6,16 @@ export interface RedisAddress {
   readonly port: number;
 }
 
-/** Certificates in PEM; without any of them those of the system decide. */
+/** TLS; certificates in PEM. */
 export interface RedisTls {
+  /** The only authorities that are trusted; without it, the well-known ones. */
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
+  /** The name that certificates of servers have to be for; default: the host of each. */
+  readonly serverName?: string;
+  /** What an error of a connection has to do with the configuration; stands in brackets behind it. */
+  readonly explain?: (error: Error) => string | undefined;
 }
 
 /** See the file header. */

@@ -1,6 +1,9 @@
 /**
- * Callbacks of async nodes. The checks come in one fixed order, so that each answer says something true: token shape and
- * body (malformed), signature, rate, execution, then what the inbox makes of it. Accepted means in the inbox, durably.
+ * Callbacks of async nodes. The answers come in one fixed order, so that each says something true: token shape and body
+ * (malformed), signature, rate, execution, then what the inbox makes of it. Accepted means in the inbox, durably.
+ *
+ * The token is judged before anything else is done: whoever has none that is good can make nobody read a body, hash it or
+ * ask the store. All that a forged one gets is a look at whether its body is JSON, as the order wants it.
  */
 import { createHash } from 'node:crypto';
 import type { Json } from '../../core/json.ts';
@@ -8,19 +11,18 @@ import type { CallbackEvent } from '../../core/event.ts';
 import { addressee, isPending } from '../../core/transition/callback.ts';
 import type { ExecutionDetail } from '../../ports/store.ts';
 import { type Answer, granted, type Refusal, refused, unknownExecution } from './answer.ts';
-import type { CallbackRejection, DeskParts } from './parts.ts';
+import type { CallbackRejection, CheckedToken, DeskParts } from './parts.ts';
 import { decidingEnv, runOf } from './run-view.ts';
 
 /** A callback as it arrived. */
 export interface CallbackRequest {
   readonly executionId: string;
   readonly nodeId: string;
-  /** Absent when none was sent. */
-  readonly token?: string;
+  readonly token: JudgedToken;
   /** The body's bytes: "the same body" means the same bytes. */
   readonly bytes: Uint8Array;
-  /** The body read by its content type, or why it cannot be. */
-  readonly body: { readonly ok: true; readonly value: Json } | { readonly ok: false; readonly error: string };
+  /** Reads the body by its content type, or says why it cannot be read. */
+  readonly body: () => { readonly ok: true; readonly value: Json } | { readonly ok: false; readonly error: string };
   /** Asked once the signature holds and before anything else is: whether the execution may get one more callback. */
   readonly mayGetOne?: (executionId: string) => boolean;
 }
@@ -31,24 +33,37 @@ export interface CallbackReceipt {
   readonly pending: boolean;
 }
 
+/** A token that its key signed, or how to refuse it. */
+export type JudgedToken =
+  | Extract<CheckedToken, { ok: true }>
+  | { readonly ok: false; readonly reason: CallbackRejection; readonly refusal: Refusal };
+
+/** Judges the token of a callback; undefined when none was sent. */
+export function judgeToken({ tokens }: Pick<DeskParts, 'tokens'>, token: string | undefined): JudgedToken {
+  if (token === undefined || token === '') {
+    return { ok: false, reason: 'malformed', refusal: refused('callback_malformed', 'The callback has no token.') };
+  }
+  const checked = tokens.verify(token);
+  if (checked.ok) return checked;
+  const refusal =
+    checked.problem === 'malformed'
+      ? refused('callback_malformed', 'The callback token is malformed.')
+      : // An unknown key looks the same from outside: whoever guesses learns nothing about the keys in use.
+        refused('callback_signature', 'The signature of the callback token does not hold.');
+  return { ok: false, reason: checked.problem, refusal };
+}
+
 /** Takes a callback in; see the file header for the order of checks. */
 export async function receiveCallback(parts: DeskParts, request: CallbackRequest): Promise<Answer<CallbackReceipt>> {
   const reject = (reason: CallbackRejection, refusal: Refusal): Refusal => {
     parts.callbacks?.rejected(reason);
     return refusal;
   };
-  if (request.token === undefined || request.token === '') {
-    return reject('malformed', refused('callback_malformed', 'The callback has no token.'));
-  }
-  const token = parts.tokens.verify(request.token);
-  if (!token.ok && token.problem === 'malformed') {
-    return reject('malformed', refused('callback_malformed', 'The callback token is malformed.'));
-  }
-  if (!request.body.ok) return reject('malformed', refused('callback_malformed', request.body.error));
-  if (!token.ok) {
-    // An unknown key looks the same from outside: whoever guesses learns nothing about the keys in use.
-    return reject(token.problem, refused('callback_signature', 'The signature of the callback token does not hold.'));
-  }
+  const { token } = request;
+  if (!token.ok && token.reason === 'malformed') return reject(token.reason, token.refusal);
+  const body = request.body();
+  if (!body.ok) return reject('malformed', refused('callback_malformed', body.error));
+  if (!token.ok) return reject(token.reason, token.refusal);
   const { claims } = token;
   // A good token of another execution or node is as bad as a forged one, and says nothing about what this path has.
   if (claims.executionId !== request.executionId || claims.nodeId !== request.nodeId) {
@@ -68,7 +83,7 @@ export async function receiveCallback(parts: DeskParts, request: CallbackRequest
     visit: claims.visit,
     operation: claims.operation,
     nonce: claims.nonce,
-    body: request.body.value,
+    body: body.value,
   };
   const pending = await judgePending(parts, detail, arrived);
   const now = parts.clock.now();

@@ -12,6 +12,8 @@
  * Deadlocks, serialization failures and short lock timeouts are tried again here, {@link maxAttempts} times in all. After a
  * failed attempt to connect, further attempts fail at once for a moment that doubles up to {@link maxPauseMillis}.
  */
+import { isIP } from 'node:net';
+import { checkServerIdentity, type ConnectionOptions } from 'node:tls';
 import {
   Client,
   Pool,
@@ -25,7 +27,7 @@ import {
 } from 'pg';
 import { StoreUnavailable, type StoreFault } from '../../ports/store.ts';
 import { isCollision, isDataError, unavailable } from './errors.ts';
-import type { Host, Target } from './options.ts';
+import type { Host, PostgresTls, Target } from './options.ts';
 
 /** A statement; with a name it is prepared once per connection. */
 export interface Statement {
@@ -128,15 +130,12 @@ export class Connections {
 
   /** Options of one connection to the present host. */
   #clientOptions(statementMillis: number, deadlineMillis: number, more: string): ClientConfig {
-    const { database, user, password, tls, applicationName = 'trama' } = this.#target;
-    const { host, port } = this.#currentHost();
+    const { database, user, password, applicationName = 'trama' } = this.#target;
     return {
-      host,
-      port,
+      ...this.#hostOptions(),
       database,
       user,
       ...(password === undefined ? undefined : { password }),
-      ssl: tls === false ? false : { rejectUnauthorized: true, ...tls },
       application_name: applicationName,
       options: `${planning} ${more}`,
       statement_timeout: statementMillis,
@@ -150,8 +149,11 @@ export class Connections {
     };
   }
 
-  #currentHost(): Host {
-    return this.#target.hosts[this.#host] as Host;
+  /** The present host, and TLS towards it. */
+  #hostOptions(): Pick<ClientConfig, 'host' | 'port' | 'ssl'> {
+    const { hosts, tls } = this.#target;
+    const { host, port } = hosts[this.#host] as Host;
+    return { host, port, ssl: tls === false ? false : tlsOptions(tls, host) };
   }
 
   /** Runs one statement as a transaction of its own. Throws StoreUnavailable, or the server's error about the values. */
@@ -215,13 +217,13 @@ export class Connections {
 
   #nextHost(): void {
     this.#host = (this.#host + 1) % this.#target.hosts.length;
-    for (const { pool } of Object.values(this.#lanes)) Object.assign(pool.options, this.#currentHost());
+    for (const { pool } of Object.values(this.#lanes)) Object.assign(pool.options, this.#hostOptions());
   }
 
   async #acquire(lane: Lane): Promise<PoolClient> {
     if (this.#closed !== undefined) throw new StoreUnavailable('unreachable', 'The store is closed.');
     const { pool } = this.#lanes[lane];
-    if (pool.idleCount === 0 && performance.now() < this.#pausedUntil) throw unavailable(this.#lastFailure);
+    if (pool.idleCount === 0 && performance.now() < this.#pausedUntil) throw this.#unreached(this.#lastFailure);
     let failure: unknown;
     for (let i = 0; i < this.#target.hosts.length; i++) {
       const host = this.#host;
@@ -240,7 +242,14 @@ export class Connections {
     this.#lastFailure = failure;
     this.#pauseMillis = Math.min(maxPauseMillis, Math.max(minPauseMillis, this.#pauseMillis * 2));
     this.#pausedUntil = performance.now() + this.#pauseMillis;
-    throw unavailable(failure);
+    throw this.#unreached(failure);
+  }
+
+  /** What callers are told when no connection could be made. */
+  #unreached(error: unknown): unknown {
+    const { tls } = this.#target;
+    const why = tls !== false && error instanceof Error ? tls.explain?.(error) : undefined;
+    return unavailable(error, why);
   }
 
   async #connect(pool: Pool): Promise<PoolClient> {
@@ -268,7 +277,7 @@ export class Connections {
       await client.connect();
       return client;
     } catch (error) {
-      throw unavailable(error);
+      throw this.#unreached(error);
     }
   }
 
@@ -301,6 +310,26 @@ export class Connections {
     await Promise.race([ended, late]);
     clearTimeout(timer);
   }
+}
+
+/**
+ * pg hands over an upgraded socket and no host, for which Node takes "localhost" when the host is an address: the name is
+ * checked here instead.
+ */
+function tlsOptions(
+  { ca, cert, key, serverName, rejectUnauthorized = true }: PostgresTls,
+  host: string,
+): ConnectionOptions {
+  const name = serverName ?? host;
+  return {
+    rejectUnauthorized,
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    // Of an address there is none; where the host has a name, pg takes that.
+    ...(isIP(name) === 0 ? { servername: name } : {}),
+    checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),
+  };
 }
 
 /** Whether all connections were in use for too long, which says nothing about the host. The message is all that pg gives. */

@@ -45,10 +45,16 @@ function messageOf(error: unknown): string {
   return state === undefined ? message : `${message} (SQLSTATE ${state})`;
 }
 
-/** The error that callers of the store see. An error of the program itself is given back as it is. */
-export function unavailable(error: unknown): unknown {
+/**
+ * The error that callers of the store see, with what may be the reason in brackets. An error of the program itself is given
+ * back as it is.
+ */
+export function unavailable(error: unknown, why?: string): unknown {
   if (error instanceof StoreUnavailable) return error;
   const isProgramError = error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
   if (isProgramError && sqlStateOf(error) === undefined) return error;
-  return new StoreUnavailable(kindOf(error), `Postgres cannot answer: ${messageOf(error)}.`);
+  return new StoreUnavailable(
+    kindOf(error),
+    `Postgres cannot answer: ${messageOf(error)}${why === undefined ? '' : ` (${why})`}.`,
+  );
 }

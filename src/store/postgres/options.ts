@@ -10,8 +10,12 @@ export interface PostgresTls {
   /** PEM text of the client's certificate and its key. */
   readonly cert?: string;
   readonly key?: string;
+  /** The name that the server's certificate has to be for; default: the host. */
+  readonly serverName?: string;
   /** Whether the server's certificate is checked; default true. */
   readonly rejectUnauthorized?: boolean;
+  /** What an error of a connection has to do with the configuration; stands in brackets behind it. */
+  readonly explain?: (error: Error) => string | undefined;
 }
 
 /** How to open the store. Either `url`, or host and the rest. */
@@ -119,6 +123,19 @@ function mustWriteOf(attributes: string | null, hosts: number): boolean {
   }
 }
 
+/** Files that libpq would read from a URL: ignoring them would leave a server unchecked, or a certificate unshown. */
+function refuseFiles(parameters: URLSearchParams): void {
+  for (const [name, key] of Object.entries(filesOfLibpq)) {
+    if (parameters.has(name)) throw new Error(`The URL of Postgres has ${name}, which belongs into ${key}.`);
+  }
+}
+
+const filesOfLibpq = {
+  sslrootcert: 'database.ssl.caFile',
+  sslcert: 'database.ssl.certFile',
+  sslkey: 'database.ssl.keyFile',
+};
+
 function tlsOf(ssl: PostgresStoreOptions['ssl'], mode: string | null): false | PostgresTls {
   if (ssl === true) return {};
   if (ssl !== undefined) return ssl;
@@ -137,6 +154,7 @@ export function targetOf(options: PostgresStoreOptions): Target {
   const hosts = parseHosts(url?.hosts ?? options.host ?? '127.0.0.1', options.port ?? defaultPort);
   const user = url?.user ?? options.user ?? 'postgres';
   const parameters = url?.parameters;
+  if (parameters !== undefined) refuseFiles(parameters);
   return {
     hosts,
     user,

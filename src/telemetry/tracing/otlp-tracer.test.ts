@@ -130,7 +130,8 @@ describe('the tracer', () => {
   });
 
   it('counts what the collector refuses, says so once, and goes on', async () => {
-    receiver.status = 14;
+    // INVALID_ARGUMENT: the same request can never be taken.
+    receiver.status = 3;
     const tracer = open({ sizes: { queue: 100, batch: 1 } });
     for (const each of ids(2)) tracer.record(each);
     await receiver.until(() => (receiver.requests === 2 ? true : undefined));
@@ -138,7 +139,71 @@ describe('the tracer', () => {
     tracer.record(span('b7ad6b7169203331'));
     await tracer.close(false);
     expect(counts).toEqual({ failed: 2, exported: 1 });
-    expect(told).toEqual(['gRPC status 14', undefined]);
+    expect(told).toEqual(['gRPC status 3', undefined]);
+  });
+
+  const quick = { maxAttempts: 4, firstMillis: 2, mostMillis: 5 };
+
+  it.each([1, 4, 10, 11, 14, 15])(
+    'sends again what the collector could not take for now (status %i)',
+    async (status) => {
+      receiver.next.push(status, status);
+      const tracer = open({ retry: quick });
+      for (const each of ids(2)) tracer.record(each);
+      await tracer.close(false);
+      expect([receiver.requests, receiver.spans.length]).toEqual([3, 2]);
+      expect(counts).toEqual({ exported: 2 });
+      expect(told).toEqual([`gRPC status ${String(status)}`, undefined]);
+    },
+  );
+
+  it('gives a batch up after some attempts, and drops what finds no room meanwhile', async () => {
+    receiver.status = 14;
+    const tracer = open({ sizes: { queue: 2, batch: 1 }, retry: quick });
+    for (const each of ids(5)) tracer.record(each);
+    expect(counts).toEqual({ dropped: 2 });
+    await receiver.until(() => (receiver.requests === 12 ? true : undefined));
+    await tracer.close(false);
+    expect(counts).toEqual({ dropped: 2, failed: 3 });
+    expect(told).toEqual(['gRPC status 14']);
+  });
+
+  it('waits for an exhausted collector only where that says so', async () => {
+    receiver.next.push(8);
+    const tracer = open({ sizes: { queue: 9, batch: 1 }, retry: quick });
+    tracer.record(span('b7ad6b7169203331'));
+    await receiver.until(() => (receiver.requests === 1 ? true : undefined));
+    await vi.waitFor(() => {
+      expect(counts).toEqual({ failed: 1 });
+    });
+    receiver.next.push(8);
+    const info = Buffer.from('\u0008\u0008\u001a-\n(type.googleapis.com/google.rpc.RetryInfo\u0012\u0001', 'latin1');
+    receiver.trailers = { 'grpc-status-details-bin': info.toString('base64') };
+    tracer.record(span('b7ad6b7169203332'));
+    await tracer.close(false);
+    expect(counts).toEqual({ failed: 1, exported: 1 });
+  });
+
+  it('compresses when told to', async () => {
+    const tracer = open({ gzips: true });
+    for (const each of ids(20)) tracer.record(each);
+    await tracer.close(false);
+    expect(receiver.codings).toEqual(['gzip']);
+    expect(receiver.spans.map(({ spanId }) => spanId)).toEqual(ids(20).map(({ spanId }) => spanId));
+  });
+
+  it('ends a pause between attempts when it is closed', async () => {
+    receiver.next.push(14);
+    const tracer = open({
+      sizes: { queue: 9, batch: 1 },
+      retry: { maxAttempts: 2, firstMillis: 1e9, mostMillis: 1e9 },
+    });
+    tracer.record(span('b7ad6b7169203331'));
+    await vi.waitFor(() => {
+      expect(told).toHaveLength(1);
+    });
+    await tracer.close(false);
+    expect(counts).toEqual({ exported: 1 });
   });
 
   it('survives a collector that is away, and one that goes away', async () => {

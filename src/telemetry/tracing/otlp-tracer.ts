@@ -1,9 +1,10 @@
 /**
  * The tracer over an OpenTelemetry collector: sampled, in batches, with a bounded queue. Spans are best effort: what the
- * collector does not take is counted and forgotten, and nobody waits for it.
+ * collector does not take, after some attempts where trying again makes sense, is counted and forgotten, and nobody waits for it.
+ * While one batch is tried again the others wait, and what finds no room is dropped.
  */
 import type { Span, Tracer } from '../../ports/tracer.ts';
-import { GrpcSender } from './grpc-sender.ts';
+import { GrpcSender, SendError } from './grpc-sender.ts';
 import { exportRequest, type Resource } from './otlp.ts';
 
 /** What the tracer needs to know. */
@@ -17,10 +18,22 @@ export interface OtlpOptions {
   readonly count: (result: 'exported' | 'failed' | 'dropped', spans: number) => void;
   /** Told when sending begins to fail (with the reason) and when it works again (undefined). Must not throw. */
   readonly changed: (problem: string | undefined) => void;
+  /** Whether batches are compressed by gzip; default false. */
+  readonly gzips?: boolean;
   readonly sizes?: { readonly queue: number; readonly batch: number };
+  readonly retry?: RetryTimes;
+}
+
+/** How often a batch is sent, and the pauses between: doubled from the first to the longest, shortened at random by up to half. */
+interface RetryTimes {
+  readonly maxAttempts: number;
+  readonly firstMillis: number;
+  readonly mostMillis: number;
 }
 
 const defaultSizes = { queue: 8192, batch: 512 };
+/** Some 45 s in all at most, besides the attempts themselves. */
+const defaultRetry: RetryTimes = { maxAttempts: 6, firstMillis: 1000, mostMillis: 16_000 };
 const delayMillis = 1000;
 const timeoutMillis = 10_000;
 /** How long the end of the process may wait for the last spans. */
@@ -36,13 +49,17 @@ export class OtlpTracer implements Tracer {
   #queue: Span[] = [];
   #timer: NodeJS.Timeout | undefined;
   #sending: Promise<void> | undefined;
+  /** Ends the pause before the next attempt. */
+  #wake: (() => void) | undefined;
   #isFailing = false;
+  /** Nothing is tried again any more. */
+  #isOver = false;
   #isClosed = false;
 
   constructor(options: OtlpOptions) {
     this.#options = options;
     this.#sizes = options.sizes ?? defaultSizes;
-    this.#sender = new GrpcSender(options.endpoint, timeoutMillis);
+    this.#sender = new GrpcSender(options.endpoint, timeoutMillis, options.gzips);
   }
 
   samples(traceId: string, isParentSampled: boolean | undefined): boolean {
@@ -67,12 +84,16 @@ export class OtlpTracer implements Tracer {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    this.#wake?.();
     if (!isHurried) await this.#flushInTime();
+    this.#isOver = true;
+    this.#wake?.();
     const left = this.#queue.length;
     this.#queue = [];
     if (left > 0) this.#options.count('dropped', left);
     // A batch under way fails by this, and is counted as failed.
     this.#sender.close();
+    await this.#sending;
   }
 
   async #flushInTime(): Promise<void> {
@@ -111,17 +132,40 @@ export class OtlpTracer implements Tracer {
   }
 
   async #export(batch: readonly Span[]): Promise<void> {
-    const { resource, count, changed } = this.#options;
-    try {
-      await this.#sender.send(exportRequest(resource, batch));
-    } catch (error) {
-      count('failed', batch.length);
-      if (!this.#isFailing) changed(error instanceof Error ? error.message : String(error));
+    const { resource, count, changed, retry = defaultRetry } = this.#options;
+    const request = exportRequest(resource, batch);
+    for (let attempt = 1; ; attempt++) {
+      const problem = await this.#try(request);
+      if (problem === undefined) break;
+      if (!this.#isFailing) changed(problem.message);
       this.#isFailing = true;
-      return;
+      if (!problem.isRetryable || attempt >= retry.maxAttempts || this.#isOver) {
+        count('failed', batch.length);
+        return;
+      }
+      await this.#pause(Math.min(retry.firstMillis * 2 ** (attempt - 1), retry.mostMillis));
     }
     count('exported', batch.length);
     if (this.#isFailing) changed(undefined);
     this.#isFailing = false;
+  }
+
+  async #try(request: Buffer): Promise<SendError | undefined> {
+    try {
+      await this.#sender.send(request);
+      return undefined;
+    } catch (error) {
+      return error instanceof SendError ? error : new SendError(String(error), false);
+    }
+  }
+
+  #pause(millis: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, millis * (1 - Math.random() / 2)).unref();
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 }

@@ -7,7 +7,7 @@ import { idempotencyKey } from '../../core/keys.ts';
 import { QueueUnavailable } from '../../ports/queue.ts';
 import { StoreUnavailable } from '../../ports/store.ts';
 import type { Answer } from '../../runtime/desk/answer.ts';
-import { receiveCallback } from '../../runtime/desk/callbacks.ts';
+import { judgeToken, receiveCallback } from '../../runtime/desk/callbacks.ts';
 import { cancel, terminate, wake } from '../../runtime/desk/control.ts';
 import type { DeskParts } from '../../runtime/desk/parts.ts';
 import { type Resolution, resolve, retry } from '../../runtime/desk/settle.ts';
@@ -176,9 +176,9 @@ export class Clients {
         receiveCallback(desk, {
           executionId: claims.executionId,
           nodeId: claims.nodeId,
-          token,
+          token: judgeToken(desk, token),
           bytes: new TextEncoder().encode(text),
-          body: { ok: true, value: callback.body as Json },
+          body: () => ({ ok: true, value: callback.body as Json }),
         }),
       (answer) => {
         trace.note('callback', `${what}: ${answer === undefined ? 'no answer' : answer.ok ? 'accepted' : answer.code}`);

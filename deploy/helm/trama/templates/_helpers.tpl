@@ -176,6 +176,11 @@ spec:
           mountPath: /etc/trama-secrets
           readOnly: true
         {{- end }}
+        {{- if .root.Values.secrets.tls.name }}
+        - name: tls
+          mountPath: /etc/trama-tls
+          readOnly: true
+        {{- end }}
   volumes:
     - name: config
       configMap:
@@ -187,6 +192,12 @@ spec:
     - name: calls
       secret:
         secretName: {{ .root.Values.secrets.calls.name }}
+        defaultMode: 0440
+    {{- end }}
+    {{- if .root.Values.secrets.tls.name }}
+    - name: tls
+      secret:
+        secretName: {{ .root.Values.secrets.tls.name }}
         defaultMode: 0440
     {{- end }}
 {{- end -}}
