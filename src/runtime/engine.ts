@@ -78,7 +78,7 @@ export interface StopOptions {
 
 /** Time for what was given up at the end of the drain to become durable. */
 const flushGraceMillis = 2_000;
-/** A store that is away is asked this often whether it is back, when nobody else asks. */
+/** A store that is away is asked this often whether it is back, when nobody else asks. So is any by a process that drives nothing. */
 const probeMillis = 1_000;
 /** Ids minted until one falls into an own shard; with more processes than that some start elsewhere. */
 const maxMintTries = 64;
@@ -374,12 +374,18 @@ export class Engine {
     this.#claims.rung(dueAt);
   }
 
-  /** Asks a store that is away whether it is back. */
+  /**
+   * Asks a store that is away whether it is back. Who drives nothing has no loop that would notice that it is away, so it asks
+   * always.
+   */
   async #probe(): Promise<void> {
-    if (this.#availability.trouble === undefined) return;
+    const { trouble } = this.#availability;
+    if (trouble === undefined && this.#parts.runs) return;
+    // Whether there is room again, only a write can tell: those that wait try.
+    if (trouble?.kind === 'full' && this.#checkpoints.isBusy) return;
     try {
       await this.#parts.store.ping();
-      this.#availability.answered();
+      this.#availability.answered('write');
     } catch (error) {
       this.#availability.failed('ping', error);
     }
