@@ -70,8 +70,34 @@ beforeAll(async () => {
 });
 
 const dataFlags = new Set(['-d', '--data', '--data-binary', '--json']);
-const valueFlags = new Set([...dataFlags, '-H', '--header', '-X', '--request', '-o', '-w', '-m', '-u', '--cacert', '--retry', '--retry-delay']);
-const bareFlags = new Set(['-s', '-i', '-N', '-f', '-fsS', '-sS', '-sN', '-si', '-v', '-k', '-g', '--retry-connrefused']);
+const valueFlags = new Set([
+  ...dataFlags,
+  '-H',
+  '--header',
+  '-X',
+  '--request',
+  '-o',
+  '-w',
+  '-m',
+  '-u',
+  '--cacert',
+  '--retry',
+  '--retry-delay',
+]);
+const bareFlags = new Set([
+  '-s',
+  '-i',
+  '-N',
+  '-f',
+  '-fsS',
+  '-sS',
+  '-sN',
+  '-si',
+  '-v',
+  '-k',
+  '-g',
+  '--retry-connrefused',
+]);
 /** How the documents name a server of Trama. */
 const base = /^"?(?:https?:\/\/)?(?:\$\{?TRAMA_URL\}?|localhost:808\d|127\.0\.0\.1:808\d|trama\.example)/;
 
@@ -95,7 +121,9 @@ function requestOf(words: readonly string[]): { readonly method: string; readonl
 describe('documented command lines', () => {
   it('are found', () => {
     const first = (path: string): number => tramaLines.filter(({ place }) => place.startsWith(path)).length;
-    expect([first('docs/operating/runbooks/'), first('docs/guide/'), first('README.md')].every((n) => n > 3)).toBe(true);
+    expect([first('docs/operating/runbooks/'), first('docs/guide/'), first('README.md')].every((n) => n > 3)).toBe(
+      true,
+    );
     expect(curlLines.length).toBeGreaterThan(20);
   });
 

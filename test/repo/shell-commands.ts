@@ -30,7 +30,9 @@ export function commandsIn(block: string): readonly ShellCommand[] {
   // One alternative for each thing that means something to the shell; `<id>` is a place for the reader to fill in.
   const tokens =
     /\\\n|\d?>{1,2}&?[ \t]*\S+|\\(.)|'([^']*)'|"((?:[^"\\]|\\.)*)"|(<[a-z][^<>\n]*>|\$\([^()]*\))|([ \t]+)(?:#[^\n]*)?|(\|\||&&|[;|&\n])|([^\s])/gs;
-  for (const [, escaped, single, double, place, blank, end, plain] of block.replaceAll(/^#.*$/gm, '').matchAll(tokens)) {
+  for (const [, escaped, single, double, place, blank, end, plain] of block
+    .replaceAll(/^#.*$/gm, '')
+    .matchAll(tokens)) {
     if (end !== undefined) endCommand();
     else if (blank !== undefined) endWord();
     else {
