@@ -120,7 +120,7 @@ describe('engines under faults', () => {
     await fixture.clock.advance(10);
     expect(engine.health().unready).toEqual([]);
     fixture.store.fault = () => 'away';
-    await fixture.clock.advance(2_000);
+    await fixture.clock.advance(4_500);
     expect(engine.health()).toMatchObject({ alive: true, unready: ['database_unreachable'] });
     fixture.store.fault = () => undefined;
     await fixture.clock.advance(3_000);
