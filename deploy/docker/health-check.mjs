@@ -1,5 +1,5 @@
 // Asks the server of this container whether it lives (/healthz): exit code 0 or 1. Plain JavaScript, so that the image needs no
-// other program. Where the port is configured in a file only, SERVER_PORT has to say it here, too.
+// other program. Where port or certificate are configured in a file only, SERVER_PORT and SERVER_TLS_CERTFILE have to say it here, too.
 import { get as getPlain } from 'node:http';
 import { get as getSecure } from 'node:https';
 

@@ -26,6 +26,8 @@ export interface ClaimResult {
   readonly claimed: readonly Claimed[];
   /** When the next id becomes due that is in the queue now and not in flight; undefined when there is none. */
   readonly nextDueAt?: number;
+  /** Nothing was worth asking for, so that this says nothing about whether the queue answers. */
+  readonly unasked?: true;
 }
 
 /** The queue cannot answer now. */

@@ -290,7 +290,7 @@ export interface Store {
   open(): Promise<void>;
   /** Finishes what is under way and closes; a second call does nothing. */
   close(): Promise<void>;
-  /** One cheap round trip; answers the store's clock in ms since 1970. */
+  /** One cheap round trip; answers the store's clock in ms since 1970. Rejects with `read_only` where the store takes no writes. */
   ping(): Promise<number>;
 
   /**

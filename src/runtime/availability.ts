@@ -26,9 +26,12 @@ export class Availability {
     this.#returned.push(listener);
   }
 
-  /** A call of the store was answered, with whatever result. */
-  answered(): void {
-    if (this.#trouble === undefined) return;
+  /**
+   * A call of the store was answered, with whatever result. A `read` does not show that it takes writes again: trouble of that kind
+   * ends by a `write`, or by the probe, which asks for just that.
+   */
+  answered(by: 'read' | 'write'): void {
+    if (this.#trouble === undefined || (by === 'read' && this.#trouble.kind !== 'unreachable')) return;
     this.#trouble = undefined;
     this.#telemetry.log('info', 'store answers again');
     for (const listener of this.#returned) listener();

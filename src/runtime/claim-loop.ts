@@ -111,7 +111,7 @@ export class ClaimLoop implements Service {
     }
     const sent = stampOf(clock);
     try {
-      const { claimed, nextDueAt } = await queue.claim(max, leaseMillis);
+      const { claimed, nextDueAt, unasked } = await queue.claim(max, leaseMillis);
       for (const each of claimed) pool.take(each, sent);
       const now = clock.now();
       const more = claimed.length === max && nextDueAt !== undefined && nextDueAt <= now;
@@ -119,6 +119,7 @@ export class ClaimLoop implements Service {
       this.#hungry = more;
       if (more) this.#again = pool.room > 0;
       else if (nextDueAt !== undefined) this.#arm(Math.max(0, nextDueAt - now));
+      if (unasked === true) return;
       if (this.#failures > 0) telemetry.log('info', 'queue answers again', { operation: 'claim' });
       this.#failures = 0;
     } catch (error) {

@@ -67,6 +67,11 @@ export class Coalescer<T, R> {
     return this.#waiting.length;
   }
 
+  /** Whether something is being sent, or sent again until it is answered. */
+  get isBusy(): boolean {
+    return this.#running;
+  }
+
   /**
    * Adds an entry of about `bytes` bytes.
    *
@@ -129,7 +134,7 @@ export class Coalescer<T, R> {
     for (let attempt = 1; ; attempt++) {
       try {
         const results = await this.#options.send(values);
-        availability.answered();
+        availability.answered('write');
         this.#options.sent?.(batch.length, clock.monotonic() - begun);
         for (const [i, entry] of batch.entries()) entry.sink.settled(results[i] as R);
         return;

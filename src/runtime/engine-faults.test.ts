@@ -115,6 +115,48 @@ describe('engines under faults', () => {
     expect(engine.load().held).toBe(0);
   });
 
+  it('say so where nothing is driven, though nobody asks for anything', async () => {
+    const engine = await fixture.engine({}, false);
+    await fixture.clock.advance(10);
+    expect(engine.health().unready).toEqual([]);
+    fixture.store.fault = () => 'away';
+    await fixture.clock.advance(4_500);
+    expect(engine.health()).toMatchObject({ alive: true, unready: ['database_unreachable'] });
+    fixture.store.fault = () => undefined;
+    await fixture.clock.advance(3_000);
+    expect(engine.health().unready).toEqual([]);
+  });
+
+  it('stay unready while the store answers reads only', async () => {
+    const engine = await fixture.engine();
+    const readOnly = new StoreUnavailable('read_only', 'No writes.');
+    fixture.store.fault = (operation) => (operation === 'findDue' ? undefined : readOnly);
+    fixture.submitting(engine, chain('a')).result.catch(() => undefined);
+    for (let second = 0; second < 20; second++) {
+      await fixture.clock.advance(1_000);
+      expect(engine.health().unready).toEqual(['database_read_only']);
+    }
+    const said = fixture.logs.map(({ message }) => message).filter((message) => message.startsWith('store '));
+    expect(said).toEqual(['store away']);
+    fixture.store.fault = () => undefined;
+    await fixture.clock.advance(5_000);
+    expect(engine.health().unready).toEqual([]);
+  });
+
+  it('wait for a write when the disk is full, where one waits', async () => {
+    const engine = await fixture.engine();
+    const full = new StoreUnavailable('full', 'No space.');
+    const id = await fixture.submit(engine, chain('a'));
+    fixture.store.fault = (operation) => (operation === 'checkpoint' ? full : undefined);
+    for (let second = 0; second < 10; second++) {
+      await fixture.clock.advance(1_000);
+      expect(engine.health().unready).toEqual(['database_read_only']);
+    }
+    fixture.store.fault = () => undefined;
+    expect((await fixture.until(id)).status).toBe('SUCCEEDED');
+    expect(engine.health().unready).toEqual([]);
+  });
+
   it('finish a run whose insert was durable though nobody learned of it', async () => {
     const engine = await fixture.engine({ submitPatienceMillis: 0 });
     let failures = 1;

@@ -80,6 +80,8 @@ export interface StopOptions {
 const flushGraceMillis = 2_000;
 /** A store that is away is asked this often whether it is back, when nobody else asks. */
 const probeMillis = 1_000;
+/** A process that drives nothing asks this often whether it is still there. */
+const idleProbeMillis = 3_000;
 /** Ids minted until one falls into an own shard; with more processes than that some start elsewhere. */
 const maxMintTries = 64;
 const maxCommitRows = 200;
@@ -101,6 +103,7 @@ export class Engine {
   readonly #claims: ClaimLoop;
   readonly #reconciler: Reconciler;
   readonly #periodic: { readonly renew: Periodic; readonly reconcile: Periodic; readonly probe: Periodic };
+  #probedAt = -Infinity;
   #started: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #hurryStop: (() => void) | undefined;
@@ -374,12 +377,20 @@ export class Engine {
     this.#claims.rung(dueAt);
   }
 
-  /** Asks a store that is away whether it is back. */
+  /**
+   * Asks a store that is away whether it is back. Who drives nothing has no loop that would notice that it is away, so it asks
+   * now and then.
+   */
   async #probe(): Promise<void> {
-    if (this.#availability.trouble === undefined) return;
+    const { trouble } = this.#availability;
+    const now = this.#parts.clock.monotonic();
+    if (trouble === undefined && (this.#parts.runs || now - this.#probedAt < idleProbeMillis)) return;
+    this.#probedAt = now;
+    // Whether there is room again, only a write can tell: those that wait try.
+    if (trouble?.kind === 'full' && this.#checkpoints.isBusy) return;
     try {
       await this.#parts.store.ping();
-      this.#availability.answered();
+      this.#availability.answered('write');
     } catch (error) {
       this.#availability.failed('ping', error);
     }

@@ -51,7 +51,7 @@ export class PatientReads implements Pick<Store, 'readInbox' | 'readOutputs' | '
     for (let attempt = 1; ; attempt++) {
       try {
         const value = await read();
-        availability.answered();
+        availability.answered('read');
         return value;
       } catch (error) {
         if (!availability.failed(operation, error) || this.#stopped) throw error;

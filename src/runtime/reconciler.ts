@@ -107,7 +107,7 @@ export class Reconciler {
     const { store, availability } = this.#parts;
     try {
       const rows = await store.findDue(shards, until, pageSize, cursor);
-      availability.answered();
+      availability.answered('read');
       return rows;
     } catch (error) {
       availability.failed('findDue', error);

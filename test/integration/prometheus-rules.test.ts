@@ -1,10 +1,12 @@
 /** Alerts and recording rules, judged by Prometheus' own tool. */
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
+import { stringify } from 'yaml';
+import { documentedQueries } from '../repo/documented-queries.ts';
 import { programPath } from '../servers/provision.ts';
 
 const run = promisify(execFile);
@@ -22,6 +24,15 @@ it('the rules are valid', async () => {
 
 it('every alert fires when it should, and does not when it should not', async () => {
   expect(await promtool('test', 'rules', 'rules.test.yaml', 'rules.long.test.yaml')).not.toContain('FAILED');
+});
+
+it('the queries of the documents can be asked', async () => {
+  const rules = documentedQueries.map(({ query }, i) => ({ record: `documented:${String(i)}`, expr: query }));
+  expect(rules.length).toBeGreaterThan(40);
+  const etc = await mkdtemp(join(tmpdir(), 'trama-prometheus-'));
+  onTestFinished(() => rm(etc, { recursive: true }));
+  await writeFile(join(etc, 'queries.yaml'), stringify({ groups: [{ name: 'documented', rules }] }));
+  expect(await promtool('check', 'rules', '--lint=none', join(etc, 'queries.yaml'))).toContain('SUCCESS');
 });
 
 it('the configuration of the sample cluster is valid, with the rules beside it', async () => {

@@ -210,7 +210,9 @@ describe('the server', () => {
     await store.submit([newExecution(1)]);
     await server.query(`ALTER DATABASE ${database} SET default_transaction_read_only = on`);
     await server.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database}'`);
-    await insist(() => store.ping());
+    const isDown = (error: unknown): boolean => error instanceof StoreUnavailable && error.kind === 'unreachable';
+    await expect.poll(async () => isDown(await failure(store.ping()))).toBe(false);
+    expect(await failure(store.ping())).toMatchObject({ kind: 'read_only' });
     expect(await failure(store.submit([newExecution(2)]))).toMatchObject({
       name: 'StoreUnavailable',
       kind: 'read_only',

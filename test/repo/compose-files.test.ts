@@ -1,7 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadDeployed, unknownVariables } from './deployed-config.ts';
 import { repositoryFiles, root } from './source-files.ts';
 
@@ -122,6 +124,56 @@ it('the cluster has six nodes of Redis, three workers, API pods, and what watche
   expect(nodes).toHaveLength(6);
   expect(Object.keys(services)).toEqual(expect.arrayContaining(['prometheus', 'grafana', 'collector']));
   expect(services['redis-1']?.command?.join(' ')).toContain('--cluster-require-full-coverage no');
+});
+
+describe('the job that makes the cluster of Redis', () => {
+  /** Runs it against a redis-cli that answers these lines of `cluster info`, one after the other; answers what it did. */
+  function make(answers: readonly string[]): { readonly code: number | null; readonly asked: string } {
+    const bin = mkdtempSync(join(tmpdir(), 'trama-redis-job-'));
+    onTestFinished(() => {
+      rmSync(bin, { recursive: true });
+    });
+    const shim = (name: string, text: string): void => {
+      writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    };
+    writeFileSync(join(bin, 'answers'), answers.map((line) => `${line}\n`).join(''));
+    shim('getent', 'echo "10.0.0.${2#redis-} $2"');
+    shim('sleep', 'true');
+    shim(
+      'redis-cli',
+      `echo "$*" >> ${bin}/asked
+case "$*" in *"--cluster create"*) exit 0 ;; esac
+head -n 1 ${bin}/answers | tr ' ' '\\n'
+sed -i '1{$!d}' ${bin}/answers`,
+    );
+    const { status } = spawnSync('/bin/sh', [join(folder, 'config/create-redis-cluster.sh')], {
+      env: { PATH: `${bin}:/usr/bin:/bin` },
+    });
+    return { code: status, asked: readFileSync(join(bin, 'asked'), 'utf8') };
+  }
+  const alone = 'cluster_state:fail cluster_known_nodes:1';
+  const down = 'cluster_state:fail cluster_known_nodes:6';
+  const whole = 'cluster_state:ok cluster_known_nodes:6';
+
+  it('makes it of six that know nobody, and waits until it is whole', () => {
+    const { code, asked } = make([alone, down, down, whole]);
+    expect(code).toBe(0);
+    const nodes = [1, 2, 3, 4, 5, 6].map((n) => `10.0.0.${String(n)}:6379`).join(' ');
+    expect(asked).toContain(`--cluster create ${nodes} --cluster-replicas 1`);
+  });
+
+  it.each([
+    ['whole', [whole]],
+    ['still coming up', [down, down, down, whole]],
+  ])('leaves one alone that is %s', (_how, answers) => {
+    const { code, asked } = make(answers);
+    expect(code).toBe(0);
+    expect(asked).not.toContain('--cluster create');
+  });
+
+  it('fails where it does not become whole', () => {
+    expect(make([down]).code).toBe(1);
+  });
 });
 
 it('Prometheus scrapes every process of the cluster, and Grafana asks Prometheus', () => {

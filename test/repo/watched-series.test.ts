@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { chartCopies, dashboard, dashboardPath } from '../../scripts/dashboard.ts';
 import { createSeries } from '../../src/telemetry/series.ts';
+import { documentedQueries } from './documented-queries.ts';
 import { groupingsOf, readingsOf } from './metric-queries.ts';
 import { root } from './source-files.ts';
 
@@ -67,6 +68,7 @@ interface PanelJson {
 }
 
 const panels = (JSON.parse(dashboard()) as { panels: PanelJson[] }).panels;
+const documented = documentedQueries.map(({ place, query }) => [place, query] as const);
 const asked: readonly (readonly [where: string, expr: string])[] = [
   ...rules.map((rule) => [rule.alert ?? rule.record ?? '', rule.expr] as const),
   ...panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => [title, expr] as const)),
@@ -74,7 +76,7 @@ const asked: readonly (readonly [where: string, expr: string])[] = [
 
 describe('what is asked for', () => {
   it('is told by the runtime, or will be', () => {
-    const unknown = asked.flatMap(([where, expr]) =>
+    const unknown = [...asked, ...documented].flatMap(([where, expr]) =>
       readingsOf(expr)
         .filter(({ name }) => !known.has(familyOf(name)) && !recorded.has(name))
         .map(({ name }) => `${where}: ${name}`),
@@ -83,7 +85,7 @@ describe('what is asked for', () => {
   });
 
   it('has the labels that it is filtered and grouped by', () => {
-    const wrong = asked.flatMap(([where, expr]) => {
+    const wrong = [...asked, ...documented].flatMap(([where, expr]) => {
       const readings = readingsOf(expr).filter(({ name }) => !recorded.has(name));
       const labelsOf = (name: string): readonly string[] => [
         ...(known.get(familyOf(name)) ?? []),

@@ -21,6 +21,11 @@ const wanted: readonly Wanted[] = [
   { program: 'postgres', debianPackage: 'postgresql', folders: postgresFolders },
   { program: 'initdb', debianPackage: 'postgresql', folders: postgresFolders },
   { program: 'promtool', debianPackage: 'prometheus', folders: () => [] },
+  // What the runbooks ask with.
+  { program: 'psql', debianPackage: 'postgresql-client', folders: postgresFolders },
+  { program: 'redis-cli', debianPackage: 'redis-tools', folders: () => [] },
+  { program: 'curl', debianPackage: 'curl', folders: () => [] },
+  { program: 'jq', debianPackage: 'jq', folders: () => [] },
 ];
 
 /** Debian keeps the programs of each Postgres version apart, newest last. */

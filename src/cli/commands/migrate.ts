@@ -1,24 +1,34 @@
 import type { Command } from 'commander';
 import { migrateStore } from '../../compose/migrate-store.ts';
-import { addConfigOptions, loadSettings, type ConfigOptions } from '../settings.ts';
+import { StoreUnavailable } from '../../ports/store.ts';
+import { addConfigOptions, configProblems, loadSettings, readSettings, type ConfigOptions } from '../settings.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
 /** `trama migrate`: brings the store's schema up to date; the server does the same at its start. */
 export function defineMigrate(command: Command, terminal: Terminal): void {
   addConfigOptions(command)
-    .option('--check', 'change nothing; exit code 1 when the store is not up to date')
+    .option('--check', 'change nothing; exit code 1 when the store is not up to date, 2 when that cannot be found out')
     .option('--adopt-queue', "make this configuration's queue the one of the store's workers, all of which are stopped")
     .addHelpText(
       'after',
       '\nThe server migrates at its start, so this is for whoever wants to know or to do it beforehand. Stop the server first.',
     )
     .action(async (options: ConfigOptions & { readonly check?: true; readonly adoptQueue?: true }) => {
+      const isCheck = options.check === true;
+      if (isCheck) {
+        const loaded = readSettings(options, terminal);
+        if (!loaded.ok) throw new CliProblem(configProblems(loaded.problems));
+      }
       const config = loadSettings(options, terminal);
       try {
-        const action = options.check === true ? 'check' : options.adoptQueue === true ? 'adopt-queue' : 'migrate';
+        const action = isCheck ? 'check' : options.adoptQueue === true ? 'adopt-queue' : 'migrate';
         terminal.out(`The store in ${await migrateStore(config, action)} is up to date.`);
       } catch (error) {
-        throw new CliProblem(error instanceof Error ? error.message : String(error), exitCodes.found);
+        const isUnknown = isCheck && error instanceof StoreUnavailable;
+        throw new CliProblem(
+          error instanceof Error ? error.message : String(error),
+          isUnknown ? exitCodes.wrong : exitCodes.found,
+        );
       }
     });
 }

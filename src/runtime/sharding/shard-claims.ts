@@ -70,10 +70,12 @@ export class ShardClaims {
     }
     const claimed: Claimed[] = [];
     let failure: Error | undefined;
+    let asked = false;
     while (claimed.length < max && failure === undefined) {
       const room = max - claimed.length;
       const due = board.due(clock.now()).slice(0, Math.min(room, claimers * shardsPerClaimer));
       if (due.length === 0) break;
+      asked = true;
       const each = Math.ceil(room / due.length);
       let left = room;
       const requests = due.flatMap((index) => {
@@ -89,7 +91,11 @@ export class ShardClaims {
     // What was claimed must be driven, whatever failed beside it; a shard that failed is asked again soon.
     if (failure !== undefined && claimed.length === 0) throw failure;
     const next = board.nextDueAt;
-    return next === Infinity ? { claimed } : { claimed, nextDueAt: Math.max(next, clock.now() - 1) };
+    return {
+      claimed,
+      ...(next === Infinity ? undefined : { nextDueAt: Math.max(next, clock.now() - 1) }),
+      ...(asked ? undefined : { unasked: true }),
+    };
   }
 
   /** See {@link Queue.claimDirect}; in the shard of the item. */

@@ -363,6 +363,19 @@ describe('a cluster of processes', () => {
     expect(first.queue.trouble).toEqual([]);
   });
 
+  it('says once that it is away, and once that it is back, though shards whose turn has not come are not asked', async () => {
+    let isAway = false;
+    await pod('a', { via: (connection) => cutOff(connection, () => isAway) });
+    const said = (): string[] =>
+      fixture.logs.filter(({ fields }) => fields?.['operation'] === 'claim').map(({ message }) => message);
+    isAway = true;
+    await fixture.clock.advance(30_000);
+    expect(said()).toEqual(['queue away']);
+    isAway = false;
+    await fixture.clock.advance(10_000);
+    expect(said()).toEqual(['queue away', 'queue answers again']);
+  });
+
   it('costs the server little while nothing happens', async () => {
     await pod('a');
     await pod('b');

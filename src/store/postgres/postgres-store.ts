@@ -71,7 +71,9 @@ import { submit, submitValues } from './queries/submit.ts';
 import { takeOver } from './queries/take-over.ts';
 import { soleWorker } from './sole-worker.ts';
 
-const clockSql = 'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now';
+/** The row that is looked for never exists; that it would be locked makes a server that takes no writes refuse (25006). */
+const pingSql = `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
+  FROM (VALUES (1)) AS once LEFT JOIN LATERAL (SELECT 1 FROM setting WHERE key = '' FOR KEY SHARE) AS written ON true`;
 
 /** Executions removed in one transaction. */
 const removalBatch = 200;
@@ -140,7 +142,7 @@ export class PostgresStore implements Store {
   }
 
   async ping(): Promise<number> {
-    const [row] = await this.#connections.query<{ now: number }>('short', { name: 'ping', text: clockSql });
+    const [row] = await this.#connections.query<{ now: number }>('short', { name: 'ping', text: pingSql });
     return row?.now ?? Number.NaN;
   }
 
