@@ -2,13 +2,14 @@
  * Keeps secrets out of everything that leaves: history rows, API answers, events, logs, errors.
  *
  * Masked as `***`: every secret value of at least `minMaskedLength` characters, raw or as URL, form, JSON, XML and
- * base64 encoders write it (base64 also inside a longer encoded text, as in basic auth); callback tokens, by their
- * pattern; and the values of headers that carry credentials, whatever they are. Mask before cutting a text: half a
- * secret is not recognised.
+ * base64 encoders write it (base64 also inside a longer encoded text, as in basic auth), quoted in JSON before that up to
+ * twice, as where one document holds another, and in lower case where it may be a part of a host; callback tokens, by
+ * their pattern, raw or in base64; and the values of headers that carry credentials, whatever they are. Mask before
+ * cutting a text: half a secret is not recognised.
  */
 import { isRawNumber, numberText } from '../core/json.ts';
 import type { Json, JsonArray, JsonObject, RawNumber } from '../core/json.ts';
-import { callbackTokenPattern } from './callback-token.ts';
+import { callbackTokenPattern, callbackTokenPrefix } from './callback-token.ts';
 
 /** What stands in a masked value's place. */
 const mask = '***';
@@ -75,7 +76,10 @@ export class Masker {
   #text(text: string): string {
     let masked = text;
     // Searching for the prefix first: most texts have no token.
-    if (masked.includes('trc1.')) masked = masked.replace(callbackTokenPattern, mask);
+    if (masked.includes(callbackTokenPrefix)) masked = masked.replace(callbackTokenPattern, mask);
+    for (const beginning of encodedBeginnings) {
+      if (masked.includes(beginning)) masked = masked.replace(encodedTokenPattern, mask);
+    }
     // A replace that finds nothing returns the same text.
     for (const pattern of this.#patterns) masked = masked.replace(pattern, mask);
     return masked;
@@ -139,10 +143,9 @@ const patternLength = 16_384;
 
 function patternsOf(values: readonly string[]): RegExp[] {
   // Longest first: a secret that begins another must not leave the other's end standing.
-  const sources = values
-    .filter((value) => value.length >= minMaskedLength)
+  const sources = [...new Set(values.filter((value) => value.length >= minMaskedLength).flatMap(quotings))]
     .sort((a, b) => b.length - a.length)
-    .flatMap((value) => [...base64Sources(value), spellings(value)]);
+    .flatMap((value) => [...base64Sources(value), spellings(value), ...hostSources(value)]);
   const groups: string[] = [];
   for (const source of sources) {
     const last = groups.at(-1);
@@ -152,10 +155,31 @@ function patternsOf(values: readonly string[]): RegExp[] {
   return groups.map((group) => new RegExp(group, 'g'));
 }
 
+/** Of a value that JSON changes: as it stands in a document, and in one that another holds as a text. Longer ones stay alone. */
+function quotings(value: string): readonly string[] {
+  const quoted = quote(value);
+  return quoted === value || value.length > maxQuotedLength ? [value] : [value, quoted, quote(quoted)];
+}
+
+const maxQuotedLength = 1024;
+
+function quote(value: string): string {
+  return JSON.stringify(value).slice(1, -1);
+}
+
+/** A value as whoever reads a URL writes it where it is a part of the host, if that is something else. */
+function hostSources(value: string): readonly string[] {
+  const lower = value.toLowerCase();
+  return lower !== value && /^[\w.-]+$/.test(value) ? [escapePattern(lower)] : [];
+}
+
 /** A pattern for the value with every character as any of the usual encoders may write it. */
 function spellings(value: string): string {
   let pattern = '';
-  for (const character of value) pattern += /^[A-Za-z0-9]$/.test(character) ? character : spellingsOf(character);
+  // Backslashes in a row are all written in one way: else a long row of them could be read in too many.
+  for (const [part] of value.matchAll(/\\+|[^\\]/gsu)) {
+    pattern += /^[A-Za-z0-9]$/.test(part) ? part : spellingsOf(part[0] === '\\' ? '\\' : part, part);
+  }
   return pattern;
 }
 
@@ -170,17 +194,18 @@ const named: Readonly<Record<string, readonly string[]>> = {
   "'": ['&apos;', '&#0?39;'],
   '=': ['&#x3[Dd];'],
   '`': ['&#x60;'],
-  '\n': ['\\\\n', '\\r\\n', '%0[Dd]%0[Aa]'],
+  '\n': ['\\\\n', '\\r\\n', '%(?:25)*0[Dd]%(?:25)*0[Aa]'],
   '\r': ['\\\\r'],
   '\t': ['\\\\t'],
   '\f': ['\\\\f'],
   '\b': ['\\\\b'],
 };
 
-function spellingsOf(character: string): string {
+/** `part` is the character, or several of it in a row. */
+function spellingsOf(character: string, part: string): string {
   const forms = new Set<string>(named[character] ?? []);
   let percent = '';
-  for (const byte of Buffer.from(character, 'utf8')) percent += `%${hexPattern(byte, 2)}`;
+  for (const byte of Buffer.from(character, 'utf8')) percent += `%(?:25)*${hexPattern(byte, 2)}`;
   forms.add(percent);
   let unicode = '';
   for (let i = 0; i < character.length; i++) unicode += `\\\\u${hexPattern(character.charCodeAt(i), 4)}`;
@@ -189,7 +214,8 @@ function spellingsOf(character: string): string {
   forms.add(`&#(?:${code}|[xX]0*${hexPattern(code, 0)});`);
   // Last, so that a form which begins with the raw character, as \\ with \, wins where it stands.
   forms.add(escapePattern(character));
-  return `(?:${[...forms].join('|')})`;
+  const times = part.length / character.length;
+  return `(?:${[...forms].map((form) => (times === 1 ? form : `(?:${form}){${String(times)}}`)).join('|')})`;
 }
 
 function hexPattern(value: number, digits: number): string {
@@ -215,10 +241,7 @@ function base64Sources(value: string): string[] {
   const bytes = Buffer.from(value, 'utf8');
   const sources: string[] = [];
   for (const offset of [0, 1, 2]) {
-    const encoded = Buffer.concat([Buffer.alloc(offset), bytes]).toString('base64url');
-    const start = Math.ceil((offset * 8) / 6);
-    const end = Math.floor(((offset + bytes.length) * 8) / 6);
-    const inner = encoded.slice(start, end);
+    const inner = innerBase64(value, offset);
     if (inner.length < minInnerBase64) continue;
     sources.push(`${eitherAlphabet(inner)}[\\w+/-]{0,2}={0,2}`);
   }
@@ -226,7 +249,19 @@ function base64Sources(value: string): string[] {
   return sources;
 }
 
+/** The characters of base64url, at an offset in bytes within a longer text, that do not depend on neighbours. */
+function innerBase64(value: string, offset: number): string {
+  const bytes = Buffer.concat([Buffer.alloc(offset), Buffer.from(value, 'utf8')]);
+  return bytes.toString('base64url').slice(Math.ceil((offset * 8) / 6), Math.floor((bytes.length * 8) / 6));
+}
+
 /** `=` and the two characters that differ may be percent-encoded too. */
 function eitherAlphabet(base64url: string): string {
   return base64url.replace(/[-_]/g, (character) => (character === '-' ? '(?:[-+]|%2[Bb])' : '(?:[_/]|%2[Ff]|\\\\/)'));
 }
+
+/** How base64 of a callback token begins, alone or at one of the other two offsets in a longer text. */
+const encodedBeginnings: readonly string[] = [0, 1, 2].map((offset) => innerBase64(callbackTokenPrefix, offset));
+
+/** What follows it is taken along: where the token ends cannot be seen. */
+const encodedTokenPattern = new RegExp(`(?:${encodedBeginnings.join('|')})[\\w+/-]*={0,2}`, 'g');
