@@ -125,9 +125,9 @@ export class Masker {
   }
 }
 
-/** Masks one value, however an encoder writes it, and nothing else. */
-export function valueMask(value: string): (text: string) => string {
-  const patterns = patternsOf([value]);
+/** Masks these values, however an encoder writes them, and nothing else. */
+export function valueMask(...values: readonly string[]): (text: string) => string {
+  const patterns = patternsOf(values);
   return (text) => patterns.reduce((masked, pattern) => masked.replace(pattern, mask), text);
 }
 

@@ -24,6 +24,29 @@ export const sharp = (core: string): string => `"\\/${core}+&= '<%41${core}\\"/`
 /** How long a process may take to answer; those that wait for an execution answer within a minute. */
 const requestTimeoutMillis = 90_000;
 
+/** Starts a process again when it gave up: on a machine that is busy with other things the store may be too slow for it. */
+async function ready(start: () => Promise<unknown>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await start();
+      return;
+    } catch (error) {
+      if (tries === maxStarts || !String(error).includes('Postgres cannot answer')) throw error;
+    }
+  }
+}
+
+const maxStarts = 5;
+
+/** How values of Redis are read whole. */
+const reads: Readonly<Record<string, (redis: RedisServer['admin'], key: string) => Promise<unknown>>> = {
+  string: (redis, key) => redis.get(key),
+  hash: (redis, key) => redis.hgetall(key),
+  list: (redis, key) => redis.lrange(key, 0, -1),
+  set: (redis, key) => redis.smembers(key),
+  zset: (redis, key) => redis.zrange(key, 0, '-1', 'WITHSCORES'),
+};
+
 /** An answer of a process. */
 export interface Said {
   readonly status: number;
@@ -76,6 +99,8 @@ export class Estate {
     ]);
     this.#database = await this.#postgres.createDatabase();
     const monitor = await this.#redis.admin.monitor();
+    // Redis goes away in between.
+    monitor.on('error', () => undefined);
     monitor.on('monitor', (_time: string, args: readonly string[]) => {
       this.say('redis command', args.join(' '));
     });
@@ -92,7 +117,8 @@ export class Estate {
       HTTP_EGRESS_TLS_CERTFILE: join(this.#directory, 'client.pem'),
       HTTP_EGRESS_TLS_KEYFILE: join(this.#directory, 'client.key'),
       HTTP_EGRESS_DENY: '127.0.0.9,*.refused.example',
-      CIRCUITBREAKER_FAILURETHRESHOLD: '3',
+      CIRCUITBREAKER_FAILURETHRESHOLD: '2',
+      CIRCUITBREAKER_OPENMILLIS: '100',
       HTTP_MAXRESPONSEBYTES: '65536',
       TELEMETRY_ENABLED: 'true',
       TELEMETRY_OTLPENDPOINT: this.receiver.url,
@@ -101,9 +127,10 @@ export class Estate {
     const ports = await freePorts(2);
     const [worker, server] = ports.map((port, i) => new Pod(`pod-${String(i)}`, port, env));
     if (worker === undefined || server === undefined) throw new Error('There are too few ports.');
+    await ready(() => worker.launch().said(/"msg":"ready"/));
+    this.#pods = [worker];
+    await ready(() => server.launch({ RUNTIME_ENABLED: 'false', LOGGING_FORMAT: 'pretty' }).said(/INFO: ready/));
     this.#pods = [worker, server];
-    await worker.start();
-    await server.start({ RUNTIME_ENABLED: 'false', LOGGING_FORMAT: 'pretty' });
     this.configuration = { ...env, PORT: String(worker.port) };
   }
 
@@ -202,14 +229,9 @@ export class Estate {
     if (admin === undefined) throw new Error('The estate is not open.');
     const found: string[] = [];
     for (const key of await admin.keys('*')) {
-      const read = {
-        string: () => admin.get(key),
-        hash: () => admin.hgetall(key),
-        list: () => admin.lrange(key, 0, -1),
-        set: () => admin.smembers(key),
-        zset: () => admin.zrange(key, 0, -1, 'WITHSCORES'),
-      }[await admin.type(key)];
-      found.push(`${key} ${JSON.stringify(await read?.())}`);
+      const read = reads[await admin.type(key)];
+      if (read === undefined) throw new Error(`Nobody can read ${key}.`);
+      found.push(`${key} ${JSON.stringify(await read(admin, key))}`);
     }
     return found;
   }

@@ -187,7 +187,7 @@ beforeAll(async () => {
   await estate.stop();
   const spans = JSON.stringify(estate.receiver.spans, (_, value: unknown) => (typeof value === 'bigint' ? 0 : value));
   estate.say('spans', spans);
-}, 300_000);
+}, 600_000);
 afterAll(() => estate.close());
 
 /** What stands in places of a kind and should not, each once. */
