@@ -34,7 +34,9 @@ function valueOf(inner: string, { env, hostname }: Surroundings): string | { rea
   const [, name, fallback] = /^(\w+)(?::-(.*))?$/s.exec(inner) ?? [];
   if (name === undefined) {
     // What it says may be a part of a password that was meant as it is.
-    return { problem: 'has a placeholder that is none of ${VAR}, ${VAR:-default} and ${file:/path}; $${ stands for ${' };
+    return {
+      problem: 'has a placeholder that is none of ${VAR}, ${VAR:-default} and ${file:/path}; $${ stands for ${',
+    };
   }
   // As in a shell, `:-` also stands in for a variable that is set but empty.
   const value = env[name] === '' && fallback !== undefined ? undefined : env[name];

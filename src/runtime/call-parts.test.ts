@@ -90,7 +90,9 @@ describe('the host in metrics, and the URL in traces', () => {
       },
       http: {
         start(_request, done) {
-          queueMicrotask(() => done({ kind: 'failed', error: 'connect', sent: true, message: 'no tenant-key', latencyMillis: 1 }));
+          queueMicrotask(() =>
+            done({ kind: 'failed', error: 'connect', sent: true, message: 'no tenant-key', latencyMillis: 1 }),
+          );
           return { abort: () => undefined };
         },
         close: () => Promise.resolve(),

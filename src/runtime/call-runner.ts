@@ -205,7 +205,9 @@ export class CallRunner {
   /** An event from outside without the tokens that were fetched here, which a downstream may know and tell. */
   received(event: InboxEvent): InboxEvent {
     const tokens = event.type === 'callback' ? this.#parts.vault.concealed() : undefined;
-    return tokens === undefined || event.type !== 'callback' ? event : { ...event, body: bodyWithout(event.body, tokens) };
+    return tokens === undefined || event.type !== 'callback'
+      ? event
+      : { ...event, body: bodyWithout(event.body, tokens) };
   }
 
   #send(prepared: Prepared, taker: CallTaker, pass: Pass | undefined): CallHandle {

@@ -96,7 +96,10 @@ interface ParsedUrl {
 /** `URL` knows no lists of hosts. */
 function parseUrl(url: string): ParsedUrl {
   const match = /^postgres(?:ql)?:\/\/(?:([^@/]*)@)?([^/?#@]+)(?:\/([^?#@]*))?(?:\?([^#]*))?$/.exec(url);
-  if (match === null) throw new Error('The URL of Postgres must be postgres://user:password@host:port/database, with what is special in a URL percent-encoded.');
+  if (match === null)
+    throw new Error(
+      'The URL of Postgres must be postgres://user:password@host:port/database, with what is special in a URL percent-encoded.',
+    );
   const [, credentials = '', hosts = '', database, query = ''] = match;
   const colon = credentials.indexOf(':');
   return {

@@ -111,7 +111,9 @@ export class Estate {
       DATABASE_URL: this.#postgres.url(this.#database).replace('trama@', `trama:${databasePassword}@`),
       REDIS_URL: `redis://:${redisPassword}@127.0.0.1:${String(this.#redis.port)}`,
       RUNTIME_CALLBACK_HMACSECRET: this.canaries.plant('HmacSecret', 'secret', (core) => `${core}-long-enough`),
-      RUNTIME_CALLBACK_KEYS: JSON.stringify([{ kid: 'new', secret: this.canaries.plant('CallbackKey', 'secret', sharp) }]),
+      RUNTIME_CALLBACK_KEYS: JSON.stringify([
+        { kid: 'new', secret: this.canaries.plant('CallbackKey', 'secret', sharp) },
+      ]),
       RUNTIME_DRAINTIMEOUTMILLIS: '2000',
       SECRETS_DIR: secretsDirectory,
       HTTP_EGRESS_TLS_CERTFILE: join(this.#directory, 'client.pem'),
@@ -190,7 +192,10 @@ export class Estate {
 
   /** Starts an execution; answers its id. */
   async start(definition: object, fields: object = {}): Promise<string> {
-    const { status, text } = await this.ask('run', '/workflows/run', { method: 'POST', body: { definition, ...fields } });
+    const { status, text } = await this.ask('run', '/workflows/run', {
+      method: 'POST',
+      body: { definition, ...fields },
+    });
     if (status !== 200) throw new Error(`${String(status)} ${text}`);
     return (JSON.parse(text) as { id: string }).id;
   }

@@ -5,7 +5,12 @@ import type { Estate } from './estate.ts';
 /** Where the secrets of a call stand: all of them in one request. */
 const everywhere = {
   headers: { 'X-Key': '{{secrets.ENV_KEY}}', Cookie: 'sid={{payload.session}}', 'X-Session': '{{payload.session}}' },
-  body: { key: '{{secrets.ENV_KEY}}', text: 'a {{secrets.FILE_KEY}} z', card: '{{payload.card}}', nested: [{ '{{a}}': 1 }] },
+  body: {
+    key: '{{secrets.ENV_KEY}}',
+    text: 'a {{secrets.FILE_KEY}} z',
+    card: '{{payload.card}}',
+    nested: [{ '{{a}}': 1 }],
+  },
 };
 
 /** Ways in which a call may authenticate. */
@@ -73,7 +78,7 @@ export function troubledSaga(estate: Estate, name: string, closedPort: number): 
     nowhere: { ...everywhere, url: `http://{{secrets.HOST}}.invalid/${key}`, verb: 'POST' },
     closed: { ...everywhere, url: `http://127.0.0.1:${String(closedPort)}/${key}?x=${key}`, verb: 'POST' },
     tls: { ...everywhere, url: `${estate.downstream.url.replace('http:', 'https:')}/${key}`, verb: 'POST' },
-    user: { url: `http://{{{payload.login}}}@127.0.0.1:1/`, verb: 'POST' },
+    user: { url: `http://{{{payload.login}}}/`, verb: 'POST' },
     wholeUrl: { url: '{{{payload.url}}}', verb: 'POST' },
     dots: loaded(saga, `${key}/{{payload.dots}}`),
     lines: loaded(saga, 'lines', { headers: { 'X-Key': '{{secrets.FILE_KEY}}' } }),
@@ -118,7 +123,11 @@ export function waitingSaga(estate: Estate, name: string, timeoutMillis = 60_000
 export function corruptedSaga(estate: Estate, name: string): object {
   const saga = echoing(estate, name);
   return saga.graph([
-    saga.task('first', { action: { request: loaded(saga, 'first') }, compensation: loaded(saga, 'bad-undo'), next: 'last' }),
+    saga.task('first', {
+      action: { request: loaded(saga, 'first') },
+      compensation: loaded(saga, 'bad-undo'),
+      next: 'last',
+    }),
     saga.task('last', { action: { request: loaded(saga, 'bad') } }),
   ]);
 }
@@ -130,7 +139,9 @@ export function oddSaga(estate: Estate, name: string): object {
     {
       kind: 'switch',
       id: 'choose',
-      cases: [{ when: { '>': [{ '+': [{ var: 'payload.card' }, {}] }, { throw: { var: 'payload.card' } }] }, target: 'nap' }],
+      cases: [
+        { when: { '>': [{ '+': [{ var: 'payload.card' }, 1] }, 1] }, target: 'nap' },
+      ],
       default: 'nap',
     },
     { kind: 'sleep', id: 'nap', until: '{{payload.card}}' },

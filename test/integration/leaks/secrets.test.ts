@@ -18,7 +18,7 @@ const echoed: string[] = [];
 const payload = {
   card: canaries.plant('Card', 'data'),
   session: canaries.plant('Session', 'data', (core) => `${core}=`),
-  login: canaries.plant('Login', 'data', (core) => `${core}:${core}`),
+  login: canaries.plant('Login', 'data', (core) => `${core}:${core}@127.0.0.1:1`),
   url: `http://user:${canaries.plant('UrlPassword', 'data')}@127.0.0.1:1/`,
   dots: '..',
 };
@@ -43,7 +43,10 @@ async function playCalls(): Promise<void> {
   downstream.answer(pathOf('echo-troubled', 'slow'), () => ({ after: new Promise(() => undefined) }));
   downstream.answer(pathOf('echo-troubled', 'cut'), () => ({ cut: true }));
   downstream.answer(pathOf('echo-troubled', 'huge'), ({ body }) => ({ body: body.repeat(1000) }));
-  downstream.answer(pathOf('echo-troubled', 'unread'), ({ body }) => ({ body, headers: { 'content-encoding': 'gzip' } }));
+  downstream.answer(pathOf('echo-troubled', 'unread'), ({ body }) => ({
+    body,
+    headers: { 'content-encoding': 'gzip' },
+  }));
   downstream.answer(pathOf('echo-troubled', 'moved'), ({ path }) => ({ status: 302, headers: { location: path } }));
   downstream.answer(pathOf('echo-troubled', 'unauthorized'), ({ headers }) => ({ status: 401, body: { headers } }));
   await estate.run(quietSaga(estate), { payload });
@@ -153,14 +156,21 @@ async function playOperators(): Promise<void> {
   await estate.ask('holds', '/holds');
   await estate.ask('no hold', '/holds/two', { method: 'PUT', body: { reason: ENV_KEY } });
   await estate.interruptRedis();
-  echoed.push(await estate.run(echoing(estate, 'echo-later').graph([
-    echoing(estate, 'echo-later').task('a', { action: { request: loaded(echoing(estate, 'echo-later'), 'a') } }),
-  ]), { payload }));
+  echoed.push(
+    await estate.run(
+      echoing(estate, 'echo-later').graph([
+        echoing(estate, 'echo-later').task('a', { action: { request: loaded(echoing(estate, 'echo-later'), 'a') } }),
+      ]),
+      { payload },
+    ),
+  );
 }
 
 /** All that can be read of everything that has happened, from both processes. */
 async function readAll(): Promise<void> {
-  const ids = echoed.flatMap((id) => ['', '/steps', '/steps/calls', '/events', '/definition', '/retry-preview'].map((way) => `${id}${way}`));
+  const ids = echoed.flatMap((id) =>
+    ['', '/steps', '/steps/calls', '/events', '/definition', '/retry-preview'].map((way) => `${id}${way}`),
+  );
   for (const other of [false, true]) {
     for (const way of ids) await estate.ask('history', `/workflows/${way}`, { other });
     for (const way of ['/workflows', '/cluster', '/audit', '/holds', '/workflows/definitions', '/openapi.json']) {
@@ -194,7 +204,9 @@ afterAll(() => estate.close());
 function leaks(place: string, ...kinds: readonly Kind[]): readonly string[] {
   const found = estate.said
     .filter(([where]) => where.startsWith(place))
-    .flatMap(([where, text]) => canaries.find(text, ...kinds).map((find) => `${where}: ${find.canary.name}: ${find.around}`));
+    .flatMap(([where, text]) =>
+      canaries.find(text, ...kinds).map((find) => `${where}: ${find.canary.name}: ${find.around}`),
+    );
   return [...new Set(found)];
 }
 
@@ -227,7 +239,9 @@ describe('secrets', () => {
     // A definition and a reason are kept as they were given.
     const found = rows
       .filter(([, row]) => !row.includes('echo-literal'))
-      .flatMap(([table, row]) => canaries.find(row, 'secret').map((find) => `${table}: ${find.canary.name}: ${find.around}`));
+      .flatMap(([table, row]) =>
+        canaries.find(row, 'secret').map((find) => `${table}: ${find.canary.name}: ${find.around}`),
+      );
     expect([...new Set(found)]).toEqual([]);
   });
 });
@@ -241,8 +255,18 @@ describe('lines of the log', () => {
       .map((line) => JSON.parse(line) as Record<string, unknown>);
     const about = lines.filter((line) => 'sagaId' in line || 'nodeId' in line || /saga|call/.test(String(line['msg'])));
     expect(new Set(about.map(({ msg }) => msg))).toEqual(
-      new Set(['saga finished', 'saga failing', 'call failed', 'call failed, will retry', 'callback did not come in time']),
+      new Set([
+        'saga finished',
+        'saga failing',
+        'call failed',
+        'call failed, will retry',
+        'callback did not come in time',
+      ]),
     );
-    expect(about.filter(({ sagaId, traceId }) => !/^[\da-f]{32}$/.test(String(traceId)) || !/^[\da-f-]{36}$/.test(String(sagaId)))).toEqual([]);
+    expect(
+      about.filter(
+        ({ sagaId, traceId }) => !/^[\da-f]{32}$/.test(String(traceId)) || !/^[\da-f-]{36}$/.test(String(sagaId)),
+      ),
+    ).toEqual([]);
   });
 });
