@@ -18,9 +18,19 @@ const token = new CallbackTokens([{ kid: 'k', secret: 's' }]).issue({
   nonce: 'x',
 });
 
+function asXml(text: string): string {
+  return text
+    .replace(/&/g, '&amp;')
+    .replace(/</g, '&lt;')
+    .replace(/>/g, '&gt;')
+    .replace(/"/g, '&quot;')
+    .replace(/'/g, '&#39;');
+}
+
 describe('texts', () => {
   const secret = 'p@ss/wö"rd +\\1<&>\'\n=';
   const json = JSON.stringify(secret).slice(1, -1);
+  const xml = asXml(secret);
   it.each([
     ['raw', secret],
     ['in JSON', json],
@@ -32,21 +42,24 @@ describe('texts', () => {
     ['percent-encoded in lower case', encodeURIComponent(secret).toLowerCase()],
     ['percent-encoded where a URL needs it', encodeURI(secret)],
     ['form-encoded', new URLSearchParams({ a: secret }).toString().slice(2)],
-    [
-      'in XML',
-      secret
-        .replace(/&/g, '&amp;')
-        .replace(/</g, '&lt;')
-        .replace(/>/g, '&gt;')
-        .replace(/"/g, '&quot;')
-        .replace(/'/g, '&#39;'),
-    ],
+    ['in XML', xml],
     ['in base64', Buffer.from(secret).toString('base64')],
     ['in base64url', Buffer.from(secret).toString('base64url')],
     ['in percent-encoded base64', encodeURIComponent(Buffer.from(secret).toString('base64'))],
     ['in JSON within JSON', JSON.stringify(json).slice(1, -1)],
     ['in JSON within JSON within JSON', JSON.stringify(JSON.stringify(json).slice(1, -1)).slice(1, -1)],
+    [
+      'in JSON within JSON within JSON within JSON within JSON',
+      JSON.stringify(JSON.stringify(JSON.stringify(JSON.stringify(json).slice(1, -1)).slice(1, -1)).slice(1, -1)).slice(
+        1,
+        -1,
+      ),
+    ],
+    ['in JSON of XML', JSON.stringify(JSON.stringify(xml)).slice(3, -3)],
+    ['in XML of JSON', asXml(json)],
+    ['in XML within XML', asXml(xml)],
     ['in percent-encoded JSON', encodeURIComponent(json)],
+    ['in percent-encoded JSON within JSON', encodeURIComponent(JSON.stringify(json).slice(1, -1))],
     ['in base64 of JSON', Buffer.from(json).toString('base64')],
     ['percent-encoded twice', encodeURIComponent(encodeURIComponent(secret))],
   ])('masks a secret %s', (_how, written) => {

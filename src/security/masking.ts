@@ -1,10 +1,10 @@
 /**
  * Keeps secrets out of everything that leaves: history rows, API answers, events, logs, errors.
  *
- * Masked as `***`: every secret value of at least `minMaskedLength` characters, raw or as URL, form, JSON, XML and
- * base64 encoders write it (base64 also inside a longer encoded text, as in basic auth), quoted in JSON before that up to
- * twice, as where one document holds another, and in lower case where it may be a part of a host; callback tokens, by
- * their pattern, raw or in base64; and the values of headers that carry credentials, whatever they are. Mask before
+ * Masked as `***`: every secret value of at least `minMaskedLength` characters, raw or as URL, form, JSON and XML encoders
+ * write it, several of them and several times over, as where one document holds another; in base64, also inside a longer
+ * encoded text, as in basic auth, and after it was quoted in JSON up to twice; in lower case where it may be a part of a
+ * host; callback tokens, by their pattern, raw or in base64; and the values of headers that carry credentials, whatever they are. Mask before
  * cutting a text: half a secret is not recognised.
  */
 import { isRawNumber, numberText } from '../core/json.ts';
@@ -143,9 +143,9 @@ const patternLength = 16_384;
 
 function patternsOf(values: readonly string[]): RegExp[] {
   // Longest first: a secret that begins another must not leave the other's end standing.
-  const sources = [...new Set(values.filter((value) => value.length >= minMaskedLength).flatMap(quotings))]
-    .sort((a, b) => b.length - a.length)
-    .flatMap((value) => [...base64Sources(value), spellings(value), ...hostSources(value)]);
+  const sources = [...new Set(values.filter((value) => value.length >= minMaskedLength))]
+    .sort((x, y) => y.length - x.length)
+    .flatMap((value) => [...quotings(value).flatMap(base64Sources), spellings(value), ...hostSources(value)]);
   const groups: string[] = [];
   for (const source of sources) {
     const last = groups.at(-1);
@@ -173,49 +173,73 @@ function hostSources(value: string): readonly string[] {
   return lower !== value && /^[\w.-]+$/.test(value) ? [escapePattern(lower)] : [];
 }
 
-/** A pattern for the value with every character as any of the usual encoders may write it. */
+/**
+ * A pattern for the value with every character as any of the usual encoders may write it, one upon the other. JSON puts
+ * backslashes before a character, one more of each at every level: any number is taken along. Between two of them there is
+ * always something else, and where the value begins only the first of a row is tried, so that a text full of them costs no more
+ * than another.
+ */
 function spellings(value: string): string {
+  // A value that itself holds what a percent-encoded backslash looks like could be read in too many ways.
+  const unit = /%5c/i.test(value) ? '\\\\' : backslash;
   let pattern = '';
-  // Backslashes in a row are all written in one way: else a long row of them could be read in too many.
-  for (const [part] of value.matchAll(/\\+|[^\\]/gsu)) {
-    pattern += /^[A-Za-z0-9]$/.test(part) ? part : spellingsOf(part[0] === '\\' ? '\\' : part, part);
+  for (const [, backslashes = '', character = ''] of value.matchAll(/(\\*)([^\\]|$)/gsu)) {
+    const { length } = backslashes;
+    if (length === 0 && /^[A-Za-z0-9]?$/.test(character)) pattern += character;
+    else pattern += `${backslashPattern(unit, length, pattern === '')}${spellingsOf(character)}`;
   }
   return pattern;
 }
 
+/** A backslash as it is, or percent-encoded. */
+const backslash = '(?:\\\\|%(?:25)*5[Cc])';
+
+/** As many as eight levels of JSON put before a character. */
+const maxBackslashes = 255;
+
+/** At least so many backslashes, and what levels of JSON make of them; just as many too where a row of them does not begin. */
+function backslashPattern(unit: string, least: number, isFirst: boolean): string {
+  const many = `${unit}{${String(least)},${String((least + 1) * maxBackslashes)}}`;
+  const all = isFirst ? `(?<!\\\\|5[Cc])${many}` : many;
+  if (least === 0) return isFirst ? `(?:${all})?` : all;
+  return `(?:${all}|(?:${backslash}|&(?:amp;)*#(?:92|[xX]0*5[Cc]);){${String(least)}})`;
+}
+
+/** What else an encoder may write; what JSON puts a backslash before stands here without it. */
 const named: Readonly<Record<string, readonly string[]>> = {
   ' ': ['\\+'],
-  '"': ['\\\\"', '&quot;'],
-  '\\': ['\\\\\\\\'],
-  '/': ['\\\\/', '&#x2[Ff];'],
-  '&': ['&amp;'],
-  '<': ['&lt;'],
-  '>': ['&gt;'],
-  "'": ['&apos;', '&#0?39;'],
-  '=': ['&#x3[Dd];'],
-  '`': ['&#x60;'],
-  '\n': ['\\\\n', '\\r\\n', '%(?:25)*0[Dd]%(?:25)*0[Aa]'],
-  '\r': ['\\\\r'],
-  '\t': ['\\\\t'],
-  '\f': ['\\\\f'],
-  '\b': ['\\\\b'],
+  '"': ['&(?:amp;)*quot;'],
+  '/': ['&(?:amp;)*#x2[Ff];'],
+  '&': ['&(?:amp;)+'],
+  '<': ['&(?:amp;)*lt;'],
+  '>': ['&(?:amp;)*gt;'],
+  "'": ['&(?:amp;)*apos;', '&(?:amp;)*#0?39;'],
+  '=': ['&(?:amp;)*#x3[Dd];'],
+  '`': ['&(?:amp;)*#x60;'],
+  '\n': ['n', '\\r\\n', `r${backslash}+n`, '%(?:25)*0[Dd]%(?:25)*0[Aa]'],
+  '\r': ['r'],
+  '\t': ['t'],
+  '\f': ['f'],
+  '\b': ['b'],
 };
 
-/** `part` is the character, or several of it in a row. */
-function spellingsOf(character: string, part: string): string {
+/** Behind backslashes, if there are any. */
+function spellingsOf(character: string): string {
+  if (character === '') return '';
   const forms = new Set<string>(named[character] ?? []);
   let percent = '';
   for (const byte of Buffer.from(character, 'utf8')) percent += `%(?:25)*${hexPattern(byte, 2)}`;
   forms.add(percent);
   let unicode = '';
-  for (let i = 0; i < character.length; i++) unicode += `\\\\u${hexPattern(character.charCodeAt(i), 4)}`;
+  for (let i = 0; i < character.length; i++) {
+    unicode += `${i === 0 ? '' : `${backslash}+`}u${hexPattern(character.charCodeAt(i), 4)}`;
+  }
   forms.add(unicode);
   const code = character.codePointAt(0) ?? 0;
-  forms.add(`&#(?:${code}|[xX]0*${hexPattern(code, 0)});`);
-  // Last, so that a form which begins with the raw character, as \\ with \, wins where it stands.
+  forms.add(`&(?:amp;)*#(?:${code}|[xX]0*${hexPattern(code, 0)});`);
+  // Last, so that a form which begins with the raw character wins where it stands.
   forms.add(escapePattern(character));
-  const times = part.length / character.length;
-  return `(?:${[...forms].map((form) => (times === 1 ? form : `(?:${form}){${String(times)}}`)).join('|')})`;
+  return `(?:${[...forms].join('|')})`;
 }
 
 function hexPattern(value: number, digits: number): string {

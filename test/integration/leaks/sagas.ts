@@ -139,9 +139,7 @@ export function oddSaga(estate: Estate, name: string): object {
     {
       kind: 'switch',
       id: 'choose',
-      cases: [
-        { when: { '>': [{ '+': [{ var: 'payload.card' }, 1] }, 1] }, target: 'nap' },
-      ],
+      cases: [{ when: { '>': [{ '+': [{ var: 'payload.card' }, 1] }, 1] }, target: 'nap' }],
       default: 'nap',
     },
     { kind: 'sleep', id: 'nap', until: '{{payload.card}}' },
