@@ -222,6 +222,8 @@ export class RuntimeFixture {
   readonly telemetry: Telemetry & { tracer?: Tracer | undefined };
   /** The gate of the engines made from now on. */
   gate: CallGate | undefined;
+  /** Takes the tokens that were fetched out of a text. */
+  #concealed: ((text: string) => string) | undefined;
   readonly #engines: Engine[] = [];
 
   constructor() {
@@ -253,7 +255,12 @@ export class RuntimeFixture {
         secret: (name) => this.secrets.get(name),
         variable: () => undefined,
         mayGoTo: (secret, url) => this.mayGoTo(secret, url),
-        conceal: (value) => (text) => text.replaceAll(value, '***'),
+        conceal: (value) => {
+          const concealed = this.#concealed;
+          this.#concealed = (text) => (concealed?.(text) ?? text).replaceAll(value, '***');
+          return (text) => text.replaceAll(value, '***');
+        },
+        concealed: () => this.#concealed,
       },
       callbacks: {
         issue: (claims) => ({

@@ -69,6 +69,11 @@ describe('the audit log', () => {
         details: { reason: 'stop ***' },
       },
     ]);
+    // Entries stay for good, so they are masked before they are kept; so is the reason that the execution keeps.
+    const { items } = await api.store.listAudit({}, { limit: 10 });
+    expect(items.map(({ details }) => details)).toEqual(['{"reason":"stop ***"}']);
+    const { inbox } = await api.store.readInbox(id);
+    expect(inbox.map(({ event }) => event)).toMatchObject([{ type: 'cancelled', reason: 'stop ***' }]);
   });
 
   it('has every kind of change, and of refused changes the code', async () => {

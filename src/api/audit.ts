@@ -23,7 +23,7 @@ export interface Change {
   readonly action: string;
   /** Id of what is changed; `''` where the change makes it. */
   readonly target: string;
-  /** What else belongs to it, such as a reason. No secrets. */
+  /** What else belongs to it, such as a reason. Secrets in it are masked before it is kept: entries stay for good. */
   readonly details?: JsonObject;
 }
 
@@ -52,7 +52,7 @@ export class Audit {
       address: addressOf(request),
       outcome,
       requestId: request.id,
-      ...(details !== undefined && { details: stringifyJson(details) }),
+      ...(details !== undefined && { details: stringifyJson(this.#desk.masker.json(details)) }),
     };
   }
 

@@ -36,6 +36,13 @@ export function errorBody(code: ErrorCode, errors: readonly string[], requestId:
   return JSON.stringify({ errors: shown, code, requestId });
 }
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Sentences without secrets: a request that is told what is wrong with it may hold some. */
+    masked: (sentences: readonly string[]) => readonly string[];
+  }
+}
+
 /** The body of an error, for the handler to return; sets status and headers. */
 function failureBody(reply: FastifyReply, code: ErrorCode, errors: readonly string[]): string {
   const { status } = errorRegistry[code];
@@ -43,7 +50,7 @@ function failureBody(reply: FastifyReply, code: ErrorCode, errors: readonly stri
     reply.header('retry-after', String(retryAfterSeconds));
   }
   reply.code(status).type('application/json; charset=utf-8');
-  return errorBody(code, errors, reply.request.id);
+  return errorBody(code, reply.server.masked(errors), reply.request.id);
 }
 
 /** The body of a refusal of the desk, for the handler to return. */

@@ -148,6 +148,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     log,
   };
 
+  server.decorate('masked', (sentences) => desk.masker.json(sentences) as string[]);
   server.setValidatorCompiler(compileValidator);
   server.setErrorHandler(errorHandler(log));
   server.setNotFoundHandler((_request, reply) => {

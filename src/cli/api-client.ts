@@ -25,9 +25,11 @@ export interface PagingClient extends ApiClient {
 export function serverUrl(option: string | undefined, terminal: Terminal): string | undefined {
   const url = option ?? (terminal.env['TRAMA_URL'] || undefined);
   if (url === undefined) return undefined;
-  if (!/^https?:\/\/[^/\s]/.test(url)) {
-    throw new CliProblem(`${option === undefined ? 'TRAMA_URL' : '--url'} must be an http or https URL, not ${url}.`);
+  const name = option === undefined ? 'TRAMA_URL' : '--url';
+  if (/\/\/[^/?#]*@/.test(url)) {
+    throw new CliProblem(`${name} must hold no user information; use --api-key or TRAMA_API_KEY.`);
   }
+  if (!/^https?:\/\/[^/\s]/.test(url)) throw new CliProblem(`${name} must be an http or https URL, not ${url}.`);
   return url.replace(/\/+$/, '');
 }
 

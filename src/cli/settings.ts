@@ -38,7 +38,8 @@ function flagsOf(options: ConfigOptions): readonly FlagValue[] {
   ];
   const set = (options.set ?? []).map((text) => {
     const [, path, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
-    if (path === undefined || value === undefined) throw new CliProblem(`--set ${text} must have the form key=value.`);
+    if (path === undefined || value === undefined)
+      throw new CliProblem(`--set ${/^[\w.]*/.exec(text)?.[0] ?? ''} must have the form key=value.`);
     return { path: path.trim(), value, flag: `--set ${path.trim()}` };
   });
   return [...set, ...named.flatMap(([path, flag, value]) => (value === undefined ? [] : [{ path, flag, value }]))];

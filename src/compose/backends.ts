@@ -45,7 +45,7 @@ export async function createStore({ database }: Config, { migrate, onFault }: St
 export function placeOf({ database }: Config): string {
   if (database.driver === 'EMBEDDED') return database.dataDir;
   if (database.url === undefined) return `${database.host ?? ''}:${String(database.port)}/${database.database}`;
-  return database.url.replace(/\/\/[^@/]*@/, '//');
+  return database.url.replace(/\/\/.*@/s, '//');
 }
 
 /** What a queue stands on. */

@@ -70,7 +70,12 @@ export function readConfigFile(named: string | undefined, directory: string, sur
 }
 
 function readYaml(text: string): { readonly root: unknown } | { readonly errors: readonly string[] } {
-  const first = (message: string): string => message.split('\n', 1)[0]?.replace(/:$/, '') ?? message;
+  // The file may hold secrets: neither the lines that follow, nor the name of an alias, which may be a password with `*`.
+  const first = (message: string): string =>
+    message
+      .replace(/^(Unresolved alias[^:]*):.*$/s, '$1')
+      .split('\n', 1)[0]
+      ?.replace(/:$/, '') ?? message;
   try {
     const document = parseDocument(text, { prettyErrors: true });
     if (document.errors.length > 0) return { errors: document.errors.map(({ message }) => first(message)) };

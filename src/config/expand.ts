@@ -33,8 +33,9 @@ function valueOf(inner: string, { env, hostname }: Surroundings): string | { rea
   if (inner.startsWith('file:')) return readSecretFile(inner.slice('file:'.length));
   const [, name, fallback] = /^(\w+)(?::-(.*))?$/s.exec(inner) ?? [];
   if (name === undefined) {
+    // What it says may be a part of a password that was meant as it is.
     return {
-      problem: `has the placeholder \${${inner}}, which is none of \${VAR}, \${VAR:-default} and \${file:/path}`,
+      problem: 'has a placeholder that is none of ${VAR}, ${VAR:-default} and ${file:/path}; $${ stands for ${',
     };
   }
   // As in a shell, `:-` also stands in for a variable that is set but empty.

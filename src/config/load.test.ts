@@ -29,6 +29,29 @@ function good(loaded: LoadedConfig): Extract<LoadedConfig, { ok: true }> {
 const sourceOf = (loaded: LoadedConfig, path: string): string | undefined =>
   good(loaded).effective.find((value) => value.path === path)?.source;
 
+it.each([
+  'redis: { password: *secret }',
+  'redis: { password: "x\\qsecret" }',
+  'redis: { password: @secret }',
+  'redis: { password: !secret x, url: [secret }',
+  'redis: { password: "${secret!}" }',
+  'redis: { url: "redis//:secret@h" }',
+  'redis: { cluster: { nodes: ["redis://:secret@h:1"] } }',
+  'telemetry: { otlpEndpoint: "http://me:secret@h" }',
+  'telemetry: { otlpEndpoint: "http://me:sec/ret/secret@h" }',
+  'runtime: { callback: { baseUrl: "http://me:secret@h" } }',
+  'runtime: { callback: { keys: [{ kid: a, secret: secret-1, x: 1 }] } }',
+  'security: { auth: { jwt: { jwksUrl: "http://me:secret@h" } } }',
+  'http: { egress: { proxy: "socks://me:secret@h" } }',
+  'http: { egress: { deny: ["http://me:secret@h"] } }',
+  'database: { host: "postgres://me:secret@h" }',
+  'database: { url: "mysql://me:secret@h" }',
+])('shows no secret of what cannot be used: %s', (text) => {
+  const problems = problemsOf(load(text)).join('\n').replaceAll('a list of { kid, secret } with non-empty secrets', '');
+  expect(problems).not.toBe('');
+  expect(problems).not.toContain('secret');
+});
+
 it('binds secrets to hosts', () => {
   const hosts = { API_KEY: ['api.example', '*.partner.example:443', '[::1]:80'], UNUSED: [] };
   expect(good(load(JSON.stringify({ secrets: { hosts } }))).config.secrets.hosts).toEqual(hosts);
@@ -235,7 +258,7 @@ describe('placeholders', () => {
     expect(problemsOf(load('vars: { A: "${NOPE} ${file:/nowhere/x} ${a b}" }'))).toEqual([
       'vars (from file trama.yaml) needs the environment variable NOPE, which is not set.',
       'vars (from file trama.yaml) needs the file /nowhere/x, which cannot be read (ENOENT).',
-      'vars (from file trama.yaml) has the placeholder ${a b}, which is none of ${VAR}, ${VAR:-default} and ${file:/path}.',
+      'vars (from file trama.yaml) has a placeholder that is none of ${VAR}, ${VAR:-default} and ${file:/path}; $${ stands for ${.',
     ]);
   });
 });

@@ -101,8 +101,9 @@ function wrongValue({ path, spec }: AnyKey, raw: unknown, source: string): strin
   return `${path} (from ${source}) must be ${spec.kind.expected}${shown}.`;
 }
 
+/** For messages; without user information, which may hold a password, where a URL is not one that is wanted. */
 function shorten(raw: unknown): string {
-  const text = JSON.stringify(raw) ?? String(raw);
+  const text = (JSON.stringify(raw) ?? String(raw)).replace(/\/\/.*@/gs, '//***@');
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
 

@@ -3,7 +3,7 @@ import type { CallAnswer, OutboundRequest } from '../ports/http-caller.ts';
 import { silentTelemetry } from '../ports/telemetry.ts';
 import type { Span } from '../ports/tracer.ts';
 import { SeededEntropy, VirtualClock } from '../testing/virtual-clock.ts';
-import { CallRunner } from './call-runner.ts';
+import { type CallAnswered, CallRunner } from './call-runner.ts';
 import { exchangeOf } from './exchange.ts';
 import { retryAfterMillis } from './retry-after.ts';
 import { parentOf, roundSpanIdOf, traceIdOf, traceparentOf } from './trace-context.ts';
@@ -90,12 +90,19 @@ describe('the host in metrics, and the URL in traces', () => {
       },
       http: {
         start(_request, done) {
-          queueMicrotask(() => done({ kind: 'failed', error: 'connect', sent: true, message: 'x', latencyMillis: 1 }));
+          queueMicrotask(() =>
+            done({ kind: 'failed', error: 'connect', sent: true, message: 'no tenant-key', latencyMillis: 1 }),
+          );
           return { abort: () => undefined };
         },
         close: () => Promise.resolve(),
       },
-      vault: { secret: () => undefined, variable: () => undefined, conceal: () => (text) => text },
+      vault: {
+        secret: () => undefined,
+        variable: () => undefined,
+        conceal: () => (text) => text,
+        concealed: () => undefined,
+      },
       callbacks: { issue: () => ({ url: '', token: '', signedUrl: '' }) },
       masker: { text: (text) => text.replaceAll('tenant-key', '***'), headers: (headers) => headers },
       requestTimeoutMillis: 1000,
@@ -104,16 +111,22 @@ describe('the host in metrics, and the URL in traces', () => {
     const request = { url: 'https://me:pass@tenant-key.Example.com:8443/x/tenant-key?q#f', verb: 'GET', headers: {} };
     const outcome = { request: { ...request, timeoutMillis: 1000, authorityFromData: false } };
     const span = { traceId: '', spanId: '', name: 'node.execute', kind: 'client', attributes: {} } as const;
-    await new Promise<void>((resolve) => {
+    const { event } = await new Promise<CallAnswered>((resolve) => {
       runner.start(
         { callId: 1, outcome, span },
-        { mayStart: () => true, mayLeave: () => true, withheld: () => undefined, answered: () => resolve() },
+        {
+          mayStart: () => true,
+          mayLeave: () => true,
+          withheld: () => undefined,
+          answered: (_callId, answer) => resolve(answer),
+        },
       );
     });
+    expect(event).toMatchObject({ result: { kind: 'failed', error: 'connect', reason: 'no ***' } });
     expect(spans).toMatchObject([
       { attributes: { 'url.full': 'https://***.Example.com:8443/x/***', outcome: 'connect' }, error: 'connect' },
     ]);
-    expect(hosts).toEqual([expect.stringMatching(/\*{3}\.example\.com:8443$/)]);
+    expect(hosts).toEqual(['***.example.com:8443']);
   });
 });
 

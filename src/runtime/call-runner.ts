@@ -10,11 +10,13 @@ import type { Outputs } from '../core/outputs.ts';
 import { renderRequest, renderStable } from '../core/request/render.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';
 import type { CallAnswer, CallHandle, HttpCaller, OutboundRequest } from '../ports/http-caller.ts';
+import type { InboxEvent } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { AuthorizedCall } from './auth/authorized-call.ts';
 import { credentialsOf } from './auth/credentials.ts';
 import { hostOf, refusedSecret } from './auth/secret-destination.ts';
 import { TokenCache, type TokenGrant } from './auth/token-cache.ts';
+import { answerWithout, bodyWithout } from './auth/without-token.ts';
 import { type CallMasker, exchangeOf } from './exchange.ts';
 import { type CallSpan, callSpan, isSampled, recordCall } from './execution-spans.ts';
 import type { Block, CallGate, GatedCall, Pass } from './gate/call-gate.ts';
@@ -44,6 +46,8 @@ export interface Vault {
   mayGoTo?(secret: string, url: string): boolean;
   /** Masks a value from now on as if it were a secret; answers what takes it out of a text. The same value may come again. */
   conceal(value: string): (text: string) => string;
+  /** Takes every value concealed so far out of a text; undefined while there is none. */
+  concealed(): ((text: string) => string) | undefined;
 }
 
 /** What a call runner stands on. */
@@ -144,7 +148,7 @@ export class CallRunner {
     };
     const plan = call.call;
     const rendered = renderRequest(plan.request, call.context);
-    if (rendered.kind === 'unsent') return { ...base, outcome: { problem: rendered.reason } };
+    if (rendered.kind === 'unsent') return { ...base, outcome: { problem: mask(rendered.reason) } };
     const { url, verb, body, authorityFromData, secretsUsed } = rendered;
     const refused = refusedSecret(secretsUsed, url, vault, mask);
     if (refused !== undefined) return { ...base, outcome: { problem: refused } };
@@ -198,6 +202,14 @@ export class CallRunner {
     }
   }
 
+  /** An event from outside without the tokens that were fetched here, which a downstream may know and tell. */
+  received(event: InboxEvent): InboxEvent {
+    const tokens = event.type === 'callback' ? this.#parts.vault.concealed() : undefined;
+    return tokens === undefined || event.type !== 'callback'
+      ? event
+      : { ...event, body: bodyWithout(event.body, tokens) };
+  }
+
   #send(prepared: Prepared, taker: CallTaker, pass: Pass | undefined): CallHandle {
     const { callId, outcome, span } = prepared;
     if ('problem' in outcome) {
@@ -212,7 +224,7 @@ export class CallRunner {
       return nothingToAbort;
     }
     const { request, grant } = outcome;
-    const { http, clock } = this.#parts;
+    const { http, clock, vault } = this.#parts;
     const lastWord = {
       mayLeave: () => taker.mayLeave(),
       withheld: () => {
@@ -225,7 +237,10 @@ export class CallRunner {
         request,
         (answer) => {
           pass?.done(verdictOf(answer));
-          taker.answered(callId, this.#answered(prepared, request, answer));
+          // A token of another call may come back in any answer.
+          const tokens = vault.concealed();
+          const clean = tokens === undefined ? answer : answerWithout(answer, tokens);
+          taker.answered(callId, this.#answered(prepared, request, clean));
         },
         lastWord,
       );
@@ -244,7 +259,8 @@ export class CallRunner {
 
   #answered({ callId, span }: Prepared, request: OutboundRequest, answer: CallAnswer): CallAnswered {
     const { clock, telemetry, masker, maxHistoryBody } = this.#parts;
-    const result = resultOf(answer);
+    // An address or a host in a message may be made of a secret, and the state keeps it.
+    const result = resultOf(answer, (text) => masker.text(text));
     const exchange = exchangeOf(request, answer, masker, maxHistoryBody);
     // Of the masked URL: a secret may be a part of the host.
     telemetry.called(hostOf(exchange.url), result.kind === 'failed' ? result.error : result.kind, answer.latencyMillis);
@@ -316,12 +332,13 @@ function merged(
   return headers;
 }
 
-function resultOf(answer: CallAnswer): CallResult {
+function resultOf(answer: CallAnswer, mask: (text: string) => string): CallResult {
   if (answer.kind === 'response') {
     const { status, headers, bodyJson } = answer;
     return { kind: 'response', response: { status, headers, body: bodyJson } };
   }
-  const { error, sent, message } = answer;
+  const { error, sent } = answer;
+  const message = mask(answer.message);
   if (!sent || error === 'refused') return { kind: 'unsent', reason: message, retryable: error !== 'refused' };
   // Aborted by nobody who still waits for it: the connection went away with the process' own end.
   return { kind: 'failed', error: error === 'aborted' ? 'connect' : error, reason: message };

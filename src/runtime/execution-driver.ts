@@ -287,7 +287,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
     if (row === undefined) return undefined;
     this.#inbox = this.#inbox.filter((other) => other !== row);
     this.#taken.add(row.id);
-    return row.event.inboxId === row.id ? row.event : { ...row.event, inboxId: row.id };
+    return this.#parts.calls.received(row.event.inboxId === row.id ? row.event : { ...row.event, inboxId: row.id });
   }
 
   #apply(event: Event, isLast: boolean): void {

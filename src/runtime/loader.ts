@@ -70,36 +70,40 @@ export class Loader {
 
   /** Loads a hold and begins to drive it, or gives it back. Never rejects. */
   async load(hold: Hold, dueAt: number, pool: WorkerPool): Promise<void> {
+    let loaded: LoadedExecution | undefined;
     try {
-      await this.#load(hold, dueAt, pool);
+      loaded = await this.#takeOvers.request({ id: hold.id, claim: hold.claim }, 100);
+      await this.#begin(hold, loaded, dueAt, pool);
     } catch (error) {
       const { telemetry, clock } = this.#parts;
-      telemetry.log('warn', 'execution not loaded', { sagaId: hold.id, error: String(error) });
+      // Of what was not even read nobody knows whose trace it belongs to.
+      const traceId = loaded === undefined ? undefined : traceIdOf(loaded.id, loaded.traceparent);
+      telemetry.log('warn', 'execution not loaded', { sagaId: hold.id, traceId, error: String(error) });
       pool.giveBack(hold, { parkUntil: clock.now() + 1_000 });
     }
   }
 
-  async #load(hold: Hold, dueAt: number, pool: WorkerPool): Promise<void> {
+  async #begin(hold: Hold, loaded: LoadedExecution | undefined, dueAt: number, pool: WorkerPool): Promise<void> {
     const { clock, plans, telemetry } = this.#parts;
-    const loaded = await this.#takeOvers.request({ id: hold.id, claim: hold.claim }, 100);
     // Over, or gone: the queue had an old mark.
     if (loaded === undefined) {
       pool.giveBack(hold, 'ack');
       return;
     }
+    const { traceparent } = loaded;
+    const traceId = traceIdOf(loaded.id, traceparent);
     if (loaded.state.format > stateFormat) {
-      telemetry.log('info', 'left to a newer release', { sagaId: hold.id, format: loaded.state.format });
+      telemetry.log('info', 'left to a newer release', { sagaId: hold.id, traceId, format: loaded.state.format });
       pool.giveBack(hold, { parkUntil: clock.now() + newerFormatMillis });
       return;
     }
     const plan = plans.peek(loaded.definitionHash) ?? (await this.#plan(loaded.definitionHash));
     if (plan === undefined) {
-      telemetry.log('error', 'no usable definition', { sagaId: hold.id, hash: loaded.definitionHash });
+      telemetry.log('error', 'no usable definition', { sagaId: hold.id, traceId, hash: loaded.definitionHash });
       pool.giveBack(hold, { parkUntil: clock.now() + noPlanMillis });
       return;
     }
     const run = await this.#run(loaded, plan);
-    const { traceparent } = loaded;
     const prepared = await this.#prepared(run, traceparent);
     // From here to `begin` nothing may wait: an event from outside must not come before what is recorded first.
     const definition = plans.telemetryOf(plan);
@@ -108,7 +112,7 @@ export class Loader {
       hold,
       run,
       definition,
-      traceId: traceIdOf(loaded.id, traceparent),
+      traceId,
       ...(traceparent === undefined ? undefined : { traceparent }),
       seq: loaded.seq,
       inboxSeq: loaded.inboxSeq,

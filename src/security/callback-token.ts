@@ -35,7 +35,8 @@ export type CallbackVerification =
   | { readonly ok: true; readonly claims: CallbackClaims }
   | { readonly ok: false; readonly problem: CallbackTokenProblem };
 
-const prefix = 'trc1.';
+/** What every token begins with. */
+export const callbackTokenPrefix: string = 'trc1.';
 
 /** Finds tokens in any text, cut ones too. Global: use it with `replace`, not with `test`. */
 export const callbackTokenPattern: RegExp = /trc1\.[\w-]+(?:\.[\w-]+){0,2}/g;
@@ -76,16 +77,16 @@ export class CallbackTokens {
   issue(claims: CallbackClaims): string {
     const { executionId, round, nodeId, visit, operation, nonce } = claims;
     const payload = encode(JSON.stringify([executionId, round, nodeId, visit, operation, nonce]));
-    const signed = `${prefix}${this.#signing.encodedKid}.${payload}`;
+    const signed = `${callbackTokenPrefix}${this.#signing.encodedKid}.${payload}`;
     return `${signed}.${macOf(signed, this.#signing.key)}`;
   }
 
   /** Reads a token back, comparing MACs in constant time. Never throws, whatever the text. */
   verify(token: string): CallbackVerification {
     if (token.length > maxTokenLength || !tokenForm.test(token)) return malformed;
-    const kidEnd = token.indexOf('.', prefix.length);
+    const kidEnd = token.indexOf('.', callbackTokenPrefix.length);
     const claimsEnd = token.lastIndexOf('.');
-    const live = this.#byEncodedKid.get(token.slice(prefix.length, kidEnd));
+    const live = this.#byEncodedKid.get(token.slice(callbackTokenPrefix.length, kidEnd));
     if (live === undefined) return { ok: false, problem: 'unknown_kid' };
     // Text is compared, not what it decodes to: four spellings of the last character decode alike, one is the token.
     const expected = Buffer.from(macOf(token.slice(0, claimsEnd), live.key), 'latin1');

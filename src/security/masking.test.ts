@@ -18,9 +18,19 @@ const token = new CallbackTokens([{ kid: 'k', secret: 's' }]).issue({
   nonce: 'x',
 });
 
+function asXml(text: string): string {
+  return text
+    .replace(/&/g, '&amp;')
+    .replace(/</g, '&lt;')
+    .replace(/>/g, '&gt;')
+    .replace(/"/g, '&quot;')
+    .replace(/'/g, '&#39;');
+}
+
 describe('texts', () => {
   const secret = 'p@ss/wö"rd +\\1<&>\'\n=';
   const json = JSON.stringify(secret).slice(1, -1);
+  const xml = asXml(secret);
   it.each([
     ['raw', secret],
     ['in JSON', json],
@@ -32,18 +42,26 @@ describe('texts', () => {
     ['percent-encoded in lower case', encodeURIComponent(secret).toLowerCase()],
     ['percent-encoded where a URL needs it', encodeURI(secret)],
     ['form-encoded', new URLSearchParams({ a: secret }).toString().slice(2)],
-    [
-      'in XML',
-      secret
-        .replace(/&/g, '&amp;')
-        .replace(/</g, '&lt;')
-        .replace(/>/g, '&gt;')
-        .replace(/"/g, '&quot;')
-        .replace(/'/g, '&#39;'),
-    ],
+    ['in XML', xml],
     ['in base64', Buffer.from(secret).toString('base64')],
     ['in base64url', Buffer.from(secret).toString('base64url')],
     ['in percent-encoded base64', encodeURIComponent(Buffer.from(secret).toString('base64'))],
+    ['in JSON within JSON', JSON.stringify(json).slice(1, -1)],
+    ['in JSON within JSON within JSON', JSON.stringify(JSON.stringify(json).slice(1, -1)).slice(1, -1)],
+    [
+      'in JSON within JSON within JSON within JSON within JSON',
+      JSON.stringify(JSON.stringify(JSON.stringify(JSON.stringify(json).slice(1, -1)).slice(1, -1)).slice(1, -1)).slice(
+        1,
+        -1,
+      ),
+    ],
+    ['in JSON of XML', JSON.stringify(JSON.stringify(xml)).slice(3, -3)],
+    ['in XML of JSON', asXml(json)],
+    ['in XML within XML', asXml(xml)],
+    ['in percent-encoded JSON', encodeURIComponent(json)],
+    ['in percent-encoded JSON within JSON', encodeURIComponent(JSON.stringify(json).slice(1, -1))],
+    ['in base64 of JSON', Buffer.from(json).toString('base64')],
+    ['percent-encoded twice', encodeURIComponent(encodeURIComponent(secret))],
   ])('masks a secret %s', (_how, written) => {
     const masked = maskerOf(secret).text(`before ${written} after`);
     expect(masked).toMatch(/^before \*\*\*(%3D|=)* after$/);
@@ -99,6 +117,26 @@ describe('texts', () => {
     expect(masker.text(`http://t/workflows/e/node/n/callback/${token}`)).toBe(
       'http://t/workflows/e/node/n/callback/***',
     );
+  });
+
+  it.each(['', 'a', 'ab', 'abc'])('masks callback tokens in base64 behind %j', (before) => {
+    for (const encoding of ['base64', 'base64url'] as const) {
+      const encoded = Buffer.from(`${before}${token}`).toString(encoding);
+      const masked = maskerOf().text(`[${encoded}]`);
+      expect(masked).toMatch(/^\[.{0,4}\*\*\*\]$/);
+      expect(masked).not.toContain(encoded.slice(5, 15));
+    }
+  });
+
+  it('masks what is a part of a host as it is written there', () => {
+    expect(maskerOf('Tenant.7X').text('ENOTFOUND tenant.7x.example')).toBe('ENOTFOUND ***.example');
+    expect(maskerOf('Not a Host').text('not a host')).toBe('not a host');
+  });
+
+  it('takes no long time over a text that is full of what secrets hold', () => {
+    const masker = maskerOf('\\\\\\\\"x', '"\\"\\"\\y', '%%%%z', '\n\n\n\n!');
+    const text = ['\\', '"', '%25', '%', '\n', '\\"', '\\n'].map((part) => part.repeat(100_000)).join(' ');
+    expect(masker.text(text)).toBe(text);
   });
 
   it('follows the secrets as they change', () => {

@@ -153,6 +153,16 @@ describe('concealed values', () => {
     expect(secrets.values()).not.toContain('token-0');
   });
 
+  it('can be taken out all at once', () => {
+    const secrets = new Secrets({ environment: { TRAMA_SECRET_A: 'abcd' } });
+    expect(secrets.concealed()).toBeUndefined();
+    secrets.conceal('token-1');
+    expect(secrets.concealed()?.('token-1 token-2 abcd')).toBe('*** token-2 abcd');
+    secrets.conceal('token-2');
+    expect(secrets.concealed()?.('token-1 token-2 abcd')).toBe('*** *** abcd');
+    expect(secrets.concealed()).toBe(secrets.concealed());
+  });
+
   it('are taken out of a text however they are encoded there, and nothing else is', () => {
     const mask = new Secrets({ environment: { TRAMA_SECRET_A: 'abcd' } }).conceal('to+ken/1');
     const base64 = Buffer.from('x:to+ken/1').toString('base64');

@@ -55,6 +55,7 @@ export class Secrets {
   readonly #files = new Map<string, CachedFile>();
   readonly #earlier = new Set<string>();
   readonly #concealed = new Set<string>();
+  #concealedMask: ((text: string) => string) | undefined;
   readonly #hosts: SecretHosts;
   readonly #report: (problem: string) => void;
   readonly #now: () => number;
@@ -114,9 +115,18 @@ export class Secrets {
    * too many. Answers what takes it out of a text, also when it has been forgotten.
    */
   conceal(value: string): (text: string) => string {
-    if (!this.#concealed.has(value)) this.#values = undefined;
+    if (!this.#concealed.has(value)) {
+      this.#values = undefined;
+      this.#concealedMask = undefined;
+    }
     keep(this.#concealed, value, maxConcealedValues);
     return valueMask(value);
+  }
+
+  /** Takes every concealed value that is not forgotten out of a text, and nothing else; undefined while there is none. */
+  concealed(): ((text: string) => string) | undefined {
+    if (this.#concealed.size > 0) this.#concealedMask ??= valueMask(...this.#concealed);
+    return this.#concealedMask;
   }
 
   #listFiles(): void {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ApiFixture } from '../../../test/api-fixture.ts';
+import { ApiFixture, secretValue } from '../../../test/api-fixture.ts';
 
 const definition = {
   name: 'order',
@@ -44,6 +44,27 @@ describe('definitions', () => {
       headers: { 'content-type': 'application/json' },
     });
     expect((await get('/order/1')).body).toContain('"x-limit":10.10');
+  });
+
+  it('show no secret that was written into them, and neither do errors about them', async () => {
+    const headers = { 'X-Key': `key ${secretValue}` };
+    const [step] = definition.steps;
+    const told = [
+      await send('POST', '', { ...definition, steps: [{ ...step, up: { ...step?.up, headers } }] }),
+      await get(''),
+      await get('/order/1'),
+    ];
+    for (const answer of told) {
+      expect(answer.statusCode).toBe(200);
+      expect(answer.body).toContain('"X-Key":"key ***"');
+      expect(answer.body).not.toContain(secretValue);
+    }
+    const wrong = { ...definition, [secretValue]: 1, steps: [{ name: secretValue }, { name: secretValue }] };
+    for (const path of ['', '/validate']) {
+      const answer = await send('POST', path, wrong);
+      expect(answer.json().errors.join()).toContain('***');
+      expect(answer.body).not.toContain(secretValue);
+    }
   });
 
   it('never change', async () => {

@@ -64,7 +64,12 @@ export function eventRoutes(server: FastifyInstance, api: ApiContext): void {
         expiry = endWithCredentials(api, request.principal, place);
         reply.raw.writeHead(200, headers as Record<string, string>);
         await stream(api, reply.raw, follow(desk, id, from, place.signal), (error) =>
-          api.log.log('warn', 'event stream ended early', { requestId: request.id, error: String(error) }),
+          api.log.log('warn', 'event stream ended early', {
+            sagaId: id,
+            traceId: end.traceId,
+            requestId: request.id,
+            error: String(error),
+          }),
         );
         return '';
       } finally {

@@ -29,7 +29,7 @@ export const databaseKeys: SectionKeys<'database'> = {
   },
   'database.host': {
     meaning: 'Host of Postgres, where there is no `database.url`.',
-    kind: optional(text('a host name or an address', /^\S+$/)),
+    kind: optional(text('a host name or an address', /^[^\s/@]+$/)),
     default: undefined,
   },
   'database.port': {

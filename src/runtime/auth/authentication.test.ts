@@ -270,4 +270,27 @@ describe('OAuth client credentials', () => {
     expect(exchange?.responseBody).toBe('{"echo":"Bearer ***","both":"*** ***"}');
     expect(exchange?.responseHeaders?.['x-echo']).toBe('Bearer ***');
   });
+
+  it('keep them also out of what other calls and callbacks bring', async () => {
+    issueTokens({}, (_path) => ({ body: { echo: 'token-1', n: 1.0 }, headers: { 'x-echo': 'token-1' } }));
+    const first = { mode: 'async', request: { url: 'http://mock/a', verb: 'POST', auth: oauth } };
+    const id = await fixture.submit(
+      engine,
+      graph([
+        task('a', { action: { ...first, callback: { timeoutMillis: 60_000 } }, compensation: false, next: 'b' }),
+        task('b', { compensation: false }),
+      ]),
+    );
+    await fixture.until(id, 'WAITING_CALLBACK');
+    const body = { echo: ['token-1'], 'token-1': 1 };
+    expect(await fixture.offer(engine, id, await fixture.callbackOf(id, 'a', body), 'hash')).toBe('accepted');
+    await fixture.until(id);
+    const { items } = await fixture.store.listSteps(id, { limit: 10 });
+    expect(items.map(({ output }) => [output?.callback?.body, output?.response?.headers])).toEqual([
+      [undefined, undefined],
+      [{ echo: ['***'], '***': 1 }, undefined],
+      [undefined, expect.objectContaining({ 'x-echo': '***' })],
+    ]);
+    expect(JSON.stringify([items, await fixture.detail(id)])).not.toMatch(/token-\d/);
+  });
 });

@@ -3,20 +3,12 @@
  * more; whatever comes then is the answer. All of it within the call's own time.
  *
  * When no token comes, nothing has left towards the downstream and the call is unsent; when no second one comes, the 401
- * stands. The token is taken out of the answer before anybody sees it: unlike a secret it is no part of the definition,
- * and no other process could mask it later.
+ * stands. The token is taken out of the answer before anybody sees it.
  */
-import { type Json, parseJson } from '../../core/json.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
-import type {
-  CallAnswer,
-  CallHandle,
-  CallResponse,
-  HttpCaller,
-  LastWord,
-  OutboundRequest,
-} from '../../ports/http-caller.ts';
+import type { CallAnswer, CallHandle, HttpCaller, LastWord, OutboundRequest } from '../../ports/http-caller.ts';
 import type { AccessToken, TokenCache, TokenGrant, TokenResult } from './token-cache.ts';
+import { answerWithout } from './without-token.ts';
 
 /** How it ended. */
 export interface AuthorizedEnding {
@@ -108,8 +100,8 @@ export class AuthorizedCall implements CallHandle {
     this.#sent = this.#parts.http.start(
       request,
       (raw) => {
-        const masked = withoutToken(raw, token);
-        const answer = earlier === undefined ? masked : withoutToken(masked, earlier);
+        const masked = answerWithout(raw, token.mask);
+        const answer = earlier === undefined ? masked : answerWithout(masked, earlier.mask);
         const ending = { answer, request, isOfDownstream: true };
         if (answer.kind === 'response' && answer.status === 401 && earlier === undefined) {
           this.#unauthorized = ending;
@@ -135,23 +127,5 @@ export class AuthorizedCall implements CallHandle {
     queueMicrotask(() => {
       this.#done(ending);
     });
-  }
-}
-
-function withoutToken(answer: CallAnswer, { mask }: AccessToken): CallAnswer {
-  if (answer.kind === 'failed') return { ...answer, message: mask(answer.message) };
-  const headers: Record<string, string> = {};
-  for (const name in answer.headers) headers[name] = mask(answer.headers[name] as string);
-  const body = mask(answer.body);
-  return body === answer.body ? { ...answer, headers } : { ...answer, headers, body, bodyJson: reparsed(answer, body) };
-}
-
-/** The JSON of a masked text. One that is none any more, as when a number was the token, stays a text. */
-function reparsed(answer: CallResponse, masked: string): Json {
-  if (answer.bodyJson === answer.body) return masked;
-  try {
-    return parseJson(masked);
-  } catch {
-    return masked;
   }
 }

@@ -20,9 +20,10 @@ export function refusedSecret(
   return refused === undefined ? undefined : `The secret ${refused} may not go to ${hostOf(mask(url))}.`;
 }
 
-/** Host and port of an absolute URL, for people and metrics. */
+/** Host and port of an absolute URL, for people and metrics: never what stands before them, which may be a password. */
 export function hostOf(url: string): string {
   const begin = url.indexOf('//') + 2;
-  const end = url.slice(begin).search(/[/?#]/);
-  return url.slice(begin, end < 0 ? undefined : begin + end).toLowerCase();
+  const end = url.slice(begin).search(/[/\\?#]/);
+  const authority = url.slice(begin, end < 0 ? undefined : begin + end);
+  return authority.slice(authority.lastIndexOf('@') + 1).toLowerCase();
 }

@@ -2,7 +2,7 @@
 import { slotOf } from '../../core/slot.ts';
 import type { InboxEvent, OfferResult } from '../../ports/store.ts';
 import { type Answer, granted, refused, type Refusal, unknownExecution } from './answer.ts';
-import type { DeskParts } from './parts.ts';
+import { type DeskParts, reasonWithout } from './parts.ts';
 
 /** A change taken in: durable, though the execution may not show it yet. */
 export interface Accepted {
@@ -11,7 +11,11 @@ export interface Accepted {
 
 /** Asks for an orderly end: no next call, compensations, CANCELLED. A second request while it is pending is accepted too. */
 export function cancel(parts: DeskParts, id: string, reason: string | undefined): Promise<Answer<Accepted>> {
-  return offer(parts, id, (inboxId) => ({ type: 'cancelled', inboxId, ...(reason !== undefined && { reason }) }));
+  return offer(parts, id, (inboxId) => ({
+    type: 'cancelled',
+    inboxId,
+    ...(reason !== undefined && { reason: reasonWithout(parts, reason) }),
+  }));
 }
 
 /** Ends the execution as it stands, without compensation. */

@@ -15,9 +15,12 @@ export interface DefinitionReport {
 /** Checks a definition without storing it. */
 export function validateDefinition(parts: DeskParts, definition: Json): DefinitionReport {
   const compiled = parts.plans.compile(definition);
-  return compiled.ok
-    ? { valid: true, errors: [], warnings: compiled.warnings }
-    : { valid: false, errors: compiled.errors, warnings: compiled.warnings };
+  const mask = (sentences: readonly string[]): string[] => parts.masker.json(sentences) as string[];
+  return {
+    valid: compiled.ok,
+    errors: compiled.ok ? [] : mask(compiled.errors),
+    warnings: mask(compiled.warnings),
+  };
 }
 
 /**
@@ -46,7 +49,10 @@ export async function putDefinition(parts: DeskParts, definition: Json, id?: str
         : `Another definition is stored as ${JSON.stringify(name)}, version ${JSON.stringify(version)}; definitions never change, so give this one a new version.`,
     );
   }
-  return granted({ ...recordDocument(result.record), warnings: compiled.warnings });
+  return granted({
+    ...recordDocument(parts, result.record),
+    warnings: parts.masker.json(compiled.warnings),
+  });
 }
 
 /** The record by id, or by name and version (`latest`: most recently created). */
@@ -55,7 +61,7 @@ export async function findDefinition(
   key: { readonly id: string } | { readonly name: string; readonly version: string },
 ): Promise<Answer<JsonObject>> {
   const record = await parts.store.getDefinition(key);
-  if (record !== undefined) return granted(recordDocument(record));
+  if (record !== undefined) return granted(recordDocument(parts, record));
   return refused(
     'unknown_definition',
     'id' in key
@@ -67,7 +73,7 @@ export async function findDefinition(
 /** A page of records, newest first. Throws BadCursor. */
 export async function listDefinitions(parts: DeskParts, page: PageRequest): Promise<Page<JsonObject>> {
   const { items, cursor } = await parts.store.listDefinitions(page);
-  return { items: items.map(recordDocument), ...(cursor !== undefined && { cursor }) };
+  return { items: items.map((record) => recordDocument(parts, record)), ...(cursor !== undefined && { cursor }) };
 }
 
 /** Removes a record; executions keep their pinned definition. Absent is fine. */
@@ -75,8 +81,9 @@ export async function deleteDefinition(parts: DeskParts, id: string): Promise<vo
   await parts.store.deleteDefinition(id);
 }
 
-function recordDocument(record: DefinitionRecord): JsonObject {
-  return {
+/** As submitted, but for secrets that somebody wrote into it. */
+function recordDocument(parts: DeskParts, record: DefinitionRecord): JsonObject {
+  return parts.masker.json({
     id: record.id,
     name: record.name,
     version: record.version,
@@ -84,5 +91,5 @@ function recordDocument(record: DefinitionRecord): JsonObject {
     definition: parseJson(record.definition),
     createdAt: instant(record.createdAt),
     updatedAt: instant(record.updatedAt),
-  };
+  }) as JsonObject;
 }

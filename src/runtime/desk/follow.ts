@@ -8,6 +8,7 @@
 import type { StepRow } from '../../core/history.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { ExecutionDetail } from '../../ports/store.ts';
+import { traceIdOf } from '../trace-context.ts';
 import { isListed, maskedStep } from './history.ts';
 import { instant } from './instants.ts';
 import type { DeskParts } from './parts.ts';
@@ -30,14 +31,18 @@ export interface StreamEvent {
   readonly data: JsonObject;
 }
 
-/** Where the history of an execution ends now, and whether it is over; undefined when there is no such execution. */
+/** Where the history of an execution ends now, whether it is over, and its trace; undefined when there is no such execution. */
 export async function endOfHistory(
   parts: DeskParts,
   id: string,
-): Promise<{ readonly at: StreamPosition; readonly over: boolean } | undefined> {
+): Promise<{ readonly at: StreamPosition; readonly over: boolean; readonly traceId: string } | undefined> {
   const detail = await parts.store.getExecution(id);
   if (detail === undefined) return undefined;
-  return { at: { ord: detail.state.ord, seq: detail.seq }, over: detail.state.end !== undefined };
+  return {
+    at: { ord: detail.state.ord, seq: detail.seq },
+    over: detail.state.end !== undefined,
+    traceId: traceIdOf(id, detail.traceparent),
+  };
 }
 
 /**

@@ -4,7 +4,7 @@ import { type CallHold, changeHolds, maxHolds, readHolds } from '../gate/call-ho
 import { originOf } from '../gate/origin.ts';
 import { type Answer, granted, refused } from './answer.ts';
 import { instant } from './instants.ts';
-import type { DeskParts } from './parts.ts';
+import { type DeskParts, reasonWithout } from './parts.ts';
 
 /** What a hold is to be. Exactly one of `host` and `name` must be given. */
 export interface HoldRequest {
@@ -46,7 +46,7 @@ export async function putHold(parts: DeskParts, id: string, request: HoldRequest
     const hold: CallHold = {
       id,
       ...target,
-      reason: request.reason,
+      reason: reasonWithout(parts, request.reason),
       ...(request.until === undefined ? undefined : { until: request.until }),
       createdAt: standing[known]?.createdAt ?? now,
     };

@@ -102,6 +102,11 @@ export type DeskStore = Pick<
   | 'changeSetting'
 >;
 
+/** What somebody gave as a reason, without secrets: it is kept, and no template needs it. */
+export function reasonWithout({ masker }: Pick<DeskParts, 'masker'>, reason: string): string {
+  return masker.json(reason) as string;
+}
+
 /** See the file header. */
 export interface DeskParts {
   readonly store: DeskStore;

@@ -13,7 +13,7 @@ import type { ExecutionDetail } from '../../ports/store.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import { type Accepted, offer } from './control.ts';
 import { effectsOf, unfinishedOf } from './effects.ts';
-import type { DeskParts } from './parts.ts';
+import { type DeskParts, reasonWithout } from './parts.ts';
 import { decidingEnv, isOver, runOf } from './run-view.ts';
 
 /** How often a lost race is run again before the client is asked to. */
@@ -75,9 +75,10 @@ async function eventOf(
   detail: ExecutionDetail,
   resolution: Resolution,
 ): Promise<ResolvedEvent | undefined> {
-  if (resolution.phase === 'UP') return { type: 'resolved', ...resolution };
+  const masked = { ...resolution, reason: reasonWithout(parts, resolution.reason) };
+  if (resolution.phase === 'UP') return { type: 'resolved', ...masked };
   const target = await findUnfinished(parts, detail, resolution);
-  return target === undefined ? undefined : { type: 'resolved', ...resolution, target };
+  return target === undefined ? undefined : { type: 'resolved', ...masked, target };
 }
 
 /** The unfinished compensation meant: of this round, of the latest visit where none is named. */

@@ -1,6 +1,6 @@
 /** What clients read of one execution: its status document, its history, its pinned definition. All of it masked. */
 import type { Json, JsonObject } from '../../core/json.ts';
-import { parseJson } from '../../core/json.ts';
+import { parseJson, stringifyJson } from '../../core/json.ts';
 import { Outputs } from '../../core/outputs.ts';
 import type { Plan } from '../../core/plan.ts';
 import type { State } from '../../core/state.ts';
@@ -99,7 +99,9 @@ export async function pinnedDefinition(parts: DeskParts, id: string): Promise<An
   const detail = await parts.store.getExecution(id);
   if (detail === undefined) return unknownExecution(id);
   const text = await parts.store.getDefinitionBody(detail.definitionHash);
-  return text === undefined ? refused('unknown_definition', `The definition of ${id} is gone.`) : granted(text);
+  return text === undefined
+    ? refused('unknown_definition', `The definition of ${id} is gone.`)
+    : granted(stringifyJson(parts.masker.json(parseJson(text))));
 }
 
 /** Before anything failed there is nothing to list; a run that goes well never reads its effects. */

@@ -61,8 +61,11 @@ describe('options of the Postgres store', () => {
   it.each([
     ['mysql://h/d', 'must be postgres://'],
     ['postgres://u:secret@/d', 'must be postgres://'],
-    ['postgres://u:secret@h:99999/d', 'host "h:99999" is malformed'],
-    ['postgres://u:secret@h,,k/d', 'host "" is malformed'],
+    ['postgres://u:secret@h:99999/d', 'host of Postgres must be'],
+    ['postgres://u:secret@h,,k/d', 'host of Postgres must be'],
+    ['postgres://u:secret/more@h/d', 'percent-encoded'],
+    ['postgres://u:secret', 'host of Postgres must be'],
+    ['postgres://u:123/secret@h/d', 'percent-encoded'],
     ['postgres://u:secret%zz@h/d', 'malformed percent-encoding'],
     ['postgres://u:secret@h/d?target_session_attrs=read-only', 'is of no use here'],
   ])('refuses %s without showing the password', (url, sentence) => {

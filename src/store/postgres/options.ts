@@ -72,7 +72,10 @@ function parseHosts(text: string, port: number): readonly Host[] {
     const match = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(part);
     const host = match?.[1] ?? match?.[2];
     const own = match?.[3] === undefined ? port : Number(match[3]);
-    if (host === undefined || own < 1 || own > 65_535) throw new Error(`The Postgres host "${part}" is malformed.`);
+    // Not as it is: where a password is not percent-encoded, a part of it is taken for a host.
+    if (host === undefined || own < 1 || own > 65_535) {
+      throw new Error('A host of Postgres must be a name or an address, with a port or without.');
+    }
     return { host, port: own };
   });
 }
@@ -96,8 +99,11 @@ interface ParsedUrl {
 
 /** `URL` knows no lists of hosts. */
 function parseUrl(url: string): ParsedUrl {
-  const match = /^postgres(?:ql)?:\/\/(?:([^@/]*)@)?([^/?#@]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(url);
-  if (match === null) throw new Error('The URL of Postgres must be postgres://user:password@host:port/database.');
+  const match = /^postgres(?:ql)?:\/\/(?:([^@/]*)@)?([^/?#@]+)(?:\/([^?#@]*))?(?:\?([^#]*))?$/.exec(url);
+  if (match === null)
+    throw new Error(
+      'The URL of Postgres must be postgres://user:password@host:port/database, with what is special in a URL percent-encoded.',
+    );
   const [, credentials = '', hosts = '', database, query = ''] = match;
   const colon = credentials.indexOf(':');
   return {

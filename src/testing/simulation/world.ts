@@ -336,7 +336,12 @@ export class World {
         ended: (departure) => this.#custody.ended(caller, departure),
       }),
       telemetry,
-      vault: { secret: () => undefined, variable: () => undefined, conceal: () => (text) => text },
+      vault: {
+        secret: () => undefined,
+        variable: () => undefined,
+        conceal: () => (text) => text,
+        concealed: () => undefined,
+      },
       callbacks: { issue: issueCallback },
       masker: { text: (text) => text, headers: (headers) => headers },
       plans,
