@@ -1,6 +1,6 @@
 /** The store and queue servers that a benchmark runs on, and what they have done. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { Client } from 'pg';
+import { Client, Pool } from 'pg';
 import { PostgresServer } from '../test/servers/postgres.ts';
 import { provisionServers } from '../test/servers/provision.ts';
 import { RedisCluster } from '../test/servers/redis-cluster.ts';
@@ -23,18 +23,32 @@ export interface Backend {
   /** What a pod is configured with. */
   readonly env: Readonly<Record<string, string>>;
   work(): Promise<Work>;
+  /** Asks Postgres, in the database of the pods. Throws when there is none. */
+  query(text: string, values?: readonly unknown[]): Promise<Record<string, unknown>[]>;
+  /** All Redis servers, replicas included. */
+  readonly redis: readonly RedisServer[];
   close(): Promise<void>;
 }
 
 /** Starts the servers. */
 export async function startBackend(name: BackendName): Promise<Backend> {
   const none: Work = { postgresCpu: 0, redisCpu: 0, transactions: 0, commands: 0 };
-  if (name === 'embedded') return { name, env: {}, work: () => Promise.resolve(none), close: () => Promise.resolve() };
+  if (name === 'embedded') {
+    return {
+      name,
+      env: {},
+      work: () => Promise.resolve(none),
+      query: () => Promise.reject(new Error('There is no Postgres.')),
+      redis: [],
+      close: () => Promise.resolve(),
+    };
+  }
   await provisionServers();
   const postgres = await PostgresServer.create({ shared_buffers: '512MB', fsync: 'on', max_wal_size: '4GB' });
   const admin = new Client({ connectionString: postgres.url() });
   await admin.connect();
   await admin.query('CREATE DATABASE trama');
+  const inside = new Pool({ connectionString: postgres.url('trama'), max: 4 });
   const servers: readonly RedisServer[] =
     name === 'redis' ? [await RedisServer.start()] : name === 'cluster' ? (await RedisCluster.start()).nodes : [];
   const [first] = servers;
@@ -44,6 +58,10 @@ export async function startBackend(name: BackendName): Promise<Backend> {
   return {
     name,
     env,
+    redis: servers,
+    async query(text, values = []) {
+      return (await inside.query<Record<string, unknown>>(text, [...values])).rows;
+    },
     async work() {
       const { rows } = await admin.query<{ n: string }>(
         "SELECT xact_commit AS n FROM pg_stat_database WHERE datname = 'trama'",
@@ -65,6 +83,7 @@ export async function startBackend(name: BackendName): Promise<Backend> {
       };
     },
     async close() {
+      await inside.end();
       await admin.end();
       for (const server of servers) await server.close();
       await postgres.remove();
@@ -98,4 +117,14 @@ function cpuOfDescendants(): ReadonlyMap<string, number> {
   const cpu = new Map<string, number>();
   for (const each of processes) if (below.has(each.pid)) cpu.set(each.program, (cpu.get(each.program) ?? 0) + each.cpu);
   return cpu;
+}
+
+/** What Redis says of itself, summed over all servers: keys, and bytes in use. */
+export async function redisContents({ redis }: Backend): Promise<{ readonly keys: number; readonly bytes: number }> {
+  let [keys, bytes] = [0, 0];
+  for (const { admin } of redis) {
+    keys += await admin.dbsize();
+    bytes += Number(/used_memory:(\d+)/.exec(await admin.info('memory'))?.[1] ?? 0);
+  }
+  return { keys, bytes };
 }

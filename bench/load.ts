@@ -20,41 +20,6 @@ export interface Saturated {
   readonly perWorkflow?: Work;
 }
 
-/** The chain of three POSTs, retries off. */
-function chainDefinition(mockUrl: string): unknown {
-  const step = (n: number, read: string): unknown => ({
-    kind: 'task',
-    id: `call${String(n)}`,
-    action: {
-      mode: 'sync',
-      request: {
-        url: `${mockUrl}/${String(n)}`,
-        verb: 'POST',
-        body: {
-          order: '{{payload.order}}',
-          customer: '{{payload.customer}}',
-          amount: '{{payload.amount}}',
-          note: 'a line of text that makes the body about two hundred bytes long in all',
-          previous: read,
-        },
-      },
-    },
-    ...(n < 3 ? { next: `call${String(n + 1)}` } : undefined),
-  });
-  return {
-    name: 'chain',
-    // A definition never changes, and the mock's port does.
-    version: new URL(mockUrl).port,
-    failureHandling: { type: 'retry', maxAttempts: 0, delayMillis: 0 },
-    entrypoint: 'call1',
-    nodes: [
-      step(1, 'none'),
-      step(2, '{{nodes.call1.response.body.reference}}'),
-      step(3, '{{nodes.call2.response.body.reference}}'),
-    ],
-  };
-}
-
 let orders = 0;
 
 function payload(): unknown {
@@ -62,7 +27,8 @@ function payload(): unknown {
   return { order: `order-${String(orders)}`, customer: 'c-1234567890', amount: 12.99 };
 }
 
-async function post(pool: Pool, path: string, body: unknown): Promise<{ status: number; text: string }> {
+/** One POST of JSON. */
+export async function post(pool: Pool, path: string, body: unknown): Promise<{ status: number; text: string }> {
   const response = await pool.request({
     method: 'POST',
     path,
@@ -72,22 +38,23 @@ async function post(pool: Pool, path: string, body: unknown): Promise<{ status: 
   return { status: response.statusCode, text: await response.body.text() };
 }
 
-/** Stores the chain. */
-export async function pushChain(server: Server, mock: Mock): Promise<void> {
+/** Stores a definition; answers the path under which it is run. */
+export async function pushDefinition(
+  server: Server,
+  definition: { readonly name: string; readonly version: string },
+): Promise<string> {
   const pool = new Pool(server.url);
-  const { status, text } = await post(pool, '/workflows/definitions', chainDefinition(mock.url));
+  const { status, text } = await post(pool, '/workflows/definitions', definition);
   if (status !== 200) throw new Error(`The definition was refused: ${text}`);
-  runPath = `/workflows/definitions/chain/${new URL(mock.url).port}/run`;
   await pool.close();
+  return `/workflows/definitions/${definition.name}/${definition.version}/run`;
 }
-
-/** Where the chain stored last is run. */
-let runPath = '';
 
 /** Keeps `inFlight` workflows running for `seconds` after a warm-up, and counts those that made their last call. */
 export async function saturate(
   servers: readonly Server[],
   mock: Mock,
+  runPath: string,
   options: {
     readonly inFlight: number;
     readonly seconds: number;
@@ -184,6 +151,7 @@ export async function saturate(
 /** One workflow at a time, from submission to terminal (by `waitMillis`); latencies in milliseconds. */
 export async function oneAtATime(
   server: Server,
+  runPath: string,
   count: number,
 ): Promise<{ readonly p50: number; readonly p99: number }> {
   const pool = new Pool(server.url, { connections: 1 });
@@ -202,6 +170,7 @@ export async function oneAtATime(
 /** Accepted runs per second: submissions that are durable when answered and start much later. */
 export async function accept(
   server: Server,
+  runPath: string,
   options: { readonly clients: number; readonly seconds: number },
 ): Promise<{ readonly perSecond: number; readonly p99: number; readonly cpuPerRun: number }> {
   const pool = new Pool(server.url, { connections: options.clients, pipelining: 1 });
@@ -247,13 +216,15 @@ export async function bareCalls(
   return count / options.seconds;
 }
 
-function percentile(values: readonly number[], p: number): number {
+/** The p-th percentile; NaN of nothing. */
+export function percentile(values: readonly number[], p: number): number {
   if (values.length === 0) return Number.NaN;
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * p) / 100))] ?? Number.NaN;
 }
 
-function wait(seconds: number): Promise<void> {
+/** Waits. */
+export function wait(seconds: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, seconds * 1000);
   });

@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,12 +23,35 @@ export function residentMib(pid: number): number {
   return Number(line?.[1] ?? 0) / 1024;
 }
 
+/** File descriptors that a process has open. */
+export function openFiles(pid: number): number {
+  return readdirSync(`/proc/${String(pid)}/fd`).length;
+}
+
+/** A call that was due at an instant, as the mock saw it arrive. Both in ms since 1970. */
+export interface Arrival {
+  /** What the definition says of it. */
+  readonly kind: string;
+  readonly due: number;
+  readonly at: number;
+}
+
 /** The downstream mock. */
 export interface Mock {
   readonly url: string;
   /** Called with the ids of workflows that have made their last call. */
   onFinished: (ids: readonly string[]) => void;
+  /** Called with calls that were due at an instant. */
+  onArrivals: (arrivals: readonly Arrival[]) => void;
+  /** Calls of `/visit` and `/undo` so far. */
+  readonly counts: { readonly visit: number; readonly undo: number };
   stop(): Promise<void>;
+}
+
+interface MockMessage {
+  readonly finished?: readonly string[];
+  readonly arrivals?: readonly Arrival[];
+  readonly counts?: Mock['counts'];
 }
 
 /** Starts the mock of `mock.ts`. */
@@ -37,13 +60,20 @@ export async function startMock(delayMillis: number): Promise<Mock> {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   const [first] = (await once(child, 'message')) as [{ port: number }];
+  let counts = { visit: 0, undo: 0 };
   const mock: Mock = {
     url: `http://127.0.0.1:${String(first.port)}`,
     onFinished: () => undefined,
+    onArrivals: () => undefined,
+    get counts() {
+      return counts;
+    },
     stop: () => stop(child),
   };
-  child.on('message', (message: { finished?: string[] }) => {
+  child.on('message', (message: MockMessage) => {
     if (message.finished !== undefined) mock.onFinished(message.finished);
+    if (message.arrivals !== undefined) mock.onArrivals(message.arrivals);
+    if (message.counts !== undefined) counts = message.counts;
   });
   return mock;
 }
@@ -57,9 +87,26 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** Starts the built command line with an embedded store in a fresh directory. */
-export async function startServer(extra: Readonly<Record<string, string>> = {}): Promise<Server> {
-  const directory = mkdtempSync(join(tmpdir(), 'trama-bench-'));
+/** A directory for the data of an embedded store, which may be started more than once on it. */
+export interface DataDirectory {
+  readonly path: string;
+  remove(): void;
+}
+
+/** Makes one. */
+export function dataDirectory(): DataDirectory {
+  const path = mkdtempSync(join(tmpdir(), 'trama-bench-'));
+  return {
+    path,
+    remove: () => {
+      rmSync(path, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Starts the built command line with an embedded store in a fresh directory, or in `kept`, which stays when it stops. */
+export async function startServer(extra: Readonly<Record<string, string>> = {}, kept?: DataDirectory): Promise<Server> {
+  const directory = kept ?? dataDirectory();
   const port = await freePort();
   const began = performance.now();
   const main = new URL('../dist/cli/main.js', import.meta.url).pathname;
@@ -73,7 +120,7 @@ export async function startServer(extra: Readonly<Record<string, string>> = {}):
       PATH: process.env['PATH'],
       HOST: '127.0.0.1',
       PORT: String(port),
-      DATABASE_DATADIR: join(directory, 'data'),
+      DATABASE_DATADIR: join(directory.path, 'data'),
       LOGGING_LEVEL: 'warn',
       ...extra,
     },
@@ -86,7 +133,7 @@ export async function startServer(extra: Readonly<Record<string, string>> = {}):
     startMillis: performance.now() - began,
     stop: async () => {
       await stop(child);
-      rmSync(directory, { recursive: true, force: true });
+      if (kept === undefined) directory.remove();
     },
   };
 }

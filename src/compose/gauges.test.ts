@@ -104,4 +104,32 @@ describe('the gauges of the store', () => {
     await Promise.all([read(), read(), read()]);
     expect(asked).toBe(2);
   });
+
+  it('are read the less often the longer it takes, at least once a minute', async () => {
+    let asked = 0;
+    let monotonic = 0;
+    let takes = 10;
+    const read = gauges([], {
+      store: {
+        countByStatus() {
+          asked++;
+          monotonic += takes;
+          return Promise.resolve({});
+        },
+        findDue: () => Promise.resolve([]),
+        getExecution: () => Promise.resolve(undefined),
+      },
+      clock: { now: () => now, monotonic: () => monotonic, after: () => ({ cancel: () => undefined }) },
+    });
+    const readsAt = async (at: number): Promise<number> => {
+      monotonic = at;
+      await read();
+      return asked;
+    };
+    expect([await readsAt(0), await readsAt(4999), await readsAt(5001)]).toEqual([1, 1, 2]);
+    takes = 500;
+    expect([await readsAt(20_000), await readsAt(44_999), await readsAt(45_002)]).toEqual([3, 3, 4]);
+    takes = 9000;
+    expect([await readsAt(100_000), await readsAt(159_999), await readsAt(160_001)]).toEqual([5, 5, 6]);
+  });
 });

@@ -28,6 +28,14 @@ const shownStatuses = ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'COMPENSAT
 /** How old a reading may be. */
 const cacheMillis = 5000;
 
+/**
+ * One that took long may be older: as many times as long. Counting a million sleeping executions takes Postgres some hundred
+ * milliseconds of processor time, of which scrapes are to take no more than one part in fifty.
+ */
+const cacheFactor = 50;
+
+const maxCacheMillis = 60_000;
+
 /** Without a checkpoint for longer than this, and its call's timeout, an execution counts as stuck. */
 const patienceMillis = 60_000;
 
@@ -39,13 +47,17 @@ const maxOverdue = 10_000;
 
 /** Makes a reader of the store's gauges. Asked for twice at once, it reads once. Rejects while the store is away. */
 export function createStoreGauges(parts: GaugeParts): () => Promise<StoreReadings> {
+  const { clock } = parts;
   let latest: Promise<StoreReadings> | undefined;
-  let readAt = 0;
+  let validUntil = -Infinity;
   return () => {
-    const now = parts.clock.monotonic();
-    if (latest === undefined || now - readAt > cacheMillis) {
-      readAt = now;
-      const reading = readStore(parts);
+    const now = clock.monotonic();
+    if (latest === undefined || now > validUntil) {
+      validUntil = Infinity;
+      const reading = readStore(parts).finally(() => {
+        const took = clock.monotonic() - now;
+        validUntil = now + Math.min(maxCacheMillis, Math.max(cacheMillis, took * cacheFactor));
+      });
       latest = reading;
       // A failure is not kept: the next one who asks tries again.
       reading.catch(() => {

@@ -267,6 +267,19 @@ export interface UndoFilter {
   readonly only?: { readonly nodeId: string; readonly visit: number };
 }
 
+/** Which rows {@link Store.listEffects} looks for, where all would be too many. */
+export interface EffectFilter {
+  /** The first and the last round. */
+  readonly rounds: readonly [number, number];
+  /**
+   * What has become of the compensation: `pending`, `failed` and `reopened` are unfinished; an effect that was `accepted`, or has
+   * `none`, stands.
+   */
+  readonly undo: readonly ('pending' | 'failed' | 'reopened' | 'accepted' | 'none')[];
+  /** Only this node, or only this visit of it. */
+  readonly only?: { readonly nodeId: string; readonly visit?: number };
+}
+
 /** A due execution, for the queue. */
 export interface DueRow {
   readonly id: string;
@@ -335,8 +348,11 @@ export interface Store {
   readOutputs(id: string, round: number, queries: readonly OutputQuery[]): Promise<readonly StepRow[]>;
   /** The next row to compensate: of that round, within the filter, lowest rank, highest sort. */
   findUndo(id: string, round: number, filter: UndoFilter): Promise<UndoTarget | undefined>;
-  /** All rows of the execution with an effect or a compensation, all rounds, in the order of their ords; bounded by `limit`. */
-  listEffects(id: string, limit: number): Promise<readonly EffectRow[]>;
+  /**
+   * All rows of the execution with an effect or a compensation, all rounds, in the order of their ords; bounded by `limit`. With
+   * a filter: those that fit, of each round and kind the first `limit` in the order of compensation, and as many in all.
+   */
+  listEffects(id: string, limit: number, filter?: EffectFilter): Promise<readonly EffectRow[]>;
   /** The latest standing effect of this node and visit in rounds before `round`. */
   findStanding(id: string, nodeId: string, visit: number, round: number): Promise<EffectRow | undefined>;
 

@@ -135,7 +135,7 @@ describe('making partitions', () => {
       onFault: ({ message }) => faults.push(message),
     });
     await server.query(
-      `INSERT INTO call SELECT ('019e6f00-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 1,
+      `INSERT INTO call SELECT ('019e7044-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 1,
          (SELECT string_agg(md5((n * m)::text), '') FROM generate_series(1, 60) m)
        FROM generate_series(1, 20000) n`,
       name,
@@ -217,7 +217,7 @@ describe('dropping partitions', () => {
   it('does not wait behind a long reader, and keeps nobody waiting', async () => {
     await store.submit([
       ended(1, 'SUCCEEDED'),
-      newExecution(100, { id: idOf(100).replace('019e6f00', '01b00000'), claim: 'c' }),
+      newExecution(100, { id: idOf(100).replace('019e7044', '01b00000'), claim: 'c' }),
     ]);
     const reader = server
       .query(['BEGIN', 'SELECT count(*) FROM execution', 'SELECT pg_sleep(60)'], database)
@@ -231,7 +231,7 @@ describe('dropping partitions', () => {
       .finally(() => over.abort());
     let seq = 0;
     while (!over.signal.aborted) {
-      const checkpoint = { ...checkpointOf(100, 'c', seq), id: idOf(100).replace('019e6f00', '01b00000') };
+      const checkpoint = { ...checkpointOf(100, 'c', seq), id: idOf(100).replace('019e7044', '01b00000') };
       expect(await store.checkpoint([checkpoint])).toEqual([{ kind: 'written', inboxSeq: 0 }]);
       seq += 1;
     }

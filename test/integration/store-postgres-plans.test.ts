@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { wholeShardSet } from '../../src/core/slot.ts';
 import type { ExecutionFilter, NewExecution } from '../../src/ports/store.ts';
-import type { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
+import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import {
   callRow,
   cancelOffer,
@@ -19,6 +19,7 @@ import {
   stepRow,
   summaryOf,
 } from '../contract/fixtures/executions.ts';
+import { lowestIdAt } from '../../src/store/postgres/execution-id.ts';
 import { openStore } from '../servers/postgres-stores.ts';
 import { PostgresServer } from '../servers/postgres.ts';
 
@@ -61,6 +62,7 @@ async function live(n: number): Promise<void> {
   await store.findUndo(idOf(n), 1, { scope: '' });
   await store.findStanding(idOf(n), 'a', 1, 2);
   await store.listEffects(idOf(n), 9);
+  await store.listEffects(idOf(n), 9, { rounds: [1, 1], undo: ['failed', 'accepted', 'none'], only: { nodeId: 'a' } });
   const summary = summaryOf('FAILED', { reason: 'timeout', failedNodeId: 'a' });
   const over = {
     state: endState('FAILED'),
@@ -105,11 +107,14 @@ it.each([
   for (let from = 0; from < total; from += 500) await store.submit(many.slice(from, from + 500));
   const long = Array.from({ length: stepsOfOne }, (_, i) => effectStep(i + 10, { nodeId: `node ${i}`, visit: i }));
   await store.checkpoint([checkpointOf(1001, 'c', 0, { steps: long })]);
+  // Of an execution with that many effects, only those that are still open.
+  const isOpen = { rounds: [1, 1], undo: ['failed', 'reopened', 'none'] } as const;
   // A session reports what it has read so far with the first statement that ends a second after its last report.
   await new Promise((resolve) => setTimeout(resolve, 1100));
   await Promise.all([store.ping(), store.countByStatus({ count: 1, shards: [] })]);
   await server.query('SELECT pg_stat_reset()', database);
   await live(500);
+  expect(await store.listEffects(idOf(1001), 9, isOpen)).toEqual([]);
   for (const filter of lists) await store.listExecutions(filter, { limit: 9 });
   // Sessions report what they read when they end.
   await store.close();
@@ -121,4 +126,52 @@ it.each([
   expect(read?.['scanned']).toBe(0);
   expect(read?.['stepped']).toBeGreaterThan(50);
   expect(read?.['stepped']).toBeLessThan(1000);
+});
+
+it('reads by time no more than what is near', async () => {
+  let database: string;
+  ({ store, database } = await openStore(server));
+  const spread = 60_000;
+  const many = Array.from({ length: total }, (_, i): NewExecution => {
+    const at = start + i * spread;
+    const summary = summaryOf('SUCCEEDED', { startedAt: at, completedAt: at + 1000 });
+    const id = `${lowestIdAt(at).slice(0, 13)}-7000-8000-${i.toString(16).padStart(12, '0')}`;
+    return newExecution(i, { id, summary, createdAt: at });
+  });
+  for (let from = 0; from < total; from += 500) await store.submit(many.slice(from, from + 500));
+  await store.close();
+  await server.query(['VACUUM ANALYZE', 'SELECT pg_stat_reset()'], database);
+  store = new PostgresStore({ url: server.url(database) });
+  const middle = start + (total / 2) * spread;
+  const found = async (filter: ExecutionFilter): Promise<number> =>
+    (await store.listExecutions(filter, { limit: 99 })).items.length;
+  expect(await found({ startedAfter: middle, startedBefore: middle + 5 * spread })).toBe(5);
+  expect(await found({ completedAfter: start + total * spread })).toBe(0);
+  expect(await found({ startedAfter: middle, startedBefore: middle + 5 * spread, statuses: ['SUCCEEDED'] })).toBe(5);
+  await store.close();
+  const [read] = await server.query('SELECT sum(idx_tup_read)::int AS stepped FROM pg_stat_user_indexes', database);
+  expect(read?.['stepped']).toBeLessThan(1000);
+});
+
+it('walks whichever is rarer, of a label and a status', async () => {
+  let database: string;
+  ({ store, database } = await openStore(server));
+  const many = Array.from({ length: total }, (_, i): NewExecution => {
+    const summary = summaryOf(i % 800 === 0 ? 'FAILED' : 'SUCCEEDED');
+    return newExecution(i, { summary, labels: { region: i % 800 === 1 ? 'rare' : 'common' } });
+  });
+  for (let from = 0; from < total; from += 500) await store.submit(many.slice(from, from + 500));
+  await server.query('VACUUM ANALYZE', database);
+  await store.close();
+  await server.query('SELECT pg_stat_reset()', database);
+  store = new PostgresStore({ url: server.url(database) });
+  const found = async (region: string, status: 'FAILED' | 'SUCCEEDED' | 'CANCELLED'): Promise<number> =>
+    (await store.listExecutions({ labels: { region }, statuses: [status] }, { limit: 9 })).items.length;
+  expect(await found('common', 'FAILED')).toBe(5);
+  expect(await found('common', 'CANCELLED')).toBe(0);
+  expect(await found('rare', 'SUCCEEDED')).toBe(5);
+  expect(await found('rare', 'FAILED')).toBe(0);
+  await store.close();
+  const [read] = await server.query('SELECT sum(idx_tup_read)::int AS stepped FROM pg_stat_user_indexes', database);
+  expect(read?.['stepped']).toBeLessThan(300);
 });

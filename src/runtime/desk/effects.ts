@@ -1,14 +1,44 @@
 /** What an execution left downstream, and what became of its compensations. */
 import type { State } from '../../core/state.ts';
-import type { EffectRow, ExecutionDetail } from '../../ports/store.ts';
+import type { EffectFilter, EffectRow, ExecutionDetail } from '../../ports/store.ts';
 import type { DeskParts } from './parts.ts';
 
-/** How many effects a document shows at most: those of the first visits. */
-const maxEffects = 10_000;
+/** How many effects a document shows at most. More cost whoever reads it, and everybody else of the process, too much time. */
+const maxEffects = 500;
 
-/** The effects of all rounds, in the order of the history. */
-export function effectsOf(parts: DeskParts, id: string): Promise<readonly EffectRow[]> {
-  return parts.store.listEffects(id, maxEffects);
+/** What somebody has to know of: its compensation failed, or it stands. */
+const open: EffectFilter['undo'] = ['failed', 'reopened', 'accepted', 'none'];
+
+/**
+ * The effects of all rounds, in the order of the history. Where there are too many to show: those of the first visits, and
+ * of the others those that are not settled, as far as there are not too many of them.
+ */
+export async function effectsOf(
+  parts: DeskParts,
+  { id, round, state }: ExecutionDetail,
+): Promise<readonly EffectRow[]> {
+  const first = await parts.store.listEffects(id, maxEffects);
+  if (first.length < maxEffects) return first;
+  // What is pending comes to its turn, or stands once all is over.
+  const undo = state.end === undefined ? open : [...open, 'pending' as const];
+  const unsettled = await parts.store.listEffects(id, maxEffects, { rounds: [1, round], undo });
+  const byOrd = new Map([...first, ...unsettled].map((effect) => [effect.target.ord, effect]));
+  return [...byOrd.values()].sort((a, b) => a.target.ord - b.target.ord);
+}
+
+/** The unfinished compensations of this round, those that run first before others; all, or of one node; at most {@link maxEffects}. */
+export async function unfinishedOf(
+  parts: DeskParts,
+  detail: ExecutionDetail,
+  only?: NonNullable<EffectFilter['only']>,
+): Promise<readonly EffectRow[]> {
+  const { id, round } = detail;
+  const effects = await parts.store.listEffects(id, maxEffects, {
+    rounds: [round, round],
+    undo: ['failed', 'reopened', 'pending'],
+    ...(only !== undefined && { only }),
+  });
+  return compensationsOf(detail, effects);
 }
 
 /**
@@ -34,13 +64,6 @@ export function compensationsOf(detail: ExecutionDetail, effects: readonly Effec
     if (target.round !== detail.round || undo === undefined || undo === 'moved') return false;
     return undo !== 'pending' || allDue || running.has(target.ord);
   });
-}
-
-/** Those of {@link compensationsOf} that are still to come, or to be settled. */
-export function unfinishedOf(detail: ExecutionDetail, effects: readonly EffectRow[]): readonly EffectRow[] {
-  return compensationsOf(detail, effects).filter(
-    ({ undo }) => undo === 'pending' || undo === 'failed' || undo === 'reopened',
-  );
 }
 
 /** Ords of the rows whose compensation runs now, with the attempts made. */

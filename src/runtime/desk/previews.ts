@@ -40,9 +40,11 @@ export async function cancelPreview(parts: DeskParts, id: string): Promise<Answe
   const run = await runOf(parts, detail);
   // What a cancel itself settles (a node that waits for its callback becomes unknown) is compensated too.
   const cancelled = apply(run, { type: 'cancelled' }, decidingEnv(parts));
-  const pending = [...(await effectsOf(parts, id)), ...cancelled.steps.flatMap(effectOf)].filter(
-    ({ target, undo }) => (undo === 'pending' || undo === 'reopened') && target.round === detail.round,
-  );
+  const written = await parts.store.listEffects(id, maxPreviews, {
+    rounds: [detail.round, detail.round],
+    undo: ['pending', 'reopened'],
+  });
+  const pending = [...written, ...cancelled.steps.flatMap(effectOf).filter(({ undo }) => undo === 'pending')];
   return granted(await renderAll(parts, { ...run, state: cancelled.state }, inUndoOrder(pending)));
 }
 
@@ -53,9 +55,11 @@ export async function retryPreview(parts: DeskParts, id: string): Promise<Answer
   if (!isOver(detail) || detail.status === 'SUCCEEDED') {
     return refused('state_conflict', `The execution is ${detail.status}; it cannot be retried.`);
   }
-  const effects = await effectsOf(parts, id);
-  if (detail.status !== 'CORRUPTED') return granted(await standingRequests(parts, detail, effects));
-  return granted(await renderAll(parts, await runOf(parts, detail), inUndoOrder(unfinishedOf(detail, effects))));
+  if (detail.status !== 'CORRUPTED') {
+    return granted(await standingRequests(parts, detail, await effectsOf(parts, detail)));
+  }
+  const unfinished = inUndoOrder(await unfinishedOf(parts, detail));
+  return granted(await renderAll(parts, await runOf(parts, detail), unfinished));
 }
 
 /** A step row not written yet as the effect that it would be. */

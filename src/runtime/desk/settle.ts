@@ -12,7 +12,7 @@ import { summarize } from '../../core/summary.ts';
 import type { ExecutionDetail } from '../../ports/store.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import { type Accepted, offer } from './control.ts';
-import { effectsOf, unfinishedOf } from './effects.ts';
+import { unfinishedOf } from './effects.ts';
 import { type DeskParts, reasonWithout } from './parts.ts';
 import { decidingEnv, isOver, runOf } from './run-view.ts';
 
@@ -87,13 +87,11 @@ async function findUnfinished(
   detail: ExecutionDetail,
   { nodeId, visit }: Resolution,
 ): Promise<UndoTarget | undefined> {
-  const effects = await effectsOf(parts, detail.id);
-  return unfinishedOf(detail, effects)
-    .filter(({ target }) => target.nodeId === nodeId && (visit === undefined || target.visit === visit))
-    .reduce<UndoTarget | undefined>(
-      (latest, { target }) => (latest === undefined || target.visit >= latest.visit ? target : latest),
-      undefined,
-    );
+  const effects = await unfinishedOf(parts, detail, { nodeId, ...(visit !== undefined && { visit }) });
+  return effects.reduce<UndoTarget | undefined>(
+    (latest, { target }) => (latest === undefined || target.visit >= latest.visit ? target : latest),
+    undefined,
+  );
 }
 
 /** `lost`: somebody else changed the execution in between. */

@@ -30,7 +30,7 @@ export async function statusDocument(parts: DeskParts, id: string): Promise<Answ
   if (detail === undefined) return unknownExecution(id);
   const plan = await planOf(parts, detail);
   const [effects, result] = await Promise.all([
-    mayHaveEffects(plan, detail) ? effectsOf(parts, id) : [],
+    mayHaveEffects(plan, detail) ? effectsOf(parts, detail) : [],
     resultOf(parts, detail),
   ]);
   const document: Record<string, Json> = {

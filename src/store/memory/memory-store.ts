@@ -17,6 +17,7 @@ import {
   type CheckpointResult,
   type DefinitionRecord,
   type DueRow,
+  type EffectFilter,
   type EffectRow,
   type ExecutionDetail,
   type ExecutionFilter,
@@ -58,6 +59,7 @@ import {
 } from './stored-execution.ts';
 import { AuditLog } from './audit-log.ts';
 import { DefinitionTable } from './definition-table.ts';
+import { openEffects } from './open-effects.ts';
 import { byId, pageOf } from './page.ts';
 
 const dayMillis = 86_400_000;
@@ -324,12 +326,11 @@ export class MemoryStore implements Store {
     return first && undoTarget(first);
   }
 
-  async listEffects(id: string, limit: number): Promise<readonly EffectRow[]> {
+  async listEffects(id: string, limit: number, filter?: EffectFilter): Promise<readonly EffectRow[]> {
     this.#check();
-    return this.#steps(id)
-      .filter((row) => row.effect !== undefined || row.undo !== undefined)
-      .slice(0, limit)
-      .map((row) => effectRow(row));
+    const rows = this.#steps(id).filter((row) => row.effect !== undefined || row.undo !== undefined);
+    const found = filter === undefined ? rows : openEffects(rows, limit, filter);
+    return found.slice(0, limit).map((row) => effectRow(row));
   }
 
   async findStanding(id: string, nodeId: string, visit: number, round: number): Promise<EffectRow | undefined> {

@@ -15,6 +15,8 @@ export function executionId(text: string): string {
 
 /** The lowest id of an instant, in ms since 1970; ids made before it are lower. */
 export function lowestIdAt(millis: number): string {
-  const hex = Math.max(0, Math.floor(millis)).toString(16).padStart(12, '0');
+  const hex = Math.min(0xffff_ffff_ffff, Math.max(0, Math.floor(millis)))
+    .toString(16)
+    .padStart(12, '0');
   return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
 }

@@ -14,6 +14,7 @@ import {
   type CheckpointResult,
   type DefinitionRecord,
   type DueRow,
+  type EffectFilter,
   type EffectRow,
   type ExecutionDetail,
   type ExecutionFilter,
@@ -230,8 +231,8 @@ export class PostgresStore implements Store {
     return found && undoTarget(decodeStep(found.row, found.undo));
   }
 
-  async listEffects(id: string, limit: number): Promise<readonly EffectRow[]> {
-    return stepRows(await listEffects(this.#connections, id, limit)).map((row) => effectRow(row));
+  async listEffects(id: string, limit: number, filter?: EffectFilter): Promise<readonly EffectRow[]> {
+    return stepRows(await listEffects(this.#connections, id, limit, filter)).map((row) => effectRow(row));
   }
 
   async findStanding(id: string, nodeId: string, visit: number, round: number): Promise<EffectRow | undefined> {

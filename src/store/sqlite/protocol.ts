@@ -13,6 +13,7 @@ import type { RowCounts, RowPage, SourceRows } from '../../ports/promotion.ts';
 import type {
   DefinitionRecord,
   DueRow,
+  EffectFilter,
   ExecutionFilter,
   OfferResult,
   PutDefinitionResult,
@@ -131,7 +132,7 @@ export interface Operations {
   readInbox(id: string): { readonly inboxSeq: number; readonly inbox: readonly InboxValues[] };
   readOutputs(id: string, round: number, queries: readonly OutputQuery[]): readonly StepText[];
   findUndo(id: string, round: number, filter: UndoFilter): StepText | undefined;
-  listEffects(id: string, limit: number): readonly StepText[];
+  listEffects(id: string, limit: number, filter: EffectFilter | undefined): readonly StepText[];
   findStanding(id: string, nodeId: string, visit: number, round: number): StepText | undefined;
   getExecution(id: string): DetailValues | undefined;
   listExecutions(filter: ExecutionFilter, page: PageValues, after: string | undefined): PageAnswer<RecordValues>;

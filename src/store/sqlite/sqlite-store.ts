@@ -10,6 +10,7 @@ import type {
   CheckpointResult,
   DefinitionRecord,
   DueRow,
+  EffectFilter,
   EffectRow,
   ExecutionDetail,
   ExecutionFilter,
@@ -180,8 +181,8 @@ export class SqliteStore implements Store {
     return found && undoTarget(decodeStep(found.row, found.undo));
   }
 
-  async listEffects(id: string, limit: number): Promise<readonly EffectRow[]> {
-    return steps(await this.#thread.call('listEffects', id, limit)).map((row) => effectRow(row));
+  async listEffects(id: string, limit: number, filter?: EffectFilter): Promise<readonly EffectRow[]> {
+    return steps(await this.#thread.call('listEffects', id, limit, filter)).map((row) => effectRow(row));
   }
 
   async findStanding(id: string, nodeId: string, visit: number, round: number): Promise<EffectRow | undefined> {

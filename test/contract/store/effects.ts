@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { StepRow, UndoMark } from '../../../src/core/history.ts';
+import type { EffectFilter } from '../../../src/ports/store.ts';
 import { checkpointOf, effectStep, idOf, newExecution, start, stepRow } from '../fixtures/executions.ts';
 import type { StoreUnderTest } from './store-under-test.ts';
 
@@ -125,6 +126,34 @@ export function effects(test: StoreUnderTest): void {
     ]);
     expect(found[0]).toMatchObject({ fingerprint: 'print-2', undoRank: 2, undoSort: 2 });
     expect(await test.store.listEffects(idOf(1), 2)).toEqual(found.slice(0, 2));
+  });
+
+  it('lists effects of some rounds and kinds in the order of compensation', async () => {
+    await running();
+    const { undo: _undo, undoRank: _rank, undoSort: _sort, ...bare } = effectStep(6, { round: 2 });
+    const { effect: _effect, ...undoOnly } = effectStep(7, { undo: 'accepted', round: 2, outcome: 'rejected' });
+    await write([
+      stepRow(1, { round: 2 }),
+      effectStep(2),
+      effectStep(3, { round: 2 }),
+      effectStep(4, { round: 2, nodeId: 'b', visit: 2 }),
+      effectStep(5, { round: 2, undo: 'done' }),
+      bare,
+      undoOnly,
+      effectStep(8, { round: 2, undo: 'failed', effect: 'unknown', outcome: 'unknown', undoRank: 1, undoSort: 0 }),
+      effectStep(9, { round: 2, undo: 'accepted' }),
+    ]);
+    const list = async (limit: number, filter: EffectFilter): Promise<readonly number[]> =>
+      (await test.store.listEffects(idOf(1), limit, filter)).map(({ target }) => target.ord);
+    expect(await list(9, { rounds: [2, 2], undo: ['pending'] })).toEqual([4, 3]);
+    expect(await list(1, { rounds: [2, 2], undo: ['pending'] })).toEqual([4]);
+    expect(await list(9, { rounds: [1, 2], undo: ['pending'] })).toEqual([2, 4, 3]);
+    expect(await list(9, { rounds: [2, 2], undo: ['pending'], only: { nodeId: 'b' } })).toEqual([4]);
+    expect(await list(9, { rounds: [2, 2], undo: ['pending'], only: { nodeId: 'b', visit: 1 } })).toEqual([]);
+    expect(await list(9, { rounds: [2, 2], undo: ['reopened'] })).toEqual([]);
+    // What was accepted, or has nothing that could undo it, stands only where there is an effect.
+    const all = await list(9, { rounds: [1, 2], undo: ['failed', 'accepted', 'none'] });
+    expect(all.toSorted((a, b) => a - b)).toEqual([6, 8, 9]);
   });
 
   it('finds the latest effect of a visit that stands from earlier rounds', async () => {

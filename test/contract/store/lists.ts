@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { wholeShardSet } from '../../../src/core/slot.ts';
 import type { ExecutionStatus } from '../../../src/core/state.ts';
 import { BadCursor, type ExecutionFilter, type NewExecution, type PageRequest } from '../../../src/ports/store.ts';
-import { effectStep, endState, idOf, newExecution, start, summaryOf } from '../fixtures/executions.ts';
+import { checkpointOf, effectStep, endState, idOf, newExecution, start, summaryOf } from '../fixtures/executions.ts';
 import type { StoreUnderTest } from './store-under-test.ts';
 
 function execution(n: number, status: ExecutionStatus, overrides: Partial<NewExecution> = {}): NewExecution {
@@ -110,6 +110,30 @@ export function lists(test: StoreUnderTest): void {
     } while (cursor !== undefined);
     expect(paged).toEqual(expected);
     expect(await list(filter, { offset: 1, limit: 1 })).toEqual(expected.slice(1, 2));
+  });
+
+  it('finds by time what began or ended long after it was made', async () => {
+    const day = 86_400_000;
+    const late = summaryOf('IN_PROGRESS', { startedAt: start + 3 * day, round: 2 });
+    await test.store.submit([
+      newExecution(1, { summary: late, claim: 'c' }),
+      newExecution(2, { claim: 'c' }),
+      newExecution(3, { summary: summaryOf('SUCCEEDED', { completedAt: start + 9 * day }) }),
+      newExecution(4, { summary: summaryOf('SUCCEEDED') }),
+    ]);
+    expect(await list({ startedAfter: start + 2 * day })).toEqual([1]);
+    expect(await list({ startedAfter: start + 2 * day, statuses: ['IN_PROGRESS', 'SUCCEEDED'] })).toEqual([1]);
+    expect(await list({ startedAfter: start + 2 * day, name: 'order', version: '1' })).toEqual([1]);
+    expect(await list({ startedAfter: start + 2 * day, startedBefore: start + 3 * day })).toEqual([]);
+    expect(await list({ completedAfter: start + 2 * day })).toEqual([3]);
+    const over = summaryOf('FAILED', { completedAt: start + 5 * day });
+    await test.store.checkpoint([
+      checkpointOf(2, 'c', 0, { state: endState('FAILED'), summary: over, dueAt: null, inboxSeq: 0 }),
+    ]);
+    expect(await list({ completedAfter: start + 2 * day })).toEqual([3, 2]);
+    expect(await list({ completedAfter: start + 2 * day }, { order: 'asc' })).toEqual([2, 3]);
+    expect(await list({ completedAfter: start + 6 * day, startedAfter: start })).toEqual([3]);
+    expect(await list({ completedAfter: start + 500 })).toEqual([4, 3, 2]);
   });
 
   it('has no cursor on the last page, also when it is full', async () => {

@@ -2,8 +2,9 @@
  * Effects and compensations of one execution: the next row to compensate, all rows that have one, and what stands from
  * earlier rounds.
  */
-import type { UndoFilter } from '../../../ports/store.ts';
+import type { EffectFilter, UndoFilter } from '../../../ports/store.ts';
 import type { StepText } from '../../stored-rows.ts';
+import { textArray } from '../binary-array.ts';
 import type { Connections } from '../connections.ts';
 import { encodeText } from '../text-column.ts';
 
@@ -17,6 +18,22 @@ ORDER BY undo_rank, undo_sort DESC LIMIT 1`;
 
 const effectsSql = `
 SELECT "row", undo FROM step WHERE execution = $1 AND marked = 1 ORDER BY ord LIMIT $2`;
+
+// Of each round and kind one ordered index scan that stops at the limit, however many rows there are.
+const effectsOfKindSql = (kind: string): string => `
+  SELECT "row", undo FROM step
+  WHERE execution = $1 AND round = r.round AND marked = 1 AND ${kind}
+    AND ($7::text IS NULL OR node_id = $7) AND ($8::int IS NULL OR visit = $8)
+  ORDER BY undo_rank, undo_sort DESC LIMIT $2`;
+
+const someEffectsSql = `
+SELECT s."row", s.undo FROM generate_series($3::int, $4::int) AS r (round)
+CROSS JOIN unnest($5::text[]) AS u (undo) CROSS JOIN LATERAL (${effectsOfKindSql("undo = u.undo AND (undo <> 'accepted' OR effect IS NOT NULL)")}) s
+UNION ALL
+SELECT s."row", s.undo FROM generate_series($3::int, $4::int) AS r (round)
+CROSS JOIN LATERAL (${effectsOfKindSql('undo IS NULL AND effect IS NOT NULL')}) s
+WHERE $6::bool
+LIMIT $2`;
 
 const standingSql = `
 SELECT "row", undo FROM step
@@ -36,9 +53,21 @@ export async function findUndo(
   return (await connections.query<StepText>('short', { name: 'find-undo', text: undoSql, values }))[0];
 }
 
-/** Rows with an effect or a compensation, of all rounds, in the order of their ords; at most `limit`. */
-export function listEffects(connections: Connections, id: string, limit: number): Promise<StepText[]> {
-  return connections.query<StepText>('short', { name: 'list-effects', text: effectsSql, values: [id, limit] });
+/** Rows with an effect or a compensation; at most `limit`. See {@link Store.listEffects}. */
+export function listEffects(
+  connections: Connections,
+  id: string,
+  limit: number,
+  filter: EffectFilter | undefined,
+): Promise<StepText[]> {
+  if (filter === undefined) {
+    return connections.query<StepText>('short', { name: 'list-effects', text: effectsSql, values: [id, limit] });
+  }
+  const { rounds, only, undo } = filter;
+  const kinds = undo.filter((kind) => kind !== 'none');
+  const node = [only === undefined ? null : encodeText(only.nodeId), only?.visit ?? null];
+  const values = [id, limit, ...rounds, textArray(kinds), kinds.length < undo.length, ...node];
+  return connections.query<StepText>('short', { name: 'list-some-effects', text: someEffectsSql, values });
 }
 
 /** The latest effect of a node's visit that stands from a round before the given one. */

@@ -3,11 +3,13 @@
  *
  * Each status and each pinned definition that is asked for is one ordered index scan that stops after a page; the scans are merged, so
  * a page reads about as many index entries as it shows, however many executions there are. Which index a scan walks is
- * the planner's choice by the values asked for, so these statements are not prepared. A filter that few rows of a large
+ * the planner's choice by the values asked for, so these statements are not prepared: of a label and a status it walks the
+ * rarer one, which it can only where each status has a scan of its own (several in one scan are in no order). A filter that few rows of a large
  * index range satisfy reads that range.
  *
- * Rounds begin and end after the id was made: an instant before which that must have been also bounds the ids, with a day
- * for clocks that differ.
+ * Rounds begin and end after the id was made, most of them soon: an instant bounds the ids on both sides, with an hour for
+ * clocks that differ and for runs that take their time. Runs that began or ended later than that have an index of their
+ * own, which is one more scan (see the migration that made it).
  */
 import type { ExecutionFilter } from '../../../ports/store.ts';
 import type { PageAnswer, PageValues } from '../../pages.ts';
@@ -22,10 +24,14 @@ import { decodeRecord, recordColumns } from './record-columns.ts';
 /** Scans that are merged at most; more values are compared row by row. */
 const maxScans = 24;
 
-const dayMillis = 86_400_000;
+const slackMillis = 3_600_000;
+
+/** The condition of the index of those that began or ended late. */
+const isLate = 'coalesce(e.completed_at, e.started_at) > e.created_at + 1800000';
 
 const bodiesSql = `
-SELECT no FROM definition_body WHERE ($1::text IS NULL OR name = $1) AND ($2::text IS NULL OR version = $2)`;
+SELECT no FROM definition_body
+WHERE ($1::text IS NULL OR name = $1) AND ($2::text IS NULL OR version = $2) AND ($3::text[] IS NULL OR name LIKE ANY ($3))`;
 
 /** The text of a statement in the making; every value becomes a parameter. */
 class StatementText {
@@ -47,17 +53,13 @@ function timeConditions(text: StatementText, filter: ExecutionFilter): string[] 
   add('completed_at', '>=', filter.completedAfter);
   add('completed_at', '<', filter.completedBefore);
   const before = Math.min(filter.startedBefore ?? Infinity, filter.completedBefore ?? Infinity);
-  if (before < Number.MAX_SAFE_INTEGER) found.push(`e.id < ${text.value(lowestIdAt(before + dayMillis))}::uuid`);
+  if (before < Number.MAX_SAFE_INTEGER) found.push(`e.id < ${text.value(lowestIdAt(before + slackMillis))}::uuid`);
   return found;
 }
 
 /** The conditions of every scan. */
 function conditions(text: StatementText, filter: ExecutionFilter): string[] {
   const found = timeConditions(text, filter);
-  if (filter.nameGlobs !== undefined) {
-    const names = text.value(nameIsLike(filter.nameGlobs));
-    found.push(`e.body IN (SELECT no FROM definition_body WHERE name LIKE ANY (${names}::text[]))`);
-  }
   if (filter.reason !== undefined) found.push(`e.reason = ${text.value(encodeText(filter.reason))}`);
   if (filter.failedNodeId !== undefined) {
     found.push(`e.failed_node_id = ${text.value(encodeText(filter.failedNodeId))}`);
@@ -66,24 +68,28 @@ function conditions(text: StatementText, filter: ExecutionFilter): string[] {
   return found;
 }
 
+/** What parts those near an instant, and those that began or ended long after they were made; nothing without such an instant. */
+function spans(text: StatementText, filter: ExecutionFilter): readonly string[] {
+  const after = Math.max(filter.startedAfter ?? -Infinity, filter.completedAfter ?? -Infinity);
+  if (after === -Infinity) return ['true'];
+  const lowest = text.value(lowestIdAt(after - slackMillis));
+  return [`e.id >= ${lowest}::uuid`, `e.id < ${lowest}::uuid AND ${isLate}`];
+}
+
 /** Conditions that part the scans: one scan per element. */
 function parts(text: StatementText, filter: ExecutionFilter, bodies: readonly number[] | undefined): readonly string[] {
   const statuses = filter.statuses === undefined ? undefined : [...new Set(filter.statuses)];
-  const isNarrow =
-    Object.keys(filter.labels ?? {}).length > 0 ||
-    filter.standing === true ||
-    filter.reason !== undefined ||
-    filter.failedNodeId !== undefined;
-  const scans = (statuses?.length ?? 1) * (bodies?.length ?? 1);
-  if (!isNarrow && scans <= maxScans) {
+  const near = spans(text, filter);
+  const scans = (statuses?.length ?? 1) * (bodies?.length ?? 1) * near.length;
+  if (scans <= maxScans) {
     const byStatus = statuses?.map((status) => `e.status = ${text.value(status)}`) ?? ['true'];
     const byBody = bodies?.map((body) => `e.body = ${text.value(body)}::int`) ?? ['true'];
-    return byStatus.flatMap((one) => byBody.map((other) => `${one} AND ${other}`));
+    return byStatus.flatMap((one) => byBody.flatMap((other) => near.map((span) => `${one} AND ${other} AND ${span}`)));
   }
   const all: string[] = [];
   if (statuses !== undefined) all.push(`e.status = ANY (${text.value(textArray(statuses))}::text[])`);
   if (bodies !== undefined) all.push(`e.body = ANY (${text.value(int4Array(bodies))}::int[])`);
-  return [all.length === 0 ? 'true' : all.join(' AND ')];
+  return near.map((span) => [...all, span].join(' AND '));
 }
 
 function statementOf(
@@ -136,8 +142,10 @@ export async function listExecutions(
 ): Promise<PageAnswer<RecordValues>> {
   if (filter.statuses?.length === 0) return { rows: [], more: false };
   let bodies: number[] | undefined;
-  if (filter.name !== undefined || filter.version !== undefined) {
-    const values = [filter.name, filter.version].map((text) => (text === undefined ? null : encodeText(text)));
+  const { name, version, nameGlobs } = filter;
+  if (name !== undefined || version !== undefined || nameGlobs !== undefined) {
+    const texts = [name, version].map((text) => (text === undefined ? null : encodeText(text)));
+    const values = [...texts, nameGlobs === undefined ? null : nameIsLike(nameGlobs)];
     const found = await connections.query<{ no: number }>('long', { text: bodiesSql, values });
     if (found.length === 0) return { rows: [], more: false };
     bodies = found.map(({ no }) => no);
