@@ -349,6 +349,8 @@ export class Trama {
       const own = {
         queueSize: size === undefined ? undefined : size.ready + size.inFlight,
         workersBusy: engine.load().busy,
+        isDatabaseUp: engine.storeAnswers,
+        ...(store.connectionCounts === undefined ? {} : { connections: store.connectionCounts }),
         gate: gateReadings(gate),
         ...(cluster === undefined ? {} : { cluster: clusterReadings(cluster, this.#policy) }),
       };

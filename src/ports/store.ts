@@ -290,6 +290,8 @@ export interface Store {
   open(): Promise<void>;
   /** Finishes what is under way and closes; a second call does nothing. */
   close(): Promise<void>;
+  /** Connections to the server, idle ones among them, and statements that wait for one; absent where there is no server. */
+  readonly connectionCounts?: { readonly open: number; readonly idle: number; readonly waiting: number };
   /** One cheap round trip; answers the store's clock in ms since 1970. Rejects with `read_only` where the store takes no writes. */
   ping(): Promise<number>;
 

@@ -26,6 +26,7 @@ import { Loader } from './loader.ts';
 import { PatientReads } from './patient-reads.ts';
 import { Periodic } from './periodic.ts';
 import type { PlanCache } from './plan-cache.ts';
+import { QueueHealth } from './queue-health.ts';
 import { QueueWriter } from './queue-writer.ts';
 import { reconcileMillis, Reconciler } from './reconciler.ts';
 import type { Pulse } from './service.ts';
@@ -114,10 +115,10 @@ export class Engine {
     this.#parts = parts;
     this.plans = plans;
     this.env = new CoreEnvironment(entropy, (name) => parts.vault.variable(name), settings.limits);
-    const availability = new Availability(telemetry);
+    const availability = new Availability({ clock, telemetry });
     this.#availability = availability;
     this.#watch = new WatchHub(settings.maxWatchers);
-    const base = { clock, entropy, telemetry, availability };
+    const base = { clock, entropy, telemetry, availability, queueHealth: new QueueHealth({ clock, telemetry }) };
     this.#reads = new PatientReads({ ...base, store });
     this.#queueWriter = new QueueWriter({ ...base, queue });
     this.#checkpoints = new Coalescer(base, {
@@ -277,6 +278,11 @@ export class Engine {
       waitingSubmissions: this.#submitter.waiting,
       watchers: this.#watch.size,
     };
+  }
+
+  /** Whether the store answers, as far as anybody here knows. */
+  get storeAnswers(): boolean {
+    return this.#availability.trouble === undefined;
   }
 
   /** How the process is now. */
