@@ -338,6 +338,8 @@ export class Trama {
       plans,
       kids,
       requestTimeoutMillis,
+      running: () => engine.running(),
+      isOfAnother: (claim) => cluster?.isOfAnother(claim) ?? false,
       shards: () => queue.owned,
     });
     this.#surroundings.telemetry.readGaugesFrom(async () => {

@@ -256,6 +256,7 @@ export class RuntimeFixture {
         conceal: (value) => (text) => text.replaceAll(value, '***'),
       },
       callbacks: {
+        keyFor: (used) => used ?? 'k',
         issue: (claims) => ({
           url: 'http://trama/callback',
           token: claims.nonce,

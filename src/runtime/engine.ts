@@ -114,7 +114,12 @@ export class Engine {
     const { leaseMillis } = settings;
     this.#parts = parts;
     this.plans = plans;
-    this.env = new CoreEnvironment(entropy, (name) => parts.vault.variable(name), settings.limits);
+    this.env = new CoreEnvironment(
+      entropy,
+      (name) => parts.vault.variable(name),
+      (used) => parts.callbacks.keyFor(used),
+      settings.limits,
+    );
     const availability = new Availability({ clock, telemetry });
     this.#availability = availability;
     this.#watch = new WatchHub(settings.maxWatchers);
@@ -278,6 +283,11 @@ export class Engine {
       waitingSubmissions: this.#submitter.waiting,
       watchers: this.#watch.size,
     };
+  }
+
+  /** Ids of the executions that run here. */
+  running(): ReadonlySet<string> {
+    return this.#pool.running();
   }
 
   /** Whether the store answers, as far as anybody here knows. */

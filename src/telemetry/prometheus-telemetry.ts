@@ -42,7 +42,7 @@ export interface GaugeReadings {
     readonly executions: Readonly<Record<string, number>>;
     readonly oldestDueAgeMillis: number;
     readonly stuck: number;
-    /** Executions that wait for a callback, by key id, as far as that is known. */
+    /** Executions that can be called back, by key id. */
     readonly waitingByKid: Readonly<Record<string, number>>;
   };
 }

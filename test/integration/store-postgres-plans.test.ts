@@ -107,7 +107,7 @@ it.each([
   await store.checkpoint([checkpointOf(1001, 'c', 0, { steps: long })]);
   // A session reports what it has read so far with the first statement that ends a second after its last report.
   await new Promise((resolve) => setTimeout(resolve, 1100));
-  await Promise.all([store.ping(), store.countByStatus({ count: 1, shards: [] })]);
+  await Promise.all([store.ping(), store.countActive({ count: 1, shards: [] })]);
   await server.query('SELECT pg_stat_reset()', database);
   await live(500);
   for (const filter of lists) await store.listExecutions(filter, { limit: 9 });

@@ -8,6 +8,7 @@ import type { Connections, Session } from './connections.ts';
 import { initialSchema } from './migrations/0001-initial.ts';
 import { auditSchema } from './migrations/0002-audit.ts';
 import { foldedCallsSchema } from './migrations/0003-folded-calls.ts';
+import { callbackKeysSchema } from './migrations/0004-callback-keys.ts';
 
 interface Migration {
   /** Also its order. */
@@ -22,6 +23,7 @@ const migrations: readonly Migration[] = [
   { version: 1, title: 'initial schema', neededVersion: 1, sql: initialSchema },
   { version: 2, title: 'audit log', neededVersion: 1, sql: auditSchema },
   { version: 3, title: 'calls in the rows of their steps', neededVersion: 1, sql: foldedCallsSchema },
+  { version: 4, title: 'callback keys', neededVersion: 1, sql: callbackKeysSchema },
 ];
 
 /** The schema version that this program writes. */

@@ -337,7 +337,7 @@ export class World {
       }),
       telemetry,
       vault: { secret: () => undefined, variable: () => undefined, conceal: () => (text) => text },
-      callbacks: { issue: issueCallback },
+      callbacks: { keyFor: (used) => used ?? 'k', issue: issueCallback },
       masker: { text: (text) => text, headers: (headers) => headers },
       plans,
       runs: works,
