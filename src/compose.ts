@@ -338,6 +338,7 @@ export class Trama {
       plans,
       kids,
       requestTimeoutMillis,
+      storeAnswers: () => engine.storeAnswers,
       running: () => engine.running(),
       isOfAnother: (claim) => cluster?.isOfAnother(claim) ?? false,
       shards: () => queue.owned,

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { wholeShardSet } from '../core/slot.ts';
 import { stateFormat, type State, type Stage } from '../core/state.ts';
 import { StoreUnavailable } from '../ports/store.ts';
+import { VirtualClock } from '../testing/virtual-clock.ts';
 import { createStoreGauges, type GaugeParts } from './gauges.ts';
 
 const now = 1_000_000_000;
@@ -56,6 +57,7 @@ function gauges(rows: readonly Row[], rest: Partial<GaugeParts> = {}): ReturnTyp
     clock: { now: () => now, monotonic: () => 0, after: () => ({ cancel: () => undefined }) },
     plans: { load: () => Promise.resolve(undefined) },
     kids: ['k'],
+    storeAnswers: () => true,
     running: () => new Set(['mine']),
     isOfAnother: (claim) => claim === 'of another',
     shards: () => wholeShardSet,
@@ -118,6 +120,20 @@ describe('the gauges of the store', () => {
 
   it('tell of every live key, and of one that is gone as long as something waits under it', async () => {
     expect((await gauges([], { kids: ['k', 'l'] })()).waitingByKid).toEqual({ k: 4, l: 0, gone: 2 });
+  });
+
+  it('are not waited for: at once while the store is known to be away, for some seconds where it hangs', async () => {
+    const clock = new VirtualClock();
+    const hanging: GaugeParts['store'] = {
+      countActive: () => new Promise(() => undefined),
+      listDue: () => Promise.resolve([]),
+      getExecution: () => Promise.resolve(undefined),
+    };
+    await expect(gauges([], { clock, storeAnswers: () => false, store: hanging })()).rejects.toThrow(StoreUnavailable);
+    const reading = expect(gauges([], { clock, store: hanging })()).rejects.toThrow(StoreUnavailable);
+    await clock.advance(4_000);
+    await reading;
+    expect(clock.pending).toBe(0);
   });
 
   it('are read once for all who ask at the same time, and a failure is not kept', async () => {

@@ -2,8 +2,8 @@
 import type { State } from '../core/state.ts';
 import type { Plan } from '../core/plan.ts';
 import type { ShardSet } from '../core/slot.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { DueDetail, Store } from '../ports/store.ts';
+import type { Clock, Timer } from '../ports/clock.ts';
+import { type DueDetail, type Store, StoreUnavailable } from '../ports/store.ts';
 import type { GaugeReadings } from '../telemetry/prometheus-telemetry.ts';
 
 /** What the gauges need. */
@@ -14,6 +14,8 @@ export interface GaugeParts {
   readonly shards: () => ShardSet;
   /** The plan of a pinned definition. */
   readonly plans: { load(hash: string): Promise<Plan | undefined> };
+  /** Whether the store answers, as far as anybody knows. */
+  readonly storeAnswers: () => boolean;
   /** Ids of the executions that run in this process. */
   readonly running: () => ReadonlySet<string>;
   /** Whether a claim is that of another process which lives. */
@@ -32,6 +34,9 @@ const shownStatuses = ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'COMPENSAT
 /** How old a reading may be. */
 const cacheMillis = 5000;
 
+/** How long one may take: whoever collects metrics waits for ten seconds, and wants the others at least. */
+const deadlineMillis = 4000;
+
 /** Without a checkpoint for longer than this, and its call's timeout, an execution counts as stuck. */
 const patienceMillis = 60_000;
 
@@ -42,7 +47,10 @@ const maxExamined = 200;
 const maxOverdue = 10_000;
 const pageSize = 500;
 
-/** Makes a reader of the store's gauges. Asked for twice at once, it reads once. Rejects while the store is away. */
+/**
+ * Makes a reader of the store's gauges. Asked for twice at once, it reads once. Rejects while the store is away, at once where
+ * that is known.
+ */
 export function createStoreGauges(parts: GaugeParts): () => Promise<StoreReadings> {
   let latest: Promise<StoreReadings> | undefined;
   let readAt = 0;
@@ -50,7 +58,7 @@ export function createStoreGauges(parts: GaugeParts): () => Promise<StoreReading
     const now = parts.clock.monotonic();
     if (latest === undefined || now - readAt > cacheMillis) {
       readAt = now;
-      const reading = readStore(parts);
+      const reading = parts.storeAnswers() ? inTime(parts.clock, readStore(parts)) : Promise.reject(away());
       latest = reading;
       // A failure is not kept: the next one who asks tries again.
       reading.catch(() => {
@@ -59,6 +67,23 @@ export function createStoreGauges(parts: GaugeParts): () => Promise<StoreReading
     }
     return latest;
   };
+}
+
+function away(): StoreUnavailable {
+  return new StoreUnavailable('unreachable', 'The gauges of the store cannot be read now.');
+}
+
+/** Rejects when it takes too long. */
+async function inTime<T>(clock: Clock, reading: Promise<T>): Promise<T> {
+  let timer: Timer | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = clock.after(deadlineMillis, () => reject(away()));
+  });
+  try {
+    return await Promise.race([reading, late]);
+  } finally {
+    timer?.cancel();
+  }
 }
 
 async function readStore(parts: GaugeParts): Promise<StoreReadings> {
