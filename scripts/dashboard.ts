@@ -283,6 +283,17 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
         unit: 'ops',
         queries: [[perSecond('saga_store_errors_total', 'operation, class'), '{{operation}} {{class}}']],
       },
+      {
+        title: 'Connections to Postgres',
+        description:
+          'Of each pod: those in use, statements that wait for one, and 0 while it cannot reach Postgres. All in use and some waiting for long: raise database.pool.maxPoolSize.',
+        unit: 'short',
+        queries: [
+          ['saga_database_connections{state="busy"}', '{{instance}} in use'],
+          ['saga_database_waiting', '{{instance}} waiting'],
+          ['saga_database_up', '{{instance}} up'],
+        ],
+      },
     ],
   ],
   [

@@ -338,6 +338,9 @@ export class Trama {
       plans,
       kids,
       requestTimeoutMillis,
+      storeAnswers: () => engine.storeAnswers,
+      running: () => engine.running(),
+      isOfAnother: (claim) => cluster?.isOfAnother(claim) ?? false,
       shards: () => queue.owned,
     });
     this.#surroundings.telemetry.readGaugesFrom(async () => {
@@ -349,6 +352,8 @@ export class Trama {
       const own = {
         queueSize: size === undefined ? undefined : size.ready + size.inFlight,
         workersBusy: engine.load().busy,
+        isDatabaseUp: engine.storeAnswers,
+        ...(store.connectionCounts === undefined ? {} : { connections: store.connectionCounts }),
         gate: gateReadings(gate),
         ...(cluster === undefined ? {} : { cluster: clusterReadings(cluster, this.#policy) }),
       };

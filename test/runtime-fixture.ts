@@ -263,6 +263,7 @@ export class RuntimeFixture {
         concealed: () => this.#concealed,
       },
       callbacks: {
+        keyFor: (used) => used ?? 'k',
         issue: (claims) => ({
           url: 'http://trama/callback',
           token: claims.nonce,

@@ -6,6 +6,7 @@ import type { Store, StoreFault } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { MemoryQueueHub } from '../queue/memory/memory-queue.ts';
 import type { RedisSettings } from '../queue/redis/settings.ts';
+import { Complaints } from '../runtime/outage.ts';
 import { ShardCount } from '../runtime/sharding/shard-count.ts';
 import { ShardedQueue } from '../runtime/sharding/sharded-queue.ts';
 import { SoleWorkerQueue } from '../runtime/sole-worker-queue.ts';
@@ -81,13 +82,11 @@ export async function createQueue(parts: QueueParts): Promise<QueueChoice> {
   const { sharding } = redis;
   const count = new ShardCount({ store, telemetry, wants: sharding.virtualShardCount });
   const { RedisShardQueue } = await import('../queue/redis/redis-shard-queue.ts');
-  let latest = '';
+  const complaints = new Complaints(clock);
   const server = new RedisShardQueue(await redisSettings(config), {
     failed: (error) => {
       telemetry.queueFailed('connect');
-      // It comes with every attempt; the same sentence again tells nobody anything.
-      if (error.message === latest) return;
-      latest = error.message;
+      if (!complaints.isNews(error.message)) return;
       telemetry.log('warn', 'redis connection failed', { error: error.message });
     },
     policy: (policy) => {

@@ -8,11 +8,12 @@ import type { CallbackTokens } from '../security/callback-token.ts';
 /** Makes the addresses of callbacks. Tokens and URL are asked for at every use: they are known once the server has started. */
 export function createCallbackIssuer(live: () => CallbackTokens, baseUrl: () => string): CallbackIssuer {
   return {
-    issue(claims) {
+    keyFor: (used) => live().keyFor(used),
+    issue({ keyId, ...claims }) {
       const { executionId, nodeId } = claims;
       const tokens = live();
       const base = baseUrl();
-      const token = tokens.issue(claims);
+      const token = tokens.issue(claims, keyId);
       const url = tokens.url(base, executionId, nodeId);
       return { url, token, signedUrl: tokens.signedUrl(base, executionId, nodeId, token) };
     },

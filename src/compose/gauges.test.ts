@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { wholeShardSet } from '../core/slot.ts';
 import { stateFormat, type State, type Stage } from '../core/state.ts';
 import { StoreUnavailable } from '../ports/store.ts';
+import { VirtualClock } from '../testing/virtual-clock.ts';
 import { createStoreGauges, type GaugeParts } from './gauges.ts';
 
 const now = 1_000_000_000;
@@ -27,19 +28,28 @@ interface Row {
   readonly id: string;
   readonly dueAt: number;
   readonly updatedAt: number;
+  readonly claim?: string;
   readonly state: State;
 }
 
 function gauges(rows: readonly Row[], rest: Partial<GaugeParts> = {}): ReturnType<typeof createStoreGauges> {
   return createStoreGauges({
     store: {
-      countByStatus: () => Promise.resolve({ SLEEPING: 2, WAITING_CALLBACK: 5 }),
-      findDue: (_slots, until, limit) =>
+      countActive: () =>
+        Promise.resolve({ statuses: { SLEEPING: 2, WAITING_CALLBACK: 5 }, callbackKeys: { k: 4, gone: 2 } }),
+      listDue: (_slots, until, limit, cursor) =>
         Promise.resolve(
           rows
-            .filter((row) => row.dueAt <= until)
+            .toSorted((a, b) => a.dueAt - b.dueAt)
+            .filter((row) => row.dueAt <= until && row.dueAt > (cursor?.dueAt ?? -Infinity))
             .slice(0, limit)
-            .map(({ id, dueAt }) => ({ id, dueAt, slot: 0 })),
+            .map(({ id, dueAt, updatedAt, claim }) => ({
+              id,
+              dueAt,
+              slot: 0,
+              updatedAt,
+              ...(claim === undefined ? undefined : { claim }),
+            })),
         ),
       // Only what the gauges read of an execution.
       getExecution: (id) => Promise.resolve(rows.find((row) => row.id === id) as never),
@@ -47,6 +57,9 @@ function gauges(rows: readonly Row[], rest: Partial<GaugeParts> = {}): ReturnTyp
     clock: { now: () => now, monotonic: () => 0, after: () => ({ cancel: () => undefined }) },
     plans: { load: () => Promise.resolve(undefined) },
     kids: ['k'],
+    storeAnswers: () => true,
+    running: () => new Set(['mine']),
+    isOfAnother: (claim) => claim === 'of another',
     shards: () => wholeShardSet,
     requestTimeoutMillis: 30_000,
     ...rest,
@@ -66,10 +79,32 @@ describe('the gauges of the store', () => {
     });
   });
 
-  it('tell how long the oldest has been due', async () => {
-    expect((await gauges([])()).oldestDueAgeMillis).toBe(0);
-    const rows = [{ id: 'a', dueAt: now - 7000, updatedAt: now, state: state() }];
-    expect((await gauges(rows)()).oldestDueAgeMillis).toBe(7000);
+  const waiting = (id: string, dueAt: number, updatedAt = dueAt - 10_000, claim?: string): Row => ({
+    id,
+    dueAt,
+    updatedAt,
+    state: state(),
+    ...(claim === undefined ? undefined : { claim }),
+  });
+  const ageOf = async (...rows: readonly Row[]): Promise<number> => (await gauges(rows)()).oldestDueAgeMillis;
+
+  it('tell how long the oldest has been due that nobody runs', async () => {
+    expect(await ageOf()).toBe(0);
+    expect(await ageOf(waiting('a', now - 7000), waiting('b', now - 3000))).toBe(7000);
+    // Running here, and with another process: their due time stays until their next rest.
+    expect(await ageOf(waiting('mine', now - 900_000), waiting('b', now - 3000))).toBe(3000);
+    expect(await ageOf(waiting('x', now - 900_000, now - 100, 'of another'))).toBe(0);
+    // Whoever ran it has died, or waits for a worker here: it waits since its last checkpoint at most.
+    expect(await ageOf(waiting('x', now - 900_000, now - 4000, 'of nobody'), waiting('b', now - 3000))).toBe(4000);
+    expect(await ageOf(waiting('x', now - 900_000, now - 2000, 'of nobody'), waiting('b', now - 3000))).toBe(3000);
+  });
+
+  it('find the oldest behind more than a page of those that run', async () => {
+    const others = Array.from({ length: 1200 }, (_, i) =>
+      waiting(`other ${i}`, now - 50_000 + i, now - 100, 'of another'),
+    );
+    expect(await ageOf(...others, waiting('b', now - 3000))).toBe(3000);
+    expect(await ageOf(waiting('b', now - 55_000), ...others)).toBe(55_000);
   });
 
   it('count as stuck what is overdue without a checkpoint for a minute and its call', async () => {
@@ -83,20 +118,35 @@ describe('the gauges of the store', () => {
     expect((await gauges(rows)()).stuck).toBe(2);
   });
 
-  it('know the key of those who wait only when there is one', async () => {
-    expect((await gauges([])()).waitingByKid).toEqual({ k: 5 });
-    expect((await gauges([], { kids: ['k', 'l'] })()).waitingByKid).toEqual({});
+  it('tell of every live key, and of one that is gone as long as something waits under it', async () => {
+    expect((await gauges([], { kids: ['k', 'l'] })()).waitingByKid).toEqual({ k: 4, l: 0, gone: 2 });
+  });
+
+  it('are not waited for: at once while the store is known to be away, for some seconds where it hangs', async () => {
+    const clock = new VirtualClock();
+    const hanging: GaugeParts['store'] = {
+      countActive: () => new Promise(() => undefined),
+      listDue: () => Promise.resolve([]),
+      getExecution: () => Promise.resolve(undefined),
+    };
+    await expect(gauges([], { clock, storeAnswers: () => false, store: hanging })()).rejects.toThrow(StoreUnavailable);
+    const reading = expect(gauges([], { clock, store: hanging })()).rejects.toThrow(StoreUnavailable);
+    await clock.advance(4_000);
+    await reading;
+    expect(clock.pending).toBe(0);
   });
 
   it('are read once for all who ask at the same time, and a failure is not kept', async () => {
     let asked = 0;
     const read = gauges([], {
       store: {
-        countByStatus() {
+        countActive() {
           asked++;
-          return asked === 1 ? Promise.reject(new StoreUnavailable('unreachable', 'away')) : Promise.resolve({});
+          return asked === 1
+            ? Promise.reject(new StoreUnavailable('unreachable', 'away'))
+            : Promise.resolve({ statuses: {}, callbackKeys: {} });
         },
-        findDue: () => Promise.resolve([]),
+        listDue: () => Promise.resolve([]),
         getExecution: () => Promise.resolve(undefined),
       },
     });
@@ -111,12 +161,12 @@ describe('the gauges of the store', () => {
     let takes = 10;
     const read = gauges([], {
       store: {
-        countByStatus() {
+        countActive() {
           asked++;
           monotonic += takes;
-          return Promise.resolve({});
+          return Promise.resolve({ statuses: {}, callbackKeys: {} });
         },
-        findDue: () => Promise.resolve([]),
+        listDue: () => Promise.resolve([]),
         getExecution: () => Promise.resolve(undefined),
       },
       clock: { now: () => now, monotonic: () => monotonic, after: () => ({ cancel: () => undefined }) },

@@ -2,19 +2,25 @@
 import type { State } from '../core/state.ts';
 import type { Plan } from '../core/plan.ts';
 import type { ShardSet } from '../core/slot.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { DueRow, Store } from '../ports/store.ts';
+import type { Clock, Timer } from '../ports/clock.ts';
+import { type DueDetail, type Store, StoreUnavailable } from '../ports/store.ts';
 import type { GaugeReadings } from '../telemetry/prometheus-telemetry.ts';
 
 /** What the gauges need. */
 export interface GaugeParts {
-  readonly store: Pick<Store, 'countByStatus' | 'findDue' | 'getExecution'>;
+  readonly store: Pick<Store, 'countActive' | 'listDue' | 'getExecution'>;
   readonly clock: Clock;
   /** Those that this process looks after: each pod counts its own, so that sums are true. */
   readonly shards: () => ShardSet;
   /** The plan of a pinned definition. */
   readonly plans: { load(hash: string): Promise<Plan | undefined> };
-  /** Ids of the callback keys that may have signed the token of a waiting execution. */
+  /** Whether the store answers, as far as anybody knows. */
+  readonly storeAnswers: () => boolean;
+  /** Ids of the executions that run in this process. */
+  readonly running: () => ReadonlySet<string>;
+  /** Whether a claim is that of another process which lives. */
+  readonly isOfAnother: (claim: string) => boolean;
+  /** Ids of the callback keys that are live. */
   readonly kids: readonly string[];
   /** Time of a call whose definition says nothing. */
   readonly requestTimeoutMillis: number;
@@ -36,16 +42,23 @@ const cacheFactor = 50;
 
 const maxCacheMillis = 60_000;
 
+/** How long one may take: whoever collects metrics waits for ten seconds, and wants the others at least. */
+const deadlineMillis = 4000;
+
 /** Without a checkpoint for longer than this, and its call's timeout, an execution counts as stuck. */
 const patienceMillis = 60_000;
 
 /** Most executions that one reading looks at; beyond it, all that are overdue for so long count. */
 const maxExamined = 200;
 
-/** How many overdue executions are counted at most. */
+/** How many due executions are read at most, and at a time. */
 const maxOverdue = 10_000;
+const pageSize = 500;
 
-/** Makes a reader of the store's gauges. Asked for twice at once, it reads once. Rejects while the store is away. */
+/**
+ * Makes a reader of the store's gauges. Asked for twice at once, it reads once. Rejects while the store is away, at once where
+ * that is known.
+ */
 export function createStoreGauges(parts: GaugeParts): () => Promise<StoreReadings> {
   const { clock } = parts;
   let latest: Promise<StoreReadings> | undefined;
@@ -54,7 +67,8 @@ export function createStoreGauges(parts: GaugeParts): () => Promise<StoreReading
     const now = clock.monotonic();
     if (latest === undefined || now > validUntil) {
       validUntil = Infinity;
-      const reading = readStore(parts).finally(() => {
+      const asked = parts.storeAnswers() ? inTime(clock, readStore(parts)) : Promise.reject(away());
+      const reading = asked.finally(() => {
         const took = clock.monotonic() - now;
         validUntil = now + Math.min(maxCacheMillis, Math.max(cacheMillis, took * cacheFactor));
       });
@@ -68,30 +82,75 @@ export function createStoreGauges(parts: GaugeParts): () => Promise<StoreReading
   };
 }
 
+function away(): StoreUnavailable {
+  return new StoreUnavailable('unreachable', 'The gauges of the store cannot be read now.');
+}
+
+/** Rejects when it takes too long. */
+async function inTime<T>(clock: Clock, reading: Promise<T>): Promise<T> {
+  let timer: Timer | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = clock.after(deadlineMillis, () => reject(away()));
+  });
+  try {
+    return await Promise.race([reading, late]);
+  } finally {
+    timer?.cancel();
+  }
+}
+
 async function readStore(parts: GaugeParts): Promise<StoreReadings> {
   const { store, clock, kids } = parts;
   const now = clock.now();
   const shards = parts.shards();
-  const [counts, oldest, overdue] = await Promise.all([
-    store.countByStatus(shards),
-    store.findDue(shards, now, 1),
-    store.findDue(shards, now - patienceMillis, maxOverdue),
-  ]);
-  const executions = Object.fromEntries(shownStatuses.map((status) => [status, counts[status] ?? 0]));
-  const [kid, ...others] = kids;
+  const [{ statuses, callbackKeys }, due] = await Promise.all([store.countActive(shards), readDue(parts, shards, now)]);
   return {
-    executions,
-    oldestDueAgeMillis: oldest[0] === undefined ? 0 : Math.max(0, now - oldest[0].dueAt),
-    stuck: await countStuck(parts, overdue, now),
-    // A state does not say which key signed its token; with one key there is no doubt.
-    waitingByKid: kid === undefined || others.length > 0 ? {} : { [kid]: counts.WAITING_CALLBACK ?? 0 },
+    executions: Object.fromEntries(shownStatuses.map((status) => [status, statuses[status] ?? 0])),
+    oldestDueAgeMillis: Math.max(0, now - due.oldestAt),
+    stuck: await countStuck(parts, due.overdue, now),
+    // A key that nothing waits under shows as 0; one that is gone shows as long as something waits in vain.
+    waitingByKid: { ...Object.fromEntries(kids.map((kid) => [kid, 0])), ...callbackKeys },
   };
 }
 
-/** Of those that have been due for long, the ones without a checkpoint for as long: the others are long runs. */
-async function countStuck(parts: GaugeParts, overdue: readonly DueRow[], now: number): Promise<number> {
+interface Due {
+  /** Since when the execution waits that has waited longest for somebody to run it; now when none does. */
+  readonly oldestAt: number;
+  /** Ids of executions that have been due for long, and as long without a checkpoint. */
+  readonly overdue: readonly string[];
+}
+
+/**
+ * Goes through what is due, oldest first. One that somebody runs keeps its due time until its next rest, so it is left out of
+ * the age; one whose process died waits since its last checkpoint at most.
+ */
+async function readDue({ store, running, isOfAnother }: GaugeParts, shards: ShardSet, now: number): Promise<Due> {
+  const overdue: string[] = [];
+  const longAgo = now - patienceMillis;
+  let oldestAt = now;
+  let cursor: DueDetail | undefined;
+  for (let read = 0; read < maxOverdue;) {
+    const rows: readonly DueDetail[] = await store.listDue(shards, now, pageSize, cursor);
+    // After the rows: what was taken meanwhile is no longer waiting.
+    const here = running();
+    for (const { id, dueAt, updatedAt, claim } of rows) {
+      const since = Math.max(dueAt, updatedAt);
+      if (since <= longAgo) overdue.push(id);
+      if (!here.has(id) && (claim === undefined || !isOfAnother(claim))) oldestAt = Math.min(oldestAt, since);
+    }
+    read += rows.length;
+    cursor = rows.at(-1);
+    // What comes later was due later: it is neither older nor overdue.
+    if (rows.length < pageSize || cursor === undefined) break;
+    if (cursor.dueAt >= oldestAt && cursor.dueAt > longAgo) break;
+  }
+  return { oldestAt, overdue };
+}
+
+/** Of those without a checkpoint for long, the ones that are not in a call which may take so long. */
+async function countStuck(parts: GaugeParts, overdue: readonly string[], now: number): Promise<number> {
   let stuck = Math.max(0, overdue.length - maxExamined);
-  for (const { id } of overdue.slice(0, maxExamined)) {
+  for (const id of overdue.slice(0, maxExamined)) {
     const detail = await parts.store.getExecution(id);
     if (detail === undefined || detail.state.end !== undefined) continue;
     const plan = await parts.plans.load(detail.definitionHash);

@@ -4,6 +4,7 @@
  */
 import type { CallbackEvent, Event, ResolvedEvent } from './event.ts';
 import { addressee } from './transition/callback.ts';
+import { blockedOf, isBlocked } from './transition/block.ts';
 import { settleable } from './transition/resolve.ts';
 import type { State } from './state.ts';
 
@@ -104,7 +105,20 @@ function admitCancel(state: State): Admission {
 function admitWake(state: State): Admission {
   if (state.end !== undefined) return conflict(overText(state));
   const asleep = state.startAt !== undefined || state.tokens.some(({ stage }) => stage.kind === 'sleeping');
-  return asleep ? accepted : conflict('Nothing in the execution sleeps.');
+  return asleep ? accepted : conflict(`Nothing in the execution sleeps${awaitedText(state)}.`);
+}
+
+/** What an execution waits for that a wake does not end, and what does: for whoever tried. Empty where it just runs. */
+function awaitedText(state: State): string {
+  for (const { nodeId, stage } of state.tokens) {
+    const node = stage.kind === 'unwinding' ? (stage.undo?.target.nodeId ?? nodeId) : nodeId;
+    if (stage.kind === 'waiting') return `: ${node} waits for its callback, in whose place it can be resolved`;
+    if (isBlocked(stage)) {
+      return `: the call of ${node} is blocked (${blockedOf(stage)?.detail ?? ''}) and goes out as soon as that is over`;
+    }
+    if ('until' in stage && stage.until !== undefined) return `: ${node} waits for its next attempt`;
+  }
+  return '';
 }
 
 function admitResolve(state: State, event: ResolvedEvent): Admission {

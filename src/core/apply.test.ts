@@ -62,6 +62,7 @@ class Machine {
       advance,
       random: () => next() / 0x80_00_00_00,
       nonce: () => `n${String(next())}`,
+      callbackKey: (used) => used ?? 'k',
       variable: () => undefined,
       limits,
     };

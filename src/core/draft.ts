@@ -49,6 +49,8 @@ export interface Env {
   readonly advance: boolean;
   random(): number;
   nonce(): string;
+  /** Id of the key that signs the token of an operation: the one that has signed it while that is live, else the first one. Undefined where nobody can call back. */
+  callbackKey(used: string | undefined): string | undefined;
   variable(name: string): string | undefined;
   readonly limits: CoreLimits;
 }

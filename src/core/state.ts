@@ -91,6 +91,8 @@ export interface TaskRun {
   readonly operation: number;
   /** Secret-free random part of the callback token of this operation; async only. */
   readonly nonce?: string;
+  /** Id of the key that signs that token, the same for all attempts while the key is live; async only. */
+  readonly keyId?: string;
   /** Whether an attempt of this operation was accepted, so that its callback counts. */
   readonly accepted?: boolean;
   /** Whether an attempt of this visit was accepted, so that its UP row is written and a CALLBACK row decides it. */

@@ -36,6 +36,7 @@ export interface Summary {
   readonly reason?: FailureReason;
   readonly failedNodeId?: string;
   readonly callbackWarning?: string;
+  readonly callbackKeys?: readonly string[];
   readonly maybeStanding: boolean;
 }
 
@@ -55,8 +56,20 @@ export function summarize(state: State): Summary {
     ...(reason === undefined ? undefined : { reason }),
     ...(failed?.nodeId === undefined ? undefined : { failedNodeId: failed.nodeId }),
     ...(state.hookWarning === undefined ? undefined : { callbackWarning: state.hookWarning }),
+    ...callbackKeysOf(state),
     maybeStanding: end !== undefined && end.status !== 'SUCCEEDED',
   };
+}
+
+/** Keys of the tokens that are out, sorted: while a node waits, and while an operation that was accepted is repeated. */
+function callbackKeysOf({ tokens }: State): Pick<Summary, 'callbackKeys'> | undefined {
+  let keys: Set<string> | undefined;
+  for (const { stage } of tokens) {
+    if ('task' in stage && stage.task.accepted === true && stage.task.keyId !== undefined) {
+      (keys ??= new Set<string>()).add(stage.task.keyId);
+    }
+  }
+  return keys && { callbackKeys: [...keys].sort() };
 }
 
 /** Why the execution waits, per place where it stands. Instants are ms since 1970. */

@@ -50,6 +50,8 @@ export interface ExecutionSummary {
   readonly reason?: FailureReason;
   readonly failedNodeId?: string;
   readonly callbackWarning?: string;
+  /** Ids of the keys that signed tokens which can still call it back; absent when there are none. */
+  readonly callbackKeys?: readonly string[];
   /** Whether effects may stand: terminal, not SUCCEEDED. The adapter keeps the filter exact from the step rows. */
   readonly maybeStanding: boolean;
 }
@@ -287,6 +289,22 @@ export interface DueRow {
   readonly dueAt: number;
 }
 
+/** A due execution, with what tells whether somebody runs it. */
+export interface DueDetail extends DueRow {
+  /** When it was checkpointed last. */
+  readonly updatedAt: number;
+  /** Under which it was taken over since it became due; absent when nobody has done that. It stays when whoever did has died. */
+  readonly claim?: string;
+}
+
+/** How many executions stand where. */
+export interface ActiveCounts {
+  /** Non-terminal and CORRUPTED ones, by status. */
+  readonly statuses: Readonly<Partial<Record<ExecutionStatus, number>>>;
+  /** Those that can be called back, by the key that signed the token; with tokens of several keys an execution counts for each. */
+  readonly callbackKeys: Readonly<Record<string, number>>;
+}
+
 /** What {@link Store.tendPartitions} is told. */
 export interface PartitionCare {
   /** Now, in ms since 1970. */
@@ -303,6 +321,8 @@ export interface Store {
   open(): Promise<void>;
   /** Finishes what is under way and closes; a second call does nothing. */
   close(): Promise<void>;
+  /** Connections to the server, idle ones among them, and statements that wait for one; absent where there is no server. */
+  readonly connectionCounts?: { readonly open: number; readonly idle: number; readonly waiting: number };
   /** One cheap round trip; answers the store's clock in ms since 1970. Rejects with `read_only` where the store takes no writes. */
   ping(): Promise<number>;
 
@@ -374,8 +394,15 @@ export interface Store {
     limit: number,
     cursor?: { readonly dueAt: number; readonly id: string },
   ): Promise<readonly DueRow[]>;
-  /** Counts by status of the non-terminal and CORRUPTED executions of the shards. */
-  countByStatus(shards: ShardSet): Promise<Readonly<Partial<Record<ExecutionStatus, number>>>>;
+  /** The same rows as {@link Store.findDue}, with more of each; reads the rows themselves. */
+  listDue(
+    shards: ShardSet,
+    until: number,
+    limit: number,
+    cursor?: { readonly dueAt: number; readonly id: string },
+  ): Promise<readonly DueDetail[]>;
+  /** Counts the executions of the shards that are not over, and CORRUPTED ones. */
+  countActive(shards: ShardSet): Promise<ActiveCounts>;
 
   /** Appends to the audit log; an entry whose id is there already is left as it is. */
   appendAudit(entry: AuditEntry): Promise<void>;

@@ -1,19 +1,24 @@
 /**
  * Whether the store answers. Every user of the store reports how its calls went; who would only add load asks here
  * first. While the store is away nothing new is claimed, finished results are kept, and leases are renewed. A probe in
- * the housekeeping notices its return when nobody else is calling.
+ * the housekeeping notices its return when nobody else is calling. The log has one line when it goes away and one when it is
+ * back, also where some statements fail and others do not.
  */
 import { StoreUnavailable } from '../ports/store.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
+import { Outage } from './outage.ts';
 
 /** See the file header. */
 export class Availability {
   readonly #telemetry: Telemetry;
+  readonly #outage: Outage;
   readonly #returned: (() => void)[] = [];
   #trouble: StoreUnavailable | undefined;
 
-  constructor(telemetry: Telemetry) {
+  constructor({ clock, telemetry }: { readonly clock: Clock; readonly telemetry: Telemetry }) {
     this.#telemetry = telemetry;
+    this.#outage = new Outage(clock);
   }
 
   /** The trouble that the store is in, or undefined while it answers. */
@@ -31,9 +36,13 @@ export class Availability {
    * ends by a `write`, or by the probe, which asks for just that.
    */
   answered(by: 'read' | 'write'): void {
-    if (this.#trouble === undefined || (by === 'read' && this.#trouble.kind !== 'unreachable')) return;
+    if (by === 'read' && this.#trouble !== undefined && this.#trouble.kind !== 'unreachable') return;
+    const outageMillis = this.#outage.answered();
+    if (outageMillis !== undefined) {
+      this.#telemetry.log('info', 'store answers again', { outageMillis: Math.round(outageMillis) });
+    }
+    if (this.#trouble === undefined) return;
     this.#trouble = undefined;
-    this.#telemetry.log('info', 'store answers again');
     for (const listener of this.#returned) listener();
   }
 
@@ -42,7 +51,7 @@ export class Availability {
     const away = error instanceof StoreUnavailable;
     this.#telemetry.storeFailed(operation, away ? error.kind : 'error');
     if (!away) return false;
-    if (this.#trouble === undefined) {
+    if (this.#outage.failed()) {
       this.#telemetry.log('warn', 'store away', { operation, kind: error.kind, error: error.message });
     }
     this.#trouble = error;

@@ -103,7 +103,7 @@ describe('the host in metrics, and the URL in traces', () => {
         conceal: () => (text) => text,
         concealed: () => undefined,
       },
-      callbacks: { issue: () => ({ url: '', token: '', signedUrl: '' }) },
+      callbacks: { keyFor: () => undefined, issue: () => ({ url: '', token: '', signedUrl: '' }) },
       masker: { text: (text) => text.replaceAll('tenant-key', '***'), headers: (headers) => headers },
       requestTimeoutMillis: 1000,
       maxHistoryBody: 10,

@@ -31,10 +31,14 @@ export interface CallbackOf {
   readonly visit: number;
   readonly operation: number;
   readonly nonce: string;
+  /** Id of the key that signs it; absent or not live any more: the first one. */
+  readonly keyId?: string | undefined;
 }
 
 /** Makes callback addresses; the same claims always give the same. */
 export interface CallbackIssuer {
+  /** Id of the key that signs: `used` while that is live, else the first one; undefined where nobody can call back. */
+  keyFor(used: string | undefined): string | undefined;
   issue(claims: CallbackOf): { readonly url: string; readonly token: string; readonly signedUrl: string };
 }
 
@@ -317,9 +321,9 @@ function callbackOf(run: Run, command: CallCommand): CallbackOf | undefined {
   if (command.phase !== 'UP') return undefined;
   const token = run.state.tokens.find(({ id }) => id === command.tokenId);
   if (token?.stage.kind !== 'calling') return undefined;
-  const { visit, operation, nonce } = token.stage.task;
+  const { visit, operation, nonce, keyId } = token.stage.task;
   if (nonce === undefined) return undefined;
-  return { executionId: run.header.id, round: run.state.round, nodeId: token.nodeId, visit, operation, nonce };
+  return { executionId: run.header.id, round: run.state.round, nodeId: token.nodeId, visit, operation, nonce, keyId };
 }
 
 /** A definition's own header wins over one of the same name that Trama would add. */

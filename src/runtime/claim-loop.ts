@@ -9,9 +9,9 @@
  */
 import type { Clock, Entropy, Timer } from '../ports/clock.ts';
 import type { Queue } from '../ports/queue.ts';
-import type { Telemetry } from '../ports/telemetry.ts';
 import { type Availability, backoffMillis } from './availability.ts';
 import { stampOf } from './hold.ts';
+import type { QueueHealth } from './queue-health.ts';
 import { Pulse, type Service } from './service.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
@@ -19,8 +19,8 @@ import type { WorkerPool } from './worker-pool.ts';
 export interface ClaimLoopParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
-  readonly telemetry: Telemetry;
   readonly availability: Availability;
+  readonly queueHealth: QueueHealth;
   readonly queue: Pick<Queue, 'claim'>;
   readonly pool: WorkerPool;
   /** Most ids asked for at once. */
@@ -102,7 +102,7 @@ export class ClaimLoop implements Service {
   }
 
   async #claim(): Promise<void> {
-    const { clock, entropy, telemetry, availability, queue, pool, batch, leaseMillis } = this.#parts;
+    const { clock, entropy, queueHealth, availability, queue, pool, batch, leaseMillis } = this.#parts;
     this.pulse.beat();
     const max = Math.min(batch, pool.room);
     if (max <= 0 || availability.trouble !== undefined) {
@@ -120,11 +120,10 @@ export class ClaimLoop implements Service {
       if (more) this.#again = pool.room > 0;
       else if (nextDueAt !== undefined) this.#arm(Math.max(0, nextDueAt - now));
       if (unasked === true) return;
-      if (this.#failures > 0) telemetry.log('info', 'queue answers again', { operation: 'claim' });
+      queueHealth.answered();
       this.#failures = 0;
     } catch (error) {
-      telemetry.queueFailed('claim');
-      if (this.#failures === 0) telemetry.log('warn', 'queue away', { operation: 'claim', error: String(error) });
+      queueHealth.failed('claim', error);
       this.#failures++;
       if (!this.#running) return;
       this.#pausing = true;

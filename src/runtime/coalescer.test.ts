@@ -14,7 +14,7 @@ describe('group commit', () => {
 
   beforeEach(() => {
     clock = new VirtualClock();
-    availability = new Availability(silentTelemetry);
+    availability = new Availability({ clock, telemetry: silentTelemetry });
     batches = [];
     answer = async (batch) => {
       await new Promise<void>((resolve) => {

@@ -5,17 +5,22 @@ import type { Entropy } from '../ports/clock.ts';
 /** Where configured variables come from. */
 export type Variable = (name: string) => string | undefined;
 
+/** Which key signs the token of an operation; see {@link Env.callbackKey}. */
+export type CallbackKeyChoice = (used: string | undefined) => string | undefined;
+
 /** Makes the {@link Env} of each transition; one per process. */
 export class CoreEnvironment {
   readonly #random: () => number;
   readonly #nonce: () => string;
   readonly #variable: Variable;
+  readonly #callbackKey: CallbackKeyChoice;
   readonly #limits: CoreLimits;
 
-  constructor(entropy: Entropy, variable: Variable, limits: CoreLimits) {
+  constructor(entropy: Entropy, variable: Variable, callbackKey: CallbackKeyChoice, limits: CoreLimits) {
     this.#random = () => entropy.random();
     this.#nonce = () => entropy.nonce();
     this.#variable = variable;
+    this.#callbackKey = callbackKey;
     this.#limits = limits;
   }
 
@@ -26,6 +31,7 @@ export class CoreEnvironment {
       advance,
       random: this.#random,
       nonce: this.#nonce,
+      callbackKey: this.#callbackKey,
       variable: this.#variable,
       limits: this.#limits,
     };

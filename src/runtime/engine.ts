@@ -26,6 +26,7 @@ import { Loader } from './loader.ts';
 import { PatientReads } from './patient-reads.ts';
 import { Periodic } from './periodic.ts';
 import type { PlanCache } from './plan-cache.ts';
+import { QueueHealth } from './queue-health.ts';
 import { QueueWriter } from './queue-writer.ts';
 import { reconcileMillis, Reconciler } from './reconciler.ts';
 import type { Pulse } from './service.ts';
@@ -113,11 +114,16 @@ export class Engine {
     const { leaseMillis } = settings;
     this.#parts = parts;
     this.plans = plans;
-    this.env = new CoreEnvironment(entropy, (name) => parts.vault.variable(name), settings.limits);
-    const availability = new Availability(telemetry);
+    this.env = new CoreEnvironment(
+      entropy,
+      (name) => parts.vault.variable(name),
+      (used) => parts.callbacks.keyFor(used),
+      settings.limits,
+    );
+    const availability = new Availability({ clock, telemetry });
     this.#availability = availability;
     this.#watch = new WatchHub(settings.maxWatchers);
-    const base = { clock, entropy, telemetry, availability };
+    const base = { clock, entropy, telemetry, availability, queueHealth: new QueueHealth({ clock, telemetry }) };
     this.#reads = new PatientReads({ ...base, store });
     this.#queueWriter = new QueueWriter({ ...base, queue });
     this.#checkpoints = new Coalescer(base, {
@@ -277,6 +283,16 @@ export class Engine {
       waitingSubmissions: this.#submitter.waiting,
       watchers: this.#watch.size,
     };
+  }
+
+  /** Ids of the executions that run here. */
+  running(): ReadonlySet<string> {
+    return this.#pool.running();
+  }
+
+  /** Whether the store answers, as far as anybody here knows. */
+  get storeAnswers(): boolean {
+    return this.#availability.trouble === undefined;
   }
 
   /** How the process is now. */

@@ -9,12 +9,14 @@ import type { Clock } from '../ports/clock.ts';
 import { PartlyRenewed, type Claimed, type Queue } from '../ports/queue.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { stampOf } from './hold.ts';
+import type { QueueHealth } from './queue-health.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
 /** What a lease keeper stands on. */
 export interface LeaseKeeperParts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
+  readonly queueHealth: QueueHealth;
   readonly queue: Pick<Queue, 'renew' | 'wantsRenewal'>;
   readonly pool: WorkerPool;
   readonly leaseMillis: number;
@@ -22,7 +24,7 @@ export interface LeaseKeeperParts {
 
 /** One renewal: the task of a periodic loop. Throws what the queue throws. */
 export async function renewLeases(parts: LeaseKeeperParts): Promise<void> {
-  const { clock, telemetry, queue, pool, leaseMillis } = parts;
+  const { clock, telemetry, queueHealth, queue, pool, leaseMillis } = parts;
   const holds = pool.holds();
   if (holds.length === 0 && !queue.wantsRenewal) return;
   const claims = holds.map((hold) => hold.claimed);
@@ -31,8 +33,9 @@ export async function renewLeases(parts: LeaseKeeperParts): Promise<void> {
   let lost: readonly Claimed[];
   try {
     lost = await queue.renew(claims, leaseMillis);
+    queueHealth.answered();
   } catch (error) {
-    telemetry.queueFailed('renew');
+    queueHealth.failed('renew', error);
     if (!(error instanceof PartlyRenewed)) throw error;
     failure = error;
     ({ lost } = error);

@@ -1,10 +1,11 @@
 /**
- * A task that is done again and again with a pause between. Never two at a time; a failure is logged, counted by whoever
- * failed, and followed by a longer pause; the loop itself never ends but by `stop`.
+ * A task that is done again and again with a pause between. Never two at a time; a failure is logged (once per outage), counted
+ * by whoever failed, and followed by a longer pause; the loop itself never ends but by `stop`.
  */
 import type { Clock, Entropy, Timer } from '../ports/clock.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { backoffMillis } from './availability.ts';
+import { Outage } from './outage.ts';
 import { Pulse, type Service } from './service.ts';
 
 /** What a periodic task stands on. */
@@ -20,6 +21,7 @@ export class Periodic implements Service {
   readonly #parts: PeriodicParts;
   readonly #millis: number;
   readonly #task: () => Promise<void>;
+  readonly #outage: Outage;
   #running = false;
   #busy = false;
   #hurried = false;
@@ -32,6 +34,7 @@ export class Periodic implements Service {
     this.#parts = parts;
     this.#millis = millis;
     this.#task = task;
+    this.#outage = new Outage(parts.clock);
     this.pulse = new Pulse(name, parts.clock);
   }
 
@@ -73,8 +76,9 @@ export class Periodic implements Service {
     try {
       await this.#task();
       this.#failures = 0;
+      this.#outage.answered();
     } catch (error) {
-      if (this.#failures === 0) {
+      if (this.#outage.failed()) {
         telemetry.log('warn', 'background task failed', { task: this.pulse.name, error: String(error) });
       }
       this.#failures++;

@@ -10,10 +10,10 @@
  */
 import type { Clock, Entropy } from '../ports/clock.ts';
 import { QueuePartlyUnavailable, type Claimed, type Queue, type QueueItem } from '../ports/queue.ts';
-import type { Telemetry } from '../ports/telemetry.ts';
 import { backoffMillis } from './availability.ts';
 import { pause } from './coalescer.ts';
 import type { Hold } from './hold.ts';
+import type { QueueHealth } from './queue-health.ts';
 
 /** Rings that wait for a server that is away; more are dropped. */
 const maxWaitingRings = 20_000;
@@ -30,7 +30,7 @@ interface Ending<T> {
 export interface QueueLaneParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
-  readonly telemetry: Telemetry;
+  readonly queueHealth: QueueHealth;
   readonly queue: Pick<Queue, 'ack' | 'release' | 'enqueue'>;
 }
 
@@ -125,11 +125,10 @@ export class QueueLane {
     if (items.length === 0 || this.#isAway) return items;
     try {
       await tell(items);
+      this.#parts.queueHealth.answered();
       return [];
     } catch (error) {
-      const { telemetry } = this.#parts;
-      telemetry.queueFailed('write');
-      if (this.#failures === 0) telemetry.log('warn', 'queue away', { operation: 'write', error: String(error) });
+      this.#parts.queueHealth.failed('write', error);
       if (error instanceof QueuePartlyUnavailable) return items.filter(({ id }) => error.ids.has(id));
       this.#isAway = true;
       return items;

@@ -3,6 +3,7 @@ import { QueuePartlyUnavailable, QueueUnavailable, type Claimed, type Queue, typ
 import { silentTelemetry } from '../ports/telemetry.ts';
 import { SeededEntropy, VirtualClock } from '../testing/virtual-clock.ts';
 import { Hold, stampOf } from './hold.ts';
+import { QueueHealth } from './queue-health.ts';
 import { QueueWriter } from './queue-writer.ts';
 
 describe('what workers tell the queue', () => {
@@ -23,7 +24,8 @@ describe('what workers tell the queue', () => {
       return error === undefined ? Promise.resolve() : Promise.reject(error);
     };
     const queue = { ack: say('ack'), release: say('release'), enqueue: say('ring') } as unknown as Queue;
-    writer = new QueueWriter({ clock, entropy: new SeededEntropy(1), telemetry: silentTelemetry, queue });
+    const queueHealth = new QueueHealth({ clock, telemetry: silentTelemetry });
+    writer = new QueueWriter({ clock, entropy: new SeededEntropy(1), queueHealth, queue });
   });
 
   const hold = (id: string): Hold => {

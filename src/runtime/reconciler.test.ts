@@ -5,6 +5,7 @@ import type { DueRow } from '../ports/store.ts';
 import { silentTelemetry } from '../ports/telemetry.ts';
 import { VirtualClock } from '../testing/virtual-clock.ts';
 import { Availability } from './availability.ts';
+import { QueueHealth } from './queue-health.ts';
 import { Reconciler } from './reconciler.ts';
 
 describe('the reconcile', () => {
@@ -30,7 +31,8 @@ describe('the reconcile', () => {
     reconciler = new Reconciler({
       clock,
       telemetry: silentTelemetry,
-      availability: new Availability(silentTelemetry),
+      availability: new Availability({ clock, telemetry: silentTelemetry }),
+      queueHealth: new QueueHealth({ clock, telemetry: silentTelemetry }),
       holds: (id) => held.has(id),
       store: {
         findDue: (shards, until, limit, cursor) => {

@@ -15,6 +15,7 @@ import type { Queue } from '../ports/queue.ts';
 import type { DueRow, Store } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { Availability } from './availability.ts';
+import type { QueueHealth } from './queue-health.ts';
 
 /** Time between two rounds. */
 export const reconcileMillis = 2_000;
@@ -30,6 +31,7 @@ export interface ReconcilerParts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly availability: Availability;
+  readonly queueHealth: QueueHealth;
   readonly store: Pick<Store, 'findDue'>;
   readonly queue: Pick<Queue, 'reconcile' | 'owned' | 'toRefill'>;
   /** Whether this process holds it. */
@@ -116,14 +118,15 @@ export class Reconciler {
   }
 
   async #add(rows: readonly DueRow[]): Promise<void> {
-    const { queue, telemetry } = this.#parts;
+    const { queue, queueHealth, telemetry } = this.#parts;
     const absent = rows.filter((row) => !this.#parts.holds(row.id));
     if (absent.length === 0) return;
     try {
       const added = await queue.reconcile(absent);
+      queueHealth.answered();
       if (added > 0) telemetry.reconciled(added);
     } catch (error) {
-      telemetry.queueFailed('reconcile');
+      queueHealth.failed('reconcile', error);
       throw error;
     }
   }

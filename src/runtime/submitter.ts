@@ -17,6 +17,7 @@ import type { Submission } from './desk/parts.ts';
 import { type Hold, stampOf } from './hold.ts';
 import { PendingBatch } from './pending-batch.ts';
 import type { PlanCache } from './plan-cache.ts';
+import type { QueueHealth } from './queue-health.ts';
 import type { QueueWriter } from './queue-writer.ts';
 import { traceIdOf } from './trace-context.ts';
 import { parkHorizonMillis, type WorkerPool } from './worker-pool.ts';
@@ -25,6 +26,7 @@ import { parkHorizonMillis, type WorkerPool } from './worker-pool.ts';
 export interface SubmitterParts extends CoalescerParts {
   readonly store: Pick<Store, 'submit'>;
   readonly queue: Pick<Queue, 'claimDirect'>;
+  readonly queueHealth: QueueHealth;
   readonly queueWriter: QueueWriter;
   readonly env: CoreEnvironment;
   readonly plans: PlanCache;
@@ -102,14 +104,13 @@ export class Submitter {
   }
 
   async #claim(id: string, slot: number, dueAt: number, pool: WorkerPool): Promise<Hold | undefined> {
-    const { clock, queue, leaseMillis, telemetry } = this.#parts;
+    const { clock, queue, leaseMillis, queueHealth } = this.#parts;
     const sent = stampOf(clock);
     try {
       const claimed = await queue.claimDirect({ id, slot, dueAt }, leaseMillis);
       if (claimed !== undefined) return pool.reserve(claimed, sent);
     } catch (error) {
-      telemetry.queueFailed('claimDirect');
-      telemetry.log('warn', 'queue away', { operation: 'claimDirect', error: String(error) });
+      queueHealth.failed('claimDirect', error);
     }
     pool.unreserve();
     return undefined;

@@ -103,6 +103,13 @@ export class WorkerPool implements DriverOwner {
     return this.#held.has(id);
   }
 
+  /** Ids of the executions in hand: those that wait for a worker are not among them. */
+  running(): ReadonlySet<string> {
+    const ids = new Set(this.#held.keys());
+    for (const { hold } of this.#backlog) ids.delete(hold.id);
+    return ids;
+  }
+
   /** The driver of an execution that is running here. */
   driverOf(id: string): ExecutionDriver | undefined {
     return this.#held.get(id)?.driver;

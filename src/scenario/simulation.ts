@@ -129,6 +129,7 @@ export class Simulation {
       advance: true,
       random: () => 0.5,
       nonce: () => `nonce-${String(++this.#nonces)}`,
+      callbackKey: () => undefined,
       variable: (name) => this.#variable(name),
       limits: this.#settings.limits,
     };

@@ -73,12 +73,21 @@ export class CallbackTokens {
     this.#signing = first;
   }
 
-  /** The token for these claims; the same claims and signing key always give the same token. */
-  issue(claims: CallbackClaims): string {
+  /** Id of the key that signs: `used` while that is live, else the first one. */
+  keyFor(used: string | undefined): string {
+    return used !== undefined && this.#byEncodedKid.has(encode(used)) ? used : decode(this.#signing.encodedKid);
+  }
+
+  /**
+   * The token for these claims, signed with the key of this id, or the first one where that is not live; the same claims and
+   * key always give the same token.
+   */
+  issue(claims: CallbackClaims, kid?: string): string {
     const { executionId, round, nodeId, visit, operation, nonce } = claims;
     const payload = encode(JSON.stringify([executionId, round, nodeId, visit, operation, nonce]));
-    const signed = `${callbackTokenPrefix}${this.#signing.encodedKid}.${payload}`;
-    return `${signed}.${macOf(signed, this.#signing.key)}`;
+    const { encodedKid, key } = (kid === undefined ? undefined : this.#byEncodedKid.get(encode(kid))) ?? this.#signing;
+    const signed = `${callbackTokenPrefix}${encodedKid}.${payload}`;
+    return `${signed}.${macOf(signed, key)}`;
   }
 
   /** Reads a token back, comparing MACs in constant time. Never throws, whatever the text. */

@@ -4,7 +4,16 @@
  */
 import type { CallRow, StepRow, UndoState } from '../core/history.ts';
 import type { ExecutionStatus, FailureReason } from '../core/state.ts';
-import type { ExecutionDetail, ExecutionRecord, ExecutionSummary, InboxRow, LoadedExecution } from '../ports/store.ts';
+import type {
+  ActiveCounts,
+  DueDetail,
+  DueRow,
+  ExecutionDetail,
+  ExecutionRecord,
+  ExecutionSummary,
+  InboxRow,
+  LoadedExecution,
+} from '../ports/store.ts';
 import { decodeEvent, decodeLabels, decodeState, encode, readability } from './row-text.ts';
 
 /** A step row: the columns of `step` after `execution`. */
@@ -36,6 +45,7 @@ export type SummaryValues = readonly [
   failedNodeId: string | null,
   failureDescription: string | null,
   callbackWarning: string | null,
+  callbackKeys: string | null,
 ];
 
 /** An unconsumed event. */
@@ -134,6 +144,7 @@ export function summaryValues(summary: ExecutionSummary): SummaryValues {
     summary.failedNodeId ?? null,
     summary.failureDescription ?? null,
     summary.callbackWarning ?? null,
+    summary.callbackKeys === undefined ? null : JSON.stringify(summary.callbackKeys),
   ];
 }
 
@@ -176,6 +187,35 @@ export function executionRecord(x: RecordValues): ExecutionRecord {
     ...(x.callbackWarning === null ? undefined : { callbackWarning: x.callbackWarning }),
     maybeStanding: x.standing > 0,
   };
+}
+
+/** A status, or the keys of tokens, and how many executions have it. */
+export interface CountValues {
+  readonly kind: 'status' | 'keys';
+  readonly value: string;
+  readonly count: number;
+}
+
+/** The counts of executions, of rows that each are of a status, or of a set of keys as {@link summaryValues} has it. */
+export function activeCounts(rows: readonly CountValues[]): ActiveCounts {
+  const statuses: Partial<Record<ExecutionStatus, number>> = {};
+  const callbackKeys: Record<string, number> = {};
+  for (const { kind, value, count } of rows) {
+    if (kind === 'status') statuses[value as ExecutionStatus] = count;
+    else for (const key of JSON.parse(value) as string[]) callbackKeys[key] = (callbackKeys[key] ?? 0) + count;
+  }
+  return { statuses, callbackKeys };
+}
+
+/** A due row as the stores read it. */
+export interface DueValues extends DueRow {
+  readonly updatedAt: number;
+  readonly claim: string | null;
+}
+
+/** A due execution. */
+export function dueDetail({ claim, ...row }: DueValues): DueDetail {
+  return { ...row, ...(claim === null ? undefined : { claim }) };
 }
 
 /** An execution with its state and input. */

@@ -101,6 +101,7 @@ describe('gauges', () => {
         ? Promise.reject(new Error('away'))
         : Promise.resolve({
             queueSize: 3,
+            isDatabaseUp: !isAway,
             workersBusy: 1,
             store: { executions: { SLEEPING: 4 }, oldestDueAgeMillis: 2500, stuck: 0, waitingByKid: { k: 2 } },
           }),
@@ -139,7 +140,7 @@ describe('the text', () => {
       .split('\n')
       .filter((line) => line.startsWith('# TYPE'))
       .map((line) => line.split(' ').slice(2) as [string, string]);
-    expect(heads.length).toBe(39);
+    expect(heads.length).toBe(42);
     for (const [name, type] of heads) {
       expect(name).toMatch(/^(?:saga|http_server)_[a-z_]+$/);
       expect(name.endsWith('_total')).toBe(type === 'counter');

@@ -23,6 +23,10 @@ export interface GaugeReadings {
   /** Undefined while the queue's server is away. */
   readonly queueSize: number | undefined;
   readonly workersBusy: number;
+  /** Whether the store answers, as far as this process knows. */
+  readonly isDatabaseUp: boolean;
+  /** Present where the store is a server. */
+  readonly connections?: { readonly open: number; readonly idle: number; readonly waiting: number };
   /** Circuits that have opened since the start, by host, and the holds that stand. */
   readonly gate?: { readonly circuits: ReadonlyMap<string, boolean>; readonly holds: number };
   /** Present where processes share the queue. */
@@ -38,7 +42,7 @@ export interface GaugeReadings {
     readonly executions: Readonly<Record<string, number>>;
     readonly oldestDueAgeMillis: number;
     readonly stuck: number;
-    /** Executions that wait for a callback, by key id, as far as that is known. */
+    /** Executions that can be called back, by key id. */
     readonly waitingByKid: Readonly<Record<string, number>>;
   };
 }
@@ -137,11 +141,17 @@ export class PrometheusTelemetry implements Telemetry {
     return this.#process === undefined ? `${own}\n` : `${own}\n\n${await this.#process.metrics()}`;
   }
 
-  #setGauges({ queueSize, workersBusy, gate, cluster, store }: GaugeReadings): void {
+  #setGauges({ queueSize, workersBusy, isDatabaseUp, connections, gate, cluster, store }: GaugeReadings): void {
     const series = this.#series;
     if (queueSize === undefined) series.queueSize.clear();
     else series.queueSize.cell().set(queueSize);
     series.workersBusy.cell().set(workersBusy);
+    series.databaseUp.cell().set(isDatabaseUp ? 1 : 0);
+    if (connections !== undefined) {
+      series.databaseConnections.cell('busy').set(connections.open - connections.idle);
+      series.databaseConnections.cell('idle').set(connections.idle);
+      series.databaseWaiting.cell().set(connections.waiting);
+    }
     if (gate !== undefined) {
       series.holds.cell().set(gate.holds);
       series.circuitOpen.clear();

@@ -47,6 +47,9 @@ export interface Series {
   readonly unsafePolicy: Family<GaugeCell>;
   readonly circuitOpen: Family<GaugeCell>;
   readonly holds: Family<GaugeCell>;
+  readonly databaseUp: Family<GaugeCell>;
+  readonly databaseConnections: Family<GaugeCell>;
+  readonly databaseWaiting: Family<GaugeCell>;
 }
 
 /** Makes all families, empty. */
@@ -131,6 +134,19 @@ export function createSeries(): Series {
       'saga_circuit_open',
       '1 while the circuit of the host is open in this process, 0 once it has closed again.',
       'host',
+    ),
+    databaseUp: f.gauge(
+      'saga_database_up',
+      '1 while the store answers this process, 0 while it does not or takes no writes.',
+    ),
+    databaseConnections: f.gauge(
+      'saga_database_connections',
+      'Connections to Postgres that this process has open, by whether a statement uses them.',
+      'state',
+    ),
+    databaseWaiting: f.gauge(
+      'saga_database_waiting',
+      'Statements of this process that wait for a free connection to Postgres.',
     ),
     holds: f.gauge('saga_holds', 'Holds that stand; every process tells of the same ones.'),
     unsafePolicy: f.gauge('saga_redis_unsafe_policy', '1 while the maxmemory-policy of Redis may evict keys.'),

@@ -92,6 +92,11 @@ export class ClusterStage {
     };
   }
 
+  /** Runs a statement in the database of the pods. */
+  async sql(statement: string): Promise<void> {
+    await this.postgres.query(statement, this.#database);
+  }
+
   /** A pod of this name: the same one again, or a new one that has not been started. */
   async pod(podId: string, env: Readonly<Record<string, string>> = {}): Promise<Pod> {
     const known = this.#pods.get(podId);

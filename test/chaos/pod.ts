@@ -11,9 +11,6 @@ export interface PodAnswer {
   readonly body: AnswerBody;
 }
 
-/** How long one request may take: a paused pod answers nothing. */
-const requestTimeoutMillis = 8_000;
-
 /** Pods that run now: they must not outlive this process, however it ends. */
 const running = new Set<Pod>();
 process.on('exit', () => {
@@ -28,6 +25,8 @@ export class Pod {
   #process: TramaProcess | undefined;
   /** Whether clients should send requests here: it runs, and is neither paused nor about to stop. */
   isInService = false;
+  /** How long one request may take: a paused pod answers nothing. */
+  answersWithinMillis = 8_000;
 
   /** `env` configures the server in addition to its name and port. */
   constructor(podId: string, port: number, env: Readonly<Record<string, string>>) {
@@ -103,7 +102,7 @@ export class Pod {
       method,
       headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
       ...(body !== undefined && { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(requestTimeoutMillis),
+      signal: AbortSignal.timeout(this.answersWithinMillis),
     });
     const text = await answer.text();
     const isJson = answer.headers.get('content-type')?.startsWith('application/json') === true;

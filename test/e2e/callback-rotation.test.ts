@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { parseMetrics } from '../metrics-text.ts';
 import { type Downstream, startDownstream, startTrama, type TramaProcess } from './trama-process.ts';
 
 const old = { kid: '2025', secret: 'the old secret of many characters' };
@@ -87,6 +88,16 @@ async function callBack({ id, token }: Waiting, how: 'header' | 'url'): Promise<
   return response.status;
 }
 
+/** Executions that wait, by the key of their token; what is read may be some seconds old. */
+async function waiting(expected: Readonly<Record<string, number>>): Promise<void> {
+  const read = async (): Promise<Readonly<Record<string, number>>> => {
+    const families = parseMetrics(await (await fetch(`${server?.url ?? ''}/metrics`)).text());
+    const family = families.find(({ name }) => name === 'saga_callback_waiting');
+    return Object.fromEntries((family?.samples ?? []).map(({ labels, value }) => [labels['kid'] ?? '', value]));
+  };
+  await expect.poll(read, { timeout: 20_000 }).toEqual(expected);
+}
+
 const kidOf = ({ token }: Waiting): string => Buffer.from(token.split('.')[1] ?? '', 'base64url').toString();
 
 it(
@@ -94,19 +105,25 @@ it(
   async () => {
     await rollOut(old);
     const first = [await start(), await start(), await start()];
+    await waiting({ 2025: 3 });
     await rollOut(old, fresh);
     const second = await start();
     expect(await callBack(first[0] as Waiting, 'header')).toBe(202);
     await rollOut(fresh, old);
     const third = await start();
     expect([...first, second, third].map(kidOf)).toEqual(['2025', '2025', '2025', '2025', '2026']);
+    await waiting({ 2025: 3, 2026: 1 });
     expect(await callBack(first[1] as Waiting, 'url')).toBe(202);
     expect(await callBack(second, 'header')).toBe(202);
+    await waiting({ 2025: 1, 2026: 1 });
     await rollOut(fresh);
+    // Under a key that is gone.
+    await waiting({ 2025: 1, 2026: 1 });
     expect(await callBack(third, 'url')).toBe(202);
     expect(await callBack(first[2] as Waiting, 'header')).toBe(401);
     await rollOut(fresh, old);
     expect(await callBack(first[2] as Waiting, 'header')).toBe(202);
+    await waiting({ 2025: 0, 2026: 0 });
   },
   rollOutMillis,
 );

@@ -108,7 +108,12 @@ describe('a directory that was promoted', () => {
     expect(planned).toMatchObject({
       outcome: 'dry-run',
       objections: [],
-      migrations: ['0001 initial schema', '0002 audit log'],
+      migrations: [
+        '0001 initial schema',
+        '0002 audit log',
+        '0003 calls in the rows of their steps',
+        '0004 callback keys',
+      ],
     });
     const done = await promote(stage.dataDir, url, '--json');
     expect(done.code).toBe(0);

@@ -40,6 +40,7 @@ const carried: Readonly<Record<string, readonly string[]>> = {
 /** Of an execution: in one table there, in three here. */
 const ofExecution = [
   'body',
+  'callback_keys',
   'callback_warning',
   'change',
   'claims',

@@ -172,7 +172,7 @@ async function contentOf(store: SqliteStore | PostgresStore): Promise<unknown> {
     (await store.listDefinitions(page)).items,
     (await store.listExecutions({ labels: { [odd]: odd } }, page)).items,
     (await store.listExecutions({ standing: true }, page)).items,
-    await store.countByStatus(wholeShardSet),
+    await store.countActive(wholeShardSet),
     await store.getDefinitionBody('h1'),
     await store.getSetting('callback.key'),
   ];

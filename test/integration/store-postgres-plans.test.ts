@@ -111,7 +111,7 @@ it.each([
   const isOpen = { rounds: [1, 1], undo: ['failed', 'reopened', 'none'] } as const;
   // A session reports what it has read so far with the first statement that ends a second after its last report.
   await new Promise((resolve) => setTimeout(resolve, 1100));
-  await Promise.all([store.ping(), store.countByStatus({ count: 1, shards: [] })]);
+  await Promise.all([store.ping(), store.countActive({ count: 1, shards: [] })]);
   await server.query('SELECT pg_stat_reset()', database);
   await live(500);
   expect(await store.listEffects(idOf(1001), 9, isOpen)).toEqual([]);

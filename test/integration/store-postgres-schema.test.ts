@@ -29,8 +29,9 @@ describe('the schema', () => {
       '0002 audit log',
       '0003 calls in the rows of their steps',
       '0004 ordered lists',
+      '0005 callback keys',
     ]);
-    await expect(store.open()).rejects.toThrow(/pending.*has schema 0.*needs 4.*trama migrate/);
+    await expect(store.open()).rejects.toThrow(/pending.*has schema 0.*needs 5.*trama migrate/);
     expect(
       await server.query("SELECT count(*)::int AS count FROM pg_class WHERE relname = 'execution'", database),
     ).toEqual([{ count: 0 }]);

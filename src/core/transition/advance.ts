@@ -228,6 +228,13 @@ export function wakeUp(d: Draft, token: Token, stage: Extract<Stage, { kind: 'sl
     final: false,
     ...(note === undefined ? undefined : { note }),
   });
+  d.signal({
+    kind: 'step',
+    nodeId: node.id,
+    nodeKind: 'sleep',
+    outcome: 'succeeded',
+    durationMillis: d.now - stage.since,
+  });
   goTo(d, token, node.kind === 'sleep' ? node.next : undefined);
 }
 

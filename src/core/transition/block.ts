@@ -82,6 +82,13 @@ export function tryBlocked(d: Draft): void {
   }
 }
 
+/** Why a call waits here, or waited when it was tried last. */
+export function blockedOf(stage: Stage): Blocked | undefined {
+  if ('task' in stage) return stage.task.blocked;
+  if (stage.kind === 'unwinding') return stage.undo?.blocked;
+  return stage.kind === 'hook' ? stage.run.blocked : undefined;
+}
+
 /** Whether a blocked call waits here. */
 export function isBlocked(stage: Stage): stage is Extract<Stage, { kind: 'backoff' | 'unwinding' | 'hook' }> {
   switch (stage.kind) {

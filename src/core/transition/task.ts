@@ -27,7 +27,7 @@ export function startTask(d: Draft, token: Token, visit: number): void {
     retries: 0,
     waits: 0,
     operation: 1,
-    ...(node.mode === 'async' ? { nonce: d.env.nonce() } : undefined),
+    ...(node.mode === 'async' ? { nonce: d.env.nonce(), ...signedBy(d, undefined) } : undefined),
   };
   sendCall(d, token, task, callId);
 }
@@ -38,7 +38,8 @@ export function repeatTask(d: Draft, token: Token, task: TaskRun, redelivery: bo
   if (!redelivery && task.blocked === undefined) d.signal({ kind: 'retried', nodeId: token.nodeId, phase: 'UP' });
   const callId = d.newCallId();
   // The failure stays until the next answer: should this call be blocked, it is what is known of the visit.
-  const next = { ...task, attempt: task.attempt + 1, attemptAt: d.now };
+  const signed = task.nonce === undefined ? undefined : signedBy(d, task.keyId);
+  const next = { ...task, ...signed, attempt: task.attempt + 1, attemptAt: d.now };
   sendCall(d, token, task.attempt === 0 ? { ...next, startOrd: callId } : next, callId);
 }
 
@@ -168,7 +169,13 @@ function recordRefusal(d: Draft, token: Token, task: TaskRun, failure: AttemptFa
 /** The callback said no: what was done under this operation is settled, the next call is another operation. */
 function newOperation(d: Draft, task: TaskRun): TaskRun {
   const { accepted: _accepted, unknown: _unknown, key: _key, supersedes: _supersedes, ...rest } = task;
-  return { ...rest, operation: task.operation + 1, nonce: d.env.nonce() };
+  return { ...rest, operation: task.operation + 1, nonce: d.env.nonce(), ...signedBy(d, undefined) };
+}
+
+/** The key of the token, the one used before if there is one. */
+function signedBy(d: Draft, used: string | undefined): Pick<TaskRun, 'keyId'> {
+  const keyId = d.env.callbackKey(used);
+  return keyId === undefined ? {} : { keyId };
 }
 
 /** The visit failed for good. */

@@ -44,6 +44,8 @@ export function decidingEnv(parts: DeskParts): Env {
     advance: false,
     random: () => parts.entropy.random(),
     nonce: () => parts.entropy.nonce(),
+    // No call goes out of it.
+    callbackKey: (used) => used,
     variable: parts.variable,
     limits: parts.limits,
   };

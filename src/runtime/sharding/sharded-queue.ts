@@ -128,6 +128,12 @@ export class ShardedQueue implements Queue {
     return counts;
   }
 
+  /** Whether a claim is that of another process which lives, by the latest view. */
+  isOfAnother(claim: string): boolean {
+    const holder = holderOf(claim);
+    return holder !== this.member && this.#membership.members.some(({ id }) => id === holder);
+  }
+
   /** Milliseconds since the members were read. */
   get membershipAgeMillis(): number {
     return this.#membership.ageMillis;
@@ -341,7 +347,7 @@ export class ShardedQueue implements Queue {
   }
 
   #ringHolder(shard: Shard, { id, token }: Held): void {
-    const holder = token.slice(0, token.lastIndexOf('/'));
+    const holder = holderOf(token);
     if (holder === this.member) this.#listener?.rung(this.#parts.clock.now(), id);
     else this.#ring(holder, { shard, delayMillis: 0, id });
   }
@@ -471,4 +477,9 @@ export class ShardedQueue implements Queue {
     const failure = asFailure(reason);
     throw done === 0 ? failure : new QueuePartlyUnavailable(failure.message, failed);
   }
+}
+
+/** The member whose claim a token is of. */
+function holderOf(token: string): string {
+  return token.slice(0, token.lastIndexOf('/'));
 }

@@ -9,13 +9,15 @@ import type { CallRow, StepRow, UndoMark } from '../../core/history.ts';
 import type { OutputQuery } from '../../core/outputs.ts';
 import { isWithin } from '../../core/scope.ts';
 import { isInShards, type ShardSet } from '../../core/slot.ts';
-import type { ExecutionStatus, UndoTarget } from '../../core/state.ts';
+import type { UndoTarget } from '../../core/state.ts';
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import {
   StoreUnavailable,
+  type ActiveCounts,
   type Checkpoint,
   type CheckpointResult,
   type DefinitionRecord,
+  type DueDetail,
   type DueRow,
   type EffectFilter,
   type EffectRow,
@@ -49,6 +51,8 @@ import {
 } from '../row-text.ts';
 import {
   appendMarks,
+  countsOf,
+  dueDetailOf,
   encodeCall,
   encodeStep,
   matches,
@@ -395,6 +399,15 @@ export class MemoryStore implements Store {
     limit: number,
     cursor?: { readonly dueAt: number; readonly id: string },
   ): Promise<readonly DueRow[]> {
+    return (await this.listDue(shards, until, limit, cursor)).map(({ id, slot, dueAt }) => ({ id, slot, dueAt }));
+  }
+
+  async listDue(
+    shards: ShardSet,
+    until: number,
+    limit: number,
+    cursor?: { readonly dueAt: number; readonly id: string },
+  ): Promise<readonly DueDetail[]> {
     this.#check();
     return this.#due()
       .filter((x) => isInShards(shards, x.slot) && x.dueAt <= until)
@@ -402,21 +415,15 @@ export class MemoryStore implements Store {
       .slice(0, limit);
   }
 
-  #due(): readonly DueRow[] {
+  #due(): readonly DueDetail[] {
     return [...this.#executions.values()]
-      .flatMap(({ id, slot, dueAt }) => (dueAt === null ? [] : [{ id, slot, dueAt }]))
+      .flatMap((x) => dueDetailOf(x) ?? [])
       .sort((a, b) => a.dueAt - b.dueAt || byId(a, b));
   }
 
-  async countByStatus(shards: ShardSet): Promise<Readonly<Partial<Record<ExecutionStatus, number>>>> {
+  async countActive(shards: ShardSet): Promise<ActiveCounts> {
     this.#check();
-    const counts: Partial<Record<ExecutionStatus, number>> = {};
-    for (const { slot, dueAt, summary } of this.#executions.values()) {
-      if (!isInShards(shards, slot)) continue;
-      if (dueAt === null && summary.status !== 'CORRUPTED') continue;
-      counts[summary.status] = (counts[summary.status] ?? 0) + 1;
-    }
-    return counts;
+    return countsOf([...this.#executions.values()].filter(({ slot }) => isInShards(shards, slot)));
   }
 
   async appendAudit(entry: AuditEntry): Promise<void> {

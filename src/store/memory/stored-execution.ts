@@ -1,7 +1,15 @@
 /** What the store in memory keeps of an execution, and small readings of it. */
 import type { CallRow, StepRow, UndoMark, UndoState } from '../../core/history.ts';
 import { fitsGlobs } from '../../core/name-globs.ts';
-import type { ExecutionFilter, ExecutionRecord, ExecutionSummary, InboxRow } from '../../ports/store.ts';
+import type { ExecutionStatus } from '../../core/state.ts';
+import type {
+  ActiveCounts,
+  DueDetail,
+  ExecutionFilter,
+  ExecutionRecord,
+  ExecutionSummary,
+  InboxRow,
+} from '../../ports/store.ts';
 import { decodeEvent, decodeStep, encode, isStanding } from '../row-text.ts';
 
 /** A step row: its text and the one part that changes. */
@@ -75,6 +83,27 @@ export function appendMarks(x: StoredExecution, marks: readonly UndoMark[]): voi
       if (mark.kind === 'reopen' && step.round === mark.round && step.undo === 'failed') step.undo = 'reopened';
     }
   }
+}
+
+/** As it is listed while it is due; undefined once terminal. */
+export function dueDetailOf(x: StoredExecution): DueDetail | undefined {
+  const { id, slot, dueAt, claim, claims, summary } = x;
+  if (dueAt === null) return undefined;
+  const { updatedAt } = summary;
+  const isTaken = claim !== undefined && (claims > 0 || updatedAt > dueAt);
+  return { id, slot, dueAt, updatedAt, ...(isTaken ? { claim } : undefined) };
+}
+
+/** How many of these stand where. */
+export function countsOf(executions: readonly StoredExecution[]): ActiveCounts {
+  const statuses: Partial<Record<ExecutionStatus, number>> = {};
+  const callbackKeys: Record<string, number> = {};
+  for (const { dueAt, summary } of executions) {
+    for (const key of summary.callbackKeys ?? []) callbackKeys[key] = (callbackKeys[key] ?? 0) + 1;
+    if (dueAt === null && summary.status !== 'CORRUPTED') continue;
+    statuses[summary.status] = (statuses[summary.status] ?? 0) + 1;
+  }
+  return { statuses, callbackKeys };
 }
 
 /** Unconsumed events, oldest first. */

@@ -9,6 +9,7 @@ import { initialSchema } from './migrations/0001-initial.ts';
 import { auditSchema } from './migrations/0002-audit.ts';
 import { foldedCallsSchema } from './migrations/0003-folded-calls.ts';
 import { orderedListsSchema } from './migrations/0004-ordered-lists.ts';
+import { callbackKeysSchema } from './migrations/0005-callback-keys.ts';
 
 interface Migration {
   /** Also its order. */
@@ -24,6 +25,7 @@ const migrations: readonly Migration[] = [
   { version: 2, title: 'audit log', neededVersion: 1, sql: auditSchema },
   { version: 3, title: 'calls in the rows of their steps', neededVersion: 1, sql: foldedCallsSchema },
   { version: 4, title: 'ordered lists', neededVersion: 1, sql: orderedListsSchema },
+  { version: 5, title: 'callback keys', neededVersion: 1, sql: callbackKeysSchema },
 ];
 
 /** The schema version that this program writes. */

@@ -6,13 +6,15 @@
 import type { CallRow, StepRow } from '../../core/history.ts';
 import type { OutputQuery } from '../../core/outputs.ts';
 import type { ShardSet } from '../../core/slot.ts';
-import type { ExecutionStatus, UndoTarget } from '../../core/state.ts';
+import type { UndoTarget } from '../../core/state.ts';
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import {
   BadCursor,
+  type ActiveCounts,
   type Checkpoint,
   type CheckpointResult,
   type DefinitionRecord,
+  type DueDetail,
   type DueRow,
   type EffectFilter,
   type EffectRow,
@@ -57,7 +59,7 @@ import {
   listDefinitions,
   putDefinition,
 } from './queries/definitions.ts';
-import { countByStatus, findDue } from './queries/due.ts';
+import { countActive, findDue, listDue } from './queries/due.ts';
 import { findStanding, findUndo, listEffects } from './queries/effects.ts';
 import { getExecution } from './queries/get-execution.ts';
 import { listExecutions } from './queries/list-executions.ts';
@@ -272,9 +274,17 @@ export class PostgresStore implements Store {
     return findDue(this.#connections, shards, until, limit, cursor);
   }
 
-  async countByStatus(shards: ShardSet): Promise<Readonly<Partial<Record<ExecutionStatus, number>>>> {
-    const rows = await countByStatus(this.#connections, shards);
-    return Object.fromEntries(rows.map(({ status, count }) => [status, count]));
+  listDue(
+    shards: ShardSet,
+    until: number,
+    limit: number,
+    cursor?: { readonly dueAt: number; readonly id: string },
+  ): Promise<readonly DueDetail[]> {
+    return listDue(this.#connections, shards, until, limit, cursor);
+  }
+
+  countActive(shards: ShardSet): Promise<ActiveCounts> {
+    return countActive(this.#connections, shards);
   }
 
   appendAudit(entry: AuditEntry): Promise<void> {

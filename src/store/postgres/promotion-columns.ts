@@ -41,6 +41,7 @@ export const promotionColumns: Readonly<Record<CopiedKind, readonly Column[]>> =
     ['failed_node_id', 'text'],
     ['failure_description', 'text'],
     ['callback_warning', 'text'],
+    ['callback_keys', 'text'],
     ['traceparent', 'text'],
     ['labels', 'json'],
     ['state', 'json'],

@@ -6,6 +6,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { databaseFile, openFile } from './database.ts';
 import { initialSchema } from './migrations/0001-initial.ts';
 import { auditSchema } from './migrations/0002-audit.ts';
+import { callbackKeysSchema } from './migrations/0003-callback-keys.ts';
 
 interface Migration {
   /** Also its order: the file's version after it. */
@@ -17,6 +18,7 @@ interface Migration {
 const migrations: readonly Migration[] = [
   { version: 1, title: 'initial schema', sql: initialSchema },
   { version: 2, title: 'audit log', sql: auditSchema },
+  { version: 3, title: 'callback keys', sql: callbackKeysSchema },
 ];
 
 /** The schema version that this program writes. */

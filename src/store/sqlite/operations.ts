@@ -3,7 +3,7 @@ import type { OperationName, Operations } from './protocol.ts';
 import { appendAudit, listAudit } from './queries/audit.ts';
 import { changeTerminal } from './queries/change-terminal.ts';
 import { checkpoint } from './queries/checkpoint.ts';
-import { countByStatus } from './queries/count-by-status.ts';
+import { countActive } from './queries/count-active.ts';
 import {
   deleteDefinition,
   getDefinition,
@@ -12,7 +12,7 @@ import {
   putDefinition,
 } from './queries/definitions.ts';
 import { exportCounts, exportRows } from './queries/export-rows.ts';
-import { findDue } from './queries/find-due.ts';
+import { findDue, listDue } from './queries/find-due.ts';
 import { findStanding } from './queries/find-standing.ts';
 import { findUndo } from './queries/find-undo.ts';
 import { getExecution } from './queries/get-execution.ts';
@@ -70,7 +70,8 @@ export function prepareOperations(session: Session): Operations {
     listSteps: listSteps(session),
     listCalls: listCalls(session),
     findDue: findDue(session),
-    countByStatus: countByStatus(session),
+    listDue: listDue(session),
+    countActive: countActive(session),
     appendAudit: appendAudit(session),
     listAudit: listAudit(session),
     getSetting: getSetting(session),

@@ -31,6 +31,8 @@ import type {
   StepText,
   StepValues,
   SummaryValues,
+  CountValues,
+  DueValues,
 } from '../stored-rows.ts';
 
 /** See `NewExecution`. */
@@ -153,7 +155,13 @@ export interface Operations {
     limit: number,
     cursor: { readonly dueAt: number; readonly id: string } | undefined,
   ): readonly DueRow[];
-  countByStatus(shards: ShardSet): readonly { readonly status: string; readonly count: number }[];
+  listDue(
+    shards: ShardSet,
+    until: number,
+    limit: number,
+    cursor: { readonly dueAt: number; readonly id: string } | undefined,
+  ): readonly DueValues[];
+  countActive(shards: ShardSet): readonly CountValues[];
   appendAudit(entry: AuditEntry): void;
   listAudit(filter: AuditFilter, page: PageValues, after: string | undefined): PageAnswer<AuditValues>;
   getSetting(key: string): string | undefined;

@@ -6,9 +6,11 @@
  */
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type {
+  ActiveCounts,
   Checkpoint,
   CheckpointResult,
   DefinitionRecord,
+  DueDetail,
   DueRow,
   EffectFilter,
   EffectRow,
@@ -33,11 +35,11 @@ import type {
 import type { CallRow, StepRow } from '../../core/history.ts';
 import type { OutputQuery } from '../../core/outputs.ts';
 import type { ShardSet } from '../../core/slot.ts';
-import type { ExecutionStatus, UndoTarget } from '../../core/state.ts';
+import type { UndoTarget } from '../../core/state.ts';
 import { sendEncoded } from '../batch.ts';
 import { auditPage, callPage, definitionPage, executionPage, pageValues, readCursor, stepPage } from '../pages.ts';
 import { decodeCall, decodeStep, effectRow, encode, undoTarget } from '../row-text.ts';
-import { executionDetail, inboxRows, loadedExecution, type StepText } from '../stored-rows.ts';
+import { activeCounts, dueDetail, executionDetail, inboxRows, loadedExecution, type StepText } from '../stored-rows.ts';
 import type { SubmitValues } from './protocol.ts';
 import { SqliteExport } from './sqlite-export.ts';
 import { SqliteThread } from './sqlite-thread.ts';
@@ -222,9 +224,17 @@ export class SqliteStore implements Store {
     return this.#thread.call('findDue', shards, until, limit, cursor);
   }
 
-  async countByStatus(shards: ShardSet): Promise<Readonly<Partial<Record<ExecutionStatus, number>>>> {
-    const rows = await this.#thread.call('countByStatus', shards);
-    return Object.fromEntries(rows.map(({ status, count }) => [status, count]));
+  async listDue(
+    shards: ShardSet,
+    until: number,
+    limit: number,
+    cursor?: { readonly dueAt: number; readonly id: string },
+  ): Promise<readonly DueDetail[]> {
+    return (await this.#thread.call('listDue', shards, until, limit, cursor)).map((row) => dueDetail(row));
+  }
+
+  async countActive(shards: ShardSet): Promise<ActiveCounts> {
+    return activeCounts(await this.#thread.call('countActive', shards));
   }
 
   appendAudit(entry: AuditEntry): Promise<void> {

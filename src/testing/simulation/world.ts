@@ -342,7 +342,7 @@ export class World {
         conceal: () => (text) => text,
         concealed: () => undefined,
       },
-      callbacks: { issue: issueCallback },
+      callbacks: { keyFor: (used) => used ?? 'k', issue: issueCallback },
       masker: { text: (text) => text, headers: (headers) => headers },
       plans,
       runs: works,

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { wholeShardSet } from '../../../src/core/slot.ts';
-import type { DueRow } from '../../../src/ports/store.ts';
-import { endState, idOf, newExecution, start, summaryOf } from '../fixtures/executions.ts';
+import type { DueDetail, DueRow } from '../../../src/ports/store.ts';
+import { checkpointOf, endState, idOf, newExecution, start, summaryOf } from '../fixtures/executions.ts';
 import type { StoreUnderTest } from './store-under-test.ts';
 
 /** What the queue is refilled from. */
@@ -43,6 +43,36 @@ export function due(test: StoreUnderTest): void {
     await sample();
     const found = await test.store.findDue(everything, start + 99, 10, { dueAt: start + 20, id: '' });
     expect(found.map(({ slot }) => slot)).toEqual([1, 5]);
+  });
+
+  it('tells which of them have been taken over since they became due, and when they were written last', async () => {
+    const later = summaryOf('SLEEPING', { updatedAt: start + 5 });
+    await test.store.submit([
+      newExecution(1, { dueAt: start + 1 }),
+      newExecution(2, { dueAt: start + 2, claim: 'direct' }),
+      newExecution(3, { dueAt: start + 3, claim: 'ran' }),
+      newExecution(4, { dueAt: start + 4, claim: 'parked' }),
+      newExecution(5, { dueAt: start + 5 }),
+    ]);
+    // Still running, whatever it has done; at rest until a time that has come.
+    await test.store.checkpoint([checkpointOf(3, 'ran', 0, { summary: later })]);
+    await test.store.checkpoint([checkpointOf(4, 'parked', 0, { summary: later, dueAt: start + 6 })]);
+    await test.store.takeOver([{ id: idOf(5), claim: 'queue' }], start + 7);
+    const taken = (n: number, dueAt: number, updatedAt: number, claim?: string): DueDetail => ({
+      ...row(n, dueAt),
+      updatedAt,
+      ...(claim === undefined ? undefined : { claim }),
+    });
+    const all = [
+      taken(1, start + 1, start),
+      taken(2, start + 2, start, 'direct'),
+      taken(3, start + 3, start + 5, 'ran'),
+      taken(5, start + 5, start, 'queue'),
+      taken(4, start + 6, start + 5),
+    ];
+    expect(await test.store.listDue(everything, start + 9, 10)).toEqual(all);
+    expect(await test.store.listDue(everything, start + 5, 2, all[0])).toEqual(all.slice(1, 3));
+    expect(await test.store.listDue({ count: 16_384, shards: [5] }, start + 9, 10)).toEqual(all.slice(3, 4));
   });
 
   it('keeps to the shards asked for', async () => {

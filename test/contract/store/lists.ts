@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { wholeShardSet } from '../../../src/core/slot.ts';
+import { wholeShardSet, type ShardSet } from '../../../src/core/slot.ts';
 import type { ExecutionStatus } from '../../../src/core/state.ts';
 import { BadCursor, type ExecutionFilter, type NewExecution, type PageRequest } from '../../../src/ports/store.ts';
 import { checkpointOf, effectStep, endState, idOf, newExecution, start, summaryOf } from '../fixtures/executions.ts';
@@ -159,15 +159,33 @@ export function lists(test: StoreUnderTest): void {
   );
 
   it('counts what is not over, and what is corrupted', async () => {
-    expect(await test.store.countByStatus(wholeShardSet)).toEqual({});
+    const counted = async (shards: ShardSet) => (await test.store.countActive(shards)).statuses;
+    expect(await counted(wholeShardSet)).toEqual({});
     await sample();
     await test.store.submit([execution(9, 'IN_PROGRESS')]);
-    expect(await test.store.countByStatus({ count: 2, shards: [1] })).toEqual({});
-    expect(await test.store.countByStatus(wholeShardSet)).toEqual({
-      IN_PROGRESS: 2,
-      SLEEPING: 1,
-      WAITING_CALLBACK: 1,
-      CORRUPTED: 1,
-    });
+    expect(await counted({ count: 2, shards: [1] })).toEqual({});
+    expect(await counted(wholeShardSet)).toEqual({ IN_PROGRESS: 2, SLEEPING: 1, WAITING_CALLBACK: 1, CORRUPTED: 1 });
+  });
+
+  it('counts what can be called back, for each key of its tokens', async () => {
+    const keys = async (shards: ShardSet) => (await test.store.countActive(shards)).callbackKeys;
+    const waiting = (...callbackKeys: string[]) => summaryOf('WAITING_CALLBACK', { callbackKeys });
+    const odd = 'a "key", of\u0000 all letters';
+    await test.store.submit([
+      newExecution(1, { summary: waiting('k1'), claim: 'c' }),
+      newExecution(2, { summary: waiting('k1', 'k2'), claim: 'c' }),
+      newExecution(3, { summary: waiting(odd), claim: 'c' }),
+      newExecution(4),
+    ]);
+    expect(await keys(wholeShardSet)).toEqual({ k1: 2, k2: 1, [odd]: 1 });
+    expect(await keys({ count: 16_384, shards: [2] })).toEqual({ k1: 1, k2: 1 });
+    // What goes on has no token out any more.
+    await test.store.checkpoint([
+      checkpointOf(1, 'c', 0),
+      checkpointOf(2, 'c', 0, { summary: waiting('k2') }),
+      checkpointOf(3, 'c', 0, { summary: summaryOf('FAILED'), dueAt: null }),
+    ]);
+    expect(await keys(wholeShardSet)).toEqual({ k2: 1 });
+    if (await test.reopen()) expect(await keys(wholeShardSet)).toEqual({ k2: 1 });
   });
 }

@@ -64,6 +64,22 @@ describe('a hold', () => {
     }
   });
 
+  it('is not ended by a wake, which says what the execution waits for', async () => {
+    const saga = stage.saga('held-awake');
+    await stage.ask('PUT', '/holds/awake', { name: 'held-awake', reason: 'maintenance' });
+    const id = await stage.run(saga.linear(['a']));
+    await stage.until(id, isBlocked);
+    const answer = await stage.ask('POST', `/workflows/${id}/wake`);
+    expect([answer.status, answer.body.errors]).toEqual([
+      409,
+      [
+        'Nothing in the execution sleeps: the call of a is blocked (held: maintenance) and goes out as soon as that is over.',
+      ],
+    ]);
+    await lift('awake');
+    expect((await stage.untilEnd(id)).status).toBe('SUCCEEDED');
+  });
+
   it('on a definition spares the others', async () => {
     const [bad, good] = [stage.saga('bad-release'), stage.saga('good-release')];
     await stage.ask('PUT', '/holds/release', { name: 'bad-release', version: '1', reason: 'wrong amounts' });

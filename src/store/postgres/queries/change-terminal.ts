@@ -27,7 +27,7 @@ const lockSql = 'SELECT seq, change, due_at AS "dueAt" FROM execution WHERE id =
 const updateSql = `
 UPDATE execution SET seq = seq + 1, claim = NULL, claims = 0, change = $2, updated_at = $3, state = $4, due_at = $5,
   status = $6, round = $7, started_at = $8, completed_at = $9, reason = $10, failed_node_id = $11,
-  failure_description = $12, callback_warning = $13, standing = 0
+  failure_description = $12, callback_warning = $13, callback_keys = $14, standing = 0
 WHERE id = $1`;
 
 const insertSql = `INSERT INTO step (${stepColumns}) SELECT s.* FROM ${stepSql(1)}`;

@@ -55,15 +55,15 @@ const dueKinds = { leave: 0, set: 1, none: 2 } as const;
 
 const inputSql = `
   SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::text[], $6::bigint[], $7::text[], $8::int[],
-    $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::int[], $16::bigint[], $17::bool[])
+    $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::int[], $16::bigint[], $17::bool[], $18::text[])
     AS i (id, claim, seq, inbox_seq, state, updated_at, status, round, started_at, completed_at, reason, failed_node_id,
-      failure_description, callback_warning, due_kind, due_at, progress)`;
+      failure_description, callback_warning, due_kind, due_at, progress, callback_keys)`;
 
 const setSql = `
     seq = i.seq + 1, state = i.state, updated_at = i.updated_at, claims = CASE WHEN i.progress THEN 0 ELSE e.claims END,
     status = i.status, round = i.round, started_at = i.started_at, completed_at = i.completed_at, reason = i.reason,
     failed_node_id = i.failed_node_id, failure_description = i.failure_description,
-    callback_warning = i.callback_warning,
+    callback_warning = i.callback_warning, callback_keys = i.callback_keys,
     due_at = CASE i.due_kind WHEN 0 THEN e.due_at WHEN 1 THEN i.due_at END`;
 
 // The ids once more: whichever side of the join a plan begins with, it reads no other rows.
@@ -76,10 +76,10 @@ const isWritten = (id: string): string => `(${id} IN (SELECT id FROM written)) I
 
 const appendSql = `
 steps AS (
-  INSERT INTO step (${stepColumns}) SELECT s.* FROM ${stepSql(18)} WHERE ${isWritten('s.execution')}
+  INSERT INTO step (${stepColumns}) SELECT s.* FROM ${stepSql(19)} WHERE ${isWritten('s.execution')}
 ), calls AS (
   INSERT INTO call (execution, ord, "row")
-  SELECT c.* FROM unnest($32::uuid[], $33::int[], $34::text[]) AS c (execution, ord, "row")
+  SELECT c.* FROM unnest($33::uuid[], $34::int[], $35::text[]) AS c (execution, ord, "row")
   WHERE ${isWritten('c.execution')}
 )`;
 
@@ -99,17 +99,17 @@ ${answerSql}`;
  */
 const fullSql = `
 WITH marks AS MATERIALIZED (
-  SELECT * FROM unnest($35::uuid[], $36::int[], $37::text[]) AS m (execution, ord, undo)
+  SELECT * FROM unnest($36::uuid[], $37::int[], $38::text[]) AS m (execution, ord, undo)
 ), effects AS (
   SELECT s.execution, s.effect, coalesce(m.undo, s.undo) AS undo
-  FROM unnest($40::uuid[]) AS ended (execution)
+  FROM unnest($41::uuid[]) AS ended (execution)
   CROSS JOIN LATERAL (
     SELECT execution, ord, effect, undo FROM step
     WHERE execution = ended.execution AND marked = 1 AND effect IS NOT NULL OFFSET 0
   ) s
   LEFT JOIN marks m ON m.execution = s.execution AND m.ord = s.ord
-  UNION ALL SELECT s.execution, s.effect, s.undo FROM ${stepSql(18)}
-  WHERE s.execution = ANY ($40::uuid[]) AND s.effect IS NOT NULL
+  UNION ALL SELECT s.execution, s.effect, s.undo FROM ${stepSql(19)}
+  WHERE s.execution = ANY ($41::uuid[]) AND s.effect IS NOT NULL
 ), levels AS MATERIALIZED (
   SELECT execution, max(CASE WHEN effect = 'unknown' AND undo IS DISTINCT FROM 'accepted' THEN 2 ELSE 1 END) AS standing
   FROM effects WHERE undo IS NULL OR undo IN ('pending', 'failed', 'reopened', 'accepted')
@@ -122,17 +122,17 @@ WITH marks AS MATERIALIZED (
   ) i ${matchSql}
 ), ${appendSql}, marked AS (
   UPDATE step s SET undo = m.undo, marked = 1
-  FROM marks m WHERE s.execution = ANY ($35::uuid[]) AND s.execution = m.execution AND s.ord = m.ord AND ${isWritten('m.execution')}
+  FROM marks m WHERE s.execution = ANY ($36::uuid[]) AND s.execution = m.execution AND s.ord = m.ord AND ${isWritten('m.execution')}
 ), reopened AS (
   UPDATE step s SET undo = 'reopened'
-  FROM unnest($41::uuid[], $42::int[]) AS r (execution, round)
-  WHERE s.execution = ANY ($41::uuid[]) AND s.execution = r.execution AND s.round = r.round AND s.undo = 'failed' AND s.marked = 1
+  FROM unnest($42::uuid[], $43::int[]) AS r (execution, round)
+  WHERE s.execution = ANY ($42::uuid[]) AND s.execution = r.execution AND s.round = r.round AND s.undo = 'failed' AND s.marked = 1
     AND ${isWritten('r.execution')} AND NOT EXISTS (
       SELECT 1 FROM marks m WHERE m.execution = s.execution AND m.ord = s.ord)
 ), consumed AS (
   UPDATE inbox b SET event = NULL
-  FROM unnest($38::uuid[], $39::text[]) AS u (execution, id)
-  WHERE b.execution = ANY ($38::uuid[]) AND b.execution = u.execution AND b.id = u.id AND ${isWritten('u.execution')}
+  FROM unnest($39::uuid[], $40::text[]) AS u (execution, id)
+  WHERE b.execution = ANY ($39::uuid[]) AND b.execution = u.execution AND b.id = u.id AND ${isWritten('u.execution')}
 )
 ${answerSql}`;
 
@@ -195,6 +195,7 @@ function statementOf(batch: readonly CheckpointValues[]): Statement {
     int4Array(sources.map((source) => dueKind(source))),
     int8Array(sources.map(({ dueAt }) => dueAt ?? null)),
     boolArray(sources.map(({ progress }) => progress)),
+    textArray(summaries.map(([, , , , , , , , keys]) => orNull(keys))),
     ...steps.parameters(),
     uuidArray(calls.map(([id]) => id)),
     int4Array(calls.map(([, ord]) => ord)),

@@ -1,48 +1,83 @@
 /** What is due, and how many executions are in which status, by shards. */
 import type { ShardSet } from '../../../core/slot.ts';
-import type { DueRow } from '../../../ports/store.ts';
+import type { ActiveCounts, DueDetail, DueRow } from '../../../ports/store.ts';
 import { activeStatuses } from '../../row-text.ts';
+import { activeCounts, dueDetail, type CountValues, type DueValues } from '../../stored-rows.ts';
 import { int4Array } from '../binary-array.ts';
 import type { Connections } from '../connections.ts';
+import { decodeText } from '../text-column.ts';
 
 // All slots of all shards are below 16384 times 16384, which an integer holds.
 const inShards = (count: string, shards: string): string => `slot * ${count} / 16384 = ANY (${shards})`;
 
-const dueSql = `
-SELECT id, slot, due_at AS "dueAt" FROM execution
+const dueSql = (columns: string): string => `
+SELECT ${columns} FROM execution
 WHERE due_at IS NOT NULL AND due_at <= $1 AND due_at >= $2 AND (due_at, id) > ($2, $3)
   AND ${inShards('$4::int', '$5::int[]')}
 ORDER BY due_at, id LIMIT $6`;
 
+const rowSql = dueSql('id, slot, due_at AS "dueAt"');
+
+// Whoever parks leaves no claim without a checkpoint, and a checkpoint that is not younger than the due time.
+const detailSql = dueSql(
+  'id, slot, due_at AS "dueAt", updated_at AS "updatedAt", CASE WHEN claims > 0 OR updated_at > due_at THEN claim END AS claim',
+);
+
 const counted = [...activeStatuses, 'CORRUPTED'];
 
 const countSql = `
-SELECT status, count(*) AS count FROM execution
+SELECT 'status' AS kind, status AS value, count(*) AS count FROM execution
 WHERE status IN (${counted.map((status) => `'${status}'`).join(', ')}) AND ${inShards('$1::int', '$2::int[]')}
-GROUP BY status`;
+GROUP BY status
+UNION ALL
+SELECT 'keys', callback_keys, count(*) FROM execution
+WHERE callback_keys IS NOT NULL AND ${inShards('$1::int', '$2::int[]')}
+GROUP BY callback_keys`;
 
 const lowestId = '00000000-0000-0000-0000-000000000000';
+
+interface Cursor {
+  readonly dueAt: number;
+  readonly id: string;
+}
+
+function valuesOf({ count, shards }: ShardSet, until: number, limit: number, cursor: Cursor | undefined): unknown[] {
+  // An empty id is no uuid, and comes before all of them.
+  const afterId = cursor === undefined || cursor.id === '' ? lowestId : cursor.id;
+  return [until, cursor?.dueAt ?? Number.MIN_SAFE_INTEGER, afterId, count, int4Array(shards), limit];
+}
 
 /** Non-terminal executions of some shards that are due by an instant, by due time then id, after a cursor. */
 export function findDue(
   connections: Connections,
-  { count, shards }: ShardSet,
+  shards: ShardSet,
   until: number,
   limit: number,
-  cursor: { readonly dueAt: number; readonly id: string } | undefined,
+  cursor: Cursor | undefined,
 ): Promise<DueRow[]> {
-  // An empty id is no uuid, and comes before all of them.
-  const afterId = cursor === undefined || cursor.id === '' ? lowestId : cursor.id;
-  const after = [cursor?.dueAt ?? Number.MIN_SAFE_INTEGER, afterId];
-  const values = [until, ...after, count, int4Array(shards), limit];
-  return connections.query<DueRow>('short', { name: 'find-due', text: dueSql, values });
+  const values = valuesOf(shards, until, limit, cursor);
+  return connections.query<DueRow>('short', { name: 'find-due', text: rowSql, values });
+}
+
+/** The same with more of each row. */
+export async function listDue(
+  connections: Connections,
+  shards: ShardSet,
+  until: number,
+  limit: number,
+  cursor: Cursor | undefined,
+): Promise<readonly DueDetail[]> {
+  const values = valuesOf(shards, until, limit, cursor);
+  const rows = await connections.query<DueValues>('long', { name: 'list-due', text: detailSql, values });
+  return rows.map((row) => dueDetail({ ...row, claim: row.claim === null ? null : decodeText(row.claim) }));
 }
 
 /** The non-terminal ones and CORRUPTED. Reads as many index entries as it counts. */
-export function countByStatus(
-  connections: Connections,
-  { count, shards }: ShardSet,
-): Promise<{ readonly status: string; readonly count: number }[]> {
-  const values = [count, int4Array(shards)];
-  return connections.query('long', { name: 'count-by-status', text: countSql, values });
+export async function countActive(connections: Connections, { count, shards }: ShardSet): Promise<ActiveCounts> {
+  const rows = await connections.query<CountValues>('long', {
+    name: 'count-active',
+    text: countSql,
+    values: [count, int4Array(shards)],
+  });
+  return activeCounts(rows.map((row) => ({ ...row, value: decodeText(row.value) })));
 }

@@ -58,8 +58,8 @@ function standingOf({ summary, steps }: NewExecution): 0 | 1 | 2 {
   return steps.some((row) => isStanding(row)) ? 1 : 0;
 }
 
-const bodiesParameter = 25;
-const firstStepParameter = 26;
+const bodiesParameter = 26;
+const firstStepParameter = 27;
 const firstLabelParameter = firstStepParameter + stepParameters;
 
 /** Looked up in a hash table, where a join would compare each with each. */
@@ -69,10 +69,11 @@ const sql = `
 WITH input AS MATERIALIZED (
   SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::int[],
     $8::int[], $9::int[], $10::int[], $11::int[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
-    $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[])
+    $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[],
+    $25::text[])
     AS i (id, created_at, updated_at, due_at, started_at, completed_at, slot, body, claims, round, standing, status, claim,
       reason, failed_node_id, failure_description, callback_warning, labels, state, payload, traceparent, caller, key,
-      fingerprint)
+      fingerprint, callback_keys)
 ), body AS MATERIALIZED (
   SELECT no FROM definition_body WHERE no = ANY ($${bodiesParameter}::int[]) ORDER BY no FOR KEY SHARE
 ), keyed AS (
@@ -83,10 +84,10 @@ WITH input AS MATERIALIZED (
 ), created AS (
   INSERT INTO execution (id, created_at, updated_at, due_at, started_at, completed_at, slot, body, seq, inbox_seq, claims,
     round, standing, status, claim, reason, failed_node_id, failure_description, callback_warning, labels, state,
-    payload, traceparent)
+    payload, traceparent, callback_keys)
   SELECT i.id, i.created_at, i.updated_at, i.due_at, i.started_at, i.completed_at, i.slot, i.body, 0, 0, i.claims, i.round,
     i.standing, i.status, i.claim, i.reason, i.failed_node_id, i.failure_description, i.callback_warning, i.labels,
-    i.state, i.payload, i.traceparent
+    i.state, i.payload, i.traceparent, i.callback_keys
   FROM input i
   WHERE ${isOneOf('i.body', 'SELECT no FROM body')}
     AND (i.key IS NULL OR ${isOneOf('i.id', 'SELECT execution_id FROM keyed')})
@@ -155,6 +156,7 @@ function parameters(batch: readonly SubmitValues[], bodies: readonly number[]): 
     textArray(sources.map(({ startKey }) => orNull(startKey?.caller))),
     textArray(sources.map(({ startKey }) => orNull(startKey?.key))),
     textArray(sources.map(({ startKey }) => orNull(startKey?.fingerprint))),
+    textArray(summaries.map(([, , , , , , , , keys]) => orNull(keys))),
     int4Array([...new Set(bodies)]),
     ...steps.parameters(),
     uuidArray(labels.map(([id]) => id)),

@@ -15,7 +15,7 @@ import { waitingInbox } from './waiting-inbox.ts';
 const selectSql = `
 SELECT e.no, r.seq, r.inbox_seq AS inboxSeq, r.claim, r.claims, e.due_at AS dueAt, e.standing, e.status, e.round,
   e.started_at AS startedAt, e.completed_at AS completedAt, e.reason, e.failed_node_id AS failedNodeId,
-  e.failure_description AS failureDescription, e.callback_warning AS callbackWarning
+  e.failure_description AS failureDescription, e.callback_warning AS callbackWarning, e.callback_keys AS callbackKeys
 FROM execution e JOIN run r ON r.execution = e.no
 WHERE e.id = ?`;
 
@@ -39,6 +39,7 @@ interface Row {
   readonly failedNodeId: string | null;
   readonly failureDescription: string | null;
   readonly callbackWarning: string | null;
+  readonly callbackKeys: string | null;
 }
 
 function isSummary(row: Row, summary: SummaryValues): boolean {
@@ -50,7 +51,8 @@ function isSummary(row: Row, summary: SummaryValues): boolean {
     row.reason === summary[4] &&
     row.failedNodeId === summary[5] &&
     row.failureDescription === summary[6] &&
-    row.callbackWarning === summary[7]
+    row.callbackWarning === summary[7] &&
+    row.callbackKeys === summary[8]
   );
 }
 

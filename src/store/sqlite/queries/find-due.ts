@@ -1,17 +1,40 @@
-/** Non-terminal executions of some shards that are due by an instant, by due time then id, after a cursor. Index only. */
+/** Non-terminal executions of some shards that are due by an instant, by due time then id, after a cursor. */
 import type { DueRow } from '../../../ports/store.ts';
+import type { DueValues } from '../../stored-rows.ts';
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 
-const sql = `
-SELECT id, slot, due_at AS dueAt FROM execution INDEXED BY execution_due
+const sql = (columns: string, more: string): string => `
+SELECT id, slot, due_at AS dueAt${columns} FROM execution INDEXED BY execution_due${more}
 WHERE due_at IS NOT NULL AND due_at <= ? AND (due_at, id) > (?, ?)
   AND CAST(slot * ? / 16384 AS INTEGER) IN (SELECT value FROM json_each(?))
 ORDER BY due_at, id LIMIT ?`;
 
-/** Prepares it. */
+// Whoever parks leaves no claim without a checkpoint, and a checkpoint that is not younger than the due time.
+const detailSql = sql(
+  ', updated_at AS updatedAt, CASE WHEN claims > 0 OR updated_at > due_at THEN claim END AS claim',
+  ' JOIN run ON run.execution = no',
+);
+
+/** Prepares it. Index only. */
 export function findDue(session: Session): Operations['findDue'] {
-  const select = session.all<DueRow>(sql);
+  return reader<DueRow>(session, sql('', ''));
+}
+
+/** Prepares the one that reads more of each row. */
+export function listDue(session: Session): Operations['listDue'] {
+  return reader<DueValues>(session, detailSql);
+}
+
+type Parameters = [
+  shards: { readonly count: number; readonly shards: readonly number[] },
+  until: number,
+  limit: number,
+  cursor: { readonly dueAt: number; readonly id: string } | undefined,
+];
+
+function reader<R extends object>(session: Session, text: string): (...asked: Parameters) => readonly R[] {
+  const select = session.all<R>(text);
   return ({ count, shards }, until, limit, cursor) => {
     const after = [cursor?.dueAt ?? Number.MIN_SAFE_INTEGER, cursor?.id ?? ''] as const;
     return select(until, ...after, count, JSON.stringify(shards), limit).map((row) => ({ ...row }));

@@ -12,7 +12,7 @@ import { standingLevel } from './standing-level.ts';
 const sql = `
 UPDATE execution
 SET status = ?, round = ?, started_at = ?, completed_at = ?, reason = ?, failed_node_id = ?, failure_description = ?,
-  callback_warning = ?, standing = ?, due_at = ?
+  callback_warning = ?, callback_keys = ?, standing = ?, due_at = ?
 WHERE no = ?`;
 
 const terminal: ReadonlySet<string> = new Set(terminalStatuses);

@@ -25,8 +25,8 @@ const insertKeySql =
 
 const insertExecutionSql = `
 INSERT INTO execution (no, id, slot, name, version, body, labels, created_at, due_at, standing,
-  status, round, started_at, completed_at, reason, failed_node_id, failure_description, callback_warning)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  status, round, started_at, completed_at, reason, failed_node_id, failure_description, callback_warning, callback_keys)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING`;
 
 const insertRunSql = `

@@ -1,0 +1,27 @@
+/**
+ * Counts executions of some shards: the non-terminal ones and CORRUPTED by status, and those that can be called back by their
+ * keys. Reads as many index entries as it counts.
+ */
+import { activeStatuses } from '../../row-text.ts';
+import type { CountValues } from '../../stored-rows.ts';
+import type { Operations } from '../protocol.ts';
+import type { Session } from '../session.ts';
+
+const counted = [...activeStatuses, 'CORRUPTED'];
+
+const inShards = 'CAST(slot * ?1 / 16384 AS INTEGER) IN (SELECT value FROM json_each(?2))';
+
+const sql = `
+SELECT 'status' AS kind, status AS value, count(*) AS count FROM execution INDEXED BY execution_by_status
+WHERE status IN (${counted.map((status) => `'${status}'`).join(', ')}) AND ${inShards}
+GROUP BY status
+UNION ALL
+SELECT 'keys', callback_keys, count(*) FROM execution INDEXED BY execution_callback_keys
+WHERE callback_keys IS NOT NULL AND ${inShards}
+GROUP BY callback_keys`;
+
+/** Prepares it. */
+export function countActive(session: Session): Operations['countActive'] {
+  const select = session.all<CountValues>(sql);
+  return ({ count, shards }) => select(count, JSON.stringify(shards)).map((row) => ({ ...row }));
+}
