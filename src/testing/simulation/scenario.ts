@@ -31,8 +31,23 @@ export interface ClusterScenario {
   readonly rolls: readonly number[];
 }
 
+/** What keeps calls back. Durations in milliseconds. */
+export interface GateScenario {
+  /** Calls of one process to one host at once. */
+  readonly places: number;
+  readonly failureThreshold: number;
+  readonly openMillis: number;
+  /** Downstream hosts. */
+  readonly hosts: number;
+  /** In the storm: holds placed, changed or lifted, and times in which a whole host fails. */
+  readonly holds: number;
+  readonly hostOutages: number;
+}
+
 /** See the file header. Durations in milliseconds, probabilities from 0 to 1. */
 export interface Scenario {
+  /** Absent: every call may go out at once. */
+  readonly gate?: GateScenario;
   readonly cluster?: ClusterScenario;
   /** How long a claim holds. */
   readonly leaseMillis: number;
@@ -76,8 +91,20 @@ export function kindOf(seed: number): Kind {
 
 /** Draws a scenario. */
 export function drawScenario(random: Random, kind: Kind): Scenario {
-  const scenario = drawHub(random);
-  return kind === 'hub' ? scenario : drawCluster(scenario, random);
+  const hub = drawHub(random);
+  const scenario = kind === 'hub' ? hub : drawCluster(hub, random);
+  return random.chance(0.5) ? { ...scenario, gate: drawGate(random) } : scenario;
+}
+
+function drawGate(random: Random): GateScenario {
+  return {
+    places: random.pick([1, 2, 8]),
+    failureThreshold: random.pick([1, 2, 5]),
+    openMillis: random.pick([200, 1_000, 5_000]),
+    hosts: random.int(1, 2),
+    holds: random.pick([0, 2, 8]),
+    hostOutages: random.pick([0, 1, 4]),
+  };
 }
 
 /** Fewer of the faults that every queue has, so that those of clusters are seen. */

@@ -14,6 +14,7 @@ import { randomDefinition } from '../random-definition.ts';
 import { SeededEntropy, type VirtualClock } from '../virtual-clock.ts';
 import { Clients } from './clients.ts';
 import { type Account, short, type Violation } from './ledger.ts';
+import { BlockedCalls } from './process-gate.ts';
 import { checkExecution } from './rules.ts';
 import { drawScenario, type Kind, kindOf, recoversInTime, type Scenario, sparesProcesses } from './scenario.ts';
 import { requestTimeoutMillis, World } from './world.ts';
@@ -54,6 +55,10 @@ const bootMillis = 4_000;
 const maxJumpMillis = 3_000;
 const turnsMillis = 30_000;
 const cleanups = 6;
+/** What no longer keeps calls back is known to all processes within this time, and calls that wait for it are told. */
+const toldMillis = 6_000;
+/** Who was not told looks again after at most so long. */
+const looksAgainMillis = 30_000;
 
 /** See the file header. */
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
@@ -72,11 +77,12 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   await world.open();
   submitAll(world, clients, scenario, random.fork());
   brew(world, clients, scenario, random.fork());
-  await weather(world, scenario);
+  const blocked = new BlockedCalls();
+  await weather(world, scenario, blocked);
   world.calm();
   const operators = random.fork();
   for (let cleanup = 0; cleanup <= cleanups; cleanup++) {
-    await settle(world, clients, scenario);
+    await settle(world, clients, scenario, blocked);
     if (!isOver(world)) break;
     await check(world, scenario, cleanup === cleanups);
     if (world.ledger.violations.length > 0) break;
@@ -88,7 +94,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 
 function submitAll(world: World, clients: Clients, scenario: Scenario, random: Random): void {
   for (let i = 0; i < scenario.executions; i++) {
-    const definition = randomDefinition(random, { length: 4, depth: 2, maxWaitMillis: scenario.maxWaitMillis });
+    const shape = { length: 4, depth: 2, maxWaitMillis: scenario.maxWaitMillis, hosts: world.hosts.length };
+    const definition = randomDefinition(random, shape);
     const payload = { order: i, flag: random.int(0, 2) };
     const delay = random.chance(0.15) ? random.int(1, 3_000) : 0;
     world.clock.after(random.int(0, scenario.stormMillis >> 2), () => clients.submit(definition, payload, delay));
@@ -143,6 +150,15 @@ function brew(world: World, clients: Clients, scenario: Scenario, random: Random
     );
     for (const shards of cluster.rolls) plan(1, () => world.roll(shards));
   }
+  const { gate } = scenario;
+  if (gate !== undefined) {
+    plan(gate.holds, () => clients.hold());
+    plan(gate.hostOutages, () => {
+      const host = random.pick(world.hosts);
+      world.downstreams.fail(host, random.pick(['refuses', 'errs', 'hangs']));
+      clock.after(random.pick([500, 2_000, 8_000]), () => world.downstreams.fail(host, undefined));
+    });
+  }
   if (scenario.crash > 0)
     plan(
       2,
@@ -156,10 +172,11 @@ function brew(world: World, clients: Clients, scenario: Scenario, random: Random
 }
 
 /** Lets the storm pass. */
-async function weather(world: World, scenario: Scenario): Promise<void> {
+async function weather(world: World, scenario: Scenario, blocked: BlockedCalls): Promise<void> {
   const { clock, ledger } = world;
   while (clock.monotonic() < scenario.stormMillis) {
     await clock.advance(Math.min(pollMillis, scenario.stormMillis - clock.monotonic()));
+    checkBlocked(world, scenario, blocked);
     if (!recoversInTime(scenario)) continue;
     for (const account of ledger.accounts.values()) checkRecovery(world, scenario, account);
   }
@@ -170,7 +187,7 @@ function isOver(world: World): boolean {
 }
 
 /** Lets time pass until everything is over, and then until nothing is under way. */
-async function settle(world: World, clients: Clients, scenario: Scenario): Promise<void> {
+async function settle(world: World, clients: Clients, scenario: Scenario, blocked: BlockedCalls): Promise<void> {
   const { clock, ledger } = world;
   const begun = clock.monotonic();
   const recovered = begun + scenario.leaseMillis + graceMillis;
@@ -183,6 +200,9 @@ async function settle(world: World, clients: Clients, scenario: Scenario): Promi
       return;
     }
     await clock.advance(pollMillis);
+    // One that was asked for in the storm may have been placed since.
+    if (clients.open === 0) for (const id of world.holds.ids) clients.lift(id);
+    checkBlocked(world, scenario, blocked);
     if (clock.monotonic() < recovered) continue;
     for (const account of ledger.accounts.values()) checkRecovery(world, scenario, account);
     if (ledger.violations.length > 0) return;
@@ -206,6 +226,19 @@ function checkRecovery(world: World, scenario: Scenario, account: Account): void
   const isForgotten = account.touchedAt < world.clock.monotonic() - patience;
   if (isOverdue && isForgotten)
     world.ledger.blame('recovery', `${short(account.id)} is left alone: ${stateText(account)}`);
+}
+
+/** A call waits blocked although nothing has kept it back for too long. */
+function checkBlocked(world: World, scenario: Scenario, blocked: BlockedCalls): void {
+  const { clock, ledger, holds, processes } = world;
+  const gates = processes.flatMap(({ gate }) => gate ?? []);
+  const now = { wall: clock.now(), monotonic: clock.monotonic() };
+  const turns = scenario.workerCount < scenario.executions ? turnsMillis : 0;
+  // Where processes come and go, and requests fail, whoever waits may have to look again by itself.
+  const patience = (sparesProcesses(scenario) ? toldMillis : looksAgainMillis + graceMillis) + turns;
+  for (const { account, token } of blocked.overdue(ledger.accounts.values(), holds, gates, now, patience)) {
+    ledger.blame('blocked', `${short(account.id)} waits in ${token.nodeId}, and nothing keeps it back`);
+  }
 }
 
 function stateText({ state, dueAt }: Account): string {

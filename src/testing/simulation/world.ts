@@ -14,15 +14,18 @@ import { PlanCache } from '../../runtime/plan-cache.ts';
 import { defaultEngineSettings, type EngineSettings } from '../../runtime/settings.ts';
 import { MemoryStore } from '../../store/memory/memory-store.ts';
 import type { Random } from '../random.ts';
+import { randomDefinitionHost } from '../random-definition.ts';
 import { SeededEntropy, VirtualClock } from '../virtual-clock.ts';
 import { type Caller, Custody } from './custody.ts';
 import { type CallbackPost, Downstreams, goodManners } from './downstreams.ts';
+import { HoldBook } from './hold-book.ts';
 import { HttpLink } from './http-link.ts';
 import { Ledger } from './ledger.ts';
 import { LeaseBook } from './lease-book.ts';
 import { linkStore } from './links.ts';
 import { observeStore } from './observed-store.ts';
 import { ProcessClock } from './process-clock.ts';
+import { ProcessGate } from './process-gate.ts';
 import { ClusterSide, HubSide, type QueueSide } from './queue-side.ts';
 import { hasCalmWires, type Scenario } from './scenario.ts';
 import { Trace, type TraceOptions } from './trace.ts';
@@ -39,6 +42,7 @@ export interface Process {
   readonly engine: Engine;
   readonly desk: DeskParts;
   readonly queue: Queue;
+  readonly gate: ProcessGate | undefined;
   readonly works: boolean;
   isStopping: boolean;
 }
@@ -73,6 +77,7 @@ export class World {
   readonly trace: Trace;
   readonly ledger: Ledger;
   readonly downstreams: Downstreams;
+  readonly holds: HoldBook = new HoldBook();
   /** The store without wires, for those who check. */
   readonly store: Store;
   readonly queueSide: QueueSide;
@@ -98,7 +103,7 @@ export class World {
     this.ledger = new Ledger(this.clock, (what) => this.trace.note('store', what));
     this.#custody = new Custody((rule, what) => this.ledger.blame(rule, what));
     this.store = new MemoryStore();
-    this.#front = wrapStore(observeStore(this.store, this.ledger), this.clock);
+    this.#front = wrapStore(observeStore(this.store, this.ledger, this.holds), this.clock);
     const side = { clock: this.clock, scenario, isStormy: () => this.isStormy, wrapServer };
     this.cluster = scenario.cluster === undefined ? undefined : new ClusterSide(side, scenario.cluster);
     this.queueSide = this.cluster ?? new HubSide(side);
@@ -132,12 +137,18 @@ export class World {
     return this.#seats.flatMap(({ process }) => (process === undefined || process.isStopping ? [] : [process]));
   }
 
+  /** Where calls go. */
+  get hosts(): readonly string[] {
+    return Array.from({ length: this.#scenario.gate?.hosts ?? 1 }, (_, host) => randomDefinitionHost(host));
+  }
+
   /** Everything works from now on: frozen processes thaw, empty places are filled. */
   calm(): void {
     this.trace.note('world', 'calm');
     this.isStormy = false;
     this.isStoreUp = true;
     this.queueReturns();
+    for (const host of this.hosts) this.downstreams.fail(host, undefined);
     for (const seat of this.#seats) {
       this.#mend(seat);
       if (seat.process === undefined) this.#start(seat);
@@ -319,7 +330,12 @@ export class World {
       leaseMillis: scenario.leaseMillis,
       requestTimeoutMillis,
     };
+    const { ledger } = this;
+    const gate =
+      scenario.gate &&
+      new ProcessGate({ name, scenario: scenario.gate, base: clock, clock: time, entropy, telemetry, store, ledger });
     const engine = new Engine({
+      ...(gate && { gate: gate.keeper }),
       clock: time,
       entropy,
       store,
@@ -327,13 +343,17 @@ export class World {
       http: new HttpLink({
         ...wire,
         downstreams: this.downstreams,
-        refused: () => (this.isStormy ? scenario.refused : 0),
+        refused: (host) => (this.downstreams.refuses(host) ? 1 : this.isStormy ? scenario.refused : 0),
         departing: (departure) => {
+          gate?.left(departure);
           this.ledger.departing(name, departure, book.holds(departure.executionId));
           this.#custody.left(caller, departure, clock.monotonic() <= this.#excusedUntil);
           trouble();
         },
-        ended: (departure) => this.#custody.ended(caller, departure),
+        ended: (departure, verdict) => {
+          gate?.ended(departure, verdict);
+          this.#custody.ended(caller, departure);
+        },
       }),
       telemetry,
       vault: {
@@ -348,8 +368,11 @@ export class World {
       runs: works,
       settings,
     });
-    const desk = this.deskOver(store, time, entropy, plans, engine);
-    seat.process = { name, clock: time, engine, desk, queue: access.queue, works, isStopping: false };
+    const desk = {
+      ...this.deskOver(store, time, entropy, plans, engine),
+      ...(gate && { holdsChanged: gate.keeper.holdsChanged }),
+    };
+    seat.process = { name, clock: time, engine, desk, queue: access.queue, gate, works, isStopping: false };
     note('starts');
     const { process } = seat;
     engine.start().catch((error: unknown) => {
