@@ -104,7 +104,8 @@ export class Ledger {
     const account = this.accounts.get(id);
     if (account === undefined) return;
     account.seq = seq;
-    account.dueAt = dueAt;
+    // Whoever takes over one that was parked makes it runnable, and says so in the same transaction.
+    account.dueAt = Math.min(dueAt, this.#now());
     account.touchedAt = this.#monotonic();
     this.#note(`${short(id)} taken over, seq ${String(seq)}`);
   }

@@ -53,6 +53,12 @@ export interface Scenario {
   readonly leaseMillis: number;
   /** What may pass until somebody looks at what is due; then this is checked in the storm, too. Absent: what the faults allow. */
   readonly patienceMillis?: number;
+  /** For how long that does not count after something was lost or stood still. */
+  readonly unsettledMillis?: number;
+  /** No answer may be lost, whatever happens to requests: leases are long, and processes are spared. */
+  readonly keepsAnswers?: true;
+  /** The first execution brings down every process that drives it. */
+  readonly poison?: true;
   readonly processes: number;
   readonly executions: number;
   /** How long faults happen. */
@@ -93,7 +99,11 @@ export function kindOf(seed: number): Kind {
 export function drawScenario(random: Random, kind: Kind): Scenario {
   const hub = drawHub(random);
   const scenario = kind === 'hub' ? hub : drawCluster(hub, random);
-  return random.chance(0.5) ? { ...scenario, gate: drawGate(random) } : scenario;
+  return {
+    ...scenario,
+    ...(random.chance(0.5) && { gate: drawGate(random) }),
+    ...(random.chance(0.03) && { poison: true }),
+  };
 }
 
 function drawGate(random: Random): GateScenario {
@@ -188,11 +198,19 @@ function drawHub(random: Random): Scenario {
 /** Whether nothing in it can come between a call and the record of its answer. */
 export function sparesProcesses(scenario: Scenario): boolean {
   const { wipes, crash, freeze, restarts, storeOutages, queueOutages, jumps, skewMillis, cluster } = scenario;
+  if (scenario.poison === true) return false;
   const faults = [wipes, crash, freeze, restarts, storeOutages, queueOutages, jumps, skewMillis];
   if (cluster !== undefined) {
     faults.push(cluster.shardWipes, cluster.serverRestarts, cluster.cuts, cluster.rolls.length, cluster.lateBells);
   }
   return faults.every((fault) => fault === 0) && hasCalmWires(scenario);
+}
+
+/** Whether a process learns of everything that the queue lost as soon as can be: nothing but losses and rolls happens to it. */
+export function learnsSoon(scenario: Scenario): boolean {
+  const { cluster, ...rest } = scenario;
+  const kept = cluster && { cluster: { ...cluster, shardWipes: 0, serverRestarts: 0, rolls: [] } };
+  return sparesProcesses({ ...rest, ...kept, wipes: 0 }) && scenario.rings.lost === 0;
 }
 
 /** Whether every request is answered soon. */

@@ -30,6 +30,8 @@ export interface SimulationOptions {
   readonly adjust?: (scenario: Scenario) => Scenario;
   /** Puts something between the processes and the store: how tests break the engine on purpose. */
   readonly wrapStore?: (store: Store, clock: VirtualClock) => Store;
+  /** The same between a process and its wire to the store. */
+  readonly wrapLink?: (store: Store) => Store;
   /** The same for the server of a cluster's queue. */
   readonly wrapServer?: (server: ShardQueue, clock: Clock) => ShardQueue;
 }
@@ -70,6 +72,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     random: random.fork(),
     trace: options.print === undefined ? {} : { print: options.print },
     wrapStore: options.wrapStore ?? ((store) => store),
+    wrapLink: options.wrapLink ?? ((store) => store),
     wrapServer: options.wrapServer ?? ((server) => server),
   });
   world.trace.note('seed', `${String(options.seed)} ${JSON.stringify(scenario)}`);
@@ -214,6 +217,7 @@ async function settle(world: World, clients: Clients, scenario: Scenario, blocke
 /** Nobody has looked at something due, or at what a gone process left, for too long. */
 function checkRecovery(world: World, scenario: Scenario, account: Account): void {
   if (account.state.end !== undefined || account.dueAt === null) return;
+  if (!world.hasSettled(scenario.unsettledMillis ?? 0)) return;
   const call = inFlight(account.state).length > 0 ? requestTimeoutMillis : 0;
   const clocks = Math.max(scenario.skewMillis, scenario.jumps > 0 ? maxJumpMillis : 0);
   // With few workers one waits for the calls of the others.
@@ -265,7 +269,7 @@ async function check(world: World, scenario: Scenario, isLast: boolean): Promise
     }
     checkExecution(ledger, downstreams, account, document.value);
     await checkRows(world, account);
-    if (sparesProcesses(scenario)) checkUninterrupted(world, account);
+    if (scenario.keepsAnswers === true || sparesProcesses(scenario)) checkUninterrupted(world, account);
     if (isLast && account.state.end?.status === 'CORRUPTED') {
       ledger.blame('terminal', `${short(account.id)} is still CORRUPTED with downstreams that work`);
     }

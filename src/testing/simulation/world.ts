@@ -25,15 +25,18 @@ import { LeaseBook } from './lease-book.ts';
 import { linkStore } from './links.ts';
 import { observeStore } from './observed-store.ts';
 import { ProcessClock } from './process-clock.ts';
+import { Poison } from './poison.ts';
 import { ProcessGate } from './process-gate.ts';
 import { ClusterSide, HubSide, type QueueSide } from './queue-side.ts';
-import { hasCalmWires, type Scenario } from './scenario.ts';
+import { hasCalmWires, learnsSoon, type Scenario } from './scenario.ts';
 import { Trace, type TraceOptions } from './trace.ts';
 import { calmWire, Wire } from './wire.ts';
 
 /** Total time of a call, in milliseconds. */
 export const requestTimeoutMillis = 5_000;
 const drainTimeoutMillis = 3_000;
+/** What a queue has lost is noticed and filled again within this time, where nothing else is wrong. */
+const learnMillis = 10_000;
 
 /** A process that runs, or is frozen. */
 export interface Process {
@@ -65,6 +68,8 @@ export interface WorldParts {
   readonly trace: TraceOptions;
   /** Puts something between the processes and the store, below the wires: how tests break the engine on purpose. */
   readonly wrapStore: (store: Store, clock: VirtualClock) => Store;
+  /** The same above the wires. */
+  readonly wrapLink: (store: Store) => Store;
   /** The same for the server of a cluster's queue. */
   readonly wrapServer: (server: ShardQueue, clock: Clock) => ShardQueue;
 }
@@ -94,16 +99,26 @@ export class World {
   readonly #seats: readonly Seat[];
   readonly #front: Store;
   readonly #custody: Custody;
+  readonly #poison: Poison;
+  readonly #wrapLink: (store: Store) => Store;
+  /** When what was lost, changed or stood still last did so. */
+  #unsettledUntil = 0;
   #excusedUntil = -Infinity;
 
-  constructor({ scenario, random, trace, wrapStore, wrapServer }: WorldParts) {
+  constructor({ scenario, random, trace, wrapStore, wrapLink, wrapServer }: WorldParts) {
     this.#scenario = scenario;
     this.#random = random;
     this.trace = new Trace(this.clock, trace);
     this.ledger = new Ledger(this.clock, (what) => this.trace.note('store', what));
     this.#custody = new Custody((rule, what) => this.ledger.blame(rule, what));
     this.store = new MemoryStore();
-    this.#front = wrapStore(observeStore(this.store, this.ledger, this.holds), this.clock);
+    this.#wrapLink = wrapLink;
+    this.#poison = new Poison({ ledger: this.ledger, isActive: () => this.isStormy && scenario.poison === true });
+    const settingWritten = (setting: string, text: string): void => {
+      this.holds.written(setting, text);
+      if (setting === 'queue.shardCount') this.#unsettle(0);
+    };
+    this.#front = wrapStore(observeStore(this.store, this.ledger, settingWritten), this.clock);
     const side = { clock: this.clock, scenario, isStormy: () => this.isStormy, wrapServer };
     this.cluster = scenario.cluster === undefined ? undefined : new ClusterSide(side, scenario.cluster);
     this.queueSide = this.cluster ?? new HubSide(side);
@@ -170,6 +185,7 @@ export class World {
     const { leaseMillis } = this.#scenario;
     const millis = this.#random.pick([300, 2_000, leaseMillis * 1.5, leaseMillis * 4]);
     this.trace.note(process.name, `freezes for ${String(millis)} ms`);
+    this.#unsettle(millis);
     process.clock.freeze();
     this.clock.after(millis, () => {
       if (process.clock.isFrozen) this.trace.note(process.name, 'thaws');
@@ -267,11 +283,22 @@ export class World {
    * answered soon they assert their claims before that, unless the loss is a silent one.
    */
   #excuse(isSilent: boolean): void {
+    this.#unsettle(0);
     const { leaseMillis, freeze, queueOutages, cluster } = this.#scenario;
     const until = this.clock.monotonic() + leaseMillis;
     this.ledger.amnestyUntil = until;
     const noticesSoon = freeze === 0 && queueOutages === 0 && cluster?.cuts === 0 && hasCalmWires(this.#scenario);
     if (isSilent || !noticesSoon) this.#excusedUntil = until + leaseMillis;
+  }
+
+  /** Whether nothing was lost, and nothing stood still, in the last `millis`. */
+  hasSettled(millis: number): boolean {
+    return this.clock.monotonic() >= this.#unsettledUntil + millis;
+  }
+
+  /** Something is lost now, or stands still for so long. */
+  #unsettle(millis: number): void {
+    this.#unsettledUntil = Math.max(this.#unsettledUntil, this.clock.monotonic() + millis);
   }
 
   #leave(seat: Seat): void {
@@ -310,7 +337,9 @@ export class World {
       ordered: true,
       departing: trouble,
     });
-    const store = linkStore(this.#front, toStore);
+    const store = this.#poison.reach(this.#wrapLink(linkStore(this.#front, toStore)), () => {
+      if (seat.process !== undefined) this.crash(seat.process);
+    });
     const entropy = new SeededEntropy(random.int(1, 2_000_000_000));
     const telemetry = this.#telemetry(note);
     const { works } = seat;
@@ -414,6 +443,13 @@ export class World {
     else if (random.chance(freeze)) this.clock.after(random.int(0, 6), () => this.isStormy && this.freeze(process));
   }
 
+  /** A shard was found lost and filled again: something must have been lost lately, where everybody learns of it soon. */
+  #rebuilt(note: (what: string) => void): void {
+    note('rebuilt a shard');
+    const isExpected = !learnsSoon(this.#scenario) || !this.hasSettled(learnMillis);
+    if (!isExpected) this.ledger.blame('rebuilds', 'a shard was rebuilt, and nothing had been lost');
+  }
+
   #telemetry(note: (what: string) => void): Telemetry {
     return {
       ...silentTelemetry,
@@ -424,6 +460,7 @@ export class World {
         // Nothing here gives the engine data that it could fail on.
         if (level === 'error') this.ledger.blame('engine fault', `${message} ${JSON.stringify(fields ?? {})}`);
       },
+      rebuilt: () => this.#rebuilt(note),
       fenced: (reason) => note(`fenced: ${reason}`),
       reconciled: (ids) => note(`reconciled ${String(ids)}`),
     };
