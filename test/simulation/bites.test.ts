@@ -1,12 +1,18 @@
 /** Each invariant broken on purpose, the seed that is known to find it, and the rule that says so. */
 import { describe, expect, it } from 'vitest';
 import { simulate } from '../../src/testing/simulation/simulate.ts';
+import { busyInboxes, deafDeaths, lostCommits, poison } from './quiet.ts';
 import {
   withEagerAnswers,
+  withoutDueOfOffers,
   withoutFencing,
   withoutInboxCheck,
+  withoutInboxIds,
+  withoutPoisonCount,
   withoutReconcile,
+  withoutResends,
   withoutUndoOfUnknown,
+  withoutWriteIds,
 } from './sabotage.ts';
 
 describe('the simulator', () => {
@@ -20,6 +26,30 @@ describe('the simulator', () => {
   ])('notices that $broken is missing, with seed $seed', async ({ seed, rule, wrapStore }) => {
     expect((await simulate({ seed, kind: 'hub' })).violations).toEqual([]);
     const { violations } = await simulate({ seed, kind: 'hub', wrapStore });
+    expect(violations.map((violation) => violation.rule)).toContain(rule);
+  });
+
+  it.each([
+    { broken: 'the poison count', seed: 1, rule: 'poison', adjust: poison, wrap: { wrapStore: withoutPoisonCount } },
+    { broken: 'the write id', seed: 1, rule: 'repeats', adjust: lostCommits, wrap: { wrapStore: withoutWriteIds } },
+    { broken: 'the resent flush', seed: 1, rule: 'repeats', adjust: lostCommits, wrap: { wrapLink: withoutResends } },
+    {
+      broken: 'consuming by ids',
+      seed: 9,
+      rule: 'accepted callbacks',
+      adjust: busyInboxes,
+      wrap: { wrapStore: withoutInboxIds },
+    },
+    {
+      broken: 'the due time of what comes from outside',
+      seed: 37,
+      rule: 'recovery',
+      adjust: deafDeaths,
+      wrap: { wrapStore: withoutDueOfOffers },
+    },
+  ])('notices that $broken is missing, with seed $seed', async ({ seed, rule, adjust, wrap }) => {
+    expect((await simulate({ seed, kind: 'hub', adjust })).violations).toEqual([]);
+    const { violations } = await simulate({ seed, kind: 'hub', adjust, ...wrap });
     expect(violations.map((violation) => violation.rule)).toContain(rule);
   });
 

@@ -117,16 +117,19 @@ export const slowAnswers: Adjust = quiet({
   maxWaitMillis: 2_000,
   operations: 25,
   patienceMillis: 1_900,
+  unsettledMillis: 8_000,
   cluster: { apiOnly: 1 },
 });
 
 /** Processes stand still for a little longer than their heartbeats count. */
 export const naps: Adjust = quiet({
-  freeze: 0.004,
+  freeze: 0.02,
+  executions: 8,
   stormMillis: 60_000,
+  maxWaitMillis: 5_000,
   patienceMillis: 1_500,
-  unsettledMillis: 2_000,
-  cluster: { beatMillis: 300, ttlMillis: 900 },
+  unsettledMillis: 1_000,
+  cluster: { beatMillis: 300, ttlMillis: 900, shards: 16 },
 });
 
 /** Shards move from process to process, and are lost while who had them before still works on what is in them. */
@@ -176,9 +179,10 @@ export const deafDeaths: Adjust = quietHub({
 /** Calls that were blocked for long are made at last; then their process dies, and the queue is lost. */
 export const deathsAfterHolds: Adjust = quietHub({
   crash: 0.03,
-  wipes: 30,
-  stormMillis: 60_000,
+  wipes: 90,
+  executions: 8,
+  stormMillis: 180_000,
   manners: { ...goodManners, slow: 0.8 },
   patienceMillis: 14_000,
-  gate: { places: 8, failureThreshold: 5, openMillis: 1_000, hosts: 1, holds: 8, hostOutages: 0 },
+  gate: { places: 8, failureThreshold: 5, openMillis: 1_000, hosts: 1, holds: 5, hostOutages: 0 },
 });

@@ -2,7 +2,7 @@
  * Servers of a cluster's queue that break one rule of the protocol each, to show that the simulator's rules bite. They stand
  * between the wires and the real server. Each is made anew for a run.
  */
-import type { Held, Shard, ShardQueue } from '../../src/ports/shard-queue.ts';
+import type { Held, Member, Shard, ShardQueue } from '../../src/ports/shard-queue.ts';
 import { settleMillis } from '../../src/runtime/sharding/sharded-queue.ts';
 
 type Wrap = (server: ShardQueue) => ShardQueue;
@@ -175,11 +175,21 @@ export function withoutRest(): Wrap {
 
 /** Members seem to have been heard of just now, so that nobody looks when the oldest heartbeat ends. */
 export function withoutExpiryLook(): Wrap {
-  return (server) =>
-    withOperations(server, {
+  return (server) => {
+    let own = '';
+    return withOperations(server, {
+      open: (member, listener) => {
+        own = member;
+        return server.open(member, listener);
+      },
       heartbeat: async (info, ttlMillis) => {
         const { members, joined } = await server.heartbeat(info, ttlMillis);
-        return { joined, members: members.map((member) => ({ ...member, ageMillis: 0 })) };
+        const { podId } = JSON.parse(info) as { podId: string };
+        // The former process of this place would seem to live on, and to be a rival.
+        const mask = ({ id, info: text }: Member): string =>
+          id === own ? text : text.replace(podId, `former ${podId}`);
+        return { joined, members: members.map((one) => ({ ...one, ageMillis: 0, info: mask(one) })) };
       },
     });
+  };
 }
