@@ -1,10 +1,11 @@
 /** Each invariant broken on purpose, the seed that is known to find it, and the rule that says so. */
 import { describe, expect, it } from 'vitest';
 import { simulate } from '../../src/testing/simulation/simulate.ts';
-import { busyInboxes, deafDeaths, lostCommits, poison } from './quiet.ts';
+import { busyInboxes, deafDeaths, deathsAfterHolds, lostCommits, poison } from './quiet.ts';
 import {
   withEagerAnswers,
   withoutDueOfOffers,
+  withoutDueOfTakeOvers,
   withoutFencing,
   withoutInboxCheck,
   withoutInboxIds,
@@ -18,9 +19,9 @@ import {
 describe('the simulator', () => {
   it.each([
     { broken: 'fencing', seed: 1, rule: 'one outcome', wrapStore: withoutFencing },
-    { broken: 'compensation of unknown outcomes', seed: 10, rule: 'compensation', wrapStore: withoutUndoOfUnknown },
+    { broken: 'compensation of unknown outcomes', seed: 12, rule: 'compensation', wrapStore: withoutUndoOfUnknown },
     { broken: 'the checkpoint before the call', seed: 1, rule: 'checkpoint before call', wrapStore: withEagerAnswers },
-    { broken: 'the look into the inbox', seed: 8, rule: 'accepted callbacks', wrapStore: withoutInboxCheck },
+    { broken: 'the look into the inbox', seed: 99, rule: 'accepted callbacks', wrapStore: withoutInboxCheck },
     { broken: 'the look into the inbox', seed: 97, rule: 'accepted resolve', wrapStore: withoutInboxCheck },
     { broken: 'the reconcile', seed: 27, rule: 'recovery', wrapStore: withoutReconcile },
   ])('notices that $broken is missing, with seed $seed', async ({ seed, rule, wrapStore }) => {
@@ -46,6 +47,13 @@ describe('the simulator', () => {
       rule: 'recovery',
       adjust: deafDeaths,
       wrap: { wrapStore: withoutDueOfOffers },
+    },
+    {
+      broken: 'the due time of what is taken over',
+      seed: 15,
+      rule: 'recovery',
+      adjust: deathsAfterHolds,
+      wrap: { wrapStore: withoutDueOfTakeOvers },
     },
   ])('notices that $broken is missing, with seed $seed', async ({ seed, rule, adjust, wrap }) => {
     expect((await simulate({ seed, kind: 'hub', adjust })).violations).toEqual([]);

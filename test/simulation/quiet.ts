@@ -111,14 +111,14 @@ export const pauses: Adjust = quiet({
   manners: { ...goodManners, slow: 0.6 },
 });
 
-/** Answers of the queue come late, so that much happens between the end of a claim and its acknowledgement. */
-export const slowAnswers: Adjust = quiet({
-  queue: { ...calmWire, slow: 0.5, slowMillis: 600 },
-  maxWaitMillis: 2_000,
+/** Processes cannot tell the queue for a while that they have done with something, which becomes due meanwhile. */
+export const lateEndings: Adjust = quiet({
+  executions: 8,
+  maxWaitMillis: 15_000,
   operations: 25,
-  patienceMillis: 1_900,
-  unsettledMillis: 8_000,
-  cluster: { apiOnly: 1 },
+  patienceMillis: 1_000,
+  unsettledMillis: 600,
+  cluster: { cuts: 6 },
 });
 
 /** Processes stand still for a little longer than their heartbeats count. */
@@ -146,8 +146,10 @@ export const lostWhileMoving: Adjust = quiet({
 export const deaths: Adjust = quiet({
   crash: rareCrash,
   executions: 8,
-  stormMillis: 40_000,
-  patienceMillis: 12_700,
+  stormMillis: 60_000,
+  maxWaitMillis: 20_000,
+  patienceMillis: 1_500,
+  unsettledMillis: 500,
   cluster: { beatMillis: 4_000, ttlMillis: 12_000 },
 });
 
@@ -178,7 +180,7 @@ export const deafDeaths: Adjust = quietHub({
 
 /** Calls that were blocked for long are made at last; then their process dies, and the queue is lost. */
 export const deathsAfterHolds: Adjust = quietHub({
-  crash: 0.03,
+  crash: 0.003,
   wipes: 90,
   executions: 8,
   stormMillis: 180_000,

@@ -176,6 +176,8 @@ export class World {
     const seat = this.#seats.find((candidate) => candidate.process === process);
     if (seat === undefined) return;
     this.trace.note(process.name, 'crashes');
+    // Until its heartbeat counts no more.
+    this.#unsettle(this.#scenario.cluster?.ttlMillis ?? 0);
     process.clock.kill();
     this.#leave(seat);
   }
@@ -247,7 +249,9 @@ export class World {
     if (seat === undefined || seat.isCut) return;
     this.trace.note(process.name, 'is cut off from the queue');
     seat.isCut = true;
-    this.clock.after(this.#random.pick([300, 1_500, 8_000]), () => this.#mend(seat));
+    const millis = this.#random.pick([300, 1_500, 8_000]);
+    this.#unsettle(millis);
+    this.clock.after(millis, () => this.#mend(seat));
   }
 
   #mend(seat: Seat): void {
