@@ -1,7 +1,8 @@
 /** Each invariant broken on purpose, the seed that is known to find it, and the rule that says so. */
 import { describe, expect, it } from 'vitest';
 import { simulate } from '../../src/testing/simulation/simulate.ts';
-import { busyInboxes, deafDeaths, deathsAfterHolds, lostCommits, poison } from './quiet.ts';
+import { busyInboxes, deafDeaths, deathsAfterHolds, keptBack, lostCommits, poison } from './quiet.ts';
+import { deafToLifts, openTo, withSpentAttempts } from './sabotage-gate.ts';
 import {
   withEagerAnswers,
   withoutDueOfOffers,
@@ -54,6 +55,17 @@ describe('the simulator', () => {
       rule: 'recovery',
       adjust: deathsAfterHolds,
       wrap: { wrapStore: withoutDueOfTakeOvers },
+    },
+    { broken: 'what a hold means', seed: 1, rule: 'holds', adjust: keptBack, wrap: { wrapGate: openTo('hold') } },
+    { broken: 'the circuit', seed: 3, rule: 'circuit', adjust: keptBack, wrap: { wrapGate: openTo('circuit') } },
+    { broken: 'the limit of a host', seed: 1, rule: 'places', adjust: keptBack, wrap: { wrapGate: openTo('slots') } },
+    { broken: 'the end of a hold', seed: 1, rule: 'blocked', adjust: keptBack, wrap: { wrapLink: deafToLifts } },
+    {
+      broken: 'that waiting spends no attempt',
+      seed: 1,
+      rule: 'attempts',
+      adjust: keptBack,
+      wrap: { wrapStore: withSpentAttempts },
     },
   ])('notices that $broken is missing, with seed $seed', async ({ seed, rule, adjust, wrap }) => {
     expect((await simulate({ seed, kind: 'hub', adjust })).violations).toEqual([]);

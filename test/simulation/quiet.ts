@@ -188,3 +188,10 @@ export const deathsAfterHolds: Adjust = quietHub({
   patienceMillis: 14_000,
   gate: { places: 8, failureThreshold: 5, openMillis: 1_000, hosts: 1, holds: 5, hostOutages: 0 },
 });
+
+/** Holds, few places, and hosts that fail. */
+export const keptBack: Adjust = quietHub({
+  executions: 6,
+  manners: { ...goodManners, slow: 0.4 },
+  gate: { places: 1, failureThreshold: 2, openMillis: 1_000, hosts: 2, holds: 8, hostOutages: 4 },
+});

@@ -6,7 +6,7 @@ import { type Checkpoint, type CheckpointResult, type Store, StoreUnavailable } 
 import type { VirtualClock } from '../../src/testing/virtual-clock.ts';
 
 /** The store with some operations replaced. */
-function withOperations(store: Store, operations: Partial<Store>): Store {
+export function withOperations(store: Store, operations: Partial<Store>): Store {
   return new Proxy(store, {
     get: (target, name) => Reflect.get(operations, name) ?? Reflect.get(target, name),
   });

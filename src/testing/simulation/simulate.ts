@@ -8,6 +8,7 @@ import type { ShardQueue } from '../../ports/shard-queue.ts';
 import type { Store } from '../../ports/store.ts';
 import { silentTelemetry } from '../../ports/telemetry.ts';
 import { statusDocument } from '../../runtime/desk/status.ts';
+import type { CallGate } from '../../runtime/gate/call-gate.ts';
 import { PlanCache } from '../../runtime/plan-cache.ts';
 import { Random } from '../random.ts';
 import { randomDefinition } from '../random-definition.ts';
@@ -32,6 +33,8 @@ export interface SimulationOptions {
   readonly wrapStore?: (store: Store, clock: VirtualClock) => Store;
   /** The same between a process and its wire to the store. */
   readonly wrapLink?: (store: Store) => Store;
+  /** The same for the gate of a process. */
+  readonly wrapGate?: (gate: CallGate) => CallGate;
   /** The same for the server of a cluster's queue. */
   readonly wrapServer?: (server: ShardQueue, clock: Clock) => ShardQueue;
 }
@@ -73,6 +76,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     trace: options.print === undefined ? {} : { print: options.print },
     wrapStore: options.wrapStore ?? ((store) => store),
     wrapLink: options.wrapLink ?? ((store) => store),
+    wrapGate: options.wrapGate ?? ((gate) => gate),
     wrapServer: options.wrapServer ?? ((server) => server),
   });
   world.trace.note('seed', `${String(options.seed)} ${JSON.stringify(scenario)}`);

@@ -10,6 +10,7 @@ import { type Store, StoreUnavailable } from '../../ports/store.ts';
 import { silentTelemetry, type Telemetry } from '../../ports/telemetry.ts';
 import type { CallbackClaims, CheckedToken, DeskParts } from '../../runtime/desk/parts.ts';
 import { Engine } from '../../runtime/engine.ts';
+import type { CallGate } from '../../runtime/gate/call-gate.ts';
 import { PlanCache } from '../../runtime/plan-cache.ts';
 import { defaultEngineSettings, type EngineSettings } from '../../runtime/settings.ts';
 import { MemoryStore } from '../../store/memory/memory-store.ts';
@@ -70,6 +71,8 @@ export interface WorldParts {
   readonly wrapStore: (store: Store, clock: VirtualClock) => Store;
   /** The same above the wires. */
   readonly wrapLink: (store: Store) => Store;
+  /** The same for the gate of a process. */
+  readonly wrapGate: (gate: CallGate) => CallGate;
   /** The same for the server of a cluster's queue. */
   readonly wrapServer: (server: ShardQueue, clock: Clock) => ShardQueue;
 }
@@ -100,12 +103,13 @@ export class World {
   readonly #front: Store;
   readonly #custody: Custody;
   readonly #poison: Poison;
-  readonly #wrapLink: (store: Store) => Store;
+  readonly #wrapLink: WorldParts['wrapLink'];
+  readonly #wrapGate: WorldParts['wrapGate'];
   /** When what was lost, changed or stood still last did so. */
   #unsettledUntil = 0;
   #excusedUntil = -Infinity;
 
-  constructor({ scenario, random, trace, wrapStore, wrapLink, wrapServer }: WorldParts) {
+  constructor({ scenario, random, trace, wrapStore, wrapLink, wrapGate, wrapServer }: WorldParts) {
     this.#scenario = scenario;
     this.#random = random;
     this.trace = new Trace(this.clock, trace);
@@ -113,6 +117,7 @@ export class World {
     this.#custody = new Custody((rule, what) => this.ledger.blame(rule, what));
     this.store = new MemoryStore();
     this.#wrapLink = wrapLink;
+    this.#wrapGate = wrapGate;
     this.#poison = new Poison({ ledger: this.ledger, isActive: () => this.isStormy && scenario.poison === true });
     const settingWritten = (setting: string, text: string): void => {
       this.holds.written(setting, text);
@@ -368,7 +373,7 @@ export class World {
       scenario.gate &&
       new ProcessGate({ name, scenario: scenario.gate, base: clock, clock: time, entropy, telemetry, store, ledger });
     const engine = new Engine({
-      ...(gate && { gate: gate.keeper }),
+      ...(gate && { gate: this.#wrapGate(gate.keeper) }),
       clock: time,
       entropy,
       store,
