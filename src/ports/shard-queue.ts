@@ -153,11 +153,15 @@ export interface ShardQueue {
     leaseMillis: number,
     orphansBelow: number,
   ): Promise<readonly Held[]>;
-  /** Adds those that are neither ready nor in flight, and moves ready ones to an earlier due time; answers how many were absent. */
+  /**
+   * Adds those that are neither ready nor in flight, and moves ready ones to an earlier due time, yet not before the rest
+   * after a {@link ShardQueue.mark} is over; answers how many were absent.
+   */
   restore(shard: Shard, items: readonly ShardItem[]): Promise<number>;
   /**
    * Says that the shard has been rebuilt for the incarnation. What is ready earlier than `waitMillis` from now becomes due only then:
-   * it may be running with somebody who has not noticed yet that the server had lost it.
+   * it may be running with somebody who has not noticed yet that the server had lost it. The same goes for what is restored
+   * until then, by whomever.
    */
   mark(shard: Shard, incarnation: string, waitMillis?: number): Promise<void>;
   /** Removes everything of a shard, its mark included: its count is not in force any more. */

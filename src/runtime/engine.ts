@@ -83,6 +83,12 @@ const flushGraceMillis = 2_000;
 const probeMillis = 1_000;
 /** A process that drives nothing asks this often whether it is still there. */
 const idleProbeMillis = 3_000;
+/**
+ * Leases are renewed after a third, and at least this often: a claim that its queue has lost must have been asserted again
+ * before the rest of its shard is over (`settleMillis` in `sharding/sharded-queue.ts`), also by a process that works on it and
+ * does not own the shard, so that it learns of no loss.
+ */
+const longestRenewalMillis = 2_000;
 /** Ids minted until one falls into an own shard; with more processes than that some start elsewhere. */
 const maxMintTries = 64;
 const maxCommitRows = 200;
@@ -187,7 +193,7 @@ export class Engine {
     this.#reconciler = new Reconciler({ ...base, store, queue, holds: (id) => this.#pool.has(id) });
     const keeper = { ...base, queue, pool: this.#pool, leaseMillis };
     this.#periodic = {
-      renew: new Periodic('renew', base, leaseMillis / 3, () => renewLeases(keeper)),
+      renew: new Periodic('renew', base, Math.min(leaseMillis / 3, longestRenewalMillis), () => renewLeases(keeper)),
       reconcile: new Periodic('reconcile', base, reconcileMillis, () => this.#reconciler.round()),
       probe: new Periodic('probe', base, probeMillis, () => this.#probe()),
     };

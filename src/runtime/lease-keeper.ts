@@ -1,5 +1,6 @@
 /**
- * Renews the leases of everything that this process holds, all in one message, each third of a lease.
+ * Renews the leases of everything that this process holds, all in one message, each third of a lease, and every
+ * two seconds at least.
  *
  * Guarantees: a lease counts from when its renewal was sent, not answered. What the queue has given to somebody else
  * makes no more calls here; answers in hand are still offered to the store, which decides. A server that is away costs

@@ -13,10 +13,19 @@ export interface DefinitionShape {
   readonly depth: number;
   /** Longest wait of any kind, in milliseconds. */
   readonly maxWaitMillis: number;
+  /** Downstream hosts among which the tasks are shared out; one by default. */
+  readonly hosts?: number;
 }
 
-/** Base of every URL: `<base>/<node id>/up` and `/down`, hooks at `<base>/hook/<name>`. */
-export const randomDefinitionBase = 'http://downstream.test';
+/** Where calls go: `<base>/<node id>/up` and `/down`, hooks at `<base of the first host>/hook/<name>`. */
+function baseOf(host: number): string {
+  return `http://${randomDefinitionHost(host)}`;
+}
+
+/** The name of a downstream host of random definitions, from 0. */
+export function randomDefinitionHost(host: number): string {
+  return host === 0 ? 'downstream.test' : `downstream-${String(host)}.test`;
+}
 
 type Node = Record<string, Json>;
 
@@ -87,7 +96,7 @@ class Builder {
   }
 
   hook(name: string): JsonObject {
-    return { url: `${randomDefinitionBase}/hook/${name}`, verb: 'POST', body: { id: '{{sagaId}}' } };
+    return { url: `${baseOf(0)}/hook/${name}`, verb: 'POST', body: { id: '{{sagaId}}' } };
   }
 
   #request(id: string, way: 'up' | 'down', async: boolean): JsonObject {
@@ -95,7 +104,7 @@ class Builder {
     const verb = way === 'down' || random.chance(0.8) ? random.pick(['POST', 'PUT', 'PATCH', 'DELETE']) : 'GET';
     const reads = this.#seen.length > 0 && random.chance(0.5) ? random.pick(this.#seen) : undefined;
     return {
-      url: `${randomDefinitionBase}/${id}/${way}`,
+      url: `${baseOf(Number(id.slice(1)) % (this.#shape.hosts ?? 1))}/${id}/${way}`,
       verb,
       ...(verb === 'GET'
         ? undefined

@@ -1,8 +1,33 @@
 /** Rules of the cluster's queue broken on purpose, the seed that is known to find each, and the rule that says so. */
 import { describe, expect, it } from 'vitest';
 import { simulate } from '../../src/testing/simulation/simulate.ts';
-import { absences, bells, comings, losses, lostAnswers } from './quiet.ts';
-import { withoutBells, withoutMemberBells, withoutOrphans, withoutReleases } from './sabotage-shards.ts';
+import {
+  absences,
+  bells,
+  comings,
+  deaths,
+  lateEndings,
+  losses,
+  lostAnswers,
+  lostShards,
+  lostWhileMoving,
+  naps,
+  pauses,
+  rolls,
+} from './quiet.ts';
+import {
+  withoutAgain,
+  withoutBells,
+  withoutCountInKey,
+  withoutExpiryLook,
+  withoutMarks,
+  withoutMemberBells,
+  withoutOrphans,
+  withoutReleases,
+  withoutRest,
+  withoutReturns,
+  withoutTokensAtEnd,
+} from './sabotage-shards.ts';
 import { withoutReconcile } from './sabotage.ts';
 
 describe('the simulator of clusters', () => {
@@ -11,6 +36,13 @@ describe('the simulator of clusters', () => {
     { broken: 'bells ring', seed: 1, rule: 'recovery', adjust: bells, wrap: withoutBells },
     { broken: 'members hear of members', seed: 2, rule: 'recovery', adjust: comings, wrap: withoutMemberBells },
     { broken: 'what is handed back is ready', seed: 11, rule: 'recovery', adjust: bells, wrap: withoutReleases },
+    { broken: 'keys name the number', seed: 1, rule: 'rebuilds', adjust: rolls, wrap: withoutCountInKey },
+    { broken: 'shards bear marks', seed: 38, rule: 'recovery', adjust: lostShards, wrap: withoutMarks },
+    { broken: 'a token ends its claim only', seed: 7, rule: 'one at a time', adjust: pauses, wrap: withoutTokensAtEnd },
+    { broken: 'what is due again is ready', seed: 12, rule: 'recovery', adjust: lateEndings, wrap: withoutAgain },
+    { broken: 'the end of a heartbeat is noticed', seed: 2, rule: 'recovery', adjust: deaths, wrap: withoutExpiryLook },
+    { broken: 'who returns looks again', seed: 8, rule: 'recovery', adjust: naps, wrap: withoutReturns },
+    { broken: 'what is lost rests', seed: 3, rule: 'one at a time', adjust: lostWhileMoving, wrap: withoutRest },
   ])('notices that "$broken" does not hold, with seed $seed', async ({ seed, rule, adjust, wrap }) => {
     expect((await simulate({ seed, kind: 'cluster', adjust })).violations).toEqual([]);
     const { violations } = await simulate({ seed, kind: 'cluster', adjust, wrapServer: wrap() });
@@ -25,6 +57,13 @@ describe('the simulator of clusters', () => {
 });
 
 describe('clusters with one kind of fault', () => {
+  it.each([
+    { what: 'a process gained the shard after its loss', seed: 4 },
+    { what: 'the process at work did not own the shard', seed: 21 },
+  ])('repeat no call where $what, with seed $seed', async ({ seed }) => {
+    expect((await simulate({ seed, kind: 'cluster', adjust: lostWhileMoving })).violations).toEqual([]);
+  });
+
   it.each([
     { what: 'fill a lost queue again within seconds', adjust: losses },
     { what: 'bring what is due to its owner at once', adjust: bells },

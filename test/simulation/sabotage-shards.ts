@@ -2,7 +2,8 @@
  * Servers of a cluster's queue that break one rule of the protocol each, to show that the simulator's rules bite. They stand
  * between the wires and the real server. Each is made anew for a run.
  */
-import type { ShardQueue } from '../../src/ports/shard-queue.ts';
+import type { Held, Member, Shard, ShardQueue } from '../../src/ports/shard-queue.ts';
+import { settleMillis } from '../../src/runtime/sharding/sharded-queue.ts';
 
 type Wrap = (server: ShardQueue) => ShardQueue;
 
@@ -51,4 +52,144 @@ export function withoutMemberBells(): Wrap {
         if (ring.members !== true) await server.ring(member, ring);
       },
     });
+}
+
+/** Shards of every number share their keys. */
+export function withoutCountInKey(): Wrap {
+  const any = ({ index }: Shard): Shard => ({ count: 1, index });
+  return (server) =>
+    withOperations(server, {
+      claim: (shard, request) => server.claim(any(shard), request),
+      claimOne: (shard, held, leaseMillis, run) => server.claimOne(any(shard), held, leaseMillis, run),
+      enqueue: (shard, items) => server.enqueue(any(shard), items),
+      finish: (shard, endings) => server.finish(any(shard), endings),
+      renew: (shard, process, held, leaseMillis, below) => server.renew(any(shard), process, held, leaseMillis, below),
+      restore: (shard, items) => server.restore(any(shard), items),
+      mark: (shard, run, waitMillis) => server.mark(any(shard), run, waitMillis),
+      drop: (shard) => server.drop(any(shard)),
+      count: (shards) => server.count(shards.map(any)),
+    });
+}
+
+/** Whatever shard is asked bears the mark that is asked for. */
+export function withoutMarks(): Wrap {
+  return (server) =>
+    withOperations(server, {
+      claim: async (shard, request) => {
+        await server.mark(shard, request.incarnation);
+        return server.claim(shard, request);
+      },
+      claimOne: async (shard, held, leaseMillis, run) => {
+        await server.mark(shard, run);
+        return server.claimOne(shard, held, leaseMillis, run);
+      },
+    });
+}
+
+/** Whoever ends a claim ends that of whoever holds the id by then. */
+export function withoutTokensAtEnd(): Wrap {
+  const holders = new Map<string, string>();
+  const note = ({ id, token }: Held): unknown => holders.set(id, token);
+  return (server) =>
+    withOperations(server, {
+      claim: async (shard, request) => {
+        const reply = await server.claim(shard, request);
+        if (reply.kind === 'claimed') reply.claimed.forEach(note);
+        return reply;
+      },
+      claimOne: async (shard, held, leaseMillis, run) => {
+        const reply = await server.claimOne(shard, held, leaseMillis, run);
+        if (reply === 'claimed') note(held);
+        return reply;
+      },
+      renew: async (shard, process, held, leaseMillis, below) => {
+        const lost = await server.renew(shard, process, held, leaseMillis, below);
+        const gone = new Set(lost.map(({ token }) => token));
+        held.filter(({ token }) => !gone.has(token)).forEach(note);
+        return lost;
+      },
+      finish: (shard, endings) =>
+        server.finish(
+          shard,
+          endings.map((ending) => ({ ...ending, token: holders.get(ending.id) ?? ending.token })),
+        ),
+    });
+}
+
+/** That an id in flight became due is forgotten when its claim ends. */
+export function withoutAgain(): Wrap {
+  const marked = new Set<string>();
+  const eraser = 'nobody/0/0';
+  return (server) =>
+    withOperations(server, {
+      enqueue: async (shard, items) => {
+        const inFlight = await server.enqueue(shard, items);
+        for (const { id } of inFlight) marked.add(id);
+        return inFlight;
+      },
+      finish: async (shard, endings) => {
+        const run = server.incarnationOf(shard) ?? '';
+        const requests = [server.finish(shard, endings)];
+        for (const { id, next } of endings) {
+          // Ready by its mark: taken out, and ended once more as it would have been.
+          if (!marked.delete(id)) continue;
+          void server.claimOne(shard, { id, token: eraser }, 1_000, run);
+          requests.push(server.finish(shard, [{ id, token: eraser, next }]));
+        }
+        await Promise.all(requests);
+        return 0;
+      },
+    });
+}
+
+/** Who returns after absence is not told so; the others hear of it as ever. */
+export function withoutReturns(): Wrap {
+  return (server) => {
+    let isKnown = false;
+    return withOperations(server, {
+      heartbeat: async (info, ttlMillis) => {
+        const answer = await server.heartbeat(info, ttlMillis);
+        if (!answer.joined || !isKnown) {
+          isKnown = true;
+          return answer;
+        }
+        for (const { id } of answer.members) void server.ring(id, { delayMillis: 0, members: true });
+        return { ...answer, joined: false };
+      },
+    });
+  };
+}
+
+/** What may be running somewhere is ready at once after a loss. */
+export function withoutRest(): Wrap {
+  return (server) =>
+    withOperations(server, {
+      mark: (shard, run) => server.mark(shard, run),
+      restore: (shard, items) =>
+        server.restore(
+          shard,
+          items.map(({ id, delayMillis }) => ({ id, delayMillis: delayMillis <= settleMillis ? 0 : delayMillis })),
+        ),
+    });
+}
+
+/** Members seem to have been heard of just now, so that nobody looks when the oldest heartbeat ends. */
+export function withoutExpiryLook(): Wrap {
+  return (server) => {
+    let own = '';
+    return withOperations(server, {
+      open: (member, listener) => {
+        own = member;
+        return server.open(member, listener);
+      },
+      heartbeat: async (info, ttlMillis) => {
+        const { members, joined } = await server.heartbeat(info, ttlMillis);
+        const { podId } = JSON.parse(info) as { podId: string };
+        // The former process of this place would seem to live on, and to be a rival.
+        const mask = ({ id, info: text }: Member): string =>
+          id === own ? text : text.replace(podId, `former ${podId}`);
+        return { joined, members: members.map((one) => ({ ...one, ageMillis: 0, info: mask(one) })) };
+      },
+    });
+  };
 }

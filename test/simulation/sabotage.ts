@@ -2,11 +2,11 @@
  * Stores that break one invariant each, to show that the simulator's rules bite. They stand between the processes and the
  * real store, so that nothing of this is in what is shipped.
  */
-import type { Checkpoint, CheckpointResult, Store } from '../../src/ports/store.ts';
+import { type Checkpoint, type CheckpointResult, type Store, StoreUnavailable } from '../../src/ports/store.ts';
 import type { VirtualClock } from '../../src/testing/virtual-clock.ts';
 
 /** The store with some operations replaced. */
-function withOperations(store: Store, operations: Partial<Store>): Store {
+export function withOperations(store: Store, operations: Partial<Store>): Store {
   return new Proxy(store, {
     get: (target, name) => Reflect.get(operations, name) ?? Reflect.get(target, name),
   });
@@ -79,4 +79,67 @@ export function withoutInboxCheck(store: Store): Store {
 /** I4: what the queue lost is not brought back from the store. */
 export function withoutReconcile(store: Store): Store {
   return withOperations(store, { findDue: () => Promise.resolve([]) });
+}
+
+/** Whoever makes an execution runnable from outside leaves its due time as it is. */
+export function withoutDueOfOffers(store: Store): Store {
+  return withOperations(store, { offer: (offer) => store.offer(offer, Infinity) });
+}
+
+/** Whoever takes an execution over that was parked leaves its due time as it is. */
+export function withoutDueOfTakeOvers(store: Store): Store {
+  return withOperations(store, { takeOver: (claims) => store.takeOver(claims, Infinity) });
+}
+
+/** Nobody counts how often an execution was claimed in vain. */
+export function withoutPoisonCount(store: Store): Store {
+  return withOperations(store, {
+    takeOver: async (claims, now) => (await store.takeOver(claims, now)).map((loaded) => ({ ...loaded, claims: 1 })),
+  });
+}
+
+/** A checkpoint sent again is not known as the one that was written. */
+export function withoutWriteIds(store: Store): Store {
+  const written = new Set<string>();
+  return withOperations(store, {
+    checkpoint: async (batch) => {
+      const results = await store.checkpoint(batch);
+      return results.map((result, i): CheckpointResult => {
+        const { id, claim, seq } = batch[i]!;
+        const of = `${id} ${claim} ${seq}`;
+        if (result.kind !== 'written' || !written.has(of)) {
+          if (result.kind === 'written') written.add(of);
+          return result;
+        }
+        return { kind: 'fenced' };
+      });
+    },
+  });
+}
+
+/** A checkpoint without an answer is given up. It stands between a process and its wire. */
+export function withoutResends(store: Store): Store {
+  return withOperations(store, {
+    checkpoint: async (batch) => {
+      try {
+        return await store.checkpoint(batch);
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error;
+        return batch.map((): CheckpointResult => ({ kind: 'fenced' }));
+      }
+    },
+  });
+}
+
+/** A checkpoint removes whatever waits in the inbox of its execution. */
+export function withoutInboxIds(store: Store): Store {
+  return withOperations(store, {
+    checkpoint: async (batch) => {
+      const all = batch.map(async (one) => {
+        const { inbox } = await store.readInbox(one.id);
+        return { ...one, consumed: inbox.map(({ id }) => id) };
+      });
+      return store.checkpoint(await Promise.all(all));
+    },
+  });
 }

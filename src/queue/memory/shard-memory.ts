@@ -30,6 +30,8 @@ export class ShardMemory {
   readonly #leases: DueHeap<Entry> = new DueHeap();
   /** What the shard was rebuilt for; undefined for a shard that never was. */
   marker: string | undefined;
+  /** Until when nothing that is restored may be due. */
+  #restUntil = -Infinity;
 
   /** Ids ready or parked. */
   get ready(): number {
@@ -49,6 +51,7 @@ export class ShardMemory {
   /** {@link ShardQueue.mark}. */
   mark(incarnation: string, first: number): void {
     this.marker = incarnation;
+    this.#restUntil = Math.max(this.#restUntil, first);
     for (let entry = this.#ready.first; entry !== undefined && entry.dueAt < first; entry = this.#ready.first) {
       this.#ready.move(entry, first);
     }
@@ -164,7 +167,7 @@ export class ShardMemory {
     for (const { id, delayMillis } of items) {
       const entry = this.#entries.get(id);
       if (entry === undefined) absent++;
-      if (entry?.lease === undefined) this.#makeDue(id, now + delayMillis);
+      if (entry?.lease === undefined) this.#makeDue(id, Math.max(now + delayMillis, this.#restUntil));
     }
     return absent;
   }

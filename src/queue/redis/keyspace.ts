@@ -7,6 +7,7 @@
  * | `{<prefix>:vs-<count>-<index>}:inflight` | sorted set | ids by the end of their lease |
  * | `{<prefix>:vs-<count>-<index>}:claims` | hash | id to token |
  * | `{<prefix>:vs-<count>-<index>}:marker` | string | the incarnation that the shard was rebuilt for |
+ * | `{<prefix>:vs-<count>-<index>}:rest` | string | until when nothing restored is due, while a shard rests after a loss |
  * | `<membershipKey>` | sorted set | members by their latest heartbeat |
  * | `{<membershipKey>}:info` | hash | member to what it says of itself |
  * | `{<prefix>:bell:<member>}` | sorted set | rings that nobody has heard yet |
@@ -21,7 +22,7 @@ export interface Keys<Names extends string> {
 }
 
 /** The keys of a shard. */
-export type ShardKeys = Keys<'ready' | 'inflight' | 'claims' | 'marker'>;
+export type ShardKeys = Keys<'ready' | 'inflight' | 'claims' | 'marker' | 'rest'>;
 
 /** See the file header. */
 export class Keyspace {
@@ -64,7 +65,13 @@ export class Keyspace {
     const tag = `{${this.#prefix}:vs-${String(count)}-${String(index).padStart(4, '0')}}`;
     return {
       slot: slotOfKey(tag),
-      names: { ready: `${tag}:ready`, inflight: `${tag}:inflight`, claims: `${tag}:claims`, marker: `${tag}:marker` },
+      names: {
+        ready: `${tag}:ready`,
+        inflight: `${tag}:inflight`,
+        claims: `${tag}:claims`,
+        marker: `${tag}:marker`,
+        rest: `${tag}:rest`,
+      },
     };
   }
 }

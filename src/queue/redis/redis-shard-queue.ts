@@ -251,7 +251,7 @@ export class RedisShardQueue implements ShardQueue {
         'restore',
         'restore',
         this.#keys.shard(shard),
-        ['ready', 'claims'],
+        ['ready', 'claims', 'rest'],
         batch.flatMap(({ id, delayMillis }) => [Math.ceil(delayMillis), id]),
       ),
     );
@@ -260,7 +260,7 @@ export class RedisShardQueue implements ShardQueue {
 
   async mark(shard: Shard, incarnation: string, waitMillis = 0): Promise<void> {
     const args = [incarnation, Math.max(0, Math.ceil(waitMillis))];
-    await this.#run('mark', 'mark', this.#keys.shard(shard), ['ready', 'marker'], args);
+    await this.#run('mark', 'mark', this.#keys.shard(shard), ['ready', 'marker', 'rest'], args);
   }
 
   async drop(shard: Shard): Promise<void> {

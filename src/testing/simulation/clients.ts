@@ -6,9 +6,10 @@ import type { Json, JsonObject } from '../../core/json.ts';
 import { idempotencyKey } from '../../core/keys.ts';
 import { QueueUnavailable } from '../../ports/queue.ts';
 import { StoreUnavailable } from '../../ports/store.ts';
-import type { Answer } from '../../runtime/desk/answer.ts';
+import { type Answer, granted } from '../../runtime/desk/answer.ts';
 import { judgeToken, receiveCallback } from '../../runtime/desk/callbacks.ts';
 import { cancel, terminate, wake } from '../../runtime/desk/control.ts';
+import { deleteHold, type HoldRequest, putHold } from '../../runtime/desk/holds.ts';
 import type { DeskParts } from '../../runtime/desk/parts.ts';
 import { type Resolution, resolve, retry } from '../../runtime/desk/settle.ts';
 import { start } from '../../runtime/desk/start.ts';
@@ -113,6 +114,50 @@ export class Clients {
       default:
         this.resolve(account);
     }
+  }
+
+  /** An operator places a hold, changes one, or lifts one. */
+  hold(): void {
+    const { clock, trace, hosts } = this.#world;
+    const random = this.#random;
+    const id = random.pick(['hold-a', 'hold-b']);
+    if (random.chance(0.4)) {
+      this.lift(id);
+      return;
+    }
+    const host = random.pick(hosts);
+    const target = random.pick<Omit<HoldRequest, 'reason'>>([
+      { host },
+      { host },
+      { host: `${host}:80` },
+      { name: 'random', version: '1' },
+      { name: 'random' },
+      // Keeps nothing back.
+      { host: `${host}:8080` },
+      { name: 'random', version: '2' },
+    ]);
+    const until = random.chance(0.3) ? { until: clock.now() + random.int(3_000, 9_000) } : undefined;
+    trace.note('operator', `holds ${id} ${JSON.stringify({ ...target, ...until })}`);
+    this.#ask(
+      (desk) => putHold(desk, id, { ...target, ...until, reason: 'It is being mended.' }),
+      (answer) => {
+        trace.note('operator', `holds ${id}: ${answer?.ok === true ? 'placed' : 'no answer'}`);
+        // With its clock far ahead a process may find that the time is over.
+      },
+    );
+  }
+
+  /** An operator lifts a hold, again and again until that is answered. */
+  lift(id: string): void {
+    const { trace } = this.#world;
+    trace.note('operator', `lifts ${id}`);
+    this.#ask(
+      async (desk) => granted(await deleteHold(desk, id)),
+      (answer) => {
+        if (answer === undefined) this.lift(id);
+        else trace.note('operator', `lifts ${id}: lifted`);
+      },
+    );
   }
 
   /** Asks for another round, or for the unfinished compensations again. */

@@ -4,6 +4,8 @@ import type { Json, JsonObject } from '../../core/json.ts';
 /** A task as its author wrote it. */
 export interface TaskView {
   readonly id: string;
+  /** Of its calls and their compensations. */
+  readonly host: string;
   readonly mutating: boolean;
   readonly async: boolean;
   readonly hasCompensation: boolean;
@@ -19,6 +21,8 @@ export interface TaskView {
 
 /** A definition as its author wrote it. */
 export interface DefinitionView {
+  readonly name: string;
+  readonly version: string;
   readonly entrypoint: string;
   readonly tasks: ReadonlyMap<string, TaskView>;
   /** By node: those from which an edge leads to it. */
@@ -37,15 +41,23 @@ export function viewOf(definition: JsonObject): DefinitionView {
     if (node['kind'] === 'task') tasks.set(id, taskView(id, node));
     for (const target of targetsOf(node)) before.set(target, (before.get(target) ?? new Set()).add(id));
   }
-  return { entrypoint: definition['entrypoint'] as string, tasks, before };
+  return {
+    name: definition['name'] as string,
+    version: definition['version'] as string,
+    entrypoint: definition['entrypoint'] as string,
+    tasks,
+    before,
+  };
 }
 
 function taskView(id: string, node: JsonObject): TaskView {
   const action = node['action'] as JsonObject;
   const callback = action['callback'] as JsonObject | undefined;
+  const request = action['request'] as JsonObject;
   return {
     id,
-    mutating: !safeVerbs.has((action['request'] as JsonObject)['verb'] as string),
+    host: new URL(request['url'] as string).hostname,
+    mutating: !safeVerbs.has(request['verb'] as string),
     async: action['mode'] === 'async',
     hasCompensation: node['compensation'] !== undefined,
     compensateWhen: (node['compensateWhen'] ?? 'unknown') as TaskView['compensateWhen'],

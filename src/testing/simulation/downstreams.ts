@@ -25,6 +25,7 @@ export interface Operation {
 
 /** A request as it arrives. */
 export interface Arrival {
+  readonly host: string;
   readonly path: string;
   readonly key: string;
   readonly compensates: string | undefined;
@@ -36,6 +37,9 @@ export interface Arrival {
 export type Reply =
   | { readonly kind: 'status'; readonly status: number; readonly retryAfterSeconds?: number }
   | { readonly kind: 'broken' | 'cut' | 'nothing' };
+
+/** How a host fails as a whole: connections are refused, or what is behind it answers nothing but errors, or not at all. */
+export type HostFailure = 'refuses' | 'errs' | 'hangs';
 
 /** How downstreams behave; probabilities, the rest is good behaviour. */
 export interface Manners {
@@ -90,9 +94,22 @@ export class Downstreams {
   readonly #operations = new Map<string, Operation>();
   /** Visits that a person settled: their operations are not begun any more. */
   readonly #barredVisits = new Set<string>();
+  readonly #failing = new Map<string, HostFailure>();
 
   constructor(parts: DownstreamParts) {
     this.#parts = parts;
+  }
+
+  /** How a host fails from now on; undefined: it works again. */
+  fail(host: string, how: HostFailure | undefined): void {
+    this.#parts.note(`${host} ${how ?? 'works'}`);
+    if (how === undefined) this.#failing.delete(host);
+    else this.#failing.set(host, how);
+  }
+
+  /** Whether connections to the host are refused. */
+  refuses(host: string): boolean {
+    return this.#failing.get(host) === 'refuses';
   }
 
   /** Everything that was ever asked for of an execution. */
@@ -108,6 +125,11 @@ export class Downstreams {
   /** A request came; `reply` is called at most once, maybe long after. */
   receive(arrival: Arrival, reply: (reply: Reply) => void): void {
     const { phase } = keyParts(arrival.key);
+    const failure = this.#failing.get(arrival.host);
+    if (failure !== undefined) {
+      if (failure === 'errs') this.#later(reply, this.#parts.random.pick([500, 503]));
+      return;
+    }
     if (phase === 'HOOK') this.#answerPlain(reply);
     else if (phase === 'DOWN') this.#undo(arrival, reply);
     else this.#forward(arrival, reply);

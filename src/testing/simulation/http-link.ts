@@ -13,18 +13,21 @@ export interface Departure extends Arrival {
   readonly attempt: number;
 }
 
+/** What the end of a call says of its host. */
+export type CallVerdict = 'answered' | 'failed' | 'neutral';
+
 /** What an HTTP link stands on. */
 export interface HttpLinkParts {
   readonly clock: VirtualClock;
   readonly process: ProcessClock;
   readonly random: Random;
   readonly downstreams: Downstreams;
-  /** Probability that no connection comes about. */
-  readonly refused: () => number;
+  /** Probability that no connection to the host comes about. */
+  readonly refused: (host: string) => number;
   /** Told of every call, before anything of it leaves. */
   readonly departing: (departure: Departure) => void;
   /** Told of the end of every call that its process learns of, or does not wait for any more. */
-  readonly ended: (departure: Departure) => void;
+  readonly ended: (departure: Departure, verdict: CallVerdict) => void;
 }
 
 /** See the file header. */
@@ -46,14 +49,15 @@ export class HttpLink implements HttpCaller {
         if (!isOpen) return;
         isOpen = false;
         timer.cancel();
-        ended(departure);
-        done(answer(clock.monotonic() - begun));
+        const told = answer(clock.monotonic() - begun);
+        ended(departure, verdictOf(told));
+        done(told);
       });
     };
     const fail = (error: CallError, sent: boolean): void =>
       settle((latencyMillis) => ({ kind: 'failed', error, sent, message: `It failed: ${error}.`, latencyMillis }));
     const timer = process.after(request.timeoutMillis, () => fail('timeout', true));
-    if (random.chance(refused())) {
+    if (random.chance(refused(departure.host))) {
       clock.after(1, () => fail('connect', false));
       return { abort: () => clock.after(0, () => fail('aborted', false)) };
     }
@@ -78,8 +82,10 @@ function departureOf(request: OutboundRequest): Departure {
   const { headers } = request;
   const body = request.body === undefined ? null : parseJson(request.body);
   const callback = isObject(body) ? body['callback'] : undefined;
+  const { pathname, hostname } = new URL(request.url);
   return {
-    path: new URL(request.url).pathname,
+    host: hostname,
+    path: pathname,
     key: headers['idempotency-key'] ?? '',
     compensates: headers['trama-compensates'],
     callback: typeof callback === 'string' ? callback : undefined,
@@ -87,6 +93,11 @@ function departureOf(request: OutboundRequest): Departure {
     nodeId: headers['trama-node-id'] ?? '',
     attempt: Number(headers['trama-attempt']),
   };
+}
+
+function verdictOf(answer: CallAnswer): CallVerdict {
+  if (answer.kind === 'response') return answer.status < 500 ? 'answered' : 'failed';
+  return answer.error === 'body' ? 'answered' : answer.error === 'aborted' ? 'neutral' : 'failed';
 }
 
 function isObject(value: Json): value is Readonly<Record<string, Json>> {

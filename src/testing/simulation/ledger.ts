@@ -104,7 +104,8 @@ export class Ledger {
     const account = this.accounts.get(id);
     if (account === undefined) return;
     account.seq = seq;
-    account.dueAt = dueAt;
+    // Whoever takes over one that was parked makes it runnable, and says so in the same transaction.
+    account.dueAt = Math.min(dueAt, this.#now());
     account.touchedAt = this.#monotonic();
     this.#note(`${short(id)} taken over, seq ${String(seq)}`);
   }
@@ -167,6 +168,16 @@ export class Ledger {
     const granted = account.marks.get(mark)?.size ?? 0;
     if (granted === 0) this.blame('checkpoint before call', `${key}, attempt ${String(attempt)} is not durable`);
     else if (departed > granted) this.blame('calls once', `${key}, attempt ${String(attempt)} leaves twice`);
+    const isNext = account.calls.some(
+      (row) =>
+        row.round === account.state.round &&
+        row.phase === of.phase &&
+        row.nodeId === of.nodeId &&
+        row.visit === of.visit &&
+        row.attempt === attempt - 1,
+    );
+    if (attempt > 1 && !isNext && !this.#isExcused)
+      this.blame('attempts', `${key}, attempt ${String(attempt)} leaves, and none before it was made`);
     if (of.phase === 'DOWN' && compensates !== undefined) account.compensated.add(compensates);
     if (of.phase === 'UP') this.#mayForward(account, nodeId, attempt, key);
   }

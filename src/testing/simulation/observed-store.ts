@@ -15,7 +15,11 @@ import type { Ledger } from './ledger.ts';
 type Method = (...args: unknown[]) => Promise<unknown>;
 
 /** Every write that the store answers is entered before anybody learns of the answer. */
-export function observeStore(store: Store, ledger: Ledger): Store {
+export function observeStore(
+  store: Store,
+  ledger: Ledger,
+  settingWritten: (name: string, text: string) => void,
+): Store {
   const enter: Readonly<Record<string, (args: readonly unknown[], result: unknown) => void>> = {
     submit([batch], results) {
       for (const [i, execution] of (batch as readonly NewExecution[]).entries()) {
@@ -32,6 +36,9 @@ export function observeStore(store: Store, ledger: Ledger): Store {
     },
     changeTerminal([change], isWritten) {
       if (isWritten === true) ledger.changed(change as TerminalChange);
+    },
+    changeSetting([name, , to], isChanged) {
+      if (isChanged === true) settingWritten(name as string, to as string);
     },
     offer([offer], result) {
       const { executionId, row } = offer as Offer;

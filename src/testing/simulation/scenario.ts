@@ -31,13 +31,34 @@ export interface ClusterScenario {
   readonly rolls: readonly number[];
 }
 
+/** What keeps calls back. Durations in milliseconds. */
+export interface GateScenario {
+  /** Calls of one process to one host at once. */
+  readonly places: number;
+  readonly failureThreshold: number;
+  readonly openMillis: number;
+  /** Downstream hosts. */
+  readonly hosts: number;
+  /** In the storm: holds placed, changed or lifted, and times in which a whole host fails. */
+  readonly holds: number;
+  readonly hostOutages: number;
+}
+
 /** See the file header. Durations in milliseconds, probabilities from 0 to 1. */
 export interface Scenario {
+  /** Absent: every call may go out at once. */
+  readonly gate?: GateScenario;
   readonly cluster?: ClusterScenario;
   /** How long a claim holds. */
   readonly leaseMillis: number;
   /** What may pass until somebody looks at what is due; then this is checked in the storm, too. Absent: what the faults allow. */
   readonly patienceMillis?: number;
+  /** For how long that does not count after something was lost or stood still. */
+  readonly unsettledMillis?: number;
+  /** No answer may be lost, whatever happens to requests: leases are long, and processes are spared. */
+  readonly keepsAnswers?: true;
+  /** The first execution brings down every process that drives it. */
+  readonly poison?: true;
   readonly processes: number;
   readonly executions: number;
   /** How long faults happen. */
@@ -76,8 +97,24 @@ export function kindOf(seed: number): Kind {
 
 /** Draws a scenario. */
 export function drawScenario(random: Random, kind: Kind): Scenario {
-  const scenario = drawHub(random);
-  return kind === 'hub' ? scenario : drawCluster(scenario, random);
+  const hub = drawHub(random);
+  const scenario = kind === 'hub' ? hub : drawCluster(hub, random);
+  return {
+    ...scenario,
+    ...(random.chance(0.5) && { gate: drawGate(random) }),
+    ...(random.chance(0.03) && { poison: true }),
+  };
+}
+
+function drawGate(random: Random): GateScenario {
+  return {
+    places: random.pick([1, 2, 8]),
+    failureThreshold: random.pick([1, 2, 5]),
+    openMillis: random.pick([200, 1_000, 5_000]),
+    hosts: random.int(1, 2),
+    holds: random.pick([0, 2, 8]),
+    hostOutages: random.pick([0, 1, 4]),
+  };
 }
 
 /** Fewer of the faults that every queue has, so that those of clusters are seen. */
@@ -161,11 +198,19 @@ function drawHub(random: Random): Scenario {
 /** Whether nothing in it can come between a call and the record of its answer. */
 export function sparesProcesses(scenario: Scenario): boolean {
   const { wipes, crash, freeze, restarts, storeOutages, queueOutages, jumps, skewMillis, cluster } = scenario;
+  if (scenario.poison === true) return false;
   const faults = [wipes, crash, freeze, restarts, storeOutages, queueOutages, jumps, skewMillis];
   if (cluster !== undefined) {
     faults.push(cluster.shardWipes, cluster.serverRestarts, cluster.cuts, cluster.rolls.length, cluster.lateBells);
   }
   return faults.every((fault) => fault === 0) && hasCalmWires(scenario);
+}
+
+/** Whether a process learns of everything that the queue lost as soon as can be: nothing but losses and rolls happens to it. */
+export function learnsSoon(scenario: Scenario): boolean {
+  const { cluster, ...rest } = scenario;
+  const kept = cluster && { cluster: { ...cluster, shardWipes: 0, serverRestarts: 0, rolls: [] } };
+  return sparesProcesses({ ...rest, ...kept, wipes: 0 }) && scenario.rings.lost === 0;
 }
 
 /** Whether every request is answered soon. */

@@ -8,12 +8,14 @@ import type { ShardQueue } from '../../ports/shard-queue.ts';
 import type { Store } from '../../ports/store.ts';
 import { silentTelemetry } from '../../ports/telemetry.ts';
 import { statusDocument } from '../../runtime/desk/status.ts';
+import type { CallGate } from '../../runtime/gate/call-gate.ts';
 import { PlanCache } from '../../runtime/plan-cache.ts';
 import { Random } from '../random.ts';
 import { randomDefinition } from '../random-definition.ts';
 import { SeededEntropy, type VirtualClock } from '../virtual-clock.ts';
 import { Clients } from './clients.ts';
 import { type Account, short, type Violation } from './ledger.ts';
+import { BlockedCalls } from './process-gate.ts';
 import { checkExecution } from './rules.ts';
 import { drawScenario, type Kind, kindOf, recoversInTime, type Scenario, sparesProcesses } from './scenario.ts';
 import { requestTimeoutMillis, World } from './world.ts';
@@ -29,6 +31,10 @@ export interface SimulationOptions {
   readonly adjust?: (scenario: Scenario) => Scenario;
   /** Puts something between the processes and the store: how tests break the engine on purpose. */
   readonly wrapStore?: (store: Store, clock: VirtualClock) => Store;
+  /** The same between a process and its wire to the store. */
+  readonly wrapLink?: (store: Store) => Store;
+  /** The same for the gate of a process. */
+  readonly wrapGate?: (gate: CallGate) => CallGate;
   /** The same for the server of a cluster's queue. */
   readonly wrapServer?: (server: ShardQueue, clock: Clock) => ShardQueue;
 }
@@ -54,6 +60,10 @@ const bootMillis = 4_000;
 const maxJumpMillis = 3_000;
 const turnsMillis = 30_000;
 const cleanups = 6;
+/** What no longer keeps calls back is known to all processes within this time, and calls that wait for it are told. */
+const toldMillis = 6_000;
+/** Who was not told looks again after at most so long. */
+const looksAgainMillis = 30_000;
 
 /** See the file header. */
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
@@ -65,6 +75,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     random: random.fork(),
     trace: options.print === undefined ? {} : { print: options.print },
     wrapStore: options.wrapStore ?? ((store) => store),
+    wrapLink: options.wrapLink ?? ((store) => store),
+    wrapGate: options.wrapGate ?? ((gate) => gate),
     wrapServer: options.wrapServer ?? ((server) => server),
   });
   world.trace.note('seed', `${String(options.seed)} ${JSON.stringify(scenario)}`);
@@ -72,11 +84,12 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   await world.open();
   submitAll(world, clients, scenario, random.fork());
   brew(world, clients, scenario, random.fork());
-  await weather(world, scenario);
+  const blocked = new BlockedCalls();
+  await weather(world, scenario, blocked);
   world.calm();
   const operators = random.fork();
   for (let cleanup = 0; cleanup <= cleanups; cleanup++) {
-    await settle(world, clients, scenario);
+    await settle(world, clients, scenario, blocked);
     if (!isOver(world)) break;
     await check(world, scenario, cleanup === cleanups);
     if (world.ledger.violations.length > 0) break;
@@ -88,7 +101,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 
 function submitAll(world: World, clients: Clients, scenario: Scenario, random: Random): void {
   for (let i = 0; i < scenario.executions; i++) {
-    const definition = randomDefinition(random, { length: 4, depth: 2, maxWaitMillis: scenario.maxWaitMillis });
+    const shape = { length: 4, depth: 2, maxWaitMillis: scenario.maxWaitMillis, hosts: world.hosts.length };
+    const definition = randomDefinition(random, shape);
     const payload = { order: i, flag: random.int(0, 2) };
     const delay = random.chance(0.15) ? random.int(1, 3_000) : 0;
     world.clock.after(random.int(0, scenario.stormMillis >> 2), () => clients.submit(definition, payload, delay));
@@ -143,6 +157,15 @@ function brew(world: World, clients: Clients, scenario: Scenario, random: Random
     );
     for (const shards of cluster.rolls) plan(1, () => world.roll(shards));
   }
+  const { gate } = scenario;
+  if (gate !== undefined) {
+    plan(gate.holds, () => clients.hold());
+    plan(gate.hostOutages, () => {
+      const host = random.pick(world.hosts);
+      world.downstreams.fail(host, random.pick(['refuses', 'errs', 'hangs']));
+      clock.after(random.pick([500, 2_000, 8_000]), () => world.downstreams.fail(host, undefined));
+    });
+  }
   if (scenario.crash > 0)
     plan(
       2,
@@ -156,10 +179,11 @@ function brew(world: World, clients: Clients, scenario: Scenario, random: Random
 }
 
 /** Lets the storm pass. */
-async function weather(world: World, scenario: Scenario): Promise<void> {
+async function weather(world: World, scenario: Scenario, blocked: BlockedCalls): Promise<void> {
   const { clock, ledger } = world;
   while (clock.monotonic() < scenario.stormMillis) {
     await clock.advance(Math.min(pollMillis, scenario.stormMillis - clock.monotonic()));
+    checkBlocked(world, scenario, blocked);
     if (!recoversInTime(scenario)) continue;
     for (const account of ledger.accounts.values()) checkRecovery(world, scenario, account);
   }
@@ -170,7 +194,7 @@ function isOver(world: World): boolean {
 }
 
 /** Lets time pass until everything is over, and then until nothing is under way. */
-async function settle(world: World, clients: Clients, scenario: Scenario): Promise<void> {
+async function settle(world: World, clients: Clients, scenario: Scenario, blocked: BlockedCalls): Promise<void> {
   const { clock, ledger } = world;
   const begun = clock.monotonic();
   const recovered = begun + scenario.leaseMillis + graceMillis;
@@ -183,6 +207,9 @@ async function settle(world: World, clients: Clients, scenario: Scenario): Promi
       return;
     }
     await clock.advance(pollMillis);
+    // One that was asked for in the storm may have been placed since.
+    if (clients.open === 0) for (const id of world.holds.ids) clients.lift(id);
+    checkBlocked(world, scenario, blocked);
     if (clock.monotonic() < recovered) continue;
     for (const account of ledger.accounts.values()) checkRecovery(world, scenario, account);
     if (ledger.violations.length > 0) return;
@@ -194,6 +221,7 @@ async function settle(world: World, clients: Clients, scenario: Scenario): Promi
 /** Nobody has looked at something due, or at what a gone process left, for too long. */
 function checkRecovery(world: World, scenario: Scenario, account: Account): void {
   if (account.state.end !== undefined || account.dueAt === null) return;
+  if (!world.hasSettled(scenario.unsettledMillis ?? 0)) return;
   const call = inFlight(account.state).length > 0 ? requestTimeoutMillis : 0;
   const clocks = Math.max(scenario.skewMillis, scenario.jumps > 0 ? maxJumpMillis : 0);
   // With few workers one waits for the calls of the others.
@@ -206,6 +234,19 @@ function checkRecovery(world: World, scenario: Scenario, account: Account): void
   const isForgotten = account.touchedAt < world.clock.monotonic() - patience;
   if (isOverdue && isForgotten)
     world.ledger.blame('recovery', `${short(account.id)} is left alone: ${stateText(account)}`);
+}
+
+/** A call waits blocked although nothing has kept it back for too long. */
+function checkBlocked(world: World, scenario: Scenario, blocked: BlockedCalls): void {
+  const { clock, ledger, holds, processes } = world;
+  const gates = processes.flatMap(({ gate }) => gate ?? []);
+  const now = { wall: clock.now(), monotonic: clock.monotonic() };
+  const turns = scenario.workerCount < scenario.executions ? turnsMillis : 0;
+  // Where processes come and go, and requests fail, whoever waits may have to look again by itself.
+  const patience = (sparesProcesses(scenario) ? toldMillis : looksAgainMillis + graceMillis) + turns;
+  for (const { account, token } of blocked.overdue(ledger.accounts.values(), holds, gates, now, patience)) {
+    ledger.blame('blocked', `${short(account.id)} waits in ${token.nodeId}, and nothing keeps it back`);
+  }
 }
 
 function stateText({ state, dueAt }: Account): string {
@@ -232,7 +273,7 @@ async function check(world: World, scenario: Scenario, isLast: boolean): Promise
     }
     checkExecution(ledger, downstreams, account, document.value);
     await checkRows(world, account);
-    if (sparesProcesses(scenario)) checkUninterrupted(world, account);
+    if (scenario.keepsAnswers === true || sparesProcesses(scenario)) checkUninterrupted(world, account);
     if (isLast && account.state.end?.status === 'CORRUPTED') {
       ledger.blame('terminal', `${short(account.id)} is still CORRUPTED with downstreams that work`);
     }

@@ -10,27 +10,34 @@ import { type Store, StoreUnavailable } from '../../ports/store.ts';
 import { silentTelemetry, type Telemetry } from '../../ports/telemetry.ts';
 import type { CallbackClaims, CheckedToken, DeskParts } from '../../runtime/desk/parts.ts';
 import { Engine } from '../../runtime/engine.ts';
+import type { CallGate } from '../../runtime/gate/call-gate.ts';
 import { PlanCache } from '../../runtime/plan-cache.ts';
 import { defaultEngineSettings, type EngineSettings } from '../../runtime/settings.ts';
 import { MemoryStore } from '../../store/memory/memory-store.ts';
 import type { Random } from '../random.ts';
+import { randomDefinitionHost } from '../random-definition.ts';
 import { SeededEntropy, VirtualClock } from '../virtual-clock.ts';
 import { type Caller, Custody } from './custody.ts';
 import { type CallbackPost, Downstreams, goodManners } from './downstreams.ts';
+import { HoldBook } from './hold-book.ts';
 import { HttpLink } from './http-link.ts';
 import { Ledger } from './ledger.ts';
 import { LeaseBook } from './lease-book.ts';
 import { linkStore } from './links.ts';
 import { observeStore } from './observed-store.ts';
 import { ProcessClock } from './process-clock.ts';
+import { Poison } from './poison.ts';
+import { ProcessGate } from './process-gate.ts';
 import { ClusterSide, HubSide, type QueueSide } from './queue-side.ts';
-import { hasCalmWires, type Scenario } from './scenario.ts';
+import { hasCalmWires, learnsSoon, type Scenario } from './scenario.ts';
 import { Trace, type TraceOptions } from './trace.ts';
 import { calmWire, Wire } from './wire.ts';
 
 /** Total time of a call, in milliseconds. */
 export const requestTimeoutMillis = 5_000;
 const drainTimeoutMillis = 3_000;
+/** What a queue has lost is noticed and filled again within this time, where nothing else is wrong. */
+const learnMillis = 10_000;
 
 /** A process that runs, or is frozen. */
 export interface Process {
@@ -39,6 +46,7 @@ export interface Process {
   readonly engine: Engine;
   readonly desk: DeskParts;
   readonly queue: Queue;
+  readonly gate: ProcessGate | undefined;
   readonly works: boolean;
   isStopping: boolean;
 }
@@ -61,6 +69,10 @@ export interface WorldParts {
   readonly trace: TraceOptions;
   /** Puts something between the processes and the store, below the wires: how tests break the engine on purpose. */
   readonly wrapStore: (store: Store, clock: VirtualClock) => Store;
+  /** The same above the wires. */
+  readonly wrapLink: (store: Store) => Store;
+  /** The same for the gate of a process. */
+  readonly wrapGate: (gate: CallGate) => CallGate;
   /** The same for the server of a cluster's queue. */
   readonly wrapServer: (server: ShardQueue, clock: Clock) => ShardQueue;
 }
@@ -73,6 +85,7 @@ export class World {
   readonly trace: Trace;
   readonly ledger: Ledger;
   readonly downstreams: Downstreams;
+  readonly holds: HoldBook = new HoldBook();
   /** The store without wires, for those who check. */
   readonly store: Store;
   readonly queueSide: QueueSide;
@@ -89,16 +102,28 @@ export class World {
   readonly #seats: readonly Seat[];
   readonly #front: Store;
   readonly #custody: Custody;
+  readonly #poison: Poison;
+  readonly #wrapLink: WorldParts['wrapLink'];
+  readonly #wrapGate: WorldParts['wrapGate'];
+  /** When what was lost, changed or stood still last did so. */
+  #unsettledUntil = 0;
   #excusedUntil = -Infinity;
 
-  constructor({ scenario, random, trace, wrapStore, wrapServer }: WorldParts) {
+  constructor({ scenario, random, trace, wrapStore, wrapLink, wrapGate, wrapServer }: WorldParts) {
     this.#scenario = scenario;
     this.#random = random;
     this.trace = new Trace(this.clock, trace);
     this.ledger = new Ledger(this.clock, (what) => this.trace.note('store', what));
     this.#custody = new Custody((rule, what) => this.ledger.blame(rule, what));
     this.store = new MemoryStore();
-    this.#front = wrapStore(observeStore(this.store, this.ledger), this.clock);
+    this.#wrapLink = wrapLink;
+    this.#wrapGate = wrapGate;
+    this.#poison = new Poison({ ledger: this.ledger, isActive: () => this.isStormy && scenario.poison === true });
+    const settingWritten = (setting: string, text: string): void => {
+      this.holds.written(setting, text);
+      if (setting === 'queue.shardCount') this.#unsettle(0);
+    };
+    this.#front = wrapStore(observeStore(this.store, this.ledger, settingWritten), this.clock);
     const side = { clock: this.clock, scenario, isStormy: () => this.isStormy, wrapServer };
     this.cluster = scenario.cluster === undefined ? undefined : new ClusterSide(side, scenario.cluster);
     this.queueSide = this.cluster ?? new HubSide(side);
@@ -132,12 +157,18 @@ export class World {
     return this.#seats.flatMap(({ process }) => (process === undefined || process.isStopping ? [] : [process]));
   }
 
+  /** Where calls go. */
+  get hosts(): readonly string[] {
+    return Array.from({ length: this.#scenario.gate?.hosts ?? 1 }, (_, host) => randomDefinitionHost(host));
+  }
+
   /** Everything works from now on: frozen processes thaw, empty places are filled. */
   calm(): void {
     this.trace.note('world', 'calm');
     this.isStormy = false;
     this.isStoreUp = true;
     this.queueReturns();
+    for (const host of this.hosts) this.downstreams.fail(host, undefined);
     for (const seat of this.#seats) {
       this.#mend(seat);
       if (seat.process === undefined) this.#start(seat);
@@ -150,6 +181,8 @@ export class World {
     const seat = this.#seats.find((candidate) => candidate.process === process);
     if (seat === undefined) return;
     this.trace.note(process.name, 'crashes');
+    // Until its heartbeat counts no more.
+    this.#unsettle(this.#scenario.cluster?.ttlMillis ?? 0);
     process.clock.kill();
     this.#leave(seat);
   }
@@ -159,6 +192,7 @@ export class World {
     const { leaseMillis } = this.#scenario;
     const millis = this.#random.pick([300, 2_000, leaseMillis * 1.5, leaseMillis * 4]);
     this.trace.note(process.name, `freezes for ${String(millis)} ms`);
+    this.#unsettle(millis);
     process.clock.freeze();
     this.clock.after(millis, () => {
       if (process.clock.isFrozen) this.trace.note(process.name, 'thaws');
@@ -220,7 +254,9 @@ export class World {
     if (seat === undefined || seat.isCut) return;
     this.trace.note(process.name, 'is cut off from the queue');
     seat.isCut = true;
-    this.clock.after(this.#random.pick([300, 1_500, 8_000]), () => this.#mend(seat));
+    const millis = this.#random.pick([300, 1_500, 8_000]);
+    this.#unsettle(millis);
+    this.clock.after(millis, () => this.#mend(seat));
   }
 
   #mend(seat: Seat): void {
@@ -256,11 +292,22 @@ export class World {
    * answered soon they assert their claims before that, unless the loss is a silent one.
    */
   #excuse(isSilent: boolean): void {
+    this.#unsettle(0);
     const { leaseMillis, freeze, queueOutages, cluster } = this.#scenario;
     const until = this.clock.monotonic() + leaseMillis;
     this.ledger.amnestyUntil = until;
     const noticesSoon = freeze === 0 && queueOutages === 0 && cluster?.cuts === 0 && hasCalmWires(this.#scenario);
     if (isSilent || !noticesSoon) this.#excusedUntil = until + leaseMillis;
+  }
+
+  /** Whether nothing was lost, and nothing stood still, in the last `millis`. */
+  hasSettled(millis: number): boolean {
+    return this.clock.monotonic() >= this.#unsettledUntil + millis;
+  }
+
+  /** Something is lost now, or stands still for so long. */
+  #unsettle(millis: number): void {
+    this.#unsettledUntil = Math.max(this.#unsettledUntil, this.clock.monotonic() + millis);
   }
 
   #leave(seat: Seat): void {
@@ -299,7 +346,9 @@ export class World {
       ordered: true,
       departing: trouble,
     });
-    const store = linkStore(this.#front, toStore);
+    const store = this.#poison.reach(this.#wrapLink(linkStore(this.#front, toStore)), () => {
+      if (seat.process !== undefined) this.crash(seat.process);
+    });
     const entropy = new SeededEntropy(random.int(1, 2_000_000_000));
     const telemetry = this.#telemetry(note);
     const { works } = seat;
@@ -319,7 +368,12 @@ export class World {
       leaseMillis: scenario.leaseMillis,
       requestTimeoutMillis,
     };
+    const { ledger } = this;
+    const gate =
+      scenario.gate &&
+      new ProcessGate({ name, scenario: scenario.gate, base: clock, clock: time, entropy, telemetry, store, ledger });
     const engine = new Engine({
+      ...(gate && { gate: this.#wrapGate(gate.keeper) }),
       clock: time,
       entropy,
       store,
@@ -327,13 +381,17 @@ export class World {
       http: new HttpLink({
         ...wire,
         downstreams: this.downstreams,
-        refused: () => (this.isStormy ? scenario.refused : 0),
+        refused: (host) => (this.downstreams.refuses(host) ? 1 : this.isStormy ? scenario.refused : 0),
         departing: (departure) => {
+          gate?.left(departure);
           this.ledger.departing(name, departure, book.holds(departure.executionId));
           this.#custody.left(caller, departure, clock.monotonic() <= this.#excusedUntil);
           trouble();
         },
-        ended: (departure) => this.#custody.ended(caller, departure),
+        ended: (departure, verdict) => {
+          gate?.ended(departure, verdict);
+          this.#custody.ended(caller, departure);
+        },
       }),
       telemetry,
       vault: {
@@ -348,8 +406,11 @@ export class World {
       runs: works,
       settings,
     });
-    const desk = this.deskOver(store, time, entropy, plans, engine);
-    seat.process = { name, clock: time, engine, desk, queue: access.queue, works, isStopping: false };
+    const desk = {
+      ...this.deskOver(store, time, entropy, plans, engine),
+      ...(gate && { holdsChanged: gate.keeper.holdsChanged }),
+    };
+    seat.process = { name, clock: time, engine, desk, queue: access.queue, gate, works, isStopping: false };
     note('starts');
     const { process } = seat;
     engine.start().catch((error: unknown) => {
@@ -391,6 +452,13 @@ export class World {
     else if (random.chance(freeze)) this.clock.after(random.int(0, 6), () => this.isStormy && this.freeze(process));
   }
 
+  /** A shard was found lost and filled again: something must have been lost lately, where everybody learns of it soon. */
+  #rebuilt(note: (what: string) => void): void {
+    note('rebuilt a shard');
+    const isExpected = !learnsSoon(this.#scenario) || !this.hasSettled(learnMillis);
+    if (!isExpected) this.ledger.blame('rebuilds', 'a shard was rebuilt, and nothing had been lost');
+  }
+
   #telemetry(note: (what: string) => void): Telemetry {
     return {
       ...silentTelemetry,
@@ -401,6 +469,7 @@ export class World {
         // Nothing here gives the engine data that it could fail on.
         if (level === 'error') this.ledger.blame('engine fault', `${message} ${JSON.stringify(fields ?? {})}`);
       },
+      rebuilt: () => this.#rebuilt(note),
       fenced: (reason) => note(`fenced: ${reason}`),
       reconciled: (ids) => note(`reconciled ${String(ids)}`),
     };

@@ -143,6 +143,19 @@ export function describeClaims(world: () => ShardWorld): void {
     expect(await one.queue.count([other])).toEqual({ ready: 1, inFlight: 3 });
   });
 
+  it('brings nothing forward that rests in a shard marked anew, whoever restores it', async () => {
+    const { one, two, pass } = world();
+    const other = { count: 64, index: 10 };
+    await one.queue.enqueue(other, [item('ready', -500)]);
+    await one.queue.mark(other, incarnation, 400);
+    expect(await two.queue.restore(other, [item('ready', -500), item('absent', -500), item('far', 50_000)])).toBe(2);
+    expect(await claim(two, {}, other)).toEqual([]);
+    await pass(450);
+    expect([...ids(await claim(two, {}, other))].sort()).toEqual(['absent', 'ready']);
+    expect(await two.queue.restore(other, [item('next', 0)])).toBe(1);
+    expect(ids(await claim(two, {}, other))).toEqual(['next']);
+  });
+
   it('keeps shards apart, those of another count too', async () => {
     const { one } = world();
     const namesake = { count: 128, index: shard.index };

@@ -6,6 +6,7 @@ ready may be running with somebody who has not noticed yet that the server had l
 Guarantee: repeated, it changes nothing more than to put off what has become due meanwhile.
 
 KEYS[1] ready, KEYS[2] marker: see claim.lua
+KEYS[3] rest: the time before which nothing in it is due, in ms since 1970; gone once it is over
 ARGV[1] incarnation
 ARGV[2] ms until the first id may be due; 0 leaves them as they are
 ]]
@@ -21,6 +22,10 @@ if wait > 0 then
       later[#later + 1] = ids[i]
     end
     redis.call('ZADD', KEYS[1], unpack(later))
+  end
+  local rest = redis.call('GET', KEYS[3])
+  if not rest or tonumber(rest) < first then
+    redis.call('SET', KEYS[3], first, 'PX', wait)
   end
 end
 redis.call('SET', KEYS[2], ARGV[1])

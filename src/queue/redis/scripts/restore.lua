@@ -2,9 +2,11 @@
 --[[
 Adds ids that are neither ready nor in flight, and moves ready ones to an earlier due time.
 
-Guarantee: ids in flight are left alone; a repeated call changes nothing more.
+Guarantee: ids in flight are left alone; nothing is due before the rest of a shard that was marked anew is over, whoever asks:
+a process that has just gained the shard does not know of its loss. A repeated call changes nothing more.
 
 KEYS[1] ready, KEYS[2] claims: see claim.lua
+KEYS[3] rest: see mark.lua
 ARGV    pairs: ms until due, id; at most 1000 pairs
 
 Answers how many ids were absent.
@@ -16,10 +18,11 @@ end
 local stored = redis.call('HMGET', KEYS[2], unpack(ids))
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local rest = tonumber(redis.call('GET', KEYS[3]) or 0)
 local ready = {}
 for i = 1, count do
   if not stored[i] then
-    ready[#ready + 1] = now + ARGV[2 * i - 1]
+    ready[#ready + 1] = math.max(now + ARGV[2 * i - 1], rest)
     ready[#ready + 1] = ids[i]
   end
 end
