@@ -18,6 +18,12 @@ export interface Clock {
   after(millis: number, fire: () => void): Timer;
 }
 
+/** An instant by both clocks. */
+export interface Stamp {
+  readonly monotonic: number;
+  readonly wall: number;
+}
+
 /** Ids and randomness. */
 export interface Entropy {
   /** A UUIDv7 whose timestamp is `now`. */

@@ -3,6 +3,7 @@
  * (the reconcile refills it from the store). Holds ids only.
  */
 import type { ShardSet } from '../core/slot.ts';
+import type { Stamp } from './clock.ts';
 
 /** An id that somebody must look at from `dueAt` (ms since 1970). */
 export interface QueueItem {
@@ -19,6 +20,8 @@ export interface Claimed {
   readonly token: string;
   /** When the id was due. */
   readonly dueAt: number;
+  /** When it was asked for, where that was before the call that handed it over. */
+  readonly sent?: Stamp;
 }
 
 /** What one claim round gave. */
@@ -92,6 +95,8 @@ export interface Queue {
   readonly owned: ShardSet;
   /** Whether a slot is in one of them. */
   owns(slot: number): boolean;
+  /** Whether what is put there can be claimed here now: its server answers. Absent: wherever it {@link Queue.owns}. */
+  reaches?(slot: number): boolean;
   /** Names the server that keeps a slot, as far as it is known: servers may be away independently of each other. Absent: there is one. */
   laneOf?(slot: number): string;
   /** Empty while all is well. */

@@ -112,7 +112,7 @@ export class ClaimLoop implements Service {
     const sent = stampOf(clock);
     try {
       const { claimed, nextDueAt, unasked } = await queue.claim(max, leaseMillis);
-      for (const each of claimed) pool.take(each, sent);
+      for (const each of claimed) pool.take(each, each.sent ?? sent);
       const now = clock.now();
       const more = claimed.length === max && nextDueAt !== undefined && nextDueAt <= now;
       pool.queueHasMore = more;

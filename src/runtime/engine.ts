@@ -239,15 +239,21 @@ export class Engine {
   }
 
   /**
-   * An id for a new execution, of a shard that this process works on where it has one: then it can start here at once, and
-   * nobody else needs to be told.
+   * An id for a new execution, of a shard that this process works on where it has one, and whose server answers: then it can
+   * start here at once, and nobody else needs to be told.
    */
   mintId(now: number): string {
     const { queue, entropy, runs } = this.#parts;
     let id = entropy.executionId(now);
     if (!runs || queue.owned.shards.length === 0) return id;
-    for (let tries = 0; tries < maxMintTries && !queue.owns(slotOf(id)); tries++) id = entropy.executionId(now);
-    return id;
+    let own: string | undefined;
+    for (let tries = 0; tries < maxMintTries; tries++) {
+      const slot = slotOf(id);
+      if (queue.reaches?.(slot) ?? queue.owns(slot)) return id;
+      if (queue.owns(slot)) own ??= id;
+      id = entropy.executionId(now);
+    }
+    return own ?? id;
   }
 
   /** Something has become due: a worker here that has it looks at once, else the queue knows. Never throws. */

@@ -4,16 +4,10 @@
  * The queue's token may change while the process holds on (it claimed the same id again after a lapse); the claim that
  * fences the execution in the store is the first token and stays.
  */
-import type { Clock } from '../ports/clock.ts';
+import type { Clock, Stamp } from '../ports/clock.ts';
 import type { Claimed } from '../ports/queue.ts';
 
-/** When a claim or renewal was sent, by both clocks: the lease counts from there, not from its answer. */
-export interface Stamp {
-  readonly monotonic: number;
-  readonly wall: number;
-}
-
-/** Both clocks now. */
+/** Both clocks now: when a claim or renewal is sent, because the lease counts from there and not from its answer. */
 export function stampOf(clock: Clock): Stamp {
   return { monotonic: clock.monotonic(), wall: clock.now() };
 }

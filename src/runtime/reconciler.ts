@@ -11,7 +11,7 @@
  */
 import type { ShardSet } from '../core/slot.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Queue } from '../ports/queue.ts';
+import { QueuePartlyUnavailable, type Queue } from '../ports/queue.ts';
 import type { DueRow, Store } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { Availability } from './availability.ts';
@@ -127,7 +127,8 @@ export class Reconciler {
       if (added > 0) telemetry.reconciled(added);
     } catch (error) {
       queueHealth.failed('reconcile', error);
-      throw error;
+      // The queue asks for what one of its servers did not take once that answers; the others must not wait for it.
+      if (!(error instanceof QueuePartlyUnavailable)) throw error;
     }
   }
 }

@@ -7,13 +7,13 @@
  */
 import type { Run } from '../core/apply.ts';
 import { roughSize } from '../core/json.ts';
-import type { Clock } from '../ports/clock.ts';
+import type { Clock, Stamp } from '../ports/clock.ts';
 import type { Claimed } from '../ports/queue.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { BoundedMap } from './bounded-map.ts';
 import type { DriverOwner, DriverParts, Ending, Holding } from './driver-contract.ts';
 import { ExecutionDriver } from './execution-driver.ts';
-import { Hold, type Stamp } from './hold.ts';
+import { Hold } from './hold.ts';
 import type { QueueWriter } from './queue-writer.ts';
 
 /**

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { slotOfKey } from '../../src/queue/redis/cluster-slot.ts';
 import { openClusterStage, until } from './cluster-stage.ts';
 import { Load } from './load.ts';
-import { report } from './report.ts';
+import { print, report } from './report.ts';
 
 const stage = openClusterStage({ redis: 'cluster' });
 const recoveryMillis = 5_000 + 5_000;
@@ -27,6 +27,36 @@ it('goes on after a primary was killed, the one that has the members', async () 
   expect(await load.problems()).toEqual([]);
   expect(load.refusals).toEqual([]);
   await primary.run();
+  await stage.cluster.settled();
+  await expect.poll(() => stage.keysLeft(), { timeout: 15_000 }).toEqual([]);
+});
+
+it('goes on at the other primaries while one hangs that nobody replaces', async () => {
+  await stage.start(...pods);
+  const load = new Load(stage);
+  await load.begin(24);
+  await load.passes(40);
+  const members = await stage.cluster.primaryOf(slotOfKey('saga:runtime:pods'));
+  const primaries = await Promise.all([0, 6_000, 12_000].map((slot) => stage.cluster.primaryOf(slot)));
+  const victim = primaries.find((primary) => primary !== members)!;
+  const hung = [...(await stage.cluster.replicasOf(victim)), victim];
+  const before = load.durations(0, Date.now());
+  const from = Date.now();
+  for (const server of hung) server.pause();
+  try {
+    // Long enough for the leases of all that were claimed before.
+    await load.passes(200);
+    await until(() => Date.now() - from > 12_000);
+  } finally {
+    for (const server of hung) server.resume();
+  }
+  const since = Date.now();
+  const { p50, p99, most } = load.durations(from + 1_000, since - 1_000);
+  print(`hung primary: p50 ${String(p50)}, p99 ${String(p99)}, most ${String(most)} ms; before p99 ${String(before.p99)}`);
+  await load.recovered(since);
+  report('hung primary goes on', load, since);
+  expect(await load.problems()).toEqual([]);
+  expect(load.refusals).toEqual([]);
   await stage.cluster.settled();
   await expect.poll(() => stage.keysLeft(), { timeout: 15_000 }).toEqual([]);
 });

@@ -19,6 +19,8 @@ interface Shard {
   lostAt: number;
   /** For which run of its server it was last found whole. */
   incarnation: string | undefined;
+  /** Ids that it lacks could not be added since its refill began. */
+  missed: boolean;
 }
 
 /** See the file header. */
@@ -44,7 +46,13 @@ export class ShardBoard {
     this.#shards = new Map(
       indexes.map((index) => [
         index,
-        before.get(index) ?? { condition: 'gained', dueAt: -Infinity, lostAt: 0, incarnation: undefined },
+        before.get(index) ?? {
+          condition: 'gained',
+          dueAt: -Infinity,
+          lostAt: 0,
+          incarnation: undefined,
+          missed: false,
+        },
       ]),
     );
     return indexes.filter((index) => !before.has(index)).length;
@@ -103,6 +111,25 @@ export class ShardBoard {
     return this.#shards.get(index)?.lostAt ?? 0;
   }
 
+  /** An id could not be added to it: it is to be refilled once its server answers. */
+  missed(index: number): void {
+    const shard = this.#shards.get(index);
+    if (shard === undefined) return;
+    shard.missed = true;
+    if (shard.condition === 'whole') shard.condition = 'gained';
+  }
+
+  /** Its refill begins: everything due is about to be added. */
+  refilling(index: number): void {
+    const shard = this.#shards.get(index);
+    if (shard !== undefined) shard.missed = false;
+  }
+
+  /** Whether nothing was {@link ShardBoard.missed} since its refill began. */
+  isComplete(index: number): boolean {
+    return this.#shards.get(index)?.missed === false;
+  }
+
   /** Its ids are complete. */
   refilled(index: number): void {
     const shard = this.#shards.get(index);
@@ -123,11 +150,11 @@ export class ShardBoard {
     );
   }
 
-  /** When the next is due of those open. */
-  get nextDueAt(): number {
+  /** When the next is due of those open that are not left out. */
+  nextDueAt(isLeftOut: (index: number) => boolean): number {
     let next = Infinity;
-    for (const shard of this.#shards.values()) {
-      if (shard.condition !== 'lost' && shard.dueAt < next) next = shard.dueAt;
+    for (const [index, shard] of this.#shards) {
+      if (shard.condition !== 'lost' && shard.dueAt < next && !isLeftOut(index)) next = shard.dueAt;
     }
     return next;
   }

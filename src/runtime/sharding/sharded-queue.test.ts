@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chain, graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
 import { shardOf, slotOf } from '../../core/slot.ts';
 import { ShardQueueServer } from '../../queue/memory/shard-queue-server.ts';
+import type { Clock } from '../../ports/clock.ts';
 import { QueueUnavailable } from '../../ports/queue.ts';
 import type { Shard, ShardQueue } from '../../ports/shard-queue.ts';
 import type { Engine } from '../engine.ts';
@@ -23,6 +24,25 @@ function cutOff(connection: ShardQueue, isAway: (shard: Shard) => boolean): Shar
         const [shard] = args as [Shard | undefined];
         if (typeof shard !== 'object' || !('index' in shard) || !isAway(shard)) return method.apply(connection, args);
         return name === 'incarnationOf' ? undefined : Promise.reject(new QueueUnavailable('This node is away.'));
+      };
+    },
+  });
+}
+
+/** A connection to two nodes, of which the one with half of the shards answers nothing while `isHung`: that takes so long to fail. */
+function twoNodes(connection: ShardQueue, clock: Clock, isHung: () => boolean, failsAfterMillis: number): ShardQueue {
+  return new Proxy(connection, {
+    get: (_, name: keyof ShardQueue) => {
+      const method = connection[name] as (...args: unknown[]) => unknown;
+      return (...args: unknown[]) => {
+        const [shard] = args as [Shard | undefined];
+        const answer = (): unknown => method.apply(connection, args);
+        if (typeof shard !== 'object' || !('index' in shard)) return answer();
+        if (name === 'incarnationOf') return `${String(isHalf(shard))} ${String(answer())}`;
+        if (!isHung() || !isHalf(shard)) return answer();
+        return new Promise((_resolve, reject) => {
+          clock.after(failsAfterMillis, () => reject(new QueueUnavailable('This node did not answer.')));
+        });
       };
     },
   });
@@ -193,6 +213,87 @@ describe('a cluster of processes', () => {
     expect(near.length).toBeGreaterThan(1);
     await allSucceed(near, 10);
     expect(fixture.http.paths().filter((path) => path === 'b')).toHaveLength(near.length);
+  });
+
+  it('claims at one node, and keeps its leases, while another hangs', async () => {
+    let isHung = false;
+    const api = await pod('api', { works: false });
+    await pod('a', { via: (connection) => twoNodes(connection, fixture.clock, () => isHung, 12_000) });
+    fixture.http.reply = (path) => (path === 'slow' ? 'hold' : {});
+    const isNear = (id: string): boolean => !isHalf({ count: 64, index: shardOf(slotOf(id), 64) });
+    const held: string[] = [];
+    while (held.filter(isNear).length < 4) held.push(await fixture.submit(api.engine, chain('slow', 'b')));
+    await fixture.clock.advance(50);
+    isHung = true;
+    const took: number[] = [];
+    while (took.length < 40) {
+      const begun = fixture.clock.now();
+      const id = await fixture.submit(api.engine, chain('a'));
+      if (isNear(id)) {
+        await fixture.until(id, 'over', 20_000);
+        took.push(fixture.clock.now() - begun);
+      }
+      await fixture.clock.advance(300);
+    }
+    // Whoever comes first after it hangs may wait a little for it.
+    expect(took.filter((millis) => millis > 20).length).toBeLessThanOrEqual(2);
+    expect(Math.max(...took)).toBeLessThan(500);
+    for (const call of fixture.http.calls) if (call.request.url.endsWith('/slow')) call.answer({});
+    await fixture.clock.advance(50);
+    await allSucceed(held.filter(isNear), 10);
+    isHung = false;
+    await fixture.clock.advance(30_000);
+    expect(await pods[1]!.queue.size()).toEqual({ ready: 0, inFlight: 0 });
+  });
+
+  it('fills shards again that one node lost, and misses nothing of another that is away meanwhile', async () => {
+    let away = false;
+    const first = await pod('a', { via: (connection) => cutOff(connection, (shard) => away && isHalf(shard)) });
+    const sleeps = graph([{ kind: 'sleep', id: 's', durationMillis: 20_000, next: 'a' }, task('a')]);
+    const parked: string[] = [];
+    while (parked.length < 8) parked.push(await fixture.submit(first.engine, sleeps));
+    const near = parked.filter((id) => !isHalf({ count: 64, index: shardOf(slotOf(id), 64) }));
+    expect(near.length).toBeGreaterThan(1);
+    expect(near.length).toBeLessThan(8);
+    away = true;
+    await fixture.clock.advance(25_000);
+    // Those of the other node are overdue and cannot be put anywhere.
+    await allSucceed(near, 10);
+    const late = [];
+    while (late.length < 4) {
+      const id = await fixture.submit(first.engine, sleeps);
+      if (!isHalf({ count: 64, index: shardOf(slotOf(id), 64) })) late.push(id);
+    }
+    await fixture.clock.advance(1_000);
+    server.wipe();
+    await fixture.clock.advance(19_000);
+    await allSucceed(late, 5_000);
+    away = false;
+    await allSucceed(parked, 6_000);
+  });
+
+  it('starts nothing directly at a node that hangs, and does not keep its client waiting', async () => {
+    let isHung = false;
+    const first = await pod('a', {
+      via: (connection) => twoNodes(connection, fixture.clock, () => isHung, 3_000),
+    });
+    isHung = true;
+    const took: number[] = [];
+    const ids: string[] = [];
+    for (let i = 0; i < 20; i++) {
+      const begun = fixture.clock.now();
+      ids.push(await fixture.submit(first.engine, chain('a')));
+      took.push(fixture.clock.now() - begun);
+    }
+    // What comes in once that is known begins elsewhere.
+    const far = ids.filter((id) => isHalf({ count: 64, index: shardOf(slotOf(id), 64) }));
+    expect(far).toHaveLength(1);
+    expect(took.filter((millis) => millis > 20).length).toBeLessThanOrEqual(1);
+    expect(Math.max(...took)).toBeLessThan(500);
+    isHung = false;
+    await fixture.clock.advance(10_000);
+    expect(await first.queue.size()).toEqual({ ready: 0, inFlight: 0 });
+    expect(fixture.http.calls).toHaveLength(20);
   });
 
   it('finds a callback whose ring got lost within seconds, long before the next sweep', async () => {

@@ -12,7 +12,6 @@
 import { shardOf, type ShardSet } from '../../core/slot.ts';
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import {
-  PartlyRenewed,
   QueuePartlyUnavailable,
   type Claimed,
   type ClaimResult,
@@ -32,6 +31,7 @@ import { RetiredShards } from './retired-shards.ts';
 import { asFailure, settleAll } from './settle-all.ts';
 import { ShardBoard } from './shard-board.ts';
 import { ShardClaims } from './shard-claims.ts';
+import { ShardRenewals } from './shard-renewals.ts';
 import type { ShardCount } from './shard-count.ts';
 
 /** How long after a loss ids that may be running elsewhere are left alone: others notice it and assert their claims. */
@@ -65,6 +65,7 @@ export class ShardedQueue implements Queue {
   readonly #membership: Membership;
   readonly #board = new ShardBoard();
   readonly #claims: ShardClaims;
+  readonly #renewals: ShardRenewals;
   readonly #retired: RetiredShards;
   /** Member by shard, of those that work. */
   #owners: readonly string[] = [];
@@ -87,7 +88,11 @@ export class ShardedQueue implements Queue {
       unanswered: () => {
         this.#listener?.renew();
       },
+      answered: () => {
+        this.#listener?.rung(parts.clock.now());
+      },
     });
+    this.#renewals = new ShardRenewals({ ...parts, claims: this.#claims });
     this.#retired = new RetiredShards({ ...parts, restMillis: 2 * parts.ttlMillis });
     this.#membership = new Membership({
       ...parts,
@@ -145,6 +150,10 @@ export class ShardedQueue implements Queue {
 
   owns(slot: number): boolean {
     return this.#board.has(shardOf(slot, this.#parts.count.inForce));
+  }
+
+  reaches(slot: number): boolean {
+    return this.#claims.reaches(shardOf(slot, this.#parts.count.inForce));
   }
 
   laneOf(slot: number): string {
@@ -217,25 +226,8 @@ export class ShardedQueue implements Queue {
     return this.#claims.claimDirect(this.#shardOf(item.slot), item, leaseMillis);
   }
 
-  async renew(held: readonly Claimed[], leaseMillis: number): Promise<readonly Claimed[]> {
-    const groups = this.#grouped(held);
-    for (const index of this.#claims.orphanShards) if (!groups.has(index)) groups.set(index, []);
-    const below = this.#claims.oldestPending;
-    const lost: Claimed[] = [];
-    const unanswered = new Set<string>();
-    try {
-      await settleAll([...groups], async ([index, group]) => {
-        try {
-          lost.push(...(await this.#claims.renew(this.#shard(index), group, leaseMillis, below)));
-        } catch (error) {
-          for (const { id } of group) unanswered.add(id);
-          throw error;
-        }
-      });
-    } catch (error) {
-      throw new PartlyRenewed(asFailure(error).message, unanswered, lost);
-    }
-    return lost;
+  renew(held: readonly Claimed[], leaseMillis: number): Promise<readonly Claimed[]> {
+    return this.#renewals.renew(this.#grouped(held), leaseMillis);
   }
 
   get wantsRenewal(): boolean {
@@ -268,19 +260,40 @@ export class ShardedQueue implements Queue {
     });
   }
 
+  /**
+   * What could not be added is not forgotten: its shards are refilled once their server answers.
+   *
+   * @throws QueuePartlyUnavailable where other servers answer.
+   */
   async reconcile(items: readonly QueueItem[]): Promise<number> {
-    const now = this.#parts.clock.now();
     let added = 0;
-    await this.#perShard(items, async (shard, group) => {
-      // Refilled or not: right after a loss what the store calls due may be running with somebody who has not noticed.
-      const earliest = Math.max(0, this.#board.lastLostAt(shard.index) + settleMillis - now);
-      const wanted = group.map((item) => ({ id: item.id, delayMillis: Math.max(earliest, item.dueAt - now) }));
-      const absent = await this.#parts.server.restore(shard, wanted);
-      added += absent;
-      // What was parked until later has been moved without being counted: it is as much news as what was absent.
-      this.#ringOwner({ shard, delayMillis: Math.min(...wanted.map((item) => item.delayMillis)) });
-    });
+    const lanes = new Set<string>();
+    try {
+      await this.#perShard(items, async (shard, group) => {
+        try {
+          added += await this.#restore(shard, group);
+        } catch (error) {
+          lanes.add(this.#claims.laneOf(shard.index));
+          this.#board.missed(shard.index);
+          throw error;
+        }
+      });
+    } catch (error) {
+      if (error instanceof QueuePartlyUnavailable || !this.#claims.hasOther(lanes)) throw error;
+      throw new QueuePartlyUnavailable(asFailure(error).message, new Set(items.map(({ id }) => id)));
+    }
     return added;
+  }
+
+  async #restore(shard: Shard, group: readonly QueueItem[]): Promise<number> {
+    const now = this.#parts.clock.now();
+    // Refilled or not: right after a loss what the store calls due may be running with somebody who has not noticed.
+    const earliest = Math.max(0, this.#board.lastLostAt(shard.index) + settleMillis - now);
+    const wanted = group.map((item) => ({ id: item.id, delayMillis: Math.max(earliest, item.dueAt - now) }));
+    const absent = await this.#parts.server.restore(shard, wanted);
+    // What was parked until later has been moved without being counted: it is as much news as what was absent.
+    this.#ringOwner({ shard, delayMillis: Math.min(...wanted.map((item) => item.delayMillis)) });
+    return absent;
   }
 
   toRefill(): Refill | undefined {
@@ -289,6 +302,7 @@ export class ShardedQueue implements Queue {
     if (shards.length === 0) return undefined;
     const set: ShardSet = { count: count.inForce, shards };
     const incarnations = new Map(shards.map((index) => [index, server.incarnationOf(this.#shard(index)) ?? '']));
+    for (const index of shards) this.#board.refilling(index);
     return { shards: set, done: () => this.#refilled(set, incarnations) };
   }
 
@@ -306,18 +320,22 @@ export class ShardedQueue implements Queue {
     if (set.count !== this.#parts.count.inForce) return;
     const { server, telemetry } = this.#parts;
     let rebuilt = 0;
-    await settleAll([...incarnations], async ([index, incarnation]) => {
-      if (this.#board.lostAt(index) !== undefined) {
-        // Another loss meanwhile has changed the incarnation: then the mark fits nothing, and the refill comes again.
-        const wait = (this.#board.lostAt(index) ?? 0) + settleMillis - this.#parts.clock.now();
-        await server.mark(this.#shard(index), incarnation, Math.max(0, wait));
-        telemetry.rebuilt();
-        rebuilt++;
-      }
-      this.#board.refilled(index);
-    });
-    if (rebuilt > 0) telemetry.log('warn', 'the queue had lost shards: rebuilt from the store', { shards: rebuilt });
-    this.#listener?.rung(this.#parts.clock.now());
+    const complete = [...incarnations].filter(([index]) => this.#board.isComplete(index));
+    try {
+      await settleAll(complete, async ([index, incarnation]) => {
+        if (this.#board.lostAt(index) !== undefined) {
+          // Another loss meanwhile has changed the incarnation: then the mark fits nothing, and the refill comes again.
+          const wait = (this.#board.lostAt(index) ?? 0) + settleMillis - this.#parts.clock.now();
+          await server.mark(this.#shard(index), incarnation, Math.max(0, wait));
+          telemetry.rebuilt();
+          rebuilt++;
+        }
+        this.#board.refilled(index);
+      });
+    } finally {
+      if (rebuilt > 0) telemetry.log('warn', 'the queue had lost shards: rebuilt from the store', { shards: rebuilt });
+      this.#listener?.rung(this.#parts.clock.now());
+    }
   }
 
   #rung(ring: Ring): void {
