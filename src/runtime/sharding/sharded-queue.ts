@@ -463,14 +463,7 @@ export class ShardedQueue implements Queue {
   }
 
   #grouped<T extends { readonly slot: number }>(items: readonly T[]): Map<number, T[]> {
-    const groups = new Map<number, T[]>();
-    for (const item of items) {
-      const index = shardOf(item.slot, this.#parts.count.inForce);
-      const group = groups.get(index);
-      if (group === undefined) groups.set(index, [item]);
-      else group.push(item);
-    }
-    return groups;
+    return Map.groupBy(items, ({ slot }) => this.#shardOf(slot).index);
   }
 
   /** Does it in every shard; throws {@link QueuePartlyUnavailable} where it was not done in all of them. */
