@@ -4,6 +4,7 @@
  */
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { datasource, variables } from './dashboard-variables.ts';
 
 /** Where the dashboard is, relative to the checkout. */
 export const dashboardPath = 'deploy/grafana/trama.json';
@@ -402,7 +403,6 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
 ];
 
 const width = 24;
-const datasource = { type: 'prometheus', uid: '${datasource}' };
 
 function panelJson(
   { title, description, unit, queries, limit, isNumber = false }: Panel,
@@ -477,22 +477,7 @@ export function dashboard(): string {
     refresh: '30s',
     time: { from: 'now-3h', to: 'now' },
     templating: {
-      list: [
-        { name: 'datasource', label: 'Data source', type: 'datasource', query: 'prometheus', current: {} },
-        {
-          name: 'definition',
-          label: 'Definition',
-          type: 'query',
-          datasource,
-          query: { query: 'label_values(saga_enqueue_total, saga_name)', refId: 'definitions' },
-          refresh: 2,
-          sort: 1,
-          includeAll: true,
-          multi: true,
-          allValue: '.*',
-          current: { text: 'All', value: '$__all' },
-        },
-      ],
+      list: variables,
     },
     annotations: { list: [] },
     links: [],

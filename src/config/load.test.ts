@@ -497,14 +497,3 @@ describe('warnings', () => {
     );
   });
 });
-
-describe('shown values', () => {
-  it('hide secrets and keep the rest', () => {
-    const loaded = good(load('runtime: { callback: { hmacSecret: 0123456789abcdefg, hmacKid: k1 } }'));
-    const shown = new Map(loaded.effective.map((value) => [value.path as string, value.value]));
-    expect(shown.get('runtime.callback.hmacSecret')).toBe('***');
-    expect(shown.get('runtime.callback.keys')).toEqual([]);
-    expect(shown.get('runtime.callback.hmacKid')).toBe('k1');
-    expect(JSON.stringify(loaded.effective)).not.toContain('0123456789abcdefg');
-  });
-});

@@ -324,7 +324,7 @@ describe('faults', () => {
     const saga = sagaOf('paused');
     let answer: () => void = () => undefined;
     const answered = new Promise<void>((resolve) => (answer = resolve));
-    const id = await run(saga, saga.linear(['a', 'b']), { a: [{ after: answered }, {}] }, slow!);
+    const id = await run(saga, saga.linear(['a', 'b']), { a: [{ after: answered }, {}] }, slow);
     await downstream.arrival('/paused/a');
     slow!.freeze();
     await downstream.arrival('/paused/a', 2);

@@ -18,7 +18,7 @@ interface Server {
   readonly url: string;
   readonly process: TramaProcess;
   /** Lines of the log so far whose message is this. */
-  said(message: string): readonly string[];
+  readonly said: (message: string) => readonly string[];
 }
 
 async function start(env: Readonly<Record<string, string>>): Promise<Server> {

@@ -149,7 +149,7 @@ export class ShardClaims {
     const { server, board, member, clock } = this.#parts;
     const lane = server.incarnationOf(shard);
     if (!board.isOpen(shard.index) || lane === undefined || this.#slow.has(lane)) return undefined;
-    const { number, done } = this.#numbers.take(1);
+    const { number, done: forget } = this.#numbers.take(1);
     const token = `${member}/${String(number)}`;
     let answer: 'claimed' | 'held' | 'unmarked' | undefined;
     let failure: Error | undefined;
@@ -170,12 +170,12 @@ export class ShardClaims {
       void work.then(async () => {
         // It was put into the queue meanwhile, for anybody.
         if (answer === 'claimed') await this.#handBack(shard.index, [{ ...item, token }]);
-        done();
+        forget();
         this.#answeredLate(lane);
       });
       return undefined;
     }
-    done();
+    forget();
     if (failure !== undefined) throw failure;
     return answer === 'claimed' ? { id: item.id, slot: item.slot, token, dueAt: item.dueAt } : undefined;
   }
@@ -250,13 +250,13 @@ export class ShardClaims {
   /** Up to `max` ids that came late; what is too many or too old goes back. */
   #takeLate(max: number, leaseMillis: number, handed: (() => void)[]): Claimed[] {
     const taken: Claimed[] = [];
-    for (const { index, claimed, sent, done } of this.#late.splice(0)) {
+    for (const { index, claimed, sent, done: forget } of this.#late.splice(0)) {
       const isFresh = this.#parts.clock.monotonic() - sent.monotonic < leaseMillis / 2;
       const fits = isFresh ? claimed.slice(0, max - taken.length) : [];
       taken.push(...fits.map((each) => ({ ...each, sent })));
       const left = claimed.slice(fits.length);
-      if (left.length === 0) handed.push(done);
-      else void this.#handBack(index, left).then(done);
+      if (left.length === 0) handed.push(forget);
+      else void this.#handBack(index, left).then(forget);
     }
     return taken;
   }

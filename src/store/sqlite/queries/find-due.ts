@@ -18,12 +18,12 @@ const detailSql = sql(
 
 /** Prepares it. Index only. */
 export function findDue(session: Session): Operations['findDue'] {
-  return reader<DueRow>(session, sql('', ''));
+  return reader(session.all<DueRow>(sql('', '')));
 }
 
 /** Prepares the one that reads more of each row. */
 export function listDue(session: Session): Operations['listDue'] {
-  return reader<DueValues>(session, detailSql);
+  return reader(session.all<DueValues>(detailSql));
 }
 
 type Parameters = [
@@ -33,8 +33,9 @@ type Parameters = [
   cursor: { readonly dueAt: number; readonly id: string } | undefined,
 ];
 
-function reader<R extends object>(session: Session, text: string): (...asked: Parameters) => readonly R[] {
-  const select = session.all<R>(text);
+function reader<R extends object>(
+  select: (...values: (string | number)[]) => readonly R[],
+): (...asked: Parameters) => readonly R[] {
   return ({ count, shards }, until, limit, cursor) => {
     const after = [cursor?.dueAt ?? Number.MIN_SAFE_INTEGER, cursor?.id ?? ''] as const;
     return select(until, ...after, count, JSON.stringify(shards), limit).map((row) => ({ ...row }));
