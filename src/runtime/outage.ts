@@ -8,7 +8,7 @@
 import type { Clock } from '../ports/clock.ts';
 
 /** Longer than the longest pause before something that failed is tried again. */
-export const calmMillis = 3_000;
+const calmMillis = 3_000;
 
 /** See the file header. */
 export class Outage {

@@ -2,7 +2,7 @@
 import type { Clock } from '../../ports/clock.ts';
 
 /** How long the shards of one server wait for the answer of another, in ms. */
-export const graceMillis = 250;
+const graceMillis = 250;
 
 /**
  * Resolves once all of them are over; from {@link graceMillis} on as soon as `isEnough`, which is asked then and whenever another one
