@@ -25,10 +25,11 @@ function statusOf(state: State): ExecutionStatus {
   return waiting ? 'WAITING_CALLBACK' : 'SLEEPING';
 }
 
-/** Columns of an execution that lists and metrics query. The same shape as the store port's `ExecutionSummary`. */
+/** Columns of an execution that lists and metrics query. */
 export interface Summary {
   readonly status: ExecutionStatus;
   readonly round: number;
+  /** Start of the round. */
   readonly startedAt: number;
   readonly updatedAt: number;
   readonly completedAt?: number;
@@ -36,7 +37,9 @@ export interface Summary {
   readonly reason?: FailureReason;
   readonly failedNodeId?: string;
   readonly callbackWarning?: string;
+  /** Ids of the keys that signed tokens which can still call it back; absent when there are none. */
   readonly callbackKeys?: readonly string[];
+  /** Whether effects may stand: terminal, not SUCCEEDED. A store keeps the filter exact from the step rows. */
   readonly maybeStanding: boolean;
 }
 

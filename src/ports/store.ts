@@ -8,7 +8,8 @@ import type { CallRow, StepRow, UndoMark } from '../core/history.ts';
 import type { CallbackEvent, Event, ResolvedEvent } from '../core/event.ts';
 import type { OutputQuery } from '../core/outputs.ts';
 import type { ShardSet } from '../core/slot.ts';
-import type { ExecutionStatus, FailureReason, State, UndoTarget } from '../core/state.ts';
+import type { ExecutionStatus, State, UndoTarget } from '../core/state.ts';
+import type { Summary } from '../core/summary.ts';
 
 /** The store cannot answer now (away, read-only, full, closing). Nothing is counted against executions. */
 export class StoreUnavailable extends Error {
@@ -38,23 +39,8 @@ export type PutDefinitionResult =
   | { readonly kind: 'stored' | 'identical'; readonly record: DefinitionRecord }
   | { readonly kind: 'conflict'; readonly by: 'id' | 'name_version' };
 
-/** Columns of an execution that lists and metrics query; derived from the state by the core (see `core/summary.ts`). */
-export interface ExecutionSummary {
-  readonly status: ExecutionStatus;
-  readonly round: number;
-  /** Start of the round. */
-  readonly startedAt: number;
-  readonly updatedAt: number;
-  readonly completedAt?: number;
-  readonly failureDescription?: string;
-  readonly reason?: FailureReason;
-  readonly failedNodeId?: string;
-  readonly callbackWarning?: string;
-  /** Ids of the keys that signed tokens which can still call it back; absent when there are none. */
-  readonly callbackKeys?: readonly string[];
-  /** Whether effects may stand: terminal, not SUCCEEDED. The adapter keeps the filter exact from the step rows. */
-  readonly maybeStanding: boolean;
-}
+/** Columns of an execution that lists and metrics query. */
+export type ExecutionSummary = Summary;
 
 /** A new execution. Inserted at seq 0 and inboxSeq 0; with a claim, that claim is its first. */
 export interface NewExecution {
