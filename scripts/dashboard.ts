@@ -316,11 +316,12 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
       },
       {
         title: 'Circuit breaker and holds',
-        description: '1 while calls to the host wait.',
+        description: '1 while calls to the host wait; how many executions wait, and for what.',
         unit: 'short',
         queries: [
           ['max by (host) (saga_circuit_open)', '{{host}}'],
           ['max(saga_holds)', 'holds'],
+          ['sum by (cause) (saga_blocked_calls)', 'blocked: {{cause}}'],
         ],
       },
       {

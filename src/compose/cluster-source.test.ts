@@ -102,5 +102,9 @@ it('shows no secret that is part of a host', async () => {
   if (pass.kind !== 'open') throw new Error('It was to go out.');
   pass.done('failed');
   expect(gate.enter(call)).toMatchObject({ kind: 'blocked', detail: 'circuit of http://***.example:80 open' });
-  expect(gateReadings(gate)).toEqual({ circuits: new Map([['http://***.example:80', true]]), holds: 0 });
+  expect(gateReadings(gate)).toEqual({
+    circuits: new Map([['http://***.example:80', true]]),
+    holds: 0,
+    blocked: { hold: 0, circuit: 1, slots: 0 },
+  });
 });

@@ -27,6 +27,7 @@ export function gateReadings(gate: Gatekeeper): NonNullable<GaugeReadings['gate'
   return {
     circuits: new Map(gate.circuits().map(({ host, isOpen }) => [host, isOpen])),
     holds: gate.holdCount,
+    blocked: gate.blocked,
   };
 }
 

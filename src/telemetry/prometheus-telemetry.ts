@@ -28,7 +28,12 @@ export interface GaugeReadings {
   /** Present where the store is a server. */
   readonly connections?: { readonly open: number; readonly idle: number; readonly waiting: number };
   /** Circuits that have opened since the start, by host, and the holds that stand. */
-  readonly gate?: { readonly circuits: ReadonlyMap<string, boolean>; readonly holds: number };
+  readonly gate?: {
+    readonly circuits: ReadonlyMap<string, boolean>;
+    readonly holds: number;
+    /** Executions that wait blocked, by cause. */
+    readonly blocked: Readonly<Record<string, number>>;
+  };
   /** Present where processes share the queue. */
   readonly cluster?: {
     readonly activePods: number;
@@ -154,6 +159,7 @@ export class PrometheusTelemetry implements Telemetry {
     }
     if (gate !== undefined) {
       series.holds.cell().set(gate.holds);
+      for (const [cause, count] of Object.entries(gate.blocked)) series.blocked.cell(cause).set(count);
       series.circuitOpen.clear();
       for (const [host, isOpen] of gate.circuits) series.circuitOpen.cell(host).set(isOpen ? 1 : 0);
     }

@@ -47,6 +47,7 @@ export interface Series {
   readonly unsafePolicy: Family<GaugeCell>;
   readonly circuitOpen: Family<GaugeCell>;
   readonly holds: Family<GaugeCell>;
+  readonly blocked: Family<GaugeCell>;
   readonly databaseUp: Family<GaugeCell>;
   readonly databaseConnections: Family<GaugeCell>;
   readonly databaseWaiting: Family<GaugeCell>;
@@ -147,6 +148,11 @@ export function createSeries(): Series {
     databaseWaiting: f.gauge(
       'saga_database_waiting',
       'Statements of this process that wait for a free connection to Postgres.',
+    ),
+    blocked: f.gauge(
+      'saga_blocked_calls',
+      'Executions whose call may not go out, as far as this process has seen them: for a hold, an open circuit, or a free place at the host.',
+      'cause',
     ),
     holds: f.gauge('saga_holds', 'Holds that stand; every process tells of the same ones.'),
     unsafePolicy: f.gauge('saga_redis_unsafe_policy', '1 while the maxmemory-policy of Redis may evict keys.'),

@@ -105,6 +105,15 @@ export class Gatekeeper implements CallGate {
     return this.#holds?.filter((hold) => stands(hold, now)).length ?? 0;
   }
 
+  /** Executions that wait blocked, by what for, as far as this process has seen them; those on their way count until they go. */
+  get blocked(): Readonly<Record<'hold' | 'circuit' | 'slots', number>> {
+    return {
+      hold: this.#waiting.countOf('hold:') + this.#waiting.count('unread'),
+      circuit: this.#waiting.countOf('circuit:'),
+      slots: this.#waiting.countOf('slots:'),
+    };
+  }
+
   /** Circuits that have opened since the process began, latest last. */
   circuits(): readonly CircuitView[] {
     return Array.from(this.#tripped.values(), ({ label, circuit }) => {

@@ -30,6 +30,13 @@ export class WaitingList {
     return this.#byReason.get(reason)?.size ?? 0;
   }
 
+  /** How many wait for anything of that kind: reasons that begin so. */
+  countOf(kind: string): number {
+    let count = 0;
+    for (const [reason, { size }] of this.#byReason) if (reason.startsWith(kind)) count += size;
+    return count;
+  }
+
   /** Lists an execution; again is fine. */
   add(reason: string, executionId: string): void {
     if (this.#listed >= maxListed) return;

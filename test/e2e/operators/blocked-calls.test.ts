@@ -58,6 +58,7 @@ describe('a hold', () => {
       expect(currentNodes).toMatchObject([{ nodeId: 'a', state: 'BLOCKED', attempt: 1, detail: 'held: maintenance' }]);
       expect(await stage.calls(id)).toEqual([]);
       expect(await metrics()).toContain('saga_holds 1');
+      expect(await metrics()).toContain('saga_blocked_calls{cause="hold"} 1');
       await lift('host');
       expect((await stage.untilEnd(id)).status).toBe('SUCCEEDED');
       expect((await stage.calls(id)).map(({ attempt }) => attempt)).toEqual([1, 1]);
