@@ -6,8 +6,8 @@ import { provisionServers } from '../test/servers/provision.ts';
 import { RedisCluster } from '../test/servers/redis-cluster.ts';
 import { RedisServer } from '../test/servers/redis.ts';
 
-/** What may be measured. */
-export type BackendName = 'embedded' | 'postgres' | 'redis' | 'cluster';
+/** What may be measured; `durable-redis` is Redis alone, which answers once what it was told is on the disk. */
+export type BackendName = 'embedded' | 'postgres' | 'redis' | 'cluster' | 'durable-redis';
 
 /** Work done so far. */
 export interface Work {
@@ -44,6 +44,7 @@ export async function startBackend(name: BackendName): Promise<Backend> {
     };
   }
   await provisionServers();
+  if (name === 'durable-redis') return startDurableRedis();
   const postgres = await PostgresServer.create({ shared_buffers: '512MB', fsync: 'on', max_wal_size: '4GB' });
   const admin = new Client({ connectionString: postgres.url() });
   await admin.connect();
@@ -66,20 +67,12 @@ export async function startBackend(name: BackendName): Promise<Backend> {
       const { rows } = await admin.query<{ n: string }>(
         "SELECT xact_commit AS n FROM pg_stat_database WHERE datname = 'trama'",
       );
-      let commands = 0;
-      for (const server of servers) {
-        // Only what clients send: what scripts do inside is counted, too, under its own names.
-        const stats = await server.admin.info('commandstats');
-        for (const [, calls] of stats.matchAll(/cmdstat_(?:evalsha|eval|bzmpop|info|cluster\|slots):calls=(\d+)/g)) {
-          commands += Number(calls);
-        }
-      }
       const cpu = cpuOfDescendants();
       return {
         postgresCpu: cpu.get('postgres') ?? 0,
         redisCpu: cpu.get('redis-server') ?? 0,
         transactions: Number(rows[0]?.n ?? 0),
-        commands,
+        commands: await commandsOf(servers),
       };
     },
     async close() {
@@ -91,8 +84,40 @@ export async function startBackend(name: BackendName): Promise<Backend> {
   };
 }
 
-/** CPU time in milliseconds by program, of all processes below this one. */
-function cpuOfDescendants(): ReadonlyMap<string, number> {
+/** Redis alone, with every write on the disk before it is answered; its file is not rewritten meanwhile. */
+async function startDurableRedis(): Promise<Backend> {
+  const directives = { appendonly: 'yes', appendfsync: 'always', 'auto-aof-rewrite-percentage': '0' };
+  const server = await RedisServer.start({ directives });
+  return {
+    name: 'durable-redis',
+    env: { REDIS_URL: `redis://127.0.0.1:${String(server.port)}` },
+    redis: [server],
+    query: () => Promise.reject(new Error('There is no Postgres.')),
+    work: async () => ({
+      postgresCpu: 0,
+      redisCpu: cpuOfDescendants().get('redis-server') ?? 0,
+      transactions: 0,
+      commands: await commandsOf([server]),
+    }),
+    close: () => server.close(),
+  };
+}
+
+/** How many commands clients have sent to these servers. */
+async function commandsOf(servers: readonly RedisServer[]): Promise<number> {
+  let commands = 0;
+  for (const server of servers) {
+    // Only what clients send: what scripts do inside is counted, too, under its own names.
+    const stats = await server.admin.info('commandstats');
+    for (const [, calls] of stats.matchAll(/cmdstat_(?:evalsha|eval|bzmpop|info|cluster\|slots):calls=(\d+)/g)) {
+      commands += Number(calls);
+    }
+  }
+  return commands;
+}
+
+/** CPU time in milliseconds by program, of this process and all below it. */
+export function cpuOfDescendants(): ReadonlyMap<string, number> {
   const processes = readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
     .flatMap((pid) => {

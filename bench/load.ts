@@ -52,19 +52,27 @@ export async function pushDefinition(
 
 /** Keeps `inFlight` workflows running for `seconds` after a warm-up, and counts those that made their last call. */
 export async function saturate(
-  servers: readonly Server[],
+  servers: readonly Pick<Server, 'url' | 'pid'>[],
   mock: Mock,
   runPath: string,
   options: {
     readonly inFlight: number;
     readonly seconds: number;
     readonly warmUpSeconds: number;
+    /** To each server, by default 64. With fewer than are in flight, submissions wait for one another. */
+    readonly connections?: number;
+    /** Processes of the engine beside the servers. */
+    readonly helperPids?: readonly number[];
+    /** Where the answer to a submission has the id; by default `id`. */
+    readonly idField?: string;
     /** What the servers behind have done. */
     readonly work?: () => Promise<Work>;
   },
 ): Promise<Saturated> {
-  const pools = servers.map((server) => new Pool(server.url, { connections: 64, pipelining: 1 }));
-  const cpuOfAll = (): number => servers.reduce((sum, server) => sum + cpuMillis(server.pid), 0);
+  const { connections = 64, idField = 'id', helperPids = [] } = options;
+  const pools = servers.map((server) => new Pool(server.url, { connections, pipelining: 1 }));
+  const pids = [...servers.map(({ pid }) => pid), ...helperPids];
+  const cpuOfAll = (): number => pids.reduce((sum, pid) => sum + cpuMillis(pid), 0);
   let turn = 0;
   const began = new Map<string, number>();
   const early = new Set<string>();
@@ -79,8 +87,8 @@ export async function saturate(
     const at = performance.now();
     const pool = pools[turn++ % pools.length] as Pool;
     const { status, text } = await post(pool, runPath, { payload: payload() });
-    if (status !== 200) throw new Error(`A run was refused: ${String(status)} ${text}`);
-    const { id } = JSON.parse(text) as { id: string };
+    const id = status < 300 ? (JSON.parse(text) as Record<string, string>)[idField] : undefined;
+    if (id === undefined) throw new Error(`A run was refused: ${String(status)} ${text}`);
     // The last call may be seen before the answer to the submission.
     if (early.delete(id)) done(at);
     else began.set(id, at);
@@ -115,7 +123,7 @@ export async function saturate(
   await wait(options.seconds);
   const end = { at: performance.now(), cpu: cpuOfAll(), finished };
   const workAfter = await options.work?.();
-  const resident = Math.max(...servers.map((server) => residentMib(server.pid)));
+  const resident = Math.max(...pids.map((pid) => residentMib(pid)));
   stopping = true;
   const deadline = end.at + 60_000;
   while (performance.now() < deadline) {
@@ -150,7 +158,7 @@ export async function saturate(
 
 /** One workflow at a time, from submission to terminal (by `waitMillis`); latencies in milliseconds. */
 export async function oneAtATime(
-  server: Server,
+  server: Pick<Server, 'url'>,
   runPath: string,
   count: number,
 ): Promise<{ readonly p50: number; readonly p99: number }> {
@@ -196,24 +204,31 @@ export async function accept(
   };
 }
 
-/** The floor: three bare calls in a row, nothing durable, as many at once; workflows per second. */
+/** The floor: three bare calls in a row, nothing durable, as many at once, after a warm-up. */
 export async function bareCalls(
   mock: Mock,
-  options: { readonly inFlight: number; readonly seconds: number },
-): Promise<number> {
+  options: { readonly inFlight: number; readonly seconds: number; readonly warmUpSeconds?: number },
+): Promise<{ readonly perSecond: number; readonly cpuPerWorkflow: number }> {
   const pool = new Pool(mock.url, { connections: options.inFlight, pipelining: 1 });
   mock.onFinished = () => undefined;
   let count = 0;
-  const until = performance.now() + options.seconds * 1000;
+  const stopping = new AbortController();
   const client = async (): Promise<void> => {
-    while (performance.now() < until) {
+    while (!stopping.signal.aborted) {
       for (const path of ['/1', '/2', '/3']) await post(pool, path, payload());
       count++;
     }
   };
-  await Promise.all(Array.from({ length: options.inFlight }, client));
+  const clients = Promise.all(Array.from({ length: options.inFlight }, client));
+  await Promise.race([clients, wait(options.warmUpSeconds ?? 0)]);
+  const start = { at: performance.now(), cpu: cpuMillis(process.pid), count };
+  await Promise.race([clients, wait(options.seconds)]);
+  const end = { at: performance.now(), cpu: cpuMillis(process.pid), count };
+  stopping.abort();
+  await clients;
   await pool.close();
-  return count / options.seconds;
+  const done = end.count - start.count;
+  return { perSecond: (done * 1000) / (end.at - start.at), cpuPerWorkflow: (end.cpu - start.cpu) / done };
 }
 
 /** The p-th percentile; NaN of nothing. */

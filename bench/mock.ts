@@ -2,7 +2,7 @@
  * The downstream of the benchmarks, a process of its own: answers every POST with a little JSON after `--delay` ms and
  * tells its parent what came, in batches. What it does besides depends on the end of the path:
  *
- * - `/3`: the workflow has made its last call.
+ * - `/3`: the workflow has made its last call. Trama names it in a header of its own, what it is compared with in `Workflow-Id`.
  * - `/arrival`: the call was due at the instant in the header `Bench-Due` (ms since 1970); `Bench-Kind` names it.
  * - `/retry`: an arrival, too. The first attempt is refused; the next one is due `Bench-Delay` ms after that.
  * - `/callback`: accepted, and the URL in the header `Bench-Callback` is called after the delay.
@@ -67,7 +67,7 @@ async function callBack(target: string): Promise<void> {
 /** What to do with a call once it is answered; the status of the answer. */
 function act(request: IncomingMessage, at: number): { readonly status: number; readonly after?: () => void } {
   const { url = '' } = request;
-  const id = header(request, 'trama-execution-id');
+  const id = header(request, 'trama-execution-id') || header(request, 'workflow-id');
   if (url.endsWith('/arrival')) arrived(request, Number(header(request, 'bench-due')), at);
   if (url.endsWith('/visit')) counts.visit++;
   if (url.endsWith('/undo')) counts.undo++;

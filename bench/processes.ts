@@ -126,7 +126,12 @@ export async function startServer(extra: Readonly<Record<string, string>> = {}, 
     },
   });
   const url = `http://127.0.0.1:${String(port)}`;
-  await untilReady(url, child);
+  try {
+    await untilReady(url, child);
+  } catch (error) {
+    await stop(child);
+    throw error;
+  }
   return {
     url,
     pid: child.pid ?? 0,
@@ -138,12 +143,13 @@ export async function startServer(extra: Readonly<Record<string, string>> = {}, 
   };
 }
 
-async function untilReady(url: string, child: ChildProcess): Promise<void> {
+/** Waits until a server of a process answers `path` with 200. */
+export async function untilReady(url: string, child: ChildProcess, path = '/readyz'): Promise<void> {
   const deadline = performance.now() + 30_000;
   while (performance.now() < deadline) {
     if (child.exitCode !== null) throw new Error(`The server ended with code ${String(child.exitCode)}.`);
     try {
-      const response = await fetch(`${url}/readyz`);
+      const response = await fetch(url + path);
       await response.arrayBuffer();
       if (response.status === 200) return;
     } catch {
@@ -154,7 +160,8 @@ async function untilReady(url: string, child: ChildProcess): Promise<void> {
   throw new Error('The server did not become ready within 30 s.');
 }
 
-async function stop(child: ChildProcess): Promise<void> {
+/** Ends a process in order, and by force when that takes too long. A second call does nothing. */
+export async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null) return;
   const exited = once(child, 'exit');
   child.kill('SIGTERM');

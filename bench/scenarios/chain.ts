@@ -81,7 +81,7 @@ export async function chain({ backend: name, pods: podCount, seconds, workers }:
           add(`${label}, one at a time: p99`, light.p99, 'ms', '<= 20');
         }
         const inFlight = delay === 20 ? 512 : 256;
-        const floor = await bareCalls(mock, { inFlight: 256, seconds: Math.min(5, seconds) });
+        const { perSecond: floor } = await bareCalls(mock, { inFlight: 256, seconds: Math.min(5, seconds) });
         const warmUpSeconds = Math.min(5, seconds);
         const full = await saturate(pods, mock, runPath, {
           inFlight,
