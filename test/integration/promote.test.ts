@@ -112,7 +112,8 @@ describe('a directory that was promoted', () => {
         '0001 initial schema',
         '0002 audit log',
         '0003 calls in the rows of their steps',
-        '0004 callback keys',
+        '0004 ordered lists',
+        '0005 callback keys',
       ],
     });
     const done = await promote(stage.dataDir, url, '--json');

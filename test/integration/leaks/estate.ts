@@ -220,9 +220,15 @@ export class Estate {
     const rows: (readonly [string, string])[] = [];
     for (const { relname } of tables) {
       const table = String(relname);
-      const found = await server.query(`SELECT t::text AS row FROM "${table}" t`, this.#database);
-      const texts = found.map(({ row }) => String(row));
-      const kept = table.startsWith('step') ? texts.filter((text) => !echoed.some((id) => text.includes(id))) : texts;
+      const isStep = table.startsWith('step');
+      const call = isStep ? 't.call' : 'NULL';
+      const found = await server.query(`SELECT t::text AS row, ${call} AS call FROM "${table}" t`, this.#database);
+      // The answer of such a step is what templates need; the call beside it is for people alone.
+      const kept = found.flatMap(({ row, call: shown }) => {
+        const isEchoed = isStep && echoed.some((id) => String(row).includes(id));
+        if (!isEchoed) return [String(row)];
+        return typeof shown === 'string' ? [shown] : [];
+      });
       rows.push(...kept.map((text) => [table, text] as const));
     }
     return rows;
