@@ -323,17 +323,22 @@ describe('faults', () => {
     const [slow, other] = pods;
     const saga = sagaOf('paused');
     let answer: () => void = () => undefined;
+    let release: () => void = () => undefined;
     const answered = new Promise<void>((resolve) => (answer = resolve));
-    const id = await run(saga, saga.linear(['a', 'b']), { a: [{ after: answered }, {}] }, slow);
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const answers = { a: [{ after: answered }, {}], b: [{ after: released }] };
+    const id = await run(saga, saga.linear(['a', 'b']), answers, slow);
     await downstream.arrival('/paused/a');
     slow!.freeze();
-    await downstream.arrival('/paused/a', 2);
-    await until(async () => (await other!.ask('GET', `/workflows/${id}`)).body.status === 'SUCCEEDED');
+    // The other one holds it until its second node is answered: a renewal of what nobody holds would take it back.
+    await downstream.arrival('/paused/b');
     slow!.thaw();
     // The renewal says that the lease is lost; the answer is offered all the same, and the store refuses it.
     await until(() => look().then(() => seen.values('saga_fenced_total', 'reason').has('lease')));
     answer();
     await until(() => look().then(() => seen.values('saga_fenced_total', 'reason').has('checkpoint')));
+    release();
+    await until(async () => (await other!.ask('GET', `/workflows/${id}`)).body.status === 'SUCCEEDED');
   });
 
   it('Redis that comes back empty is filled again', async () => {
