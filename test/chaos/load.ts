@@ -107,7 +107,7 @@ export class Load {
     this.#ending.abort();
     await Promise.all(this.#clients);
     const problems: string[] = [];
-    const documents = this.#over.map(({ document }) => document);
+    const { documents } = this;
     for (let at = 0; at < documents.length; at += checkedAtOnce) {
       const some = documents.slice(at, at + checkedAtOnce);
       problems.push(...(await Promise.all(some.map((document) => this.#problemsOf(document)))).flat());
@@ -115,6 +115,11 @@ export class Load {
     const known = new Set(documents.map((document) => document?.id as string));
     for (const id of this.#ledger.executions) if (!known.has(id)) problems.push(`Nobody was told of ${id}.`);
     return problems;
+  }
+
+  /** The status documents of the executions that are over. */
+  get documents(): readonly AnswerBody[] {
+    return this.#over.map(({ document }) => document);
   }
 
   /** How many executions are over. */

@@ -143,6 +143,20 @@ describe('a server that forgets', () => {
     expect(await queue.count([shard])).toEqual({ ready: 0, inFlight: 0 });
   });
 
+  it('is sent the text of a script that it refused once', async () => {
+    // Like a server that answers MOVED or TRYAGAIN: it has seen the text, and keeps nothing of it.
+    const refuse = async (rule: string) => server.admin.call('ACL', 'SETUSER', 'default', rule);
+    const { queue } = await openQueue(settingsFor(standaloneAt(server.port)));
+    await runOf(queue, shard);
+    const rings = () => [1, 2, 3].map((n) => queue.ring(`pod-${String(n)}/a`, { shard, delayMillis: 0 }));
+    await refuse('-eval');
+    for (const refused of await Promise.allSettled(rings())) {
+      expect(refused).toMatchObject({ reason: { message: expect.stringMatching(/NOPERM/) as string } });
+    }
+    await refuse('+eval');
+    await Promise.all(rings());
+  });
+
   it('hands over again what was in flight when it evicted the leases', async () => {
     const { queue } = await openQueue(settingsFor(standaloneAt(server.port)));
     await markNow(queue, shard);

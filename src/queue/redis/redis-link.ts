@@ -13,7 +13,7 @@ import { Cluster, type Redis } from 'ioredis';
 import { QueueUnavailable } from '../../ports/queue.ts';
 import { clusterClient, standaloneClient } from './connect.ts';
 import type { Keys } from './keyspace.ts';
-import type { Scripted, ScriptName } from './scripts.ts';
+import { isUnknownScript, type Scripted, type ScriptName, textOf } from './scripts.ts';
 import type { RedisAddress, RedisSettings } from './settings.ts';
 
 /** How often a cluster's connections are looked at, in ms. */
@@ -127,7 +127,16 @@ export class RedisLink {
 
   /** Runs a script on a slot with its keys and arguments, as {@link Scripted} takes them. */
   runOn(operation: string, slot: number, script: ScriptName, values: readonly (string | number)[]): Promise<unknown> {
-    return this.#send(operation, slot, (client) => (client as unknown as Scripted)[script](...values));
+    return this.#send(operation, slot, async (client) => {
+      try {
+        return await (client as unknown as Scripted)[script](...values);
+      } catch (error) {
+        if (!isUnknownScript(error)) throw error;
+        // The client sends a script's text once over a connection, but a server that refuses that command (MOVED, ASK, TRYAGAIN while
+        // a slot is on its way) keeps no text. Nothing has run, and the text in every case is one that the server must understand.
+        return await client.eval(...textOf(script, values));
+      }
+    });
   }
 
   /** Runs a plain command on one slot, which must write (a replica might answer one that only reads). */

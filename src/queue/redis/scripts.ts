@@ -41,3 +41,23 @@ export const scripts: Readonly<Record<ScriptName, ScriptDefinition>> = Object.fr
     return [name, numberOfKeys === undefined ? { lua } : { lua, numberOfKeys }];
   }),
 ) as Record<ScriptName, ScriptDefinition>;
+
+/**
+ * A call of a script as `EVAL` takes it: the text, the number of keys, keys and arguments.
+ *
+ * @param values as {@link Scripted} takes them.
+ */
+export function textOf(
+  name: ScriptName,
+  values: readonly (string | number)[],
+): [string, number, ...(string | number)[]] {
+  const { lua, numberOfKeys } = scripts[name];
+  if (numberOfKeys !== undefined) return [lua, numberOfKeys, ...values];
+  const [keys, ...rest] = values;
+  return [lua, Number(keys), ...rest];
+}
+
+/** Whether a server did not run a script because it does not know its hash (the error `NOSCRIPT` of `EVALSHA`). */
+export function isUnknownScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOSCRIPT');
+}
