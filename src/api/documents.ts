@@ -1,7 +1,8 @@
 /** Shapes of the documents that the API answers with: for the OpenAPI document only, nothing is serialised by them. */
-import { type TSchema, Type } from 'typebox';
+import * as shape from './schema.ts';
+import type { Schema } from './schema.ts';
 
-const instant = (description: string): TSchema => Type.String({ format: 'date-time', description });
+const instant = (description: string): Schema => shape.string({ format: 'date-time', description });
 
 const statuses = [
   'IN_PROGRESS',
@@ -18,56 +19,56 @@ const statuses = [
 /** Names of all statuses. */
 export const statusNames: readonly string[] = statuses;
 
-const status = Type.Enum([...statuses]);
-const count = (description: string): TSchema => Type.Integer({ minimum: 0, description });
+const status = shape.oneOf([...statuses]);
+const count = (description: string): Schema => shape.integer({ minimum: 0, description });
 
 /** `{ errors, code, requestId }`. */
-export const errorDocument: TSchema = Type.Object({
-  errors: Type.Array(Type.String(), { minItems: 1, description: 'Sentences for people.' }),
-  code: Type.String({ description: 'Stable; see docs/errors.md.' }),
-  requestId: Type.String({ description: 'Under which the log has more.' }),
+export const errorDocument: Schema = shape.object({
+  errors: shape.array(shape.string(), { minItems: 1, description: 'Sentences for people.' }),
+  code: shape.string({ description: 'Stable; see docs/errors.md.' }),
+  requestId: shape.string({ description: 'Under which the log has more.' }),
 });
 
 /** `{ id, status }` of a run. */
-export const startedDocument: TSchema = Type.Object({ id: Type.String({ format: 'uuid' }), status });
+export const startedDocument: Schema = shape.object({ id: shape.string({ format: 'uuid' }), status });
 
 /** `{ id, status }` of a change that was taken in. */
-export const acceptedDocument: TSchema = Type.Object({
-  id: Type.String({ format: 'uuid' }),
-  status: Type.String({ description: 'What was taken in, such as REQUEUED.' }),
+export const acceptedDocument: Schema = shape.object({
+  id: shape.string({ format: 'uuid' }),
+  status: shape.string({ description: 'What was taken in, such as REQUEUED.' }),
 });
 
 const summaryFields = {
-  id: Type.String({ format: 'uuid' }),
-  name: Type.String(),
-  version: Type.String(),
-  definitionHash: Type.String({ description: 'Content hash of the pinned definition.' }),
+  id: shape.string({ format: 'uuid' }),
+  name: shape.string(),
+  version: shape.string(),
+  definitionHash: shape.string({ description: 'Content hash of the pinned definition.' }),
   status,
   round: count('Counts from 1; a retry of a failed execution begins the next.'),
   startedAt: instant('Start of the round.'),
   updatedAt: instant('Latest change.'),
-  completedAt: Type.Optional(instant('Present once over.')),
-  durationMillis: Type.Optional(count('From the start of the round to its end.')),
-  failureDescription: Type.Optional(Type.String()),
-  reason: Type.Optional(Type.String({ description: 'Why it did not succeed, such as status_5xx or timeout.' })),
-  failedNodeId: Type.Optional(Type.String()),
-  callbackWarning: Type.Optional(Type.String({ description: 'A hook that could not be delivered.' })),
+  completedAt: shape.optional(instant('Present once over.')),
+  durationMillis: shape.optional(count('From the start of the round to its end.')),
+  failureDescription: shape.optional(shape.string()),
+  reason: shape.optional(shape.string({ description: 'Why it did not succeed, such as status_5xx or timeout.' })),
+  failedNodeId: shape.optional(shape.string()),
+  callbackWarning: shape.optional(shape.string({ description: 'A hook that could not be delivered.' })),
 };
 
-const labels = Type.Record(Type.String(), Type.String());
+const labels = shape.texts();
 
 /** One element of the list of executions. */
-export const summaryDocument: TSchema = Type.Object({ ...summaryFields, labels });
+export const summaryDocument: Schema = shape.object({ ...summaryFields, labels });
 
 /** The status document. */
-export const executionDocument: TSchema = Type.Object({
+export const executionDocument: Schema = shape.object({
   ...summaryFields,
-  retryable: Type.Boolean(),
-  currentNodes: Type.Array(
-    Type.Object({
-      nodeId: Type.String(),
+  retryable: shape.boolean(),
+  currentNodes: shape.array(
+    shape.object({
+      nodeId: shape.string(),
       visit: count('Counts from 1.'),
-      state: Type.Enum([
+      state: shape.oneOf([
         'SCHEDULED',
         'CALLING',
         'BACKOFF',
@@ -80,113 +81,115 @@ export const executionDocument: TSchema = Type.Object({
       ]),
       attempt: count('Counts from 1.'),
       since: instant('Since when it stands there.'),
-      until: Type.Optional(instant('When it goes on at the latest.')),
-      detail: Type.Optional(Type.String()),
+      until: shape.optional(instant('When it goes on at the latest.')),
+      detail: shape.optional(shape.string()),
     }),
     { description: 'Where the execution stands and what it waits for.' },
   ),
-  compensations: Type.Array(
-    Type.Object({
-      nodeId: Type.String(),
+  compensations: shape.array(
+    shape.object({
+      nodeId: shape.string(),
       visit: count('Counts from 1.'),
-      state: Type.Enum(['PENDING', 'DONE', 'FAILED', 'RESOLVED']),
+      state: shape.oneOf(['PENDING', 'DONE', 'FAILED', 'RESOLVED']),
       attempts: count('Calls made.'),
-      statusCode: Type.Optional(Type.Integer()),
-      error: Type.Optional(Type.String()),
+      statusCode: shape.optional(shape.integer()),
+      error: shape.optional(shape.string()),
     }),
     { description: 'Compensations of this round.' },
   ),
-  standing: Type.Array(
-    Type.Object({
-      nodeId: Type.String(),
+  standing: shape.array(
+    shape.object({
+      nodeId: shape.string(),
       visit: count('Counts from 1.'),
       round: count('Counts from 1.'),
-      outcome: Type.Enum(['succeeded', 'unknown']),
+      outcome: shape.oneOf(['succeeded', 'unknown']),
     }),
     { description: 'Effects that an execution which did not succeed left downstream.' },
   ),
-  payload: Type.Object({}, { additionalProperties: true }),
+  payload: shape.object({}, { additionalProperties: true }),
   labels,
-  result: Type.Optional(Type.Unknown({ description: "The last node's response body." })),
+  result: shape.optional(shape.any({ description: "The last node's response body." })),
 });
 
 const rowFields = {
-  id: Type.String(),
-  stepIndex: Type.Integer({ description: 'Position of the node in the definition; -1 for hooks.' }),
-  stepName: Type.String(),
-  phase: Type.Enum(['UP', 'DOWN', 'SWITCH', 'CALLBACK', 'SLEEP', 'SPLIT', 'JOIN', 'FAIL', 'HOOK', 'RESOLVE']),
+  id: shape.string(),
+  stepIndex: shape.integer({ description: 'Position of the node in the definition; -1 for hooks.' }),
+  stepName: shape.string(),
+  phase: shape.oneOf(['UP', 'DOWN', 'SWITCH', 'CALLBACK', 'SLEEP', 'SPLIT', 'JOIN', 'FAIL', 'HOOK', 'RESOLVE']),
   visit: count('Counts from 1.'),
   round: count('Counts from 1.'),
   attempt: count('Counts from 1.'),
-  outcome: Type.Enum(['succeeded', 'rejected', 'unsent', 'unknown', 'pending']),
-  statusCode: Type.Optional(Type.Integer()),
-  success: Type.Boolean(),
-  responseBody: Type.Optional(Type.String()),
-  responseBodyTruncated: Type.Optional(Type.Boolean()),
+  outcome: shape.oneOf(['succeeded', 'rejected', 'unsent', 'unknown', 'pending']),
+  statusCode: shape.optional(shape.integer()),
+  success: shape.boolean(),
+  responseBody: shape.optional(shape.string()),
+  responseBodyTruncated: shape.optional(shape.boolean()),
   startedAt: instant('When the visit began.'),
   stepStartedAt: instant('When its last attempt began.'),
   createdAt: instant('When the row was written.'),
-  latencyMs: Type.Number(),
+  latencyMs: shape.number(),
 };
 
-const headers = Type.Record(Type.String(), Type.String());
+const headers = shape.texts();
 
 /** A row per node visit and phase. */
-export const stepDocument: TSchema = Type.Object({ ...rowFields, note: Type.Optional(Type.String()) });
+export const stepDocument: Schema = shape.object({ ...rowFields, note: shape.optional(shape.string()) });
 
 /** A row per attempt. */
-export const callDocument: TSchema = Type.Object({
+export const callDocument: Schema = shape.object({
   ...rowFields,
-  idempotencyKey: Type.Optional(Type.String()),
-  requestUrl: Type.Optional(Type.String()),
-  requestVerb: Type.Optional(Type.String()),
-  requestHeaders: Type.Optional(headers),
-  requestBody: Type.Optional(Type.String()),
-  requestBodyTruncated: Type.Optional(Type.Boolean()),
-  responseHeaders: Type.Optional(headers),
-  error: Type.Optional(Type.String()),
+  idempotencyKey: shape.optional(shape.string()),
+  requestUrl: shape.optional(shape.string()),
+  requestVerb: shape.optional(shape.string()),
+  requestHeaders: shape.optional(headers),
+  requestBody: shape.optional(shape.string()),
+  requestBodyTruncated: shape.optional(shape.boolean()),
+  responseHeaders: shape.optional(headers),
+  error: shape.optional(shape.string()),
 });
 
 /** One request that would be made, or whose effect stands. */
-export const previewDocument: TSchema = Type.Object({
-  nodeId: Type.String(),
+export const previewDocument: Schema = shape.object({
+  nodeId: shape.string(),
   visit: count('Counts from 1.'),
-  verb: Type.String(),
-  url: Type.String(),
+  verb: shape.string(),
+  url: shape.string(),
   headers,
-  body: Type.Union([Type.String(), Type.Null()]),
-  stands: Type.Optional(Type.Boolean({ description: 'The effect of this request stands.' })),
-  error: Type.Optional(Type.String({ description: 'Why the request cannot be rendered.' })),
+  body: shape.orNull(shape.string()),
+  stands: shape.optional(shape.boolean({ description: 'The effect of this request stands.' })),
+  error: shape.optional(shape.string({ description: 'Why the request cannot be rendered.' })),
 });
 
 /** A stored definition. */
-export const definitionRecord: TSchema = Type.Object({
-  id: Type.String({ format: 'uuid' }),
-  name: Type.String(),
-  version: Type.String(),
-  hash: Type.String(),
-  definition: Type.Object({}, { additionalProperties: true, description: 'As submitted.' }),
+export const definitionRecord: Schema = shape.object({
+  id: shape.string({ format: 'uuid' }),
+  name: shape.string(),
+  version: shape.string(),
+  hash: shape.string(),
+  definition: shape.object({}, { additionalProperties: true, description: 'As submitted.' }),
   createdAt: instant('When it was stored.'),
   updatedAt: instant('When it was stored.'),
-  warnings: Type.Optional(Type.Array(Type.String())),
+  warnings: shape.optional(shape.array(shape.string())),
 });
 
 /** An entry of the audit log. */
-export const auditDocument: TSchema = Type.Object({
-  entryId: Type.String({ format: 'uuid' }),
+export const auditDocument: Schema = shape.object({
+  entryId: shape.string({ format: 'uuid' }),
   at: instant('When.'),
-  actor: Type.String({ description: 'Who: key:<id>, jwt:<subject>, anonymous or system.' }),
-  action: Type.String({ description: 'What, such as execution.cancel.' }),
-  id: Type.String({ description: 'Id of what was changed; empty where a change that would have made it was refused.' }),
-  address: Type.String({ description: 'From where.' }),
-  outcome: Type.String({ description: 'done, or the error code of the refusal.' }),
-  requestId: Type.String(),
-  details: Type.Optional(Type.Object({}, { additionalProperties: true })),
+  actor: shape.string({ description: 'Who: key:<id>, jwt:<subject>, anonymous or system.' }),
+  action: shape.string({ description: 'What, such as execution.cancel.' }),
+  id: shape.string({
+    description: 'Id of what was changed; empty where a change that would have made it was refused.',
+  }),
+  address: shape.string({ description: 'From where.' }),
+  outcome: shape.string({ description: 'done, or the error code of the refusal.' }),
+  requestId: shape.string(),
+  details: shape.optional(shape.object({}, { additionalProperties: true })),
 });
 
 /** What the check of a definition found. */
-export const definitionReport: TSchema = Type.Object({
-  valid: Type.Boolean(),
-  errors: Type.Array(Type.String()),
-  warnings: Type.Array(Type.String()),
+export const definitionReport: Schema = shape.object({
+  valid: shape.boolean(),
+  errors: shape.array(shape.string()),
+  warnings: shape.array(shape.string()),
 });

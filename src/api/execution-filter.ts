@@ -1,22 +1,23 @@
 /** The filter of executions, as query parameters of the list and as a field of a bulk request. */
-import { type TSchema, Type } from 'typebox';
+import * as shape from './schema.ts';
+import type { Schema } from './schema.ts';
 import type { ExecutionStatus } from '../core/state.ts';
 import type { ExecutionFilter } from '../ports/store.ts';
 import { statusNames } from './documents.ts';
 import { ApiError } from './failure.ts';
 import { instantOf } from './parameters.ts';
 
-const text = Type.Optional(Type.String());
+const text = shape.optional(shape.string());
 
 /** Its fields. */
-export const filterFields: Readonly<Record<string, TSchema>> = {
-  status: Type.Optional(Type.Array(Type.Enum([...statusNames]), { description: 'Repeatable.' })),
+export const filterFields: Readonly<Record<string, Schema>> = {
+  status: shape.optional(shape.array(shape.oneOf([...statusNames]), { description: 'Repeatable.' })),
   name: text,
   version: text,
-  label: Type.Optional(Type.Array(Type.String(), { description: 'name:value; repeatable, all must hold.' })),
+  label: shape.optional(shape.array(shape.string(), { description: 'name:value; repeatable, all must hold.' })),
   reason: text,
   failedNodeId: text,
-  standing: Type.Optional(Type.Boolean({ description: 'true: only those whose effects stand.' })),
+  standing: shape.optional(shape.boolean({ description: 'true: only those whose effects stand.' })),
   startedAfter: text,
   startedBefore: text,
   completedAfter: text,

@@ -1,63 +1,63 @@
 /** Shapes of what operators ask for, for the OpenAPI document. */
-import { type TSchema, Type } from 'typebox';
+import * as shape from './schema.ts';
+import type { Schema } from './schema.ts';
 
-const instant = Type.String({ format: 'date-time' });
-const count = (description: string): TSchema => Type.Integer({ minimum: 0, description });
-const orNull = (schema: TSchema): TSchema => Type.Union([schema, Type.Null()]);
+const instant = shape.string({ format: 'date-time' });
+const count = (description: string): Schema => shape.integer({ minimum: 0, description });
 
 /** One hold. */
-export const holdDocument: TSchema = Type.Object({
-  id: Type.String(),
-  host: Type.Optional(Type.String({ description: 'With its port, or any port.' })),
-  name: Type.Optional(Type.String({ description: 'Of a definition.' })),
-  version: Type.Optional(Type.String({ description: 'All versions when absent.' })),
-  reason: Type.String(),
-  until: Type.Optional(instant),
+export const holdDocument: Schema = shape.object({
+  id: shape.string(),
+  host: shape.optional(shape.string({ description: 'With its port, or any port.' })),
+  name: shape.optional(shape.string({ description: 'Of a definition.' })),
+  version: shape.optional(shape.string({ description: 'All versions when absent.' })),
+  reason: shape.string(),
+  until: shape.optional(instant),
   createdAt: instant,
 });
 
 /** What a bulk request came to. */
-export const bulkDocument: TSchema = Type.Object({
+export const bulkDocument: Schema = shape.object({
   matched: count('Executions that match, at most max.'),
   done: count('Changes taken in.'),
-  ids: Type.Array(Type.String({ format: 'uuid' }), {
+  ids: shape.array(shape.string({ format: 'uuid' }), {
     description: 'Those changed; of a dry run those that match.',
   }),
-  errors: Type.Array(
-    Type.Object({ id: Type.String({ format: 'uuid' }), code: Type.String(), errors: Type.Array(Type.String()) }),
+  errors: shape.array(
+    shape.object({ id: shape.string({ format: 'uuid' }), code: shape.string(), errors: shape.array(shape.string()) }),
     { description: 'Those that refused.' },
   ),
-  more: Type.Boolean({ description: 'Others match too, or were left for want of time: ask again.' }),
+  more: shape.boolean({ description: 'Others match too, or were left for want of time: ask again.' }),
 });
 
 /** The processes that work together. */
-export const clusterDocument: TSchema = Type.Object({
-  pods: Type.Array(
-    Type.Object({
-      id: Type.String(),
-      version: Type.String(),
-      works: Type.Boolean({ description: 'false: it serves the API only.' }),
+export const clusterDocument: Schema = shape.object({
+  pods: shape.array(
+    shape.object({
+      id: shape.string(),
+      version: shape.string(),
+      works: shape.boolean({ description: 'false: it serves the API only.' }),
       heartbeatAgeMillis: count('Since it was last heard of.'),
       ownedShards: count('Virtual shards that it works on.'),
       busyWorkers: count('Executions in hand at its latest heartbeat.'),
-      openCircuits: Type.Array(Type.String()),
+      openCircuits: shape.array(shape.string()),
     }),
   ),
   shards: count('Virtual shards in all.'),
-  queue: orNull(Type.Object({ ready: count('Due or soon due.'), inFlight: count('In hand.') })),
-  openCircuits: Type.Array(
-    Type.Object({
-      host: Type.String({ description: 'Scheme, host and port.' }),
-      pods: Type.Array(Type.String(), { description: 'Whose circuit is open.' }),
-      nextProbeMillis: Type.Optional(count('Until the pod that answers tries again.')),
+  queue: shape.orNull(shape.object({ ready: count('Due or soon due.'), inFlight: count('In hand.') })),
+  openCircuits: shape.array(
+    shape.object({
+      host: shape.string({ description: 'Scheme, host and port.' }),
+      pods: shape.array(shape.string(), { description: 'Whose circuit is open.' }),
+      nextProbeMillis: shape.optional(count('Until the pod that answers tries again.')),
     }),
   ),
-  holds: Type.Array(holdDocument),
-  redis: orNull(
-    Type.Object({
-      maxmemoryPolicy: orNull(Type.String()),
-      isSafe: orNull(Type.Boolean({ description: 'Whether Redis keeps what the queue needs.' })),
-      membershipAgeMillis: orNull(count('Since the members were read.')),
+  holds: shape.array(holdDocument),
+  redis: shape.orNull(
+    shape.object({
+      maxmemoryPolicy: shape.orNull(shape.string()),
+      isSafe: shape.orNull(shape.boolean({ description: 'Whether Redis keeps what the queue needs.' })),
+      membershipAgeMillis: shape.orNull(count('Since the members were read.')),
     }),
   ),
 });

@@ -1,5 +1,6 @@
 /** Parameters that several routes share, and how their texts become values. */
-import { type TObject, type TSchema, Type } from 'typebox';
+import * as shape from './schema.ts';
+import type { Schema, TypedSchema } from './schema.ts';
 import { parseInstant } from '../core/instant.ts';
 import type { PageRequest } from '../ports/store.ts';
 import { ApiError } from './failure.ts';
@@ -9,10 +10,10 @@ export interface IdParameters {
   readonly id: string;
 }
 
-const id: TSchema = Type.String({ format: 'uuid' });
+const id: Schema = shape.string({ format: 'uuid' });
 
 /** Path parameters `{ id }`. */
-export const idParameters: TObject = Type.Object({ id });
+export const idParameters: TypedSchema = shape.object({ id });
 
 /** The id as the store has it: UUIDs are equal whatever the case of their digits. */
 export function idOf(params: unknown): string {
@@ -20,8 +21,8 @@ export function idOf(params: unknown): string {
 }
 
 /** A field that may be left out or null. */
-export function optional(schema: TSchema & { readonly type: string }): TSchema {
-  return Type.Optional(Type.Unsafe({ ...schema, type: [schema.type, 'null'] }));
+export function optional(schema: Schema & { readonly type: string }): Schema {
+  return shape.optional({ ...schema, type: [schema.type, 'null'] });
 }
 
 /** Query parameters of a page. */
@@ -33,19 +34,19 @@ export interface PageQuery {
 }
 
 /** Fields of a page's query; `limit` is clamped, so the schema has no bounds. */
-export function pageFields(defaultLimit: number, maxLimit: number): Readonly<Record<string, TSchema>> {
+export function pageFields(defaultLimit: number, maxLimit: number): Readonly<Record<string, Schema>> {
   return {
-    limit: Type.Optional(
-      Type.Integer({ description: `1 to ${String(maxLimit)}, clamped; ${String(defaultLimit)} when absent.` }),
+    limit: shape.optional(
+      shape.integer({ description: `1 to ${String(maxLimit)}, clamped; ${String(defaultLimit)} when absent.` }),
     ),
-    cursor: Type.Optional(Type.String({ description: 'X-Next-Cursor of the page before.' })),
-    order: Type.Optional(Type.Enum(['asc', 'desc'])),
+    cursor: shape.optional(shape.string({ description: 'X-Next-Cursor of the page before.' })),
+    order: shape.optional(shape.oneOf(['asc', 'desc'])),
   };
 }
 
 /** Skips rows; slow when large. */
-export const offsetField: Readonly<Record<string, TSchema>> = {
-  offset: Type.Optional(Type.Integer({ minimum: 0, description: 'Rows to skip; a cursor is faster.' })),
+export const offsetField: Readonly<Record<string, Schema>> = {
+  offset: shape.optional(shape.integer({ minimum: 0, description: 'Rows to skip; a cursor is faster.' })),
 };
 
 /** The page that a query asks for. */

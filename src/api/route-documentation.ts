@@ -1,11 +1,11 @@
 /** What each route tells the OpenAPI document beside the schemas that validate it. */
-import type { TSchema } from 'typebox';
+import type { Schema } from './schema.ts';
 
 /** One possible answer. */
 export interface DocumentedAnswer {
   readonly description: string;
   /** Absent: no body, or one that is not JSON. */
-  readonly schema?: TSchema;
+  readonly schema?: Schema;
   /** Where it is not `application/json`. */
   readonly contentType?: string;
 }
@@ -16,7 +16,7 @@ export interface RouteDocumentation {
   readonly tag: 'executions' | 'definitions' | 'callbacks' | 'operations';
   readonly answers: Readonly<Record<number, DocumentedAnswer>>;
   /** A schema for a body that another component validates; the others come from the route. */
-  readonly body?: TSchema;
+  readonly body?: Schema;
   /** Request headers with a meaning of their own. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -31,7 +31,7 @@ declare module 'fastify' {
 export function answers(
   good: Readonly<Record<number, DocumentedAnswer>>,
   errors: readonly number[],
-  errorSchema: TSchema,
+  errorSchema: Schema,
 ): RouteDocumentation['answers'] {
   const failed = errors.map((status) => [
     status,

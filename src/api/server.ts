@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest, type RouteOptions } from 'fastify';
-import type { TSchema } from 'typebox';
+import type { Schema } from './schema.ts';
 import type { Store } from '../ports/store.ts';
 import type { DeskParts } from '../runtime/desk/parts.ts';
 import type { Authenticator } from '../security/authenticator.ts';
@@ -160,7 +160,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   addGate(server, { authenticator, isMetricsPublic, log, onRejected });
   const routes = documentRoutes(server);
 
-  const definition = options.definitionSchema as TSchema;
+  const definition = options.definitionSchema as Schema;
   for (const prefix of ['/workflows', '/sagas']) {
     server.register(
       (scope, _options, done) => {

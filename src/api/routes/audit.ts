@@ -1,6 +1,6 @@
 /** Reading the audit log. */
 import type { FastifyInstance } from 'fastify';
-import { Type } from 'typebox';
+import * as shape from '../schema.ts';
 import { type JsonObject, parseJson } from '../../core/json.ts';
 import type { AuditEntry } from '../../ports/audit.ts';
 import type { Store } from '../../ports/store.ts';
@@ -11,8 +11,8 @@ import { pageFields, pageOf, type PageQuery } from '../parameters.ts';
 import { answers } from '../route-documentation.ts';
 
 const limits = { default: 50, max: 200 };
-const text = Type.Optional(Type.String());
-const query = Type.Object(
+const text = shape.optional(shape.string());
+const query = shape.object(
   { actor: text, action: text, id: text, ...pageFields(limits.default, limits.max) },
   { additionalProperties: false },
 );
@@ -37,7 +37,7 @@ export function auditRoutes(
           summary: 'Who changed what, newest first',
           tag: 'operations',
           answers: answers(
-            { 200: { description: 'A page; X-Next-Cursor leads to the next.', schema: Type.Array(auditDocument) } },
+            { 200: { description: 'A page; X-Next-Cursor leads to the next.', schema: shape.array(auditDocument) } },
             [400, 503],
             errorDocument,
           ),

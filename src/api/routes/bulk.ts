@@ -1,6 +1,6 @@
 /** The same change of many executions. */
 import type { FastifyInstance } from 'fastify';
-import { Type } from 'typebox';
+import * as shape from '../schema.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
 import { bulk, type BulkAction, bulkLimits } from '../../runtime/desk/bulk.ts';
 import { type ApiContext, jsonBody } from '../context.ts';
@@ -14,35 +14,31 @@ import { answers } from '../route-documentation.ts';
 
 /** A query repeats a parameter; a body has a list, or one value alone. */
 const oneOrMore = {
-  status: Type.Optional(
-    Type.Unsafe<string | readonly string[]>({
-      type: ['array', 'string'],
-      items: { enum: [...statusNames] },
-      description: 'One, or a list: any of them.',
-    }),
-  ),
-  label: Type.Optional(
-    Type.Unsafe<string | readonly string[]>({
-      type: ['array', 'string'],
-      items: { type: 'string' },
-      description: 'name:value, or a list of them: all must hold.',
-    }),
-  ),
+  status: shape.optional({
+    type: ['array', 'string'],
+    items: shape.oneOf(statusNames),
+    description: 'One, or a list: any of them.',
+  }),
+  label: shape.optional({
+    type: ['array', 'string'],
+    items: shape.string(),
+    description: 'name:value, or a list of them: all must hold.',
+  }),
 };
 
-const bulkBody = Type.Object(
+const bulkBody = shape.object(
   {
-    action: Type.Enum(['retry', 'cancel', 'terminate', 'wake']),
-    filter: Type.Object(
+    action: shape.oneOf(['retry', 'cancel', 'terminate', 'wake']),
+    filter: shape.object(
       { ...filterFields, ...oneOrMore },
       {
         additionalProperties: false,
         description: 'As that of the list. Without a status: those in which the action can be possible.',
       },
     ),
-    dryRun: optional(Type.Boolean({ description: 'true when absent: nothing is changed.' })),
+    dryRun: optional(shape.boolean({ description: 'true when absent: nothing is changed.' })),
     max: optional(
-      Type.Integer({
+      shape.integer({
         minimum: 1,
         description: `1 to ${String(bulkLimits.max)}, clamped; ${String(bulkLimits.default)} when absent.`,
       }),

@@ -1,6 +1,6 @@
 /** The callback route: open to anybody with a token, in a header or as the last segment of a signed URL. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
+import * as shape from '../schema.ts';
 import type { CallbackRequest, JudgedToken } from '../../runtime/desk/callbacks.ts';
 import { judgeToken, receiveCallback } from '../../runtime/desk/callbacks.ts';
 import { type ApiContext, jsonTextBody } from '../context.ts';
@@ -11,13 +11,13 @@ import { addressOf, headerOf, idOf } from '../parameters.ts';
 import { answers } from '../route-documentation.ts';
 import { uuid } from '../validation.ts';
 
-const id = Type.String({ format: 'uuid' });
-const parameters = Type.Object({ id, nodeId: Type.String() });
-const signedParameters = Type.Object({ id, nodeId: Type.String(), token: Type.String() });
+const id = shape.string({ format: 'uuid' });
+const parameters = shape.object({ id, nodeId: shape.string() });
+const signedParameters = shape.object({ id, nodeId: shape.string(), token: shape.string() });
 
 const documentation = {
   tag: 'callbacks',
-  body: Type.Unknown({ description: 'JSON, text (kept as a string), or empty (null).' }),
+  body: shape.any({ description: 'JSON, text (kept as a string), or empty (null).' }),
   answers: answers(
     {
       200: { description: 'The same token and body were accepted before.', schema: acceptedDocument },

@@ -1,6 +1,7 @@
 /** Changing executions: retry, cancel, terminate, wake, resolve. All answer 202 once the change is durable. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { type TSchema, Type } from 'typebox';
+import * as shape from '../schema.ts';
+import type { Schema } from '../schema.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { Answer } from '../../runtime/desk/answer.ts';
 import type { DeskParts } from '../../runtime/desk/parts.ts';
@@ -16,20 +17,20 @@ import { optionalBody } from '../validation.ts';
 const maxReason = 2000;
 const closed = { additionalProperties: false, ...optionalBody };
 
-const nothing = Type.Object({}, closed);
-const retryBody = Type.Object(
-  { force: optional(Type.Boolean({ description: 'Needed for TERMINATED ones.' })) },
+const nothing = shape.object({}, closed);
+const retryBody = shape.object(
+  { force: optional(shape.boolean({ description: 'Needed for TERMINATED ones.' })) },
   closed,
 );
-const cancelBody = Type.Object({ reason: optional(Type.String({ maxLength: maxReason })) }, closed);
-const resolveBody = Type.Object(
+const cancelBody = shape.object({ reason: optional(shape.string({ maxLength: maxReason })) }, closed);
+const resolveBody = shape.object(
   {
-    nodeId: Type.String({ minLength: 1 }),
-    visit: optional(Type.Integer({ minimum: 1, description: 'The latest unsettled one when absent.' })),
-    phase: Type.Enum(['UP', 'DOWN']),
-    outcome: Type.Enum(['succeeded', 'failed']),
-    body: Type.Optional(Type.Unknown({ description: 'What the node answered, for phase UP and outcome succeeded.' })),
-    reason: Type.String({ minLength: 1, maxLength: maxReason }),
+    nodeId: shape.string({ minLength: 1 }),
+    visit: optional(shape.integer({ minimum: 1, description: 'The latest unsettled one when absent.' })),
+    phase: shape.oneOf(['UP', 'DOWN']),
+    outcome: shape.oneOf(['succeeded', 'failed']),
+    body: shape.optional(shape.any({ description: 'What the node answered, for phase UP and outcome succeeded.' })),
+    reason: shape.string({ minLength: 1, maxLength: maxReason }),
   },
   { additionalProperties: false },
 );
@@ -46,7 +47,7 @@ interface ResolveBody {
 interface Control {
   readonly path: string;
   readonly summary: string;
-  readonly body: TSchema;
+  readonly body: Schema;
   /** The word in the answer. */
   readonly word: string;
   readonly run: (desk: DeskParts, id: string, body: unknown) => Promise<Answer<Accepted>>;

@@ -1,6 +1,7 @@
 /** Stored definitions. The body of POST and PUT is the definition itself; its own compiler checks it. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type TSchema, Type } from 'typebox';
+import * as shape from '../schema.ts';
+import type { Schema } from '../schema.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import { type Answer, granted } from '../../runtime/desk/answer.ts';
 import {
@@ -17,14 +18,14 @@ import { idOf, idParameters, offsetField, pageFields, pageOf, type PageQuery } f
 import { answers } from '../route-documentation.ts';
 
 const listLimits = { default: 50, max: 200 };
-const listQuery = Type.Object(
+const listQuery = shape.object(
   { ...pageFields(listLimits.default, listLimits.max), ...offsetField },
   { additionalProperties: false },
 );
-const nameParameters = Type.Object({ name: Type.String(), version: Type.String({ description: 'Or latest.' }) });
+const nameParameters = shape.object({ name: shape.string(), version: shape.string({ description: 'Or latest.' }) });
 
 /** Registers the routes below the plugin's prefix. `definition` is the schema of definitions, for the documentation. */
-export function definitionRoutes(server: FastifyInstance, api: ApiContext, definition: TSchema): void {
+export function definitionRoutes(server: FastifyInstance, api: ApiContext, definition: Schema): void {
   const stored = answers(
     { 200: { description: 'The record.', schema: definitionRecord } },
     [400, 409, 413, 415, 503],
@@ -90,7 +91,7 @@ export function definitionRoutes(server: FastifyInstance, api: ApiContext, defin
           summary: 'List definitions, newest first',
           tag: 'definitions',
           answers: answers(
-            { 200: { description: 'A page; X-Next-Cursor leads to the next.', schema: Type.Array(definitionRecord) } },
+            { 200: { description: 'A page; X-Next-Cursor leads to the next.', schema: shape.array(definitionRecord) } },
             [400, 503],
             errorDocument,
           ),

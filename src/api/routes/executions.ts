@@ -1,6 +1,6 @@
 /** Reading executions: the list, the status document, the history, previews. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { Type } from 'typebox';
+import * as shape from '../schema.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Page, PageRequest } from '../../ports/store.ts';
 import type { Answer } from '../../runtime/desk/answer.ts';
@@ -24,12 +24,14 @@ import { answers } from '../route-documentation.ts';
 const listLimits = { default: 50, max: 200 };
 const historyLimits = { default: 1000, max: 1000 };
 
-const listQuery = Type.Object(
+const listQuery = shape.object(
   { ...filterFields, ...pageFields(listLimits.default, listLimits.max), ...offsetField },
   { additionalProperties: false },
 );
 
-const historyQuery = Type.Object(pageFields(historyLimits.default, historyLimits.max), { additionalProperties: false });
+const historyQuery = shape.object(pageFields(historyLimits.default, historyLimits.max), {
+  additionalProperties: false,
+});
 
 /** Registers the routes below the plugin's prefix. */
 export function executionRoutes(server: FastifyInstance, api: ApiContext): void {
@@ -42,7 +44,7 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
           summary: 'List executions, newest first',
           tag: 'executions',
           answers: answers(
-            { 200: { description: 'A page; X-Next-Cursor leads to the next.', schema: Type.Array(summaryDocument) } },
+            { 200: { description: 'A page; X-Next-Cursor leads to the next.', schema: shape.array(summaryDocument) } },
             [400, 503],
             errorDocument,
           ),
@@ -82,7 +84,7 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
           summary: 'The definition that an execution is pinned to',
           tag: 'executions',
           answers: answers(
-            { 200: { description: 'As submitted.', schema: Type.Object({}, { additionalProperties: true }) } },
+            { 200: { description: 'As submitted.', schema: shape.object({}, { additionalProperties: true }) } },
             [400, 404, 503],
             errorDocument,
           ),
@@ -108,7 +110,7 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
             summary,
             tag: 'executions',
             answers: answers(
-              { 200: { description: 'A page; X-Next-Cursor leads to the next.', schema: Type.Array(schema) } },
+              { 200: { description: 'A page; X-Next-Cursor leads to the next.', schema: shape.array(schema) } },
               [400, 404, 503],
               errorDocument,
             ),
@@ -136,7 +138,7 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
             summary,
             tag: 'executions',
             answers: answers(
-              { 200: { description: 'Rendered and redacted requests.', schema: Type.Array(previewDocument) } },
+              { 200: { description: 'Rendered and redacted requests.', schema: shape.array(previewDocument) } },
               [400, 404, 409, 503],
               errorDocument,
             ),

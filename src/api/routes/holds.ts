@@ -1,6 +1,6 @@
 /** Holds: calls to a host, or of a definition, wait as BLOCKED while one stands. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { Type } from 'typebox';
+import * as shape from '../schema.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Answer } from '../../runtime/desk/answer.ts';
 import { deleteHold, findHold, type HoldRequest, listHolds, putHold } from '../../runtime/desk/holds.ts';
@@ -14,16 +14,18 @@ import { answers } from '../route-documentation.ts';
 const maxName = 256;
 const maxReason = 2000;
 
-const holdParameters = Type.Object({
-  id: Type.String({ pattern: '^[A-Za-z0-9._-]{1,128}$', description: 'Up to 128 of A-Z a-z 0-9 . _ -' }),
+const holdParameters = shape.object({
+  id: shape.string({ pattern: '^[A-Za-z0-9._-]{1,128}$', description: 'Up to 128 of A-Z a-z 0-9 . _ -' }),
 });
-const holdBody = Type.Object(
+const holdBody = shape.object(
   {
-    host: optional(Type.String({ maxLength: maxName, description: 'Any port if none is given.' })),
-    name: optional(Type.String({ minLength: 1, maxLength: maxName, description: 'Of a definition; instead of host.' })),
-    version: optional(Type.String({ minLength: 1, maxLength: maxName, description: 'All versions when absent.' })),
-    reason: Type.String({ minLength: 1, maxLength: maxReason, description: 'Shows where calls wait for it.' }),
-    until: optional(Type.String({ description: 'When it ends by itself.' })),
+    host: optional(shape.string({ maxLength: maxName, description: 'Any port if none is given.' })),
+    name: optional(
+      shape.string({ minLength: 1, maxLength: maxName, description: 'Of a definition; instead of host.' }),
+    ),
+    version: optional(shape.string({ minLength: 1, maxLength: maxName, description: 'All versions when absent.' })),
+    reason: shape.string({ minLength: 1, maxLength: maxReason, description: 'Shows where calls wait for it.' }),
+    until: optional(shape.string({ description: 'When it ends by itself.' })),
   },
   { additionalProperties: false },
 );
@@ -41,7 +43,7 @@ export function holdRoutes(server: FastifyInstance, api: ApiContext): void {
           summary: 'List the holds that stand, oldest first',
           tag: 'operations',
           answers: answers(
-            { 200: { description: 'All of them.', schema: Type.Array(holdDocument) } },
+            { 200: { description: 'All of them.', schema: shape.array(holdDocument) } },
             [503],
             errorDocument,
           ),

@@ -1,6 +1,6 @@
 /** What operators and tools ask for: liveness, readiness, metrics, the API's own description. */
 import type { FastifyInstance } from 'fastify';
-import { Type } from 'typebox';
+import * as shape from '../schema.ts';
 import { jsonTextBody } from '../context.ts';
 import { errorRegistry } from '../error-registry.ts';
 import { ApiError } from '../failure.ts';
@@ -25,7 +25,7 @@ export interface OperationParts {
   readonly definitionSchema: string;
 }
 
-const readyQuery = Type.Object({ scope: Type.Optional(Type.Enum(['api'])) }, { additionalProperties: false });
+const readyQuery = shape.object({ scope: shape.optional(shape.oneOf(['api'])) }, { additionalProperties: false });
 const plain = 'text/plain; charset=utf-8';
 
 /** Registers the routes. */
@@ -91,7 +91,7 @@ export function operationRoutes(server: FastifyInstance, parts: OperationParts):
       },
     );
   }
-  const json = Type.Object({}, { additionalProperties: true });
+  const json = shape.object({}, { additionalProperties: true });
   server.get(
     '/openapi.json',
     {

@@ -1,6 +1,6 @@
 /** Starting executions: the hot path of the API. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
+import * as shape from '../schema.ts';
 import type { Json } from '../../core/json.ts';
 import { waitForEnd } from '../../runtime/desk/follow.ts';
 import { start, type StartRequest } from '../../runtime/desk/start.ts';
@@ -17,18 +17,18 @@ const maxWaitMillis = 60_000;
 const maxKeyLength = 255;
 
 const runFields = {
-  payload: optional(Type.Object({}, { additionalProperties: true })),
-  labels: optional(Type.Object({}, { additionalProperties: true, description: 'Texts by name.' })),
-  startAt: optional(Type.String({ description: 'ISO 8601 time with offset; the run begins then.' })),
+  payload: optional(shape.object({}, { additionalProperties: true })),
+  labels: optional(shape.object({}, { additionalProperties: true, description: 'Texts by name.' })),
+  startAt: optional(shape.string({ description: 'ISO 8601 time with offset; the run begins then.' })),
 };
-const inlineBody = Type.Object(
-  { definition: Type.Object({}, { additionalProperties: true }), ...runFields },
+const inlineBody = shape.object(
+  { definition: shape.object({}, { additionalProperties: true }), ...runFields },
   { additionalProperties: false },
 );
-const storedBody = Type.Object(runFields, { additionalProperties: false, ...optionalBody });
-const storedParameters = Type.Object({ name: Type.String(), version: Type.String({ description: 'Or latest.' }) });
-const query = Type.Object(
-  { waitMillis: Type.Optional(Type.Integer({ description: 'Wait for the end, at most 60000 ms (clamped).' })) },
+const storedBody = shape.object(runFields, { additionalProperties: false, ...optionalBody });
+const storedParameters = shape.object({ name: shape.string(), version: shape.string({ description: 'Or latest.' }) });
+const query = shape.object(
+  { waitMillis: shape.optional(shape.integer({ description: 'Wait for the end, at most 60000 ms (clamped).' })) },
   { additionalProperties: false },
 );
 
@@ -46,7 +46,7 @@ const documentation: Omit<RouteDocumentation, 'summary' | 'answers'> = {
 const begun = {
   200: {
     description: 'Started. With waitMillis: the status document.',
-    schema: Type.Union([startedDocument, executionDocument]),
+    schema: shape.anyOf([startedDocument, executionDocument]),
   },
 };
 const refusals = [400, 413, 415, 422, 429, 503];
