@@ -223,7 +223,7 @@ export class Trama {
       settings: engineSettings(config),
     });
     this.#running.engine = engine;
-    const api = this.#build(store, {
+    const api = await this.#build(store, {
       store,
       clock,
       entropy,
@@ -372,7 +372,7 @@ export class Trama {
     return reachableUrl(this.#listening);
   }
 
-  #build(auditLog: Store, desk: DeskParts): FastifyInstance {
+  async #build(auditLog: Store, desk: DeskParts): Promise<FastifyInstance> {
     const { server, metrics } = this.#config;
     const { telemetry } = this.#surroundings;
     const pair = readKeyPair('server.tls', server.tls);
@@ -384,7 +384,7 @@ export class Trama {
       log: telemetry,
       version: this.#version,
       definitionSchema: definitionJsonSchema(this.#config.runtime.maxNodeVisitsCap),
-      ...accessOptions(this.#config, desk.clock, telemetry),
+      ...(await accessOptions(this.#config, desk.clock, telemetry)),
       ...(pair === undefined ? {} : { tls: { ...pair, ...(ca === undefined ? {} : { ca }) } }),
       ...observeRequests(telemetry, metrics.enabled),
       ...(metrics.enabled

@@ -6,20 +6,21 @@ import type { Clock } from '../ports/clock.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { ApiKeys } from '../security/api-keys.ts';
 import { Authenticator } from '../security/authenticator.ts';
-import { JwtVerifier } from '../security/jwt-verifier.ts';
-import { RemoteKeySet } from '../security/remote-key-set.ts';
+import type { JwtVerifier } from '../security/jwt-verifier.ts';
 import type { PrometheusTelemetry } from '../telemetry/prometheus-telemetry.ts';
 
 /** What the server is told of who may ask, and how much. */
-export function accessOptions(
+export async function accessOptions(
   { server, metrics, security }: Config,
   clock: Clock,
   telemetry: PrometheusTelemetry,
-): Pick<
-  ServerOptions,
-  'loopbackGuard' | 'authenticator' | 'isMetricsPublic' | 'onRejected' | 'trustedProxies' | 'limits'
+): Promise<
+  Pick<
+    ServerOptions,
+    'loopbackGuard' | 'authenticator' | 'isMetricsPublic' | 'onRejected' | 'trustedProxies' | 'limits'
+  >
 > {
-  const authenticator = createAuthenticator(security, clock, telemetry);
+  const authenticator = await createAuthenticator(security, clock, telemetry);
   return {
     loopbackGuard: authenticator === undefined && isLoopback(server.host) && !security.allowUnauthenticated,
     ...(authenticator === undefined ? {} : { authenticator }),
@@ -33,13 +34,13 @@ export function accessOptions(
 }
 
 /** Who asks for credentials; undefined when nobody does. */
-function createAuthenticator(
+async function createAuthenticator(
   { auth, limits }: Config['security'],
   clock: Clock,
   telemetry: Pick<Telemetry, 'log'>,
-): Authenticator | undefined {
+): Promise<Authenticator | undefined> {
   if (!auth.enabled) return undefined;
-  const jwt = createJwtVerifier(auth.jwt, clock, telemetry);
+  const jwt = await createJwtVerifier(auth.jwt, clock, telemetry);
   return new Authenticator({
     keys: new ApiKeys(auth.apiKeys),
     ...(jwt !== undefined && { jwt }),
@@ -48,13 +49,18 @@ function createAuthenticator(
   });
 }
 
-function createJwtVerifier(
+async function createJwtVerifier(
   { issuer, audience, jwksUrl, rolesClaim, definitionsClaim }: Config['security']['auth']['jwt'],
   clock: Clock,
   telemetry: Pick<Telemetry, 'log'>,
-): JwtVerifier | undefined {
+): Promise<JwtVerifier | undefined> {
   // The rules of the configuration see to it that these come together.
   if (issuer === undefined || audience === undefined || jwksUrl === undefined) return undefined;
+  // Loaded where it is needed: it costs some MiB.
+  const [{ JwtVerifier }, { RemoteKeySet }] = await Promise.all([
+    import('../security/jwt-verifier.ts'),
+    import('../security/remote-key-set.ts'),
+  ]);
   const keys = new RemoteKeySet({
     url: jwksUrl,
     now: () => clock.monotonic(),

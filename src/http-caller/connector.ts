@@ -8,8 +8,9 @@ import type { LookupAddress } from 'node:dns';
 import { isIP } from 'node:net';
 import type { LookupFunction, Socket } from 'node:net';
 import { getCACertificates } from 'node:tls';
-import { buildConnector } from 'undici';
+import type { buildConnector as connectorTypes } from 'undici';
 import type { EgressPolicy } from './egress-policy.ts';
+import { buildConnector } from './undici-parts.ts';
 
 /** Resolves a name to all its addresses. */
 export type ResolveHost = (
@@ -59,7 +60,7 @@ export function tlsOptions(tls: OutboundTls | undefined): { ca?: string[]; cert?
 }
 
 /** A `connect` function for an undici agent. Refusals end the connection with {@link EgressRefusedError}. */
-export function createConnector(options: ConnectorOptions): buildConnector.connector {
+export function createConnector(options: ConnectorOptions): connectorTypes.connector {
   const { policy, fromData } = options;
   const connect = buildConnector({
     ...tlsOptions(options.tls),

@@ -6,12 +6,12 @@
  * deadline, an abort. A call that ends while queued stays in undici's queue; `onRequestStart` then throws, which makes
  * undici drop the request unwritten and keep the connection.
  */
-import { errors } from 'undici';
 import type { Dispatcher } from 'undici';
 import type { CallAnswer, CallError, LastWord, CallHandle, OutboundRequest } from '../ports/http-caller.ts';
 import { codingsOf, decodeContent, tooLargeSentence } from './content-decoding.ts';
 import { EgressRefusedError } from './connector.ts';
 import { readBody } from './response-body.ts';
+import { errors } from './undici-parts.ts';
 
 /** Room for what a coding adds to content that does not compress. */
 const codingOverheadBytes = 4096;

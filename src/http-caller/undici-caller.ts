@@ -4,7 +4,6 @@
  * Calls whose authority comes from data have connections of their own: a connection that stricter rules would have
  * refused must never be lent to them.
  */
-import { Agent, Pool, ProxyAgent } from 'undici';
 import type { Dispatcher } from 'undici';
 import type { CallAnswer, LastWord, CallHandle, HttpCaller, OutboundRequest } from '../ports/http-caller.ts';
 import { createConnector, tlsOptions } from './connector.ts';
@@ -13,6 +12,7 @@ import { acceptedCodings } from './content-decoding.ts';
 import type { EgressPolicy } from './egress-policy.ts';
 import { OutboundCall } from './outbound-call.ts';
 import type { CallOwner } from './outbound-call.ts';
+import { Agent, Pool, ProxyAgent } from './undici-parts.ts';
 
 /** Settings of {@link UndiciCaller}. */
 export interface UndiciCallerOptions {

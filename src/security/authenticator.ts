@@ -7,7 +7,8 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { digestOf, type ApiKeys } from './api-keys.ts';
-import { looksLikeJwt, type JwtVerifier } from './jwt-verifier.ts';
+import { looksLikeJwt } from './jwt-form.ts';
+import type { JwtVerifier } from './jwt-verifier.ts';
 import type { Principal } from './principal.ts';
 import { addressGroup, RateLimiter } from './rate-limiter.ts';
 import { KeysUnavailable } from './remote-key-set.ts';

@@ -1,7 +1,8 @@
 import { createHmac } from 'node:crypto';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { JwtVerifier, looksLikeJwt } from './jwt-verifier.ts';
+import { looksLikeJwt } from './jwt-form.ts';
+import { JwtVerifier } from './jwt-verifier.ts';
 import type { Principal } from './principal.ts';
 import { KeysUnavailable, RemoteKeySet } from './remote-key-set.ts';
 

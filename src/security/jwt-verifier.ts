@@ -45,14 +45,8 @@ const algorithms = [
 /** How much the issuer's clock and ours may differ. */
 const clockToleranceSeconds = 30;
 
-const maxTokenLength = 8192;
 const maxSubjectLength = 255;
 const maxGlobs = 50;
-
-/** Whether a credential has the form of a signed token. */
-export function looksLikeJwt(credential: string): boolean {
-  return credential.length <= maxTokenLength && /^[\w-]+\.[\w-]+\.[\w-]+$/.test(credential);
-}
 
 /** See the file header. */
 export class JwtVerifier {
