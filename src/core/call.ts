@@ -23,11 +23,12 @@ export interface PreparedCall {
 }
 
 /** What only the caller can know. */
-export interface CallResources extends Resolver {
+export interface CallResources {
+  readonly resolver: Resolver;
   /** For async requests. */
-  readonly callback?: NonNullable<RenderContext['callback']>;
+  readonly callback?: RenderContext['callback'];
   /** For compensations: what they see, from `undoQueries`. */
-  readonly undoOutputs?: Outputs;
+  readonly undoOutputs?: Outputs | undefined;
 }
 
 /** Prepares the call of a command; undefined when the state does not ask for it any more. */
@@ -61,7 +62,6 @@ function prepareForward(
   if (node?.kind !== 'task') return undefined;
   const key = task.key ?? idempotencyKey(run.header.id, run.state.round, node.id, task.visit, 'UP', task.operation);
   const prev = token.prev === undefined ? undefined : run.outputs.at(token.prev);
-  const { callback } = resources;
   const context = contextFrom(
     run,
     {
@@ -70,10 +70,10 @@ function prepareForward(
       phase: 'UP',
       attempt: task.attempt,
       self: { visit: task.visit, idempotencyKey: key },
-      ...(prev === undefined ? undefined : { prev }),
-      ...(callback === undefined ? undefined : { extra: { callback } }),
+      prev,
+      callback: resources.callback,
     },
-    resources,
+    resources.resolver,
   );
   return { call: node.call, context, idempotencyKey: key, headers: headersOf(run, key, node.id, task.attempt) };
 }
@@ -98,9 +98,9 @@ function prepareUndo(
       stepName: node.id,
       phase: 'DOWN',
       attempt,
-      ...(prev === undefined ? undefined : { prev }),
+      prev,
     },
-    resources,
+    resources.resolver,
   );
   const headers = { ...headersOf(run, key, node.id, attempt), 'trama-compensates': headerValue(target.key) };
   return { call: node.compensation, context, idempotencyKey: key, headers };
@@ -111,7 +111,6 @@ function prepareHook(run: Run, hook: Hook['run'], resources: CallResources): Pre
   if (call === undefined) return undefined;
   const key = idempotencyKey(run.header.id, run.state.round, hook.hook, hook.visit, 'HOOK');
   const prev = run.state.result === undefined ? undefined : run.outputs.at(run.state.result);
-  const failure = failureView(run.state);
   const context = contextFrom(
     run,
     {
@@ -119,10 +118,10 @@ function prepareHook(run: Run, hook: Hook['run'], resources: CallResources): Pre
       stepName: hook.hook,
       phase: 'UP',
       attempt: hook.attempt,
-      ...(prev === undefined ? undefined : { prev }),
-      ...(failure === undefined ? undefined : { extra: { failure } }),
+      prev,
+      failure: failureView(run.state),
     },
-    resources,
+    resources.resolver,
   );
   return { call, context, idempotencyKey: key, headers: headersOf(run, key, hook.hook, hook.attempt) };
 }

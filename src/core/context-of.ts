@@ -20,43 +20,99 @@ export interface Viewpoint {
   readonly stepName: string;
   readonly phase: 'UP' | 'DOWN';
   readonly attempt: number;
-  readonly prev?: NodeView;
+  readonly prev?: NodeView | undefined;
   /** What a compensation sees instead of the present outputs. */
-  readonly outputs?: Outputs;
+  readonly outputs?: Outputs | undefined;
   readonly round?: number;
   /** The running visit of the looking node: its number and key show in place of those of its last visit. */
   readonly self?: { readonly visit: number; readonly idempotencyKey: string };
-  readonly extra?: Pick<RenderContext, 'callback' | 'failure'>;
+  readonly callback?: RenderContext['callback'];
+  readonly failure?: RenderContext['failure'];
 }
 
 /** The context from a viewpoint. */
 export function contextFrom(run: Run, view: Viewpoint, resolver: Resolver): RenderContext {
-  const outputs = view.outputs ?? run.outputs;
-  const { self } = view;
-  const node = (id: string): NodeView | undefined => {
-    const found = outputs.find(id, view.scope);
-    if (self === undefined || id !== view.stepName) return found;
-    return { nodeId: id, round: run.state.round, ...found, ...self };
-  };
-  return {
-    payload: run.header.payload,
-    labels: run.header.labels,
-    sagaId: run.header.id,
-    sagaName: run.header.name,
-    sagaVersion: run.header.version,
-    stepName: view.stepName,
-    phase: view.phase,
-    attempt: view.attempt,
-    round: view.round ?? run.state.round,
-    variable: (name) => resolver.variable(name),
-    secret: (name) => resolver.secret(name),
-    node,
-    get completed() {
-      return (run.state.completed ?? []).filter((id) => node(id) !== undefined);
-    },
-    ...(view.prev === undefined ? undefined : { prev: view.prev }),
-    ...view.extra,
-  };
+  return new ViewOfRun(run, view, resolver);
+}
+
+/** Looks up what is asked for: most templates use little of it. */
+class ViewOfRun implements RenderContext {
+  readonly #run: Run;
+  readonly #view: Viewpoint;
+  readonly #resolver: Resolver;
+
+  constructor(run: Run, view: Viewpoint, resolver: Resolver) {
+    this.#run = run;
+    this.#view = view;
+    this.#resolver = resolver;
+  }
+
+  get payload(): RenderContext['payload'] {
+    return this.#run.header.payload;
+  }
+
+  get labels(): RenderContext['labels'] {
+    return this.#run.header.labels;
+  }
+
+  get sagaId(): string {
+    return this.#run.header.id;
+  }
+
+  get sagaName(): string {
+    return this.#run.header.name;
+  }
+
+  get sagaVersion(): string {
+    return this.#run.header.version;
+  }
+
+  get stepName(): string {
+    return this.#view.stepName;
+  }
+
+  get phase(): 'UP' | 'DOWN' {
+    return this.#view.phase;
+  }
+
+  get attempt(): number {
+    return this.#view.attempt;
+  }
+
+  get round(): number {
+    return this.#view.round ?? this.#run.state.round;
+  }
+
+  get completed(): readonly string[] {
+    return (this.#run.state.completed ?? []).filter((id) => this.node(id) !== undefined);
+  }
+
+  get prev(): NodeView | undefined {
+    return this.#view.prev;
+  }
+
+  get callback(): RenderContext['callback'] {
+    return this.#view.callback;
+  }
+
+  get failure(): RenderContext['failure'] {
+    return this.#view.failure;
+  }
+
+  variable(name: string): string | undefined {
+    return this.#resolver.variable(name);
+  }
+
+  secret(name: string): string | undefined {
+    return this.#resolver.secret(name);
+  }
+
+  node(id: string): NodeView | undefined {
+    const { outputs = this.#run.outputs, scope, self, stepName } = this.#view;
+    const found = outputs.find(id, scope);
+    if (self === undefined || id !== stepName) return found;
+    return { nodeId: id, round: this.#run.state.round, ...found, ...self };
+  }
 }
 
 /** The context of a condition, a sleep or a `fail` reason at a token: without secrets. */
@@ -70,7 +126,7 @@ export function conditionContext(run: Run, token: Token, resolver: Pick<Resolver
       stepName: token.nodeId,
       phase: 'UP',
       attempt: 'task' in stage ? stage.task.attempt : 1,
-      ...(prev === undefined ? undefined : { prev }),
+      prev,
     },
     { variable: (name) => resolver.variable(name), secret: noSecret },
   );

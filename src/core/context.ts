@@ -72,9 +72,9 @@ export interface RenderContext {
   /** Ids of the nodes visible here, in the order of their first completion. */
   readonly completed: readonly string[];
   /** The node completed last on this token's path. */
-  readonly prev?: NodeView;
+  readonly prev?: NodeView | undefined;
   /** In async requests only. */
-  readonly callback?: { readonly url: string; readonly token: string; readonly signedUrl: string };
+  readonly callback?: { readonly url: string; readonly token: string; readonly signedUrl: string } | undefined;
   /** In failure hooks only. */
-  readonly failure?: ExecutionFailureView;
+  readonly failure?: ExecutionFailureView | undefined;
 }

@@ -5,7 +5,7 @@
  * Immutable: {@link Outputs.with} gives a new one, so that a checkpoint that is refused leaves the old one as it was.
  */
 import type { NodeView } from './context.ts';
-import type { StepRow } from './history.ts';
+import type { StepOutput, StepRow } from './history.ts';
 import { type Json, roughSize } from './json.ts';
 import { canSee } from './scope.ts';
 import type { OutputRef } from './state.ts';
@@ -84,6 +84,15 @@ export class Outputs {
   }
 }
 
+const nothing: StepOutput = {};
+
+/** Without the answer of the compensation, which is another row's. */
+function ownOutput(output: StepOutput): StepOutput {
+  if (output.downBody === undefined) return output;
+  const { downBody: _down, ...own } = output;
+  return own;
+}
+
 function merge(entries: readonly Entry[], row: StepRow): readonly Entry[] {
   const last = entries.at(-1);
   const sameVisit = last !== undefined && last.view.visit === row.visit && last.view.round === row.round;
@@ -91,7 +100,7 @@ function merge(entries: readonly Entry[], row: StepRow): readonly Entry[] {
     if (!sameVisit || row.output?.downBody === undefined) return entries;
     return [...entries.slice(0, -1), { ...last, view: { ...last.view, downBody: row.output.downBody } }];
   }
-  const { downBody: _down, ...output } = row.output ?? {};
+  const output = row.output === undefined ? nothing : ownOutput(row.output);
   const before = sameVisit ? last.view : undefined;
   const view: NodeView = {
     ...before,

@@ -133,12 +133,8 @@ export class CallRunner {
     const { vault, callbacks, masker, requestTimeoutMillis } = this.#parts;
     const mask = (text: string): string => masker.text(text);
     const claims = callbackOf(run, command);
-    const resources: CallResources = {
-      variable: (name) => vault.variable(name),
-      secret: (name) => vault.secret(name),
-      ...(claims === undefined ? undefined : { callback: callbacks.issue(claims) }),
-      ...(undoOutputs === undefined ? undefined : { undoOutputs }),
-    };
+    const callback = claims === undefined ? undefined : callbacks.issue(claims);
+    const resources: CallResources = { resolver: vault, callback, undoOutputs };
     const call = prepareCall(run, command, resources);
     if (call === undefined) return undefined;
     const { callId } = command;

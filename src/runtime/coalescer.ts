@@ -136,7 +136,7 @@ export class Coalescer<T, R> {
         const results = await this.#options.send(values);
         availability.answered('write');
         this.#options.sent?.(batch.length, clock.monotonic() - begun);
-        for (const [i, entry] of batch.entries()) entry.sink.settled(results[i] as R);
+        for (let i = 0; i < batch.length; i++) (batch[i] as Entry<T, R>).sink.settled(results[i] as R);
         return;
       } catch (error) {
         if (!availability.failed(operation, error)) {

@@ -8,6 +8,8 @@ export interface CallMasker {
   headers(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>>;
 }
 
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
 /** The exchange of one attempt. Bodies longer than `maxBody` are cut there and marked. */
 export function exchangeOf(
   request: OutboundRequest,
@@ -16,22 +18,22 @@ export function exchangeOf(
   maxBody: number,
 ): Exchange {
   const requestBody = request.body === undefined ? undefined : masker.text(request.body);
-  const base = {
+  const exchange: Mutable<Exchange> = {
     url: masker.text(request.url),
     verb: request.verb,
     requestHeaders: masker.headers(request.headers),
-    ...(requestBody === undefined ? undefined : { requestBody: cut(requestBody, maxBody) }),
-    ...(requestBody !== undefined && requestBody.length > maxBody ? { requestBodyTruncated: true } : undefined),
     latencyMillis: Math.round(answer.latencyMillis),
   };
-  if (answer.kind === 'failed') return base;
+  if (requestBody !== undefined) {
+    exchange.requestBody = cut(requestBody, maxBody);
+    if (requestBody.length > maxBody) exchange.requestBodyTruncated = true;
+  }
+  if (answer.kind === 'failed') return exchange;
   const responseBody = masker.text(answer.body);
-  return {
-    ...base,
-    responseHeaders: masker.headers(answer.headers),
-    responseBody: cut(responseBody, maxBody),
-    ...(responseBody.length > maxBody ? { responseBodyTruncated: true } : undefined),
-  };
+  exchange.responseHeaders = masker.headers(answer.headers);
+  exchange.responseBody = cut(responseBody, maxBody);
+  if (responseBody.length > maxBody) exchange.responseBodyTruncated = true;
+  return exchange;
 }
 
 /** The first `max` characters; never cuts a surrogate pair in half: half a character cannot be stored everywhere. */

@@ -5,14 +5,16 @@ import type { Command } from '../core/event.ts';
 import type { CallRow, StepRow, UndoMark } from '../core/history.ts';
 import type { State } from '../core/state.ts';
 
+const none: readonly never[] = [];
+
 /** See the file header. Each batch is filled, sent and thrown away. */
 export class PendingBatch {
-  readonly commands: Command[] = [];
-  readonly steps: StepRow[] = [];
-  readonly calls: CallRow[] = [];
-  readonly undo: UndoMark[] = [];
-  readonly consumed: string[] = [];
-  readonly signals: Signal[] = [];
+  commands: readonly Command[] = none;
+  steps: readonly StepRow[] = none;
+  calls: readonly CallRow[] = none;
+  undo: readonly UndoMark[] = none;
+  consumed: readonly string[] = none;
+  signals: readonly Signal[] = none;
   /** Whether anything has to be written: a row, a used event, or a token that moved. */
   dirty = false;
   /** Whether this is more than the record of a former owner's calls, so that the poison count begins anew. */
@@ -20,12 +22,12 @@ export class PendingBatch {
 
   /** Takes a transition in; `before` is the state that it began with. */
   add(transition: Transition, before: State): void {
-    append(this.commands, transition.commands);
-    append(this.steps, transition.steps);
-    append(this.calls, transition.calls);
-    append(this.undo, transition.undo);
-    append(this.consumed, transition.consumed);
-    append(this.signals, transition.signals);
+    this.commands = joined(this.commands, transition.commands);
+    this.steps = joined(this.steps, transition.steps);
+    this.calls = joined(this.calls, transition.calls);
+    this.undo = joined(this.undo, transition.undo);
+    this.consumed = joined(this.consumed, transition.consumed);
+    this.signals = joined(this.signals, transition.signals);
     const written =
       transition.steps.length > 0 ||
       transition.calls.length > 0 ||
@@ -35,8 +37,10 @@ export class PendingBatch {
   }
 }
 
-function append<T>(to: T[], from: readonly T[]): void {
-  for (const item of from) to.push(item);
+/** Both; a copy only where neither is empty, which is rare. */
+function joined<T>(first: readonly T[], second: readonly T[]): readonly T[] {
+  if (first.length === 0) return second;
+  return second.length === 0 ? first : [...first, ...second];
 }
 
 /** Whether anything but the time is another. Transitions keep the tokens that they leave alone. */

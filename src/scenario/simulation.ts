@@ -253,12 +253,12 @@ export class Simulation {
     if (stage?.kind === 'unwinding' && stage.undo !== undefined) {
       const { target } = stage.undo;
       const rows = this.journal.readOutputs(target.round, undoQueries(this.#plan, this.run.state, target));
-      return { ...resolver, undoOutputs: Outputs.empty.with(rows) };
+      return { resolver, undoOutputs: Outputs.empty.with(rows) };
     }
-    if (!isCalledBack(this.#plan, command)) return resolver;
+    if (!isCalledBack(this.#plan, command)) return { resolver };
     const node = encodeURIComponent(command.nodeId.toWellFormed());
     const url = `https://trama.example/workflows/${this.#header.id}/node/${node}/callback`;
-    return { ...resolver, callback: { url, token: '***', signedUrl: `${url}/***` } };
+    return { resolver, callback: { url, token: '***', signedUrl: `${url}/***` } };
   }
 
   #callBackLater(command: CallCommand, callback: { readonly afterMillis: number; readonly body: Json }): void {

@@ -27,7 +27,8 @@ export async function sendEncoded<T, V, R>(
     }
   });
   if (values.length > 0) {
-    for (const [i, result] of (await send(values)).entries()) results[positions[i] as number] = result;
+    const answers = await send(values);
+    for (let i = 0; i < positions.length; i++) results[positions[i] as number] = answers[i] as R;
   }
   return results as (R | Invalid)[];
 }

@@ -63,6 +63,11 @@ export function readability(row: StepRow): 0 | 1 | 2 {
   return row.outcome !== 'pending' && (row.output !== undefined || row.key !== undefined) ? 1 : 0;
 }
 
+/** Whether the index of effects and what undoes them has this row: 1, else 0. */
+export function isMarked({ effect, undo }: StepRow): 0 | 1 {
+  return effect === undefined && undo === undefined ? 0 : 1;
+}
+
 /** Whether this row's effect stands as long as its execution does not succeed. */
 export function isStanding(row: Pick<StepRow, 'effect' | 'undo'>): boolean {
   return row.effect !== undefined && row.undo !== 'done' && row.undo !== 'resolved' && row.undo !== 'moved';

@@ -14,7 +14,7 @@ import type {
   InboxRow,
   LoadedExecution,
 } from '../ports/store.ts';
-import { decodeEvent, decodeLabels, decodeState, encode, readability } from './row-text.ts';
+import { decodeEvent, decodeLabels, decodeState, encode, isMarked, readability } from './row-text.ts';
 
 /** A step row: the columns of `step` after `execution`. */
 export type StepValues = readonly [
@@ -119,7 +119,7 @@ export function stepValues(row: StepRow): StepValues {
     row.visit,
     row.scope,
     readability(row),
-    row.effect === undefined && row.undo === undefined ? 0 : 1,
+    isMarked(row),
     row.effect ?? null,
     row.undo ?? null,
     row.undoRank ?? null,
@@ -144,8 +144,13 @@ export function summaryValues(summary: ExecutionSummary): SummaryValues {
     summary.failedNodeId ?? null,
     summary.failureDescription ?? null,
     summary.callbackWarning ?? null,
-    summary.callbackKeys === undefined ? null : JSON.stringify(summary.callbackKeys),
+    callbackKeysText(summary),
   ];
+}
+
+/** The column `callback_keys`. */
+export function callbackKeysText({ callbackKeys }: ExecutionSummary): string | null {
+  return callbackKeys === undefined ? null : JSON.stringify(callbackKeys);
 }
 
 /** Events of an inbox. */

@@ -51,7 +51,7 @@ function sendCall(d: Draft, token: Token, task: TaskRun, callId: number): void {
 
 /** A call that the token waits for was answered. */
 export function answerTask(d: Draft, token: Token, run: TaskRun, event: Answered): void {
-  const { blocked: _blocked, failure: _failure, ...task } = run;
+  const task = settledOf(run);
   const node = taskNode(d, token);
   const judged = judge(node.call, event.result);
   recordAttempt(
@@ -71,6 +71,13 @@ export function answerTask(d: Draft, token: Token, run: TaskRun, event: Answered
   }
   if (node.callback !== undefined) accept(d, token, task, judged.response, node.callback);
   else completeTask(d, token, task, { response: judged.response });
+}
+
+/** The visit without what its last answer, or the lack of one, left behind. */
+function settledOf(run: TaskRun): TaskRun {
+  if (run.blocked === undefined && run.failure === undefined) return run;
+  const { blocked: _blocked, failure: _failure, ...task } = run;
+  return task;
 }
 
 function accept(d: Draft, token: Token, task: TaskRun, response: ResponseView, callback: CallbackPlan): void {

@@ -100,7 +100,7 @@ async function renderUndo(parts: DeskParts, run: Run, target: UndoTarget): Promi
   const prepared = prepareCall(
     { ...run, state: compensating(run.state, target) },
     { type: 'call', callId: 1, tokenId: 1, phase: 'DOWN', nodeId: target.nodeId, visit: target.visit, attempt: 1 },
-    { variable: parts.variable, secret: () => redacted, undoOutputs: Outputs.empty.with(rows) },
+    { resolver: { variable: parts.variable, secret: () => redacted }, undoOutputs: Outputs.empty.with(rows) },
   );
   return prepared && requestOf(parts, prepared, target);
 }
@@ -113,8 +113,7 @@ async function renderForward(parts: DeskParts, run: Run, target: UndoTarget): Pr
     { ...run, outputs, state: calling(run.state, target) },
     { type: 'call', callId: 1, tokenId: 1, phase: 'UP', nodeId: target.nodeId, visit: target.visit, attempt: 1 },
     {
-      variable: parts.variable,
-      secret: () => redacted,
+      resolver: { variable: parts.variable, secret: () => redacted },
       callback: { url: redacted, token: redacted, signedUrl: redacted },
     },
   );

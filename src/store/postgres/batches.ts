@@ -30,19 +30,29 @@ export async function inWaves<V, R>(
   idOf: (value: V) => string,
   send: (batch: readonly V[]) => Promise<readonly R[]>,
 ): Promise<readonly R[]> {
-  const waves: { readonly value: V; readonly index: number }[][] = [];
-  const seen = new Map<string, number>();
-  for (const [index, value] of batch.entries()) {
-    const id = idOf(value);
-    const wave = seen.get(id) ?? 0;
-    seen.set(id, wave + 1);
-    (waves[wave] ??= []).push({ value, index });
-  }
+  const ids = batch.map((value) => idOf(value));
+  const waves = new Set(ids).size === ids.length ? [ordered(ids)] : inTurn(ids);
   const results: R[] = [];
   for (const wave of waves) {
-    wave.sort((a, b) => (idOf(a.value) < idOf(b.value) ? -1 : 1));
-    const answers = await send(wave.map(({ value }) => value));
-    for (const [i, { index }] of wave.entries()) results[index] = answers[i] as R;
+    const answers = await send(wave.map((index) => batch[index] as V));
+    for (let i = 0; i < wave.length; i++) results[wave[i] as number] = answers[i] as R;
   }
   return results;
+}
+
+/** The indexes in the order of their ids. */
+function ordered(ids: readonly string[], indexes: number[] = Array.from(ids.keys())): number[] {
+  return indexes.sort((a, b) => ((ids[a] as string) < (ids[b] as string) ? -1 : 1));
+}
+
+/** The indexes of the first of each id, then of the second of each, and so on. */
+function inTurn(ids: readonly string[]): number[][] {
+  const waves: number[][] = [];
+  const seen = new Map<string, number>();
+  for (const [index, id] of ids.entries()) {
+    const wave = seen.get(id) ?? 0;
+    seen.set(id, wave + 1);
+    (waves[wave] ??= []).push(index);
+  }
+  return waves.map((wave) => ordered(ids, wave));
 }

@@ -27,22 +27,14 @@ const shared = [
 /** The column `call` of a step's row; undefined where the call must be a row of its own. Throws a TypeError as rows do. */
 export function foldedCall(call: CallRow, step: StepRow | undefined): string | undefined {
   if (step?.ord !== call.ord + 1 || shared.some((name) => call[name] !== step[name])) return undefined;
-  const {
-    ord: _ord,
-    round: _round,
-    nodeId: _nodeId,
-    index: _index,
-    visit: _visit,
-    attempt: _attempt,
-    phase: _phase,
-    outcome: _outcome,
-    statusCode: _statusCode,
-    startedAt: _startedAt,
-    attemptAt: _attemptAt,
-    at: _at,
-    ...own
-  } = call;
-  return stringifyJson(own as unknown as Json);
+  const { callId, error, idempotencyKey, exchange } = call;
+  const own: Record<Exclude<keyof CallRow, (typeof shared)[number] | 'ord'>, unknown> = {
+    callId,
+    error,
+    idempotencyKey,
+    exchange,
+  };
+  return stringifyJson(own as Json);
 }
 
 /** A call as it is read: a row of `call`, or of `step` with what is `folded` in it. */

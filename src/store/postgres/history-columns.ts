@@ -4,17 +4,24 @@
  * A mark on a row of the same change is applied here already; marks on earlier rows go to the database.
  */
 import type { CallRow, StepRow, UndoMark, UndoState } from '../../core/history.ts';
-import { callValues, stepValues, type CallValues, type StepValues } from '../stored-rows.ts';
+import { encode, isMarked, readability } from '../row-text.ts';
+import { callValues, type CallValues } from '../stored-rows.ts';
 import { foldedCall } from './folded-calls.ts';
 import { int4Array, textArray, uuidArray } from './binary-array.ts';
 import { encodeText } from './text-column.ts';
 
-/** The columns of `step` after `execution`. */
-type StepColumnValues = readonly [...StepValues, call: string | null];
+/** A step row as it is sent. */
+export interface StepValues {
+  readonly row: StepRow;
+  /** The row as text. */
+  readonly text: string;
+  /** What its call has beyond it, as text; null where it made none, or that is a row of its own. */
+  readonly call: string | null;
+}
 
 /** The rows that one execution appends, as values. */
 export interface HistoryValues {
-  readonly steps: readonly StepColumnValues[];
+  readonly steps: readonly StepValues[];
   /** Those that are in no step's row. */
   readonly calls: readonly CallValues[];
   /** New `undo` of rows written before, by ord. */
@@ -37,9 +44,8 @@ export function int8(value: number): number {
   return value;
 }
 
-function reopen(row: StepRow, rounds: readonly number[]): StepRow {
-  return row.undo === 'failed' && rounds.includes(row.round) ? { ...row, undo: 'reopened' } : row;
-}
+const noMarks: ReadonlyMap<number, UndoState> = new Map();
+const noRounds: readonly number[] = [];
 
 /** The values of what a change appends. Throws a TypeError when something cannot be stored. */
 export function historyValues(
@@ -47,78 +53,97 @@ export function historyValues(
   calls: readonly CallRow[],
   undo: readonly UndoMark[],
 ): HistoryValues {
+  const ownCalls: CallValues[] = [];
+  const folded: (string | undefined)[] = [];
+  for (const call of calls) {
+    const at = steps.findIndex(({ ord }) => ord === call.ord + 1);
+    const text = foldedCall(call, steps[at]);
+    if (text === undefined) ownCalls.push(checkedCall(call));
+    else folded[at] = text;
+  }
+  const { rows, marks, reopened } = undo.length === 0 ? unmarked(steps) : withMarks(steps, undo);
+  return {
+    steps: rows.map((row, i) => ({ row, text: encode(row), call: folded[i] ?? null })),
+    calls: ownCalls,
+    marks,
+    reopened,
+  };
+}
+
+/** Rows with the marks of their own change, and the marks that are left. */
+interface Marked {
+  readonly rows: readonly StepRow[];
+  readonly marks: ReadonlyMap<number, UndoState>;
+  readonly reopened: readonly number[];
+}
+
+/** Nearly every change. */
+function unmarked(rows: readonly StepRow[]): Marked {
+  for (const row of rows) checkStep(row);
+  return { rows, marks: noMarks, reopened: noRounds };
+}
+
+function withMarks(steps: readonly StepRow[], undo: readonly UndoMark[]): Marked {
   const marks = new Map<number, UndoState>();
   const reopened: number[] = [];
   for (const mark of undo) {
     if (mark.kind === 'set') marks.set(mark.ord, mark.undo);
     else reopened.push(mark.round);
   }
-  const marked = steps.map((row) => {
+  const rows = steps.map((row) => {
+    checkStep(row);
     const undoState = marks.get(row.ord);
-    if (undoState === undefined) return reopen(row, reopened);
     marks.delete(row.ord);
-    return { ...row, undo: undoState };
+    if (undoState !== undefined) return { ...row, undo: undoState };
+    return row.undo === 'failed' && reopened.includes(row.round) ? { ...row, undo: 'reopened' as const } : row;
   });
-  const folded = new Map<number, string>();
-  const ownCalls: CallRow[] = [];
-  for (const call of calls) {
-    const text = foldedCall(
-      call,
-      steps.find(({ ord }) => ord === call.ord + 1),
-    );
-    if (text === undefined) ownCalls.push(call);
-    else folded.set(call.ord + 1, text);
-  }
-  return {
-    steps: marked.map((row) => [...checkedStep(stepValues(row)), folded.get(row.ord) ?? null]),
-    calls: ownCalls.map((row) => checkedCall(callValues(row))),
-    marks,
-    reopened,
-  };
+  return { rows, marks, reopened };
 }
 
-function checkedStep(values: StepValues): StepValues {
-  const [ord, round, , visit, , , , , , undoRank, undoSort] = values;
-  for (const value of [ord, round, visit, undoRank ?? 0, undoSort ?? 0]) int4(value);
-  return values;
+function checkStep({ ord, round, visit, undoRank, undoSort }: StepRow): void {
+  int4(ord);
+  int4(round);
+  int4(visit);
+  int4(undoRank ?? 0);
+  int4(undoSort ?? 0);
 }
 
-function checkedCall(values: CallValues): CallValues {
-  int4(values[0]);
-  return values;
+function checkedCall(call: CallRow): CallValues {
+  int4(call.ord);
+  return callValues(call);
 }
 
 /** Gathers step rows; its parameters are the columns of `step`. */
 export class StepColumns {
   readonly #of: string[] = [];
-  readonly #rows: StepColumnValues[] = [];
+  readonly #values: StepValues[] = [];
 
   /** Adds the rows of an execution. */
-  add(execution: string, rows: readonly StepColumnValues[]): void {
-    for (const row of rows) {
+  add(execution: string, values: readonly StepValues[]): void {
+    for (const value of values) {
       this.#of.push(execution);
-      this.#rows.push(row);
+      this.#values.push(value);
     }
   }
 
   /** As {@link stepSql} wants them. */
   parameters(): readonly unknown[] {
-    const rows = this.#rows;
+    const values = this.#values;
     return [
       uuidArray(this.#of),
-      int4Array(rows.map((row) => row[0])),
-      int4Array(rows.map((row) => row[1])),
-      textArray(rows.map((row) => encodeText(row[2]))),
-      int4Array(rows.map((row) => row[3])),
-      textArray(rows.map((row) => encodeText(row[4]))),
-      int4Array(rows.map((row) => row[5])),
-      int4Array(rows.map((row) => row[6])),
-      textArray(rows.map((row) => row[7])),
-      textArray(rows.map((row) => row[8])),
-      int4Array(rows.map((row) => row[9])),
-      int4Array(rows.map((row) => row[10])),
-      textArray(rows.map((row) => row[11])),
-      textArray(rows.map((row) => row[12])),
+      int4Array(values.map(({ row }) => row.ord)),
+      int4Array(values.map(({ row }) => row.round)),
+      textArray(values.map(({ row }) => encodeText(row.nodeId))),
+      int4Array(values.map(({ row }) => row.visit)),
+      textArray(values.map(({ row }) => encodeText(row.scope))),
+      int4Array(values.map(({ row }) => readability(row))),
+      int4Array(values.map(({ row }) => isMarked(row))),
+      textArray(values.map(({ row }) => row.effect ?? null)),
+      textArray(values.map(({ row }) => row.undo ?? null)),
+      int4Array(values.map(({ row }) => row.undoRank ?? null)),
+      int4Array(values.map(({ row }) => row.undoSort ?? null)),
+      textArray(values.map(({ text }) => text)),
+      textArray(values.map(({ call }) => call)),
     ];
   }
 }

@@ -19,6 +19,11 @@ export function encodeText(text: string): string {
   return text.replace(special, (c) => (c === '\\' ? '\\\\' : `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`));
 }
 
+/** The text as stored, where there may be none. */
+export function encodeTextOrNull(text: string | null | undefined): string | null {
+  return text === null || text === undefined ? null : encodeText(text);
+}
+
 /** The text as it was. */
 export function decodeText(text: string): string {
   if (!text.includes('\\')) return text;

@@ -17,7 +17,7 @@
  */
 import { StoreUnavailable, type Checkpoint, type CheckpointResult } from '../../../ports/store.ts';
 import { encode, isOver } from '../../row-text.ts';
-import { inboxRows, summaryValues, type InboxValues, type SummaryValues } from '../../stored-rows.ts';
+import { callbackKeysText, inboxRows, type InboxValues } from '../../stored-rows.ts';
 import { boolArray, int4Array, int8Array, textArray, uuidArray } from '../binary-array.ts';
 import type { Connections, Statement } from '../connections.ts';
 import {
@@ -30,25 +30,23 @@ import {
   type HistoryValues,
 } from '../history-columns.ts';
 import { executionId } from '../execution-id.ts';
-import { decodeText, encodeText } from '../text-column.ts';
+import { decodeText, encodeText, encodeTextOrNull } from '../text-column.ts';
 
 /** A checkpoint as it is sent. */
 export interface CheckpointValues {
   readonly source: Checkpoint;
   readonly state: string;
-  readonly summary: SummaryValues;
   readonly history: HistoryValues;
 }
 
 /** Throws a TypeError when something in it cannot be stored. */
 export function checkpointValues(x: Checkpoint): CheckpointValues {
-  const summary = summaryValues(x.summary);
   executionId(x.id);
   int4(x.seq);
   int4(x.inboxSeq ?? 0);
   int4(x.summary.round);
   for (const at of [x.summary.updatedAt, x.summary.startedAt, x.summary.completedAt ?? 0, x.dueAt ?? 0]) int8(at);
-  return { source: x, state: encode(x.state), summary, history: historyValues(x.steps, x.calls, x.undo) };
+  return { source: x, state: encode(x.state), history: historyValues(x.steps, x.calls, x.undo) };
 }
 
 const dueKinds = { leave: 0, set: 1, none: 2 } as const;
@@ -157,12 +155,10 @@ function dueKind({ dueAt, summary }: Checkpoint): number {
   return dueAt === undefined ? dueKinds.leave : dueKinds.set;
 }
 
-const orNull = (text: string | null): string | null => (text === null ? null : encodeText(text));
-
 /** The statement of a batch in which no id is twice, in the order of ids. */
 function statementOf(batch: readonly CheckpointValues[]): Statement {
   const sources = batch.map(({ source }) => source);
-  const summaries = batch.map(({ summary }) => summary);
+  const summaries = sources.map(({ summary }) => summary);
   const steps = new StepColumns();
   const calls: (readonly [id: string, ord: number, row: string])[] = [];
   const marks: (readonly [id: string, ord: number, undo: string])[] = [];
@@ -183,23 +179,23 @@ function statementOf(batch: readonly CheckpointValues[]): Statement {
     int4Array(sources.map(({ seq }) => seq)),
     int4Array(sources.map(({ inboxSeq }) => inboxSeq ?? null)),
     textArray(batch.map(({ state }) => state)),
-    int8Array(sources.map(({ summary }) => summary.updatedAt)),
-    textArray(summaries.map(([status]) => status)),
-    int4Array(summaries.map(([, round]) => round)),
-    int8Array(summaries.map(([, , startedAt]) => startedAt)),
-    int8Array(summaries.map(([, , , completedAt]) => completedAt)),
-    textArray(summaries.map(([, , , , reason]) => orNull(reason))),
-    textArray(summaries.map(([, , , , , failedNodeId]) => orNull(failedNodeId))),
-    textArray(summaries.map(([, , , , , , description]) => orNull(description))),
-    textArray(summaries.map(([, , , , , , , warning]) => orNull(warning))),
+    int8Array(summaries.map(({ updatedAt }) => updatedAt)),
+    textArray(summaries.map(({ status }) => status)),
+    int4Array(summaries.map(({ round }) => round)),
+    int8Array(summaries.map(({ startedAt }) => startedAt)),
+    int8Array(summaries.map(({ completedAt }) => completedAt ?? null)),
+    textArray(summaries.map(({ reason }) => encodeTextOrNull(reason))),
+    textArray(summaries.map(({ failedNodeId }) => encodeTextOrNull(failedNodeId))),
+    textArray(summaries.map(({ failureDescription }) => encodeTextOrNull(failureDescription))),
+    textArray(summaries.map(({ callbackWarning }) => encodeTextOrNull(callbackWarning))),
     int4Array(sources.map((source) => dueKind(source))),
     int8Array(sources.map(({ dueAt }) => dueAt ?? null)),
     boolArray(sources.map(({ progress }) => progress)),
-    textArray(summaries.map(([, , , , , , , , keys]) => orNull(keys))),
+    textArray(summaries.map((summary) => encodeTextOrNull(callbackKeysText(summary)))),
     ...steps.parameters(),
-    uuidArray(calls.map(([id]) => id)),
-    int4Array(calls.map(([, ord]) => ord)),
-    textArray(calls.map(([, , row]) => row)),
+    uuidArray(calls.map((call) => call[0])),
+    int4Array(calls.map((call) => call[1])),
+    textArray(calls.map((call) => call[2])),
   ];
   if (marks.length + consumed.length + ended.length + reopened.length === 0) {
     return { name: 'checkpoint', text: plainSql, values };

@@ -10,7 +10,7 @@
  */
 import { StoreUnavailable, type NewExecution, type SubmitResult } from '../../../ports/store.ts';
 import { encode, isOver, isStanding, isUnresolved } from '../../row-text.ts';
-import { summaryValues, type SummaryValues } from '../../stored-rows.ts';
+import { callbackKeysText } from '../../stored-rows.ts';
 import { int4Array, int8Array, textArray, uuidArray } from '../binary-array.ts';
 import type { Connections } from '../connections.ts';
 import {
@@ -24,14 +24,13 @@ import {
   type HistoryValues,
 } from '../history-columns.ts';
 import { executionId } from '../execution-id.ts';
-import { encodeJsonText, encodeText } from '../text-column.ts';
+import { encodeJsonText, encodeText, encodeTextOrNull } from '../text-column.ts';
 import type { PinnedBodies } from './pinned-bodies.ts';
 
 /** A new execution as it is sent. */
 export interface SubmitValues {
   readonly source: NewExecution;
   readonly state: string;
-  readonly summary: SummaryValues;
   readonly history: HistoryValues;
   readonly standing: 0 | 1 | 2;
 }
@@ -46,7 +45,6 @@ export function submitValues(x: NewExecution): SubmitValues {
   return {
     source: x,
     state: encode(x.state),
-    summary: summaryValues(x.summary),
     history: historyValues(x.steps, [], []),
     standing: standingOf(x),
   };
@@ -119,12 +117,9 @@ interface Answer {
   readonly done: boolean;
 }
 
-const orNull = (text: string | null | undefined): string | null =>
-  text === null || text === undefined ? null : encodeText(text);
-
 function parameters(batch: readonly SubmitValues[], bodies: readonly number[]): unknown[] {
   const sources = batch.map(({ source }) => source);
-  const summaries = batch.map(({ summary }) => summary);
+  const summaries = sources.map(({ summary }) => summary);
   const steps = new StepColumns();
   const labels: (readonly [id: string, key: string, value: string])[] = [];
   for (const { source, history } of batch) {
@@ -134,29 +129,29 @@ function parameters(batch: readonly SubmitValues[], bodies: readonly number[]): 
   return [
     uuidArray(sources.map(({ id }) => id)),
     int8Array(sources.map(({ createdAt }) => createdAt)),
-    int8Array(sources.map(({ summary }) => summary.updatedAt)),
+    int8Array(summaries.map(({ updatedAt }) => updatedAt)),
     int8Array(sources.map(({ summary, dueAt }) => (isOver(summary) ? null : dueAt))),
-    int8Array(summaries.map(([, , startedAt]) => startedAt)),
-    int8Array(summaries.map(([, , , completedAt]) => completedAt)),
+    int8Array(summaries.map(({ startedAt }) => startedAt)),
+    int8Array(summaries.map(({ completedAt }) => completedAt ?? null)),
     int4Array(sources.map(({ slot }) => slot)),
     int4Array(bodies),
     int4Array(sources.map(({ claim }) => (claim === undefined ? 0 : 1))),
-    int4Array(summaries.map(([, round]) => round)),
+    int4Array(summaries.map(({ round }) => round)),
     int4Array(batch.map(({ standing }) => standing)),
-    textArray(summaries.map(([status]) => status)),
-    textArray(sources.map(({ claim }) => orNull(claim))),
-    textArray(summaries.map(([, , , , reason]) => orNull(reason))),
-    textArray(summaries.map(([, , , , , failedNodeId]) => orNull(failedNodeId))),
-    textArray(summaries.map(([, , , , , , description]) => orNull(description))),
-    textArray(summaries.map(([, , , , , , , warning]) => orNull(warning))),
+    textArray(summaries.map(({ status }) => status)),
+    textArray(sources.map(({ claim }) => encodeTextOrNull(claim))),
+    textArray(summaries.map(({ reason }) => encodeTextOrNull(reason))),
+    textArray(summaries.map(({ failedNodeId }) => encodeTextOrNull(failedNodeId))),
+    textArray(summaries.map(({ failureDescription }) => encodeTextOrNull(failureDescription))),
+    textArray(summaries.map(({ callbackWarning }) => encodeTextOrNull(callbackWarning))),
     textArray(sources.map((source) => (Object.keys(source.labels).length === 0 ? null : encode(source.labels)))),
     textArray(batch.map(({ state }) => state)),
     textArray(sources.map(({ payload }) => encodeJsonText(payload))),
-    textArray(sources.map(({ traceparent }) => orNull(traceparent))),
-    textArray(sources.map(({ startKey }) => orNull(startKey?.caller))),
-    textArray(sources.map(({ startKey }) => orNull(startKey?.key))),
-    textArray(sources.map(({ startKey }) => orNull(startKey?.fingerprint))),
-    textArray(summaries.map(([, , , , , , , , keys]) => orNull(keys))),
+    textArray(sources.map(({ traceparent }) => encodeTextOrNull(traceparent))),
+    textArray(sources.map(({ startKey }) => encodeTextOrNull(startKey?.caller))),
+    textArray(sources.map(({ startKey }) => encodeTextOrNull(startKey?.key))),
+    textArray(sources.map(({ startKey }) => encodeTextOrNull(startKey?.fingerprint))),
+    textArray(summaries.map((summary) => encodeTextOrNull(callbackKeysText(summary)))),
     int4Array([...new Set(bodies)]),
     ...steps.parameters(),
     uuidArray(labels.map(([id]) => id)),
