@@ -3,6 +3,7 @@
  * `cells.ts`); the series of the Node process come from prom-client. Both end up in one text.
  */
 import type { Registry } from 'prom-client';
+import { unusedPrecisionMillis, watchEventLoopLag } from './event-loop-lag.ts';
 import type { DefinitionTelemetry, FencedReason, LogFields, LogLevel, Telemetry } from '../ports/telemetry.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import type { CounterCell, HistogramCell } from './cells.ts';
@@ -122,9 +123,10 @@ export class PrometheusTelemetry implements Telemetry {
    * when the start is done: it loads a library that nothing else needs.
    */
   async watchProcess(): Promise<void> {
-    const { Registry, collectDefaultMetrics } = await import('prom-client');
+    const { Gauge, Registry, collectDefaultMetrics } = await import('prom-client');
     this.#process = new Registry();
-    collectDefaultMetrics({ register: this.#process });
+    collectDefaultMetrics({ register: this.#process, eventLoopMonitoringPrecision: unusedPrecisionMillis });
+    watchEventLoopLag(this.#process, Gauge);
   }
 
   /** Where the gauges are read when the metrics are asked for; a later call replaces the earlier one. */

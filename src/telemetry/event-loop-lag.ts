@@ -1,0 +1,61 @@
+/**
+ * How late timers fire, as `nodejs_eventloop_lag_*_seconds`: the names that prom-client gives, measured by a timer of our own.
+ * prom-client leaves it to `perf_hooks.monitorEventLoopDelay`, which wakes an idle process a hundred times a second, and whose values
+ * contain the length of its interval.
+ */
+import { createHistogram } from 'node:perf_hooks';
+import type { Gauge, Registry } from 'prom-client';
+
+/** How often it is looked, in ms. */
+const lookMillis = 250;
+
+/** So seldom that prom-client's own look costs nothing: its series are replaced. */
+export const unusedPrecisionMillis = 3_600_000;
+
+const nanosPerMilli = 1e6;
+const nanosPerSecond = 1e9;
+
+const readings = {
+  min: 'The minimum recorded event loop delay.',
+  max: 'The maximum recorded event loop delay.',
+  mean: 'The mean of the recorded event loop delays.',
+  stddev: 'The standard deviation of the recorded event loop delays.',
+  p50: 'The 50th percentile of the recorded event loop delays.',
+  p90: 'The 90th percentile of the recorded event loop delays.',
+  p99: 'The 99th percentile of the recorded event loop delays.',
+} as const;
+
+/**
+ * Puts the series into the registry, in place of those of the same names. Each tells what was seen since it was read before; the
+ * series of the percentiles is read last. The timer keeps no process alive.
+ */
+export function watchEventLoopLag(registry: Registry, GaugeOf: typeof Gauge): void {
+  const seen = createHistogram();
+  let expected = performance.now() + lookMillis;
+  setInterval(() => {
+    const now = performance.now();
+    // A histogram takes whole numbers from 1 on.
+    seen.record(Math.max(1, Math.round((now - expected) * nanosPerMilli)));
+    expected = now + lookMillis;
+  }, lookMillis).unref();
+
+  const value = (reading: keyof typeof readings): number => {
+    if (seen.count === 0) return 0;
+    if (reading === 'p50' || reading === 'p90' || reading === 'p99') return seen.percentile(Number(reading.slice(1)));
+    return seen[reading];
+  };
+  for (const reading of Object.keys(readings) as (keyof typeof readings)[]) {
+    const name = `nodejs_eventloop_lag_${reading}_seconds`;
+    registry.removeSingleMetric(name);
+    const gauge = new GaugeOf({
+      name,
+      help: readings[reading],
+      registers: [registry],
+      collect: () => {
+        gauge.set(value(reading) / nanosPerSecond);
+        // Metrics are read in the order in which they were registered.
+        if (reading === 'p99') seen.reset();
+      },
+    });
+  }
+}
