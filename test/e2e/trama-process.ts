@@ -2,9 +2,19 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const main = join(import.meta.dirname, '../../src/cli/main.ts');
+/** What starts the command line from its sources. */
+export const main: string = join(import.meta.dirname, '../../src/cli/main.ts');
+
+/**
+ * Where all of these processes keep what was compiled, types stripped: takes a third off a start. Node writes each entry under another
+ * name first and checks what it reads, so a process may be killed at any time.
+ */
+export const compileCache: Readonly<Record<string, string>> = {
+  NODE_COMPILE_CACHE: join(tmpdir(), 'trama-test-compiled'),
+};
 
 /** What a process said and how it ended. */
 export interface Ended {
@@ -34,7 +44,13 @@ export function startTrama(
   const limited = ['sh', '-c', `ulimit -f ${maxFileBlocks ?? 'unlimited'}; exec "$0" "$@"`, ...command];
   const [file = '', ...rest] = maxFileBlocks === undefined ? command : limited;
   const child = spawn(file, rest, {
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: process.env['TMPDIR'], ...env },
+    env: {
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      TMPDIR: process.env['TMPDIR'],
+      ...compileCache,
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let out = '';
