@@ -133,7 +133,7 @@ function script(path: string, text: string): string {
 function shell(text: string): Promise<{ readonly code: number | null; readonly said: string }> {
   const child = spawn('bash', ['-euo', 'pipefail', '-c', text], {
     env: {
-      ...compileCache,
+      ...compileCache(),
       ...stage.env,
       PATH: `${bin}:${process.env['PATH'] ?? ''}`,
       HOME: bin,

@@ -2,19 +2,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** What starts the command line from its sources. */
 export const main: string = join(import.meta.dirname, '../../src/cli/main.ts');
 
-/**
- * Where all of these processes keep what was compiled, types stripped: takes a third off a start. Node writes each entry under another
- * name first and checks what it reads, so a process may be killed at any time.
- */
-export const compileCache: Readonly<Record<string, string>> = {
-  NODE_COMPILE_CACHE: join(tmpdir(), 'trama-test-compiled'),
-};
+/** Lets a process share what this one and others have compiled; see `vitest.config.ts`. */
+export function compileCache(): Readonly<Record<string, string | undefined>> {
+  return { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] };
+}
 
 /** What a process said and how it ended. */
 export interface Ended {
@@ -48,7 +44,7 @@ export function startTrama(
       PATH: process.env['PATH'],
       HOME: process.env['HOME'],
       TMPDIR: process.env['TMPDIR'],
-      ...compileCache,
+      ...compileCache(),
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
