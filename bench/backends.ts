@@ -5,6 +5,7 @@ import { PostgresServer } from '../test/servers/postgres.ts';
 import { provisionServers } from '../test/servers/provision.ts';
 import { RedisCluster } from '../test/servers/redis-cluster.ts';
 import { RedisServer } from '../test/servers/redis.ts';
+import { endWhenInterrupted } from './processes.ts';
 
 /** What may be measured; `durable-redis` is Redis alone, which answers once what it was told is on the disk. */
 export type BackendName = 'embedded' | 'postgres' | 'redis' | 'cluster' | 'durable-redis';
@@ -45,13 +46,19 @@ export async function startBackend(name: BackendName): Promise<Backend> {
   }
   await provisionServers();
   if (name === 'durable-redis') return startDurableRedis();
-  const postgres = await PostgresServer.create({ shared_buffers: '512MB', fsync: 'on', max_wal_size: '4GB' });
+  const creating = PostgresServer.create({ shared_buffers: '512MB', fsync: 'on', max_wal_size: '4GB' });
+  const forget = [endWhenInterrupted(async () => (await creating).remove())];
+  const postgres = await creating;
   const admin = new Client({ connectionString: postgres.url() });
+  // An interruption reaches Postgres, too, and may do so first.
+  admin.on('error', () => undefined);
   await admin.connect();
   await admin.query('CREATE DATABASE trama');
   const inside = new Pool({ connectionString: postgres.url('trama'), max: 4 });
+  inside.on('error', () => undefined);
   const servers: readonly RedisServer[] =
     name === 'redis' ? [await RedisServer.start()] : name === 'cluster' ? (await RedisCluster.start()).nodes : [];
+  forget.push(...servers.map((server) => endWhenInterrupted(() => server.close())));
   const [first] = servers;
   const env: Record<string, string> = { DATABASE_URL: postgres.url('trama') };
   if (name === 'redis' && first !== undefined) env['REDIS_URL'] = `redis://127.0.0.1:${String(first.port)}`;
@@ -80,6 +87,7 @@ export async function startBackend(name: BackendName): Promise<Backend> {
       await admin.end();
       for (const server of servers) await server.close();
       await postgres.remove();
+      for (const each of forget) each();
     },
   };
 }
@@ -88,6 +96,7 @@ export async function startBackend(name: BackendName): Promise<Backend> {
 async function startDurableRedis(): Promise<Backend> {
   const directives = { appendonly: 'yes', appendfsync: 'always', 'auto-aof-rewrite-percentage': '0' };
   const server = await RedisServer.start({ directives });
+  const forget = endWhenInterrupted(() => server.close());
   return {
     name: 'durable-redis',
     env: { REDIS_URL: `redis://127.0.0.1:${String(server.port)}` },
@@ -99,7 +108,10 @@ async function startDurableRedis(): Promise<Backend> {
       transactions: 0,
       commands: await commandsOf([server]),
     }),
-    close: () => server.close(),
+    async close() {
+      await server.close();
+      forget();
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 /**
- * Child processes of the benchmarks, and what the operating system says of them.
+ * Child processes of the benchmarks, and what the operating system says of them. They do not outlive this process: whoever
+ * interrupts it (SIGINT, SIGTERM) ends everything that was started, data included, and an exit ends at least the processes.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -9,6 +10,48 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Processes that run now. */
+const running = new Set<ChildProcess>();
+/** What an interruption ends besides. */
+const endings = new Set<() => Promise<unknown>>();
+let isInterrupted = false;
+
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  process.on(signal, () => {
+    // A terminal sends it to all processes, and npm sends it on once more.
+    if (isInterrupted) return;
+    isInterrupted = true;
+    void interrupt(code);
+  });
+}
+
+async function interrupt(code: number): Promise<void> {
+  // What is being measured fails by this: nobody wants to read it.
+  process.on('uncaughtException', () => undefined);
+  await Promise.all([...running].map((child) => end(child)));
+  await Promise.allSettled([...endings].map((endOne) => endOne()));
+  process.exit(code);
+}
+
+/** Calls `end` when this process is interrupted, unless the answer was called before. */
+export function endWhenInterrupted(end: () => Promise<unknown>): () => void {
+  endings.add(end);
+  return () => {
+    endings.delete(end);
+  };
+}
+
+function track(child: ChildProcess): void {
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+}
 
 /** CPU time of a process since its start, in milliseconds: `/proc/<pid>/stat`, fields 14 and 15, at 100 ticks a second. */
 export function cpuMillis(pid: number): number {
@@ -59,6 +102,7 @@ export async function startMock(delayMillis: number): Promise<Mock> {
   const child = spawn(process.execPath, [new URL('./mock.ts', import.meta.url).pathname, String(delayMillis)], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
+  track(child);
   const [first] = (await once(child, 'message')) as [{ port: number }];
   let counts = { visit: 0, undo: 0 };
   const mock: Mock = {
@@ -96,10 +140,15 @@ export interface DataDirectory {
 /** Makes one. */
 export function dataDirectory(): DataDirectory {
   const path = mkdtempSync(join(tmpdir(), 'trama-bench-'));
+  const erase = (): void => {
+    rmSync(path, { recursive: true, force: true });
+  };
+  const forget = endWhenInterrupted(() => Promise.resolve(erase()));
   return {
     path,
     remove: () => {
-      rmSync(path, { recursive: true, force: true });
+      forget();
+      erase();
     },
   };
 }
@@ -125,6 +174,7 @@ export async function startServer(extra: Readonly<Record<string, string>> = {}, 
       ...extra,
     },
   });
+  track(child);
   const url = `http://127.0.0.1:${String(port)}`;
   try {
     await untilReady(url, child);
@@ -160,9 +210,16 @@ export async function untilReady(url: string, child: ChildProcess, path = '/read
   throw new Error('The server did not become ready within 30 s.');
 }
 
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
+}
+
 /** Ends a process in order, and by force when that takes too long. A second call does nothing. */
 export async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return;
+  if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');
   child.kill('SIGTERM');
   const late = setTimeout(() => child.kill('SIGKILL'), 45_000);

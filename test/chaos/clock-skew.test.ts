@@ -35,15 +35,14 @@ it('changes no outcome, no time of a record and no wait, also when one of them i
   const begun = Date.now();
   const load = new Load(stage);
   await load.begin();
-  await load.passes(100);
+  await load.passes(40);
   const since = Date.now();
   await load.fault(late, () => late.kill());
   await load.recovered(since);
-  await load.passes(50);
-  await late.start();
-  await load.passes(50);
+  await load.eased(() => late.start());
+  await load.passes(20);
   await load.fault(early, () => early.kill());
-  await load.passes(50);
+  await load.passes(40);
 
   expect(await load.problems()).toEqual([]);
   expect(load.refusals).toEqual([]);

@@ -15,6 +15,8 @@ import type { Pod } from './pod.ts';
 const slowestCallMillis = 40;
 /** How long after its answer a call may still not be durable on a busy machine. */
 const unwrittenMillis = 2_000;
+/** Pause of each client between two executions while the load is eased. */
+const easedMillis = 800;
 /** Executions whose history is read at once. */
 const checkedAtOnce = 20;
 /** How long one request waits for the end of its execution. */
@@ -59,6 +61,7 @@ export class Load {
   readonly #downstream = new ScriptedDownstream((request) => this.#answer(request));
   readonly #prefix = String(performance.now());
   #clients: Promise<void>[] = [];
+  #pauseMillis = 0;
   /** Requests that were answered with an error of the server. */
   readonly refusals: Refusal[] = [];
 
@@ -94,6 +97,16 @@ export class Load {
     if (request === undefined) return 0;
     const { pathname } = new URL(JSON.parse(request.body).to as string);
     return (await this.#stage.next().ask('POST', pathname, { ok: true })).status;
+  }
+
+  /** Lets clients pause between executions meanwhile: beside all that they can submit a process takes ten seconds to start. */
+  async eased<T>(during: () => Promise<T>): Promise<T> {
+    this.#pauseMillis = easedMillis;
+    try {
+      return await during();
+    } finally {
+      this.#pauseMillis = 0;
+    }
   }
 
   /** Resolves once so many more executions are over. */
@@ -221,6 +234,7 @@ export class Load {
       const document = await this.#runToEnd(definition, `${this.#prefix}-${String(number)}-${String(count)}`);
       submitted.document = document;
       submitted.endedAt = Date.parse(document.completedAt as string);
+      await pause(this.#pauseMillis);
     }
   }
 

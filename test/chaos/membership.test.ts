@@ -43,7 +43,7 @@ it('changes the number of shards by a rolling restart without losing or strandin
   await load.passes(40);
   for (const pod of pods) {
     expect((await pod.stop()).code).toBe(0);
-    await pod.start({ REDIS_SHARDING_VIRTUALSHARDCOUNT: '96' });
+    await load.eased(() => pod.start({ REDIS_SHARDING_VIRTUALSHARDCOUNT: '96' }));
   }
   await until(async () => {
     const [one, two] = await Promise.all(pods.map((pod) => shardsOf(pod)));

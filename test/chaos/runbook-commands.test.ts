@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startDownstream, type Downstream } from '../e2e/trama-process.ts';
+import { compileCache, type Downstream, main, startDownstream } from '../e2e/trama-process.ts';
 import { documentedBlocks } from '../repo/documented-blocks.ts';
 import { openClusterStage, until } from './cluster-stage.ts';
 import type { Pod } from './pod.ts';
@@ -27,7 +27,6 @@ const blocks = [...documentedBlocks]
   .flatMap(([, each]) => each)
   .filter(({ language }) => language === 'sh');
 
-const main = join(import.meta.dirname, '../../src/cli/main.ts');
 let bin: string;
 let pod: Pod;
 let downstream: Downstream;
@@ -134,6 +133,7 @@ function script(path: string, text: string): string {
 function shell(text: string): Promise<{ readonly code: number | null; readonly said: string }> {
   const child = spawn('bash', ['-euo', 'pipefail', '-c', text], {
     env: {
+      ...compileCache(),
       ...stage.env,
       PATH: `${bin}:${process.env['PATH'] ?? ''}`,
       HOME: bin,

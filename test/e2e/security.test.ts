@@ -86,11 +86,11 @@ beforeAll(async () => {
     }),
   );
 });
-afterEach(async () => {
+async function stop(): Promise<void> {
   server?.child.kill('SIGTERM');
   await server?.ended;
   server = undefined;
-});
+}
 afterAll(async () => {
   await issuer.close();
   await downstream.close();
@@ -131,8 +131,10 @@ const definitionOf = (name: string) => ({
 });
 
 describe('a server with authentication', () => {
+  beforeAll(() => serve());
+  afterAll(stop);
+
   it('answers health routes to anybody and everything else to those whom it knows', async () => {
-    await serve();
     expect((await ask('/healthz')).status).toBe(200);
     expect((await ask('/readyz?scope=api')).status).toBe(200);
     const refused = await ask('/workflows');
@@ -153,7 +155,7 @@ describe('a server with authentication', () => {
   });
 
   it('is used by the command line with a key, and limits it to its definitions', async () => {
-    const url = await serve();
+    const url = server?.url ?? '';
     const file = join(directory, 'order.json');
     const other = join(directory, 'other.json');
     await writeFile(file, JSON.stringify(definitionOf('order-eu')));
@@ -172,7 +174,6 @@ describe('a server with authentication', () => {
   });
 
   it('takes callbacks with nothing but their token', async () => {
-    await serve();
     const definition = {
       name: 'order-approval',
       version: '1',
@@ -197,7 +198,6 @@ describe('a server with authentication', () => {
   });
 
   it('keeps an audit log over restarts', async () => {
-    await serve();
     const { id } = (
       await ask('/workflows/run', admin.key, { definition: definitionOf('invoice'), startAt: '2999-01-01T00:00:00Z' })
     ).body;
@@ -221,7 +221,6 @@ describe('a server with authentication', () => {
   });
 
   it('goes on with the keys that it has while the issuer is away, and takes new ones when it is back', async () => {
-    await serve();
     const token = await sign({ realm: { roles: ['viewer'] } });
     expect((await ask('/workflows', token)).status).toBe(200);
     await issuer.close();
@@ -229,6 +228,10 @@ describe('a server with authentication', () => {
     expect((await ask('/workflows', admin.key)).status).toBe(200);
     await issuer.open();
   });
+});
+
+describe('a server of its own', () => {
+  afterEach(stop);
 
   it('answers 503 to tokens while it never had the keys, and API keys go on', async () => {
     await issuer.close();

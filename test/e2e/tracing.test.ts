@@ -1,8 +1,8 @@
 /** One trace per execution, in a collector: across retries, a callback and the death of the process. */
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OtlpReceiver, type ReceivedSpan } from '../otlp-receiver.ts';
 import { retries } from './stage/definitions.ts';
-import { openStage } from './stage/stage.ts';
+import { openStage, Stage } from './stage/stage.ts';
 
 const receiver = await new OtlpReceiver().open();
 const ignored = await new OtlpReceiver().open();
@@ -20,6 +20,13 @@ const on = (endpoint: string): Record<string, string> => ({
   TELEMETRY_OTLPENDPOINT: endpoint,
 });
 const stage = openStage(on(receiver.url));
+/** Its collector is away. It is tried for half a minute, beside the other tests. */
+const lonely = new Stage(on(goneUrl));
+beforeAll(async () => {
+  await lonely.open();
+  expect(await lonely.finish(lonely.saga('lonely').linear(['a']))).toMatchObject({ status: 'SUCCEEDED' });
+});
+afterAll(() => lonely.close());
 const spansOf = (traceId: string, name?: string): readonly ReceivedSpan[] =>
   receiver.spans.filter((span) => span.traceId === traceId && (name === undefined || span.name === name));
 /** The spans of a trace with this name, as soon as there are so many. */
@@ -158,15 +165,11 @@ describe('a ratio of 0', () => {
     // The end of the process sends all that waits.
     expect((await quiet.kill('SIGTERM')).code).toBe(0);
     expect(ignored.requests).toBe(0);
-    await quiet.start();
   });
 });
 
 describe('a collector that is away', () => {
-  const lonely = openStage(on(goneUrl));
-
   it('harms no execution and no stop; the spans are counted', async () => {
-    expect(await lonely.finish(lonely.saga('lonely').linear(['a']))).toMatchObject({ status: 'SUCCEEDED' });
     const count = async (): Promise<number> => {
       const { text } = await lonely.ask('GET', '/metrics');
       return Number(/^saga_trace_spans_total\{result="failed"\} (\d+)$/m.exec(text)?.[1] ?? 0);
@@ -175,6 +178,5 @@ describe('a collector that is away', () => {
     await lonely.process.said(/"msg":"spans cannot be exported"/);
     await lonely.finish(lonely.saga('lonely').linear(['a']));
     expect((await lonely.kill('SIGTERM')).code).toBe(0);
-    await lonely.start();
   });
 });

@@ -4,7 +4,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
-const main = join(import.meta.dirname, '../../src/cli/main.ts');
+/** What starts the command line from its sources. */
+export const main: string = join(import.meta.dirname, '../../src/cli/main.ts');
+
+/** Lets a process share what this one and others have compiled; see `vitest.config.ts`. */
+export function compileCache(): Readonly<Record<string, string | undefined>> {
+  return { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] };
+}
 
 /** What a process said and how it ended. */
 export interface Ended {
@@ -34,7 +40,13 @@ export function startTrama(
   const limited = ['sh', '-c', `ulimit -f ${maxFileBlocks ?? 'unlimited'}; exec "$0" "$@"`, ...command];
   const [file = '', ...rest] = maxFileBlocks === undefined ? command : limited;
   const child = spawn(file, rest, {
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: process.env['TMPDIR'], ...env },
+    env: {
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      TMPDIR: process.env['TMPDIR'],
+      ...compileCache(),
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let out = '';

@@ -13,6 +13,8 @@ let redis: RedisServer;
 let database = '';
 let worker: Server;
 let api: Server;
+/** How often a process that only serves the API asks Postgres while nothing happens, per second. Takes its time beside the other tests. */
+let questions: Promise<number>;
 
 interface Server {
   readonly url: string;
@@ -41,10 +43,15 @@ async function start(env: Readonly<Record<string, string>>): Promise<Server> {
 beforeAll(async () => {
   [postgres, redis] = await Promise.all([PostgresServer.create(), RedisServer.start()]);
   database = await postgres.createDatabase();
-  worker = await start({ REDIS_SHARDING_PODID: 'worker' });
-  api = await start({ REDIS_SHARDING_PODID: 'api', RUNTIME_ENABLED: 'false' });
+  questions = countQuestions();
+  questions.catch(() => undefined);
+  [worker, api] = await Promise.all([
+    start({ REDIS_SHARDING_PODID: 'worker' }),
+    start({ REDIS_SHARDING_PODID: 'api', RUNTIME_ENABLED: 'false' }),
+  ]);
 });
 afterAll(async () => {
+  await questions.catch(() => undefined);
   for (const { process } of [worker, api]) {
     process.child.kill('SIGKILL');
     await process.ended;
@@ -52,6 +59,39 @@ afterAll(async () => {
   await redis.close();
   await postgres.remove();
 });
+
+/** On servers of its own, which nobody ends. */
+async function countQuestions(): Promise<number> {
+  // What Postgres does for itself would be counted, too.
+  const [store, queue] = await Promise.all([PostgresServer.create({ autovacuum: 'off' }), RedisServer.start()]);
+  try {
+    const name = await store.createDatabase();
+    const env = { DATABASE_URL: store.url(name), REDIS_URL: `redis://127.0.0.1:${String(queue.port)}` };
+    const [gone, { process }] = await Promise.all([start(env), start({ ...env, RUNTIME_ENABLED: 'false' })]);
+    try {
+      gone.process.child.kill('SIGKILL');
+      await gone.process.ended;
+      const transactions = async (): Promise<number> => {
+        const [row] = await store.query(
+          `SELECT pg_stat_force_next_flush(), xact_commit + xact_rollback AS n FROM pg_stat_database WHERE datname = '${name}'`,
+        );
+        return Number(row?.['n']);
+      };
+      // Sessions that are idle report what they have done within 10 s: that of the start must not be counted.
+      await pause(12_000);
+      const before = await transactions();
+      const begun = performance.now();
+      await pause(15_000);
+      return ((await transactions()) - before) / ((performance.now() - begun) / 1000);
+    } finally {
+      process.child.kill('SIGKILL');
+      await process.ended;
+    }
+  } finally {
+    await queue.close();
+    await store.remove();
+  }
+}
 
 const readiness = async ({ url }: Server): Promise<string> => {
   const answer = await fetch(`${url}/readyz`);
@@ -98,25 +138,6 @@ describe('while Postgres is away', () => {
   });
 });
 
-it('a process that only serves the API asks Postgres at most once a second while nothing happens', async () => {
-  worker.process.child.kill('SIGKILL');
-  await worker.process.ended;
-  const transactions = async (): Promise<number> => {
-    const [row] = await postgres.query(
-      `SELECT pg_stat_force_next_flush(), xact_commit + xact_rollback AS n FROM pg_stat_database WHERE datname = '${database}'`,
-    );
-    return Number(row?.['n']);
-  };
-  await pause(3_000);
-  const before = await transactions();
-  const begun = performance.now();
-  await pause(15_000);
-  const perSecond = ((await transactions()) - before) / ((performance.now() - begun) / 1000);
-  expect(perSecond).toBeGreaterThan(0);
-  expect(perSecond).toBeLessThanOrEqual(1);
-  worker = await start({ REDIS_SHARDING_PODID: 'worker' });
-});
-
 it('the log says once that Redis is away, whoever asks it, and once that it answers again', async () => {
   await vi.waitFor(async () => expect(await readiness(worker)).toBe(''), patience);
   expect(worker.said('queue away')).toEqual([]);
@@ -146,4 +167,10 @@ it('the log says once that Redis is away, whoever asks it, and once that it answ
   await vi.waitFor(() => expect(worker.said('queue answers again').length).toBe(1), patience);
   expect(worker.said('queue away').length).toBe(1);
   await vi.waitFor(async () => expect(await readiness(worker)).toBe(''), patience);
+});
+
+it('a process that only serves the API asks Postgres at most once a second while nothing happens', async () => {
+  const perSecond = await questions;
+  expect(perSecond).toBeGreaterThan(0);
+  expect(perSecond).toBeLessThanOrEqual(1);
 });

@@ -263,7 +263,7 @@ describe('a promotion is refused, and changes nothing,', () => {
     expect([code, out]).toEqual([0, expect.stringContaining('Nothing stands against it.')]);
   });
 
-  it('where the target holds other executions', async () => {
+  it('where a server runs on the target, and where that has executions of its own', async () => {
     const url = server.url(await server.createDatabase());
     const there = await startServerOn(url);
     const definition = stage.saga('other').graph([{ kind: 'sleep', id: 'nap', durationMillis: 60_000 }]);
@@ -273,21 +273,14 @@ describe('a promotion is refused, and changes nothing,', () => {
       body: JSON.stringify({ definition }),
     });
     expect(answer.status).toBe(200);
-    const beside = await promote(dataDir(), url, '--dry-run');
-    expect([beside.code, beside.out]).toEqual([1, expect.stringContaining('Other Trama processes are connected')]);
+    // The one waits for a while that the server goes. A server starts on its directory below: nothing has changed there.
+    const [looked, tried] = await Promise.all([promote(dataDir(), url, '--dry-run'), promote(directories.busy, url)]);
+    expect([looked.code, looked.out]).toEqual([1, expect.stringContaining('Other Trama processes are connected')]);
+    expect([tried.code, tried.notes]).toEqual([1, expect.stringContaining('Stop its servers first')]);
     there.child.kill();
     await there.ended;
     const { code, notes } = await promote(dataDir(), url);
     expect([code, notes]).toEqual([1, expect.stringContaining('The target holds executions of its own')]);
-  });
-
-  it('where a server runs on the target', async () => {
-    const url = server.url(await server.createDatabase());
-    const there = await startServerOn(url);
-    const { code, notes } = await promote(dataDir(), url);
-    expect([code, notes]).toEqual([1, expect.stringContaining('Stop its servers first')]);
-    there.child.kill();
-    await there.ended;
   });
 
   it('where the target has another definition of the same name', async () => {

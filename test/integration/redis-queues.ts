@@ -51,7 +51,17 @@ afterEach(async () => {
 });
 
 /** Opens a queue that is closed after the test. */
-export async function openQueue(settings: RedisSettings, member: string = 'pod-1/a'): Promise<OpenQueue> {
+export function openQueue(settings: RedisSettings, member: string = 'pod-1/a'): Promise<OpenQueue> {
+  const { queue, opening } = beginToOpen(settings, member);
+  opened.push(queue);
+  return opening;
+}
+
+/** A queue that whoever asked for it closes, open or not. An open that reaches nobody takes five seconds. */
+export function beginToOpen(
+  settings: RedisSettings,
+  member: string = 'pod-1/a',
+): { readonly queue: RedisShardQueue; readonly opening: Promise<OpenQueue> } {
   const errors: Error[] = [];
   const policies: (string | undefined)[] = [];
   const rings: Ring[] = [];
@@ -60,10 +70,9 @@ export async function openQueue(settings: RedisSettings, member: string = 'pod-1
     failed: (error) => errors.push(error),
     policy: (policy) => policies.push(policy),
   });
-  opened.push(queue);
   const listener: ShardQueueListener = { rung: (ring) => rings.push(ring), changed: () => changes++ };
-  await queue.open(member, listener);
-  return { queue, rings, errors, policies, changes: () => changes };
+  const opening = queue.open(member, listener).then(() => ({ queue, rings, errors, policies, changes: () => changes }));
+  return { queue, opening };
 }
 
 /** The run that serves the shard; waits until one is known. */

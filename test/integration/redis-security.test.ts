@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { authority, clientCertificate, clientKey, serverCertificate, serverKey } from '../certificates.ts';
 import { freePorts } from '../servers/free-ports.ts';
 import { RedisServer } from '../servers/redis.ts';
-import { markNow, openQueue, patience, settingsFor, standaloneAt } from './redis-queues.ts';
+import { beginToOpen, markNow, openQueue, patience, settingsFor, standaloneAt } from './redis-queues.ts';
 
 const shard = { count: 64, index: 7 };
 const tls = { ca: authority, cert: clientCertificate, key: clientKey };
@@ -65,18 +65,28 @@ describe('a server that wants certificates and a user', () => {
     await queue.drop(shard);
   });
 
-  it.each([
-    ['its authority is unknown', { cert: clientCertificate, key: clientKey }, /certificate/],
-    ['no certificate is shown', { ca: authority }, /alert|closed|ECONNRESET|EPIPE/i],
-  ])('says so when %s', async (_, tls, message) => {
-    const { queue, errors } = await openQueue(settingsFor(standaloneAt(tlsPort), { tls, ...account }));
-    expect(errors.at(-1)?.message).toMatch(message);
-    await expect(queue.count([shard])).rejects.toThrow(message);
-  });
+  describe('refuses, and says so', () => {
+    const cases = [
+      ['its authority is unknown', { tls: { cert: clientCertificate, key: clientKey } }, /certificate/],
+      ['no certificate is shown', { tls: { ca: authority } }, /alert|closed|ECONNRESET|EPIPE/i],
+      ['TLS is forgotten', {}, /does not answer/],
+    ] as const;
+    /** Opened at once: each takes its time. */
+    let queues: ReadonlyMap<string, ReturnType<typeof beginToOpen>>;
 
-  it('says so when TLS is forgotten', async () => {
-    const { queue } = await openQueue(settingsFor(standaloneAt(tlsPort), account));
-    await expect(queue.count([shard])).rejects.toThrow(/does not answer/);
+    beforeAll(() => {
+      const settings = (tls: object) => settingsFor(standaloneAt(tlsPort), { ...tls, ...account });
+      queues = new Map(cases.map(([when, changes]) => [when, beginToOpen(settings(changes))]));
+    });
+    afterAll(async () => {
+      for (const { queue } of queues.values()) await queue.close();
+    });
+
+    it.each(cases)('when %s', async (when, changes, message) => {
+      const { queue, errors } = await queues.get(when)!.opening;
+      if ('tls' in changes) expect(errors.at(-1)?.message).toMatch(message);
+      await expect(queue.count([shard])).rejects.toThrow(message);
+    });
   });
 
   it('names the permission that is missing', async () => {

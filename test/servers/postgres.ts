@@ -129,7 +129,10 @@ export class PostgresServer {
       log = (log + text).slice(-4000);
     });
     const ended = new Promise<string>((resolve) => {
-      child.on('close', () => resolve(log));
+      child.on('close', () => {
+        if (this.#launcher === child.pid) this.#launcher = undefined;
+        resolve(log);
+      });
     });
     const stop = new AbortController();
     const answers = async (): Promise<undefined> => {
@@ -172,6 +175,8 @@ export class PostgresServer {
 
   readonly #endNow = (): void => {
     if (this.#running) process.kill(this.pid(), signals.immediate);
+    // It may not have come so far that its process id is written down.
+    else if (this.#launcher !== undefined) process.kill(this.#launcher, 'SIGTERM');
   };
 
   /** Ends it: `fast` ends sessions and writes everything out, `immediate` as after a crash, `kill` is SIGKILL. */

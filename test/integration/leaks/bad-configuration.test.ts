@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { serverCertificate } from '../../certificates.ts';
-import { trama } from '../../e2e/trama-process.ts';
+import { type Ended, startTrama, trama } from '../../e2e/trama-process.ts';
 import { freePorts } from '../../servers/free-ports.ts';
 import { Canaries } from './canaries.ts';
 
@@ -15,7 +15,6 @@ let env: Readonly<Record<string, string>>;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'trama-bad-'));
-  const [closed = 0] = await freePorts(1);
   const files = {
     'cert.pem': serverCertificate,
     'key.pem': `-----BEGIN PRIVATE KEY-----\n${secret}\n-----END PRIVATE KEY-----\n`,
@@ -25,11 +24,17 @@ beforeAll(async () => {
     'key-as-value.yaml': `redis:\n  password:\n    ${secret}: 1\n`,
   };
   for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text);
-  env = { LOGGING_LEVEL: 'trace', DATABASE_DATADIR: join(directory, 'data'), PORT: '0', CLOSED: String(closed) };
+  env = { LOGGING_LEVEL: 'trace', DATABASE_DATADIR: join(directory, 'data'), PORT: '0' };
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-/** `<dir>` stands for the directory, `<closed>` for a port where nobody listens, `<secret>` for the secret. */
+function expectSilence({ code, out, notes }: Ended, says: RegExp): void {
+  expect(code).not.toBe(0);
+  expect(notes).toMatch(says);
+  expect(canaries.find(out + notes, 'secret')).toEqual([]);
+}
+
+/** `<dir>` stands for the directory, `<secret>` for the secret. */
 it.each<[what: string, args: readonly string[], env: Readonly<Record<string, string>>, says: RegExp]>([
   ['an alias that nobody defined', ['--config', '<dir>/alias.yaml'], {}, /not YAML/],
   ['an escape that is none', ['--config', '<dir>/escape.yaml'], {}, /not YAML/],
@@ -38,12 +43,6 @@ it.each<[what: string, args: readonly string[], env: Readonly<Record<string, str
   ['a password in the URL of the collector', [], { TELEMETRY_OTLPENDPOINT: 'http://me:<secret>@h' }, /otlpEndpoint/],
   ['a slash in a password of Postgres', [], { DATABASE_URL: 'postgres://me:1/<secret>@h/d' }, /percent-encoded/],
   ['a URL for a host of Postgres', [], { DATABASE_HOST: 'postgres://me:<secret>@h/d' }, /database\.host/],
-  [
-    'a database of Redis that is no number',
-    [],
-    { DATABASE_URL: 'postgres://me:<secret>@127.0.0.1:<closed>/d', REDIS_URL: 'redis://:<secret>@h:1/x' },
-    /number of a database/,
-  ],
   [
     'a list of keys that is no JSON',
     [],
@@ -59,16 +58,23 @@ it.each<[what: string, args: readonly string[], env: Readonly<Record<string, str
   ],
   ['a setting without its sign', ['--set', 'redis.password:<secret>'], {}, /--set redis\.password/],
 ])('%s', async (_what, args, more, says) => {
-  const filled = (text: string): string =>
-    text
-      .replace('<dir>', directory)
-      .replace('<closed>', env['CLOSED'] ?? '')
-      .replaceAll('<secret>', secret);
+  const filled = (text: string): string => text.replace('<dir>', directory).replaceAll('<secret>', secret);
   const changes = Object.entries(more).map(([name, value]) => [name, filled(value)] as const);
-  const { code, out, notes } = await trama(['serve', ...args.map(filled)], { ...env, ...Object.fromEntries(changes) });
-  expect(code).not.toBe(0);
-  expect(notes).toMatch(says);
-  expect(canaries.find(out + notes, 'secret')).toEqual([]);
+  expectSilence(await trama(['serve', ...args.map(filled)], { ...env, ...Object.fromEntries(changes) }), says);
+});
+
+it('a database of Redis that is no number, and a Postgres that is away', async () => {
+  const [closed = 0] = await freePorts(1);
+  const server = startTrama(['serve'], {
+    ...env,
+    DATABASE_URL: `postgres://me:${secret}@127.0.0.1:${String(closed)}/d`,
+    REDIS_URL: `redis://:${secret}@h:1/x`,
+  });
+  await server.said(/"msg":"the store is away/);
+  // It waits a minute for Postgres, unless it is told to stop, and then not to wait.
+  server.child.kill('SIGTERM');
+  server.child.kill('SIGINT');
+  expectSilence(await server.ended, /number of a database/);
 });
 
 it('a password in the URL of a server', async () => {
