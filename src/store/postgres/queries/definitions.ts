@@ -4,7 +4,7 @@
 import type { AuditEntry } from '../../../ports/audit.ts';
 import type { DefinitionRecord, PutDefinitionResult } from '../../../ports/store.ts';
 import type { PageAnswer, PageValues } from '../../pages.ts';
-import type { Connections } from '../connections.ts';
+import type { Connections, Statement } from '../connections.ts';
 import { nameIsLike } from '../name-globs.ts';
 import { decodeText, encodeJsonText, encodeText } from '../text-column.ts';
 import { auditStatement } from './audit.ts';
@@ -72,10 +72,15 @@ export async function getDefinition(
   connections: Connections,
   key: { readonly id: string } | { readonly name: string; readonly version: string },
 ): Promise<DefinitionRecord | undefined> {
-  let statement: { text: string; values: string[] };
-  if ('id' in key) statement = { text: byIdSql, values: [encodeText(key.id)] };
-  else if (key.version === 'latest') statement = { text: latestSql, values: [encodeText(key.name)] };
-  else statement = { text: byVersionSql, values: [encodeText(key.name), encodeText(key.version)] };
+  // Every run asks for its definition: named, so that it is planned once per connection.
+  let statement: Statement;
+  if ('id' in key) statement = { name: 'definition-by-id', text: byIdSql, values: [encodeText(key.id)] };
+  else if (key.version === 'latest') {
+    statement = { name: 'definition-latest', text: latestSql, values: [encodeText(key.name)] };
+  } else {
+    const values = [encodeText(key.name), encodeText(key.version)];
+    statement = { name: 'definition-by-version', text: byVersionSql, values };
+  }
   const [row] = await connections.query<DefinitionRecord>('short', statement);
   return row && decode(row);
 }
