@@ -16,7 +16,7 @@ import { freePorts } from '../servers/free-ports.ts';
 import { PostgresServer } from '../servers/postgres.ts';
 import { RedisCluster } from '../servers/redis-cluster.ts';
 import { RedisServer } from '../servers/redis.ts';
-import { beginToOpen, patience, settingsFor, standaloneAt } from './redis-queues.ts';
+import { openQueue, patience, settingsFor, standaloneAt } from './redis-queues.ts';
 
 const authority = new TestAuthority();
 const stranger = new TestAuthority('Stranger');
@@ -295,39 +295,23 @@ describe('Redis that verifies clients', () => {
     patienceMillis,
   );
 
-  describe('is refused', () => {
-    const cases = [
-      ['no certificate is shown', 'address', 'ca.pem', undefined, /client certificate: redis\.tls\.certFile/],
-      ['that has expired', 'address', 'ca.pem', 'late', /does not accept the client certificate, redis\.tls\.certFile/],
-      ['is of another authority', 'address', 'ca.pem', 'forged', /does not accept the client certificate, redis\.tls/],
-      ['it is trusted by another authority', 'address', 'stranger-ca.pem', 'app', /redis\.tls\.caFile does not hold/],
-      ['its own is for another name', 'inside', 'ca.pem', 'app', /redis\.tls\.serverName says which name/],
-      ['its own has expired', 'expired', 'ca.pem', 'app', /has expired.*redis\.tls\.caFile/],
-    ] as const;
-    /** Opened at once: each takes its time. */
-    const queues = new Map<string, ReturnType<typeof beginToOpen>>();
-
-    beforeAll(async () => {
-      const ports = new Map<string, number>();
-      for (const shown of ['address', 'inside', 'expired']) ports.set(shown, await started(shown));
-      for (const [when, shown, ca, pair] of cases) {
-        const tls = readTls('redis.tls', configOf(tlsEnv('REDIS_TLS', ca, pair)).redis.tls)!;
-        queues.set(when, beginToOpen(settingsFor(standaloneAt(ports.get(shown)!), { tls })));
-      }
-    });
-    afterAll(async () => {
-      for (const { queue } of queues.values()) await queue.close();
-    });
-
-    it.each(cases)('when %s, and the message names the key', async (when, _shown, _ca, _pair, sentence) => {
-      const { queue, errors } = await queues.get(when)!.opening;
-      await vi.waitFor(() => {
-        expect(errors.map(({ message }) => message).join()).toMatch(sentence);
-      }, patience);
-      await vi.waitFor(async () => {
-        await expect(queue.count([{ count: 64, index: 7 }])).rejects.toThrow(sentence);
-      }, patience);
-    });
+  it.each([
+    ['no certificate is shown', 'address', 'ca.pem', undefined, /client certificate: redis\.tls\.certFile/],
+    ['that has expired', 'address', 'ca.pem', 'late', /does not accept the client certificate, redis\.tls\.certFile/],
+    ['is of another authority', 'address', 'ca.pem', 'forged', /does not accept the client certificate, redis\.tls/],
+    ['it is trusted by another authority', 'address', 'stranger-ca.pem', 'app', /redis\.tls\.caFile does not hold/],
+    ['its own is for another name', 'inside', 'ca.pem', 'app', /redis\.tls\.serverName says which name/],
+    ['its own has expired', 'expired', 'ca.pem', 'app', /has expired.*redis\.tls\.caFile/],
+  ])('is refused when %s, and the message names the key', async (_case, shown, ca, pair, sentence) => {
+    const port = await started(shown);
+    const tls = readTls('redis.tls', configOf(tlsEnv('REDIS_TLS', ca, pair)).redis.tls)!;
+    const { queue, errors } = await openQueue(settingsFor(standaloneAt(port), { tls }));
+    await vi.waitFor(() => {
+      expect(errors.map(({ message }) => message).join()).toMatch(sentence);
+    }, patience);
+    await vi.waitFor(async () => {
+      await expect(queue.count([{ count: 64, index: 7 }])).rejects.toThrow(sentence);
+    }, patience);
   });
 
   it(
