@@ -404,9 +404,18 @@ export interface Store {
 
   /**
    * Makes this process the one that works on the store where no shared queue divides the work; undefined while another is.
-   * `lost` is called once should that end by itself (a broken connection): then stop working at once.
+   * `lost` is called once should that end by itself (a broken connection): then stop working at once. `rung` is called with
+   * what other processes say by {@link ringSoleWorker}, from before this resolves.
    */
-  soleWorker(lost: () => void): Promise<{ release(): Promise<void> } | undefined>;
+  soleWorker(
+    lost: () => void,
+    rung: (items: readonly DueRow[]) => void,
+  ): Promise<{ release(): Promise<void> } | undefined>;
+  /**
+   * Tells the process that works of executions that are due at their time. It may be lost, and nobody may hear it: whoever
+   * begins to work looks at the store itself. Throws {@link StoreUnavailable}.
+   */
+  ringSoleWorker(items: readonly DueRow[]): Promise<void>;
 
   /** Deletes terminal executions completed before the instant, except CORRUPTED ones and unresolved unknown effects; at most `limit`. Returns how many. */
   deleteCompleted(before: number, limit: number): Promise<number>;

@@ -1,22 +1,37 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chain, graph, RuntimeFixture, task } from '../../test/runtime-fixture.ts';
+import { type DueRow, StoreUnavailable } from '../ports/store.ts';
 import { MemoryQueueHub } from '../queue/memory/memory-queue.ts';
 import type { Engine } from './engine.ts';
 import { SoleWorkerQueue } from './sole-worker-queue.ts';
 
-/** The lock of a store: one holder at a time; its connection can break. */
+/** The lock of a store: one holder at a time, who hears the rings of the others; its connection can break. */
 class Lock {
   #holder: (() => void) | undefined;
+  #hears: ((items: readonly DueRow[]) => void) | undefined;
+  /** What becomes of rings. */
+  rings: 'heard' | 'lost' | 'refused' = 'heard';
 
-  take(lost: () => void): Promise<{ release(): Promise<void> } | undefined> {
+  soleWorker(
+    lost: () => void,
+    rung: (items: readonly DueRow[]) => void,
+  ): Promise<{ release(): Promise<void> } | undefined> {
     if (this.#holder !== undefined) return Promise.resolve(undefined);
     this.#holder = lost;
+    this.#hears = rung;
     return Promise.resolve({
       release: () => {
         this.#holder = undefined;
+        this.#hears = undefined;
         return Promise.resolve();
       },
     });
+  }
+
+  ringSoleWorker(items: readonly DueRow[]): Promise<void> {
+    if (this.rings === 'refused') return Promise.reject(new StoreUnavailable('unreachable', 'Away.'));
+    if (this.rings === 'heard') this.#hears?.(items);
+    return Promise.resolve();
   }
 
   /** Somebody else gets it, and gives it back by the result. */
@@ -45,12 +60,11 @@ describe('processes without a shared queue', () => {
   /** Each process has a queue of its own. */
   async function engine(name: string, works = true): Promise<Engine> {
     const { clock, entropy, telemetry } = fixture;
-    const store = { soleWorker: (lost: () => void) => lock.take(lost) };
     const queue = new MemoryQueueHub(clock).connect(name);
     const made = await fixture.engine(
       {},
       works,
-      () => new SoleWorkerQueue({ clock, entropy, telemetry, store, queue, works }),
+      () => new SoleWorkerQueue({ clock, entropy, telemetry, store: lock, queue, works }),
     );
     await clock.advance(10);
     return made;
@@ -62,18 +76,41 @@ describe('processes without a shared queue', () => {
     const own = await fixture.submit(worker, chain('a'));
     expect((await fixture.until(own, 'over', 100)).status).toBe('SUCCEEDED');
     const foreign = await fixture.submit(other, chain('b'));
-    expect((await fixture.until(foreign, 'over', 5_000)).status).toBe('SUCCEEDED');
+    expect((await fixture.until(foreign, 'over', 100)).status).toBe('SUCCEEDED');
     expect(other.load().held).toBe(0);
   });
 
-  it('see within seconds that a callback came in elsewhere, however long its node still waits', async () => {
+  it.each(['lost', 'refused'] as const)(
+    'do what was accepted elsewhere within seconds where rings are %s',
+    async (rings) => {
+      await engine('one');
+      const other = await engine('two');
+      lock.rings = rings;
+      const id = await fixture.submit(other, chain('a'));
+      await fixture.clock.advance(100);
+      expect((await fixture.detail(id)).status).toBe('IN_PROGRESS');
+      expect((await fixture.until(id, 'over', 5_000)).status).toBe('SUCCEEDED');
+    },
+  );
+
+  it('start what is scheduled elsewhere at its time', async () => {
+    await engine('one');
+    const other = await engine('two');
+    const id = await fixture.submit(other, chain('a'), { startAt: fixture.clock.now() + 1_000 });
+    await fixture.clock.advance(900);
+    expect(fixture.http.paths()).toEqual([]);
+    expect((await fixture.until(id, 'over', 200)).status).toBe('SUCCEEDED');
+  });
+
+  it.each(['heard', 'lost'] as const)('see that a callback came in elsewhere, rings being %s', async (rings) => {
     const worker = await engine('one');
     const other = await engine('two');
     const asks = task('asks', { action: { mode: 'async', callback: { timeoutMillis: 60_000 } } });
     const id = await fixture.submit(worker, graph([asks]));
     await fixture.until(id, 'WAITING_CALLBACK');
+    lock.rings = rings;
     await fixture.offer(other, id, await fixture.callbackOf(id, 'asks'));
-    expect((await fixture.until(id, 'over', 5_000)).status).toBe('SUCCEEDED');
+    expect((await fixture.until(id, 'over', rings === 'heard' ? 100 : 5_000)).status).toBe('SUCCEEDED');
   });
 
   it('hand the work over when the worker stops', async () => {

@@ -3,13 +3,13 @@
  *
  * It owns nothing until the store makes it the sole worker, and again once that is lost: then nothing is claimed, and what is
  * held makes no further call (its results are still offered to the store, which decides). It asks again every
- * {@link retryMillis}. Whoever is not the worker drops its rings: the worker finds what became due by its reconcile, within
- * a few seconds.
+ * {@link retryMillis}. Whoever is not the worker rings it by the store; should that be lost, the worker finds what became due
+ * by its reconcile, within a few seconds.
  */
 import type { ShardSet } from '../core/slot.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';
 import type { Claimed, ClaimResult, Queue, QueueItem, QueueListener, QueueTrouble, Refill } from '../ports/queue.ts';
-import type { Store } from '../ports/store.ts';
+import { type DueRow, type Store, StoreUnavailable } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { Periodic } from './periodic.ts';
 
@@ -21,7 +21,7 @@ export interface SoleWorkerQueueParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly telemetry: Telemetry;
-  readonly store: Pick<Store, 'soleWorker'>;
+  readonly store: Pick<Store, 'soleWorker' | 'ringSoleWorker'>;
   /** The queue in this process. */
   readonly queue: Queue;
   /** False: never becomes the worker. */
@@ -82,8 +82,14 @@ export class SoleWorkerQueue implements Queue {
     return this.#office === undefined ? undefined : this.#parts.queue.toRefill();
   }
 
-  enqueue(items: readonly QueueItem[]): Promise<void> {
-    return this.#office === undefined ? Promise.resolve() : this.#parts.queue.enqueue(items);
+  /** A store that is away is no trouble of the queue: the worker looks at the store when it is back. */
+  async enqueue(items: readonly QueueItem[]): Promise<void> {
+    if (this.#office !== undefined) return this.#parts.queue.enqueue(items);
+    try {
+      await this.#parts.store.ringSoleWorker(items);
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+    }
   }
 
   claim(max: number, leaseMillis: number): Promise<ClaimResult> {
@@ -119,9 +125,10 @@ export class SoleWorkerQueue implements Queue {
   async #apply(): Promise<void> {
     if (this.#office !== undefined) return;
     const { store, telemetry, clock } = this.#parts;
-    const office = await store.soleWorker(() => {
-      this.#lost();
-    });
+    const office = await store.soleWorker(
+      () => this.#lost(),
+      (items) => this.#rung(items),
+    );
     if (office === undefined) {
       if (!this.#waits) telemetry.log('info', 'another process works on this store; this one serves the API and waits');
       this.#waits = true;
@@ -138,6 +145,13 @@ export class SoleWorkerQueue implements Queue {
     // Another process may have worked meanwhile: whatever this one remembers is to be compared with the store.
     this.#listener?.refill();
     this.#listener?.rung(clock.now());
+  }
+
+  #rung(items: readonly DueRow[]): void {
+    if (this.#office === undefined || items.length === 0) return;
+    this.#parts.queue.enqueue(items).catch((error: unknown) => {
+      this.#parts.telemetry.log('warn', 'rings of another process were lost', { error: String(error) });
+    });
   }
 
   #lost(): void {

@@ -1,8 +1,9 @@
 /** Opening the store: databases of other versions, several servers of which some take no writes, TLS, the sole worker. */
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { DueRow } from '../../src/ports/store.ts';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import type { PostgresStoreOptions } from '../../src/store/postgres/options.ts';
-import { idOf, newExecution } from '../contract/fixtures/executions.ts';
+import { idOf, newExecution, start } from '../contract/fixtures/executions.ts';
 import { authority, clientCertificate, clientKey, serverCertificate, serverKey } from '../certificates.ts';
 import { PostgresServer } from '../servers/postgres.ts';
 
@@ -12,6 +13,8 @@ beforeAll(async () => {
   [server, other] = await Promise.all([PostgresServer.create(), PostgresServer.create()]);
 });
 afterAll(() => Promise.all([server.remove(), other.remove()]));
+
+const nothing = (): void => undefined;
 
 /** A store that is closed after the test. */
 function storeOn(url: string, options: Partial<PostgresStoreOptions> = {}): PostgresStore {
@@ -193,7 +196,7 @@ describe('TLS', () => {
     const store = storeOn(server.url(), { ssl });
     await store.open();
     expect(await server.query(encryption)).toEqual([{ ssl: true, client: '/CN=client' }]);
-    const held = await store.soleWorker(() => undefined);
+    const held = await store.soleWorker(nothing, nothing);
     expect(await server.query(encryption)).toEqual([{ ssl: true, client: '/CN=client' }]);
     await held?.release();
   });
@@ -213,17 +216,37 @@ describe('TLS', () => {
 });
 
 describe('the sole worker', () => {
+  it('hears what the others say is due, and nothing else', async () => {
+    const database = await server.createDatabase();
+    const [worker, other] = [storeOn(server.url(database)), storeOn(server.url(database))];
+    const heard: DueRow[] = [];
+    const held = await worker.soleWorker(nothing, (items) => heard.push(...items));
+    await server.query(
+      ['', 'no json', '{}', '[1,[]]', `[["${idOf(1)}",1.5,2],["${idOf(1)}",1],["x",1,2]]`].map(
+        (text) => `SELECT pg_notify('trama_due', '${text}')`,
+      ),
+      database,
+    );
+    const items = Array.from({ length: 250 }, (_, i) => ({ id: idOf(i), slot: 16_383 - i, dueAt: start + i }));
+    await other.ringSoleWorker([]);
+    await other.ringSoleWorker(items);
+    await vi.waitFor(() => expect(heard).toHaveLength(250), 10_000);
+    expect(heard).toEqual(items);
+    await held?.release();
+    await other.ringSoleWorker(items);
+  });
+
   it('is one of all processes, and the next one after it', async () => {
     await server.restart();
     const database = await server.createDatabase();
     const [a, b] = [storeOn(server.url(database)), storeOn(server.url(database))];
     const lost: string[] = [];
-    const held = await a.soleWorker(() => lost.push('a'));
+    const held = await a.soleWorker(() => lost.push('a'), nothing);
     expect(held).toBeDefined();
-    expect(await b.soleWorker(() => lost.push('b'))).toBeUndefined();
+    expect(await b.soleWorker(() => lost.push('b'), nothing)).toBeUndefined();
     await held?.release();
     await held?.release();
-    const next = await b.soleWorker(() => lost.push('b'));
+    const next = await b.soleWorker(() => lost.push('b'), nothing);
     expect(next).toBeDefined();
     expect(lost).toEqual([]);
     await next?.release();
@@ -238,13 +261,13 @@ describe('the sole worker', () => {
         .soleWorker(() => {
           calls += 1;
           resolve();
-        })
+        }, nothing)
         .then(() =>
           server.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database}'`),
         );
     });
     await lost;
-    const again = await store.soleWorker(() => undefined);
+    const again = await store.soleWorker(nothing, nothing);
     expect(again).toBeDefined();
     await again?.release();
     expect(calls).toBe(1);

@@ -460,6 +460,10 @@ export class MemoryStore implements Store {
     return { release: () => Promise.resolve() };
   }
 
+  async ringSoleWorker(): Promise<void> {
+    this.#check();
+  }
+
   async tendPartitions(_care: PartitionCare): Promise<{ readonly created: number; readonly dropped: number }> {
     this.#check();
     return { created: 0, dropped: 0 };

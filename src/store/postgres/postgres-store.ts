@@ -72,7 +72,7 @@ import { removeCompleted, removeUnusedBodies, sweep } from './queries/remove-com
 import { changeSetting, getSetting, initSetting } from './queries/settings.ts';
 import { submit, submitValues } from './queries/submit.ts';
 import { takeOver } from './queries/take-over.ts';
-import { soleWorker } from './sole-worker.ts';
+import { ringSoleWorker, soleWorker } from './sole-worker.ts';
 
 /** The row that is looked for never exists; that it would be locked makes a server that takes no writes refuse (25006). */
 const pingSql = `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
@@ -308,8 +308,15 @@ export class PostgresStore implements Store {
     return changeSetting(this.#connections, key, from, to);
   }
 
-  soleWorker(lost: () => void): Promise<{ release(): Promise<void> } | undefined> {
-    return soleWorker(this.#connections, lost);
+  soleWorker(
+    lost: () => void,
+    rung: (items: readonly DueRow[]) => void,
+  ): Promise<{ release(): Promise<void> } | undefined> {
+    return soleWorker(this.#connections, lost, rung);
+  }
+
+  ringSoleWorker(items: readonly DueRow[]): Promise<void> {
+    return ringSoleWorker(this.#connections, items);
   }
 
   /** In many transactions, so that none holds anything for long. */

@@ -263,6 +263,11 @@ export class SqliteStore implements Store {
     return Promise.resolve({ release: () => Promise.resolve() });
   }
 
+  /** There is nobody else to be told. */
+  ringSoleWorker(): Promise<void> {
+    return Promise.resolve();
+  }
+
   tendPartitions(_care: PartitionCare): Promise<{ readonly created: number; readonly dropped: number }> {
     return Promise.resolve({ created: 0, dropped: 0 });
   }
