@@ -28,6 +28,7 @@ import { definitionJsonSchema } from './core/definition/json-schema.ts';
 import type { HttpCaller } from './ports/http-caller.ts';
 import type { Clock } from './ports/clock.ts';
 import { StoreUnavailable, type Store } from './ports/store.ts';
+import { KnownDefinitions } from './runtime/desk/known-definitions.ts';
 import type { DeskParts } from './runtime/desk/parts.ts';
 import { Engine } from './runtime/engine.ts';
 import type { Gatekeeper } from './runtime/gate/gatekeeper.ts';
@@ -228,6 +229,7 @@ export class Trama {
       clock,
       entropy,
       plans: this.#canBeCalledBack ? plans : withoutAsyncNodes(plans),
+      known: new KnownDefinitions(engineSettings(config).planCacheSize),
       engine,
       tokens: { verify: (token) => this.#liveTokens().verify(token) },
       masker: this.#surroundings.masker,

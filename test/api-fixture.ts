@@ -18,6 +18,7 @@ import { summarize } from '../src/core/summary.ts';
 import { StoreUnavailable, type ExecutionDetail, type SubmitResult } from '../src/ports/store.ts';
 import { silentTelemetry } from '../src/ports/telemetry.ts';
 import type { ClusterSource } from '../src/runtime/desk/cluster.ts';
+import { KnownDefinitions } from '../src/runtime/desk/known-definitions.ts';
 import type { CallbackRejection, DeskParts, Submission } from '../src/runtime/desk/parts.ts';
 import { decidingEnv, runOf } from '../src/runtime/desk/run-view.ts';
 import { PlanCache } from '../src/runtime/plan-cache.ts';
@@ -80,6 +81,7 @@ export class ApiFixture {
       },
       entropy: { executionId: () => randomUUID(), nonce: () => `nonce-${String(++this.#nonces)}`, random: () => 0.5 },
       plans,
+      known: new KnownDefinitions(100),
       engine: {
         mintId: () => randomUUID(),
         submit: (submission) => this.#submit(submission),

@@ -28,10 +28,14 @@ export function deskFor(desk: DeskParts, principal: Principal | null, makeEntry?
   if (!isLimited && makeEntry === undefined) return desk;
   const store = new RequestStore(desk.store, principal ?? undefined, makeEntry);
   if (!isLimited) return { ...desk, store };
-  const { engine } = desk;
+  const { engine, known } = desk;
   return {
     ...desk,
     store,
+    known: {
+      recall: (name, version) => (sees(principal, name) ? known.recall(name, version) : undefined),
+      remember: (definition) => known.remember(definition),
+    },
     engine: {
       mintId: (now) => engine.mintId(now),
       ring: (item) => engine.ring(item),

@@ -51,6 +51,8 @@ export interface NewExecution {
   readonly definitionHash: string;
   /** JSON text of the definition, kept once per hash, so that the execution is pinned to it. */
   readonly definition: string;
+  /** Whether the start named a stored definition: without a record of that name, version and hash it is `gone`. */
+  readonly mustBeStored?: boolean;
   /** JSON text with the digits as they came. */
   readonly payload: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -67,9 +69,13 @@ export interface NewExecution {
   readonly startKey?: { readonly caller: string; readonly key: string; readonly fingerprint: string };
 }
 
-/** `existing`: the start key was used before with the same request; `reused`: with another request. */
+/**
+ * `existing`: the start key was used before with the same request; `reused`: with another request; `gone`: the definition
+ * that had to be stored is not, whatever the start key says. Only `created` has written anything.
+ */
 export type SubmitResult =
   | { readonly kind: 'created' }
+  | { readonly kind: 'gone' }
   | { readonly kind: 'existing'; readonly id: string }
   | { readonly kind: 'reused' }
   | { readonly kind: 'invalid'; readonly message: string };

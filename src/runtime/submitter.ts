@@ -117,7 +117,7 @@ export class Submitter {
   }
 
   #row(submission: Submission, first: Transition, slot: number, now: number, hold: Hold | undefined): NewExecution {
-    const { plan, header, definition, payload, createdAt, traceparent, startKey } = submission;
+    const { plan, header, definition, mustBeStored, payload, createdAt, traceparent, startKey } = submission;
     const { state } = first;
     return {
       id: header.id,
@@ -126,6 +126,7 @@ export class Submitter {
       version: header.version,
       definitionHash: plan.hash,
       definition,
+      ...(mustBeStored === undefined ? undefined : { mustBeStored }),
       payload,
       labels: header.labels,
       ...(traceparent === undefined ? undefined : { traceparent }),

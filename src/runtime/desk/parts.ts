@@ -8,6 +8,7 @@ import type { Plan } from '../../core/plan.ts';
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import type { Store, SubmitResult } from '../../ports/store.ts';
 import type { ClusterSource } from './cluster.ts';
+import type { KnownDefinitions } from './known-definitions.ts';
 
 /** A definition compiled, or everything that is wrong with it. */
 export type Compiled =
@@ -28,6 +29,8 @@ export interface Submission {
   readonly header: ExecutionHeader;
   /** JSON text of the definition. */
   readonly definition: string;
+  /** Whether it must be stored as a record at the insert; the result is `gone` otherwise. */
+  readonly mustBeStored?: boolean;
   /** JSON text of `header.payload`, digits kept. */
   readonly payload: string;
   readonly createdAt: number;
@@ -113,6 +116,8 @@ export interface DeskParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly plans: Plans;
+  /** Stored definitions that were read before. */
+  readonly known: Pick<KnownDefinitions, 'recall' | 'remember'>;
   readonly engine: EngineDoor;
   /** Checks callback tokens, constant time in their secret parts. */
   readonly tokens: { verify(token: string): CheckedToken };

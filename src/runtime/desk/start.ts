@@ -14,6 +14,7 @@ import { unprintable } from '../../core/definition/shape-check.ts';
 import type { Plan } from '../../core/plan.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
 import { type Answer, granted, type Refusal, refused } from './answer.ts';
+import type { KnownDefinition } from './known-definitions.ts';
 import type { DeskParts } from './parts.ts';
 
 /** Bounds of the labels of one execution, in entries and characters. */
@@ -47,11 +48,26 @@ export interface Started {
 export async function start(parts: DeskParts, request: StartRequest): Promise<Answer<Started>> {
   const checked = checkInput(request);
   if ('ok' in checked) return checked;
+  const known = recalled(parts, request);
+  // What it says of the payload may be out of date, too: a refusal is given by what is stored now.
+  if (known !== undefined && missingPayload(known.plan, checked.payload).length === 0) {
+    const started = await insert(parts, request, checked, { ...known, mustBeStored: true });
+    if (started !== undefined) return started;
+  }
   const source = await findPlan(parts, request);
   if ('ok' in source) return source;
   const missing = missingPayload(source.plan, checked.payload);
   if (missing.length > 0) return refused('invalid_payload', ...missing);
+  return (await insert(parts, request, checked, source)) ?? unknownDefinition(request.source);
+}
 
+/** Stores the execution; undefined when its definition must be stored and is not. */
+async function insert(
+  parts: DeskParts,
+  request: StartRequest,
+  checked: Input,
+  source: KnownDefinition & { readonly mustBeStored?: true },
+): Promise<Answer<Started> | undefined> {
   const now = parts.clock.now();
   const id = parts.engine.mintId(now);
   const result = await parts.engine.submit({
@@ -64,6 +80,7 @@ export async function start(parts: DeskParts, request: StartRequest): Promise<An
       labels: { ...source.plan.labels, ...checked.labels },
     },
     definition: source.definition,
+    ...(source.mustBeStored && { mustBeStored: true }),
     payload: stringifyJson(checked.payload),
     createdAt: now,
     ...(checked.startAt !== undefined && { startAt: checked.startAt }),
@@ -82,6 +99,8 @@ export async function start(parts: DeskParts, request: StartRequest): Promise<An
       const existing = await parts.store.getExecution(result.id);
       return granted({ id: result.id, status: existing?.status ?? 'IN_PROGRESS' });
     }
+    case 'gone':
+      return undefined;
     case 'reused':
       return refused('idempotency_key_reused', 'This Idempotency-Key was used before with another request.');
     case 'invalid':
@@ -133,10 +152,13 @@ function checkLabels(labels: Json, errors: string[]): Readonly<Record<string, st
   return labels as Readonly<Record<string, string>>;
 }
 
-async function findPlan(
-  parts: DeskParts,
-  request: StartRequest,
-): Promise<{ plan: Plan; definition: string } | Refusal> {
+/** A stored definition that was read before: the insert finds out whether it still is. `latest` is another one any time. */
+function recalled(parts: DeskParts, { source }: StartRequest): KnownDefinition | undefined {
+  if (source.kind === 'inline' || source.version === 'latest') return undefined;
+  return parts.known.recall(source.name, source.version);
+}
+
+async function findPlan(parts: DeskParts, request: StartRequest): Promise<KnownDefinition | Refusal> {
   if (request.source.kind === 'inline') {
     const compiled = parts.plans.compile(request.source.definition);
     if (!compiled.ok) return refused('invalid_definition', ...compiled.errors);
@@ -144,14 +166,20 @@ async function findPlan(
   }
   const { name, version } = request.source;
   const record = await parts.store.getDefinition({ name, version });
-  if (record === undefined) {
-    return refused(
-      'unknown_definition',
-      `There is no definition ${JSON.stringify(name)} with version ${JSON.stringify(version)}.`,
-    );
-  }
+  if (record === undefined) return unknownDefinition(request.source);
   const compiled = (await parts.plans.load(record.hash)) ?? recompiled(parts, record.definition);
-  return 'ok' in compiled ? compiled : { plan: compiled, definition: record.definition };
+  if ('ok' in compiled) return compiled;
+  const known = { plan: compiled, definition: record.definition };
+  if (compiled.hash === record.hash) parts.known.remember(known);
+  return known;
+}
+
+function unknownDefinition(source: StartRequest['source']): Refusal {
+  const { name, version } = source.kind === 'stored' ? source : { name: '', version: '' };
+  return refused(
+    'unknown_definition',
+    `There is no definition ${JSON.stringify(name)} with version ${JSON.stringify(version)}.`,
+  );
 }
 
 /** A stored definition is valid by the rules of its day; where a newer release is stricter, its run says so. */

@@ -31,6 +31,19 @@ export class DefinitionTable {
     return found && { ...found };
   }
 
+  /** Whether there is a record of this name, version and content. */
+  has({
+    name,
+    version,
+    definitionHash,
+  }: {
+    readonly name: string;
+    readonly version: string;
+    readonly definitionHash: string;
+  }): boolean {
+    return this.get({ name, version })?.hash === definitionHash;
+  }
+
   /** A page, newest first unless asked otherwise. Throws BadCursor. */
   list(page: PageRequest, nameGlobs: readonly string[] | undefined): Page<DefinitionRecord> {
     const rows = this.#newest()

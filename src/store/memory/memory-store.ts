@@ -143,6 +143,7 @@ export class MemoryStore implements Store {
   }
 
   #insert(x: NewExecution): SubmitResult {
+    if (x.mustBeStored === true && !this.#definitions.has(x) && !this.#executions.has(x.id)) return { kind: 'gone' };
     const key = x.startKey && JSON.stringify([x.startKey.caller, x.startKey.key]);
     const used = key === undefined ? undefined : this.#startKeys.get(key);
     if (used !== undefined && used.executionId !== x.id) {

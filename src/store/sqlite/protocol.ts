@@ -42,6 +42,7 @@ export interface SubmitValues {
   readonly name: string;
   readonly version: string;
   readonly hash: string;
+  readonly mustBeStored: boolean;
   readonly labels: string | null;
   readonly labelPairs: readonly (readonly [key: string, value: string])[];
   readonly createdAt: number;

@@ -13,6 +13,7 @@ export function submitValues(x: NewExecution): SubmitValues {
     name: x.name,
     version: x.version,
     hash: x.definitionHash,
+    mustBeStored: x.mustBeStored === true,
     labels: labelPairs.length === 0 ? null : encode(x.labels),
     labelPairs,
     createdAt: x.createdAt,

@@ -18,7 +18,8 @@ import type { Random } from '../random.ts';
 import type { CallbackPost } from './downstreams.ts';
 import { keyParts } from './definition-view.ts';
 import { type Account, short } from './ledger.ts';
-import { tokenOf, type World } from './world.ts';
+import { tokenOf } from './callback-address.ts';
+import type { World } from './world.ts';
 
 const clientPatienceMillis = 4_000;
 const maxTries = 60;

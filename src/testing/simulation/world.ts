@@ -8,7 +8,8 @@ import { type Queue, QueueUnavailable } from '../../ports/queue.ts';
 import type { ShardQueue } from '../../ports/shard-queue.ts';
 import { type Store, StoreUnavailable } from '../../ports/store.ts';
 import { silentTelemetry, type Telemetry } from '../../ports/telemetry.ts';
-import type { CallbackClaims, CheckedToken, DeskParts } from '../../runtime/desk/parts.ts';
+import { KnownDefinitions } from '../../runtime/desk/known-definitions.ts';
+import type { DeskParts } from '../../runtime/desk/parts.ts';
 import { Engine } from '../../runtime/engine.ts';
 import type { CallGate } from '../../runtime/gate/call-gate.ts';
 import { PlanCache } from '../../runtime/plan-cache.ts';
@@ -17,6 +18,7 @@ import { MemoryStore } from '../../store/memory/memory-store.ts';
 import type { Random } from '../random.ts';
 import { randomDefinitionHost } from '../random-definition.ts';
 import { SeededEntropy, VirtualClock } from '../virtual-clock.ts';
+import { issueCallback, verifyToken } from './callback-address.ts';
 import { type Caller, Custody } from './custody.ts';
 import { type CallbackPost, Downstreams, goodManners } from './downstreams.ts';
 import { HoldBook } from './hold-book.ts';
@@ -433,6 +435,7 @@ export class World {
       clock,
       entropy,
       plans,
+      known: new KnownDefinitions(20),
       engine,
       tokens: { verify: verifyToken },
       masker: { json: (value: Json) => value, headers: (headers) => headers },
@@ -474,26 +477,4 @@ export class World {
       reconciled: (ids) => note(`reconciled ${String(ids)}`),
     };
   }
-}
-
-function issueCallback(claims: CallbackClaims): { url: string; token: string; signedUrl: string } {
-  const { executionId, round, nodeId, visit, operation, nonce } = claims;
-  const token = [executionId, round, nodeId, visit, operation, nonce].join('~');
-  return { url: 'http://trama.test/callback', token, signedUrl: `http://trama.test/callback/${token}` };
-}
-
-function verifyToken(token: string): CheckedToken {
-  const [executionId = '', round, nodeId = '', visit, operation, nonce = ''] = token.split('~');
-  return {
-    ok: true,
-    claims: { executionId, round: Number(round), nodeId, visit: Number(visit), operation: Number(operation), nonce },
-  };
-}
-
-/** What a callback's address says, for whoever posts to it. */
-export function tokenOf(address: string): { readonly token: string; readonly claims: CallbackClaims } {
-  const token = address.slice(address.lastIndexOf('/') + 1);
-  const checked = verifyToken(token);
-  if (!checked.ok) throw new Error(`No callback address: ${address}.`);
-  return { token, claims: checked.claims };
 }

@@ -99,6 +99,66 @@ export function submissions(test: StoreUnderTest): void {
     expect(results.flat().filter((x) => x.kind === 'existing' && x.id === idOf(winner))).toHaveLength(3);
   });
 
+  it('writes nothing where the definition must be stored and is not, or has other content', async () => {
+    const { store } = test;
+    const of = (version: string) => ({ name: 'stored', version, definitionHash: `h${version}`, mustBeStored: true });
+    const put = (version: string, hash: string) => ({
+      id: `d${version}`,
+      name: 'stored',
+      version,
+      hash,
+      definition: '{}',
+      createdAt: start,
+      updatedAt: start,
+    });
+    await store.putDefinition(put('1', 'h1'));
+    await store.putDefinition(put('2', 'other'));
+    const startKey = { caller: 'me', key: 'k', fingerprint: 'f' };
+    const results = await store.submit([
+      newExecution(1, of('1')),
+      newExecution(2, { ...of('2'), labels: { a: 'b' }, steps: [stepRow(1)] }),
+      newExecution(3, { ...of('3'), startKey }),
+      newExecution(4, { ...of('3'), mustBeStored: false }),
+      newExecution(5, { ...of('1'), startKey }),
+      newExecution(6, { ...of('3'), startKey }),
+    ]);
+    const kinds = ['created', 'gone', 'gone', 'created', 'created', 'gone'];
+    expect(results).toEqual(kinds.map((kind) => ({ kind })));
+    for (const [i, kind] of kinds.entries()) {
+      expect((await store.getExecution(idOf(i + 1))) !== undefined).toBe(kind === 'created');
+    }
+    expect((await store.listSteps(idOf(2), { limit: 5 })).items).toEqual([]);
+    expect((await store.listExecutions({ labels: { a: 'b' } }, { limit: 5 })).items).toEqual([]);
+  });
+
+  it('knows an execution again whose definition went after its insert', async () => {
+    const { store } = test;
+    const record = {
+      id: 'd',
+      name: 'stored',
+      version: '1',
+      hash: 'h',
+      definition: '{}',
+      createdAt: start,
+      updatedAt: start,
+    };
+    const x = { name: 'stored', version: '1', definitionHash: 'h', mustBeStored: true };
+    const batch = [
+      newExecution(1, x),
+      newExecution(2, { ...x, startKey: { caller: 'me', key: 'k', fingerprint: 'f' } }),
+    ];
+    await store.putDefinition(record);
+    await store.submit(batch);
+    await store.deleteDefinition('d');
+    expect(await store.submit([...batch, newExecution(3, x)])).toEqual([
+      { kind: 'created' },
+      { kind: 'created' },
+      { kind: 'gone' },
+    ]);
+    await store.putDefinition({ ...record, id: 'd2' });
+    expect(await store.submit([newExecution(3, x)])).toEqual([{ kind: 'created' }]);
+  });
+
   it('keeps the claim of a direct start', async () => {
     const { store } = test;
     await store.submit([newExecution(1, { claim: 'direct' })]);

@@ -2,8 +2,9 @@
  * Inserts executions with input, labels, first rows and start keys; all of a batch in one statement.
  *
  * The statement locks the definitions that it pins, so that retention cannot remove one under it; rows whose definition is
- * gone are not inserted, and sent again once it is stored anew. A start key is inserted before its execution, which is only
- * inserted where the key was; where it was not, a second statement reads whose key it is.
+ * gone are not inserted, and sent again once it is stored anew. Where the definition must be stored as a record, the
+ * statement looks for that, too. A start key is inserted before its execution, which is only inserted where the key was;
+ * where it was not, a second statement reads whose key it is.
  *
  * Guarantees: the same id again is `created` and writes nothing, so a batch may be sent twice; of racing start keys one
  * wins, the others learn its execution.
@@ -11,7 +12,7 @@
 import { StoreUnavailable, type NewExecution, type SubmitResult } from '../../../ports/store.ts';
 import { encode, isOver, isStanding, isUnresolved } from '../../row-text.ts';
 import { callbackKeysText } from '../../stored-rows.ts';
-import { int4Array, int8Array, textArray, uuidArray } from '../binary-array.ts';
+import { boolArray, int4Array, int8Array, textArray, uuidArray } from '../binary-array.ts';
 import type { Connections } from '../connections.ts';
 import {
   historyValues,
@@ -56,8 +57,9 @@ function standingOf({ summary, steps }: NewExecution): 0 | 1 | 2 {
   return steps.some((row) => isStanding(row)) ? 1 : 0;
 }
 
-const bodiesParameter = 26;
-const firstStepParameter = 27;
+const bodiesParameter = 27;
+const recordsParameter = 28;
+const firstStepParameter = 29;
 const firstLabelParameter = firstStepParameter + stepParameters;
 
 /** Looked up in a hash table, where a join would compare each with each. */
@@ -68,16 +70,22 @@ WITH input AS MATERIALIZED (
   SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::int[],
     $8::int[], $9::int[], $10::int[], $11::int[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
     $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[],
-    $25::text[])
+    $25::text[], $26::bool[])
     AS i (id, created_at, updated_at, due_at, started_at, completed_at, slot, body, claims, round, standing, status, claim,
       reason, failed_node_id, failure_description, callback_warning, labels, state, payload, traceparent, caller, key,
-      fingerprint, callback_keys)
+      fingerprint, callback_keys, must_be_stored)
 ), body AS MATERIALIZED (
   SELECT no FROM definition_body WHERE no = ANY ($${bodiesParameter}::int[]) ORDER BY no FOR KEY SHARE
+), record AS MATERIALIZED (
+  SELECT b.no FROM definition_body b WHERE b.no = ANY ($${recordsParameter}::int[]) AND EXISTS (
+    SELECT 1 FROM definition d WHERE d.name = b.name AND d.version = b.version AND d.hash = b.hash)
+), pinned AS MATERIALIZED (
+  SELECT i.id FROM input i WHERE ${isOneOf('i.body', 'SELECT no FROM body')}
+    AND (NOT i.must_be_stored OR ${isOneOf('i.body', 'SELECT no FROM record')})
 ), keyed AS (
   INSERT INTO start_key (caller, key, execution_id, created_at, fingerprint)
   SELECT i.caller, i.key, i.id, i.created_at, i.fingerprint FROM input i
-  WHERE i.key IS NOT NULL AND ${isOneOf('i.body', 'SELECT no FROM body')} ORDER BY i.caller, i.key, i.id
+  WHERE i.key IS NOT NULL AND ${isOneOf('i.id', 'SELECT id FROM pinned')} ORDER BY i.caller, i.key, i.id
   ON CONFLICT DO NOTHING RETURNING execution_id
 ), created AS (
   INSERT INTO execution (id, created_at, updated_at, due_at, started_at, completed_at, slot, body, seq, inbox_seq, claims,
@@ -87,7 +95,7 @@ WITH input AS MATERIALIZED (
     i.standing, i.status, i.claim, i.reason, i.failed_node_id, i.failure_description, i.callback_warning, i.labels,
     i.state, i.payload, i.traceparent, i.callback_keys
   FROM input i
-  WHERE ${isOneOf('i.body', 'SELECT no FROM body')}
+  WHERE ${isOneOf('i.id', 'SELECT id FROM pinned')}
     AND (i.key IS NULL OR ${isOneOf('i.id', 'SELECT execution_id FROM keyed')})
   ON CONFLICT DO NOTHING RETURNING id
 ), steps AS (
@@ -98,7 +106,8 @@ WITH input AS MATERIALIZED (
   SELECT l.* FROM unnest($${firstLabelParameter}::uuid[], $${firstLabelParameter + 1}::text[], $${firstLabelParameter + 2}::text[])
     AS l (execution, key, value) WHERE ${isOneOf('l.execution', 'SELECT id FROM created')}
 )
-SELECT i.id, ${isOneOf('i.body', 'SELECT no FROM body')} AS pinned,
+SELECT i.id, ${isOneOf('i.body', 'SELECT no FROM body')} AS "hasBody",
+  NOT i.must_be_stored OR ${isOneOf('i.body', 'SELECT no FROM record')} AS "hasRecord",
   i.key IS NULL OR ${isOneOf('i.id', 'SELECT execution_id FROM keyed')} AS done
 FROM input i`;
 
@@ -109,10 +118,14 @@ CROSS JOIN LATERAL (
   SELECT execution_id, fingerprint FROM start_key WHERE caller = i.caller AND key = i.key OFFSET 0
 ) k`;
 
+const idSql = 'SELECT id FROM execution WHERE id = ANY ($1::uuid[])';
+
 interface Answer {
   readonly id: string;
-  /** Whether its definition is still stored. */
-  readonly pinned: boolean;
+  /** Whether its definition is still stored for those that are pinned to it. */
+  readonly hasBody: boolean;
+  /** Whether its definition is stored as a record, if it must be. */
+  readonly hasRecord: boolean;
   /** Whether it needs no look at its start key. */
   readonly done: boolean;
 }
@@ -152,7 +165,9 @@ function parameters(batch: readonly SubmitValues[], bodies: readonly number[]): 
     textArray(sources.map(({ startKey }) => encodeTextOrNull(startKey?.key))),
     textArray(sources.map(({ startKey }) => encodeTextOrNull(startKey?.fingerprint))),
     textArray(summaries.map((summary) => encodeTextOrNull(callbackKeysText(summary)))),
+    boolArray(sources.map(({ mustBeStored }) => mustBeStored === true)),
     int4Array([...new Set(bodies)]),
+    int4Array([...new Set(bodies.filter((_, i) => sources[i]?.mustBeStored === true))]),
     ...steps.parameters(),
     uuidArray(labels.map(([id]) => id)),
     textArray(labels.map(([, key]) => encodeText(key))),
@@ -184,17 +199,37 @@ export async function submit(
     const byId = new Map(answers.map((answer) => [answer.id, answer]));
     const missing = new Set<number>();
     const keyed: number[] = [];
+    const gone: number[] = [];
     for (const [k, i] of sent.entries()) {
-      const { pinned: isPinned, done } = byId.get((batch[i] as SubmitValues).source.id) as Answer;
-      if (!isPinned) missing.add(bodies[k] as number);
+      const { hasBody, hasRecord, done } = byId.get((batch[i] as SubmitValues).source.id) as Answer;
+      if (!hasBody) missing.add(bodies[k] as number);
+      else if (!hasRecord) gone.push(i);
       else if (done) results[i] = { kind: 'created' };
       else keyed.push(i);
     }
     if (missing.size > 0) pinned.forget(missing);
+    if (gone.length > 0) await settleGone(connections, batch, gone, results);
     if (keyed.length > 0) await settle(connections, batch, keyed, results);
     open = sent.filter((i) => results[i] === undefined);
   }
   return results as SubmitResult[];
+}
+
+/** Whether these were inserted before their definition went. */
+async function settleGone(
+  connections: Connections,
+  batch: readonly SubmitValues[],
+  gone: readonly number[],
+  results: (SubmitResult | undefined)[],
+): Promise<void> {
+  const ids = gone.map((i) => (batch[i] as SubmitValues).source.id);
+  const rows = await connections.query<{ id: string }>('short', {
+    name: 'submit-gone',
+    text: idSql,
+    values: [uuidArray(ids)],
+  });
+  const inserted = new Set(rows.map(({ id }) => id));
+  for (const [k, i] of gone.entries()) results[i] = { kind: inserted.has(ids[k] as string) ? 'created' : 'gone' };
 }
 
 /** Whose start keys these are. A key that is gone by now leaves its row without a result. */

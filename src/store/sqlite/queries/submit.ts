@@ -2,8 +2,8 @@
  * Inserts executions, each with its definition (once per content), input, labels, first rows and start key.
  *
  * Guarantees: the same id again is `created` and writes nothing, so a batch may be sent twice; a start key used before,
- * also earlier in the same batch, decides before anything is written. When bodies of definitions are missing, nothing is
- * written and their hashes are the answer.
+ * also earlier in the same batch, decides before anything is written, and before that a definition that must be stored and
+ * is not. When bodies of definitions are missing, nothing is written and their hashes are the answer.
  */
 import type { SubmitResult } from '../../../ports/store.ts';
 import type { Operations, SubmitValues } from '../protocol.ts';
@@ -17,6 +17,10 @@ SELECT max(coalesce((SELECT max(no) FROM execution), 0), coalesce((SELECT max(ex
 const findBodySql = 'SELECT no FROM definition_body WHERE hash = ?';
 
 const insertBodySql = 'INSERT INTO definition_body (hash, definition) VALUES (?, ?)';
+
+const findRecordSql = 'SELECT 1 AS found FROM definition WHERE name = ? AND version = ? AND hash = ?';
+
+const findExecutionSql = 'SELECT no FROM execution WHERE id = ?';
 
 const findKeySql = 'SELECT execution_id AS id, fingerprint FROM start_key WHERE caller = ? AND key = ?';
 
@@ -43,6 +47,8 @@ const maxRemembered = 1000;
 export function submit(session: Session): Operations['submit'] {
   const findBody = session.one<{ no: number }>(findBodySql);
   const insertBody = session.write(insertBodySql);
+  const findRecord = session.one<{ found: number }>(findRecordSql);
+  const findExecution = session.one<{ no: number }>(findExecutionSql);
   const findKey = session.one<{ id: string; fingerprint: string }>(findKeySql);
   const insertKey = session.write(insertKeySql);
   const insertExecution = session.write(insertExecutionSql);
@@ -83,6 +89,9 @@ export function submit(session: Session): Operations['submit'] {
   }
 
   function insert(x: SubmitValues, body: number): SubmitResult {
+    if (x.mustBeStored && findRecord(x.name, x.version, x.hash) === undefined) {
+      return { kind: findExecution(x.id) === undefined ? 'gone' : 'created' };
+    }
     const settled = settledByKey(x);
     if (settled !== undefined) return settled;
     const no = ++lastNo;
