@@ -16,10 +16,11 @@ import { due } from './scenarios/due.ts';
 import { history } from './scenarios/history.ts';
 import { loop } from './scenarios/loop.ts';
 import { mixed } from './scenarios/mixed.ts';
+import { rolling } from './scenarios/rolling.ts';
 import { sleepers } from './scenarios/sleepers.ts';
 import { soak } from './scenarios/soak.ts';
 
-const scenarios: Readonly<Record<string, Scenario>> = { chain, due, history, loop, mixed, sleepers, soak };
+const scenarios: Readonly<Record<string, Scenario>> = { chain, due, history, loop, mixed, rolling, sleepers, soak };
 
 const backends = ['embedded', 'postgres', 'redis', 'cluster'] as const;
 

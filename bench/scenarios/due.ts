@@ -4,8 +4,8 @@
  *
  * - a sleep ends (`until`), and the next node calls;
  * - a retry is due: its delay after the mock has answered 409, so that the way of that answer counts, too;
- * - a run is submitted: from the moment at which the driver sends it, insert included, to a pod that works and, where there
- *   is a shared queue, to one that only serves the API, so that the call comes from another pod.
+ * - a run is submitted: from the moment at which the driver sends it, insert included, to a pod that works and, where pods
+ *   share a store, to one that only serves the API, so that the call comes from another pod.
  *
  * Beside them, the floor: a timer of this process, two commits to the same Postgres, a call. On a machine that others use, too, its
  * p99 says how much of a pod's is the machine's.
@@ -108,7 +108,8 @@ export async function due({ backend: name, pods, seconds, workers }: Options, ad
   const mock = await startMock(0);
   const isShared = name === 'redis' || name === 'cluster';
   const servers = await startPods(backend, { pods: isShared ? Math.max(2, pods) : 1, workers });
-  const fronts = isShared ? await startPods(backend, { pods: 1, workers, env: { RUNTIME_ENABLED: 'false' } }) : [];
+  const fronts =
+    name !== 'embedded' ? await startPods(backend, { pods: 1, workers, env: { RUNTIME_ENABLED: 'false' } }) : [];
   const lateness = new Map<string, number[]>();
   let isWarm = false;
   mock.onArrivals = (arrivals) => {
