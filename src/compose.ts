@@ -52,6 +52,9 @@ export interface TramaOptions {
 const startPatienceMillis = 60_000;
 const openRetryMillis = 500;
 
+/** As many statements as an engine has under way: an insert, checkpoints, take-overs, reads. */
+const warmConnections = 4;
+
 /** How long requests under way may take once everything else has stopped. */
 const closeGraceMillis = 5000;
 
@@ -282,6 +285,7 @@ export class Trama {
   async #openStore(): Promise<Store> {
     const store = await createStore(this.#config, {
       migrate: true,
+      warmConnections,
       onFault: ({ message, error }) => {
         this.#surroundings.telemetry.log('error', message, { error: error?.message });
       },

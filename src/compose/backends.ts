@@ -16,11 +16,14 @@ import { readTls } from './tls-files.ts';
 export interface StoreChoice {
   /** Whether opening it brings its schema up to date. */
   readonly migrate: boolean;
+  /** Connections to Postgres that are made ready in the background. */
+  readonly warmConnections?: number;
   readonly onFault: (fault: StoreFault) => void;
 }
 
 /** Makes the store; opens nothing. The adapter is loaded only when it is asked for. Throws where TLS cannot work. */
-export async function createStore({ database }: Config, { migrate, onFault }: StoreChoice): Promise<Store> {
+export async function createStore({ database }: Config, choice: StoreChoice): Promise<Store> {
+  const { migrate, warmConnections = 0, onFault } = choice;
   if (database.driver === 'EMBEDDED') {
     const { SqliteStore } = await import('../store/sqlite/sqlite-store.ts');
     return new SqliteStore({ dataDir: database.dataDir, migrate, onFault });
@@ -36,6 +39,7 @@ export async function createStore({ database }: Config, { migrate, onFault }: St
     ...(ssl === undefined ? {} : { ssl }),
     maxConnections: database.pool.maxPoolSize,
     minConnections: database.pool.minIdle,
+    warmConnections,
     statementTimeoutMillis: database.statementTimeoutMillis,
     migrate,
     onFault,

@@ -215,6 +215,26 @@ describe('TLS', () => {
   });
 });
 
+describe('connections', () => {
+  it('are made ready ahead of time for what executions need', async () => {
+    const database = await server.createDatabase();
+    const store = storeOn(server.url(database), { warmConnections: 3, maxConnections: 10 });
+    await store.open();
+    const planned = `SELECT count(*)::int AS n FROM pg_stat_activity
+      WHERE datname = '${database}' AND application_name = 'trama' AND query LIKE '%RECURSIVE asked%'`;
+    await vi.waitFor(async () => expect(await server.query(planned)).toEqual([{ n: 3 }]), 20_000);
+    expect(await server.query('SELECT count(*)::int AS n FROM execution', database)).toEqual([{ n: 0 }]);
+  });
+
+  it('are never more than they may be', async () => {
+    const database = await server.createDatabase();
+    const store = storeOn(server.url(database), { warmConnections: 9, maxConnections: 4 });
+    await store.open();
+    const all = { open: 4, idle: 4, waiting: 0 };
+    await vi.waitFor(() => expect(store.connectionCounts).toEqual(all), 20_000);
+  });
+});
+
 describe('the sole worker', () => {
   it('hears what the others say is due, and nothing else', async () => {
     const database = await server.createDatabase();

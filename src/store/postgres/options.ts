@@ -39,6 +39,8 @@ export interface PostgresStoreOptions {
   readonly maxConnections?: number;
   /** Idle connections that are kept, default 1. */
   readonly minConnections?: number;
+  /** Connections that opening makes ready for what executions need, in the background; default 0. */
+  readonly warmConnections?: number;
   /** Longest time of a statement that reads much or removes old rows; default 30 000. Others have 2 s at most. */
   readonly statementTimeoutMillis?: number;
   /** Whether opening brings an older schema up to date; default true. False: an older one is refused. */

@@ -49,6 +49,7 @@ import { targetOf, type PostgresStoreOptions } from './options.ts';
 import { createPartitions, dropPartitions } from './partitions.ts';
 import { appendAudit, listAudit } from './queries/audit.ts';
 import { PostgresImport } from './postgres-import.ts';
+import { GatheredReads } from './gathered-reads.ts';
 import { SharedLookups } from './shared-lookups.ts';
 import { changeTerminal } from './queries/change-terminal.ts';
 import { checkpointValues, writeCheckpoints } from './queries/checkpoint.ts';
@@ -60,18 +61,19 @@ import {
   putDefinition,
 } from './queries/definitions.ts';
 import { countActive, findDue, listDue } from './queries/due.ts';
-import { findStanding, findUndo, listEffects } from './queries/effects.ts';
+import { findStanding, findUndo, listEffects, type StandingWanted, type UndoWanted } from './queries/effects.ts';
 import { getExecution } from './queries/get-execution.ts';
 import { listExecutions } from './queries/list-executions.ts';
 import { listCalls, listSteps } from './queries/list-history.ts';
 import { offer } from './queries/offer.ts';
 import { PinnedBodies } from './queries/pinned-bodies.ts';
 import { readInbox } from './queries/read-inbox.ts';
-import { readOutputs } from './queries/read-outputs.ts';
+import { type OutputsWanted, readOutputs } from './queries/read-outputs.ts';
 import { removeCompleted, removeUnusedBodies, sweep } from './queries/remove-completed.ts';
 import { changeSetting, getSetting, initSetting } from './queries/settings.ts';
 import { submit, submitValues } from './queries/submit.ts';
 import { takeOver } from './queries/take-over.ts';
+import { warmUpStatements } from './queries/warm-up.ts';
 import { ringSoleWorker, soleWorker } from './sole-worker.ts';
 
 /** The row that is looked for never exists; that it would be locked makes a server that takes no writes refuse (25006). */
@@ -91,6 +93,13 @@ export class PostgresStore implements Store {
   readonly #connections: Connections;
   readonly #pinned: PinnedBodies;
   readonly #lookups: SharedLookups<DefinitionRecord | undefined>;
+  readonly #inboxes = new GatheredReads((ids: readonly string[]) => readInbox(this.#connections, ids));
+  readonly #outputs = new GatheredReads((wanted: readonly OutputsWanted[]) => readOutputs(this.#connections, wanted));
+  readonly #undos = new GatheredReads((wanted: readonly UndoWanted[]) => findUndo(this.#connections, wanted));
+  readonly #standing = new GatheredReads((wanted: readonly StandingWanted[]) =>
+    findStanding(this.#connections, wanted),
+  );
+  readonly #warmConnections: number;
   readonly #mayMigrate: boolean;
   readonly #onFault: (fault: StoreFault) => void;
 
@@ -98,6 +107,7 @@ export class PostgresStore implements Store {
   constructor(options: PostgresStoreOptions) {
     this.#onFault = options.onFault ?? (() => undefined);
     this.#mayMigrate = options.migrate ?? true;
+    this.#warmConnections = options.warmConnections ?? 0;
     // Every run of a stored definition asks for it.
     this.#lookups = new SharedLookups((key) => getDefinition(this.#connections, JSON.parse(key) as DefinitionKey));
     this.#connections = new Connections(
@@ -125,6 +135,7 @@ export class PostgresStore implements Store {
   /** May be called again when it threw. */
   async open(): Promise<void> {
     await migrate(this.#connections, this.#mayMigrate);
+    if (this.#warmConnections > 0) void this.#connections.warmUp(this.#warmConnections, warmUpStatements());
     if (!this.#mayMigrate) return;
     try {
       const now = await this.ping();
@@ -220,16 +231,16 @@ export class PostgresStore implements Store {
   }
 
   async readInbox(id: string): Promise<{ readonly inboxSeq: number; readonly inbox: readonly InboxRow[] }> {
-    const { inboxSeq, inbox } = await readInbox(this.#connections, id);
+    const { inboxSeq, inbox } = await this.#inboxes.ask(id);
     return { inboxSeq, inbox: inboxRows(inbox) };
   }
 
   async readOutputs(id: string, round: number, queries: readonly OutputQuery[]): Promise<readonly StepRow[]> {
-    return stepRows(await readOutputs(this.#connections, id, round, queries));
+    return stepRows(await this.#outputs.ask({ id, round, queries }));
   }
 
   async findUndo(id: string, round: number, filter: UndoFilter): Promise<UndoTarget | undefined> {
-    const found = await findUndo(this.#connections, id, round, filter);
+    const found = await this.#undos.ask({ id, round, filter });
     return found && undoTarget(decodeStep(found.row, found.undo));
   }
 
@@ -238,7 +249,7 @@ export class PostgresStore implements Store {
   }
 
   async findStanding(id: string, nodeId: string, visit: number, round: number): Promise<EffectRow | undefined> {
-    const found = await findStanding(this.#connections, id, nodeId, visit, round);
+    const found = await this.#standing.ask({ id, nodeId, visit, round });
     return found && effectRow(decodeStep(found.row, found.undo));
   }
 

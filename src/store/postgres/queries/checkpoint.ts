@@ -156,7 +156,7 @@ function dueKind({ dueAt, summary }: Checkpoint): number {
 }
 
 /** The statement of a batch in which no id is twice, in the order of ids. */
-function statementOf(batch: readonly CheckpointValues[]): Statement {
+export function checkpointStatement(batch: readonly CheckpointValues[]): Statement {
   const sources = batch.map(({ source }) => source);
   const summaries = sources.map(({ summary }) => summary);
   const steps = new StepColumns();
@@ -242,7 +242,7 @@ export async function writeCheckpoints(
     const sent = open;
     const rows = await connections.query<{ id: string; inboxSeq: number }>(
       'short',
-      statementOf(sent.map((i) => batch[i] as CheckpointValues)),
+      checkpointStatement(sent.map((i) => batch[i] as CheckpointValues)),
     );
     const written = new Map(rows.map(({ id, inboxSeq }) => [id, inboxSeq]));
     for (const i of sent) {

@@ -1,20 +1,26 @@
 /**
- * Effects and compensations of one execution: the next row to compensate, all rows that have one, and what stands from
- * earlier rounds.
+ * Effects and compensations: the next row that an execution has to compensate and what stands from earlier rounds, for many
+ * executions at once; and all rows of one that have an effect.
  */
 import type { EffectFilter, UndoFilter } from '../../../ports/store.ts';
 import type { StepText } from '../../stored-rows.ts';
-import { textArray } from '../binary-array.ts';
+import { int4Array, textArray, uuidArray } from '../binary-array.ts';
 import type { Connections } from '../connections.ts';
+import { executionId } from '../execution-id.ts';
 import { encodeText } from '../text-column.ts';
 
 // A scope's inner scopes begin with it and a slash.
 const undoSql = `
-SELECT "row", undo FROM step
-WHERE execution = $1 AND round = $2 AND undo = $3 AND marked = 1
-  AND ($4 = '' OR scope = $4 OR starts_with(scope, $4 || '/'))
-  AND ($5::text IS NULL OR (node_id = $5 AND visit = $6))
-ORDER BY undo_rank, undo_sort DESC LIMIT 1`;
+SELECT q.nr::int AS nr, s."row", s.undo
+FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::int[]) WITH ORDINALITY
+  AS q (execution, round, undo, scope, node_id, visit, nr)
+CROSS JOIN LATERAL (
+  SELECT "row", undo FROM step
+  WHERE execution = q.execution AND round = q.round AND undo = q.undo AND marked = 1
+    AND (q.scope = '' OR scope = q.scope OR starts_with(scope, q.scope || '/'))
+    AND (q.node_id IS NULL OR (node_id = q.node_id AND visit = q.visit))
+  ORDER BY undo_rank, undo_sort DESC LIMIT 1
+) s`;
 
 const effectsSql = `
 SELECT "row", undo FROM step WHERE execution = $1 AND marked = 1 ORDER BY ord LIMIT $2`;
@@ -36,21 +42,63 @@ WHERE $6::bool
 LIMIT $2`;
 
 const standingSql = `
-SELECT "row", undo FROM step
-WHERE execution = $1 AND node_id = $2 AND visit = $3 AND round < $4 AND marked = 1 AND effect IS NOT NULL
-  AND (undo IS NULL OR undo IN ('pending', 'failed', 'reopened', 'accepted'))
-ORDER BY round DESC, ord DESC LIMIT 1`;
+SELECT q.nr::int AS nr, s."row", s.undo
+FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[]) WITH ORDINALITY AS q (execution, node_id, visit, round, nr)
+CROSS JOIN LATERAL (
+  SELECT "row", undo FROM step
+  WHERE execution = q.execution AND node_id = q.node_id AND visit = q.visit AND round < q.round AND marked = 1
+    AND effect IS NOT NULL AND (undo IS NULL OR undo IN ('pending', 'failed', 'reopened', 'accepted'))
+  ORDER BY round DESC, ord DESC LIMIT 1
+) s`;
 
-/** The next row to compensate: lowest rank, highest sort; see {@link UndoFilter}. */
-export async function findUndo(
+/** Which row an execution wants to compensate next. */
+export interface UndoWanted {
+  readonly id: string;
+  readonly round: number;
+  readonly filter: UndoFilter;
+}
+
+/** Of which visit an execution wants to know what stands, from rounds before the given one. */
+export interface StandingWanted {
+  readonly id: string;
+  readonly nodeId: string;
+  readonly visit: number;
+  readonly round: number;
+}
+
+interface FoundRow extends StepText {
+  /** Of the question, from 1. */
+  readonly nr: number;
+}
+
+/** At most one row for each question. */
+async function ask(
   connections: Connections,
-  id: string,
-  round: number,
-  { scope, only, undo = 'pending' }: UndoFilter,
-): Promise<StepText | undefined> {
-  const visit = only === undefined ? [null, null] : [encodeText(only.nodeId), only.visit];
-  const values = [id, round, undo, encodeText(scope), ...visit];
-  return (await connections.query<StepText>('short', { name: 'find-undo', text: undoSql, values }))[0];
+  name: string,
+  text: string,
+  values: readonly unknown[],
+  questions: number,
+): Promise<readonly (StepText | undefined)[]> {
+  const found: (StepText | undefined)[] = Array.from({ length: questions });
+  for (const row of await connections.query<FoundRow>('short', { name, text, values })) found[row.nr - 1] = row;
+  return found;
+}
+
+/** The next rows to compensate: lowest rank, highest sort; see {@link UndoFilter}. */
+export function findUndo(
+  connections: Connections,
+  wanted: readonly UndoWanted[],
+): Promise<readonly (StepText | undefined)[]> {
+  const filters = wanted.map(({ filter }) => filter);
+  const values = [
+    uuidArray(wanted.map(({ id }) => executionId(id))),
+    int4Array(wanted.map(({ round }) => round)),
+    textArray(filters.map(({ undo = 'pending' }) => undo)),
+    textArray(filters.map(({ scope }) => encodeText(scope))),
+    textArray(filters.map(({ only }) => (only === undefined ? null : encodeText(only.nodeId)))),
+    int4Array(filters.map(({ only }) => only?.visit ?? null)),
+  ];
+  return ask(connections, 'find-undo', undoSql, values, wanted.length);
 }
 
 /** Rows with an effect or a compensation; at most `limit`. See {@link Store.listEffects}. */
@@ -70,14 +118,16 @@ export function listEffects(
   return connections.query<StepText>('short', { name: 'list-some-effects', text: someEffectsSql, values });
 }
 
-/** The latest effect of a node's visit that stands from a round before the given one. */
-export async function findStanding(
+/** The latest effects of nodes' visits that stand from rounds before the given ones. */
+export function findStanding(
   connections: Connections,
-  id: string,
-  nodeId: string,
-  visit: number,
-  round: number,
-): Promise<StepText | undefined> {
-  const values = [id, encodeText(nodeId), visit, round];
-  return (await connections.query<StepText>('short', { name: 'find-standing', text: standingSql, values }))[0];
+  wanted: readonly StandingWanted[],
+): Promise<readonly (StepText | undefined)[]> {
+  const values = [
+    uuidArray(wanted.map(({ id }) => executionId(id))),
+    textArray(wanted.map(({ nodeId }) => encodeText(nodeId))),
+    int4Array(wanted.map(({ visit }) => visit)),
+    int4Array(wanted.map(({ round }) => round)),
+  ];
+  return ask(connections, 'find-standing', standingSql, values, wanted.length);
 }

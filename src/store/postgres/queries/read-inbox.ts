@@ -1,29 +1,48 @@
-/** Unconsumed events with the present inbox seq; seq 0 and none for an execution that does not exist. */
+/** Unconsumed events with the present inbox seq, of many executions at once; seq 0 and none of one that does not exist. */
 import type { InboxValues } from '../../stored-rows.ts';
+import { uuidArray } from '../binary-array.ts';
 import type { Connections } from '../connections.ts';
+import { executionId } from '../execution-id.ts';
 import { decodeText } from '../text-column.ts';
 
+// The count of the inbox and its events are those of one moment.
 const sql = `
-SELECT e.inbox_seq AS "inboxSeq", b.id, b.at, b.event
-FROM execution e LEFT JOIN inbox b ON b.execution = e.id AND b.event IS NOT NULL
-WHERE e.id = $1
-ORDER BY b.position`;
+SELECT q.nr::int AS nr, e.inbox_seq AS "inboxSeq", b.id, b.at, b.event
+FROM unnest($1::uuid[]) WITH ORDINALITY AS q (execution, nr)
+CROSS JOIN LATERAL (SELECT inbox_seq FROM execution WHERE id = q.execution OFFSET 0) e
+LEFT JOIN LATERAL (
+  SELECT position, id, at, event FROM inbox WHERE execution = q.execution AND event IS NOT NULL OFFSET 0
+) b ON true
+ORDER BY q.nr, b.position`;
 
 interface Row {
+  /** Of the question, from 1. */
+  readonly nr: number;
   readonly inboxSeq: number;
   readonly id: string | null;
   readonly at: number;
   readonly event: string;
 }
 
+/** An inbox as stored. */
+export interface StoredInbox {
+  readonly inboxSeq: number;
+  readonly inbox: readonly InboxValues[];
+}
+
 /** Reads them. */
-export async function readInbox(
-  connections: Connections,
-  id: string,
-): Promise<{ readonly inboxSeq: number; readonly inbox: readonly InboxValues[] }> {
-  const rows = await connections.query<Row>('short', { name: 'read-inbox', text: sql, values: [id] });
-  return {
-    inboxSeq: rows[0]?.inboxSeq ?? 0,
-    inbox: rows.flatMap((row) => (row.id === null ? [] : [{ id: decodeText(row.id), at: row.at, event: row.event }])),
-  };
+export async function readInbox(connections: Connections, ids: readonly string[]): Promise<readonly StoredInbox[]> {
+  const rows = await connections.query<Row>('short', {
+    name: 'read-inbox',
+    text: sql,
+    values: [uuidArray(ids.map((id) => executionId(id)))],
+  });
+  const found = ids.map((): { inboxSeq: number; inbox: InboxValues[] } => ({ inboxSeq: 0, inbox: [] }));
+  for (const { nr, inboxSeq, id, at, event } of rows) {
+    const inbox = found[nr - 1];
+    if (inbox === undefined) continue;
+    inbox.inboxSeq = inboxSeq;
+    if (id !== null) inbox.inbox.push({ id: decodeText(id), at, event });
+  }
+  return found;
 }

@@ -1,6 +1,6 @@
 /**
  * Reads what the latest visit of each asked node answered, as of an ord: its rows with an answer or key, and those of its
- * compensation.
+ * compensation; for many executions at once.
  *
  * The latest row of a node names the visit. Visits of a node follow each other, so the other rows of its answer lie just
  * before, and each is one step into an index until another visit appears, however often a loop has passed. Rows of
@@ -8,11 +8,20 @@
  */
 import type { OutputQuery } from '../../../core/outputs.ts';
 import type { StepText } from '../../stored-rows.ts';
-import { int4Array, textArray } from '../binary-array.ts';
-import type { Connections } from '../connections.ts';
+import { int4Array, textArray, uuidArray } from '../binary-array.ts';
+import type { Connections, Statement } from '../connections.ts';
+import { executionId } from '../execution-id.ts';
 import { encodeText } from '../text-column.ts';
 
+/** What one execution wants to know. */
+export interface OutputsWanted {
+  readonly id: string;
+  readonly round: number;
+  readonly queries: readonly OutputQuery[];
+}
+
 interface Row extends StepText {
+  readonly who: number;
   readonly ord: number;
 }
 
@@ -21,41 +30,51 @@ const end = 2_147_483_647;
 
 const sql = `
 WITH RECURSIVE asked AS (
-  SELECT q.nr, q.node_id, q.before FROM unnest($3::text[], $4::int[]) WITH ORDINALITY AS q (node_id, before, nr)
+  SELECT q.* FROM unnest($1::int[], $2::uuid[], $3::int[], $4::text[], $5::int[]) AS q (who, execution, round, node_id, before)
 ), answers AS (
-  SELECT a.nr, a.node_id, a.before, s.* FROM asked a CROSS JOIN LATERAL (
+  SELECT a.*, s.* FROM asked a CROSS JOIN LATERAL (
     SELECT ord, visit, "row", undo FROM step
-    WHERE execution = $1 AND round = $2 AND node_id = a.node_id AND readable = 1 AND ord < a.before
+    WHERE execution = a.execution AND round = a.round AND node_id = a.node_id AND readable = 1 AND ord < a.before
     ORDER BY ord DESC LIMIT 1
   ) s
   UNION ALL
-  SELECT a.nr, a.node_id, a.before, s.* FROM answers a CROSS JOIN LATERAL (
+  SELECT a.who, a.execution, a.round, a.node_id, a.before, s.* FROM answers a CROSS JOIN LATERAL (
     SELECT ord, visit, "row", undo FROM step
-    WHERE execution = $1 AND round = $2 AND node_id = a.node_id AND readable = 1 AND ord < a.ord
+    WHERE execution = a.execution AND round = a.round AND node_id = a.node_id AND readable = 1 AND ord < a.ord
     ORDER BY ord DESC LIMIT 1
   ) s WHERE s.visit = a.visit
 )
-SELECT ord, "row", undo FROM answers
+SELECT who, ord, "row", undo FROM answers
 UNION ALL
-SELECT s.ord, s."row", s.undo FROM (SELECT DISTINCT node_id, before, visit FROM answers) a
-JOIN step s ON s.execution = $1 AND s.round = $2 AND s.node_id = a.node_id AND s.visit = a.visit AND s.readable = 2
-  AND s.ord < a.before`;
+SELECT a.who, s.ord, s."row", s.undo FROM (
+  SELECT DISTINCT who, execution, round, node_id, before, visit FROM answers
+) a CROSS JOIN LATERAL (
+  SELECT ord, "row", undo FROM step
+  WHERE execution = a.execution AND round = a.round AND node_id = a.node_id AND visit = a.visit AND readable = 2
+    AND ord < a.before OFFSET 0
+) s`;
 
-/** Reads them, in the order of their ords. */
+/** The statement that reads them. */
+export function outputsStatement(wanted: readonly OutputsWanted[]): Statement {
+  const asked = wanted.flatMap(({ id, round, queries }, who) => queries.map((query) => ({ who, id, round, ...query })));
+  const values = [
+    int4Array(asked.map(({ who }) => who)),
+    uuidArray(asked.map(({ id }) => executionId(id))),
+    int4Array(asked.map(({ round }) => round)),
+    textArray(asked.map(({ nodeId }) => encodeText(nodeId))),
+    int4Array(asked.map(({ before }) => Math.min(before ?? end, end))),
+  ];
+  return { name: 'read-outputs', text: sql, values };
+}
+
+/** Reads them, for each execution in the order of their ords. */
 export async function readOutputs(
   connections: Connections,
-  id: string,
-  round: number,
-  queries: readonly OutputQuery[],
-): Promise<StepText[]> {
-  const values = [
-    id,
-    round,
-    textArray(queries.map(({ nodeId }) => encodeText(nodeId))),
-    int4Array(queries.map(({ before }) => Math.min(before ?? end, end))),
-  ];
-  const rows = await connections.query<Row>('short', { name: 'read-outputs', text: sql, values });
+  wanted: readonly OutputsWanted[],
+): Promise<readonly (readonly StepText[])[]> {
+  const rows = await connections.query<Row>('short', outputsStatement(wanted));
   // Two questions may have the same answer.
-  const byOrd = new Map(rows.map((row) => [row.ord, row]));
-  return [...byOrd.values()].sort((a, b) => a.ord - b.ord);
+  const found = wanted.map(() => new Map<number, Row>());
+  for (const row of rows) found[row.who]?.set(row.ord, row);
+  return found.map((byOrd) => [...byOrd.values()].sort((a, b) => a.ord - b.ord));
 }

@@ -13,7 +13,7 @@ import { StoreUnavailable, type NewExecution, type SubmitResult } from '../../..
 import { encode, isOver, isStanding, isUnresolved } from '../../row-text.ts';
 import { callbackKeysText } from '../../stored-rows.ts';
 import { boolArray, int4Array, int8Array, textArray, uuidArray } from '../binary-array.ts';
-import type { Connections } from '../connections.ts';
+import type { Connections, Statement } from '../connections.ts';
 import {
   historyValues,
   int4,
@@ -130,6 +130,11 @@ interface Answer {
   readonly done: boolean;
 }
 
+/** The statement of a batch in which no id is twice; `bodies` are the numbers of their definitions. */
+export function submitStatement(batch: readonly SubmitValues[], bodies: readonly number[]): Statement {
+  return { name: 'submit', text: sql, values: parameters(batch, bodies) };
+}
+
 function parameters(batch: readonly SubmitValues[], bodies: readonly number[]): unknown[] {
   const sources = batch.map(({ source }) => source);
   const summaries = sources.map(({ summary }) => summary);
@@ -191,11 +196,7 @@ export async function submit(
     const sent = open;
     const values = sent.map((i) => batch[i] as SubmitValues);
     const bodies = await pinned.numbers(values.map(({ source }) => source));
-    const answers = await connections.query<Answer>('short', {
-      name: 'submit',
-      text: sql,
-      values: parameters(values, bodies),
-    });
+    const answers = await connections.query<Answer>('short', submitStatement(values, bodies));
     const byId = new Map(answers.map((answer) => [answer.id, answer]));
     const missing = new Set<number>();
     const keyed: number[] = [];

@@ -14,7 +14,7 @@
 import type { LoadedExecution } from '../../../ports/store.ts';
 import { loadedExecution, type InboxValues, type LoadedValues } from '../../stored-rows.ts';
 import { textArray, uuidArray } from '../binary-array.ts';
-import type { Connections } from '../connections.ts';
+import type { Connections, Statement } from '../connections.ts';
 import { decodeText, encodeText } from '../text-column.ts';
 
 // A plan made while tables are empty must not begin anywhere but with the ids. So they stand twice; what an execution is
@@ -47,17 +47,22 @@ interface EventRow extends InboxValues {
   readonly position: number;
 }
 
+/** The statement that takes over a batch in which no id is twice. */
+export function takeOverStatement(
+  claims: readonly { readonly id: string; readonly claim: string }[],
+  now: number,
+): Statement {
+  const values = [uuidArray(claims.map(({ id }) => id)), textArray(claims.map(({ claim }) => encodeText(claim))), now];
+  return { name: 'take-over', text: sql, values };
+}
+
 /** Takes over a batch in which no id is twice, in the order of ids; answers those that can be taken over. */
 export async function takeOver(
   connections: Connections,
   claims: readonly { readonly id: string; readonly claim: string }[],
   now: number,
 ): Promise<readonly LoadedExecution[]> {
-  const rows = await connections.query<Row>('short', {
-    name: 'take-over',
-    text: sql,
-    values: [uuidArray(claims.map(({ id }) => id)), textArray(claims.map(({ claim }) => encodeText(claim))), now],
-  });
+  const rows = await connections.query<Row>('short', takeOverStatement(claims, now));
   const withEvents = rows.filter(({ inboxSeq }) => inboxSeq > 0);
   const events = await readEvents(connections, withEvents);
   return rows.map(({ isQuiet: _setting, ...row }) =>

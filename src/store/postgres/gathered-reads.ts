@@ -1,0 +1,62 @@
+/**
+ * Reads of one kind by many executions: while a statement is under way, what is asked meanwhile gathers and goes out as one.
+ * A statement costs the server and this process several times what a question in it costs; and as many connections as there
+ * are questions would each begin cold, with a process, catalogs and plans to make.
+ *
+ * Nobody is answered by a statement that was sent before they asked. What a statement without an answer was asked fails for
+ * all of them; where the server refuses a value of one, each is asked alone.
+ */
+import { StoreUnavailable } from '../../ports/store.ts';
+
+/** Most questions of a statement, so that the answer stays small. */
+const maxQuestions = 50;
+
+/** Statements at once: a slow one does not keep all others waiting. */
+const maxUnderWay = 2;
+
+interface Entry<Q, A> {
+  readonly question: Q;
+  readonly resolve: (answer: A) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** See the file header. */
+export class GatheredReads<Q, A> {
+  readonly #read: (questions: readonly Q[]) => Promise<readonly A[]>;
+  #waiting: Entry<Q, A>[] = [];
+  #underWay = 0;
+
+  /** `read` gives the answers in the order of the questions. */
+  constructor(read: (questions: readonly Q[]) => Promise<readonly A[]>) {
+    this.#read = read;
+  }
+
+  /** What `read` answers, asked at or after this call. */
+  ask(question: Q): Promise<A> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ question, resolve, reject });
+      // One turn later, so that what the same event caused goes out together.
+      if (this.#waiting.length === 1) queueMicrotask(() => this.#next());
+    });
+  }
+
+  #next(): void {
+    while (this.#waiting.length > 0 && this.#underWay < maxUnderWay) {
+      this.#underWay++;
+      void this.#send(this.#waiting.splice(0, maxQuestions)).then(() => {
+        this.#underWay--;
+        this.#next();
+      });
+    }
+  }
+
+  async #send(entries: readonly Entry<Q, A>[]): Promise<void> {
+    try {
+      const answers = await this.#read(entries.map(({ question }) => question));
+      for (const [i, { resolve }] of entries.entries()) resolve(answers[i] as A);
+    } catch (error) {
+      if (entries.length === 1 || error instanceof StoreUnavailable) for (const { reject } of entries) reject(error);
+      else for (const entry of entries) await this.#send([entry]);
+    }
+  }
+}
