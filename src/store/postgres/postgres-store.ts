@@ -49,7 +49,7 @@ import { targetOf, type PostgresStoreOptions } from './options.ts';
 import { createPartitions, dropPartitions } from './partitions.ts';
 import { appendAudit, listAudit } from './queries/audit.ts';
 import { PostgresImport } from './postgres-import.ts';
-import { GatheredReads } from './gathered-reads.ts';
+import { Gathered } from './gathered.ts';
 import { SharedLookups } from './shared-lookups.ts';
 import { changeTerminal } from './queries/change-terminal.ts';
 import { checkpointValues, writeCheckpoints } from './queries/checkpoint.ts';
@@ -65,7 +65,7 @@ import { findStanding, findUndo, listEffects, type StandingWanted, type UndoWant
 import { getExecution } from './queries/get-execution.ts';
 import { listExecutions } from './queries/list-executions.ts';
 import { listCalls, listSteps } from './queries/list-history.ts';
-import { offer } from './queries/offer.ts';
+import { offer, offerValues, type OfferValues } from './queries/offer.ts';
 import { PinnedBodies } from './queries/pinned-bodies.ts';
 import { readInbox } from './queries/read-inbox.ts';
 import { type OutputsWanted, readOutputs } from './queries/read-outputs.ts';
@@ -93,12 +93,17 @@ export class PostgresStore implements Store {
   readonly #connections: Connections;
   readonly #pinned: PinnedBodies;
   readonly #lookups: SharedLookups<DefinitionRecord | undefined>;
-  readonly #inboxes = new GatheredReads((ids: readonly string[]) => readInbox(this.#connections, ids));
-  readonly #outputs = new GatheredReads((wanted: readonly OutputsWanted[]) => readOutputs(this.#connections, wanted));
-  readonly #undos = new GatheredReads((wanted: readonly UndoWanted[]) => findUndo(this.#connections, wanted));
-  readonly #standing = new GatheredReads((wanted: readonly StandingWanted[]) =>
-    findStanding(this.#connections, wanted),
+  readonly #offers = new Gathered((offers: readonly OfferValues[]) =>
+    inWaves(
+      offers,
+      ({ source }) => source.executionId,
+      (wave) => offer(this.#connections, wave),
+    ),
   );
+  readonly #inboxes = new Gathered((ids: readonly string[]) => readInbox(this.#connections, ids));
+  readonly #outputs = new Gathered((wanted: readonly OutputsWanted[]) => readOutputs(this.#connections, wanted));
+  readonly #undos = new Gathered((wanted: readonly UndoWanted[]) => findUndo(this.#connections, wanted));
+  readonly #standing = new Gathered((wanted: readonly StandingWanted[]) => findStanding(this.#connections, wanted));
   readonly #warmConnections: number;
   readonly #mayMigrate: boolean;
   readonly #onFault: (fault: StoreFault) => void;
@@ -227,7 +232,7 @@ export class PostgresStore implements Store {
   }
 
   async offer(event: Offer, now: number): Promise<OfferResult> {
-    return offer(this.#connections, event, now);
+    return this.#offers.ask(offerValues(event, now));
   }
 
   async readInbox(id: string): Promise<{ readonly inboxSeq: number; readonly inbox: readonly InboxRow[] }> {

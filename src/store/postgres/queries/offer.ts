@@ -1,73 +1,143 @@
 /**
- * Offers an event to an execution's inbox: the core decides by the stored state; an accepted one is appended, the inbox seq
- * goes up and the execution is due now.
+ * Offers events to the inboxes of executions, many in one transaction: the core decides by the stored state; an accepted one is
+ * appended, the inbox seq goes up and the execution is due now.
  *
- * The row is locked from the decision to the end of the transaction, so a checkpoint either comes before (then the decision
- * saw its state) or after (then it sees the new inbox seq).
+ * Rows are locked from the decision to the end of the transaction, so a checkpoint either comes before (then the decision
+ * saw its state) or after (then it sees the new inbox seq). They are locked in the order of ids, as checkpoints lock them, so
+ * that nobody waits in a circle.
  *
- * Guarantees: the audit entry is written in the same transaction; an event id accepted before is `accepted` again and changes nothing; other answers write nothing.
+ * Guarantees: the audit entry is written in the same transaction; an event id accepted before is `accepted` again and changes
+ * nothing; other answers write nothing.
  */
 import { admit } from '../../../core/admission.ts';
 import type { Offer, OfferResult } from '../../../ports/store.ts';
 import { decodeState, encode } from '../../row-text.ts';
-import type { Connections } from '../connections.ts';
+import { boolArray, int8Array, textArray, uuidArray } from '../binary-array.ts';
+import type { Connections, Session } from '../connections.ts';
+import { executionId } from '../execution-id.ts';
 import { int8 } from '../history-columns.ts';
 import { decodeText, encodeText } from '../text-column.ts';
 import { auditStatement } from './audit.ts';
 
-const lockSql = 'SELECT state FROM execution WHERE id = $1 FOR NO KEY UPDATE';
+const lockSql = 'SELECT id, state FROM execution WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE';
 
 const seenSql = `
-SELECT id, nonce, body_hash AS "bodyHash", pending FROM inbox WHERE execution = $1 AND (id = $2 OR nonce = $3)
-ORDER BY position`;
+SELECT q.execution, s.id, s.nonce, s.body_hash AS "bodyHash", s.pending
+FROM unnest($1::uuid[], $2::text[], $3::text[]) AS q (execution, id, nonce)
+CROSS JOIN LATERAL (
+  SELECT position, id, nonce, body_hash, pending FROM inbox
+  WHERE execution = q.execution AND (id = q.id OR nonce = q.nonce) OFFSET 0
+) s
+ORDER BY s.position`;
 
+// The ids once more: whichever side of the join a plan begins with, it reads no other rows.
 const appendSql = `
-WITH bumped AS (
-  UPDATE execution SET inbox_seq = inbox_seq + 1, due_at = CASE WHEN due_at > $8 THEN $8 ELSE due_at END
-  WHERE id = $1 RETURNING inbox_seq
+WITH input AS MATERIALIZED (
+  SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bool[], $7::text[], $8::bigint[])
+    AS i (execution, id, at, nonce, body_hash, pending, event, due)
+), bumped AS (
+  UPDATE execution e SET inbox_seq = e.inbox_seq + 1, due_at = CASE WHEN e.due_at > i.due THEN i.due ELSE e.due_at END
+  FROM input i WHERE e.id = ANY ($1::uuid[]) AND e.id = i.execution RETURNING e.id, e.inbox_seq
 )
 INSERT INTO inbox (execution, position, id, at, nonce, body_hash, pending, event)
-SELECT $1, inbox_seq, $2, $3, $4, $5, $6, $7 FROM bumped`;
+SELECT i.execution, b.inbox_seq, i.id, i.at, i.nonce, i.body_hash, i.pending, i.event
+FROM bumped b JOIN input i ON i.execution = b.id`;
+
+/** An offer as it is sent. */
+export interface OfferValues {
+  readonly source: Offer;
+  /** What the execution becomes due at. */
+  readonly now: number;
+  readonly id: string;
+  readonly nonce: string | null;
+  readonly bodyHash: string | null;
+  readonly pending: boolean;
+  readonly event: string;
+}
 
 interface SeenRow {
+  readonly execution: string;
   readonly id: string;
   readonly nonce: string | null;
   readonly bodyHash: string | null;
   readonly pending: boolean;
 }
 
-/** Offers it; `now` is what the execution becomes due at. Throws the server's error where a value cannot be stored. */
-export function offer(connections: Connections, x: Offer, now: number): Promise<OfferResult> {
-  const { event } = x.row;
-  const text = encode(event);
+/** Throws a TypeError when something in it cannot be stored. */
+export function offerValues(x: Offer, now: number): OfferValues {
+  const { event, at, id } = x.row;
   const callback = event.type === 'callback' ? event : undefined;
-  const nonce = callback && encodeText(callback.nonce);
-  const id = encodeText(x.row.id);
-  int8(x.row.at);
-  return connections.transaction('short', async (session): Promise<OfferResult> => {
-    const [row] = await session.query<{ state: string }>({
+  executionId(x.executionId);
+  int8(at);
+  int8(now);
+  return {
+    source: x,
+    now,
+    id: encodeText(id),
+    nonce: callback === undefined ? null : encodeText(callback.nonce),
+    bodyHash: callback === undefined ? null : encodeText(x.bodyHash ?? ''),
+    pending: callback?.pending === true,
+    event: encode(event),
+  };
+}
+
+/**
+ * Offers a batch in which no execution is twice, in the order of their ids. Throws the server's error where a value cannot be
+ * stored.
+ */
+export function offer(connections: Connections, batch: readonly OfferValues[]): Promise<readonly OfferResult[]> {
+  return connections.transaction('short', async (session) => {
+    const executions = uuidArray(batch.map(({ source }) => source.executionId));
+    const locked = await session.query<{ id: string; state: string }>({
       name: 'offer-lock',
       text: lockSql,
-      values: [x.executionId],
+      values: [executions],
     });
-    if (row === undefined) return { kind: 'unknown' };
-    const values = [x.executionId, id, nonce ?? null];
-    const seen = await session.query<SeenRow>({ name: 'offer-seen', text: seenSql, values });
-    if (seen.some((other) => other.id === id)) return { kind: 'accepted' };
-    const same = seen.map((other) => ({
-      nonce: decodeText(other.nonce ?? ''),
-      bodyHash: decodeText(other.bodyHash ?? ''),
-      pending: other.pending,
-    }));
-    const answer = admit(decodeState(row.state), event, callback && { bodyHash: x.bodyHash ?? '', seen: same });
-    if (answer.kind !== 'accepted') return answer;
-    const bodyHash = callback ? encodeText(x.bodyHash ?? '') : null;
-    await session.query({
-      name: 'offer-append',
-      text: appendSql,
-      values: [x.executionId, id, x.row.at, nonce ?? null, bodyHash, callback?.pending === true, text, now],
+    const states = new Map(locked.map(({ id, state }) => [id, state]));
+    const seen = await session.query<SeenRow>({
+      name: 'offer-seen',
+      text: seenSql,
+      values: [executions, textArray(batch.map(({ id }) => id)), textArray(batch.map(({ nonce }) => nonce))],
     });
-    if (x.audit !== undefined) await session.query(auditStatement(x.audit));
-    return answer;
+    const append: OfferValues[] = [];
+    const results = batch.map((x): OfferResult => {
+      const { executionId: execution } = x.source;
+      const state = states.get(execution);
+      if (state === undefined) return { kind: 'unknown' };
+      const before = seen.filter((row) => row.execution === execution);
+      if (before.some(({ id }) => id === x.id)) return { kind: 'accepted' };
+      const answer = decide(x, state, before);
+      if (answer.kind === 'accepted') append.push(x);
+      return answer;
+    });
+    if (append.length > 0) await appendAll(session, append);
+    return results;
   });
+}
+
+function decide({ source, bodyHash }: OfferValues, state: string, seen: readonly SeenRow[]): OfferResult {
+  const same = seen.map((other) => ({
+    nonce: decodeText(other.nonce ?? ''),
+    bodyHash: decodeText(other.bodyHash ?? ''),
+    pending: other.pending,
+  }));
+  const callback = bodyHash === null ? undefined : { bodyHash: source.bodyHash ?? '', seen: same };
+  return admit(decodeState(state), source.row.event, callback);
+}
+
+async function appendAll(session: Session, batch: readonly OfferValues[]): Promise<void> {
+  const values = [
+    uuidArray(batch.map(({ source }) => source.executionId)),
+    textArray(batch.map(({ id }) => id)),
+    int8Array(batch.map(({ source }) => source.row.at)),
+    textArray(batch.map(({ nonce }) => nonce)),
+    textArray(batch.map(({ bodyHash }) => bodyHash)),
+    boolArray(batch.map(({ pending }) => pending)),
+    textArray(batch.map(({ event }) => event)),
+    int8Array(batch.map(({ now }) => now)),
+  ];
+  await session.query({ name: 'offer-append', text: appendSql, values });
+  for (const { source } of batch) {
+    if (source.audit !== undefined) await session.query(auditStatement(source.audit));
+  }
 }

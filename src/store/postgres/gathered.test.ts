@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
 import { StoreUnavailable } from '../../ports/store.ts';
-import { GatheredReads } from './gathered-reads.ts';
+import { Gathered } from './gathered.ts';
 
 type Sent = { readonly questions: readonly number[] } & PromiseWithResolvers<readonly string[]>;
 
-function gathered(): { readonly reads: GatheredReads<number, string>; readonly sent: Sent[] } {
+function gathered(): { readonly reads: Gathered<number, string>; readonly sent: Sent[] } {
   const sent: Sent[] = [];
-  const reads = new GatheredReads<number, string>((questions) => {
+  const reads = new Gathered<number, string>((questions) => {
     const statement = { questions, ...Promise.withResolvers<readonly string[]>() };
     sent.push(statement);
     return statement.promise;
@@ -65,7 +65,7 @@ it('fails for all without an answer, and goes on', async () => {
 });
 
 it('asks one by one where a value is refused, so that the others are answered', async () => {
-  const reads = new GatheredReads<number, number>((questions) =>
+  const reads = new Gathered<number, number>((questions) =>
     questions.includes(2) ? Promise.reject(new Error('Odd.')) : Promise.resolve(questions.map((each) => each * 10)),
   );
   expect(await Promise.allSettled([1, 2, 3].map((each) => reads.ask(each)))).toEqual([

@@ -1,17 +1,17 @@
 /**
- * Reads of one kind by many executions: while a statement is under way, what is asked meanwhile gathers and goes out as one.
- * A statement costs the server and this process several times what a question in it costs; and as many connections as there
- * are questions would each begin cold, with a process, catalogs and plans to make.
+ * Questions of one kind by many executions: while a transaction is under way, what is asked meanwhile gathers and goes out as
+ * one. A transaction costs the server and this process several times what a question in it costs; and as many connections as
+ * there are questions would each begin cold, with a process, catalogs and plans to make.
  *
- * Nobody is answered by a statement that was sent before they asked. What a statement without an answer was asked fails for
- * all of them; where the server refuses a value of one, each is asked alone.
+ * Nobody is answered by a transaction that was sent before they asked. What one without an answer was asked fails for all of
+ * them; where the server refuses a value of one, each is asked alone.
  */
 import { StoreUnavailable } from '../../ports/store.ts';
 
-/** Most questions of a statement, so that the answer stays small. */
+/** Most questions of a transaction, so that the answer stays small. */
 const maxQuestions = 50;
 
-/** Statements at once: a slow one does not keep all others waiting. */
+/** Transactions at once: a slow one does not keep all others waiting. */
 const maxUnderWay = 2;
 
 interface Entry<Q, A> {
@@ -21,17 +21,17 @@ interface Entry<Q, A> {
 }
 
 /** See the file header. */
-export class GatheredReads<Q, A> {
-  readonly #read: (questions: readonly Q[]) => Promise<readonly A[]>;
+export class Gathered<Q, A> {
+  readonly #run: (questions: readonly Q[]) => Promise<readonly A[]>;
   #waiting: Entry<Q, A>[] = [];
   #underWay = 0;
 
-  /** `read` gives the answers in the order of the questions. */
-  constructor(read: (questions: readonly Q[]) => Promise<readonly A[]>) {
-    this.#read = read;
+  /** `run` gives the answers in the order of the questions. */
+  constructor(run: (questions: readonly Q[]) => Promise<readonly A[]>) {
+    this.#run = run;
   }
 
-  /** What `read` answers, asked at or after this call. */
+  /** What `run` answers, asked at or after this call. */
   ask(question: Q): Promise<A> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ question, resolve, reject });
@@ -52,7 +52,7 @@ export class GatheredReads<Q, A> {
 
   async #send(entries: readonly Entry<Q, A>[]): Promise<void> {
     try {
-      const answers = await this.#read(entries.map(({ question }) => question));
+      const answers = await this.#run(entries.map(({ question }) => question));
       for (const [i, { resolve }] of entries.entries()) resolve(answers[i] as A);
     } catch (error) {
       if (entries.length === 1 || error instanceof StoreUnavailable) for (const { reject } of entries) reject(error);
