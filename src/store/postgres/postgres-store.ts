@@ -62,7 +62,7 @@ import {
 } from './queries/definitions.ts';
 import { countActive, findDue, listDue } from './queries/due.ts';
 import { findStanding, findUndo, listEffects, type StandingWanted, type UndoWanted } from './queries/effects.ts';
-import { getExecution } from './queries/get-execution.ts';
+import { getExecutions } from './queries/get-execution.ts';
 import { listExecutions } from './queries/list-executions.ts';
 import { listCalls, listSteps } from './queries/list-history.ts';
 import { offer, offerValues, type OfferValues } from './queries/offer.ts';
@@ -100,6 +100,7 @@ export class PostgresStore implements Store {
       (wave) => offer(this.#connections, wave),
     ),
   );
+  readonly #executions = new Gathered((ids: readonly string[]) => getExecutions(this.#connections, ids));
   readonly #inboxes = new Gathered((ids: readonly string[]) => readInbox(this.#connections, ids));
   readonly #outputs = new Gathered((wanted: readonly OutputsWanted[]) => readOutputs(this.#connections, wanted));
   readonly #undos = new Gathered((wanted: readonly UndoWanted[]) => findUndo(this.#connections, wanted));
@@ -259,7 +260,7 @@ export class PostgresStore implements Store {
   }
 
   async getExecution(id: string): Promise<ExecutionDetail | undefined> {
-    const found = await getExecution(this.#connections, id);
+    const found = await this.#executions.ask(id);
     return found && executionDetail(found);
   }
 
