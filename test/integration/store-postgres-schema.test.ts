@@ -109,12 +109,14 @@ describe('several hosts', () => {
 
   /** Submits until a host takes it; answers on which server it is then. */
   async function submitSomewhere(store: PostgresStore, n: number): Promise<PostgresServer | undefined> {
+    const patience = performance.now() + 30_000;
     for (;;) {
       try {
         await store.submit([newExecution(n)]);
         break;
       } catch (error) {
         expect(error).toMatchObject({ name: 'StoreUnavailable' });
+        if (performance.now() > patience) throw error;
       }
     }
     for (const each of [server, other]) {

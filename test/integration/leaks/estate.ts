@@ -240,7 +240,10 @@ export class Estate {
     if (admin === undefined) throw new Error('The estate is not open.');
     const found: string[] = [];
     for (const key of await admin.keys('*')) {
-      const read = reads[await admin.type(key)];
+      const type = await admin.type(key);
+      // Its time was over between the two commands.
+      if (type === 'none') continue;
+      const read = reads[type];
       if (read === undefined) throw new Error(`Nobody can read ${key}.`);
       found.push(`${key} ${JSON.stringify(await read(admin, key))}`);
     }
