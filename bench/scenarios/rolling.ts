@@ -1,11 +1,11 @@
 /**
  * A rolling restart under load: runs come in at an even pace (`--count` a second, by default 100; a chain of three calls of 20 ms
  * each), spread over the pods as a load balancer does it. How long do they take, from submission to the last call, while
- * nothing happens, and while one pod after the other is replaced: a new one is started and ready, then the old one is told
- * to stop (SIGTERM) and gets no more runs? Which calls are lost or come twice?
+ * nothing happens, and while one pod after the other is replaced: a new one is started and ready for some seconds, then the
+ * old one is told to stop (SIGTERM) and gets no more runs? Which calls are lost or come twice?
  *
- * Starting a process takes much of a small machine for a second. What that costs is measured, too: a pod joins and leaves
- * nothing.
+ * Starting a process takes much of a small machine for a second. What that costs is measured, too: a pod is started and
+ * none stops.
  */
 import { Pool } from 'undici';
 import { startBackend } from '../backends.ts';
@@ -16,6 +16,8 @@ import type { Add, Options } from '../report.ts';
 import { chainDefinition } from './chain.ts';
 
 const mockDelayMillis = 20;
+/** What the chart waits between a new pod and the end of an old one. */
+const minReadySeconds = 10;
 
 /** Where runs go: in turn to every pod that is not about to stop. */
 class Balancer {
@@ -114,15 +116,16 @@ export async function rolling(options: Options, add: Add): Promise<void> {
     })();
     await wait(Math.max(10, seconds / 2));
     await measure('nothing happens', () => wait(seconds));
-    await measure('a pod is started', join);
-    await wait(5);
-    await measure('a pod stops', leave);
+    await measure('a pod is started', () => Promise.all([join(), wait(5)]));
+    await wait(minReadySeconds);
+    await measure('a pod stops', () => Promise.all([leave(), wait(5)]));
     await wait(5);
     await measure(
       `${String(podCount)} pods are replaced`,
       async () => {
         for (let i = 0; i < podCount; i++) {
           await join();
+          await wait(minReadySeconds);
           await leave();
         }
       },

@@ -144,6 +144,15 @@ describe.each([
     }
   });
 
+  it('replaces one pod at a time, each when the one before is not slow any more', () => {
+    for (const { spec } of deployments(values)) {
+      expect(spec).toMatchObject({
+        minReadySeconds: 10,
+        strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+      });
+    }
+  });
+
   it('asks the right question of each pod', () => {
     const paths = deployments(values).map(({ name, pod }) => [
       name,
