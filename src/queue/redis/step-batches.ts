@@ -57,7 +57,7 @@ export class StepBatches {
       batch = undefined;
     }
     if (batch === undefined) {
-      if (this.#open.size === 0) process.nextTick(() => this.#flushAll());
+      if (this.#open.size === 0) setImmediate(() => this.#flushAll());
       batch = { operation, script, slot: keys.slot, keys: [], args: [], waiting: [] };
       this.#open.set(lane, batch);
     }
