@@ -52,6 +52,21 @@ it('bounds a statement', async () => {
   expect(await all).toEqual(Array.from({ length: 120 }, (_, i) => `a${String(i)}`));
 });
 
+it('bounds what a transaction carries, unless one question alone is larger', async () => {
+  const mebibyte = 1024 * 1024;
+  const sent: (readonly number[])[] = [];
+  const gathered = new Gathered<number, number>(
+    (sizes) => {
+      sent.push(sizes);
+      return Promise.resolve(sizes);
+    },
+    (size) => size * mebibyte,
+  );
+  const sizes = [1, 2, 1, 1, 9, 3, 0, 1];
+  expect(await Promise.all(sizes.map((size) => gathered.ask(size)))).toEqual(sizes);
+  expect(sent).toEqual([[1, 2, 1], [1], [9], [3, 0, 1]]);
+});
+
 it('fails for all without an answer, and goes on', async () => {
   const { reads, sent } = gathered();
   const asked = [reads.ask(1), reads.ask(2)];

@@ -11,6 +11,9 @@ import { StoreUnavailable } from '../../ports/store.ts';
 /** Most questions of a transaction, so that the answer stays small. */
 const maxQuestions = 50;
 
+/** Most bytes of the questions of a transaction, unless one alone is larger. */
+const maxBytes = 4 * 1024 * 1024;
+
 /** Transactions at once: a slow one does not keep all others waiting. */
 const maxUnderWay = 2;
 
@@ -23,12 +26,17 @@ interface Entry<Q, A> {
 /** See the file header. */
 export class Gathered<Q, A> {
   readonly #run: (questions: readonly Q[]) => Promise<readonly A[]>;
+  readonly #bytesOf: (question: Q) => number;
   #waiting: Entry<Q, A>[] = [];
   #underWay = 0;
 
-  /** `run` gives the answers in the order of the questions. */
-  constructor(run: (questions: readonly Q[]) => Promise<readonly A[]>) {
+  /** `run` gives the answers in the order of the questions; `bytesOf` says about how large one is, where that matters. */
+  constructor(
+    run: (questions: readonly Q[]) => Promise<readonly A[]>,
+    bytesOf: (question: Q) => number = (): number => 0,
+  ) {
     this.#run = run;
+    this.#bytesOf = bytesOf;
   }
 
   /** What `run` answers, asked at or after this call. */
@@ -43,11 +51,23 @@ export class Gathered<Q, A> {
   #next(): void {
     while (this.#waiting.length > 0 && this.#underWay < maxUnderWay) {
       this.#underWay++;
-      void this.#send(this.#waiting.splice(0, maxQuestions)).then(() => {
+      void this.#send(this.#waiting.splice(0, this.#count())).then(() => {
         this.#underWay--;
         this.#next();
       });
     }
+  }
+
+  /** How many of those that wait go out together. */
+  #count(): number {
+    let bytes = 0;
+    let count = 0;
+    for (const { question } of this.#waiting) {
+      bytes += this.#bytesOf(question);
+      if (count === maxQuestions || (count > 0 && bytes > maxBytes)) break;
+      count++;
+    }
+    return count;
   }
 
   async #send(entries: readonly Entry<Q, A>[]): Promise<void> {

@@ -93,12 +93,14 @@ export class PostgresStore implements Store {
   readonly #connections: Connections;
   readonly #pinned: PinnedBodies;
   readonly #lookups: SharedLookups<DefinitionRecord | undefined>;
-  readonly #offers = new Gathered((offers: readonly OfferValues[]) =>
-    inWaves(
-      offers,
-      ({ source }) => source.executionId,
-      (wave) => offer(this.#connections, wave),
-    ),
+  readonly #offers = new Gathered(
+    (offers: readonly OfferValues[]) =>
+      inWaves(
+        offers,
+        ({ source }) => source.executionId,
+        (wave) => offer(this.#connections, wave),
+      ),
+    ({ event }) => event.length,
   );
   readonly #executions = new Gathered((ids: readonly string[]) => getExecutions(this.#connections, ids));
   readonly #inboxes = new Gathered((ids: readonly string[]) => readInbox(this.#connections, ids));
