@@ -138,10 +138,12 @@ describe('trama mock', () => {
       '503  (reserve:UP)',
       '200  (reserve:UP, attempt 2)',
       'broken off within the answer  (pay:UP)',
-      'no answer  (pay:UP, attempt 2)',
       '200  (reserve:DOWN)',
     ];
-    expect(lines).toEqual([...once, ...once]);
+    // Said when the caller has hung up: it may have made its next call by then, on another connection.
+    const unanswered = 'no answer  (pay:UP, attempt 2)';
+    expect(lines.filter((line) => line !== unanswered)).toEqual([...once, ...once]);
+    expect(lines.filter((line) => line === unanswered)).toHaveLength(2);
   });
 
   it('takes time', async () => {
