@@ -69,7 +69,7 @@ export const databaseKeys: SectionKeys<'database'> = {
     default: 10,
   },
   'database.pool.minIdle': {
-    meaning: 'Connections that are kept open while nothing happens.',
+    meaning: 'Connections that are kept open however long nothing happens; others are closed after ten idle minutes.',
     kind: integer(0, 1000),
     default: 1,
   },

@@ -37,7 +37,7 @@ export interface PostgresStoreOptions {
   readonly applicationName?: string;
   /** Connections in all, from 2; default 10. One more is held by {@link Store.soleWorker}. */
   readonly maxConnections?: number;
-  /** Idle connections that are kept, default 1. */
+  /** Connections that are kept however long they are idle, default 1; others are closed after ten minutes. */
   readonly minConnections?: number;
   /** Connections that opening makes ready for what executions need, in the background; default 0. */
   readonly warmConnections?: number;
