@@ -24,6 +24,11 @@ export interface Claimed {
   readonly sent?: Stamp;
 }
 
+/** The process that a token is of. */
+export function processOf(token: string): string {
+  return token.slice(0, token.lastIndexOf('/'));
+}
+
 /** What one claim round gave. */
 export interface ClaimResult {
   readonly claimed: readonly Claimed[];
@@ -48,13 +53,24 @@ export class QueuePartlyUnavailable extends QueueUnavailable {
   }
 }
 
+/** What the queue answers to a renewal. A claim in neither list was in flight under its token all the while. */
+export interface Renewal {
+  /** Claims whose ids another token holds. */
+  readonly lost: readonly Claimed[];
+  /**
+   * Claims that the queue made anew: it knew the id as ready, or not at all. Another process may have claimed the id in
+   * between, worked on it and ended its claim.
+   */
+  readonly revived: readonly Claimed[];
+}
+
 /** A renewal that one part of the queue has not answered. */
 export class PartlyRenewed extends QueuePartlyUnavailable {
-  /** What the others say is lost. */
-  readonly lost: readonly Claimed[];
-  constructor(message: string, ids: ReadonlySet<string>, lost: readonly Claimed[]) {
+  /** What the other parts answered. */
+  readonly renewal: Renewal;
+  constructor(message: string, ids: ReadonlySet<string>, renewal: Renewal) {
     super(message, ids);
-    this.lost = lost;
+    this.renewal = renewal;
   }
 }
 
@@ -85,6 +101,8 @@ export type QueueTrouble = 'redis_unreachable' | 'membership_stale' | 'pod_id_co
 
 /** One process' connection to the queue. Every method may throw {@link QueueUnavailable}. */
 export interface Queue {
+  /** Names this run of this process. Each of its tokens is this name, a slash and a number; see {@link processOf}. */
+  readonly process: string;
   /** Connects. */
   start(listener: QueueListener): Promise<void>;
   /** Claims nothing any more and leaves its shards to others, where there are others; what is held can still be renewed and ended. */
@@ -117,11 +135,11 @@ export interface Queue {
    */
   claimDirect(item: QueueItem, leaseMillis: number): Promise<Claimed | undefined>;
   /**
-   * Prolongs the leases of all ids that this process still works on; answers those it has lost.
+   * Prolongs the leases of all ids that this process still works on; see {@link Renewal}.
    *
    * @throws PartlyRenewed when some of it was renewed.
    */
-  renew(held: readonly Claimed[], leaseMillis: number): Promise<readonly Claimed[]>;
+  renew(held: readonly Claimed[], leaseMillis: number): Promise<Renewal>;
   /** Ends claims: `dueAt` undefined removes the id (terminal), else parks it until then (or an earlier time already asked for). */
   ack(done: readonly (Claimed & { readonly parkUntil?: number })[]): Promise<void>;
   /** Ends claims and makes the ids ready at once, for anybody. */

@@ -68,6 +68,14 @@ export type ShardClaimReply =
   | { readonly kind: 'unmarked' }
   | { readonly kind: 'late' };
 
+/** What a renewal answers. A claim in neither list was in flight under its token all the while. */
+export interface ShardRenewal {
+  /** Claims whose ids another token holds. */
+  readonly lost: readonly Held[];
+  /** Claims that were made anew, since the server knew the id as ready, or not at all. */
+  readonly revived: readonly Held[];
+}
+
 /** How a claim ends: the id is `gone`, or ready again after so many milliseconds (0: now, for anybody). */
 export interface ShardEnding extends Held {
   readonly next: 'gone' | number;
@@ -140,9 +148,9 @@ export interface ShardQueue {
    */
   finish(shard: Shard, endings: readonly ShardEnding[]): Promise<number>;
   /**
-   * Prolongs the leases of everything that the process holds in the shard, and answers those that another token holds. Listed
-   * ids that the server knows as ready, or not at all, are in flight again under their tokens: it lost them, or their lease
-   * ended and nobody else came; those that were due are marked `again`, because a wake-up may have made them so. Ids in flight
+   * Prolongs the leases of everything that the process holds in the shard. Listed ids that the server knows as ready, or not
+   * at all, are in flight again under their tokens and answered as `revived`: the server lost them, or their lease ended; those
+   * that were due are marked `again`, because a wake-up may have made them so. Ids in flight
    * under another number of this process that is not listed and below `orphansBelow` (claims whose answer got lost) become
    * ready. Needs no mark of the shard.
    */
@@ -152,7 +160,7 @@ export interface ShardQueue {
     held: readonly Held[],
     leaseMillis: number,
     orphansBelow: number,
-  ): Promise<readonly Held[]>;
+  ): Promise<ShardRenewal>;
   /**
    * Adds those that are neither ready nor in flight, and moves ready ones to an earlier due time, yet not before the rest
    * after a {@link ShardQueue.mark} is over; answers how many were absent.

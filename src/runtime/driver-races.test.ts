@@ -152,6 +152,7 @@ function leasesOnlyAfter(queue: Queue, isBack: () => boolean): Queue {
   const unless = <T>(action: () => Promise<T>): Promise<T> =>
     isBack() ? action() : Promise.reject(new QueueUnavailable('Away.'));
   return {
+    process: queue.process,
     owned: queue.owned,
     trouble: [],
     wantsRenewal: false,

@@ -7,7 +7,7 @@
  * only the leases that it keeps.
  */
 import type { Clock } from '../ports/clock.ts';
-import { PartlyRenewed, type Claimed, type Queue } from '../ports/queue.ts';
+import { PartlyRenewed, type Queue, type Renewal } from '../ports/queue.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { stampOf } from './hold.ts';
 import type { QueueHealth } from './queue-health.ts';
@@ -31,17 +31,17 @@ export async function renewLeases(parts: LeaseKeeperParts): Promise<void> {
   const claims = holds.map((hold) => hold.claimed);
   const sent = stampOf(clock);
   let failure: PartlyRenewed | undefined;
-  let lost: readonly Claimed[];
+  let renewal: Renewal;
   try {
-    lost = await queue.renew(claims, leaseMillis);
+    renewal = await queue.renew(claims, leaseMillis);
     queueHealth.answered();
   } catch (error) {
     queueHealth.failed('renew', error);
     if (!(error instanceof PartlyRenewed)) throw error;
     failure = error;
-    ({ lost } = error);
+    ({ renewal } = error);
   }
-  const gone = new Set(lost.map((claim) => claim.token));
+  const gone = new Set(renewal.lost.map((claim) => claim.token));
   for (const [i, hold] of holds.entries()) {
     const token = claims[i]?.token ?? '';
     if (failure?.ids.has(hold.id) === true) continue;

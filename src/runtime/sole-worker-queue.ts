@@ -8,7 +8,16 @@
  */
 import type { ShardSet } from '../core/slot.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';
-import type { Claimed, ClaimResult, Queue, QueueItem, QueueListener, QueueTrouble, Refill } from '../ports/queue.ts';
+import type {
+  Claimed,
+  ClaimResult,
+  Queue,
+  QueueItem,
+  QueueListener,
+  QueueTrouble,
+  Refill,
+  Renewal,
+} from '../ports/queue.ts';
 import { type DueRow, type Store, StoreUnavailable } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { Periodic } from './periodic.ts';
@@ -40,6 +49,10 @@ export class SoleWorkerQueue implements Queue {
   constructor(parts: SoleWorkerQueueParts) {
     this.#parts = parts;
     this.#attempts = new Periodic('sole worker', parts, retryMillis, () => this.#apply());
+  }
+
+  get process(): string {
+    return this.#parts.queue.process;
   }
 
   get owned(): ShardSet {
@@ -102,8 +115,9 @@ export class SoleWorkerQueue implements Queue {
     return this.#parts.queue.claimDirect(item, leaseMillis);
   }
 
-  renew(held: readonly Claimed[], leaseMillis: number): Promise<readonly Claimed[]> {
-    return this.#office === undefined ? Promise.resolve(held) : this.#parts.queue.renew(held, leaseMillis);
+  renew(held: readonly Claimed[], leaseMillis: number): Promise<Renewal> {
+    if (this.#office === undefined) return Promise.resolve({ lost: held, revived: [] });
+    return this.#parts.queue.renew(held, leaseMillis);
   }
 
   ack(done: readonly (Claimed & { readonly parkUntil?: number })[]): Promise<void> {

@@ -147,7 +147,7 @@ export function describeQueue(name: string, open: () => Promise<QueueBench>): vo
       const held = await claimOne();
       await queue.ack([old]);
       await queue.release([old]);
-      expect(await queue.renew([old, held], lease)).toEqual([old]);
+      expect(await queue.renew([old, held], lease)).toEqual({ lost: [old], revived: [] });
       expect(await queue.size()).toEqual({ ready: 0, inFlight: 1 });
     });
 
@@ -162,7 +162,7 @@ export function describeQueue(name: string, open: () => Promise<QueueBench>): vo
       expect(rung).toBeGreaterThan(0);
       const taken = await claimOne(other);
       expect(taken.id).toBe('a');
-      expect(await queue.renew([held], lease)).toEqual([held]);
+      expect(await queue.renew([held], lease)).toEqual({ lost: [held], revived: [] });
       await queue.ack([held]);
       expect(await queue.size()).toEqual({ ready: 0, inFlight: 1 });
     });
@@ -173,7 +173,7 @@ export function describeQueue(name: string, open: () => Promise<QueueBench>): vo
       const other = await connect('two');
       for (let i = 0; i < 3; i++) {
         await bench.pass(lease / 2);
-        expect(await queue.renew([held], lease)).toEqual([]);
+        expect(await queue.renew([held], lease)).toEqual({ lost: [], revived: [] });
         expect(await claim(other)).toEqual([]);
       }
     });
@@ -185,7 +185,7 @@ export function describeQueue(name: string, open: () => Promise<QueueBench>): vo
       const adopted = await claimOne();
       expect(adopted.id).toBe('a');
       expect(adopted.token).not.toBe(held.token);
-      expect(await queue.renew([adopted], lease)).toEqual([]);
+      expect(await queue.renew([adopted], lease)).toEqual({ lost: [], revived: [] });
     });
 
     it('claims an id directly, once per process, and for one process only', async () => {

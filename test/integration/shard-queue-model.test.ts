@@ -80,7 +80,8 @@ class Side {
     if (command.kind === 'renew') {
       const held = this.#heldOf(command.ids).filter(({ token }) => token.startsWith(command.process));
       const below = 1000 * Math.max(0, this.#round + 1 - command.roundsBack);
-      return ids(await queue.renew(shard, command.process, held, lease, below));
+      const { lost, revived } = await queue.renew(shard, command.process, held, lease, below);
+      return { lost: ids(lost), revived: ids(revived) };
     }
     await queue.drop(shard);
     return queue.mark(shard, 'model');

@@ -103,10 +103,10 @@ export function withoutTokensAtEnd(): Wrap {
         return reply;
       },
       renew: async (shard, process, held, leaseMillis, below) => {
-        const lost = await server.renew(shard, process, held, leaseMillis, below);
-        const gone = new Set(lost.map(({ token }) => token));
+        const renewal = await server.renew(shard, process, held, leaseMillis, below);
+        const gone = new Set(renewal.lost.map(({ token }) => token));
         held.filter(({ token }) => !gone.has(token)).forEach(note);
-        return lost;
+        return renewal;
       },
       finish: (shard, endings) =>
         server.finish(

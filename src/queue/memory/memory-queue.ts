@@ -19,6 +19,7 @@ import {
   type QueueItem,
   type QueueListener,
   type Refill,
+  type Renewal,
 } from '../../ports/queue.ts';
 import { DueHeap, type HeapItem } from './due-heap.ts';
 
@@ -54,9 +55,9 @@ export class MemoryQueueHub {
     this.#clock = clock;
   }
 
-  /** A connection for one process. `processId` makes its tokens unique: a restarted process needs another one. */
-  connect(processId: string): Queue {
-    return new MemoryQueue(this, processId);
+  /** A connection for one process. `process` makes its tokens unique: a restarted process needs another name. */
+  connect(process: string): Queue {
+    return new MemoryQueue(this, process);
   }
 
   /** Forgets ids and their leases, as a server would that is wiped or evicts keys; processes stay connected. */
@@ -122,13 +123,14 @@ export class MemoryQueueHub {
   }
 
   /** {@link Queue.renew}. */
-  renew(held: readonly Claimed[], leaseMillis: number): readonly Claimed[] {
+  renew(held: readonly Claimed[], leaseMillis: number): Renewal {
     const until = this.#clock.now() + leaseMillis;
-    return held.filter((claim) => {
+    const lost = held.filter((claim) => {
       const entry = this.#held(claim);
       if (entry !== undefined) this.#leases.move(entry, until);
       return entry === undefined;
     });
+    return { lost, revived: [] };
   }
 
   /** {@link Queue.ack}. */
@@ -187,7 +189,7 @@ export class MemoryQueueHub {
 
   #lend(entry: Entry, holder: MemoryQueue, until: number): Claimed {
     this.#ready.remove(entry);
-    const token = `${holder.processId}.${String(++this.#tokens)}`;
+    const token = `${holder.process}/${String(++this.#tokens)}`;
     entry.lease = { token, holder, again: false };
     entry.dueAt = until;
     this.#leases.push(entry);
@@ -248,7 +250,7 @@ export class MemoryQueueHub {
 
 /** One process' connection; the hub does the work. After `stop` every method throws {@link QueueUnavailable}. */
 class MemoryQueue implements Queue {
-  readonly processId: string;
+  readonly process: string;
   readonly #hub: MemoryQueueHub;
   readonly owned: ShardSet = wholeShardSet;
   readonly trouble: readonly [] = [];
@@ -257,9 +259,9 @@ class MemoryQueue implements Queue {
   /** Memory forgets: everything is to be read from the store first. */
   #isEmpty = true;
 
-  constructor(hub: MemoryQueueHub, processId: string) {
+  constructor(hub: MemoryQueueHub, process: string) {
     this.#hub = hub;
-    this.processId = processId;
+    this.process = process;
   }
 
   start(listener: QueueListener): Promise<void> {
@@ -309,7 +311,7 @@ class MemoryQueue implements Queue {
     return this.#do((hub) => hub.claimDirect(this, item, leaseMillis));
   }
 
-  renew(held: readonly Claimed[], leaseMillis: number): Promise<readonly Claimed[]> {
+  renew(held: readonly Claimed[], leaseMillis: number): Promise<Renewal> {
     return this.#do((hub) => hub.renew(held, leaseMillis));
   }
 

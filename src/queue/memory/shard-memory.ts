@@ -9,6 +9,7 @@ import type {
   ShardClaimRequest,
   ShardEnding,
   ShardItem,
+  ShardRenewal,
 } from '../../ports/shard-queue.ts';
 import { DueHeap, type HeapItem } from './due-heap.ts';
 
@@ -131,21 +132,17 @@ export class ShardMemory {
   }
 
   /** {@link ShardQueue.renew}. */
-  renew(
-    process: string,
-    held: readonly Held[],
-    leaseMillis: number,
-    orphansBelow: number,
-    now: number,
-  ): readonly Held[] {
+  renew(process: string, held: readonly Held[], leaseMillis: number, orphansBelow: number, now: number): ShardRenewal {
     const until = now + leaseMillis;
     const listed = new Set<Entry>();
     const lost: Held[] = [];
+    const revived: Held[] = [];
     for (const claim of held) {
       const entry = this.#entries.get(claim.id) ?? this.#add(claim.id, Infinity);
       if (entry.lease === undefined) {
         const again = entry.dueAt <= now;
         this.#lend(entry, claim.token, until, again);
+        revived.push(claim);
       } else if (entry.lease.token === claim.token) {
         this.#leases.move(entry, until);
       } else {
@@ -158,7 +155,7 @@ export class ShardMemory {
       const number = numberOf(entry.lease?.token ?? '', process);
       if (number !== undefined && number < orphansBelow && !listed.has(entry)) this.#giveBack(entry, now);
     }
-    return lost;
+    return { lost, revived };
   }
 
   /** {@link ShardQueue.restore}. */

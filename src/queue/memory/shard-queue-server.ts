@@ -18,6 +18,7 @@ import type {
   ShardItem,
   ShardQueue,
   ShardQueueListener,
+  ShardRenewal,
 } from '../../ports/shard-queue.ts';
 import { ShardMemory } from './shard-memory.ts';
 
@@ -247,7 +248,7 @@ class MemoryShardQueue implements ShardQueue {
     held: readonly Held[],
     leaseMillis: number,
     orphansBelow: number,
-  ): Promise<readonly Held[]> {
+  ): Promise<ShardRenewal> {
     return this.#do((server) =>
       server.shard('renew', shard).renew(process, held, leaseMillis, orphansBelow, server.now()),
     );

@@ -18,6 +18,7 @@ import type {
   ShardItem,
   ShardQueue,
   ShardQueueListener,
+  ShardRenewal,
 } from '../../ports/shard-queue.ts';
 import { bellCapacity, bellTtlMillis, Doorbell } from './doorbell.ts';
 import { Keyspace } from './keyspace.ts';
@@ -224,10 +225,10 @@ export class RedisShardQueue implements ShardQueue {
     held: readonly Held[],
     leaseMillis: number,
     orphansBelow: number,
-  ): Promise<readonly Held[]> {
+  ): Promise<ShardRenewal> {
     const isOneStep = held.length <= maxBatch;
-    const renewBatch = (batch: readonly Held[]): Promise<readonly string[]> =>
-      this.#run<readonly string[]>(
+    const renewBatch = async (batch: readonly Held[]): Promise<ShardRenewal> => {
+      const [lost, ...pairs] = await this.#run<readonly [number, ...string[]]>(
         'renew',
         'renew',
         this.#keys.shard(shard),
@@ -239,10 +240,12 @@ export class RedisShardQueue implements ShardQueue {
           ...batch.flatMap(({ id, token }) => [id, token]),
         ],
       );
-    if (isOneStep) return heldOf(await renewBatch(held));
-    const lost = (await this.#inBatches('renew', held, renewBatch)).flatMap(heldOf);
+      return { lost: heldOf(pairs.slice(0, 2 * lost)), revived: heldOf(pairs.slice(2 * lost)) };
+    };
+    if (isOneStep) return renewBatch(held);
+    const parts = await this.#inBatches('renew', held, renewBatch);
     await this.#releaseOrphans(shard, process, held, orphansBelow);
-    return lost;
+    return { lost: parts.flatMap(({ lost }) => lost), revived: parts.flatMap(({ revived }) => revived) };
   }
 
   async restore(shard: Shard, items: readonly ShardItem[]): Promise<number> {

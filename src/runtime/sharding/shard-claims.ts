@@ -9,8 +9,8 @@
  */
 import { slotOf } from '../../core/slot.ts';
 import type { Clock, Stamp } from '../../ports/clock.ts';
-import { QueueUnavailable, type Claimed, type ClaimResult, type QueueItem } from '../../ports/queue.ts';
-import type { Shard, ShardQueue } from '../../ports/shard-queue.ts';
+import { QueueUnavailable, type Claimed, type ClaimResult, type QueueItem, type Renewal } from '../../ports/queue.ts';
+import type { Held, Shard, ShardQueue } from '../../ports/shard-queue.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import { stampOf } from '../hold.ts';
 import { ClaimNumbers } from './claim-numbers.ts';
@@ -180,14 +180,13 @@ export class ShardClaims {
     return answer === 'claimed' ? { id: item.id, slot: item.slot, token, dueAt: item.dueAt } : undefined;
   }
 
-  /** Renews everything that is held in the shard; answers what is lost. `below` is {@link oldestPending} when that was gathered. */
-  async renew(shard: Shard, held: readonly Claimed[], leaseMillis: number, below: number): Promise<readonly Claimed[]> {
+  /** Renews everything that is held in the shard. `below` is {@link oldestPending} when that was gathered. */
+  async renew(shard: Shard, held: readonly Claimed[], leaseMillis: number, below: number): Promise<Renewal> {
     const { server, member, clock } = this.#parts;
     const sentAt = clock.monotonic();
-    const gone = await server.renew(shard, `${member}/`, held, leaseMillis, below);
+    const { lost, revived } = await server.renew(shard, `${member}/`, held, leaseMillis, below);
     this.#numbers.settled(shard.index, below, sentAt);
-    const tokens = new Set(gone.map(({ token }) => token));
-    return held.filter(({ token }) => tokens.has(token));
+    return { lost: claimsOf(held, lost), revived: claimsOf(held, revived) };
   }
 
   #isSlow(index: number): boolean {
@@ -317,4 +316,11 @@ export class ShardClaims {
       throw error;
     }
   }
+}
+
+/** The claims whose tokens the server named. */
+function claimsOf(held: readonly Claimed[], named: readonly Held[]): readonly Claimed[] {
+  if (named.length === 0) return [];
+  const tokens = new Set(named.map(({ token }) => token));
+  return held.filter(({ token }) => tokens.has(token));
 }

@@ -5,7 +5,7 @@
  * Guarantees: a renewal names everything that is held in its shard. What was not answered in time counts as not renewed.
  */
 import type { Clock } from '../../ports/clock.ts';
-import { PartlyRenewed, type Claimed } from '../../ports/queue.ts';
+import { PartlyRenewed, type Claimed, type Renewal } from '../../ports/queue.ts';
 import type { Shard } from '../../ports/shard-queue.ts';
 import { asFailure } from './settle-all.ts';
 import { settleMost } from './settle-most.ts';
@@ -29,23 +29,26 @@ export class ShardRenewals {
   }
 
   /**
-   * Prolongs the leases of what is held, by shard, and answers what is lost.
+   * Prolongs the leases of what is held, by shard.
    *
    * @throws PartlyRenewed when some of it was renewed, or none.
    */
-  async renew(held: ReadonlyMap<number, readonly Claimed[]>, leaseMillis: number): Promise<readonly Claimed[]> {
+  async renew(held: ReadonlyMap<number, readonly Claimed[]>, leaseMillis: number): Promise<Renewal> {
     const { clock, claims } = this.#parts;
     const below = claims.oldestPending;
     const groups = new Map(held);
     for (const index of claims.orphanShards) if (!groups.has(index)) groups.set(index, []);
     const lost: Claimed[] = [];
+    const revived: Claimed[] = [];
     const unanswered = new Set([...held.values()].flatMap((group) => group.map(({ id }) => id)));
     let failure: Error | undefined;
     let answers = 0;
     const renewShard = async (index: number, group: readonly Claimed[]): Promise<void> => {
       const shard: Shard = { count: this.#parts.count.inForce, index };
       try {
-        lost.push(...(await claims.renew(shard, group, leaseMillis, below)));
+        const renewal = await claims.renew(shard, group, leaseMillis, below);
+        lost.push(...renewal.lost);
+        revived.push(...renewal.revived);
         for (const { id } of group) unanswered.delete(id);
         answers++;
       } catch (error) {
@@ -60,8 +63,8 @@ export class ShardRenewals {
     });
     const asked = new Set(lanes.map(([lane]) => lane));
     await settleMost(clock, works, () => answers > 0 || claims.hasOther(asked));
-    if (failure === undefined && unanswered.size === 0) return lost;
+    if (failure === undefined && unanswered.size === 0) return { lost, revived };
     const message = failure?.message ?? 'A part of the queue has not answered yet.';
-    throw new PartlyRenewed(message, new Set(unanswered), [...lost]);
+    throw new PartlyRenewed(message, new Set(unanswered), { lost: [...lost], revived: [...revived] });
   }
 }

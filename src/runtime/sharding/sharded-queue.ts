@@ -20,6 +20,8 @@ import {
   type QueueListener,
   type QueueTrouble,
   type Refill,
+  type Renewal,
+  processOf,
 } from '../../ports/queue.ts';
 import type { Held, Ring, Shard, ShardEnding, ShardItem, ShardQueue } from '../../ports/shard-queue.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
@@ -117,6 +119,10 @@ export class ShardedQueue implements Queue {
     });
   }
 
+  get process(): string {
+    return this.member;
+  }
+
   get pulse(): Pulse {
     return this.#membership.pulse;
   }
@@ -135,7 +141,7 @@ export class ShardedQueue implements Queue {
 
   /** Whether a claim is that of another process which lives, by the latest view. */
   isOfAnother(claim: string): boolean {
-    const holder = holderOf(claim);
+    const holder = processOf(claim);
     return holder !== this.member && this.#membership.members.some(({ id }) => id === holder);
   }
 
@@ -226,7 +232,7 @@ export class ShardedQueue implements Queue {
     return this.#claims.claimDirect(this.#shardOf(item.slot), item, leaseMillis);
   }
 
-  renew(held: readonly Claimed[], leaseMillis: number): Promise<readonly Claimed[]> {
+  renew(held: readonly Claimed[], leaseMillis: number): Promise<Renewal> {
     return this.#renewals.renew(this.#grouped(held), leaseMillis);
   }
 
@@ -365,7 +371,7 @@ export class ShardedQueue implements Queue {
   }
 
   #ringHolder(shard: Shard, { id, token }: Held): void {
-    const holder = holderOf(token);
+    const holder = processOf(token);
     if (holder === this.member) this.#listener?.rung(this.#parts.clock.now(), id);
     else this.#ring(holder, { shard, delayMillis: 0, id });
   }
@@ -488,9 +494,4 @@ export class ShardedQueue implements Queue {
     const failure = asFailure(reason);
     throw done === 0 ? failure : new QueuePartlyUnavailable(failure.message, failed);
   }
-}
-
-/** The member whose claim a token is of. */
-function holderOf(token: string): string {
-  return token.slice(0, token.lastIndexOf('/'));
 }

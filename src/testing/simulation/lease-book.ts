@@ -47,11 +47,11 @@ export class LeaseBook {
           enter(held.filter(isKept), end);
         };
         try {
-          const lost = await queue.renew(held, leaseMillis);
-          note(lost, new Set());
-          return lost;
+          const renewal = await queue.renew(held, leaseMillis);
+          note(renewal.lost, new Set());
+          return renewal;
         } catch (error) {
-          if (error instanceof PartlyRenewed) note(error.lost, error.ids);
+          if (error instanceof PartlyRenewed) note(error.renewal.lost, error.ids);
           throw error;
         }
       },

@@ -1,6 +1,15 @@
 /** The ports of a process, each over its own wire to what is simulated once for all. */
 import type { ShardSet } from '../../core/slot.ts';
-import type { Claimed, ClaimResult, Queue, QueueItem, QueueListener, QueueTrouble, Refill } from '../../ports/queue.ts';
+import type {
+  Claimed,
+  ClaimResult,
+  Queue,
+  QueueItem,
+  QueueListener,
+  QueueTrouble,
+  Refill,
+  Renewal,
+} from '../../ports/queue.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Random } from '../random.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
@@ -60,6 +69,10 @@ export class QueueLink implements Queue {
     return this.#inner.leave();
   }
 
+  get process(): string {
+    return this.#inner.process;
+  }
+
   get owned(): ShardSet {
     return this.#inner.owned;
   }
@@ -96,7 +109,7 @@ export class QueueLink implements Queue {
     return this.#parts.wire.request('claimDirect', () => this.#inner.claimDirect(item, leaseMillis));
   }
 
-  renew(held: readonly Claimed[], leaseMillis: number): Promise<readonly Claimed[]> {
+  renew(held: readonly Claimed[], leaseMillis: number): Promise<Renewal> {
     return this.#parts.wire.request('renew', () => this.#inner.renew(held, leaseMillis));
   }
 

@@ -30,11 +30,17 @@ export function describeBatches(world: () => ShardWorld): void {
     const held: readonly Held[] = claimed.map(({ id, token }) => ({ id, token }));
     expect(await one.queue.enqueue(shard, items)).toHaveLength(many.length);
     const lost = { id: many[0]!, token: 'pod-2/b/1' };
-    expect(await one.queue.renew(shard, one.name, [...held, lost], lease, 1_000_000)).toEqual([lost]);
+    expect(await one.queue.renew(shard, one.name, [...held, lost], lease, 1_000_000)).toEqual({
+      lost: [lost],
+      revived: [],
+    });
     expect(await one.queue.count([shard])).toEqual({ ready: 0, inFlight: many.length });
 
     // Everything but the first ten is an orphan now.
-    expect(await one.queue.renew(shard, one.name, held.slice(0, 10), lease, 1_000_000)).toEqual([]);
+    expect(await one.queue.renew(shard, one.name, held.slice(0, 10), lease, 1_000_000)).toEqual({
+      lost: [],
+      revived: [],
+    });
     expect(await one.queue.count([shard])).toEqual({ ready: many.length - 10, inFlight: 10 });
     expect(await one.queue.restore(shard, [...items, item('absent')])).toBe(1);
     expect(await one.queue.count([shard])).toEqual({ ready: many.length - 9, inFlight: 10 });
@@ -58,7 +64,7 @@ export function describeBatches(world: () => ShardWorld): void {
     const { one } = world();
     expect(await one.queue.enqueue(shard, [])).toEqual([]);
     expect(await one.queue.restore(shard, [])).toBe(0);
-    expect(await one.queue.renew(shard, one.name, [], lease, 0)).toEqual([]);
+    expect(await one.queue.renew(shard, one.name, [], lease, 0)).toEqual({ lost: [], revived: [] });
     await one.queue.finish(shard, []);
     expect(await one.queue.count([shard])).toEqual({ ready: 0, inFlight: 0 });
   });
@@ -77,7 +83,7 @@ export function describeBatches(world: () => ShardWorld): void {
       odd.map((id) => item(id)),
     );
     expect(ids(marked)).toEqual(odd);
-    expect(await one.queue.renew(shard, one.name, claimed, lease, 0)).toEqual([]);
+    expect(await one.queue.renew(shard, one.name, claimed, lease, 0)).toEqual({ lost: [], revived: [] });
     await one.queue.finish(
       shard,
       claimed.map(({ id, token }) => ({ id, token, next: 'gone' })),

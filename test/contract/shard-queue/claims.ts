@@ -137,7 +137,8 @@ export function describeClaims(world: () => ShardWorld): void {
     const [first] = [await one.queue.claim(other, request(one))];
     expect(first).toMatchObject({ kind: 'claimed', claimed: [] });
     // Meanwhile somebody says that it runs one of them.
-    expect(await two.queue.renew(other, two.name, [{ id: 'late', token: `${two.name}2` }], lease, 0)).toEqual([]);
+    const late = { id: 'late', token: `${two.name}2` };
+    expect(await two.queue.renew(other, two.name, [late], lease, 0)).toEqual({ lost: [], revived: [late] });
     await pass(450);
     expect(ids(await claim(one, {}, other))).toEqual(['soon']);
     expect(await one.queue.count([other])).toEqual({ ready: 1, inFlight: 3 });
@@ -183,7 +184,7 @@ export function describeClaims(world: () => ShardWorld): void {
     const held = await claimSingle(one);
     expect(await two.queue.claimOne(shard, { id: 'a', token: 'pod-2/b/1' }, lease, incarnation)).toBe('held');
     expect(await one.queue.claimOne(shard, { id: 'a', token: 'pod-1/a/2' }, lease, incarnation)).toBe('held');
-    expect(await one.queue.renew(shard, one.name, [held], lease, 0)).toEqual([]);
+    expect(await one.queue.renew(shard, one.name, [held], lease, 0)).toEqual({ lost: [], revived: [] });
   });
 
   it('claims one id whose lease under another token is over', async () => {
@@ -192,7 +193,7 @@ export function describeClaims(world: () => ShardWorld): void {
     const held = await claimSingle(one, { leaseMillis: shortLease });
     await pass(shortLease + 20);
     expect(await two.queue.claimOne(shard, { id: 'a', token: 'pod-2/b/1' }, lease, incarnation)).toBe('claimed');
-    expect(await one.queue.renew(shard, one.name, [held], lease, 0)).toEqual([held]);
+    expect(await one.queue.renew(shard, one.name, [held], lease, 0)).toEqual({ lost: [held], revived: [] });
     expect(await one.queue.count([shard])).toEqual({ ready: 0, inFlight: 1 });
   });
 

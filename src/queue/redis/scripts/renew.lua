@@ -2,9 +2,9 @@
 --[[
 Prolongs the leases of everything that a process holds in the shard, and finds its orphans: claims whose answer got lost.
 
-Guarantee: what another token holds is left alone and answered. What the process lists and the server knows as ready or not
-at all is in flight again; if it was due, it is marked again, because a wake-up may have made it so. A repeated call
-changes nothing more.
+Guarantee: what another token holds is left alone and answered as lost. What the process lists and the server knows as ready
+or not at all is in flight again and answered as revived; if it was due, it is marked again, because a wake-up may have made
+it so. A repeated call changes nothing more.
 
 KEYS[1] ready, KEYS[2] inflight, KEYS[3] claims: see claim.lua
 ARGV[1] lease in ms
@@ -12,13 +12,14 @@ ARGV[2] process: how its tokens begin
 ARGV[3] orphans have a lower number than this; 0: do not look for them
 ARGV    from 4 on pairs: id, token; at most 1000 pairs
 
-Answers {id, token, id, token ...} of what another token holds. Runs with memory full, because it keeps what is there.
+Answers {ids lost, id, token, id, token ...}: so many pairs that another token holds, then those revived. Runs with memory
+full, because it keeps what is there.
 ]]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local leaseEnd, process, below = now + ARGV[1], ARGV[2], tonumber(ARGV[3])
 local ids, listed, count = {}, {}, (#ARGV - 3) / 2
-local lost = {}
+local lost, revived = {}, {}
 if count > 0 then
   for i = 1, count do
     ids[i] = ARGV[2 * i + 2]
@@ -34,6 +35,8 @@ if count > 0 then
       end
       taken[#taken + 1] = id
       taken[#taken + 1] = (due and tonumber(due) <= now) and token .. '!' or token
+      revived[#revived + 1] = id
+      revived[#revived + 1] = token
     end
     if not present or present == token or present == token .. '!' then
       listed[id] = true
@@ -68,4 +71,11 @@ if below > 0 and redis.call('HLEN', KEYS[3]) > count then
     end
   end
 end
-return lost
+local reply = { #lost / 2 }
+for i = 1, #lost do
+  reply[#reply + 1] = lost[i]
+end
+for i = 1, #revived do
+  reply[#reply + 1] = revived[i]
+end
+return reply
