@@ -224,6 +224,7 @@ export class Trama {
       gate,
       plans,
       runs: config.runtime.enabled,
+      version: this.#version,
       settings: engineSettings(config),
     });
     this.#running.engine = engine;

@@ -33,6 +33,9 @@ const watched = [
   'findUndo',
   'findStanding',
   'findDue',
+  'listDue',
+  'readClaims',
+  'beat',
   'ping',
 ] as const;
 export type Watched = (typeof watched)[number];
@@ -46,8 +49,8 @@ export class BreakableStore extends MemoryStore {
   fault: (operation: Watched, args: readonly unknown[]) => Fault = () => undefined;
   readonly seen: { operation: Watched; args: readonly unknown[] }[] = [];
 
-  constructor() {
-    super();
+  constructor(clock: VirtualClock) {
+    super(() => clock.now());
     const self = this as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
     for (const operation of watched) {
       const real = self[operation]!.bind(this);
@@ -212,7 +215,7 @@ export class RuntimeFixture {
   readonly clock = new VirtualClock();
   readonly entropy = new SeededEntropy(7);
   readonly hub = new MemoryQueueHub(this.clock);
-  readonly store = new BreakableStore();
+  readonly store = new BreakableStore(this.clock);
   readonly http = new ScriptedHttp(this.clock);
   readonly logs: { level: string; message: string; fields?: LogFields }[] = [];
   readonly fenced: string[] = [];
@@ -248,7 +251,7 @@ export class RuntimeFixture {
       clock: this.clock,
       entropy: this.entropy,
       store: this.store,
-      queue: wrap(this.hub.connect(`process-${this.#engines.length + 1}`)),
+      queue: wrap(this.hub.connect(`pod/run-${this.#engines.length + 1}`)),
       http: this.http,
       telemetry: this.telemetry,
       vault: {
@@ -274,6 +277,7 @@ export class RuntimeFixture {
       ...(this.gate === undefined ? undefined : { gate: this.gate }),
       plans: this.plans,
       runs,
+      version: '1.0.0',
       settings: { ...defaultEngineSettings, ...settings },
     });
     this.#engines.push(engine);

@@ -10,6 +10,7 @@ import { Complaints } from '../runtime/outage.ts';
 import { ShardCount } from '../runtime/sharding/shard-count.ts';
 import { ShardedQueue } from '../runtime/sharding/sharded-queue.ts';
 import { SoleWorkerQueue } from '../runtime/sole-worker-queue.ts';
+import { engineSettings } from './engine-settings.ts';
 import { readTls } from './tls-files.ts';
 
 /** How the store is opened. */
@@ -79,9 +80,19 @@ export async function createQueue(parts: QueueParts): Promise<QueueChoice> {
   const { redis, runtime, database } = config;
   const works = runtime.enabled;
   if (redis.topology === 'NONE') {
-    const queue = new MemoryQueueHub(clock).connect(entropy.nonce());
+    const queue = new MemoryQueueHub(clock).connect(`${redis.sharding.podId}/${entropy.nonce()}`);
     if (database.driver === 'EMBEDDED') return { queue };
-    return { queue: new SoleWorkerQueue({ clock, entropy, telemetry, store, queue, works }) };
+    return {
+      queue: new SoleWorkerQueue({
+        clock,
+        entropy,
+        telemetry,
+        store,
+        queue,
+        works,
+        leaseMillis: engineSettings(config).leaseMillis,
+      }),
+    };
   }
   const { sharding } = redis;
   const count = new ShardCount({ store, telemetry, wants: sharding.virtualShardCount });

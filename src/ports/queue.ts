@@ -24,6 +24,15 @@ export interface Claimed {
   readonly sent?: Stamp;
 }
 
+/** An id that the store knows as due. */
+export interface ReconcileItem extends QueueItem {
+  /**
+   * The process, which lives, that by the store's word has the execution in hand. When the queue does not know the id, that
+   * process is asked to assert its claim before any other can get the id.
+   */
+  readonly heldBy?: string;
+}
+
 /** The process that a token is of. */
 export function processOf(token: string): string {
   return token.slice(0, token.lastIndexOf('/'));
@@ -74,8 +83,19 @@ export class PartlyRenewed extends QueuePartlyUnavailable {
   }
 }
 
+/** What the queue may ask its process of the processes that share the store. */
+export interface Processes {
+  /** Whether another process that lives is the sole worker, as of the latest look. */
+  readonly hasOtherSoleWorker: boolean;
+  /** Asks the store now. Throws what the store throws. */
+  look(): Promise<void>;
+  /** Says whether this process is the sole worker; resolves when the store knows. Throws what the store throws. */
+  declare(isSoleWorker: boolean): Promise<void>;
+}
+
 /** What the queue tells its process. The methods may be called spuriously, and must not throw. */
 export interface QueueListener {
+  readonly processes: Processes;
   /**
    * Something may become due for this process at `dueAt`. `held` names an id in flight in this very process that was enqueued
    * meanwhile: its worker should look at its inbox.
@@ -107,6 +127,8 @@ export interface Queue {
   start(listener: QueueListener): Promise<void>;
   /** Claims nothing any more and leaves its shards to others, where there are others; what is held can still be renewed and ended. */
   leave(): Promise<void>;
+  /** Nothing is held any more: another process may work at once, where one alone does. Absent: there is nothing to hand over. */
+  handOver?(): Promise<void>;
   /** Disconnects; a second call does nothing. Ids still held go back when their lease is over. */
   stop(): Promise<void>;
   /** The shards in which this process claims, and which it keeps in agreement with the store. */
@@ -145,7 +167,7 @@ export interface Queue {
   /** Ends claims and makes the ids ready at once, for anybody. */
   release(held: readonly Claimed[]): Promise<void>;
   /** Adds those of the ids that are neither ready nor in flight, and moves ready ones to an earlier due time; answers how many were absent. */
-  reconcile(items: readonly QueueItem[]): Promise<number>;
+  reconcile(items: readonly ReconcileItem[]): Promise<number>;
   /** Ids ready or parked, and in flight, as far as this process can tell cheaply. */
   size(): Promise<{ readonly ready: number; readonly inFlight: number }>;
 }

@@ -4,6 +4,7 @@
  * says otherwise, and the same call may be made again.
  */
 import type { AuditEntry, AuditFilter } from './audit.ts';
+import type { BeatAnswer, ProcessInfo, SoleWorkerCandidacy, SoleWorkerListener } from './processes.ts';
 import type { CallRow, StepRow, UndoMark } from '../core/history.ts';
 import type { CallbackEvent, Event, ResolvedEvent } from '../core/event.ts';
 import type { OutputQuery } from '../core/outputs.ts';
@@ -103,12 +104,21 @@ export interface LoadedExecution {
   readonly createdAt: number;
   readonly seq: number;
   readonly inboxSeq: number;
-  /** Claims in a row, this one included, without a checkpoint that made progress. */
+  /** Claims in a row of processes that have ended, and this one, without a checkpoint that made progress. */
   readonly claims: number;
   readonly dueAt: number;
   readonly state: State;
   /** Unconsumed events, oldest first. */
   readonly inbox: readonly InboxRow[];
+}
+
+/** Under which claim an execution that is not over stands. */
+export interface ClaimRow {
+  readonly id: string;
+  /** Absent when nobody has taken it over since it was inserted at rest, or changed after its end. */
+  readonly claim?: string;
+  readonly seq: number;
+  readonly inboxSeq: number;
 }
 
 /** One durable transition. */
@@ -319,6 +329,14 @@ export interface Store {
   ping(): Promise<number>;
 
   /**
+   * Says that a process lives, and answers which others were heard of lately: evidence that does not come from the queue.
+   * `isFirst`: it has just started, so that other runs under its `podId` have ended and are forgotten.
+   */
+  beat(process: ProcessInfo, isFirst: boolean): Promise<BeatAnswer>;
+  /** The process has ended in order: nothing is left in its hands. A second call does nothing. */
+  endProcess(id: string): Promise<void>;
+
+  /**
    * Stores a definition; see {@link PutDefinitionResult}. `id` decides identity for PUT. `audit` is appended in the same
    * transaction when it is `stored`.
    */
@@ -341,12 +359,16 @@ export interface Store {
   submit(batch: readonly NewExecution[]): Promise<readonly SubmitResult[]>;
   /**
    * Takes executions over: bumps seq, sets the claim, counts it, makes a parked one runnable (`dueAt` = least(dueAt, now)).
-   * The same claim again bumps nothing. Absent and terminal ones are left out of the result.
+   * The same claim again bumps nothing. Absent and terminal ones are left out of the result. A claim of one of the processes
+   * `live` (see `processOf`) is not counted against the execution: its process did not end by it.
    */
   takeOver(
     claims: readonly { readonly id: string; readonly claim: string }[],
     now: number,
+    live?: readonly string[],
   ): Promise<readonly LoadedExecution[]>;
+  /** Claims of the executions as they stand at the time of the call; absent and terminal ones are left out. Changes nothing. */
+  readClaims(ids: readonly string[]): Promise<readonly ClaimRow[]>;
   /** Writes checkpoints in one transaction; results in the order of the input. Sending the same again is safe. */
   checkpoint(batch: readonly Checkpoint[]): Promise<readonly CheckpointResult[]>;
   /** Changes a terminal execution; false when it is not terminal at that seq any more. */
@@ -409,14 +431,10 @@ export interface Store {
   changeSetting(key: string, from: string, to: string): Promise<boolean>;
 
   /**
-   * Makes this process the one that works on the store where no shared queue divides the work; undefined while another is.
-   * `lost` is called once should that end by itself (a broken connection): then stop working at once. `rung` is called with
-   * what other processes say by {@link ringSoleWorker}, from before this resolves.
+   * A candidacy for being the one process that works on the store; nothing is asked yet. The store lets go of a holder that it
+   * has not heard of for `silenceMillis` or somewhat longer, never sooner.
    */
-  soleWorker(
-    lost: () => void,
-    rung: (items: readonly DueRow[]) => void,
-  ): Promise<{ release(): Promise<void> } | undefined>;
+  soleWorker(listener: SoleWorkerListener, silenceMillis: number): SoleWorkerCandidacy;
   /**
    * Tells the process that works of executions that are due at their time. It may be lost, and nobody may hear it: whoever
    * begins to work looks at the store itself. Throws {@link StoreUnavailable}.

@@ -16,8 +16,11 @@ export type LogFields = Readonly<Record<string, string | number | boolean | unde
 /** Ways in which an execution is handed to a worker. */
 export type Dispatch = 'direct' | 'queue';
 
-/** Why a worker lost an execution. */
-export type FencedReason = 'checkpoint' | 'lease';
+/**
+ * Why a worker lost an execution: its checkpoint found another claim, its lease was over, or the store, asked after a lapse,
+ * said that another claim holds it.
+ */
+export type FencedReason = 'checkpoint' | 'lease' | 'lapse';
 
 /** Counters and durations of one definition (name and version). Kept by the caller. */
 export interface DefinitionTelemetry {

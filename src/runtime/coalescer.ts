@@ -29,6 +29,8 @@ export interface CoalescerOptions<T, R> {
   readonly maxWaiting: number;
   /** How long a batch is tried while the store is away; absent means for ever. */
   readonly patienceMillis?: number;
+  /** Whether an answer shows that the store takes writes; default true. */
+  readonly writes?: boolean;
   /** Results in the order of the batch. */
   send(batch: readonly T[]): Promise<readonly R[]>;
   /** Told of every batch that was answered. */
@@ -134,7 +136,7 @@ export class Coalescer<T, R> {
     for (let attempt = 1; ; attempt++) {
       try {
         const results = await this.#options.send(values);
-        availability.answered('write');
+        availability.answered(this.#options.writes === false ? 'read' : 'write');
         this.#options.sent?.(batch.length, clock.monotonic() - begun);
         for (let i = 0; i < batch.length; i++) (batch[i] as Entry<T, R>).sink.settled(results[i] as R);
         return;

@@ -4,6 +4,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Checkpoint, CheckpointResult, InboxRow, Store } from '../ports/store.ts';
 import type { DefinitionTelemetry, Telemetry } from '../ports/telemetry.ts';
 import type { CallRunner } from './call-runner.ts';
+import type { AskClaim } from './confirmation.ts';
 import type { Sink } from './coalescer.ts';
 import type { CoreEnvironment } from './core-env.ts';
 import type { DriverTimers } from './driver-timers.ts';
@@ -23,6 +24,7 @@ export interface DriverParts {
   /** Reads that are repeated while the store is away. */
   readonly reads: Pick<Store, 'readInbox' | 'readOutputs' | 'findUndo' | 'findStanding'>;
   readonly calls: CallRunner;
+  readonly askClaim: AskClaim;
   readonly timers: DriverTimers;
   readonly watch: WatchHub;
   readonly env: CoreEnvironment;

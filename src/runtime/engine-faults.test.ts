@@ -98,7 +98,7 @@ describe('engines under faults', () => {
     expect(fixture.http.calls).toEqual([]);
     await fixture.engine();
     for (const id of ids) expect((await fixture.until(id, 'over', 100)).status).toBe('SUCCEEDED');
-    expect(fixture.store.count('findDue')).toBe(1);
+    expect(fixture.store.count('listDue')).toBe(1);
   });
 
   it('refuse runs in time while the store is away, and start no call for them', async () => {

@@ -176,7 +176,7 @@ describe('the engine', () => {
     fixture.store.seen.length = 0;
     await fixture.clock.advance(60_000);
     expect(fixture.store.seen.length).toBeLessThanOrEqual(60);
-    expect(fixture.store.count('findDue')).toBeGreaterThan(20);
+    expect(fixture.store.count('listDue')).toBeGreaterThan(20);
   });
 
   it('keeps its readiness while idle', async () => {

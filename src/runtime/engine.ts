@@ -8,8 +8,8 @@ import type { Run } from '../core/apply.ts';
 import { slotOf } from '../core/slot.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';
 import type { HttpCaller } from '../ports/http-caller.ts';
-import type { Queue, QueueItem, QueueTrouble } from '../ports/queue.ts';
-import type { Checkpoint, CheckpointResult, Store, SubmitResult } from '../ports/store.ts';
+import { processOf, type Queue, type QueueItem, type QueueTrouble } from '../ports/queue.ts';
+import type { Checkpoint, CheckpointResult, ClaimRow, Store, SubmitResult } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { Availability } from './availability.ts';
 import { BoundedMap } from './bounded-map.ts';
@@ -26,6 +26,7 @@ import { Loader } from './loader.ts';
 import { PatientReads } from './patient-reads.ts';
 import { Periodic } from './periodic.ts';
 import type { PlanCache } from './plan-cache.ts';
+import { ProcessWatch } from './process-watch.ts';
 import { QueueHealth } from './queue-health.ts';
 import { QueueWriter } from './queue-writer.ts';
 import { reconcileMillis, Reconciler } from './reconciler.ts';
@@ -52,6 +53,8 @@ export interface EngineParts {
   readonly plans: PlanCache;
   /** False: accepts executions and drives none. */
   readonly runs: boolean;
+  /** The version of this program, for the other processes to see. */
+  readonly version: string;
   readonly settings: EngineSettings;
 }
 
@@ -105,6 +108,7 @@ export class Engine {
   readonly #reads: PatientReads;
   readonly #queueWriter: QueueWriter;
   readonly #checkpoints: Coalescer<Checkpoint, CheckpointResult>;
+  readonly #processes: ProcessWatch;
   readonly #submitter: Submitter;
   readonly #pool: WorkerPool;
   readonly #claims: ClaimLoop;
@@ -141,6 +145,24 @@ export class Engine {
       send: (batch) => store.checkpoint(batch),
       sent: (rows, millis) => telemetry.committed(rows, millis),
     });
+    const claimRows = new Coalescer<string, ClaimRow | undefined>(base, {
+      operation: 'readClaims',
+      maxRows: maxCommitRows,
+      maxBytes: Infinity,
+      maxWaiting: Infinity,
+      writes: false,
+      send: async (ids) => {
+        const rows = new Map((await store.readClaims(ids)).map((row) => [row.id, row]));
+        return ids.map((id) => rows.get(id));
+      },
+    });
+    const processId = queue.process;
+    this.#processes = new ProcessWatch({
+      ...base,
+      store,
+      process: { id: processId, podId: processOf(processId), version: parts.version, works: parts.runs },
+      leaseMillis,
+    });
     const calls = new CallRunner({ ...base, ...parts, ...settings });
     const parked = new BoundedMap<string, Run>(settings.parkedCacheSize);
     const loader = new Loader({
@@ -150,6 +172,7 @@ export class Engine {
       plans,
       calls,
       parked,
+      live: () => this.#processes.live,
       patienceMillis: leaseMillis,
     });
     this.#pool = new WorkerPool({
@@ -163,6 +186,7 @@ export class Engine {
         checkpoints: this.#checkpoints,
         reads: this.#reads,
         calls,
+        askClaim: (id) => claimRows.request(id, 0),
         timers: new DriverTimers(clock),
         watch: this.#watch,
         env: this.env,
@@ -190,7 +214,13 @@ export class Engine {
       leaseMillis,
       sweepMillis: settings.fullSweepMillis,
     });
-    this.#reconciler = new Reconciler({ ...base, store, queue, holds: (id) => this.#pool.has(id) });
+    this.#reconciler = new Reconciler({
+      ...base,
+      store,
+      queue,
+      holds: (id) => this.#pool.has(id),
+      isOtherLive: (id) => id !== processId && this.#processes.isLive(id),
+    });
     const keeper = { ...base, queue, pool: this.#pool, leaseMillis };
     this.#periodic = {
       renew: new Periodic('renew', base, Math.min(leaseMillis / 3, longestRenewalMillis), () => renewLeases(keeper)),
@@ -312,7 +342,12 @@ export class Engine {
     const { livenessStallMillis } = this.#parts.settings;
     const { gate } = this.#parts;
     const loops = Object.values(this.#periodic).map((loop) => loop.pulse);
-    const pulses: readonly Pulse[] = [this.#claims.pulse, ...loops, ...(gate === undefined ? [] : [gate.pulse])];
+    const pulses: readonly Pulse[] = [
+      this.#claims.pulse,
+      this.#processes.pulse,
+      ...loops,
+      ...(gate === undefined ? [] : [gate.pulse]),
+    ];
     const stalled = pulses.filter((pulse) => pulse.silence > livenessStallMillis / 2).map((pulse) => pulse.name);
     const unready: UnreadyReason[] = [];
     if (this.#stopping !== undefined) unready.push('shutting_down');
@@ -329,12 +364,14 @@ export class Engine {
   async #start(): Promise<void> {
     const { queue, telemetry, runs, settings } = this.#parts;
     await queue.start({
+      processes: this.#processes,
       rung: (dueAt, held) => this.#rung(dueAt, held),
       refill: () => this.#periodic.reconcile.hurry(),
       renew: () => this.#periodic.renew.hurry(),
       owned: () => this.#pool.handBack((slot) => queue.owns(slot)),
     });
     this.#periodic.probe.start();
+    this.#processes.start();
     // Before anything is claimed: no call may go out that is held. Should the store not answer, the gate keeps them back.
     const known = this.#parts.gate?.start((id) => this.#tryBlocked(id));
     if (known !== undefined) await this.#within(known, flushGraceMillis);
@@ -364,6 +401,7 @@ export class Engine {
     telemetry.log('info', 'stopping: drained', { held: this.#pool.size });
     await this.#within(this.#flushed(), flushGraceMillis);
     telemetry.log('info', 'stopping: flushed');
+    await this.#within(queue.handOver?.() ?? Promise.resolve(), flushGraceMillis);
     await options.stopServing?.();
     telemetry.log('info', 'stopping: serves no more');
     // What was accepted until here is durable, or its caller has been told.
@@ -375,6 +413,7 @@ export class Engine {
     await this.#within(this.#parts.gate?.stop() ?? Promise.resolve(), flushGraceMillis);
     await Promise.all(Object.values(this.#periodic).map((loop) => this.#within(loop.stop(), flushGraceMillis)));
     await queue.stop();
+    await this.#within(this.#processes.stop(), flushGraceMillis);
     telemetry.log('info', 'stopped', { monotonic: Math.round(clock.monotonic()) });
   }
 

@@ -1,7 +1,8 @@
 /**
  * What a driver sends out for and waits for: calls, and rows of the store that a command needs.
  *
- * Guarantees: a call goes out at most once; an answer is passed on only while the call is still wanted; at most one search
+ * Guarantees: a call goes out at most once, and none while the hold is in doubt: then it waits for the store's word, and is
+ * made from the start after it; an answer is passed on only while the call is still wanted; at most one search
  * per token for what to compensate is under way, until its result has been applied, so that none is answered with what has
  * been compensated meanwhile. Reads go on while the store is away; what they bring waits for the checkpoint under way.
  */
@@ -15,13 +16,19 @@ import type { CallAnswered, CallTaker } from './call-runner.ts';
 import type { DriverParts } from './driver-contract.ts';
 import { reusedKey } from './reused-key.ts';
 
+/**
+ * Whether a call may go out: at once; after the store has confirmed the execution, of which {@link Errands.again} tells; or never
+ * from here, since the execution is given back.
+ */
+export type Permission = 'granted' | 'later' | 'denied';
+
 /** The driver, as its errands see it. */
 export interface ErrandHost {
   readonly id: string;
   /** The execution as it stands now. */
   readonly run: Run;
-  /** Whether a call may go out now; when not, the execution is given back. */
-  mayCall(): boolean;
+  /** Whether a call may go out now. */
+  mayCall(): Permission;
   /** Takes a `prepared` event in at once. Only while idle. */
   prepared(event: Extract<Event, { type: 'prepared' }>): void;
   answered(answer: CallAnswered): void;
@@ -38,10 +45,10 @@ export class Errands implements CallTaker {
   readonly #parts: Pick<DriverParts, 'calls' | 'reads'>;
   readonly #host: ErrandHost;
   readonly #traceparent: string | undefined;
-  /** Calls wanted; without a handle while something is read for them. */
-  readonly #calls = new Map<number, CallHandle | undefined>();
-  /** Calls that the engine itself failed to make. */
-  #failed: CallCommand[] = [];
+  /** Calls wanted; without a handle while something is read for them, or while they are postponed. */
+  readonly #calls = new Map<number, { readonly command: CallCommand; readonly handle?: CallHandle }>();
+  /** Calls that wait for the store's word, or that the engine itself failed to make. */
+  #postponed: CallCommand[] = [];
   readonly #seeking = new Set<number>();
 
   constructor(parts: Pick<DriverParts, 'calls' | 'reads'>, host: ErrandHost, traceparent: string | undefined) {
@@ -64,10 +71,10 @@ export class Errands implements CallTaker {
         case 'call':
           // Several events may have been applied before the checkpoint, the later one giving up what the first began.
           wanted ??= inFlight(this.#host.run.state);
-          if (wanted.includes(command.callId) && this.#host.mayCall()) this.#call(command);
+          if (wanted.includes(command.callId)) this.#begin(command);
           break;
         case 'abort':
-          this.#calls.get(command.callId)?.abort();
+          this.#calls.get(command.callId)?.handle?.abort();
           this.#calls.delete(command.callId);
           break;
         case 'findUndo':
@@ -76,22 +83,22 @@ export class Errands implements CallTaker {
     }
   }
 
-  /** Makes calls again that the engine failed to make. Only while the driver is idle. */
+  /** Makes the calls that were postponed, from the start. Only while the driver is idle. */
   again(): void {
-    const failed = this.#failed;
-    this.#failed = [];
+    const postponed = this.#postponed;
+    if (postponed.length === 0) return;
+    this.#postponed = [];
     const wanted = inFlight(this.#host.run.state);
-    for (const command of failed) {
-      if (!this.#calls.delete(command.callId) || !wanted.includes(command.callId)) continue;
-      if (this.#host.mayCall()) this.#call(command);
+    for (const command of postponed) {
+      if (this.#calls.delete(command.callId) && wanted.includes(command.callId)) this.#begin(command);
     }
   }
 
   /** Gives up every call; their answers are not wanted any more. */
   abortCalls(): void {
-    for (const handle of this.#calls.values()) handle?.abort();
+    for (const { handle } of this.#calls.values()) handle?.abort();
     this.#calls.clear();
-    this.#failed = [];
+    this.#postponed = [];
   }
 
   /** The result of a search has been applied: the next may begin. */
@@ -100,16 +107,15 @@ export class Errands implements CallTaker {
   }
 
   mayStart(callId: number): boolean {
-    if (!this.#calls.has(callId)) return false;
+    const command = this.#calls.get(callId)?.command;
+    if (command === undefined) return false;
     if (isDrained(this.#host.run.state, callId)) {
       const outcome = { problem: 'Not sent, since the execution had begun to fail while the call waited for a place.' };
-      this.#calls.set(callId, this.#parts.calls.start({ callId, outcome }, this));
+      this.#calls.set(callId, { command, handle: this.#parts.calls.start({ callId, outcome }, this) });
       return false;
     }
-    if (this.#host.mayCall()) return true;
-    this.#calls.delete(callId);
-    // The host has nothing to wait for any more, and gives the execution back.
-    this.#host.whenIdle(() => undefined);
+    if (this.#host.mayCall() === 'granted') return true;
+    this.#keepBack(command);
     return false;
   }
 
@@ -118,16 +124,36 @@ export class Errands implements CallTaker {
   }
 
   mayLeave(): boolean {
-    return this.#host.mayCall();
+    return this.#host.mayCall() === 'granted';
   }
 
   withheld(callId: number): void {
-    // Nothing to apply: the driver finds that it waits for nothing, and gives the execution back.
-    if (this.#calls.delete(callId)) this.#host.whenIdle(() => undefined);
+    const command = this.#calls.get(callId)?.command;
+    if (command !== undefined) this.#keepBack(command);
+  }
+
+  /** A call that was under way may not leave now, or never. The driver looks what is to be done: it asks the store, or gives back. */
+  #keepBack(command: CallCommand): void {
+    if (this.#host.mayCall() === 'denied') this.#calls.delete(command.callId);
+    else this.#postpone(command);
+    this.#host.whenIdle(() => {
+      if (this.#host.mayCall() === 'granted') this.again();
+    });
+  }
+
+  #postpone(command: CallCommand): void {
+    this.#calls.set(command.callId, { command });
+    this.#postponed.push(command);
+  }
+
+  #begin(command: CallCommand): void {
+    const permission = this.#host.mayCall();
+    if (permission === 'granted') this.#call(command);
+    else if (permission === 'later') this.#postpone(command);
   }
 
   #call(command: CallCommand): void {
-    this.#calls.set(command.callId, undefined);
+    this.#calls.set(command.callId, { command });
     if (command.phase === 'DOWN') this.#readUndoOutputs(command);
     else if (command.phase === 'UP' && this.#host.run.state.round > 1) this.#findStanding(command);
     else this.#send(command);
@@ -140,7 +166,7 @@ export class Errands implements CallTaker {
       if (command.phase === 'UP' && isDrained(this.#host.run.state, callId)) {
         // It failed while something was read for the call: nothing of it has left.
         const problem = 'Not sent, since the execution had begun to fail.';
-        this.#calls.set(callId, calls.start({ callId, outcome: { problem } }, this));
+        this.#calls.set(callId, { command, handle: calls.start({ callId, outcome: { problem } }, this) });
         return;
       }
       let prepared = calls.prepare(this.#host.run, command, this.#traceparent, undoOutputs);
@@ -151,7 +177,7 @@ export class Errands implements CallTaker {
         if (reused !== undefined) prepared = calls.prepare(this.#host.run, command, this.#traceparent);
       }
       if (prepared === undefined) this.#calls.delete(callId);
-      else this.#calls.set(callId, calls.start(prepared, this));
+      else this.#calls.set(callId, { command, handle: calls.start(prepared, this) });
     } catch (error) {
       this.#fail(command, error);
     }
@@ -159,8 +185,7 @@ export class Errands implements CallTaker {
 
   /** The engine failed at a call that has not left: it is made once more after the pause, unless it is given up. */
   #fail(command: CallCommand, error: unknown): void {
-    this.#calls.set(command.callId, undefined);
-    this.#failed.push(command);
+    this.#postpone(command);
     this.#host.fault(error);
   }
 
@@ -201,9 +226,11 @@ export class Errands implements CallTaker {
       (value) => {
         this.#host.whenIdle(() => {
           if (!this.#calls.has(command.callId)) return;
-          // The read may have outlasted the lease.
-          if (!this.#host.mayCall()) {
+          // The read may have outlasted the lease: what it brought may be out of date.
+          const permission = this.#host.mayCall();
+          if (permission !== 'granted') {
             this.#calls.delete(command.callId);
+            if (permission === 'later') this.#postpone(command);
             return;
           }
           try {

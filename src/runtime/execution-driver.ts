@@ -10,33 +10,28 @@
  *   state is applied again. The fifth time the execution is quarantined instead.
  * - `ended`: handed back. Answers of calls still in flight mean nothing here any more.
  *
- * Guarantees: a call goes out only after the checkpoint that marks it is durable, and only while the lease holds; an
- * answer is always offered to the store, also past the lease; an execution is parked, ended, failed or turned to
+ * Guarantees: a call goes out only after the checkpoint that marks it is durable, and only while the lease holds; after a lapse
+ * of the lease no call goes out, and nothing new begins, before the store has confirmed the execution; an answer is always offered to the store, also past the lease; an execution is parked, ended, failed or turned to
  * compensation only if no unseen event from outside stands against it (the checkpoint compares the inbox). A fenced
  * execution is thrown away and its id released under its own token, never just acknowledged.
  */
 import { apply, type Run } from '../core/apply.ts';
 import { canPark, dueAt } from '../core/due.ts';
 import type { Event } from '../core/event.ts';
-import { summarize } from '../core/summary.ts';
 import type { Timer } from '../ports/clock.ts';
-import {
-  type Checkpoint,
-  type CheckpointResult,
-  type InboxEvent,
-  type InboxRow,
-  StoreUnavailable,
-} from '../ports/store.ts';
+import { type CheckpointResult, type InboxEvent, type InboxRow, StoreUnavailable } from '../ports/store.ts';
 import { backoffMillis } from './availability.ts';
 import type { CallAnswered } from './call-runner.ts';
+import { Confirmation, type Confirmed } from './confirmation.ts';
 import type { Sink } from './coalescer.ts';
 import type { DriverOwner, DriverParts, Ending, Holding } from './driver-contract.ts';
 import type { Wakeable } from './driver-timers.ts';
-import { type ErrandHost, Errands } from './errands.ts';
+import { type ErrandHost, Errands, type Permission } from './errands.ts';
 import type { Hold } from './hold.ts';
 import { isFromInbox, isIdling, nextOf } from './inbox-order.ts';
-import { isRunnable, nextTimer, PendingBatch, takesTurn } from './pending-batch.ts';
+import { isRunnable, nextTimer, PendingBatch } from './pending-batch.ts';
 import { reportSignals } from './signal-report.ts';
+import { Turn } from './turn.ts';
 
 const maxFaults = 5;
 /** How long the process must live on with an execution that was claimed in vain before, in milliseconds. */
@@ -45,7 +40,7 @@ const acquittalMillis = 1_000;
 const baseBytes = 2048;
 
 /** See the file header. */
-export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wakeable {
+export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Confirmed, Wakeable {
   readonly hold: Hold;
   readonly #parts: DriverParts;
   readonly #owner: DriverOwner;
@@ -70,10 +65,9 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
   #inboxStale = false;
   #readingInbox = false;
   readonly #errands: Errands;
+  readonly #confirmation: Confirmation;
   #bytes = 0;
-  /** Visits of the round, and compensations, since its turn began. */
-  #visitsBefore: number;
-  #undone = 0;
+  readonly #turn: Turn;
   #faults = 0;
   #faultTimer: Timer | undefined;
   /** Runs until this process has shown that the execution does not bring it down. */
@@ -96,11 +90,12 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
     this.hold = holding.hold;
     this.#durable = holding.run;
     this.#run = holding.run;
-    this.#visitsBefore = holding.run.state.totalVisits;
+    this.#turn = new Turn(parts.maxSteps, holding.run.state.totalVisits);
     this.#seq = holding.seq;
     this.#inboxSeq = holding.inboxSeq;
     this.#inbox = holding.inbox;
     this.#errands = new Errands(parts, this, holding.traceparent);
+    this.#confirmation = new Confirmation(parts.askClaim, this);
   }
 
   /** The execution's id. */
@@ -133,7 +128,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
   /** Begins with a transition that is durable already, as that of an insert. */
   beginDurable(batch: PendingBatch): void {
     this.#batch = batch;
-    this.#visitsBefore = 0;
+    this.#turn.begin(0);
     // The insert was the parking checkpoint where it left nothing to do.
     if (canPark(this.#run.state)) this.#parking = dueAt(this.#run.state) ?? undefined;
     this.#afterCommit();
@@ -147,7 +142,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
     return true;
   }
 
-  /** Whether calls may be made has changed: the process drains, or the lease is lost. */
+  /** Whether calls may be made has changed: the process drains, or the lease is lost, in doubt, or sure again. */
   nudge(): void {
     this.#pump();
   }
@@ -188,20 +183,45 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
     this.#pump();
   }
 
-  mayCall(): boolean {
-    if (this.#givingBack) return false;
-    if (!this.hold.isOver) {
+  mayCall(): Permission {
+    if (this.#givingBack) return 'denied';
+    const { standing } = this.hold;
+    if (standing === 'doubtful') return 'later';
+    if (standing === 'sure') {
       if (!this.#dispatched) {
         this.#dispatched = true;
         this.#parts.telemetry.dispatched(Math.max(0, this.#parts.clock.now() - this.#holding.dueAt));
       }
-      return true;
+      return 'granted';
     }
     // The checkpoint says `calling`, so the next owner records an attempt of unknown outcome: possible, if pessimistic.
     // Answers of other calls are still taken and offered to the store.
     this.#parts.telemetry.fenced('lease');
     this.#givingBack = true;
-    return false;
+    return 'denied';
+  }
+
+  get seq(): number {
+    return this.#seq;
+  }
+
+  get inboxSeq(): number {
+    return this.#inboxSeq;
+  }
+
+  confirmed(): void {
+    this.#tried = false;
+    this.#errands.again();
+  }
+
+  missesEvents(): void {
+    this.#inboxStale = true;
+    this.#readInbox();
+  }
+
+  displaced(): void {
+    this.#parts.telemetry.fenced('lapse');
+    this.#end({ kind: 'released' });
   }
 
   settled(result: CheckpointResult): void {
@@ -299,40 +319,19 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
     this.#journal.push(event);
     this.#batch.add(transition, run.state);
     if (!isIdling(event) || (event.type === 'timer' && transition.steps.length > 0)) this.#batch.progress = true;
-    for (const row of transition.steps) if (row.phase === 'DOWN') this.#undone++;
+    for (const row of transition.steps) if (row.phase === 'DOWN') this.#turn.undone();
   }
 
   #mayAdvance(): boolean {
-    if (this.#givingBack || this.#owner.draining || this.hold.isOver) return false;
-    const { totalVisits } = this.#run.state;
-    if (totalVisits - this.#visitsBefore + this.#undone < this.#parts.maxSteps) return true;
-    if (this.#owner.othersWait()) return false;
-    this.#visitsBefore = totalVisits;
-    this.#undone = 0;
-    return true;
+    if (this.#givingBack || this.#owner.draining || this.hold.standing !== 'sure') return false;
+    return this.#turn.mayGoOn(this.#run.state.totalVisits, this.#owner);
   }
 
   #commit(): void {
     const { state } = this.#run;
-    const over = state.end !== undefined;
-    const parks = !over && canPark(state);
-    const compares = over || parks || takesTurn(this.#durable.state, state);
-    this.#parking = parks ? (dueAt(state) ?? undefined) : undefined;
-    const { steps, calls, undo, consumed, progress } = this.#batch;
-    const checkpoint: Checkpoint = {
-      id: this.id,
-      claim: this.hold.claim,
-      seq: this.#seq,
-      ...(compares ? { inboxSeq: this.#inboxSeq } : undefined),
-      state,
-      summary: summarize(state),
-      ...(over ? { dueAt: null } : this.#parking === undefined ? undefined : { dueAt: this.#parking }),
-      progress: progress || over || parks,
-      steps,
-      calls,
-      undo,
-      consumed,
-    };
+    this.#parking = canPark(state) ? (dueAt(state) ?? undefined) : undefined;
+    const { id, hold, seq, inboxSeq } = this;
+    const checkpoint = this.#batch.checkpoint({ id, claim: hold.claim, seq, inboxSeq }, this.#durable.state, state);
     this.#mode = 'committing';
     this.#tried = false;
     const bytes = baseBytes + this.#bytes;
@@ -368,8 +367,8 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
     }
     if (this.#mode !== 'idle') return;
     const { state } = this.#run;
-    const waits = this.#readingInbox || this.#inboxStale || this.#errands.isOut;
-    if (!waits && canPark(state)) {
+    const isOut = this.#readingInbox || this.#inboxStale || this.#errands.isOut;
+    if (!isOut && !this.#confirmation.isOpen && canPark(state)) {
       // A parking checkpoint moves the due time that taking over had set to now.
       if (this.#parking === undefined) {
         this.#batch.progress = true;
@@ -377,9 +376,10 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
       } else this.#end({ kind: 'parked', dueAt: this.#parking, run: this.#run });
       return;
     }
+    this.#confirmation.demand();
+    const waits = isOut || this.#confirmation.isOpen;
     const now = Math.max(this.#parts.clock.now(), state.now);
-    const stalled = !waits || isRunnable(state, now);
-    if (stalled && !this.#tried && this.#mayAdvance()) {
+    if ((!waits || isRunnable(state, now)) && !this.#tried && this.#mayAdvance()) {
       this.#tried = true;
       this.#events.push({ type: 'timer' });
       this.#pump();
@@ -390,8 +390,8 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Wake
       else this.#end({ kind: 'released', run: this.#durable });
       return;
     }
-    const next = nextTimer(state);
-    if (next === undefined || next <= now) this.#parts.timers.clear(this);
+    const next = nextTimer(state) ?? 0;
+    if (next <= now) this.#parts.timers.clear(this);
     else this.#parts.timers.set(this, next);
   }
 

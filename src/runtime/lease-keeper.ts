@@ -2,9 +2,10 @@
  * Renews the leases of everything that this process holds, all in one message, each third of a lease, and every
  * two seconds at least.
  *
- * Guarantees: a lease counts from when its renewal was sent, not answered. What the queue has given to somebody else
- * makes no more calls here; answers in hand are still offered to the store, which decides. A server that is away costs
- * only the leases that it keeps.
+ * Guarantees: a lease counts from when its renewal was sent, not answered. What the queue has given to another process
+ * makes no more calls here; answers in hand are still offered to the store, which decides. A lease that was over, or that the
+ * queue made anew, lets calls leave only after the store has confirmed the execution: its driver is told to ask. A server
+ * that is away costs only the leases that it keeps.
  */
 import type { Clock } from '../ports/clock.ts';
 import { PartlyRenewed, type Queue, type Renewal } from '../ports/queue.ts';
@@ -42,11 +43,14 @@ export async function renewLeases(parts: LeaseKeeperParts): Promise<void> {
     ({ renewal } = error);
   }
   const gone = new Set(renewal.lost.map((claim) => claim.token));
+  const revived = new Set(renewal.revived.map((claim) => claim.token));
   for (const [i, hold] of holds.entries()) {
     const token = claims[i]?.token ?? '';
     if (failure?.ids.has(hold.id) === true) continue;
     if (!gone.has(token)) {
-      hold.renewed(token, sent);
+      if (revived.has(token)) hold.revived(token, sent);
+      else hold.renewed(token, sent);
+      if (hold.standing === 'doubtful') pool.driverOf(hold.id)?.nudge();
       continue;
     }
     // An id that was given back meanwhile is lost to nobody.

@@ -3,8 +3,9 @@
  * that can still be asked for, and the events that bring them to the present.
  *
  * First of all, calls found `calling` become attempts of unknown outcome. Then comes what the inbox holds, then what is
- * due. An execution that was claimed five times without getting anywhere is quarantined, so that one that brings down its
- * process cannot bring down every process.
+ * due. An execution whose last five owners ended without getting anywhere is quarantined, so that one that brings down its
+ * process cannot bring down every process. A hold whose lease is over is given back and takes nothing over: it would fence a
+ * process that works.
  */
 import type { Run } from '../core/apply.ts';
 import type { CallCommand, Event } from '../core/event.ts';
@@ -27,7 +28,7 @@ import { reusedKey } from './reused-key.ts';
 import { traceIdOf } from './trace-context.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
-/** Claims without progress after which an execution is quarantined at the next. */
+/** Claims without progress, of owners that ended, after which an execution is quarantined at the next. */
 const maxClaims = 5;
 /** How long a state of a newer release is left to newer processes. */
 const newerFormatMillis = 5_000;
@@ -43,6 +44,8 @@ export interface LoaderParts extends CoalescerParts {
   readonly plans: PlanCache;
   readonly calls: CallRunner;
   readonly parked: BoundedMap<string, Run>;
+  /** The processes that live: their claims are not counted against an execution. */
+  live(): readonly string[];
   /** How long a take-over is tried while the store is away; then the claim is given back. */
   readonly patienceMillis: number;
 }
@@ -50,7 +53,7 @@ export interface LoaderParts extends CoalescerParts {
 /** See the file header. */
 export class Loader {
   readonly #parts: LoaderParts;
-  readonly #takeOvers: Coalescer<{ readonly id: string; readonly claim: string }, LoadedExecution | undefined>;
+  readonly #takeOvers: Coalescer<Hold, LoadedExecution | 'lapsed' | undefined>;
 
   constructor(parts: LoaderParts) {
     this.#parts = parts;
@@ -60,10 +63,13 @@ export class Loader {
       maxBytes: Infinity,
       maxWaiting: Infinity,
       patienceMillis: parts.patienceMillis,
-      send: async (claims) => {
-        const loaded = await parts.store.takeOver(claims, parts.clock.now());
+      send: async (holds) => {
+        // Looked at before each try: a store that was away answers later than a lease lasts.
+        const valid = new Set(holds.filter((hold) => !hold.isOver));
+        const claims = Array.from(valid, ({ id, claim }) => ({ id, claim }));
+        const loaded = claims.length === 0 ? [] : await parts.store.takeOver(claims, parts.clock.now(), parts.live());
         const byId = new Map(loaded.map((execution) => [execution.id, execution]));
-        return claims.map(({ id }) => byId.get(id));
+        return holds.map((hold) => (valid.has(hold) ? byId.get(hold.id) : 'lapsed'));
       },
     });
   }
@@ -72,7 +78,12 @@ export class Loader {
   async load(hold: Hold, dueAt: number, pool: WorkerPool): Promise<void> {
     let loaded: LoadedExecution | undefined;
     try {
-      loaded = await this.#takeOvers.request({ id: hold.id, claim: hold.claim }, 100);
+      const answer = await this.#takeOvers.request(hold, 100);
+      if (answer === 'lapsed') {
+        this.#giveBackLapsed(hold, pool);
+        return;
+      }
+      loaded = answer;
       await this.#begin(hold, loaded, dueAt, pool);
     } catch (error) {
       const { telemetry, clock } = this.#parts;
@@ -105,6 +116,11 @@ export class Loader {
     }
     const run = await this.#run(loaded, plan);
     const prepared = await this.#prepared(run, traceparent);
+    if (hold.isOver) {
+      // Its next owner records what this one would: the row says what was in flight.
+      this.#giveBackLapsed(hold, pool);
+      return;
+    }
     // From here to `begin` nothing may wait: an event from outside must not come before what is recorded first.
     const definition = plans.telemetryOf(plan);
     definition.dequeued('queue');
@@ -130,6 +146,11 @@ export class Loader {
       [...prepared, { type: 'resumed' }],
       [isWaiting ? { type: 'timer', tryBlocked: true } : { type: 'timer' }],
     );
+  }
+
+  #giveBackLapsed(hold: Hold, pool: WorkerPool): void {
+    this.#parts.telemetry.fenced('lease');
+    pool.giveBack(hold, 'release');
   }
 
   #plan(hash: string): ReturnType<PlanCache['load']> {

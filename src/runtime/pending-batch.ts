@@ -1,9 +1,11 @@
 /** What transitions have given since the last durable state: one checkpoint's worth. */
 import type { Signal, Transition } from '../core/apply.ts';
-import { openDeadline } from '../core/due.ts';
+import { canPark, dueAt, openDeadline } from '../core/due.ts';
 import type { Command } from '../core/event.ts';
 import type { CallRow, StepRow, UndoMark } from '../core/history.ts';
 import type { State } from '../core/state.ts';
+import { summarize } from '../core/summary.ts';
+import type { Checkpoint } from '../ports/store.ts';
 
 const none: readonly never[] = [];
 
@@ -35,6 +37,36 @@ export class PendingBatch {
       transition.consumed.length > 0;
     if (written || hasMoved(before, transition.state)) this.dirty = true;
   }
+
+  /**
+   * The checkpoint that makes `state` durable, which `durable` has become. It compares the inbox where no unseen event may
+   * contradict it, and moves the due time of an execution that parks.
+   */
+  checkpoint(
+    at: Required<Pick<Checkpoint, 'id' | 'claim' | 'seq' | 'inboxSeq'>>,
+    durable: State,
+    state: State,
+  ): Checkpoint {
+    const { steps, calls, undo, consumed, progress } = this;
+    const { id, claim, seq, inboxSeq } = at;
+    const isOver = state.end !== undefined;
+    const parks = canPark(state);
+    const parkUntil = parks ? dueAt(state) : null;
+    return {
+      id,
+      claim,
+      seq,
+      ...(isOver || parks || takesTurn(durable, state) ? { inboxSeq } : undefined),
+      state,
+      summary: summarize(state),
+      ...(isOver ? { dueAt: null } : parkUntil === null ? undefined : { dueAt: parkUntil }),
+      progress: progress || isOver || parks,
+      steps,
+      calls,
+      undo,
+      consumed,
+    };
+  }
 }
 
 /** Both; a copy only where neither is empty, which is rare. */
@@ -62,7 +94,7 @@ function hasMoved(before: State, after: State): boolean {
  * Whether a checkpoint from `before` to `after` takes a turn that no unseen event may contradict: it fails, begins to
  * compensate, or ends a wait, which a callback or an operator may have decided.
  */
-export function takesTurn(before: State, after: State): boolean {
+function takesTurn(before: State, after: State): boolean {
   if (after.verdict !== before.verdict && after.verdict !== undefined) return true;
   const stillWaits = (id: number, kind: string): boolean =>
     after.tokens.some(({ id: other, stage }) => other === id && stage.kind === kind && timerOf(stage) !== undefined);

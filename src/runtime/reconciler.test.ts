@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { slotOf, wholeShardSet, type ShardSet } from '../core/slot.ts';
-import type { QueueItem, Refill } from '../ports/queue.ts';
-import type { DueRow } from '../ports/store.ts';
+import type { ReconcileItem, Refill } from '../ports/queue.ts';
+import type { DueDetail, Store } from '../ports/store.ts';
 import { silentTelemetry } from '../ports/telemetry.ts';
 import { VirtualClock } from '../testing/virtual-clock.ts';
 import { Availability } from './availability.ts';
@@ -10,9 +10,10 @@ import { Reconciler } from './reconciler.ts';
 
 describe('the reconcile', () => {
   let clock: VirtualClock;
-  let rows: DueRow[];
+  let rows: DueDetail[];
+  let live: Set<string>;
   let asked: { until: number; from: number | undefined }[];
-  let queued: Map<string, QueueItem>;
+  let queued: Map<string, ReconcileItem>;
   let held: Set<string>;
   let reconciler: Reconciler;
   let refill: Refill | undefined;
@@ -22,32 +23,33 @@ describe('the reconcile', () => {
   beforeEach(() => {
     clock = new VirtualClock();
     rows = [];
+    live = new Set();
     asked = [];
     queued = new Map();
     held = new Set();
     askedShards = [];
     owned = wholeShardSet;
     refill = { shards: wholeShardSet, done: () => Promise.resolve(void (refill = undefined)) };
+    const find: Store['listDue'] = (shards, until, limit, cursor) => {
+      askedShards.push(shards);
+      asked.push({ until: until - clock.now(), from: cursor?.dueAt });
+      const after = rows
+        .filter((row) => row.dueAt <= until)
+        .toSorted((a, b) => a.dueAt - b.dueAt || (a.id < b.id ? -1 : 1))
+        .filter(
+          (row) =>
+            cursor === undefined || row.dueAt > cursor.dueAt || (row.dueAt === cursor.dueAt && row.id > cursor.id),
+        );
+      return Promise.resolve(after.slice(0, limit));
+    };
     reconciler = new Reconciler({
       clock,
       telemetry: silentTelemetry,
       availability: new Availability({ clock, telemetry: silentTelemetry }),
       queueHealth: new QueueHealth({ clock, telemetry: silentTelemetry }),
       holds: (id) => held.has(id),
-      store: {
-        findDue: (shards, until, limit, cursor) => {
-          askedShards.push(shards);
-          asked.push({ until: until - clock.now(), from: cursor?.dueAt });
-          const after = rows
-            .filter((row) => row.dueAt <= until)
-            .toSorted((a, b) => a.dueAt - b.dueAt || (a.id < b.id ? -1 : 1))
-            .filter(
-              (row) =>
-                cursor === undefined || row.dueAt > cursor.dueAt || (row.dueAt === cursor.dueAt && row.id > cursor.id),
-            );
-          return Promise.resolve(after.slice(0, limit));
-        },
-      },
+      isOtherLive: (process) => live.has(process),
+      store: { findDue: find, listDue: find },
       queue: {
         get owned() {
           return owned;
@@ -62,8 +64,10 @@ describe('the reconcile', () => {
     });
   });
 
-  const add = (id: string, inMillis: number): number =>
-    rows.push({ id, slot: slotOf(id), dueAt: clock.now() + inMillis });
+  const add = (id: string, inMillis: number, claim?: string): number => {
+    const dueAt = clock.now() + inMillis;
+    return rows.push({ id, slot: slotOf(id), dueAt, updatedAt: dueAt, ...(claim === undefined ? {} : { claim }) });
+  };
 
   async function rounds(count: number): Promise<void> {
     for (let i = 0; i < count; i++) {
@@ -71,6 +75,19 @@ describe('the reconcile', () => {
       await clock.advance(2_000);
     }
   }
+
+  it('names the process that has an execution in hand, as long as that lives', async () => {
+    live.add('pod/alive');
+    add('a', -10_000, 'pod/alive/7');
+    add('b', -10_000, 'pod/dead/7');
+    add('c', -10_000);
+    await rounds(1);
+    expect([...queued.values()].map(({ id, heldBy }) => [id, heldBy])).toEqual([
+      ['a', 'pod/alive'],
+      ['b', undefined],
+      ['c', undefined],
+    ]);
+  });
 
   it('reads everything due and due soon at the start', async () => {
     for (let i = 0; i < 3_000; i++) add(`id-${String(i).padStart(5, '0')}`, -i);

@@ -6,13 +6,14 @@
  * none is overlooked behind others. Every half a minute it reads what becomes due soon: later timers are in the store
  * alone. At the start, and when the queue was lost, everything due is read at once.
  *
- * Guarantees: an id in the queue already, or held here, is left as it is; an idle process costs the store one statement
- * in two seconds.
+ * Guarantees: an id in the queue already, or held here, is left as it is. One that by the store's word a process that lives has
+ * in hand is named with that process, which the queue asks to assert its claim before any other gets it. An idle process
+ * costs the store one statement in two seconds.
  */
 import type { ShardSet } from '../core/slot.ts';
 import type { Clock } from '../ports/clock.ts';
-import { QueuePartlyUnavailable, type Queue } from '../ports/queue.ts';
-import type { DueRow, Store } from '../ports/store.ts';
+import { processOf, QueuePartlyUnavailable, type Queue, type ReconcileItem } from '../ports/queue.ts';
+import type { DueDetail, DueRow, Store } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { Availability } from './availability.ts';
 import type { QueueHealth } from './queue-health.ts';
@@ -32,10 +33,12 @@ export interface ReconcilerParts {
   readonly telemetry: Telemetry;
   readonly availability: Availability;
   readonly queueHealth: QueueHealth;
-  readonly store: Pick<Store, 'findDue'>;
+  readonly store: Pick<Store, 'findDue' | 'listDue'>;
   readonly queue: Pick<Queue, 'reconcile' | 'owned' | 'toRefill'>;
   /** Whether this process holds it. */
   holds(id: string): boolean;
+  /** Whether another process lives. */
+  isOtherLive(process: string): boolean;
 }
 
 type Cursor = { readonly dueAt: number; readonly id: string };
@@ -83,7 +86,8 @@ export class Reconciler {
     if (clock.monotonic() - this.#lookedAt < lookEveryMillis) return;
     const until = now + lookAheadMillis;
     // A jump of the clock backwards leaves a window that has been looked at already.
-    if (until > this.#lookedUntil) await this.#walk(owned, { dueAt: this.#lookedUntil, id: '' }, until, Infinity);
+    if (until > this.#lookedUntil)
+      await this.#walk(owned, { dueAt: this.#lookedUntil, id: '' }, until, Infinity, 'ahead');
     this.#looked(until);
   }
 
@@ -92,11 +96,20 @@ export class Reconciler {
     this.#lookedAt = this.#parts.clock.monotonic();
   }
 
-  /** Goes through pages until the end or `pages` of them; answers where to go on, undefined at the end. */
-  async #walk(shards: ShardSet, from: Cursor | undefined, until: number, pages: number): Promise<Cursor | undefined> {
+  /**
+   * Goes through pages until the end or `pages` of them; answers where to go on, undefined at the end. What lies ahead is not
+   * in the hands of any process, so that the index alone is read.
+   */
+  async #walk(
+    shards: ShardSet,
+    from: Cursor | undefined,
+    until: number,
+    pages: number,
+    what: 'due' | 'ahead' = 'due',
+  ): Promise<Cursor | undefined> {
     let cursor = from;
     for (let page = 0; page < pages; page++) {
-      const rows = await this.#page(shards, until, cursor);
+      const rows = await this.#page(shards, until, cursor, what);
       await this.#add(rows);
       const last = rows.at(-1);
       if (rows.length < pageSize || last === undefined) return undefined;
@@ -105,10 +118,21 @@ export class Reconciler {
     return cursor;
   }
 
-  async #page(shards: ShardSet, until: number, cursor: Cursor | undefined): Promise<readonly DueRow[]> {
+  async #page(
+    shards: ShardSet,
+    until: number,
+    cursor: Cursor | undefined,
+    what: 'due' | 'ahead',
+  ): Promise<readonly (DueRow | DueDetail)[]> {
     const { store, availability } = this.#parts;
     try {
-      const rows = await store.findDue(shards, until, pageSize, cursor);
+      const rows = await (what === 'ahead' ? store.findDue : store.listDue).call(
+        store,
+        shards,
+        until,
+        pageSize,
+        cursor,
+      );
       availability.answered('read');
       return rows;
     } catch (error) {
@@ -117,12 +141,12 @@ export class Reconciler {
     }
   }
 
-  async #add(rows: readonly DueRow[]): Promise<void> {
+  async #add(rows: readonly (DueRow | DueDetail)[]): Promise<void> {
     const { queue, queueHealth, telemetry } = this.#parts;
-    const absent = rows.filter((row) => !this.#parts.holds(row.id));
-    if (absent.length === 0) return;
+    const others = rows.filter((row) => !this.#parts.holds(row.id));
+    if (others.length === 0) return;
     try {
-      const added = await queue.reconcile(absent);
+      const added = await queue.reconcile(others.map((row) => this.#item(row)));
       queueHealth.answered();
       if (added > 0) telemetry.reconciled(added);
     } catch (error) {
@@ -130,5 +154,12 @@ export class Reconciler {
       // The queue asks for what one of its servers did not take once that answers; the others must not wait for it.
       if (!(error instanceof QueuePartlyUnavailable)) throw error;
     }
+  }
+
+  #item(row: DueRow | DueDetail): ReconcileItem {
+    const { id, slot, dueAt } = row;
+    const process = 'claim' in row ? processOf(row.claim) : undefined;
+    if (process === undefined || !this.#parts.isOtherLive(process)) return { id, slot, dueAt };
+    return { id, slot, dueAt, heldBy: process };
   }
 }

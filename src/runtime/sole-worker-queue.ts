@@ -1,13 +1,6 @@
-/**
- * The queue of a process that shares its store with others, but no queue server: one of them at a time does all the work.
- *
- * It owns nothing until the store makes it the sole worker, and again once that is lost: then nothing is claimed, and what is
- * held makes no further call (its results are still offered to the store, which decides). It asks again every
- * {@link retryMillis}. Whoever is not the worker rings it by the store; should that be lost, the worker finds what became due
- * by its reconcile, within a few seconds.
- */
+/** The queue of a process that shares its store with others, but no queue server: one of them at a time does all the work. */
 import type { ShardSet } from '../core/slot.ts';
-import type { Clock, Entropy } from '../ports/clock.ts';
+import type { Clock, Entropy, Stamp } from '../ports/clock.ts';
 import type {
   Claimed,
   ClaimResult,
@@ -15,17 +8,26 @@ import type {
   QueueItem,
   QueueListener,
   QueueTrouble,
+  ReconcileItem,
   Refill,
   Renewal,
 } from '../ports/queue.ts';
+import type { SoleWorkerCandidacy } from '../ports/processes.ts';
 import { type DueRow, type Store, StoreUnavailable } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
+import { stampOf } from './hold.ts';
 import { Periodic } from './periodic.ts';
 
-const retryMillis = 2_000;
+/** A candidate looks this often whether the work is free; the worker asks as often whether it still holds the lock. */
+const lookMillis = 1_000;
+const proveMillis = 2_000;
+/** A proof that is older is asked for again before anything is claimed. */
+const staleProofMillis = 2 * proveMillis;
+/** For how long a process whose lock broke tries to get it back before it waits like the others, while the store answers. */
+const regainMillis = 5_000;
 const nothing: ShardSet = { count: 1, shards: [] };
 
-/** What the queue of a sole worker stands on. */
+/** What the queue of a sole worker is made of. */
 export interface SoleWorkerQueueParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
@@ -35,20 +37,49 @@ export interface SoleWorkerQueueParts {
   readonly queue: Queue;
   /** False: never becomes the worker. */
   readonly works: boolean;
+  readonly leaseMillis: number;
 }
 
-/** See the file header. */
+/**
+ * It owns nothing until the store makes it the sole worker, and again once that is lost: then nothing is claimed, and what is
+ * held makes no further call (its results are still offered to the store, which decides).
+ *
+ * Guarantees: a lease counts from a proof that the store still knew this process as the worker, and the store lets go of a
+ * silent worker only after a lease; so no two processes may make calls for the same execution. A worker whose lock breaks gets
+ * it back before any other takes it, as long as it lives by the store's word; one that lets go in order tells the others, and
+ * the next works at once.
+ *
+ * What wakes it: a fixed interval, and the word of the worker that lets go. What stops it: `leave`. A process that is not the
+ * worker rings the worker by the store; should that be lost, the worker finds what became due by its reconcile.
+ */
 export class SoleWorkerQueue implements Queue {
   readonly #parts: SoleWorkerQueueParts;
-  readonly #attempts: Periodic;
-  #office: { release(): Promise<void> } | undefined;
+  readonly #candidacy: SoleWorkerCandidacy;
+  readonly #looks: Periodic;
+  #works = false;
   #listener: QueueListener | undefined;
+  /** When the store was last asked with the answer that this process works. */
+  #proof: Stamp = { monotonic: -Infinity, wall: -Infinity };
+  /** When the lock was lost that this process tries to get back. */
+  #lostAt: number | undefined;
+  /** What the store has been told. */
+  #isDeclared = false;
+  /** The worker said that it lets go. */
+  #isFreed = false;
   #waits = false;
   #left = false;
 
   constructor(parts: SoleWorkerQueueParts) {
     this.#parts = parts;
-    this.#attempts = new Periodic('sole worker', parts, retryMillis, () => this.#apply());
+    this.#candidacy = parts.store.soleWorker(
+      {
+        lost: () => this.#lost(),
+        rung: (items) => this.#rung(items),
+        freed: () => this.#freed(),
+      },
+      parts.leaseMillis,
+    );
+    this.#looks = new Periodic('sole worker', parts, lookMillis, () => this.#look());
   }
 
   get process(): string {
@@ -56,7 +87,7 @@ export class SoleWorkerQueue implements Queue {
   }
 
   get owned(): ShardSet {
-    return this.#office === undefined ? nothing : this.#parts.queue.owned;
+    return this.#works ? this.#parts.queue.owned : nothing;
   }
 
   get trouble(): readonly QueueTrouble[] {
@@ -68,36 +99,49 @@ export class SoleWorkerQueue implements Queue {
   }
 
   owns(slot: number): boolean {
-    return this.#office !== undefined && this.#parts.queue.owns(slot);
+    return this.#works && this.#parts.queue.owns(slot);
   }
 
   async start(listener: QueueListener): Promise<void> {
     this.#listener = listener;
     await this.#parts.queue.start(listener);
-    if (this.#parts.works) this.#attempts.start();
+    if (this.#parts.works) this.#looks.start();
   }
 
-  /** Nobody else is told: what is held is ended first, and the office is given up with the queue. */
+  /** What is held is ended first; {@link SoleWorkerQueue.handOver} lets the next process work. */
   leave(): Promise<void> {
     this.#left = true;
-    return this.#attempts.stop();
+    return Promise.resolve();
+  }
+
+  async handOver(): Promise<void> {
+    this.#left = true;
+    await this.#looks.stop();
+    if (!this.#works) return;
+    this.#works = false;
+    this.#listener?.owned();
+    try {
+      await this.#declare(false);
+      await this.#candidacy.release();
+    } catch (error) {
+      // The end of the connection frees the lock, and the others find this process silent.
+      this.#parts.telemetry.log('warn', 'the work was not handed over', { error: String(error) });
+    }
   }
 
   async stop(): Promise<void> {
-    await this.leave();
+    await this.handOver();
     await this.#parts.queue.stop();
-    const office = this.#office;
-    this.#office = undefined;
-    await office?.release();
+    await this.#candidacy.close();
   }
 
   toRefill(): Refill | undefined {
-    return this.#office === undefined ? undefined : this.#parts.queue.toRefill();
+    return this.#works ? this.#parts.queue.toRefill() : undefined;
   }
 
   /** A store that is away is no trouble of the queue: the worker looks at the store when it is back. */
   async enqueue(items: readonly QueueItem[]): Promise<void> {
-    if (this.#office !== undefined) return this.#parts.queue.enqueue(items);
+    if (this.#works) return this.#parts.queue.enqueue(items);
     try {
       await this.#parts.store.ringSoleWorker(items);
     } catch (error) {
@@ -105,18 +149,20 @@ export class SoleWorkerQueue implements Queue {
     }
   }
 
-  claim(max: number, leaseMillis: number): Promise<ClaimResult> {
-    if (this.#office === undefined || this.#left) return Promise.resolve({ claimed: [] });
-    return this.#parts.queue.claim(max, leaseMillis);
+  async claim(max: number, leaseMillis: number): Promise<ClaimResult> {
+    if (!(await this.#mayClaim())) return { claimed: [] };
+    const result = await this.#parts.queue.claim(max, leaseMillis);
+    return { ...result, claimed: result.claimed.map((each) => ({ ...each, sent: this.#proof })) };
   }
 
-  claimDirect(item: QueueItem, leaseMillis: number): Promise<Claimed | undefined> {
-    if (this.#office === undefined || this.#left) return Promise.resolve(undefined);
-    return this.#parts.queue.claimDirect(item, leaseMillis);
+  async claimDirect(item: QueueItem, leaseMillis: number): Promise<Claimed | undefined> {
+    if (!(await this.#mayClaim())) return undefined;
+    const claimed = await this.#parts.queue.claimDirect(item, leaseMillis);
+    return claimed && { ...claimed, sent: this.#proof };
   }
 
-  renew(held: readonly Claimed[], leaseMillis: number): Promise<Renewal> {
-    if (this.#office === undefined) return Promise.resolve({ lost: held, revived: [] });
+  async renew(held: readonly Claimed[], leaseMillis: number): Promise<Renewal> {
+    if (!(await this.#prove())) return { lost: held, revived: [] };
     return this.#parts.queue.renew(held, leaseMillis);
   }
 
@@ -128,52 +174,120 @@ export class SoleWorkerQueue implements Queue {
     return this.#parts.queue.release(held);
   }
 
-  reconcile(items: readonly QueueItem[]): Promise<number> {
-    return this.#office === undefined ? Promise.resolve(0) : this.#parts.queue.reconcile(items);
+  reconcile(items: readonly ReconcileItem[]): Promise<number> {
+    return this.#works ? this.#parts.queue.reconcile(items) : Promise.resolve(0);
   }
 
   size(): Promise<{ readonly ready: number; readonly inFlight: number }> {
     return this.#parts.queue.size();
   }
 
+  get #proofAgeMillis(): number {
+    return this.#parts.clock.monotonic() - this.#proof.monotonic;
+  }
+
+  async #mayClaim(): Promise<boolean> {
+    if (!this.#works || this.#left) return false;
+    return this.#proofAgeMillis < staleProofMillis || this.#prove();
+  }
+
+  /** Whether the store, asked now, knows this process as the worker. */
+  async #prove(): Promise<boolean> {
+    if (!this.#works) return false;
+    const sent = stampOf(this.#parts.clock);
+    if (!(await this.#candidacy.isHeld())) return false;
+    this.#proof = sent;
+    return true;
+  }
+
+  async #look(): Promise<void> {
+    if (this.#works) {
+      if (this.#proofAgeMillis >= proveMillis) await this.#prove();
+    } else if (!this.#left) await this.#apply();
+  }
+
   async #apply(): Promise<void> {
-    if (this.#office !== undefined) return;
-    const { store, telemetry, clock } = this.#parts;
-    const office = await store.soleWorker(
-      () => this.#lost(),
-      (items) => this.#rung(items),
-    );
-    if (office === undefined) {
-      if (!this.#waits) telemetry.log('info', 'another process works on this store; this one serves the API and waits');
-      this.#waits = true;
-      return;
+    const { clock } = this.#parts;
+    if (this.#lostAt !== undefined && clock.monotonic() - this.#lostAt < regainMillis) {
+      try {
+        if (await this.#acquire()) return;
+      } catch (error) {
+        // A store that is away keeps the others from it, too.
+        this.#lostAt = clock.monotonic();
+        throw error;
+      }
     }
+    if (this.#isDeclared && !this.#works) await this.#declare(false);
+    if (!this.#isFreed) {
+      // A worker that lives has the lock, or gets it back.
+      await this.#listener?.processes.look();
+      if (this.#listener?.processes.hasOtherSoleWorker === true) {
+        this.#wait();
+        return;
+      }
+    }
+    this.#isFreed = false;
+    if (!(await this.#acquire())) this.#wait();
+  }
+
+  async #acquire(): Promise<boolean> {
+    const { telemetry, clock } = this.#parts;
+    const sent = stampOf(clock);
+    if (!(await this.#candidacy.acquire())) {
+      // Another process has it by now: this one is no former worker any more.
+      this.#lostAt = undefined;
+      return false;
+    }
+    await this.#declare(true);
     if (this.#left) {
-      await office.release();
-      return;
+      await this.#declare(false);
+      await this.#candidacy.release();
+      return true;
     }
     this.#waits = false;
-    this.#office = office;
+    this.#lostAt = undefined;
+    this.#proof = sent;
+    this.#works = true;
     telemetry.log('info', 'this process works on the store');
     this.#listener?.owned();
     // Another process may have worked meanwhile: whatever this one remembers is to be compared with the store.
     this.#listener?.refill();
     this.#listener?.rung(clock.now());
+    return true;
+  }
+
+  async #declare(isSoleWorker: boolean): Promise<void> {
+    await this.#listener?.processes.declare(isSoleWorker);
+    this.#isDeclared = isSoleWorker;
+  }
+
+  #wait(): void {
+    if (this.#waits) return;
+    this.#waits = true;
+    const message = 'another process works on this store; this one serves the API and waits';
+    this.#parts.telemetry.log('info', message);
+  }
+
+  #freed(): void {
+    if (this.#works || this.#left) return;
+    this.#isFreed = true;
+    this.#looks.hurry();
   }
 
   #rung(items: readonly DueRow[]): void {
-    if (this.#office === undefined || items.length === 0) return;
+    if (!this.#works || items.length === 0) return;
     this.#parts.queue.enqueue(items).catch((error: unknown) => {
       this.#parts.telemetry.log('warn', 'rings of another process were lost', { error: String(error) });
     });
   }
 
   #lost(): void {
-    if (this.#office === undefined) return;
-    this.#office = undefined;
+    if (!this.#works) return;
+    this.#works = false;
+    this.#lostAt = this.#parts.clock.monotonic();
     this.#parts.telemetry.log('warn', 'this process works on the store no more: the lock was lost');
     this.#listener?.owned();
     this.#listener?.renew();
-    this.#attempts.hurry();
+    this.#looks.hurry();
   }
 }

@@ -108,7 +108,7 @@ export class Submitter {
     const sent = stampOf(clock);
     try {
       const claimed = await queue.claimDirect({ id, slot, dueAt }, leaseMillis);
-      if (claimed !== undefined) return pool.reserve(claimed, sent);
+      if (claimed !== undefined) return pool.reserve(claimed, claimed.sent ?? sent);
     } catch (error) {
       queueHealth.failed('claimDirect', error);
     }

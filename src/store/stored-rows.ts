@@ -6,6 +6,7 @@ import type { CallRow, StepRow, UndoState } from '../core/history.ts';
 import type { ExecutionStatus, FailureReason } from '../core/state.ts';
 import type {
   ActiveCounts,
+  ClaimRow,
   DueDetail,
   DueRow,
   ExecutionDetail,
@@ -221,6 +222,16 @@ export interface DueValues extends DueRow {
 /** A due execution. */
 export function dueDetail({ claim, ...row }: DueValues): DueDetail {
   return { ...row, ...(claim === null ? undefined : { claim }) };
+}
+
+/** A claim as the stores read it. */
+export interface ClaimValues extends Omit<ClaimRow, 'claim'> {
+  readonly claim: string | null;
+}
+
+/** The claim of an execution that is not over. */
+export function claimRow({ id, claim, seq, inboxSeq }: ClaimValues): ClaimRow {
+  return { id, seq, inboxSeq, ...(claim === null ? undefined : { claim }) };
 }
 
 /** An execution with its state and input. */

@@ -2,6 +2,7 @@
  * What every queue must do, whatever it is made of. An adapter's test calls {@link describeQueue} with a bench that can
  * connect processes and let time pass.
  */
+import { loneProcess } from '../../src/testing/lone-process.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Claimed, Queue, QueueItem } from '../../src/ports/queue.ts';
 
@@ -30,7 +31,13 @@ export function describeQueue(name: string, open: () => Promise<QueueBench>): vo
     async function connect(processId: string, ring: (dueAt: number, held?: string) => void = () => undefined) {
       const connection = bench.connect(processId);
       opened.push(connection);
-      await connection.start({ rung: ring, refill: () => undefined, renew: () => undefined, owned: () => undefined });
+      await connection.start({
+        processes: loneProcess,
+        rung: ring,
+        refill: () => undefined,
+        renew: () => undefined,
+        owned: () => undefined,
+      });
       return connection;
     }
 

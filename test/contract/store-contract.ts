@@ -13,6 +13,7 @@ import { holds } from './store/holds.ts';
 import { inbox } from './store/inbox.ts';
 import { lists } from './store/lists.ts';
 import { nameGlobs } from './store/name-globs.ts';
+import { processes } from './store/processes.ts';
 import { retention } from './store/retention.ts';
 import { submissions } from './store/submissions.ts';
 import { terminalChanges } from './store/terminal-changes.ts';
@@ -31,6 +32,7 @@ const parts: Readonly<Record<string, (test: StoreUnderTest) => void>> = {
   'due scans': due,
   retention,
   holds,
+  'processes and claims': processes,
   'the audit log': auditLog,
 };
 

@@ -1,5 +1,6 @@
 /** Opening the store: databases of other versions, several servers of which some take no writes, TLS, the sole worker. */
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { SoleWorkerCandidacy, SoleWorkerListener } from '../../src/ports/processes.ts';
 import type { DueRow } from '../../src/ports/store.ts';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import type { PostgresStoreOptions } from '../../src/store/postgres/options.ts';
@@ -14,7 +15,11 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([server.remove(), other.remove()]));
 
-const nothing = (): void => undefined;
+const deaf: SoleWorkerListener = { lost: () => undefined, rung: () => undefined, freed: () => undefined };
+
+function candidate(store: PostgresStore, listener: Partial<SoleWorkerListener> = {}): SoleWorkerCandidacy {
+  return store.soleWorker({ ...deaf, ...listener }, 1_000);
+}
 
 /** A store that is closed after the test. */
 function storeOn(url: string, options: Partial<PostgresStoreOptions> = {}): PostgresStore {
@@ -33,8 +38,9 @@ describe('the schema', () => {
       '0003 calls in the rows of their steps',
       '0004 ordered lists',
       '0005 callback keys',
+      '0006 processes',
     ]);
-    await expect(store.open()).rejects.toThrow(/pending.*has schema 0.*needs 5.*trama migrate/);
+    await expect(store.open()).rejects.toThrow(/pending.*has schema 0.*needs 6.*trama migrate/);
     expect(
       await server.query("SELECT count(*)::int AS count FROM pg_class WHERE relname = 'execution'", database),
     ).toEqual([{ count: 0 }]);
@@ -53,6 +59,7 @@ describe('the schema', () => {
       { version: 3 },
       { version: 4 },
       { version: 5 },
+      { version: 6 },
     ]);
     expect(await stores[0]?.submit([newExecution(1)])).toEqual([{ kind: 'created' }]);
   });
@@ -71,7 +78,7 @@ describe('the schema', () => {
   it('may be newer where the newer one says so', async () => {
     const database = await server.createDatabase();
     await storeOn(server.url(database)).open();
-    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (6, 'more', 1)`, database);
+    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (7, 'more', 1)`, database);
     const store = storeOn(server.url(database), { migrate: false });
     await store.open();
     expect(await store.submit([newExecution(1)])).toEqual([{ kind: 'created' }]);
@@ -80,9 +87,9 @@ describe('the schema', () => {
   it.each([true, false])('is refused where a newer one is needed (migrating: %s)', async (migrate) => {
     const database = await server.createDatabase();
     await storeOn(server.url(database)).open();
-    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (7, 'other', 7)`, database);
+    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (8, 'other', 8)`, database);
     const store = storeOn(server.url(database), { migrate });
-    await expect(store.open()).rejects.toThrow(/schema 7 of a newer version.*Start that version or a newer one/);
+    await expect(store.open()).rejects.toThrow(/schema 8 of a newer version.*Start that version or a newer one/);
     await expect(store.pendingMigrations()).rejects.toThrow(/newer version/);
   });
 
@@ -198,9 +205,10 @@ describe('TLS', () => {
     const store = storeOn(server.url(), { ssl });
     await store.open();
     expect(await server.query(encryption)).toEqual([{ ssl: true, client: '/CN=client' }]);
-    const held = await store.soleWorker(nothing, nothing);
+    const candidacy = candidate(store);
+    await candidacy.acquire();
     expect(await server.query(encryption)).toEqual([{ ssl: true, client: '/CN=client' }]);
-    await held?.release();
+    await candidacy.close();
   });
 
   it('refuses a server that nobody it trusts vouches for, unless told not to ask', async () => {
@@ -242,7 +250,8 @@ describe('the sole worker', () => {
     const database = await server.createDatabase();
     const [worker, other] = [storeOn(server.url(database)), storeOn(server.url(database))];
     const heard: DueRow[] = [];
-    const held = await worker.soleWorker(nothing, (items) => heard.push(...items));
+    const candidacy = candidate(worker, { rung: (items) => heard.push(...items) });
+    expect(await candidacy.acquire()).toBe(true);
     await server.query(
       ['', 'no json', '{}', '[1,[]]', `[["${idOf(1)}",1.5,2],["${idOf(1)}",1],["x",1,2]]`].map(
         (text) => `SELECT pg_notify('trama_due', '${text}')`,
@@ -254,44 +263,68 @@ describe('the sole worker', () => {
     await other.ringSoleWorker(items);
     await vi.waitFor(() => expect(heard).toHaveLength(250), 10_000);
     expect(heard).toEqual(items);
-    await held?.release();
+    await candidacy.release();
     await other.ringSoleWorker(items);
+    await candidacy.close();
+    expect(heard).toHaveLength(250);
   });
 
-  it('is one of all processes, and the next one after it', async () => {
+  it('is one of all processes; the others hear when it lets go', async () => {
     await server.restart();
     const database = await server.createDatabase();
     const [a, b] = [storeOn(server.url(database)), storeOn(server.url(database))];
     const lost: string[] = [];
-    const held = await a.soleWorker(() => lost.push('a'), nothing);
-    expect(held).toBeDefined();
-    expect(await b.soleWorker(() => lost.push('b'), nothing)).toBeUndefined();
-    await held?.release();
-    await held?.release();
-    const next = await b.soleWorker(() => lost.push('b'), nothing);
-    expect(next).toBeDefined();
+    let freed: (() => void) | undefined;
+    const isFree = new Promise<void>((resolve) => (freed = resolve));
+    const first = candidate(a, { lost: () => lost.push('a') });
+    const second = candidate(b, { lost: () => lost.push('b'), freed: () => freed?.() });
+    expect(await first.acquire()).toBe(true);
+    expect(await first.acquire()).toBe(true);
+    expect(await second.acquire()).toBe(false);
+    expect([await first.isHeld(), await second.isHeld()]).toEqual([true, false]);
+    await first.release();
+    await first.release();
+    await isFree;
+    expect(await second.acquire()).toBe(true);
+    expect(await first.acquire()).toBe(false);
     expect(lost).toEqual([]);
-    await next?.release();
+    await first.close();
+    await second.close();
+    await second.close();
   });
 
-  it('learns once that it is no longer the one', async () => {
+  it('learns once that it is no longer the one, and may become it again', async () => {
     const database = await server.createDatabase();
     const store = storeOn(server.url(database));
     let calls = 0;
-    const lost = new Promise<void>((resolve) => {
-      void store
-        .soleWorker(() => {
-          calls += 1;
-          resolve();
-        }, nothing)
-        .then(() =>
-          server.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database}'`),
-        );
-    });
-    await lost;
-    const again = await store.soleWorker(nothing, nothing);
-    expect(again).toBeDefined();
-    await again?.release();
+    let tell: (() => void) | undefined;
+    const isLost = new Promise<void>((resolve) => (tell = resolve));
+    const lost = (): void => {
+      calls += 1;
+      tell?.();
+    };
+    const candidacy = candidate(store, { lost });
+    await candidacy.acquire();
+    await server.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database}'`);
+    await isLost;
+    expect(await candidacy.isHeld()).toBe(false);
+    expect(await candidacy.acquire()).toBe(true);
     expect(calls).toBe(1);
+    await candidacy.close();
+  });
+
+  it('is not kept by a process that says nothing for too long', async () => {
+    const database = await server.createDatabase();
+    const [a, b] = [storeOn(server.url(database)), storeOn(server.url(database))];
+    const silent = candidate(a);
+    const next = candidate(b);
+    await silent.acquire();
+    const begun = performance.now();
+    await vi.waitFor(async () => expect(await next.acquire()).toBe(true), { timeout: 20_000, interval: 200 });
+    // Never sooner: a process that hangs may believe so long that it works.
+    expect(performance.now() - begun).toBeGreaterThan(5_000);
+    expect(await silent.isHeld()).toBe(false);
+    await silent.close();
+    await next.close();
   });
 });

@@ -16,6 +16,7 @@ const emptySql = [
   'start_key',
   'garbage',
   'dropped_range',
+  'process',
 ]
   .map((table) => `DELETE FROM ${table}`)
   // Its rows cannot be deleted one by one.

@@ -75,9 +75,13 @@ export class AuthorizedCall implements CallHandle {
     this.#timer = clock.after(Math.max(0, this.#remainingMillis), () => {
       this.#withoutToken('timeout', `No access token came from ${this.#grant.host} in time.`);
     });
-    const forget = tokens.get(this.#grant, this.#token, (result) => {
-      this.#timer?.cancel();
-      this.#take(result);
+    const forget = tokens.get(this.#grant, this.#token, {
+      done: (result) => {
+        this.#timer?.cancel();
+        this.#take(result);
+      },
+      mayLeave: () => this.#lastWord.mayLeave(),
+      withheld: () => this.#withhold(),
     });
     if (this.#sent === undefined) this.#forget = forget;
   }
@@ -117,6 +121,14 @@ export class AuthorizedCall implements CallHandle {
   #withoutToken(error: 'aborted' | 'timeout' | 'refused' | 'connect', message: string): void {
     const answer: CallAnswer = { kind: 'failed', error, sent: false, message, latencyMillis: 0 };
     this.#end(this.#unauthorized ?? { answer, request: this.#request, isOfDownstream: false });
+  }
+
+  /** A token might not be fetched: the call is made from the start, or not at all. A 401 before has done nothing. */
+  #withhold(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#timer?.cancel();
+    this.#lastWord.withheld();
   }
 
   #end(ending: AuthorizedEnding): void {

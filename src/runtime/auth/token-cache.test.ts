@@ -4,12 +4,17 @@ import type { JsonObject } from '../../core/json.ts';
 import type { OutboundRequest } from '../../ports/http-caller.ts';
 import { VirtualClock } from '../../testing/virtual-clock.ts';
 import { AuthorizedCall, type AuthorizedEnding } from './authorized-call.ts';
-import { type AccessToken, TokenCache, type TokenGrant, type TokenResult } from './token-cache.ts';
+import { type AccessToken, TokenCache, type TokenGrant, type TokenResult, type TokenWaiter } from './token-cache.ts';
 
 const clock = new VirtualClock();
 
 function grantOf(key: string): TokenGrant {
   return { key, host: 'login', url: `http://login/${key}`, authorization: 'Basic x', body: 'grant_type=x' };
+}
+
+/** One that may make its call whenever it is asked. */
+function waiter(done: (result: TokenResult) => void, mayLeave = (): boolean => true): TokenWaiter {
+  return { done, mayLeave, withheld: () => expect.unreachable() };
 }
 
 /** A cache whose endpoint answers every path with `token-<path>-<nth>`, or as told. */
@@ -25,7 +30,11 @@ function cacheWith(more: JsonObject = {}, reply?: (path: string) => Reply) {
   const tokens = new TokenCache({ http, clock, conceal, fetchTimeoutMillis: 5000 });
   const get = async (key: string, refused?: AccessToken): Promise<TokenResult> => {
     let result: TokenResult | undefined;
-    tokens.get(grantOf(key), refused, (given) => (result = given));
+    tokens.get(
+      grantOf(key),
+      refused,
+      waiter((given) => (result = given)),
+    );
     await clock.runUntilIdle(10, () => result !== undefined);
     if (result === undefined) throw new Error('No answer came.');
     return result;
@@ -64,8 +73,17 @@ describe('the token cache', () => {
     const { http, tokens, token } = cacheWith();
     const first = await token('t');
     const given: TokenResult[] = [];
-    for (let i = 0; i < 5; i++) tokens.get(grantOf('t'), first, (result) => given.push(result));
-    const forget = tokens.get(grantOf('t'), first, () => expect.unreachable());
+    for (let i = 0; i < 5; i++)
+      tokens.get(
+        grantOf('t'),
+        first,
+        waiter((result) => given.push(result)),
+      );
+    const forget = tokens.get(
+      grantOf('t'),
+      first,
+      waiter(() => expect.unreachable()),
+    );
     forget();
     await clock.runUntilIdle(10, () => given.length === 5);
     expect(new Set(given).size).toBe(1);
@@ -109,6 +127,26 @@ describe('the token cache', () => {
     const { mask } = await token('t');
     expect(concealed).toEqual(['good']);
     expect(mask('a good one')).toBe('a *** one');
+  });
+
+  it('fetches only while a call that waits for the token may leave', async () => {
+    const { http, tokens } = cacheWith();
+    http.connectMillis = 100;
+    const withheld: string[] = [];
+    const given: TokenResult[] = [];
+    const call = (name: string, mayLeave: boolean): TokenWaiter => ({
+      done: (result) => given.push(result),
+      mayLeave: () => mayLeave,
+      withheld: () => withheld.push(name),
+    });
+    tokens.get(grantOf('a'), undefined, call('lapsed', false));
+    await clock.advance(200);
+    expect([withheld, given, http.calls.length]).toEqual([['lapsed'], [], 0]);
+    http.connectMillis = 100;
+    tokens.get(grantOf('a'), undefined, call('lapsed', false));
+    tokens.get(grantOf('a'), undefined, call('held', true));
+    await clock.advance(200);
+    expect([withheld, given.length, http.calls.length]).toEqual([['lapsed'], 2, 1]);
   });
 });
 

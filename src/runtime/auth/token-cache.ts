@@ -3,12 +3,12 @@
  *
  * Guarantees: one fetch at a time for each grant, whoever waits; a token is used until shortly before it expires, or until
  * somebody says that it was refused; the cache is bounded, and the grant used longest ago goes first. Every token is
- * concealed before anybody gets it. A fetch goes through the same HTTP caller as every call, so the same egress policy,
+ * concealed before anybody gets it. A fetch leaves only while one of those who wait for it may make its call. It goes through the same HTTP caller as every call, so the same egress policy,
  * size limit and TLS hold; redirects are not followed. Failures are not kept: the next who asks fetches again.
  */
 import { isJsonObject, isRawNumber, numberText, type Json } from '../../core/json.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { CallAnswer, HttpCaller } from '../../ports/http-caller.ts';
+import type { CallAnswer, HttpCaller, LastWord } from '../../ports/http-caller.ts';
 import { BoundedMap } from '../bounded-map.ts';
 
 /** What a token is fetched with. Holds credentials: never to be written anywhere. */
@@ -35,6 +35,11 @@ export interface AccessToken {
 export type TokenResult =
   | { readonly kind: 'token'; readonly token: AccessToken }
   | { readonly kind: 'failed'; readonly refused: boolean; readonly message: string };
+
+/** A call that waits for a token. The methods must not throw. */
+export interface TokenWaiter extends LastWord {
+  done(result: TokenResult): void;
+}
 
 /** What the cache stands on. */
 export interface TokenCacheParts {
@@ -65,31 +70,32 @@ const tokenPattern = /^[\x21\x23-\x5b\x5d-\x7e]{4,16384}$/;
 export class TokenCache {
   readonly #parts: TokenCacheParts;
   readonly #kept = new BoundedMap<string, Kept>(maxTokens);
-  readonly #fetches = new Map<string, Set<(result: TokenResult) => void>>();
+  readonly #fetches = new Map<string, Set<TokenWaiter>>();
 
   constructor(parts: TokenCacheParts) {
     this.#parts = parts;
   }
 
   /**
-   * Gives a token to `done`: at once when there is one, else when it has been fetched. One that is `refused` is not given
-   * again. Answers what makes it forget `done`; harmless when that was called.
+   * Gives a token to `waiter.done`: at once when there is one, else when it has been fetched. One that is `refused` is not
+   * given again. Where the fetch might not leave, `waiter.withheld` is called instead. Answers what makes it forget the
+   * waiter; harmless when that was called.
    */
-  get(grant: TokenGrant, refused: AccessToken | undefined, done: (result: TokenResult) => void): () => void {
+  get(grant: TokenGrant, refused: AccessToken | undefined, waiter: TokenWaiter): () => void {
     const { clock } = this.#parts;
     const kept = this.#kept.get(grant.key);
     if (kept !== undefined && kept.token !== refused && clock.monotonic() < kept.until) {
-      done({ kind: 'token', token: kept.token });
+      waiter.done({ kind: 'token', token: kept.token });
       return () => undefined;
     }
     const waiting = this.#fetches.get(grant.key) ?? this.#fetch(grant);
-    waiting.add(done);
-    return () => waiting.delete(done);
+    waiting.add(waiter);
+    return () => waiting.delete(waiter);
   }
 
-  #fetch(grant: TokenGrant): Set<(result: TokenResult) => void> {
+  #fetch(grant: TokenGrant): Set<TokenWaiter> {
     const { http, clock, fetchTimeoutMillis } = this.#parts;
-    const waiting = new Set<(result: TokenResult) => void>();
+    const waiting = new Set<TokenWaiter>();
     this.#fetches.set(grant.key, waiting);
     const begun = clock.monotonic();
     const request = {
@@ -104,11 +110,21 @@ export class TokenCache {
       timeoutMillis: fetchTimeoutMillis,
       authorityFromData: false,
     };
-    http.start(request, (answer) => {
-      this.#fetches.delete(grant.key);
-      const result = this.#judge(grant, answer, begun);
-      for (const done of waiting) done(result);
-    });
+    http.start(
+      request,
+      (answer) => {
+        this.#fetches.delete(grant.key);
+        const result = this.#judge(grant, answer, begun);
+        for (const waiter of waiting) waiter.done(result);
+      },
+      {
+        mayLeave: () => [...waiting].some((waiter) => waiter.mayLeave()),
+        withheld: () => {
+          this.#fetches.delete(grant.key);
+          for (const waiter of waiting) waiter.withheld();
+        },
+      },
+    );
     return waiting;
   }
 

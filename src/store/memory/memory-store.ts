@@ -11,10 +11,12 @@ import { isWithin } from '../../core/scope.ts';
 import { isInShards, type ShardSet } from '../../core/slot.ts';
 import type { UndoTarget } from '../../core/state.ts';
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
+import type { BeatAnswer, ProcessInfo, SoleWorkerCandidacy } from '../../ports/processes.ts';
 import type {
   ActiveCounts,
   Checkpoint,
   CheckpointResult,
+  ClaimRow,
   DefinitionRecord,
   DueDetail,
   DueRow,
@@ -51,6 +53,7 @@ import {
 } from '../row-text.ts';
 import {
   appendMarks,
+  claimOf,
   countsOf,
   dueDetailOf,
   encodeCall,
@@ -58,13 +61,16 @@ import {
   matches,
   recordOf,
   stepOf,
+  takenOver,
   waitingRows,
   type StoredExecution,
 } from './stored-execution.ts';
+import { unrivalled } from '../unrivalled.ts';
 import { AuditLog } from './audit-log.ts';
 import { DefinitionTable } from './definition-table.ts';
 import { openEffects } from './open-effects.ts';
 import { byId, pageOf } from './page.ts';
+import { ProcessTable } from './process-table.ts';
 
 const dayMillis = 86_400_000;
 
@@ -82,6 +88,7 @@ export class MemoryStore implements Store {
   readonly #startKeys = new Map<string, StartKey>();
   readonly #settings = new Map<string, string>();
   readonly #audit = new AuditLog();
+  readonly #processes = new ProcessTable();
   readonly #now: () => number;
   #isOpen = false;
 
@@ -184,37 +191,28 @@ export class MemoryStore implements Store {
   async takeOver(
     claims: readonly { readonly id: string; readonly claim: string }[],
     now: number,
+    live: readonly string[] = [],
   ): Promise<readonly LoadedExecution[]> {
     this.#check();
-    const loaded: LoadedExecution[] = [];
-    for (const { id, claim } of claims) {
+    return claims.flatMap(({ id, claim }) => {
       const x = this.#executions.get(id);
-      if (x === undefined || x.dueAt === null) continue;
-      if (x.claim !== claim) {
-        x.seq += 1;
-        x.claim = claim;
-        x.claims += 1;
-      }
-      x.dueAt = Math.min(x.dueAt, now);
-      loaded.push({
-        id,
-        slot: x.slot,
-        name: x.name,
-        version: x.version,
-        definitionHash: x.definitionHash,
-        payload: x.payload,
-        labels: { ...x.labels },
-        ...(x.traceparent === undefined ? undefined : { traceparent: x.traceparent }),
-        createdAt: x.createdAt,
-        seq: x.seq,
-        inboxSeq: x.inboxSeq,
-        claims: x.claims,
-        dueAt: x.dueAt,
-        state: decodeState(x.state),
-        inbox: waitingRows(x),
-      });
-    }
-    return loaded;
+      return (x && takenOver(x, claim, now, live)) ?? [];
+    });
+  }
+
+  async readClaims(ids: readonly string[]): Promise<readonly ClaimRow[]> {
+    this.#check();
+    return ids.flatMap((id) => claimOf(this.#executions.get(id)));
+  }
+
+  async beat(process: ProcessInfo, isFirst: boolean): Promise<BeatAnswer> {
+    this.#check();
+    return this.#processes.beat(process, isFirst, this.#now());
+  }
+
+  async endProcess(id: string): Promise<void> {
+    this.#check();
+    this.#processes.end(id);
   }
 
   async checkpoint(batch: readonly Checkpoint[]): Promise<readonly CheckpointResult[]> {
@@ -455,10 +453,9 @@ export class MemoryStore implements Store {
     return this.#settings.get(key) === to;
   }
 
-  /** Always: processes that share this store are simulated with a shared queue. */
-  async soleWorker(): Promise<{ release(): Promise<void> }> {
-    this.#check();
-    return { release: () => Promise.resolve() };
+  /** Processes that share this store are simulated with a shared queue. */
+  soleWorker(): SoleWorkerCandidacy {
+    return unrivalled;
   }
 
   async ringSoleWorker(): Promise<void> {

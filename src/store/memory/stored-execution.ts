@@ -2,15 +2,18 @@
 import type { CallRow, StepRow, UndoMark, UndoState } from '../../core/history.ts';
 import { fitsGlobs } from '../../core/name-globs.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
+import { processOf } from '../../ports/queue.ts';
 import type {
   ActiveCounts,
+  ClaimRow,
   DueDetail,
   ExecutionFilter,
   ExecutionRecord,
   ExecutionSummary,
   InboxRow,
+  LoadedExecution,
 } from '../../ports/store.ts';
-import { decodeEvent, decodeStep, encode, isStanding } from '../row-text.ts';
+import { decodeEvent, decodeState, decodeStep, encode, isStanding } from '../row-text.ts';
 
 /** A step row: its text and the one part that changes. */
 export interface StoredStep {
@@ -151,4 +154,46 @@ export function matches(x: StoredExecution, filter: ExecutionFilter): boolean {
     (filter.completedBefore === undefined || (completedAt !== undefined && completedAt < filter.completedBefore)) &&
     (filter.standing === undefined || stands(x) === filter.standing)
   );
+}
+
+/** Takes an execution over, and what its new owner starts from; undefined for one that is over. See {@link Store.takeOver}. */
+export function takenOver(
+  x: StoredExecution,
+  claim: string,
+  now: number,
+  live: readonly string[],
+): LoadedExecution | undefined {
+  if (x.dueAt === null) return undefined;
+  if (x.claim !== claim) {
+    const isOfLive = x.claim !== undefined && live.includes(processOf(x.claim));
+    x.seq += 1;
+    x.claim = claim;
+    if (x.claims === 0 || !isOfLive) x.claims += 1;
+  }
+  x.dueAt = Math.min(x.dueAt, now);
+  const { id, slot, name, version, definitionHash, payload, labels, traceparent, createdAt, seq, inboxSeq, claims } = x;
+  return {
+    id,
+    slot,
+    name,
+    version,
+    definitionHash,
+    payload,
+    labels: { ...labels },
+    ...(traceparent === undefined ? undefined : { traceparent }),
+    createdAt,
+    seq,
+    inboxSeq,
+    claims,
+    dueAt: x.dueAt,
+    state: decodeState(x.state),
+    inbox: waitingRows(x),
+  };
+}
+
+/** Under which claim an execution stands; none for one that is over, or not there. */
+export function claimOf(x: StoredExecution | undefined): readonly ClaimRow[] {
+  if (x === undefined || x.dueAt === null) return [];
+  const { id, claim, seq, inboxSeq } = x;
+  return [{ id, seq, inboxSeq, ...(claim === undefined ? undefined : { claim }) }];
 }

@@ -225,7 +225,7 @@ export class Connections {
   async #acquire(lane: Lane): Promise<PoolClient> {
     if (this.#closed !== undefined) throw new StoreUnavailable('unreachable', 'The store is closed.');
     const { pool } = this.#lanes[lane];
-    if (pool.idleCount === 0 && performance.now() < this.#pausedUntil) throw this.#unreached(this.#lastFailure);
+    if (pool.idleCount === 0 && performance.now() < this.#pausedUntil) throw this.unreached(this.#lastFailure);
     let failure: unknown;
     for (let i = 0; i < this.#target.hosts.length; i++) {
       const host = this.#host;
@@ -244,11 +244,11 @@ export class Connections {
     this.#lastFailure = failure;
     this.#pauseMillis = Math.min(maxPauseMillis, Math.max(minPauseMillis, this.#pauseMillis * 2));
     this.#pausedUntil = performance.now() + this.#pauseMillis;
-    throw this.#unreached(failure);
+    throw this.unreached(failure);
   }
 
-  /** What callers are told when no connection could be made. */
-  #unreached(error: unknown): unknown {
+  /** What callers are told when no connection could be made, or one outside of the pools failed. */
+  unreached(error: unknown): unknown {
     const { tls } = this.#target;
     const why = tls !== false && error instanceof Error ? tls.explain?.(error) : undefined;
     return unavailable(error, why);
@@ -293,7 +293,7 @@ export class Connections {
       await client.connect();
       return client;
     } catch (error) {
-      throw this.#unreached(error);
+      throw this.unreached(error);
     }
   }
 

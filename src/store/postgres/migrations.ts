@@ -10,6 +10,7 @@ import { auditSchema } from './migrations/0002-audit.ts';
 import { foldedCallsSchema } from './migrations/0003-folded-calls.ts';
 import { orderedListsSchema } from './migrations/0004-ordered-lists.ts';
 import { callbackKeysSchema } from './migrations/0005-callback-keys.ts';
+import { processesSchema } from './migrations/0006-processes.ts';
 
 interface Migration {
   /** Also its order. */
@@ -26,6 +27,7 @@ const migrations: readonly Migration[] = [
   { version: 3, title: 'calls in the rows of their steps', neededVersion: 1, sql: foldedCallsSchema },
   { version: 4, title: 'ordered lists', neededVersion: 1, sql: orderedListsSchema },
   { version: 5, title: 'callback keys', neededVersion: 1, sql: callbackKeysSchema },
+  { version: 6, title: 'processes', neededVersion: 1, sql: processesSchema },
 ];
 
 /** The schema version that this program writes. */

@@ -8,11 +8,13 @@ import type { OutputQuery } from '../../core/outputs.ts';
 import type { ShardSet } from '../../core/slot.ts';
 import type { UndoTarget } from '../../core/state.ts';
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
+import type { BeatAnswer, ProcessInfo, SoleWorkerCandidacy, SoleWorkerListener } from '../../ports/processes.ts';
 import {
   BadCursor,
   type ActiveCounts,
   type Checkpoint,
   type CheckpointResult,
+  type ClaimRow,
   type DefinitionRecord,
   type DueDetail,
   type DueRow,
@@ -67,6 +69,8 @@ import { listExecutions } from './queries/list-executions.ts';
 import { listCalls, listSteps } from './queries/list-history.ts';
 import { offer, offerValues, type OfferValues } from './queries/offer.ts';
 import { PinnedBodies } from './queries/pinned-bodies.ts';
+import { beat, endProcess } from './queries/processes.ts';
+import { readClaims } from './queries/read-claims.ts';
 import { readInbox } from './queries/read-inbox.ts';
 import { type OutputsWanted, readOutputs } from './queries/read-outputs.ts';
 import { removeCompleted, removeUnusedBodies, sweep } from './queries/remove-completed.ts';
@@ -74,7 +78,7 @@ import { changeSetting, getSetting, initSetting } from './queries/settings.ts';
 import { submit, submitValues } from './queries/submit.ts';
 import { takeOver } from './queries/take-over.ts';
 import { warmUpStatements } from './queries/warm-up.ts';
-import { ringSoleWorker, soleWorker } from './sole-worker.ts';
+import { ringSoleWorker, SoleWorkerLock } from './sole-worker.ts';
 
 /** The row that is looked for never exists; that it would be locked makes a server that takes no writes refuse (25006). */
 const pingSql = `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
@@ -168,6 +172,14 @@ export class PostgresStore implements Store {
     return row?.now ?? Number.NaN;
   }
 
+  beat(process: ProcessInfo, isFirst: boolean): Promise<BeatAnswer> {
+    return beat(this.#connections, process, isFirst);
+  }
+
+  endProcess(id: string): Promise<void> {
+    return endProcess(this.#connections, id);
+  }
+
   putDefinition(record: DefinitionRecord, audit?: AuditEntry): Promise<PutDefinitionResult> {
     return putDefinition(this.#connections, record, audit);
   }
@@ -207,17 +219,22 @@ export class PostgresStore implements Store {
   async takeOver(
     claims: readonly { readonly id: string; readonly claim: string }[],
     now: number,
+    live: readonly string[] = [],
   ): Promise<readonly LoadedExecution[]> {
     const known = claims.filter(({ id }) => isExecutionId(id));
     const loaded = await inWaves(
       known,
       ({ id }) => id,
       async (wave) => {
-        const byId = new Map((await takeOver(this.#connections, wave, now)).map((x) => [x.id, x]));
+        const byId = new Map((await takeOver(this.#connections, wave, now, live)).map((x) => [x.id, x]));
         return wave.map(({ id }) => byId.get(id));
       },
     );
     return loaded.filter((x) => x !== undefined);
+  }
+
+  readClaims(ids: readonly string[]): Promise<readonly ClaimRow[]> {
+    return readClaims(this.#connections, ids);
   }
 
   checkpoint(batch: readonly Checkpoint[]): Promise<readonly CheckpointResult[]> {
@@ -327,11 +344,8 @@ export class PostgresStore implements Store {
     return changeSetting(this.#connections, key, from, to);
   }
 
-  soleWorker(
-    lost: () => void,
-    rung: (items: readonly DueRow[]) => void,
-  ): Promise<{ release(): Promise<void> } | undefined> {
-    return soleWorker(this.#connections, lost, rung);
+  soleWorker(listener: SoleWorkerListener, silenceMillis: number): SoleWorkerCandidacy {
+    return new SoleWorkerLock(this.#connections, listener, silenceMillis);
   }
 
   ringSoleWorker(items: readonly DueRow[]): Promise<void> {

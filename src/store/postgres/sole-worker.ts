@@ -1,12 +1,6 @@
-/**
- * The one worker of a database without a shared queue: whoever holds an advisory lock of a connection of its own. On that
- * connection it hears what the others say of executions that became due (LISTEN and NOTIFY), so that none waits for a
- * look at the whole store.
- *
- * The server lets the lock go when it ends the connection, so the holder watches it: it asks every {@link keepaliveMillis},
- * with a deadline, and counts itself out as soon as an answer is missing. `lost` is called once, unless released before.
- */
+/** Which process works on a database without a shared queue, and how the others tell it what is due. */
 import type { Client } from 'pg';
+import type { SoleWorkerCandidacy, SoleWorkerListener } from '../../ports/processes.ts';
 import type { DueRow } from '../../ports/store.ts';
 import type { Connections } from './connections.ts';
 import { isExecutionId } from './execution-id.ts';
@@ -14,39 +8,146 @@ import { isExecutionId } from './execution-id.ts';
 /** Key of the lock. */
 const lockKey = 0x5472_6177;
 
-const keepaliveMillis = 2000;
+/** On which the worker hears what is due. */
+const dueChannel = 'trama_due';
 
-const channel = 'trama_due';
+/** On which candidates hear that the worker has let go. */
+const freeChannel = 'trama_free';
 
 /** Executions in one notification: Postgres takes less than 8000 bytes (documentation of NOTIFY), and one has up to 64. */
 const maxItems = 100;
 
-// A ring need not outlast a crash, so nobody waits for the disk.
+// A ring need not outlast a crash, so nothing waits for the disk.
 const ringSql = `
-SELECT set_config('synchronous_commit', 'off', true), pg_notify('${channel}', text)
+SELECT set_config('synchronous_commit', 'off', true), pg_notify('${dueChannel}', text)
 FROM unnest($1::text[]) AS rings (text)`;
 
 const lockSql = `SELECT pg_try_advisory_lock(${lockKey}) AS held`;
 
-/** See `Store.soleWorker`. Throws StoreUnavailable when Postgres cannot answer. */
-export async function soleWorker(
-  connections: Connections,
-  lost: () => void,
-  rung: (items: readonly DueRow[]) => void,
-): Promise<{ release(): Promise<void> } | undefined> {
-  const client = await connections.dedicated();
-  try {
-    if (await isGranted(client)) {
-      client.on('notification', ({ payload }) => rung(readRings(payload ?? '')));
-      await client.query(`LISTEN ${channel}`);
-      return hold(client, lost);
-    }
-  } catch (error) {
-    await client.end();
-    throw error;
+// Delivered when the statement is over, so that the lock is free by then.
+const unlockSql = `SELECT pg_advisory_unlock(${lockKey}), pg_notify('${freeChannel}', '')`;
+
+/** Since Postgres 14 a server ends sessions that are silent for too long; an older one waits for the end of the connection. */
+const silenceSql = `
+SELECT set_config('idle_session_timeout', $1, false) WHERE current_setting('server_version_num')::int >= 140000`;
+
+/** A session of a candidate asks every few seconds at most, so a shorter silence says nothing. */
+const shortestSilenceMillis = 6_000;
+
+/**
+ * A candidate: it holds an advisory lock of a connection of its own, or waits for it on that connection, where it hears what
+ * the others say (LISTEN and NOTIFY).
+ *
+ * The server lets the lock go when it ends the connection: because it broke, or because it heard nothing for too long, so
+ * that a process that hangs does not keep the work for ever. A holder that misses an answer counts itself out. `lost` is called
+ * once per acquisition, unless it was released before.
+ */
+export class SoleWorkerLock implements SoleWorkerCandidacy {
+  readonly #connections: Connections;
+  readonly #listener: SoleWorkerListener;
+  readonly #silenceMillis: number;
+  #client: Client | undefined;
+  #isHeld = false;
+  #isClosed = false;
+  #asking: Promise<boolean> | undefined;
+
+  constructor(connections: Connections, listener: SoleWorkerListener, silenceMillis: number) {
+    this.#connections = connections;
+    this.#listener = listener;
+    this.#silenceMillis = Math.max(shortestSilenceMillis, Math.ceil(silenceMillis));
   }
-  await client.end();
-  return undefined;
+
+  async acquire(): Promise<boolean> {
+    if (this.#isHeld) return true;
+    const client = this.#client ?? (await this.#connect());
+    try {
+      const { rows } = await client.query<{ held: boolean }>(lockSql);
+      if (rows[0]?.held !== true) return false;
+      await client.query(`LISTEN ${dueChannel}`);
+      await client.query(silenceSql, [String(this.#silenceMillis)]);
+    } catch (error) {
+      this.#drop(client);
+      throw this.#connections.unreached(error);
+    }
+    // The connection may have broken in the turn of its last answer.
+    this.#isHeld = this.#client === client;
+    return this.#isHeld;
+  }
+
+  isHeld(): Promise<boolean> {
+    const client = this.#client;
+    if (!this.#isHeld || client === undefined) return Promise.resolve(false);
+    this.#asking ??= client
+      .query('SELECT 1')
+      .then(
+        () => this.#isHeld && this.#client === client,
+        () => {
+          this.#drop(client);
+          return false;
+        },
+      )
+      .finally(() => {
+        this.#asking = undefined;
+      });
+    return this.#asking;
+  }
+
+  async release(): Promise<void> {
+    const client = this.#client;
+    if (!this.#isHeld || client === undefined) return;
+    this.#isHeld = false;
+    try {
+      await client.query(`UNLISTEN ${dueChannel}`);
+      await client.query(silenceSql, ['0']);
+      await client.query(unlockSql);
+    } catch (error) {
+      // The end of the connection frees the lock.
+      this.#drop(client);
+      throw this.#connections.unreached(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#isHeld = false;
+    const client = this.#client;
+    this.#client = undefined;
+    await client?.end();
+  }
+
+  async #connect(): Promise<Client> {
+    const client = await this.#connections.dedicated();
+    if (this.#isClosed) {
+      await client.end();
+      throw this.#connections.unreached(new Error('The candidacy is closed.'));
+    }
+    const broke = (): void => this.#drop(client);
+    client.on('error', broke);
+    client.on('end', broke);
+    client.on('notification', ({ channel, payload }) => {
+      if (channel === freeChannel) this.#listener.freed();
+      else if (this.#isHeld) this.#listener.rung(readRings(payload ?? ''));
+    });
+    this.#client = client;
+    try {
+      await client.query(`LISTEN ${freeChannel}`);
+    } catch (error) {
+      this.#drop(client);
+      throw this.#connections.unreached(error);
+    }
+    return client;
+  }
+
+  /** The connection is of no use any more. */
+  #drop(client: Client): void {
+    if (this.#client !== client) return;
+    this.#client = undefined;
+    // Ends the session where the server still has it, so that the lock is free. What that meets is of no interest.
+    client.end().catch(() => undefined);
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.#listener.lost();
+  }
 }
 
 /** See `Store.ringSoleWorker`. */
@@ -59,7 +160,7 @@ export async function ringSoleWorker(connections: Connections, items: readonly D
   if (rings.length > 0) await connections.query('short', { name: 'ring', text: ringSql, values: [rings] });
 }
 
-/** Whoever may use the database may notify: what is none of ours is nothing. */
+/** Every client of the database may notify: what has not the form of rings is ignored. */
 function readRings(payload: string): readonly DueRow[] {
   let read: unknown;
   try {
@@ -75,41 +176,4 @@ function readRings(payload: string): readonly DueRow[] {
       ? [{ id, slot: slot as number, dueAt: dueAt as number }]
       : [];
   });
-}
-
-async function isGranted(client: Client): Promise<boolean> {
-  const { rows } = await client.query<{ held: boolean }>(lockSql);
-  return rows[0]?.held === true;
-}
-
-function hold(client: Client, lost: () => void): { release(): Promise<void> } {
-  let over = false;
-  let timer: NodeJS.Timeout | undefined;
-  const lose = (): void => {
-    if (over) return;
-    over = true;
-    clearTimeout(timer);
-    // Ends the session where the server still has it, so that the lock is free.
-    client.end().catch(() => undefined);
-    lost();
-  };
-  client.on('error', lose);
-  client.on('end', lose);
-  const ask = (): void => {
-    timer = setTimeout(() => {
-      client.query('SELECT 1').then(() => {
-        if (!over) ask();
-      }, lose);
-    }, keepaliveMillis);
-    timer.unref();
-  };
-  ask();
-  return {
-    release: async () => {
-      if (over) return;
-      over = true;
-      clearTimeout(timer);
-      await client.end();
-    },
-  };
 }

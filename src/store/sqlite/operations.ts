@@ -20,6 +20,7 @@ import { listEffects } from './queries/list-effects.ts';
 import { listExecutions } from './queries/list-executions.ts';
 import { listCalls, listSteps } from './queries/list-history.ts';
 import { offer } from './queries/offer.ts';
+import { readClaims } from './queries/read-claims.ts';
 import { readInbox } from './queries/read-inbox.ts';
 import { readOutputs } from './queries/read-outputs.ts';
 import { removeCompleted } from './queries/remove-completed.ts';
@@ -57,6 +58,7 @@ export function prepareOperations(session: Session): Operations {
     getDefinitionBody: getDefinitionBody(session),
     submit: submit(session),
     takeOver: takeOver(session),
+    readClaims: readClaims(session),
     checkpoint: checkpoint(session),
     changeTerminal: changeTerminal(session),
     offer: offer(session),

@@ -24,6 +24,7 @@ import type {
 import type { AuditValues, PageAnswer, PageValues } from '../pages.ts';
 import type {
   CallValues,
+  ClaimValues,
   DetailValues,
   InboxValues,
   LoadedValues,
@@ -128,7 +129,12 @@ export interface Operations {
   deleteDefinition(id: string, audit: AuditEntry | undefined): void;
   getDefinitionBody(hash: string): string | undefined;
   submit(batch: readonly SubmitValues[], bodies: Readonly<Record<string, string>>): SubmitAnswer;
-  takeOver(claims: readonly { readonly id: string; readonly claim: string }[], now: number): readonly LoadedValues[];
+  takeOver(
+    claims: readonly { readonly id: string; readonly claim: string }[],
+    now: number,
+    live: readonly string[],
+  ): readonly LoadedValues[];
+  readClaims(ids: readonly string[]): readonly ClaimValues[];
   checkpoint(batch: readonly CheckpointValues[]): readonly CheckpointAnswer[];
   changeTerminal(change: ChangeValues): boolean;
   offer(offer: OfferValues, now: number): OfferResult;

@@ -5,10 +5,12 @@
  * wait at the same time share a transaction.
  */
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
+import type { BeatAnswer, SoleWorkerCandidacy } from '../../ports/processes.ts';
 import type {
   ActiveCounts,
   Checkpoint,
   CheckpointResult,
+  ClaimRow,
   DefinitionRecord,
   DueDetail,
   DueRow,
@@ -39,7 +41,16 @@ import type { UndoTarget } from '../../core/state.ts';
 import { sendEncoded } from '../batch.ts';
 import { auditPage, callPage, definitionPage, executionPage, pageValues, readCursor, stepPage } from '../pages.ts';
 import { decodeCall, decodeStep, effectRow, encode, undoTarget } from '../row-text.ts';
-import { activeCounts, dueDetail, executionDetail, inboxRows, loadedExecution, type StepText } from '../stored-rows.ts';
+import {
+  activeCounts,
+  claimRow,
+  dueDetail,
+  executionDetail,
+  inboxRows,
+  loadedExecution,
+  type StepText,
+} from '../stored-rows.ts';
+import { unrivalled } from '../unrivalled.ts';
 import type { SubmitValues } from './protocol.ts';
 import { SqliteExport } from './sqlite-export.ts';
 import { SqliteThread } from './sqlite-thread.ts';
@@ -91,6 +102,15 @@ export class SqliteStore implements Store {
   async ping(): Promise<number> {
     await this.#thread.call('ping');
     return Date.now();
+  }
+
+  /** Writes nothing: the lock of the data directory shows that every other process has ended. */
+  beat(): Promise<BeatAnswer> {
+    return Promise.resolve({ now: Date.now(), others: [] });
+  }
+
+  endProcess(): Promise<void> {
+    return Promise.resolve();
   }
 
   putDefinition(record: DefinitionRecord, audit?: AuditEntry): Promise<PutDefinitionResult> {
@@ -148,9 +168,14 @@ export class SqliteStore implements Store {
   async takeOver(
     claims: readonly { readonly id: string; readonly claim: string }[],
     now: number,
+    live: readonly string[] = [],
   ): Promise<readonly LoadedExecution[]> {
-    const rows = await this.#thread.call('takeOver', claims, now);
+    const rows = await this.#thread.call('takeOver', claims, now, live);
     return rows.map((row) => loadedExecution(row));
+  }
+
+  async readClaims(ids: readonly string[]): Promise<readonly ClaimRow[]> {
+    return (await this.#thread.call('readClaims', ids)).map((row) => claimRow(row));
   }
 
   checkpoint(batch: readonly Checkpoint[]): Promise<readonly CheckpointResult[]> {
@@ -258,12 +283,12 @@ export class SqliteStore implements Store {
     return this.#thread.call('changeSetting', key, from, to);
   }
 
-  /** Always: the data directory belongs to one process anyway. */
-  soleWorker(): Promise<{ release(): Promise<void> }> {
-    return Promise.resolve({ release: () => Promise.resolve() });
+  /** The data directory belongs to one process anyway. */
+  soleWorker(): SoleWorkerCandidacy {
+    return unrivalled;
   }
 
-  /** There is nobody else to be told. */
+  /** There is no other process to be told. */
   ringSoleWorker(): Promise<void> {
     return Promise.resolve();
   }

@@ -51,6 +51,7 @@ export class QueueLink implements Queue {
   start(listener: QueueListener): Promise<void> {
     const { clock, process, random, ringFaults } = this.#parts;
     return this.#inner.start({
+      processes: listener.processes,
       rung: (dueAt, held) => {
         const { lost, doubled } = ringFaults();
         if (random.chance(lost)) return;

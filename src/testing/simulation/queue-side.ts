@@ -71,7 +71,7 @@ export class HubSide implements QueueSide {
 
   connect(user: QueueUser): QueueAccess {
     const { clock, scenario, isStormy } = this.#parts;
-    const queue = new QueueLink(this.#hub.connect(user.name), {
+    const queue = new QueueLink(this.#hub.connect(`${user.podId}/${user.name}`), {
       ...user,
       clock,
       ringFaults: () => (isStormy() ? scenario.rings : { lost: 0, doubled: 0 }),

@@ -117,7 +117,7 @@ export class World {
     this.trace = new Trace(this.clock, trace);
     this.ledger = new Ledger(this.clock, (what) => this.trace.note('store', what));
     this.#custody = new Custody((rule, what) => this.ledger.blame(rule, what));
-    this.store = new MemoryStore();
+    this.store = new MemoryStore(() => this.clock.now());
     this.#wrapLink = wrapLink;
     this.#wrapGate = wrapGate;
     this.#poison = new Poison({ ledger: this.ledger, isActive: () => this.isStormy && scenario.poison === true });
@@ -406,6 +406,7 @@ export class World {
       masker: { text: (text) => text, headers: (headers) => headers },
       plans,
       runs: works,
+      version: '1.0.0',
       settings,
     });
     const desk = {

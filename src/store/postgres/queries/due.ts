@@ -68,7 +68,7 @@ export async function listDue(
   cursor: Cursor | undefined,
 ): Promise<readonly DueDetail[]> {
   const values = valuesOf(shards, until, limit, cursor);
-  const rows = await connections.query<DueValues>('long', { name: 'list-due', text: detailSql, values });
+  const rows = await connections.query<DueValues>('short', { name: 'list-due', text: detailSql, values });
   return rows.map((row) => dueDetail({ ...row, claim: row.claim === null ? null : decodeText(row.claim) }));
 }
 

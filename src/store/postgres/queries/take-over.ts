@@ -8,7 +8,7 @@
  * on disk, and whatever is on disk has everything before it in the log there, too. Should the server crash in between, the new
  * owner's checkpoint finds another claim and is fenced, as if it had never taken over. (A wait less between due and call.)
  *
- * Guarantees: idempotent per claim; absent and terminal executions are left out; the answer is what the new owner starts
+ * Guarantees: idempotent per claim; a claim of a process that lives is not counted against the execution; absent and terminal executions are left out; the answer is what the new owner starts
  * from, unconsumed events included.
  */
 import type { LoadedExecution } from '../../../ports/store.ts';
@@ -26,7 +26,8 @@ const pinned = (column: string): string =>
 const sql = `
 UPDATE execution e SET
   seq = CASE WHEN e.claim = i.claim THEN e.seq ELSE e.seq + 1 END,
-  claims = CASE WHEN e.claim = i.claim THEN e.claims ELSE e.claims + 1 END,
+  claims = CASE WHEN e.claim = i.claim OR (e.claims > 0 AND regexp_replace(e.claim, '/[^/]*$', '') = ANY ($4::text[]))
+    THEN e.claims ELSE e.claims + 1 END,
   claim = i.claim,
   due_at = least(e.due_at, $3)
 FROM unnest($1::uuid[], $2::text[]) AS i (id, claim)
@@ -51,8 +52,15 @@ interface EventRow extends InboxValues {
 export function takeOverStatement(
   claims: readonly { readonly id: string; readonly claim: string }[],
   now: number,
+  live: readonly string[],
 ): Statement {
-  const values = [uuidArray(claims.map(({ id }) => id)), textArray(claims.map(({ claim }) => encodeText(claim))), now];
+  const tokens = claims.map(({ claim }) => encodeText(claim));
+  const values = [
+    uuidArray(claims.map(({ id }) => id)),
+    textArray(tokens),
+    now,
+    textArray(live.map((process) => encodeText(process))),
+  ];
   return { name: 'take-over', text: sql, values };
 }
 
@@ -61,8 +69,9 @@ export async function takeOver(
   connections: Connections,
   claims: readonly { readonly id: string; readonly claim: string }[],
   now: number,
+  live: readonly string[],
 ): Promise<readonly LoadedExecution[]> {
-  const rows = await connections.query<Row>('short', takeOverStatement(claims, now));
+  const rows = await connections.query<Row>('short', takeOverStatement(claims, now, live));
   const withEvents = rows.filter(({ inboxSeq }) => inboxSeq > 0);
   const events = await readEvents(connections, withEvents);
   return rows.map(({ isQuiet: _setting, ...row }) =>

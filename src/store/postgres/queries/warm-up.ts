@@ -7,5 +7,5 @@ import { takeOverStatement } from './take-over.ts';
 
 /** Statements that change nothing. */
 export function warmUpStatements(): readonly Statement[] {
-  return [submitStatement([], []), checkpointStatement([]), takeOverStatement([], 0), outputsStatement([])];
+  return [submitStatement([], []), checkpointStatement([]), takeOverStatement([], 0, []), outputsStatement([])];
 }

@@ -1,9 +1,10 @@
 /**
  * Takes executions over: a new claim at the next seq fences whoever held them. A parked one becomes due now.
  *
- * Guarantees: idempotent per claim; absent and terminal executions are left out; the answer is what the new owner starts
+ * Guarantees: idempotent per claim; a claim of a process that lives is not counted against the execution; absent and terminal executions are left out; the answer is what the new owner starts
  * from, unconsumed events included.
  */
+import { processOf } from '../../../ports/queue.ts';
 import type { LoadedValues } from '../../stored-rows.ts';
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
@@ -33,7 +34,7 @@ export function takeOver(session: Session): Operations['takeOver'] {
   const setClaim = session.write(claimSql);
   const setDue = session.write(dueSql);
   const inbox = waitingInbox(session);
-  return (claims, now) => {
+  return (claims, now, live) => {
     const loaded: LoadedValues[] = [];
     for (const { id, claim } of claims) {
       const found = select(id);
@@ -41,7 +42,8 @@ export function takeOver(session: Session): Operations['takeOver'] {
       const { no, claim: holder, ...row } = found;
       const again = holder === claim;
       const seq = again ? row.seq : row.seq + 1;
-      const count = again ? row.claims : row.claims + 1;
+      const isOfLive = holder !== null && row.claims > 0 && live.includes(processOf(holder));
+      const count = again || isOfLive ? row.claims : row.claims + 1;
       const dueAt = Math.min(row.dueAt, now);
       if (!again) setClaim(seq, claim, count, no);
       if (dueAt < row.dueAt) setDue(dueAt, no);

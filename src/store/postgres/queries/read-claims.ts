@@ -1,0 +1,22 @@
+/** The claims of executions that are not over, many at once; absent and terminal ones are left out. */
+import type { ClaimRow } from '../../../ports/store.ts';
+import { claimRow, type ClaimValues } from '../../stored-rows.ts';
+import { uuidArray } from '../binary-array.ts';
+import type { Connections } from '../connections.ts';
+import { isExecutionId } from '../execution-id.ts';
+import { decodeText } from '../text-column.ts';
+
+// As in take-over.ts: that it is not over is asked in words that the index of due executions does not know.
+const sql = `
+SELECT id, claim, seq, inbox_seq AS "inboxSeq" FROM execution
+WHERE id = ANY ($1::uuid[]) AND coalesce(due_at, -1) <> -1`;
+
+/** Reads them. */
+export async function readClaims(connections: Connections, ids: readonly string[]): Promise<readonly ClaimRow[]> {
+  const rows = await connections.query<ClaimValues>('short', {
+    name: 'read-claims',
+    text: sql,
+    values: [uuidArray(ids.filter((id) => isExecutionId(id)))],
+  });
+  return rows.map((row) => claimRow({ ...row, claim: row.claim === null ? null : decodeText(row.claim) }));
+}
