@@ -287,8 +287,8 @@ export class Trama {
     const store = await createStore(this.#config, {
       migrate: true,
       warmConnections,
-      onFault: ({ message, error }) => {
-        this.#surroundings.telemetry.log('error', message, { error: error?.message });
+      onFault: ({ level = 'error', message, error }) => {
+        this.#surroundings.telemetry.log(level, message, { error: error?.message });
       },
     });
     this.#opened = this.#patiently(() => store.open()).then(async () => {

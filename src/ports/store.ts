@@ -449,6 +449,8 @@ export interface Store {
 
 /** Trouble of an adapter that no caller is waiting to hear about; for the log. */
 export interface StoreFault {
+  /** `warn` for what passes by itself; default `error`. */
+  readonly level?: 'warn' | 'error';
   /** One sentence. */
   readonly message: string;
   readonly error?: Error;

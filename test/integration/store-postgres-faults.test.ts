@@ -20,7 +20,9 @@ import {
 } from '../contract/fixtures/executions.ts';
 import { emptyDatabase, openStore } from '../servers/postgres-stores.ts';
 import { PostgresServer } from '../servers/postgres.ts';
+import { endings } from '../servers/scripted-postgres.ts';
 import { TcpProxy } from '../servers/tcp-proxy.ts';
+import { gatherUncaught } from '../uncaught.ts';
 
 let server: PostgresServer;
 let proxy: TcpProxy;
@@ -304,6 +306,21 @@ describe('the way to the server', () => {
       expect((await direct.getExecution(idOf(100 + n)))?.seq).toBe(1);
       expect((await direct.listSteps(idOf(100 + n), { limit: 9 })).items).toHaveLength(1);
     }
+  });
+
+  it.each(Object.entries(endings))('ends with %s behind any one answer', async (_name, ending) => {
+    const uncaught = gatherUncaught();
+    const writer = new Writer(store);
+    await writer.rounds(1);
+    // Those of a new connection are among them: each broken one is replaced.
+    for (let after = 0; after < 12; after++) {
+      const ended = proxy.lostAnswer();
+      proxy.endWith(after % 6, ending);
+      await ended;
+    }
+    await writer.rounds(1);
+    await writer.stopAndCheck();
+    expect(uncaught).toEqual([]);
   });
 
   it('tells of idle connections that broke, and uses others', async () => {

@@ -5,7 +5,8 @@
  * - `blackhole`: nothing goes through in either direction, and new connections are taken but never served; nobody is told.
  * - `deaf`: what the client sends arrives, what the server answers is lost.
  *
- * {@link TcpProxy.loseAnswer} loses one certain answer and breaks the connections with it.
+ * {@link TcpProxy.loseAnswer} loses one certain answer and breaks the connections with it; {@link TcpProxy.endWith} lets it through
+ * and ends its connection in the same write.
  *
  * Bytes that were held back or lost stay lost: going back to `pass` serves new connections; {@link TcpProxy.cut} ends the
  * old ones.
@@ -15,6 +16,12 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 
 /** See the file header. */
 export type ProxyMode = 'pass' | 'blackhole' | 'deaf';
+
+/** How a connection ends: with bytes behind the answer, and with what becomes of the client's socket (`stay`: nothing). */
+export interface ProxyEnding {
+  readonly bytes?: Buffer;
+  readonly close: 'end' | 'reset' | 'stay';
+}
 
 interface Link {
   readonly client: Socket;
@@ -30,6 +37,7 @@ export class TcpProxy {
   #onLost: (() => void) | undefined;
   /** Answers that still go through before one is lost. */
   #answersLeft = Infinity;
+  #ending: ProxyEnding | undefined;
 
   private constructor(server: Server, targetPort: number) {
     this.#server = server;
@@ -72,9 +80,21 @@ export class TcpProxy {
       }
       if (this.#mode === 'pass') {
         this.#answersLeft = Infinity;
-        this.cut();
+        if (this.#ending === undefined) this.cut();
+        else this.#end(link, chunk, this.#ending);
       }
       this.#onLost?.();
+    });
+  }
+
+  /** From here on the server has no part in it. */
+  #end({ client, server }: Link, answer: Buffer, { bytes = Buffer.alloc(0), close }: ProxyEnding): void {
+    this.#ending = undefined;
+    server.removeAllListeners('close').destroy();
+    client.removeAllListeners('data').resume();
+    client.write(Buffer.concat([answer, bytes]), () => {
+      if (close === 'end') client.end();
+      if (close === 'reset') client.resetAndDestroy();
     });
   }
 
@@ -91,7 +111,13 @@ export class TcpProxy {
     this.#answersLeft = after;
   }
 
-  /** Resolves when an answer of the server is lost next. */
+  /** Lets this many more answers through, then one more, with which its connection ends. */
+  endWith(after: number, ending: ProxyEnding): void {
+    this.#answersLeft = after;
+    this.#ending = ending;
+  }
+
+  /** Resolves when an answer of the server is lost next, or is the last of its connection. */
   lostAnswer(): Promise<void> {
     return new Promise((resolve) => {
       this.#onLost = () => {

@@ -15,7 +15,6 @@
 import { isIP } from 'node:net';
 import { checkServerIdentity, type ConnectionOptions } from 'node:tls';
 import {
-  Client,
   Pool,
   types as defaultTypes,
   type ClientConfig,
@@ -26,6 +25,7 @@ import {
   type QueryResultRow,
 } from 'pg';
 import { StoreUnavailable, type StoreFault } from '../../ports/store.ts';
+import { SteadyClient } from './client.ts';
 import { isCollision, isDataError, unavailable } from './errors.ts';
 import type { Host, PostgresTls, Target } from './options.ts';
 
@@ -65,6 +65,8 @@ const maxAttempts = 5;
 const maxAttemptsMillis = 1000;
 const minPauseMillis = 25;
 const maxPauseMillis = 500;
+/** Idle connections that break are one piece of news until none has broken for this long. */
+const calmMillis = 10_000;
 
 /**
  * Every query here is written for an index. Plans are made once per connection, often while tables are empty and a scan
@@ -85,9 +87,8 @@ const types: CustomTypesConfig = {
     oid === int8 ? Number : parserOf(oid, format)) as typeof defaultTypes.getTypeParser,
 };
 
-interface Tagged {
-  generation?: number;
-}
+/** A client of a pool, which is made from the class that the pool is given. */
+type Pooled = PoolClient & SteadyClient & { generation?: number };
 
 /** See the file header. */
 export class Connections {
@@ -101,6 +102,7 @@ export class Connections {
   #pauseMillis = 0;
   #pausedUntil = 0;
   #lastFailure: unknown;
+  #brokeAt = -Infinity;
   #closed: Promise<void> | undefined;
 
   constructor(target: Target, limits: ConnectionLimits, onFault: (fault: StoreFault) => void) {
@@ -118,6 +120,7 @@ export class Connections {
   #lane(max: number, min: number, statementMillis: number, more: string): { pool: Pool; deadlineMillis: number } {
     const deadlineMillis = statementMillis + deadlineSlackMillis;
     const pool = new Pool({
+      Client: SteadyClient,
       ...this.#clientOptions(statementMillis, deadlineMillis, more),
       max,
       min,
@@ -125,9 +128,17 @@ export class Connections {
       maxLifetimeSeconds: 1800,
       connectionTimeoutMillis: connectTimeoutMillis,
     });
-    // What breaks while idle is replaced when needed; without a listener it would end the process.
-    pool.on('error', (error) => this.#onFault({ message: 'An idle connection to Postgres broke.', error }));
+    pool.on('error', (error) => {
+      this.#idleBroke(error);
+    });
     return { pool, deadlineMillis };
+  }
+
+  /** It is replaced when one is needed. A server that stops breaks one after the other. */
+  #idleBroke(error: Error): void {
+    const isNews = performance.now() - this.#brokeAt >= calmMillis;
+    this.#brokeAt = performance.now();
+    if (isNews) this.#onFault({ level: 'warn', message: 'An idle connection to Postgres broke.', error });
   }
 
   /** Options of one connection to the present host. */
@@ -193,11 +204,6 @@ export class Connections {
 
   async #use<T>(lane: Lane, work: (session: Session) => Promise<T>): Promise<T> {
     const client = await this.#acquire(lane);
-    const broken = (error: Error): void => {
-      // The statement under way fails with it; this only keeps the process alive.
-      this.#lastFailure = error;
-    };
-    client.on('error', broken);
     let failure: unknown;
     try {
       return await work(new PooledSession(client));
@@ -206,7 +212,6 @@ export class Connections {
       if (error instanceof StoreUnavailable && error.kind === 'read_only') this.#leaveHost();
       throw error;
     } finally {
-      client.off('error', broken);
       client.release(failure === undefined ? undefined : true);
     }
   }
@@ -222,7 +227,7 @@ export class Connections {
     for (const { pool } of Object.values(this.#lanes)) Object.assign(pool.options, this.#hostOptions());
   }
 
-  async #acquire(lane: Lane): Promise<PoolClient> {
+  async #acquire(lane: Lane): Promise<Pooled> {
     if (this.#closed !== undefined) throw new StoreUnavailable('unreachable', 'The store is closed.');
     const { pool } = this.#lanes[lane];
     if (pool.idleCount === 0 && performance.now() < this.#pausedUntil) throw this.unreached(this.#lastFailure);
@@ -254,17 +259,22 @@ export class Connections {
     return unavailable(error, why);
   }
 
-  async #connect(pool: Pool): Promise<PoolClient> {
+  async #connect(pool: Pool): Promise<Pooled> {
     for (;;) {
-      const client = await pool.connect();
-      const tagged = client as Tagged;
-      if (tagged.generation === this.#generation) return client;
-      if (tagged.generation !== undefined) {
+      const client = (await pool.connect()) as Pooled;
+      if (client.brokenBy === undefined && client.generation === this.#generation) return client;
+      if (client.generation !== undefined) {
         client.release(true);
         continue;
       }
-      if (this.#target.mustWrite) await demandWrites(client);
-      tagged.generation = this.#generation;
+      try {
+        if (this.#target.mustWrite) await demandWrites(client);
+        if (client.brokenBy !== undefined) throw client.brokenBy;
+      } catch (error) {
+        client.release(true);
+        throw error;
+      }
+      client.generation = this.#generation;
       return client;
     }
   }
@@ -284,11 +294,10 @@ export class Connections {
   }
 
   /** Opens a connection outside of the pools. Throws StoreUnavailable. */
-  async dedicated(): Promise<Client> {
-    const client = new Client(
+  async dedicated(): Promise<SteadyClient> {
+    const client = new SteadyClient(
       this.#clientOptions(shortStatementMillis, shortStatementMillis + deadlineSlackMillis, ''),
     );
-    client.on('error', () => undefined);
     try {
       await client.connect();
       return client;
@@ -359,9 +368,9 @@ function keepsMeaning(error: unknown): boolean {
 }
 
 class PooledSession implements Session {
-  readonly #client: PoolClient;
+  readonly #client: Pooled;
 
-  constructor(client: PoolClient) {
+  constructor(client: Pooled) {
     this.#client = client;
   }
 
@@ -379,24 +388,15 @@ class PooledSession implements Session {
     try {
       return await this.#client.query<T>(statement as QueryConfig);
     } catch (error) {
-      throw keepsMeaning(error) ? error : unavailable(error);
+      throw keepsMeaning(error) ? error : unavailable(this.#client.brokenBy ?? error);
     }
   }
 }
 
-async function demandWrites(client: PoolClient): Promise<void> {
-  const ignore = (): void => undefined;
-  client.on('error', ignore);
-  try {
-    const { rows } = await client.query<{ readonly: boolean }>(
-      "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS readonly",
-    );
-    client.off('error', ignore);
-    if (rows[0]?.readonly === false) return;
-  } catch (error) {
-    client.release(true);
-    throw error;
-  }
-  client.release(true);
+async function demandWrites(client: Pooled): Promise<void> {
+  const { rows } = await client.query<{ readonly: boolean }>(
+    "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS readonly",
+  );
+  if (rows[0]?.readonly === false) return;
   throw new StoreUnavailable('read_only', `Postgres at ${client.host}:${client.port} takes no writes.`);
 }

@@ -1,7 +1,7 @@
 /** Which process works on a database without a shared queue, and how the others tell it what is due. */
-import type { Client } from 'pg';
 import type { SoleWorkerCandidacy, SoleWorkerListener } from '../../ports/processes.ts';
 import type { DueRow } from '../../ports/store.ts';
+import type { SteadyClient } from './client.ts';
 import type { Connections } from './connections.ts';
 import { isExecutionId } from './execution-id.ts';
 
@@ -46,7 +46,7 @@ export class SoleWorkerLock implements SoleWorkerCandidacy {
   readonly #connections: Connections;
   readonly #listener: SoleWorkerListener;
   readonly #silenceMillis: number;
-  #client: Client | undefined;
+  #client: SteadyClient | undefined;
   #isHeld = false;
   #isClosed = false;
   #asking: Promise<boolean> | undefined;
@@ -115,7 +115,7 @@ export class SoleWorkerLock implements SoleWorkerCandidacy {
     await client?.end();
   }
 
-  async #connect(): Promise<Client> {
+  async #connect(): Promise<SteadyClient> {
     const client = await this.#connections.dedicated();
     if (this.#isClosed) {
       await client.end();
@@ -128,6 +128,8 @@ export class SoleWorkerLock implements SoleWorkerCandidacy {
       if (channel === freeChannel) this.#listener.freed();
       else if (this.#isHeld) this.#listener.rung(readRings(payload ?? ''));
     });
+    // It may have broken in the turn in which it became ready.
+    if (client.brokenBy !== undefined) throw this.#connections.unreached(client.brokenBy);
     this.#client = client;
     try {
       await client.query(`LISTEN ${freeChannel}`);
@@ -139,7 +141,7 @@ export class SoleWorkerLock implements SoleWorkerCandidacy {
   }
 
   /** The connection is of no use any more. */
-  #drop(client: Client): void {
+  #drop(client: SteadyClient): void {
     if (this.#client !== client) return;
     this.#client = undefined;
     // Ends the session where the server still has it, so that the lock is free. What that meets is of no interest.

@@ -1,0 +1,67 @@
+import { EventEmitter } from 'node:events';
+import type { Duplex } from 'node:stream';
+import { Client, type ClientConfig } from 'pg';
+import { Frames, UnreadableAnswer } from './frames.ts';
+
+/** What pg has of a connection, beyond what its types tell. */
+interface Wire extends EventEmitter {
+  stream: Duplex;
+  /** Reads messages of a stream from now on. Called once, with the encrypted one where there is encryption. */
+  attachListeners: (stream: Pick<EventEmitter, 'on'>) => void;
+}
+
+/**
+ * A client of pg that never ends the process: it listens to its own errors from its birth to its end, so that no moment is left
+ * between one listener and the next. pg-pool takes its listener away before it hands a client over, and a server that stops may say so
+ * in the same read in which it says that it is ready.
+ *
+ * An error that no statement waits for means that the connection is of no use any more: it is cut at once, also where the server
+ * leaves it open, and {@link SteadyClient.brokenBy} says why. What pg's parser throws ends the connection alone.
+ */
+export class SteadyClient extends Client {
+  #brokenBy: Error | undefined;
+
+  constructor(config?: string | ClientConfig) {
+    super(config);
+    const wire = (this as unknown as { readonly connection: Wire }).connection;
+    let isConnected = false;
+    const cut = (error: Error): void => {
+      this.#brokenBy ??= error;
+      wire.stream.destroy(error);
+    };
+    this.once('connect', () => {
+      isConnected = true;
+    });
+    this.on('error', cut);
+    wire.on('error', cut);
+    // Before it is ready a server has nothing to say afterwards, and pg would leave the socket to it.
+    wire.on('errorMessage', (error: Error) => {
+      if (!isConnected) cut(error);
+    });
+    checkMessages(wire);
+  }
+
+  /** The first error that was not the answer to a statement; the connection is over then. */
+  get brokenBy(): Error | undefined {
+    return this.#brokenBy;
+  }
+}
+
+function checkMessages(wire: Wire): void {
+  const attach = wire.attachListeners.bind(wire);
+  wire.attachListeners = (stream) => {
+    const checked = new EventEmitter();
+    const frames = new Frames();
+    attach(checked);
+    stream.on('data', (chunk: Buffer) => {
+      try {
+        frames.check(chunk);
+        checked.emit('data', chunk);
+      } catch (error) {
+        const cause = error as Error;
+        wire.stream.destroy(error instanceof UnreadableAnswer ? error : new UnreadableAnswer(cause.message, { cause }));
+      }
+    });
+    stream.on('end', () => checked.emit('end'));
+  };
+}
