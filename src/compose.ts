@@ -178,6 +178,18 @@ export class Trama {
     this.#running.server?.server.closeAllConnections();
   }
 
+  /**
+   * Writes down an error that nothing handled. Answers a sentence about it, masked, where the log does not take it.
+   * It ends nothing.
+   */
+  lastWords(error: unknown): string | undefined {
+    const { masker, telemetry } = this.#surroundings;
+    const message = error instanceof Error ? error.message : String(error);
+    if (!telemetry.logs('fatal')) return masker.text(message);
+    telemetry.log('fatal', 'an error that nothing handles ends the process', { error: message, stack: stackOf(error) });
+    return undefined;
+  }
+
   async #start(startedAt: number): Promise<void> {
     const config = this.#config;
     const { telemetry } = this.#surroundings;
@@ -460,6 +472,13 @@ export class Trama {
     await server.close();
     clearTimeout(cut);
   }
+}
+
+/** Where an error comes from, and what it was caused by. */
+function stackOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const cause = error.cause === error ? undefined : stackOf(error.cause);
+  return cause === undefined ? error.stack : `${error.stack ?? ''}\ncaused by ${cause}`;
 }
 
 /** The API without anything behind it, for its own description: it never listens, and no route but those may be asked. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTrama } from '../compose.ts';
 import { loadConfig, type ConfigInput } from '../config/load.ts';
+import { guard } from './last-resort.ts';
 import { configProblems } from './settings.ts';
 import { CliProblem, exitCodes, type Terminal } from './terminal.ts';
 import { packageVersion } from './version.ts';
@@ -44,23 +45,28 @@ export async function startEmbedded(options: EmbeddedOptions, terminal: Terminal
   }
   // Standard output belongs to the command's result.
   const trama = await createTrama(loaded.config, { env: terminal.env, version: packageVersion(), logTo: 2 });
-  const stop = async (): Promise<void> => {
-    await trama.stop();
-    await remove();
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopping ??= trama.stop().then(remove));
+  const hurry = (): void => {
+    trama.hurry();
   };
+  const lastWords = (error: unknown): string | undefined => trama.lastWords(error);
+  const unguard = guard({ lastWords, hurry, stop }, terminal);
   try {
     await trama.start();
   } catch (error) {
     await stop();
+    unguard();
     const why = error instanceof Error ? error.message : String(error);
     throw new CliProblem(`The embedded server cannot start: ${why}`, exitCodes.found);
   }
   return {
     url: trama.url,
-    hurry: () => {
-      trama.hurry();
+    hurry,
+    stop: async () => {
+      await stop();
+      unguard();
     },
-    stop,
   };
 }
 

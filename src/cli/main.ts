@@ -10,6 +10,8 @@ if (problem === undefined) {
   // Modules compiled once need not be compiled at every start; takes a third off it.
   const { enableCompileCache } = await import('node:module');
   enableCompileCache();
+  const { guardCommands } = await import('./last-resort.ts');
+  guardCommands();
   const { runCli } = await import('./program.ts');
   process.exitCode = await runCli(process.argv.slice(2));
 } else {

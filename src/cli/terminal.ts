@@ -8,7 +8,9 @@ export const exitCodes: {
   readonly found: 1;
   /** The command was used wrongly, or could not do its work. */
   readonly wrong: 2;
-} = { good: 0, found: 1, wrong: 2 };
+  /** An error that nothing handles ended the process (EX_SOFTWARE of sysexits.h). */
+  readonly broken: 70;
+} = { good: 0, found: 1, wrong: 2, broken: 70 };
 
 /** Ends a command with sentences for people, without a stack. */
 export class CliProblem extends Error {
@@ -39,17 +41,21 @@ export interface Terminal {
 
 /** The process's own terminal. */
 export function processTerminal(): Terminal {
-  // Whoever reads (`| head`) may go away: what is left to say then has no reader, and that is no error.
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
-    });
-  }
-  return {
+  const terminal: Terminal = {
     env: process.env,
     out: (text) => process.stdout.write(`${text}\n`),
     note: (text) => process.stderr.write(`${text}\n`),
     isInteractive: process.stdout.isTTY,
     exitCode: exitCodes.good,
   };
+  // Whoever reads (`| head`) may go away: what is left to say then has no reader, and that is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') return;
+    terminal.exitCode = exitCodes.wrong;
+    // The command may be over already, and its exit code taken.
+    process.exitCode = exitCodes.wrong;
+    terminal.note(`The output cannot be written: ${error.message}`);
+  });
+  process.stderr.on('error', () => undefined);
+  return terminal;
 }

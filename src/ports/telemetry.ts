@@ -7,8 +7,8 @@ import type { CallPhase, Outcome } from '../core/context.ts';
 import type { FailureReason, TerminalStatus } from '../core/state.ts';
 import type { Tracer } from './tracer.ts';
 
-/** Levels of log lines; `info` is for what an operator wants to see of a healthy system. */
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+/** Levels of log lines; `info` is for what an operator wants to see of a healthy system, `fatal` for what ends the process. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
 /** Fields of a log line. No payloads, no secrets. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { createTrama } from '../../compose.ts';
 import { keepHeapSmall } from '../heap.ts';
+import { guard } from '../last-resort.ts';
 import { addConfigOptions, loadSettings, type ConfigOptions } from '../settings.ts';
 import { untilStopped } from '../signals.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
@@ -13,12 +14,14 @@ export function defineServe(command: Command, terminal: Terminal): void {
       'after',
       `
 SIGTERM or SIGINT stops in order: no new work, calls in flight are awaited (runtime.drainTimeoutMillis), everything is
-written, exit code 0. A second signal skips the waiting. Exit code 1 when the start fails.`,
+written, exit code 0. A second signal skips the waiting. Exit code 1 when the start fails, 70 after an error that nothing
+handles: it is logged as fatal, then the server stops as with a signal, within six seconds.`,
     )
     .action(async (options: ConfigOptions) => {
       keepHeapSmall();
       const config = loadSettings(options, terminal);
       const trama = await createTrama(config, { env: terminal.env, version: packageVersion() });
+      const unguard = guard(trama, terminal);
       // Listens before the start: a signal during it must not kill a half-open store.
       const signals = untilStopped(() => {
         trama.hurry();
@@ -29,11 +32,13 @@ written, exit code 0. A second signal skips the waiting. Exit code 1 when the st
       } catch (error) {
         await trama.stop();
         signals.forget();
+        unguard();
         throw new CliProblem(`Trama cannot start: ${startProblem(error)}`, exitCodes.found);
       }
       await signals.stopped;
       await trama.stop();
       signals.forget();
+      unguard();
     });
 }
 

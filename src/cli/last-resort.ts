@@ -1,0 +1,66 @@
+/**
+ * The last resort of a process: an error that nothing handles, thrown or rejected, leaves it in a state that nobody knows. It is
+ * written down once, in the log's own format; then the server stops in order, without waiting for long, and the process exits with
+ * {@link exitCodes.broken}. Another such error meanwhile only ends the waiting.
+ */
+import { exitCodes, type Terminal } from './terminal.ts';
+
+/** From when on calls in flight are given up, and from when on nothing is waited for, in ms after the error. */
+const patienceMillis = { calls: 3000, all: 6000 } as const;
+
+/** What the process does besides. */
+export interface Work {
+  /** Writes the error down; answers a sentence about it where there is no log for it. */
+  lastWords(error: unknown): string | undefined;
+  /** Ends the waiting of a stop. */
+  hurry(): void;
+  /** Stops in order. A second call waits for the first. */
+  stop(): Promise<void>;
+}
+
+/** Guards the process until the function that it answers is called. */
+export function guard(work: Work, terminal: Terminal): () => void {
+  let isEnding = false;
+  const end = (): void => {
+    process.exit(exitCodes.broken);
+  };
+  const onUncaught = (thrown: unknown): void => {
+    if (isEnding) {
+      work.hurry();
+      return;
+    }
+    isEnding = true;
+    setTimeout(end, patienceMillis.all);
+    setTimeout(() => {
+      work.hurry();
+    }, patienceMillis.calls);
+    const sentence = wordsOf(work, thrown);
+    if (sentence !== undefined) terminal.note(`An error that nothing handles ends the process: ${sentence}`);
+    void work.stop().finally(end);
+  };
+  // Node hands over unhandled rejections by this, too.
+  process.on('uncaughtException', onUncaught);
+  return () => {
+    process.off('uncaughtException', onUncaught);
+  };
+}
+
+/** An error here would have Node end the process at once. */
+function wordsOf(work: Work, error: unknown): string | undefined {
+  try {
+    return work.lastWords(error);
+  } catch {
+    return 'it cannot be written down.';
+  }
+}
+
+/** The same for commands without a server: one sentence. Where a server is guarded, it does nothing. */
+export function guardCommands(): void {
+  process.on('uncaughtException', (error: unknown) => {
+    if (process.listenerCount('uncaughtException') > 1) return;
+    console.error(
+      `An error that nothing handles ends the command: ${error instanceof Error ? error.message : String(error)}`,
+    );
+    process.exit(exitCodes.broken);
+  });
+}
