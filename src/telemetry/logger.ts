@@ -27,6 +27,9 @@ export interface Log extends LogSink {
 /** How long a close waits for whoever reads the log. */
 const closeMillis = 2000;
 
+/** What may wait for a reader, or for room on a disk; further lines are lost. */
+const maxWaitingBytes = 8 * 1024 * 1024;
+
 interface Destination {
   write(line: string): void;
   /** Calls `done` once everything is out. Nothing may be written afterwards. */
@@ -35,7 +38,9 @@ interface Destination {
 
 /** Asynchronous: a slow terminal or pipe must not hold up executions. */
 function openDescriptor(descriptor: number): Destination {
-  const stream = pino.destination({ dest: descriptor, sync: false });
+  const stream = pino.destination({ dest: descriptor, sync: false, maxLength: maxWaitingBytes });
+  // A full disk must not end what it keeps from writing; pino itself ignores readers that have gone, and nothing else.
+  stream.on('error', () => undefined);
   return {
     write: (line) => {
       stream.write(line);
@@ -80,7 +85,7 @@ export async function createLog(options: LogOptions): Promise<Log> {
   );
   let closing: Promise<void> | undefined;
   return {
-    writes: (level: LogLevel) => logger.isLevelEnabled(level),
+    writes: (level: LogLevel) => closing === undefined && logger.isLevelEnabled(level),
     write(level: LogLevel, message: string, fields: LogFields | undefined) {
       if (closing !== undefined) return;
       if (fields === undefined) logger[level](message);
