@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { StoreUnavailable, type StoreFault } from '../../src/ports/store.ts';
 import { Connections } from '../../src/store/postgres/connections.ts';
 import type { PostgresTls } from '../../src/store/postgres/options.ts';
-import { soleWorker } from '../../src/store/postgres/sole-worker.ts';
+import { SoleWorkerLock } from '../../src/store/postgres/sole-worker.ts';
 import { TestAuthority } from '../certificate-maker.ts';
 import { endings, ScriptedPostgres, type Moment } from '../servers/scripted-postgres.ts';
 import { gatherUncaught } from '../uncaught.ts';
@@ -106,14 +106,18 @@ describe.each([
 });
 
 describe('the holder of the lock', () => {
-  const hold = async (): Promise<{ readonly lost: () => number; release(): Promise<void> } | undefined> => {
+  /** Gets the lock, and asks until it is lost; answers how often it was told so. */
+  const holdUntilLost = async (): Promise<number> => {
     let lost = 0;
-    const office = await soleWorker(
-      connections,
-      () => lost++,
-      () => undefined,
-    );
-    return office === undefined ? undefined : { lost: () => lost, release: () => office.release() };
+    const listener = { lost: () => void lost++, rung: () => undefined, freed: () => undefined };
+    const candidacy = new SoleWorkerLock(connections, listener, 1_000);
+    try {
+      if (!(await candidacy.acquire())) return 1;
+      await vi.waitFor(async () => expect(await candidacy.isHeld()).toBe(false), 5000);
+      return lost;
+    } finally {
+      await candidacy.close();
+    }
   };
 
   const early: Readonly<Record<string, Moment>> = {
@@ -123,7 +127,6 @@ describe('the holder of the lock', () => {
     'it begins to listen': { at: 'asked', text: 'LISTEN' },
     'it listens, in the same read': { at: 'answered', text: 'LISTEN' },
   };
-  /** It asks every two seconds. */
   const asks: Moment = { at: 'asked', text: 'SELECT 1' };
   const some = ways.filter(([name]) => /^(57P01|a reset|half a message)$/.test(name));
 
@@ -136,8 +139,7 @@ describe('the holder of the lock', () => {
       await open(false);
       server.endNext(moment, ending);
       try {
-        const office = await hold();
-        await vi.waitFor(() => expect({ name, lost: office?.lost() }).toEqual({ name, lost: 1 }), 5000);
+        expect({ name, lost: await holdUntilLost() }).toEqual({ name, lost: 1 });
       } catch (error) {
         expect({ name, error }).toEqual({ name, error: expect.any(StoreUnavailable) });
       }
