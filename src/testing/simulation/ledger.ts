@@ -7,10 +7,13 @@ import { isWithin } from '../../core/scope.ts';
 import type { State, TerminalStatus, Token, UndoTarget } from '../../core/state.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Checkpoint, InboxEvent, NewExecution, TerminalChange } from '../../ports/store.ts';
+import { CallOrder } from './call-order.ts';
 import { type DefinitionView, type KeyParts, keyParts, viewOf } from './definition-view.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { parseJson } from '../../core/json.ts';
 import type { Departure } from './http-link.ts';
+import type { LeaseBook } from './lease-book.ts';
+import { VainClaims } from './vain-claims.ts';
 
 /** One execution, as far as it is durable. */
 export interface Account {
@@ -39,6 +42,9 @@ export interface Account {
   readonly resolved: Set<string>;
   /** Decided callbacks accepted: round, node, visit and operation. */
   readonly callbacks: Set<string>;
+  /** When it first became due, and when a process first took it over; by the wall clock. */
+  readonly firstDueAt: number;
+  firstTakenAt: number | undefined;
   /** How each round ended, the latest last. */
   readonly ends: { readonly round: number; readonly status: TerminalStatus; readonly reason: string | undefined }[];
 }
@@ -58,6 +64,9 @@ export class Ledger {
   readonly #monotonic: () => number;
   readonly #now: () => number;
   readonly #note: (what: string) => void;
+  readonly #order: CallOrder = new CallOrder((rule, what) => this.blame(rule, what));
+  /** Who claimed what in vain. */
+  readonly vain: VainClaims = new VainClaims((rule, what) => this.blame(rule, what));
 
   constructor(clock: Clock, note: (what: string) => void) {
     this.#monotonic = () => clock.monotonic();
@@ -74,6 +83,7 @@ export class Ledger {
   /** A new execution is durable. A second time changes nothing. */
   submitted(execution: NewExecution): void {
     if (this.accounts.has(execution.id)) return;
+    const now = this.#now();
     const account: Account = {
       id: execution.id,
       definition: viewOf(parseJson(execution.definition) as JsonObject),
@@ -92,18 +102,23 @@ export class Ledger {
       terminated: new Set(),
       resolved: new Set(),
       callbacks: new Set(),
+      firstDueAt: Math.max(execution.dueAt ?? now, now),
+      firstTakenAt: execution.claim === undefined ? undefined : now,
       ends: [],
     };
     this.accounts.set(execution.id, account);
+    if (execution.claim !== undefined) this.vain.takenOver(execution.id, execution.claim);
     this.#note(`${short(account.id)} submitted`);
     this.#append(account, execution.state, execution.steps, [], []);
   }
 
-  /** Somebody took it over. */
-  takenOver(id: string, seq: number, dueAt: number): void {
+  /** Somebody took it over under `claim`. */
+  takenOver(id: string, claim: string, seq: number, dueAt: number): void {
     const account = this.accounts.get(id);
     if (account === undefined) return;
     account.seq = seq;
+    account.firstTakenAt ??= this.#now();
+    this.vain.takenOver(id, claim);
     // Whoever takes over one that was parked makes it runnable, and says so in the same transaction.
     account.dueAt = Math.min(dueAt, this.#now());
     account.touchedAt = this.#monotonic();
@@ -123,6 +138,7 @@ export class Ledger {
       this.blame('one outcome', `${short(account.id)} was ${account.state.end.status} and was written again`);
     }
     if (checkpoint.dueAt !== undefined) account.dueAt = checkpoint.dueAt;
+    this.vain.written(checkpoint);
     this.#append(account, checkpoint.state, checkpoint.steps, checkpoint.calls, checkpoint.undo);
   }
 
@@ -133,6 +149,7 @@ export class Ledger {
     if (account.state.end === undefined) this.blame('one outcome', `${short(account.id)} was changed while it ran`);
     account.seq = change.seq + 1;
     account.dueAt = change.dueAt;
+    this.vain.progressed(account.id);
     this.#append(account, change.state, change.steps, [], change.undo);
   }
 
@@ -150,8 +167,8 @@ export class Ledger {
     else if (event.type === 'callback' && !event.pending) account.callbacks.add(operationOf(event));
   }
 
-  /** A call leaves a process; `holds`: whether that process has the lease. */
-  departing(who: string, departure: Departure, holds: boolean): void {
+  /** A call leaves a process with these leases. */
+  departing(who: string, departure: Departure, leases: Pick<LeaseBook, 'holds' | 'isDoubted'>): void {
     const { executionId, nodeId, key, attempt, compensates } = departure;
     const account = this.accounts.get(executionId);
     this.#note(`${who} calls ${key} attempt ${String(attempt)}`);
@@ -161,11 +178,15 @@ export class Ledger {
     }
     const of = keyParts(key);
     if (of.nodeId !== nodeId || of.executionId !== executionId) this.blame('keys', `${key} is sent for node ${nodeId}`);
-    if (!holds) this.blame('lease', `${who} calls ${key} after its lease is over`);
+    if (!leases.holds(executionId)) this.blame('lease', `${who} calls ${key} after its lease is over`);
+    else if (leases.isDoubted(executionId)) {
+      this.blame('lapse', `${who} calls ${key} under a lease that was over, and has not asked the store since`);
+    }
     const mark = this.#markFor(account, of, attempt);
     const departed = (account.departed.get(mark) ?? 0) + 1;
     account.departed.set(mark, departed);
     const granted = account.marks.get(mark)?.size ?? 0;
+    this.#order.leaves(who, account, of, departure, Math.max(...(account.marks.get(mark) ?? [])));
     if (granted === 0) this.blame('checkpoint before call', `${key}, attempt ${String(attempt)} is not durable`);
     else if (departed > granted) this.blame('calls once', `${key}, attempt ${String(attempt)} leaves twice`);
     const isNext = account.calls.some(

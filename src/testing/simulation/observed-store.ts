@@ -12,6 +12,7 @@ import type {
 } from '../../ports/store.ts';
 import type { Ledger } from './ledger.ts';
 
+type ClaimOf = Parameters<Store['takeOver']>[0][number];
 type Method = (...args: unknown[]) => Promise<unknown>;
 
 /** Every write that the store answers is entered before anybody learns of the answer. */
@@ -26,8 +27,11 @@ export function observeStore(
         if ((results as readonly SubmitResult[])[i]?.kind === 'created') ledger.submitted(execution);
       }
     },
-    takeOver(_args, loaded) {
-      for (const { id, seq, dueAt } of loaded as readonly LoadedExecution[]) ledger.takenOver(id, seq, dueAt);
+    takeOver([asked], loaded) {
+      const claims = new Map((asked as readonly ClaimOf[]).map(({ id, claim }) => [id, claim]));
+      for (const { id, seq, dueAt } of loaded as readonly LoadedExecution[]) {
+        ledger.takenOver(id, claims.get(id) ?? '', seq, dueAt);
+      }
     },
     checkpoint([batch], results) {
       for (const [i, checkpoint] of (batch as readonly Checkpoint[]).entries()) {

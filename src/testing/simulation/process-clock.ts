@@ -13,6 +13,7 @@ export class ProcessClock implements Clock {
   #skew: number;
   #state: 'alive' | 'frozen' | 'dead' = 'alive';
   #held: (() => void)[] = [];
+  #freezes = 0;
 
   /** `skew` is by how much its wall time differs, in milliseconds. */
   constructor(base: VirtualClock, skew: number) {
@@ -26,6 +27,11 @@ export class ProcessClock implements Clock {
 
   get isFrozen(): boolean {
     return this.#state === 'frozen';
+  }
+
+  /** How often it stood still. */
+  get freezes(): number {
+    return this.#freezes;
   }
 
   now(): number {
@@ -64,7 +70,9 @@ export class ProcessClock implements Clock {
 
   /** Stops getting anything, until it thaws. */
   freeze(): void {
-    if (this.#state === 'alive') this.#state = 'frozen';
+    if (this.#state !== 'alive') return;
+    this.#state = 'frozen';
+    this.#freezes++;
   }
 
   /** Goes on where it was. What was held comes one by one, each in its own turn of the event loop. */

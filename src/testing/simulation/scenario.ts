@@ -215,8 +215,12 @@ export function learnsSoon(scenario: Scenario): boolean {
 
 /** Whether every request is answered soon. */
 export function hasCalmWires({ store, queue }: Scenario): boolean {
-  const isCalm = (wire: WireFaults): boolean => wire.lostRequest + wire.lostAnswer + wire.late + wire.slow === 0;
   return isCalm(store) && isCalm(queue);
+}
+
+/** Whether every request on a wire is answered soon. */
+export function isCalm({ lostRequest, lostAnswer, late, slow }: WireFaults): boolean {
+  return lostRequest + lostAnswer + late + slow === 0;
 }
 
 /** A crash now and then, far enough from the next that what it left behind is found before. */

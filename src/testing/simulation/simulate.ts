@@ -15,6 +15,7 @@ import { randomDefinition } from '../random-definition.ts';
 import { SeededEntropy, type VirtualClock } from '../virtual-clock.ts';
 import { Clients } from './clients.ts';
 import { type Account, short, type Violation } from './ledger.ts';
+import { deskOver } from './process.ts';
 import { BlockedCalls } from './process-gate.ts';
 import { checkExecution } from './rules.ts';
 import { drawScenario, type Kind, kindOf, recoversInTime, type Scenario, sparesProcesses } from './scenario.ts';
@@ -259,7 +260,7 @@ async function check(world: World, scenario: Scenario, isLast: boolean): Promise
   const nothing = (): never => {
     throw new Error('Who checks changes nothing.');
   };
-  const desk = world.deskOver(store, clock, new SeededEntropy(1), plans, {
+  const desk = deskOver(store, clock, new SeededEntropy(1), plans, {
     mintId: nothing,
     submit: nothing,
     ring: nothing,

@@ -8,6 +8,7 @@
 import type { Random } from '../random.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 import type { ProcessClock } from './process-clock.ts';
+import type { Cut } from './reach.ts';
 
 /** How bad the way is. Probabilities per request; durations in milliseconds. */
 export interface WireFaults {
@@ -41,6 +42,8 @@ export interface WireParts {
   readonly faults: () => WireFaults;
   /** Whether the server can be reached from this process now. */
   readonly isUp: () => boolean;
+  /** How this process misses the server, alone among all; undefined: it does not. */
+  readonly cut: () => Cut | undefined;
   /** What the client is told when it gives up. */
   readonly unavailable: (what: string) => Error;
   readonly note: (what: string) => void;
@@ -83,7 +86,8 @@ export class Wire {
 
   /** Has `execute` done at the server. Rejects with what the server threw, or as unavailable. */
   request<T>(operation: string, execute: () => Promise<T>): Promise<T> {
-    const { clock, process, random, faults, isUp, unavailable, note } = this.#parts;
+    const { clock, process, random, faults, isUp, cut, unavailable, note } = this.#parts;
+    const isReached = (): boolean => isUp() && cut() === undefined;
     this.#parts.departing();
     const { lostRequest, lostAnswer, late, slow, slowMillis, deadlineMillis } = faults();
     const fate = random.next();
@@ -93,14 +97,21 @@ export class Wire {
     return new Promise<T>((resolve, reject) => {
       const deadline = process.after(deadlineMillis, () => reject(unavailable('no answer in time')));
       const answer = (settle: () => void, after: number): void => {
-        clock.after(after, () =>
-          process.deliver(() => {
-            deadline.cancel();
-            settle();
-          }),
-        );
+        clock.after(after, () => {
+          if (cut() === 'mute') note(`${operation}: answer lost on the way`);
+          else {
+            process.deliver(() => {
+              deadline.cancel();
+              settle();
+            });
+          }
+        });
       };
-      if (!isUp()) {
+      if (cut() === 'mute') {
+        note(`${operation}: request lost on the way`);
+        return;
+      }
+      if (!isReached()) {
         answer(() => reject(unavailable('unreachable')), random.int(0, 3));
         return;
       }
@@ -115,7 +126,11 @@ export class Wire {
           note(`${operation}: lost with its process`);
           return;
         }
-        if (!isUp()) {
+        if (cut() === 'mute') {
+          note(`${operation}: request lost on the way`);
+          return;
+        }
+        if (!isReached()) {
           answer(() => reject(unavailable('went away')), 1);
           return;
         }

@@ -2,14 +2,11 @@
  * The simulated world: one store, one queue and the downstreams, and a few places where processes run, crash, freeze and
  * are started again. Everything in one thread, moved by one virtual clock.
  */
-import type { Json } from '../../core/json.ts';
 import type { Clock } from '../../ports/clock.ts';
-import { type Queue, QueueUnavailable } from '../../ports/queue.ts';
+import { QueueUnavailable } from '../../ports/queue.ts';
 import type { ShardQueue } from '../../ports/shard-queue.ts';
 import { type Store, StoreUnavailable } from '../../ports/store.ts';
 import { silentTelemetry, type Telemetry } from '../../ports/telemetry.ts';
-import { KnownDefinitions } from '../../runtime/desk/known-definitions.ts';
-import type { DeskParts } from '../../runtime/desk/parts.ts';
 import { Engine } from '../../runtime/engine.ts';
 import type { CallGate } from '../../runtime/gate/call-gate.ts';
 import { PlanCache } from '../../runtime/plan-cache.ts';
@@ -18,7 +15,7 @@ import { MemoryStore } from '../../store/memory/memory-store.ts';
 import type { Random } from '../random.ts';
 import { randomDefinitionHost } from '../random-definition.ts';
 import { SeededEntropy, VirtualClock } from '../virtual-clock.ts';
-import { issueCallback, verifyToken } from './callback-address.ts';
+import { issueCallback } from './callback-address.ts';
 import { type Caller, Custody } from './custody.ts';
 import { type CallbackPost, Downstreams, goodManners } from './downstreams.ts';
 import { HoldBook } from './hold-book.ts';
@@ -27,12 +24,15 @@ import { Ledger } from './ledger.ts';
 import { LeaseBook } from './lease-book.ts';
 import { linkStore } from './links.ts';
 import { observeStore } from './observed-store.ts';
-import { ProcessClock } from './process-clock.ts';
 import { Poison } from './poison.ts';
+import { deskOver, type Process, type Seat } from './process.ts';
+import { ProcessClock } from './process-clock.ts';
 import { ProcessGate } from './process-gate.ts';
+import { type Cut, Reach, type Server } from './reach.ts';
 import { ClusterSide, HubSide, type QueueSide } from './queue-side.ts';
-import { hasCalmWires, learnsSoon, type Scenario } from './scenario.ts';
+import { hasCalmWires, isCalm, learnsSoon, type Scenario } from './scenario.ts';
 import { Trace, type TraceOptions } from './trace.ts';
+import type { ClaimOwner } from './vain-claims.ts';
 import { calmWire, Wire } from './wire.ts';
 
 /** Total time of a call, in milliseconds. */
@@ -40,29 +40,6 @@ export const requestTimeoutMillis = 5_000;
 const drainTimeoutMillis = 3_000;
 /** What a queue has lost is noticed and filled again within this time, where nothing else is wrong. */
 const learnMillis = 10_000;
-
-/** A process that runs, or is frozen. */
-export interface Process {
-  readonly name: string;
-  readonly clock: ProcessClock;
-  readonly engine: Engine;
-  readonly desk: DeskParts;
-  readonly queue: Queue;
-  readonly gate: ProcessGate | undefined;
-  readonly works: boolean;
-  isStopping: boolean;
-}
-
-/** A place where a process runs; undefined between two of them. */
-interface Seat {
-  readonly index: number;
-  readonly works: boolean;
-  starts: number;
-  process: Process | undefined;
-  /** Cut off from the queue. */
-  isCut: boolean;
-  reconnect: () => void;
-}
 
 /** What a world is made of. */
 export interface WorldParts {
@@ -99,6 +76,8 @@ export class World {
   isQueueUp = true;
   /** Where callbacks go. */
   onCallback: (callback: CallbackPost) => void = () => undefined;
+  /** Told of the place of a process that is about to read something for an execution. */
+  onReading: (place: number) => void = () => undefined;
   readonly #scenario: Scenario;
   readonly #random: Random;
   readonly #seats: readonly Seat[];
@@ -143,7 +122,7 @@ export class World {
       works: index < workers,
       starts: 0,
       process: undefined,
-      isCut: false,
+      reach: new Reach(() => this.onReading(index)),
       reconnect: () => undefined,
     }));
   }
@@ -164,6 +143,11 @@ export class World {
     return Array.from({ length: this.#scenario.gate?.hosts ?? 1 }, (_, host) => randomDefinitionHost(host));
   }
 
+  /** The process that runs in a place, or is frozen. */
+  processAt(place: number): Process | undefined {
+    return this.#seats[place]?.process;
+  }
+
   /** Everything works from now on: frozen processes thaw, empty places are filled. */
   calm(): void {
     this.trace.note('world', 'calm');
@@ -172,7 +156,9 @@ export class World {
     this.queueReturns();
     for (const host of this.hosts) this.downstreams.fail(host, undefined);
     for (const seat of this.#seats) {
-      this.#mend(seat);
+      seat.reach.letReads();
+      this.#mend(seat, 'store');
+      this.#mend(seat, 'queue');
       if (seat.process === undefined) this.#start(seat);
       else seat.process.clock.thaw();
     }
@@ -180,7 +166,7 @@ export class World {
 
   /** The process is gone at once; another one is started in its place later. */
   crash(process: Process): void {
-    const seat = this.#seats.find((candidate) => candidate.process === process);
+    const seat = this.#seatOf(process);
     if (seat === undefined) return;
     this.trace.note(process.name, 'crashes');
     // Until its heartbeat counts no more.
@@ -212,7 +198,7 @@ export class World {
         () => {
           this.trace.note(process.name, 'stopped');
           process.clock.kill();
-          const seat = this.#seats.find((candidate) => candidate.process === process);
+          const seat = this.#seatOf(process);
           if (seat !== undefined) this.#leave(seat);
         },
         (error: unknown) => this.ledger.blame('stop', `${process.name} could not stop: ${String(error)}`),
@@ -252,20 +238,38 @@ export class World {
 
   /** A process cannot reach the queue for a while; others can. */
   cut(process: Process): void {
-    const seat = this.#seats.find((candidate) => candidate.process === process);
-    if (seat === undefined || seat.isCut) return;
-    this.trace.note(process.name, 'is cut off from the queue');
-    seat.isCut = true;
-    const millis = this.#random.pick([300, 1_500, 8_000]);
-    this.#unsettle(millis);
-    this.clock.after(millis, () => this.#mend(seat));
+    if (this.#seatOf(process)?.reach.cutOf('queue') !== undefined) return;
+    this.sever(process, 'queue', 'refused', this.#random.pick([300, 1_500, 8_000]));
   }
 
-  #mend(seat: Seat): void {
-    if (!seat.isCut) return;
-    this.trace.note(`p${String(seat.index)}`, 'reaches the queue again');
-    seat.isCut = false;
-    seat.reconnect();
+  /** A process misses a server for a while; others reach it. Nothing happens where it misses it already. */
+  sever(process: Process, server: Server, how: Cut, millis: number): void {
+    const seat = this.#seatOf(process);
+    if (seat === undefined || seat.reach.cutOf(server) !== undefined) return;
+    this.trace.note(process.name, `is cut off from the ${server} (${how}) for ${String(millis)} ms`);
+    seat.reach.cut(server, how);
+    this.#unsettle(millis);
+    this.clock.after(millis, () => this.#mend(seat, server));
+  }
+
+  /** What the store answers to reads of a process stays on the way for a while. */
+  holdReads(process: Process, millis: number): void {
+    const seat = this.#seatOf(process);
+    if (seat === undefined) return;
+    this.trace.note(process.name, `gets no answers to reads for ${String(millis)} ms`);
+    seat.reach.holdReads();
+    this.#unsettle(millis);
+    this.clock.after(millis, () => seat.reach.letReads());
+  }
+
+  #seatOf(process: Process): Seat | undefined {
+    return this.#seats.find((candidate) => candidate.process === process);
+  }
+
+  #mend(seat: Seat, server: Server): void {
+    if (!seat.reach.mend(server)) return;
+    this.trace.note(`p${String(seat.index)}`, `reaches the ${server} again`);
+    if (server === 'queue') seat.reconnect();
   }
 
   /** Restarts every process in turn, the next once the one before it is back; what starts is configured with that many shards. */
@@ -333,27 +337,30 @@ export class World {
       ...wire,
       faults: () => (this.isStormy ? scenario.store : calmWire),
       isUp: () => this.isStoreUp,
+      cut: () => seat.reach.cutOf('store'),
       unavailable: (what) => new StoreUnavailable('unreachable', `The store: ${what}.`),
       note,
       ordered: false,
       departing: trouble,
     });
-    const isUp = (): boolean => this.isQueueUp && !seat.isCut;
     const toQueue = new Wire({
       ...wire,
       faults: () => (this.isStormy ? scenario.queue : calmWire),
-      isUp,
+      isUp: () => this.isQueueUp,
+      cut: () => seat.reach.cutOf('queue'),
       unavailable: (what) => new QueueUnavailable(`The queue: ${what}.`),
       note,
       ordered: true,
       departing: trouble,
     });
-    const store = this.#poison.reach(this.#wrapLink(linkStore(this.#front, toStore)), () => {
+    const linked = seat.reach.notice(this.#wrapLink(linkStore(seat.reach.watch(this.#front), toStore)));
+    const store = this.#poison.reach(linked, () => {
       if (seat.process !== undefined) this.crash(seat.process);
     });
     const entropy = new SeededEntropy(random.int(1, 2_000_000_000));
     const telemetry = this.#telemetry(note);
     const { works } = seat;
+    const isUp = (): boolean => this.isQueueUp && seat.reach.cutOf('queue') === undefined;
     const podId = `pod-${String(seat.index)}`;
     const user = { ...wire, name, podId, works, entropy, telemetry, wire: toQueue, isUp, store };
     const access = this.queueSide.connect(user);
@@ -361,6 +368,12 @@ export class World {
     const book = new LeaseBook(clock);
     const queue = book.watch(access.queue);
     const caller: Caller = { name, isDead: () => time.isDead, holds: (id) => book.holds(id) };
+    const { storeCuts } = seat.reach;
+    const isStoreSteady = scenario.storeOutages === 0 && isCalm(scenario.store);
+    const owner: ClaimOwner = {
+      name,
+      mayHaveEnded: () => time.isDead || time.freezes > 0 || seat.reach.storeCuts > storeCuts || !isStoreSteady,
+    };
     const plans = new PlanCache({ store, telemetry, size: 20 });
     const settings: EngineSettings = {
       ...defaultEngineSettings,
@@ -378,7 +391,7 @@ export class World {
       ...(gate && { gate: this.#wrapGate(gate.keeper) }),
       clock: time,
       entropy,
-      store,
+      store: book.watchStore(store, (claim) => ledger.vain.owns(claim, owner)),
       queue,
       http: new HttpLink({
         ...wire,
@@ -386,7 +399,7 @@ export class World {
         refused: (host) => (this.downstreams.refuses(host) ? 1 : this.isStormy ? scenario.refused : 0),
         departing: (departure) => {
           gate?.left(departure);
-          this.ledger.departing(name, departure, book.holds(departure.executionId));
+          this.ledger.departing(name, departure, book);
           this.#custody.left(caller, departure, clock.monotonic() <= this.#excusedUntil);
           trouble();
         },
@@ -410,7 +423,7 @@ export class World {
       settings,
     });
     const desk = {
-      ...this.deskOver(store, time, entropy, plans, engine),
+      ...deskOver(store, time, entropy, plans, engine),
       ...(gate && { holdsChanged: gate.keeper.holdsChanged }),
     };
     seat.process = { name, clock: time, engine, desk, queue: access.queue, gate, works, isStopping: false };
@@ -421,29 +434,6 @@ export class World {
       if (error instanceof StoreUnavailable && this.cluster !== undefined) this.crash(process);
       else this.ledger.blame('start', `${name} could not start: ${String(error)}`);
     });
-  }
-
-  /** The application services over a store. */
-  deskOver(
-    store: Store,
-    clock: DeskParts['clock'],
-    entropy: DeskParts['entropy'],
-    plans: DeskParts['plans'],
-    engine: DeskParts['engine'],
-  ): DeskParts {
-    return {
-      store,
-      clock,
-      entropy,
-      plans,
-      known: new KnownDefinitions(20),
-      engine,
-      tokens: { verify: verifyToken },
-      masker: { json: (value: Json) => value, headers: (headers) => headers },
-      limits: defaultEngineSettings.limits,
-      maxHistoryBody: defaultEngineSettings.maxHistoryBody,
-      variable: () => undefined,
-    };
   }
 
   /** The moments at which a process meets its end are those at which it does something. */

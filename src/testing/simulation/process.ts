@@ -1,0 +1,57 @@
+/** The processes of a simulated world, the places where they run, and the services of one. */
+import type { Json } from '../../core/json.ts';
+import type { Queue } from '../../ports/queue.ts';
+import { KnownDefinitions } from '../../runtime/desk/known-definitions.ts';
+import type { DeskParts } from '../../runtime/desk/parts.ts';
+import type { Engine } from '../../runtime/engine.ts';
+import { defaultEngineSettings } from '../../runtime/settings.ts';
+import { verifyToken } from './callback-address.ts';
+import type { ProcessClock } from './process-clock.ts';
+import type { ProcessGate } from './process-gate.ts';
+import type { Reach } from './reach.ts';
+
+/** A process that runs, or is frozen. */
+export interface Process {
+  readonly name: string;
+  readonly clock: ProcessClock;
+  readonly engine: Engine;
+  readonly desk: DeskParts;
+  readonly queue: Queue;
+  readonly gate: ProcessGate | undefined;
+  readonly works: boolean;
+  isStopping: boolean;
+}
+
+/** A place where a process runs; undefined between two of them. */
+export interface Seat {
+  readonly index: number;
+  readonly works: boolean;
+  readonly reach: Reach;
+  starts: number;
+  process: Process | undefined;
+  /** The connection to the queue broke and comes back. */
+  reconnect: () => void;
+}
+
+/** The application services over a store. */
+export function deskOver(
+  store: DeskParts['store'],
+  clock: DeskParts['clock'],
+  entropy: DeskParts['entropy'],
+  plans: DeskParts['plans'],
+  engine: DeskParts['engine'],
+): DeskParts {
+  return {
+    store,
+    clock,
+    entropy,
+    plans,
+    known: new KnownDefinitions(20),
+    engine,
+    tokens: { verify: verifyToken },
+    masker: { json: (value: Json) => value, headers: (headers) => headers },
+    limits: defaultEngineSettings.limits,
+    maxHistoryBody: defaultEngineSettings.maxHistoryBody,
+    variable: () => undefined,
+  };
+}
