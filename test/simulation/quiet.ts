@@ -2,8 +2,8 @@
  * Clusters in which one kind of fault happens and nothing else, so that what recovers from it has a tight bound: this is how
  * rules are seen whose absence delays and breaks nothing.
  */
-import { goodManners } from '../../src/testing/simulation/downstreams.ts';
-import { type ClusterScenario, rareCrash, type Scenario } from '../../src/testing/simulation/scenario.ts';
+import { goodManners, type Manners } from '../../src/testing/simulation/downstreams.ts';
+import { type ClusterScenario, noLapses, rareCrash, type Scenario } from '../../src/testing/simulation/scenario.ts';
 import { calmWire } from '../../src/testing/simulation/wire.ts';
 
 type Adjust = (scenario: Scenario) => Scenario;
@@ -12,7 +12,7 @@ type Change = HubChange & { readonly cluster?: Partial<ClusterScenario> };
 
 /** Changes a drawn scenario into a quiet one over one queue, but for what `change` says. */
 export function quietHub(change: HubChange): Adjust {
-  return ({ cluster: _cluster, gate: _gate, poison: _poison, ...scenario }) => ({
+  return ({ cluster: _cluster, gate: _gate, poison: _poison, lapses: _lapses, ...scenario }) => ({
     ...scenario,
     processes: 3,
     executions: 4,
@@ -195,3 +195,68 @@ export const keptBack: Adjust = quietHub({
   manners: { ...goodManners, slow: 0.4 },
   gate: { places: 1, failureThreshold: 2, openMillis: 1_000, hosts: 2, holds: 8, hostOutages: 4 },
 });
+
+/** The same scenario over one queue, or over a cluster's, as the seed's kind wants it. */
+function quietBoth(change: HubChange, cluster: Partial<ClusterScenario> = {}): Adjust {
+  const ofCluster = quiet({ ...change, cluster });
+  const ofHub = quietHub(change);
+  return (scenario) => (scenario.cluster === undefined ? ofHub(scenario) : ofCluster(scenario));
+}
+
+/** Processes are cut off from the store, the queue or both, one way healing before the other, while clients retry what failed. */
+export const severed: Adjust = quietBoth({
+  executions: 6,
+  stormMillis: 60_000,
+  manners: { ...goodManners, slow: 0.1, reject: 0.2 },
+  lapses: { ...noLapses, severances: 6, severedReads: 0.03, insistence: 0.5 },
+});
+
+/** What one process reads is answered only once its leases are over, while clients retry what failed. */
+export const slowReads: Adjust = quietBoth({
+  executions: 6,
+  stormMillis: 60_000,
+  store: { ...calmWire, deadlineMillis: 20_000 },
+  manners: { ...goodManners, slow: 0.1, reject: 0.2 },
+  lapses: { ...noLapses, slowReads: 16, insistence: 0.8 },
+});
+
+/** Calls that take long, and yet end before a process that stops gives them up. */
+const longCalls: Manners = { ...goodManners, slow: 0.8, slowestMillis: 2_500 };
+
+/**
+ * The queue loses single ids again and again, also while a call is under way, and shards move meanwhile. Everybody is alive: no
+ * answer may be lost.
+ */
+export const lostKeys: Adjust = quietBoth({
+  processes: 4,
+  executions: 8,
+  stormMillis: 60_000,
+  restarts: 6,
+  manners: longCalls,
+  keepsAnswers: true,
+  lapses: { ...noLapses, lostKeys: 12 },
+});
+
+/** The server of the queue drops parts of shards for seconds, and its members. Everybody is alive: no answer may be lost. */
+export const evictions: Adjust = quiet({
+  processes: 4,
+  executions: 8,
+  stormMillis: 60_000,
+  manners: longCalls,
+  keepsAnswers: true,
+  lapses: { ...noLapses, evictions: 6 },
+});
+
+/** More is offered than is served, while processes come and go. */
+export const overload: Adjust = quietBoth(
+  {
+    overload: true,
+    executions: 40,
+    workerCount: 1,
+    stormMillis: 90_000,
+    maxWaitMillis: 1_000,
+    restarts: 8,
+    manners: { ...goodManners, slow: 0.8 },
+  },
+  { beatMillis: 500, ttlMillis: 1_500 },
+);

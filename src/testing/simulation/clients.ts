@@ -101,7 +101,7 @@ export class Clients {
       this.#random.pick(['cancel', 'cancel', 'terminate', 'wake', 'wake', 'retry', 'retry', 'resolve', 'resolve'])
     ) {
       case 'cancel':
-        this.#tell('cancel', id, (desk) => cancel(desk, id, 'No longer wanted.'));
+        this.cancel(account);
         break;
       case 'terminate':
         this.#tell('terminate', id, (desk) => terminate(desk, id));
@@ -159,6 +159,11 @@ export class Clients {
         else trace.note('operator', `lifts ${id}: lifted`);
       },
     );
+  }
+
+  /** Asks that it ends, and that what stands is compensated. */
+  cancel({ id }: Account): void {
+    this.#tell('cancel', id, (desk) => cancel(desk, id, 'No longer wanted.'));
   }
 
   /** Asks for another round, or for the unfinished compensations again. */

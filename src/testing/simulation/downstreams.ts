@@ -48,6 +48,8 @@ export interface Manners {
   /** Nobody can tell from the answer whether it was done. */
   readonly ambiguous: number;
   readonly slow: number;
+  /** The longest that a slow one takes, in milliseconds. Absent: longer than anybody waits. */
+  readonly slowestMillis?: number;
   /** Compensations that fail. */
   readonly undoFails: number;
   /** Callbacks that never come, say failure, come twice, say pending first, or come before the answer. */
@@ -191,7 +193,9 @@ export class Downstreams {
       if (random.chance(0.5)) begin();
       this.#confuse(reply);
     } else if (random.chance(manners.slow)) {
-      this.#parts.clock.after(random.int(100, 9_000), () => this.#later(reply, begin() ? 200 : 409));
+      this.#parts.clock.after(random.int(100, manners.slowestMillis ?? 9_000), () =>
+        this.#later(reply, begin() ? 200 : 409),
+      );
     } else this.#later(reply, begin() ? (task.async ? 202 : random.pick([200, 201, 204])) : 409);
   }
 
@@ -276,7 +280,9 @@ export class Downstreams {
       return;
     }
     if (random.chance(manners.slow)) {
-      this.#parts.clock.after(random.int(100, 9_000), () => this.#later(reply, this.#undoNow(operation)));
+      this.#parts.clock.after(random.int(100, manners.slowestMillis ?? 9_000), () =>
+        this.#later(reply, this.#undoNow(operation)),
+      );
     } else this.#later(reply, this.#undoNow(operation));
   }
 

@@ -253,8 +253,12 @@ export class Ledger {
     }
     for (const row of calls) account.calls.push(row);
     for (const mark of undo) {
-      if (mark.kind === 'set') account.undo.set(mark.ord, mark.undo);
-      else {
+      if (mark.kind === 'set') {
+        account.undo.set(mark.ord, mark.undo);
+        // An operator says that the effect stands, whatever its compensation came to: a later round may count on it.
+        const settled = mark.undo === 'accepted' ? account.steps.find(({ ord }) => ord === mark.ord) : undefined;
+        if (settled?.key !== undefined) account.compensated.delete(settled.key);
+      } else {
         for (const row of account.steps) {
           if (row.round === mark.round && account.undo.get(row.ord) === 'failed') account.undo.set(row.ord, 'reopened');
         }

@@ -1,7 +1,7 @@
 /** The queue of a simulated world: what processes get as their queue, what may happen to it, and what is left in it. */
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import type { Queue } from '../../ports/queue.ts';
-import type { ShardQueue } from '../../ports/shard-queue.ts';
+import type { Shard, ShardQueue } from '../../ports/shard-queue.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import { MemoryQueueHub } from '../../queue/memory/memory-queue.ts';
@@ -10,6 +10,7 @@ import { ShardCount } from '../../runtime/sharding/shard-count.ts';
 import { ShardedQueue } from '../../runtime/sharding/sharded-queue.ts';
 import type { Random } from '../random.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
+import { EvictingServer, shardParts } from './evicting-server.ts';
 import { QueueLink } from './links.ts';
 import type { ProcessClock } from './process-clock.ts';
 import type { ClusterScenario, Scenario } from './scenario.ts';
@@ -44,6 +45,8 @@ export interface QueueSide {
   connect(user: QueueUser): QueueAccess;
   /** Loses ids as `share` says: 1 is everything. */
   lose(share: number, random: Random): void;
+  /** Loses one id, whatever it is doing. */
+  loseId(id: string): void;
   /** Its server is run anew. */
   restart(keepsData: boolean): void;
   /** What is in it now, of whatever time. */
@@ -83,6 +86,10 @@ export class HubSide implements QueueSide {
     this.#hub.wipe(() => random.chance(share));
   }
 
+  loseId(lost: string): void {
+    this.#hub.wipe((id) => id === lost);
+  }
+
   restart(): void {
     // It is in no server of its own.
   }
@@ -97,6 +104,7 @@ export class ClusterSide implements QueueSide {
   readonly #parts: QueueSideParts;
   readonly #cluster: ClusterScenario;
   readonly #server: ShardQueueServer;
+  readonly #evicting: EvictingServer;
   readonly #counts = new Set<number>();
   /** Virtual shards that processes started from now on are configured with. */
   wants: number;
@@ -105,6 +113,7 @@ export class ClusterSide implements QueueSide {
     this.#parts = parts;
     this.#cluster = cluster;
     this.#server = new ShardQueueServer(parts.clock);
+    this.#evicting = new EvictingServer(this.#server, parts.clock);
     this.#server.skewMillis = cluster.serverSkewMillis;
     this.wants = cluster.shards;
   }
@@ -114,7 +123,8 @@ export class ClusterSide implements QueueSide {
     const { ttlMillis, beatMillis, lateBells } = this.#cluster;
     const { store, telemetry, entropy, process, podId, works } = user;
     this.#counts.add(this.wants);
-    const link = new ShardLink(wrapServer(this.#server.connect(), clock), {
+    const connection = this.#evicting.watch(this.#server.connect());
+    const link = new ShardLink(wrapServer(connection, clock), {
       ...user,
       clock,
       bells: () => (isStormy() ? { ...scenario.rings, late: lateBells } : { lost: 0, doubled: 0, late: 0 }),
@@ -144,6 +154,26 @@ export class ClusterSide implements QueueSide {
     this.#server.wipe();
   }
 
+  loseId(lost: string): void {
+    this.#server.lose((id) => id === lost);
+  }
+
+  /** Drops keys, each by chance; answers their names. */
+  evict(share: number, random: Random): readonly string[] {
+    const lost: string[] = [];
+    for (const shard of this.#shards) {
+      const parts = shardParts.filter(() => random.chance(share));
+      if (parts.length === 0) continue;
+      this.#evicting.evict(shard, new Set(parts));
+      lost.push(`${parts.join(' and ')} of ${String(shard.index)}/${String(shard.count)}`);
+    }
+    if (random.chance(share)) {
+      this.#evicting.evictMembers();
+      lost.push('members');
+    }
+    return lost;
+  }
+
   /** Forgets one shard, its mark included. */
   wipeShard(random: Random): void {
     const count = random.pick([...this.#counts]);
@@ -155,8 +185,11 @@ export class ClusterSide implements QueueSide {
   }
 
   leftOver(): { readonly ready: number; readonly inFlight: number } {
-    return this.#server.count(
-      [...this.#counts].flatMap((count) => Array.from({ length: count }, (_, index) => ({ count, index }))),
-    );
+    return this.#server.count(this.#shards);
+  }
+
+  /** Of every number that was ever in force. */
+  get #shards(): readonly Shard[] {
+    return [...this.#counts].flatMap((count) => Array.from({ length: count }, (_, index) => ({ count, index })));
   }
 }

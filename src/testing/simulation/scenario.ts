@@ -44,11 +44,40 @@ export interface GateScenario {
   readonly hostOutages: number;
 }
 
+/** What makes processes act on what they may not hold any more. Counts are those of the storm. */
+export interface LapseScenario {
+  /** Processes cut off from the store, the queue or both, of which one is reached again before the other. */
+  readonly severances: number;
+  /** Chance, at each read for an execution, that its process is cut off right then. */
+  readonly severedReads: number;
+  /** Times in which the answers to one process' reads stay on the way. */
+  readonly slowReads: number;
+  /** Executions whose id the queue loses again and again for a while. */
+  readonly lostKeys: number;
+  /** Times in which the server of a cluster's queue drops parts of shards. */
+  readonly evictions: number;
+  /** Chance, at each look of a client, that it retries an execution that failed. */
+  readonly insistence: number;
+}
+
+/** No such fault. */
+export const noLapses: LapseScenario = {
+  severances: 0,
+  severedReads: 0,
+  slowReads: 0,
+  lostKeys: 0,
+  evictions: 0,
+  insistence: 0,
+};
+
 /** See the file header. Durations in milliseconds, probabilities from 0 to 1. */
 export interface Scenario {
   /** Absent: every call may go out at once. */
   readonly gate?: GateScenario;
   readonly cluster?: ClusterScenario;
+  readonly lapses?: LapseScenario;
+  /** More is offered than is served, for the whole storm; then it is checked that none waits much longer than it must. */
+  readonly overload?: true;
   /** How long a claim holds. */
   readonly leaseMillis: number;
   /** What may pass until somebody looks at what is due; then this is checked in the storm, too. Absent: what the faults allow. */
@@ -197,9 +226,20 @@ function drawHub(random: Random): Scenario {
 
 /** Whether nothing in it can come between a call and the record of its answer. */
 export function sparesProcesses(scenario: Scenario): boolean {
-  const { wipes, crash, freeze, restarts, storeOutages, queueOutages, jumps, skewMillis, cluster } = scenario;
+  const { wipes, crash, freeze, restarts, storeOutages, queueOutages, jumps, skewMillis, cluster, lapses } = scenario;
   if (scenario.poison === true) return false;
-  const faults = [wipes, crash, freeze, restarts, storeOutages, queueOutages, jumps, skewMillis];
+  const { insistence: _harmless, ...lapsing } = lapses ?? noLapses;
+  const faults = [
+    ...Object.values(lapsing),
+    wipes,
+    crash,
+    freeze,
+    restarts,
+    storeOutages,
+    queueOutages,
+    jumps,
+    skewMillis,
+  ];
   if (cluster !== undefined) {
     faults.push(cluster.shardWipes, cluster.serverRestarts, cluster.cuts, cluster.rolls.length, cluster.lateBells);
   }

@@ -14,8 +14,10 @@ import { Random } from '../random.ts';
 import { randomDefinition } from '../random-definition.ts';
 import { SeededEntropy, type VirtualClock } from '../virtual-clock.ts';
 import { Clients } from './clients.ts';
+import { brewLapses } from './lapses.ts';
 import { type Account, short, type Violation } from './ledger.ts';
 import { deskOver } from './process.ts';
+import { checkFairness } from './fairness.ts';
 import { BlockedCalls } from './process-gate.ts';
 import { checkExecution } from './rules.ts';
 import { drawScenario, type Kind, kindOf, recoversInTime, type Scenario, sparesProcesses } from './scenario.ts';
@@ -53,6 +55,7 @@ export interface SimulationReport {
 
 /** Everything has come to rest within this time after the storm, in milliseconds. */
 const settleMillis = 600_000;
+const lapseSalt = 0x1a9_5e50;
 const pollMillis = 250;
 /** What may pass until somebody looks at what is due, beside the lease and the clocks' differences. */
 const graceMillis = 6_000;
@@ -85,6 +88,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   await world.open();
   submitAll(world, clients, scenario, random.fork());
   brew(world, clients, scenario, random.fork());
+  // A source of its own, so that no other draws shift.
+  brewLapses(world, clients, scenario, new Random(options.seed ^ lapseSalt));
   const blocked = new BlockedCalls();
   await weather(world, scenario, blocked);
   world.calm();
@@ -92,6 +97,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   for (let cleanup = 0; cleanup <= cleanups; cleanup++) {
     await settle(world, clients, scenario, blocked);
     if (!isOver(world)) break;
+    if (cleanup === 0 && scenario.overload === true) checkFairness(world.ledger, fairnessSlack(scenario));
     await check(world, scenario, cleanup === cleanups);
     if (world.ledger.violations.length > 0) break;
     if (cleanup === cleanups || !cleanUp(world, clients, operators, cleanup)) break;
@@ -106,7 +112,8 @@ function submitAll(world: World, clients: Clients, scenario: Scenario, random: R
     const definition = randomDefinition(random, shape);
     const payload = { order: i, flag: random.int(0, 2) };
     const delay = random.chance(0.15) ? random.int(1, 3_000) : 0;
-    world.clock.after(random.int(0, scenario.stormMillis >> 2), () => clients.submit(definition, payload, delay));
+    const begins = scenario.overload === true ? scenario.stormMillis : scenario.stormMillis >> 2;
+    world.clock.after(random.int(0, begins), () => clients.submit(definition, payload, delay));
   }
 }
 
@@ -190,6 +197,11 @@ async function weather(world: World, scenario: Scenario, blocked: BlockedCalls):
   }
 }
 
+/** What a process that ends may keep back of what it had claimed. */
+function fairnessSlack({ leaseMillis, cluster }: Scenario): number {
+  return leaseMillis + (cluster?.ttlMillis ?? 0) + graceMillis;
+}
+
 function isOver(world: World): boolean {
   return [...world.ledger.accounts.values()].every(({ state }) => state.end !== undefined);
 }
@@ -226,7 +238,7 @@ function checkRecovery(world: World, scenario: Scenario, account: Account): void
   const call = inFlight(account.state).length > 0 ? requestTimeoutMillis : 0;
   const clocks = Math.max(scenario.skewMillis, scenario.jumps > 0 ? maxJumpMillis : 0);
   // With few workers one waits for the calls of the others.
-  const turns = scenario.workerCount < scenario.executions ? turnsMillis : 0;
+  const turns = turnsOf(scenario);
   const idle = scenario.patienceMillis ?? scenario.leaseMillis + (scenario.cluster?.ttlMillis ?? 0) + graceMillis;
   // A server that is new looks like one that has lost everything: what may be running elsewhere has its rest.
   const isEarly = scenario.cluster !== undefined && world.clock.monotonic() - world.begunAt < bootMillis;
@@ -237,12 +249,18 @@ function checkRecovery(world: World, scenario: Scenario, account: Account): void
     world.ledger.blame('recovery', `${short(account.id)} is left alone: ${stateText(account)}`);
 }
 
+/** How long an execution may have to wait for the calls of others. */
+function turnsOf({ overload, workerCount, executions }: Scenario): number {
+  if (overload === true) return settleMillis;
+  return workerCount < executions ? turnsMillis : 0;
+}
+
 /** A call waits blocked although nothing has kept it back for too long. */
 function checkBlocked(world: World, scenario: Scenario, blocked: BlockedCalls): void {
   const { clock, ledger, holds, processes } = world;
   const gates = processes.flatMap(({ gate }) => gate ?? []);
   const now = { wall: clock.now(), monotonic: clock.monotonic() };
-  const turns = scenario.workerCount < scenario.executions ? turnsMillis : 0;
+  const turns = turnsOf(scenario);
   // Where processes come and go, and requests fail, whoever waits may have to look again by itself.
   const patience = (sparesProcesses(scenario) ? toldMillis : looksAgainMillis + graceMillis) + turns;
   for (const { account, token } of blocked.overdue(ledger.accounts.values(), holds, gates, now, patience)) {

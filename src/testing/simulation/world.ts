@@ -221,6 +221,22 @@ export class World {
     this.cluster?.wipeShard(this.#random);
   }
 
+  /** The queue loses one id. */
+  loseId(id: string): void {
+    this.trace.note('queue', `loses ${id.slice(-4)}`);
+    this.#unsettle(0);
+    this.queueSide.loseId(id);
+  }
+
+  /** The server of a cluster's queue drops keys, each by chance. */
+  evict(share: number, random: Random): void {
+    if (this.cluster === undefined) return;
+    const lost = this.cluster.evict(share, random);
+    if (lost.length === 0) return;
+    this.trace.note('queue', `drops ${lost.join(', ')}`);
+    this.#unsettle(0);
+  }
+
   /** The server of a cluster's queue runs anew. */
   restartServer(): void {
     const keepsData = this.#random.chance(0.4);
