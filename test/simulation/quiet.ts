@@ -228,10 +228,10 @@ const longCalls: Manners = { ...goodManners, slow: 0.8, slowestMillis: 2_500 };
  * answer may be lost.
  */
 export const lostKeys: Adjust = quietBoth({
-  processes: 4,
+  processes: 6,
   executions: 8,
   stormMillis: 60_000,
-  restarts: 6,
+  restarts: 20,
   manners: longCalls,
   keepsAnswers: true,
   lapses: { ...noLapses, lostKeys: 12 },
@@ -239,9 +239,10 @@ export const lostKeys: Adjust = quietBoth({
 
 /** The server of the queue drops parts of shards for seconds, and its members. Everybody is alive: no answer may be lost. */
 export const evictions: Adjust = quiet({
-  processes: 4,
+  processes: 5,
   executions: 8,
   stormMillis: 60_000,
+  restarts: 12,
   manners: longCalls,
   keepsAnswers: true,
   lapses: { ...noLapses, evictions: 6 },

@@ -4,6 +4,7 @@
  */
 import type { Random } from '../random.ts';
 import type { Clients } from './clients.ts';
+import { type ShardPart, shardParts } from './evicting-server.ts';
 import type { Account } from './ledger.ts';
 import type { Process } from './process.ts';
 import type { Cut } from './reach.ts';
@@ -11,6 +12,14 @@ import type { LapseScenario, Scenario } from './scenario.ts';
 import type { World } from './world.ts';
 
 const cuts: readonly Cut[] = ['refused', 'mute'];
+/** What is dropped together. */
+const victims: readonly (readonly ShardPart[])[] = [
+  ['claims'],
+  ['leases'],
+  ['claims', 'leases'],
+  ['ready'],
+  shardParts,
+];
 /** Clients look this often at what became of their executions. */
 const lookMillis = 400;
 /** A client gives up after so many rounds. */
@@ -108,10 +117,13 @@ class Lapses {
     this.#again(this.#random.pick([2_000, 8_000, 15_000]), 50, 800, () => this.#world.loseId(id));
   }
 
-  /** The server is short of memory for a while and drops parts of shards. */
+  /** The server is short of memory for a while and drops keys, of some kinds only or of all. */
   #evict(): void {
-    const share = this.#random.pick([0.05, 0.3, 0.6]);
-    this.#again(this.#random.pick([1_000, 8_000, 20_000]), 50, 500, () => this.#world.evict(share, this.#random));
+    const random = this.#random;
+    const parts = random.pick(victims);
+    const share = random.pick([0.05, 0.3, 0.8]);
+    const members = random.chance(0.4) ? 0.2 : 0;
+    this.#again(random.pick([1_000, 8_000, 20_000]), 50, 500, () => this.#world.evict(parts, share, members, random));
   }
 
   /** Does something now and then for a while. */

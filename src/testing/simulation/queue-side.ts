@@ -10,7 +10,7 @@ import { ShardCount } from '../../runtime/sharding/shard-count.ts';
 import { ShardedQueue } from '../../runtime/sharding/sharded-queue.ts';
 import type { Random } from '../random.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
-import { EvictingServer, shardParts } from './evicting-server.ts';
+import { EvictingServer, type ShardPart } from './evicting-server.ts';
 import { QueueLink } from './links.ts';
 import type { ProcessClock } from './process-clock.ts';
 import type { ClusterScenario, Scenario } from './scenario.ts';
@@ -158,16 +158,16 @@ export class ClusterSide implements QueueSide {
     this.#server.lose((id) => id === lost);
   }
 
-  /** Drops keys, each by chance; answers their names. */
-  evict(share: number, random: Random): readonly string[] {
+  /** Drops these parts of shards, each with the chance `share`, and the members with the chance `members`; answers what is lost. */
+  evict(parts: readonly ShardPart[], share: number, members: number, random: Random): readonly string[] {
     const lost: string[] = [];
     for (const shard of this.#shards) {
-      const parts = shardParts.filter(() => random.chance(share));
-      if (parts.length === 0) continue;
-      this.#evicting.evict(shard, new Set(parts));
-      lost.push(`${parts.join(' and ')} of ${String(shard.index)}/${String(shard.count)}`);
+      const dropped = parts.filter(() => random.chance(share));
+      if (dropped.length === 0) continue;
+      this.#evicting.evict(shard, new Set(dropped));
+      lost.push(`${dropped.join(' and ')} of ${String(shard.index)}/${String(shard.count)}`);
     }
-    if (random.chance(share)) {
+    if (random.chance(members)) {
       this.#evicting.evictMembers();
       lost.push('members');
     }

@@ -18,6 +18,7 @@ import { SeededEntropy, VirtualClock } from '../virtual-clock.ts';
 import { issueCallback } from './callback-address.ts';
 import { type Caller, Custody } from './custody.ts';
 import { type CallbackPost, Downstreams, goodManners } from './downstreams.ts';
+import type { ShardPart } from './evicting-server.ts';
 import { HoldBook } from './hold-book.ts';
 import { HttpLink } from './http-link.ts';
 import { Ledger } from './ledger.ts';
@@ -229,9 +230,9 @@ export class World {
   }
 
   /** The server of a cluster's queue drops keys, each by chance. */
-  evict(share: number, random: Random): void {
+  evict(parts: readonly ShardPart[], share: number, members: number, random: Random): void {
     if (this.cluster === undefined) return;
-    const lost = this.cluster.evict(share, random);
+    const lost = this.cluster.evict(parts, share, members, random);
     if (lost.length === 0) return;
     this.trace.note('queue', `drops ${lost.join(', ')}`);
     this.#unsettle(0);
