@@ -4,19 +4,23 @@
  * A lease that was over stays in doubt, however the queue answers afterwards: the queue may know nothing of the one who
  * held the execution meanwhile, and has ended it. Only the store, asked after that answer, ends the doubt.
  */
-import { PartlyRenewed, type Claimed, type Queue } from '../../ports/queue.ts';
+import { PartlyRenewed, type Claimed, type Queue, type Renewal } from '../../ports/queue.ts';
 import type { CheckpointResult, Store, SubmitResult } from '../../ports/store.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
+
+/** How a lease came back, and when: what the store was asked before that counts for nothing. */
+interface Doubt {
+  readonly by: 'renewal' | 'claim';
+  readonly since: number;
+}
 
 interface Lease {
   readonly token: string;
   readonly end: number;
-  /** Since the lease was renewed after it had been over: what the store was asked before counts for nothing. */
-  readonly doubtedSince: number | undefined;
+  /** Present since the lease came back after it had been over. */
+  readonly doubt: Doubt | undefined;
 }
 
-/** What a renewal gives: those lost, or beside them those that the queue made anew. */
-type Renewal = readonly Claimed[] | { readonly lost: readonly Claimed[]; readonly revived: readonly Claimed[] };
 type Method = (...args: unknown[]) => Promise<unknown>;
 type ClaimOf = { readonly id: string; readonly claim?: string };
 
@@ -36,9 +40,9 @@ export class LeaseBook {
     return !this.#isOver(this.#leases.get(id));
   }
 
-  /** Whether its lease was over, and the store has not spoken since it was renewed. */
-  isDoubted(id: string): boolean {
-    return this.#leases.get(id)?.doubtedSince !== undefined;
+  /** By what its lease came back after it had been over, where the store has not spoken since. */
+  doubtOf(id: string): Doubt['by'] | undefined {
+    return this.#leases.get(id)?.doubt?.by;
   }
 
   /** The queue with every claim, renewal and end entered here. */
@@ -48,7 +52,7 @@ export class LeaseBook {
         const known = this.#leases.get(id);
         // The same id again: its worker goes on.
         const wasOver = known !== undefined && this.#isOver(known);
-        this.#leases.set(id, { token, end, doubtedSince: wasOver ? ++this.#order : known?.doubtedSince });
+        this.#leases.set(id, { token, end, doubt: wasOver ? this.#doubt('claim') : known?.doubt });
       }
     };
     const strike = (ended: readonly Claimed[]): void => {
@@ -67,7 +71,7 @@ export class LeaseBook {
         if (claimed !== undefined) enter([claimed], end);
         return claimed;
       },
-      renew: (held, leaseMillis) => this.#renew(queue, held, leaseMillis, strike) as ReturnType<Queue['renew']>,
+      renew: (held, leaseMillis) => this.#renew(queue, held, leaseMillis, strike),
       ack: (done) => {
         strike(done);
         return queue.ack(done);
@@ -124,7 +128,7 @@ export class LeaseBook {
     const end = this.#clock.monotonic() + leaseMillis;
     // What is sent in time renews a lease that lasts, however late the answer comes: nobody else had it meanwhile.
     const late = new Set(held.flatMap(({ id, token }) => (this.#isOver(this.#leases.get(id)) ? [token] : [])));
-    const note = (lost: readonly Claimed[], revived: readonly Claimed[], unanswered: ReadonlySet<string>): void => {
+    const note = ({ lost, revived }: Renewal, unanswered: ReadonlySet<string>): void => {
       const gone = new Set(lost.map(({ token }) => token));
       const anew = new Set(revived.map(({ token }) => token));
       strike(lost);
@@ -132,18 +136,15 @@ export class LeaseBook {
         const known = this.#leases.get(id);
         if (gone.has(token) || unanswered.has(id) || known?.token !== token) continue;
         const wasOver = late.has(token) || anew.has(token);
-        this.#leases.set(id, { token, end, doubtedSince: wasOver ? ++this.#order : known.doubtedSince });
+        this.#leases.set(id, { token, end, doubt: wasOver ? this.#doubt('renewal') : known.doubt });
       }
     };
     try {
-      const renewal = (await queue.renew(held, leaseMillis)) as Renewal;
-      note(...partsOf(renewal), new Set());
+      const renewal = await queue.renew(held, leaseMillis);
+      note(renewal, new Set());
       return renewal;
     } catch (error) {
-      if (error instanceof PartlyRenewed) {
-        const { revived = [] } = error as { readonly revived?: readonly Claimed[] };
-        note(error.lost, revived, error.ids);
-      }
+      if (error instanceof PartlyRenewed) note(error.renewal, error.ids);
       throw error;
     }
   }
@@ -152,15 +153,15 @@ export class LeaseBook {
     return (lease?.end ?? -1) <= this.#clock.monotonic();
   }
 
+  #doubt(by: Doubt['by']): Doubt {
+    return { by, since: ++this.#order };
+  }
+
   #confirm(id: string, askedAt: number): void {
     const known = this.#leases.get(id);
-    if (known?.doubtedSince === undefined || askedAt < known.doubtedSince) return;
-    this.#leases.set(id, { ...known, doubtedSince: undefined });
+    if (known?.doubt === undefined || askedAt < known.doubt.since) return;
+    this.#leases.set(id, { ...known, doubt: undefined });
   }
-}
-
-function partsOf(renewal: Renewal): [readonly Claimed[], readonly Claimed[]] {
-  return 'lost' in renewal ? [renewal.lost, renewal.revived] : [renewal, []];
 }
 
 function idsOf(

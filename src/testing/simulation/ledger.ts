@@ -168,7 +168,7 @@ export class Ledger {
   }
 
   /** A call leaves a process with these leases. */
-  departing(who: string, departure: Departure, leases: Pick<LeaseBook, 'holds' | 'isDoubted'>): void {
+  departing(who: string, departure: Departure, leases: Pick<LeaseBook, 'holds' | 'doubtOf'>): void {
     const { executionId, nodeId, key, attempt, compensates } = departure;
     const account = this.accounts.get(executionId);
     this.#note(`${who} calls ${key} attempt ${String(attempt)}`);
@@ -179,8 +179,12 @@ export class Ledger {
     const of = keyParts(key);
     if (of.nodeId !== nodeId || of.executionId !== executionId) this.blame('keys', `${key} is sent for node ${nodeId}`);
     if (!leases.holds(executionId)) this.blame('lease', `${who} calls ${key} after its lease is over`);
-    else if (leases.isDoubted(executionId)) {
-      this.blame('lapse', `${who} calls ${key} under a lease that was over, and has not asked the store since`);
+    const doubt = leases.doubtOf(executionId);
+    if (doubt !== undefined) {
+      this.blame(
+        'lapse',
+        `${who} calls ${key} under a lease that a ${doubt} brought back, and has not asked the store since`,
+      );
     }
     const mark = this.#markFor(account, of, attempt);
     const departed = (account.departed.get(mark) ?? 0) + 1;

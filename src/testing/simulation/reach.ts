@@ -10,7 +10,7 @@ export type Server = 'store' | 'queue';
 type Method = (...args: unknown[]) => Promise<unknown>;
 
 /** What is read for an execution in hand. */
-const reads: ReadonlySet<string> = new Set(['findStanding', 'findUndo', 'readInbox', 'readOutputs']);
+const reads: ReadonlySet<string> = new Set(['findStanding', 'findUndo', 'readClaims', 'readInbox', 'readOutputs']);
 
 /** See the file header. It outlives the processes that run in the place. */
 export class Reach {

@@ -132,6 +132,20 @@ export function drawScenario(random: Random, kind: Kind): Scenario {
     ...scenario,
     ...(random.chance(0.5) && { gate: drawGate(random) }),
     ...(random.chance(0.03) && { poison: true }),
+    ...(random.chance(0.15) && { lapses: drawLapses(random, kind) }),
+  };
+}
+
+function drawLapses(random: Random, kind: Kind): LapseScenario {
+  const on = <T>(probability: number, values: readonly T[], off: T): T =>
+    random.chance(probability) ? random.pick(values) : off;
+  return {
+    severances: on(0.5, [1, 4], 0),
+    severedReads: on(0.4, [0.01, 0.05], 0),
+    slowReads: on(0.4, [1, 5], 0),
+    lostKeys: on(0.3, [1, 4], 0),
+    evictions: kind === 'cluster' ? on(0.3, [1, 3], 0) : 0,
+    insistence: on(0.7, [0.1, 0.5], 0),
   };
 }
 
