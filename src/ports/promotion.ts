@@ -178,8 +178,8 @@ export interface PromotionTarget {
   /** The next page of what the target holds of a kind, from the beginning without `after`. */
   read<K extends CopiedKind>(kind: K, after?: string): Promise<RowPage<CopiedRows[K]>>;
   /**
-   * In one transaction: stores definitions and settings (those of the source win), makes executions due, no earlier than
-   * now, and marks the promotion as done. The same again does nothing.
+   * In one transaction: stores definitions and settings (those of the source win), makes executions due when they were due at
+   * the source, so that each keeps its place, and marks the promotion as done. The same again does nothing.
    *
    * @throws Error with a sentence when the target is not, or not any more, being filled by this promotion.
    */

@@ -114,6 +114,7 @@ describe('a directory that was promoted', () => {
         '0003 calls in the rows of their steps',
         '0004 ordered lists',
         '0005 callback keys',
+        '0006 processes',
       ],
     });
     const done = await promote(stage.dataDir, url, '--json');

@@ -62,10 +62,8 @@ INSERT INTO setting (key, value) SELECT * FROM unnest($1::text[], $2::text[])
 ON CONFLICT (key) DO UPDATE SET value = excluded.value`;
 
 const dueSql = `
-UPDATE execution e SET due_at = greatest(i.due_at, $3) FROM unnest($1::uuid[], $2::bigint[]) AS i (id, due_at)
+UPDATE execution e SET due_at = i.due_at FROM unnest($1::uuid[], $2::bigint[]) AS i (id, due_at)
 WHERE e.id = i.id`;
-
-const clockSql = 'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now';
 
 function definitionParameters(records: readonly DefinitionRecord[]): Buffer[] {
   return [
@@ -163,9 +161,8 @@ export class PostgresImport implements PromotionTarget {
         const keys = textArray(settings.map(([key]) => encodeText(key)));
         await session.query({ text: settingsSql, values: [keys, textArray(settings.map(([, v]) => encodeText(v)))] });
       }
-      const [clock] = await session.query<{ now: number }>({ text: clockSql });
       for await (const due of activation.due()) {
-        const values = [uuidArray(due.map(([one]) => one)), int8Array(due.map(([, at]) => at)), clock?.now ?? 0];
+        const values = [uuidArray(due.map(([one]) => one)), int8Array(due.map(([, at]) => at))];
         await session.query({ name: 'import-due', text: dueSql, values });
       }
       await writeMark(session, { phase: 'done', id });
