@@ -361,6 +361,21 @@ describe('faults', () => {
     await until(async () => (await other!.ask('GET', `/workflows/${id}`)).body.status === 'SUCCEEDED');
   });
 
+  it('a worker that pauses while another one ends its execution asks the store', async () => {
+    const [slow, other] = pods;
+    const saga = sagaOf('ended');
+    let answer: () => void = () => undefined;
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    const id = await run(saga, saga.linear(['a', 'b']), { a: [{ after: answered }, {}] }, slow);
+    await downstream.arrival('/ended/a');
+    slow!.freeze();
+    await until(async () => (await other!.ask('GET', `/workflows/${id}`)).body.status === 'SUCCEEDED');
+    // Redis knows nothing of the execution by now, and takes the renewal for the assertion of a claim that it lost.
+    slow!.thaw();
+    await until(() => look().then(() => seen.values('saga_fenced_total', 'reason').has('lapse')));
+    answer();
+  });
+
   it('Redis that comes back empty is filled again', async () => {
     const saga = sagaOf('nap');
     const ids = await Promise.all(
