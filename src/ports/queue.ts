@@ -145,7 +145,10 @@ export interface Queue {
   toRefill(): Refill | undefined;
   /** Whether {@link Queue.renew} has something to do even when nothing is held. */
   readonly wantsRenewal: boolean;
-  /** Adds ids, or moves them to an earlier due time. An id in flight is marked `again`: whatever ends its claim makes it ready at once. */
+  /**
+   * Adds ids, or moves them to an earlier due time. An id in flight is marked `again`: whatever ends its claim makes it ready at
+   * once, due since the mark or earlier.
+   */
   enqueue(items: readonly QueueItem[]): Promise<void>;
   /**
    * Returns expired leases to ready, then hands over up to `max` due ids, each under a fresh token for `leaseMillis`.
@@ -164,9 +167,12 @@ export interface Queue {
   renew(held: readonly Claimed[], leaseMillis: number): Promise<Renewal>;
   /** Ends claims: `dueAt` undefined removes the id (terminal), else parks it until then (or an earlier time already asked for). */
   ack(done: readonly (Claimed & { readonly parkUntil?: number })[]): Promise<void>;
-  /** Ends claims and makes the ids ready at once, for anybody. */
+  /** Ends claims and makes the ids ready at once, for anybody, each in its place: due since it was before the claim. */
   release(held: readonly Claimed[]): Promise<void>;
-  /** Adds those of the ids that are neither ready nor in flight, and moves ready ones to an earlier due time; answers how many were absent. */
+  /**
+   * Adds those of the ids that are neither ready nor in flight, and moves parked ones to an earlier due time; answers how many
+   * were absent. One that is due already keeps its place.
+   */
   reconcile(items: readonly ReconcileItem[]): Promise<number>;
   /** Ids ready or parked, and in flight, as far as this process can tell cheaply. */
   size(): Promise<{ readonly ready: number; readonly inFlight: number }>;

@@ -8,8 +8,11 @@
  * {@link QueueUnavailable}; then the step may have happened or not.
  *
  * An id of a shard is absent, ready (due now or later) or in flight under one token; it is never two of these. An id in
- * flight may be marked `again`: whatever ends its claim then makes it ready at once, so that no wake-up is lost between a
- * worker's last look and its acknowledgement.
+ * flight may be marked `again`: whatever ends its claim then makes it ready, due since the mark, so that no wake-up is lost
+ * between a worker's last look and its acknowledgement.
+ *
+ * An id keeps its place: the server remembers when an id in flight became due, and a claim that ends without its turn having
+ * been used (handed back, orphaned, its lease over) makes it ready at that time, ahead of all ids that became due later.
  */
 
 /** One of `count` ranges of slots. The count is part of its identity: shards of another count are other shards. */
@@ -29,6 +32,11 @@ export interface ShardItem {
 export interface Held {
   readonly id: string;
   readonly token: string;
+}
+
+/** A claim that its holder still works on, and in how many milliseconds its id was due: its place, should the server have lost it. */
+export interface Renewed extends Held {
+  readonly delayMillis: number;
 }
 
 /** What a claim asks for. */
@@ -76,9 +84,12 @@ export interface ShardRenewal {
   readonly revived: readonly Held[];
 }
 
-/** How a claim ends: the id is `gone`, or ready again after so many milliseconds (0: now, for anybody). */
+/**
+ * How a claim ends: the id is `gone`; or `back` in its place, due since it became due before the claim; or due after so many
+ * milliseconds (0: its turn was used, so that it goes behind all that is due).
+ */
 export interface ShardEnding extends Held {
-  readonly next: 'gone' | number;
+  readonly next: 'gone' | 'back' | number;
 }
 
 /** A process in the cluster. */
@@ -125,11 +136,11 @@ export interface ShardQueue {
   /** Names the run of the server that serves the shard, as last seen; undefined while none is known. */
   incarnationOf(shard: Shard): string | undefined;
 
-  /** Returns expired leases to ready, then hands over up to `max` due ids, the longest due first. */
+  /** Returns expired leases to ready, each in its place, then hands over up to `max` due ids, the longest due first. */
   claim(shard: Shard, request: ShardClaimRequest): Promise<ShardClaimReply>;
   /**
    * Claims one id whether it is due, parked or absent; not when another token holds it. Under the same token again it is
-   * `claimed` again, with a new lease.
+   * `claimed` again, with a new lease. An absent one counts as due now, any other keeps its place.
    */
   claimOne(
     shard: Shard,
@@ -143,27 +154,28 @@ export interface ShardQueue {
    */
   enqueue(shard: Shard, items: readonly ShardItem[]): Promise<readonly Held[]>;
   /**
-   * Ends claims whose token is still the one stored; others are left alone. Marked `again`, an id is ready now. Answers how
-   * many are ready now by that mark, so that their owner can be rung.
+   * Ends claims whose token is still the one stored; others are left alone. Marked `again`, an id is due since the mark, or
+   * earlier where the ending says so. Answers how many were marked, so that their owner can be rung.
    */
   finish(shard: Shard, endings: readonly ShardEnding[]): Promise<number>;
   /**
    * Prolongs the leases of everything that the process holds in the shard. Listed ids that the server knows as ready, or not
-   * at all, are in flight again under their tokens and answered as `revived`: the server lost them, or their lease ended; those
-   * that were due are marked `again`, because a wake-up may have made them so. Ids in flight
-   * under another number of this process that is not listed and below `orphansBelow` (claims whose answer got lost) become
-   * ready. Needs no mark of the shard.
+   * at all, are in flight again under their tokens, in their place, and answered as `revived`: the server lost them, or their
+   * lease ended; those that were due are marked `again`, because a wake-up may have made them so. Ids in flight
+   * under another number of this process that is not listed and below `orphansBelow` (claims whose answer got lost) are ready
+   * again in their place. Needs no mark of the shard.
    */
   renew(
     shard: Shard,
     process: string,
-    held: readonly Held[],
+    held: readonly Renewed[],
     leaseMillis: number,
     orphansBelow: number,
   ): Promise<ShardRenewal>;
   /**
-   * Adds those that are neither ready nor in flight, and moves ready ones to an earlier due time, yet not before the rest
-   * after a {@link ShardQueue.mark} is over; answers how many were absent.
+   * Adds those that are neither ready nor in flight, and moves parked ones to an earlier due time, yet not before the rest
+   * after a {@link ShardQueue.mark} is over; answers how many were absent. One that is due already keeps its place: it may have
+   * used its turn since the time that the store knows.
    */
   restore(shard: Shard, items: readonly ShardItem[]): Promise<number>;
   /**

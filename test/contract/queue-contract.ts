@@ -227,8 +227,42 @@ export function describeQueue(name: string, open: () => Promise<QueueBench>): vo
       const [a] = await claim(queue, 1);
       await queue.release([a!]);
       const other = await connect('two');
-      // Behind what has waited for longer: a release is how one execution makes room for others.
-      expect(ids(await claim(other))).toEqual(['b', 'a']);
+      const taken = await claim(other);
+      expect(ids(taken)).toEqual(['a', 'b']);
+      expect(taken[0]!.dueAt).toBe(a!.dueAt);
+    });
+
+    it('puts an id in its place whose lease is over', async () => {
+      await queue.enqueue([item('a', -5), item('b', -4)]);
+      const [a] = await claim(queue, 1);
+      await bench.pass(lease + 50);
+      const taken = await claim();
+      expect(ids(taken)).toEqual(['a', 'b']);
+      expect(taken[0]!.dueAt).toBe(a!.dueAt);
+    });
+
+    it.each(['ack', 'park'] as const)('makes an id enqueued while in flight due since then, by %s', async (end) => {
+      await queue.enqueue([item('a', -5), item('b', -4)]);
+      const [a] = await claim(queue, 1);
+      await queue.enqueue([item('a')]);
+      await bench.pass(50);
+      await queue.enqueue([item('a'), item('c')]);
+      await queue.ack([end === 'ack' ? a! : { ...a!, parkUntil: bench.now() + 10_000 }]);
+      expect(ids(await claim())).toEqual(['b', 'a', 'c']);
+    });
+
+    it('keeps the place of an id enqueued while in flight that is released', async () => {
+      await queue.enqueue([item('a', -5), item('b', -4)]);
+      const [a] = await claim(queue, 1);
+      await queue.enqueue([item('a')]);
+      await queue.release([a!]);
+      expect(ids(await claim())).toEqual(['a', 'b']);
+    });
+
+    it('does not bring forward by a reconcile what is due', async () => {
+      await queue.enqueue([item('a', -1), item('b', -2)]);
+      await queue.reconcile([item('a', -9)]);
+      expect(ids(await claim())).toEqual(['b', 'a']);
     });
 
     it('never gives an id to two processes', async () => {

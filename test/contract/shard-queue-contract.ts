@@ -9,6 +9,7 @@ import { describeClaims } from './shard-queue/claims.ts';
 import { describeEndings } from './shard-queue/endings.ts';
 import { describeEnqueues } from './shard-queue/enqueues.ts';
 import { describeMembers } from './shard-queue/members.ts';
+import { describePlaces } from './shard-queue/places.ts';
 import { describeRenewals } from './shard-queue/renewals.ts';
 
 /** Two open connections to one marked shard, anew for each test. */
@@ -40,6 +41,9 @@ export function describeShardQueue(name: string, open: () => Promise<ShardBench>
     });
     describe('endings', () => {
       describeEndings(current);
+    });
+    describe('places', () => {
+      describePlaces(current);
     });
     describe('enqueue and restore', () => {
       describeEnqueues(current);

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Held, Shard, ShardQueue } from '../../src/ports/shard-queue.ts';
 import { ShardQueueServer } from '../../src/queue/memory/shard-queue-server.ts';
 import { VirtualClock } from '../../src/testing/virtual-clock.ts';
-import { lease, sortedIds } from '../contract/shard-queue/bench.ts';
+import { lease, renewed, sortedIds } from '../contract/shard-queue/bench.ts';
 import { RedisServer } from '../servers/redis.ts';
 import { openQueue, settingsFor, standaloneAt } from './redis-queues.ts';
 
@@ -35,11 +35,17 @@ const command = fc.oneof(
   fc.record({
     kind: fc.constant('finish' as const),
     ids: fc.array(id, { maxLength: 4 }),
-    next: fc.constantFrom('gone' as const, 0, 3_000_000),
+    next: fc.constantFrom('gone' as const, 'back' as const, 0, 3_000_000),
     isStale: fc.boolean(),
   }),
   // How many rounds of claims back the oldest unanswered one is: 0 spares none.
-  fc.record({ kind: fc.constant('renew' as const), process, ids: fc.array(id), roundsBack: fc.nat(3) }),
+  fc.record({
+    kind: fc.constant('renew' as const),
+    process,
+    ids: fc.array(id),
+    roundsBack: fc.nat(3),
+    lateMillis: fc.constantFrom(-4_000_000, 0, 6_000_000),
+  }),
   fc.record({ kind: fc.constant('drop' as const) }),
 );
 type Command = typeof command extends fc.Arbitrary<infer T> ? T : never;
@@ -80,7 +86,13 @@ class Side {
     if (command.kind === 'renew') {
       const held = this.#heldOf(command.ids).filter(({ token }) => token.startsWith(command.process));
       const below = 1000 * Math.max(0, this.#round + 1 - command.roundsBack);
-      const { lost, revived } = await queue.renew(shard, command.process, held, lease, below);
+      const { lost, revived } = await queue.renew(
+        shard,
+        command.process,
+        renewed(held, command.lateMillis),
+        lease,
+        below,
+      );
       return { lost: ids(lost), revived: ids(revived) };
     }
     await queue.drop(shard);
@@ -102,8 +114,10 @@ class Side {
     if (reply.kind !== 'claimed') return reply.kind;
     for (const { id, token } of reply.claimed) this.#tokens.set(id, token);
     // Real time has passed for one of the two; a million milliseconds have not.
-    const next = reply.nextDelayMillis === undefined ? 'none' : Math.round(reply.nextDelayMillis / 1_000_000);
-    return { ids: sortedIds(reply.claimed), next };
+    const roughly = (millis: number): number => Math.round(millis / 1_000_000) + 0;
+    const next = reply.nextDelayMillis === undefined ? 'none' : roughly(reply.nextDelayMillis);
+    const late = new Map(reply.claimed.map(({ id, lateMillis }) => [id, roughly(lateMillis)]));
+    return { ids: sortedIds(reply.claimed), late: sortedIds(reply.claimed).map((id) => late.get(id)), next };
   }
 
   #heldOf(ids: readonly string[]): readonly Held[] {

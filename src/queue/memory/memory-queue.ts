@@ -7,7 +7,7 @@
  *
  * An id is absent, ready (due now or parked until later) or in flight under one token. An id in flight that is enqueued is
  * marked `again`: whatever ends its claim then makes it ready at once, so that no wake-up is ever lost between a worker's
- * last look and its acknowledgement.
+ * last look and its acknowledgement. A claim that ends without its turn having been used puts the id back in its place.
  */
 import type { Clock, Timer } from '../../ports/clock.ts';
 import { wholeShardSet, type ShardSet } from '../../core/slot.ts';
@@ -26,7 +26,8 @@ import { DueHeap, type HeapItem } from './due-heap.ts';
 interface Lease {
   readonly token: string;
   readonly holder: MemoryQueue;
-  again: boolean;
+  /** When the id was marked `again`; Infinity when it was not. */
+  againAt: number;
 }
 
 interface Entry extends HeapItem {
@@ -89,7 +90,7 @@ export class MemoryQueueHub {
       } else if (entry.lease === undefined) {
         this.#bringForward(entry, item.dueAt);
       } else {
-        entry.lease.again = true;
+        entry.lease.againAt = Math.min(entry.lease.againAt, this.#clock.now());
         this.#rings.get(entry.lease.holder)?.(item.dueAt, item.id);
       }
     }
@@ -138,8 +139,8 @@ export class MemoryQueueHub {
     for (const claim of done) {
       const entry = this.#held(claim);
       if (entry === undefined) continue;
-      if (entry.lease?.again === true) this.#giveBack(entry, this.#clock.now());
-      else if (claim.parkUntil !== undefined) this.#giveBack(entry, claim.parkUntil);
+      if (claim.parkUntil !== undefined) this.#giveBack(entry, claim.parkUntil);
+      else if (entry.lease?.againAt !== Infinity) this.#giveBack(entry, Infinity);
       else this.#forget(entry);
     }
     this.#wake();
@@ -149,20 +150,21 @@ export class MemoryQueueHub {
   release(held: readonly Claimed[]): void {
     for (const claim of held) {
       const entry = this.#held(claim);
-      if (entry !== undefined) this.#giveBack(entry, this.#clock.now());
+      if (entry !== undefined) this.#giveBack(entry, entry.since);
     }
     this.#wake();
   }
 
   /** {@link Queue.reconcile}. */
   reconcile(items: readonly QueueItem[]): number {
+    const now = this.#clock.now();
     let added = 0;
     for (const item of items) {
       const entry = this.#entries.get(item.id);
       if (entry === undefined) {
         this.#add(item);
         added++;
-      } else if (entry.lease === undefined) this.#bringForward(entry, item.dueAt);
+      } else if (entry.lease === undefined && entry.dueAt > now) this.#bringForward(entry, item.dueAt);
     }
     this.#wake();
     return added;
@@ -190,7 +192,7 @@ export class MemoryQueueHub {
   #lend(entry: Entry, holder: MemoryQueue, until: number): Claimed {
     this.#ready.remove(entry);
     const token = `${holder.process}/${String(++this.#tokens)}`;
-    entry.lease = { token, holder, again: false };
+    entry.lease = { token, holder, againAt: Infinity };
     entry.dueAt = until;
     this.#leases.push(entry);
     return { id: entry.id, slot: entry.slot, token, dueAt: entry.since };
@@ -201,11 +203,12 @@ export class MemoryQueueHub {
     return entry?.lease?.token === claim.token ? entry : undefined;
   }
 
+  /** Makes an id in flight ready, due at that time or when it was marked `again`, whichever is earlier. */
   #giveBack(entry: Entry, dueAt: number): void {
     this.#leases.remove(entry);
+    entry.since = Math.min(dueAt, entry.lease?.againAt ?? Infinity);
+    entry.dueAt = entry.since;
     entry.lease = undefined;
-    entry.since = dueAt;
-    entry.dueAt = dueAt;
     this.#ready.push(entry);
   }
 
@@ -221,7 +224,7 @@ export class MemoryQueueHub {
 
   #expire(now: number): void {
     for (let entry = this.#leases.first; entry !== undefined && entry.dueAt <= now; entry = this.#leases.first) {
-      this.#giveBack(entry, Math.min(entry.since, now));
+      this.#giveBack(entry, entry.since);
     }
   }
 

@@ -4,6 +4,7 @@
  */
 import type {
   Held,
+  Renewed,
   ShardClaimed,
   ShardClaimReply,
   ShardClaimRequest,
@@ -15,13 +16,16 @@ import { DueHeap, type HeapItem } from './due-heap.ts';
 
 interface Lease {
   readonly token: string;
-  again: boolean;
+  /** When the id was marked `again`; Infinity when it was not. */
+  againAt: number;
 }
 
 /** `dueAt` is when it is due; while it is in flight, when its lease ends. */
 interface Entry extends HeapItem {
   readonly id: string;
   lease: Lease | undefined;
+  /** When it became due: its place. The same as `dueAt` unless it is in flight. */
+  since: number;
 }
 
 /** See the file header. */
@@ -54,7 +58,7 @@ export class ShardMemory {
     this.marker = incarnation;
     this.#restUntil = Math.max(this.#restUntil, first);
     for (let entry = this.#ready.first; entry !== undefined && entry.dueAt < first; entry = this.#ready.first) {
-      this.#ready.move(entry, first);
+      this.#move(entry, first);
     }
   }
 
@@ -63,7 +67,7 @@ export class ShardMemory {
     if (now > request.notAfter) return { kind: 'late' };
     if (this.marker !== request.incarnation) return { kind: 'unmarked' };
     for (let entry = this.#leases.first; entry !== undefined && entry.dueAt <= now; entry = this.#leases.first) {
-      this.#giveBack(entry, entry.dueAt);
+      this.#giveBack(entry, entry.since);
     }
     const claimed: ShardClaimed[] = [];
     while (claimed.length < request.max) {
@@ -95,7 +99,7 @@ export class ShardMemory {
     }
     if (entry.lease !== undefined) {
       if (entry.dueAt > now) return 'held';
-      this.#giveBack(entry, entry.dueAt);
+      this.#giveBack(entry, entry.since);
     }
     this.#lend(entry, held.token, until);
     return 'claimed';
@@ -109,7 +113,7 @@ export class ShardMemory {
       if (lease === undefined) {
         this.#makeDue(id, now + delayMillis);
       } else if (delayMillis <= 0) {
-        lease.again = true;
+        lease.againAt = Math.min(lease.againAt, now);
         marked.push({ id, token: lease.token });
       }
     }
@@ -122,55 +126,66 @@ export class ShardMemory {
     for (const ending of endings) {
       const entry = this.#held(ending);
       if (entry === undefined) continue;
-      if (entry.lease?.again === true) {
-        this.#giveBack(entry, now);
-        again++;
-      } else if (ending.next === 'gone') this.#forget(entry);
-      else this.#giveBack(entry, now + Math.max(0, ending.next));
+      const isAgain = entry.lease?.againAt !== Infinity;
+      if (isAgain) again++;
+      if (ending.next === 'back') this.#giveBack(entry, entry.since);
+      else if (ending.next !== 'gone') this.#giveBack(entry, now + Math.max(0, ending.next));
+      else if (isAgain) this.#giveBack(entry, Infinity);
+      else this.#forget(entry);
     }
     return again;
   }
 
   /** {@link ShardQueue.renew}. */
-  renew(process: string, held: readonly Held[], leaseMillis: number, orphansBelow: number, now: number): ShardRenewal {
+  renew(
+    process: string,
+    held: readonly Renewed[],
+    leaseMillis: number,
+    orphansBelow: number,
+    now: number,
+  ): ShardRenewal {
     const until = now + leaseMillis;
     const listed = new Set<Entry>();
     const lost: Held[] = [];
     const revived: Held[] = [];
-    for (const claim of held) {
-      const entry = this.#entries.get(claim.id) ?? this.#add(claim.id, Infinity);
+    for (const { id, token, delayMillis } of held) {
+      const entry = this.#entries.get(id) ?? this.#add(id, Infinity);
       if (entry.lease === undefined) {
-        const again = entry.dueAt <= now;
-        this.#lend(entry, claim.token, until, again);
-        revived.push(claim);
-      } else if (entry.lease.token === claim.token) {
+        const againAt = entry.dueAt <= now ? now : Infinity;
+        this.#lend(entry, token, until, againAt);
+        entry.since = Math.min(entry.since, now + delayMillis);
+        revived.push({ id, token });
+      } else if (entry.lease.token === token) {
         this.#leases.move(entry, until);
       } else {
-        lost.push(claim);
+        lost.push({ id, token });
         continue;
       }
       listed.add(entry);
     }
     for (const entry of orphansBelow > 0 ? this.#leases.items : []) {
       const number = numberOf(entry.lease?.token ?? '', process);
-      if (number !== undefined && number < orphansBelow && !listed.has(entry)) this.#giveBack(entry, now);
+      if (number !== undefined && number < orphansBelow && !listed.has(entry)) this.#giveBack(entry, entry.since);
     }
     return { lost, revived };
   }
 
   /** {@link ShardQueue.restore}. */
   restore(items: readonly ShardItem[], now: number): number {
+    const isDue = ({ id }: ShardItem): boolean => (this.#entries.get(id)?.since ?? Infinity) <= now;
+    const keeps = new Set(items.filter(isDue).map(({ id }) => id));
     let absent = 0;
     for (const { id, delayMillis } of items) {
       const entry = this.#entries.get(id);
       if (entry === undefined) absent++;
-      if (entry?.lease === undefined) this.#makeDue(id, Math.max(now + delayMillis, this.#restUntil));
+      else if (entry.lease !== undefined || keeps.has(id)) continue;
+      this.#makeDue(id, Math.max(now + delayMillis, this.#restUntil));
     }
     return absent;
   }
 
   #add(id: string, dueAt: number): Entry {
-    const entry: Entry = { id, dueAt, order: 0, place: -1, lease: undefined };
+    const entry: Entry = { id, dueAt, since: dueAt, order: 0, place: -1, lease: undefined };
     this.#entries.set(id, entry);
     this.#ready.push(entry);
     return entry;
@@ -180,20 +195,27 @@ export class ShardMemory {
   #makeDue(id: string, dueAt: number): void {
     const entry = this.#entries.get(id);
     if (entry === undefined) this.#add(id, dueAt);
-    else if (dueAt < entry.dueAt) this.#ready.move(entry, dueAt);
+    else if (dueAt < entry.dueAt) this.#move(entry, dueAt);
   }
 
-  #lend(entry: Entry, token: string, until: number, again: boolean = false): void {
+  #move(entry: Entry, dueAt: number): void {
+    entry.since = dueAt;
+    this.#ready.move(entry, dueAt);
+  }
+
+  #lend(entry: Entry, token: string, until: number, againAt: number = Infinity): void {
     this.#ready.remove(entry);
-    entry.lease = { token, again };
+    entry.lease = { token, againAt };
     entry.dueAt = until;
     this.#leases.push(entry);
   }
 
+  /** Makes an id in flight ready, due at that time or when it was marked `again`, whichever is earlier. */
   #giveBack(entry: Entry, dueAt: number): void {
     this.#leases.remove(entry);
+    entry.since = Math.min(dueAt, entry.lease?.againAt ?? Infinity);
+    entry.dueAt = entry.since;
     entry.lease = undefined;
-    entry.dueAt = dueAt;
     this.#ready.push(entry);
   }
 

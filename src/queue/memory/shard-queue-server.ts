@@ -10,6 +10,7 @@ import { QueueUnavailable } from '../../ports/queue.ts';
 import type {
   Held,
   Member,
+  Renewed,
   Ring,
   Shard,
   ShardClaimReply,
@@ -245,7 +246,7 @@ class MemoryShardQueue implements ShardQueue {
   renew(
     shard: Shard,
     process: string,
-    held: readonly Held[],
+    held: readonly Renewed[],
     leaseMillis: number,
     orphansBelow: number,
   ): Promise<ShardRenewal> {

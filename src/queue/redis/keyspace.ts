@@ -5,7 +5,7 @@
  * |---|---|---|
  * | `{<prefix>:vs-<count>-<index>}:ready` | sorted set | ids by due time |
  * | `{<prefix>:vs-<count>-<index>}:inflight` | sorted set | ids by the end of their lease |
- * | `{<prefix>:vs-<count>-<index>}:claims` | hash | id to token |
+ * | `{<prefix>:vs-<count>-<index>}:claims` | hash | id to its due time and token |
  * | `{<prefix>:vs-<count>-<index>}:marker` | string | the incarnation that the shard was rebuilt for |
  * | `{<prefix>:vs-<count>-<index>}:rest` | string | until when nothing restored is due, while a shard rests after a loss |
  * | `<membershipKey>` | sorted set | members by their latest heartbeat |

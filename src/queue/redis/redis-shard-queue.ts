@@ -9,6 +9,7 @@ import { QueueUnavailable } from '../../ports/queue.ts';
 import type {
   Held,
   Member,
+  Renewed,
   Ring,
   Shard,
   ShardClaimed,
@@ -210,10 +211,7 @@ export class RedisShardQueue implements ShardQueue {
         'finish',
         this.#keys.shard(shard),
         ['ready', 'inflight', 'claims'],
-        [
-          batch.length,
-          ...batch.flatMap(({ id, token, next }) => [id, token, next === 'gone' ? -1 : Math.max(0, Math.ceil(next))]),
-        ],
+        [batch.length, ...batch.flatMap(({ id, token, next }) => [id, token, codeOf(next)])],
       ),
     );
     return marked.reduce((sum, count) => sum + count, 0);
@@ -222,12 +220,12 @@ export class RedisShardQueue implements ShardQueue {
   async renew(
     shard: Shard,
     process: string,
-    held: readonly Held[],
+    held: readonly Renewed[],
     leaseMillis: number,
     orphansBelow: number,
   ): Promise<ShardRenewal> {
     const isOneStep = held.length <= maxBatch;
-    const renewBatch = async (batch: readonly Held[]): Promise<ShardRenewal> => {
+    const renewBatch = async (batch: readonly Renewed[]): Promise<ShardRenewal> => {
       const [lost, ...pairs] = await this.#run<readonly [number, ...string[]]>(
         'renew',
         'renew',
@@ -237,7 +235,7 @@ export class RedisShardQueue implements ShardQueue {
           Math.ceil(leaseMillis),
           process,
           isOneStep ? orphansBelow : 0,
-          ...batch.flatMap(({ id, token }) => [id, token]),
+          ...batch.flatMap(({ id, token, delayMillis }) => [id, token, Math.ceil(delayMillis)]),
         ],
       );
       return { lost: heldOf(pairs.slice(0, 2 * lost)), revived: heldOf(pairs.slice(2 * lost)) };
@@ -325,7 +323,7 @@ export class RedisShardQueue implements ShardQueue {
     const orphans = heldOf(stored).filter(({ token }) => !listed.has(token));
     await this.finish(
       shard,
-      orphans.map(({ id, token }) => ({ id, token, next: 0 })),
+      orphans.map(({ id, token }) => ({ id, token, next: 'back' })),
     );
   }
 
@@ -356,6 +354,12 @@ export class RedisShardQueue implements ShardQueue {
   #requireOpen(operation: string): void {
     if (!this.#isOpen) throw new QueueUnavailable(`The queue is closed (${operation}).`);
   }
+}
+
+/** How a claim ends, as finish.lua takes it. */
+function codeOf(next: ShardEnding['next']): number {
+  if (next === 'gone') return -1;
+  return next === 'back' ? -2 : Math.max(0, Math.ceil(next));
 }
 
 /** Pairs of id and token. */

@@ -184,7 +184,9 @@ export class ShardClaims {
   async renew(shard: Shard, held: readonly Claimed[], leaseMillis: number, below: number): Promise<Renewal> {
     const { server, member, clock } = this.#parts;
     const sentAt = clock.monotonic();
-    const { lost, revived } = await server.renew(shard, `${member}/`, held, leaseMillis, below);
+    const now = clock.now();
+    const renewed = held.map(({ id, token, dueAt }) => ({ id, token, delayMillis: dueAt - now }));
+    const { lost, revived } = await server.renew(shard, `${member}/`, renewed, leaseMillis, below);
     this.#numbers.settled(shard.index, below, sentAt);
     return { lost: claimsOf(held, lost), revived: claimsOf(held, revived) };
   }
@@ -260,10 +262,10 @@ export class ShardClaims {
     return taken;
   }
 
-  /** Makes claimed ids ready again. Never rejects: what is not said comes back when its lease ends. */
+  /** Puts claimed ids back in their place. Never rejects: what is not said comes back when its lease ends. */
   async #handBack(index: number, claimed: readonly Claimed[]): Promise<void> {
     const { server, count, board, clock, telemetry } = this.#parts;
-    const endings = claimed.map(({ id, token }) => ({ id, token, next: 0 }));
+    const endings = claimed.map(({ id, token }) => ({ id, token, next: 'back' as const }));
     try {
       await server.finish({ count: count.inForce, index }, endings);
     } catch {

@@ -249,7 +249,7 @@ export class ShardedQueue implements Queue {
         next: parkUntil === undefined ? 'gone' : Math.max(0, parkUntil - now),
       }));
       const again = await this.#parts.server.finish(shard, endings);
-      const delays = endings.flatMap(({ next }) => (next === 'gone' ? [] : [next]));
+      const delays = endings.flatMap(({ next }) => (typeof next === 'number' ? [next] : []));
       // Whoever marked it rang its holder, who had done with it by then.
       if (again > 0) delays.push(0);
       if (delays.length > 0) this.#ringOwner({ shard, delayMillis: Math.min(...delays) });
@@ -260,7 +260,7 @@ export class ShardedQueue implements Queue {
     await this.#perShard(held, async (shard, group) => {
       await this.#parts.server.finish(
         shard,
-        group.map(({ id, token }) => ({ id, token, next: 0 })),
+        group.map(({ id, token }) => ({ id, token, next: 'back' })),
       );
       this.#ringOwner({ shard, delayMillis: 0 });
     });

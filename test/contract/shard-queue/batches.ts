@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { QueueUnavailable } from '../../../src/ports/queue.ts';
 import type { Held, ShardClaimed } from '../../../src/ports/shard-queue.ts';
 import type { ShardWorld } from '../shard-queue-contract.ts';
-import { claim, claimReply, ids, incarnation, item, lease, request, shard, sortedIds } from './bench.ts';
+import { claim, claimReply, ids, incarnation, item, lease, request, shard, sortedIds, renewed } from './bench.ts';
 
 /** More than any one step of a server should take, and ids that nobody would choose. */
 export function describeBatches(world: () => ShardWorld): void {
@@ -30,14 +30,14 @@ export function describeBatches(world: () => ShardWorld): void {
     const held: readonly Held[] = claimed.map(({ id, token }) => ({ id, token }));
     expect(await one.queue.enqueue(shard, items)).toHaveLength(many.length);
     const lost = { id: many[0]!, token: 'pod-2/b/1' };
-    expect(await one.queue.renew(shard, one.name, [...held, lost], lease, 1_000_000)).toEqual({
+    expect(await one.queue.renew(shard, one.name, renewed([...held, lost]), lease, 1_000_000)).toEqual({
       lost: [lost],
       revived: [],
     });
     expect(await one.queue.count([shard])).toEqual({ ready: 0, inFlight: many.length });
 
     // Everything but the first ten is an orphan now.
-    expect(await one.queue.renew(shard, one.name, held.slice(0, 10), lease, 1_000_000)).toEqual({
+    expect(await one.queue.renew(shard, one.name, renewed(held.slice(0, 10)), lease, 1_000_000)).toEqual({
       lost: [],
       revived: [],
     });
@@ -83,7 +83,7 @@ export function describeBatches(world: () => ShardWorld): void {
       odd.map((id) => item(id)),
     );
     expect(ids(marked)).toEqual(odd);
-    expect(await one.queue.renew(shard, one.name, claimed, lease, 0)).toEqual({ lost: [], revived: [] });
+    expect(await one.queue.renew(shard, one.name, renewed(claimed), lease, 0)).toEqual({ lost: [], revived: [] });
     await one.queue.finish(
       shard,
       claimed.map(({ id, token }) => ({ id, token, next: 'gone' })),

@@ -2,6 +2,7 @@
 import { expect } from 'vitest';
 import type {
   Held,
+  Renewed,
   Ring,
   Shard,
   ShardClaimed,
@@ -67,6 +68,11 @@ export class Processes {
 /** An item due after `delayMillis`. */
 export function item(id: string, delayMillis: number = 0): ShardItem {
   return { id, delayMillis };
+}
+
+/** Claims as their holder renews them: due for so long already. */
+export function renewed(held: readonly Held[], lateMillis: number = 0): readonly Renewed[] {
+  return held.map(({ id, token }) => ({ id, token, delayMillis: -lateMillis }));
 }
 
 /** A request of that process. */

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Held, ShardEnding } from '../../../src/ports/shard-queue.ts';
 import type { ShardWorld } from '../shard-queue-contract.ts';
-import { claim, claimReply, claimSingle, ids, incarnation, item, lease, shard, shortLease } from './bench.ts';
+import { claim, claimReply, claimSingle, ids, incarnation, item, lease, shard, shortLease, renewed } from './bench.ts';
 
 /** How claims end, and the mark `again` in each of the ways. */
 export function describeEndings(world: () => ShardWorld): void {
@@ -59,7 +59,7 @@ export function describeEndings(world: () => ShardWorld): void {
     const present = await claimSingle(two);
     await one.queue.finish(shard, [{ ...former, next }]);
     expect(await claim(one)).toEqual([]);
-    expect(await two.queue.renew(shard, two.name, [present], lease, 0)).toEqual({ lost: [], revived: [] });
+    expect(await two.queue.renew(shard, two.name, renewed([present]), lease, 0)).toEqual({ lost: [], revived: [] });
   });
 
   it('ends a claim whose lease is over while nobody has taken it', async () => {
@@ -107,7 +107,7 @@ export function describeEndings(world: () => ShardWorld): void {
     const { one, two } = world();
     const held = await holdOne();
     await two.queue.enqueue(shard, [item('a')]);
-    expect(await one.queue.renew(shard, one.name, [held], lease, 0)).toEqual({ lost: [], revived: [] });
+    expect(await one.queue.renew(shard, one.name, renewed([held]), lease, 0)).toEqual({ lost: [], revived: [] });
     await one.queue.finish(shard, [{ ...held, next: 'gone' }]);
     expect(ids(await claim(two))).toEqual(['a']);
   });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { ShardWorld } from '../shard-queue-contract.ts';
-import { claim, claimSingle, item, lease, shard, shortLease, sortedIds } from './bench.ts';
+import { claim, claimSingle, item, lease, shard, shortLease, sortedIds, renewed } from './bench.ts';
 
 /** Prolonging leases, and finding claims whose answer got lost. */
 export function describeRenewals(world: () => ShardWorld): void {
@@ -8,7 +8,7 @@ export function describeRenewals(world: () => ShardWorld): void {
     const { one, two, pass } = world();
     await one.queue.enqueue(shard, [item('a', -3), item('b', -2), item('c', -1)]);
     const [a, b] = await claim(one, { leaseMillis: shortLease });
-    expect(await one.queue.renew(shard, one.name, [a!, b!], lease, 0)).toEqual({ lost: [], revived: [] });
+    expect(await one.queue.renew(shard, one.name, renewed([a!, b!]), lease, 0)).toEqual({ lost: [], revived: [] });
     await pass(shortLease + 20);
     expect(sortedIds(await claim(two))).toEqual(['c']);
   });
@@ -17,7 +17,7 @@ export function describeRenewals(world: () => ShardWorld): void {
     const { one, two, pass } = world();
     await one.queue.enqueue(shard, [item('a')]);
     const held = await claimSingle(one);
-    await one.queue.renew(shard, one.name, [held], shortLease, 0);
+    await one.queue.renew(shard, one.name, renewed([held]), shortLease, 0);
     await pass(shortLease + 20);
     expect(sortedIds(await claim(two))).toEqual(['a']);
   });
@@ -28,8 +28,11 @@ export function describeRenewals(world: () => ShardWorld): void {
     const [mine, other] = (await claim(one)).map(({ id, token }) => ({ id, token }));
     await one.queue.finish(shard, [{ ...other!, next: 0 }]);
     const taken = await claimSingle(two);
-    expect(await one.queue.renew(shard, one.name, [mine!, other!], lease, 0)).toEqual({ lost: [other], revived: [] });
-    expect(await two.queue.renew(shard, two.name, [taken], lease, 0)).toEqual({ lost: [], revived: [] });
+    expect(await one.queue.renew(shard, one.name, renewed([mine!, other!]), lease, 0)).toEqual({
+      lost: [other],
+      revived: [],
+    });
+    expect(await two.queue.renew(shard, two.name, renewed([taken]), lease, 0)).toEqual({ lost: [], revived: [] });
   });
 
   it('takes again what the server lost, has parked, or gave back when the lease was over', async () => {
@@ -42,7 +45,7 @@ export function describeRenewals(world: () => ShardWorld): void {
     await two.queue.enqueue(shard, [item('first', -600_000)]);
     await claimSingle(two, { max: 1 });
     const unknown = { id: 'unknown', token: `${one.name}9` };
-    expect(await one.queue.renew(shard, one.name, [expired!, parked!, unknown], lease, 0)).toEqual({
+    expect(await one.queue.renew(shard, one.name, renewed([expired!, parked!, unknown]), lease, 0)).toEqual({
       lost: [],
       revived: [expired!, parked!, unknown].map(({ id, token }) => expect.objectContaining({ id, token })),
     });
@@ -61,7 +64,7 @@ export function describeRenewals(world: () => ShardWorld): void {
     const { one } = world();
     const other = { count: 64, index: 12 };
     const held = { id: 'a', token: `${one.name}1` };
-    expect(await one.queue.renew(other, one.name, [held], lease, 0)).toEqual({ lost: [], revived: [held] });
+    expect(await one.queue.renew(other, one.name, renewed([held]), lease, 0)).toEqual({ lost: [], revived: [held] });
     expect(await one.queue.count([other])).toEqual({ ready: 0, inFlight: 1 });
   });
 
@@ -72,11 +75,11 @@ export function describeRenewals(world: () => ShardWorld): void {
     await one.queue.enqueue(shard, [item('other')]);
     const other = await claimSingle(two, { firstNumber: 1 });
     const [listed] = claimed;
-    expect(await one.queue.renew(shard, one.name, [listed!], lease, 13)).toEqual({ lost: [], revived: [] });
+    expect(await one.queue.renew(shard, one.name, renewed([listed!]), lease, 13)).toEqual({ lost: [], revived: [] });
     expect(await one.queue.count([shard])).toEqual({ ready: 2, inFlight: 3 });
     expect(sortedIds(await claim(two, { firstNumber: 2 }))).toEqual(['orphan-1', 'orphan-2']);
-    expect(await two.queue.renew(shard, two.name, [other], lease, 0)).toEqual({ lost: [], revived: [] });
-    expect(await one.queue.renew(shard, one.name, [claimed[3]!], lease, 0)).toEqual({ lost: [], revived: [] });
+    expect(await two.queue.renew(shard, two.name, renewed([other]), lease, 0)).toEqual({ lost: [], revived: [] });
+    expect(await one.queue.renew(shard, one.name, renewed([claimed[3]!]), lease, 0)).toEqual({ lost: [], revived: [] });
   });
 
   it('compares numbers as numbers', async () => {
@@ -94,7 +97,10 @@ export function describeRenewals(world: () => ShardWorld): void {
     await one.queue.enqueue(shard, [item('a')]);
     const held = await claimSingle(namesake);
     await one.queue.renew(shard, one.name, [], lease, 1_000_000);
-    expect(await namesake.queue.renew(shard, namesake.name, [held], lease, 0)).toEqual({ lost: [], revived: [] });
+    expect(await namesake.queue.renew(shard, namesake.name, renewed([held]), lease, 0)).toEqual({
+      lost: [],
+      revived: [],
+    });
   });
 
   it('makes an orphan ready of which this process lists a later claim, and answers that as lost', async () => {
@@ -102,7 +108,7 @@ export function describeRenewals(world: () => ShardWorld): void {
     await one.queue.enqueue(shard, [item('a')]);
     await claimSingle(one);
     const later = { id: 'a', token: `${one.name}5` };
-    expect(await one.queue.renew(shard, one.name, [later], lease, 5)).toEqual({ lost: [later], revived: [] });
+    expect(await one.queue.renew(shard, one.name, renewed([later]), lease, 5)).toEqual({ lost: [later], revived: [] });
     expect(sortedIds(await claim(one, { firstNumber: 6 }))).toEqual(['a']);
   });
 

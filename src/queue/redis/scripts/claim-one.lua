@@ -2,7 +2,8 @@
 --[[
 Claims ids whether they are due, parked or absent, each unless another token holds it.
 
-Guarantee: under the same token again it only prolongs the lease, so that a repeated call does no harm.
+Guarantee: under the same token again it only prolongs the lease, so that a repeated call does no harm. What was ready, or
+in flight under a lease that is over, keeps its place; what was absent is due now.
 
 Of each claim:
 KEYS four: ready, inflight, claims, marker; see claim.lua
@@ -15,17 +16,28 @@ local function claim(ready, inflight, claims, marker, incarnation, id, token, le
   if redis.call('GET', marker) ~= incarnation then
     return -1
   end
-  local stored = redis.call('HGET', claims, id)
-  if stored ~= token and stored ~= token .. '!' then
-    if stored then
-      local leaseEnd = redis.call('ZSCORE', inflight, id)
-      if leaseEnd and tonumber(leaseEnd) > now then
-        return 0
-      end
+  local stored, due = redis.call('HGET', claims, id), nil
+  if stored then
+    local colon = string.find(stored, ':', 1, true) or 0
+    local mark = string.sub(stored, colon + #token + 1)
+    if string.sub(stored, colon + 1, colon + #token) == token and (mark == '' or string.find(mark, '^!%d+$')) then
+      redis.call('ZADD', inflight, now + lease, id)
+      return 1
     end
-    redis.call('ZREM', ready, id)
-    redis.call('HSET', claims, id, token)
+    local leaseEnd = redis.call('ZSCORE', inflight, id)
+    if leaseEnd and tonumber(leaseEnd) > now then
+      return 0
+    end
+    due = tonumber(string.sub(stored, 1, colon - 1))
+    mark = string.match(stored, '!(%d+)$')
+    due = due and mark and math.min(due, mark) or due
+  else
+    due = redis.call('ZSCORE', ready, id)
+    if due then
+      redis.call('ZREM', ready, id)
+    end
   end
+  redis.call('HSET', claims, id, (due or now) .. ':' .. token)
   redis.call('ZADD', inflight, now + lease, id)
   return 1
 end

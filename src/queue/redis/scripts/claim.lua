@@ -1,13 +1,14 @@
 #!lua flags=allow-oom
 --[[
-Returns expired leases to ready, then moves due ids to in flight, the longest due first.
+Returns expired leases to ready, each in its place, then moves due ids to in flight, the longest due first.
 
 Guarantee: each id handed over leaves ready in the same step, under a token of its own. An answer that gets lost leaves
 its ids in flight until their lease ends, or until renew.lua finds them as orphans.
 
 KEYS[1] ready     sorted set: id by due time
 KEYS[2] inflight  sorted set: id by end of lease
-KEYS[3] claims    hash: id to token, followed by "!" while it is marked again
+KEYS[3] claims    hash: id to claim, which is "<due time>:<token>", followed by "!<time of the mark>" while it is marked
+                  again. Times are in ms since 1970. A token ends in a slash and a number.
 KEYS[4] marker    string: the incarnation that the shard was rebuilt for
 ARGV[1] incarnation that the marker must hold
 ARGV[2] latest time for this claim, ms since 1970 by this server's clock
@@ -29,25 +30,34 @@ if redis.call('GET', KEYS[4]) ~= ARGV[1] then
   return { -1 }
 end
 
+-- When an id is due whose claim ends: since its mark or its due time, whichever is earlier.
+local function place(claim)
+  local due, mark = tonumber(string.match(claim, '^(%-?%d+):')), tonumber(string.match(claim, '!(%d+)$'))
+  return due and mark and math.min(due, mark) or due
+end
+
 local expired = redis.call('ZRANGE', KEYS[2], '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[7], 'WITHSCORES')
 if #expired > 0 then
   local back, ids = {}, {}
   for i = 1, #expired, 2 do
-    back[i], back[i + 1] = expired[i + 1], expired[i]
     ids[#ids + 1] = expired[i]
+  end
+  local stored = redis.call('HMGET', KEYS[3], unpack(ids))
+  for i = 1, #ids do
+    back[2 * i - 1], back[2 * i] = stored[i] and place(stored[i]) or expired[2 * i], ids[i]
   end
   redis.call('ZREMRANGEBYRANK', KEYS[2], 0, #ids - 1)
   redis.call('HDEL', KEYS[3], unpack(ids))
-  redis.call('ZADD', KEYS[1], unpack(back))
+  redis.call('ZADD', KEYS[1], 'LT', unpack(back))
 end
 
 -- A server that evicts keys may have dropped the leases alone: nothing would end those claims.
 if redis.call('HLEN', KEYS[3]) > redis.call('ZCARD', KEYS[2]) then
-  local claims = redis.call('HKEYS', KEYS[3])
-  for i = 1, #claims do
+  local claims = redis.call('HGETALL', KEYS[3])
+  for i = 1, #claims, 2 do
     if not redis.call('ZSCORE', KEYS[2], claims[i]) then
       redis.call('HDEL', KEYS[3], claims[i])
-      redis.call('ZADD', KEYS[1], now, claims[i])
+      redis.call('ZADD', KEYS[1], 'LT', place(claims[i + 1]) or now, claims[i])
     end
   end
 end
@@ -56,17 +66,17 @@ local due = redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'LIMIT', 0, AR
 local reply = { 0, -1, -1 }
 if #due > 0 then
   local leaseEnd, process, number = now + ARGV[4], ARGV[5], tonumber(ARGV[6])
-  local leases, tokens = {}, {}
+  local leases, claims = {}, {}
   for i = 1, #due, 2 do
     local id = due[i]
     leases[i], leases[i + 1] = leaseEnd, id
-    tokens[i], tokens[i + 1] = id, process .. string.format('%.0f', number)
+    claims[i], claims[i + 1] = id, due[i + 1] .. ':' .. process .. string.format('%.0f', number)
     number = number + 1
     reply[i + 3], reply[i + 4] = id, now - due[i + 1]
   end
   redis.call('ZREMRANGEBYRANK', KEYS[1], 0, #due / 2 - 1)
   redis.call('ZADD', KEYS[2], unpack(leases))
-  redis.call('HSET', KEYS[3], unpack(tokens))
+  redis.call('HSET', KEYS[3], unpack(claims))
 end
 
 if #expired == 2 * ARGV[7] then

@@ -20,19 +20,19 @@ local function enqueue(readyKey, claimsKey, first, last)
   local stored = redis.call('HMGET', claimsKey, unpack(ids))
   local ready, marks, held = {}, {}, {}
   for i = 1, #ids do
-    local token, delay = stored[i], tonumber(ARGV[first + 2 * i - 2])
-    if not token then
+    local claim, delay = stored[i], tonumber(ARGV[first + 2 * i - 2])
+    if not claim then
       ready[#ready + 1] = now + delay
       ready[#ready + 1] = ids[i]
     elseif delay <= 0 then
-      if string.byte(token, -1) == 33 then
-        token = string.sub(token, 1, -2)
-      else
+      -- An earlier mark stays.
+      local mark = string.find(claim, '!%d+$')
+      if not mark then
         marks[#marks + 1] = ids[i]
-        marks[#marks + 1] = token .. '!'
+        marks[#marks + 1] = claim .. '!' .. now
       end
       held[#held + 1] = ids[i]
-      held[#held + 1] = token
+      held[#held + 1] = string.sub(claim, (string.find(claim, ':', 1, true) or 0) + 1, mark and mark - 1)
     end
   end
   if #ready > 0 then

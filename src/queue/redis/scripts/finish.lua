@@ -1,15 +1,16 @@
 #!lua flags=allow-oom
 --[[
-Ends claims, of several shards: each id is gone, or ready again. One that was marked again is ready now in any case.
+Ends claims, of several shards: each id is gone, back in its place, or due later. One that was marked again is due since
+its mark at the latest.
 
 Guarantee: acts only where the token is the one stored, so that a late or repeated call does no harm.
 
 Of each shard:
 KEYS three: ready, inflight, claims; see claim.lua
-ARGV the number of its triples, at most 1000, then these: id, token, ms until it is due again (-1: gone)
+ARGV the number of its triples, at most 1000, then these: id, token, ms until it is due again (-1: gone, -2: back in its
+place)
 
-Answers of each shard how many ids are ready now because they were marked again; a text where it failed. Runs with memory
-full, because it frees some.
+Answers of each shard how many ids were marked again; a text where it failed. Runs with memory full, because it frees some.
 ]]
 local now
 local function finish(ready, inflight, claims, first, last)
@@ -20,17 +21,28 @@ local function finish(ready, inflight, claims, first, last)
   local stored = redis.call('HMGET', claims, unpack(ids))
   local ended, back, marked = {}, {}, 0
   for i = 1, #ids do
-    local token, present = ARGV[first + 3 * i - 2], stored[i]
-    local again = present == token .. '!'
-    if again or present == token then
-      ended[#ended + 1] = ids[i]
-      local delay = tonumber(ARGV[first + 3 * i - 1])
-      if again or delay >= 0 then
-        if again then
-          marked = marked + 1
+    local claim, token = stored[i], ARGV[first + 3 * i - 2]
+    local colon = claim and string.find(claim, ':', 1, true) or 0
+    local last = colon + #token
+    if claim and string.sub(claim, colon + 1, last) == token then
+      local mark = #claim > last and string.match(claim, '^!(%d+)$', last + 1)
+      -- A longer token that begins like this one has no mark there.
+      if mark or #claim == last then
+        ended[#ended + 1] = ids[i]
+        local delay, due = tonumber(ARGV[first + 3 * i - 1]), nil
+        if delay >= 0 then
+          due = now + delay
+        elseif delay == -2 then
+          due = tonumber(string.sub(claim, 1, colon - 1)) or now
         end
-        back[#back + 1] = again and now or now + delay
-        back[#back + 1] = ids[i]
+        if mark then
+          marked = marked + 1
+          due = math.min(due or mark, mark)
+        end
+        if due then
+          back[#back + 1] = due
+          back[#back + 1] = ids[i]
+        end
       end
     end
   end

@@ -15,7 +15,8 @@ local process, below = ARGV[1], tonumber(ARGV[2])
 local claims = redis.call('HGETALL', KEYS[1])
 local held = {}
 for i = 1, #claims, 2 do
-  local token = string.gsub(claims[i + 1], '!$', '')
+  local mark = string.find(claims[i + 1], '!%d+$')
+  local token = string.sub(claims[i + 1], (string.find(claims[i + 1], ':', 1, true) or 0) + 1, mark and mark - 1)
   if string.sub(token, 1, #process) == process then
     local number = tonumber(string.sub(token, #process + 1))
     if number and number < below then

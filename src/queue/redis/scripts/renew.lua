@@ -3,14 +3,14 @@
 Prolongs the leases of everything that a process holds in the shard, and finds its orphans: claims whose answer got lost.
 
 Guarantee: what another token holds is left alone and answered as lost. What the process lists and the server knows as ready
-or not at all is in flight again and answered as revived; if it was due, it is marked again, because a wake-up may have made
-it so. A repeated call changes nothing more.
+or not at all is in flight again, in its place, and answered as revived; if it was due, it is marked again, because a wake-up
+may have made it so. Orphans are ready again in their place. A repeated call changes nothing more.
 
 KEYS[1] ready, KEYS[2] inflight, KEYS[3] claims: see claim.lua
 ARGV[1] lease in ms
 ARGV[2] process: how its tokens begin
 ARGV[3] orphans have a lower number than this; 0: do not look for them
-ARGV    from 4 on pairs: id, token; at most 1000 pairs
+ARGV    from 4 on triples: id, token, ms until it was due; at most 1000 triples
 
 Answers {ids lost, id, token, id, token ...}: so many pairs that another token holds, then those revived. Runs with memory
 full, because it keeps what is there.
@@ -18,27 +18,35 @@ full, because it keeps what is there.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local leaseEnd, process, below = now + ARGV[1], ARGV[2], tonumber(ARGV[3])
-local ids, listed, count = {}, {}, (#ARGV - 3) / 2
+local ids, listed, count = {}, {}, (#ARGV - 3) / 3
 local lost, revived = {}, {}
 if count > 0 then
   for i = 1, count do
-    ids[i] = ARGV[2 * i + 2]
+    ids[i] = ARGV[3 * i + 1]
   end
   local stored = redis.call('HMGET', KEYS[3], unpack(ids))
   local leases, taken = {}, {}
   for i = 1, count do
-    local id, token, present = ids[i], ARGV[2 * i + 3], stored[i]
-    if not present then
-      local due = redis.call('ZSCORE', KEYS[1], id)
-      if due then
+    local id, token, claim = ids[i], ARGV[3 * i + 2], stored[i]
+    local isHeld = false
+    if claim then
+      local last = (string.find(claim, ':', 1, true) or 0) + #token
+      isHeld = string.sub(claim, last - #token + 1, last) == token
+        and (#claim == last or string.find(claim, '^!%d+$', last + 1) ~= nil)
+    else
+      local due, score = now + ARGV[3 * i + 3], redis.call('ZSCORE', KEYS[1], id)
+      local mark = ''
+      if score then
         redis.call('ZREM', KEYS[1], id)
+        due = math.min(due, score)
+        mark = tonumber(score) <= now and '!' .. now or ''
       end
       taken[#taken + 1] = id
-      taken[#taken + 1] = (due and tonumber(due) <= now) and token .. '!' or token
+      taken[#taken + 1] = due .. ':' .. token .. mark
       revived[#revived + 1] = id
       revived[#revived + 1] = token
     end
-    if not present or present == token or present == token .. '!' then
+    if isHeld or not claim then
       listed[id] = true
       leases[#leases + 1] = leaseEnd
       leases[#leases + 1] = id
@@ -60,13 +68,15 @@ end
 if below > 0 and redis.call('HLEN', KEYS[3]) > count then
   local claims = redis.call('HGETALL', KEYS[3])
   for i = 1, #claims, 2 do
-    local id, token = claims[i], claims[i + 1]
-    if not listed[id] and string.sub(token, 1, #process) == process then
-      local number = tonumber((string.gsub(string.sub(token, #process + 1), '!$', '')))
-      if number and number < below then
+    local id, claim = claims[i], claims[i + 1]
+    local colon = string.find(claim, ':', 1, true) or 0
+    if not listed[id] and string.sub(claim, colon + 1, colon + #process) == process then
+      local number, mark = string.match(claim, '^(%d+)!?(%d*)$', colon + #process + 1)
+      if number and tonumber(number) < below then
+        local due = tonumber(string.sub(claim, 1, colon - 1)) or now
         redis.call('HDEL', KEYS[3], id)
         redis.call('ZREM', KEYS[2], id)
-        redis.call('ZADD', KEYS[1], now, id)
+        redis.call('ZADD', KEYS[1], mark == '' and due or math.min(due, mark), id)
       end
     end
   end
