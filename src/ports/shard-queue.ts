@@ -13,7 +13,16 @@
  *
  * An id keeps its place: the server remembers when an id in flight became due, and a claim that ends without its turn having
  * been used (handed back, orphaned, its lease over) makes it ready at that time, ahead of all ids that became due later.
+ *
+ * A server may evict parts of what it keeps of a shard ({@link ShardPart}), each as a whole and by itself. What is in flight
+ * stays so: without its lease for {@link assertMillis} longer, without its token until its lease ends or its holder renews it.
  */
+
+/**
+ * Within this time, in ms, every process that lives renews what it holds, whatever the server has lost of it. What may be in
+ * its hands is given to nobody else before.
+ */
+export const assertMillis = 2_500;
 
 /** One of `count` ranges of slots. The count is part of its identity: shards of another count are other shards. */
 export interface Shard {
@@ -21,6 +30,12 @@ export interface Shard {
   /** 0 to `count` - 1. */
   readonly index: number;
 }
+
+/**
+ * What a server keeps of a shard: the ids that are ready, the leases of those in flight, their claims (tokens, places and
+ * marks), and for which incarnation it was rebuilt.
+ */
+export type ShardPart = 'ready' | 'inflight' | 'claims' | 'marker';
 
 /** An id and in how many milliseconds it is due; zero is now, less means that it has been due for so long already. */
 export interface ShardItem {

@@ -12,6 +12,10 @@ describeShardQueue('the shared queue server in memory', () => {
   return Promise.resolve({
     connect: () => server.connect(),
     pass: (millis) => clock.advance(millis),
+    lose: (from, part) => {
+      server.loseKey(from, part);
+      return Promise.resolve();
+    },
     close: () => {
       expect(clock.pending).toBe(0);
       return Promise.resolve();
@@ -26,6 +30,7 @@ describe('faults of the shared queue server in memory', () => {
     const processes = new Processes({
       connect: () => server.connect(),
       pass: (millis) => clock.advance(millis),
+      lose: () => Promise.resolve(),
       close: () => Promise.resolve(),
     });
     const one = await processes.open('pod-1/a');
@@ -61,6 +66,20 @@ describe('faults of the shared queue server in memory', () => {
     server.lose((id, { index }) => index === shard.index && id !== 'c');
     expect(await one.queue.count([shard])).toEqual({ ready: 1, inFlight: 0 });
     expect(sortedIds(await claim(one))).toEqual(['c']);
+  });
+
+  it('loses members, or what they say of themselves', async () => {
+    const { server, one } = await start();
+    await one.queue.heartbeat('"one"', 1000);
+    const other = server.connect();
+    await other.open('pod-2/b', listener([]));
+    await other.heartbeat('"two"', 1000);
+    server.loseMembers('infos');
+    const { members, joined } = await other.heartbeat('"two"', 1000);
+    expect(members).toMatchObject([{ info: '{}' }, { info: '"two"' }]);
+    expect(joined).toBe(false);
+    server.loseMembers();
+    expect(await other.heartbeat('"two"', 1000)).toMatchObject({ members: [{ id: 'pod-2/b' }], joined: true });
   });
 
   it('runs under another incarnation after a restart, with or without its data', async () => {

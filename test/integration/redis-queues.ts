@@ -1,7 +1,9 @@
 /** What the tests of the queue on Redis share: settings for test servers, open queues, and traffic on them. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, expect, vi } from 'vitest';
-import type { Ring, Shard, ShardClaimReply, ShardQueueListener } from '../../src/ports/shard-queue.ts';
+import type { Ring, Shard, ShardClaimReply, ShardPart, ShardQueueListener } from '../../src/ports/shard-queue.ts';
+import { clusterClient, standaloneClient } from '../../src/queue/redis/connect.ts';
+import { Keyspace } from '../../src/queue/redis/keyspace.ts';
 import { RedisShardQueue, type RedisObserver } from '../../src/queue/redis/redis-shard-queue.ts';
 import type { RedisSettings } from '../../src/queue/redis/settings.ts';
 import type { ShardBench } from '../contract/shard-queue/bench.ts';
@@ -31,8 +33,24 @@ export function benchOn(servers: Servers): ShardBench {
   return {
     connect: () => new RedisShardQueue(settings, observer),
     pass: (millis) => pause(millis),
+    lose: (shard, part) => losePart(settings, shard, part),
     close: () => Promise.resolve(),
   };
+}
+
+/** Removes one key of a shard, as a server does that evicts keys. */
+export async function losePart(settings: RedisSettings, shard: Shard, part: ShardPart): Promise<void> {
+  const { servers, keyPrefix, membershipKey } = settings;
+  const client =
+    servers.topology === 'cluster'
+      ? clusterClient(settings, servers.seeds)
+      : standaloneClient(settings, servers.address, servers.database);
+  try {
+    await client.connect();
+    await client.unlink(new Keyspace(keyPrefix, membershipKey).shard(shard).names[part]);
+  } finally {
+    client.disconnect();
+  }
 }
 
 /** An open queue and what it told. */

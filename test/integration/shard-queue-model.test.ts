@@ -4,11 +4,12 @@
  */
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Held, Shard, ShardQueue } from '../../src/ports/shard-queue.ts';
+import type { Held, Shard, ShardPart, ShardQueue } from '../../src/ports/shard-queue.ts';
 import { ShardQueueServer } from '../../src/queue/memory/shard-queue-server.ts';
 import { VirtualClock } from '../../src/testing/virtual-clock.ts';
 import { lease, renewed, sortedIds } from '../contract/shard-queue/bench.ts';
 import { RedisServer } from '../servers/redis.ts';
+import { Keyspace } from '../../src/queue/redis/keyspace.ts';
 import { openQueue, settingsFor, standaloneAt } from './redis-queues.ts';
 
 let server: RedisServer;
@@ -47,20 +48,30 @@ const command = fc.oneof(
     lateMillis: fc.constantFrom(-4_000_000, 0, 6_000_000),
   }),
   fc.record({ kind: fc.constant('drop' as const) }),
+  fc.record({
+    kind: fc.constant('lose' as const),
+    parts: fc.subarray(['ready', 'inflight', 'claims', 'marker'] as const, { minLength: 1 }),
+    process,
+  }),
 );
 type Command = typeof command extends fc.Arbitrary<infer T> ? T : never;
+
+/** How one of the two loses a part of a shard. */
+type Lose = (shard: Shard, part: ShardPart) => unknown;
 
 /** One of the two servers, with what its claims have answered. */
 class Side {
   readonly #queue: ShardQueue;
   readonly #shard: Shard;
+  readonly #lose: Lose;
   /** The latest token of each id. */
   readonly #tokens = new Map<string, string>();
   #round = 0;
 
-  constructor(queue: ShardQueue, shard: Shard) {
+  constructor(queue: ShardQueue, shard: Shard, lose: Lose) {
     this.#queue = queue;
     this.#shard = shard;
+    this.#lose = lose;
   }
 
   /** What can be compared of the answer. */
@@ -94,6 +105,12 @@ class Side {
         below,
       );
       return { lost: ids(lost), revived: ids(revived) };
+    }
+    if (command.kind === 'lose') {
+      for (const part of command.parts) await this.#lose(shard, part);
+      await queue.mark(shard, 'model');
+      // Redis notices at the next claim what the memory has at once.
+      return this.#claim(command.process);
     }
     await queue.drop(shard);
     return queue.mark(shard, 'model');
@@ -130,15 +147,19 @@ function ids(held: readonly Held[]): readonly string[] {
 }
 
 it('does what the server in memory does', async () => {
-  const { queue } = await openQueue(settingsFor(standaloneAt(server.port), { commandTimeoutMillis: 5000 }));
-  const memory = new ShardQueueServer(new VirtualClock()).connect();
+  const settings = settingsFor(standaloneAt(server.port), { commandTimeoutMillis: 5000 });
+  const keys = new Keyspace(settings.keyPrefix, settings.membershipKey);
+  const { queue } = await openQueue(settings);
+  const modelServer = new ShardQueueServer(new VirtualClock());
+  const memory = modelServer.connect();
   await memory.open('pod-1/a', { rung: () => undefined, changed: () => undefined });
   let runs = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(command, { minLength: 5, maxLength: 40, size: 'max' }), async (commands) => {
       const shard = { count: 16_384, index: runs++ };
       await Promise.all([queue.mark(shard, 'model'), memory.mark(shard, 'model')]);
-      const [real, model] = [new Side(queue, shard), new Side(memory, shard)];
+      const real = new Side(queue, shard, (from, part) => server.admin.unlink(keys.shard(from).names[part]));
+      const model = new Side(memory, shard, (from, part) => modelServer.loseKey(from, part));
       for (const command of commands) {
         const [given, expected] = await Promise.all([real.do(command), model.do(command)]);
         expect(given).toEqual(expected);

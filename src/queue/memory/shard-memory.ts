@@ -2,25 +2,28 @@
  * One virtual shard in memory: a heap of ready ids, a heap of leases, and the marker of what it was rebuilt for. Each
  * method is one step, at an instant `now` of the server's clock. The steps are those of the scripts for Redis.
  */
-import type {
-  Held,
-  Renewed,
-  ShardClaimed,
-  ShardClaimReply,
-  ShardClaimRequest,
-  ShardEnding,
-  ShardItem,
-  ShardRenewal,
+import {
+  assertMillis,
+  type Held,
+  type Renewed,
+  type ShardClaimed,
+  type ShardClaimReply,
+  type ShardClaimRequest,
+  type ShardEnding,
+  type ShardItem,
+  type ShardPart,
+  type ShardRenewal,
 } from '../../ports/shard-queue.ts';
 import { DueHeap, type HeapItem } from './due-heap.ts';
 
 interface Lease {
-  readonly token: string;
+  /** Undefined where the server has lost it, empty once a claim has noticed: whoever lists the id at a renewal holds it. */
+  readonly token: string | undefined;
   /** When the id was marked `again`; Infinity when it was not. */
   againAt: number;
 }
 
-/** `dueAt` is when it is due; while it is in flight, when its lease ends. */
+/** `dueAt` is when it is due; while it is in flight, when its lease ends: Infinity where the server has lost that. */
 interface Entry extends HeapItem {
   readonly id: string;
   lease: Lease | undefined;
@@ -37,6 +40,8 @@ export class ShardMemory {
   marker: string | undefined;
   /** Until when nothing that is restored may be due. */
   #restUntil = -Infinity;
+  /** Whether leases or claims were lost since the latest claim. */
+  #isTorn = false;
 
   /** Ids ready or parked. */
   get ready(): number {
@@ -51,6 +56,35 @@ export class ShardMemory {
   /** Forgets the ids that `isLost` names, whatever they are doing; the marker stays. */
   lose(isLost: (id: string) => boolean): void {
     for (const entry of this.#entries.values()) if (isLost(entry.id)) this.#forget(entry);
+  }
+
+  /** Loses one part of the shard, as a server does that evicts keys. */
+  losePart(part: ShardPart): void {
+    if (part === 'marker') this.marker = undefined;
+    this.#isTorn = true;
+    for (const entry of this.#entries.values()) {
+      if (entry.lease === undefined) {
+        if (part === 'ready') this.#forget(entry);
+      } else if (part === 'inflight') {
+        if (entry.lease.token === undefined) this.#forget(entry);
+        else this.#leases.move(entry, Infinity);
+      } else if (part === 'claims') {
+        if (entry.dueAt === Infinity) this.#forget(entry);
+        else {
+          entry.since = entry.dueAt;
+          entry.lease = { token: undefined, againAt: Infinity };
+        }
+      }
+    }
+  }
+
+  /** What is in flight stays so: every holder that lives renews it in time. */
+  #mend(now: number): void {
+    this.#isTorn = false;
+    for (const entry of this.#leases.items) {
+      if (entry.dueAt === Infinity) this.#leases.move(entry, now + assertMillis);
+      if (entry.lease?.token === undefined) entry.lease = { token: '', againAt: entry.lease?.againAt ?? Infinity };
+    }
   }
 
   /** {@link ShardQueue.mark}. */
@@ -69,12 +103,14 @@ export class ShardMemory {
     for (let entry = this.#leases.first; entry !== undefined && entry.dueAt <= now; entry = this.#leases.first) {
       this.#giveBack(entry, entry.since);
     }
+    if (this.#isTorn) this.#mend(now);
     const claimed: ShardClaimed[] = [];
     while (claimed.length < request.max) {
       const entry = this.#ready.first;
       if (entry === undefined || entry.dueAt > now) break;
       const lateMillis = now - entry.dueAt;
       const token = `${request.process}${String(request.firstNumber + claimed.length)}`;
+      this.#take(entry);
       this.#lend(entry, token, now + request.leaseMillis);
       claimed.push({ id: entry.id, token, lateMillis });
     }
@@ -101,6 +137,7 @@ export class ShardMemory {
       if (entry.dueAt > now) return 'held';
       this.#giveBack(entry, entry.since);
     }
+    this.#take(entry);
     this.#lend(entry, held.token, until);
     return 'claimed';
   }
@@ -114,7 +151,7 @@ export class ShardMemory {
         this.#makeDue(id, now + delayMillis);
       } else if (delayMillis <= 0) {
         lease.againAt = Math.min(lease.againAt, now);
-        marked.push({ id, token: lease.token });
+        if (lease.token !== undefined && lease.token !== '') marked.push({ id, token: lease.token });
       }
     }
     return marked;
@@ -150,8 +187,9 @@ export class ShardMemory {
     const revived: Held[] = [];
     for (const { id, token, delayMillis } of held) {
       const entry = this.#entries.get(id) ?? this.#add(id, Infinity);
-      if (entry.lease === undefined) {
-        const againAt = entry.dueAt <= now ? now : Infinity;
+      if (entry.lease?.token === undefined || entry.lease.token === '') {
+        const againAt = entry.lease?.againAt ?? (entry.dueAt <= now ? now : Infinity);
+        this.#take(entry);
         this.#lend(entry, token, until, againAt);
         entry.since = Math.min(entry.since, now + delayMillis);
         revived.push({ id, token });
@@ -203,8 +241,8 @@ export class ShardMemory {
     this.#ready.move(entry, dueAt);
   }
 
+  /** Puts an id in flight that was taken out. */
   #lend(entry: Entry, token: string, until: number, againAt: number = Infinity): void {
-    this.#ready.remove(entry);
     entry.lease = { token, againAt };
     entry.dueAt = until;
     this.#leases.push(entry);
@@ -220,9 +258,13 @@ export class ShardMemory {
   }
 
   #forget(entry: Entry): void {
+    this.#take(entry);
+    this.#entries.delete(entry.id);
+  }
+
+  #take(entry: Entry): void {
     if (entry.lease === undefined) this.#ready.remove(entry);
     else this.#leases.remove(entry);
-    this.#entries.delete(entry.id);
   }
 
   #held({ id, token }: Held): Entry | undefined {

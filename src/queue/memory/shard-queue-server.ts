@@ -17,6 +17,7 @@ import type {
   ShardClaimRequest,
   ShardEnding,
   ShardItem,
+  ShardPart,
   ShardQueue,
   ShardQueueListener,
   ShardRenewal,
@@ -74,6 +75,17 @@ export class ShardQueueServer {
   /** Silently forgets ids, in flight or not; markers stay, so nothing but a look into the store can notice it. */
   lose(isLost: (id: string, shard: Shard) => boolean): void {
     for (const { shard, memory } of this.#shards.values()) memory.lose((id) => isLost(id, shard));
+  }
+
+  /** Loses one part of a shard by itself, as a server does that evicts keys. */
+  loseKey(shard: Shard, part: ShardPart): void {
+    this.#memoryOf(shard).losePart(part);
+  }
+
+  /** Forgets all members, or only what they said of themselves (`infos`), until each is heard of again. */
+  loseMembers(part: 'members' | 'infos' = 'members'): void {
+    if (part === 'members') this.#members.clear();
+    else for (const member of this.#members.values()) member.info = '{}';
   }
 
   /** Every command throws from now on, until {@link ShardQueueServer.restart}. */

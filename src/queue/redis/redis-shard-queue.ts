@@ -6,20 +6,21 @@
  * their token, and claims without an answer come back as orphans of the next renewal, or when their lease ends.
  */
 import { QueueUnavailable } from '../../ports/queue.ts';
-import type {
-  Held,
-  Member,
-  Renewed,
-  Ring,
-  Shard,
-  ShardClaimed,
-  ShardClaimReply,
-  ShardClaimRequest,
-  ShardEnding,
-  ShardItem,
-  ShardQueue,
-  ShardQueueListener,
-  ShardRenewal,
+import {
+  assertMillis,
+  type Held,
+  type Member,
+  type Renewed,
+  type Ring,
+  type Shard,
+  type ShardClaimed,
+  type ShardClaimReply,
+  type ShardClaimRequest,
+  type ShardEnding,
+  type ShardItem,
+  type ShardQueue,
+  type ShardQueueListener,
+  type ShardRenewal,
 } from '../../ports/shard-queue.ts';
 import { bellCapacity, bellTtlMillis, Doorbell } from './doorbell.ts';
 import { Keyspace } from './keyspace.ts';
@@ -155,6 +156,7 @@ export class RedisShardQueue implements ShardQueue {
         process,
         firstNumber,
         maxBatch,
+        assertMillis,
       ],
     );
     if (reply[0] === -2) return { kind: 'late' };
@@ -274,7 +276,13 @@ export class RedisShardQueue implements ShardQueue {
   async count(shards: readonly Shard[]): Promise<{ readonly ready: number; readonly inFlight: number }> {
     const counts = await Promise.all(
       shards.map((shard) =>
-        this.#run<readonly [number, number]>('count', 'count', this.#keys.shard(shard), ['ready', 'inflight'], []),
+        this.#run<readonly [number, number]>(
+          'count',
+          'count',
+          this.#keys.shard(shard),
+          ['ready', 'inflight', 'claims'],
+          [],
+        ),
       ),
     );
     return {

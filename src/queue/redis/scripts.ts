@@ -17,7 +17,7 @@ const numberOfKeys = {
   finish: undefined,
   renew: 3,
   'held-by': 1,
-  count: 2,
+  count: 3,
   heartbeat: 2,
   leave: 2,
   ring: 1,

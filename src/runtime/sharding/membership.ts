@@ -140,7 +140,12 @@ export class Membership implements Service {
     if (this.#left) return;
     const before = this.#beatenAt;
     this.#beatenAt = sentAt;
-    this.#members = answer.members.flatMap((member) => readMember(member) ?? []);
+    const known = new Map(this.#members.map((member) => [member.id, member]));
+    this.#members = answer.members.flatMap((member) => {
+      const before = known.get(member.id);
+      // A server that evicts keys may have lost what members say of themselves: until they say it again, the former holds.
+      return readMember(member) ?? (before === undefined ? [] : { ...before, ageMillis: member.ageMillis });
+    });
     this.#watchRivals(sentAt);
     this.#armExpiry();
     const view = this.#members.map(({ id, works, count, wants }) => `${id} ${works} ${count} ${wants}`).join('\n');

@@ -9,6 +9,7 @@ import type {
   ShardClaimReply,
   ShardClaimRequest,
   ShardItem,
+  ShardPart,
   ShardQueue,
 } from '../../../src/ports/shard-queue.ts';
 
@@ -18,6 +19,8 @@ export interface ShardBench {
   connect(): ShardQueue;
   /** Lets that much time pass on the server. */
   pass(millis: number): Promise<void>;
+  /** The server loses that part of a shard, as one does that evicts keys. */
+  lose(shard: Shard, part: ShardPart): Promise<void>;
   close(): Promise<void>;
 }
 

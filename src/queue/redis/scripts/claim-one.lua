@@ -25,7 +25,7 @@ local function claim(ready, inflight, claims, marker, incarnation, id, token, le
       return 1
     end
     local leaseEnd = redis.call('ZSCORE', inflight, id)
-    if leaseEnd and tonumber(leaseEnd) > now then
+    if not leaseEnd or tonumber(leaseEnd) > now then
       return 0
     end
     due = tonumber(string.sub(stored, 1, colon - 1))

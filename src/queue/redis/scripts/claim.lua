@@ -3,12 +3,14 @@
 Returns expired leases to ready, each in its place, then moves due ids to in flight, the longest due first.
 
 Guarantee: each id handed over leaves ready in the same step, under a token of its own. An answer that gets lost leaves
-its ids in flight until their lease ends, or until renew.lua finds them as orphans.
+its ids in flight until their lease ends, or until renew.lua finds them as orphans. What is in flight stays so where the
+server has evicted its lease or its claim alone.
 
 KEYS[1] ready     sorted set: id by due time
 KEYS[2] inflight  sorted set: id by end of lease
 KEYS[3] claims    hash: id to claim, which is "<due time>:<token>", followed by "!<time of the mark>" while it is marked
-                  again. Times are in ms since 1970. A token ends in a slash and a number.
+                  again. Times are in ms since 1970. A token ends in a slash and a number; it is empty where the
+                  claim was evicted and its holder has not renewed it yet.
 KEYS[4] marker    string: the incarnation that the shard was rebuilt for
 ARGV[1] incarnation that the marker must hold
 ARGV[2] latest time for this claim, ms since 1970 by this server's clock
@@ -17,6 +19,7 @@ ARGV[4] lease in ms
 ARGV[5] process: how its tokens begin
 ARGV[6] number of the first token
 ARGV[7] most leases to return, at most 1000
+ARGV[8] ms of a lease in place of one that was evicted: every holder that lives renews within it
 
 Answers {-2} when it came late, {-1} without the marker, else {0, ms until the next ready id is due (0: now; -1: none is
 ready), ms until the first lease ends (-1: nothing is in flight), id, ms that it was due, id, ms ...}. Runs with memory full, because what is claimed now can be finished.
@@ -51,13 +54,25 @@ if #expired > 0 then
   redis.call('ZADD', KEYS[1], 'LT', unpack(back))
 end
 
--- A server that evicts keys may have dropped the leases alone: nothing would end those claims.
-if redis.call('HLEN', KEYS[3]) > redis.call('ZCARD', KEYS[2]) then
-  local claims = redis.call('HGETALL', KEYS[3])
-  for i = 1, #claims, 2 do
-    if not redis.call('ZSCORE', KEYS[2], claims[i]) then
-      redis.call('HDEL', KEYS[3], claims[i])
-      redis.call('ZADD', KEYS[1], 'LT', place(claims[i + 1]) or now, claims[i])
+-- A server that evicts keys may have dropped all leases, or all claims, and some of either were made since.
+local claimed, leased = redis.call('HLEN', KEYS[3]), redis.call('ZCARD', KEYS[2])
+if claimed > leased then
+  local ids = redis.call('HKEYS', KEYS[3])
+  for i = 1, #ids do
+    redis.call('ZADD', KEYS[2], 'NX', now + ARGV[8], ids[i])
+  end
+elseif leased > claimed then
+  local leases = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')
+  for i = 1, #leases, 2 do
+    if redis.call('HEXISTS', KEYS[3], leases[i]) == 0 then
+      -- What was put into ready meanwhile may be running. Its holder knows its place better.
+      local due = redis.call('ZSCORE', KEYS[1], leases[i])
+      local claim = math.min(due or leases[i + 1], leases[i + 1]) .. ':'
+      if due then
+        redis.call('ZREM', KEYS[1], leases[i])
+        claim = tonumber(due) <= now and claim .. '!' .. now or claim
+      end
+      redis.call('HSET', KEYS[3], leases[i], claim)
     end
   end
 end

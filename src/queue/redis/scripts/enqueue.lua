@@ -9,7 +9,7 @@ Of each shard:
 KEYS two: ready, claims; see claim.lua
 ARGV the number of its pairs, at most 1000, then these: ms until due (zero or less: now), id
 
-Answers of each shard {id, token, id, token ...} of the ids marked again; a text where it failed.
+Answers of each shard {id, token, id, token ...} of the ids marked again whose holder is known; a text where it failed.
 ]]
 local now
 local function enqueue(readyKey, claimsKey, first, last)
@@ -31,8 +31,11 @@ local function enqueue(readyKey, claimsKey, first, last)
         marks[#marks + 1] = ids[i]
         marks[#marks + 1] = claim .. '!' .. now
       end
-      held[#held + 1] = ids[i]
-      held[#held + 1] = string.sub(claim, (string.find(claim, ':', 1, true) or 0) + 1, mark and mark - 1)
+      local token = string.sub(claim, (string.find(claim, ':', 1, true) or 0) + 1, mark and mark - 1)
+      if token ~= '' then
+        held[#held + 1] = ids[i]
+        held[#held + 1] = token
+      end
     end
   end
   if #ready > 0 then

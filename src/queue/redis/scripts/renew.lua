@@ -2,9 +2,9 @@
 --[[
 Prolongs the leases of everything that a process holds in the shard, and finds its orphans: claims whose answer got lost.
 
-Guarantee: what another token holds is left alone and answered as lost. What the process lists and the server knows as ready
-or not at all is in flight again, in its place, and answered as revived; if it was due, it is marked again, because a wake-up
-may have made it so. Orphans are ready again in their place. A repeated call changes nothing more.
+Guarantee: what another token holds is left alone and answered as lost. What the process lists and the server knows as ready,
+without a holder, or not at all is in flight again, in its place, and answered as revived; if it was due, it is marked again,
+because a wake-up may have made it so. Orphans are ready again in their place. A repeated call changes nothing more.
 
 KEYS[1] ready, KEYS[2] inflight, KEYS[3] claims: see claim.lua
 ARGV[1] lease in ms
@@ -28,25 +28,29 @@ if count > 0 then
   local leases, taken = {}, {}
   for i = 1, count do
     local id, token, claim = ids[i], ARGV[3 * i + 2], stored[i]
-    local isHeld = false
-    if claim then
-      local last = (string.find(claim, ':', 1, true) or 0) + #token
-      isHeld = string.sub(claim, last - #token + 1, last) == token
-        and (#claim == last or string.find(claim, '^!%d+$', last + 1) ~= nil)
-    else
-      local due, score = now + ARGV[3 * i + 3], redis.call('ZSCORE', KEYS[1], id)
-      local mark = ''
-      if score then
-        redis.call('ZREM', KEYS[1], id)
-        due = math.min(due, score)
-        mark = tonumber(score) <= now and '!' .. now or ''
+    local colon = claim and string.find(claim, ':', 1, true) or 0
+    local last = colon + #token
+    local isOurs = claim
+      and string.sub(claim, colon + 1, last) == token
+      and (#claim == last or string.find(claim, '^!%d+$', last + 1))
+    if not isOurs and (not claim or string.find(claim, '^!?%d*$', colon + 1)) then
+      local due, mark = now + ARGV[3 * i + 3], ''
+      if claim then
+        due, mark = math.min(due, string.sub(claim, 1, colon - 1)), string.sub(claim, colon + 1)
+      else
+        local score = redis.call('ZSCORE', KEYS[1], id)
+        if score then
+          redis.call('ZREM', KEYS[1], id)
+          due, mark = math.min(due, score), tonumber(score) <= now and '!' .. now or ''
+        end
       end
       taken[#taken + 1] = id
       taken[#taken + 1] = due .. ':' .. token .. mark
       revived[#revived + 1] = id
       revived[#revived + 1] = token
+      isOurs = true
     end
-    if isHeld or not claim then
+    if isOurs then
       listed[id] = true
       leases[#leases + 1] = leaseEnd
       leases[#leases + 1] = id

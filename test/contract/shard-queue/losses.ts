@@ -1,0 +1,105 @@
+import { expect, it } from 'vitest';
+import { assertMillis, type Held, type ShardPart } from '../../../src/ports/shard-queue.ts';
+import type { ShardWorld } from '../shard-queue-contract.ts';
+import { claim, claimSingle, ids, incarnation, item, lease, renewed, request, shard, shortLease } from './bench.ts';
+
+/** A server that evicts keys: parts of a shard vanish by themselves, in any combination. */
+export function describeLosses(world: () => ShardWorld): void {
+  /** `a` in flight under the first process, due for ten seconds; `b`, due for five, waits. */
+  async function holdFirst(leaseMillis: number = lease): Promise<Held> {
+    const { one } = world();
+    await one.queue.enqueue(shard, [item('a', -10_000), item('b', -5_000)]);
+    const [a] = await claim(one, { max: 1, leaseMillis });
+    return { id: a!.id, token: a!.token };
+  }
+
+  async function lose(...parts: readonly ShardPart[]): Promise<void> {
+    for (const part of parts) await world().lose(shard, part);
+  }
+
+  /** What the second process is given now, the longest due first. */
+  async function taken(firstNumber = 100): Promise<readonly string[]> {
+    return ids(await claim(world().two, { firstNumber }));
+  }
+
+  const parts: readonly ShardPart[] = ['ready', 'inflight', 'claims'];
+  const subsets = [1, 2, 3, 4, 5, 6, 7].map((bits) => parts.filter((_, i) => (bits & (1 << i)) !== 0));
+
+  it.each(subsets)('keeps what its holder renews at once, in its place, without %s %s %s', async (...lost) => {
+    const { one } = world();
+    const held = await holdFirst();
+    await lose(...lost);
+    const { lost: gone, revived } = await one.queue.renew(shard, one.name, renewed([held], 10_000), lease, 0);
+    expect(gone).toEqual([]);
+    expect(revived).toEqual(lost.includes('claims') ? [held] : []);
+    expect(await taken()).toEqual(lost.includes('ready') ? [] : ['b']);
+    await one.queue.enqueue(shard, [item('c', -8_000)]);
+    await one.queue.finish(shard, [{ ...held, next: 'back' }]);
+    expect(await taken(200)).toEqual(['a', 'c']);
+    expect(await one.queue.count([shard])).toEqual({ ready: 0, inFlight: lost.includes('ready') ? 2 : 3 });
+  });
+
+  it.each(subsets)('hands nothing out twice at once that is restored or rung, without %s %s %s', async (...lost) => {
+    const { one, two } = world();
+    const held = await holdFirst();
+    await lose(...lost);
+    await two.queue.enqueue(shard, [item('a')]);
+    await two.queue.restore(shard, [item('a', -10_000), item('b', -5_000)]);
+    const isForgotten = lost.includes('inflight') && lost.includes('claims');
+    expect((await taken()).toSorted()).toEqual(isForgotten ? ['a', 'b'] : ['b']);
+    if (isForgotten) return;
+    await one.queue.renew(shard, one.name, renewed([held], 10_000), lease, 0);
+    expect(await taken(200)).toEqual([]);
+    // It was rung meanwhile.
+    expect(await one.queue.finish(shard, [{ ...held, next: 'gone' }])).toBe(1);
+    expect(await taken(300)).toEqual(['a']);
+    expect(await one.queue.count([shard])).toEqual({ ready: 0, inFlight: 2 });
+  });
+
+  it('keeps a claim without its lease for a moment, then hands it over in its place', async () => {
+    const { one, pass } = world();
+    await holdFirst();
+    await lose('inflight');
+    expect(await one.queue.count([shard])).toEqual({ ready: 1, inFlight: 1 });
+    expect(await one.queue.claimOne(shard, { id: 'a', token: 'pod-1/a/50' }, lease, incarnation)).toBe('held');
+    // Nothing but a claim notices.
+    const reply = await one.queue.claim(shard, request(one, { firstNumber: 10, max: 1 }));
+    expect(reply).toMatchObject({ kind: 'claimed', claimed: [{ id: 'b' }] });
+    expect(reply).not.toHaveProperty('nextDelayMillis');
+    await one.queue.finish(shard, [{ id: 'b', token: 'pod-1/a/10', next: 'back' }]);
+    await pass(assertMillis + 50);
+    expect(await taken()).toEqual(['a', 'b']);
+  });
+
+  it('keeps a lease without its claim until it ends', async () => {
+    const { one, pass } = world();
+    await holdFirst(shortLease);
+    await lose('claims');
+    expect(await taken()).toEqual(['b']);
+    expect(await one.queue.count([shard])).toEqual({ ready: 0, inFlight: 2 });
+    await pass(shortLease + 20);
+    expect(await taken(200)).toEqual(['a']);
+  });
+
+  it('takes no token for that of a claim which was lost', async () => {
+    const { one, two } = world();
+    const held = await holdFirst();
+    await lose('claims');
+    await claimSingle(two);
+    expect(await one.queue.finish(shard, [{ ...held, next: 'gone' }])).toBe(0);
+    expect(await one.queue.claimOne(shard, held, lease, incarnation)).toBe('held');
+    expect(await one.queue.enqueue(shard, [item('a')])).toEqual([]);
+    expect(await one.queue.restore(shard, [item('a')])).toBe(0);
+    await one.queue.renew(shard, one.name, [], lease, 1_000);
+    expect(await taken(200)).toEqual([]);
+  });
+
+  it('claims nothing without its mark', async () => {
+    const { one } = world();
+    await one.queue.enqueue(shard, [item('a')]);
+    await lose('marker');
+    expect(await one.queue.claim(shard, request(one))).toEqual({ kind: 'unmarked' });
+    await one.queue.mark(shard, incarnation);
+    expect(ids(await claim(one))).toEqual(['a']);
+  });
+}
