@@ -83,7 +83,7 @@ export type ShardClaimReply =
   | {
       readonly kind: 'claimed';
       readonly claimed: readonly ShardClaimed[];
-      /** When the next ready id is due; 0 when more is due now; absent when nothing is ready. */
+      /** When the next ready id can be handed over; 0 when more can be now; absent when nothing is ready. */
       readonly nextDelayMillis?: number;
       /** When the first lease in the shard ends that is not renewed until then; absent when nothing is in flight. */
       readonly leaseEndsInMillis?: number;
@@ -155,7 +155,8 @@ export interface ShardQueue {
   claim(shard: Shard, request: ShardClaimRequest): Promise<ShardClaimReply>;
   /**
    * Claims one id whether it is due, parked or absent; not when another token holds it. Under the same token again it is
-   * `claimed` again, with a new lease. An absent one counts as due now, any other keeps its place.
+   * `claimed` again, with a new lease. An absent one counts as due now, any other keeps its place. While the shard rests, only
+   * an absent one can be claimed: anything else may be running, and counts as `held`.
    */
   claimOne(
     shard: Shard,
@@ -188,17 +189,18 @@ export interface ShardQueue {
     orphansBelow: number,
   ): Promise<ShardRenewal>;
   /**
-   * Adds those that are neither ready nor in flight, and moves parked ones to an earlier due time, yet not before the rest
-   * after a {@link ShardQueue.mark} is over; answers how many were absent. One that is due already keeps its place: it may have
-   * used its turn since the time that the store knows.
+   * Adds those that are neither ready nor in flight, and moves parked ones to an earlier due time; answers how many were
+   * absent. One that is due already keeps its place: it may have used its turn since the time that the store knows.
+   * A shard that is marked rests for `restMillis` at least (see {@link ShardQueue.mark}): the process knows of a loss.
    */
-  restore(shard: Shard, items: readonly ShardItem[]): Promise<number>;
+  restore(shard: Shard, items: readonly ShardItem[], restMillis?: number): Promise<number>;
   /**
-   * Says that the shard has been rebuilt for the incarnation. What is ready earlier than `waitMillis` from now becomes due only then:
-   * it may be running with somebody who has not noticed yet that the server had lost it. The same goes for what is restored
-   * until then, by whomever.
+   * Says that the shard has been rebuilt for the incarnation, and lets it rest for `restMillis`: what is due until its end is
+   * not handed over before, whoever asks, since it may be running with a process that has not noticed yet that the server had
+   * lost it. The same goes for what is restored meanwhile, by whomever; what is enqueued, or parked, meanwhile runs nowhere.
+   * What was due keeps its place. A rest that is under way is never cut short.
    */
-  mark(shard: Shard, incarnation: string, waitMillis?: number): Promise<void>;
+  mark(shard: Shard, incarnation: string, restMillis?: number): Promise<void>;
   /** Removes everything of a shard, its mark included: its count is not in force any more. */
   drop(shard: Shard): Promise<void>;
   /** Ids ready (or parked) and in flight of the shards together. */

@@ -3,7 +3,6 @@
  * between the wires and the real server. Each is made anew for a run.
  */
 import type { Held, Member, Shard, ShardQueue } from '../../src/ports/shard-queue.ts';
-import { settleMillis } from '../../src/runtime/sharding/sharded-queue.ts';
 
 type Wrap = (server: ShardQueue) => ShardQueue;
 
@@ -64,8 +63,8 @@ export function withoutCountInKey(): Wrap {
       enqueue: (shard, items) => server.enqueue(any(shard), items),
       finish: (shard, endings) => server.finish(any(shard), endings),
       renew: (shard, process, held, leaseMillis, below) => server.renew(any(shard), process, held, leaseMillis, below),
-      restore: (shard, items) => server.restore(any(shard), items),
-      mark: (shard, run, waitMillis) => server.mark(any(shard), run, waitMillis),
+      restore: (shard, items, restMillis) => server.restore(any(shard), items, restMillis),
+      mark: (shard, run, restMillis) => server.mark(any(shard), run, restMillis),
       drop: (shard) => server.drop(any(shard)),
       count: (shards) => server.count(shards.map(any)),
     });
@@ -165,11 +164,7 @@ export function withoutRest(): Wrap {
   return (server) =>
     withOperations(server, {
       mark: (shard, run) => server.mark(shard, run),
-      restore: (shard, items) =>
-        server.restore(
-          shard,
-          items.map(({ id, delayMillis }) => ({ id, delayMillis: delayMillis <= settleMillis ? 0 : delayMillis })),
-        ),
+      restore: (shard, items) => server.restore(shard, items),
     });
 }
 

@@ -38,8 +38,8 @@ export class ShardMemory {
   readonly #leases: DueHeap<Entry> = new DueHeap();
   /** What the shard was rebuilt for; undefined for a shard that never was. */
   marker: string | undefined;
-  /** Until when nothing that is restored may be due. */
-  #restUntil = -Infinity;
+  /** From when until when it rests: what was due until then may be running, and is not handed over. */
+  #rest = { from: -Infinity, until: -Infinity };
   /** Whether leases or claims were lost since the latest claim. */
   #isTorn = false;
 
@@ -60,7 +60,10 @@ export class ShardMemory {
 
   /** Loses one part of the shard, as a server does that evicts keys. */
   losePart(part: ShardPart): void {
-    if (part === 'marker') this.marker = undefined;
+    if (part === 'marker') {
+      this.marker = undefined;
+      this.#rest = { from: -Infinity, until: -Infinity };
+    }
     this.#isTorn = true;
     for (const entry of this.#entries.values()) {
       if (entry.lease === undefined) {
@@ -88,12 +91,11 @@ export class ShardMemory {
   }
 
   /** {@link ShardQueue.mark}. */
-  mark(incarnation: string, first: number): void {
+  mark(incarnation: string, now: number, restMillis: number): void {
     this.marker = incarnation;
-    this.#restUntil = Math.max(this.#restUntil, first);
-    for (let entry = this.#ready.first; entry !== undefined && entry.dueAt < first; entry = this.#ready.first) {
-      this.#move(entry, first);
-    }
+    if (restMillis <= 0) return;
+    this.#rest = { from: now, until: Math.max(this.#rest.until, now + restMillis) };
+    for (const entry of this.#ready.items) this.#move(entry, this.#rested(entry.dueAt, now));
   }
 
   /** {@link ShardQueue.claim}. */
@@ -106,7 +108,7 @@ export class ShardMemory {
     if (this.#isTorn) this.#mend(now);
     const claimed: ShardClaimed[] = [];
     while (claimed.length < request.max) {
-      const entry = this.#ready.first;
+      const entry = this.#next(now);
       if (entry === undefined || entry.dueAt > now) break;
       const lateMillis = now - entry.dueAt;
       const token = `${request.process}${String(request.firstNumber + claimed.length)}`;
@@ -114,12 +116,14 @@ export class ShardMemory {
       this.#lend(entry, token, now + request.leaseMillis);
       claimed.push({ id: entry.id, token, lateMillis });
     }
-    const next = this.#ready.first;
+    const head = this.#ready.first;
+    const next = this.#next(now)?.dueAt ?? Infinity;
+    const nextDueAt = head !== undefined && this.#rests(head, now) ? Math.min(next, this.#rest.until) : next;
     const lease = this.#leases.first;
     return {
       kind: 'claimed',
       claimed,
-      ...(next === undefined ? undefined : { nextDelayMillis: Math.max(0, next.dueAt - now) }),
+      ...(nextDueAt === Infinity ? undefined : { nextDelayMillis: Math.max(0, nextDueAt - now) }),
       ...(lease === undefined ? undefined : { leaseEndsInMillis: lease.dueAt - now }),
     };
   }
@@ -128,11 +132,13 @@ export class ShardMemory {
   claimOne(held: Held, leaseMillis: number, incarnation: string, now: number): 'claimed' | 'held' | 'unmarked' {
     if (this.marker !== incarnation) return 'unmarked';
     const until = now + leaseMillis;
-    const entry = this.#entries.get(held.id) ?? this.#add(held.id, now);
+    const known = this.#entries.get(held.id);
+    const entry = known ?? this.#add(held.id, now);
     if (entry.lease?.token === held.token) {
       this.#leases.move(entry, until);
       return 'claimed';
     }
+    if (known !== undefined && now < this.#rest.until) return 'held';
     if (entry.lease !== undefined) {
       if (entry.dueAt > now) return 'held';
       this.#giveBack(entry, entry.since);
@@ -209,7 +215,11 @@ export class ShardMemory {
   }
 
   /** {@link ShardQueue.restore}. */
-  restore(items: readonly ShardItem[], now: number): number {
+  restore(items: readonly ShardItem[], now: number, restMillis: number): number {
+    // The same loss ends its rest at about the same time, whoever asks.
+    if (restMillis > 0 && this.marker !== undefined && this.#rest.until < now + restMillis - 100) {
+      this.#rest = { from: now, until: now + restMillis };
+    }
     const isDue = ({ id }: ShardItem): boolean => (this.#entries.get(id)?.since ?? Infinity) <= now;
     const keeps = new Set(items.filter(isDue).map(({ id }) => id));
     let absent = 0;
@@ -217,9 +227,27 @@ export class ShardMemory {
       const entry = this.#entries.get(id);
       if (entry === undefined) absent++;
       else if (entry.lease !== undefined || keeps.has(id)) continue;
-      this.#makeDue(id, Math.max(now + delayMillis, this.#restUntil));
+      this.#makeDue(id, this.#rested(now + delayMillis, now));
     }
     return absent;
+  }
+
+  #rests(entry: Entry, now: number): boolean {
+    return now < this.#rest.until && entry.dueAt <= this.#rest.from;
+  }
+
+  /** What becomes due before the rest is over rests, too: it may be parked in shards of another number. */
+  #rested(dueAt: number, now: number): number {
+    const { from, until } = this.#rest;
+    return now < until && dueAt <= until ? Math.min(dueAt, from) : dueAt;
+  }
+
+  /** The first of the ready ids that can be handed over. */
+  #next(now: number): Entry | undefined {
+    const { first } = this.#ready;
+    if (first === undefined || !this.#rests(first, now)) return first;
+    const others = this.#ready.items.filter((entry) => !this.#rests(entry, now));
+    return others.sort((a, b) => a.dueAt - b.dueAt || a.order - b.order)[0];
   }
 
   #add(id: string, dueAt: number): Entry {

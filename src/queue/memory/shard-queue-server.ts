@@ -267,13 +267,13 @@ class MemoryShardQueue implements ShardQueue {
     );
   }
 
-  restore(shard: Shard, items: readonly ShardItem[]): Promise<number> {
-    return this.#do((server) => server.shard('restore', shard).restore(items, server.now()));
+  restore(shard: Shard, items: readonly ShardItem[], restMillis = 0): Promise<number> {
+    return this.#do((server) => server.shard('restore', shard).restore(items, server.now(), restMillis));
   }
 
-  mark(shard: Shard, incarnation: string, waitMillis = 0): Promise<void> {
+  mark(shard: Shard, incarnation: string, restMillis = 0): Promise<void> {
     return this.#do((server) => {
-      server.shard('mark', shard).mark(incarnation, waitMillis > 0 ? server.now() + waitMillis : -Infinity);
+      server.shard('mark', shard).mark(incarnation, server.now(), restMillis);
     });
   }
 

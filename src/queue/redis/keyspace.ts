@@ -6,8 +6,7 @@
  * | `{<prefix>:vs-<count>-<index>}:ready` | sorted set | ids by due time |
  * | `{<prefix>:vs-<count>-<index>}:inflight` | sorted set | ids by the end of their lease |
  * | `{<prefix>:vs-<count>-<index>}:claims` | hash | id to its due time and token |
- * | `{<prefix>:vs-<count>-<index>}:marker` | string | the incarnation that the shard was rebuilt for |
- * | `{<prefix>:vs-<count>-<index>}:rest` | string | until when nothing restored is due, while a shard rests after a loss |
+ * | `{<prefix>:vs-<count>-<index>}:marker` | string | the incarnation that the shard was rebuilt for, and until when it rests after a loss |
  * | `<membershipKey>` | sorted set | members by their latest heartbeat |
  * | `{<membershipKey>}:info` | hash | member to what it says of itself |
  * | `{<prefix>:bell:<member>}` | sorted set | rings that nobody has heard yet |
@@ -22,7 +21,7 @@ export interface Keys<Names extends string> {
 }
 
 /** The keys of a shard. */
-export type ShardKeys = Keys<'ready' | 'inflight' | 'claims' | 'marker' | 'rest'>;
+export type ShardKeys = Keys<'ready' | 'inflight' | 'claims' | 'marker'>;
 
 /** See the file header. */
 export class Keyspace {
@@ -70,7 +69,6 @@ export class Keyspace {
         inflight: `${tag}:inflight`,
         claims: `${tag}:claims`,
         marker: `${tag}:marker`,
-        rest: `${tag}:rest`,
       },
     };
   }

@@ -248,22 +248,22 @@ export class RedisShardQueue implements ShardQueue {
     return { lost: parts.flatMap(({ lost }) => lost), revived: parts.flatMap(({ revived }) => revived) };
   }
 
-  async restore(shard: Shard, items: readonly ShardItem[]): Promise<number> {
+  async restore(shard: Shard, items: readonly ShardItem[], restMillis = 0): Promise<number> {
     const replies = await this.#inBatches('restore', items, (batch) =>
       this.#run<number>(
         'restore',
         'restore',
         this.#keys.shard(shard),
-        ['ready', 'claims', 'rest'],
-        batch.flatMap(({ id, delayMillis }) => [Math.ceil(delayMillis), id]),
+        ['ready', 'claims', 'marker'],
+        [Math.max(0, Math.ceil(restMillis)), ...batch.flatMap(({ id, delayMillis }) => [Math.ceil(delayMillis), id])],
       ),
     );
     return replies.reduce((sum, absent) => sum + absent, 0);
   }
 
-  async mark(shard: Shard, incarnation: string, waitMillis = 0): Promise<void> {
-    const args = [incarnation, Math.max(0, Math.ceil(waitMillis))];
-    await this.#run('mark', 'mark', this.#keys.shard(shard), ['ready', 'marker', 'rest'], args);
+  async mark(shard: Shard, incarnation: string, restMillis = 0): Promise<void> {
+    const args = [incarnation, Math.max(0, Math.ceil(restMillis))];
+    await this.#run('mark', 'mark', this.#keys.shard(shard), ['ready', 'marker'], args);
   }
 
   async drop(shard: Shard): Promise<void> {

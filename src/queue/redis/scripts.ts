@@ -13,7 +13,7 @@ const numberOfKeys = {
   'claim-one': undefined,
   enqueue: undefined,
   restore: 3,
-  mark: 3,
+  mark: 2,
   finish: undefined,
   renew: 3,
   'held-by': 1,

@@ -7,7 +7,7 @@
  * claimed in it: the reconciler asks {@link ShardedQueue.toRefill}.
  *
  * After a loss every process first asserts the claims that it runs, and whatever is ready in the shard, which may be running
- * elsewhere, becomes due only {@link settleMillis} after the loss was first seen: a loss repeats no call.
+ * elsewhere, is handed over only {@link settleMillis} after the loss was first seen: a loss repeats no call.
  */
 import { shardOf, type ShardSet } from '../../core/slot.ts';
 import type { Clock, Entropy } from '../../ports/clock.ts';
@@ -23,7 +23,15 @@ import {
   type Renewal,
   processOf,
 } from '../../ports/queue.ts';
-import type { Held, Ring, Shard, ShardEnding, ShardItem, ShardQueue } from '../../ports/shard-queue.ts';
+import {
+  assertMillis,
+  type Held,
+  type Ring,
+  type Shard,
+  type ShardEnding,
+  type ShardItem,
+  type ShardQueue,
+} from '../../ports/shard-queue.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { Pulse } from '../service.ts';
 import { type ClusterMember, maxToldCircuits } from './member-info.ts';
@@ -37,7 +45,7 @@ import { ShardRenewals } from './shard-renewals.ts';
 import type { ShardCount } from './shard-count.ts';
 
 /** How long after a loss ids that may be running elsewhere are left alone: others notice it and assert their claims. */
-export const settleMillis = 2_500;
+export const settleMillis: number = assertMillis;
 
 /** What a sharded queue stands on. */
 export interface ShardedQueueParts {
@@ -293,12 +301,12 @@ export class ShardedQueue implements Queue {
 
   async #restore(shard: Shard, group: readonly QueueItem[]): Promise<number> {
     const now = this.#parts.clock.now();
-    // Refilled or not: right after a loss what the store calls due may be running with somebody who has not noticed.
-    const earliest = Math.max(0, this.#board.lastLostAt(shard.index) + settleMillis - now);
-    const wanted = group.map((item) => ({ id: item.id, delayMillis: Math.max(earliest, item.dueAt - now) }));
-    const absent = await this.#parts.server.restore(shard, wanted);
+    // Refilled or not: right after a loss what the store calls due may be running with a process that has not noticed.
+    const restMillis = Math.max(0, this.#board.lastLostAt(shard.index) + settleMillis - now);
+    const wanted = group.map((item) => ({ id: item.id, delayMillis: item.dueAt - now }));
+    const absent = await this.#parts.server.restore(shard, wanted, restMillis);
     // What was parked until later has been moved without being counted: it is as much news as what was absent.
-    this.#ringOwner({ shard, delayMillis: Math.min(...wanted.map((item) => item.delayMillis)) });
+    this.#ringOwner({ shard, delayMillis: Math.max(restMillis, Math.min(...wanted.map((item) => item.delayMillis))) });
     return absent;
   }
 
@@ -331,8 +339,8 @@ export class ShardedQueue implements Queue {
       await settleAll(complete, async ([index, incarnation]) => {
         if (this.#board.lostAt(index) !== undefined) {
           // Another loss meanwhile has changed the incarnation: then the mark fits nothing, and the refill comes again.
-          const wait = (this.#board.lostAt(index) ?? 0) + settleMillis - this.#parts.clock.now();
-          await server.mark(this.#shard(index), incarnation, Math.max(0, wait));
+          const restMillis = (this.#board.lostAt(index) ?? 0) + settleMillis - this.#parts.clock.now();
+          await server.mark(this.#shard(index), incarnation, Math.max(0, restMillis));
           telemetry.rebuilt();
           rebuilt++;
         }

@@ -129,33 +129,111 @@ export function describeClaims(world: () => ShardWorld): void {
     expect(ids(await claim(one, { incarnation: 'incarnation-2' }))).toEqual(['b']);
   });
 
-  it('lets nothing be due before its time in a shard that is marked anew', async () => {
+  it('hands nothing over while a shard rests that is marked anew', async () => {
     const { one, two, pass } = world();
     const other = { count: 64, index: 9 };
     await one.queue.enqueue(other, [item('late', -500), item('soon', 100), item('far', 50_000)]);
     await two.queue.renew(other, two.name, renewed([{ id: 'held', token: `${two.name}1` }]), lease, 0);
     await one.queue.mark(other, incarnation, 400);
-    const [first] = [await one.queue.claim(other, request(one))];
-    expect(first).toMatchObject({ kind: 'claimed', claimed: [] });
+    await pass(150);
+    const { claimed, nextDelayMillis } = await claimReply(one, {}, other);
+    expect(claimed).toEqual([]);
+    expect(nextDelayMillis).toBeGreaterThan(0);
+    expect(nextDelayMillis).toBeLessThanOrEqual(250);
     // Meanwhile somebody says that it runs one of them.
     const late = { id: 'late', token: `${two.name}2` };
     expect(await two.queue.renew(other, two.name, renewed([late]), lease, 0)).toEqual({ lost: [], revived: [late] });
-    await pass(450);
+    await pass(300);
     expect(ids(await claim(one, {}, other))).toEqual(['soon']);
     expect(await one.queue.count([other])).toEqual({ ready: 1, inFlight: 3 });
   });
 
-  it('brings nothing forward that rests in a shard marked anew, whoever restores it', async () => {
+  it('hands nothing over that is restored while a shard rests, by whomever, and keeps its places', async () => {
     const { one, two, pass } = world();
     const other = { count: 64, index: 10 };
     await one.queue.enqueue(other, [item('ready', -500)]);
     await one.queue.mark(other, incarnation, 400);
-    expect(await two.queue.restore(other, [item('ready', -500), item('absent', -500), item('far', 50_000)])).toBe(2);
+    const rows = [item('ready', -500), item('absent', -700), item('timer', 200), item('far', 50_000)];
+    expect(await two.queue.restore(other, rows)).toBe(3);
     expect(await claim(two, {}, other)).toEqual([]);
-    await pass(450);
-    expect([...ids(await claim(two, {}, other))].sort()).toEqual(['absent', 'ready']);
+    // What may be running stays where it is when it is rung; what becomes due only now runs nowhere.
+    await pass(2);
+    await one.queue.enqueue(other, [item('ready'), item('new'), item('soon', 150)]);
+    const reply = await claimReply(two, {}, other);
+    expect(ids(reply.claimed)).toEqual(['new']);
+    expect(reply.nextDelayMillis).toBeLessThanOrEqual(150);
+    await pass(200);
+    expect(ids(await claim(two, { firstNumber: 2 }, other))).toEqual(['soon']);
+    await pass(250);
+    const claimed = await claim(two, { firstNumber: 3 }, other);
+    expect(ids(claimed)).toEqual(['absent', 'ready', 'timer']);
+    expect(claimed[0]!.lateMillis).toBeGreaterThanOrEqual(1_100);
     expect(await two.queue.restore(other, [item('next', 0)])).toBe(1);
     expect(ids(await claim(two, {}, other))).toEqual(['next']);
+  });
+
+  it('never cuts a rest short', async () => {
+    const { one, two, pass } = world();
+    const other = { count: 64, index: 14 };
+    await one.queue.enqueue(other, [item('a')]);
+    await one.queue.mark(other, incarnation, 400);
+    await two.queue.mark(other, incarnation, 100);
+    await two.queue.mark(other, incarnation);
+    await two.queue.restore(other, [], 50);
+    await pass(150);
+    expect(await claim(one, {}, other)).toEqual([]);
+    await pass(300);
+    expect(ids(await claim(one, {}, other))).toEqual(['a']);
+    // It is over for good.
+    await one.queue.enqueue(other, [item('b')]);
+    expect(ids(await claim(two, {}, other))).toEqual(['b']);
+  });
+
+  it('keeps the rest of a shard that is marked for another incarnation', async () => {
+    const { one } = world();
+    const other = { count: 64, index: 15 };
+    await one.queue.enqueue(other, [item('a')]);
+    await one.queue.mark(other, incarnation, 30_000);
+    await one.queue.mark(other, 'incarnation-2');
+    expect(await one.queue.claim(other, request(one))).toEqual({ kind: 'unmarked' });
+    expect(await claim(one, { incarnation: 'incarnation-2' }, other)).toEqual([]);
+  });
+
+  it('lets a marked shard rest for whoever restores after a loss', async () => {
+    const { one, two, pass } = world();
+    await two.queue.restore(shard, [item('a', -5_000)], 400);
+    expect((await claimReply(one)).nextDelayMillis).toBeGreaterThan(0);
+    await pass(450);
+    const [a] = await claim(one);
+    expect(a!.lateMillis).toBeGreaterThanOrEqual(5_000);
+  });
+
+  it('marks nothing by a restore', async () => {
+    const { one, two } = world();
+    const other = { count: 64, index: 16 };
+    await two.queue.restore(other, [item('a', -5_000)], 400);
+    expect(await one.queue.claim(other, request(one))).toEqual({ kind: 'unmarked' });
+    await one.queue.mark(other, incarnation);
+    expect(ids(await claim(one, {}, other))).toEqual(['a']);
+  });
+
+  it('claims one id in a shard that rests where it is new there', async () => {
+    const { one, two, pass } = world();
+    const other = { count: 64, index: 17 };
+    await one.queue.enqueue(other, [item('due'), item('parked', 50_000)]);
+    const held = { id: 'held', token: 'pod-1/a/1' };
+    await one.queue.mark(other, incarnation);
+    await one.queue.claimOne(other, held, shortLease, incarnation);
+    await one.queue.mark(other, incarnation, 30_000);
+    await pass(shortLease + 20);
+    const ask = (id: string) => two.queue.claimOne(other, { id, token: 'pod-2/b/1' }, lease, incarnation);
+    expect(await ask('due')).toBe('held');
+    expect(await ask('parked')).toBe('held');
+    expect(await ask('held')).toBe('held');
+    expect(await ask('new')).toBe('claimed');
+    expect(await ask('new')).toBe('claimed');
+    expect(await one.queue.claimOne(other, held, lease, incarnation)).toBe('claimed');
+    expect(await two.queue.claimOne(other, { id: 'x', token: 'pod-2/b/2' }, lease, 'incarnation')).toBe('unmarked');
   });
 
   it('keeps shards apart, those of another count too', async () => {

@@ -3,7 +3,8 @@
 Claims ids whether they are due, parked or absent, each unless another token holds it.
 
 Guarantee: under the same token again it only prolongs the lease, so that a repeated call does no harm. What was ready, or
-in flight under a lease that is over, keeps its place; what was absent is due now.
+in flight under a lease that is over, keeps its place; what was absent is due now. While the shard rests only what is absent
+can be claimed: the rest may be running.
 
 Of each claim:
 KEYS four: ready, inflight, claims, marker; see claim.lua
@@ -13,19 +14,25 @@ Answers of each 1 when the token holds the id now, 0 when another one does, -1 w
 ]]
 local now
 local function claim(ready, inflight, claims, marker, incarnation, id, token, lease)
-  if redis.call('GET', marker) ~= incarnation then
-    return -1
+  local mark, rests = redis.call('GET', marker), false
+  if mark ~= incarnation then
+    local size = #incarnation
+    local rest = mark and string.sub(mark, 1, size) == incarnation and string.match(mark, '^!%d+:(%d+)$', size + 1)
+    if not rest then
+      return -1
+    end
+    rests = tonumber(rest) > now
   end
   local stored, due = redis.call('HGET', claims, id), nil
   if stored then
     local colon = string.find(stored, ':', 1, true) or 0
-    local mark = string.sub(stored, colon + #token + 1)
+    mark = string.sub(stored, colon + #token + 1)
     if string.sub(stored, colon + 1, colon + #token) == token and (mark == '' or string.find(mark, '^!%d+$')) then
       redis.call('ZADD', inflight, now + lease, id)
       return 1
     end
     local leaseEnd = redis.call('ZSCORE', inflight, id)
-    if not leaseEnd or tonumber(leaseEnd) > now then
+    if not leaseEnd or tonumber(leaseEnd) > now or rests then
       return 0
     end
     due = tonumber(string.sub(stored, 1, colon - 1))
@@ -34,6 +41,9 @@ local function claim(ready, inflight, claims, marker, incarnation, id, token, le
   else
     due = redis.call('ZSCORE', ready, id)
     if due then
+      if rests then
+        return 0
+      end
       redis.call('ZREM', ready, id)
     end
   end

@@ -11,7 +11,8 @@ KEYS[2] inflight  sorted set: id by end of lease
 KEYS[3] claims    hash: id to claim, which is "<due time>:<token>", followed by "!<time of the mark>" while it is marked
                   again. Times are in ms since 1970. A token ends in a slash and a number; it is empty where the
                   claim was evicted and its holder has not renewed it yet.
-KEYS[4] marker    string: the incarnation that the shard was rebuilt for
+KEYS[4] marker    string: the incarnation that the shard was rebuilt for, followed by "!<time>:<time>" while it rests from
+                  the first to the second: what was due until the first may be running and is not handed over
 ARGV[1] incarnation that the marker must hold
 ARGV[2] latest time for this claim, ms since 1970 by this server's clock
 ARGV[3] most ids to hand over, at most 1000
@@ -21,7 +22,7 @@ ARGV[6] number of the first token
 ARGV[7] most leases to return, at most 1000
 ARGV[8] ms of a lease in place of one that was evicted: every holder that lives renews within it
 
-Answers {-2} when it came late, {-1} without the marker, else {0, ms until the next ready id is due (0: now; -1: none is
+Answers {-2} when it came late, {-1} without the marker, else {0, ms until the next id can be handed over (0: now; -1: none is
 ready), ms until the first lease ends (-1: nothing is in flight), id, ms that it was due, id, ms ...}. Runs with memory full, because what is claimed now can be finished.
 ]]
 local time = redis.call('TIME')
@@ -29,8 +30,19 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if now > tonumber(ARGV[2]) then
   return { -2 }
 end
-if redis.call('GET', KEYS[4]) ~= ARGV[1] then
-  return { -1 }
+local marker, restsFrom, restsUntil = redis.call('GET', KEYS[4]), nil, nil
+if marker ~= ARGV[1] then
+  local size = #ARGV[1]
+  if marker and string.sub(marker, 1, size) == ARGV[1] then
+    restsFrom, restsUntil = string.match(marker, '^!(%d+):(%d+)$', size + 1)
+  end
+  if not restsUntil then
+    return { -1 }
+  end
+  if tonumber(restsUntil) <= now then
+    restsUntil = nil
+    redis.call('SET', KEYS[4], ARGV[1])
+  end
 end
 
 -- When an id is due whose claim ends: since its mark or its due time, whichever is earlier.
@@ -77,7 +89,8 @@ elseif leased > claimed then
   end
 end
 
-local due = redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[3], 'WITHSCORES')
+local first = restsUntil and '(' .. restsFrom or '-inf'
+local due = redis.call('ZRANGE', KEYS[1], first, now, 'BYSCORE', 'LIMIT', 0, ARGV[3], 'WITHSCORES')
 local reply = { 0, -1, -1 }
 if #due > 0 then
   local leaseEnd, process, number = now + ARGV[4], ARGV[5], tonumber(ARGV[6])
@@ -89,7 +102,8 @@ if #due > 0 then
     number = number + 1
     reply[i + 3], reply[i + 4] = id, now - due[i + 1]
   end
-  redis.call('ZREMRANGEBYRANK', KEYS[1], 0, #due / 2 - 1)
+  local rank = restsUntil and redis.call('ZRANK', KEYS[1], due[1]) or 0
+  redis.call('ZREMRANGEBYRANK', KEYS[1], rank, rank + #due / 2 - 1)
   redis.call('ZADD', KEYS[2], unpack(leases))
   redis.call('HSET', KEYS[3], unpack(claims))
 end
@@ -97,9 +111,12 @@ end
 if #expired == 2 * ARGV[7] then
   reply[2] = 0
 else
-  local following = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-  if #following > 0 then
-    reply[2] = math.max(0, math.ceil(following[2] - now))
+  local following = redis.call('ZRANGE', KEYS[1], first, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]
+  if restsUntil and redis.call('ZCOUNT', KEYS[1], '-inf', restsFrom) > 0 then
+    following = math.min(following or restsUntil, restsUntil)
+  end
+  if following then
+    reply[2] = math.max(0, math.ceil(following - now))
   end
 end
 local leased = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')

@@ -1,32 +1,25 @@
 #!lua
 --[[
-Says that the shard has been rebuilt for an incarnation, and lets nothing in it be due before a given time: what looks
-ready may be running with somebody who has not noticed yet that the server had lost it.
+Says that the shard has been rebuilt for an incarnation, and lets it rest: what has been due until now may be running with
+a process that has not noticed yet that the server had lost it.
 
-Guarantee: repeated, it changes nothing more than to put off what has become due meanwhile.
+Guarantee: a rest that is under way is never cut short; what is due keeps its place, and what becomes due before the rest is
+over rests, too: it may be parked in shards of another number. The rest is kept in the marker: a server that evicts keys loses
+both or neither.
 
 KEYS[1] ready, KEYS[2] marker: see claim.lua
-KEYS[3] rest: the time before which nothing in it is due, in ms since 1970; gone once it is over
 ARGV[1] incarnation
-ARGV[2] ms until the first id may be due; 0 leaves them as they are
+ARGV[2] ms of the rest; 0: none beyond one that is under way
 ]]
-local wait = tonumber(ARGV[2])
-if wait > 0 then
-  local time = redis.call('TIME')
-  local first = time[1] * 1000 + math.floor(time[2] / 1000) + wait
-  local ids = redis.call('ZRANGE', KEYS[1], '-inf', '(' .. first, 'BYSCORE')
-  for at = 1, #ids, 1000 do
-    local later = {}
-    for i = at, math.min(at + 999, #ids) do
-      later[#later + 1] = first
-      later[#later + 1] = ids[i]
-    end
-    redis.call('ZADD', KEYS[1], unpack(later))
-  end
-  local rest = redis.call('GET', KEYS[3])
-  if not rest or tonumber(rest) < first then
-    redis.call('SET', KEYS[3], first, 'PX', wait)
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local rests, first, last = tonumber(ARGV[2]) > 0, string.match(redis.call('GET', KEYS[2]) or '', '!(%d+):(%d+)$')
+first, last = rests and now or tonumber(first) or now, math.max(tonumber(last) or 0, now + ARGV[2])
+redis.call('SET', KEYS[2], last > now and ARGV[1] .. '!' .. first .. ':' .. last or ARGV[1])
+if rests then
+  local ids = redis.call('ZRANGE', KEYS[1], '(' .. now, last, 'BYSCORE')
+  for i = 1, #ids do
+    redis.call('ZADD', KEYS[1], now, ids[i])
   end
 end
-redis.call('SET', KEYS[2], ARGV[1])
 return 1

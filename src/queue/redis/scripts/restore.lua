@@ -1,29 +1,38 @@
 #!lua
 --[[
-Adds ids that are neither ready nor in flight, and moves parked ones to an earlier due time.
+Adds ids that are neither ready nor in flight, and moves parked ones to an earlier due time. Lets a shard rest that is
+marked, where the process knows of a loss: what it adds may be running. One without a marker rests from its mark on.
 
-Guarantee: ids in flight, and those that are due, are left alone; nothing is due before the rest of a shard that was marked anew is over, whoever asks:
-a process that has just gained the shard does not know of its loss. A repeated call changes nothing more.
+Guarantee: ids in flight, and those that are due, are left alone. What becomes due during a rest rests, too: it may be
+parked in shards of another number. A repeated call changes nothing more.
 
-KEYS[1] ready, KEYS[2] claims: see claim.lua
-KEYS[3] rest: see mark.lua
-ARGV    pairs: ms until due, id; at most 1000 pairs
+KEYS[1] ready, KEYS[2] claims, KEYS[3] marker: see claim.lua
+ARGV[1] ms of the rest; 0: none beyond one that is under way
+ARGV    from 2 on pairs: ms until due, id; at most 1000 pairs
 
 Answers how many ids were absent.
 ]]
-local ids, count = {}, #ARGV / 2
-for i = 1, count do
-  ids[i] = ARGV[2 * i]
-end
-local stored = redis.call('HMGET', KEYS[2], unpack(ids))
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local rest = tonumber(redis.call('GET', KEYS[3]) or 0)
+local marker = redis.call('GET', KEYS[3]) or ''
+local from, last = string.match(marker, '!(%d+):(%d+)$')
+from, last = tonumber(from) or 0, tonumber(last) or 0
+-- The same loss ends its rest at about the same time, whoever asks.
+if tonumber(ARGV[1]) > 0 and marker ~= '' and last < now + ARGV[1] - 100 then
+  from, last = now, now + ARGV[1]
+  redis.call('SET', KEYS[3], string.gsub(marker, '!%d+:%d+$', '') .. '!' .. from .. ':' .. last)
+end
+local ids, count = {}, (#ARGV - 1) / 2
+for i = 1, count do
+  ids[i] = ARGV[2 * i + 1]
+end
+local stored = redis.call('HMGET', KEYS[2], unpack(ids))
 local scores = redis.call('ZMSCORE', KEYS[1], unpack(ids))
 local ready = {}
 for i = 1, count do
   if not stored[i] and not (scores[i] and tonumber(scores[i]) <= now) then
-    ready[#ready + 1] = math.max(now + ARGV[2 * i - 1], rest)
+    local due = now + ARGV[2 * i]
+    ready[#ready + 1] = now < last and due <= last and math.min(due, from) or due
     ready[#ready + 1] = ids[i]
   end
 end
