@@ -41,7 +41,7 @@ export function processOf(token: string): string {
 /** What one claim round gave. */
 export interface ClaimResult {
   readonly claimed: readonly Claimed[];
-  /** When the next id becomes due that is in the queue now and not in flight; undefined when there is none. */
+  /** When the next id becomes due, or became due, that is in the queue now and not in flight; undefined when there is none. */
   readonly nextDueAt?: number;
   /** Nothing was worth asking for, so that this says nothing about whether the queue answers. */
   readonly unasked?: true;
@@ -141,6 +141,11 @@ export interface Queue {
   laneOf?(slot: number): string;
   /** Empty while all is well. */
   readonly trouble: readonly QueueTrouble[];
+  /**
+   * Since when the longest due id is due that waits in an own shard, as far as is known: undefined where none is known to wait.
+   * Cheap. What waits for a server that does not answer is left out.
+   */
+  readonly oldestDueAt: number | undefined;
   /** Shards to be refilled from the store, if there are any; the same ones again until that is done. */
   toRefill(): Refill | undefined;
   /** Whether {@link Queue.renew} has something to do even when nothing is held. */

@@ -56,7 +56,7 @@ export interface Renewed extends Held {
 
 /** What a claim asks for. */
 export interface ShardClaimRequest {
-  /** At least 1. A server may hand over fewer at a time; more is due then (`nextDelayMillis` 0). */
+  /** At least 1. A server may hand over fewer at a time; more is due then (`nextDelayMillis` is not above 0). */
   readonly max: number;
   readonly leaseMillis: number;
   /** Tokens are `<process><number>`; the process part ends in a slash, which the number's digits follow. */
@@ -83,7 +83,10 @@ export type ShardClaimReply =
   | {
       readonly kind: 'claimed';
       readonly claimed: readonly ShardClaimed[];
-      /** When the next ready id can be handed over; 0 when more can be now; absent when nothing is ready. */
+      /**
+       * When the next ready id can be handed over; zero or less when it can be now, and how long it has been due; absent when
+       * nothing is ready.
+       */
       readonly nextDelayMillis?: number;
       /** When the first lease in the shard ends that is not renewed until then; absent when nothing is in flight. */
       readonly leaseEndsInMillis?: number;
@@ -117,7 +120,10 @@ export interface Member {
   readonly info: string;
 }
 
-/** What a bell says: in this shard something is due after `delayMillis`; `id` names one held by the very process rung. */
+/**
+ * What a bell says: in this shard something is due after `delayMillis` (below zero: has been due for so long); `id` names one
+ * held by the very process rung.
+ */
 export interface Ring {
   readonly shard?: Shard;
   readonly delayMillis: number;

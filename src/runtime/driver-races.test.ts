@@ -155,6 +155,7 @@ function leasesOnlyAfter(queue: Queue, isBack: () => boolean): Queue {
     process: queue.process,
     owned: queue.owned,
     trouble: [],
+    oldestDueAt: undefined,
     wantsRenewal: false,
     start: (listener) => queue.start(listener),
     leave: () => queue.leave(),

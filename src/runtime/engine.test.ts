@@ -34,6 +34,26 @@ describe('the engine', () => {
     expect(fixture.store.count('checkpoint')).toBe(3);
   });
 
+  it('starts nothing directly past what is overdue in its queue', async () => {
+    let oldestDueAt: number | undefined;
+    const other = await fixture.engine({}, true, (queue) => {
+      return new Proxy(queue, {
+        get: (target, name) => {
+          if (name === 'oldestDueAt') return oldestDueAt;
+          const value: unknown = Reflect.get(target, name, target);
+          return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+        },
+      });
+    });
+    const loads: number[] = [];
+    for (const lateMillis of [undefined, 100, 101]) {
+      oldestDueAt = lateMillis === undefined ? undefined : fixture.clock.now() - lateMillis;
+      await fixture.until(await fixture.submit(other, chain('a')));
+      loads.push(fixture.store.count('takeOver'));
+    }
+    expect(loads).toEqual([0, 0, 1]);
+  });
+
   it('answers a run only after it is durable', async () => {
     let insert = (): void => undefined;
     const gate = new Promise<void>((resolve) => (insert = resolve));

@@ -98,6 +98,10 @@ export class SoleWorkerQueue implements Queue {
     return this.#parts.queue.wantsRenewal;
   }
 
+  get oldestDueAt(): number | undefined {
+    return this.#office === undefined ? undefined : this.#parts.queue.oldestDueAt;
+  }
+
   owns(slot: number): boolean {
     return this.#works && this.#parts.queue.owns(slot);
   }

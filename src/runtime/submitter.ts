@@ -1,7 +1,7 @@
 /**
  * Accepts new executions. Many at once become one transaction; each is answered only after it is durable.
  *
- * With a free worker an execution starts directly: it is claimed before it is inserted, the insert carries that claim and
+ * With a free worker, and nothing overdue that waits for one, an execution starts directly: it is claimed before it is inserted, the insert carries that claim and
  * the first call's mark, and the worker goes on without a load. Otherwise it is inserted at rest and put into the queue.
  */
 import type { Run, Transition } from '../core/apply.ts';
@@ -25,7 +25,7 @@ import { parkHorizonMillis, type WorkerPool } from './worker-pool.ts';
 /** What a submitter stands on. */
 export interface SubmitterParts extends CoalescerParts {
   readonly store: Pick<Store, 'submit'>;
-  readonly queue: Pick<Queue, 'claimDirect'>;
+  readonly queue: Pick<Queue, 'claimDirect' | 'oldestDueAt'>;
   readonly queueHealth: QueueHealth;
   readonly queueWriter: QueueWriter;
   readonly env: CoreEnvironment;
@@ -70,12 +70,13 @@ export class Submitter {
    * @throws Overloaded when too many wait.
    */
   async submit(submission: Submission, pool: WorkerPool | undefined): Promise<SubmitResult> {
-    const { clock, env, queueWriter, plans } = this.#parts;
+    const { clock, env, queue, queueWriter, plans } = this.#parts;
     const { plan, header, startAt } = submission;
     const now = Math.max(clock.now(), submission.createdAt);
     const slot = slotOf(header.id);
     const starts = startAt === undefined || startAt <= now;
-    const hold = starts && pool?.tryReserve() === true ? await this.#claim(header.id, slot, now, pool) : undefined;
+    const isDirect = starts && pool?.tryReserve(queue.oldestDueAt) === true;
+    const hold = isDirect ? await this.#claim(header.id, slot, now, pool) : undefined;
     let result: SubmitResult;
     let first: Transition;
     try {

@@ -28,6 +28,9 @@ const maxKeptChars = 65_536;
 /** How long an execution is left alone that cannot be worked on here now. */
 const stuckMillis = 30_000;
 
+/** What has been due for longer than this goes first: nothing new starts directly past it. */
+const overdueMillis = 100;
+
 /** What a pool stands on. */
 export interface WorkerPoolParts {
   readonly clock: Clock;
@@ -54,6 +57,7 @@ interface Held {
 export class WorkerPool implements DriverOwner {
   readonly #parts: WorkerPoolParts;
   readonly #held = new Map<string, Held>();
+  /** What waits for a worker, the longest due first. */
   #backlog: { readonly hold: Hold; readonly dueAt: number }[] = [];
   #draining = false;
   #othersWait = false;
@@ -133,16 +137,22 @@ export class WorkerPool implements DriverOwner {
     const held: Held = { hold };
     this.#held.set(hold.id, held);
     if (busy < workerCount) this.#parts.load(hold, claimed.dueAt);
-    else this.#backlog.push({ hold, dueAt: claimed.dueAt });
+    else {
+      const after = this.#backlog.findLastIndex(({ dueAt }) => dueAt <= claimed.dueAt);
+      this.#backlog.splice(after + 1, 0, { hold, dueAt: claimed.dueAt });
+    }
   }
 
   /**
-   * Keeps a worker free for a new execution that is to start here at once; false when there is none. To be followed by
+   * Keeps a worker free for a new execution that is to start here at once; false when there is none, or others have waited
+   * for longer: here, or in the queue, where one has been due since `oldestDueAt`. To be followed by
    * {@link WorkerPool.reserve} or {@link WorkerPool.unreserve}.
    */
-  tryReserve(): boolean {
-    const free = this.#parts.workerCount - this.#held.size - this.#reserved;
+  tryReserve(oldestDueAt: number | undefined): boolean {
+    const { clock, workerCount } = this.#parts;
+    const free = workerCount - this.#held.size - this.#reserved;
     if (this.#draining || this.#backlog.length > 0 || free <= 0) return false;
+    if (oldestDueAt !== undefined && clock.now() - oldestDueAt > overdueMillis) return false;
     this.#reserved++;
     return true;
   }

@@ -232,6 +232,19 @@ export function describeQueue(name: string, open: () => Promise<QueueBench>): vo
       expect(taken[0]!.dueAt).toBe(a!.dueAt);
     });
 
+    it('says since when the longest due id has waited', async () => {
+      expect(queue.oldestDueAt).toBeUndefined();
+      const items = [item('a', -50), item('b', -80), item('later', 10_000)];
+      await queue.enqueue(items);
+      expect(queue.oldestDueAt).toBe(items[1]!.dueAt);
+      const [b] = await claim(queue, 1);
+      expect(queue.oldestDueAt).toBe(items[0]!.dueAt);
+      await claim();
+      expect(queue.oldestDueAt).toBeUndefined();
+      await queue.release([b!]);
+      expect(queue.oldestDueAt).toBe(items[1]!.dueAt);
+    });
+
     it('puts an id in its place whose lease is over', async () => {
       await queue.enqueue([item('a', -5), item('b', -4)]);
       const [a] = await claim(queue, 1);

@@ -170,6 +170,12 @@ export class MemoryQueueHub {
     return added;
   }
 
+  /** {@link Queue.oldestDueAt}. */
+  get oldestDueAt(): number | undefined {
+    const dueAt = this.#ready.first?.dueAt;
+    return dueAt !== undefined && dueAt <= this.#clock.now() ? dueAt : undefined;
+  }
+
   /** {@link Queue.size}. */
   size(): { readonly ready: number; readonly inFlight: number } {
     return { ready: this.#ready.size, inFlight: this.#leases.size };
@@ -285,6 +291,10 @@ class MemoryQueue implements Queue {
     this.#open = false;
     this.#hub.leave(this);
     return Promise.resolve();
+  }
+
+  get oldestDueAt(): number | undefined {
+    return this.#hub.oldestDueAt;
   }
 
   owns(): boolean {

@@ -123,7 +123,7 @@ export class ShardMemory {
     return {
       kind: 'claimed',
       claimed,
-      ...(nextDueAt === Infinity ? undefined : { nextDelayMillis: Math.max(0, nextDueAt - now) }),
+      ...(nextDueAt === Infinity ? undefined : { nextDelayMillis: nextDueAt - now }),
       ...(lease === undefined ? undefined : { leaseEndsInMillis: lease.dueAt - now }),
     };
   }

@@ -143,7 +143,7 @@ export class RedisShardQueue implements ShardQueue {
     const keys = this.#keys.shard(shard);
     // The time is of the servers in general; each server compares with its own clock.
     const notAfter = request.notAfter - this.#watch.now() + this.#watch.now(this.#link.primaryOf(keys.slot));
-    const reply = await this.#run<readonly (string | number)[]>(
+    const reply = await this.#run<readonly (string | number | null)[]>(
       'claim',
       'claim',
       keys,
@@ -166,12 +166,12 @@ export class RedisShardQueue implements ShardQueue {
       const token = `${process}${String(firstNumber + claimed.length)}`;
       claimed.push({ id: reply[at] as string, token, lateMillis: reply[at + 1] as number });
     }
-    const nextDelayMillis = reply[1] as number;
+    const nextDelayMillis = reply[1] as number | null;
     const leaseEndsInMillis = reply[2] as number;
     return {
       kind: 'claimed',
       claimed,
-      ...(nextDelayMillis < 0 ? undefined : { nextDelayMillis }),
+      ...(nextDelayMillis === null ? undefined : { nextDelayMillis }),
       ...(leaseEndsInMillis < 0 ? undefined : { leaseEndsInMillis }),
     };
   }

@@ -13,8 +13,10 @@ type Condition = 'gained' | 'lost' | 'whole';
 
 interface Shard {
   condition: Condition;
-  /** When something is due, by this process' clock: -Infinity when that is to be found out. */
+  /** When something is due, or has been due since, by this process' clock: -Infinity when that is to be found out. */
   dueAt: number;
+  /** What was known of that when the claim under way began; Infinity where nothing was, or none is under way. */
+  askedDueAt: number;
   /** When its latest loss was first seen; 0 where there was none. */
   lostAt: number;
   /** For which run of its server it was last found whole. */
@@ -26,6 +28,8 @@ interface Shard {
 /** See the file header. */
 export class ShardBoard {
   #shards = new Map<number, Shard>();
+  /** Since when the longest due id known is due, or when the next one is; undefined while it is to be looked for. */
+  #oldestDueAt: number | undefined;
   /** Indexes owned, in ascending order. */
   indexes: readonly number[] = [];
 
@@ -42,6 +46,7 @@ export class ShardBoard {
   /** Owns exactly these; answers how many are new. */
   own(indexes: readonly number[]): number {
     const before = this.#shards;
+    this.#oldestDueAt = undefined;
     this.indexes = indexes;
     this.#shards = new Map(
       indexes.map((index) => [
@@ -49,6 +54,7 @@ export class ShardBoard {
         before.get(index) ?? {
           condition: 'gained',
           dueAt: -Infinity,
+          askedDueAt: Infinity,
           lostAt: 0,
           incarnation: undefined,
           missed: false,
@@ -60,27 +66,50 @@ export class ShardBoard {
 
   /** Others worked on all of them meanwhile. */
   regain(): void {
+    this.#oldestDueAt = undefined;
     for (const shard of this.#shards.values()) {
       if (shard.condition === 'whole') shard.condition = 'gained';
       shard.dueAt = -Infinity;
     }
   }
 
-  /** Everything is to be looked at. */
-  suspect(): void {
-    for (const shard of this.#shards.values()) shard.dueAt = -Infinity;
+  /** Everything is to be looked at. Where something is known to be due that stays known: it is asked in its turn. */
+  suspect(now: number): void {
+    for (const index of this.indexes) this.doubt(index, now);
+  }
+
+  /** It is to be looked at, unless something in it is known to be due. */
+  doubt(index: number, now: number): void {
+    const shard = this.#shards.get(index);
+    if (shard === undefined || shard.dueAt <= now) return;
+    shard.dueAt = -Infinity;
+    this.#oldestDueAt = undefined;
   }
 
   /** Something is due in it at that time. */
   rung(index: number, dueAt: number): void {
     const shard = this.#shards.get(index);
-    if (shard !== undefined && dueAt < shard.dueAt) shard.dueAt = dueAt;
+    if (shard === undefined || dueAt >= shard.dueAt) return;
+    shard.dueAt = dueAt;
+    if (this.#oldestDueAt !== undefined && shard.condition !== 'lost') {
+      this.#oldestDueAt = Math.min(this.#oldestDueAt, dueAt);
+    }
   }
 
   /** A claim begins: whatever rings from now on is news. */
   asked(index: number): void {
     const shard = this.#shards.get(index);
-    if (shard !== undefined) shard.dueAt = Infinity;
+    if (shard === undefined) return;
+    shard.askedDueAt = shard.dueAt === -Infinity ? Infinity : shard.dueAt;
+    shard.dueAt = Infinity;
+  }
+
+  /** The claim got no answer so far, or none that says what is due. */
+  unanswered(index: number): void {
+    const shard = this.#shards.get(index);
+    if (shard === undefined) return;
+    shard.askedDueAt = Infinity;
+    this.#oldestDueAt = undefined;
   }
 
   /** A claim found the shard as `incarnation` says. */
@@ -88,6 +117,7 @@ export class ShardBoard {
     const shard = this.#shards.get(index);
     if (shard === undefined) return;
     shard.incarnation = incarnation;
+    this.unanswered(index);
     this.rung(index, nextDueAt);
   }
 
@@ -97,6 +127,7 @@ export class ShardBoard {
     if (shard === undefined || shard.condition === 'lost') return false;
     shard.condition = 'lost';
     shard.lostAt = now;
+    this.#oldestDueAt = undefined;
     return true;
   }
 
@@ -136,6 +167,7 @@ export class ShardBoard {
     if (shard === undefined) return;
     shard.condition = 'whole';
     shard.dueAt = -Infinity;
+    this.#oldestDueAt = undefined;
   }
 
   /** Those that may lack ids. */
@@ -148,6 +180,21 @@ export class ShardBoard {
     return this.#select((shard) => shard.condition !== 'lost' && shard.dueAt <= now).sort(
       (a, b) => (this.#shards.get(a)?.dueAt ?? 0) - (this.#shards.get(b)?.dueAt ?? 0),
     );
+  }
+
+  /** Since when the longest due id is due that is known in open shards, those left out excepted; undefined where none is. */
+  oldestDueAt(now: number, isLeftOut: ((index: number) => boolean) | undefined): number | undefined {
+    const oldest = isLeftOut === undefined ? (this.#oldestDueAt ??= this.#oldest()) : this.#oldest(isLeftOut);
+    return oldest <= now ? oldest : undefined;
+  }
+
+  #oldest(isLeftOut?: (index: number) => boolean): number {
+    let oldest = Infinity;
+    for (const [index, { condition, dueAt, askedDueAt }] of this.#shards) {
+      const known = dueAt === -Infinity ? askedDueAt : Math.min(dueAt, askedDueAt);
+      if (known < oldest && condition !== 'lost' && isLeftOut?.(index) !== true) oldest = known;
+    }
+    return oldest;
   }
 
   /** When the next is due of those open that are not left out. */

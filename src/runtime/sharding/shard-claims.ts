@@ -1,7 +1,7 @@
 /**
  * Claims in the shards of one process: which shards are asked, how much of each, and what becomes of answers that got lost.
  *
- * Guarantees: never more is claimed than was asked for; shards that have waited longest come first; one shard's trouble keeps
+ * Guarantees: never more is claimed than was asked for; the shards with the longest due ids come first; one shard's trouble keeps
  * no other from being asked; what may have been claimed unseen is freed by the next complete renewal.
  *
  * A server that has not answered for {@link graceMillis} is `slow`, and while others have shards here nobody waits for it: it is asked
@@ -99,6 +99,12 @@ export class ShardClaims {
     return this.#parts.board.isOpen(index) && lane !== '' && !this.#slow.has(lane);
   }
 
+  /** See {@link Queue.oldestDueAt}. */
+  get oldestDueAt(): number | undefined {
+    const { board, clock } = this.#parts;
+    return board.oldestDueAt(clock.now(), this.#slow.size === 0 ? undefined : (index) => this.#isSlow(index));
+  }
+
   /** Whether a server that is none of those, and not slow, has shards of this process. */
   hasOther(lanes: ReadonlySet<string>): boolean {
     return this.#parts.board.indexes.some((index) => {
@@ -112,7 +118,7 @@ export class ShardClaims {
     const { clock, board, claimers, sweepMillis, telemetry } = this.#parts;
     if (clock.monotonic() - this.#sweptAt >= sweepMillis) {
       this.#sweptAt = clock.monotonic();
-      board.suspect();
+      board.suspect(clock.now());
     }
     const handed: (() => void)[] = [];
     const claimed = this.#takeLate(max, leaseMillis, handed);
@@ -138,8 +144,8 @@ export class ShardClaims {
     if (failure !== undefined) telemetry.queueFailed('claim');
     const next = board.nextDueAt((index) => this.#isSlow(index));
     return {
-      claimed,
-      ...(next === Infinity ? undefined : { nextDueAt: Math.max(next, clock.now() - 1) }),
+      claimed: claimed.sort((a, b) => a.dueAt - b.dueAt),
+      ...(next === Infinity ? undefined : { nextDueAt: next === -Infinity ? clock.now() : next }),
       ...(asked ? undefined : { unasked: true }),
     };
   }
@@ -238,7 +244,10 @@ export class ShardClaims {
     }
     await settleMost(clock, requests, () => this.hasOther(new Set([...open.values(), ...failed])));
     isOver = true;
-    for (const lane of open.values()) this.#becameSlow(lane);
+    for (const [index, lane] of open) {
+      this.#parts.board.unanswered(index);
+      this.#becameSlow(lane);
+    }
     return { answers, failure, failed };
   }
 
@@ -271,7 +280,7 @@ export class ShardClaims {
     } catch {
       telemetry.queueFailed('release');
     }
-    board.rung(index, clock.now());
+    board.rung(index, Math.min(clock.now(), ...claimed.map(({ dueAt }) => dueAt)));
   }
 
   async #claimIn(index: number, max: number, leaseMillis: number): Promise<Answer> {
@@ -280,6 +289,7 @@ export class ShardClaims {
     const incarnation = server.incarnationOf(shard);
     if (incarnation === undefined) {
       board.asked(index);
+      board.unanswered(index);
       board.rung(index, clock.now() + retryMillis);
       throw new QueueUnavailable('No server is known for a shard.');
     }
@@ -313,6 +323,7 @@ export class ShardClaims {
       return { index, claimed, done };
     } catch (error) {
       this.#numbers.orphaned(index, number, claimPatienceMillis);
+      board.unanswered(index);
       board.rung(index, clock.now() + retryMillis);
       this.#parts.unanswered();
       throw error;

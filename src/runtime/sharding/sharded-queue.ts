@@ -12,7 +12,6 @@
 import { shardOf, type ShardSet } from '../../core/slot.ts';
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import {
-  QueuePartlyUnavailable,
   type Claimed,
   type ClaimResult,
   type Queue,
@@ -37,10 +36,11 @@ import type { Pulse } from '../service.ts';
 import { type ClusterMember, maxToldCircuits } from './member-info.ts';
 import { Membership, type MembershipChange } from './membership.ts';
 import { assignShards } from './ownership.ts';
+import { groupByShard, perShard } from './per-shard.ts';
 import { RetiredShards } from './retired-shards.ts';
-import { asFailure, settleAll } from './settle-all.ts';
 import { ShardBoard } from './shard-board.ts';
 import { ShardClaims } from './shard-claims.ts';
+import { ShardRefills } from './shard-refills.ts';
 import { ShardRenewals } from './shard-renewals.ts';
 import type { ShardCount } from './shard-count.ts';
 
@@ -76,6 +76,7 @@ export class ShardedQueue implements Queue {
   readonly #board = new ShardBoard();
   readonly #claims: ShardClaims;
   readonly #renewals: ShardRenewals;
+  readonly #refills: ShardRefills;
   readonly #retired: RetiredShards;
   /** Member by shard, of those that work. */
   #owners: readonly string[] = [];
@@ -103,6 +104,17 @@ export class ShardedQueue implements Queue {
       },
     });
     this.#renewals = new ShardRenewals({ ...parts, claims: this.#claims });
+    this.#refills = new ShardRefills({
+      ...parts,
+      board: this.#board,
+      claims: this.#claims,
+      ringOwner: (ring) => {
+        this.#ringOwner(ring);
+      },
+      refilled: () => {
+        this.#listener?.rung(parts.clock.now());
+      },
+    });
     this.#retired = new RetiredShards({ ...parts, restMillis: 2 * parts.ttlMillis });
     this.#membership = new Membership({
       ...parts,
@@ -174,6 +186,10 @@ export class ShardedQueue implements Queue {
     return this.#parts.server.incarnationOf(this.#shardOf(slot)) ?? '';
   }
 
+  get oldestDueAt(): number | undefined {
+    return this.#claims.oldestDueAt;
+  }
+
   get trouble(): readonly QueueTrouble[] {
     const { ttlMillis } = this.#parts;
     const trouble: QueueTrouble[] = [];
@@ -223,10 +239,10 @@ export class ShardedQueue implements Queue {
 
   async enqueue(items: readonly QueueItem[]): Promise<void> {
     const now = this.#parts.clock.now();
-    await this.#perShard(items, async (shard, group) => {
+    await perShard(this.#parts.count.inForce, items, async (shard, group) => {
       const wanted = group.map((item): ShardItem => ({ id: item.id, delayMillis: item.dueAt - now }));
       const inFlight = await this.#parts.server.enqueue(shard, wanted);
-      const delayMillis = Math.max(0, Math.min(...wanted.map((item) => item.delayMillis)));
+      const delayMillis = Math.min(...wanted.map((item) => item.delayMillis));
       if (inFlight.length < group.length) this.#ringOwner({ shard, delayMillis });
       for (const held of inFlight) this.#ringHolder(shard, held);
     });
@@ -241,7 +257,7 @@ export class ShardedQueue implements Queue {
   }
 
   renew(held: readonly Claimed[], leaseMillis: number): Promise<Renewal> {
-    return this.#renewals.renew(this.#grouped(held), leaseMillis);
+    return this.#renewals.renew(groupByShard(held, this.#parts.count.inForce), leaseMillis);
   }
 
   get wantsRenewal(): boolean {
@@ -250,7 +266,7 @@ export class ShardedQueue implements Queue {
 
   async ack(done: readonly (Claimed & { readonly parkUntil?: number })[]): Promise<void> {
     const now = this.#parts.clock.now();
-    await this.#perShard(done, async (shard, group) => {
+    await perShard(this.#parts.count.inForce, done, async (shard, group) => {
       const endings = group.map(({ id, token, parkUntil }): ShardEnding => ({
         id,
         token,
@@ -265,59 +281,22 @@ export class ShardedQueue implements Queue {
   }
 
   async release(held: readonly Claimed[]): Promise<void> {
-    await this.#perShard(held, async (shard, group) => {
+    const now = this.#parts.clock.now();
+    await perShard(this.#parts.count.inForce, held, async (shard, group) => {
       await this.#parts.server.finish(
         shard,
         group.map(({ id, token }) => ({ id, token, next: 'back' })),
       );
-      this.#ringOwner({ shard, delayMillis: 0 });
+      this.#ringOwner({ shard, delayMillis: Math.min(0, ...group.map(({ dueAt }) => dueAt - now)) });
     });
   }
 
-  /**
-   * What could not be added is not forgotten: its shards are refilled once their server answers.
-   *
-   * @throws QueuePartlyUnavailable where other servers answer.
-   */
-  async reconcile(items: readonly QueueItem[]): Promise<number> {
-    let added = 0;
-    const lanes = new Set<string>();
-    try {
-      await this.#perShard(items, async (shard, group) => {
-        try {
-          added += await this.#restore(shard, group);
-        } catch (error) {
-          lanes.add(this.#claims.laneOf(shard.index));
-          this.#board.missed(shard.index);
-          throw error;
-        }
-      });
-    } catch (error) {
-      if (error instanceof QueuePartlyUnavailable || !this.#claims.hasOther(lanes)) throw error;
-      throw new QueuePartlyUnavailable(asFailure(error).message, new Set(items.map(({ id }) => id)));
-    }
-    return added;
-  }
-
-  async #restore(shard: Shard, group: readonly QueueItem[]): Promise<number> {
-    const now = this.#parts.clock.now();
-    // Refilled or not: right after a loss what the store calls due may be running with a process that has not noticed.
-    const restMillis = Math.max(0, this.#board.lastLostAt(shard.index) + settleMillis - now);
-    const wanted = group.map((item) => ({ id: item.id, delayMillis: item.dueAt - now }));
-    const absent = await this.#parts.server.restore(shard, wanted, restMillis);
-    // What was parked until later has been moved without being counted: it is as much news as what was absent.
-    this.#ringOwner({ shard, delayMillis: Math.max(restMillis, Math.min(...wanted.map((item) => item.delayMillis))) });
-    return absent;
+  reconcile(items: readonly QueueItem[]): Promise<number> {
+    return this.#refills.reconcile(items);
   }
 
   toRefill(): Refill | undefined {
-    const { server, count } = this.#parts;
-    const shards = this.#board.incomplete.filter((index) => server.incarnationOf(this.#shard(index)) !== undefined);
-    if (shards.length === 0) return undefined;
-    const set: ShardSet = { count: count.inForce, shards };
-    const incarnations = new Map(shards.map((index) => [index, server.incarnationOf(this.#shard(index)) ?? '']));
-    for (const index of shards) this.#board.refilling(index);
-    return { shards: set, done: () => this.#refilled(set, incarnations) };
+    return this.#refills.next();
   }
 
   async size(): Promise<{ readonly ready: number; readonly inFlight: number }> {
@@ -328,28 +307,6 @@ export class ShardedQueue implements Queue {
   sizeOfAll(): Promise<{ readonly ready: number; readonly inFlight: number }> {
     const all = Array.from({ length: this.#parts.count.inForce }, (_, index) => this.#shard(index));
     return this.#parts.server.count(all);
-  }
-
-  async #refilled(set: ShardSet, incarnations: ReadonlyMap<number, string>): Promise<void> {
-    if (set.count !== this.#parts.count.inForce) return;
-    const { server, telemetry } = this.#parts;
-    let rebuilt = 0;
-    const complete = [...incarnations].filter(([index]) => this.#board.isComplete(index));
-    try {
-      await settleAll(complete, async ([index, incarnation]) => {
-        if (this.#board.lostAt(index) !== undefined) {
-          // Another loss meanwhile has changed the incarnation: then the mark fits nothing, and the refill comes again.
-          const restMillis = (this.#board.lostAt(index) ?? 0) + settleMillis - this.#parts.clock.now();
-          await server.mark(this.#shard(index), incarnation, Math.max(0, restMillis));
-          telemetry.rebuilt();
-          rebuilt++;
-        }
-        this.#board.refilled(index);
-      });
-    } finally {
-      if (rebuilt > 0) telemetry.log('warn', 'the queue had lost shards: rebuilt from the store', { shards: rebuilt });
-      this.#listener?.rung(this.#parts.clock.now());
-    }
   }
 
   #rung(ring: Ring): void {
@@ -432,14 +389,14 @@ export class ShardedQueue implements Queue {
       const incarnation = server.incarnationOf(this.#shard(index));
       if (incarnation === undefined || seen.has(incarnation) || !this.#board.isOpen(index)) continue;
       seen.add(incarnation);
-      this.#board.rung(index, -Infinity);
+      this.#board.doubt(index, clock.now());
     }
     if (seen.size > 0) this.#listener?.rung(clock.now());
   }
 
   #serverChanged(): void {
     for (const index of this.#board.moved((i) => this.#parts.server.incarnationOf(this.#shard(i)))) this.#lose(index);
-    this.#board.suspect();
+    this.#board.suspect(this.#parts.clock.now());
     this.#membership.reread();
     this.#listener?.renew();
     this.#listener?.refill();
@@ -462,7 +419,7 @@ export class ShardedQueue implements Queue {
     const { clock } = this.#parts;
     if (!this.#board.lose(index, clock.now())) return;
     // Its neighbours on the same server are in doubt, too.
-    this.#board.suspect();
+    this.#board.suspect(clock.now());
     this.#listener?.renew();
     this.#listener?.refill();
     this.#listener?.rung(clock.now());
@@ -474,32 +431,5 @@ export class ShardedQueue implements Queue {
 
   #shardOf(slot: number): Shard {
     return this.#shard(shardOf(slot, this.#parts.count.inForce));
-  }
-
-  #grouped<T extends { readonly slot: number }>(items: readonly T[]): Map<number, T[]> {
-    return Map.groupBy(items, ({ slot }) => this.#shardOf(slot).index);
-  }
-
-  /** Does it in every shard; throws {@link QueuePartlyUnavailable} where it was not done in all of them. */
-  async #perShard<T extends { readonly id: string; readonly slot: number }>(
-    items: readonly T[],
-    act: (shard: Shard, group: readonly T[]) => Promise<void>,
-  ): Promise<void> {
-    const groups = this.#grouped(items);
-    const failed = new Set<string>();
-    let done = 0;
-    let reason: unknown;
-    await settleAll([...groups], async ([index, group]) => {
-      try {
-        await act(this.#shard(index), group);
-        done++;
-      } catch (error) {
-        reason = error;
-        for (const { id } of group) failed.add(id);
-      }
-    });
-    if (failed.size === 0) return;
-    const failure = asFailure(reason);
-    throw done === 0 ? failure : new QueuePartlyUnavailable(failure.message, failed);
   }
 }

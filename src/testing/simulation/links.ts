@@ -86,6 +86,10 @@ export class QueueLink implements Queue {
     return this.#inner.wantsRenewal;
   }
 
+  get oldestDueAt(): number | undefined {
+    return this.#inner.oldestDueAt;
+  }
+
   owns(slot: number): boolean {
     return this.#inner.owns(slot);
   }

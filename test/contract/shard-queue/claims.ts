@@ -50,9 +50,12 @@ export function describeClaims(world: () => ShardWorld): void {
     expect(claimed).toEqual([]);
     expect(nextDelayMillis).toBeGreaterThan(0);
     expect(nextDelayMillis).toBeLessThanOrEqual(30_000);
-    await one.queue.enqueue(shard, [item('a', -1), item('b')]);
-    expect((await claimReply(one, { max: 1 })).nextDelayMillis).toBe(0);
-    expect((await claimReply(one, { max: 1 })).nextDelayMillis).toBeGreaterThan(0);
+    await one.queue.enqueue(shard, [item('a', -9_000), item('b', -5_000), item('c')]);
+    const overdue = (await claimReply(one, { max: 1 })).nextDelayMillis;
+    expect(overdue).toBeLessThanOrEqual(-5_000);
+    expect(overdue).toBeGreaterThan(-8_000);
+    expect((await claimReply(one, { max: 1, firstNumber: 2 })).nextDelayMillis).toBeLessThanOrEqual(0);
+    expect((await claimReply(one, { max: 1, firstNumber: 3 })).nextDelayMillis).toBeGreaterThan(0);
   });
 
   it('says when the first lease ends, whoever holds it', async () => {

@@ -68,6 +68,7 @@ export function describeMembers(world: () => ShardWorld): void {
   const rings: readonly Ring[] = [
     { shard, delayMillis: 0 },
     { shard: { count: 1024, index: 1023 }, delayMillis: 1500, hops: 1 },
+    { shard, delayMillis: -5000 },
     { shard, delayMillis: 0, id: 'id with / and : and ä' },
     { delayMillis: 0, members: true },
     { shard, delayMillis: 0, id: 'a', members: true, hops: 2 },

@@ -22,8 +22,8 @@ ARGV[6] number of the first token
 ARGV[7] most leases to return, at most 1000
 ARGV[8] ms of a lease in place of one that was evicted: every holder that lives renews within it
 
-Answers {-2} when it came late, {-1} without the marker, else {0, ms until the next id can be handed over (0: now; -1: none is
-ready), ms until the first lease ends (-1: nothing is in flight), id, ms that it was due, id, ms ...}. Runs with memory full, because what is claimed now can be finished.
+Answers {-2} when it came late, {-1} without the marker, else {0, ms until the next id can be handed over (zero or
+less: it has been due for so long; nothing: none is ready), ms until the first lease ends (-1: nothing is in flight), id, ms that it was due, id, ms ...}. Runs with memory full, because what is claimed now can be finished.
 ]]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -91,7 +91,7 @@ end
 
 local first = restsUntil and '(' .. restsFrom or '-inf'
 local due = redis.call('ZRANGE', KEYS[1], first, now, 'BYSCORE', 'LIMIT', 0, ARGV[3], 'WITHSCORES')
-local reply = { 0, -1, -1 }
+local reply = { 0, false, -1 }
 if #due > 0 then
   local leaseEnd, process, number = now + ARGV[4], ARGV[5], tonumber(ARGV[6])
   local leases, claims = {}, {}
@@ -108,16 +108,16 @@ if #due > 0 then
   redis.call('HSET', KEYS[3], unpack(claims))
 end
 
+local following = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
+if following and restsUntil and tonumber(following) <= tonumber(restsFrom) then
+  following = redis.call('ZRANGE', KEYS[1], first, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]
+  following = math.min(following or restsUntil, restsUntil)
+end
+if following then
+  reply[2] = math.ceil(following - now)
+end
 if #expired == 2 * ARGV[7] then
-  reply[2] = 0
-else
-  local following = redis.call('ZRANGE', KEYS[1], first, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]
-  if restsUntil and redis.call('ZCOUNT', KEYS[1], '-inf', restsFrom) > 0 then
-    following = math.min(following or restsUntil, restsUntil)
-  end
-  if following then
-    reply[2] = math.max(0, math.ceil(following - now))
-  end
+  reply[2] = math.min(reply[2] or 0, 0)
 end
 local leased = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
 if #leased > 0 then

@@ -1,0 +1,115 @@
+/**
+ * Brings into the queue what only the store knows: single ids that the queue may lack, and whole shards that it has lost or
+ * that are new to this process.
+ *
+ * Guarantees: a shard that was lost is marked only after all that is due in it was added, and rests until
+ * {@link assertMillis} after the loss was seen. What could not be added is not forgotten: its shard is refilled once its
+ * server answers.
+ */
+import type { ShardSet } from '../../core/slot.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { QueuePartlyUnavailable, type QueueItem, type Refill } from '../../ports/queue.ts';
+import { assertMillis, type Ring, type Shard, type ShardQueue } from '../../ports/shard-queue.ts';
+import type { Telemetry } from '../../ports/telemetry.ts';
+import { perShard } from './per-shard.ts';
+import { asFailure, settleAll } from './settle-all.ts';
+import type { ShardBoard } from './shard-board.ts';
+import type { ShardClaims } from './shard-claims.ts';
+
+/** What refills stand on. */
+export interface ShardRefillsParts {
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly server: Pick<ShardQueue, 'restore' | 'mark' | 'incarnationOf'>;
+  readonly count: { readonly inForce: number };
+  readonly board: ShardBoard;
+  readonly claims: Pick<ShardClaims, 'hasOther' | 'laneOf'>;
+  /** Something may be due in a shard. Must not throw. */
+  ringOwner(ring: Ring & { readonly shard: Shard }): void;
+  /** A refill is over. Must not throw. */
+  refilled(): void;
+}
+
+/** See the file header. */
+export class ShardRefills {
+  readonly #parts: ShardRefillsParts;
+
+  constructor(parts: ShardRefillsParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * See {@link Queue.reconcile}.
+   *
+   * @throws QueuePartlyUnavailable where other servers answer.
+   */
+  async reconcile(items: readonly QueueItem[]): Promise<number> {
+    const { board, claims, count } = this.#parts;
+    let added = 0;
+    const lanes = new Set<string>();
+    try {
+      await perShard(count.inForce, items, async (shard, group) => {
+        try {
+          added += await this.#restore(shard, group);
+        } catch (error) {
+          lanes.add(claims.laneOf(shard.index));
+          board.missed(shard.index);
+          throw error;
+        }
+      });
+    } catch (error) {
+      if (error instanceof QueuePartlyUnavailable || !claims.hasOther(lanes)) throw error;
+      throw new QueuePartlyUnavailable(asFailure(error).message, new Set(items.map(({ id }) => id)));
+    }
+    return added;
+  }
+
+  /** See {@link Queue.toRefill}. */
+  next(): Refill | undefined {
+    const { server, count, board } = this.#parts;
+    const incarnations = new Map<number, string>();
+    for (const index of board.incomplete) {
+      const incarnation = server.incarnationOf({ count: count.inForce, index });
+      if (incarnation !== undefined) incarnations.set(index, incarnation);
+    }
+    if (incarnations.size === 0) return undefined;
+    const shards: ShardSet = { count: count.inForce, shards: [...incarnations.keys()] };
+    for (const index of shards.shards) board.refilling(index);
+    return { shards, done: () => this.#refilled(shards, incarnations) };
+  }
+
+  async #restore(shard: Shard, group: readonly QueueItem[]): Promise<number> {
+    const { server, board, clock } = this.#parts;
+    const now = clock.now();
+    // Refilled or not: right after a loss what the store calls due may be running with a process that has not noticed.
+    const restMillis = Math.max(0, board.lastLostAt(shard.index) + assertMillis - now);
+    const wanted = group.map((item) => ({ id: item.id, delayMillis: item.dueAt - now }));
+    const absent = await server.restore(shard, wanted, restMillis);
+    // What was parked until later has been moved without being counted: it is as much news as what was absent.
+    const delayMillis = Math.min(...wanted.map((item) => item.delayMillis));
+    this.#parts.ringOwner({ shard, delayMillis: restMillis > 0 ? Math.max(restMillis, delayMillis) : delayMillis });
+    return absent;
+  }
+
+  async #refilled({ count }: ShardSet, incarnations: ReadonlyMap<number, string>): Promise<void> {
+    const { server, telemetry, board, clock } = this.#parts;
+    if (count !== this.#parts.count.inForce) return;
+    let rebuilt = 0;
+    const complete = [...incarnations].filter(([index]) => board.isComplete(index));
+    try {
+      await settleAll(complete, async ([index, incarnation]) => {
+        const lostAt = board.lostAt(index);
+        if (lostAt !== undefined) {
+          // Another loss meanwhile has changed the incarnation: then the mark fits nothing, and the refill comes again.
+          await server.mark({ count, index }, incarnation, Math.max(0, lostAt + assertMillis - clock.now()));
+          telemetry.rebuilt();
+          rebuilt++;
+        }
+        board.refilled(index);
+      });
+    } finally {
+      if (rebuilt > 0) telemetry.log('warn', 'the queue had lost shards: rebuilt from the store', { shards: rebuilt });
+      this.#parts.refilled();
+    }
+  }
+}
