@@ -33,6 +33,12 @@ export interface ReconcileItem extends QueueItem {
   readonly heldBy?: string;
 }
 
+/** A claim that is handed back. */
+export interface Released extends Claimed {
+  /** Its turn was used: it goes behind all that is due. Absent: it keeps its place. */
+  readonly yields?: true;
+}
+
 /** The process that a token is of. */
 export function processOf(token: string): string {
   return token.slice(0, token.lastIndexOf('/'));
@@ -172,8 +178,8 @@ export interface Queue {
   renew(held: readonly Claimed[], leaseMillis: number): Promise<Renewal>;
   /** Ends claims: `dueAt` undefined removes the id (terminal), else parks it until then (or an earlier time already asked for). */
   ack(done: readonly (Claimed & { readonly parkUntil?: number })[]): Promise<void>;
-  /** Ends claims and makes the ids ready at once, for anybody, each in its place: due since it was before the claim. */
-  release(held: readonly Claimed[]): Promise<void>;
+  /** Ends claims and makes the ids ready at once, for anybody, each in its place unless it yields. */
+  release(held: readonly Released[]): Promise<void>;
   /**
    * Adds those of the ids that are neither ready nor in flight, and moves parked ones to an earlier due time; answers how many
    * were absent. One that is due already keeps its place.

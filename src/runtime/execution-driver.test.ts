@@ -221,11 +221,17 @@ describe('the driver of an execution', () => {
     const long = small.submitting(one, chain(...many));
     await small.clock.advance(1);
     const short = small.submitting(one, chain('x'));
+    await small.clock.advance(1);
+    // These wait in the queue, and not yet here.
+    small.submitting(one, chain('y'));
+    await small.clock.advance(1);
+    const last = small.submitting(one, chain('z'));
     await small.clock.advance(0);
     await small.until(short.id);
     expect(small.http.paths().slice(0, 4)).toEqual(['n0', 'n1', 'n2', 'x']);
+    await small.until(last.id);
     await small.until(long.id);
-    expect(small.http.paths()).toEqual(['n0', 'n1', 'n2', 'x', ...many.slice(3)]);
+    expect(small.http.paths()).toEqual(['n0', 'n1', 'n2', 'x', 'y', 'z', ...many.slice(3)]);
     await small.close();
   });
 

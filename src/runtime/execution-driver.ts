@@ -322,9 +322,12 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     for (const row of transition.steps) if (row.phase === 'DOWN') this.#turn.undone();
   }
 
+  get #mustLeave(): boolean {
+    return this.#givingBack || this.#owner.draining || this.hold.standing !== 'sure';
+  }
+
   #mayAdvance(): boolean {
-    if (this.#givingBack || this.#owner.draining || this.hold.standing !== 'sure') return false;
-    return this.#turn.mayGoOn(this.#run.state.totalVisits, this.#owner);
+    return !this.#mustLeave && this.#turn.mayGoOn(this.#run.state.totalVisits, this.#owner);
   }
 
   #commit(): void {
@@ -387,7 +390,8 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     }
     if (!waits) {
       if (this.#mayAdvance()) this.fault(new Error('Nothing can move, and nothing is waited for.'));
-      else this.#end({ kind: 'released', run: this.#durable });
+      else if (this.#mustLeave) this.#end({ kind: 'released', run: this.#durable });
+      else this.#end({ kind: 'released', run: this.#durable, yields: true });
       return;
     }
     const next = nextTimer(state) ?? 0;

@@ -9,7 +9,7 @@
  * What wakes it: something to say. What stops it: nothing left.
  */
 import type { Clock, Entropy } from '../ports/clock.ts';
-import { QueuePartlyUnavailable, type Claimed, type Queue, type QueueItem } from '../ports/queue.ts';
+import { QueuePartlyUnavailable, type Claimed, type Queue, type QueueItem, type Released } from '../ports/queue.ts';
 import { backoffMillis } from './availability.ts';
 import { pause } from './coalescer.ts';
 import type { Hold } from './hold.ts';
@@ -39,7 +39,7 @@ export class QueueLane {
   readonly #parts: QueueLaneParts;
   readonly #emptied: () => void;
   #acks: Ending<Done>[] = [];
-  #releases: Ending<Claimed>[] = [];
+  #releases: Ending<Released>[] = [];
   #rings: QueueItem[] = [];
   #running = false;
   #failures = 0;
@@ -62,9 +62,10 @@ export class QueueLane {
     this.#wake();
   }
 
-  /** Ends a claim: the id is ready at once, for anybody. */
-  release(hold: Hold): void {
-    this.#releases.push({ id: hold.id, hold, message: hold.claimed });
+  /** Ends a claim: the id is ready at once, for anybody, in its place or, when it `yields`, behind all that is due. */
+  release(hold: Hold, yields?: true): void {
+    const message = yields === undefined ? hold.claimed : { ...hold.claimed, yields };
+    this.#releases.push({ id: hold.id, hold, message });
     this.#wake();
   }
 
@@ -158,7 +159,7 @@ export class QueueLane {
 /** What the queue did not take. */
 interface Unsaid {
   readonly acks: readonly Ending<Done>[];
-  readonly releases: readonly Ending<Claimed>[];
+  readonly releases: readonly Ending<Released>[];
   readonly rings: readonly QueueItem[];
 }
 

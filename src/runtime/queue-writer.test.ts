@@ -16,8 +16,8 @@ describe('what workers tell the queue', () => {
     clock = new VirtualClock();
     said = [];
     trouble = () => undefined;
-    const say = (verb: string) => (items: readonly { readonly id: string }[]) => {
-      const ids = items.map(({ id }) => id);
+    const say = (verb: string) => (items: readonly { readonly id: string; readonly yields?: true }[]) => {
+      const ids = items.map(({ id, yields }) => (yields === true ? `${id} to the end` : id));
       const error = trouble(ids);
       const failed = error instanceof QueuePartlyUnavailable ? error.ids : new Set(error === undefined ? [] : ids);
       said.push(...ids.filter((id) => !failed.has(id)).map((id) => `${verb} ${id}`));
@@ -42,6 +42,13 @@ describe('what workers tell the queue', () => {
     writer.ack(hold('a'));
     await clock.advance(1);
     expect(said).toEqual(['ack a', 'release b', 'ring r']);
+  });
+
+  it('says which claims yield their turn', async () => {
+    writer.release(hold('a'));
+    writer.release(hold('b'), true);
+    await clock.advance(1);
+    expect(said).toEqual(['release a', 'release b to the end']);
   });
 
   it('repeats until the queue confirms', async () => {

@@ -26,9 +26,9 @@ export class QueueWriter {
     this.#lane(hold.slot).ack(hold, parkUntil);
   }
 
-  /** Ends a claim: the id is ready at once, for anybody. */
-  release(hold: Hold): void {
-    this.#lane(hold.slot).release(hold);
+  /** Ends a claim: the id is ready at once, for anybody, in its place or, when it `yields`, behind all that is due. */
+  release(hold: Hold, yields?: true): void {
+    this.#lane(hold.slot).release(hold, yields);
   }
 
   /** Says that an id is due at its time. */

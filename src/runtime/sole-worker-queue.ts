@@ -10,6 +10,7 @@ import type {
   QueueTrouble,
   ReconcileItem,
   Refill,
+  Released,
   Renewal,
 } from '../ports/queue.ts';
 import type { SoleWorkerCandidacy } from '../ports/processes.ts';
@@ -174,7 +175,7 @@ export class SoleWorkerQueue implements Queue {
     return this.#parts.queue.ack(done);
   }
 
-  release(held: readonly Claimed[]): Promise<void> {
+  release(held: readonly Released[]): Promise<void> {
     return this.#parts.queue.release(held);
   }
 

@@ -199,7 +199,7 @@ export class WorkerPool implements DriverOwner {
         break;
       case 'released':
         if (how.run !== undefined) this.#keep(hold.id, how.run);
-        queueWriter.release(hold);
+        queueWriter.release(hold, how.yields);
         break;
       case 'stuck':
         queueWriter.ack(hold, clock.now() + stuckMillis);
@@ -207,7 +207,7 @@ export class WorkerPool implements DriverOwner {
     this.#freed();
   }
 
-  /** Hands back what has not begun, and lets the rest come to a place where it can be left. */
+  /** Hands back what has not begun, in its place, and lets the rest come to a point where it can be left. */
   drain(): void {
     this.#draining = true;
     for (const { hold } of this.#backlog.splice(0)) {

@@ -232,6 +232,13 @@ export function describeQueue(name: string, open: () => Promise<QueueBench>): vo
       expect(taken[0]!.dueAt).toBe(a!.dueAt);
     });
 
+    it('puts an id behind all that is due when it yields its turn', async () => {
+      await queue.enqueue([item('a', -5), item('b', -4)]);
+      const [a] = await claim(queue, 1);
+      await queue.release([{ ...a!, yields: true }]);
+      expect(ids(await claim())).toEqual(['b', 'a']);
+    });
+
     it('says since when the longest due id has waited', async () => {
       expect(queue.oldestDueAt).toBeUndefined();
       const items = [item('a', -50), item('b', -80), item('later', 10_000)];

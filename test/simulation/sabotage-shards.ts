@@ -33,7 +33,7 @@ export function withoutReleases(): Wrap {
       finish: (shard, endings) =>
         server.finish(
           shard,
-          endings.map((ending) => (ending.next === 'back' ? { ...ending, next: 'gone' } : ending)),
+          endings.map((ending) => (ending.next === 'back' || ending.next === 0 ? { ...ending, next: 'gone' } : ending)),
         ),
     });
 }

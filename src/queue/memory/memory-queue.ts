@@ -19,6 +19,7 @@ import {
   type QueueItem,
   type QueueListener,
   type Refill,
+  type Released,
   type Renewal,
 } from '../../ports/queue.ts';
 import { DueHeap, type HeapItem } from './due-heap.ts';
@@ -147,10 +148,11 @@ export class MemoryQueueHub {
   }
 
   /** {@link Queue.release}. */
-  release(held: readonly Claimed[]): void {
+  release(held: readonly Released[]): void {
+    const now = this.#clock.now();
     for (const claim of held) {
       const entry = this.#held(claim);
-      if (entry !== undefined) this.#giveBack(entry, entry.since);
+      if (entry !== undefined) this.#giveBack(entry, claim.yields === true ? now : entry.since);
     }
     this.#wake();
   }
@@ -332,7 +334,7 @@ class MemoryQueue implements Queue {
     return this.#do((hub) => hub.ack(done));
   }
 
-  release(held: readonly Claimed[]): Promise<void> {
+  release(held: readonly Released[]): Promise<void> {
     return this.#do((hub) => hub.release(held));
   }
 

@@ -19,6 +19,7 @@ import {
   type QueueListener,
   type QueueTrouble,
   type Refill,
+  type Released,
   type Renewal,
   processOf,
 } from '../../ports/queue.ts';
@@ -280,14 +281,17 @@ export class ShardedQueue implements Queue {
     });
   }
 
-  async release(held: readonly Claimed[]): Promise<void> {
+  async release(held: readonly Released[]): Promise<void> {
     const now = this.#parts.clock.now();
     await perShard(this.#parts.count.inForce, held, async (shard, group) => {
       await this.#parts.server.finish(
         shard,
-        group.map(({ id, token }) => ({ id, token, next: 'back' })),
+        group.map(({ id, token, yields }) => ({ id, token, next: yields === true ? 0 : 'back' })),
       );
-      this.#ringOwner({ shard, delayMillis: Math.min(0, ...group.map(({ dueAt }) => dueAt - now)) });
+      this.#ringOwner({
+        shard,
+        delayMillis: Math.min(0, ...group.map(({ dueAt, yields }) => (yields === true ? 0 : dueAt - now))),
+      });
     });
   }
 

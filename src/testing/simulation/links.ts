@@ -8,6 +8,7 @@ import type {
   QueueListener,
   QueueTrouble,
   Refill,
+  Released,
   Renewal,
 } from '../../ports/queue.ts';
 import type { Store } from '../../ports/store.ts';
@@ -122,7 +123,7 @@ export class QueueLink implements Queue {
     return this.#parts.wire.request('ack', () => this.#inner.ack(done));
   }
 
-  release(held: readonly Claimed[]): Promise<void> {
+  release(held: readonly Released[]): Promise<void> {
     return this.#parts.wire.request('release', () => this.#inner.release(held));
   }
 
