@@ -38,6 +38,7 @@ import { Masker } from './security/masking.ts';
 import { Secrets } from './security/secrets.ts';
 import { createLog, type Log } from './telemetry/logger.ts';
 import { metricsContentType, PrometheusTelemetry } from './telemetry/prometheus-telemetry.ts';
+import { stackOf } from './telemetry/stack.ts';
 
 /** What a server needs besides its configuration. */
 export interface TramaOptions {
@@ -472,13 +473,6 @@ export class Trama {
     await server.close();
     clearTimeout(cut);
   }
-}
-
-/** Where an error comes from, and what it was caused by. */
-function stackOf(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const cause = error.cause === error ? undefined : stackOf(error.cause);
-  return cause === undefined ? error.stack : `${error.stack ?? ''}\ncaused by ${cause}`;
 }
 
 /** The API without anything behind it, for its own description: it never listens, and no route but those may be asked. */

@@ -28,7 +28,7 @@ import type { DriverOwner, DriverParts, Ending, Holding } from './driver-contrac
 import type { Wakeable } from './driver-timers.ts';
 import { type ErrandHost, Errands, type Permission } from './errands.ts';
 import type { Hold } from './hold.ts';
-import { isFromInbox, isIdling, nextOf } from './inbox-order.ts';
+import { isFromInbox, isIdling, nextOf, replayed } from './inbox-order.ts';
 import { isRunnable, nextTimer, PendingBatch } from './pending-batch.ts';
 import { reportSignals } from './signal-report.ts';
 import { Turn } from './turn.ts';
@@ -351,8 +351,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     const { telemetry, watch } = this.#parts;
     const { state } = this.#run;
     this.#batch = new PendingBatch();
-    const { definition, traceId, traceparent } = this.#holding;
-    reportSignals(telemetry, definition, this.#run, traceId, signals, traceparent);
+    reportSignals(telemetry, this.#run, this.#holding, signals);
     if (watch.isWatched(this.id)) {
       watch.tell({ id: this.id, ord: state.ord, ...(state.end === undefined ? undefined : { end: state.end.status }) });
     }
@@ -390,8 +389,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     }
     if (!waits) {
       if (this.#mayAdvance()) this.fault(new Error('Nothing can move, and nothing is waited for.'));
-      else if (this.#mustLeave) this.#end({ kind: 'released', run: this.#durable });
-      else this.#end({ kind: 'released', run: this.#durable, yields: true });
+      else this.#end({ kind: 'released', run: this.#durable, ...(!this.#mustLeave && { yields: true }) });
       return;
     }
     const next = nextTimer(state) ?? 0;
@@ -426,10 +424,8 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     this.#journal = [];
     this.#batch = new PendingBatch();
     this.#parking = undefined;
-    this.#first.unshift(...journal.filter(({ type }) => type === 'prepared' || type === 'resumed'));
-    const again = journal.filter(
-      (event) => !(event.type === 'prepared' || event.type === 'resumed' || isFromInbox(event)),
-    );
+    const { first, again } = replayed(journal);
+    this.#first.unshift(...first);
     for (const event of journal) if (isFromInbox(event)) this.#taken.delete(event.inboxId);
     this.#inbox = inbox.filter((row) => !this.#taken.has(row.id));
     this.#events.unshift(...again);

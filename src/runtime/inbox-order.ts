@@ -28,3 +28,15 @@ export function isFromInbox(event: Event): event is FromInbox {
 export function isIdling(event: Event): boolean {
   return ['resumed', 'prepared', 'timer', 'continued', 'started'].includes(event.type);
 }
+
+/**
+ * What of a journal is applied again on another state: `first` before anything else, `again` after the inbox, from which
+ * events are read anew.
+ */
+export function replayed(journal: readonly Event[]): { readonly first: Event[]; readonly again: Event[] } {
+  const isFirst = ({ type }: Event): boolean => type === 'prepared' || type === 'resumed';
+  return {
+    first: journal.filter(isFirst),
+    again: journal.filter((event) => !isFirst(event) && !isFromInbox(event)),
+  };
+}

@@ -1,20 +1,19 @@
 /** Turns what transitions tell into counters and log lines. */
 import type { Run, Signal } from '../core/apply.ts';
 import type { FailureReason } from '../core/state.ts';
-import type { DefinitionTelemetry, Telemetry } from '../ports/telemetry.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
+import type { Holding } from './driver-contract.ts';
 import { recordRound } from './execution-spans.ts';
 
 /** Reasons whose description is a rendered text, or what somebody gave as the reason of a cancel. */
 const fromPeople: ReadonlySet<FailureReason> = new Set(['fail_node', 'cancelled']);
 
-/** Reports the signals of a durable checkpoint; `run` is the execution as it stands after it, `traceparent` its caller's. */
+/** Reports the signals of a durable checkpoint; `run` is the execution as it stands after it. */
 export function reportSignals(
   telemetry: Telemetry,
-  definition: DefinitionTelemetry,
   run: Run,
-  traceId: string,
+  { definition, traceId, traceparent }: Pick<Holding, 'definition' | 'traceId' | 'traceparent'>,
   signals: readonly Signal[],
-  traceparent?: string,
 ): void {
   const sagaId = run.header.id;
   for (const signal of signals) {

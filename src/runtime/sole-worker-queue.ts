@@ -100,7 +100,7 @@ export class SoleWorkerQueue implements Queue {
   }
 
   get oldestDueAt(): number | undefined {
-    return this.#office === undefined ? undefined : this.#parts.queue.oldestDueAt;
+    return this.#works ? this.#parts.queue.oldestDueAt : undefined;
   }
 
   owns(slot: number): boolean {
