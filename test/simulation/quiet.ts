@@ -261,3 +261,13 @@ export const overload: Adjust = quietBoth(
   },
   { beatMillis: 500, ttlMillis: 1_500 },
 );
+
+/** A single process cannot renew its leases for a while, and nobody else takes over; reads outlast that. */
+export const alone: Adjust = quietBoth({
+  processes: 1,
+  executions: 8,
+  stormMillis: 60_000,
+  store: { ...calmWire, deadlineMillis: 20_000 },
+  manners: { ...goodManners, slow: 0.1, reject: 0.3 },
+  lapses: { ...noLapses, slowReads: 10, insistence: 1 },
+});

@@ -7,7 +7,7 @@ import type { Held, Member, Shard, ShardQueue } from '../../src/ports/shard-queu
 type Wrap = (server: ShardQueue) => ShardQueue;
 
 /** The server with some operations replaced. */
-function withOperations(server: ShardQueue, operations: Partial<ShardQueue>): ShardQueue {
+export function withServerOperations(server: ShardQueue, operations: Partial<ShardQueue>): ShardQueue {
   return new Proxy(server, {
     get(target, name): unknown {
       const own: unknown = Reflect.get(operations, name);
@@ -21,15 +21,16 @@ function withOperations(server: ShardQueue, operations: Partial<ShardQueue>): Sh
 /** Renewals leave alone what they do not list. */
 export function withoutOrphans(): Wrap {
   return (server) =>
-    withOperations(server, {
+    withServerOperations(server, {
       renew: (shard, process, held, leaseMillis) => server.renew(shard, process, held, leaseMillis, 0),
     });
 }
 
 /** What was handed back for anybody is gone. */
 export function withoutReleases(): Wrap {
+  const isBack = (next: unknown): boolean => next === 0 || next === 'back';
   return (server) =>
-    withOperations(server, {
+    withServerOperations(server, {
       finish: (shard, endings) =>
         server.finish(
           shard,
@@ -40,13 +41,13 @@ export function withoutReleases(): Wrap {
 
 /** No bell rings. */
 export function withoutBells(): Wrap {
-  return (server) => withOperations(server, { ring: () => Promise.resolve() });
+  return (server) => withServerOperations(server, { ring: () => Promise.resolve() });
 }
 
 /** Nobody is told that the members have changed. */
 export function withoutMemberBells(): Wrap {
   return (server) =>
-    withOperations(server, {
+    withServerOperations(server, {
       ring: async (member, ring) => {
         if (ring.members !== true) await server.ring(member, ring);
       },
@@ -57,7 +58,7 @@ export function withoutMemberBells(): Wrap {
 export function withoutCountInKey(): Wrap {
   const any = ({ index }: Shard): Shard => ({ count: 1, index });
   return (server) =>
-    withOperations(server, {
+    withServerOperations(server, {
       claim: (shard, request) => server.claim(any(shard), request),
       claimOne: (shard, held, leaseMillis, run) => server.claimOne(any(shard), held, leaseMillis, run),
       enqueue: (shard, items) => server.enqueue(any(shard), items),
@@ -73,7 +74,7 @@ export function withoutCountInKey(): Wrap {
 /** Whatever shard is asked bears the mark that is asked for. */
 export function withoutMarks(): Wrap {
   return (server) =>
-    withOperations(server, {
+    withServerOperations(server, {
       claim: async (shard, request) => {
         await server.mark(shard, request.incarnation);
         return server.claim(shard, request);
@@ -90,7 +91,7 @@ export function withoutTokensAtEnd(): Wrap {
   const holders = new Map<string, string>();
   const note = ({ id, token }: Held): unknown => holders.set(id, token);
   return (server) =>
-    withOperations(server, {
+    withServerOperations(server, {
       claim: async (shard, request) => {
         const reply = await server.claim(shard, request);
         if (reply.kind === 'claimed') reply.claimed.forEach(note);
@@ -120,7 +121,7 @@ export function withoutAgain(): Wrap {
   const marked = new Set<string>();
   const eraser = 'nobody/0/0';
   return (server) =>
-    withOperations(server, {
+    withServerOperations(server, {
       enqueue: async (shard, items) => {
         const inFlight = await server.enqueue(shard, items);
         for (const { id } of inFlight) marked.add(id);
@@ -145,7 +146,7 @@ export function withoutAgain(): Wrap {
 export function withoutReturns(): Wrap {
   return (server) => {
     let isKnown = false;
-    return withOperations(server, {
+    return withServerOperations(server, {
       heartbeat: async (info, ttlMillis) => {
         const answer = await server.heartbeat(info, ttlMillis);
         if (!answer.joined || !isKnown) {
@@ -162,7 +163,7 @@ export function withoutReturns(): Wrap {
 /** What may be running somewhere is ready at once after a loss. */
 export function withoutRest(): Wrap {
   return (server) =>
-    withOperations(server, {
+    withServerOperations(server, {
       mark: (shard, run) => server.mark(shard, run),
       restore: (shard, items) => server.restore(shard, items),
     });
@@ -172,7 +173,7 @@ export function withoutRest(): Wrap {
 export function withoutExpiryLook(): Wrap {
   return (server) => {
     let own = '';
-    return withOperations(server, {
+    return withServerOperations(server, {
       open: (member, listener) => {
         own = member;
         return server.open(member, listener);

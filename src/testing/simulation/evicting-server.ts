@@ -148,7 +148,7 @@ export class EvictingServer {
 }
 
 /** What a renewal says is lost: all that it answers, or a part of it. */
-function lostOf(renewal: unknown): readonly { readonly token: string }[] {
+export function lostOf(renewal: unknown): readonly { readonly token: string }[] {
   const { lost } = renewal as { readonly lost?: readonly { readonly token: string }[] };
   return lost ?? (renewal as readonly { readonly token: string }[]);
 }

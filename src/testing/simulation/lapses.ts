@@ -105,7 +105,7 @@ class Lapses {
     const millis = this.#scenario.leaseMillis * this.#random.pick([1.5, 3]);
     this.#world.holdReads(process, millis);
     if (this.#random.chance(0.8)) {
-      this.#world.sever(process, 'queue', this.#random.pick(cuts), millis - this.#random.pick([100, 1_000]));
+      this.#world.sever(process, 'queue', this.#random.pick(cuts), millis - this.#random.pick([300, 2_500]));
     }
   }
 

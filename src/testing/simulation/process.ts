@@ -1,6 +1,7 @@
 /** The processes of a simulated world, the places where they run, and the services of one. */
 import type { Json } from '../../core/json.ts';
 import type { Queue } from '../../ports/queue.ts';
+import type { Store } from '../../ports/store.ts';
 import { KnownDefinitions } from '../../runtime/desk/known-definitions.ts';
 import type { DeskParts } from '../../runtime/desk/parts.ts';
 import type { Engine } from '../../runtime/engine.ts';
@@ -20,6 +21,12 @@ export interface Process {
   readonly gate: ProcessGate | undefined;
   readonly works: boolean;
   isStopping: boolean;
+}
+
+/** What the engine of a process works with, as it reaches it. */
+export interface Ports {
+  readonly store: Store;
+  readonly queue: Queue;
 }
 
 /** A place where a process runs; undefined between two of them. */

@@ -16,7 +16,7 @@ import { SeededEntropy, type VirtualClock } from '../virtual-clock.ts';
 import { Clients } from './clients.ts';
 import { brewLapses } from './lapses.ts';
 import { type Account, short, type Violation } from './ledger.ts';
-import { deskOver } from './process.ts';
+import { deskOver, type Ports } from './process.ts';
 import { checkFairness } from './fairness.ts';
 import { BlockedCalls } from './process-gate.ts';
 import { checkExecution } from './rules.ts';
@@ -36,6 +36,8 @@ export interface SimulationOptions {
   readonly wrapStore?: (store: Store, clock: VirtualClock) => Store;
   /** The same between a process and its wire to the store. */
   readonly wrapLink?: (store: Store) => Store;
+  /** The same between the engine of a process and its ports. */
+  readonly wrapPorts?: (ports: Ports) => Ports;
   /** The same for the gate of a process. */
   readonly wrapGate?: (gate: CallGate) => CallGate;
   /** The same for the server of a cluster's queue. */
@@ -80,6 +82,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     trace: options.print === undefined ? {} : { print: options.print },
     wrapStore: options.wrapStore ?? ((store) => store),
     wrapLink: options.wrapLink ?? ((store) => store),
+    wrapPorts: options.wrapPorts ?? ((ports) => ports),
     wrapGate: options.wrapGate ?? ((gate) => gate),
     wrapServer: options.wrapServer ?? ((server) => server),
   });

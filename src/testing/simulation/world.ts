@@ -26,7 +26,7 @@ import { LeaseBook } from './lease-book.ts';
 import { linkStore } from './links.ts';
 import { observeStore } from './observed-store.ts';
 import { Poison } from './poison.ts';
-import { deskOver, type Process, type Seat } from './process.ts';
+import { deskOver, type Ports, type Process, type Seat } from './process.ts';
 import { ProcessClock } from './process-clock.ts';
 import { ProcessGate } from './process-gate.ts';
 import { type Cut, Reach, type Server } from './reach.ts';
@@ -51,6 +51,8 @@ export interface WorldParts {
   readonly wrapStore: (store: Store, clock: VirtualClock) => Store;
   /** The same above the wires. */
   readonly wrapLink: (store: Store) => Store;
+  /** The same between the engine of a process and both of its ports, above all that watches them. */
+  readonly wrapPorts: (ports: Ports) => Ports;
   /** The same for the gate of a process. */
   readonly wrapGate: (gate: CallGate) => CallGate;
   /** The same for the server of a cluster's queue. */
@@ -86,12 +88,13 @@ export class World {
   readonly #custody: Custody;
   readonly #poison: Poison;
   readonly #wrapLink: WorldParts['wrapLink'];
+  readonly #wrapPorts: WorldParts['wrapPorts'];
   readonly #wrapGate: WorldParts['wrapGate'];
   /** When what was lost, changed or stood still last did so. */
   #unsettledUntil = 0;
   #excusedUntil = -Infinity;
 
-  constructor({ scenario, random, trace, wrapStore, wrapLink, wrapGate, wrapServer }: WorldParts) {
+  constructor({ scenario, random, trace, wrapStore, wrapLink, wrapPorts, wrapGate, wrapServer }: WorldParts) {
     this.#scenario = scenario;
     this.#random = random;
     this.trace = new Trace(this.clock, trace);
@@ -99,6 +102,7 @@ export class World {
     this.#custody = new Custody((rule, what) => this.ledger.blame(rule, what));
     this.store = new MemoryStore(() => this.clock.now());
     this.#wrapLink = wrapLink;
+    this.#wrapPorts = wrapPorts;
     this.#wrapGate = wrapGate;
     this.#poison = new Poison({ ledger: this.ledger, isActive: () => this.isStormy && scenario.poison === true });
     const settingWritten = (setting: string, text: string): void => {
@@ -383,7 +387,6 @@ export class World {
     const access = this.queueSide.connect(user);
     seat.reconnect = access.reconnect;
     const book = new LeaseBook(clock);
-    const queue = book.watch(access.queue);
     const caller: Caller = { name, isDead: () => time.isDead, holds: (id) => book.holds(id) };
     const { storeCuts } = seat.reach;
     const isStoreSteady = scenario.storeOutages === 0 && isCalm(scenario.store);
@@ -406,10 +409,12 @@ export class World {
       new ProcessGate({ name, scenario: scenario.gate, base: clock, clock: time, entropy, telemetry, store, ledger });
     const engine = new Engine({
       ...(gate && { gate: this.#wrapGate(gate.keeper) }),
+      ...this.#wrapPorts({
+        store: book.watchStore(store, (claim) => ledger.vain.owns(claim, owner)),
+        queue: book.watch(access.queue),
+      }),
       clock: time,
       entropy,
-      store: book.watchStore(store, (claim) => ledger.vain.owns(claim, owner)),
-      queue,
       http: new HttpLink({
         ...wire,
         downstreams: this.downstreams,
