@@ -271,3 +271,13 @@ export const alone: Adjust = quietBoth({
   manners: { ...goodManners, slow: 0.1, reject: 0.3 },
   lapses: { ...noLapses, slowReads: 10, insistence: 1 },
 });
+
+/** The queue loses single ids while reads of the same processes stay on the way, and others end what they had begun. */
+export const lostWhileReading: Adjust = quietBoth({
+  executions: 8,
+  stormMillis: 60_000,
+  leaseMillis: 8_000,
+  store: { ...calmWire, deadlineMillis: 20_000 },
+  manners: { ...goodManners, slow: 0.1, reject: 0.2 },
+  lapses: { ...noLapses, slowReads: 10, lostKeys: 16, insistence: 1 },
+});

@@ -123,8 +123,9 @@ class Beliefs {
 
 /** Nobody tells the store which processes live, so that each claim of one that was fenced counts as poison. */
 export function fencedCountsAsPoison(store: Store): Store {
-  const takeOver = store.takeOver as unknown as Method;
-  return replaced(store, { takeOver: (claims, now) => takeOver.call(store, claims, now, []) });
+  const takeOver = (...args: readonly unknown[]): Promise<unknown> =>
+    store.takeOver(...(args as Parameters<Store['takeOver']>));
+  return replaced(store, { takeOver: (claims, now) => takeOver(claims, now, []) });
 }
 
 /** What is handed back goes to the end of its queue. */
