@@ -388,7 +388,7 @@ export class World {
     seat.reconnect = access.reconnect;
     const book = new LeaseBook(clock);
     const caller: Caller = { name, isDead: () => time.isDead, holds: (id) => book.holds(id) };
-    const { storeCuts } = seat.reach;
+    const storeCuts = seat.reach.storeCuts - (seat.reach.cutOf('store') === undefined ? 0 : 1);
     const isStoreSteady = scenario.storeOutages === 0 && isCalm(scenario.store);
     const owner: ClaimOwner = {
       name,
