@@ -28,7 +28,6 @@ export function withoutOrphans(): Wrap {
 
 /** What was handed back for anybody is gone. */
 export function withoutReleases(): Wrap {
-  const isBack = (next: unknown): boolean => next === 0 || next === 'back';
   return (server) =>
     withServerOperations(server, {
       finish: (shard, endings) =>
