@@ -12,6 +12,12 @@ export interface QueueItem {
   readonly dueAt: number;
 }
 
+/** An id that the store calls due. */
+export interface StoredItem extends QueueItem {
+  /** The {@link Queue.process} that works on it by the store's word, and lives. Absent: nobody does. */
+  readonly heldBy?: string;
+}
+
 /** An id handed to this process under a lease. */
 export interface Claimed {
   readonly id: string;
@@ -22,15 +28,6 @@ export interface Claimed {
   readonly dueAt: number;
   /** When it was asked for, where that was before the call that handed it over. */
   readonly sent?: Stamp;
-}
-
-/** An id that the store knows as due. */
-export interface ReconcileItem extends QueueItem {
-  /**
-   * The process, which lives, that by the store's word has the execution in hand. When the queue does not know the id, that
-   * process is asked to assert its claim before any other can get the id.
-   */
-  readonly heldBy?: string;
 }
 
 /** A claim that is handed back. */
@@ -107,6 +104,11 @@ export interface QueueListener {
    * meanwhile: its worker should look at its inbox.
    */
   rung(dueAt: number, held?: string): void;
+  /**
+   * The queue does not know the claim under which this process works on an id by the store's word. Answers whether the process
+   * holds it; then it renews it at once. Where it does not, the queue hands the id on.
+   */
+  unknown(id: string): boolean;
   /** {@link Queue.toRefill} may have something. */
   refill(): void;
   /** What is held is to be renewed now. */
@@ -182,9 +184,10 @@ export interface Queue {
   release(held: readonly Released[]): Promise<void>;
   /**
    * Adds those of the ids that are neither ready nor in flight, and moves parked ones to an earlier due time; answers how many
-   * were absent. One that is due already keeps its place.
+   * were absent. One that is due already keeps its place. An absent one that is `heldBy` a process is given to nobody for a
+   * moment, and that process is asked for it: see {@link QueueListener.unknown}.
    */
-  reconcile(items: readonly ReconcileItem[]): Promise<number>;
+  reconcile(items: readonly StoredItem[]): Promise<number>;
   /** Ids ready or parked, and in flight, as far as this process can tell cheaply. */
   size(): Promise<{ readonly ready: number; readonly inFlight: number }>;
 }

@@ -128,6 +128,8 @@ export interface Ring {
   readonly shard?: Shard;
   readonly delayMillis: number;
   readonly id?: string;
+  /** The claim on `id` was lost: its holder is to renew it, or to say that it does not hold it. */
+  readonly lost?: true;
   /** The cluster's members have changed: read them. */
   readonly members?: true;
   /** How often it was passed on. */
@@ -200,6 +202,13 @@ export interface ShardQueue {
    * A shard that is marked rests for `restMillis` at least (see {@link ShardQueue.mark}): the process knows of a loss.
    */
   restore(shard: Shard, items: readonly ShardItem[], restMillis?: number): Promise<number>;
+  /**
+   * Puts those in flight that are neither ready nor in flight, for {@link assertMillis} and under the empty token: processes that
+   * live work on them by the store's word, and renew them as soon as they are told. Answers the ids that were absent. The empty
+   * token ends such a claim ({@link ShardQueue.finish}) while nobody has renewed it. What is parked becomes due when those
+   * leases end.
+   */
+  restoreHeld(shard: Shard, items: readonly ShardItem[]): Promise<readonly string[]>;
   /**
    * Says that the shard has been rebuilt for the incarnation, and lets it rest for `restMillis`: what is due until its end is
    * not handed over before, whoever asks, since it may be running with a process that has not noticed yet that the server had

@@ -35,8 +35,11 @@ export interface DriverParts {
 export type Ending =
   | { readonly kind: 'over' }
   | { readonly kind: 'parked'; readonly dueAt: number; readonly run: Run }
-  /** Ready at once, for anybody: in its place (fenced, lease over, draining), or behind all that is due when it `yields` its turn. */
-  | { readonly kind: 'released'; readonly run?: Run; readonly yields?: true }
+  /**
+   * Ready at once, for anybody: in its place (fenced, lease over, draining), or behind all that is due where it `yields` its
+   * turn to others in a process that could go on with it.
+   */
+  | { readonly kind: 'released'; readonly run?: Run; readonly yields?: boolean }
   /** Nothing can be done with it now; to be looked at again later. */
   | { readonly kind: 'stuck' };
 

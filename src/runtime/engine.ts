@@ -366,6 +366,11 @@ export class Engine {
     await queue.start({
       processes: this.#processes,
       rung: (dueAt, held) => this.#rung(dueAt, held),
+      unknown: (id) => {
+        const isHeld = this.#pool.has(id);
+        if (isHeld) this.#periodic.renew.hurry();
+        return isHeld;
+      },
       refill: () => this.#periodic.reconcile.hurry(),
       renew: () => this.#periodic.renew.hurry(),
       owned: () => this.#pool.handBack((slot) => queue.owns(slot)),

@@ -322,12 +322,9 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     for (const row of transition.steps) if (row.phase === 'DOWN') this.#turn.undone();
   }
 
-  get #mustLeave(): boolean {
-    return this.#givingBack || this.#owner.draining || this.hold.standing !== 'sure';
-  }
-
   #mayAdvance(): boolean {
-    return !this.#mustLeave && this.#turn.mayGoOn(this.#run.state.totalVisits, this.#owner);
+    if (this.#givingBack || this.#owner.draining || this.hold.standing !== 'sure') return false;
+    return this.#turn.mayGoOn(this.#run.state.totalVisits, this.#owner);
   }
 
   #commit(): void {
@@ -389,7 +386,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     }
     if (!waits) {
       if (this.#mayAdvance()) this.fault(new Error('Nothing can move, and nothing is waited for.'));
-      else this.#end({ kind: 'released', run: this.#durable, ...(!this.#mustLeave && { yields: true }) });
+      else this.#end({ kind: 'released', run: this.#durable, yields: !this.#givingBack });
       return;
     }
     const next = nextTimer(state) ?? 0;

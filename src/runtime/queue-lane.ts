@@ -63,8 +63,8 @@ export class QueueLane {
   }
 
   /** Ends a claim: the id is ready at once, for anybody, in its place or, when it `yields`, behind all that is due. */
-  release(hold: Hold, yields?: true): void {
-    const message = yields === undefined ? hold.claimed : { ...hold.claimed, yields };
+  release(hold: Hold, yields: boolean = false): void {
+    const message = yields ? { ...hold.claimed, yields } : hold.claimed;
     this.#releases.push({ id: hold.id, hold, message });
     this.#wake();
   }

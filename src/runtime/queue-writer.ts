@@ -27,7 +27,7 @@ export class QueueWriter {
   }
 
   /** Ends a claim: the id is ready at once, for anybody, in its place or, when it `yields`, behind all that is due. */
-  release(hold: Hold, yields?: true): void {
+  release(hold: Hold, yields: boolean = false): void {
     this.#lane(hold.slot).release(hold, yields);
   }
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { slotOf, wholeShardSet, type ShardSet } from '../core/slot.ts';
-import type { ReconcileItem, Refill } from '../ports/queue.ts';
+import type { StoredItem, Refill } from '../ports/queue.ts';
 import type { DueDetail, Store } from '../ports/store.ts';
 import { silentTelemetry } from '../ports/telemetry.ts';
 import { VirtualClock } from '../testing/virtual-clock.ts';
@@ -13,7 +13,7 @@ describe('the reconcile', () => {
   let rows: DueDetail[];
   let live: Set<string>;
   let asked: { until: number; from: number | undefined }[];
-  let queued: Map<string, ReconcileItem>;
+  let queued: Map<string, StoredItem>;
   let held: Set<string>;
   let reconciler: Reconciler;
   let refill: Refill | undefined;

@@ -12,7 +12,7 @@
  */
 import type { ShardSet } from '../core/slot.ts';
 import type { Clock } from '../ports/clock.ts';
-import { processOf, QueuePartlyUnavailable, type Queue, type ReconcileItem } from '../ports/queue.ts';
+import { processOf, QueuePartlyUnavailable, type Queue, type StoredItem } from '../ports/queue.ts';
 import type { DueDetail, DueRow, Store } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { Availability } from './availability.ts';
@@ -156,7 +156,7 @@ export class Reconciler {
     }
   }
 
-  #item(row: DueRow | DueDetail): ReconcileItem {
+  #item(row: DueRow | DueDetail): StoredItem {
     const { id, slot, dueAt } = row;
     const process = 'claim' in row ? processOf(row.claim) : undefined;
     if (process === undefined || !this.#parts.isOtherLive(process)) return { id, slot, dueAt };

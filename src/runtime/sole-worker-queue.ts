@@ -8,7 +8,7 @@ import type {
   QueueItem,
   QueueListener,
   QueueTrouble,
-  ReconcileItem,
+  StoredItem,
   Refill,
   Released,
   Renewal,
@@ -179,7 +179,7 @@ export class SoleWorkerQueue implements Queue {
     return this.#parts.queue.release(held);
   }
 
-  reconcile(items: readonly ReconcileItem[]): Promise<number> {
+  reconcile(items: readonly StoredItem[]): Promise<number> {
     return this.#works ? this.#parts.queue.reconcile(items) : Promise.resolve(0);
   }
 

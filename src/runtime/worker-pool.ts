@@ -199,7 +199,7 @@ export class WorkerPool implements DriverOwner {
         break;
       case 'released':
         if (how.run !== undefined) this.#keep(hold.id, how.run);
-        queueWriter.release(hold, how.yields);
+        queueWriter.release(hold, how.yields === true && !this.#draining && !hold.isOver);
         break;
       case 'stuck':
         queueWriter.ack(hold, clock.now() + stuckMillis);

@@ -34,6 +34,7 @@ export function describeQueue(name: string, open: () => Promise<QueueBench>): vo
       await connection.start({
         processes: loneProcess,
         rung: ring,
+        unknown: () => false,
         refill: () => undefined,
         renew: () => undefined,
         owned: () => undefined,

@@ -31,6 +31,8 @@ const process = fc.constantFrom('pod-1/a/', 'pod-2/b/');
 const command = fc.oneof(
   fc.record({ kind: fc.constant('enqueue' as const), items }),
   fc.record({ kind: fc.constant('restore' as const), items }),
+  fc.record({ kind: fc.constant('restoreHeld' as const), items }),
+  fc.record({ kind: fc.constant('disown' as const), id }),
   fc.record({ kind: fc.constant('claim' as const), process }),
   fc.record({ kind: fc.constant('claimOne' as const), process, id }),
   fc.record({
@@ -80,6 +82,8 @@ class Side {
     const shard = this.#shard;
     if (command.kind === 'enqueue') return (await queue.enqueue(shard, command.items)).map(({ id }) => id);
     if (command.kind === 'restore') return queue.restore(shard, command.items);
+    if (command.kind === 'restoreHeld') return queue.restoreHeld(shard, command.items);
+    if (command.kind === 'disown') return queue.finish(shard, [{ id: command.id, token: '', next: 'back' }]);
     if (command.kind === 'claim') return this.#claim(command.process);
     if (command.kind === 'claimOne') {
       const token = `${command.process}${String(1000 * ++this.#round)}`;

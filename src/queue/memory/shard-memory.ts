@@ -250,6 +250,26 @@ export class ShardMemory {
     return others.sort((a, b) => a.dueAt - b.dueAt || a.order - b.order)[0];
   }
 
+  /** {@link ShardQueue.restoreHeld}. */
+  restoreHeld(items: readonly ShardItem[], now: number): readonly string[] {
+    const until = now + assertMillis;
+    const absent: string[] = [];
+    for (const { id, delayMillis } of items) {
+      const known = this.#entries.get(id);
+      if (known !== undefined && known.lease === undefined) this.#makeDue(id, until);
+      if (known !== undefined && (known.lease === undefined || known.lease.token !== undefined)) continue;
+      absent.push(id);
+      if (known !== undefined) {
+        known.lease = { token: '', againAt: Infinity };
+        continue;
+      }
+      const entry = this.#add(id, now + delayMillis);
+      this.#take(entry);
+      this.#lend(entry, '', until);
+    }
+    return absent;
+  }
+
   #add(id: string, dueAt: number): Entry {
     const entry: Entry = { id, dueAt, since: dueAt, order: 0, place: -1, lease: undefined };
     this.#entries.set(id, entry);

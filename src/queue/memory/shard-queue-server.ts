@@ -271,6 +271,10 @@ class MemoryShardQueue implements ShardQueue {
     return this.#do((server) => server.shard('restore', shard).restore(items, server.now(), restMillis));
   }
 
+  restoreHeld(shard: Shard, items: readonly ShardItem[]): Promise<readonly string[]> {
+    return this.#do((server) => server.shard('restoreHeld', shard).restoreHeld(items, server.now()));
+  }
+
   mark(shard: Shard, incarnation: string, restMillis = 0): Promise<void> {
     return this.#do((server) => {
       server.shard('mark', shard).mark(incarnation, server.now(), restMillis);

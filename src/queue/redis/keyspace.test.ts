@@ -28,7 +28,6 @@ describe('keys', () => {
       inflight: '{saga:executions:vs-64-0007}:inflight',
       claims: '{saga:executions:vs-64-0007}:claims',
       marker: '{saga:executions:vs-64-0007}:marker',
-      rest: '{saga:executions:vs-64-0007}:rest',
     });
     expect(keys.shard({ count: 16_384, index: 12_345 }).names.ready).toBe('{saga:executions:vs-16384-12345}:ready');
     expect(keys.shard({ count: 64, index: 7 })).toBe(keys.shard({ count: 64, index: 7 }));

@@ -261,6 +261,19 @@ export class RedisShardQueue implements ShardQueue {
     return replies.reduce((sum, absent) => sum + absent, 0);
   }
 
+  async restoreHeld(shard: Shard, items: readonly ShardItem[]): Promise<readonly string[]> {
+    const replies = await this.#inBatches('restore', items, (batch) =>
+      this.#run<readonly string[]>(
+        'restore',
+        'restore-held',
+        this.#keys.shard(shard),
+        ['ready', 'inflight', 'claims'],
+        [assertMillis, ...batch.flatMap(({ id, delayMillis }) => [Math.ceil(delayMillis), id])],
+      ),
+    );
+    return replies.flat();
+  }
+
   async mark(shard: Shard, incarnation: string, restMillis = 0): Promise<void> {
     const args = [incarnation, Math.max(0, Math.ceil(restMillis))];
     await this.#run('mark', 'mark', this.#keys.shard(shard), ['ready', 'marker'], args);

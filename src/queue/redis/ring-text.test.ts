@@ -11,6 +11,7 @@ describe('the text of a ring', () => {
         delayMillis: fc.nat(60_000),
         id: fc.string({ minLength: 1 }),
         members: fc.constant(true as const),
+        lost: fc.constant(true as const),
         hops: fc.nat(3),
       },
       { requiredKeys: ['delayMillis'] },
@@ -26,6 +27,7 @@ describe('the text of a ring', () => {
   it('is short', () => {
     expect(ringText({ shard: { count: 64, index: 7 }, delayMillis: 5 })).toBe('64.7...');
     expect(ringText({ delayMillis: 0, members: true, hops: 1 })).toBe('..1.m.');
+    expect(ringText({ delayMillis: 0, id: 'a', lost: true })).toBe('...l.a');
   });
 
   it.each(['', 'x', '64', '64.7', '64.7.x..', '64..1..'])('is none: %j', (text) => {

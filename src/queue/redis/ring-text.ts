@@ -4,22 +4,27 @@
  */
 import type { Ring } from '../../ports/shard-queue.ts';
 
-/** A ring without its delay: `<count>.<index>.<hops>.<m where members changed>.<id>`, parts empty where they are absent. */
-export function ringText({ shard, hops, members, id }: Ring): string {
+/**
+ * A ring without its delay: `<count>.<index>.<hops>.<m where members changed><l where a claim was lost>.<id>`, parts empty
+ * where they are absent.
+ */
+export function ringText({ shard, hops, members, id, lost }: Ring): string {
   const place = shard === undefined ? '.' : `${String(shard.count)}.${String(shard.index)}`;
-  return `${place}.${hops === undefined ? '' : String(hops)}.${members === true ? 'm' : ''}.${id ?? ''}`;
+  const flags = `${members === true ? 'm' : ''}${lost === true ? 'l' : ''}`;
+  return `${place}.${hops === undefined ? '' : String(hops)}.${flags}.${id ?? ''}`;
 }
 
 /** Reads {@link ringText}; undefined when it is none. */
 export function parseRing(text: string, delayMillis: number): Ring | undefined {
-  const match = /^(?:(\d+)\.(\d+)|\.)\.(\d*)\.(m?)\.(.*)$/s.exec(text);
+  const match = /^(?:(\d+)\.(\d+)|\.)\.(\d*)\.(m?)(l?)\.(.*)$/s.exec(text);
   if (match === null) return undefined;
-  const [, count, index, hops = '', members = '', id = ''] = match;
+  const [, count, index, hops = '', members = '', lost = '', id = ''] = match;
   return {
     ...(count !== undefined && { shard: { count: Number(count), index: Number(index) } }),
     delayMillis,
     ...(id !== '' && { id }),
     ...(members !== '' && { members: true as const }),
+    ...(lost !== '' && { lost: true as const }),
     ...(hops !== '' && { hops: Number(hops) }),
   };
 }

@@ -13,6 +13,7 @@ const numberOfKeys = {
   'claim-one': undefined,
   enqueue: undefined,
   restore: 3,
+  'restore-held': 3,
   mark: 2,
   finish: undefined,
   renew: 3,

@@ -3,12 +3,12 @@
  * that are new to this process.
  *
  * Guarantees: a shard that was lost is marked only after all that is due in it was added, and rests until
- * {@link assertMillis} after the loss was seen. What could not be added is not forgotten: its shard is refilled once its
+ * {@link assertMillis} after the loss was seen. What a process that lives works on is its own for as long, and it is told. What could not be added is not forgotten: its shard is refilled once its
  * server answers.
  */
 import type { ShardSet } from '../../core/slot.ts';
 import type { Clock } from '../../ports/clock.ts';
-import { QueuePartlyUnavailable, type QueueItem, type Refill } from '../../ports/queue.ts';
+import { QueuePartlyUnavailable, type Refill, type StoredItem } from '../../ports/queue.ts';
 import { assertMillis, type Ring, type Shard, type ShardQueue } from '../../ports/shard-queue.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import { perShard } from './per-shard.ts';
@@ -20,12 +20,16 @@ import type { ShardClaims } from './shard-claims.ts';
 export interface ShardRefillsParts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
-  readonly server: Pick<ShardQueue, 'restore' | 'mark' | 'incarnationOf'>;
+  readonly server: Pick<ShardQueue, 'restore' | 'restoreHeld' | 'mark' | 'incarnationOf'>;
+  /** This process among the members. */
+  readonly member: string;
   readonly count: { readonly inForce: number };
   readonly board: ShardBoard;
   readonly claims: Pick<ShardClaims, 'hasOther' | 'laneOf'>;
   /** Something may be due in a shard. Must not throw. */
   ringOwner(ring: Ring & { readonly shard: Shard }): void;
+  /** A process is to be told something. Must not throw. */
+  ring(member: string, ring: Ring): void;
   /** A refill is over. Must not throw. */
   refilled(): void;
 }
@@ -43,14 +47,16 @@ export class ShardRefills {
    *
    * @throws QueuePartlyUnavailable where other servers answer.
    */
-  async reconcile(items: readonly QueueItem[]): Promise<number> {
+  async reconcile(items: readonly StoredItem[]): Promise<number> {
     const { board, claims, count } = this.#parts;
     let added = 0;
     const lanes = new Set<string>();
     try {
       await perShard(count.inForce, items, async (shard, group) => {
         try {
-          added += await this.#restore(shard, group);
+          // Others are added meanwhile: the sum is read only then.
+          const absent = await this.#restore(shard, group);
+          added += absent;
         } catch (error) {
           lanes.add(claims.laneOf(shard.index));
           board.missed(shard.index);
@@ -78,17 +84,37 @@ export class ShardRefills {
     return { shards, done: () => this.#refilled(shards, incarnations) };
   }
 
-  async #restore(shard: Shard, group: readonly QueueItem[]): Promise<number> {
-    const { server, board, clock } = this.#parts;
+  async #restore(shard: Shard, group: readonly StoredItem[]): Promise<number> {
+    const { server, board, clock, member } = this.#parts;
+    // What this process itself works on is not asked for: it would not be here.
+    const isHeld = ({ heldBy = member }: StoredItem): boolean => heldBy !== member;
+    const held = group.filter(isHeld);
+    const others = group.filter((item) => !isHeld(item));
     const now = clock.now();
     // Refilled or not: right after a loss what the store calls due may be running with a process that has not noticed.
     const restMillis = Math.max(0, board.lastLostAt(shard.index) + assertMillis - now);
-    const wanted = group.map((item) => ({ id: item.id, delayMillis: item.dueAt - now }));
+    const absentHeld = held.length === 0 ? 0 : await this.#restoreHeld(shard, held, now, restMillis);
+    if (others.length === 0) return absentHeld;
+    const wanted = others.map((item) => ({ id: item.id, delayMillis: item.dueAt - now }));
     const absent = await server.restore(shard, wanted, restMillis);
     // What was parked until later has been moved without being counted: it is as much news as what was absent.
     const delayMillis = Math.min(...wanted.map((item) => item.delayMillis));
     this.#parts.ringOwner({ shard, delayMillis: restMillis > 0 ? Math.max(restMillis, delayMillis) : delayMillis });
-    return absent;
+    return absent + absentHeld;
+  }
+
+  /** What processes that live work on is theirs, if they say so in time. */
+  async #restoreHeld(shard: Shard, held: readonly StoredItem[], now: number, restMillis: number): Promise<number> {
+    const wanted = held.map((item) => ({ id: item.id, delayMillis: item.dueAt - now }));
+    const absent = await this.#parts.server.restoreHeld(shard, wanted);
+    const holders = new Map(held.map(({ id, heldBy }) => [id, heldBy]));
+    for (const id of absent) {
+      const holder = holders.get(id);
+      // After a loss that was noticed every process renews what it holds anyway.
+      if (holder !== undefined && restMillis === 0) this.#parts.ring(holder, { shard, delayMillis: 0, id, lost: true });
+    }
+    this.#parts.ringOwner({ shard, delayMillis: assertMillis + 1 });
+    return absent.length;
   }
 
   async #refilled({ count }: ShardSet, incarnations: ReadonlyMap<number, string>): Promise<void> {

@@ -1,55 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { cutOff, isHalf, startPod, twoNodes, type Pod, type PodOptions } from '../../../test/cluster-fixture.ts';
 import { chain, graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
 import { shardOf, slotOf } from '../../core/slot.ts';
 import { ShardQueueServer } from '../../queue/memory/shard-queue-server.ts';
-import type { Clock } from '../../ports/clock.ts';
-import { QueueUnavailable } from '../../ports/queue.ts';
-import type { Shard, ShardQueue } from '../../ports/shard-queue.ts';
-import type { Engine } from '../engine.ts';
-import { settleMillis, ShardedQueue } from './sharded-queue.ts';
-import { ShardCount } from './shard-count.ts';
-
-interface Pod {
-  readonly engine: Engine;
-  readonly queue: ShardedQueue;
-  readonly connection: ShardQueue;
-}
-
-/** A connection by which the shards that `isAway` names cannot be reached. */
-function cutOff(connection: ShardQueue, isAway: (shard: Shard) => boolean): ShardQueue {
-  return new Proxy(connection, {
-    get: (_, name: keyof ShardQueue) => {
-      const method = connection[name] as (...args: unknown[]) => unknown;
-      return (...args: unknown[]) => {
-        const [shard] = args as [Shard | undefined];
-        if (typeof shard !== 'object' || !('index' in shard) || !isAway(shard)) return method.apply(connection, args);
-        return name === 'incarnationOf' ? undefined : Promise.reject(new QueueUnavailable('This node is away.'));
-      };
-    },
-  });
-}
-
-/** A connection to two nodes, of which the one with half of the shards answers nothing while `isHung`: that takes so long to fail. */
-function twoNodes(connection: ShardQueue, clock: Clock, isHung: () => boolean, failsAfterMillis: number): ShardQueue {
-  return new Proxy(connection, {
-    get: (_, name: keyof ShardQueue) => {
-      const method = connection[name] as (...args: unknown[]) => unknown;
-      return (...args: unknown[]) => {
-        const [shard] = args as [Shard | undefined];
-        const answer = (): unknown => method.apply(connection, args);
-        if (typeof shard !== 'object' || !('index' in shard)) return answer();
-        if (name === 'incarnationOf') return `${String(isHalf(shard))} ${String(answer())}`;
-        if (!isHung() || !isHalf(shard)) return answer();
-        return new Promise((_resolve, reject) => {
-          clock.after(failsAfterMillis, () => reject(new QueueUnavailable('This node did not answer.')));
-        });
-      };
-    },
-  });
-}
-
-/** Half of the shards: those of a node that is away. */
-const isHalf = (shard: Shard): boolean => shard.index % 2 === 0;
+import type { ShardQueue } from '../../ports/shard-queue.ts';
+import { settleMillis } from './sharded-queue.ts';
 
 describe('a cluster of processes', () => {
   let fixture: RuntimeFixture;
@@ -67,33 +22,9 @@ describe('a cluster of processes', () => {
     expect(fixture.clock.pending).toBe(0);
   });
 
-  async function pod(
-    podId: string,
-    more: { shards?: number; works?: boolean; sweepMillis?: number; via?: (connection: ShardQueue) => ShardQueue } = {},
-  ): Promise<Pod> {
-    const { clock, entropy, store, telemetry } = fixture;
-    const { shards = 64, works = true, sweepMillis = 5_000, via = (connection) => connection } = more;
-    await store.open();
-    const count = new ShardCount({ store, telemetry, wants: shards });
-    const connection = via(server.connect());
-    const queue = new ShardedQueue({
-      clock,
-      entropy,
-      telemetry,
-      count,
-      podId,
-      works,
-      server: connection,
-      version: '1.0.0',
-      ttlMillis: 10_000,
-      beatMillis: 2_000,
-      sweepMillis,
-      claimers: 4,
-    });
-    const engine = await fixture.engine({ fullSweepMillis: sweepMillis }, works, () => queue);
-    const made = { engine, queue, connection };
+  async function pod(podId: string, more: PodOptions = {}): Promise<Pod> {
+    const made = await startPod(fixture, server, podId, more);
     pods.push(made);
-    await clock.advance(10);
     return made;
   }
 
@@ -368,6 +299,54 @@ describe('a cluster of processes', () => {
     expect(fixture.fenced).toEqual([]);
     for (const call of fixture.http.calls) call.answer({});
     await allSucceed(running, 1_000);
+  });
+
+  it('leaves to a live process what it works on when the server has lost its claim, and asks it', async () => {
+    const first = await pod('a');
+    fixture.http.reply = () => 'hold';
+    const running: string[] = [];
+    for (let i = 0; i < 10; i++) running.push(await fixture.submit(first.engine, chain('slow')));
+    const second = await pod('b');
+    await fixture.clock.advance(3_000);
+    const theirs = running.filter((id) => second.queue.owns(slotOf(id)));
+    const items = theirs.map((id) => {
+      return { id, slot: slotOf(id), dueAt: fixture.clock.now() - 5_000, heldBy: first.queue.process };
+    });
+    expect(items.length).toBeGreaterThan(1);
+    const renewals = (): number => server.commands.get('renew') ?? 0;
+    server.lose((id) => theirs.includes(id));
+    const before = renewals();
+    expect(await second.queue.reconcile(items)).toBe(items.length);
+    await fixture.clock.advance(20);
+    // It does not wait until its next renewal is due.
+    expect(renewals()).toBeGreaterThan(before);
+    await fixture.clock.advance(20_000);
+    expect(fixture.http.calls).toHaveLength(10);
+    expect(fixture.fenced).toEqual([]);
+    for (const call of fixture.http.calls) call.answer({});
+    await allSucceed(running, 1_000);
+  });
+
+  it('hands on at once what a live process does not work on any more, and soon what a silent one does not claim', async () => {
+    const [first, second] = [await pod('a'), await pod('b')];
+    await fixture.clock.advance(5_000);
+    const api = await pod('api', { works: false });
+    const taken: number[] = [];
+    for (const heldBy of [api.queue.process, first.queue.process, 'gone/1']) {
+      let id: string;
+      do id = fixture.entropy.executionId(fixture.clock.now());
+      while (!second.queue.owns(slotOf(id)));
+      // Nothing of it is in the store, so whoever claims it takes it out of the queue.
+      await second.queue.reconcile([{ id, slot: slotOf(id), dueAt: fixture.clock.now() - 5_000, heldBy }]);
+      const begun = fixture.clock.now();
+      expect(await second.queue.size()).toEqual({ ready: 0, inFlight: 1 });
+      while ((await second.queue.size()).inFlight > 0) await fixture.clock.advance(1);
+      taken.push(fixture.clock.now() - begun);
+    }
+    expect(taken[0]).toBeLessThan(20);
+    expect(taken[1]).toBeLessThan(20);
+    expect(taken[2]).toBeGreaterThanOrEqual(settleMillis);
+    expect(taken[2]).toBeLessThan(settleMillis + 50);
   });
 
   it('changes the number of shards once all members want it', async () => {

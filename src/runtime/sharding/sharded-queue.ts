@@ -21,6 +21,7 @@ import {
   type Refill,
   type Released,
   type Renewal,
+  type StoredItem,
   processOf,
 } from '../../ports/queue.ts';
 import {
@@ -111,6 +112,10 @@ export class ShardedQueue implements Queue {
       claims: this.#claims,
       ringOwner: (ring) => {
         this.#ringOwner(ring);
+      },
+      member: this.member,
+      ring: (member, ring) => {
+        this.#ring(member, ring);
       },
       refilled: () => {
         this.#listener?.rung(parts.clock.now());
@@ -295,7 +300,7 @@ export class ShardedQueue implements Queue {
     });
   }
 
-  reconcile(items: readonly QueueItem[]): Promise<number> {
+  reconcile(items: readonly StoredItem[]): Promise<number> {
     return this.#refills.reconcile(items);
   }
 
@@ -317,17 +322,28 @@ export class ShardedQueue implements Queue {
     const { clock, count } = this.#parts;
     if (ring.members === true) this.#membership.reread();
     const dueAt = clock.now() + ring.delayMillis;
-    if (ring.id !== undefined) {
-      this.#listener?.rung(dueAt, ring.id);
+    const { id, shard, hops = 0 } = ring;
+    if (id !== undefined) {
+      if (ring.lost !== true) this.#listener?.rung(dueAt, id);
+      else if (shard !== undefined && this.#listener?.unknown(id) !== true) void this.#disown(shard, id);
       return;
     }
-    const { shard, hops = 0 } = ring;
     if (shard === undefined || shard.count !== count.inForce) return;
     if (this.#board.has(shard.index)) {
       this.#board.rung(shard.index, dueAt);
       this.#listener?.rung(dueAt);
       // Whoever rang may have an older view of the members than this process, which then knows better.
     } else if (hops === 0) this.#ringOwner({ shard, delayMillis: ring.delayMillis, hops: 1 });
+  }
+
+  /** Nobody here works on the id: what is kept for this process goes on elsewhere. Never rejects: it ends by itself soon. */
+  async #disown(shard: Shard, id: string): Promise<void> {
+    try {
+      await this.#parts.server.finish(shard, [{ id, token: '', next: 'back' }]);
+      if (shard.count === this.#parts.count.inForce) this.#ringOwner({ shard, delayMillis: 0 });
+    } catch {
+      this.#parts.telemetry.queueFailed('release');
+    }
   }
 
   #ringOwner(ring: Ring & { readonly shard: Shard }): void {

@@ -61,6 +61,7 @@ export class QueueLink implements Queue {
           clock.after(random.int(0, 3), () => process.deliver(() => listener.rung(dueAt, held)));
         }
       },
+      unknown: (id) => listener.unknown(id),
       refill: () => process.deliver(() => listener.refill()),
       renew: () => process.deliver(() => listener.renew()),
       owned: () => process.deliver(() => listener.owned()),

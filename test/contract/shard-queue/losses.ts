@@ -1,7 +1,19 @@
 import { expect, it } from 'vitest';
 import { assertMillis, type Held, type ShardPart } from '../../../src/ports/shard-queue.ts';
 import type { ShardWorld } from '../shard-queue-contract.ts';
-import { claim, claimSingle, ids, incarnation, item, lease, renewed, request, shard, shortLease } from './bench.ts';
+import {
+  claim,
+  claimReply,
+  claimSingle,
+  ids,
+  incarnation,
+  item,
+  lease,
+  renewed,
+  request,
+  shard,
+  shortLease,
+} from './bench.ts';
 
 /** A server that evicts keys: parts of a shard vanish by themselves, in any combination. */
 export function describeLosses(world: () => ShardWorld): void {
@@ -92,6 +104,49 @@ export function describeLosses(world: () => ShardWorld): void {
     expect(await one.queue.restore(shard, [item('a')])).toBe(0);
     await one.queue.renew(shard, one.name, [], lease, 1_000);
     expect(await taken(200)).toEqual([]);
+  });
+
+  it('keeps an absent id for its holder for a moment, then hands it over in its place', async () => {
+    const { one, two, pass } = world();
+    await one.queue.enqueue(shard, [item('b', -5_000), item('parked', 50_000)]);
+    const rows = [item('a', -10_000), item('b', -10_000), item('parked', -10_000)];
+    expect(await one.queue.restoreHeld(shard, rows)).toEqual(['a']);
+    expect(await one.queue.restoreHeld(shard, rows)).toEqual([]);
+    expect(await one.queue.restore(shard, [item('a', -10_000)])).toBe(0);
+    expect(await one.queue.count([shard])).toEqual({ ready: 2, inFlight: 1 });
+    const reply = await claimReply(one);
+    expect(ids(reply.claimed)).toEqual(['b']);
+    expect(reply.nextDelayMillis).toBeLessThanOrEqual(assertMillis);
+    expect(reply.leaseEndsInMillis).toBeLessThanOrEqual(assertMillis);
+    expect(await one.queue.claimOne(shard, { id: 'a', token: 'pod-1/a/50' }, lease, incarnation)).toBe('held');
+    await pass(assertMillis + 50);
+    const [a, parked] = await claim(two);
+    expect([a!.id, parked!.id]).toEqual(['a', 'parked']);
+    expect(a!.lateMillis).toBeGreaterThanOrEqual(10_000);
+  });
+
+  it('gives an id that is kept for its holder to whoever renews it, its mark included', async () => {
+    const { one, two } = world();
+    await one.queue.restoreHeld(shard, [item('a', -10_000)]);
+    expect(await two.queue.enqueue(shard, [item('a')])).toEqual([]);
+    const held = { id: 'a', token: 'pod-1/a/1' };
+    expect(await one.queue.renew(shard, one.name, renewed([held]), lease, 0)).toEqual({ lost: [], revived: [held] });
+    const other = { id: 'a', token: 'pod-2/b/1' };
+    expect(await two.queue.renew(shard, two.name, renewed([other]), lease, 0)).toEqual({ lost: [other], revived: [] });
+    // It is not theirs to give away any more.
+    expect(await two.queue.finish(shard, [{ id: 'a', token: '', next: 'back' }])).toBe(0);
+    expect(await one.queue.finish(shard, [{ ...held, next: 'gone' }])).toBe(1);
+    expect(await taken()).toEqual(['a']);
+  });
+
+  it('hands over at once, in its place, what is kept for a process that does not hold it', async () => {
+    const { one, two } = world();
+    await one.queue.enqueue(shard, [item('b', -5_000)]);
+    await one.queue.restoreHeld(shard, [item('a', -10_000)]);
+    await two.queue.enqueue(shard, [item('a')]);
+    expect(await two.queue.finish(shard, [{ id: 'a', token: '', next: 'back' }])).toBe(1);
+    expect(await taken()).toEqual(['a', 'b']);
+    expect(await two.queue.finish(shard, [{ id: 'a', token: '', next: 'back' }])).toBe(0);
   });
 
   it('claims nothing without its mark', async () => {

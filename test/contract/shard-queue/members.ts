@@ -70,6 +70,7 @@ export function describeMembers(world: () => ShardWorld): void {
     { shard: { count: 1024, index: 1023 }, delayMillis: 1500, hops: 1 },
     { shard, delayMillis: -5000 },
     { shard, delayMillis: 0, id: 'id with / and : and ä' },
+    { shard, delayMillis: 0, id: 'a', lost: true },
     { delayMillis: 0, members: true },
     { shard, delayMillis: 0, id: 'a', members: true, hops: 2 },
   ];
