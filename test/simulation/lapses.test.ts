@@ -11,7 +11,7 @@ import { adoptingRevives, askedBefore, backToTheEnd, fencedCountsAsPoison, renew
 type Adjust = NonNullable<SimulationOptions['adjust']>;
 
 describe('processes that lapse', () => {
-  it.each<{ what: string; kind: Kind; adjust: Adjust }>([
+  it.each<{ what: string; kind: Kind; adjust: Adjust; seeds?: number }>([
     { what: 'cut off from store or queue', kind: 'cluster', adjust: severed },
     { what: 'cut off from store or queue', kind: 'hub', adjust: severed },
     { what: 'whose reads outlast their leases', kind: 'cluster', adjust: slowReads },
@@ -21,10 +21,10 @@ describe('processes that lapse', () => {
     { what: 'whose ids are lost again and again', kind: 'cluster', adjust: lostKeys },
     { what: 'whose ids are lost again and again', kind: 'hub', adjust: lostKeys },
     { what: 'over a server that evicts keys', kind: 'cluster', adjust: evictions },
-    { what: 'with more to do than they can', kind: 'cluster', adjust: overload },
-    { what: 'with more to do than they can', kind: 'hub', adjust: overload },
-  ])('keep every rule: those $what ($kind)', async ({ kind, adjust }) => {
-    for (let seed = 1; seed <= 20; seed++) {
+    { what: 'with more to do than they can', kind: 'cluster', adjust: overload, seeds: 8 },
+    { what: 'with more to do than they can', kind: 'hub', adjust: overload, seeds: 8 },
+  ])('keep every rule: those $what ($kind)', async ({ kind, adjust, seeds = 20 }) => {
+    for (let seed = 1; seed <= seeds; seed++) {
       const { violations } = await simulate({ seed, kind, adjust });
       expect({ seed, violations }).toEqual({ seed, violations: [] });
     }

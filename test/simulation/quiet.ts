@@ -252,14 +252,14 @@ export const evictions: Adjust = quiet({
 export const overload: Adjust = quietBoth(
   {
     overload: true,
-    executions: 40,
-    workerCount: 1,
-    stormMillis: 90_000,
+    executions: 80,
+    workerCount: 2,
+    stormMillis: 120_000,
     maxWaitMillis: 1_000,
-    restarts: 8,
+    restarts: 40,
     manners: { ...goodManners, slow: 0.8 },
   },
-  { beatMillis: 500, ttlMillis: 1_500 },
+  { shards: 2, beatMillis: 500, ttlMillis: 1_500 },
 );
 
 /** A single process cannot renew its leases for a while, and nobody else takes over; reads outlast that. */

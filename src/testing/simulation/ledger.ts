@@ -18,6 +18,7 @@ import { VainClaims } from './vain-claims.ts';
 /** One execution, as far as it is durable. */
 export interface Account {
   readonly id: string;
+  readonly slot: number;
   readonly definition: DefinitionView;
   state: State;
   seq: number;
@@ -86,6 +87,7 @@ export class Ledger {
     const now = this.#now();
     const account: Account = {
       id: execution.id,
+      slot: execution.slot,
       definition: viewOf(parseJson(execution.definition) as JsonObject),
       state: execution.state,
       seq: 0,

@@ -3,6 +3,7 @@
  * operators clean up what needs them, and everything is checked again.
  */
 import { inFlight } from '../../core/due.ts';
+import { shardOf } from '../../core/slot.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { ShardQueue } from '../../ports/shard-queue.ts';
 import type { Store } from '../../ports/store.ts';
@@ -100,7 +101,10 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   for (let cleanup = 0; cleanup <= cleanups; cleanup++) {
     await settle(world, clients, scenario, blocked);
     if (!isOver(world)) break;
-    if (cleanup === 0 && scenario.overload === true) checkFairness(world.ledger, fairnessSlack(scenario));
+    if (cleanup === 0 && scenario.overload === true) {
+      const queueOf = ({ slot }: Account): number => shardOf(slot, scenario.cluster?.shards ?? 1);
+      checkFairness(world.ledger, queueOf, fairnessSlack(scenario));
+    }
     await check(world, scenario, cleanup === cleanups);
     if (world.ledger.violations.length > 0) break;
     if (cleanup === cleanups || !cleanUp(world, clients, operators, cleanup)) break;
