@@ -14,6 +14,7 @@ import { createStoreGauges } from './compose/gauges.ts';
 import { localUrl, reachableUrl, type Listening } from './compose/addresses.ts';
 import { checkQueue, createQueue, createStore, type QueueChoice } from './compose/backends.ts';
 import { clusterReadings, createClusterSource, gateReadings, openHosts } from './compose/cluster-source.ts';
+import { lastWords } from './compose/last-words.ts';
 import { Maintenance } from './compose/maintenance.ts';
 import { createGate } from './compose/gate.ts';
 import { refusePromoted } from './compose/promotion-guard.ts';
@@ -184,11 +185,7 @@ export class Trama {
    * It ends nothing.
    */
   lastWords(error: unknown): string | undefined {
-    const { masker, telemetry } = this.#surroundings;
-    const message = error instanceof Error ? error.message : String(error);
-    if (!telemetry.logs('fatal')) return masker.text(message);
-    telemetry.log('fatal', 'an error that nothing handles ends the process', { error: message, stack: stackOf(error) });
-    return undefined;
+    return lastWords(error, this.#surroundings);
   }
 
   async #start(startedAt: number): Promise<void> {

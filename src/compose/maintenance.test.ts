@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { StoreUnavailable, type PartitionCare } from '../ports/store.ts';
+import { StoreContended, StoreUnavailable, type PartitionCare } from '../ports/store.ts';
 import { silentTelemetry } from '../ports/telemetry.ts';
 import { Maintenance } from './maintenance.ts';
 import { systemClock } from './system-clock.ts';
@@ -15,9 +15,12 @@ function retention(
   readonly maintenance: Maintenance;
   readonly asked: { before: number; limit: number }[];
   readonly tended: PartitionCare[];
+  /** Levels and messages. */
+  readonly said: string[];
 } {
   const asked: { before: number; limit: number }[] = [];
   const tended: PartitionCare[] = [];
+  const said: string[] = [];
   const maintenance = new Maintenance({
     store: {
       async deleteCompleted(before, limit) {
@@ -34,11 +37,11 @@ function retention(
     isOurs,
     partitionLookaheadMonths: 3,
     clock: systemClock,
-    telemetry: silentTelemetry,
+    telemetry: { ...silentTelemetry, log: (level, message) => said.push(`${level}: ${message}`) },
     retentionDays: 15,
     intervalMillis: hourMillis,
   });
-  return { maintenance, asked, tended };
+  return { maintenance, asked, tended, said };
 }
 
 describe('the retention', () => {
@@ -93,6 +96,27 @@ describe('the retention', () => {
     expect(asked).toHaveLength(1);
     await vi.advanceTimersByTimeAsync(hourMillis);
     expect(asked).toHaveLength(2);
+    await maintenance.stop();
+  });
+
+  it('gives way to locks without a word, comes again soon, and says so only when it falls behind', async () => {
+    const contended = new StoreContended('Postgres cannot answer: canceling statement due to lock timeout.');
+    const { maintenance, asked, said } = retention([...Array.from({ length: 125 }, () => contended), 0]);
+    maintenance.start();
+    await vi.advanceTimersByTimeAsync(31_000);
+    expect([asked.length, said]).toEqual([1, []]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect([asked.length, said]).toEqual([2, []]);
+    await vi.advanceTimersByTimeAsync(2 * hourMillis - 120_000);
+    expect(said).toEqual([]);
+    await vi.advanceTimersByTimeAsync(120_000);
+    const behind = 'warn: retention falls behind: other sessions of the database hold locks';
+    expect(said).toEqual([behind]);
+    await vi.advanceTimersByTimeAsync(10 * 60_000);
+    expect(said).toEqual([behind, 'info: retention has caught up']);
+    const before = asked.length;
+    await vi.advanceTimersByTimeAsync(hourMillis - 60_000);
+    expect(asked.length - before).toBeLessThanOrEqual(1);
     await maintenance.stop();
   });
 

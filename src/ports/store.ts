@@ -23,6 +23,13 @@ export class StoreUnavailable extends Error {
   }
 }
 
+/** Others hold what the operation needs, for longer than it waits: nothing is wrong, and the same call may succeed later. */
+export class StoreContended extends StoreUnavailable {
+  constructor(message: string) {
+    super('unreachable', message);
+  }
+}
+
 /** A stored definition. */
 export interface DefinitionRecord {
   readonly id: string;
@@ -307,6 +314,14 @@ export interface ActiveCounts {
   readonly callbackKeys: Readonly<Record<string, number>>;
 }
 
+/** Months that {@link Store.tendPartitions} did something for. */
+export interface PartitionChanges {
+  readonly created: number;
+  readonly dropped: number;
+  /** Months left for the next time, because others held what they need; absent: none. */
+  readonly postponed?: number;
+}
+
 /** What {@link Store.tendPartitions} is told. */
 export interface PartitionCare {
   /** Now, in ms since 1970. */
@@ -444,7 +459,7 @@ export interface Store {
   /** Deletes terminal executions completed before the instant, except CORRUPTED ones and unresolved unknown effects; at most `limit`. Returns how many. */
   deleteCompleted(before: number, limit: number): Promise<number>;
   /** Makes partitions ahead of time and drops those that hold nothing worth keeping; does nothing where there are none. */
-  tendPartitions(care: PartitionCare): Promise<{ readonly created: number; readonly dropped: number }>;
+  tendPartitions(care: PartitionCare): Promise<PartitionChanges>;
 }
 
 /** Trouble of an adapter that no caller is waiting to hear about; for the log. */

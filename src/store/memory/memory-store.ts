@@ -462,7 +462,7 @@ export class MemoryStore implements Store {
     this.#check();
   }
 
-  async tendPartitions(_care: PartitionCare): Promise<{ readonly created: number; readonly dropped: number }> {
+  async tendPartitions(_care: PartitionCare): ReturnType<Store['tendPartitions']> {
     this.#check();
     return { created: 0, dropped: 0 };
   }

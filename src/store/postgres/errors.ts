@@ -4,7 +4,7 @@
  * Only errors of a value (classes 21, 22, 23, 54) are the fault of what was to be stored. Everything else says something
  * about the server, the network or the schema, and is never counted against a row.
  */
-import { StoreUnavailable } from '../../ports/store.ts';
+import { StoreContended, StoreUnavailable } from '../../ports/store.ts';
 
 /** The SQLSTATE of an error that the server sent; undefined for errors on the way to it. */
 function sqlStateOf(error: unknown): string | undefined {
@@ -53,8 +53,6 @@ export function unavailable(error: unknown, why?: string): unknown {
   if (error instanceof StoreUnavailable) return error;
   const isProgramError = error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
   if (isProgramError && sqlStateOf(error) === undefined) return error;
-  return new StoreUnavailable(
-    kindOf(error),
-    `Postgres cannot answer: ${messageOf(error)}${why === undefined ? '' : ` (${why})`}.`,
-  );
+  const message = `Postgres cannot answer: ${messageOf(error)}${why === undefined ? '' : ` (${why})`}.`;
+  return isCollision(error) ? new StoreContended(message) : new StoreUnavailable(kindOf(error), message);
 }

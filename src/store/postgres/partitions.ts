@@ -8,9 +8,10 @@
  * one by one.
  *
  * Dropping needs every table for itself for a moment, after a look without locks has shown that it is worth it. Neither
- * waits longer for a lock than {@link lockMillis} at a time; whoever comes later waits behind.
+ * waits longer for a lock than {@link lockMillis} at a time, since statements that come later wait behind it; a month whose
+ * lock another session holds is left for the next time.
  */
-import type { PartitionCare, StoreFault } from '../../ports/store.ts';
+import { StoreContended, type PartitionCare, type StoreFault } from '../../ports/store.ts';
 import type { Connections, Session } from './connections.ts';
 import { lowestIdAt } from './execution-id.ts';
 
@@ -142,41 +143,56 @@ async function drop(session: Session, month: Month, completedBefore: number): Pr
   return true;
 }
 
-/** Makes the partitions of the running month and those after it; answers for how many months it did. */
+/** For how many months something was done, and for how many it could not be. */
+export interface Progress {
+  readonly done: number;
+  readonly postponed: number;
+}
+
+/** Does it for one month after the other; those give way whose tables another session holds. */
+async function tend(months: readonly Month[], change: (month: Month) => Promise<boolean>): Promise<Progress> {
+  let done = 0;
+  let postponed = 0;
+  for (const month of months) {
+    try {
+      if (await change(month)) done += 1;
+    } catch (error) {
+      if (!(error instanceof StoreContended)) throw error;
+      postponed += 1;
+    }
+  }
+  return { done, postponed };
+}
+
+/** Makes the partitions of the running month and those after it. */
 export async function createPartitions(
   connections: Connections,
   { now, lookaheadMonths }: Pick<PartitionCare, 'now' | 'lookaheadMonths'>,
   onFault: (fault: StoreFault) => void,
-): Promise<number> {
+): Promise<Progress> {
   const present = new Set((await existing(connections)).map(({ name }) => name));
   const missing = monthsFrom(now, lookaheadMonths).filter(({ name }) => !present.has(name));
-  if (missing.length === 0) return 0;
+  if (missing.length === 0) return { done: 0, postponed: 0 };
   const [size] = await connections.query<{ bytes: number }>('long', { text: defaultBytesSql });
   if ((size?.bytes ?? 0) > maxDefaultBytes) {
     onFault({ message: 'The default partitions of Postgres are too large to make monthly ones beside them.' });
-    return 0;
+    return { done: 0, postponed: 0 };
   }
-  let created = 0;
-  for (const month of missing) {
-    if (await connections.transaction('long', (session) => create(session, month))) created += 1;
-  }
-  return created;
+  return tend(missing, (month) => connections.transaction('long', (session) => create(session, month)));
 }
 
-/** Drops the partitions of past months in which nothing is worth keeping; answers of how many months. */
+/** Drops the partitions of past months in which nothing is worth keeping. */
 export async function dropPartitions(
   connections: Connections,
   { completedBefore }: Pick<PartitionCare, 'completedBefore'>,
-): Promise<number> {
-  let dropped = 0;
-  for (const month of await existing(connections)) {
-    if (month.to > completedBefore) continue;
+): Promise<Progress> {
+  const past = (await existing(connections)).filter(({ to }) => to <= completedBefore);
+  return tend(past, async (month) => {
     const [row] = await connections.query<{ kept: boolean }>('long', {
       text: keptSql(month.name),
       values: [completedBefore],
     });
-    if (row?.kept !== false) continue;
-    if (await connections.transaction('long', (session) => drop(session, month, completedBefore))) dropped += 1;
-  }
-  return dropped;
+    if (row?.kept !== false) return false;
+    return connections.transaction('long', (session) => drop(session, month, completedBefore));
+  });
 }

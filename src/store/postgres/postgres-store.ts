@@ -31,6 +31,7 @@ import {
   type Page,
   type PageRequest,
   type PartitionCare,
+  type PartitionChanges,
   type PutDefinitionResult,
   type Store,
   type StoreFault,
@@ -365,11 +366,12 @@ export class PostgresStore implements Store {
     return removed;
   }
 
-  async tendPartitions(care: PartitionCare): Promise<{ readonly created: number; readonly dropped: number }> {
+  async tendPartitions(care: PartitionCare): Promise<PartitionChanges> {
     const created = await createPartitions(this.#connections, care, this.#onFault);
     const dropped = await dropPartitions(this.#connections, care);
     await removeUnusedBodies(this.#connections);
-    return { created, dropped };
+    const postponed = created.postponed + dropped.postponed;
+    return { created: created.done, dropped: dropped.done, ...(postponed > 0 && { postponed }) };
   }
 }
 

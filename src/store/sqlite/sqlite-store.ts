@@ -32,6 +32,7 @@ import type {
   SubmitResult,
   UndoFilter,
   PartitionCare,
+  PartitionChanges,
   TerminalChange,
 } from '../../ports/store.ts';
 import type { CallRow, StepRow } from '../../core/history.ts';
@@ -293,7 +294,7 @@ export class SqliteStore implements Store {
     return Promise.resolve();
   }
 
-  tendPartitions(_care: PartitionCare): Promise<{ readonly created: number; readonly dropped: number }> {
+  tendPartitions(_care: PartitionCare): Promise<PartitionChanges> {
     return Promise.resolve({ created: 0, dropped: 0 });
   }
 

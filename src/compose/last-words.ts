@@ -1,0 +1,26 @@
+import type { Telemetry } from '../ports/telemetry.ts';
+import type { Masker } from '../security/masking.ts';
+
+/** Where they go. */
+export interface Writing {
+  readonly masker: Masker;
+  readonly telemetry: Pick<Telemetry, 'log' | 'logs'>;
+}
+
+/**
+ * Writes down an error that nothing handled. Answers a sentence about it, masked, where the log does not take it. It ends
+ * nothing.
+ */
+export function lastWords(error: unknown, { masker, telemetry }: Writing): string | undefined {
+  const message = error instanceof Error ? error.message : String(error);
+  if (!telemetry.logs('fatal')) return masker.text(message);
+  telemetry.log('fatal', 'an error that nothing handles ends the process', { error: message, stack: stackOf(error) });
+  return undefined;
+}
+
+/** Where an error comes from, and what it was caused by. */
+function stackOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const cause = error.cause === error ? undefined : stackOf(error.cause);
+  return cause === undefined ? error.stack : `${error.stack ?? ''}\ncaused by ${cause}`;
+}
