@@ -9,6 +9,7 @@ import { scripts } from '../../src/queue/redis/scripts.ts';
 import type { RedisSettings } from '../../src/queue/redis/settings.ts';
 import { RedisCluster } from '../servers/redis-cluster.ts';
 import type { RedisServer } from '../servers/redis.ts';
+import { gatherUncaught } from '../uncaught.ts';
 import {
   claimNow,
   commandCalls,
@@ -137,6 +138,26 @@ describe('a primary that was one before', () => {
 });
 
 describe('slots', () => {
+  it('on their way to a node that does not answer refuse what is asked of them, and nothing else happens', async () => {
+    const uncaught = gatherUncaught();
+    const own = settings();
+    const { queue } = await openQueue(own);
+    const [[source, [shard]], [target]] = [...(await shardsOf(own))] as [
+      [RedisServer, Shard[]],
+      [RedisServer, Shard[]],
+    ];
+    expect(await queue.count([shard!])).toEqual({ ready: 0, inFlight: 0 });
+    const slot = slotOf(own, shard!);
+    await target.admin.cluster('SETSLOT', slot, 'IMPORTING', await source.admin.cluster('MYID'));
+    await source.admin.cluster('SETSLOT', slot, 'MIGRATING', await target.admin.cluster('MYID'));
+    target.pause();
+    await expect(queue.count([shard!])).rejects.toBeInstanceOf(QueueUnavailable);
+    await pause(100);
+    target.resume();
+    for (const server of [source, target]) await server.admin.cluster('SETSLOT', slot, 'STABLE');
+    expect(uncaught).toEqual([]);
+  });
+
   it('that move while claims run lose nothing and repeat nothing', async () => {
     // A busy machine is no fault here.
     const own = settings({ commandTimeoutMillis: 10_000 });

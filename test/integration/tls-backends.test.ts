@@ -5,6 +5,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createStore } from '../../src/compose/backends.ts';
 import { readTls } from '../../src/compose/tls-files.ts';
@@ -16,7 +17,8 @@ import { freePorts } from '../servers/free-ports.ts';
 import { PostgresServer } from '../servers/postgres.ts';
 import { RedisCluster } from '../servers/redis-cluster.ts';
 import { RedisServer } from '../servers/redis.ts';
-import { openQueue, patience, settingsFor, standaloneAt } from './redis-queues.ts';
+import { gatherUncaught } from '../uncaught.ts';
+import { beginToOpen, openQueue, patience, settingsFor, standaloneAt } from './redis-queues.ts';
 
 const authority = new TestAuthority();
 const stranger = new TestAuthority('Stranger');
@@ -312,6 +314,23 @@ describe('Redis that verifies clients', () => {
     await vi.waitFor(async () => {
       await expect(queue.count([{ count: 64, index: 7 }])).rejects.toThrow(sentence);
     }, patience);
+  });
+
+  it('may be left at any moment while its certificate is refused, and the process lives', async () => {
+    const uncaught = gatherUncaught();
+    const port = await started('inside');
+    const tls = readTls('redis.tls', configOf(tlsEnv('REDIS_TLS', 'ca.pem', 'app')).redis.tls)!;
+    const leave = async (): Promise<void> => {
+      for (let count = 0; count < 25; count++) {
+        const { queue } = beginToOpen(settingsFor(standaloneAt(port), { tls }));
+        // Somewhere in the handshake: the server then says, too, what it thinks of it.
+        await pause(Math.random() * 150);
+        await queue.close();
+      }
+    };
+    await Promise.all([leave(), leave(), leave(), leave()]);
+    await pause(100);
+    expect(uncaught).toEqual([]);
   });
 
   it(

@@ -13,6 +13,9 @@ import type { ConnectionOptions } from 'node:tls';
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis';
 import type { RedisAddress, RedisSettings, RedisTls } from './settings.ts';
 import { scripts } from './scripts.ts';
+import { mendClients } from './steady-clients.ts';
+
+mendClients();
 
 /** Time for the TCP connection, in ms. */
 const connectTimeoutMillis = 2000;
