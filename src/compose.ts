@@ -39,7 +39,6 @@ import { Masker } from './security/masking.ts';
 import { Secrets } from './security/secrets.ts';
 import { createLog, type Log } from './telemetry/logger.ts';
 import { metricsContentType, PrometheusTelemetry } from './telemetry/prometheus-telemetry.ts';
-import { stackOf } from './telemetry/stack.ts';
 
 /** What a server needs besides its configuration. */
 export interface TramaOptions {
