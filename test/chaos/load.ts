@@ -5,16 +5,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import type { AnswerBody } from '../api-fixture.ts';
-import { type Entry, kinds, Ledger } from '../e2e/durability/load.ts';
+import { kinds, Ledger } from '../e2e/durability/load.ts';
 import { SagaBuilder } from '../e2e/stage/definitions.ts';
 import { type Answer, type Received, ScriptedDownstream } from '../e2e/stage/downstream.ts';
 import { type ClusterStage, until } from './cluster-stage.ts';
+import { FaultLog } from './fault-log.ts';
 import type { Pod } from './pod.ts';
 
 /** Longest time that the downstream takes over a call. */
 const slowestCallMillis = 40;
-/** How long after its answer a call may still not be durable on a busy machine. */
-const unwrittenMillis = 2_000;
 /** Pause of each client between two executions while the load is eased. */
 const easedMillis = 800;
 /** Executions whose history is read at once. */
@@ -27,13 +26,6 @@ class ChaosSaga extends SagaBuilder {
   override call(path: string, changes: object = {}): object {
     return super.call(path, { headers: { 'x-pod': '{{vars.POD}}' }, ...changes });
   }
-}
-
-/** A pod that could not do its part for a while. */
-interface Fault {
-  readonly podId: string;
-  readonly from: number;
-  to: number;
 }
 
 /** An execution that was submitted. */
@@ -54,10 +46,13 @@ export interface Refusal {
 /** See the file header. Everything of one load has keys of its own, so that several can follow each other on one stage. */
 export class Load {
   readonly #stage: ClusterStage;
-  readonly #faults: Fault[] = [];
+  readonly #faults = new FaultLog(slowestCallMillis);
   readonly #submitted: Submitted[] = [];
   readonly #ending = new AbortController();
-  readonly #ledger = new Ledger((before) => this.#mayRepeat(before));
+  readonly #ledger = new Ledger(
+    (before) => this.#faults.mayRepeat(before),
+    (call) => this.#faults.allowedMillis(call),
+  );
   readonly #downstream = new ScriptedDownstream((request) => this.#answer(request));
   readonly #prefix = String(performance.now());
   #clients: Promise<void>[] = [];
@@ -141,11 +136,8 @@ export class Load {
   }
 
   /** Notes that a pod met a fault: at once, or for as long as `during` takes. */
-  async fault(pod: Pod, during: () => Promise<unknown>): Promise<void> {
-    const fault: Fault = { podId: pod.podId, from: performance.now(), to: Infinity };
-    this.#faults.push(fault);
-    await during();
-    fault.to = performance.now();
+  fault(pod: Pod, during: () => Promise<unknown>): Promise<void> {
+    return this.#faults.fault(pod, during);
   }
 
   /** Resolves once everything is over that was under way at a moment (of `Date.now()`). */
@@ -181,12 +173,6 @@ export class Load {
 
   get #over(): readonly Submitted[] {
     return this.#submitted.filter(({ document }) => document !== undefined);
-  }
-
-  #mayRepeat({ life, at }: Entry): boolean {
-    return this.#faults.some(
-      ({ podId, from, to }) => podId === life && at <= to && at >= from - slowestCallMillis - unwrittenMillis,
-    );
   }
 
   #answer(request: Received): Answer {
@@ -259,7 +245,7 @@ export class Load {
         return status === 200 ? body : undefined;
       });
     const [calls, steps] = await Promise.all([rows('steps/calls'), rows('steps')]);
-    return this.#ledger.problemsOf(document, calls, steps);
+    return this.#ledger.problemsOf(document, calls, steps, Date.parse(document.completedAt as string));
   }
 }
 

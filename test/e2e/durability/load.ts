@@ -2,6 +2,7 @@
 import type { AnswerBody } from '../../api-fixture.ts';
 import { retries, type SagaBuilder } from '../stage/definitions.ts';
 import type { Received } from '../stage/downstream.ts';
+import { onWireMillis, type ReceivedCall, receivedCall, staleCalls } from './stale-calls.ts';
 
 /** A kind of saga, and what its end must be. */
 interface Kind {
@@ -60,34 +61,36 @@ export const kinds: Readonly<Record<string, Kind>> = {
 };
 
 /** A call as it came in. */
-export interface Entry {
-  readonly node: string;
-  readonly key: string;
-  /** Which process sent it. */
-  readonly life: number | string;
+export interface Entry extends ReceivedCall {
   readonly failed: boolean;
-  /** When it came, of `performance.now()`. */
-  readonly at: number;
 }
 
 /** Whether a call that had not failed may be followed by another under its key. */
 type MayRepeat = (before: Entry, again: Entry) => boolean;
 
+/** How much later than what forbids it a call may be received, in ms. */
+type AllowedMillis = (call: ReceivedCall) => number;
+
 /** What the downstream did, by execution. */
 export class Ledger {
   readonly #entries = new Map<string, Entry[]>();
   readonly #mayRepeat: MayRepeat;
+  readonly #allowedMillis: AllowedMillis;
 
-  /** By default a call is repeated only by another process. */
-  constructor(mayRepeat: MayRepeat = (before, again) => before.life !== again.life) {
+  /** By default a call is repeated only by another process, and one that died sends nothing late. */
+  constructor(
+    mayRepeat: MayRepeat = (before, again) => before.life !== again.life,
+    allowedMillis: AllowedMillis = () => onWireMillis.usually,
+  ) {
     this.#mayRepeat = mayRepeat;
+    this.#allowedMillis = allowedMillis;
   }
 
-  note({ path, key, headers }: Received, life: number | string, failed: boolean): void {
-    const id = String(headers['trama-execution-id']);
+  note(request: Received, life: number | string, failed: boolean): void {
+    const id = String(request.headers['trama-execution-id']);
     const entries = this.#entries.get(id) ?? [];
     this.#entries.set(id, entries);
-    entries.push({ node: path.split('/').at(-1) ?? '', key, life, failed, at: performance.now() });
+    entries.push({ ...receivedCall(request, life), failed });
   }
 
   /** Whether the downstream has been called with this key before. */
@@ -100,11 +103,20 @@ export class Ledger {
     return new Set(this.#entries.keys());
   }
 
-  /** What does not fit the document, as sentences: effects, their order, repeated calls, the history. */
-  problemsOf(document: AnswerBody, calls: readonly AnswerBody[], steps: readonly AnswerBody[]): string[] {
+  /**
+   * What does not fit the document, as sentences: effects, their order, repeated and stale calls, the history. `endedAt`: when
+   * its end was durable (of `Date.now()`), if that is to be judged.
+   */
+  problemsOf(
+    document: AnswerBody,
+    calls: readonly AnswerBody[],
+    steps: readonly AnswerBody[],
+    endedAt = Number.NaN,
+  ): string[] {
     const kind = kinds[document.name];
     if (kind === undefined) return [`There is no kind ${document.name}.`];
     const entries = this.#entries.get(document.id) ?? [];
+    const ends = new Map(Number.isNaN(endedAt) ? [] : [[1, endedAt - performance.timeOrigin]]);
     const rows = steps.map((step) => `${step.stepName} ${step.phase} ${step.visit} ${step.round}`);
     const problems = [
       ...(document.status === kind.status ? [] : [`Ended as ${document.status}: ${document.failureDescription}`]),
@@ -113,6 +125,7 @@ export class Ledger {
       ...wrongEffects(kind.effects, entries),
       ...wrongRepeats(kind.effects, entries, this.#mayRepeat),
       ...wrongCalls(calls, entries),
+      ...staleCalls(entries, ends, this.#allowedMillis),
     ];
     return problems.map((problem) => `${document.name} ${document.id}: ${problem}`);
   }
