@@ -9,6 +9,7 @@ import { PostgresServer } from '../servers/postgres.ts';
 import { RedisCluster } from '../servers/redis-cluster.ts';
 import { RedisServer } from '../servers/redis.ts';
 import { Pod } from './pod.ts';
+import { Wires } from './wires.ts';
 
 const pollMillis = 25;
 
@@ -31,6 +32,7 @@ export interface StageOptions {
 export class ClusterStage {
   readonly #options: StageOptions;
   readonly #pods = new Map<string, Pod>();
+  readonly #wires = new Map<string, Wires>();
   #postgres: PostgresServer | undefined;
   #redis: RedisServer | undefined;
   #cluster: RedisCluster | undefined;
@@ -73,6 +75,7 @@ export class ClusterStage {
   async close(): Promise<void> {
     const running = [...this.#pods.values()].filter((pod) => pod.isRunning);
     await Promise.all(running.map((pod) => pod.kill()));
+    await Promise.all([...this.#wires.values()].map((wires) => wires.close()));
     await Promise.all([this.#postgres?.remove(), this.#redis?.close(), this.#cluster?.close()]);
   }
 
@@ -105,6 +108,20 @@ export class ClusterStage {
     const pod = new Pod(podId, port, { ...this.env, ...env });
     this.#pods.set(podId, pod);
     return pod;
+  }
+
+  /** A pod of this name that has ways of its own to the servers, and those ways: the same again, or a new one, not started. */
+  async wiredPod(
+    podId: string,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<{ readonly pod: Pod; readonly wires: Wires }> {
+    let wires = this.#wires.get(podId);
+    if (wires === undefined) {
+      const queuePorts = this.#cluster?.seeds.map(({ port }) => port) ?? (this.#redis ? [this.#redis.port] : []);
+      wires = await Wires.lay(this.postgres.port, queuePorts);
+      this.#wires.set(podId, wires);
+    }
+    return { pod: await this.pod(podId, { ...wires.env, ...env }), wires };
   }
 
   /** Starts pods of these names at once, those that run already left as they are; resolves when all are ready. */

@@ -4,6 +4,11 @@
  * - `pass`: everything goes through.
  * - `blackhole`: nothing goes through in either direction, and new connections are taken but never served; nobody is told.
  * - `deaf`: what the client sends arrives, what the server answers is lost.
+ * - `refuse`: connections are reset, new ones as soon as they are there.
+ * - `hold`: nothing goes through, and everything that was sent meanwhile arrives once the proxy passes again, as after a cable was
+ *   pulled and put back.
+ *
+ * {@link TcpProxy.latencyMillis} makes answers late, as those of a server far away.
  *
  * {@link TcpProxy.loseAnswer} loses one certain answer and breaks the connections with it; {@link TcpProxy.endWith} lets it through
  * and ends its connection in the same write.
@@ -15,7 +20,7 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
 /** See the file header. */
-export type ProxyMode = 'pass' | 'blackhole' | 'deaf';
+export type ProxyMode = 'pass' | 'blackhole' | 'deaf' | 'refuse' | 'hold';
 
 /** How a connection ends: with bytes behind the answer, and with what becomes of the client's socket (`stay`: nothing). */
 export interface ProxyEnding {
@@ -34,6 +39,8 @@ export class TcpProxy {
   readonly #server: Server;
   readonly #links = new Set<Link>();
   #mode: ProxyMode = 'pass';
+  /** How late answers of the server are, in ms. */
+  latencyMillis = 0;
   #onLost: (() => void) | undefined;
   /** Answers that still go through before one is lost. */
   #answersLeft = Infinity;
@@ -57,6 +64,11 @@ export class TcpProxy {
     const server = connect({ port: targetPort, host: '127.0.0.1', noDelay: true });
     const link = { client, server };
     this.#links.add(link);
+    if (this.#mode === 'hold') stall(link, true);
+    if (this.#mode === 'refuse') {
+      reset(link);
+      this.#links.delete(link);
+    }
     const end = (): void => {
       this.#links.delete(link);
       client.destroy();
@@ -66,7 +78,7 @@ export class TcpProxy {
       socket.on('error', end);
       socket.on('close', () => {
         // A black hole does not pass on that one side has gone.
-        if (this.#mode === 'pass') end();
+        if (this.#mode !== 'blackhole' && this.#mode !== 'deaf') end();
       });
     }
     client.on('data', (chunk) => {
@@ -75,7 +87,7 @@ export class TcpProxy {
     server.on('data', (chunk) => {
       if (this.#mode === 'pass' && this.#answersLeft > 0) {
         this.#answersLeft -= 1;
-        client.write(chunk);
+        this.#deliver(client, chunk);
         return;
       }
       if (this.#mode === 'pass') {
@@ -98,9 +110,21 @@ export class TcpProxy {
     });
   }
 
+  #deliver(client: Socket, chunk: Buffer): void {
+    if (this.latencyMillis === 0) {
+      client.write(chunk);
+      return;
+    }
+    setTimeout(() => {
+      if (this.#mode === 'pass' || this.#mode === 'hold') client.write(chunk);
+    }, this.latencyMillis).unref();
+  }
+
   /** Changes what happens to bytes from now on. */
   set mode(mode: ProxyMode) {
     this.#mode = mode;
+    for (const link of this.#links) stall(link, mode === 'hold');
+    if (mode === 'refuse') this.cut();
   }
 
   /**
@@ -129,10 +153,7 @@ export class TcpProxy {
 
   /** Breaks all connections with a reset. */
   cut(): void {
-    for (const { client, server } of this.#links) {
-      client.resetAndDestroy();
-      server.resetAndDestroy();
-    }
+    for (const link of this.#links) reset(link);
     this.#links.clear();
   }
 
@@ -141,5 +162,18 @@ export class TcpProxy {
     this.cut();
     this.#server.close();
     await once(this.#server, 'close');
+  }
+}
+
+function reset({ client, server }: Link): void {
+  client.resetAndDestroy();
+  server.resetAndDestroy();
+}
+
+/** Reads from neither side, or goes on. */
+function stall({ client, server }: Link, isStalled: boolean): void {
+  for (const socket of [client, server]) {
+    if (isStalled) socket.pause();
+    else socket.resume();
   }
 }
