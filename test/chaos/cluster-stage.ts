@@ -100,6 +100,11 @@ export class ClusterStage {
     await this.postgres.query(statement, this.#database);
   }
 
+  /** Ends the session that holds the lock of the sole worker, as a server does that gives up on a client. */
+  async endLock(): Promise<void> {
+    await this.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted");
+  }
+
   /** A pod of this name: the same one again, or a new one that has not been started. */
   async pod(podId: string, env: Readonly<Record<string, string>> = {}): Promise<Pod> {
     const known = this.#pods.get(podId);

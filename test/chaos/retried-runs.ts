@@ -10,7 +10,7 @@ import { once, retries, SagaBuilder } from '../e2e/stage/definitions.ts';
 import { type Answer, type Received, ScriptedDownstream } from '../e2e/stage/downstream.ts';
 import { until } from './cluster-stage.ts';
 import { FaultLog } from './fault-log.ts';
-import type { Pod } from './pod.ts';
+import type { Pod, PodAnswer } from './pod.ts';
 
 /** Longest time that the downstream takes over the first call of a second round. */
 const slowestCallMillis = 600;
@@ -93,12 +93,19 @@ interface Run {
 
 /** See the file header. */
 export class RetriedRuns {
-  readonly #faults = new FaultLog(slowestCallMillis);
+  readonly #faults: FaultLog;
   readonly #runs: Run[] = [];
   readonly #calls = new Map<string, ReceivedCall[]>();
   readonly #tokens: Fetched[] = [];
   readonly #downstream = new ScriptedDownstream((request) => this.#answer(request));
+  /** Settles when the first call of a second round is to be answered to this pod. */
+  first: (podId: string) => Promise<unknown> = () => pause(Math.random() * slowestCallMillis);
   readonly #answered = new Map<string, number>();
+
+  /** `slowest`: how long the downstream takes over a call at most, in ms. */
+  constructor(slowest = slowestCallMillis) {
+    this.#faults = new FaultLog(slowest);
+  }
 
   /** Opens the downstream, which is closed with the test. */
   async open(): Promise<void> {
@@ -119,8 +126,8 @@ export class RetriedRuns {
       const scope = `run-${String(number)}`;
       const definition = kinds[number % kinds.length]?.(this.#downstream.url, scope);
       const pod = pods[number % pods.length]!;
-      const { status, text, body } = await pod.ask('POST', '/workflows/run?waitMillis=7000', { definition });
-      if (status !== 200) throw new Error(`${String(status)} ${text}`);
+      const key = { 'idempotency-key': scope };
+      const { body } = await served(() => pod.ask('POST', '/workflows/run?waitMillis=7000', { definition }, key));
       ids.push(body.id);
       this.#runs.push({ id: body.id, scope, ends: new Map() });
     });
@@ -131,8 +138,7 @@ export class RetriedRuns {
   /** Retries these runs through these pods in turn. */
   async retry(ids: readonly string[], pods: readonly Pod[]): Promise<void> {
     await inParts(ids, async (id, at) => {
-      const { status, text } = await pods[at % pods.length]!.ask('POST', `/workflows/${id}/retry`);
-      if (status !== 202) throw new Error(`${String(status)} ${text}`);
+      await served(() => pods[at % pods.length]!.ask('POST', `/workflows/${id}/retry`));
     });
   }
 
@@ -201,7 +207,7 @@ export class RetriedRuns {
     this.#calls.set(id, calls);
     calls.push(call);
     const isFirst = call.round === 2 && call.node === 'a' && call.attempt === 1;
-    const after = pause(Math.random() * (isFirst ? slowestCallMillis : quickCallMillis));
+    const after = isFirst ? this.first(String(call.life)) : pause(Math.random() * quickCallMillis);
     if (isFirst)
       void after.then(() => this.#answered.set(String(call.life), (this.#answered.get(String(call.life)) ?? 0) + 1));
     return { status: call.node === 'refused' ? 400 : 200, body: { id: call.key }, after };
@@ -212,6 +218,16 @@ export class RetriedRuns {
     const scope = String(new URLSearchParams(body).get('scope'));
     this.#tokens.push({ scope, podId: basic.split(':')[0] ?? '', at: performance.now() });
     return { body: { access_token: `token-${String(this.#tokens.length)}`, token_type: 'Bearer', expires_in: 1 } };
+  }
+}
+
+/** Asks until the pod and its store answer; throws what no repetition would change. */
+async function served(ask: () => Promise<PodAnswer>): Promise<PodAnswer> {
+  for (;;) {
+    const answer = await ask().catch(() => undefined);
+    if (answer !== undefined && answer.status < 300) return answer;
+    if (answer !== undefined && answer.status !== 503) throw new Error(`${String(answer.status)} ${answer.text}`);
+    await pause(100);
   }
 }
 

@@ -48,6 +48,11 @@ export class Wires {
     }
   }
 
+  /** See {@link TcpProxy.forget}. */
+  forget(way: Way): void {
+    for (const proxy of this.#ways[way]) proxy.forget();
+  }
+
   /** Ends all ways. */
   async close(): Promise<void> {
     await Promise.all([...this.#ways.store, ...this.#ways.queue].map((proxy) => proxy.close()));

@@ -151,6 +151,20 @@ export class TcpProxy {
     });
   }
 
+  /**
+   * Ends all connections at the server only: their clients are told nothing and hear nothing any more, as after a router has
+   * forgotten them. New connections are served.
+   */
+  forget(): void {
+    for (const { client, server } of this.#links) {
+      server.removeAllListeners();
+      server.on('error', () => undefined);
+      server.resetAndDestroy();
+      client.removeAllListeners('data');
+      client.resume();
+    }
+  }
+
   /** Breaks all connections with a reset. */
   cut(): void {
     for (const link of this.#links) reset(link);
