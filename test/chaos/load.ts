@@ -12,8 +12,14 @@ import { type ClusterStage, until } from './cluster-stage.ts';
 import { FaultLog } from './fault-log.ts';
 import type { Pod } from './pod.ts';
 
-/** Longest time that the downstream takes over a call. */
-const slowestCallMillis = 40;
+/** What a load consists of. */
+interface LoadOptions {
+  /** Names of {@link kinds}; all by default. */
+  readonly kinds?: readonly string[];
+  /** Shortest and longest time that the downstream takes over a call. */
+  readonly callMillis?: readonly [number, number];
+}
+
 /** Pause of each client between two executions while the load is eased. */
 const easedMillis = 800;
 /** Executions whose history is read at once. */
@@ -46,7 +52,9 @@ export interface Refusal {
 /** See the file header. Everything of one load has keys of its own, so that several can follow each other on one stage. */
 export class Load {
   readonly #stage: ClusterStage;
-  readonly #faults = new FaultLog(slowestCallMillis);
+  readonly #kinds: readonly string[];
+  readonly #callMillis: readonly [number, number];
+  readonly #faults: FaultLog;
   readonly #submitted: Submitted[] = [];
   readonly #ending = new AbortController();
   readonly #ledger = new Ledger(
@@ -60,8 +68,11 @@ export class Load {
   /** Requests that were answered with an error of the server. */
   readonly refusals: Refusal[] = [];
 
-  constructor(stage: ClusterStage) {
+  constructor(stage: ClusterStage, options: LoadOptions = {}) {
     this.#stage = stage;
+    this.#kinds = options.kinds ?? Object.keys(kinds);
+    this.#callMillis = options.callMillis ?? [0, 40];
+    this.#faults = new FaultLog(this.#callMillis[1]);
   }
 
   /** Begins to submit, with so many clients, each of which waits for the end of its execution before the next. Ends with the test. */
@@ -146,9 +157,14 @@ export class Load {
     await until(() => affected.every(({ document }) => document !== undefined));
   }
 
-  /** Calls that the downstream got from a pod. */
+  /** How many calls the downstream got from a pod. */
   calledBy(podId: string): number {
-    return this.#downstream.received.filter(({ headers }) => headers['x-pod'] === podId).length;
+    return this.callTimes(podId).length;
+  }
+
+  /** When the downstream got calls from a pod, of `Date.now()`. */
+  callTimes(podId: string): readonly number[] {
+    return this.#ledger.callsFrom(podId).map(({ at }) => performance.timeOrigin + at);
   }
 
   /** How long after a moment (of `Date.now()`) the last of the executions ended that were under way then, in ms. */
@@ -181,9 +197,10 @@ export class Load {
     if (node === 'parks' || node === 'undo-parks') return {};
     this.#ledger.note(request, String(request.headers['x-pod']), failed);
     if (node === 'asks') void this.#callBack(request);
+    const [least, most] = this.#callMillis;
     return {
       status: node === 'rejects' ? 400 : failed ? 500 : 200,
-      after: pause(Math.random() * slowestCallMillis),
+      after: pause(least + Math.random() * (most - least)),
     };
   }
 
@@ -210,7 +227,7 @@ export class Load {
   }
 
   async #client(number: number): Promise<void> {
-    const names = Object.keys(kinds);
+    const names = this.#kinds;
     for (let count = 0; !this.#ending.signal.aborted; count++) {
       const name = names[(number + count) % names.length] ?? 'chain';
       const saga = new ChaosSaga(this.#downstream.url, name);

@@ -25,6 +25,8 @@ export interface TramaProcess {
   readonly ended: Promise<Ended>;
   /** The first match in standard output, as soon as it is there; rejects when the process ends before. */
   said(pattern: RegExp): Promise<RegExpExecArray>;
+  /** Whether this is in standard output by now. */
+  hasSaid(text: string): boolean;
 }
 
 /**
@@ -66,6 +68,7 @@ export function startTrama(
   return {
     child,
     ended,
+    hasSaid: (text) => out.includes(text),
     said: (pattern) =>
       new Promise((resolve, reject) => {
         const look = (): void => {

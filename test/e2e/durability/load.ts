@@ -99,6 +99,11 @@ export class Ledger {
     return entries.some(({ key }) => key === request.key);
   }
 
+  /** The calls of one process. */
+  callsFrom(life: number | string): readonly Entry[] {
+    return [...this.#entries.values()].flat().filter((entry) => entry.life === life);
+  }
+
   get executions(): ReadonlySet<string> {
     return new Set(this.#entries.keys());
   }
