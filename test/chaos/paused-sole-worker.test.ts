@@ -16,7 +16,7 @@ const stage = openClusterStage({
     ...shortTimes,
     HTTP_PERHOST_MAXCONCURRENCY: String(places),
     // Connections that are forgotten hang for so long.
-    DATABASE_STATEMENTTIMEOUTMILLIS: '5000',
+    DATABASE_STATEMENTTIMEOUTMILLIS: '2000',
   },
 });
 const rounds = Number(process.env['TRAMA_CHAOS_ROUNDS'] ?? 3);
