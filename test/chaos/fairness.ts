@@ -32,6 +32,7 @@ interface Run {
 export class OfferedLoad {
   readonly #stage: ClusterStage;
   readonly #callMillis: number;
+  readonly #name = `offered-${String(performance.now())}`;
   readonly #runs = new Map<string, Run>();
   readonly #begun = new Map<string, { readonly at: number; readonly podId: string }>();
   readonly #downstream = new ScriptedDownstream((request) => this.#answer(request));
@@ -97,7 +98,7 @@ export class OfferedLoad {
   async #submit(number: number): Promise<void> {
     const saga = new SagaBuilder(this.#downstream.url, 'one');
     const definition = saga.graph([saga.task('only', {}, { headers: { 'x-pod': '{{vars.POD}}' } })]);
-    const key = { 'idempotency-key': `offered-${String(this.#callMillis)}-${String(number)}` };
+    const key = { 'idempotency-key': `${this.#name}-${String(number)}` };
     for (;;) {
       try {
         const { status, body } = await this.#stage.next().ask('POST', '/workflows/run', { definition }, key);

@@ -94,6 +94,7 @@ interface Run {
 /** See the file header. */
 export class RetriedRuns {
   readonly #faults: FaultLog;
+  readonly #name = `runs-${String(performance.now())}`;
   readonly #runs: Run[] = [];
   readonly #calls = new Map<string, ReceivedCall[]>();
   readonly #tokens: Fetched[] = [];
@@ -123,7 +124,7 @@ export class RetriedRuns {
     const numbers = Array.from({ length: count }, (_, at) => this.#runs.length + at);
     const ids: string[] = [];
     await inParts(numbers, async (number) => {
-      const scope = `run-${String(number)}`;
+      const scope = `${this.#name}-${String(number)}`;
       const definition = kinds[number % kinds.length]?.(this.#downstream.url, scope);
       const pod = pods[number % pods.length]!;
       const key = { 'idempotency-key': scope };

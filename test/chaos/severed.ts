@@ -17,6 +17,7 @@ const cutMillis = 3_000 + 3_000 + 1_000;
 const apartMillis = 1_500;
 /** So many first calls of the severed pod have been answered when it is cut off, one more each time: other runs are before or behind. */
 const answeredBefore = [4, 16];
+const kindsOfCut = ['blackhole', 'refuse', 'hold'] as const;
 /** A store so far away that reads are under way at any moment. */
 const latencyMillis = 100;
 /** How long a revived pod is watched for stale calls. */
@@ -31,7 +32,7 @@ export async function sever(stage: ClusterStage, first: Way, second: Way): Promi
   const runs = new RetriedRuns();
   await runs.open();
   for (let round = 0; round < rounds; round++) {
-    const how = round % 2 === 0 ? 'blackhole' : 'refuse';
+    const how = kindsOfCut[round % kindsOfCut.length]!;
     await until(async () => (await cut.unready()) === '');
     const ids = await runs.fail(runsAtOnce, pods);
     wires.storeLatencyMillis = latencyMillis;
