@@ -5,7 +5,7 @@
 import { Socket } from 'node:net';
 
 const routes = new Map(JSON.parse(process.env['TEST_ROUTES'] ?? '[]'));
-const connect = Socket.prototype.connect;
+const connect = Reflect.get(Socket.prototype, 'connect');
 
 function routed(options) {
   if (typeof options === 'number' || typeof options === 'string') return routes.get(Number(options)) ?? options;

@@ -1,6 +1,7 @@
 /** Postgres without Redis: one process works, the next waits and takes over. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { openClusterStage } from './cluster-stage.ts';
+import { openClusterStage, until } from './cluster-stage.ts';
 import { Load } from './load.ts';
 import type { Pod } from './pod.ts';
 import { print, report } from './report.ts';
@@ -8,7 +9,8 @@ import { print, report } from './report.ts';
 const stage = openClusterStage({ redis: 'none' });
 /** Within how long the next process has the lock (wanted: 100 ms), and makes its first call, on a busy machine. */
 const handover = { lockMillis: 1_000, callMillis: 1_500 };
-const restarts = 3;
+/** `TRAMA_CHAOS_ROUNDS`: how many times as many. */
+const restarts = 4 * Number(process.env['TRAMA_CHAOS_ROUNDS'] ?? 1);
 
 /** When a process logged a line first, of `Date.now()`. */
 async function saidAt(pod: Pod, message: string): Promise<number> {
@@ -43,13 +45,15 @@ it('has one worker, and another one as soon as that is gone', async () => {
 it('hands the work over at once when the worker is restarted in order', async () => {
   let [leaving, next] = [await stage.pod('a'), await stage.pod('b')];
   await stage.start('a', 'b');
-  // The test before has left the work to the second.
+  await until(() => leaving.process.hasSaid(works) || next.process.hasSaid(works));
   if (!leaving.process.hasSaid(works)) [leaving, next] = [next, leaving];
   const load = new Load(stage);
   await load.begin(8);
   const gaps: { readonly lockMillis: number; readonly callMillis: number }[] = [];
   for (let restart = 0; restart < restarts; restart++) {
     await load.passes(20);
+    // At any moment of what the next one does by the clock.
+    await pause(Math.random() * 2_000);
     const ended = leaving.stop();
     const hasLock = await saidAt(next, works);
     expect((await ended).code).toBe(0);
@@ -60,7 +64,8 @@ it('hands the work over at once when the worker is restarted in order', async ()
     const [lockMillis, callMillis] = [hasLock - released, Math.round(first - last)];
     print(`orderly restart: the lock ${String(lockMillis)} ms after its release, no call for ${String(callMillis)} ms`);
     gaps.push({ lockMillis, callMillis });
-    await leaving.start();
+    const back = leaving;
+    await load.eased(() => back.start());
     [leaving, next] = [next, leaving];
   }
   expect(await load.problems()).toEqual([]);
@@ -70,12 +75,14 @@ it('hands the work over at once when the worker is restarted in order', async ()
 });
 
 it('leaves the work to the worker that lives when Postgres is restarted', async () => {
-  await stage.start('a', 'b');
+  const pods = await stage.start('a', 'b');
+  const processes = pods.map(({ process: { child } }) => child.pid);
   const load = new Load(stage);
   await load.begin(8);
   await load.passes(20);
   const [worker, other] = load.calledBy('a') > 0 ? ['a', 'b'] : ['b', 'a'];
   for (let restart = 0; restart < restarts; restart++) {
+    await pause(Math.random() * 2_000);
     await stage.postgres.stop('fast');
     await stage.postgres.start();
     const since = Date.now();
@@ -84,6 +91,8 @@ it('leaves the work to the worker that lives when Postgres is restarted', async 
     const [kept, taken] = [load.calledBy(worker), load.calledBy(other)];
     report(`Postgres restarted (${String(kept)} calls of the worker, ${String(taken)} of the other)`, load, since);
   }
+  // Nobody died of it.
+  expect(pods.filter((pod) => pod.isRunning).map(({ process: { child } }) => child.pid)).toEqual(processes);
   expect(await load.problems()).toEqual([]);
   expect(load.calledBy(other)).toBe(0);
 });

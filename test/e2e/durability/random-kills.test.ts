@@ -87,7 +87,8 @@ it('keeps every promise through kills at random moments', { timeout: 180_000 }, 
   expect(ended.length).toBeGreaterThan(clients);
   const problems: string[] = [];
   for (const document of ended) {
-    problems.push(...ledger.problemsOf(document, await stage.calls(document.id), await stage.steps(document.id)));
+    const [calls, steps] = [await stage.calls(document.id), await stage.steps(document.id)];
+    problems.push(...ledger.problemsOf(document, calls, steps, Date.parse(document.completedAt as string)));
   }
   expect(problems).toEqual([]);
   // Nothing ran that nobody was told of: an answer lost to a kill is found again by its key.
