@@ -2,9 +2,9 @@
  * Faults that make a process act on what it may not hold any more: ways that are cut off one by one, answers that stay on
  * the way, ids and parts of shards that the queue loses while everybody is alive, and clients that retry and cancel meanwhile.
  */
+import type { ShardPart } from '../../ports/shard-queue.ts';
 import type { Random } from '../random.ts';
 import type { Clients } from './clients.ts';
-import { type ShardPart, shardParts } from './evicting-server.ts';
 import type { Account } from './ledger.ts';
 import type { Process } from './process.ts';
 import type { Cut } from './reach.ts';
@@ -15,10 +15,10 @@ const cuts: readonly Cut[] = ['refused', 'mute'];
 /** What is dropped together. */
 const victims: readonly (readonly ShardPart[])[] = [
   ['claims'],
-  ['leases'],
-  ['claims', 'leases'],
+  ['inflight'],
+  ['claims', 'inflight'],
   ['ready'],
-  shardParts,
+  ['claims', 'inflight', 'ready', 'marker'],
 ];
 /** Clients look this often at what became of their executions. */
 const lookMillis = 400;

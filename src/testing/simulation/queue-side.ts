@@ -1,7 +1,7 @@
 /** The queue of a simulated world: what processes get as their queue, what may happen to it, and what is left in it. */
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import type { Queue } from '../../ports/queue.ts';
-import type { Shard, ShardQueue } from '../../ports/shard-queue.ts';
+import type { Shard, ShardPart, ShardQueue } from '../../ports/shard-queue.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import { MemoryQueueHub } from '../../queue/memory/memory-queue.ts';
@@ -10,7 +10,6 @@ import { ShardCount } from '../../runtime/sharding/shard-count.ts';
 import { ShardedQueue } from '../../runtime/sharding/sharded-queue.ts';
 import type { Random } from '../random.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
-import { EvictingServer, type ShardPart } from './evicting-server.ts';
 import { QueueLink } from './links.ts';
 import type { ProcessClock } from './process-clock.ts';
 import type { ClusterScenario, Scenario } from './scenario.ts';
@@ -104,7 +103,6 @@ export class ClusterSide implements QueueSide {
   readonly #parts: QueueSideParts;
   readonly #cluster: ClusterScenario;
   readonly #server: ShardQueueServer;
-  readonly #evicting: EvictingServer;
   readonly #counts = new Set<number>();
   /** Virtual shards that processes started from now on are configured with. */
   wants: number;
@@ -113,7 +111,6 @@ export class ClusterSide implements QueueSide {
     this.#parts = parts;
     this.#cluster = cluster;
     this.#server = new ShardQueueServer(parts.clock);
-    this.#evicting = new EvictingServer(this.#server, parts.clock);
     this.#server.skewMillis = cluster.serverSkewMillis;
     this.wants = cluster.shards;
   }
@@ -123,8 +120,7 @@ export class ClusterSide implements QueueSide {
     const { ttlMillis, beatMillis, lateBells } = this.#cluster;
     const { store, telemetry, entropy, process, podId, works } = user;
     this.#counts.add(this.wants);
-    const connection = this.#evicting.watch(this.#server.connect());
-    const link = new ShardLink(wrapServer(connection, clock), {
+    const link = new ShardLink(wrapServer(this.#server.connect(), clock), {
       ...user,
       clock,
       bells: () => (isStormy() ? { ...scenario.rings, late: lateBells } : { lost: 0, doubled: 0, late: 0 }),
@@ -164,11 +160,11 @@ export class ClusterSide implements QueueSide {
     for (const shard of this.#shards) {
       const dropped = parts.filter(() => random.chance(share));
       if (dropped.length === 0) continue;
-      this.#evicting.evict(shard, new Set(dropped));
+      for (const part of dropped) this.#server.loseKey(shard, part);
       lost.push(`${dropped.join(' and ')} of ${String(shard.index)}/${String(shard.count)}`);
     }
     if (random.chance(members)) {
-      this.#evicting.evictMembers();
+      this.#server.loseMembers();
       lost.push('members');
     }
     return lost;

@@ -2,6 +2,7 @@
  * The simulated world: one store, one queue and the downstreams, and a few places where processes run, crash, freeze and
  * are started again. Everything in one thread, moved by one virtual clock.
  */
+import type { ShardPart } from '../../ports/shard-queue.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { QueueUnavailable } from '../../ports/queue.ts';
 import type { ShardQueue } from '../../ports/shard-queue.ts';
@@ -18,7 +19,6 @@ import { SeededEntropy, VirtualClock } from '../virtual-clock.ts';
 import { issueCallback } from './callback-address.ts';
 import { type Caller, Custody } from './custody.ts';
 import { type CallbackPost, Downstreams, goodManners } from './downstreams.ts';
-import type { ShardPart } from './evicting-server.ts';
 import { HoldBook } from './hold-book.ts';
 import { HttpLink } from './http-link.ts';
 import { Ledger } from './ledger.ts';
