@@ -1,7 +1,7 @@
 /**
- * The last resort of a process: an error that nothing handles, thrown or rejected, leaves it in a state that nobody knows. It is
- * written down once, in the log's own format; then the server stops in order, without waiting for long, and the process exits with
- * {@link exitCodes.broken}. Another such error meanwhile only ends the waiting.
+ * The last resort of a process: an error that nothing handles, thrown or rejected, leaves the process in an unknown state. The guard
+ * logs it once, in the log's own format, stops the server in order without a long wait, and exits with {@link exitCodes.broken}.
+ * A further error of this kind only ends the waiting.
  */
 import { exitCodes, type Terminal } from './terminal.ts';
 

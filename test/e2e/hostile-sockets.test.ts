@@ -1,4 +1,4 @@
-/** Clients that end their connections in every state, or send what is no HTTP: the server lives, and says nothing on standard error. */
+/** Clients that end their connections in every state, or send what is no HTTP: the server lives, and writes nothing to standard error. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { connect as connectTcp, type Socket } from 'node:net';

@@ -12,7 +12,7 @@ const secret = 'v3ry-s3cret-value';
 /** The message goes through both ways of an error: thrown out of an event, and rejected. */
 const thrower = `
 import { isMainThread } from 'node:worker_threads';
-const fail = () => { throw new Error('nobody expects ${secret}', { cause: new Error('the cause') }); };
+const fail = () => { throw new Error('unexpected ${secret}', { cause: new Error('the cause') }); };
 if (isMainThread) {
   process.on('SIGUSR2', fail);
   process.on('SIGHUP', () => void (async () => fail())());
@@ -49,9 +49,9 @@ function expectLastWords(out: string, notes: string): void {
     {
       level: 'fatal',
       time: expect.any(String),
-      error: 'nobody expects ***',
+      error: 'unexpected ***',
       stack: expect.stringMatching(
-        /^Error: nobody expects \*\*\*\n +at [\s\S]*thrower\.mjs[\s\S]*caused by Error: the cause/,
+        /^Error: unexpected \*\*\*\n +at [\s\S]*thrower\.mjs[\s\S]*caused by Error: the cause/,
       ),
       msg: 'an error that nothing handles ends the process',
     },
@@ -117,7 +117,7 @@ describe('commands', () => {
     run.child.kill('SIGHUP');
     const { code, notes } = await run.ended;
     expect(code).toBe(70);
-    expect(notes).toMatch(/^An error that nothing handles ends the process: nobody expects \*\*\*$/m);
+    expect(notes).toMatch(/^An error that nothing handles ends the process: unexpected \*\*\*$/m);
     expect(notes).not.toMatch(/^ +at /m);
     expect((await readdir(own)).filter((name) => name.startsWith('trama-'))).toEqual([]);
   });
@@ -130,7 +130,7 @@ describe('commands', () => {
     mock.child.kill('SIGUSR2');
     const { code, notes } = await mock.ended;
     expect(code).toBe(70);
-    expect(notes).toMatch(/^An error that nothing handles ends the command: nobody expects .*\n$/m);
+    expect(notes).toMatch(/^An error that nothing handles ends the command: unexpected .*\n$/m);
     expect(notes).not.toMatch(/^ +at /m);
   });
 });

@@ -42,7 +42,7 @@ async function proxyTo(port: number, isSecure: boolean): Promise<EndingProxy> {
 describe('the exporter', () => {
   it.each([
     ['in the clear', 'http', plain],
-    // Its certificate is of an authority that nobody trusts.
+    // The exporter does not trust the authority of this certificate.
     ['by TLS that it refuses', 'https', secure],
   ] as const)('lives while its connection ends, %s', async (_name, scheme, moments) => {
     const uncaught = gatherUncaught();

@@ -34,7 +34,7 @@ const strayAnswers: Readonly<Record<string, ProxyEnding>> = {
   'an answer too many': { bytes: bytes('+OK\r\n'.repeat(20)), close: 'stay' },
   'nothing, too many times': { bytes: bytes('$-1\r\n*-1\r\n_\r\n'.repeat(10)), close: 'stay' },
   'an unknown type, and nothing': { bytes: bytes('!\u0001garbage\r\n$-1\r\n$-1\r\n$-1\r\n'), close: 'stay' },
-  'a push that nobody wants': { bytes: bytes('>1\r\n$-1\r\n>2\r\n$7\r\nmessage\r\n_\r\n'), close: 'end' },
+  'an unknown push': { bytes: bytes('>1\r\n$-1\r\n>2\r\n$7\r\nmessage\r\n_\r\n'), close: 'end' },
 };
 
 const moments: Readonly<Record<string, ProxyMoment>> = {

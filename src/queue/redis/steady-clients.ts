@@ -2,12 +2,12 @@
  * Mends ioredis, for every client of this process, also those that it makes by itself: what a server sends, and how a connection
  * ends, must never end the process.
  *
- * - It listens to the first error of a socket alone. A TLS socket may have two: its own on the server's certificate, and what the
- *   server says of a client that hung up meanwhile (`tlsv1 alert decode error`).
- * - It reads an answer to no command as text, which `nil` is not: the TypeError is thrown out of everything. And it goes on with that
- *   connection, where the next answer too many would be taken for that of another command. Such a connection is cut.
- * - It asks a node for a slot that is on its way (`ASKING`) and leaves the answer to nobody: a node that does not answer is a
- *   rejection that nothing handles. The command that follows fails alike.
+ * - ioredis listens to the first error of a socket alone. A TLS socket may emit two: its own about the server's certificate, and the
+ *   server's alert about a client that hung up during the handshake (`tlsv1 alert decode error`).
+ * - ioredis calls `toString` on an answer to no command; `nil` has none, and the TypeError ends the process. It also goes on with that
+ *   connection, where it would take the next surplus answer for the answer of another command. Such a connection is cut here.
+ * - ioredis asks a node for a migrating slot (`ASKING`) and handles no rejection of that promise: a node that does not answer is an
+ *   unhandled rejection. The command that follows fails for the same reason, and its caller hears of it.
  *
  * All have to be done at the prototypes: a cluster client makes its nodes, and duplicates them, itself.
  */
