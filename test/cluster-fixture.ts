@@ -90,6 +90,7 @@ export async function startPod(
     ttlMillis: 10_000,
     beatMillis: 2_000,
     sweepMillis,
+    leaseMillis: 10_000,
     claimers: 4,
   });
   const engine = await fixture.engine({ fullSweepMillis: sweepMillis }, works, () => queue);

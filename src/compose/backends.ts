@@ -122,6 +122,7 @@ export async function createQueue(parts: QueueParts): Promise<QueueChoice> {
     ttlMillis: sharding.membershipTtlMillis,
     beatMillis: Math.min(sharding.heartbeatIntervalMillis, sharding.refreshIntervalMillis),
     sweepMillis: runtime.fullSweepIntervalMillis,
+    leaseMillis: engineSettings(config).leaseMillis,
     claimers: sharding.claimerCount,
     openCircuits: parts.openCircuits,
   });

@@ -52,6 +52,7 @@ it('tells of every process of a shared queue, also of circuits that are open els
       ttlMillis: 10_000,
       beatMillis: 2_000,
       sweepMillis: 5_000,
+      leaseMillis: 10_000,
       claimers: 4,
       openCircuits: () => openHosts(gate),
     });

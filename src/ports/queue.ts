@@ -162,7 +162,7 @@ export interface Queue {
    * Adds ids, or moves them to an earlier due time. An id in flight is marked `again`: whatever ends its claim makes it ready at
    * once, due since the mark or earlier.
    */
-  enqueue(items: readonly QueueItem[]): Promise<void>;
+  enqueue(items: readonly StoredItem[]): Promise<void>;
   /**
    * Returns expired leases to ready, then hands over up to `max` due ids, each under a fresh token for `leaseMillis`.
    * Claiming an id that this very process still holds gives it a new token (see `adopted` in the worker).

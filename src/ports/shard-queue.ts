@@ -15,7 +15,7 @@
  * been used (handed back, orphaned, its lease over) makes it ready at that time, ahead of all ids that became due later.
  *
  * A server may evict parts of what it keeps of a shard ({@link ShardPart}), each as a whole and by itself. What is in flight
- * stays so: without its lease for {@link assertMillis} longer, without its token until its lease ends or its holder renews it.
+ * stays so: without its lease for a lease longer, without its token until its lease ends or its holder renews it.
  */
 
 /**
@@ -203,12 +203,12 @@ export interface ShardQueue {
    */
   restore(shard: Shard, items: readonly ShardItem[], restMillis?: number): Promise<number>;
   /**
-   * Puts those in flight that are neither ready nor in flight, for {@link assertMillis} and under the empty token: processes that
+   * Puts those in flight that are neither ready nor in flight, for a lease and under the empty token: processes that
    * live work on them by the store's word, and renew them as soon as they are told. Answers the ids that were absent. The empty
    * token ends such a claim ({@link ShardQueue.finish}) while nobody has renewed it. What is parked becomes due when those
    * leases end.
    */
-  restoreHeld(shard: Shard, items: readonly ShardItem[]): Promise<readonly string[]>;
+  restoreHeld(shard: Shard, items: readonly ShardItem[], leaseMillis: number): Promise<readonly string[]>;
   /**
    * Says that the shard has been rebuilt for the incarnation, and lets it rest for `restMillis`: what is due until its end is
    * not handed over before, whoever asks, since it may be running with a process that has not noticed yet that the server had

@@ -178,7 +178,8 @@ export interface TerminalChange {
 
 /** What `offer` made of an event; see `core/admission.ts`. */
 export type OfferResult =
-  | { readonly kind: 'accepted' }
+  /** `heldBy`: the process (see `processOf`) under whose claim a call of the execution is under way. */
+  | { readonly kind: 'accepted'; readonly heldBy?: string }
   /** A callback already accepted with the same body; `pending`: that body was judged pending. */
   | { readonly kind: 'duplicate'; readonly pending: boolean }
   | { readonly kind: 'other_body' }

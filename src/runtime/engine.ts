@@ -8,7 +8,7 @@ import type { Run } from '../core/apply.ts';
 import { slotOf } from '../core/slot.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';
 import type { HttpCaller } from '../ports/http-caller.ts';
-import { processOf, type Queue, type QueueItem, type QueueTrouble } from '../ports/queue.ts';
+import { processOf, type Queue, type QueueTrouble, type StoredItem } from '../ports/queue.ts';
 import type { Checkpoint, CheckpointResult, ClaimRow, Store, SubmitResult } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { Availability } from './availability.ts';
@@ -287,9 +287,10 @@ export class Engine {
   }
 
   /** Something has become due: a worker here that has it looks at once, else the queue knows. Never throws. */
-  ring(item: QueueItem): void {
-    if (this.#pool.driverOf(item.id)?.poke() === true) return;
-    this.#queueWriter.ring(item);
+  ring({ id, slot, dueAt, heldBy }: StoredItem): void {
+    if (this.#pool.driverOf(id)?.poke() === true) return;
+    const isOfAnother = heldBy !== undefined && heldBy !== this.#parts.queue.process && this.#processes.isLive(heldBy);
+    this.#queueWriter.ring({ id, slot, dueAt, ...(isOfAnother && { heldBy }) });
   }
 
   /**
@@ -381,6 +382,8 @@ export class Engine {
     const known = this.#parts.gate?.start((id) => this.#tryBlocked(id));
     if (known !== undefined) await this.#within(known, flushGraceMillis);
     if (!runs) return;
+    // What the store says is in hand is to be left to those that live.
+    await this.#within(this.#processes.begun(), flushGraceMillis);
     this.#periodic.renew.start();
     this.#periodic.reconcile.start();
     this.#claims.start();

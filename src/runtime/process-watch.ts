@@ -66,9 +66,9 @@ export class ProcessWatch implements Service {
     return [this.#parts.process.id, ...this.#others.keys()];
   }
 
-  /** Whether a process lives, as far as is known. */
+  /** Whether a process may live, as far as is known: before the first beat was answered nothing is known. */
   isLive(id: string): boolean {
-    return id === this.#parts.process.id || this.#others.has(id);
+    return this.#beatenAt === undefined || id === this.#parts.process.id || this.#others.has(id);
   }
 
   /** Whether another process that lives is the sole worker. */
@@ -78,6 +78,11 @@ export class ProcessWatch implements Service {
 
   start(): void {
     this.#periodic.start();
+  }
+
+  /** Resolves once the first beat was answered, or failed. Never rejects. */
+  begun(): Promise<void> {
+    return this.#latest.catch(() => undefined);
   }
 
   /** Learns who lives now; asks the store only where one may have ended since it was last asked. Throws what the store throws. */

@@ -9,7 +9,7 @@
  * What wakes it: something to say. What stops it: nothing left.
  */
 import type { Clock, Entropy } from '../ports/clock.ts';
-import { QueuePartlyUnavailable, type Claimed, type Queue, type QueueItem, type Released } from '../ports/queue.ts';
+import { QueuePartlyUnavailable, type Claimed, type Queue, type Released, type StoredItem } from '../ports/queue.ts';
 import { backoffMillis } from './availability.ts';
 import { pause } from './coalescer.ts';
 import type { Hold } from './hold.ts';
@@ -40,7 +40,7 @@ export class QueueLane {
   readonly #emptied: () => void;
   #acks: Ending<Done>[] = [];
   #releases: Ending<Released>[] = [];
-  #rings: QueueItem[] = [];
+  #rings: StoredItem[] = [];
   #running = false;
   #failures = 0;
   /** The queue did not answer in this round. */
@@ -70,7 +70,7 @@ export class QueueLane {
   }
 
   /** Says that an id is due at its time. */
-  ring(item: QueueItem): void {
+  ring(item: StoredItem): void {
     if (this.#rings.length >= maxWaitingRings) return;
     this.#rings.push(item);
     this.#wake();
@@ -160,7 +160,7 @@ export class QueueLane {
 interface Unsaid {
   readonly acks: readonly Ending<Done>[];
   readonly releases: readonly Ending<Released>[];
-  readonly rings: readonly QueueItem[];
+  readonly rings: readonly StoredItem[];
 }
 
 /** Once the lease is over an end means nothing any more. */

@@ -2,7 +2,7 @@
  * What the workers tell the queue. Each server of it is told by a {@link QueueLane} of its own: what one of them must hear
  * never waits for another that is away, or that does not answer.
  */
-import type { Queue, QueueItem } from '../ports/queue.ts';
+import type { Queue, StoredItem } from '../ports/queue.ts';
 import type { Hold } from './hold.ts';
 import { QueueLane, type QueueLaneParts } from './queue-lane.ts';
 
@@ -32,7 +32,7 @@ export class QueueWriter {
   }
 
   /** Says that an id is due at its time. */
-  ring(item: QueueItem): void {
+  ring(item: StoredItem): void {
     this.#lane(item.slot).ring(item);
   }
 

@@ -82,7 +82,7 @@ class Side {
     const shard = this.#shard;
     if (command.kind === 'enqueue') return (await queue.enqueue(shard, command.items)).map(({ id }) => id);
     if (command.kind === 'restore') return queue.restore(shard, command.items);
-    if (command.kind === 'restoreHeld') return queue.restoreHeld(shard, command.items);
+    if (command.kind === 'restoreHeld') return queue.restoreHeld(shard, command.items, lease);
     if (command.kind === 'disown') return queue.finish(shard, [{ id: command.id, token: '', next: 'back' }]);
     if (command.kind === 'claim') return this.#claim(command.process);
     if (command.kind === 'claimOne') {

@@ -64,7 +64,7 @@ export function withoutCountInKey(): Wrap {
       finish: (shard, endings) => server.finish(any(shard), endings),
       renew: (shard, process, held, leaseMillis, below) => server.renew(any(shard), process, held, leaseMillis, below),
       restore: (shard, items, restMillis) => server.restore(any(shard), items, restMillis),
-      restoreHeld: (shard, items) => server.restoreHeld(any(shard), items),
+      restoreHeld: (shard, items, leaseMillis) => server.restoreHeld(any(shard), items, leaseMillis),
       mark: (shard, run, restMillis) => server.mark(any(shard), run, restMillis),
       drop: (shard) => server.drop(any(shard)),
       count: (shards) => server.count(shards.map(any)),

@@ -3,7 +3,6 @@
  * method is one step, at an instant `now` of the server's clock. The steps are those of the scripts for Redis.
  */
 import {
-  assertMillis,
   type Held,
   type Renewed,
   type ShardClaimed,
@@ -82,10 +81,10 @@ export class ShardMemory {
   }
 
   /** What is in flight stays so: every holder that lives renews it in time. */
-  #mend(now: number): void {
+  #mend(now: number, leaseMillis: number): void {
     this.#isTorn = false;
     for (const entry of this.#leases.items) {
-      if (entry.dueAt === Infinity) this.#leases.move(entry, now + assertMillis);
+      if (entry.dueAt === Infinity) this.#leases.move(entry, now + leaseMillis);
       if (entry.lease?.token === undefined) entry.lease = { token: '', againAt: entry.lease?.againAt ?? Infinity };
     }
   }
@@ -105,7 +104,7 @@ export class ShardMemory {
     for (let entry = this.#leases.first; entry !== undefined && entry.dueAt <= now; entry = this.#leases.first) {
       this.#giveBack(entry, entry.since);
     }
-    if (this.#isTorn) this.#mend(now);
+    if (this.#isTorn) this.#mend(now, request.leaseMillis);
     const claimed: ShardClaimed[] = [];
     while (claimed.length < request.max) {
       const entry = this.#next(now);
@@ -251,8 +250,8 @@ export class ShardMemory {
   }
 
   /** {@link ShardQueue.restoreHeld}. */
-  restoreHeld(items: readonly ShardItem[], now: number): readonly string[] {
-    const until = now + assertMillis;
+  restoreHeld(items: readonly ShardItem[], leaseMillis: number, now: number): readonly string[] {
+    const until = now + leaseMillis;
     const absent: string[] = [];
     for (const { id, delayMillis } of items) {
       const known = this.#entries.get(id);

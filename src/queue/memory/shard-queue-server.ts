@@ -271,8 +271,8 @@ class MemoryShardQueue implements ShardQueue {
     return this.#do((server) => server.shard('restore', shard).restore(items, server.now(), restMillis));
   }
 
-  restoreHeld(shard: Shard, items: readonly ShardItem[]): Promise<readonly string[]> {
-    return this.#do((server) => server.shard('restoreHeld', shard).restoreHeld(items, server.now()));
+  restoreHeld(shard: Shard, items: readonly ShardItem[], leaseMillis: number): Promise<readonly string[]> {
+    return this.#do((server) => server.shard('restoreHeld', shard).restoreHeld(items, leaseMillis, server.now()));
   }
 
   mark(shard: Shard, incarnation: string, restMillis = 0): Promise<void> {

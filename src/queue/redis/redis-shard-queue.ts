@@ -7,7 +7,6 @@
  */
 import { QueueUnavailable } from '../../ports/queue.ts';
 import {
-  assertMillis,
   type Held,
   type Member,
   type Renewed,
@@ -156,7 +155,6 @@ export class RedisShardQueue implements ShardQueue {
         process,
         firstNumber,
         maxBatch,
-        assertMillis,
       ],
     );
     if (reply[0] === -2) return { kind: 'late' };
@@ -261,14 +259,14 @@ export class RedisShardQueue implements ShardQueue {
     return replies.reduce((sum, absent) => sum + absent, 0);
   }
 
-  async restoreHeld(shard: Shard, items: readonly ShardItem[]): Promise<readonly string[]> {
+  async restoreHeld(shard: Shard, items: readonly ShardItem[], leaseMillis: number): Promise<readonly string[]> {
     const replies = await this.#inBatches('restore', items, (batch) =>
       this.#run<readonly string[]>(
         'restore',
         'restore-held',
         this.#keys.shard(shard),
         ['ready', 'inflight', 'claims'],
-        [assertMillis, ...batch.flatMap(({ id, delayMillis }) => [Math.ceil(delayMillis), id])],
+        [Math.ceil(leaseMillis), ...batch.flatMap(({ id, delayMillis }) => [Math.ceil(delayMillis), id])],
       ),
     );
     return replies.flat();

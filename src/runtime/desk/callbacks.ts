@@ -98,7 +98,12 @@ export async function receiveCallback(parts: DeskParts, request: CallbackRequest
   switch (result.kind) {
     case 'accepted':
       parts.callbacks?.received(detail);
-      parts.engine.ring({ id: detail.id, slot: detail.slot, dueAt: now });
+      parts.engine.ring({
+        id: detail.id,
+        slot: detail.slot,
+        dueAt: now,
+        ...(result.heldBy !== undefined && { heldBy: result.heldBy }),
+      });
       return granted({ duplicate: false, pending });
     case 'duplicate':
       return granted({ duplicate: true, pending: result.pending });

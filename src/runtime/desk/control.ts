@@ -42,7 +42,8 @@ export async function offer(
   );
   const refusal = refusalOf(id, result);
   if (refusal !== undefined) return refusal;
-  parts.engine.ring({ id, slot: slotOf(id), dueAt: now });
+  const heldBy = result.kind === 'accepted' ? result.heldBy : undefined;
+  parts.engine.ring({ id, slot: slotOf(id), dueAt: now, ...(heldBy !== undefined && { heldBy }) });
   return granted({ id });
 }
 

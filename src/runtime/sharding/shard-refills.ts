@@ -23,6 +23,8 @@ export interface ShardRefillsParts {
   readonly server: Pick<ShardQueue, 'restore' | 'restoreHeld' | 'mark' | 'incarnationOf'>;
   /** This process among the members. */
   readonly member: string;
+  /** How long a process that is cut off may believe that it holds what it had in hand. */
+  readonly leaseMillis: number;
   readonly count: { readonly inForce: number };
   readonly board: ShardBoard;
   readonly claims: Pick<ShardClaims, 'hasOther' | 'laneOf'>;
@@ -93,7 +95,7 @@ export class ShardRefills {
     const now = clock.now();
     // Refilled or not: right after a loss what the store calls due may be running with a process that has not noticed.
     const restMillis = Math.max(0, board.lastLostAt(shard.index) + assertMillis - now);
-    const absentHeld = held.length === 0 ? 0 : await this.#restoreHeld(shard, held, now, restMillis);
+    const absentHeld = held.length === 0 ? 0 : await this.restoreHeld(shard, held, restMillis === 0);
     if (others.length === 0) return absentHeld;
     const wanted = others.map((item) => ({ id: item.id, delayMillis: item.dueAt - now }));
     const absent = await server.restore(shard, wanted, restMillis);
@@ -103,17 +105,22 @@ export class ShardRefills {
     return absent + absentHeld;
   }
 
-  /** What processes that live work on is theirs, if they say so in time. */
-  async #restoreHeld(shard: Shard, held: readonly StoredItem[], now: number, restMillis: number): Promise<number> {
+  /**
+   * What processes that live work on is theirs, if they say so within a lease: a process that the ring does not reach may
+   * believe so long that it holds them. Answers how many were absent; their holders are rung where `rings`.
+   */
+  async restoreHeld(shard: Shard, held: readonly StoredItem[], rings: boolean = true): Promise<number> {
+    const { clock, leaseMillis } = this.#parts;
+    const now = clock.now();
     const wanted = held.map((item) => ({ id: item.id, delayMillis: item.dueAt - now }));
-    const absent = await this.#parts.server.restoreHeld(shard, wanted);
+    const absent = await this.#parts.server.restoreHeld(shard, wanted, leaseMillis);
     const holders = new Map(held.map(({ id, heldBy }) => [id, heldBy]));
     for (const id of absent) {
       const holder = holders.get(id);
       // After a loss that was noticed every process renews what it holds anyway.
-      if (holder !== undefined && restMillis === 0) this.#parts.ring(holder, { shard, delayMillis: 0, id, lost: true });
+      if (holder !== undefined && rings) this.#parts.ring(holder, { shard, delayMillis: 0, id, lost: true });
     }
-    this.#parts.ringOwner({ shard, delayMillis: assertMillis + 1 });
+    if (absent.length > 0) this.#parts.ringOwner({ shard, delayMillis: leaseMillis + 1 });
     return absent.length;
   }
 

@@ -63,6 +63,7 @@ export interface ShardedQueueParts {
   readonly ttlMillis: number;
   readonly beatMillis: number;
   readonly sweepMillis: number;
+  readonly leaseMillis: number;
   /** Requests that are under way at once are eight times as many. */
   readonly claimers: number;
   /** Hosts whose circuits are open here, for the others to see. */
@@ -243,9 +244,11 @@ export class ShardedQueue implements Queue {
     this.#busy = executions;
   }
 
-  async enqueue(items: readonly QueueItem[]): Promise<void> {
+  async enqueue(items: readonly StoredItem[]): Promise<void> {
     const now = this.#parts.clock.now();
     await perShard(this.#parts.count.inForce, items, async (shard, group) => {
+      const held = group.filter(({ heldBy = this.member }) => heldBy !== this.member);
+      if (held.length > 0) await this.#refills.restoreHeld(shard, held);
       const wanted = group.map((item): ShardItem => ({ id: item.id, delayMillis: item.dueAt - now }));
       const inFlight = await this.#parts.server.enqueue(shard, wanted);
       const delayMillis = Math.min(...wanted.map((item) => item.delayMillis));

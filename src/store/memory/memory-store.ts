@@ -40,6 +40,7 @@ import type {
   UndoFilter,
 } from '../../ports/store.ts';
 import { StoreUnavailable } from '../../ports/store.ts';
+import { acceptedOf } from '../holder.ts';
 import {
   decodeCall,
   decodeState,
@@ -281,7 +282,8 @@ export class MemoryStore implements Store {
         : [{ nonce: old.nonce, bodyHash: old.bodyHash, pending: old.pending }],
     );
     const text = encode(event);
-    const answer = admit(decodeState(x.state), event, callback && { bodyHash: bodyHash ?? '', seen });
+    const state = decodeState(x.state);
+    const answer = admit(state, event, callback && { bodyHash: bodyHash ?? '', seen });
     if (answer.kind !== 'accepted') return answer;
     x.inbox.push({
       id: row.id,
@@ -294,7 +296,7 @@ export class MemoryStore implements Store {
     x.inboxSeq += 1;
     if (x.dueAt !== null) x.dueAt = Math.min(x.dueAt, now);
     this.#audit.append(audit);
-    return answer;
+    return acceptedOf(state, x.claim);
   }
 
   async readInbox(id: string): Promise<{ readonly inboxSeq: number; readonly inbox: readonly InboxRow[] }> {

@@ -137,6 +137,7 @@ export class ClusterSide implements QueueSide {
       ttlMillis,
       beatMillis,
       sweepMillis: 5_000,
+      leaseMillis: scenario.leaseMillis,
       claimers: 2,
     });
     return { queue, reconnect: () => link.reconnect() };

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { assertMillis, type Held, type ShardPart } from '../../../src/ports/shard-queue.ts';
+import type { Held, ShardPart } from '../../../src/ports/shard-queue.ts';
 import type { ShardWorld } from '../shard-queue-contract.ts';
 import {
   claim,
@@ -68,18 +68,18 @@ export function describeLosses(world: () => ShardWorld): void {
     expect(await one.queue.count([shard])).toEqual({ ready: 0, inFlight: 2 });
   });
 
-  it('keeps a claim without its lease for a moment, then hands it over in its place', async () => {
+  it('keeps a claim without its lease for a lease, then hands it over in its place', async () => {
     const { one, pass } = world();
     await holdFirst();
     await lose('inflight');
     expect(await one.queue.count([shard])).toEqual({ ready: 1, inFlight: 1 });
     expect(await one.queue.claimOne(shard, { id: 'a', token: 'pod-1/a/50' }, lease, incarnation)).toBe('held');
     // Nothing but a claim notices.
-    const reply = await one.queue.claim(shard, request(one, { firstNumber: 10, max: 1 }));
+    const reply = await one.queue.claim(shard, request(one, { firstNumber: 10, max: 1, leaseMillis: shortLease }));
     expect(reply).toMatchObject({ kind: 'claimed', claimed: [{ id: 'b' }] });
     expect(reply).not.toHaveProperty('nextDelayMillis');
     await one.queue.finish(shard, [{ id: 'b', token: 'pod-1/a/10', next: 'back' }]);
-    await pass(assertMillis + 50);
+    await pass(shortLease + 50);
     expect(await taken()).toEqual(['a', 'b']);
   });
 
@@ -106,20 +106,20 @@ export function describeLosses(world: () => ShardWorld): void {
     expect(await taken(200)).toEqual([]);
   });
 
-  it('keeps an absent id for its holder for a moment, then hands it over in its place', async () => {
+  it('keeps an absent id for its holder for a lease, then hands it over in its place', async () => {
     const { one, two, pass } = world();
     await one.queue.enqueue(shard, [item('b', -5_000), item('parked', 50_000)]);
     const rows = [item('a', -10_000), item('b', -10_000), item('parked', -10_000)];
-    expect(await one.queue.restoreHeld(shard, rows)).toEqual(['a']);
-    expect(await one.queue.restoreHeld(shard, rows)).toEqual([]);
+    expect(await one.queue.restoreHeld(shard, rows, shortLease)).toEqual(['a']);
+    expect(await one.queue.restoreHeld(shard, rows, shortLease)).toEqual([]);
     expect(await one.queue.restore(shard, [item('a', -10_000)])).toBe(0);
     expect(await one.queue.count([shard])).toEqual({ ready: 2, inFlight: 1 });
     const reply = await claimReply(one);
     expect(ids(reply.claimed)).toEqual(['b']);
-    expect(reply.nextDelayMillis).toBeLessThanOrEqual(assertMillis);
-    expect(reply.leaseEndsInMillis).toBeLessThanOrEqual(assertMillis);
+    expect(reply.nextDelayMillis).toBeLessThanOrEqual(shortLease);
+    expect(reply.leaseEndsInMillis).toBeLessThanOrEqual(shortLease);
     expect(await one.queue.claimOne(shard, { id: 'a', token: 'pod-1/a/50' }, lease, incarnation)).toBe('held');
-    await pass(assertMillis + 50);
+    await pass(shortLease + 50);
     const [a, parked] = await claim(two);
     expect([a!.id, parked!.id]).toEqual(['a', 'parked']);
     expect(a!.lateMillis).toBeGreaterThanOrEqual(10_000);
@@ -127,7 +127,7 @@ export function describeLosses(world: () => ShardWorld): void {
 
   it('gives an id that is kept for its holder to whoever renews it, its mark included', async () => {
     const { one, two } = world();
-    await one.queue.restoreHeld(shard, [item('a', -10_000)]);
+    await one.queue.restoreHeld(shard, [item('a', -10_000)], shortLease);
     expect(await two.queue.enqueue(shard, [item('a')])).toEqual([]);
     const held = { id: 'a', token: 'pod-1/a/1' };
     expect(await one.queue.renew(shard, one.name, renewed([held]), lease, 0)).toEqual({ lost: [], revived: [held] });
@@ -142,7 +142,7 @@ export function describeLosses(world: () => ShardWorld): void {
   it('hands over at once, in its place, what is kept for a process that does not hold it', async () => {
     const { one, two } = world();
     await one.queue.enqueue(shard, [item('b', -5_000)]);
-    await one.queue.restoreHeld(shard, [item('a', -10_000)]);
+    await one.queue.restoreHeld(shard, [item('a', -10_000)], shortLease);
     await two.queue.enqueue(shard, [item('a')]);
     expect(await two.queue.finish(shard, [{ id: 'a', token: '', next: 'back' }])).toBe(1);
     expect(await taken()).toEqual(['a', 'b']);

@@ -20,7 +20,6 @@ ARGV[4] lease in ms
 ARGV[5] process: how its tokens begin
 ARGV[6] number of the first token
 ARGV[7] most leases to return, at most 1000
-ARGV[8] ms of a lease in place of one that was evicted: every holder that lives renews within it
 
 Answers {-2} when it came late, {-1} without the marker, else {0, ms until the next id can be handed over (zero or
 less: it has been due for so long; nothing: none is ready), ms until the first lease ends (-1: nothing is in flight), id, ms that it was due, id, ms ...}. Runs with memory full, because what is claimed now can be finished.
@@ -71,7 +70,7 @@ local claimed, leased = redis.call('HLEN', KEYS[3]), redis.call('ZCARD', KEYS[2]
 if claimed > leased then
   local ids = redis.call('HKEYS', KEYS[3])
   for i = 1, #ids do
-    redis.call('ZADD', KEYS[2], 'NX', now + ARGV[8], ids[i])
+    redis.call('ZADD', KEYS[2], 'NX', now + ARGV[4], ids[i])
   end
 elseif leased > claimed then
   local leases = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')

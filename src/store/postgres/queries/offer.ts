@@ -10,7 +10,9 @@
  * nothing; other answers write nothing.
  */
 import { admit } from '../../../core/admission.ts';
+import type { State } from '../../../core/state.ts';
 import type { Offer, OfferResult } from '../../../ports/store.ts';
+import { acceptedOf } from '../../holder.ts';
 import { decodeState, encode } from '../../row-text.ts';
 import { boolArray, int8Array, textArray, uuidArray } from '../binary-array.ts';
 import type { Connections, Session } from '../connections.ts';
@@ -19,7 +21,7 @@ import { int8 } from '../history-columns.ts';
 import { decodeText, encodeText } from '../text-column.ts';
 import { auditStatement } from './audit.ts';
 
-const lockSql = 'SELECT id, state FROM execution WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE';
+const lockSql = 'SELECT id, state, claim FROM execution WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE';
 
 const seenSql = `
 SELECT q.execution, s.id, s.nonce, s.body_hash AS "bodyHash", s.pending
@@ -55,6 +57,12 @@ export interface OfferValues {
   readonly event: string;
 }
 
+interface LockedRow {
+  readonly id: string;
+  readonly state: string;
+  readonly claim: string | null;
+}
+
 interface SeenRow {
   readonly execution: string;
   readonly id: string;
@@ -88,12 +96,12 @@ export function offerValues(x: Offer, now: number): OfferValues {
 export function offer(connections: Connections, batch: readonly OfferValues[]): Promise<readonly OfferResult[]> {
   return connections.transaction('short', async (session) => {
     const executions = uuidArray(batch.map(({ source }) => source.executionId));
-    const locked = await session.query<{ id: string; state: string }>({
+    const locked = await session.query<LockedRow>({
       name: 'offer-lock',
       text: lockSql,
       values: [executions],
     });
-    const states = new Map(locked.map(({ id, state }) => [id, state]));
+    const rows = new Map(locked.map((row) => [row.id, row]));
     const seen = await session.query<SeenRow>({
       name: 'offer-seen',
       text: seenSql,
@@ -102,27 +110,29 @@ export function offer(connections: Connections, batch: readonly OfferValues[]): 
     const append: OfferValues[] = [];
     const results = batch.map((x): OfferResult => {
       const { executionId: execution } = x.source;
-      const state = states.get(execution);
-      if (state === undefined) return { kind: 'unknown' };
-      const before = seen.filter((row) => row.execution === execution);
+      const row = rows.get(execution);
+      if (row === undefined) return { kind: 'unknown' };
+      const before = seen.filter((other) => other.execution === execution);
       if (before.some(({ id }) => id === x.id)) return { kind: 'accepted' };
+      const state = decodeState(row.state);
       const answer = decide(x, state, before);
-      if (answer.kind === 'accepted') append.push(x);
-      return answer;
+      if (answer.kind !== 'accepted') return answer;
+      append.push(x);
+      return acceptedOf(state, row.claim === null ? null : decodeText(row.claim));
     });
     if (append.length > 0) await appendAll(session, append);
     return results;
   });
 }
 
-function decide({ source, bodyHash }: OfferValues, state: string, seen: readonly SeenRow[]): OfferResult {
+function decide({ source, bodyHash }: OfferValues, state: State, seen: readonly SeenRow[]): OfferResult {
   const same = seen.map((other) => ({
     nonce: decodeText(other.nonce ?? ''),
     bodyHash: decodeText(other.bodyHash ?? ''),
     pending: other.pending,
   }));
   const callback = bodyHash === null ? undefined : { bodyHash: source.bodyHash ?? '', seen: same };
-  return admit(decodeState(state), source.row.event, callback);
+  return admit(state, source.row.event, callback);
 }
 
 async function appendAll(session: Session, batch: readonly OfferValues[]): Promise<void> {

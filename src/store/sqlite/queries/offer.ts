@@ -7,12 +7,13 @@
  */
 import { admit } from '../../../core/admission.ts';
 import { decodeEvent, decodeState } from '../../row-text.ts';
+import { acceptedOf } from '../../holder.ts';
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 import { auditWriter } from './audit.ts';
 
 const selectSql = `
-SELECT e.no, e.due_at AS dueAt, r.state
+SELECT e.no, e.due_at AS dueAt, r.state, r.claim
 FROM execution e JOIN run r ON r.execution = e.no
 WHERE e.id = ?`;
 
@@ -30,7 +31,7 @@ const dueSql = 'UPDATE execution SET due_at = ? WHERE no = ?';
 
 /** Prepares it. */
 export function offer(session: Session): Operations['offer'] {
-  const select = session.one<{ no: number; dueAt: number | null; state: string }>(selectSql);
+  const select = session.one<{ no: number; dueAt: number | null; state: string; claim: string | null }>(selectSql);
   const find = session.one(findSql);
   const seenOf = session.all<{ nonce: string; bodyHash: string; pending: number }>(seenSql);
   const insert = session.write(insertSql);
@@ -43,8 +44,9 @@ export function offer(session: Session): Operations['offer'] {
     if (find(row.no, x.id) !== undefined) return { kind: 'accepted' };
     const event = decodeEvent(x.event);
     const callback = event.type === 'callback' ? event : undefined;
+    const state = decodeState(row.state);
     const answer = admit(
-      decodeState(row.state),
+      state,
       event,
       callback && {
         bodyHash: x.bodyHash ?? '',
@@ -57,6 +59,6 @@ export function offer(session: Session): Operations['offer'] {
     bump(row.no);
     if (row.dueAt !== null && row.dueAt > now) setDue(now, row.no);
     writeAudit(x.audit);
-    return answer;
+    return acceptedOf(state, row.claim);
   };
 }
