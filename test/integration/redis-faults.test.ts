@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { QueueUnavailable } from '../../src/ports/queue.ts';
+import { assertMillis } from '../../src/ports/shard-queue.ts';
 import { Keyspace } from '../../src/queue/redis/keyspace.ts';
 import { freePorts } from '../servers/free-ports.ts';
 import { HalfOpenProxy } from '../servers/half-open-proxy.ts';
@@ -157,7 +158,7 @@ describe('a server that forgets', () => {
     await Promise.all(rings());
   });
 
-  it('hands over again what was in flight when it evicted the leases', async () => {
+  it('hands over again what was in flight when it evicted the leases, unless its holder renews it in time', async () => {
     const { queue } = await openQueue(settingsFor(standaloneAt(server.port)));
     await markNow(queue, shard);
     await queue.enqueue(shard, [
@@ -167,7 +168,9 @@ describe('a server that forgets', () => {
     await claimNow(queue, shard, 1);
     const [inflight] = await server.admin.keys('*:inflight');
     await server.admin.del(inflight!);
-    expect(await claimNow(queue, shard, 10, 2)).toMatchObject({ claimed: [{ id: 'b' }, { id: 'a' }] });
+    expect(await claimNow(queue, shard, 10, 2)).toMatchObject({ claimed: [{ id: 'b' }] });
+    await pause(assertMillis + 50);
+    expect(await claimNow(queue, shard, 10, 3)).toMatchObject({ claimed: [{ id: 'a' }] });
   });
 });
 
