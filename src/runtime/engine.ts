@@ -80,6 +80,11 @@ export interface StopOptions {
   readonly stopServing?: () => Promise<void>;
 }
 
+/**
+ * What is said later than this of an execution that exists already may be out of date: another process may have it in hand by
+ * then. The reconcile finds it.
+ */
+const ringPatienceMillis = 2_000;
 /** Time for what was given up at the end of the drain to become durable. */
 const flushGraceMillis = 2_000;
 /** A store that is away is asked this often whether it is back, when nobody else asks. */
@@ -290,7 +295,7 @@ export class Engine {
   ring({ id, slot, dueAt, heldBy }: StoredItem): void {
     if (this.#pool.driverOf(id)?.poke() === true) return;
     const isOfAnother = heldBy !== undefined && heldBy !== this.#parts.queue.process && this.#processes.isLive(heldBy);
-    this.#queueWriter.ring({ id, slot, dueAt, ...(isOfAnother && { heldBy }) });
+    this.#queueWriter.ring({ id, slot, dueAt, ...(isOfAnother && { heldBy }) }, ringPatienceMillis);
   }
 
   /**

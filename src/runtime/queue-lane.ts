@@ -26,6 +26,13 @@ interface Ending<T> {
   readonly message: T;
 }
 
+interface Ring {
+  readonly id: string;
+  readonly item: StoredItem;
+  /** Monotonic. */
+  readonly until: number;
+}
+
 /** What a lane stands on. */
 export interface QueueLaneParts {
   readonly clock: Clock;
@@ -40,7 +47,7 @@ export class QueueLane {
   readonly #emptied: () => void;
   #acks: Ending<Done>[] = [];
   #releases: Ending<Released>[] = [];
-  #rings: StoredItem[] = [];
+  #rings: Ring[] = [];
   #running = false;
   #failures = 0;
   /** The queue did not answer in this round. */
@@ -69,10 +76,10 @@ export class QueueLane {
     this.#wake();
   }
 
-  /** Says that an id is due at its time. */
-  ring(item: StoredItem): void {
+  /** Says that an id is due at its time. Once `patienceMillis` are over without an answer it is said no more. */
+  ring(item: StoredItem, patienceMillis: number = Infinity): void {
     if (this.#rings.length >= maxWaitingRings) return;
-    this.#rings.push(item);
+    this.#rings.push({ id: item.id, item, until: this.#parts.clock.monotonic() + patienceMillis });
     this.#wake();
   }
 
@@ -103,7 +110,7 @@ export class QueueLane {
       const unsaid = {
         acks: await this.#say(acks, (said) => queue.ack(said.map((ending) => ending.message))),
         releases: await this.#say(releases, (said) => queue.release(said.map((ending) => ending.message))),
-        rings: await this.#say(rings, (said) => queue.enqueue(said)),
+        rings: await this.#say(rings, (said) => queue.enqueue(said.map(({ item }) => item))),
       };
       if (unsaid.acks.length + unsaid.releases.length + unsaid.rings.length === 0) {
         this.#failures = 0;
@@ -143,7 +150,8 @@ export class QueueLane {
       this.#postponed--;
       this.#acks = [...acks.filter(isOpen), ...this.#acks];
       this.#releases = [...releases.filter(isOpen), ...this.#releases];
-      this.#rings = [...rings, ...this.#rings].slice(0, maxWaitingRings);
+      const now = this.#parts.clock.monotonic();
+      this.#rings = [...rings.filter(({ until }) => now < until), ...this.#rings].slice(0, maxWaitingRings);
       this.#wake();
       this.#rest();
     });
@@ -160,7 +168,7 @@ export class QueueLane {
 interface Unsaid {
   readonly acks: readonly Ending<Done>[];
   readonly releases: readonly Ending<Released>[];
-  readonly rings: readonly StoredItem[];
+  readonly rings: readonly Ring[];
 }
 
 /** Once the lease is over an end means nothing any more. */

@@ -31,9 +31,9 @@ export class QueueWriter {
     this.#lane(hold.slot).release(hold, yields);
   }
 
-  /** Says that an id is due at its time. */
-  ring(item: StoredItem): void {
-    this.#lane(item.slot).ring(item);
+  /** Says that an id is due at its time. Once `patienceMillis` are over without an answer it is said no more. */
+  ring(item: StoredItem, patienceMillis?: number): void {
+    this.#lane(item.slot).ring(item, patienceMillis);
   }
 
   /** Resolves once everything has been said. */
