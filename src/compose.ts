@@ -356,7 +356,7 @@ export class Trama {
       requestTimeoutMillis,
       storeAnswers: () => engine.storeAnswers,
       running: () => engine.running(),
-      isOfAnother: (claim) => cluster?.isOfAnother(claim) ?? false,
+      isOfAnother: (claim) => engine.isOfAnother(claim),
       shards: () => queue.owned,
     });
     this.#surroundings.telemetry.readGaugesFrom(async () => {

@@ -55,6 +55,7 @@ export class ApiFixture {
     pods: () => [],
     shards: 1,
     queueSize: () => Promise.resolve({ ready: 0, inFlight: 0 }),
+    oldestDueAt: () => undefined,
     circuits: () => [],
   };
   readonly desk: DeskParts;
@@ -102,6 +103,7 @@ export class ApiFixture {
         pods: () => this.cluster.pods(),
         shards: 64,
         queueSize: () => this.cluster.queueSize(),
+        oldestDueAt: () => undefined,
         circuits: () => this.cluster.circuits(),
         redis: () => this.cluster.redis?.() ?? { membershipAgeMillis: 0 },
       },

@@ -44,7 +44,13 @@ export const clusterDocument: Schema = shape.object({
     }),
   ),
   shards: count('Virtual shards in all.'),
-  queue: shape.orNull(shape.object({ ready: count('Due or soon due.'), inFlight: count('In hand.') })),
+  queue: shape.orNull(
+    shape.object({
+      ready: count('Due or soon due.'),
+      inFlight: count('In hand.'),
+      oldestDueAgeMillis: shape.orNull(count('For how long the longest due one waits here.')),
+    }),
+  ),
   openCircuits: shape.array(
     shape.object({
       host: shape.string({ description: 'Scheme, host and port.' }),

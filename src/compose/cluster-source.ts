@@ -60,7 +60,13 @@ export function createClusterSource(parts: ClusterParts): ClusterSource {
       busyWorkers: parts.busy(),
       openCircuits: openHosts(gate),
     });
-    return { pods: () => [pod()], shards: 1, queueSize: () => queue.size(), circuits };
+    return {
+      pods: () => [pod()],
+      shards: 1,
+      queueSize: () => queue.size(),
+      oldestDueAt: () => queue.oldestDueAt,
+      circuits,
+    };
   }
   return {
     circuits,
@@ -81,6 +87,7 @@ export function createClusterSource(parts: ClusterParts): ClusterSource {
       return cluster.owned.count;
     },
     queueSize: () => cluster.sizeOfAll(),
+    oldestDueAt: () => cluster.oldestDueAt,
     redis: () => {
       const policy = parts.policy();
       return {

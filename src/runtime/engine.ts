@@ -224,7 +224,7 @@ export class Engine {
       store,
       queue,
       holds: (id) => this.#pool.has(id),
-      isOtherLive: (id) => id !== processId && this.#processes.isLive(id),
+      isOtherLive: (id) => this.#isOtherLive(id),
     });
     const keeper = { ...base, queue, pool: this.#pool, leaseMillis };
     this.#periodic = {
@@ -294,7 +294,7 @@ export class Engine {
   /** Something has become due: a worker here that has it looks at once, else the queue knows. Never throws. */
   ring({ id, slot, dueAt, heldBy }: StoredItem): void {
     if (this.#pool.driverOf(id)?.poke() === true) return;
-    const isOfAnother = heldBy !== undefined && heldBy !== this.#parts.queue.process && this.#processes.isLive(heldBy);
+    const isOfAnother = heldBy !== undefined && this.#isOtherLive(heldBy);
     this.#queueWriter.ring({ id, slot, dueAt, ...(isOfAnother && { heldBy }) }, ringPatienceMillis);
   }
 
@@ -331,6 +331,11 @@ export class Engine {
       waitingSubmissions: this.#submitter.waiting,
       watchers: this.#watch.size,
     };
+  }
+
+  /** Whether a claim is that of another process that lives, by the store's word. */
+  isOfAnother(claim: string): boolean {
+    return this.#isOtherLive(processOf(claim));
   }
 
   /** Ids of the executions that run here. */
@@ -450,6 +455,10 @@ export class Engine {
   #tryBlocked(id: string): void {
     if (this.#pool.driverOf(id)?.post({ type: 'timer', tryBlocked: true }) === true) return;
     this.#queueWriter.ring({ id, slot: slotOf(id), dueAt: this.#parts.clock.now() });
+  }
+
+  #isOtherLive(process: string): boolean {
+    return process !== this.#parts.queue.process && this.#processes.isLive(process);
   }
 
   #rung(dueAt: number, held: string | undefined): void {

@@ -6,7 +6,7 @@ import { calmWire } from '../../src/testing/simulation/wire.ts';
 import { withoutReconcile } from './sabotage.ts';
 
 /** Two processes, of which one crashes twice; nothing else goes wrong. */
-function crashesOnly(scenario: Scenario): Scenario {
+function crashesOnly({ lapses: _lapses, poison: _poison, ...scenario }: Scenario): Scenario {
   return {
     ...scenario,
     processes: 2,

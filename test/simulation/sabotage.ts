@@ -78,7 +78,7 @@ export function withoutInboxCheck(store: Store): Store {
 
 /** I4: what the queue lost is not brought back from the store. */
 export function withoutReconcile(store: Store): Store {
-  return withOperations(store, { findDue: () => Promise.resolve([]) });
+  return withOperations(store, { findDue: () => Promise.resolve([]), listDue: () => Promise.resolve([]) });
 }
 
 /** Whoever makes an execution runnable from outside leaves its due time as it is. */

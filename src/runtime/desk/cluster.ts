@@ -25,6 +25,8 @@ export interface ClusterSource {
   readonly shards: number;
   /** Ids in the queue; rejects while its server is away. */
   queueSize(): Promise<{ readonly ready: number; readonly inFlight: number }>;
+  /** When the longest due id of the shards of this process became due, as it knows; undefined while none waits. */
+  oldestDueAt(): number | undefined;
   /** Circuits of this process. */
   circuits(): readonly CircuitView[];
   /** Present where Redis divides the work. */
@@ -39,6 +41,7 @@ const nobody: ClusterSource = {
   pods: () => [],
   shards: 1,
   queueSize: () => Promise.resolve({ ready: 0, inFlight: 0 }),
+  oldestDueAt: () => undefined,
   circuits: () => [],
 };
 
@@ -54,11 +57,17 @@ export async function clusterDocument(parts: DeskParts): Promise<JsonObject> {
   return {
     pods: pods.map((pod) => ({ ...pod, heartbeatAgeMillis: Math.round(pod.heartbeatAgeMillis) })),
     shards: cluster.shards,
-    queue: queue === null ? null : { ready: queue.ready, inFlight: queue.inFlight },
+    queue: queue && { ready: queue.ready, inFlight: queue.inFlight, oldestDueAgeMillis: oldestDueAge(parts, cluster) },
     openCircuits: openCircuits(cluster, pods),
     holds,
     redis: redisDocument(cluster),
   };
+}
+
+/** For how long the longest due execution has waited; null while none waits. */
+function oldestDueAge({ clock }: DeskParts, cluster: ClusterSource): number | null {
+  const dueAt = cluster.oldestDueAt();
+  return dueAt === undefined ? null : Math.max(0, Math.round(clock.now() - dueAt));
 }
 
 /** One entry for each host, with the processes that see it in trouble: each has a breaker of its own. */

@@ -166,12 +166,6 @@ export class ShardedQueue implements Queue {
     return counts;
   }
 
-  /** Whether a claim is that of another process which lives, by the latest view. */
-  isOfAnother(claim: string): boolean {
-    const holder = processOf(claim);
-    return holder !== this.member && this.#membership.members.some(({ id }) => id === holder);
-  }
-
   /** Milliseconds since the members were read. */
   get membershipAgeMillis(): number {
     return this.#membership.ageMillis;

@@ -131,7 +131,8 @@ export function drawScenario(random: Random, kind: Kind): Scenario {
   return {
     ...scenario,
     ...(random.chance(0.5) && { gate: drawGate(random) }),
-    ...(random.chance(0.03) && { poison: true }),
+    // A hub hands what it has lost to the process that asks first, within moments: then a process that died still seems to live.
+    ...(random.chance(0.03) && (kind === 'cluster' || hub.wipes === 0) && { poison: true }),
     ...(random.chance(0.15) && { lapses: drawLapses(random, kind) }),
   };
 }
@@ -143,7 +144,8 @@ function drawLapses(random: Random, kind: Kind): LapseScenario {
     severances: on(0.5, [1, 4], 0),
     severedReads: on(0.4, [0.01, 0.05], 0),
     slowReads: on(0.4, [1, 5], 0),
-    lostKeys: on(0.3, [1, 4], 0),
+    // A queue in one process loses nothing by itself; one that is shared by several is nothing but a small cluster.
+    lostKeys: kind === 'cluster' ? on(0.3, [1, 4], 0) : 0,
     evictions: kind === 'cluster' ? on(0.3, [1, 3], 0) : 0,
     insistence: on(0.7, [0.1, 0.5], 0),
   };
