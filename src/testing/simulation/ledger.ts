@@ -32,6 +32,8 @@ export interface Account {
   readonly marks: Map<string, Set<number>>;
   /** Id of the first call of a visit, by round, node and visit. */
   readonly firstCalls: Map<string, number>;
+  /** Visits of which a call has left, by the same: what was granted and kept back before has not begun. */
+  readonly begun: Set<string>;
   /** How many calls left, by the same. */
   readonly departed: Map<string, number>;
   /** Forward keys that a compensation was sent for. */
@@ -98,6 +100,7 @@ export class Ledger {
       calls: [],
       marks: new Map(),
       firstCalls: new Map(),
+      begun: new Set(),
       departed: new Map(),
       compensated: new Set(),
       cancelled: new Set(),
@@ -206,6 +209,7 @@ export class Ledger {
     if (attempt > 1 && !isNext && !this.#isExcused)
       this.blame('attempts', `${key}, attempt ${String(attempt)} leaves, and none before it was made`);
     if (of.phase === 'DOWN' && compensates !== undefined) account.compensated.add(compensates);
+    if (of.phase === 'UP') account.begun.add(`${String(account.state.round)} ${nodeId} ${String(of.visit)}`);
     if (of.phase === 'UP') this.#mayForward(account, nodeId, attempt, key);
   }
 
@@ -298,7 +302,7 @@ export class Ledger {
       const { visit, attempt } = stage.task;
       this.#grant(account, 'UP', token.nodeId, visit, attempt, stage.callId);
       const of = `${String(account.state.round)} ${token.nodeId} ${String(visit)}`;
-      if (!account.firstCalls.has(of)) account.firstCalls.set(of, stage.callId);
+      if (!account.begun.has(of)) account.firstCalls.set(of, stage.callId);
     } else if (stage.kind === 'hook' && stage.callId !== undefined) {
       this.#grant(account, 'HOOK', stage.run.hook, stage.run.visit, stage.run.attempt, stage.callId);
     } else if (stage.kind === 'unwinding' && stage.undo !== undefined && stage.callId !== undefined) {
