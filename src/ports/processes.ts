@@ -43,6 +43,8 @@ export interface SoleWorkerListener {
 
 /** A process that may become the one that works on the store, where no shared queue divides the work. */
 export interface SoleWorkerCandidacy {
+  /** Makes this candidate hear {@link SoleWorkerListener.freed}; does nothing while it does. Throws StoreUnavailable. */
+  listen(): Promise<void>;
   /** Tries to become it; false while another process is. True again while it is. Throws StoreUnavailable. */
   acquire(): Promise<boolean>;
   /** Asks the store whether it still is; false where that is not known, and then `lost` has been called. Never rejects. */

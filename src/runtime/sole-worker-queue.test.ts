@@ -8,6 +8,7 @@ import { SoleWorkerQueue } from './sole-worker-queue.ts';
 
 /** The lock of a store: one holder at a time, who hears the rings of the others; its connection can break. */
 class Lock {
+  /** Those that listen. */
   readonly #candidates = new Set<SoleWorkerListener>();
   #holder: SoleWorkerListener | undefined;
   #severed: SoleWorkerListener | undefined;
@@ -17,7 +18,6 @@ class Lock {
   tells = true;
 
   soleWorker(listener: SoleWorkerListener): SoleWorkerCandidacy {
-    this.#candidates.add(listener);
     const release = (): Promise<void> => {
       if (this.#holder !== listener) return Promise.resolve();
       this.#holder = undefined;
@@ -25,6 +25,10 @@ class Lock {
       return Promise.resolve();
     };
     return {
+      listen: () => {
+        this.#candidates.add(listener);
+        return Promise.resolve();
+      },
       acquire: () => {
         if (this.#severed === listener) return Promise.reject(new StoreUnavailable('unreachable', 'Away.'));
         this.#holder ??= listener;

@@ -224,6 +224,8 @@ export class SoleWorkerQueue implements Queue {
     }
     if (this.#isDeclared && !this.#works) await this.#declare(false);
     if (!this.#isFreed) {
+      // Before the look: what the worker lets go of in between is heard.
+      await this.#candidacy.listen();
       // A worker that lives has the lock, or gets it back.
       await this.#listener?.processes.look();
       if (this.#listener?.processes.hasOtherSoleWorker === true) {

@@ -3,6 +3,7 @@ import type { SoleWorkerCandidacy } from '../ports/processes.ts';
 
 /** It always succeeds, and nothing can take it away. */
 export const unrivalled: SoleWorkerCandidacy = {
+  listen: () => Promise.resolve(),
   acquire: () => Promise.resolve(true),
   isHeld: () => Promise.resolve(true),
   release: () => Promise.resolve(),

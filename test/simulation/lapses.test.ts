@@ -60,12 +60,11 @@ describe('the simulator of lapses', () => {
       },
       {
         broken: 'an owner that was fenced and lives is no victim',
-        // A hub gives an id that it has lost to the process that asks first: owners that live are fenced.
-        seed: 4,
+        seed: 8,
         rule: 'poison counts the living',
         kind: 'hub',
         adjust: lostKeys,
-        wrap: { wrapStore: fencedCountsAsPoison },
+        wrap: { wrapPorts: fencedCountsAsPoison },
       },
       {
         broken: 'an id that is handed back keeps its place',

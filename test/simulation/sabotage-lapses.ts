@@ -121,11 +121,17 @@ class Beliefs {
   }
 }
 
-/** Nobody tells the store which processes live, so that each claim of one that was fenced counts as poison. */
-export function fencedCountsAsPoison(store: Store): Store {
-  const takeOver = (...args: readonly unknown[]): Promise<unknown> =>
-    store.takeOver(...(args as Parameters<Store['takeOver']>));
-  return replaced(store, { takeOver: (claims, now) => takeOver(claims, now, []) });
+/** Nobody tells the store or the queue which processes live, so that each claim of one that was fenced counts as poison. */
+export function fencedCountsAsPoison({ store, queue }: Ports): Ports {
+  const takeOver = (...args: readonly unknown[]): Promise<unknown> => {
+    const [claims, now] = args as Parameters<Store['takeOver']>;
+    return store.takeOver(claims, now, []);
+  };
+  const reconcile = (...args: readonly unknown[]): Promise<unknown> => {
+    const [items] = args as Parameters<Queue['reconcile']>;
+    return queue.reconcile(items.map(({ id, slot, dueAt }) => ({ id, slot, dueAt })));
+  };
+  return { store: replaced(store, { takeOver }), queue: replaced(queue, { reconcile }) };
 }
 
 /** What is handed back goes to the end of its queue. */

@@ -21,37 +21,35 @@ import {
   type Refill,
   type Released,
   type Renewal,
+  type StoredItem,
 } from '../../ports/queue.ts';
-import { DueHeap, type HeapItem } from './due-heap.ts';
+import { Entries, type Entry as EntryOf } from './entries.ts';
 
 interface Lease {
+  /** Empty while it is kept for a process that by the store's word works on it, and has not renewed it. */
   readonly token: string;
-  readonly holder: MemoryQueue;
+  /** Undefined where the token is empty. */
+  readonly holder: MemoryQueue | undefined;
   /** When the id was marked `again`; Infinity when it was not. */
   againAt: number;
 }
 
-interface Entry extends HeapItem {
-  readonly id: string;
+interface Entry extends EntryOf<Lease> {
   readonly slot: number;
-  /** Present while in flight; `dueAt` is then the end of the lease. */
-  lease: Lease | undefined;
-  /** When the id was due, also while it is in flight. */
-  since: number;
 }
 
-type Ring = QueueListener['rung'];
+type Bell = Pick<QueueListener, 'rung' | 'unknown'>;
 
 /** See the file header. */
 export class MemoryQueueHub {
   readonly #clock: Clock;
-  readonly #entries = new Map<string, Entry>();
-  readonly #ready: DueHeap<Entry> = new DueHeap();
-  readonly #leases: DueHeap<Entry> = new DueHeap();
-  readonly #rings = new Map<MemoryQueue, Ring>();
+  readonly #entries: Entries<Entry> = new Entries();
+  readonly #bells = new Map<MemoryQueue, Bell>();
   #timer: Timer | undefined;
   #timerAt = Infinity;
   #tokens = 0;
+  /** Of the latest claim: what is kept for a process is kept for so long. */
+  #leaseMillis = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -64,19 +62,19 @@ export class MemoryQueueHub {
 
   /** Forgets ids and their leases, as a server would that is wiped or evicts keys; processes stay connected. */
   wipe(isLost: (id: string) => boolean = () => true): void {
-    for (const entry of this.#entries.values()) if (isLost(entry.id)) this.#forget(entry);
+    for (const entry of this.#entries.byId.values()) if (isLost(entry.id)) this.#entries.forget(entry);
   }
 
   /** Registers a process' bell. Called by {@link MemoryQueue.start} only. */
-  join(queue: MemoryQueue, ring: Ring): void {
-    this.#rings.set(queue, ring);
+  join(queue: MemoryQueue, bell: Bell): void {
+    this.#bells.set(queue, bell);
     this.#wake();
   }
 
   /** Removes it; the last one to leave takes the timer along. */
   leave(queue: MemoryQueue): void {
-    this.#rings.delete(queue);
-    if (this.#rings.size > 0) return;
+    this.#bells.delete(queue);
+    if (this.#bells.size > 0) return;
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#timerAt = Infinity;
@@ -85,14 +83,14 @@ export class MemoryQueueHub {
   /** {@link Queue.enqueue}. */
   enqueue(items: readonly QueueItem[]): void {
     for (const item of items) {
-      const entry = this.#entries.get(item.id);
+      const entry = this.#entries.byId.get(item.id);
       if (entry === undefined) {
         this.#add(item);
       } else if (entry.lease === undefined) {
         this.#bringForward(entry, item.dueAt);
       } else {
         entry.lease.againAt = Math.min(entry.lease.againAt, this.#clock.now());
-        this.#rings.get(entry.lease.holder)?.(item.dueAt, item.id);
+        if (entry.lease.holder !== undefined) this.#bells.get(entry.lease.holder)?.rung(item.dueAt, item.id);
       }
     }
     this.#wake();
@@ -101,14 +99,15 @@ export class MemoryQueueHub {
   /** {@link Queue.claim}. */
   claim(queue: MemoryQueue, max: number, leaseMillis: number): ClaimResult {
     const now = this.#clock.now();
-    this.#expire(now);
+    this.#leaseMillis = leaseMillis;
+    this.#entries.expire(now);
     const claimed: Claimed[] = [];
     while (claimed.length < max) {
-      const entry = this.#ready.first;
+      const entry = this.#entries.ready.first;
       if (entry === undefined || entry.dueAt > now) break;
       claimed.push(this.#lend(entry, queue, now + leaseMillis));
     }
-    const next = this.#ready.first;
+    const next = this.#entries.ready.first;
     this.#wake(false);
     return next === undefined ? { claimed } : { claimed, nextDueAt: next.dueAt };
   }
@@ -116,23 +115,33 @@ export class MemoryQueueHub {
   /** {@link Queue.claimDirect}. */
   claimDirect(queue: MemoryQueue, item: QueueItem, leaseMillis: number): Claimed | undefined {
     const now = this.#clock.now();
-    this.#expire(now);
-    const entry = this.#entries.get(item.id) ?? this.#add(item);
+    this.#entries.expire(now);
+    const entry = this.#entries.byId.get(item.id) ?? this.#add(item);
     if (entry.lease === undefined) return this.#lend(entry, queue, now + leaseMillis);
-    if (entry.lease.holder !== queue) return undefined;
-    this.#leases.move(entry, now + leaseMillis);
-    return { id: entry.id, slot: entry.slot, token: entry.lease.token, dueAt: entry.since };
+    const { holder, token } = entry.lease;
+    if (holder !== queue) return undefined;
+    this.#entries.leases.move(entry, now + leaseMillis);
+    return { id: entry.id, slot: entry.slot, token, dueAt: entry.since };
   }
 
   /** {@link Queue.renew}. */
-  renew(held: readonly Claimed[], leaseMillis: number): Renewal {
-    const until = this.#clock.now() + leaseMillis;
-    const lost = held.filter((claim) => {
-      const entry = this.#held(claim);
-      if (entry !== undefined) this.#leases.move(entry, until);
-      return entry === undefined;
-    });
-    return { lost, revived: [] };
+  renew(queue: MemoryQueue, held: readonly Claimed[], leaseMillis: number): Renewal {
+    const now = this.#clock.now();
+    const lost: Claimed[] = [];
+    const revived: Claimed[] = [];
+    for (const claim of held) {
+      const entry = this.#entries.byId.get(claim.id) ?? this.#add({ ...claim, dueAt: Infinity });
+      if (entry.lease === undefined || entry.lease.token === '') {
+        this.#revive(entry, queue, claim.token, now);
+        entry.since = Math.min(entry.since, claim.dueAt);
+        revived.push(claim);
+      } else if (entry.lease.token !== claim.token) {
+        lost.push(claim);
+        continue;
+      }
+      this.#entries.leases.move(entry, now + leaseMillis);
+    }
+    return { lost, revived };
   }
 
   /** {@link Queue.ack}. */
@@ -140,9 +149,9 @@ export class MemoryQueueHub {
     for (const claim of done) {
       const entry = this.#held(claim);
       if (entry === undefined) continue;
-      if (claim.parkUntil !== undefined) this.#giveBack(entry, claim.parkUntil);
-      else if (entry.lease?.againAt !== Infinity) this.#giveBack(entry, Infinity);
-      else this.#forget(entry);
+      if (claim.parkUntil !== undefined) this.#entries.giveBack(entry, claim.parkUntil);
+      else if (entry.lease?.againAt !== Infinity) this.#entries.giveBack(entry, Infinity);
+      else this.#entries.forget(entry);
     }
     this.#wake();
   }
@@ -152,19 +161,21 @@ export class MemoryQueueHub {
     const now = this.#clock.now();
     for (const claim of held) {
       const entry = this.#held(claim);
-      if (entry !== undefined) this.#giveBack(entry, claim.yields === true ? now : entry.since);
+      if (entry !== undefined) this.#entries.giveBack(entry, claim.yields === true ? now : entry.since);
     }
     this.#wake();
   }
 
   /** {@link Queue.reconcile}. */
-  reconcile(items: readonly QueueItem[]): number {
+  reconcile(queue: MemoryQueue, items: readonly StoredItem[]): number {
     const now = this.#clock.now();
     let added = 0;
     for (const item of items) {
-      const entry = this.#entries.get(item.id);
+      const entry = this.#entries.byId.get(item.id);
       if (entry === undefined) {
-        this.#add(item);
+        const { heldBy = queue.process } = item;
+        const fresh = this.#add(item);
+        if (heldBy !== queue.process) this.#keepFor(fresh, heldBy, now);
         added++;
       } else if (entry.lease === undefined && entry.dueAt > now) this.#bringForward(entry, item.dueAt);
     }
@@ -174,78 +185,60 @@ export class MemoryQueueHub {
 
   /** {@link Queue.oldestDueAt}. */
   get oldestDueAt(): number | undefined {
-    const dueAt = this.#ready.first?.dueAt;
+    const dueAt = this.#entries.ready.first?.dueAt;
     return dueAt !== undefined && dueAt <= this.#clock.now() ? dueAt : undefined;
   }
 
   /** {@link Queue.size}. */
   size(): { readonly ready: number; readonly inFlight: number } {
-    return { ready: this.#ready.size, inFlight: this.#leases.size };
+    return { ready: this.#entries.ready.size, inFlight: this.#entries.leases.size };
   }
 
   /** Moves an id that is not in flight to an earlier time; to a later one never. */
   #bringForward(entry: Entry, dueAt: number): void {
     if (dueAt >= entry.dueAt) return;
     entry.since = dueAt;
-    this.#ready.move(entry, dueAt);
+    this.#entries.ready.move(entry, dueAt);
   }
 
-  #add(item: QueueItem): Entry {
-    const entry: Entry = { ...item, since: item.dueAt, order: 0, place: -1, lease: undefined };
-    this.#entries.set(item.id, entry);
-    this.#ready.push(entry);
-    return entry;
+  #add({ id, slot, dueAt }: QueueItem): Entry {
+    return this.#entries.add({ id, slot, dueAt, since: dueAt, order: 0, place: -1, lease: undefined });
   }
 
   #lend(entry: Entry, holder: MemoryQueue, until: number): Claimed {
-    this.#ready.remove(entry);
     const token = `${holder.process}/${String(++this.#tokens)}`;
-    entry.lease = { token, holder, againAt: Infinity };
-    entry.dueAt = until;
-    this.#leases.push(entry);
+    this.#entries.lend(entry, { token, holder, againAt: Infinity }, until);
     return { id: entry.id, slot: entry.slot, token, dueAt: entry.since };
   }
 
+  /** In flight again under a token: the queue knew the id as ready, or without a token. */
+  #revive(entry: Entry, holder: MemoryQueue, token: string, now: number): void {
+    const againAt = entry.lease?.againAt ?? (entry.dueAt <= now ? now : Infinity);
+    this.#entries.lend(entry, { token, holder, againAt }, now);
+  }
+
+  /** Keeps an id for a lease for the process that works on it by the store's word, and asks that process. */
+  #keepFor(entry: Entry, process: string, now: number): void {
+    this.#entries.lend(entry, { token: '', holder: undefined, againAt: Infinity }, now + this.#leaseMillis);
+    const bell = [...this.#bells].find(([queue]) => queue.process === process)?.[1];
+    if (bell?.unknown(entry.id) === false) this.#entries.giveBack(entry, entry.since);
+  }
+
   #held(claim: Claimed): Entry | undefined {
-    const entry = this.#entries.get(claim.id);
+    const entry = this.#entries.byId.get(claim.id);
     return entry?.lease?.token === claim.token ? entry : undefined;
-  }
-
-  /** Makes an id in flight ready, due at that time or when it was marked `again`, whichever is earlier. */
-  #giveBack(entry: Entry, dueAt: number): void {
-    this.#leases.remove(entry);
-    entry.since = Math.min(dueAt, entry.lease?.againAt ?? Infinity);
-    entry.dueAt = entry.since;
-    entry.lease = undefined;
-    this.#ready.push(entry);
-  }
-
-  #forget(entry: Entry): void {
-    this.#take(entry);
-    this.#entries.delete(entry.id);
-  }
-
-  #take(entry: Entry): void {
-    if (entry.lease === undefined) this.#ready.remove(entry);
-    else this.#leases.remove(entry);
-  }
-
-  #expire(now: number): void {
-    for (let entry = this.#leases.first; entry !== undefined && entry.dueAt <= now; entry = this.#leases.first) {
-      this.#giveBack(entry, entry.since);
-    }
   }
 
   /** Rings for what is due, and sets the one timer for what becomes due next: a ready id or the end of a lease. */
   #wake(ringNow = true): void {
-    if (this.#rings.size === 0) return;
+    if (this.#bells.size === 0) return;
     const now = this.#clock.now();
-    const dueAt = this.#ready.first?.dueAt ?? Infinity;
+    const dueAt = this.#entries.ready.first?.dueAt ?? Infinity;
     if (ringNow && dueAt <= now) {
-      for (const ring of this.#rings.values()) ring(dueAt);
+      for (const bell of this.#bells.values()) bell.rung(dueAt);
     }
     // What is due already has rung; whoever had no room then asks again by itself.
-    const at = Math.min(dueAt <= now ? Infinity : dueAt, this.#leases.first?.dueAt ?? Infinity);
+    const at = Math.min(dueAt <= now ? Infinity : dueAt, this.#entries.leases.first?.dueAt ?? Infinity);
     // A timer that is early is left alone: it fires for nothing once, which costs less than a new one for every lease.
     if (at >= this.#timerAt) return;
     this.#timer?.cancel();
@@ -253,7 +246,7 @@ export class MemoryQueueHub {
     this.#timer = this.#clock.after(Math.max(0, at - now), () => {
       this.#timer = undefined;
       this.#timerAt = Infinity;
-      this.#expire(this.#clock.now());
+      this.#entries.expire(this.#clock.now());
       this.#wake();
     });
   }
@@ -278,9 +271,7 @@ class MemoryQueue implements Queue {
   start(listener: QueueListener): Promise<void> {
     this.#open = true;
     this.#isEmpty = true;
-    this.#hub.join(this, (dueAt, held) => {
-      listener.rung(dueAt, held);
-    });
+    this.#hub.join(this, listener);
     return Promise.resolve();
   }
 
@@ -327,7 +318,7 @@ class MemoryQueue implements Queue {
   }
 
   renew(held: readonly Claimed[], leaseMillis: number): Promise<Renewal> {
-    return this.#do((hub) => hub.renew(held, leaseMillis));
+    return this.#do((hub) => hub.renew(this, held, leaseMillis));
   }
 
   ack(done: readonly (Claimed & { readonly parkUntil?: number })[]): Promise<void> {
@@ -338,8 +329,8 @@ class MemoryQueue implements Queue {
     return this.#do((hub) => hub.release(held));
   }
 
-  reconcile(items: readonly QueueItem[]): Promise<number> {
-    return this.#do((hub) => hub.reconcile(items));
+  reconcile(items: readonly StoredItem[]): Promise<number> {
+    return this.#do((hub) => hub.reconcile(this, items));
   }
 
   size(): Promise<{ readonly ready: number; readonly inFlight: number }> {

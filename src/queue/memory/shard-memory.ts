@@ -2,18 +2,18 @@
  * One virtual shard in memory: a heap of ready ids, a heap of leases, and the marker of what it was rebuilt for. Each
  * method is one step, at an instant `now` of the server's clock. The steps are those of the scripts for Redis.
  */
-import {
-  type Held,
-  type Renewed,
-  type ShardClaimed,
-  type ShardClaimReply,
-  type ShardClaimRequest,
-  type ShardEnding,
-  type ShardItem,
-  type ShardPart,
-  type ShardRenewal,
+import type {
+  Held,
+  Renewed,
+  ShardClaimed,
+  ShardClaimReply,
+  ShardClaimRequest,
+  ShardEnding,
+  ShardItem,
+  ShardPart,
+  ShardRenewal,
 } from '../../ports/shard-queue.ts';
-import { DueHeap, type HeapItem } from './due-heap.ts';
+import { Entries, type Entry as EntryOf } from './entries.ts';
 
 interface Lease {
   /** Undefined where the server has lost it, empty once a claim has noticed: whoever lists the id at a renewal holds it. */
@@ -22,19 +22,12 @@ interface Lease {
   againAt: number;
 }
 
-/** `dueAt` is when it is due; while it is in flight, when its lease ends: Infinity where the server has lost that. */
-interface Entry extends HeapItem {
-  readonly id: string;
-  lease: Lease | undefined;
-  /** When it became due: its place. The same as `dueAt` unless it is in flight. */
-  since: number;
-}
+/** In flight, `dueAt` is Infinity where the server has lost the end of the lease. */
+type Entry = EntryOf<Lease>;
 
 /** See the file header. */
 export class ShardMemory {
-  readonly #entries = new Map<string, Entry>();
-  readonly #ready: DueHeap<Entry> = new DueHeap();
-  readonly #leases: DueHeap<Entry> = new DueHeap();
+  readonly #entries: Entries<Entry> = new Entries();
   /** What the shard was rebuilt for; undefined for a shard that never was. */
   marker: string | undefined;
   /** From when until when it rests: what was due until then may be running, and is not handed over. */
@@ -44,17 +37,17 @@ export class ShardMemory {
 
   /** Ids ready or parked. */
   get ready(): number {
-    return this.#ready.size;
+    return this.#entries.ready.size;
   }
 
   /** Ids under a lease, one that is over included until the next claim. */
   get inFlight(): number {
-    return this.#leases.size;
+    return this.#entries.leases.size;
   }
 
   /** Forgets the ids that `isLost` names, whatever they are doing; the marker stays. */
   lose(isLost: (id: string) => boolean): void {
-    for (const entry of this.#entries.values()) if (isLost(entry.id)) this.#forget(entry);
+    for (const entry of this.#entries.byId.values()) if (isLost(entry.id)) this.#entries.forget(entry);
   }
 
   /** Loses one part of the shard, as a server does that evicts keys. */
@@ -64,14 +57,14 @@ export class ShardMemory {
       this.#rest = { from: -Infinity, until: -Infinity };
     }
     this.#isTorn = true;
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.#entries.byId.values()) {
       if (entry.lease === undefined) {
-        if (part === 'ready') this.#forget(entry);
+        if (part === 'ready') this.#entries.forget(entry);
       } else if (part === 'inflight') {
-        if (entry.lease.token === undefined) this.#forget(entry);
-        else this.#leases.move(entry, Infinity);
+        if (entry.lease.token === undefined) this.#entries.forget(entry);
+        else this.#entries.leases.move(entry, Infinity);
       } else if (part === 'claims') {
-        if (entry.dueAt === Infinity) this.#forget(entry);
+        if (entry.dueAt === Infinity) this.#entries.forget(entry);
         else {
           entry.since = entry.dueAt;
           entry.lease = { token: undefined, againAt: Infinity };
@@ -83,8 +76,8 @@ export class ShardMemory {
   /** What is in flight stays so: every holder that lives renews it in time. */
   #mend(now: number, leaseMillis: number): void {
     this.#isTorn = false;
-    for (const entry of this.#leases.items) {
-      if (entry.dueAt === Infinity) this.#leases.move(entry, now + leaseMillis);
+    for (const entry of this.#entries.leases.items) {
+      if (entry.dueAt === Infinity) this.#entries.leases.move(entry, now + leaseMillis);
       if (entry.lease?.token === undefined) entry.lease = { token: '', againAt: entry.lease?.againAt ?? Infinity };
     }
   }
@@ -94,16 +87,14 @@ export class ShardMemory {
     this.marker = incarnation;
     if (restMillis <= 0) return;
     this.#rest = { from: now, until: Math.max(this.#rest.until, now + restMillis) };
-    for (const entry of this.#ready.items) this.#move(entry, this.#rested(entry.dueAt, now));
+    for (const entry of this.#entries.ready.items) this.#move(entry, this.#rested(entry.dueAt, now));
   }
 
   /** {@link ShardQueue.claim}. */
   claim(request: ShardClaimRequest, now: number): ShardClaimReply {
     if (now > request.notAfter) return { kind: 'late' };
     if (this.marker !== request.incarnation) return { kind: 'unmarked' };
-    for (let entry = this.#leases.first; entry !== undefined && entry.dueAt <= now; entry = this.#leases.first) {
-      this.#giveBack(entry, entry.since);
-    }
+    this.#entries.expire(now);
     if (this.#isTorn) this.#mend(now, request.leaseMillis);
     const claimed: ShardClaimed[] = [];
     while (claimed.length < request.max) {
@@ -111,14 +102,13 @@ export class ShardMemory {
       if (entry === undefined || entry.dueAt > now) break;
       const lateMillis = now - entry.dueAt;
       const token = `${request.process}${String(request.firstNumber + claimed.length)}`;
-      this.#take(entry);
-      this.#lend(entry, token, now + request.leaseMillis);
+      this.#entries.lend(entry, { token, againAt: Infinity }, now + request.leaseMillis);
       claimed.push({ id: entry.id, token, lateMillis });
     }
-    const head = this.#ready.first;
+    const head = this.#entries.ready.first;
     const next = this.#next(now)?.dueAt ?? Infinity;
     const nextDueAt = head !== undefined && this.#rests(head, now) ? Math.min(next, this.#rest.until) : next;
-    const lease = this.#leases.first;
+    const lease = this.#entries.leases.first;
     return {
       kind: 'claimed',
       claimed,
@@ -131,19 +121,18 @@ export class ShardMemory {
   claimOne(held: Held, leaseMillis: number, incarnation: string, now: number): 'claimed' | 'held' | 'unmarked' {
     if (this.marker !== incarnation) return 'unmarked';
     const until = now + leaseMillis;
-    const known = this.#entries.get(held.id);
+    const known = this.#entries.byId.get(held.id);
     const entry = known ?? this.#add(held.id, now);
     if (entry.lease?.token === held.token) {
-      this.#leases.move(entry, until);
+      this.#entries.leases.move(entry, until);
       return 'claimed';
     }
     if (known !== undefined && now < this.#rest.until) return 'held';
     if (entry.lease !== undefined) {
       if (entry.dueAt > now) return 'held';
-      this.#giveBack(entry, entry.since);
+      this.#entries.giveBack(entry, entry.since);
     }
-    this.#take(entry);
-    this.#lend(entry, held.token, until);
+    this.#entries.lend(entry, { token: held.token, againAt: Infinity }, until);
     return 'claimed';
   }
 
@@ -151,7 +140,7 @@ export class ShardMemory {
   enqueue(items: readonly ShardItem[], now: number): readonly Held[] {
     const marked: Held[] = [];
     for (const { id, delayMillis } of items) {
-      const lease = this.#entries.get(id)?.lease;
+      const lease = this.#entries.byId.get(id)?.lease;
       if (lease === undefined) {
         this.#makeDue(id, now + delayMillis);
       } else if (delayMillis <= 0) {
@@ -170,10 +159,10 @@ export class ShardMemory {
       if (entry === undefined) continue;
       const isAgain = entry.lease?.againAt !== Infinity;
       if (isAgain) again++;
-      if (ending.next === 'back') this.#giveBack(entry, entry.since);
-      else if (ending.next !== 'gone') this.#giveBack(entry, now + Math.max(0, ending.next));
-      else if (isAgain) this.#giveBack(entry, Infinity);
-      else this.#forget(entry);
+      if (ending.next === 'back') this.#entries.giveBack(entry, entry.since);
+      else if (ending.next !== 'gone') this.#entries.giveBack(entry, now + Math.max(0, ending.next));
+      else if (isAgain) this.#entries.giveBack(entry, Infinity);
+      else this.#entries.forget(entry);
     }
     return again;
   }
@@ -191,24 +180,24 @@ export class ShardMemory {
     const lost: Held[] = [];
     const revived: Held[] = [];
     for (const { id, token, delayMillis } of held) {
-      const entry = this.#entries.get(id) ?? this.#add(id, Infinity);
+      const entry = this.#entries.byId.get(id) ?? this.#add(id, Infinity);
       if (entry.lease?.token === undefined || entry.lease.token === '') {
         const againAt = entry.lease?.againAt ?? (entry.dueAt <= now ? now : Infinity);
-        this.#take(entry);
-        this.#lend(entry, token, until, againAt);
+        this.#entries.lend(entry, { token, againAt }, until);
         entry.since = Math.min(entry.since, now + delayMillis);
         revived.push({ id, token });
       } else if (entry.lease.token === token) {
-        this.#leases.move(entry, until);
+        this.#entries.leases.move(entry, until);
       } else {
         lost.push({ id, token });
         continue;
       }
       listed.add(entry);
     }
-    for (const entry of orphansBelow > 0 ? this.#leases.items : []) {
+    for (const entry of orphansBelow > 0 ? this.#entries.leases.items : []) {
       const number = numberOf(entry.lease?.token ?? '', process);
-      if (number !== undefined && number < orphansBelow && !listed.has(entry)) this.#giveBack(entry, entry.since);
+      if (number !== undefined && number < orphansBelow && !listed.has(entry))
+        this.#entries.giveBack(entry, entry.since);
     }
     return { lost, revived };
   }
@@ -219,11 +208,11 @@ export class ShardMemory {
     if (restMillis > 0 && this.marker !== undefined && this.#rest.until < now + restMillis - 100) {
       this.#rest = { from: now, until: now + restMillis };
     }
-    const isDue = ({ id }: ShardItem): boolean => (this.#entries.get(id)?.since ?? Infinity) <= now;
+    const isDue = ({ id }: ShardItem): boolean => (this.#entries.byId.get(id)?.since ?? Infinity) <= now;
     const keeps = new Set(items.filter(isDue).map(({ id }) => id));
     let absent = 0;
     for (const { id, delayMillis } of items) {
-      const entry = this.#entries.get(id);
+      const entry = this.#entries.byId.get(id);
       if (entry === undefined) absent++;
       else if (entry.lease !== undefined || keeps.has(id)) continue;
       this.#makeDue(id, this.#rested(now + delayMillis, now));
@@ -243,9 +232,9 @@ export class ShardMemory {
 
   /** The first of the ready ids that can be handed over. */
   #next(now: number): Entry | undefined {
-    const { first } = this.#ready;
+    const { first } = this.#entries.ready;
     if (first === undefined || !this.#rests(first, now)) return first;
-    const others = this.#ready.items.filter((entry) => !this.#rests(entry, now));
+    const others = this.#entries.ready.items.filter((entry) => !this.#rests(entry, now));
     return others.sort((a, b) => a.dueAt - b.dueAt || a.order - b.order)[0];
   }
 
@@ -254,7 +243,7 @@ export class ShardMemory {
     const until = now + leaseMillis;
     const absent: string[] = [];
     for (const { id, delayMillis } of items) {
-      const known = this.#entries.get(id);
+      const known = this.#entries.byId.get(id);
       if (known !== undefined && known.lease === undefined) this.#makeDue(id, until);
       if (known !== undefined && (known.lease === undefined || known.lease.token !== undefined)) continue;
       absent.push(id);
@@ -263,59 +252,29 @@ export class ShardMemory {
         continue;
       }
       const entry = this.#add(id, now + delayMillis);
-      this.#take(entry);
-      this.#lend(entry, '', until);
+      this.#entries.lend(entry, { token: '', againAt: Infinity }, until);
     }
     return absent;
   }
 
   #add(id: string, dueAt: number): Entry {
-    const entry: Entry = { id, dueAt, since: dueAt, order: 0, place: -1, lease: undefined };
-    this.#entries.set(id, entry);
-    this.#ready.push(entry);
-    return entry;
+    return this.#entries.add({ id, dueAt, since: dueAt, order: 0, place: -1, lease: undefined });
   }
 
   /** Adds an id that is not in flight, or moves it to an earlier time. */
   #makeDue(id: string, dueAt: number): void {
-    const entry = this.#entries.get(id);
+    const entry = this.#entries.byId.get(id);
     if (entry === undefined) this.#add(id, dueAt);
     else if (dueAt < entry.dueAt) this.#move(entry, dueAt);
   }
 
   #move(entry: Entry, dueAt: number): void {
     entry.since = dueAt;
-    this.#ready.move(entry, dueAt);
-  }
-
-  /** Puts an id in flight that was taken out. */
-  #lend(entry: Entry, token: string, until: number, againAt: number = Infinity): void {
-    entry.lease = { token, againAt };
-    entry.dueAt = until;
-    this.#leases.push(entry);
-  }
-
-  /** Makes an id in flight ready, due at that time or when it was marked `again`, whichever is earlier. */
-  #giveBack(entry: Entry, dueAt: number): void {
-    this.#leases.remove(entry);
-    entry.since = Math.min(dueAt, entry.lease?.againAt ?? Infinity);
-    entry.dueAt = entry.since;
-    entry.lease = undefined;
-    this.#ready.push(entry);
-  }
-
-  #forget(entry: Entry): void {
-    this.#take(entry);
-    this.#entries.delete(entry.id);
-  }
-
-  #take(entry: Entry): void {
-    if (entry.lease === undefined) this.#ready.remove(entry);
-    else this.#leases.remove(entry);
+    this.#entries.ready.move(entry, dueAt);
   }
 
   #held({ id, token }: Held): Entry | undefined {
-    const entry = this.#entries.get(id);
+    const entry = this.#entries.byId.get(id);
     return entry?.lease?.token === token ? entry : undefined;
   }
 }

@@ -6,20 +6,20 @@
  * their token, and claims without an answer come back as orphans of the next renewal, or when their lease ends.
  */
 import { QueueUnavailable } from '../../ports/queue.ts';
-import {
-  type Held,
-  type Member,
-  type Renewed,
-  type Ring,
-  type Shard,
-  type ShardClaimed,
-  type ShardClaimReply,
-  type ShardClaimRequest,
-  type ShardEnding,
-  type ShardItem,
-  type ShardQueue,
-  type ShardQueueListener,
-  type ShardRenewal,
+import type {
+  Held,
+  Member,
+  Renewed,
+  Ring,
+  Shard,
+  ShardClaimed,
+  ShardClaimReply,
+  ShardClaimRequest,
+  ShardEnding,
+  ShardItem,
+  ShardQueue,
+  ShardQueueListener,
+  ShardRenewal,
 } from '../../ports/shard-queue.ts';
 import { bellCapacity, bellTtlMillis, Doorbell } from './doorbell.ts';
 import { Keyspace } from './keyspace.ts';

@@ -57,9 +57,13 @@ export class SoleWorkerLock implements SoleWorkerCandidacy {
     this.#silenceMillis = Math.max(shortestSilenceMillis, Math.ceil(silenceMillis));
   }
 
+  async listen(): Promise<void> {
+    await this.#connected();
+  }
+
   async acquire(): Promise<boolean> {
     if (this.#isHeld) return true;
-    const client = this.#client ?? (await this.#connect());
+    const client = await this.#connected();
     try {
       const { rows } = await client.query<{ held: boolean }>(lockSql);
       if (rows[0]?.held !== true) return false;
@@ -113,6 +117,10 @@ export class SoleWorkerLock implements SoleWorkerCandidacy {
     const client = this.#client;
     this.#client = undefined;
     await client?.end();
+  }
+
+  async #connected(): Promise<SteadyClient> {
+    return this.#client ?? this.#connect();
   }
 
   async #connect(): Promise<SteadyClient> {

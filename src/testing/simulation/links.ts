@@ -61,7 +61,8 @@ export class QueueLink implements Queue {
           clock.after(random.int(0, 3), () => process.deliver(() => listener.rung(dueAt, held)));
         }
       },
-      unknown: (id) => listener.unknown(id),
+      // A process that stands still answers nobody.
+      unknown: (id) => process.isFrozen || process.isDead || listener.unknown(id),
       refill: () => process.deliver(() => listener.refill()),
       renew: () => process.deliver(() => listener.renew()),
       owned: () => process.deliver(() => listener.owned()),

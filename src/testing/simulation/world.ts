@@ -2,10 +2,9 @@
  * The simulated world: one store, one queue and the downstreams, and a few places where processes run, crash, freeze and
  * are started again. Everything in one thread, moved by one virtual clock.
  */
-import type { ShardPart } from '../../ports/shard-queue.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { QueueUnavailable } from '../../ports/queue.ts';
-import type { ShardQueue } from '../../ports/shard-queue.ts';
+import type { ShardPart, ShardQueue } from '../../ports/shard-queue.ts';
 import { type Store, StoreUnavailable } from '../../ports/store.ts';
 import { silentTelemetry, type Telemetry } from '../../ports/telemetry.ts';
 import { Engine } from '../../runtime/engine.ts';
@@ -104,7 +103,11 @@ export class World {
     this.#wrapLink = wrapLink;
     this.#wrapPorts = wrapPorts;
     this.#wrapGate = wrapGate;
-    this.#poison = new Poison({ ledger: this.ledger, isActive: () => this.isStormy && scenario.poison === true });
+    this.#poison = new Poison({
+      ledger: this.ledger,
+      isActive: () => this.isStormy && scenario.poison === true,
+      missed: scenario.storeOutages + (isCalm(scenario.store) ? 0 : 2),
+    });
     const settingWritten = (setting: string, text: string): void => {
       this.holds.written(setting, text);
       if (setting === 'queue.shardCount') this.#unsettle(0);

@@ -1,0 +1,61 @@
+/** The ids of a queue in memory: one heap of those that are ready, one of those in flight, and all of them by id. */
+import { DueHeap, type HeapItem } from './due-heap.ts';
+
+/** `dueAt` is when it is due; while it is in flight, when its lease ends. */
+export interface Entry<Lease extends { readonly againAt: number }> extends HeapItem {
+  readonly id: string;
+  /** Present while in flight. `againAt` is when the id was marked `again`; Infinity when it was not. */
+  lease: Lease | undefined;
+  /** When it became due: its place, which it keeps while it is in flight. */
+  since: number;
+}
+
+/** See the file header. */
+export class Entries<E extends Entry<{ readonly againAt: number }>> {
+  readonly byId: Map<string, E> = new Map();
+  readonly ready: DueHeap<E> = new DueHeap();
+  readonly leases: DueHeap<E> = new DueHeap();
+
+  /** Enters an id that is absent, ready. */
+  add(entry: E): E {
+    this.byId.set(entry.id, entry);
+    this.ready.push(entry);
+    return entry;
+  }
+
+  /** Puts an id in flight, from wherever it is, under a lease that ends at `until`. */
+  lend(entry: E, lease: Exclude<E['lease'], undefined>, until: number): void {
+    this.take(entry);
+    entry.lease = lease;
+    entry.dueAt = until;
+    this.leases.push(entry);
+  }
+
+  /** Makes an id in flight ready, due at that time or when it was marked `again`, whichever is earlier. */
+  giveBack(entry: E, dueAt: number): void {
+    this.leases.remove(entry);
+    entry.since = Math.min(dueAt, entry.lease?.againAt ?? Infinity);
+    entry.dueAt = entry.since;
+    entry.lease = undefined;
+    this.ready.push(entry);
+  }
+
+  /** Makes ready whose lease is over, each in its place. */
+  expire(now: number): void {
+    for (let entry = this.leases.first; entry !== undefined && entry.dueAt <= now; entry = this.leases.first) {
+      this.giveBack(entry, entry.since);
+    }
+  }
+
+  /** Removes an id, whatever it is doing. */
+  forget(entry: E): void {
+    this.take(entry);
+    this.byId.delete(entry.id);
+  }
+
+  /** Takes an id out of its heap: for whoever puts it into another, or back. */
+  take(entry: E): void {
+    if (entry.lease === undefined) this.ready.remove(entry);
+    else this.leases.remove(entry);
+  }
+}
