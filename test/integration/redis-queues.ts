@@ -115,10 +115,11 @@ export function claimNow(
   shard: Shard,
   max: number = 10,
   firstNumber: number = 1,
+  leaseMillis: number = 60_000,
 ): Promise<ShardClaimReply> {
   return queue.claim(shard, {
     max,
-    leaseMillis: 60_000,
+    leaseMillis,
     process: 'pod-1/a/',
     firstNumber,
     notAfter: queue.serverNow() + 60_000,
