@@ -9,14 +9,17 @@ const leaseMillis = 10_000;
 
 describe('after a lapse', () => {
   let fixture: RuntimeFixture;
-  /** Whether renewals are answered; while not, they fail. */
+  /** Whether renewals and claims are answered; while not, they fail. */
   let answers: boolean;
+  /** Whether renewals are; where they are not, the process claims again what it holds. */
+  let renews: boolean;
   /** Ids whose claims the queue makes anew at the next renewal. */
   let revives: Set<string>;
 
   beforeEach(() => {
     fixture = new RuntimeFixture();
     answers = true;
+    renews = true;
     revives = new Set();
   });
 
@@ -31,7 +34,7 @@ describe('after a lapse', () => {
     const away = (): Promise<never> => Promise.reject(new Error('Away.'));
     const operations: Partial<Queue> = {
       renew: async (held, millis) => {
-        if (!answers) return away();
+        if (!answers || !renews) return away();
         const { lost } = await queue.renew(held, millis);
         const isRevived = ({ id }: Claimed): boolean => revives.has(id);
         return { lost, revived: held.filter(isRevived) };
@@ -49,10 +52,19 @@ describe('after a lapse', () => {
 
   const engineOf = (): Promise<Engine> => fixture.engine({ leaseMillis }, true, wrap);
 
+  /** An execution of `a` and `b` whose first call is under way. */
+  async function held(engine: Engine): Promise<string> {
+    fixture.http.reply = (path) => (path === 'a' ? 'hold' : {});
+    const id = await fixture.submit(engine, chain('a', 'b'));
+    await fixture.clock.advance(10);
+    return id;
+  }
+
   /** The queue is out of reach for longer than a lease, and answers again. */
-  async function lapse(): Promise<void> {
+  async function lapse(meanwhile?: () => Promise<unknown>): Promise<void> {
     answers = false;
     await fixture.clock.advance(leaseMillis);
+    await meanwhile?.();
     answers = true;
     await fixture.clock.advance(2_500);
   }
@@ -81,15 +93,8 @@ describe('after a lapse', () => {
   });
 
   it('an execution that another claim holds is thrown away, and calls nobody', async () => {
-    const engine = await engineOf();
-    fixture.http.reply = (path) => (path === 'a' ? 'hold' : {});
-    const id = await fixture.submit(engine, chain('a', 'b'));
-    await fixture.clock.advance(10);
-    answers = false;
-    await fixture.clock.advance(leaseMillis);
-    await takeOver(id);
-    answers = true;
-    await fixture.clock.advance(2_500);
+    const id = await held(await engineOf());
+    await lapse(() => takeOver(id));
     expect(fixture.fenced).toContain('lapse');
     fixture.http.calls[0]!.answer({});
     await fixture.clock.advance(10);
@@ -122,6 +127,7 @@ describe('after a lapse', () => {
       await takeOver(id);
       if (how === 'revived') revives.add(id);
       if (how === 'adopted') {
+        renews = false;
         fixture.hub.wipe();
         fixture.hub.enqueue([{ id, slot: slotOf(id), dueAt: fixture.clock.now() }]);
       }
@@ -134,15 +140,8 @@ describe('after a lapse', () => {
   );
 
   it('an event that came meanwhile is applied before anything leaves', async () => {
-    const engine = await engineOf();
-    fixture.http.reply = (path) => (path === 'a' ? 'hold' : {});
-    const id = await fixture.submit(engine, chain('a', 'b'));
-    await fixture.clock.advance(10);
-    answers = false;
-    await fixture.clock.advance(leaseMillis);
-    await fixture.offer(undefined, id, { type: 'cancelled', inboxId: 'c' });
-    answers = true;
-    await fixture.clock.advance(2_500);
+    const id = await held(await engineOf());
+    await lapse(() => fixture.offer(undefined, id, { type: 'cancelled', inboxId: 'c' }));
     fixture.http.calls[0]!.answer({});
     expect((await fixture.until(id, 'over', 1_000)).status).toBe('CANCELLED');
     expect(fixture.http.paths()).toEqual(['a', 'undo-a']);
@@ -166,10 +165,7 @@ describe('after a lapse', () => {
   });
 
   it('an answer that was asked for before the latest revival does not count', async () => {
-    const engine = await engineOf();
-    fixture.http.reply = (path) => (path === 'a' ? 'hold' : {});
-    const id = await fixture.submit(engine, chain('a', 'b'));
-    await fixture.clock.advance(10);
+    const id = await held(await engineOf());
     const words: (() => void)[] = [];
     fixture.store.fault = (operation) =>
       operation === 'readClaims' ? new Promise<void>((resolve) => words.push(resolve)) : undefined;
