@@ -62,6 +62,19 @@ describe('engines under faults', () => {
     expect((await fixture.until(id, 'over', 5_000)).status).toBe('SUCCEEDED');
   });
 
+  it('that only serve the API ask nothing of a store that answers their beats, and see it go and return', async () => {
+    const engine = await fixture.engine({}, false);
+    await fixture.clock.advance(60_000);
+    expect(fixture.store.count('ping')).toBe(0);
+    expect(engine.health().unready).toEqual([]);
+    fixture.store.fault = () => 'away';
+    await fixture.clock.advance(5_000);
+    expect(engine.health().unready).toEqual(['database_unreachable']);
+    fixture.store.fault = () => undefined;
+    await fixture.clock.advance(5_000);
+    expect(engine.health().unready).toEqual([]);
+  });
+
   it('lose nothing when the queue loses everything', async () => {
     const engine = await fixture.engine();
     const sleeping = await fixture.submit(

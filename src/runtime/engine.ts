@@ -89,8 +89,6 @@ const ringPatienceMillis = 2_000;
 const flushGraceMillis = 2_000;
 /** A store that is away is asked this often whether it is back, when nobody else asks. */
 const probeMillis = 1_000;
-/** A process that drives nothing asks this often whether it is still there. */
-const idleProbeMillis = 3_000;
 /**
  * Leases are renewed after a third, and at least this often: a claim that its queue has lost must have been asserted again
  * before the rest of its shard is over (`settleMillis` in `sharding/sharded-queue.ts`), also by a process that works on it and
@@ -119,7 +117,6 @@ export class Engine {
   readonly #claims: ClaimLoop;
   readonly #reconciler: Reconciler;
   readonly #periodic: { readonly renew: Periodic; readonly reconcile: Periodic; readonly probe: Periodic };
-  #probedAt = -Infinity;
   #started: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #hurryStop: (() => void) | undefined;
@@ -167,6 +164,7 @@ export class Engine {
       store,
       process: { id: processId, podId: processOf(processId), version: parts.version, works: parts.runs },
       leaseMillis,
+      failed: () => this.#periodic.probe.hurry(),
     });
     const calls = new CallRunner({ ...base, ...parts, ...settings });
     const parked = new BoundedMap<string, Run>(settings.parkedCacheSize);
@@ -468,13 +466,11 @@ export class Engine {
 
   /**
    * Asks a store that is away whether it is back. Who drives nothing has no loop that would notice that it is away, so it asks
-   * now and then.
+   * once its beats are not answered.
    */
   async #probe(): Promise<void> {
     const { trouble } = this.#availability;
-    const now = this.#parts.clock.monotonic();
-    if (trouble === undefined && (this.#parts.runs || now - this.#probedAt < idleProbeMillis)) return;
-    this.#probedAt = now;
+    if (trouble === undefined && (this.#parts.runs || this.#processes.answered)) return;
     // Whether there is room again, only a write can tell: those that wait try.
     if (trouble?.kind === 'full' && this.#checkpoints.isBusy) return;
     try {

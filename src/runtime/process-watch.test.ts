@@ -13,6 +13,7 @@ describe('the watch over processes', () => {
   let store: MemoryStore;
   let isAway: boolean;
   let watches: ProcessWatch[];
+  let failed: number;
 
   beforeEach(async () => {
     clock = new VirtualClock();
@@ -20,6 +21,7 @@ describe('the watch over processes', () => {
     await store.open();
     isAway = false;
     watches = [];
+    failed = 0;
   });
 
   /** A process that has started. `isHung` says whether its requests leave. */
@@ -37,6 +39,7 @@ describe('the watch over processes', () => {
       },
       process: { id, podId: id, version: '1', works: true },
       leaseMillis,
+      failed: () => failed++,
     });
     watches.push(watch);
     watch.start();
@@ -88,6 +91,19 @@ describe('the watch over processes', () => {
       await clock.advance(100);
       expect(one.isLive('two')).toBe(true);
     }
+  });
+
+  it('says at once that a beat was not answered, and knows when one is answered again', async () => {
+    const one = await start('one');
+    await clock.advance(9_000);
+    expect([one.answered, failed]).toEqual([true, 0]);
+    isAway = true;
+    await clock.advance(3_600);
+    expect(one.answered).toBe(false);
+    expect(failed).toBeGreaterThan(0);
+    isAway = false;
+    await clock.advance(3_600);
+    expect(one.answered).toBe(true);
   });
 
   it('takes the word of the store for what was before its own start', async () => {

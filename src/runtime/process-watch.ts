@@ -15,6 +15,8 @@ export interface ProcessWatchParts {
   /** This process. */
   readonly process: Omit<ProcessInfo, 'ttlMillis' | 'isSoleWorker'>;
   readonly leaseMillis: number;
+  /** A beat was not answered. */
+  readonly failed: () => void;
 }
 
 /**
@@ -47,6 +49,7 @@ export class ProcessWatch implements Service {
   #beatenAt: number | undefined;
   /** Since when the store has answered every beat: silence before that says nothing. */
   #soundSince = -Infinity;
+  #answered = true;
   #isSoleWorker = false;
   #latest: Promise<void> = Promise.resolve();
 
@@ -59,6 +62,11 @@ export class ProcessWatch implements Service {
 
   get pulse(): Pulse {
     return this.#periodic.pulse;
+  }
+
+  /** Whether the store answered the latest beat that is over. */
+  get answered(): boolean {
+    return this.#answered;
   }
 
   /** Ids of the processes that live, this one first. */
@@ -129,8 +137,11 @@ export class ProcessWatch implements Service {
       answer = await store.beat(info, isFirst);
     } catch (error) {
       telemetry.storeFailed('beat', error instanceof StoreUnavailable ? error.kind : 'error');
+      this.#answered = false;
+      this.#parts.failed();
       throw error;
     }
+    this.#answered = true;
     const now = clock.monotonic();
     // After a gap in this process' own beats, the silence of others says nothing: they may not have been able to beat either.
     if (this.#beatenAt !== undefined && sentAt - this.#beatenAt > longestGap * this.#beatMillis) this.#soundSince = now;
