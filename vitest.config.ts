@@ -57,6 +57,7 @@ export default defineConfig({
       project('integration', ['test/integration/**/*.test.ts'], 120_000, servers),
       project('chaos', ['test/chaos/**/*.test.ts'], 300_000, servers),
       project('e2e', ['test/e2e/**/*.test.ts'], 180_000),
+      project('hostile', ['test/hostile/**/*.test.ts'], 120_000, servers),
     ],
   },
 });

@@ -26,6 +26,11 @@ export class Availability {
     return this.#trouble;
   }
 
+  /** Whether an outage lasts, for the log: it outlasts the trouble by a while without a failure. */
+  get isOutage(): boolean {
+    return this.#outage.lasts;
+  }
+
   /** Calls `listener` whenever the store answers again. */
   onReturn(listener: () => void): void {
     this.#returned.push(listener);

@@ -164,7 +164,7 @@ export class Engine {
       store,
       process: { id: processId, podId: processOf(processId), version: parts.version, works: parts.runs },
       leaseMillis,
-      failed: () => this.#periodic.probe.hurry(),
+      availability,
     });
     const calls = new CallRunner({ ...base, ...parts, ...settings });
     const parked = new BoundedMap<string, Run>(settings.parkedCacheSize);
@@ -465,12 +465,12 @@ export class Engine {
   }
 
   /**
-   * Asks a store that is away whether it is back. Who drives nothing has no loop that would notice that it is away, so it asks
-   * once its beats are not answered.
+   * Asks a store that is away whether it is back, until the outage is over. That it goes away is noticed by whoever uses it, and
+   * by the beats.
    */
   async #probe(): Promise<void> {
-    const { trouble } = this.#availability;
-    if (trouble === undefined && (this.#parts.runs || this.#processes.answered)) return;
+    const { trouble, isOutage } = this.#availability;
+    if (!isOutage) return;
     // Whether there is room again, only a write can tell: those that wait try.
     if (trouble?.kind === 'full' && this.#checkpoints.isBusy) return;
     try {

@@ -20,6 +20,11 @@ export class Outage {
     this.#clock = clock;
   }
 
+  /** Whether one has begun that is not over. */
+  get lasts(): boolean {
+    return this.#beganAt !== undefined;
+  }
+
   /** It failed. Answers whether that begins an outage. */
   failed(): boolean {
     this.#failedAt = this.#clock.monotonic();

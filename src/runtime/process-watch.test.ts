@@ -4,6 +4,7 @@ import { StoreUnavailable } from '../ports/store.ts';
 import { silentTelemetry } from '../ports/telemetry.ts';
 import { MemoryStore } from '../store/memory/memory-store.ts';
 import { SeededEntropy, VirtualClock } from '../testing/virtual-clock.ts';
+import { Availability } from './availability.ts';
 import { ProcessWatch } from './process-watch.ts';
 
 const leaseMillis = 10_000;
@@ -13,7 +14,7 @@ describe('the watch over processes', () => {
   let store: MemoryStore;
   let isAway: boolean;
   let watches: ProcessWatch[];
-  let failed: number;
+  let availability: Availability;
 
   beforeEach(async () => {
     clock = new VirtualClock();
@@ -21,7 +22,7 @@ describe('the watch over processes', () => {
     await store.open();
     isAway = false;
     watches = [];
-    failed = 0;
+    availability = new Availability({ clock, telemetry: silentTelemetry });
   });
 
   /** A process that has started. `isHung` says whether its requests leave. */
@@ -39,7 +40,7 @@ describe('the watch over processes', () => {
       },
       process: { id, podId: id, version: '1', works: true },
       leaseMillis,
-      failed: () => failed++,
+      availability,
     });
     watches.push(watch);
     watch.start();
@@ -93,17 +94,13 @@ describe('the watch over processes', () => {
     }
   });
 
-  it('says at once that a beat was not answered, and knows when one is answered again', async () => {
-    const one = await start('one');
+  it('tells the availability that a beat was not answered', async () => {
+    await start('one');
     await clock.advance(9_000);
-    expect([one.answered, failed]).toEqual([true, 0]);
+    expect(availability.trouble).toBeUndefined();
     isAway = true;
     await clock.advance(3_600);
-    expect(one.answered).toBe(false);
-    expect(failed).toBeGreaterThan(0);
-    isAway = false;
-    await clock.advance(3_600);
-    expect(one.answered).toBe(true);
+    expect(availability.trouble?.kind).toBe('unreachable');
   });
 
   it('takes the word of the store for what was before its own start', async () => {

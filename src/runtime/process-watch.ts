@@ -1,8 +1,9 @@
 /** Which processes live, by the store's word. */
 import type { Clock, Entropy } from '../ports/clock.ts';
 import type { ProcessInfo, ProcessRow } from '../ports/processes.ts';
-import { type Store, StoreUnavailable } from '../ports/store.ts';
+import type { Store } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
+import type { Availability } from './availability.ts';
 import { Periodic } from './periodic.ts';
 import type { Pulse, Service } from './service.ts';
 
@@ -15,8 +16,7 @@ export interface ProcessWatchParts {
   /** This process. */
   readonly process: Omit<ProcessInfo, 'ttlMillis' | 'isSoleWorker'>;
   readonly leaseMillis: number;
-  /** A beat was not answered. */
-  readonly failed: () => void;
+  readonly availability: Availability;
 }
 
 /**
@@ -49,7 +49,6 @@ export class ProcessWatch implements Service {
   #beatenAt: number | undefined;
   /** Since when the store has answered every beat: silence before that says nothing. */
   #soundSince = -Infinity;
-  #answered = true;
   #isSoleWorker = false;
   #latest: Promise<void> = Promise.resolve();
 
@@ -62,11 +61,6 @@ export class ProcessWatch implements Service {
 
   get pulse(): Pulse {
     return this.#periodic.pulse;
-  }
-
-  /** Whether the store answered the latest beat that is over. */
-  get answered(): boolean {
-    return this.#answered;
   }
 
   /** Ids of the processes that live, this one first. */
@@ -128,7 +122,7 @@ export class ProcessWatch implements Service {
   }
 
   async #send(): Promise<void> {
-    const { clock, store, process, telemetry } = this.#parts;
+    const { availability, clock, store, process } = this.#parts;
     const sentAt = clock.monotonic();
     const isFirst = this.#beatenAt === undefined;
     const info = { ...process, ttlMillis: this.#ttlMillis, isSoleWorker: this.#isSoleWorker };
@@ -136,12 +130,9 @@ export class ProcessWatch implements Service {
     try {
       answer = await store.beat(info, isFirst);
     } catch (error) {
-      telemetry.storeFailed('beat', error instanceof StoreUnavailable ? error.kind : 'error');
-      this.#answered = false;
-      this.#parts.failed();
+      availability.failed('beat', error);
       throw error;
     }
-    this.#answered = true;
     const now = clock.monotonic();
     // After a gap in this process' own beats, the silence of others says nothing: they may not have been able to beat either.
     if (this.#beatenAt !== undefined && sentAt - this.#beatenAt > longestGap * this.#beatMillis) this.#soundSince = now;
