@@ -28,8 +28,11 @@ export function callbackKeysOf({ keys, hmacSecret, hmacKid }: Config['runtime'][
   return hmacSecret === undefined ? keys : [...keys, { kid: hmacKid, secret: hmacSecret }];
 }
 
-/** A secret shorter than this can be guessed from a token that leaked. */
-const goodSecretLength = 16;
+/**
+ * Characters of a callback secret, at least. One token that leaks lets its finder try secrets offline, as fast as he can compute
+ * HMAC-SHA256: 32 characters hold 128 bits even where they are hexadecimal digits.
+ */
+const minSecretLength = 32;
 
 const when = (broken: boolean, sentence: string): readonly string[] => (broken ? [sentence] : []);
 
@@ -226,12 +229,19 @@ export const rules: readonly Rule[] = [
     },
   },
   {
-    text: 'Secrets of callback keys should have at least 16 characters.',
-    severity: 'warning',
-    check: ({ runtime }) =>
+    text: `Secrets of callback keys have at least ${minSecretLength} characters, blanks around them not counted.`,
+    severity: 'problem',
+    check: ({ runtime }, origin) =>
       callbackKeysOf(runtime.callback)
-        .filter((key) => key.secret.length < goodSecretLength)
-        .map((key) => `The callback key ${key.kid} has a secret of less than ${goodSecretLength} characters.`),
+        .filter(({ secret }) => secret.trim().length < minSecretLength)
+        .map(({ kid }) => {
+          const isKey = runtime.callback.keys.some((key) => key.kid === kid);
+          const path = isKey ? 'runtime.callback.keys' : 'runtime.callback.hmacSecret';
+          return (
+            `The callback key ${kid} of ${path} (${origin(path)}) has a secret of less than ${minSecretLength} characters: ` +
+            'a token that leaks would let its finder guess it. `openssl rand -base64 32` makes a good one.'
+          );
+        }),
   },
   {
     text: 'Async nodes cannot run without `runtime.callback.baseUrl` where the server does not listen on loopback.',

@@ -14,7 +14,7 @@ import { openClusterStage, shortTimes, until } from './cluster-stage.ts';
 import type { Pod } from './pod.ts';
 import { SeenSeries } from './seen-series.ts';
 
-const key = { kid: '2026', secret: 'a secret of many characters' };
+const key = { kid: '2026', secret: 'a secret of many characters, and more' };
 const viewerKey = 'the-key-of-a-viewer';
 const collector = new OtlpReceiver();
 const downstream = new ScriptedDownstream();
@@ -24,7 +24,7 @@ const settings: Record<string, string> = {
   ...shortTimes,
   // Longer than what a busy machine keeps a process waiting.
   REDIS_QUEUE_CONSUMER_PROCESSINGTIMEOUTMILLIS: '8000',
-  RUNTIME_CALLBACK_KEYS: JSON.stringify([key, { kid: 'older', secret: 'another secret' }]),
+  RUNTIME_CALLBACK_KEYS: JSON.stringify([key, { kid: 'older', secret: 'another secret of many characters' }]),
   SECURITY_LIMITS_CALLBACKSPEREXECUTION: '2',
   CIRCUITBREAKER_FAILURETHRESHOLD: '8',
   TELEMETRY_ENABLED: 'true',

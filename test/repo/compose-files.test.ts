@@ -30,7 +30,10 @@ const folder = join(root, 'deploy/compose');
 const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
 
 /** What the person who starts it has to choose. */
-const chosen: Readonly<Record<string, string>> = { POSTGRES_PASSWORD: 'password', CALLBACK_SECRET: '0123456789abcdef' };
+const chosen: Readonly<Record<string, string>> = {
+  POSTGRES_PASSWORD: 'password',
+  CALLBACK_SECRET: '0123456789abcdef'.repeat(2),
+};
 
 function compose(name: string): ComposeFile {
   const source = readFileSync(join(folder, name), 'utf8');

@@ -95,7 +95,7 @@ function environmentOf(pod: PodSpec): Record<string, string> {
     DATABASE_URL: 'postgres://trama:password@db:5432/trama',
     REDIS_URL: 'redis://redis:6379',
     REDIS_PASSWORD: 'password',
-    RUNTIME_CALLBACK_KEYS: '[{"kid":"a","secret":"0123456789abcdef"}]',
+    RUNTIME_CALLBACK_KEYS: '[{"kid":"a","secret":"0123456789abcdef0123456789abcdef"}]',
     SECURITY_AUTH_APIKEYS: `[{"id":"ops","sha256":"${'0'.repeat(64)}","roles":["operator"]}]`,
   };
   const env = pod.containers[0]?.env ?? [];
