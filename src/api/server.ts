@@ -9,6 +9,7 @@ import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest, 
 import type { Schema } from './schema.ts';
 import type { Store } from '../ports/store.ts';
 import type { DeskParts } from '../runtime/desk/parts.ts';
+import { addressesWithin } from '../security/addresses.ts';
 import type { Authenticator } from '../security/authenticator.ts';
 import { Audit } from './audit.ts';
 import { addGate, type AuthRejection } from './authentication.ts';
@@ -117,7 +118,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
       : // The types know one kind of server; both behave alike here.
         ({ https: { ...http, key, cert, ...(ca !== undefined && { ca, requestCert: true }) } } as object)),
     ...(options.trustedProxies !== undefined &&
-      options.trustedProxies.length > 0 && { trustProxy: [...options.trustedProxies] }),
+      options.trustedProxies.length > 0 && { trustProxy: addressesWithin(options.trustedProxies) }),
     logger: false,
     bodyLimit: limits.maxRequestBytes,
     requestTimeout: limits.requestTimeoutMillis,

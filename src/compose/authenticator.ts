@@ -9,6 +9,9 @@ import { Authenticator } from '../security/authenticator.ts';
 import type { JwtVerifier } from '../security/jwt-verifier.ts';
 import type { PrometheusTelemetry } from '../telemetry/prometheus-telemetry.ts';
 
+/** Characters of a key's id in the log. */
+const maxShownKid = 128;
+
 /** What the server is told of who may ask, and how much. */
 export async function accessOptions(
   { server, metrics, security }: Config,
@@ -74,5 +77,16 @@ async function createJwtVerifier(
     },
   });
   const settings = { issuer, audience, rolesClaim, ...(definitionsClaim !== undefined && { definitionsClaim }) };
-  return new JwtVerifier(settings, keys, () => clock.now());
+  return new JwtVerifier(
+    settings,
+    keys,
+    () => clock.now(),
+    (kid, error) => {
+      telemetry.log('warn', 'a key of the token issuer, or a token under it, cannot be used', {
+        url: jwksUrl,
+        kid: kid.slice(0, maxShownKid),
+        error: error.message,
+      });
+    },
+  );
 }

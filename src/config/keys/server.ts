@@ -98,8 +98,8 @@ export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'loggin
   },
   'security.limits.failedAuthPerMinute': {
     meaning:
-      'Requests with wrong credentials from one address; more are answered 429. As many may come at once. Credentials that ' +
-      'were good in the last ten minutes are not affected.',
+      'Requests with wrong credentials from one address; more are answered 429. As many may come at once. API keys that are ' +
+      'right, and tokens that were good in the last ten minutes, are not affected.',
     kind: integer(1, 1_000_000),
     default: 30,
   },
