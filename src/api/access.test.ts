@@ -85,7 +85,7 @@ beforeAll(async () => {
   ({ api, routes } = await registeredRoutes(() =>
     new ApiFixture({
       authenticator: authenticatorOf(callers),
-      loopbackGuard: false,
+      guard: undefined,
       isMetricsPublic: false,
       metrics: () => Promise.resolve({ contentType: 'text/plain', text: '' }),
       onRejected: (reason) => void rejections.push(reason),

@@ -8,7 +8,7 @@ afterEach(() => api.close());
 async function openBehind(...trustedProxies: readonly string[]): Promise<void> {
   api = await new ApiFixture({
     authenticator: authenticatorOf({ ops: ['admin'] }, { failuresPerMinute: 3 }),
-    loopbackGuard: false,
+    guard: undefined,
     trustedProxies,
   }).open();
 }

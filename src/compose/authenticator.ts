@@ -20,12 +20,13 @@ export async function accessOptions(
 ): Promise<
   Pick<
     ServerOptions,
-    'loopbackGuard' | 'authenticator' | 'isMetricsPublic' | 'onRejected' | 'trustedProxies' | 'limits'
+    'guard' | 'servesApi' | 'authenticator' | 'isMetricsPublic' | 'onRejected' | 'trustedProxies' | 'limits'
   >
 > {
   const authenticator = await createAuthenticator(security, clock, telemetry);
   return {
-    loopbackGuard: authenticator === undefined && isLoopback(server.host) && !security.allowUnauthenticated,
+    guard: authenticator === undefined ? guardOf(server, security) : undefined,
+    servesApi: server.api,
     ...(authenticator === undefined ? {} : { authenticator }),
     isMetricsPublic: metrics.public,
     onRejected: (reason) => {
@@ -33,6 +34,15 @@ export async function accessOptions(
     },
     trustedProxies: server.trustedProxies,
     limits: security.limits,
+  };
+}
+
+/** An operator who allows requests without credentials may have put a proxy in front that asks for them. */
+function guardOf(server: Config['server'], security: Config['security']): ServerOptions['guard'] {
+  return {
+    allowedHosts: server.allowedHosts,
+    refusesProxies: isLoopback(server.host) && !security.allowUnauthenticated,
+    hostsSetting: 'server.allowedHosts',
   };
 }
 

@@ -47,6 +47,8 @@ describe('the defaults', () => {
       host: '127.0.0.1',
       port: 8080,
       trustedProxies: [],
+      allowedHosts: ['localhost', '127.0.0.1', '[::1]'],
+      api: true,
       tls: { certFile: undefined, keyFile: undefined, clientCaFile: undefined },
     });
     expect(config.runtime).toMatchObject({ enabled: true, workerCount: 64, prefetch: 64, drainTimeoutMillis: 35_000 });

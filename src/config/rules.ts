@@ -39,14 +39,32 @@ const when = (broken: boolean, sentence: string): readonly string[] => (broken ?
 /** All rules. */
 export const rules: readonly Rule[] = [
   {
-    text: 'Listening beyond loopback needs authentication, or `security.allowUnauthenticated: true`.',
+    text: 'Listening beyond loopback needs authentication, `security.allowUnauthenticated: true`, or `server.api: false`.',
     severity: 'problem',
-    check: (config, origin) =>
+    check: ({ server, security }, origin) =>
       when(
-        !isLoopback(config.server.host) && !config.security.auth.enabled && !config.security.allowUnauthenticated,
-        `server.host (${origin('server.host')}) is ${config.server.host}, which is not a loopback address, and there is ` +
+        server.api && !isLoopback(server.host) && !security.auth.enabled && !security.allowUnauthenticated,
+        `server.host (${origin('server.host')}) is ${server.host}, which is not a loopback address, and there is ` +
           'no authentication: configure security.auth.apiKeys or security.auth.jwt, or set security.allowUnauthenticated to ' +
           'true if everybody who reaches the port may do everything.',
+      ),
+  },
+  {
+    text: 'A process with `server.api: false` runs executions.',
+    severity: 'problem',
+    check: ({ server, runtime }, origin) =>
+      when(
+        !server.api && !runtime.enabled,
+        `server.api (${origin('server.api')}) and runtime.enabled (${origin('runtime.enabled')}) are both false: the process would do nothing.`,
+      ),
+  },
+  {
+    text: 'With `server.api: false` nothing comes in where the store is embedded, since it belongs to one process.',
+    severity: 'warning',
+    check: ({ server, database }) =>
+      when(
+        !server.api && database.driver === 'EMBEDDED',
+        'server.api is false: executions of the embedded store go on, but none can be started, seen or called back.',
       ),
   },
   {
@@ -244,11 +262,11 @@ export const rules: readonly Rule[] = [
         }),
   },
   {
-    text: 'Async nodes cannot run without `runtime.callback.baseUrl` where the server does not listen on loopback.',
+    text: 'Async nodes cannot run without `runtime.callback.baseUrl` where the server does not listen on loopback, or serves no API.',
     severity: 'warning',
     check: ({ runtime, server }) =>
       when(
-        runtime.callback.baseUrl === undefined && !isLoopback(server.host),
+        runtime.callback.baseUrl === undefined && !(isLoopback(server.host) && server.api),
         'runtime.callback.baseUrl is not set, so async nodes cannot run: downstreams would not know where to call back.',
       ),
   },

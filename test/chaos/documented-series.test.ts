@@ -327,6 +327,12 @@ describe('traffic', () => {
     expect(wrong).toContain(429);
     await look();
   });
+
+  it('is refused to pages and proxies where nobody is asked for credentials', async () => {
+    const signs = [{ via: '1.1 cache' }, { host: 'evil.example' }, { origin: 'https://evil.example' }];
+    for (const headers of signs) expect((await pods[0]!.ask('GET', '/workflows', undefined, headers)).status).toBe(403);
+    await look();
+  });
 });
 
 describe('faults', () => {
