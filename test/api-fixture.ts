@@ -119,7 +119,7 @@ export class ApiFixture {
       guard: {
         allowedHosts: ['localhost', '127.0.0.1', '[::1]'],
         refusesProxies: true,
-        hostsSetting: 'server.allowedHosts',
+        hostsShown: 'the hosts of server.allowedHosts',
       },
       ...options,
     });

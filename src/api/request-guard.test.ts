@@ -7,7 +7,7 @@ let api: ApiFixture;
 let rejections: string[];
 const metrics = () => Promise.resolve({ contentType: 'text/plain', text: 'a 1\n' });
 const own = { allowedHosts: ['localhost', '127.0.0.1', '[::1]', 'Trama.Example', 'other.example:8443'] };
-const hostsSetting = 'server.allowedHosts';
+const hostsShown = 'the hosts of server.allowedHosts';
 
 async function open(options: ConstructorParameters<typeof ApiFixture>[0]): Promise<void> {
   api = await new ApiFixture({ metrics, onRejected: (reason) => void rejections.push(reason), ...options }).open();
@@ -23,7 +23,7 @@ const ask = async (headers: Record<string, string>, url = '/workflows') => {
 };
 
 describe('a server for its own machine', () => {
-  beforeEach(() => open({ guard: { ...own, hostsSetting, refusesProxies: true } }));
+  beforeEach(() => open({ guard: { ...own, hostsShown, refusesProxies: true } }));
 
   it.each([
     'localhost',
@@ -108,7 +108,7 @@ describe('a server for its own machine', () => {
 });
 
 describe('a server of a network whose operator lets everybody in', () => {
-  beforeEach(() => open({ guard: { ...own, hostsSetting, refusesProxies: false } }));
+  beforeEach(() => open({ guard: { ...own, hostsShown, refusesProxies: false } }));
 
   it('answers under its hosts only, and no pages of others', async () => {
     expect(await ask({ host: 'trama.example' })).toBe(200);
@@ -138,13 +138,13 @@ it('a server that asks for credentials guards nothing besides', async () => {
 
 it('a request of HTTP/1.0 has come through a proxy that says nothing of itself', async () => {
   await open({});
-  const guard = new RequestGuard({ ...own, hostsSetting, refusesProxies: true });
+  const guard = new RequestGuard({ ...own, hostsShown, refusesProxies: true });
   const request = { headers: { host: 'localhost' }, httpVersion: '1.0' };
   expect(guard.refusalOf(request)?.reason).toBe('proxy');
   expect(guard.refusalOf({ ...request, httpVersion: '1.1' })).toBeUndefined();
   for (const headers of [{}, { host: '' }])
     expect(guard.refusalOf({ headers, httpVersion: '1.1' })?.reason).toBe('host');
-  expect(new RequestGuard({ ...own, hostsSetting, refusesProxies: false }).refusalOf(request)).toBeUndefined();
+  expect(new RequestGuard({ ...own, hostsShown, refusesProxies: false }).refusalOf(request)).toBeUndefined();
 });
 
 describe('a process that serves no API', () => {

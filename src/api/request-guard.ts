@@ -7,8 +7,8 @@ export interface GuardPolicy {
   readonly allowedHosts: readonly string[];
   /** Whether what came through a proxy is refused: the server is there for its own machine alone. */
   readonly refusesProxies: boolean;
-  /** The setting that adds hosts, for people. */
-  readonly hostsSetting: string;
+  /** The allowed hosts, as people are told of them: `the hosts of server.allowedHosts`. */
+  readonly hostsShown: string;
 }
 
 /** Why a request is refused. */
@@ -81,7 +81,7 @@ export class RequestGuard {
     if (host === undefined || !this.#knows(host, byAddress)) {
       return refuse(
         'host',
-        `it answers only to the hosts in ${this.#policy.hostsSetting}, and the Host of this request is none of them`,
+        `it answers only to ${this.#policy.hostsShown}, and the Host of this request is none of them`,
       );
     }
     return comesFromPage(headers, host)

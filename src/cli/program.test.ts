@@ -79,6 +79,7 @@ describe('the command line', () => {
     [['push', 'a.yaml'], 'Give the server with --url or TRAMA_URL.'],
     [['push', 'a.yaml', '--url', 'localhost:1'], '--url must be an http or https URL, not localhost:1.'],
     [['push', 'a.yaml', '--url', 'http://me:secret@localhost:1'], '--url must hold no user information; use --api-key'],
+    [['push', 'a.yaml', '--url', 'me:secret@localhost:1'], '--url must hold no user information; use --api-key'],
     [['run', 'nowhere.yaml'], 'nowhere.yaml cannot be read: ENOENT'],
     [['validate', 'nowhere.yaml', '--json'], ''],
     [

@@ -42,7 +42,7 @@ function guardOf(server: Config['server'], security: Config['security']): Server
   return {
     allowedHosts: server.allowedHosts,
     refusesProxies: isLoopback(server.host) && !security.allowUnauthenticated,
-    hostsSetting: 'server.allowedHosts',
+    hostsShown: 'the hosts of server.allowedHosts',
   };
 }
 
