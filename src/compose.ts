@@ -378,7 +378,8 @@ export class Trama {
   }
 
   get #canBeCalledBack(): boolean {
-    return this.#config.runtime.callback.baseUrl !== undefined || isLoopback(this.#config.server.host);
+    const { runtime, server } = this.#config;
+    return runtime.callback.baseUrl !== undefined || (isLoopback(server.host) && server.api);
   }
 
   #callbackBase(): string {
@@ -485,7 +486,6 @@ export function createOfflineServer(version: string): FastifyInstance {
     log: { logs: () => false, log: () => undefined },
     version,
     definitionSchema: definitionJsonSchema(),
-    loopbackGuard: false,
     metrics: () => Promise.resolve({ contentType: metricsContentType, text: '' }),
   });
 }

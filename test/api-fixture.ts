@@ -116,7 +116,11 @@ export class ApiFixture {
       log: { logs: () => true, log: (level, message) => void this.logged.push(`${level} ${message}`) },
       version: '1.2.3',
       definitionSchema: definitionJsonSchema(),
-      loopbackGuard: true,
+      guard: {
+        allowedHosts: ['localhost', '127.0.0.1', '[::1]'],
+        refusesProxies: true,
+        hostsShown: 'the hosts of server.allowedHosts',
+      },
       ...options,
     });
   }

@@ -11,6 +11,7 @@ import type { ErrorCode } from './error-registry.ts';
 import { errorRegistry } from './error-registry.ts';
 import { type ApiLog, sendError } from './failure.ts';
 import { addressOf } from './parameters.ts';
+import type { GuardRefusal } from './request-guard.ts';
 import { type Access, accessOf } from './route-access.ts';
 
 declare module 'fastify' {
@@ -25,7 +26,7 @@ declare module 'fastify' {
 }
 
 /** Why a request was not let in; the values of the `reason` label of `saga_auth_rejected_total`. */
-export type AuthRejection = Exclude<Authentication['kind'], 'known'> | 'forbidden';
+export type AuthRejection = Exclude<Authentication['kind'], 'known'> | 'forbidden' | GuardRefusal['reason'];
 
 /** What the gate is made of. */
 export interface GateOptions {

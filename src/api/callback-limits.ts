@@ -2,7 +2,8 @@
  * How many callbacks may come. Per address whatever they hold, before the body is read; per execution only with a good
  * signature, so that nobody else can use up what an execution may get, and before anything is looked up in the store.
  */
-import { addressGroup, RateLimiter } from '../security/rate-limiter.ts';
+import { addressGroup } from '../security/addresses.ts';
+import { RateLimiter } from '../security/rate-limiter.ts';
 
 /** Per second, at least 1; ten times as many may come at once. */
 export interface CallbackRates {

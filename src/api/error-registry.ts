@@ -77,7 +77,8 @@ export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
   loopback_only: {
     status: 403,
     retryable: false,
-    meaning: 'Without authentication only direct requests from this machine are answered.',
+    meaning:
+      'Without authentication only requests to hosts of server.allowedHosts are answered, and not of pages of others.',
   },
   unknown_route: { status: 404, retryable: false, meaning: 'There is nothing at this method and path.' },
   unknown_execution: { status: 404, retryable: false, meaning: 'There is no such execution, or it is no longer kept.' },

@@ -3,6 +3,7 @@ import * as shape from './schema.ts';
 import type { Schema, TypedSchema } from './schema.ts';
 import { parseInstant } from '../core/instant.ts';
 import type { PageRequest } from '../ports/store.ts';
+import { plainAddress } from '../security/addresses.ts';
 import { ApiError } from './failure.ts';
 
 /** The id in a path. */
@@ -73,10 +74,15 @@ export function instantOf(name: string, text: string | undefined): number | unde
   throw new ApiError('invalid_request', `${name}: Must be an ISO 8601 time with offset, like 2030-01-31T09:00:00Z.`);
 }
 
-/** The address of the caller; `''` once the connection is gone, whatever the types say. */
-export function addressOf(request: { readonly ip: string }): string {
-  const { ip }: { readonly ip: string | undefined } = request;
-  return ip ?? '';
+/**
+ * The address of the caller, without a port. What a trusted proxy names that is no address counts as the address of the proxy itself:
+ * else each made-up word would be another caller. `''` once the connection is gone, whatever the types say.
+ */
+export function addressOf(request: { readonly ip: string; readonly ips?: string[] | undefined }): string {
+  const { ip, ips }: { readonly ip: string | undefined; readonly ips?: string[] | undefined } = request;
+  if (ip === undefined) return '';
+  // The nearest address comes first: that of the connection, which is always one.
+  return plainAddress(ip) ?? ips?.map((each) => plainAddress(each)).findLast((each) => each !== undefined) ?? '';
 }
 
 /** A header that may come once, as text. */

@@ -9,6 +9,7 @@ import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest, 
 import type { Schema } from './schema.ts';
 import type { Store } from '../ports/store.ts';
 import type { DeskParts } from '../runtime/desk/parts.ts';
+import { addressesWithin } from '../security/addresses.ts';
 import type { Authenticator } from '../security/authenticator.ts';
 import { Audit } from './audit.ts';
 import { addGate, type AuthRejection } from './authentication.ts';
@@ -17,11 +18,11 @@ import type { ApiContext } from './context.ts';
 import { errorRegistry } from './error-registry.ts';
 import { ApiError, type ApiLog, errorBody, errorHandler, sendError } from './failure.ts';
 import { readJsonBytes } from './json-body.ts';
-import { refusalOf } from './loopback-guard.ts';
 import { OpenRequests } from './open-requests.ts';
 import { type DocumentedRoute, openApiDocument } from './openapi.ts';
-import { headerOf } from './parameters.ts';
+import { addressOf, headerOf } from './parameters.ts';
 import { bulkRoutes } from './routes/bulk.ts';
+import { type GuardPolicy, type GuardRefusal, RequestGuard } from './request-guard.ts';
 import { deskFor } from './request-store.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { callbackRoutes } from './routes/callbacks.ts';
@@ -45,8 +46,10 @@ export interface ServerOptions {
   readonly version: string;
   /** JSON Schema of definitions. */
   readonly definitionSchema: object;
-  /** Refuse whatever does not come directly from this machine: authentication is off. */
-  readonly loopbackGuard: boolean;
+  /** What is answered although authentication is off; absent: everything that comes. */
+  readonly guard?: GuardPolicy | undefined;
+  /** False: health and metrics only, whatever else may be asked. Default true. */
+  readonly servesApi?: boolean;
   readonly metrics?: () => Promise<{ readonly contentType: string; readonly text: string }>;
   readonly tls?: { readonly key: string | Buffer; readonly cert: string | Buffer; readonly ca?: string | Buffer };
   /** Told of every answer; `route` is its template, `''` when there was none; `traceparent` as it came. Must not throw. */
@@ -117,7 +120,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
       : // The types know one kind of server; both behave alike here.
         ({ https: { ...http, key, cert, ...(ca !== undefined && { ca, requestCert: true }) } } as object)),
     ...(options.trustedProxies !== undefined &&
-      options.trustedProxies.length > 0 && { trustProxy: [...options.trustedProxies] }),
+      options.trustedProxies.length > 0 && { trustProxy: addressesWithin(options.trustedProxies) }),
     logger: false,
     bodyLimit: limits.maxRequestBytes,
     requestTimeout: limits.requestTimeoutMillis,
@@ -161,6 +164,28 @@ export function createServer(options: ServerOptions): FastifyInstance {
   const routes = documentRoutes(server);
 
   const definition = options.definitionSchema as Schema;
+  const { servesApi = true } = options;
+  if (servesApi) apiRoutes(server, api, { definition, auditLog });
+  let document: string | undefined;
+  operationRoutes(server, {
+    health: options.health,
+    ...(options.metrics !== undefined && { metrics: options.metrics }),
+    ...(servesApi && {
+      description: {
+        openApi: () => (document ??= JSON.stringify(openApiDocument(routes, { version: options.version, definition }))),
+        definitionSchema: JSON.stringify(definition),
+      },
+    }),
+  });
+  return server;
+}
+
+/** Everything but health, metrics and the API's own description. */
+function apiRoutes(
+  server: FastifyInstance,
+  api: ApiContext,
+  { definition, auditLog }: { readonly definition: Schema; readonly auditLog: ServerOptions['auditLog'] },
+): void {
   for (const prefix of ['/workflows', '/sagas']) {
     server.register(
       (scope, _options, done) => {
@@ -178,15 +203,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   }
   holdRoutes(server, api);
   clusterRoutes(server, api);
-  auditRoutes(server, { store: auditLog, desk });
-  let document: string | undefined;
-  operationRoutes(server, {
-    health: options.health,
-    ...(options.metrics !== undefined && { metrics: options.metrics }),
-    openApi: () => (document ??= JSON.stringify(openApiDocument(routes, { version: options.version, definition }))),
-    definitionSchema: JSON.stringify(definition),
-  });
-  return server;
+  auditRoutes(server, { store: auditLog, desk: api.desk });
 }
 
 /** Ids that are unique across processes and cheap to make. A client's own is taken when it is harmless. */
@@ -227,7 +244,10 @@ function setCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
 }
 
 function addHooks(server: FastifyInstance, options: ServerOptions, open: OpenRequests): void {
-  const { loopbackGuard, observe, log } = options;
+  const { guard: policy, observe, log } = options;
+  const guard = policy === undefined ? undefined : new RequestGuard(policy);
+  // Who scrapes processes of a network finds them by their addresses, and no name can be made to be one.
+  const metricsByAddress = policy?.refusesProxies === false;
   let closing = false;
   server.addHook('onRequest', (request, reply, done) => {
     setCommonHeaders(request, reply);
@@ -236,10 +256,10 @@ function addHooks(server: FastifyInstance, options: ServerOptions, open: OpenReq
       return;
     }
     const needs = request.routeOptions.config.access?.needs;
-    if (loopbackGuard && needs !== 'nothing' && needs !== 'token') {
-      const refusal = refusalOf(request.headers);
+    if (guard !== undefined && needs !== 'nothing' && needs !== 'token') {
+      const refusal = guard.refusalOf(request.raw, metricsByAddress && needs === 'metrics');
       if (refusal !== undefined) {
-        sendError(reply, 'loopback_only', [refusal]);
+        refuseGuarded(request, reply, refusal, options);
         return;
       }
     }
@@ -266,6 +286,27 @@ function addHooks(server: FastifyInstance, options: ServerOptions, open: OpenReq
     clearInterval(sweep);
     done();
   });
+}
+
+function refuseGuarded(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { reason, sentence }: GuardRefusal,
+  { log, onRejected }: ServerOptions,
+): void {
+  onRejected?.(reason);
+  // Anybody can cause it as often as they like.
+  if (log.logs('debug')) {
+    const { id: requestId, method, routeOptions } = request;
+    log.log('debug', 'request refused', {
+      requestId,
+      reason,
+      address: addressOf(request),
+      method,
+      route: routeOptions.url,
+    });
+  }
+  sendError(reply, 'loopback_only', [sentence]);
 }
 
 /** Collects routes as they are registered; those below the alias are the same and left out. */

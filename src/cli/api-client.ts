@@ -26,7 +26,8 @@ export function serverUrl(option: string | undefined, terminal: Terminal): strin
   const url = option ?? (terminal.env['TRAMA_URL'] || undefined);
   if (url === undefined) return undefined;
   const name = option === undefined ? 'TRAMA_URL' : '--url';
-  if (/\/\/[^/?#]*@/.test(url)) {
+  // With a scheme or, by mistake, without one.
+  if (/^(?:[^/?#]*\/\/)?[^/?#]*@/.test(url)) {
     throw new CliProblem(`${name} must hold no user information; use --api-key or TRAMA_API_KEY.`);
   }
   if (!/^https?:\/\/[^/\s]/.test(url)) throw new CliProblem(`${name} must be an http or https URL, not ${url}.`);

@@ -85,6 +85,8 @@ function inputOf(
     'maintenance.enabled': 'false',
     // It is reached from this machine alone, for as long as one command runs, and nobody has a key for it.
     'security.auth.enabled': 'false',
+    'server.allowedHosts': 'localhost,127.0.0.1,[::1]',
+    'server.api': 'true',
     ...(isConfigured && { 'metrics.enabled': 'false' }),
     ...(isVerbose ? {} : { 'logging.level': 'silent' }),
     ...settings,

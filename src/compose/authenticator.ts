@@ -9,6 +9,9 @@ import { Authenticator } from '../security/authenticator.ts';
 import type { JwtVerifier } from '../security/jwt-verifier.ts';
 import type { PrometheusTelemetry } from '../telemetry/prometheus-telemetry.ts';
 
+/** Characters of a key's id in the log. */
+const maxShownKid = 128;
+
 /** What the server is told of who may ask, and how much. */
 export async function accessOptions(
   { server, metrics, security }: Config,
@@ -17,12 +20,13 @@ export async function accessOptions(
 ): Promise<
   Pick<
     ServerOptions,
-    'loopbackGuard' | 'authenticator' | 'isMetricsPublic' | 'onRejected' | 'trustedProxies' | 'limits'
+    'guard' | 'servesApi' | 'authenticator' | 'isMetricsPublic' | 'onRejected' | 'trustedProxies' | 'limits'
   >
 > {
   const authenticator = await createAuthenticator(security, clock, telemetry);
   return {
-    loopbackGuard: authenticator === undefined && isLoopback(server.host) && !security.allowUnauthenticated,
+    guard: authenticator === undefined ? guardOf(server, security) : undefined,
+    servesApi: server.api,
     ...(authenticator === undefined ? {} : { authenticator }),
     isMetricsPublic: metrics.public,
     onRejected: (reason) => {
@@ -30,6 +34,15 @@ export async function accessOptions(
     },
     trustedProxies: server.trustedProxies,
     limits: security.limits,
+  };
+}
+
+/** An operator who allows requests without credentials may have put a proxy in front that asks for them. */
+function guardOf(server: Config['server'], security: Config['security']): ServerOptions['guard'] {
+  return {
+    allowedHosts: server.allowedHosts,
+    refusesProxies: isLoopback(server.host) && !security.allowUnauthenticated,
+    hostsShown: 'the hosts of server.allowedHosts',
   };
 }
 
@@ -74,5 +87,16 @@ async function createJwtVerifier(
     },
   });
   const settings = { issuer, audience, rolesClaim, ...(definitionsClaim !== undefined && { definitionsClaim }) };
-  return new JwtVerifier(settings, keys, () => clock.now());
+  return new JwtVerifier(
+    settings,
+    keys,
+    () => clock.now(),
+    (kid, error) => {
+      telemetry.log('warn', 'a key of the token issuer, or a token under it, cannot be used', {
+        url: jwksUrl,
+        kid: kid.slice(0, maxShownKid),
+        error: error.message,
+      });
+    },
+  );
 }

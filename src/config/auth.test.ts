@@ -15,6 +15,58 @@ const key = (fields = ''): string =>
   `security: { auth: { apiKeys: [{ id: ci, sha256: ${digest}, roles: [runner]${fields} }] } }`;
 const jwt = (fields: string): string => `security: { auth: { jwt: { ${fields} } } }`;
 
+describe('the hosts of a server without authentication', () => {
+  const hosts = (text: string): unknown => {
+    const loaded = load(text);
+    return loaded.ok ? loaded.config.server.allowedHosts : loaded.problems.length;
+  };
+  const local = ['localhost', '127.0.0.1', '[::1]'];
+
+  it('are those of this machine, and that under which it is called back', () => {
+    expect(hosts('')).toEqual(local);
+    const base = (url: string): string => `runtime: { callback: { baseUrl: "${url}" } }`;
+    expect(hosts(base('https://Trama.Example:8443/flows'))).toEqual([...local, 'trama.example']);
+    expect(hosts(base('http://[2001:DB8::1]:8080'))).toEqual([...local, '[2001:db8::1]']);
+    expect(hosts(base('http://localhost:8080'))).toEqual(local);
+  });
+
+  it('are those that are configured instead', () => {
+    expect(hosts('server: { allowedHosts: [trama.example, "10.1.2.3:8080", "[::1]:8080"] }')).toEqual([
+      'trama.example',
+      '10.1.2.3:8080',
+      '[::1]:8080',
+    ]);
+    for (const wrong of ['http://a.example', 'a.example/', '*.example', '*', '::1', 'a b', 'me@a']) {
+      expect([wrong, hosts(`server: { allowedHosts: ["${wrong}"] }`)]).toEqual([wrong, 1]);
+    }
+  });
+});
+
+describe('a process without the API', () => {
+  const worker = 'server: { host: 0.0.0.0, api: false }\ndatabase: { url: "postgres://db/trama" }\n';
+  const baseUrl = 'runtime: { callback: { baseUrl: "https://t" } }';
+
+  it('may listen beyond loopback without authentication', () => {
+    expect(load(worker + baseUrl)).toMatchObject({ ok: true, warnings: [] });
+    expect(load((worker + baseUrl).replace('api: false', 'api: true')).ok).toBe(false);
+  });
+
+  it('has to run something', () => {
+    const loaded = load(`${worker}runtime: { enabled: false }`);
+    expect(loaded.ok ? [] : loaded.problems).toEqual([
+      'server.api (from file trama.yaml) and runtime.enabled (from file trama.yaml) are both false: the process would do nothing.',
+    ]);
+  });
+
+  it('warns where nothing could come in, or call back', () => {
+    const warnings = [
+      'server.api is false: executions of the embedded store go on, but none can be started, seen or called back.',
+      'runtime.callback.baseUrl is not set, so async nodes cannot run: downstreams would not know where to call back.',
+    ];
+    expect(load('server: { api: false }')).toMatchObject({ ok: true, warnings });
+  });
+});
+
 describe('authentication', () => {
   it('is off by default, and on once there is a key or an issuer', () => {
     const enabled = (text: string): unknown => (authOf(load(text)) as { enabled: boolean }).enabled;

@@ -26,6 +26,10 @@ export interface ServerConfig {
   readonly port: number;
   /** Addresses and networks whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
+  /** Hosts under which a server without authentication answers, in lower case or not, each with a port or without one. */
+  readonly allowedHosts: readonly string[];
+  /** False: health and metrics only. */
+  readonly api: boolean;
   readonly tls: {
     readonly certFile: string | undefined;
     readonly keyFile: string | undefined;

@@ -15,7 +15,7 @@ import {
 } from './assignments.ts';
 import type { Config, ConfigPath } from './config.ts';
 import type { AnyKey, ReadValue } from './key.ts';
-import { unreadable } from './kinds.ts';
+import { isRecord, unreadable } from './kinds.ts';
 import { findKey, keys } from './registry.ts';
 import { rules } from './rules.ts';
 
@@ -101,10 +101,23 @@ function wrongValue({ path, spec }: AnyKey, raw: unknown, source: string): strin
   return `${path} (from ${source}) must be ${spec.kind.expected}${shown}.`;
 }
 
-/** For messages; without user information, which may hold a password, where a URL is not one that is wanted. */
+/** A value for messages, without what may be user information, and so a password. */
 function shorten(raw: unknown): string {
-  const text = (JSON.stringify(raw) ?? String(raw)).replace(/\/\/.*@/gs, '//***@');
+  const text = JSON.stringify(withoutUserInformation(raw)) ?? String(raw);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+/**
+ * The same value with everything before the last `@` of a text masked, but for the scheme of a URL. Names of maps are texts, too: they
+ * may be hosts.
+ */
+function withoutUserInformation(value: unknown): unknown {
+  if (typeof value === 'string') return value.replace(/^((?:[a-z][a-z\d+.-]*:)?\/\/)?.*@/is, '$1***@');
+  if (Array.isArray(value)) return value.map((item) => withoutUserInformation(item));
+  if (!isRecord(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [withoutUserInformation(name), withoutUserInformation(item)]),
+  );
 }
 
 type Values = Map<ConfigPath, { readonly value: unknown; readonly source: string }>;

@@ -28,22 +28,43 @@ export function callbackKeysOf({ keys, hmacSecret, hmacKid }: Config['runtime'][
   return hmacSecret === undefined ? keys : [...keys, { kid: hmacKid, secret: hmacSecret }];
 }
 
-/** A secret shorter than this can be guessed from a token that leaked. */
-const goodSecretLength = 16;
+/**
+ * Characters of a callback secret, at least. One token that leaks lets its finder try secrets offline, as fast as he can compute
+ * HMAC-SHA256: 32 characters hold 128 bits even where they are hexadecimal digits.
+ */
+const minSecretLength = 32;
 
 const when = (broken: boolean, sentence: string): readonly string[] => (broken ? [sentence] : []);
 
 /** All rules. */
 export const rules: readonly Rule[] = [
   {
-    text: 'Listening beyond loopback needs authentication, or `security.allowUnauthenticated: true`.',
+    text: 'Listening beyond loopback needs authentication, `security.allowUnauthenticated: true`, or `server.api: false`.',
     severity: 'problem',
-    check: (config, origin) =>
+    check: ({ server, security }, origin) =>
       when(
-        !isLoopback(config.server.host) && !config.security.auth.enabled && !config.security.allowUnauthenticated,
-        `server.host (${origin('server.host')}) is ${config.server.host}, which is not a loopback address, and there is ` +
+        server.api && !isLoopback(server.host) && !security.auth.enabled && !security.allowUnauthenticated,
+        `server.host (${origin('server.host')}) is ${server.host}, which is not a loopback address, and there is ` +
           'no authentication: configure security.auth.apiKeys or security.auth.jwt, or set security.allowUnauthenticated to ' +
           'true if everybody who reaches the port may do everything.',
+      ),
+  },
+  {
+    text: 'A process with `server.api: false` runs executions.',
+    severity: 'problem',
+    check: ({ server, runtime }, origin) =>
+      when(
+        !server.api && !runtime.enabled,
+        `server.api (${origin('server.api')}) and runtime.enabled (${origin('runtime.enabled')}) are both false: the process would do nothing.`,
+      ),
+  },
+  {
+    text: 'With `server.api: false` nothing comes in where the store is embedded, since it belongs to one process.',
+    severity: 'warning',
+    check: ({ server, database }) =>
+      when(
+        !server.api && database.driver === 'EMBEDDED',
+        'server.api is false: executions of the embedded store go on, but none can be started, seen or called back.',
       ),
   },
   {
@@ -226,19 +247,26 @@ export const rules: readonly Rule[] = [
     },
   },
   {
-    text: 'Secrets of callback keys should have at least 16 characters.',
-    severity: 'warning',
-    check: ({ runtime }) =>
+    text: `Secrets of callback keys have at least ${minSecretLength} characters, blanks around them not counted.`,
+    severity: 'problem',
+    check: ({ runtime }, origin) =>
       callbackKeysOf(runtime.callback)
-        .filter((key) => key.secret.length < goodSecretLength)
-        .map((key) => `The callback key ${key.kid} has a secret of less than ${goodSecretLength} characters.`),
+        .filter(({ secret }) => secret.trim().length < minSecretLength)
+        .map(({ kid }) => {
+          const isKey = runtime.callback.keys.some((key) => key.kid === kid);
+          const path = isKey ? 'runtime.callback.keys' : 'runtime.callback.hmacSecret';
+          return (
+            `The callback key ${kid} of ${path} (${origin(path)}) has a secret of less than ${minSecretLength} characters: ` +
+            'a token that leaks would let its finder guess it. `openssl rand -base64 32` makes a good one.'
+          );
+        }),
   },
   {
-    text: 'Async nodes cannot run without `runtime.callback.baseUrl` where the server does not listen on loopback.',
+    text: 'Async nodes cannot run without `runtime.callback.baseUrl` where the server does not listen on loopback, or serves no API.',
     severity: 'warning',
     check: ({ runtime, server }) =>
       when(
-        runtime.callback.baseUrl === undefined && !isLoopback(server.host),
+        runtime.callback.baseUrl === undefined && !(isLoopback(server.host) && server.api),
         'runtime.callback.baseUrl is not set, so async nodes cannot run: downstreams would not know where to call back.',
       ),
   },

@@ -73,18 +73,43 @@ describe('an authenticator', () => {
       kind: 'limited',
       retryAfterMillis: 20_000,
     });
-    expect(await kindOf({ 'x-api-key': key })).toBe('limited');
-    expect(await kindOf({ 'x-api-key': key }, '10.0.0.2')).toBe('known');
+    expect(await kindOf({ 'x-api-key': 'guess' }, '10.0.0.2')).toBe('invalid');
     clock.mono = 20_000;
     expect(await kindOf({ 'x-api-key': 'guess' })).toBe('invalid');
     expect(await kindOf({ 'x-api-key': 'guess' })).toBe('limited');
   });
 
-  it('goes on with those whose credentials were good before', async () => {
+  it('lets every right API key in, however many wrong credentials came from its address', async () => {
+    for (let n = 0; n < 1000; n++) await kindOf({ 'x-api-key': `guess ${String(n)}` });
     expect(await kindOf({ 'x-api-key': key })).toBe('known');
-    for (let n = 0; n < 9; n++) await kindOf({ 'x-api-key': 'guess' });
-    expect(await kindOf({ 'x-api-key': key })).toBe('known');
-    expect(await kindOf({ 'x-api-key': 'trama_other' })).toBe('limited');
+    expect(await kindOf({ authorization: 'Bearer trama_other' })).toBe('known');
+    expect(await kindOf({ 'x-api-key': 'guess' })).toBe('limited');
+  });
+
+  it('verifies no further token past the limit, but those that were good before', async () => {
+    const verified: string[] = [];
+    const tokens = new Authenticator({
+      keys: new ApiKeys([]),
+      jwt: {
+        verify: (token) => {
+          verified.push(token);
+          return Promise.resolve(token.startsWith('good') ? { id: `jwt:${token}`, roles: ['viewer'] } : undefined);
+        },
+      },
+      clock: { now: () => clock.wall, monotonic: () => clock.mono },
+      failuresPerMinute: 3,
+    });
+    const ask = async (token: string): Promise<string> =>
+      (await tokens.authenticate({ authorization: `Bearer ${token}` }, '10.0.0.1')).kind;
+    expect(await ask('good.one.x')).toBe('known');
+    for (let n = 0; n < 3; n++) expect(await ask(`bad.${String(n)}.x`)).toBe('invalid');
+    expect(await ask('bad.3.x')).toBe('limited');
+    expect(await ask('good.two.x')).toBe('limited');
+    expect(await ask('good.one.x')).toBe('known');
+    expect(verified).toEqual(['good.one.x', 'bad.0.x', 'bad.1.x', 'bad.2.x', 'good.one.x']);
+    // Ten minutes later it is verified anew, once a look at tokens is allowed again.
+    clock.mono = 10 * 60_000;
+    expect(await ask('good.two.x')).toBe('known');
   });
 
   it('counts neither good credentials nor missing ones', async () => {

@@ -1,16 +1,17 @@
 /**
- * Who is it? Credentials of a request against API keys and tokens.
+ * Tells who sent a request, by its API key or its token.
  *
- * Failed attempts are limited per address. Past the limit, credentials of that address are no longer looked at, so that
- * nobody can go on guessing; except those that this process found good a while ago, so that nobody can lock out others
- * who come from behind the same address.
+ * Failed attempts are limited per address. An API key is compared whatever the limit says: that costs a digest, nobody guesses 256 bits,
+ * and so no flood of wrong credentials locks a right key out that comes from behind the same address. Past the limit, what costs is
+ * left out: the signature of a token is verified no more, except of one that this process found good a while ago.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import { addressGroup } from './addresses.ts';
 import { digestOf, type ApiKeys } from './api-keys.ts';
 import { looksLikeJwt } from './jwt-form.ts';
 import type { JwtVerifier } from './jwt-verifier.ts';
 import type { Principal } from './principal.ts';
-import { addressGroup, RateLimiter } from './rate-limiter.ts';
+import { RateLimiter } from './rate-limiter.ts';
 import { KeysUnavailable } from './remote-key-set.ts';
 
 /** What the credentials of a request are worth. */
@@ -20,7 +21,7 @@ export type Authentication =
   | { readonly kind: 'missing' }
   /** They are not good: unknown, expired, forged. Which, nobody is told. */
   | { readonly kind: 'invalid' }
-  /** Too many failed attempts came from this address. */
+  /** They are no API key that is known, and too many failed attempts came from this address for a look at a token. */
   | { readonly kind: 'limited'; readonly retryAfterMillis: number }
   /** The token issuer's keys are away. */
   | { readonly kind: 'unavailable' };
@@ -28,7 +29,7 @@ export type Authentication =
 /** See the file header. */
 export interface AuthenticatorParts {
   readonly keys: ApiKeys;
-  readonly jwt?: JwtVerifier;
+  readonly jwt?: Pick<JwtVerifier, 'verify'>;
   readonly clock: { now(): number; monotonic(): number };
   /** Failed attempts of one address per minute, after as many at once. */
   readonly failuresPerMinute: number;
@@ -42,7 +43,7 @@ const rememberedMillis = 10 * 60_000;
 export class Authenticator {
   readonly #parts: AuthenticatorParts;
   readonly #failures: RateLimiter;
-  /** When credentials were last found good, by digest, the longest ago first. */
+  /** When tokens were last found good, by digest, the longest ago first. */
   readonly #good = new Map<string, number>();
 
   constructor(parts: AuthenticatorParts) {
@@ -52,16 +53,18 @@ export class Authenticator {
     this.#failures = new RateLimiter(limit, () => clock.monotonic());
   }
 
-  /** Never throws for what the request holds. `address` is that of the peer. */
+  /** Never throws for what the request holds. `address` is that of the caller, without a port. */
   async authenticate(headers: IncomingHttpHeaders, address: string): Promise<Authentication> {
     const credential = credentialOf(headers);
     if (credential === undefined) return { kind: 'missing' };
     const digest = digestOf(credential);
+    const owner = this.#parts.keys.find(digest, this.#parts.clock.now());
+    if (owner !== undefined) return { kind: 'known', principal: owner };
     const party = addressGroup(address);
     const retryAfterMillis = this.#failures.wait(party);
     if (retryAfterMillis > 0 && !this.#wasGood(digest)) return { kind: 'limited', retryAfterMillis };
     try {
-      const principal = await this.#find(credential, digest);
+      const principal = await this.#ownerOfToken(credential);
       if (principal !== undefined) {
         this.#remember(digest);
         return { kind: 'known', principal };
@@ -74,11 +77,9 @@ export class Authenticator {
     return { kind: 'invalid' };
   }
 
-  async #find(credential: string, digest: Buffer): Promise<Principal | undefined> {
-    const { keys, jwt, clock } = this.#parts;
-    const owner = keys.find(digest, clock.now());
-    if (owner !== undefined || jwt === undefined || !looksLikeJwt(credential)) return owner;
-    return jwt.verify(credential);
+  async #ownerOfToken(credential: string): Promise<Principal | undefined> {
+    const { jwt } = this.#parts;
+    return jwt === undefined || !looksLikeJwt(credential) ? undefined : jwt.verify(credential);
   }
 
   #wasGood(digest: Buffer): boolean {

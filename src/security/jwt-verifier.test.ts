@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, createSign, generateKeyPairSync } from 'node:crypto';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { looksLikeJwt } from './jwt-form.ts';
@@ -48,12 +48,14 @@ let fetches: number;
 let isAway: boolean;
 let failures: string[];
 let keySet: RemoteKeySet;
+let broken: string[];
 beforeEach(() => {
   published = [rsa.jwk, ec.jwk];
   monotonic = 0;
   fetches = 0;
   isAway = false;
   failures = [];
+  broken = [];
   keySet = new RemoteKeySet({
     url: 'https://id.example/keys',
     now: () => monotonic,
@@ -65,13 +67,18 @@ beforeEach(() => {
   });
 });
 
-function verify(token: string, settings: { definitionsClaim?: string; rolesClaim?: string } = {}) {
+function verifierWith(settings: { definitionsClaim?: string; rolesClaim?: string } = {}) {
   const verifier = new JwtVerifier(
     { issuer: 'https://id.example', audience: 'trama', rolesClaim: 'roles', ...settings },
     keySet,
     () => now,
+    (kid) => void broken.push(kid),
   );
-  return verifier.verify(token);
+  return (tokenText: string) => verifier.verify(tokenText);
+}
+
+function verify(token: string, settings: { definitionsClaim?: string; rolesClaim?: string } = {}) {
+  return verifierWith(settings)(token);
 }
 
 describe('a token', () => {
@@ -166,6 +173,64 @@ describe('a token', () => {
       false,
     ]);
   });
+});
+
+describe('a published key that cannot be used', () => {
+  /** An RSA key that is too short for the library, which says so by an error of another kind than usual. */
+  function shortKey(kid: string): { readonly jwk: JWK; readonly sign: (claims: object) => string } {
+    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
+    const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+    return {
+      jwk: { ...(publicKey.export({ format: 'jwk' }) as JWK), kid, alg: 'RS256' },
+      sign: (claims) => {
+        const signed = `${part({ alg: 'RS256', kid })}.${part(claims)}`;
+        return `${signed}.${createSign('sha256').update(signed).sign(privateKey, 'base64url')}`;
+      },
+    };
+  }
+  const claims = { iss: 'https://id.example', aud: 'trama', sub: 'alice', exp: seconds + 60, roles: ['admin'] };
+
+  it.each<[string, (good: JWK) => JWK]>([
+    ['whose point is on no curve', (good) => ({ ...good, x: good.y!, y: good.x! })],
+    ['without its numbers', ({ kty, crv, kid }) => ({ kty, crv, kid }) as JWK],
+    ['whose numbers are no text', (good) => ({ ...good, x: 7 }) as unknown as JWK],
+    ['with its private part', (good) => ({ ...good, d: 'AAAA' })],
+  ])('%s makes its tokens no good, and is said once', async (_what, spoil) => {
+    published = [rsa.jwk, spoil(ec.jwk)];
+    const ask = verifierWith();
+    for (let n = 0; n < 5; n++) expect(await ask(await sign(ec, { jti: String(n) }))).toBeUndefined();
+    expect(broken).toEqual(['two']);
+    expect(await ask(await sign(rsa))).toBeDefined();
+  });
+
+  it('because it is too short is said once, and other short keys are, too', async () => {
+    const [first, second] = [shortKey('short'), shortKey('shorter')];
+    published = [first.jwk, second.jwk, ec.jwk];
+    const ask = verifierWith();
+    for (const key of [first, first, second, first]) expect(await ask(key.sign(claims))).toBeUndefined();
+    expect(broken).toEqual(['short', 'shorter']);
+    expect(await ask(await sign(ec))).toBeDefined();
+  });
+
+  it('because it is none does not make the others unusable', async () => {
+    published = [null, 7, 'key', [], rsa.jwk] as JWK[];
+    expect(await verify(await sign(rsa))).toBeDefined();
+    expect(await verify(await sign(ec))).toBeUndefined();
+    expect(failures).toEqual([]);
+  });
+});
+
+it('a token that breaks the library is no good, and said once without a name that it makes up', async () => {
+  const verifier = new JwtVerifier(
+    { issuer: 'https://id.example', audience: 'trama', rolesClaim: 'roles' },
+    { keyOf: () => Promise.reject(new TypeError('a bug of the library')) },
+    () => now,
+    (kid, { message }) => void broken.push(`${kid}: ${message}`),
+  );
+  for (const kid of ['one', 'two', 'three']) {
+    expect(await verifier.verify(await sign(rsa, {}, { kid }))).toBeUndefined();
+  }
+  expect(broken).toEqual([': a bug of the library']);
 });
 
 describe('the keys of the issuer', () => {

@@ -11,6 +11,7 @@ import {
   type JWTPayload,
 } from 'jose';
 import type { Principal } from './principal.ts';
+import { KeysUnavailable, UnusableKey } from './remote-key-set.ts';
 import { isRole } from './roles.ts';
 
 /** What makes a token good, and where its claims are. */
@@ -45,6 +46,9 @@ const algorithms = [
 /** How much the issuer's clock and ours may differ. */
 const clockToleranceSeconds = 30;
 
+/** Keys about which is remembered that they were reported; an issuer publishes at most a hundred at a time. */
+const maxReported = 1000;
+
 const maxSubjectLength = 255;
 const maxGlobs = 50;
 
@@ -53,23 +57,43 @@ export class JwtVerifier {
   readonly #settings: JwtSettings;
   readonly #keys: KeySource;
   readonly #now: () => number;
+  readonly #onBroken: (kid: string, error: Error) => void;
+  readonly #reported = new Set<string>();
 
-  /** @param now ms since 1970. */
-  constructor(settings: JwtSettings, keys: KeySource, now: () => number) {
+  /**
+   * @param now ms since 1970.
+   * @param onBroken told once per published key (`''`: none) that it, or a token under it, cannot be used: either the issuer publishes
+   * what nobody can use, or somebody sends what breaks the library. Must not throw.
+   */
+  constructor(
+    settings: JwtSettings,
+    keys: KeySource,
+    now: () => number,
+    onBroken: (kid: string, error: Error) => void = () => undefined,
+  ) {
     this.#settings = settings;
     this.#keys = keys;
     this.#now = now;
+    this.#onBroken = onBroken;
   }
 
   /**
-   * The owner of a token; undefined when the token is not good, for whatever reason.
+   * The owner of a token; undefined when the token is not good, for whatever reason: also one that breaks the library, or that was
+   * signed with a key that cannot be used.
    *
    * @throws KeysUnavailable when that cannot be told now.
    */
   async verify(token: string): Promise<Principal | undefined> {
     const { issuer, audience } = this.#settings;
+    // Only of a key that is published, so that no token can make up names for the log.
+    let kid = '';
+    const keyOf = async (header: JWSHeaderParameters, input: FlattenedJWSInput): Promise<CryptoKey> => {
+      const key = await this.#keys.keyOf(header, input);
+      kid = header.kid ?? '';
+      return key;
+    };
     try {
-      const { payload } = await jwtVerify(token, (header, input) => this.#keys.keyOf(header, input), {
+      const { payload } = await jwtVerify(token, keyOf, {
         issuer,
         audience,
         algorithms,
@@ -79,10 +103,18 @@ export class JwtVerifier {
       });
       return this.#principalOf(payload);
     } catch (error) {
-      // Whatever jose finds wrong with a token (or with the one key that it names) makes it no good.
-      if (error instanceof errors.JOSEError) return undefined;
-      throw error;
+      if (error instanceof KeysUnavailable) throw error;
+      if (error instanceof UnusableKey) this.#report(error.kid, error);
+      else if (!(error instanceof errors.JOSEError)) this.#report(kid, error);
+      return undefined;
     }
+  }
+
+  #report(kid: string, error: unknown): void {
+    if (this.#reported.has(kid)) return;
+    if (this.#reported.size >= maxReported) this.#reported.clear();
+    this.#reported.add(kid);
+    this.#onBroken(kid, error instanceof Error ? error : new Error(String(error)));
   }
 
   #principalOf(payload: JWTPayload): Principal | undefined {

@@ -63,19 +63,3 @@ export class RateLimiter {
     return Math.min(burst, tokens + ((this.#now() - filledAt) / 1000) * perSecond);
   }
 }
-
-/**
- * The part of an address that one party is likely to have: an IPv4 address, also a mapped one, as a whole, the first 64
- * bits of an IPv6 address. What is no address stands for itself.
- */
-export function addressGroup(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined) return mapped;
-  if (!address.includes(':')) return address;
-  const [head = '', tail] = (address.split('%')[0] ?? '').toLowerCase().split('::');
-  const left = head === '' ? [] : head.split(':');
-  const right = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? 0 : Math.max(0, 8 - left.length - right.length);
-  const groups = [...left, ...Array<string>(zeros).fill('0'), ...right].slice(0, 4);
-  return `${groups.map((group) => group.replace(/^0+(?=.)/, '')).join(':')}::/64`;
-}

@@ -11,6 +11,7 @@ import {
   errors,
   type CryptoKey,
   type FlattenedJWSInput,
+  type JWK,
   type JSONWebKeySet,
   type JWSHeaderParameters,
   type LocalJWKSet,
@@ -19,6 +20,18 @@ import {
 /** The keys cannot be had now: whether a token is good is not known. */
 export class KeysUnavailable extends Error {
   override readonly name = 'KeysUnavailable';
+}
+
+/** A published key cannot be used: it is malformed, or of a kind that the library does not know. */
+export class UnusableKey extends Error {
+  override readonly name = 'UnusableKey';
+  /** The key's id, `''` where it has none. */
+  readonly kid: string;
+
+  constructor(kid: string, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.kid = kid;
+  }
 }
 
 /** See the file header. */
@@ -63,25 +76,24 @@ export class RemoteKeySet {
   /**
    * The key that verifies a token with this header.
    *
-   * @throws KeysUnavailable when there are none now, or the issuer is away and might know this one; the errors of `jose`
-   * when there is no such key, or several.
+   * @throws KeysUnavailable when there are none now, or the issuer is away and might know this one; {@link UnusableKey} when the key
+   * cannot be used; the errors of `jose` when there is no such key, or several.
    */
   async keyOf(header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> {
     const kept = this.#usable();
     if (kept === undefined) {
       await this.#refresh();
-      const { keys } = this.#usable() ?? unavailable();
-      return keys(header, token);
+      return find(this.#usable() ?? unavailable(), header, token);
     }
     // Nobody waits for these; a failure is reported, and the keys at hand are still good.
     if (this.#options.now() - kept.at > refreshAfterMillis) void this.#refresh();
     try {
-      return await kept.keys(header, token);
+      return await find(kept, header, token);
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
       await this.#refresh();
       const newer = this.#usable();
-      if (newer !== undefined && newer !== kept) return newer.keys(header, token);
+      if (newer !== undefined && newer !== kept) return find(newer, header, token);
       if (this.#hasFailed) unavailable();
       throw error;
     }
@@ -105,7 +117,7 @@ export class RemoteKeySet {
   async #fetch(): Promise<boolean> {
     const { now, onFailure } = this.#options;
     try {
-      this.#fetched = { keys: createLocalJWKSet(await this.#download()), at: now() };
+      this.#fetched = { keys: createLocalJWKSet(wellFormed(await this.#download())), at: now() };
       this.#hasFailed = false;
     } catch (error) {
       this.#hasFailed = true;
@@ -131,6 +143,30 @@ export class RemoteKeySet {
     if (keySet.keys.length > maxKeys) throw new Error(`The key set has more than ${maxKeys} keys.`);
     return keySet;
   }
+}
+
+/** @throws UnusableKey when the library can do nothing with the key that it finds. */
+async function find({ keys }: Fetched, header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> {
+  try {
+    return await keys(header, token);
+  } catch (error) {
+    if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) throw error;
+    throw new UnusableKey(header.kid ?? '', error);
+  }
+}
+
+/** The entries of a key set that are keys at all: one that is not must not make the others unusable. */
+function wellFormed(keySet: JSONWebKeySet): JSONWebKeySet {
+  const isKey = (key: JWK): boolean => {
+    try {
+      createLocalJWKSet({ keys: [key] });
+      return true;
+    } catch {
+      // What it names cannot be asked for: a token under it is one under an unknown key.
+      return false;
+    }
+  };
+  return { keys: keySet.keys.filter(isKey) };
 }
 
 function unavailable(): never {

@@ -3,6 +3,8 @@
  * nothing else does. Names, types, labels and label values come from the page.
  */
 import { createHash, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CallbackTokens } from '../../src/security/callback-token.ts';
 import { retries, SagaBuilder } from '../e2e/stage/definitions.ts';
@@ -14,7 +16,7 @@ import { openClusterStage, shortTimes, until } from './cluster-stage.ts';
 import type { Pod } from './pod.ts';
 import { SeenSeries } from './seen-series.ts';
 
-const key = { kid: '2026', secret: 'a secret of many characters' };
+const key = { kid: '2026', secret: 'a secret of many characters, and more' };
 const viewerKey = 'the-key-of-a-viewer';
 const collector = new OtlpReceiver();
 const downstream = new ScriptedDownstream();
@@ -24,7 +26,7 @@ const settings: Record<string, string> = {
   ...shortTimes,
   // Longer than what a busy machine keeps a process waiting.
   REDIS_QUEUE_CONSUMER_PROCESSINGTIMEOUTMILLIS: '8000',
-  RUNTIME_CALLBACK_KEYS: JSON.stringify([key, { kid: 'older', secret: 'another secret' }]),
+  RUNTIME_CALLBACK_KEYS: JSON.stringify([key, { kid: 'older', secret: 'another secret of many characters' }]),
   SECURITY_LIMITS_CALLBACKSPEREXECUTION: '2',
   CIRCUITBREAKER_FAILURETHRESHOLD: '8',
   TELEMETRY_ENABLED: 'true',
@@ -325,6 +327,16 @@ describe('traffic', () => {
     const wrong = [await ask('wrong-1'), await ask('wrong-2'), await ask('wrong-3'), await ask('wrong-4')];
     expect(wrong).toContain(401);
     expect(wrong).toContain(429);
+    await look();
+  });
+
+  it('is refused to pages and proxies where nobody is asked for credentials', async () => {
+    const signs = [{ via: '1.1 cache' }, { host: 'evil.example' }, { origin: 'https://evil.example' }];
+    for (const headers of signs) {
+      // `fetch` lets nobody choose a Host.
+      const [response] = await once(get(`${pods[0]!.url}/workflows`, { headers }), 'response');
+      expect((response as IncomingMessage).resume().statusCode).toBe(403);
+    }
     await look();
   });
 });

@@ -18,7 +18,7 @@ const stage = openClusterStage({
     SECURITY_AUTH_APIKEYS: JSON.stringify([
       { id: 'rehearsal', sha256: createHash('sha256').update(key).digest('hex'), roles: ['admin'] },
     ]),
-    RUNTIME_CALLBACK_KEYS: JSON.stringify([{ kid: '2026-11', secret: 'a secret of the rehearsal' }]),
+    RUNTIME_CALLBACK_KEYS: JSON.stringify([{ kid: '2026-11', secret: 'a secret of the rehearsal, and more' }]),
   },
 });
 

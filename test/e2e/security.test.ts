@@ -1,5 +1,6 @@
 /** Authentication of a real server: keys made by the command line, tokens of an issuer that comes and goes. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createSign, generateKeyPairSync } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -248,14 +249,57 @@ describe('a server of its own', () => {
     expect((await ask('/workflows', token)).status).toBe(200);
   });
 
-  it('limits guesses, and not those who are known', async () => {
+  it('limits guesses, and locks no right key out, whether it was seen before or not', async () => {
     await serve('--set', 'security.limits.failedAuthPerMinute=3');
     expect((await ask('/workflows', admin.key)).status).toBe(200);
     const statuses = [];
     for (let n = 0; n < 5; n++) statuses.push((await ask('/workflows', `guess-${n}`)).status);
     expect(statuses).toEqual([401, 401, 401, 429, 429]);
     expect((await ask('/workflows', admin.key)).status).toBe(200);
-    expect((await ask('/workflows', limited.key)).status).toBe(429);
+    expect((await ask('/workflows', limited.key)).status).toBe(200);
+    expect((await ask('/workflows', await sign({ realm: { roles: ['viewer'] } }))).status).toBe(429);
+    expect((await ask('/metrics', admin.key)).body).toContain('saga_auth_rejected_total{reason="limited"} 3');
+  });
+
+  it('refuses tokens under a published key that cannot be used, and says so once per key', async () => {
+    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
+    const before = issuer.published;
+    issuer.published = [...before, { ...(publicKey.export({ format: 'jwk' }) as JWK), kid: 'short', alg: 'RS256' }];
+    await serve();
+    const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const claims = { iss: issuer.name, aud: 'trama', sub: 'eve', exp: 4e9, realm: { roles: ['admin'] } };
+    for (let n = 0; n < 3; n++) {
+      const signed = `${part({ alg: 'RS256', kid: 'short' })}.${part({ ...claims, n })}`;
+      const signature = createSign('sha256').update(signed).sign(privateKey, 'base64url');
+      const answer = await ask('/workflows', `${signed}.${signature}`);
+      expect([answer.status, answer.body.code]).toEqual([401, 'unauthenticated']);
+    }
+    expect((await ask('/workflows', await sign({ realm: { roles: ['viewer'] } }))).status).toBe(200);
+    expect((await ask('/metrics', admin.key)).body).toContain('saga_auth_rejected_total{reason="invalid"} 3');
+    const { ended } = server!;
+    await stop();
+    const { out } = await ended;
+    expect(out.match(/a key of the token issuer, or a token under it, cannot be used/g)).toHaveLength(1);
+    expect(out).toContain('"kid":"short"');
+    issuer.published = before;
+  });
+
+  it('counts guesses by the address that a proxy names, without its port, and made-up ones as the proxy', async () => {
+    await serve('--set', 'server.trustedProxies=127.0.0.1', '--set', 'security.limits.failedAuthPerMinute=3');
+    const guess = async (forwardedFor: string): Promise<number> => {
+      const headers = { 'x-api-key': 'guess', 'x-forwarded-for': forwardedFor };
+      return (await fetch(`${server?.url ?? ''}/workflows`, { headers })).status;
+    };
+    for (const from of [
+      (n: number) => `203.0.113.9:${n}`,
+      (n: number) => `[2001:db8::1]:${n}`,
+      (n: number) => `x${n}`,
+    ]) {
+      const statuses = [];
+      for (let n = 1; n <= 5; n++) statuses.push(await guess(from(n)));
+      expect(statuses).toEqual([401, 401, 401, 429, 429]);
+    }
+    expect(await guess('203.0.113.10')).toBe(401);
   });
 
   it('says where a request behind a proxy comes from', async () => {

@@ -30,7 +30,12 @@ const folder = join(root, 'deploy/compose');
 const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
 
 /** What the person who starts it has to choose. */
-const chosen: Readonly<Record<string, string>> = { POSTGRES_PASSWORD: 'password', CALLBACK_SECRET: '0123456789abcdef' };
+const chosen: Readonly<Record<string, string>> = {
+  POSTGRES_PASSWORD: 'password',
+  GRAFANA_PASSWORD: 'password',
+  CALLBACK_SECRET: '0123456789abcdef'.repeat(2),
+  API_KEY_SHA256: '0123456789abcdef'.repeat(4),
+};
 
 function compose(name: string): ComposeFile {
   const source = readFileSync(join(folder, name), 'utf8');
@@ -104,6 +109,32 @@ describe.each(files)('%s', (name) => {
     }
   });
 
+  it('lets nobody in without credentials that were chosen', () => {
+    for (const [service, { environment = {} }] of tramaServices(file)) {
+      const loaded = loadDeployed('', { HOST: '0.0.0.0', ...environment });
+      if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
+      const { auth, allowUnauthenticated } = loaded.config.security;
+      expect([service, allowUnauthenticated, auth.enabled]).toEqual([service, false, true]);
+      expect(auth.apiKeys.map(({ sha256 }) => sha256)).toEqual([chosen['API_KEY_SHA256']]);
+    }
+    // Each comes from a variable without a default: compose refuses to start where it is not set.
+    const source = parse(readFileSync(join(folder, name), 'utf8'), { merge: true }) as ComposeFile;
+    const asked = new Set<string>();
+    for (const [service, { environment = {} }] of Object.entries(source.services)) {
+      for (const [variable, value] of Object.entries(environment)) {
+        if (/PASSWORD|SECRET|APIKEYS|_URL$/.test(variable) && !/^redis:\/\/[\w.-]+:\d+$/.test(value)) {
+          expect([service, variable, /\$\{\w+(?::\?[^}]+)?\}/.test(value)]).toEqual([service, variable, true]);
+        }
+        for (const [, needed = ''] of value.matchAll(/\$\{(\w+):\?/g)) asked.add(needed);
+      }
+    }
+    const used = readFileSync(join(folder, name), 'utf8').matchAll(/\$\{(\w+)/g);
+    expect([...asked].toSorted()).toEqual([...new Set([...used].map(([, variable = '']) => variable))].toSorted());
+    const grafana = file.services['grafana'];
+    if (grafana !== undefined)
+      expect(grafana.environment).toHaveProperty('GF_SECURITY_ADMIN_PASSWORD', chosen['GRAFANA_PASSWORD']);
+  });
+
   it('keeps Redis from evicting, and gives each process a name', () => {
     const redis = services.filter(([, { command }]) => command?.[0] === 'redis-server');
     for (const [, { command }] of redis) expect(command?.join(' ')).toContain('--maxmemory-policy noeviction');
@@ -117,6 +148,8 @@ it('the cluster has six nodes of Redis, three workers, API pods, and what watche
   const trama = tramaServices({ services });
   const works = trama.filter(([, { environment }]) => environment?.['RUNTIME_ENABLED'] !== 'false');
   expect([trama.length, works.length]).toEqual([5, 3]);
+  const served = trama.filter(([, { environment }]) => environment?.['SERVER_API'] !== 'false').map(([name]) => name);
+  expect(served).toEqual(['api-1', 'api-2']);
   const nodes = (works[0]?.[1].environment?.['REDIS_CLUSTER_NODES'] ?? '')
     .split(',')
     .map((node) => node.split(':', 1)[0]);

@@ -17,7 +17,7 @@ it('every key has an environment variable of its own', () => {
 
 /** Names that configurations of other installations rely on: they never change, and none goes away. */
 const promised: Readonly<Record<string, string>> = {
-  server: 'host port tls.certFile tls.keyFile tls.clientCaFile',
+  server: 'host port allowedHosts api tls.certFile tls.keyFile tls.clientCaFile',
   runtime: `
     enabled workerCount prefetch maxStepsPerExecution maxNodeVisits maxNodeVisitsCap drainTimeoutMillis
     livenessStallMillis fullSweepIntervalMillis callback.baseUrl callback.hmacSecret callback.hmacKid callback.keys

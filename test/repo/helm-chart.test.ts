@@ -95,7 +95,7 @@ function environmentOf(pod: PodSpec): Record<string, string> {
     DATABASE_URL: 'postgres://trama:password@db:5432/trama',
     REDIS_URL: 'redis://redis:6379',
     REDIS_PASSWORD: 'password',
-    RUNTIME_CALLBACK_KEYS: '[{"kid":"a","secret":"0123456789abcdef"}]',
+    RUNTIME_CALLBACK_KEYS: '[{"kid":"a","secret":"0123456789abcdef0123456789abcdef"}]',
     SECURITY_AUTH_APIKEYS: `[{"id":"ops","sha256":"${'0'.repeat(64)}","roles":["operator"]}]`,
   };
   const env = pod.containers[0]?.env ?? [];
@@ -207,7 +207,8 @@ describe.each([
       expect(loaded.ok ? [] : loaded.problems).toEqual([]);
       if (!loaded.ok) continue;
       const { runtime, redis, server, database } = loaded.config;
-      expect(runtime.enabled).toBe(name === 'sample-worker');
+      // Workers serve health and metrics, and nothing else: the policy for the API cannot be got round by asking them.
+      expect([runtime.enabled, server.api]).toEqual(name === 'sample-worker' ? [true, false] : [false, true]);
       expect([redis.topology, redis.sharding.podId, database.driver]).toEqual(['STANDALONE', 'pod-1', 'POSTGRES']);
       expect(server.host).toBe('0.0.0.0');
     }
@@ -230,6 +231,36 @@ it('mounts certificates where the configuration names them', () => {
   const [first] = deployments(defaultValues());
   const loaded = loadDeployed(config?.data?.['trama.yaml'] ?? '', environmentOf(first!.pod));
   expect(loaded.ok && loaded.config.database.ssl).toMatchObject({ isOn: true, ...ssl });
+});
+
+describe('the network policy', () => {
+  const apiFrom = [{ podSelector: { matchLabels: { app: 'shop' } } }];
+  const metricsFrom = [{ namespaceSelector: { matchLabels: { name: 'monitoring' } } }];
+  const ports = [{ port: 'http' }];
+
+  it.each([
+    ['lets everybody in the cluster reach both', {}, [{ ports }], [{ ports }]],
+    ['keeps everybody from workers once the API is narrowed', { apiFrom }, [{ ports, from: apiFrom }], []],
+    [
+      'lets only Prometheus reach workers',
+      { apiFrom, metricsFrom },
+      [{ ports, from: [...apiFrom, ...metricsFrom] }],
+      [{ ports, from: metricsFrom }],
+    ],
+    [
+      'lets everybody reach the API, Prometheus the workers',
+      { metricsFrom },
+      [{ ports }],
+      [{ ports, from: metricsFrom }],
+    ],
+  ])('%s', (_what, peers, api, worker) => {
+    const changes = Object.entries(peers).map(([name, value]) => [`networkPolicy.${name}`, value]);
+    const policies = byKind(renderManifests(valuesWith(Object.fromEntries(changes))), 'NetworkPolicy');
+    expect(policies.map(({ metadata, spec }) => [metadata.name, spec?.['ingress']])).toEqual([
+      ['sample-api', api],
+      ['sample-worker', worker],
+    ]);
+  });
 });
 
 describe('a pod that is told to go', () => {

@@ -27,6 +27,22 @@ describe('licences', () => {
   });
 });
 
+it.each(['package-lock.json', 'bench/comparison/package-lock.json'])(
+  '%s has a hash for every package, of every platform',
+  (path) => {
+    const { packages } = JSON.parse(read(path)) as {
+      packages: Record<string, { integrity?: string; link?: boolean; inBundle?: boolean }>;
+    };
+    // A link is a folder of this repository; what comes within another package is covered by the hash of that one.
+    const fetched = Object.entries(packages).filter(
+      ([place, { link, inBundle }]) => place !== '' && link !== true && inBundle !== true,
+    );
+    expect(fetched.length).toBeGreaterThan(20);
+    const unhashed = fetched.filter(([, { integrity }]) => !/^sha512-[\w+/]{86}==$/.test(integrity ?? ''));
+    expect(unhashed.map(([place]) => place)).toEqual([]);
+  },
+);
+
 describe('the review of dependencies', () => {
   const review = read('docs/decisions/0001-dependencies.md');
   const rows = new Map(

@@ -20,8 +20,15 @@ export interface OperationParts {
   readonly health: Health;
   /** Prometheus text; absent when metrics are off. */
   readonly metrics?: () => Promise<{ readonly contentType: string; readonly text: string }>;
+  /** The API's description of itself; absent where the API is not served. */
+  readonly description?: ApiDescription;
+}
+
+/** What says how the API is used. */
+interface ApiDescription {
   /** JSON text, made when first asked for. */
   readonly openApi: () => string;
+  /** JSON text. */
   readonly definitionSchema: string;
 }
 
@@ -91,6 +98,10 @@ export function operationRoutes(server: FastifyInstance, parts: OperationParts):
       },
     );
   }
+  if (parts.description !== undefined) descriptionRoutes(server, parts.description);
+}
+
+function descriptionRoutes(server: FastifyInstance, { openApi, definitionSchema }: ApiDescription): void {
   const json = shape.object({}, { additionalProperties: true });
   server.get(
     '/openapi.json',
@@ -103,7 +114,7 @@ export function operationRoutes(server: FastifyInstance, parts: OperationParts):
         },
       },
     },
-    (_request, reply) => jsonTextBody(reply, parts.openApi()),
+    (_request, reply) => jsonTextBody(reply, openApi()),
   );
   server.get(
     '/schema/definition.json',
@@ -118,7 +129,7 @@ export function operationRoutes(server: FastifyInstance, parts: OperationParts):
     },
     (_request, reply) => {
       reply.type('application/schema+json; charset=utf-8');
-      return parts.definitionSchema;
+      return definitionSchema;
     },
   );
 }

@@ -4,6 +4,8 @@ import { parseJson, type Json } from '../../core/json.ts';
 import { callName, defaultStart, type Scenario, type ScenarioAnswer } from '../../scenario/scenario.ts';
 import type { Plan } from '../../core/plan.ts';
 import { readDocumentFile } from '../document-file.ts';
+import { serverUrl } from '../api-client.ts';
+import { localGuard } from '../local-services.ts';
 import { MockServer, type MockOptions } from '../mock/mock-server.ts';
 import type { MockRoute } from '../mock/routes.ts';
 import { planOfFile } from '../plan-file.ts';
@@ -19,6 +21,8 @@ interface Options {
   readonly failureStatus: number;
   readonly callbackDelay: number;
   readonly seed: number;
+  readonly allowHost: readonly string[];
+  readonly url?: string;
   readonly quiet?: true;
 }
 
@@ -43,6 +47,8 @@ export function defineMock(command: Command, terminal: Terminal): void {
     .option('--failure-status <code>', 'what those are answered', whole(400, 599), 503)
     .option('--callback-delay <ms>', 'how long callbacks come after the answer', whole(0, 86_400_000), 100)
     .option('--seed <number>', 'which failures and latencies: the same number, the same order', whole(0, 2 ** 31), 1)
+    .option('--allow-host <host...>', 'further hosts under which requests come, such as host.docker.internal', [])
+    .option('--url <url>', 'the server, where it is called back elsewhere than on this machine (default: TRAMA_URL)')
     .option('--quiet', 'print no line per request')
     .addHelpText(
       'after',
@@ -53,6 +59,9 @@ A definition whose URLs begin with {{vars.BASE}} reaches the mock once the serve
   TRAMA_VAR_BASE=http://127.0.0.1:9090 trama run order.json   # in another
 
 One whose URLs begin with http://localhost:9000 reaches a mock on that port as it is.
+
+It answers direct requests to this machine only, and calls back this machine or the server only: nobody is asked for
+credentials, and a page in your browser could reach it, too.
 
 Without a scenario every call is answered 200 {} (202 and a callback {} where the node is async). Exit codes: 0 stopped
 by SIGINT or SIGTERM, 1 the definition or the scenario is invalid, 2 wrong usage, or the port is taken.`,
@@ -81,6 +90,8 @@ function mockOptions(plan: Plan, options: Options, terminal: Terminal): MockOpti
     failureStatus: options.failureStatus,
     callbackDelayMillis: options.callbackDelay,
     random: seeded(options.seed),
+    guard: localGuard({ hosts: options.allowHost, setting: '--allow-host' }),
+    server: serverUrl(options.url, terminal),
     report: (line) => {
       if (options.quiet !== true) terminal.out(`${new Date().toISOString().slice(11, 23)}  ${line}`);
     },

@@ -8,11 +8,14 @@
  * - `"card": "cut"`: the payment is made, and the connection is cut
  * - `"address": "nowhere"`: refused (422)
  * - hotels are slow
- * - with `answerTo`, a URL: accepted (202); the answer is posted to it a little later, unless the approver is "nobody"
+ * - with `answerTo`, a URL on this machine: accepted (202); the answer is posted to it a little later, unless the approver is "nobody"
+ *
+ * They answer direct requests to this machine only, as a server without authentication does.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { localGuard, mayBeCalledBack } from '../local-services.ts';
 import { isJsonObject, ownProperty, parseJson, stringifyJson, type Json } from '../../core/json.ts';
 
 const slowMillis = 500;
@@ -28,6 +31,7 @@ const maxBodyBytes = 1024 * 1024;
 /** See the file header. */
 export class SampleServices {
   readonly #server: Server;
+  readonly #guard = localGuard();
   /** What stands, as `payments/A-1`, in the order in which it was done. */
   readonly #standing = new Map<string, Json>();
   readonly #callsByKey = new Map<string, number>();
@@ -70,6 +74,12 @@ export class SampleServices {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const refusal = this.#guard.refusalOf(request);
+    if (refusal !== undefined) {
+      // The body is not read.
+      answer(response.setHeader('connection', 'close'), 403, { error: refusal.sentence });
+      return;
+    }
     const [path = '/'] = (request.url ?? '/').split('?', 1);
     if (request.method === 'GET' && path === '/') {
       answer(response, 200, Object.fromEntries(this.#standing));
@@ -100,6 +110,11 @@ export class SampleServices {
       answer(response, 422, { error: 'There is no such address.' });
       return;
     }
+    const answerTo = said('answerTo');
+    if (typeof answerTo === 'string' && !mayBeCalledBack(answerTo)) {
+      answer(response, 422, { error: 'The sample services answer to URLs on this machine only.' });
+      return;
+    }
     if (service === 'hotels') await delay(slowMillis, undefined, { signal: this.#closing.signal });
     // The same id again is the same thing: that is why sagas choose the ids.
     this.#standing.set(`${service}/${id}`, body);
@@ -108,7 +123,6 @@ export class SampleServices {
       response.destroy();
       return;
     }
-    const answerTo = said('answerTo');
     if (typeof answerTo !== 'string') {
       answer(response, 200, { id: `${service}/${id}` });
       return;
@@ -132,7 +146,13 @@ export class SampleServices {
     const { signal } = this.#closing;
     await delay(decisionMillis, undefined, { signal });
     const headers = { 'content-type': 'application/json' };
-    const answered = await fetch(url, { method: 'POST', headers, body: stringifyJson(decision), signal });
+    const answered = await fetch(url, {
+      method: 'POST',
+      headers,
+      body: stringifyJson(decision),
+      redirect: 'manual',
+      signal,
+    });
     await answered.body?.cancel();
   }
 }

@@ -10,6 +10,8 @@ import { stringifyJson, type Json } from '../../core/json.ts';
 import type { Plan } from '../../core/plan.ts';
 import { Downstream, type PlannedAnswer } from '../../scenario/downstream.ts';
 import type { Scenario } from '../../scenario/scenario.ts';
+import type { RequestGuard } from '../../api/request-guard.ts';
+import { mayBeCalledBack } from '../local-services.ts';
 import { findCallbackAddress, type CallbackAddress } from './callback-address.ts';
 import { findRoute, routesOf, type MockRoute } from './routes.ts';
 
@@ -26,6 +28,10 @@ export interface MockOptions {
   readonly callbackDelayMillis: number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  /** Refuses what must not reach it: pages, proxies, other hosts. */
+  readonly guard: RequestGuard;
+  /** URL of the server that may be called back besides whatever listens on this machine. */
+  readonly server?: string | undefined;
   /** Told about everything that comes in and goes out, in one line each. */
   readonly report: (line: string) => void;
 }
@@ -98,6 +104,13 @@ export class MockServer {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = request.url ?? '/';
     const [path = '/'] = url.split('?', 1);
+    const refusal = this.#options.guard.refusalOf(request);
+    if (refusal !== undefined) {
+      this.#say(request.method ?? 'GET', url, 403, refusal.sentence);
+      // The body is not read.
+      answer(response, 403, { error: refusal.sentence }, { connection: 'close' });
+      return;
+    }
     const headers = oneEach(request);
     const verb = request.method ?? 'GET';
     const body = await readBody(request);
@@ -117,7 +130,11 @@ export class MockServer {
     for (const callback of planned.callbacks) {
       const after = callback.afterMillis + latency + this.#options.callbackDelayMillis;
       if (to === undefined) this.#options.report(`${route.name}: finds no callback address in its request`);
-      else void this.#callBack(route, to, after, callback.body);
+      else if (mayBeCalledBack(to.url, this.#options.server)) void this.#callBack(route, to, after, callback.body);
+      else
+        this.#options.report(
+          `${route.name}: does not call back ${originOf(to)}, which is neither this machine nor --url`,
+        );
     }
     const wait = planned.afterMillis + latency;
     if (wait > 0) await delay(wait, undefined, { signal: this.#closing.signal });
@@ -190,6 +207,8 @@ export class MockServer {
     this.#options.report(`${verb} ${url.replaceAll(/trc1\.[\w.-]+/g, '***')} -> ${String(outcome)}  (${told})`);
   }
 }
+
+const originOf = ({ url }: CallbackAddress): string => URL.parse(url)?.origin ?? 'what is no URL';
 
 /** The status of the answer, or why there is none. */
 async function post(to: CallbackAddress, body: Json, closing: AbortSignal): Promise<number | string> {

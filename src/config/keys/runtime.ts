@@ -102,7 +102,7 @@ export const runtimeKeys: SectionKeys<'runtime' | 'hooks' | 'vars' | 'secrets' |
   },
   'runtime.callback.hmacSecret': {
     meaning:
-      'Signs callback tokens. Without any key the embedded store makes one and keeps it. Beside `runtime.callback.keys` it only verifies.',
+      'Signs callback tokens; at least 32 characters. Without any key the embedded store makes one and keeps it. Beside `runtime.callback.keys` it only verifies.',
     secret: true,
     kind: optional(text()),
     default: undefined,

@@ -5,6 +5,9 @@ import { choice, flag, integer, list, optional, text } from '../kinds.ts';
 import { pemFile } from './tls.ts';
 import { authKeys } from './auth.ts';
 
+/** A name, an IPv4 address, or an IPv6 address in brackets, with a port or without one. */
+const hostPattern = /^(?:[\w-]+(?:\.[\w-]+)*|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
+
 /** See the file header. */
 export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'logging'> = {
   'server.host': {
@@ -25,6 +28,26 @@ export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'loggin
       'log) is then what they say in X-Forwarded-For; from anybody else that header counts for nothing.',
     kind: list('IP addresses or networks, such as 10.0.0.0/8', isNetwork),
     default: [],
+  },
+  'server.allowedHosts': {
+    meaning:
+      'Without authentication, the only hosts under which the server answers, also with `security.allowUnauthenticated`: the `Host` of a ' +
+      'request must be one of them, so that no web page whose name resolves to this server can use it. Each with a port, or without one ' +
+      'for any. A list replaces the default. Health routes, callbacks, and `/metrics` by an IP address (beyond loopback) need none.',
+    kind: list('a list of hosts as in a URL, such as trama.example or [::1]:8080', (item) => hostPattern.test(item)),
+    derived: {
+      text: 'localhost, 127.0.0.1, [::1] and the host of `runtime.callback.baseUrl`',
+      from: (read) => {
+        const host = URL.parse(read('runtime.callback.baseUrl') ?? '')?.hostname;
+        return [...new Set(['localhost', '127.0.0.1', '[::1]', ...(host === undefined ? [] : [host])])];
+      },
+    },
+  },
+  'server.api': {
+    meaning:
+      'Whether the API is served. With false the process answers at `/healthz`, `/readyz` and `/metrics` only, as workers do that get no requests.',
+    kind: flag,
+    default: true,
   },
   'server.tls.certFile': {
     meaning: 'PEM file with the certificate chain. With it the server speaks HTTPS only; needs `server.tls.keyFile`.',
@@ -98,8 +121,8 @@ export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'loggin
   },
   'security.limits.failedAuthPerMinute': {
     meaning:
-      'Requests with wrong credentials from one address; more are answered 429. As many may come at once. Credentials that ' +
-      'were good in the last ten minutes are not affected.',
+      'Requests with wrong credentials from one address; more are answered 429. As many may come at once. API keys that are ' +
+      'right, and tokens that were good in the last ten minutes, are not affected.',
     kind: integer(1, 1_000_000),
     default: 30,
   },

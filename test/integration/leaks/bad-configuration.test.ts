@@ -41,6 +41,8 @@ it.each<[what: string, args: readonly string[], env: Readonly<Record<string, str
   ['a placeholder that is none', ['--config', '<dir>/placeholder.yaml'], {}, /redis\.password .* placeholder/],
   ['a map for a password', ['--config', '<dir>/key-as-value.yaml'], {}, /redis\.password .* must be/],
   ['a password in the URL of the collector', [], { TELEMETRY_OTLPENDPOINT: 'http://me:<secret>@h' }, /otlpEndpoint/],
+  ['a password for a node of Redis Cluster', [], { REDIS_CLUSTER_NODES: 'a:1,me:<secret>@b:1' }, /cluster\.nodes/],
+  ['a short secret for callback tokens', [], { RUNTIME_CALLBACK_HMACSECRET: '<secret>' }, /less than 32 characters/],
   ['a slash in a password of Postgres', [], { DATABASE_URL: 'postgres://me:1/<secret>@h/d' }, /percent-encoded/],
   ['a URL for a host of Postgres', [], { DATABASE_HOST: 'postgres://me:<secret>@h/d' }, /database\.host/],
   [

@@ -110,7 +110,11 @@ export class Estate {
       ...(await this.#accessEnv()),
       DATABASE_URL: this.#postgres.url(this.#database).replace('trama@', `trama:${databasePassword}@`),
       REDIS_URL: `redis://:${redisPassword}@127.0.0.1:${String(this.#redis.port)}`,
-      RUNTIME_CALLBACK_HMACSECRET: this.canaries.plant('HmacSecret', 'secret', (core) => `${core}-long-enough`),
+      RUNTIME_CALLBACK_HMACSECRET: this.canaries.plant(
+        'HmacSecret',
+        'secret',
+        (core) => `${core}-long-enough-to-be-one`,
+      ),
       RUNTIME_CALLBACK_KEYS: JSON.stringify([
         { kid: 'new', secret: this.canaries.plant('CallbackKey', 'secret', sharp) },
       ]),

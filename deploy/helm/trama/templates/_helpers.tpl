@@ -135,6 +135,9 @@ spec:
           value: 0.0.0.0
         - name: RUNTIME_ENABLED
           value: {{ eq .component "worker" | quote }}
+        # Workers get no requests: they answer for their health and with metrics, and for nothing else.
+        - name: SERVER_API
+          value: {{ eq .component "api" | quote }}
         {{- include "trama.env" .root | nindent 8 }}
       ports:
         - name: http

@@ -1,0 +1,122 @@
+/** Refuses requests that a server without authentication must not answer, by what their headers tell of where they come from. */
+import type { IncomingMessage } from 'node:http';
+
+/** What a server without authentication answers. */
+export interface GuardPolicy {
+  /** Names and addresses as in a URL, in any case, each with a port or without one (then with any). */
+  readonly allowedHosts: readonly string[];
+  /** Whether what came through a proxy is refused: the server is there for its own machine alone. */
+  readonly refusesProxies: boolean;
+  /** The allowed hosts, as people are told of them: `the hosts of server.allowedHosts`. */
+  readonly hostsShown: string;
+}
+
+/** Why a request is refused. */
+export interface GuardRefusal {
+  readonly reason: 'proxy' | 'host' | 'origin';
+  /** For the caller. */
+  readonly sentence: string;
+}
+
+/** What of a request is looked at. */
+export type GuardedRequest = Pick<IncomingMessage, 'headers' | 'httpVersion'>;
+
+/** Headers by which proxies, load balancers and content delivery networks give themselves away. */
+const proxyHeaders: ReadonlySet<string> = new Set([
+  'cdn-loop',
+  'client-ip',
+  'fastly-client-ip',
+  'forwarded',
+  'proxy-connection',
+  'true-client-ip',
+  'via',
+  'wl-proxy-client-ip',
+  'x-appengine-user-ip',
+  'x-azure-clientip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'x-original-forwarded-for',
+  'x-original-host',
+  'x-original-url',
+  'x-originating-ip',
+  'x-proxyuser-ip',
+  'x-real-ip',
+  'x-remote-addr',
+  'x-remote-ip',
+  'x-rewrite-url',
+]);
+const proxyHeaderPrefix = /^(?:x-forwarded|x-envoy-|x-arr-|cf-)/;
+
+/** An IPv4 address, or an IPv6 address in brackets. */
+const literalAddress = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[\da-f:.]+\])$/;
+
+/**
+ * Guards a server that asks for no credentials against what reaches it although nobody meant to let it in:
+ *
+ * - a web page whose name was made to resolve to this server (DNS rebinding): its `Host` is that name;
+ * - a web page of another origin, the same host with another port included: `Origin`, or where there is none `Sec-Fetch-Site`;
+ * - a proxy on this machine that forwards from elsewhere: its headers, or HTTP/1.0, which the proxies speak that add none.
+ *
+ * It cannot see what adds nothing and changes `Host`: a tunnel (ssh, `kubectl port-forward`), a forwarder of connections, a proxy that was
+ * told to keep silent; nor who sits at this machine. Immutable.
+ */
+export class RequestGuard {
+  readonly #hosts: ReadonlySet<string>;
+  readonly #policy: GuardPolicy;
+
+  constructor(policy: GuardPolicy) {
+    this.#policy = policy;
+    this.#hosts = new Set(policy.allowedHosts.map((host) => host.toLowerCase()));
+  }
+
+  /** Why the request is refused; undefined when it may pass. `byAddress`: any IP address will do as `Host`, which no name can become. */
+  refusalOf(request: GuardedRequest, byAddress: boolean = false): GuardRefusal | undefined {
+    const { headers } = request;
+    if (this.#policy.refusesProxies) {
+      const sign = signOfProxy(request);
+      if (sign !== undefined)
+        return refuse('proxy', `it refuses what came through a proxy, as this request: it has ${sign}`);
+    }
+    const host = headers.host?.toLowerCase();
+    if (host === undefined || !this.#knows(host, byAddress)) {
+      return refuse(
+        'host',
+        `it answers only to ${this.#policy.hostsShown}, and the Host of this request is none of them`,
+      );
+    }
+    return comesFromPage(headers, host)
+      ? refuse('origin', 'it refuses requests of web pages of another host or port')
+      : undefined;
+  }
+
+  #knows(host: string, byAddress: boolean): boolean {
+    if (this.#hosts.has(host)) return true;
+    const name = host.replace(/:\d{1,5}$/, '');
+    return this.#hosts.has(name) || (byAddress && literalAddress.test(name));
+  }
+}
+
+function refuse(reason: GuardRefusal['reason'], why: string): GuardRefusal {
+  return { reason, sentence: `This server asks for no credentials; therefore ${why}.` };
+}
+
+function signOfProxy({ headers, httpVersion }: GuardedRequest): string | undefined {
+  for (const name in headers) {
+    // Most names need no look at their beginning: every request comes by here.
+    const isLikely = name.startsWith('x-') || name.startsWith('cf-');
+    if (proxyHeaders.has(name) || (isLikely && proxyHeaderPrefix.test(name))) return `the header ${name}`;
+  }
+  return httpVersion === '1.0' ? 'the version HTTP/1.0' : undefined;
+}
+
+/** Whether a page of another origin than the server's makes the request. A link that somebody follows there is none. */
+function comesFromPage(headers: IncomingMessage['headers'], host: string): boolean {
+  const { origin } = headers;
+  if (origin !== undefined) {
+    const url = URL.parse(origin);
+    return url === null || !/^https?:$/.test(url.protocol) || url.host !== URL.parse(`${url.protocol}//${host}`)?.host;
+  }
+  const site = headers['sec-fetch-site'];
+  if (site !== 'cross-site' && site !== 'same-site') return false;
+  return headers['sec-fetch-mode'] !== 'navigate' || headers['sec-fetch-dest'] !== 'document';
+}
