@@ -166,7 +166,8 @@ export class TemplateBuilder {
       case 'tag': {
         this.#constant = false;
         const { read, path } = this.#resolve(node.name, depth);
-        const insert = destination.insert({ text: node.name, raw: node.raw, fromData: path.fromData });
+        const secret = path.root === 'secrets';
+        const insert = destination.insert({ text: node.name, raw: node.raw, fromData: path.fromData, secret });
         if (path.root === 'vars' || path.root === 'secrets') {
           return (run) => {
             run.write(insert(configured(read(run), node.name), run));
