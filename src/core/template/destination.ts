@@ -15,7 +15,7 @@ export interface PlacedTag {
   readonly raw: boolean;
   /** Whether the value comes from payload, labels, an answer or a callback. */
   readonly fromData: boolean;
-  /** Whether the value is a secret. */
+  /** Whether the value is a secret, or the token of a callback. */
   readonly secret: boolean;
 }
 
