@@ -276,8 +276,6 @@ export class Estate {
     const fromEnvironment = Object.entries(this.secrets).filter(([name]) => name !== 'FILE_KEY');
     return {
       ...Object.fromEntries(fromEnvironment.map(([name, value]) => [`TRAMA_SECRET_${name}`, value])),
-      // A variable may be a part of a host, which a secret may not; what it holds is masked all the same.
-      TRAMA_VAR_TENANT: this.secrets.HOST,
       SECRETS_HOSTS: JSON.stringify({ BOUND: ['ledger.example'] }),
     };
   }
