@@ -26,6 +26,7 @@ import { observeRequests, startTracing, type Tracing } from './compose/tracing.t
 import type { CallbackKey, Config } from './config/config.ts';
 import { isLoopback } from './config/rules.ts';
 import { definitionJsonSchema } from './core/definition/json-schema.ts';
+import { OwnListeners } from './http-caller/own-listeners.ts';
 import type { HttpCaller } from './ports/http-caller.ts';
 import type { Clock } from './ports/clock.ts';
 import { StoreUnavailable, type Store } from './ports/store.ts';
@@ -133,6 +134,8 @@ export class Trama {
   readonly #version: string;
   readonly #surroundings: Surroundings;
   readonly #running: Running = {};
+  /** What calls may not reach, or only in part. */
+  readonly #own: OwnListeners;
   #opened: Promise<readonly CallbackKey[]> | undefined;
   #tokens: CallbackTokens | undefined;
   #listening: Listening | undefined;
@@ -147,6 +150,7 @@ export class Trama {
     this.#config = config;
     this.#version = version;
     this.#surroundings = surroundings;
+    this.#own = new OwnListeners(config.http.egress.allowOwn, config.runtime.callback.baseUrl);
   }
 
   /** Where the server is for callers on this machine, without a slash at the end. Throws before it listens. */
@@ -192,7 +196,7 @@ export class Trama {
     const { telemetry } = this.#surroundings;
     for (const sentence of invalidCertificates(config, Date.now())) telemetry.log('warn', sentence);
     this.#running.tracing = await startTracing(config.telemetry, this.#version, telemetry);
-    const caller = createCaller(config, this.#version);
+    const caller = createCaller(config, this.#version, this.#own);
     this.#running.caller = caller;
     const store = await this.#openStore();
     const clock = this.#clockOf();
@@ -415,6 +419,7 @@ export class Trama {
   async #listen(api: FastifyInstance): Promise<void> {
     const { server } = this.#config;
     await api.listen({ host: server.host, port: server.port });
+    for (const bound of api.addresses()) if (typeof bound === 'object') this.#own.add(bound.address, bound.port);
     const address = api.server.address();
     const port = typeof address === 'object' && address !== null ? address.port : server.port;
     this.#listening = { host: server.host, port, isTls: server.tls.certFile !== undefined };

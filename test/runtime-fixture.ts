@@ -84,6 +84,7 @@ export type Reply =
   | {
       readonly error: 'timeout' | 'connect' | 'body' | 'refused';
       readonly sent?: boolean;
+      readonly message?: string;
       readonly afterMillis?: number;
     }
   | 'hold';
@@ -162,8 +163,8 @@ function pathOf(request: OutboundRequest): string {
 
 function answerOf(reply: Exclude<Reply, 'hold'>): CallAnswer {
   if ('error' in reply) {
-    const { error, sent = true } = reply;
-    return { kind: 'failed', error, sent, message: `It failed: ${error}.`, latencyMillis: 1 };
+    const { error, sent = true, message = `It failed: ${error}.` } = reply;
+    return { kind: 'failed', error, sent, message, latencyMillis: 1 };
   }
   const body = stringifyJson(reply.body ?? {});
   return {
@@ -220,7 +221,8 @@ export class RuntimeFixture {
   readonly logs: { level: string; message: string; fields?: LogFields }[] = [];
   readonly fenced: string[] = [];
   readonly secrets = new Map<string, string>();
-  mayGoTo: (secret: string, url: string) => boolean = () => true;
+  mayGoTo: (secret: string, url: string, hostFromData: boolean) => boolean = () => true;
+  misplaced: (request: { readonly url: string; readonly body?: string }) => string | undefined = () => undefined;
   readonly plans: PlanCache;
   readonly telemetry: Telemetry & { tracer?: Tracer | undefined };
   /** The gate of the engines made from now on. */
@@ -257,7 +259,8 @@ export class RuntimeFixture {
       vault: {
         secret: (name) => this.secrets.get(name),
         variable: () => undefined,
-        mayGoTo: (secret, url) => this.mayGoTo(secret, url),
+        mayGoTo: (secret, url, hostFromData) => this.mayGoTo(secret, url, hostFromData),
+        misplaced: (request) => this.misplaced(request),
         conceal: (value) => {
           const concealed = this.#concealed;
           this.#concealed = (text) => (concealed?.(text) ?? text).replaceAll(value, '***');

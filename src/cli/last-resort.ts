@@ -3,6 +3,7 @@
  * logs it once, in the log's own format, stops the server in order without a long wait, and exits with {@link exitCodes.broken}.
  * A further error of this kind only ends the waiting.
  */
+import { visibleLine } from '../core/visible-text.ts';
 import { exitCodes, type Terminal } from './terminal.ts';
 
 /** From when on calls in flight are given up, and from when on nothing is waited for, in ms after the error. */
@@ -58,9 +59,8 @@ function wordsOf(work: Work, error: unknown): string | undefined {
 export function guardCommands(): void {
   process.on('uncaughtException', (error: unknown) => {
     if (process.listenerCount('uncaughtException') > 1) return;
-    console.error(
-      `An error that nothing handles ends the command: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    const message = error instanceof Error ? error.message : String(error);
+    console.error(`An error that nothing handles ends the command: ${visibleLine(message)}`);
     process.exit(exitCodes.broken);
   });
 }

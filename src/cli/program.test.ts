@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { commands } from './command-table.ts';
 import { nodeProblem } from './node-version.ts';
 import { runCli } from './program.ts';
-import type { Terminal } from './terminal.ts';
+import { createTerminal, type Terminal } from './terminal.ts';
 
 interface Spoken {
   readonly code: number;
@@ -26,16 +26,11 @@ afterEach(() => {
 async function trama(args: readonly string[], env: Terminal['env'] = {}): Promise<Spoken> {
   const out: string[] = [];
   const notes: string[] = [];
-  const terminal: Terminal = {
-    // A file of the checkout must not have a say here.
-    env: { TRAMA_CONFIG: write('empty.yaml', ''), ...env },
-    out: (text) => out.push(text),
-    note: (text) => notes.push(text),
-    isInteractive: false,
-    exitCode: 0,
-  };
+  const streams = { out: (text: string) => out.push(text), err: (text: string) => notes.push(text) };
+  // A file of the checkout must not have a say here.
+  const terminal = createTerminal(streams, { TRAMA_CONFIG: write('empty.yaml', ''), ...env }, false);
   const code = await runCli(args, terminal);
-  return { code, out: out.join('\n'), notes: notes.join('\n') };
+  return { code, out: out.join('').trimEnd(), notes: notes.join('').trimEnd() };
 }
 
 function write(name: string, text: string): string {

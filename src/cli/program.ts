@@ -22,7 +22,7 @@ export async function runCli(args: readonly string[], terminal: Terminal = proce
       for (const line of error.lines) terminal.note(line);
       return error.exitCode;
     }
-    terminal.note(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    terminal.noteText(error instanceof Error ? (error.stack ?? error.message) : String(error));
     return exitCodes.wrong;
   }
 }
@@ -65,10 +65,10 @@ function prepare(command: Command, terminal: Terminal): Command {
     .showHelpAfterError('Run it with --help to see how it is used.')
     .configureOutput({
       writeOut: (text) => {
-        terminal.out(text.trimEnd());
+        terminal.outText(text.trimEnd());
       },
       writeErr: (text) => {
-        terminal.note(text.trimEnd());
+        terminal.noteText(text.trimEnd());
       },
     });
 }

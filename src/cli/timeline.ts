@@ -1,5 +1,6 @@
 /** An execution as lines for people: every call and everything else that happened, when, and how it ended. */
 import { isJsonObject, numberText, ownProperty, stringifyJson, type Json, type JsonObject } from '../core/json.ts';
+import { visibleLine } from '../core/visible-text.ts';
 import type { ApiClient } from './api-client.ts';
 
 /** History rows read of one execution, of each kind. */
@@ -79,7 +80,7 @@ function lineOf(row: JsonObject, begin: number): Line {
   return {
     time: `${String(Math.max(0, instant(row, 'createdAt') - begin)).padStart(7)} ms`,
     phase: field(row, 'phase'),
-    node: `${field(row, 'stepName')}${visit}${attempt}`,
+    node: visibleLine(`${field(row, 'stepName')}${visit}${attempt}`),
     outcome: `${field(row, 'outcome')}${status === '' ? '' : ` (${status})`}`,
     detail: [request, why].filter((part) => part !== '').join('  '),
   };

@@ -128,6 +128,8 @@ export interface HttpConfig {
     readonly deny: readonly string[];
     readonly allowPrivateFromData: readonly string[];
     readonly allowPrivate: boolean;
+    /** What calls may reach of the server's own listeners. */
+    readonly allowOwn: readonly ('callbacks' | 'all')[];
     readonly proxy: string | undefined;
     readonly tls: {
       readonly caFile: string | undefined;

@@ -373,8 +373,8 @@ const bad: readonly (readonly [text: string, ...problems: string[]])[] = [
     `security.auth.enabled ${where} is true, and there is neither an API key nor a token issuer: nobody could do anything. \`trama keys create\` makes a key.`,
   ],
   [
-    'secrets: { hosts: { A: ["https://b"] } }',
-    `secrets.hosts ${where} must be a map from names of secrets to lists of host, host:port, *.suffix or *.suffix:port, not {"A":["https://b"]}.`,
+    'secrets: { hosts: { A: ["http://b"] } }',
+    `secrets.hosts ${where} must be a map from names of secrets to lists of host, host:port, *.suffix or *.suffix:port, with or without https:// before it, not {"A":["http://b"]}.`,
   ],
   [
     'metrics: { public: false }',

@@ -24,13 +24,20 @@ export function judge(call: CallPlan, result: CallResult, undoingUnknown: boolea
           outcome: 'unsent',
           reason: result.retryable ? 'connect' : 'unsent',
           description: result.reason,
+          ...loggedOf(result),
           ...(result.retryable ? { error: 'connect' as const } : undefined),
         },
       };
     case 'failed':
       return {
         ok: false,
-        failure: { outcome: 'unknown', reason: result.error, description: result.reason, error: result.error },
+        failure: {
+          outcome: 'unknown',
+          reason: result.error,
+          description: result.reason,
+          ...loggedOf(result),
+          error: result.error,
+        },
       };
     case 'response': {
       const { response } = result;
@@ -52,4 +59,8 @@ export function judge(call: CallPlan, result: CallResult, undoingUnknown: boolea
       };
     }
   }
+}
+
+function loggedOf({ logged }: { readonly logged?: string }): { readonly logged?: string } | undefined {
+  return logged === undefined ? undefined : { logged };
 }

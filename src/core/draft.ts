@@ -64,6 +64,7 @@ export type Signal =
       readonly phase: CallPhase;
       readonly outcome: Outcome;
       readonly reason?: FailureReason;
+      /** For logs: without anything that came from data. */
       readonly description?: string;
       readonly willRetry: boolean;
     }
@@ -82,6 +83,7 @@ export type Signal =
       readonly kind: 'failing';
       readonly reason: FailureReason;
       readonly nodeId?: string;
+      /** For logs: without anything that came from data. */
       readonly description: string;
     }
   | { readonly kind: 'finished'; readonly status: TerminalStatus; readonly reason?: FailureReason }

@@ -10,10 +10,18 @@ import type { BlockCause, UndoTarget } from './state.ts';
 /** How a call came back, before the core judges it. */
 export type CallResult =
   | { readonly kind: 'response'; readonly response: ResponseView }
-  /** `unsent`: surely nothing left; `reason` is a sentence. `retryable` is false for what would fail again alike. */
-  | { readonly kind: 'unsent'; readonly reason: string; readonly retryable: boolean }
-  /** The request may have left: the outcome is unknown. */
-  | { readonly kind: 'failed'; readonly error: 'timeout' | 'connect' | 'body'; readonly reason: string };
+  /**
+   * `unsent`: surely nothing left; `reason` is a sentence. `retryable` is false for what would fail again alike. `logged` is the
+   * sentence for logs, where `reason` holds something of the data.
+   */
+  | { readonly kind: 'unsent'; readonly reason: string; readonly logged?: string; readonly retryable: boolean }
+  /** The request may have left: the outcome is unknown. `reason` and `logged` as above. */
+  | {
+      readonly kind: 'failed';
+      readonly error: 'timeout' | 'connect' | 'body';
+      readonly reason: string;
+      readonly logged?: string;
+    };
 
 /** What the engine feeds into `apply`. */
 export type Event =

@@ -48,6 +48,8 @@ export interface AttemptFailure {
   readonly reason: FailureReason;
   /** One sentence for people. */
   readonly description: string;
+  /** The sentence for logs, where the description holds what came from data or from people. */
+  readonly logged?: string;
   readonly statusCode?: number;
   readonly error?: RetryError;
 }

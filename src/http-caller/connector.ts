@@ -9,7 +9,7 @@ import { isIP } from 'node:net';
 import type { LookupFunction, Socket } from 'node:net';
 import { getCACertificates } from 'node:tls';
 import type { buildConnector as connectorTypes } from 'undici';
-import type { EgressPolicy } from './egress-policy.ts';
+import type { EgressDecision, EgressPolicy, EgressTarget } from './egress-policy.ts';
 import { buildConnector } from './undici-parts.ts';
 
 /** Resolves a name to all its addresses. */
@@ -32,6 +32,8 @@ export interface ConnectorOptions {
   readonly policy: EgressPolicy;
   /** Whether it serves calls whose authority comes from data. */
   readonly fromData: boolean;
+  /** Whether it serves requests that may be callbacks to this installation, and no others. */
+  readonly forCallbacks: boolean;
   readonly connectTimeoutMillis: number;
   readonly tls?: OutboundTls;
   /** Default: the system's resolver, which knows /etc/hosts. */
@@ -61,18 +63,19 @@ export function tlsOptions(tls: OutboundTls | undefined): { ca?: string[]; cert?
 
 /** A `connect` function for an undici agent. Refusals end the connection with {@link EgressRefusedError}. */
 export function createConnector(options: ConnectorOptions): connectorTypes.connector {
-  const { policy, fromData } = options;
+  const { policy, fromData, forCallbacks } = options;
+  const judge: Judge = (place) => policy.decide({ ...place, fromData, forCallbacks });
   const connect = buildConnector({
     ...tlsOptions(options.tls),
     // HTTP/2 may send a request again by itself after GOAWAY; the engine alone owns attempts.
     allowH2: false,
     timeout: options.connectTimeoutMillis,
-    lookup: permittedLookup(policy, fromData, options.resolve ?? resolveBySystem),
+    lookup: permittedLookup(judge, options.resolve ?? resolveBySystem),
   });
   return (target, done) => {
     const host = target.hostname;
     if (isIP(host) !== 0) {
-      const decision = policy.decide({ host, address: host, fromData });
+      const decision = judge({ host, address: host, port: portOf(target) });
       if (!decision.allowed) {
         done(new EgressRefusedError(decision.reason), null);
         return;
@@ -83,7 +86,7 @@ export function createConnector(options: ConnectorOptions): connectorTypes.conne
         done(error, null);
         return;
       }
-      const refusal = refusalOf(policy, host, socket, fromData);
+      const refusal = refusalOf(judge, host, socket);
       if (refusal === undefined) {
         done(null, socket);
         return;
@@ -94,16 +97,24 @@ export function createConnector(options: ConnectorOptions): connectorTypes.conne
   };
 }
 
-function refusalOf(policy: EgressPolicy, host: string, socket: Socket, fromData: boolean): Error | undefined {
-  const address = socket.remoteAddress;
+/** The policy, for one kind of connections. */
+type Judge = (place: Pick<EgressTarget, 'host' | 'address' | 'port'>) => EgressDecision;
+
+function portOf({ port, protocol }: connectorTypes.Options): number {
+  return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
+}
+
+function refusalOf(judge: Judge, host: string, socket: Socket): Error | undefined {
+  const { remoteAddress: address, remotePort: port } = socket;
   // Gone since it connected: using it would fail in any case, and here nothing has been written yet.
-  if (address === undefined) return new Error('The connection was closed as soon as it was open.');
-  const decision = policy.decide({ host, address, fromData });
+  if (address === undefined || port === undefined)
+    return new Error('The connection was closed as soon as it was open.');
+  const decision = judge({ host, address, port });
   return decision.allowed ? undefined : new EgressRefusedError(decision.reason);
 }
 
 /** Resolves a name to its permitted addresses; fails with the first refusal when none is. */
-function permittedLookup(policy: EgressPolicy, fromData: boolean, resolve: ResolveHost): LookupFunction {
+function permittedLookup(judge: Judge, resolve: ResolveHost): LookupFunction {
   return (hostname, options, done) => {
     resolve(hostname, (error, addresses) => {
       if (error !== null) {
@@ -112,7 +123,8 @@ function permittedLookup(policy: EgressPolicy, fromData: boolean, resolve: Resol
       }
       let refusal: string | undefined;
       const permitted = addresses.filter(({ address }) => {
-        const decision = policy.decide({ host: hostname, address, fromData });
+        // The port is not told here; what depends on it is judged when the connection stands.
+        const decision = judge({ host: hostname, address });
         if (!decision.allowed) refusal ??= decision.reason;
         return decision.allowed;
       });

@@ -235,7 +235,10 @@ describe('allow and deny', () => {
       address: '10.0.0.1',
       fromData: false,
     });
-    expect(decision).toEqual({ allowed: false, reason: 'Egress refused: a.example (10.0.0.1) is on the deny list.' });
+    expect(decision).toEqual({
+      allowed: false,
+      reason: 'Egress refused: a.example (10.0.0.1) is on the deny list (http.egress.deny).',
+    });
   });
 });
 

@@ -3,13 +3,14 @@
  * asks once per connection, so hostile spellings of an address (decimal, octal, mapped, a name that resolves to it)
  * make no difference.
  *
- * In this order: cloud metadata and the deny list refuse; a non-empty allow list must name the host or the address;
- * a private address needs `allowPrivate` or an explicit allow, and, where the URL's authority came from data, a place
- * in `allowPrivateFromData` instead.
+ * In this order: cloud metadata and the deny list refuse; this process's own listeners refuse, except for what `own` allows; a
+ * non-empty allow list must name the host or the address; a private address needs `allowPrivate` or an explicit allow, and,
+ * where the URL's authority came from data, a place in `allowPrivateFromData` instead. A refusal names the key that decides.
  */
 import { domainToASCII } from 'node:url';
 import { addressFaces, hasHostBits, networkContains, parseAddress, parseNetwork } from './ip-address.ts';
 import type { AddressBytes, Network } from './ip-address.ts';
+import type { OwnListeners } from './own-listeners.ts';
 
 /** The rules as configured. Entries are host names, `*.suffix`, addresses or CIDR ranges. */
 export interface EgressRules {
@@ -20,6 +21,8 @@ export interface EgressRules {
   readonly allowPrivateFromData?: readonly string[];
   /** Default true. */
   readonly allowPrivate?: boolean;
+  /** Where this process listens; absent: nowhere. */
+  readonly own?: OwnListeners;
 }
 
 /** What a connection is about to be made to. */
@@ -28,6 +31,10 @@ export interface EgressTarget {
   readonly host: string;
   /** The address connected to; absent behind a proxy, where the proxy resolves names. */
   readonly address?: string;
+  /** The port connected to; absent while it is not known: what depends on it is judged later then. */
+  readonly port?: number;
+  /** Whether the connection is for requests that may be callbacks to this installation, and for nothing else. */
+  readonly forCallbacks?: boolean;
   /** Whether the URL's authority came from payload, labels or a response. */
   readonly fromData: boolean;
 }
@@ -122,7 +129,7 @@ export function createEgressPolicy(
   const deny = parseEntries('deny', rules.deny ?? [], problems);
   const fromData = parseEntries('allowPrivateFromData', rules.allowPrivateFromData ?? [], problems);
   if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, policy: new ListPolicy(allow, deny, fromData, rules.allowPrivate ?? true) };
+  return { ok: true, policy: new ListPolicy(allow, deny, fromData, rules) };
 }
 
 function parseEntries(key: string, entries: readonly string[], problems: string[]): EntryList {
@@ -180,13 +187,15 @@ class ListPolicy implements EgressPolicy {
   readonly #deny: EntryList;
   readonly #fromData: EntryList;
   readonly #allowPrivate: boolean;
+  readonly #own: OwnListeners | undefined;
 
-  constructor(allow: EntryList, deny: EntryList, fromData: EntryList, allowPrivate: boolean) {
+  constructor(allow: EntryList, deny: EntryList, fromData: EntryList, { allowPrivate = true, own }: EgressRules) {
     this.#allow = allow;
     this.#allowsAll = allow.names.size + allow.suffixes.length + allow.networks.length === 0;
     this.#deny = deny;
     this.#fromData = fromData;
     this.#allowPrivate = allowPrivate;
+    this.#own = own;
   }
 
   decide(target: EgressTarget): EgressDecision {
@@ -202,18 +211,29 @@ class ListPolicy implements EgressPolicy {
 
     const isShort = target.address === undefined && metadataShortNames.has(name);
     if (metadataNames.has(name) || isShort || anyContains(metadataNetworks, faces)) {
-      return refuse(`${where} is a cloud metadata service`);
+      return refuse(`${where} is a cloud metadata service, which no configuration allows`);
     }
-    if (matches(this.#deny, name, faces)) return refuse(`${where} is on the deny list`);
+    if (matches(this.#deny, name, faces)) return refuse(`${where} is on the deny list (http.egress.deny)`);
+    const own = this.#own;
+    if (own !== undefined) {
+      if (target.forCallbacks === true && own.allowsCallbackTo(name, faces, target.port)) return allowed;
+      if (!own.allowsAll && target.port !== undefined && own.has(faces, target.port)) {
+        return refuse(
+          `${where} port ${String(target.port)} is this server itself; http.egress.allowOwn does not list all`,
+        );
+      }
+    }
     const explicit = !this.#allowsAll && matches(this.#allow, name, faces);
-    if (!this.#allowsAll && !explicit) return refuse(`${where} is not on the allow list`);
+    if (!this.#allowsAll && !explicit) return refuse(`${where} is not on the allow list (http.egress.allow)`);
     if (!anyContains(privateNetworks, faces)) return allowed;
     if (target.fromData) {
       return matches(this.#fromData, name, faces)
         ? allowed
-        : refuse(`${where} is private and its URL comes from data; allowPrivateFromData does not list it`);
+        : refuse(`${where} is private and its URL comes from data; http.egress.allowPrivateFromData does not list it`);
     }
-    return this.#allowPrivate || explicit ? allowed : refuse(`${where} is a private address`);
+    return this.#allowPrivate || explicit
+      ? allowed
+      : refuse(`${where} is a private address (http.egress.allowPrivate)`);
   }
 }
 

@@ -2,7 +2,7 @@
  * The HTTP caller on undici: keep-alive connections, bounded per origin; HTTP/1.1 only; no retries, no redirects.
  *
  * Calls whose authority comes from data have connections of their own: a connection that stricter rules would have
- * refused must never be lent to them.
+ * refused must never be lent to them. So have calls to the callback routes of this installation.
  */
 import type { Dispatcher } from 'undici';
 import type { CallAnswer, LastWord, CallHandle, HttpCaller, OutboundRequest } from '../ports/http-caller.ts';
@@ -10,6 +10,7 @@ import { createConnector, tlsOptions } from './connector.ts';
 import type { OutboundTls, ResolveHost } from './connector.ts';
 import { acceptedCodings } from './content-decoding.ts';
 import type { EgressPolicy } from './egress-policy.ts';
+import type { OwnListeners } from './own-listeners.ts';
 import { OutboundCall } from './outbound-call.ts';
 import type { CallOwner } from './outbound-call.ts';
 import { Agent, Pool, ProxyAgent } from './undici-parts.ts';
@@ -17,6 +18,8 @@ import { Agent, Pool, ProxyAgent } from './undici-parts.ts';
 /** Settings of {@link UndiciCaller}. */
 export interface UndiciCallerOptions {
   readonly policy: EgressPolicy;
+  /** The same that the policy knows, where it knows any. */
+  readonly own?: OwnListeners;
   /** `user-agent` of calls that set none, as in `trama/1.2.3`. */
   readonly userAgent: string;
   /** Until a connection stands, TLS included; default 10 000. It may run up to a second over. */
@@ -42,8 +45,12 @@ export class UndiciCaller implements HttpCaller, CallOwner {
   readonly #policy: EgressPolicy;
   readonly #userAgent: string;
   readonly #behindProxy: boolean;
+  readonly #own: OwnListeners | undefined;
+  readonly #options: UndiciCallerOptions;
   readonly #fixed: Dispatcher;
   readonly #fromData: Dispatcher;
+  /** For calls to callback routes of this installation, which other calls must not reach over the same connections. */
+  readonly #callbacks: { fixed?: Dispatcher; fromData?: Dispatcher } = {};
   readonly #calls = new Set<OutboundCall>();
   #closed: Promise<void> | undefined;
 
@@ -53,6 +60,8 @@ export class UndiciCaller implements HttpCaller, CallOwner {
     this.#policy = options.policy;
     this.#userAgent = options.userAgent;
     this.#behindProxy = options.proxy !== undefined;
+    this.#own = options.own;
+    this.#options = options;
     this.#fixed = createDispatcher(options, false);
     // Behind a proxy no connection's rules depend on the call: names are checked for each.
     this.#fromData = this.#behindProxy ? this.#fixed : createDispatcher(options, true);
@@ -69,16 +78,21 @@ export class UndiciCaller implements HttpCaller, CallOwner {
       call.refuse(url);
       return call;
     }
+    const forCallbacks = this.#own !== undefined && request.url.includes('/callback') && this.#own.mayBeCallback(url);
     if (this.#behindProxy) {
-      const decision = this.#policy.decide({ host: url.hostname, fromData: request.authorityFromData });
+      const decision = this.#policy.decide({
+        host: url.hostname,
+        port: url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port),
+        fromData: request.authorityFromData,
+        forCallbacks,
+      });
       if (!decision.allowed) {
         call.refuse(decision.reason);
         return call;
       }
     }
     this.#calls.add(call);
-    const dispatcher = request.authorityFromData ? this.#fromData : this.#fixed;
-    dispatcher.dispatch(
+    this.#dispatcher(request.authorityFromData, forCallbacks).dispatch(
       {
         origin: url.origin,
         path: url.search === '' ? url.pathname : url.pathname + url.search,
@@ -105,7 +119,14 @@ export class UndiciCaller implements HttpCaller, CallOwner {
 
   async #close(): Promise<void> {
     for (const call of this.#calls) call.abort();
-    await Promise.all([this.#fixed.destroy(), this.#fromData.destroy()]);
+    const { fixed, fromData } = this.#callbacks;
+    const open = [this.#fixed, this.#fromData, fixed, fromData].filter((dispatcher) => dispatcher !== undefined);
+    await Promise.all(open.map((dispatcher) => dispatcher.destroy()));
+  }
+
+  #dispatcher(fromData: boolean, forCallbacks: boolean): Dispatcher {
+    if (!forCallbacks || this.#behindProxy) return fromData ? this.#fromData : this.#fixed;
+    return (this.#callbacks[fromData ? 'fromData' : 'fixed'] ??= createDispatcher(this.#options, fromData, true));
   }
 
   #headers(given: Readonly<Record<string, string>>): Record<string, string> {
@@ -132,7 +153,7 @@ function parseUrl(text: string): URL | string {
   return url;
 }
 
-function createDispatcher(options: UndiciCallerOptions, fromData: boolean): Dispatcher {
+function createDispatcher(options: UndiciCallerOptions, fromData: boolean, forCallbacks: boolean = false): Dispatcher {
   const connectTimeoutMillis = options.connectTimeoutMillis ?? 10_000;
   const shared = {
     pipelining: 1,
@@ -158,6 +179,7 @@ function createDispatcher(options: UndiciCallerOptions, fromData: boolean): Disp
     connect: createConnector({
       policy,
       fromData,
+      forCallbacks,
       connectTimeoutMillis,
       ...(tls === undefined ? {} : { tls }),
       ...(resolve === undefined ? {} : { resolve }),

@@ -109,7 +109,10 @@ describe('the host in metrics, and the URL in traces', () => {
       maxHistoryBody: 10,
     });
     const request = { url: 'https://me:pass@tenant-key.Example.com:8443/x/tenant-key?q#f', verb: 'GET', headers: {} };
-    const outcome = { request: { ...request, timeoutMillis: 1000, authorityFromData: false } };
+    const outcome = {
+      request: { ...request, timeoutMillis: 1000, authorityFromData: false },
+      template: 'https://tenant-key.Example.com:8443/x/{{payload.id}}?q={{payload.q}}#f',
+    };
     const span = { traceId: '', spanId: '', name: 'node.execute', kind: 'client', attributes: {} } as const;
     const { event } = await new Promise<CallAnswered>((resolve) => {
       runner.start(
@@ -124,7 +127,10 @@ describe('the host in metrics, and the URL in traces', () => {
     });
     expect(event).toMatchObject({ result: { kind: 'failed', error: 'connect', reason: 'no ***' } });
     expect(spans).toMatchObject([
-      { attributes: { 'url.full': 'https://***.Example.com:8443/x/***', outcome: 'connect' }, error: 'connect' },
+      {
+        attributes: { 'url.template': 'https://***.Example.com:8443/x/{{payload.id}}', outcome: 'connect' },
+        error: 'connect',
+      },
     ]);
     expect(hosts).toEqual(['***.example.com:8443']);
   });

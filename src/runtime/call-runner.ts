@@ -8,18 +8,20 @@ import { type CallResources, prepareCall } from '../core/call.ts';
 import type { CallCommand, CallResult, Event } from '../core/event.ts';
 import type { Outputs } from '../core/outputs.ts';
 import { renderRequest, renderStable } from '../core/request/render.ts';
+import { shownTemplate } from '../core/request/url.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';
 import type { CallAnswer, CallHandle, HttpCaller, OutboundRequest } from '../ports/http-caller.ts';
 import type { InboxEvent } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { AuthorizedCall } from './auth/authorized-call.ts';
 import { credentialsOf } from './auth/credentials.ts';
-import { hostOf, refusedSecret } from './auth/secret-destination.ts';
+import { type Bindings, type CallProblem, misplacedSecret, refusedSecret } from './auth/secret-destination.ts';
 import { TokenCache, type TokenGrant } from './auth/token-cache.ts';
 import { answerWithout, bodyWithout } from './auth/without-token.ts';
 import { type CallMasker, exchangeOf } from './exchange.ts';
 import { type CallSpan, callSpan, isSampled, recordCall } from './execution-spans.ts';
 import type { Block, CallGate, GatedCall, Pass } from './gate/call-gate.ts';
+import { hostLabel } from './host-label.ts';
 import { retryAfterMillis } from './retry-after.ts';
 import { traceparentOf } from './trace-context.ts';
 
@@ -43,11 +45,9 @@ export interface CallbackIssuer {
 }
 
 /** Secrets and variables by name. */
-export interface Vault {
+export interface Vault extends Bindings {
   secret(name: string): string | undefined;
   variable(name: string): string | undefined;
-  /** Whether a secret may go to the host of a URL; absent means that every one may go everywhere. */
-  mayGoTo?(secret: string, url: string): boolean;
   /** Masks a value from now on as if it were a secret; answers what takes it out of a text. The same value may come again. */
   conceal(value: string): (text: string) => string;
   /** Takes every value concealed so far out of a text; undefined while there is none. */
@@ -74,6 +74,8 @@ export interface CallRunnerParts {
 /** A request, and what a token is fetched with before it leaves. */
 interface ReadyCall {
   readonly request: OutboundRequest;
+  /** The URL as the definition writes it. */
+  readonly template: string;
   readonly grant?: TokenGrant;
 }
 
@@ -84,7 +86,7 @@ export interface Prepared {
   readonly of?: Omit<GatedCall, 'url'>;
   /** Hash of the rendering that stays the same in a later round; of mutating forward calls only. */
   readonly fingerprint?: string;
-  readonly outcome: ReadyCall | { readonly problem: string };
+  readonly outcome: ReadyCall | CallProblem;
   /** Present when the attempt is traced. */
   readonly span?: CallSpan;
 }
@@ -141,22 +143,31 @@ export class CallRunner {
     const { tracer } = this.#parts.telemetry;
     const isTraced = tracer !== undefined && isSampled(tracer, run.header.id, traceparent);
     const trace = isTraced ? traceparentOf(run.header.id, traceparent, this.#random, true) : undefined;
+    const plan = call.call;
+    const template = plan.request.url.source;
     const base = {
       callId,
       of: ownerOf(run, callId),
       ...(trace === undefined ? undefined : { span: callSpan(run, command, trace) }),
     };
-    const plan = call.call;
     const rendered = renderRequest(plan.request, call.context);
-    if (rendered.kind === 'unsent') return { ...base, outcome: { problem: mask(rendered.reason) } };
+    if (rendered.kind === 'unsent') {
+      const { reason, logged } = rendered;
+      const outcome = { problem: mask(reason), ...(logged === undefined ? undefined : { logged: mask(logged) }) };
+      return { ...base, outcome };
+    }
     const { url, verb, body, authorityFromData, secretsUsed } = rendered;
-    const refused = refusedSecret(secretsUsed, url, vault, mask);
-    if (refused !== undefined) return { ...base, outcome: { problem: refused } };
+    const destination = { url, hostFromData: authorityFromData, template };
+    const refused =
+      refusedSecret(secretsUsed, destination, vault, mask) ?? misplacedSecret(rendered, destination, vault, mask);
+    if (refused !== undefined) return { ...base, outcome: refused };
     const headers = merged(rendered.headers, call.headers);
     // A definition's own header wins over `auth` as over every other that Trama adds.
     const credentials =
-      plan.auth === undefined || 'authorization' in headers ? undefined : credentialsOf(plan.auth, url, vault, mask);
-    if (credentials?.kind === 'problem') return { ...base, outcome: { problem: credentials.problem } };
+      plan.auth === undefined || 'authorization' in headers
+        ? undefined
+        : credentialsOf(plan.auth, destination, vault, mask);
+    if (credentials?.kind === 'problem') return { ...base, outcome: credentials };
     if (credentials?.kind === 'header') headers['authorization'] = credentials.value;
     headers['traceparent'] ??= trace ?? traceparentOf(run.header.id, traceparent, this.#random);
     const request: OutboundRequest = {
@@ -167,7 +178,8 @@ export class CallRunner {
       timeoutMillis: plan.timeoutMillis ?? requestTimeoutMillis,
       authorityFromData,
     };
-    const outcome = credentials?.kind === 'grant' ? { request, grant: credentials.grant } : { request };
+    const grant = credentials?.kind === 'grant' ? { grant: credentials.grant } : undefined;
+    const outcome = { request, template, ...grant };
     if (command.phase !== 'UP' || !plan.mutating) return { ...base, outcome };
     const stable = renderStable(plan.request, call.context, rendered);
     return { ...base, outcome, fingerprint: digest('sha256', stable) };
@@ -178,7 +190,9 @@ export class CallRunner {
     const { gate } = this.#parts;
     const { callId, of, outcome } = prepared;
     if (gate === undefined || of === undefined) return this.#send(prepared, taker, undefined);
-    const entry = gate.enter('problem' in outcome ? of : { ...of, url: outcome.request.url });
+    const entry = gate.enter(
+      'problem' in outcome ? of : { ...of, url: outcome.request.url, hostFromData: outcome.request.authorityFromData },
+    );
     switch (entry.kind) {
       case 'open':
         return this.#send(prepared, taker, entry);
@@ -214,7 +228,13 @@ export class CallRunner {
     const { callId, outcome, span } = prepared;
     if ('problem' in outcome) {
       pass?.done('neutral');
-      const result = { kind: 'unsent', reason: outcome.problem, retryable: false } as const;
+      const { problem: reason, logged } = outcome;
+      const result = {
+        kind: 'unsent',
+        reason,
+        ...(logged === undefined ? undefined : { logged }),
+        retryable: false,
+      } as const;
       const { telemetry, clock } = this.#parts;
       if (span !== undefined && telemetry.tracer !== undefined) {
         recordCall(telemetry.tracer, span, { result, endMillis: clock.now(), latencyMillis: 0 });
@@ -223,7 +243,7 @@ export class CallRunner {
       void Promise.resolve().then(() => taker.answered(callId, { event, bytes: 0 }));
       return nothingToAbort;
     }
-    const { request, grant } = outcome;
+    const { request, template, grant } = outcome;
     const { http, clock, vault } = this.#parts;
     const lastWord = {
       mayLeave: () => taker.mayLeave(),
@@ -240,7 +260,7 @@ export class CallRunner {
           // A token of another call may come back in any answer.
           const tokens = vault.concealed();
           const clean = tokens === undefined ? answer : answerWithout(answer, tokens);
-          taker.answered(callId, this.#answered(prepared, request, clean));
+          taker.answered(callId, this.#answered(prepared, template, request, clean));
         },
         lastWord,
       );
@@ -251,22 +271,28 @@ export class CallRunner {
       grant,
       ({ answer, request: sent, isOfDownstream }) => {
         pass?.done(isOfDownstream ? verdictOf(answer) : 'neutral');
-        taker.answered(callId, this.#answered(prepared, sent, answer));
+        taker.answered(callId, this.#answered(prepared, template, sent, answer));
       },
       lastWord,
     );
   }
 
-  #answered({ callId, span }: Prepared, request: OutboundRequest, answer: CallAnswer): CallAnswered {
+  #answered({ callId, span }: Prepared, template: string, request: OutboundRequest, answer: CallAnswer): CallAnswered {
     const { clock, telemetry, masker, maxHistoryBody } = this.#parts;
     // An address or a host in a message may be made of a secret, and the state keeps it.
-    const result = resultOf(answer, (text) => masker.text(text));
+    const mask = (text: string): string => masker.text(text);
+    const result = resultOf(answer, mask, request.authorityFromData ? template : undefined);
     const exchange = exchangeOf(request, answer, masker, maxHistoryBody);
     // Of the masked URL: a secret may be a part of the host.
-    telemetry.called(hostOf(exchange.url), result.kind === 'failed' ? result.error : result.kind, answer.latencyMillis);
+    telemetry.called(
+      hostLabel(exchange.url, request.authorityFromData),
+      result.kind === 'failed' ? result.error : result.kind,
+      answer.latencyMillis,
+    );
     if (span !== undefined && telemetry.tracer !== undefined) {
       const { latencyMillis } = answer;
-      recordCall(telemetry.tracer, span, { result, request: exchange, endMillis: clock.now(), latencyMillis });
+      const traced = { verb: request.verb, template: mask(shownTemplate(template)) };
+      recordCall(telemetry.tracer, span, { result, request: traced, endMillis: clock.now(), latencyMillis });
     }
     const retryAfter =
       answer.kind === 'response' && (answer.status === 429 || answer.status === 503)
@@ -332,14 +358,19 @@ function merged(
   return headers;
 }
 
-function resultOf(answer: CallAnswer, mask: (text: string) => string): CallResult {
+/** `dataTemplate` is the URL as the definition writes it, where its host comes from data: a message would name that host. */
+function resultOf(answer: CallAnswer, mask: (text: string) => string, dataTemplate: string | undefined): CallResult {
   if (answer.kind === 'response') {
     const { status, headers, bodyJson } = answer;
     return { kind: 'response', response: { status, headers, body: bodyJson } };
   }
   const { error, sent } = answer;
-  const message = mask(answer.message);
-  if (!sent || error === 'refused') return { kind: 'unsent', reason: message, retryable: error !== 'refused' };
+  const reason = mask(answer.message);
+  const logged =
+    dataTemplate === undefined
+      ? undefined
+      : { logged: `The call to ${mask(shownTemplate(dataTemplate))} had no answer (${error}).` };
+  if (!sent || error === 'refused') return { kind: 'unsent', reason, ...logged, retryable: error !== 'refused' };
   // Aborted by nobody who still waits for it: the connection went away with the process' own end.
-  return { kind: 'failed', error: error === 'aborted' ? 'connect' : error, reason: message };
+  return { kind: 'failed', error: error === 'aborted' ? 'connect' : error, reason, ...logged };
 }

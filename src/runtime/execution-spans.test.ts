@@ -29,8 +29,8 @@ describe('spans of an execution', () => {
   afterEach(() => fixture.close());
 
   const calls = (): readonly Span[] => spans.filter(({ name }) => name === 'node.execute');
-  const run = async (definition: JsonObject): Promise<string> => {
-    const id = await fixture.submit(engine, definition);
+  const run = async (definition: JsonObject, more: { payload?: JsonObject } = {}): Promise<string> => {
+    const id = await fixture.submit(engine, definition, more);
     await fixture.until(id);
     return id;
   };
@@ -95,12 +95,19 @@ describe('spans of an execution', () => {
   it('tell of a call that could not be made', async () => {
     await run(request('http://mock/{{payload.no}}'));
     expect(calls()).toMatchObject([{ error: 'unsent', attributes: { 'node.id': 'a', attempt: 1, outcome: 'unsent' } }]);
-    expect(calls()[0]!.attributes['url.full']).toBeUndefined();
+    expect(calls()[0]!.attributes['url.template']).toBeUndefined();
   });
 
-  it('show a URL without what secrets are in', async () => {
+  it('show the template of a URL, without what secrets are in', async () => {
     await run(request('http://mock/a?key=canary#canary'));
-    expect(calls()[0]!.attributes['url.full']).toBe('http://mock/a');
+    await run(request('http://mock/{{payload.path}}{{#payload.path}}/b{{/payload.path}}?key={{payload.path}}'), {
+      payload: { path: 'canary' },
+    });
+    expect(calls().map(({ attributes }) => attributes['url.template'])).toEqual([
+      'http://mock/a',
+      'http://mock/{{payload.path}}{{#payload.path}}/b{{/payload.path}}',
+    ]);
+    expect(fixture.http.paths()).toContain('canary/b');
     expect(JSON.stringify(spans)).not.toContain('canary');
   });
 

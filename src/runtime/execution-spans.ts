@@ -44,8 +44,8 @@ export function callSpan({ header, state }: Run, command: CallCommand, tracepare
 /** What became of an attempt; `request` is absent when none was made. */
 export interface CallEnd {
   readonly result: CallResult;
-  /** `url` is masked. */
-  readonly request?: { readonly verb: string; readonly url: string };
+  /** `template` is the URL as the definition writes it, masked. What was made of it is in the history, for those who may read it. */
+  readonly request?: { readonly verb: string; readonly template: string };
   readonly endMillis: number;
   readonly latencyMillis: number;
 }
@@ -64,7 +64,7 @@ export function recordCall(tracer: Tracer, span: CallSpan, end: CallEnd): void {
       ...span.attributes,
       outcome,
       'http.request.method': request?.verb,
-      'url.full': request === undefined ? undefined : bareUrl(request.url),
+      'url.template': request?.template,
       'http.response.status_code': status,
     },
     ...(error === undefined ? undefined : { error }),
@@ -98,9 +98,4 @@ export function recordRound(
     },
     ...(status === 'SUCCEEDED' ? undefined : { error: reason ?? status }),
   });
-}
-
-/** Without query, fragment and user: those are where secrets are. */
-function bareUrl(url: string): string {
-  return url.replace(/[?#].*$/s, '').replace(/^([a-z][a-z\d+.-]*:\/\/)[^/]*@/i, '$1');
 }

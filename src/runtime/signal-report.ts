@@ -1,12 +1,8 @@
 /** Turns what transitions tell into counters and log lines. */
 import type { Run, Signal } from '../core/apply.ts';
-import type { FailureReason } from '../core/state.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { Holding } from './driver-contract.ts';
 import { recordRound } from './execution-spans.ts';
-
-/** Reasons whose description is a rendered text, or what somebody gave as the reason of a cancel. */
-const fromPeople: ReadonlySet<FailureReason> = new Set(['fail_node', 'cancelled']);
 
 /** Reports the signals of a durable checkpoint; `run` is the execution as it stands after it. */
 export function reportSignals(
@@ -58,8 +54,7 @@ export function reportSignals(
           nodeId: signal.nodeId,
           traceId,
           reason: signal.reason,
-          // What people and templates wrote may hold what the payload holds.
-          ...(fromPeople.has(signal.reason) ? undefined : { description: signal.description }),
+          description: signal.description,
         });
         break;
       case 'warning':

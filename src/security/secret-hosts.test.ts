@@ -9,6 +9,8 @@ const hosts = new SecretHosts({
     '*.https.example:443',
     '[2001:db8::1]',
     '127.0.0.1:9000',
+    'https://tls.example',
+    'https://*.tls.example:8443',
   ],
   NOWHERE: [],
 });
@@ -25,6 +27,9 @@ describe('a bound secret', () => {
     'https://a.https.example/',
     'http://[2001:DB8:0::1]/',
     'http://2130706433:9000/',
+    'https://tls.example/',
+    'https://tls.example:444/',
+    'https://a.tls.example:8443/',
   ])('may go to %s', (url) => {
     expect(hosts.allows('KEY', url)).toBe(true);
   });
@@ -45,8 +50,17 @@ describe('a bound secret', () => {
     'http://127.0.0.1/',
     'not a URL',
     '',
+    'http://tls.example/',
+    'http://tls.example:443/',
+    'http://a.tls.example:8443/',
+    'https://a.tls.example/',
   ])('may not go to %s', (url) => {
     expect(hosts.allows('KEY', url)).toBe(false);
+  });
+
+  it('may go to a host that comes from data where its list names the host', () => {
+    expect(hosts.allows('KEY', 'https://api.example/', true)).toBe(true);
+    expect(hosts.allows('KEY', 'https://evil.example/', true)).toBe(false);
   });
 
   it('may go nowhere when its list is empty', () => {
@@ -59,6 +73,11 @@ it('lets secrets go everywhere that are not bound, whatever their names', () => 
   expect(hosts.allows('toString', 'https://evil.example/')).toBe(true);
 });
 
+it('lets secrets that are not bound go to no host that comes from data', () => {
+  expect(hosts.allows('OTHER', 'https://api.example/', true)).toBe(false);
+  expect(hosts.allows('toString', 'https://api.example/', true)).toBe(false);
+});
+
 it.each([
   '',
   '*',
@@ -66,6 +85,9 @@ it.each([
   '*.10.0.0.1',
   'a b',
   'http://a',
+  'https://',
+  'https://*',
+  'ftp://a',
   'a/b',
   'u@a',
   'a:0',

@@ -4,6 +4,8 @@
  */
 
 interface Place {
+  /** Whether the secret goes there by https only. */
+  readonly needsTls: boolean;
   /** Canonical; a suffix has its leading dot. */
   readonly host: string;
   readonly isSuffix: boolean;
@@ -17,7 +19,8 @@ export class SecretHosts {
 
   /**
    * `rules` has the places of each secret that is bound: `host`, `host:port`, `*.suffix` (which its own suffix is not) or
-   * `*.suffix:port`; IPv6 in brackets. A secret with an empty list may go nowhere.
+   * `*.suffix:port`; IPv6 in brackets; with `https://` before it where only https will do. A secret with an empty list may go
+   * nowhere.
    *
    * @throws Error with a sentence when a place is none.
    */
@@ -34,16 +37,25 @@ export class SecretHosts {
     }
   }
 
-  /** Whether a secret may go to the host of a URL: yes when it is not bound at all; no when the URL is not valid. */
-  allows(secret: string, url: string): boolean {
+  /** Names of the secrets that are bound. */
+  get names(): readonly string[] {
+    return [...this.#places.keys()];
+  }
+
+  /**
+   * Whether a secret may go to the host of a URL: when it is not bound at all, unless the host comes from data; never when the URL
+   * is not valid.
+   */
+  allows(secret: string, url: string, hostFromData: boolean = false): boolean {
     const places = this.#places.get(secret);
-    if (places === undefined) return true;
+    if (places === undefined) return !hostFromData;
     const parsed = URL.parse(url);
     if (parsed === null) return false;
     const host = withoutDots(parsed.hostname);
     const port = parsed.port === '' ? defaultPort(parsed.protocol) : parsed.port;
     return places.some(
       (place) =>
+        (!place.needsTls || parsed.protocol === 'https:') &&
         (place.isSuffix ? host.endsWith(place.host) : host === place.host) &&
         (place.port === undefined || place.port === port),
     );
@@ -51,14 +63,15 @@ export class SecretHosts {
 }
 
 function placeOf(text: string): Place | undefined {
-  const [, wildcard, host = '', port] =
-    /^(\*\.)?(\[[\da-fA-F:.]+\]|[^\s:/@?#\\*[\]]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const [, scheme, wildcard, host = '', port] =
+    /^(https:\/\/)?(\*\.)?(\[[\da-fA-F:.]+\]|[^\s:/@?#\\*[\]]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
   const url = URL.parse(`http://${host}`);
   if (url === null || Number(port ?? 1) < 1 || Number(port ?? 1) > 65_535) return undefined;
   const canonical = withoutDots(url.hostname);
   const isAddress = /^[\d.]+$|^\[/.test(canonical);
   if (canonical === '' || (wildcard !== undefined && isAddress)) return undefined;
   return {
+    needsTls: scheme !== undefined,
     host: wildcard === undefined ? canonical : `.${canonical}`,
     isSuffix: wildcard !== undefined,
     port: port === undefined ? undefined : String(Number(port)),

@@ -31,6 +31,46 @@ it('binds secrets to hosts', () => {
   expect(secrets.mayGoTo('OTHER', 'https://evil.example/x')).toBe(true);
 });
 
+it('lets none that is not bound go to a host that comes from data', () => {
+  const secrets = new Secrets({ environment: {}, hosts: { KEY: ['api.example'] } });
+  expect(secrets.mayGoTo('KEY', 'https://api.example/x', true)).toBe(true);
+  expect(secrets.mayGoTo('OTHER', 'https://api.example/x', true)).toBe(false);
+});
+
+describe('what an echo carries elsewhere', () => {
+  const request = (body: string) => ({ url: 'https://evil.example/x', headers: {}, body });
+
+  it('is found, also after the value was replaced and where nobody asked for it', () => {
+    write('KEY', 'first-value');
+    const secrets = new Secrets({ environment: {}, directory, now: () => now, hosts: { KEY: ['api.example'] } });
+    expect(secrets.misplaced(request('first-value'))).toBe('KEY');
+    expect(secrets.misplaced(request('second-value'))).toBeUndefined();
+    write('KEY', 'second-value');
+    now += 1000;
+    expect(secrets.misplaced(request('second-value'))).toBe('KEY');
+    expect(secrets.misplaced(request('first-value'))).toBe('KEY');
+    expect(secrets.misplaced({ ...request('first-value'), url: 'https://api.example/' })).toBeUndefined();
+  });
+
+  it('is found at once when a value was read anew', () => {
+    write('KEY', 'first-value');
+    const secrets = new Secrets({ environment: {}, directory, now: () => now, hosts: { KEY: ['api.example'] } });
+    expect(secrets.secret('KEY')).toBe('first-value');
+    now += 500;
+    expect(secrets.misplaced(request('x'))).toBeUndefined();
+    write('KEY', 'another-value');
+    now += 500;
+    expect(secrets.secret('KEY')).toBe('another-value');
+    expect(secrets.misplaced(request('another-value'))).toBe('KEY');
+  });
+
+  it('is not looked for while no secret is bound', () => {
+    const secrets = secretsFrom({ TRAMA_SECRET_KEY: 'first-value' });
+    now = Number.NaN;
+    expect(secrets.misplaced(request('first-value'))).toBeUndefined();
+  });
+});
+
 describe('environment', () => {
   it('gives secrets by prefix and nothing else', () => {
     const environment = { TRAMA_SECRET_API_KEY: 'abc', TRAMA_SECRET_EMPTY: '', OTHER: 'x' };

@@ -8,6 +8,7 @@
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { valueMask } from './masking.ts';
+import { BoundValues, type SearchedRequest } from './bound-values.ts';
 import { SecretHosts } from './secret-hosts.ts';
 
 /** Where secrets and variables come from. */
@@ -53,10 +54,15 @@ export class Secrets {
   readonly #variables = new Map<string, string>();
   readonly #directory: string | undefined;
   readonly #files = new Map<string, CachedFile>();
-  readonly #earlier = new Set<string>();
+  /** Values of rotated secrets, with their names. */
+  readonly #earlier = new Map<string, string>();
   readonly #concealed = new Set<string>();
   #concealedMask: ((text: string) => string) | undefined;
   readonly #hosts: SecretHosts;
+  readonly #boundNames: readonly string[];
+  /** Undefined when a value has changed. */
+  #bound: BoundValues | undefined;
+  #boundReadAt = Number.NEGATIVE_INFINITY;
   readonly #report: (problem: string) => void;
   readonly #now: () => number;
   #listedAt = Number.NEGATIVE_INFINITY;
@@ -66,6 +72,7 @@ export class Secrets {
   /** @throws Error with a sentence when `hosts` names something that is no host. */
   constructor(options: SecretsOptions) {
     this.#hosts = new SecretHosts(options.hosts ?? {});
+    this.#boundNames = this.#hosts.names;
     this.#directory = options.directory;
     this.#report = options.report ?? ((): void => undefined);
     this.#now = options.now ?? ((): number => performance.now());
@@ -88,9 +95,37 @@ export class Secrets {
     return this.#variables.get(name);
   }
 
-  /** Whether a secret may go to the host and port of a URL. */
-  mayGoTo(name: string, url: string): boolean {
-    return this.#hosts.allows(name, url);
+  /** Whether a secret may go to the host and port of a URL. One that is not bound goes to no host that comes from data. */
+  mayGoTo(name: string, url: string, hostFromData: boolean = false): boolean {
+    return this.#hosts.allows(name, url, hostFromData);
+  }
+
+  /**
+   * The name of a bound secret whose value, now or before it was rotated, a request would carry to a place where the secret may not
+   * go; undefined when there is none.
+   */
+  misplaced(request: SearchedRequest): string | undefined {
+    return this.#boundNames.length === 0 ? undefined : this.#boundValues().misplaced(request);
+  }
+
+  /** Reads the bound secrets again once a second: also one that this process never used may be echoed. */
+  #boundValues(): BoundValues {
+    const now = this.#now();
+    if (now - this.#boundReadAt >= checkIntervalMillis) {
+      this.#boundReadAt = now;
+      for (const name of this.#boundNames) this.secret(name);
+    }
+    this.#bound ??= new BoundValues(
+      this.#hosts,
+      new Map(this.#boundNames.map((name) => [name, this.#everyValueOf(name)])),
+    );
+    return this.#bound;
+  }
+
+  #everyValueOf(name: string): readonly string[] {
+    const value = this.secret(name);
+    const earlier = Array.from(this.#earlier).flatMap(([before, of]) => (of === name ? [before] : []));
+    return value === undefined ? earlier : [value, ...earlier];
   }
 
   /**
@@ -103,7 +138,7 @@ export class Secrets {
       ...new Set([
         ...this.#fromEnvironment.values(),
         ...[...this.#files.values()].flatMap(({ value }) => (value === undefined ? [] : [value])),
-        ...this.#earlier,
+        ...this.#earlier.keys(),
         ...this.#concealed,
       ]),
     ];
@@ -154,11 +189,20 @@ export class Secrets {
       this.#report(`The secret ${name} cannot be used: ${read.problem}.`);
     }
     if (read.value !== known?.value) {
-      if (known?.value !== undefined) keep(this.#earlier, known.value, maxEarlierValues);
+      if (known?.value !== undefined) this.#keepEarlier(known.value, name);
       this.#values = undefined;
+      this.#bound = undefined;
     }
     this.#files.set(name, { ...read, checkedAt: now });
     return read.value;
+  }
+
+  /** The value rotated away longest ago is forgotten when there are too many. */
+  #keepEarlier(value: string, name: string): void {
+    this.#earlier.delete(value);
+    this.#earlier.set(value, name);
+    const [oldest] = this.#earlier.keys();
+    if (this.#earlier.size > maxEarlierValues && oldest !== undefined) this.#earlier.delete(oldest);
   }
 
   #readFile(path: string, known: CachedFile | undefined): Omit<CachedFile, 'checkedAt'> {

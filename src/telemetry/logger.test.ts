@@ -51,6 +51,19 @@ it('writes lines for people', async () => {
   expect(lines.join('')).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: saga finished \{.*"sagaId":"a".*\*\*\*.*\}\n$/);
 });
 
+it.each(['json', 'pretty'] as const)('lets nothing steer the terminal of those who read it (%s)', async (format) => {
+  const lines: string[] = [];
+  const log = await open(lines, { format });
+  const hostile = 'a\u001b[2Jb\u009b1mc\u202ed\u007fe\nf';
+  log.write('warn', `said ${hostile}`, { error: hostile, text: hostile });
+  const [line = ''] = lines;
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  expect(line.replaceAll(/\n {4}|\n$/g, '')).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]/);
+  expect(line.match(/u202e/g)).toHaveLength(3);
+  // JSON still means what was said.
+  if (format === 'json') expect(JSON.parse(line)).toMatchObject({ error: hostile, msg: `said ${hostile}` });
+});
+
 it('loses nothing when it is closed', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'trama-log-'));
   try {

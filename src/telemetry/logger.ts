@@ -1,9 +1,10 @@
 /**
  * The log: one JSON document per line, or lines for people. What is written is masked as text, after it was put together,
- * so that no field and no error can carry a secret past it.
+ * so that no field and no error can carry a secret past it. Control characters show as escapes: people read logs on terminals.
  */
 import { isatty } from 'node:tty';
 import pino from 'pino';
+import { visibleJson, visibleLine } from '../core/visible-text.ts';
 import type { LogFields, LogLevel } from '../ports/telemetry.ts';
 import type { LogSink } from './prometheus-telemetry.ts';
 
@@ -73,13 +74,15 @@ async function openDestination({ format, destination = 1 }: LogOptions): Promise
 /** Opens a log. */
 export async function createLog(options: LogOptions): Promise<Log> {
   const destination = await openDestination(options);
+  const isPretty = options.format === 'pretty';
   const logger = pino(
     {
       level: options.level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      hooks: { streamWrite: (line) => options.mask(line) },
+      // Lines for people are made of the JSON once more, which would bring back what it escapes.
+      hooks: { streamWrite: (line) => visibleJson(options.mask(line), isPretty) },
     },
     destination,
   );
@@ -88,8 +91,9 @@ export async function createLog(options: LogOptions): Promise<Log> {
     writes: (level: LogLevel) => closing === undefined && logger.isLevelEnabled(level),
     write(level: LogLevel, message: string, fields: LogFields | undefined) {
       if (closing !== undefined) return;
-      if (fields === undefined) logger[level](message);
-      else logger[level](fields, message);
+      const text = isPretty ? visibleLine(message) : message;
+      if (fields === undefined) logger[level](text);
+      else logger[level](fields, text);
     },
     close() {
       closing ??= ended(destination);

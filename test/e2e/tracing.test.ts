@@ -90,7 +90,7 @@ describe('the trace of an execution', () => {
         'node.id': 'first',
         attempt: 1,
         'http.response.status_code': 500,
-        'url.full': url,
+        'url.template': url,
       }),
       expect.objectContaining({ ...attempt, 'node.id': 'first', attempt: 2, 'http.response.status_code': 200 }),
       expect.objectContaining({ ...attempt, 'node.id': 'ask', attempt: 1 }),

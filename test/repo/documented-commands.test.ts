@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { commands } from '../../src/cli/command-table.ts';
+import { createTerminal } from '../../src/cli/terminal.ts';
 import { filterOf } from '../../src/cli/where.ts';
 import { createOfflineServer } from '../../src/compose.ts';
 import { documentedBlocks } from './documented-blocks.ts';
@@ -24,7 +25,7 @@ const tramaLines = lines.flatMap(({ place, words }) => {
 });
 const curlLines = lines.filter(({ words }) => words[0] === 'curl').map(({ place, words }) => ({ place, words }));
 
-const terminal = { env: {}, out: () => undefined, note: () => undefined, isInteractive: false, exitCode: 0 };
+const terminal = createTerminal({ out: () => undefined, err: () => undefined }, {}, false);
 
 /** Reads a command line as `trama` does, without doing anything. Throws where it is not understood. */
 async function read([name = '', ...args]: readonly string[]): Promise<void> {

@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { statusNames } from '../../src/api/documents.ts';
 import { commands } from '../../src/cli/command-table.ts';
+import { createTerminal } from '../../src/cli/terminal.ts';
 import { createOfflineServer } from '../../src/compose.ts';
 import { documentShape, shapeBook } from '../../src/core/definition/document-shape.ts';
 import type { Shape, ShapeBook } from '../../src/core/definition/shape.ts';
@@ -103,7 +104,7 @@ describe('the guide names', () => {
 
   it('every command and flag', async () => {
     const text = page('docs/guide/command-line.md');
-    const terminal = { env: {}, out: () => undefined, note: () => undefined, isInteractive: false, exitCode: 0 };
+    const terminal = createTerminal({ out: () => undefined, err: () => undefined }, {}, false);
     const missing: string[] = [];
     for (const { name, load } of commands) {
       const command = new Command(name);

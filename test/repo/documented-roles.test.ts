@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { expect, it } from 'vitest';
 import { defineKeys } from '../../src/cli/commands/keys.ts';
+import { createTerminal } from '../../src/cli/terminal.ts';
 import { createOfflineServer } from '../../src/compose.ts';
 import { root } from './source-files.ts';
 
@@ -30,7 +31,7 @@ it('every route that needs a role is in the table, with that role', async () => 
 });
 
 it('every flag of `trama keys create` is explained', () => {
-  const terminal = { env: {}, out: () => undefined, note: () => undefined, isInteractive: false, exitCode: 0 };
+  const terminal = createTerminal({ out: () => undefined, err: () => undefined }, {}, false);
   const command = new Command('keys');
   defineKeys(command, terminal);
   const flags = command.commands.flatMap((one) => one.options.map((option) => `\`${option.flags}\``));

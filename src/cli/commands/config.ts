@@ -16,24 +16,22 @@ export function defineConfig(command: Command, terminal: Terminal): void {
         const values = loaded.ok ? loaded.effective : [];
         // `undefined` would vanish from JSON; a key without a value is null there.
         const shown = values.map(({ path, value, source }) => ({ path, value: value ?? null, source }));
-        terminal.out(JSON.stringify({ ok: loaded.ok, values: shown, warnings, problems }, null, 2));
+        terminal.outText(JSON.stringify({ ok: loaded.ok, values: shown, warnings, problems }, null, 2));
         terminal.exitCode = loaded.ok ? exitCodes.good : exitCodes.found;
         return;
       }
       for (const warning of warnings) terminal.note(`Warning: ${warning}`);
       if (!loaded.ok) throw new CliProblem(configProblems(problems), exitCodes.found);
-      terminal.out(table(loaded.effective));
+      for (const line of table(loaded.effective)) terminal.out(line);
     });
 }
 
-function table(values: readonly EffectiveValue[]): string {
+function table(values: readonly EffectiveValue[]): readonly string[] {
   const rows = values.map(({ path, value, source }) => ({ path, text: shown(value), source }));
   const width = (texts: readonly string[]): number => Math.min(48, Math.max(...texts.map((text) => text.length)));
   const pathWidth = width(rows.map((row) => row.path));
   const textWidth = width(rows.map((row) => row.text));
-  return rows
-    .map(({ path, text, source }) => `${path.padEnd(pathWidth)}  ${text.padEnd(textWidth)}  ${source}`)
-    .join('\n');
+  return rows.map(({ path, text, source }) => `${path.padEnd(pathWidth)}  ${text.padEnd(textWidth)}  ${source}`);
 }
 
 function shown(value: unknown): string {

@@ -50,7 +50,9 @@ no say. Exit codes: 0 every saga ended as it should, 1 one did not, or the demo 
         terminal.out(`Trama is ready at ${server.url} after ${String(ready)} ms; sample services at ${servicesUrl}`);
         const { good, lastId } = await playAll(createApiClient(server.url), services, signals, terminal);
         const seconds = ((performance.now() - began) / 1000).toFixed(1);
-        terminal.out(`\n${String(good)} of ${String(stories.length)} sagas ended as they should, in ${seconds} s.\n`);
+        terminal.outText(
+          `\n${String(good)} of ${String(stories.length)} sagas ended as they should, in ${seconds} s.\n`,
+        );
         if (good < stories.length) terminal.exitCode = exitCodes.found;
         if (options.keep === true) await keep(server.url, servicesUrl, lastId, signals, terminal);
         else for (const line of farewell(terminal)) terminal.out(line);

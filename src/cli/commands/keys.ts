@@ -43,9 +43,9 @@ export function defineKeys(command: Command, terminal: Terminal): void {
         terminal.out(JSON.stringify({ key, entry }));
         return;
       }
-      terminal.out(`The key, shown only now:\n\n  ${key}\n`);
-      terminal.out('What the configuration of the server needs:\n');
-      terminal.out(`security:\n  auth:\n    apiKeys:\n      - ${JSON.stringify(entry)}`);
+      terminal.outText(`The key, shown only now:\n\n  ${key}\n`);
+      terminal.outText('What the configuration of the server needs:\n');
+      terminal.outText(`security:\n  auth:\n    apiKeys:\n      - ${JSON.stringify(entry)}`);
     });
 }
 

@@ -9,6 +9,6 @@ export function defineOpenapi(command: Command, terminal: Terminal): void {
     const server = createOfflineServer(packageVersion());
     const { body } = await server.inject({ url: '/openapi.json', headers: { host: 'localhost' } });
     await server.close();
-    terminal.out(JSON.stringify(JSON.parse(body), null, 2));
+    terminal.outText(JSON.stringify(JSON.parse(body), null, 2));
   });
 }

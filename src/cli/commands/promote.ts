@@ -91,7 +91,7 @@ async function runPromotion(request: PromotionRequest, { json }: PromoteOptions,
   if (json === true) {
     const millis = Math.round(performance.now() - began);
     const more = digest === undefined ? {} : { digest };
-    terminal.out(JSON.stringify({ outcome, dataDir, target, ...report, ...more, millis }, null, 2));
+    terminal.outText(JSON.stringify({ outcome, dataDir, target, ...report, ...more, millis }, null, 2));
     return;
   }
   if (outcome === 'already') {
@@ -111,7 +111,7 @@ async function runPreview(request: PromotionRequest, { json }: PromoteOptions, t
   const { dataDir, target } = places(request);
   if (preview.objections.length > 0) terminal.exitCode = exitCodes.found;
   if (json === true) {
-    terminal.out(JSON.stringify({ outcome: 'dry-run', dataDir, target, ...preview }, null, 2));
+    terminal.outText(JSON.stringify({ outcome: 'dry-run', dataDir, target, ...preview }, null, 2));
     return;
   }
   terminal.out(`To be moved from ${dataDir} to ${target}:`);
@@ -125,7 +125,7 @@ async function runPreview(request: PromotionRequest, { json }: PromoteOptions, t
 async function runTakeBack(request: PromotionRequest, { json }: PromoteOptions, terminal: Terminal): Promise<void> {
   await takeBackPromotion(request);
   const { dataDir, target } = places(request);
-  if (json === true) terminal.out(JSON.stringify({ outcome: 'taken-back', dataDir, target }, null, 2));
+  if (json === true) terminal.outText(JSON.stringify({ outcome: 'taken-back', dataDir, target }, null, 2));
   else terminal.out(`The data directory ${dataDir} can be served again.`);
 }
 

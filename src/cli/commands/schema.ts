@@ -5,6 +5,6 @@ import type { Terminal } from '../terminal.ts';
 /** `trama schema`: offline, the same document as the server's `/schema/definition.json`. */
 export function defineSchema(command: Command, terminal: Terminal): void {
   command.addHelpText('after', '\nPoint an editor at it to get completion and checks for definitions.').action(() => {
-    terminal.out(JSON.stringify(definitionJsonSchema(), null, 2));
+    terminal.outText(JSON.stringify(definitionJsonSchema(), null, 2));
   });
 }

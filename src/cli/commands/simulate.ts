@@ -30,7 +30,7 @@ scenario is invalid, 2 a file cannot be read or written.`,
       const plan = planOfFile(file);
       const reports = scenarios.map((scenario) => play(scenario, plan));
       const ok = reports.every(isGood);
-      if (options.json === true) terminal.out(JSON.stringify(jsonDocument(plan, reports, ok), null, 2));
+      if (options.json === true) terminal.outText(JSON.stringify(jsonDocument(plan, reports, ok), null, 2));
       else print(plan, reports, terminal);
       if (options.junit !== undefined) writeReport(options.junit, junitReport(`${plan.name} ${plan.version}`, reports));
       terminal.exitCode = ok ? exitCodes.good : exitCodes.found;

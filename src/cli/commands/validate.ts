@@ -21,7 +21,7 @@ export function defineValidate(command: Command, terminal: Terminal): void {
       const unreadable: string[] = [];
       const reports = files.map((file) => validate(file, options.strict === true, unreadable));
       const valid = reports.every((report) => report.valid);
-      if (options.json === true) terminal.out(JSON.stringify({ valid, files: reports }, null, 2));
+      if (options.json === true) terminal.outText(JSON.stringify({ valid, files: reports }, null, 2));
       else for (const report of reports) printReport(report, terminal);
       terminal.exitCode = valid ? exitCodes.good : exitCodes.found;
       if (unreadable.length > 0) terminal.exitCode = exitCodes.wrong;

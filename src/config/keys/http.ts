@@ -1,6 +1,7 @@
 /** Keys of outbound calls. */
 import { isIP } from 'node:net';
 import type { SectionKeys } from '../key.ts';
+import type { Kind } from '../kinds.ts';
 import { flag, integer, list, map, optional, text } from '../kinds.ts';
 import { pemFile } from './tls.ts';
 
@@ -16,6 +17,12 @@ function isEgressEntry(entry: string): boolean {
     return rest.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128);
   }
   return bits === undefined && /^(?:\*\.)?[\w-]+(?:\.[\w-]+)*\.?$/.test(address) && !/^[\d.]+$/.test(address);
+}
+
+type OwnRoute = 'callbacks' | 'all';
+
+function isOwnRoute(word: string): boolean {
+  return word === 'callbacks' || word === 'all';
 }
 
 const egressList = list('a list of host names, *.suffixes, IP addresses and CIDR ranges', isEgressEntry);
@@ -76,6 +83,13 @@ export const httpKeys: SectionKeys<'http'> = {
     meaning: 'Whether private, loopback and link-local addresses may be called that `http.egress.allow` does not name.',
     kind: flag,
     default: true,
+  },
+  'http.egress.allowOwn': {
+    meaning:
+      'What calls may reach of this server itself: `callbacks` (its callback routes, which need a token each; at ' +
+      '`runtime.callback.baseUrl` too, though it be private and come from data), `all`, or, with an empty list, nothing.',
+    kind: list('a list of callbacks and all', isOwnRoute) as Kind<readonly OwnRoute[]>,
+    default: ['callbacks'],
   },
   'http.egress.proxy': {
     meaning: 'HTTP proxy of all outbound calls. Behind it only names are checked.',

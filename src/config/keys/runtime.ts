@@ -41,7 +41,7 @@ const callbackKeys: Kind<readonly CallbackKey[]> = {
 /** A host name or address with a port or without one; of a name also everything below it, as `*.suffix`. */
 function isSecretPlace(place: string): boolean {
   const [, wildcard, host = '', port] =
-    /^(\*\.)?([\w-]+(?:\.[\w-]+)*\.?|\[[\da-fA-F:.]+\])(?::(\d{1,5}))?$/.exec(place) ?? [];
+    /^(?:https:\/\/)?(\*\.)?([\w-]+(?:\.[\w-]+)*\.?|\[[\da-fA-F:.]+\])(?::(\d{1,5}))?$/.exec(place) ?? [];
   if (Number(port ?? 1) < 1 || Number(port ?? 1) > 65_535) return false;
   const canonical = URL.parse(`http://${host}`)?.hostname ?? '';
   return canonical !== '' && (wildcard === undefined || !/^[\d.]+$|^\[/.test(canonical));
@@ -142,9 +142,11 @@ export const runtimeKeys: SectionKeys<'runtime' | 'hooks' | 'vars' | 'secrets' |
   },
   'secrets.hosts': {
     meaning:
-      'The only places where a secret may be sent, by its name: lists of `host`, `host:port`, `*.suffix` or `*.suffix:port`. Secrets without a list may go everywhere. As an environment variable a JSON object.',
+      'The only places where a secret may be sent, by its name: lists of `host`, `host:port`, `*.suffix` or `*.suffix:port`, each with ' +
+      '`https://` before it where only https will do. Secrets without a list may go to every host that a definition itself ' +
+      'names, and to none that comes from data. As an environment variable a JSON object.',
     kind: map(
-      'a map from names of secrets to lists of host, host:port, *.suffix or *.suffix:port',
+      'a map from names of secrets to lists of host, host:port, *.suffix or *.suffix:port, with or without https:// before it',
       /./,
       list('a list of hosts', isSecretPlace),
     ),

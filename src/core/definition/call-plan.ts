@@ -71,6 +71,11 @@ export function compileCall(
   warnOfLiteralAuthorization(compiled.request, path, problems);
   if (!whole) return undefined;
   checkAuth(auth as JsonObject | undefined, compiled.request, path, problems);
+  if (compiled.request.authorityFromData && (compiled.request.usesSecrets || auth !== undefined)) {
+    const sentence =
+      'The host comes from data: the secrets of this call, and tokens fetched with them, go only to hosts that secrets.hosts names for them.';
+    problems.warn(`${path}.url`, sentence);
+  }
 
   const own = action.json ?? {};
   const success =

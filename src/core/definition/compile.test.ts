@@ -232,6 +232,20 @@ describe('warnings', () => {
     expect(warningsOf(graphOf('a', post('a', { onFailure: 'b' }), task('b')))).toEqual([]);
   });
 
+  it('tell that secrets of a call go to a host that comes from data only where it is named for them', () => {
+    const warning =
+      'nodes[0].action.request.url: The host comes from data: the secrets of this call, and tokens fetched with them, go only ' +
+      'to hosts that secrets.hosts names for them.';
+    const saga = (request: JsonObject): JsonObject =>
+      graphOf('a', task('a', { action: { mode: 'sync', request: { ...call('a'), ...request } } }));
+    const auth = { type: 'bearer', secret: 'KEY' };
+    const headers = { 'X-Key': '{{secrets.KEY}}' };
+    expect(warningsOf(saga({ url: '{{payload.url}}', headers }))).toEqual([warning]);
+    expect(warningsOf(saga({ url: 'https://{{labels.host}}/', auth }))).toEqual([warning]);
+    expect(warningsOf(saga({ url: '{{payload.url}}' }))).toEqual([]);
+    expect(warningsOf(saga({ url: '{{vars.BASE}}/{{payload.id}}', headers, auth }))).toEqual([]);
+  });
+
   it('tell that a header of the call keeps its authentication from being applied', () => {
     const auth = { type: 'bearer', secret: 'KEY' };
     const request = { ...call('a'), auth, headers: { AUTHORIZATION: 'Bearer {{secrets.OTHER}}' } };

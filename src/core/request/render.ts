@@ -23,6 +23,8 @@ export interface RenderedRequest {
 export interface UnsentRequest {
   readonly kind: 'unsent';
   readonly reason: string;
+  /** The same without anything that was rendered, where `reason` has it. */
+  readonly logged?: string;
 }
 
 /** Renders a request. Throws nothing but what the context throws. */
@@ -80,7 +82,10 @@ function rendered(plan: RequestPlan, run: Run, limits: RequestLimits): RenderedR
   if (!plan.url.constant) {
     // One without tags was looked at when it was compiled.
     const parts = splitUrl(url);
-    if ('error' in parts) return { kind: 'unsent', reason: parts.error };
+    if ('error' in parts) {
+      const { error, logged } = parts;
+      return { kind: 'unsent', reason: error, ...(logged === undefined ? undefined : { logged }) };
+    }
   }
   const headers: Record<string, string> = {};
   let bytes = utf8Length(url);

@@ -146,7 +146,6 @@ describe('URLs', () => {
     ['http://h?{{payload.x}}', false],
     ['{{vars.BASE}}/{{payload.x}}', false],
     ['https://{{vars.HOST}}/{{payload.x}}', false],
-    ['https://{{secrets.HOST}}/', false],
     ['https://{{sagaName}}/', false],
     ['{{runtime.callback.url}}', false],
     ['https://{{#payload.x}}a{{/payload.x}}{{^payload.x}}b{{/payload.x}}/', false],
@@ -168,6 +167,41 @@ describe('URLs', () => {
     ['{{vars.BASE}}{{payload.x}}', true],
   ])('knows of %s whether data decides where it goes: %s', (url, fromData) => {
     expect(compiled({ verb: 'GET', url }).authorityFromData).toBe(fromData);
+  });
+});
+
+describe('a secret in the authority', () => {
+  it.each([
+    'https://{{secrets.HOST}}/',
+    '{{secrets.URL}}',
+    '{{{secrets.URL}}}/x',
+    'https://h:{{secrets.PORT}}/',
+    'https://{{secrets.A}}.h.example/{{secrets.B}}',
+    '{{vars.S}}{{secrets.S}}://h/',
+    'https://{{runtime.callback.token}}.evil.example/',
+  ])('is refused in %s', (url) => {
+    const result = compileRequest({ verb: 'GET', url }, options);
+    expect('errors' in result ? result.errors.map(({ message }) => message).join() : '').toContain(
+      "stands in the URL's scheme, host or port, where no secret may",
+    );
+  });
+
+  it('is unsent where only the rendering can tell', () => {
+    const url = 'https://h{{#payload.s}}/{{/payload.s}}{{secrets.KEY}}';
+    expect(sent({ url }, { s: true })).toMatchObject({ kind: 'request' });
+    expect(send({ url }, {})).toEqual({
+      kind: 'unsent',
+      reason: expect.stringContaining('"secrets.KEY" stands in the URL\'s scheme, host or port'),
+    });
+  });
+});
+
+it('has a sentence for logs where the other one holds what was rendered', () => {
+  const unsent = send({ url: 'https://h/{{{payload.v}}}' }, { v: 'canary/../x' });
+  expect(unsent).toEqual({
+    kind: 'unsent',
+    reason: "The URL's path /canary/../x has a dot segment.",
+    logged: "The URL's path has a dot segment.",
   });
 });
 

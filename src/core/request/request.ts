@@ -8,7 +8,7 @@ import { compileJsonTemplate, type Problem } from '../template/json-template.ts'
 import { defaultRenderLimits } from '../template/run.ts';
 import { parseTemplate, type Syntax } from '../template/syntax.ts';
 import { compileTemplate, type Template, type TemplateOptions } from '../template/template.ts';
-import { staticUrlErrors, UrlDestination } from './url.ts';
+import { secretInAuthority, staticUrlErrors, UrlDestination } from './url.ts';
 
 /** The verbs that a call may have. */
 export type Verb = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD' | 'OPTIONS';
@@ -170,6 +170,7 @@ class RequestCompiler {
       return undefined;
     }
     for (const message of staticUrlErrors(source)) this.#error('.url', message);
+    for (const path of destination.secretsInAuthority) this.#error('.url', secretInAuthority(path));
     return compiled.template;
   }
 

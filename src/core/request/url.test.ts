@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hasDotSegment, splitUrl, staticUrlErrors } from './url.ts';
+import { hasDotSegment, shownTemplate, splitUrl, staticUrlErrors } from './url.ts';
 
 describe('splitUrl', () => {
   it.each([
@@ -68,6 +68,27 @@ describe('splitUrl', () => {
   it('sees dots only where they make up a segment', () => {
     expect(['/a/..', '/%2e', '/..', '/a/.%2E/'].every(hasDotSegment)).toBe(true);
     expect(['', '/', '/...', '/a..', '/%2e%2e%2e', '/%252e'].some(hasDotSegment)).toBe(false);
+  });
+});
+
+describe('shownTemplate', () => {
+  it.each([
+    ['http://h/a', 'http://h/a'],
+    ['{{vars.BASE}}/a/{{payload.id}}?k={{payload.k}}#x', '{{vars.BASE}}/a/{{payload.id}}'],
+    ['http://h{{#payload.a}}/a{{/payload.a}}#f?x', 'http://h{{#payload.a}}/a{{/payload.a}}'],
+    ['http://h/{{{payload.a}}}/b', 'http://h/{{{payload.a}}}/b'],
+    ['http://u:p@h/{{payload.a}}', 'http://h/{{payload.a}}'],
+    ['http://h/{{! why? }}a', 'http://h/{{! why? }}a'],
+    ['http://h/{{', 'http://h/{{'],
+    ['', ''],
+  ])('of %s is %s', (source, shown) => {
+    expect(shownTemplate(source)).toBe(shown);
+  });
+
+  it('takes time by the length of the template', () => {
+    const begun = performance.now();
+    for (const part of ['{', '{{', '{{a', '}', '{{}}']) shownTemplate(part.repeat(200_000));
+    expect(performance.now() - begun).toBeLessThan(1_000);
   });
 });
 

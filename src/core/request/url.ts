@@ -27,6 +27,8 @@ type Part = 'start' | 'scheme' | 'authority' | 'path' | 'query';
 export class UrlDestination implements Destination {
   /** Whether the authority, or what may become a part of it, comes from payload, labels, an answer or a callback. */
   authorityFromData = false;
+  /** Paths of the secrets that stand in what decides the host. */
+  readonly secretsInAuthority: string[] = [];
   #part: Part = 'start';
   /** The end of the literal text since the last tag, as far as `://` may stand in it. */
   #seen = '';
@@ -50,7 +52,10 @@ export class UrlDestination implements Destination {
     this.#seen = '';
     // A base such as `https://api.example.com/v1`, a scheme, or a whole URL.
     if (part === 'start') this.#part = 'scheme';
-    if (decidesHost(part)) this.authorityFromData ||= tag.fromData;
+    if (decidesHost(part)) {
+      this.authorityFromData ||= tag.fromData;
+      if (tag.secret) this.secretsInAuthority.push(tag.text);
+    }
     return this.#hasSection ? insertByOutput(tag) : insertInto(part, tag);
   }
 
@@ -78,6 +83,11 @@ function decidesHost(part: Part): boolean {
   return part !== 'path' && part !== 'query';
 }
 
+/** Why a secret may not stand there: whoever resolves the name, and every log of connections, would read it. */
+export function secretInAuthority(path: string): string {
+  return `"${path}" stands in the URL's scheme, host or port, where no secret may; use a variable ("vars.<NAME>").`;
+}
+
 function insertInto(part: Part, tag: PlacedTag): Insert {
   if (part === 'query') return tag.raw ? textOf : (value) => escapeUrl(textOf(value));
   if (part === 'start') return required(tag, 'beginning', (text) => text);
@@ -92,7 +102,10 @@ function insertByOutput(tag: PlacedTag): Insert {
   return (value, run) => {
     run.spend(run.out.length / charsPerStep);
     const part = partAtEnd(run.out);
-    if (decidesHost(part) && tag.fromData) run.authorityFromData = true;
+    if (decidesHost(part)) {
+      if (tag.secret) throw new RenderFault(secretInAuthority(tag.text));
+      if (tag.fromData) run.authorityFromData = true;
+    }
     return insertInto(part, tag)(value, run);
   };
 }
@@ -117,8 +130,15 @@ function required(tag: PlacedTag, place: string, encode: (text: string) => strin
   };
 }
 
+/** Why nothing may be sent to a URL. */
+export interface UrlProblem {
+  readonly error: string;
+  /** The same without any part of the URL, where `error` names one. */
+  readonly logged?: string;
+}
+
 /** Takes a rendered URL apart, or says in a sentence why nothing may be sent to it. */
-export function splitUrl(url: string): UrlParts | { readonly error: string } {
+export function splitUrl(url: string): UrlParts | UrlProblem {
   const colon = url.indexOf('://');
   const scheme = colon === 4 || colon === 5 ? url.slice(0, colon).toLowerCase() : '';
   if (scheme !== 'http' && scheme !== 'https') {
@@ -136,7 +156,9 @@ export function splitUrl(url: string): UrlParts | { readonly error: string } {
   const wrong = wrongAuthority(authority);
   if (wrong !== undefined) return { error: wrong };
   if (path.includes('\\')) return { error: "The URL's path holds a backslash." };
-  if (hasDotSegment(path)) return { error: `The URL's path ${path} has a dot segment.` };
+  if (hasDotSegment(path)) {
+    return { error: `The URL's path ${path} has a dot segment.`, logged: "The URL's path has a dot segment." };
+  }
   const fragment = url.indexOf('#', queryStart);
   return { scheme, authority, path, query: url.slice(queryStart, fragment === -1 ? undefined : fragment) };
 }
@@ -177,6 +199,29 @@ function isDotSegment(segment: string): boolean {
   if (segment.length === 0 || segment.length > 6) return false;
   const dots = segment.replace(/%2e/gi, '.');
   return dots === '.' || dots === '..';
+}
+
+/**
+ * A URL template as logs and traces may show it: with its tags and without user information, query and fragment, where people
+ * write what is not for everybody.
+ */
+export function shownTemplate(source: string): string {
+  const shown = source.slice(0, endOfPath(source));
+  return shown.replace(/^([a-z][a-z\d+.-]*:\/\/)[^/{]*@/i, '$1');
+}
+
+/** Where the query or fragment of a URL template begins; what stands in tags is none. */
+function endOfPath(source: string): number {
+  let at = 0;
+  let hasTags = true;
+  while (at < source.length) {
+    const code = source.charCodeAt(at);
+    if (code === question || code === hash) return at;
+    const end: number = hasTags && source.startsWith('{{', at) ? source.indexOf('}}', at + 2) : 0;
+    if (end === -1) hasTags = false;
+    at = end > 0 ? end + 2 : at + 1;
+  }
+  return at;
 }
 
 /** Stands for a tag or the border of a section in the outline of a template. */

@@ -15,6 +15,8 @@ export interface PlacedTag {
   readonly raw: boolean;
   /** Whether the value comes from payload, labels, an answer or a callback. */
   readonly fromData: boolean;
+  /** Whether the value is a secret, or the token of a callback. */
+  readonly secret: boolean;
 }
 
 /** See the file header. */

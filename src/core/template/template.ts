@@ -91,6 +91,9 @@ const commonRoots: readonly PathRoot[] = [
   'prev',
 ];
 
+/** As good as a secret for as long as the node waits. */
+const callbackToken = 'runtime.callback.token';
+
 /** Roots that no item of a section can stand in for. */
 const ownRoots: ReadonlySet<string> = new Set(['vars', 'secrets', 'runtime']);
 
@@ -166,7 +169,8 @@ export class TemplateBuilder {
       case 'tag': {
         this.#constant = false;
         const { read, path } = this.#resolve(node.name, depth);
-        const insert = destination.insert({ text: node.name, raw: node.raw, fromData: path.fromData });
+        const secret = path.root === 'secrets' || node.name === callbackToken;
+        const insert = destination.insert({ text: node.name, raw: node.raw, fromData: path.fromData, secret });
         if (path.root === 'vars' || path.root === 'secrets') {
           return (run) => {
             run.write(insert(configured(read(run), node.name), run));

@@ -195,7 +195,12 @@ function fallAsleep(d: Draft, token: Token, node: SleepPlan, visit: number): voi
     if (until <= d.now) wakeUp(d, asleep, stage);
     return;
   }
-  const failure: AttemptFailure = { outcome: 'rejected', reason: 'fail_node', description: until.problem };
+  const failure: AttemptFailure = {
+    outcome: 'rejected',
+    reason: 'fail_node',
+    description: until.problem,
+    logged: until.logged,
+  };
   d.step({
     ...quietRow(d, token, node, visit),
     phase: 'SLEEP',
@@ -206,13 +211,19 @@ function fallAsleep(d: Draft, token: Token, node: SleepPlan, visit: number): voi
   failToken(d, token, failure, { visit, undoFirst: false });
 }
 
-function wakeTime(d: Draft, token: Token, node: SleepPlan): number | { readonly problem: string } {
+function wakeTime(
+  d: Draft,
+  token: Token,
+  node: SleepPlan,
+): number | { readonly problem: string; readonly logged: string } {
   const { wait } = node;
   if ('durationMillis' in wait) return d.now + wait.durationMillis;
   const rendered = wait.until.render(conditionContext(d.run, token, d.env));
-  if (!rendered.ok) return { problem: `The time to sleep until could not be rendered: ${rendered.error}` };
+  const logged = `The time to sleep until, ${wait.until.source}, could not be used.`;
+  if (!rendered.ok) return { problem: `The time to sleep until could not be rendered: ${rendered.error}`, logged };
   return (
     parseInstant(rendered.text.trim()) ?? {
+      logged,
       problem: `${JSON.stringify(rendered.text.slice(0, 100))} is no ISO 8601 time with an offset to sleep until.`,
     }
   );
@@ -304,5 +315,6 @@ function failHere(d: Draft, token: Token, node: FailPlan, visit: number): void {
       ? rendered.text.slice(0, maxReasonLength)
       : `The node ${node.id} fails the execution.`;
   d.step({ ...quietRow(d, token, node, visit), phase: 'FAIL', outcome: 'rejected', final: false, note: description });
-  failToken(d, token, { outcome: 'rejected', reason: 'fail_node', description }, { visit, undoFirst: false });
+  const logged = `The node ${node.id} fails the execution.`;
+  failToken(d, token, { outcome: 'rejected', reason: 'fail_node', description, logged }, { visit, undoFirst: false });
 }

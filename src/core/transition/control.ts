@@ -14,11 +14,8 @@ export function cancel(d: Draft, reason: string | undefined): void {
   if (d.state.verdict !== undefined) return;
   if (reason !== undefined) d.state.cancelReason = reason;
   delete d.state.startAt;
-  failExecution(d, {
-    status: 'CANCELLED',
-    reason: 'cancelled',
-    description: reason === undefined ? 'Cancelled.' : `Cancelled: ${reason}`,
-  });
+  const description = reason === undefined ? 'Cancelled.' : `Cancelled: ${reason}`;
+  failExecution(d, { status: 'CANCELLED', reason: 'cancelled', description }, undefined, 'Cancelled.');
 }
 
 /** Terminate: over at once; what stands is recorded and left. */

@@ -60,11 +60,14 @@ function failScope(d: Draft, token: Token, failure: AttemptFailure): void {
     drainScope(d, scope, { kind: 'branch' }, token);
     return;
   }
-  failExecution(d, verdictOf(failure, token.nodeId), token);
+  failExecution(d, verdictOf(failure, token.nodeId), token, failure.logged);
 }
 
-/** Decides the execution's end and begins to drain it; does nothing when that is decided already. */
-export function failExecution(d: Draft, verdict: Verdict, token?: Token): void {
+/**
+ * Decides the execution's end and begins to drain it; does nothing when that is decided already. `logged` is the sentence for
+ * logs, where the verdict's description is none.
+ */
+export function failExecution(d: Draft, verdict: Verdict, token?: Token, logged?: string): void {
   if (d.state.verdict !== undefined) {
     if (token !== undefined) d.remove(token);
     return;
@@ -74,7 +77,7 @@ export function failExecution(d: Draft, verdict: Verdict, token?: Token): void {
     d.signal({
       kind: 'failing',
       reason: verdict.reason,
-      description: verdict.description ?? verdict.reason,
+      description: logged ?? verdict.description ?? verdict.reason,
       ...(verdict.nodeId === undefined ? undefined : { nodeId: verdict.nodeId }),
     });
   }

@@ -88,7 +88,7 @@ export function answerHook(d: Draft, token: Token, stage: Hook, event: Answered)
       phase: 'HOOK',
       outcome: failure.outcome,
       reason: failure.reason,
-      description: failure.description,
+      description: failure.logged ?? failure.description,
       willRetry: again,
     });
     if (again) {

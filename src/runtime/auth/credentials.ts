@@ -1,13 +1,13 @@
 /** Turns a call's `auth` into what it is sent with, from the secrets as they are now. */
 import { hash as digest } from 'node:crypto';
 import type { AuthPlan } from '../../core/plan.ts';
-import { hostOf, refusedSecret } from './secret-destination.ts';
+import { hostOf } from '../host-label.ts';
+import { type Bindings, type CallProblem, type Destination, refusedSecret } from './secret-destination.ts';
 import type { TokenGrant } from './token-cache.ts';
 
 /** The secrets, and where they may go. */
-interface CredentialSource {
+interface CredentialSource extends Pick<Bindings, 'mayGoTo'> {
   secret(name: string): string | undefined;
-  mayGoTo?(secret: string, url: string): boolean;
 }
 
 /**
@@ -17,12 +17,12 @@ interface CredentialSource {
 export type Credentials =
   | { readonly kind: 'header'; readonly value: string }
   | { readonly kind: 'grant'; readonly grant: TokenGrant }
-  | { readonly kind: 'problem'; readonly problem: string };
+  | ({ readonly kind: 'problem' } & CallProblem);
 
-/** The credentials of a call to `url`. Sentences name secrets, never their values. */
+/** The credentials of a call. Sentences name secrets, never their values. */
 export function credentialsOf(
   auth: AuthPlan,
-  url: string,
+  destination: Destination,
   source: CredentialSource,
   mask: (text: string) => string,
 ): Credentials {
@@ -30,8 +30,8 @@ export function credentialsOf(
   const values = names.map((name) => source.secret(name));
   const missing = names.find((_, i) => values[i] === undefined);
   if (missing !== undefined) return problem(`The secret ${missing} of the call's "auth" is missing.`);
-  const refused = refusedSecret(names, auth.type === 'oauth2ClientCredentials' ? auth.tokenUrl : url, source, mask);
-  if (refused !== undefined) return problem(refused);
+  const refused = refusal(auth, names, destination, source, mask);
+  if (refused !== undefined) return { kind: 'problem', ...refused };
   const [first = '', second = ''] = values as readonly string[];
   switch (auth.type) {
     case 'basic':
@@ -46,6 +46,22 @@ export function credentialsOf(
     case 'oauth2ClientCredentials':
       return grantOf(auth, first, second);
   }
+}
+
+function refusal(
+  auth: AuthPlan,
+  names: readonly string[],
+  destination: Destination,
+  source: CredentialSource,
+  mask: (text: string) => string,
+): CallProblem | undefined {
+  if (auth.type !== 'oauth2ClientCredentials') return refusedSecret(names, destination, source, mask);
+  const { tokenUrl, clientSecretSecret } = auth;
+  const endpoint = { url: tokenUrl, hostFromData: false, template: tokenUrl };
+  const refused = refusedSecret(names, endpoint, source, mask);
+  if (refused !== undefined || !destination.hostFromData) return refused;
+  // The token is worth as much as the secret for as long as it lives; data must not choose who gets it.
+  return refusedSecret([clientSecretSecret], destination, source, mask, 'An access token fetched with');
 }
 
 function secretNamesOf(auth: AuthPlan): readonly string[] {

@@ -13,6 +13,8 @@ export interface GatedCall {
   readonly version: string;
   /** Absent: it cannot be sent whatever the gate says, so that only a hold on the definition keeps it. */
   readonly url?: string;
+  /** Whether the URL's host comes from data, so that logs and metrics must not name it. */
+  readonly hostFromData?: boolean;
   /** Since when it is blocked, in ms since 1970; absent at its first try. */
   readonly blockedSince?: number;
 }

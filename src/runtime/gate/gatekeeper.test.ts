@@ -259,6 +259,24 @@ describe('a circuit', () => {
     expect(attempts.flatMap(({ items }) => items)).toHaveLength(fixture.http.calls.length);
   });
 
+  it('names no host that comes from data, until a definition names it', async () => {
+    const engine = await start({ circuits: { failureThreshold: 1, openMillis: 10_000 } });
+    fixture.http.reply = () => ({ status: 500 });
+    const saga = (url: string): JsonObject =>
+      graph([task('a', { compensation: false, action: { request: { url, verb: 'POST' } } })]);
+    for (const host of ['canary-1', 'canary-2']) {
+      const payload = { url: `http://${host}/a` };
+      await fixture.until(await fixture.submit(engine, saga('{{payload.url}}'), { payload }));
+    }
+    expect(gate.circuits()).toEqual([{ host: '(data)', isOpen: true, waitMillis: expect.any(Number) }]);
+    expect(JSON.stringify(fixture.logs)).not.toContain('canary');
+    const blocked = await fixture.submit(engine, saga('http://canary-1/a'));
+    await fixture.clock.advance(10);
+    // Those who may read the execution see it.
+    expect((await waiting(blocked))[0]).toMatchObject({ detail: 'circuit of http://canary-1:80 open' });
+    expect(gate.circuits().map(({ host }) => host)).toEqual(['http://canary-1:80', '(data)']);
+  });
+
   it('counts what fails at one port only, and not what a healthy host refuses', async () => {
     const engine = await start();
     fixture.http.reply = (path) => ({ status: path === 'no' ? 404 : path === 'bad' ? 500 : 200 });

@@ -7,6 +7,7 @@
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
+import { dataHostLabel } from '../host-label.ts';
 import { Periodic } from '../periodic.ts';
 import type { Pulse } from '../service.ts';
 import type { Block, CallGate, GatedCall, Pass, Queued } from './call-gate.ts';
@@ -34,7 +35,7 @@ export interface GatekeeperParts {
 
 /** The circuit of a host that has been open since the process began. */
 export interface CircuitView {
-  /** `http://host:80`, masked. */
+  /** `http://host:80`, masked; hosts that come from data share one name. */
   readonly host: string;
   readonly isOpen: boolean;
   /** Milliseconds until a call may go out to probe; absent while one is out, or closed. */
@@ -43,10 +44,17 @@ export interface CircuitView {
 
 interface Host {
   readonly origin: Origin;
-  /** What people read. */
+  /** What those read who may read the execution. */
   readonly label: string;
+  /** Whether no definition names it by itself, as far as this process has seen: logs, metrics and `/cluster` do not name it then. */
+  isFromData: boolean;
   readonly slots: HostSlots;
   readonly circuit: Circuit | undefined;
+}
+
+/** What everybody may read. */
+function publicLabel({ isFromData, label }: Host): string {
+  return isFromData ? dataHostLabel : label;
 }
 
 /** How soon a call is tried again that came before the holds had been read. */
@@ -116,18 +124,22 @@ export class Gatekeeper implements CallGate {
 
   /** Circuits that have opened since the process began, latest last. */
   circuits(): readonly CircuitView[] {
-    return Array.from(this.#tripped.values(), ({ label, circuit }) => {
-      const wait = circuit?.isOpen === true ? circuit.waitMillis : undefined;
-      return {
-        host: label,
-        isOpen: circuit?.isOpen === true,
-        ...(wait === undefined ? undefined : { waitMillis: wait }),
-      };
-    });
+    const views = new Map<string, CircuitView>();
+    for (const host of this.#tripped.values()) {
+      const isOpen = host.circuit?.isOpen === true;
+      const label = publicLabel(host);
+      const known = views.get(label);
+      // Of those that share a label: whether any is open, and when the first of them is tried again.
+      if (known?.isOpen === true && !isOpen) continue;
+      const waits = [known?.waitMillis, isOpen ? host.circuit?.waitMillis : undefined];
+      const waitMillis = Math.min(...waits.filter((wait) => wait !== undefined));
+      views.set(label, { host: label, isOpen, ...(Number.isFinite(waitMillis) ? { waitMillis } : undefined) });
+    }
+    return [...views.values()];
   }
 
   enter(call: GatedCall): Pass | Block | Queued {
-    const host = call.url === undefined ? undefined : this.#hostOf(call.url);
+    const host = call.url === undefined ? undefined : this.#hostOf(call.url, call.hostFromData === true);
     const turnedAway = this.#turnAway(call, host);
     if (turnedAway !== undefined) return turnedAway;
     if (host === undefined) return { kind: 'open', done: () => undefined };
@@ -211,14 +223,18 @@ export class Gatekeeper implements CallGate {
     return Math.round(millis * this.#parts.entropy.random());
   }
 
-  #hostOf(url: string): Host | undefined {
+  #hostOf(url: string, isFromData: boolean): Host | undefined {
     const authority = authorityOf(url);
     const known = this.#byAuthority.get(authority);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      if (!isFromData) known.isFromData = false;
+      return known;
+    }
     const origin = originOf(authority);
     if (origin === undefined) return undefined;
     if (this.#byAuthority.size >= maxHosts) this.#forgetIdle();
     const host = this.#hosts.get(origin.text) ?? this.#newHost(origin);
+    if (!isFromData) host.isFromData = false;
     // Where every host is busy or in trouble, the newest ones go ungated rather than into an endless map.
     if (this.#byAuthority.size < maxHosts) {
       this.#hosts.set(origin.text, host);
@@ -234,6 +250,7 @@ export class Gatekeeper implements CallGate {
     const host: Host = {
       origin,
       label,
+      isFromData: true,
       slots: new HostSlots(clock, limit),
       circuit:
         circuits &&
@@ -256,11 +273,11 @@ export class Gatekeeper implements CallGate {
     const { telemetry } = this.#parts;
     const { text } = host.origin;
     if (change === 'closed') {
-      telemetry.log('info', 'circuit closed', { host: host.label });
+      telemetry.log('info', 'circuit closed', { host: publicLabel(host) });
       this.#waiting.release(`circuit:${text}`);
       return;
     }
-    telemetry.log('warn', 'circuit opened', { host: host.label, openMillis });
+    telemetry.log('warn', 'circuit opened', { host: publicLabel(host), openMillis });
     this.#tripped.delete(text);
     this.#tripped.set(text, host);
     const [oldest] = this.#tripped.keys();

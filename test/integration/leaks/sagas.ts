@@ -74,8 +74,6 @@ export function troubledSaga(estate: Estate, name: string, closedPort: number): 
     unread: loaded(saga, 'unread'),
     moved: loaded(saga, 'moved'),
     refused: { ...everywhere, url: `http://127.0.0.9/${key}`, verb: 'POST' },
-    hostRefused: { ...everywhere, url: `http://{{secrets.HOST}}.refused.example/${key}`, verb: 'POST' },
-    nowhere: { ...everywhere, url: `http://{{secrets.HOST}}.invalid/${key}`, verb: 'POST' },
     closed: { ...everywhere, url: `http://127.0.0.1:${String(closedPort)}/${key}?x=${key}`, verb: 'POST' },
     tls: { ...everywhere, url: `${estate.downstream.url.replace('http:', 'https:')}/${key}`, verb: 'POST' },
     user: { url: `http://{{{payload.login}}}/`, verb: 'POST' },
@@ -99,6 +97,21 @@ export function troubledSaga(estate: Estate, name: string, closedPort: number): 
     }),
   );
   return saga.graph([...nodes, { kind: 'fail', id: 'end', reason: 'card {{payload.card}}' }]);
+}
+
+/** Calls to hosts that hold a secret as the definition has it written, since no template may write one there. */
+export function literalHostsSaga(estate: Estate, name: string, secret: string): object {
+  const saga = echoing(estate, name);
+  const key = '{{secrets.ENV_KEY}}';
+  const to = (host: string): object => ({
+    action: { request: { ...everywhere, url: `http://${secret}.${host}/${key}`, verb: 'POST' } },
+    onFailure: 'nowhere',
+  });
+  return saga.graph([
+    saga.task('refused', to('refused.example')),
+    saga.task('nowhere', { ...to('invalid'), onFailure: 'end' }),
+    { kind: 'fail', id: 'end', reason: 'card {{payload.card}}' },
+  ]);
 }
 
 /** Waits for a callback; what comes then is judged by a condition that reads it, and told to the next call. */

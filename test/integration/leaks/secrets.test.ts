@@ -9,7 +9,17 @@ import { until } from '../../chaos/cluster-stage.ts';
 import { freePorts } from '../../servers/free-ports.ts';
 import type { Kind } from './canaries.ts';
 import { Estate, sharp } from './estate.ts';
-import { corruptedSaga, echoing, loaded, longSaga, oddSaga, quietSaga, troubledSaga, waitingSaga } from './sagas.ts';
+import {
+  corruptedSaga,
+  echoing,
+  literalHostsSaga,
+  loaded,
+  longSaga,
+  oddSaga,
+  quietSaga,
+  troubledSaga,
+  waitingSaga,
+} from './sagas.ts';
 
 const estate = new Estate();
 const { canaries, downstream } = estate;
@@ -142,7 +152,7 @@ async function sendRaw(text: string): Promise<void> {
 
 /** Secrets that people wrote where they should not be: definitions, reasons, holds. */
 async function playOperators(): Promise<void> {
-  const { ENV_KEY, BEARER } = estate.secrets;
+  const { ENV_KEY, BEARER, HOST } = estate.secrets;
   const saga = echoing(estate, 'echo-literal');
   const literal = saga.graph([saga.task('a', {}, { headers: { 'X-Key': BEARER }, body: { key: ENV_KEY } })]);
   const stored = await estate.ask('definition', '/workflows/definitions', { method: 'POST', body: literal });
@@ -151,6 +161,7 @@ async function playOperators(): Promise<void> {
   await estate.ask('definition', '/workflows/definitions/echo-literal/1');
   await estate.ask('definition', '/workflows/definitions');
   echoed.push(await estate.run(literal, { payload: { plain: true } }));
+  echoed.push(await estate.run(literalHostsSaga(estate, 'echo-literal-hosts', HOST), { payload }));
   const hold = { name: 'nobody', reason: `for ${sharp(ENV_KEY)}` };
   await estate.ask('hold', '/holds/one', { method: 'PUT', body: hold });
   await estate.ask('holds', '/holds');

@@ -1,0 +1,113 @@
+/**
+ * Where this process itself listens. A definition that could call the engine's own API would act with the rights of whoever may
+ * reach it from this machine, which on loopback is everybody.
+ *
+ * Told by addresses as they are connected to. Other processes of the same installation, and this one behind a load balancer,
+ * have addresses of their own: those are for `http.egress.deny`.
+ */
+import { networkInterfaces } from 'node:os';
+import { type AddressBytes, type Network, networkContains, parseAddress, parseNetwork } from './ip-address.ts';
+
+/** What calls may reach of the own listeners: `callbacks` (their routes, which need a token each) or `all`. */
+export type OwnRoutes = 'callbacks' | 'all';
+
+/** A callback's path, behind whatever path the base URL has. */
+const callbackPath = /\/(?:workflows|sagas)\/[^/]+\/node\/[^/]+\/callback(?:\/[^/]+)?$/;
+
+const loopbackNetworks: readonly Network[] = ['127.0.0.0/8', '::1/128'].flatMap((text) => parseNetwork(text) ?? []);
+
+interface Listener {
+  /** Undefined: every address of this machine. */
+  readonly address: AddressBytes | undefined;
+  readonly port: number;
+}
+
+/** See the file header. Listeners are added once they listen; until then there are none. */
+export class OwnListeners {
+  readonly #listeners: Listener[] = [];
+  readonly #allowed: ReadonlySet<OwnRoutes>;
+  /** Host (without brackets) and port of the base URL of callbacks, and the path that stands before the routes. */
+  readonly #base: { readonly host: string; readonly port: number; readonly path: string } | undefined;
+
+  /** `callbackBase` is the URL under which others reach the callback routes, where it is configured. */
+  constructor(allowed: readonly OwnRoutes[], callbackBase?: string) {
+    this.#allowed = new Set(allowed);
+    const url = callbackBase === undefined ? null : URL.parse(callbackBase);
+    this.#base =
+      url === null ? undefined : { host: bareHost(url), port: portOf(url), path: url.pathname.replace(/\/+$/, '') };
+  }
+
+  /** Adds a listener by the address that it is bound to. */
+  add(address: string, port: number): void {
+    const bytes = parseAddress(address);
+    this.#listeners.push({ address: bytes?.some((byte) => byte !== 0) === true ? bytes : undefined, port });
+  }
+
+  /** Whether a URL may be that of an allowed callback, by all that the URL alone can tell. */
+  mayBeCallback(url: URL): boolean {
+    if (!this.#allowed.has('callbacks')) return false;
+    const match = callbackPath.exec(url.pathname);
+    if (match === null) return false;
+    const port = portOf(url);
+    if (this.#listeners.some((listener) => listener.port === port) && match.index === 0) return true;
+    return this.#isBase(bareHost(url), port) && url.pathname.slice(0, match.index) === this.#base?.path;
+  }
+
+  /** Whether an address, as all that it may stand for, and a port (undefined: any) are those of an own listener. */
+  has(faces: readonly AddressBytes[], port: number | undefined): boolean {
+    return this.#listeners.some(
+      (listener) =>
+        (port === undefined || listener.port === port) &&
+        (listener.address === undefined ? isLocal(faces) : isOneOf(listener.address, faces)),
+    );
+  }
+
+  /** Whether everything of the own listeners may be called. */
+  get allowsAll(): boolean {
+    return this.#allowed.has('all');
+  }
+
+  /** Whether a connection for a callback is to a place where callbacks are allowed; `port` as in `has`. */
+  allowsCallbackTo(host: string, faces: readonly AddressBytes[], port: number | undefined): boolean {
+    return this.#allowed.has('callbacks') && (this.has(faces, port) || this.#isBase(host, port));
+  }
+
+  #isBase(host: string, port: number | undefined): boolean {
+    return this.#base?.host === host && (port === undefined || this.#base.port === port);
+  }
+}
+
+/** The host as the egress policy compares it. */
+function bareHost(url: URL): string {
+  return url.hostname.replace(/^\[|\]$|\.+$/g, '');
+}
+
+function portOf(url: URL): number {
+  return url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
+}
+
+function isOneOf(address: AddressBytes, faces: readonly AddressBytes[]): boolean {
+  return faces.some((face) => isUnspecified(face) || sameBytes(face, address));
+}
+
+/** Whether an address leads to this machine. Asked only for connections to a port on which it listens. */
+function isLocal(faces: readonly AddressBytes[]): boolean {
+  if (faces.some((face) => isUnspecified(face) || loopbackNetworks.some((network) => networkContains(network, face)))) {
+    return true;
+  }
+  // Addresses come and go while a process lives.
+  const own = Object.values(networkInterfaces()).flatMap((infos) => infos ?? []);
+  return own.some((info) => {
+    const address = parseAddress(info.address);
+    return address !== undefined && faces.some((face) => sameBytes(face, address));
+  });
+}
+
+/** 0.0.0.0 and :: are connected to as this machine. */
+function isUnspecified(address: AddressBytes): boolean {
+  return address.every((byte) => byte === 0);
+}
+
+function sameBytes(a: AddressBytes, b: AddressBytes): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
