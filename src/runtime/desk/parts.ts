@@ -88,6 +88,7 @@ export interface CallbackObserver {
 export type DeskStore = Pick<
   Store,
   | 'getExecution'
+  | 'getProgress'
   | 'listExecutions'
   | 'listSteps'
   | 'listCalls'

@@ -24,6 +24,7 @@ import type {
   EffectRow,
   ExecutionDetail,
   ExecutionFilter,
+  ExecutionProgress,
   ExecutionRecord,
   InboxRow,
   LoadedExecution,
@@ -34,6 +35,8 @@ import type {
   PageRequest,
   PartitionCare,
   PutDefinitionResult,
+  ShowStep,
+  StepPageRequest,
   Store,
   SubmitResult,
   TerminalChange,
@@ -41,6 +44,7 @@ import type {
 } from '../../ports/store.ts';
 import { StoreUnavailable } from '../../ports/store.ts';
 import { acceptedOf } from '../holder.ts';
+import { lengthOf } from '../pages.ts';
 import {
   decodeCall,
   decodeState,
@@ -58,8 +62,11 @@ import {
   countsOf,
   dueDetailOf,
   encodeCall,
+  listedLength,
+  listedStepOf,
   encodeStep,
   matches,
+  progressOf,
   recordOf,
   stepOf,
   takenOver,
@@ -91,11 +98,13 @@ export class MemoryStore implements Store {
   readonly #audit = new AuditLog();
   readonly #processes = new ProcessTable();
   readonly #now: () => number;
+  readonly #show: ShowStep | undefined;
   #isOpen = false;
 
-  /** `now` is the store's clock, in ms since 1970. */
-  constructor(now: () => number = Date.now) {
+  /** `now` is the store's clock, in ms since 1970; `show` says what lists show of large outputs, without it the whole. */
+  constructor(now: () => number = Date.now, show?: ShowStep) {
     this.#now = now;
+    this.#show = show;
   }
 
   async open(): Promise<void> {
@@ -178,7 +187,7 @@ export class MemoryStore implements Store {
       dueAt: isOver(x.summary) ? null : x.dueAt,
       state: encode(x.state),
       summary: { ...x.summary },
-      steps: x.steps.map((row) => encodeStep(row)),
+      steps: x.steps.map((row) => encodeStep(row, this.#show)),
       calls: [],
       inbox: [],
     });
@@ -243,7 +252,7 @@ export class MemoryStore implements Store {
     change: Pick<Checkpoint, 'state' | 'summary' | 'steps' | 'undo'> & { readonly calls?: readonly CallRow[] },
   ): void {
     const state = encode(change.state);
-    const steps = change.steps.map((row) => encodeStep(row));
+    const steps = change.steps.map((row) => encodeStep(row, this.#show));
     const calls = (change.calls ?? []).map((row) => encodeCall(row));
     x.state = state;
     x.summary = { ...change.summary };
@@ -350,48 +359,52 @@ export class MemoryStore implements Store {
   async getExecution(id: string): Promise<ExecutionDetail | undefined> {
     this.#check();
     const x = this.#executions.get(id);
-    return (
-      x && {
-        ...recordOf(x),
-        payload: x.payload,
-        ...(x.traceparent === undefined ? undefined : { traceparent: x.traceparent }),
-        seq: x.seq,
-        inboxSeq: x.inboxSeq,
-        state: decodeState(x.state),
-      }
-    );
+    return x && { ...progressOf(x), payload: x.payload };
+  }
+
+  async getProgress(id: string): Promise<ExecutionProgress | undefined> {
+    this.#check();
+    const x = this.#executions.get(id);
+    return x && progressOf(x);
   }
 
   async listExecutions(filter: ExecutionFilter, page: PageRequest): Promise<Page<ExecutionRecord>> {
     this.#check();
     const rows = [...this.#executions.values()].filter((x) => matches(x, filter)).sort(byId);
-    return pageOf('execution', rows, page, 'desc', (x) => [x.id], recordOf);
+    return pageOf(rows, page, {
+      kind: 'execution',
+      order: 'desc',
+      keyOf: ({ id }) => [id],
+      lengthOf: ({ labels, summary }) => lengthOf(JSON.stringify(labels), summary.failureDescription),
+      show: recordOf,
+    });
   }
 
-  async listSteps(id: string, page: PageRequest & { readonly afterOrd?: number }): Promise<Page<StepRow>> {
+  async listSteps(id: string, page: StepPageRequest): Promise<Page<StepRow>> {
     this.#check();
-    const rows = this.#steps(id).filter((row) => row.ord > (page.afterOrd ?? 0));
-    return pageOf(
-      'step',
-      rows,
-      page,
-      'asc',
-      (row) => [row.ord],
-      (row) => row,
-    );
+    const steps = this.#executions.get(id)?.steps ?? [];
+    const rows = steps.filter(({ ord }) => ord > (page.afterOrd ?? 0)).sort((a, b) => a.ord - b.ord);
+    return pageOf(rows, page, {
+      kind: 'step',
+      order: 'asc',
+      keyOf: ({ ord }) => [ord],
+      lengthOf: (step) => listedLength(step, page.withoutBodies),
+      show: (step) => listedStepOf(step, page.withoutBodies),
+    });
   }
 
   async listCalls(id: string, page: PageRequest): Promise<Page<CallRow>> {
     this.#check();
-    const rows = (this.#executions.get(id)?.calls ?? []).map((text) => decodeCall(text)).sort((a, b) => a.ord - b.ord);
-    return pageOf(
-      'call',
-      rows,
-      page,
-      'asc',
-      (row) => [row.ord],
-      (row) => row,
-    );
+    const rows = (this.#executions.get(id)?.calls ?? [])
+      .map((text) => ({ text, row: decodeCall(text) }))
+      .sort((a, b) => a.row.ord - b.row.ord);
+    return pageOf(rows, page, {
+      kind: 'call',
+      order: 'asc',
+      keyOf: ({ row }) => [row.ord],
+      lengthOf: ({ text }) => text.length,
+      show: ({ row }) => row,
+    });
   }
 
   async findDue(
