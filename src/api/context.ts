@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Json, stringifyJson } from '../core/json.ts';
 import type { DeskParts } from '../runtime/desk/parts.ts';
+import type { AnswerPlaces } from './answer-places.ts';
 import type { Audit } from './audit.ts';
 import type { CallbackLimits } from './callback-limits.ts';
 import type { ApiLog } from './failure.ts';
@@ -16,6 +17,7 @@ export interface ApiContext {
   readonly audit: Audit;
   readonly callbackLimits: CallbackLimits;
   readonly open: OpenRequests;
+  readonly answers: AnswerPlaces;
   readonly log: ApiLog;
 }
 

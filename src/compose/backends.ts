@@ -2,7 +2,8 @@
 import type { Config } from '../config/config.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';
 import type { Queue } from '../ports/queue.ts';
-import type { ShowStep, Store, StoreFault } from '../ports/store.ts';
+import type { ShowStep } from '../ports/listing.ts';
+import type { Store, StoreFault } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { MemoryQueueHub } from '../queue/memory/memory-queue.ts';
 import type { RedisSettings } from '../queue/redis/settings.ts';

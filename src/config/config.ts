@@ -172,6 +172,7 @@ export interface SecurityConfig {
     readonly maxRenderedRequestBytes: number;
     readonly maxEvaluationSteps: number;
     readonly maxOpenRequests: number;
+    readonly maxOpenRequestsPerCaller?: number | undefined;
     readonly maxHistoryBodyBytes: number;
     readonly failedAuthPerMinute: number;
     readonly callbacksPerExecution: number;

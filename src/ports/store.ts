@@ -5,7 +5,7 @@
  */
 import type { AuditEntry, AuditFilter } from './audit.ts';
 import type { BeatAnswer, ProcessInfo, SoleWorkerCandidacy, SoleWorkerListener } from './processes.ts';
-import type { CallRow, ShownBody, StepRow, UndoMark } from '../core/history.ts';
+import type { CallRow, StepRow, UndoMark } from '../core/history.ts';
 import type { CallbackEvent, Event, ResolvedEvent } from '../core/event.ts';
 import type { OutputQuery } from '../core/outputs.ts';
 import type { ShardSet } from '../core/slot.ts';
@@ -242,18 +242,12 @@ export interface ExecutionFilter {
   readonly completedBefore?: number;
 }
 
-/**
- * Bytes of stored text after which a page of any list ends, in whatever number of rows: a page and the answer made of it fit
- * several times into the smallest heap that a server runs in, and an answer of this size is printed in some 50 ms.
- */
-export const maxPageBytes: number = 4 * 1024 * 1024;
-
 /** A page request. `cursor` is opaque and comes from an earlier page; `offset` skips rows (slow when large). */
 export interface PageRequest {
   /** At least 1. The page may be shorter, see `bytes`. */
   readonly limit: number;
   /**
-   * The page ends before the row whose text would go beyond so many bytes, but has one row at least; {@link maxPageBytes}
+   * The page ends before the row whose text would go beyond so many bytes, but has one row at least; `maxPageBytes`
    * when absent. The store decides it before it reads the texts.
    */
   readonly bytes?: number;
@@ -314,12 +308,6 @@ export interface EffectFilter {
   /** Only this node, or only this visit of it. */
   readonly only?: { readonly nodeId: string; readonly visit?: number };
 }
-
-/**
- * What lists show of a step whose output is large. A store that is made with it calls it when it writes such a row, and keeps the
- * result beside the output. Must not throw.
- */
-export type ShowStep = (row: StepRow) => ShownBody;
 
 /** A due execution, for the queue. */
 export interface DueRow {
@@ -442,7 +430,7 @@ export interface Store {
   listExecutions(filter: ExecutionFilter, page: PageRequest): Promise<Page<ExecutionRecord>>;
   /**
    * By ord. Throws {@link BadCursor}. `afterOrd` as the alternative to a cursor. A row with a large output has `shown` in its
-   * place (see {@link ShowStep}), so that a list never reads the whole.
+   * place (see `ShowStep`), so that a list never reads the whole.
    */
   listSteps(id: string, page: StepPageRequest): Promise<Page<StepRow>>;
   /** By ord. Throws {@link BadCursor}. */

@@ -1,13 +1,8 @@
 /** Pages of rows that a query has cut: where they start, and the cursor that continues them. */
 import type { CallRow, StepRow } from '../core/history.ts';
 import type { AuditEntry } from '../ports/audit.ts';
-import {
-  maxPageBytes,
-  type DefinitionRecord,
-  type ExecutionRecord,
-  type Page,
-  type PageRequest,
-} from '../ports/store.ts';
+import { maxPageBytes } from '../ports/listing.ts';
+import type { DefinitionRecord, ExecutionRecord, Page, PageRequest } from '../ports/store.ts';
 import { decodeCursor, encodeCursor, type CursorKind } from './cursor.ts';
 import { decodeStep, type StepText } from './step-text.ts';
 import { executionRecord, type RecordValues } from './stored-rows.ts';

@@ -6,7 +6,7 @@
  */
 import type { ShownBody, StepOutput, StepRow, UndoState } from '../core/history.ts';
 import { parseJson, stringifyJson, type Json } from '../core/json.ts';
-import type { ShowStep } from '../ports/store.ts';
+import type { ShowStep } from '../ports/listing.ts';
 
 /** A step row as it is written. */
 export interface StepTexts {

@@ -4,6 +4,7 @@
  */
 import type { CallRow, StepRow } from '../core/history.ts';
 import type { ExecutionStatus, FailureReason } from '../core/state.ts';
+import type { ShowStep } from '../ports/listing.ts';
 import type {
   ActiveCounts,
   ClaimRow,
@@ -15,7 +16,6 @@ import type {
   ExecutionSummary,
   InboxRow,
   LoadedExecution,
-  ShowStep,
 } from '../ports/store.ts';
 import { decodeEvent, decodeLabels, decodeState, encode, isMarked, readability } from './row-text.ts';
 import { encodeStep } from './step-text.ts';

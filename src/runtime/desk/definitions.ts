@@ -4,6 +4,7 @@ import type { DefinitionRecord, Page, PageRequest } from '../../ports/store.ts';
 import { type Answer, granted, refused } from './answer.ts';
 import { instant } from './instants.ts';
 import type { DeskParts } from './parts.ts';
+import { Slices } from './slices.ts';
 
 /** What a definition's check found. */
 export interface DefinitionReport {
@@ -73,7 +74,13 @@ export async function findDefinition(
 /** A page of records, newest first. Throws BadCursor. */
 export async function listDefinitions(parts: DeskParts, page: PageRequest): Promise<Page<JsonObject>> {
   const { items, cursor } = await parts.store.listDefinitions(page);
-  return { items: items.map((record) => recordDocument(parts, record)), ...(cursor !== undefined && { cursor }) };
+  const documents: JsonObject[] = [];
+  const slices = new Slices(parts.clock);
+  for (const record of items) {
+    documents.push(recordDocument(parts, record));
+    await slices.next();
+  }
+  return { items: documents, ...(cursor !== undefined && { cursor }) };
 }
 
 /** Removes a record; executions keep their pinned definition. Absent is fine. */

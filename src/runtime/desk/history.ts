@@ -7,6 +7,7 @@ import { type Answer, granted, unknownExecution } from './answer.ts';
 import { instant } from './instants.ts';
 import type { DeskParts } from './parts.ts';
 import { bodyOf } from './shown-body.ts';
+import { Slices } from './slices.ts';
 
 /** A page of step rows, by position in the history. Throws BadCursor. */
 export async function listSteps(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
@@ -39,7 +40,12 @@ async function pageOf<T>(
 ): Promise<Answer<Page<JsonObject>>> {
   // An execution without rows yet and one that does not exist differ.
   if (items.length === 0 && (await parts.store.getProgress(id)) === undefined) return unknownExecution(id);
-  const documents = items.filter(isShown).map((row) => parts.masker.json(document(row)) as JsonObject);
+  const documents: JsonObject[] = [];
+  const slices = new Slices(parts.clock);
+  for (const row of items) {
+    if (isShown(row)) documents.push(parts.masker.json(document(row)) as JsonObject);
+    await slices.next();
+  }
   return granted({ items: documents, ...(cursor !== undefined && { cursor }) });
 }
 

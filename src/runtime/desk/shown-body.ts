@@ -1,7 +1,7 @@
 /** Bodies of the history as people see them: masked, and cut. */
 import type { ShownBody, StepRow } from '../../core/history.ts';
 import { type Json, stringifyJson } from '../../core/json.ts';
-import type { ShowStep } from '../../ports/store.ts';
+import type { ShowStep } from '../../ports/listing.ts';
 import { type CallMasker, cut } from '../exchange.ts';
 
 /** What bodies are shown by. */

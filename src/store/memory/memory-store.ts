@@ -12,6 +12,7 @@ import { isInShards, type ShardSet } from '../../core/slot.ts';
 import type { UndoTarget } from '../../core/state.ts';
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type { BeatAnswer, ProcessInfo, SoleWorkerCandidacy } from '../../ports/processes.ts';
+import type { ShowStep } from '../../ports/listing.ts';
 import type {
   ActiveCounts,
   Checkpoint,
@@ -35,7 +36,6 @@ import type {
   PageRequest,
   PartitionCare,
   PutDefinitionResult,
-  ShowStep,
   StepPageRequest,
   Store,
   SubmitResult,
@@ -44,9 +44,7 @@ import type {
 } from '../../ports/store.ts';
 import { StoreUnavailable } from '../../ports/store.ts';
 import { acceptedOf } from '../holder.ts';
-import { lengthOf } from '../pages.ts';
 import {
-  decodeCall,
   decodeState,
   effectRow,
   encode,
@@ -62,12 +60,8 @@ import {
   countsOf,
   dueDetailOf,
   encodeCall,
-  listedLength,
-  listedStepOf,
   encodeStep,
-  matches,
   progressOf,
-  recordOf,
   stepOf,
   takenOver,
   waitingRows,
@@ -77,7 +71,8 @@ import { unrivalled } from '../unrivalled.ts';
 import { AuditLog } from './audit-log.ts';
 import { DefinitionTable } from './definition-table.ts';
 import { openEffects } from './open-effects.ts';
-import { byId, pageOf } from './page.ts';
+import { callPage, executionPage, stepPage } from './lists.ts';
+import { byId } from './page.ts';
 import { ProcessTable } from './process-table.ts';
 
 const dayMillis = 86_400_000;
@@ -370,41 +365,17 @@ export class MemoryStore implements Store {
 
   async listExecutions(filter: ExecutionFilter, page: PageRequest): Promise<Page<ExecutionRecord>> {
     this.#check();
-    const rows = [...this.#executions.values()].filter((x) => matches(x, filter)).sort(byId);
-    return pageOf(rows, page, {
-      kind: 'execution',
-      order: 'desc',
-      keyOf: ({ id }) => [id],
-      lengthOf: ({ labels, summary }) => lengthOf(JSON.stringify(labels), summary.failureDescription),
-      show: recordOf,
-    });
+    return executionPage(this.#executions.values(), filter, page);
   }
 
   async listSteps(id: string, page: StepPageRequest): Promise<Page<StepRow>> {
     this.#check();
-    const steps = this.#executions.get(id)?.steps ?? [];
-    const rows = steps.filter(({ ord }) => ord > (page.afterOrd ?? 0)).sort((a, b) => a.ord - b.ord);
-    return pageOf(rows, page, {
-      kind: 'step',
-      order: 'asc',
-      keyOf: ({ ord }) => [ord],
-      lengthOf: (step) => listedLength(step, page.withoutBodies),
-      show: (step) => listedStepOf(step, page.withoutBodies),
-    });
+    return stepPage(this.#executions.get(id)?.steps ?? [], page);
   }
 
   async listCalls(id: string, page: PageRequest): Promise<Page<CallRow>> {
     this.#check();
-    const rows = (this.#executions.get(id)?.calls ?? [])
-      .map((text) => ({ text, row: decodeCall(text) }))
-      .sort((a, b) => a.row.ord - b.row.ord);
-    return pageOf(rows, page, {
-      kind: 'call',
-      order: 'asc',
-      keyOf: ({ row }) => [row.ord],
-      lengthOf: ({ text }) => text.length,
-      show: ({ row }) => row,
-    });
+    return callPage(this.#executions.get(id)?.calls ?? [], page);
   }
 
   async findDue(

@@ -3,6 +3,7 @@ import type { CallRow, StepRow, UndoMark, UndoState } from '../../core/history.t
 import { fitsGlobs } from '../../core/name-globs.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
 import { processOf } from '../../ports/queue.ts';
+import type { ShowStep } from '../../ports/listing.ts';
 import type {
   ActiveCounts,
   ClaimRow,
@@ -13,7 +14,6 @@ import type {
   ExecutionSummary,
   InboxRow,
   LoadedExecution,
-  ShowStep,
 } from '../../ports/store.ts';
 import { lengthOf } from '../pages.ts';
 import { decodeEvent, decodeState, encode, isStanding } from '../row-text.ts';

@@ -4,7 +4,7 @@
  * A mark on a row of the same change is applied here already; marks on earlier rows go to the database.
  */
 import type { CallRow, StepRow, UndoMark, UndoState } from '../../core/history.ts';
-import type { ShowStep } from '../../ports/store.ts';
+import type { ShowStep } from '../../ports/listing.ts';
 import { isMarked, readability } from '../row-text.ts';
 import { encodeStep, type StepTexts } from '../step-text.ts';
 import { callValues, type CallValues } from '../stored-rows.ts';

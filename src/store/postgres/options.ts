@@ -1,7 +1,8 @@
 /**
  * How to reach Postgres: options as the configuration has them, and the URL with several hosts that libpq knows.
  */
-import type { ShowStep, StoreFault } from '../../ports/store.ts';
+import type { ShowStep } from '../../ports/listing.ts';
+import type { StoreFault } from '../../ports/store.ts';
 
 /** TLS towards the server. */
 export interface PostgresTls {

@@ -6,6 +6,7 @@
  */
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type { BeatAnswer, SoleWorkerCandidacy } from '../../ports/processes.ts';
+import type { ShowStep } from '../../ports/listing.ts';
 import type {
   ActiveCounts,
   Checkpoint,
@@ -28,7 +29,6 @@ import type {
   Page,
   PageRequest,
   PutDefinitionResult,
-  ShowStep,
   StepPageRequest,
   Store,
   StoreFault,

@@ -1,5 +1,6 @@
 /** What crosses to the worker and back, made of the port's objects and the other way around; see also `stored-rows.ts`. */
-import type { Checkpoint, CheckpointResult, NewExecution, ShowStep, TerminalChange } from '../../ports/store.ts';
+import type { ShowStep } from '../../ports/listing.ts';
+import type { Checkpoint, CheckpointResult, NewExecution, TerminalChange } from '../../ports/store.ts';
 import { encode, isOver } from '../row-text.ts';
 import { callValues, inboxRows, stepValues, summaryValues } from '../stored-rows.ts';
 import type { ChangeValues, CheckpointAnswer, CheckpointValues, SubmitValues } from './protocol.ts';

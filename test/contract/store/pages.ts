@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import type { CallRow, StepRow } from '../../../src/core/history.ts';
-import { BadCursor, maxPageBytes, type Page, type PageRequest } from '../../../src/ports/store.ts';
+import { maxPageBytes } from '../../../src/ports/listing.ts';
+import { BadCursor, type Page, type PageRequest } from '../../../src/ports/store.ts';
 import {
   callRow,
   checkpointOf,

@@ -5,7 +5,8 @@
  * Guarantees: the latest change sent again is true and writes nothing, also when somebody has taken over since. Rare, so
  * one statement after the other in a transaction that holds the row.
  */
-import type { ShowStep, TerminalChange } from '../../../ports/store.ts';
+import type { ShowStep } from '../../../ports/listing.ts';
+import type { TerminalChange } from '../../../ports/store.ts';
 import { encode, isOver } from '../../row-text.ts';
 import { summaryValues } from '../../stored-rows.ts';
 import { int4Array, textArray } from '../binary-array.ts';

@@ -15,7 +15,8 @@
  * another claim or seq is `fenced`; a given inbox seq that differs is `inbox` with the events. None of these writes
  * anything.
  */
-import { StoreUnavailable, type Checkpoint, type CheckpointResult, type ShowStep } from '../../../ports/store.ts';
+import type { ShowStep } from '../../../ports/listing.ts';
+import { StoreUnavailable, type Checkpoint, type CheckpointResult } from '../../../ports/store.ts';
 import { encode, isOver } from '../../row-text.ts';
 import { callbackKeysText, inboxRows, type InboxValues } from '../../stored-rows.ts';
 import { boolArray, int4Array, int8Array, textArray, uuidArray } from '../binary-array.ts';

@@ -9,7 +9,8 @@
  * Guarantees: the same id again is `created` and writes nothing, so a batch may be sent twice; of racing start keys one
  * wins, the others learn its execution.
  */
-import { StoreUnavailable, type NewExecution, type ShowStep, type SubmitResult } from '../../../ports/store.ts';
+import type { ShowStep } from '../../../ports/listing.ts';
+import { StoreUnavailable, type NewExecution, type SubmitResult } from '../../../ports/store.ts';
 import { encode, isOver, isStanding, isUnresolved } from '../../row-text.ts';
 import { callbackKeysText } from '../../stored-rows.ts';
 import { boolArray, int4Array, int8Array, textArray, uuidArray } from '../binary-array.ts';
