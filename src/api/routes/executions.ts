@@ -7,7 +7,7 @@ import type { Answer } from '../../runtime/desk/answer.ts';
 import { listCalls, listSteps } from '../../runtime/desk/history.ts';
 import { cancelPreview, maxPreviews, retryPreview } from '../../runtime/desk/previews.ts';
 import { listExecutions, pinnedDefinition, statusDocument } from '../../runtime/desk/status.ts';
-import { type ApiContext, jsonBody, jsonTextBody } from '../context.ts';
+import { type ApiContext, jsonBody, jsonListBody, jsonTextBody } from '../context.ts';
 import {
   callDocument,
   errorDocument,
@@ -176,9 +176,9 @@ function skipOf(cursor: string | undefined): number {
   return Number(cursor);
 }
 
-function pageBody(reply: FastifyReply, { items, cursor }: Page<JsonObject>): string {
+function pageBody(reply: FastifyReply, { items, cursor }: Page<JsonObject>): Promise<string> {
   if (cursor !== undefined) reply.header('x-next-cursor', cursor);
-  return jsonBody(reply, items);
+  return jsonListBody(reply, items);
 }
 
 function answerBody(reply: FastifyReply, answer: Answer<JsonObject | readonly JsonObject[]>): string {

@@ -1,10 +1,10 @@
 /** Stored definitions: immutable per id and per name and version. */
 import { type Json, type JsonObject, parseJson, stringifyJson } from '../../core/json.ts';
 import type { DefinitionRecord, Page, PageRequest } from '../../ports/store.ts';
+import { turns } from '../turns.ts';
 import { type Answer, granted, refused } from './answer.ts';
 import { instant } from './instants.ts';
 import type { DeskParts } from './parts.ts';
-import { Slices } from './slices.ts';
 
 /** What a definition's check found. */
 export interface DefinitionReport {
@@ -75,10 +75,9 @@ export async function findDefinition(
 export async function listDefinitions(parts: DeskParts, page: PageRequest): Promise<Page<JsonObject>> {
   const { items, cursor } = await parts.store.listDefinitions(page);
   const documents: JsonObject[] = [];
-  const slices = new Slices(parts.clock);
   for (const record of items) {
+    await turns.next();
     documents.push(recordDocument(parts, record));
-    await slices.next();
   }
   return { items: documents, ...(cursor !== undefined && { cursor }) };
 }

@@ -9,6 +9,7 @@ import type { StepRow } from '../../core/history.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { ExecutionProgress, Page } from '../../ports/store.ts';
 import { traceIdOf } from '../trace-context.ts';
+import { turns } from '../turns.ts';
 import { isListed, maskedStep } from './history.ts';
 import { instant } from './instants.ts';
 import type { DeskParts } from './parts.ts';
@@ -86,6 +87,7 @@ export async function* follow(
       while (more && !signal.aborted) {
         const page: Page<StepRow> = await stepsAfter(parts, id, ord);
         for (const row of page.items) {
+          await turns.next();
           ord = row.ord;
           if (isListed(row)) yield { kind: 'step', at: { ord, seq }, data: maskedStep(parts, id, row) };
         }

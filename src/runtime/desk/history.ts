@@ -3,11 +3,11 @@ import type { CallRow, ShownBody, StepRow } from '../../core/history.ts';
 import { type JsonObject, stringifyJson } from '../../core/json.ts';
 import type { Page, PageRequest } from '../../ports/store.ts';
 import { cut } from '../exchange.ts';
+import { turns } from '../turns.ts';
 import { type Answer, granted, unknownExecution } from './answer.ts';
 import { instant } from './instants.ts';
 import type { DeskParts } from './parts.ts';
 import { bodyOf } from './shown-body.ts';
-import { Slices } from './slices.ts';
 
 /** A page of step rows, by position in the history. Throws BadCursor. */
 export async function listSteps(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
@@ -41,10 +41,9 @@ async function pageOf<T>(
   // An execution without rows yet and one that does not exist differ.
   if (items.length === 0 && (await parts.store.getProgress(id)) === undefined) return unknownExecution(id);
   const documents: JsonObject[] = [];
-  const slices = new Slices(parts.clock);
   for (const row of items) {
+    await turns.next();
     if (isShown(row)) documents.push(parts.masker.json(document(row)) as JsonObject);
-    await slices.next();
   }
   return granted({ items: documents, ...(cursor !== undefined && { cursor }) });
 }

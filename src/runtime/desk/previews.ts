@@ -16,12 +16,12 @@ import type { State, UndoTarget } from '../../core/state.ts';
 import { undoQueries } from '../../core/wanted.ts';
 import { maxPageBytes } from '../../ports/listing.ts';
 import type { EffectRow, ExecutionDetail } from '../../ports/store.ts';
+import { turns } from '../turns.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import { effectsOf, inUndoOrder, standingOf, unfinishedOf } from './effects.ts';
 import type { DeskParts } from './parts.ts';
 import { decidingEnv, isOver, runOf } from './run-view.ts';
 import { shownBody } from './shown-body.ts';
-import { Slices } from './slices.ts';
 
 /** What stands in the place of a secret. */
 const redacted = '***';
@@ -122,17 +122,16 @@ async function pageOf(
   requestOfEffect: (effect: EffectRow) => Promise<JsonObject | undefined>,
 ): Promise<PreviewPage> {
   const items: JsonObject[] = [];
-  const slices = new Slices(parts.clock);
   let size = 0;
   for (const [i, effect] of effects.slice(0, maxPreviews).entries()) {
     if (i < skip) continue;
+    await turns.next();
     const request = await requestOfEffect(effect);
     if (request === undefined) continue;
     const document = parts.masker.json(withCutBody(parts, request)) as JsonObject;
     size += roughSize(document, maxPageBytes);
     if (items.length === limit || (items.length > 0 && size > maxPageBytes)) return { items, next: i };
     items.push(document);
-    await slices.next();
   }
   return { items };
 }
