@@ -47,7 +47,7 @@ describe.each(Object.entries(stores))('long lists of %s', (_title, create) => {
     server = undefined;
   });
 
-  /** Every page of a list; each ends at its bytes, which printing may double. */
+  /** Every page of a list; each ends at its bytes. */
   async function walk(path: string): Promise<{ readonly rows: number; readonly pages: number }> {
     let [rows, pages] = [0, 0];
     let cursor: string | null = '';
@@ -55,7 +55,7 @@ describe.each(Object.entries(stores))('long lists of %s', (_title, create) => {
       const answer: Response = await fetch(`${arena.url}${path}?cursor=${cursor}`);
       expect(answer.status).toBe(200);
       const text = await answer.text();
-      expect(text.length).toBeLessThan(2.5 * maxPageBytes);
+      expect(text.length).toBeLessThan(1.25 * maxPageBytes);
       rows += (JSON.parse(text) as unknown[]).length;
       pages++;
       cursor = answer.headers.get('x-next-cursor');

@@ -3,22 +3,22 @@ import type { CallRow, ShownBody, StepRow } from '../../core/history.ts';
 import { type JsonObject, stringifyJson } from '../../core/json.ts';
 import type { Page, PageRequest } from '../../ports/store.ts';
 import { cut } from '../exchange.ts';
-import { turns } from '../turns.ts';
 import { type Answer, granted, unknownExecution } from './answer.ts';
+import { gatherPage } from './gather-page.ts';
 import { instant } from './instants.ts';
 import type { DeskParts } from './parts.ts';
 import { bodyOf } from './shown-body.ts';
 
 /** A page of step rows, by position in the history. Throws BadCursor. */
-export async function listSteps(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
-  const rows = await parts.store.listSteps(id, page);
-  return pageOf(parts, id, rows, (row) => stepDocument(parts, id, row), isListed);
+export function listSteps(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
+  const list = (asked: PageRequest): Promise<Page<StepRow>> => parts.store.listSteps(id, asked);
+  return pageOf(parts, id, list, page, (row) => (isListed(row) ? maskedStep(parts, id, row) : undefined));
 }
 
 /** A page of attempts, by position in the history. Throws BadCursor. */
-export async function listCalls(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
-  const rows = await parts.store.listCalls(id, page);
-  return pageOf(parts, id, rows, (row) => callDocument(id, row));
+export function listCalls(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
+  const list = (asked: PageRequest): Promise<Page<CallRow>> => parts.store.listCalls(id, asked);
+  return pageOf(parts, id, list, page, (row) => parts.masker.json(callDocument(id, row)) as JsonObject);
 }
 
 /** Whether a row is shown: a further answer of the same visit and phase is there for templates alone. */
@@ -34,18 +34,14 @@ export function maskedStep(parts: DeskParts, id: string, row: StepRow): JsonObje
 async function pageOf<T>(
   parts: DeskParts,
   id: string,
-  { items, cursor }: Page<T>,
-  document: (row: T) => JsonObject,
-  isShown: (row: T) => boolean = () => true,
+  list: (page: PageRequest) => Promise<Page<T>>,
+  page: PageRequest,
+  document: (row: T) => JsonObject | undefined,
 ): Promise<Answer<Page<JsonObject>>> {
+  const { items, rows, cursor } = await gatherPage(list, page, document);
   // An execution without rows yet and one that does not exist differ.
-  if (items.length === 0 && (await parts.store.getProgress(id)) === undefined) return unknownExecution(id);
-  const documents: JsonObject[] = [];
-  for (const row of items) {
-    await turns.next();
-    if (isShown(row)) documents.push(parts.masker.json(document(row)) as JsonObject);
-  }
-  return granted({ items: documents, ...(cursor !== undefined && { cursor }) });
+  if (rows === 0 && (await parts.store.getProgress(id)) === undefined) return unknownExecution(id);
+  return granted({ items, ...(cursor !== undefined && { cursor }) });
 }
 
 /** What was done, and how it ended: the same in both kinds of rows. */
