@@ -55,6 +55,8 @@ it('refuses a caller of whom too many wait, and nobody else', () => {
   expect(() => come('a')).toThrow(ApiError);
   come('b');
   expect(went.at(-1)).toBe('b');
+  places.enter('a', () => undefined, true);
+  expect(places.counts.waiting).toBe(201);
 });
 
 it('cuts the oldest answer of the caller whose readers take the least', () => {

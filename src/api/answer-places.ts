@@ -55,11 +55,13 @@ export class AnswerPlaces {
   /**
    * Calls `go` once there is a place, at once if there is one. The result gives it back, or ends the waiting; a second call does nothing.
    *
+   * `isCounted` says that the request is one of a number that is bounded already: it waits however many others do.
+   *
    * @throws ApiError `overloaded` when the caller has too many that wait.
    */
-  enter(caller: string, go: () => void): () => void {
+  enter(caller: string, go: () => void, isCounted = false): () => void {
     const queue = this.#waiting.get(caller) ?? [];
-    if (queue.length >= maxWaiting) throw new ApiError('overloaded');
+    if (!isCounted && queue.length >= maxWaiting) throw new ApiError('overloaded');
     let phase: 'waiting' | 'in' | 'out' = 'waiting';
     const resume = (): void => {
       phase = 'in';
@@ -149,10 +151,18 @@ export function callerOf(request: FastifyRequest): string {
   return request.principal?.id ?? request.ip;
 }
 
-/** Waits for a place to make the answer of this request, which is given back once the answer is written or the client has gone. */
-export function placeFor({ answers }: AnswerParts, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+/**
+ * Waits for a place to make the answer of this request, which is given back once the answer is written or the client has gone. See
+ * {@link AnswerPlaces.enter}.
+ */
+export function placeFor(
+  { answers }: AnswerParts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  isCounted = false,
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    const leave = answers.enter(callerOf(request), resolve);
+    const leave = answers.enter(callerOf(request), resolve, isCounted);
     reply.raw.once('close', () => {
       leave();
       // A handler that waits must end, whatever it does then.

@@ -123,7 +123,8 @@ async function run(
       if (reply.raw.destroyed) place.abort();
     });
     await waitForEnd(desk, id, clamp(waitMillis, 0, maxWaitMillis), place.signal);
-    await placeFor(api, request, reply);
+    // Never refused: the run was started. Those that wait for runs are bounded in number.
+    await placeFor(api, request, reply, true);
     const document = await statusDocument(desk, id);
     const text = document.ok ? jsonBody(reply, document.value) : refusalBody(reply, document);
     answerMade(api, request, reply, text);
