@@ -32,6 +32,7 @@ import type { Clock } from './ports/clock.ts';
 import { StoreUnavailable, type Store } from './ports/store.ts';
 import { KnownDefinitions } from './runtime/desk/known-definitions.ts';
 import type { DeskParts } from './runtime/desk/parts.ts';
+import { showStep } from './runtime/desk/shown-body.ts';
 import { Engine } from './runtime/engine.ts';
 import type { Gatekeeper } from './runtime/gate/gatekeeper.ts';
 import { PlanCache } from './runtime/plan-cache.ts';
@@ -300,6 +301,10 @@ export class Trama {
     const store = await createStore(this.#config, {
       migrate: true,
       warmConnections,
+      showStep: showStep({
+        masker: this.#surroundings.masker,
+        maxHistoryBody: engineSettings(this.#config).maxHistoryBody,
+      }),
       onFault: ({ level = 'error', message, error }) => {
         this.#surroundings.telemetry.log(level, message, { error: error?.message });
       },

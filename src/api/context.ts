@@ -2,6 +2,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Json, stringifyJson } from '../core/json.ts';
 import type { DeskParts } from '../runtime/desk/parts.ts';
+import type { AnswerPlaces } from './answer-places.ts';
+import { turns } from '../runtime/turns.ts';
 import type { Audit } from './audit.ts';
 import type { CallbackLimits } from './callback-limits.ts';
 import type { ApiLog } from './failure.ts';
@@ -16,6 +18,7 @@ export interface ApiContext {
   readonly audit: Audit;
   readonly callbackLimits: CallbackLimits;
   readonly open: OpenRequests;
+  readonly answers: AnswerPlaces;
   readonly log: ApiLog;
 }
 
@@ -25,6 +28,16 @@ export interface ApiContext {
  */
 export function jsonBody(reply: FastifyReply, value: Json, status = 200): string {
   return jsonTextBody(reply, stringifyJson(value), status);
+}
+
+/** The same for a list that may be long: others get their turn while it is written. */
+export async function jsonListBody(reply: FastifyReply, items: readonly Json[]): Promise<string> {
+  const texts: string[] = [];
+  for (const item of items) {
+    await turns.next();
+    texts.push(stringifyJson(item));
+  }
+  return jsonTextBody(reply, `[${texts.join(',')}]`);
 }
 
 /** The same for a document that is text already. */

@@ -156,6 +156,7 @@ export const previewDocument: Schema = shape.object({
   url: shape.string(),
   headers,
   body: shape.orNull(shape.string()),
+  bodyTruncated: shape.optional(shape.boolean({ description: 'The body is cut, as in the history.' })),
   stands: shape.optional(shape.boolean({ description: 'The effect of this request stands.' })),
   error: shape.optional(shape.string({ description: 'Why the request cannot be rendered.' })),
 });

@@ -5,16 +5,32 @@ import type { ExecutionStatus } from '../core/state.ts';
 import type { ExecutionFilter } from '../ports/store.ts';
 import { statusNames } from './documents.ts';
 import { ApiError } from './failure.ts';
-import { instantOf } from './parameters.ts';
+import { filterText, instantOf, maxFilterLength } from './parameters.ts';
 
-const text = shape.optional(shape.string());
+const text = filterText();
+
+/** Labels of one filter. Each is one more look for every execution that the others leave. */
+const maxLabels = 8;
+
+/** Characters of a label of a filter, more than any that is stored has. */
+const maxLabelLength = 2 * maxFilterLength;
+
+/** The items of lists in a filter, and their bounds. */
+export const filterLists: Readonly<Record<'status' | 'label', Readonly<Record<string, unknown>>>> = {
+  status: { items: shape.oneOf([...statusNames]), maxItems: statusNames.length },
+  label: { items: shape.string({ maxLength: maxLabelLength }), maxItems: maxLabels },
+};
 
 /** Its fields. */
 export const filterFields: Readonly<Record<string, Schema>> = {
-  status: shape.optional(shape.array(shape.oneOf([...statusNames]), { description: 'Repeatable.' })),
+  status: shape.optional({ type: 'array', ...filterLists.status, description: 'Repeatable.' }),
   name: text,
   version: text,
-  label: shape.optional(shape.array(shape.string(), { description: 'name:value; repeatable, all must hold.' })),
+  label: shape.optional({
+    type: 'array',
+    ...filterLists.label,
+    description: `name:value; repeatable up to ${String(maxLabels)} times, all must hold.`,
+  }),
   reason: text,
   failedNodeId: text,
   standing: shape.optional(shape.boolean({ description: 'true: only those whose effects stand.' })),

@@ -1,5 +1,6 @@
 /** Errors on their way out: `{ errors, code, requestId }`, never a stack, never anything internal. */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { maxProblems, saidOf } from '../core/definition/problems.ts';
 import { BadCursor, StoreUnavailable } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { Refusal } from '../runtime/desk/answer.ts';
@@ -8,9 +9,6 @@ import { type ErrorCode, errorRegistry } from './error-registry.ts';
 
 /** Where the API writes what nobody who asks may see. */
 export type ApiLog = Pick<Telemetry, 'log' | 'logs'>;
-
-/** Messages shown of one error at most. */
-const maxMessages = 100;
 
 /** Seconds after which a client may try again. */
 const retryAfterSeconds = 1;
@@ -29,11 +27,13 @@ export class ApiError extends Error {
 
 /** The body of an error answer. */
 export function errorBody(code: ErrorCode, errors: readonly string[], requestId: string): string {
-  const shown =
-    errors.length > maxMessages
-      ? [...errors.slice(0, maxMessages), `… and ${String(errors.length - maxMessages)} more.`]
-      : errors;
-  return JSON.stringify({ errors: shown, code, requestId });
+  return JSON.stringify({ errors, code, requestId });
+}
+
+/** Those that are said; a list that ends by saying how many more there are is one of them. */
+function saidErrors(errors: readonly string[]): readonly string[] {
+  if (errors.length <= maxProblems + 1) return errors;
+  return saidOf(errors.slice(0, maxProblems), errors.length - maxProblems);
 }
 
 declare module 'fastify' {
@@ -50,7 +50,7 @@ function failureBody(reply: FastifyReply, code: ErrorCode, errors: readonly stri
     reply.header('retry-after', String(retryAfterSeconds));
   }
   reply.code(status).type('application/json; charset=utf-8');
-  return errorBody(code, reply.server.masked(errors), reply.request.id);
+  return errorBody(code, reply.server.masked(saidErrors(errors)), reply.request.id);
 }
 
 /** The body of a refusal of the desk, for the handler to return. */

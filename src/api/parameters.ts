@@ -40,15 +40,39 @@ export function pageFields(defaultLimit: number, maxLimit: number): Readonly<Rec
     limit: shape.optional(
       shape.integer({ description: `1 to ${String(maxLimit)}, clamped; ${String(defaultLimit)} when absent.` }),
     ),
-    cursor: shape.optional(shape.string({ description: 'X-Next-Cursor of the page before.' })),
+    cursor: shape.optional(
+      shape.string({ maxLength: maxCursorLength, description: 'X-Next-Cursor of the page before.' }),
+    ),
     order: shape.optional(shape.oneOf(['asc', 'desc'])),
   };
 }
 
+/** Longer than any cursor that a list gives. */
+const maxCursorLength = 1024;
+
+/** Rows that a page may skip: each is read all the same, so that what lies further behind is reached by cursors only. */
+const maxOffset = 10_000;
+
 /** Skips rows; slow when large. */
 export const offsetField: Readonly<Record<string, Schema>> = {
-  offset: shape.optional(shape.integer({ minimum: 0, description: 'Rows to skip; a cursor is faster.' })),
+  offset: shape.optional(
+    shape.integer({
+      minimum: 0,
+      maximum: maxOffset,
+      description: 'Rows to skip; a cursor is faster, and goes further.',
+    }),
+  ),
 };
+
+/** Characters of a text that a list is filtered by: more than any name that is stored has. */
+export const maxFilterLength = 1024;
+
+/** A text that a list is filtered by. */
+export function filterText(description?: string): Schema {
+  return shape.optional(
+    shape.string({ maxLength: maxFilterLength, ...(description !== undefined && { description }) }),
+  );
+}
 
 /** The page that a query asks for. */
 export function pageOf(query: PageQuery, limits: { readonly default: number; readonly max: number }): PageRequest {
@@ -56,7 +80,7 @@ export function pageOf(query: PageQuery, limits: { readonly default: number; rea
   return {
     limit: clamp(limit, 1, limits.max),
     ...(cursor !== undefined && cursor !== '' && { cursor }),
-    ...(offset !== undefined && { offset: Math.min(offset, Number.MAX_SAFE_INTEGER) }),
+    ...(offset !== undefined && { offset }),
     ...(order !== undefined && { order }),
   };
 }

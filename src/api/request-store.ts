@@ -7,6 +7,7 @@ import type {
   DefinitionRecord,
   ExecutionDetail,
   ExecutionFilter,
+  ExecutionProgress,
   ExecutionRecord,
   Offer,
   OfferResult,
@@ -77,8 +78,13 @@ class RequestStore implements DeskStore {
     return found !== undefined && sees(this.#principal, found.name) ? found : undefined;
   }
 
+  async getProgress(id: string): Promise<ExecutionProgress | undefined> {
+    const found = await this.#store.getProgress(id);
+    return found !== undefined && sees(this.#principal, found.name) ? found : undefined;
+  }
+
   async #hasExecution(id: string): Promise<boolean> {
-    return this.#globs === undefined || (await this.getExecution(id)) !== undefined;
+    return this.#globs === undefined || (await this.getProgress(id)) !== undefined;
   }
 
   listExecutions(filter: ExecutionFilter, page: PageRequest): Promise<Page<ExecutionRecord>> {

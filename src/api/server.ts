@@ -11,6 +11,7 @@ import type { Store } from '../ports/store.ts';
 import type { DeskParts } from '../runtime/desk/parts.ts';
 import { addressesWithin } from '../security/addresses.ts';
 import type { Authenticator } from '../security/authenticator.ts';
+import { AnswerPlaces, limitAnswers } from './answer-places.ts';
 import { Audit } from './audit.ts';
 import { addGate, type AuthRejection } from './authentication.ts';
 import { CallbackLimits } from './callback-limits.ts';
@@ -79,6 +80,8 @@ export interface ServerLimits {
   readonly maxHeaderBytes: number;
   /** Open event and wait requests; default 1000. */
   readonly maxOpenRequests: number;
+  /** Of which one caller may have so many; default half of them. */
+  readonly maxOpenRequestsPerCaller?: number | undefined;
   /** Milliseconds in which a request must have arrived; default 30 s. */
   readonly requestTimeoutMillis: number;
   /** Milliseconds that an idle connection is kept; default 72 s, above what load balancers keep theirs. */
@@ -139,7 +142,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
     },
   }) as unknown as FastifyInstance;
 
-  const open = new OpenRequests(limits.maxOpenRequests);
+  const { maxOpenRequests, maxOpenRequestsPerCaller = Math.ceil(maxOpenRequests / 2) } = limits;
+  const open = new OpenRequests(maxOpenRequests, maxOpenRequestsPerCaller);
   const { desk, auditLog } = options;
   const rates = { perExecution: limits.callbacksPerExecution, perAddress: limits.callbacksPerAddress };
   const api: ApiContext = {
@@ -148,6 +152,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     audit: new Audit(desk, auditLog),
     callbackLimits: new CallbackLimits(rates, () => desk.clock.monotonic()),
     open,
+    answers: new AnswerPlaces(),
     log,
   };
 
@@ -161,6 +166,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   addHooks(server, options, open);
   const { authenticator, onRejected, isMetricsPublic = true } = options;
   addGate(server, { authenticator, isMetricsPublic, log, onRejected });
+  limitAnswers(server, api);
   const routes = documentRoutes(server);
 
   const definition = options.definitionSchema as Schema;

@@ -1,6 +1,6 @@
 /** Requests against their schemas: unknown fields are errors, nothing is removed, and every problem is one sentence. */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
-import { alternatives, at, show } from '../core/definition/problems.ts';
+import { alternatives, at, maxProblems, saidOf, show } from '../core/definition/problems.ts';
 import { ApiError } from './failure.ts';
 
 /** The form of a UUID, in either case. */
@@ -49,13 +49,15 @@ export function compileValidator({ schema, httpPart }: RouteSchema): (data: unkn
   };
 }
 
-function sentences(errors: readonly ErrorObject[], httpPart: string | undefined): string[] {
+function sentences(errors: readonly ErrorObject[], httpPart: string | undefined): readonly string[] {
   const root = httpPart === 'body' ? 'request' : (httpPart ?? 'request');
-  const lines = errors.map((error) => {
+  const lines = new Set<string>();
+  for (const [i, error] of errors.entries()) {
+    if (lines.size === maxProblems) return saidOf(lines, errors.length - i);
     const path = pathOf(error);
-    return `${path === '' ? root : path}: ${sentence(error, httpPart)}`;
-  });
-  return [...new Set(lines)];
+    lines.add(`${path === '' ? root : path}: ${sentence(error, httpPart)}`);
+  }
+  return [...lines];
 }
 
 /** `/labels/a~1b` and what the error says about a field within become `labels["a/b"].field`. */
@@ -107,6 +109,10 @@ function sentence({ keyword, params, message }: ErrorObject, httpPart: string | 
       return `Must have at most ${String(params['limit'])} characters.`;
     case 'minimum':
       return `Must be at least ${String(params['limit'])}.`;
+    case 'maximum':
+      return `Must be at most ${String(params['limit'])}.`;
+    case 'maxItems':
+      return `Must have at most ${String(params['limit'])} entries.`;
     default:
       return `${(message ?? 'is not valid').replace(/^m/, 'M')}.`;
   }

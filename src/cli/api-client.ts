@@ -80,6 +80,25 @@ export function createApiClient(url: string, credential?: string): PagingClient 
   };
 }
 
+/** Reads a list, `path` without a query, to its end or to `max` rows: a page may be shorter than it could be. */
+export async function readRows(
+  api: Pick<PagingClient, 'page'>,
+  path: string,
+  max: number,
+): Promise<readonly JsonObject[]> {
+  const rows: JsonObject[] = [];
+  let cursor: string | undefined;
+  do {
+    const query = new URLSearchParams({ limit: String(max - rows.length) });
+    if (cursor !== undefined) query.set('cursor', cursor);
+    const page = await api.page(`${path}?${query.toString()}`);
+    if (!Array.isArray(page.answer)) break;
+    rows.push(...page.answer.filter(isJsonObject));
+    ({ cursor } = page);
+  } while (cursor !== undefined && rows.length < max);
+  return rows;
+}
+
 function parseAnswer(text: string): Json | undefined {
   if (text === '') return null;
   try {

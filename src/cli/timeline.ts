@@ -1,7 +1,7 @@
 /** An execution as lines for people: every call and everything else that happened, when, and how it ended. */
 import { isJsonObject, numberText, ownProperty, stringifyJson, type Json, type JsonObject } from '../core/json.ts';
 import { visibleLine } from '../core/visible-text.ts';
-import type { ApiClient } from './api-client.ts';
+import { type PagingClient, readRows } from './api-client.ts';
 
 /** History rows read of one execution, of each kind. */
 const maxRows = 1000;
@@ -13,11 +13,8 @@ export interface History {
 }
 
 /** Reads the history of an execution: its first 1000 steps and calls. */
-export async function readHistory(api: ApiClient, id: string): Promise<History> {
-  const read = async (path: string): Promise<readonly JsonObject[]> => {
-    const rows = await api.ask('GET', `/workflows/${id}/${path}?limit=${String(maxRows)}`);
-    return Array.isArray(rows) ? rows.filter(isJsonObject) : [];
-  };
+export async function readHistory(api: PagingClient, id: string): Promise<History> {
+  const read = (path: string): Promise<readonly JsonObject[]> => readRows(api, `/workflows/${id}/${path}`, maxRows);
   return { steps: await read('steps'), calls: await read('steps/calls') };
 }
 

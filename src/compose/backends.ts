@@ -2,6 +2,7 @@
 import type { Config } from '../config/config.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';
 import type { Queue } from '../ports/queue.ts';
+import type { ShowStep } from '../ports/listing.ts';
 import type { Store, StoreFault } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { MemoryQueueHub } from '../queue/memory/memory-queue.ts';
@@ -19,15 +20,18 @@ export interface StoreChoice {
   readonly migrate: boolean;
   /** Connections to Postgres that are made ready in the background. */
   readonly warmConnections?: number;
+  /** What lists show of large outputs; a store that nobody lists or writes steps in needs none. */
+  readonly showStep?: ShowStep;
   readonly onFault: (fault: StoreFault) => void;
 }
 
 /** Makes the store; opens nothing. The adapter is loaded only when it is asked for. Throws where TLS cannot work. */
 export async function createStore({ database }: Config, choice: StoreChoice): Promise<Store> {
-  const { migrate, warmConnections = 0, onFault } = choice;
+  const { migrate, warmConnections = 0, showStep, onFault } = choice;
+  const shown = showStep === undefined ? {} : { showStep };
   if (database.driver === 'EMBEDDED') {
     const { SqliteStore } = await import('../store/sqlite/sqlite-store.ts');
-    return new SqliteStore({ dataDir: database.dataDir, migrate, onFault });
+    return new SqliteStore({ dataDir: database.dataDir, migrate, onFault, ...shown });
   }
   const { PostgresStore } = await import('../store/postgres/postgres-store.ts');
   const { url, host, port, user, password } = database;
@@ -44,6 +48,7 @@ export async function createStore({ database }: Config, choice: StoreChoice): Pr
     statementTimeoutMillis: database.statementTimeoutMillis,
     migrate,
     onFault,
+    ...shown,
   });
 }
 

@@ -52,7 +52,7 @@ function gauges(rows: readonly Row[], rest: Partial<GaugeParts> = {}): ReturnTyp
             })),
         ),
       // Only what the gauges read of an execution.
-      getExecution: (id) => Promise.resolve(rows.find((row) => row.id === id) as never),
+      getProgress: (id) => Promise.resolve(rows.find((row) => row.id === id) as never),
     },
     clock: { now: () => now, monotonic: () => 0, after: () => ({ cancel: () => undefined }) },
     plans: { load: () => Promise.resolve(undefined) },
@@ -127,7 +127,7 @@ describe('the gauges of the store', () => {
     const hanging: GaugeParts['store'] = {
       countActive: () => new Promise(() => undefined),
       listDue: () => Promise.resolve([]),
-      getExecution: () => Promise.resolve(undefined),
+      getProgress: () => Promise.resolve(undefined),
     };
     await expect(gauges([], { clock, storeAnswers: () => false, store: hanging })()).rejects.toThrow(StoreUnavailable);
     const failure = gauges([], { clock, store: hanging })().catch((error: unknown) => error);
@@ -147,7 +147,7 @@ describe('the gauges of the store', () => {
             : Promise.resolve({ statuses: {}, callbackKeys: {} });
         },
         listDue: () => Promise.resolve([]),
-        getExecution: () => Promise.resolve(undefined),
+        getProgress: () => Promise.resolve(undefined),
       },
     });
     await Promise.all([expect(read()).rejects.toThrow('away'), expect(read()).rejects.toThrow('away')]);
@@ -167,7 +167,7 @@ describe('the gauges of the store', () => {
           return Promise.resolve({ statuses: {}, callbackKeys: {} });
         },
         listDue: () => Promise.resolve([]),
-        getExecution: () => Promise.resolve(undefined),
+        getProgress: () => Promise.resolve(undefined),
       },
       clock: { now: () => now, monotonic: () => monotonic, after: () => ({ cancel: () => undefined }) },
     });

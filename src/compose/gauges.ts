@@ -8,7 +8,7 @@ import type { GaugeReadings } from '../telemetry/prometheus-telemetry.ts';
 
 /** What the gauges need. */
 export interface GaugeParts {
-  readonly store: Pick<Store, 'countActive' | 'listDue' | 'getExecution'>;
+  readonly store: Pick<Store, 'countActive' | 'listDue' | 'getProgress'>;
   readonly clock: Clock;
   /** Those that this process looks after: each pod counts its own, so that sums are true. */
   readonly shards: () => ShardSet;
@@ -151,7 +151,7 @@ async function readDue({ store, running, isOfAnother }: GaugeParts, shards: Shar
 async function countStuck(parts: GaugeParts, overdue: readonly string[], now: number): Promise<number> {
   let stuck = Math.max(0, overdue.length - maxExamined);
   for (const id of overdue.slice(0, maxExamined)) {
-    const detail = await parts.store.getExecution(id);
+    const detail = await parts.store.getProgress(id);
     if (detail === undefined || detail.state.end !== undefined) continue;
     const plan = await parts.plans.load(detail.definitionHash);
     const patience = patienceMillis + longestCallMillis(detail.state, plan, parts.requestTimeoutMillis);

@@ -178,6 +178,7 @@ export interface SecurityConfig {
     readonly maxRenderedRequestBytes: number;
     readonly maxEvaluationSteps: number;
     readonly maxOpenRequests: number;
+    readonly maxOpenRequestsPerCaller?: number | undefined;
     readonly maxHistoryBodyBytes: number;
     readonly failedAuthPerMinute: number;
     readonly callbacksPerExecution: number;

@@ -67,6 +67,14 @@ export interface StepRow {
   readonly prev?: OutputRef;
   /** Warnings and reasons for people: a condition that threw, a callback ignored, an operator's reason. */
   readonly note?: string;
+  /** Only in rows that a list of the store gives: stands for an `output` that is too large to be listed. The core never writes it. */
+  readonly shown?: ShownBody;
+}
+
+/** The body of a large output as people see it: masked, and cut where `isCut`. `body` is absent where the output has none. */
+export interface ShownBody {
+  readonly body?: string;
+  readonly isCut?: boolean;
 }
 
 /** One row per attempt of a call. */

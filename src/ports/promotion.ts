@@ -60,6 +60,8 @@ export interface CopiedRows {
     undoRank: number | null,
     undoSort: number | null,
     row: string,
+    shown: string | null,
+    output: string | null,
   ];
   readonly call: readonly [execution: string, ord: number, row: string];
   /** `position` counts the events of the execution from 1; `event` is null once consumed. */

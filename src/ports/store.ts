@@ -212,13 +212,17 @@ export interface ExecutionRecord extends ExecutionSummary {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** An execution with everything its status document needs but the rows. */
-export interface ExecutionDetail extends ExecutionRecord {
-  readonly payload: string;
+/** An execution as far as it has come: with its state, and without its payload, which may be large. */
+export interface ExecutionProgress extends ExecutionRecord {
   readonly traceparent?: string;
   readonly seq: number;
   readonly inboxSeq: number;
   readonly state: State;
+}
+
+/** An execution with everything its status document needs but the rows. */
+export interface ExecutionDetail extends ExecutionProgress {
+  readonly payload: string;
 }
 
 /** Filter of lists; absent fields do not restrict. Instants are inclusive after, exclusive before. */
@@ -240,14 +244,27 @@ export interface ExecutionFilter {
 
 /** A page request. `cursor` is opaque and comes from an earlier page; `offset` skips rows (slow when large). */
 export interface PageRequest {
-  /** At least 1. */
+  /** At least 1. The page may be shorter, see `bytes`. */
   readonly limit: number;
+  /**
+   * The page ends before the row whose text would go beyond so many bytes, but has one row at least; `maxPageBytes`
+   * when absent. The store decides it before it reads the texts.
+   */
+  readonly bytes?: number;
   readonly cursor?: string;
   readonly offset?: number;
   readonly order?: 'asc' | 'desc';
 }
 
-/** A page; `cursor` is absent on the last one. */
+/** A page request for step rows. */
+export interface StepPageRequest extends PageRequest {
+  /** Leaves out rows up to that ord, whatever the order. */
+  readonly afterOrd?: number;
+  /** Whether outputs that are kept beside their rows are left out, and what stands for them; default false. */
+  readonly withoutBodies?: boolean;
+}
+
+/** A page; `cursor` is absent on the last one, and only there: a page that is shorter than asked for may have one. */
 export interface Page<T> {
   readonly items: readonly T[];
   readonly cursor?: string;
@@ -407,10 +424,15 @@ export interface Store {
   findStanding(id: string, nodeId: string, visit: number, round: number): Promise<EffectRow | undefined>;
 
   getExecution(id: string): Promise<ExecutionDetail | undefined>;
+  /** The same without the payload: for whatever looks again and again, or only wants to know whether it is there. */
+  getProgress(id: string): Promise<ExecutionProgress | undefined>;
   /** Newest first by id. Throws {@link BadCursor}. */
   listExecutions(filter: ExecutionFilter, page: PageRequest): Promise<Page<ExecutionRecord>>;
-  /** By ord. Throws {@link BadCursor}. `afterOrd` as the alternative to a cursor. */
-  listSteps(id: string, page: PageRequest & { readonly afterOrd?: number }): Promise<Page<StepRow>>;
+  /**
+   * By ord. Throws {@link BadCursor}. `afterOrd` as the alternative to a cursor. A row with a large output has `shown` in its
+   * place (see `ShowStep`), so that a list never reads the whole.
+   */
+  listSteps(id: string, page: StepPageRequest): Promise<Page<StepRow>>;
   /** By ord. Throws {@link BadCursor}. */
   listCalls(id: string, page: PageRequest): Promise<Page<CallRow>>;
 

@@ -13,27 +13,48 @@ export function encodeCursor(kind: CursorKind, key: readonly (string | number)[]
   return Buffer.from(JSON.stringify([kind, ...key])).toString('base64url');
 }
 
+/** How a part of a sort key looks; anything else was never given out. */
+const parts = {
+  ord: (part: unknown): boolean => isWithin(part, 0, maxOrd),
+  instant: (part: unknown): boolean => isWithin(part, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
+  uuid: (part: unknown): boolean => typeof part === 'string' && uuid.test(part),
+  text: (part: unknown): boolean => typeof part === 'string',
+} as const;
+
+/** Ords are numbers of 32 bits in every store. */
+const maxOrd = 2_147_483_647;
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+function isWithin(part: unknown, min: number, max: number): boolean {
+  return Number.isInteger(part) && (part as number) >= min && (part as number) <= max;
+}
+
+const shapes: Readonly<Record<CursorKind, readonly (keyof typeof parts)[]>> = {
+  execution: ['uuid'],
+  definition: ['instant', 'text'],
+  step: ['ord'],
+  call: ['ord'],
+  audit: ['text'],
+};
+
 /**
- * The sort key of a cursor, of the types of `shape` (`'string'` or `'number'` for each part).
+ * The sort key of a cursor of this list.
  *
- * @throws BadCursor when it is none of this list.
+ * @throws BadCursor when it is none, or no store has ever had such a key.
  */
-export function decodeCursor(
-  kind: CursorKind,
-  shape: readonly ('string' | 'number')[],
-  cursor: string,
-): readonly (string | number)[] {
-  let parts: unknown;
+export function decodeCursor(kind: CursorKind, cursor: string): readonly (string | number)[] {
+  let found: unknown;
   try {
-    parts = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+    found = JSON.parse(Buffer.from(cursor, 'base64url').toString());
   } catch {
     throw new BadCursor('The cursor is malformed.');
   }
-  if (!Array.isArray(parts) || parts[0] !== kind || parts.length !== shape.length + 1) {
+  const shape = shapes[kind];
+  if (!Array.isArray(found) || found[0] !== kind || found.length !== shape.length + 1) {
     throw new BadCursor('The cursor does not belong to this list.');
   }
-  const key = parts.slice(1) as readonly (string | number)[];
-  // oxlint-disable-next-line eslint/valid-typeof -- shape holds only names of types
-  if (key.some((part, i) => typeof part !== shape[i])) throw new BadCursor('The cursor is malformed.');
-  return key;
+  const key: readonly unknown[] = found.slice(1);
+  if (!shape.every((part, i) => parts[part](key[i]))) throw new BadCursor('The cursor is malformed.');
+  return key as readonly (string | number)[];
 }

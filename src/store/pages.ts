@@ -1,14 +1,16 @@
 /** Pages of rows that a query has cut: where they start, and the cursor that continues them. */
 import type { CallRow, StepRow } from '../core/history.ts';
 import type { AuditEntry } from '../ports/audit.ts';
+import { maxPageBytes } from '../ports/listing.ts';
 import type { DefinitionRecord, ExecutionRecord, Page, PageRequest } from '../ports/store.ts';
 import { decodeCursor, encodeCursor, type CursorKind } from './cursor.ts';
-import { decodeStep } from './row-text.ts';
-import { executionRecord, type RecordValues, type StepText } from './stored-rows.ts';
+import { decodeStep, type StepText } from './step-text.ts';
+import { executionRecord, type RecordValues } from './stored-rows.ts';
 
 /** Where a page starts: rows after the key (in the page's order), this many skipped. */
 export interface PageValues {
   readonly limit: number;
+  readonly bytes: number;
   readonly offset: number;
   readonly order: 'asc' | 'desc';
 }
@@ -21,16 +23,48 @@ export interface PageAnswer<T> {
 
 /** How the page of a request reads to a query. */
 export function pageValues(page: PageRequest, order: 'asc' | 'desc'): PageValues {
-  return { limit: page.limit, offset: page.offset ?? 0, order: page.order ?? order };
+  return {
+    limit: page.limit,
+    bytes: Math.min(page.bytes ?? maxPageBytes, maxPageBytes),
+    offset: page.offset ?? 0,
+    order: page.order ?? order,
+  };
+}
+
+/**
+ * The page at the beginning of `rows`, which are read no further than to the first one behind it. A row counts what `bytesOf`
+ * says; characters stand for bytes where those are not known.
+ */
+export function takePage<T>(
+  rows: Iterable<T>,
+  { limit, bytes }: Pick<PageValues, 'limit' | 'bytes'>,
+  bytesOf: (row: T) => number,
+): PageAnswer<T> {
+  const taken: T[] = [];
+  let size = 0;
+  for (const row of rows) {
+    size += bytesOf(row);
+    if (taken.length === limit || (taken.length > 0 && size > bytes)) return { rows: taken, more: true };
+    taken.push(row);
+  }
+  return { rows: taken, more: false };
+}
+
+/** The page with rows that may be sent to another thread; those of SQLite have no prototype. */
+export function copied<T extends object>({ rows, more }: PageAnswer<T>): PageAnswer<T> {
+  return { rows: rows.map((row) => ({ ...row })), more };
+}
+
+/** Characters of these texts together. */
+export function lengthOf(...texts: readonly (string | null | undefined)[]): number {
+  let length = 0;
+  for (const text of texts) length += text?.length ?? 0;
+  return length;
 }
 
 /** The sort key after which a page begins; undefined for the first page. Throws BadCursor. */
-export function readCursor(
-  kind: CursorKind,
-  shape: readonly ('string' | 'number')[],
-  page: PageRequest,
-): readonly (string | number)[] | undefined {
-  return page.cursor === undefined ? undefined : decodeCursor(kind, shape, page.cursor);
+export function readCursor(kind: CursorKind, page: PageRequest): readonly (string | number)[] | undefined {
+  return page.cursor === undefined ? undefined : decodeCursor(kind, page.cursor);
 }
 
 function makePage<R, T>(
@@ -64,7 +98,7 @@ export function stepPage(answer: PageAnswer<StepText & { readonly ord: number }>
   return makePage(
     'step',
     answer,
-    (row) => decodeStep(row.row, row.undo),
+    (row) => decodeStep(row),
     (row) => [row.ord],
   );
 }

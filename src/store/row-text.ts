@@ -1,7 +1,7 @@
 /**
  * Rows as JSON text, alike in every adapter: what queries never look at stays one text, digits kept.
  */
-import type { CallRow, StepRow, UndoState } from '../core/history.ts';
+import type { CallRow, StepRow } from '../core/history.ts';
 import { parseJson, stringifyJson, type Json } from '../core/json.ts';
 import type { ExecutionStatus, State, UndoTarget } from '../core/state.ts';
 import type { EffectRow, ExecutionSummary, InboxEvent } from '../ports/store.ts';
@@ -26,12 +26,6 @@ export const activeStatuses: readonly ExecutionStatus[] = [
 /** JSON text of any row, state or event. Throws a TypeError when it cannot be written as JSON. */
 export function encode(value: State | StepRow | CallRow | InboxEvent | Readonly<Record<string, string>>): string {
   return stringifyJson(value as unknown as Json);
-}
-
-/** The step row of a text, with the present `undo`, which alone changes after the row was written. */
-export function decodeStep(text: string, undo: UndoState | null): StepRow {
-  const { undo: _written, ...row } = parseJson(text) as unknown as StepRow;
-  return undo === null ? row : { ...row, undo };
 }
 
 /** The call row of a text. */

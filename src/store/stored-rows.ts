@@ -2,20 +2,23 @@
  * Rows of executions, steps, calls and inboxes as the SQL stores keep them: columns for what queries look at, JSON text for
  * the rest; made of the port's objects and the other way around.
  */
-import type { CallRow, StepRow, UndoState } from '../core/history.ts';
+import type { CallRow, StepRow } from '../core/history.ts';
 import type { ExecutionStatus, FailureReason } from '../core/state.ts';
+import type { ShowStep } from '../ports/listing.ts';
 import type {
   ActiveCounts,
   ClaimRow,
   DueDetail,
   DueRow,
   ExecutionDetail,
+  ExecutionProgress,
   ExecutionRecord,
   ExecutionSummary,
   InboxRow,
   LoadedExecution,
 } from '../ports/store.ts';
 import { decodeEvent, decodeLabels, decodeState, encode, isMarked, readability } from './row-text.ts';
+import { encodeStep } from './step-text.ts';
 
 /** A step row: the columns of `step` after `execution`. */
 export type StepValues = readonly [
@@ -31,6 +34,8 @@ export type StepValues = readonly [
   undoRank: number | null,
   undoSort: number | null,
   row: string,
+  shown: string | null,
+  output: string | null,
 ];
 
 /** A call row: the columns of `call` after `execution`. */
@@ -77,13 +82,17 @@ export interface RecordValues {
   readonly callbackWarning: string | null;
 }
 
-/** An execution with its state and input. */
-export interface DetailValues extends RecordValues {
-  readonly payload: string;
+/** An execution with its state. */
+export interface ProgressValues extends RecordValues {
   readonly traceparent: string | null;
   readonly seq: number;
   readonly inboxSeq: number;
   readonly state: string;
+}
+
+/** An execution with its state and input. */
+export interface DetailValues extends ProgressValues {
+  readonly payload: string;
 }
 
 /** An execution as taken over. */
@@ -105,14 +114,9 @@ export interface LoadedValues {
   readonly inbox: readonly InboxValues[];
 }
 
-/** A step row as stored. */
-export interface StepText {
-  readonly row: string;
-  readonly undo: UndoState | null;
-}
-
 /** The columns of a step row. Throws a TypeError when something in it is no JSON. */
-export function stepValues(row: StepRow): StepValues {
+export function stepValues(row: StepRow, show?: ShowStep): StepValues {
+  const texts = encodeStep(row, show);
   return [
     row.ord,
     row.round,
@@ -125,7 +129,9 @@ export function stepValues(row: StepRow): StepValues {
     row.undo ?? null,
     row.undoRank ?? null,
     row.undoSort ?? null,
-    encode(row),
+    texts.row,
+    texts.shown,
+    texts.output,
   ];
 }
 
@@ -234,14 +240,18 @@ export function claimRow({ id, claim, seq, inboxSeq }: ClaimValues): ClaimRow {
   return { id, seq, inboxSeq, ...(claim === null ? undefined : { claim }) };
 }
 
-/** An execution with its state and input. */
-export function executionDetail(x: DetailValues): ExecutionDetail {
+/** An execution with its state. */
+export function executionProgress(x: ProgressValues): ExecutionProgress {
   return {
     ...executionRecord(x),
-    payload: x.payload,
     ...(x.traceparent === null ? undefined : { traceparent: x.traceparent }),
     seq: x.seq,
     inboxSeq: x.inboxSeq,
     state: decodeState(x.state),
   };
+}
+
+/** An execution with its state and input. */
+export function executionDetail(x: DetailValues): ExecutionDetail {
+  return { ...executionProgress(x), payload: x.payload };
 }

@@ -13,6 +13,7 @@ import { holds } from './store/holds.ts';
 import { inbox } from './store/inbox.ts';
 import { lists } from './store/lists.ts';
 import { nameGlobs } from './store/name-globs.ts';
+import { pages } from './store/pages.ts';
 import { processes } from './store/processes.ts';
 import { retention } from './store/retention.ts';
 import { submissions } from './store/submissions.ts';
@@ -26,6 +27,7 @@ const parts: Readonly<Record<string, (test: StoreUnderTest) => void>> = {
   'changes of terminal executions': terminalChanges,
   'the inbox': inbox,
   history,
+  'pages and large outputs': pages,
   effects,
   lists,
   'lists within globs of names': nameGlobs,

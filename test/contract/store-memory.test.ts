@@ -1,8 +1,9 @@
 import { MemoryStore } from '../../src/store/memory/memory-store.ts';
+import { showStep } from './fixtures/executions.ts';
 import { storeContract } from './store-contract.ts';
 
 storeContract('the store in memory', async () => {
-  const store = new MemoryStore();
+  const store = new MemoryStore(Date.now, showStep);
   await store.open();
   return {
     store,

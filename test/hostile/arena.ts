@@ -38,13 +38,18 @@ export function pollHealth(url: string): () => Promise<Health> {
 /** See the file header. */
 export class Arena {
   readonly #env: Readonly<Record<string, string>>;
+  readonly #prepare: ((dataDir: string) => Promise<void>) | undefined;
   #directory = '';
   #process: TramaProcess | undefined;
   #url = '';
 
-  /** `env` configures the server. Without a database in it the server has an embedded store in a directory of its own. */
-  constructor(env: Readonly<Record<string, string>> = {}) {
+  /**
+   * `env` configures the server. Without a database in it the server has an embedded store in a directory of its own, which `prepare` may
+   * fill before the first start.
+   */
+  constructor(env: Readonly<Record<string, string>> = {}, prepare?: (dataDir: string) => Promise<void>) {
     this.#env = env;
+    this.#prepare = prepare;
   }
 
   /** Where the server answers, without a slash at the end. */
@@ -59,7 +64,10 @@ export class Arena {
 
   /** Starts the server, and resolves once it is ready. A second call, after the server's end, starts it anew over the same data. */
   async open(): Promise<void> {
-    if (this.#directory === '') this.#directory = await mkdtemp(join(tmpdir(), 'trama-hostile-'));
+    if (this.#directory === '') {
+      this.#directory = await mkdtemp(join(tmpdir(), 'trama-hostile-'));
+      await this.#prepare?.(this.#directory);
+    }
     this.#process = startTrama(['serve', '--port', '0', '--data-dir', this.#directory], {
       NODE_OPTIONS: `--max-old-space-size=${String(heapMiB)}`,
       ...this.#env,

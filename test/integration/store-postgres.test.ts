@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { storeContract } from '../contract/store-contract.ts';
-import { start } from '../contract/fixtures/executions.ts';
+import { showStep, start } from '../contract/fixtures/executions.ts';
 import { emptyDatabase, openStore } from '../servers/postgres-stores.ts';
 import { PostgresServer } from '../servers/postgres.ts';
 
@@ -21,13 +21,13 @@ describe.each([
 
   async function reopen(): Promise<PostgresStore> {
     await store.close();
-    store = new PostgresStore({ url: server.url(database), maxConnections: 4 });
+    store = new PostgresStore({ url: server.url(database), maxConnections: 4, showStep });
     await store.open();
     return store;
   }
 
   beforeAll(async () => {
-    ({ store, database } = await openStore(server));
+    ({ store, database } = await openStore(server, { showStep }));
     // The fixtures' ids begin in May 2026.
     if (lookaheadMonths > 0) await store.tendPartitions({ now: start, lookaheadMonths, completedBefore: 0 });
   });

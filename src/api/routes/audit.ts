@@ -7,11 +7,11 @@ import type { Store } from '../../ports/store.ts';
 import type { DeskParts } from '../../runtime/desk/parts.ts';
 import { jsonBody } from '../context.ts';
 import { auditDocument, errorDocument } from '../documents.ts';
-import { pageFields, pageOf, type PageQuery } from '../parameters.ts';
+import { filterText, pageFields, pageOf, type PageQuery } from '../parameters.ts';
 import { answers } from '../route-documentation.ts';
 
 const limits = { default: 50, max: 200 };
-const text = shape.optional(shape.string());
+const text = filterText();
 const query = shape.object(
   { actor: text, action: text, id: text, ...pageFields(limits.default, limits.max) },
   { additionalProperties: false },

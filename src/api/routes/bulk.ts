@@ -6,7 +6,7 @@ import { bulk, type BulkAction, bulkLimits } from '../../runtime/desk/bulk.ts';
 import { type ApiContext, jsonBody } from '../context.ts';
 import { errorDocument, statusNames } from '../documents.ts';
 import { ApiError, refusalBody } from '../failure.ts';
-import { filterFields, filterOf, type FilterQuery } from '../execution-filter.ts';
+import { filterFields, filterLists, filterOf, type FilterQuery } from '../execution-filter.ts';
 import { bulkDocument } from '../operator-documents.ts';
 import { clamp, optional } from '../parameters.ts';
 import { granted } from '../../runtime/desk/answer.ts';
@@ -16,12 +16,12 @@ import { answers } from '../route-documentation.ts';
 const oneOrMore = {
   status: shape.optional({
     type: ['array', 'string'],
-    items: shape.oneOf(statusNames),
+    ...filterLists.status,
     description: 'One, or a list: any of them.',
   }),
   label: shape.optional({
     type: ['array', 'string'],
-    items: shape.string(),
+    ...filterLists.label,
     description: 'name:value, or a list of them: all must hold.',
   }),
 };

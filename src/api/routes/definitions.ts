@@ -11,7 +11,7 @@ import {
   putDefinition,
   validateDefinition,
 } from '../../runtime/desk/definitions.ts';
-import { type ApiContext, jsonBody } from '../context.ts';
+import { type ApiContext, jsonBody, jsonListBody } from '../context.ts';
 import { definitionRecord, definitionReport, errorDocument } from '../documents.ts';
 import { ApiError, refusalBody } from '../failure.ts';
 import { idOf, idParameters, offsetField, pageFields, pageOf, type PageQuery } from '../parameters.ts';
@@ -104,7 +104,7 @@ export function definitionRoutes(server: FastifyInstance, api: ApiContext, defin
         pageOf(request.query as PageQuery, listLimits),
       );
       if (cursor !== undefined) reply.header('x-next-cursor', cursor);
-      return jsonBody(reply, items);
+      return jsonListBody(reply, items);
     },
   );
   server.get(

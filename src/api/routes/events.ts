@@ -8,8 +8,8 @@ import { endOfHistory, follow, type StreamEvent, type StreamPosition } from '../
 import type { Principal } from '../../security/principal.ts';
 import type { ApiContext } from '../context.ts';
 import { errorDocument } from '../documents.ts';
-import { ApiError, refusalBody } from '../failure.ts';
-import type { OpenRequest } from '../open-requests.ts';
+import { refusalBody } from '../failure.ts';
+import { type OpenRequest, openPlace } from '../open-requests.ts';
 import { headerOf, idOf, idParameters } from '../parameters.ts';
 import { answers } from '../route-documentation.ts';
 
@@ -47,8 +47,7 @@ export function eventRoutes(server: FastifyInstance, api: ApiContext): void {
       const desk = api.deskFor(request);
       let expiry: Timer | undefined;
       const from = positionOf(headerOf(request.headers, 'last-event-id'));
-      const place = api.open.take();
-      if (place === undefined) throw new ApiError('too_many_waiting');
+      const place = openPlace(api, request);
       try {
         const end = await endOfHistory(desk, id);
         if (end === undefined) return refusalBody(reply, unknownExecution(id));

@@ -2,12 +2,12 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import * as shape from '../schema.ts';
 import type { JsonObject } from '../../core/json.ts';
-import type { Page, PageRequest } from '../../ports/store.ts';
+import { BadCursor, type Page, type PageRequest } from '../../ports/store.ts';
 import type { Answer } from '../../runtime/desk/answer.ts';
 import { listCalls, listSteps } from '../../runtime/desk/history.ts';
-import { cancelPreview, retryPreview } from '../../runtime/desk/previews.ts';
+import { cancelPreview, maxPreviews, retryPreview } from '../../runtime/desk/previews.ts';
 import { listExecutions, pinnedDefinition, statusDocument } from '../../runtime/desk/status.ts';
-import { type ApiContext, jsonBody, jsonTextBody } from '../context.ts';
+import { type ApiContext, jsonBody, jsonListBody, jsonTextBody } from '../context.ts';
 import {
   callDocument,
   errorDocument,
@@ -18,7 +18,7 @@ import {
 } from '../documents.ts';
 import { type FilterQuery, filterFields, filterOf } from '../execution-filter.ts';
 import { refusalBody } from '../failure.ts';
-import { idOf, idParameters, offsetField, pageFields, pageOf, type PageQuery } from '../parameters.ts';
+import { clamp, idOf, idParameters, offsetField, pageFields, pageOf, type PageQuery } from '../parameters.ts';
 import { answers } from '../route-documentation.ts';
 
 const listLimits = { default: 50, max: 200 };
@@ -32,6 +32,12 @@ const listQuery = shape.object(
 const historyQuery = shape.object(pageFields(historyLimits.default, historyLimits.max), {
   additionalProperties: false,
 });
+
+const { limit, cursor } = pageFields(maxPreviews, maxPreviews);
+const previewQuery = shape.object(
+  { limit: limit as shape.Schema, cursor: cursor as shape.Schema },
+  { additionalProperties: false },
+);
 
 /** Registers the routes below the plugin's prefix. */
 export function executionRoutes(server: FastifyInstance, api: ApiContext): void {
@@ -132,27 +138,47 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
     server.get(
       `/:id/${path}`,
       {
-        schema: { params: idParameters },
+        schema: { params: idParameters, querystring: previewQuery },
         config: {
           documentation: {
             summary,
             tag: 'executions',
             answers: answers(
-              { 200: { description: 'Rendered and redacted requests.', schema: shape.array(previewDocument) } },
+              {
+                200: {
+                  description:
+                    'Rendered and redacted requests; X-Next-Cursor leads to those that this page has no room for.',
+                  schema: shape.array(previewDocument),
+                },
+              },
               [400, 404, 409, 503],
               errorDocument,
             ),
           },
         },
       },
-      async (request, reply) => answerBody(reply, await preview(api.deskFor(request), idOf(request.params))),
+      async (request, reply) => {
+        const query = request.query as PageQuery;
+        const range = { skip: skipOf(query.cursor), limit: clamp(query.limit ?? maxPreviews, 1, maxPreviews) };
+        const answer = await preview(api.deskFor(request), idOf(request.params), range);
+        if (!answer.ok) return refusalBody(reply, answer);
+        const { items, next } = answer.value;
+        return pageBody(reply, { items, ...(next !== undefined && { cursor: String(next) }) });
+      },
     );
   }
 }
 
-function pageBody(reply: FastifyReply, { items, cursor }: Page<JsonObject>): string {
+/** A preview is made anew for each of its pages, so that its cursor is no more than how much of it to skip. */
+function skipOf(cursor: string | undefined): number {
+  if (cursor === undefined || cursor === '') return 0;
+  if (!/^\d{1,6}$/.test(cursor)) throw new BadCursor('The cursor is none of a preview.');
+  return Number(cursor);
+}
+
+function pageBody(reply: FastifyReply, { items, cursor }: Page<JsonObject>): Promise<string> {
   if (cursor !== undefined) reply.header('x-next-cursor', cursor);
-  return jsonBody(reply, items);
+  return jsonListBody(reply, items);
 }
 
 function answerBody(reply: FastifyReply, answer: Answer<JsonObject | readonly JsonObject[]>): string {

@@ -5,9 +5,11 @@ import type { Json } from '../../core/json.ts';
 import { waitForEnd } from '../../runtime/desk/follow.ts';
 import { start, type StartRequest } from '../../runtime/desk/start.ts';
 import { statusDocument } from '../../runtime/desk/status.ts';
+import { answerMade, placeFor } from '../answer-places.ts';
 import { type ApiContext, jsonBody, jsonTextBody } from '../context.ts';
 import { errorDocument, executionDocument, startedDocument } from '../documents.ts';
 import { ApiError, refusalBody } from '../failure.ts';
+import { openPlace } from '../open-requests.ts';
 import { clamp, headerOf, optional } from '../parameters.ts';
 import { answers, type RouteDocumentation } from '../route-documentation.ts';
 import { optionalBody } from '../validation.ts';
@@ -100,8 +102,7 @@ async function run(
   const traceparent = traceparentOf(request);
   const key = idempotencyKeyOf(request);
   // The place to wait is taken first: a run that was started must not be answered with "too many".
-  const place = waitMillis === undefined ? undefined : api.open.take();
-  if (waitMillis !== undefined && place === undefined) throw new ApiError('too_many_waiting');
+  const place = waitMillis === undefined ? undefined : openPlace(api, request);
   try {
     const desk = api.deskFor(request);
     const started = await start(desk, {
@@ -122,8 +123,12 @@ async function run(
       if (reply.raw.destroyed) place.abort();
     });
     await waitForEnd(desk, id, clamp(waitMillis, 0, maxWaitMillis), place.signal);
+    // Never refused: the run was started. Those that wait for runs are bounded in number.
+    await placeFor(api, request, reply, true);
     const document = await statusDocument(desk, id);
-    return document.ok ? jsonBody(reply, document.value) : refusalBody(reply, document);
+    const text = document.ok ? jsonBody(reply, document.value) : refusalBody(reply, document);
+    answerMade(api, request, reply, text);
+    return text;
   } finally {
     place?.release();
   }

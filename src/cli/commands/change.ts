@@ -1,7 +1,7 @@
 /** `trama retry`, `cancel`, `terminate` and `wake`: of runs by their ids, or of all that match. */
 import type { Command } from 'commander';
 import { isJsonObject, ownProperty, stringifyJson, type Json, type JsonObject } from '../../core/json.ts';
-import { type ApiClient, asObject } from '../api-client.ts';
+import { type PagingClient, asObject, readRows } from '../api-client.ts';
 import { addServerOptions, clientOf, type ServerOptions } from '../server-options.ts';
 import { field } from '../timeline.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
@@ -55,7 +55,7 @@ function defineChange(command: Command, terminal: Terminal, action: Action): voi
     });
 }
 
-async function changeAll(api: ApiClient, action: Action, options: ChangeOptions): Promise<JsonObject> {
+async function changeAll(api: PagingClient, action: Action, options: ChangeOptions): Promise<JsonObject> {
   if (options.force === true || options.reason !== undefined) {
     throw new CliProblem('--force and --reason go with ids, not with --where.');
   }
@@ -71,10 +71,13 @@ async function changeAll(api: ApiClient, action: Action, options: ChangeOptions)
   );
 }
 
+/** Requests that a server shows of one run at most. */
+const maxPreviews = 1000;
+
 const previews: Readonly<Partial<Record<Action, string>>> = { retry: 'retry-preview', cancel: 'cancel-preview' };
 
 async function changeEach(
-  api: ApiClient,
+  api: PagingClient,
   action: Action,
   ids: readonly string[],
   options: ChangeOptions,
@@ -103,7 +106,7 @@ function bodyOf({ force, reason }: ChangeOptions): JsonObject {
 
 /** What stands, or what would be called, before anything is done. */
 async function preview(
-  api: ApiClient,
+  api: PagingClient,
   action: Action,
   path: string,
   options: ChangeOptions,
@@ -111,10 +114,10 @@ async function preview(
 ): Promise<void> {
   const document = asObject(await api.ask('GET', path));
   const kind = previews[action];
-  const requests = kind === undefined ? [] : await api.ask('GET', `${path}/${kind}`);
+  const requests = kind === undefined ? [] : await readRows(api, `${path}/${kind}`, maxPreviews);
   if (options.json === true) return;
   terminal.note(`${field(document, 'id')} is ${field(document, 'status')}`);
-  for (const request of Array.isArray(requests) ? requests.filter(isJsonObject) : []) {
+  for (const request of requests) {
     const what = action === 'cancel' || field(document, 'status') === 'CORRUPTED' ? 'would call' : 'stands';
     terminal.note(`  ${what}: ${field(request, 'nodeId')}  ${field(request, 'verb')} ${field(request, 'url')}`);
   }

@@ -1,6 +1,6 @@
 import { join, relative } from 'node:path';
 import type { Command } from 'commander';
-import { createApiClient, textField, type ApiClient } from '../api-client.ts';
+import { createApiClient, textField, type PagingClient } from '../api-client.ts';
 import { play, type Played } from '../demo/play.ts';
 import { SampleServices } from '../demo/services.ts';
 import { stories, type Story } from '../demo/stories.ts';
@@ -67,7 +67,7 @@ no say. Exit codes: 0 every saga ended as it should, 1 one did not, or the demo 
 
 /** Runs the stories one after the other, so that each can be read by itself. */
 async function playAll(
-  api: ApiClient,
+  api: PagingClient,
   services: SampleServices,
   signals: StopSignals,
   terminal: Terminal,

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { ownProperty, parseJson, stringifyJson, type Json, type JsonObject } from '../../core/json.ts';
-import { asObject, createApiClient, credentialOf, serverUrl, textField, type ApiClient } from '../api-client.ts';
+import { asObject, createApiClient, credentialOf, serverUrl, textField, type PagingClient } from '../api-client.ts';
 import { readDocumentFile } from '../document-file.ts';
 import { startEmbedded } from '../embedded-server.ts';
 import { follow, isOver } from '../follow.ts';
@@ -76,7 +76,7 @@ function labelsOf({ label = [] }: RunOptions): JsonObject {
 }
 
 async function runOn(
-  api: ApiClient,
+  api: PagingClient,
   request: JsonObject,
   options: RunOptions,
   isAwaited: boolean,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Json, JsonObject } from '../../core/json.ts';
-import type { ApiClient } from '../api-client.ts';
+import type { PagingClient } from '../api-client.ts';
 import { play } from './play.ts';
 import type { SampleServices } from './services.ts';
 import type { Story } from './stories.ts';
@@ -24,7 +24,7 @@ async function differences(
   calls: readonly JsonObject[],
   stands: readonly string[],
 ): Promise<readonly string[]> {
-  const api: ApiClient = {
+  const api: PagingClient = {
     ask: (_method, path) => {
       const answer: Json = path.endsWith('/run')
         ? { id: 'i' }
@@ -35,6 +35,7 @@ async function differences(
             : document;
       return Promise.resolve(answer);
     },
+    page: async (path) => ({ answer: await api.ask('GET', path) }),
   };
   const services: Pick<SampleServices, 'standing'> = { standing: () => stands };
   return (await play(told, api, services, () => false)).differences;

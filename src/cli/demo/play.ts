@@ -1,6 +1,6 @@
 /** Runs one story through the HTTP API and compares how it ended with how it had to. */
 import { ownProperty, type JsonObject } from '../../core/json.ts';
-import { asObject, textField, type ApiClient } from '../api-client.ts';
+import { asObject, textField, type PagingClient } from '../api-client.ts';
 import { follow, isOver } from '../follow.ts';
 import { readHistory, type History } from '../timeline.ts';
 import type { SampleServices } from './services.ts';
@@ -19,7 +19,7 @@ export interface Played {
 /** Starts the run, does what the story does to it, and waits for its end or until `isStopped`. */
 export async function play(
   story: Story,
-  api: ApiClient,
+  api: PagingClient,
   services: Pick<SampleServices, 'standing'>,
   isStopped: () => boolean,
 ): Promise<Played> {

@@ -113,6 +113,14 @@ export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'loggin
     kind: integer(1, 1_000_000),
     default: 1000,
   },
+  'security.limits.maxOpenRequestsPerCaller': {
+    meaning:
+      'Most of those requests of one caller: of one API key or token subject, or without authentication of one address. More are ' +
+      'answered 429, while others still find a place.',
+    kind: optional(integer(1, 1_000_000)),
+    default: undefined,
+    defaultText: 'half of `security.limits.maxOpenRequests`',
+  },
   'security.limits.maxHistoryBodyBytes': {
     meaning: 'Bodies in the history are cut after this many bytes. Templates always see the whole body.',
     unit: 'bytes',

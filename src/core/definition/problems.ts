@@ -3,6 +3,14 @@ import { isJsonObject, isRawNumber, numberText } from '../json.ts';
 
 const maxShown = 60;
 
+/** Problems that are said of one document; nobody reads more at once, and a document of 256 KiB can have a hundred thousand. */
+export const maxProblems = 100;
+
+/** Sentences, and how many more there are where they are too many to be said. */
+export function saidOf(sentences: Iterable<string>, left: number): readonly string[] {
+  return left === 0 ? [...sentences] : [...sentences, `… and ${String(left)} more.`];
+}
+
 /** A place in a definition: `nodes[2].action.request`; `''` is the document itself. */
 export type Path = string;
 
@@ -14,27 +22,41 @@ export interface Problems {
   warn(path: Path, sentence: string): void;
 }
 
-/** An empty collection. The same sentence at the same place is kept once. */
+/** The first {@link maxProblems} of a kind; of others it knows how many came. The same sentence at the same place is kept once. */
+class Sentences {
+  readonly #kept = new Set<string>();
+  #left = 0;
+
+  add(path: Path, sentence: string): void {
+    if (this.#kept.size >= maxProblems) this.#left++;
+    else this.#kept.add(`${path === '' ? 'definition' : path}: ${sentence}`);
+  }
+
+  get said(): readonly string[] {
+    return saidOf(this.#kept, this.#left);
+  }
+}
+
+/** An empty collection. */
 export function createProblems(): Problems {
-  const errors = new Set<string>();
-  const warnings = new Set<string>();
-  const line = (path: Path, sentence: string): string => `${path === '' ? 'definition' : path}: ${sentence}`;
+  const errors = new Sentences();
+  const warnings = new Sentences();
   return {
     get errors() {
-      return [...errors];
+      return errors.said;
     },
     get warnings() {
-      return [...warnings];
+      return warnings.said;
     },
-    error: (path, sentence) => void errors.add(line(path, sentence)),
-    warn: (path, sentence) => void warnings.add(line(path, sentence)),
+    error: (path, sentence) => errors.add(path, sentence),
+    warn: (path, sentence) => warnings.add(path, sentence),
   };
 }
 
 /** The path of a field or element: `nodes`, `nodes[2]`, `nodes[2].id`, `headers.X-Id`, `labels["a b"]`. */
 export function at(path: Path, key: string | number): Path {
   if (typeof key === 'number') return `${path}[${String(key)}]`;
-  if (!/^[A-Za-z_$][\w$-]*$/.test(key)) return `${path}[${quote(key)}]`;
+  if (key.length > maxShown || !/^[A-Za-z_$][\w$-]*$/.test(key)) return `${path}[${quote(key)}]`;
   return path === '' ? key : `${path}.${key}`;
 }
 

@@ -2,6 +2,7 @@
 import { type Json, type JsonObject, parseJson, stringifyJson } from '../../core/json.ts';
 import type { DefinitionRecord, Page, PageRequest } from '../../ports/store.ts';
 import { type Answer, granted, refused } from './answer.ts';
+import { gatherPage } from './gather-page.ts';
 import { instant } from './instants.ts';
 import type { DeskParts } from './parts.ts';
 
@@ -72,8 +73,9 @@ export async function findDefinition(
 
 /** A page of records, newest first. Throws BadCursor. */
 export async function listDefinitions(parts: DeskParts, page: PageRequest): Promise<Page<JsonObject>> {
-  const { items, cursor } = await parts.store.listDefinitions(page);
-  return { items: items.map((record) => recordDocument(parts, record)), ...(cursor !== undefined && { cursor }) };
+  const list = (asked: PageRequest): Promise<Page<DefinitionRecord>> => parts.store.listDefinitions(asked);
+  const { items, cursor } = await gatherPage(list, page, (record) => recordDocument(parts, record));
+  return { items, ...(cursor !== undefined && { cursor }) };
 }
 
 /** Removes a record; executions keep their pinned definition. Absent is fine. */

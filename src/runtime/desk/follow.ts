@@ -7,8 +7,9 @@
  */
 import type { StepRow } from '../../core/history.ts';
 import type { JsonObject } from '../../core/json.ts';
-import type { ExecutionDetail } from '../../ports/store.ts';
+import type { ExecutionProgress, Page } from '../../ports/store.ts';
 import { traceIdOf } from '../trace-context.ts';
+import { turns } from '../turns.ts';
 import { isListed, maskedStep } from './history.ts';
 import { instant } from './instants.ts';
 import type { DeskParts } from './parts.ts';
@@ -17,6 +18,8 @@ import type { DeskParts } from './parts.ts';
 const pollMillis = 1000;
 /** Step rows read at once. */
 const stepPage = 100;
+/** Bytes of them: each of a thousand readers that take nothing holds a page, and all together fit into a small heap. */
+const stepPageBytes = 64 * 1024;
 
 /** Where a stream stands: the last step row seen, and the seq of the last status seen. */
 export interface StreamPosition {
@@ -36,7 +39,7 @@ export async function endOfHistory(
   parts: DeskParts,
   id: string,
 ): Promise<{ readonly at: StreamPosition; readonly over: boolean; readonly traceId: string } | undefined> {
-  const detail = await parts.store.getExecution(id);
+  const detail = await parts.store.getProgress(id);
   if (detail === undefined) return undefined;
   return {
     at: { ord: detail.state.ord, seq: detail.seq },
@@ -54,7 +57,7 @@ export async function waitForEnd(parts: DeskParts, id: string, millis: number, s
   const wakeups = new Wakeups(parts, id, signal);
   try {
     for (;;) {
-      const detail = await parts.store.getExecution(id);
+      const detail = await parts.store.getProgress(id);
       if (detail === undefined) return false;
       const left = until - parts.clock.monotonic();
       if (detail.state.end !== undefined || left <= 0 || signal.aborted) return true;
@@ -78,16 +81,20 @@ export async function* follow(
   try {
     while (!signal.aborted) {
       // The status first: the steps read after it are at least as new, so that none is missing before a terminal status.
-      const detail = await parts.store.getExecution(id);
+      const detail = await parts.store.getProgress(id);
       if (detail === undefined) return;
-      for (;;) {
-        const rows = await stepsAfter(parts, id, ord);
-        for (const row of rows) {
+      let more = true;
+      while (more && !signal.aborted) {
+        const page: Page<StepRow> = await stepsAfter(parts, id, ord);
+        for (const row of page.items) {
+          await turns.next();
           ord = row.ord;
           if (isListed(row)) yield { kind: 'step', at: { ord, seq }, data: maskedStep(parts, id, row) };
         }
-        if (rows.length < stepPage || signal.aborted) break;
+        more = page.cursor !== undefined;
       }
+      // Steps are still to come that were there before this status: whoever resumes must get them first.
+      if (more) return;
       const status = `${detail.status} ${String(detail.round)}`;
       const over = detail.state.end !== undefined;
       if (detail.seq > seq && (status !== shown || over)) {
@@ -103,12 +110,11 @@ export async function* follow(
   }
 }
 
-async function stepsAfter(parts: DeskParts, id: string, afterOrd: number): Promise<readonly StepRow[]> {
-  const { items } = await parts.store.listSteps(id, { limit: stepPage, order: 'asc', afterOrd });
-  return items;
+function stepsAfter(parts: DeskParts, id: string, afterOrd: number): Promise<Page<StepRow>> {
+  return parts.store.listSteps(id, { limit: stepPage, bytes: stepPageBytes, order: 'asc', afterOrd });
 }
 
-function statusEvent(parts: DeskParts, detail: ExecutionDetail): JsonObject {
+function statusEvent(parts: DeskParts, detail: ExecutionProgress): JsonObject {
   return parts.masker.json({
     id: detail.id,
     status: detail.status,

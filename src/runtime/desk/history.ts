@@ -1,22 +1,24 @@
 /** The history of one execution as clients read it: a row per node visit and phase, and a row per attempt. */
-import type { CallRow, StepRow } from '../../core/history.ts';
-import { type Json, type JsonObject, stringifyJson } from '../../core/json.ts';
+import type { CallRow, ShownBody, StepRow } from '../../core/history.ts';
+import { type JsonObject, stringifyJson } from '../../core/json.ts';
 import type { Page, PageRequest } from '../../ports/store.ts';
 import { cut } from '../exchange.ts';
 import { type Answer, granted, unknownExecution } from './answer.ts';
+import { gatherPage } from './gather-page.ts';
 import { instant } from './instants.ts';
 import type { DeskParts } from './parts.ts';
+import { bodyOf } from './shown-body.ts';
 
 /** A page of step rows, by position in the history. Throws BadCursor. */
-export async function listSteps(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
-  const rows = await parts.store.listSteps(id, page);
-  return pageOf(parts, id, rows, (row) => stepDocument(parts, id, row), isListed);
+export function listSteps(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
+  const list = (asked: PageRequest): Promise<Page<StepRow>> => parts.store.listSteps(id, asked);
+  return pageOf(parts, id, list, page, (row) => (isListed(row) ? maskedStep(parts, id, row) : undefined));
 }
 
 /** A page of attempts, by position in the history. Throws BadCursor. */
-export async function listCalls(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
-  const rows = await parts.store.listCalls(id, page);
-  return pageOf(parts, id, rows, (row) => callDocument(id, row));
+export function listCalls(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
+  const list = (asked: PageRequest): Promise<Page<CallRow>> => parts.store.listCalls(id, asked);
+  return pageOf(parts, id, list, page, (row) => parts.masker.json(callDocument(id, row)) as JsonObject);
 }
 
 /** Whether a row is shown: a further answer of the same visit and phase is there for templates alone. */
@@ -32,14 +34,14 @@ export function maskedStep(parts: DeskParts, id: string, row: StepRow): JsonObje
 async function pageOf<T>(
   parts: DeskParts,
   id: string,
-  { items, cursor }: Page<T>,
-  document: (row: T) => JsonObject,
-  isShown: (row: T) => boolean = () => true,
+  list: (page: PageRequest) => Promise<Page<T>>,
+  page: PageRequest,
+  document: (row: T) => JsonObject | undefined,
 ): Promise<Answer<Page<JsonObject>>> {
+  const { items, rows, cursor } = await gatherPage(list, page, document);
   // An execution without rows yet and one that does not exist differ.
-  if (items.length === 0 && (await parts.store.getExecution(id)) === undefined) return unknownExecution(id);
-  const documents = items.filter(isShown).map((row) => parts.masker.json(document(row)) as JsonObject);
-  return granted({ items: documents, ...(cursor !== undefined && { cursor }) });
+  if (rows === 0 && (await parts.store.getProgress(id)) === undefined) return unknownExecution(id);
+  return granted({ items, ...(cursor !== undefined && { cursor }) });
 }
 
 /** What was done, and how it ended: the same in both kinds of rows. */
@@ -69,29 +71,28 @@ function stepDocument(parts: DeskParts, id: string, row: StepRow): JsonObject {
   return {
     id: `${id}:${String(row.ord)}`,
     ...placeFields(row),
-    ...bodyFields(parts, bodyOf(row)),
+    ...bodyFields(parts, row),
     ...(row.note !== undefined && { note: row.note }),
     ...timeFields(row),
     latencyMs: Math.max(0, row.at - row.attemptAt),
   };
 }
 
-/** The body of the answer that this row is about. */
-function bodyOf({ phase, output }: StepRow): Json | undefined {
-  if (output === undefined) return undefined;
-  if (phase === 'DOWN') return output.downBody;
-  if (phase === 'CALLBACK') return output.callback?.body;
-  return output.response?.body ?? output.accepted?.body;
+function bodyFields(parts: DeskParts, row: StepRow): JsonObject {
+  const { body, isCut } = row.shown ?? cutBodyOf(parts, row);
+  return {
+    ...(body !== undefined && { responseBody: body }),
+    ...(isCut === true && { responseBodyTruncated: true }),
+  };
 }
 
-function bodyFields(parts: DeskParts, body: Json | undefined): JsonObject {
+function cutBodyOf({ masker, maxHistoryBody }: DeskParts, row: StepRow): ShownBody {
+  const body = bodyOf(row);
   if (body === undefined || body === null) return {};
   // Masked before it is cut: half a secret would not be recognised.
-  const masked = parts.masker.json(body);
+  const masked = masker.json(body);
   const text = typeof masked === 'string' ? masked : stringifyJson(masked);
-  const { maxHistoryBody } = parts;
-  if (text.length <= maxHistoryBody) return { responseBody: text };
-  return { responseBody: cut(text, maxHistoryBody), responseBodyTruncated: true };
+  return text.length <= maxHistoryBody ? { body: text } : { body: cut(text, maxHistoryBody), isCut: true };
 }
 
 function callDocument(id: string, row: CallRow): JsonObject {

@@ -88,6 +88,7 @@ export interface CallbackObserver {
 export type DeskStore = Pick<
   Store,
   | 'getExecution'
+  | 'getProgress'
   | 'listExecutions'
   | 'listSteps'
   | 'listCalls'
@@ -123,6 +124,7 @@ export interface DeskParts {
   readonly tokens: { verify(token: string): CheckedToken };
   /** Masks every secret and callback token, wherever in a value it stands. */
   readonly masker: {
+    text(text: string): string;
     json(value: Json): Json;
     /** Values of credential headers whole, secrets and tokens in all others. */
     headers(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>>;

@@ -9,29 +9,48 @@ import { apply } from '../../core/apply.ts';
 import { prepareCall, type PreparedCall } from '../../core/call.ts';
 import type { Run } from '../../core/draft.ts';
 import type { CallRow, Exchange, StepRow } from '../../core/history.ts';
-import type { JsonObject } from '../../core/json.ts';
+import { type JsonObject, roughSize } from '../../core/json.ts';
 import { Outputs } from '../../core/outputs.ts';
 import { renderRequest } from '../../core/request/render.ts';
 import type { State, UndoTarget } from '../../core/state.ts';
 import { undoQueries } from '../../core/wanted.ts';
+import { maxPageBytes } from '../../ports/listing.ts';
 import type { EffectRow, ExecutionDetail } from '../../ports/store.ts';
+import { turns } from '../turns.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import { effectsOf, inUndoOrder, standingOf, unfinishedOf } from './effects.ts';
 import type { DeskParts } from './parts.ts';
 import { decidingEnv, isOver, runOf } from './run-view.ts';
+import { shownBody } from './shown-body.ts';
 
 /** What stands in the place of a secret. */
 const redacted = '***';
 
 /** Requests shown of one preview at most. */
-const maxPreviews = 1000;
+export const maxPreviews = 1000;
 
 /** Attempts read back to find the requests of effects that stand. */
 const callPage = 1000;
 const callPages = 10;
 
+/** Characters of those requests that are kept meanwhile: enough for a page. The others are rendered anew when it is their turn. */
+const maxFoundCalls = 2 * maxPageBytes;
+
+/** Which of the requests: so many, after so many. */
+export interface PreviewRange {
+  readonly skip: number;
+  /** At least 1. */
+  readonly limit: number;
+}
+
+/** Some of the requests; `next` is how many to skip for those after them, absent when there are none. */
+export interface PreviewPage {
+  readonly items: readonly JsonObject[];
+  readonly next?: number;
+}
+
 /** The compensations that a cancel would run now, in order. Calls in flight are left out: nobody knows yet what they did. */
-export async function cancelPreview(parts: DeskParts, id: string): Promise<Answer<readonly JsonObject[]>> {
+export async function cancelPreview(parts: DeskParts, id: string, range: PreviewRange): Promise<Answer<PreviewPage>> {
   const detail = await parts.store.getExecution(id);
   if (detail === undefined) return unknownExecution(id);
   if (isOver(detail) || detail.state.verdict !== undefined) {
@@ -45,21 +64,21 @@ export async function cancelPreview(parts: DeskParts, id: string): Promise<Answe
     undo: ['pending', 'reopened'],
   });
   const pending = [...written, ...cancelled.steps.flatMap(effectOf).filter(({ undo }) => undo === 'pending')];
-  return granted(await renderAll(parts, { ...run, state: cancelled.state }, inUndoOrder(pending)));
+  return granted(await renderAll(parts, { ...run, state: cancelled.state }, inUndoOrder(pending), range));
 }
 
 /** The unfinished compensations of a CORRUPTED execution, or the effects that stand, in the order in which they were made. */
-export async function retryPreview(parts: DeskParts, id: string): Promise<Answer<readonly JsonObject[]>> {
+export async function retryPreview(parts: DeskParts, id: string, range: PreviewRange): Promise<Answer<PreviewPage>> {
   const detail = await parts.store.getExecution(id);
   if (detail === undefined) return unknownExecution(id);
   if (!isOver(detail) || detail.status === 'SUCCEEDED') {
     return refused('state_conflict', `The execution is ${detail.status}; it cannot be retried.`);
   }
   if (detail.status !== 'CORRUPTED') {
-    return granted(await standingRequests(parts, detail, await effectsOf(parts, detail)));
+    return granted(await standingRequests(parts, detail, await effectsOf(parts, detail), range));
   }
   const unfinished = inUndoOrder(await unfinishedOf(parts, detail));
-  return granted(await renderAll(parts, await runOf(parts, detail), unfinished));
+  return granted(await renderAll(parts, await runOf(parts, detail), unfinished, range));
 }
 
 /** A step row not written yet as the effect that it would be. */
@@ -86,13 +105,41 @@ function effectOf(row: StepRow): EffectRow[] {
   ];
 }
 
-async function renderAll(parts: DeskParts, run: Run, effects: readonly EffectRow[]): Promise<readonly JsonObject[]> {
-  const previews: JsonObject[] = [];
-  for (const { target } of effects.slice(0, maxPreviews)) {
-    const preview = await renderUndo(parts, run, target);
-    if (preview !== undefined) previews.push(parts.masker.json(preview) as JsonObject);
+function renderAll(
+  parts: DeskParts,
+  run: Run,
+  effects: readonly EffectRow[],
+  range: PreviewRange,
+): Promise<PreviewPage> {
+  return pageOf(parts, effects, range, ({ target }) => renderUndo(parts, run, target));
+}
+
+/** The requests of these effects from a place on, masked, their bodies cut as those of the history are, until the page is full. */
+async function pageOf(
+  parts: DeskParts,
+  effects: readonly EffectRow[],
+  { skip, limit }: PreviewRange,
+  requestOfEffect: (effect: EffectRow) => Promise<JsonObject | undefined>,
+): Promise<PreviewPage> {
+  const items: JsonObject[] = [];
+  let size = 0;
+  for (const [i, effect] of effects.slice(0, maxPreviews).entries()) {
+    if (i < skip) continue;
+    await turns.next();
+    const request = await requestOfEffect(effect);
+    if (request === undefined) continue;
+    const document = parts.masker.json(withCutBody(parts, request)) as JsonObject;
+    size += roughSize(document, maxPageBytes);
+    if (items.length === limit || (items.length > 0 && size > maxPageBytes)) return { items, next: i };
+    items.push(document);
   }
-  return previews;
+  return { items };
+}
+
+function withCutBody(parts: DeskParts, request: JsonObject): JsonObject {
+  const { body } = request;
+  if (typeof body !== 'string' || body.length <= parts.maxHistoryBody) return request;
+  return { ...request, body: shownBody(body, parts).body ?? null, bodyTruncated: true };
 }
 
 async function renderUndo(parts: DeskParts, run: Run, target: UndoTarget): Promise<JsonObject | undefined> {
@@ -199,36 +246,44 @@ async function standingRequests(
   parts: DeskParts,
   detail: ExecutionDetail,
   effects: readonly EffectRow[],
-): Promise<readonly JsonObject[]> {
+  range: PreviewRange,
+): Promise<PreviewPage> {
   const standing = standingOf(detail, effects).slice(0, maxPreviews);
-  const calls = standing.length === 0 ? new Map<string, Exchange>() : await forwardCalls(parts, detail.id, standing);
-  const requests: JsonObject[] = [];
+  const wanted = standing.slice(range.skip);
+  const calls = wanted.length === 0 ? new Map<string, FoundCall>() : await forwardCalls(parts, detail.id, wanted);
   let run: Run | undefined;
-  for (const { target } of standing) {
+  return pageOf(parts, standing, range, async ({ target }) => {
     const { nodeId, visit } = target;
-    const exchange = calls.get(callKey(target));
-    let request: JsonObject | undefined;
-    if (exchange !== undefined) {
-      const { verb, url, requestHeaders, requestBody } = exchange;
-      request = { nodeId, visit, verb, url, headers: requestHeaders, body: requestBody ?? null };
-    } else {
-      run ??= await runOf(parts, detail);
-      request = await renderForward(parts, run, target);
-    }
-    if (request !== undefined) requests.push(parts.masker.json({ ...request, stands: true }) as JsonObject);
-  }
-  return requests;
+    const found = calls.get(callKey(target));
+    if (found === undefined) run ??= await runOf(parts, detail);
+    const request = found ?? (run && (await renderForward(parts, run, target)));
+    return request && { nodeId, visit, ...request, stands: true };
+  });
+}
+
+/** What a preview shows of an exchange. */
+type FoundCall = JsonObject;
+
+function foundCall({ verb, url, requestHeaders, requestBody, requestBodyTruncated }: Exchange): FoundCall {
+  return {
+    verb,
+    url,
+    headers: requestHeaders,
+    body: requestBody ?? null,
+    ...(requestBodyTruncated === true && { bodyTruncated: true }),
+  };
 }
 
 async function forwardCalls(
   parts: DeskParts,
   id: string,
   standing: readonly EffectRow[],
-): Promise<ReadonlyMap<string, Exchange>> {
+): Promise<ReadonlyMap<string, FoundCall>> {
   const wanted = new Set(standing.map(({ target }) => callKey(target)));
-  const found = new Map<string, Exchange>();
+  const found = new Map<string, FoundCall>();
+  let size = 0;
   let cursor: string | undefined;
-  for (let page = 0; page < callPages && found.size < wanted.size; page++) {
+  for (let page = 0; page < callPages && found.size < wanted.size && size < maxFoundCalls; page++) {
     const { items, cursor: next } = await parts.store.listCalls(id, {
       limit: callPage,
       order: 'desc',
@@ -236,9 +291,10 @@ async function forwardCalls(
     });
     for (const row of items) {
       const key = callKey(row);
-      if (row.phase === 'UP' && row.exchange !== undefined && wanted.has(key) && !found.has(key)) {
-        found.set(key, row.exchange);
-      }
+      if (row.phase !== 'UP' || row.exchange === undefined || !wanted.has(key) || found.has(key)) continue;
+      const call = foundCall(row.exchange);
+      size += roughSize(call, maxFoundCalls);
+      found.set(key, call);
     }
     if (next === undefined) break;
     cursor = next;

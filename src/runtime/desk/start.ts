@@ -96,7 +96,7 @@ async function insert(
         status: checked.startAt !== undefined && checked.startAt > now ? 'SLEEPING' : 'IN_PROGRESS',
       });
     case 'existing': {
-      const existing = await parts.store.getExecution(result.id);
+      const existing = await parts.store.getProgress(result.id);
       return granted({ id: result.id, status: existing?.status ?? 'IN_PROGRESS' });
     }
     case 'gone':

@@ -96,7 +96,7 @@ export async function listExecutions(
 
 /** The definition that the execution is pinned to, as JSON text. */
 export async function pinnedDefinition(parts: DeskParts, id: string): Promise<Answer<string>> {
-  const detail = await parts.store.getExecution(id);
+  const detail = await parts.store.getProgress(id);
   if (detail === undefined) return unknownExecution(id);
   const text = await parts.store.getDefinitionBody(detail.definitionHash);
   return text === undefined
@@ -164,6 +164,7 @@ async function downRows(parts: DeskParts, id: string, state: State, wanted: numb
     const { items, cursor: next } = await parts.store.listSteps(id, {
       limit: historyPage,
       order: 'desc',
+      withoutBodies: true,
       ...(cursor !== undefined && { cursor }),
     });
     for (const row of items) {

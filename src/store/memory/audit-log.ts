@@ -1,6 +1,7 @@
 /** The audit log of the store in memory. */
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type { Page, PageRequest } from '../../ports/store.ts';
+import { lengthOf } from '../pages.ts';
 import { byId, pageOf } from './page.ts';
 
 /** See the file header. */
@@ -19,13 +20,12 @@ export class AuditLog {
       .filter((x) => filter.action === undefined || filter.action === x.action)
       .filter((x) => filter.target === undefined || filter.target === x.target)
       .sort(byId);
-    return pageOf(
-      'audit',
-      rows,
-      page,
-      'desc',
-      (x) => [x.id],
-      (x) => ({ ...x }),
-    );
+    return pageOf(rows, page, {
+      kind: 'audit',
+      order: 'desc',
+      keyOf: ({ id }) => [id],
+      lengthOf: ({ actor, target, address, details }) => lengthOf(actor, target, address, details),
+      show: (x) => ({ ...x }),
+    });
   }
 }

@@ -49,14 +49,13 @@ export class DefinitionTable {
     const rows = this.#newest()
       .filter(({ name }) => fitsGlobs(name, nameGlobs))
       .reverse();
-    return pageOf(
-      'definition',
-      rows,
-      page,
-      'desc',
-      (row) => [row.createdAt, row.id],
-      (row) => ({ ...row }),
-    );
+    return pageOf(rows, page, {
+      kind: 'definition',
+      order: 'desc',
+      keyOf: (row) => [row.createdAt, row.id],
+      lengthOf: ({ definition }) => definition.length,
+      show: (row) => ({ ...row }),
+    });
   }
 
   /** Removes it; answers whether it was there. */

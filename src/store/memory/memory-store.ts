@@ -12,6 +12,7 @@ import { isInShards, type ShardSet } from '../../core/slot.ts';
 import type { UndoTarget } from '../../core/state.ts';
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type { BeatAnswer, ProcessInfo, SoleWorkerCandidacy } from '../../ports/processes.ts';
+import type { ShowStep } from '../../ports/listing.ts';
 import type {
   ActiveCounts,
   Checkpoint,
@@ -24,6 +25,7 @@ import type {
   EffectRow,
   ExecutionDetail,
   ExecutionFilter,
+  ExecutionProgress,
   ExecutionRecord,
   InboxRow,
   LoadedExecution,
@@ -34,6 +36,7 @@ import type {
   PageRequest,
   PartitionCare,
   PutDefinitionResult,
+  StepPageRequest,
   Store,
   SubmitResult,
   TerminalChange,
@@ -42,7 +45,6 @@ import type {
 import { StoreUnavailable } from '../../ports/store.ts';
 import { acceptedOf } from '../holder.ts';
 import {
-  decodeCall,
   decodeState,
   effectRow,
   encode,
@@ -59,8 +61,7 @@ import {
   dueDetailOf,
   encodeCall,
   encodeStep,
-  matches,
-  recordOf,
+  progressOf,
   stepOf,
   takenOver,
   waitingRows,
@@ -70,7 +71,8 @@ import { unrivalled } from '../unrivalled.ts';
 import { AuditLog } from './audit-log.ts';
 import { DefinitionTable } from './definition-table.ts';
 import { openEffects } from './open-effects.ts';
-import { byId, pageOf } from './page.ts';
+import { callPage, executionPage, stepPage } from './lists.ts';
+import { byId } from './page.ts';
 import { ProcessTable } from './process-table.ts';
 
 const dayMillis = 86_400_000;
@@ -91,11 +93,13 @@ export class MemoryStore implements Store {
   readonly #audit = new AuditLog();
   readonly #processes = new ProcessTable();
   readonly #now: () => number;
+  readonly #show: ShowStep | undefined;
   #isOpen = false;
 
-  /** `now` is the store's clock, in ms since 1970. */
-  constructor(now: () => number = Date.now) {
+  /** `now` is the store's clock, in ms since 1970; `show` says what lists show of large outputs, without it the whole. */
+  constructor(now: () => number = Date.now, show?: ShowStep) {
     this.#now = now;
+    this.#show = show;
   }
 
   async open(): Promise<void> {
@@ -178,7 +182,7 @@ export class MemoryStore implements Store {
       dueAt: isOver(x.summary) ? null : x.dueAt,
       state: encode(x.state),
       summary: { ...x.summary },
-      steps: x.steps.map((row) => encodeStep(row)),
+      steps: x.steps.map((row) => encodeStep(row, this.#show)),
       calls: [],
       inbox: [],
     });
@@ -243,7 +247,7 @@ export class MemoryStore implements Store {
     change: Pick<Checkpoint, 'state' | 'summary' | 'steps' | 'undo'> & { readonly calls?: readonly CallRow[] },
   ): void {
     const state = encode(change.state);
-    const steps = change.steps.map((row) => encodeStep(row));
+    const steps = change.steps.map((row) => encodeStep(row, this.#show));
     const calls = (change.calls ?? []).map((row) => encodeCall(row));
     x.state = state;
     x.summary = { ...change.summary };
@@ -350,48 +354,28 @@ export class MemoryStore implements Store {
   async getExecution(id: string): Promise<ExecutionDetail | undefined> {
     this.#check();
     const x = this.#executions.get(id);
-    return (
-      x && {
-        ...recordOf(x),
-        payload: x.payload,
-        ...(x.traceparent === undefined ? undefined : { traceparent: x.traceparent }),
-        seq: x.seq,
-        inboxSeq: x.inboxSeq,
-        state: decodeState(x.state),
-      }
-    );
+    return x && { ...progressOf(x), payload: x.payload };
+  }
+
+  async getProgress(id: string): Promise<ExecutionProgress | undefined> {
+    this.#check();
+    const x = this.#executions.get(id);
+    return x && progressOf(x);
   }
 
   async listExecutions(filter: ExecutionFilter, page: PageRequest): Promise<Page<ExecutionRecord>> {
     this.#check();
-    const rows = [...this.#executions.values()].filter((x) => matches(x, filter)).sort(byId);
-    return pageOf('execution', rows, page, 'desc', (x) => [x.id], recordOf);
+    return executionPage(this.#executions.values(), filter, page);
   }
 
-  async listSteps(id: string, page: PageRequest & { readonly afterOrd?: number }): Promise<Page<StepRow>> {
+  async listSteps(id: string, page: StepPageRequest): Promise<Page<StepRow>> {
     this.#check();
-    const rows = this.#steps(id).filter((row) => row.ord > (page.afterOrd ?? 0));
-    return pageOf(
-      'step',
-      rows,
-      page,
-      'asc',
-      (row) => [row.ord],
-      (row) => row,
-    );
+    return stepPage(this.#executions.get(id)?.steps ?? [], page);
   }
 
   async listCalls(id: string, page: PageRequest): Promise<Page<CallRow>> {
     this.#check();
-    const rows = (this.#executions.get(id)?.calls ?? []).map((text) => decodeCall(text)).sort((a, b) => a.ord - b.ord);
-    return pageOf(
-      'call',
-      rows,
-      page,
-      'asc',
-      (row) => [row.ord],
-      (row) => row,
-    );
+    return callPage(this.#executions.get(id)?.calls ?? [], page);
   }
 
   async findDue(

@@ -1,6 +1,7 @@
 /** Pages of rows that are all in memory, in ascending order. */
 import type { Page, PageRequest } from '../../ports/store.ts';
 import { decodeCursor, encodeCursor, type CursorKind } from '../cursor.ts';
+import { pageValues, takePage } from '../pages.ts';
 
 type Key = readonly (string | number)[];
 
@@ -12,34 +13,30 @@ function compare(a: Key, b: Key): number {
   return 0;
 }
 
-const shapes: Readonly<Record<CursorKind, readonly ('string' | 'number')[]>> = {
-  execution: ['string'],
-  definition: ['number', 'string'],
-  step: ['number'],
-  call: ['number'],
-  audit: ['string'],
-};
+/** How rows are paged. */
+interface Paging<R, T> {
+  readonly kind: CursorKind;
+  /** Unless the page says. */
+  readonly order: 'asc' | 'desc';
+  readonly keyOf: (row: R) => Key;
+  readonly lengthOf: (row: R) => number;
+  readonly show: (row: R) => T;
+}
 
 /**
  * The page of `rows`, which are in ascending order of their keys.
  *
  * @throws BadCursor when the cursor is none of this list.
  */
-export function pageOf<R, T>(
-  kind: CursorKind,
-  rows: readonly R[],
-  page: PageRequest,
-  order: 'asc' | 'desc',
-  keyOf: (row: R) => Key,
-  show: (row: R) => T,
-): Page<T> {
-  const sign = (page.order ?? order) === 'asc' ? 1 : -1;
-  const after = page.cursor === undefined ? undefined : decodeCursor(kind, shapes[kind], page.cursor);
+export function pageOf<R, T>(rows: readonly R[], page: PageRequest, paging: Paging<R, T>): Page<T> {
+  const { kind, keyOf, show } = paging;
+  const values = pageValues(page, paging.order);
+  const sign = values.order === 'asc' ? 1 : -1;
+  const after = page.cursor === undefined ? undefined : decodeCursor(kind, page.cursor);
   const ordered = sign === 1 ? rows : rows.toReversed();
   const rest = ordered.filter((row) => after === undefined || compare(keyOf(row), after) * sign > 0);
-  const shown = rest.slice(page.offset ?? 0, (page.offset ?? 0) + page.limit);
+  const { rows: shown, more } = takePage(rest.slice(values.offset), values, paging.lengthOf);
   const last = shown.at(-1);
-  const more = rest.length > (page.offset ?? 0) + page.limit;
   const items = shown.map((row) => show(row));
   return more && last !== undefined ? { items, cursor: encodeCursor(kind, keyOf(last)) } : { items };
 }

@@ -3,23 +3,27 @@ import type { CallRow, StepRow, UndoMark, UndoState } from '../../core/history.t
 import { fitsGlobs } from '../../core/name-globs.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
 import { processOf } from '../../ports/queue.ts';
+import type { ShowStep } from '../../ports/listing.ts';
 import type {
   ActiveCounts,
   ClaimRow,
   DueDetail,
   ExecutionFilter,
+  ExecutionProgress,
   ExecutionRecord,
   ExecutionSummary,
   InboxRow,
   LoadedExecution,
 } from '../../ports/store.ts';
-import { decodeEvent, decodeState, decodeStep, encode, isStanding } from '../row-text.ts';
+import { lengthOf } from '../pages.ts';
+import { decodeEvent, decodeState, encode, isStanding } from '../row-text.ts';
+import { decodeStep, encodeStep as encodeTexts, type StepTexts } from '../step-text.ts';
 
-/** A step row: its text and the one part that changes. */
+/** A step row: its texts and the one part that changes. */
 export interface StoredStep {
   readonly ord: number;
   readonly round: number;
-  readonly text: string;
+  readonly texts: StepTexts;
   undo: UndoState | null;
 }
 
@@ -60,11 +64,11 @@ export interface StoredExecution {
 }
 
 /** A step row as stored. Throws when it is no JSON, or its place in the history is no integer. */
-export function encodeStep(row: StepRow): StoredStep {
+export function encodeStep(row: StepRow, show?: ShowStep): StoredStep {
   for (const part of [row.ord, row.round, row.visit]) {
     if (!Number.isSafeInteger(part)) throw new TypeError(`The row's place in the history is no integer: ${part}.`);
   }
-  return { ord: row.ord, round: row.round, text: encode(row), undo: row.undo ?? null };
+  return { ord: row.ord, round: row.round, texts: encodeTexts(row, show), undo: row.undo ?? null };
 }
 
 /** A call row as stored. Throws when it is no JSON, or its place in the history is no integer. */
@@ -73,9 +77,26 @@ export function encodeCall(row: CallRow): string {
   return encode(row);
 }
 
-/** The step row with its present `undo`. */
-export function stepOf(step: StoredStep): StepRow {
-  return decodeStep(step.text, step.undo);
+/** The step row, with its whole output, and its present `undo`. */
+export function stepOf({ texts: { row, output }, undo }: StoredStep): StepRow {
+  return decodeStep({ row, undo, output });
+}
+
+/** The texts of it that a list reads. */
+function listedTexts({ texts: { row, shown, output } }: StoredStep, withoutBodies = false): StepTexts {
+  if (withoutBodies) return { row, shown: null, output: null };
+  return { row, shown, output: shown === null ? output : null };
+}
+
+/** The step row as lists have it. */
+export function listedStepOf(step: StoredStep, withoutBodies?: boolean): StepRow {
+  return decodeStep({ ...listedTexts(step, withoutBodies), undo: step.undo });
+}
+
+/** Characters of it that a list reads. */
+export function listedLength(step: StoredStep, withoutBodies?: boolean): number {
+  const { row, shown, output } = listedTexts(step, withoutBodies);
+  return lengthOf(row, shown, output);
 }
 
 /** Applies marks to rows written before. */
@@ -131,6 +152,17 @@ export function recordOf(x: StoredExecution): ExecutionRecord {
     createdAt,
     labels: { ...labels },
     maybeStanding: stands(x),
+  };
+}
+
+/** The execution with its state. */
+export function progressOf(x: StoredExecution): ExecutionProgress {
+  return {
+    ...recordOf(x),
+    ...(x.traceparent === undefined ? undefined : { traceparent: x.traceparent }),
+    seq: x.seq,
+    inboxSeq: x.inboxSeq,
+    state: decodeState(x.state),
   };
 }
 

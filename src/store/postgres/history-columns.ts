@@ -4,7 +4,9 @@
  * A mark on a row of the same change is applied here already; marks on earlier rows go to the database.
  */
 import type { CallRow, StepRow, UndoMark, UndoState } from '../../core/history.ts';
-import { encode, isMarked, readability } from '../row-text.ts';
+import type { ShowStep } from '../../ports/listing.ts';
+import { isMarked, readability } from '../row-text.ts';
+import { encodeStep, type StepTexts } from '../step-text.ts';
 import { callValues, type CallValues } from '../stored-rows.ts';
 import { foldedCall } from './folded-calls.ts';
 import { int4Array, textArray, uuidArray } from './binary-array.ts';
@@ -13,8 +15,7 @@ import { encodeText } from './text-column.ts';
 /** A step row as it is sent. */
 export interface StepValues {
   readonly row: StepRow;
-  /** The row as text. */
-  readonly text: string;
+  readonly texts: StepTexts;
   /** What its call has beyond it, as text; null where it made none, or that is a row of its own. */
   readonly call: string | null;
 }
@@ -52,6 +53,7 @@ export function historyValues(
   steps: readonly StepRow[],
   calls: readonly CallRow[],
   undo: readonly UndoMark[],
+  show?: ShowStep,
 ): HistoryValues {
   const ownCalls: CallValues[] = [];
   const folded: (string | undefined)[] = [];
@@ -63,7 +65,7 @@ export function historyValues(
   }
   const { rows, marks, reopened } = undo.length === 0 ? unmarked(steps) : withMarks(steps, undo);
   return {
-    steps: rows.map((row, i) => ({ row, text: encode(row), call: folded[i] ?? null })),
+    steps: rows.map((row, i) => ({ row, texts: encodeStep(row, show), call: folded[i] ?? null })),
     calls: ownCalls,
     marks,
     reopened,
@@ -142,18 +144,20 @@ export class StepColumns {
       textArray(values.map(({ row }) => row.undo ?? null)),
       int4Array(values.map(({ row }) => row.undoRank ?? null)),
       int4Array(values.map(({ row }) => row.undoSort ?? null)),
-      textArray(values.map(({ text }) => text)),
+      textArray(values.map(({ texts }) => texts.row)),
       textArray(values.map(({ call }) => call)),
+      textArray(values.map(({ texts }) => texts.shown)),
+      textArray(values.map(({ texts }) => texts.output)),
     ];
   }
 }
 
 /** Parameters of {@link stepSql}. */
-export const stepParameters = 14;
+export const stepParameters = 16;
 
 /** The columns of `step` in the order of the parameters. */
 export const stepColumns =
-  'execution, ord, round, node_id, visit, scope, readable, marked, effect, undo, undo_rank, undo_sort, "row", call';
+  'execution, ord, round, node_id, visit, scope, readable, marked, effect, undo, undo_rank, undo_sort, "row", call, shown, output';
 
 /** A row source `s` of steps whose parameters begin at `$first`; its columns are those of `step`. */
 export function stepSql(first: number): string {
@@ -170,6 +174,8 @@ export function stepSql(first: number): string {
     'text',
     'int',
     'int',
+    'text',
+    'text',
     'text',
     'text',
   ];

@@ -11,6 +11,7 @@ import { foldedCallsSchema } from './migrations/0003-folded-calls.ts';
 import { orderedListsSchema } from './migrations/0004-ordered-lists.ts';
 import { callbackKeysSchema } from './migrations/0005-callback-keys.ts';
 import { processesSchema } from './migrations/0006-processes.ts';
+import { listedOutputsSchema } from './migrations/0007-listed-outputs.ts';
 
 interface Migration {
   /** Also its order. */
@@ -28,6 +29,8 @@ const migrations: readonly Migration[] = [
   { version: 4, title: 'ordered lists', neededVersion: 1, sql: orderedListsSchema },
   { version: 5, title: 'callback keys', neededVersion: 1, sql: callbackKeysSchema },
   { version: 6, title: 'processes', neededVersion: 1, sql: processesSchema },
+  // A program that does not know of it would read rows without their outputs.
+  { version: 7, title: 'listed outputs', neededVersion: 7, sql: listedOutputsSchema },
 ];
 
 /** The schema version that this program writes. */

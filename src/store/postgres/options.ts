@@ -1,6 +1,7 @@
 /**
  * How to reach Postgres: options as the configuration has them, and the URL with several hosts that libpq knows.
  */
+import type { ShowStep } from '../../ports/listing.ts';
 import type { StoreFault } from '../../ports/store.ts';
 
 /** TLS towards the server. */
@@ -45,6 +46,8 @@ export interface PostgresStoreOptions {
   readonly statementTimeoutMillis?: number;
   /** Whether opening brings an older schema up to date; default true. False: an older one is refused. */
   readonly migrate?: boolean;
+  /** What lists show of large outputs; without it, the whole. */
+  readonly showStep?: ShowStep;
   /** Told of trouble that no caller waits to hear about. Must not throw. */
   readonly onFault?: (fault: StoreFault) => void;
 }

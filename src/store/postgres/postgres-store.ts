@@ -9,40 +9,43 @@ import type { ShardSet } from '../../core/slot.ts';
 import type { UndoTarget } from '../../core/state.ts';
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type { BeatAnswer, ProcessInfo, SoleWorkerCandidacy, SoleWorkerListener } from '../../ports/processes.ts';
-import {
-  BadCursor,
-  type ActiveCounts,
-  type Checkpoint,
-  type CheckpointResult,
-  type ClaimRow,
-  type DefinitionRecord,
-  type DueDetail,
-  type DueRow,
-  type EffectFilter,
-  type EffectRow,
-  type ExecutionDetail,
-  type ExecutionFilter,
-  type ExecutionRecord,
-  type InboxRow,
-  type LoadedExecution,
-  type NewExecution,
-  type Offer,
-  type OfferResult,
-  type Page,
-  type PageRequest,
-  type PartitionCare,
-  type PartitionChanges,
-  type PutDefinitionResult,
-  type Store,
-  type StoreFault,
-  type SubmitResult,
-  type TerminalChange,
-  type UndoFilter,
+import type { ShowStep } from '../../ports/listing.ts';
+import type {
+  ActiveCounts,
+  Checkpoint,
+  CheckpointResult,
+  ClaimRow,
+  DefinitionRecord,
+  DueDetail,
+  DueRow,
+  EffectFilter,
+  EffectRow,
+  ExecutionDetail,
+  ExecutionFilter,
+  ExecutionProgress,
+  ExecutionRecord,
+  InboxRow,
+  LoadedExecution,
+  NewExecution,
+  Offer,
+  OfferResult,
+  Page,
+  PageRequest,
+  PartitionCare,
+  PartitionChanges,
+  PutDefinitionResult,
+  StepPageRequest,
+  Store,
+  StoreFault,
+  SubmitResult,
+  TerminalChange,
+  UndoFilter,
 } from '../../ports/store.ts';
 import { sendEncoded } from '../batch.ts';
 import { auditPage, callPage, definitionPage, executionPage, pageValues, readCursor, stepPage } from '../pages.ts';
-import { decodeStep, effectRow, undoTarget } from '../row-text.ts';
-import { executionDetail, inboxRows, type StepText } from '../stored-rows.ts';
+import { effectRow, undoTarget } from '../row-text.ts';
+import { decodeStep, type StepText } from '../step-text.ts';
+import { executionDetail, executionProgress, inboxRows } from '../stored-rows.ts';
 import { bisect, inWaves } from './batches.ts';
 import { Connections } from './connections.ts';
 import { isExecutionId } from './execution-id.ts';
@@ -65,7 +68,7 @@ import {
 } from './queries/definitions.ts';
 import { countActive, findDue, listDue } from './queries/due.ts';
 import { findStanding, findUndo, listEffects, type StandingWanted, type UndoWanted } from './queries/effects.ts';
-import { getExecutions } from './queries/get-execution.ts';
+import { getExecutions, getProgress } from './queries/get-execution.ts';
 import { listExecutions } from './queries/list-executions.ts';
 import { listCalls, listSteps } from './queries/list-history.ts';
 import { offer, offerValues, type OfferValues } from './queries/offer.ts';
@@ -108,18 +111,21 @@ export class PostgresStore implements Store {
     ({ event }) => event.length,
   );
   readonly #executions = new Gathered((ids: readonly string[]) => getExecutions(this.#connections, ids));
+  readonly #progress = new Gathered((ids: readonly string[]) => getProgress(this.#connections, ids));
   readonly #inboxes = new Gathered((ids: readonly string[]) => readInbox(this.#connections, ids));
   readonly #outputs = new Gathered((wanted: readonly OutputsWanted[]) => readOutputs(this.#connections, wanted));
   readonly #undos = new Gathered((wanted: readonly UndoWanted[]) => findUndo(this.#connections, wanted));
   readonly #standing = new Gathered((wanted: readonly StandingWanted[]) => findStanding(this.#connections, wanted));
   readonly #warmConnections: number;
   readonly #mayMigrate: boolean;
+  readonly #show: ShowStep | undefined;
   readonly #onFault: (fault: StoreFault) => void;
 
   /** Throws an Error with a sentence when the options name no server. Connects to nothing yet. */
   constructor(options: PostgresStoreOptions) {
     this.#onFault = options.onFault ?? (() => undefined);
     this.#mayMigrate = options.migrate ?? true;
+    this.#show = options.showStep;
     this.#warmConnections = options.warmConnections ?? 0;
     // Every run of a stored definition asks for it.
     this.#lookups = new SharedLookups((key) => getDefinition(this.#connections, JSON.parse(key) as DefinitionKey));
@@ -192,9 +198,8 @@ export class PostgresStore implements Store {
   }
 
   async listDefinitions(page: PageRequest, nameGlobs?: readonly string[]): Promise<Page<DefinitionRecord>> {
-    const after = readCursor('definition', ['number', 'string'], page);
+    const after = readCursor('definition', page);
     const key = after && { createdAt: after[0] as number, id: after[1] as string };
-    if (key !== undefined && !Number.isSafeInteger(key.createdAt)) throw new BadCursor('The cursor is malformed.');
     const answer = await listDefinitions(this.#connections, pageValues(page, 'desc'), key, nameGlobs);
     return definitionPage(answer);
   }
@@ -208,12 +213,15 @@ export class PostgresStore implements Store {
   }
 
   submit(batch: readonly NewExecution[]): Promise<readonly SubmitResult[]> {
-    return sendEncoded(batch, submitValues, (values) =>
-      inWaves(
-        values,
-        ({ source }) => source.id,
-        (wave) => bisect(wave, (part) => submit(this.#connections, this.#pinned, part)),
-      ),
+    return sendEncoded(
+      batch,
+      (x) => submitValues(x, this.#show),
+      (values) =>
+        inWaves(
+          values,
+          ({ source }) => source.id,
+          (wave) => bisect(wave, (part) => submit(this.#connections, this.#pinned, part)),
+        ),
     );
   }
 
@@ -239,17 +247,20 @@ export class PostgresStore implements Store {
   }
 
   checkpoint(batch: readonly Checkpoint[]): Promise<readonly CheckpointResult[]> {
-    return sendEncoded(batch, checkpointValues, (values) =>
-      inWaves(
-        values,
-        ({ source }) => source.id,
-        (wave) => bisect(wave, (part) => writeCheckpoints(this.#connections, part)),
-      ),
+    return sendEncoded(
+      batch,
+      (x) => checkpointValues(x, this.#show),
+      (values) =>
+        inWaves(
+          values,
+          ({ source }) => source.id,
+          (wave) => bisect(wave, (part) => writeCheckpoints(this.#connections, part)),
+        ),
     );
   }
 
   async changeTerminal(change: TerminalChange): Promise<boolean> {
-    return changeTerminal(this.#connections, change);
+    return changeTerminal(this.#connections, change, this.#show);
   }
 
   async offer(event: Offer, now: number): Promise<OfferResult> {
@@ -267,7 +278,7 @@ export class PostgresStore implements Store {
 
   async findUndo(id: string, round: number, filter: UndoFilter): Promise<UndoTarget | undefined> {
     const found = await this.#undos.ask({ id, round, filter });
-    return found && undoTarget(decodeStep(found.row, found.undo));
+    return found && undoTarget(decodeStep(found));
   }
 
   async listEffects(id: string, limit: number, filter?: EffectFilter): Promise<readonly EffectRow[]> {
@@ -276,7 +287,7 @@ export class PostgresStore implements Store {
 
   async findStanding(id: string, nodeId: string, visit: number, round: number): Promise<EffectRow | undefined> {
     const found = await this.#standing.ask({ id, nodeId, visit, round });
-    return found && effectRow(decodeStep(found.row, found.undo));
+    return found && effectRow(decodeStep(found));
   }
 
   async getExecution(id: string): Promise<ExecutionDetail | undefined> {
@@ -284,16 +295,20 @@ export class PostgresStore implements Store {
     return found && executionDetail(found);
   }
 
+  async getProgress(id: string): Promise<ExecutionProgress | undefined> {
+    const found = await this.#progress.ask(id);
+    return found && executionProgress(found);
+  }
+
   async listExecutions(filter: ExecutionFilter, page: PageRequest): Promise<Page<ExecutionRecord>> {
-    const after = readCursor('execution', ['string'], page)?.[0] as string | undefined;
-    if (after !== undefined && !isExecutionId(after)) throw new BadCursor('The cursor is malformed.');
+    const after = readCursor('execution', page)?.[0] as string | undefined;
     const answer = await listExecutions(this.#connections, filter, pageValues(page, 'desc'), after);
     return executionPage(answer);
   }
 
-  async listSteps(id: string, page: PageRequest & { readonly afterOrd?: number }): Promise<Page<StepRow>> {
+  async listSteps(id: string, page: StepPageRequest): Promise<Page<StepRow>> {
     const after = ordCursor('step', page);
-    const answer = await listSteps(this.#connections, id, pageValues(page, 'asc'), after, page.afterOrd);
+    const answer = await listSteps(this.#connections, id, pageValues(page, 'asc'), after, page);
     return stepPage(answer);
   }
 
@@ -329,7 +344,7 @@ export class PostgresStore implements Store {
   }
 
   async listAudit(filter: AuditFilter, page: PageRequest): Promise<Page<AuditEntry>> {
-    const after = readCursor('audit', ['string'], page)?.[0] as string | undefined;
+    const after = readCursor('audit', page)?.[0] as string | undefined;
     return auditPage(await listAudit(this.#connections, filter, pageValues(page, 'desc'), after));
   }
 
@@ -376,11 +391,9 @@ export class PostgresStore implements Store {
 }
 
 function stepRows(rows: readonly StepText[]): StepRow[] {
-  return rows.map(({ row, undo }) => decodeStep(row, undo));
+  return rows.map((row) => decodeStep(row));
 }
 
 function ordCursor(kind: 'step' | 'call', page: PageRequest): number | undefined {
-  const after = readCursor(kind, ['number'], page)?.[0] as number | undefined;
-  if (after !== undefined && !Number.isInteger(after)) throw new BadCursor('The cursor is malformed.');
-  return after;
+  return readCursor(kind, page)?.[0] as number | undefined;
 }

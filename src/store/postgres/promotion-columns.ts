@@ -61,6 +61,8 @@ export const promotionColumns: Readonly<Record<CopiedKind, readonly Column[]>> =
     ['undo_rank', 'int'],
     ['undo_sort', 'int'],
     ['"row"', 'json'],
+    ['shown', 'json'],
+    ['output', 'json'],
   ],
   call: [
     ['execution', 'uuid'],

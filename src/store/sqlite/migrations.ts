@@ -7,6 +7,7 @@ import { databaseFile, openFile } from './database.ts';
 import { initialSchema } from './migrations/0001-initial.ts';
 import { auditSchema } from './migrations/0002-audit.ts';
 import { callbackKeysSchema } from './migrations/0003-callback-keys.ts';
+import { listedOutputsSchema } from './migrations/0004-listed-outputs.ts';
 
 interface Migration {
   /** Also its order: the file's version after it. */
@@ -19,6 +20,7 @@ const migrations: readonly Migration[] = [
   { version: 1, title: 'initial schema', sql: initialSchema },
   { version: 2, title: 'audit log', sql: auditSchema },
   { version: 3, title: 'callback keys', sql: callbackKeysSchema },
+  { version: 4, title: 'listed outputs', sql: listedOutputsSchema },
 ];
 
 /** The schema version that this program writes. */

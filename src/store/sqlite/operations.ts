@@ -15,7 +15,7 @@ import { exportCounts, exportRows } from './queries/export-rows.ts';
 import { findDue, listDue } from './queries/find-due.ts';
 import { findStanding } from './queries/find-standing.ts';
 import { findUndo } from './queries/find-undo.ts';
-import { getExecution } from './queries/get-execution.ts';
+import { getExecution, getProgress } from './queries/get-execution.ts';
 import { listEffects } from './queries/list-effects.ts';
 import { listExecutions } from './queries/list-executions.ts';
 import { listCalls, listSteps } from './queries/list-history.ts';
@@ -68,6 +68,7 @@ export function prepareOperations(session: Session): Operations {
     listEffects: listEffects(session),
     findStanding: findStanding(session),
     getExecution: getExecution(session),
+    getProgress: getProgress(session),
     listExecutions: listExecutions(session),
     listSteps: listSteps(session),
     listCalls: listCalls(session),

@@ -28,13 +28,14 @@ import type {
   DetailValues,
   InboxValues,
   LoadedValues,
+  ProgressValues,
   RecordValues,
-  StepText,
   StepValues,
   SummaryValues,
   CountValues,
   DueValues,
 } from '../stored-rows.ts';
+import type { StepText } from '../step-text.ts';
 
 /** See `NewExecution`. */
 export interface SubmitValues {
@@ -144,12 +145,13 @@ export interface Operations {
   listEffects(id: string, limit: number, filter: EffectFilter | undefined): readonly StepText[];
   findStanding(id: string, nodeId: string, visit: number, round: number): StepText | undefined;
   getExecution(id: string): DetailValues | undefined;
+  getProgress(id: string): ProgressValues | undefined;
   listExecutions(filter: ExecutionFilter, page: PageValues, after: string | undefined): PageAnswer<RecordValues>;
   listSteps(
     id: string,
     page: PageValues,
     after: number | undefined,
-    afterOrd: number | undefined,
+    of: { readonly afterOrd: number | undefined; readonly withoutBodies: boolean | undefined },
   ): PageAnswer<StepText & { readonly ord: number }>;
   listCalls(
     id: string,

@@ -66,6 +66,12 @@ export class Session {
     return (...values) => statement.all(...values) as unknown as T[];
   }
 
+  /** A statement whose rows are read as far as somebody iterates, once at a time; see {@link Session.all}. */
+  iterate<T>(sql: string): (...values: readonly (string | number | null)[]) => Iterable<T> {
+    const statement = this.db.prepare(sql);
+    return (...values) => statement.iterate(...values) as Iterable<unknown> as Iterable<T>;
+  }
+
   /** A statement that gives at most one row; see {@link Session.all}. */
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- like `all`: the statement fixes the row's type
   one<T>(sql: string): (...values: readonly (string | number | null)[]) => T | undefined {

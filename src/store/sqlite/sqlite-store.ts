@@ -6,6 +6,7 @@
  */
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type { BeatAnswer, SoleWorkerCandidacy } from '../../ports/processes.ts';
+import type { ShowStep } from '../../ports/listing.ts';
 import type {
   ActiveCounts,
   Checkpoint,
@@ -18,6 +19,7 @@ import type {
   EffectRow,
   ExecutionDetail,
   ExecutionFilter,
+  ExecutionProgress,
   ExecutionRecord,
   InboxRow,
   LoadedExecution,
@@ -27,6 +29,7 @@ import type {
   Page,
   PageRequest,
   PutDefinitionResult,
+  StepPageRequest,
   Store,
   StoreFault,
   SubmitResult,
@@ -41,16 +44,17 @@ import type { ShardSet } from '../../core/slot.ts';
 import type { UndoTarget } from '../../core/state.ts';
 import { sendEncoded } from '../batch.ts';
 import { auditPage, callPage, definitionPage, executionPage, pageValues, readCursor, stepPage } from '../pages.ts';
-import { decodeCall, decodeStep, effectRow, encode, undoTarget } from '../row-text.ts';
+import { decodeCall, effectRow, encode, undoTarget } from '../row-text.ts';
 import {
   activeCounts,
   claimRow,
   dueDetail,
   executionDetail,
+  executionProgress,
   inboxRows,
   loadedExecution,
-  type StepText,
 } from '../stored-rows.ts';
+import { decodeStep, type StepText } from '../step-text.ts';
 import { unrivalled } from '../unrivalled.ts';
 import type { SubmitValues } from './protocol.ts';
 import { SqliteExport } from './sqlite-export.ts';
@@ -65,6 +69,8 @@ export interface SqliteStoreOptions {
   readonly migrate?: boolean;
   /** Bounds the file in pages of 4096 bytes; without it, by the disk alone. */
   readonly maxPages?: number;
+  /** What lists show of large outputs; without it, the whole. */
+  readonly showStep?: ShowStep;
   /** Told when the thread ended by itself or could not be started again. Must not throw. */
   readonly onFault?: (fault: StoreFault) => void;
 }
@@ -79,8 +85,10 @@ const removalBatch = 50;
 export class SqliteStore implements Store {
   readonly #thread: SqliteThread;
   readonly #knownBodies = new Set<string>();
+  readonly #show: ShowStep | undefined;
 
   constructor(options: SqliteStoreOptions) {
+    this.#show = options.showStep;
     this.#thread = new SqliteThread(
       { dataDir: options.dataDir, migrate: options.migrate ?? true, maxPages: options.maxPages ?? null },
       options.onFault ?? (() => undefined),
@@ -125,7 +133,7 @@ export class SqliteStore implements Store {
   }
 
   async listDefinitions(page: PageRequest, nameGlobs?: readonly string[]): Promise<Page<DefinitionRecord>> {
-    const after = readCursor('definition', ['number', 'string'], page);
+    const after = readCursor('definition', page);
     const answer = await this.#thread.call(
       'listDefinitions',
       pageValues(page, 'desc'),
@@ -144,7 +152,11 @@ export class SqliteStore implements Store {
   }
 
   submit(batch: readonly NewExecution[]): Promise<readonly SubmitResult[]> {
-    return sendEncoded(batch, submitValues, (values) => this.#submit(values, batch));
+    return sendEncoded(
+      batch,
+      (x) => submitValues(x, this.#show),
+      (values) => this.#submit(values, batch),
+    );
   }
 
   /** Sends the definitions along that may not be stored yet; again with those that turn out to be missing. */
@@ -180,13 +192,15 @@ export class SqliteStore implements Store {
   }
 
   checkpoint(batch: readonly Checkpoint[]): Promise<readonly CheckpointResult[]> {
-    return sendEncoded(batch, checkpointValues, async (values) =>
-      (await this.#thread.call('checkpoint', values)).map((answer) => checkpointResult(answer)),
+    return sendEncoded(
+      batch,
+      (x) => checkpointValues(x, this.#show),
+      async (values) => (await this.#thread.call('checkpoint', values)).map((answer) => checkpointResult(answer)),
     );
   }
 
   async changeTerminal(change: TerminalChange): Promise<boolean> {
-    return this.#thread.call('changeTerminal', changeValues(change));
+    return this.#thread.call('changeTerminal', changeValues(change, this.#show));
   }
 
   async offer(offer: Offer, now: number): Promise<OfferResult> {
@@ -206,7 +220,7 @@ export class SqliteStore implements Store {
 
   async findUndo(id: string, round: number, filter: UndoFilter): Promise<UndoTarget | undefined> {
     const found = await this.#thread.call('findUndo', id, round, filter);
-    return found && undoTarget(decodeStep(found.row, found.undo));
+    return found && undoTarget(decodeStep(found));
   }
 
   async listEffects(id: string, limit: number, filter?: EffectFilter): Promise<readonly EffectRow[]> {
@@ -215,7 +229,7 @@ export class SqliteStore implements Store {
 
   async findStanding(id: string, nodeId: string, visit: number, round: number): Promise<EffectRow | undefined> {
     const found = await this.#thread.call('findStanding', id, nodeId, visit, round);
-    return found && effectRow(decodeStep(found.row, found.undo));
+    return found && effectRow(decodeStep(found));
   }
 
   async getExecution(id: string): Promise<ExecutionDetail | undefined> {
@@ -223,20 +237,29 @@ export class SqliteStore implements Store {
     return found && executionDetail(found);
   }
 
+  async getProgress(id: string): Promise<ExecutionProgress | undefined> {
+    const found = await this.#thread.call('getProgress', id);
+    return found && executionProgress(found);
+  }
+
   async listExecutions(filter: ExecutionFilter, page: PageRequest): Promise<Page<ExecutionRecord>> {
-    const after = readCursor('execution', ['string'], page)?.[0] as string | undefined;
+    const after = readCursor('execution', page)?.[0] as string | undefined;
     const answer = await this.#thread.call('listExecutions', filter, pageValues(page, 'desc'), after);
     return executionPage(answer);
   }
 
-  async listSteps(id: string, page: PageRequest & { readonly afterOrd?: number }): Promise<Page<StepRow>> {
-    const after = readCursor('step', ['number'], page)?.[0] as number | undefined;
-    const answer = await this.#thread.call('listSteps', id, pageValues(page, 'asc'), after, page.afterOrd);
+  async listSteps(id: string, page: StepPageRequest): Promise<Page<StepRow>> {
+    const after = readCursor('step', page)?.[0] as number | undefined;
+    const { afterOrd, withoutBodies } = page;
+    const answer = await this.#thread.call('listSteps', id, pageValues(page, 'asc'), after, {
+      afterOrd,
+      withoutBodies,
+    });
     return stepPage(answer);
   }
 
   async listCalls(id: string, page: PageRequest): Promise<Page<CallRow>> {
-    const after = readCursor('call', ['number'], page)?.[0] as number | undefined;
+    const after = readCursor('call', page)?.[0] as number | undefined;
     const answer = await this.#thread.call('listCalls', id, pageValues(page, 'asc'), after);
     return callPage(answer, ({ row }) => decodeCall(row));
   }
@@ -268,7 +291,7 @@ export class SqliteStore implements Store {
   }
 
   async listAudit(filter: AuditFilter, page: PageRequest): Promise<Page<AuditEntry>> {
-    const after = readCursor('audit', ['string'], page)?.[0] as string | undefined;
+    const after = readCursor('audit', page)?.[0] as string | undefined;
     return auditPage(await this.#thread.call('listAudit', filter, pageValues(page, 'desc'), after));
   }
 
@@ -313,5 +336,5 @@ export class SqliteStore implements Store {
 }
 
 function steps(rows: readonly StepText[]): StepRow[] {
-  return rows.map(({ row, undo }) => decodeStep(row, undo));
+  return rows.map((row) => decodeStep(row));
 }

@@ -1,11 +1,12 @@
 /** What crosses to the worker and back, made of the port's objects and the other way around; see also `stored-rows.ts`. */
+import type { ShowStep } from '../../ports/listing.ts';
 import type { Checkpoint, CheckpointResult, NewExecution, TerminalChange } from '../../ports/store.ts';
 import { encode, isOver } from '../row-text.ts';
 import { callValues, inboxRows, stepValues, summaryValues } from '../stored-rows.ts';
 import type { ChangeValues, CheckpointAnswer, CheckpointValues, SubmitValues } from './protocol.ts';
 
 /** A new execution for the worker, its definition apart. Throws a TypeError when something in it is no JSON. */
-export function submitValues(x: NewExecution): SubmitValues {
+export function submitValues(x: NewExecution, show?: ShowStep): SubmitValues {
   const labelPairs = Object.entries(x.labels);
   return {
     id: x.id,
@@ -25,13 +26,13 @@ export function submitValues(x: NewExecution): SubmitValues {
     state: encode(x.state),
     payload: x.payload,
     traceparent: x.traceparent ?? null,
-    steps: x.steps.map((row) => stepValues(row)),
+    steps: x.steps.map((row) => stepValues(row, show)),
     startKey: x.startKey === undefined ? null : [x.startKey.caller, x.startKey.key, x.startKey.fingerprint],
   };
 }
 
 /** A checkpoint for the worker. Throws a TypeError when something in it is no JSON. */
-export function checkpointValues(x: Checkpoint): CheckpointValues {
+export function checkpointValues(x: Checkpoint, show?: ShowStep): CheckpointValues {
   return [
     x.id,
     x.claim,
@@ -43,7 +44,7 @@ export function checkpointValues(x: Checkpoint): CheckpointValues {
     x.summary.maybeStanding,
     x.dueAt,
     x.progress,
-    x.steps.map((row) => stepValues(row)),
+    x.steps.map((row) => stepValues(row, show)),
     x.calls.map((row) => callValues(row)),
     x.undo,
     x.consumed,
@@ -51,7 +52,7 @@ export function checkpointValues(x: Checkpoint): CheckpointValues {
 }
 
 /** A change of a terminal execution for the worker. */
-export function changeValues(x: TerminalChange): ChangeValues {
+export function changeValues(x: TerminalChange, show?: ShowStep): ChangeValues {
   return {
     id: x.id,
     seq: x.seq,
@@ -61,7 +62,7 @@ export function changeValues(x: TerminalChange): ChangeValues {
     summary: summaryValues(x.summary),
     maybeStanding: x.summary.maybeStanding,
     dueAt: x.dueAt,
-    steps: x.steps.map((row) => stepValues(row)),
+    steps: x.steps.map((row) => stepValues(row, show)),
     undo: x.undo,
     audit: x.audit,
   };

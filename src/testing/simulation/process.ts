@@ -56,7 +56,7 @@ export function deskOver(
     known: new KnownDefinitions(20),
     engine,
     tokens: { verify: verifyToken },
-    masker: { json: (value: Json) => value, headers: (headers) => headers },
+    masker: { text: (text) => text, json: (value: Json) => value, headers: (headers) => headers },
     limits: defaultEngineSettings.limits,
     maxHistoryBody: defaultEngineSettings.maxHistoryBody,
     variable: () => undefined,

@@ -8,6 +8,7 @@ import {
   endState,
   idOf,
   newExecution,
+  showStep,
   start,
   stateOf,
   stepRow,
@@ -160,11 +161,13 @@ export function checkpoints(test: StoreUnderTest): void {
     const odd = { nodeId: 'nöde.1/"x"\'', scope: '/split%23#1:branch' };
     const step = stepRow(1, { ...odd, output: { response: { status: 200, headers: { 'x-a': '1' }, body } } });
     await store.checkpoint([checkpointOf(1, 'c', 1, { steps: [step], calls: [callRow(2, { nodeId: odd.nodeId })] })]);
-    const [read] = (await store.listSteps(idOf(1), { limit: 1 })).items;
+    const [read] = await store.readOutputs(idOf(1), 1, [{ nodeId: odd.nodeId }]);
     expect(stringifyJson(read?.output?.response?.body ?? null)).toBe(stringifyJson(body));
     expect(stringifyJson(read?.output?.response?.body ?? null)).toContain('"amount":10.10');
-    const [output] = await store.readOutputs(idOf(1), 1, [{ nodeId: odd.nodeId }]);
-    expect(output).toMatchObject({ ...odd, ord: 1 });
+    expect(read).toMatchObject({ ...odd, ord: 1 });
+    expect((await store.listSteps(idOf(1), { limit: 1 })).items).toMatchObject([
+      { ...odd, ord: 1, shown: showStep(step) },
+    ]);
   });
 
   it('lets only the row fail that cannot be stored', async () => {

@@ -3,6 +3,7 @@ import type { AuditEntry, AuditFilter } from '../../../ports/audit.ts';
 import type { AuditValues, PageAnswer, PageValues } from '../../pages.ts';
 import type { Connections, Statement } from '../connections.ts';
 import { decodeText, encodeJsonText, encodeText } from '../text-column.ts';
+import { pageWithin, sizeOf, withinBytes } from './within-bytes.ts';
 
 const insertSql = `
 INSERT INTO audit (id, at, actor, action, target, address, outcome, request_id, details)
@@ -10,6 +11,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (id) DO NOTHING`;
 
 const columns = 'id, at, actor, action, target, address, outcome, request_id AS "requestId", details';
+
+const names = 'id, at, actor, action, target, address, outcome, "requestId", details';
 
 const fields = ['target', 'actor', 'action'] as const;
 
@@ -43,17 +46,23 @@ export async function listAudit(
   });
   if (after !== undefined) conditions.push(`id ${page.order === 'asc' ? '>' : '<'} ${place(encodeText(after))}`);
   const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
-  const rows = await connections.query<AuditValues>('long', {
-    text: `SELECT ${columns} FROM audit${where} ORDER BY id ${page.order} LIMIT ${place(page.limit + 1)} OFFSET ${place(page.offset)}`,
+  const source = `
+  SELECT ${columns} FROM audit${where} ORDER BY id ${page.order} LIMIT ${place(page.limit + 1)} OFFSET ${place(page.offset)}`;
+  const size = sizeOf('actor', 'target', 'address', 'details');
+  const rows = await connections.query<AuditValues & { readonly found: number }>('long', {
+    text: withinBytes(source, { columns: names, size, order: `id ${page.order}`, bytes: place(page.bytes) }),
     values,
   });
-  return { rows: rows.slice(0, page.limit).map((row) => decode(row)), more: rows.length > page.limit };
+  const { rows: shown, more } = pageWithin(rows, page.limit);
+  return { rows: shown.map((row) => decode(row)), more };
 }
 
 function decode(row: AuditValues): AuditValues {
-  const { actor, action, target, address, outcome, requestId } = row;
+  const { id, at, actor, action, target, address, outcome, requestId, details } = row;
   return {
-    ...row,
+    id,
+    at,
+    details,
     actor: decodeText(actor),
     action: decodeText(action),
     target: decodeText(target),

@@ -5,6 +5,7 @@
  * Guarantees: the latest change sent again is true and writes nothing, also when somebody has taken over since. Rare, so
  * one statement after the other in a transaction that holds the row.
  */
+import type { ShowStep } from '../../../ports/listing.ts';
 import type { TerminalChange } from '../../../ports/store.ts';
 import { encode, isOver } from '../../row-text.ts';
 import { summaryValues } from '../../stored-rows.ts';
@@ -55,11 +56,11 @@ interface Row {
 }
 
 /** Changes it; false when it is not over at that seq any more. Throws the server's error where a value cannot be stored. */
-export function changeTerminal(connections: Connections, x: TerminalChange): Promise<boolean> {
+export function changeTerminal(connections: Connections, x: TerminalChange, show?: ShowStep): Promise<boolean> {
   int4(x.seq);
   int4(x.summary.round);
   for (const at of [x.summary.updatedAt, x.summary.startedAt, x.summary.completedAt ?? 0, x.dueAt ?? 0]) int8(at);
-  const history = historyValues(x.steps, [], x.undo);
+  const history = historyValues(x.steps, [], x.undo, show);
   const state = encode(x.state);
   return connections.transaction('short', async (session) => {
     const [row] = await session.query<Row>({ name: 'change-lock', text: lockSql, values: [x.id] });

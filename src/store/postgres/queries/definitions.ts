@@ -8,6 +8,7 @@ import type { Connections, Statement } from '../connections.ts';
 import { nameIsLike } from '../name-globs.ts';
 import { decodeText, encodeJsonText, encodeText } from '../text-column.ts';
 import { auditStatement } from './audit.ts';
+import { pageWithin, sizeOf, withinBytes } from './within-bytes.ts';
 
 const columns = 'id, name, version, hash, definition, created_at AS "createdAt", updated_at AS "updatedAt"';
 
@@ -23,10 +24,16 @@ ON CONFLICT DO NOTHING RETURNING 1`;
 
 const deleteSql = 'DELETE FROM definition WHERE id = $1 RETURNING 1';
 
-const pageSql = (order: 'asc' | 'desc'): string => `
-SELECT ${columns} FROM definition
-WHERE (created_at, id) ${order === 'asc' ? '>' : '<'} ($1, $2) AND ($5::text[] IS NULL OR name LIKE ANY ($5::text[]))
-ORDER BY created_at ${order}, id ${order} LIMIT $3 OFFSET $4`;
+const names = 'id, name, version, hash, definition, "createdAt", "updatedAt"';
+
+const pageSql = (order: 'asc' | 'desc'): string =>
+  withinBytes(
+    `
+  SELECT ${columns} FROM definition
+  WHERE (created_at, id) ${order === 'asc' ? '>' : '<'} ($1, $2) AND ($5::text[] IS NULL OR name LIKE ANY ($5::text[]))
+  ORDER BY created_at ${order}, id ${order} LIMIT $3 OFFSET $4`,
+    { columns: names, size: sizeOf('definition'), order: `"createdAt" ${order}, id ${order}`, bytes: '$6' },
+  );
 
 const bodySql = `
 (SELECT definition FROM definition_body WHERE hash = $1 LIMIT 1)
@@ -34,8 +41,9 @@ UNION ALL (SELECT definition FROM definition WHERE hash = $1 LIMIT 1)
 LIMIT 1`;
 
 function decode(row: DefinitionRecord): DefinitionRecord {
-  const { id, name, version, hash } = row;
-  return { ...row, id: decodeText(id), name: decodeText(name), version: decodeText(version), hash: decodeText(hash) };
+  const { id, name, version, hash, definition, createdAt, updatedAt } = row;
+  const texts = { id: decodeText(id), name: decodeText(name), version: decodeText(version), hash: decodeText(hash) };
+  return { ...texts, definition, createdAt, updatedAt };
 }
 
 /** A record that was found taken and is gone again when looked at. */
@@ -93,7 +101,7 @@ export async function listDefinitions(
   nameGlobs: readonly string[] | undefined,
 ): Promise<PageAnswer<DefinitionRecord>> {
   const start = page.order === 'asc' ? Number.MIN_SAFE_INTEGER : Number.MAX_SAFE_INTEGER;
-  const rows = await connections.query<DefinitionRecord>('long', {
+  const rows = await connections.query<DefinitionRecord & { readonly found: number }>('long', {
     text: pageSql(page.order),
     values: [
       after?.createdAt ?? start,
@@ -101,9 +109,11 @@ export async function listDefinitions(
       page.limit + 1,
       page.offset,
       nameGlobs === undefined ? null : nameIsLike(nameGlobs),
+      page.bytes,
     ],
   });
-  return { rows: rows.slice(0, page.limit).map((row) => decode(row)), more: rows.length > page.limit };
+  const { rows: shown, more } = pageWithin(rows, page.limit);
+  return { rows: shown.map((row) => decode(row)), more };
 }
 
 /** Removes a record; absent is fine. */

@@ -3,7 +3,7 @@
  * executions at once; and all rows of one that have an effect.
  */
 import type { EffectFilter, UndoFilter } from '../../../ports/store.ts';
-import type { StepText } from '../../stored-rows.ts';
+import type { StepText } from '../../step-text.ts';
 import { int4Array, textArray, uuidArray } from '../binary-array.ts';
 import type { Connections } from '../connections.ts';
 import { executionId } from '../execution-id.ts';

@@ -1,20 +1,35 @@
 /** Pages of an execution's step rows and call rows by ord; `after` is the ord of the row before the page in its order. */
+import type { StepPageRequest } from '../../../ports/store.ts';
 import type { PageAnswer, PageValues } from '../../pages.ts';
-import type { StepText } from '../../stored-rows.ts';
+import type { StepText } from '../../step-text.ts';
 import type { Connections } from '../connections.ts';
 import type { StoredCall } from '../folded-calls.ts';
+import { pageWithin, sizeOf, withinBytes } from './within-bytes.ts';
 
 /** Beyond every ord. */
 const end = 2_147_483_647;
 
 type Order = 'asc' | 'desc';
 
-const stepsSql = (order: Order): string => `
-SELECT ord, "row", undo FROM step WHERE execution = $1 AND ord > $2 AND ord < $3
-ORDER BY ord ${order} LIMIT $4 OFFSET $5`;
+/** The whole output only where nothing shorter stands for it. */
+const stepsSql = (order: Order): string =>
+  withinBytes(
+    `
+  SELECT ord, "row", undo, CASE WHEN $7 THEN shown END AS shown, CASE WHEN $7 AND shown IS NULL THEN output END AS output
+  FROM step WHERE execution = $1 AND ord > $2 AND ord < $3
+  ORDER BY ord ${order} LIMIT $4 OFFSET $5`,
+    {
+      columns: 'ord, "row", undo, shown, output',
+      size: sizeOf('"row"', 'shown', 'output'),
+      order: `ord ${order}`,
+      bytes: '$6',
+    },
+  );
 
 /** Of both tables as many as the page and what comes before it may take; a step's call has the ord before the step's. */
-const callsSql = (order: Order): string => `
+const callsSql = (order: Order): string =>
+  withinBytes(
+    `
 SELECT * FROM (
   (SELECT ord, "row", NULL AS folded FROM call WHERE execution = $1 AND ord > $2 AND ord < $3
     ORDER BY ord ${order} LIMIT $4::bigint + $5::bigint)
@@ -22,7 +37,9 @@ SELECT * FROM (
   (SELECT ord - 1, "row", call FROM step
     WHERE execution = $1 AND ord > $2::bigint + 1 AND ord < $3::bigint + 1 AND call IS NOT NULL
     ORDER BY ord ${order} LIMIT $4::bigint + $5::bigint)
-) calls ORDER BY ord ${order} LIMIT $4 OFFSET $5`;
+) calls ORDER BY ord ${order} LIMIT $4 OFFSET $5`,
+    { columns: 'ord, "row", folded', size: sizeOf('"row"', 'folded'), order: `ord ${order}`, bytes: '$6' },
+  );
 
 interface Range {
   readonly above: number;
@@ -35,26 +52,27 @@ async function read<T>(
   id: string,
   { above, below }: Range,
   page: PageValues,
+  ...more: readonly boolean[]
 ): Promise<PageAnswer<T>> {
-  const rows = await connections.query<T>('long', {
+  const rows = await connections.query<T & { readonly found: number }>('long', {
     name: `list-${kind}-${page.order}`,
     text: kind === 'step' ? stepsSql(page.order) : callsSql(page.order),
-    values: [id, above, below, page.limit + 1, page.offset],
+    values: [id, above, below, page.limit + 1, page.offset, page.bytes, ...more],
   });
-  return { rows: rows.slice(0, page.limit), more: rows.length > page.limit };
+  return pageWithin(rows, page.limit);
 }
 
-/** A page of steps; `afterOrd` leaves out rows up to that ord, whatever the order. */
+/** A page of steps. */
 export function listSteps(
   connections: Connections,
   id: string,
   page: PageValues,
   after: number | undefined,
-  afterOrd = 0,
+  { afterOrd = 0, withoutBodies = false }: Pick<StepPageRequest, 'afterOrd' | 'withoutBodies'>,
 ): Promise<PageAnswer<StepText & { readonly ord: number }>> {
   const above = page.order === 'asc' ? Math.max(after ?? 0, afterOrd) : afterOrd;
   const below = page.order === 'asc' ? end : (after ?? end);
-  return read(connections, 'step', id, { above, below }, page);
+  return read(connections, 'step', id, { above, below }, page, !withoutBodies);
 }
 
 /** A page of calls. */

@@ -41,7 +41,7 @@ const sources: Readonly<Record<CopiedKind, Source>> = {
     key: [['id', 'uuid', lowestId]],
     large: ['state', 'payload'],
   },
-  step: { from: 'step', key: byOrd, large: ['"row"'] },
+  step: { from: 'step', key: byOrd, large: ['"row"', 'shown', 'output'] },
   call: { from: 'call', key: byOrd, large: ['"row"'] },
   event: { from: 'inbox', key: [ofExecution, ['id', 'text', '']], large: ['event'] },
   startKey: {

@@ -7,7 +7,7 @@
  * compensations have an index of their own.
  */
 import type { OutputQuery } from '../../../core/outputs.ts';
-import type { StepText } from '../../stored-rows.ts';
+import type { StepText } from '../../step-text.ts';
 import { int4Array, textArray, uuidArray } from '../binary-array.ts';
 import type { Connections, Statement } from '../connections.ts';
 import { executionId } from '../execution-id.ts';
@@ -33,23 +33,23 @@ WITH RECURSIVE asked AS (
   SELECT q.* FROM unnest($1::int[], $2::uuid[], $3::int[], $4::text[], $5::int[]) AS q (who, execution, round, node_id, before)
 ), answers AS (
   SELECT a.*, s.* FROM asked a CROSS JOIN LATERAL (
-    SELECT ord, visit, "row", undo FROM step
+    SELECT ord, visit, "row", undo, output FROM step
     WHERE execution = a.execution AND round = a.round AND node_id = a.node_id AND readable = 1 AND ord < a.before
     ORDER BY ord DESC LIMIT 1
   ) s
   UNION ALL
   SELECT a.who, a.execution, a.round, a.node_id, a.before, s.* FROM answers a CROSS JOIN LATERAL (
-    SELECT ord, visit, "row", undo FROM step
+    SELECT ord, visit, "row", undo, output FROM step
     WHERE execution = a.execution AND round = a.round AND node_id = a.node_id AND readable = 1 AND ord < a.ord
     ORDER BY ord DESC LIMIT 1
   ) s WHERE s.visit = a.visit
 )
-SELECT who, ord, "row", undo FROM answers
+SELECT who, ord, "row", undo, output FROM answers
 UNION ALL
-SELECT a.who, s.ord, s."row", s.undo FROM (
+SELECT a.who, s.ord, s."row", s.undo, s.output FROM (
   SELECT DISTINCT who, execution, round, node_id, before, visit FROM answers
 ) a CROSS JOIN LATERAL (
-  SELECT ord, "row", undo FROM step
+  SELECT ord, "row", undo, output FROM step
   WHERE execution = a.execution AND round = a.round AND node_id = a.node_id AND visit = a.visit AND readable = 2
     AND ord < a.before OFFSET 0
 ) s`;

@@ -8,6 +8,10 @@ export const recordColumns = `e.id, e.slot, d.name, d.version, d.hash, e.labels,
   e.failed_node_id AS "failedNodeId", e.failure_description AS "failureDescription",
   e.callback_warning AS "callbackWarning"`;
 
+/** Their names, for a query over such a query. */
+export const recordNames = `id, slot, name, version, hash, labels, "createdAt", status, standing, round, "startedAt", "updatedAt",
+  "completedAt", reason, "failedNodeId", "failureDescription", "callbackWarning"`;
+
 const orNull = (text: string | null): string | null => (text === null ? null : decodeText(text));
 
 /** A row with its texts as they were. */

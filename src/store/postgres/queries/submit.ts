@@ -9,6 +9,7 @@
  * Guarantees: the same id again is `created` and writes nothing, so a batch may be sent twice; of racing start keys one
  * wins, the others learn its execution.
  */
+import type { ShowStep } from '../../../ports/listing.ts';
 import { StoreUnavailable, type NewExecution, type SubmitResult } from '../../../ports/store.ts';
 import { encode, isOver, isStanding, isUnresolved } from '../../row-text.ts';
 import { callbackKeysText } from '../../stored-rows.ts';
@@ -37,7 +38,7 @@ export interface SubmitValues {
 }
 
 /** Throws a TypeError when something in it cannot be stored. */
-export function submitValues(x: NewExecution): SubmitValues {
+export function submitValues(x: NewExecution, show?: ShowStep): SubmitValues {
   executionId(x.id);
   int4(x.slot);
   int4(x.summary.round);
@@ -46,7 +47,7 @@ export function submitValues(x: NewExecution): SubmitValues {
   return {
     source: x,
     state: encode(x.state),
-    history: historyValues(x.steps, [], []),
+    history: historyValues(x.steps, [], [], show),
     standing: standingOf(x),
   };
 }

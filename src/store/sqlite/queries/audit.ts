@@ -1,6 +1,6 @@
 /** The audit log: appending an entry, and a page of entries by id. An entry that is there already is left as it is. */
 import type { AuditEntry, AuditFilter } from '../../../ports/audit.ts';
-import type { AuditValues } from '../../pages.ts';
+import { type AuditValues, copied, lengthOf, takePage } from '../../pages.ts';
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 
@@ -34,15 +34,15 @@ export function appendAudit(session: Session): Operations['appendAudit'] {
 
 /** Prepares the page of entries. */
 export function listAudit(session: Session): Operations['listAudit'] {
-  const statements = new Map<string, (...values: readonly (string | number)[]) => AuditValues[]>();
+  const statements = new Map<string, (...values: readonly (string | number)[]) => Iterable<AuditValues>>();
   return (filter, page, after) => {
     const given = fields.filter((field) => filter[field] !== undefined);
     const sql = pageSql(given, page.order);
-    const select = statements.get(sql) ?? session.all<AuditValues>(sql);
+    const select = statements.get(sql) ?? session.iterate<AuditValues>(sql);
     statements.set(sql, select);
     // Every id begins with a hexadecimal digit.
     const from = after ?? (page.order === 'asc' ? '' : 'g');
     const rows = select(...given.map((field) => filter[field] ?? ''), from, page.limit + 1, page.offset);
-    return { rows: rows.slice(0, page.limit).map((row) => ({ ...row })), more: rows.length > page.limit };
+    return copied(takePage(rows, page, (row) => lengthOf(row.actor, row.target, row.address, row.details)));
   };
 }

@@ -2,6 +2,7 @@
  * Definitions as records: put, get, list, delete; and their bodies by content, as executions are pinned to them.
  */
 import type { DefinitionRecord } from '../../../ports/store.ts';
+import { copied, takePage } from '../../pages.ts';
 import type { Operations } from '../protocol.ts';
 import { globCondition } from '../name-globs.ts';
 import type { Session } from '../session.ts';
@@ -67,17 +68,17 @@ export function getDefinition(session: Session): Operations['getDefinition'] {
 
 /** Prepares the page of records by creation. */
 export function listDefinitions(session: Session): Operations['listDefinitions'] {
-  const statements = new Map<string, (...values: readonly (string | number)[]) => DefinitionRecord[]>();
+  const statements = new Map<string, (...values: readonly (string | number)[]) => Iterable<DefinitionRecord>>();
   const start = { asc: Number.MIN_SAFE_INTEGER, desc: Number.MAX_SAFE_INTEGER };
   return (page, after, nameGlobs) => {
     const createdAt = after?.createdAt ?? start[page.order];
     const names = globCondition('name', nameGlobs);
     const sql = pageSql(page.order, names === undefined ? '' : ` AND ${names.sql}`);
     if (statements.size >= maxStatements) statements.clear();
-    const select = statements.get(sql) ?? session.all<DefinitionRecord>(sql);
+    const select = statements.get(sql) ?? session.iterate<DefinitionRecord>(sql);
     statements.set(sql, select);
     const rows = select(createdAt, after?.id ?? '', ...(names?.values ?? []), page.limit + 1, page.offset);
-    return { rows: rows.slice(0, page.limit).map((row) => ({ ...row })), more: rows.length > page.limit };
+    return copied(takePage(rows, page, ({ definition }) => definition.length));
   };
 }
 

@@ -1,5 +1,5 @@
 /** The latest effect of a node's visit that stands from a round before the given one. */
-import type { StepText } from '../../stored-rows.ts';
+import type { StepText } from '../../step-text.ts';
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 

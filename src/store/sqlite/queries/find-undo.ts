@@ -4,7 +4,7 @@
  *
  * Such rows lie in this order in an index of each kind; outside of a scope the first one is the answer.
  */
-import type { StepText } from '../../stored-rows.ts';
+import type { StepText } from '../../step-text.ts';
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 

@@ -6,7 +6,7 @@
  * with, is in none of them.
  */
 import type { EffectFilter } from '../../../ports/store.ts';
-import type { StepText } from '../../stored-rows.ts';
+import type { StepText } from '../../step-text.ts';
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 

@@ -8,7 +8,7 @@
  */
 import type { ExecutionFilter } from '../../../ports/store.ts';
 import { activeStatuses, terminalStatuses } from '../../row-text.ts';
-import type { PageValues } from '../../pages.ts';
+import { copied, lengthOf, type PageValues, takePage } from '../../pages.ts';
 import type { RecordValues } from '../../stored-rows.ts';
 import type { Operations } from '../protocol.ts';
 import { globCondition } from '../name-globs.ts';
@@ -84,10 +84,14 @@ function conditions(filter: ExecutionFilter, labels: readonly (readonly [string,
   add('e.completed_at >= ?', filter.completedAfter);
   add('e.completed_at < ?', filter.completedBefore);
   if (filter.standing !== undefined) found.push({ sql: `e.standing ${filter.standing ? '>' : '='} 0`, values: [] });
-  for (const label of labels.slice(1)) {
+  const others = labels.slice(1);
+  if (others.length > 0) {
+    // The whole key of each is known, so that all of them are as many steps into the index.
+    const pairs = others.map(() => '(?, ?)').join(', ');
     found.push({
-      sql: 'EXISTS (SELECT 1 FROM label o WHERE o.key = ? AND o.value = ? AND o.id = e.id)',
-      values: label,
+      sql: `${String(others.length)} = (
+  SELECT count(*) FROM (VALUES ${pairs}) w CROSS JOIN label o ON o.key = w.column1 AND o.value = w.column2 AND o.id = e.id)`,
+      values: others.flat(),
     });
   }
   return found;
@@ -118,18 +122,22 @@ ORDER BY k.id ${page.order}`,
   };
 }
 
+/** Characters of what may be long in a row of a list. */
+function recordLength(x: RecordValues): number {
+  return lengthOf(x.name, x.version, x.labels, x.failedNodeId, x.failureDescription, x.callbackWarning);
+}
+
 /** Prepares it. */
 export function listExecutions(session: Session): Operations['listExecutions'] {
-  const statements = new Map<string, (...values: readonly Value[]) => RecordValues[]>();
+  const statements = new Map<string, (...values: readonly Value[]) => Iterable<RecordValues>>();
   return (filter, page, after) => {
     const { sql, values } = listStatement(filter, page, after);
     let select = statements.get(sql);
     if (select === undefined) {
       if (statements.size >= maxStatements) statements.clear();
-      select = session.all<RecordValues>(sql);
+      select = session.iterate<RecordValues>(sql);
       statements.set(sql, select);
     }
-    const rows = select(...values);
-    return { rows: rows.slice(0, page.limit).map((row) => ({ ...row })), more: rows.length > page.limit };
+    return copied(takePage(select(...values), page, recordLength));
   };
 }

@@ -4,19 +4,19 @@
  *
  * Reads the rows of that visit alone (backwards by index until another visit appears), however often a loop has passed.
  */
-import type { StepText } from '../../stored-rows.ts';
+import type { StepText } from '../../step-text.ts';
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 
 const noSql = 'SELECT no FROM execution WHERE id = ?';
 
 const answersSql = `
-SELECT ord, visit, undo, row FROM step
+SELECT ord, visit, undo, row, output FROM step
 WHERE execution = ? AND round = ? AND node_id = ? AND readable = 1 AND ord < ?
 ORDER BY ord DESC`;
 
 const undoneSql = `
-SELECT ord, visit, undo, row FROM step
+SELECT ord, visit, undo, row, output FROM step
 WHERE execution = ? AND round = ? AND node_id = ? AND visit = ? AND readable = 2 AND ord < ?
 ORDER BY ord`;
 
@@ -44,6 +44,8 @@ export function readOutputs(session: Session): Operations['readOutputs'] {
       if (visit === undefined) continue;
       for (const row of undone(no, round, nodeId, visit, before)) found.set(row.ord, row);
     }
-    return [...found.values()].sort((a, b) => a.ord - b.ord).map(({ row, undo }) => ({ row, undo }));
+    return [...found.values()]
+      .sort((a, b) => a.ord - b.ord)
+      .map(({ row, undo, output }) => ({ row, undo, output: output ?? null }));
   };
 }

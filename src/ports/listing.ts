@@ -1,0 +1,14 @@
+/** What bounds the lists of a store. */
+import type { ShownBody, StepRow } from '../core/history.ts';
+
+/**
+ * Bytes of stored text after which a page of any list ends, in whatever number of rows: a page and the answer made of it fit
+ * several times into the smallest heap that a server runs in, and an answer of this size is printed in some 50 ms.
+ */
+export const maxPageBytes: number = 4 * 1024 * 1024;
+
+/**
+ * What lists show of a step whose output is large. A store that is made with it calls it when it writes such a row, and keeps the
+ * result beside the output. Must not throw.
+ */
+export type ShowStep = (row: StepRow) => ShownBody;

@@ -1,0 +1,55 @@
+/** Pages of what the store in memory holds. */
+import type { CallRow, StepRow } from '../../core/history.ts';
+import type { ExecutionFilter, ExecutionRecord, Page, PageRequest, StepPageRequest } from '../../ports/store.ts';
+import { lengthOf } from '../pages.ts';
+import { decodeCall } from '../row-text.ts';
+import { byId, pageOf } from './page.ts';
+import {
+  listedLength,
+  listedStepOf,
+  matches,
+  recordOf,
+  type StoredExecution,
+  type StoredStep,
+} from './stored-execution.ts';
+
+/** Those executions that the filter asks for, by id. Throws BadCursor. */
+export function executionPage(
+  executions: Iterable<StoredExecution>,
+  filter: ExecutionFilter,
+  page: PageRequest,
+): Page<ExecutionRecord> {
+  const rows = [...executions].filter((x) => matches(x, filter)).sort(byId);
+  return pageOf(rows, page, {
+    kind: 'execution',
+    order: 'desc',
+    keyOf: ({ id }) => [id],
+    lengthOf: ({ labels, summary }) => lengthOf(JSON.stringify(labels), summary.failureDescription),
+    show: recordOf,
+  });
+}
+
+/** Step rows by ord. Throws BadCursor. */
+export function stepPage(steps: readonly StoredStep[], page: StepPageRequest): Page<StepRow> {
+  const { afterOrd = 0, withoutBodies } = page;
+  const rows = steps.filter(({ ord }) => ord > afterOrd).sort((a, b) => a.ord - b.ord);
+  return pageOf(rows, page, {
+    kind: 'step',
+    order: 'asc',
+    keyOf: ({ ord }) => [ord],
+    lengthOf: (step) => listedLength(step, withoutBodies),
+    show: (step) => listedStepOf(step, withoutBodies),
+  });
+}
+
+/** Call rows by ord. Throws BadCursor. */
+export function callPage(calls: readonly string[], page: PageRequest): Page<CallRow> {
+  const rows = calls.map((text) => ({ text, row: decodeCall(text) })).sort((a, b) => a.row.ord - b.row.ord);
+  return pageOf(rows, page, {
+    kind: 'call',
+    order: 'asc',
+    keyOf: ({ row }) => [row.ord],
+    lengthOf: ({ text }) => text.length,
+    show: ({ row }) => row,
+  });
+}
