@@ -109,19 +109,19 @@ export class Masker {
 
   #object(object: JsonObject): JsonObject {
     const keys = Object.keys(object);
-    let copy: Record<string, Json> | undefined;
+    let copy: MaskedObject | undefined;
     for (const [i, key] of keys.entries()) {
       const before = object[key] as Json;
       const after = this.#json(before);
       const maskedKey = this.#text(key);
       if (copy === undefined) {
         if (after === before && maskedKey === key) continue;
-        copy = {};
-        for (const earlier of keys.slice(0, i)) addProperty(copy, earlier, object[earlier] as Json);
+        copy = new MaskedObject();
+        for (const earlier of keys.slice(0, i)) copy.add(earlier, object[earlier] as Json);
       }
-      addProperty(copy, maskedKey, after);
+      copy.add(maskedKey, after);
     }
-    return copy ?? object;
+    return copy === undefined ? object : copy.properties;
   }
 }
 
@@ -131,11 +131,26 @@ export function valueMask(...values: readonly string[]): (text: string) => strin
   return (text) => patterns.reduce((masked, pattern) => masked.replace(pattern, mask), text);
 }
 
-/** Two masked keys may have become alike; neither value may get lost. `__proto__` is a key like any other. */
-function addProperty(object: Record<string, Json>, key: string, value: Json): void {
-  let unused = key;
-  for (let n = 2; Object.hasOwn(object, unused); n++) unused = `${key}#${n}`;
-  Object.defineProperty(object, unused, { value, enumerable: true, configurable: true, writable: true });
+/**
+ * An object whose keys were masked. Masked keys may have become alike, and neither value may get lost, so each gets a number; the
+ * numbers of a key are counted on, so that as many alike keys as a document holds cost no more than others. `__proto__` is a key like
+ * any other.
+ */
+class MaskedObject {
+  readonly properties: Record<string, Json> = {};
+  /** The number that each key which was taken had last. */
+  readonly #numbers = new Map<string, number>();
+
+  add(key: string, value: Json): void {
+    let unused = key;
+    if (Object.hasOwn(this.properties, key)) {
+      let number = this.#numbers.get(key) ?? 1;
+      do unused = `${key}#${String(++number)}`;
+      while (Object.hasOwn(this.properties, unused));
+      this.#numbers.set(key, number);
+    }
+    Object.defineProperty(this.properties, unused, { value, enumerable: true, configurable: true, writable: true });
+  }
 }
 
 /** Secrets are grouped into patterns of about this length: few passes over a text, and none that V8 refuses. */
