@@ -37,6 +37,10 @@ const variablePrefix = 'TRAMA_VAR_';
 const maxEarlierValues = 64;
 /** Concealed values kept for masking. */
 const maxConcealedValues = 128;
+/** Files of the directory that are used: each is looked at once a second, which takes some microseconds. */
+const maxFiles = 1000;
+/** Names without a file that are remembered, so that each is looked up once a second. Anybody may make up names. */
+const maxAbsentNames = 1000;
 
 interface CachedFile {
   /** When it was last looked at. */
@@ -52,7 +56,10 @@ export class Secrets {
   readonly #fromEnvironment = new Map<string, string>();
   readonly #variables = new Map<string, string>();
   readonly #directory: string | undefined;
+  /** Files that are there, by name. */
   readonly #files = new Map<string, CachedFile>();
+  /** Names that have no file, the one looked up longest ago first. */
+  readonly #absent = new Map<string, CachedFile>();
   readonly #earlier = new Set<string>();
   readonly #concealed = new Set<string>();
   #concealedMask: ((text: string) => string) | undefined;
@@ -139,17 +146,26 @@ export class Secrets {
     } catch (error) {
       problem = `The secrets directory cannot be listed: ${(error as Error).message}.`;
     }
+    const files = names.filter(isFileName);
+    if (files.length > maxFiles) {
+      const count = `it holds ${String(files.length)} files, and at most ${String(maxFiles)} are used`;
+      problem = `The secrets directory is too full: ${count}; remove files that are not secrets.`;
+    }
     if (problem !== undefined && problem !== this.#listProblem) this.#report(problem);
     this.#listProblem = problem;
-    for (const name of new Set([...names, ...this.#files.keys()])) this.#fileValue(name);
+    for (const name of new Set([...files.sort().slice(0, maxFiles), ...this.#files.keys()])) this.#fileValue(name);
   }
 
   #fileValue(name: string): string | undefined {
     if (this.#directory === undefined || !isFileName(name)) return undefined;
-    const known = this.#files.get(name);
+    const known = this.#files.get(name) ?? this.#absent.get(name);
     const now = this.#now();
     if (known !== undefined && now - known.checkedAt < checkIntervalMillis) return known.value;
-    const read = this.#readFile(join(this.#directory, name), known);
+    const found = this.#readFile(join(this.#directory, name), known);
+    const isThere = found.value !== undefined || found.problem !== undefined;
+    const fits = this.#files.has(name) || this.#files.size < maxFiles;
+    // What is not kept would not be masked.
+    const read = isThere && !fits ? { stamp: '', value: undefined, problem: undefined } : found;
     if (read.problem !== undefined && read.problem !== known?.problem) {
       this.#report(`The secret ${name} cannot be used: ${read.problem}.`);
     }
@@ -157,13 +173,26 @@ export class Secrets {
       if (known?.value !== undefined) keep(this.#earlier, known.value, maxEarlierValues);
       this.#values = undefined;
     }
-    this.#files.set(name, { ...read, checkedAt: now });
+    this.#remember(name, { ...read, checkedAt: now }, isThere && fits);
     return read.value;
+  }
+
+  /** Files that are there are bounded apart from names that have none, which must not push them out. */
+  #remember(name: string, file: CachedFile, isThere: boolean): void {
+    const [into, other] = isThere ? [this.#files, this.#absent] : [this.#absent, this.#files];
+    other.delete(name);
+    into.delete(name);
+    into.set(name, file);
+    if (this.#absent.size <= maxAbsentNames) return;
+    const oldest = this.#absent.keys().next();
+    if (oldest.done !== true) this.#absent.delete(oldest.value);
   }
 
   #readFile(path: string, known: CachedFile | undefined): Omit<CachedFile, 'checkedAt'> {
     try {
-      const { mtimeMs, size, ino } = statSync(path);
+      const found = statSync(path, { throwIfNoEntry: false });
+      if (found === undefined) return { stamp: '', value: undefined, problem: undefined };
+      const { mtimeMs, size, ino } = found;
       const stamp = `${mtimeMs}:${size}:${ino}`;
       if (stamp === known?.stamp) return known;
       if (size > maxSecretBytes) {
@@ -190,5 +219,5 @@ function keep(values: Set<string>, value: string, max: number): void {
 
 /** Whether a name is a plain file's: no path, and none of the hidden entries that Kubernetes keeps beside them. */
 function isFileName(name: string): boolean {
-  return name !== '' && !name.startsWith('.') && !/[/\\\0]/.test(name) && name.length <= 255;
+  return name !== '' && !name.startsWith('.') && !/[/\\\0]/.test(name) && Buffer.byteLength(name) <= 255;
 }
