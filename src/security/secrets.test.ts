@@ -134,7 +134,7 @@ describe('directory', () => {
 });
 
 describe('names without a file', () => {
-  it.each([100, 1000, 10_000])('%d of them are not looked up again when values are masked', (count) => {
+  it.each([100, 1000, 4000])('%d of them are not looked up again when values are masked', (count) => {
     write('real', 'a value');
     const secrets = secretsFrom();
     for (let i = 0; i < count; i++) expect(secrets.secret(`made-up-${String(i)}`)).toBeUndefined();

@@ -7,7 +7,7 @@
  */
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { valueMask } from './masking.ts';
+import { ValueMask } from './masking.ts';
 import { SecretHosts } from './secret-hosts.ts';
 
 /** Where secrets and variables come from. */
@@ -62,7 +62,8 @@ export class Secrets {
   readonly #absent = new Map<string, CachedFile>();
   readonly #earlier = new Set<string>();
   readonly #concealed = new Set<string>();
-  #concealedMask: ((text: string) => string) | undefined;
+  #concealedMask: ValueMask | undefined;
+  #concealedChanged = false;
   readonly #hosts: SecretHosts;
   readonly #report: (problem: string) => void;
   readonly #now: () => number;
@@ -124,16 +125,20 @@ export class Secrets {
   conceal(value: string): (text: string) => string {
     if (!this.#concealed.has(value)) {
       this.#values = undefined;
-      this.#concealedMask = undefined;
+      this.#concealedChanged = true;
     }
     keep(this.#concealed, value, maxConcealedValues);
-    return valueMask(value);
+    const { mask } = new ValueMask([value]);
+    return mask;
   }
 
   /** Takes every concealed value that is not forgotten out of a text, and nothing else; undefined while there is none. */
   concealed(): ((text: string) => string) | undefined {
-    if (this.#concealed.size > 0) this.#concealedMask ??= valueMask(...this.#concealed);
-    return this.#concealedMask;
+    if (this.#concealedChanged) {
+      this.#concealedChanged = false;
+      this.#concealedMask = new ValueMask(this.#concealed, this.#concealedMask);
+    }
+    return this.#concealedMask?.mask;
   }
 
   #listFiles(): void {
