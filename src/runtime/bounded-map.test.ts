@@ -2,7 +2,10 @@ import { expect, it } from 'vitest';
 import { BoundedMap } from './bounded-map.ts';
 
 const keysIn = (map: BoundedMap<string, number>, keys: string): string =>
-  [...keys].filter((key) => map.take(key) !== undefined).join('');
+  keys
+    .split('')
+    .filter((key) => map.take(key) !== undefined)
+    .join('');
 
 it('forgets what was used longest ago beyond the number of entries', () => {
   const map = new BoundedMap<string, number>(3);

@@ -118,7 +118,7 @@ export class Masker {
       }
       copy.add(maskedKey, after);
     }
-    return copy === undefined ? object : copy.properties;
+    return copy?.whole ?? object;
   }
 }
 
@@ -142,19 +142,23 @@ export class ValueMask {
  * any other.
  */
 class MaskedObject {
-  readonly properties: Record<string, Json> = {};
+  readonly #properties = new Map<string, Json>();
   /** The number that each key which was taken had last. */
   readonly #numbers = new Map<string, number>();
 
   add(key: string, value: Json): void {
     let unused = key;
-    if (Object.hasOwn(this.properties, key)) {
+    if (this.#properties.has(key)) {
       let number = this.#numbers.get(key) ?? 1;
       do unused = `${key}#${String(++number)}`;
-      while (Object.hasOwn(this.properties, unused));
+      while (this.#properties.has(unused));
       this.#numbers.set(key, number);
     }
-    Object.defineProperty(this.properties, unused, { value, enumerable: true, configurable: true, writable: true });
+    this.#properties.set(unused, value);
+  }
+
+  get whole(): JsonObject {
+    return Object.fromEntries(this.#properties);
   }
 }
 

@@ -167,7 +167,9 @@ describe('what comes from outside without end', () => {
     for (let round = 0; round < 3; round++) {
       for (let i = 0; i < 700; i++) definition.stepped(`node-${String(i)}`, 'task', 'sync', 'succeeded', 1000);
     }
-    const counts = [...(await samples(telemetry))].filter(([name]) => name.startsWith('saga_step_duration_success_seconds_count'));
+    const counts = [...(await samples(telemetry))].filter(([name]) =>
+      name.startsWith('saga_step_duration_success_seconds_count'),
+    );
     expect(counts.reduce((sum, [, value]) => sum + value, 0)).toBe(2100);
     expect(counts.length).toBeLessThanOrEqual(101);
   });

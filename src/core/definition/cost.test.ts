@@ -139,7 +139,7 @@ function counting(document: Json, count: { reads: number }): Json {
       return children.get(key);
     },
     has: (target, key) => read(Reflect.has(target, key)),
-    ownKeys: (target) => {
+    ownKeys(target) {
       const keys = Reflect.ownKeys(target);
       count.reads += keys.length;
       return keys;
@@ -147,7 +147,7 @@ function counting(document: Json, count: { reads: number }): Json {
     getOwnPropertyDescriptor(target, key) {
       return read(Reflect.getOwnPropertyDescriptor(target, key));
     },
-  }) as Json;
+  });
 }
 
 function readsOf(document: Json): number {

@@ -6,6 +6,7 @@ import { cut } from '../exchange.ts';
 import { type Answer, granted, unknownExecution } from './answer.ts';
 import { instant } from './instants.ts';
 import type { DeskParts } from './parts.ts';
+import { mapInPieces } from './pieces.ts';
 
 /** A page of step rows, by position in the history. Throws BadCursor. */
 export async function listSteps(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
@@ -38,7 +39,8 @@ async function pageOf<T>(
 ): Promise<Answer<Page<JsonObject>>> {
   // An execution without rows yet and one that does not exist differ.
   if (items.length === 0 && (await parts.store.getExecution(id)) === undefined) return unknownExecution(id);
-  const documents = items.filter(isShown).map((row) => parts.masker.json(document(row)) as JsonObject);
+  const shown = items.filter(isShown);
+  const documents = await mapInPieces(parts.clock, shown, (row) => parts.masker.json(document(row)) as JsonObject);
   return granted({ items: documents, ...(cursor !== undefined && { cursor }) });
 }
 

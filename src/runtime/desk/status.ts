@@ -18,6 +18,7 @@ import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import { compensationsOf, effectsOf, runningUndo, standingOf } from './effects.ts';
 import { instant } from './instants.ts';
 import type { DeskParts } from './parts.ts';
+import { mapInPieces } from './pieces.ts';
 import { planOf } from './run-view.ts';
 
 /** History rows read back to tell how compensations went: pages of the newest first. */
@@ -88,7 +89,9 @@ export async function listExecutions(
   page: PageRequest,
 ): Promise<Page<JsonObject>> {
   const { items, cursor } = await parts.store.listExecutions(filter, page);
-  const documents = items.map(
+  const documents = await mapInPieces(
+    parts.clock,
+    items,
     (record) => parts.masker.json({ ...summaryDocument(record), labels: record.labels }) as JsonObject,
   );
   return { items: documents, ...(cursor !== undefined && { cursor }) };
