@@ -41,7 +41,7 @@ interface Writing {
   readonly tail: string;
 }
 
-/** One form of one value. Compiles what it needs once a text has what it looks for. */
+/** One form of one value. Its expressions are compiled once a text holds an anchor of it. */
 export class SecretForm {
   /** The best first; empty where letters and digits are too few in a row. */
   readonly anchors: readonly Anchor[];
