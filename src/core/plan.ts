@@ -130,6 +130,8 @@ export type NodePlan = TaskPlan | SwitchPlan | SleepPlan | SplitPlan | JoinPlan 
 
 /** A compiled definition. */
 export interface Plan {
+  /** About how many bytes of memory it takes. */
+  readonly weight: number;
   /** Content hash of the definition as stored (see `definition/hash.ts`). */
   readonly hash: string;
   readonly name: string;

@@ -60,4 +60,31 @@ describe('the cache of plans', () => {
     const hashes = ['a', 'b', 'c'].map((id) => hashOf(stringifyJson(chain(id))));
     expect(hashes.map((hash) => plans.peek(hash) !== undefined)).toEqual([false, true, true]);
   });
+
+  it('keeps fewer of what takes much memory, however many there may be', () => {
+    const many = new PlanCache({
+      store: { getDefinitionBody: () => Promise.resolve(undefined) },
+      telemetry: silentTelemetry,
+      size: 500,
+    });
+    const hashes: string[] = [];
+    // Thousands of conditions: each takes some kilobytes once it is compiled.
+    for (let i = 0; i < 4; i++) {
+      const cases = Array.from({ length: 3000 }, () => ({ when: { '==': [{ var: 'payload.a' }, i] }, target: 'z' }));
+      const compiled = many.compile({
+        name: 'wide',
+        version: '1',
+        entrypoint: 'a',
+        nodes: [
+          { id: 'a', kind: 'switch', cases, default: 'z' },
+          { id: 'z', kind: 'fail', reason: 'no' },
+        ],
+      });
+      if (compiled.ok) hashes.push(compiled.plan.hash);
+      expect(compiled.ok && compiled.plan.weight).toBeGreaterThan(20_000_000);
+    }
+    expect(hashes.map((hash) => many.peek(hash) !== undefined)).toEqual([false, false, true, true]);
+    for (let i = 0; i < 100; i++) expect(many.compile(chain(`small-${String(i)}`)).ok).toBe(true);
+    expect(hashes.map((hash) => many.peek(hash) !== undefined)).toEqual([false, false, true, true]);
+  });
 });

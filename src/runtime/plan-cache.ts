@@ -18,6 +18,9 @@ export type Compiled =
   | { readonly ok: true; readonly plan: Plan; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly errors: readonly string[]; readonly warnings: readonly string[] };
 
+/** About how many bytes of memory the kept plans may take: some hundred definitions as people write them, a few of the largest. */
+const maxPlanBytes = 64 * 1024 * 1024;
+
 /** What a plan cache stands on. */
 export interface PlanCacheParts {
   readonly store: Pick<Store, 'getDefinitionBody'>;
@@ -38,7 +41,7 @@ export class PlanCache {
 
   constructor(parts: PlanCacheParts) {
     this.#parts = parts;
-    this.#plans = new BoundedMap(parts.size);
+    this.#plans = new BoundedMap(parts.size, { most: maxPlanBytes, of: ({ plan }) => plan.weight });
   }
 
   /** Compiles a definition as it was submitted; `plan.hash` is its content hash. The same content again costs only the hash. */

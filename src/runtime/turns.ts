@@ -32,6 +32,16 @@ export class Turns {
     });
   }
 
+  /** What `map` makes of each item, one after the other, each a piece of its own. */
+  async map<T, R>(items: readonly T[], map: (item: T) => R): Promise<R[]> {
+    const mapped: R[] = [];
+    for (const item of items) {
+      await this.next();
+      mapped.push(map(item));
+    }
+    return mapped;
+  }
+
   async #turn(): Promise<void> {
     this.#isTurning = true;
     while (this.#waiting.length > 0) {

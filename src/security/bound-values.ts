@@ -5,8 +5,8 @@
  * Costs nothing while no secret is bound. Else each request is searched once for all values together, which takes time by its
  * length; only a request that holds one is looked at for each secret.
  */
-import { valueFinder } from './masking.ts';
 import type { SecretHosts } from './secret-hosts.ts';
+import { SecretSearch } from './secret-search.ts';
 
 /** What is searched: the request as it would leave, but for what the engine itself adds. */
 export interface SearchedRequest {
@@ -18,15 +18,15 @@ export interface SearchedRequest {
 /** See the file header. Made anew when a value changes. */
 export class BoundValues {
   readonly #hosts: SecretHosts;
-  readonly #any: (text: string) => boolean;
+  readonly #any: SecretSearch;
   readonly #values: ReadonlyMap<string, readonly string[]>;
   /** By name; made when a request holds one of the values, which most never do. */
-  readonly #each = new Map<string, (text: string) => boolean>();
+  readonly #each = new Map<string, SecretSearch>();
 
   /** `values` has the values of each bound secret, earlier ones included. */
   constructor(hosts: SecretHosts, values: ReadonlyMap<string, readonly string[]>) {
     this.#hosts = hosts;
-    this.#any = valueFinder([...values.values()].flat());
+    this.#any = new SecretSearch([...values.values()].flat());
     this.#values = values;
   }
 
@@ -39,23 +39,24 @@ export class BoundValues {
     if (!isInRequest(this.#any, request)) return undefined;
     const authority = authorityOf(url);
     for (const name of this.#values.keys()) {
-      const isIn = this.#finderOf(name);
-      if (isIn(authority) || (!this.#hosts.allows(name, url) && isInRequest(isIn, request))) return name;
+      const search = this.#searchOf(name);
+      if (search.holds(authority) || (!this.#hosts.allows(name, url) && isInRequest(search, request))) return name;
     }
     return undefined;
   }
 
-  #finderOf(name: string): (text: string) => boolean {
-    let finder = this.#each.get(name);
-    if (finder === undefined) this.#each.set(name, (finder = valueFinder(this.#values.get(name) ?? [])));
-    return finder;
+  #searchOf(name: string): SecretSearch {
+    let search = this.#each.get(name);
+    if (search === undefined)
+      this.#each.set(name, (search = new SecretSearch(this.#values.get(name) ?? [], this.#any)));
+    return search;
   }
 }
 
-function isInRequest(isIn: (text: string) => boolean, { url, headers, body }: SearchedRequest): boolean {
-  if (isIn(url)) return true;
-  for (const name in headers) if (isIn(headers[name] as string)) return true;
-  return body !== undefined && isIn(body);
+function isInRequest(search: SecretSearch, { url, headers, body }: SearchedRequest): boolean {
+  if (search.holds(url)) return true;
+  for (const name in headers) if (search.holds(headers[name] as string)) return true;
+  return body !== undefined && search.holds(body);
 }
 
 function authorityOf(url: string): string {

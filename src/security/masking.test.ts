@@ -1,5 +1,6 @@
+import { hash } from 'node:crypto';
 import { assert, constantFrom, oneof, property, string } from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { isRawNumber, parseJson } from '../core/json.ts';
 import type { Json } from '../core/json.ts';
 import { CallbackTokens } from './callback-token.ts';
@@ -83,10 +84,14 @@ describe('texts', () => {
       constantFrom('\n', '\r', '\t', '\f', '\b'),
     );
     const texts = string({ unit, maxLength: 12 });
-    const secrets = texts.filter((text) => text.length >= 4 && !text.includes('*'));
+    const word = constantFrom('a1', 'Key', 'word', 'Zz09Yy18');
+    const long = string({ unit: oneof(unit, unit, word), minLength: 30, maxLength: 150 });
+    const secrets = oneof(texts, string({ unit: oneof(unit, word), maxLength: 20 }), long).filter(
+      (text) => text.length >= 4 && !text.includes('*'),
+    );
     assert(
-      property(secrets, texts, texts, (secret, before, after) => {
-        const masker = maskerOf(secret);
+      property(secrets, secrets, texts, texts, (secret, other, before, after) => {
+        const masker = maskerOf(secret, other);
         const wellFormed = secret.toWellFormed();
         const written = [
           secret,
@@ -98,7 +103,7 @@ describe('texts', () => {
         ];
         return written.every((form) => !masker.text(`${before} ${form} ${after}`).includes(` ${form} `));
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 
@@ -149,11 +154,110 @@ describe('texts', () => {
 
   it('masks large secrets and many of them', () => {
     const key = Array.from({ length: 60 }, (_, i) => `line ${i} ${'ab+/'.repeat(15)}`).join('\n');
-    const many = Array.from({ length: 500 }, (_, i) => `secret-number-${i}-!?`);
+    const many = Array.from({ length: 500 }, (_, i) => `secret-number-${1000 + i}-!?`);
     const masker = maskerOf(key, ...many);
     expect(masker.text(`[${key}]`)).toBe('[***]');
     expect(masker.text(`[${JSON.stringify(key)}]`)).toBe('["***"]');
     expect(masker.text(many.join(','))).toBe(many.map(() => '***').join(','));
+  });
+});
+
+describe('the work on a text', () => {
+  const long = [4, 16].flatMap((thousands) => {
+    const length = thousands * 1000;
+    return [
+      ['one letter and another', `${'a'.repeat(length)}b`],
+      ['another letter first', `b${'a'.repeat(length)}`],
+      ['a period', `x${'ab/'.repeat(length / 3)}`],
+      ['a period and an end', `${'abcdefgh'.repeat(length / 8)}!`],
+      ['punctuation', `start${'!'.repeat(length)}x`],
+      ['line breaks', `start${'\r\n'.repeat(length / 2)}x`],
+    ] as const;
+  });
+
+  const random = Array.from({ length: 256 }, (_, i) => hash('sha256', String(i), 'base64')).join('');
+  it.each([
+    ['letters and digits', random.replace(/[^A-Za-z0-9]/g, '')],
+    ['base64 in lines', random.replace(/.{64}/g, '$&\n')],
+    ['words and punctuation', random.replace(/[0-9]/g, '!"\\')],
+  ])('masks a long secret of %s exactly', (_of, whole) => {
+    for (const secret of [whole, whole.slice(0, 300), whole.slice(0, 128), whole.slice(0, 129)]) {
+      const masker = maskerOf(secret);
+      const json = JSON.stringify(secret).slice(1, -1);
+      const encoded = Buffer.from(`user:${secret}`).toString('base64');
+      expect(masker.text(`[${secret}] [${json}] [${encodeURIComponent(secret)}]`)).toBe('[***] [***] [***]');
+      expect(masker.text(`[${encoded}]`)).toMatch(/^\[.{1,12}\*\*\*\]$/);
+      expect(masker.text(secret.slice(1))).toBe(secret.slice(1));
+    }
+  });
+
+  it.each(long)('leaves no secret standing of %s', (_of, secret) => {
+    const masker = maskerOf(secret);
+    const json = JSON.stringify(secret).slice(1, -1);
+    for (const written of [
+      secret,
+      json,
+      encodeURIComponent(secret),
+      Buffer.from(`user:${secret}`).toString('base64'),
+    ]) {
+      expect(masker.text(`[${written}]`)).toMatch(/^(\[.{0,12})?\*\*\*\]?$/);
+    }
+  });
+
+  /** How often a part of a secret is compared with a place of the text. */
+  function comparisons(work: () => void): number {
+    const spies = [vi.spyOn(RegExp.prototype, 'exec'), vi.spyOn(RegExp.prototype, 'test')];
+    work();
+    const count = spies.reduce((sum, spy) => sum + spy.mock.calls.length, 0);
+    vi.restoreAllMocks();
+    return count;
+  }
+
+  it.each(long)('grows with the text alone where it is full of parts of %s', (_of, secret) => {
+    const masker = maskerOf(secret);
+    masker.text(secret);
+    const part = secret.slice(Math.floor(secret.length / 2), -2);
+    for (const length of [10_000, 100_000]) {
+      const text = part.repeat(Math.ceil(length / part.length)).slice(0, length);
+      // Two a character, as the work that is allowed for each comes to, and what may be done beside.
+      expect(comparisons(() => masker.text(text))).toBeLessThan(3 * length + 1000);
+    }
+  });
+
+  it.each([10, 100, 1000])('does not grow with the number of secrets: %d', (count) => {
+    const values = Array.from(
+      { length: count },
+      (_, i) => `prefix/${String(i)}x${'secret'.repeat(20)}${String(i)}-end`,
+    );
+    const masker = maskerOf(...values);
+    masker.text(values.join());
+    const text = 'A text of what most texts hold, with numbers: 1234567890. '.repeat(1000);
+    expect(comparisons(() => masker.text(text))).toBeLessThan(100);
+    expect(masker.text(values.join())).toBe(values.map(() => '***').join());
+  });
+
+  it('masks a text as a whole that was made of what many secrets have in common', () => {
+    const values = Array.from({ length: 128 }, (_, i) => `${'!'.repeat(i)}common${'!'.repeat(128 - i)}`);
+    const masker = maskerOf(...values);
+    for (const repeated of [1000, 20_000]) {
+      const text = 'common'.repeat(repeated);
+      // Expressions are compiled where a text has what they look for.
+      masker.text(text);
+      expect(comparisons(() => expect(masker.text(text)).toBe('***'))).toBeLessThan(3 * text.length + 1000);
+    }
+    expect(masker.text('something in common')).toBe('something in common');
+  });
+
+  it.each([100, 1000, 10_000])('grows with the keys of an object, were all %d to become alike', (count) => {
+    const object: Record<string, number> = {};
+    for (let i = 0; i < count; i++) object[`trc1.x${String(i)}`] = i;
+    object['***#7'] = -1;
+    const spy = vi.spyOn(Map.prototype, 'has');
+    const masked = maskerOf().json(object) as Record<string, number>;
+    expect(spy.mock.calls.length).toBeLessThan(3 * count + 20);
+    spy.mockRestore();
+    expect(Object.keys(masked)).toHaveLength(count + 1);
+    expect(masked[`***#${String(count)}`]).toBe(count - 1);
   });
 });
 

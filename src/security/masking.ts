@@ -1,7 +1,7 @@
 /**
  * Keeps secrets out of everything that leaves: history rows, API answers, events, logs, errors.
  *
- * Masked as `***`: every secret value of at least `minMaskedLength` characters, raw or as URL, form, JSON and XML encoders
+ * Masked as `***`: every secret value of at least four characters, raw or as URL, form, JSON and XML encoders
  * write it, several of them and several times over, as where one document holds another; in base64, also inside a longer
  * encoded text, as in basic auth, and after it was quoted in JSON up to twice; in lower case where it may be a part of a
  * host; callback tokens, by their pattern, raw or in base64; and the values of headers that carry credentials, whatever they are. Mask before
@@ -10,12 +10,11 @@
 import { isRawNumber, numberText } from '../core/json.ts';
 import type { Json, JsonArray, JsonObject, RawNumber } from '../core/json.ts';
 import { callbackTokenPattern, callbackTokenPrefix } from './callback-token.ts';
+import { SecretSearch } from './secret-search.ts';
+import { innerBase64 } from './spellings.ts';
 
 /** What stands in a masked value's place. */
 const mask = '***';
-
-/** Shorter secrets are not masked by value: they would be found everywhere. */
-const minMaskedLength = 4;
 
 /** Where the values to mask come from; the same array until one changes. */
 export interface SecretValues {
@@ -34,7 +33,7 @@ const credentialHeaders: ReadonlySet<string> = new Set([
 export class Masker {
   readonly #source: SecretValues;
   #built: readonly string[] = [];
-  #patterns: readonly RegExp[] = [];
+  #search = new SecretSearch([]);
   #numbersMatter = false;
 
   constructor(source: SecretValues) {
@@ -69,7 +68,7 @@ export class Masker {
     const values = this.#source.values();
     if (values === this.#built) return;
     this.#built = values;
-    this.#patterns = patternsOf(values);
+    this.#search = new SecretSearch(values, this.#search);
     this.#numbersMatter = values.some((value) => /^-?\d/.test(value));
   }
 
@@ -80,9 +79,7 @@ export class Masker {
     for (const beginning of encodedBeginnings) {
       if (masked.includes(beginning)) masked = masked.replace(encodedTokenPattern, mask);
     }
-    // A replace that finds nothing returns the same text.
-    for (const pattern of this.#patterns) masked = masked.replace(pattern, mask);
-    return masked;
+    return this.#search.without(masked, mask);
   }
 
   #json(value: Json): Json {
@@ -109,188 +106,60 @@ export class Masker {
 
   #object(object: JsonObject): JsonObject {
     const keys = Object.keys(object);
-    let copy: Record<string, Json> | undefined;
+    let copy: MaskedObject | undefined;
     for (const [i, key] of keys.entries()) {
       const before = object[key] as Json;
       const after = this.#json(before);
       const maskedKey = this.#text(key);
       if (copy === undefined) {
         if (after === before && maskedKey === key) continue;
-        copy = {};
-        for (const earlier of keys.slice(0, i)) addProperty(copy, earlier, object[earlier] as Json);
+        copy = new MaskedObject();
+        for (const earlier of keys.slice(0, i)) copy.add(earlier, object[earlier] as Json);
       }
-      addProperty(copy, maskedKey, after);
+      copy.add(maskedKey, after);
     }
-    return copy ?? object;
+    return copy?.whole ?? object;
   }
 }
 
-/** Masks these values, however an encoder writes them, and nothing else. */
-export function valueMask(...values: readonly string[]): (text: string) => string {
-  const patterns = patternsOf(values);
-  return (text) => patterns.reduce((masked, pattern) => masked.replace(pattern, mask), text);
+/** Masks some values, however an encoder writes them, and nothing else. */
+export class ValueMask {
+  /** A text without the values. */
+  readonly mask: (text: string) => string;
+  readonly search: SecretSearch;
+
+  /** What `before` knows of the values is taken from there. */
+  constructor(values: Iterable<string>, before?: ValueMask) {
+    const search = new SecretSearch(values, before?.search);
+    this.search = search;
+    this.mask = (text) => search.without(text, mask);
+  }
 }
 
 /**
- * Whether a text holds one of these values, as {@link valueMask} finds them. Takes time by the length of the text, whatever it
- * holds.
+ * An object whose keys were masked. Masked keys may have become alike, and neither value may get lost, so each gets a number; the
+ * numbers of a key are counted on, so that as many alike keys as a document holds cost no more than others. `__proto__` is a key like
+ * any other.
  */
-export function valueFinder(values: readonly string[]): (text: string) => boolean {
-  const patterns = patternsOf(values);
-  return (text) => patterns.some((pattern) => text.search(pattern) !== -1);
-}
+class MaskedObject {
+  readonly #properties = new Map<string, Json>();
+  /** The number that each key which was taken had last. */
+  readonly #numbers = new Map<string, number>();
 
-/** Two masked keys may have become alike; neither value may get lost. `__proto__` is a key like any other. */
-function addProperty(object: Record<string, Json>, key: string, value: Json): void {
-  let unused = key;
-  for (let n = 2; Object.hasOwn(object, unused); n++) unused = `${key}#${n}`;
-  Object.defineProperty(object, unused, { value, enumerable: true, configurable: true, writable: true });
-}
-
-/** Secrets are grouped into patterns of about this length: few passes over a text, and none that V8 refuses. */
-const patternLength = 16_384;
-
-function patternsOf(values: readonly string[]): RegExp[] {
-  // Longest first: a secret that begins another must not leave the other's end standing.
-  const sources = [...new Set(values.filter((value) => value.length >= minMaskedLength))]
-    .sort((x, y) => y.length - x.length)
-    .flatMap((value) => [...quotings(value).flatMap(base64Sources), spellings(value), ...hostSources(value)]);
-  const groups: string[] = [];
-  for (const source of sources) {
-    const last = groups.at(-1);
-    if (last === undefined || last.length + source.length > patternLength) groups.push(source);
-    else groups[groups.length - 1] = `${last}|${source}`;
+  add(key: string, value: Json): void {
+    let unused = key;
+    if (this.#properties.has(key)) {
+      let number = this.#numbers.get(key) ?? 1;
+      do unused = `${key}#${String(++number)}`;
+      while (this.#properties.has(unused));
+      this.#numbers.set(key, number);
+    }
+    this.#properties.set(unused, value);
   }
-  return groups.map((group) => new RegExp(group, 'g'));
-}
 
-/** Of a value that JSON changes: as it stands in a document, and in one that another holds as a text. Longer ones stay alone. */
-function quotings(value: string): readonly string[] {
-  const quoted = quote(value);
-  return quoted === value || value.length > maxQuotedLength ? [value] : [value, quoted, quote(quoted)];
-}
-
-const maxQuotedLength = 1024;
-
-function quote(value: string): string {
-  return JSON.stringify(value).slice(1, -1);
-}
-
-/** A value as whoever reads a URL writes it where it is a part of the host, if that is something else. */
-function hostSources(value: string): readonly string[] {
-  const lower = value.toLowerCase();
-  return lower !== value && /^[\w.-]+$/.test(value) ? [escapePattern(lower)] : [];
-}
-
-/**
- * A pattern for the value with every character as any of the usual encoders may write it, one upon the other. JSON puts
- * backslashes before a character, one more of each at every level: any number is taken along. Between two of them there is
- * always something else, and where the value begins only the first of a row is tried, so that a text full of them costs no more
- * than another.
- */
-function spellings(value: string): string {
-  // A value that itself holds what a percent-encoded backslash looks like could be read in too many ways.
-  const unit = /%5c/i.test(value) ? '\\\\' : backslash;
-  let pattern = '';
-  for (const [, backslashes = '', character = ''] of value.matchAll(/(\\*)([^\\]|$)/gsu)) {
-    const { length } = backslashes;
-    if (length === 0 && /^[A-Za-z0-9]?$/.test(character)) pattern += character;
-    else pattern += `${backslashPattern(unit, length, pattern === '')}${spellingsOf(character)}`;
+  get whole(): JsonObject {
+    return Object.fromEntries(this.#properties);
   }
-  return pattern;
-}
-
-/** A backslash as it is, or percent-encoded. */
-const backslash = '(?:\\\\|%(?:25)*5[Cc])';
-
-/** As many as eight levels of JSON put before a character. */
-const maxBackslashes = 255;
-
-/** At least so many backslashes, and what levels of JSON make of them; just as many too where a row of them does not begin. */
-function backslashPattern(unit: string, least: number, isFirst: boolean): string {
-  const many = `${unit}{${String(least)},${String((least + 1) * maxBackslashes)}}`;
-  const all = isFirst ? `(?<!\\\\|5[Cc])${many}` : many;
-  if (least === 0) return isFirst ? `(?:${all})?` : all;
-  return `(?:${all}|(?:${backslash}|&(?:amp;)*#(?:92|[xX]0*5[Cc]);){${String(least)}})`;
-}
-
-/** What else an encoder may write; what JSON puts a backslash before stands here without it. */
-const named: Readonly<Record<string, readonly string[]>> = {
-  ' ': ['\\+'],
-  '"': ['&(?:amp;)*quot;'],
-  '/': ['&(?:amp;)*#x2[Ff];'],
-  '&': ['&(?:amp;)+'],
-  '<': ['&(?:amp;)*lt;'],
-  '>': ['&(?:amp;)*gt;'],
-  "'": ['&(?:amp;)*apos;', '&(?:amp;)*#0?39;'],
-  '=': ['&(?:amp;)*#x3[Dd];'],
-  '`': ['&(?:amp;)*#x60;'],
-  '\n': ['n', '\\r\\n', `r${backslash}+n`, '%(?:25)*0[Dd]%(?:25)*0[Aa]'],
-  '\r': ['r'],
-  '\t': ['t'],
-  '\f': ['f'],
-  '\b': ['b'],
-};
-
-/** Behind backslashes, if there are any. */
-function spellingsOf(character: string): string {
-  if (character === '') return '';
-  const forms = new Set<string>(named[character] ?? []);
-  let percent = '';
-  for (const byte of Buffer.from(character, 'utf8')) percent += `%(?:25)*${hexPattern(byte, 2)}`;
-  forms.add(percent);
-  let unicode = '';
-  for (let i = 0; i < character.length; i++) {
-    unicode += `${i === 0 ? '' : `${backslash}+`}u${hexPattern(character.charCodeAt(i), 4)}`;
-  }
-  forms.add(unicode);
-  const code = character.codePointAt(0) ?? 0;
-  forms.add(`&(?:amp;)*#(?:${code}|[xX]0*${hexPattern(code, 0)});`);
-  // Last, so that a form which begins with the raw character wins where it stands.
-  forms.add(escapePattern(character));
-  return `(?:${[...forms].join('|')})`;
-}
-
-function hexPattern(value: number, digits: number): string {
-  return value
-    .toString(16)
-    .padStart(digits, '0')
-    .replace(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`);
-}
-
-function escapePattern(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
-}
-
-/** Base64 of fewer characters than this is no longer telling inside a longer text. */
-const minInnerBase64 = 6;
-
-/**
- * Patterns for the value in base64, in both alphabets. Alone it is found whole. Inside a longer encoded text it starts
- * at one of three bit offsets; there its characters that do not depend on neighbours are found, and those few that do
- * are taken along on the right.
- */
-function base64Sources(value: string): string[] {
-  const bytes = Buffer.from(value, 'utf8');
-  const sources: string[] = [];
-  for (const offset of [0, 1, 2]) {
-    const inner = innerBase64(value, offset);
-    if (inner.length < minInnerBase64) continue;
-    sources.push(`${eitherAlphabet(inner)}[\\w+/-]{0,2}={0,2}`);
-  }
-  if (bytes.length < minInnerBase64) sources.push(`${eitherAlphabet(bytes.toString('base64url'))}={0,2}`);
-  return sources;
-}
-
-/** The characters of base64url, at an offset in bytes within a longer text, that do not depend on neighbours. */
-function innerBase64(value: string, offset: number): string {
-  const bytes = Buffer.concat([Buffer.alloc(offset), Buffer.from(value, 'utf8')]);
-  return bytes.toString('base64url').slice(Math.ceil((offset * 8) / 6), Math.floor((bytes.length * 8) / 6));
-}
-
-/** `=` and the two characters that differ may be percent-encoded too. */
-function eitherAlphabet(base64url: string): string {
-  return base64url.replace(/[-_]/g, (character) => (character === '-' ? '(?:[-+]|%2[Bb])' : '(?:[_/]|%2[Ff]|\\\\/)'));
 }
 
 /** How base64 of a callback token begins, alone or at one of the other two offsets in a longer text. */

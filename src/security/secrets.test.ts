@@ -1,8 +1,20 @@
+import type * as fileSystem from 'node:fs';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { maxSecretBytes, Secrets } from './secrets.ts';
+
+/** The names of files that were looked at. */
+const looked = vi.hoisted(() => ({ at: [] as string[] }));
+vi.mock('node:fs', async (original) => {
+  const fs = await original<typeof fileSystem>();
+  const statSync = (path: string, options: object): unknown => {
+    looked.at.push(path);
+    return fs.statSync(path, options);
+  };
+  return { ...fs, statSync };
+});
 
 let directory = '';
 let now = 0;
@@ -158,6 +170,54 @@ describe('directory', () => {
     });
     for (now = 0; now <= 3000; now += 1000) expect(secrets.values()).toEqual([]);
     expect(problems).toHaveLength(1);
+  });
+});
+
+describe('names without a file', () => {
+  it.each([100, 1000, 4000])('%d of them are not looked up again when values are masked', (count) => {
+    write('real', 'a value');
+    const secrets = secretsFrom();
+    for (let i = 0; i < count; i++) expect(secrets.secret(`made-up-${String(i)}`)).toBeUndefined();
+    now = 5000;
+    looked.at = [];
+    for (let i = 0; i < 100; i++) expect(secrets.values()).toEqual(['a value']);
+    expect(looked.at).toEqual([join(directory, 'real')]);
+  });
+
+  it('one of them is looked up once a second, however often it is asked for', () => {
+    const secrets = secretsFrom();
+    looked.at = [];
+    for (now = 0; now < 3000; now += 100) secrets.secret('made-up');
+    expect(looked.at).toHaveLength(3);
+  });
+
+  it('do not push out what is there, and are found when they come', () => {
+    write('real', 'a value');
+    const secrets = secretsFrom();
+    expect(secrets.secret('real')).toBe('a value');
+    for (let i = 0; i < 5000; i++) secrets.secret(`made-up-${String(i)}`);
+    write('made-up-7', 'came late');
+    now = 1000;
+    expect(secrets.values().toSorted()).toEqual(['a value', 'came late']);
+    unlinkSync(join(directory, 'real'));
+    now = 2000;
+    expect([secrets.secret('real'), secrets.secret('made-up-7')]).toEqual([undefined, 'came late']);
+    expect(secrets.values()).toContain('a value');
+  });
+
+  it('too long for a file are none', () => {
+    expect(secretsFrom().secret('é'.repeat(200))).toBeUndefined();
+    expect(problems).toEqual([]);
+  });
+
+  it('are what the files beyond the limit count as, since their values would not be masked', () => {
+    for (let i = 0; i < 1001; i++) write(`file-${String(i).padStart(4, '0')}`, `value ${String(i)}`);
+    const secrets = secretsFrom();
+    for (now = 0; now <= 3000; now += 1000) expect(secrets.values()).toHaveLength(1000);
+    expect(secrets.secret('file-1000')).toBeUndefined();
+    expect(problems).toEqual([
+      'The secrets directory is too full: it holds 1001 files, and at most 1000 are used; remove files that are not secrets.',
+    ]);
   });
 });
 

@@ -7,8 +7,8 @@
  */
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { valueMask } from './masking.ts';
 import { BoundValues, type SearchedRequest } from './bound-values.ts';
+import { ValueMask } from './masking.ts';
 import { SecretHosts } from './secret-hosts.ts';
 
 /** Where secrets and variables come from. */
@@ -38,6 +38,10 @@ const variablePrefix = 'TRAMA_VAR_';
 const maxEarlierValues = 64;
 /** Concealed values kept for masking. */
 const maxConcealedValues = 128;
+/** Files of the directory that are used: each is looked at once a second, which takes some microseconds. */
+const maxFiles = 1000;
+/** Names without a file that are remembered, so that each is looked up once a second. Anybody may make up names. */
+const maxAbsentNames = 1000;
 
 interface CachedFile {
   /** When it was last looked at. */
@@ -53,11 +57,15 @@ export class Secrets {
   readonly #fromEnvironment = new Map<string, string>();
   readonly #variables = new Map<string, string>();
   readonly #directory: string | undefined;
+  /** Files that are there, by name. */
   readonly #files = new Map<string, CachedFile>();
+  /** Names that have no file, the one looked up longest ago first. */
+  readonly #absent = new Map<string, CachedFile>();
   /** Values of rotated secrets, with their names. */
   readonly #earlier = new Map<string, string>();
   readonly #concealed = new Set<string>();
-  #concealedMask: ((text: string) => string) | undefined;
+  #concealedMask: ValueMask | undefined;
+  #concealedChanged = false;
   readonly #hosts: SecretHosts;
   readonly #boundNames: readonly string[];
   /** Undefined when a value has changed. */
@@ -152,16 +160,20 @@ export class Secrets {
   conceal(value: string): (text: string) => string {
     if (!this.#concealed.has(value)) {
       this.#values = undefined;
-      this.#concealedMask = undefined;
+      this.#concealedChanged = true;
     }
     keep(this.#concealed, value, maxConcealedValues);
-    return valueMask(value);
+    const { mask } = new ValueMask([value]);
+    return mask;
   }
 
   /** Takes every concealed value that is not forgotten out of a text, and nothing else; undefined while there is none. */
   concealed(): ((text: string) => string) | undefined {
-    if (this.#concealed.size > 0) this.#concealedMask ??= valueMask(...this.#concealed);
-    return this.#concealedMask;
+    if (this.#concealedChanged) {
+      this.#concealedChanged = false;
+      this.#concealedMask = new ValueMask(this.#concealed, this.#concealedMask);
+    }
+    return this.#concealedMask?.mask;
   }
 
   #listFiles(): void {
@@ -174,17 +186,26 @@ export class Secrets {
     } catch (error) {
       problem = `The secrets directory cannot be listed: ${(error as Error).message}.`;
     }
+    const files = names.filter(isFileName);
+    if (files.length > maxFiles) {
+      const count = `it holds ${String(files.length)} files, and at most ${String(maxFiles)} are used`;
+      problem = `The secrets directory is too full: ${count}; remove files that are not secrets.`;
+    }
     if (problem !== undefined && problem !== this.#listProblem) this.#report(problem);
     this.#listProblem = problem;
-    for (const name of new Set([...names, ...this.#files.keys()])) this.#fileValue(name);
+    for (const name of new Set([...files.sort().slice(0, maxFiles), ...this.#files.keys()])) this.#fileValue(name);
   }
 
   #fileValue(name: string): string | undefined {
     if (this.#directory === undefined || !isFileName(name)) return undefined;
-    const known = this.#files.get(name);
+    const known = this.#files.get(name) ?? this.#absent.get(name);
     const now = this.#now();
     if (known !== undefined && now - known.checkedAt < checkIntervalMillis) return known.value;
-    const read = this.#readFile(join(this.#directory, name), known);
+    const found = this.#readFile(join(this.#directory, name), known);
+    const isThere = found.value !== undefined || found.problem !== undefined;
+    const fits = this.#files.has(name) || this.#files.size < maxFiles;
+    // What is not kept would not be masked.
+    const read = isThere && !fits ? { stamp: '', value: undefined, problem: undefined } : found;
     if (read.problem !== undefined && read.problem !== known?.problem) {
       this.#report(`The secret ${name} cannot be used: ${read.problem}.`);
     }
@@ -193,7 +214,7 @@ export class Secrets {
       this.#values = undefined;
       this.#bound = undefined;
     }
-    this.#files.set(name, { ...read, checkedAt: now });
+    this.#remember(name, { ...read, checkedAt: now }, isThere && fits);
     return read.value;
   }
 
@@ -205,9 +226,22 @@ export class Secrets {
     if (this.#earlier.size > maxEarlierValues && oldest !== undefined) this.#earlier.delete(oldest);
   }
 
+  /** Files that are there are bounded apart from names that have none, which must not push them out. */
+  #remember(name: string, file: CachedFile, isThere: boolean): void {
+    const [into, other] = isThere ? [this.#files, this.#absent] : [this.#absent, this.#files];
+    other.delete(name);
+    into.delete(name);
+    into.set(name, file);
+    if (this.#absent.size <= maxAbsentNames) return;
+    const oldest = this.#absent.keys().next();
+    if (oldest.done !== true) this.#absent.delete(oldest.value);
+  }
+
   #readFile(path: string, known: CachedFile | undefined): Omit<CachedFile, 'checkedAt'> {
     try {
-      const { mtimeMs, size, ino } = statSync(path);
+      const found = statSync(path, { throwIfNoEntry: false });
+      if (found === undefined) return { stamp: '', value: undefined, problem: undefined };
+      const { mtimeMs, size, ino } = found;
       const stamp = `${mtimeMs}:${size}:${ino}`;
       if (stamp === known?.stamp) return known;
       if (size > maxSecretBytes) {
@@ -234,5 +268,5 @@ function keep(values: Set<string>, value: string, max: number): void {
 
 /** Whether a name is a plain file's: no path, and none of the hidden entries that Kubernetes keeps beside them. */
 function isFileName(name: string): boolean {
-  return name !== '' && !name.startsWith('.') && !/[/\\\0]/.test(name) && name.length <= 255;
+  return name !== '' && !name.startsWith('.') && !/[/\\\0]/.test(name) && Buffer.byteLength(name) <= 255;
 }

@@ -6,8 +6,12 @@ import type { CounterCell, HistogramCell } from './cells.ts';
 import type { LabelGroup, LabelGroups } from './label-groups.ts';
 import type { Series } from './series.ts';
 
+/** Cells that are kept at hand, as many as a definition has nodes; others are asked for again. */
+const maxCells = 500;
+
 /** Cells by label value, each made when it is needed first: most definitions never see most outcomes. */
 class Lazy<C> {
+  /** Bounded by {@link maxCells}: definitions of one name and version, sent with a run, may each have other nodes. */
   readonly #cells = new Map<string, C>();
   readonly #create: (value: string) => C;
 
@@ -19,6 +23,7 @@ class Lazy<C> {
     let cell = this.#cells.get(value);
     if (cell === undefined) {
       cell = this.#create(value);
+      if (this.#cells.size >= maxCells) this.#cells.clear();
       this.#cells.set(value, cell);
     }
     return cell;

@@ -12,8 +12,8 @@ const otherLabel = 'other';
 export class LabelGroup {
   readonly values: readonly string[];
   readonly #groups: LabelGroups;
-  /** How to fold each cell that was given out; undefined in a group that is never folded. */
-  readonly #folds: ((heir: LabelGroup) => void)[] | undefined;
+  /** How to fold each cell that was given out, by its series; undefined in a group that is never folded. */
+  readonly #folds: Map<string, (heir: LabelGroup) => void> | undefined;
   #heir: LabelGroup | undefined;
   /** The epoch in which it was used last. */
   usedIn: number;
@@ -22,7 +22,7 @@ export class LabelGroup {
     this.#groups = groups;
     this.values = values;
     this.usedIn = groups.epoch;
-    this.#folds = isPermanent ? undefined : [];
+    this.#folds = isPermanent ? undefined : new Map<string, (heir: LabelGroup) => void>();
   }
 
   /** Says that the group is in use. */
@@ -30,11 +30,11 @@ export class LabelGroup {
     this.usedIn = this.#groups.epoch;
   }
 
-  /** The cell of this group in a family whose first labels are the group's; ask once per family and `rest`. */
+  /** The cell of this group in a family whose first labels are the group's. Keep it: every call looks it up. */
   cell<C extends Cell<C>>(family: Family<C>, ...rest: readonly string[]): C {
     if (this.#heir !== undefined) return this.#heir.cell(family, ...rest);
     const cell = family.cell(...this.values, ...rest);
-    this.#folds?.push((heir) => {
+    this.#folds?.set([family.name, ...rest].join('\0'), (heir) => {
       cell.foldInto(heir.cell(family, ...rest));
       family.remove(...this.values, ...rest);
     });
@@ -44,8 +44,8 @@ export class LabelGroup {
   /** Hands everything over to another group; what is counted here later goes there, too. */
   foldInto(heir: LabelGroup): void {
     this.#heir = heir;
-    for (const fold of this.#folds ?? []) fold(heir);
-    if (this.#folds !== undefined) this.#folds.length = 0;
+    for (const fold of this.#folds?.values() ?? []) fold(heir);
+    this.#folds?.clear();
   }
 }
 

@@ -1,4 +1,6 @@
+import { queryObjects } from 'node:v8';
 import { describe, expect, it } from 'vitest';
+import { LabelGroup } from './label-groups.ts';
 import { PrometheusTelemetry, type LogSink } from './prometheus-telemetry.ts';
 import { createSeries } from './series.ts';
 
@@ -146,5 +148,35 @@ describe('the text', () => {
       expect(name.endsWith('_total')).toBe(type === 'counter');
       if (type === 'histogram') expect(name).toMatch(/_(?:seconds|size)$/);
     }
+  });
+});
+
+describe('what comes from outside without end', () => {
+  it.each([1000, 10_000])('keeps no trace of %d nodes of one definition beyond the limit', async (nodes) => {
+    const telemetry = new PrometheusTelemetry(noLog, { definitions: 10, steps: 100, hosts: 10 });
+    // Definitions that come with their runs may have one name and version, and other nodes each time.
+    const definition = telemetry.definition('order', '1');
+    for (let i = 0; i < nodes; i++) definition.stepped(`node-${String(i)}`, 'task', 'sync', 'succeeded', 1000);
+    expect(queryObjects(LabelGroup)).toBeLessThan(800);
+    expect((await samples(telemetry)).size).toBeLessThan(5000);
+  });
+
+  it('counts every step once, whatever was folded meanwhile', async () => {
+    const telemetry = new PrometheusTelemetry(noLog, { definitions: 10, steps: 100, hosts: 10 });
+    const definition = telemetry.definition('order', '1');
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 700; i++) definition.stepped(`node-${String(i)}`, 'task', 'sync', 'succeeded', 1000);
+    }
+    const counts = [...(await samples(telemetry))].filter(([name]) =>
+      name.startsWith('saga_step_duration_success_seconds_count'),
+    );
+    expect(counts.reduce((sum, [, value]) => sum + value, 0)).toBe(2100);
+    expect(counts.length).toBeLessThanOrEqual(101);
+  });
+
+  it('shows no more of a host than a name may be long', async () => {
+    const telemetry = new PrometheusTelemetry(noLog);
+    for (const length of [1000, 1_000_000]) telemetry.called(`http://${'h'.repeat(length)}`, 'connect', 1);
+    expect((await telemetry.metrics()).length).toBeLessThan(100_000);
   });
 });

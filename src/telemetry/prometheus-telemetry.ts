@@ -62,6 +62,9 @@ export interface LabelLimits {
 
 const defaultLimits: LabelLimits = { definitions: 200, steps: 1000, hosts: 200 };
 
+/** Of a label: as long as a name in DNS may be, with its scheme and port. What is longer leads nowhere, and may be as long as a request. */
+const maxHostLength = 270;
+
 /** The content type of {@link PrometheusTelemetry.metrics}. */
 export const metricsContentType = 'text/plain; version=0.0.4; charset=utf-8';
 
@@ -216,7 +219,7 @@ export class PrometheusTelemetry implements Telemetry {
   }
 
   called(host: string, outcome: 'response' | 'unsent' | 'timeout' | 'connect' | 'body', millis: number): void {
-    const group = this.#hostGroups.group(host);
+    const group = this.#hostGroups.group(host.length > maxHostLength ? host.slice(0, maxHostLength) : host);
     let cells = this.#hosts.get(group);
     if (cells === undefined) this.#hosts.set(group, (cells = { group, byOutcome: new Map<string, HistogramCell>() }));
     let cell = cells.byOutcome.get(outcome);

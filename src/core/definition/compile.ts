@@ -13,6 +13,7 @@ import { compilePolicy, defaultCompensationHandling, defaultFailureHandling, war
 import { at, createProblems, quote, show, type Problems } from './problems.ts';
 import { summarizeReads, warnOfReads, type Read } from './reads.ts';
 import { checkShape, present, toNumber, unprintable } from './shape-check.ts';
+import { weightOf } from './weight.ts';
 
 /** What comes of a definition. Every problem is a sentence that begins with its JSON path. */
 export type Compilation =
@@ -40,7 +41,8 @@ export function compileDefinition(document: Json, options: CompileOptions): Comp
 }
 
 function compile(document: Json, hash: string, limits: DefinitionLimits, problems: Problems): Plan | undefined {
-  if (!checkSize(document, limits, problems)) return undefined;
+  const bytes = checkSize(document, limits, problems);
+  if (bytes === undefined) return undefined;
   if (!isJsonObject(document)) {
     problems.error('', `Must be an object, not ${show(document)}.`);
     return undefined;
@@ -57,7 +59,7 @@ function compile(document: Json, hash: string, limits: DefinitionLimits, problem
   }
   const layout = checkGraph(draft, problems);
   const parts = compileParts(document, draft, layout, limits, problems);
-  return parts === undefined ? undefined : assemble(document, hash, draft, parts);
+  return parts === undefined ? undefined : assemble(document, { hash, bytes }, draft, parts);
 }
 
 interface Parts {
@@ -112,7 +114,12 @@ function compileParts(
   return { nodes, failureHandling, compensationHandling, onSuccess, onFailure, reads };
 }
 
-function assemble(document: JsonObject, hash: string, draft: Draft, parts: Parts): Plan | undefined {
+function assemble(
+  document: JsonObject,
+  { hash, bytes }: { readonly hash: string; readonly bytes: number },
+  draft: Draft,
+  parts: Parts,
+): Plan | undefined {
   const name = present(document, 'name');
   const version = present(document, 'version');
   if (typeof name !== 'string' || typeof version !== 'string' || draft.entry === undefined) return undefined;
@@ -120,6 +127,7 @@ function assemble(document: JsonObject, hash: string, draft: Draft, parts: Parts
   const timeoutMillis = toNumber(present(document, 'timeoutMillis'));
   const maxNodeVisits = toNumber(present(document, 'maxNodeVisits'));
   return {
+    weight: weightOf(bytes, parts.reads.length, parts.nodes),
     hash,
     name,
     version,

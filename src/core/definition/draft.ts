@@ -131,9 +131,11 @@ function readEdges(kind: NodeKind, json: JsonObject, path: Path): Edge[] {
     const branches = ownProperty(json, 'branches');
     const branchesPath = at(path, 'branches');
     const list = Array.isArray(branches) ? (branches as readonly Json[]) : [];
+    const seen = new Set<Json>();
     for (const [index, item] of list.entries()) {
       // A repeated branch is reported by the shape; to the graph it is one.
-      if (list.indexOf(item) === index) add('branch', item, at(branchesPath, index));
+      if (!seen.has(item)) add('branch', item, at(branchesPath, index));
+      seen.add(item);
     }
     add('join', ownProperty(json, 'join'), at(path, 'join'));
   } else if (kind !== 'fail') {

@@ -1,5 +1,5 @@
 /** What is certain, and what is possible, on the ways through a sound graph. */
-import type { Draft, NodeDraft } from './draft.ts';
+import type { Draft, Edge, NodeDraft } from './draft.ts';
 import type { Branch, Layout } from './graph.ts';
 
 /** Questions about the ways through a graph. */
@@ -17,11 +17,12 @@ export function analyseFlow(draft: Draft, layout: Layout): Flow {
   const bits = new Map(draft.nodes.map((node, index) => [node.id ?? '', 1n << BigInt(index)]));
   const ends = findEnds(draft, layout);
   const { before, atEnds } = computeCertain(draft, layout, bits, ends);
+  const possible = createPossible(draft, layout);
   const holds = (set: bigint, id: string): boolean => (set & (bits.get(id) ?? 0n)) !== 0n;
   return {
     isCertainBefore: (node, other) => holds(before.get(node) ?? 0n, other),
     isCertainAtEnd: (node) => holds(atEnds(undefined), node),
-    possibleAfter: (node) => computePossible(draft, layout, node),
+    possibleAfter: possible,
   };
 }
 
@@ -35,7 +36,8 @@ function findEnds(draft: Draft, layout: Layout): Ends {
     const branch = layout.places.get(node.id ?? '');
     const goesOn = node.edges.some((edge) => edge.via === 'next' || edge.via === 'default' || edge.via === 'join');
     const goesToJoin = node.edges.some((edge) => edge.via !== 'join' && edge.target === branch?.join);
-    if (!goesOn || goesToJoin) ends.set(branch, [...(ends.get(branch) ?? []), node]);
+    if (goesOn && !goesToJoin) continue;
+    if (ends.get(branch)?.push(node) === undefined) ends.set(branch, [node]);
   }
   return ends;
 }
@@ -43,7 +45,8 @@ function findEnds(draft: Draft, layout: Layout): Ends {
 /**
  * Sets of nodes are bits. The sets are the greatest that satisfy: certain before a node is what is certain after each of
  * its predecessors; certain before a join is what is certain after its split and, unless failed branches are let pass,
- * at the ends of every branch. They begin full and only shrink, so the loop ends.
+ * at the ends of every branch. They begin full and only shrink, so the loop ends. A set is computed anew only where one that it is made
+ * of has changed: what is to be done grows with what changes, also where loops lead a change backwards node by node.
  */
 function computeCertain(
   draft: Draft,
@@ -62,9 +65,12 @@ function computeCertain(
   for (const node of draft.nodes) {
     for (const { via, target } of node.edges) {
       if (via === 'join') owners.set(target, node);
-      else if (predecessors.get(target)?.push(node) === undefined) predecessors.set(target, [node]);
+      const known = predecessors.get(target);
+      if (via === 'join' || known?.at(-1) === node) continue;
+      if (known?.push(node) === undefined) predecessors.set(target, [node]);
     }
   }
+  const dependents = findDependents(draft, ends);
   const compute = (node: NodeDraft, id: string): bigint => {
     if (id === draft.entry) return 0n;
     const split = owners.get(id);
@@ -75,17 +81,33 @@ function computeCertain(
       .reduce((set, edge) => set | atEnds(layout.places.get(edge.target)), after(split));
   };
   const order = inWalkingOrder(draft, layout);
-  for (let changed = true; changed;) {
-    changed = false;
+  const due = new Set(order);
+  while (due.size > 0) {
     for (const node of order) {
+      if (!due.delete(node)) continue;
       const id = node.id ?? '';
       const set = compute(node, id);
       if (set === (before.get(id) ?? all)) continue;
       before.set(id, set);
-      changed = true;
+      for (const dependent of dependents.get(id) ?? []) due.add(dependent);
     }
   }
   return { before, atEnds };
+}
+
+/** The nodes whose sets are made of the set of each. */
+function findDependents(draft: Draft, ends: Ends): ReadonlyMap<string, ReadonlySet<NodeDraft>> {
+  const found = new Map<string, Set<NodeDraft>>();
+  const add = (of: string, dependent: string): void => {
+    const node = draft.byId.get(dependent);
+    if (node === undefined) return;
+    const known = found.get(of);
+    if (known === undefined) found.set(of, new Set([node]));
+    else known.add(node);
+  };
+  for (const { id = '', edges } of draft.nodes) for (const { target } of edges) add(id, target);
+  for (const [branch, nodes] of ends) if (branch !== undefined) for (const { id = '' } of nodes) add(id, branch.join);
+  return found;
 }
 
 /** The nodes in an order in which, loops aside, each comes after all that lead to it: few rounds are then enough. */
@@ -94,7 +116,8 @@ function inWalkingOrder(draft: Draft, layout: Layout): NodeDraft[] {
   const seen = new Set<string>();
   const targets = (id: string): string[] => {
     const join = layout.places.get(id)?.join;
-    return [...(draft.byId.get(id)?.edges ?? []).map((edge) => edge.target), ...(join === undefined ? [] : [join])];
+    const edges = (draft.byId.get(id)?.edges ?? []).map((edge) => edge.target);
+    return (join === undefined ? edges : [...edges, join]).reverse();
   };
   const stack: { id: string; rest: string[] }[] = [];
   const enter = (id: string): void => {
@@ -104,7 +127,7 @@ function inWalkingOrder(draft: Draft, layout: Layout): NodeDraft[] {
   };
   if (draft.entry !== undefined) enter(draft.entry);
   for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-    const target = top.rest.shift();
+    const target = top.rest.pop();
     if (target !== undefined) {
       enter(target);
       continue;
@@ -116,29 +139,39 @@ function inWalkingOrder(draft: Draft, layout: Layout): NodeDraft[] {
   return order.reverse();
 }
 
-function computePossible(draft: Draft, layout: Layout, start: string): string[] {
-  const reached = new Set<string>();
-  const pending: string[] = [];
-  const reach = (id: string): void => {
-    if (reached.has(id)) return;
-    reached.add(id);
-    pending.push(id);
+/** Walks a graph of indices, each edge once, since it is done for every node. */
+function createPossible(draft: Draft, layout: Layout): (start: string) => string[] {
+  const indices = new Map(draft.nodes.map((node, index) => [node.id ?? '', index]));
+  const indexOf = (id: string): readonly number[] => {
+    const index = indices.get(id);
+    return index === undefined ? [] : [index];
   };
-  const follow = (id: string, hasSucceeded: boolean): void => {
-    for (const edge of draft.byId.get(id)?.edges ?? []) {
-      if (!hasSucceeded || edge.via !== 'onFailure') reach(edge.target);
-    }
+  /** Where a node leads: once it has succeeded, and whatever comes of it. */
+  const ways = draft.nodes.map(({ id = '', edges }) => {
     const branch = layout.places.get(id);
-    if (branch !== undefined) reach(branch.join);
-  };
-  follow(start, true);
-  // A failing sibling branch fails the execution as a whole, unless its join continues.
-  for (let branch = layout.places.get(start); branch !== undefined; branch = branch.outer) {
-    if (draft.byId.get(branch.join)?.json['onBranchFailure'] === 'continue') continue;
-    for (const edge of draft.byId.get(branch.split)?.edges ?? []) {
-      if (edge.via === 'branch' && edge.target !== branch.entry) reach(edge.target);
+    const join = branch === undefined ? [] : indexOf(branch.join);
+    const to = (chosen: readonly Edge[]): readonly number[] => [
+      ...new Set([...chosen.flatMap(({ target }) => indexOf(target)), ...join]),
+    ];
+    return { succeeded: to(edges.filter(({ via }) => via !== 'onFailure')), ended: to(edges) };
+  });
+  const siblings = (split: string): readonly string[] =>
+    (draft.byId.get(split)?.edges ?? []).flatMap(({ via, target }) => (via === 'branch' ? [target] : []));
+  return (start) => {
+    const reached = new Uint8Array(ways.length);
+    const pending: number[] = [];
+    const reach = (index: number): void => {
+      if (reached[index] === 1) return;
+      reached[index] = 1;
+      pending.push(index);
+    };
+    for (const index of indexOf(start)) ways[index]?.succeeded.forEach(reach);
+    // A failing sibling branch fails the execution as a whole, unless its join continues.
+    for (let branch = layout.places.get(start); branch !== undefined; branch = branch.outer) {
+      if (draft.byId.get(branch.join)?.json['onBranchFailure'] === 'continue') continue;
+      for (const entry of siblings(branch.split)) if (entry !== branch.entry) indexOf(entry).forEach(reach);
     }
-  }
-  for (let id = pending.pop(); id !== undefined; id = pending.pop()) follow(id, false);
-  return draft.nodes.flatMap((node) => (node.id !== undefined && reached.has(node.id) ? [node.id] : []));
+    for (let index = pending.pop(); index !== undefined; index = pending.pop()) ways[index]?.ended.forEach(reach);
+    return draft.nodes.flatMap(({ id }, index) => (id !== undefined && reached[index] === 1 ? [id] : []));
+  };
 }

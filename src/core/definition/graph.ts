@@ -128,7 +128,7 @@ function findPlaces(
 
   /** Entries of branches, to be entered once everything around is known. */
   const branches: { edge: Edge; branch: Branch }[][] = [];
-  const follow = (node: NodeDraft, edge: Edge, place: Branch | undefined): void => {
+  const follow = (node: NodeDraft, edge: Edge, place: Branch | undefined, join: string): void => {
     const { target, path } = edge;
     const isJoin = draft.byId.get(target)?.kind === 'join';
     if (edge.via === 'join') {
@@ -136,7 +136,6 @@ function findPlaces(
       if ((owners.get(target) === node || !isJoin) && !places.has(target)) enter(target, place, path);
     } else if (edge.via === 'branch') {
       if (isJoin) return report(path, `${quote(target)} is a join; a branch begins at another node.`);
-      const join = node.edges.find((other) => other.via === 'join')?.target ?? '';
       const depth = (place?.depth ?? 0) + 1;
       const branch = { split: node.id ?? '', entry: target, join, outer: place, depth };
       (branches[depth] ??= []).push({ edge, branch });
@@ -164,7 +163,10 @@ function findPlaces(
       }
     }
     // The list grows while it is walked.
-    for (const { node, place } of pending[depth] ?? []) for (const edge of node.edges) follow(node, edge, place);
+    for (const { node, place } of pending[depth] ?? []) {
+      const join = node.edges.find(({ via }) => via === 'join')?.target ?? '';
+      for (const edge of node.edges) follow(node, edge, place, join);
+    }
   }
   return places;
 }

@@ -47,9 +47,9 @@ function utf8Length(text: string): number {
  * Reports a document that is too large or too deep. Walks without recursion and stops at the first bound, so that
  * neither deep nesting nor a value that holds itself (YAML aliases can make one) takes the process down.
  *
- * @returns whether the document may be looked at further.
+ * @returns the bytes of the document; undefined when it must not be looked at further.
  */
-export function checkSize(document: unknown, limits: DefinitionLimits, problems: Problems): boolean {
+export function checkSize(document: unknown, limits: DefinitionLimits, problems: Problems): number | undefined {
   const pending: { value: unknown; depth: number }[] = [{ value: document, depth: 1 }];
   let bytes = 0;
   for (let entry = pending.pop(); entry !== undefined; entry = pending.pop()) {
@@ -62,7 +62,7 @@ export function checkSize(document: unknown, limits: DefinitionLimits, problems:
     else {
       if (depth > limits.maxDepth) {
         problems.error('', `Objects and lists are nested more than ${String(limits.maxDepth)} deep.`);
-        return false;
+        return undefined;
       }
       const keys = Array.isArray(value) ? undefined : Object.keys(value);
       const children: unknown[] = Array.isArray(value) ? value : Object.values(value);
@@ -72,8 +72,8 @@ export function checkSize(document: unknown, limits: DefinitionLimits, problems:
     }
     if (bytes > limits.maxBytes) {
       problems.error('', `The definition is larger than ${String(limits.maxBytes)} bytes.`);
-      return false;
+      return undefined;
     }
   }
-  return true;
+  return bytes;
 }

@@ -18,6 +18,8 @@ export type Path = string;
 export interface Problems {
   readonly errors: readonly string[];
   readonly warnings: readonly string[];
+  /** Whether further problems make no difference: lists need not be walked to their ends. */
+  readonly isFull?: boolean;
   error(path: Path, sentence: string): void;
   warn(path: Path, sentence: string): void;
 }
@@ -53,7 +55,10 @@ export function createProblems(): Problems {
   };
 }
 
-/** The path of a field or element: `nodes`, `nodes[2]`, `nodes[2].id`, `headers.X-Id`, `labels["a b"]`. */
+/**
+ * The path of a field or element: `nodes`, `nodes[2]`, `nodes[2].id`, `headers.X-Id`, `labels["a b"]`. Long keys are shortened: what
+ * stands under one may have many problems, each with its path.
+ */
 export function at(path: Path, key: string | number): Path {
   if (typeof key === 'number') return `${path}[${String(key)}]`;
   if (key.length > maxShown || !/^[A-Za-z_$][\w$-]*$/.test(key)) return `${path}[${quote(key)}]`;

@@ -1,6 +1,6 @@
 /** Checks a value against its shape, with a sentence for everything that does not fit. */
 import { isJsonObject, isRawNumber, ownProperty, type Json, type JsonObject } from '../json.ts';
-import { alternatives, at, closest, createProblems, quote, show, type Path, type Problems } from './problems.ts';
+import { alternatives, at, closest, quote, show, type Path, type Problems } from './problems.ts';
 import type { ListShape, NumberShape, ObjectShape, Shape, ShapeBook, TaggedShape, TextShape } from './shape.ts';
 
 /** Control characters and unpaired surrogates: no store and no header can carry them. */
@@ -22,9 +22,24 @@ export function toNumber(value: Json | undefined): number | undefined {
 
 /** Whether a value has a shape. */
 export function fits(shape: Shape, value: Json, book: ShapeBook): boolean {
-  const problems = createProblems();
+  const problems = new FirstProblem();
   checkShape(shape, value, '', book, problems);
-  return problems.errors.length === 0;
+  return !problems.isFull;
+}
+
+/** Remembers only that there is a problem: each element of a list may be asked whether it fits. */
+class FirstProblem implements Problems {
+  readonly errors: readonly string[] = [];
+  readonly warnings: readonly string[] = [];
+  isFull = false;
+
+  error(): void {
+    this.isFull = true;
+  }
+
+  warn(): void {
+    // What fits with a warning fits.
+  }
 }
 
 /** Reports everything in which a value does not have its shape. */
@@ -62,6 +77,7 @@ export function checkShape(shape: Shape, value: Json, path: Path, book: ShapeBoo
     case 'map':
       if (!isJsonObject(value)) return mustBe('an object');
       for (const key of Object.keys(value)) {
+        if (problems.isFull === true) return;
         const item = ownProperty(value, key) ?? null;
         if (item !== null) checkShape(shape.of, item, at(path, key), book, problems);
       }
@@ -129,6 +145,7 @@ function checkList(shape: ListShape, value: readonly Json[], path: Path, book: S
   }
   const seen = new Map<string, number>();
   for (const [index, item] of value.entries()) {
+    if (problems.isFull === true) return;
     checkShape(shape.of, item, at(path, index), book, problems);
     if (shape.distinct !== true || typeof item !== 'string') continue;
     const first = seen.get(item);

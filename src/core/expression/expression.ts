@@ -53,6 +53,8 @@ const maxDepth = 128;
 const defaultMaxSteps = 100_000;
 /** Paths known only at evaluation that are kept resolved, per expression. */
 const maxLookups = 64;
+/** Longer paths from data are resolved anew: each would keep its text, and all its parts, as long as the definition lives. */
+const maxLookupLength = 256;
 
 /**
  * Operators for which an array stands for all of their arguments, as in `{"max": {"var": "payload.amounts"}}`. For all
@@ -269,7 +271,7 @@ class LogicExpression implements Expression {
       const resolved = resolvePath(text, this.#scope);
       path = 'path' in resolved ? resolved.path : undefined;
       if (this.#lookups.size >= maxLookups) this.#lookups.clear();
-      this.#lookups.set(text, path);
+      if (text.length <= maxLookupLength) this.#lookups.set(text, path);
     }
     return this.#read(path, data);
   }

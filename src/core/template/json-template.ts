@@ -108,7 +108,7 @@ class JsonCompiler {
       if (!first) this.#pending += ',';
       first = false;
       this.#pending += `${stringifyJson(key)}:`;
-      this.#add(item, `${path}.${key}`, depth + 1);
+      this.#add(item, `${path}.${shortened(key)}`, depth + 1);
     }
     this.#pending += '}';
   }
@@ -146,6 +146,13 @@ class JsonCompiler {
 function jsonOf(value: Json | undefined): string {
   if (typeof value === 'string') return stringifyJson(value);
   return value === undefined || value === null ? 'null' : textOf(value);
+}
+
+/** Characters of a key that the path of an error shows: what stands under one key may have many errors. */
+const maxShownKey = 60;
+
+function shortened(key: string): string {
+  return key.length > maxShownKey ? `${key.slice(0, maxShownKey - 1)}…` : key;
 }
 
 /** The path of a string that is exactly one tag. */

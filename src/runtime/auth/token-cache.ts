@@ -65,6 +65,8 @@ const maxLifetimeMillis = 86_400_000;
 const maxMarginMillis = 30_000;
 /** RFC 6749, appendix A.12, without what JSON would escape; shorter ones cannot be masked, longer ones fit no header. */
 const tokenPattern = /^[\x21\x23-\x5b\x5d-\x7e]{4,16384}$/;
+/** Masking looks for letters and digits in a row. An opaque token that had not even four would be no secret to speak of. */
+const tellingPattern = /[A-Za-z0-9]{4}/;
 
 /** See the file header. */
 export class TokenCache {
@@ -135,7 +137,7 @@ export class TokenCache {
     if (answer.status !== 200) return failed(`The token endpoint ${grant.host} answered ${String(answer.status)}.`);
     const body = isJsonObject(answer.bodyJson) ? answer.bodyJson : {};
     const { access_token: value, token_type: type, expires_in: lifetime } = body;
-    if (typeof value !== 'string' || !tokenPattern.test(value)) {
+    if (typeof value !== 'string' || !tokenPattern.test(value) || !tellingPattern.test(value)) {
       return failed(`The answer of the token endpoint ${grant.host} has no usable access token.`);
     }
     if (typeof type === 'string' && type.toLowerCase() !== 'bearer') {

@@ -5,6 +5,9 @@
 import type { Plan } from '../../core/plan.ts';
 import { BoundedMap } from '../bounded-map.ts';
 
+/** About how many bytes of memory all of them may take. */
+const maxKnownBytes = 32 * 1024 * 1024;
+
 /** What a stored definition says. */
 export interface KnownDefinition {
   readonly plan: Plan;
@@ -18,7 +21,10 @@ export class KnownDefinitions {
 
   /** `size` is the most that it keeps. */
   constructor(size: number) {
-    this.#known = new BoundedMap(size);
+    this.#known = new BoundedMap(size, {
+      most: maxKnownBytes,
+      of: ({ plan, definition }) => plan.weight + 2 * definition.length,
+    });
   }
 
   /** As it was last read; by now it may be gone, or another may have its name and version. */

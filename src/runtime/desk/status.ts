@@ -17,6 +17,7 @@ import type {
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import { compensationsOf, effectsOf, runningUndo, standingOf } from './effects.ts';
 import { instant } from './instants.ts';
+import { turns } from '../turns.ts';
 import type { DeskParts } from './parts.ts';
 import { planOf } from './run-view.ts';
 
@@ -88,7 +89,8 @@ export async function listExecutions(
   page: PageRequest,
 ): Promise<Page<JsonObject>> {
   const { items, cursor } = await parts.store.listExecutions(filter, page);
-  const documents = items.map(
+  const documents = await turns.map(
+    items,
     (record) => parts.masker.json({ ...summaryDocument(record), labels: record.labels }) as JsonObject,
   );
   return { items: documents, ...(cursor !== undefined && { cursor }) };

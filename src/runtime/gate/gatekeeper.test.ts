@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { chain, graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { currentNodes } from '../../core/summary.ts';
@@ -6,8 +6,10 @@ import type { CurrentNode } from '../../core/summary.ts';
 import { StoreUnavailable } from '../../ports/store.ts';
 import type { Engine } from '../engine.ts';
 import { Pulse } from '../service.ts';
+import type { GatedCall } from './call-gate.ts';
 import { type CallHold, changeHolds } from './call-holds.ts';
 import { Gatekeeper, type GatekeeperParts } from './gatekeeper.ts';
+import { WaitingList } from './waiting-list.ts';
 
 let fixture: RuntimeFixture;
 let gate: Gatekeeper;
@@ -388,5 +390,54 @@ describe('places at a host', () => {
     fixture.http.calls[1]!.answer({});
     expect((await fixture.until(third)).status).toBe('SUCCEEDED');
     expect(fixture.http.calls).toHaveLength(2);
+  });
+});
+
+describe('hosts from data', () => {
+  const call = (url: string): GatedCall => ({ executionId: 'e', name: 'n', version: '1', url });
+  const ask = (url: string, outcome: 'answered' | 'failed'): string => {
+    const answer = gate.enter(call(url));
+    if (answer.kind === 'open') answer.done(outcome);
+    return answer.kind;
+  };
+
+  it.each(['answered', 'failed'] as const)(
+    'that %s and are never called again do not keep others out',
+    async (outcome) => {
+      await start();
+      for (let i = 0; i < 3000; i++) ask(`http://made-up-${String(i)}.example/`, outcome);
+      // The circuit of a host that comes after them works.
+      for (let i = 0; i < 3; i++) expect(ask('http://bank.example/', 'failed')).toBe('open');
+      expect(ask('http://bank.example/', 'failed')).toBe('blocked');
+    },
+  );
+
+  it('whose circuit is open are not forgotten for others', async () => {
+    await start();
+    for (let i = 0; i < 3; i++) ask('http://bank.example/', 'failed');
+    for (let i = 0; i < 3000; i++) ask(`http://made-up-${String(i)}.example/`, 'failed');
+    expect(ask('http://bank.example/', 'failed')).toBe('blocked');
+  });
+
+  it('too long for a name are not remembered', async () => {
+    await start();
+    const url = `http://${'x.'.repeat(500)}example/`;
+    for (let i = 0; i < 4; i++) expect(ask(url, 'failed')).toBe('open');
+  });
+
+  it('one place that becomes free looks at no more of those that wait than it lets go', () => {
+    const list = new WaitingList(fixture.clock);
+    for (let i = 0; i < 10_000; i++) list.add('slots:a', String(i));
+    let steps = 0;
+    const iterate = Set.prototype[Symbol.iterator];
+    vi.spyOn(Set.prototype, Symbol.iterator).mockImplementation(function counted(this: Set<unknown>) {
+      const values = iterate.call(this);
+      return { next: () => (steps++, values.next()), [Symbol.iterator]: () => values } as never;
+    });
+    for (let i = 0; i < 100; i++) list.release('slots:a', 1);
+    vi.restoreAllMocks();
+    expect(steps).toBeLessThanOrEqual(300);
+    expect(list.count('slots:a')).toBe(9900);
+    list.stop();
   });
 });

@@ -64,6 +64,8 @@ const readMillis = 3_000;
 /** Hosts known at once; beyond it those that are idle and healthy are forgotten. */
 const maxHosts = 1_000;
 const maxCircuitViews = 200;
+/** As long as a name in DNS may be, with its scheme and port. What is longer leads nowhere, and may be as long as a request. */
+const maxAuthorityLength = 270;
 
 /** See the file header. */
 export class Gatekeeper implements CallGate {
@@ -225,6 +227,7 @@ export class Gatekeeper implements CallGate {
 
   #hostOf(url: string, isFromData: boolean): Host | undefined {
     const authority = authorityOf(url);
+    if (authority.length > maxAuthorityLength) return undefined;
     const known = this.#byAuthority.get(authority);
     if (known !== undefined) {
       if (!isFromData) known.isFromData = false;
@@ -261,12 +264,20 @@ export class Gatekeeper implements CallGate {
     return host;
   }
 
+  /** Forgets hosts that are idle and healthy; where there are none, those known longest whose trouble may be over, too. */
   #forgetIdle(): void {
-    for (const [authority, { slots, circuit, origin }] of this.#byAuthority) {
-      if (slots.taken > 0 || circuit?.isFresh === false) continue;
-      this.#byAuthority.delete(authority);
-      this.#hosts.delete(origin.text);
-    }
+    let left = maxHosts / 10;
+    const forget = (isOver: (circuit: Circuit | undefined) => boolean): void => {
+      for (const [authority, { slots, circuit, origin }] of this.#byAuthority) {
+        if (left === 0) return;
+        if (slots.taken > 0 || !isOver(circuit)) continue;
+        this.#byAuthority.delete(authority);
+        this.#hosts.delete(origin.text);
+        left--;
+      }
+    };
+    forget((circuit) => circuit?.isFresh !== false);
+    if (left === maxHosts / 10) forget((circuit) => circuit?.waitMillis === 0);
   }
 
   #circuitChanged(host: Host, change: 'opened' | 'closed', openMillis: number): void {

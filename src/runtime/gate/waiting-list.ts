@@ -51,9 +51,11 @@ export class WaitingList {
   release(reason: string, most: number = Infinity): void {
     const waiting = this.#byReason.get(reason);
     if (waiting === undefined) return;
-    for (const id of [...waiting].slice(0, most)) {
+    // One that is let go by each call that ends must not cost a look at all that wait.
+    let left = most;
+    for (const id of waiting) {
+      if (left-- <= 0) break;
       waiting.delete(id);
-      this.#listed--;
       this.#free.push(id);
     }
     if (waiting.size === 0) this.#byReason.delete(reason);
@@ -65,11 +67,15 @@ export class WaitingList {
   stop(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#listed -= this.#free.length;
     this.#free = [];
   }
 
   #tell(): void {
-    for (const id of this.#free.splice(0, batch)) this.retry(id);
+    const told = this.#free.splice(0, batch);
+    // Those that are still to be told take room, too.
+    this.#listed -= told.length;
+    for (const id of told) this.retry(id);
     this.#timer =
       this.#free.length === 0
         ? undefined

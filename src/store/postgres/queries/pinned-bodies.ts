@@ -41,8 +41,11 @@ export class PinnedBodies {
     const keys = wanted.map(({ definitionHash, name, version }) => keyOf(definitionHash, name, version));
     const missing = new Map<string, Pinned>();
     for (const [i, key] of keys.entries()) if (!this.#numbers.has(key)) missing.set(key, wanted[i] as Pinned);
-    if (missing.size > 0) await this.#store([...missing.entries()].sort(([a], [b]) => (a < b ? -1 : 1)));
-    return keys.map((key) => this.#numbers.get(key) ?? -1);
+    const known = keys.map((key) => this.#numbers.get(key));
+    if (missing.size === 0) return known.map((no) => no ?? -1);
+    // Those that were known may be forgotten meanwhile.
+    const stored = await this.#store([...missing.entries()].sort(([a], [b]) => (a < b ? -1 : 1)));
+    return keys.map((key, i) => known[i] ?? stored.get(key) ?? -1);
   }
 
   /** Forgets numbers that are no longer stored. */
@@ -50,7 +53,7 @@ export class PinnedBodies {
     for (const [key, no] of this.#numbers) if (numbers.has(no)) this.#numbers.delete(key);
   }
 
-  async #store(missing: readonly (readonly [string, Pinned])[]): Promise<void> {
+  async #store(missing: readonly (readonly [string, Pinned])[]): Promise<ReadonlyMap<string, number>> {
     const bodies = missing.map(([, body]) => body);
     const columns = [
       textArray(bodies.map(({ definitionHash }) => encodeText(definitionHash))),
@@ -64,8 +67,10 @@ export class PinnedBodies {
       values: columns,
     });
     if (this.#numbers.size + rows.length > maxRemembered) this.#numbers.clear();
-    for (const { no, hash, name, version } of rows) {
-      this.#numbers.set(keyOf(decodeText(hash), decodeText(name), decodeText(version)), no);
-    }
+    const stored = new Map(
+      rows.map(({ no, hash, name, version }) => [keyOf(decodeText(hash), decodeText(name), decodeText(version)), no]),
+    );
+    for (const [key, no] of stored) this.#numbers.set(key, no);
+    return stored;
   }
 }
