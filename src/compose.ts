@@ -347,13 +347,14 @@ export class Trama {
   #readGauges(parts: GaugeSources, kids: readonly string[]): void {
     const { store, clock, plans, choice, engine, gate } = parts;
     const { queue, cluster } = choice;
-    const { requestTimeoutMillis } = this.#config.http;
+    const { requestTimeoutMillis, maxTimeoutMillis } = this.#config.http;
     const readStore = createStoreGauges({
       store,
       clock,
       plans,
       kids,
       requestTimeoutMillis,
+      maxTimeoutMillis,
       storeAnswers: () => engine.storeAnswers,
       running: () => engine.running(),
       isOfAnother: (claim) => engine.isOfAnother(claim),
@@ -399,7 +400,7 @@ export class Trama {
       health: { live: () => this.#live(), ready: (scope) => this.#ready(scope) },
       log: telemetry,
       version: this.#version,
-      definitionSchema: definitionJsonSchema(this.#config.runtime.maxNodeVisitsCap),
+      definitionSchema: definitionJsonSchema(definitionLimits(this.#config)),
       ...(await accessOptions(this.#config, desk.clock, telemetry)),
       ...(pair === undefined ? {} : { tls: { ...pair, ...(ca === undefined ? {} : { ca }) } }),
       ...observeRequests(telemetry, metrics.enabled),

@@ -69,7 +69,13 @@ describe('the defaults', () => {
       trustedProxies: [],
       tls: { certFile: undefined, keyFile: undefined, clientCaFile: undefined },
     });
-    expect(config.runtime).toMatchObject({ enabled: true, workerCount: 64, prefetch: 64, drainTimeoutMillis: 35_000 });
+    expect(config.runtime).toMatchObject({
+      enabled: true,
+      workerCount: 256,
+      prefetch: 256,
+      drainTimeoutMillis: 35_000,
+    });
+    expect(config.http).toMatchObject({ maxTimeoutMillis: 900_000, perHost: { maxConcurrency: 128, overrides: {} } });
     expect(config.database).toMatchObject({
       driver: 'EMBEDDED',
       dataDir: './trama-data',

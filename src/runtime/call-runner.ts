@@ -67,6 +67,8 @@ export interface CallRunnerParts {
   readonly gate?: CallGate;
   /** Total time of a call whose definition says nothing, in milliseconds. */
   readonly requestTimeoutMillis: number;
+  /** Longest total time of any call, in milliseconds: a definition may have been stored under a greater bound. */
+  readonly maxTimeoutMillis: number;
   /** Longest body that the history keeps. */
   readonly maxHistoryBody: number;
 }
@@ -121,7 +123,7 @@ export class CallRunner {
       http: parts.http,
       clock: parts.clock,
       conceal: (value) => parts.vault.conceal(value),
-      fetchTimeoutMillis: parts.requestTimeoutMillis,
+      fetchTimeoutMillis: Math.min(parts.requestTimeoutMillis, parts.maxTimeoutMillis),
     });
   }
 
@@ -130,7 +132,7 @@ export class CallRunner {
    * but for the span id. `undoOutputs` is what a compensation sees.
    */
   prepare(run: Run, command: CallCommand, traceparent?: string, undoOutputs?: Outputs): Prepared | undefined {
-    const { vault, callbacks, masker, requestTimeoutMillis } = this.#parts;
+    const { vault, callbacks, masker, requestTimeoutMillis, maxTimeoutMillis } = this.#parts;
     const mask = (text: string): string => masker.text(text);
     const claims = callbackOf(run, command);
     const callback = claims === undefined ? undefined : callbacks.issue(claims);
@@ -164,7 +166,7 @@ export class CallRunner {
       verb,
       headers,
       ...(body === undefined ? undefined : { body }),
-      timeoutMillis: plan.timeoutMillis ?? requestTimeoutMillis,
+      timeoutMillis: Math.min(plan.timeoutMillis ?? requestTimeoutMillis, maxTimeoutMillis),
       authorityFromData,
     };
     const outcome = credentials?.kind === 'grant' ? { request, grant: credentials.grant } : { request };
