@@ -27,7 +27,7 @@ function configOf(podId: string): Config {
 function gateOf(): Gatekeeper {
   const { clock, entropy, telemetry, store } = fixture;
   const circuits = { failureThreshold: 1, openMillis: 10_000 };
-  const parts = { clock, entropy, telemetry, store, circuits, maxConcurrency: 9, overrides: {} };
+  const parts = { clock, entropy, telemetry, store, circuits, maxConcurrency: 9, workerCount: 18, overrides: {} };
   return new Gatekeeper({ ...parts, mask: (text) => text.replaceAll('tenant-key', '***') });
 }
 
@@ -98,7 +98,7 @@ it('shows no secret that is part of a host', async () => {
   const gate = gateOf();
   fixture.gate = gate;
   await fixture.engine();
-  const call = { executionId: 'e', name: 'n', version: '1', url: 'http://tenant-key.example/x' };
+  const call = { tokenId: 1, executionId: 'e', name: 'n', version: '1', url: 'http://tenant-key.example/x' };
   const pass = gate.enter(call);
   if (pass.kind !== 'open') throw new Error('It was to go out.');
   pass.done('failed');

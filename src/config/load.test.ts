@@ -168,11 +168,6 @@ describe('the defaults', () => {
       ]);
     }
   });
-
-  it('derives the prefetch from the number of workers', () => {
-    expect(good(load('runtime: { workerCount: 8 }')).config.runtime.prefetch).toBe(8);
-    expect(good(load('runtime: { workerCount: 8, prefetch: 0 }')).config.runtime.prefetch).toBe(0);
-  });
 });
 
 describe('precedence', () => {

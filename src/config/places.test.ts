@@ -42,3 +42,8 @@ it.each([
 ])('warns of %j', (text, warning) => {
   expect(load(text).warnings).toEqual([warning]);
 });
+
+it('derives the prefetch from the number of workers', () => {
+  expect(load('runtime: { workerCount: 8 }').config.runtime.prefetch).toBe(8);
+  expect(load('runtime: { workerCount: 8, prefetch: 0 }').config.runtime.prefetch).toBe(0);
+});

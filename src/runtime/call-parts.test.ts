@@ -116,6 +116,7 @@ describe('the host in metrics, and the URL in traces', () => {
       runner.start(
         { callId: 1, outcome, span },
         {
+          goesOn: false,
           mayStart: () => true,
           mayLeave: () => true,
           withheld: () => undefined,

@@ -99,6 +99,8 @@ export interface CallAnswered {
 
 /** Who waits for a call. Must not throw. */
 export interface CallTaker {
+  /** Whether the execution has made calls in its turn, and goes on with this one. */
+  readonly goesOn: boolean;
   /** Whether a call that had to wait for a place may still go out. When not, nothing more is told of it. */
   mayStart(callId: number): boolean;
   answered(callId: number, answer: CallAnswered): void;
@@ -106,6 +108,12 @@ export interface CallTaker {
   mayLeave(): boolean;
   /** It did not leave, because it might not. */
   withheld(callId: number): void;
+}
+
+/** A call that was started: it is under way, or waits at the gate. */
+export interface StartedCall extends CallHandle {
+  /** True while it waits for a free place at its host. */
+  readonly waitsForPlace?: boolean;
 }
 
 const nothingToAbort: CallHandle = { abort: () => undefined };
@@ -176,11 +184,12 @@ export class CallRunner {
   }
 
   /** Sends it, when the gate lets it pass. The taker learns the answer later, never before this has returned. */
-  start(prepared: Prepared, taker: CallTaker): CallHandle {
+  start(prepared: Prepared, taker: CallTaker): StartedCall {
     const { gate } = this.#parts;
     const { callId, of, outcome } = prepared;
     if (gate === undefined || of === undefined) return this.#send(prepared, taker, undefined);
-    const entry = gate.enter('problem' in outcome ? of : { ...of, url: outcome.request.url });
+    const { goesOn } = taker;
+    const entry = gate.enter('problem' in outcome ? of : { ...of, goesOn, url: outcome.request.url });
     switch (entry.kind) {
       case 'open':
         return this.#send(prepared, taker, entry);
@@ -195,6 +204,9 @@ export class CallRunner {
           else late.done('neutral');
         });
         return {
+          get waitsForPlace() {
+            return sent === undefined;
+          },
           abort: () => {
             if (sent === undefined) giveUp();
             else sent.abort();
@@ -289,10 +301,11 @@ export class CallRunner {
 
 /** Whose call it is, and since when it has been blocked. */
 function ownerOf({ header, state }: Run, callId: number): NonNullable<Prepared['of']> {
-  const stage = state.tokens.find((token) => 'callId' in token.stage && token.stage.callId === callId)?.stage;
+  const token = state.tokens.find(({ stage }) => 'callId' in stage && stage.callId === callId);
+  const stage = token?.stage;
   const run = stage?.kind === 'calling' ? stage.task : stage?.kind === 'unwinding' ? stage.undo : undefined;
   const blocked = stage?.kind === 'hook' ? stage.run.blocked : run?.blocked;
-  const of = { executionId: header.id, name: header.name, version: header.version };
+  const of = { executionId: header.id, tokenId: token?.id ?? 0, name: header.name, version: header.version };
   return blocked === undefined ? of : { ...of, blockedSince: blocked.since };
 }
 

@@ -107,9 +107,8 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
   begin(first: readonly Event[], then: readonly Event[]): void {
     this.#first.push(...first);
     this.#events.push(...then);
-    if ((this.#holding.claims ?? 0) > 1) {
+    if ((this.#holding.claims ?? 0) > 1)
       this.#acquittal = this.#parts.clock.after(acquittalMillis, () => this.#acquit());
-    }
     this.#pump();
   }
 
@@ -199,6 +198,11 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     this.#parts.telemetry.fenced('lease');
     this.#givingBack = true;
     return 'denied';
+  }
+
+  /** What it uses its place in this process for. */
+  get use(): 'calling' | 'host' | 'store' | 'other' {
+    return this.#errands.use ?? (this.#mode === 'committing' || this.#readingInbox ? 'store' : 'other');
   }
 
   get seq(): number {

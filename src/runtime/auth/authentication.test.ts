@@ -246,6 +246,8 @@ describe('OAuth client credentials', () => {
       enter: () => ({ kind: 'open', done: (verdict) => verdicts.push(verdict) }),
       start: () => Promise.resolve(),
       stop: () => Promise.resolve(),
+      ended: () => undefined,
+      keepOnly: () => undefined,
     };
     await engine.stop({ drainTimeoutMillis: 0 });
     const gated = await fixture.engine();

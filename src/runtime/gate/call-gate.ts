@@ -8,6 +8,13 @@ import type { Pulse } from '../service.ts';
 /** A call at the gate. */
 export interface GatedCall {
   readonly executionId: string;
+  /** The token that makes it. */
+  readonly tokenId: number;
+  /**
+   * Its execution has made calls in its turn: where it has to wait for a place, it may do so in hand before others that wait, so that
+   * what has begun comes to an end. A turn is bounded.
+   */
+  readonly goesOn?: boolean;
   /** Name and version of its definition. */
   readonly name: string;
   readonly version: string;
@@ -46,8 +53,12 @@ export interface CallGate {
   enter(call: GatedCall): Pass | Block | Queued;
   /**
    * Begins to follow what operators hold; resolves once that has been read, or could not be. `retry` is told of executions
-   * whose blocked calls may be tried again.
+   * whose blocked calls may be tried again; it answers false when another process works on that execution.
    */
-  start(retry: (executionId: string) => void): Promise<void>;
+  start(retry: (executionId: string) => boolean): Promise<void>;
+  /** An execution is over, or gone: it waits for nothing any more. Cheap where it did not. */
+  ended(executionId: string): void;
+  /** Other executions belong to other processes from now on. */
+  keepOnly(isOurs: (executionId: string) => boolean): void;
   stop(): Promise<void>;
 }

@@ -27,11 +27,12 @@ async function start(more: Partial<GatekeeperParts> = {}): Promise<Engine> {
     mask: (text) => text,
     circuits: { failureThreshold: 3, openMillis: 10_000 },
     maxConcurrency: 256,
+    workerCount: 256,
     overrides: {},
     ...more,
   });
   fixture.gate = gate;
-  const engine = await fixture.engine();
+  const engine = await fixture.engine(more.workerCount === undefined ? {} : { workerCount: more.workerCount });
   await fixture.clock.advance(0);
   return engine;
 }
@@ -300,6 +301,8 @@ describe('a blocked call', () => {
       pulse: new Pulse('gate', fixture.clock),
       start: () => Promise.resolve(),
       stop: () => Promise.resolve(),
+      ended: () => undefined,
+      keepOnly: () => undefined,
       enter: () => ({ kind: 'blocked', cause: 'circuit', until: fixture.clock.now() + 10.25, detail: 'x' }),
     };
     const engine = await fixture.engine();
@@ -323,7 +326,7 @@ describe('places at a host', () => {
     expect((await waiting(ids[1]!))[0]).toMatchObject({
       state: 'BLOCKED',
       attempt: 1,
-      detail: 'no free place at http://mock:80: all 1 are taken',
+      detail: 'waits for a free place at mock: all 1 are taken',
     });
     for (let i = 0; i < 3; i++) {
       fixture.http.calls[i]!.answer({});

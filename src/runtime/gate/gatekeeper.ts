@@ -1,9 +1,16 @@
 /**
  * The gate of one process: holds first, then the circuit of the host, then a free place at it.
  *
- * A call that is turned away gets a time at which to try again, the later the longer it has waited, so that a thousand
- * executions behind a hold for a day cost little; what ends its waiting earlier tells it at once (see `waiting-list.ts`).
+ * A call that is turned away gets a time at which to try again, the later the longer it has waited and the more wait with it, so that a
+ * hundred thousand executions behind a hold for a day cost little; what ends its waiting earlier tells it at once (see
+ * `waiting-list.ts`).
+ *
+ * Who gets a place at a host: a free one goes to the next call that asks. With none free, a call waits in hand for a moment (see
+ * `host-slots.ts`) if it was called from the waiting list, if its execution goes on in its turn, or if nobody waits at that host; else
+ * its execution is parked at the end of the list. Each place that becomes free goes to the longest wait in hand, and calls the longest
+ * wait of the list, so that a steady stream of new calls cannot starve those that were parked.
  */
+import type { BlockCause } from '../../core/state.ts';
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
@@ -12,9 +19,9 @@ import type { Pulse } from '../service.ts';
 import type { Block, CallGate, GatedCall, Pass, Queued } from './call-gate.ts';
 import { type CallHold, isHeld, readHolds, stands } from './call-holds.ts';
 import { Circuit, type CircuitSettings } from './circuit.ts';
-import { HostSlots } from './host-slots.ts';
+import { HostSlots, Lobby } from './host-slots.ts';
 import { authorityOf, type Origin, originOf } from './origin.ts';
-import { WaitingList } from './waiting-list.ts';
+import { WaitingLine, WaitingList } from './waiting-list.ts';
 
 /** What a gatekeeper stands on. */
 export interface GatekeeperParts {
@@ -30,6 +37,18 @@ export interface GatekeeperParts {
   readonly maxConcurrency: number;
   /** Other limits by `host:port` (which wins) or `host`. */
   readonly overrides: Readonly<Record<string, number>>;
+  /** Places of the process. Calls that wait for a host take at most a quarter of them, all hosts together. */
+  readonly workerCount: number;
+}
+
+/** A host whose places are all taken. */
+export interface FullHost {
+  /** `http://host:80`, masked. */
+  readonly host: string;
+  /** Calls under way: all that it may have. */
+  readonly calls: number;
+  /** Calls that wait for a place, in hand or parked. */
+  readonly waiting: number;
 }
 
 /** The circuit of a host that has been open since the process began. */
@@ -43,10 +62,16 @@ export interface CircuitView {
 
 interface Host {
   readonly origin: Origin;
-  /** What people read. */
+  /** What people read: `http://host:80`. */
   readonly label: string;
+  /** The same in a sentence: without the scheme, and without a port that is usual for it. */
+  readonly shownHost: string;
   readonly slots: HostSlots;
   readonly circuit: Circuit | undefined;
+  /** Parked until a place is free. */
+  readonly forPlace: WaitingLine;
+  /** Parked until the circuit closes. */
+  readonly forCircuit: WaitingLine;
 }
 
 /** How soon a call is tried again that came before the holds had been read. */
@@ -56,12 +81,23 @@ const readMillis = 3_000;
 /** Hosts known at once; beyond it those that are idle and healthy are forgotten. */
 const maxHosts = 1_000;
 const maxCircuitViews = 200;
+/** Hosts without a free place that are told of at most: those with the most calls. */
+const maxFullHosts = 20;
+/** Of those that wait for the same thing one looks again per so many milliseconds: each look costs a load and a checkpoint. */
+const crowdMillis = 10;
+/** However many wait: what nobody calls, because the process that knew of it is gone, looks again within this time. */
+const longestLookMillis = 60_000;
 
-/** See the file header. */
+const otherHosts: Origin = { text: 'other hosts', host: 'other hosts', hostPort: 'other hosts' };
+
+/** The gate of one process. */
 export class Gatekeeper implements CallGate {
   readonly #parts: GatekeeperParts;
   readonly #reading: Periodic;
   readonly #waiting: WaitingList;
+  readonly #lobby: Lobby;
+  readonly #untilRead = new WaitingLine('hold');
+  readonly #byHold = new Map<string, WaitingLine>();
   /** By scheme and authority as URLs have them. */
   readonly #byAuthority = new Map<string, Host>();
   readonly #hosts = new Map<string, Host>();
@@ -69,11 +105,14 @@ export class Gatekeeper implements CallGate {
   readonly #tripped = new Map<string, Host>();
   /** Undefined until they have been read for the first time: no call may slip through before that. */
   #holds: readonly CallHold[] | undefined;
+  /** Stands for the hosts beyond {@link maxHosts}. */
+  #overflow: Host | undefined;
   #firstRead: () => void = () => undefined;
 
   constructor(parts: GatekeeperParts) {
     this.#parts = parts;
     this.#waiting = new WaitingList(parts.clock);
+    this.#lobby = new Lobby(Math.floor(parts.workerCount / 4));
     this.#reading = new Periodic('holds', parts, readMillis, () => this.#readHolds());
   }
 
@@ -81,7 +120,7 @@ export class Gatekeeper implements CallGate {
     return this.#reading.pulse;
   }
 
-  start(retry: (executionId: string) => void): Promise<void> {
+  start(retry: (executionId: string) => boolean): Promise<void> {
     this.#waiting.retry = retry;
     return new Promise((resolve) => {
       this.#firstRead = resolve;
@@ -105,13 +144,32 @@ export class Gatekeeper implements CallGate {
     return this.#holds?.filter((hold) => stands(hold, now)).length ?? 0;
   }
 
-  /** Executions that wait blocked, by what for, as far as this process has seen them; those on their way count until they go. */
-  get blocked(): Readonly<Record<'hold' | 'circuit' | 'slots', number>> {
-    return {
-      hold: this.#waiting.countOf('hold:') + this.#waiting.count('unread'),
-      circuit: this.#waiting.countOf('circuit:'),
-      slots: this.#waiting.countOf('slots:'),
-    };
+  /** Executions that wait blocked, each under one cause, as far as this process has seen them. */
+  get blocked(): Readonly<Record<BlockCause, number>> {
+    return this.#waiting.counts;
+  }
+
+  /** Hosts whose places are all taken, those with the most calls first, at most 20. */
+  fullHosts(): readonly FullHost[] {
+    const full = [...this.#hosts.values(), ...(this.#overflow === undefined ? [] : [this.#overflow])].filter(
+      ({ slots }) => slots.isFull,
+    );
+    return full
+      .map(({ label, slots, forPlace }) => ({
+        host: label,
+        calls: slots.taken,
+        waiting: slots.waiting + forPlace.size,
+      }))
+      .sort((a, b) => b.calls - a.calls)
+      .slice(0, maxFullHosts);
+  }
+
+  ended(executionId: string): void {
+    this.#waiting.forget(executionId);
+  }
+
+  keepOnly(isOurs: (executionId: string) => boolean): void {
+    this.#waiting.keepOnly(isOurs);
   }
 
   /** Circuits that have opened since the process began, latest last. */
@@ -130,9 +188,12 @@ export class Gatekeeper implements CallGate {
     const host = call.url === undefined ? undefined : this.#hostOf(call.url);
     const turnedAway = this.#turnAway(call, host);
     if (turnedAway !== undefined) return turnedAway;
-    if (host === undefined) return { kind: 'open', done: () => undefined };
-    if (host.slots.tryTake()) return this.#admit(host);
-    if (!host.slots.hasRoom) return this.#noPlace(call, host);
+    if (host === undefined) {
+      this.#letThrough(call);
+      return { kind: 'open', done: () => undefined };
+    }
+    if (host.slots.tryTake()) return this.#admit(call, host);
+    if (!this.#mayWaitInHand(call, host)) return this.#noPlace(call, host);
     return {
       kind: 'queued',
       wait: (then) =>
@@ -144,48 +205,61 @@ export class Gatekeeper implements CallGate {
           // Much may have happened while it waited.
           const late = this.#turnAway(call, host);
           if (late !== undefined) this.#free(host);
-          then(late ?? this.#admit(host));
+          then(late ?? this.#admit(call, host));
         }),
     };
+  }
+
+  #mayWaitInHand(call: GatedCall, { slots, forPlace }: Host): boolean {
+    if (!slots.hasRoom) return false;
+    return call.goesOn === true || forPlace.size === 0 || this.#waiting.isCalled(forPlace, call);
   }
 
   #turnAway(call: GatedCall, host: Host | undefined): Block | undefined {
     const now = this.#parts.clock.now();
     if (this.#holds === undefined) {
       const until = now + unreadMillis;
-      return this.#block(call, 'unread', { cause: 'hold', until, detail: 'held: until the holds have been read' });
+      return this.#block(call, this.#untilRead, {
+        cause: 'hold',
+        until,
+        detail: 'held: until the holds have been read',
+      });
     }
     const hold = this.#holds.find((each) => isHeld(each, call, host?.origin) && stands(each, now));
     if (hold !== undefined) {
-      const reason = `hold:${hold.id}`;
-      const look = this.#lookAgain(call, now, { first: 2_000, longest: 30_000 });
+      const line = this.#holdLine(hold.id);
+      const look = this.#lookAgain(call, now, line, { first: 2_000, longest: 30_000 });
       const until = hold.until === undefined ? look : Math.min(look, hold.until + this.#upTo(500));
-      return this.#block(call, reason, { cause: 'hold', until, detail: `held: ${hold.reason}` });
+      return this.#block(call, line, { cause: 'hold', until, detail: `held: ${hold.reason}` });
     }
     if (host?.circuit === undefined) return undefined;
     const wait = host.circuit.waitMillis;
     if (wait === 0) return undefined;
-    const reason = `circuit:${host.origin.text}`;
+    const { forCircuit, label } = host;
     const until =
       wait === undefined
-        ? this.#lookAgain(call, now, { first: 1_000, longest: 10_000 })
-        : now + wait + this.#upTo(Math.min(5_000, 10 * this.#waiting.count(reason)));
-    return this.#block(call, reason, { cause: 'circuit', until, detail: `circuit of ${host.label} open` });
+        ? this.#lookAgain(call, now, forCircuit, { first: 1_000, longest: 10_000 })
+        : now + wait + this.#upTo(Math.min(longestLookMillis, crowdMillis * forCircuit.size));
+    return this.#block(call, forCircuit, { cause: 'circuit', until, detail: `circuit of ${label} open` });
   }
 
-  #noPlace(call: GatedCall, host: Host): Block {
-    const until = this.#lookAgain(call, this.#parts.clock.now(), { first: 500, longest: 5_000 });
-    const detail = `no free place at ${host.label}: all ${String(host.slots.limit)} are taken`;
-    return this.#block(call, `slots:${host.origin.text}`, { cause: 'slots', until, detail });
+  #noPlace(call: GatedCall, { forPlace, shownHost, slots }: Host): Block {
+    const bounds = { first: 500, longest: 5_000 };
+    const until = this.#lookAgain(call, this.#parts.clock.now(), forPlace, bounds);
+    const detail = `waits for a free place at ${shownHost}: all ${String(slots.limit)} are taken`;
+    return this.#block(call, forPlace, { cause: 'slots', until, detail });
   }
 
-  #block(call: GatedCall, reason: string, block: Omit<Block, 'kind'>): Block {
-    this.#waiting.add(reason, call.executionId);
+  #block(call: GatedCall, line: WaitingLine, block: Omit<Block, 'kind'>): Block {
+    this.#waiting.add(line, call);
     return { kind: 'blocked', ...block };
   }
 
   /** The place is taken. */
-  #admit(host: Host): Pass {
+  #admit(call: GatedCall, host: Host): Pass {
+    this.#letThrough(call);
+    // It came by itself: others may wait for what is free, and have not been called.
+    if (host.forPlace.size > 0 && !host.slots.isFull) this.#waiting.release(host.forPlace, 1);
     const report = host.circuit?.begin();
     return {
       kind: 'open',
@@ -196,14 +270,38 @@ export class Gatekeeper implements CallGate {
     };
   }
 
-  #free(host: Host): void {
-    if (host.slots.free()) this.#waiting.release(`slots:${host.origin.text}`, 1);
+  #letThrough(call: GatedCall): void {
+    if (call.blockedSince !== undefined) this.#waiting.remove(call);
   }
 
-  /** Half as long again as it has waited by now, within bounds, and not at the same instant as all others. */
-  #lookAgain(call: GatedCall, now: number, bounds: { readonly first: number; readonly longest: number }): number {
+  #free(host: Host): void {
+    const isIdle = host.slots.free();
+    if (host.forPlace.size === 0) return;
+    // With nobody in hand to take the next place, a second one is called, so that places need not wait for loads.
+    this.#waiting.release(host.forPlace, isIdle ? 2 : 1);
+  }
+
+  #holdLine(id: string): WaitingLine {
+    const known = this.#byHold.get(id);
+    if (known !== undefined) return known;
+    const line = new WaitingLine('hold');
+    this.#byHold.set(id, line);
+    return line;
+  }
+
+  /**
+   * Half as long again as it has waited by now, within bounds, not at the same instant as all others, and not more often than a crowd
+   * may.
+   */
+  #lookAgain(
+    call: GatedCall,
+    now: number,
+    line: WaitingLine,
+    bounds: { readonly first: number; readonly longest: number },
+  ): number {
     const waited = now - (call.blockedSince ?? now);
-    const wait = Math.min(Math.max(waited / 2, bounds.first), bounds.longest);
+    const usual = Math.min(Math.max(waited / 2, bounds.first), bounds.longest);
+    const wait = Math.max(usual, Math.min(crowdMillis * line.size, longestLookMillis));
     return now + Math.round(wait * 0.8) + this.#upTo(wait * 0.2);
   }
 
@@ -219,34 +317,37 @@ export class Gatekeeper implements CallGate {
     if (origin === undefined) return undefined;
     if (this.#byAuthority.size >= maxHosts) this.#forgetIdle();
     const host = this.#hosts.get(origin.text) ?? this.#newHost(origin);
-    // Where every host is busy or in trouble, the newest ones go ungated rather than into an endless map.
-    if (this.#byAuthority.size < maxHosts) {
-      this.#hosts.set(origin.text, host);
-      this.#byAuthority.set(authority, host);
-    }
+    // Where every host is busy or in trouble, the newest ones share the places of one rather than have an endless map.
+    if (this.#byAuthority.size >= maxHosts) return (this.#overflow ??= this.#newHost(otherHosts));
+    this.#hosts.set(origin.text, host);
+    this.#byAuthority.set(authority, host);
     return host;
   }
 
   #newHost(origin: Origin): Host {
     const { clock, circuits, overrides, maxConcurrency, mask } = this.#parts;
-    const label = mask(origin.text);
     const limit = overrides[origin.hostPort] ?? overrides[origin.host] ?? maxConcurrency;
     const host: Host = {
       origin,
-      label,
-      slots: new HostSlots(clock, limit),
+      label: mask(origin.text),
+      shownHost: mask(shownHostOf(origin)),
+      slots: new HostSlots(clock, limit, this.#lobby),
+      forPlace: new WaitingLine('slots'),
+      forCircuit: new WaitingLine('circuit'),
       circuit:
-        circuits &&
-        new Circuit(clock, circuits, (change, openMillis) => {
-          this.#circuitChanged(host, change, openMillis);
-        }),
+        circuits && origin !== otherHosts
+          ? new Circuit(clock, circuits, (change, openMillis) => {
+              this.#circuitChanged(host, change, openMillis);
+            })
+          : undefined,
     };
     return host;
   }
 
   #forgetIdle(): void {
-    for (const [authority, { slots, circuit, origin }] of this.#byAuthority) {
-      if (slots.taken > 0 || circuit?.isFresh === false) continue;
+    for (const [authority, { slots, circuit, origin, forPlace, forCircuit }] of this.#byAuthority) {
+      // Of a closed circuit a few failures are forgotten with it, of an open one that nobody waits for its next probe.
+      if (slots.taken + forPlace.size + forCircuit.size > 0 || circuit?.waitMillis !== 0) continue;
       this.#byAuthority.delete(authority);
       this.#hosts.delete(origin.text);
     }
@@ -257,7 +358,7 @@ export class Gatekeeper implements CallGate {
     const { text } = host.origin;
     if (change === 'closed') {
       telemetry.log('info', 'circuit closed', { host: host.label });
-      this.#waiting.release(`circuit:${text}`);
+      this.#waiting.release(host.forCircuit);
       return;
     }
     telemetry.log('warn', 'circuit opened', { host: host.label, openMillis });
@@ -276,16 +377,21 @@ export class Gatekeeper implements CallGate {
       this.#firstRead();
     }
     const holds = this.#holds;
-    this.#waiting.release('unread');
+    this.#waiting.release(this.#untilRead);
     for (const hold of before) {
       const same = holds.find(({ id }) => id === hold.id);
       if (same !== undefined && JSON.stringify(same) === JSON.stringify(hold)) continue;
       if (same === undefined) telemetry.log('info', 'hold lifted', { hold: hold.id });
-      this.#waiting.release(`hold:${hold.id}`);
+      this.#waiting.release(this.#holdLine(hold.id));
+      if (same === undefined) this.#byHold.delete(hold.id);
     }
     for (const { id, host, name, version } of holds) {
       if (before.some((known) => known.id === id)) continue;
       telemetry.log('warn', 'hold placed', { hold: id, host, name, version });
     }
   }
+}
+
+function shownHostOf({ text, host, hostPort }: Origin): string {
+  return text === `http://${host}:80` || text === `https://${host}:443` ? host : hostPort;
 }

@@ -1,80 +1,215 @@
 /**
  * Which executions wait blocked for what, as far as this process has seen them: when a hold is lifted, a circuit closes or a
- * place becomes free, they are told at once instead of looking again by themselves. Only a hint: what is not listed, after
- * a restart or beyond the bound, looks again soon enough.
+ * place becomes free, they are called at once, first come first served, instead of looking again by themselves. Only a hint: what is not
+ * listed, after a restart or beyond the bound, looks again soon enough.
+ *
+ * An execution that was called stays listed until it comes back: it has been let through then, or is blocked anew. Blocked by the same
+ * line, it is at the front of it.
  */
+import type { BlockCause } from '../../core/state.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
 
-/** Executions listed at most. */
+/** Calls listed at most. */
 const maxListed = 100_000;
-/** Executions told at once, and the pause after that: a crowd must not trample a host that has just come back. */
+/** Executions called at once, and the pause after that: a crowd must not trample a host that has just come back. */
 const batch = 100;
 const pauseMillis = 25;
+/**
+ * A called execution that has not come back for so long is forgotten: another process has it now, or it waits behind very many others for a
+ * worker. In the latter case it only loses its place in the line.
+ */
+const lostMillis = 600_000;
 
-/** See the file header. */
+/** A call that waits. */
+export interface WaitingCall {
+  readonly executionId: string;
+  /** The token of the execution that makes it: an execution may have several calls. */
+  readonly tokenId: number;
+}
+
+interface Entry extends WaitingCall {
+  readonly line: WaitingLine;
+  /** It was called, and has not come back. */
+  isCalled: boolean;
+  /** Monotonic; since when it is known to have been called. */
+  calledAt: number;
+}
+
+/** Those that wait for one thing, in the order in which they came. */
+export class WaitingLine {
+  readonly cause: BlockCause;
+  /** Those that were called before, and came back without success. */
+  readonly front: Set<Entry> = new Set<Entry>();
+  readonly back: Set<Entry> = new Set<Entry>();
+
+  constructor(cause: BlockCause) {
+    this.cause = cause;
+  }
+
+  /** How many wait to be called. */
+  get size(): number {
+    return this.front.size + this.back.size;
+  }
+
+  /** Takes the first one out. */
+  shift(): Entry | undefined {
+    for (const entries of [this.front, this.back]) {
+      for (const entry of entries) {
+        entries.delete(entry);
+        return entry;
+      }
+    }
+    return undefined;
+  }
+}
+
+/** The causes from the one that counts for an execution with several blocked calls to the one that counts least. */
+const causes: readonly BlockCause[] = ['hold', 'circuit', 'slots'];
+
+/** The waiting list of one process. */
 export class WaitingList {
   readonly #clock: Clock;
-  readonly #byReason = new Map<string, Set<string>>();
+  readonly #byExecution = new Map<string, readonly Entry[]>();
+  /** Executions by the one cause under which each of them counts. */
+  readonly #counts: Record<BlockCause, number> = { hold: 0, circuit: 0, slots: 0 };
   #listed = 0;
-  #free: string[] = [];
+  /** To be told. */
+  #calling: Entry[] = [];
+  /** Told, and not seen since, longest ago first. */
+  readonly #called = new Set<Entry>();
   #timer: Timer | undefined;
-  /** Told of executions that may try again. */
-  retry: (executionId: string) => void = () => undefined;
+  /** Told of executions that may try again; answers false when another process works on that execution. */
+  retry: (executionId: string) => boolean = () => true;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** How many wait for that. */
-  count(reason: string): number {
-    return this.#byReason.get(reason)?.size ?? 0;
+  /** Executions that wait, each under one cause. Those that were called count until they come back. */
+  get counts(): Readonly<Record<BlockCause, number>> {
+    return this.#counts;
   }
 
-  /** How many wait for anything of that kind: reasons that begin so. */
-  countOf(kind: string): number {
-    let count = 0;
-    for (const [reason, { size }] of this.#byReason) if (reason.startsWith(kind)) count += size;
-    return count;
-  }
-
-  /** Lists an execution; again is fine. */
-  add(reason: string, executionId: string): void {
-    if (this.#listed >= maxListed) return;
-    const waiting = this.#byReason.get(reason) ?? new Set();
-    this.#byReason.set(reason, waiting);
-    if (waiting.has(executionId)) return;
-    waiting.add(executionId);
-    this.#listed++;
-  }
-
-  /** Lets the `most` of those that have waited longest try again. */
-  release(reason: string, most: number = Infinity): void {
-    const waiting = this.#byReason.get(reason);
-    if (waiting === undefined) return;
-    for (const id of [...waiting].slice(0, most)) {
-      waiting.delete(id);
-      this.#listed--;
-      this.#free.push(id);
+  /** Lists a call at the end of a line, unless it is in that line already. It leaves any other line. */
+  add(line: WaitingLine, { executionId, tokenId }: WaitingCall): void {
+    const entries = this.#byExecution.get(executionId) ?? [];
+    const known = entries.find((entry) => entry.tokenId === tokenId);
+    if (known?.line === line) {
+      if (!known.isCalled) return;
+      this.#hasCome(known);
+      line.front.add(known);
+      return;
     }
-    if (waiting.size === 0) this.#byReason.delete(reason);
-    this.#timer ??= this.#clock.after(0, () => {
-      this.#tell();
-    });
+    if (known === undefined && this.#listed >= maxListed) return;
+    const entry: Entry = { executionId, tokenId, line, isCalled: false, calledAt: 0 };
+    line.back.add(entry);
+    this.#listed++;
+    this.#change(executionId, entries, [...entries.filter((other) => other !== known), entry]);
+    if (known !== undefined) this.#unlist(known);
+  }
+
+  /** Whether the call was called from that line and has come back now. */
+  isCalled(line: WaitingLine, { executionId, tokenId }: WaitingCall): boolean {
+    const entries = this.#byExecution.get(executionId);
+    return entries?.some((entry) => entry.tokenId === tokenId && entry.line === line && entry.isCalled) === true;
+  }
+
+  /** A call waits no longer. */
+  remove({ executionId, tokenId }: WaitingCall): void {
+    const entries = this.#byExecution.get(executionId);
+    const known = entries?.find((entry) => entry.tokenId === tokenId);
+    if (entries !== undefined && known !== undefined) this.#drop(entries, known);
+  }
+
+  /** Forgets an execution. Cheap where it does not wait. */
+  forget(executionId: string): void {
+    const entries = this.#byExecution.get(executionId);
+    if (entries === undefined) return;
+    this.#change(executionId, entries, []);
+    for (const entry of entries) {
+      const wasCalled = entry.isCalled;
+      this.#unlist(entry);
+      // What was free for it is free for the next one.
+      if (wasCalled && entry.line.cause === 'slots') this.release(entry.line, 1);
+    }
+  }
+
+  /** Forgets the executions that others work on now. */
+  keepOnly(isOurs: (executionId: string) => boolean): void {
+    for (const id of this.#byExecution.keys()) if (!isOurs(id)) this.forget(id);
+  }
+
+  /** Calls the `most` of those that have waited longest. */
+  release(line: WaitingLine, most: number = Infinity): void {
+    for (let left = most; left > 0; left--) {
+      const entry = line.shift();
+      if (entry === undefined) break;
+      entry.isCalled = true;
+      this.#calling.push(entry);
+    }
+    if (this.#calling.length > 0) this.#timer ??= this.#clock.after(0, () => this.#tell());
   }
 
   stop(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#free = [];
+    this.#calling = [];
   }
 
   #tell(): void {
-    for (const id of this.#free.splice(0, batch)) this.retry(id);
-    this.#timer =
-      this.#free.length === 0
-        ? undefined
-        : this.#clock.after(pauseMillis, () => {
-            this.#tell();
-          });
+    const now = this.#clock.monotonic();
+    this.#forgetLost(now);
+    for (const entry of this.#calling.splice(0, batch)) {
+      // It has come by itself, or is over.
+      if (!entry.isCalled) continue;
+      entry.calledAt = now;
+      this.#called.add(entry);
+      if (this.retry(entry.executionId)) continue;
+      this.remove(entry);
+      // What is free for it is free for the next one.
+      if (entry.line.cause === 'slots') this.release(entry.line, 1);
+    }
+    this.#timer = undefined;
+    if (this.#calling.length > 0) this.#timer = this.#clock.after(pauseMillis, () => this.#tell());
   }
+
+  #forgetLost(now: number): void {
+    for (const entry of this.#called) {
+      if (now - entry.calledAt < lostMillis) return;
+      this.remove(entry);
+    }
+  }
+
+  #hasCome(entry: Entry): void {
+    entry.isCalled = false;
+    this.#called.delete(entry);
+  }
+
+  #drop(entries: readonly Entry[], entry: Entry): void {
+    this.#change(
+      entry.executionId,
+      entries,
+      entries.filter((other) => other !== entry),
+    );
+    this.#unlist(entry);
+  }
+
+  #unlist(entry: Entry): void {
+    this.#listed--;
+    this.#hasCome(entry);
+    entry.line.front.delete(entry);
+    entry.line.back.delete(entry);
+  }
+
+  #change(executionId: string, before: readonly Entry[], after: readonly Entry[]): void {
+    const [from, to] = [causeOf(before), causeOf(after)];
+    if (from !== undefined) this.#counts[from]--;
+    if (to !== undefined) this.#counts[to]++;
+    if (after.length === 0) this.#byExecution.delete(executionId);
+    else this.#byExecution.set(executionId, after);
+  }
+}
+
+function causeOf(entries: readonly Entry[]): BlockCause | undefined {
+  return causes.find((cause) => entries.some(({ line }) => line.cause === cause));
 }
