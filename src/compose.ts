@@ -13,7 +13,7 @@ import { definitionLimits, engineSettings } from './compose/engine-settings.ts';
 import { createStoreGauges } from './compose/gauges.ts';
 import { localUrl, reachableUrl, type Listening } from './compose/addresses.ts';
 import { checkQueue, createQueue, createStore, type QueueChoice } from './compose/backends.ts';
-import { clusterReadings, createClusterSource, gateReadings, openHosts } from './compose/cluster-source.ts';
+import { clusterReadings, createClusterSource, gateReadings, loadOf } from './compose/cluster-source.ts';
 import { lastWords } from './compose/last-words.ts';
 import { Maintenance } from './compose/maintenance.ts';
 import { createGate } from './compose/gate.ts';
@@ -34,6 +34,7 @@ import type { DeskParts } from './runtime/desk/parts.ts';
 import { Engine } from './runtime/engine.ts';
 import type { Gatekeeper } from './runtime/gate/gatekeeper.ts';
 import { PlanCache } from './runtime/plan-cache.ts';
+import type { MemberLoad } from './runtime/sharding/member-info.ts';
 import { CallbackTokens } from './security/callback-token.ts';
 import { Masker } from './security/masking.ts';
 import { Secrets } from './security/secrets.ts';
@@ -198,6 +199,8 @@ export class Trama {
     const clock = this.#clockOf();
     const entropy = createSystemEntropy();
     const gate = createGate(config, { clock, entropy, store, telemetry, masker: this.#surroundings.masker });
+    const load = (): MemberLoad =>
+      loadOf(gate, config.runtime.enabled ? this.#running.engine?.load().places : undefined);
     const choice = await createQueue({
       config,
       version: this.#version,
@@ -205,7 +208,7 @@ export class Trama {
       entropy,
       telemetry,
       store,
-      openCircuits: () => openHosts(gate),
+      load,
       policy: (policy) => {
         this.#policy = policy;
       },
@@ -256,7 +259,7 @@ export class Trama {
         version: this.#version,
         choice,
         gate,
-        busy: () => engine.load().busy,
+        load,
         policy: () => this.#policy,
       }),
     });
@@ -369,6 +372,7 @@ export class Trama {
       const own = {
         queueSize: size === undefined ? undefined : size.ready + size.inFlight,
         workersBusy: engine.load().busy,
+        ...(this.#config.runtime.enabled ? { places: engine.load().places } : {}),
         isDatabaseUp: engine.storeAnswers,
         ...(store.connectionCounts === undefined ? {} : { connections: store.connectionCounts }),
         gate: gateReadings(gate),

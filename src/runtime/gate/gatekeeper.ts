@@ -86,7 +86,7 @@ const maxFullHosts = 20;
 /** Of those that wait for the same thing one looks again per so many milliseconds: each look costs a load and a checkpoint. */
 const crowdMillis = 10;
 /** However many wait: what nobody calls, because the process that knew of it is gone, looks again within this time. */
-const longestLookMillis = 60_000;
+const longestLookMillis = 300_000;
 
 const otherHosts: Origin = { text: 'other hosts', host: 'other hosts', hostPort: 'other hosts' };
 
