@@ -83,7 +83,7 @@ const maxHosts = 1_000;
 const maxCircuitViews = 200;
 /** Hosts without a free place that are told of at most: those with the most calls. */
 const maxFullHosts = 20;
-/** Of those that wait for the same thing one looks again per so many milliseconds: each look costs a load and a checkpoint. */
+/** Of all that wait one looks again per so many milliseconds: each look costs a load and a checkpoint. */
 const crowdMillis = 10;
 /** However many wait: what nobody calls, because the process that knew of it is gone, looks again within this time. */
 const longestLookMillis = 300_000;
@@ -228,7 +228,7 @@ export class Gatekeeper implements CallGate {
     const hold = this.#holds.find((each) => isHeld(each, call, host?.origin) && stands(each, now));
     if (hold !== undefined) {
       const line = this.#holdLine(hold.id);
-      const look = this.#lookAgain(call, now, line, { first: 2_000, longest: 30_000 });
+      const look = this.#lookAgain(call, now, { first: 2_000, longest: 30_000 });
       const until = hold.until === undefined ? look : Math.min(look, hold.until + this.#upTo(500));
       return this.#block(call, line, { cause: 'hold', until, detail: `held: ${hold.reason}` });
     }
@@ -238,14 +238,14 @@ export class Gatekeeper implements CallGate {
     const { forCircuit, label } = host;
     const until =
       wait === undefined
-        ? this.#lookAgain(call, now, forCircuit, { first: 1_000, longest: 10_000 })
+        ? this.#lookAgain(call, now, { first: 1_000, longest: 10_000 })
         : now + wait + this.#upTo(Math.min(longestLookMillis, crowdMillis * forCircuit.size));
     return this.#block(call, forCircuit, { cause: 'circuit', until, detail: `circuit of ${label} open` });
   }
 
   #noPlace(call: GatedCall, { forPlace, shownHost, slots }: Host): Block {
     const bounds = { first: 500, longest: 5_000 };
-    const until = this.#lookAgain(call, this.#parts.clock.now(), forPlace, bounds);
+    const until = this.#lookAgain(call, this.#parts.clock.now(), bounds);
     const detail = `waits for a free place at ${shownHost}: all ${String(slots.limit)} are taken`;
     return this.#block(call, forPlace, { cause: 'slots', until, detail });
   }
@@ -293,15 +293,10 @@ export class Gatekeeper implements CallGate {
    * Half as long again as it has waited by now, within bounds, not at the same instant as all others, and not more often than a crowd
    * may.
    */
-  #lookAgain(
-    call: GatedCall,
-    now: number,
-    line: WaitingLine,
-    bounds: { readonly first: number; readonly longest: number },
-  ): number {
+  #lookAgain(call: GatedCall, now: number, bounds: { readonly first: number; readonly longest: number }): number {
     const waited = now - (call.blockedSince ?? now);
     const usual = Math.min(Math.max(waited / 2, bounds.first), bounds.longest);
-    const wait = Math.max(usual, Math.min(crowdMillis * line.size, longestLookMillis));
+    const wait = Math.max(usual, Math.min(crowdMillis * this.#waiting.size, longestLookMillis));
     return now + Math.round(wait * 0.8) + this.#upTo(wait * 0.2);
   }
 

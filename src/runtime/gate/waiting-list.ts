@@ -90,6 +90,11 @@ export class WaitingList {
     return this.#counts;
   }
 
+  /** Calls listed. */
+  get size(): number {
+    return this.#listed;
+  }
+
   /** Lists a call at the end of a line, unless it is in that line already. It leaves any other line. */
   add(line: WaitingLine, { executionId, tokenId }: WaitingCall): void {
     const entries = this.#byExecution.get(executionId) ?? [];
