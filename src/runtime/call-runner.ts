@@ -19,7 +19,9 @@ import { TokenCache, type TokenGrant } from './auth/token-cache.ts';
 import { answerWithout, bodyWithout } from './auth/without-token.ts';
 import { type CallMasker, exchangeOf } from './exchange.ts';
 import { type CallSpan, callSpan, isSampled, recordCall } from './execution-spans.ts';
-import type { Block, CallGate, GatedCall, Pass } from './gate/call-gate.ts';
+import type { Block, CallGate, Entry, GatedCall, Pass } from './gate/call-gate.ts';
+import { originOf } from './gate/origin.ts';
+import { enterBoth } from './gate/two-places.ts';
 import { retryAfterMillis } from './retry-after.ts';
 import { traceparentOf } from './trace-context.ts';
 
@@ -189,7 +191,7 @@ export class CallRunner {
     const { callId, of, outcome } = prepared;
     if (gate === undefined || of === undefined) return this.#send(prepared, taker, undefined);
     const { goesOn } = taker;
-    const entry = gate.enter('problem' in outcome ? of : { ...of, goesOn, url: outcome.request.url });
+    const entry = 'problem' in outcome ? gate.enter(of) : this.#enter(gate, { ...of, goesOn }, outcome);
     switch (entry.kind) {
       case 'open':
         return this.#send(prepared, taker, entry);
@@ -222,6 +224,14 @@ export class CallRunner {
     return tokens === undefined || event.type !== 'callback'
       ? event
       : { ...event, body: bodyWithout(event.body, tokens) };
+  }
+
+  #enter(gate: CallGate, of: GatedCall, { request, grant }: ReadyCall): Entry {
+    const call = { ...of, url: request.url };
+    const needsToken = grant !== undefined && !this.#tokens.has(grant);
+    // At its own host it has its place already.
+    if (!needsToken || originOf(grant.url)?.text === originOf(request.url)?.text) return gate.enter(call);
+    return enterBoth(gate, { ...of, url: grant.url, placeOnly: true }, call);
   }
 
   #send(prepared: Prepared, taker: CallTaker, pass: Pass | undefined): CallHandle {
@@ -268,6 +278,7 @@ export class CallRunner {
         taker.answered(callId, this.#answered(prepared, sent, answer));
       },
       lastWord,
+      () => pass?.hasToken?.(),
     );
   }
 

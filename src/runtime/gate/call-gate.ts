@@ -20,6 +20,8 @@ export interface GatedCall {
   readonly version: string;
   /** Absent: it cannot be sent whatever the gate says, so that only a hold on the definition keeps it. */
   readonly url?: string;
+  /** It needs a place at the host, and nothing else: neither hold nor circuit keep it back. */
+  readonly placeOnly?: boolean;
   /** Since when it is blocked, in ms since 1970; absent at its first try. */
   readonly blockedSince?: number;
 }
@@ -29,6 +31,8 @@ export interface Pass {
   readonly kind: 'open';
   /** `answered`: the host works; `failed`: a 5xx, no connection, or no answer in time; `neutral`: it says nothing of the host. */
   done(outcome: 'answered' | 'failed' | 'neutral'): void;
+  /** The access token that the call waited for is there, or will not come. May be called again, and after `done`. */
+  hasToken?(): void;
 }
 
 /** The call may not go out; to be tried again at `until` (ms since 1970) at the latest. */
@@ -47,10 +51,13 @@ export interface Queued {
   wait(then: (entry: Pass | Block) => void): () => void;
 }
 
-/** See the file header. Must not throw. */
+/** What became of a call at the gate. */
+export type Entry = Pass | Block | Queued;
+
+/** The gate of a process. Must not throw. */
 export interface CallGate {
   readonly pulse: Pulse;
-  enter(call: GatedCall): Pass | Block | Queued;
+  enter(call: GatedCall): Entry;
   /**
    * Begins to follow what operators hold; resolves once that has been read, or could not be. `retry` is told of executions
    * whose blocked calls may be tried again; it answers false when another process works on that execution.

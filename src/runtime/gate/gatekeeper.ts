@@ -16,7 +16,7 @@ import type { Store } from '../../ports/store.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import { Periodic } from '../periodic.ts';
 import type { Pulse } from '../service.ts';
-import type { Block, CallGate, GatedCall, Pass, Queued } from './call-gate.ts';
+import type { Block, CallGate, Entry, GatedCall, Pass } from './call-gate.ts';
 import { type CallHold, isHeld, readHolds, stands } from './call-holds.ts';
 import { Circuit, type CircuitSettings } from './circuit.ts';
 import { HostSlots, Lobby } from './host-slots.ts';
@@ -184,7 +184,7 @@ export class Gatekeeper implements CallGate {
     });
   }
 
-  enter(call: GatedCall): Pass | Block | Queued {
+  enter(call: GatedCall): Entry {
     const host = call.url === undefined ? undefined : this.#hostOf(call.url);
     const turnedAway = this.#turnAway(call, host);
     if (turnedAway !== undefined) return turnedAway;
@@ -216,6 +216,7 @@ export class Gatekeeper implements CallGate {
   }
 
   #turnAway(call: GatedCall, host: Host | undefined): Block | undefined {
+    if (call.placeOnly === true) return undefined;
     const now = this.#parts.clock.now();
     if (this.#holds === undefined) {
       const until = now + unreadMillis;
@@ -260,7 +261,7 @@ export class Gatekeeper implements CallGate {
     this.#letThrough(call);
     // It came by itself: others may wait for what is free, and have not been called.
     if (host.forPlace.size > 0 && !host.slots.isFull) this.#waiting.release(host.forPlace, 1);
-    const report = host.circuit?.begin();
+    const report = call.placeOnly === true ? undefined : host.circuit?.begin();
     return {
       kind: 'open',
       done: (outcome) => {

@@ -89,6 +89,87 @@ describe('a host that never answers', () => {
   });
 });
 
+describe('a token endpoint that never answers', () => {
+  const withToken = (host: string): JsonObject => {
+    const auth = {
+      type: 'oauth2ClientCredentials',
+      tokenUrl: 'https://login.example/token',
+      clientIdSecret: 'ID',
+      clientSecretSecret: 'SECRET',
+    };
+    const action = { request: { url: `http://${host}/a`, verb: 'POST', auth } };
+    return graph([task('a', { action, compensation: false })]);
+  };
+  beforeEach(() => {
+    fixture.secrets.set('ID', 'x').set('SECRET', 'y');
+  });
+
+  it.each([4, 16])('leaves places to the others, whatever hosts the calls are for: %i places', async (places) => {
+    const engine = await start(places);
+    let isSilent = true;
+    fixture.http.reply = (path) => {
+      if (path === 'token') return isSilent ? 'hold' : { body: { access_token: 'token', token_type: 'Bearer' } };
+      return {};
+    };
+    const ids: string[] = [];
+    for (let i = 0; i < 40; i++) ids.push(await fixture.submit(engine, withToken(`host-${String(i % 10)}`)));
+    const others: string[] = [];
+    for (let i = 0; i < 20; i++) others.push(await fixture.submit(engine, calling('quick', 'b', 'c')));
+    await fixture.clock.advance(2_000);
+    expect(await Promise.all(others.map(statusOf))).toEqual(others.map(() => 'SUCCEEDED'));
+    expect(gate.fullHosts()).toMatchObject([{ host: 'https://login.example:443', calls: places / 2 }]);
+    expect(gate.blocked.slots).toBe(40 - places / 2);
+    // It takes a place until the token is there, and no longer.
+    isSilent = false;
+    fixture.http.calls
+      .find(({ request }) => request.url.endsWith('/token'))!
+      .answer({
+        body: { access_token: 'token', token_type: 'Bearer' },
+      });
+    await fixture.clock.advance(5_000);
+    expect(await Promise.all(ids.map(statusOf))).toEqual(ids.map(() => 'SUCCEEDED'));
+    expect(gate.blocked.slots).toBe(0);
+    expect(engine.load().held).toBe(0);
+  });
+
+  it('needs no second place at a host that is that of the call, too', async () => {
+    const engine = await start(2);
+    fixture.http.reply = (path) => (path === 'token' ? { body: { access_token: 'token', token_type: 'Bearer' } } : {});
+    const action = {
+      request: {
+        url: 'http://same/a',
+        verb: 'POST',
+        auth: {
+          type: 'oauth2ClientCredentials',
+          tokenUrl: 'http://same/token',
+          clientIdSecret: 'ID',
+          clientSecretSecret: 'SECRET',
+        },
+      },
+    };
+    const id = await fixture.submit(engine, graph([task('a', { action, compensation: false })]));
+    expect((await fixture.until(id)).status).toBe('SUCCEEDED');
+  });
+
+  it('holds no place for a call that finds none at its own host', async () => {
+    const engine = await start(4, { overrides: { busy: 1 } });
+    fixture.http.reply = (path) => {
+      if (path === 'token') return { body: { access_token: 'token', token_type: 'Bearer', expires_in: 0 } };
+      return path === 'first' ? 'hold' : {};
+    };
+    await fixture.submit(engine, calling('busy', 'first'));
+    for (let i = 0; i < 6; i++) await fixture.submit(engine, withToken('busy'));
+    await fixture.clock.advance(3_000);
+    expect(gate.fullHosts()).toMatchObject([{ host: 'http://busy:80', calls: 1 }]);
+    const id = await fixture.submit(engine, withToken('quick'));
+    expect((await fixture.until(id)).status).toBe('SUCCEEDED');
+    fixture.http.calls[0]!.answer({});
+    await fixture.clock.advance(10_000);
+    expect(engine.load().held).toBe(0);
+    expect(gate.blocked.slots).toBe(0);
+  });
+});
+
 describe('places that become free', () => {
   it('go to those that have waited longest, whoever comes meanwhile', async () => {
     const engine = await start(4);
