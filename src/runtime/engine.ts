@@ -393,7 +393,7 @@ export class Engine {
     this.#periodic.probe.start();
     this.#processes.start();
     // Before anything is claimed: no call may go out that is held. Should the store not answer, the gate keeps them back.
-    const known = this.#parts.gate?.start((id) => this.#tryBlocked(id));
+    const known = this.#parts.gate?.start((id, dueAt) => this.#tryBlocked(id, dueAt));
     if (known !== undefined) await this.#within(known, flushGraceMillis);
     if (!runs) return;
     // What the store says is in hand is to be left to those that live.
@@ -459,10 +459,10 @@ export class Engine {
    * What kept a call of the execution back may be over: the process that has it tries again. Answers whether that is, or will be,
    * this one.
    */
-  #tryBlocked(id: string): boolean {
+  #tryBlocked(id: string, dueAt: number): boolean {
     if (this.#pool.driverOf(id)?.post({ type: 'timer', tryBlocked: true }) === true) return true;
     const slot = slotOf(id);
-    this.#queueWriter.ring({ id, slot, dueAt: this.#parts.clock.now() });
+    this.#queueWriter.ring({ id, slot, dueAt });
     return this.#parts.queue.owns(slot);
   }
 

@@ -60,9 +60,9 @@ export interface CallGate {
   enter(call: GatedCall): Entry;
   /**
    * Begins to follow what operators hold; resolves once that has been read, or could not be. `retry` is told of executions
-   * whose blocked calls may be tried again; it answers false when another process works on that execution.
+   * whose blocked calls may be tried again, and since when (ms since 1970) they are due; it answers false when another process works on that execution.
    */
-  start(retry: (executionId: string) => boolean): Promise<void>;
+  start(retry: (executionId: string, dueAt: number) => boolean): Promise<void>;
   /** An execution is over, or gone: it waits for nothing any more. Cheap where it did not. */
   ended(executionId: string): void;
   /** Other executions belong to other processes from now on. */

@@ -5,9 +5,9 @@
  * hundred thousand executions behind a hold for a day cost little; what ends its waiting earlier tells it at once (see
  * `waiting-list.ts`).
  *
- * Who gets a place at a host: a free one goes to the next call that asks. With none free, a call waits in hand for a moment (see
+ * Who gets a place at a host: a free one goes to the next call that asks, unless it is kept for one that was called. With none free, a call waits in hand for a moment (see
  * `host-slots.ts`) if it was called from the waiting list, if its execution goes on in its turn, or if nobody waits at that host; else
- * its execution is parked at the end of the list. Each place that becomes free goes to the longest wait in hand, and calls the longest
+ * its execution is parked, and listed by the time at which it was blocked first. Each place that becomes free goes to the longest wait in hand, and calls the longest
  * wait of the list, so that a steady stream of new calls cannot starve those that were parked.
  */
 import type { BlockCause } from '../../core/state.ts';
@@ -72,6 +72,8 @@ interface Host {
   readonly forPlace: WaitingLine;
   /** Parked until the circuit closes. */
   readonly forCircuit: WaitingLine;
+  /** When a place became free last; monotonic. */
+  freedAt: number;
 }
 
 /** How soon a call is tried again that came before the holds had been read. */
@@ -83,6 +85,8 @@ const maxHosts = 1_000;
 const maxCircuitViews = 200;
 /** Hosts without a free place that are told of at most: those with the most calls. */
 const maxFullHosts = 20;
+/** Places at a host that become free so soon one after the other leave nobody waiting in hand in vain. */
+const busyMillis = 250;
 /** Of all that wait one looks again per so many milliseconds: each look costs a load and a checkpoint. */
 const crowdMillis = 10;
 /** However many wait: what nobody calls, because the process that knew of it is gone, looks again within this time. */
@@ -120,7 +124,7 @@ export class Gatekeeper implements CallGate {
     return this.#reading.pulse;
   }
 
-  start(retry: (executionId: string) => boolean): Promise<void> {
+  start(retry: (executionId: string, dueAt: number) => boolean): Promise<void> {
     this.#waiting.retry = retry;
     return new Promise((resolve) => {
       this.#firstRead = resolve;
@@ -192,7 +196,7 @@ export class Gatekeeper implements CallGate {
       this.#letThrough(call);
       return { kind: 'open', done: () => undefined };
     }
-    if (host.slots.tryTake()) return this.#admit(call, host);
+    if (this.#takes(call, host)) return this.#admit(call, host);
     if (!this.#mayWaitInHand(call, host)) return this.#noPlace(call, host);
     return {
       kind: 'queued',
@@ -208,6 +212,13 @@ export class Gatekeeper implements CallGate {
           then(late ?? this.#admit(call, host));
         }),
     };
+  }
+
+  /** Takes a place, unless each free one is for a call that was called before. */
+  #takes(call: GatedCall, { slots, forPlace }: Host): boolean {
+    if (slots.isFull) return false;
+    const promised = forPlace.promised(this.#parts.clock.monotonic(), call);
+    return slots.taken + promised < slots.limit && slots.tryTake();
   }
 
   #mayWaitInHand(call: GatedCall, { slots, forPlace }: Host): boolean {
@@ -276,10 +287,13 @@ export class Gatekeeper implements CallGate {
   }
 
   #free(host: Host): void {
+    const now = this.#parts.clock.monotonic();
+    const isBusy = now - host.freedAt < busyMillis;
+    host.freedAt = now;
     const isIdle = host.slots.free();
     if (host.forPlace.size === 0) return;
-    // With nobody in hand to take the next place, a second one is called, so that places need not wait for loads.
-    this.#waiting.release(host.forPlace, isIdle ? 2 : 1);
+    // Where the next place is free soon, and nobody waits in hand for it, a second one is called, so that places do not wait for loads.
+    this.#waiting.release(host.forPlace, isIdle && isBusy ? 2 : 1);
   }
 
   #holdLine(id: string): WaitingLine {
@@ -330,6 +344,7 @@ export class Gatekeeper implements CallGate {
       slots: new HostSlots(clock, limit, this.#lobby),
       forPlace: new WaitingLine('slots'),
       forCircuit: new WaitingLine('circuit'),
+      freedAt: -Infinity,
       circuit:
         circuits && origin !== otherHosts
           ? new Circuit(clock, circuits, (change, openMillis) => {

@@ -195,6 +195,34 @@ describe('places that become free', () => {
     expect(gate.blocked).toEqual({ hold: 0, circuit: 0, slots: 0 });
   });
 
+  it('go first to those that have waited longest, also where another process took over those that wait', async () => {
+    const first = await start(4);
+    fixture.http.reply = () => 'hold';
+    for (let i = 0; i < 2; i++) await fixture.submit(first, calling('busy', 'x'));
+    const old: string[] = [];
+    for (let i = 0; i < 6; i++) {
+      old.push(await fixture.submit(first, calling('busy', `old${String(i)}`)));
+      await fixture.clock.advance(1_500);
+    }
+    await fixture.close();
+    fixture.http.calls.length = 0;
+    // The two that were under way go out again; those that wait look again by themselves, after newcomers have come.
+    const second = await start(4);
+    await fixture.clock.advance(100);
+    for (let i = 0; i < 6; i++) {
+      await fixture.submit(second, calling('busy', `new${String(i)}`));
+      await fixture.clock.advance(1_500);
+    }
+    await fixture.clock.advance(30_000);
+    for (let i = 0; i < fixture.http.calls.length; i++) {
+      fixture.http.calls[i]!.answer({});
+      await fixture.clock.advance(1_500);
+    }
+    const order = fixture.http.paths().filter((path) => path !== 'x');
+    expect(order).toHaveLength(12);
+    expect(order.slice(0, 6).toSorted()).toEqual(old.map((_, i) => `old${String(i)}`));
+  });
+
   it('are kept busy by those that were parked', async () => {
     const engine = await start(8);
     fixture.http.reply = () => ({ afterMillis: 100 });

@@ -1,10 +1,9 @@
 /**
  * Which executions wait blocked for what, as far as this process has seen them: when a hold is lifted, a circuit closes or a
- * place becomes free, they are called at once, first come first served, instead of looking again by themselves. Only a hint: what is not
+ * place becomes free, they are called at once, those first that have waited longest, instead of looking again by themselves. Only a hint: what is not
  * listed, after a restart or beyond the bound, looks again soon enough.
  *
- * An execution that was called stays listed until it comes back: it has been let through then, or is blocked anew. Blocked by the same
- * line, it is at the front of it.
+ * An execution that was called stays listed until it comes back: it has been let through then, or is blocked anew.
  */
 import type { BlockCause } from '../../core/state.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
@@ -19,15 +18,23 @@ const pauseMillis = 25;
  * worker. In the latter case it only loses its place in the line.
  */
 const lostMillis = 600_000;
+/** For how long what became free is kept for the execution that was called for it: a load and a checkpoint take less. */
+const promiseMillis = 2_000;
 
 /** A call that waits. */
 export interface WaitingCall {
   readonly executionId: string;
   /** The token of the execution that makes it: an execution may have several calls. */
   readonly tokenId: number;
+  /** Since when it is blocked, in ms since 1970; absent at its first block. */
+  readonly blockedSince?: number;
 }
 
-interface Entry extends WaitingCall {
+interface Entry {
+  readonly executionId: string;
+  readonly tokenId: number;
+  /** Of its first block. */
+  readonly since: number;
   readonly line: WaitingLine;
   /** It was called, and has not come back. */
   isCalled: boolean;
@@ -35,31 +42,76 @@ interface Entry extends WaitingCall {
   calledAt: number;
 }
 
-/** Those that wait for one thing, in the order in which they came. */
+/**
+ * Those that wait for one thing: who has been blocked for longest is first, also where it was called in vain, or comes from a process
+ * that is gone.
+ */
 export class WaitingLine {
   readonly cause: BlockCause;
-  /** Those that were called before, and came back without success. */
-  readonly front: Set<Entry> = new Set<Entry>();
-  readonly back: Set<Entry> = new Set<Entry>();
+  /** Those that had waited before they came, by the time of their first block. */
+  readonly #early: Entry[] = [];
+  /** Those that had not: in the order in which they came. */
+  readonly #late: Set<Entry> = new Set();
+
+  /** Those that were told and have not come, longest ago first. */
+  readonly #told: Set<Entry> = new Set();
 
   constructor(cause: BlockCause) {
     this.cause = cause;
   }
 
+  told(entry: Entry): void {
+    this.#told.add(entry);
+  }
+
+  hasCome(entry: Entry): void {
+    this.#told.delete(entry);
+  }
+
+  /** How many were called lately and have not come: before `call` where it is one of them. */
+  promised(now: number, call: WaitingCall): number {
+    if (this.#told.size === 0) return 0;
+    let count = 0;
+    for (const { executionId, tokenId, calledAt } of this.#told) {
+      if (executionId === call.executionId && tokenId === call.tokenId) break;
+      if (now - calledAt < promiseMillis) count++;
+    }
+    return count;
+  }
+
   /** How many wait to be called. */
   get size(): number {
-    return this.front.size + this.back.size;
+    return this.#early.length + this.#late.size;
+  }
+
+  add(entry: Entry, hasWaited: boolean): void {
+    if (hasWaited) this.#early.splice(this.#firstAfter(entry.since), 0, entry);
+    else this.#late.add(entry);
+  }
+
+  delete(entry: Entry): void {
+    if (this.#late.delete(entry)) return;
+    const at = this.#early.lastIndexOf(entry, this.#firstAfter(entry.since) - 1);
+    if (at >= 0) this.#early.splice(at, 1);
   }
 
   /** Takes the first one out. */
   shift(): Entry | undefined {
-    for (const entries of [this.front, this.back]) {
-      for (const entry of entries) {
-        entries.delete(entry);
-        return entry;
-      }
+    const [early] = this.#early;
+    const [late] = this.#late;
+    const first = early !== undefined && (late === undefined || early.since <= late.since) ? early : late;
+    if (first !== undefined) this.delete(first);
+    return first;
+  }
+
+  #firstAfter(since: number): number {
+    let [low, high] = [0, this.#early.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#early[middle]?.since ?? Infinity) <= since) low = middle + 1;
+      else high = middle;
     }
-    return undefined;
+    return low;
   }
 }
 
@@ -78,8 +130,8 @@ export class WaitingList {
   /** Told, and not seen since, longest ago first. */
   readonly #called = new Set<Entry>();
   #timer: Timer | undefined;
-  /** Told of executions that may try again; answers false when another process works on that execution. */
-  retry: (executionId: string) => boolean = () => true;
+  /** Told of executions that may try again, and since when they are due; answers false when another process works on that execution. */
+  retry: (executionId: string, dueAt: number) => boolean = () => true;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -95,22 +147,23 @@ export class WaitingList {
     return this.#listed;
   }
 
-  /** Lists a call at the end of a line, unless it is in that line already. It leaves any other line. */
-  add(line: WaitingLine, { executionId, tokenId }: WaitingCall): void {
+  /** Lists a call in a line, unless it is there already. It leaves any other line. */
+  add(line: WaitingLine, { executionId, tokenId, blockedSince }: WaitingCall): void {
     const entries = this.#byExecution.get(executionId) ?? [];
     const known = entries.find((entry) => entry.tokenId === tokenId);
     if (known?.line === line) {
       if (!known.isCalled) return;
       this.#hasCome(known);
-      line.front.add(known);
+      line.add(known, true);
       return;
     }
     if (known === undefined && this.#listed >= maxListed) return;
-    const entry: Entry = { executionId, tokenId, line, isCalled: false, calledAt: 0 };
-    line.back.add(entry);
+    const since = blockedSince ?? this.#clock.now();
+    const entry: Entry = { executionId, tokenId, since, line, isCalled: false, calledAt: 0 };
+    line.add(entry, blockedSince !== undefined);
     this.#listed++;
-    this.#change(executionId, entries, [...entries.filter((other) => other !== known), entry]);
-    if (known !== undefined) this.#unlist(known);
+    this.#change(executionId, entries, [...without(entries, known), entry]);
+    if (known !== undefined) this.#passOn(known);
   }
 
   /** Whether the call was called from that line and has come back now. */
@@ -123,7 +176,9 @@ export class WaitingList {
   remove({ executionId, tokenId }: WaitingCall): void {
     const entries = this.#byExecution.get(executionId);
     const known = entries?.find((entry) => entry.tokenId === tokenId);
-    if (entries !== undefined && known !== undefined) this.#drop(entries, known);
+    if (entries === undefined || known === undefined) return;
+    this.#change(executionId, entries, without(entries, known));
+    this.#unlist(known);
   }
 
   /** Forgets an execution. Cheap where it does not wait. */
@@ -131,12 +186,7 @@ export class WaitingList {
     const entries = this.#byExecution.get(executionId);
     if (entries === undefined) return;
     this.#change(executionId, entries, []);
-    for (const entry of entries) {
-      const wasCalled = entry.isCalled;
-      this.#unlist(entry);
-      // What was free for it is free for the next one.
-      if (wasCalled && entry.line.cause === 'slots') this.release(entry.line, 1);
-    }
+    for (const entry of entries) this.#passOn(entry);
   }
 
   /** Forgets the executions that others work on now. */
@@ -169,13 +219,27 @@ export class WaitingList {
       if (!entry.isCalled) continue;
       entry.calledAt = now;
       this.#called.add(entry);
-      if (this.retry(entry.executionId)) continue;
-      this.remove(entry);
-      // What is free for it is free for the next one.
-      if (entry.line.cause === 'slots') this.release(entry.line, 1);
+      entry.line.told(entry);
+      // A place is free for this one alone: it keeps its place in the queue of the process. A crowd that is free to go does not.
+      const dueAt = entry.line.cause === 'slots' ? entry.since : this.#clock.now();
+      if (!this.retry(entry.executionId, dueAt)) this.#leave(entry);
     }
     this.#timer = undefined;
     if (this.#calling.length > 0) this.#timer = this.#clock.after(pauseMillis, () => this.#tell());
+  }
+
+  /** It goes, and does not take what it was called for. */
+  #leave(entry: Entry): void {
+    const entries = this.#byExecution.get(entry.executionId) ?? [];
+    this.#change(entry.executionId, entries, without(entries, entry));
+    this.#passOn(entry);
+  }
+
+  /** What was free for it is free for the next one. */
+  #passOn(entry: Entry): void {
+    const wasCalled = entry.isCalled;
+    this.#unlist(entry);
+    if (wasCalled && entry.line.cause === 'slots') this.release(entry.line, 1);
   }
 
   #forgetLost(now: number): void {
@@ -188,22 +252,14 @@ export class WaitingList {
   #hasCome(entry: Entry): void {
     entry.isCalled = false;
     this.#called.delete(entry);
-  }
-
-  #drop(entries: readonly Entry[], entry: Entry): void {
-    this.#change(
-      entry.executionId,
-      entries,
-      entries.filter((other) => other !== entry),
-    );
-    this.#unlist(entry);
+    entry.line.hasCome(entry);
   }
 
   #unlist(entry: Entry): void {
     this.#listed--;
+    const wasCalled = entry.isCalled;
     this.#hasCome(entry);
-    entry.line.front.delete(entry);
-    entry.line.back.delete(entry);
+    if (!wasCalled) entry.line.delete(entry);
   }
 
   #change(executionId: string, before: readonly Entry[], after: readonly Entry[]): void {
@@ -217,4 +273,8 @@ export class WaitingList {
 
 function causeOf(entries: readonly Entry[]): BlockCause | undefined {
   return causes.find((cause) => entries.some(({ line }) => line.cause === cause));
+}
+
+function without(entries: readonly Entry[], entry: Entry | undefined): readonly Entry[] {
+  return entries.filter((other) => other !== entry);
 }
