@@ -41,8 +41,8 @@ it('tells of every process of a shared queue, also of circuits that are open els
   ): Promise<{ engine: Engine; source: ClusterSource; queue: ShardedQueue }> => {
     const gate = gateOf();
     fixture.gate = gate;
-    let engineOf: Engine | undefined;
-    const load = (): MemberLoad => loadOf(gate, works ? engineOf?.load().places : undefined);
+    const running: { engine?: Engine } = {};
+    const load = (): MemberLoad => loadOf(gate, works ? running.engine?.load().places : undefined);
     const queue = new ShardedQueue({
       clock,
       entropy,
@@ -60,7 +60,7 @@ it('tells of every process of a shared queue, also of circuits that are open els
       load: () => load(),
     });
     const engine = await fixture.engine({ workerCount: 18 }, works, () => queue);
-    engineOf = engine;
+    running.engine = engine;
     const choice = { queue, cluster: queue };
     const more = { version: '1.0.0', load, policy: () => 'noeviction' };
     return { engine, queue, source: createClusterSource({ config: configOf(podId), choice, gate, ...more }) };

@@ -25,8 +25,8 @@ export function loadOf(gate: Gatekeeper, places: PlacesInUse | undefined): Membe
   const openCircuits = gate.circuits().flatMap(({ host, isOpen }) => (isOpen ? [host] : []));
   const fullHosts = gate.fullHosts();
   if (places === undefined) return { busy: 0, openCircuits, fullHosts };
-  const { free, ...inHand } = places;
-  const busy = Object.values(inHand).reduce((sum, count) => sum + count, 0);
+  const { calling, host, loading, store, other } = places;
+  const busy = calling + host + loading + store + other;
   return { busy, places, openCircuits, fullHosts };
 }
 

@@ -2,7 +2,7 @@
  * A call that needs an access token takes a place at two hosts: at that of the token endpoint until the token is there, and at its own.
  * Without the former a token endpoint that never answers could take every place of the process, by calls to several hosts.
  */
-import type { CallGate, Entry, GatedCall, Pass } from './call-gate.ts';
+import type { Block, CallGate, Entry, GatedCall, Pass } from './call-gate.ts';
 
 /** Enters for the token first, then for the call. Whatever keeps the call back keeps no place meanwhile. */
 export function enterBoth(gate: CallGate, token: GatedCall, call: GatedCall): Entry {
@@ -29,7 +29,7 @@ function joined(token: Pass, call: Entry): Entry {
     if (isHeld) token.done('neutral');
     isHeld = false;
   };
-  const settled = <T extends Exclude<Entry, { kind: 'queued' }>>(entry: T): Exclude<Entry, { kind: 'queued' }> => {
+  const settled = (entry: Pass | Block): Pass | Block => {
     if (entry.kind === 'blocked') {
       release();
       return entry;
