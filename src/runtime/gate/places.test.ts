@@ -4,6 +4,7 @@ import { graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { blockedOf } from '../../core/transition/block.ts';
 import type { Engine } from '../engine.ts';
+import { Pulse } from '../service.ts';
 import { Gatekeeper, type GatekeeperParts } from './gatekeeper.ts';
 
 let fixture: RuntimeFixture;
@@ -331,6 +332,30 @@ describe('an execution that waits', () => {
     await fixture.clock.advance(1_000);
     expect(gate.blocked).toEqual({ hold: 0, circuit: 0, slots: 0 });
   });
+});
+
+it('a hook is tried once more at the end of its time, however late the gate would have it look again', async () => {
+  await fixture.store.open();
+  let tries = 0;
+  fixture.gate = {
+    pulse: new Pulse('gate', fixture.clock),
+    start: () => Promise.resolve(),
+    stop: () => Promise.resolve(),
+    ended: () => undefined,
+    keepOnly: () => undefined,
+    enter: ({ url }) =>
+      url?.startsWith('http://hooks') === true && tries++ === 0
+        ? { kind: 'blocked', cause: 'slots', until: fixture.clock.now() + 300_000, detail: 'crowded' }
+        : { kind: 'open', done: () => undefined },
+  };
+  const engine = await fixture.engine();
+  const hook = { url: 'http://hooks/done', verb: 'POST' };
+  const id = await fixture.submit(engine, graph([task('a')], { onSuccessCallback: hook }));
+  const begun = fixture.clock.now();
+  const over = await fixture.until(id, 'over', 70_000);
+  expect([over.status, over.callbackWarning]).toEqual(['SUCCEEDED', undefined]);
+  expect(fixture.http.paths()).toEqual(['a', 'done']);
+  expect(fixture.clock.now() - begun).toBeGreaterThan(59_000);
 });
 
 it('hosts beyond those that are remembered share the places of one', async () => {
