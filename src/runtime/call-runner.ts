@@ -191,7 +191,8 @@ export class CallRunner {
     const { callId, of, outcome } = prepared;
     if (gate === undefined || of === undefined) return this.#send(prepared, taker, undefined);
     const { goesOn } = taker;
-    const entry = 'problem' in outcome ? gate.enter(of) : this.#enter(gate, { ...of, goesOn }, outcome);
+    const entry =
+      'problem' in outcome ? gate.enter(of) : this.#enter(gate, { ...of, goesOn, url: outcome.request.url }, outcome);
     switch (entry.kind) {
       case 'open':
         return this.#send(prepared, taker, entry);
@@ -226,12 +227,11 @@ export class CallRunner {
       : { ...event, body: bodyWithout(event.body, tokens) };
   }
 
-  #enter(gate: CallGate, of: GatedCall, { request, grant }: ReadyCall): Entry {
-    const call = { ...of, url: request.url };
-    const needsToken = grant !== undefined && !this.#tokens.has(grant);
+  #enter(gate: CallGate, call: GatedCall, { request, grant }: ReadyCall): Entry {
+    if (grant === undefined || this.#tokens.has(grant)) return gate.enter(call);
     // At its own host it has its place already.
-    if (!needsToken || originOf(grant.url)?.text === originOf(request.url)?.text) return gate.enter(call);
-    return enterBoth(gate, { ...of, url: grant.url, placeOnly: true }, call);
+    if (originOf(grant.url)?.text === originOf(request.url)?.text) return gate.enter(call);
+    return enterBoth(gate, { ...call, url: grant.url, placeOnly: true }, call);
   }
 
   #send(prepared: Prepared, taker: CallTaker, pass: Pass | undefined): CallHandle {

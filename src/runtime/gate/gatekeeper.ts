@@ -21,7 +21,8 @@ import { type CallHold, isHeld, readHolds, stands } from './call-holds.ts';
 import { Circuit, type CircuitSettings } from './circuit.ts';
 import { HostSlots, Lobby } from './host-slots.ts';
 import { authorityOf, type Origin, originOf } from './origin.ts';
-import { WaitingLine, WaitingList } from './waiting-list.ts';
+import { WaitingLine } from './waiting-line.ts';
+import { WaitingList } from './waiting-list.ts';
 
 /** What a gatekeeper stands on. */
 export interface GatekeeperParts {
@@ -217,6 +218,7 @@ export class Gatekeeper implements CallGate {
   /** Takes a place, unless each free one is for a call that was called before. */
   #takes(call: GatedCall, { slots, forPlace }: Host): boolean {
     if (slots.isFull) return false;
+    if (!forPlace.isAwaited) return slots.tryTake();
     const promised = forPlace.promised(this.#parts.clock.monotonic(), call);
     return slots.taken + promised < slots.limit && slots.tryTake();
   }

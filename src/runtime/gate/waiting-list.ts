@@ -7,6 +7,7 @@
  */
 import type { BlockCause } from '../../core/state.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
+import type { Entry, WaitingCall, WaitingLine } from './waiting-line.ts';
 
 /** Calls listed at most. */
 const maxListed = 100_000;
@@ -18,103 +19,6 @@ const pauseMillis = 25;
  * worker. In the latter case it only loses its place in the line.
  */
 const lostMillis = 600_000;
-/** For how long what became free is kept for the execution that was called for it: a load and a checkpoint take less. */
-const promiseMillis = 2_000;
-
-/** A call that waits. */
-export interface WaitingCall {
-  readonly executionId: string;
-  /** The token of the execution that makes it: an execution may have several calls. */
-  readonly tokenId: number;
-  /** Since when it is blocked, in ms since 1970; absent at its first block. */
-  readonly blockedSince?: number;
-}
-
-interface Entry {
-  readonly executionId: string;
-  readonly tokenId: number;
-  /** Of its first block. */
-  readonly since: number;
-  readonly line: WaitingLine;
-  /** It was called, and has not come back. */
-  isCalled: boolean;
-  /** Monotonic; since when it is known to have been called. */
-  calledAt: number;
-}
-
-/**
- * Those that wait for one thing: who has been blocked for longest is first, also where it was called in vain, or comes from a process
- * that is gone.
- */
-export class WaitingLine {
-  readonly cause: BlockCause;
-  /** Those that had waited before they came, by the time of their first block. */
-  readonly #early: Entry[] = [];
-  /** Those that had not: in the order in which they came. */
-  readonly #late: Set<Entry> = new Set();
-
-  /** Those that were told and have not come, longest ago first. */
-  readonly #told: Set<Entry> = new Set();
-
-  constructor(cause: BlockCause) {
-    this.cause = cause;
-  }
-
-  told(entry: Entry): void {
-    this.#told.add(entry);
-  }
-
-  hasCome(entry: Entry): void {
-    this.#told.delete(entry);
-  }
-
-  /** How many were called lately and have not come: before `call` where it is one of them. */
-  promised(now: number, call: WaitingCall): number {
-    if (this.#told.size === 0) return 0;
-    let count = 0;
-    for (const { executionId, tokenId, calledAt } of this.#told) {
-      if (executionId === call.executionId && tokenId === call.tokenId) break;
-      if (now - calledAt < promiseMillis) count++;
-    }
-    return count;
-  }
-
-  /** How many wait to be called. */
-  get size(): number {
-    return this.#early.length + this.#late.size;
-  }
-
-  add(entry: Entry, hasWaited: boolean): void {
-    if (hasWaited) this.#early.splice(this.#firstAfter(entry.since), 0, entry);
-    else this.#late.add(entry);
-  }
-
-  delete(entry: Entry): void {
-    if (this.#late.delete(entry)) return;
-    const at = this.#early.lastIndexOf(entry, this.#firstAfter(entry.since) - 1);
-    if (at >= 0) this.#early.splice(at, 1);
-  }
-
-  /** Takes the first one out. */
-  shift(): Entry | undefined {
-    const [early] = this.#early;
-    const [late] = this.#late;
-    const first = early !== undefined && (late === undefined || early.since <= late.since) ? early : late;
-    if (first !== undefined) this.delete(first);
-    return first;
-  }
-
-  #firstAfter(since: number): number {
-    let [low, high] = [0, this.#early.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.#early[middle]?.since ?? Infinity) <= since) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-}
-
 /** The causes from the one that counts for an execution with several blocked calls to the one that counts least. */
 const causes: readonly BlockCause[] = ['hold', 'circuit', 'slots'];
 
@@ -125,6 +29,7 @@ export class WaitingList {
   /** Executions by the one cause under which each of them counts. */
   readonly #counts: Record<BlockCause, number> = { hold: 0, circuit: 0, slots: 0 };
   #listed = 0;
+  #order = 0;
   /** To be told. */
   #calling: Entry[] = [];
   /** Told, and not seen since, longest ago first. */
@@ -154,13 +59,13 @@ export class WaitingList {
     if (known?.line === line) {
       if (!known.isCalled) return;
       this.#hasCome(known);
-      line.add(known, true);
+      line.add(known);
       return;
     }
     if (known === undefined && this.#listed >= maxListed) return;
     const since = blockedSince ?? this.#clock.now();
-    const entry: Entry = { executionId, tokenId, since, line, isCalled: false, calledAt: 0 };
-    line.add(entry, blockedSince !== undefined);
+    const entry: Entry = { executionId, tokenId, since, order: this.#order++, line, isCalled: false, calledAt: 0 };
+    line.add(entry);
     this.#listed++;
     this.#change(executionId, entries, [...without(entries, known), entry]);
     if (known !== undefined) this.#passOn(known);
@@ -196,9 +101,7 @@ export class WaitingList {
 
   /** Calls the `most` of those that have waited longest. */
   release(line: WaitingLine, most: number = Infinity): void {
-    for (let left = most; left > 0; left--) {
-      const entry = line.shift();
-      if (entry === undefined) break;
+    for (const entry of line.take(most)) {
       entry.isCalled = true;
       this.#calling.push(entry);
     }
