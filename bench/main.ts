@@ -3,8 +3,8 @@
  * [--count N] [--faults] [--json FILE]`: one scenario, as a table and as JSON. `--postgres` is Postgres alone, `--redis` and
  * `--cluster` are Postgres with Redis. What the scenarios are is in docs/benchmarks.md and in the headers of their files.
  *
- * A worker is busy while its execution calls, so 20 ms calls need more of them than the default (64 end at about
- * 64 / 75 ms = 850 wf/s): `--workers` sets `runtime.workerCount` and the calls that one host gets at once.
+ * A worker is busy while its execution calls, and everything calls one host here: `--workers` sets `runtime.workerCount` and the calls
+ * that one host gets at once, which by default would be half of it.
  *
  * Everything runs on this machine: the server, the downstream mock and the load. Compare figures of one run only.
  */

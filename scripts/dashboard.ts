@@ -170,10 +170,14 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
         limit: 60,
       },
       {
-        title: 'Busy workers',
-        description: 'Executions that run now, by pod. At runtime.workerCount for long: add pods.',
+        title: 'Busy workers and places',
+        description:
+          'Executions that run now, by pod, and what all their places are used for. No free ones for long: add pods.',
         unit: 'short',
-        queries: [['saga_workers_busy', '{{instance}}']],
+        queries: [
+          ['saga_workers_busy', '{{instance}}'],
+          ['sum by (cause) (saga_places)', 'places: {{cause}}'],
+        ],
       },
       {
         title: 'Stuck and corrupted',

@@ -13,7 +13,7 @@ import { definitionLimits, engineSettings } from './compose/engine-settings.ts';
 import { createStoreGauges } from './compose/gauges.ts';
 import { localUrl, reachableUrl, type Listening } from './compose/addresses.ts';
 import { checkQueue, createQueue, createStore, type QueueChoice } from './compose/backends.ts';
-import { clusterReadings, createClusterSource, gateReadings, openHosts } from './compose/cluster-source.ts';
+import { clusterReadings, createClusterSource, gateReadings, loadOf } from './compose/cluster-source.ts';
 import { lastWords } from './compose/last-words.ts';
 import { Maintenance } from './compose/maintenance.ts';
 import { createGate } from './compose/gate.ts';
@@ -36,6 +36,7 @@ import { showStep } from './runtime/desk/shown-body.ts';
 import { Engine } from './runtime/engine.ts';
 import type { Gatekeeper } from './runtime/gate/gatekeeper.ts';
 import { PlanCache } from './runtime/plan-cache.ts';
+import type { MemberLoad } from './runtime/sharding/member-info.ts';
 import { CallbackTokens } from './security/callback-token.ts';
 import { Masker } from './security/masking.ts';
 import { Secrets } from './security/secrets.ts';
@@ -203,6 +204,8 @@ export class Trama {
     const clock = this.#clockOf();
     const entropy = createSystemEntropy();
     const gate = createGate(config, { clock, entropy, store, telemetry, masker: this.#surroundings.masker });
+    const load = (): MemberLoad =>
+      loadOf(gate, config.runtime.enabled ? this.#running.engine?.load().places : undefined);
     const choice = await createQueue({
       config,
       version: this.#version,
@@ -210,7 +213,7 @@ export class Trama {
       entropy,
       telemetry,
       store,
-      openCircuits: () => openHosts(gate),
+      load,
       policy: (policy) => {
         this.#policy = policy;
       },
@@ -261,7 +264,7 @@ export class Trama {
         version: this.#version,
         choice,
         gate,
-        busy: () => engine.load().busy,
+        load,
         policy: () => this.#policy,
       }),
     });
@@ -356,13 +359,14 @@ export class Trama {
   #readGauges(parts: GaugeSources, kids: readonly string[]): void {
     const { store, clock, plans, choice, engine, gate } = parts;
     const { queue, cluster } = choice;
-    const { requestTimeoutMillis } = this.#config.http;
+    const { requestTimeoutMillis, maxTimeoutMillis } = this.#config.http;
     const readStore = createStoreGauges({
       store,
       clock,
       plans,
       kids,
       requestTimeoutMillis,
+      maxTimeoutMillis,
       storeAnswers: () => engine.storeAnswers,
       running: () => engine.running(),
       isOfAnother: (claim) => engine.isOfAnother(claim),
@@ -377,6 +381,7 @@ export class Trama {
       const own = {
         queueSize: size === undefined ? undefined : size.ready + size.inFlight,
         workersBusy: engine.load().busy,
+        ...(this.#config.runtime.enabled ? { places: engine.load().places } : {}),
         isDatabaseUp: engine.storeAnswers,
         ...(store.connectionCounts === undefined ? {} : { connections: store.connectionCounts }),
         gate: gateReadings(gate),
@@ -409,7 +414,7 @@ export class Trama {
       health: { live: () => this.#live(), ready: (scope) => this.#ready(scope) },
       log: telemetry,
       version: this.#version,
-      definitionSchema: definitionJsonSchema(this.#config.runtime.maxNodeVisitsCap),
+      definitionSchema: definitionJsonSchema(definitionLimits(this.#config)),
       ...(await accessOptions(this.#config, desk.clock, telemetry)),
       ...(pair === undefined ? {} : { tls: { ...pair, ...(ca === undefined ? {} : { ca }) } }),
       ...observeRequests(telemetry, metrics.enabled),

@@ -40,7 +40,28 @@ export const clusterDocument: Schema = shape.object({
       heartbeatAgeMillis: count('Since it was last heard of.'),
       ownedShards: count('Virtual shards that it works on.'),
       busyWorkers: count('Executions in hand at its latest heartbeat.'),
+      places: shape.orNull(
+        shape.object(
+          {
+            calling: count('Executions with a call under way.'),
+            host: count('Executions whose calls wait in hand for a free place at a host.'),
+            loading: count('Executions that are taken over, or inserted.'),
+            store: count('Executions of which something is read or written.'),
+            other: count('All others in hand.'),
+            free: count('Free places.'),
+          },
+          { description: 'What the places (`runtime.workerCount`) are used for; null where nothing is run.' },
+        ),
+      ),
       openCircuits: shape.array(shape.string()),
+      fullHosts: shape.array(
+        shape.object({
+          host: shape.string({ description: 'Scheme, host and port.' }),
+          calls: count('Calls under way: all that the host may have.'),
+          waiting: count('Calls that wait for a place there.'),
+        }),
+        { description: 'Hosts whose places are all taken, at most 20.' },
+      ),
     }),
   ),
   shards: count('Virtual shards in all.'),

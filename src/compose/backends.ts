@@ -9,6 +9,7 @@ import { MemoryQueueHub } from '../queue/memory/memory-queue.ts';
 import type { RedisSettings } from '../queue/redis/settings.ts';
 import { Complaints } from '../runtime/outage.ts';
 import { ShardCount } from '../runtime/sharding/shard-count.ts';
+import type { MemberLoad } from '../runtime/sharding/member-info.ts';
 import { ShardedQueue } from '../runtime/sharding/sharded-queue.ts';
 import { SoleWorkerQueue } from '../runtime/sole-worker-queue.ts';
 import { engineSettings } from './engine-settings.ts';
@@ -67,8 +68,8 @@ export interface QueueParts {
   readonly entropy: Entropy;
   readonly telemetry: Telemetry;
   readonly store: Store;
-  /** Hosts whose circuits are open here. */
-  readonly openCircuits: () => readonly string[];
+  /** What this process has in hand. */
+  readonly load: () => MemberLoad;
   /** Told of the `maxmemory-policy` of Redis. */
   readonly policy: (policy: string | undefined) => void;
 }
@@ -129,7 +130,7 @@ export async function createQueue(parts: QueueParts): Promise<QueueChoice> {
     sweepMillis: runtime.fullSweepIntervalMillis,
     leaseMillis: engineSettings(config).leaseMillis,
     claimers: sharding.claimerCount,
-    openCircuits: parts.openCircuits,
+    load: parts.load,
   });
   return { queue: cluster, cluster };
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { chain, RuntimeFixture } from '../../test/runtime-fixture.ts';
+import { chain, graph, RuntimeFixture, task } from '../../test/runtime-fixture.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/config.ts';
 import { ShardQueueServer } from '../queue/memory/shard-queue-server.ts';
@@ -7,9 +7,10 @@ import { MemoryQueueHub } from '../queue/memory/memory-queue.ts';
 import type { ClusterSource } from '../runtime/desk/cluster.ts';
 import { Gatekeeper } from '../runtime/gate/gatekeeper.ts';
 import type { Engine } from '../runtime/engine.ts';
+import type { MemberLoad } from '../runtime/sharding/member-info.ts';
 import { ShardCount } from '../runtime/sharding/shard-count.ts';
 import { ShardedQueue } from '../runtime/sharding/sharded-queue.ts';
-import { clusterReadings, createClusterSource, gateReadings, openHosts } from './cluster-source.ts';
+import { clusterReadings, createClusterSource, gateReadings, loadOf } from './cluster-source.ts';
 
 let fixture: RuntimeFixture;
 beforeEach(async () => {
@@ -27,7 +28,7 @@ function configOf(podId: string): Config {
 function gateOf(): Gatekeeper {
   const { clock, entropy, telemetry, store } = fixture;
   const circuits = { failureThreshold: 1, openMillis: 10_000 };
-  const parts = { clock, entropy, telemetry, store, circuits, maxConcurrency: 9, overrides: {} };
+  const parts = { clock, entropy, telemetry, store, circuits, maxConcurrency: 9, workerCount: 18, overrides: {} };
   return new Gatekeeper({ ...parts, mask: (text) => text.replaceAll('tenant-key', '***') });
 }
 
@@ -40,6 +41,8 @@ it('tells of every process of a shared queue, also of circuits that are open els
   ): Promise<{ engine: Engine; source: ClusterSource; queue: ShardedQueue }> => {
     const gate = gateOf();
     fixture.gate = gate;
+    const running: { engine?: Engine } = {};
+    const load = (): MemberLoad => loadOf(gate, works ? running.engine?.load().places : undefined);
     const queue = new ShardedQueue({
       clock,
       entropy,
@@ -54,11 +57,12 @@ it('tells of every process of a shared queue, also of circuits that are open els
       sweepMillis: 5_000,
       leaseMillis: 10_000,
       claimers: 4,
-      openCircuits: () => openHosts(gate),
+      load: () => load(),
     });
-    const engine = await fixture.engine({}, works, () => queue);
+    const engine = await fixture.engine({ workerCount: 18 }, works, () => queue);
+    running.engine = engine;
     const choice = { queue, cluster: queue };
-    const more = { version: '1.0.0', busy: () => engine.load().busy, policy: () => 'noeviction' };
+    const more = { version: '1.0.0', load, policy: () => 'noeviction' };
     return { engine, queue, source: createClusterSource({ config: configOf(podId), choice, gate, ...more }) };
   };
   const api = await pod('api', false);
@@ -78,6 +82,19 @@ it('tells of every process of a shared queue, also of circuits that are open els
     expect(source.redis?.()).toMatchObject({ maxmemoryPolicy: 'noeviction' });
     expect(await source.queueSize()).toEqual({ ready: 0, inFlight: 0 });
   }
+  // Calls that nobody answers, to a host with nine places, as the other process sees them.
+  fixture.http.reply = () => 'hold';
+  const silent = graph([task('a', { action: { request: { url: 'http://silent/a', verb: 'POST' } } })]);
+  for (let i = 0; i < 11; i++) await fixture.submit(api.engine, silent);
+  await fixture.clock.advance(5_000);
+  for (const { source } of [api, worker]) {
+    expect(source.pods().find(({ works }) => works)).toMatchObject({
+      busyWorkers: 9,
+      places: { calling: 9, host: 0, loading: 0, store: 0, other: 0, free: 9 },
+      fullHosts: [{ host: 'http://silent:80', calls: 9, waiting: 2 }],
+    });
+    expect(source.pods().find(({ works }) => !works)).toMatchObject({ busyWorkers: 0, places: null, fullHosts: [] });
+  }
   expect(clusterReadings(worker.queue, 'allkeys-lru')).toMatchObject({
     activePods: 1,
     ownedShards: 64,
@@ -88,9 +105,11 @@ it('tells of every process of a shared queue, also of circuits that are open els
 it('tells of this process alone where it shares nothing', async () => {
   const gate = gateOf();
   const queue = new MemoryQueueHub(fixture.clock).connect('p');
-  const parts = { version: '1.2.3', busy: () => 5, policy: () => undefined, choice: { queue }, gate };
+  const parts = { version: '1.2.3', load: () => ({ busy: 5 }), policy: () => undefined, choice: { queue }, gate };
   const source = createClusterSource({ config: configOf('me'), ...parts });
-  expect(source.pods()).toMatchObject([{ id: 'me', version: '1.2.3', works: true, busyWorkers: 5, openCircuits: [] }]);
+  expect(source.pods()).toMatchObject([
+    { id: 'me', version: '1.2.3', works: true, busyWorkers: 5, places: null, openCircuits: [], fullHosts: [] },
+  ]);
   expect('redis' in source).toBe(false);
 });
 
@@ -98,7 +117,7 @@ it('shows no secret that is part of a host', async () => {
   const gate = gateOf();
   fixture.gate = gate;
   await fixture.engine();
-  const call = { executionId: 'e', name: 'n', version: '1', url: 'http://tenant-key.example/x' };
+  const call = { tokenId: 1, executionId: 'e', name: 'n', version: '1', url: 'http://tenant-key.example/x' };
   const pass = gate.enter(call);
   if (pass.kind !== 'open') throw new Error('It was to go out.');
   pass.done('failed');

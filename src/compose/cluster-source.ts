@@ -1,8 +1,10 @@
 /** What a process can tell of itself and of those that it shares the queue with. */
 import type { Config } from '../config/config.ts';
-import type { ClusterSource, PodView } from '../runtime/desk/cluster.ts';
+import type { ClusterSource, LoadView, PodView } from '../runtime/desk/cluster.ts';
 import type { Gatekeeper } from '../runtime/gate/gatekeeper.ts';
+import type { MemberLoad } from '../runtime/sharding/member-info.ts';
 import type { ShardedQueue } from '../runtime/sharding/sharded-queue.ts';
+import type { PlacesInUse } from '../runtime/worker-pool.ts';
 import type { GaugeReadings } from '../telemetry/prometheus-telemetry.ts';
 import type { QueueChoice } from './backends.ts';
 
@@ -12,14 +14,24 @@ export interface ClusterParts {
   readonly version: string;
   readonly choice: QueueChoice;
   readonly gate: Gatekeeper;
-  readonly busy: () => number;
+  /** What this process has in hand. */
+  readonly load: () => MemberLoad;
   /** The `maxmemory-policy` of Redis; undefined while it is not known. */
   readonly policy: () => string | undefined;
 }
 
-/** Hosts whose circuits are open. */
-export function openHosts(gate: Gatekeeper): readonly string[] {
-  return gate.circuits().flatMap(({ host, isOpen }) => (isOpen ? [host] : []));
+/** What a process has in hand; without `places` it runs nothing. */
+export function loadOf(gate: Gatekeeper, places: PlacesInUse | undefined): MemberLoad {
+  const openCircuits = gate.circuits().flatMap(({ host, isOpen }) => (isOpen ? [host] : []));
+  const fullHosts = gate.fullHosts();
+  if (places === undefined) return { busy: 0, openCircuits, fullHosts };
+  const { calling, host, loading, store, other } = places;
+  const busy = calling + host + loading + store + other;
+  return { busy, places, openCircuits, fullHosts };
+}
+
+function loadView({ busy, places, openCircuits = [], fullHosts = [] }: MemberLoad): LoadView {
+  return { busyWorkers: busy, places: places ?? null, openCircuits, fullHosts };
 }
 
 /** The gauges of the gate. */
@@ -57,8 +69,7 @@ export function createClusterSource(parts: ClusterParts): ClusterSource {
       works: config.runtime.enabled,
       heartbeatAgeMillis: 0,
       ownedShards: queue.owned.shards.length,
-      busyWorkers: parts.busy(),
-      openCircuits: openHosts(gate),
+      ...loadView(parts.load()),
     });
     return {
       pods: () => [pod()],
@@ -79,8 +90,7 @@ export function createClusterSource(parts: ClusterParts): ClusterSource {
         heartbeatAgeMillis: member.ageMillis + ageOf(cluster.membershipAgeMillis),
         ownedShards: shards.get(member.id) ?? 0,
         // Of itself it knows better than its latest heartbeat.
-        busyWorkers: member.id === cluster.member ? parts.busy() : member.busy,
-        openCircuits: member.id === cluster.member ? openHosts(gate) : (member.openCircuits ?? []),
+        ...loadView(member.id === cluster.member ? parts.load() : member),
       }));
     },
     get shards() {

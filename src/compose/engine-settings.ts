@@ -14,6 +14,7 @@ export function engineSettings({ runtime, redis, http, hooks, security }: Config
     fullSweepMillis: runtime.fullSweepIntervalMillis,
     livenessStallMillis: runtime.livenessStallMillis,
     requestTimeoutMillis: http.requestTimeoutMillis,
+    maxTimeoutMillis: http.maxTimeoutMillis,
     maxHistoryBody: security.limits.maxHistoryBodyBytes,
     maxWatchers: security.limits.maxOpenRequests,
     limits: {
@@ -27,12 +28,13 @@ export function engineSettings({ runtime, redis, http, hooks, security }: Config
 }
 
 /** The bounds of definitions of a configuration. */
-export function definitionLimits({ security, runtime }: Config): DefinitionLimits {
+export function definitionLimits({ security, runtime, http }: Config): DefinitionLimits {
   return {
     maxBytes: security.limits.maxDefinitionBytes,
     maxNodes: security.limits.maxDefinitionNodes,
     maxDepth: security.limits.maxJsonDepth,
     maxNodeVisitsCap: runtime.maxNodeVisitsCap,
+    maxTimeoutMillis: http.maxTimeoutMillis,
     maxRenderedBytes: security.limits.maxRenderedRequestBytes,
     maxEvaluationSteps: security.limits.maxEvaluationSteps,
   };

@@ -3,7 +3,7 @@ import { Gatekeeper, type GatekeeperParts } from '../runtime/gate/gatekeeper.ts'
 
 /** The gate of a configuration: what keeps calls back. */
 export function createGate(
-  { circuitBreaker, http }: Config,
+  { circuitBreaker, http, runtime }: Config,
   parts: Pick<GatekeeperParts, 'clock' | 'entropy' | 'telemetry' | 'store'> & {
     readonly masker: { text(text: string): string };
   },
@@ -14,5 +14,6 @@ export function createGate(
     ...(circuitBreaker.enabled ? { circuits: circuitBreaker } : undefined),
     maxConcurrency: http.perHost.maxConcurrency,
     overrides: http.perHost.overrides,
+    workerCount: runtime.workerCount,
   });
 }

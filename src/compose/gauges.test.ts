@@ -62,6 +62,7 @@ function gauges(rows: readonly Row[], rest: Partial<GaugeParts> = {}): ReturnTyp
     isOfAnother: (claim) => claim === 'of another',
     shards: () => wholeShardSet,
     requestTimeoutMillis: 30_000,
+    maxTimeoutMillis: 900_000,
     ...rest,
   });
 }

@@ -24,6 +24,8 @@ export interface GaugeParts {
   readonly kids: readonly string[];
   /** Time of a call whose definition says nothing. */
   readonly requestTimeoutMillis: number;
+  /** Longest total time of any call. */
+  readonly maxTimeoutMillis: number;
 }
 
 type StoreReadings = NonNullable<GaugeReadings['store']>;
@@ -154,7 +156,9 @@ async function countStuck(parts: GaugeParts, overdue: readonly string[], now: nu
     const detail = await parts.store.getProgress(id);
     if (detail === undefined || detail.state.end !== undefined) continue;
     const plan = await parts.plans.load(detail.definitionHash);
-    const patience = patienceMillis + longestCallMillis(detail.state, plan, parts.requestTimeoutMillis);
+    const patience =
+      patienceMillis +
+      Math.min(longestCallMillis(detail.state, plan, parts.requestTimeoutMillis), parts.maxTimeoutMillis);
     if (now - detail.updatedAt > patience) stuck++;
   }
   return stuck;

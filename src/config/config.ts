@@ -116,6 +116,7 @@ export interface RedisConfig {
 export interface HttpConfig {
   readonly connectTimeoutMillis: number;
   readonly requestTimeoutMillis: number;
+  readonly maxTimeoutMillis: number;
   readonly maxResponseBytes: number;
   readonly maxRetryAfterMillis: number;
   readonly perHost: {

@@ -51,7 +51,13 @@ describe('the defaults', () => {
       api: true,
       tls: { certFile: undefined, keyFile: undefined, clientCaFile: undefined },
     });
-    expect(config.runtime).toMatchObject({ enabled: true, workerCount: 64, prefetch: 64, drainTimeoutMillis: 35_000 });
+    expect(config.runtime).toMatchObject({
+      enabled: true,
+      workerCount: 256,
+      prefetch: 256,
+      drainTimeoutMillis: 35_000,
+    });
+    expect(config.http).toMatchObject({ maxTimeoutMillis: 900_000, perHost: { maxConcurrency: 128, overrides: {} } });
     expect(config.database).toMatchObject({
       driver: 'EMBEDDED',
       dataDir: './trama-data',
@@ -143,11 +149,6 @@ describe('the defaults', () => {
         expect.stringContaining('must be a number from 0 to 1'),
       ]);
     }
-  });
-
-  it('derives the prefetch from the number of workers', () => {
-    expect(good(load('runtime: { workerCount: 8 }')).config.runtime.prefetch).toBe(8);
-    expect(good(load('runtime: { workerCount: 8, prefetch: 0 }')).config.runtime.prefetch).toBe(0);
   });
 });
 

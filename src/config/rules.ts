@@ -281,6 +281,36 @@ export const rules: readonly Rule[] = [
       ),
   },
   {
+    text: '`http.requestTimeoutMillis` should be at most `http.maxTimeoutMillis`, after which every call ends.',
+    severity: 'warning',
+    check: ({ http }, origin) =>
+      when(
+        http.requestTimeoutMillis > http.maxTimeoutMillis,
+        `http.requestTimeoutMillis (${http.requestTimeoutMillis}) is above http.maxTimeoutMillis ` +
+          `(${http.maxTimeoutMillis}, ${origin('http.maxTimeoutMillis')}): calls end after the latter.`,
+      ),
+  },
+  {
+    text: '`http.perHost.maxConcurrency` and its overrides should be below `runtime.workerCount`, so that one host that does not answer leaves places to the others.',
+    severity: 'warning',
+    check: ({ http: { perHost }, runtime }, origin) => {
+      // With a single place there is nothing to leave.
+      if (!runtime.enabled || runtime.workerCount === 1) return [];
+      const workers = `runtime.workerCount (${runtime.workerCount}, ${origin('runtime.workerCount')})`;
+      const consequence = 'a host that does not answer can take every place of this process.';
+      const greedy = Object.entries(perHost.overrides).filter(([, limit]) => limit >= runtime.workerCount);
+      return [
+        ...when(
+          perHost.maxConcurrency >= runtime.workerCount,
+          `http.perHost.maxConcurrency (${perHost.maxConcurrency}) is not below ${workers}: ${consequence}`,
+        ),
+        ...greedy.map(
+          ([host, limit]) => `http.perHost.overrides gives ${host} ${limit}, not below ${workers}: ${consequence}`,
+        ),
+      ];
+    },
+  },
+  {
     text: 'With `runtime.enabled: false` nothing runs where the store is embedded, since it belongs to one process.',
     severity: 'warning',
     check: ({ runtime, database }) =>

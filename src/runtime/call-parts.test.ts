@@ -106,6 +106,7 @@ describe('the host in metrics, and the URL in traces', () => {
       callbacks: { keyFor: () => undefined, issue: () => ({ url: '', token: '', signedUrl: '' }) },
       masker: { text: (text) => text.replaceAll('tenant-key', '***'), headers: (headers) => headers },
       requestTimeoutMillis: 1000,
+      maxTimeoutMillis: 900_000,
       maxHistoryBody: 10,
     });
     const request = { url: 'https://me:pass@tenant-key.Example.com:8443/x/tenant-key?q#f', verb: 'GET', headers: {} };
@@ -118,6 +119,7 @@ describe('the host in metrics, and the URL in traces', () => {
       runner.start(
         { callId: 1, outcome, span },
         {
+          goesOn: false,
           mayStart: () => true,
           mayLeave: () => true,
           withheld: () => undefined,

@@ -20,7 +20,9 @@ import { TokenCache, type TokenGrant } from './auth/token-cache.ts';
 import { answerWithout, bodyWithout } from './auth/without-token.ts';
 import { type CallMasker, exchangeOf } from './exchange.ts';
 import { type CallSpan, callSpan, isSampled, recordCall } from './execution-spans.ts';
-import type { Block, CallGate, GatedCall, Pass } from './gate/call-gate.ts';
+import type { Block, CallGate, Entry, GatedCall, Pass } from './gate/call-gate.ts';
+import { originOf } from './gate/origin.ts';
+import { enterBoth } from './gate/two-places.ts';
 import { hostLabel } from './host-label.ts';
 import { retryAfterMillis } from './retry-after.ts';
 import { traceparentOf } from './trace-context.ts';
@@ -67,6 +69,8 @@ export interface CallRunnerParts {
   readonly gate?: CallGate;
   /** Total time of a call whose definition says nothing, in milliseconds. */
   readonly requestTimeoutMillis: number;
+  /** Longest total time of any call, in milliseconds: a definition may have been stored under a greater bound. */
+  readonly maxTimeoutMillis: number;
   /** Longest body that the history keeps. */
   readonly maxHistoryBody: number;
 }
@@ -99,6 +103,8 @@ export interface CallAnswered {
 
 /** Who waits for a call. Must not throw. */
 export interface CallTaker {
+  /** Whether the execution has made calls in its turn, and goes on with this one. */
+  readonly goesOn: boolean;
   /** Whether a call that had to wait for a place may still go out. When not, nothing more is told of it. */
   mayStart(callId: number): boolean;
   answered(callId: number, answer: CallAnswered): void;
@@ -106,6 +112,12 @@ export interface CallTaker {
   mayLeave(): boolean;
   /** It did not leave, because it might not. */
   withheld(callId: number): void;
+}
+
+/** A call that was started: it is under way, or waits at the gate. */
+export interface StartedCall extends CallHandle {
+  /** True while it waits for a free place at its host. */
+  readonly waitsForPlace?: boolean;
 }
 
 const nothingToAbort: CallHandle = { abort: () => undefined };
@@ -123,7 +135,7 @@ export class CallRunner {
       http: parts.http,
       clock: parts.clock,
       conceal: (value) => parts.vault.conceal(value),
-      fetchTimeoutMillis: parts.requestTimeoutMillis,
+      fetchTimeoutMillis: Math.min(parts.requestTimeoutMillis, parts.maxTimeoutMillis),
     });
   }
 
@@ -132,7 +144,7 @@ export class CallRunner {
    * but for the span id. `undoOutputs` is what a compensation sees.
    */
   prepare(run: Run, command: CallCommand, traceparent?: string, undoOutputs?: Outputs): Prepared | undefined {
-    const { vault, callbacks, masker, requestTimeoutMillis } = this.#parts;
+    const { vault, callbacks, masker, requestTimeoutMillis, maxTimeoutMillis } = this.#parts;
     const mask = (text: string): string => masker.text(text);
     const claims = callbackOf(run, command);
     const callback = claims === undefined ? undefined : callbacks.issue(claims);
@@ -175,7 +187,7 @@ export class CallRunner {
       verb,
       headers,
       ...(body === undefined ? undefined : { body }),
-      timeoutMillis: plan.timeoutMillis ?? requestTimeoutMillis,
+      timeoutMillis: Math.min(plan.timeoutMillis ?? requestTimeoutMillis, maxTimeoutMillis),
       authorityFromData,
     };
     const grant = credentials?.kind === 'grant' ? { grant: credentials.grant } : undefined;
@@ -186,13 +198,19 @@ export class CallRunner {
   }
 
   /** Sends it, when the gate lets it pass. The taker learns the answer later, never before this has returned. */
-  start(prepared: Prepared, taker: CallTaker): CallHandle {
+  start(prepared: Prepared, taker: CallTaker): StartedCall {
     const { gate } = this.#parts;
     const { callId, of, outcome } = prepared;
     if (gate === undefined || of === undefined) return this.#send(prepared, taker, undefined);
-    const entry = gate.enter(
-      'problem' in outcome ? of : { ...of, url: outcome.request.url, hostFromData: outcome.request.authorityFromData },
-    );
+    const { goesOn } = taker;
+    const entry =
+      'problem' in outcome
+        ? gate.enter(of)
+        : this.#enter(
+            gate,
+            { ...of, goesOn, url: outcome.request.url, hostFromData: outcome.request.authorityFromData },
+            outcome,
+          );
     switch (entry.kind) {
       case 'open':
         return this.#send(prepared, taker, entry);
@@ -207,6 +225,9 @@ export class CallRunner {
           else late.done('neutral');
         });
         return {
+          get waitsForPlace() {
+            return sent === undefined;
+          },
           abort: () => {
             if (sent === undefined) giveUp();
             else sent.abort();
@@ -222,6 +243,13 @@ export class CallRunner {
     return tokens === undefined || event.type !== 'callback'
       ? event
       : { ...event, body: bodyWithout(event.body, tokens) };
+  }
+
+  #enter(gate: CallGate, call: GatedCall, { request, grant }: ReadyCall): Entry {
+    if (grant === undefined || this.#tokens.has(grant)) return gate.enter(call);
+    // At its own host it has its place already.
+    if (originOf(grant.url)?.text === originOf(request.url)?.text) return gate.enter(call);
+    return enterBoth(gate, { ...call, url: grant.url, placeOnly: true }, call);
   }
 
   #send(prepared: Prepared, taker: CallTaker, pass: Pass | undefined): CallHandle {
@@ -274,6 +302,7 @@ export class CallRunner {
         taker.answered(callId, this.#answered(prepared, template, sent, answer));
       },
       lastWord,
+      () => pass?.hasToken?.(),
     );
   }
 
@@ -313,10 +342,11 @@ export class CallRunner {
 
 /** Whose call it is, and since when it has been blocked. */
 function ownerOf({ header, state }: Run, callId: number): NonNullable<Prepared['of']> {
-  const stage = state.tokens.find((token) => 'callId' in token.stage && token.stage.callId === callId)?.stage;
+  const token = state.tokens.find(({ stage }) => 'callId' in stage && stage.callId === callId);
+  const stage = token?.stage;
   const run = stage?.kind === 'calling' ? stage.task : stage?.kind === 'unwinding' ? stage.undo : undefined;
   const blocked = stage?.kind === 'hook' ? stage.run.blocked : run?.blocked;
-  const of = { executionId: header.id, name: header.name, version: header.version };
+  const of = { executionId: header.id, tokenId: token?.id ?? 0, name: header.name, version: header.version };
   return blocked === undefined ? of : { ...of, blockedSince: blocked.since };
 }
 

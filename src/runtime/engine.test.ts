@@ -111,6 +111,23 @@ describe('the engine', () => {
     expect(fixture.http.paths()).toEqual(['a', 'slow', 'undo-slow']);
   });
 
+  it('ends a call after the longest time of any, whatever its stored definition or the default says', async () => {
+    await fixture.close();
+    fixture = new RuntimeFixture();
+    engine = await fixture.engine({ requestTimeoutMillis: 5_000, maxTimeoutMillis: 2_000 });
+    const timed = (timeoutMillis: number) => ({ request: { url: 'http://mock/t', verb: 'POST', timeoutMillis } });
+    await fixture.submit(
+      engine,
+      graph([
+        task('a', { action: timed(1_999), next: 'b' }),
+        task('b', { action: timed(2_001), next: 'c' }),
+        task('c'),
+      ]),
+    );
+    await fixture.clock.advance(100);
+    expect(fixture.http.calls.map(({ request }) => request.timeoutMillis)).toEqual([1_999, 2_000, 2_000]);
+  });
+
   it('times a round out while a call is in flight', async () => {
     fixture.http.reply = (path) => (path === 'b' ? 'hold' : {});
     const id = await fixture.submit(engine, { ...chain('a', 'b'), timeoutMillis: 5_000 });
@@ -205,6 +222,9 @@ describe('the engine', () => {
   });
 
   it('has many more executions than workers and finishes them all', async () => {
+    await fixture.close();
+    fixture = new RuntimeFixture();
+    engine = await fixture.engine({ workerCount: 64, prefetch: 64 });
     fixture.http.reply = () => ({ afterMillis: 20 });
     const all = Array.from({ length: 500 }, () => fixture.submitting(engine, chain('a', 'b', 'c')));
     let done = false;

@@ -34,7 +34,7 @@ import type { Pulse } from './service.ts';
 import type { EngineSettings } from './settings.ts';
 import { Submitter } from './submitter.ts';
 import { WatchHub, type Watcher } from './watch-hub.ts';
-import { WorkerPool } from './worker-pool.ts';
+import { type PlacesInUse, WorkerPool } from './worker-pool.ts';
 
 /** What an engine stands on. */
 export interface EngineParts {
@@ -195,6 +195,7 @@ export class Engine {
         env: this.env,
         maxSteps: settings.maxStepsPerExecution,
       },
+      over: (id) => parts.gate?.ended(id),
       load: (hold, dueAt) => void loader.load(hold, dueAt, this.#pool),
       roomFreed: () => this.#claims.roomFreed(),
     });
@@ -316,15 +317,17 @@ export class Engine {
     this.#periodic.reconcile.hurry();
   }
 
-  /** Executions in hand, and what waits. */
+  /** Executions in hand, what they use the places of this process for, and what waits. */
   load(): {
     readonly busy: number;
+    readonly places: PlacesInUse;
     readonly held: number;
     readonly waitingSubmissions: number;
     readonly watchers: number;
   } {
     return {
       busy: this.#pool.busy,
+      places: this.#pool.places,
       held: this.#pool.size,
       waitingSubmissions: this.#submitter.waiting,
       watchers: this.#watch.size,
@@ -382,12 +385,15 @@ export class Engine {
       },
       refill: () => this.#periodic.reconcile.hurry(),
       renew: () => this.#periodic.renew.hurry(),
-      owned: () => this.#pool.handBack((slot) => queue.owns(slot)),
+      owned: () => {
+        this.#pool.handBack((slot) => queue.owns(slot));
+        this.#parts.gate?.keepOnly((id) => queue.owns(slotOf(id)));
+      },
     });
     this.#periodic.probe.start();
     this.#processes.start();
     // Before anything is claimed: no call may go out that is held. Should the store not answer, the gate keeps them back.
-    const known = this.#parts.gate?.start((id) => this.#tryBlocked(id));
+    const known = this.#parts.gate?.start((id, dueAt) => this.#tryBlocked(id, dueAt));
     if (known !== undefined) await this.#within(known, flushGraceMillis);
     if (!runs) return;
     // What the store says is in hand is to be left to those that live.
@@ -449,10 +455,15 @@ export class Engine {
     return ended;
   }
 
-  /** What kept a call of the execution back may be over: whoever has it tries again. */
-  #tryBlocked(id: string): void {
-    if (this.#pool.driverOf(id)?.post({ type: 'timer', tryBlocked: true }) === true) return;
-    this.#queueWriter.ring({ id, slot: slotOf(id), dueAt: this.#parts.clock.now() });
+  /**
+   * What kept a call of the execution back may be over: the process that has it tries again. Answers whether that is, or will be,
+   * this one.
+   */
+  #tryBlocked(id: string, dueAt: number): boolean {
+    if (this.#pool.driverOf(id)?.post({ type: 'timer', tryBlocked: true }) === true) return true;
+    const slot = slotOf(id);
+    this.#queueWriter.ring({ id, slot, dueAt });
+    return this.#parts.queue.owns(slot);
   }
 
   #isOtherLive(process: string): boolean {

@@ -11,8 +11,7 @@ import { inFlight, isDrained } from '../core/due.ts';
 import type { CallCommand, Command, Event } from '../core/event.ts';
 import { Outputs } from '../core/outputs.ts';
 import { undoQueries } from '../core/wanted.ts';
-import type { CallHandle } from '../ports/http-caller.ts';
-import type { CallAnswered, CallTaker } from './call-runner.ts';
+import type { CallAnswered, CallTaker, StartedCall } from './call-runner.ts';
 import type { DriverParts } from './driver-contract.ts';
 import { reusedKey } from './reused-key.ts';
 
@@ -42,16 +41,22 @@ type FindUndo = Extract<Command, { type: 'findUndo' }>;
 
 /** See the file header. One per driver. */
 export class Errands implements CallTaker {
-  readonly #parts: Pick<DriverParts, 'calls' | 'reads'>;
+  readonly #parts: Pick<DriverParts, 'calls' | 'reads' | 'maxSteps'>;
   readonly #host: ErrandHost;
   readonly #traceparent: string | undefined;
   /** Calls wanted; without a handle while something is read for them, or while they are postponed. */
-  readonly #calls = new Map<number, { readonly command: CallCommand; readonly handle?: CallHandle }>();
+  readonly #calls = new Map<number, { readonly command: CallCommand; readonly handle?: StartedCall }>();
   /** Calls that wait for the store's word, or that the engine itself failed to make. */
   #postponed: CallCommand[] = [];
   readonly #seeking = new Set<number>();
+  /** Calls that ended since the execution was taken in hand. */
+  #made = 0;
 
-  constructor(parts: Pick<DriverParts, 'calls' | 'reads'>, host: ErrandHost, traceparent: string | undefined) {
+  constructor(
+    parts: Pick<DriverParts, 'calls' | 'reads' | 'maxSteps'>,
+    host: ErrandHost,
+    traceparent: string | undefined,
+  ) {
     this.#parts = parts;
     this.#host = host;
     this.#traceparent = traceparent;
@@ -60,6 +65,22 @@ export class Errands implements CallTaker {
   /** Whether anything is waited for. */
   get isOut(): boolean {
     return this.#calls.size > 0 || this.#seeking.size > 0;
+  }
+
+  /** What the execution's place in the process is used for, as far as its errands say; undefined when there are none. */
+  get use(): 'calling' | 'host' | 'store' | undefined {
+    let use: 'host' | 'store' | undefined;
+    for (const { handle } of this.#calls.values()) {
+      if (handle !== undefined && handle.waitsForPlace !== true) return 'calling';
+      if (handle !== undefined) use = 'host';
+      else use ??= 'store';
+    }
+    return this.#seeking.size > 0 ? (use ?? 'store') : use;
+  }
+
+  /** Before others that wait for a place only until its turn is used up: else a loop would keep them waiting for ever. */
+  get goesOn(): boolean {
+    return this.#made > 0 && this.#made < this.#parts.maxSteps;
   }
 
   /** Does what a durable checkpoint asks for. Only while the driver is idle. */
@@ -120,6 +141,7 @@ export class Errands implements CallTaker {
   }
 
   answered(callId: number, answer: CallAnswered): void {
+    if (answer.event.type === 'answered') this.#made++;
     if (this.#calls.delete(callId)) this.#host.answered(answer);
   }
 

@@ -3,8 +3,7 @@
  * handed back.
  *
  * Modes:
- * - `idle`: everything applied so far is durable (but for `prepared` events, which may be lost); events are applied as
- *   they come.
+ * - `idle`: everything applied so far is durable (but for `prepared` events, which may be lost); events are applied as they come.
  * - `committing`: one checkpoint is under way; events wait.
  * - `faulted`: `apply` threw or the store refused the data of this execution; after a pause everything since the durable
  *   state is applied again. The fifth time the execution is quarantined instead.
@@ -107,9 +106,8 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
   begin(first: readonly Event[], then: readonly Event[]): void {
     this.#first.push(...first);
     this.#events.push(...then);
-    if ((this.#holding.claims ?? 0) > 1) {
-      this.#acquittal = this.#parts.clock.after(acquittalMillis, () => this.#acquit());
-    }
+    const { claims = 0 } = this.#holding;
+    if (claims > 1) this.#acquittal = this.#parts.clock.after(acquittalMillis, () => this.#acquit());
     this.#pump();
   }
 
@@ -199,6 +197,11 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     this.#parts.telemetry.fenced('lease');
     this.#givingBack = true;
     return 'denied';
+  }
+
+  /** What it uses its place in this process for. */
+  get use(): 'calling' | 'host' | 'store' | 'other' {
+    return this.#errands.use ?? (this.#mode === 'committing' || this.#readingInbox ? 'store' : 'other');
   }
 
   get seq(): number {
@@ -359,7 +362,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
 
   /** Nothing is left to write: parks, hands back, or waits for answers and timers. */
   #rest(): void {
-    const commands = this.#batch.commands;
+    const { commands } = this.#batch;
     if (commands.length > 0) {
       this.#batch = new PendingBatch();
       this.#errands.run(commands);

@@ -124,6 +124,8 @@ export class Loader {
     // From here to `begin` nothing may wait: an event from outside must not come before what is recorded first.
     const definition = plans.telemetryOf(plan);
     definition.dequeued('queue');
+    // The one who takes it over tries again what is blocked: why it was may be over.
+    const isWaiting = run.state.tokens.some(({ stage }) => isBlocked(stage));
     const driver = pool.drive({
       hold,
       run,
@@ -133,15 +135,14 @@ export class Loader {
       seq: loaded.seq,
       inboxSeq: loaded.inboxSeq,
       claims: loaded.claims,
-      dueAt,
+      // The time for which it was blocked is none for which it waited for a worker.
+      dueAt: isWaiting ? Math.max(dueAt, clock.now()) : dueAt,
       inbox: loaded.inbox,
     });
     if (loaded.claims > maxClaims) {
       driver.quarantine('Claims without a checkpoint in between.');
       return;
     }
-    // Whoever takes it over tries again what is blocked: why it was may be over.
-    const isWaiting = run.state.tokens.some(({ stage }) => isBlocked(stage));
     driver.begin(
       [...prepared, { type: 'resumed' }],
       [isWaiting ? { type: 'timer', tryBlocked: true } : { type: 'timer' }],

@@ -1,6 +1,7 @@
+import { hash as digest } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { chain } from '../../test/runtime-fixture.ts';
-import { parseJson, stringifyJson } from '../core/json.ts';
+import { canonicalJson, type JsonObject, parseJson, stringifyJson } from '../core/json.ts';
 import { silentTelemetry } from '../ports/telemetry.ts';
 import { PlanCache } from './plan-cache.ts';
 
@@ -54,6 +55,21 @@ describe('the cache of plans', () => {
     bodies.set('broken', '{"name":"x"}');
     expect(await plans.load('unknown')).toBeUndefined();
     expect(await plans.load('broken')).toBeUndefined();
+  });
+
+  it('has a plan of what was stored under a greater bound of timeouts, and accepts no more of that', async () => {
+    const [first, ...others] = chain('a')['nodes'] as { readonly action: { readonly request: JsonObject } }[];
+    const { action } = first!;
+    const slow = { ...first, action: { ...action, request: { ...action.request, timeoutMillis: 900_001 } } };
+    const definition = { ...chain('a'), nodes: [slow, ...others] } as JsonObject;
+    const refusal =
+      'nodes[0].action.request.timeoutMillis: A call takes at most 900000 ms (http.maxTimeoutMillis), not 900001;';
+    expect(plans.compile(definition)).toMatchObject({ ok: false, errors: [expect.stringContaining(refusal)] });
+    const hash = digest('sha256', canonicalJson(definition));
+    bodies.set(hash, stringifyJson(definition));
+    expect((await plans.load(hash))?.nodes.get('a')).toMatchObject({ call: { timeoutMillis: 900_001 } });
+    expect(plans.compile(definition).ok).toBe(false);
+    expect(await plans.load(hash)).toBeDefined();
   });
 
   it('forgets what was used longest ago', async () => {

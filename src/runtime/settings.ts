@@ -19,6 +19,8 @@ export interface EngineSettings {
   readonly livenessStallMillis: number;
   /** Total time of a call whose definition says nothing. */
   readonly requestTimeoutMillis: number;
+  /** Longest total time of any call, whatever a stored definition says. */
+  readonly maxTimeoutMillis: number;
   /** Bytes (UTF-16 units) of a body that the history keeps. */
   readonly maxHistoryBody: number;
   /** Compiled definitions kept in memory. */
@@ -36,14 +38,15 @@ export interface EngineSettings {
 
 /** The defaults of the product. */
 export const defaultEngineSettings: EngineSettings = {
-  workerCount: 64,
-  prefetch: 64,
+  workerCount: 256,
+  prefetch: 256,
   claimBatch: 50,
   leaseMillis: 10_000,
   maxStepsPerExecution: 25,
   fullSweepMillis: 5_000,
   livenessStallMillis: 120_000,
   requestTimeoutMillis: 30_000,
+  maxTimeoutMillis: 900_000,
   maxHistoryBody: 64 * 1024,
   planCacheSize: 500,
   parkedCacheSize: 1_000,

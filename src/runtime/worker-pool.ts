@@ -46,7 +46,16 @@ export interface WorkerPoolParts {
   load(hold: Hold, dueAt: number): void;
   /** There is room for another claim. */
   roomFreed(): void;
+  /** The execution is over, or gone. */
+  over(id: string): void;
 }
+
+/**
+ * What the places of a process are used for, in executions: `calling` (a call is under way), `host` (its calls wait in hand for a free
+ * place at a host), `loading` (it is taken over, or inserted), `store` (something of it is read or written), `other` (a pause after a fault
+ * of the engine, and what takes no time), `free`. Together they are `runtime.workerCount`.
+ */
+export type PlacesInUse = Readonly<Record<'calling' | 'host' | 'loading' | 'store' | 'other' | 'free', number>>;
 
 interface Held {
   readonly hold: Hold;
@@ -75,6 +84,15 @@ export class WorkerPool implements DriverOwner {
   /** Executions in hand, those that wait for a worker not counted. */
   get busy(): number {
     return this.#held.size - this.#backlog.length;
+  }
+
+  /** What the places are used for. Looks at every execution in hand: for those who ask, not for the hot path. */
+  get places(): PlacesInUse {
+    const places = { calling: 0, host: 0, loading: this.#reserved, store: 0, other: 0, free: 0 };
+    const waiting = new Set(this.#backlog.map(({ hold }) => hold.id));
+    for (const [id, { driver }] of this.#held) if (!waiting.has(id)) places[driver?.use ?? 'loading']++;
+    places.free = Math.max(0, this.#parts.workerCount - this.busy - this.#reserved);
+    return places;
   }
 
   /** Executions held. */
@@ -173,6 +191,7 @@ export class WorkerPool implements DriverOwner {
   /** Ends a hold that no driver has: the id leaves the queue, comes back at `parkUntil`, or is ready at once. */
   giveBack(hold: Hold, how: 'ack' | 'release' | { readonly parkUntil: number }): void {
     if (!this.#held.delete(hold.id)) return;
+    if (how === 'ack') this.#parts.over(hold.id);
     if (how === 'release') this.#parts.queueWriter.release(hold);
     else this.#parts.queueWriter.ack(hold, how === 'ack' ? undefined : how.parkUntil);
     this.#freed();
@@ -191,6 +210,7 @@ export class WorkerPool implements DriverOwner {
     this.#held.delete(hold.id);
     switch (how.kind) {
       case 'over':
+        this.#parts.over(hold.id);
         queueWriter.ack(hold);
         break;
       case 'parked':

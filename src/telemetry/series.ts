@@ -36,6 +36,7 @@ export interface Series {
   readonly httpServer: Family<HistogramCell>;
   readonly queueSize: Family<GaugeCell>;
   readonly workersBusy: Family<GaugeCell>;
+  readonly places: Family<GaugeCell>;
   readonly oldestDueAge: Family<GaugeCell>;
   readonly executions: Family<GaugeCell>;
   readonly stuck: Family<GaugeCell>;
@@ -120,6 +121,11 @@ export function createSeries(): Series {
     ),
     queueSize: f.gauge('saga_inmemory_queue_size', 'Executions in the queue of this process.'),
     workersBusy: f.gauge('saga_workers_busy', 'Executions that run in this process now.'),
+    places: f.gauge(
+      'saga_places',
+      'Places of this process (runtime.workerCount) by what they are used for: calling, host, loading, store, other, free.',
+      'cause',
+    ),
     oldestDueAge: f.gauge('saga_queue_oldest_due_age_seconds', 'How long the execution due longest has been due.'),
     executions: f.gauge('saga_executions', 'Executions that are not over, and CORRUPTED ones.', 'status'),
     stuck: f.gauge('saga_stuck_executions', 'Executions that should have moved and did not.'),

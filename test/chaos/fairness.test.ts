@@ -21,7 +21,8 @@ const slackMillis = 1_000;
 /** How long after the last change what is overdue is judged to go in order, and how many may go past a run: what is in hand, twice. */
 const settledMillis = 3_000;
 const overtakersMost = 2 * 2 * workers;
-const env = { RUNTIME_WORKERCOUNT: String(workers) };
+// Each run calls the same host, which gets all places: what is judged is the order in the queue.
+const env = { RUNTIME_WORKERCOUNT: String(workers), HTTP_PERHOST_MAXCONCURRENCY: String(workers) };
 
 const onRedis = openClusterStage({ redis: 'standalone', env });
 const onPostgres = openClusterStage({ redis: 'none', env });

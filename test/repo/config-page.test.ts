@@ -35,7 +35,7 @@ const promised: Readonly<Record<string, string>> = {
   `,
   http: `
     connectTimeoutMillis requestTimeoutMillis maxResponseBytes maxRetryAfterMillis
-    perHost.maxConcurrency perHost.overrides egress.allow egress.deny egress.allowPrivateFromData
+    maxTimeoutMillis perHost.maxConcurrency perHost.overrides egress.allow egress.deny egress.allowPrivateFromData
     egress.allowPrivate egress.proxy egress.tls.caFile egress.tls.certFile egress.tls.keyFile
   `,
   circuitBreaker: 'enabled failureThreshold openMillis',

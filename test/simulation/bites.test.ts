@@ -20,7 +20,7 @@ import {
 describe('the simulator', () => {
   it.each([
     { broken: 'fencing', seed: 183, rule: 'one outcome', wrapStore: withoutFencing },
-    { broken: 'compensation of unknown outcomes', seed: 16, rule: 'compensation', wrapStore: withoutUndoOfUnknown },
+    { broken: 'compensation of unknown outcomes', seed: 35, rule: 'compensation', wrapStore: withoutUndoOfUnknown },
     { broken: 'the checkpoint before the call', seed: 1, rule: 'checkpoint before call', wrapStore: withEagerAnswers },
     { broken: 'the look into the inbox', seed: 97, rule: 'accepted resolve', wrapStore: withoutInboxCheck },
     { broken: 'the look into the inbox', seed: 100, rule: 'accepted callbacks', wrapStore: withoutInboxCheck },
@@ -51,7 +51,7 @@ describe('the simulator', () => {
     },
     {
       broken: 'the due time of what is taken over',
-      seed: 39,
+      seed: 113,
       rule: 'recovery',
       adjust: deathsAfterHolds,
       wrap: { wrapStore: withoutDueOfTakeOvers },

@@ -10,6 +10,8 @@ export function openTo(cause: BlockCause): (gate: CallGate) => CallGate {
     pulse: gate.pulse,
     start: (retry) => gate.start(retry),
     stop: () => gate.stop(),
+    ended: (id) => gate.ended(id),
+    keepOnly: (isOurs) => gate.keepOnly(isOurs),
     enter: (call) => {
       const entry = gate.enter(call);
       const isBlocked = entry.kind === 'queued' ? cause === 'slots' : entry.kind === 'blocked' && entry.cause === cause;

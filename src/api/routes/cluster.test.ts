@@ -9,7 +9,9 @@ const pod = (id: string, openCircuits: readonly string[] = []): PodView => ({
   heartbeatAgeMillis: 12.4,
   ownedShards: 32,
   busyWorkers: 3,
+  places: { calling: 2, host: 1, loading: 0, store: 0, other: 0, free: 1 },
   openCircuits,
+  fullHosts: [{ host: 'http://bank:80', calls: 2, waiting: 7 }],
 });
 
 let api: ApiFixture;

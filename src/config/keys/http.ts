@@ -41,6 +41,13 @@ export const httpKeys: SectionKeys<'http'> = {
     kind: integer(1, maxMillis),
     default: 30_000,
   },
+  'http.maxTimeoutMillis': {
+    meaning:
+      'Longest `timeoutMillis` that a definition may give a call. Calls of definitions that were stored with more, and of `http.requestTimeoutMillis`, end after this time, too.',
+    unit: 'ms',
+    kind: integer(1, maxMillis),
+    default: 900_000,
+  },
   'http.maxResponseBytes': {
     meaning: 'Largest body of an answer after decoding; with a larger one the outcome is unknown.',
     unit: 'bytes',
@@ -54,9 +61,13 @@ export const httpKeys: SectionKeys<'http'> = {
     default: 3_600_000,
   },
   'http.perHost.maxConcurrency': {
-    meaning: 'Most calls at the same time to one scheme, host and port; more wait.',
+    meaning:
+      'Most calls at the same time to one scheme, host and port; executions whose calls find no free place wait as BLOCKED, and hold no place of the process.',
     kind: integer(1, 100_000),
-    default: 256,
+    derived: {
+      text: 'half of `runtime.workerCount`, at least 1',
+      from: (read) => Math.max(1, Math.floor(read('runtime.workerCount') / 2)),
+    },
   },
   'http.perHost.overrides': {
     meaning: 'Other limits for some hosts, by `host` or `host:port`. As an environment variable a JSON object.',

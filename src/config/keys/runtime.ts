@@ -51,9 +51,10 @@ function isSecretPlace(place: string): boolean {
 export const runtimeKeys: SectionKeys<'runtime' | 'hooks' | 'vars' | 'secrets' | 'maintenance'> = {
   'runtime.enabled': { meaning: 'Runs executions; false serves the API only.', kind: flag, default: true },
   'runtime.workerCount': {
-    meaning: 'Most executions that run at the same time in this process.',
+    meaning:
+      'Places of this process: most executions that it has in hand at the same time. A call under way holds one; an execution that waits for a callback, a time, a retry, or a free place at a host holds none.',
     kind: integer(1, 10_000),
-    default: 64,
+    default: 256,
   },
   'runtime.prefetch': {
     meaning: 'Executions claimed ahead of a free worker.',

@@ -17,6 +17,8 @@ import { fits, present, templateText, toNumber } from './shape-check.ts';
 export interface Compiling {
   readonly nodeIds: ReadonlySet<string>;
   readonly limits: RenderLimits;
+  /** Greatest `timeoutMillis` of a call. */
+  readonly maxTimeoutMillis: number;
   readonly problems: Problems;
   readonly reads: Read[];
 }
@@ -84,6 +86,13 @@ export function compileCall(
     codes(call, 'successStatusCodes');
   const unknown = codes(own, 'unknownStatusCodes') ?? codes(call, 'unknownStatusCodes');
   const timeoutMillis = toNumber(present(call, 'timeoutMillis'));
+  if (timeoutMillis !== undefined && timeoutMillis > compiling.maxTimeoutMillis) {
+    const [given, most] = [String(timeoutMillis), String(compiling.maxTimeoutMillis)];
+    problems.error(
+      at(path, 'timeoutMillis'),
+      `A call takes at most ${most} ms (http.maxTimeoutMillis), not ${given}; what takes longer is an async task, whose callback may come much later.`,
+    );
+  }
   return {
     request: compiled.request,
     ...(success === undefined ? {} : { success }),

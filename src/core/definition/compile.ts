@@ -84,6 +84,7 @@ function compileParts(
     nodeIds: new Set(draft.byId.keys()),
     // A byte holds at most one code unit.
     limits: { maxSteps: limits.maxEvaluationSteps, maxChars: limits.maxRenderedBytes },
+    maxTimeoutMillis: limits.maxTimeoutMillis,
     problems,
     reads,
   };

@@ -24,7 +24,7 @@ const id: Shape = { type: 'text', maxLength: maxIdLength, except: reservedIds };
 const reference: Shape = { type: 'text' };
 const millis: Shape = { type: 'integer', min: 1, max: maxMillis, meaning: 'a time in milliseconds' };
 /** The longest that a timer of the process takes. */
-const callMillis: Shape = { type: 'integer', min: 1, max: 2_147_483_647, meaning: 'a time in milliseconds' };
+const callMillis = { type: 'integer', min: 1, max: 2_147_483_647, meaning: 'a time in milliseconds' } as const;
 const delay: Shape = { type: 'integer', min: 0, max: maxMillis, meaning: 'a time in milliseconds' };
 const statusCode: Shape = { type: 'integer', min: 100, max: 599, meaning: 'an HTTP status code' };
 const successCodes: Shape = { type: 'list', of: statusCode, minItems: 1 };
@@ -50,6 +50,8 @@ const maxAttempts = required(
   'Retries after the first call; 0 means none.',
 );
 
+const callTimeout = (shape: Shape): Field => optional(shape, 'Total time of one attempt in milliseconds.');
+
 /** The shape of an HTTP call. */
 export const callShape: ObjectShape = {
   type: 'object',
@@ -63,10 +65,16 @@ export const callShape: ObjectShape = {
       unknownCodes,
       'Status codes that leave open whether the call took effect; 408, 502 and 504 when left out.',
     ),
-    timeoutMillis: optional(callMillis, 'Total time of one attempt in milliseconds.'),
+    timeoutMillis: callTimeout(callMillis),
     auth: optional(ref('Auth'), 'How the call authenticates, by names of secrets.'),
   },
 };
+
+/** The shape of a call that takes at most so many milliseconds (`http.maxTimeoutMillis`), for editors. */
+export function callShapeWithin(maxTimeoutMillis: number): ObjectShape {
+  const timeoutMillis = callTimeout({ ...callMillis, max: maxTimeoutMillis });
+  return { ...callShape, fields: { ...callShape.fields, timeoutMillis } };
+}
 
 const auth: Shape = {
   type: 'tagged',

@@ -69,7 +69,10 @@ describe('definitionJsonSchema', () => {
     expect(undescribed).toEqual([]);
   });
 
-  it('takes over the configured cap of visits', () => {
-    expect(JSON.stringify(definitionJsonSchema(7))).toContain('"maximum":7');
+  it('takes over the configured bounds of visits and of the time of a call', () => {
+    const schema = JSON.stringify(definitionJsonSchema({ maxNodeVisitsCap: 7, maxTimeoutMillis: 9 }));
+    expect(schema).toContain('"maximum":7');
+    expect(schema).toContain('"maximum":9');
+    expect(JSON.stringify(definitionJsonSchema())).toContain('"maximum":900000');
   });
 });

@@ -1,25 +1,27 @@
 /** The JSON Schema of definitions, for editors and OpenAPI, made from the same shapes as the validation. */
 import { isJsonObject, type Json, type JsonObject } from '../json.ts';
-import { defaultDefinitionLimits } from './limits.ts';
-import { documentShape, shapeBook } from './document-shape.ts';
+import { defaultDefinitionLimits, type DefinitionLimits } from './limits.ts';
+import { callShapeWithin, documentShape, shapeBook } from './document-shape.ts';
 import type { Field, ObjectShape, Shape, TaggedShape } from './shape.ts';
 
 /**
  * A JSON Schema (draft 2020-12) that accepts exactly the documents whose structure the validation accepts. References
  * between nodes, templates and conditions are beyond it.
  *
- * @param maxNodeVisitsCap greatest `maxNodeVisits`; default 1000000.
+ * @param limits greatest `maxNodeVisits` and greatest `timeoutMillis` of a call; by default those of the product.
  */
-export function definitionJsonSchema(maxNodeVisitsCap: number = defaultDefinitionLimits.maxNodeVisitsCap): JsonObject {
+export function definitionJsonSchema(
+  limits: Pick<DefinitionLimits, 'maxNodeVisitsCap' | 'maxTimeoutMillis'> = defaultDefinitionLimits,
+): JsonObject {
   const definitions = Object.entries(shapeBook).map(([name, { shape, description }]): [string, Json] => [
     name,
-    { description, ...schemaOf(shape) },
+    { description, ...schemaOf(name === 'HttpCall' ? callShapeWithin(limits.maxTimeoutMillis) : shape) },
   ]);
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'Trama definition',
     description: 'A saga: steps in a row, or a graph of nodes, made of HTTP calls with compensations.',
-    ...schemaOf(documentShape(maxNodeVisitsCap)),
+    ...schemaOf(documentShape(limits.maxNodeVisitsCap)),
     $defs: Object.fromEntries(definitions),
   };
 }

@@ -12,6 +12,8 @@ export interface DefinitionLimits {
   readonly maxDepth: number;
   /** Greatest `maxNodeVisits`. Default 1000000. */
   readonly maxNodeVisitsCap: number;
+  /** Greatest `timeoutMillis` of a call, in milliseconds. Default 900000 (15 min); a call holds a place of its process for so long. */
+  readonly maxTimeoutMillis: number;
   /** Bytes of URL, headers and body of a call, rendered. Default 1048576 (1 MiB). */
   readonly maxRenderedBytes: number;
   /** Steps of one rendering or one condition. Default 100000. */
@@ -24,6 +26,7 @@ export const defaultDefinitionLimits: DefinitionLimits = {
   maxNodes: 500,
   maxDepth: 64,
   maxNodeVisitsCap: 1_000_000,
+  maxTimeoutMillis: 900_000,
   maxRenderedBytes: 1_048_576,
   maxEvaluationSteps: 100_000,
 };

@@ -61,7 +61,9 @@ function blockHook(d: Draft, token: Token, run: HookRun, event: BlockedEvent): v
   const until = untilOf(d, event);
   const waiting: HookRun = { ...run, attempt: run.attempt - 1, blocked: blockedBy(d, run, event) };
   const last = run.startedAt + (run.heldMillis ?? 0) + d.env.limits.hookMaxMillis;
-  if (event.cause === 'hold' || until <= last) d.move(token, { kind: 'hook', run: waiting, until });
+  // Its last try is at the end of its time, however much later the gate would have it look again.
+  if (event.cause === 'hold') d.move(token, { kind: 'hook', run: waiting, until });
+  else if (last > d.now) d.move(token, { kind: 'hook', run: waiting, until: Math.min(until, last) });
   else giveUpHook(d, token, waiting, `not called: ${event.detail}`);
 }
 

@@ -286,15 +286,20 @@ describe('OAuth client credentials', () => {
     const verdicts: string[] = [];
     fixture.gate = {
       pulse: new Pulse('gate', fixture.clock),
-      enter: () => ({ kind: 'open', done: (verdict) => verdicts.push(verdict) }),
+      enter: ({ placeOnly }) => ({
+        kind: 'open',
+        done: (verdict) => verdicts.push(`${placeOnly === true ? 'token' : 'call'} ${verdict}`),
+      }),
       start: () => Promise.resolve(),
       stop: () => Promise.resolve(),
+      ended: () => undefined,
+      keepOnly: () => undefined,
     };
     await engine.stop({ drainTimeoutMillis: 0 });
     const gated = await fixture.engine();
     fixture.http.reply = () => ({ status: 500 });
     await fixture.until(await fixture.submit(gated, calling(oauth)));
-    expect(verdicts).toEqual(['neutral']);
+    expect(verdicts).toEqual(['token neutral', 'call neutral']);
   });
 
   it('keep the tokens out of everything that is kept of an answer', async () => {

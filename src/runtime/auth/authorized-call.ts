@@ -34,6 +34,7 @@ export class AuthorizedCall implements CallHandle {
   readonly #grant: TokenGrant;
   readonly #done: (ending: AuthorizedEnding) => void;
   readonly #lastWord: LastWord;
+  readonly #settled: () => void;
   readonly #deadline: number;
   #token: AccessToken | undefined;
   /** The answer that stands when no new token comes. */
@@ -43,19 +44,24 @@ export class AuthorizedCall implements CallHandle {
   #timer: Timer | undefined;
   #ended = false;
 
-  /** Starts it. `done` is called once, never before this or `abort` has returned, and not where the last word withholds it. */
+  /**
+   * Starts it. `done` is called once, never before this or `abort` has returned, and not where the last word withholds it. `settled` is
+   * called when a token is there or will not come.
+   */
   constructor(
     parts: AuthorizedCallParts,
     request: OutboundRequest,
     grant: TokenGrant,
     done: (ending: AuthorizedEnding) => void,
     lastWord: LastWord,
+    settled: () => void = () => undefined,
   ) {
     this.#parts = parts;
     this.#request = request;
     this.#grant = grant;
     this.#done = done;
     this.#lastWord = lastWord;
+    this.#settled = settled;
     this.#deadline = parts.clock.monotonic() + request.timeoutMillis;
     this.#obtain();
   }
@@ -88,6 +94,7 @@ export class AuthorizedCall implements CallHandle {
 
   #take(result: TokenResult): void {
     this.#forget = undefined;
+    this.#settled();
     if (result.kind === 'failed') this.#withoutToken(result.refused ? 'refused' : 'connect', result.message);
     else if (this.#remainingMillis < 1) this.#withoutToken('timeout', 'The access token came too late.');
     else this.#send(result.token);

@@ -78,6 +78,12 @@ export class TokenCache {
     this.#parts = parts;
   }
 
+  /** Whether there is a token, so that nothing needs to be fetched. */
+  has(grant: TokenGrant): boolean {
+    const kept = this.#kept.get(grant.key);
+    return kept !== undefined && this.#parts.clock.monotonic() < kept.until;
+  }
+
   /**
    * Gives a token to `waiter.done`: at once when there is one, else when it has been fetched. One that is `refused` is not
    * given again. Where the fetch might not leave, `waiter.withheld` is called instead. Answers what makes it forget the

@@ -1,20 +1,29 @@
 /** What operators see of the processes that work together, as the one that is asked sees them. */
 import type { JsonObject } from '../../core/json.ts';
-import type { CircuitView } from '../gate/gatekeeper.ts';
+import type { CircuitView, FullHost } from '../gate/gatekeeper.ts';
+import type { PlacesInUse } from '../worker-pool.ts';
 import { listHolds } from './holds.ts';
 import type { DeskParts } from './parts.ts';
 
+/** What a process has in hand. */
+export interface LoadView {
+  readonly busyWorkers: number;
+  /** What its places are used for; null where it runs nothing, or is of a version that does not say. */
+  readonly places: PlacesInUse | null;
+  /** Hosts whose circuits are open there. */
+  readonly openCircuits: readonly string[];
+  /** Hosts whose places are all taken there. */
+  readonly fullHosts: readonly FullHost[];
+}
+
 /** A process. */
-export interface PodView {
+export interface PodView extends LoadView {
   readonly id: string;
   readonly version: string;
   /** False: it serves the API only. */
   readonly works: boolean;
   readonly heartbeatAgeMillis: number;
   readonly ownedShards: number;
-  readonly busyWorkers: number;
-  /** Hosts whose circuits are open there. */
-  readonly openCircuits: readonly string[];
 }
 
 /** Who knows. */
@@ -55,7 +64,11 @@ export async function clusterDocument(parts: DeskParts): Promise<JsonObject> {
   ]);
   const pods = cluster.pods();
   return {
-    pods: pods.map((pod) => ({ ...pod, heartbeatAgeMillis: Math.round(pod.heartbeatAgeMillis) })),
+    pods: pods.map(({ heartbeatAgeMillis, fullHosts, ...pod }) => ({
+      ...pod,
+      heartbeatAgeMillis: Math.round(heartbeatAgeMillis),
+      fullHosts: fullHosts.map(({ host, calls, waiting }) => ({ host, calls, waiting })),
+    })),
     shards: cluster.shards,
     queue: queue && { ready: queue.ready, inFlight: queue.inFlight, oldestDueAgeMillis: oldestDueAge(parts, cluster) },
     openCircuits: openCircuits(cluster, pods),

@@ -1,20 +1,28 @@
 /**
  * The gate of one process: holds first, then the circuit of the host, then a free place at it.
  *
- * A call that is turned away gets a time at which to try again, the later the longer it has waited, so that a thousand
- * executions behind a hold for a day cost little; what ends its waiting earlier tells it at once (see `waiting-list.ts`).
+ * A call that is turned away gets a time at which to try again, the later the longer it has waited and the more wait with it, so that a
+ * hundred thousand executions behind a hold for a day cost little; what ends its waiting earlier tells it at once (see
+ * `waiting-list.ts`).
+ *
+ * Who gets a place at a host: a free one goes to the next call that asks, unless it is kept for one that was called. With none free, a call waits in hand for a moment (see
+ * `host-slots.ts`) if it was called from the waiting list, if its execution goes on in its turn, or if nobody waits at that host; else
+ * its execution is parked, and listed by the time at which it was blocked first. Each place that becomes free goes to the longest wait in hand, and calls the longest
+ * wait of the list, so that a steady stream of new calls cannot starve those that were parked.
  */
+import type { BlockCause } from '../../core/state.ts';
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import { dataHostLabel } from '../host-label.ts';
 import { Periodic } from '../periodic.ts';
 import type { Pulse } from '../service.ts';
-import type { Block, CallGate, GatedCall, Pass, Queued } from './call-gate.ts';
+import type { Block, CallGate, Entry, GatedCall, Pass } from './call-gate.ts';
 import { type CallHold, isHeld, readHolds, stands } from './call-holds.ts';
 import { Circuit, type CircuitSettings } from './circuit.ts';
-import { HostSlots } from './host-slots.ts';
+import { HostSlots, Lobby } from './host-slots.ts';
 import { authorityOf, type Origin, originOf } from './origin.ts';
+import { WaitingLine } from './waiting-line.ts';
 import { WaitingList } from './waiting-list.ts';
 
 /** What a gatekeeper stands on. */
@@ -31,6 +39,18 @@ export interface GatekeeperParts {
   readonly maxConcurrency: number;
   /** Other limits by `host:port` (which wins) or `host`. */
   readonly overrides: Readonly<Record<string, number>>;
+  /** Places of the process. Calls that wait for a host take at most a quarter of them, all hosts together. */
+  readonly workerCount: number;
+}
+
+/** A host whose places are all taken. */
+export interface FullHost {
+  /** `http://host:80`, masked. */
+  readonly host: string;
+  /** Calls under way: all that it may have. */
+  readonly calls: number;
+  /** Calls that wait for a place, in hand or parked. */
+  readonly waiting: number;
 }
 
 /** The circuit of a host that has been open since the process began. */
@@ -44,12 +64,20 @@ export interface CircuitView {
 
 interface Host {
   readonly origin: Origin;
-  /** What those read who may read the execution. */
+  /** What those read who may read the execution: `http://host:80`. */
   readonly label: string;
+  /** The same in a sentence: without the scheme, and without a port that is usual for it. */
+  readonly shownHost: string;
   /** Whether no definition names it by itself, as far as this process has seen: logs, metrics and `/cluster` do not name it then. */
   isFromData: boolean;
   readonly slots: HostSlots;
   readonly circuit: Circuit | undefined;
+  /** Parked until a place is free. */
+  readonly forPlace: WaitingLine;
+  /** Parked until the circuit closes. */
+  readonly forCircuit: WaitingLine;
+  /** When a place became free last; monotonic. */
+  freedAt: number;
 }
 
 /** What everybody may read. */
@@ -66,12 +94,25 @@ const maxHosts = 1_000;
 const maxCircuitViews = 200;
 /** As long as a name in DNS may be, with its scheme and port. What is longer leads nowhere, and may be as long as a request. */
 const maxAuthorityLength = 270;
+/** Hosts without a free place that are told of at most: those with the most calls. */
+const maxFullHosts = 20;
+/** Places at a host that become free so soon one after the other leave nobody waiting in hand in vain. */
+const busyMillis = 250;
+/** Of all that wait one looks again per so many milliseconds: each look costs a load and a checkpoint. */
+const crowdMillis = 10;
+/** However many wait: what nobody calls, because the process that knew of it is gone, looks again within this time. */
+const longestLookMillis = 300_000;
 
-/** See the file header. */
+const otherHosts: Origin = { text: 'other hosts', host: 'other hosts', hostPort: 'other hosts' };
+
+/** The gate of one process. */
 export class Gatekeeper implements CallGate {
   readonly #parts: GatekeeperParts;
   readonly #reading: Periodic;
   readonly #waiting: WaitingList;
+  readonly #lobby: Lobby;
+  readonly #untilRead = new WaitingLine('hold');
+  readonly #byHold = new Map<string, WaitingLine>();
   /** By scheme and authority as URLs have them. */
   readonly #byAuthority = new Map<string, Host>();
   readonly #hosts = new Map<string, Host>();
@@ -79,11 +120,14 @@ export class Gatekeeper implements CallGate {
   readonly #tripped = new Map<string, Host>();
   /** Undefined until they have been read for the first time: no call may slip through before that. */
   #holds: readonly CallHold[] | undefined;
+  /** Stands for the hosts beyond {@link maxHosts}. */
+  #overflow: Host | undefined;
   #firstRead: () => void = () => undefined;
 
   constructor(parts: GatekeeperParts) {
     this.#parts = parts;
     this.#waiting = new WaitingList(parts.clock);
+    this.#lobby = new Lobby(Math.floor(parts.workerCount / 4));
     this.#reading = new Periodic('holds', parts, readMillis, () => this.#readHolds());
   }
 
@@ -91,7 +135,7 @@ export class Gatekeeper implements CallGate {
     return this.#reading.pulse;
   }
 
-  start(retry: (executionId: string) => void): Promise<void> {
+  start(retry: (executionId: string, dueAt: number) => boolean): Promise<void> {
     this.#waiting.retry = retry;
     return new Promise((resolve) => {
       this.#firstRead = resolve;
@@ -115,13 +159,32 @@ export class Gatekeeper implements CallGate {
     return this.#holds?.filter((hold) => stands(hold, now)).length ?? 0;
   }
 
-  /** Executions that wait blocked, by what for, as far as this process has seen them; those on their way count until they go. */
-  get blocked(): Readonly<Record<'hold' | 'circuit' | 'slots', number>> {
-    return {
-      hold: this.#waiting.countOf('hold:') + this.#waiting.count('unread'),
-      circuit: this.#waiting.countOf('circuit:'),
-      slots: this.#waiting.countOf('slots:'),
-    };
+  /** Executions that wait blocked, each under one cause, as far as this process has seen them. */
+  get blocked(): Readonly<Record<BlockCause, number>> {
+    return this.#waiting.counts;
+  }
+
+  /** Hosts whose places are all taken, those with the most calls first, at most 20. */
+  fullHosts(): readonly FullHost[] {
+    const full = [...this.#hosts.values(), ...(this.#overflow === undefined ? [] : [this.#overflow])].filter(
+      ({ slots }) => slots.isFull,
+    );
+    return full
+      .map((host) => ({
+        host: publicLabel(host),
+        calls: host.slots.taken,
+        waiting: host.slots.waiting + host.forPlace.size,
+      }))
+      .sort((a, b) => b.calls - a.calls)
+      .slice(0, maxFullHosts);
+  }
+
+  ended(executionId: string): void {
+    this.#waiting.forget(executionId);
+  }
+
+  keepOnly(isOurs: (executionId: string) => boolean): void {
+    this.#waiting.keepOnly(isOurs);
   }
 
   /** Circuits that have opened since the process began, latest last. */
@@ -140,13 +203,16 @@ export class Gatekeeper implements CallGate {
     return [...views.values()];
   }
 
-  enter(call: GatedCall): Pass | Block | Queued {
+  enter(call: GatedCall): Entry {
     const host = call.url === undefined ? undefined : this.#hostOf(call.url, call.hostFromData === true);
     const turnedAway = this.#turnAway(call, host);
     if (turnedAway !== undefined) return turnedAway;
-    if (host === undefined) return { kind: 'open', done: () => undefined };
-    if (host.slots.tryTake()) return this.#admit(host);
-    if (!host.slots.hasRoom) return this.#noPlace(call, host);
+    if (host === undefined) {
+      this.#letThrough(call);
+      return { kind: 'open', done: () => undefined };
+    }
+    if (this.#takes(call, host)) return this.#admit(call, host);
+    if (!this.#mayWaitInHand(call, host)) return this.#noPlace(call, host);
     return {
       kind: 'queued',
       wait: (then) =>
@@ -158,49 +224,71 @@ export class Gatekeeper implements CallGate {
           // Much may have happened while it waited.
           const late = this.#turnAway(call, host);
           if (late !== undefined) this.#free(host);
-          then(late ?? this.#admit(host));
+          then(late ?? this.#admit(call, host));
         }),
     };
   }
 
+  /** Takes a place, unless each free one is for a call that was called before. */
+  #takes(call: GatedCall, { slots, forPlace }: Host): boolean {
+    if (slots.isFull) return false;
+    if (!forPlace.isAwaited) return slots.tryTake();
+    const promised = forPlace.promised(this.#parts.clock.monotonic(), call);
+    return slots.taken + promised < slots.limit && slots.tryTake();
+  }
+
+  #mayWaitInHand(call: GatedCall, { slots, forPlace }: Host): boolean {
+    if (!slots.hasRoom) return false;
+    return call.goesOn === true || forPlace.size === 0 || this.#waiting.isCalled(forPlace, call);
+  }
+
   #turnAway(call: GatedCall, host: Host | undefined): Block | undefined {
+    if (call.placeOnly === true) return undefined;
     const now = this.#parts.clock.now();
     if (this.#holds === undefined) {
       const until = now + unreadMillis;
-      return this.#block(call, 'unread', { cause: 'hold', until, detail: 'held: until the holds have been read' });
+      return this.#block(call, this.#untilRead, {
+        cause: 'hold',
+        until,
+        detail: 'held: until the holds have been read',
+      });
     }
     const hold = this.#holds.find((each) => isHeld(each, call, host?.origin) && stands(each, now));
     if (hold !== undefined) {
-      const reason = `hold:${hold.id}`;
+      const line = this.#holdLine(hold.id);
       const look = this.#lookAgain(call, now, { first: 2_000, longest: 30_000 });
       const until = hold.until === undefined ? look : Math.min(look, hold.until + this.#upTo(500));
-      return this.#block(call, reason, { cause: 'hold', until, detail: `held: ${hold.reason}` });
+      return this.#block(call, line, { cause: 'hold', until, detail: `held: ${hold.reason}` });
     }
     if (host?.circuit === undefined) return undefined;
     const wait = host.circuit.waitMillis;
     if (wait === 0) return undefined;
-    const reason = `circuit:${host.origin.text}`;
+    const { forCircuit, label } = host;
     const until =
       wait === undefined
         ? this.#lookAgain(call, now, { first: 1_000, longest: 10_000 })
-        : now + wait + this.#upTo(Math.min(5_000, 10 * this.#waiting.count(reason)));
-    return this.#block(call, reason, { cause: 'circuit', until, detail: `circuit of ${host.label} open` });
+        : now + wait + this.#upTo(Math.min(longestLookMillis, crowdMillis * forCircuit.size));
+    return this.#block(call, forCircuit, { cause: 'circuit', until, detail: `circuit of ${label} open` });
   }
 
-  #noPlace(call: GatedCall, host: Host): Block {
-    const until = this.#lookAgain(call, this.#parts.clock.now(), { first: 500, longest: 5_000 });
-    const detail = `no free place at ${host.label}: all ${String(host.slots.limit)} are taken`;
-    return this.#block(call, `slots:${host.origin.text}`, { cause: 'slots', until, detail });
+  #noPlace(call: GatedCall, { forPlace, shownHost, slots }: Host): Block {
+    const bounds = { first: 500, longest: 5_000 };
+    const until = this.#lookAgain(call, this.#parts.clock.now(), bounds);
+    const detail = `waits for a free place at ${shownHost}: all ${String(slots.limit)} are taken`;
+    return this.#block(call, forPlace, { cause: 'slots', until, detail });
   }
 
-  #block(call: GatedCall, reason: string, block: Omit<Block, 'kind'>): Block {
-    this.#waiting.add(reason, call.executionId);
+  #block(call: GatedCall, line: WaitingLine, block: Omit<Block, 'kind'>): Block {
+    this.#waiting.add(line, call);
     return { kind: 'blocked', ...block };
   }
 
   /** The place is taken. */
-  #admit(host: Host): Pass {
-    const report = host.circuit?.begin();
+  #admit(call: GatedCall, host: Host): Pass {
+    this.#letThrough(call);
+    // It came by itself: others may wait for what is free, and have not been called.
+    if (host.forPlace.size > 0 && !host.slots.isFull) this.#waiting.release(host.forPlace, 1);
+    const report = call.placeOnly === true ? undefined : host.circuit?.begin();
     return {
       kind: 'open',
       done: (outcome) => {
@@ -210,14 +298,36 @@ export class Gatekeeper implements CallGate {
     };
   }
 
-  #free(host: Host): void {
-    if (host.slots.free()) this.#waiting.release(`slots:${host.origin.text}`, 1);
+  #letThrough(call: GatedCall): void {
+    if (call.blockedSince !== undefined) this.#waiting.remove(call);
   }
 
-  /** Half as long again as it has waited by now, within bounds, and not at the same instant as all others. */
+  #free(host: Host): void {
+    const now = this.#parts.clock.monotonic();
+    const isBusy = now - host.freedAt < busyMillis;
+    host.freedAt = now;
+    const isIdle = host.slots.free();
+    if (host.forPlace.size === 0) return;
+    // Where the next place is free soon, and nobody waits in hand for it, a second one is called, so that places do not wait for loads.
+    this.#waiting.release(host.forPlace, isIdle && isBusy ? 2 : 1);
+  }
+
+  #holdLine(id: string): WaitingLine {
+    const known = this.#byHold.get(id);
+    if (known !== undefined) return known;
+    const line = new WaitingLine('hold');
+    this.#byHold.set(id, line);
+    return line;
+  }
+
+  /**
+   * Half as long again as it has waited by now, within bounds, not at the same instant as all others, and not more often than a crowd
+   * may.
+   */
   #lookAgain(call: GatedCall, now: number, bounds: { readonly first: number; readonly longest: number }): number {
     const waited = now - (call.blockedSince ?? now);
-    const wait = Math.min(Math.max(waited / 2, bounds.first), bounds.longest);
+    const usual = Math.min(Math.max(waited / 2, bounds.first), bounds.longest);
+    const wait = Math.max(usual, Math.min(crowdMillis * this.#waiting.size, longestLookMillis));
     return now + Math.round(wait * 0.8) + this.#upTo(wait * 0.2);
   }
 
@@ -238,28 +348,31 @@ export class Gatekeeper implements CallGate {
     if (this.#byAuthority.size >= maxHosts) this.#forgetIdle();
     const host = this.#hosts.get(origin.text) ?? this.#newHost(origin);
     if (!isFromData) host.isFromData = false;
-    // Where every host is busy or in trouble, the newest ones go ungated rather than into an endless map.
-    if (this.#byAuthority.size < maxHosts) {
-      this.#hosts.set(origin.text, host);
-      this.#byAuthority.set(authority, host);
-    }
+    // Where every host is busy or in trouble, the newest ones share the places of one rather than have an endless map.
+    if (this.#byAuthority.size >= maxHosts) return (this.#overflow ??= this.#newHost(otherHosts));
+    this.#hosts.set(origin.text, host);
+    this.#byAuthority.set(authority, host);
     return host;
   }
 
   #newHost(origin: Origin): Host {
     const { clock, circuits, overrides, maxConcurrency, mask } = this.#parts;
-    const label = mask(origin.text);
     const limit = overrides[origin.hostPort] ?? overrides[origin.host] ?? maxConcurrency;
     const host: Host = {
       origin,
-      label,
-      isFromData: true,
-      slots: new HostSlots(clock, limit),
+      label: mask(origin.text),
+      shownHost: mask(shownHostOf(origin)),
+      isFromData: origin !== otherHosts,
+      slots: new HostSlots(clock, limit, this.#lobby),
+      forPlace: new WaitingLine('slots'),
+      forCircuit: new WaitingLine('circuit'),
+      freedAt: -Infinity,
       circuit:
-        circuits &&
-        new Circuit(clock, circuits, (change, openMillis) => {
-          this.#circuitChanged(host, change, openMillis);
-        }),
+        circuits && origin !== otherHosts
+          ? new Circuit(clock, circuits, (change, openMillis) => {
+              this.#circuitChanged(host, change, openMillis);
+            })
+          : undefined,
     };
     return host;
   }
@@ -268,9 +381,9 @@ export class Gatekeeper implements CallGate {
   #forgetIdle(): void {
     let left = maxHosts / 10;
     const forget = (isOver: (circuit: Circuit | undefined) => boolean): void => {
-      for (const [authority, { slots, circuit, origin }] of this.#byAuthority) {
+      for (const [authority, { slots, circuit, origin, forPlace, forCircuit }] of this.#byAuthority) {
         if (left === 0) return;
-        if (slots.taken > 0 || !isOver(circuit)) continue;
+        if (slots.taken + forPlace.size + forCircuit.size > 0 || !isOver(circuit)) continue;
         this.#byAuthority.delete(authority);
         this.#hosts.delete(origin.text);
         left--;
@@ -285,7 +398,7 @@ export class Gatekeeper implements CallGate {
     const { text } = host.origin;
     if (change === 'closed') {
       telemetry.log('info', 'circuit closed', { host: publicLabel(host) });
-      this.#waiting.release(`circuit:${text}`);
+      this.#waiting.release(host.forCircuit);
       return;
     }
     telemetry.log('warn', 'circuit opened', { host: publicLabel(host), openMillis });
@@ -304,16 +417,21 @@ export class Gatekeeper implements CallGate {
       this.#firstRead();
     }
     const holds = this.#holds;
-    this.#waiting.release('unread');
+    this.#waiting.release(this.#untilRead);
     for (const hold of before) {
       const same = holds.find(({ id }) => id === hold.id);
       if (same !== undefined && JSON.stringify(same) === JSON.stringify(hold)) continue;
       if (same === undefined) telemetry.log('info', 'hold lifted', { hold: hold.id });
-      this.#waiting.release(`hold:${hold.id}`);
+      this.#waiting.release(this.#holdLine(hold.id));
+      if (same === undefined) this.#byHold.delete(hold.id);
     }
     for (const { id, host, name, version } of holds) {
       if (before.some((known) => known.id === id)) continue;
       telemetry.log('warn', 'hold placed', { hold: id, host, name, version });
     }
   }
+}
+
+function shownHostOf({ text, host, hostPort }: Origin): string {
+  return text === `http://${host}:80` || text === `https://${host}:443` ? host : hostPort;
 }

@@ -9,7 +9,7 @@ import type { CallGate } from './call-gate.ts';
 
 /** A gate that turns calls away at random, for random times, and lets some of them in early. */
 function capriciousGate(fixture: RuntimeFixture, random: Random): CallGate & { readonly blocks: number } {
-  let retry: (id: string) => void = () => undefined;
+  let retry: (id: string, dueAt: number) => boolean = () => true;
   let blocks = 0;
   return {
     pulse: new Pulse('gate', fixture.clock),
@@ -21,11 +21,13 @@ function capriciousGate(fixture: RuntimeFixture, random: Random): CallGate & { r
       return Promise.resolve();
     },
     stop: () => Promise.resolve(),
+    ended: () => undefined,
+    keepOnly: () => undefined,
     enter: ({ executionId }) => {
       if (random.chance(0.5)) return { kind: 'open', done: () => undefined };
       blocks++;
       const wait = random.int(0, 1_000);
-      if (random.chance(0.5)) fixture.clock.after(random.int(0, wait), () => retry(executionId));
+      if (random.chance(0.5)) fixture.clock.after(random.int(0, wait), () => retry(executionId, fixture.clock.now()));
       return { kind: 'blocked', cause: 'hold', until: fixture.clock.now() + wait, detail: 'held: by chance' };
     },
   };

@@ -35,7 +35,7 @@ import {
 } from '../../ports/shard-queue.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { Pulse } from '../service.ts';
-import { type ClusterMember, maxToldCircuits } from './member-info.ts';
+import { type ClusterMember, type MemberLoad, toldOf } from './member-info.ts';
 import { Membership, type MembershipChange } from './membership.ts';
 import { assignShards } from './ownership.ts';
 import { groupByShard, perShard } from './per-shard.ts';
@@ -66,8 +66,8 @@ export interface ShardedQueueParts {
   readonly leaseMillis: number;
   /** Requests that are under way at once are eight times as many. */
   readonly claimers: number;
-  /** Hosts whose circuits are open here, for the others to see. */
-  readonly openCircuits?: () => readonly string[];
+  /** What this process has in hand, for the others to see. */
+  readonly load?: () => MemberLoad;
 }
 
 /** See the file header. */
@@ -85,7 +85,6 @@ export class ShardedQueue implements Queue {
   #owners: readonly string[] = [];
   #listener: QueueListener | undefined;
   #works: boolean;
-  #busy = 0;
   #closed = false;
 
   constructor(parts: ShardedQueueParts) {
@@ -132,10 +131,7 @@ export class ShardedQueue implements Queue {
         count: parts.count.inForce,
         wants: parts.count.wants,
         version: parts.version,
-        busy: this.#busy,
-        ...(parts.openCircuits === undefined
-          ? undefined
-          : { openCircuits: parts.openCircuits().slice(0, maxToldCircuits) }),
+        ...toldOf(parts.load?.() ?? { busy: 0 }),
       }),
       changed: (change) => {
         this.#membersChanged(change);
@@ -231,11 +227,6 @@ export class ShardedQueue implements Queue {
     this.#closed = true;
     await this.#membership.leave();
     await this.#parts.server.close();
-  }
-
-  /** Told at each heartbeat. */
-  set busy(executions: number) {
-    this.#busy = executions;
   }
 
   async enqueue(items: readonly StoredItem[]): Promise<void> {

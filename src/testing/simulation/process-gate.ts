@@ -23,6 +23,7 @@ export interface ProcessGateParts {
   readonly telemetry: Telemetry;
   readonly store: Store;
   readonly ledger: Ledger;
+  readonly workerCount: number;
 }
 
 /** See the file header. */

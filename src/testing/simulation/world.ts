@@ -407,9 +407,9 @@ export class World {
       requestTimeoutMillis,
     };
     const { ledger } = this;
-    const gate =
-      scenario.gate &&
-      new ProcessGate({ name, scenario: scenario.gate, base: clock, clock: time, entropy, telemetry, store, ledger });
+    const { workerCount } = scenario;
+    const ofGate = { name, base: clock, clock: time, entropy, telemetry, store, ledger, workerCount };
+    const gate = scenario.gate && new ProcessGate({ ...ofGate, scenario: scenario.gate });
     const engine = new Engine({
       ...(gate && { gate: this.#wrapGate(gate.keeper) }),
       ...this.#wrapPorts({
