@@ -119,6 +119,14 @@ export interface LoadedExecution {
   readonly inbox: readonly InboxRow[];
 }
 
+/** What {@link Store.takeOver} leaves out; absent: nothing. */
+export interface TakeOverBounds {
+  /** Executions for which as many claims are counted already are left out, unless they stand under the claim. */
+  readonly below?: number;
+  /** Where more claims are counted, this one included, only the row is read: `payload` is an empty text, `inbox` an empty list. */
+  readonly wholeUpTo?: number;
+}
+
 /** Under which claim an execution that is not over stands. */
 export interface ClaimRow {
   readonly id: string;
@@ -143,6 +151,8 @@ export interface Checkpoint {
   readonly dueAt?: number | null;
   /** Whether the claims without progress begin anew. */
   readonly progress: boolean;
+  /** Claims without progress that are counted from now on; absent: as many as before. Means nothing where there is progress. */
+  readonly claims?: number;
   readonly steps: readonly StepRow[];
   readonly calls: readonly CallRow[];
   readonly undo: readonly UndoMark[];
@@ -382,6 +392,7 @@ export interface Store {
     claims: readonly { readonly id: string; readonly claim: string }[],
     now: number,
     live?: readonly string[],
+    bounds?: TakeOverBounds,
   ): Promise<readonly LoadedExecution[]>;
   /** Claims of the executions as they stand at the time of the call; absent and terminal ones are left out. Changes nothing. */
   readClaims(ids: readonly string[]): Promise<readonly ClaimRow[]>;

@@ -64,6 +64,8 @@ export interface Holding {
   readonly inboxSeq: number;
   /** Claims without progress, this one included; absent for one that was begun here. */
   readonly claims?: number;
+  /** Called at least once: it has got somewhere, its process has lived on with it for a while, or the driver is done with it. */
+  readonly cleared?: () => void;
   /** When it was due, by which its time is not earlier. */
   readonly dueAt: number;
   readonly inbox: readonly InboxRow[];

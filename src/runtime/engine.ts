@@ -175,6 +175,8 @@ export class Engine {
       plans,
       calls,
       parked,
+      checkpoints: this.#checkpoints,
+      watch: this.#watch,
       live: () => this.#processes.live,
       patienceMillis: leaseMillis,
     });

@@ -30,12 +30,11 @@ import { type ErrandHost, Errands, type Permission } from './errands.ts';
 import type { Hold } from './hold.ts';
 import { isFromInbox, isIdling, nextOf, replayed } from './inbox-order.ts';
 import { isRunnable, nextTimer, PendingBatch } from './pending-batch.ts';
+import { Probation } from './probation.ts';
 import { reportSignals } from './signal-report.ts';
 import { Turn } from './turn.ts';
 
 const maxFaults = 5;
-/** How long the process must live on with an execution that was claimed in vain before, in milliseconds. */
-const acquittalMillis = 1_000;
 /** Rough size of a checkpoint without bodies. */
 const baseBytes = 2048;
 
@@ -70,8 +69,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
   readonly #turn: Turn;
   #faults = 0;
   #faultTimer: Timer | undefined;
-  /** Runs until this process has shown that the execution does not bring it down. */
-  #acquittal: Timer | undefined;
+  readonly #probation: Probation;
   #quarantined: string | undefined;
   #parking: number | undefined;
   /** Whether letting it go on has been tried since anything changed: once is enough. */
@@ -94,6 +92,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     this.#seq = holding.seq;
     this.#inboxSeq = holding.inboxSeq;
     this.#inbox = holding.inbox;
+    this.#probation = new Probation(parts.clock, holding, () => this.whenIdle(() => this.#recount(0)));
     this.#errands = new Errands(parts, this, holding.traceparent);
     this.#confirmation = new Confirmation(parts.askClaim, this);
   }
@@ -107,22 +106,14 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
   begin(first: readonly Event[], then: readonly Event[]): void {
     this.#first.push(...first);
     this.#events.push(...then);
-    if ((this.#holding.claims ?? 0) > 1) {
-      this.#acquittal = this.#parts.clock.after(acquittalMillis, () => this.#acquit());
-    }
+    this.#probation.begin();
     this.#pump();
   }
 
-  /**
-   * The process has lived on with an execution whose earlier owners ended: they did not end by it, so the poison count
-   * begins anew. Without this, one that makes long calls would be quarantined for a process that something else kills.
-   */
-  #acquit(): void {
-    this.#acquittal = undefined;
-    this.whenIdle(() => {
-      this.#batch.dirty = true;
-      this.#batch.progress = true;
-    });
+  /** Lets the store count as many claims in vain with the next checkpoint. */
+  #recount(claims: number): void {
+    this.#batch.dirty = true;
+    this.#batch.claims = claims;
   }
 
   /** Begins with a transition that is durable already, as that of an insert. */
@@ -232,6 +223,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
         this.#seq++;
         this.#durable = this.#run;
         this.#journal = [];
+        this.#probation.written(this.#batch.progress, this.#batch.claims);
         if (result.inboxSeq > this.#inboxSeq) this.#inboxStale = true;
         this.#afterCommit();
         return;
@@ -272,7 +264,9 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     try {
       while (this.#deferred.length > 0 && this.#mode === 'idle') this.#deferred.shift()?.();
       if (this.#mode !== 'idle') return;
-      this.#absorb();
+      const accused = this.#hasMore() ? this.#probation.accuse() : undefined;
+      if (accused === undefined) this.#absorb();
+      else this.#recount(accused);
     } catch (error) {
       this.fault(error);
       return;
@@ -291,9 +285,13 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
       const event = this.#first.shift() ?? this.#readyInbox() ?? this.#events.shift();
       if (event === undefined) return;
       // Nothing new begins before all that is known has been applied: a cancel may be among it, or the end of its time.
-      const isLast = this.#first.length === 0 && this.#events.length === 0 && this.#nextInInbox() === undefined;
-      this.#apply(event, isLast);
+      this.#apply(event, !this.#hasMore());
     }
+  }
+
+  /** Whether an event waits that can be applied now. */
+  #hasMore(): boolean {
+    return this.#first.length > 0 || this.#events.length > 0 || this.#nextInInbox() !== undefined;
   }
 
   #nextInInbox(): InboxRow | undefined {
@@ -489,7 +487,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     if (this.#mode === 'ended') return;
     this.#mode = 'ended';
     this.#faultTimer?.cancel();
-    this.#acquittal?.cancel();
+    this.#probation.end();
     this.#parts.timers.clear(this);
     this.#deferred = [];
     this.#owner.ended(this.hold, how);

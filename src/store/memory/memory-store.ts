@@ -190,14 +190,12 @@ export class MemoryStore implements Store {
   }
 
   async takeOver(
-    claims: readonly { readonly id: string; readonly claim: string }[],
-    now: number,
-    live: readonly string[] = [],
+    ...[claims, now, live = [], bounds = {}]: Parameters<Store['takeOver']>
   ): Promise<readonly LoadedExecution[]> {
     this.#check();
     return claims.flatMap(({ id, claim }) => {
       const x = this.#executions.get(id);
-      return (x && takenOver(x, claim, now, live)) ?? [];
+      return (x && takenOver(x, claim, now, live, bounds)) ?? [];
     });
   }
 
@@ -230,7 +228,7 @@ export class MemoryStore implements Store {
       return { kind: 'inbox', inboxSeq: x.inboxSeq, inbox: waitingRows(x) };
     }
     this.#append(x, checkpoint);
-    if (checkpoint.progress) x.claims = 0;
+    x.claims = checkpoint.progress ? 0 : (checkpoint.claims ?? x.claims);
     if (checkpoint.dueAt !== undefined) x.dueAt = checkpoint.dueAt;
     if (isOver(checkpoint.summary)) x.dueAt = null;
     for (const row of x.inbox) if (checkpoint.consumed.includes(row.id)) row.event = undefined;

@@ -12,6 +12,7 @@ import type {
   ExecutionSummary,
   InboxRow,
   LoadedExecution,
+  TakeOverBounds,
 } from '../../ports/store.ts';
 import { decodeEvent, decodeState, decodeStep, encode, isStanding } from '../row-text.ts';
 
@@ -162,23 +163,26 @@ export function takenOver(
   claim: string,
   now: number,
   live: readonly string[],
+  { below = Infinity, wholeUpTo = Infinity }: TakeOverBounds,
 ): LoadedExecution | undefined {
   if (x.dueAt === null) return undefined;
   if (x.claim !== claim) {
+    if (x.claims >= below) return undefined;
     const isOfLive = x.claim !== undefined && live.includes(processOf(x.claim));
     x.seq += 1;
     x.claim = claim;
     if (x.claims === 0 || !isOfLive) x.claims += 1;
   }
   x.dueAt = Math.min(x.dueAt, now);
-  const { id, slot, name, version, definitionHash, payload, labels, traceparent, createdAt, seq, inboxSeq, claims } = x;
+  const { id, slot, name, version, definitionHash, labels, traceparent, createdAt, seq, inboxSeq, claims } = x;
+  const isWhole = claims <= wholeUpTo;
   return {
     id,
     slot,
     name,
     version,
     definitionHash,
-    payload,
+    payload: isWhole ? x.payload : '',
     labels: { ...labels },
     ...(traceparent === undefined ? undefined : { traceparent }),
     createdAt,
@@ -187,7 +191,7 @@ export function takenOver(
     claims,
     dueAt: x.dueAt,
     state: decodeState(x.state),
-    inbox: waitingRows(x),
+    inbox: isWhole ? waitingRows(x) : [],
   };
 }
 

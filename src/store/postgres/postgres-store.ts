@@ -36,6 +36,7 @@ import {
   type Store,
   type StoreFault,
   type SubmitResult,
+  type TakeOverBounds,
   type TerminalChange,
   type UndoFilter,
 } from '../../ports/store.ts';
@@ -221,13 +222,14 @@ export class PostgresStore implements Store {
     claims: readonly { readonly id: string; readonly claim: string }[],
     now: number,
     live: readonly string[] = [],
+    bounds: TakeOverBounds = {},
   ): Promise<readonly LoadedExecution[]> {
     const known = claims.filter(({ id }) => isExecutionId(id));
     const loaded = await inWaves(
       known,
       ({ id }) => id,
       async (wave) => {
-        const byId = new Map((await takeOver(this.#connections, wave, now, live)).map((x) => [x.id, x]));
+        const byId = new Map((await takeOver(this.#connections, wave, now, live, bounds)).map((x) => [x.id, x]));
         return wave.map(({ id }) => byId.get(id));
       },
     );

@@ -19,6 +19,7 @@ import type {
   PutDefinitionResult,
   StoreUnavailable,
   SubmitResult,
+  TakeOverBounds,
   UndoFilter,
 } from '../../ports/store.ts';
 import type { AuditValues, PageAnswer, PageValues } from '../pages.ts';
@@ -70,7 +71,7 @@ export type CheckpointValues = readonly [
   summary: SummaryValues,
   maybeStanding: boolean,
   dueAt: number | null | undefined,
-  progress: boolean,
+  claims: number | null,
   steps: readonly StepValues[],
   calls: readonly CallValues[],
   undo: readonly UndoMark[],
@@ -133,6 +134,7 @@ export interface Operations {
     claims: readonly { readonly id: string; readonly claim: string }[],
     now: number,
     live: readonly string[],
+    bounds: TakeOverBounds,
   ): readonly LoadedValues[];
   readClaims(ids: readonly string[]): readonly ClaimValues[];
   checkpoint(batch: readonly CheckpointValues[]): readonly CheckpointAnswer[];

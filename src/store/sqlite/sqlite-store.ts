@@ -33,6 +33,7 @@ import type {
   UndoFilter,
   PartitionCare,
   PartitionChanges,
+  TakeOverBounds,
   TerminalChange,
 } from '../../ports/store.ts';
 import type { CallRow, StepRow } from '../../core/history.ts';
@@ -170,8 +171,9 @@ export class SqliteStore implements Store {
     claims: readonly { readonly id: string; readonly claim: string }[],
     now: number,
     live: readonly string[] = [],
+    bounds: TakeOverBounds = {},
   ): Promise<readonly LoadedExecution[]> {
-    const rows = await this.#thread.call('takeOver', claims, now, live);
+    const rows = await this.#thread.call('takeOver', claims, now, live, bounds);
     return rows.map((row) => loadedExecution(row));
   }
 

@@ -42,7 +42,7 @@ export function checkpointValues(x: Checkpoint): CheckpointValues {
     summaryValues(x.summary),
     x.summary.maybeStanding,
     x.dueAt,
-    x.progress,
+    x.progress ? 0 : (x.claims ?? null),
     x.steps.map((row) => stepValues(row)),
     x.calls.map((row) => callValues(row)),
     x.undo,
