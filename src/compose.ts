@@ -237,6 +237,7 @@ export class Trama {
       settings: engineSettings(config),
     });
     this.#running.engine = engine;
+    if (choice.cluster !== undefined) choice.cluster.load = (): ReturnType<Engine['load']> => engine.load();
     const api = await this.#build(store, {
       store,
       clock,
@@ -248,6 +249,7 @@ export class Trama {
       masker: this.#surroundings.masker,
       limits: engineSettings(config).limits,
       maxHistoryBody: engineSettings(config).maxHistoryBody,
+      maxOutputBytes: config.runtime.maxOutputBytes,
       variable: (name) => this.#surroundings.secrets.variable(name),
       callbacks: telemetry,
       holdsChanged: gate.holdsChanged,
@@ -256,7 +258,7 @@ export class Trama {
         version: this.#version,
         choice,
         gate,
-        busy: () => engine.load().busy,
+        load: () => engine.load(),
         policy: () => this.#policy,
       }),
     });
@@ -367,7 +369,7 @@ export class Trama {
       ]);
       const own = {
         queueSize: size === undefined ? undefined : size.ready + size.inFlight,
-        workersBusy: engine.load().busy,
+        load: engine.load(),
         isDatabaseUp: engine.storeAnswers,
         ...(store.connectionCounts === undefined ? {} : { connections: store.connectionCounts }),
         gate: gateReadings(gate),

@@ -40,6 +40,8 @@ export const clusterDocument: Schema = shape.object({
       heartbeatAgeMillis: count('Since it was last heard of.'),
       ownedShards: count('Virtual shards that it works on.'),
       busyWorkers: count('Executions in hand at its latest heartbeat.'),
+      inHandBytes: shape.optional(count('About how much memory those take.')),
+      maxInHandBytes: shape.optional(count('Beyond that it claims nothing new.')),
       openCircuits: shape.array(shape.string()),
     }),
   ),

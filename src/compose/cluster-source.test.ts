@@ -9,6 +9,7 @@ import { Gatekeeper } from '../runtime/gate/gatekeeper.ts';
 import type { Engine } from '../runtime/engine.ts';
 import { ShardCount } from '../runtime/sharding/shard-count.ts';
 import { ShardedQueue } from '../runtime/sharding/sharded-queue.ts';
+import { defaultEngineSettings } from '../runtime/settings.ts';
 import { clusterReadings, createClusterSource, gateReadings, openHosts } from './cluster-source.ts';
 
 let fixture: RuntimeFixture;
@@ -58,7 +59,9 @@ it('tells of every process of a shared queue, also of circuits that are open els
     });
     const engine = await fixture.engine({}, works, () => queue);
     const choice = { queue, cluster: queue };
-    const more = { version: '1.0.0', busy: () => engine.load().busy, policy: () => 'noeviction' };
+    const load = (): ReturnType<typeof engine.load> => engine.load();
+    queue.load = load;
+    const more = { version: '1.0.0', load, policy: () => 'noeviction' };
     return { engine, queue, source: createClusterSource({ config: configOf(podId), choice, gate, ...more }) };
   };
   const api = await pod('api', false);
@@ -75,6 +78,9 @@ it('tells of every process of a shared queue, also of circuits that are open els
     const pods = source.pods().toSorted((a, b) => a.id.localeCompare(b.id));
     expect(pods).toMatchObject(expected);
     expect(source.shards).toBe(64);
+    expect(pods.map(({ maxInHandBytes }) => maxInHandBytes)).toEqual(
+      pods.map(() => defaultEngineSettings.maxInHandBytes),
+    );
     expect(source.redis?.()).toMatchObject({ maxmemoryPolicy: 'noeviction' });
     expect(await source.queueSize()).toEqual({ ready: 0, inFlight: 0 });
   }
@@ -88,9 +94,25 @@ it('tells of every process of a shared queue, also of circuits that are open els
 it('tells of this process alone where it shares nothing', async () => {
   const gate = gateOf();
   const queue = new MemoryQueueHub(fixture.clock).connect('p');
-  const parts = { version: '1.2.3', busy: () => 5, policy: () => undefined, choice: { queue }, gate };
+  const parts = {
+    version: '1.2.3',
+    load: () => ({ busy: 5, bytes: 6_000, maxBytes: 7_000 }),
+    policy: () => undefined,
+    choice: { queue },
+    gate,
+  };
   const source = createClusterSource({ config: configOf('me'), ...parts });
-  expect(source.pods()).toMatchObject([{ id: 'me', version: '1.2.3', works: true, busyWorkers: 5, openCircuits: [] }]);
+  expect(source.pods()).toMatchObject([
+    {
+      id: 'me',
+      version: '1.2.3',
+      works: true,
+      busyWorkers: 5,
+      inHandBytes: 6_000,
+      maxInHandBytes: 7_000,
+      openCircuits: [],
+    },
+  ]);
   expect('redis' in source).toBe(false);
 });
 

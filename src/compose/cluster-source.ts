@@ -2,6 +2,7 @@
 import type { Config } from '../config/config.ts';
 import type { ClusterSource, PodView } from '../runtime/desk/cluster.ts';
 import type { Gatekeeper } from '../runtime/gate/gatekeeper.ts';
+import type { ClusterMember } from '../runtime/sharding/member-info.ts';
 import type { ShardedQueue } from '../runtime/sharding/sharded-queue.ts';
 import type { GaugeReadings } from '../telemetry/prometheus-telemetry.ts';
 import type { QueueChoice } from './backends.ts';
@@ -12,7 +13,8 @@ export interface ClusterParts {
   readonly version: string;
   readonly choice: QueueChoice;
   readonly gate: Gatekeeper;
-  readonly busy: () => number;
+  /** What this process has in hand. */
+  readonly load: () => { readonly busy: number; readonly bytes: number; readonly maxBytes: number };
   /** The `maxmemory-policy` of Redis; undefined while it is not known. */
   readonly policy: () => string | undefined;
 }
@@ -45,6 +47,20 @@ export function clusterReadings(
   };
 }
 
+function loadView({
+  busy,
+  bytes,
+  maxBytes,
+}: Pick<ClusterMember, 'busy' | 'bytes' | 'maxBytes'>): Pick<
+  PodView,
+  'busyWorkers' | 'inHandBytes' | 'maxInHandBytes'
+> {
+  return {
+    busyWorkers: busy,
+    ...(bytes === undefined || maxBytes === undefined ? undefined : { inHandBytes: bytes, maxInHandBytes: maxBytes }),
+  };
+}
+
 /** See the file header. */
 export function createClusterSource(parts: ClusterParts): ClusterSource {
   const { config, gate, choice } = parts;
@@ -57,7 +73,7 @@ export function createClusterSource(parts: ClusterParts): ClusterSource {
       works: config.runtime.enabled,
       heartbeatAgeMillis: 0,
       ownedShards: queue.owned.shards.length,
-      busyWorkers: parts.busy(),
+      ...loadView(parts.load()),
       openCircuits: openHosts(gate),
     });
     return {
@@ -79,7 +95,7 @@ export function createClusterSource(parts: ClusterParts): ClusterSource {
         heartbeatAgeMillis: member.ageMillis + ageOf(cluster.membershipAgeMillis),
         ownedShards: shards.get(member.id) ?? 0,
         // Of itself it knows better than its latest heartbeat.
-        busyWorkers: member.id === cluster.member ? parts.busy() : member.busy,
+        ...loadView(member.id === cluster.member ? parts.load() : member),
         openCircuits: member.id === cluster.member ? openHosts(gate) : (member.openCircuits ?? []),
       }));
     },

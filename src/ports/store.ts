@@ -30,6 +30,14 @@ export class StoreContended extends StoreUnavailable {
   }
 }
 
+/** What was asked for takes more bytes than the caller takes. */
+export class OutputsTooLarge extends Error {
+  override readonly name = 'OutputsTooLarge';
+  constructor() {
+    super('The outputs are larger than they may be.');
+  }
+}
+
 /** A stored definition. */
 export interface DefinitionRecord {
   readonly id: string;
@@ -106,6 +114,8 @@ export interface LoadedExecution {
   readonly version: string;
   readonly definitionHash: string;
   readonly payload: string;
+  /** Present where the payload was left out for its size. */
+  readonly payloadBytes?: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly traceparent?: string;
   readonly createdAt: number;
@@ -125,6 +135,8 @@ export interface TakeOverBounds {
   readonly below?: number;
   /** Where more claims are counted, this one included, only the row is read: `payload` is an empty text, `inbox` an empty list. */
   readonly wholeUpTo?: number;
+  /** Payloads of more bytes are left out: then `payload` is an empty text, and `payloadBytes` says how large it is. */
+  readonly maxPayloadBytes?: number;
 }
 
 /** Under which claim an execution that is not over stands. */
@@ -405,8 +417,17 @@ export interface Store {
   /** Unconsumed events, oldest first, with the present inboxSeq. */
   readInbox(id: string): Promise<{ readonly inboxSeq: number; readonly inbox: readonly InboxRow[] }>;
 
-  /** Rows with outputs or keys of the asked visits of a round (all phases but DOWN of other visits), in the order of their ords. */
-  readOutputs(id: string, round: number, queries: readonly OutputQuery[]): Promise<readonly StepRow[]>;
+  /**
+   * Rows with outputs or keys of the asked visits of a round (all phases but DOWN of other visits), in the order of their ords.
+   *
+   * @throws OutputsTooLarge when the rows together take more than `maxBytes` as JSON; the store sees that before it reads them.
+   */
+  readOutputs(
+    id: string,
+    round: number,
+    queries: readonly OutputQuery[],
+    maxBytes?: number,
+  ): Promise<readonly StepRow[]>;
   /** The next row to compensate: of that round, within the filter, lowest rank, highest sort. */
   findUndo(id: string, round: number, filter: UndoFilter): Promise<UndoTarget | undefined>;
   /**

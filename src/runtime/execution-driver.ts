@@ -21,17 +21,20 @@ import type { Event } from '../core/event.ts';
 import type { Timer } from '../ports/clock.ts';
 import { type CheckpointResult, type InboxEvent, type InboxRow, StoreUnavailable } from '../ports/store.ts';
 import { backoffMillis } from './availability.ts';
+import { CallRight } from './call-right.ts';
 import type { CallAnswered } from './call-runner.ts';
 import { Confirmation, type Confirmed } from './confirmation.ts';
 import type { Sink } from './coalescer.ts';
 import type { DriverOwner, DriverParts, Ending, Holding } from './driver-contract.ts';
 import type { Wakeable } from './driver-timers.ts';
 import { type ErrandHost, Errands, type Permission } from './errands.ts';
+import { HeldOutputs, type OutputsHost } from './held-outputs.ts';
 import type { Hold } from './hold.ts';
 import { isFromInbox, isIdling, nextOf, replayed } from './inbox-order.ts';
 import { isRunnable, nextTimer, PendingBatch } from './pending-batch.ts';
 import { Probation } from './probation.ts';
-import { reportSignals } from './signal-report.ts';
+import type { Restore } from './restored-outputs.ts';
+import { reportFault, reportSignals } from './signal-report.ts';
 import { Turn } from './turn.ts';
 
 const maxFaults = 5;
@@ -39,7 +42,7 @@ const maxFaults = 5;
 const baseBytes = 2048;
 
 /** See the file header. */
-export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Confirmed, Wakeable {
+export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, OutputsHost, Confirmed, Wakeable {
   readonly hold: Hold;
   readonly #parts: DriverParts;
   readonly #owner: DriverOwner;
@@ -64,6 +67,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
   #inboxStale = false;
   #readingInbox = false;
   readonly #errands: Errands;
+  readonly #outputs: HeldOutputs;
   readonly #confirmation: Confirmation;
   #bytes = 0;
   readonly #turn: Turn;
@@ -74,10 +78,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
   #parking: number | undefined;
   /** Whether letting it go on has been tried since anything changed: once is enough. */
   #tried = false;
-  /** Whether a call has gone out since it was taken in hand. */
-  #dispatched = false;
-  /** Whether it makes no more calls, since a call that the state says is made could not be: the next owner clears that up. */
-  #givingBack = false;
+  readonly #right: CallRight;
   /** What waits for the checkpoint under way. */
   #deferred: (() => void)[] = [];
 
@@ -94,6 +95,8 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     this.#inbox = holding.inbox;
     this.#probation = new Probation(parts.clock, holding, () => this.whenIdle(() => this.#recount(0)));
     this.#errands = new Errands(parts, this, holding.traceparent);
+    this.#outputs = new HeldOutputs(parts, this, holding);
+    this.#right = new CallRight(parts, holding);
     this.#confirmation = new Confirmation(parts.askClaim, this);
   }
 
@@ -142,7 +145,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
   abandon(): void {
     if (this.#mode === 'ended') return;
     this.#errands.abortCalls();
-    this.#givingBack = true;
+    this.#right.giveUp();
     this.#first.push({ type: 'resumed' });
     this.#pump();
   }
@@ -165,7 +168,18 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
 
   answered(answer: CallAnswered): void {
     this.#bytes += answer.bytes;
+    this.#outputs.grew(answer.bytes);
     this.post(answer.event);
+  }
+
+  restored(restore: Restore): void {
+    this.whenIdle(() => {
+      // Nothing is under way, so that what is durable and what is in hand have the same outputs.
+      const outputs = restore(this.#run.outputs);
+      this.#durable = { ...this.#durable, outputs };
+      this.#run = { ...this.#run, outputs };
+      this.post({ type: 'continued' });
+    });
   }
 
   whenIdle(action: () => void): void {
@@ -175,21 +189,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
   }
 
   mayCall(): Permission {
-    if (this.#givingBack) return 'denied';
-    const { standing } = this.hold;
-    if (standing === 'doubtful') return 'later';
-    if (standing === 'sure') {
-      if (!this.#dispatched) {
-        this.#dispatched = true;
-        this.#parts.telemetry.dispatched(Math.max(0, this.#parts.clock.now() - this.#holding.dueAt));
-      }
-      return 'granted';
-    }
-    // The checkpoint says `calling`, so the next owner records an attempt of unknown outcome: possible, if pessimistic.
-    // Answers of other calls are still taken and offered to the store.
-    this.#parts.telemetry.fenced('lease');
-    this.#givingBack = true;
-    return 'denied';
+    return this.#right.ask();
   }
 
   get seq(): number {
@@ -221,6 +221,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     switch (result.kind) {
       case 'written':
         this.#seq++;
+        this.#run = this.#outputs.trimmed(this.#run);
         this.#durable = this.#run;
         this.#journal = [];
         this.#probation.written(this.#batch.progress, this.#batch.claims);
@@ -296,7 +297,8 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
 
   #nextInInbox(): InboxRow | undefined {
     // What was accepted is kept for the retry that goes on from a quarantine.
-    return this.#quarantined === undefined ? nextOf(this.#inbox, this.#run.state) : undefined;
+    const row = this.#quarantined === undefined ? nextOf(this.#inbox, this.#run.state) : undefined;
+    return row !== undefined && this.#outputs.areAtHand(row) ? row : undefined;
   }
 
   /** Takes it. */
@@ -321,14 +323,14 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
   }
 
   #mayAdvance(): boolean {
-    if (this.#givingBack || this.#owner.draining || this.hold.standing !== 'sure') return false;
+    if (this.#right.isGivenUp || this.#owner.draining || this.hold.standing !== 'sure') return false;
     return this.#turn.mayGoOn(this.#run.state.totalVisits, this.#owner);
   }
 
   #commit(): void {
+    const { id, hold, seq, inboxSeq } = this;
     const { state } = this.#run;
     this.#parking = canPark(state) ? (dueAt(state) ?? undefined) : undefined;
-    const { id, hold, seq, inboxSeq } = this;
     const checkpoint = this.#batch.checkpoint({ id, claim: hold.claim, seq, inboxSeq }, this.#durable.state, state);
     this.#mode = 'committing';
     this.#tried = false;
@@ -363,8 +365,9 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
       this.#errands.run(commands);
     }
     if (this.#mode !== 'idle') return;
+    this.#outputs.seek();
     const { state } = this.#run;
-    const isOut = this.#readingInbox || this.#inboxStale || this.#errands.isOut;
+    const isOut = this.#readingInbox || this.#inboxStale || this.#errands.isOut || this.#outputs.isReading;
     if (!isOut && !this.#confirmation.isOpen && canPark(state)) {
       // A parking checkpoint moves the due time that taking over had set to now.
       if (this.#parking === undefined) {
@@ -384,7 +387,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     }
     if (!waits) {
       if (this.#mayAdvance()) this.fault(new Error('Nothing can move, and nothing is waited for.'));
-      else this.#end({ kind: 'released', run: this.#durable, yields: !this.#givingBack });
+      else this.#end({ kind: 'released', run: this.#durable, yields: !this.#right.isGivenUp });
       return;
     }
     const next = nextTimer(state) ?? 0;
@@ -415,9 +418,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
   /** Applies everything since the durable state again, after the events of the inbox that it had not seen. */
   #rebase(inbox: readonly InboxRow[]): void {
     const journal = this.#journal;
-    this.#run = this.#durable;
-    this.#journal = [];
-    this.#batch = new PendingBatch();
+    this.#forget();
     this.#parking = undefined;
     const { first, again } = replayed(journal);
     this.#first.unshift(...first);
@@ -426,6 +427,14 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     this.#events.unshift(...again);
     this.#pump();
   }
+
+  /** Everything since the durable state. */
+  #forget(): void {
+    this.#run = this.#durable;
+    this.#journal = [];
+    this.#batch = new PendingBatch();
+  }
+
   /** The engine failed on this execution: pauses and tries again, and quarantines it in the end. */
   fault(error: unknown): void {
     if (this.#mode === 'ended') return;
@@ -441,13 +450,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     }
     this.#faults++;
     const { telemetry, clock } = this.#parts;
-    telemetry.log('error', 'engine fault', {
-      sagaId: this.id,
-      traceId: this.#holding.traceId,
-      fault: this.#faults,
-      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    });
-    const message = error instanceof Error ? error.message : String(error);
+    const message = reportFault(telemetry, this.#holding, this.#faults, error);
     if (this.#faults > maxFaults + 1) {
       this.#end({ kind: 'stuck' });
       return;
@@ -473,9 +476,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
   /** Ends the execution as it stands in the store, CORRUPTED with reason `engine`; its inbox stays as it is. */
   quarantine(description: string): void {
     this.#quarantined = description;
-    this.#run = this.#durable;
-    this.#journal = [];
-    this.#batch = new PendingBatch();
+    this.#forget();
     this.#first = [{ type: 'quarantined', description }];
     this.#events = [];
     this.#inbox = [];
@@ -488,6 +489,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     this.#mode = 'ended';
     this.#faultTimer?.cancel();
     this.#probation.end();
+    this.#outputs.end();
     this.#parts.timers.clear(this);
     this.#deferred = [];
     this.#owner.ended(this.hold, how);

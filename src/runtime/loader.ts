@@ -15,19 +15,23 @@ import type { CallCommand, Event } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
 import { parseJson } from '../core/json.ts';
 import { Outputs } from '../core/outputs.ts';
-import { stateFormat } from '../core/state.ts';
+import { type State, stateFormat } from '../core/state.ts';
 import { isBlocked } from '../core/transition/block.ts';
-import { wantedOutputs } from '../core/wanted.ts';
+import type { OutputQuery } from '../core/outputs.ts';
+import type { Plan } from '../core/plan.ts';
+import { lackOfCall, wantedOutputs } from '../core/wanted.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { LoadedExecution, Store } from '../ports/store.ts';
+import { type LoadedExecution, OutputsTooLarge, type Store } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { BoundedMap } from './bounded-map.ts';
 import type { CallRunner } from './call-runner.ts';
 import { Coalescer, type CoalescerParts } from './coalescer.ts';
 import type { Hold } from './hold.ts';
+import { bytesPerChar, executionBytes, type MemoryLedger } from './memory-ledger.ts';
 import type { PatientReads } from './patient-reads.ts';
 import type { PlanCache } from './plan-cache.ts';
 import { quarantine, type QuarantineParts } from './quarantine.ts';
+import { readBack } from './restored-outputs.ts';
 import { reusedKey } from './reused-key.ts';
 import { suspectFrom, Suspects, type Tried } from './suspects.ts';
 import { traceIdOf } from './trace-context.ts';
@@ -39,21 +43,31 @@ const maxClaims = 5;
 const newerFormatMillis = 5_000;
 /** How long an execution without a usable plan is left alone. */
 const noPlanMillis = 30_000;
+/** How long an execution is left alone for which there was no room in memory. */
+const noRoomMillis = 1_000;
+/** Larger payloads are read by themselves, once there is room for them. */
+const maxPayloadBytes = 65_536;
+/** Outputs that are read with a load; where there are more, each is read when it is asked for. */
+const maxLoadedBytes = 1_048_576;
 
 /** What a loader stands on. */
 export interface LoaderParts extends CoalescerParts, QuarantineParts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
-  readonly store: Pick<Store, 'takeOver'>;
+  readonly store: Pick<Store, 'takeOver' | 'getExecution'>;
   readonly reads: PatientReads;
   readonly plans: PlanCache;
   readonly calls: CallRunner;
   readonly parked: BoundedMap<string, Run>;
+  readonly memory: MemoryLedger;
+  readonly maxOutputBytes: number;
   /** The processes that live: their claims are not counted against an execution. */
   live(): readonly string[];
   /** How long a take-over is tried while the store is away; then the claim is given back. */
   readonly patienceMillis: number;
 }
+
+type End = 'terminated' | 'given up';
 
 /** A take-over that is asked for; `below` as in {@link TakeOverBounds}. */
 interface Asked {
@@ -84,7 +98,7 @@ export class Loader {
         const byId = new Map<string, LoadedExecution>();
         for (const [below, of] of Map.groupBy(valid, (one) => one.below)) {
           const claims = of.map(({ hold: { id, claim } }) => ({ id, claim }));
-          const bounds = { below, wholeUpTo: maxClaims };
+          const bounds = { below, wholeUpTo: maxClaims, maxPayloadBytes };
           const loaded = await parts.store.takeOver(claims, parts.clock.now(), parts.live(), bounds);
           for (const execution of loaded) byId.set(execution.id, execution);
         }
@@ -143,7 +157,30 @@ export class Loader {
       pool.giveBack(hold, { parkUntil: clock.now() + noPlanMillis });
       return letGo;
     }
+    const { memory } = this.#parts;
     const end = endOf(loaded, clock.now());
+    const size = sizeOf(loaded);
+    if (!(await memory.reserve(size))) {
+      pool.giveBack(hold, { parkUntil: clock.now() + noRoomMillis });
+      return letGo;
+    }
+    try {
+      return await this.#drive(hold, loaded, plan, end, dueAt, pool);
+    } finally {
+      memory.add(-size);
+    }
+  }
+
+  async #drive(
+    hold: Hold,
+    loaded: LoadedExecution,
+    plan: Plan,
+    end: End | undefined,
+    dueAt: number,
+    pool: WorkerPool,
+  ): Promise<Tried> {
+    const { plans } = this.#parts;
+    const { traceparent, claims } = loaded;
     const run = end === 'terminated' ? bareRun(loaded, plan) : await this.#run(loaded, plan);
     const prepared = end === undefined ? await this.#prepared(run, traceparent) : [];
     if (hold.isOver) {
@@ -158,8 +195,9 @@ export class Loader {
     const driver = pool.drive({
       hold,
       run,
+      payloadChars: loaded.payloadBytes ?? loaded.payload.length,
       definition,
-      traceId,
+      traceId: traceIdOf(loaded.id, traceparent),
       ...(traceparent === undefined ? undefined : { traceparent }),
       seq: loaded.seq,
       inboxSeq: loaded.inboxSeq,
@@ -187,7 +225,7 @@ export class Loader {
   }
 
   async #run(loaded: LoadedExecution, plan: Run['plan']): Promise<Run> {
-    const { parked, reads } = this.#parts;
+    const { parked } = this.#parts;
     const { state } = loaded;
     const known = parked.take(loaded.id);
     if (
@@ -198,11 +236,28 @@ export class Loader {
     ) {
       return { ...known, state };
     }
-    const queries = wantedOutputs(plan, state);
-    const rows = queries.length === 0 ? [] : await reads.readOutputs(loaded.id, state.round, queries);
+    const outputs = await this.#outputs(loaded.id, state, wantedOutputs(plan, state));
     const bare = bareRun(loaded, plan);
-    const payload = parseJson(loaded.payload) as JsonObject;
-    return { ...bare, header: { ...bare.header, payload }, outputs: Outputs.empty.with(rows) };
+    const payload = parseJson(await this.#payload(loaded)) as JsonObject;
+    return { ...bare, header: { ...bare.header, payload }, outputs };
+  }
+
+  /** What is small is read at once; else everything is read when it is asked for. */
+  async #outputs(id: string, { round }: State, queries: readonly OutputQuery[]): Promise<Outputs> {
+    if (queries.length === 0) return Outputs.empty;
+    try {
+      return Outputs.empty.with(await this.#parts.reads.readOutputs(id, round, queries, maxLoadedBytes));
+    } catch (error) {
+      if (!(error instanceof OutputsTooLarge)) throw error;
+      return Outputs.leaving(queries.map(({ nodeId }) => nodeId));
+    }
+  }
+
+  async #payload({ id, payload, payloadBytes }: LoadedExecution): Promise<string> {
+    if (payloadBytes === undefined) return payload;
+    const detail = await this.#parts.reads.repeat('getExecution', () => this.#parts.store.getExecution(id));
+    if (detail === undefined) throw new Error(`The execution ${id} is gone.`);
+    return detail.payload;
   }
 
   /** What a former owner had prepared of the calls it left behind: their fingerprints, and keys of earlier effects. */
@@ -220,7 +275,10 @@ export class Loader {
         visit,
         attempt,
       };
-      const fingerprint = this.#parts.calls.prepare(run, command, traceparent)?.fingerprint;
+      const lack = lackOfCall(run, command);
+      const restore = lack.length === 0 ? undefined : await readBack(this.#parts, run, lack);
+      const seeing = restore === undefined ? run : { ...run, outputs: restore(run.outputs) };
+      const fingerprint = this.#parts.calls.prepare(seeing, command, traceparent)?.fingerprint;
       if (fingerprint === undefined) continue;
       const { round } = run.state;
       const standing =
@@ -243,7 +301,7 @@ export class Loader {
  * What is known to end it once it is taken over, and so comes before anything of it is rendered: an accepted terminate, for
  * which nothing else of it is read either; or, for one whose owners have ended, a cancel or the end of its time.
  */
-function endOf({ inbox, claims, state }: LoadedExecution, now: number): 'terminated' | 'given up' | undefined {
+function endOf({ inbox, claims, state }: LoadedExecution, now: number): End | undefined {
   if (inbox.some(({ event }) => event.type === 'terminated')) return 'terminated';
   if (claims < suspectFrom) return undefined;
   const isCancelled = inbox.some(({ event }) => event.type === 'cancelled');
@@ -253,4 +311,10 @@ function endOf({ inbox, claims, state }: LoadedExecution, now: number): 'termina
 /** The execution without its payload and its outputs, which an end at once needs not. */
 function bareRun({ id, name, version, labels, state }: LoadedExecution, plan: Run['plan']): Run {
   return { plan, header: { id, name, version, payload: {}, labels }, state, outputs: Outputs.empty };
+}
+
+/** About how many bytes it takes to load it. */
+function sizeOf({ payload, payloadBytes, state }: LoadedExecution): number {
+  const outputs = state.ord === 0 ? 0 : maxLoadedBytes;
+  return executionBytes + bytesPerChar * (payloadBytes ?? payload.length) + outputs;
 }

@@ -111,3 +111,15 @@ function recordFinished(
     traceId,
   });
 }
+
+/** Reports that the engine failed on an execution; answers what it says of it. */
+export function reportFault(
+  telemetry: Telemetry,
+  { hold, traceId }: Pick<Holding, 'hold' | 'traceId'>,
+  fault: number,
+  error: unknown,
+): string {
+  const [message, detail] = error instanceof Error ? [error.message, error.stack] : [String(error)];
+  telemetry.log('error', 'engine fault', { sagaId: hold.id, traceId, fault, error: detail ?? message });
+  return message;
+}

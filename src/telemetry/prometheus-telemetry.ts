@@ -23,7 +23,8 @@ export interface LogSink {
 export interface GaugeReadings {
   /** Undefined while the queue's server is away. */
   readonly queueSize: number | undefined;
-  readonly workersBusy: number;
+  /** Executions in hand, and about how many bytes they take. */
+  readonly load: { readonly busy: number; readonly bytes: number; readonly maxBytes: number };
   /** Whether the store answers, as far as this process knows. */
   readonly isDatabaseUp: boolean;
   /** Present where the store is a server. */
@@ -148,11 +149,13 @@ export class PrometheusTelemetry implements Telemetry {
     return this.#process === undefined ? `${own}\n` : `${own}\n\n${await this.#process.metrics()}`;
   }
 
-  #setGauges({ queueSize, workersBusy, isDatabaseUp, connections, gate, cluster, store }: GaugeReadings): void {
+  #setGauges({ queueSize, load, isDatabaseUp, connections, gate, cluster, store }: GaugeReadings): void {
     const series = this.#series;
     if (queueSize === undefined) series.queueSize.clear();
     else series.queueSize.cell().set(queueSize);
-    series.workersBusy.cell().set(workersBusy);
+    series.workersBusy.cell().set(load.busy);
+    series.inHandBytes.cell().set(load.bytes);
+    series.maxInHandBytes.cell().set(load.maxBytes);
     series.databaseUp.cell().set(isDatabaseUp ? 1 : 0);
     if (connections !== undefined) {
       series.databaseConnections.cell('busy').set(connections.open - connections.idle);

@@ -36,6 +36,8 @@ export interface Series {
   readonly httpServer: Family<HistogramCell>;
   readonly queueSize: Family<GaugeCell>;
   readonly workersBusy: Family<GaugeCell>;
+  readonly inHandBytes: Family<GaugeCell>;
+  readonly maxInHandBytes: Family<GaugeCell>;
   readonly oldestDueAge: Family<GaugeCell>;
   readonly executions: Family<GaugeCell>;
   readonly stuck: Family<GaugeCell>;
@@ -120,6 +122,11 @@ export function createSeries(): Series {
     ),
     queueSize: f.gauge('saga_inmemory_queue_size', 'Executions in the queue of this process.'),
     workersBusy: f.gauge('saga_workers_busy', 'Executions that run in this process now.'),
+    inHandBytes: f.gauge('saga_in_hand_bytes', 'Memory of the executions in hand, about.'),
+    maxInHandBytes: f.gauge(
+      'saga_in_hand_max_bytes',
+      'Memory of the executions in hand beyond which nothing is claimed.',
+    ),
     oldestDueAge: f.gauge('saga_queue_oldest_due_age_seconds', 'How long the execution due longest has been due.'),
     executions: f.gauge('saga_executions', 'Executions that are not over, and CORRUPTED ones.', 'status'),
     stuck: f.gauge('saga_stuck_executions', 'Executions that should have moved and did not.'),

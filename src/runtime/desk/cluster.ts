@@ -13,6 +13,9 @@ export interface PodView {
   readonly heartbeatAgeMillis: number;
   readonly ownedShards: number;
   readonly busyWorkers: number;
+  /** About how many bytes the executions in hand take there, and beyond how many it claims nothing new; absent where it does not say. */
+  readonly inHandBytes?: number;
+  readonly maxInHandBytes?: number;
   /** Hosts whose circuits are open there. */
   readonly openCircuits: readonly string[];
 }

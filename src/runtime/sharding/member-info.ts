@@ -16,6 +16,9 @@ export interface MemberInfo {
   readonly version: string;
   /** Executions in hand at its latest heartbeat. */
   readonly busy: number;
+  /** About how many bytes they take, and beyond how many nothing new is claimed; absent in earlier versions. */
+  readonly bytes?: number;
+  readonly maxBytes?: number;
   /** Hosts whose circuits are open there, at most {@link maxToldCircuits}; absent in earlier versions. */
   readonly openCircuits?: readonly string[];
 }
@@ -41,13 +44,21 @@ export function readMember({ id, ageMillis, info }: Member): ClusterMember | und
 
 function isInfo(value: unknown): value is MemberInfo {
   if (typeof value !== 'object' || value === null) return false;
-  const { podId, works, count, wants, version, busy, openCircuits } = value as Partial<
-    Record<keyof MemberInfo, unknown>
-  >;
+  const {
+    podId,
+    works,
+    count,
+    wants,
+    version,
+    busy,
+    bytes = 0,
+    maxBytes = 0,
+    openCircuits,
+  } = value as Partial<Record<keyof MemberInfo, unknown>>;
   return (
     typeof podId === 'string' &&
     typeof works === 'boolean' &&
-    [count, wants, busy].every((number) => Number.isSafeInteger(number)) &&
+    [count, wants, busy, bytes, maxBytes].every((number) => Number.isSafeInteger(number)) &&
     typeof version === 'string' &&
     (openCircuits === undefined ||
       (Array.isArray(openCircuits) && openCircuits.every((host) => typeof host === 'string')))

@@ -35,7 +35,7 @@ import {
 } from '../../ports/shard-queue.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { Pulse } from '../service.ts';
-import { type ClusterMember, maxToldCircuits } from './member-info.ts';
+import { type ClusterMember, maxToldCircuits, type MemberInfo } from './member-info.ts';
 import { Membership, type MembershipChange } from './membership.ts';
 import { assignShards } from './ownership.ts';
 import { groupByShard, perShard } from './per-shard.ts';
@@ -85,7 +85,7 @@ export class ShardedQueue implements Queue {
   #owners: readonly string[] = [];
   #listener: QueueListener | undefined;
   #works: boolean;
-  #busy = 0;
+  #load: () => Pick<MemberInfo, 'busy' | 'bytes' | 'maxBytes'> = () => ({ busy: 0 });
   #closed = false;
 
   constructor(parts: ShardedQueueParts) {
@@ -132,7 +132,7 @@ export class ShardedQueue implements Queue {
         count: parts.count.inForce,
         wants: parts.count.wants,
         version: parts.version,
-        busy: this.#busy,
+        ...this.#load(),
         ...(parts.openCircuits === undefined
           ? undefined
           : { openCircuits: parts.openCircuits().slice(0, maxToldCircuits) }),
@@ -233,9 +233,9 @@ export class ShardedQueue implements Queue {
     await this.#parts.server.close();
   }
 
-  /** Told at each heartbeat. */
-  set busy(executions: number) {
-    this.#busy = executions;
+  /** What is told of the executions in hand at each heartbeat. */
+  set load(load: () => Pick<MemberInfo, 'busy' | 'bytes' | 'maxBytes'>) {
+    this.#load = load;
   }
 
   async enqueue(items: readonly StoredItem[]): Promise<void> {

@@ -6,7 +6,6 @@
  */
 import { admit } from '../../core/admission.ts';
 import type { CallRow, StepRow, UndoMark } from '../../core/history.ts';
-import type { OutputQuery } from '../../core/outputs.ts';
 import { isWithin } from '../../core/scope.ts';
 import { isInShards, type ShardSet } from '../../core/slot.ts';
 import type { UndoTarget } from '../../core/state.ts';
@@ -65,6 +64,7 @@ import {
   takenOver,
   waitingRows,
   type StoredExecution,
+  withinBytes,
 } from './stored-execution.ts';
 import { unrivalled } from '../unrivalled.ts';
 import { AuditLog } from './audit-log.ts';
@@ -307,15 +307,18 @@ export class MemoryStore implements Store {
     return (this.#executions.get(id)?.steps ?? []).map((step) => stepOf(step)).sort((a, b) => a.ord - b.ord);
   }
 
-  async readOutputs(id: string, round: number, queries: readonly OutputQuery[]): Promise<readonly StepRow[]> {
+  async readOutputs(
+    ...[id, round, queries, maxBytes = Infinity]: Parameters<Store['readOutputs']>
+  ): Promise<readonly StepRow[]> {
     this.#check();
     const rows = this.#steps(id).filter((row) => row.round === round && readability(row) > 0);
-    return rows.filter((row) =>
+    const found = rows.filter((row) =>
       queries.some(({ nodeId, before = Infinity }) => {
         const latest = rows.findLast((x) => x.nodeId === nodeId && x.ord < before && readability(x) === 1);
         return row.nodeId === nodeId && row.ord < before && row.visit === latest?.visit;
       }),
     );
+    return withinBytes(found, maxBytes);
   }
 
   async findUndo(id: string, round: number, filter: UndoFilter): Promise<UndoTarget | undefined> {

@@ -3,16 +3,17 @@ import type { CallRow, StepRow, UndoMark, UndoState } from '../../core/history.t
 import { fitsGlobs } from '../../core/name-globs.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
 import { processOf } from '../../ports/queue.ts';
-import type {
-  ActiveCounts,
-  ClaimRow,
-  DueDetail,
-  ExecutionFilter,
-  ExecutionRecord,
-  ExecutionSummary,
-  InboxRow,
-  LoadedExecution,
-  TakeOverBounds,
+import {
+  type ActiveCounts,
+  type ClaimRow,
+  type DueDetail,
+  type ExecutionFilter,
+  type ExecutionRecord,
+  type ExecutionSummary,
+  type InboxRow,
+  type LoadedExecution,
+  OutputsTooLarge,
+  type TakeOverBounds,
 } from '../../ports/store.ts';
 import { decodeEvent, decodeState, decodeStep, encode, isStanding } from '../row-text.ts';
 
@@ -77,6 +78,15 @@ export function encodeCall(row: CallRow): string {
 /** The step row with its present `undo`. */
 export function stepOf(step: StoredStep): StepRow {
   return decodeStep(step.text, step.undo);
+}
+
+/** The rows, unless they take more bytes as JSON. */
+export function withinBytes(rows: readonly StepRow[], maxBytes: number): readonly StepRow[] {
+  if (maxBytes < Infinity) {
+    const bytes = rows.reduce((sum, row) => sum + Buffer.byteLength(encode(row)), 0);
+    if (bytes > maxBytes) throw new OutputsTooLarge();
+  }
+  return rows;
 }
 
 /** Applies marks to rows written before. */
@@ -163,7 +173,7 @@ export function takenOver(
   claim: string,
   now: number,
   live: readonly string[],
-  { below = Infinity, wholeUpTo = Infinity }: TakeOverBounds,
+  { below = Infinity, wholeUpTo = Infinity, maxPayloadBytes = Infinity }: TakeOverBounds,
 ): LoadedExecution | undefined {
   if (x.dueAt === null) return undefined;
   if (x.claim !== claim) {
@@ -176,13 +186,16 @@ export function takenOver(
   x.dueAt = Math.min(x.dueAt, now);
   const { id, slot, name, version, definitionHash, labels, traceparent, createdAt, seq, inboxSeq, claims } = x;
   const isWhole = claims <= wholeUpTo;
+  const payloadBytes = Buffer.byteLength(x.payload);
+  const isSmall = payloadBytes <= maxPayloadBytes;
   return {
     id,
     slot,
     name,
     version,
     definitionHash,
-    payload: isWhole ? x.payload : '',
+    payload: isWhole && isSmall ? x.payload : '',
+    ...(isWhole && !isSmall ? { payloadBytes } : undefined),
     labels: { ...labels },
     ...(traceparent === undefined ? undefined : { traceparent }),
     createdAt,

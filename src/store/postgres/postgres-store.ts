@@ -4,7 +4,6 @@
  * What a statement did not answer may have been written; every write may be sent again unchanged (see the port).
  */
 import type { CallRow, StepRow } from '../../core/history.ts';
-import type { OutputQuery } from '../../core/outputs.ts';
 import type { ShardSet } from '../../core/slot.ts';
 import type { UndoTarget } from '../../core/state.ts';
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
@@ -28,6 +27,7 @@ import {
   type NewExecution,
   type Offer,
   type OfferResult,
+  OutputsTooLarge,
   type Page,
   type PageRequest,
   type PartitionCare,
@@ -263,8 +263,10 @@ export class PostgresStore implements Store {
     return { inboxSeq, inbox: inboxRows(inbox) };
   }
 
-  async readOutputs(id: string, round: number, queries: readonly OutputQuery[]): Promise<readonly StepRow[]> {
-    return stepRows(await this.#outputs.ask({ id, round, queries }));
+  async readOutputs(...[id, round, queries, maxBytes]: Parameters<Store['readOutputs']>): Promise<readonly StepRow[]> {
+    const rows = await this.#outputs.ask({ id, round, queries, maxBytes });
+    if (rows === undefined) throw new OutputsTooLarge();
+    return stepRows(rows);
   }
 
   async findUndo(id: string, round: number, filter: UndoFilter): Promise<UndoTarget | undefined> {

@@ -141,7 +141,13 @@ export interface Operations {
   changeTerminal(change: ChangeValues): boolean;
   offer(offer: OfferValues, now: number): OfferResult;
   readInbox(id: string): { readonly inboxSeq: number; readonly inbox: readonly InboxValues[] };
-  readOutputs(id: string, round: number, queries: readonly OutputQuery[]): readonly StepText[];
+  /** Undefined: they take more than `maxBytes`. */
+  readOutputs(
+    id: string,
+    round: number,
+    queries: readonly OutputQuery[],
+    maxBytes: number | undefined,
+  ): readonly StepText[] | undefined;
   findUndo(id: string, round: number, filter: UndoFilter): StepText | undefined;
   listEffects(id: string, limit: number, filter: EffectFilter | undefined): readonly StepText[];
   findStanding(id: string, nodeId: string, visit: number, round: number): StepText | undefined;

@@ -6,38 +6,38 @@
  */
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type { BeatAnswer, SoleWorkerCandidacy } from '../../ports/processes.ts';
-import type {
-  ActiveCounts,
-  Checkpoint,
-  CheckpointResult,
-  ClaimRow,
-  DefinitionRecord,
-  DueDetail,
-  DueRow,
-  EffectFilter,
-  EffectRow,
-  ExecutionDetail,
-  ExecutionFilter,
-  ExecutionRecord,
-  InboxRow,
-  LoadedExecution,
-  NewExecution,
-  Offer,
-  OfferResult,
-  Page,
-  PageRequest,
-  PutDefinitionResult,
-  Store,
-  StoreFault,
-  SubmitResult,
-  UndoFilter,
-  PartitionCare,
-  PartitionChanges,
-  TakeOverBounds,
-  TerminalChange,
+import {
+  type ActiveCounts,
+  type Checkpoint,
+  type CheckpointResult,
+  type ClaimRow,
+  type DefinitionRecord,
+  type DueDetail,
+  type DueRow,
+  type EffectFilter,
+  type EffectRow,
+  type ExecutionDetail,
+  type ExecutionFilter,
+  type ExecutionRecord,
+  type InboxRow,
+  type LoadedExecution,
+  type NewExecution,
+  type Offer,
+  type OfferResult,
+  OutputsTooLarge,
+  type Page,
+  type PageRequest,
+  type PutDefinitionResult,
+  type Store,
+  type StoreFault,
+  type SubmitResult,
+  type UndoFilter,
+  type PartitionCare,
+  type PartitionChanges,
+  type TakeOverBounds,
+  type TerminalChange,
 } from '../../ports/store.ts';
 import type { CallRow, StepRow } from '../../core/history.ts';
-import type { OutputQuery } from '../../core/outputs.ts';
 import type { ShardSet } from '../../core/slot.ts';
 import type { UndoTarget } from '../../core/state.ts';
 import { sendEncoded } from '../batch.ts';
@@ -202,8 +202,10 @@ export class SqliteStore implements Store {
     return { inboxSeq, inbox: inboxRows(inbox) };
   }
 
-  async readOutputs(id: string, round: number, queries: readonly OutputQuery[]): Promise<readonly StepRow[]> {
-    return steps(await this.#thread.call('readOutputs', id, round, queries));
+  async readOutputs(...[id, round, queries, maxBytes]: Parameters<Store['readOutputs']>): Promise<readonly StepRow[]> {
+    const rows = await this.#thread.call('readOutputs', id, round, queries, maxBytes);
+    if (rows === undefined) throw new OutputsTooLarge();
+    return steps(rows);
   }
 
   async findUndo(id: string, round: number, filter: UndoFilter): Promise<UndoTarget | undefined> {

@@ -59,6 +59,7 @@ export function deskOver(
     masker: { json: (value: Json) => value, headers: (headers) => headers },
     limits: defaultEngineSettings.limits,
     maxHistoryBody: defaultEngineSettings.maxHistoryBody,
+    maxOutputBytes: defaultEngineSettings.maxOutputBytes,
     variable: () => undefined,
   };
 }

@@ -33,7 +33,8 @@ UPDATE execution e SET
 FROM unnest($1::uuid[], $2::text[]) AS i (id, claim)
 WHERE e.id = ANY ($1::uuid[]) AND e.id = i.id AND coalesce(e.due_at, -1) <> -1 AND (e.claims < $5 OR e.claim = i.claim)
 RETURNING e.id, e.slot, ${['name', 'version', 'hash'].map((column) => pinned(column)).join(', ')},
-  CASE WHEN e.claims <= $6 THEN e.payload ELSE '' END AS payload, e.labels,
+  CASE WHEN e.claims <= $6 AND octet_length(e.payload) <= $7 THEN e.payload ELSE '' END AS payload,
+  CASE WHEN e.claims <= $6 AND octet_length(e.payload) > $7 THEN octet_length(e.payload) END AS "payloadBytes", e.labels,
   e.traceparent, e.created_at AS "createdAt", e.seq, e.inbox_seq AS "inboxSeq", e.claims, e.due_at AS "dueAt", e.state,
   set_config('synchronous_commit', 'off', true) AS "isQuiet"`;
 
@@ -49,7 +50,7 @@ interface EventRow extends InboxValues {
   readonly position: number;
 }
 
-/** More claims than any execution has. */
+/** More claims than any execution has, and more bytes than any payload. */
 const unbounded = 2_147_483_647;
 
 /** The statement that takes over a batch in which no id is twice. */
@@ -57,7 +58,7 @@ export function takeOverStatement(
   claims: readonly { readonly id: string; readonly claim: string }[],
   now: number,
   live: readonly string[],
-  { below = unbounded, wholeUpTo = unbounded }: TakeOverBounds = {},
+  { below = unbounded, wholeUpTo = unbounded, maxPayloadBytes = unbounded }: TakeOverBounds = {},
 ): Statement {
   const tokens = claims.map(({ claim }) => encodeText(claim));
   const values = [
@@ -67,6 +68,7 @@ export function takeOverStatement(
     textArray(live.map((process) => encodeText(process))),
     below,
     wholeUpTo,
+    maxPayloadBytes,
   ];
   return { name: 'take-over', text: sql, values };
 }

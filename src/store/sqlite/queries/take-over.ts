@@ -19,25 +19,30 @@ JOIN input i ON i.execution = e.no
 JOIN definition_body b ON b.no = e.body
 WHERE e.id = ? AND e.due_at IS NOT NULL`;
 
-const payloadSql = 'SELECT payload FROM input WHERE execution = ?';
+const payloadSql = `
+SELECT CASE WHEN octet_length(payload) <= ?2 THEN payload ELSE '' END AS payload,
+  CASE WHEN octet_length(payload) > ?2 THEN octet_length(payload) END AS payloadBytes
+FROM input WHERE execution = ?1`;
 
 const claimSql = 'UPDATE run SET seq = ?, claim = ?, claims = ? WHERE execution = ?';
 
 const dueSql = 'UPDATE execution SET due_at = ? WHERE no = ?';
 
-interface Row extends Omit<LoadedValues, 'inbox' | 'payload'> {
+interface Row extends Omit<LoadedValues, 'inbox' | 'payload' | 'payloadBytes'> {
   readonly no: number;
   readonly claim: string | null;
 }
 
+const noPayload = { payload: '', payloadBytes: null };
+
 /** Prepares it. */
 export function takeOver(session: Session): Operations['takeOver'] {
   const select = session.one<Row>(selectSql);
-  const payload = session.one<{ readonly payload: string }>(payloadSql);
+  const payload = session.one<Pick<LoadedValues, 'payload' | 'payloadBytes'>>(payloadSql);
   const setClaim = session.write(claimSql);
   const setDue = session.write(dueSql);
   const inbox = waitingInbox(session);
-  return (claims, now, live, { below = Infinity, wholeUpTo = Infinity }) => {
+  return (claims, now, live, { below = Infinity, wholeUpTo = Infinity, maxPayloadBytes = Number.MAX_SAFE_INTEGER }) => {
     const loaded: LoadedValues[] = [];
     for (const { id, claim } of claims) {
       const found = select(id);
@@ -57,7 +62,7 @@ export function takeOver(session: Session): Operations['takeOver'] {
         seq,
         claims: count,
         dueAt,
-        payload: isWhole ? (payload(no)?.payload ?? '') : '',
+        ...((isWhole ? payload(no, maxPayloadBytes) : undefined) ?? noPayload),
         inbox: isWhole && row.inboxSeq > 0 ? inbox(no) : [],
       });
     }
