@@ -44,14 +44,14 @@ describe('the simulator', () => {
     },
     {
       broken: 'the due time of what comes from outside',
-      seed: 7,
+      seed: 345,
       rule: 'recovery',
       adjust: deafDeaths,
       wrap: { wrapStore: withoutDueOfOffers },
     },
     {
       broken: 'the due time of what is taken over',
-      seed: 39,
+      seed: 7,
       rule: 'recovery',
       adjust: deathsAfterHolds,
       wrap: { wrapStore: withoutDueOfTakeOvers },
