@@ -376,6 +376,15 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
         queries: [['process_resident_memory_bytes{job="trama"}', '{{instance}}']],
       },
       {
+        title: 'Memory of executions in hand',
+        description: 'About. At the limit nothing new is claimed.',
+        unit: 'bytes',
+        queries: [
+          ['saga_in_hand_bytes', '{{instance}}'],
+          ['max(saga_in_hand_max_bytes)', 'limit'],
+        ],
+      },
+      {
         title: 'API latency p95',
         description: 'Requests to the API, by route.',
         unit: 's',

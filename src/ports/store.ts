@@ -11,6 +11,7 @@ import type { OutputQuery } from '../core/outputs.ts';
 import type { ShardSet } from '../core/slot.ts';
 import type { ExecutionStatus, State, UndoTarget } from '../core/state.ts';
 import type { Summary } from '../core/summary.ts';
+import type { TakeOverBounds } from './store-bounds.ts';
 
 /** The store cannot answer now (away, read-only, full, closing). Nothing is counted against executions. */
 export class StoreUnavailable extends Error {
@@ -27,14 +28,6 @@ export class StoreUnavailable extends Error {
 export class StoreContended extends StoreUnavailable {
   constructor(message: string) {
     super('unreachable', message);
-  }
-}
-
-/** What was asked for takes more bytes than the caller takes. */
-export class OutputsTooLarge extends Error {
-  override readonly name = 'OutputsTooLarge';
-  constructor() {
-    super('The outputs are larger than they may be.');
   }
 }
 
@@ -127,16 +120,6 @@ export interface LoadedExecution {
   readonly state: State;
   /** Unconsumed events, oldest first. */
   readonly inbox: readonly InboxRow[];
-}
-
-/** What {@link Store.takeOver} leaves out; absent: nothing. */
-export interface TakeOverBounds {
-  /** Executions for which as many claims are counted already are left out, unless they stand under the claim. */
-  readonly below?: number;
-  /** Where more claims are counted, this one included, only the row is read: `payload` is an empty text, `inbox` an empty list. */
-  readonly wholeUpTo?: number;
-  /** Payloads of more bytes are left out: then `payload` is an empty text, and `payloadBytes` says how large it is. */
-  readonly maxPayloadBytes?: number;
 }
 
 /** Under which claim an execution that is not over stands. */
@@ -420,7 +403,7 @@ export interface Store {
   /**
    * Rows with outputs or keys of the asked visits of a round (all phases but DOWN of other visits), in the order of their ords.
    *
-   * @throws OutputsTooLarge when the rows together take more than `maxBytes` as JSON; the store sees that before it reads them.
+   * @throws OutputsTooLarge (`store-bounds.ts`) when the rows together take more than `maxBytes` as JSON; the store sees that before it reads them.
    */
   readOutputs(
     id: string,

@@ -18,6 +18,7 @@
 import { apply, type Run } from '../core/apply.ts';
 import { canPark, dueAt } from '../core/due.ts';
 import type { Event } from '../core/event.ts';
+import { memorySize } from '../core/json.ts';
 import type { Timer } from '../ports/clock.ts';
 import { type CheckpointResult, type InboxEvent, type InboxRow, StoreUnavailable } from '../ports/store.ts';
 import { backoffMillis } from './availability.ts';
@@ -307,6 +308,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
     if (row === undefined) return undefined;
     this.#inbox = this.#inbox.filter((other) => other !== row);
     this.#taken.add(row.id);
+    if ('body' in row.event) this.#outputs.grew(memorySize(row.event.body));
     return this.#parts.calls.received(row.event.inboxId === row.id ? row.event : { ...row.event, inboxId: row.id });
   }
 

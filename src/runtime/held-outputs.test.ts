@@ -141,6 +141,7 @@ describe('outputs', () => {
   });
 
   it('are the same to an execution, wherever they are', async () => {
+    const lists = Array.from({ length: 12_000 }, () => []);
     let restored = 0;
     const play = async (definition: JsonObject, seed: number, maxOutputBytes: number): Promise<unknown> => {
       const stage = new RuntimeFixture();
@@ -149,7 +150,8 @@ describe('outputs', () => {
         let mixed = seed;
         for (const char of asked) mixed = Math.imul(mixed ^ char.charCodeAt(0), 0x01_00_01_93);
         const draw = new Random(mixed).next();
-        return draw < 0.05 ? { error: 'timeout' } : { status: draw < 0.15 ? 422 : 200, body: { path, asked, padding } };
+        const body = { path, asked, ...(path.endsWith('/up') ? { lists } : undefined) };
+        return draw < 0.05 ? { error: 'timeout' } : { status: draw < 0.15 ? 422 : 200, body };
       };
       const engine = await stage.engine({ maxOutputBytes });
       const id = await stage.submit(engine, definition);
@@ -165,10 +167,10 @@ describe('outputs', () => {
         const definition = randomDefinition(new Random(seed), { length: 8, depth: 0, maxWaitMillis: 500 });
         const { timeoutMillis: _timeout, ...timeless } = definition;
         const inMemory = await play(timeless, seed, 32 * 1024 * 1024);
-        // One output may be read back, and none is kept.
-        expect(await play(timeless, seed, 60_000)).toEqual(inMemory);
+        // None is kept, since it takes more in memory than it does as text, and several may be read back at once.
+        expect(await play(timeless, seed, 600_000)).toEqual(inMemory);
       }),
-      { numRuns: 30 },
+      { numRuns: 20 },
     );
     expect(restored).toBeGreaterThan(5);
   }, 60_000);

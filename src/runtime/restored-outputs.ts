@@ -2,7 +2,8 @@
 import type { Run } from '../core/apply.ts';
 import { type OutputQuery, Outputs } from '../core/outputs.ts';
 import { lackQueries } from '../core/wanted.ts';
-import { OutputsTooLarge, type Store } from '../ports/store.ts';
+import type { Store } from '../ports/store.ts';
+import { OutputsTooLarge } from '../ports/store-bounds.ts';
 
 /** Adds what was read to the outputs as they stand by then. */
 export type Restore = (outputs: Outputs) => Outputs;

@@ -3,18 +3,17 @@ import type { CallRow, StepRow, UndoMark, UndoState } from '../../core/history.t
 import { fitsGlobs } from '../../core/name-globs.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
 import { processOf } from '../../ports/queue.ts';
-import {
-  type ActiveCounts,
-  type ClaimRow,
-  type DueDetail,
-  type ExecutionFilter,
-  type ExecutionRecord,
-  type ExecutionSummary,
-  type InboxRow,
-  type LoadedExecution,
-  OutputsTooLarge,
-  type TakeOverBounds,
+import type {
+  ActiveCounts,
+  ClaimRow,
+  DueDetail,
+  ExecutionFilter,
+  ExecutionRecord,
+  ExecutionSummary,
+  InboxRow,
+  LoadedExecution,
 } from '../../ports/store.ts';
+import { OutputsTooLarge, type TakeOverBounds } from '../../ports/store-bounds.ts';
 import { decodeEvent, decodeState, decodeStep, encode, isStanding } from '../row-text.ts';
 
 /** A step row: its text and the one part that changes. */

@@ -27,7 +27,6 @@ import {
   type NewExecution,
   type Offer,
   type OfferResult,
-  OutputsTooLarge,
   type Page,
   type PageRequest,
   type PartitionCare,
@@ -36,10 +35,10 @@ import {
   type Store,
   type StoreFault,
   type SubmitResult,
-  type TakeOverBounds,
   type TerminalChange,
   type UndoFilter,
 } from '../../ports/store.ts';
+import { OutputsTooLarge, type TakeOverBounds } from '../../ports/store-bounds.ts';
 import { sendEncoded } from '../batch.ts';
 import { auditPage, callPage, definitionPage, executionPage, pageValues, readCursor, stepPage } from '../pages.ts';
 import { decodeStep, effectRow, undoTarget } from '../row-text.ts';

@@ -19,9 +19,9 @@ import type {
   PutDefinitionResult,
   StoreUnavailable,
   SubmitResult,
-  TakeOverBounds,
   UndoFilter,
 } from '../../ports/store.ts';
+import type { TakeOverBounds } from '../../ports/store-bounds.ts';
 import type { AuditValues, PageAnswer, PageValues } from '../pages.ts';
 import type {
   CallValues,

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { ProcessInfo } from '../../../src/ports/processes.ts';
 import { cancelOffer, checkpointOf, endState, idOf, newExecution, start, summaryOf } from '../fixtures/executions.ts';
-import type { TakeOverBounds } from '../../../src/ports/store.ts';
+import type { TakeOverBounds } from '../../../src/ports/store-bounds.ts';
 import type { StoreUnderTest } from './store-under-test.ts';
 
 function info(id: string, more: Partial<ProcessInfo> = {}): ProcessInfo {

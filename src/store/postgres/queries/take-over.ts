@@ -11,7 +11,8 @@
  * Guarantees: idempotent per claim; a claim of a process that lives is not counted against the execution; absent and terminal executions are left out; the answer is what the new owner starts
  * from, unconsumed events included. Payload and events of an execution beyond the bounds are not even read.
  */
-import type { LoadedExecution, TakeOverBounds } from '../../../ports/store.ts';
+import type { LoadedExecution } from '../../../ports/store.ts';
+import type { TakeOverBounds } from '../../../ports/store-bounds.ts';
 import { loadedExecution, type InboxValues, type LoadedValues } from '../../stored-rows.ts';
 import { textArray, uuidArray } from '../binary-array.ts';
 import type { Connections, Statement } from '../connections.ts';
