@@ -29,11 +29,7 @@ function nextOf(node: NodePlan): readonly (string | undefined)[] {
   }
 }
 
-/**
- * Follows the ways through a graph backwards, loops included: what a node asks for, those before it may still ask for.
- *
- * A token in a branch goes on to its join only through the token that waits there for its branches.
- */
+/** Follows the ways through a graph backwards, loops included: what a node asks for, those before it may still ask for. */
 export function analyseAsks(nodes: ReadonlyMap<string, NodePlan>, asks: Asks): Pick<Plan, 'askedFrom' | 'askedAtEnd'> {
   const askedFrom = new Map<string, bigint>();
   const before = new Map<string, string[]>();
