@@ -377,12 +377,9 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
       },
       {
         title: 'Memory of executions in hand',
-        description: 'About. At the limit nothing new is claimed.',
-        unit: 'bytes',
-        queries: [
-          ['saga_in_hand_bytes', '{{instance}}'],
-          ['max(saga_in_hand_max_bytes)', 'limit'],
-        ],
+        description: 'Of what they may take. At 100 % nothing new is claimed.',
+        unit: 'percentunit',
+        queries: [['saga_in_hand_bytes / saga_in_hand_max_bytes', '{{instance}}']],
       },
       {
         title: 'API latency p95',

@@ -154,9 +154,9 @@ export function memorySize(value: Json): number {
       for (const item of next as readonly Json[]) add(item);
     } else {
       size += objectBytes;
-      for (const key in next) {
+      for (const item of Object.values(next as JsonObject)) {
         size += fieldBytes;
-        add((next as JsonObject)[key] as Json);
+        add(item);
       }
     }
   }
