@@ -380,6 +380,12 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
         queries: [['process_resident_memory_bytes{job="trama"}', '{{instance}}']],
       },
       {
+        title: 'Memory of executions in hand',
+        description: 'Of what they may take. At 100 % nothing new is claimed.',
+        unit: 'percentunit',
+        queries: [['saga_in_hand_bytes / saga_in_hand_max_bytes', '{{instance}}']],
+      },
+      {
         title: 'API latency p95',
         description: 'Requests to the API, by route.',
         unit: 's',

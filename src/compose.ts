@@ -204,8 +204,7 @@ export class Trama {
     const clock = this.#clockOf();
     const entropy = createSystemEntropy();
     const gate = createGate(config, { clock, entropy, store, telemetry, masker: this.#surroundings.masker });
-    const load = (): MemberLoad =>
-      loadOf(gate, config.runtime.enabled ? this.#running.engine?.load().places : undefined);
+    const load = (): MemberLoad => loadOf(gate, config.runtime.enabled, this.#running.engine?.load());
     const choice = await createQueue({
       config,
       version: this.#version,
@@ -256,6 +255,7 @@ export class Trama {
       masker: this.#surroundings.masker,
       limits: engineSettings(config).limits,
       maxHistoryBody: engineSettings(config).maxHistoryBody,
+      maxOutputBytes: config.runtime.maxOutputBytes,
       variable: (name) => this.#surroundings.secrets.variable(name),
       callbacks: telemetry,
       holdsChanged: gate.holdsChanged,
@@ -380,8 +380,7 @@ export class Trama {
       ]);
       const own = {
         queueSize: size === undefined ? undefined : size.ready + size.inFlight,
-        workersBusy: engine.load().busy,
-        ...(this.#config.runtime.enabled ? { places: engine.load().places } : {}),
+        load: engine.load(),
         isDatabaseUp: engine.storeAnswers,
         ...(store.connectionCounts === undefined ? {} : { connections: store.connectionCounts }),
         gate: gateReadings(gate),

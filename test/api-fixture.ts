@@ -97,6 +97,7 @@ export class ApiFixture {
       masker: new Masker({ values: () => secretValues }),
       limits: defaultEngineSettings.limits,
       maxHistoryBody: defaultEngineSettings.maxHistoryBody,
+      maxOutputBytes: defaultEngineSettings.maxOutputBytes,
       variable: () => undefined,
       callbacks: { received: () => undefined, rejected: (reason) => void this.rejected.push(reason) },
       cluster: {
@@ -157,7 +158,8 @@ export class ApiFixture {
     const loaded = (await this.store.takeOver([{ id, claim }], this.now))[0];
     if (loaded === undefined) return;
     let { seq, inboxSeq } = loaded;
-    let run = await runOf(this.desk, (await this.store.getExecution(id)) as ExecutionDetail);
+    const detail = (await this.store.getExecution(id)) as ExecutionDetail;
+    let run = await runOf(this.desk, detail, ({ outputs }) => outputs.leftOut);
     const queue: Event[] = [
       { type: 'resumed' },
       ...loaded.inbox.map(({ event }) => event),

@@ -53,6 +53,8 @@ export const clusterDocument: Schema = shape.object({
           { description: 'What the places (`runtime.workerCount`) are used for; null where nothing is run.' },
         ),
       ),
+      inHandBytes: shape.optional(count('About how much memory those take.')),
+      maxInHandBytes: shape.optional(count('Beyond that it claims nothing new.')),
       openCircuits: shape.array(shape.string()),
       fullHosts: shape.array(
         shape.object({

@@ -10,6 +10,7 @@ import type { Engine } from '../runtime/engine.ts';
 import type { MemberLoad } from '../runtime/sharding/member-info.ts';
 import { ShardCount } from '../runtime/sharding/shard-count.ts';
 import { ShardedQueue } from '../runtime/sharding/sharded-queue.ts';
+import { defaultEngineSettings } from '../runtime/settings.ts';
 import { clusterReadings, createClusterSource, gateReadings, loadOf } from './cluster-source.ts';
 
 let fixture: RuntimeFixture;
@@ -42,7 +43,7 @@ it('tells of every process of a shared queue, also of circuits that are open els
     const gate = gateOf();
     fixture.gate = gate;
     const running: { engine?: Engine } = {};
-    const load = (): MemberLoad => loadOf(gate, works ? running.engine?.load().places : undefined);
+    const load = (): MemberLoad => loadOf(gate, works, running.engine?.load());
     const queue = new ShardedQueue({
       clock,
       entropy,
@@ -79,6 +80,9 @@ it('tells of every process of a shared queue, also of circuits that are open els
     const pods = source.pods().toSorted((a, b) => a.id.localeCompare(b.id));
     expect(pods).toMatchObject(expected);
     expect(source.shards).toBe(64);
+    expect(pods.map(({ maxInHandBytes }) => maxInHandBytes)).toEqual(
+      pods.map(() => defaultEngineSettings.maxInHandBytes),
+    );
     expect(source.redis?.()).toMatchObject({ maxmemoryPolicy: 'noeviction' });
     expect(await source.queueSize()).toEqual({ ready: 0, inFlight: 0 });
   }
@@ -105,10 +109,26 @@ it('tells of every process of a shared queue, also of circuits that are open els
 it('tells of this process alone where it shares nothing', async () => {
   const gate = gateOf();
   const queue = new MemoryQueueHub(fixture.clock).connect('p');
-  const parts = { version: '1.2.3', load: () => ({ busy: 5 }), policy: () => undefined, choice: { queue }, gate };
+  const parts = {
+    version: '1.2.3',
+    load: () => ({ busy: 5, bytes: 6_000, maxBytes: 7_000 }),
+    policy: () => undefined,
+    choice: { queue },
+    gate,
+  };
   const source = createClusterSource({ config: configOf('me'), ...parts });
   expect(source.pods()).toMatchObject([
-    { id: 'me', version: '1.2.3', works: true, busyWorkers: 5, places: null, openCircuits: [], fullHosts: [] },
+    {
+      id: 'me',
+      version: '1.2.3',
+      works: true,
+      busyWorkers: 5,
+      inHandBytes: 6_000,
+      maxInHandBytes: 7_000,
+      places: null,
+      openCircuits: [],
+      fullHosts: [],
+    },
   ]);
   expect('redis' in source).toBe(false);
 });

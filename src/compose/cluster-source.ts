@@ -1,12 +1,15 @@
 /** What a process can tell of itself and of those that it shares the queue with. */
 import type { Config } from '../config/config.ts';
 import type { ClusterSource, LoadView, PodView } from '../runtime/desk/cluster.ts';
+import type { Engine } from '../runtime/engine.ts';
 import type { Gatekeeper } from '../runtime/gate/gatekeeper.ts';
 import type { MemberLoad } from '../runtime/sharding/member-info.ts';
 import type { ShardedQueue } from '../runtime/sharding/sharded-queue.ts';
-import type { PlacesInUse } from '../runtime/worker-pool.ts';
 import type { GaugeReadings } from '../telemetry/prometheus-telemetry.ts';
 import type { QueueChoice } from './backends.ts';
+
+/** The part of an engine's load that others are told. */
+type EngineLoad = Pick<ReturnType<Engine['load']>, 'places' | 'bytes' | 'maxBytes'>;
 
 /** Whom it asks. */
 export interface ClusterParts {
@@ -20,18 +23,25 @@ export interface ClusterParts {
   readonly policy: () => string | undefined;
 }
 
-/** What a process has in hand; without `places` it runs nothing. */
-export function loadOf(gate: Gatekeeper, places: PlacesInUse | undefined): MemberLoad {
+/** What a process has in hand; `runs` is false where it only serves the API. */
+export function loadOf(gate: Gatekeeper, runs: boolean, load: EngineLoad | undefined): MemberLoad {
   const openCircuits = gate.circuits().flatMap(({ host, isOpen }) => (isOpen ? [host] : []));
   const fullHosts = gate.fullHosts();
-  if (places === undefined) return { busy: 0, openCircuits, fullHosts };
+  if (load === undefined) return { busy: 0, openCircuits, fullHosts };
+  const { places, bytes, maxBytes } = load;
+  if (!runs) return { busy: 0, bytes, maxBytes, openCircuits, fullHosts };
   const { calling, host, loading, store, other } = places;
-  const busy = calling + host + loading + store + other;
-  return { busy, places, openCircuits, fullHosts };
+  return { busy: calling + host + loading + store + other, places, bytes, maxBytes, openCircuits, fullHosts };
 }
 
-function loadView({ busy, places, openCircuits = [], fullHosts = [] }: MemberLoad): LoadView {
-  return { busyWorkers: busy, places: places ?? null, openCircuits, fullHosts };
+function loadView({ busy, bytes, maxBytes, places, openCircuits = [], fullHosts = [] }: MemberLoad): LoadView {
+  return {
+    busyWorkers: busy,
+    ...(bytes === undefined || maxBytes === undefined ? undefined : { inHandBytes: bytes, maxInHandBytes: maxBytes }),
+    places: places ?? null,
+    openCircuits,
+    fullHosts,
+  };
 }
 
 /** The gauges of the gate. */

@@ -8,6 +8,8 @@ export function engineSettings({ runtime, redis, http, hooks, security }: Config
     ...defaultEngineSettings,
     workerCount: runtime.workerCount,
     prefetch: runtime.prefetch,
+    maxInHandBytes: runtime.maxInHandBytes,
+    maxOutputBytes: runtime.maxOutputBytes,
     claimBatch: redis.queue.consumer.batchSize,
     leaseMillis: redis.queue.consumer.processingTimeoutMillis,
     maxStepsPerExecution: runtime.maxStepsPerExecution,

@@ -42,6 +42,8 @@ export interface RuntimeConfig {
   readonly enabled: boolean;
   readonly workerCount: number;
   readonly prefetch: number;
+  readonly maxInHandBytes: number;
+  readonly maxOutputBytes: number;
   readonly maxStepsPerExecution: number;
   readonly maxNodeVisits: number;
   readonly maxNodeVisitsCap: number;

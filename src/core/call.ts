@@ -61,7 +61,7 @@ function prepareForward(
   const node = run.plan.nodes.get(token.nodeId);
   if (node?.kind !== 'task') return undefined;
   const key = task.key ?? idempotencyKey(run.header.id, run.state.round, node.id, task.visit, 'UP', task.operation);
-  const prev = token.prev === undefined ? undefined : run.outputs.at(token.prev);
+  const { prev } = token;
   const context = contextFrom(
     run,
     {
@@ -70,7 +70,7 @@ function prepareForward(
       phase: 'UP',
       attempt: task.attempt,
       self: { visit: task.visit, idempotencyKey: key },
-      prev,
+      prev: prev && (() => run.outputs.at(prev)),
       callback: resources.callback,
     },
     resources.resolver,
@@ -88,7 +88,7 @@ function prepareUndo(
   if (node?.kind !== 'task' || node.compensation === undefined) return undefined;
   const key = idempotencyKey(run.header.id, target.round, target.nodeId, target.visit, 'DOWN');
   const outputs = resources.undoOutputs ?? run.outputs;
-  const prev = target.prev === undefined ? undefined : outputs.find(target.prev.nodeId, '');
+  const { prev } = target;
   const context = contextFrom(
     run,
     {
@@ -98,7 +98,7 @@ function prepareUndo(
       stepName: node.id,
       phase: 'DOWN',
       attempt,
-      prev,
+      prev: prev && (() => outputs.find(prev.nodeId, '')),
     },
     resources.resolver,
   );
@@ -110,7 +110,7 @@ function prepareHook(run: Run, hook: Hook['run'], resources: CallResources): Pre
   const call = hook.hook === 'onSuccessCallback' ? run.plan.onSuccess : run.plan.onFailure;
   if (call === undefined) return undefined;
   const key = idempotencyKey(run.header.id, run.state.round, hook.hook, hook.visit, 'HOOK');
-  const prev = run.state.result === undefined ? undefined : run.outputs.at(run.state.result);
+  const { result } = run.state;
   const context = contextFrom(
     run,
     {
@@ -118,7 +118,7 @@ function prepareHook(run: Run, hook: Hook['run'], resources: CallResources): Pre
       stepName: hook.hook,
       phase: 'UP',
       attempt: hook.attempt,
-      prev,
+      prev: result && (() => run.outputs.at(result)),
       failure: failureView(run.state),
     },
     resources.resolver,

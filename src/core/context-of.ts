@@ -20,7 +20,8 @@ export interface Viewpoint {
   readonly stepName: string;
   readonly phase: 'UP' | 'DOWN';
   readonly attempt: number;
-  readonly prev?: NodeView | undefined;
+  /** What `prev` is; looked up when it is asked for. */
+  readonly prev?: (() => NodeView | undefined) | undefined;
   /** What a compensation sees instead of the present outputs. */
   readonly outputs?: Outputs | undefined;
   readonly round?: number;
@@ -88,7 +89,7 @@ class ViewOfRun implements RenderContext {
   }
 
   get prev(): NodeView | undefined {
-    return this.#view.prev;
+    return this.#view.prev?.();
   }
 
   get callback(): RenderContext['callback'] {
@@ -118,7 +119,7 @@ class ViewOfRun implements RenderContext {
 /** The context of a condition, a sleep or a `fail` reason at a token: without secrets. */
 export function conditionContext(run: Run, token: Token, resolver: Pick<Resolver, 'variable'>): RenderContext {
   const { stage } = token;
-  const prev = token.prev === undefined ? undefined : run.outputs.at(token.prev);
+  const { prev } = token;
   return contextFrom(
     run,
     {
@@ -126,7 +127,7 @@ export function conditionContext(run: Run, token: Token, resolver: Pick<Resolver
       stepName: token.nodeId,
       phase: 'UP',
       attempt: 'task' in stage ? stage.task.attempt : 1,
-      prev,
+      prev: prev && (() => run.outputs.at(prev)),
     },
     { variable: (name) => resolver.variable(name), secret: noSecret },
   );

@@ -37,6 +37,8 @@ function tokenDue(token: Token, now: number): number {
     case 'hook':
       return stage.callId === undefined && stage.until !== undefined ? stage.until : now;
     case 'forked':
+      // Its join is due, once the outputs are at hand that it needs.
+      return Object.values(stage.branches).some(({ status }) => status === 'RUNNING') ? Number.MAX_SAFE_INTEGER : now;
     case 'draining':
       return Number.MAX_SAFE_INTEGER;
   }

@@ -128,6 +128,26 @@ export interface FailPlan extends NodeBase {
 /** One node of the graph. */
 export type NodePlan = TaskPlan | SwitchPlan | SleepPlan | SplitPlan | JoinPlan | FailPlan;
 
+/** What the templates or conditions of one place read of the nodes' outputs. */
+export interface Ask {
+  /** Ids of nodes; `'all'` where only the rendering can tell, or the order of completion is read. */
+  readonly nodes: readonly string[] | 'all';
+  /** Whether the node completed before is read, whichever that is. */
+  readonly prev: boolean;
+}
+
+/** What each place of a definition asks for. A place that asks for nothing is absent. */
+export interface Asks {
+  /** By node: its request, instant or reason, which are rendered before its visit ends. */
+  readonly during: ReadonlyMap<string, Ask>;
+  /** By node: the conditions of a switch or on callbacks. */
+  readonly condition: ReadonlyMap<string, Ask>;
+  /** By node: its compensation. */
+  readonly compensation: ReadonlyMap<string, Ask>;
+  readonly onSuccess?: Ask;
+  readonly onFailure?: Ask;
+}
+
 /** A compiled definition. */
 export interface Plan {
   /** About how many bytes of memory it takes. */
@@ -151,8 +171,14 @@ export interface Plan {
   readonly labels?: Readonly<Record<string, string>>;
   /** Paths within the payload that a run must bring, non-null. */
   readonly requiredPayload: readonly string[];
-  /** Ids of the nodes whose outputs some template or condition reads. `'all'` when a template walks over `steps`. */
-  readonly reads: ReadonlySet<string> | 'all';
+  readonly asks: Asks;
+  /**
+   * Of which nodes a token at this node, or anywhere it can get to from there, can ask for outputs that are kept in memory: bits
+   * by {@link NodePlan.index}. What compensations see is not among them: it is read from the history.
+   */
+  readonly askedFrom: ReadonlyMap<string, bigint>;
+  /** The same of the hooks. */
+  readonly askedAtEnd: bigint;
   /** Whether any template reads `steps` or `step.<index>`, so that the order of first completion must be kept. */
   readonly usesOrder: boolean;
 }

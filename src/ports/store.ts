@@ -11,6 +11,7 @@ import type { OutputQuery } from '../core/outputs.ts';
 import type { ShardSet } from '../core/slot.ts';
 import type { ExecutionStatus, State, UndoTarget } from '../core/state.ts';
 import type { Summary } from '../core/summary.ts';
+import type { TakeOverBounds } from './store-bounds.ts';
 
 /** The store cannot answer now (away, read-only, full, closing). Nothing is counted against executions. */
 export class StoreUnavailable extends Error {
@@ -106,6 +107,8 @@ export interface LoadedExecution {
   readonly version: string;
   readonly definitionHash: string;
   readonly payload: string;
+  /** Present where the payload was left out for its size. */
+  readonly payloadBytes?: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly traceparent?: string;
   readonly createdAt: number;
@@ -143,6 +146,8 @@ export interface Checkpoint {
   readonly dueAt?: number | null;
   /** Whether the claims without progress begin anew. */
   readonly progress: boolean;
+  /** Claims without progress that are counted from now on; absent: as many as before. Means nothing where there is progress. */
+  readonly claims?: number;
   readonly steps: readonly StepRow[];
   readonly calls: readonly CallRow[];
   readonly undo: readonly UndoMark[];
@@ -399,6 +404,7 @@ export interface Store {
     claims: readonly { readonly id: string; readonly claim: string }[],
     now: number,
     live?: readonly string[],
+    bounds?: TakeOverBounds,
   ): Promise<readonly LoadedExecution[]>;
   /** Claims of the executions as they stand at the time of the call; absent and terminal ones are left out. Changes nothing. */
   readClaims(ids: readonly string[]): Promise<readonly ClaimRow[]>;
@@ -411,8 +417,17 @@ export interface Store {
   /** Unconsumed events, oldest first, with the present inboxSeq. */
   readInbox(id: string): Promise<{ readonly inboxSeq: number; readonly inbox: readonly InboxRow[] }>;
 
-  /** Rows with outputs or keys of the asked visits of a round (all phases but DOWN of other visits), in the order of their ords. */
-  readOutputs(id: string, round: number, queries: readonly OutputQuery[]): Promise<readonly StepRow[]>;
+  /**
+   * Rows with outputs or keys of the asked visits of a round (all phases but DOWN of other visits), in the order of their ords.
+   *
+   * @throws OutputsTooLarge (`store-bounds.ts`) when the rows together take more than `maxBytes` as JSON; the store sees that before it reads them.
+   */
+  readOutputs(
+    id: string,
+    round: number,
+    queries: readonly OutputQuery[],
+    maxBytes?: number,
+  ): Promise<readonly StepRow[]>;
   /** The next row to compensate: of that round, within the filter, lowest rank, highest sort. */
   findUndo(id: string, round: number, filter: UndoFilter): Promise<UndoTarget | undefined>;
   /**

@@ -9,6 +9,7 @@ import type { Sink } from './coalescer.ts';
 import type { CoreEnvironment } from './core-env.ts';
 import type { DriverTimers } from './driver-timers.ts';
 import type { Hold } from './hold.ts';
+import type { MemoryLedger } from './memory-ledger.ts';
 import type { WatchHub } from './watch-hub.ts';
 
 /** Where checkpoints go; see the coalescer. */
@@ -29,6 +30,9 @@ export interface DriverParts {
   readonly watch: WatchHub;
   readonly env: CoreEnvironment;
   readonly maxSteps: number;
+  readonly memory: MemoryLedger;
+  /** Bytes of outputs that one execution keeps in memory; as many may be read back from the store at once. */
+  readonly maxOutputBytes: number;
 }
 
 /** How a driver let go of its execution. */
@@ -57,6 +61,8 @@ export interface DriverOwner {
 export interface Holding {
   readonly hold: Hold;
   readonly run: Run;
+  /** Characters of its payload's JSON text. */
+  readonly payloadChars: number;
   readonly definition: DefinitionTelemetry;
   readonly traceparent?: string;
   readonly traceId: string;
@@ -64,6 +70,8 @@ export interface Holding {
   readonly inboxSeq: number;
   /** Claims without progress, this one included; absent for one that was begun here. */
   readonly claims?: number;
+  /** Called at least once: it has got somewhere, its process has lived on with it for a while, or the driver is done with it. */
+  readonly cleared?: () => void;
   /** When it was due, by which its time is not earlier. */
   readonly dueAt: number;
   readonly inbox: readonly InboxRow[];

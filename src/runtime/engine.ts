@@ -23,6 +23,7 @@ import type { CallMasker } from './exchange.ts';
 import type { CallGate } from './gate/call-gate.ts';
 import { renewLeases } from './lease-keeper.ts';
 import { Loader } from './loader.ts';
+import { MemoryLedger } from './memory-ledger.ts';
 import { PatientReads } from './patient-reads.ts';
 import { Periodic } from './periodic.ts';
 import type { PlanCache } from './plan-cache.ts';
@@ -114,6 +115,7 @@ export class Engine {
   readonly #processes: ProcessWatch;
   readonly #submitter: Submitter;
   readonly #pool: WorkerPool;
+  readonly #memory: MemoryLedger;
   readonly #claims: ClaimLoop;
   readonly #reconciler: Reconciler;
   readonly #periodic: { readonly renew: Periodic; readonly reconcile: Periodic; readonly probe: Periodic };
@@ -168,6 +170,8 @@ export class Engine {
     });
     const calls = new CallRunner({ ...base, ...parts, ...settings });
     const parked = new BoundedMap<string, Run>(settings.parkedCacheSize);
+    this.#memory = new MemoryLedger(clock, settings.maxInHandBytes, () => this.#claims.roomFreed());
+    const memory = { memory: this.#memory, maxOutputBytes: settings.maxOutputBytes };
     const loader = new Loader({
       ...base,
       store,
@@ -175,6 +179,9 @@ export class Engine {
       plans,
       calls,
       parked,
+      ...memory,
+      checkpoints: this.#checkpoints,
+      watch: this.#watch,
       live: () => this.#processes.live,
       patienceMillis: leaseMillis,
     });
@@ -194,6 +201,7 @@ export class Engine {
         watch: this.#watch,
         env: this.env,
         maxSteps: settings.maxStepsPerExecution,
+        ...memory,
       },
       over: (id) => parts.gate?.ended(id),
       load: (hold, dueAt) => void loader.load(hold, dueAt, this.#pool),
@@ -322,6 +330,9 @@ export class Engine {
     readonly busy: number;
     readonly places: PlacesInUse;
     readonly held: number;
+    /** About how many bytes those in hand take, and beyond how many nothing new is claimed. */
+    readonly bytes: number;
+    readonly maxBytes: number;
     readonly waitingSubmissions: number;
     readonly watchers: number;
   } {
@@ -329,6 +340,8 @@ export class Engine {
       busy: this.#pool.busy,
       places: this.#pool.places,
       held: this.#pool.size,
+      bytes: this.#memory.bytes,
+      maxBytes: this.#memory.maxBytes,
       waitingSubmissions: this.#submitter.waiting,
       watchers: this.#watch.size,
     };

@@ -10,9 +10,10 @@ import type { Run } from '../core/apply.ts';
 import { inFlight, isDrained } from '../core/due.ts';
 import type { CallCommand, Command, Event } from '../core/event.ts';
 import { Outputs } from '../core/outputs.ts';
-import { undoQueries } from '../core/wanted.ts';
-import type { CallAnswered, CallTaker, StartedCall } from './call-runner.ts';
+import { lackOfCall, undoQueries } from '../core/wanted.ts';
+import type { CallAnswered, CallTaker, Prepared, StartedCall } from './call-runner.ts';
 import type { DriverParts } from './driver-contract.ts';
+import { readAsked, readBack, type Restore } from './restored-outputs.ts';
 import { reusedKey } from './reused-key.ts';
 
 /**
@@ -37,11 +38,18 @@ export interface ErrandHost {
   fault(error: unknown): void;
 }
 
+/** What a call sees that is not in memory. */
+interface Seen {
+  readonly restore?: Restore;
+  /** What a compensation sees. */
+  readonly undoOutputs?: Outputs;
+}
+
 type FindUndo = Extract<Command, { type: 'findUndo' }>;
 
 /** See the file header. One per driver. */
 export class Errands implements CallTaker {
-  readonly #parts: Pick<DriverParts, 'calls' | 'reads' | 'maxSteps'>;
+  readonly #parts: Pick<DriverParts, 'calls' | 'reads' | 'maxSteps' | 'maxOutputBytes'>;
   readonly #host: ErrandHost;
   readonly #traceparent: string | undefined;
   /** Calls wanted; without a handle while something is read for them, or while they are postponed. */
@@ -53,7 +61,7 @@ export class Errands implements CallTaker {
   #made = 0;
 
   constructor(
-    parts: Pick<DriverParts, 'calls' | 'reads' | 'maxSteps'>,
+    parts: Pick<DriverParts, 'calls' | 'reads' | 'maxSteps' | 'maxOutputBytes'>,
     host: ErrandHost,
     traceparent: string | undefined,
   ) {
@@ -176,12 +184,29 @@ export class Errands implements CallTaker {
 
   #call(command: CallCommand): void {
     this.#calls.set(command.callId, { command });
-    if (command.phase === 'DOWN') this.#readUndoOutputs(command);
-    else if (command.phase === 'UP' && this.#host.run.state.round > 1) this.#findStanding(command);
-    else this.#send(command);
+    if (command.phase === 'DOWN') {
+      this.#readUndoOutputs(command);
+      return;
+    }
+    const { run } = this.#host;
+    const lack = lackOfCall(run, command);
+    if (lack.length === 0) this.#forward(command, {});
+    else this.#read(command, readBack(this.#parts, run, lack), (restore) => this.#forward(command, { restore }));
   }
 
-  #send(command: CallCommand, undoOutputs?: Outputs, reused?: { readonly key: string; readonly ord: number }): void {
+  #forward(command: CallCommand, seen: Seen): void {
+    if (command.phase === 'UP' && this.#host.run.state.round > 1) this.#findStanding(command, seen);
+    else this.#send(command, seen);
+  }
+
+  #prepare(command: CallCommand, { restore, undoOutputs }: Seen): Prepared | undefined {
+    const { run } = this.#host;
+    // Only for this rendering: what was left in the store stays there.
+    const seeing = restore === undefined ? run : { ...run, outputs: restore(run.outputs) };
+    return this.#parts.calls.prepare(seeing, command, this.#traceparent, undoOutputs);
+  }
+
+  #send(command: CallCommand, seen: Seen, reused?: { readonly key: string; readonly ord: number }): void {
     const { calls } = this.#parts;
     const { callId } = command;
     try {
@@ -191,12 +216,12 @@ export class Errands implements CallTaker {
         this.#calls.set(callId, { command, handle: calls.start({ callId, outcome: { problem } }, this) });
         return;
       }
-      let prepared = calls.prepare(this.#host.run, command, this.#traceparent, undoOutputs);
+      let prepared = this.#prepare(command, seen);
       if (prepared?.fingerprint !== undefined) {
         const { fingerprint } = prepared;
         this.#host.prepared({ type: 'prepared', callId, fingerprint, ...(reused && { reused }) });
         // Under the key of the earlier effect.
-        if (reused !== undefined) prepared = calls.prepare(this.#host.run, command, this.#traceparent);
+        if (reused !== undefined) prepared = this.#prepare(command, seen);
       }
       if (prepared === undefined) this.#calls.delete(callId);
       else this.#calls.set(callId, { command, handle: calls.start(prepared, this) });
@@ -211,7 +236,7 @@ export class Errands implements CallTaker {
     this.#host.fault(error);
   }
 
-  #findStanding(command: CallCommand): void {
+  #findStanding(command: CallCommand, seen: Seen): void {
     const { nodeId, visit, tokenId } = command;
     const { run, id } = this.#host;
     const node = run.plan.nodes.get(nodeId);
@@ -219,12 +244,11 @@ export class Errands implements CallTaker {
     // A further operation, after a callback that said failure, has a key of its own whatever stands.
     const isFurther = stage?.kind === 'calling' && stage.task.operation > 1;
     if (node?.kind !== 'task' || !node.call.mutating || isFurther) {
-      this.#send(command);
+      this.#send(command, seen);
       return;
     }
     this.#read(command, this.#parts.reads.findStanding(id, nodeId, visit, run.state.round), (standing) => {
-      const prepared = this.#parts.calls.prepare(this.#host.run, command, this.#traceparent);
-      this.#send(command, undefined, reusedKey(standing, prepared?.fingerprint));
+      this.#send(command, seen, reusedKey(standing, this.#prepare(command, seen)?.fingerprint));
     });
   }
 
@@ -234,12 +258,11 @@ export class Errands implements CallTaker {
     const target = token?.stage.kind === 'unwinding' ? token.stage.undo?.target : undefined;
     const queries = target === undefined ? [] : undoQueries(run.plan, run.state, target);
     if (target === undefined || queries.length === 0) {
-      this.#send(command, Outputs.empty);
+      this.#send(command, { undoOutputs: Outputs.empty });
       return;
     }
-    this.#read(command, this.#parts.reads.readOutputs(id, target.round, queries), (rows) =>
-      this.#send(command, Outputs.empty.with(rows)),
-    );
+    const reading = readAsked(this.#parts, id, target.round, queries);
+    this.#read(command, reading, (undoOutputs) => this.#send(command, { undoOutputs }));
   }
 
   /** Goes on with what the store answers, while the call is still wanted. */

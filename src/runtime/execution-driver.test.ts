@@ -196,7 +196,29 @@ describe('the driver of an execution', () => {
     fixture.http.calls[0]!.answer({});
     const detail = await fixture.until(id);
     expect(detail).toMatchObject({ status: 'CORRUPTED', reason: 'engine' });
-    expect(detail.failureDescription).toContain('Claims without a checkpoint in between');
+    expect(detail.failureDescription).toContain('without a checkpoint in between');
+  });
+
+  it('counts the claims of an execution that it lived on with again, before it looks at an answer', async () => {
+    fixture.http.reply = () => 'hold';
+    const id = await fixture.submit(engine, chain('a'));
+    for (let i = 0; i < 3; i++) await fixture.store.takeOver([{ id, claim: `dead-${i}` }], fixture.clock.now());
+    fixture.http.calls[0]!.answer({});
+    await fixture.clock.advance(2_000);
+    const counted = (): unknown[] =>
+      fixture.store.seen
+        .filter(({ operation }) => operation === 'checkpoint')
+        .flatMap(({ args }) => args[0] as Checkpoint[])
+        .map(({ claims, progress, steps }) => ({ claims, progress, steps: steps.length }))
+        .slice(-3);
+    expect(counted().at(-1)).toEqual({ claims: 0, progress: false, steps: 0 });
+    fixture.http.calls.at(-1)!.answer({});
+    expect((await fixture.until(id)).status).toBe('SUCCEEDED');
+    expect(counted()).toEqual([
+      { claims: 0, progress: false, steps: 0 },
+      { claims: 5, progress: false, steps: 0 },
+      { claims: undefined, progress: true, steps: 1 },
+    ]);
   });
 
   it('does not blame an execution for the end of processes that had lived on with it', async () => {

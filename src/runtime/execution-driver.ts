@@ -17,29 +17,32 @@
 import { apply, type Run } from '../core/apply.ts';
 import { canPark, dueAt } from '../core/due.ts';
 import type { Event } from '../core/event.ts';
+import { memorySize } from '../core/json.ts';
 import type { Timer } from '../ports/clock.ts';
 import { type CheckpointResult, type InboxEvent, type InboxRow, StoreUnavailable } from '../ports/store.ts';
 import { backoffMillis } from './availability.ts';
+import { CallRight } from './call-right.ts';
 import type { CallAnswered } from './call-runner.ts';
 import { Confirmation, type Confirmed } from './confirmation.ts';
 import type { Sink } from './coalescer.ts';
 import type { DriverOwner, DriverParts, Ending, Holding } from './driver-contract.ts';
 import type { Wakeable } from './driver-timers.ts';
 import { type ErrandHost, Errands, type Permission } from './errands.ts';
+import { HeldOutputs, type OutputsHost } from './held-outputs.ts';
 import type { Hold } from './hold.ts';
 import { isFromInbox, isIdling, nextOf, replayed } from './inbox-order.ts';
 import { isRunnable, nextTimer, PendingBatch } from './pending-batch.ts';
-import { reportSignals } from './signal-report.ts';
+import { Probation } from './probation.ts';
+import type { Restore } from './restored-outputs.ts';
+import { reportFault, reportSignals } from './signal-report.ts';
 import { Turn } from './turn.ts';
 
 const maxFaults = 5;
-/** How long the process must live on with an execution that was claimed in vain before, in milliseconds. */
-const acquittalMillis = 1_000;
 /** Rough size of a checkpoint without bodies. */
 const baseBytes = 2048;
 
 /** See the file header. */
-export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Confirmed, Wakeable {
+export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, OutputsHost, Confirmed, Wakeable {
   readonly hold: Hold;
   readonly #parts: DriverParts;
   readonly #owner: DriverOwner;
@@ -64,21 +67,18 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
   #inboxStale = false;
   #readingInbox = false;
   readonly #errands: Errands;
+  readonly #outputs: HeldOutputs;
   readonly #confirmation: Confirmation;
   #bytes = 0;
   readonly #turn: Turn;
   #faults = 0;
   #faultTimer: Timer | undefined;
-  /** Runs until this process has shown that the execution does not bring it down. */
-  #acquittal: Timer | undefined;
+  readonly #probation: Probation;
   #quarantined: string | undefined;
   #parking: number | undefined;
   /** Whether letting it go on has been tried since anything changed: once is enough. */
   #tried = false;
-  /** Whether a call has gone out since it was taken in hand. */
-  #dispatched = false;
-  /** Whether it makes no more calls, since a call that the state says is made could not be: the next owner clears that up. */
-  #givingBack = false;
+  readonly #right: CallRight;
   /** What waits for the checkpoint under way. */
   #deferred: (() => void)[] = [];
 
@@ -93,7 +93,10 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     this.#seq = holding.seq;
     this.#inboxSeq = holding.inboxSeq;
     this.#inbox = holding.inbox;
+    this.#probation = new Probation(parts.clock, holding, () => this.whenIdle(() => this.#recount(0)));
     this.#errands = new Errands(parts, this, holding.traceparent);
+    this.#outputs = new HeldOutputs(parts, this, holding);
+    this.#right = new CallRight(parts, holding);
     this.#confirmation = new Confirmation(parts.askClaim, this);
   }
 
@@ -106,21 +109,14 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
   begin(first: readonly Event[], then: readonly Event[]): void {
     this.#first.push(...first);
     this.#events.push(...then);
-    const { claims = 0 } = this.#holding;
-    if (claims > 1) this.#acquittal = this.#parts.clock.after(acquittalMillis, () => this.#acquit());
+    this.#probation.begin();
     this.#pump();
   }
 
-  /**
-   * The process has lived on with an execution whose earlier owners ended: they did not end by it, so the poison count
-   * begins anew. Without this, one that makes long calls would be quarantined for a process that something else kills.
-   */
-  #acquit(): void {
-    this.#acquittal = undefined;
-    this.whenIdle(() => {
-      this.#batch.dirty = true;
-      this.#batch.progress = true;
-    });
+  /** Lets the store count as many claims in vain with the next checkpoint. */
+  #recount(claims: number): void {
+    this.#batch.dirty = true;
+    this.#batch.claims = claims;
   }
 
   /** Begins with a transition that is durable already, as that of an insert. */
@@ -149,7 +145,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
   abandon(): void {
     if (this.#mode === 'ended') return;
     this.#errands.abortCalls();
-    this.#givingBack = true;
+    this.#right.giveUp();
     this.#first.push({ type: 'resumed' });
     this.#pump();
   }
@@ -172,7 +168,18 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
 
   answered(answer: CallAnswered): void {
     this.#bytes += answer.bytes;
+    this.#outputs.grew(answer.bytes);
     this.post(answer.event);
+  }
+
+  restored(restore: Restore): void {
+    this.whenIdle(() => {
+      // Nothing is under way, so that what is durable and what is in hand have the same outputs.
+      const outputs = restore(this.#run.outputs);
+      this.#durable = { ...this.#durable, outputs };
+      this.#run = { ...this.#run, outputs };
+      this.post({ type: 'continued' });
+    });
   }
 
   whenIdle(action: () => void): void {
@@ -182,21 +189,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
   }
 
   mayCall(): Permission {
-    if (this.#givingBack) return 'denied';
-    const { standing } = this.hold;
-    if (standing === 'doubtful') return 'later';
-    if (standing === 'sure') {
-      if (!this.#dispatched) {
-        this.#dispatched = true;
-        this.#parts.telemetry.dispatched(Math.max(0, this.#parts.clock.now() - this.#holding.dueAt));
-      }
-      return 'granted';
-    }
-    // The checkpoint says `calling`, so the next owner records an attempt of unknown outcome: possible, if pessimistic.
-    // Answers of other calls are still taken and offered to the store.
-    this.#parts.telemetry.fenced('lease');
-    this.#givingBack = true;
-    return 'denied';
+    return this.#right.ask();
   }
 
   /** What it uses its place in this process for. */
@@ -233,8 +226,10 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     switch (result.kind) {
       case 'written':
         this.#seq++;
+        this.#run = this.#outputs.trimmed(this.#run);
         this.#durable = this.#run;
         this.#journal = [];
+        this.#probation.written(this.#batch.progress, this.#batch.claims);
         if (result.inboxSeq > this.#inboxSeq) this.#inboxStale = true;
         this.#afterCommit();
         return;
@@ -275,7 +270,9 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     try {
       while (this.#deferred.length > 0 && this.#mode === 'idle') this.#deferred.shift()?.();
       if (this.#mode !== 'idle') return;
-      this.#absorb();
+      const accused = this.#hasMore() ? this.#probation.accuse() : undefined;
+      if (accused === undefined) this.#absorb();
+      else this.#recount(accused);
     } catch (error) {
       this.fault(error);
       return;
@@ -294,14 +291,19 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
       const event = this.#first.shift() ?? this.#readyInbox() ?? this.#events.shift();
       if (event === undefined) return;
       // Nothing new begins before all that is known has been applied: a cancel may be among it, or the end of its time.
-      const isLast = this.#first.length === 0 && this.#events.length === 0 && this.#nextInInbox() === undefined;
-      this.#apply(event, isLast);
+      this.#apply(event, !this.#hasMore());
     }
+  }
+
+  /** Whether an event waits that can be applied now. */
+  #hasMore(): boolean {
+    return this.#first.length > 0 || this.#events.length > 0 || this.#nextInInbox() !== undefined;
   }
 
   #nextInInbox(): InboxRow | undefined {
     // What was accepted is kept for the retry that goes on from a quarantine.
-    return this.#quarantined === undefined ? nextOf(this.#inbox, this.#run.state) : undefined;
+    const row = this.#quarantined === undefined ? nextOf(this.#inbox, this.#run.state) : undefined;
+    return row !== undefined && this.#outputs.areAtHand(row) ? row : undefined;
   }
 
   /** Takes it. */
@@ -310,6 +312,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     if (row === undefined) return undefined;
     this.#inbox = this.#inbox.filter((other) => other !== row);
     this.#taken.add(row.id);
+    if ('body' in row.event) this.#outputs.grew(memorySize(row.event.body));
     return this.#parts.calls.received(row.event.inboxId === row.id ? row.event : { ...row.event, inboxId: row.id });
   }
 
@@ -326,14 +329,14 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
   }
 
   #mayAdvance(): boolean {
-    if (this.#givingBack || this.#owner.draining || this.hold.standing !== 'sure') return false;
+    if (this.#right.isGivenUp || this.#owner.draining || this.hold.standing !== 'sure') return false;
     return this.#turn.mayGoOn(this.#run.state.totalVisits, this.#owner);
   }
 
   #commit(): void {
+    const { id, hold, seq, inboxSeq } = this;
     const { state } = this.#run;
     this.#parking = canPark(state) ? (dueAt(state) ?? undefined) : undefined;
-    const { id, hold, seq, inboxSeq } = this;
     const checkpoint = this.#batch.checkpoint({ id, claim: hold.claim, seq, inboxSeq }, this.#durable.state, state);
     this.#mode = 'committing';
     this.#tried = false;
@@ -368,8 +371,9 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
       this.#errands.run(commands);
     }
     if (this.#mode !== 'idle') return;
+    this.#outputs.seek();
     const { state } = this.#run;
-    const isOut = this.#readingInbox || this.#inboxStale || this.#errands.isOut;
+    const isOut = this.#readingInbox || this.#inboxStale || this.#errands.isOut || this.#outputs.isReading;
     if (!isOut && !this.#confirmation.isOpen && canPark(state)) {
       // A parking checkpoint moves the due time that taking over had set to now.
       if (this.#parking === undefined) {
@@ -389,7 +393,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     }
     if (!waits) {
       if (this.#mayAdvance()) this.fault(new Error('Nothing can move, and nothing is waited for.'));
-      else this.#end({ kind: 'released', run: this.#durable, yields: !this.#givingBack });
+      else this.#end({ kind: 'released', run: this.#durable, yields: !this.#right.isGivenUp });
       return;
     }
     const next = nextTimer(state) ?? 0;
@@ -420,9 +424,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
   /** Applies everything since the durable state again, after the events of the inbox that it had not seen. */
   #rebase(inbox: readonly InboxRow[]): void {
     const journal = this.#journal;
-    this.#run = this.#durable;
-    this.#journal = [];
-    this.#batch = new PendingBatch();
+    this.#forget();
     this.#parking = undefined;
     const { first, again } = replayed(journal);
     this.#first.unshift(...first);
@@ -431,6 +433,14 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     this.#events.unshift(...again);
     this.#pump();
   }
+
+  /** Everything since the durable state. */
+  #forget(): void {
+    this.#run = this.#durable;
+    this.#journal = [];
+    this.#batch = new PendingBatch();
+  }
+
   /** The engine failed on this execution: pauses and tries again, and quarantines it in the end. */
   fault(error: unknown): void {
     if (this.#mode === 'ended') return;
@@ -446,13 +456,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     }
     this.#faults++;
     const { telemetry, clock } = this.#parts;
-    telemetry.log('error', 'engine fault', {
-      sagaId: this.id,
-      traceId: this.#holding.traceId,
-      fault: this.#faults,
-      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    });
-    const message = error instanceof Error ? error.message : String(error);
+    const message = reportFault(telemetry, this.#holding, this.#faults, error);
     if (this.#faults > maxFaults + 1) {
       this.#end({ kind: 'stuck' });
       return;
@@ -478,9 +482,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
   /** Ends the execution as it stands in the store, CORRUPTED with reason `engine`; its inbox stays as it is. */
   quarantine(description: string): void {
     this.#quarantined = description;
-    this.#run = this.#durable;
-    this.#journal = [];
-    this.#batch = new PendingBatch();
+    this.#forget();
     this.#first = [{ type: 'quarantined', description }];
     this.#events = [];
     this.#inbox = [];
@@ -492,7 +494,8 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Conf
     if (this.#mode === 'ended') return;
     this.#mode = 'ended';
     this.#faultTimer?.cancel();
-    this.#acquittal?.cancel();
+    this.#probation.end();
+    this.#outputs.end();
     this.#parts.timers.clear(this);
     this.#deferred = [];
     this.#owner.ended(this.hold, how);

@@ -74,24 +74,24 @@ export function recordCall(tracer: Tracer, span: CallSpan, end: CallEnd): void {
 /** Records a round that has ended. */
 export function recordRound(
   tracer: Tracer,
-  { header, state }: Run,
+  { id, name, version, state }: Pick<Run, 'state'> & Pick<Run['header'], 'id' | 'name' | 'version'>,
   traceparent: string | undefined,
   status: TerminalStatus,
   reason: FailureReason | undefined,
 ): void {
-  if (!isSampled(tracer, header.id, traceparent)) return;
+  if (!isSampled(tracer, id, traceparent)) return;
   tracer.record({
-    traceId: traceIdOf(header.id, traceparent),
-    spanId: roundSpanIdOf(header.id, state.round),
+    traceId: traceIdOf(id, traceparent),
+    spanId: roundSpanIdOf(id, state.round),
     parentSpanId: parentOf(traceparent)?.spanId,
     name: 'saga.execute',
     kind: 'internal',
     startMillis: state.startedAt,
     endMillis: state.now,
     attributes: {
-      'saga.id': header.id,
-      'saga.name': header.name,
-      'saga.version': header.version,
+      'saga.id': id,
+      'saga.name': name,
+      'saga.version': version,
       'saga.round': state.round,
       outcome: status,
       reason,

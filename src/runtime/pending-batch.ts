@@ -21,6 +21,8 @@ export class PendingBatch {
   dirty = false;
   /** Whether this is more than the record of a former owner's calls, so that the poison count begins anew. */
   progress = false;
+  /** The poison count from now on, where there is no progress; undefined leaves it. */
+  claims: number | undefined;
 
   /** Takes a transition in; `before` is the state that it began with. */
   add(transition: Transition, before: State): void {
@@ -47,7 +49,7 @@ export class PendingBatch {
     durable: State,
     state: State,
   ): Checkpoint {
-    const { steps, calls, undo, consumed, progress } = this;
+    const { steps, calls, undo, consumed, progress, claims } = this;
     const { id, claim, seq, inboxSeq } = at;
     const isOver = state.end !== undefined;
     const parks = canPark(state);
@@ -61,6 +63,7 @@ export class PendingBatch {
       summary: summarize(state),
       ...(isOver ? { dueAt: null } : parkUntil === null ? undefined : { dueAt: parkUntil }),
       progress: progress || isOver || parks,
+      ...(claims === undefined ? undefined : { claims }),
       steps,
       calls,
       undo,

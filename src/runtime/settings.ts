@@ -27,6 +27,10 @@ export interface EngineSettings {
   readonly planCacheSize: number;
   /** Parked executions whose outputs stay in memory, in case they come back soon. */
   readonly parkedCacheSize: number;
+  /** Bytes of outputs that one execution keeps in memory, and that one template or condition may read back from the store. */
+  readonly maxOutputBytes: number;
+  /** Bytes of all executions in hand beyond which nothing new is claimed. */
+  readonly maxInHandBytes: number;
   /** Submissions that may wait for their turn; more are refused as {@link Overloaded}. */
   readonly maxWaitingSubmissions: number;
   /** Watchers of executions (event streams and waiting requests). */
@@ -50,6 +54,8 @@ export const defaultEngineSettings: EngineSettings = {
   maxHistoryBody: 64 * 1024,
   planCacheSize: 500,
   parkedCacheSize: 1_000,
+  maxOutputBytes: 32 * 1024 * 1024,
+  maxInHandBytes: 256 * 1024 * 1024,
   maxWaitingSubmissions: 10_000,
   maxWatchers: 1_000,
   submitPatienceMillis: 5_000,

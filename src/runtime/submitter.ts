@@ -147,6 +147,7 @@ export class Submitter {
     const driver = pool.drive({
       hold,
       run,
+      payloadChars: submission.payload.length,
       definition: this.#parts.plans.telemetryOf(plan),
       traceId: traceIdOf(header.id, traceparent),
       ...(traceparent === undefined ? undefined : { traceparent }),

@@ -100,9 +100,9 @@ export class WorkerPool implements DriverOwner {
     return this.#held.size;
   }
 
-  /** How many more may be claimed. */
+  /** How many more may be claimed; none while what is in hand takes as much memory as it may. */
   get room(): number {
-    if (this.#draining) return 0;
+    if (this.#draining || this.#parts.driver.memory.isFull) return 0;
     return this.#parts.workerCount + this.#parts.prefetch - this.#held.size - this.#reserved;
   }
 
@@ -169,7 +169,7 @@ export class WorkerPool implements DriverOwner {
   tryReserve(oldestDueAt: number | undefined): boolean {
     const { clock, workerCount } = this.#parts;
     const free = workerCount - this.#held.size - this.#reserved;
-    if (this.#draining || this.#backlog.length > 0 || free <= 0) return false;
+    if (this.#draining || this.#backlog.length > 0 || free <= 0 || this.#parts.driver.memory.isFull) return false;
     if (oldestDueAt !== undefined && clock.now() - oldestDueAt > overdueMillis) return false;
     this.#reserved++;
     return true;

@@ -103,6 +103,8 @@ export interface LoadedValues {
   readonly version: string;
   readonly hash: string;
   readonly payload: string;
+  /** Null: the payload was not left out for its size. */
+  readonly payloadBytes: number | null;
   readonly labels: string | null;
   readonly traceparent: string | null;
   readonly createdAt: number;
@@ -167,9 +169,10 @@ export function inboxRows(rows: readonly InboxValues[]): readonly InboxRow[] {
 
 /** An execution as taken over. */
 export function loadedExecution(x: LoadedValues): LoadedExecution {
-  const { hash, labels, traceparent, state, inbox, ...rest } = x;
+  const { hash, labels, traceparent, state, inbox, payloadBytes, ...rest } = x;
   return {
     ...rest,
+    ...(payloadBytes === null ? undefined : { payloadBytes }),
     definitionHash: hash,
     labels: decodeLabels(labels),
     ...(traceparent === null ? undefined : { traceparent }),

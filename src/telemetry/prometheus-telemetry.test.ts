@@ -104,12 +104,15 @@ describe('gauges', () => {
         : Promise.resolve({
             queueSize: 3,
             isDatabaseUp: !isAway,
-            workersBusy: 1,
+            load: { busy: 1, bytes: 2_000, maxBytes: 3_000 },
             store: { executions: { SLEEPING: 4 }, oldestDueAgeMillis: 2500, stuck: 0, waitingByKid: { k: 2 } },
           }),
     );
     const before = await samples(telemetry);
     expect(before.get('saga_inmemory_queue_size')).toBe(3);
+    expect(before.get('saga_workers_busy')).toBe(1);
+    expect(before.get('saga_in_hand_bytes')).toBe(2_000);
+    expect(before.get('saga_in_hand_max_bytes')).toBe(3_000);
     expect(before.get('saga_executions{status="SLEEPING"}')).toBe(4);
     expect(before.get('saga_queue_oldest_due_age_seconds')).toBe(2.5);
     expect(before.get('saga_callback_waiting{kid="k"}')).toBe(2);
@@ -142,7 +145,7 @@ describe('the text', () => {
       .split('\n')
       .filter((line) => line.startsWith('# TYPE'))
       .map((line) => line.split(' ').slice(2) as [string, string]);
-    expect(heads.length).toBe(44);
+    expect(heads.length).toBe(46);
     for (const [name, type] of heads) {
       expect(name).toMatch(/^(?:saga|http_server)_[a-z_]+$/);
       expect(name.endsWith('_total')).toBe(type === 'counter');

@@ -23,9 +23,13 @@ export interface LogSink {
 export interface GaugeReadings {
   /** Undefined while the queue's server is away. */
   readonly queueSize: number | undefined;
-  readonly workersBusy: number;
-  /** What the places of this process are used for; absent where it runs nothing. */
-  readonly places?: Readonly<Record<string, number>>;
+  /** Executions in hand, and about how many bytes they take; what the places are used for where it runs any. */
+  readonly load: {
+    readonly busy: number;
+    readonly bytes: number;
+    readonly maxBytes: number;
+    readonly places?: Readonly<Record<string, number>>;
+  };
   /** Whether the store answers, as far as this process knows. */
   readonly isDatabaseUp: boolean;
   /** Present where the store is a server. */
@@ -153,21 +157,14 @@ export class PrometheusTelemetry implements Telemetry {
     return this.#process === undefined ? `${own}\n` : `${own}\n\n${await this.#process.metrics()}`;
   }
 
-  #setGauges({
-    queueSize,
-    workersBusy,
-    places = {},
-    isDatabaseUp,
-    connections,
-    gate,
-    cluster,
-    store,
-  }: GaugeReadings): void {
+  #setGauges({ queueSize, load, isDatabaseUp, connections, gate, cluster, store }: GaugeReadings): void {
     const series = this.#series;
     if (queueSize === undefined) series.queueSize.clear();
     else series.queueSize.cell().set(queueSize);
-    series.workersBusy.cell().set(workersBusy);
-    for (const [cause, count] of Object.entries(places)) series.places.cell(cause).set(count);
+    series.workersBusy.cell().set(load.busy);
+    for (const [cause, count] of Object.entries(load.places ?? {})) series.places.cell(cause).set(count);
+    series.inHandBytes.cell().set(load.bytes);
+    series.maxInHandBytes.cell().set(load.maxBytes);
     series.databaseUp.cell().set(isDatabaseUp ? 1 : 0);
     if (connections !== undefined) {
       series.databaseConnections.cell('busy').set(connections.open - connections.idle);

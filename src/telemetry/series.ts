@@ -37,6 +37,8 @@ export interface Series {
   readonly queueSize: Family<GaugeCell>;
   readonly workersBusy: Family<GaugeCell>;
   readonly places: Family<GaugeCell>;
+  readonly inHandBytes: Family<GaugeCell>;
+  readonly maxInHandBytes: Family<GaugeCell>;
   readonly oldestDueAge: Family<GaugeCell>;
   readonly executions: Family<GaugeCell>;
   readonly stuck: Family<GaugeCell>;
@@ -125,6 +127,11 @@ export function createSeries(): Series {
       'saga_places',
       'Places of this process (runtime.workerCount) by what they are used for: calling, host, loading, store, other, free.',
       'cause',
+    ),
+    inHandBytes: f.gauge('saga_in_hand_bytes', 'Memory of the executions in hand, about.'),
+    maxInHandBytes: f.gauge(
+      'saga_in_hand_max_bytes',
+      'Memory of the executions in hand beyond which nothing is claimed.',
     ),
     oldestDueAge: f.gauge('saga_queue_oldest_due_age_seconds', 'How long the execution due longest has been due.'),
     executions: f.gauge('saga_executions', 'Executions that are not over, and CORRUPTED ones.', 'status'),

@@ -44,7 +44,7 @@ describe('the simulator', () => {
     },
     {
       broken: 'the due time of what comes from outside',
-      seed: 7,
+      seed: 345,
       rule: 'recovery',
       adjust: deafDeaths,
       wrap: { wrapStore: withoutDueOfOffers },

@@ -1,4 +1,5 @@
 /** Keys of the workers and of what executions use: hooks, variables, secrets, retention. */
+import { getHeapStatistics } from 'node:v8';
 import type { CallbackKey } from '../config.ts';
 import type { SectionKeys } from '../key.ts';
 import {
@@ -17,6 +18,14 @@ import {
 
 /** Longest time that a timer of Node can measure at once. */
 const maxTimerMillis = 2_147_483_647;
+
+/** Less would not hold one execution with a large payload. */
+const minInHandBytes = 16 * 1024 * 1024;
+
+/** The rest is for what is not counted: requests, answers on their way, checkpoints, compiled definitions. */
+function heapQuarter(): number {
+  return Math.floor(getHeapStatistics().heap_size_limit / 4);
+}
 
 const kidPattern = /^[\w-]{1,64}$/;
 
@@ -60,6 +69,20 @@ export const runtimeKeys: SectionKeys<'runtime' | 'hooks' | 'vars' | 'secrets' |
     meaning: 'Executions claimed ahead of a free worker.',
     kind: integer(0, 10_000),
     derived: { text: '`runtime.workerCount`', from: (read) => read('runtime.workerCount') },
+  },
+  'runtime.maxInHandBytes': {
+    meaning:
+      'Memory of all executions in hand (payloads, outputs and answers, about) beyond which this process claims nothing new and starts nothing directly.',
+    unit: 'bytes',
+    kind: integer(1_048_576, Number.MAX_SAFE_INTEGER),
+    derived: { text: 'a quarter of the heap that Node may use', from: () => Math.max(minInHandBytes, heapQuarter()) },
+  },
+  'runtime.maxOutputBytes': {
+    meaning:
+      'Memory of one execution’s outputs beyond which they are read from the store when a template or condition asks for them. One that asks for more than that at once fails.',
+    unit: 'bytes',
+    kind: integer(65_536, 1_073_741_824),
+    default: 33_554_432,
   },
   'runtime.maxStepsPerExecution': {
     meaning: 'Nodes after which an execution goes back to the queue, so that long ones do not hold workers.',

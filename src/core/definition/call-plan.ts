@@ -121,8 +121,13 @@ export function compileText(
   return compiled.template;
 }
 
-/** Compiles a condition; `onCallback` when it judges one. */
-export function compileCondition(place: Place, onCallback: boolean, compiling: Compiling): Expression | undefined {
+/** Compiles a condition of a node; `onCallback` when it judges one. */
+export function compileCondition(
+  place: Place,
+  nodeId: string,
+  onCallback: boolean,
+  compiling: Compiling,
+): Expression | undefined {
   const { nodeIds, limits } = compiling;
   const allow = { callback: onCallback };
   const compiled = compileExpression(place.json, { nodeIds, allow, maxSteps: limits.maxSteps });
@@ -132,7 +137,7 @@ export function compileCondition(place: Place, onCallback: boolean, compiling: C
   }
   const { paths, anyNode } = compiled.expression.reads;
   const hidden = anyNode && !paths.some((path) => path.anyNode);
-  addReads(hidden ? [...paths, unknownPath] : paths, place.path, { kind: 'condition' }, compiling);
+  addReads(hidden ? [...paths, unknownPath] : paths, place.path, { kind: 'condition', nodeId }, compiling);
   return compiled.expression;
 }
 

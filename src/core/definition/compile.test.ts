@@ -10,7 +10,7 @@ import {
   validDefinitions,
 } from '../../../test/definitions/valid.ts';
 import { type Json, type JsonObject, parseJson } from '../json.ts';
-import type { NodePlan, Plan, TaskPlan } from '../plan.ts';
+import type { Ask, NodePlan, Plan, TaskPlan } from '../plan.ts';
 import { compileDefinition } from './compile.ts';
 
 const compile = (definition: Json): ReturnType<typeof compileDefinition> =>
@@ -187,17 +187,18 @@ describe('plans', () => {
   });
 
   it('know what is read', () => {
-    const reading = (body: string): Pick<Plan, 'reads' | 'usesOrder'> => {
+    const reading = (body: string): { ask: Ask | undefined; usesOrder: boolean } => {
       const last = task('b', { action: { mode: 'sync', request: { ...call('b', 'PUT'), body } } });
-      const { reads, usesOrder } = planOf(graphOf('a', task('a', { next: 'b' }), last));
-      return { reads, usesOrder };
+      const { asks, usesOrder } = planOf(graphOf('a', task('a', { next: 'b' }), last));
+      return { ask: asks.during.get('b'), usesOrder };
     };
-    expect(reading('{{nodes.a.response.body}}')).toEqual({ reads: new Set(['a']), usesOrder: false });
-    expect(reading('{{step.a.body}}')).toEqual({ reads: new Set(['a']), usesOrder: false });
-    expect(reading('{{prev.body}}')).toEqual({ reads: new Set(), usesOrder: false });
-    expect(reading('{{step.0.body}}')).toEqual({ reads: 'all', usesOrder: true });
-    expect(reading('{{#steps}}{{name}}{{/steps}}')).toEqual({ reads: 'all', usesOrder: true });
-    expect(planOf(graph).reads).toEqual(new Set(['hotel', 'flight', 'booked', 'poll']));
+    expect(reading('{{nodes.a.response.body}}')).toEqual({ ask: { nodes: ['a'], prev: false }, usesOrder: false });
+    expect(reading('{{step.a.body}}')).toEqual({ ask: { nodes: ['a'], prev: false }, usesOrder: false });
+    expect(reading('{{prev.body}}')).toEqual({ ask: { nodes: [], prev: true }, usesOrder: false });
+    expect(reading('{{step.0.body}}')).toEqual({ ask: { nodes: 'all', prev: false }, usesOrder: true });
+    expect(reading('{{#steps}}{{name}}{{/steps}}')).toEqual({ ask: { nodes: 'all', prev: false }, usesOrder: true });
+    expect(reading('{{step.a.index}}')).toEqual({ ask: { nodes: 'all', prev: false }, usesOrder: true });
+    expect(reading('{{payload.a}}')).toEqual({ ask: undefined, usesOrder: false });
   });
 
   it('take null for absence and numbers by their value', () => {

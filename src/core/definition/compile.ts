@@ -11,6 +11,7 @@ import { checkSize, defaultDefinitionLimits, type DefinitionLimits } from './lim
 import { compileNode } from './node-plan.ts';
 import { compilePolicy, defaultCompensationHandling, defaultFailureHandling, warnOfShortPolicy } from './policy.ts';
 import { at, createProblems, quote, show, type Problems } from './problems.ts';
+import { analyseAsks } from './asks.ts';
 import { summarizeReads, warnOfReads, type Read } from './reads.ts';
 import { checkShape, present, toNumber, unprintable } from './shape-check.ts';
 import { weightOf } from './weight.ts';
@@ -127,13 +128,15 @@ function assemble(
   const labels = present(document, 'labels');
   const timeoutMillis = toNumber(present(document, 'timeoutMillis'));
   const maxNodeVisits = toNumber(present(document, 'maxNodeVisits'));
+  const nodes = new Map(parts.nodes.map((node) => [node.id, node]));
+  const { asks, usesOrder } = summarizeReads(parts.reads);
   return {
     weight: weightOf(bytes, parts.reads.length, parts.nodes),
     hash,
     name,
     version,
     entry: draft.entry,
-    nodes: new Map(parts.nodes.map((node) => [node.id, node])),
+    nodes,
     failureHandling: parts.failureHandling,
     compensationHandling: parts.compensationHandling,
     ...(parts.onSuccess === undefined ? {} : { onSuccess: parts.onSuccess }),
@@ -142,7 +145,9 @@ function assemble(
     ...(maxNodeVisits === undefined ? {} : { maxNodeVisits }),
     ...(isJsonObject(labels) ? { labels: textFields(labels) } : {}),
     requiredPayload: texts(present(document, 'requiredPayload')),
-    ...summarizeReads(parts.reads),
+    asks,
+    usesOrder,
+    ...analyseAsks(nodes, asks),
   };
 }
 

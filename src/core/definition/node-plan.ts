@@ -97,7 +97,7 @@ function compileTask(
   const retry = compilePolicy(policy.json, policy.path, failureHandling, compiling.problems);
   const callbackJson = mode === 'async' ? present(action.json, 'callback') : undefined;
   const callback = isJsonObject(callbackJson)
-    ? compileCallback(callbackJson, at(action.path, 'callback'), compiling)
+    ? compileCallback(callbackJson, at(action.path, 'callback'), base.id, compiling)
     : undefined;
   if (call === undefined || retry === undefined) return undefined;
   if (mode === 'async' && callback === undefined) return undefined;
@@ -116,7 +116,12 @@ function compileTask(
   };
 }
 
-function compileCallback(json: JsonObject, path: string, compiling: Compiling): CallbackPlan | undefined {
+function compileCallback(
+  json: JsonObject,
+  path: string,
+  nodeId: string,
+  compiling: Compiling,
+): CallbackPlan | undefined {
   if (present(json, 'failureWhen') !== undefined && present(json, 'successWhen') === undefined) {
     const sentence =
       'Without successWhen, every callback for which this does not hold counts as success, also one that nobody expected.';
@@ -129,7 +134,7 @@ function compileCallback(json: JsonObject, path: string, compiling: Compiling): 
   for (const key of ['successWhen', 'failureWhen', 'pendingWhen'] as const) {
     const condition = present(json, key);
     if (condition === undefined) continue;
-    const expression = compileCondition({ json: condition, path: at(path, key) }, true, compiling);
+    const expression = compileCondition({ json: condition, path: at(path, key) }, nodeId, true, compiling);
     if (expression === undefined) broken = true;
     else conditions[key] = expression;
   }
@@ -144,7 +149,7 @@ function compileSwitch(node: NodeDraft, base: Base, compiling: Compiling): NodeP
     const path = at(casesPath, index);
     const condition = isJsonObject(item) ? present(item, 'when') : undefined;
     if (!isJsonObject(item) || condition === undefined) return [];
-    const when = compileCondition({ json: condition, path: at(path, 'when') }, false, compiling);
+    const when = compileCondition({ json: condition, path: at(path, 'when') }, base.id, false, compiling);
     const target = ownProperty(item, 'target');
     const name = present(item, 'name');
     if (when === undefined || typeof target !== 'string') return [];

@@ -1,5 +1,5 @@
 /** Which nodes the templates and conditions of a definition read, and the warnings that follow from it. */
-import type { CompensateWhen } from '../plan.ts';
+import type { Ask, Asks, CompensateWhen } from '../plan.ts';
 import type { TemplatePath } from '../template/template.ts';
 import type { Draft } from './draft.ts';
 import type { Flow } from './flow.ts';
@@ -10,7 +10,7 @@ export type Moment =
   /** Before the node's visit has ended: its request, instant or reason. */
   | { readonly kind: 'during'; readonly nodeId: string }
   /** A condition: it may well ask which way the run has come. */
-  | { readonly kind: 'condition' }
+  | { readonly kind: 'condition'; readonly nodeId: string }
   /** After the visit. */
   | { readonly kind: 'compensation'; readonly nodeId: string; readonly compensateWhen: CompensateWhen }
   | { readonly kind: 'onSuccess' }
@@ -24,16 +24,41 @@ export interface Read {
   readonly path: TemplatePath;
 }
 
-/** The ids that a plan must keep outputs of, and whether the order of completion matters. */
-export function summarizeReads(reads: readonly Read[]): { reads: ReadonlySet<string> | 'all'; usesOrder: boolean } {
-  const ids = new Set<string>();
+/** What each place asks for, and whether the order of completion matters. */
+export function summarizeReads(reads: readonly Read[]): { asks: Asks; usesOrder: boolean } {
+  const byPlace = Map.groupBy(reads, ({ moment }) => moment.kind);
+  const byNode = (kind: 'during' | 'condition' | 'compensation'): ReadonlyMap<string, Ask> => {
+    const asks = new Map<string, Ask>();
+    const ofKind = byPlace.get(kind) ?? [];
+    for (const [nodeId, of] of Map.groupBy(ofKind, ({ moment }) => ('nodeId' in moment ? moment.nodeId : ''))) {
+      const ask = askOf(of);
+      if (ask !== undefined) asks.set(nodeId, ask);
+    }
+    return asks;
+  };
+  const onSuccess = askOf(byPlace.get('onSuccess') ?? []);
+  const onFailure = askOf(byPlace.get('onFailure') ?? []);
+  const asks = {
+    during: byNode('during'),
+    condition: byNode('condition'),
+    compensation: byNode('compensation'),
+    ...(onSuccess === undefined ? undefined : { onSuccess }),
+    ...(onFailure === undefined ? undefined : { onFailure }),
+  };
+  return { asks, usesOrder: reads.some(({ path }) => path.usesOrder) };
+}
+
+function askOf(reads: readonly Read[]): Ask | undefined {
+  const nodes = new Set<string>();
+  let prev = false;
   let all = false;
   for (const { path } of reads) {
-    if (path.nodeId !== undefined) ids.add(path.nodeId);
-    // What `prev` names is known from the token itself.
-    else if (path.anyNode && path.root !== 'prev') all = true;
+    if (path.root === 'prev') prev = true;
+    // The order is that of the nodes that a place can see, which their outputs tell.
+    else if (path.anyNode || path.usesOrder) all = true;
+    else if (path.nodeId !== undefined) nodes.add(path.nodeId);
   }
-  return { reads: all ? 'all' : ids, usesOrder: reads.some(({ path }) => path.usesOrder) };
+  return all || prev || nodes.size > 0 ? { nodes: all ? 'all' : [...nodes], prev } : undefined;
 }
 
 /** Warns of reads of nodes that some way to the place does not visit, and of answers that may not be there. */

@@ -1,7 +1,7 @@
 /**
  * The driver: after every event, moves whatever can move without waiting for anything outside.
  *
- * - a `ready` token enters its node (when calls may start);
+ * - a `ready` token enters its node (when calls may start, and the outputs that its conditions read are in memory);
  * - a `forked` token whose branches have all ended completes its join;
  * - a `draining` token alone in its scope begins to compensate;
  * - a verdict with no token left ends the execution, by its hook.
@@ -15,6 +15,7 @@ import type { Json } from '../json.ts';
 import type { FailPlan, JoinPlan, SleepPlan, SplitPlan, SwitchPlan } from '../plan.ts';
 import { branchScope, isWithin } from '../scope.ts';
 import type { AttemptFailure, BranchEnd, Stage, Token } from '../state.ts';
+import { lackOfMove } from '../wanted.ts';
 import { failExecution, failToken } from './failure.ts';
 import { finish } from './finish.ts';
 import { goTo, noteCompleted } from './route.ts';
@@ -39,9 +40,9 @@ function canMove(d: Draft, token: Token): boolean {
   const { stage } = token;
   switch (stage.kind) {
     case 'ready':
-      return d.env.advance && d.state.startAt === undefined;
+      return d.env.advance && d.state.startAt === undefined && isAtHand(d, token);
     case 'forked':
-      return Object.values(stage.branches).every((branch) => branch.status !== 'RUNNING');
+      return Object.values(stage.branches).every((branch) => branch.status !== 'RUNNING') && isAtHand(d, token);
     case 'draining':
       return !d.tokens.some((other) => other.id !== token.id && isWithin(other.scope, token.scope));
     case 'calling':
@@ -52,6 +53,11 @@ function canMove(d: Draft, token: Token): boolean {
     case 'hook':
       return false;
   }
+}
+
+/** Whether the outputs that it needs are in memory; the engine reads those that are not, and lets it go on then. */
+function isAtHand(d: Draft, token: Token): boolean {
+  return d.outputs.isWhole || lackOfMove(d.run, token).length === 0;
 }
 
 function moveOn(d: Draft, token: Token): void {

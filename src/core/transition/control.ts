@@ -6,6 +6,7 @@ import { wakeUp } from './advance.ts';
 import { failExecution } from './failure.ts';
 import { endAs } from './finish.ts';
 import { abandonCalls, abandonOtherCalls } from './interrupt.ts';
+import type { State } from '../state.ts';
 import { settleDropped } from './settle.ts';
 import { startRound } from './timer.ts';
 
@@ -99,4 +100,9 @@ function newRound(d: Draft): void {
 /** The engine itself failed on this execution too often: parked for an operator, with its tokens as they are. */
 export function quarantine(d: Draft, description: string): void {
   endAs(d, 'CORRUPTED', 'engine', description);
+}
+
+/** The same of a state alone, for an execution of which nothing else may be touched. `now` is in milliseconds since 1970. */
+export function quarantined(state: State, now: number, description: string): State {
+  return { ...state, now: Math.max(now, state.now), end: { status: 'CORRUPTED', reason: 'engine', description } };
 }

@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto';
 import type { Json } from '../../core/json.ts';
 import type { CallbackEvent } from '../../core/event.ts';
 import { addressee, isPending } from '../../core/transition/callback.ts';
+import { lackOfCallback } from '../../core/wanted.ts';
 import type { ExecutionDetail } from '../../ports/store.ts';
 import { type Answer, granted, type Refusal, refused, unknownExecution } from './answer.ts';
 import type { CallbackRejection, CheckedToken, DeskParts } from './parts.ts';
@@ -136,5 +137,6 @@ async function judgePending(
 ): Promise<boolean> {
   const to = addressee(detail.state, callback);
   if (to.kind === 'nobody') return false;
-  return isPending(await runOf(parts, detail), to.token, callback.body, decidingEnv(parts));
+  const run = await runOf(parts, detail, (bare) => lackOfCallback(bare, to.token));
+  return isPending(run, to.token, callback.body, decidingEnv(parts));
 }

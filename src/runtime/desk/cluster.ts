@@ -8,6 +8,9 @@ import type { DeskParts } from './parts.ts';
 /** What a process has in hand. */
 export interface LoadView {
   readonly busyWorkers: number;
+  /** About how many bytes those take, and beyond how many it claims nothing new; absent where it does not say. */
+  readonly inHandBytes?: number;
+  readonly maxInHandBytes?: number;
   /** What its places are used for; null where it runs nothing, or is of a version that does not say. */
   readonly places: PlacesInUse | null;
   /** Hosts whose circuits are open there. */

@@ -132,6 +132,8 @@ export interface DeskParts {
   readonly limits: CoreLimits;
   /** Characters of a body that a row of the history shows; what is longer is cut and marked. */
   readonly maxHistoryBody: number;
+  /** Bytes of outputs that one template or condition may read from the store. */
+  readonly maxOutputBytes: number;
   /** The value of a configured variable. */
   readonly variable: (name: string) => string | undefined;
   readonly callbacks?: CallbackObserver;

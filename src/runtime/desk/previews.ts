@@ -10,16 +10,17 @@ import { prepareCall, type PreparedCall } from '../../core/call.ts';
 import type { Run } from '../../core/draft.ts';
 import type { CallRow, Exchange, StepRow } from '../../core/history.ts';
 import { type JsonObject, roughSize } from '../../core/json.ts';
-import { Outputs } from '../../core/outputs.ts';
+import type { OutputQuery, Outputs } from '../../core/outputs.ts';
 import { renderRequest } from '../../core/request/render.ts';
 import type { State, UndoTarget } from '../../core/state.ts';
-import { undoQueries } from '../../core/wanted.ts';
+import { forwardQueries, undoQueries } from '../../core/wanted.ts';
 import { maxPageBytes } from '../../ports/listing.ts';
 import type { EffectRow, ExecutionDetail } from '../../ports/store.ts';
 import { turns } from '../turns.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import { effectsOf, inUndoOrder, standingOf, unfinishedOf } from './effects.ts';
 import type { DeskParts } from './parts.ts';
+import { readAsked } from '../restored-outputs.ts';
 import { decidingEnv, isOver, runOf } from './run-view.ts';
 import { shownBody } from './shown-body.ts';
 
@@ -143,19 +144,18 @@ function withCutBody(parts: DeskParts, request: JsonObject): JsonObject {
 }
 
 async function renderUndo(parts: DeskParts, run: Run, target: UndoTarget): Promise<JsonObject | undefined> {
-  const rows = await parts.store.readOutputs(run.header.id, target.round, undoQueries(run.plan, run.state, target));
+  const undoOutputs = await outputsFor(parts, run, target, undoQueries(run.plan, run.state, target));
   const prepared = prepareCall(
     { ...run, state: compensating(run.state, target) },
     { type: 'call', callId: 1, tokenId: 1, phase: 'DOWN', nodeId: target.nodeId, visit: target.visit, attempt: 1 },
-    { resolver: { variable: parts.variable, secret: () => redacted }, undoOutputs: Outputs.empty.with(rows) },
+    { resolver: { variable: parts.variable, secret: () => redacted }, undoOutputs },
   );
   return prepared && requestOf(parts, prepared, target);
 }
 
 /** The request of a visit whose call was given up, or cut short with its process: as it must have been. */
 async function renderForward(parts: DeskParts, run: Run, target: UndoTarget): Promise<JsonObject | undefined> {
-  const queries = undoQueries(run.plan, run.state, target).map((query) => ({ ...query, before: target.ord }));
-  const outputs = Outputs.empty.with(await parts.store.readOutputs(run.header.id, target.round, queries));
+  const outputs = await outputsFor(parts, run, target, forwardQueries(run.plan, run.state, target));
   const prepared = prepareCall(
     { ...run, outputs, state: calling(run.state, target) },
     { type: 'call', callId: 1, tokenId: 1, phase: 'UP', nodeId: target.nodeId, visit: target.visit, attempt: 1 },
@@ -165,6 +165,15 @@ async function renderForward(parts: DeskParts, run: Run, target: UndoTarget): Pr
     },
   );
   return prepared && requestOf(parts, prepared, target);
+}
+
+function outputsFor(
+  { store: reads, maxOutputBytes }: DeskParts,
+  run: Run,
+  { round }: UndoTarget,
+  queries: readonly OutputQuery[],
+): Promise<Outputs> {
+  return readAsked({ reads, maxOutputBytes }, run.header.id, round, queries);
 }
 
 function requestOf(parts: DeskParts, prepared: PreparedCall, { nodeId, visit }: UndoTarget): JsonObject {

@@ -3,8 +3,8 @@ import type { Env, Run } from '../../core/draft.ts';
 import { type JsonObject, parseJson } from '../../core/json.ts';
 import { Outputs } from '../../core/outputs.ts';
 import type { Plan } from '../../core/plan.ts';
-import { wantedOutputs } from '../../core/wanted.ts';
 import type { ExecutionDetail } from '../../ports/store.ts';
+import { readBack } from '../restored-outputs.ts';
 import type { DeskParts } from './parts.ts';
 
 /** The plan that an execution is pinned to. Throws when its definition is gone, which the store never lets happen. */
@@ -18,11 +18,22 @@ export async function planOf(
   return plan;
 }
 
-/** The execution with the outputs that its next decisions may read. */
-export async function runOf(parts: DeskParts, detail: ExecutionDetail): Promise<Run> {
+/** The execution with the outputs that `lackOf` names, read from the store; without it none is at hand. */
+export async function runOf(
+  parts: DeskParts,
+  detail: ExecutionDetail,
+  lackOf: (run: Run) => readonly string[] = () => [],
+): Promise<Run> {
+  const run = await bareRunOf(parts, detail);
+  const lack = lackOf(run);
+  if (lack.length === 0) return run;
+  const { store: reads, maxOutputBytes } = parts;
+  const restore = await readBack({ reads, maxOutputBytes }, run, lack);
+  return { ...run, outputs: restore(run.outputs) };
+}
+
+async function bareRunOf(parts: DeskParts, detail: ExecutionDetail): Promise<Run> {
   const plan = await planOf(parts, detail);
-  const queries = wantedOutputs(plan, detail.state);
-  const rows = queries.length === 0 ? [] : await parts.store.readOutputs(detail.id, detail.state.round, queries);
   return {
     plan,
     header: {
@@ -33,7 +44,7 @@ export async function runOf(parts: DeskParts, detail: ExecutionDetail): Promise<
       labels: detail.labels,
     },
     state: detail.state,
-    outputs: Outputs.empty.with(rows),
+    outputs: Outputs.leaving(Object.keys(detail.state.visits)),
   };
 }
 

@@ -10,6 +10,9 @@ const maxToldHosts = 20;
 export interface MemberLoad {
   /** Executions in hand. */
   readonly busy: number;
+  /** About how many bytes they take, and beyond how many nothing new is claimed; absent in earlier versions. */
+  readonly bytes?: number;
+  readonly maxBytes?: number;
   /** What they use its places for; absent in earlier versions, and where none are run. */
   readonly places?: PlacesInUse;
   /** Hosts whose circuits are open there, at most 20 to other processes; absent in earlier versions. */
@@ -39,10 +42,9 @@ export interface ClusterMember extends MemberInfo {
 }
 
 /** The part of a load that other processes are told. */
-export function toldOf({ busy, places, openCircuits = [], fullHosts = [] }: MemberLoad): MemberLoad {
+export function toldOf({ openCircuits = [], fullHosts = [], ...load }: MemberLoad): MemberLoad {
   return {
-    busy,
-    ...(places && { places }),
+    ...load,
     openCircuits: openCircuits.slice(0, maxToldHosts),
     fullHosts: fullHosts.slice(0, maxToldHosts),
   };
@@ -61,13 +63,23 @@ export function readMember({ id, ageMillis, info }: Member): ClusterMember | und
 
 function isInfo(value: unknown): value is MemberInfo {
   if (typeof value !== 'object' || value === null) return false;
-  const { podId, works, count, wants, version, busy, openCircuits, places, fullHosts } = value as Partial<
-    Record<keyof MemberInfo, unknown>
-  >;
+  const {
+    podId,
+    works,
+    count,
+    wants,
+    version,
+    busy,
+    bytes = 0,
+    maxBytes = 0,
+    openCircuits,
+    places,
+    fullHosts,
+  } = value as Partial<Record<keyof MemberInfo, unknown>>;
   return (
     typeof podId === 'string' &&
     typeof works === 'boolean' &&
-    [count, wants, busy].every((number) => Number.isSafeInteger(number)) &&
+    [count, wants, busy, bytes, maxBytes].every((number) => Number.isSafeInteger(number)) &&
     typeof version === 'string' &&
     isAbsentOr(openCircuits, (hosts) => isListOf(hosts, (host) => typeof host === 'string')) &&
     isAbsentOr(places, isPlaces) &&

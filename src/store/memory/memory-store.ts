@@ -6,7 +6,6 @@
  */
 import { admit } from '../../core/admission.ts';
 import type { CallRow, StepRow, UndoMark } from '../../core/history.ts';
-import type { OutputQuery } from '../../core/outputs.ts';
 import { isWithin } from '../../core/scope.ts';
 import { isInShards, type ShardSet } from '../../core/slot.ts';
 import type { UndoTarget } from '../../core/state.ts';
@@ -66,6 +65,7 @@ import {
   takenOver,
   waitingRows,
   type StoredExecution,
+  withinBytes,
 } from './stored-execution.ts';
 import { unrivalled } from '../unrivalled.ts';
 import { AuditLog } from './audit-log.ts';
@@ -194,14 +194,12 @@ export class MemoryStore implements Store {
   }
 
   async takeOver(
-    claims: readonly { readonly id: string; readonly claim: string }[],
-    now: number,
-    live: readonly string[] = [],
+    ...[claims, now, live = [], bounds = {}]: Parameters<Store['takeOver']>
   ): Promise<readonly LoadedExecution[]> {
     this.#check();
     return claims.flatMap(({ id, claim }) => {
       const x = this.#executions.get(id);
-      return (x && takenOver(x, claim, now, live)) ?? [];
+      return (x && takenOver(x, claim, now, live, bounds)) ?? [];
     });
   }
 
@@ -234,7 +232,7 @@ export class MemoryStore implements Store {
       return { kind: 'inbox', inboxSeq: x.inboxSeq, inbox: waitingRows(x) };
     }
     this.#append(x, checkpoint);
-    if (checkpoint.progress) x.claims = 0;
+    x.claims = checkpoint.progress ? 0 : (checkpoint.claims ?? x.claims);
     if (checkpoint.dueAt !== undefined) x.dueAt = checkpoint.dueAt;
     if (isOver(checkpoint.summary)) x.dueAt = null;
     for (const row of x.inbox) if (checkpoint.consumed.includes(row.id)) row.event = undefined;
@@ -313,15 +311,18 @@ export class MemoryStore implements Store {
     return (this.#executions.get(id)?.steps ?? []).map((step) => stepOf(step)).sort((a, b) => a.ord - b.ord);
   }
 
-  async readOutputs(id: string, round: number, queries: readonly OutputQuery[]): Promise<readonly StepRow[]> {
+  async readOutputs(
+    ...[id, round, queries, maxBytes = Infinity]: Parameters<Store['readOutputs']>
+  ): Promise<readonly StepRow[]> {
     this.#check();
     const rows = this.#steps(id).filter((row) => row.round === round && readability(row) > 0);
-    return rows.filter((row) =>
+    const found = rows.filter((row) =>
       queries.some(({ nodeId, before = Infinity }) => {
         const latest = rows.findLast((x) => x.nodeId === nodeId && x.ord < before && readability(x) === 1);
         return row.nodeId === nodeId && row.ord < before && row.visit === latest?.visit;
       }),
     );
+    return withinBytes(found, maxBytes);
   }
 
   async findUndo(id: string, round: number, filter: UndoFilter): Promise<UndoTarget | undefined> {

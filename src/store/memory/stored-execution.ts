@@ -15,6 +15,7 @@ import type {
   InboxRow,
   LoadedExecution,
 } from '../../ports/store.ts';
+import { OutputsTooLarge, type TakeOverBounds } from '../../ports/store-bounds.ts';
 import { lengthOf } from '../pages.ts';
 import { decodeEvent, decodeState, encode, isStanding } from '../row-text.ts';
 import { decodeStep, encodeStep as encodeTexts, type StepTexts } from '../step-text.ts';
@@ -97,6 +98,15 @@ export function listedStepOf(step: StoredStep, withoutBodies?: boolean): StepRow
 export function listedLength(step: StoredStep, withoutBodies?: boolean): number {
   const { row, shown, output } = listedTexts(step, withoutBodies);
   return lengthOf(row, shown, output);
+}
+
+/** The rows, unless they take more bytes as JSON. */
+export function withinBytes(rows: readonly StepRow[], maxBytes: number): readonly StepRow[] {
+  if (maxBytes < Infinity) {
+    const bytes = rows.reduce((sum, row) => sum + Buffer.byteLength(encode(row)), 0);
+    if (bytes > maxBytes) throw new OutputsTooLarge();
+  }
+  return rows;
 }
 
 /** Applies marks to rows written before. */
@@ -194,23 +204,29 @@ export function takenOver(
   claim: string,
   now: number,
   live: readonly string[],
+  { below = Infinity, wholeUpTo = Infinity, maxPayloadBytes = Infinity }: TakeOverBounds,
 ): LoadedExecution | undefined {
   if (x.dueAt === null) return undefined;
   if (x.claim !== claim) {
+    if (x.claims >= below) return undefined;
     const isOfLive = x.claim !== undefined && live.includes(processOf(x.claim));
     x.seq += 1;
     x.claim = claim;
     if (x.claims === 0 || !isOfLive) x.claims += 1;
   }
   x.dueAt = Math.min(x.dueAt, now);
-  const { id, slot, name, version, definitionHash, payload, labels, traceparent, createdAt, seq, inboxSeq, claims } = x;
+  const { id, slot, name, version, definitionHash, labels, traceparent, createdAt, seq, inboxSeq, claims } = x;
+  const isWhole = claims <= wholeUpTo;
+  const payloadBytes = Buffer.byteLength(x.payload);
+  const isSmall = payloadBytes <= maxPayloadBytes;
   return {
     id,
     slot,
     name,
     version,
     definitionHash,
-    payload,
+    payload: isWhole && isSmall ? x.payload : '',
+    ...(isWhole && !isSmall ? { payloadBytes } : undefined),
     labels: { ...labels },
     ...(traceparent === undefined ? undefined : { traceparent }),
     createdAt,
@@ -219,7 +235,7 @@ export function takenOver(
     claims,
     dueAt: x.dueAt,
     state: decodeState(x.state),
-    inbox: waitingRows(x),
+    inbox: isWhole ? waitingRows(x) : [],
   };
 }
 

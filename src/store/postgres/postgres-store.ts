@@ -4,7 +4,6 @@
  * What a statement did not answer may have been written; every write may be sent again unchanged (see the port).
  */
 import type { CallRow, StepRow } from '../../core/history.ts';
-import type { OutputQuery } from '../../core/outputs.ts';
 import type { ShardSet } from '../../core/slot.ts';
 import type { UndoTarget } from '../../core/state.ts';
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
@@ -41,6 +40,7 @@ import type {
   TerminalChange,
   UndoFilter,
 } from '../../ports/store.ts';
+import { OutputsTooLarge, type TakeOverBounds } from '../../ports/store-bounds.ts';
 import { sendEncoded } from '../batch.ts';
 import { auditPage, callPage, definitionPage, executionPage, pageValues, readCursor, stepPage } from '../pages.ts';
 import { effectRow, undoTarget } from '../row-text.ts';
@@ -229,13 +229,14 @@ export class PostgresStore implements Store {
     claims: readonly { readonly id: string; readonly claim: string }[],
     now: number,
     live: readonly string[] = [],
+    bounds: TakeOverBounds = {},
   ): Promise<readonly LoadedExecution[]> {
     const known = claims.filter(({ id }) => isExecutionId(id));
     const loaded = await inWaves(
       known,
       ({ id }) => id,
       async (wave) => {
-        const byId = new Map((await takeOver(this.#connections, wave, now, live)).map((x) => [x.id, x]));
+        const byId = new Map((await takeOver(this.#connections, wave, now, live, bounds)).map((x) => [x.id, x]));
         return wave.map(({ id }) => byId.get(id));
       },
     );
@@ -272,8 +273,10 @@ export class PostgresStore implements Store {
     return { inboxSeq, inbox: inboxRows(inbox) };
   }
 
-  async readOutputs(id: string, round: number, queries: readonly OutputQuery[]): Promise<readonly StepRow[]> {
-    return stepRows(await this.#outputs.ask({ id, round, queries }));
+  async readOutputs(...[id, round, queries, maxBytes]: Parameters<Store['readOutputs']>): Promise<readonly StepRow[]> {
+    const rows = await this.#outputs.ask({ id, round, queries, maxBytes });
+    if (rows === undefined) throw new OutputsTooLarge();
+    return stepRows(rows);
   }
 
   async findUndo(id: string, round: number, filter: UndoFilter): Promise<UndoTarget | undefined> {

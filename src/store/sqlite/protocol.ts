@@ -21,6 +21,7 @@ import type {
   SubmitResult,
   UndoFilter,
 } from '../../ports/store.ts';
+import type { TakeOverBounds } from '../../ports/store-bounds.ts';
 import type { AuditValues, PageAnswer, PageValues } from '../pages.ts';
 import type {
   CallValues,
@@ -71,7 +72,7 @@ export type CheckpointValues = readonly [
   summary: SummaryValues,
   maybeStanding: boolean,
   dueAt: number | null | undefined,
-  progress: boolean,
+  claims: number | null,
   steps: readonly StepValues[],
   calls: readonly CallValues[],
   undo: readonly UndoMark[],
@@ -134,13 +135,20 @@ export interface Operations {
     claims: readonly { readonly id: string; readonly claim: string }[],
     now: number,
     live: readonly string[],
+    bounds: TakeOverBounds,
   ): readonly LoadedValues[];
   readClaims(ids: readonly string[]): readonly ClaimValues[];
   checkpoint(batch: readonly CheckpointValues[]): readonly CheckpointAnswer[];
   changeTerminal(change: ChangeValues): boolean;
   offer(offer: OfferValues, now: number): OfferResult;
   readInbox(id: string): { readonly inboxSeq: number; readonly inbox: readonly InboxValues[] };
-  readOutputs(id: string, round: number, queries: readonly OutputQuery[]): readonly StepText[];
+  /** Undefined: they take more than `maxBytes`. */
+  readOutputs(
+    id: string,
+    round: number,
+    queries: readonly OutputQuery[],
+    maxBytes: number | undefined,
+  ): readonly StepText[] | undefined;
   findUndo(id: string, round: number, filter: UndoFilter): StepText | undefined;
   listEffects(id: string, limit: number, filter: EffectFilter | undefined): readonly StepText[];
   findStanding(id: string, nodeId: string, visit: number, round: number): StepText | undefined;

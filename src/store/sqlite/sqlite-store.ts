@@ -38,8 +38,8 @@ import type {
   PartitionChanges,
   TerminalChange,
 } from '../../ports/store.ts';
+import { OutputsTooLarge, type TakeOverBounds } from '../../ports/store-bounds.ts';
 import type { CallRow, StepRow } from '../../core/history.ts';
-import type { OutputQuery } from '../../core/outputs.ts';
 import type { ShardSet } from '../../core/slot.ts';
 import type { UndoTarget } from '../../core/state.ts';
 import { sendEncoded } from '../batch.ts';
@@ -182,8 +182,9 @@ export class SqliteStore implements Store {
     claims: readonly { readonly id: string; readonly claim: string }[],
     now: number,
     live: readonly string[] = [],
+    bounds: TakeOverBounds = {},
   ): Promise<readonly LoadedExecution[]> {
-    const rows = await this.#thread.call('takeOver', claims, now, live);
+    const rows = await this.#thread.call('takeOver', claims, now, live, bounds);
     return rows.map((row) => loadedExecution(row));
   }
 
@@ -214,8 +215,10 @@ export class SqliteStore implements Store {
     return { inboxSeq, inbox: inboxRows(inbox) };
   }
 
-  async readOutputs(id: string, round: number, queries: readonly OutputQuery[]): Promise<readonly StepRow[]> {
-    return steps(await this.#thread.call('readOutputs', id, round, queries));
+  async readOutputs(...[id, round, queries, maxBytes]: Parameters<Store['readOutputs']>): Promise<readonly StepRow[]> {
+    const rows = await this.#thread.call('readOutputs', id, round, queries, maxBytes);
+    if (rows === undefined) throw new OutputsTooLarge();
+    return steps(rows);
   }
 
   async findUndo(id: string, round: number, filter: UndoFilter): Promise<UndoTarget | undefined> {

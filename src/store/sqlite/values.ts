@@ -43,7 +43,7 @@ export function checkpointValues(x: Checkpoint, show?: ShowStep): CheckpointValu
     summaryValues(x.summary),
     x.summary.maybeStanding,
     x.dueAt,
-    x.progress,
+    x.progress ? 0 : (x.claims ?? null),
     x.steps.map((row) => stepValues(row, show)),
     x.calls.map((row) => callValues(row)),
     x.undo,

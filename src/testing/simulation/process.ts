@@ -59,6 +59,7 @@ export function deskOver(
     masker: { text: (text) => text, json: (value: Json) => value, headers: (headers) => headers },
     limits: defaultEngineSettings.limits,
     maxHistoryBody: defaultEngineSettings.maxHistoryBody,
+    maxOutputBytes: defaultEngineSettings.maxOutputBytes,
     variable: () => undefined,
   };
 }

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import type { ProcessInfo } from '../../../src/ports/processes.ts';
 import { cancelOffer, checkpointOf, endState, idOf, newExecution, start, summaryOf } from '../fixtures/executions.ts';
+import type { TakeOverBounds } from '../../../src/ports/store-bounds.ts';
 import type { StoreUnderTest } from './store-under-test.ts';
 
 function info(id: string, more: Partial<ProcessInfo> = {}): ProcessInfo {
@@ -54,6 +55,37 @@ export function processes(test: StoreUnderTest): void {
     expect(await claims(1, 'pod/d/1', [])).toBe(3);
     expect(await claims(1, 'pod/e/1')).toBe(4);
     expect(await claims(2, 'pod/b/9', ['pod/a'])).toBe(1);
+  });
+
+  it('leaves out what was claimed in vain too often, and reads only the row of what was claimed oftener still', async () => {
+    const { store } = test;
+    await store.submit([newExecution(1, { payload: '{"n":1}' }), newExecution(2)]);
+    const offer = {
+      executionId: idOf(1),
+      row: { id: 'e', at: start, event: { type: 'terminated', inboxId: 'e' } },
+    } as const;
+    expect((await store.offer(offer, start)).kind).toBe('accepted');
+    const claimAll = (claim: string, bounds: TakeOverBounds): ReturnType<typeof store.takeOver> =>
+      store.takeOver(
+        [1, 2].map((n) => ({ id: idOf(n), claim })),
+        start,
+        [],
+        bounds,
+      );
+    const whole = { payload: '{"n":1}', inbox: [offer.row] };
+    for (const n of [1, 2, 3]) {
+      const [first, second] = await claimAll(`pod/${String(n)}/1`, { wholeUpTo: 3 });
+      expect(first).toMatchObject({ claims: n, ...whole });
+      expect(second).toMatchObject({ claims: n, inbox: [] });
+    }
+    expect(await claimAll('pod/4/1', { below: 3, wholeUpTo: 3 })).toEqual([]);
+    expect((await store.readClaims([idOf(1)]))[0]).toMatchObject({ claim: 'pod/3/1', seq: 3 });
+    const [again] = await claimAll('pod/3/1', { below: 3, wholeUpTo: 3 });
+    expect(again).toMatchObject({ claims: 3, seq: 3, ...whole });
+    const [bare] = await claimAll('pod/4/1', { below: 4, wholeUpTo: 3 });
+    expect(bare).toMatchObject({ claims: 4, payload: '', inbox: [], state: { round: 1 } });
+    await store.checkpoint([checkpointOf(1, 'pod/4/1', 4, { progress: false, claims: 2 })]);
+    expect((await claimAll('pod/5/1', { below: 3, wholeUpTo: 3 }))[0]).toMatchObject({ claims: 3, ...whole });
   });
 
   it('says under which claim executions stand, and of none that is over', async () => {

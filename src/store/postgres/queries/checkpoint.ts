@@ -19,7 +19,7 @@ import type { ShowStep } from '../../../ports/listing.ts';
 import { StoreUnavailable, type Checkpoint, type CheckpointResult } from '../../../ports/store.ts';
 import { encode, isOver } from '../../row-text.ts';
 import { callbackKeysText, inboxRows, type InboxValues } from '../../stored-rows.ts';
-import { boolArray, int4Array, int8Array, textArray, uuidArray } from '../binary-array.ts';
+import { int4Array, int8Array, textArray, uuidArray } from '../binary-array.ts';
 import type { Connections, Statement } from '../connections.ts';
 import {
   historyValues,
@@ -54,12 +54,12 @@ const dueKinds = { leave: 0, set: 1, none: 2 } as const;
 
 const inputSql = `
   SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::text[], $6::bigint[], $7::text[], $8::int[],
-    $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::int[], $16::bigint[], $17::bool[], $18::text[])
+    $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::int[], $16::bigint[], $17::int[], $18::text[])
     AS i (id, claim, seq, inbox_seq, state, updated_at, status, round, started_at, completed_at, reason, failed_node_id,
-      failure_description, callback_warning, due_kind, due_at, progress, callback_keys)`;
+      failure_description, callback_warning, due_kind, due_at, claims, callback_keys)`;
 
 const setSql = `
-    seq = i.seq + 1, state = i.state, updated_at = i.updated_at, claims = CASE WHEN i.progress THEN 0 ELSE e.claims END,
+    seq = i.seq + 1, state = i.state, updated_at = i.updated_at, claims = coalesce(i.claims, e.claims),
     status = i.status, round = i.round, started_at = i.started_at, completed_at = i.completed_at, reason = i.reason,
     failed_node_id = i.failed_node_id, failure_description = i.failure_description,
     callback_warning = i.callback_warning, callback_keys = i.callback_keys,
@@ -191,7 +191,7 @@ export function checkpointStatement(batch: readonly CheckpointValues[]): Stateme
     textArray(summaries.map(({ callbackWarning }) => encodeTextOrNull(callbackWarning))),
     int4Array(sources.map((source) => dueKind(source))),
     int8Array(sources.map(({ dueAt }) => dueAt ?? null)),
-    boolArray(sources.map(({ progress }) => progress)),
+    int4Array(sources.map(({ progress, claims }) => (progress ? 0 : (claims ?? null)))),
     textArray(summaries.map((summary) => encodeTextOrNull(callbackKeysText(summary)))),
     ...steps.parameters(),
     uuidArray(calls.map((call) => call[0])),

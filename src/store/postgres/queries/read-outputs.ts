@@ -4,11 +4,12 @@
  *
  * The latest row of a node names the visit. Visits of a node follow each other, so the other rows of its answer lie just
  * before, and each is one step into an index until another visit appears, however often a loop has passed. Rows of
- * compensations have an index of their own.
+ * compensations have an index of their own. What one execution wants beyond its bound is not read: the length of a text is
+ * known without it.
  */
 import type { OutputQuery } from '../../../core/outputs.ts';
 import type { StepText } from '../../step-text.ts';
-import { int4Array, textArray, uuidArray } from '../binary-array.ts';
+import { int4Array, int8Array, textArray, uuidArray } from '../binary-array.ts';
 import type { Connections, Statement } from '../connections.ts';
 import { executionId } from '../execution-id.ts';
 import { encodeText } from '../text-column.ts';
@@ -18,11 +19,15 @@ export interface OutputsWanted {
   readonly id: string;
   readonly round: number;
   readonly queries: readonly OutputQuery[];
+  /** Absent: no bound. */
+  readonly maxBytes?: number | undefined;
 }
 
-interface Row extends StepText {
+interface Row extends Pick<StepText, 'undo' | 'output'> {
   readonly who: number;
   readonly ord: number;
+  /** Null: all that this one wants is too large. */
+  readonly row: string | null;
 }
 
 /** Beyond every ord. */
@@ -43,7 +48,7 @@ WITH RECURSIVE asked AS (
     WHERE execution = a.execution AND round = a.round AND node_id = a.node_id AND readable = 1 AND ord < a.ord
     ORDER BY ord DESC LIMIT 1
   ) s WHERE s.visit = a.visit
-)
+), found AS (
 SELECT who, ord, "row", undo, output FROM answers
 UNION ALL
 SELECT a.who, s.ord, s."row", s.undo, s.output FROM (
@@ -52,7 +57,11 @@ SELECT a.who, s.ord, s."row", s.undo, s.output FROM (
   SELECT ord, "row", undo, output FROM step
   WHERE execution = a.execution AND round = a.round AND node_id = a.node_id AND visit = a.visit AND readable = 2
     AND ord < a.before OFFSET 0
-) s`;
+) s)
+SELECT who, ord, undo, CASE WHEN fits THEN "row" END AS "row", CASE WHEN fits THEN output END AS output FROM (
+  SELECT *, sum(octet_length("row") + coalesce(octet_length(output), 0)) OVER (PARTITION BY who) <= ($6::bigint[])[who + 1] AS fits
+  FROM found
+) bounded`;
 
 /** The statement that reads them. */
 export function outputsStatement(wanted: readonly OutputsWanted[]): Statement {
@@ -63,18 +72,23 @@ export function outputsStatement(wanted: readonly OutputsWanted[]): Statement {
     int4Array(asked.map(({ round }) => round)),
     textArray(asked.map(({ nodeId }) => encodeText(nodeId))),
     int4Array(asked.map(({ before }) => Math.min(before ?? end, end))),
+    int8Array(wanted.map(({ maxBytes = Infinity }) => Math.min(maxBytes, Number.MAX_SAFE_INTEGER))),
   ];
   return { name: 'read-outputs', text: sql, values };
 }
 
-/** Reads them, for each execution in the order of their ords. */
+/** Reads them, for each execution in the order of their ords; undefined where they are too large. */
 export async function readOutputs(
   connections: Connections,
   wanted: readonly OutputsWanted[],
-): Promise<readonly (readonly StepText[])[]> {
+): Promise<readonly (readonly StepText[] | undefined)[]> {
   const rows = await connections.query<Row>('short', outputsStatement(wanted));
   // Two questions may have the same answer.
-  const found = wanted.map(() => new Map<number, Row>());
-  for (const row of rows) found[row.who]?.set(row.ord, row);
-  return found.map((byOrd) => [...byOrd.values()].sort((a, b) => a.ord - b.ord));
+  const found = wanted.map(() => new Map<number, StepText & { readonly ord: number }>());
+  const tooLarge = new Set<number>();
+  for (const { who, ord, row, undo, output } of rows) {
+    if (row === null) tooLarge.add(who);
+    else found[who]?.set(ord, { ord, row, undo, output: output ?? null });
+  }
+  return found.map((byOrd, who) => (tooLarge.has(who) ? undefined : [...byOrd.values()].sort((a, b) => a.ord - b.ord)));
 }

@@ -9,9 +9,10 @@
  * owner's checkpoint finds another claim and is fenced, as if it had never taken over. (A wait less between due and call.)
  *
  * Guarantees: idempotent per claim; a claim of a process that lives is not counted against the execution; absent and terminal executions are left out; the answer is what the new owner starts
- * from, unconsumed events included.
+ * from, unconsumed events included. Payload and events of an execution beyond the bounds are not even read.
  */
 import type { LoadedExecution } from '../../../ports/store.ts';
+import type { TakeOverBounds } from '../../../ports/store-bounds.ts';
 import { loadedExecution, type InboxValues, type LoadedValues } from '../../stored-rows.ts';
 import { textArray, uuidArray } from '../binary-array.ts';
 import type { Connections, Statement } from '../connections.ts';
@@ -31,8 +32,10 @@ UPDATE execution e SET
   claim = i.claim,
   due_at = least(e.due_at, $3)
 FROM unnest($1::uuid[], $2::text[]) AS i (id, claim)
-WHERE e.id = ANY ($1::uuid[]) AND e.id = i.id AND coalesce(e.due_at, -1) <> -1
-RETURNING e.id, e.slot, ${['name', 'version', 'hash'].map((column) => pinned(column)).join(', ')}, e.payload, e.labels,
+WHERE e.id = ANY ($1::uuid[]) AND e.id = i.id AND coalesce(e.due_at, -1) <> -1 AND (e.claims < $5 OR e.claim = i.claim)
+RETURNING e.id, e.slot, ${['name', 'version', 'hash'].map((column) => pinned(column)).join(', ')},
+  CASE WHEN e.claims <= $6 AND octet_length(e.payload) <= $7 THEN e.payload ELSE '' END AS payload,
+  CASE WHEN e.claims <= $6 AND octet_length(e.payload) > $7 THEN octet_length(e.payload) END AS "payloadBytes", e.labels,
   e.traceparent, e.created_at AS "createdAt", e.seq, e.inbox_seq AS "inboxSeq", e.claims, e.due_at AS "dueAt", e.state,
   set_config('synchronous_commit', 'off', true) AS "isQuiet"`;
 
@@ -48,11 +51,15 @@ interface EventRow extends InboxValues {
   readonly position: number;
 }
 
+/** More claims than any execution has, and more bytes than any payload. */
+const unbounded = 2_147_483_647;
+
 /** The statement that takes over a batch in which no id is twice. */
 export function takeOverStatement(
   claims: readonly { readonly id: string; readonly claim: string }[],
   now: number,
   live: readonly string[],
+  { below = unbounded, wholeUpTo = unbounded, maxPayloadBytes = unbounded }: TakeOverBounds = {},
 ): Statement {
   const tokens = claims.map(({ claim }) => encodeText(claim));
   const values = [
@@ -60,6 +67,9 @@ export function takeOverStatement(
     textArray(tokens),
     now,
     textArray(live.map((process) => encodeText(process))),
+    below,
+    wholeUpTo,
+    maxPayloadBytes,
   ];
   return { name: 'take-over', text: sql, values };
 }
@@ -70,9 +80,11 @@ export async function takeOver(
   claims: readonly { readonly id: string; readonly claim: string }[],
   now: number,
   live: readonly string[],
+  bounds: TakeOverBounds,
 ): Promise<readonly LoadedExecution[]> {
-  const rows = await connections.query<Row>('short', takeOverStatement(claims, now, live));
-  const withEvents = rows.filter(({ inboxSeq }) => inboxSeq > 0);
+  const { wholeUpTo = unbounded } = bounds;
+  const rows = await connections.query<Row>('short', takeOverStatement(claims, now, live, bounds));
+  const withEvents = rows.filter((row) => row.inboxSeq > 0 && row.claims <= wholeUpTo);
   const events = await readEvents(connections, withEvents);
   return rows.map(({ isQuiet: _setting, ...row }) =>
     loadedExecution({

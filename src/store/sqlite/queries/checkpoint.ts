@@ -66,7 +66,7 @@ export function checkpoint(session: Session): Operations['checkpoint'] {
   const waiting = waitingInbox(session);
 
   function write(x: CheckpointValues): CheckpointAnswer {
-    const [id, claim, seq, inboxSeq, state, updatedAt, summary, maybeStanding, dueAt, progress] = x;
+    const [id, claim, seq, inboxSeq, state, updatedAt, summary, maybeStanding, dueAt, claims] = x;
     const [, , , , , , , , , , steps, calls, undo, consumed] = x;
     const row = select(id);
     if (row === undefined || row.claim !== claim) return { kind: 'fenced' };
@@ -75,7 +75,7 @@ export function checkpoint(session: Session): Operations['checkpoint'] {
     if (inboxSeq !== null && row.inboxSeq !== inboxSeq) {
       return { kind: 'inbox', inboxSeq: row.inboxSeq, inbox: waiting(row.no) };
     }
-    update(seq + 1, progress ? 0 : row.claims, updatedAt, state, row.no);
+    update(seq + 1, claims ?? row.claims, updatedAt, state, row.no);
     append(row.no, steps, calls, undo);
     for (const eventId of consumed) consume(row.no, eventId);
     const due = dueAt === undefined ? row.dueAt : dueAt;

@@ -2,7 +2,8 @@
  * Reads what the latest visit of each asked node answered, as of an ord: its rows with an answer or key, and those of its
  * compensation.
  *
- * Reads the rows of that visit alone (backwards by index until another visit appears), however often a loop has passed.
+ * Reads the rows of that visit alone (backwards by index until another visit appears), however often a loop has passed; and
+ * their lengths before their texts, so that what is too large is not read.
  */
 import type { StepText } from '../../step-text.ts';
 import type { Operations } from '../protocol.ts';
@@ -11,18 +12,22 @@ import type { Session } from '../session.ts';
 const noSql = 'SELECT no FROM execution WHERE id = ?';
 
 const answersSql = `
-SELECT ord, visit, undo, row, output FROM step
+SELECT no, ord, visit, octet_length(row) + coalesce(octet_length(output), 0) AS bytes FROM step
 WHERE execution = ? AND round = ? AND node_id = ? AND readable = 1 AND ord < ?
 ORDER BY ord DESC`;
 
 const undoneSql = `
-SELECT ord, visit, undo, row, output FROM step
+SELECT no, ord, visit, octet_length(row) + coalesce(octet_length(output), 0) AS bytes FROM step
 WHERE execution = ? AND round = ? AND node_id = ? AND visit = ? AND readable = 2 AND ord < ?
 ORDER BY ord`;
 
-interface Row extends StepText {
+const rowSql = 'SELECT row, undo, output FROM step WHERE no = ?';
+
+interface Row {
+  readonly no: number;
   readonly ord: number;
   readonly visit: number;
+  readonly bytes: number;
 }
 
 /** Prepares it. */
@@ -30,7 +35,8 @@ export function readOutputs(session: Session): Operations['readOutputs'] {
   const findNo = session.one<{ no: number }>(noSql);
   const answers = session.db.prepare(answersSql);
   const undone = session.all<Row>(undoneSql);
-  return (id, round, queries) => {
+  const text = session.one<StepText>(rowSql);
+  return (id, round, queries, maxBytes = Infinity) => {
     const no = findNo(id)?.no;
     if (no === undefined) return [];
     const found = new Map<number, Row>();
@@ -44,8 +50,12 @@ export function readOutputs(session: Session): Operations['readOutputs'] {
       if (visit === undefined) continue;
       for (const row of undone(no, round, nodeId, visit, before)) found.set(row.ord, row);
     }
-    return [...found.values()]
-      .sort((a, b) => a.ord - b.ord)
-      .map(({ row, undo, output }) => ({ row, undo, output: output ?? null }));
+    const rows = [...found.values()].sort((a, b) => a.ord - b.ord);
+    if (rows.reduce((sum, { bytes }) => sum + bytes, 0) > maxBytes) return undefined;
+    return rows.flatMap(({ no: step }) => {
+      const stored = text(step);
+      // Plain objects cross threads; what SQLite gives has no prototype.
+      return stored === undefined ? [] : [{ ...stored }];
+    });
   };
 }

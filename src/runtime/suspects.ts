@@ -1,0 +1,86 @@
+/**
+ * Executions whose last owners ended while they had them in hand, in a line of their own.
+ *
+ * One of them may bring down whichever process takes it over, and the store counts every execution that was taken over with
+ * it. So a suspect is taken over only when the ones before it have shown that they are harmless: they got somewhere, the
+ * process lived on with them for a while, or they were let go. First come those that fell little, in groups that grow while the
+ * process lives, so that a process that something else killed twice is soon at work again; then each that fell more often,
+ * alone. So no more than one harmless execution's share of falls is ever counted against a neighbour.
+ *
+ * What wakes it: a suspect that is added. What stops it: an empty line. While the process drains they are given back.
+ */
+import type { Hold } from './hold.ts';
+import type { WorkerPool } from './worker-pool.ts';
+
+/** Claims in vain from which on an execution is a suspect. */
+export const suspectFrom = 2;
+/** Claims in vain from which on a suspect is taken over alone. */
+const aloneFrom = 3;
+/** Most suspects taken over together. */
+const maxGroup = 64;
+
+/** An execution that waits to be taken over. */
+export interface Suspect {
+  readonly hold: Hold;
+  readonly dueAt: number;
+  readonly pool: WorkerPool;
+}
+
+/** Resolves once the execution has shown that it is harmless, or was let go. Wrapped, since promises flatten. */
+export interface Tried {
+  readonly cleared: Promise<void>;
+}
+
+/**
+ * Takes a suspect over, unless `below` or more claims in vain are counted for it: then it is a suspect still. Must not reject.
+ */
+export type TakeSuspect = (suspect: Suspect, below: number) => Promise<Tried | 'suspect'>;
+
+/** See the file header. */
+export class Suspects {
+  readonly #take: TakeSuspect;
+  #groups: Suspect[] = [];
+  #alone: Suspect[] = [];
+  #groupSize = 1;
+  #isRunning = false;
+
+  constructor(take: TakeSuspect) {
+    this.#take = take;
+  }
+
+  /** Appends it to the line. */
+  add(suspect: Suspect): void {
+    this.#groups.push(suspect);
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    while (this.#groups.length > 0 || this.#alone.length > 0) {
+      if (this.#groups.length > 0) await this.#tryGroup(this.#groups.splice(0, this.#groupSize));
+      else await this.#tryAlone(this.#alone.shift());
+    }
+    this.#isRunning = false;
+  }
+
+  async #tryGroup(group: readonly Suspect[]): Promise<void> {
+    const tried = await Promise.all(group.map((suspect) => this.#tryOne(suspect, aloneFrom)));
+    this.#alone.push(...group.filter((_suspect, i) => tried[i] === 'suspect'));
+    await Promise.all(tried.flatMap((outcome) => (outcome === 'suspect' ? [] : [outcome.cleared])));
+    this.#groupSize = Math.min(maxGroup, this.#groupSize * 2);
+  }
+
+  async #tryAlone(suspect: Suspect | undefined): Promise<void> {
+    if (suspect === undefined) return;
+    const tried = await this.#tryOne(suspect, Infinity);
+    if (tried !== 'suspect') await tried.cleared;
+  }
+
+  #tryOne(suspect: Suspect, below: number): Promise<Tried | 'suspect'> {
+    const { pool, hold } = suspect;
+    if (!pool.draining) return this.#take(suspect, below);
+    pool.giveBack(hold, 'release');
+    return Promise.resolve({ cleared: Promise.resolve() });
+  }
+}
