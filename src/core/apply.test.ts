@@ -23,6 +23,8 @@ const limits = {
   hookMaxMillis: 60_000,
   maxRetryAfterMillis: 60_000,
   maxAdvances: 100,
+  maxTurnSteps: 100_000,
+  maxTurnBytes: 4_194_304,
 };
 
 type FindUndo = Extract<Command, { type: 'findUndo' }>;

@@ -80,7 +80,7 @@ function judgeCallback(d: Draft, token: Token, node: TaskPlan, body: Json): Atte
   for (const name of ['pendingWhen', 'failureWhen', 'successWhen'] as const) {
     const condition = node.callback?.[name];
     if (condition === undefined) continue;
-    const result = condition.evaluate(context, { callbackBody: body });
+    const result = condition.evaluate(context, { callbackBody: body, meter: d });
     if (!result.ok) {
       d.signal({ kind: 'warning', nodeId: node.id, message: result.error });
       return callbackFailure(`The condition ${name} could not be evaluated: ${result.error}`);
