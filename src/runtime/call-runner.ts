@@ -7,6 +7,7 @@ import type { Run } from '../core/apply.ts';
 import { type CallResources, prepareCall } from '../core/call.ts';
 import type { CallCommand, CallResult, Event } from '../core/event.ts';
 import type { Outputs } from '../core/outputs.ts';
+import type { Meter } from '../core/meter.ts';
 import { renderRequest, renderStable } from '../core/request/render.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';
 import type { CallAnswer, CallHandle, HttpCaller, OutboundRequest } from '../ports/http-caller.ts';
@@ -22,6 +23,7 @@ import { type CallSpan, callSpan, isSampled, recordCall } from './execution-span
 import type { Block, CallGate, GatedCall, Pass } from './gate/call-gate.ts';
 import { retryAfterMillis } from './retry-after.ts';
 import { traceparentOf } from './trace-context.ts';
+import { turnFields, watchTurn } from './watchdog.ts';
 
 /** What a callback token stands for. */
 export interface CallbackOf {
@@ -69,6 +71,8 @@ export interface CallRunnerParts {
   readonly requestTimeoutMillis: number;
   /** Longest body that the history keeps. */
   readonly maxHistoryBody: number;
+  /** Told what every rendering costs. */
+  readonly meter?: Meter;
 }
 
 /** A request, and what a token is fetched with before it leaves. */
@@ -130,7 +134,7 @@ export class CallRunner {
    * but for the span id. `undoOutputs` is what a compensation sees.
    */
   prepare(run: Run, command: CallCommand, traceparent?: string, undoOutputs?: Outputs): Prepared | undefined {
-    const { vault, callbacks, masker, requestTimeoutMillis } = this.#parts;
+    const { vault, callbacks, masker, requestTimeoutMillis, clock, meter } = this.#parts;
     const mask = (text: string): string => masker.text(text);
     const claims = callbackOf(run, command);
     const callback = claims === undefined ? undefined : callbacks.issue(claims);
@@ -147,7 +151,9 @@ export class CallRunner {
       ...(trace === undefined ? undefined : { span: callSpan(run, command, trace) }),
     };
     const plan = call.call;
-    const rendered = renderRequest(plan.request, call.context);
+    const begun = clock.monotonic();
+    const rendered = renderRequest(plan.request, call.context, undefined, meter);
+    watchTurn(this.#parts, 'render', begun, () => turnFields(run, command.nodeId));
     if (rendered.kind === 'unsent') return { ...base, outcome: { problem: mask(rendered.reason) } };
     const { url, verb, body, authorityFromData, secretsUsed } = rendered;
     const refused = refusedSecret(secretsUsed, url, vault, mask);
@@ -169,7 +175,7 @@ export class CallRunner {
     };
     const outcome = credentials?.kind === 'grant' ? { request, grant: credentials.grant } : { request };
     if (command.phase !== 'UP' || !plan.mutating) return { ...base, outcome };
-    const stable = renderStable(plan.request, call.context, rendered);
+    const stable = renderStable(plan.request, call.context, rendered, undefined, meter);
     return { ...base, outcome, fingerprint: digest('sha256', stable) };
   }
 

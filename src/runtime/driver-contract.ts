@@ -9,6 +9,7 @@ import type { Sink } from './coalescer.ts';
 import type { CoreEnvironment } from './core-env.ts';
 import type { DriverTimers } from './driver-timers.ts';
 import type { Hold } from './hold.ts';
+import type { LoopShare } from './loop-share.ts';
 import type { WatchHub } from './watch-hub.ts';
 
 /** Where checkpoints go; see the coalescer. */
@@ -28,6 +29,7 @@ export interface DriverParts {
   readonly timers: DriverTimers;
   readonly watch: WatchHub;
   readonly env: CoreEnvironment;
+  readonly share: LoopShare;
   readonly maxSteps: number;
 }
 

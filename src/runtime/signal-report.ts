@@ -87,3 +87,19 @@ export function reportSignals(
     }
   }
 }
+
+/** Logs that the engine failed on an execution, for the `count`-th time. */
+export function reportFault(
+  telemetry: Telemetry,
+  id: string,
+  { traceId }: Pick<Holding, 'traceId'>,
+  count: number,
+  error: unknown,
+): void {
+  telemetry.log('error', 'engine fault', {
+    sagaId: id,
+    traceId,
+    fault: count,
+    error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  });
+}

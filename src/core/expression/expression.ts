@@ -283,7 +283,9 @@ class LogicExpression implements Expression {
           const value = this.#lookup(key, data);
           return value === undefined || value === null || value === '';
         });
-        return all === undefined && keys.length - missing.length >= Number(primitive(list[0], this.#budget)) ? [] : missing;
+        return all === undefined && keys.length - missing.length >= Number(primitive(list[0], this.#budget))
+          ? []
+          : missing;
       },
       deterministic: false,
     };
