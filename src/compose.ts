@@ -34,6 +34,7 @@ import type { DeskParts } from './runtime/desk/parts.ts';
 import { Engine } from './runtime/engine.ts';
 import type { Gatekeeper } from './runtime/gate/gatekeeper.ts';
 import { PlanCache } from './runtime/plan-cache.ts';
+import { longTurnMillis } from './runtime/watchdog.ts';
 import { CallbackTokens } from './security/callback-token.ts';
 import { Masker } from './security/masking.ts';
 import { Secrets } from './security/secrets.ts';
@@ -403,6 +404,9 @@ export class Trama {
       ...(await accessOptions(this.#config, desk.clock, telemetry)),
       ...(pair === undefined ? {} : { tls: { ...pair, ...(ca === undefined ? {} : { ca }) } }),
       ...observeRequests(telemetry, metrics.enabled),
+      worked: (route, millis) => {
+        if (millis > longTurnMillis) telemetry.longTurn('request', millis, { route });
+      },
       ...(metrics.enabled
         ? { metrics: async () => ({ contentType: metricsContentType, text: await telemetry.metrics() }) }
         : {}),

@@ -12,7 +12,8 @@ import { addressee, isPending } from '../../core/transition/callback.ts';
 import type { ExecutionDetail } from '../../ports/store.ts';
 import { type Answer, granted, type Refusal, refused, unknownExecution } from './answer.ts';
 import type { CallbackRejection, CheckedToken, DeskParts } from './parts.ts';
-import { decidingEnv, runOf } from './run-view.ts';
+import { turnFields } from '../watchdog.ts';
+import { inTurn, runOf } from './run-view.ts';
 
 /** A callback as it arrived. */
 export interface CallbackRequest {
@@ -136,5 +137,11 @@ async function judgePending(
 ): Promise<boolean> {
   const to = addressee(detail.state, callback);
   if (to.kind === 'nobody') return false;
-  return isPending(await runOf(parts, detail), to.token, callback.body, decidingEnv(parts));
+  const run = await runOf(parts, detail);
+  return inTurn(
+    parts,
+    (meter) => isPending(run, to.token, callback.body, parts, meter),
+    'apply',
+    () => turnFields(run, callback.nodeId),
+  );
 }

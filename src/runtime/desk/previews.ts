@@ -18,12 +18,14 @@ import type { EffectRow, ExecutionDetail } from '../../ports/store.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import { effectsOf, inUndoOrder, standingOf, unfinishedOf } from './effects.ts';
 import type { DeskParts } from './parts.ts';
-import { decidingEnv, isOver, runOf } from './run-view.ts';
+import { turnFields } from '../watchdog.ts';
+import { leftOut, PreviewBudget } from './preview-budget.ts';
+import { decidingEnv, inTurn, isOver, runOf } from './run-view.ts';
 
 /** What stands in the place of a secret. */
 const redacted = '***';
 
-/** Requests shown of one preview at most. */
+/** Requests of one preview at most; {@link PreviewBudget} bounds what they cost. */
 const maxPreviews = 1000;
 
 /** Attempts read back to find the requests of effects that stand. */
@@ -88,25 +90,47 @@ function effectOf(row: StepRow): EffectRow[] {
 
 async function renderAll(parts: DeskParts, run: Run, effects: readonly EffectRow[]): Promise<readonly JsonObject[]> {
   const previews: JsonObject[] = [];
+  const budget = new PreviewBudget();
   for (const { target } of effects.slice(0, maxPreviews)) {
-    const preview = await renderUndo(parts, run, target);
+    const preview = budget.isSpent ? unshown(run, target) : await renderUndo(parts, run, target, budget);
     if (preview !== undefined) previews.push(parts.masker.json(preview) as JsonObject);
   }
   return previews;
 }
 
-async function renderUndo(parts: DeskParts, run: Run, target: UndoTarget): Promise<JsonObject | undefined> {
+/** Stands for a compensation that the budget has no room for. */
+function unshown(run: Run, { nodeId, visit }: UndoTarget): JsonObject {
+  const node = run.plan.nodes.get(nodeId);
+  const verb = node?.kind === 'task' ? (node.compensation?.request.verb ?? '') : '';
+  return withoutRequest(nodeId, visit, verb, leftOut);
+}
+
+function withoutRequest(nodeId: string, visit: number, verb: string, error: string): JsonObject {
+  return { nodeId, visit, verb, url: '', headers: {}, body: null, error };
+}
+
+async function renderUndo(
+  parts: DeskParts,
+  run: Run,
+  target: UndoTarget,
+  budget: PreviewBudget,
+): Promise<JsonObject | undefined> {
   const rows = await parts.store.readOutputs(run.header.id, target.round, undoQueries(run.plan, run.state, target));
   const prepared = prepareCall(
     { ...run, state: compensating(run.state, target) },
     { type: 'call', callId: 1, tokenId: 1, phase: 'DOWN', nodeId: target.nodeId, visit: target.visit, attempt: 1 },
     { resolver: { variable: parts.variable, secret: () => redacted }, undoOutputs: Outputs.empty.with(rows) },
   );
-  return prepared && requestOf(parts, prepared, target);
+  return prepared && requestOf(parts, run, prepared, target, budget);
 }
 
 /** The request of a visit whose call was given up, or cut short with its process: as it must have been. */
-async function renderForward(parts: DeskParts, run: Run, target: UndoTarget): Promise<JsonObject | undefined> {
+async function renderForward(
+  parts: DeskParts,
+  run: Run,
+  target: UndoTarget,
+  budget: PreviewBudget,
+): Promise<JsonObject | undefined> {
   const queries = undoQueries(run.plan, run.state, target).map((query) => ({ ...query, before: target.ord }));
   const outputs = Outputs.empty.with(await parts.store.readOutputs(run.header.id, target.round, queries));
   const prepared = prepareCall(
@@ -117,22 +141,30 @@ async function renderForward(parts: DeskParts, run: Run, target: UndoTarget): Pr
       callback: { url: redacted, token: redacted, signedUrl: redacted },
     },
   );
-  return prepared && requestOf(parts, prepared, target);
+  return prepared && requestOf(parts, run, prepared, target, budget);
 }
 
-function requestOf(parts: DeskParts, prepared: PreparedCall, { nodeId, visit }: UndoTarget): JsonObject {
-  const rendered = renderRequest(prepared.call.request, prepared.context);
-  if (rendered.kind === 'unsent') {
-    return {
-      nodeId,
-      visit,
-      verb: prepared.call.request.verb,
-      url: '',
-      headers: {},
-      body: null,
-      error: rendered.reason,
-    };
-  }
+async function requestOf(
+  parts: DeskParts,
+  run: Run,
+  prepared: PreparedCall,
+  { nodeId, visit }: UndoTarget,
+  budget: PreviewBudget,
+): Promise<JsonObject> {
+  const { request } = prepared.call;
+  const rendered = await inTurn(
+    parts,
+    (meter) =>
+      renderRequest(request, prepared.context, undefined, {
+        charge: (steps, bytes) => {
+          budget.charge(steps, bytes);
+          meter?.charge(steps, bytes);
+        },
+      }),
+    'preview',
+    () => turnFields(run, nodeId),
+  );
+  if (rendered.kind === 'unsent') return withoutRequest(nodeId, visit, request.verb, rendered.reason);
   const { verb, url, headers, body } = rendered;
   const authorization = prepared.call.auth === undefined ? undefined : { authorization: redacted };
   return {
@@ -201,32 +233,42 @@ async function standingRequests(
   effects: readonly EffectRow[],
 ): Promise<readonly JsonObject[]> {
   const standing = standingOf(detail, effects).slice(0, maxPreviews);
-  const calls = standing.length === 0 ? new Map<string, Exchange>() : await forwardCalls(parts, detail.id, standing);
+  const calls = standing.length === 0 ? new Map<string, SentRequest>() : await forwardCalls(parts, detail.id, standing);
   const requests: JsonObject[] = [];
+  const budget = new PreviewBudget();
   let run: Run | undefined;
   for (const { target } of standing) {
     const { nodeId, visit } = target;
-    const exchange = calls.get(callKey(target));
+    const sent = calls.get(callKey(target));
     let request: JsonObject | undefined;
-    if (exchange !== undefined) {
-      const { verb, url, requestHeaders, requestBody } = exchange;
-      request = { nodeId, visit, verb, url, headers: requestHeaders, body: requestBody ?? null };
+    if (budget.isSpent) request = withoutRequest(nodeId, visit, sent?.verb ?? '', leftOut);
+    else if (sent !== undefined) {
+      budget.charge(0, sent.url.length + (sent.body?.length ?? 0));
+      request = { nodeId, visit, ...sent };
     } else {
       run ??= await runOf(parts, detail);
-      request = await renderForward(parts, run, target);
+      request = await renderForward(parts, run, target, budget);
     }
     if (request !== undefined) requests.push(parts.masker.json({ ...request, stands: true }) as JsonObject);
   }
   return requests;
 }
 
+/** A request as the history has it, without its answer, which nobody asks for here. */
+interface SentRequest {
+  readonly verb: string;
+  readonly url: string;
+  readonly headers: Exchange['requestHeaders'];
+  readonly body: string | null;
+}
+
 async function forwardCalls(
   parts: DeskParts,
   id: string,
   standing: readonly EffectRow[],
-): Promise<ReadonlyMap<string, Exchange>> {
+): Promise<ReadonlyMap<string, SentRequest>> {
   const wanted = new Set(standing.map(({ target }) => callKey(target)));
-  const found = new Map<string, Exchange>();
+  const found = new Map<string, SentRequest>();
   let cursor: string | undefined;
   for (let page = 0; page < callPages && found.size < wanted.size; page++) {
     const { items, cursor: next } = await parts.store.listCalls(id, {
@@ -237,7 +279,8 @@ async function forwardCalls(
     for (const row of items) {
       const key = callKey(row);
       if (row.phase === 'UP' && row.exchange !== undefined && wanted.has(key) && !found.has(key)) {
-        found.set(key, row.exchange);
+        const { verb, url, requestHeaders, requestBody } = row.exchange;
+        found.set(key, { verb, url, headers: requestHeaders, body: requestBody ?? null });
       }
     }
     if (next === undefined) break;

@@ -4,7 +4,9 @@ import { type JsonObject, parseJson } from '../../core/json.ts';
 import { Outputs } from '../../core/outputs.ts';
 import type { Plan } from '../../core/plan.ts';
 import { wantedOutputs } from '../../core/wanted.ts';
+import type { Meter } from '../../core/meter.ts';
 import type { ExecutionDetail } from '../../ports/store.ts';
+import type { LogFields, LongTurnKind } from '../../ports/telemetry.ts';
 import type { DeskParts } from './parts.ts';
 
 /** The plan that an execution is pinned to. Throws when its definition is gone, which the store never lets happen. */
@@ -49,6 +51,17 @@ export function decidingEnv(parts: DeskParts): Env {
     variable: parts.variable,
     limits: parts.limits,
   };
+}
+
+/** Does work that conditions or templates may make long: in a turn of the event loop that has room for it, and measured. */
+export function inTurn<T>(
+  parts: DeskParts,
+  work: (meter: Meter | undefined) => T,
+  kind: LongTurnKind,
+  fields: () => LogFields,
+): T | Promise<T> {
+  const { share } = parts.engine;
+  return share === undefined ? work(undefined) : share.run(() => work(share), kind, fields);
 }
 
 /** Whether an execution is over. */
