@@ -91,11 +91,15 @@ export class LoopShare implements Meter {
     if (this.#isRefilling) return;
     this.#isRefilling = true;
     this.#parts.clock.after(0, () => {
-      this.#isRefilling = false;
       this.#used = 0;
-      // What is put off again while this goes on waits for the turn after it.
-      for (let left = this.#waiting.length; left > 0 && !this.isSpent; left--) this.#waiting.shift()?.();
-      if (this.#waiting.length > 0) this.#refillSoon();
+      try {
+        // What is put off again while this goes on waits for the turn after it.
+        for (let left = this.#waiting.length; left > 0 && !this.isSpent; left--) this.#waiting.shift()?.();
+      } finally {
+        // Not before this work is done: a timer that is due by its end would fire before the process has looked at its sockets.
+        this.#isRefilling = false;
+        if (this.#waiting.length > 0 || this.#used >= noticeablePart) this.#refillSoon();
+      }
     });
   }
 }
