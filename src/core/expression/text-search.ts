@@ -10,18 +10,21 @@ import { charsPerStep, readCharsPerStep } from '../meter.ts';
 /** Up to this length the engine's own search is as good: its worst case is this many times the text. */
 const shortNeedle = 8;
 
-/** A jump costs as much as this many characters that are gone through. */
-const jumpChars = 8;
+/** Characters that one step goes through one by one. */
+const charsOneByOne = 16;
+
+/** Steps of a jump to the next place that may be one. */
+const jumpSteps = 0.5;
 
 /**
  * Whether `needle` stands in `text`. `spend` is told of the work, in steps, before a good part of it is done, and may throw.
  */
 export function holdsText(text: string, needle: string, spend: (steps: number) => void): boolean {
   if (needle.length <= shortNeedle || needle.length > text.length) {
-    spend(text.length / charsPerStep);
+    spend(text.length / readCharsPerStep);
     return needle.length <= text.length && text.includes(needle);
   }
-  spend(needle.length / readCharsPerStep);
+  spend(needle.length / charsOneByOne);
   const borders = bordersOf(needle);
   const begin = needle.slice(0, shortNeedle);
   const last = text.length - needle.length;
@@ -32,7 +35,7 @@ export function holdsText(text: string, needle: string, spend: (steps: number) =
       spend((text.length - at) / charsPerStep);
       return false;
     }
-    spend((found - at) / charsPerStep + jumpChars / readCharsPerStep);
+    spend((found - at) / charsPerStep + jumpSteps);
     // From here on character by character, for as long as the end of what was read may be the needle's beginning.
     let fits = begin.length;
     at = found + fits;
@@ -43,9 +46,9 @@ export function holdsText(text: string, needle: string, spend: (steps: number) =
       if (needle.charCodeAt(fits) === code) fits++;
       at++;
       if (fits === needle.length) return true;
-      if (((at - from) & spendMask) === 0) spend((spendMask + 1) / readCharsPerStep);
+      if (((at - from) & spendMask) === 0) spend((spendMask + 1) / charsOneByOne);
     }
-    spend(((at - from) & spendMask) / readCharsPerStep);
+    spend(((at - from) & spendMask) / charsOneByOne);
   }
   return false;
 }
