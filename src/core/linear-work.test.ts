@@ -7,7 +7,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { NodeView, RenderContext } from './context.ts';
 import { compileExpression } from './expression/expression.ts';
-import { isRawNumber, type Json, type JsonObject, rawNumber } from './json.ts';
+import { isRawNumber, type Json, type JsonArray, type JsonObject, rawNumber } from './json.ts';
 import type { Meter } from './meter.ts';
 import { renderRequest } from './request/render.ts';
 import { compileRequest } from './request/request.ts';
@@ -36,12 +36,12 @@ class Tally implements Meter {
 /** A view of a value that counts every read of it. */
 function counted(value: Json, tally: Tally): Json {
   if (typeof value !== 'object' || value === null || isRawNumber(value)) return value;
-  return new Proxy(value as object, {
+  return new Proxy<JsonArray | JsonObject>(value, {
     get: (target, key, receiver) => {
       tally.done++;
       return counted(Reflect.get(target, key, receiver) as Json, tally);
     },
-  }) as Json;
+  });
 }
 
 /** Data whose every part grows with `size`. */
@@ -87,6 +87,7 @@ function contextOf(size: number, tally: Tally): RenderContext {
 /** Counts what the engine's functions go through while `work` runs, 64 characters as one read. */
 function watched(tally: Tally, work: () => string | undefined): Work {
   const text = String.prototype;
+  // oxlint-disable-next-line typescript/unbound-method -- called with their texts below
   const { indexOf, includes, charCodeAt } = text;
   const replacements = {
     indexOf(this: string, search: string, from = 0) {

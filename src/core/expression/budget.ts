@@ -4,7 +4,7 @@
  * Bytes (UTF-16 units) of all texts that one evaluation may build: sixteen of the largest payloads. Steps bound them, too, but an
  * operator may raise those a hundredfold.
  */
-export const maxBuiltBytes = 16_777_216;
+const maxBuiltBytes = 16_777_216;
 
 /** Counts the steps of one evaluation, and the bytes of the texts that it builds. */
 export class Budget {
