@@ -60,14 +60,14 @@ const runs = (definition: object, payload: object, count = 1): Promise<Status[]>
   arena.survives(() => Promise.all(repeated(count, 0).map(async () => ended(await start(definition, payload)))));
 
 describe('a condition', () => {
-  it.each([10_000, 100_000, 450_000])('searches a text of %i repeated letters', async (length) => {
+  it.each([10_000, 450_000])('searches a text of %i repeated letters', async (length) => {
     const half = 'a'.repeat(length / 4);
     const definition = saga.graph([decides('look', { in: [variable('needle'), variable('text')] }), ...ends]);
     const payload = { needle: `${half}b${half}`, text: 'a'.repeat(length) };
     for (const status of await runs(definition, payload, 4)) expect(status.status).toBe('FAILED');
   });
 
-  it.each([50, 500, 5_000])('adds up a number of 400 000 digits %i times', async (times) => {
+  it.each([50, 5_000])('adds up a number of 400 000 digits %i times', async (times) => {
     const definition = saga.graph([decides('add', { '+': repeated(times, variable('digits')) }), ...ends]);
     for (const status of await runs(definition, { digits: '9'.repeat(400_000) }, 4))
       expect(status.status).toBe('FAILED');
@@ -105,7 +105,7 @@ describe('a request', () => {
     }
   });
 
-  it.each([1_000, 10_000, 100_000])('asks for a number of 900 000 digits %i times', async (times) => {
+  it.each([1_000, 100_000])('asks for a number of 900 000 digits %i times', async (times) => {
     const body = { x: '{{#payload.list}}{{#payload.big}}y{{/payload.big}}{{/payload.list}}' };
     const definition = saga.graph([saga.task('send', {}, { body })]);
     const digits = `1${'0'.repeat(900_000)}`;
