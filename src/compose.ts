@@ -37,6 +37,7 @@ import { Engine } from './runtime/engine.ts';
 import type { Gatekeeper } from './runtime/gate/gatekeeper.ts';
 import { PlanCache } from './runtime/plan-cache.ts';
 import type { MemberLoad } from './runtime/sharding/member-info.ts';
+import { longTurnMillis } from './runtime/watchdog.ts';
 import { CallbackTokens } from './security/callback-token.ts';
 import { Masker } from './security/masking.ts';
 import { Secrets } from './security/secrets.ts';
@@ -417,6 +418,9 @@ export class Trama {
       ...(await accessOptions(this.#config, desk.clock, telemetry)),
       ...(pair === undefined ? {} : { tls: { ...pair, ...(ca === undefined ? {} : { ca }) } }),
       ...observeRequests(telemetry, metrics.enabled),
+      worked: (route, millis) => {
+        if (millis > longTurnMillis) telemetry.longTurn('request', millis, { route });
+      },
       ...(metrics.enabled
         ? { metrics: async () => ({ contentType: metricsContentType, text: await telemetry.metrics() }) }
         : {}),

@@ -27,7 +27,10 @@ export interface ApiContext {
  * that numbers keep their digits. (A handler that returns the reply itself would wait for the end of the response.)
  */
 export function jsonBody(reply: FastifyReply, value: Json, status = 200): string {
-  return jsonTextBody(reply, stringifyJson(value), status);
+  const begun = performance.now();
+  const text = stringifyJson(value);
+  reply.server.workDone(reply.request, begun);
+  return jsonTextBody(reply, text, status);
 }
 
 /** The same for a list that may be long: others get their turn while it is written. */

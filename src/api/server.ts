@@ -19,6 +19,7 @@ import type { ApiContext } from './context.ts';
 import { errorRegistry } from './error-registry.ts';
 import { ApiError, type ApiLog, errorBody, errorHandler, sendError } from './failure.ts';
 import { readJsonBytes } from './json-body.ts';
+import { measureWork } from './long-turns.ts';
 import { OpenRequests } from './open-requests.ts';
 import { type DocumentedRoute, openApiDocument } from './openapi.ts';
 import { addressOf, headerOf } from './parameters.ts';
@@ -61,6 +62,8 @@ export interface ServerOptions {
     millis: number,
     traceparent: string | undefined,
   ) => void;
+  /** Told of each piece of work of a request, by method and route template, and how long it took at a stretch. Must not throw. */
+  readonly worked?: (route: string, millis: number) => void;
   /** Asks for credentials; absent: everybody may do everything. */
   readonly authenticator?: Authenticator;
   /** Whether metrics need no credentials; default true. */
@@ -162,6 +165,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   server.setNotFoundHandler((_request, reply) => {
     sendError(reply, 'unknown_route', [errorRegistry.unknown_route.meaning]);
   });
+  measureWork(server, options.worked ?? (() => undefined));
   readJsonBodies(server);
   addHooks(server, options, open);
   const { authenticator, onRejected, isMetricsPublic = true } = options;
@@ -224,16 +228,14 @@ function requestIds(): (request: { readonly headers: IncomingMessage['headers'] 
 
 function readJsonBodies(server: FastifyInstance): void {
   server.removeAllContentTypeParsers();
-  const parse = (
-    _request: FastifyRequest,
-    bytes: Buffer,
-    done: (error: Error | null, body?: unknown) => void,
-  ): void => {
+  const parse = (request: FastifyRequest, bytes: Buffer, done: (error: Error | null, body?: unknown) => void): void => {
     if (bytes.length === 0) {
       done(null, undefined);
       return;
     }
+    const begun = performance.now();
     const read = readJsonBytes(bytes);
+    server.workDone(request, begun);
     if (read.ok) done(null, read.value);
     else done(new ApiError(read.code, read.error));
   };

@@ -23,6 +23,8 @@ const limits = {
   hookMaxMillis: 60_000,
   maxRetryAfterMillis: 60_000,
   maxAdvances: 100,
+  maxTurnSteps: 100_000,
+  maxTurnBytes: 4_194_304,
 };
 
 type FindUndo = Extract<Command, { type: 'findUndo' }>;
@@ -35,9 +37,12 @@ class Machine {
   readonly ends: { round: number; status: string }[] = [];
   run: Run;
   now = 1_000_000;
+  /** Half of the machines end their turns as early as they may. */
+  readonly #limits: typeof limits;
   #randoms = 0;
 
   constructor(definitionSeed: number) {
+    this.#limits = definitionSeed % 2 === 0 ? limits : { ...limits, maxTurnSteps: 1 };
     const definition = randomDefinition(new Random(definitionSeed), { length: 4, depth: 2, maxWaitMillis: 5_000 });
     const compiled = compileDefinition(definition, { hash: 'hash' });
     if (!compiled.ok) throw new Error(compiled.errors.join('\n'));
@@ -64,7 +69,7 @@ class Machine {
       nonce: () => `n${String(next())}`,
       callbackKey: (used) => used ?? 'k',
       variable: () => undefined,
-      limits,
+      limits: this.#limits,
     };
   }
 

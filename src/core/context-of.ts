@@ -41,6 +41,8 @@ class ViewOfRun implements RenderContext {
   readonly #run: Run;
   readonly #view: Viewpoint;
   readonly #resolver: Resolver;
+  /** Nodes looked up from within a split, where what is visible takes a comparison of scopes for each version of a node. */
+  #seen: Map<string, NodeView | undefined> | undefined;
 
   constructor(run: Run, view: Viewpoint, resolver: Resolver) {
     this.#run = run;
@@ -109,10 +111,18 @@ class ViewOfRun implements RenderContext {
   }
 
   node(id: string): NodeView | undefined {
-    const { outputs = this.#run.outputs, scope, self, stepName } = this.#view;
-    const found = outputs.find(id, scope);
+    const { self, stepName } = this.#view;
+    const found = this.#find(id);
     if (self === undefined || id !== stepName) return found;
     return { nodeId: id, round: this.#run.state.round, ...found, ...self };
+  }
+
+  #find(id: string): NodeView | undefined {
+    const { outputs = this.#run.outputs, scope } = this.#view;
+    if (scope === '') return outputs.find(id, scope);
+    const seen = (this.#seen ??= new Map<string, NodeView | undefined>());
+    if (!seen.has(id)) seen.set(id, outputs.find(id, scope));
+    return seen.get(id);
   }
 }
 

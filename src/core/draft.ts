@@ -6,6 +6,7 @@ import type { CallPhase, Outcome } from './context.ts';
 import type { CallCommand, Command, Event } from './event.ts';
 import type { CallRow, StepRow, UndoMark } from './history.ts';
 import type { JsonObject } from './json.ts';
+import type { Meter } from './meter.ts';
 import type { Outputs } from './outputs.ts';
 import type { NodePlan, Plan, TaskPlan } from './plan.ts';
 import type { FailureReason, Stage, State, TerminalStatus, Token } from './state.ts';
@@ -39,6 +40,10 @@ export interface CoreLimits {
   readonly maxRetryAfterMillis: number;
   /** Nodes entered in one `apply`, so that a loop without calls is written in bounded pieces. */
   readonly maxAdvances: number;
+  /** Steps (see `meter.ts`) after which one `apply` enters no further node and tries no further case of a switch. */
+  readonly maxTurnSteps: number;
+  /** Bytes of rendered and built texts after which one `apply` does the same. */
+  readonly maxTurnBytes: number;
 }
 
 /** Everything a transition may know besides the run and the event. */
@@ -100,6 +105,8 @@ export interface Transition {
   /** Inbox ids used up. */
   readonly consumed: readonly string[];
   readonly signals: readonly Signal[];
+  /** What it has cost: see `meter.ts`. */
+  readonly work: { readonly steps: number; readonly bytes: number };
 }
 
 /** The event that answers a call. */
@@ -108,7 +115,7 @@ export type Answered = Extract<Event, { type: 'answered' }>;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** See the file header. */
-export class Draft {
+export class Draft implements Meter {
   readonly plan: Plan;
   readonly header: ExecutionHeader;
   readonly env: Env;
@@ -122,6 +129,7 @@ export class Draft {
   readonly undo: UndoMark[] = [];
   readonly consumed: string[] = [];
   readonly signals: Signal[] = [];
+  readonly #work = { steps: 0, bytes: 0 };
   /** Calls of this transition, and their tokens as they stood before; undefined while there is none. */
   #unsent: Map<number, Token> | undefined;
 
@@ -140,6 +148,17 @@ export class Draft {
     return { plan: this.plan, header: this.header, state: this.state, outputs: this.outputs };
   }
 
+  charge(steps: number, bytes: number): void {
+    this.#work.steps += steps;
+    this.#work.bytes += bytes;
+  }
+
+  /** Whether this turn has done its share: what else could be done is left to the next one. */
+  get isSpent(): boolean {
+    const { steps, bytes } = this.#work;
+    return steps >= this.env.limits.maxTurnSteps || bytes >= this.env.limits.maxTurnBytes;
+  }
+
   /** The finished transition. The draft must not be used afterwards. */
   done(): Transition {
     this.state.tokens = this.tokens;
@@ -152,6 +171,7 @@ export class Draft {
       undo: this.undo,
       consumed: this.consumed,
       signals: this.signals,
+      work: this.#work,
     };
   }
 

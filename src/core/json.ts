@@ -82,25 +82,34 @@ export function ownProperty(value: JsonObject, key: string): Json | undefined {
   return Object.hasOwn(value, key) ? value[key] : undefined;
 }
 
+/** Characters of a kept number whose conversion takes as long as a walk over one value. */
+const digitsPerValue = 8;
+
 /**
  * The same value with every kept number as a double, for JSON Logic, which computes in doubles. Returns the value
- * itself where nothing had to change.
+ * itself where nothing had to change. `visit` is told how many values are looked at next, and may throw.
  */
-export function toDoubles(value: Json): Json {
+export function toDoubles(value: Json, visit?: (values: number) => void): Json {
   if (typeof value !== 'object' || value === null) return value;
-  if (raw.isRawJSON(value)) return Number(value.rawJSON);
+  if (raw.isRawJSON(value)) {
+    visit?.(value.rawJSON.length / digitsPerValue);
+    return Number(value.rawJSON);
+  }
   if (Array.isArray(value)) {
+    visit?.(value.length);
     let copy: Json[] | undefined;
     for (let i = 0; i < value.length; i++) {
       const before = value[i] as Json;
-      const after = toDoubles(before);
+      const after = toDoubles(before, visit);
       if (after !== before) (copy ??= value.slice())[i] = after;
     }
     return copy ?? (value as JsonArray);
   }
   let copy: Record<string, Json> | undefined;
-  for (const [key, before] of Object.entries(value as JsonObject)) {
-    const after = toDoubles(before);
+  const entries = Object.entries(value as JsonObject);
+  visit?.(entries.length);
+  for (const [key, before] of entries) {
+    const after = toDoubles(before, visit);
     if (after !== before) {
       copy ??= { ...(value as JsonObject) };
       Object.defineProperty(copy, key, { value: after, enumerable: true, configurable: true, writable: true });

@@ -26,14 +26,13 @@ export function parentScope(scope: string): string {
  */
 export function canSee(viewer: string, writer: string): boolean {
   if (viewer === writer || viewer === '' || writer === '') return true;
-  const a = viewer.split('/');
-  const b = writer.split('/');
-  for (let i = 1; i < a.length && i < b.length; i++) {
-    const left = a[i] as string;
-    const right = b[i] as string;
-    if (left === right) continue;
-    // The same split and visit but another entry: siblings that run at the same time.
-    return left.slice(0, left.indexOf(':')) !== right.slice(0, right.indexOf(':'));
-  }
-  return true;
+  const length = Math.min(viewer.length, writer.length);
+  let same = 0;
+  while (same < length && viewer.charCodeAt(same) === writer.charCodeAt(same)) same++;
+  // One lies within the other.
+  if (same === length && (viewer[same] === '/' || writer[same] === '/')) return true;
+  // Else they part within the branch that begins here: the same split and visit but another entry are siblings that run at the same time.
+  const branch = viewer.lastIndexOf('/', same - 1);
+  const entry = viewer.indexOf(':', branch);
+  return entry === -1 || entry >= same;
 }

@@ -69,6 +69,15 @@ export interface Blocked {
   readonly detail: string;
 }
 
+/** A visit of a switch that has not come to its end. */
+export interface Choosing {
+  readonly visit: number;
+  /** The number of the case whose condition is next; those before it do not hold. */
+  readonly next: number;
+  /** What is to be told of those before it, for people. */
+  readonly problems: readonly string[];
+}
+
 /** A place in the history. */
 export interface OutputRef {
   readonly nodeId: string;
@@ -176,7 +185,8 @@ export type UnwindGoal =
 /** Where a token stands. */
 export type Stage =
   /** At `nodeId`, not entered yet: no call can have left. */
-  | { readonly kind: 'ready' }
+  /** `choosing`: it stands in the middle of a switch whose conditions took more than one turn. */
+  | { readonly kind: 'ready'; readonly choosing?: Choosing }
   | { readonly kind: 'calling'; readonly callId: number; readonly task: TaskRun }
   | {
       /** Waits to call again, or until a blocked call (`task.blocked`) is tried again. */

@@ -106,7 +106,8 @@ function currentNode(plan: Plan, state: State, token: Token): CurrentNode {
   switch (stage.kind) {
     case 'ready': {
       const visits = Object.hasOwn(state.visits, nodeId) ? (state.visits[nodeId] ?? 0) : 0;
-      const at = { nodeId, visit: visits + 1, state: 'SCHEDULED', attempt: 1, since: state.now } as const;
+      const visit = stage.choosing?.visit ?? visits + 1;
+      const at = { nodeId, visit, state: 'SCHEDULED', attempt: 1, since: state.now } as const;
       if (state.startAt === undefined) return at;
       return { ...at, since: state.startedAt, until: state.startAt, detail: 'Waits for its start time.' };
     }

@@ -22,6 +22,12 @@ export type Dispatch = 'direct' | 'queue';
  */
 export type FencedReason = 'checkpoint' | 'lease' | 'lapse';
 
+/**
+ * Work that blocked the event loop: an event applied to an execution with its conditions and templates, a call rendered, a preview, a
+ * part of a request to the API, or something that is not measured by itself and was noticed by a timer that came late.
+ */
+export type LongTurnKind = 'apply' | 'render' | 'preview' | 'request' | 'other';
+
 /** Counters and durations of one definition (name and version). Kept by the caller. */
 export interface DefinitionTelemetry {
   /** An execution was put into the queue, or a direct start replaced that. */
@@ -70,6 +76,8 @@ export interface Telemetry {
   reconciled(ids: number): void;
   /** A shard of the queue was asked for what is due. */
   claimScanned(): void;
+  /** A piece of work kept everything else in the process waiting for `millis`. Counts it and writes a line of level `warn`. */
+  longTurn(kind: LongTurnKind, millis: number, fields: LogFields): void;
   /** A shard of the queue that its server had lost was filled again from the store. */
   rebuilt(): void;
 }
@@ -101,5 +109,6 @@ export const silentTelemetry: Telemetry = {
   fenced: nothing,
   reconciled: nothing,
   claimScanned: nothing,
+  longTurn: nothing,
   rebuilt: nothing,
 };

@@ -7,6 +7,7 @@ import type { Run } from '../core/apply.ts';
 import { type CallResources, prepareCall } from '../core/call.ts';
 import type { CallCommand, CallResult, Event } from '../core/event.ts';
 import type { Outputs } from '../core/outputs.ts';
+import type { Meter } from '../core/meter.ts';
 import { renderRequest, renderStable } from '../core/request/render.ts';
 import { shownTemplate } from '../core/request/url.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';
@@ -26,6 +27,7 @@ import { enterBoth } from './gate/two-places.ts';
 import { hostLabel } from './host-label.ts';
 import { retryAfterMillis } from './retry-after.ts';
 import { traceparentOf } from './trace-context.ts';
+import { turnFields, watchTurn } from './watchdog.ts';
 
 /** What a callback token stands for. */
 export interface CallbackOf {
@@ -73,6 +75,8 @@ export interface CallRunnerParts {
   readonly maxTimeoutMillis: number;
   /** Longest body that the history keeps. */
   readonly maxHistoryBody: number;
+  /** Told what every rendering costs. */
+  readonly meter?: Meter;
 }
 
 /** A request, and what a token is fetched with before it leaves. */
@@ -144,7 +148,7 @@ export class CallRunner {
    * but for the span id. `undoOutputs` is what a compensation sees.
    */
   prepare(run: Run, command: CallCommand, traceparent?: string, undoOutputs?: Outputs): Prepared | undefined {
-    const { vault, callbacks, masker, requestTimeoutMillis, maxTimeoutMillis } = this.#parts;
+    const { vault, callbacks, masker, requestTimeoutMillis, maxTimeoutMillis, clock, meter } = this.#parts;
     const mask = (text: string): string => masker.text(text);
     const claims = callbackOf(run, command);
     const callback = claims === undefined ? undefined : callbacks.issue(claims);
@@ -162,7 +166,9 @@ export class CallRunner {
       of: ownerOf(run, callId),
       ...(trace === undefined ? undefined : { span: callSpan(run, command, trace) }),
     };
-    const rendered = renderRequest(plan.request, call.context);
+    const begun = clock.monotonic();
+    const rendered = renderRequest(plan.request, call.context, undefined, meter);
+    watchTurn(this.#parts, 'render', begun, () => turnFields(run, command.nodeId));
     if (rendered.kind === 'unsent') {
       const { reason, logged } = rendered;
       const outcome = { problem: mask(reason), ...(logged === undefined ? undefined : { logged: mask(logged) }) };
@@ -193,7 +199,7 @@ export class CallRunner {
     const grant = credentials?.kind === 'grant' ? { grant: credentials.grant } : undefined;
     const outcome = { request, template, ...grant };
     if (command.phase !== 'UP' || !plan.mutating) return { ...base, outcome };
-    const stable = renderStable(plan.request, call.context, rendered);
+    const stable = renderStable(plan.request, call.context, rendered, undefined, meter);
     return { ...base, outcome, fingerprint: digest('sha256', stable) };
   }
 

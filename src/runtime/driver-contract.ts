@@ -9,6 +9,7 @@ import type { Sink } from './coalescer.ts';
 import type { CoreEnvironment } from './core-env.ts';
 import type { DriverTimers } from './driver-timers.ts';
 import type { Hold } from './hold.ts';
+import type { LoopShare } from './loop-share.ts';
 import type { MemoryLedger } from './memory-ledger.ts';
 import type { WatchHub } from './watch-hub.ts';
 
@@ -29,6 +30,7 @@ export interface DriverParts {
   readonly timers: DriverTimers;
   readonly watch: WatchHub;
   readonly env: CoreEnvironment;
+  readonly share: LoopShare;
   readonly maxSteps: number;
   readonly memory: MemoryLedger;
   /** Bytes of outputs that one execution keeps in memory; as many may be read back from the store at once. */

@@ -23,6 +23,7 @@ import type { CallMasker } from './exchange.ts';
 import type { CallGate } from './gate/call-gate.ts';
 import { renewLeases } from './lease-keeper.ts';
 import { Loader } from './loader.ts';
+import { LoopShare } from './loop-share.ts';
 import { MemoryLedger } from './memory-ledger.ts';
 import { PatientReads } from './patient-reads.ts';
 import { Periodic } from './periodic.ts';
@@ -105,6 +106,8 @@ const maxCommitBytes = 4 * 1024 * 1024;
 export class Engine {
   /** Makes the environment of the core's transitions, also for those that are made elsewhere in this process. */
   readonly env: CoreEnvironment;
+  /** What this process may do in one turn of the event loop. */
+  readonly share: LoopShare;
   readonly plans: PlanCache;
   readonly #parts: EngineParts;
   readonly #availability: Availability;
@@ -168,7 +171,9 @@ export class Engine {
       leaseMillis,
       availability,
     });
-    const calls = new CallRunner({ ...base, ...parts, ...settings });
+    this.share = new LoopShare(base, settings.limits);
+    const { share } = this;
+    const calls = new CallRunner({ ...base, ...parts, ...settings, meter: share });
     const parked = new BoundedMap<string, Run>(settings.parkedCacheSize);
     this.#memory = new MemoryLedger(clock, settings.maxInHandBytes, () => this.#claims.roomFreed());
     const memory = { memory: this.#memory, maxOutputBytes: settings.maxOutputBytes };
@@ -200,6 +205,7 @@ export class Engine {
         timers: new DriverTimers(clock),
         watch: this.#watch,
         env: this.env,
+        share,
         maxSteps: settings.maxStepsPerExecution,
         ...memory,
       },
@@ -213,6 +219,7 @@ export class Engine {
       queue,
       queueWriter: this.#queueWriter,
       env: this.env,
+      share: this.share,
       plans,
       leaseMillis,
       maxWaiting: settings.maxWaitingSubmissions,

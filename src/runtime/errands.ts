@@ -4,7 +4,7 @@
  * Guarantees: a call goes out at most once, and none while the hold is in doubt: then it waits for the store's word, and is
  * made from the start after it; an answer is passed on only while the call is still wanted; at most one search
  * per token for what to compensate is under way, until its result has been applied, so that none is answered with what has
- * been compensated meanwhile. Reads go on while the store is away; what they bring waits for the checkpoint under way.
+ * been compensated meanwhile; what one turn of the event loop renders is bounded over all executions (see `loop-share.ts`). Reads go on while the store is away; what they bring waits for the checkpoint under way.
  */
 import type { Run } from '../core/apply.ts';
 import { inFlight, isDrained } from '../core/due.ts';
@@ -49,7 +49,7 @@ type FindUndo = Extract<Command, { type: 'findUndo' }>;
 
 /** See the file header. One per driver. */
 export class Errands implements CallTaker {
-  readonly #parts: Pick<DriverParts, 'calls' | 'reads' | 'maxSteps' | 'maxOutputBytes'>;
+  readonly #parts: Pick<DriverParts, 'calls' | 'reads' | 'maxSteps' | 'maxOutputBytes' | 'share'>;
   readonly #host: ErrandHost;
   readonly #traceparent: string | undefined;
   /** Calls wanted; without a handle while something is read for them, or while they are postponed. */
@@ -61,7 +61,7 @@ export class Errands implements CallTaker {
   #made = 0;
 
   constructor(
-    parts: Pick<DriverParts, 'calls' | 'reads' | 'maxSteps' | 'maxOutputBytes'>,
+    parts: Pick<DriverParts, 'calls' | 'reads' | 'maxSteps' | 'maxOutputBytes' | 'share'>,
     host: ErrandHost,
     traceparent: string | undefined,
   ) {
@@ -177,9 +177,27 @@ export class Errands implements CallTaker {
   }
 
   #begin(command: CallCommand): void {
+    if (this.#parts.share.isSpent) {
+      this.#beginLater(command);
+      return;
+    }
     const permission = this.#host.mayCall();
     if (permission === 'granted') this.#call(command);
     else if (permission === 'later') this.#postpone(command);
+  }
+
+  /** Rendering the call has to wait for another turn of the event loop. */
+  #beginLater(command: CallCommand): void {
+    const { callId } = command;
+    const entry = { command };
+    this.#calls.set(callId, entry);
+    this.#parts.share.later(() => {
+      this.#host.whenIdle(() => {
+        if (this.#calls.get(callId) !== entry) return;
+        this.#calls.delete(callId);
+        if (inFlight(this.#host.run.state).includes(callId)) this.#begin(command);
+      });
+    });
   }
 
   #call(command: CallCommand): void {

@@ -1,20 +1,19 @@
 /**
- * Drives one execution that this process holds: event → `apply` → checkpoint → commands, until it parks, ends, or is
- * handed back.
+ * Drives one execution that this process holds: event → `apply` → checkpoint → commands, until it parks, ends, or is handed back.
  *
  * Modes:
  * - `idle`: everything applied so far is durable (but for `prepared` events, which may be lost); events are applied as they come.
+ * - `putOff`: this turn of the event loop has done its share (see `loop-share.ts`); events wait for the next one.
  * - `committing`: one checkpoint is under way; events wait.
- * - `faulted`: `apply` threw or the store refused the data of this execution; after a pause everything since the durable
- *   state is applied again. The fifth time the execution is quarantined instead.
+ * - `faulted`: `apply` threw or the store refused the data; all since the durable state is tried again, four times, then it is quarantined.
  * - `ended`: handed back. Answers of calls still in flight mean nothing here any more.
  *
- * Guarantees: a call goes out only after the checkpoint that marks it is durable, and only while the lease holds; after a lapse
- * of the lease no call goes out, and nothing new begins, before the store has confirmed the execution; an answer is always offered to the store, also past the lease; an execution is parked, ended, failed or turned to
- * compensation only if no unseen event from outside stands against it (the checkpoint compares the inbox). A fenced
- * execution is thrown away and its id released under its own token, never just acknowledged.
+ * Guarantees: a call goes out only after its checkpoint is durable, and only while the lease holds; after a lapse of the lease no call goes
+ * out, and nothing new begins, before the store has confirmed the execution; an answer is always offered to the store; an execution is parked,
+ * ended, failed or turned to compensation only if the inbox that the checkpoint compares holds no unseen event. A fenced execution is thrown
+ * away and its id released under its own token, never just acknowledged.
  */
-import { apply, type Run } from '../core/apply.ts';
+import type { Run } from '../core/apply.ts';
 import { canPark, dueAt } from '../core/due.ts';
 import type { Event } from '../core/event.ts';
 import { memorySize } from '../core/json.ts';
@@ -47,7 +46,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
   readonly #parts: DriverParts;
   readonly #owner: DriverOwner;
   readonly #holding: Holding;
-  #mode: 'idle' | 'committing' | 'faulted' | 'ended' = 'idle';
+  #mode: 'idle' | 'putOff' | 'committing' | 'faulted' | 'ended' = 'idle';
   /** As the store has it. */
   #durable: Run;
   /** As it is by now. */
@@ -161,8 +160,8 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
   /** Applies a `prepared` event at once: it need not be durable, and changes nothing that a checkpoint waits for. */
   prepared(event: Extract<Event, { type: 'prepared' }>): void {
     const run = this.#run;
-    const transition = apply(run, event, this.#parts.env.at(run.state.now, false));
-    this.#run = { ...run, state: transition.state };
+    const { state } = this.#parts.share.apply(run, event, this.#parts.env.at(run.state.now, false));
+    this.#run = { ...run, state };
     this.#journal.push(event);
   }
 
@@ -281,13 +280,14 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
       this.#commit();
       return;
     }
+    if (this.#isPutOff()) return;
     // What changed nothing need not be applied again.
     if (this.#journal.length > 0) this.#journal = this.#journal.filter(({ type }) => type === 'prepared');
     this.#rest();
   }
 
   #absorb(): void {
-    for (;;) {
+    while (!this.#parts.share.isSpent) {
       const event = this.#first.shift() ?? this.#readyInbox() ?? this.#events.shift();
       if (event === undefined) return;
       // Nothing new begins before all that is known has been applied: a cancel may be among it, or the end of its time.
@@ -298,6 +298,18 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
   /** Whether an event waits that can be applied now. */
   #hasMore(): boolean {
     return this.#first.length > 0 || this.#events.length > 0 || this.#nextInInbox() !== undefined;
+  }
+
+  /** Leaves events for another turn of the event loop, when this one has done its share. */
+  #isPutOff(): boolean {
+    if (!this.#parts.share.isSpent || !this.#hasMore()) return false;
+    this.#mode = 'putOff';
+    this.#parts.share.later(() => {
+      if (this.#mode !== 'putOff') return;
+      this.#mode = 'idle';
+      this.#pump();
+    });
+    return true;
   }
 
   #nextInInbox(): InboxRow | undefined {
@@ -320,7 +332,8 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
     if (event.type === 'undoFound') this.#errands.undoApplied(event.tokenId);
     const run = this.#run;
     const now = Math.max(this.#parts.clock.now(), this.#holding.dueAt);
-    const transition = apply(run, event, this.#parts.env.at(now, isLast && this.#mayAdvance()));
+    const env = this.#parts.env.at(now, isLast && this.#mayAdvance());
+    const transition = this.#parts.share.apply(run, event, env);
     this.#run = { ...run, state: transition.state, outputs: transition.outputs };
     this.#journal.push(event);
     this.#batch.add(transition, run.state);
@@ -355,9 +368,8 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
     const { state } = this.#run;
     this.#batch = new PendingBatch();
     reportSignals(telemetry, this.#run, this.#holding, signals);
-    if (watch.isWatched(this.id)) {
-      watch.tell({ id: this.id, ord: state.ord, ...(state.end === undefined ? undefined : { end: state.end.status }) });
-    }
+    if (watch.isWatched(this.id))
+      watch.tell({ id: this.id, ord: state.ord, ...(state.end && { end: state.end.status }) });
     this.#errands.run(commands);
     if (state.end === undefined) this.#pump();
     else this.#end({ kind: 'over' });
@@ -450,20 +462,19 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
       return;
     }
     if (this.#mode === 'committing') {
-      // What is under way must be answered first: only then is it known on what the next checkpoint builds.
+      // Only the answer to what is under way says on what the next checkpoint builds.
       this.#deferred.push(() => this.fault(error));
       return;
     }
     this.#faults++;
-    const { telemetry, clock } = this.#parts;
-    const message = reportFault(telemetry, this.#holding, this.#faults, error);
+    const message = reportFault(this.#parts.telemetry, this.#holding, this.#faults, error);
     if (this.#faults > maxFaults + 1) {
       this.#end({ kind: 'stuck' });
       return;
     }
     this.#mode = 'faulted';
     this.#faultTimer?.cancel();
-    this.#faultTimer = clock.after(backoffMillis(this.#faults, 0.5), () => {
+    this.#faultTimer = this.#parts.clock.after(backoffMillis(this.#faults, 0.5), () => {
       this.#faultTimer = undefined;
       if (this.#mode !== 'faulted') return;
       this.#mode = 'idle';

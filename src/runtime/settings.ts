@@ -65,6 +65,9 @@ export const defaultEngineSettings: EngineSettings = {
     hookMaxMillis: 60_000,
     maxRetryAfterMillis: 3_600_000,
     maxAdvances: 100,
+    // What one condition may take: about 50 ms.
+    maxTurnSteps: 100_000,
+    maxTurnBytes: 4 * 1024 * 1024,
   },
 };
 

@@ -15,6 +15,7 @@ import { Coalescer, type CoalescerParts } from './coalescer.ts';
 import type { CoreEnvironment } from './core-env.ts';
 import type { Submission } from './desk/parts.ts';
 import { type Hold, stampOf } from './hold.ts';
+import type { LoopShare } from './loop-share.ts';
 import { PendingBatch } from './pending-batch.ts';
 import type { PlanCache } from './plan-cache.ts';
 import type { QueueHealth } from './queue-health.ts';
@@ -29,6 +30,7 @@ export interface SubmitterParts extends CoalescerParts {
   readonly queueHealth: QueueHealth;
   readonly queueWriter: QueueWriter;
   readonly env: CoreEnvironment;
+  readonly share: LoopShare;
   readonly plans: PlanCache;
   readonly leaseMillis: number;
   readonly maxWaiting: number;
@@ -70,7 +72,7 @@ export class Submitter {
    * @throws Overloaded when too many wait.
    */
   async submit(submission: Submission, pool: WorkerPool | undefined): Promise<SubmitResult> {
-    const { clock, env, queue, queueWriter, plans } = this.#parts;
+    const { clock, env, queue, queueWriter, plans, share } = this.#parts;
     const { plan, header, startAt } = submission;
     const now = Math.max(clock.now(), submission.createdAt);
     const slot = slotOf(header.id);
@@ -80,7 +82,16 @@ export class Submitter {
     let result: SubmitResult;
     let first: Transition;
     try {
-      first = begin(plan, header, env.at(now, hold !== undefined && pool?.draining === false), startAt);
+      const begun = share.run(
+        () => {
+          const made = begin(plan, header, env.at(now, hold !== undefined && pool?.draining === false), startAt);
+          share.charge(made.work.steps, made.work.bytes);
+          return made;
+        },
+        'apply',
+        () => ({ sagaId: header.id, name: header.name, version: header.version, node: plan.entry }),
+      );
+      first = begun instanceof Promise ? await begun : begun;
       const row = this.#row(submission, first, slot, now, hold);
       result = await this.#inserts.request(row, 1024 + row.payload.length + row.definition.length);
     } catch (error) {

@@ -50,6 +50,8 @@ const defaultLimits: CoreLimits = {
   hookMaxMillis: 60_000,
   maxRetryAfterMillis: 3_600_000,
   maxAdvances: 100,
+  maxTurnSteps: 100_000,
+  maxTurnBytes: 4_194_304,
 };
 
 /** See the file header. The same plan, scenario and options always give the same result. */

@@ -12,13 +12,15 @@ async function readings(registry: Registry): Promise<Readonly<Record<string, num
 
 it('tells how late timers fired since it was read before, and nothing of its own interval', async () => {
   const registry = new Registry();
-  watchEventLoopLag(registry, Gauge);
+  const late: number[] = [];
+  watchEventLoopLag(registry, Gauge, (millis) => late.push(millis));
   expect(await readings(registry)).toEqual({ min: 0, max: 0, mean: 0, stddev: 0, p50: 0, p90: 0, p99: 0 });
 
   const until = performance.now() + 1_000;
   while (performance.now() < until);
   await pause(300);
   const blocked = await readings(registry);
+  expect(Math.max(...late)).toBeGreaterThan(500);
   // The timer was due after a quarter of the second in which nothing could fire.
   expect(blocked['max']).toBeGreaterThan(0.5);
   expect(blocked['p99']).toBeGreaterThan(0.5);

@@ -27,15 +27,20 @@ const readings = {
 
 /**
  * Puts the series into the registry, in place of those of the same names. Each tells what was seen since it was read before; the
- * series of the percentiles is read last. The timer keeps no process alive.
+ * series of the percentiles is read last. `looked` is told at every look how late its timer was. The timer keeps no process alive.
  */
-export function watchEventLoopLag(registry: Registry, GaugeOf: typeof Gauge): void {
+export function watchEventLoopLag(
+  registry: Registry,
+  GaugeOf: typeof Gauge,
+  looked: (lateMillis: number) => void = () => undefined,
+): void {
   const seen = createHistogram();
   let expected = performance.now() + lookMillis;
   setInterval(() => {
     const now = performance.now();
     // A histogram takes whole numbers from 1 on.
     seen.record(Math.max(1, Math.round((now - expected) * nanosPerMilli)));
+    looked(now - expected);
     expected = now + lookMillis;
   }, lookMillis).unref();
 

@@ -124,6 +124,38 @@ describe('gauges', () => {
   });
 });
 
+describe('a long turn', () => {
+  it('is counted by its kind, and told with its definition and node', async () => {
+    const lines: unknown[] = [];
+    const telemetry = new PrometheusTelemetry({
+      writes: () => true,
+      write: (level, message, fields) => void lines.push([level, message, fields]),
+    });
+    telemetry.longTurn('apply', 250.4, { name: 'order', version: '1', node: 'choose' });
+    telemetry.longTurn('request', 300, { route: 'POST /workflows/run' });
+    telemetry.longTurn('apply', 201, { name: 'order', version: '1', node: 'choose' });
+    const found = await samples(telemetry);
+    expect(found.get('saga_long_turn_total{kind="apply"}')).toBe(2);
+    expect(found.get('saga_long_turn_total{kind="request"}')).toBe(1);
+    const message = 'long turn of the event loop';
+    expect(lines[0]).toEqual([
+      'warn',
+      message,
+      { kind: 'apply', millis: 250, name: 'order', version: '1', node: 'choose' },
+    ]);
+    expect(lines[1]).toEqual(['warn', message, { kind: 'request', millis: 300, route: 'POST /workflows/run' }]);
+  });
+
+  it('that nothing measures by itself is seen by a timer', async () => {
+    const telemetry = new PrometheusTelemetry(noLog);
+    await telemetry.watchProcess();
+    const until = performance.now() + 700;
+    while (performance.now() < until);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect((await samples(telemetry)).get('saga_long_turn_total{kind="other"}')).toBeGreaterThan(0);
+  });
+});
+
 describe('the text', () => {
   it('is one document with the series of the process', async () => {
     const telemetry = new PrometheusTelemetry(noLog);
@@ -145,7 +177,7 @@ describe('the text', () => {
       .split('\n')
       .filter((line) => line.startsWith('# TYPE'))
       .map((line) => line.split(' ').slice(2) as [string, string]);
-    expect(heads.length).toBe(46);
+    expect(heads.length).toBe(47);
     for (const [name, type] of heads) {
       expect(name).toMatch(/^(?:saga|http_server)_[a-z_]+$/);
       expect(name.endsWith('_total')).toBe(type === 'counter');

@@ -4,7 +4,14 @@
  */
 import type { Registry } from 'prom-client';
 import { unusedPrecisionMillis, watchEventLoopLag } from './event-loop-lag.ts';
-import type { DefinitionTelemetry, FencedReason, LogFields, LogLevel, Telemetry } from '../ports/telemetry.ts';
+import type {
+  DefinitionTelemetry,
+  FencedReason,
+  LogFields,
+  LogLevel,
+  LongTurnKind,
+  Telemetry,
+} from '../ports/telemetry.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import type { CounterCell, HistogramCell } from './cells.ts';
 import { DefinitionSeries, type SharedCells } from './definition-series.ts';
@@ -74,6 +81,9 @@ const maxHostLength = 270;
 /** The content type of {@link PrometheusTelemetry.metrics}. */
 export const metricsContentType = 'text/plain; version=0.0.4; charset=utf-8';
 
+/** A timer that comes later than this has waited for a long turn of the event loop. */
+const lateMillis = 200;
+
 interface HostCells {
   readonly group: LabelGroup;
   readonly byOutcome: Map<string, HistogramCell>;
@@ -96,6 +106,8 @@ export class PrometheusTelemetry implements Telemetry {
   readonly #dispatchDelay: HistogramCell;
   readonly #shared: SharedCells;
   readonly #received: CounterCell;
+  /** How long the long turns took that were told of since a timer was last looked at, in milliseconds. */
+  #explainedMillis = 0;
   #gauges: (() => Promise<GaugeReadings>) | undefined;
 
   constructor(log: LogSink, limits: LabelLimits = defaultLimits) {
@@ -135,7 +147,9 @@ export class PrometheusTelemetry implements Telemetry {
     const { Gauge, Registry, collectDefaultMetrics } = await import('prom-client');
     this.#process = new Registry();
     collectDefaultMetrics({ register: this.#process, eventLoopMonitoringPrecision: unusedPrecisionMillis });
-    watchEventLoopLag(this.#process, Gauge);
+    watchEventLoopLag(this.#process, Gauge, (millis) => {
+      this.#timerWasLate(millis);
+    });
   }
 
   /** Where the gauges are read when the metrics are asked for; a later call replaces the earlier one. */
@@ -260,6 +274,20 @@ export class PrometheusTelemetry implements Telemetry {
 
   rebuilt(): void {
     this.#series.rebuilds.cell('lost').add();
+  }
+
+  longTurn(kind: LongTurnKind, millis: number, fields: LogFields): void {
+    this.#explainedMillis += millis;
+    this.#series.longTurns.cell(kind).add();
+    this.log('warn', 'long turn of the event loop', { kind, millis: Math.round(millis), ...fields });
+  }
+
+  /** A timer came late. What blocked the event loop was either told of by name, or is nothing that is measured by itself. */
+  #timerWasLate(millis: number): void {
+    const explained = this.#explainedMillis;
+    this.#explainedMillis = 0;
+    if (millis > lateMillis && explained < millis / 2) this.longTurn('other', millis, {});
+    this.#explainedMillis = 0;
   }
 
   /** A callback was accepted. */

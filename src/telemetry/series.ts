@@ -26,6 +26,7 @@ export interface Series {
   readonly claimScans: Family<CounterCell>;
   readonly rebuilds: Family<CounterCell>;
   readonly traceSpans: Family<CounterCell>;
+  readonly longTurns: Family<CounterCell>;
   readonly duration: Family<HistogramCell>;
   readonly stepDuration: Family<HistogramCell>;
   readonly nodeDuration: Family<HistogramCell>;
@@ -96,6 +97,11 @@ export function createSeries(): Series {
     reconciled: f.counter('saga_reconciled_total', 'Executions put back into the queue from the store.', 'status'),
     claimScans: f.counter('saga_redis_claim_scans_total', 'Shards asked for what is due.'),
     rebuilds: f.counter('saga_redis_rebuilds_total', 'Shards filled again from the store, by reason.', 'reason'),
+    longTurns: f.counter(
+      'saga_long_turn_total',
+      'Pieces of work that blocked the event loop for more than 200 ms, by kind.',
+      'kind',
+    ),
     traceSpans: f.counter('saga_trace_spans_total', 'Spans by what became of them; exported is good.', 'result'),
     duration: f.durations(
       'saga_duration_seconds',

@@ -365,6 +365,8 @@ describe('faults', () => {
     // The other one holds it until its second node is answered: a renewal of what nobody holds would take it back.
     await downstream.arrival('/paused/b');
     slow!.thaw();
+    // To the process it looks as if something had blocked its event loop.
+    await until(() => look().then(() => seen.values('saga_long_turn_total', 'kind').has('other')));
     // The renewal says that the lease is lost; the answer is offered all the same, and the store refuses it.
     await until(() => look().then(() => seen.values('saga_fenced_total', 'reason').has('lease')));
     answer();

@@ -103,8 +103,9 @@ export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'loggin
   },
   'security.limits.maxEvaluationSteps': {
     meaning:
-      'Most steps (tags, rounds of a section, operators, items) of the templates of one call, of one other template, or of one ' +
-      'condition. A call beyond it is unsent, a condition is false or a failure as if it had thrown. While one is evaluated nothing else happens.',
+      'Most steps (tags, rounds of a section, operators, items; texts by their length) of the templates of one call, of one other ' +
+      'template, or of one condition. A call beyond it is unsent, a condition is false or a failure as if it had thrown. While one is ' +
+      'evaluated nothing else happens: 100 000 steps take about 50 ms.',
     kind: integer(100, 10_000_000),
     default: 100_000,
   },

@@ -84,7 +84,7 @@ function compileParts(
   const compiling: Compiling = {
     nodeIds: new Set(draft.byId.keys()),
     // A byte holds at most one code unit.
-    limits: { maxSteps: limits.maxEvaluationSteps, maxChars: limits.maxRenderedBytes },
+    limits: { maxSteps: limits.maxEvaluationSteps, maxBytes: limits.maxRenderedBytes },
     maxTimeoutMillis: limits.maxTimeoutMillis,
     problems,
     reads,

@@ -11,7 +11,9 @@ import type { RenderContext } from '../context.ts';
 import { isJsonObject, type Json, type JsonObject, toDoubles } from '../json.ts';
 import { type Path, type PathRoot, type PathScope, type PathSource, resolvePath, walk } from '../template/path.ts';
 import type { TemplatePath } from '../template/template.ts';
-import { Budget, type EagerMethod, expressionOperators, methodsFor, toText, truthy } from './operators.ts';
+import { type Meter, valuesPerStep } from '../meter.ts';
+import { Budget } from './budget.ts';
+import { type EagerMethod, expressionOperators, methodsFor, primitive, toText, truthy } from './operators.ts';
 
 /** What the place of a condition allows. */
 export interface ExpressionOptions {
@@ -44,13 +46,18 @@ export interface Expression {
   /** As it was written. */
   readonly source: Json;
   readonly reads: ExpressionReads;
-  /** Evaluates it. `callbackBody` is what `callback.body` is, in conditions on callbacks. */
-  evaluate(context: RenderContext, extra?: { readonly callbackBody?: Json }): Verdict;
+  /**
+   * Evaluates it. `callbackBody` is what `callback.body` is, in conditions on callbacks; `meter` is told what it cost, also where it
+   * gives an error. The verdict depends on nothing but the data.
+   */
+  evaluate(context: RenderContext, extra?: { readonly callbackBody?: Json; readonly meter?: Meter }): Verdict;
 }
 
 /** Deepest nesting of operators. */
 const maxDepth = 128;
 const defaultMaxSteps = 100_000;
+/** Parts of a path within an item that one step follows. */
+const keysPerStep = 8;
 /** Paths known only at evaluation that are kept resolved, per expression. */
 const maxLookups = 64;
 /** Longer paths from data are resolved anew: each would keep its text, and all its parts, as long as the definition lives. */
@@ -189,6 +196,8 @@ class LogicExpression implements Expression {
   readonly #items: readonly (readonly string[])[];
   readonly #scope: PathScope;
   readonly #lookups = new Map<string, Path | undefined>();
+  /** Its operators: every evaluation takes as many steps at least. */
+  readonly #weight: number;
   /** Objects of this evaluation with their numbers as doubles. */
   #doubles: Map<object, Json> | undefined;
 
@@ -205,10 +214,11 @@ class LogicExpression implements Expression {
     this.#reads = paths;
     this.#items = compiler.items;
     this.#scope = compiler.scope;
+    this.#weight = operatorsOf(logic);
     this.#budget = new Budget(options.maxSteps ?? defaultMaxSteps);
     const methods = methodsFor(this.#budget);
     methods['read'] = this.#method((args, data) => this.#read(this.#reads[args[0] as number], data));
-    methods['item'] = this.#method((args, data) => walk(data as Json, this.#items[args[0] as number] ?? [], 0));
+    methods['item'] = this.#method((args, data) => this.#walk(data as Json, this.#items[args[0] as number] ?? []));
     methods['lookup'] = this.#method((args, data) => this.#lookup(args[0], data));
     methods['missing'] = this.#missing((args) => (Array.isArray(args[0]) ? (args[0] as unknown[]) : args), 1);
     methods['missing_some'] = this.#missing((args) => (Array.isArray(args[1]) ? (args[1] as unknown[]) : [args[1]]));
@@ -217,21 +227,39 @@ class LogicExpression implements Expression {
     this.#engine.truthy = truthy;
   }
 
-  evaluate(context: RenderContext, extra?: { readonly callbackBody?: Json }): Verdict {
+  evaluate(context: RenderContext, extra?: { readonly callbackBody?: Json; readonly meter?: Meter }): Verdict {
     const source: PathSource = {
       context,
       stable: false,
       callbackBody: extra?.callbackBody,
       secret: () => undefined,
+      spend: this.#spend,
     };
-    this.#budget.reset();
+    const budget = this.#budget;
+    budget.reset();
     try {
+      budget.spend(this.#weight);
       return { ok: true, truthy: truthy(this.#engine.run(this.#logic, new Data(source)) as unknown) };
     } catch (error) {
       return { ok: false, error: sentenceOf(error) };
     } finally {
       this.#doubles = undefined;
+      extra?.meter?.charge(budget.steps, budget.bytes);
     }
+  }
+
+  readonly #spend = (steps: number): void => {
+    this.#budget.spend(steps);
+  };
+
+  readonly #converted = (values: number): void => {
+    this.#budget.spend(values / valuesPerStep);
+  };
+
+  /** What stands at the end of a path within an item. */
+  #walk(value: Json, keys: readonly string[]): Json | undefined {
+    this.#budget.spend(keys.length / keysPerStep);
+    return walk(value, keys, 0);
   }
 
   /** A method that gives its first argument's value, or its second where that is missing, or null. */
@@ -257,7 +285,9 @@ class LogicExpression implements Expression {
           const value = this.#lookup(key, data);
           return value === undefined || value === null || value === '';
         });
-        return all === undefined && keys.length - missing.length >= Number(list[0]) ? [] : missing;
+        return all === undefined && keys.length - missing.length >= Number(primitive(list[0], this.#budget))
+          ? []
+          : missing;
       },
       deterministic: false,
     };
@@ -265,7 +295,7 @@ class LogicExpression implements Expression {
 
   #lookup(key: unknown, data: unknown): Json | undefined {
     const text = toText(key, this.#budget);
-    if (!(data instanceof Data)) return walk(data as Json, text === '' ? [] : text.split('.'), 0);
+    if (!(data instanceof Data)) return this.#walk(data as Json, text === '' ? [] : text.split('.'));
     let path = this.#lookups.get(text);
     if (path === undefined && !this.#lookups.has(text)) {
       const resolved = resolvePath(text, this.#scope);
@@ -282,10 +312,18 @@ class LogicExpression implements Expression {
     if (typeof value !== 'object' || value === null) return value;
     const known = this.#doubles?.get(value);
     if (known !== undefined) return known;
-    const converted = toDoubles(value);
+    const converted = toDoubles(value, this.#converted);
     (this.#doubles ??= new Map<object, Json>()).set(value, converted);
     return converted;
   }
+}
+
+/** Operators of a prepared condition, without the values between them. */
+function operatorsOf(logic: Json): number {
+  if (typeof logic !== 'object' || logic === null) return 0;
+  let count = Array.isArray(logic) ? 0 : 1;
+  for (const part of Object.values(logic) as Json[]) count += operatorsOf(part);
+  return count;
 }
 
 /** What the engine hands around as the data outside of every iteration. */

@@ -1,12 +1,16 @@
 /**
  * The operators that conditions may use, and how their work is bounded.
  *
- * JSON Logic has no loops but those over its data, so that an expression's work is its size times what it iterates over.
- * Everything that iterates, copies or joins is therefore counted here, in {@link Budget}; the rest is straight-line and
- * bounded by the size of the definition. Data is reached through `read` and `item` only, never by the engine's own
- * `var`, which follows prototypes.
+ * JSON Logic has no loops but those over its data, so that an expression's work is its size times what it iterates over,
+ * times the length of what an operator reads. Everything that iterates, copies, joins, compares or converts is therefore
+ * counted here, in {@link Budget}, before it is done. No operator is left to JavaScript's own conversion of an array to a
+ * text or a number: an array that holds itself twice, fifty times over, has no end. Data is reached through `read` and
+ * `item` only, never by the engine's own `var`, which follows prototypes.
  */
 import { defaultMethods, type LogicEngine } from 'json-logic-engine';
+import { charsPerStep, readCharsPerStep } from '../meter.ts';
+import type { Budget } from './budget.ts';
+import { holdsText } from './text-search.ts';
 
 /**
  * Every operator of conditions. Those of jsonlogic.com but `log`, with `?:` (another name of `if`), `??` (the first value
@@ -51,28 +55,6 @@ export const expressionOperators: readonly string[] = [
   'length',
 ];
 
-/** Counts the steps of one evaluation. */
-export class Budget {
-  readonly #limit: number;
-  #left: number;
-
-  constructor(limit: number) {
-    this.#limit = limit;
-    this.#left = limit;
-  }
-
-  /** Begins anew. */
-  reset(): void {
-    this.#left = this.#limit;
-  }
-
-  /** Takes `steps`. Throws beyond the limit. */
-  spend(steps: number): void {
-    this.#left -= steps;
-    if (this.#left < 0) throw new Error(`The condition takes more than ${String(this.#limit)} steps.`);
-  }
-}
-
 /** A method of the engine that is called with its arguments evaluated. */
 export interface EagerMethod {
   readonly method: (args: unknown, context: unknown, above: unknown, engine: LogicEngine) => unknown;
@@ -86,14 +68,11 @@ export function truthy(value: unknown): boolean {
   return Array.isArray(value) ? value.length > 0 : Boolean(value);
 }
 
-/** Texts are cheap to go through: this many code units count as one step. */
-const charsPerStep = 256;
+/** Taken from the engine as they are: they only choose. */
+const asTheyAre = ['if', '?:', 'or', 'and', '??'];
 
-/** Taken from the engine as they are: lazy ones that only choose, and comparisons of two or three values. */
-const asTheyAre = ['if', '?:', 'or', 'and', '??', '<', '<=', '>', '>=', '===', '!=='];
-
-/** Taken from the engine; they go through their arguments, which are counted. */
-const counted = ['max', 'min', '+', '-', '*', '/', '%', 'substr'];
+/** Taken from the engine; they go through their arguments and read texts as numbers, which is counted. Objects they refuse. */
+const counted = ['max', 'min', '+', '-', '*', '/', '%'];
 
 /** The engine's methods for one expression, all of which take from `budget`. */
 export function methodsFor(budget: Budget): Record<string, unknown> {
@@ -102,6 +81,9 @@ export function methodsFor(budget: Budget): Record<string, unknown> {
   for (const name of asTheyAre) methods[name] = engineMethods[name];
   for (const name of counted) methods[name] = countedMethod(engineMethods[name], budget);
 
+  const spend = (steps: number): void => {
+    budget.spend(steps);
+  };
   const eager = (method: (args: readonly unknown[]) => unknown): EagerMethod => ({
     method: (args) => method(Array.isArray(args) ? args : [args]),
     deterministic: false,
@@ -114,15 +96,19 @@ export function methodsFor(budget: Budget): Record<string, unknown> {
     for (const arg of args) budget.spend(Array.isArray(arg) ? arg.length : 1);
     return args.flat(1);
   });
-  methods['cat'] = eager((args) => args.map((arg) => toText(arg, budget)).join(''));
+  methods['==='] = comparing((a, b) => identical(a, b, budget));
+  methods['!=='] = comparing((a, b) => !identical(a, b, budget));
+  methods['<'] = comparing((a, b) => ordered(a, b, budget, (x, y) => x < y));
+  methods['<='] = comparing((a, b) => ordered(a, b, budget, (x, y) => x <= y));
+  methods['>'] = comparing((a, b) => ordered(a, b, budget, (x, y) => x > y));
+  methods['>='] = comparing((a, b) => ordered(a, b, budget, (x, y) => x >= y));
+  methods['cat'] = eager((args) => joined(args, '', budget));
+  methods['substr'] = eager(([text, from, end]) => substring(text, primitive(from, budget), primitive(end, budget)));
   methods['in'] = eager(([needle, haystack]) => {
-    if (typeof haystack === 'string') {
-      budget.spend(haystack.length / charsPerStep);
-      return haystack.includes(toText(needle, budget));
-    }
+    if (typeof haystack === 'string') return holdsText(haystack, toText(needle, budget), spend);
     if (!Array.isArray(haystack)) return false;
     budget.spend(haystack.length);
-    return haystack.includes(needle);
+    return haystack.some((item) => identical(item, needle, budget) || (Number.isNaN(item) && Number.isNaN(needle)));
   });
   methods['length'] = eager(([value]) => {
     if (typeof value === 'string' || Array.isArray(value)) return value.length;
@@ -145,12 +131,97 @@ function countedMethod(original: unknown, budget: Budget): EagerMethod {
   const run = original as EagerMethod['method'] & { readonly optimizeUnary?: boolean };
   return {
     method: (args, context, above, engine) => {
-      if (Array.isArray(args)) budget.spend(args.length);
+      if (Array.isArray(args)) {
+        budget.spend(args.length);
+        for (const arg of args as readonly unknown[]) readAsNumber(arg, budget);
+      } else readAsNumber(args, budget);
       return run(args, context, above, engine);
     },
     deterministic: false,
     ...(run.optimizeUnary === true ? { optimizeUnary: true } : undefined),
   };
+}
+
+/** Pays for reading a text as a number. */
+function readAsNumber(value: unknown, budget: Budget): void {
+  if (typeof value === 'string') budget.spend(value.length / readCharsPerStep);
+}
+
+/** A method that compares each argument with the next, and evaluates none beyond the first pair that does not fit. */
+function comparing(fits: (a: unknown, b: unknown) => boolean): EagerMethod {
+  return {
+    lazy: true,
+    deterministic: false,
+    method: (args, context, _above, engine) => {
+      const list = argumentsOf(args);
+      if (list.length < 2) throw new Error('An operator that compares needs two values.');
+      let left = engine.run(list[0], context) as unknown;
+      for (let i = 1; i < list.length; i++) {
+        const right = engine.run(list[i], context) as unknown;
+        if (!fits(left, right)) return false;
+        left = right;
+      }
+      return true;
+    },
+  };
+}
+
+/** JavaScript's `===`. */
+function identical(a: unknown, b: unknown, budget: Budget): boolean {
+  if (typeof a === 'string' && typeof b === 'string') {
+    if (a.length !== b.length) return false;
+    budget.spend(a.length / charsPerStep);
+  }
+  return a === b;
+}
+
+/** Texts by their code units, everything else as numbers. Throws NaN for what is none, but for a text beside null. */
+function ordered(
+  a: unknown,
+  b: unknown,
+  budget: Budget,
+  fits: (x: string | number, y: string | number) => boolean,
+): boolean {
+  if (typeof a === 'string' && typeof b === 'string') {
+    budget.spend(Math.min(a.length, b.length) / charsPerStep);
+    return fits(a, b);
+  }
+  const x = numberOf(a, budget);
+  const y = numberOf(b, budget);
+  if (Number.isNaN(x) || Number.isNaN(y)) {
+    if ((a === null && typeof b === 'string') || (b === null && typeof a === 'string')) return false;
+    // oxlint-disable-next-line typescript/only-throw-error -- the engine's own operators throw it for what is no number
+    throw Number.NaN;
+  }
+  return fits(x, y);
+}
+
+/** A value as a number; NaN for an array, an object, and what is missing. */
+function numberOf(value: unknown, budget: Budget): number {
+  readAsNumber(value, budget);
+  return value === undefined || (typeof value === 'object' && value !== null) ? Number.NaN : Number(value);
+}
+
+/** A value that JavaScript converts without looking into it: arrays and objects as their text. Texts are paid for as numbers. */
+export function primitive(value: unknown, budget: Budget): unknown {
+  const flat = typeof value === 'object' && value !== null ? toText(value, budget) : value;
+  readAsNumber(flat, budget);
+  return flat;
+}
+
+/** A part of a text, as JSON Logic counts: a negative length leaves so many characters out at the end. */
+function substring(text: unknown, from: unknown, length: unknown): string {
+  if (typeof text !== 'string') throw new TypeError('There is no text to take a part of.');
+  const rest = text.slice(startOf(text, from));
+  const count = length === undefined ? Infinity : Number(length);
+  if (count < 0) return rest.slice(0, Math.max(0, rest.length + count));
+  return rest.slice(0, Number.isNaN(count) ? 0 : count);
+}
+
+function startOf(text: string, from: unknown): number {
+  const start = Number(from ?? 0);
+  if (Number.isNaN(start)) return 0;
+  return start < 0 ? Math.max(0, text.length + Math.trunc(start)) : start;
 }
 
 type Each = (item: unknown) => unknown;
@@ -225,6 +296,9 @@ function looselyEqual(a: unknown, b: unknown, budget: Budget): boolean {
   if (typeof left === 'object' && typeof right === 'object') return left === right;
   const x = typeof left === 'object' ? toText(left, budget) : left;
   const y = typeof right === 'object' ? toText(right, budget) : right;
+  if (typeof x === 'string' && typeof y === 'string') return identical(x, y, budget);
+  readAsNumber(x, budget);
+  readAsNumber(y, budget);
   // oxlint-disable-next-line eqeqeq -- loose equality is what the operator means
   return x == y;
 }
@@ -236,9 +310,17 @@ export function toText(value: unknown, budget: Budget): string {
     budget.spend(value.length / charsPerStep);
     return value;
   }
-  if (Array.isArray(value)) {
-    budget.spend(value.length + 1);
-    return value.map((item) => toText(item, budget)).join(',');
-  }
+  if (Array.isArray(value)) return joined(value, ',', budget);
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : '[object Object]';
+}
+
+/** The texts of values, joined: paid for by their number, and by the length of what they make. */
+function joined(values: readonly unknown[], separator: string, budget: Budget): string {
+  budget.spend(values.length + 1);
+  const texts = values.map((item) => toText(item, budget));
+  let length = Math.max(0, texts.length - 1) * separator.length;
+  for (const text of texts) length += text.length;
+  budget.spend(length / charsPerStep);
+  budget.build(length);
+  return texts.join(separator);
 }

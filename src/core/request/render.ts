@@ -1,8 +1,9 @@
 /** Renders requests: what is sent, or why nothing can be. */
 import type { RenderContext } from '../context.ts';
 import { stringifyJson } from '../json.ts';
-import { RenderFault, type RenderLimits, Run } from '../template/run.ts';
-import type { RequestLimits, RequestPlan, Verb } from './request.ts';
+import type { Meter } from '../meter.ts';
+import { RenderFault, type RenderLimits, Run, type RunOptions } from '../template/run.ts';
+import type { RequestPlan, Verb } from './request.ts';
 import { splitUrl } from './url.ts';
 
 /** A request as the definition has it; what the engine adds (keys, trace) is not in it. */
@@ -27,18 +28,24 @@ export interface UnsentRequest {
   readonly logged?: string;
 }
 
-/** Renders a request. Throws nothing but what the context throws. */
+/**
+ * Renders a request; its bounds hold over URL, headers and body together, and end it at the first byte too many. `meter` is
+ * told what it cost, also where there is none. Throws nothing but what the context throws.
+ */
 export function renderRequest(
   plan: RequestPlan,
   context: RenderContext,
-  limits: RequestLimits = plan.limits,
+  limits: RenderLimits = plan.limits,
+  meter?: Meter,
 ): RenderedRequest | UnsentRequest {
-  const run = new Run(context, renderLimits(limits), false);
+  const run = new Run(context, limits, ofRequest);
   try {
-    return rendered(plan, run, limits);
+    return rendered(plan, run);
   } catch (error) {
     if (error instanceof RenderFault) return { kind: 'unsent', reason: error.message };
     throw error;
+  } finally {
+    meter?.charge(run.spent, run.bytes);
   }
 }
 
@@ -51,10 +58,11 @@ export function renderStable(
   plan: RequestPlan,
   context: RenderContext,
   rendered: RenderedRequest,
-  limits: RequestLimits = plan.limits,
+  limits: RenderLimits = plan.limits,
+  meter?: Meter,
 ): string {
   if (!plan.volatile) return requestText(plan.verb, rendered.url, rendered.body);
-  const run = new Run(context, renderLimits(limits), true);
+  const run = new Run(context, limits, ofStableRequest);
   try {
     plan.url.write(run);
     const url = run.take();
@@ -64,6 +72,8 @@ export function renderStable(
     // Only the limits can differ: what is held constant may be longer than what it stands for, by a few characters.
     if (error instanceof RenderFault) return requestText(plan.verb, rendered.url, rendered.body);
     throw error;
+  } finally {
+    meter?.charge(run.spent, run.bytes);
   }
 }
 
@@ -71,12 +81,14 @@ function requestText(verb: Verb, url: string, body: string | undefined): string 
   return stringifyJson([verb, url, body ?? null]);
 }
 
-function renderLimits(limits: RequestLimits): RenderLimits {
-  // A byte holds at most one code unit.
-  return { maxSteps: limits.maxSteps, maxChars: limits.maxBytes };
-}
+const ofRequest: RunOptions = {
+  stable: false,
+  tooLarge: (maxBytes) => `The rendered request is larger than ${String(maxBytes)} bytes.`,
+};
 
-function rendered(plan: RequestPlan, run: Run, limits: RequestLimits): RenderedRequest | UnsentRequest {
+const ofStableRequest: RunOptions = { ...ofRequest, stable: true };
+
+function rendered(plan: RequestPlan, run: Run): RenderedRequest | UnsentRequest {
   plan.url.write(run);
   const url = run.take();
   if (!plan.url.constant) {
@@ -88,27 +100,22 @@ function rendered(plan: RequestPlan, run: Run, limits: RequestLimits): RenderedR
     }
   }
   const headers: Record<string, string> = {};
-  let bytes = utf8Length(url);
-  for (const { name, template, constant } of plan.headers) {
+  for (const { name, template, bytes, constant } of plan.headers) {
+    run.count(bytes);
     let value = constant;
     if (value === undefined) {
       template.write(run);
       value = run.take();
     }
     headers[name] = value;
-    bytes += name.length + value.length + 4;
   }
   let body: string | undefined;
   if (plan.body !== undefined) {
     plan.body.template.write(run);
     body = run.take();
-    bytes += utf8Length(body);
     if (!plan.hasContentType) {
       headers['Content-Type'] = plan.body.json || beginsAsJson(body) ? 'application/json' : 'text/plain';
     }
-  }
-  if (bytes > limits.maxBytes) {
-    return { kind: 'unsent', reason: `The rendered request is larger than ${String(limits.maxBytes)} bytes.` };
   }
   return {
     kind: 'request',
@@ -135,16 +142,4 @@ function beginsAsJson(text: string): boolean {
     }
   }
   return false;
-}
-
-/** Bytes of a text as UTF-8. */
-function utf8Length(text: string): number {
-  let bytes = text.length;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code < 0x80) continue;
-    // Each half of a surrogate pair is two of the four bytes of its character.
-    bytes += code < 0x800 || (code >= 0xd800 && code <= 0xdfff) ? 1 : 2;
-  }
-  return bytes;
 }

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { NodeView, RenderContext } from '../context.ts';
 import { type Json, type JsonObject, parseJson } from '../json.ts';
+import type { RenderLimits } from '../template/run.ts';
 import type { TemplateOptions } from '../template/template.ts';
 import { type RenderedRequest, renderRequest, renderStable, type UnsentRequest } from './render.ts';
-import { compileRequest, type RequestLimits, type RequestPlan } from './request.ts';
+import { compileRequest, type RequestPlan } from './request.ts';
 
 const options: TemplateOptions = { nodeIds: new Set(['pay']), allow: { callback: true, failure: false } };
 
@@ -53,7 +54,7 @@ function problemsOf(call: Json): string[] {
   return 'errors' in result ? result.errors.map(({ path, message }) => `${path}: ${message}`) : [];
 }
 
-function send(call: JsonObject, payload: JsonObject = {}, limits?: RequestLimits): RenderedRequest | UnsentRequest {
+function send(call: JsonObject, payload: JsonObject = {}, limits?: RenderLimits): RenderedRequest | UnsentRequest {
   return renderRequest(compiled({ verb: 'POST', url: 'http://h/', ...call }), contextOf(payload), limits);
 }
 
@@ -63,7 +64,7 @@ function sent(call: JsonObject, payload: JsonObject = {}): RenderedRequest {
   return result;
 }
 
-function unsent(call: JsonObject, payload: JsonObject = {}, limits?: RequestLimits): string {
+function unsent(call: JsonObject, payload: JsonObject = {}, limits?: RenderLimits): string {
   const result = send(call, payload, limits);
   return result.kind === 'unsent' ? result.reason : `sent ${result.url}`;
 }
@@ -360,7 +361,7 @@ describe('limits', () => {
     expect(unsent(call, { s: '😀'.repeat(247) }, limits)).toBe('sent http://h/');
     expect(unsent(call, { s: '😀'.repeat(248) }, limits)).toContain('larger than 1000 bytes');
     expect(unsent({ headers: { 'X-A': '{{payload.s}}' } }, { s: 'x'.repeat(990) }, limits)).toContain('larger');
-    expect(unsent({}, {}, { ...limits, maxBytes: 5 })).toContain('more than 5');
+    expect(unsent({}, {}, { ...limits, maxBytes: 5 })).toContain('larger than 5 bytes');
   });
 
   it('bounds the steps of all templates together', () => {

@@ -5,7 +5,7 @@
 import { isJsonObject, isRawNumber, type Json, type JsonObject, ownProperty } from '../json.ts';
 import { type DestinationKind, isHeaderValue } from '../template/destination.ts';
 import { compileJsonTemplate, type Problem } from '../template/json-template.ts';
-import { defaultRenderLimits } from '../template/run.ts';
+import { defaultRenderLimits, type RenderLimits, utf8Length } from '../template/run.ts';
 import { parseTemplate, type Syntax } from '../template/syntax.ts';
 import { compileTemplate, type Template, type TemplateOptions } from '../template/template.ts';
 import { secretInAuthority, staticUrlErrors, UrlDestination } from './url.ts';
@@ -17,16 +17,10 @@ export type Verb = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD' | 'OPTIO
 export interface HeaderPlan {
   readonly name: string;
   readonly template: Template;
+  /** Bytes that it takes beside a value that is rendered: the name, a colon, a blank and the line's end, and what is constant. */
+  readonly bytes: number;
   /** The value, where it is the same for every call. */
   readonly constant?: string;
-}
-
-/** Bounds of a rendered request. */
-export interface RequestLimits {
-  /** Most bytes of URL, headers and body together, as UTF-8. */
-  readonly maxBytes: number;
-  /** Most template steps of all of its templates together. */
-  readonly maxSteps: number;
 }
 
 /** A request that only needs a context to be sent. Immutable. */
@@ -52,7 +46,8 @@ export interface RequestPlan {
   /** Whether any template needs the order of first completion. */
   readonly usesOrder: boolean;
   readonly usesSecrets: boolean;
-  readonly limits: RequestLimits;
+  /** Bounds of URL, headers and body together. */
+  readonly limits: RenderLimits;
   /** Every template, with where it stands in the call: `.url`, `.headers.X-Id`, `.body`. */
   readonly parts: readonly { readonly path: string; readonly template: Template }[];
   readonly successStatusCodes?: ReadonlySet<number>;
@@ -91,6 +86,9 @@ const forbiddenHeaders: ReadonlySet<string> = new Set([
   '__proto__',
 ]);
 
+/** Bytes of a header beside its name and value: a colon, a blank and the end of the line. */
+const headerFraming = 4;
+
 /** The longest time that a timer takes, in milliseconds. */
 const maxTimeoutMillis = 2_147_483_647;
 
@@ -122,7 +120,6 @@ class RequestCompiler {
     const unknownStatusCodes = this.#statusCodes(call, 'unknownStatusCodes');
     const timeoutMillis = this.#timeout(field(call, 'timeoutMillis'));
     if (this.#errors.length > 0 || verb === undefined || url === undefined) return { errors: this.#errors };
-    const { maxChars, maxSteps } = this.#options.limits ?? defaultRenderLimits;
     const parts = [
       { path: '.url', template: url },
       ...headers.map(({ name, template }) => ({ path: `.headers.${name}`, template })),
@@ -138,7 +135,7 @@ class RequestCompiler {
       volatile: url.volatile || body?.template.volatile === true,
       usesOrder: parts.some(({ template }) => template.usesOrder),
       usesSecrets: parts.some(({ template }) => template.usesSecrets),
-      limits: { maxBytes: maxChars, maxSteps },
+      limits: this.#options.limits ?? defaultRenderLimits,
       parts,
       ...(successStatusCodes === undefined ? undefined : { successStatusCodes }),
       ...(unknownStatusCodes === undefined ? undefined : { unknownStatusCodes }),
@@ -210,7 +207,9 @@ class RequestCompiler {
     if (!texts.every(isHeaderValue)) {
       this.#error(path, `The value of the header ${name} holds a character that a header cannot carry.`);
     }
-    return { name, template, ...(template.constant ? { constant: texts.join('') } : undefined) };
+    const constant = template.constant ? texts.join('') : undefined;
+    const bytes = name.length + headerFraming + utf8Length(constant ?? '');
+    return { name, template, bytes, ...(constant === undefined ? undefined : { constant }) };
   }
 
   #body(value: Json | undefined, headers: readonly HeaderPlan[]): RequestPlan['body'] {

@@ -8,7 +8,7 @@
  */
 import type { Json } from '../json.ts';
 import { type Destination, escapeUrl, type Insert, type PlacedTag, textOf } from '../template/destination.ts';
-import { RenderFault } from '../template/run.ts';
+import { type OutputTracker, RenderFault, type Run } from '../template/run.ts';
 import { parseTemplate, type Syntax } from '../template/syntax.ts';
 
 /** The parts of a URL, as they are written. */
@@ -94,14 +94,10 @@ function insertInto(part: Part, tag: PlacedTag): Insert {
   return required(tag, part === 'path' ? 'path' : 'authority', tag.raw ? (text) => text : escapeUrl);
 }
 
-/** Characters of a URL that may be read again for one step of the rendering. */
-const charsPerStep = 4096;
-
 /** Behind or within a section: where the value stands is read from what has been written. */
 function insertByOutput(tag: PlacedTag): Insert {
   return (value, run) => {
-    run.spend(run.out.length / charsPerStep);
-    const part = partAtEnd(run.out);
+    const { part } = positionOf(run);
     if (decidesHost(part)) {
       if (tag.secret) throw new RenderFault(secretInAuthority(tag.text));
       if (tag.fromData) run.authorityFromData = true;
@@ -110,16 +106,44 @@ function insertByOutput(tag: PlacedTag): Insert {
   };
 }
 
-/** In which part of a URL its end lies, as far as it has been written. */
-function partAtEnd(url: string): Part {
-  if (url === '') return 'start';
-  const scheme = /^[^/?#]*:\/\//.exec(url)?.[0];
-  const rest = url.slice(scheme?.length ?? 0);
-  const border = rest.search(scheme === undefined ? /[/?#]/ : /[/\\?#]/);
-  if (border === -1 || (scheme === undefined && rest.endsWith(':/') && border === rest.length - 1)) {
-    return scheme === undefined ? 'scheme' : 'authority';
+/** The position at the end of what has been written so far. */
+function positionOf(run: Run): UrlPosition {
+  if (run.tracker instanceof UrlPosition) return run.tracker;
+  const position = new UrlPosition();
+  position.see(run.out);
+  run.tracker = position;
+  return position;
+}
+
+/** In which part of a URL its end lies, as far as it has been written: each character is looked at once. */
+class UrlPosition implements OutputTracker {
+  part: Part = 'start';
+  /** Whether what was written ends in the first slash of what may become `://`. */
+  #afterColonSlash = false;
+  #afterColon = false;
+
+  see(text: string): void {
+    for (let i = 0; i < text.length && this.part !== 'query'; i++) {
+      if (this.part === 'path') {
+        if (/[?#]/.test(i === 0 ? text : text.slice(i))) this.part = 'query';
+        return;
+      }
+      this.#take(text[i] as string);
+    }
   }
-  return /[?#]/.test(rest.slice(border)) ? 'query' : 'path';
+
+  #take(char: string): void {
+    if (char === '?' || char === '#') this.part = 'query';
+    else if (this.part === 'authority') {
+      if (char === '/' || char === '\\') this.part = 'path';
+    } else if (this.#afterColonSlash) this.part = char === '/' ? 'authority' : 'path';
+    else if (char === '/') {
+      // One that is not of `://`, or may be.
+      this.#afterColonSlash = this.#afterColon;
+      this.part = this.#afterColon ? 'scheme' : 'path';
+    } else this.part = 'scheme';
+    this.#afterColon = char === ':';
+  }
 }
 
 function required(tag: PlacedTag, place: string, encode: (text: string) => string): Insert {

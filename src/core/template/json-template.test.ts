@@ -108,7 +108,7 @@ describe('JSON templates', () => {
   it('bounds the output while it is written', () => {
     const large = contextOf({ s: 'x'.repeat(1000) });
     const template = compiled(Array.from({ length: 2000 }, () => '{{payload.s}}'));
-    expect(template.render(large)).toEqual({ ok: false, error: 'The template renders more than 1048576 characters.' });
+    expect(template.render(large)).toEqual({ ok: false, error: 'The template renders more than 1048576 bytes.' });
   });
 
   it('gives any value without tags back, and any value of a path', () => {

@@ -8,7 +8,7 @@
 import type { RenderContext } from '../context.ts';
 import { isJsonObject, type Json, type JsonObject, parseJson, stringifyJson } from '../json.ts';
 import { type Destination, escapeJson, textOf } from './destination.ts';
-import { defaultRenderLimits, type RenderLimits, type Run } from './run.ts';
+import { defaultRenderLimits, type RenderLimits, type Run, utf8Length } from './run.ts';
 import { parseTemplate } from './syntax.ts';
 import { configured, type Template, TemplateBuilder, type TemplateOptions, type Writer } from './template.ts';
 
@@ -77,8 +77,9 @@ class JsonCompiler {
     if (this.#pending === '') return;
     const text = this.#pending;
     this.#pending = '';
+    const bytes = utf8Length(text);
     this.#writers.push((run) => {
-      run.write(text);
+      run.write(text, bytes);
     });
   }
 

@@ -35,8 +35,20 @@ export interface PathSource {
   readonly stable: boolean;
   /** What `callback.body` is, in conditions on callbacks. */
   readonly callbackBody?: Json | undefined;
+  /** The nodes in the order of their first completion, once one reader of this evaluation has asked for them. */
+  steps?: StepsView;
   /** The value of a secret, or undefined when it is not configured. */
   secret(name: string): string | undefined;
+  /** Pays for work, in steps. Throws beyond the limit. */
+  spend(steps: number): void;
+}
+
+/** The nodes that were completed, listed once per evaluation, since each item of a section may ask for them. */
+export interface StepsView {
+  readonly ids: readonly string[];
+  readonly indexes: ReadonlyMap<string, number>;
+  /** What `steps` is. */
+  all?: Json;
 }
 
 /** Gives the value of a path; undefined when it is missing. */
@@ -154,7 +166,7 @@ export function resolvePath(text: string, scope: PathScope): { readonly path: Pa
       return { path: { ...facts, read: (source) => source.secret(name) } };
     }
     case 'steps': {
-      const read: PathReader = (source) => walk(allSteps(source.context), keys, 1);
+      const read: PathReader = (source) => walk(allSteps(source), keys, 1);
       return { path: { ...facts, anyNode: true, usesOrder: true, fromData: true, read } };
     }
     case 'prev':
@@ -202,7 +214,7 @@ function resolveNode(
   if (index === undefined || index === '') return refuse('names no node');
   const length = longestId(keys, scope.nodeIds);
   if (length === 0 && root === 'step' && /^\d{1,6}$/.test(index)) {
-    return resolveStep(keys.slice(2), refuse, (context) => context.completed[Number(index)], {
+    return resolveStep(keys.slice(2), refuse, (source) => stepsOf(source).ids[Number(index)], {
       ...facts,
       anyNode: true,
       usesOrder: true,
@@ -240,21 +252,25 @@ function resolveNode(
   return { path: { ...found, read: (source) => walk(viewOf(source.context.node(nodeId)), path, 0) } };
 }
 
-/** Most parts between dots that an id of 128 characters can have. */
-const maxIdParts = 129;
+/** No id of a node is as long. */
+const maxIdLength = 512;
 
 /** How many keys behind the first make up the longest known id; 0 when none does. */
 function longestId(keys: readonly string[], nodeIds: ReadonlySet<string>): number {
-  for (let end = Math.min(keys.length, maxIdParts + 1); end > 1; end--) {
-    if (nodeIds.has(end === 2 ? (keys[1] as string) : keys.slice(1, end).join('.'))) return end - 1;
+  let longest = 0;
+  let id = '';
+  for (let end = 1; end < keys.length; end++) {
+    id = end === 1 ? (keys[1] as string) : `${id}.${keys[end] as string}`;
+    if (id.length > maxIdLength) break;
+    if (nodeIds.has(id)) longest = end;
   }
-  return 0;
+  return longest;
 }
 
 function resolveStep(
   rest: readonly string[],
   refuse: Refuse,
-  idIn: (context: RenderContext) => string | undefined,
+  idIn: (source: PathSource) => string | undefined,
   facts: Omit<Path, 'read'>,
 ): { path: Path } | { error: string } {
   const [field, part] = rest;
@@ -269,14 +285,14 @@ function resolveStep(
   if (field === 'body' || (field === 'up' && part === 'body')) {
     const from = field === 'body' ? 1 : 2;
     const read: PathReader = (source) => {
-      const id = idIn(source.context);
+      const id = idIn(source);
       return id === undefined ? undefined : walk(bodyOf(source.context.node(id)), rest, from);
     };
     return { path: { ...facts, read } };
   }
   const read: PathReader = (source) => {
-    const id = idIn(source.context);
-    return id === undefined ? undefined : walk(stepOf(source.context, id), rest, 0);
+    const id = idIn(source);
+    return id === undefined ? undefined : walk(stepOf(source, id), rest, 0);
   };
   return { path: { ...facts, usesOrder: facts.usesOrder || field === undefined || field === 'index', read } };
 }
@@ -301,14 +317,30 @@ function wholeNode(source: PathSource, nodeId: string): Json | undefined {
   return whole;
 }
 
-function stepOf(context: RenderContext, id: string): Json | undefined {
-  const view = context.node(id);
-  if (view === undefined) return undefined;
-  const index = context.completed.indexOf(id);
-  const body = bodyOf(view) ?? null;
-  return { index: index === -1 ? null : index, name: id, body, up: { body }, down: { body: view.downBody ?? null } };
+/** Steps that it takes to look up one completed node, and to make what templates see of it. */
+const stepsPerNode = 2;
+
+function stepsOf(source: PathSource): StepsView {
+  if (source.steps !== undefined) return source.steps;
+  const ids = source.context.completed;
+  source.spend(ids.length * stepsPerNode);
+  source.steps = { ids, indexes: new Map(ids.map((id, i) => [id, i])) };
+  return source.steps;
 }
 
-function allSteps(context: RenderContext): Json {
-  return context.completed.map((id) => stepOf(context, id) ?? null);
+function stepOf(source: PathSource, id: string): Json | undefined {
+  const view = source.context.node(id);
+  if (view === undefined) return undefined;
+  const index = stepsOf(source).indexes.get(id) ?? null;
+  const body = bodyOf(view) ?? null;
+  return { index, name: id, body, up: { body }, down: { body: view.downBody ?? null } };
+}
+
+function allSteps(source: PathSource): Json {
+  const steps = stepsOf(source);
+  if (steps.all === undefined) {
+    source.spend(steps.ids.length * stepsPerNode);
+    steps.all = steps.ids.map((id) => stepOf(source, id) ?? null);
+  }
+  return steps.all;
 }

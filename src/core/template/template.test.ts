@@ -371,12 +371,12 @@ describe('limits', () => {
     const many = contextOf({ a: Array.from({ length: 400 }, () => 1) });
     const nested = '{{#payload.a}}{{#payload.a}}{{/payload.a}}{{/payload.a}}';
     expect(render(nested, 'text', many)).toBe('!The template takes more than 100000 steps.');
-    const limited = compiled('{{#payload.a}}x{{/payload.a}}').render(many, { maxSteps: 100, maxChars: 1000 });
+    const limited = compiled('{{#payload.a}}x{{/payload.a}}').render(many, { maxSteps: 100, maxBytes: 1000 });
     expect(limited).toEqual({ ok: false, error: 'The template takes more than 100 steps.' });
   });
 
   it('stops at too large an output', () => {
-    const limits = { maxSteps: 1000, maxChars: 5 };
+    const limits = { maxSteps: 1000, maxBytes: 5 };
     expect(compiled('{{payload.s}}').render(contextOf({ s: '12345' }), limits)).toEqual({ ok: true, text: '12345' });
     expect(compiled('{{payload.s}}').render(contextOf({ s: '123456' }), limits).ok).toBe(false);
   });

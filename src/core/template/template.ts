@@ -11,7 +11,8 @@ import type { RenderContext } from '../context.ts';
 import { isRawNumber, type Json } from '../json.ts';
 import { type Destination, destinationOf, type DestinationKind } from './destination.ts';
 import { type Path, type PathReader, type PathRoot, type PathScope, resolvePath, walk } from './path.ts';
-import { defaultRenderLimits, RenderFault, type RenderLimits, Run } from './run.ts';
+import { type Meter, readCharsPerStep } from '../meter.ts';
+import { defaultRenderLimits, ofTemplate, RenderFault, type RenderLimits, Run, utf8Length } from './run.ts';
 import { parseTemplate, type Syntax } from './syntax.ts';
 
 /** What the place of a template allows. */
@@ -47,8 +48,8 @@ export interface Template {
   /** Whether it needs the order of first completion: `steps`, `step.<index>`, the index of a step. */
   readonly usesOrder: boolean;
   readonly usesSecrets: boolean;
-  /** Renders it. Throws nothing but what the context throws. */
-  render(context: RenderContext, limits?: RenderLimits): Rendered;
+  /** Renders it; `meter` is told what it cost, also where it gives an error. Throws nothing but what the context throws. */
+  render(context: RenderContext, limits?: RenderLimits, meter?: Meter): Rendered;
   /** Writes itself into a run. Throws a {@link RenderFault}. */
   write(run: Run): void;
 }
@@ -137,7 +138,7 @@ export class TemplateBuilder {
       volatile: paths.some((path) => path.volatile),
       usesOrder: paths.some((path) => path.usesOrder),
       usesSecrets: paths.some((path) => path.root === 'secrets'),
-      render: (context, limits = this.#limits) => render(write, context, limits),
+      render: (context, limits = this.#limits, meter) => render(write, context, limits, meter),
       write,
     };
   }
@@ -162,8 +163,9 @@ export class TemplateBuilder {
     switch (node.kind) {
       case 'text': {
         const text = destination.literal(node.text);
+        const bytes = utf8Length(text);
         return (run) => {
-          run.write(text);
+          run.write(text, bytes);
         };
       }
       case 'tag': {
@@ -224,13 +226,15 @@ export class TemplateBuilder {
   }
 }
 
-function render(write: Writer, context: RenderContext, limits: RenderLimits): Rendered {
-  const run = new Run(context, limits, false);
+function render(write: Writer, context: RenderContext, limits: RenderLimits, meter: Meter | undefined): Rendered {
+  const run = new Run(context, limits, ofTemplate);
   try {
     write(run);
   } catch (error) {
     if (error instanceof RenderFault) return { ok: false, error: error.message };
     throw error;
+  } finally {
+    meter?.charge(run.spent, run.bytes);
   }
   return { ok: true, text: run.out };
 }
@@ -244,11 +248,15 @@ export function configured(value: Json | undefined, path: string): Json {
 /** Readers of templates are only ever given runs. */
 const currentItem: PathReader = (source) => (source as Run).items.at(-1);
 
+/** Items in which one step looks for a name. */
+const itemsPerStep = 8;
+
 function itemReader(name: string, otherwise: PathReader | undefined): PathReader {
   const keys = name.split('.');
   const first = keys[0] as string;
   return (source) => {
     const { items } = source as Run;
+    source.spend(items.length / itemsPerStep);
     for (let i = items.length - 1; i >= 0; i--) {
       const item = items[i];
       if (typeof item === 'object' && item !== null && Object.hasOwn(item, first)) return walk(item, keys, 0);
@@ -257,16 +265,18 @@ function itemReader(name: string, otherwise: PathReader | undefined): PathReader
   };
 }
 
-function isFalsy(value: Json | undefined): boolean {
+function isFalsy(value: Json | undefined, run: Run): boolean {
   if (typeof value !== 'object' || value === null) return !(value ?? false);
   if (Array.isArray(value)) return value.length === 0;
-  return isRawNumber(value) && Number(value.rawJSON) === 0;
+  if (!isRawNumber(value)) return false;
+  run.spend(value.rawJSON.length / readCharsPerStep);
+  return Number(value.rawJSON) === 0;
 }
 
 function section(read: PathReader, body: Writer): Writer {
   return (run) => {
     const value = read(run);
-    if (value === undefined || isFalsy(value)) return;
+    if (value === undefined || isFalsy(value, run)) return;
     if (value === true) {
       body(run);
       return;
@@ -289,6 +299,6 @@ function section(read: PathReader, body: Writer): Writer {
 
 function inverted(read: PathReader, body: Writer): Writer {
   return (run) => {
-    if (isFalsy(read(run))) body(run);
+    if (isFalsy(read(run), run)) body(run);
   };
 }

@@ -6,15 +6,18 @@
  * - a `draining` token alone in its scope begins to compensate;
  * - a verdict with no token left ends the execution, by its hook.
  *
- * Bounded by `limits.maxAdvances` nodes: what is left stays `ready` for the event `continued`, after a checkpoint.
+ * Bounded by `limits.maxAdvances` nodes, and by the work of the whole turn (`Draft.isSpent`), which conditions and templates add to:
+ * what is left stays `ready`, between two cases of a switch, too, for the event `continued`, after a checkpoint. Each turn goes on by one
+ * node or case at least. Where turns end changes no outcome: a condition is judged by its own bound alone.
  */
 import { conditionContext } from '../context-of.ts';
 import type { Draft } from '../draft.ts';
 import { parseInstant } from '../instant.ts';
 import type { Json } from '../json.ts';
+import { valuesPerStep } from '../meter.ts';
 import type { FailPlan, JoinPlan, SleepPlan, SplitPlan, SwitchPlan } from '../plan.ts';
 import { branchScope, isWithin } from '../scope.ts';
-import type { AttemptFailure, BranchEnd, Stage, Token } from '../state.ts';
+import type { AttemptFailure, BranchEnd, Choosing, Stage, Token } from '../state.ts';
 import { lackOfMove } from '../wanted.ts';
 import { failExecution, failToken } from './failure.ts';
 import { finish } from './finish.ts';
@@ -24,6 +27,7 @@ import { startTask } from './task.ts';
 /** See the file header. */
 export function advance(d: Draft): void {
   let budget = d.env.limits.maxAdvances;
+  let hasEntered = false;
   while (d.state.end === undefined) {
     if (d.tokens.length === 0) {
       if (d.state.verdict !== undefined) finish(d, d.state.verdict);
@@ -31,7 +35,12 @@ export function advance(d: Draft): void {
     }
     const token = d.tokens.find((candidate) => canMove(d, candidate));
     if (token === undefined || budget-- <= 0) break;
+    const enters = token.stage.kind === 'ready';
+    if (enters && hasEntered && d.isSpent) break;
+    hasEntered ||= enters;
     moveOn(d, token);
+    // Looking for a token, counting the visit and keeping what was completed go over all of them.
+    d.charge(1 + (d.tokens.length + d.plan.nodes.size) / valuesPerStep, 0);
   }
   if (d.state.end === undefined && d.env.advance) askForUndo(d);
 }
@@ -110,6 +119,11 @@ function countVisit(d: Draft, token: Token, nodeId: string): number | undefined 
 
 function enter(d: Draft, token: Token): void {
   const node = d.node(token.nodeId);
+  const choosing = token.stage.kind === 'ready' ? token.stage.choosing : undefined;
+  if (choosing !== undefined && node.kind === 'switch') {
+    choose(d, token, node, choosing);
+    return;
+  }
   const visit = countVisit(d, token, node.id);
   if (visit === undefined) return;
   switch (node.kind) {
@@ -117,7 +131,7 @@ function enter(d: Draft, token: Token): void {
       startTask(d, token, visit);
       return;
     case 'switch':
-      choose(d, token, node, visit);
+      choose(d, token, node, { visit, next: 0, problems: [] });
       return;
     case 'sleep':
       fallAsleep(d, token, node, visit);
@@ -161,16 +175,29 @@ function quietRow(
   };
 }
 
-function choose(d: Draft, token: Token, node: SwitchPlan, visit: number): void {
+/** Sentences kept of conditions of one switch that could not be evaluated: they are part of the state and of the history. */
+const maxProblems = 20;
+
+/** Goes on choosing where it was left. */
+function choose(d: Draft, token: Token, node: SwitchPlan, from: Choosing): void {
   const context = conditionContext(d.run, token, d.env);
-  const problems: string[] = [];
+  const problems = [...from.problems];
   let target = node.default;
   let taken = 'default';
-  for (const [i, option] of node.cases.entries()) {
-    const result = option.when.evaluate(context);
+  for (let i = from.next; i < node.cases.length; i++) {
+    if (i > from.next && d.isSpent) {
+      d.move(token, { kind: 'ready', choosing: { visit: from.visit, next: i, problems } });
+      return;
+    }
+    const option = node.cases[i] as SwitchPlan['cases'][number];
+    const result = option.when.evaluate(context, { meter: d });
     const name = option.name ?? `case ${String(i + 1)}`;
     if (!result.ok) {
-      problems.push(`The condition of ${name} could not be evaluated and counts as false: ${result.error}`);
+      if (problems.length < maxProblems) {
+        problems.push(`The condition of ${name} could not be evaluated and counts as false: ${result.error}`);
+      } else if (problems.length === maxProblems) {
+        problems.push('Further conditions could not be evaluated and count as false.');
+      }
       d.signal({ kind: 'warning', nodeId: node.id, message: result.error });
     } else if (result.truthy) {
       target = option.target;
@@ -179,7 +206,7 @@ function choose(d: Draft, token: Token, node: SwitchPlan, visit: number): void {
     }
   }
   d.step({
-    ...quietRow(d, token, node, visit),
+    ...quietRow(d, token, node, from.visit),
     phase: 'SWITCH',
     outcome: 'succeeded',
     final: false,
@@ -224,7 +251,7 @@ function wakeTime(
 ): number | { readonly problem: string; readonly logged: string } {
   const { wait } = node;
   if ('durationMillis' in wait) return d.now + wait.durationMillis;
-  const rendered = wait.until.render(conditionContext(d.run, token, d.env));
+  const rendered = wait.until.render(conditionContext(d.run, token, d.env), undefined, d);
   const logged = `The time to sleep until, ${wait.until.source}, could not be used.`;
   if (!rendered.ok) return { problem: `The time to sleep until could not be rendered: ${rendered.error}`, logged };
   return (
@@ -315,7 +342,7 @@ function joinBody(d: Draft, _node: JoinPlan, stage: Extract<Stage, { kind: 'fork
 const maxReasonLength = 2_000;
 
 function failHere(d: Draft, token: Token, node: FailPlan, visit: number): void {
-  const rendered = node.reason.render(conditionContext(d.run, token, d.env));
+  const rendered = node.reason.render(conditionContext(d.run, token, d.env), undefined, d);
   const description =
     rendered.ok && rendered.text.trim() !== ''
       ? rendered.text.slice(0, maxReasonLength)

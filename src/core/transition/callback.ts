@@ -2,9 +2,10 @@
  * Callbacks of async nodes, and the time that runs out for them.
  */
 import { conditionContext } from '../context-of.ts';
-import type { Draft } from '../draft.ts';
+import type { Draft, Env } from '../draft.ts';
 import type { CallbackEvent } from '../event.ts';
 import type { Json } from '../json.ts';
+import type { Meter } from '../meter.ts';
 import type { TaskPlan } from '../plan.ts';
 import type { AttemptFailure, State, TaskRun, Token } from '../state.ts';
 import { drainOf } from './failure.ts';
@@ -80,7 +81,7 @@ function judgeCallback(d: Draft, token: Token, node: TaskPlan, body: Json): Atte
   for (const name of ['pendingWhen', 'failureWhen', 'successWhen'] as const) {
     const condition = node.callback?.[name];
     if (condition === undefined) continue;
-    const result = condition.evaluate(context, { callbackBody: body });
+    const result = condition.evaluate(context, { callbackBody: body, meter: d });
     if (!result.ok) {
       d.signal({ kind: 'warning', nodeId: node.id, message: result.error });
       return callbackFailure(`The condition ${name} could not be evaluated: ${result.error}`);
@@ -96,11 +97,18 @@ function callbackFailure(description: string): AttemptFailure {
 }
 
 /** Whether `pendingWhen` says that the node must go on waiting; one that throws says no, and the callback is a failure. */
-export function isPending(run: Draft['run'], token: Token, body: Json, env: Draft['env']): boolean {
+export function isPending(
+  run: Draft['run'],
+  token: Token,
+  body: Json,
+  env: Pick<Env, 'variable'>,
+  meter?: Meter,
+): boolean {
   const node = run.plan.nodes.get(token.nodeId);
   const condition = node?.kind === 'task' ? node.callback?.pendingWhen : undefined;
   if (condition === undefined) return false;
-  const result = condition.evaluate(conditionContext(run, token, env), { callbackBody: body });
+  const extra = meter === undefined ? { callbackBody: body } : { callbackBody: body, meter };
+  const result = condition.evaluate(conditionContext(run, token, env), extra);
   return result.ok && result.truthy;
 }
 

@@ -13,7 +13,8 @@ import { lackOfCallback } from '../../core/wanted.ts';
 import type { ExecutionDetail } from '../../ports/store.ts';
 import { type Answer, granted, type Refusal, refused, unknownExecution } from './answer.ts';
 import type { CallbackRejection, CheckedToken, DeskParts } from './parts.ts';
-import { decidingEnv, runOf } from './run-view.ts';
+import { turnFields } from '../watchdog.ts';
+import { inTurn, runOf } from './run-view.ts';
 
 /** A callback as it arrived. */
 export interface CallbackRequest {
@@ -138,5 +139,10 @@ async function judgePending(
   const to = addressee(detail.state, callback);
   if (to.kind === 'nobody') return false;
   const run = await runOf(parts, detail, (bare) => lackOfCallback(bare, to.token));
-  return isPending(run, to.token, callback.body, decidingEnv(parts));
+  return inTurn(
+    parts,
+    (meter) => isPending(run, to.token, callback.body, parts, meter),
+    'apply',
+    () => turnFields(run, callback.nodeId),
+  );
 }

@@ -7,6 +7,7 @@ import type { Json } from '../../core/json.ts';
 import type { Plan } from '../../core/plan.ts';
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import type { Store, SubmitResult } from '../../ports/store.ts';
+import type { LoopShare } from '../loop-share.ts';
 import type { ClusterSource } from './cluster.ts';
 import type { KnownDefinitions } from './known-definitions.ts';
 
@@ -50,6 +51,8 @@ export interface EngineDoor {
   ring(item: { readonly id: string; readonly slot: number; readonly dueAt: number }): void;
   /** Calls `changed` after every checkpoint of the execution that this process makes; the result ends that. */
   watch(id: string, changed: () => void): () => void;
+  /** What the process may do in one turn of the event loop; absent: nothing bounds it. */
+  readonly share?: Pick<LoopShare, 'run' | 'charge'>;
 }
 
 /** What a callback token says, once its signature holds. */

@@ -21,7 +21,9 @@ import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import { effectsOf, inUndoOrder, standingOf, unfinishedOf } from './effects.ts';
 import type { DeskParts } from './parts.ts';
 import { readAsked } from '../restored-outputs.ts';
-import { decidingEnv, isOver, runOf } from './run-view.ts';
+import { turnFields } from '../watchdog.ts';
+import { PreviewBudget } from './preview-budget.ts';
+import { decidingEnv, inTurn, isOver, runOf } from './run-view.ts';
 import { shownBody } from './shown-body.ts';
 
 /** What stands in the place of a secret. */
@@ -112,7 +114,7 @@ function renderAll(
   effects: readonly EffectRow[],
   range: PreviewRange,
 ): Promise<PreviewPage> {
-  return pageOf(parts, effects, range, ({ target }) => renderUndo(parts, run, target));
+  return pageOf(parts, effects, range, ({ target }, budget) => renderUndo(parts, run, target, budget));
 }
 
 /** The requests of these effects from a place on, masked, their bodies cut as those of the history are, until the page is full. */
@@ -120,14 +122,16 @@ async function pageOf(
   parts: DeskParts,
   effects: readonly EffectRow[],
   { skip, limit }: PreviewRange,
-  requestOfEffect: (effect: EffectRow) => Promise<JsonObject | undefined>,
+  requestOfEffect: (effect: EffectRow, budget: PreviewBudget) => Promise<JsonObject | undefined>,
 ): Promise<PreviewPage> {
   const items: JsonObject[] = [];
+  const budget = new PreviewBudget();
   let size = 0;
   for (const [i, effect] of effects.slice(0, maxPreviews).entries()) {
     if (i < skip) continue;
+    if (items.length > 0 && budget.isSpent) return { items, next: i };
     await turns.next();
-    const request = await requestOfEffect(effect);
+    const request = await requestOfEffect(effect, budget);
     if (request === undefined) continue;
     const document = parts.masker.json(withCutBody(parts, request)) as JsonObject;
     size += roughSize(document, maxPageBytes);
@@ -143,18 +147,28 @@ function withCutBody(parts: DeskParts, request: JsonObject): JsonObject {
   return { ...request, body: shownBody(body, parts).body ?? null, bodyTruncated: true };
 }
 
-async function renderUndo(parts: DeskParts, run: Run, target: UndoTarget): Promise<JsonObject | undefined> {
+async function renderUndo(
+  parts: DeskParts,
+  run: Run,
+  target: UndoTarget,
+  budget: PreviewBudget,
+): Promise<JsonObject | undefined> {
   const undoOutputs = await outputsFor(parts, run, target, undoQueries(run.plan, run.state, target));
   const prepared = prepareCall(
     { ...run, state: compensating(run.state, target) },
     { type: 'call', callId: 1, tokenId: 1, phase: 'DOWN', nodeId: target.nodeId, visit: target.visit, attempt: 1 },
     { resolver: { variable: parts.variable, secret: () => redacted }, undoOutputs },
   );
-  return prepared && requestOf(parts, prepared, target);
+  return prepared && requestOf(parts, run, prepared, target, budget);
 }
 
 /** The request of a visit whose call was given up, or cut short with its process: as it must have been. */
-async function renderForward(parts: DeskParts, run: Run, target: UndoTarget): Promise<JsonObject | undefined> {
+async function renderForward(
+  parts: DeskParts,
+  run: Run,
+  target: UndoTarget,
+  budget: PreviewBudget,
+): Promise<JsonObject | undefined> {
   const outputs = await outputsFor(parts, run, target, forwardQueries(run.plan, run.state, target));
   const prepared = prepareCall(
     { ...run, outputs, state: calling(run.state, target) },
@@ -164,7 +178,7 @@ async function renderForward(parts: DeskParts, run: Run, target: UndoTarget): Pr
       callback: { url: redacted, token: redacted, signedUrl: redacted },
     },
   );
-  return prepared && requestOf(parts, prepared, target);
+  return prepared && requestOf(parts, run, prepared, target, budget);
 }
 
 function outputsFor(
@@ -176,18 +190,28 @@ function outputsFor(
   return readAsked({ reads, maxOutputBytes }, run.header.id, round, queries);
 }
 
-function requestOf(parts: DeskParts, prepared: PreparedCall, { nodeId, visit }: UndoTarget): JsonObject {
-  const rendered = renderRequest(prepared.call.request, prepared.context);
+async function requestOf(
+  parts: DeskParts,
+  run: Run,
+  prepared: PreparedCall,
+  { nodeId, visit }: UndoTarget,
+  budget: PreviewBudget,
+): Promise<JsonObject> {
+  const { request } = prepared.call;
+  const rendered = await inTurn(
+    parts,
+    (meter) =>
+      renderRequest(request, prepared.context, undefined, {
+        charge: (steps, bytes) => {
+          budget.charge(steps, bytes);
+          meter?.charge(steps, bytes);
+        },
+      }),
+    'preview',
+    () => turnFields(run, nodeId),
+  );
   if (rendered.kind === 'unsent') {
-    return {
-      nodeId,
-      visit,
-      verb: prepared.call.request.verb,
-      url: '',
-      headers: {},
-      body: null,
-      error: rendered.reason,
-    };
+    return { nodeId, visit, verb: request.verb, url: '', headers: {}, body: null, error: rendered.reason };
   }
   const { verb, url, headers, body } = rendered;
   const authorization = prepared.call.auth === undefined ? undefined : { authorization: redacted };
@@ -261,11 +285,11 @@ async function standingRequests(
   const wanted = standing.slice(range.skip);
   const calls = wanted.length === 0 ? new Map<string, FoundCall>() : await forwardCalls(parts, detail.id, wanted);
   let run: Run | undefined;
-  return pageOf(parts, standing, range, async ({ target }) => {
+  return pageOf(parts, standing, range, async ({ target }, budget) => {
     const { nodeId, visit } = target;
     const found = calls.get(callKey(target));
     if (found === undefined) run ??= await runOf(parts, detail);
-    const request = found ?? (run && (await renderForward(parts, run, target)));
+    const request = found ?? (run && (await renderForward(parts, run, target, budget)));
     return request && { nodeId, visit, ...request, stands: true };
   });
 }

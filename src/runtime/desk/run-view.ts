@@ -3,7 +3,9 @@ import type { Env, Run } from '../../core/draft.ts';
 import { type JsonObject, parseJson } from '../../core/json.ts';
 import { Outputs } from '../../core/outputs.ts';
 import type { Plan } from '../../core/plan.ts';
+import type { Meter } from '../../core/meter.ts';
 import type { ExecutionDetail } from '../../ports/store.ts';
+import type { LogFields, LongTurnKind } from '../../ports/telemetry.ts';
 import { readBack } from '../restored-outputs.ts';
 import type { DeskParts } from './parts.ts';
 
@@ -60,6 +62,17 @@ export function decidingEnv(parts: DeskParts): Env {
     variable: parts.variable,
     limits: parts.limits,
   };
+}
+
+/** Does work that conditions or templates may make long: in a turn of the event loop that has room for it, and measured. */
+export function inTurn<T>(
+  parts: DeskParts,
+  work: (meter: Meter | undefined) => T,
+  kind: LongTurnKind,
+  fields: () => LogFields,
+): T | Promise<T> {
+  const { share } = parts.engine;
+  return share === undefined ? work(undefined) : share.run(() => work(share), kind, fields);
 }
 
 /** Whether an execution is over. */
