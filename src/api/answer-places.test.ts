@@ -3,7 +3,7 @@ import { AnswerPlaces } from './answer-places.ts';
 import { ApiError } from './failure.ts';
 
 /** Callers who come in this order, by name; `went` lists those that have their place. */
-function arrivals(places: AnswerPlaces): { readonly went: string[]; come(caller: string): () => void } {
+function arrivals(places: AnswerPlaces): { readonly went: string[]; readonly come: (caller: string) => () => void } {
   const went: string[] = [];
   return { went, come: (caller) => places.enter(caller, () => went.push(caller)) };
 }

@@ -441,7 +441,10 @@ export interface Store {
   getExecution(id: string): Promise<ExecutionDetail | undefined>;
   /** The same without the payload: for whatever looks again and again, or only wants to know whether it is there. */
   getProgress(id: string): Promise<ExecutionProgress | undefined>;
-  /** Newest first by id. Throws {@link BadCursor}. */
+  /**
+   * Newest first by id. Throws {@link BadCursor}. A store may end a page, also without a row, where it has looked at enough rows that do not
+   * fit.
+   */
   listExecutions(filter: ExecutionFilter, page: PageRequest): Promise<Page<ExecutionRecord>>;
   /**
    * By ord. Throws {@link BadCursor}. `afterOrd` as the alternative to a cursor. A row with a large output has `shown` in its

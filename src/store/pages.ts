@@ -19,6 +19,8 @@ export interface PageValues {
 export interface PageAnswer<T> {
   readonly rows: readonly T[];
   readonly more: boolean;
+  /** The first part of the key after which the next page begins, where that is not the last row's. */
+  readonly after?: string;
 }
 
 /** How the page of a request reads to a query. */
@@ -75,6 +77,7 @@ function makePage<R, T>(
 ): Page<T> {
   const items = answer.rows.map((row) => decode(row));
   const last = answer.rows.at(-1);
+  if (answer.after !== undefined) return { items, cursor: encodeCursor(kind, [answer.after]) };
   return answer.more && last !== undefined ? { items, cursor: encodeCursor(kind, keyOf(last)) } : { items };
 }
 

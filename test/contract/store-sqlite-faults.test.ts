@@ -12,7 +12,7 @@ import { databaseFile, openFile } from '../../src/store/sqlite/database.ts';
 import { GroupCommit } from '../../src/store/sqlite/group-commit.ts';
 import { migrate, pendingMigrations, schemaVersion } from '../../src/store/sqlite/migrations.ts';
 import type { CheckpointValues, Request } from '../../src/store/sqlite/protocol.ts';
-import { listStatement } from '../../src/store/sqlite/queries/list-executions.ts';
+import { listStatements } from '../../src/store/sqlite/queries/list-executions.ts';
 import { Session } from '../../src/store/sqlite/session.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { SqliteThread, startStoreWorker } from '../../src/store/sqlite/sqlite-thread.ts';
@@ -244,10 +244,47 @@ describe('lists of executions', () => {
   it.each(filters)('walk an index in order, whatever the filter: %j', (filter) => {
     const db = openFile(dataDir);
     migrate(db, dataDir, true);
-    const { sql, values } = listStatement(filter, { limit: 50, bytes: 1, offset: 0, order: 'desc' }, idOf(5));
-    const plan = db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...values);
-    const details = plan.map((row) => String(row['detail']));
-    expect(details.filter((detail) => /TEMP B-TREE|SCAN (?!k$|w$|CONSTANT ROW$)/.test(detail))).toEqual([]);
+    const { page, end } = listStatements(filter, { limit: 50, bytes: 1, offset: 0, order: 'desc' }, idOf(5));
+    const planOf = ({ sql, values }: typeof page): string[] =>
+      db
+        .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+        .all(...values)
+        .map((row) => String(row['detail']));
+    const sorts = (plan: readonly string[]): readonly string[] =>
+      plan.filter((detail) => /MATERIALIZE|TEMP B-TREE|SCAN (?!k$|w$|CONSTANT ROW$|\(subquery-\d+\)$)/.test(detail));
+    // The rows of the page alone are sorted once more.
+    expect(sorts(planOf(page))).toEqual(['USE TEMP B-TREE FOR ORDER BY']);
+    expect(sorts(planOf(end))).toEqual([]);
     db.close();
+  });
+
+  it('end a page where it has looked at enough, with a cursor', async () => {
+    const db = openFile(dataDir);
+    migrate(db, dataDir, true);
+    db.exec(`
+      INSERT INTO definition_body (no, hash, definition) VALUES (1, 'h', '{}');
+      INSERT INTO execution (no, id, slot, name, version, body, created_at, standing, status, round, started_at)
+      WITH RECURSIVE n (no) AS (SELECT 1 UNION ALL SELECT no + 1 FROM n WHERE no < 30000)
+      SELECT no, printf('%08x-0000-7000-8000-000000000000', no), 1, 'n', iif(no % 15000 = 1, '2', '1'), 1, 1, 0, 'SUCCEEDED', 1, 1 FROM n;
+      INSERT INTO run (execution, seq, inbox_seq, claims, updated_at, state) SELECT no, 0, 0, 0, 1, '{}' FROM execution;`);
+    db.close();
+    const store = new SqliteStore({ dataDir });
+    await store.open();
+    try {
+      const found: string[][] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await store.listExecutions(
+          { version: '2' },
+          { limit: 9, ...(cursor === undefined ? {} : { cursor }) },
+        );
+        found.push(page.items.map(({ id }) => id.slice(0, 8)));
+        ({ cursor } = page);
+      } while (cursor !== undefined);
+      expect(found).toEqual([['00003a99'], ['00000001']]);
+      expect((await store.listExecutions({ version: '1' }, { limit: 9 })).items).toHaveLength(9);
+    } finally {
+      await store.close();
+    }
   });
 });

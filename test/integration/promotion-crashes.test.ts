@@ -22,6 +22,7 @@ import {
   endState,
   idOf,
   newExecution,
+  showStep,
   start,
   stepRow,
   summaryOf,
@@ -47,7 +48,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'trama-promotion-'));
-  source = new SqliteStore({ dataDir });
+  source = new SqliteStore({ dataDir, showStep });
   await source.open();
   await emptyDatabase(server, database);
 });
@@ -93,6 +94,8 @@ function partsOf(life: { steps: number; isDone: boolean } = { steps: Number.MAX_
 const odd = '\u0000 \\u0000 "ö" \u{1F600} \n';
 const big = '{"big":9007199254740993,"amount":10.10,"odd":"\\u0000\\ud800"}';
 
+const largeResponse = { status: 200, headers: {}, body: odd.repeat(10_000) };
+
 /** Three executions: one waits with events, one is over and was changed then, one will begin. A fourth was removed. */
 async function fill(): Promise<void> {
   await source.putDefinition({
@@ -126,7 +129,8 @@ async function fill(): Promise<void> {
       state: waitingState('a', 'nonce-1'),
       summary: summaryOf('WAITING_CALLBACK'),
       dueAt: start + 60_000,
-      steps: [effectStep(1, { nodeId: odd }), stepRow(2)],
+      // The second keeps its output, and what lists show of it, beside its row.
+      steps: [effectStep(1, { nodeId: odd }), stepRow(2, { output: { response: largeResponse } })],
       calls: [callRow(3), callRow(4)],
     }),
     checkpointOf(2, 'old', 0, {
@@ -162,6 +166,7 @@ async function contentOf(store: SqliteStore | PostgresStore): Promise<unknown> {
     [1, 2, 3].map(async (n) => [
       await store.getExecution(idOf(n)),
       (await store.listSteps(idOf(n), page)).items,
+      await store.readOutputs(idOf(n), 1, [{ nodeId: 'a' }]),
       (await store.listCalls(idOf(n), page)).items,
       await store.readInbox(idOf(n)),
       await store.listEffects(idOf(n), 100),
@@ -314,7 +319,7 @@ describe('a promotion', () => {
         expect((await readSourceMark(source))?.phase).toBe('promoted');
         await source.close();
         await rm(dataDir, { recursive: true });
-        source = new SqliteStore({ dataDir });
+        source = new SqliteStore({ dataDir, showStep });
         await source.open();
         await fill();
         await emptyDatabase(server, database);

@@ -39,8 +39,9 @@ describe('the schema', () => {
       '0004 ordered lists',
       '0005 callback keys',
       '0006 processes',
+      '0007 listed outputs',
     ]);
-    await expect(store.open()).rejects.toThrow(/pending.*has schema 0.*needs 6.*trama migrate/);
+    await expect(store.open()).rejects.toThrow(/pending.*has schema 0.*needs 7.*trama migrate/);
     expect(
       await server.query("SELECT count(*)::int AS count FROM pg_class WHERE relname = 'execution'", database),
     ).toEqual([{ count: 0 }]);
@@ -60,6 +61,7 @@ describe('the schema', () => {
       { version: 4 },
       { version: 5 },
       { version: 6 },
+      { version: 7 },
     ]);
     expect(await stores[0]?.submit([newExecution(1)])).toEqual([{ kind: 'created' }]);
   });
@@ -78,7 +80,7 @@ describe('the schema', () => {
   it('may be newer where the newer one says so', async () => {
     const database = await server.createDatabase();
     await storeOn(server.url(database)).open();
-    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (7, 'more', 1)`, database);
+    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (8, 'more', 1)`, database);
     const store = storeOn(server.url(database), { migrate: false });
     await store.open();
     expect(await store.submit([newExecution(1)])).toEqual([{ kind: 'created' }]);

@@ -37,7 +37,7 @@ export function defineLs(command: Command, terminal: Terminal): void {
           ]),
         );
         for (const line of table) terminal.out(line);
-        if (rows.length === 0) terminal.note('Nothing matches.');
+        if (rows.length === 0) terminal.note(cursor === undefined ? 'Nothing matches.' : 'Nothing matches so far.');
       }
       if (cursor !== undefined) terminal.note(`There are more: --cursor ${cursor}`);
     });

@@ -4,7 +4,7 @@
  * Each combination of filters has one index that gives rows in the order of ids; what it does not cover is compared row by
  * row. Several statuses (also: any status of one name) are one ordered scan each, merged lazily by SQLite, so that a page
  * reads about as many index entries as it shows, however many executions there are. A filter that few rows of a large index
- * range satisfy (one version and a rare time range, say) reads that range.
+ * range satisfy (one version and a rare time range, say) reads that range, page by page: each looks at a bounded number of entries.
  */
 import type { ExecutionFilter } from '../../../ports/store.ts';
 import { activeStatuses, terminalStatuses } from '../../row-text.ts';
@@ -22,6 +22,12 @@ interface Fragment {
   readonly sql: string;
   readonly values: readonly Value[];
 }
+
+/**
+ * Entries of the index that a page looks at. A filter that few of them fit would else read the whole range, and keep everything else of the store
+ * waiting meanwhile; its page ends here, with a cursor. So many take some 50 ms.
+ */
+const maxScanned = 20_000;
 
 /** Statements are kept by their text; there are as many texts as combinations of filters. */
 const maxStatements = 64;
@@ -97,28 +103,53 @@ function conditions(filter: ExecutionFilter, labels: readonly (readonly [string,
   return found;
 }
 
-/** The statement of a page; its rows are one more than the page's limit where there are more. */
-export function listStatement(filter: ExecutionFilter, page: PageValues, after: string | undefined): Fragment {
-  if (filter.statuses?.length === 0) return { sql: 'SELECT 1 LIMIT 0', values: [] };
+/** The statements of a page. */
+interface PageStatements {
+  /** One row more than the page's limit where there are more among the entries that it looks at. */
+  readonly page: Fragment;
+  /** The id of the last entry that a page looks at; no row where the index ends before. */
+  readonly end: Fragment;
+}
+
+/** They; `scanned` are the entries of the index that a page looks at. */
+export function listStatements(
+  filter: ExecutionFilter,
+  page: PageValues,
+  after: string | undefined,
+  scanned: number = maxScanned,
+): PageStatements {
+  if (filter.statuses?.length === 0) {
+    const nothing = { sql: 'SELECT 1 LIMIT 0', values: [] };
+    return { page: nothing, end: nothing };
+  }
   const labels = Object.entries(filter.labels ?? {});
-  const rest = [...conditions(filter, labels)];
+  const rest = conditions(filter, labels);
+  const { order } = page;
   // The id in whose order the range's index lies.
   const id = labels.length > 0 ? 'l.id' : 'e.id';
-  if (after !== undefined) rest.push({ sql: `${id} ${page.order === 'asc' ? '>' : '<'} ?`, values: [after] });
-  const tail = rest.map(({ sql }) => ` AND ${sql}`).join('');
-  const tailValues = rest.flatMap(({ values }) => values);
+  const fits = rest.length === 0 ? 'true' : rest.map(({ sql }) => sql).join(' AND ');
+  const from = after === undefined ? '' : ` AND ${id} ${order === 'asc' ? '>' : '<'} ?`;
   const parts = ranges(filter, labels);
-  const keys = parts.map(({ sql }) => `SELECT e.no, ${id} AS id ${sql}${tail}`).join('\nUNION ALL ');
-  return {
-    sql: `
+  const keys = parts.map(({ sql }) => `SELECT e.no, ${id} AS id, ${fits} AS fits ${sql}${from}`).join('\nUNION ALL ');
+  const entries = `${keys}\n  ORDER BY 2 ${order} LIMIT ?`;
+  const values = [
+    ...parts.flatMap((part) => [
+      ...rest.flatMap((condition) => condition.values),
+      ...part.values,
+      ...(after === undefined ? [] : [after]),
+    ]),
+    scanned,
+  ];
+  const sql = `
 SELECT ${recordColumns}
-FROM (${keys}
-  ORDER BY 2 ${page.order} LIMIT ? OFFSET ?) k
+FROM (SELECT no, id FROM (${entries}) WHERE fits LIMIT ? OFFSET ?) k
 CROSS JOIN execution e ON e.no = k.no
 CROSS JOIN run r ON r.execution = e.no
 CROSS JOIN definition_body b ON b.no = e.body
-ORDER BY k.id ${page.order}`,
-    values: [...parts.flatMap(({ values }) => [...values, ...tailValues]), page.limit + 1, page.offset],
+ORDER BY k.id ${order}`;
+  return {
+    page: { sql, values: [...values, page.limit + 1, page.offset] },
+    end: { sql: `SELECT id FROM (${entries}) LIMIT 1 OFFSET ?`, values: [...values, scanned - 1] },
   };
 }
 
@@ -129,15 +160,22 @@ function recordLength(x: RecordValues): number {
 
 /** Prepares it. */
 export function listExecutions(session: Session): Operations['listExecutions'] {
-  const statements = new Map<string, (...values: readonly Value[]) => Iterable<RecordValues>>();
-  return (filter, page, after) => {
-    const { sql, values } = listStatement(filter, page, after);
+  const statements = new Map<string, (...values: readonly Value[]) => Iterable<unknown>>();
+  const read = <T>({ sql, values }: Fragment): Iterable<T> => {
     let select = statements.get(sql);
     if (select === undefined) {
       if (statements.size >= maxStatements) statements.clear();
-      select = session.iterate<RecordValues>(sql);
+      select = session.iterate<unknown>(sql);
       statements.set(sql, select);
     }
-    return copied(takePage(select(...values), page, recordLength));
+    return select(...values) as Iterable<T>;
+  };
+  return (filter, page, after) => {
+    const { page: pageStatement, end } = listStatements(filter, page, after);
+    const found = copied(takePage(read<RecordValues>(pageStatement), page, recordLength));
+    if (found.more) return found;
+    // What was skipped is not skipped again by the next page.
+    for (const { id } of read<{ readonly id: string }>(end)) return { ...found, more: true, after: id };
+    return found;
   };
 }
