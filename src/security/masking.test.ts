@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { assert, constantFrom, oneof, property, string } from 'fast-check';
+import { array, assert, constantFrom, dictionary, oneof, property, string } from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { isRawNumber, parseJson } from '../core/json.ts';
 import type { Json } from '../core/json.ts';
@@ -258,6 +258,52 @@ describe('the work on a text', () => {
     spy.mockRestore();
     expect(Object.keys(masked)).toHaveLength(count + 1);
     expect(masked[`***#${String(count)}`]).toBe(count - 1);
+  });
+});
+
+describe('the work on a document', () => {
+  /** The value, counting how often anything of it is read. */
+  function counting(value: unknown, count: { reads: number }): unknown {
+    if (typeof value !== 'object' || value === null) return value;
+    return new Proxy(value, {
+      get(target, key) {
+        count.reads++;
+        return counting(Reflect.get(target, key), count);
+      },
+      ownKeys(target) {
+        const keys = Reflect.ownKeys(target);
+        count.reads += keys.length;
+        return keys;
+      },
+    });
+  }
+
+  /** Values in it, lists and objects included. */
+  function sizeOf(value: unknown): number {
+    if (typeof value !== 'object' || value === null) return 1;
+    return Object.values(value).reduce((sum: number, item) => sum + sizeOf(item), 1);
+  }
+
+  it('grows with its size, whatever it is', () => {
+    const masker = maskerOf('hunter22', '987654321');
+    const key = oneof(
+      string({ maxLength: 3 }),
+      constantFrom('hunter22', '***', '***#2', 'trc1.a', 'trc1.b', '__proto__'),
+    );
+    const leaf = constantFrom<Json>(null, true, 7, 987654321, 'hunter22', 'text', 'trc1.x', [
+      'trc1.y',
+      { hunter22: 1 },
+    ]);
+    const documents = array(dictionary(key, leaf, { maxKeys: 20 }), { maxLength: 20 });
+    assert(
+      property(documents, (document) => {
+        const count = { reads: 0 };
+        const plain = JSON.parse(JSON.stringify(document)) as Json;
+        masker.json(counting(plain, count) as Json);
+        expect(count.reads).toBeLessThanOrEqual(5 * sizeOf(plain));
+      }),
+      { numRuns: 50 },
+    );
   });
 });
 
