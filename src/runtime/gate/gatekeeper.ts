@@ -39,7 +39,7 @@ export interface GatekeeperParts {
   readonly maxConcurrency: number;
   /** Other limits by `host:port` (which wins) or `host`. */
   readonly overrides: Readonly<Record<string, number>>;
-  /** Places of the process. Calls that wait for a host take at most a quarter of them, all hosts together. */
+  /** Places of the process. Calls that wait in hand for a host that is not quick take at most a quarter of them, all hosts together. */
   readonly workerCount: number;
 }
 
@@ -76,8 +76,10 @@ interface Host {
   readonly forPlace: WaitingLine;
   /** Parked until the circuit closes. */
   readonly forCircuit: WaitingLine;
-  /** When a place became free last; monotonic. */
-  freedAt: number;
+  /** Since when the next free place is awaited: the last one became free then, or was taken; monotonic. */
+  awaitedSince: number;
+  /** The mean time for which a free place was awaited lately. */
+  paceMillis: number;
 }
 
 /** What everybody may read. */
@@ -96,8 +98,8 @@ const maxCircuitViews = 200;
 const maxAuthorityLength = 270;
 /** Hosts without a free place that are told of at most: those with the most calls. */
 const maxFullHosts = 20;
-/** Places at a host that become free so soon one after the other leave nobody waiting in hand in vain. */
-const busyMillis = 250;
+/** A place that is free so soon may be waited for in hand, however many do: it costs others little, and spares a load and a checkpoint. */
+const soonMillis = 250;
 /** Of all that wait one looks again per so many milliseconds: each look costs a load and a checkpoint. */
 const crowdMillis = 10;
 /** However many wait: what nobody calls, because the process that knew of it is gone, looks again within this time. */
@@ -230,15 +232,18 @@ export class Gatekeeper implements CallGate {
   }
 
   /** Takes a place, unless each free one is for a call that was called before. */
-  #takes(call: GatedCall, { slots, forPlace }: Host): boolean {
+  #takes(call: GatedCall, host: Host): boolean {
+    const { slots, forPlace } = host;
     if (slots.isFull) return false;
-    if (!forPlace.isAwaited) return slots.tryTake();
-    const promised = forPlace.promised(this.#parts.clock.monotonic(), call);
-    return slots.taken + promised < slots.limit && slots.tryTake();
+    const promised = forPlace.isAwaited ? forPlace.promised(this.#parts.clock.monotonic(), call) : 0;
+    if (slots.taken + promised >= slots.limit || !slots.tryTake()) return false;
+    if (slots.isFull) host.awaitedSince = this.#parts.clock.monotonic();
+    return true;
   }
 
-  #mayWaitInHand(call: GatedCall, { slots, forPlace }: Host): boolean {
-    if (!slots.hasRoom) return false;
+  #mayWaitInHand(call: GatedCall, host: Host): boolean {
+    const { slots, forPlace } = host;
+    if (!slots.hasRoom && !this.#isSoonFree(host)) return false;
     return call.goesOn === true || forPlace.size === 0 || this.#waiting.isCalled(forPlace, call);
   }
 
@@ -269,6 +274,12 @@ export class Gatekeeper implements CallGate {
         ? this.#lookAgain(call, now, { first: 1_000, longest: 10_000 })
         : now + wait + this.#upTo(Math.min(longestLookMillis, crowdMillis * forCircuit.size));
     return this.#block(call, forCircuit, { cause: 'circuit', until, detail: `circuit of ${label} open` });
+  }
+
+  /** Whether a call that begins to wait gets its place in a moment, if places go on to become free as they did lately. */
+  #isSoonFree({ slots, awaitedSince, paceMillis }: Host): boolean {
+    const silence = this.#parts.clock.monotonic() - awaitedSince;
+    return (slots.waiting + 1) * Math.max(paceMillis, silence) <= soonMillis;
   }
 
   #noPlace(call: GatedCall, { forPlace, shownHost, slots }: Host): Block {
@@ -304,12 +315,16 @@ export class Gatekeeper implements CallGate {
 
   #free(host: Host): void {
     const now = this.#parts.clock.monotonic();
-    const isBusy = now - host.freedAt < busyMillis;
-    host.freedAt = now;
+    const silence = now - host.awaitedSince;
+    // While places are free nobody awaits one, so that a long time says nothing.
+    if (host.slots.isFull || silence < host.paceMillis) {
+      host.paceMillis = Number.isFinite(host.paceMillis) ? 0.9 * host.paceMillis + 0.1 * silence : silence;
+    }
+    host.awaitedSince = now;
     const isIdle = host.slots.free();
     if (host.forPlace.size === 0) return;
     // Where the next place is free soon, and nobody waits in hand for it, a second one is called, so that places do not wait for loads.
-    this.#waiting.release(host.forPlace, isIdle && isBusy ? 2 : 1);
+    this.#waiting.release(host.forPlace, isIdle && silence < soonMillis ? 2 : 1);
   }
 
   #holdLine(id: string): WaitingLine {
@@ -366,7 +381,8 @@ export class Gatekeeper implements CallGate {
       slots: new HostSlots(clock, limit, this.#lobby),
       forPlace: new WaitingLine('slots'),
       forCircuit: new WaitingLine('circuit'),
-      freedAt: -Infinity,
+      awaitedSince: -Infinity,
+      paceMillis: Infinity,
       circuit:
         circuits && origin !== otherHosts
           ? new Circuit(clock, circuits, (change, openMillis) => {

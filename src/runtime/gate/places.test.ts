@@ -39,6 +39,12 @@ const calling = (host: string, ...paths: readonly string[]): JsonObject =>
     ),
   );
 
+/** Executions loaded so far. */
+function loads(): number {
+  const takeOvers = fixture.store.seen.filter(({ operation }) => operation === 'takeOver');
+  return takeOvers.reduce((sum, { args }) => sum + (args[0] as readonly unknown[]).length, 0);
+}
+
 const statusOf = async (id: string): Promise<string> => (await fixture.detail(id)).status;
 
 describe('a host that never answers', () => {
@@ -78,10 +84,6 @@ describe('a host that never answers', () => {
     fixture.http.reply = () => 'hold';
     for (let i = 0; i < 1_000; i++) await fixture.submit(engine, calling('silent', 'a'));
     await fixture.clock.advance(20_000);
-    const loads = (): number => {
-      const takeOvers = fixture.store.seen.filter(({ operation }) => operation === 'takeOver');
-      return takeOvers.reduce((sum, { args }) => sum + (args[0] as readonly unknown[]).length, 0);
-    };
     const before = loads();
     await fixture.clock.advance(10_000);
     // Together they look a hundred times in a second; by themselves each would look every five seconds.
@@ -374,4 +376,30 @@ it('hosts beyond those that are remembered share the places of one', async () =>
   }
   expect(kinds.filter((kind) => kind === 'open')).toHaveLength(4);
   expect(gate.fullHosts().map(({ host }) => host)).toContain('other hosts');
+});
+
+it('a host that is quick costs no loads, and leaves places to others as soon as it is silent', async () => {
+  const engine = await start(32, { maxConcurrency: 8 });
+  let isSilent = false;
+  fixture.http.reply = (path) => (path === 'quick' ? {} : isSilent ? 'hold' : { afterMillis: 40 });
+  // More than places and the lobby have room for, as they come from a busy process.
+  const submit = (): void => {
+    for (let i = 0; i < 30; i++) fixture.submitting(engine, calling('busy', 'a', 'b', 'c'));
+  };
+  for (let i = 0; i < 3; i++) await fixture.until(await fixture.submit(engine, calling('busy', 'a', 'b', 'c')));
+  for (let i = 0; i < 5; i++) {
+    for (let j = 0; j < 8; j++) fixture.submitting(engine, calling('busy', 'a'));
+    await fixture.clock.advance(50);
+  }
+  await fixture.clock.advance(1_000);
+  const before = loads();
+  for (let j = 0; j < 28; j++) fixture.submitting(engine, calling('busy', 'a', 'b'));
+  await fixture.clock.advance(1_000);
+  expect(loads() - before).toBe(0);
+  isSilent = true;
+  submit();
+  await fixture.clock.advance(1_500);
+  const id = await fixture.submit(engine, calling('other', 'quick'));
+  expect((await fixture.until(id, 'over', 500)).status).toBe('SUCCEEDED');
+  expect(engine.load().held).toBe(8);
 });
