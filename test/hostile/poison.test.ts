@@ -115,7 +115,7 @@ it('ends each of them after five processes, CORRUPTED, and nothing else', async 
       await expect.poll(() => statusOf(url, id), { timeout: 20_000 }).toMatchObject({ status: 'SUCCEEDED', round: 1 });
     }
   });
-});
+}, 300_000);
 
 it('ends one that was terminated before it renders or reads anything of it', async () => {
   isAnswering = false;
