@@ -415,11 +415,8 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
 
 const width = 24;
 
-function panelJson(
-  { title, description, unit, queries, limit, isNumber = false }: Panel,
-  id: number,
-  at: object,
-): object {
+function panelJson(panel: Panel, id: number, at: object): object {
+  const { title, description, unit, queries, limit, isNumber = false } = panel;
   const steps = [{ color: 'green', value: null }, ...(limit === undefined ? [] : [{ color: 'red', value: limit }])];
   return {
     id,
@@ -487,9 +484,7 @@ export function dashboard(): string {
     graphTooltip: 1,
     refresh: '30s',
     time: { from: 'now-3h', to: 'now' },
-    templating: {
-      list: variables,
-    },
+    templating: { list: variables },
     annotations: { list: [] },
     links: [],
     panels: panelsJson(),

@@ -489,21 +489,3 @@ export class Trama {
     clearTimeout(cut);
   }
 }
-
-/** The API without anything behind it, for its own description: it never listens, and no route but those may be asked. */
-export function createOfflineServer(version: string): FastifyInstance {
-  const nothing = new Proxy({} as DeskParts & Store, {
-    get() {
-      throw new Error('There is nothing behind this API.');
-    },
-  });
-  return createServer({
-    desk: nothing,
-    auditLog: nothing,
-    health: { live: () => [], ready: () => [] },
-    log: { logs: () => false, log: () => undefined },
-    version,
-    definitionSchema: definitionJsonSchema(),
-    metrics: () => Promise.resolve({ contentType: metricsContentType, text: '' }),
-  });
-}

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { StoreContended, StoreUnavailable, type PartitionCare } from '../ports/store.ts';
+import type { PartitionCare } from '../ports/partitions.ts';
+import { StoreContended, StoreUnavailable } from '../ports/store.ts';
 import { silentTelemetry } from '../ports/telemetry.ts';
 import { Maintenance } from './maintenance.ts';
 import { systemClock } from './system-clock.ts';

@@ -3,6 +3,7 @@
  * suite. Every method may throw {@link StoreUnavailable}; then nothing is known to have been written unless the method
  * says otherwise, and the same call may be made again.
  */
+import type { PartitionCare, PartitionChanges } from './partitions.ts';
 import type { AuditEntry, AuditFilter } from './audit.ts';
 import type { BeatAnswer, ProcessInfo, SoleWorkerCandidacy, SoleWorkerListener } from './processes.ts';
 import type { CallRow, StepRow, UndoMark } from '../core/history.ts';
@@ -335,24 +336,6 @@ export interface ActiveCounts {
   readonly statuses: Readonly<Partial<Record<ExecutionStatus, number>>>;
   /** Those that can be called back, by the key that signed the token; with tokens of several keys an execution counts for each. */
   readonly callbackKeys: Readonly<Record<string, number>>;
-}
-
-/** Months that {@link Store.tendPartitions} did something for. */
-export interface PartitionChanges {
-  readonly created: number;
-  readonly dropped: number;
-  /** Months left for the next time, because others held what they need; absent: none. */
-  readonly postponed?: number;
-}
-
-/** What {@link Store.tendPartitions} is told. */
-export interface PartitionCare {
-  /** Now, in ms since 1970. */
-  readonly now: number;
-  /** Months after the running one for which partitions exist ahead. */
-  readonly lookaheadMonths: number;
-  /** A partition goes only when everything in it was completed before this instant. */
-  readonly completedBefore: number;
 }
 
 /** See the file header. */

@@ -113,7 +113,7 @@ export interface CallTaker {
   mayStart(callId: number): boolean;
   answered(callId: number, answer: CallAnswered): void;
   /** Asked at the last moment before a call leaves, which may be long after it was started. */
-  mayLeave(): boolean;
+  mayLeave(callId: number): boolean;
   /** It did not leave, because it might not. */
   withheld(callId: number): void;
 }
@@ -280,7 +280,7 @@ export class CallRunner {
     const { request, template, grant } = outcome;
     const { http, clock, vault } = this.#parts;
     const lastWord = {
-      mayLeave: () => taker.mayLeave(),
+      mayLeave: () => taker.mayLeave(callId),
       withheld: () => {
         pass?.done('neutral');
         taker.withheld(callId);

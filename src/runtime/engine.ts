@@ -21,6 +21,7 @@ import type { Submission } from './desk/parts.ts';
 import { DriverTimers } from './driver-timers.ts';
 import type { CallMasker } from './exchange.ts';
 import type { CallGate } from './gate/call-gate.ts';
+import type { EngineLoad, Health, UnreadyReason } from './engine-state.ts';
 import { renewLeases } from './lease-keeper.ts';
 import { Loader } from './loader.ts';
 import { LoopShare } from './loop-share.ts';
@@ -36,7 +37,7 @@ import type { Pulse } from './service.ts';
 import type { EngineSettings } from './settings.ts';
 import { Submitter } from './submitter.ts';
 import { WatchHub, type Watcher } from './watch-hub.ts';
-import { type PlacesInUse, WorkerPool } from './worker-pool.ts';
+import { WorkerPool } from './worker-pool.ts';
 
 /** What an engine stands on. */
 export interface EngineParts {
@@ -58,20 +59,6 @@ export interface EngineParts {
   /** The version of this program, for the other processes to see. */
   readonly version: string;
   readonly settings: EngineSettings;
-}
-
-/** Why a process should get no requests. */
-export type UnreadyReason =
-  'shutting_down' | 'database_unreachable' | 'database_read_only' | 'consumer_stalled' | QueueTrouble;
-
-/** How the process is. */
-export interface Health {
-  /** False when a background loop has made no progress for too long: only a restart helps. */
-  readonly alive: boolean;
-  /** Empty when ready. */
-  readonly unready: readonly UnreadyReason[];
-  /** Loops without progress for half of what counts as dead. */
-  readonly stalled: readonly string[];
 }
 
 /** How to stop. */
@@ -333,16 +320,7 @@ export class Engine {
   }
 
   /** Executions in hand, what they use the places of this process for, and what waits. */
-  load(): {
-    readonly busy: number;
-    readonly places: PlacesInUse;
-    readonly held: number;
-    /** About how many bytes those in hand take, and beyond how many nothing new is claimed. */
-    readonly bytes: number;
-    readonly maxBytes: number;
-    readonly waitingSubmissions: number;
-    readonly watchers: number;
-  } {
+  load(): EngineLoad {
     return {
       busy: this.#pool.busy,
       places: this.#pool.places,

@@ -153,8 +153,9 @@ export class Errands implements CallTaker {
     if (this.#calls.delete(callId)) this.#host.answered(answer);
   }
 
-  mayLeave(): boolean {
-    return this.#host.mayCall() === 'granted';
+  /** Also asked at the last moment: by then the call may have been given up, by a checkpoint that is not answered yet. */
+  mayLeave(callId: number): boolean {
+    return inFlight(this.#host.run.state).includes(callId) && this.#host.mayCall() === 'granted';
   }
 
   withheld(callId: number): void {

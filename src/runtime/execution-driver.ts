@@ -29,7 +29,7 @@ import type { Wakeable } from './driver-timers.ts';
 import { type ErrandHost, Errands, type Permission } from './errands.ts';
 import { HeldOutputs, type OutputsHost } from './held-outputs.ts';
 import type { Hold } from './hold.ts';
-import { isFromInbox, isIdling, nextOf, replayed } from './inbox-order.ts';
+import { InboxInHand, isIdling, replayed } from './inbox-order.ts';
 import { isRunnable, nextTimer, PendingBatch } from './pending-batch.ts';
 import { Probation } from './probation.ts';
 import type { Restore } from './restored-outputs.ts';
@@ -51,18 +51,16 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
   #durable: Run;
   /** As it is by now. */
   #run: Run;
-  #seq: number;
-  #inboxSeq: number;
+  /** Of the store's row, as last known. */
+  seq: number;
+  inboxSeq: number;
   /** Events applied since the durable state, to be applied again should the checkpoint be refused. */
   #journal: Event[] = [];
   #batch = new PendingBatch();
   /** Events that come before anything else. */
   #first: Event[] = [];
   #events: Event[] = [];
-  /** Events from outside that have been read and not applied: those that came too early stay. */
-  #inbox: readonly InboxRow[];
-  /** Ids of those applied. */
-  readonly #taken = new Set<string>();
+  readonly #inbox: InboxInHand;
   #inboxStale = false;
   #readingInbox = false;
   readonly #errands: Errands;
@@ -89,9 +87,9 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
     this.#durable = holding.run;
     this.#run = holding.run;
     this.#turn = new Turn(parts.maxSteps, holding.run.state.totalVisits);
-    this.#seq = holding.seq;
-    this.#inboxSeq = holding.inboxSeq;
-    this.#inbox = holding.inbox;
+    this.seq = holding.seq;
+    this.inboxSeq = holding.inboxSeq;
+    this.#inbox = new InboxInHand(holding.inbox);
     this.#probation = new Probation(parts.clock, holding, () => this.whenIdle(() => this.#recount(0)));
     this.#errands = new Errands(parts, this, holding.traceparent);
     this.#outputs = new HeldOutputs(parts, this, holding);
@@ -114,8 +112,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
 
   /** Lets the store count as many claims in vain with the next checkpoint. */
   #recount(claims: number): void {
-    this.#batch.dirty = true;
-    this.#batch.claims = claims;
+    Object.assign(this.#batch, { dirty: true, claims });
   }
 
   /** Begins with a transition that is durable already, as that of an insert. */
@@ -196,14 +193,6 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
     return this.#errands.use ?? (this.#mode === 'committing' || this.#readingInbox ? 'store' : 'other');
   }
 
-  get seq(): number {
-    return this.#seq;
-  }
-
-  get inboxSeq(): number {
-    return this.#inboxSeq;
-  }
-
   confirmed(): void {
     this.#tried = false;
     this.#errands.again();
@@ -224,16 +213,16 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
     this.#mode = 'idle';
     switch (result.kind) {
       case 'written':
-        this.#seq++;
+        this.seq++;
         this.#run = this.#outputs.trimmed(this.#run);
         this.#durable = this.#run;
         this.#journal = [];
         this.#probation.written(this.#batch.progress, this.#batch.claims);
-        if (result.inboxSeq > this.#inboxSeq) this.#inboxStale = true;
+        if (result.inboxSeq > this.inboxSeq) this.#inboxStale = true;
         this.#afterCommit();
         return;
       case 'inbox':
-        this.#inboxSeq = result.inboxSeq;
+        this.inboxSeq = result.inboxSeq;
         // What the engine failed on may be in that inbox: a quarantine stands whatever came.
         if (this.#quarantined === undefined) this.#rebase(result.inbox);
         else this.quarantine(this.#quarantined);
@@ -314,7 +303,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
 
   #nextInInbox(): InboxRow | undefined {
     // What was accepted is kept for the retry that goes on from a quarantine.
-    const row = this.#quarantined === undefined ? nextOf(this.#inbox, this.#run.state) : undefined;
+    const row = this.#quarantined === undefined ? this.#inbox.next(this.#run.state) : undefined;
     return row !== undefined && this.#outputs.areAtHand(row) ? row : undefined;
   }
 
@@ -322,8 +311,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
   #readyInbox(): InboxEvent | undefined {
     const row = this.#nextInInbox();
     if (row === undefined) return undefined;
-    this.#inbox = this.#inbox.filter((other) => other !== row);
-    this.#taken.add(row.id);
+    this.#inbox.take(row);
     if ('body' in row.event) this.#outputs.grew(memorySize(row.event.body));
     return this.#parts.calls.received(row.event.inboxId === row.id ? row.event : { ...row.event, inboxId: row.id });
   }
@@ -378,10 +366,8 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
   /** Nothing is left to write: parks, hands back, or waits for answers and timers. */
   #rest(): void {
     const { commands } = this.#batch;
-    if (commands.length > 0) {
-      this.#batch = new PendingBatch();
-      this.#errands.run(commands);
-    }
+    if (commands.length > 0) this.#batch = new PendingBatch();
+    this.#errands.run(commands);
     if (this.#mode !== 'idle') return;
     this.#outputs.seek();
     const { state } = this.#run;
@@ -421,9 +407,9 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
       ({ inboxSeq, inbox }) => {
         this.#readingInbox = false;
         this.whenIdle(() => {
-          if (inboxSeq <= this.#inboxSeq) return;
-          this.#inboxSeq = inboxSeq;
-          this.#inbox = inbox.filter((row) => !this.#taken.has(row.id));
+          if (inboxSeq <= this.inboxSeq) return;
+          this.inboxSeq = inboxSeq;
+          this.#inbox.read(inbox);
         });
       },
       (error: unknown) => {
@@ -440,8 +426,8 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
     this.#parking = undefined;
     const { first, again } = replayed(journal);
     this.#first.unshift(...first);
-    for (const event of journal) if (isFromInbox(event)) this.#taken.delete(event.inboxId);
-    this.#inbox = inbox.filter((row) => !this.#taken.has(row.id));
+    this.#inbox.giveBack(journal);
+    this.#inbox.read(inbox);
     this.#events.unshift(...again);
     this.#pump();
   }
@@ -481,7 +467,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
       if (this.#faults > maxFaults) this.quarantine(`The engine failed on this execution: ${message}`);
       else {
         // The rows that were taken are not at hand any more: they are read again.
-        this.#inboxSeq = -1;
+        this.inboxSeq = -1;
         this.#tried = false;
         this.#deferred.push(() => this.#errands.again());
         this.#inboxStale = true;
@@ -496,7 +482,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
     this.#forget();
     this.#first = [{ type: 'quarantined', description }];
     this.#events = [];
-    this.#inbox = [];
+    this.#inbox.read([]);
     this.#errands.abortCalls();
     this.#pump();
   }

@@ -8,7 +8,7 @@ import type { InboxRow } from '../ports/store.ts';
  * The event from outside that comes next: the oldest that can be applied now, but terminations and cancels before all
  * others. They were accepted, so nothing that came at the same time may decide the end before them.
  */
-export function nextOf(rows: readonly InboxRow[], state: State): InboxRow | undefined {
+function nextOf(rows: readonly InboxRow[], state: State): InboxRow | undefined {
   if (rows.length === 0) return undefined;
   return (
     rows.find(({ event }) => event.type === 'terminated') ??
@@ -20,8 +20,40 @@ export function nextOf(rows: readonly InboxRow[], state: State): InboxRow | unde
 type FromInbox = Event & { readonly inboxId: string };
 
 /** Whether the event waited in the inbox. */
-export function isFromInbox(event: Event): event is FromInbox {
+function isFromInbox(event: Event): event is FromInbox {
   return 'inboxId' in event && event.inboxId !== undefined;
+}
+
+/** Events from outside that a driver has read and not applied: those that came too early stay. */
+export class InboxInHand {
+  #rows: readonly InboxRow[];
+  /** Ids of those that were taken to be applied. */
+  readonly #taken = new Set<string>();
+
+  constructor(rows: readonly InboxRow[]) {
+    this.#rows = rows;
+  }
+
+  /** See {@link nextOf}. */
+  next(state: State): InboxRow | undefined {
+    return nextOf(this.#rows, state);
+  }
+
+  /** Takes one out. */
+  take(row: InboxRow): void {
+    this.#rows = this.#rows.filter((other) => other !== row);
+    this.#taken.add(row.id);
+  }
+
+  /** It was read anew: those that were taken stay out. */
+  read(rows: readonly InboxRow[]): void {
+    this.#rows = rows.filter((row) => !this.#taken.has(row.id));
+  }
+
+  /** What was applied of them is undone, and comes with the next reading. */
+  giveBack(journal: readonly Event[]): void {
+    for (const event of journal) if (isFromInbox(event)) this.#taken.delete(event.inboxId);
+  }
 }
 
 /** Events that move an execution without anything new having happened to it. */

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { commands } from '../../src/cli/command-table.ts';
 import { createTerminal } from '../../src/cli/terminal.ts';
 import { filterOf } from '../../src/cli/where.ts';
-import { createOfflineServer } from '../../src/compose.ts';
+import { createOfflineServer } from '../../src/compose/offline-server.ts';
 import { documentedBlocks } from './documented-blocks.ts';
 import { commandsIn } from './shell-commands.ts';
 

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { statusNames } from '../../src/api/documents.ts';
 import { commands } from '../../src/cli/command-table.ts';
 import { createTerminal } from '../../src/cli/terminal.ts';
-import { createOfflineServer } from '../../src/compose.ts';
+import { createOfflineServer } from '../../src/compose/offline-server.ts';
 import { documentShape, shapeBook } from '../../src/core/definition/document-shape.ts';
 import type { Shape, ShapeBook } from '../../src/core/definition/shape.ts';
 import { scenarioShape, scenarioShapes } from '../../src/scenario/shape.ts';

@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import { expect, it } from 'vitest';
 import { defineKeys } from '../../src/cli/commands/keys.ts';
 import { createTerminal } from '../../src/cli/terminal.ts';
-import { createOfflineServer } from '../../src/compose.ts';
+import { createOfflineServer } from '../../src/compose/offline-server.ts';
 import { root } from './source-files.ts';
 
 interface Operation {

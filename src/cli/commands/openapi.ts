@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { createOfflineServer } from '../../compose.ts';
+import { createOfflineServer } from '../../compose/offline-server.ts';
 import type { Terminal } from '../terminal.ts';
 import { packageVersion } from '../version.ts';
 

@@ -12,6 +12,7 @@ import type { UndoTarget } from '../../core/state.ts';
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type { BeatAnswer, ProcessInfo, SoleWorkerCandidacy } from '../../ports/processes.ts';
 import type { ShowStep } from '../../ports/listing.ts';
+import type { PartitionCare } from '../../ports/partitions.ts';
 import type {
   ActiveCounts,
   Checkpoint,
@@ -33,7 +34,6 @@ import type {
   OfferResult,
   Page,
   PageRequest,
-  PartitionCare,
   PutDefinitionResult,
   StepPageRequest,
   Store,

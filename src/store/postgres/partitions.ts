@@ -11,7 +11,8 @@
  * waits longer for a lock than {@link lockMillis} at a time, since statements that come later wait behind it; a month whose
  * lock another session holds is left for the next time.
  */
-import { StoreContended, type PartitionCare, type StoreFault } from '../../ports/store.ts';
+import type { PartitionCare } from '../../ports/partitions.ts';
+import { StoreContended, type StoreFault } from '../../ports/store.ts';
 import type { Connections, Session } from './connections.ts';
 import { lowestIdAt } from './execution-id.ts';
 

@@ -9,6 +9,7 @@ import type { UndoTarget } from '../../core/state.ts';
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type { BeatAnswer, ProcessInfo, SoleWorkerCandidacy, SoleWorkerListener } from '../../ports/processes.ts';
 import type { ShowStep } from '../../ports/listing.ts';
+import type { PartitionCare, PartitionChanges } from '../../ports/partitions.ts';
 import type {
   ActiveCounts,
   Checkpoint,
@@ -30,8 +31,6 @@ import type {
   OfferResult,
   Page,
   PageRequest,
-  PartitionCare,
-  PartitionChanges,
   PutDefinitionResult,
   StepPageRequest,
   Store,

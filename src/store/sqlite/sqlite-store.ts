@@ -7,6 +7,7 @@
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type { BeatAnswer, SoleWorkerCandidacy } from '../../ports/processes.ts';
 import type { ShowStep } from '../../ports/listing.ts';
+import type { PartitionCare, PartitionChanges } from '../../ports/partitions.ts';
 import type {
   ActiveCounts,
   Checkpoint,
@@ -34,8 +35,6 @@ import type {
   StoreFault,
   SubmitResult,
   UndoFilter,
-  PartitionCare,
-  PartitionChanges,
   TerminalChange,
 } from '../../ports/store.ts';
 import { OutputsTooLarge, type TakeOverBounds } from '../../ports/store-bounds.ts';

@@ -1,0 +1,24 @@
+import type { FastifyInstance } from 'fastify';
+import { createServer } from '../api/server.ts';
+import { definitionJsonSchema } from '../core/definition/json-schema.ts';
+import type { Store } from '../ports/store.ts';
+import type { DeskParts } from '../runtime/desk/parts.ts';
+import { metricsContentType } from '../telemetry/prometheus-telemetry.ts';
+
+/** The API without anything behind it, for its own description: it never listens, and no route but those may be asked. */
+export function createOfflineServer(version: string): FastifyInstance {
+  const nothing = new Proxy({} as DeskParts & Store, {
+    get() {
+      throw new Error('There is nothing behind this API.');
+    },
+  });
+  return createServer({
+    desk: nothing,
+    auditLog: nothing,
+    health: { live: () => [], ready: () => [] },
+    log: { logs: () => false, log: () => undefined },
+    version,
+    definitionSchema: definitionJsonSchema(),
+    metrics: () => Promise.resolve({ contentType: metricsContentType, text: '' }),
+  });
+}
