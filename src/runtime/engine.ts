@@ -8,7 +8,7 @@ import type { Run } from '../core/apply.ts';
 import { slotOf } from '../core/slot.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';
 import type { HttpCaller } from '../ports/http-caller.ts';
-import { processOf, type Queue, type QueueTrouble, type StoredItem } from '../ports/queue.ts';
+import { processOf, type Queue, type StoredItem } from '../ports/queue.ts';
 import type { Checkpoint, CheckpointResult, ClaimRow, Store, SubmitResult } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { Availability } from './availability.ts';
