@@ -169,7 +169,11 @@ export class Trama {
    * @throws Error with a sentence for people: directory in use, port taken, unreadable certificate. Then call `stop`.
    */
   start(startedAt: number = performance.now()): Promise<void> {
-    this.#starting ??= this.#start(startedAt);
+    this.#starting ??= this.#start(startedAt).catch((error: unknown) => {
+      // Before what the stop says.
+      this.#surroundings.telemetry.log('error', 'the start failed', { error: String(error) });
+      throw error;
+    });
     return this.#starting;
   }
 
@@ -313,8 +317,8 @@ export class Trama {
         this.#surroundings.telemetry.log(level, message, { error: error?.message });
       },
     });
+    this.#running.store = store;
     this.#opened = this.#patiently(() => store.open()).then(async () => {
-      this.#running.store = store;
       await refusePromoted(this.#config, store);
       return resolveCallbackKeys(this.#config.runtime.callback, store);
     });

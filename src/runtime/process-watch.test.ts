@@ -79,6 +79,27 @@ describe('the watch over processes', () => {
     expect(one.isLive('two')).toBe(false);
   });
 
+  it('asks nothing of the store when it stops before it has begun', async () => {
+    let ends = 0;
+    const watch = new ProcessWatch({
+      clock,
+      entropy: new SeededEntropy(1),
+      telemetry: silentTelemetry,
+      store: {
+        beat: (process, isFirst) => store.beat(process, isFirst),
+        endProcess: (ended) => {
+          ends++;
+          return store.endProcess(ended);
+        },
+      },
+      process: { id: 'one', podId: 'one', version: '1', works: true },
+      leaseMillis,
+      availability,
+    });
+    await watch.stop();
+    expect(ends).toBe(0);
+  });
+
   it('counts no silence of a time in which the store was away', async () => {
     const one = await start('one');
     await start('two');

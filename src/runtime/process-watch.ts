@@ -49,6 +49,8 @@ export class ProcessWatch implements Service {
   #beatenAt: number | undefined;
   /** Since when the store has answered every beat: silence before that says nothing. */
   #soundSince = -Infinity;
+  /** Whether the store may know this process. */
+  #hasBeaten = false;
   #isSoleWorker = false;
   #latest: Promise<void> = Promise.resolve();
 
@@ -103,6 +105,7 @@ export class ProcessWatch implements Service {
   /** Takes the process out. Never rejects: its last beat comes of age. */
   async stop(): Promise<void> {
     await this.#periodic.stop();
+    if (!this.#hasBeaten) return;
     const { store, process, telemetry } = this.#parts;
     try {
       await store.endProcess(process.id);
@@ -127,6 +130,7 @@ export class ProcessWatch implements Service {
     const isFirst = this.#beatenAt === undefined;
     const info = { ...process, ttlMillis: this.#ttlMillis, isSoleWorker: this.#isSoleWorker };
     let answer;
+    this.#hasBeaten = true;
     try {
       answer = await store.beat(info, isFirst);
     } catch (error) {

@@ -220,6 +220,14 @@ describe('trama serve', () => {
       1,
       `Trama cannot start: The data directory ${dataDir} is in use by another Trama process.\n`,
     ]);
+    expect(JSON.parse(second.out.split('\n')[0] ?? '')).toMatchObject({
+      level: 'error',
+      msg: 'the start failed',
+      error: expect.stringContaining(`The data directory ${dataDir} is in use`),
+    });
+    // A file system that takes no folders.
+    const nowhere = await trama(['serve', '--port', '0', '--data-dir', '/proc/nope/below']);
+    expect([nowhere.code, nowhere.notes]).toEqual([1, expect.stringContaining('/proc/nope/below cannot be used')]);
     const taken = await trama(['serve', '--port', port, '--data-dir', join(directory, 'other')]);
     expect([taken.code, taken.notes]).toEqual([1, expect.stringContaining('Something listens there already')]);
     const open = await trama(['serve', '--host', '0.0.0.0']);

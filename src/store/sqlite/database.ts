@@ -2,7 +2,7 @@
  * The database file: opening it for this process alone, and what its errors mean.
  */
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { StoreUnavailable } from '../../ports/store.ts';
 
@@ -61,7 +61,7 @@ function sentenceFor(error: unknown, dataDir: string): string {
 export function openFile(dataDir: string): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    makeFolder(dataDir);
     const file = databaseFile(dataDir);
     // Payloads and the callback key are nobody else's, also in a directory that was there before. The log beside the file
     // takes its mode.
@@ -75,6 +75,19 @@ export function openFile(dataDir: string): DatabaseSync {
   } catch (error) {
     if (db?.isOpen === true) db.close();
     throw error instanceof ForeignFile ? error : new Error(sentenceFor(error, dataDir), { cause: error });
+  }
+}
+
+/** Makes a folder and those above it. `mkdir` of Node with `recursive` tries for ever where a file system takes no folders, as `/proc`. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  const above = dirname(folder);
+  if (above !== folder) makeFolder(above);
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 
