@@ -131,6 +131,7 @@ export async function createQueue(parts: QueueParts): Promise<QueueChoice> {
     leaseMillis: engineSettings(config).leaseMillis,
     claimers: sharding.claimerCount,
     load: parts.load,
+    storeIdentity: () => store.initSetting(storeIdentitySetting, entropy.executionId(clock.now())),
   });
   return { queue: cluster, cluster };
 }
@@ -155,6 +156,9 @@ async function redisSettings({ redis }: Config): Promise<RedisSettings> {
     membershipKey: redis.sharding.membershipKey,
   };
 }
+
+/** Tells one store from another to those who share its queue. A restored copy has that of the original. */
+const storeIdentitySetting = 'store.identity';
 
 const identitySetting = 'queue.identity';
 

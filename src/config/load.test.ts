@@ -67,12 +67,12 @@ describe('the defaults', () => {
     expect(config.redis).toMatchObject({
       topology: 'NONE',
       commandTimeoutMillis: 5000,
-      queue: { keyPrefix: 'saga:executions', consumer: { batchSize: 50, processingTimeoutMillis: 10_000 } },
+      queue: { keyPrefix: 'trama:executions', consumer: { batchSize: 50, processingTimeoutMillis: 10_000 } },
     });
     expect(config.redis.sharding).toEqual({
       virtualShardCount: 64,
       podId: hostname(),
-      membershipKey: 'saga:runtime:pods',
+      membershipKey: 'trama:pods',
       membershipTtlMillis: 10_000,
       heartbeatIntervalMillis: 3000,
       refreshIntervalMillis: 2000,

@@ -110,6 +110,14 @@ export interface ShardEnding extends Held {
   readonly next: 'gone' | 'back' | number;
 }
 
+/** What a heartbeat learnt. */
+export interface Heartbeat {
+  readonly members: readonly Member[];
+  readonly joined: boolean;
+  /** The keys are those of another store, whose processes live. */
+  readonly isForeign: boolean;
+}
+
 /** A process in the cluster. */
 export interface Member {
   /** `<podId>/<nonce>`: a restarted process is another member. */
@@ -224,11 +232,11 @@ export interface ShardQueue {
   /**
    * Says that this member lives and answers all members that were heard of within `ttlMillis`, itself included, in the order
    * of their ids; forgets the others. `joined`: the server did not know this member, or had forgotten it.
+   *
+   * The keys belong to one store, the first that a living member names. A member that names another `store` is not taken in: the
+   * answer says so with `isForeign`, and names the members of the other.
    */
-  heartbeat(
-    info: string,
-    ttlMillis: number,
-  ): Promise<{ readonly members: readonly Member[]; readonly joined: boolean }>;
+  heartbeat(info: string, ttlMillis: number, store?: string): Promise<Heartbeat>;
   /** Takes this member out. */
   leave(): Promise<void>;
   /** Rings a member's bell; best effort, forgotten when it does not listen. */

@@ -15,7 +15,7 @@ it('goes on after a primary was killed, the one that has the members', async () 
   const load = new Load(stage);
   await load.begin();
   await load.passes(40);
-  const slot = slotOfKey('saga:runtime:pods');
+  const slot = slotOfKey('trama:pods');
   const primary = await stage.cluster.primaryOf(slot);
   const [replica] = await stage.cluster.replicasOf(primary);
   await primary.kill();
@@ -38,7 +38,7 @@ it('goes on at the other primaries while one hangs that nobody replaces', async 
   await load.begin();
   await load.passes(40);
   const before = load.durations(0, Date.now());
-  const members = await stage.cluster.primaryOf(slotOfKey('saga:runtime:pods'));
+  const members = await stage.cluster.primaryOf(slotOfKey('trama:pods'));
   const primaries = await Promise.all([0, 6_000, 12_000].map((slot) => stage.cluster.primaryOf(slot)));
   const victim = primaries.find((primary) => primary !== members)!;
   const hung = [...(await stage.cluster.replicasOf(victim)), victim];
@@ -73,7 +73,7 @@ it('goes on while slots with claims move to another node', async () => {
   await load.begin();
   await load.passes(40);
   const shards = Array.from({ length: 64 }, (_, index) =>
-    slotOfKey(`{saga:executions:vs-64-${String(index).padStart(4, '0')}}`),
+    slotOfKey(`{trama:executions:vs-64-${String(index).padStart(4, '0')}}`),
   );
   const target = await stage.cluster.primaryOf(shards[0]!);
   const since = Date.now();

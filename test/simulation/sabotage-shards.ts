@@ -178,13 +178,13 @@ export function withoutExpiryLook(): Wrap {
         own = member;
         return server.open(member, listener);
       },
-      heartbeat: async (info, ttlMillis) => {
-        const { members, joined } = await server.heartbeat(info, ttlMillis);
+      heartbeat: async (info, ttlMillis, store) => {
+        const { members, ...rest } = await server.heartbeat(info, ttlMillis, store);
         const { podId } = JSON.parse(info) as { podId: string };
         // The former process of this place would seem to live on, and to be a rival.
         const mask = ({ id, info: text }: Member): string =>
           id === own ? text : text.replace(podId, `former ${podId}`);
-        return { joined, members: members.map((one) => ({ ...one, ageMillis: 0, info: mask(one) })) };
+        return { ...rest, members: members.map((one) => ({ ...one, ageMillis: 0, info: mask(one) })) };
       },
     });
   };

@@ -28,8 +28,8 @@ export const databaseKeys: SectionKeys<'database'> = {
     secret: true,
   },
   'database.host': {
-    meaning: 'Host of Postgres, where there is no `database.url`.',
-    kind: optional(text('a host name or an address', /^[^\s/@]+$/)),
+    meaning: 'Host of Postgres, or the folder of its Unix socket, where there is no `database.url`.',
+    kind: optional(text('a host name, an address or the folder of a socket', /^(?:[^\s/@]+|\/[^\s@]*)$/)),
     default: undefined,
   },
   'database.port': {

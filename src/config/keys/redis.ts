@@ -62,7 +62,7 @@ export const redisKeys: SectionKeys<'redis'> = {
   'redis.queue.keyPrefix': {
     meaning: 'Begins all keys of the queue. Processes that share executions must have the same.',
     kind: text('a text without spaces and braces', /^[^\s{}]+$/),
-    default: 'saga:executions',
+    default: 'trama:executions',
   },
   'redis.queue.consumer.batchSize': {
     meaning: 'Most executions that one look into the queue hands over. Holds without Redis, too.',
@@ -91,7 +91,7 @@ export const redisKeys: SectionKeys<'redis'> = {
   'redis.sharding.membershipKey': {
     meaning: 'Key of the set in which the processes say that they live.',
     kind: text('a text without spaces', /^\S+$/),
-    default: 'saga:runtime:pods',
+    default: 'trama:pods',
   },
   'redis.sharding.membershipTtlMillis': {
     meaning: 'A process that was not heard of for so long loses its shards to the others.',

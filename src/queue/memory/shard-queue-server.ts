@@ -9,6 +9,7 @@ import type { Clock } from '../../ports/clock.ts';
 import { QueueUnavailable } from '../../ports/queue.ts';
 import type {
   Held,
+  Heartbeat,
   Member,
   Renewed,
   Ring,
@@ -32,6 +33,8 @@ export class ShardQueueServer {
   readonly #clock: Clock;
   readonly #shards = new Map<string, { readonly shard: Shard; readonly memory: ShardMemory }>();
   readonly #members = new Map<string, { beatAt: number; info: string }>();
+  /** The store of the members, and when one of them last named it. */
+  #store: { readonly name: string; readonly at: number } | undefined;
   readonly #connections = new Map<
     MemoryShardQueue,
     { readonly member: string; readonly listener: ShardQueueListener }
@@ -147,16 +150,17 @@ export class ShardQueueServer {
   }
 
   /** {@link ShardQueue.heartbeat}. */
-  heartbeat(
-    connection: MemoryShardQueue,
-    info: string,
-    ttlMillis: number,
-  ): { readonly members: readonly Member[]; readonly joined: boolean } {
+  heartbeat(connection: MemoryShardQueue, info: string, ttlMillis: number, store: string): Heartbeat {
     this.#admit('heartbeat');
     const now = this.now();
     const member = this.#memberOf(connection);
     const beatAt = this.#members.get(member)?.beatAt ?? -Infinity;
-    this.#members.set(member, { beatAt: now, info });
+    const owner = this.#store;
+    const isForeign = store !== '' && owner !== undefined && owner.name !== store && now - owner.at <= ttlMillis;
+    if (!isForeign) {
+      this.#members.set(member, { beatAt: now, info });
+      if (store !== '') this.#store = { name: store, at: now };
+    }
     const members: Member[] = [];
     for (const [id, { beatAt, info }] of this.#members) {
       const ageMillis = Math.max(0, now - beatAt);
@@ -164,13 +168,14 @@ export class ShardQueueServer {
       else members.push({ id, ageMillis, info });
     }
     members.sort((a, b) => (a.id < b.id ? -1 : 1));
-    return { members, joined: now - beatAt > ttlMillis };
+    return { members, joined: !isForeign && now - beatAt > ttlMillis, isForeign };
   }
 
   /** {@link ShardQueue.leave}. */
   leave(connection: MemoryShardQueue): void {
     this.#admit('leave');
     this.#members.delete(this.#memberOf(connection));
+    if (this.#members.size === 0) this.#store = undefined;
   }
 
   /** {@link ShardQueue.ring}. */
@@ -291,11 +296,8 @@ class MemoryShardQueue implements ShardQueue {
     return this.#do((server) => server.count(shards));
   }
 
-  heartbeat(
-    info: string,
-    ttlMillis: number,
-  ): Promise<{ readonly members: readonly Member[]; readonly joined: boolean }> {
-    return this.#do((server) => server.heartbeat(this, info, ttlMillis));
+  heartbeat(info: string, ttlMillis: number, store = ''): Promise<Heartbeat> {
+    return this.#do((server) => server.heartbeat(this, info, ttlMillis, store));
   }
 
   leave(): Promise<void> {

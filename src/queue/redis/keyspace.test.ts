@@ -20,16 +20,16 @@ describe('slots', () => {
 });
 
 describe('keys', () => {
-  const keys = new Keyspace('saga:executions', 'saga:runtime:pods');
+  const keys = new Keyspace('trama:executions', 'trama:pods');
 
   it('name a shard with its count', () => {
     expect(keys.shard({ count: 64, index: 7 }).names).toEqual({
-      ready: '{saga:executions:vs-64-0007}:ready',
-      inflight: '{saga:executions:vs-64-0007}:inflight',
-      claims: '{saga:executions:vs-64-0007}:claims',
-      marker: '{saga:executions:vs-64-0007}:marker',
+      ready: '{trama:executions:vs-64-0007}:ready',
+      inflight: '{trama:executions:vs-64-0007}:inflight',
+      claims: '{trama:executions:vs-64-0007}:claims',
+      marker: '{trama:executions:vs-64-0007}:marker',
     });
-    expect(keys.shard({ count: 16_384, index: 12_345 }).names.ready).toBe('{saga:executions:vs-16384-12345}:ready');
+    expect(keys.shard({ count: 16_384, index: 12_345 }).names.ready).toBe('{trama:executions:vs-16384-12345}:ready');
     expect(keys.shard({ count: 64, index: 7 })).toBe(keys.shard({ count: 64, index: 7 }));
   });
 
@@ -41,7 +41,7 @@ describe('keys', () => {
   );
 
   it('keep the membership key as it is, with its hash tag where it has one', () => {
-    expect(keys.membership.names).toEqual({ members: 'saga:runtime:pods', infos: '{saga:runtime:pods}:info' });
+    expect(keys.membership.names).toEqual({ members: 'trama:pods', infos: '{trama:pods}:info' });
     const tagged = new Keyspace('p', '{saga}:pods').membership;
     expect(tagged.names).toEqual({ members: '{saga}:pods', infos: '{saga}:pods:info' });
     expect(slotOfKey(tagged.names.infos)).toBe(tagged.slot);

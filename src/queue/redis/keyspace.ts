@@ -9,6 +9,7 @@
  * | `{<prefix>:vs-<count>-<index>}:marker` | string | the incarnation that the shard was rebuilt for, and until when it rests after a loss |
  * | `<membershipKey>` | sorted set | members by their latest heartbeat |
  * | `{<membershipKey>}:info` | hash | member to what it says of itself |
+ * | `{<membershipKey>}:store` | string | the store of the members, for as long as one of them lives |
  * | `{<prefix>:bell:<member>}` | sorted set | rings that nobody has heard yet |
  */
 import type { Shard } from '../../ports/shard-queue.ts';
@@ -27,7 +28,7 @@ export type ShardKeys = Keys<'ready' | 'inflight' | 'claims' | 'marker'>;
 export class Keyspace {
   readonly #prefix: string;
   readonly #shards = new Map<number, ShardKeys[]>();
-  readonly membership: Keys<'members' | 'infos'>;
+  readonly membership: Keys<'members' | 'infos' | 'store'>;
 
   /**
    * `prefix` is `redis.queue.keyPrefix`, `membershipKey` is `redis.sharding.membershipKey`.
@@ -37,11 +38,12 @@ export class Keyspace {
    */
   constructor(prefix: string, membershipKey: string) {
     if (/[{}]/.test(prefix)) throw new RangeError(`The key prefix must hold no braces: ${prefix}`);
-    const infos = membershipKey.includes('{') ? `${membershipKey}:info` : `{${membershipKey}}:info`;
+    const tag = membershipKey.includes('{') ? membershipKey : `{${membershipKey}}`;
+    const infos = `${tag}:info`;
     const slot = slotOfKey(membershipKey);
     if (slotOfKey(infos) !== slot) throw new RangeError(`The membership key has a stray brace: ${membershipKey}`);
     this.#prefix = prefix;
-    this.membership = { slot, names: { members: membershipKey, infos } };
+    this.membership = { slot, names: { members: membershipKey, infos, store: `${tag}:store` } };
   }
 
   /** The keys of a shard; the same object each time. */

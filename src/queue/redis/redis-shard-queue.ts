@@ -8,6 +8,7 @@
 import { QueueUnavailable } from '../../ports/queue.ts';
 import type {
   Held,
+  Heartbeat,
   Member,
   Renewed,
   Ring,
@@ -302,26 +303,27 @@ export class RedisShardQueue implements ShardQueue {
     };
   }
 
-  async heartbeat(
-    info: string,
-    ttlMillis: number,
-  ): Promise<{ readonly members: readonly Member[]; readonly joined: boolean }> {
+  async heartbeat(info: string, ttlMillis: number, store = ''): Promise<Heartbeat> {
     const reply = await this.#run<readonly (string | number)[]>(
       'heartbeat',
       'heartbeat',
       this.#keys.membership,
-      ['members', 'infos'],
-      [this.#member, info, Math.ceil(ttlMillis)],
+      ['members', 'infos', 'store'],
+      [this.#member, info, Math.ceil(ttlMillis), store],
     );
     const members: Member[] = [];
     for (let at = 1; at < reply.length; at += 3) {
       members.push({ id: String(reply[at]), ageMillis: Number(reply[at + 1]), info: String(reply[at + 2]) });
     }
-    return { members: members.sort((a, b) => (a.id < b.id ? -1 : 1)), joined: reply[0] === 1 };
+    return {
+      members: members.sort((a, b) => (a.id < b.id ? -1 : 1)),
+      joined: reply[0] === 1,
+      isForeign: reply[0] === -1,
+    };
   }
 
   async leave(): Promise<void> {
-    await this.#run('leave', 'leave', this.#keys.membership, ['members', 'infos'], [this.#member]);
+    await this.#run('leave', 'leave', this.#keys.membership, ['members', 'infos', 'store'], [this.#member]);
   }
 
   async ring(member: string, ring: Ring): Promise<void> {

@@ -9,7 +9,7 @@
  * disagreement costs a duplicate claim, while stopping would stop every shard when the server fails over.
  */
 import type { Clock, Entropy, Timer } from '../../ports/clock.ts';
-import type { ShardQueue } from '../../ports/shard-queue.ts';
+import type { Member, ShardQueue } from '../../ports/shard-queue.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import { Periodic } from '../periodic.ts';
 import type { Pulse, Service } from '../service.ts';
@@ -36,12 +36,17 @@ export interface MembershipParts {
   readonly ttlMillis: number;
   /** Between two heartbeats. */
   readonly beatMillis: number;
+  /** Tells the store of this process from others; empty until it is known. */
+  storeIdentity(): string;
   info(): MemberInfo;
   /** Must not throw. */
   changed(change: MembershipChange): void;
   /** After each heartbeat, changed or not. Must not throw. */
   beaten(): void;
 }
+
+/** A server that evicts keys may lose what members say of themselves, until their next heartbeats: longer than that is no loss. */
+const foreignBeats = 5;
 
 /** See the file header. */
 export class Membership implements Service {
@@ -54,6 +59,9 @@ export class Membership implements Service {
   #expiry: Timer | undefined;
   #rivals = new Map<string, { readonly beatAt: number; readonly renewals: number }>();
   #conflict = false;
+  #isRefused = false;
+  /** In how many heartbeats in a row a member has said nothing of itself that this process can read. */
+  #unread = new Map<string, number>();
   #left = false;
 
   constructor(parts: MembershipParts) {
@@ -85,8 +93,18 @@ export class Membership implements Service {
     return this.#conflict;
   }
 
+  /** Whether the latest heartbeat was refused because processes of another store live under the same keys. */
+  get isRefused(): boolean {
+    return this.#isRefused;
+  }
+
   start(): void {
     this.#periodic.start();
+  }
+
+  /** Beats once, before the start. Never throws: a server that is away is asked again by the next heartbeat. */
+  async greet(): Promise<void> {
+    await this.#beat().catch(() => undefined);
   }
 
   /** Reads the members now. */
@@ -132,12 +150,17 @@ export class Membership implements Service {
     const sentAt = clock.monotonic();
     let answer;
     try {
-      answer = await server.heartbeat(JSON.stringify(this.#parts.info()), ttlMillis);
+      answer = await server.heartbeat(JSON.stringify(this.#parts.info()), ttlMillis, this.#parts.storeIdentity());
     } catch (error) {
       telemetry.queueFailed('heartbeat');
       throw error;
     }
     if (this.#left) return;
+    if (answer.isForeign) {
+      this.#refuse(answer.members);
+      return;
+    }
+    this.#isRefused = false;
     const before = this.#beatenAt;
     this.#beatenAt = sentAt;
     const known = new Map(this.#members.map((member) => [member.id, member]));
@@ -147,6 +170,7 @@ export class Membership implements Service {
       return readMember(member) ?? (before === undefined ? [] : { ...before, ageMillis: member.ageMillis });
     });
     this.#watchRivals(sentAt);
+    this.#watchForeigners(answer.members);
     this.#armExpiry();
     const view = this.#members.map(({ id, works, count, wants }) => `${id} ${works} ${count} ${wants}`).join('\n');
     const isNew = view !== this.#view;
@@ -158,6 +182,37 @@ export class Membership implements Service {
       this.#parts.changed('members');
     }
     this.#parts.beaten();
+  }
+
+  /** Works on nothing as long as the keys are those of another store: each process would take what the other one put there. */
+  #refuse(others: readonly Member[]): void {
+    this.#beatenAt = undefined;
+    if (this.#isRefused) return;
+    this.#isRefused = true;
+    const { telemetry } = this.#parts;
+    telemetry.log('error', 'processes of another store live under the same keys in Redis: nothing is worked on', {
+      members: namesOf(others),
+    });
+    this.#members = [];
+    this.#view = '';
+    this.#expiry?.cancel();
+    this.#parts.changed('members');
+  }
+
+  /** Members that never say what a process of Trama says are of another product, which may remove ours. */
+  #watchForeigners(members: readonly Member[]): void {
+    const unread = members.filter((member) => readMember(member) === undefined);
+    const before = this.#unread;
+    this.#unread = new Map(unread.map(({ id }) => [id, (before.get(id) ?? 0) + 1]));
+    const found = unread.filter(({ id }) => this.#unread.get(id) === foreignBeats);
+    if (found.length === 0) return;
+    this.#parts.telemetry.log(
+      'warn',
+      'redis.sharding.membershipKey is used by something else than this version of Trama',
+      {
+        members: namesOf(found),
+      },
+    );
   }
 
   /**
@@ -205,4 +260,12 @@ export class Membership implements Service {
       });
     }
   }
+}
+
+/** A few ids, for the log. */
+function namesOf(members: readonly Member[]): string {
+  return members
+    .slice(0, 5)
+    .map(({ id }) => id)
+    .join(', ');
 }

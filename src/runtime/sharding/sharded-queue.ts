@@ -23,6 +23,7 @@ import {
   type Renewal,
   type StoredItem,
   processOf,
+  QueueUnavailable,
 } from '../../ports/queue.ts';
 import {
   assertMillis,
@@ -68,6 +69,19 @@ export interface ShardedQueueParts {
   readonly claimers: number;
   /** What this process has in hand, for the others to see. */
   readonly load?: () => MemberLoad;
+  /** Reads what tells the store from others; absent: it is not told. */
+  readonly storeIdentity?: () => Promise<string>;
+}
+
+const foreignSentence =
+  'Processes of another store live under the same keys in Redis: each installation needs a redis.queue.keyPrefix and a ' +
+  'redis.sharding.membershipKey of its own, or a Redis of its own';
+
+/** Another store has the keys of this queue; the message is for people. */
+class ForeignQueue extends Error {
+  constructor() {
+    super(`${foreignSentence}.`);
+  }
 }
 
 /** See the file header. */
@@ -85,6 +99,7 @@ export class ShardedQueue implements Queue {
   #owners: readonly string[] = [];
   #listener: QueueListener | undefined;
   #works: boolean;
+  #storeIdentity = '';
   #closed = false;
 
   constructor(parts: ShardedQueueParts) {
@@ -133,6 +148,7 @@ export class ShardedQueue implements Queue {
         version: parts.version,
         ...toldOf(parts.load?.() ?? { busy: 0 }),
       }),
+      storeIdentity: () => this.#storeIdentity,
       changed: (change) => {
         this.#membersChanged(change);
       },
@@ -207,6 +223,11 @@ export class ShardedQueue implements Queue {
         this.#serverChanged();
       },
     });
+    if (this.#parts.storeIdentity !== undefined) {
+      this.#storeIdentity = await this.#parts.storeIdentity();
+      await this.#membership.greet();
+      if (this.#membership.isRefused) throw new ForeignQueue();
+    }
     this.#membership.start();
   }
 
@@ -230,6 +251,7 @@ export class ShardedQueue implements Queue {
   }
 
   async enqueue(items: readonly StoredItem[]): Promise<void> {
+    if (this.#membership.isRefused) throw new QueueUnavailable(foreignSentence);
     const now = this.#parts.clock.now();
     await perShard(this.#parts.count.inForce, items, async (shard, group) => {
       const held = group.filter(({ heldBy = this.member }) => heldBy !== this.member);

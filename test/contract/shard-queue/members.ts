@@ -65,6 +65,25 @@ export function describeMembers(world: () => ShardWorld): void {
     expect(await joined(60_000)).toBe(false);
   });
 
+  it('takes in no member of another store, as long as members of the first one live', async () => {
+    const { one, two, pass } = world();
+    expect(await one.queue.heartbeat('"one"', shortLease, 'first')).toMatchObject({ joined: true, isForeign: false });
+    expect(await two.queue.heartbeat('"two"', 60_000, 'second')).toMatchObject({
+      joined: false,
+      isForeign: true,
+      members: [{ id: 'pod-1/a', info: '"one"' }],
+    });
+    expect(await one.queue.heartbeat('"one"', shortLease, 'first')).toMatchObject({
+      joined: false,
+      members: [{ id: 'pod-1/a' }],
+    });
+    await pass(shortLease + 20);
+    expect(await two.queue.heartbeat('"two"', shortLease, 'second')).toMatchObject({ joined: true, isForeign: false });
+    expect((await one.queue.heartbeat('"one"', shortLease, 'first')).isForeign).toBe(true);
+    await two.queue.leave();
+    expect((await one.queue.heartbeat('"one"', shortLease, 'first')).isForeign).toBe(false);
+  });
+
   const rings: readonly Ring[] = [
     { shard, delayMillis: 0 },
     { shard: { count: 1024, index: 1023 }, delayMillis: 1500, hops: 1 },

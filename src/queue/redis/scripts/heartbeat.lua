@@ -2,31 +2,41 @@
 --[[
 Says that a member lives, forgets those not heard of for too long, and lists the others.
 
-Guarantee: ages are by this server's clock alone. Without any heartbeat the keys vanish by themselves.
+Guarantee: ages are by this server's clock alone. Without any heartbeat the keys vanish by themselves. As long as members of one
+store live, a member that names another is not taken in.
 
 KEYS[1] members  sorted set: member by its latest heartbeat
 KEYS[2] infos    hash: member to what it says of itself
+KEYS[3] store    string: the store of the members
 ARGV[1] member
 ARGV[2] what it says of itself
 ARGV[3] ms after which a silent member is forgotten
+ARGV[4] its store; empty: unnamed
 
-Answers {1 when the member was not known else 0, member, ms since its heartbeat, info, member, ms, info ...}.
+Answers {1 when the member was not known, 0 when it was, -1 when it was not taken in, member, ms since its heartbeat, info, member, ms, info ...}.
 ]]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local ttl = tonumber(ARGV[3])
 local before = redis.call('ZSCORE', KEYS[1], ARGV[1])
-redis.call('ZADD', KEYS[1], now, ARGV[1])
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+local store = redis.call('GET', KEYS[3])
+local foreign = ARGV[4] ~= '' and store and store ~= ARGV[4]
+if not foreign then
+  redis.call('ZADD', KEYS[1], now, ARGV[1])
+  redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+  if ARGV[4] ~= '' then redis.call('SET', KEYS[3], ARGV[4], 'PX', ttl) end
+end
 local silent = redis.call('ZRANGE', KEYS[1], '-inf', '(' .. string.format('%.0f', now - ttl), 'BYSCORE', 'LIMIT', 0, 1000)
 if #silent > 0 then
   redis.call('ZREM', KEYS[1], unpack(silent))
   redis.call('HDEL', KEYS[2], unpack(silent))
 end
-redis.call('PEXPIRE', KEYS[1], 2 * ttl)
-redis.call('PEXPIRE', KEYS[2], 2 * ttl)
+if not foreign then
+  redis.call('PEXPIRE', KEYS[1], 2 * ttl)
+  redis.call('PEXPIRE', KEYS[2], 2 * ttl)
+end
 local members = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
-local joined = (not before or now - before > ttl) and 1 or 0
+local joined = foreign and -1 or ((not before or now - before > ttl) and 1 or 0)
 local reply = { joined }
 for i = 1, #members, 2 do
   reply[#reply + 1] = members[i]
