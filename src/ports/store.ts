@@ -19,8 +19,8 @@ export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable';
   /** `read_only` and `full` need an operator; `unreachable` usually passes. */
   readonly kind: 'unreachable' | 'read_only' | 'full';
-  constructor(kind: 'unreachable' | 'read_only' | 'full', message: string) {
-    super(message);
+  constructor(kind: 'unreachable' | 'read_only' | 'full', message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
     this.kind = kind;
   }
 }

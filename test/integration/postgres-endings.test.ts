@@ -48,6 +48,8 @@ async function open(secure: boolean): Promise<void> {
       user: 'u',
       password: 'p',
       tls,
+      channelBinding: 'disable',
+      settings: {},
       mustWrite: true,
     },
     { maxConnections: 2, minConnections: 1, statementTimeoutMillis: 2000 },

@@ -28,8 +28,8 @@ const settings: Readonly<Record<string, string>> = {
 
 const signals = { fast: 'SIGINT', immediate: 'SIGQUIT', kill: 'SIGKILL' } as const;
 
-/** The program and arguments that run `program` as a user that Postgres accepts. */
-function asServerUser(program: string, args: readonly string[]): [string, string[]] {
+/** The program and arguments that run `program` as a user that Postgres and PgBouncer accept: not as root. */
+export function asServerUser(program: string, args: readonly string[]): [string, string[]] {
   if (process.getuid?.() !== 0) return [program, [...args]];
   return ['runuser', ['-u', 'postgres', '--', program, ...args]];
 }
@@ -154,6 +154,11 @@ export class PostgresServer {
     } finally {
       await client.end();
     }
+  }
+
+  /** The folder of its Unix socket. */
+  get socketFolder(): string {
+    return this.#directory;
   }
 
   /** The process id of the server's first process, from its own lock file. */

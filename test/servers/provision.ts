@@ -20,6 +20,7 @@ const wanted: readonly Wanted[] = [
   { program: 'redis-server', debianPackage: 'redis-server', folders: () => [] },
   { program: 'postgres', debianPackage: 'postgresql', folders: postgresFolders },
   { program: 'initdb', debianPackage: 'postgresql', folders: postgresFolders },
+  { program: 'pgbouncer', debianPackage: 'pgbouncer', folders: () => ['/usr/sbin'] },
   { program: 'promtool', debianPackage: 'prometheus', folders: () => [] },
   // What the runbooks ask with.
   { program: 'psql', debianPackage: 'postgresql-client', folders: postgresFolders },
@@ -42,7 +43,7 @@ function find({ program, folders }: Wanted): string | undefined {
 }
 
 /** The path of a program. Throws a sentence that says what to install when it is missing. */
-export function programPath(program: 'redis-server' | 'postgres' | 'initdb' | 'promtool'): string {
+export function programPath(program: 'redis-server' | 'postgres' | 'initdb' | 'pgbouncer' | 'promtool'): string {
   const entry = wanted.find((each) => each.program === program);
   const found = entry && find(entry);
   if (found === undefined) throw new Error(`${program} is missing: ${advice([entry?.debianPackage ?? program])}`);

@@ -1,7 +1,17 @@
 import { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import { Client, type ClientConfig } from 'pg';
 import { Frames, UnreadableAnswer } from './frames.ts';
+import type { ChannelBinding } from './url.ts';
+
+/** What pg says of a server that has no TLS; nothing else tells. */
+export const noTlsMessage = 'The server does not support SSL connections';
+
+/** Options of pg, and how the password is tied to the TLS connection: default `disable`. */
+export interface SteadyClientConfig extends ClientConfig {
+  readonly channelBinding?: ChannelBinding;
+}
 
 /** What pg has of a connection, beyond what its types tell. */
 interface Wire extends EventEmitter {
@@ -21,8 +31,9 @@ interface Wire extends EventEmitter {
 export class SteadyClient extends Client {
   #brokenBy: Error | undefined;
 
-  constructor(config?: string | ClientConfig) {
-    super(config);
+  constructor(config: SteadyClientConfig = {}) {
+    const { channelBinding = 'disable', ssl = false } = config;
+    super({ ...config, enableChannelBinding: channelBinding !== 'disable' && ssl !== false });
     const wire = (this as unknown as { readonly connection: Wire }).connection;
     let isConnected = false;
     const cut = (error: Error): void => {
@@ -38,6 +49,7 @@ export class SteadyClient extends Client {
     wire.on('errorMessage', (error: Error) => {
       if (!isConnected) cut(error);
     });
+    if (channelBinding === 'require') demandBinding(wire, cut);
     checkMessages(wire);
   }
 
@@ -45,6 +57,26 @@ export class SteadyClient extends Client {
   get brokenBy(): Error | undefined {
     return this.#brokenBy;
   }
+}
+
+/**
+ * Cuts a connection before a password leaves that is not bound to its TLS connection, and one to a server that asks for none. These
+ * listeners come before those of pg, which would answer.
+ */
+function demandBinding(wire: Wire, cut: (error: Error) => void): void {
+  let isBound = false;
+  const refuse = (): void => {
+    cut(new Error('channel_binding=require: the server does not offer SCRAM-SHA-256-PLUS over TLS'));
+  };
+  wire.on('authenticationCleartextPassword', refuse);
+  wire.on('authenticationMD5Password', refuse);
+  wire.on('authenticationSASL', ({ mechanisms }: { readonly mechanisms: readonly string[] }) => {
+    isBound = mechanisms.includes('SCRAM-SHA-256-PLUS') && wire.stream instanceof TLSSocket;
+    if (!isBound) refuse();
+  });
+  wire.once('readyForQuery', () => {
+    if (!isBound) refuse();
+  });
 }
 
 function checkMessages(wire: Wire): void {

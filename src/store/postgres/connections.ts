@@ -25,9 +25,9 @@ import {
   type QueryResultRow,
 } from 'pg';
 import { StoreUnavailable, type StoreFault } from '../../ports/store.ts';
-import { SteadyClient } from './client.ts';
+import { noTlsMessage, SteadyClient, type SteadyClientConfig } from './client.ts';
 import { isCollision, isDataError, unavailable } from './errors.ts';
-import type { Host, PostgresTls, Target } from './options.ts';
+import { isSocket, type Host, type PostgresTls, type Target } from './options.ts';
 
 /** A statement; with a name it is prepared once per connection. */
 export interface Statement {
@@ -68,14 +68,26 @@ const maxPauseMillis = 500;
 /** Idle connections that break are one piece of news until none has broken for this long. */
 const calmMillis = 10_000;
 
+/** Run-time parameters of a connection, by name. */
+type Settings = Readonly<Record<string, string>>;
+
 /**
  * Every query here is written for an index. Plans are made once per connection, often while tables are empty and a scan
  * looks cheap; they must not outlive the growth of the tables.
  */
-const planning = '-c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off';
+const planning: Settings = { jit: 'off', enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off' };
 
 /** Where every statement has one good plan, whatever its values. */
-const onePlan = '-c plan_cache_mode=force_generic_plan';
+const onePlan: Settings = { plan_cache_mode: 'force_generic_plan' };
+
+/**
+ * The first statement of a connection. Parameters in the message that opens a connection would save it, but poolers and proxies
+ * refuse those (PgBouncer documentation, `ignore_startup_parameters`).
+ */
+const beginSql = `
+SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS readonly,
+  count(set_config(name, value, false))
+FROM unnest($1::text[], $2::text[]) AS settings (name, value)`;
 
 const int8 = 20;
 
@@ -90,13 +102,21 @@ const types: CustomTypesConfig = {
 /** A client of a pool, which is made from the class that the pool is given. */
 type Pooled = PoolClient & SteadyClient & { generation?: number };
 
+interface LanePool {
+  readonly pool: Pool;
+  readonly deadlineMillis: number;
+  readonly settings: Settings;
+}
+
 /** See the file header. */
 export class Connections {
   readonly #target: Target;
   readonly #onFault: (fault: StoreFault) => void;
-  readonly #lanes: Readonly<Record<Lane, { readonly pool: Pool; readonly deadlineMillis: number }>>;
+  readonly #lanes: Readonly<Record<Lane, LanePool>>;
   /** Index of the host that new connections go to. */
   #host = 0;
+  /** Indexes of hosts that have no TLS, where it is optional. */
+  readonly #withoutTls = new Set<number>();
   /** Goes up whenever a host turned out not to take writes. */
   #generation = 0;
   #pauseMillis = 0;
@@ -113,25 +133,25 @@ export class Connections {
     const shortMillis = Math.min(shortStatementMillis, limits.statementTimeoutMillis);
     this.#lanes = {
       short: this.#lane(short, Math.min(short, limits.minConnections), shortMillis, onePlan),
-      long: this.#lane(long, 0, limits.statementTimeoutMillis, ''),
+      long: this.#lane(long, 0, limits.statementTimeoutMillis, {}),
     };
   }
 
-  #lane(max: number, min: number, statementMillis: number, more: string): { pool: Pool; deadlineMillis: number } {
+  #lane(max: number, min: number, statementMillis: number, more: Settings): LanePool {
     const deadlineMillis = statementMillis + deadlineSlackMillis;
     const pool = new Pool({
       Client: SteadyClient,
-      ...this.#clientOptions(statementMillis, deadlineMillis, more),
+      ...this.#clientOptions(deadlineMillis),
       max,
       min,
       idleTimeoutMillis,
       maxLifetimeSeconds: 1800,
-      connectionTimeoutMillis: connectTimeoutMillis,
+      connectionTimeoutMillis: this.#connectTimeoutMillis,
     });
     pool.on('error', (error) => {
       this.#idleBroke(error);
     });
-    return { pool, deadlineMillis };
+    return { pool, deadlineMillis, settings: this.#settings(statementMillis, more) };
   }
 
   /** It is replaced when one is needed. A server that stops breaks one after the other. */
@@ -141,24 +161,37 @@ export class Connections {
     if (isNews) this.#onFault({ level: 'warn', message: 'An idle connection to Postgres broke.', error });
   }
 
+  get #connectTimeoutMillis(): number {
+    return this.#target.connectTimeoutMillis ?? connectTimeoutMillis;
+  }
+
   /** Options of one connection to the present host. */
-  #clientOptions(statementMillis: number, deadlineMillis: number, more: string): ClientConfig {
-    const { database, user, password, applicationName = 'trama' } = this.#target;
+  #clientOptions(deadlineMillis: number): SteadyClientConfig {
+    const { database, user, password, applicationName = 'trama', channelBinding } = this.#target;
     return {
       ...this.#hostOptions(),
       database,
       user,
       ...(password === undefined ? undefined : { password }),
       application_name: applicationName,
-      options: `${planning} ${more}`,
-      statement_timeout: statementMillis,
-      lock_timeout: Math.min(lockTimeoutMillis, statementMillis),
-      idle_in_transaction_session_timeout: 5000,
       query_timeout: deadlineMillis,
-      connectionTimeoutMillis: connectTimeoutMillis,
+      connectionTimeoutMillis: this.#connectTimeoutMillis,
       keepAlive: true,
       keepAliveInitialDelayMillis: 5000,
+      channelBinding,
       types,
+    };
+  }
+
+  /** What a connection sets before anything else, as columns. */
+  #settings(statementMillis: number, more: Settings): Settings {
+    return {
+      ...this.#target.settings,
+      ...planning,
+      ...more,
+      statement_timeout: String(statementMillis),
+      lock_timeout: String(Math.min(lockTimeoutMillis, statementMillis)),
+      idle_in_transaction_session_timeout: '5000',
     };
   }
 
@@ -166,7 +199,8 @@ export class Connections {
   #hostOptions(): Pick<ClientConfig, 'host' | 'port' | 'ssl'> {
     const { hosts, tls } = this.#target;
     const { host, port } = hosts[this.#host] as Host;
-    return { host, port, ssl: tls === false ? false : tlsOptions(tls, host) };
+    const isPlain = tls === false || isSocket(host) || this.#withoutTls.has(this.#host);
+    return { host, port, ssl: isPlain ? false : tlsOptions(tls, host) };
   }
 
   /** Runs one statement as a transaction of its own. Throws StoreUnavailable, or the server's error about the values. */
@@ -185,6 +219,11 @@ export class Connections {
       await (session as PooledSession).commit();
       return result;
     });
+  }
+
+  /** Runs `work` on two connections at once. Throws what it throws, or StoreUnavailable. */
+  withTwo<T>(work: (first: Session, second: Session) => Promise<T>): Promise<T> {
+    return this.#use('short', (first) => this.#use('long', (second) => work(first, second)));
   }
 
   async #attempt<T>(lane: Lane, work: (session: Session) => Promise<T>): Promise<T> {
@@ -224,24 +263,44 @@ export class Connections {
 
   #nextHost(): void {
     this.#host = (this.#host + 1) % this.#target.hosts.length;
+    this.#turnPools();
+  }
+
+  /** New connections go to the present host. */
+  #turnPools(): void {
     for (const { pool } of Object.values(this.#lanes)) Object.assign(pool.options, this.#hostOptions());
+  }
+
+  /** Whether a connection failed because the server has no TLS, and needs none: the next one goes without. */
+  #doWithoutTls(host: number, error: unknown): boolean {
+    const { tls } = this.#target;
+    if (tls === false || tls.isOptional !== true || !(error instanceof Error)) return false;
+    if (error.message !== noTlsMessage || this.#withoutTls.has(host)) return false;
+    this.#withoutTls.add(host);
+    this.#turnPools();
+    return true;
   }
 
   async #acquire(lane: Lane): Promise<Pooled> {
     if (this.#closed !== undefined) throw new StoreUnavailable('unreachable', 'The store is closed.');
-    const { pool } = this.#lanes[lane];
+    const lanePool = this.#lanes[lane];
+    const { pool } = lanePool;
     if (pool.idleCount === 0 && performance.now() < this.#pausedUntil) throw this.unreached(this.#lastFailure);
     let failure: unknown;
     for (let i = 0; i < this.#target.hosts.length; i++) {
       const host = this.#host;
       try {
-        const client = await this.#connect(pool);
+        const client = await this.#connect(lanePool);
         this.#pauseMillis = 0;
         this.#pausedUntil = 0;
         return client;
       } catch (error) {
         failure = error;
         if (isBusy(error)) throw unavailable(error);
+        if (this.#doWithoutTls(host, error)) {
+          i--;
+          continue;
+        }
         // Another caller may have moved on already.
         if (host === this.#host && this.#target.hosts.length > 1) this.#nextHost();
       }
@@ -259,7 +318,7 @@ export class Connections {
     return unavailable(error, why);
   }
 
-  async #connect(pool: Pool): Promise<Pooled> {
+  async #connect({ pool, settings }: LanePool): Promise<Pooled> {
     for (;;) {
       const client = (await pool.connect()) as Pooled;
       if (client.brokenBy === undefined && client.generation === this.#generation) return client;
@@ -268,7 +327,7 @@ export class Connections {
         continue;
       }
       try {
-        if (this.#target.mustWrite) await demandWrites(client);
+        await begin(client, settings, this.#target.mustWrite);
         if (client.brokenBy !== undefined) throw client.brokenBy;
       } catch (error) {
         client.release(true);
@@ -295,13 +354,14 @@ export class Connections {
 
   /** Opens a connection outside of the pools. Throws StoreUnavailable. */
   async dedicated(): Promise<SteadyClient> {
-    const client = new SteadyClient(
-      this.#clientOptions(shortStatementMillis, shortStatementMillis + deadlineSlackMillis, ''),
-    );
+    const client = new SteadyClient(this.#clientOptions(shortStatementMillis + deadlineSlackMillis));
     try {
       await client.connect();
+      await begin(client, this.#settings(shortStatementMillis, {}), false);
       return client;
     } catch (error) {
+      client.end().catch(() => undefined);
+      if (this.#doWithoutTls(this.#host, error)) return this.dedicated();
       throw this.unreached(error);
     }
   }
@@ -342,7 +402,7 @@ export class Connections {
  * checked here instead.
  */
 function tlsOptions(
-  { ca, cert, key, serverName, rejectUnauthorized = true }: PostgresTls,
+  { ca, cert, key, serverName, rejectUnauthorized = true, checkName = true }: PostgresTls,
   host: string,
 ): ConnectionOptions {
   const name = serverName ?? host;
@@ -353,7 +413,7 @@ function tlsOptions(
     ...(key === undefined ? {} : { key }),
     // Of an address there is none; where the host has a name, pg takes that.
     ...(isIP(name) === 0 ? { servername: name } : {}),
-    checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),
+    checkServerIdentity: (_host, certificate) => (checkName ? checkServerIdentity(name, certificate) : undefined),
   };
 }
 
@@ -393,10 +453,12 @@ class PooledSession implements Session {
   }
 }
 
-async function demandWrites(client: Pooled): Promise<void> {
-  const { rows } = await client.query<{ readonly: boolean }>(
-    "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS readonly",
-  );
-  if (rows[0]?.readonly === false) return;
+/** Makes a new connection what its lane wants. Throws when the server takes no writes and has to. */
+async function begin(client: SteadyClient, settings: Settings, mustWrite: boolean): Promise<void> {
+  const { rows } = await client.query<{ readonly: boolean }>(beginSql, [
+    Object.keys(settings),
+    Object.values(settings),
+  ]);
+  if (!mustWrite || rows[0]?.readonly === false) return;
   throw new StoreUnavailable('read_only', `Postgres at ${client.host}:${client.port} takes no writes.`);
 }

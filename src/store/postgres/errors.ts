@@ -7,7 +7,7 @@
 import { StoreContended, StoreUnavailable } from '../../ports/store.ts';
 
 /** The SQLSTATE of an error that the server sent; undefined for errors on the way to it. */
-function sqlStateOf(error: unknown): string | undefined {
+export function sqlStateOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
@@ -54,5 +54,5 @@ export function unavailable(error: unknown, why?: string): unknown {
   const isProgramError = error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
   if (isProgramError && sqlStateOf(error) === undefined) return error;
   const message = `Postgres cannot answer: ${messageOf(error)}${why === undefined ? '' : ` (${why})`}.`;
-  return isCollision(error) ? new StoreContended(message) : new StoreUnavailable(kindOf(error), message);
+  return isCollision(error) ? new StoreContended(message) : new StoreUnavailable(kindOf(error), message, error);
 }

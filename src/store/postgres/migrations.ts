@@ -5,6 +5,7 @@
  * minor version only add. Several processes that start at once wait for each other.
  */
 import type { Connections, Session } from './connections.ts';
+import { checkMayCreate } from './fitness.ts';
 import { initialSchema } from './migrations/0001-initial.ts';
 import { auditSchema } from './migrations/0002-audit.ts';
 import { foldedCallsSchema } from './migrations/0003-folded-calls.ts';
@@ -99,6 +100,7 @@ async function apply(session: Session): Promise<void> {
   refuseNewer(state);
   const pending = pendingOf(state);
   if (pending.length === 0) return;
+  await checkMayCreate(session);
   await session.query({ text: createSql });
   for (const { version, title, neededVersion, sql } of pending) {
     await session.query({ text: sql });

@@ -3,6 +3,7 @@
  */
 import type { ShowStep } from '../../ports/listing.ts';
 import type { StoreFault } from '../../ports/store.ts';
+import { parsePostgresUrl, type ChannelBinding, type SslMode, type TargetSession } from './url.ts';
 
 /** TLS towards the server. */
 export interface PostgresTls {
@@ -15,6 +16,10 @@ export interface PostgresTls {
   readonly serverName?: string;
   /** Whether the server's certificate is checked; default true. */
   readonly rejectUnauthorized?: boolean;
+  /** Whether the name in the server's certificate is checked; default true. */
+  readonly checkName?: boolean;
+  /** Whether a server that has no TLS is good, too; default false. */
+  readonly isOptional?: boolean;
   /** What an error of a connection has to do with the configuration; stands in brackets behind it. */
   readonly explain?: (error: Error) => string | undefined;
 }
@@ -24,7 +29,7 @@ export interface PostgresStoreOptions {
   /**
    * `postgres://user:password@host1:5432,host2:5432/database`, hosts tried in order. `target_session_attrs=read-write` keeps
    * only a host that takes writes; it is the default where there are several hosts, `any` where there is one. `sslmode`
-   * `require`, `verify-ca` and `verify-full` turn TLS on where `ssl` does not say.
+   * turns TLS on where `ssl` does not say. See {@link parsePostgresUrl} for the other parameters.
    */
   readonly url?: string;
   /** One host, or several parted by commas. */
@@ -65,7 +70,12 @@ export interface Target {
   readonly user: string;
   readonly password: string | undefined;
   readonly tls: false | PostgresTls;
+  readonly channelBinding: ChannelBinding;
   readonly applicationName?: string;
+  /** For one connection, to be ready. */
+  readonly connectTimeoutMillis?: number;
+  /** Run-time parameters that every connection sets. */
+  readonly settings: Readonly<Record<string, string>>;
   /** Whether a host is kept only when it takes writes. */
   readonly mustWrite: boolean;
 }
@@ -74,85 +84,46 @@ const defaultPort = 5432;
 
 function parseHosts(text: string, port: number): readonly Host[] {
   return text.split(',').map((part) => {
-    const match = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(part);
-    const host = match?.[1] ?? match?.[2];
-    const own = match?.[3] === undefined ? port : Number(match[3]);
+    const match = /^(?:\[([^\]]+)\]|(\/[^:]*)|([^:[\]/]+))(?::(\d{1,5}))?$/.exec(part);
+    const host = match?.[1] ?? match?.[2] ?? match?.[3];
+    const own = match?.[4] === undefined ? port : Number(match[4]);
     // Not as it is: where a password is not percent-encoded, a part of it is taken for a host.
     if (host === undefined || own < 1 || own > 65_535) {
-      throw new Error('A host of Postgres must be a name or an address, with a port or without.');
+      throw new Error(
+        'A host of Postgres must be a name, an address or the folder of a socket, with a port or without.',
+      );
     }
     return { host, port: own };
   });
 }
 
-function decode(part: string | undefined): string | undefined {
-  if (part === undefined || part === '') return undefined;
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    throw new Error('The URL of Postgres has a malformed percent-encoding.');
-  }
+/** Whether a connection to that host goes through a socket of this machine, by the folder that holds it. */
+export function isSocket(host: string): boolean {
+  return host.startsWith('/');
 }
 
-interface ParsedUrl {
-  readonly hosts: string;
-  readonly user: string | undefined;
-  readonly password: string | undefined;
-  readonly database: string | undefined;
-  readonly parameters: URLSearchParams;
+function mustWriteOf(session: TargetSession | undefined, hosts: number): boolean {
+  return session === undefined ? hosts > 1 : session !== 'any';
 }
 
-/** `URL` knows no lists of hosts. */
-function parseUrl(url: string): ParsedUrl {
-  const match = /^postgres(?:ql)?:\/\/(?:([^@/]*)@)?([^/?#@]+)(?:\/([^?#@]*))?(?:\?([^#]*))?$/.exec(url);
-  if (match === null)
-    throw new Error(
-      'The URL of Postgres must be postgres://user:password@host:port/database, with what is special in a URL percent-encoded.',
-    );
-  const [, credentials = '', hosts = '', database, query = ''] = match;
-  const colon = credentials.indexOf(':');
-  return {
-    hosts,
-    user: decode(colon < 0 ? credentials : credentials.slice(0, colon)),
-    password: colon < 0 ? undefined : decode(credentials.slice(colon + 1)),
-    database: decode(database),
-    parameters: new URLSearchParams(query),
-  };
-}
-
-function mustWriteOf(attributes: string | null, hosts: number): boolean {
-  switch (attributes) {
-    case null:
-      return hosts > 1;
-    case 'any':
-      return false;
-    case 'read-write':
-    case 'primary':
-      return true;
-    default:
-      throw new Error(`Postgres: target_session_attrs=${attributes} is of no use here: Trama writes.`);
-  }
-}
-
-/** Files that libpq would read from a URL: ignoring them would leave a server unchecked, or a certificate unshown. */
-function refuseFiles(parameters: URLSearchParams): void {
-  for (const [name, key] of Object.entries(filesOfLibpq)) {
-    if (parameters.has(name)) throw new Error(`The URL of Postgres has ${name}, which belongs into ${key}.`);
-  }
-}
-
-const filesOfLibpq = {
-  sslrootcert: 'database.ssl.caFile',
-  sslcert: 'database.ssl.certFile',
-  sslkey: 'database.ssl.keyFile',
-};
-
-function tlsOf(ssl: PostgresStoreOptions['ssl'], mode: string | null): false | PostgresTls {
+/** As libpq has it: `require` encrypts without asking who is there, `verify-ca` without asking for its name. */
+function tlsOf(ssl: PostgresStoreOptions['ssl'], mode: SslMode | undefined): false | PostgresTls {
   if (ssl === true) return {};
   if (ssl !== undefined) return ssl;
-  if (mode === null || mode === 'disable' || mode === 'allow' || mode === 'prefer') return false;
-  // As libpq has it: `require` encrypts without asking who is there.
-  return mode === 'require' ? { rejectUnauthorized: false } : {};
+  switch (mode) {
+    case undefined:
+    case 'disable':
+      return false;
+    case 'allow':
+    case 'prefer':
+      return { rejectUnauthorized: false, isOptional: true };
+    case 'require':
+      return { rejectUnauthorized: false };
+    case 'verify-ca':
+      return { checkName: false };
+    case 'verify-full':
+      return {};
+  }
 }
 
 /**
@@ -161,18 +132,20 @@ function tlsOf(ssl: PostgresStoreOptions['ssl'], mode: string | null): false | P
  * @throws Error with a sentence that never shows the password.
  */
 export function targetOf(options: PostgresStoreOptions): Target {
-  const url = options.url === undefined ? undefined : parseUrl(options.url);
-  const hosts = parseHosts(url?.hosts ?? options.host ?? '127.0.0.1', options.port ?? defaultPort);
+  const url = options.url === undefined ? undefined : parsePostgresUrl(options.url);
+  const hosts = parseHosts(url?.hosts ?? options.host ?? '127.0.0.1', url?.port ?? options.port ?? defaultPort);
   const user = url?.user ?? options.user ?? 'postgres';
-  const parameters = url?.parameters;
-  if (parameters !== undefined) refuseFiles(parameters);
+  const applicationName = options.applicationName ?? url?.applicationName;
   return {
     hosts,
     user,
     password: url?.password ?? options.password,
     database: url?.database ?? options.database ?? user,
-    ...(options.applicationName === undefined ? undefined : { applicationName: options.applicationName }),
-    tls: tlsOf(options.ssl, parameters?.get('sslmode') ?? null),
-    mustWrite: mustWriteOf(parameters?.get('target_session_attrs') ?? null, hosts.length),
+    ...(applicationName === undefined ? undefined : { applicationName }),
+    tls: tlsOf(options.ssl, url?.sslMode),
+    channelBinding: url?.channelBinding ?? 'disable',
+    ...(url?.connectTimeoutMillis === undefined ? undefined : { connectTimeoutMillis: url.connectTimeoutMillis }),
+    settings: url?.settings ?? {},
+    mustWrite: mustWriteOf(url?.targetSession, hosts.length),
   };
 }

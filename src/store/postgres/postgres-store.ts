@@ -49,6 +49,7 @@ import { bisect, inWaves } from './batches.ts';
 import { Connections } from './connections.ts';
 import { isExecutionId } from './execution-id.ts';
 import { unfoldedCall } from './folded-calls.ts';
+import { asRefusal, examine, findUnfinishedOld } from './fitness.ts';
 import { migrate, pendingMigrations } from './migrations.ts';
 import { targetOf, type PostgresStoreOptions } from './options.ts';
 import { createPartitions, dropPartitions } from './partitions.ts';
@@ -152,7 +153,13 @@ export class PostgresStore implements Store {
 
   /** May be called again when it threw. */
   async open(): Promise<void> {
-    await migrate(this.#connections, this.#mayMigrate);
+    try {
+      await examine(this.#connections);
+      await migrate(this.#connections, this.#mayMigrate);
+    } catch (error) {
+      throw asRefusal(error);
+    }
+    await this.#warnOfOld();
     if (this.#warmConnections > 0) void this.#connections.warmUp(this.#warmConnections, warmUpStatements());
     if (!this.#mayMigrate) return;
     try {
@@ -162,6 +169,11 @@ export class PostgresStore implements Store {
       // Rows go to the default partition until the next time.
       this.#onFault({ message: 'Partitions could not be made.', error: error as Error });
     }
+  }
+
+  async #warnOfOld(): Promise<void> {
+    const sentence = await findUnfinishedOld(this.#connections);
+    if (sentence !== undefined) this.#onFault({ level: 'warn', message: sentence });
   }
 
   /** Names the migrations that opening would run; changes nothing. Throws as opening does. */

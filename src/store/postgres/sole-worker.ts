@@ -5,27 +5,35 @@ import type { SteadyClient } from './client.ts';
 import type { Connections } from './connections.ts';
 import { isExecutionId } from './execution-id.ts';
 
-/** Key of the lock. */
-const lockKey = 0x5472_6177;
+/**
+ * Locks and channels are of a whole database, where each schema may hold a store of its own: this number of the schema, by which
+ * they differ, is that of the schema where this store's tables are.
+ */
+const schemaSql = `coalesce(
+  (SELECT relnamespace::oid FROM pg_class WHERE oid = to_regclass('execution')), quote_ident(current_schema())::regnamespace::oid
+)::int4`;
 
-/** On which the worker hears what is due. */
-const dueChannel = 'trama_due';
+/** Arguments of the functions of advisory locks. */
+const lockKeys = `${String(0x5472_6177)}, ${schemaSql}`;
 
-/** On which candidates hear that the worker has let go. */
-const freeChannel = 'trama_free';
+/** Begins the channel on which the worker hears what is due. */
+const dueChannel = 'trama_due_';
+
+/** Begins the channel on which candidates hear that the worker has let go. */
+const freeChannel = 'trama_free_';
 
 /** Executions in one notification: Postgres takes less than 8000 bytes (documentation of NOTIFY), and one has up to 64. */
 const maxItems = 100;
 
 // A ring need not outlast a crash, so nothing waits for the disk.
 const ringSql = `
-SELECT set_config('synchronous_commit', 'off', true), pg_notify('${dueChannel}', text)
+SELECT set_config('synchronous_commit', 'off', true), pg_notify('${dueChannel}' || ${schemaSql}, text)
 FROM unnest($1::text[]) AS rings (text)`;
 
-const lockSql = `SELECT pg_try_advisory_lock(${lockKey}) AS held`;
+const lockSql = `SELECT pg_try_advisory_lock(${lockKeys}) AS held`;
 
 // Delivered when the statement is over, so that the lock is free by then.
-const unlockSql = `SELECT pg_advisory_unlock(${lockKey}), pg_notify('${freeChannel}', '')`;
+const unlockSql = `SELECT pg_advisory_unlock(${lockKeys}), pg_notify('${freeChannel}' || ${schemaSql}, '')`;
 
 /** Since Postgres 14 a server ends sessions that are silent for too long; an older one waits for the end of the connection. */
 const silenceSql = `
@@ -47,6 +55,7 @@ export class SoleWorkerLock implements SoleWorkerCandidacy {
   readonly #listener: SoleWorkerListener;
   readonly #silenceMillis: number;
   #client: SteadyClient | undefined;
+  #connecting: Promise<SteadyClient> | undefined;
   #isHeld = false;
   #isClosed = false;
   #asking: Promise<boolean> | undefined;
@@ -67,7 +76,7 @@ export class SoleWorkerLock implements SoleWorkerCandidacy {
     try {
       const { rows } = await client.query<{ held: boolean }>(lockSql);
       if (rows[0]?.held !== true) return false;
-      await client.query(`LISTEN ${dueChannel}`);
+      await client.query(`LISTEN "${dueChannel}${await schemaOf(client)}"`);
       await client.query(silenceSql, [String(this.#silenceMillis)]);
     } catch (error) {
       this.#drop(client);
@@ -101,7 +110,7 @@ export class SoleWorkerLock implements SoleWorkerCandidacy {
     if (!this.#isHeld || client === undefined) return;
     this.#isHeld = false;
     try {
-      await client.query(`UNLISTEN ${dueChannel}`);
+      await client.query(`UNLISTEN "${dueChannel}${await schemaOf(client)}"`);
       await client.query(silenceSql, ['0']);
       await client.query(unlockSql);
     } catch (error) {
@@ -119,8 +128,13 @@ export class SoleWorkerLock implements SoleWorkerCandidacy {
     await client?.end();
   }
 
+  /** One connection, however many ask for it at once. */
   async #connected(): Promise<SteadyClient> {
-    return this.#client ?? this.#connect();
+    if (this.#client !== undefined) return this.#client;
+    this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = undefined;
+    });
+    return this.#connecting;
   }
 
   async #connect(): Promise<SteadyClient> {
@@ -133,14 +147,14 @@ export class SoleWorkerLock implements SoleWorkerCandidacy {
     client.on('error', broke);
     client.on('end', broke);
     client.on('notification', ({ channel, payload }) => {
-      if (channel === freeChannel) this.#listener.freed();
+      if (channel.startsWith(freeChannel)) this.#listener.freed();
       else if (this.#isHeld) this.#listener.rung(readRings(payload ?? ''));
     });
     // It may have broken in the turn in which it became ready.
     if (client.brokenBy !== undefined) throw this.#connections.unreached(client.brokenBy);
     this.#client = client;
     try {
-      await client.query(`LISTEN ${freeChannel}`);
+      await client.query(`LISTEN "${freeChannel}${await schemaOf(client)}"`);
     } catch (error) {
       this.#drop(client);
       throw this.#connections.unreached(error);
@@ -158,6 +172,12 @@ export class SoleWorkerLock implements SoleWorkerCandidacy {
     this.#isHeld = false;
     this.#listener.lost();
   }
+}
+
+/** The number of this store's schema, for the name of a channel. */
+async function schemaOf(client: SteadyClient): Promise<string> {
+  const { rows } = await client.query<{ schema: number }>(`SELECT ${schemaSql} AS schema`);
+  return String(rows[0]?.schema);
 }
 
 /** See `Store.ringSoleWorker`. */
