@@ -19,8 +19,8 @@ const numberOfKeys = {
   renew: 3,
   'held-by': 1,
   count: 3,
-  heartbeat: 2,
-  leave: 2,
+  heartbeat: 3,
+  leave: 3,
   ring: 1,
 } as const;
 
