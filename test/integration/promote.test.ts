@@ -115,6 +115,7 @@ describe('a directory that was promoted', () => {
         '0004 ordered lists',
         '0005 callback keys',
         '0006 processes',
+        '0007 listed outputs',
       ],
     });
     const done = await promote(stage.dataDir, url, '--json');

@@ -23,4 +23,8 @@ describe('the URL of a Redis server', () => {
       expect(() => parseRedisUrl(text)).not.toThrow(/secret/);
     },
   );
+
+  it('names the parameter that it does not know', () => {
+    expect(() => parseRedisUrl('redis://h/0?family=6')).toThrow('this one has family');
+  });
 });

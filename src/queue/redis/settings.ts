@@ -55,6 +55,12 @@ export function parseRedisUrl(text: string): RedisUrl {
   if (url.protocol !== 'redis:' && url.protocol !== 'rediss:') {
     throw new RangeError(`A Redis URL begins with redis:// or rediss://, not ${url.protocol}//`);
   }
+  const [parameter] = url.searchParams.keys();
+  if (parameter !== undefined) {
+    throw new RangeError(
+      `A Redis URL has no parameters, but this one has ${parameter}: use the keys of redis.* instead.`,
+    );
+  }
   const database = url.pathname.replace('/', '');
   if (!/^\d*$/.test(database)) throw new RangeError('The path of a Redis URL is the number of a database.');
   return {
