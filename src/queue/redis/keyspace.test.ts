@@ -41,9 +41,13 @@ describe('keys', () => {
   );
 
   it('keep the membership key as it is, with its hash tag where it has one', () => {
-    expect(keys.membership.names).toEqual({ members: 'trama:pods', infos: '{trama:pods}:info' });
+    expect(keys.membership.names).toEqual({
+      members: 'trama:pods',
+      infos: '{trama:pods}:info',
+      store: '{trama:pods}:store',
+    });
     const tagged = new Keyspace('p', '{saga}:pods').membership;
-    expect(tagged.names).toEqual({ members: '{saga}:pods', infos: '{saga}:pods:info' });
+    expect(tagged.names).toEqual({ members: '{saga}:pods', infos: '{saga}:pods:info', store: '{saga}:pods:store' });
     expect(slotOfKey(tagged.names.infos)).toBe(tagged.slot);
   });
 
