@@ -126,7 +126,8 @@ export function asRefusal(error: unknown): unknown {
   // PgBouncer has one SQLSTATE for all that it says itself, also for what passes.
   if (cause.message.includes('statement pooling mode')) return new UnfitDatabase(partsSessions);
   const sentence = refusals[sqlStateOf(cause) ?? ''];
-  return sentence === undefined ? error : new UnfitDatabase(`${sentence} (${cause.message}).`);
+  // With what the connection says of itself, such as the key of a certificate.
+  return sentence === undefined ? error : new UnfitDatabase(`${sentence}. ${error.message}`);
 }
 
 /** @throws UnfitDatabase where a pooler parts transactions from sessions, or the database is of no use; StoreUnavailable. */
