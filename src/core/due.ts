@@ -50,6 +50,11 @@ export function inFlight(state: State): readonly number[] {
   return state.tokens.flatMap(({ stage }) => ('callId' in stage && stage.callId !== undefined ? [stage.callId] : []));
 }
 
+/** Whether the state marks this call as gone out and not answered. */
+export function isInFlight(state: State, callId: number): boolean {
+  return state.end === undefined && state.tokens.some(({ stage }) => 'callId' in stage && stage.callId === callId);
+}
+
 /** Whether a call in flight is only awaited, since its scope fails: one that has not left yet need not leave. */
 export function isDrained(state: State, callId: number): boolean {
   const token = state.tokens.find(({ stage }) => 'callId' in stage && stage.callId === callId);

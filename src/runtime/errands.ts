@@ -1,13 +1,13 @@
 /**
  * What a driver sends out for and waits for: calls, and rows of the store that a command needs.
  *
- * Guarantees: a call goes out at most once, and none while the hold is in doubt: then it waits for the store's word, and is
- * made from the start after it; an answer is passed on only while the call is still wanted; at most one search
+ * Guarantees: a call goes out at most once; none while the hold is in doubt: then it waits for the store's word, and is
+ * made from the start after it; and none that the state in hand, which the store may have already, gives up or lets fail; an answer is passed on only while the call is still wanted; at most one search
  * per token for what to compensate is under way, until its result has been applied, so that none is answered with what has
  * been compensated meanwhile; what one turn of the event loop renders is bounded over all executions (see `loop-share.ts`). Reads go on while the store is away; what they bring waits for the checkpoint under way.
  */
 import type { Run } from '../core/apply.ts';
-import { inFlight, isDrained } from '../core/due.ts';
+import { inFlight, isDrained, isInFlight } from '../core/due.ts';
 import type { CallCommand, Command, Event } from '../core/event.ts';
 import { Outputs } from '../core/outputs.ts';
 import { lackOfCall, undoQueries } from '../core/wanted.ts';
@@ -138,14 +138,9 @@ export class Errands implements CallTaker {
   mayStart(callId: number): boolean {
     const command = this.#calls.get(callId)?.command;
     if (command === undefined) return false;
-    if (isDrained(this.#host.run.state, callId)) {
-      const outcome = { problem: 'Not sent, since the execution had begun to fail while the call waited for a place.' };
-      this.#calls.set(callId, { command, handle: this.#parts.calls.start({ callId, outcome }, this) });
-      return false;
-    }
-    if (this.#host.mayCall() === 'granted') return true;
-    this.#keepBack(command);
-    return false;
+    const may = this.mayLeave(callId);
+    if (!may) this.#keepBack(command);
+    return may;
   }
 
   answered(callId: number, answer: CallAnswered): void {
@@ -153,9 +148,13 @@ export class Errands implements CallTaker {
     if (this.#calls.delete(callId)) this.#host.answered(answer);
   }
 
-  /** Also asked at the last moment: by then the call may have been given up, by a checkpoint that is not answered yet. */
+  /**
+   * May be asked while a checkpoint is under way that gives the call up, or that begins to fail its scope. The store may have that one
+   * already, so the call must not leave; or the store may refuse it, so that nothing is decided before its answer.
+   */
   mayLeave(callId: number): boolean {
-    return inFlight(this.#host.run.state).includes(callId) && this.#host.mayCall() === 'granted';
+    const { state } = this.#host.run;
+    return isInFlight(state, callId) && !isDrained(state, callId) && this.#host.mayCall() === 'granted';
   }
 
   withheld(callId: number): void {
@@ -163,7 +162,10 @@ export class Errands implements CallTaker {
     if (command !== undefined) this.#keepBack(command);
   }
 
-  /** A call that was under way may not leave now, or never. The driver looks what is to be done: it asks the store, or gives back. */
+  /**
+   * A call that was under way may not leave now, or never. The driver looks what is to be done, once no checkpoint is under way: it
+   * makes the call from the start where that is still wanted, asks the store, or gives back.
+   */
   #keepBack(command: CallCommand): void {
     if (this.#host.mayCall() === 'denied') this.#calls.delete(command.callId);
     else this.#postpone(command);
@@ -196,12 +198,13 @@ export class Errands implements CallTaker {
       this.#host.whenIdle(() => {
         if (this.#calls.get(callId) !== entry) return;
         this.#calls.delete(callId);
-        if (inFlight(this.#host.run.state).includes(callId)) this.#begin(command);
+        if (isInFlight(this.#host.run.state, callId)) this.#begin(command);
       });
     });
   }
 
   #call(command: CallCommand): void {
+    if (this.#endDrained(command)) return;
     this.#calls.set(command.callId, { command });
     if (command.phase === 'DOWN') {
       this.#readUndoOutputs(command);
@@ -229,12 +232,8 @@ export class Errands implements CallTaker {
     const { calls } = this.#parts;
     const { callId } = command;
     try {
-      if (command.phase === 'UP' && isDrained(this.#host.run.state, callId)) {
-        // It failed while something was read for the call: nothing of it has left.
-        const problem = 'Not sent, since the execution had begun to fail.';
-        this.#calls.set(callId, { command, handle: calls.start({ callId, outcome: { problem } }, this) });
-        return;
-      }
+      // Its scope may have begun to fail while something was read for it.
+      if (this.#endDrained(command)) return;
       let prepared = this.#prepare(command, seen);
       if (prepared?.fingerprint !== undefined) {
         const { fingerprint } = prepared;
@@ -247,6 +246,15 @@ export class Errands implements CallTaker {
     } catch (error) {
       this.#fail(command, error);
     }
+  }
+
+  /** Ends a call that has not left, and whose scope fails, as one that was not sent. Only while idle: what fails is durable then. */
+  #endDrained(command: CallCommand): boolean {
+    const { callId } = command;
+    if (!isDrained(this.#host.run.state, callId)) return false;
+    const outcome = { problem: 'Not sent, since the execution had begun to fail.' };
+    this.#calls.set(callId, { command, handle: this.#parts.calls.start({ callId, outcome }, this) });
+    return true;
   }
 
   /** The engine failed at a call that has not left: it is made once more after the pause, unless it is given up. */
