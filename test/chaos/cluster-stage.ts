@@ -153,7 +153,7 @@ export class ClusterStage {
   async keysLeft(): Promise<readonly string[]> {
     const servers = this.#cluster?.nodes ?? [this.redis];
     const keys = await Promise.all(servers.filter((server) => server.isRunning).map(({ admin }) => admin.keys('*')));
-    const isKept = /:marker$|:pods$|:pods\}:info$|:bell:/;
+    const isKept = /:marker$|:pods$|:pods\}:(?:info|store)$|:bell:/;
     return [...new Set(keys.flat())].filter((key) => !isKept.test(key)).toSorted();
   }
 }

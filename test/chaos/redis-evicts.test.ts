@@ -76,7 +76,7 @@ it('ends everything well, without a repeated call, while keys are lost', async (
   const { admin } = stage.redis;
   let lost = 0;
   for (const from = performance.now(); performance.now() - from < lostMillis * rounds; await pause(lostEachMillis)) {
-    const keys = (await admin.keys('*saga:*')).filter(() => Math.random() < lostShare);
+    const keys = (await admin.keys('*trama:*')).filter(() => Math.random() < lostShare);
     if (keys.length > 0) lost += await admin.del(...keys);
   }
   const since = Date.now();

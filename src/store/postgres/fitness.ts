@@ -4,7 +4,7 @@ import type { Connections, Session } from './connections.ts';
 import { sqlStateOf } from './errors.ts';
 
 /** A database that cannot be used until somebody changes it or the configuration; the message is for people. */
-export class UnfitDatabase extends Error {}
+class UnfitDatabase extends Error {}
 
 const traitsSql = `
 SELECT current_setting('server_encoding') AS encoding, current_schema() AS schema, current_user AS role,

@@ -7,7 +7,6 @@
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type { BeatAnswer, SoleWorkerCandidacy } from '../../ports/processes.ts';
 import type { ShowStep } from '../../ports/listing.ts';
-import type { PartitionCare, PartitionChanges } from '../../ports/partitions.ts';
 import type {
   ActiveCounts,
   Checkpoint,
@@ -19,6 +18,8 @@ import type {
   EffectFilter,
   EffectRow,
   ExecutionDetail,
+} from '../../ports/store.ts';
+import type {
   ExecutionFilter,
   ExecutionProgress,
   ExecutionRecord,
@@ -34,9 +35,10 @@ import type {
   Store,
   StoreFault,
   SubmitResult,
-  UndoFilter,
   TerminalChange,
+  UndoFilter,
 } from '../../ports/store.ts';
+import type { PartitionCare, PartitionChanges } from '../../ports/partitions.ts';
 import { OutputsTooLarge, type TakeOverBounds } from '../../ports/store-bounds.ts';
 import type { CallRow, StepRow } from '../../core/history.ts';
 import type { ShardSet } from '../../core/slot.ts';

@@ -227,7 +227,7 @@ describe('secrets and what runs are given', () => {
     ['metrics', 'metrics', /saga_http_call_seconds/],
     ['spans', 'spans', /node\.execute/],
     ['commands to Redis', 'redis command', /eval/i],
-    ['keys of Redis', 'redis key', /saga:/],
+    ['keys of Redis', 'redis key', /trama:/],
   ])('stand in no %s', (_, place, sign) => {
     expect(estate.texts(place).join('\n')).toMatch(sign);
     expect(leaks(place, 'secret', 'data')).toEqual([]);
