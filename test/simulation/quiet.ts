@@ -196,6 +196,13 @@ export const keptBack: Adjust = quietHub({
   gate: { places: 1, failureThreshold: 2, openMillis: 1_000, hosts: 2, holds: 8, hostOutages: 4 },
 });
 
+/** The same, and no bell is heard: sweeps alone find who may try again. */
+export const keptBackUnheard: Adjust = (scenario) => ({
+  ...keptBack(scenario),
+  stormMillis: 30_000,
+  rings: { lost: 1, doubled: 0 },
+});
+
 /** The same scenario over one queue, or over a cluster's, as the seed's kind wants it. */
 function quietBoth(change: HubChange, cluster: Partial<ClusterScenario> = {}): Adjust {
   const ofCluster = quiet({ ...change, cluster });

@@ -3,7 +3,9 @@ import { goodManners } from '../../src/testing/simulation/downstreams.ts';
 import { rareCrash, type Scenario } from '../../src/testing/simulation/scenario.ts';
 import { simulate } from '../../src/testing/simulation/simulate.ts';
 import { calmWire } from '../../src/testing/simulation/wire.ts';
+import { keptBackUnheard } from './quiet.ts';
 import { withoutReconcile } from './sabotage.ts';
+import { deafToLifts } from './sabotage-gate.ts';
 
 /** Two processes, of which one crashes twice; nothing else goes wrong. */
 function crashesOnly({ lapses: _lapses, poison: _poison, ...scenario }: Scenario): Scenario {
@@ -46,4 +48,17 @@ it('a wiped queue is filled again within seconds, and is not without the reconci
     if (violations.some(({ rule }) => rule === 'recovery')) stranded++;
   }
   expect(stranded).toBeGreaterThan(5);
+});
+
+it('calls that were kept back are found by sweeps where every bell is lost, and are not by a process that is deaf to lifted holds', async () => {
+  let deaf = 0;
+  // In the first five a call is tried in the milliseconds in which another one has the only place; in the others just before its
+  // process hears of the end of a hold. Both wait for one more sweep.
+  for (const seed of [22, 27, 28, 57, 61, 160, 181, 227, 231, 258]) {
+    const { violations } = await simulate({ seed, kind: 'hub', adjust: keptBackUnheard });
+    expect({ seed, violations }).toEqual({ seed, violations: [] });
+    const run = await simulate({ seed, kind: 'hub', adjust: keptBackUnheard, wrapLink: deafToLifts });
+    if (run.violations.some(({ rule }) => rule === 'blocked')) deaf++;
+  }
+  expect(deaf).toBeGreaterThan(5);
 });

@@ -13,6 +13,8 @@ interface Host {
   failures: number;
   /** Changes when the circuit opens: what left before says nothing any more. */
   era: number;
+  /** Until when calls were kept back last, but for a circuit whose time was over before its probe left; monotonic. */
+  keptUntil: number;
   /** Absent: closed. */
   open?: { readonly until: number; readonly millis: number; isProbed: boolean };
 }
@@ -33,11 +35,13 @@ export class HostWatch {
     this.#blame = blame;
   }
 
-  /** Whether calls to the host are kept back here now: by its circuit, or since every place is taken. */
-  keepsBack(name: string): boolean {
-    const { open, inFlight } = this.#of(name);
-    if (inFlight >= this.#limits.places) return true;
-    return open !== undefined && (open.isProbed || this.#clock.monotonic() < open.until);
+  /**
+   * Until when calls to the host were kept back here last, by its circuit or since every place was taken: now where they still are,
+   * long ago where they never were. Monotonic, and exact: a call of some milliseconds may take the last place between two looks.
+   */
+  keptUntil(name: string): number {
+    const host = this.#of(name);
+    return this.#keepsBack(host) ? this.#clock.monotonic() : Math.max(host.keptUntil, host.open?.until ?? -Infinity);
   }
 
   /** A call leaves. */
@@ -59,6 +63,7 @@ export class HostWatch {
     const host = this.#of(departure.host);
     const left = this.#left.get(departure);
     this.#left.delete(departure);
+    host.keptUntil = this.keptUntil(departure.host);
     host.inFlight--;
     if (left?.era !== host.era) return;
     if (left.isProbe) this.#probed(host, verdict);
@@ -66,6 +71,11 @@ export class HostWatch {
     else if (verdict === 'failed' && ++host.failures >= this.#limits.failureThreshold) {
       this.#open(host, this.#limits.openMillis);
     }
+  }
+
+  #keepsBack({ open, inFlight }: Host): boolean {
+    if (inFlight >= this.#limits.places) return true;
+    return open !== undefined && (open.isProbed || this.#clock.monotonic() < open.until);
   }
 
   #probed(host: Host, verdict: CallVerdict): void {
@@ -85,7 +95,7 @@ export class HostWatch {
   }
 
   #of(name: string): Host {
-    const known = this.#hosts.get(name) ?? { inFlight: 0, failures: 0, era: 0 };
+    const known = this.#hosts.get(name) ?? { inFlight: 0, failures: 0, era: 0, keptUntil: -Infinity };
     this.#hosts.set(name, known);
     return known;
   }

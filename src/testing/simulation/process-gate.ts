@@ -1,13 +1,10 @@
 /** The gate of one simulated process, and the rules that the calls which it lets pass must keep. */
-import { isBlocked } from '../../core/transition/block.ts';
-import type { Stage, Token } from '../../core/state.ts';
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import { Gatekeeper } from '../../runtime/gate/gatekeeper.ts';
-import { randomDefinitionHost } from '../random-definition.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
-import { type HoldBook, type HoldableCall, HoldsHeard } from './hold-book.ts';
+import { type HoldableCall, HoldsHeard } from './hold-book.ts';
 import { HostWatch } from './host-watch.ts';
 import type { CallVerdict, Departure } from './http-link.ts';
 import type { Account, Ledger } from './ledger.ts';
@@ -63,52 +60,13 @@ export class ProcessGate {
     this.#hosts.ended(departure, verdict);
   }
 
-  /** Whether calls to the host are kept back here now, holds aside. */
-  keepsBack(host: string): boolean {
-    return this.#hosts.keepsBack(host);
+  /** Until when calls to the host were kept back here last, holds aside; see {@link HostWatch.keptUntil}. */
+  keptUntil(host: string): number {
+    return this.#hosts.keptUntil(host);
   }
 }
 
-/** Calls that wait blocked although nothing keeps them back any more, and since when. */
-export class BlockedCalls {
-  readonly #freeSince = new Map<string, number>();
-
-  /** Looks at every execution at `now`, by both clocks; answers those that have been free for more than `patience`. */
-  overdue(
-    accounts: Iterable<Account>,
-    holds: HoldBook,
-    gates: readonly ProcessGate[],
-    now: { readonly wall: number; readonly monotonic: number },
-    patience: number,
-  ): readonly { readonly account: Account; readonly token: Token }[] {
-    const overdue: { account: Account; token: Token }[] = [];
-    for (const account of accounts) {
-      for (const token of account.state.end === undefined ? account.state.tokens : []) {
-        const of = `${account.id} ${String(token.id)}`;
-        const host = isBlocked(token.stage) ? hostOf(account, token) : undefined;
-        const isKept =
-          host === undefined ||
-          holds.holds(callOf(account, host), now.wall) ||
-          gates.some((gate) => gate.keepsBack(host));
-        const since = this.#freeSince.get(of) ?? now.monotonic;
-        if (isKept) this.#freeSince.delete(of);
-        else this.#freeSince.set(of, since);
-        if (!isKept && now.monotonic - since > patience) overdue.push({ account, token });
-      }
-    }
-    return overdue;
-  }
-}
-
-function callOf({ definition }: Account, host: string): HoldableCall {
+/** A call of an execution to a host, as holds see it. */
+export function callOf({ definition }: Pick<Account, 'definition'>, host: string): HoldableCall {
   return { host, definition: definition.name, version: definition.version };
-}
-
-/** Where the call goes that waits in a token. */
-function hostOf({ definition }: Account, { nodeId, stage }: Token): string | undefined {
-  return stage.kind === 'hook' ? randomDefinitionHost(0) : definition.tasks.get(targetOf(stage) ?? nodeId)?.host;
-}
-
-function targetOf(stage: Stage): string | undefined {
-  return stage.kind === 'unwinding' ? stage.undo?.target.nodeId : undefined;
 }

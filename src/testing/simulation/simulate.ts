@@ -14,12 +14,12 @@ import { PlanCache } from '../../runtime/plan-cache.ts';
 import { Random } from '../random.ts';
 import { randomDefinition } from '../random-definition.ts';
 import { SeededEntropy, type VirtualClock } from '../virtual-clock.ts';
+import { BlockedCalls } from './blocked-calls.ts';
 import { Clients } from './clients.ts';
 import { brewLapses } from './lapses.ts';
 import { type Account, short, type Violation } from './ledger.ts';
 import { deskOver, type Ports } from './process.ts';
 import { checkFairness } from './fairness.ts';
-import { BlockedCalls } from './process-gate.ts';
 import { checkExecution } from './rules.ts';
 import { drawScenario, type Kind, kindOf, recoversInTime, type Scenario, sparesProcesses } from './scenario.ts';
 import { requestTimeoutMillis, World } from './world.ts';
@@ -69,6 +69,8 @@ const turnsMillis = 30_000;
 const cleanups = 6;
 /** What no longer keeps calls back is known to all processes within this time, and calls that wait for it are told. */
 const toldMillis = 6_000;
+/** What the claims find where the bell that should have told of it was lost. */
+const sweptMillis = 5_000;
 /** Who was not told looks again after at most so long. */
 const looksAgainMillis = 30_000;
 
@@ -268,8 +270,10 @@ function checkBlocked(world: World, scenario: Scenario, blocked: BlockedCalls): 
   const gates = processes.flatMap(({ gate }) => gate ?? []);
   const now = { wall: clock.now(), monotonic: clock.monotonic() };
   const turns = turnsOf(scenario);
+  // What is told with a lost bell waits for the next sweep: one that came before has looked at what was not known to be over.
+  const told = scenario.rings.lost > 0 ? toldMillis + sweptMillis : toldMillis;
   // Where processes come and go, and requests fail, whoever waits may have to look again by itself.
-  const patience = (sparesProcesses(scenario) ? toldMillis : looksAgainMillis + graceMillis) + turns;
+  const patience = (sparesProcesses(scenario) ? told : looksAgainMillis + graceMillis) + turns;
   for (const { account, token } of blocked.overdue(ledger.accounts.values(), holds, gates, now, patience)) {
     ledger.blame('blocked', `${short(account.id)} waits in ${token.nodeId}, and nothing keeps it back`);
   }
