@@ -8,18 +8,6 @@ import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type { BeatAnswer, SoleWorkerCandidacy } from '../../ports/processes.ts';
 import type { ShowStep } from '../../ports/listing.ts';
 import type {
-  ActiveCounts,
-  Checkpoint,
-  CheckpointResult,
-  ClaimRow,
-  DefinitionRecord,
-  DueDetail,
-  DueRow,
-  EffectFilter,
-  EffectRow,
-  ExecutionDetail,
-} from '../../ports/store.ts';
-import type {
   ExecutionFilter,
   ExecutionProgress,
   ExecutionRecord,
@@ -37,6 +25,16 @@ import type {
   SubmitResult,
   TerminalChange,
   UndoFilter,
+  ActiveCounts,
+  Checkpoint,
+  CheckpointResult,
+  ClaimRow,
+  DefinitionRecord,
+  DueDetail,
+  DueRow,
+  EffectFilter,
+  EffectRow,
+  ExecutionDetail,
 } from '../../ports/store.ts';
 import type { PartitionCare, PartitionChanges } from '../../ports/partitions.ts';
 import { OutputsTooLarge, type TakeOverBounds } from '../../ports/store-bounds.ts';
