@@ -67,9 +67,7 @@ export function takeOverStatement(
     textArray(tokens),
     now,
     textArray(live.map((process) => encodeText(process))),
-    below,
-    wholeUpTo,
-    maxPayloadBytes,
+    ...[below, wholeUpTo, maxPayloadBytes].map((bound) => Math.min(bound, unbounded)),
   ];
   return { name: 'take-over', text: sql, values };
 }
