@@ -33,7 +33,10 @@ export class SteadyClient extends Client {
 
   constructor(config: SteadyClientConfig = {}) {
     const { channelBinding = 'disable', ssl = false } = config;
-    super({ ...config, enableChannelBinding: channelBinding !== 'disable' && ssl !== false });
+    super(config);
+    // Not among the options, of which a copy would lack the password: pg-pool hides it.
+    (this as unknown as { enableChannelBinding: boolean }).enableChannelBinding =
+      channelBinding !== 'disable' && ssl !== false;
     const wire = (this as unknown as { readonly connection: Wire }).connection;
     let isConnected = false;
     const cut = (error: Error): void => {

@@ -331,7 +331,7 @@ export class Connections {
         if (client.brokenBy !== undefined) throw client.brokenBy;
       } catch (error) {
         client.release(true);
-        throw error;
+        throw client.brokenBy ?? error;
       }
       client.generation = this.#generation;
       return client;
@@ -362,7 +362,7 @@ export class Connections {
     } catch (error) {
       client.end().catch(() => undefined);
       if (this.#doWithoutTls(this.#host, error)) return this.dedicated();
-      throw this.unreached(error);
+      throw this.unreached(client.brokenBy ?? error);
     }
   }
 
