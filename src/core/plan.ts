@@ -51,7 +51,7 @@ export interface CallPlan {
   readonly request: RequestPlan;
   /** Codes that mean success (sync) or acceptance (async); absent means any 2xx. */
   readonly success?: ReadonlySet<number>;
-  /** Codes that leave the outcome unknown; 408, 502 and 504 unless the definition says otherwise. */
+  /** Codes that leave the outcome unknown; 408, 502, 504, 520 to 524, 598 and 599 unless the definition says otherwise. */
   readonly unknown: ReadonlySet<number>;
   /** Total time of one attempt in milliseconds; absent means the configured default. */
   readonly timeoutMillis?: number;

@@ -32,6 +32,24 @@ describe('the wait before a retry', () => {
     expect([1, 2, 3, 4, 5].map((n) => delayOf(policy, n))).toEqual([500, 1_000, 2_000, 3_000, 3_000]);
   });
 
+  it('is waited at least, and grows, where a downstream asks for none', () => {
+    const policy = backoff(500, 3_000, 2);
+    let counters = { retries: 0, waits: 0 };
+    const waits: (number | undefined)[] = [];
+    for (let i = 0; i < 5; i++) {
+      const next = nextRetry(policy, counters, failure, {
+        direction: 'forward',
+        random: () => 0.5,
+        retryAfterMillis: i === 4 ? 3_600_000 : 0,
+        maxRetryAfterMillis: 10_000,
+      });
+      waits.push(next?.delayMillis);
+      counters = { retries: next?.retries ?? 0, waits: next?.waits ?? 0 };
+    }
+    expect(waits).toEqual([500, 1_000, 2_000, 3_000, 10_000]);
+    expect(counters).toEqual({ retries: 0, waits: 5 });
+  });
+
   it('stays a number however often the factor was applied', () => {
     expect(delayOf(backoff(500, 3_000, 1_000_000), 5_000)).toBe(3_000);
     expect(delayOf(backoff(0, 3_000, 1_000_000), 100)).toBe(0);

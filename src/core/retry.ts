@@ -60,7 +60,9 @@ export function nextRetry(
   const after = options.retryAfterMillis;
   if (after !== undefined && counters.waits < maxRetryAfterWaits) {
     const least = Math.min(Math.max(0, after), options.maxRetryAfterMillis);
-    const delayMillis = Math.max(least, retryDelay(policy, counters.retries + 1, options.random()));
+    // At least the policy's own wait, which grows: a downstream that asks for none must not be stormed.
+    const tries = counters.retries + counters.waits + 1;
+    const delayMillis = Math.max(least, retryDelay(policy, tries, options.random()));
     return { retries: counters.retries, waits: counters.waits + 1, delayMillis };
   }
   if (counters.retries >= policy.maxAttempts) return undefined;

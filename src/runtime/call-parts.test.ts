@@ -5,29 +5,7 @@ import type { Span } from '../ports/tracer.ts';
 import { SeededEntropy, VirtualClock } from '../testing/virtual-clock.ts';
 import { type CallAnswered, CallRunner } from './call-runner.ts';
 import { exchangeOf } from './exchange.ts';
-import { retryAfterMillis } from './retry-after.ts';
 import { parentOf, roundSpanIdOf, traceIdOf, traceparentOf } from './trace-context.ts';
-
-describe('Retry-After', () => {
-  const now = Date.UTC(2030, 0, 1);
-
-  it.each([
-    ['120', 120_000],
-    [' 0 ', 0],
-    ['Tue, 01 Jan 2030 00:00:30 GMT', 30_000],
-    ['Tuesday, 01-Jan-30 00:01:00 GMT', 60_000],
-    ['Tue, 01 Jan 2020 00:00:00 GMT', 0],
-    ['-1', undefined],
-    ['1.5', undefined],
-    ['soon', undefined],
-    ['2030', 2_030_000],
-    ['2030-01-01', undefined],
-    ['', undefined],
-    [undefined, undefined],
-  ])('%j means %j', (value, expected) => {
-    expect(retryAfterMillis(value, now)).toBe(expected);
-  });
-});
 
 describe('trace context', () => {
   const id = '0190a5b2-7c00-7abc-8def-0123456789ab';

@@ -9,6 +9,7 @@ import type { CallCommand, CallResult, Event } from '../core/event.ts';
 import type { Outputs } from '../core/outputs.ts';
 import type { Meter } from '../core/meter.ts';
 import { renderRequest, renderStable } from '../core/request/render.ts';
+import { retryAfterMillis } from '../core/retry-after.ts';
 import { shownTemplate } from '../core/request/url.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';
 import type { CallAnswer, CallHandle, HttpCaller, OutboundRequest } from '../ports/http-caller.ts';
@@ -25,7 +26,6 @@ import type { Block, CallGate, Entry, GatedCall, Pass } from './gate/call-gate.t
 import { originOf } from './gate/origin.ts';
 import { enterBoth } from './gate/two-places.ts';
 import { hostLabel } from './host-label.ts';
-import { retryAfterMillis } from './retry-after.ts';
 import { traceparentOf } from './trace-context.ts';
 import { turnFields, watchTurn } from './watchdog.ts';
 

@@ -1,5 +1,6 @@
 /** The downstreams of a simulation: which answer a call gets, and when. */
 import type { ResponseView } from '../core/context.ts';
+import { retryAfterMillis } from '../core/retry-after.ts';
 import type { CallCommand, CallResult } from '../core/event.ts';
 import type { Json } from '../core/json.ts';
 import type { CallPlan, Plan } from '../core/plan.ts';
@@ -60,12 +61,12 @@ export class Downstream {
     }
     const response = responseOf(answer, call, async ? 202 : 200);
     const after = response.status === 429 || response.status === 503 ? response.headers['retry-after'] : undefined;
-    const retryAfterMillis = waitOf(after, now + afterMillis);
+    const wait = retryAfterMillis(after, now + afterMillis);
     return {
       afterMillis,
       result: { kind: 'response', response },
       callbacks,
-      ...(retryAfterMillis === undefined ? undefined : { retryAfterMillis }),
+      ...(wait === undefined ? undefined : { retryAfterMillis: wait }),
     };
   }
 
@@ -90,13 +91,4 @@ function responseOf(answer: ScenarioAnswer, call: CallPlan, usual: number): Resp
 function usualStatus({ success }: CallPlan, usual: number): number {
   if (success === undefined || success.has(usual)) return usual;
   return success.has(200) ? 200 : Math.min(...success);
-}
-
-/** Milliseconds that a Retry-After asks for, given in seconds or as an HTTP date. */
-function waitOf(header: string | undefined, now: number): number | undefined {
-  if (header === undefined) return undefined;
-  const seconds = /^\s*(\d{1,9})\s*$/.exec(header)?.[1];
-  if (seconds !== undefined) return Number(seconds) * 1000;
-  const date = header.endsWith('GMT') ? Date.parse(header) : Number.NaN;
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }

@@ -40,7 +40,7 @@ const unknownPath: TemplatePath = {
 };
 
 /** Codes after which nobody knows whether a call took effect. */
-const defaultUnknownCodes: readonly number[] = [408, 502, 504];
+const defaultUnknownCodes: readonly number[] = [408, 502, 504, 520, 521, 522, 523, 524, 598, 599];
 
 /**
  * Compiles a call. Where its structure is broken, what is whole is still checked, so that all problems show at once.

@@ -146,7 +146,10 @@ describe('plans', () => {
     expect(codesOf({ ...async, acceptedStatusCodes: [202], successStatusCodes: [204] })).toEqual([[202], [500]]);
     expect(codesOf({ ...async, successStatusCodes: [204] })).toEqual([[204], [500]]);
     expect(codesOf(async)).toEqual([[201], [500]]);
-    expect(codesOf({ mode: 'sync', request: call('a') })).toEqual([undefined, [408, 502, 504]]);
+    expect(codesOf({ mode: 'sync', request: call('a') })).toEqual([
+      undefined,
+      [408, 502, 504, 520, 521, 522, 523, 524, 598, 599],
+    ]);
   });
 
   it('know the innermost branch of every node', () => {

@@ -63,7 +63,7 @@ export const callShape: ObjectShape = {
     successStatusCodes: optional(successCodes, 'Status codes that mean success; any 2xx when left out.'),
     unknownStatusCodes: optional(
       unknownCodes,
-      'Status codes that leave open whether the call took effect; 408, 502 and 504 when left out.',
+      'Status codes that leave open whether the call took effect; 408, 502, 504, 520 to 524, 598 and 599 when left out.',
     ),
     timeoutMillis: callTimeout(callMillis),
     auth: optional(ref('Auth'), 'How the call authenticates, by names of secrets.'),
