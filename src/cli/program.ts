@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { commands, type CommandEntry } from './command-table.ts';
 import { CliProblem, exitCodes, processTerminal, type Terminal } from './terminal.ts';
+import { packageVersion } from './version.ts';
 
 const afterHelp = `
 Exit codes: 0 all is well; 1 the command found something (an invalid definition, a saga that did not succeed, a start
@@ -37,6 +38,7 @@ async function buildProgram(args: readonly string[], terminal: Terminal): Promis
   const program = prepare(new Command('trama'), terminal)
     .description('Runs sagas: JSON definitions, HTTP calls, compensations, one certain outcome.')
     .addHelpText('after', afterHelp)
+    .version(packageVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'show help');
   program.helpCommand('help [command]', 'show help of a command');
   const wanted = namedCommand(args);

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { isJsonObject, stringifyJson, type JsonObject } from '../../core/json.ts';
-import { asObject } from '../api-client.ts';
+import { type ApiClient, asObject } from '../api-client.ts';
 import { addServerOptions, clientOf, type ServerOptions } from '../server-options.ts';
 import { tableLines } from '../table.ts';
 import { field } from '../timeline.ts';
-import { CliProblem, type Terminal } from '../terminal.ts';
+import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
 interface PutOptions extends ServerOptions {
   readonly host?: string;
@@ -19,12 +19,12 @@ export function defineHold(command: Command, terminal: Terminal): void {
   command.addHelpText('after', '\nExit codes: 0 done; 1 refused; 2 wrong usage or no server.');
   addServerOptions(command.command('list').description('show the holds that stand'), 'print the list').action(
     async (options: ServerOptions) => {
-      const answer = await clientOf(options, terminal).ask('GET', '/holds');
+      const client = clientOf(options, terminal);
+      const holds = await standing(client);
       if (options.json === true) {
-        terminal.out(stringifyJson(answer));
+        terminal.out(stringifyJson(holds));
         return;
       }
-      const holds = Array.isArray(answer) ? answer.filter(isJsonObject) : [];
       const rows = holds.map((hold) => [
         field(hold, 'id'),
         targetOf(hold),
@@ -64,9 +64,21 @@ export function defineHold(command: Command, terminal: Terminal): void {
   });
   const remove = command.command('rm').description('lift a hold; what waits goes on').argument('<id>', 'its name');
   addServerOptions(remove, 'print { id }').action(async (id: string, options: ServerOptions) => {
-    await clientOf(options, terminal).ask('DELETE', `/holds/${encodeURIComponent(id)}`);
+    const client = clientOf(options, terminal);
+    // Lifting is the same twice, so only a look can tell a name that was mistyped.
+    const ids = (await standing(client)).map((hold) => field(hold, 'id'));
+    if (!ids.includes(id)) {
+      const others = ids.length === 0 ? 'Nothing is held.' : `These holds stand: ${ids.join(', ')}.`;
+      throw new CliProblem(`There is no hold ${id}. ${others}`, exitCodes.found);
+    }
+    await client.ask('DELETE', `/holds/${encodeURIComponent(id)}`);
     terminal.out(options.json === true ? stringifyJson({ id }) : `${id} is lifted`);
   });
+}
+
+async function standing(client: ApiClient): Promise<readonly JsonObject[]> {
+  const answer = await client.ask('GET', '/holds');
+  return Array.isArray(answer) ? answer.filter(isJsonObject) : [];
 }
 
 function targetOf(hold: JsonObject): string {

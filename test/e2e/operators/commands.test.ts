@@ -187,6 +187,8 @@ describe('trama hold', () => {
     expect(list.out).toMatch(
       /^id +what +until +reason\nbank +bank\.example +\S+ +closed\nv1 +definition order 1 +lifted +wrong\n$/,
     );
+    const mistyped = await run('hold', 'rm', 'bnk');
+    expect([mistyped.code, mistyped.notes]).toEqual([1, 'There is no hold bnk. These holds stand: bank, v1.\n']);
     for (const id of ['bank', 'v1']) expect((await run('hold', 'rm', id)).out).toBe(`${id} is lifted\n`);
     const none = await run('hold', 'list');
     expect([none.code, none.out, none.notes]).toEqual([0, '', 'Nothing is held.\n']);
