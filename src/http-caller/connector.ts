@@ -10,6 +10,7 @@ import type { LookupFunction, Socket } from 'node:net';
 import { getCACertificates } from 'node:tls';
 import type { buildConnector as connectorTypes } from 'undici';
 import type { EgressDecision, EgressPolicy, EgressTarget } from './egress-policy.ts';
+import { skipInterimAnswers } from './interim-answers.ts';
 import { buildConnector } from './undici-parts.ts';
 
 /** Resolves a name to all its addresses. */
@@ -88,6 +89,7 @@ export function createConnector(options: ConnectorOptions): connectorTypes.conne
       }
       const refusal = refusalOf(judge, host, socket);
       if (refusal === undefined) {
+        skipInterimAnswers(socket);
         done(null, socket);
         return;
       }
