@@ -9,6 +9,7 @@ import { isIP } from 'node:net';
 import type { LookupFunction, Socket } from 'node:net';
 import { getCACertificates } from 'node:tls';
 import type { buildConnector as connectorTypes } from 'undici';
+import { failResets } from './cut-off-answers.ts';
 import type { EgressDecision, EgressPolicy, EgressTarget } from './egress-policy.ts';
 import { skipInterimAnswers } from './interim-answers.ts';
 import { buildConnector } from './undici-parts.ts';
@@ -90,6 +91,7 @@ export function createConnector(options: ConnectorOptions): connectorTypes.conne
       const refusal = refusalOf(judge, host, socket);
       if (refusal === undefined) {
         skipInterimAnswers(socket);
+        failResets(socket);
         done(null, socket);
         return;
       }

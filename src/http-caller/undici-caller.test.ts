@@ -250,10 +250,31 @@ describe('bodies that fail', () => {
     expect(await fail(callerWith(), requestTo(url))).toMatchObject({ error: 'body', sent: true });
   });
 
-  it('a reset in the middle: body, sent', async () => {
+  it.each([
+    ['of a known length', 'content-length: 10\r\n\r\nabc'],
+    ['of a known length, the last on its connection', 'connection: close\r\ncontent-length: 10\r\n\r\nabc'],
+    ['that ends with its connection', 'connection: close\r\ncontent-type: application/json\r\n\r\n{"a":1'],
+    ['that ends with its connection, where what has come is JSON', 'connection: close\r\n\r\n{"a":1}'],
+    ['in chunks', 'connection: close\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n'],
+  ])('a reset in the middle of one %s: body, sent', async (_what, bytes) => {
     const url = await rawServer((socket) => {
-      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc', () => socket.resetAndDestroy());
+      socket.write(`HTTP/1.1 200 OK\r\n${bytes}`, () => setTimeout(() => socket.resetAndDestroy(), 20));
     });
     expect(await fail(callerWith(), requestTo(url))).toMatchObject({ error: 'body', sent: true, status: 200 });
+  });
+
+  it.each([
+    ['of a known length', 'content-length: 3\r\n\r\nabc'],
+    ['in chunks', 'transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n'],
+  ])('a reset after one that is whole does not matter: one %s', async (_what, bytes) => {
+    const url = await rawServer((socket) => {
+      socket.write(`HTTP/1.1 200 OK\r\nconnection: close\r\n${bytes}`, () => socket.resetAndDestroy());
+    });
+    expect((await respond(callerWith(), requestTo(url))).body).toBe('abc');
+  });
+
+  it('one without a length is whole at the orderly end of its connection', async () => {
+    const url = await rawServer((socket) => socket.end('HTTP/1.1 200 OK\r\n\r\nabc'));
+    expect((await respond(callerWith(), requestTo(url))).body).toBe('abc');
   });
 });
