@@ -26,7 +26,7 @@ export function validateDefinition(parts: DeskParts, definition: Json): Definiti
 
 /**
  * Stores a definition under a new id, or under `id`. The same content again gives the record of the first time; other
- * content under the same id or the same name and version is refused.
+ * content under the same id or the same name and version is refused, and so is an `id` that the same content does not have.
  */
 export async function putDefinition(parts: DeskParts, definition: Json, id?: string): Promise<Answer<JsonObject>> {
   const compiled = parts.plans.compile(definition);
@@ -49,6 +49,9 @@ export async function putDefinition(parts: DeskParts, definition: Json, id?: str
         ? `Another definition has the id ${id ?? ''}.`
         : `Another definition is stored as ${JSON.stringify(name)}, version ${JSON.stringify(version)}; definitions never change, so give this one a new version.`,
     );
+  }
+  if (id !== undefined && result.record.id !== id) {
+    return refused('definition_conflict', `The same definition is stored under the id ${result.record.id}.`);
   }
   return granted({
     ...recordDocument(parts, result.record),

@@ -45,6 +45,10 @@ describe('a definition', () => {
     });
     expect((await stage.ask('PUT', `${base}/${ids[0]}`, stage.saga('put-2').linear(['a']))).status).toBe(409);
     expect((await stage.ask('PUT', `${base}/${ids[1]}`, { ...definition, description: 'z' })).status).toBe(409);
+    expect(await stage.ask('PUT', `${base}/${ids[1]}`, definition)).toMatchObject({
+      status: 409,
+      body: { code: 'definition_conflict', errors: [`The same definition is stored under the id ${ids[0]}.`] },
+    });
     expect((await stage.ask('PUT', `${base}/x`, definition)).status).toBe(400);
   });
 
