@@ -41,8 +41,8 @@ export function credentialOf(option: string | undefined, terminal: Terminal): st
   throw new CliProblem(`${option === undefined ? 'TRAMA_API_KEY' : '--api-key'} must be an API key or a token.`);
 }
 
-/** A client of the server at this URL, with an API key or a token if there is one. */
-export function createApiClient(url: string, credential?: string): PagingClient {
+/** A client of the server at this URL, with an API key or a token if there is one. `advice` is for a server that cannot be reached. */
+export function createApiClient(url: string, credential?: string, advice: readonly string[] = []): PagingClient {
   const send = async (
     method: string,
     path: string,
@@ -62,7 +62,7 @@ export function createApiClient(url: string, credential?: string): PagingClient 
       });
       text = await response.text();
     } catch (error) {
-      throw new CliProblem(`${url} cannot be reached: ${reasonOf(error)}.`);
+      throw new CliProblem([`${url} cannot be reached: ${reasonOf(error)}.`, ...advice]);
     }
     const answer = parseAnswer(text);
     if (response.ok && answer !== undefined) return { answer, headers: response.headers };

@@ -71,7 +71,6 @@ describe('the command line', () => {
     [['serve', 'now'], 'too many arguments'],
     [['config', '--set', 'x'], '--set x must have the form key=value.'],
     [['config', '--set', 'redis.password:secret'], '--set redis.password must have the form key=value.'],
-    [['push', 'a.yaml'], 'Give the server with --url or TRAMA_URL.'],
     [['push', 'a.yaml', '--url', 'localhost:1'], '--url must be an http or https URL, not localhost:1.'],
     [['push', 'a.yaml', '--url', 'http://me:secret@localhost:1'], '--url must hold no user information; use --api-key'],
     [['push', 'a.yaml', '--url', 'me:secret@localhost:1'], '--url must hold no user information; use --api-key'],

@@ -1,7 +1,10 @@
 /** Options of commands that speak to a server, and the client that they make. */
 import { type Command, Option } from 'commander';
 import { createApiClient, credentialOf, type PagingClient, serverUrl } from './api-client.ts';
-import { CliProblem, type Terminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Where `trama serve` listens by default. */
+const localServer = 'http://127.0.0.1:8080';
 
 /** The options as commander hands them over. */
 export interface ServerOptions {
@@ -13,7 +16,7 @@ export interface ServerOptions {
 /** Adds the options. `json` says what `--json` prints. */
 export function addServerOptions(command: Command, json: string): Command {
   return command
-    .option('--url <url>', 'the server (default: TRAMA_URL)')
+    .option('--url <url>', `the server (default: TRAMA_URL, else ${localServer})`)
     .addOption(
       new Option('--api-key <key>', 'the key to ask with (default: TRAMA_API_KEY, which no list of processes shows)'),
     )
@@ -21,12 +24,14 @@ export function addServerOptions(command: Command, json: string): Command {
 }
 
 /**
- * The client of the server that the options name.
+ * The client of the server that the options name, or of the one that listens on this machine by default.
  *
- * @throws CliProblem when none is named.
+ * @throws CliProblem when what they name is no URL.
  */
 export function clientOf(options: ServerOptions, terminal: Terminal): PagingClient {
   const url = serverUrl(options.url, terminal);
-  if (url === undefined) throw new CliProblem('Give the server with --url or TRAMA_URL.');
-  return createApiClient(url, credentialOf(options.apiKey, terminal));
+  const credential = credentialOf(options.apiKey, terminal);
+  if (url === undefined)
+    return createApiClient(localServer, credential, ['Name another server with --url or TRAMA_URL.']);
+  return createApiClient(url, credential);
 }
