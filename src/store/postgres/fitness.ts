@@ -101,8 +101,9 @@ export async function findUnfinishedOld(connections: Connections): Promise<strin
     const [row] = await connections.query<{ n: number }>('long', { text: unfinishedSql });
     if (row?.n === 0) return undefined;
     count = row?.n === 1000 ? 'at least 1000' : String(row?.n);
-  } catch {
-    // Its columns are those of another version: whether there are any cannot be told.
+  } catch (error) {
+    // Its columns are those of another version, or not for this role to see: whether there are any cannot be told.
+    if (sqlStateOf((error as Error).cause)?.startsWith('42') !== true) throw error;
     count = 'perhaps';
   }
   return (
