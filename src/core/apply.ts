@@ -7,6 +7,7 @@
 import { Draft } from './draft.ts';
 import type { Env, Run, Transition } from './draft.ts';
 import type { Event } from './event.ts';
+import type { State, TaskRun } from './state.ts';
 import { advance } from './transition/advance.ts';
 import { block, tryBlocked } from './transition/block.ts';
 import { applyCallback } from './transition/callback.ts';
@@ -51,7 +52,7 @@ function dispatch(d: Draft, event: Event): void {
       passTime(d);
       return;
     case 'prepared':
-      prepare(d, event);
+      d.tokens = [...prepared(d.state, event).tokens];
       return;
     case 'answered':
       answer(d, event);
@@ -94,18 +95,21 @@ function answer(d: Draft, event: Extract<Event, { type: 'answered' }>): void {
   else if (stage.kind === 'hook') answerHook(d, token, stage, event);
 }
 
-function prepare(d: Draft, event: Extract<Event, { type: 'prepared' }>): void {
-  const token = d.tokens.find(({ stage }) => stage.kind === 'calling' && stage.callId === event.callId);
-  if (token?.stage.kind !== 'calling') return;
+/**
+ * The state after a `prepared` event, which `apply` gives too: it comes with every mutating call, and needs nothing else of a transition.
+ * The state itself where the event does not fit.
+ */
+export function prepared(state: State, event: Extract<Event, { type: 'prepared' }>): State {
+  const at = state.tokens.findIndex(({ stage }) => stage.kind === 'calling' && stage.callId === event.callId);
+  const token = state.tokens[at];
+  if (state.end !== undefined || token?.stage.kind !== 'calling') return state;
   const { fingerprint, reused } = event;
-  d.move(token, {
-    ...token.stage,
-    task: {
-      ...token.stage.task,
-      ...(fingerprint === undefined ? undefined : { fingerprint }),
-      ...(reused === undefined ? undefined : { key: reused.key, supersedes: reused.ord }),
-    },
-  });
+  const task: TaskRun = {
+    ...token.stage.task,
+    ...(fingerprint === undefined ? undefined : { fingerprint }),
+    ...(reused === undefined ? undefined : { key: reused.key, supersedes: reused.ord }),
+  };
+  return { ...state, tokens: state.tokens.with(at, { ...token, stage: { ...token.stage, task } }) };
 }
 
 export type { CoreLimits, Env, Run, Signal, Transition } from './draft.ts';

@@ -57,6 +57,8 @@ export function isInFlight(state: State, callId: number): boolean {
 
 /** Whether a call in flight is only awaited, since its scope fails: one that has not left yet need not leave. */
 export function isDrained(state: State, callId: number): boolean {
+  // It takes another token for that; most executions have one.
+  if (state.tokens.length < 2) return false;
   const token = state.tokens.find(({ stage }) => 'callId' in stage && stage.callId === callId);
   return (
     token !== undefined &&

@@ -84,7 +84,7 @@ interface ReadyCall {
   readonly request: OutboundRequest;
   /** The URL as the definition writes it. */
   readonly template: string;
-  readonly grant?: TokenGrant;
+  readonly grant?: TokenGrant | undefined;
 }
 
 /** A call ready to go out, or the reason why it never will. */
@@ -93,10 +93,10 @@ export interface Prepared {
   /** Whose call it is, for the gate; absent: the gate is not asked. */
   readonly of?: Omit<GatedCall, 'url'>;
   /** Hash of the rendering that stays the same in a later round; of mutating forward calls only. */
-  readonly fingerprint?: string;
+  readonly fingerprint?: string | undefined;
   readonly outcome: ReadyCall | CallProblem;
   /** Present when the attempt is traced. */
-  readonly span?: CallSpan;
+  readonly span?: CallSpan | undefined;
 }
 
 /** An answer as an event, or that the call may not go out yet; `bytes` is about how large it is. */
@@ -161,31 +161,28 @@ export class CallRunner {
     const trace = isTraced ? traceparentOf(run.header.id, traceparent, this.#random, true) : undefined;
     const plan = call.call;
     const template = plan.request.url.source;
-    const base = {
-      callId,
-      of: ownerOf(run, callId),
-      ...(trace === undefined ? undefined : { span: callSpan(run, command, trace) }),
-    };
+    const of = ownerOf(run, callId);
+    const span = trace === undefined ? undefined : callSpan(run, command, trace);
     const begun = clock.monotonic();
     const rendered = renderRequest(plan.request, call.context, undefined, meter);
     watchTurn(this.#parts, 'render', begun, () => turnFields(run, command.nodeId));
     if (rendered.kind === 'unsent') {
       const { reason, logged } = rendered;
       const outcome = { problem: mask(reason), ...(logged === undefined ? undefined : { logged: mask(logged) }) };
-      return { ...base, outcome };
+      return { callId, of, span, outcome };
     }
     const { url, verb, body, authorityFromData, secretsUsed } = rendered;
     const destination = { url, hostFromData: authorityFromData, template };
     const refused =
       refusedSecret(secretsUsed, destination, vault, mask) ?? misplacedSecret(rendered, destination, vault, mask);
-    if (refused !== undefined) return { ...base, outcome: refused };
+    if (refused !== undefined) return { callId, of, span, outcome: refused };
     const headers = merged(rendered.headers, call.headers);
     // A definition's own header wins over `auth` as over every other that Trama adds.
     const credentials =
       plan.auth === undefined || 'authorization' in headers
         ? undefined
         : credentialsOf(plan.auth, destination, vault, mask);
-    if (credentials?.kind === 'problem') return { ...base, outcome: credentials };
+    if (credentials?.kind === 'problem') return { callId, of, span, outcome: credentials };
     if (credentials?.kind === 'header') headers['authorization'] = credentials.value;
     headers['traceparent'] ??= trace ?? traceparentOf(run.header.id, traceparent, this.#random);
     const request: OutboundRequest = {
@@ -196,11 +193,12 @@ export class CallRunner {
       timeoutMillis: Math.min(plan.timeoutMillis ?? requestTimeoutMillis, maxTimeoutMillis),
       authorityFromData,
     };
-    const grant = credentials?.kind === 'grant' ? { grant: credentials.grant } : undefined;
-    const outcome = { request, template, ...grant };
-    if (command.phase !== 'UP' || !plan.mutating) return { ...base, outcome };
-    const stable = renderStable(plan.request, call.context, rendered, undefined, meter);
-    return { ...base, outcome, fingerprint: digest('sha256', stable) };
+    const grant = credentials?.kind === 'grant' ? credentials.grant : undefined;
+    const fingerprint =
+      command.phase === 'UP' && plan.mutating
+        ? digest('sha256', renderStable(plan.request, call.context, rendered, undefined, meter))
+        : undefined;
+    return { callId, of, span, outcome: { request, template, grant }, fingerprint };
   }
 
   /** Sends it, when the gate lets it pass. The taker learns the answer later, never before this has returned. */

@@ -7,7 +7,7 @@
  * been compensated meanwhile; what one turn of the event loop renders is bounded over all executions (see `loop-share.ts`). Reads go on while the store is away; what they bring waits for the checkpoint under way.
  */
 import type { Run } from '../core/apply.ts';
-import { inFlight, isDrained, isInFlight } from '../core/due.ts';
+import { isDrained, isInFlight } from '../core/due.ts';
 import type { CallCommand, Command, Event } from '../core/event.ts';
 import { Outputs } from '../core/outputs.ts';
 import { lackOfCall, undoQueries } from '../core/wanted.ts';
@@ -93,14 +93,11 @@ export class Errands implements CallTaker {
 
   /** Does what a durable checkpoint asks for. Only while the driver is idle. */
   run(commands: readonly Command[]): void {
-    if (commands.length === 0) return;
-    let wanted: readonly number[] | undefined;
     for (const command of commands) {
       switch (command.type) {
         case 'call':
           // Several events may have been applied before the checkpoint, the later one giving up what the first began.
-          wanted ??= inFlight(this.#host.run.state);
-          if (wanted.includes(command.callId)) this.#begin(command);
+          if (isInFlight(this.#host.run.state, command.callId)) this.#begin(command);
           break;
         case 'abort':
           this.#calls.get(command.callId)?.handle?.abort();
@@ -117,9 +114,9 @@ export class Errands implements CallTaker {
     const postponed = this.#postponed;
     if (postponed.length === 0) return;
     this.#postponed = [];
-    const wanted = inFlight(this.#host.run.state);
     for (const command of postponed) {
-      if (this.#calls.delete(command.callId) && wanted.includes(command.callId)) this.#begin(command);
+      const { callId } = command;
+      if (this.#calls.delete(callId) && isInFlight(this.#host.run.state, callId)) this.#begin(command);
     }
   }
 

@@ -13,7 +13,7 @@
  * ended, failed or turned to compensation only if the inbox that the checkpoint compares holds no unseen event. A fenced execution is thrown
  * away and its id released under its own token, never just acknowledged.
  */
-import type { Run } from '../core/apply.ts';
+import { prepared, type Run } from '../core/apply.ts';
 import { canPark, dueAt } from '../core/due.ts';
 import type { Event } from '../core/event.ts';
 import { memorySize } from '../core/json.ts';
@@ -156,9 +156,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
 
   /** Applies a `prepared` event at once: it need not be durable, and changes nothing that a checkpoint waits for. */
   prepared(event: Extract<Event, { type: 'prepared' }>): void {
-    const run = this.#run;
-    const { state } = this.#parts.share.apply(run, event, this.#parts.env.at(run.state.now, false));
-    this.#run = { ...run, state };
+    this.#run = { ...this.#run, state: prepared(this.#run.state, event) };
     this.#journal.push(event);
   }
 

@@ -161,7 +161,8 @@ export class Loader {
     const { memory } = this.#parts;
     const end = endOf(loaded, clock.now());
     const size = sizeOf(loaded);
-    if (!(await memory.reserve(size))) {
+    const reserved = memory.reserve(size);
+    if (reserved !== true && !(await reserved)) {
       pool.giveBack(hold, { parkUntil: clock.now() + noRoomMillis });
       return letGo;
     }
@@ -182,8 +183,10 @@ export class Loader {
   ): Promise<Tried> {
     const { clock, plans } = this.#parts;
     const { traceparent, claims } = loaded;
-    const run = end === 'terminated' ? bareRun(loaded, plan) : await this.#run(loaded, plan);
-    const prepared = end === undefined ? await this.#prepared(run, traceparent) : [];
+    const made = end === 'terminated' ? bareRun(loaded, plan) : this.#run(loaded, plan);
+    const run = made instanceof Promise ? await made : made;
+    const isCalling = end === undefined && run.state.tokens.some(({ stage }) => stage.kind === 'calling');
+    const prepared = isCalling ? await this.#prepared(run, traceparent) : [];
     if (hold.isOver) {
       // Its next owner records what this one would: the row says what was in flight.
       this.#giveBackLapsed(hold, pool);
@@ -194,7 +197,8 @@ export class Loader {
     definition.dequeued('queue');
     // The one who takes it over tries again what is blocked: why it was may be over.
     const isWaiting = run.state.tokens.some(({ stage }) => isBlocked(stage));
-    const { promise, resolve } = Promise.withResolvers<void>();
+    // Nothing waits for what is no suspect.
+    const clearance = claims < suspectFrom ? undefined : Promise.withResolvers<void>();
     const driver = pool.drive({
       hold,
       run,
@@ -205,7 +209,7 @@ export class Loader {
       seq: loaded.seq,
       inboxSeq: loaded.inboxSeq,
       claims,
-      cleared: resolve,
+      ...(clearance === undefined ? undefined : { cleared: clearance.resolve }),
       // The time for which it was blocked is none for which it waited for a worker.
       dueAt: isWaiting ? Math.max(dueAt, clock.now()) : dueAt,
       inbox: loaded.inbox,
@@ -214,7 +218,7 @@ export class Loader {
       [...prepared, { type: 'resumed' }],
       [isWaiting ? { type: 'timer', tryBlocked: true } : { type: 'timer' }],
     );
-    return { cleared: promise };
+    return clearance === undefined ? letGo : { cleared: clearance.promise };
   }
 
   #giveBackLapsed(hold: Hold, pool: WorkerPool): void {
@@ -226,7 +230,7 @@ export class Loader {
     return this.#parts.reads.repeat('getDefinitionBody', () => this.#parts.plans.load(hash));
   }
 
-  async #run(loaded: LoadedExecution, plan: Run['plan']): Promise<Run> {
+  #run(loaded: LoadedExecution, plan: Plan): Run | Promise<Run> {
     const { parked } = this.#parts;
     const { state } = loaded;
     const known = parked.take(loaded.id);
@@ -238,10 +242,14 @@ export class Loader {
     ) {
       return { ...known, state };
     }
-    const outputs = await this.#outputs(loaded.id, state, wantedOutputs(plan, state));
-    const bare = bareRun(loaded, plan);
-    const payload = parseJson(await this.#payload(loaded)) as JsonObject;
-    return { ...bare, header: { ...bare.header, payload }, outputs };
+    const queries = wantedOutputs(plan, state);
+    if (queries.length > 0 || loaded.payloadBytes !== undefined) return this.#readRun(loaded, plan, queries);
+    return wholeRun(loaded, plan, loaded.payload, Outputs.empty);
+  }
+
+  async #readRun(loaded: LoadedExecution, plan: Plan, queries: readonly OutputQuery[]): Promise<Run> {
+    const outputs = await this.#outputs(loaded.id, loaded.state, queries);
+    return wholeRun(loaded, plan, await this.#payload(loaded), outputs);
   }
 
   /** What is small is read at once; else everything is read when it is asked for. */
@@ -313,6 +321,11 @@ function endOf({ inbox, claims, state }: LoadedExecution, now: number): End | un
 /** The execution without its payload and its outputs, which an end at once needs not. */
 function bareRun({ id, name, version, labels, state }: LoadedExecution, plan: Run['plan']): Run {
   return { plan, header: { id, name, version, payload: {}, labels }, state, outputs: Outputs.empty };
+}
+
+function wholeRun(loaded: LoadedExecution, plan: Plan, payload: string, outputs: Outputs): Run {
+  const bare = bareRun(loaded, plan);
+  return { ...bare, header: { ...bare.header, payload: parseJson(payload) as JsonObject }, outputs };
 }
 
 /** About how many bytes it takes to load it. */

@@ -20,7 +20,7 @@ it('admits what waits in the order in which it came, and what is large once half
   const ledger = new MemoryLedger(clock, 100, () => undefined);
   const admitted: string[] = [];
   const ask = (name: string, bytes: number): void =>
-    void ledger.reserve(bytes).then((is) => admitted.push(`${name} ${String(is)}`));
+    void Promise.resolve(ledger.reserve(bytes)).then((is) => admitted.push(`${name} ${String(is)}`));
   ledger.add(90);
   ask('large', 1_000);
   ask('small', 5);

@@ -56,10 +56,10 @@ export class MemoryLedger {
   }
 
   /** Keeps room for what is about to be loaded, to be given back by {@link MemoryLedger.add}. False: there was none for a while. */
-  reserve(bytes: number): Promise<boolean> {
+  reserve(bytes: number): true | Promise<boolean> {
     if (this.#waiting.length === 0 && this.#fits({ bytes })) {
       this.#bytes += bytes;
-      return Promise.resolve(true);
+      return true;
     }
     return new Promise((resolve) => {
       const timer = this.#clock.after(patienceMillis, () => {

@@ -75,8 +75,8 @@ export type CheckpointValues = readonly [
   claims: number | null,
   steps: readonly StepValues[],
   calls: readonly CallValues[],
-  undo: readonly UndoMark[],
-  consumed: readonly string[],
+  undo: readonly UndoMark[] | null,
+  consumed: readonly string[] | null,
 ];
 
 /** See `TerminalChange`. */

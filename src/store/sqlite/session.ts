@@ -79,6 +79,16 @@ export class Session {
     return (...values) => statement.get(...values) as unknown as T | undefined;
   }
 
+  /** The same with the columns of the row as a list, which costs a good deal less to make than an object of many columns. */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- like `all`: the statement fixes the row's type
+  oneList<T extends readonly unknown[]>(
+    sql: string,
+  ): (...values: readonly (string | number | null)[]) => T | undefined {
+    const statement = this.db.prepare(sql);
+    statement.setReturnArrays(true);
+    return (...values) => statement.get(...values) as unknown as T | undefined;
+  }
+
   /** A statement without rows; answers how many rows it changed. */
   write(sql: string): (...values: readonly (string | number | null)[]) => number {
     const statement = this.db.prepare(sql);

@@ -46,8 +46,9 @@ export function checkpointValues(x: Checkpoint, show?: ShowStep): CheckpointValu
     x.progress ? 0 : (x.claims ?? null),
     x.steps.map((row) => stepValues(row, show)),
     x.calls.map((row) => callValues(row)),
-    x.undo,
-    x.consumed,
+    // Nearly always empty, and each list costs as much to hand over as several numbers.
+    x.undo.length === 0 ? null : x.undo,
+    x.consumed.length === 0 ? null : x.consumed,
   ];
 }
 
