@@ -6,7 +6,7 @@ import { randomDefinition } from '../testing/random-definition.ts';
 import { Random } from '../testing/random.ts';
 import { type DefinitionView, viewOf } from '../testing/simulation/definition-view.ts';
 import { mustUndo } from '../testing/simulation/ledger.ts';
-import { apply, type Env, type Run, type Transition } from './apply.ts';
+import { apply, prepared, type Env, type Run, type Transition } from './apply.ts';
 import { compileDefinition } from './definition/compile.ts';
 import { dueAt, inFlight } from './due.ts';
 import type { CallResult, Command, Event } from './event.ts';
@@ -201,8 +201,14 @@ function happen(machine: Machine, random: Random): void {
       machine.apply({ type: 'resolved', nodeId, phase, outcome, reason: 'So.', body: 1, ...target }, advance);
       break;
     }
-    default:
-      machine.apply({ type: 'prepared', callId: random.int(0, 50), fingerprint: 'f' }, advance);
+    default: {
+      const reused = random.chance(0.3) ? { reused: { key: 'k', ord: 1 } } : undefined;
+      const event = { type: 'prepared', callId: random.int(0, 50), fingerprint: 'f', ...reused } as const;
+      const alone = prepared(state, event);
+      machine.apply(event, advance);
+      // What the engine uses in its place, but for the time.
+      expect({ ...alone, now: 0 }).toEqual({ ...machine.run.state, now: 0 });
+    }
   }
 }
 

@@ -119,17 +119,24 @@ function checkedCall(call: CallRow): CallValues {
 export class StepColumns {
   readonly #of: string[] = [];
   readonly #values: StepValues[] = [];
+  #isLean = true;
 
   /** Adds the rows of an execution. */
   add(execution: string, values: readonly StepValues[]): void {
     for (const value of values) {
       this.#of.push(execution);
       this.#values.push(value);
+      if (value.texts.shown !== null || value.texts.output !== null) this.#isLean = false;
     }
   }
 
-  /** As {@link stepSql} wants them. */
-  parameters(): readonly unknown[] {
+  /** Whether every output is in its row, so that the columns of large ones need not be sent. */
+  get isLean(): boolean {
+    return this.#isLean;
+  }
+
+  /** As {@link stepSql} wants them; `isLean` leaves out the columns of large outputs. */
+  parameters(isLean: boolean = false): readonly unknown[] {
     const values = this.#values;
     return [
       uuidArray(this.#of),
@@ -146,39 +153,45 @@ export class StepColumns {
       int4Array(values.map(({ row }) => row.undoSort ?? null)),
       textArray(values.map(({ texts }) => texts.row)),
       textArray(values.map(({ call }) => call)),
-      textArray(values.map(({ texts }) => texts.shown)),
-      textArray(values.map(({ texts }) => texts.output)),
+      ...(isLean ? [] : [textArray(values.map(({ texts }) => texts.shown))]),
+      ...(isLean ? [] : [textArray(values.map(({ texts }) => texts.output))]),
     ];
   }
 }
 
-/** Parameters of {@link stepSql}. */
+/** Parameters of {@link stepSql}, where it is not lean. */
 export const stepParameters = 16;
 
-/** The columns of `step` in the order of the parameters. */
-export const stepColumns =
-  'execution, ord, round, node_id, visit, scope, readable, marked, effect, undo, undo_rank, undo_sort, "row", call, shown, output';
+/** The columns of `step` in the order of the parameters, those of large outputs last. */
+const columnTypes: readonly (readonly [name: string, type: string])[] = [
+  ['execution', 'uuid'],
+  ['ord', 'int'],
+  ['round', 'int'],
+  ['node_id', 'text'],
+  ['visit', 'int'],
+  ['scope', 'text'],
+  ['readable', 'int'],
+  ['marked', 'int'],
+  ['effect', 'text'],
+  ['undo', 'text'],
+  ['undo_rank', 'int'],
+  ['undo_sort', 'int'],
+  ['"row"', 'text'],
+  ['call', 'text'],
+  ['shown', 'text'],
+  ['output', 'text'],
+];
 
-/** A row source `s` of steps whose parameters begin at `$first`; its columns are those of `step`. */
-export function stepSql(first: number): string {
-  const casts = [
-    'uuid',
-    'int',
-    'int',
-    'text',
-    'int',
-    'text',
-    'int',
-    'int',
-    'text',
-    'text',
-    'int',
-    'int',
-    'text',
-    'text',
-    'text',
-    'text',
-  ];
-  const arrays = casts.map((type, i) => `$${first + i}::${type}[]`).join(', ');
-  return `unnest(${arrays}) AS s (${stepColumns})`;
+const leanTypes = columnTypes.slice(0, -2);
+
+/** The names of the columns of `step`, without those of large outputs where `isLean`. */
+export function stepColumns(isLean: boolean = false): string {
+  return (isLean ? leanTypes : columnTypes).map(([name]) => name).join(', ');
+}
+
+/** A row source `s` of steps whose parameters begin at `$first`; its columns are those of {@link stepColumns}. */
+export function stepSql(first: number, isLean: boolean = false): string {
+  const types = isLean ? leanTypes : columnTypes;
+  const arrays = types.map(([, type], i) => `$${first + i}::${type}[]`).join(', ');
+  return `unnest(${arrays}) AS s (${stepColumns(isLean)})`;
 }

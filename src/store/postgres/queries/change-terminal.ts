@@ -31,7 +31,7 @@ UPDATE execution SET seq = seq + 1, claim = NULL, claims = 0, change = $2, updat
   failure_description = $12, callback_warning = $13, callback_keys = $14, standing = 0
 WHERE id = $1`;
 
-const insertSql = `INSERT INTO step (${stepColumns}) SELECT s.* FROM ${stepSql(1)}`;
+const insertSql = `INSERT INTO step (${stepColumns()}) SELECT s.* FROM ${stepSql(1)}`;
 
 const markSql = `
 UPDATE step s SET undo = m.undo, marked = 1

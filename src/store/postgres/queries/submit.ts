@@ -100,7 +100,7 @@ WITH input AS MATERIALIZED (
     AND (i.key IS NULL OR ${isOneOf('i.id', 'SELECT execution_id FROM keyed')})
   ON CONFLICT DO NOTHING RETURNING id
 ), steps AS (
-  INSERT INTO step (${stepColumns})
+  INSERT INTO step (${stepColumns()})
   SELECT s.* FROM ${stepSql(firstStepParameter)} WHERE ${isOneOf('s.execution', 'SELECT id FROM created')}
 ), labels AS (
   INSERT INTO label (execution, key, value)
