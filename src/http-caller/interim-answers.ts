@@ -16,18 +16,18 @@ const maxHeadBytes = 16 * 1024;
  * texts, and has one request at a time on a connection. So no part of a body is ever taken for an interim answer.
  */
 export function skipInterimAnswers(socket: Socket): void {
-  const read = socket.read as (this: Socket, size?: number) => Buffer | null;
-  const write = socket.write as (this: Socket, ...args: readonly unknown[]) => boolean;
+  const read = socket.read.bind(socket) as (size?: number) => Buffer | null;
+  const write = socket.write.bind(socket) as (...args: readonly unknown[]) => boolean;
   let isAtStart = false;
   /** What was read and may be the beginning of an interim answer. */
   let held: Buffer | undefined;
   // With its arguments by name: it is called twice for each call that is made.
-  socket.write = ((chunk: Buffer | string, encoding?: unknown, done?: unknown): boolean => {
+  socket.write = (chunk: Buffer | string, encoding?: unknown, done?: unknown): boolean => {
     if (typeof chunk === 'string') isAtStart = true;
-    return write.call(socket, chunk, encoding, done);
-  }) as Socket['write'];
+    return write(chunk, encoding, done);
+  };
   socket.read = (size?: number): Buffer | null => {
-    let chunk = read.call(socket, size);
+    let chunk = read(size);
     if (!isAtStart || chunk === null) return chunk;
     if (held !== undefined) chunk = Buffer.concat([held, chunk]);
     held = undefined;

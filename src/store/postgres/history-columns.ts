@@ -162,25 +162,11 @@ export class StepColumns {
 /** Parameters of {@link stepSql}, where it is not lean. */
 export const stepParameters = 16;
 
-/** The columns of `step` in the order of the parameters, those of large outputs last. */
-const columnTypes: readonly (readonly [name: string, type: string])[] = [
-  ['execution', 'uuid'],
-  ['ord', 'int'],
-  ['round', 'int'],
-  ['node_id', 'text'],
-  ['visit', 'int'],
-  ['scope', 'text'],
-  ['readable', 'int'],
-  ['marked', 'int'],
-  ['effect', 'text'],
-  ['undo', 'text'],
-  ['undo_rank', 'int'],
-  ['undo_sort', 'int'],
-  ['"row"', 'text'],
-  ['call', 'text'],
-  ['shown', 'text'],
-  ['output', 'text'],
-];
+/** The columns of `step` and their types in the order of the parameters, those of large outputs last. */
+const columnTypes =
+  'execution uuid, ord int, round int, node_id text, visit int, scope text, readable int, marked int, effect text, undo text, undo_rank int, undo_sort int, "row" text, call text, shown text, output text'
+    .split(', ')
+    .map((column) => column.split(' '));
 
 const leanTypes = columnTypes.slice(0, -2);
 
