@@ -153,12 +153,19 @@ export function dataDirectory(): DataDirectory {
   };
 }
 
-/** Starts the built command line with an embedded store in a fresh directory, or in `kept`, which stays when it stops. */
-export async function startServer(extra: Readonly<Record<string, string>> = {}, kept?: DataDirectory): Promise<Server> {
+/**
+ * Starts the built command line of the checkout at `root`, by default this one, with an embedded store in a fresh directory, or in `kept`,
+ * which stays when it stops.
+ */
+export async function startServer(
+  extra: Readonly<Record<string, string>> = {},
+  kept?: DataDirectory,
+  root: string = new URL('..', import.meta.url).pathname,
+): Promise<Server> {
   const directory = kept ?? dataDirectory();
   const port = await freePort();
   const began = performance.now();
-  const main = new URL('../dist/cli/main.js', import.meta.url).pathname;
+  const main = join(root, 'dist/cli/main.js');
   // As the program is started by its own first line.
   const [firstLine = ''] = readFileSync(main, 'utf8').split('\n', 1);
   const more = (process.env['TRAMA_BENCH_NODE_OPTIONS'] ?? '').split(' ');
