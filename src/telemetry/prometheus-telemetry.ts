@@ -272,8 +272,8 @@ export class PrometheusTelemetry implements Telemetry {
     this.#series.claimScans.cell().add();
   }
 
-  rebuilt(): void {
-    this.#series.rebuilds.cell('lost').add();
+  rebuilt(reason: 'first' | 'lost'): void {
+    this.#series.rebuilds.cell(reason).add();
   }
 
   longTurn(kind: LongTurnKind, millis: number, fields: LogFields): void {

@@ -96,7 +96,7 @@ export function createSeries(): Series {
     fenced: f.counter('saga_fenced_total', 'Executions lost to another worker.', 'reason'),
     reconciled: f.counter('saga_reconciled_total', 'Executions put back into the queue from the store.', 'status'),
     claimScans: f.counter('saga_redis_claim_scans_total', 'Shards asked for what is due.'),
-    rebuilds: f.counter('saga_redis_rebuilds_total', 'Shards filled again from the store, by reason.', 'reason'),
+    rebuilds: f.counter('saga_redis_rebuilds_total', 'Shards filled from the store, by reason.', 'reason'),
     longTurns: f.counter(
       'saga_long_turn_total',
       'Pieces of work that blocked the event loop for more than 200 ms, by kind.',

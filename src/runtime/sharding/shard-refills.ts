@@ -14,6 +14,7 @@ import type { Telemetry } from '../../ports/telemetry.ts';
 import { perShard } from './per-shard.ts';
 import { asFailure, settleAll } from './settle-all.ts';
 import type { ShardBoard } from './shard-board.ts';
+import type { ShardCount } from './shard-count.ts';
 import type { ShardClaims } from './shard-claims.ts';
 
 /** What refills stand on. */
@@ -25,7 +26,7 @@ export interface ShardRefillsParts {
   readonly member: string;
   /** How long a process that is cut off may believe that it holds what it had in hand. */
   readonly leaseMillis: number;
-  readonly count: { readonly inForce: number };
+  readonly count: Pick<ShardCount, 'inForce' | 'isNew' | 'filled'>;
   readonly board: ShardBoard;
   readonly claims: Pick<ShardClaims, 'hasOther' | 'laneOf'>;
   /** Something may be due in a shard. Must not throw. */
@@ -39,6 +40,8 @@ export interface ShardRefillsParts {
 /** See the file header. */
 export class ShardRefills {
   readonly #parts: ShardRefillsParts;
+  /** Shards filled since the queue was found new. */
+  #filledFirst = 0;
 
   constructor(parts: ShardRefillsParts) {
     this.#parts = parts;
@@ -124,25 +127,41 @@ export class ShardRefills {
     return absent.length;
   }
 
-  async #refilled({ count }: ShardSet, incarnations: ReadonlyMap<number, string>): Promise<void> {
-    const { server, telemetry, board, clock } = this.#parts;
-    if (count !== this.#parts.count.inForce) return;
-    let rebuilt = 0;
+  async #refilled(shards: ShardSet, incarnations: ReadonlyMap<number, string>): Promise<void> {
+    const { server, telemetry, board, clock, count } = this.#parts;
+    if (shards.count !== count.inForce) return;
+    let lost = 0;
     const complete = [...incarnations].filter(([index]) => board.isComplete(index));
     try {
       await settleAll(complete, async ([index, incarnation]) => {
         const lostAt = board.lostAt(index);
         if (lostAt !== undefined) {
           // Another loss meanwhile has changed the incarnation: then the mark fits nothing, and the refill comes again.
-          await server.mark({ count, index }, incarnation, Math.max(0, lostAt + assertMillis - clock.now()));
-          telemetry.rebuilt();
-          rebuilt++;
+          await server.mark(
+            { count: shards.count, index },
+            incarnation,
+            Math.max(0, lostAt + assertMillis - clock.now()),
+          );
+          const isFirst = count.isNew && !board.wasWhole(index);
+          telemetry.rebuilt(isFirst ? 'first' : 'lost');
+          if (isFirst) this.#filledFirst++;
+          else lost++;
         }
         board.refilled(index);
       });
     } finally {
-      if (rebuilt > 0) telemetry.log('warn', 'the queue had lost shards: rebuilt from the store', { shards: rebuilt });
+      if (lost > 0) telemetry.log('warn', 'the queue had lost shards: rebuilt from the store', { shards: lost });
+      await this.settle();
       this.#parts.refilled();
     }
+  }
+
+  /** Looks whether a queue that was new is filled by now, which is said once. To be called again and again; never throws. */
+  async settle(): Promise<void> {
+    const { telemetry, board, count } = this.#parts;
+    if (!count.isNew || board.indexes.length === 0 || !board.isSettled) return;
+    if (this.#filledFirst > 0) telemetry.log('info', 'queue filled from the store', { shards: this.#filledFirst });
+    this.#filledFirst = 0;
+    await count.filled();
   }
 }

@@ -154,6 +154,7 @@ export class ShardedQueue implements Queue {
       },
       beaten: () => {
         this.#probe();
+        void this.#refills.settle();
       },
     });
   }
