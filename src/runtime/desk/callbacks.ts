@@ -57,8 +57,9 @@ export function judgeToken({ tokens }: Pick<DeskParts, 'tokens'>, token: string 
 
 /** Takes a callback in; see the file header for the order of checks. */
 export async function receiveCallback(parts: DeskParts, request: CallbackRequest): Promise<Answer<CallbackReceipt>> {
+  let of: ExecutionDetail | undefined;
   const reject = (reason: CallbackRejection, refusal: Refusal): Refusal => {
-    parts.callbacks?.rejected(reason);
+    parts.callbacks?.rejected(reason, of);
     return refusal;
   };
   const { token } = request;
@@ -77,6 +78,7 @@ export async function receiveCallback(parts: DeskParts, request: CallbackRequest
   }
   const detail = await parts.store.getExecution(request.executionId);
   if (detail === undefined) return reject('unknown_execution', unknownExecution(request.executionId));
+  of = detail;
   const arrived: Omit<CallbackEvent, 'pending'> = {
     type: 'callback',
     inboxId: parts.entropy.nonce(),
