@@ -11,8 +11,6 @@ import type { ClusterMember } from './member-info.ts';
 const settingName = 'queue.shardCount';
 /** Counts that were in force and whose shards may still be in the server: numbers with commas between. */
 const retiredName = 'queue.retiredShardCounts';
-/** The number whose shards were filled from the store once: from then on a shard without its mark has lost its ids. */
-const filledName = 'queue.filledShardCount';
 /** Of several processes that change them at once each time one succeeds. */
 const maxTries = 20;
 
@@ -31,7 +29,6 @@ export class ShardCount {
   #inForce: number;
   #retired: readonly number[] = [];
   #comparing = false;
-  #isNew = false;
 
   constructor(parts: ShardCountParts) {
     this.#parts = parts;
@@ -44,14 +41,6 @@ export class ShardCount {
     return this.#inForce;
   }
 
-  /**
-   * Whether the shards of this number have never been filled as far as this process knows. A queue server lacks them then because
-   * it is new, not because it has lost anything.
-   */
-  get isNew(): boolean {
-    return this.#isNew;
-  }
-
   /** Numbers that were in force before and whose shards were not yet gone when this was last read. */
   get retired(): readonly number[] {
     return this.#retired;
@@ -62,7 +51,6 @@ export class ShardCount {
     const { store, telemetry } = this.#parts;
     this.#inForce = Number(await store.initSetting(settingName, String(this.wants)));
     this.#retired = numbersOf(await store.initSetting(retiredName, ''));
-    this.#isNew = (await store.getSetting(filledName)) !== String(this.#inForce);
     if (this.#inForce !== this.wants) {
       telemetry.log('warn', 'virtual shards as in force, not as configured', {
         inForce: this.#inForce,
@@ -93,7 +81,6 @@ export class ShardCount {
       const present = Number((await store.getSetting(settingName)) ?? before);
       // Others may have seen to the old shards already; this process has used them until now.
       if (!isAgreed && present !== before) await this.#retire(before);
-      if (present !== before) this.#isNew = true;
       this.#inForce = present;
     } catch (error) {
       telemetry.log('warn', 'the number of virtual shards could not be compared', { error: String(error) });
@@ -101,23 +88,6 @@ export class ShardCount {
       this.#comparing = false;
     }
     return this.#inForce !== before;
-  }
-
-  /**
-   * All shards of this process are filled for the first time. Never throws: where the store does not take the note, a process that
-   * starts later takes a loss of all shards for a first start, and says so in a line of level `info`.
-   */
-  async filled(): Promise<void> {
-    const { store, telemetry } = this.#parts;
-    const count = String(this.#inForce);
-    this.#isNew = false;
-    try {
-      // Of several processes that fill their shards at the same time one succeeds, and the others find its number.
-      const known = await store.initSetting(filledName, count);
-      if (known !== count) await store.changeSetting(filledName, known, count);
-    } catch (error) {
-      telemetry.log('warn', 'the store did not note that the queue is filled', { error: String(error) });
-    }
   }
 
   /** The shards of that number are gone. @throws StoreUnavailable */

@@ -11,10 +11,10 @@ import type { Clock } from '../../ports/clock.ts';
 import { QueuePartlyUnavailable, type Refill, type StoredItem } from '../../ports/queue.ts';
 import { assertMillis, type Ring, type Shard, type ShardQueue } from '../../ports/shard-queue.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
+import type { FirstFill } from './first-fill.ts';
 import { perShard } from './per-shard.ts';
 import { asFailure, settleAll } from './settle-all.ts';
 import type { ShardBoard } from './shard-board.ts';
-import type { ShardCount } from './shard-count.ts';
 import type { ShardClaims } from './shard-claims.ts';
 
 /** What refills stand on. */
@@ -26,7 +26,9 @@ export interface ShardRefillsParts {
   readonly member: string;
   /** How long a process that is cut off may believe that it holds what it had in hand. */
   readonly leaseMillis: number;
-  readonly count: Pick<ShardCount, 'inForce' | 'isNew' | 'filled'>;
+  readonly count: { readonly inForce: number };
+  /** Absent: every shard without its mark has lost it. */
+  readonly firstFill?: FirstFill;
   readonly board: ShardBoard;
   readonly claims: Pick<ShardClaims, 'hasOther' | 'laneOf'>;
   /** Something may be due in a shard. Must not throw. */
@@ -40,8 +42,6 @@ export interface ShardRefillsParts {
 /** See the file header. */
 export class ShardRefills {
   readonly #parts: ShardRefillsParts;
-  /** Shards filled since the queue was found new. */
-  #filledFirst = 0;
 
   constructor(parts: ShardRefillsParts) {
     this.#parts = parts;
@@ -128,7 +128,7 @@ export class ShardRefills {
   }
 
   async #refilled(shards: ShardSet, incarnations: ReadonlyMap<number, string>): Promise<void> {
-    const { server, telemetry, board, clock, count } = this.#parts;
+    const { server, telemetry, board, clock, count, firstFill } = this.#parts;
     if (shards.count !== count.inForce) return;
     let lost = 0;
     const complete = [...incarnations].filter(([index]) => board.isComplete(index));
@@ -142,26 +142,24 @@ export class ShardRefills {
             incarnation,
             Math.max(0, lostAt + assertMillis - clock.now()),
           );
-          const isFirst = count.isNew && !board.wasWhole(index);
+          const isFirst = firstFill?.isNew(shards.count) === true && !board.wasWhole(index);
           telemetry.rebuilt(isFirst ? 'first' : 'lost');
-          if (isFirst) this.#filledFirst++;
+          if (isFirst) firstFill.add();
           else lost++;
         }
         board.refilled(index);
       });
     } finally {
       if (lost > 0) telemetry.log('warn', 'the queue had lost shards: rebuilt from the store', { shards: lost });
-      await this.settle();
+      if (firstFill !== undefined) await this.settle(firstFill);
       this.#parts.refilled();
     }
   }
 
-  /** Looks whether a queue that was new is filled by now, which is said once. To be called again and again; never throws. */
-  async settle(): Promise<void> {
-    const { telemetry, board, count } = this.#parts;
-    if (!count.isNew || board.indexes.length === 0 || !board.isSettled) return;
-    if (this.#filledFirst > 0) telemetry.log('info', 'queue filled from the store', { shards: this.#filledFirst });
-    this.#filledFirst = 0;
-    await count.filled();
+  /** Looks whether a queue that was new is filled by now. To be called again and again; never throws. */
+  async settle(firstFill: FirstFill): Promise<void> {
+    const { board, count } = this.#parts;
+    if (!firstFill.isNew(count.inForce) || board.indexes.length === 0 || !board.isSettled) return;
+    await firstFill.complete(count.inForce);
   }
 }
