@@ -239,7 +239,8 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
       },
       {
         title: 'Redis: claims and rebuilds',
-        description: 'Looks into shards; rebuilds happen only where Redis lost data. Runbook: redis-data-loss.',
+        description:
+          'Looks into shards; rebuilds with the reason lost happen only where Redis lost data. Runbook: redis-data-loss.',
         unit: 'ops',
         queries: [
           ['sum(rate(saga_redis_claim_scans_total[$__rate_interval]))', 'claim scans'],

@@ -2,12 +2,15 @@
  * The definitions of a running Trama, read by its public API. Written for existing Trama, whose lists have other pages than ours:
  * a page without a cursor is followed by the offset, until one brings nothing new.
  */
+import { hash } from 'node:crypto';
 import {
+  canonicalJson,
   isJsonObject,
   isRawNumber,
   numberText,
   ownProperty,
   parseJson,
+  stringifyJson,
   type Json,
   type JsonObject,
 } from '../core/json.ts';
@@ -22,6 +25,8 @@ export interface SourceDefinition {
   readonly version: string;
   /** Undefined where the server does not give it away. */
   readonly definition?: JsonObject;
+  /** A server like this one shows `***` for a secret in it: it is not what is stored there. */
+  readonly isMasked?: true;
 }
 
 /** Definitions of one server, at most: more do not fit into one command. */
@@ -97,7 +102,18 @@ async function definitionOf(api: PagingClient, url: string, record: JsonObject):
     name: text('name'),
     version: text('version'),
     ...(definition !== undefined && { definition }),
+    ...(definition !== undefined && isMasked(record, definition) && { isMasked: true as const }),
   };
+}
+
+/** The content hash of a definition, as records of a server like this one have it. */
+export function contentHash(definition: JsonObject): string {
+  return hash('sha256', canonicalJson(definition));
+}
+
+function isMasked(record: JsonObject, definition: JsonObject): boolean {
+  const stored = textField(record, 'hash');
+  return stored !== undefined && stringifyJson(definition).includes('***') && stored !== contentHash(definition);
 }
 
 /** The definition of a record, which may be JSON or its text. */

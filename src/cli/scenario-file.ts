@@ -5,6 +5,9 @@ import { readScenario } from '../scenario/read.ts';
 import { simulate } from '../scenario/simulate.ts';
 import type { ScenarioReport } from './simulation-report.ts';
 
+/** Fields that only definitions have. */
+const definitionFields = ['version', 'entrypoint'] as const;
+
 /** Fields that only scenarios have. */
 const scenarioFields = ['payload', 'actions', 'expect', 'startedAt'] as const;
 
@@ -12,7 +15,7 @@ const scenarioFields = ['payload', 'actions', 'expect', 'startedAt'] as const;
 export function isScenario(document: Json): boolean {
   if (!isJsonObject(document)) return false;
   const parts = ['nodes', 'steps'].map((field) => ownProperty(document, field) ?? undefined);
-  if (parts.some(Array.isArray)) return false;
+  if (parts.some(Array.isArray) || definitionFields.some((field) => Object.hasOwn(document, field))) return false;
   return parts.some(isJsonObject) || scenarioFields.some((field) => Object.hasOwn(document, field));
 }
 

@@ -1,7 +1,6 @@
-import { hash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { canonicalJson, ownProperty, stringifyJson, type JsonObject } from '../../core/json.ts';
+import { ownProperty, stringifyJson, type JsonObject } from '../../core/json.ts';
 import {
   ApiRefusal,
   type ApiClient,
@@ -11,7 +10,7 @@ import {
   createApiClient,
   textField,
 } from '../api-client.ts';
-import { readDefinitions, type SourceDefinition } from '../definition-source.ts';
+import { contentHash, readDefinitions, type SourceDefinition } from '../definition-source.ts';
 import { addServerOptions, clientOf, type ServerOptions } from '../server-options.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
@@ -21,8 +20,8 @@ interface ImportOptions extends ServerOptions {
   readonly dryRun?: true;
 }
 
-/** What became of one definition. `differs` and `invalid` are for people to settle. */
-type Result = 'imported' | 'exists' | 'differs' | 'invalid';
+/** What became of one definition. All but the first two are for people to settle. */
+type Result = 'imported' | 'exists' | 'differs' | 'invalid' | 'refused';
 
 interface Outcome {
   readonly result: Result;
@@ -84,9 +83,14 @@ async function bring(target: ApiClient, source: SourceDefinition, dryRun: boolea
   const { definition, name, version } = source;
   if (definition === undefined)
     return refusal('invalid', ['definition: The other server gives no definition with this record.']);
+  if (source.isMasked === true) {
+    return refusal('invalid', [
+      'definition: The other server masks a secret that this definition holds literally; store it from its file instead.',
+    ]);
+  }
   const known = await findStored(target, name, version);
   if (known !== undefined) {
-    if (textField(known, 'hash') === hash('sha256', canonicalJson(definition))) return outcome('exists');
+    if (textField(known, 'hash') === contentHash(definition)) return outcome('exists');
     return refusal('differs', [
       'Another definition is stored here under this name and version; definitions never change, so give one of them a new version.',
     ]);
@@ -131,7 +135,8 @@ const general: ReadonlySet<number> = new Set([401, 408, 429]);
 /** @throws what is no refusal of this definition. */
 function refusalOf(error: unknown): Outcome {
   if (!(error instanceof ApiRefusal) || error.status >= 500 || general.has(error.status)) throw error;
-  return refusal(error.status === 409 ? 'differs' : 'invalid', error.lines);
+  const results: Readonly<Record<number, Result>> = { 403: 'refused', 409: 'differs' };
+  return refusal(results[error.status] ?? 'invalid', error.lines);
 }
 
 function findStored(target: ApiClient, name: string, version: string): Promise<JsonObject | undefined> {
@@ -171,6 +176,7 @@ const said: Readonly<Record<Result, string>> = {
   exists: 'exists already',
   differs: 'differs from what is stored here',
   invalid: 'is not valid here',
+  refused: 'is refused here',
 };
 
 function print(report: SourceDefinition & Outcome, dryRun: boolean, terminal: Terminal): void {
@@ -181,10 +187,16 @@ function print(report: SourceDefinition & Outcome, dryRun: boolean, terminal: Te
 }
 
 function summaryOf(reports: readonly Outcome[], dryRun: boolean): string {
-  const count = (wanted: Result): string => String(reports.filter(({ result }) => result === wanted).length);
-  const imported = dryRun ? 'would be imported' : 'imported';
+  const count = (wanted: Result): number => reports.filter(({ result }) => result === wanted).length;
   const all = `${String(reports.length)} ${reports.length === 1 ? 'definition' : 'definitions'}`;
-  return `${all}: ${count('imported')} ${imported}, ${count('exists')} exist already, ${count('differs')} differ, ${count('invalid')} not valid.`;
+  const parts = [
+    `${String(count('imported'))} ${dryRun ? 'would be imported' : 'imported'}`,
+    `${String(count('exists'))} exist already`,
+    `${String(count('differs'))} differ`,
+    `${String(count('invalid'))} not valid`,
+    ...(count('refused') > 0 ? [`${String(count('refused'))} refused`] : []),
+  ];
+  return `${all}: ${parts.join(', ')}.`;
 }
 
 function documentOf(reports: readonly (SourceDefinition & Outcome)[], ok: boolean, dryRun: boolean): JsonObject {

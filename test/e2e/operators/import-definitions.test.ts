@@ -129,6 +129,46 @@ describe('trama import-definitions', () => {
     ]);
   });
 
+  it.each([
+    [
+      403,
+      1,
+      'out',
+      'refused 1: is refused here\n  - No.\n1 definition: 0 imported, 0 exist already, 0 differ, 0 not valid, 1 refused.',
+    ],
+    [503, 2, 'notes', 'No.\nrefused 1: the import stops here, after 0 definitions; run it again to go on.'],
+  ] as const)(
+    'tells what is refused of one definition from what is wrong with the server: %s',
+    async (status, code, stream, said) => {
+      const refuses = { errors: ['No.'], code: 'x', requestId: 'r' };
+      const both = await open((url, { method }) => {
+        if (url.pathname !== '/workflows/definitions') {
+          return { status: method === 'GET' ? 404 : status, body: JSON.stringify(refuses) };
+        }
+        return listed(url.searchParams.has('offset') ? [] : [{ id: uuid(40), definition: linear('refused', '1') }]);
+      });
+      const ended = await trama(['import-definitions', '--from', both, '--url', both]);
+      expect(ended.code).toBe(code);
+      expect(ended[stream]).toContain(said);
+    },
+  );
+
+  it('brings nothing that the other server shows masked', async () => {
+    const shown = (hash: string): object => ({
+      id: uuid(30),
+      name: 'masked',
+      version: '1',
+      hash,
+      definition: linear('masked', '1', { description: 'The key is ***.' }),
+    });
+    const record = shown('the hash of what is stored there');
+    const from = await open((url) => listed(url.searchParams.has('offset') ? [] : [record]));
+    const { code, out } = await importing(from);
+    expect(code).toBe(1);
+    expect(out).toContain('masked 1: is not valid here\n  - definition: The other server masks a secret');
+    expect((await stage.ask('GET', `/workflows/definitions/${uuid(30)}`)).status).toBe(404);
+  });
+
   it('keeps the digits of numbers', async () => {
     const definition = JSON.stringify(linear('digits', '1')).replace(
       '"GET"',
