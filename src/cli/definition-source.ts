@@ -35,7 +35,7 @@ const maxDefinitions = 10_000;
 const path = '/workflows/definitions';
 
 /**
- * All definitions, the oldest first: whoever stores them in this order has the same `latest` of each name.
+ * All definitions, the oldest first: a server that stores them in this order has the same `latest` of each name.
  *
  * @throws CliProblem (exit code 2) when the server cannot be read.
  */

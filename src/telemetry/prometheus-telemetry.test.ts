@@ -60,7 +60,7 @@ describe('what a definition counts', () => {
     expect(found.get(`saga_callback_timeout_total{${name}}`)).toBe(1);
     expect(found.get(`saga_callback_received_total{${name}}`)).toBe(2);
     expect(found.get(`saga_callback_rejected_total{${name},reason="not_waiting"}`)).toBe(1);
-    // Whose callback it was is not known: anybody can send one.
+    // A callback whose token is forged belongs to no known execution.
     expect(found.get('saga_callback_rejected_total{saga_name="",saga_version="",reason="signature"}')).toBe(1);
   });
 

@@ -284,7 +284,7 @@ export class PrometheusTelemetry implements Telemetry {
     this.#definitionSeries(name, version).callbackReceived();
   }
 
-  /** A callback was rejected; `of` is absent where its execution is not known, so that nobody can make up definitions. */
+  /** A callback was rejected; `of` is absent where its execution is not known, so that a forged token makes up no definitions. */
   rejected(reason: string, of?: OfDefinition): void {
     if (of === undefined) this.#series.callbacksRejected.cell('', '', reason).add();
     else this.#definitionSeries(of.name, of.version).callbackRejected(reason);

@@ -14,7 +14,7 @@ export interface FirstFillParts {
   readonly telemetry: Telemetry;
 }
 
-/** See the file header. */
+/** Whether shards are filled for the first time, and the one line that says that they are. */
 export class FirstFill {
   readonly #parts: FirstFillParts;
   /** The number that was filled, as far as this process knows. */

@@ -72,7 +72,7 @@ describe('a callback', () => {
     expect(await post(to, '{"yes"')).toMatchObject({ status: 400 });
   });
 
-  it('is counted under its definition, unless nobody knows whose it is', async () => {
+  it('is counted under its definition, and under none where its token is forged', async () => {
     const { text } = await stage.ask('GET', '/metrics');
     const of = 'saga_name="callbacks",saga_version="1"';
     expect(text).toContain(`\nsaga_callback_received_total{${of}} 1\n`);

@@ -212,7 +212,7 @@ describe('trama import-definitions', () => {
     ['no --from', [], /--from <url>/],
     ['no URL', ['--from', 'there'], /--from must be an http or https URL, not there\./],
     ['a password in it', ['--from', 'http://me:pass@there'], /--from must hold no user information/],
-    ['nobody there', ['--from', 'http://127.0.0.1:1'], /127\.0\.0\.1:1 cannot be reached/],
+    ['no server there', ['--from', 'http://127.0.0.1:1'], /127\.0\.0\.1:1 cannot be reached/],
   ])('is used wrongly with %s', async (_what, args, sentence) => {
     const { code, notes } = await trama(['import-definitions', ...args], { TRAMA_URL: stage.url });
     expect(code).toBe(2);
