@@ -51,6 +51,23 @@ describe('what is said of refills', () => {
     ).toEqual(['warn', 'warn']);
   });
 
+  it.each([2, 5])('is no warning where %s processes start at the same time', async (count) => {
+    const pods: Pod[] = [];
+    for (let i = 0; i < count; i++) pods.push(await startPod(fixture, server, `p${String(i)}`));
+    await fixture.clock.advance(30_000);
+    expect(shardsOf(pods)).toBe(64);
+    const lines = said();
+    expect(lines.filter(([level]) => level !== 'info')).toEqual([]);
+    expect(lines.length).toBeLessThanOrEqual(count);
+
+    server.wipe();
+    await fixture.clock.advance(10_000);
+    const after = said().slice(lines.length);
+    expect(after.filter(([level]) => level !== 'warn')).toEqual([]);
+    // The members are forgotten, too: for a moment several processes believe that a shard is theirs.
+    expect(after.reduce((sum, [, , shards]) => sum + Number(shards), 0)).toBeGreaterThanOrEqual(64);
+  });
+
   it('is a warning where the server lost everything while no process ran', async () => {
     const { engine } = await startPod(fixture, server, 'a');
     await fixture.clock.advance(10_000);
