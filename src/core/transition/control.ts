@@ -1,13 +1,13 @@
 /**
  * What people ask for: cancel, terminate, wake, retry; and the engine's own last resort.
  */
-import { quote } from '../definition/problems.ts';
 import type { Draft } from '../draft.ts';
 import { wakeUp } from './advance.ts';
+import { placesText } from './end-text.ts';
 import { failExecution } from './failure.ts';
 import { endAs } from './finish.ts';
 import { abandonCalls, abandonOtherCalls } from './interrupt.ts';
-import { maxNamedTroubles, type State, type Token } from '../state.ts';
+import type { State } from '../state.ts';
 import { settleDropped } from './settle.ts';
 import { startRound } from './timer.ts';
 
@@ -109,18 +109,4 @@ export function quarantine(d: Draft, description: string): void {
 export function quarantined(state: State, now: number, description: string): State {
   const said = `${description}${placesText(state.tokens)}`;
   return { ...state, now: Math.max(now, state.now), end: { status: 'CORRUPTED', reason: 'engine', description: said } };
-}
-
-/** Where an execution stood, as a sentence after another one. Nodes beyond the first few are counted. */
-function placesText(tokens: readonly Token[]): string {
-  const nodes = new Set(tokens.map(({ nodeId, stage }) => quote(nodeAt(stage) ?? nodeId)));
-  if (nodes.size === 0) return '';
-  const more = nodes.size - maxNamedTroubles;
-  const named = [...nodes].slice(0, maxNamedTroubles).join(', ');
-  return ` It stood at ${named}${more > 0 ? ` and ${String(more)} more` : ''}.`;
-}
-
-/** The node that is being compensated, if one is. */
-function nodeAt(stage: Token['stage']): string | undefined {
-  return stage.kind === 'unwinding' ? stage.undo?.target.nodeId : undefined;
 }

@@ -2,23 +2,13 @@
  * The end: once the verdict is certain and nothing moves any more, the hook, then the terminal status.
  */
 import { judge } from '../classify.ts';
-import { quote } from '../definition/problems.ts';
 import type { Answered, Draft } from '../draft.ts';
 import type { StepRow } from '../history.ts';
 import { idempotencyKey } from '../keys.ts';
 import type { CallPlan } from '../plan.ts';
 import { nextRetry } from '../retry.ts';
-import type {
-  AttemptFailure,
-  FailedCompensation,
-  FailureReason,
-  HookRun,
-  Stage,
-  State,
-  TerminalStatus,
-  Token,
-  Verdict,
-} from '../state.ts';
+import type { AttemptFailure, FailureReason, HookRun, Stage, TerminalStatus, Token, Verdict } from '../state.ts';
+import { corruptedText } from './end-text.ts';
 
 type Hook = Extract<Stage, { kind: 'hook' }>;
 
@@ -176,31 +166,6 @@ function endRun(d: Draft, verdict: Verdict): void {
   const reason: FailureReason | undefined = status === 'CORRUPTED' ? 'compensation' : verdict.reason;
   const description = status === 'CORRUPTED' ? corruptedText(d.state, verdict) : verdict.description;
   endAs(d, status, reason, description);
-}
-
-/** Why an execution is CORRUPTED: whose compensations could not be completed, and what it was to end as. */
-export function corruptedText(
-  { troubles, failedCompensations = [] }: Pick<State, 'troubles' | 'failedCompensations'>,
-  verdict: Verdict,
-): string {
-  const where = verdict.nodeId === undefined ? '' : ` at ${quote(verdict.nodeId)}`;
-  const cause =
-    verdict.description === undefined
-      ? ''
-      : ` The execution was to end as ${verdict.status}${where}: ${verdict.description}`;
-  return `${unfinished(troubles, failedCompensations)} could not be completed and must be settled by hand or retried.${cause}`;
-}
-
-function unfinished(troubles: number, named: readonly FailedCompensation[]): string {
-  // Those that the state names may have been settled, and others left.
-  if (named.length === 0) return troubles === 1 ? 'One compensation' : `${String(troubles)} compensations`;
-  const names = named.map(({ nodeId, visit }) =>
-    visit === 1 ? quote(nodeId) : `${quote(nodeId)} (visit ${String(visit)})`,
-  );
-  const more = troubles - names.length;
-  const list = more > 0 ? [...names, `${String(more)} more`] : names;
-  if (list.length === 1) return `The compensation of ${list.join('')}`;
-  return `The compensations of ${list.slice(0, -1).join(', ')} and ${list.at(-1) ?? ''}`;
 }
 
 /** Ends with exactly this status. */

@@ -6,7 +6,7 @@ import type { ResolvedEvent } from '../event.ts';
 import type { AttemptFailure, State, Token } from '../state.ts';
 import { taskNode } from './settle.ts';
 import { completeTask, failVisit } from './task.ts';
-import { corruptedText } from './finish.ts';
+import { corruptedText } from './end-text.ts';
 import { settleUndo } from './unwind.ts';
 
 /** The token that such a resolve settles in a running execution; undefined when there is none. */

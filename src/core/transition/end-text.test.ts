@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { corruptedText } from './finish.ts';
+import { corruptedText } from './end-text.ts';
 
 const end = 'could not be completed and must be settled by hand or retried.';
 const failed = (count: number): { nodeId: string; visit: number }[] =>
