@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AnyKey } from '../src/config/key.ts';
+import { legacyKeys } from '../src/config/legacy-keys.ts';
 import { environmentName, keys, sectionOf } from '../src/config/registry.ts';
 import { rules } from '../src/config/rules.ts';
 
@@ -21,7 +22,8 @@ into flags; later ones win: **defaults < file < environment < flags**.
 - **File**: \`trama.yaml\` in the working directory, or the one of \`TRAMA_CONFIG\`, or of \`--config FILE\`. Keys may be
   nested or written with dots. An unknown key, or a value that is not allowed, stops the start; every problem is listed.
 - **Placeholders** in its texts: \`\${VAR}\`, \`\${VAR:-default}\` (also where \`VAR\` is empty), \`\${file:/path}\` (a line break
-  at the end is dropped). \`\${HOSTNAME}\` falls back to the system's host name. \`$\${\` is a literal \`\${\`.
+  at the end is dropped). A text that is empty then counts as not set. \`\${HOSTNAME}\` falls back to the system's host
+  name. \`$\${\` is a literal \`\${\`.
 - **Environment**: every key, its path in capitals with underscores for dots. Lists are comma-separated, maps are JSON
   objects. An empty variable counts as not set. \`PORT\` and \`HOST\` are read, too; \`SERVER_PORT\` and \`SERVER_HOST\` win
   over them.
@@ -66,8 +68,13 @@ export function configPage(): string {
     '',
     '## Keys without effect',
     '',
-    'Keys of existing Trama that are not needed any more (`rateLimit.*`, `redis.pool.*`, `redis.consumer.*`,',
-    '`redis.producer.*`, `runtime.store`, scanners) are ignored with a warning.',
+    'Keys that only existing Trama knows are ignored, in the file, in the environment and as flags. Each one that is set makes a',
+    'warning that says what takes its place:',
+    '',
+    '| Key of existing Trama | Instead |',
+    '|---|---|',
+    ...legacyKeys.map(({ path, instead }) => `| \`${path}\` | ${cell(instead)} |`),
+    '| any path with a part that has `scanner` in it | Times that are due are read from the store; there is nothing to set. |',
   ].join('\n');
   return [
     `${introduction}\nFor example, \`${example}\` is \`${environmentName(example)}\` in the environment.`,

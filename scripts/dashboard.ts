@@ -199,7 +199,7 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
         title: 'Node durations p95',
         description: 'Time of visits of nodes, by kind.',
         unit: 's',
-        queries: [[p95('saga_node_duration_seconds', 'node_kind, mode'), '{{node_kind}} {{mode}}']],
+        queries: [[p95('saga_node_duration_seconds', 'node_kind, mode', `{${chosen}}`), '{{node_kind}} {{mode}}']],
       },
     ],
   ],
@@ -239,7 +239,8 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
       },
       {
         title: 'Redis: claims and rebuilds',
-        description: 'Looks into shards; rebuilds happen only where Redis lost data. Runbook: redis-data-loss.',
+        description:
+          'Looks into shards; rebuilds with the reason lost happen only where Redis lost data. Runbook: redis-data-loss.',
         unit: 'ops',
         queries: [
           ['sum(rate(saga_redis_claim_scans_total[$__rate_interval]))', 'claim scans'],
@@ -333,9 +334,9 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
         description: 'Received, timed out, and refused by reason. Runbook: callback-key-rotation.',
         unit: 'ops',
         queries: [
-          ['sum(rate(saga_callback_received_total[$__rate_interval]))', 'received'],
-          ['sum(rate(saga_callback_timeout_total[$__rate_interval]))', 'timed out'],
-          [perSecond('saga_callback_rejected_total', 'reason'), 'refused {{reason}}'],
+          [`sum(rate(saga_callback_received_total{${chosen}}[$__rate_interval]))`, 'received'],
+          [`sum(rate(saga_callback_timeout_total{${chosen}}[$__rate_interval]))`, 'timed out'],
+          [perSecond('saga_callback_rejected_total', 'reason', `{${chosen}}`), 'refused {{reason}}'],
         ],
       },
       {

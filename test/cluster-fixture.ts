@@ -4,6 +4,7 @@ import { QueueUnavailable } from '../src/ports/queue.ts';
 import type { Shard, ShardQueue } from '../src/ports/shard-queue.ts';
 import type { ShardQueueServer } from '../src/queue/memory/shard-queue-server.ts';
 import type { Engine } from '../src/runtime/engine.ts';
+import { FirstFill } from '../src/runtime/sharding/first-fill.ts';
 import { ShardCount } from '../src/runtime/sharding/shard-count.ts';
 import { ShardedQueue } from '../src/runtime/sharding/sharded-queue.ts';
 import type { RuntimeFixture } from './runtime-fixture.ts';
@@ -92,6 +93,7 @@ export async function startPod(
     sweepMillis,
     leaseMillis: 10_000,
     claimers: 4,
+    firstFill: new FirstFill({ store, telemetry }),
   });
   const engine = await fixture.engine({ fullSweepMillis: sweepMillis }, works, () => queue);
   await clock.advance(10);

@@ -122,8 +122,13 @@ const rowFields = {
   outcome: shape.oneOf(['succeeded', 'rejected', 'unsent', 'unknown', 'pending']),
   statusCode: shape.optional(shape.integer()),
   success: shape.boolean(),
-  responseBody: shape.optional(shape.string()),
-  responseBodyTruncated: shape.optional(shape.boolean()),
+  responseBody: shape.optional(
+    shape.any({
+      description:
+        'A JSON value where the body is JSON, else text; cut bodies are text. Of a switch: target, matchedCase, usedDefault.',
+    }),
+  ),
+  responseBodyTruncated: shape.optional(shape.boolean({ description: 'The body is cut.' })),
   startedAt: instant('When the visit began.'),
   stepStartedAt: instant('When its last attempt began.'),
   createdAt: instant('When the row was written.'),
@@ -142,8 +147,10 @@ export const callDocument: Schema = shape.object({
   requestUrl: shape.optional(shape.string()),
   requestVerb: shape.optional(shape.string()),
   requestHeaders: shape.optional(headers),
-  requestBody: shape.optional(shape.string()),
-  requestBodyTruncated: shape.optional(shape.boolean()),
+  requestBody: shape.optional(
+    shape.any({ description: 'A JSON value where the body is JSON, else text; cut bodies are text.' }),
+  ),
+  requestBodyTruncated: shape.optional(shape.boolean({ description: 'The body is cut.' })),
   responseHeaders: shape.optional(headers),
   error: shape.optional(shape.string()),
 });

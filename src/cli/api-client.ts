@@ -5,6 +5,17 @@ import { CliProblem, exitCodes, type Terminal } from './terminal.ts';
 /** Longest time that one request may take; waiting requests answer within a minute. */
 const requestTimeoutMillis = 90_000;
 
+/** The server refused a request, in its own sentences. */
+export class ApiRefusal extends CliProblem {
+  /** The HTTP status. */
+  readonly status: number;
+
+  constructor(sentences: readonly string[], status: number) {
+    super(sentences, status < 500 ? exitCodes.found : exitCodes.wrong);
+    this.status = status;
+  }
+}
+
 /** See the file header. */
 export interface ApiClient {
   /**
@@ -25,7 +36,15 @@ export interface PagingClient extends ApiClient {
 export function serverUrl(option: string | undefined, terminal: Terminal): string | undefined {
   const url = option ?? (terminal.env['TRAMA_URL'] || undefined);
   if (url === undefined) return undefined;
-  const name = option === undefined ? 'TRAMA_URL' : '--url';
+  return checkedUrl(url, option === undefined ? 'TRAMA_URL' : '--url');
+}
+
+/**
+ * The URL of a server without a slash at its end. `name` says where it was given.
+ *
+ * @throws CliProblem when it is none, or holds user information.
+ */
+export function checkedUrl(url: string, name: string): string {
   // With a scheme or, by mistake, without one.
   if (/^(?:[^/?#]*\/\/)?[^/?#]*@/.test(url)) {
     throw new CliProblem(`${name} must hold no user information; use --api-key or TRAMA_API_KEY.`);
@@ -36,9 +55,23 @@ export function serverUrl(option: string | undefined, terminal: Terminal): strin
 
 /** The API key or token for the server: `--api-key`, else `TRAMA_API_KEY`; undefined when neither is given. */
 export function credentialOf(option: string | undefined, terminal: Terminal): string | undefined {
-  const credential = option ?? (terminal.env['TRAMA_API_KEY'] || undefined);
+  return checkedCredential(option, '--api-key', terminal, 'TRAMA_API_KEY');
+}
+
+/**
+ * The API key or token of an option, else of an environment variable; undefined when neither is given.
+ *
+ * @throws CliProblem when it can be none.
+ */
+export function checkedCredential(
+  value: string | undefined,
+  option: string,
+  terminal: Terminal,
+  variable: string,
+): string | undefined {
+  const credential = value ?? (terminal.env[variable] || undefined);
   if (credential === undefined || /^[\x21-\x7e]+$/.test(credential)) return credential;
-  throw new CliProblem(`${option === undefined ? 'TRAMA_API_KEY' : '--api-key'} must be an API key or a token.`);
+  throw new CliProblem(`${value === undefined ? variable : option} must be an API key or a token.`);
 }
 
 /** A client of the server at this URL, with an API key or a token if there is one. `advice` is for a server that cannot be reached. */
@@ -68,7 +101,7 @@ export function createApiClient(url: string, credential?: string, advice: readon
     if (response.ok && answer !== undefined) return { answer, headers: response.headers };
     const problems = answer === undefined ? [] : sentencesOf(answer);
     if (problems.length === 0) throw new CliProblem(`${url} answered ${response.status} and is probably no Trama.`);
-    throw new CliProblem(problems, response.status < 500 ? exitCodes.found : exitCodes.wrong);
+    throw new ApiRefusal(problems, response.status);
   };
   return {
     ask: async (method, path, body) => (await send(method, path, body)).answer,

@@ -51,6 +51,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/push.ts')).definePush,
   },
   {
+    name: 'import-definitions',
+    summary: 'copy the definitions of another Trama to a server',
+    load: async () => (await import('./commands/import-definitions.ts')).defineImportDefinitions,
+  },
+  {
     name: 'ls',
     summary: 'list the runs of a server',
     load: async () => (await import('./commands/ls.ts')).defineLs,

@@ -120,6 +120,13 @@ describe('trama validate', () => {
     expect(JSON.parse(out)).toEqual({ valid: true, files: [{ file, valid: true, errors: [], warnings: [] }] });
   });
 
+  it('takes a definition whose nodes are no list for a definition all the same', async () => {
+    const file = write('map.json', JSON.stringify({ name: 'a', version: '1', entrypoint: 'a', nodes: { a: {} } }));
+    const { code, out } = await trama(['validate', file]);
+    expect(code).toBe(1);
+    expect(out).toContain('- nodes: Must be a list');
+  });
+
   it('takes warnings as errors when it is strict', async () => {
     const step = (name: string): object => ({ name, up: { url: 'http://localhost/', verb: 'POST', body: {} } });
     const file = write('w.json', JSON.stringify({ name: 'a', version: '1', steps: [step('x'), step('y')] }));

@@ -11,11 +11,14 @@ export interface ScenarioReport {
   readonly errors: readonly string[];
   /** Whether anything was expected. */
   readonly isJudged: boolean;
+  /** The scenario was checked, and was not to be played. */
+  readonly isOnlyChecked?: boolean;
   readonly result?: SimulationResult;
 }
 
-/** Whether the scenario could be played and came as expected. */
-export function isGood({ errors, result }: ScenarioReport): boolean {
+/** Whether the scenario could be played and came as expected, or is valid where it was not to be played. */
+export function isGood({ errors, isOnlyChecked, result }: ScenarioReport): boolean {
+  if (isOnlyChecked === true) return errors.length === 0;
   return errors.length === 0 && result !== undefined && result.diffs.length === 0 && result.stopped === undefined;
 }
 
@@ -23,7 +26,9 @@ export function isGood({ errors, result }: ScenarioReport): boolean {
 export function reportLines(report: ScenarioReport): readonly string[] {
   const title = report.description === undefined ? report.file : `${report.file} - ${report.description}`;
   const { result } = report;
-  if (result === undefined) return [title, ...report.errors.map((error) => `  - ${error}`)];
+  if (result === undefined) {
+    return isGood(report) ? [`${title}: valid`] : [title, ...report.errors.map((error) => `  - ${error}`)];
+  }
   return [title, ...traceLines(result.trace), ...endLines(report, result)];
 }
 

@@ -8,6 +8,7 @@ import type { Telemetry } from '../ports/telemetry.ts';
 import { MemoryQueueHub } from '../queue/memory/memory-queue.ts';
 import type { RedisSettings } from '../queue/redis/settings.ts';
 import { Complaints } from '../runtime/outage.ts';
+import { FirstFill } from '../runtime/sharding/first-fill.ts';
 import { ShardCount } from '../runtime/sharding/shard-count.ts';
 import type { MemberLoad } from '../runtime/sharding/member-info.ts';
 import { ShardedQueue } from '../runtime/sharding/sharded-queue.ts';
@@ -131,6 +132,7 @@ export async function createQueue(parts: QueueParts): Promise<QueueChoice> {
     leaseMillis: engineSettings(config).leaseMillis,
     claimers: sharding.claimerCount,
     load: parts.load,
+    firstFill: new FirstFill({ store, telemetry }),
     storeIdentity: () => store.initSetting(storeIdentitySetting, entropy.executionId(clock.now())),
   });
   return { queue: cluster, cluster };

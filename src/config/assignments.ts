@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDocument } from 'yaml';
 import { errorCode, expand, type Surroundings } from './expand.ts';
-import { isLegacyPath } from './legacy-keys.ts';
+import { findLegacyKey, findLegacyVariable } from './legacy-keys.ts';
 import { isRecord } from './kinds.ts';
 import { nearest } from './nearest.ts';
 import { environmentName, findKey, keys } from './registry.ts';
@@ -35,7 +35,7 @@ export interface FlagValue {
 const knownPaths: readonly string[] = keys.map((key) => key.path);
 
 function isKnown(path: string): boolean {
-  return findKey(path) !== undefined || isLegacyPath(path);
+  return findKey(path) !== undefined || findLegacyKey(path) !== undefined;
 }
 
 function unknownKey(path: string, source: string): string {
@@ -89,7 +89,16 @@ function readYaml(text: string): { readonly root: unknown } | { readonly errors:
   }
 }
 
-/** Reads the text of a configuration file. `name` is for messages. */
+/**
+ * A value of the file without empty texts, which count as not set: `${VAR:-}` leaves one where a variable is not set. Texts
+ * within maps stay, since a variable of `vars` may well be empty. Undefined where nothing is left.
+ */
+function withoutBlanks(value: unknown): unknown {
+  if (value === '') return undefined;
+  return Array.isArray(value) ? value.filter((item) => item !== '') : value;
+}
+
+/** Reads the text of a configuration file. `name` is for messages. Empty texts count as not set. */
 export function parseConfigFile(text: string, name: string, surroundings: Surroundings): Gathered {
   const source = `file ${name}`;
   const read = readYaml(text);
@@ -118,9 +127,14 @@ export function parseConfigFile(text: string, name: string, surroundings: Surrou
       if (isKnown(path) && !(isGroup && isRecord(value))) {
         // As in definitions, null is the same as leaving it out.
         if (value === null) continue;
+        if (findKey(path) === undefined) {
+          // Nothing reads its value, so a placeholder in it that leads nowhere is no problem.
+          assignments.push({ path, raw: undefined, source });
+          continue;
+        }
         const before = problems.length;
-        const raw = resolve(path, value);
-        if (problems.length === before) assignments.push({ path, raw, source });
+        const raw = withoutBlanks(resolve(path, value));
+        if (problems.length === before && raw !== undefined) assignments.push({ path, raw, source });
       } else if (!isGroup) {
         problems.push(unknownKey(path, source));
       } else if (isRecord(value)) {
@@ -151,6 +165,12 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
   add('server.host', 'HOST');
   add('server.port', 'PORT');
   for (const path of knownPaths) add(path, environmentName(path));
+  for (const [variable, raw] of Object.entries(env)) {
+    const legacy = raw === undefined || raw === '' ? undefined : findLegacyVariable(variable);
+    if (legacy === undefined) continue;
+    const path = legacy.path.replace(/\*$/, '');
+    assignments.push({ path, raw: undefined, source: `environment variable ${variable}` });
+  }
   return { assignments, problems: [] };
 }
 

@@ -16,6 +16,7 @@ import {
 import type { Config, ConfigPath } from './config.ts';
 import type { AnyKey, ReadValue } from './key.ts';
 import { isRecord, unreadable } from './kinds.ts';
+import { findLegacyKey } from './legacy-keys.ts';
 import { findKey, keys } from './registry.ts';
 import { rules } from './rules.ts';
 
@@ -93,7 +94,10 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
 /** A sentence for each key that does nothing here; the last source of a path counts. */
 function ignoredKeys(assignments: readonly Assignment[]): string[] {
   const last = new Map(assignments.filter((a) => findKey(a.path) === undefined).map((a) => [a.path, a.source]));
-  return [...last].map(([path, source]) => `${path} (from ${source}) is not needed any more and is ignored.`);
+  return [...last].map(([path, source]) => {
+    const instead = findLegacyKey(path)?.instead ?? '';
+    return `${path} (from ${source}) is a key of existing Trama and is ignored. ${instead}`.trimEnd();
+  });
 }
 
 function wrongValue({ path, spec }: AnyKey, raw: unknown, source: string): string {

@@ -65,16 +65,29 @@ export interface StepRow {
   readonly undoSort?: number;
   /** The node completed last before (or by) this visit on its token's path; on rows with `undo`. */
   readonly prev?: OutputRef;
+  /** What a switch decided; on its rows alone. */
+  readonly choice?: SwitchChoice;
   /** Warnings and reasons for people: a condition that threw, a callback ignored, an operator's reason. */
   readonly note?: string;
   /** Only in rows that a list of the store gives: stands for an `output` that is too large to be listed. The core never writes it. */
   readonly shown?: ShownBody;
 }
 
-/** The body of a large output as people see it: masked, and cut where `isCut`. `body` is absent where the output has none. */
+/** Where a switch led. */
+export interface SwitchChoice {
+  readonly target: string;
+  /** The name of the case, `case <n>` (from 1) where it has none; absent where the default was taken. */
+  readonly matchedCase?: string;
+}
+
+/**
+ * The body of a large output as people see it: masked, and cut where `isCut`. `body` is absent where the output has none; it is the text of
+ * a JSON value where `isJson`, else text.
+ */
 export interface ShownBody {
   readonly body?: string;
   readonly isCut?: boolean;
+  readonly isJson?: boolean;
 }
 
 /** One row per attempt of a call. */

@@ -69,6 +69,15 @@ export interface Blocked {
   readonly detail: string;
 }
 
+/** A compensation that could not be completed. */
+export interface FailedCompensation {
+  readonly nodeId: string;
+  readonly visit: number;
+}
+
+/** How many of them a state names; the others are counted in {@link State.troubles} alone. */
+export const maxNamedTroubles = 8;
+
 /** A visit of a switch that has not come to its end. */
 export interface Choosing {
   readonly visit: number;
@@ -272,6 +281,8 @@ export interface State {
   readonly verdict?: Verdict;
   /** Compensations of this round that could not be completed and are not settled. */
   readonly troubles: number;
+  /** The first {@link maxNamedTroubles} of those, in the order in which they failed; absent when there are none. */
+  readonly failedCompensations?: readonly FailedCompensation[];
   readonly hookVisits: Readonly<Record<string, number>>;
   readonly hookWarning?: string;
   /** Node ids by first completion in this round; kept only for plans that read it. */

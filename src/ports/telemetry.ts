@@ -78,8 +78,8 @@ export interface Telemetry {
   claimScanned(): void;
   /** A piece of work kept everything else in the process waiting for `millis`. Counts it and writes a line of level `warn`. */
   longTurn(kind: LongTurnKind, millis: number, fields: LogFields): void;
-  /** A shard of the queue that its server had lost was filled again from the store. */
-  rebuilt(): void;
+  /** A shard of the queue was filled from the store: the first time, or because its server had lost it. */
+  rebuilt(reason: 'first' | 'lost'): void;
 }
 
 const nothing = (): void => undefined;

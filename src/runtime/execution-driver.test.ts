@@ -160,6 +160,7 @@ describe('the driver of an execution', () => {
     fixture.http.calls[1]!.answer({});
     const detail = await fixture.until(id);
     expect(detail).toMatchObject({ status: 'CORRUPTED', reason: 'engine' });
+    expect(detail.failureDescription).toMatch(/^The engine failed on this execution: .* It stood at "b"\.$/);
     expect(fixture.logs.filter(({ message }) => message === 'engine fault')).toHaveLength(6);
     expect(fixture.http.paths()).toEqual(['a', 'b']);
     await fixture.clock.advance(10);
@@ -196,7 +197,7 @@ describe('the driver of an execution', () => {
     fixture.http.calls[0]!.answer({});
     const detail = await fixture.until(id);
     expect(detail).toMatchObject({ status: 'CORRUPTED', reason: 'engine' });
-    expect(detail.failureDescription).toContain('without a checkpoint in between');
+    expect(detail.failureDescription).toContain('without a checkpoint in between. It stood at "a".');
   });
 
   it('counts the claims of an execution that it lived on with again, before it looks at an answer', async () => {

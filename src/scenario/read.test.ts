@@ -138,11 +138,67 @@ describe('reading a scenario', () => {
     expect(read.scenario.answers.get('charge:DOWN')).toMatchObject([{ status: 204 }]);
   });
 
-  it('finds what is wrong in the form by steps', () => {
-    expect(errorsOf({ payload, steps: { charge: { upp: [] } } })).toEqual([
-      expect.stringMatching(/^steps\.charge\.upp: /),
-    ]);
-    expect(errorsOf({ payload, steps: { charge: 5 } })).toEqual([expect.stringMatching(/^steps\.charge: Must be/)]);
+  it.each<[what: string, step: Json, answers: readonly object[]]>([
+    ['status and body', { status: 201, body: { id: 7 } }, [{ status: 201, body: { id: 7 }, callbacks: [] }]],
+    ['a list', [{ status: 500 }, { body: null }, 204], [{ status: 500 }, { body: null }, { status: 204 }]],
+    ['a body alone', { status: null, body: 'text' }, [{ body: 'text' }]],
+  ])('reads %s of a sync step', (_what, step, answers) => {
+    const read = readScenario({ payload, steps: { charge: step } }, plan());
+    expect(read).toMatchObject({ ok: true });
+    if (read.ok) expect(read.scenario.answers.get('charge:UP')).toMatchObject(answers);
+  });
+
+  it.each<[what: string, step: Json, answer: object]>([
+    [
+      'acceptedStatus and callbackBody',
+      { acceptedStatus: 202, callbackBody: { ok: true } },
+      { status: 202, callbacks: [{ body: { ok: true } }] },
+    ],
+    ['a callback without a body', { acceptedStatus: 200, callbackBody: null }, { callbacks: [{ body: null }] }],
+    ['a request that is accepted', { body: { queued: 1 } }, { body: { queued: 1 }, callbacks: [{ body: {} }] }],
+    ['a request that is refused', { acceptedStatus: 422 }, { status: 422, callbacks: [] }],
+    ['a request that gets no answer', { error: 'timeout' }, { error: 'timeout', callbacks: [] }],
+  ])('reads %s of an async step', (_what, step, answer) => {
+    const read = readScenario({ payload, steps: { ask: step, 'ask:DOWN': { status: 404 } } }, plan());
+    expect(read).toMatchObject({ ok: true });
+    if (!read.ok) return;
+    expect(read.scenario.answers.get('ask:UP')).toMatchObject([answer]);
+    expect(read.scenario.answers.get('ask:DOWN')).toMatchObject([{ status: 404 }]);
+  });
+
+  it.each<[what: string, steps: Json, sentence: RegExp]>([
+    ['an unknown field', { charge: { upp: [] } }, /^steps\.charge\.upp: .*did you mean "up"\?$/],
+    [
+      'an unknown field far from all',
+      { charge: { x: 1 } },
+      /^steps\.charge\.x: .*known are status, body, acceptedStatus/,
+    ],
+    ['no answer', { charge: 'ok' }, /^steps\.charge: Must be an object with status, body/],
+    ['a status that is none', { charge: { status: 99 } }, /^steps\.charge\.status: Must be an HTTP/],
+    ['one in a list', { charge: [{}, { status: 99 }] }, /^steps\.charge\[1\]\.status: Must be an HTTP/],
+    ['an accepted status that is none', { ask: { acceptedStatus: 9 } }, /^steps\.ask\.acceptedStatus: Must be an HTTP/],
+    ['one below up', { charge: { up: { status: 99 } } }, /^steps\.charge\.up\.status: Must be an HTTP/],
+    [
+      'one in a list below up',
+      { charge: { up: [{ status: 99 }] } },
+      /^steps\.charge\.up\[0\]\.status: Must be an HTTP/,
+    ],
+    ['two forms at once', { charge: { up: [], status: 200 } }, /^steps\.charge\.status: .*beside up/],
+    ['a callback to a sync step', { charge: { callbackBody: {} } }, /^steps\.charge\.callbackBody: Only an async node/],
+    [
+      'a sync step that is accepted',
+      { charge: { acceptedStatus: 202 } },
+      /^steps\.charge\.acceptedStatus: Only an async/,
+    ],
+    ['two callbacks', { ask: { callback: {}, callbackBody: 1 } }, /^steps\.ask\.callbackBody: .*beside callback\.$/],
+    ['an unknown step', { chrage: { status: 200 } }, /^steps\.chrage: .*did you mean "charge"\?$/],
+    ['a step without a call', { nap: { status: 200 } }, /^steps\.nap: The sleep node "nap" makes no call\.$/],
+  ])('finds %s in the form by steps', (_what, steps, sentence) => {
+    expect(errorsOf({ payload, steps })[0]).toMatch(sentence);
+    expect(errorsOf({ payload, steps }).every((line) => !line.includes('nodes'))).toBe(true);
+  });
+
+  it('finds both forms in one scenario', () => {
     expect(errorsOf({ payload, steps: {}, nodes: {} })).toEqual([expect.stringMatching(/^nodes: .*beside steps/)]);
   });
 });

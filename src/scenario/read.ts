@@ -34,13 +34,17 @@ export function readScenario(document: Json, plan: Plan): ReadScenario {
     problems.error('scenario', `Must be an object, not ${show(document)}.`);
     return { ok: false, errors: problems.errors };
   }
-  const own = hasStepsForm(document) ? fromStepsForm(document, problems) : document;
-  const listed = wrapSingles(own);
+  const fromSteps = hasStepsForm(document) ? fromStepsForm(document, plan, problems) : undefined;
+  const listed = wrapSingles(fromSteps?.document ?? document);
   checkShape(scenarioShape, listed, '', scenarioShapes, problems);
   const scenario = problems.errors.length === 0 ? build(listed, plan, problems) : undefined;
   return scenario !== undefined && problems.errors.length === 0
     ? { ok: true, scenario }
-    : { ok: false, errors: problems.errors.map((line) => line.replace(/^definition: /, 'scenario: ')) };
+    : { ok: false, errors: problems.errors.map((line) => fromSteps?.place(line) ?? scenarioLine(line)) };
+}
+
+function scenarioLine(line: string): string {
+  return line.replace(/^definition: /, 'scenario: ');
 }
 
 /** A node with one answer may have it without the list. */
@@ -169,7 +173,8 @@ function readAnswer(item: JsonObject, path: string, async: boolean, problems: Pr
 
 function readCallback(item: JsonObject): ScenarioCallback {
   const afterMillis = numberOf(item, 'afterMillis');
-  return { ...(afterMillis === undefined ? undefined : { afterMillis }), body: ownProperty(item, 'body') ?? {} };
+  const body = ownProperty(item, 'body');
+  return { ...(afterMillis === undefined ? undefined : { afterMillis }), body: body === undefined ? {} : body };
 }
 
 function readActions(list: readonly Json[], plan: Plan, problems: Problems): ScenarioAction[] {

@@ -30,17 +30,12 @@ class Lazy<C> {
   }
 }
 
-/** Cells shared by all definitions. */
-export interface SharedCells {
-  readonly callbackTimeouts: CounterCell;
-  readonly switched: Readonly<Record<'case' | 'default' | 'error', CounterCell>>;
-  nodeDuration(kind: string, mode: string): HistogramCell;
-}
+/** How a node was called; `none` for nodes without a call. */
+type Mode = 'sync' | 'async' | 'none';
 
 /** See the file header. */
 export class DefinitionSeries implements DefinitionTelemetry {
   readonly #group: LabelGroup;
-  readonly #shared: SharedCells;
   readonly #enqueued: CounterCell;
   readonly #dequeued: CounterCell;
   readonly #retried: Lazy<CounterCell>;
@@ -48,12 +43,16 @@ export class DefinitionSeries implements DefinitionTelemetry {
   readonly #attemptsFailed: Readonly<Record<CallPhase, Lazy<CounterCell>>>;
   readonly #failed: Lazy<CounterCell>;
   readonly #duration: Lazy<HistogramCell>;
+  readonly #nodes: Readonly<Record<Mode, Lazy<HistogramCell>>>;
+  readonly #switched: Lazy<CounterCell>;
+  readonly #received: CounterCell;
+  readonly #rejected: Lazy<CounterCell>;
+  readonly #callbackTimeouts: CounterCell;
   readonly #steps: Lazy<{ readonly group: LabelGroup; readonly cell: HistogramCell }>;
 
-  constructor(group: LabelGroup, steps: LabelGroups, series: Series, shared: SharedCells) {
+  constructor(group: LabelGroup, steps: LabelGroups, series: Series) {
     const [name = '', version = ''] = group.values;
     this.#group = group;
-    this.#shared = shared;
     this.#enqueued = group.cell(series.enqueued, 'UP');
     this.#dequeued = group.cell(series.dequeued, 'UP');
     this.#retried = new Lazy((phase) => group.cell(series.retried, phase));
@@ -63,6 +62,13 @@ export class DefinitionSeries implements DefinitionTelemetry {
     this.#attemptsFailed = { UP: attemptsFailed('UP'), DOWN: attemptsFailed('DOWN'), HOOK: attemptsFailed('HOOK') };
     this.#failed = new Lazy((reason) => group.cell(series.failed, phaseOf(reason), reason));
     this.#duration = new Lazy((status) => group.cell(series.duration, status));
+    const nodes = (mode: Mode): Lazy<HistogramCell> => new Lazy((kind) => group.cell(series.nodeDuration, kind, mode));
+    this.#nodes = { sync: nodes('sync'), async: nodes('async'), none: nodes('none') };
+    this.#switched = new Lazy((result) => group.cell(series.switches, result));
+    this.#rejected = new Lazy((reason) => group.cell(series.callbacksRejected, reason));
+    // Made at once, unlike the others: an alert compares their rates, and a rate does not see a series begin.
+    this.#received = group.cell(series.callbacksReceived);
+    this.#callbackTimeouts = group.cell(series.callbackTimeouts);
     this.#steps = new Lazy((step) => {
       const stepGroup = steps.group(name, version, step);
       return { group: stepGroup, cell: stepGroup.cell(series.stepDuration) };
@@ -90,7 +96,7 @@ export class DefinitionSeries implements DefinitionTelemetry {
 
   stepped(nodeId: string, nodeKind: string, mode: 'sync' | 'async' | undefined, outcome: string, millis: number): void {
     const seconds = millis / 1000;
-    this.#shared.nodeDuration(nodeKind, mode ?? 'none').observe(seconds);
+    this.#nodes[mode ?? 'none'].at(nodeKind).observe(seconds);
     if (outcome !== 'succeeded') return;
     const { group, cell } = this.#steps.at(nodeId);
     group.touch();
@@ -98,11 +104,23 @@ export class DefinitionSeries implements DefinitionTelemetry {
   }
 
   switched(result: 'case' | 'default' | 'error'): void {
-    this.#shared.switched[result].add();
+    this.#switched.at(result).add();
   }
 
   callbackTimedOut(): void {
-    this.#shared.callbackTimeouts.add();
+    this.#callbackTimeouts.add();
+  }
+
+  /** A callback was accepted. */
+  callbackReceived(): void {
+    this.#group.touch();
+    this.#received.add();
+  }
+
+  /** A callback for an execution of it was rejected. */
+  callbackRejected(reason: string): void {
+    this.#group.touch();
+    this.#rejected.at(reason).add();
   }
 
   finished(status: TerminalStatus, reason: FailureReason | undefined, millis: number): void {

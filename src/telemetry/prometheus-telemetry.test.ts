@@ -31,7 +31,13 @@ describe('what a definition counts', () => {
     definition.stepped('pay', 'task', 'sync', 'succeeded', 3);
     definition.stepped('pay', 'task', 'sync', 'rejected', 3);
     definition.switched('default');
+    definition.stepped('nap', 'sleep', undefined, 'succeeded', 3);
     definition.callbackTimedOut();
+    const of = { name: 'order "x"\\\n', version: '1' };
+    telemetry.received(of);
+    telemetry.received(of);
+    telemetry.rejected('not_waiting', of);
+    telemetry.rejected('signature');
     const found = await samples(telemetry);
     const name = 'saga_name="order \\"x\\"\\\\\\n",saga_version="1"';
     expect(found.get(`saga_enqueue_total{${name},phase="UP"}`)).toBe(1);
@@ -48,9 +54,14 @@ describe('what a definition counts', () => {
     expect(found.get(`saga_duration_seconds_bucket{${name},final_status="SUCCEEDED",le="86400"}`)).toBe(0);
     expect(found.get(`saga_duration_seconds_bucket{${name},final_status="SUCCEEDED",le="+Inf"}`)).toBe(1);
     expect(found.get(`saga_step_duration_success_seconds_count{${name},step_name="pay"}`)).toBe(1);
-    expect(found.get('saga_node_duration_seconds_count{node_kind="task",mode="sync"}')).toBe(2);
-    expect(found.get('saga_switch_evaluated_total{result="default"}')).toBe(1);
-    expect(found.get('saga_callback_timeout_total')).toBe(1);
+    expect(found.get(`saga_node_duration_seconds_count{${name},node_kind="task",mode="sync"}`)).toBe(2);
+    expect(found.get(`saga_node_duration_seconds_count{${name},node_kind="sleep",mode="none"}`)).toBe(1);
+    expect(found.get(`saga_switch_evaluated_total{${name},result="default"}`)).toBe(1);
+    expect(found.get(`saga_callback_timeout_total{${name}}`)).toBe(1);
+    expect(found.get(`saga_callback_received_total{${name}}`)).toBe(2);
+    expect(found.get(`saga_callback_rejected_total{${name},reason="not_waiting"}`)).toBe(1);
+    // A callback whose token is forged belongs to no known execution.
+    expect(found.get('saga_callback_rejected_total{saga_name="",saga_version="",reason="signature"}')).toBe(1);
   });
 
   it('is folded into `other` beyond the limit, the longest idle first, and no sum is lost', async () => {
@@ -65,6 +76,9 @@ describe('what a definition counts', () => {
     // `b` was idle longest. Its handle still counts, now into `other`, also for series that it never had.
     b.enqueued();
     b.finished('SUCCEEDED', undefined, 1);
+    b.stepped('x', 'task', 'sync', 'rejected', 1);
+    b.switched('case');
+    telemetry.received({ name: 'c', version: '1' });
     const found = await samples(telemetry);
     const enqueued = (name: string, version: string): number | undefined =>
       found.get(`saga_enqueue_total{saga_name="${name}",saga_version="${version}",phase="UP"}`);
@@ -72,6 +86,11 @@ describe('what a definition counts', () => {
     expect(enqueued('b', '1')).toBeUndefined();
     expect(enqueued('c', '1')).toBe(1);
     expect(enqueued('other', 'other')).toBe(2);
+    const other = 'saga_name="other",saga_version="other"';
+    expect(found.get(`saga_node_duration_seconds_count{${other},node_kind="task",mode="sync"}`)).toBe(1);
+    expect(found.get(`saga_switch_evaluated_total{${other},result="case"}`)).toBe(1);
+    expect(found.get('saga_callback_received_total{saga_name="c",saga_version="1"}')).toBe(1);
+    expect([...found.keys()].filter((series) => series.includes('saga_name="b"'))).toEqual([]);
     expect(
       found.get('saga_processed_total{saga_name="other",saga_version="other",phase="UP",outcome="SUCCEEDED"}'),
     ).toBe(1);

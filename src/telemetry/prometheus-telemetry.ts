@@ -13,8 +13,8 @@ import type {
   Telemetry,
 } from '../ports/telemetry.ts';
 import type { Tracer } from '../ports/tracer.ts';
-import type { CounterCell, HistogramCell } from './cells.ts';
-import { DefinitionSeries, type SharedCells } from './definition-series.ts';
+import type { HistogramCell } from './cells.ts';
+import { DefinitionSeries } from './definition-series.ts';
 import { LabelGroups, type LabelGroup } from './label-groups.ts';
 import { createSeries, type Series } from './series.ts';
 
@@ -84,6 +84,11 @@ export const metricsContentType = 'text/plain; version=0.0.4; charset=utf-8';
 /** A timer that comes later than this has waited for a long turn of the event loop. */
 const lateMillis = 200;
 
+interface OfDefinition {
+  readonly name: string;
+  readonly version: string;
+}
+
 interface HostCells {
   readonly group: LabelGroup;
   readonly byOutcome: Map<string, HistogramCell>;
@@ -104,8 +109,6 @@ export class PrometheusTelemetry implements Telemetry {
   readonly #commit: HistogramCell;
   readonly #commitSize: HistogramCell;
   readonly #dispatchDelay: HistogramCell;
-  readonly #shared: SharedCells;
-  readonly #received: CounterCell;
   /** How long the long turns took that were told of since a timer was last looked at, in milliseconds. */
   #explainedMillis = 0;
   #gauges: (() => Promise<GaugeReadings>) | undefined;
@@ -119,24 +122,6 @@ export class PrometheusTelemetry implements Telemetry {
     this.#commit = series.commit.cell();
     this.#commitSize = series.commitSize.cell();
     this.#dispatchDelay = series.dispatchDelay.cell();
-    this.#received = series.callbacksReceived.cell();
-    const nodeCells = new Map<string, Map<string, HistogramCell>>();
-    const switched = {
-      case: series.switches.cell('case'),
-      default: series.switches.cell('default'),
-      error: series.switches.cell('error'),
-    };
-    this.#shared = {
-      callbackTimeouts: series.callbackTimeouts.cell(),
-      switched,
-      nodeDuration(kind, mode) {
-        let ofKind = nodeCells.get(kind);
-        if (ofKind === undefined) nodeCells.set(kind, (ofKind = new Map<string, HistogramCell>()));
-        let cell = ofKind.get(mode);
-        if (cell === undefined) ofKind.set(mode, (cell = series.nodeDuration.cell(kind, mode)));
-        return cell;
-      },
-    };
   }
 
   /**
@@ -211,10 +196,14 @@ export class PrometheusTelemetry implements Telemetry {
   }
 
   definition(name: string, version: string): DefinitionTelemetry {
+    return this.#definitionSeries(name, version);
+  }
+
+  #definitionSeries(name: string, version: string): DefinitionSeries {
     const group = this.#definitionGroups.group(name, version);
     let series = this.#definitions.get(group);
     if (series === undefined) {
-      series = new DefinitionSeries(group, this.#stepGroups, this.#series, this.#shared);
+      series = new DefinitionSeries(group, this.#stepGroups, this.#series);
       this.#definitions.set(group, series);
     }
     return series;
@@ -272,8 +261,8 @@ export class PrometheusTelemetry implements Telemetry {
     this.#series.claimScans.cell().add();
   }
 
-  rebuilt(): void {
-    this.#series.rebuilds.cell('lost').add();
+  rebuilt(reason: 'first' | 'lost'): void {
+    this.#series.rebuilds.cell(reason).add();
   }
 
   longTurn(kind: LongTurnKind, millis: number, fields: LogFields): void {
@@ -291,13 +280,14 @@ export class PrometheusTelemetry implements Telemetry {
   }
 
   /** A callback was accepted. */
-  received(): void {
-    this.#received.add();
+  received({ name, version }: OfDefinition): void {
+    this.#definitionSeries(name, version).callbackReceived();
   }
 
-  /** A callback was rejected. */
-  rejected(reason: string): void {
-    this.#series.callbacksRejected.cell(reason).add();
+  /** A callback was rejected; `of` is absent where its execution is not known, so that a forged token makes up no definitions. */
+  rejected(reason: string, of?: OfDefinition): void {
+    if (of === undefined) this.#series.callbacksRejected.cell('', '', reason).add();
+    else this.#definitionSeries(of.name, of.version).callbackRejected(reason);
   }
 
   /** A request to the API was not let in. */

@@ -399,7 +399,8 @@ describe('faults', () => {
     await stage.redis.kill();
     await until(() => look().then(() => seen.has('saga_redis_errors_total')));
     await stage.redis.run();
-    await until(() => look().then(() => seen.has('saga_redis_rebuilds_total') && seen.has('saga_reconciled_total')));
+    const isRebuilt = (): boolean => seen.values('saga_redis_rebuilds_total', 'reason').has('lost');
+    await until(() => look().then(() => isRebuilt() && seen.has('saga_reconciled_total')));
     for (const id of ids) expect((await next().ask('POST', `/workflows/${id}/wake`)).status).toBe(202);
     for (const id of ids) await untilStatus(id, 'SUCCEEDED');
   });
@@ -462,6 +463,7 @@ describe('what was seen', () => {
       ['saga_switch_evaluated_total', 'result'],
       ['saga_executions', 'status'],
       ['saga_fenced_total', 'reason'],
+      ['saga_redis_rebuilds_total', 'reason'],
       ['saga_database_connections', 'state'],
       ['saga_http_call_seconds', 'outcome'],
       ['saga_callback_rejected_total', 'reason'],

@@ -152,21 +152,47 @@ describe('the differences', () => {
   it('are all there', () => {
     expect(sections.map(({ title }) => title)).toEqual([
       'Unknown fields are errors',
+      'Validation is stricter',
+      'A stored definition never changes',
       'A failed branch fails the run by default',
       'Cycles may compensate',
+      'There are nine statuses',
       'Attempts count from 1',
       'Any 2xx is success by default',
       'The Content-Type follows the body',
       'Hopeless failures are not retried',
+      'Compensations have a policy of their own',
       'Values keep their type in a JSON body',
       'Objects and lists render as JSON',
       'Values in URLs are percent-encoded',
       'A hole in a URL is not sent',
+      'Every call says which operation it is',
       'One unknown attempt makes a visit unknown',
       'An async node that waits in vain is unknown',
       'The failure hook is called for CORRUPTED, too',
       'What is unknown is 404',
+      'A repeated callback is 200',
+      'The history has a row for each visit and phase',
+      'Errors are one document',
+      'It listens on loopback by default',
+      'Keys in Redis have other names',
+      'Metrics carry more labels, and others are gone',
     ]);
+  });
+
+  it('are all in the table at the top', () => {
+    const anchor = (title: string): string =>
+      title
+        .toLowerCase()
+        .replaceAll(/[^\w -]/g, '')
+        .replaceAll(' ', '-');
+    const [top = ''] = text.split(/^## /m);
+    expect(sections.map(({ title }) => `(#${anchor(title)})`).filter((link) => !top.includes(link))).toEqual([]);
+  });
+
+  it('name every status', () => {
+    const statuses = sections.find(({ title }) => title === 'There are nine statuses')?.section ?? '';
+    expect(statusNames.filter((status) => !statuses.includes(`\`${status}\``))).toEqual([]);
   });
 
   it.each(sections)('say what was, what is, why, and what to do: $title', ({ section }) => {

@@ -198,7 +198,7 @@ describe('the history', () => {
       visit: 1,
       round: 1,
       attempt: 1,
-      responseBody: '{"id":"reserve"}',
+      responseBody: { id: 'reserve' },
     });
     const calls = await get(`/workflows/${id}/steps/calls?limit=2`);
     expect(calls.body).toHaveLength(2);

@@ -1,16 +1,16 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Plan } from '../../core/plan.ts';
-import { readScenario } from '../../scenario/read.ts';
-import { simulate } from '../../scenario/simulate.ts';
 import { readDocumentFile } from '../document-file.ts';
 import { planOfFile } from '../plan-file.ts';
+import { tryScenario } from '../scenario-file.ts';
 import { isGood, junitReport, reportLines, type ScenarioReport } from '../simulation-report.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
 interface SimulateOptions {
   readonly json?: true;
   readonly junit?: string;
+  readonly validateOnly?: true;
 }
 
 /** `trama simulate`: plays scenarios offline, in virtual time, with the engine's own core. */
@@ -19,6 +19,7 @@ export function defineSimulate(command: Command, terminal: Terminal): void {
     .argument('<definition>', 'a definition in JSON or YAML; - for standard input')
     .argument('<scenario...>', 'scenarios in JSON or YAML')
     .option('--json', 'print one JSON document: { ok, name, version, scenarios: [{ file, ok, errors, result }] }')
+    .option('--validate-only', 'check the scenarios without playing them')
     .option('--junit <file>', 'write a JUnit report, too')
     .addHelpText(
       'after',
@@ -28,27 +29,15 @@ scenario is invalid, 2 a file cannot be read or written.`,
     )
     .action((file: string, scenarios: readonly string[], options: SimulateOptions) => {
       const plan = planOfFile(file);
-      const reports = scenarios.map((scenario) => play(scenario, plan));
+      const reports = scenarios.map((scenario) =>
+        tryScenario(scenario, readDocumentFile(scenario), plan, options.validateOnly === true),
+      );
       const ok = reports.every(isGood);
       if (options.json === true) terminal.outText(JSON.stringify(jsonDocument(plan, reports, ok), null, 2));
       else print(plan, reports, terminal);
       if (options.junit !== undefined) writeReport(options.junit, junitReport(`${plan.name} ${plan.version}`, reports));
       terminal.exitCode = ok ? exitCodes.good : exitCodes.found;
     });
-}
-
-function play(file: string, plan: Plan): ScenarioReport {
-  const read = readScenario(readDocumentFile(file), plan);
-  if (!read.ok) return { file, errors: read.errors, isJudged: false };
-  const { scenario } = read;
-  const { description } = scenario;
-  return {
-    file,
-    ...(description === undefined ? undefined : { description }),
-    errors: [],
-    isJudged: scenario.expect !== undefined,
-    result: simulate(plan, scenario),
-  };
 }
 
 function print(plan: Plan, reports: readonly ScenarioReport[], terminal: Terminal): void {

@@ -1,51 +1,112 @@
 import type { Command } from 'commander';
 import { compileDefinition } from '../../core/definition/compile.ts';
+import type { Json } from '../../core/json.ts';
+import type { Plan } from '../../core/plan.ts';
 import { readDocumentFile } from '../document-file.ts';
+import { isScenario, tryScenario } from '../scenario-file.ts';
+import { isGood, reportLines, type ScenarioReport } from '../simulation-report.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
+
+interface ValidateOptions {
+  readonly strict?: true;
+  readonly validateOnly?: true;
+  readonly json?: true;
+}
 
 interface Report {
   readonly file: string;
   readonly valid: boolean;
   readonly errors: readonly string[];
   readonly warnings: readonly string[];
+  /** Of a scenario that was played. */
+  readonly played?: ScenarioReport;
 }
 
 /** `trama validate`: offline, with the checks of the server and its default limits. */
 export function defineValidate(command: Command, terminal: Terminal): void {
   command
-    .argument('<file...>', 'definitions in JSON or YAML; - for standard input')
+    .argument(
+      '<file...>',
+      'definitions in JSON or YAML, each with the scenarios that follow it, which are checked and played; - for standard input',
+    )
     .option('--strict', 'take warnings as errors')
-    .option('--json', 'print one JSON document: { valid, files: [{ file, valid, errors, warnings }] }')
-    .addHelpText('after', '\nExit codes: 0 all are valid, 1 some are not, 2 a file cannot be read.')
-    .action((files: readonly string[], options: { readonly strict?: true; readonly json?: true }) => {
-      const unreadable: string[] = [];
-      const reports = files.map((file) => validate(file, options.strict === true, unreadable));
+    .option('--validate-only', 'check scenarios without playing them')
+    .option('--json', 'print one JSON document: { valid, files: [{ file, valid, errors, warnings, result? }] }')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 all are valid and came as expected, 1 some are or did not, 2 a file cannot be read.',
+    )
+    .action((files: readonly string[], options: ValidateOptions) => {
+      const validation = new Validation(options);
+      const reports = files.map((file) => validation.report(file));
       const valid = reports.every((report) => report.valid);
-      if (options.json === true) terminal.outText(JSON.stringify({ valid, files: reports }, null, 2));
+      if (options.json === true) terminal.outText(JSON.stringify({ valid, files: reports.map(jsonOf) }, null, 2));
       else for (const report of reports) printReport(report, terminal);
       terminal.exitCode = valid ? exitCodes.good : exitCodes.found;
-      if (unreadable.length > 0) terminal.exitCode = exitCodes.wrong;
+      if (validation.unreadable.length > 0) terminal.exitCode = exitCodes.wrong;
     });
 }
 
-function validate(file: string, isStrict: boolean, unreadable: string[]): Report {
-  try {
-    // The hash only names the plan, and the plan is thrown away.
-    const compiled = compileDefinition(readDocumentFile(file), { hash: '' });
+/** Files one after the other: a scenario belongs to the definition before it. */
+class Validation {
+  readonly unreadable: string[] = [];
+  readonly #options: ValidateOptions;
+  /** Undefined before the first definition; `invalid` once the latest could not be compiled. */
+  #plan: Plan | 'invalid' | undefined;
+
+  constructor(options: ValidateOptions) {
+    this.#options = options;
+  }
+
+  report(file: string): Report {
+    let document: Json;
+    try {
+      document = readDocumentFile(file);
+    } catch (error) {
+      // A file that cannot be read must not hide what is wrong with the others.
+      if (!(error instanceof CliProblem)) throw error;
+      if (error.exitCode === exitCodes.wrong) this.unreadable.push(file);
+      return { file, valid: false, errors: error.lines, warnings: [] };
+    }
+    return isScenario(document) ? this.#scenario(file, document) : this.#definition(file, document);
+  }
+
+  #definition(file: string, document: Json): Report {
+    // The hash only names the plan, which never leaves this process.
+    const compiled = compileDefinition(document, { hash: '' });
+    this.#plan = compiled.ok ? compiled.plan : 'invalid';
     const errors = compiled.ok ? [] : compiled.errors;
     const { warnings } = compiled;
-    return isStrict
+    return this.#options.strict === true
       ? { file, valid: errors.length + warnings.length === 0, errors: [...errors, ...warnings], warnings: [] }
       : { file, valid: errors.length === 0, errors, warnings };
-  } catch (error) {
-    // A file that cannot be read must not hide what is wrong with the others.
-    if (!(error instanceof CliProblem)) throw error;
-    if (error.exitCode === exitCodes.wrong) unreadable.push(file);
-    return { file, valid: false, errors: error.lines, warnings: [] };
+  }
+
+  #scenario(file: string, document: Json): Report {
+    const plan = this.#plan;
+    if (plan === undefined || plan === 'invalid') {
+      const why =
+        plan === undefined
+          ? 'This is a scenario, and no definition comes before it: trama validate <definition> <scenario...>.'
+          : 'This scenario is not checked, since the definition before it is invalid.';
+      return { file, valid: false, errors: [why], warnings: [] };
+    }
+    const tried = tryScenario(file, document, plan, this.#options.validateOnly === true);
+    const { errors, result } = tried;
+    if (result === undefined) return { file, valid: errors.length === 0, errors, warnings: [] };
+    return { file, valid: isGood(tried), errors, warnings: [], played: tried };
   }
 }
 
-function printReport({ file, valid, errors, warnings }: Report, terminal: Terminal): void {
+function jsonOf({ played, ...report }: Report): object {
+  return played?.result === undefined ? report : { ...report, result: played.result };
+}
+
+function printReport({ file, valid, errors, warnings, played }: Report, terminal: Terminal): void {
+  if (played !== undefined) {
+    for (const line of reportLines(played)) terminal.out(line);
+    return;
+  }
   terminal.out(`${file}: ${valid ? 'valid' : `${errors.length} ${errors.length === 1 ? 'problem' : 'problems'}`}`);
   for (const error of errors) terminal.out(`  - ${error}`);
   for (const warning of warnings) terminal.out(`  warning: ${warning}`);

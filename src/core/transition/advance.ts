@@ -183,7 +183,7 @@ function choose(d: Draft, token: Token, node: SwitchPlan, from: Choosing): void 
   const context = conditionContext(d.run, token, d.env);
   const problems = [...from.problems];
   let target = node.default;
-  let taken = 'default';
+  let matchedCase: string | undefined;
   for (let i = from.next; i < node.cases.length; i++) {
     if (i > from.next && d.isSpent) {
       d.move(token, { kind: 'ready', choosing: { visit: from.visit, next: i, problems } });
@@ -201,7 +201,7 @@ function choose(d: Draft, token: Token, node: SwitchPlan, from: Choosing): void 
       d.signal({ kind: 'warning', nodeId: node.id, message: result.error });
     } else if (result.truthy) {
       target = option.target;
-      taken = name;
+      matchedCase = name;
       break;
     }
   }
@@ -210,12 +210,13 @@ function choose(d: Draft, token: Token, node: SwitchPlan, from: Choosing): void 
     phase: 'SWITCH',
     outcome: 'succeeded',
     final: false,
-    note: [...problems, `Took ${taken} to ${target}.`].join(' '),
+    choice: { target, ...(matchedCase === undefined ? undefined : { matchedCase }) },
+    note: [...problems, `Took ${matchedCase ?? 'default'} to ${target}.`].join(' '),
   });
   d.signal({
     kind: 'switched',
     nodeId: node.id,
-    result: problems.length > 0 ? 'error' : taken === 'default' ? 'default' : 'case',
+    result: problems.length > 0 ? 'error' : matchedCase === undefined ? 'default' : 'case',
   });
   goTo(d, token, target);
 }

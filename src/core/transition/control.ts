@@ -3,6 +3,7 @@
  */
 import type { Draft } from '../draft.ts';
 import { wakeUp } from './advance.ts';
+import { placesText } from './end-text.ts';
 import { failExecution } from './failure.ts';
 import { endAs } from './finish.ts';
 import { abandonCalls, abandonOtherCalls } from './interrupt.ts';
@@ -66,6 +67,7 @@ export function retry(d: Draft, force: boolean): void {
       if (end.reason === 'engine') return;
       d.undo.push({ kind: 'reopen', round: d.state.round });
       d.state.troubles = 0;
+      delete d.state.failedCompensations;
       d.tokens = [];
       d.put({
         id: d.newTokenId(),
@@ -90,6 +92,7 @@ function newRound(d: Draft): void {
   state.visits = {};
   state.totalVisits = 0;
   state.troubles = 0;
+  delete state.failedCompensations;
   state.hookVisits = {};
   d.outputs = d.outputs.cleared();
   d.tokens = [];
@@ -99,10 +102,11 @@ function newRound(d: Draft): void {
 
 /** The engine itself failed on this execution too often: parked for an operator, with its tokens as they are. */
 export function quarantine(d: Draft, description: string): void {
-  endAs(d, 'CORRUPTED', 'engine', description);
+  endAs(d, 'CORRUPTED', 'engine', `${description}${placesText(d.tokens)}`);
 }
 
 /** The same of a state alone, for an execution of which nothing else may be touched. `now` is in milliseconds since 1970. */
 export function quarantined(state: State, now: number, description: string): State {
-  return { ...state, now: Math.max(now, state.now), end: { status: 'CORRUPTED', reason: 'engine', description } };
+  const said = `${description}${placesText(state.tokens)}`;
+  return { ...state, now: Math.max(now, state.now), end: { status: 'CORRUPTED', reason: 'engine', description: said } };
 }

@@ -8,6 +8,7 @@ import { idempotencyKey } from '../keys.ts';
 import type { CallPlan } from '../plan.ts';
 import { nextRetry } from '../retry.ts';
 import type { AttemptFailure, FailureReason, HookRun, Stage, TerminalStatus, Token, Verdict } from '../state.ts';
+import { corruptedText } from './end-text.ts';
 
 type Hook = Extract<Stage, { kind: 'hook' }>;
 
@@ -163,15 +164,8 @@ export function recordHookAttempt(
 function endRun(d: Draft, verdict: Verdict): void {
   const status = finalStatus(verdict, d.state.troubles);
   const reason: FailureReason | undefined = status === 'CORRUPTED' ? 'compensation' : verdict.reason;
-  const description = status === 'CORRUPTED' ? corruptedText(d.state.troubles, verdict) : verdict.description;
+  const description = status === 'CORRUPTED' ? corruptedText(d.state, verdict) : verdict.description;
   endAs(d, status, reason, description);
-}
-
-function corruptedText(troubles: number, verdict: Verdict): string {
-  const what = troubles === 1 ? 'One compensation' : `${String(troubles)} compensations`;
-  const cause =
-    verdict.description === undefined ? '' : ` The execution was to end as ${verdict.status}: ${verdict.description}`;
-  return `${what} could not be completed and must be settled by hand or retried.${cause}`;
 }
 
 /** Ends with exactly this status. */

@@ -6,6 +6,7 @@ import type { ResolvedEvent } from '../event.ts';
 import type { AttemptFailure, State, Token } from '../state.ts';
 import { taskNode } from './settle.ts';
 import { completeTask, failVisit } from './task.ts';
+import { corruptedText } from './end-text.ts';
 import { settleUndo } from './unwind.ts';
 
 /** The token that such a resolve settles in a running execution; undefined when there is none. */
@@ -73,8 +74,14 @@ function resolveCorrupted(d: Draft, event: ResolvedEvent): void {
   record(d, event, target.visit, target.scope, target.round);
   d.undo.push({ kind: 'set', ord: target.ord, undo: event.outcome === 'succeeded' ? 'resolved' : 'accepted' });
   d.state.troubles = Math.max(0, d.state.troubles - 1);
+  const named = d.state.failedCompensations?.filter(
+    ({ nodeId, visit }) => nodeId !== target.nodeId || visit !== target.visit,
+  );
+  if (named === undefined || named.length === 0) delete d.state.failedCompensations;
+  else d.state.failedCompensations = named;
   // The last one settled ends the execution as it would have ended without the trouble.
   if (d.state.troubles === 0) delete d.state.end;
+  else d.state.end = { ...end, description: corruptedText(d.state, verdict) };
 }
 
 function record(d: Draft, event: ResolvedEvent, visit: number, scope: string, round: number = d.state.round): void {

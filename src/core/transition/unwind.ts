@@ -9,7 +9,14 @@ import type { Answered, Draft } from '../draft.ts';
 import type { StepRow, UndoState } from '../history.ts';
 import type { CallPlan } from '../plan.ts';
 import { nextRetry } from '../retry.ts';
-import type { AttemptFailure, Stage, Token, UndoRun, UndoTarget } from '../state.ts';
+import {
+  type AttemptFailure,
+  maxNamedTroubles,
+  type Stage,
+  type Token,
+  type UndoRun,
+  type UndoTarget,
+} from '../state.ts';
 import { idempotencyKey } from '../keys.ts';
 import { drainOf } from './failure.ts';
 import { endBranch, goTo } from './route.ts';
@@ -130,6 +137,7 @@ export function settleUndo(
   });
   d.undo.push({ kind: 'set', ord: target.ord, undo: state });
   const trouble = state === 'failed' ? 1 : 0;
+  if (trouble > 0) nameTrouble(d, target);
   d.state.troubles += trouble;
   if (drainOf(d, token) !== undefined) {
     d.remove(token);
@@ -137,6 +145,12 @@ export function settleUndo(
   }
   const { undo: _undo, callId: _callId, until: _until, ...rest } = stage;
   d.move(token, { ...rest, troubles: stage.troubles + trouble });
+}
+
+/** Names a compensation that could not be completed, as far as there is room for it. */
+function nameTrouble(d: Draft, { nodeId, visit }: UndoTarget): void {
+  const named = d.state.failedCompensations ?? [];
+  if (named.length < maxNamedTroubles) d.state.failedCompensations = [...named, { nodeId, visit }];
 }
 
 function reachGoal(d: Draft, token: Token, stage: Unwinding): void {

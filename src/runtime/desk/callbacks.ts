@@ -57,8 +57,8 @@ export function judgeToken({ tokens }: Pick<DeskParts, 'tokens'>, token: string 
 
 /** Takes a callback in; see the file header for the order of checks. */
 export async function receiveCallback(parts: DeskParts, request: CallbackRequest): Promise<Answer<CallbackReceipt>> {
-  const reject = (reason: CallbackRejection, refusal: Refusal): Refusal => {
-    parts.callbacks?.rejected(reason);
+  const reject = (reason: CallbackRejection, refusal: Refusal, of?: ExecutionDetail): Refusal => {
+    parts.callbacks?.rejected(reason, of);
     return refusal;
   };
   const { token } = request;
@@ -110,21 +110,31 @@ export async function receiveCallback(parts: DeskParts, request: CallbackRequest
     case 'duplicate':
       return granted({ duplicate: true, pending: result.pending });
     case 'other_body':
-      return reject('other_body', refused('callback_other_body', 'This token was used before with another body.'));
+      return reject(
+        'other_body',
+        refused('callback_other_body', 'This token was used before with another body.'),
+        detail,
+      );
     case 'earlier_operation':
       return reject(
         'earlier_operation',
         refused('callback_earlier_operation', 'The token belongs to an earlier operation of the node.'),
+        detail,
       );
     case 'not_waiting':
-      return reject('not_waiting', refused('callback_not_waiting', 'The node is no longer waiting for this callback.'));
+      return reject(
+        'not_waiting',
+        refused('callback_not_waiting', 'The node is no longer waiting for this callback.'),
+        detail,
+      );
     case 'rate_limited':
       return reject(
         'rate_limited',
         refused('callback_rate_limited', 'Too many callbacks of this operation were judged pending.'),
+        detail,
       );
     case 'conflict':
-      return reject('not_waiting', refused('callback_not_waiting', result.message));
+      return reject('not_waiting', refused('callback_not_waiting', result.message), detail);
     case 'unknown':
       return reject('unknown_execution', unknownExecution(request.executionId));
   }

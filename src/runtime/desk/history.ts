@@ -1,6 +1,6 @@
 /** The history of one execution as clients read it: a row per node visit and phase, and a row per attempt. */
-import type { CallRow, ShownBody, StepRow } from '../../core/history.ts';
-import { type JsonObject, stringifyJson } from '../../core/json.ts';
+import type { CallRow, StepRow } from '../../core/history.ts';
+import { type Json, type JsonObject, stringifyJson } from '../../core/json.ts';
 import type { Page, PageRequest } from '../../ports/store.ts';
 import { cut } from '../exchange.ts';
 import { type Answer, granted, unknownExecution } from './answer.ts';
@@ -8,6 +8,7 @@ import { gatherPage } from './gather-page.ts';
 import { instant } from './instants.ts';
 import type { DeskParts } from './parts.ts';
 import { bodyOf } from './shown-body.ts';
+import { valueOfBody, valueOfJson } from './shown-json.ts';
 
 /** A page of step rows, by position in the history. Throws BadCursor. */
 export function listSteps(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
@@ -79,20 +80,39 @@ function stepDocument(parts: DeskParts, id: string, row: StepRow): JsonObject {
 }
 
 function bodyFields(parts: DeskParts, row: StepRow): JsonObject {
-  const { body, isCut } = row.shown ?? cutBodyOf(parts, row);
+  const { body, isCut } = shownOf(parts, row);
   return {
     ...(body !== undefined && { responseBody: body }),
     ...(isCut === true && { responseBodyTruncated: true }),
   };
 }
 
-function cutBodyOf({ masker, maxHistoryBody }: DeskParts, row: StepRow): ShownBody {
+interface StepBody {
+  readonly body?: Json;
+  readonly isCut?: boolean;
+}
+
+/** The body of a step: a value where it is JSON, text where it is text or cut. */
+function shownOf(parts: DeskParts, row: StepRow): StepBody {
+  const { shown, choice } = row;
+  if (shown !== undefined) {
+    const { body, isJson } = shown;
+    return body !== undefined && isJson === true ? { body: valueOfJson(body) } : shown;
+  }
+  if (choice !== undefined) {
+    const { target, matchedCase } = choice;
+    return { body: { target, matchedCase: matchedCase ?? null, usedDefault: matchedCase === undefined } };
+  }
+  return cutBodyOf(parts, row);
+}
+
+function cutBodyOf({ masker, maxHistoryBody }: DeskParts, row: StepRow): StepBody {
   const body = bodyOf(row);
   if (body === undefined || body === null) return {};
   // Masked before it is cut: half a secret would not be recognised.
   const masked = masker.json(body);
   const text = typeof masked === 'string' ? masked : stringifyJson(masked);
-  return text.length <= maxHistoryBody ? { body: text } : { body: cut(text, maxHistoryBody), isCut: true };
+  return text.length <= maxHistoryBody ? { body: masked } : { body: cut(text, maxHistoryBody), isCut: true };
 }
 
 function callDocument(id: string, row: CallRow): JsonObject {
@@ -106,13 +126,22 @@ function callDocument(id: string, row: CallRow): JsonObject {
       requestUrl: exchange.url,
       requestVerb: exchange.verb,
       requestHeaders: exchange.requestHeaders,
-      ...(exchange.requestBody !== undefined && { requestBody: exchange.requestBody }),
-      ...(exchange.requestBodyTruncated === true && { requestBodyTruncated: true }),
+      ...wireBody('requestBody', exchange.requestBody, exchange.requestBodyTruncated, exchange.requestHeaders),
       ...(exchange.responseHeaders !== undefined && { responseHeaders: exchange.responseHeaders }),
-      ...(exchange.responseBody !== undefined && { responseBody: exchange.responseBody }),
-      ...(exchange.responseBodyTruncated === true && { responseBodyTruncated: true }),
+      ...wireBody('responseBody', exchange.responseBody, exchange.responseBodyTruncated, exchange.responseHeaders),
     }),
     ...timeFields(row),
     latencyMs: exchange?.latencyMillis ?? Math.max(0, row.at - row.attemptAt),
   };
+}
+
+/** A body that went over the wire: a value where its headers call it JSON, and text where it is cut. */
+function wireBody(
+  name: 'requestBody' | 'responseBody',
+  text: string | undefined,
+  isCut: boolean | undefined,
+  headers: Readonly<Record<string, string>> | undefined,
+): JsonObject {
+  if (text === undefined) return {};
+  return isCut === true ? { [name]: text, [`${name}Truncated`]: true } : { [name]: valueOfBody(text, headers) };
 }

@@ -84,7 +84,8 @@ export type CallbackRejection =
 /** Told of callbacks, for metrics. Must not throw. */
 export interface CallbackObserver {
   received(of: { readonly name: string; readonly version: string }): void;
-  rejected(reason: CallbackRejection): void;
+  /** `of` is absent where it is not known which execution the callback is for. */
+  rejected(reason: CallbackRejection, of?: { readonly name: string; readonly version: string }): void;
 }
 
 /** What the desk asks of the store. */

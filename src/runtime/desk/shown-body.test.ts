@@ -11,7 +11,8 @@ describe('a body as people see it', () => {
     ['an object', { a: [1, 'x'] }, '{"a":[1,"x"]}'],
     ['a secret', `say ${secret}!`, 'say ***!'],
   ])('is whole when it is short: %s', (_name, body, shown) => {
-    expect(shownBody(body, { masker, maxHistoryBody: 50 })).toEqual({ body: shown });
+    const isJson = typeof body === 'string' ? {} : { isJson: true };
+    expect(shownBody(body, { masker, maxHistoryBody: 50 })).toEqual({ body: shown, ...isJson });
   });
 
   // From long before the cut to long behind it, and where the part that is looked at ends.

@@ -22,7 +22,9 @@ export function shownBody(body: Json, { masker, maxHistoryBody }: BodyView): Sho
   const text = typeof body === 'string' ? body : stringifyJson(body);
   const looked = cut(text, maxHistoryBody + maskedBeyond);
   const masked = masker.text(looked);
-  if (looked.length === text.length && masked.length <= maxHistoryBody) return { body: masked };
+  if (looked.length === text.length && masked.length <= maxHistoryBody) {
+    return typeof body === 'string' ? { body: masked } : { body: masked, isJson: true };
+  }
   // Where the text goes on, its last part may hold the beginning of a secret, however much masking has shortened what is before it.
   const sure = looked.length === text.length ? masked.length : Math.max(0, masked.length - maskedBeyond);
   return { body: cut(masked, Math.min(maxHistoryBody, sure)), isCut: true };

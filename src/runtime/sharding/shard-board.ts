@@ -142,6 +142,19 @@ export class ShardBoard {
     return this.#shards.get(index)?.lostAt ?? 0;
   }
 
+  /** Whether it was ever found as its server should have it. */
+  wasWhole(index: number): boolean {
+    return this.#shards.get(index)?.incarnation !== undefined;
+  }
+
+  /** Whether each of them was found whole, or was filled after it was found lost. */
+  get isSettled(): boolean {
+    for (const { condition, incarnation, lostAt } of this.#shards.values()) {
+      if (condition !== 'whole' || (incarnation === undefined && lostAt === 0)) return false;
+    }
+    return true;
+  }
+
   /** An id could not be added to it: it is to be refilled once its server answers. */
   missed(index: number): void {
     const shard = this.#shards.get(index);

@@ -11,6 +11,7 @@ import type { Clock } from '../../ports/clock.ts';
 import { QueuePartlyUnavailable, type Refill, type StoredItem } from '../../ports/queue.ts';
 import { assertMillis, type Ring, type Shard, type ShardQueue } from '../../ports/shard-queue.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
+import type { FirstFill } from './first-fill.ts';
 import { perShard } from './per-shard.ts';
 import { asFailure, settleAll } from './settle-all.ts';
 import type { ShardBoard } from './shard-board.ts';
@@ -26,6 +27,8 @@ export interface ShardRefillsParts {
   /** How long a process that is cut off may believe that it holds what it had in hand. */
   readonly leaseMillis: number;
   readonly count: { readonly inForce: number };
+  /** Absent: every shard without its mark has lost it. */
+  readonly firstFill?: FirstFill;
   readonly board: ShardBoard;
   readonly claims: Pick<ShardClaims, 'hasOther' | 'laneOf'>;
   /** Something may be due in a shard. Must not throw. */
@@ -124,25 +127,39 @@ export class ShardRefills {
     return absent.length;
   }
 
-  async #refilled({ count }: ShardSet, incarnations: ReadonlyMap<number, string>): Promise<void> {
-    const { server, telemetry, board, clock } = this.#parts;
-    if (count !== this.#parts.count.inForce) return;
-    let rebuilt = 0;
+  async #refilled(shards: ShardSet, incarnations: ReadonlyMap<number, string>): Promise<void> {
+    const { server, telemetry, board, clock, count, firstFill } = this.#parts;
+    if (shards.count !== count.inForce) return;
+    let lost = 0;
     const complete = [...incarnations].filter(([index]) => board.isComplete(index));
     try {
       await settleAll(complete, async ([index, incarnation]) => {
         const lostAt = board.lostAt(index);
         if (lostAt !== undefined) {
           // Another loss meanwhile has changed the incarnation: then the mark fits nothing, and the refill comes again.
-          await server.mark({ count, index }, incarnation, Math.max(0, lostAt + assertMillis - clock.now()));
-          telemetry.rebuilt();
-          rebuilt++;
+          await server.mark(
+            { count: shards.count, index },
+            incarnation,
+            Math.max(0, lostAt + assertMillis - clock.now()),
+          );
+          const isFirst = firstFill?.isNew(shards.count) === true && !board.wasWhole(index);
+          telemetry.rebuilt(isFirst ? 'first' : 'lost');
+          if (isFirst) firstFill.add();
+          else lost++;
         }
         board.refilled(index);
       });
     } finally {
-      if (rebuilt > 0) telemetry.log('warn', 'the queue had lost shards: rebuilt from the store', { shards: rebuilt });
+      if (lost > 0) telemetry.log('warn', 'the queue had lost shards: rebuilt from the store', { shards: lost });
+      if (firstFill !== undefined) await this.settle(firstFill);
       this.#parts.refilled();
     }
+  }
+
+  /** Looks whether a queue that was new is filled by now. To be called again and again; never throws. */
+  async settle(firstFill: FirstFill): Promise<void> {
+    const { board, count } = this.#parts;
+    if (!firstFill.isNew(count.inForce) || board.indexes.length === 0 || !board.isSettled) return;
+    await firstFill.complete(count.inForce);
   }
 }

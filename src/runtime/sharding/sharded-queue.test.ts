@@ -447,7 +447,7 @@ describe('a cluster of processes', () => {
     let isAway = false;
     await pod('a', { via: (connection) => cutOff(connection, () => isAway) });
     const said = (): string[] =>
-      fixture.logs.map(({ message }) => message).filter((message) => message.startsWith('queue '));
+      fixture.logs.map(({ message }) => message).filter((message) => /^queue (?:away|answers)/.test(message));
     isAway = true;
     await fixture.clock.advance(30_000);
     expect(said()).toEqual(['queue away']);

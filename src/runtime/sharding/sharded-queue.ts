@@ -37,6 +37,7 @@ import {
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { Pulse } from '../service.ts';
 import { type ClusterMember, type MemberLoad, toldOf } from './member-info.ts';
+import type { FirstFill } from './first-fill.ts';
 import { Membership, type MembershipChange } from './membership.ts';
 import { assignShards } from './ownership.ts';
 import { groupByShard, perShard } from './per-shard.ts';
@@ -71,6 +72,8 @@ export interface ShardedQueueParts {
   readonly load?: () => MemberLoad;
   /** Reads what tells the store from others; absent: it is not told. */
   readonly storeIdentity?: () => Promise<string>;
+  /** Absent: every shard that the server lacks counts as lost. */
+  readonly firstFill?: FirstFill;
 }
 
 const foreignSentence =
@@ -154,6 +157,7 @@ export class ShardedQueue implements Queue {
       },
       beaten: () => {
         this.#probe();
+        if (parts.firstFill !== undefined) void this.#refills.settle(parts.firstFill);
       },
     });
   }
@@ -215,6 +219,7 @@ export class ShardedQueue implements Queue {
   async start(listener: QueueListener): Promise<void> {
     this.#listener = listener;
     await this.#parts.count.open();
+    if (this.#parts.firstFill !== undefined) await this.#parts.firstFill.open();
     await this.#parts.server.open(this.member, {
       rung: (ring) => {
         this.#rung(ring);

@@ -72,6 +72,15 @@ describe('a callback', () => {
     expect(await post(to, '{"yes"')).toMatchObject({ status: 400 });
   });
 
+  it('is counted under its definition, and under none where its token is forged', async () => {
+    const { text } = await stage.ask('GET', '/metrics');
+    const of = 'saga_name="callbacks",saga_version="1"';
+    expect(text).toContain(`\nsaga_callback_received_total{${of}} 1\n`);
+    expect(text).toContain(`\nsaga_callback_rejected_total{${of},reason="other_body"} 1\n`);
+    expect(text).toMatch(/\nsaga_callback_rejected_total\{saga_name="",saga_version="",reason="signature"\} \d/);
+    expect(text).toMatch(new RegExp(`\nsaga_node_duration_seconds_count\\{${of},node_kind="task",mode="async"\\} 1\n`));
+  });
+
   it('is 410 when nobody waits any more', async () => {
     const saga = stage.saga('gone');
     const gone = await stage.run(saga.graph([saga.asyncTask('ask')]));

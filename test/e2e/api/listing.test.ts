@@ -146,7 +146,7 @@ describe('calls', () => {
       requestVerb: 'POST',
       requestHeaders: { 'trama-attempt': '1' },
       responseHeaders: { 'content-type': 'application/json' },
-      responseBody: '{}',
+      responseBody: {},
       idempotencyKey: `${failed.id}:1:a:1:UP`,
     });
   });

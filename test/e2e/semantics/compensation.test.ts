@@ -242,6 +242,9 @@ describe('a compensation that cannot be completed', () => {
       status: 'CORRUPTED',
       reason: 'compensation',
       failedNodeId: 'd',
+      failureDescription:
+        'The compensations of "c" and "a" could not be completed and must be settled by hand or retried. ' +
+        'The execution was to end as FAILED at "d": The downstream answered 400.',
       standing: [
         { nodeId: 'a', visit: 1, round: 1, outcome: 'succeeded' },
         { nodeId: 'c', visit: 1, round: 1, outcome: 'succeeded' },
@@ -257,6 +260,7 @@ describe('a compensation that cannot be completed', () => {
     downstream.script('/retry-corrupted/undo-c', {});
     expect(await stage.control(id, 'retry')).toBe(202);
     expect(await stage.untilStatus(id, 'FAILED')).toMatchObject({ round: 1, reason: 'status_4xx', standing: [] });
+    expect((await stage.show(id)).failureDescription).toBe('The downstream answered 400.');
     expect(downstream.order('/retry-corrupted/').slice(8)).toEqual(['undo-c', 'undo-a', 'lost']);
     // The same compensations, and the second occasion of the hook.
     expect(new Set(downstream.calls('/retry-corrupted/undo-a').map(({ key }) => key)).size).toBe(1);
@@ -271,7 +275,11 @@ describe('a compensation that cannot be completed', () => {
       stage.control(id, 'resolve', { nodeId, phase: 'DOWN', outcome, reason: 'looked at' });
     expect(await resolve('b', 'succeeded')).toBe(409);
     expect(await resolve('a', 'succeeded')).toBe(202);
-    expect(await stage.show(id)).toMatchObject({ status: 'CORRUPTED', standing: [{ nodeId: 'c' }] });
+    expect(await stage.show(id)).toMatchObject({
+      status: 'CORRUPTED',
+      failureDescription: expect.stringMatching(/^The compensation of "c" could not be completed/),
+      standing: [{ nodeId: 'c' }],
+    });
     expect(await resolve('a', 'succeeded')).toBe(409);
     expect(await resolve('c', 'failed')).toBe(202);
     // Accepted, not undone: it stands.

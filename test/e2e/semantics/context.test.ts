@@ -54,9 +54,22 @@ describe('a template', () => {
     expect(JSON.parse(downstream.calls('/large/b')[0]!.body)).toEqual({ long });
     const [first] = await stage.steps(id);
     expect(first.responseBodyTruncated).toBe(true);
+    expect(typeof first.responseBody).toBe('string');
     expect(first.responseBody.length).toBeLessThanOrEqual(65_536);
     const calls = await stage.calls(id);
     expect([calls[0].responseBodyTruncated, calls[1].requestBodyTruncated]).toEqual([true, true]);
+    expect([typeof calls[0].responseBody, typeof calls[1].requestBody]).toEqual(['string', 'string']);
+  });
+
+  it.concurrent('shows a body that just fits as the value that it is', async () => {
+    const saga = stage.saga('fitting');
+    const body = { long: 'x'.repeat(65_500) };
+    downstream.script('/fitting/a', { body });
+    const { id } = await stage.finish(saga.graph([saga.task('a')]));
+    const [step] = await stage.steps(id);
+    const [call] = await stage.calls(id);
+    expect([step.responseBody, call.responseBody]).toEqual([body, body]);
+    expect(step.responseBodyTruncated).toBeUndefined();
   });
 
   it.concurrent('that grows beyond the limit of a request sends nothing', async () => {

@@ -33,7 +33,35 @@ describe('a switch', () => {
     );
     expect(document.status).toBe('SUCCEEDED');
     expect(downstream.order('/switch/')).toEqual(['b']);
-    expect((await stage.steps(document.id))[0]).toMatchObject({ phase: 'SWITCH', outcome: 'succeeded', success: true });
+    expect((await stage.steps(document.id))[0]).toMatchObject({
+      phase: 'SWITCH',
+      outcome: 'succeeded',
+      success: true,
+      responseBody: { target: 'b', matchedCase: 'big', usedDefault: false },
+    });
+  });
+
+  it.concurrent('says in its row where it led, also to the default and by a case without a name', async () => {
+    const saga = stage.saga('led');
+    const cases = [
+      { name: 'default', when: { '==': [{ var: 'payload.n' }, 1] }, target: 'a' },
+      { when: { '==': [{ var: 'payload.n' }, 2] }, target: 'b' },
+    ];
+    const definition = saga.graph([
+      { kind: 'switch', id: 'choose', cases, default: 'a' },
+      saga.task('a'),
+      saga.task('b'),
+    ]);
+    const led: unknown[] = [];
+    for (const n of [1, 2, 3]) {
+      const { id } = await stage.finish(definition, { payload: { n } });
+      led.push((await stage.steps(id))[0].responseBody);
+    }
+    expect(led).toEqual([
+      { target: 'a', matchedCase: 'default', usedDefault: false },
+      { target: 'b', matchedCase: 'case 2', usedDefault: false },
+      { target: 'a', matchedCase: null, usedDefault: true },
+    ]);
   });
 });
 
@@ -63,8 +91,10 @@ describe('a join', () => {
       },
       x: 1,
     });
-    const rows = rowNames(await stage.steps(document.id));
+    const steps = await stage.steps(document.id);
+    const rows = rowNames(steps);
     expect([rows[0], rows.at(-2), rows.at(-1)]).toEqual(['fork SPLIT', 'merge JOIN', 'after UP']);
+    expect(steps.at(-2).responseBody).toEqual(JSON.parse(downstream.calls('/join/after')[0]!.body).joined);
   });
 
   it.concurrent('fails the execution by default with its first failed branch', async () => {

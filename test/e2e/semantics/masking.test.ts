@@ -5,6 +5,7 @@ import { openStage } from '../stage/stage.ts';
 const secret = 's3cr3t-value-"quoted"';
 const stage = openStage({
   TRAMA_SECRET_API_KEY: secret,
+  TRAMA_SECRET_PIN: '48151623',
   TRAMA_VAR_REGION: 'north',
   LOGGING_LEVEL: 'debug',
 });
@@ -19,7 +20,7 @@ it('shows neither, wherever they come from', async () => {
     meanwhile: (request) => (echoed = request.body),
     headers: { 'x-echo': 's3cr3t-value-"quoted"', 'set-cookie': 'session=abc' },
   });
-  downstream.script('/masked/echo', { body: JSON.stringify({ got: secret, plain: 'seen' }) });
+  downstream.script('/masked/echo', { body: JSON.stringify({ got: secret, plain: 'seen', pin: 48151623 }) });
   downstream.script('/masked/bad', { status: 400, body: JSON.stringify({ message: `no such key ${secret}` }) });
   const request = saga.call('ask', {
     url: `${downstream.url}/masked/ask?key={{secrets.API_KEY}}`,
@@ -63,14 +64,15 @@ it('shows neither, wherever they come from', async () => {
   const leaks: string[] = [];
   for (const way of [...ways, '/workflows', '/metrics']) {
     const { text } = await stage.ask('GET', way);
-    const values = ['s3cr3t-value', encodeURIComponent(secret), token, 'session=abc'];
+    const values = ['s3cr3t-value', encodeURIComponent(secret), token, 'session=abc', '48151623'];
     leaks.push(...values.filter((value) => text.includes(value)).map((value) => `${way}: ${value}`));
   }
   expect(leaks).toEqual([]);
   const calls = await stage.calls(id);
   expect(calls[0].requestHeaders).toMatchObject({ authorization: '***', 'x-region': 'north' });
   expect(calls[0].requestUrl).toContain('key=***');
-  expect(calls[1].responseBody).toBe('{"got":"***","plain":"seen"}');
+  expect(calls[1].responseBody).toEqual({ got: '***', plain: 'seen', pin: '***' });
+  expect((await stage.steps(id)).find((step) => step.stepName === 'echo')?.responseBody).toEqual(calls[1].responseBody);
 });
 
 it('sends nothing where a secret or variable is missing', async () => {
