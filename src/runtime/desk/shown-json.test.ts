@@ -42,6 +42,16 @@ describe('bodies of the history', () => {
     expect(valueOfJson('{"pin":***')).toBe('{"pin":***');
   });
 
+  it.each([
+    ['a run without an end', (n: number) => `***,${'a1'.repeat(n)}`],
+    ['stars without an end', (n: number) => `[${'***x'.repeat(n)}`],
+    ['quotes that are escaped', (n: number) => `***"${'\\"'.repeat(n)}`],
+  ])('take no longer than their length: %s', (_what, textOf) => {
+    // Quadratic, these would take minutes.
+    const text = textOf(500_000);
+    expect(valueOfJson(text)).toBe(text);
+  });
+
   it('are text where they are nested deeper than answers may be', () => {
     const nested = (levels: number): string => `${'['.repeat(levels)}"${'['.repeat(99)}"${']'.repeat(levels)}`;
     expect(valueOfJson(nested(64))).toBeInstanceOf(Array);
