@@ -1,5 +1,6 @@
 /** Errors on their way out: `{ errors, code, requestId }`, never a stack, never anything internal. */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { acceptedCodings } from '../content/codings.ts';
 import { maxProblems, saidOf } from '../core/definition/problems.ts';
 import { BadCursor, StoreUnavailable } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
@@ -49,6 +50,8 @@ function failureBody(reply: FastifyReply, code: ErrorCode, errors: readonly stri
   if ((status === 503 || status === 429) && !reply.hasHeader('retry-after')) {
     reply.header('retry-after', String(retryAfterSeconds));
   }
+  // RFC 9110, 15.5.16: tells this refusal from one of the media type.
+  if (code === 'unsupported_content_coding') reply.header('accept-encoding', acceptedCodings);
   reply.code(status).type('application/json; charset=utf-8');
   return errorBody(code, reply.server.masked(saidErrors(errors)), reply.request.id);
 }

@@ -15,6 +15,7 @@ import { AnswerPlaces, limitAnswers } from './answer-places.ts';
 import { Audit } from './audit.ts';
 import { addGate, type AuthRejection } from './authentication.ts';
 import { CallbackLimits } from './callback-limits.ts';
+import { decodeBody } from './coded-body.ts';
 import type { ApiContext } from './context.ts';
 import { errorRegistry } from './error-registry.ts';
 import { ApiError, type ApiLog, errorBody, errorHandler, sendError } from './failure.ts';
@@ -233,11 +234,17 @@ function readJsonBodies(server: FastifyInstance): void {
       done(null, undefined);
       return;
     }
-    const begun = performance.now();
-    const read = readJsonBytes(bytes);
-    server.workDone(request, begun);
-    if (read.ok) done(null, read.value);
-    else done(new ApiError(read.code, read.error));
+    decodeBody(request, bytes, 'malformed_json', (error, decoded) => {
+      if (error !== null || decoded.length === 0) {
+        done(error, undefined);
+        return;
+      }
+      const begun = performance.now();
+      const read = readJsonBytes(decoded, request.headers['content-type']);
+      server.workDone(request, begun);
+      if (read.ok) done(null, read.value);
+      else done(new ApiError(read.code, read.error));
+    });
   };
   for (const type of ['application/json', /^application\/[\w.+-]+\+json(?:\s*;|$)/i]) {
     server.addContentTypeParser(type, { parseAs: 'buffer' }, parse);

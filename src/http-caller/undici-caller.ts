@@ -5,10 +5,10 @@
  * refused must never be lent to them. So have calls to the callback routes of this installation.
  */
 import type { Dispatcher } from 'undici';
+import { acceptedCodings } from '../content/codings.ts';
 import type { CallAnswer, LastWord, CallHandle, HttpCaller, OutboundRequest } from '../ports/http-caller.ts';
 import { createConnector, tlsOptions } from './connector.ts';
 import type { OutboundTls, ResolveHost } from './connector.ts';
-import { acceptedCodings } from './content-decoding.ts';
 import type { EgressPolicy } from './egress-policy.ts';
 import type { OwnListeners } from './own-listeners.ts';
 import { OutboundCall } from './outbound-call.ts';
