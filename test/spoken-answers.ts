@@ -159,12 +159,12 @@ export const unknownAnswers: readonly SpokenAnswer[] = [
     ['half an interim answer', () => going.slice(0, 20), end],
   ]),
   ...line('A body that is cut off: shorter than its length, chunks without their end, a reset', lost, [
+    ['a reset, without a length', (body) => `${ok}connection: close\r\n\r\n${body}`, { finish: 'reset' }],
     ['shorter', (body) => ok + sized(body).slice(0, -1), end],
     ['no last chunk', (body) => joined(chunked, chunk(body)), end],
     ['in the size of a chunk', () => `${chunked}1`, end],
     ['in the last chunk', (body) => joined(chunked, chunk(body), '0\r\n'), end],
     ['in the last line end', (body) => joined(chunked, chunk(body), '0\r\n\r'), end],
-    ['a reset, without a length', (body) => `${ok}connection: close\r\n\r\n${body}`, { finish: 'reset' }],
   ]),
   ...line(
     'Chunks that are none: a size that is no number or too large, other bytes than it says, line ends without CR',

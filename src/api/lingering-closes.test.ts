@@ -118,6 +118,17 @@ describe('a client that writes more than is read gets the answer to read', () =>
     expect(JSON.parse(text.slice(text.indexOf('\r\n\r\n')))).toMatchObject({ code });
   });
 
+  it('before it writes, where it asks first', async () => {
+    const { port } = await api();
+    const asking = post.replace('\r\n', '\r\nexpect: 100-continue\r\n');
+    const client = new SlowWriter(port);
+    await client.write([`${asking}content-length: ${String(size)}\r\n\r\n`]);
+    expect(await client.read()).toMatch(/^HTTP\/1.1 413 /);
+    const other = new SlowWriter(port);
+    await other.write([`${asking}connection: close\r\ncontent-length: 2\r\n\r\n{}`]);
+    expect(await other.read()).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 400 /);
+  });
+
   it('over TLS', async () => {
     const { port } = await api({ key: serverKey, cert: serverCertificate });
     const client = new SlowWriter(port, true);

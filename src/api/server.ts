@@ -171,6 +171,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   });
   measureWork(server, options.worked ?? (() => undefined));
   readJsonBodies(server);
+  answerExpectations(server, limits.maxRequestBytes);
   addHooks(server, options, open);
   const { authenticator, onRejected, isMetricsPublic = true } = options;
   addGate(server, { authenticator, isMetricsPublic, log, onRejected });
@@ -252,6 +253,15 @@ function readJsonBodies(server: FastifyInstance): void {
   for (const type of ['application/json', /^application\/[\w.+-]+\+json(?:\s*;|$)/i]) {
     server.addContentTypeParser(type, { parseAs: 'buffer' }, parse);
   }
+}
+
+/** Asks a client that waits with its body (`Expect: 100-continue`) for no body that would be refused for its length. */
+function answerExpectations(server: FastifyInstance, maxRequestBytes: number): void {
+  server.server.on('checkContinue', (request, response) => {
+    const isTooLarge = Number(request.headers['content-length']) > maxRequestBytes;
+    if (!isTooLarge) response.writeContinue();
+    server.server.emit('request', request, response);
+  });
 }
 
 function setCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {

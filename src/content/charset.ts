@@ -24,20 +24,23 @@ const textTypes = /^text\/|[/+](?:json|xml|yaml|x-yaml|x-ndjson|javascript|x-www
 const shownLabel = /^[\w.:+-]{1,40}$/;
 
 /**
- * The text of a body, without its byte order mark. The charset is the declared one, else that of a byte order mark of UTF-16, else UTF-8.
+ * The text of a body, without its byte order mark. The charset is UTF-8 where the body has its mark, else the declared one, else that of a mark
+ * of UTF-16, else UTF-8.
  * A body that its Content-Type declares to be no text (an image, a PDF, `application/octet-stream`) and that is not UTF-8 either is given in
  * base64.
  */
 export function decodeText(bytes: Buffer, contentType: string | undefined): string | TextFault {
   // The usual type needs no search for a parameter.
   const charset = contentType === undefined || contentType === 'application/json' ? undefined : charsetOf(contentType);
-  if (charset !== undefined && !utf8Labels.test(charset)) return decodeDeclared(bytes, charset);
+  const hasMark = bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+  if (charset !== undefined && !hasMark && !utf8Labels.test(charset)) return decodeDeclared(bytes, charset);
   if (isUtf8(bytes)) {
-    const hasMark = bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
     return bytes.toString('utf8', hasMark ? 3 : 0);
   }
-  if (charset !== undefined)
+  if (hasMark) return { problem: 'is not valid UTF-8, although it has the byte order mark of it' };
+  if (charset !== undefined) {
     return { problem: `is not valid ${charset.toUpperCase()}, which its Content-Type declares` };
+  }
   if (contentType !== undefined && !textTypes.test(contentType)) return bytes.toString('base64');
   const wide = wideCharset(bytes);
   return wide === undefined

@@ -112,6 +112,26 @@ describe.each(Object.keys(ways))('%s', (way) => {
   });
 });
 
+describe('an answer that comes before the whole request was read', () => {
+  it('is taken, and the connection serves no other call', async () => {
+    let connections = 0;
+    const port = await tcpServer((socket) => {
+      connections++;
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 413 Payload Too Large\r\ncontent-length: 5\r\n\r\nlarge');
+        socket.pause();
+        setTimeout(() => socket.resume(), 20);
+      });
+    });
+    const caller = callerWith();
+    const request = requestTo(`http://127.0.0.1:${String(port)}`, { verb: 'POST', body: 'x'.repeat(32 * 1024 * 1024) });
+    for (let n = 1; n <= 2; n++) {
+      expect(await respond(caller, request)).toMatchObject({ status: 413, body: 'large' });
+      expect(connections).toBe(n);
+    }
+  });
+});
+
 describe('bytes that come when nothing was asked', () => {
   it('are never taken for the next answer: their connection is dropped', async () => {
     let answered = 0;

@@ -251,6 +251,13 @@ describe('a callback is refused', () => {
       { 'content-length': '10', 'content-type': 'text/plain' },
       '401 callback_signature',
     ],
+    [
+      'it is forged and coded',
+      'forged',
+      '',
+      { 'content-length': '10', 'content-type': 'application/json', 'content-encoding': 'gzip' },
+      '401 callback_signature',
+    ],
     ['it is forged and long', 'forged', '', { 'content-length': '65537' }, '401 callback_signature'],
     ['it is forged and of unknown length', 'forged', '', { 'transfer-encoding': 'chunked' }, '401 callback_signature'],
     ['its body is too large', 'good', '', { 'content-length': '1048577' }, '413 too_large'],

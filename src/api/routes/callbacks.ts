@@ -106,10 +106,12 @@ function tokenOf(request: FastifyRequest): string | undefined {
 
 /**
  * Whether a callback is refused only once more is known of it than its token: its id is malformed, or the token is forged and
- * the body may be JSON that is malformed, which is answered first. More than {@link maxForgedBytes} are not read for that.
+ * the body may be JSON that is malformed, which is answered first. More than {@link maxForgedBytes} are not read for that, and no content
+ * coding is undone, which could make much more of them.
  */
 function mustBeRead({ params, headers }: FastifyRequest, token: Extract<JudgedToken, { ok: false }>): boolean {
   if (!uuid.test((params as { readonly id: string }).id)) return true;
+  if (headers['content-encoding'] !== undefined) return false;
   if (token.reason === 'malformed' || !isJsonType(headers['content-type'] ?? '')) return false;
   const length = Number(headers['content-length'] ?? Infinity);
   return length > 0 && length <= maxForgedBytes;
