@@ -197,7 +197,7 @@ export const unknownAnswers: readonly SpokenAnswer[] = [
     ['not the last', (body) => joined(`${ok}transfer-encoding: chunked, gzip\r\n\r\n`, gzipSync(inChunks(body))), end],
     ['no gzip', (body) => joined(`${ok}transfer-encoding: gzip, chunked\r\n\r\n`, inChunks(body))],
   ]),
-  ...line('What does not begin as HTTP/1 (HTTP/0.9, HTTP/2, ICY, SSH, TLS), or a status without three digits', lost, [
+  ...line('What does not begin as HTTP/1 (HTTP/0.9, ICY, SSH, TLS), or a status without three digits', lost, [
     ['HTTP/0.9', (body) => body, end],
     ['HTTP/2', (body) => whole(body).replace('1.1', '2')],
     ['HTTP/1.2', (body) => whole(body).replace('1.1', '1.2')],

@@ -33,10 +33,11 @@ export function decodeText(bytes: Buffer, contentType: string | undefined): stri
   // The usual type needs no search for a parameter.
   const charset = contentType === undefined || contentType === 'application/json' ? undefined : charsetOf(contentType);
   const hasMark = bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
-  if (charset !== undefined && !hasMark && !utf8Labels.test(charset)) return decodeDeclared(bytes, charset);
-  if (isUtf8(bytes)) {
-    return bytes.toString('utf8', hasMark ? 3 : 0);
-  }
+  if (charset !== undefined && !hasMark && charset !== 'utf-8' && !utf8Labels.test(charset))
+    return decodeDeclared(bytes, charset);
+  const text = bytes.toString('utf8', hasMark ? 3 : 0);
+  // A look at the text is cheaper than one at the bytes, which only a text with this character needs: it may have been sent.
+  if (!text.includes('\ufffd') || isUtf8(bytes)) return text;
   if (hasMark) return { problem: 'is not valid UTF-8, although it has the byte order mark of it' };
   if (charset !== undefined) {
     return { problem: `is not valid ${charset.toUpperCase()}, which its Content-Type declares` };
@@ -53,9 +54,18 @@ export function isCharset(label: string): boolean {
   return utf8Labels.test(label) || decoderFor(label) !== undefined;
 }
 
+/** Charsets by Content-Type, of the first so many short ones that were seen: there are few, and each stands in very many messages. */
+const seenCharsets = new Map<string, string | undefined>();
+const maxSeenCharsets = 64;
+const maxSeenLength = 128;
+
 function charsetOf(contentType: string): string | undefined {
-  const charset = charsetParameter.exec(contentType)?.[1];
-  return charset === '' ? undefined : charset;
+  const seen = seenCharsets.get(contentType);
+  if (seen !== undefined || seenCharsets.has(contentType)) return seen;
+  const charset = charsetParameter.exec(contentType)?.[1] || undefined;
+  if (seenCharsets.size < maxSeenCharsets && contentType.length <= maxSeenLength)
+    seenCharsets.set(contentType, charset);
+  return charset;
 }
 
 function decodeDeclared(bytes: Buffer, charset: string): string | TextFault {

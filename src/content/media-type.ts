@@ -4,7 +4,9 @@
  */
 export function isJsonType(contentType: string): boolean {
   if (contentType === 'application/json') return true;
-  const end = /[;,]/.exec(contentType)?.index ?? contentType.length;
-  const essence = contentType.slice(0, end).trim().toLowerCase();
+  const semicolon = contentType.indexOf(';');
+  const types = semicolon === -1 ? contentType : contentType.slice(0, semicolon);
+  const comma = types.indexOf(',');
+  const essence = (comma === -1 ? types : types.slice(0, comma)).trim().toLowerCase();
   return essence === 'application/json' || (essence.endsWith('+json') && essence.includes('/'));
 }
