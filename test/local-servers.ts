@@ -71,7 +71,12 @@ export async function tcpServer(onConnection: (socket: Socket) => void): Promise
 
 /** A server that does as told with the socket whenever a request's head has come. */
 export async function rawServer(onRequest: (socket: Socket) => void): Promise<string> {
-  const port = await tcpServer((socket) => {
+  return `http://127.0.0.1:${await tcpServer(onHead(onRequest))}`;
+}
+
+/** What a server does with a connection so that it is told of each request's head that has come. */
+export function onHead<S extends Socket>(onRequest: (socket: S) => void): (socket: S) => void {
+  return (socket) => {
     let received = '';
     socket.on('data', (chunk) => {
       received += chunk.toString('latin1');
@@ -79,8 +84,7 @@ export async function rawServer(onRequest: (socket: Socket) => void): Promise<st
       received = '';
       onRequest(socket);
     });
-  });
-  return `http://127.0.0.1:${port}`;
+  };
 }
 
 /** A GET with five seconds of time, or what `more` says. */

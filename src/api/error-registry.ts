@@ -17,6 +17,7 @@ export type ApiErrorCode =
   | 'request_timeout'
   | 'too_large'
   | 'unsupported_media_type'
+  | 'unsupported_content_coding'
   | 'too_many_waiting'
   | 'headers_too_large'
   | 'internal'
@@ -112,6 +113,11 @@ export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
     status: 415,
     retryable: false,
     meaning: 'The body must be JSON, with Content-Type application/json.',
+  },
+  unsupported_content_coding: {
+    status: 415,
+    retryable: false,
+    meaning: 'The body has a Content-Encoding that the server cannot undo; Accept-Encoding lists those that it can.',
   },
   idempotency_key_reused: {
     status: 422,

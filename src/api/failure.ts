@@ -1,11 +1,13 @@
 /** Errors on their way out: `{ errors, code, requestId }`, never a stack, never anything internal. */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { acceptedCodings } from '../content/codings.ts';
 import { maxProblems, saidOf } from '../core/definition/problems.ts';
 import { BadCursor, StoreUnavailable } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { Refusal } from '../runtime/desk/answer.ts';
 import { Overloaded } from '../runtime/settings.ts';
 import { type ErrorCode, errorRegistry } from './error-registry.ts';
+import type { LingeringCloses } from './lingering-closes.ts';
 
 /** Where the API writes what nobody who asks may see. */
 export type ApiLog = Pick<Telemetry, 'log' | 'logs'>;
@@ -38,6 +40,8 @@ function saidErrors(errors: readonly string[]): readonly string[] {
 
 declare module 'fastify' {
   interface FastifyInstance {
+    /** Of connections that are answered before their request was read. */
+    closes: LingeringCloses;
     /** Sentences without secrets: a request that is told what is wrong with it may hold some. */
     masked: (sentences: readonly string[]) => readonly string[];
   }
@@ -46,9 +50,12 @@ declare module 'fastify' {
 /** The body of an error, for the handler to return; sets status and headers. */
 function failureBody(reply: FastifyReply, code: ErrorCode, errors: readonly string[]): string {
   const { status } = errorRegistry[code];
+  reply.server.closes.expect(reply.request.raw);
   if ((status === 503 || status === 429) && !reply.hasHeader('retry-after')) {
     reply.header('retry-after', String(retryAfterSeconds));
   }
+  // RFC 9110, 15.5.16: tells this refusal from one of the media type.
+  if (code === 'unsupported_content_coding') reply.header('accept-encoding', acceptedCodings);
   reply.code(status).type('application/json; charset=utf-8');
   return errorBody(code, reply.server.masked(saidErrors(errors)), reply.request.id);
 }

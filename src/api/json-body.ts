@@ -1,5 +1,5 @@
 /** Reading JSON bodies without losing a digit. */
-import { isUtf8 } from 'node:buffer';
+import { decodeText } from '../content/charset.ts';
 import { type Json, parseJson } from '../core/json.ts';
 
 /** Nesting of a request's JSON at most. */
@@ -11,13 +11,14 @@ export type ReadJson =
   | { readonly ok: false; readonly code: 'malformed_json' | 'invalid_request'; readonly error: string };
 
 /**
- * Reads bytes that are not empty: UTF-8, as JSON on its way between systems always is, with or without a byte order mark.
- * Bytes that are none are refused, since what would stand in their place was never sent.
+ * Reads bytes that are not empty in the charset that their Content-Type declares, else as UTF-8, with or without a byte order mark.
+ * Bytes that cannot be decoded are refused, since what would stand in their place was never sent.
  */
-export function readJsonBytes(bytes: Uint8Array): ReadJson {
-  if (!isUtf8(bytes)) return { ok: false, code: 'malformed_json', error: 'The body is not UTF-8.' };
-  const hasMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
-  return readJson(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8', hasMark ? 3 : 0));
+export function readJsonBytes(bytes: Buffer, contentType: string | undefined): ReadJson {
+  const text = decodeText(bytes, contentType);
+  return typeof text === 'string'
+    ? readJson(text)
+    : { ok: false, code: 'malformed_json', error: `The body ${text.problem}.` };
 }
 
 /** Reads a text that is not empty. Numbers keep their digits; `__proto__` is an ordinary key. */

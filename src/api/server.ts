@@ -15,10 +15,12 @@ import { AnswerPlaces, limitAnswers } from './answer-places.ts';
 import { Audit } from './audit.ts';
 import { addGate, type AuthRejection } from './authentication.ts';
 import { CallbackLimits } from './callback-limits.ts';
+import { decodeBody } from './coded-body.ts';
 import type { ApiContext } from './context.ts';
 import { errorRegistry } from './error-registry.ts';
 import { ApiError, type ApiLog, errorBody, errorHandler, sendError } from './failure.ts';
 import { readJsonBytes } from './json-body.ts';
+import { LingeringCloses } from './lingering-closes.ts';
 import { measureWork } from './long-turns.ts';
 import { OpenRequests } from './open-requests.ts';
 import { type DocumentedRoute, openApiDocument } from './openapi.ts';
@@ -120,6 +122,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   const { log } = options;
   const http = { maxHeaderSize: limits.maxHeaderBytes, headersTimeout: limits.requestTimeoutMillis };
   const { key, cert, ca } = options.tls ?? {};
+  const closes = new LingeringCloses();
   const server = fastify({
     ...(key === undefined || cert === undefined
       ? { http }
@@ -137,7 +140,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     // Answered below instead, with the error model.
     return503OnClosing: false,
     routerOptions: { maxParamLength: maxParameterLength },
-    clientErrorHandler: answerClientError,
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, closes),
     // Comes before every hook.
     frameworkErrors: (error, request, reply) => {
       setCommonHeaders(request, reply);
@@ -159,6 +162,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     log,
   };
 
+  server.decorate('closes', closes);
   server.decorate('masked', (sentences) => desk.masker.json(sentences) as string[]);
   server.setValidatorCompiler(compileValidator);
   server.setErrorHandler(errorHandler(log));
@@ -167,6 +171,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   });
   measureWork(server, options.worked ?? (() => undefined));
   readJsonBodies(server);
+  answerExpectations(server, limits.maxRequestBytes);
   addHooks(server, options, open);
   const { authenticator, onRejected, isMetricsPublic = true } = options;
   addGate(server, { authenticator, isMetricsPublic, log, onRejected });
@@ -233,15 +238,30 @@ function readJsonBodies(server: FastifyInstance): void {
       done(null, undefined);
       return;
     }
-    const begun = performance.now();
-    const read = readJsonBytes(bytes);
-    server.workDone(request, begun);
-    if (read.ok) done(null, read.value);
-    else done(new ApiError(read.code, read.error));
+    decodeBody(request, bytes, 'malformed_json', (error, decoded) => {
+      if (error !== null || decoded.length === 0) {
+        done(error, undefined);
+        return;
+      }
+      const begun = performance.now();
+      const read = readJsonBytes(decoded, request.headers['content-type']);
+      server.workDone(request, begun);
+      if (read.ok) done(null, read.value);
+      else done(new ApiError(read.code, read.error));
+    });
   };
   for (const type of ['application/json', /^application\/[\w.+-]+\+json(?:\s*;|$)/i]) {
     server.addContentTypeParser(type, { parseAs: 'buffer' }, parse);
   }
+}
+
+/** Asks a client that waits with its body (`Expect: 100-continue`) for no body that would be refused for its length. */
+function answerExpectations(server: FastifyInstance, maxRequestBytes: number): void {
+  server.server.on('checkContinue', (request, response) => {
+    const isTooLarge = Number(request.headers['content-length']) > maxRequestBytes;
+    if (!isTooLarge) response.writeContinue();
+    server.server.emit('request', request, response);
+  });
 }
 
 function setCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
@@ -285,6 +305,7 @@ function addHooks(server: FastifyInstance, options: ServerOptions, open: OpenReq
   server.addHook('preClose', (done) => {
     closing = true;
     open.stop();
+    server.closes.stop();
     // Node closes the connections that are idle when it begins to close. Those that become idle later would hold it up for
     // as long as they are kept alive.
     sweep = setInterval(() => server.server.closeIdleConnections(), closingSweepMillis);
@@ -341,18 +362,19 @@ const clientErrors: Readonly<Record<string, 'headers_too_large' | 'request_timeo
 };
 
 /** What Node could not even read as a request has no reply object: the answer is written by hand. */
-function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+function answerClientError(error: NodeJS.ErrnoException, socket: Socket, closes: LingeringCloses): void {
+  if (error.code === 'ECONNRESET' || !socket.writable || closes.has(socket)) {
     socket.destroy();
     return;
   }
   const code = clientErrors[error.code ?? ''] ?? 'malformed_http';
   const { status, meaning } = errorRegistry[code];
   const body = errorBody(code, [meaning], '');
-  socket.end(
+  socket.write(
     `HTTP/1.1 ${String(status)} ${statusWords[status] ?? 'Error'}\r\nContent-Type: application/json; charset=utf-8\r\n` +
       `Content-Length: ${String(Buffer.byteLength(body))}\r\nConnection: close\r\n\r\n${body}`,
   );
+  closes.linger(socket);
 }
 
 const statusWords: Readonly<Record<number, string>> = {

@@ -40,25 +40,33 @@ export function judge(call: CallPlan, result: CallResult, undoingUnknown: boolea
         },
       };
     case 'response': {
-      const { response } = result;
+      const { response, bodyProblem } = result;
       const { status } = response;
       const is2xx = status >= 200 && status <= 299;
-      if (call.success === undefined ? is2xx : call.success.has(status)) return { ok: true, response };
       if (undoingUnknown && (status === 404 || status === 410)) return { ok: true, response };
-      // A 2xx that nobody expected: something happened, but not what the definition knows.
-      const unknown = call.unknown.has(status) || is2xx;
+      if (call.success === undefined ? is2xx : call.success.has(status)) {
+        return bodyProblem === undefined ? { ok: true, response } : unreadable(response, bodyProblem);
+      }
+      // A 2xx that nobody expected: something happened, but not what the definition knows. A status above 599 means nothing in HTTP.
+      const unknown = call.unknown.has(status) || is2xx || status > 599;
       return {
         ok: false,
         response,
         failure: {
           outcome: unknown ? 'unknown' : 'rejected',
           reason: status >= 500 ? 'status_5xx' : 'status_4xx',
-          description: `The downstream answered ${String(status)}.`,
+          description: `The downstream answered ${String(status)}.${bodyProblem === undefined ? '' : ` ${bodyProblem}`}`,
           statusCode: status,
         },
       };
     }
   }
+}
+
+/** It took effect, but what it said is lost: what follows would work with nothing in its place. */
+function unreadable(response: ResponseView, description: string): Judged {
+  const failure = { outcome: 'unknown', reason: 'body', description, error: 'body' } as const;
+  return { ok: false, response, failure: { ...failure, statusCode: response.status } };
 }
 
 function loggedOf({ logged }: { readonly logged?: string }): { readonly logged?: string } | undefined {

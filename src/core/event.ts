@@ -9,7 +9,12 @@ import type { BlockCause, UndoTarget } from './state.ts';
 
 /** How a call came back, before the core judges it. */
 export type CallResult =
-  | { readonly kind: 'response'; readonly response: ResponseView }
+  | {
+      readonly kind: 'response';
+      readonly response: ResponseView;
+      /** Why the body that came cannot be read: a sentence. The view has none then. */
+      readonly bodyProblem?: string;
+    }
   /**
    * `unsent`: surely nothing left; `reason` is a sentence. `retryable` is false for what would fail again alike. `logged` is the
    * sentence for logs, where `reason` holds something of the data.

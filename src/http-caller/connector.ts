@@ -90,13 +90,32 @@ export function createConnector(options: ConnectorOptions): connectorTypes.conne
       }
       const refusal = refusalOf(judge, host, socket);
       if (refusal === undefined) {
-        skipInterimAnswers(socket);
-        failResets(socket);
+        correctReading(socket);
         done(null, socket);
         return;
       }
       socket.destroy();
       done(refusal, null);
+    });
+  };
+}
+
+/** What undici alone reads wrongly of a connection on which answers come. */
+function correctReading(socket: Socket): void {
+  skipInterimAnswers(socket);
+  failResets(socket);
+}
+
+/** The `connect` function of a proxy agent, whose connections (to the proxy, or through its tunnels) are read like all others. */
+export function readCorrectly(connect: connectorTypes.connector): connectorTypes.connector {
+  return (target, done) => {
+    connect(target, (error, socket) => {
+      if (error !== null) {
+        done(error, null);
+        return;
+      }
+      correctReading(socket);
+      done(null, socket);
     });
   };
 }

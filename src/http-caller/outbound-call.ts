@@ -6,15 +6,19 @@
  * deadline, an abort. A call that ends while queued stays in undici's queue; `onRequestStart` then throws, which makes
  * undici drop the request unwritten and keep the connection.
  */
+import { maxHeaderSize } from 'node:http';
 import type { Dispatcher } from 'undici';
+import { codingsOf, decodeContent, tooLargeProblem } from '../content/codings.ts';
 import type { CallAnswer, CallError, LastWord, CallHandle, OutboundRequest } from '../ports/http-caller.ts';
-import { codingsOf, decodeContent, tooLargeSentence } from './content-decoding.ts';
 import { EgressRefusedError } from './connector.ts';
-import { readBody } from './response-body.ts';
+import { readBody, unreadable } from './response-body.ts';
+import type { ReadBody } from './response-body.ts';
 import { errors } from './undici-parts.ts';
 
 /** Room for what a coding adds to content that does not compress. */
 const codingOverheadBytes = 4096;
+
+const blank = 0x20;
 
 /** Timers take at most 2^31-1 ms. */
 const maxTimerMillis = 2 ** 31 - 1;
@@ -102,12 +106,13 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
     this.#headers = headers;
     const limit = this.#owner.maxResponseBytes;
     const coding = headers['content-encoding'];
-    if (coding === undefined) {
-      this.#wireLimit = limit;
-    } else {
-      this.#codings = codingsOf(String(coding));
-      this.#wireLimit = this.#codings.length === 0 ? limit : limit + codingOverheadBytes;
+    const transfer = headers['transfer-encoding'];
+    if (coding !== undefined) this.#codings = codingsOf(String(coding));
+    // Whatever was done to the content for its transfer was done last. Chunks are undone already; a coding behind them is not known.
+    if (transfer !== undefined && transfer !== 'chunked') {
+      this.#codings = [...codingsOf(String(transfer).replace(/(?:,?\s*chunked\s*)+$/i, '')), ...this.#codings];
     }
+    this.#wireLimit = this.#codings.length === 0 ? limit : limit + codingOverheadBytes;
     const announced = headers['content-length'];
     const hasBody = !this.#isHead && status !== 204 && status !== 304;
     if (announced !== undefined && hasBody && Number(announced) > this.#wireLimit) {
@@ -133,30 +138,39 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
     this.#controller = undefined;
     const bytes = this.#more === undefined ? (this.#first ?? Buffer.alloc(0)) : Buffer.concat(this.#more, this.#bytes);
     if (this.#codings.length === 0 || bytes.length === 0) {
-      this.#succeed(bytes);
+      this.#succeed(readBody(bytes, this.#contentType));
       return;
     }
-    decodeContent(bytes, this.#codings, this.#owner.maxResponseBytes, (problem, decoded) => {
-      if (problem === undefined) this.#succeed(decoded);
-      else this.#fail('body', problem);
+    decodeContent(bytes, this.#codings, this.#owner.maxResponseBytes, (fault, decoded) => {
+      if (fault === undefined) this.#succeed(readBody(decoded, this.#contentType));
+      else if (fault.kind === 'too_large') this.#fail('body', `The answer ${fault.problem}.`);
+      else this.#succeed(unreadable(fault.problem));
     });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     if (this.#ended) return;
+    if (this.#isWholeDespite(error)) {
+      this.onResponseEnd();
+      return;
+    }
     if (error instanceof EgressRefusedError) this.#fail('refused', error.message);
     else this.#fail(this.#kindOf(error), describe(error));
   }
 
+  /** undici takes blanks behind the number of a Content-Length, which HTTP allows, for digits, and then finds a whole body too short. */
+  #isWholeDespite(error: Error): boolean {
+    if (this.#status === 0 || codeOf(error) !== wrongLength) return false;
+    return String(this.#headers?.['content-length']).trim() === String(this.#bytes);
+  }
+
   #kindOf(error: Error): CallError {
-    const code = (error as NodeJS.ErrnoException).code ?? '';
+    const code = codeOf(error);
     if (this.#status !== 0) return 'body';
     // undici checks path, verb and headers before it queues a request; afterwards these codes mean a proxy's trouble.
     if (!this.#sent && (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED')) return 'refused';
     if (code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED') return 'aborted';
-    // Something came back, but no HTTP answer that can be read.
-    const unreadable = error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError;
-    return this.#sent && unreadable ? 'body' : 'connect';
+    return this.#sent && unreadableProblem(error) !== undefined ? 'body' : 'connect';
   }
 
   #cut(error: CallError, message: string): void {
@@ -166,21 +180,28 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
     controller?.abort(endedError);
   }
 
-  #succeed(bytes: Buffer): void {
+  get #contentType(): string | undefined {
+    const type = this.#headers?.['content-type'];
+    return typeof type === 'object' ? type.join(', ') : type;
+  }
+
+  #succeed({ text, json, problem }: ReadBody): void {
     if (this.#ended) return;
     const headers = this.#headers ?? {};
     for (const name in headers) {
       const value = headers[name];
       if (typeof value !== 'string') headers[name] = value?.join(', ') ?? '';
+      // Blanks behind a value are no part of it (RFC 9110, 5.5).
+      else if (value.charCodeAt(value.length - 1) === blank) headers[name] = value.trimEnd();
     }
     const plain = headers as Record<string, string>;
-    const { text, json } = readBody(bytes, plain['content-type']);
     this.#answer({
       kind: 'response',
       status: this.#status,
       headers: plain,
       body: text,
       bodyJson: json,
+      ...(problem === undefined ? undefined : { bodyProblem: problem }),
       latencyMillis: performance.now() - this.#startedAt,
     });
   }
@@ -216,8 +237,42 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
   }
 }
 
+function tooLargeSentence(maxBytes: number): string {
+  return `The answer ${tooLargeProblem(maxBytes)}.`;
+}
+
+/** Of undici's error on a body that is not as long as announced, and on every error in an answer with a length. */
+const wrongLength = 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH';
+
+function codeOf(error: Error): string {
+  return (error as NodeJS.ErrnoException).code ?? '';
+}
+
+/** What came back and is no HTTP answer that can be read, as a sentence; undefined where nothing did. */
+function unreadableProblem(error: Error): string | undefined {
+  if (error instanceof errors.HeadersOverflowError) {
+    return `The head of the answer is larger than ${String(maxHeaderSize)} bytes.`;
+  }
+  if (error instanceof errors.HTTPParserError) {
+    const detail = /\((.+)\)$/s.exec(error.message)?.[1];
+    return `The answer is not valid HTTP/1.1${detail === undefined ? '' : `: ${detail}`}.`;
+  }
+  if (error.message === 'bad upgrade') return 'The answer switches to another protocol (101), which was not asked for.';
+  switch (codeOf(error)) {
+    case wrongLength:
+      return 'The answer is not valid HTTP/1.1: its lengths contradict each other, or its body.';
+    // undici asserts that a status has three digits.
+    case 'ERR_ASSERTION':
+      return 'The answer is not valid HTTP/1.1.';
+    default:
+      return undefined;
+  }
+}
+
 /** A sentence on a connection's error: system errors name their code and address, an attempt on several the first. */
 function describe(error: Error): string {
+  const problem = unreadableProblem(error);
+  if (problem !== undefined) return problem;
   const inner = error instanceof AggregateError ? (error.errors[0] as unknown) : undefined;
   const message = error.message === '' && inner instanceof Error ? inner.message : error.message;
   const cause = error.cause instanceof Error && error.cause.message !== '' ? ` (${error.cause.message})` : '';

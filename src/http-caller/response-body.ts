@@ -1,5 +1,6 @@
 /** From an answer's bytes to its text and JSON. */
-import { TextDecoder } from 'node:util';
+import { decodeText } from '../content/charset.ts';
+import { isJsonType } from '../content/media-type.ts';
 import { isRawNumber, parseJson } from '../core/json.ts';
 import type { Json } from '../core/json.ts';
 
@@ -11,46 +12,24 @@ export interface ReadBody {
   readonly text: string;
   /** See `CallResponse.bodyJson`. */
   readonly json: Json;
+  /** Why it cannot be read, as a sentence; it is empty then. */
+  readonly problem?: string;
 }
 
 const emptyBody: ReadBody = { text: '', json: null };
 
-/**
- * Reads a decoded body by its content type. Never fails: bytes that are not valid in the charset become replacement
- * characters, JSON that does not parse stays text.
- */
+/** Reads a body without content codings by its content type. JSON that does not parse stays text. */
 export function readBody(bytes: Buffer, contentType: string | undefined): ReadBody {
   if (bytes.length === 0) return emptyBody;
+  const text = decodeText(bytes, contentType);
+  if (typeof text !== 'string') return unreadable(text.problem);
   const isJson = contentType !== undefined && isJsonType(contentType);
-  const text = decodeText(bytes, isJson ? undefined : contentType);
   return { text, json: isJson ? jsonOrText(text) : text };
 }
 
-/** Whether a content type is `application/json` or ends in `+json`; parameters do not matter. */
-function isJsonType(contentType: string): boolean {
-  if (contentType === 'application/json') return true;
-  const semicolon = contentType.indexOf(';');
-  const essence = (semicolon === -1 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
-  return essence === 'application/json' || (essence.endsWith('+json') && essence.includes('/'));
-}
-
-function decodeText(bytes: Buffer, contentType: string | undefined): string {
-  const charset = contentType === undefined ? undefined : /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(contentType)?.[1];
-  if (charset !== undefined && !/^(utf-?8|us-ascii)$/i.test(charset)) {
-    const decoder = decoderFor(charset);
-    if (decoder !== undefined) return decoder.decode(bytes);
-  }
-  const hasMark = bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
-  return bytes.toString('utf8', hasMark ? 3 : 0);
-}
-
-function decoderFor(charset: string): TextDecoder | undefined {
-  try {
-    return new TextDecoder(charset);
-  } catch {
-    // A charset that the platform does not know: UTF-8 is the best guess left.
-    return undefined;
-  }
+/** A body that cannot be read; `problem` follows "The answer". */
+export function unreadable(problem: string): ReadBody {
+  return { ...emptyBody, problem: `The answer ${problem}.` };
 }
 
 function jsonOrText(text: string): Json {

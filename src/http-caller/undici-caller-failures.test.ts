@@ -284,6 +284,7 @@ describe('behind a proxy', () => {
     expect(await fail(callerWith({ proxy }), requestTo('https://any.example/'))).toMatchObject({
       error: 'connect',
       sent: false,
+      message: expect.stringContaining('403'),
     });
   });
 });

@@ -4,11 +4,11 @@
  * Calls whose authority comes from data have connections of their own: a connection that stricter rules would have
  * refused must never be lent to them. So have calls to the callback routes of this installation.
  */
-import type { Dispatcher } from 'undici';
+import type { Dispatcher, buildConnector } from 'undici';
+import { acceptedCodings } from '../content/codings.ts';
 import type { CallAnswer, LastWord, CallHandle, HttpCaller, OutboundRequest } from '../ports/http-caller.ts';
-import { createConnector, tlsOptions } from './connector.ts';
+import { createConnector, readCorrectly, tlsOptions } from './connector.ts';
 import type { OutboundTls, ResolveHost } from './connector.ts';
-import { acceptedCodings } from './content-decoding.ts';
 import type { EgressPolicy } from './egress-policy.ts';
 import type { OwnListeners } from './own-listeners.ts';
 import { OutboundCall } from './outbound-call.ts';
@@ -166,6 +166,11 @@ function createDispatcher(options: UndiciCallerOptions, fromData: boolean, forCa
   if (options.proxy !== undefined) {
     return new ProxyAgent({
       ...shared,
+      // undici makes both kinds of connections by itself, and hands the functions that do so to this one.
+      factory: (
+        origin: string | URL,
+        { connect, ...pool }: { readonly connect: buildConnector.connector },
+      ): Dispatcher => shared.factory(origin, { ...pool, connect: readCorrectly(connect) }),
       uri: options.proxy,
       connectTimeout: connectTimeoutMillis,
       requestTls: tlsOptions(options.tls),

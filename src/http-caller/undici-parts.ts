@@ -4,6 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import type {
+  Dispatcher,
   Agent as AgentClass,
   Pool as PoolClass,
   ProxyAgent as ProxyAgentClass,
@@ -25,3 +26,6 @@ export const ProxyAgent: typeof ProxyAgentClass = load(
 export const buildConnector: typeof build = load('undici/lib/core/connect.js') as typeof build;
 /** See undici. */
 export const errors: typeof all = load('undici/lib/core/errors.js') as typeof all;
+
+// The index adds the methods of its API to all dispatchers. A proxy agent makes its tunnels by this one of them.
+Object.assign(Pool.prototype, { connect: load('undici/lib/api/api-connect.js') as Dispatcher['connect'] });

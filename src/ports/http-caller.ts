@@ -29,16 +29,18 @@ export interface CallResponse {
   readonly status: number;
   /** Names in lower case; a repeated header's values are joined by `, `. */
   readonly headers: Readonly<Record<string, string>>;
-  /** The decoded text; empty when there was no body. */
+  /** The decoded text; empty when there was no body, or none that can be read. */
   readonly body: string;
   /** Parsed, digits kept, where the content type says JSON and it parses; null when empty; else the text. */
   readonly bodyJson: Json;
+  /** Why the body that came cannot be read (its content coding, its charset): one sentence, without anything of the body. */
+  readonly bodyProblem?: string;
   readonly latencyMillis: number;
 }
 
 /**
  * Why there is no whole answer: `timeout` (the total one), `connect` (no connection, or it broke before an answer
- * began), `body` (the answer was too large, cut off or could not be read), `aborted` (by the handle or by `close`),
+ * began), `body` (the answer was too large, cut off or no HTTP), `aborted` (by the handle or by `close`),
  * `refused` (egress policy, or no HTTP request can be made of it; asking again never helps).
  */
 export type CallError = 'timeout' | 'connect' | 'body' | 'aborted' | 'refused';

@@ -395,8 +395,9 @@ function merged(
 /** `dataTemplate` is the URL as the definition writes it, where its host comes from data: a message would name that host. */
 function resultOf(answer: CallAnswer, mask: (text: string) => string, dataTemplate: string | undefined): CallResult {
   if (answer.kind === 'response') {
-    const { status, headers, bodyJson } = answer;
-    return { kind: 'response', response: { status, headers, body: bodyJson } };
+    const { status, headers, bodyJson, bodyProblem } = answer;
+    const response = { status, headers, body: bodyJson };
+    return bodyProblem === undefined ? { kind: 'response', response } : { kind: 'response', response, bodyProblem };
   }
   const { error, sent } = answer;
   const reason = mask(answer.message);

@@ -10,12 +10,15 @@ const adapters = ['store', 'queue', 'http-caller', 'telemetry'];
  */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   core: [],
+  // What bodies of messages are written in: both ends of HTTP read them alike.
+  content: [],
   ports: ['core'],
   runtime: ['core', 'ports'],
   config: ['core', 'ports'],
   security: ['core', 'ports'],
   ...Object.fromEntries(adapters.map((name) => [name, ['core', 'ports']])),
-  api: ['core', 'ports', 'runtime', 'security'],
+  'http-caller': ['core', 'ports', 'content'],
+  api: ['core', 'ports', 'content', 'runtime', 'security'],
   testing: ['core', 'ports', 'runtime', 'store/memory', 'queue/memory'],
   compose: ['core', 'ports', 'runtime', 'api', 'config', 'security', ...adapters],
   // Pure like the core, and without a server.

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ApiFixture, response } from '../../../test/api-fixture.ts';
 import { maxPendingCallbacks } from '../../core/admission.ts';
@@ -41,9 +42,10 @@ interface Sent {
   readonly type?: string;
   readonly id?: string;
   readonly node?: string;
+  readonly coding?: string;
 }
 
-const send = (body: string | undefined, sent: Sent = {}) => {
+const send = (body: string | Buffer | undefined, sent: Sent = {}) => {
   const given = 'token' in sent ? sent.token : token;
   return api.server.inject({
     method: 'POST',
@@ -52,6 +54,7 @@ const send = (body: string | undefined, sent: Sent = {}) => {
     headers: {
       ...(given !== undefined && { 'x-callback-token': given }),
       ...(body !== undefined && { 'content-type': sent.type ?? 'application/json' }),
+      ...(sent.coding !== undefined && { 'content-encoding': sent.coding }),
       // A callback comes from wherever the downstream is.
       host: 'trama.example',
       'x-forwarded-for': '192.0.2.1',
@@ -97,6 +100,35 @@ describe('a callback', () => {
       payload: { a: 1 },
     });
     expect(answer.statusCode).toBe(202);
+  });
+
+  it.each<[string, Buffer, Sent, unknown]>([
+    ['JSON in gzip', gzipSync('{"a":1}'), { coding: 'gzip' }, { a: 1 }],
+    ['text in brotli', brotliCompressSync('é'), { coding: 'br', type: 'text/plain' }, 'é'],
+    ['JSON in Latin-1', Buffer.from('"é"', 'latin1'), { type: 'application/json; charset=latin1' }, 'é'],
+    ['text in UTF-16', Buffer.from('é', 'utf16le'), { type: 'text/plain; charset=utf-16le' }, 'é'],
+    ['an image', Buffer.from([0x89, 0xff]), { type: 'image/png' }, 'if8='],
+  ])('decodes %s', async (_case, body, sent, kept) => {
+    expect((await send(body, sent)).statusCode).toBe(202);
+    // The same body is the same however it is coded.
+    expect((await send(body, sent)).statusCode).toBe(200);
+    await api.drive(id);
+    expect((await api.server.inject(`/workflows/${id}`)).json().result).toEqual(kept);
+  });
+
+  it.each<[string, Buffer, Sent, number, string]>([
+    ['a bomb', gzipSync(Buffer.alloc(2 ** 26)), { coding: 'gzip' }, 413, 'too_large'],
+    ['an unknown coding', Buffer.from('{}'), { coding: 'compress' }, 415, 'unsupported_content_coding'],
+    ['what is no gzip', Buffer.from('{}'), { coding: 'gzip' }, 400, 'callback_malformed'],
+    ['JSON that is not UTF-8', Buffer.from('"é"', 'latin1'), {}, 400, 'callback_malformed'],
+    ['text that is not UTF-8', Buffer.from('é', 'latin1'), { type: 'text/plain' }, 400, 'callback_malformed'],
+    ['an unknown charset', Buffer.from('{}'), { type: 'application/json; charset=x' }, 400, 'callback_malformed'],
+  ])('does not take %s for content', async (_case, body, sent, status, code) => {
+    const refused = await send(body, sent);
+    expect([refused.statusCode, refused.json().code]).toEqual([status, code]);
+    expect(api.rejected).toEqual(code === 'too_large' ? [] : ['malformed']);
+    // Nothing was bound to the token.
+    expect((await send('{}')).statusCode).toBe(202);
   });
 
   it.each([
@@ -217,6 +249,13 @@ describe('a callback is refused', () => {
       'forged',
       '',
       { 'content-length': '10', 'content-type': 'text/plain' },
+      '401 callback_signature',
+    ],
+    [
+      'it is forged and coded',
+      'forged',
+      '',
+      { 'content-length': '10', 'content-type': 'application/json', 'content-encoding': 'gzip' },
       '401 callback_signature',
     ],
     ['it is forged and long', 'forged', '', { 'content-length': '65537' }, '401 callback_signature'],

@@ -3,6 +3,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as shape from '../schema.ts';
 import type { CallbackRequest, JudgedToken } from '../../runtime/desk/callbacks.ts';
 import { judgeToken, receiveCallback } from '../../runtime/desk/callbacks.ts';
+import { decodeText } from '../../content/charset.ts';
+import { isJsonType } from '../../content/media-type.ts';
+import { decodeBody } from '../coded-body.ts';
 import { type ApiContext, jsonTextBody } from '../context.ts';
 import { acceptedDocument, errorDocument } from '../documents.ts';
 import { refusalBody, sendError } from '../failure.ts';
@@ -23,14 +26,12 @@ const documentation = {
       200: { description: 'The same token and body were accepted before.', schema: acceptedDocument },
       202: { description: 'Accepted.', schema: acceptedDocument },
     },
-    [400, 401, 404, 409, 410, 413, 429, 503],
+    [400, 401, 404, 409, 410, 413, 415, 429, 503],
     errorDocument,
   ),
 } as const;
 
 const mediaType = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/;
-
-const jsonType = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 
 /** Bytes of a body that are read although its token is forged. */
 const maxForgedBytes = 65_536;
@@ -47,7 +48,12 @@ export function callbackRoutes(server: FastifyInstance, api: ApiContext): void {
   server.register((scope, _options, done) => {
     scope.decorateRequest('callbackToken', null);
     scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body));
+    scope.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body: Buffer, parsed) => {
+      decodeBody(request, body, 'callback_malformed', (error, decoded) => {
+        if (error !== null && error.code !== 'too_large') api.desk.callbacks?.rejected('malformed');
+        parsed(error, decoded);
+      });
+    });
     scope.addHook('onRequest', (request, reply, done) => {
       // What is no media type at all would be refused before any parser is asked; a callback is too dear for that.
       const { headers } = request.raw;
@@ -100,11 +106,13 @@ function tokenOf(request: FastifyRequest): string | undefined {
 
 /**
  * Whether a callback is refused only once more is known of it than its token: its id is malformed, or the token is forged and
- * the body may be JSON that is malformed, which is answered first. More than {@link maxForgedBytes} are not read for that.
+ * the body may be JSON that is malformed, which is answered first. More than {@link maxForgedBytes} are not read for that, and no content
+ * coding is undone, which could make much more of them.
  */
 function mustBeRead({ params, headers }: FastifyRequest, token: Extract<JudgedToken, { ok: false }>): boolean {
   if (!uuid.test((params as { readonly id: string }).id)) return true;
-  if (token.reason === 'malformed' || !jsonType.test(headers['content-type']?.trim() ?? '')) return false;
+  if (headers['content-encoding'] !== undefined) return false;
+  if (token.reason === 'malformed' || !isJsonType(headers['content-type'] ?? '')) return false;
   const length = Number(headers['content-length'] ?? Infinity);
   return length > 0 && length <= maxForgedBytes;
 }
@@ -112,7 +120,7 @@ function mustBeRead({ params, headers }: FastifyRequest, token: Extract<JudgedTo
 async function receive(api: ApiContext, request: FastifyRequest, reply: FastifyReply): Promise<string> {
   const { nodeId } = request.params as { readonly nodeId: string };
   const token = request.callbackToken ?? judgeToken(api.desk, undefined);
-  const bytes = request.body instanceof Uint8Array ? request.body : new Uint8Array();
+  const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
   const id = idOf(request.params);
   const answer = await receiveCallback(api.desk, {
     executionId: id,
@@ -133,10 +141,12 @@ async function receive(api: ApiContext, request: FastifyRequest, reply: FastifyR
 }
 
 /** JSON where the content type says so; else text, kept as a string; null when empty. */
-function readBody(bytes: Uint8Array, contentType: string | undefined): ReturnType<CallbackRequest['body']> {
+function readBody(bytes: Buffer, contentType: string | undefined): ReturnType<CallbackRequest['body']> {
   if (bytes.length === 0) return { ok: true, value: null };
-  if (!jsonType.test(contentType?.trim() ?? ''))
-    return { ok: true, value: new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes) };
-  const read = readJsonBytes(bytes);
-  return read.ok ? read : { ok: false, error: read.error };
+  if (isJsonType(contentType ?? '')) {
+    const read = readJsonBytes(bytes, contentType);
+    return read.ok ? read : { ok: false, error: read.error };
+  }
+  const text = decodeText(bytes, contentType);
+  return typeof text === 'string' ? { ok: true, value: text } : { ok: false, error: `The body ${text.problem}.` };
 }

@@ -1,3 +1,4 @@
+import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { apiKeyOf, authenticatorOf } from '../../../test/credentials.ts';
 import { ApiFixture, response } from '../../../test/api-fixture.ts';
@@ -55,18 +56,101 @@ describe('POST /workflows/run', () => {
     expect(document.body).toContain('"payload":{"customer":{"id":9007199254740993},"sum":10.10,"__proto__":{"a":1}}');
   });
 
-  it('takes UTF-8 with a byte order mark, and nothing that is not UTF-8', async () => {
+  describe('in other bytes', () => {
     const body = JSON.stringify({ definition, payload: { ...payload, name: 'é' } });
-    const send = (bytes: Buffer) =>
+    const send = (bytes: Buffer, headers: Record<string, string> = {}) =>
       api.server.inject({
         method: 'POST',
         url: '/workflows/run',
         payload: bytes,
-        headers: { 'content-type': 'application/json' },
+        headers: { 'content-type': 'application/json', ...headers },
       });
-    expect((await send(Buffer.from(`\ufeff${body}`))).statusCode).toBe(200);
-    const refused = await send(Buffer.from(body, 'latin1'));
-    expect([refused.statusCode, refused.json().errors]).toEqual([400, ['The body is not UTF-8.']]);
+
+    it.each<[string, Buffer, Record<string, string>]>([
+      ['UTF-8 with a byte order mark', Buffer.from(`\ufeff${body}`), {}],
+      ['Latin-1 that says so', Buffer.from(body, 'latin1'), { 'content-type': 'application/json; charset=iso-8859-1' }],
+      ['UTF-16 that says so', Buffer.from(body, 'utf16le'), { 'content-type': 'application/json; charset=utf-16le' }],
+      ['gzip', gzipSync(body), { 'content-encoding': 'gzip' }],
+      ['deflate', deflateSync(body), { 'content-encoding': 'Deflate' }],
+      ['br', brotliCompressSync(body), { 'content-encoding': 'br' }],
+      ['zstd', zstdCompressSync(body), { 'content-encoding': 'zstd' }],
+      ['gzip of deflate', gzipSync(deflateSync(body)), { 'content-encoding': 'deflate, gzip' }],
+      ['identity', Buffer.from(body), { 'content-encoding': 'identity' }],
+      [
+        'gzip of Latin-1',
+        gzipSync(Buffer.from(body, 'latin1')),
+        { 'content-encoding': 'gzip', 'content-type': 'application/json; charset=iso-8859-1' },
+      ],
+    ])('takes %s', async (_what, bytes, headers) => {
+      const started = await send(bytes, headers);
+      expect(started.statusCode).toBe(200);
+      const document = await api.server.inject(`/workflows/${started.json().id}`);
+      expect(document.json().payload.name).toBe('é');
+    });
+
+    it.each<[string, Buffer, Record<string, string>, number, string, string]>([
+      [
+        'Latin-1 that does not say so',
+        Buffer.from(body, 'latin1'),
+        {},
+        400,
+        'malformed_json',
+        'The body is not UTF-8, and its Content-Type declares no other charset.',
+      ],
+      [
+        'a charset that is not known',
+        Buffer.from(body),
+        { 'content-type': 'application/json; charset=utf-7' },
+        400,
+        'malformed_json',
+        'The body has a charset that is not known (utf-7).',
+      ],
+      [
+        'no gzip',
+        Buffer.from(body),
+        { 'content-encoding': 'gzip' },
+        400,
+        'malformed_json',
+        'The body is not valid gzip: incorrect header check.',
+      ],
+      [
+        'gzip that is cut off',
+        gzipSync(body).subarray(0, 40),
+        { 'content-encoding': 'gzip' },
+        400,
+        'malformed_json',
+        'The body is not valid gzip: unexpected end of file.',
+      ],
+      [
+        'a gzip bomb',
+        gzipSync(Buffer.alloc(2 ** 26)),
+        { 'content-encoding': 'gzip' },
+        413,
+        'too_large',
+        'The body is larger than 1048576 bytes when its content coding is undone.',
+      ],
+      [
+        'a coding that is not known',
+        Buffer.from(body),
+        { 'content-encoding': 'compress' },
+        415,
+        'unsupported_content_coding',
+        'The body has a content coding that is not known (compress); send it in gzip, deflate, br, zstd, or as it is.',
+      ],
+      [
+        'four codings',
+        Buffer.from(body),
+        { 'content-encoding': 'gzip, gzip, gzip, gzip' },
+        415,
+        'unsupported_content_coding',
+        'The body has more than 3 content codings; send it in gzip, deflate, br, zstd, or as it is.',
+      ],
+    ])('refuses %s', async (_what, bytes, headers, status, code, sentence) => {
+      const refused = await send(bytes, headers);
+      expect([refused.statusCode, refused.json().code, refused.json().errors]).toEqual([status, code, [sentence]]);
+      const isOfCoding = code === 'unsupported_content_coding';
+      expect(refused.headers['accept-encoding']).toBe(isOfCoding ? 'gzip, deflate, br, zstd' : undefined);
+    });
   });
 
   it('sleeps until startAt', async () => {

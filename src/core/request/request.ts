@@ -4,7 +4,7 @@
  */
 import { isJsonObject, isRawNumber, type Json, type JsonObject, ownProperty } from '../json.ts';
 import { type DestinationKind, isHeaderValue } from '../template/destination.ts';
-import { compileJsonTemplate, type Problem } from '../template/json-template.ts';
+import { compileFormTemplate, compileJsonTemplate, type Problem } from '../template/json-template.ts';
 import { defaultRenderLimits, type RenderLimits, utf8Length } from '../template/run.ts';
 import { parseTemplate, type Syntax } from '../template/syntax.ts';
 import { compileTemplate, type Template, type TemplateOptions } from '../template/template.ts';
@@ -96,6 +96,10 @@ const maxTimeoutMillis = 2_147_483_647;
 export function compileRequest(call: Json, options: TemplateOptions): CompiledRequest {
   return new RequestCompiler(options).compile(call);
 }
+
+/** What came of a body given as JSON; `nested` as for forms. */
+type CompiledBody =
+  { readonly template: Template; readonly nested?: readonly string[] } | { readonly errors: readonly Problem[] };
 
 class RequestCompiler {
   readonly #options: TemplateOptions;
@@ -215,12 +219,8 @@ class RequestCompiler {
   #body(value: Json | undefined, headers: readonly HeaderPlan[]): RequestPlan['body'] {
     if (value === undefined) return undefined;
     const source = templateText(value);
-    if (source === undefined) {
-      const compiled = compileJsonTemplate(value, this.#options);
-      if ('template' in compiled) return { template: compiled.template, json: true };
-      for (const { path, message } of compiled.errors) this.#error(`.body${path}`, message);
-      return undefined;
-    }
+    this.#warnOfBytes(headers);
+    if (source === undefined) return this.#jsonBody(value, mediaTypeOf(contentTypeOf(headers)));
     if (typeof value !== 'string') {
       const message = 'This is taken for the template that "value" holds; write a body of this form as a string.';
       this.#warnings.push({ path: '.body', message });
@@ -229,6 +229,48 @@ class RequestCompiler {
     if ('template' in compiled) return { template: compiled.template, json: false };
     for (const message of compiled.errors) this.#error('.body', message);
     return undefined;
+  }
+
+  /** A body given as JSON, in the form that its literal Content-Type asks for. */
+  #jsonBody(value: Json, type: string | undefined): RequestPlan['body'] {
+    if (type !== undefined && (isMarkup(type) || type.startsWith('multipart/'))) {
+      this.#error('.body', `A body given as JSON is sent as JSON, which is not ${type}; write the body as a string.`);
+      return undefined;
+    }
+    if (type === formType && !isJsonObject(value)) {
+      this.#error('.body', 'A form is an object of names and values; write any other body as a string.');
+      return undefined;
+    }
+    const compiled: CompiledBody =
+      type === formType && isJsonObject(value)
+        ? compileFormTemplate(value, this.#options)
+        : compileJsonTemplate(value, this.#options);
+    if ('errors' in compiled) {
+      for (const { path, message } of compiled.errors) this.#error(`.body${path}`, message);
+      return undefined;
+    }
+    for (const path of compiled.nested ?? []) {
+      const message = 'A form has no nested values: this one is sent as JSON text.';
+      this.#warnings.push({ path: `.body${path}`, message });
+    }
+    return { template: compiled.template, json: true };
+  }
+
+  /** Headers that say of the body's bytes what is not done to them. */
+  #warnOfBytes(headers: readonly HeaderPlan[]): void {
+    for (const { name, constant = '' } of headers) {
+      const lower = name.toLowerCase();
+      const charset = lower === 'content-type' ? /;\s*charset\s*=\s*["']?([^\s"';]+)/i.exec(constant)?.[1] : undefined;
+      if (charset !== undefined && !/^(?:utf-?8|us-ascii)$/i.test(charset)) {
+        const message = `The body is sent in UTF-8, not in ${charset}.`;
+        this.#warnings.push({ path: `.headers.${name}`, message });
+      } else if (lower === 'content-encoding' && !/^\s*(?:identity)?\s*$/i.test(constant)) {
+        this.#warnings.push({
+          path: `.headers.${name}`,
+          message: 'The body is sent as it is: no content coding is applied.',
+        });
+      }
+    }
   }
 
   #statusCodes(call: JsonObject, name: 'successStatusCodes' | 'unknownStatusCodes'): ReadonlySet<number> | undefined {
@@ -279,14 +321,25 @@ function contentTypeOf(headers: readonly HeaderPlan[]): HeaderPlan | undefined {
   return headers.find((header) => header.name.toLowerCase() === 'content-type');
 }
 
+const formType = 'application/x-www-form-urlencoded';
+
+/** The type and subtype of a Content-Type, in lower case; undefined where there is none or only the rendering knows it. */
+function mediaTypeOf(header: HeaderPlan | undefined): string | undefined {
+  return header?.constant?.toLowerCase().split(';', 1)[0]?.trim();
+}
+
+/** Whether a body of this type is XML or HTML. */
+function isMarkup(type: string): boolean {
+  return type.endsWith('/xml') || type.endsWith('+xml') || type === 'text/html';
+}
+
 /** How values are written into a body given as a string: by its Content-Type, else by how it begins. */
 function bodyDestination(source: string, header: HeaderPlan | undefined): DestinationKind {
-  if (header?.constant === undefined) return beginsAsJson(source) ? 'json' : 'text';
-  const [type = ''] = header.constant.toLowerCase().split(';', 1);
-  const name = type.trim();
-  if (name === 'application/json' || name.endsWith('/json') || name.endsWith('+json')) return 'json';
-  if (name.endsWith('/xml') || name.endsWith('+xml') || name === 'text/html') return 'xml';
-  return name === 'application/x-www-form-urlencoded' ? 'form' : 'text';
+  const type = mediaTypeOf(header);
+  if (type === undefined) return beginsAsJson(source) ? 'json' : 'text';
+  if (type === 'application/json' || type.endsWith('/json') || type.endsWith('+json')) return 'json';
+  if (isMarkup(type)) return 'xml';
+  return type === formType ? 'form' : 'text';
 }
 
 /** Whether the literal text of a template, which no tag precedes, begins with a brace or bracket. */

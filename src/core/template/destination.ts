@@ -63,7 +63,7 @@ export function escapeUrl(text: string): string {
 }
 
 /** The serializer of application/x-www-form-urlencoded (URL Standard, section 5.2). */
-function escapeForm(text: string): string {
+export function escapeForm(text: string): string {
   return escapeUrl(text)
     .replace(/[!'()~]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
     .replaceAll('%20', '+');

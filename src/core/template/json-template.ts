@@ -7,7 +7,7 @@
  */
 import type { RenderContext } from '../context.ts';
 import { isJsonObject, type Json, type JsonObject, parseJson, stringifyJson } from '../json.ts';
-import { type Destination, escapeJson, textOf } from './destination.ts';
+import { type Destination, escapeForm, escapeJson, textOf } from './destination.ts';
 import { defaultRenderLimits, type RenderLimits, type Run, utf8Length } from './run.ts';
 import { parseTemplate } from './syntax.ts';
 import { configured, type Template, TemplateBuilder, type TemplateOptions, type Writer } from './template.ts';
@@ -34,6 +34,19 @@ export function compileJsonTemplate(
   return compiler.problems.length > 0 ? { errors: compiler.problems } : { template };
 }
 
+/**
+ * Compiles an object into `application/x-www-form-urlencoded`: a field for each of its names, in its order. A field whose value is null is
+ * left out; one that is an object or a list is JSON text, of which `nested` tells with its path.
+ */
+export function compileFormTemplate(
+  fields: JsonObject,
+  options: TemplateOptions,
+): { readonly template: Template; readonly nested: readonly string[] } | { readonly errors: Problem[] } {
+  const compiler = new JsonCompiler(options, escapeForm);
+  const template = compiler.compileForm(fields);
+  return compiler.problems.length > 0 ? { errors: compiler.problems } : { template, nested: compiler.nested };
+}
+
 /** Renders a value. */
 export function renderJson(
   template: JsonTemplate,
@@ -44,26 +57,57 @@ export function renderJson(
   return rendered.ok ? { ok: true, value: parseJson(rendered.text) } : rendered;
 }
 
-/** Between the quotes of a string that is text: raw means nothing here, since the string must stay one. */
-const insideString: Destination = {
-  literal: escapeJson,
-  boundary: () => undefined,
-  insert: () => (value) => escapeJson(textOf(value)),
-};
+/** How a text is written into what holds it. */
+type Encode = (text: string) => string;
+
+const asItIs: Encode = (text) => text;
+
+/** Where everything is escaped, literal texts and values: raw means nothing here, since the string must stay one. */
+function escaped(escape: Encode): Destination {
+  return { literal: escape, boundary: () => undefined, insert: () => (value) => escape(textOf(value)) };
+}
 
 class JsonCompiler {
   readonly problems: Problem[] = [];
+  /** Paths of the fields of a form whose values are objects or lists. */
+  readonly nested: string[] = [];
   readonly #builder: TemplateBuilder;
+  readonly #encode: Encode;
+  /** Between the quotes of a string. */
+  readonly #insideString: Destination;
   readonly #writers: Writer[] = [];
-  /** Literal JSON text that no writer holds yet. */
+  /** Literal text, encoded, that no writer holds yet. */
   #pending = '';
 
-  constructor(options: TemplateOptions) {
+  constructor(options: TemplateOptions, encode: Encode = asItIs) {
     this.#builder = new TemplateBuilder(options);
+    this.#encode = encode;
+    this.#insideString = escaped(encode === asItIs ? escapeJson : (text) => encode(escapeJson(text)));
   }
 
   compile(value: Json): JsonTemplate {
     this.#add(value, '', 0);
+    return this.#finish(value);
+  }
+
+  compileForm(fields: JsonObject): Template {
+    const text = escaped(this.#encode);
+    let separator = '';
+    for (const [name, value] of Object.entries(fields)) {
+      if (value === null) continue;
+      this.#pending += `${separator}${this.#encode(name)}=`;
+      separator = '&';
+      const path = `.${shortened(name)}`;
+      if (typeof value === 'string') this.#addText(value, text, path);
+      else if (Array.isArray(value) || isJsonObject(value)) {
+        this.nested.push(path);
+        this.#add(value, path, 0);
+      } else this.#literal(textOf(value));
+    }
+    return this.#finish(fields);
+  }
+
+  #finish(value: Json): Template {
     this.#flush();
     const writers = this.#writers;
     const source = this.problems.length > 0 ? '' : stringifyJson(value);
@@ -83,62 +127,77 @@ class JsonCompiler {
     });
   }
 
+  #literal(text: string): void {
+    this.#pending += this.#encode(text);
+  }
+
   #add(value: Json, path: string, depth: number): void {
     if (depth > maxDepth) {
       this.problems.push({ path, message: `It is nested more than ${String(maxDepth)} deep.` });
     } else if (typeof value === 'string') {
       this.#addString(value, path);
     } else if (Array.isArray(value)) {
-      this.#pending += '[';
+      this.#literal('[');
       for (const [i, item] of value.entries()) {
-        if (i > 0) this.#pending += ',';
+        if (i > 0) this.#literal(',');
         this.#add(item as Json, `${path}[${String(i)}]`, depth + 1);
       }
-      this.#pending += ']';
+      this.#literal(']');
     } else if (isJsonObject(value)) {
       this.#addObject(value, path, depth);
     } else {
-      this.#pending += stringifyJson(value);
+      this.#literal(stringifyJson(value));
     }
   }
 
   #addObject(value: JsonObject, path: string, depth: number): void {
-    this.#pending += '{';
+    this.#literal('{');
     let first = true;
     for (const [key, item] of Object.entries(value)) {
-      if (!first) this.#pending += ',';
+      if (!first) this.#literal(',');
       first = false;
-      this.#pending += `${stringifyJson(key)}:`;
+      this.#literal(`${stringifyJson(key)}:`);
       this.#add(item, `${path}.${shortened(key)}`, depth + 1);
     }
-    this.#pending += '}';
+    this.#literal('}');
   }
 
   #addString(source: string, path: string): void {
     if (!source.includes('{{')) {
-      this.#pending += stringifyJson(source);
+      this.#literal(stringifyJson(source));
       return;
     }
-    const before = this.#builder.errors.length;
     const name = onlyTag(source);
     if (name === undefined) {
-      this.#pending += '"';
-      this.#flush();
-      this.#writers.push(this.#builder.add(source, insideString));
-      this.#pending += '"';
-    } else {
-      this.#flush();
-      this.#writers.push(this.#typed(name));
+      this.#literal('"');
+      this.#addText(source, this.#insideString, path);
+      this.#literal('"');
+      return;
     }
+    this.#flush();
+    this.#gather(path, () => this.#typed(name));
+  }
+
+  #addText(source: string, destination: Destination, path: string): void {
+    if (source === '') return;
+    this.#flush();
+    this.#gather(path, () => this.#builder.add(source, destination));
+  }
+
+  /** Adds a writer; the errors of its making are those of the path. */
+  #gather(path: string, make: () => Writer): void {
+    const before = this.#builder.errors.length;
+    this.#writers.push(make());
     for (const message of this.#builder.errors.slice(before)) this.problems.push({ path, message });
   }
 
   #typed(name: string): Writer {
     const { read, path } = this.#builder.reader(name);
     const required = path.root === 'vars' || path.root === 'secrets';
+    const encode = this.#encode;
     return (run: Run) => {
       const value = read(run);
-      run.write(jsonOf(required ? configured(value, name) : value));
+      run.write(encode(jsonOf(required ? configured(value, name) : value)));
     };
   }
 }

@@ -141,6 +141,8 @@ export class TokenCache {
       return failed(`No access token came from ${grant.host}. ${answer.message}`, answer.error === 'refused');
     }
     if (answer.status !== 200) return failed(`The token endpoint ${grant.host} answered ${String(answer.status)}.`);
+    if (answer.bodyProblem !== undefined)
+      return failed(`No access token came from ${grant.host}. ${answer.bodyProblem}`);
     const body = isJsonObject(answer.bodyJson) ? answer.bodyJson : {};
     const { access_token: value, token_type: type, expires_in: lifetime } = body;
     if (typeof value !== 'string' || !tokenPattern.test(value) || !tellingPattern.test(value)) {

@@ -41,10 +41,33 @@ describe('a request', () => {
   it.concurrent.each([
     ['application/x-www-form-urlencoded', 'name={{payload.name}}', 'name=Zo%C3%AB+%22Z%22+%3C%26%3E'],
     ['application/xml', '<n>{{payload.name}}</n>', '<n>Zoë &quot;Z&quot; &lt;&amp;&gt;</n>'],
-  ])('of type %s is escaped for it', async (type, body, sent) => {
-    const saga = stage.saga(`type-${type.replaceAll(/\W/g, '-')}`);
+    [
+      'application/x-www-form-urlencoded; charset=utf-8',
+      {
+        name: '{{payload.name}}',
+        'n m': '{{payload.n}}',
+        gone: '{{payload.gone}}',
+        no: null,
+        list: ['{{payload.list}}'],
+      },
+      'name=Zo%C3%AB+%22Z%22+%3C%26%3E&n+m=1&gone=&list=%5B%5B1%2C%22x%22%5D%5D',
+    ],
+  ])('of type %s is escaped for it: %j', async (type, body, sent) => {
+    const saga = stage.saga(`type-${type.replaceAll(/\W/g, '-')}-${typeof body}`);
     await stage.finish(saga.graph([saga.task('a', {}, { body, headers: { 'Content-Type': type } })]), { payload });
     expect(downstream.calls(`/${saga.name}/a`)[0]!.body).toBe(sent);
+  });
+
+  it.concurrent('is refused with its definition where its body cannot be of its type', async () => {
+    const saga = stage.saga('type-that-cannot-be');
+    const definition = saga.graph([saga.task('a', {}, { body: { a: 1 }, headers: { 'Content-Type': 'text/xml' } })]);
+    const answer = await stage.ask('POST', '/workflows/definitions', definition);
+    expect([answer.status, answer.body.code]).toEqual([400, 'invalid_definition']);
+    expect(answer.body.errors).toEqual([
+      expect.stringContaining(
+        'A body given as JSON is sent as JSON, which is not text/xml; write the body as a string.',
+      ),
+    ]);
   });
 
   it.concurrent('escapes what comes into its URL', async () => {
