@@ -13,7 +13,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   // What bodies of messages are written in: both ends of HTTP read them alike.
   content: [],
   ports: ['core'],
-  runtime: ['core', 'ports'],
+  runtime: ['core', 'ports', 'content'],
   config: ['core', 'ports'],
   security: ['core', 'ports'],
   ...Object.fromEntries(adapters.map((name) => [name, ['core', 'ports']])),

@@ -1,11 +1,9 @@
 /** Bodies of the history as JSON values, from the masked texts in which they are kept. */
+import { isJsonType } from '../../content/media-type.ts';
 import { type Json, parseJson } from '../../core/json.ts';
 
 /** Nested deeper it stays text, as in answers: whatever walks the document must come to its end. */
 const maxDepth = 64;
-
-/** `application/json` and every type that ends in `+json`; parameters do not matter. */
-const jsonType = /^\s*(?:application\/json|[^\s/;]+\/[^\s;]+\+json)\s*(?:;|$)/i;
 
 /** What masking writes. */
 const mask = '***';
@@ -13,7 +11,7 @@ const mask = '***';
 /** A body whose headers say that it is JSON as its value; the text itself where they do not, or where it is none. */
 export function valueOfBody(text: string, headers: Readonly<Record<string, string>> | undefined): Json {
   for (const name in headers) {
-    if (name.toLowerCase() === 'content-type') return jsonType.test(headers[name] ?? '') ? valueOfJson(text) : text;
+    if (name.toLowerCase() === 'content-type') return isJsonType(headers[name] ?? '') ? valueOfJson(text) : text;
   }
   return text;
 }
