@@ -3,6 +3,7 @@
  */
 import type { ResponseView } from './context.ts';
 import type { CallResult } from './event.ts';
+import type { Exchange } from './history.ts';
 import type { CallPlan } from './plan.ts';
 import type { AttemptFailure } from './state.ts';
 
@@ -11,11 +12,17 @@ export type Judged =
   | { readonly ok: true; readonly response: ResponseView }
   | { readonly ok: false; readonly failure: AttemptFailure; readonly response?: ResponseView };
 
+/** An answer to judge, and the call that it answers as far as that is known. */
+export interface Answer {
+  readonly result: CallResult;
+  readonly exchange?: Pick<Exchange, 'url'>;
+}
+
 /**
  * Judges an answer. `undoingUnknown`: a compensation of an unknown outcome, where 404 and 410 say that there was nothing
  * to undo.
  */
-export function judge(call: CallPlan, result: CallResult, undoingUnknown: boolean = false): Judged {
+export function judge(call: CallPlan, { result, exchange }: Answer, undoingUnknown: boolean = false): Judged {
   switch (result.kind) {
     case 'unsent':
       return {
@@ -26,6 +33,7 @@ export function judge(call: CallPlan, result: CallResult, undoingUnknown: boolea
           description: result.reason,
           ...loggedOf(result),
           ...(result.retryable ? { error: 'connect' as const } : undefined),
+          ...hostOf(exchange),
         },
       };
     case 'failed':
@@ -37,6 +45,7 @@ export function judge(call: CallPlan, result: CallResult, undoingUnknown: boolea
           description: result.reason,
           ...loggedOf(result),
           error: result.error,
+          ...hostOf(exchange),
         },
       };
     case 'response': {
@@ -55,6 +64,7 @@ export function judge(call: CallPlan, result: CallResult, undoingUnknown: boolea
           reason: status >= 500 ? 'status_5xx' : 'status_4xx',
           description: `The downstream answered ${String(status)}.`,
           statusCode: status,
+          ...hostOf(exchange),
         },
       };
     }
@@ -63,4 +73,13 @@ export function judge(call: CallPlan, result: CallResult, undoingUnknown: boolea
 
 function loggedOf({ logged }: { readonly logged?: string }): { readonly logged?: string } | undefined {
   return logged === undefined ? undefined : { logged };
+}
+
+/** The host of a call, in lower case and with its port where that is not the usual one of the scheme. */
+function hostOf(exchange: Pick<Exchange, 'url'> | undefined): { readonly host: string } | undefined {
+  const [, scheme, authority] = /^(https?):\/\/([^/?#\\]+)/i.exec(exchange?.url ?? '') ?? [];
+  if (scheme === undefined || authority === undefined) return undefined;
+  const place = authority.slice(authority.lastIndexOf('@') + 1).toLowerCase();
+  const host = place.replace(scheme.toLowerCase() === 'http' ? /:80$/ : /:443$/, '');
+  return host === '' ? undefined : { host };
 }

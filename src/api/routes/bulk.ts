@@ -8,7 +8,7 @@ import { errorDocument, statusNames } from '../documents.ts';
 import { ApiError, refusalBody } from '../failure.ts';
 import { filterFields, filterLists, filterOf, type FilterQuery } from '../execution-filter.ts';
 import { bulkDocument } from '../operator-documents.ts';
-import { clamp, optional } from '../parameters.ts';
+import { clamp, optional, reasonField } from '../parameters.ts';
 import { granted } from '../../runtime/desk/answer.ts';
 import { answers } from '../route-documentation.ts';
 
@@ -36,6 +36,7 @@ const bulkBody = shape.object(
         description: 'As that of the list. Without a status: those in which the action can be possible.',
       },
     ),
+    reason: reasonField,
     dryRun: optional(shape.boolean({ description: 'true when absent: nothing is changed.' })),
     max: optional(
       shape.integer({
@@ -53,6 +54,7 @@ interface BulkBody {
     readonly status?: ExecutionStatus | readonly ExecutionStatus[];
     readonly label?: string | readonly string[];
   };
+  readonly reason?: string | null;
   readonly dryRun?: boolean | null;
   readonly max?: number | null;
 }
@@ -76,16 +78,18 @@ export function bulkRoutes(server: FastifyInstance, api: ApiContext): void {
       },
     },
     async (request, reply) => {
-      const { action, filter, dryRun, max } = request.body as BulkBody;
+      const { action, filter, dryRun, max, reason: given } = request.body as BulkBody;
+      const reason = given === undefined || given === null ? undefined : { reason: given };
       const wanted = {
         action,
         filter: filterOf(queryOf(filter)),
+        ...reason,
         dryRun: dryRun !== false,
         max: clamp(max ?? bulkLimits.default, 1, bulkLimits.max),
       };
       if (wanted.dryRun) return jsonBody(reply, await bulk(api.deskFor(request), wanted));
       // Each execution that is changed has an entry of its own, in the transaction that changes it.
-      const change = { action: `execution.${action}`, target: '', details: { bulk: true } };
+      const change = { action: `execution.${action}`, target: '', details: { bulk: true, ...reason } };
       const answer = await api.audit.change(request, change, async (desk) => granted(await bulk(desk, wanted)));
       return answer.ok ? jsonBody(reply, answer.value) : refusalBody(reply, answer);
     },

@@ -66,6 +66,7 @@ export function retry(d: Draft, force: boolean): void {
       if (end.reason === 'engine') return;
       d.undo.push({ kind: 'reopen', round: d.state.round });
       d.state.troubles = 0;
+      delete d.state.failedCompensations;
       d.tokens = [];
       d.put({
         id: d.newTokenId(),
@@ -90,6 +91,7 @@ function newRound(d: Draft): void {
   state.visits = {};
   state.totalVisits = 0;
   state.troubles = 0;
+  delete state.failedCompensations;
   state.hookVisits = {};
   d.outputs = d.outputs.cleared();
   d.tokens = [];

@@ -73,6 +73,11 @@ function resolveCorrupted(d: Draft, event: ResolvedEvent): void {
   record(d, event, target.visit, target.scope, target.round);
   d.undo.push({ kind: 'set', ord: target.ord, undo: event.outcome === 'succeeded' ? 'resolved' : 'accepted' });
   d.state.troubles = Math.max(0, d.state.troubles - 1);
+  const named = d.state.failedCompensations?.filter(
+    ({ nodeId, visit }) => nodeId !== target.nodeId || visit !== target.visit,
+  );
+  if (named === undefined || named.length === 0) delete d.state.failedCompensations;
+  else d.state.failedCompensations = named;
   // The last one settled ends the execution as it would have ended without the trouble.
   if (d.state.troubles === 0) delete d.state.end;
 }

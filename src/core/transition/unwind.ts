@@ -9,7 +9,14 @@ import type { Answered, Draft } from '../draft.ts';
 import type { StepRow, UndoState } from '../history.ts';
 import type { CallPlan } from '../plan.ts';
 import { nextRetry } from '../retry.ts';
-import type { AttemptFailure, Stage, Token, UndoRun, UndoTarget } from '../state.ts';
+import {
+  type AttemptFailure,
+  maxNamedTroubles,
+  type Stage,
+  type Token,
+  type UndoRun,
+  type UndoTarget,
+} from '../state.ts';
 import { idempotencyKey } from '../keys.ts';
 import { drainOf } from './failure.ts';
 import { endBranch, goTo } from './route.ts';
@@ -51,7 +58,7 @@ function sendUndo(d: Draft, token: Token, stage: Unwinding, undo: UndoRun): void
 export function answerUndo(d: Draft, token: Token, stage: Unwinding, run: UndoRun, event: Answered): void {
   const { blocked: _blocked, ...undo } = run;
   const call = compensationOf(d, undo.target);
-  const judged = judge(call, event.result, undo.target.outcome === 'unknown');
+  const judged = judge(call, event, undo.target.outcome === 'unknown');
   recordUndoAttempt(
     d,
     undo,
@@ -97,14 +104,15 @@ export function answerUndo(d: Draft, token: Token, stage: Unwinding, run: UndoRu
     });
     return;
   }
-  settleUndo(d, token, stage, undo, 'failed', {
+  const row = {
     outcome: failure.outcome,
     note: failure.description,
     ...(failure.statusCode === undefined ? undefined : { statusCode: failure.statusCode }),
-  });
+  };
+  settleUndo(d, token, stage, undo, 'failed', row, failure.host);
 }
 
-/** Settles the running compensation: appends its DOWN row, marks the visit's row, goes on to the next. */
+/** Settles the running compensation: appends its DOWN row, marks the visit's row, goes on to the next. `host`: that of the call that failed. */
 export function settleUndo(
   d: Draft,
   token: Token,
@@ -112,6 +120,7 @@ export function settleUndo(
   undo: UndoRun,
   state: UndoState,
   row: Pick<StepRow, 'outcome'> & Partial<Pick<StepRow, 'statusCode' | 'output' | 'note' | 'phase'>>,
+  host?: string,
 ): void {
   const { target } = undo;
   d.step({
@@ -130,6 +139,7 @@ export function settleUndo(
   });
   d.undo.push({ kind: 'set', ord: target.ord, undo: state });
   const trouble = state === 'failed' ? 1 : 0;
+  if (trouble > 0) nameTrouble(d, target, host);
   d.state.troubles += trouble;
   if (drainOf(d, token) !== undefined) {
     d.remove(token);
@@ -137,6 +147,13 @@ export function settleUndo(
   }
   const { undo: _undo, callId: _callId, until: _until, ...rest } = stage;
   d.move(token, { ...rest, troubles: stage.troubles + trouble });
+}
+
+/** Names a compensation that could not be completed, as far as there is room for it. */
+function nameTrouble(d: Draft, { nodeId, visit }: UndoTarget, host: string | undefined): void {
+  const named = d.state.failedCompensations ?? [];
+  if (named.length >= maxNamedTroubles) return;
+  d.state.failedCompensations = [...named, { nodeId, visit, ...(host === undefined ? undefined : { host }) }];
 }
 
 function reachGoal(d: Draft, token: Token, stage: Unwinding): void {

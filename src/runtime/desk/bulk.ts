@@ -4,9 +4,12 @@
  */
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
-import { type ExecutionFilter, StoreUnavailable } from '../../ports/store.ts';
+import { waitsOf } from '../../core/waits.ts';
+import { StoreUnavailable } from '../../ports/store.ts';
+import { turns } from '../turns.ts';
 import type { Answer } from './answer.ts';
 import { type Accepted, cancel, terminate, wake } from './control.ts';
+import { findExecutions, type FindFilter } from './find.ts';
 import type { DeskParts } from './parts.ts';
 import { retry } from './settle.ts';
 
@@ -16,7 +19,9 @@ export type BulkAction = 'retry' | 'cancel' | 'terminate' | 'wake';
 /** A bulk request. */
 export interface BulkRequest {
   readonly action: BulkAction;
-  readonly filter: ExecutionFilter;
+  readonly filter: FindFilter;
+  /** Why: goes into the history of what is cancelled; the audit log has it in any case. */
+  readonly reason?: string;
   /** Only say what would be changed. */
   readonly dryRun: boolean;
   /** Executions at most, 1 to {@link bulkLimits}. */
@@ -40,22 +45,30 @@ const defaultStatuses: Readonly<Record<BulkAction, readonly ExecutionStatus[]>> 
   wake: ['SLEEPING'],
 };
 
-const changes: Readonly<Record<BulkAction, (parts: DeskParts, id: string) => Promise<Answer<Accepted>>>> = {
+type Change = (parts: DeskParts, id: string, reason: string | undefined) => Promise<Answer<Accepted>>;
+
+const changes: Readonly<Record<BulkAction, Change>> = {
   retry: (parts, id) => retry(parts, id, false),
-  cancel: (parts, id) => cancel(parts, id, undefined),
-  terminate,
-  wake,
+  cancel,
+  terminate: (parts, id) => terminate(parts, id),
+  wake: (parts, id) => wake(parts, id),
 };
 
+const activeStatuses: readonly ExecutionStatus[] = ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'COMPENSATING'];
+/** Executions that are looked at to say what those wait for that the action does not concern. */
+const maxOthers = 2_000;
+
 /**
- * `{ matched, done, ids, errors, more }`: how many match (at most `max`), how many were changed, their ids (of a dry run:
- * those that match), what was refused, and whether others match, or were left for want of time.
+ * `{ matched, done, ids, errors, more, others? }`: how many match (at most `max`), how many were changed, their ids (of a dry run:
+ * those that match), what was refused, and whether others match, or were left for want of time. `others`: what those wait for that match
+ * and are in no status in which the action is possible.
  *
  * @throws StoreUnavailable when nothing could be read; once changes were made the answer says how far it came.
  */
 export async function bulk(parts: DeskParts, request: BulkRequest): Promise<JsonObject> {
   const { ids, more } = await select(parts, request);
-  if (request.dryRun) return { matched: ids.length, done: 0, ids, errors: [], more };
+  const others = await othersOf(parts, request);
+  if (request.dryRun) return { matched: ids.length, done: 0, ids, errors: [], more, ...others };
   const end = parts.clock.monotonic() + maxMillis;
   const done: string[] = [];
   const errors: Json[] = [];
@@ -65,7 +78,7 @@ export async function bulk(parts: DeskParts, request: BulkRequest): Promise<Json
     for (let id = ids[next++]; id !== undefined; id = ids[next++]) {
       if (isAway || parts.clock.monotonic() > end) return;
       try {
-        const answer = await changes[request.action](parts, id);
+        const answer = await changes[request.action](parts, id, request.reason);
         if (answer.ok) done.push(id);
         else errors.push({ id, code: answer.code, errors: answer.errors });
       } catch (error) {
@@ -77,7 +90,7 @@ export async function bulk(parts: DeskParts, request: BulkRequest): Promise<Json
   };
   await Promise.all(Array.from({ length: atOnce }, work));
   const left = ids.length > done.length + errors.length;
-  return { matched: ids.length, done: done.length, ids: done, errors, more: more || left };
+  return { matched: ids.length, done: done.length, ids: done, errors, more: more || left, ...others };
 }
 
 /** The ids are chosen before anything is changed: changes move executions from one page to another. */
@@ -90,7 +103,7 @@ async function select(
   let cursor: string | undefined;
   do {
     const limit = Math.min(pageSize, max - ids.length);
-    const page = await parts.store.listExecutions(wanted, {
+    const page = await findExecutions(parts, wanted, {
       limit,
       ...(cursor === undefined ? undefined : { cursor }),
     });
@@ -98,4 +111,31 @@ async function select(
     cursor = page.cursor;
   } while (cursor !== undefined && ids.length < max);
   return { ids, more: cursor !== undefined };
+}
+
+/**
+ * What the others wait for, `{ state, count }` each: executions that match, are not over, and have a status that the action leaves
+ * out. Without them an answer of nothing done would not tell why. Absent where the filter names statuses, and where there are none.
+ */
+async function othersOf(parts: DeskParts, { action, filter }: BulkRequest): Promise<JsonObject> {
+  const statuses = activeStatuses.filter((status) => !defaultStatuses[action].includes(status));
+  if (filter.statuses !== undefined || statuses.length === 0) return {};
+  const counts = new Map<string, number>();
+  let looks = 0;
+  let cursor: string | undefined;
+  do {
+    const limit = Math.min(pageSize, maxOthers - looks);
+    const page = { limit, withState: true, ...(cursor === undefined ? undefined : { cursor }) };
+    const found = await findExecutions(parts, { ...filter, statuses }, page);
+    for (const { state } of found.items) {
+      await turns.next();
+      const waits = state === undefined ? [] : waitsOf(state);
+      for (const wait of new Set(waits.map((each) => each.state))) counts.set(wait, (counts.get(wait) ?? 0) + 1);
+    }
+    looks += Math.max(1, found.items.length);
+    ({ cursor } = found);
+  } while (cursor !== undefined && looks < maxOthers);
+  if (counts.size === 0) return {};
+  const others = [...counts].sort(([, m], [, n]) => n - m).map(([state, count]) => ({ state, count }));
+  return { others };
 }
