@@ -29,12 +29,20 @@ const oneOrMore = {
 const bulkBody = shape.object(
   {
     action: shape.oneOf(['retry', 'cancel', 'terminate', 'wake']),
-    filter: shape.object(
-      { ...filterFields, ...oneOrMore },
-      {
-        additionalProperties: false,
-        description: 'As that of the list. Without a status: those in which the action can be possible.',
-      },
+    filter: shape.optional(
+      shape.object(
+        { ...filterFields, ...oneOrMore },
+        {
+          additionalProperties: false,
+          description: 'As that of the list. Without a status: those in which the action can be possible.',
+        },
+      ),
+    ),
+    ids: shape.optional(
+      shape.array(shape.string({ format: 'uuid' }), {
+        maxItems: bulkLimits.ids,
+        description: 'Instead of a filter: these, such as a dry run answered.',
+      }),
     ),
     reason: reasonField,
     dryRun: optional(shape.boolean({ description: 'true when absent: nothing is changed.' })),
@@ -50,7 +58,8 @@ const bulkBody = shape.object(
 
 interface BulkBody {
   readonly action: BulkAction;
-  readonly filter: Omit<FilterQuery, 'status' | 'label'> & {
+  readonly ids?: readonly string[];
+  readonly filter?: Omit<FilterQuery, 'status' | 'label'> & {
     readonly status?: ExecutionStatus | readonly ExecutionStatus[];
     readonly label?: string | readonly string[];
   };
@@ -78,11 +87,15 @@ export function bulkRoutes(server: FastifyInstance, api: ApiContext): void {
       },
     },
     async (request, reply) => {
-      const { action, filter, dryRun, max, reason: given } = request.body as BulkBody;
+      const { action, filter, ids, dryRun, max, reason: given } = request.body as BulkBody;
+      if ((filter === undefined) === (ids === undefined)) {
+        throw new ApiError('invalid_request', 'request: Must have either filter or ids.');
+      }
       const reason = given === undefined || given === null ? undefined : { reason: given };
       const wanted = {
         action,
-        filter: filterOf(queryOf(filter)),
+        ...(ids !== undefined && { ids: [...new Set(ids.map((id) => id.toLowerCase()))] }),
+        filter: filterOf(queryOf(filter ?? {})),
         ...reason,
         dryRun: dryRun !== false,
         max: clamp(max ?? bulkLimits.default, 1, bulkLimits.max),
@@ -96,7 +109,7 @@ export function bulkRoutes(server: FastifyInstance, api: ApiContext): void {
   );
 }
 
-function queryOf({ status, label, ...rest }: BulkBody['filter']): FilterQuery {
+function queryOf({ status, label, ...rest }: NonNullable<BulkBody['filter']>): FilterQuery {
   const statuses = listOf(status);
   const unknown = statuses?.find((name) => !statusNames.includes(name));
   if (unknown !== undefined) throw new ApiError('invalid_request', `filter.status: ${unknown} is no status.`);

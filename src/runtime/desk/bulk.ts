@@ -20,6 +20,8 @@ export type BulkAction = 'retry' | 'cancel' | 'terminate' | 'wake';
 export interface BulkRequest {
   readonly action: BulkAction;
   readonly filter: FindFilter;
+  /** These, at most {@link bulkLimits}; the filter is not looked at then. */
+  readonly ids?: readonly string[];
   /** Why: goes into the history of what is cancelled; the audit log has it in any case. */
   readonly reason?: string;
   /** Only say what would be changed. */
@@ -28,8 +30,12 @@ export interface BulkRequest {
   readonly max: number;
 }
 
-/** Bounds of `max`. */
-export const bulkLimits: { readonly default: number; readonly max: number } = { default: 1_000, max: 10_000 };
+/** Bounds of `max`, and how many ids one request names. */
+export const bulkLimits: { readonly default: number; readonly max: number; readonly ids: number } = {
+  default: 1_000,
+  max: 10_000,
+  ids: 200,
+};
 
 const pageSize = 200;
 /** Changes under way at once. */
@@ -96,8 +102,9 @@ export async function bulk(parts: DeskParts, request: BulkRequest): Promise<Json
 /** The ids are chosen before anything is changed: changes move executions from one page to another. */
 async function select(
   parts: DeskParts,
-  { action, filter, max }: BulkRequest,
+  { action, filter, ids: named, max }: BulkRequest,
 ): Promise<{ readonly ids: readonly string[]; readonly more: boolean }> {
+  if (named !== undefined) return { ids: named, more: false };
   const wanted = filter.statuses === undefined ? { ...filter, statuses: defaultStatuses[action] } : filter;
   const ids: string[] = [];
   let cursor: string | undefined;
@@ -117,9 +124,9 @@ async function select(
  * What the others wait for, `{ state, count }` each: executions that match, are not over, and have a status that the action leaves
  * out. Without them an answer of nothing done would not tell why. Absent where the filter names statuses, and where there are none.
  */
-async function othersOf(parts: DeskParts, { action, filter }: BulkRequest): Promise<JsonObject> {
+async function othersOf(parts: DeskParts, { action, filter, ids }: BulkRequest): Promise<JsonObject> {
   const statuses = activeStatuses.filter((status) => !defaultStatuses[action].includes(status));
-  if (filter.statuses !== undefined || statuses.length === 0) return {};
+  if (ids !== undefined || filter.statuses !== undefined || statuses.length === 0) return {};
   const counts = new Map<string, number>();
   let looks = 0;
   let cursor: string | undefined;
