@@ -22,7 +22,7 @@ export async function changesOf(
   if (!isTouched) return [];
   const { items } = await parts.store.listAudit({ target: id }, { limit: maxRead });
   return items
-    .filter(({ action, outcome }) => outcome === 'done' && action.startsWith(prefix) && action !== 'execution.run')
+    .filter(({ action, outcome }) => outcome === 'done' && action.startsWith(prefix))
     .slice(0, maxShown)
     .reverse()
     .map(({ at, actor, action, details }) => ({
