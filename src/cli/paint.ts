@@ -6,8 +6,8 @@ type Style = Parameters<typeof styleText>[0];
 
 const styles: readonly (readonly [Style, readonly string[]])[] = [
   ['green', ['SUCCEEDED', 'succeeded', 'DONE', 'RESOLVED', 'valid']],
-  ['red', ['FAILED', 'CORRUPTED', 'TERMINATED', 'rejected', 'refused', 'still stands']],
-  ['yellow', ['CANCELLED', 'COMPENSATING', 'BACKOFF', 'BLOCKED', 'unknown', 'unsent', 'Warning']],
+  ['red', ['FAILED', 'CORRUPTED', 'TERMINATED', 'rejected', 'refused', 'still stands', 'not as expected']],
+  ['yellow', ['warning', 'CANCELLED', 'COMPENSATING', 'BACKOFF', 'BLOCKED', 'unknown', 'unsent', 'Warning']],
   ['cyan', ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'SCHEDULED', 'CALLING', 'JOINING', 'HOOK']],
 ];
 const styleOf = new Map(styles.flatMap(([style, words]) => words.map((word) => [word, style] as const)));

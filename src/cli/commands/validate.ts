@@ -46,7 +46,7 @@ function validate(file: string, isStrict: boolean, unreadable: string[]): Report
 }
 
 function printReport({ file, valid, errors, warnings }: Report, terminal: Terminal): void {
-  terminal.out(`${file}: ${valid ? 'valid' : `${errors.length} ${errors.length === 1 ? 'problem' : 'problems'}`}`);
-  for (const error of errors) terminal.out(`  - ${error}`);
-  for (const warning of warnings) terminal.out(`  warning: ${warning}`);
+  terminal.show(`${file}: ${valid ? 'valid' : `${errors.length} ${errors.length === 1 ? 'problem' : 'problems'}`}`);
+  for (const error of errors) terminal.show(`  - ${error}`);
+  for (const warning of warnings) terminal.show(`  warning: ${warning}`);
 }
