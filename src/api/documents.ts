@@ -119,7 +119,7 @@ export const executionDocument: Schema = shape.object({
         action: shape.string({ description: 'cancel, terminate, wake, resolve or retry.' }),
         details: shape.optional(shape.object({}, { additionalProperties: true, description: 'Such as a reason.' })),
       }),
-      { description: 'What operators changed, the latest 20, oldest first; absent where nobody has.' },
+      { description: 'What operators changed, the latest 20, oldest first; absent where they changed nothing.' },
     ),
   ),
   payload: shape.object({}, { additionalProperties: true }),

@@ -26,7 +26,7 @@ export function optional(schema: Schema & { readonly type: string }): Schema {
   return shape.optional({ ...schema, type: [schema.type, 'null'] });
 }
 
-/** Characters of a reason that somebody gives: a paragraph, with room for a link to the incident. */
+/** Characters of a reason: a paragraph, with room for a link to the incident. */
 export const maxReason = 2000;
 
 /** Why a change is asked for; may be left out. */

@@ -110,7 +110,7 @@ class RequestStore implements DeskStore {
     return (await this.#hasExecution(args[0])) ? this.#store.readOutputs(...args) : [];
   }
 
-  /** The entries of one execution that it sees; the log as a whole is open to nobody who is limited (see `route-access.ts`). */
+  /** The entries of one execution that it sees; limited callers may not read the log as a whole (see `route-access.ts`). */
   async listAudit(filter: AuditFilter, page: PageRequest): Promise<Page<AuditEntry>> {
     const isSeen = this.#globs === undefined || (await this.#hasExecution(filter.target ?? ''));
     return isSeen ? this.#store.listAudit(filter, page) : { items: [] };

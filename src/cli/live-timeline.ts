@@ -34,7 +34,7 @@ class Tail {
   }
 }
 
-/** See the file header. */
+/** Lines of one run's timeline, as they come. A step that has calls shows as those. */
 export class LiveTimeline {
   readonly #steps: Tail;
   readonly #calls: Tail;

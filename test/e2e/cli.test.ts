@@ -288,7 +288,7 @@ describe('trama run on a server', () => {
     expect([away.code, away.notes]).toEqual([2, expect.stringContaining('There is no file order')]);
   });
 
-  it('has colours where the terminal has them, and none elsewhere or where nobody wants them', async () => {
+  it('has colours where the terminal has them, and none elsewhere or where they are not wanted', async () => {
     const server = await serve();
     await trama(['run', await definition(['pay']), '--url', server.url, '--wait']);
     const list = (env: Readonly<Record<string, string>>): Promise<string> =>

@@ -13,7 +13,7 @@ const maxRead = 50;
 
 const prefix = 'execution.';
 
-/** What people changed, oldest first: `{ at, actor, action, details? }`. One that nobody has touched is not looked up. */
+/** What people changed, oldest first: `{ at, actor, action, details? }`. An execution without changes is not looked up. */
 export async function changesOf(
   parts: DeskParts,
   { id, state, round }: ExecutionDetail,

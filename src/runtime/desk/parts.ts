@@ -124,7 +124,7 @@ export interface DeskParts {
   /** Stored definitions that were read before. */
   readonly known: Pick<KnownDefinitions, 'recall' | 'remember'>;
   readonly engine: EngineDoor;
-  /** Who asks, as the audit log names them; absent where nobody is asked for credentials. */
+  /** Who asks, as the audit log names them; absent without authentication. */
   readonly actor?: string;
   /** Checks callback tokens, constant time in their secret parts. */
   readonly tokens: { verify(token: string): CheckedToken };

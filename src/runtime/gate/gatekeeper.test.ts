@@ -78,7 +78,7 @@ describe('a hold', () => {
     expect(node!.until! - fixture.clock.now()).toBeLessThanOrEqual(30_000);
     expect(fixture.clock.now() - node!.since).toBeGreaterThan(3_500_000);
     expect(engine.load().held).toBe(0);
-    // Placed by somebody who gave credentials.
+    // With authentication a hold says who placed it.
     await hold({ id: 'h', name: 'test', actor: 'key:alice' });
     await fixture.clock.advance(60_000);
     expect((await waiting(id))[0]?.detail).toBe('held by key:alice: bank closed');
