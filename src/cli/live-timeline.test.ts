@@ -56,10 +56,10 @@ describe('a timeline that grows', () => {
     const server = new Histories();
     const live = new LiveTimeline(server, 'id');
     server.calls.push(row('a', 'UP', 0, { statusCode: 503, outcome: 'rejected' }));
-    expect(await live.next()).toEqual(['      0 ms  UP  a  rejected (503)']);
+    expect(await live.next()).toEqual(['      0 ms  UP        a             rejected (503)']);
     server.calls.push(row('a', 'UP', 20, { statusCode: 200, attempt: 2 }));
     server.steps.push(row('a', 'UP', 20, { statusCode: 200, attempt: 2 }));
-    expect(await live.next()).toEqual(['     20 ms  UP  a attempt 2  succeeded (200)']);
+    expect(await live.next()).toEqual(['     20 ms  UP        a attempt 2   succeeded (200)']);
     expect(await live.next()).toEqual([]);
   });
 });

@@ -38,7 +38,8 @@ class Tail {
 export class LiveTimeline {
   readonly #steps: Tail;
   readonly #calls: Tail;
-  readonly #timeline = new Timeline();
+  /** Room for the longest phase, for most names, and for a call that succeeded. */
+  readonly #timeline = new Timeline({ phase: 8, node: 12, outcome: 15 });
 
   constructor(api: PagingClient, id: string) {
     this.#steps = new Tail(api, `/workflows/${id}/steps`);

@@ -44,7 +44,12 @@ export function timeline(history: History): readonly string[] {
 export class Timeline {
   readonly #called = new Set<string>();
   #begin: number | undefined;
-  #widths: Readonly<Record<'phase' | 'node' | 'outcome', number>> = { phase: 0, node: 0, outcome: 0 };
+  #widths: Readonly<Record<'phase' | 'node' | 'outcome', number>>;
+
+  /** `widths`: that of each column at least, where what is to come is not known yet. */
+  constructor(widths: Readonly<Record<'phase' | 'node' | 'outcome', number>> = { phase: 0, node: 0, outcome: 0 }) {
+    this.#widths = widths;
+  }
 
   /** The lines of rows that have come. A step whose call is here, or was in an earlier piece, has none of its own. */
   lines({ steps, calls }: History): readonly string[] {
