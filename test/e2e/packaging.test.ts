@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startDownstream } from './trama-process.ts';
 
 const root = join(import.meta.dirname, '../..');
 const run = promisify(execFile);
@@ -31,9 +32,16 @@ interface Started {
   readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null; readonly out: string }>;
 }
 
-/** Starts a server and waits until it is ready. */
-async function started(file: string, args: readonly string[], cwd: string, more: object): Promise<Started> {
-  const child = spawn(file, args, { cwd, env: { ...env, ...more }, stdio: ['ignore', 'pipe', 'pipe'] });
+/** Starts a server and waits until it is ready. `ownGroup`: as the leader of a group of processes, as from a terminal. */
+async function started(
+  file: string,
+  args: readonly string[],
+  cwd: string,
+  more: object,
+  ownGroup = false,
+): Promise<Started> {
+  const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe'];
+  const child = spawn(file, args, { cwd, env: { ...env, ...more }, stdio, detached: ownGroup });
   let out = '';
   const { promise: ready, resolve, reject } = Promise.withResolvers<string>();
   const take = (text: Buffer): void => {
@@ -67,6 +75,39 @@ describe('npm start', () => {
       expect(out).toMatch(/"msg":"stopping: no more claims"/);
       expect(out).toMatch(/"msg":"closed"/);
       await expect(fetch(`${server.line['url']}/healthz`)).rejects.toThrow('fetch failed');
+    },
+    longMillis,
+  );
+});
+
+describe('Ctrl-C', () => {
+  it(
+    'to npm start waits for the call in flight, although npm hands it on a second time',
+    async () => {
+      const arrived = Promise.withResolvers<void>();
+      const downstream = await startDownstream((_request, response) => {
+        arrived.resolve();
+        setTimeout(() => response.end('{}'), 2_000);
+      });
+      try {
+        const dataDir = join(directory, 'interrupted');
+        const server = await started('npm', ['start'], root, { PORT: '0', DATABASE_DATADIR: dataDir }, true);
+        const steps = [{ name: 'slow', up: { url: `${downstream.url}/slow`, verb: 'POST' } }];
+        const answer = await fetch(`${server.line['url']}/workflows/run`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ definition: { name: 'slow', version: '1', steps } }),
+        });
+        expect(answer.status).toBe(200);
+        await arrived.promise;
+        // As a terminal does: to the group.
+        process.kill(-server.pid, 'SIGINT');
+        const { out } = await server.ended;
+        expect(out).toContain('"msg":"stopping: drained"');
+        expect(out).not.toContain('calls in flight are given up');
+      } finally {
+        await downstream.close();
+      }
     },
     longMillis,
   );
