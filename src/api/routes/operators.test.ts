@@ -163,6 +163,21 @@ describe('the filter by host', () => {
     expect([refused.status, refused.body.errors]).toEqual([400, [expect.stringMatching(/^host: Must be a host name/)]]);
   });
 
+  it('reads many runs at once, however few are asked for', async () => {
+    const id = await backingOff();
+    for (let n = 0; n < 30; n++) await start(order);
+    const list = api.store.listExecutions.bind(api.store);
+    let reads = 0;
+    api.store.listExecutions = (...args) => {
+      reads++;
+      return list(...args);
+    };
+    const { body } = await ask('GET', '/workflows?host=shop.example&limit=1');
+    expect(body).toMatchObject([{ id }]);
+    expect(reads).toBe(1);
+    expect((await ask('GET', '/workflows?host=shop.example&offset=1')).body).toEqual([]);
+  });
+
   it('pages, and leaves nothing out', async () => {
     const ids: string[] = [];
     for (let n = 0; n < 5; n++) {

@@ -42,6 +42,8 @@ const pageSize = 200;
 const atOnce = 8;
 /** Whoever asks waits for the answer: what is not done by then is left for another request. */
 const maxMillis = 45_000;
+/** Of which the selection has so much: a filter that few fit reads long, and what was found by then is to be changed, too. */
+const selectMillis = 15_000;
 
 /** Where the filter names no status: those in which the action can be possible. */
 const defaultStatuses: Readonly<Record<BulkAction, readonly ExecutionStatus[]>> = {
@@ -72,10 +74,11 @@ const maxOthers = 2_000;
  * @throws StoreUnavailable when nothing could be read; once changes were made the answer says how far it came.
  */
 export async function bulk(parts: DeskParts, request: BulkRequest): Promise<JsonObject> {
-  const { ids, more } = await select(parts, request);
+  const begun = parts.clock.monotonic();
+  const end = begun + maxMillis;
+  const { ids, more } = await select(parts, request, begun + selectMillis);
   const others = await othersOf(parts, request);
   if (request.dryRun) return { matched: ids.length, done: 0, ids, errors: [], more, ...others };
-  const end = parts.clock.monotonic() + maxMillis;
   const done: string[] = [];
   const errors: Json[] = [];
   let next = 0;
@@ -103,6 +106,7 @@ export async function bulk(parts: DeskParts, request: BulkRequest): Promise<Json
 async function select(
   parts: DeskParts,
   { action, filter, ids: named, max }: BulkRequest,
+  end: number,
 ): Promise<{ readonly ids: readonly string[]; readonly more: boolean }> {
   if (named !== undefined) return { ids: named, more: false };
   const wanted = filter.statuses === undefined ? { ...filter, statuses: defaultStatuses[action] } : filter;
@@ -116,7 +120,7 @@ async function select(
     });
     for (const { id } of page.items) ids.push(id);
     cursor = page.cursor;
-  } while (cursor !== undefined && ids.length < max);
+  } while (cursor !== undefined && ids.length < max && parts.clock.monotonic() < end);
   return { ids, more: cursor !== undefined };
 }
 
@@ -128,20 +132,19 @@ async function othersOf(parts: DeskParts, { action, filter, ids }: BulkRequest):
   const statuses = activeStatuses.filter((status) => !defaultStatuses[action].includes(status));
   if (ids !== undefined || filter.statuses !== undefined || statuses.length === 0) return {};
   const counts = new Map<string, number>();
-  let looks = 0;
   let cursor: string | undefined;
-  do {
-    const limit = Math.min(pageSize, maxOthers - looks);
-    const page = { limit, withState: true, ...(cursor === undefined ? undefined : { cursor }) };
+  // A page of a host looks at as many by itself.
+  for (let pages = filter.host === undefined ? maxOthers / pageSize : 1; pages > 0; pages--) {
+    const page = { limit: pageSize, withState: true, ...(cursor === undefined ? undefined : { cursor }) };
     const found = await findExecutions(parts, { ...filter, statuses }, page);
     for (const { state } of found.items) {
       await turns.next();
       const waits = state === undefined ? [] : waitsOf(state);
       for (const wait of new Set(waits.map((each) => each.state))) counts.set(wait, (counts.get(wait) ?? 0) + 1);
     }
-    looks += Math.max(1, found.items.length);
     ({ cursor } = found);
-  } while (cursor !== undefined && looks < maxOthers);
+    if (cursor === undefined) break;
+  }
   if (counts.size === 0) return {};
   const others = [...counts].sort(([, m], [, n]) => n - m).map(([state, count]) => ({ state, count }));
   return { others };

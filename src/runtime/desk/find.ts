@@ -35,21 +35,38 @@ export async function findExecutions(
   const { host, ...rest } = filter;
   if (host === undefined) return store.listExecutions(rest, page);
   const wanted = { ...rest, statuses: rest.statuses ?? statusesAtHosts };
+  const { offset = 0, ...paging } = page;
   const items: ListedExecution[] = [];
-  let next: ExecutionPageRequest = page;
-  for (let looks = 0; ;) {
-    // No more than there is room for: the cursor is that of the last row that was read.
-    const limit = Math.min(page.limit - items.length, chunkRows);
-    const read = await store.listExecutions(wanted, { ...next, limit, withState: true });
+  let skipped = 0;
+  let next: ExecutionPageRequest = paging;
+  for (let looks = 0, rows = chunkRows; ;) {
+    const read = await store.listExecutions(wanted, { ...next, limit: rows, withState: true });
     looks += read.items.length;
-    for (const item of read.items) {
-      await turns.next();
-      if (item.state !== undefined && isAtHost(item.state, host)) items.push(item);
+    const places = await placesAt(read.items, host);
+    const fresh = places.slice(Math.max(0, offset - skipped));
+    const room = page.limit - items.length;
+    const last = fresh[room - 1];
+    if (fresh.length > room && last !== undefined) {
+      // The cursor of a page is that of its last row: so far and no further, once more.
+      rows = last + 1;
+      continue;
     }
+    skipped += places.length - fresh.length;
+    items.push(...fresh.flatMap((place) => read.items[place] ?? []));
     const { cursor } = read;
     if (cursor === undefined) return { items };
     if (items.length >= page.limit || looks >= maxLooks) return { items, cursor };
-    const { offset: _skipped, ...paging } = next;
     next = { ...paging, cursor };
+    rows = chunkRows;
   }
+}
+
+/** The places in a page of those that are at the host. */
+async function placesAt(items: readonly ListedExecution[], host: string): Promise<readonly number[]> {
+  const places: number[] = [];
+  for (const [place, { state }] of items.entries()) {
+    await turns.next();
+    if (state !== undefined && isAtHost(state, host)) places.push(place);
+  }
+  return places;
 }
