@@ -12,8 +12,8 @@ export type Judged =
   | { readonly ok: true; readonly response: ResponseView }
   | { readonly ok: false; readonly failure: AttemptFailure; readonly response?: ResponseView };
 
-/** An answer to judge, and the call that it answers as far as that is known. */
-export interface Answer {
+/** How a call came back, and what it was as far as that is known. */
+export interface AnsweredCall {
   readonly result: CallResult;
   readonly exchange?: Pick<Exchange, 'url'>;
 }
@@ -22,7 +22,7 @@ export interface Answer {
  * Judges an answer. `undoingUnknown`: a compensation of an unknown outcome, where 404 and 410 say that there was nothing
  * to undo.
  */
-export function judge(call: CallPlan, { result, exchange }: Answer, undoingUnknown: boolean = false): Judged {
+export function judge(call: CallPlan, { result, exchange }: AnsweredCall, undoingUnknown: boolean = false): Judged {
   switch (result.kind) {
     case 'unsent':
       return {
