@@ -4,6 +4,9 @@
  * platforms that would never install them. Run it after `npm install`; a second run changes nothing.
  *
  * The added entries have a version and a platform, but no integrity hash: nobody here could compute it.
+ *
+ * It also takes away for which Node each package is (`engines`): npm would compare it with the Node that runs npm, which may be any
+ * from 20 on, and warn of each package by itself, while all of them run on the Node that the project brings.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,6 +14,7 @@ import { join } from 'node:path';
 interface LockEntry {
   readonly version?: string;
   readonly dev?: boolean;
+  engines?: unknown;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
@@ -57,9 +61,19 @@ for (const [path, entry] of Object.entries(lock.packages)) {
   }
 }
 
-if (added.length > 0) {
+let stripped = 0;
+for (const [path, entry] of Object.entries(lock.packages)) {
+  // What the project itself needs stays.
+  if (path === '' || entry.engines === undefined) continue;
+  delete entry.engines;
+  stripped++;
+}
+
+if (added.length + stripped > 0) {
   const sorted = Object.entries(lock.packages).sort(([a], [b]) => a.localeCompare(b, 'en'));
   lock.packages = Object.fromEntries(sorted);
   await writeFile(file, `${JSON.stringify(lock, undefined, 2)}\n`);
 }
-console.log(added.length === 0 ? 'package-lock.json is complete' : `Added:\n  ${added.join('\n  ')}`);
+if (added.length > 0) console.log(`Added:\n  ${added.join('\n  ')}`);
+if (stripped > 0) console.log(`Took away engines of ${String(stripped)} packages.`);
+if (added.length + stripped === 0) console.log('package-lock.json is complete');

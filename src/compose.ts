@@ -18,6 +18,7 @@ import { lastWords } from './compose/last-words.ts';
 import { Maintenance } from './compose/maintenance.ts';
 import { createGate } from './compose/gate.ts';
 import { refusePromoted } from './compose/promotion-guard.ts';
+import { readyFields } from './compose/ready-line.ts';
 import { StoreClock } from './compose/store-clock.ts';
 import { systemClock } from './compose/system-clock.ts';
 import { createSystemEntropy } from './compose/system-entropy.ts';
@@ -300,7 +301,7 @@ export class Trama {
       maintenance.start();
     }
     this.#isReady = true;
-    telemetry.log('info', 'ready', { url: this.url, startupMillis: Math.round(performance.now() - startedAt) });
+    telemetry.log('info', 'ready', readyFields(config, this.url, startedAt));
     if (config.metrics.enabled) await telemetry.watchProcess();
   }
 

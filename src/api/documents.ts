@@ -53,6 +53,11 @@ const summaryFields = {
   reason: shape.optional(shape.string({ description: 'Why it did not succeed, such as status_5xx or timeout.' })),
   failedNodeId: shape.optional(shape.string()),
   callbackWarning: shape.optional(shape.string({ description: 'A hook that could not be delivered.' })),
+  failedCompensations: shape.optional(
+    shape.array(shape.object({ nodeId: shape.string(), visit: count('Counts from 1.') }), {
+      description: 'Of a CORRUPTED execution: the compensations that could not be completed, the first 8.',
+    }),
+  ),
 };
 
 const labels = shape.texts();
@@ -105,6 +110,17 @@ export const executionDocument: Schema = shape.object({
       outcome: shape.oneOf(['succeeded', 'unknown']),
     }),
     { description: 'Effects that an execution which did not succeed left downstream.' },
+  ),
+  changes: shape.optional(
+    shape.array(
+      shape.object({
+        at: instant('When it was taken in.'),
+        actor: shape.string({ description: 'Who: key:<id>, jwt:<subject>, or anonymous.' }),
+        action: shape.string({ description: 'cancel, terminate, wake, resolve or retry.' }),
+        details: shape.optional(shape.object({}, { additionalProperties: true, description: 'Such as a reason.' })),
+      }),
+      { description: 'What operators changed, the latest 20, oldest first; absent where they changed nothing.' },
+    ),
   ),
   payload: shape.object({}, { additionalProperties: true }),
   labels,

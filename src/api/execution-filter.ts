@@ -2,7 +2,8 @@
 import * as shape from './schema.ts';
 import type { Schema } from './schema.ts';
 import type { ExecutionStatus } from '../core/state.ts';
-import type { ExecutionFilter } from '../ports/store.ts';
+import type { FindFilter } from '../runtime/desk/find.ts';
+import { placeOf } from '../runtime/gate/origin.ts';
 import { statusNames } from './documents.ts';
 import { ApiError } from './failure.ts';
 import { filterText, instantOf, maxFilterLength } from './parameters.ts';
@@ -33,6 +34,7 @@ export const filterFields: Readonly<Record<string, Schema>> = {
   }),
   reason: text,
   failedNodeId: text,
+  host: filterText('Executions that wait for this host, or failed at it; on any port if none is given.'),
   standing: shape.optional(shape.boolean({ description: 'true: only those whose effects stand.' })),
   startedAfter: text,
   startedBefore: text,
@@ -48,6 +50,7 @@ export interface FilterQuery {
   readonly label?: readonly string[];
   readonly reason?: string;
   readonly failedNodeId?: string;
+  readonly host?: string;
   readonly standing?: boolean;
   readonly startedAfter?: string;
   readonly startedBefore?: string;
@@ -58,10 +61,11 @@ export interface FilterQuery {
 /**
  * The filter that they ask for.
  *
- * @throws ApiError `invalid_request` for a label or an instant that is none.
+ * @throws ApiError `invalid_request` for a label, a host or an instant that is none.
  */
-export function filterOf(query: FilterQuery): ExecutionFilter {
+export function filterOf(query: FilterQuery): FindFilter {
   const { status, name, version, label, reason, failedNodeId, standing } = query;
+  const host = query.host === undefined ? undefined : hostOf(query.host);
   const instants = {
     startedAfter: instantOf('startedAfter', query.startedAfter),
     startedBefore: instantOf('startedBefore', query.startedBefore),
@@ -78,11 +82,22 @@ export function filterOf(query: FilterQuery): ExecutionFilter {
     ...(labels !== undefined && labels !== 'contradiction' && { labels }),
     ...(reason !== undefined && { reason }),
     ...(failedNodeId !== undefined && { failedNodeId }),
+    ...(host !== undefined && { host }),
     ...(standing !== undefined && { standing }),
     ...(Object.fromEntries(Object.entries(instants).filter(([, value]) => value !== undefined)) as Partial<
       Record<keyof typeof instants, number>
     >),
   };
+}
+
+/** States name a host without the port that is usual for its scheme. */
+function hostOf(text: string): string {
+  const host = placeOf(text.trim());
+  if (host !== undefined) return host.replace(/:(?:80|443)$/, '');
+  throw new ApiError(
+    'invalid_request',
+    'host: Must be a host name or an IP address, with a port or without, like bank.example or 10.0.0.7:8443.',
+  );
 }
 
 function labelsOf(pairs: readonly string[]): Readonly<Record<string, string>> | 'contradiction' {

@@ -12,6 +12,9 @@ export const holdDocument: Schema = shape.object({
   name: shape.optional(shape.string({ description: 'Of a definition.' })),
   version: shape.optional(shape.string({ description: 'All versions when absent.' })),
   reason: shape.string(),
+  actor: shape.optional(
+    shape.string({ description: 'Who placed it, or replaced it last; absent without authentication.' }),
+  ),
   until: shape.optional(instant),
   createdAt: instant,
 });
@@ -28,6 +31,27 @@ export const bulkDocument: Schema = shape.object({
     { description: 'Those that refused.' },
   ),
   more: shape.boolean({ description: 'Others match too, or were left for want of time: ask again.' }),
+  others: shape.optional(
+    shape.array(shape.object({ state: shape.string(), count: count('Executions that wait for it.') }), {
+      description:
+        'What executions wait for that match and are in no status in which the action is possible, of the newest 2000; absent where there are none.',
+    }),
+  ),
+});
+
+const top = (description: string): Schema =>
+  shape.array(shape.object({ value: shape.string(), count: count('Executions that have it.') }), { description });
+
+/** Counts of executions. */
+export const topDocument: Schema = shape.object({
+  counted: count('Executions that match and were counted, the newest.'),
+  more: shape.boolean({ description: 'Others match, too, and were not counted.' }),
+  statuses: top('By status.'),
+  names: top('By definition.'),
+  reasons: top('By why they did not succeed.'),
+  nodes: top('By the nodes where they stand; once over, by those that failed.'),
+  hosts: top('By the hosts that they wait for; once over, by those at which they failed.'),
+  waits: top('By what they wait for: states of currentNodes.'),
 });
 
 /** The processes that work together. */

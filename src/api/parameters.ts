@@ -26,6 +26,14 @@ export function optional(schema: Schema & { readonly type: string }): Schema {
   return shape.optional({ ...schema, type: [schema.type, 'null'] });
 }
 
+/** Characters of a reason: a paragraph, with room for a link to the incident. */
+export const maxReason = 2000;
+
+/** Why a change is asked for; may be left out. */
+export const reasonField: Schema = optional(
+  shape.string({ maxLength: maxReason, description: 'Why; stands in the audit log and in the status document.' }),
+);
+
 /** Query parameters of a page. */
 export interface PageQuery {
   readonly limit?: number;

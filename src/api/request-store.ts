@@ -2,13 +2,13 @@
  * The store as one request may use it. What belongs to definitions that its principal does not see is not there: not read,
  * not listed, not changed. Changes carry their audit entry into the transaction that makes them.
  */
-import type { AuditEntry } from '../ports/audit.ts';
+import type { AuditEntry, AuditFilter } from '../ports/audit.ts';
+import type { ExecutionPageRequest, ListedExecution } from '../ports/listing.ts';
 import type {
   DefinitionRecord,
   ExecutionDetail,
   ExecutionFilter,
   ExecutionProgress,
-  ExecutionRecord,
   Offer,
   OfferResult,
   Page,
@@ -28,10 +28,12 @@ export function deskFor(desk: DeskParts, principal: Principal | null, makeEntry?
   const isLimited = principal?.definitions !== undefined;
   if (!isLimited && makeEntry === undefined) return desk;
   const store = new RequestStore(desk.store, principal ?? undefined, makeEntry);
-  if (!isLimited) return { ...desk, store };
+  const actor = principal === null ? undefined : { actor: principal.id };
+  if (!isLimited) return { ...desk, ...actor, store };
   const { engine, known } = desk;
   return {
     ...desk,
+    ...actor,
     store,
     known: {
       recall: (name, version) => (sees(principal, name) ? known.recall(name, version) : undefined),
@@ -87,7 +89,7 @@ class RequestStore implements DeskStore {
     return this.#globs === undefined || (await this.getProgress(id)) !== undefined;
   }
 
-  listExecutions(filter: ExecutionFilter, page: PageRequest): Promise<Page<ExecutionRecord>> {
+  listExecutions(filter: ExecutionFilter, page: ExecutionPageRequest): Promise<Page<ListedExecution>> {
     const globs = this.#globs;
     return this.#store.listExecutions(globs === undefined ? filter : { ...filter, nameGlobs: globs }, page);
   }
@@ -106,6 +108,12 @@ class RequestStore implements DeskStore {
 
   async readOutputs(...args: Parameters<DeskStore['readOutputs']>): ReturnType<DeskStore['readOutputs']> {
     return (await this.#hasExecution(args[0])) ? this.#store.readOutputs(...args) : [];
+  }
+
+  /** The entries of one execution that it sees; limited callers may not read the log as a whole (see `route-access.ts`). */
+  async listAudit(filter: AuditFilter, page: PageRequest): Promise<Page<AuditEntry>> {
+    const isSeen = this.#globs === undefined || (await this.#hasExecution(filter.target ?? ''));
+    return isSeen ? this.#store.listAudit(filter, page) : { items: [] };
   }
 
   async getDefinition(key: Parameters<DeskStore['getDefinition']>[0]): Promise<DefinitionRecord | undefined> {

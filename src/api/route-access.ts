@@ -26,6 +26,7 @@ const table: Readonly<Record<string, Access>> = {
   'POST /workflows/definitions/:name/:version/run': runner,
 
   'GET /workflows': viewer,
+  'GET /workflows/top': viewer,
   'GET /workflows/:id': viewer,
   'GET /workflows/:id/definition': viewer,
   'GET /workflows/:id/steps': viewer,
@@ -34,6 +35,7 @@ const table: Readonly<Record<string, Access>> = {
   'GET /workflows/:id/cancel-preview': viewer,
   'GET /workflows/:id/retry-preview': viewer,
 
+  'GET /workflows/:id/audit': operator,
   'POST /workflows/:id/retry': operator,
   'POST /workflows/:id/cancel': operator,
   'POST /workflows/:id/terminate': operator,

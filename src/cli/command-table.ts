@@ -61,6 +61,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/ls.ts')).defineLs,
   },
   {
+    name: 'top',
+    summary: 'count runs by status, definition, reason, node and host',
+    load: async () => (await import('./commands/top.ts')).defineTop,
+  },
+  {
     name: 'show',
     summary: 'show a run: how it stands, why it waits, what it left behind',
     load: async () => (await import('./commands/show.ts')).defineShow,
@@ -96,6 +101,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/hold.ts')).defineHold,
   },
   {
+    name: 'audit',
+    summary: 'show who changed a run, or anything',
+    load: async () => (await import('./commands/audit.ts')).defineAudit,
+  },
+  {
     name: 'keys',
     summary: 'make API keys',
     load: async () => (await import('./commands/keys.ts')).defineKeys,
@@ -124,6 +134,11 @@ export const commands: readonly CommandEntry[] = [
     name: 'schema',
     summary: 'print the JSON Schema of definitions',
     load: async () => (await import('./commands/schema.ts')).defineSchema,
+  },
+  {
+    name: 'completion',
+    summary: 'print a script that completes commands and options in a shell',
+    load: async () => (await import('./commands/completion.ts')).defineCompletion,
   },
   {
     name: 'version',

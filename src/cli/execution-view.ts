@@ -1,7 +1,7 @@
 /** An execution for somebody who has to decide what to do about it: how it stands, why it waits, what it left behind. */
 import { isJsonObject, ownProperty, stringifyJson, type JsonObject } from '../core/json.ts';
 import { tableLines } from './table.ts';
-import { field, type History, standingLines, statusLine, timeline } from './timeline.ts';
+import { detailsText, field, type History, standingLines, statusLine, timeline } from './timeline.ts';
 
 /** All of it, section by section. `now` is in ms since 1970. */
 export function executionLines(document: JsonObject, history: History, now: number): readonly string[] {
@@ -11,6 +11,7 @@ export function executionLines(document: JsonObject, history: History, now: numb
     ...facts(document),
     ...section('waits', waitingLines(document, now)),
     ...section('timeline', timeline(history)),
+    ...section('changes', changeLines(document)),
     ...section('compensations', compensationLines(document)),
     ...section('standing', standingLines(document)),
     ...(result === undefined ? [] : section('result', [stringifyJson(result)])),
@@ -65,6 +66,18 @@ function compensationLines(document: JsonObject): readonly string[] {
       field(row, 'attempts'),
       field(row, 'statusCode'),
       field(row, 'error'),
+    ]),
+  );
+}
+
+function changeLines(document: JsonObject): readonly string[] {
+  return tableLines(
+    ['at', 'who', 'what', 'details'],
+    rowsOf(document, 'changes').map((row) => [
+      field(row, 'at'),
+      field(row, 'actor'),
+      field(row, 'action'),
+      detailsText(row),
     ]),
   );
 }

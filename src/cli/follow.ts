@@ -17,11 +17,15 @@ export function isOver(status: string): boolean {
  * Asks for the status document until `isReached` says so, or the run is over; answers the last one. `isReached` is called
  * with the status of every document.
  */
-export async function follow(api: ApiClient, id: string, isReached: (status: string) => boolean): Promise<JsonObject> {
+export async function follow(
+  api: ApiClient,
+  id: string,
+  isReached: (status: string) => boolean | Promise<boolean>,
+): Promise<JsonObject> {
   for (let pause = pollMillis.first; ; pause = Math.min(pause * 1.5, pollMillis.longest)) {
     const document = asObject(await api.ask('GET', `/workflows/${id}`));
     const status = textField(document, 'status') ?? '';
-    if (isReached(status) || isOver(status)) return document;
+    if ((await isReached(status)) || isOver(status)) return document;
     await delay(pause);
   }
 }

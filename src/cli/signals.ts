@@ -10,11 +10,21 @@ export interface StopSignals {
   forget(): void;
 }
 
-/** Waits for SIGTERM or SIGINT; `again` is called at every further one. */
+/**
+ * Interrupts that come so soon after the first are the same one: Ctrl-C goes to all processes of a terminal, and npm, which is one of
+ * them, hands its own on to the program that it runs. People take longer to press it again.
+ */
+const sameInterruptMillis = 300;
+
+/** Waits for SIGTERM or SIGINT; `again` is called at every further one, but for the echo of an interrupt (see above). */
 export function untilStopped(again: () => void): StopSignals {
   const { promise, resolve } = Promise.withResolvers<void>();
+  let interruptedAt: number | undefined;
   let isStopping = false;
-  const onSignal = (): void => {
+  const onSignal = (name: NodeJS.Signals): void => {
+    const now = performance.now();
+    if (name === 'SIGINT' && interruptedAt !== undefined && now - interruptedAt < sameInterruptMillis) return;
+    if (name === 'SIGINT') interruptedAt = now;
     if (isStopping) again();
     isStopping = true;
     resolve();

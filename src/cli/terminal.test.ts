@@ -4,9 +4,9 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { runCli } from './program.ts';
-import { createTerminal } from './terminal.ts';
+import { createTerminal, type Terminal } from './terminal.ts';
 
 /** Clears the screen, sets the title, writes right to left, forges a line. */
 const hostile = 'x\u001b[2J\u001b]0;t\u0007\u009b31m\u202e\u2066\u007f\r\nSUCCEEDED\ty';
@@ -52,12 +52,17 @@ function answerTo(path: string): unknown {
     requestUrl: hostile,
     requestVerb: hostile,
     reason: hostile,
+    actor: hostile,
+    action: hostile,
+    details: { reason: hostile },
     host: hostile,
     name: hostile,
     version: hostile,
     status: hostile,
   };
-  if (path.includes('/steps') || path.startsWith('/holds')) return [row];
+  if (path.includes('/steps') || path.includes('/audit') || path.startsWith('/holds')) return [row];
+  const counts = [{ value: hostile, count: 1 }];
+  if (path.includes('/top')) return { counted: 1, more: false, names: counts, hosts: counts };
   const document = {
     ...row,
     failureDescription: hostile,
@@ -66,6 +71,8 @@ function answerTo(path: string): unknown {
     currentNodes: [row],
     compensations: [row],
     standing: [row],
+    changes: [row],
+    failedCompensations: [row],
   };
   return path.includes(id) ? document : [document];
 }
@@ -85,6 +92,8 @@ describe('what a server says', () => {
     [['ls', '--json']],
     [['hold', 'list']],
     [['hold', 'list', '--json']],
+    [['audit', id]],
+    [['top']],
     [['retry', id, '--dry-run']],
     [['show', 'refused']],
     [['cancel', 'refused']],
@@ -133,4 +142,64 @@ describe('what files and arguments say', () => {
 it('keeps the lines of its own texts', async () => {
   expect((await said(['--help'])).split('\n').length).toBeGreaterThan(10);
   expect(JSON.parse(await said(['schema']))).toMatchObject({ $schema: expect.any(String) });
+});
+
+describe('a terminal that shows colours', () => {
+  const colourful = { outColours: true, errColours: true, overwrites: true };
+
+  function speak(say: (terminal: Terminal) => void, looks = colourful): { readonly out: string; readonly err: string } {
+    const texts = { out: '', err: '' };
+    const streams = { out: (text: string) => (texts.out += text), err: (text: string) => (texts.err += text) };
+    say(createTerminal(streams, {}, true, looks));
+    return texts;
+  }
+
+  it('paints what is for people, and only words of its own', () => {
+    const { out, err } = speak((terminal) => {
+      terminal.show('a SUCCEEDED x-FAILED');
+      terminal.show('waits:');
+      terminal.out('{"status":"FAILED"}');
+      terminal.note('Warning: none');
+    });
+    expect(out).toBe('a \u001b[32mSUCCEEDED\u001b[39m x-FAILED\n\u001b[1mwaits:\u001b[22m\n{"status":"FAILED"}\n');
+    expect(err).toBe('\u001b[33mWarning\u001b[39m: none\n');
+  });
+
+  it('still shows the control characters of others as escapes', () => {
+    const { out } = speak((terminal) => {
+      terminal.show(hostile);
+    });
+    // eslint-disable-next-line no-control-regex -- the colours are what is taken away
+    expect(out.replaceAll(/\u001b\[\d+m/g, '').trimEnd()).not.toMatch(steers);
+    expect(out).toContain('\\u001b[2J');
+  });
+
+  it('writes progress over itself, and takes it away before anything else', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    try {
+      const { err } = speak((terminal) => {
+        for (const n of [1, 2, 3]) {
+          vi.advanceTimersByTime(150);
+          terminal.progress(`${String(n)} of 3`);
+        }
+        terminal.progress('too soon');
+        terminal.note('done');
+        terminal.note('really');
+      });
+      const erase = '\r\u001b[2K';
+      expect(err).toBe(`${erase}1 of 3${erase}2 of 3${erase}3 of 3${erase}done\nreally\n`);
+      const plain = speak(
+        (terminal) => {
+          for (let n = 1; n <= 30; n++) {
+            vi.advanceTimersByTime(150);
+            terminal.progress(`${String(n)} of 30`);
+          }
+        },
+        { outColours: false, errColours: false, overwrites: false },
+      );
+      expect(plain.err).toBe('14 of 30\n28 of 30\n');
+    } finally {
+      vi.useRealTimers();
+    }
+  });
 });

@@ -1,5 +1,6 @@
 /** What commands know of the world that they were started in, and how they speak to it. */
 import { visibleLine, visibleLines } from '../core/visible-text.ts';
+import { hasColours, paint } from './paint.ts';
 
 /** Exit codes, the same for every command. */
 export const exitCodes: {
@@ -35,12 +36,19 @@ export interface Terminal {
    * that nothing which a server or a file says can steer the terminal or forge a line.
    */
   out(line: string): void;
+  /** One line of results for people: as `out`, with colours where the terminal shows them. */
+  show(line: string): void;
   /** Several lines of results, such as indented JSON: line feeds stay, so that no text from outside may stand in it as it is. */
   outText(text: string): void;
   /** One line of progress, a warning, an error; as `out`. */
   note(line: string): void;
   /** Several lines of those; as `outText`. */
   noteText(text: string): void;
+  /**
+   * How far long work has come. On a terminal the line replaces the one before, and goes away with the next line of anything else; elsewhere
+   * it is a note, one every two seconds at most.
+   */
+  progress(line: string): void;
   /** Whether people read what goes to `out`. */
   readonly isInteractive: boolean;
   /** What the process exits with once the command is done. */
@@ -53,21 +61,72 @@ export interface TerminalStreams {
   err(text: string): void;
 }
 
+/** What the streams can do beyond taking text. */
+export interface TerminalLooks {
+  /** Whether standard output shows colours. */
+  readonly outColours: boolean;
+  /** Whether standard error shows colours. */
+  readonly errColours: boolean;
+  /** Whether a line of standard error can be written over. */
+  readonly overwrites: boolean;
+}
+
+const plain: TerminalLooks = { outColours: false, errColours: false, overwrites: false };
+
+/** Lines of progress come at most this often: where each replaces the last, and where each stays. */
+const progressMillis = { live: 100, kept: 2_000 } as const;
+/** A line that goes beyond the width of the terminal could not be written over. */
+const maxProgressLength = 78;
+/** To the beginning of the line, and clears it. */
+const eraseLine = '\r\u001b[2K';
+
 /** A terminal over two streams: all that commands print passes here, and nothing in it can steer what shows it. */
-export function createTerminal(streams: TerminalStreams, env: Terminal['env'], isInteractive: boolean): Terminal {
+export function createTerminal(
+  streams: TerminalStreams,
+  env: Terminal['env'],
+  isInteractive: boolean,
+  { outColours, errColours, overwrites }: TerminalLooks = plain,
+): Terminal {
+  let isShown = false;
+  let last = performance.now();
+  const clear = (): void => {
+    if (isShown) streams.err(eraseLine);
+    isShown = false;
+  };
+  const write = (to: 'out' | 'err', text: string): void => {
+    clear();
+    streams[to](`${text}\n`);
+  };
   return {
     env,
     out: (line) => {
-      streams.out(`${visibleLine(line)}\n`);
+      write('out', visibleLine(line));
+    },
+    show: (line) => {
+      const text = visibleLine(line);
+      write('out', outColours ? paint(text) : text);
     },
     outText: (text) => {
-      streams.out(`${visibleLines(text)}\n`);
+      write('out', visibleLines(text));
     },
     note: (line) => {
-      streams.err(`${visibleLine(line)}\n`);
+      const text = visibleLine(line);
+      write('err', errColours ? paint(text) : text);
     },
     noteText: (text) => {
-      streams.err(`${visibleLines(text)}\n`);
+      write('err', visibleLines(text));
+    },
+    progress: (line) => {
+      const now = performance.now();
+      if (now - last < (overwrites ? progressMillis.live : progressMillis.kept)) return;
+      last = now;
+      const text = visibleLine(line);
+      if (!overwrites) {
+        write('err', text);
+        return;
+      }
+      streams.err(`${eraseLine}${text.slice(0, maxProgressLength)}`);
+      isShown = true;
     },
     isInteractive,
     exitCode: exitCodes.good,
@@ -80,6 +139,11 @@ export function processTerminal(): Terminal {
     { out: (text) => process.stdout.write(text), err: (text) => process.stderr.write(text) },
     process.env,
     process.stdout.isTTY,
+    {
+      outColours: hasColours(process.stdout),
+      errColours: hasColours(process.stderr),
+      overwrites: process.stderr.isTTY && process.env['TERM'] !== 'dumb',
+    },
   );
   // Whoever reads (`| head`) may go away: what is left to say then has no reader, and that is no error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {

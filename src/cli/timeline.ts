@@ -37,22 +37,42 @@ interface Line {
 
 /** One line for every call and for every step that is none, with the time since the first of them began. */
 export function timeline(history: History): readonly string[] {
-  const rows = merge(history);
-  const begin = Math.min(...rows.map((row) => instant(row, 'startedAt')));
-  const lines = rows.map((row) => lineOf(row, begin));
-  const width = (part: keyof Line): number => Math.max(0, ...lines.map((line) => line[part].length));
-  const [phase, node, outcome] = [width('phase'), width('node'), width('outcome')];
-  return lines.map((line) =>
-    [line.time, line.phase.padEnd(phase), line.node.padEnd(node), line.outcome.padEnd(outcome), line.detail]
-      .join('  ')
-      .trimEnd(),
-  );
+  return new Timeline().lines(history);
 }
 
-/** Calls say all that the steps made of them say; steps without a call stand for themselves. */
+/** A timeline in pieces: columns stay where they are unless a wider text comes. */
+export class Timeline {
+  readonly #called = new Set<string>();
+  #begin: number | undefined;
+  #widths: Readonly<Record<'phase' | 'node' | 'outcome', number>>;
+
+  /** `widths`: that of each column at least, where what is to come is not known yet. */
+  constructor(widths: Readonly<Record<'phase' | 'node' | 'outcome', number>> = { phase: 0, node: 0, outcome: 0 }) {
+    this.#widths = widths;
+  }
+
+  /** The lines of rows that have come. A step whose call is here, or was in an earlier piece, has none of its own. */
+  lines({ steps, calls }: History): readonly string[] {
+    for (const call of calls) this.#called.add(visitOf(call));
+    const rows = merge({ steps: steps.filter((step) => !this.#called.has(visitOf(step))), calls });
+    if (rows.length === 0) return [];
+    const begin = (this.#begin ??= Math.min(...rows.map((row) => instant(row, 'startedAt'))));
+    const lines = rows.map((row) => lineOf(row, begin));
+    const width = (part: 'phase' | 'node' | 'outcome'): number =>
+      Math.max(this.#widths[part], ...lines.map((line) => line[part].length));
+    this.#widths = { phase: width('phase'), node: width('node'), outcome: width('outcome') };
+    const { phase, node, outcome } = this.#widths;
+    return lines.map((line) =>
+      [line.time, line.phase.padEnd(phase), line.node.padEnd(node), line.outcome.padEnd(outcome), line.detail]
+        .join('  ')
+        .trimEnd(),
+    );
+  }
+}
+
+/** Calls say all that the steps made of them say; the others stand for themselves, in the order of time. */
 function merge({ steps, calls }: History): readonly JsonObject[] {
-  const called = new Set(calls.map(visitOf));
-  const others = steps.filter((step) => !called.has(visitOf(step)));
+  const others = [...steps];
   const rows: JsonObject[] = [];
   for (const call of calls) {
     // At the same instant the call comes first: the step follows from its answer.
@@ -108,4 +128,13 @@ function text(value: Json | undefined): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'number') return numberText(value);
   return stringifyJson(value);
+}
+
+/** What belongs to a change, such as its reason, as `name=value`. */
+export function detailsText(row: JsonObject): string {
+  const details = ownProperty(row, 'details');
+  if (details === undefined || !isJsonObject(details)) return '';
+  return Object.keys(details)
+    .map((name) => `${name}=${field(details, name)}`)
+    .join('  ');
 }

@@ -11,6 +11,7 @@ const names: readonly string[] = [
   'label',
   'reason',
   'failedNodeId',
+  'host',
   'standing',
   'startedAfter',
   'startedBefore',
@@ -26,13 +27,20 @@ export function whereOption(): Option {
   ).argParser((value: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), value]);
 }
 
+/** The option that stands for `--where host=…`. */
+export function hostOption(): Option {
+  return new Option('--host <host>', 'runs that wait for this host, or failed at it, on any port if none is given');
+}
+
 /**
- * The filter as a bulk request has it. A value may hold commas where what follows is no further `name=`.
+ * The filter as a bulk request has it. A value may hold commas where what follows is no further `name=`. `host` is that of
+ * {@link hostOption}.
  *
  * @throws CliProblem for what is no filter.
  */
-export function filterOf(where: readonly string[]): JsonObject {
+export function filterOf(where: readonly string[], host?: string): JsonObject {
   const filter = new Map<string, string | boolean | string[]>();
+  if (host !== undefined) filter.set('host', host);
   for (const part of where.flatMap((text) => text.split(/,(?=[A-Za-z]+=)/))) {
     const [, name, value] = /^\s*([A-Za-z]+)=(.+)$/s.exec(part) ?? [];
     if (name === undefined || value === undefined)

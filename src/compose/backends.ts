@@ -54,6 +54,20 @@ export async function createStore({ database }: Config, choice: StoreChoice): Pr
   });
 }
 
+/**
+ * Names the migrations that opening a store of this configuration would run; changes nothing.
+ *
+ * @throws Error as opening does.
+ */
+export async function pendingMigrationsOf({ database }: Config, store: Store): Promise<readonly string[]> {
+  if (database.driver === 'EMBEDDED') {
+    const { pendingMigrations } = await import('../store/sqlite/migrations.ts');
+    return pendingMigrations(database.dataDir);
+  }
+  const { PostgresStore } = await import('../store/postgres/postgres-store.ts');
+  return store instanceof PostgresStore ? store.pendingMigrations() : [];
+}
+
 /** Where a store is, for messages; no password. */
 export function placeOf({ database }: Config): string {
   if (database.driver === 'EMBEDDED') return database.dataDir;

@@ -24,6 +24,7 @@ export function apply(run: Run, event: Event, env: Env): Transition {
   const d = new Draft(run, env);
   if ('inboxId' in event && event.inboxId !== undefined && event.type !== 'callback') d.consumed.push(event.inboxId);
   if (d.state.end === undefined || survivesEnd(event)) {
+    if (isAsked(event)) d.state.changes = (d.state.changes ?? 0) + 1;
     dispatch(d, event);
     // A quarantined execution stays exactly as it is.
     if (event.type !== 'quarantined' && event.type !== 'prepared') advance(d);
@@ -34,6 +35,20 @@ export function apply(run: Run, event: Event, env: Env): Transition {
 /** Events that mean something to an execution that is over. */
 function survivesEnd(event: Event): boolean {
   return event.type === 'retried' || event.type === 'resolved' || event.type === 'callback';
+}
+
+/** Changes that operators ask for; each has an entry in the audit log. */
+function isAsked({ type }: Event): boolean {
+  switch (type) {
+    case 'cancelled':
+    case 'terminated':
+    case 'woken':
+    case 'resolved':
+    case 'retried':
+      return true;
+    default:
+      return false;
+  }
 }
 
 function dispatch(d: Draft, event: Event): void {

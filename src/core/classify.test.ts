@@ -5,7 +5,7 @@ import type { CallPlan } from './plan.ts';
 const call = { unknown: new Set([502]) } as unknown as CallPlan;
 const bodyProblem = 'The answer is not UTF-8.';
 const answer = (status: number) =>
-  ({ kind: 'response', response: { status, headers: {}, body: null }, bodyProblem }) as const;
+  ({ result: { kind: 'response', response: { status, headers: {}, body: null }, bodyProblem } }) as const;
 
 describe('an answer whose body cannot be read', () => {
   it('is unknown where its status says that the call took effect', () => {

@@ -66,6 +66,8 @@ export type Event =
       readonly cause: BlockCause;
       /** For people. */
       readonly detail: string;
+      /** The host of the call, masked; absent where it has none. */
+      readonly host?: string;
     }
   /** Answer to the command `findUndo`: what to compensate next, or nothing left. */
   | { readonly type: 'undoFound'; readonly tokenId: number; readonly target?: UndoTarget }

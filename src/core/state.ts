@@ -52,6 +52,8 @@ export interface AttemptFailure {
   readonly logged?: string;
   readonly statusCode?: number;
   readonly error?: RetryError;
+  /** The host that was called, with its port where that is not the usual one; absent where no call failed. */
+  readonly host?: string;
 }
 
 /**
@@ -67,12 +69,16 @@ export interface Blocked {
   readonly cause: BlockCause;
   /** For people, such as `circuit of http://host:80 open`. */
   readonly detail: string;
+  /** The host of the call, as in {@link AttemptFailure}; absent where the call has none. */
+  readonly host?: string;
 }
 
 /** A compensation that could not be completed. */
 export interface FailedCompensation {
   readonly nodeId: string;
   readonly visit: number;
+  /** As in {@link AttemptFailure}. */
+  readonly host?: string;
 }
 
 /** How many of them a state names; the others are counted in {@link State.troubles} alone. */
@@ -253,6 +259,8 @@ export interface Verdict {
   readonly description?: string;
   readonly nodeId?: string;
   readonly statusCode?: number;
+  /** As in {@link AttemptFailure}. */
+  readonly host?: string;
 }
 
 /** See the file header. */
@@ -283,6 +291,8 @@ export interface State {
   readonly troubles: number;
   /** The first {@link maxNamedTroubles} of those, in the order in which they failed; absent when there are none. */
   readonly failedCompensations?: readonly FailedCompensation[];
+  /** How many changes that operators asked for were applied, in all rounds; the audit log says what they were. Absent: none. */
+  readonly changes?: number;
   readonly hookVisits: Readonly<Record<string, number>>;
   readonly hookWarning?: string;
   /** Node ids by first completion in this round; kept only for plans that read it. */

@@ -12,6 +12,7 @@ import type { OutputQuery } from '../core/outputs.ts';
 import type { ShardSet } from '../core/slot.ts';
 import type { ExecutionStatus, State, UndoTarget } from '../core/state.ts';
 import type { Summary } from '../core/summary.ts';
+import type { ExecutionPageRequest, ListedExecution } from './listing.ts';
 import type { TakeOverBounds } from './store-bounds.ts';
 
 /** The store cannot answer now (away, read-only, full, closing). Nothing is counted against executions. */
@@ -428,7 +429,7 @@ export interface Store {
    * Newest first by id. Throws {@link BadCursor}. A store may end a page, also without a row, where it has looked at enough rows that do not
    * fit.
    */
-  listExecutions(filter: ExecutionFilter, page: PageRequest): Promise<Page<ExecutionRecord>>;
+  listExecutions(filter: ExecutionFilter, page: ExecutionPageRequest): Promise<Page<ListedExecution>>;
   /**
    * By ord. Throws {@link BadCursor}. `afterOrd` as the alternative to a cursor. A row with a large output has `shown` in its
    * place (see `ShowStep`), so that a list never reads the whole.

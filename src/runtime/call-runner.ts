@@ -354,8 +354,8 @@ function ownerOf({ header, state }: Run, callId: number): NonNullable<Prepared['
   return blocked === undefined ? of : { ...of, blockedSince: blocked.since };
 }
 
-function blockedAnswer(callId: number, { cause, until, detail }: Block): CallAnswered {
-  return { event: { type: 'blocked', callId, cause, until, detail }, bytes: 0 };
+function blockedAnswer(callId: number, { kind: _kind, ...block }: Block): CallAnswered {
+  return { event: { type: 'blocked', callId, ...block }, bytes: 0 };
 }
 
 /** What an answer says of the host. An answer that could not be read is one. */

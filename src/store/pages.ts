@@ -1,11 +1,11 @@
 /** Pages of rows that a query has cut: where they start, and the cursor that continues them. */
 import type { CallRow, StepRow } from '../core/history.ts';
 import type { AuditEntry } from '../ports/audit.ts';
-import { maxPageBytes } from '../ports/listing.ts';
-import type { DefinitionRecord, ExecutionRecord, Page, PageRequest } from '../ports/store.ts';
+import { type ExecutionPageRequest, type ListedExecution, maxPageBytes } from '../ports/listing.ts';
+import type { DefinitionRecord, Page, PageRequest } from '../ports/store.ts';
 import { decodeCursor, encodeCursor, type CursorKind } from './cursor.ts';
 import { decodeStep, type StepText } from './step-text.ts';
-import { executionRecord, type RecordValues } from './stored-rows.ts';
+import { listedExecution, type ListedValues } from './stored-rows.ts';
 
 /** Where a page starts: rows after the key (in the page's order), this many skipped. */
 export interface PageValues {
@@ -31,6 +31,17 @@ export function pageValues(page: PageRequest, order: 'asc' | 'desc'): PageValues
     offset: page.offset ?? 0,
     order: page.order ?? order,
   };
+}
+
+/** Where a page of executions starts, and what its rows have. */
+export interface ListValues extends PageValues {
+  /** Whether all rows have their state, or those alone that are CORRUPTED. */
+  readonly withState: boolean;
+}
+
+/** How such a page reads to a query. */
+export function listValues(page: ExecutionPageRequest): ListValues {
+  return { ...pageValues(page, 'desc'), withState: page.withState === true };
 }
 
 /**
@@ -82,8 +93,8 @@ function makePage<R, T>(
 }
 
 /** A page of executions, by id. */
-export function executionPage(answer: PageAnswer<RecordValues>): Page<ExecutionRecord> {
-  return makePage('execution', answer, executionRecord, (row) => [row.id]);
+export function executionPage(answer: PageAnswer<ListedValues>): Page<ListedExecution> {
+  return makePage('execution', answer, listedExecution, (row) => [row.id]);
 }
 
 /** A page of definitions, by creation. */

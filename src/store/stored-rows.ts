@@ -4,7 +4,7 @@
  */
 import type { CallRow, StepRow } from '../core/history.ts';
 import type { ExecutionStatus, FailureReason } from '../core/state.ts';
-import type { ShowStep } from '../ports/listing.ts';
+import type { ListedExecution, ShowStep } from '../ports/listing.ts';
 import type {
   ActiveCounts,
   ClaimRow,
@@ -80,6 +80,11 @@ export interface RecordValues {
   readonly failedNodeId: string | null;
   readonly failureDescription: string | null;
   readonly callbackWarning: string | null;
+}
+
+/** A row of a list of executions with the state where the list has it. */
+export interface ListedValues extends RecordValues {
+  readonly state: string | null;
 }
 
 /** An execution with its state. */
@@ -182,7 +187,7 @@ export function loadedExecution(x: LoadedValues): LoadedExecution {
 }
 
 /** An execution as lists show it. */
-export function executionRecord(x: RecordValues): ExecutionRecord {
+function executionRecord(x: RecordValues): ExecutionRecord {
   return {
     id: x.id,
     slot: x.slot,
@@ -202,6 +207,12 @@ export function executionRecord(x: RecordValues): ExecutionRecord {
     ...(x.callbackWarning === null ? undefined : { callbackWarning: x.callbackWarning }),
     maybeStanding: x.standing > 0,
   };
+}
+
+/** The same with its state where the list has it. */
+export function listedExecution(x: ListedValues): ListedExecution {
+  const record = executionRecord(x);
+  return x.state === null ? record : { ...record, state: decodeState(x.state) };
 }
 
 /** A status, or the keys of tokens, and how many executions have it. */

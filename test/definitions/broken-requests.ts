@@ -279,7 +279,7 @@ export const brokenRequests: readonly BrokenRequest[] = [
     `{"reason":"${'x'.repeat(2001)}"}`,
     'reason: Must have at most 2000 characters.',
   ),
-  control('a terminate with a reason', 'terminate', '{"reason":"x"}', 'reason: Is not a known field.'),
+  control('a terminate with a force', 'terminate', '{"force":true}', 'force: Is not a known field.'),
   control('a wake that is a list', 'wake', '[]', 'request: Must be an object.'),
   control(
     'an empty resolve',

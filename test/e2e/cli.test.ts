@@ -253,12 +253,69 @@ describe('trama serve', () => {
   });
 });
 
+describe('trama run on a server', () => {
+  it('says the id at once, and what happens when it happens', async () => {
+    const hold = Promise.withResolvers<object>();
+    respond = ({ path }) => (path === '/ship' ? hold.promise : {});
+    const server = await serve();
+    const run = startTrama(['run', await definition(['pay', 'ship']), '--url', server.url, '--wait']);
+    processes.push(run);
+    const [, id = ''] = await run.said(/^([\w-]{36}) IN_PROGRESS\n/);
+    await run.said(/UP +pay +succeeded \(200\)/);
+    expect(await statusOf(`${server.url}/workflows/${id}`)).toBe('IN_PROGRESS');
+    hold.resolve({});
+    const { code, out } = await run.ended;
+    expect(code).toBe(0);
+    // Every call once.
+    expect(out.match(/ UP +\w+ /g)).toHaveLength(2);
+    expect(out).toMatch(new RegExp(`ship +succeeded \\(200\\).*\norder 1 ${id}: SUCCEEDED`));
+  });
+
+  it('starts what the server has stored', async () => {
+    const server = await serve();
+    const env = { TRAMA_URL: server.url };
+    await trama(['push', await definition(['pay'], { version: '1' })], env);
+    await trama(['push', await definition(['pay', 'ship'], { version: '2' })], env);
+    const first = await trama(['run', 'order@1', '--payload', '{"n":7}', '--wait', '--json'], env);
+    expect([first.code, first.notes]).toEqual([0, expect.stringMatching(/^The run is [\w-]{36}\.\n$/)]);
+    expect(JSON.parse(first.out)).toMatchObject({ version: '1', payload: { n: 7 }, status: 'SUCCEEDED' });
+    const latest = await trama(['run', 'order', '--wait', '--json'], env);
+    expect(JSON.parse(latest.out)).toMatchObject({ version: '2', status: 'SUCCEEDED' });
+    const unknown = await trama(['run', 'other@1'], env);
+    expect([unknown.code, unknown.notes]).toEqual([1, expect.stringContaining('other')]);
+    expect((await trama(['run', 'order@'], env)).code).toBe(2);
+    const away = await trama(['run', 'order'], { TRAMA_URL: 'http://127.0.0.1:1' });
+    expect([away.code, away.notes]).toEqual([2, expect.stringContaining('There is no file order')]);
+  });
+
+  it('has colours where the terminal has them, and none elsewhere or where they are not wanted', async () => {
+    const server = await serve();
+    await trama(['run', await definition(['pay']), '--url', server.url, '--wait']);
+    const list = (env: Readonly<Record<string, string>>): Promise<string> =>
+      trama(['ls', '--url', server.url], env).then(({ out }) => out);
+    expect(await list({ FORCE_COLOR: '1' })).toContain('\u001b[32mSUCCEEDED\u001b[39m');
+    const plain = await list({});
+    expect(plain).toContain('SUCCEEDED');
+    for (const text of [plain, await list({ NO_COLOR: '1' }), await list({ FORCE_COLOR: '0' })]) {
+      expect(text).not.toContain('\u001b');
+    }
+    const json = await trama(['ls', '--url', server.url, '--json'], { FORCE_COLOR: '1' });
+    expect(JSON.parse(json.out)).toMatchObject([{ status: 'SUCCEEDED' }]);
+  });
+});
+
 describe('trama migrate', () => {
   it('makes a store and then finds it up to date', async () => {
     const dataDir = join(directory, 'data');
     const absent = await trama(['migrate', '--check', '--data-dir', dataDir]);
     expect([absent.code, absent.notes]).toEqual([1, `There is no store in ${dataDir} yet.\n`]);
-    expect((await trama(['migrate', '--data-dir', dataDir])).code).toBe(0);
+    const made = await trama(['migrate', '--data-dir', dataDir]);
+    expect([made.code, made.notes]).toEqual([
+      0,
+      expect.stringMatching(/^These migrations run now: 0001 initial schema, /),
+    ]);
+    const again = await trama(['migrate', '--data-dir', dataDir]);
+    expect([again.code, again.notes]).toEqual([0, '']);
     expect((await trama(['migrate', '--check', '--data-dir', dataDir])).code).toBe(0);
   });
 

@@ -136,7 +136,9 @@ describe('documented command lines', () => {
     const { method, url } = requestOf(words);
     if (!base.test(url)) return;
     const [path = '', query = ''] = url.replace(base, '').split('?');
-    const route = routes.find((each) => each.method === method && each.path.test(path));
+    const fitting = routes.filter((each) => each.method === method && each.path.test(path));
+    // As the server does: `/workflows/top` is no execution.
+    const route = fitting.find((each) => !each.path.source.includes('[^/]+')) ?? fitting[0];
     expect(route, `${method} ${path}`).toBeDefined();
     const names = [...new URLSearchParams(query).keys()];
     expect(names.filter((name) => route?.parameters.has(name) !== true)).toEqual([]);

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { repositoryFiles, root } from './source-files.ts';
@@ -63,6 +63,17 @@ describe('documents', () => {
     }
     const pages = documents.map(({ path }) => path).filter((path) => /^(?:docs\/|[^/]*$)/.test(path));
     expect(pages.filter((path) => !reached.has(path))).toEqual([]);
+  });
+
+  it('name only examples that exist', () => {
+    const named = documents.flatMap(({ path, text }) =>
+      [...text.matchAll(/(?<![\w/])examples\/[\w./*-]+/g)].map(
+        ([place]) => [path, place.replace(/[.,:]+$/, '')] as const,
+      ),
+    );
+    expect(named.length).toBeGreaterThan(10);
+    const missing = named.filter(([, place]) => globSync(place, { cwd: root }).length === 0);
+    expect(missing.map(([path, place]) => `${path}: ${place}`)).toEqual([]);
   });
 
   it('name only npm scripts that exist', () => {

@@ -11,6 +11,7 @@ interface Lock {
 interface LockEntry {
   readonly version?: string;
   readonly resolved?: string;
+  readonly engines?: unknown;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
@@ -28,6 +29,11 @@ describe('the lock file', () => {
       ),
     );
     expect(missing).toEqual([]);
+  });
+
+  it('compares no package with the Node that runs npm, for which npm ci would warn of each', () => {
+    const named = Object.entries(packages).filter(([path, entry]) => path !== '' && entry.engines !== undefined);
+    expect(named.map(([path]) => path)).toEqual([]);
   });
 
   it('names no place to download from: that is for whoever installs to say', () => {

@@ -4,10 +4,12 @@ import * as shape from '../schema.ts';
 import { type JsonObject, parseJson } from '../../core/json.ts';
 import type { AuditEntry } from '../../ports/audit.ts';
 import type { Store } from '../../ports/store.ts';
+import { executionAudit } from '../../runtime/desk/changes.ts';
 import type { DeskParts } from '../../runtime/desk/parts.ts';
-import { jsonBody } from '../context.ts';
+import { type ApiContext, jsonBody } from '../context.ts';
 import { auditDocument, errorDocument } from '../documents.ts';
-import { filterText, pageFields, pageOf, type PageQuery } from '../parameters.ts';
+import { refusalBody } from '../failure.ts';
+import { filterText, idOf, idParameters, pageFields, pageOf, type PageQuery } from '../parameters.ts';
 import { answers } from '../route-documentation.ts';
 
 const limits = { default: 50, max: 200 };
@@ -54,6 +56,37 @@ export function auditRoutes(
       const { items, cursor } = await store.listAudit(filter, pageOf(page, limits));
       if (cursor !== undefined) reply.header('x-next-cursor', cursor);
       return jsonBody(reply, desk.masker.json(items.map(entryDocument)));
+    },
+  );
+}
+
+const executionQuery = shape.object(pageFields(limits.default, limits.max), { additionalProperties: false });
+
+/** Registers the route of one execution's entries below the plugin's prefix. */
+export function executionAuditRoutes(server: FastifyInstance, api: ApiContext): void {
+  server.get(
+    '/:id/audit',
+    {
+      schema: { params: idParameters, querystring: executionQuery },
+      config: {
+        documentation: {
+          summary: 'Who changed an execution, newest first',
+          tag: 'executions',
+          answers: answers(
+            { 200: { description: 'A page; X-Next-Cursor leads to the next.', schema: shape.array(auditDocument) } },
+            [400, 404, 503],
+            errorDocument,
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const page = pageOf(request.query as PageQuery, limits);
+      const answer = await executionAudit(api.deskFor(request), idOf(request.params), page);
+      if (!answer.ok) return refusalBody(reply, answer);
+      const { items, cursor } = answer.value;
+      if (cursor !== undefined) reply.header('x-next-cursor', cursor);
+      return jsonBody(reply, api.desk.masker.json(items.map(entryDocument)));
     },
   );
 }

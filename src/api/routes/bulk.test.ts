@@ -15,6 +15,8 @@ const sleeper = {
   nodes: [{ kind: 'sleep', id: 's', duration: 'PT1H' }],
 };
 
+const nobody = '0190a5a0-0000-7000-8000-000000000000';
+
 let api: ApiFixture;
 beforeEach(async () => {
   api = await new ApiFixture().open();
@@ -65,6 +67,19 @@ describe('a bulk request', () => {
     expect(body).toEqual({ matched: 1, done: 1, ids: [a], errors: [], more: false });
     expect([await statusOf(a), await statusOf(b)]).toEqual(['IN_PROGRESS', 'FAILED']);
     expect(api.rings).toContain(a);
+  });
+
+  it('changes those that it names, and lists those that refuse', async () => {
+    const [a, b] = [await asleep(), await asleep()];
+    const { body } = await bulk({ action: 'wake', ids: [a, a.toUpperCase(), nobody], dryRun: false });
+    expect(body).toEqual({
+      matched: 2,
+      done: 1,
+      ids: [a],
+      errors: [{ id: nobody, code: 'unknown_execution', errors: [`There is no execution ${nobody}.`] }],
+      more: false,
+    });
+    expect(await api.store.readInbox(b)).toMatchObject({ inbox: [] });
   });
 
   it('stops at its bound and says that more match', async () => {
@@ -122,7 +137,10 @@ describe('a bulk request', () => {
 
   it.each([
     [{ filter: {} }, 'action: Is required.'],
-    [{ action: 'wake' }, 'filter: Is required.'],
+    [{ action: 'wake' }, 'request: Must have either filter or ids.'],
+    [{ action: 'wake', filter: {}, ids: [nobody] }, 'request: Must have either filter or ids.'],
+    [{ action: 'wake', ids: ['x'] }, 'ids[0]: Must be a UUID'],
+    [{ action: 'wake', ids: Array.from({ length: 201 }, () => nobody) }, 'ids: Must have at most 200'],
     [{ action: 'resolve', filter: {} }, 'action: Must be'],
     [{ action: 'wake', filter: { status: ['GONE'] } }, 'filter.status[0]: Must be'],
     [{ action: 'wake', filter: { status: 'GONE' } }, 'filter.status: GONE is no status.'],

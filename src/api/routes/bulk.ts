@@ -8,7 +8,7 @@ import { errorDocument, statusNames } from '../documents.ts';
 import { ApiError, refusalBody } from '../failure.ts';
 import { filterFields, filterLists, filterOf, type FilterQuery } from '../execution-filter.ts';
 import { bulkDocument } from '../operator-documents.ts';
-import { clamp, optional } from '../parameters.ts';
+import { clamp, optional, reasonField } from '../parameters.ts';
 import { granted } from '../../runtime/desk/answer.ts';
 import { answers } from '../route-documentation.ts';
 
@@ -29,13 +29,22 @@ const oneOrMore = {
 const bulkBody = shape.object(
   {
     action: shape.oneOf(['retry', 'cancel', 'terminate', 'wake']),
-    filter: shape.object(
-      { ...filterFields, ...oneOrMore },
-      {
-        additionalProperties: false,
-        description: 'As that of the list. Without a status: those in which the action can be possible.',
-      },
+    filter: shape.optional(
+      shape.object(
+        { ...filterFields, ...oneOrMore },
+        {
+          additionalProperties: false,
+          description: 'As that of the list. Without a status: those in which the action can be possible.',
+        },
+      ),
     ),
+    ids: shape.optional(
+      shape.array(shape.string({ format: 'uuid' }), {
+        maxItems: bulkLimits.ids,
+        description: 'Instead of a filter: these, such as a dry run answered.',
+      }),
+    ),
+    reason: reasonField,
     dryRun: optional(shape.boolean({ description: 'true when absent: nothing is changed.' })),
     max: optional(
       shape.integer({
@@ -49,10 +58,12 @@ const bulkBody = shape.object(
 
 interface BulkBody {
   readonly action: BulkAction;
-  readonly filter: Omit<FilterQuery, 'status' | 'label'> & {
+  readonly ids?: readonly string[];
+  readonly filter?: Omit<FilterQuery, 'status' | 'label'> & {
     readonly status?: ExecutionStatus | readonly ExecutionStatus[];
     readonly label?: string | readonly string[];
   };
+  readonly reason?: string | null;
   readonly dryRun?: boolean | null;
   readonly max?: number | null;
 }
@@ -76,23 +87,29 @@ export function bulkRoutes(server: FastifyInstance, api: ApiContext): void {
       },
     },
     async (request, reply) => {
-      const { action, filter, dryRun, max } = request.body as BulkBody;
+      const { action, filter, ids, dryRun, max, reason: given } = request.body as BulkBody;
+      if ((filter === undefined) === (ids === undefined)) {
+        throw new ApiError('invalid_request', 'request: Must have either filter or ids.');
+      }
+      const reason = given === undefined || given === null ? undefined : { reason: given };
       const wanted = {
         action,
-        filter: filterOf(queryOf(filter)),
+        ...(ids !== undefined && { ids: [...new Set(ids.map((id) => id.toLowerCase()))] }),
+        filter: filterOf(queryOf(filter ?? {})),
+        ...reason,
         dryRun: dryRun !== false,
         max: clamp(max ?? bulkLimits.default, 1, bulkLimits.max),
       };
       if (wanted.dryRun) return jsonBody(reply, await bulk(api.deskFor(request), wanted));
       // Each execution that is changed has an entry of its own, in the transaction that changes it.
-      const change = { action: `execution.${action}`, target: '', details: { bulk: true } };
+      const change = { action: `execution.${action}`, target: '', details: { bulk: true, ...reason } };
       const answer = await api.audit.change(request, change, async (desk) => granted(await bulk(desk, wanted)));
       return answer.ok ? jsonBody(reply, answer.value) : refusalBody(reply, answer);
     },
   );
 }
 
-function queryOf({ status, label, ...rest }: BulkBody['filter']): FilterQuery {
+function queryOf({ status, label, ...rest }: NonNullable<BulkBody['filter']>): FilterQuery {
   const statuses = listOf(status);
   const unknown = statuses?.find((name) => !statusNames.includes(name));
   if (unknown !== undefined) throw new ApiError('invalid_request', `filter.status: ${unknown} is no status.`);

@@ -10,19 +10,17 @@ import { resolve, type Resolution, retry } from '../../runtime/desk/settle.ts';
 import { type ApiContext, jsonTextBody } from '../context.ts';
 import { acceptedDocument, errorDocument } from '../documents.ts';
 import { refusalBody } from '../failure.ts';
-import { idOf, idParameters, optional } from '../parameters.ts';
+import { idOf, idParameters, maxReason, optional, reasonField } from '../parameters.ts';
 import { answers } from '../route-documentation.ts';
 import { optionalBody } from '../validation.ts';
 
-const maxReason = 2000;
 const closed = { additionalProperties: false, ...optionalBody };
 
-const nothing = shape.object({}, closed);
+const reasonBody = shape.object({ reason: reasonField }, closed);
 const retryBody = shape.object(
-  { force: optional(shape.boolean({ description: 'Needed for TERMINATED ones.' })) },
+  { force: optional(shape.boolean({ description: 'Needed for TERMINATED ones.' })), reason: reasonField },
   closed,
 );
-const cancelBody = shape.object({ reason: optional(shape.string({ maxLength: maxReason })) }, closed);
 const resolveBody = shape.object(
   {
     nodeId: shape.string({ minLength: 1 }),
@@ -64,21 +62,21 @@ const controls: readonly Control[] = [
   {
     path: 'cancel',
     summary: 'Compensate what was done and end as CANCELLED',
-    body: cancelBody,
+    body: reasonBody,
     word: 'CANCELLING',
     run: (desk, id, body) => cancel(desk, id, (body as { reason?: string | null }).reason ?? undefined),
   },
   {
     path: 'terminate',
     summary: 'End at once, without compensation',
-    body: nothing,
+    body: reasonBody,
     word: 'TERMINATING',
     run: (desk, id) => terminate(desk, id),
   },
   {
     path: 'wake',
     summary: 'End all sleeps early, or start before startAt',
-    body: nothing,
+    body: reasonBody,
     word: 'WAKING',
     run: (desk, id) => wake(desk, id),
   },

@@ -8,11 +8,10 @@ import { type ApiContext, jsonBody } from '../context.ts';
 import { errorDocument } from '../documents.ts';
 import { refusalBody } from '../failure.ts';
 import { holdDocument } from '../operator-documents.ts';
-import { instantOf, optional } from '../parameters.ts';
+import { instantOf, maxReason, optional } from '../parameters.ts';
 import { answers } from '../route-documentation.ts';
 
 const maxName = 256;
-const maxReason = 2000;
 
 const holdParameters = shape.object({
   id: shape.string({ pattern: '^[A-Za-z0-9._-]{1,128}$', description: 'Up to 128 of A-Z a-z 0-9 . _ -' }),

@@ -5,12 +5,13 @@ import { type PagingClient, asObject, readRows } from '../api-client.ts';
 import { addServerOptions, clientOf, type ServerOptions } from '../server-options.ts';
 import { field } from '../timeline.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
-import { filterOf, whereOption } from '../where.ts';
+import { filterOf, hostOption, whereOption } from '../where.ts';
 
 type Action = 'retry' | 'cancel' | 'terminate' | 'wake';
 
 interface ChangeOptions extends ServerOptions {
   readonly where?: readonly string[];
+  readonly host?: string;
   readonly max?: string;
   readonly dryRun?: true;
   readonly reason?: string;
@@ -24,7 +25,7 @@ export function defineRetry(command: Command, terminal: Terminal): void {
 
 /** `trama cancel`. */
 export function defineCancel(command: Command, terminal: Terminal): void {
-  defineChange(command.option('--reason <text>', 'why; goes into the history (ids only)'), terminal, 'cancel');
+  defineChange(command, terminal, 'cancel');
 }
 
 /** `trama terminate`. */
@@ -41,34 +42,70 @@ function defineChange(command: Command, terminal: Terminal, action: Action): voi
   command
     .argument('[id...]', 'the runs')
     .addOption(whereOption())
-    .option('--max <number>', 'with --where: runs at most (default: 1000)')
+    .addOption(hostOption())
+    .option('--reason <text>', 'why; stands in the audit log and in the status of the run')
+    .option('--max <number>', 'with --where or --host: runs at most (default: 1000)')
     .option('--dry-run', 'change nothing: say what would be changed, and which requests that means');
-  addServerOptions(command, 'print { matched, done, ids, errors, more }')
+  addServerOptions(command, 'print { matched, done, ids, errors, more, others? }')
     .addHelpText('after', '\nExit codes: 0 done; 1 some or all refused, or were left; 2 wrong usage or no server.')
     .action(async (ids: readonly string[], options: ChangeOptions) => {
-      const { where = [] } = options;
-      if (ids.length > 0 === where.length > 0) throw new CliProblem('Give either ids or --where.');
+      const { where = [], host } = options;
+      if (ids.length > 0 === (where.length > 0 || host !== undefined)) {
+        throw new CliProblem('Give either ids or a filter: --where or --host.');
+      }
       const api = clientOf(options, terminal);
       const result =
-        ids.length > 0 ? await changeEach(api, action, ids, options, terminal) : await changeAll(api, action, options);
+        ids.length > 0
+          ? await changeEach(api, action, ids, options, terminal)
+          : await changeAll(api, action, options, terminal);
       tell(result, action, options, terminal);
     });
 }
 
-async function changeAll(api: PagingClient, action: Action, options: ChangeOptions): Promise<JsonObject> {
-  if (options.force === true || options.reason !== undefined) {
-    throw new CliProblem('--force and --reason go with ids, not with --where.');
-  }
+/** Runs that one request changes: so few that each request is over in a moment, and progress shows. */
+const chunkRows = 50;
+
+/** Asks which runs match, then changes those, some at a time. */
+async function changeAll(
+  api: PagingClient,
+  action: Action,
+  options: ChangeOptions,
+  terminal: Terminal,
+): Promise<JsonObject> {
+  if (options.force === true) throw new CliProblem('--force goes with ids, not with --where.');
   const max = options.max === undefined ? undefined : Number(options.max);
   if (max !== undefined && !Number.isSafeInteger(max)) throw new CliProblem('--max must be a whole number.');
-  return asObject(
+  const { host, where = [], reason } = options;
+  const found = asObject(
     await api.ask('POST', '/workflows/bulk', {
       action,
-      filter: filterOf(options.where ?? []),
-      dryRun: options.dryRun === true,
+      filter: filterOf(where, host),
+      dryRun: true,
       ...(max === undefined ? undefined : { max }),
     }),
   );
+  if (options.dryRun === true) return found;
+  const ids = textsOf(found, 'ids');
+  const done: string[] = [];
+  const errors: Json[] = [];
+  for (let at = 0; at < ids.length;) {
+    const chunk = ids.slice(at, at + chunkRows);
+    const request = { action, ids: chunk, dryRun: false, ...(reason !== undefined && { reason }) };
+    const answer = asObject(
+      await api.ask('POST', '/workflows/bulk', request).catch((error: unknown) => {
+        if (!(error instanceof CliProblem)) throw error;
+        const came = `${String(done.length)} of ${String(ids.length)} were done before; run it again for the rest.`;
+        throw new CliProblem([...error.lines, came], error.exitCode);
+      }),
+    );
+    done.push(...textsOf(answer, 'ids'));
+    errors.push(...listOf(answer, 'errors'));
+    at += chunk.length;
+    terminal.progress(`${String(at)} of ${String(ids.length)}: ${String(done.length)} ${doneWords[action]}`);
+    // The server left some of these for want of time, or because its store is away.
+    if (ownProperty(answer, 'more') === true) return { ...found, done: done.length, ids: done, errors, more: true };
+  }
+  return { ...found, done: done.length, ids: done, errors };
 }
 
 /** Requests that a server shows of one run at most. */
@@ -96,6 +133,7 @@ async function changeEach(
       if (!(error instanceof CliProblem) || error.exitCode !== exitCodes.found) throw error;
       errors.push({ id, errors: error.lines });
     }
+    terminal.progress(`${String(done.length + errors.length)} of ${String(ids.length)}`);
   }
   return { matched: ids.length, done: options.dryRun === true ? 0 : done.length, ids: done, errors, more: false };
 }
@@ -139,12 +177,34 @@ function tell(result: JsonObject, action: Action, options: ChangeOptions, termin
     return;
   }
   const word = options.dryRun === true ? `would be: ${doneWords[action]}` : doneWords[action];
-  for (const id of textsOf(result, 'ids')) terminal.out(`${id}  ${word}`);
+  for (const id of textsOf(result, 'ids')) terminal.show(`${id}  ${word}`);
   for (const error of errors) {
     terminal.note(`${field(error, 'id')}  refused: ${textsOf(error, 'errors').join(' ')}`);
   }
   const count = options.dryRun === true ? `${field(result, 'matched')} match` : `${field(result, 'done')} done`;
   terminal.note(`${count}, ${String(errors.length)} refused.${isLeft ? ' There are more: run it again.' : ''}`);
+  const others = listOf(result, 'others').filter(isJsonObject);
+  if (others.length > 0) {
+    const counts = others.map((other) => `${field(other, 'count')} ${waitText(field(other, 'state'))}`);
+    terminal.note(`Others match and wait for something that ${action} does not change: ${counts.join(', ')}.`);
+  }
+}
+
+/** What runs in such a state wait for, in words. */
+const waitWords: Readonly<Record<string, string>> = {
+  BACKOFF: 'for their next attempt',
+  BLOCKED: 'for a hold, a circuit or a place at a host',
+  CALLING: 'for the answer to a call',
+  COMPENSATING: 'for compensations',
+  HOOK: 'for their hook',
+  SCHEDULED: 'for a worker',
+  SLEEPING: 'for their sleep to end',
+  WAITING_CALLBACK: 'for a callback',
+};
+
+function waitText(state: string): string {
+  const words = waitWords[state];
+  return words === undefined ? state : `${state} (${words})`;
 }
 
 function listOf(object: JsonObject, name: string): readonly Json[] {

@@ -83,7 +83,7 @@ async function playAll(
     const played = await play(story, api, services, () => isStopped);
     if (played.differences.length === 0) good++;
     lastId = textField(played.document, 'id') ?? '';
-    for (const line of chapter(index + 1, story, played)) terminal.out(line);
+    for (const line of chapter(index + 1, story, played)) terminal.show(line);
   }
   return { good, lastId };
 }

@@ -29,9 +29,10 @@ export function defineHold(command: Command, terminal: Terminal): void {
         field(hold, 'id'),
         targetOf(hold),
         field(hold, 'until') || 'lifted',
+        field(hold, 'actor'),
         field(hold, 'reason'),
       ]);
-      for (const line of tableLines(['id', 'what', 'until', 'reason'], rows)) terminal.out(line);
+      for (const line of tableLines(['id', 'what', 'until', 'by', 'reason'], rows)) terminal.out(line);
       if (holds.length === 0) terminal.note('Nothing is held.');
     },
   );

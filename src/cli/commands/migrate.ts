@@ -20,15 +20,24 @@ export function defineMigrate(command: Command, terminal: Terminal): void {
         if (!loaded.ok) throw new CliProblem(configProblems(loaded.problems));
       }
       const config = loadSettings(options, terminal);
+      const began = performance.now();
+      const ticks = setInterval(() => {
+        terminal.progress(`migrating for ${String(Math.round((performance.now() - began) / 1000))} s`);
+      }, 1000);
       try {
         const action = isCheck ? 'check' : options.adoptQueue === true ? 'adopt-queue' : 'migrate';
-        terminal.out(`The store in ${await migrateStore(config, action)} is up to date.`);
+        const place = await migrateStore(config, action, (pending) => {
+          if (pending.length > 0) terminal.note(`These migrations run now: ${pending.join(', ')}.`);
+        });
+        terminal.show(`The store in ${place} is up to date.`);
       } catch (error) {
         const isUnknown = isCheck && error instanceof StoreUnavailable;
         throw new CliProblem(
           error instanceof Error ? error.message : String(error),
           isUnknown ? exitCodes.wrong : exitCodes.found,
         );
+      } finally {
+        clearInterval(ticks);
       }
     });
 }

@@ -18,9 +18,6 @@ interface PromoteOptions extends ConfigOptions {
   readonly json?: true;
 }
 
-/** A line of progress at most this often. */
-const progressMillis = 2000;
-
 /** What the rows of each kind are to people. */
 const kindNames: Readonly<Record<PromotionProgress['kind'], string>> = {
   body: 'pinned definitions',
@@ -71,11 +68,8 @@ or already done; 1 refused, nothing lost; 2 wrong usage, or the target cannot be
 }
 
 function progressLines(terminal: Terminal): (progress: PromotionProgress) => void {
-  let last = performance.now();
   return ({ step, kind, done, total }) => {
-    if (performance.now() - last < progressMillis) return;
-    last = performance.now();
-    terminal.note(`${step}: ${done} of ${total} ${kindNames[kind]}`);
+    terminal.progress(`${step}: ${done} of ${total} ${kindNames[kind]}`);
   };
 }
 

@@ -1,11 +1,14 @@
 import { type Command, Option } from 'commander';
 import { ownProperty, parseJson, stringifyJson, type Json, type JsonObject } from '../../core/json.ts';
+import { existsSync } from 'node:fs';
 import { asObject, createApiClient, credentialOf, serverUrl, textField, type PagingClient } from '../api-client.ts';
 import { readDocumentFile } from '../document-file.ts';
 import { startEmbedded } from '../embedded-server.ts';
 import { follow, isOver } from '../follow.ts';
+import { LiveTimeline } from '../live-timeline.ts';
+import { clientOf } from '../server-options.ts';
 import { untilStopped } from '../signals.ts';
-import { readHistory, standingLines, statusLine, timeline } from '../timeline.ts';
+import { standingLines, statusLine } from '../timeline.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
 interface RunOptions {
@@ -18,10 +21,10 @@ interface RunOptions {
   readonly verbose?: true;
 }
 
-/** `trama run`: starts one saga, on a server or on one that lives only as long as the saga. */
+/** `trama run`: starts one saga, from a file or one that a server has stored; without a server on one that lives only as long as the saga. */
 export function defineRun(command: Command, terminal: Terminal): void {
   command
-    .argument('<file>', 'a definition in JSON or YAML; - for standard input')
+    .argument('<what>', 'a definition in JSON or YAML, - for standard input; or name@version or name of a stored one')
     .addOption(new Option('--payload <json>', 'the payload as JSON, or @file'))
     .addOption(
       new Option('--label <name=value>', 'a label; may be repeated').argParser(
@@ -38,11 +41,25 @@ export function defineRun(command: Command, terminal: Terminal): void {
       `
 Exit codes: 0 started (with --wait: SUCCEEDED), 1 refused or ended otherwise, 2 wrong usage or no server.
 
-Without a server the saga runs in a directory of its own that is removed afterwards. If it waits for somebody, Ctrl-C
+A name without a version is the latest one that was stored. What is the name of a file is taken as that file.
+
+Without a server the saga runs in a directory of its own that is removed afterwards. If it waits for a person, Ctrl-C
 ends the run.`,
     )
-    .action(async (file: string, options: RunOptions) => {
-      const request = { definition: readDocumentFile(file), payload: payloadOf(options), labels: labelsOf(options) };
+    .action(async (what: string, options: RunOptions) => {
+      const stored = storedOf(what);
+      const input = { payload: payloadOf(options), labels: labelsOf(options) };
+      if (stored !== undefined) {
+        const start: Start = { path: stored, request: input };
+        const run = runOn(clientOf(options, terminal), start, options, options.wait === true, terminal);
+        await run.catch((error: unknown) => {
+          if (!(error instanceof CliProblem) || error.exitCode !== exitCodes.wrong) throw error;
+          const meant = `There is no file ${what}, so that it was taken as the name of a stored definition.`;
+          throw new CliProblem([...error.lines, meant], error.exitCode);
+        });
+        return;
+      }
+      const request: Start = { path: '/workflows/run', request: { definition: readDocumentFile(what), ...input } };
       const url = serverUrl(options.url, terminal);
       if (url === undefined) await runEmbedded(request, options, terminal);
       else {
@@ -50,6 +67,22 @@ ends the run.`,
         await runOn(api, request, options, options.wait === true, terminal);
       }
     });
+}
+
+/** How a run is asked for. */
+interface Start {
+  readonly path: string;
+  readonly request: JsonObject;
+}
+
+/** The path that starts a stored definition; undefined where a file is meant. */
+function storedOf(what: string): string | undefined {
+  if (what === '-' || /[/\\]|\.(?:json|ya?ml)$/i.test(what) || existsSync(what)) return undefined;
+  const at = what.lastIndexOf('@');
+  const [name, version] = at > 0 ? [what.slice(0, at), what.slice(at + 1)] : [what, 'latest'];
+  if (version === '')
+    throw new CliProblem(`${what} names no version: write ${name}@<version>, or ${name} for the latest.`);
+  return `/workflows/definitions/${encodeURIComponent(name)}/${encodeURIComponent(version)}/run`;
 }
 
 function payloadOf({ payload }: RunOptions): Json {
@@ -77,46 +110,61 @@ function labelsOf({ label = [] }: RunOptions): JsonObject {
 
 async function runOn(
   api: PagingClient,
-  request: JsonObject,
+  start: Start,
   options: RunOptions,
   isAwaited: boolean,
   terminal: Terminal,
   isStopped: () => boolean = () => false,
 ): Promise<void> {
-  const started = asObject(await api.ask('POST', '/workflows/run', request));
+  const started = asObject(await api.ask('POST', start.path, start.request));
   const id = textField(started, 'id') ?? '';
+  const isJson = options.json === true;
   if (!isAwaited) {
-    terminal.out(options.json === true ? stringifyJson(started) : `${id} ${textField(started, 'status')}`);
+    if (isJson) terminal.out(stringifyJson(started));
+    else terminal.show(`${id} ${textField(started, 'status')}`);
     return;
   }
-  let told: string | undefined;
-  const document = await follow(api, id, (status) => {
-    if (status !== told && !isOver(status) && terminal.isInteractive && options.json !== true)
-      terminal.note(`${id} ${status}`);
-    told = status;
-    return isStopped();
-  });
-  if (options.json === true) {
+  // Whatever becomes of the waiting, the run can be found.
+  if (isJson) terminal.note(`The run is ${id}.`);
+  else terminal.show(`${id} ${textField(started, 'status')}`);
+  const document = isJson ? await follow(api, id, isStopped) : await followLive(api, id, isStopped, terminal);
+  if (isJson) {
     terminal.out(stringifyJson(document));
   } else {
-    for (const line of timeline(await readHistory(api, id))) terminal.out(line);
-    terminal.out(statusLine(document));
-    for (const line of standingLines(document)) terminal.out(line);
+    terminal.show(statusLine(document));
+    for (const line of standingLines(document)) terminal.show(line);
     const result = ownProperty(document, 'result');
     if (result !== undefined) terminal.out(`result: ${stringifyJson(result)}`);
   }
   terminal.exitCode = textField(document, 'status') === 'SUCCEEDED' ? exitCodes.good : exitCodes.found;
 }
 
+/** Follows a run to its end and shows what happens as it happens; answers the last status document. */
+async function followLive(
+  api: PagingClient,
+  id: string,
+  isStopped: () => boolean,
+  terminal: Terminal,
+): Promise<JsonObject> {
+  const live = new LiveTimeline(api, id);
+  let told: string | undefined;
+  return follow(api, id, async (status) => {
+    for (const line of await live.next()) terminal.show(line);
+    if (status !== told && !isOver(status) && terminal.isInteractive) terminal.note(`${id} ${status}`);
+    told = status;
+    return isStopped();
+  });
+}
+
 /** A server in this process that lives as long as the run. */
-async function runEmbedded(request: JsonObject, options: RunOptions, terminal: Terminal): Promise<void> {
+async function runEmbedded(start: Start, options: RunOptions, terminal: Terminal): Promise<void> {
   const isVerbose = options.verbose === true;
   const server = await startEmbedded({ purpose: 'run', isVerbose, isConfigured: true }, terminal);
   let isStopped = false;
   const signals = untilStopped(() => undefined);
   void signals.stopped.then(() => (isStopped = true));
   try {
-    await runOn(createApiClient(server.url), request, options, true, terminal, () => isStopped);
+    await runOn(createApiClient(server.url), start, options, true, terminal, () => isStopped);
   } finally {
     // Nobody will see how calls in flight end.
     server.hurry();

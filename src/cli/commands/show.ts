@@ -17,6 +17,6 @@ export function defineShow(command: Command, terminal: Terminal): void {
         terminal.out(stringifyJson(document));
         return;
       }
-      for (const line of executionLines(document, await readHistory(api, id), Date.now())) terminal.out(line);
+      for (const line of executionLines(document, await readHistory(api, id), Date.now())) terminal.show(line);
     });
 }

@@ -44,7 +44,7 @@ function print(plan: Plan, reports: readonly ScenarioReport[], terminal: Termina
   terminal.out(`${plan.name} ${plan.version}`);
   for (const report of reports) {
     terminal.out('');
-    for (const line of reportLines(report)) terminal.out(line);
+    for (const line of reportLines(report)) terminal.show(line);
   }
   const bad = reports.filter((report) => !isGood(report));
   if (reports.length === 1) return;

@@ -104,10 +104,10 @@ function jsonOf({ played, ...report }: Report): object {
 
 function printReport({ file, valid, errors, warnings, played }: Report, terminal: Terminal): void {
   if (played !== undefined) {
-    for (const line of reportLines(played)) terminal.out(line);
+    for (const line of reportLines(played)) terminal.show(line);
     return;
   }
-  terminal.out(`${file}: ${valid ? 'valid' : `${errors.length} ${errors.length === 1 ? 'problem' : 'problems'}`}`);
-  for (const error of errors) terminal.out(`  - ${error}`);
-  for (const warning of warnings) terminal.out(`  warning: ${warning}`);
+  terminal.show(`${file}: ${valid ? 'valid' : `${errors.length} ${errors.length === 1 ? 'problem' : 'problems'}`}`);
+  for (const error of errors) terminal.show(`  - ${error}`);
+  for (const warning of warnings) terminal.show(`  warning: ${warning}`);
 }

@@ -67,8 +67,9 @@ function blockHook(d: Draft, token: Token, run: HookRun, event: BlockedEvent): v
   else giveUpHook(d, token, waiting, `not called: ${event.detail}`);
 }
 
-function blockedBy(d: Draft, run: { readonly blocked?: Blocked }, { cause, detail }: BlockedEvent): Blocked {
-  return { since: run.blocked?.since ?? d.now, cause, detail };
+function blockedBy(d: Draft, run: { readonly blocked?: Blocked }, { cause, detail, host }: BlockedEvent): Blocked {
+  const blocked = { since: run.blocked?.since ?? d.now, cause, detail };
+  return host === undefined ? blocked : { ...blocked, host };
 }
 
 /** A whole millisecond, and always later than now: a token that is due at once would never rest. */

@@ -18,6 +18,7 @@ function verdictOf(failure: AttemptFailure, nodeId: string): Verdict {
     description: failure.description,
     nodeId,
     ...(failure.statusCode === undefined ? undefined : { statusCode: failure.statusCode }),
+    ...(failure.host === undefined ? undefined : { host: failure.host }),
   };
 }
 

@@ -70,7 +70,7 @@ export function answerHook(d: Draft, token: Token, stage: Hook, event: Answered)
   const { blocked: _blocked, ...run } = stage.run;
   const call = hookPlan(d, run.hook);
   if (call === undefined || d.state.verdict === undefined) return;
-  const judged = judge(call, event.result);
+  const judged = judge(call, event);
   const statusCode = judged.ok ? judged.response.status : judged.failure.statusCode;
   const failure = judged.ok ? undefined : judged.failure;
   recordHookAttempt(d, run, event, statusCode, failure);

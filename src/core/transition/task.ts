@@ -53,7 +53,7 @@ function sendCall(d: Draft, token: Token, task: TaskRun, callId: number): void {
 export function answerTask(d: Draft, token: Token, run: TaskRun, event: Answered): void {
   const task = settledOf(run);
   const node = taskNode(d, token);
-  const judged = judge(node.call, event.result);
+  const judged = judge(node.call, event);
   recordAttempt(
     d,
     token,

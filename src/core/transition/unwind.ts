@@ -58,7 +58,7 @@ function sendUndo(d: Draft, token: Token, stage: Unwinding, undo: UndoRun): void
 export function answerUndo(d: Draft, token: Token, stage: Unwinding, run: UndoRun, event: Answered): void {
   const { blocked: _blocked, ...undo } = run;
   const call = compensationOf(d, undo.target);
-  const judged = judge(call, event.result, undo.target.outcome === 'unknown');
+  const judged = judge(call, event, undo.target.outcome === 'unknown');
   recordUndoAttempt(
     d,
     undo,
@@ -104,14 +104,15 @@ export function answerUndo(d: Draft, token: Token, stage: Unwinding, run: UndoRu
     });
     return;
   }
-  settleUndo(d, token, stage, undo, 'failed', {
+  const row = {
     outcome: failure.outcome,
     note: failure.description,
     ...(failure.statusCode === undefined ? undefined : { statusCode: failure.statusCode }),
-  });
+  };
+  settleUndo(d, token, stage, undo, 'failed', row, failure.host);
 }
 
-/** Settles the running compensation: appends its DOWN row, marks the visit's row, goes on to the next. */
+/** Settles the running compensation: appends its DOWN row, marks the visit's row, goes on to the next. `host`: that of the call that failed. */
 export function settleUndo(
   d: Draft,
   token: Token,
@@ -119,6 +120,7 @@ export function settleUndo(
   undo: UndoRun,
   state: UndoState,
   row: Pick<StepRow, 'outcome'> & Partial<Pick<StepRow, 'statusCode' | 'output' | 'note' | 'phase'>>,
+  host?: string,
 ): void {
   const { target } = undo;
   d.step({
@@ -137,7 +139,7 @@ export function settleUndo(
   });
   d.undo.push({ kind: 'set', ord: target.ord, undo: state });
   const trouble = state === 'failed' ? 1 : 0;
-  if (trouble > 0) nameTrouble(d, target);
+  if (trouble > 0) nameTrouble(d, target, host);
   d.state.troubles += trouble;
   if (drainOf(d, token) !== undefined) {
     d.remove(token);
@@ -148,9 +150,10 @@ export function settleUndo(
 }
 
 /** Names a compensation that could not be completed, as far as there is room for it. */
-function nameTrouble(d: Draft, { nodeId, visit }: UndoTarget): void {
+function nameTrouble(d: Draft, { nodeId, visit }: UndoTarget, host: string | undefined): void {
   const named = d.state.failedCompensations ?? [];
-  if (named.length < maxNamedTroubles) d.state.failedCompensations = [...named, { nodeId, visit }];
+  if (named.length >= maxNamedTroubles) return;
+  d.state.failedCompensations = [...named, { nodeId, visit, ...(host === undefined ? undefined : { host }) }];
 }
 
 function reachGoal(d: Draft, token: Token, stage: Unwinding): void {

@@ -1,7 +1,7 @@
 /** Holds: what operators keep from being called. Durable before they are answered; every process hears of them within seconds. */
 import type { Json, JsonObject } from '../../core/json.ts';
 import { type CallHold, changeHolds, maxHolds, readHolds } from '../gate/call-holds.ts';
-import { originOf } from '../gate/origin.ts';
+import { placeOf } from '../gate/origin.ts';
 import { type Answer, granted, refused } from './answer.ts';
 import { instant } from './instants.ts';
 import { type DeskParts, reasonWithout } from './parts.ts';
@@ -47,6 +47,7 @@ export async function putHold(parts: DeskParts, id: string, request: HoldRequest
       id,
       ...target,
       reason: reasonWithout(parts, request.reason),
+      ...(parts.actor === undefined ? undefined : { actor: parts.actor }),
       ...(request.until === undefined ? undefined : { until: request.until }),
       createdAt: standing[known]?.createdAt ?? now,
     };
@@ -72,24 +73,13 @@ function targetOf({ host, name, version }: HoldRequest): Target | { readonly pro
     return { ...(name === undefined ? undefined : { name }), ...(version === undefined ? undefined : { version }) };
   }
   if (version !== undefined) return { problem: 'version: Needs name.' };
-  const normal = hostOf(host.trim());
+  const normal = placeOf(host.trim());
   return normal === undefined
     ? {
         problem:
           'host: Must be a host name or an IP address, with a port or without, like bank.example or 10.0.0.7:8443.',
       }
     : { host: normal };
-}
-
-/** The host as URLs have it, with its port only where one is given; undefined when it is none. */
-function hostOf(text: string): string | undefined {
-  if (text === '' || /[\s/?#@\\%]/.test(text)) return undefined;
-  // An IPv6 address without brackets has no port.
-  const authority = (text.match(/:/g) ?? []).length > 1 && !text.startsWith('[') ? `[${text}]` : text;
-  const origin = originOf(`http://${authority}`);
-  if (origin === undefined) return undefined;
-  const port = /:(\d+)$/.exec(authority)?.[1];
-  return port === undefined ? origin.host : `${origin.host}:${String(Number(port))}`;
 }
 
 function documentOf(parts: DeskParts, { until, createdAt, ...hold }: CallHold): JsonObject {

@@ -108,6 +108,7 @@ export type DeskStore = Pick<
   | 'getSetting'
   | 'initSetting'
   | 'changeSetting'
+  | 'listAudit'
 >;
 
 /** What somebody gave as a reason, without secrets: it is kept, and no template needs it. */
@@ -124,6 +125,8 @@ export interface DeskParts {
   /** Stored definitions that were read before. */
   readonly known: Pick<KnownDefinitions, 'recall' | 'remember'>;
   readonly engine: EngineDoor;
+  /** Who asks, as the audit log names them; absent without authentication. */
+  readonly actor?: string;
   /** Checks callback tokens, constant time in their secret parts. */
   readonly tokens: { verify(token: string): CheckedToken };
   /** Masks every secret and callback token, wherever in a value it stands. */

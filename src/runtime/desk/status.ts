@@ -6,16 +6,12 @@ import type { Plan } from '../../core/plan.ts';
 import type { State } from '../../core/state.ts';
 import type { StepRow } from '../../core/history.ts';
 import { currentNodes } from '../../core/summary.ts';
-import type {
-  EffectRow,
-  ExecutionDetail,
-  ExecutionFilter,
-  ExecutionRecord,
-  Page,
-  PageRequest,
-} from '../../ports/store.ts';
+import type { ListedExecution } from '../../ports/listing.ts';
+import type { EffectRow, ExecutionDetail, Page, PageRequest } from '../../ports/store.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import { compensationsOf, effectsOf, runningUndo, standingOf } from './effects.ts';
+import { changesOf } from './changes.ts';
+import { findExecutions, type FindFilter } from './find.ts';
 import { instant } from './instants.ts';
 import { turns } from '../turns.ts';
 import type { DeskParts } from './parts.ts';
@@ -30,9 +26,10 @@ export async function statusDocument(parts: DeskParts, id: string): Promise<Answ
   const detail = await parts.store.getExecution(id);
   if (detail === undefined) return unknownExecution(id);
   const plan = await planOf(parts, detail);
-  const [effects, result] = await Promise.all([
+  const [effects, result, changes] = await Promise.all([
     mayHaveEffects(plan, detail) ? effectsOf(parts, detail) : [],
     resultOf(parts, detail),
+    changesOf(parts, detail),
   ]);
   const document: Record<string, Json> = {
     ...summaryDocument(detail),
@@ -53,6 +50,7 @@ export async function statusDocument(parts: DeskParts, id: string): Promise<Answ
       round: target.round,
       outcome: effect ?? 'unknown',
     })),
+    ...(changes.length > 0 && { changes }),
     payload: parseJson(detail.payload),
     labels: detail.labels,
     ...(result !== undefined && { result }),
@@ -61,7 +59,7 @@ export async function statusDocument(parts: DeskParts, id: string): Promise<Answ
 }
 
 /** The fields that lists and documents share. */
-function summaryDocument(record: ExecutionRecord): Record<string, Json> {
+function summaryDocument(record: ListedExecution): Record<string, Json> {
   return {
     id: record.id,
     name: record.name,
@@ -79,16 +77,19 @@ function summaryDocument(record: ExecutionRecord): Record<string, Json> {
     ...(record.reason !== undefined && { reason: record.reason }),
     ...(record.failedNodeId !== undefined && { failedNodeId: record.failedNodeId }),
     ...(record.callbackWarning !== undefined && { callbackWarning: record.callbackWarning }),
+    ...(record.state?.failedCompensations !== undefined && {
+      failedCompensations: record.state.failedCompensations.map(({ nodeId, visit }) => ({ nodeId, visit })),
+    }),
   };
 }
 
 /** A page of summaries, newest first. Throws BadCursor. */
 export async function listExecutions(
   parts: DeskParts,
-  filter: ExecutionFilter,
+  filter: FindFilter,
   page: PageRequest,
 ): Promise<Page<JsonObject>> {
-  const { items, cursor } = await parts.store.listExecutions(filter, page);
+  const { items, cursor } = await findExecutions(parts, filter, page);
   const documents = await turns.map(
     items,
     (record) => parts.masker.json({ ...summaryDocument(record), labels: record.labels }) as JsonObject,

@@ -44,6 +44,8 @@ export interface Block {
   readonly until: number;
   /** For people, masked. */
   readonly detail: string;
+  /** The host of the call, with its port where that is not the usual one, masked; absent where it has none. */
+  readonly host?: string;
 }
 
 /** The call may go out soon: it waits here for a moment. */

@@ -18,6 +18,8 @@ export interface CallHold {
   /** Every version of the definition when absent. */
   readonly version?: string;
   readonly reason: string;
+  /** Who placed it, or replaced it last: see `AuditEntry.actor`. Absent without authentication. */
+  readonly actor?: string;
   /** When it ends by itself. */
   readonly until?: number;
   readonly createdAt: number;

@@ -3,6 +3,7 @@ import { chain, graph, RuntimeFixture, task } from '../../../test/runtime-fixtur
 import type { JsonObject } from '../../core/json.ts';
 import { currentNodes } from '../../core/summary.ts';
 import type { CurrentNode } from '../../core/summary.ts';
+import { waitsOf } from '../../core/waits.ts';
 import { StoreUnavailable } from '../../ports/store.ts';
 import type { Engine } from '../engine.ts';
 import { Pulse } from '../service.ts';
@@ -77,6 +78,11 @@ describe('a hold', () => {
     expect(node!.until! - fixture.clock.now()).toBeLessThanOrEqual(30_000);
     expect(fixture.clock.now() - node!.since).toBeGreaterThan(3_500_000);
     expect(engine.load().held).toBe(0);
+    // With authentication a hold says who placed it.
+    await hold({ id: 'h', name: 'test', actor: 'key:alice' });
+    await fixture.clock.advance(60_000);
+    expect((await waiting(id))[0]?.detail).toBe('held by key:alice: bank closed');
+    expect(waitsOf((await fixture.detail(id)).state)).toEqual([{ nodeId: 'a', state: 'BLOCKED', host: 'mock' }]);
     await hold();
     await fixture.clock.advance(1_000);
     expect((await fixture.detail(id)).status).toBe('SUCCEEDED');

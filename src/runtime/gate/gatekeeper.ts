@@ -256,6 +256,7 @@ export class Gatekeeper implements CallGate {
         cause: 'hold',
         until,
         detail: 'held: until the holds have been read',
+        ...shownOf(host),
       });
     }
     const hold = this.#holds.find((each) => isHeld(each, call, host?.origin) && stands(each, now));
@@ -263,7 +264,7 @@ export class Gatekeeper implements CallGate {
       const line = this.#holdLine(hold.id);
       const look = this.#lookAgain(call, now, { first: 2_000, longest: 30_000 });
       const until = hold.until === undefined ? look : Math.min(look, hold.until + this.#upTo(500));
-      return this.#block(call, line, { cause: 'hold', until, detail: `held: ${hold.reason}` });
+      return this.#block(call, line, { cause: 'hold', until, detail: heldText(hold), ...shownOf(host) });
     }
     if (host?.circuit === undefined) return undefined;
     const wait = host.circuit.waitMillis;
@@ -273,7 +274,8 @@ export class Gatekeeper implements CallGate {
       wait === undefined
         ? this.#lookAgain(call, now, { first: 1_000, longest: 10_000 })
         : now + wait + this.#upTo(Math.min(longestLookMillis, crowdMillis * forCircuit.size));
-    return this.#block(call, forCircuit, { cause: 'circuit', until, detail: `circuit of ${label} open` });
+    const detail = `circuit of ${label} open`;
+    return this.#block(call, forCircuit, { cause: 'circuit', until, detail, ...shownOf(host) });
   }
 
   /** Whether a call that begins to wait gets its place in a moment, if places go on to become free as they did lately. */
@@ -286,7 +288,7 @@ export class Gatekeeper implements CallGate {
     const bounds = { first: 500, longest: 5_000 };
     const until = this.#lookAgain(call, this.#parts.clock.now(), bounds);
     const detail = `waits for a free place at ${shownHost}: all ${String(slots.limit)} are taken`;
-    return this.#block(call, forPlace, { cause: 'slots', until, detail });
+    return this.#block(call, forPlace, { cause: 'slots', until, detail, host: shownHost });
   }
 
   #block(call: GatedCall, line: WaitingLine, block: Omit<Block, 'kind'>): Block {
@@ -450,4 +452,13 @@ export class Gatekeeper implements CallGate {
 
 function shownHostOf({ text, host, hostPort }: Origin): string {
   return text === `http://${host}:80` || text === `https://${host}:443` ? host : hostPort;
+}
+
+/** What a call that waits for the hold is told: why, and who placed it where that is known. */
+function heldText({ reason, actor }: CallHold): string {
+  return actor === undefined ? `held: ${reason}` : `held by ${actor}: ${reason}`;
+}
+
+function shownOf(host: Host | undefined): { readonly host: string } | undefined {
+  return host === undefined ? undefined : { host: host.shownHost };
 }

@@ -25,3 +25,14 @@ export function authorityOf(url: string): string {
   const end = url.slice(begin).search(/[/?#\\]/);
   return end < 0 ? url : url.slice(0, begin + end);
 }
+
+/** A host that a person named, as URLs have it, with its port only where one is given; undefined when it is none. */
+export function placeOf(text: string): string | undefined {
+  if (text === '' || /[\s/?#@\\%]/.test(text)) return undefined;
+  // An IPv6 address without brackets has no port.
+  const authority = (text.match(/:/g) ?? []).length > 1 && !text.startsWith('[') ? `[${text}]` : text;
+  const origin = originOf(`http://${authority}`);
+  if (origin === undefined) return undefined;
+  const port = /:(\d+)$/.exec(authority)?.[1];
+  return port === undefined ? origin.host : `${origin.host}:${String(Number(port))}`;
+}

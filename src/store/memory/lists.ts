@@ -1,8 +1,9 @@
 /** Pages of what the store in memory holds. */
 import type { CallRow, StepRow } from '../../core/history.ts';
-import type { ExecutionFilter, ExecutionRecord, Page, PageRequest, StepPageRequest } from '../../ports/store.ts';
+import type { ExecutionFilter, Page, PageRequest, StepPageRequest } from '../../ports/store.ts';
+import type { ExecutionPageRequest, ListedExecution } from '../../ports/listing.ts';
 import { lengthOf } from '../pages.ts';
-import { decodeCall } from '../row-text.ts';
+import { decodeCall, decodeState } from '../row-text.ts';
 import { byId, pageOf } from './page.ts';
 import {
   listedLength,
@@ -17,16 +18,24 @@ import {
 export function executionPage(
   executions: Iterable<StoredExecution>,
   filter: ExecutionFilter,
-  page: PageRequest,
-): Page<ExecutionRecord> {
+  page: ExecutionPageRequest,
+): Page<ListedExecution> {
   const rows = [...executions].filter((x) => matches(x, filter)).sort(byId);
+  const isStated = ({ summary }: StoredExecution): boolean => page.withState === true || summary.status === 'CORRUPTED';
   return pageOf(rows, page, {
     kind: 'execution',
     order: 'desc',
     keyOf: ({ id }) => [id],
-    lengthOf: ({ labels, summary }) => lengthOf(JSON.stringify(labels), summary.failureDescription),
-    show: recordOf,
+    lengthOf: (x) => {
+      const { labels, summary } = x;
+      return lengthOf(JSON.stringify(labels), summary.failureDescription, isStated(x) ? x.state : undefined);
+    },
+    show: (x) => (isStated(x) ? statedOf(x) : recordOf(x)),
   });
+}
+
+function statedOf(x: StoredExecution): ListedExecution {
+  return { ...recordOf(x), state: decodeState(x.state) };
 }
 
 /** Step rows by ord. Throws BadCursor. */

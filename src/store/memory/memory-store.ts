@@ -11,7 +11,7 @@ import { isInShards, type ShardSet } from '../../core/slot.ts';
 import type { UndoTarget } from '../../core/state.ts';
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type { BeatAnswer, ProcessInfo, SoleWorkerCandidacy } from '../../ports/processes.ts';
-import type { ShowStep } from '../../ports/listing.ts';
+import type { ExecutionPageRequest, ListedExecution, ShowStep } from '../../ports/listing.ts';
 import type { PartitionCare } from '../../ports/partitions.ts';
 import type {
   ActiveCounts,
@@ -26,7 +26,6 @@ import type {
   ExecutionDetail,
   ExecutionFilter,
   ExecutionProgress,
-  ExecutionRecord,
   InboxRow,
   LoadedExecution,
   NewExecution,
@@ -364,7 +363,7 @@ export class MemoryStore implements Store {
     return x && progressOf(x);
   }
 
-  async listExecutions(filter: ExecutionFilter, page: PageRequest): Promise<Page<ExecutionRecord>> {
+  async listExecutions(filter: ExecutionFilter, page: ExecutionPageRequest): Promise<Page<ListedExecution>> {
     this.#check();
     return executionPage(this.#executions.values(), filter, page);
   }

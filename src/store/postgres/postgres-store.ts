@@ -8,7 +8,7 @@ import type { ShardSet } from '../../core/slot.ts';
 import type { UndoTarget } from '../../core/state.ts';
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type { BeatAnswer, ProcessInfo, SoleWorkerCandidacy, SoleWorkerListener } from '../../ports/processes.ts';
-import type { ShowStep } from '../../ports/listing.ts';
+import type { ExecutionPageRequest, ListedExecution, ShowStep } from '../../ports/listing.ts';
 import type { PartitionCare, PartitionChanges } from '../../ports/partitions.ts';
 import type {
   ActiveCounts,
@@ -23,7 +23,6 @@ import type {
   ExecutionDetail,
   ExecutionFilter,
   ExecutionProgress,
-  ExecutionRecord,
   InboxRow,
   LoadedExecution,
   NewExecution,
@@ -41,7 +40,16 @@ import type {
 } from '../../ports/store.ts';
 import { OutputsTooLarge, type TakeOverBounds } from '../../ports/store-bounds.ts';
 import { sendEncoded } from '../batch.ts';
-import { auditPage, callPage, definitionPage, executionPage, pageValues, readCursor, stepPage } from '../pages.ts';
+import {
+  auditPage,
+  callPage,
+  definitionPage,
+  executionPage,
+  listValues,
+  pageValues,
+  readCursor,
+  stepPage,
+} from '../pages.ts';
 import { effectRow, undoTarget } from '../row-text.ts';
 import { decodeStep, type StepText } from '../step-text.ts';
 import { executionDetail, executionProgress, inboxRows } from '../stored-rows.ts';
@@ -314,9 +322,9 @@ export class PostgresStore implements Store {
     return found && executionProgress(found);
   }
 
-  async listExecutions(filter: ExecutionFilter, page: PageRequest): Promise<Page<ExecutionRecord>> {
+  async listExecutions(filter: ExecutionFilter, page: ExecutionPageRequest): Promise<Page<ListedExecution>> {
     const after = readCursor('execution', page)?.[0] as string | undefined;
-    const answer = await listExecutions(this.#connections, filter, pageValues(page, 'desc'), after);
+    const answer = await listExecutions(this.#connections, filter, listValues(page), after);
     return executionPage(answer);
   }
 

@@ -22,7 +22,7 @@ import type {
   UndoFilter,
 } from '../../ports/store.ts';
 import type { TakeOverBounds } from '../../ports/store-bounds.ts';
-import type { AuditValues, PageAnswer, PageValues } from '../pages.ts';
+import type { AuditValues, ListValues, PageAnswer, PageValues } from '../pages.ts';
 import type {
   CallValues,
   ClaimValues,
@@ -30,7 +30,7 @@ import type {
   InboxValues,
   LoadedValues,
   ProgressValues,
-  RecordValues,
+  ListedValues,
   StepValues,
   SummaryValues,
   CountValues,
@@ -154,7 +154,7 @@ export interface Operations {
   findStanding(id: string, nodeId: string, visit: number, round: number): StepText | undefined;
   getExecution(id: string): DetailValues | undefined;
   getProgress(id: string): ProgressValues | undefined;
-  listExecutions(filter: ExecutionFilter, page: PageValues, after: string | undefined): PageAnswer<RecordValues>;
+  listExecutions(filter: ExecutionFilter, page: ListValues, after: string | undefined): PageAnswer<ListedValues>;
   listSteps(
     id: string,
     page: PageValues,

@@ -6,11 +6,10 @@
  */
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type { BeatAnswer, SoleWorkerCandidacy } from '../../ports/processes.ts';
-import type { ShowStep } from '../../ports/listing.ts';
+import type { ExecutionPageRequest, ListedExecution, ShowStep } from '../../ports/listing.ts';
 import type {
   ExecutionFilter,
   ExecutionProgress,
-  ExecutionRecord,
   InboxRow,
   LoadedExecution,
   NewExecution,
@@ -42,7 +41,16 @@ import type { CallRow, StepRow } from '../../core/history.ts';
 import type { ShardSet } from '../../core/slot.ts';
 import type { UndoTarget } from '../../core/state.ts';
 import { sendEncoded } from '../batch.ts';
-import { auditPage, callPage, definitionPage, executionPage, pageValues, readCursor, stepPage } from '../pages.ts';
+import {
+  auditPage,
+  callPage,
+  definitionPage,
+  executionPage,
+  listValues,
+  pageValues,
+  readCursor,
+  stepPage,
+} from '../pages.ts';
 import { decodeCall, effectRow, encode, undoTarget } from '../row-text.ts';
 import {
   activeCounts,
@@ -244,9 +252,9 @@ export class SqliteStore implements Store {
     return found && executionProgress(found);
   }
 
-  async listExecutions(filter: ExecutionFilter, page: PageRequest): Promise<Page<ExecutionRecord>> {
+  async listExecutions(filter: ExecutionFilter, page: ExecutionPageRequest): Promise<Page<ListedExecution>> {
     const after = readCursor('execution', page)?.[0] as string | undefined;
-    const answer = await this.#thread.call('listExecutions', filter, pageValues(page, 'desc'), after);
+    const answer = await this.#thread.call('listExecutions', filter, listValues(page), after);
     return executionPage(answer);
   }
 

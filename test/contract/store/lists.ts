@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { wholeShardSet, type ShardSet } from '../../../src/core/slot.ts';
+import type { ExecutionPageRequest } from '../../../src/ports/listing.ts';
 import type { ExecutionStatus } from '../../../src/core/state.ts';
 import { BadCursor, type ExecutionFilter, type NewExecution, type PageRequest } from '../../../src/ports/store.ts';
 import { checkpointOf, effectStep, endState, idOf, newExecution, start, summaryOf } from '../fixtures/executions.ts';
@@ -70,6 +71,27 @@ export function lists(test: StoreUnderTest): void {
       callbackWarning: 'The hook failed.',
       maybeStanding: true,
     });
+  });
+
+  it('has the state of what is CORRUPTED, and of all where that is asked for', async () => {
+    await sample();
+    const states = async (page: Partial<ExecutionPageRequest>): Promise<(string | undefined)[]> => {
+      const { items } = await test.store.listExecutions({}, { limit: 50, ...page });
+      return items.map(({ state }) => state && (state.end?.status ?? state.tokens[0]?.stage.kind));
+    };
+    expect(await states({ limit: 3 })).toEqual([undefined, 'FAILED', undefined]);
+    expect(await states({ limit: 6, withState: true })).toEqual([
+      'FAILED',
+      'FAILED',
+      'FAILED',
+      'FAILED',
+      'ready',
+      'ready',
+    ]);
+    // The states count as what a page reads.
+    const { items, cursor } = await test.store.listExecutions({}, { limit: 8, withState: true, bytes: 600 });
+    expect([items.length, cursor]).toEqual([expect.any(Number), expect.any(String)]);
+    expect(items.length).toBeLessThan(5);
   });
 
   const filters: readonly (readonly [string, ExecutionFilter, readonly number[]])[] = [

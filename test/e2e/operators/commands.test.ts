@@ -68,6 +68,40 @@ describe('trama ls', () => {
     const nowhere = await trama(['ls']);
     expect([nowhere.code, nowhere.notes]).toMatchObject([2, expect.stringContaining('--url or TRAMA_URL')]);
   });
+
+  it('names the compensation that failed, and not the node before it', async () => {
+    await corrupted('undone');
+    const { out } = await run('ls', '--where', 'name=undone');
+    expect(out).toMatch(/ CORRUPTED .* compensation of a\n$/);
+  });
+
+  it('finds what waits for a host and what failed there', async () => {
+    const id = await failed('at-host');
+    const { host } = new URL(stage.downstream.url);
+    const found = await run('ls', '--host', host, '--where', 'name=at-host');
+    expect(found.out).toContain(id);
+    const other = await run('ls', '--host', 'bank.example', '--where', 'name=at-host');
+    expect([other.code, other.notes]).toEqual([0, 'Nothing matches.\n']);
+    expect((await run('ls', '--host', 'x', '--where', 'host=y')).code).toBe(2);
+  });
+});
+
+describe('trama top', () => {
+  it('counts by definition, reason, node and host', async () => {
+    await failed('counted');
+    await failed('counted');
+    const { code, out } = await run('top', '--where', 'name=counted');
+    expect(code).toBe(0);
+    expect(out).toMatch(/^count +status\n +2 +FAILED\n/);
+    expect(out).toMatch(/\ncount +definition\n +2 +counted\n/);
+    expect(out).toMatch(/\ncount +reason\n +2 +status_4xx\n/);
+    expect(out).toMatch(/\ncount +node\n +2 +b\n/);
+    expect(out).toMatch(/\ncount +host\n +2 +127\.0\.0\.1:\d+\n/);
+    const json = await run('top', '--where', 'name=counted', '--limit', '1', '--json');
+    expect(JSON.parse(json.out)).toMatchObject({ counted: 2, more: false, names: [{ value: 'counted', count: 2 }] });
+    const none = await run('top', '--where', 'name=nothing');
+    expect([none.code, none.notes]).toEqual([0, 'Nothing matches.\n']);
+  });
 });
 
 describe('trama show', () => {
@@ -150,6 +184,33 @@ describe('what runs', () => {
     const ends = await Promise.all(ids.map((id) => stage.untilEnd(id)));
     expect(ends.map(({ status }) => status)).toEqual(['SUCCEEDED', 'CANCELLED', 'TERMINATED']);
     expect(ends[1].failureDescription).toBe('Cancelled: by mistake');
+    const shown = await run('show', ids[1]!);
+    expect(shown.out).toMatch(/changes:\n {2}at +who +what +details\n {2}\S+ +anonymous +cancel +reason=by mistake\n/);
+    const log = await run('audit', ids[1]!);
+    expect(log.out).toMatch(
+      /^at +who +what +outcome .*\n\S+ +anonymous +execution\.cancel +done .* reason=by mistake\n$/,
+    );
+    const whole = await run('audit', '--action', 'execution.cancel', '--target', ids[1]!, '--json');
+    expect(JSON.parse(whole.out)).toMatchObject([{ id: ids[1], action: 'execution.cancel' }]);
+    expect((await run('audit', ids[1]!, '--actor', 'x')).code).toBe(2);
+    expect((await run('audit', '01a2151f-6a3f-762a-bb5e-83da5c914138')).code).toBe(1);
+  });
+
+  it('is told what it waits for where a wake of many finds nothing that sleeps', async () => {
+    stage.downstream.script('/slow/a', { status: 503 });
+    const retries = { failureHandling: { type: 'retry', maxAttempts: 3, delayMillis: 3_600_000 } };
+    const id = await stage.run({ ...stage.saga('slow').linear(['a']), ...retries });
+    await stage.until(id, ({ currentNodes }) => currentNodes[0]?.state === 'BACKOFF');
+    const woken = await run('wake', '--where', 'name=slow');
+    expect([woken.code, woken.notes]).toEqual([
+      0,
+      '0 done, 0 refused.\nOthers match and wait for something that wake does not change: 1 BACKOFF (for their next attempt).\n',
+    ]);
+    const cancelled = await run('cancel', '--host', new URL(stage.downstream.url).host, '--reason', 'over');
+    expect([cancelled.code, cancelled.out]).toEqual([0, `${id}  cancelling\n`]);
+    const { status, failureDescription, changes } = await stage.untilEnd(id);
+    expect([status, failureDescription]).toEqual(['CANCELLED', 'Cancelled: over']);
+    expect(changes).toMatchObject([{ action: 'cancel', details: { bulk: true, reason: 'over' } }]);
   });
 });
 
@@ -185,7 +246,7 @@ describe('trama hold', () => {
     await run('hold', 'put', 'v1', '--name', 'order', '--definition-version', '1', '--reason', 'wrong');
     const list = await run('hold', 'list');
     expect(list.out).toMatch(
-      /^id +what +until +reason\nbank +bank\.example +\S+ +closed\nv1 +definition order 1 +lifted +wrong\n$/,
+      /^id +what +until +by +reason\nbank +bank\.example +\S+ +closed\nv1 +definition order 1 +lifted +wrong\n$/,
     );
     const mistyped = await run('hold', 'rm', 'bnk');
     expect([mistyped.code, mistyped.notes]).toEqual([1, 'There is no hold bnk. These holds stand: bank, v1.\n']);

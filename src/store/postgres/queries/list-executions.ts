@@ -12,8 +12,8 @@
  * own, which is one more scan (see the migration that made it).
  */
 import type { ExecutionFilter } from '../../../ports/store.ts';
-import type { PageAnswer, PageValues } from '../../pages.ts';
-import type { RecordValues } from '../../stored-rows.ts';
+import type { ListValues, PageAnswer } from '../../pages.ts';
+import type { ListedValues } from '../../stored-rows.ts';
 import { int4Array, textArray } from '../binary-array.ts';
 import type { Connections, Statement } from '../connections.ts';
 import { lowestIdAt } from '../execution-id.ts';
@@ -111,7 +111,7 @@ function hasLabels(text: StatementText, labels: readonly (readonly [string, stri
 function statementOf(
   filter: ExecutionFilter,
   bodies: readonly number[] | undefined,
-  page: PageValues,
+  page: ListValues,
   after: string | undefined,
 ): Statement {
   const text = new StatementText();
@@ -134,7 +134,7 @@ function statementOf(
       `(SELECT ${id} AS id FROM ${from} WHERE ${[part, ...shared].join(' AND ')} ORDER BY 1 ${order} LIMIT ${most})`,
   );
   const source = `
-  SELECT ${recordColumns}
+  SELECT ${recordColumns}, ${page.withState ? 'e.state' : "CASE WHEN e.status = 'CORRUPTED' THEN e.state END AS state"}
   FROM (
     SELECT id FROM (${scans.join(' UNION ALL ')}) scans
     ORDER BY id ${order} LIMIT ${text.value(page.limit + 1)} OFFSET ${text.value(page.offset)}
@@ -143,20 +143,28 @@ function statementOf(
   JOIN definition_body d ON d.no = e.body`;
   const bytes = text.value(page.bytes);
   return {
-    text: withinBytes(source, { columns: recordNames, size: recordSize, order: `id ${order}`, bytes }),
+    text: withinBytes(source, { columns: `${recordNames}, state`, size: recordSize, order: `id ${order}`, bytes }),
     values: text.values,
   };
 }
 
-const recordSize = sizeOf('name', 'version', 'labels', '"failedNodeId"', '"failureDescription"', '"callbackWarning"');
+const recordSize = sizeOf(
+  'name',
+  'version',
+  'labels',
+  '"failedNodeId"',
+  '"failureDescription"',
+  '"callbackWarning"',
+  'state',
+);
 
 /** Reads it. */
 export async function listExecutions(
   connections: Connections,
   filter: ExecutionFilter,
-  page: PageValues,
+  page: ListValues,
   after: string | undefined,
-): Promise<PageAnswer<RecordValues>> {
+): Promise<PageAnswer<ListedValues>> {
   if (filter.statuses?.length === 0) return { rows: [], more: false };
   let bodies: number[] | undefined;
   const { name, version, nameGlobs } = filter;
@@ -167,8 +175,8 @@ export async function listExecutions(
     if (found.length === 0) return { rows: [], more: false };
     bodies = found.map(({ no }) => no);
   }
-  type Row = RecordValues & { readonly found: number };
+  type Row = ListedValues & { readonly found: number };
   const rows = await connections.query<Row>('long', statementOf(filter, bodies, page, after));
-  const { rows: shown, more } = pageWithin<RecordValues>(rows, page.limit);
+  const { rows: shown, more } = pageWithin<ListedValues>(rows, page.limit);
   return { rows: shown.map((row) => decodeRecord(row)), more };
 }

@@ -8,8 +8,8 @@
  */
 import type { ExecutionFilter } from '../../../ports/store.ts';
 import { activeStatuses, terminalStatuses } from '../../row-text.ts';
-import { copied, lengthOf, type PageValues, takePage } from '../../pages.ts';
-import type { RecordValues } from '../../stored-rows.ts';
+import { copied, lengthOf, type ListValues, takePage } from '../../pages.ts';
+import type { ListedValues } from '../../stored-rows.ts';
 import type { Operations } from '../protocol.ts';
 import { globCondition } from '../name-globs.ts';
 import type { Session } from '../session.ts';
@@ -114,7 +114,7 @@ interface PageStatements {
 /** They; `scanned` are the entries of the index that a page looks at. */
 export function listStatements(
   filter: ExecutionFilter,
-  page: PageValues,
+  page: ListValues,
   after: string | undefined,
   scanned: number = maxScanned,
 ): PageStatements {
@@ -141,7 +141,7 @@ export function listStatements(
     scanned,
   ];
   const sql = `
-SELECT ${recordColumns}
+SELECT ${recordColumns}, ${page.withState ? 'r.state' : "CASE WHEN e.status = 'CORRUPTED' THEN r.state END AS state"}
 FROM (SELECT no, id FROM (${entries}) WHERE fits LIMIT ? OFFSET ?) k
 CROSS JOIN execution e ON e.no = k.no
 CROSS JOIN run r ON r.execution = e.no
@@ -154,8 +154,8 @@ ORDER BY k.id ${order}`;
 }
 
 /** Characters of what may be long in a row of a list. */
-function recordLength(x: RecordValues): number {
-  return lengthOf(x.name, x.version, x.labels, x.failedNodeId, x.failureDescription, x.callbackWarning);
+function recordLength(x: ListedValues): number {
+  return lengthOf(x.name, x.version, x.labels, x.failedNodeId, x.failureDescription, x.callbackWarning, x.state);
 }
 
 /** Prepares it. */
@@ -172,7 +172,7 @@ export function listExecutions(session: Session): Operations['listExecutions'] {
   };
   return (filter, page, after) => {
     const { page: pageStatement, end } = listStatements(filter, page, after);
-    const found = copied(takePage(read<RecordValues>(pageStatement), page, recordLength));
+    const found = copied(takePage(read<ListedValues>(pageStatement), page, recordLength));
     if (found.more) return found;
     // What was skipped is not skipped again by the next page.
     for (const { id } of read<{ readonly id: string }>(end)) return { ...found, more: true, after: id };
