@@ -40,6 +40,7 @@ describe('the schema', () => {
       '0005 callback keys',
       '0006 processes',
       '0007 listed outputs',
+      '0008 pending hooks',
     ]);
     await expect(store.open()).rejects.toThrow(/pending.*has schema 0.*needs 7.*trama migrate/);
     expect(

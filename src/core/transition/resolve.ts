@@ -4,6 +4,7 @@
 import type { Draft } from '../draft.ts';
 import type { ResolvedEvent } from '../event.ts';
 import type { AttemptFailure, State, Token } from '../state.ts';
+import { dropHook } from './deliver.ts';
 import { taskNode } from './settle.ts';
 import { completeTask, failVisit } from './task.ts';
 import { settleUndo } from './unwind.ts';
@@ -74,7 +75,9 @@ function resolveCorrupted(d: Draft, event: ResolvedEvent): void {
   d.undo.push({ kind: 'set', ord: target.ord, undo: event.outcome === 'succeeded' ? 'resolved' : 'accepted' });
   d.state.troubles = Math.max(0, d.state.troubles - 1);
   // The last one settled ends the execution as it would have ended without the trouble.
-  if (d.state.troubles === 0) delete d.state.end;
+  if (d.state.troubles > 0) return;
+  dropHook(d, 'Not delivered any more, since the last compensation was settled and the execution ends anew.');
+  delete d.state.end;
 }
 
 function record(d: Draft, event: ResolvedEvent, visit: number, scope: string, round: number = d.state.round): void {

@@ -8,10 +8,10 @@ import { type ExecutionFilter, StoreUnavailable } from '../../ports/store.ts';
 import type { Answer } from './answer.ts';
 import { type Accepted, cancel, terminate, wake } from './control.ts';
 import type { DeskParts } from './parts.ts';
-import { retry } from './settle.ts';
+import { redeliver, retry } from './settle.ts';
 
 /** What can be done to many at once. */
-export type BulkAction = 'retry' | 'cancel' | 'terminate' | 'wake';
+export type BulkAction = 'retry' | 'cancel' | 'terminate' | 'wake' | 'redeliver';
 
 /** A bulk request. */
 export interface BulkRequest {
@@ -33,18 +33,25 @@ const atOnce = 8;
 const maxMillis = 45_000;
 
 /** Where the filter names no status: those in which the action can be possible. */
-const defaultStatuses: Readonly<Record<BulkAction, readonly ExecutionStatus[]>> = {
+const defaultStatuses: Readonly<Record<Exclude<BulkAction, 'redeliver'>, readonly ExecutionStatus[]>> = {
   retry: ['FAILED', 'CANCELLED', 'CORRUPTED'],
   cancel: ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING'],
   terminate: ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'COMPENSATING'],
   wake: ['SLEEPING'],
 };
 
+/** The filter with what it does not name: for a redelivery the hooks that were given up, else {@link defaultStatuses}. */
+function completed(action: BulkAction, filter: ExecutionFilter): ExecutionFilter {
+  if (action === 'redeliver') return { hook: 'failed', ...filter };
+  return { statuses: defaultStatuses[action], ...filter };
+}
+
 const changes: Readonly<Record<BulkAction, (parts: DeskParts, id: string) => Promise<Answer<Accepted>>>> = {
   retry: (parts, id) => retry(parts, id, false),
   cancel: (parts, id) => cancel(parts, id, undefined),
   terminate,
   wake,
+  redeliver: (parts, id) => redeliver(parts, id, false),
 };
 
 /**
@@ -85,7 +92,7 @@ async function select(
   parts: DeskParts,
   { action, filter, max }: BulkRequest,
 ): Promise<{ readonly ids: readonly string[]; readonly more: boolean }> {
-  const wanted = filter.statuses === undefined ? { ...filter, statuses: defaultStatuses[action] } : filter;
+  const wanted = completed(action, filter);
   const ids: string[] = [];
   let cursor: string | undefined;
   do {
