@@ -52,7 +52,9 @@ const summaryFields = {
   failureDescription: shape.optional(shape.string()),
   reason: shape.optional(shape.string({ description: 'Why it did not succeed, such as status_5xx or timeout.' })),
   failedNodeId: shape.optional(shape.string()),
-  callbackWarning: shape.optional(shape.string({ description: 'A hook that could not be delivered.' })),
+  callbackWarning: shape.optional(
+    shape.string({ description: 'A hook that could not be delivered; gone once it is.' }),
+  ),
 };
 
 const labels = shape.texts();
@@ -105,6 +107,16 @@ export const executionDocument: Schema = shape.object({
       outcome: shape.oneOf(['succeeded', 'unknown']),
     }),
     { description: 'Effects that an execution which did not succeed left downstream.' },
+  ),
+  hook: shape.optional(
+    shape.object(
+      {
+        state: shape.oneOf(['PENDING', 'DELIVERED', 'FAILED']),
+        attempts: count('Calls made.'),
+        nextAt: shape.optional(instant('When it is called again at the latest; absent while it is called.')),
+      },
+      { description: 'What became of the hook of the end. Present once over, where the end has a hook.' },
+    ),
   ),
   payload: shape.object({}, { additionalProperties: true }),
   labels,

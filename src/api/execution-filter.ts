@@ -33,6 +33,10 @@ export const filterFields: Readonly<Record<string, Schema>> = {
   }),
   reason: text,
   failedNodeId: text,
+  hook: shape.optional({
+    ...shape.oneOf(['pending', 'failed']),
+    description: 'Only those that are over and whose hook is still to be delivered, or was given up.',
+  }),
   standing: shape.optional(shape.boolean({ description: 'true: only those whose effects stand.' })),
   startedAfter: text,
   startedBefore: text,
@@ -48,6 +52,7 @@ export interface FilterQuery {
   readonly label?: readonly string[];
   readonly reason?: string;
   readonly failedNodeId?: string;
+  readonly hook?: 'pending' | 'failed';
   readonly standing?: boolean;
   readonly startedAfter?: string;
   readonly startedBefore?: string;
@@ -61,7 +66,7 @@ export interface FilterQuery {
  * @throws ApiError `invalid_request` for a label or an instant that is none.
  */
 export function filterOf(query: FilterQuery): ExecutionFilter {
-  const { status, name, version, label, reason, failedNodeId, standing } = query;
+  const { status, name, version, label, reason, failedNodeId, hook, standing } = query;
   const instants = {
     startedAfter: instantOf('startedAfter', query.startedAfter),
     startedBefore: instantOf('startedBefore', query.startedBefore),
@@ -78,6 +83,7 @@ export function filterOf(query: FilterQuery): ExecutionFilter {
     ...(labels !== undefined && labels !== 'contradiction' && { labels }),
     ...(reason !== undefined && { reason }),
     ...(failedNodeId !== undefined && { failedNodeId }),
+    ...(hook !== undefined && { hook }),
     ...(standing !== undefined && { standing }),
     ...(Object.fromEntries(Object.entries(instants).filter(([, value]) => value !== undefined)) as Partial<
       Record<keyof typeof instants, number>

@@ -11,6 +11,7 @@ const names: readonly string[] = [
   'label',
   'reason',
   'failedNodeId',
+  'hook',
   'standing',
   'startedAfter',
   'startedBefore',
@@ -46,6 +47,8 @@ export function filterOf(where: readonly string[]): JsonObject {
     if (filter.has(name)) throw new CliProblem(`--where has ${name} twice.`);
     if (name === 'standing' && value !== 'true' && value !== 'false')
       throw new CliProblem('--where standing must be true or false.');
+    if (name === 'hook' && value !== 'pending' && value !== 'failed')
+      throw new CliProblem('--where hook must be pending or failed.');
     filter.set(name, name === 'standing' ? value === 'true' : value);
   }
   return Object.fromEntries(filter);
