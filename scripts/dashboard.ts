@@ -345,6 +345,15 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
         queries: [['sum by (kid) (saga_callback_waiting)', '{{kid}}']],
       },
       {
+        title: 'Hooks',
+        description: 'What became of hooks, and how many are still to be delivered after the end. Runbook: hooks.',
+        unit: 'short',
+        queries: [
+          ['sum by (result) (increase(saga_hook_ended_total[$__rate_interval]))', '{{result}}'],
+          ['sum(saga_hooks_pending)', 'pending'],
+        ],
+      },
+      {
         title: 'Steps p95',
         description: 'Time of visits that succeeded, by step.',
         unit: 's',
