@@ -410,6 +410,20 @@ describe('an execution that goes on', () => {
     expect(machine.results).toEqual(['dropped']);
   });
 
+  it('is called again later when one of several compensations is settled in the middle of a call', () => {
+    const machine = corrupted();
+    machine.wait();
+    const [callId] = inFlight(machine.state);
+    machine.run = { ...machine.run, state: { ...machine.state, troubles: 2 } };
+    const { ord } = machine.steps.findLast(({ undo }) => undo === 'pending')!;
+    const target = { nodeId: 'a', visit: 1, round: 1, ord, scope: '', outcome: 'succeeded', key: '' } as const;
+    machine.apply({ type: 'resolved', nodeId: 'a', phase: 'DOWN', outcome: 'succeeded', reason: 'So.', target }, false);
+    expect(machine.calls.at(-1)).toMatchObject({ callId, phase: 'HOOK', outcome: 'unknown' });
+    expect(hookStatus(machine.state)).toMatchObject({ state: 'PENDING', nextAt: machine.now + 5_000 });
+    machine.wait();
+    expect(machine.key).toBe('e1:1:onFailureCallback:1:HOOK');
+  });
+
   it('tells of its new end when the last compensation is settled by hand, under another key', () => {
     const machine = corrupted();
     const row = machine.steps.findLast(({ undo }) => undo === 'pending');

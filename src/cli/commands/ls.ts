@@ -35,7 +35,11 @@ export function defineLs(command: Command, terminal: Terminal): void {
           head,
           rows.map((row) => [
             ...['id', 'status', 'name', 'version', 'startedAt'].map((name) => field(row, name)),
-            [field(row, 'reason'), field(row, 'failedNodeId') && `at ${field(row, 'failedNodeId')}`]
+            [
+              field(row, 'reason'),
+              field(row, 'failedNodeId') && `at ${field(row, 'failedNodeId')}`,
+              field(row, 'callbackWarning'),
+            ]
               .filter(Boolean)
               .join(' '),
           ]),

@@ -5,7 +5,7 @@ import { readDocumentFile } from '../document-file.ts';
 import { startEmbedded } from '../embedded-server.ts';
 import { follow, isOver } from '../follow.ts';
 import { untilStopped } from '../signals.ts';
-import { readHistory, standingLines, statusLine, timeline } from '../timeline.ts';
+import { hookLines, readHistory, standingLines, statusLine, timeline } from '../timeline.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
 interface RunOptions {
@@ -39,7 +39,7 @@ export function defineRun(command: Command, terminal: Terminal): void {
 Exit codes: 0 started (with --wait: SUCCEEDED), 1 refused or ended otherwise, 2 wrong usage or no server.
 
 Without a server the saga runs in a directory of its own that is removed afterwards. If it waits for somebody, Ctrl-C
-ends the run.`,
+ends the run. A hook that is not delivered by its end is not called again.`,
     )
     .action(async (file: string, options: RunOptions) => {
       const request = { definition: readDocumentFile(file), payload: payloadOf(options), labels: labelsOf(options) };
@@ -101,7 +101,7 @@ async function runOn(
   } else {
     for (const line of timeline(await readHistory(api, id))) terminal.out(line);
     terminal.out(statusLine(document));
-    for (const line of standingLines(document)) terminal.out(line);
+    for (const line of [...standingLines(document), ...hookLines(document)]) terminal.out(line);
     const result = ownProperty(document, 'result');
     if (result !== undefined) terminal.out(`result: ${stringifyJson(result)}`);
   }

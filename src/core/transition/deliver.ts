@@ -92,6 +92,19 @@ export function redeliver(d: Draft, force: boolean): void {
   d.put({ id: d.newTokenId(), scope: '', nodeId: run.hook, stage: { kind: 'hook', run, until: d.now } });
 }
 
+/**
+ * The execution was changed past the worker that calls its hook, whose answer is therefore not heard: an attempt of unknown
+ * outcome. The next call waits as after a failure, so that two are not under way at once.
+ */
+export function interruptDelivery(d: Draft, why: string): void {
+  const token = deliveryOf({ end: d.state.end, tokens: d.tokens });
+  if (token?.stage.callId === undefined) return;
+  const { run, callId } = token.stage;
+  const failure: AttemptFailure = { outcome: 'unknown', reason: 'connect', description: why };
+  recordHookAttempt(d, run, { callId }, undefined, failure);
+  d.move(token, { kind: 'hook', run: { ...run, failure }, until: d.now + firstDelayMillis });
+}
+
 /** The execution goes on: the hook of its former end is told to nobody any more. `why` is a sentence. */
 export function dropHook(d: Draft, why: string): void {
   const token = deliveryOf({ end: d.state.end, tokens: d.tokens });

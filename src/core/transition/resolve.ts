@@ -4,7 +4,7 @@
 import type { Draft } from '../draft.ts';
 import type { ResolvedEvent } from '../event.ts';
 import type { AttemptFailure, State, Token } from '../state.ts';
-import { dropHook } from './deliver.ts';
+import { dropHook, interruptDelivery } from './deliver.ts';
 import { taskNode } from './settle.ts';
 import { completeTask, failVisit } from './task.ts';
 import { settleUndo } from './unwind.ts';
@@ -75,7 +75,10 @@ function resolveCorrupted(d: Draft, event: ResolvedEvent): void {
   d.undo.push({ kind: 'set', ord: target.ord, undo: event.outcome === 'succeeded' ? 'resolved' : 'accepted' });
   d.state.troubles = Math.max(0, d.state.troubles - 1);
   // The last one settled ends the execution as it would have ended without the trouble.
-  if (d.state.troubles > 0) return;
+  if (d.state.troubles > 0) {
+    interruptDelivery(d, 'Its answer was not heard, since a compensation was settled meanwhile.');
+    return;
+  }
   dropHook(d, 'Not delivered any more, since the last compensation was settled and the execution ends anew.');
   delete d.state.end;
 }
