@@ -1,10 +1,10 @@
-/** One graph of the dashboard, and how Grafana has it. */
+/** Panels of the dashboard as Grafana reads them. */
 import { datasource } from './dashboard-variables.ts';
 
 /** One line, or one per set of labels: a query and how its lines are called. */
 type Query = readonly [expr: string, legend: string];
 
-/** See the file header. */
+/** A graph over time, or a single number. */
 export interface Panel {
   readonly title: string;
   /** What one sees when all is well, and what it means when not. */

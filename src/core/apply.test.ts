@@ -112,7 +112,7 @@ class Machine {
     if (state.end !== undefined && before?.end === undefined) {
       this.ends.push({ round: state.round, status: state.end.status });
     }
-    // Either nobody has to look any more, or somebody has to, and what became of a hook is told once.
+    // An end is settled exactly when it has no due time, and a hook is either pending or settled.
     if (state.end !== undefined) {
       expect(dueAt(state) === null).toBe(isSettled(state));
       expect(deliveryOf(state) !== undefined && state.hook !== undefined).toBe(false);

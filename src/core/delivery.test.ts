@@ -395,7 +395,7 @@ describe('an execution that goes on', () => {
     return machine;
   }
 
-  it('tells nobody of its former end any more when it is retried, also in the middle of a call', () => {
+  it('drops the hook of its former end when it is retried, also in the middle of a call', () => {
     const machine = corrupted();
     machine.wait();
     const [callId] = inFlight(machine.state);

@@ -1,6 +1,6 @@
 /**
- * The hook of an execution that is over, as others read it. While it is still to be delivered, its token is the only one of
- * a state that has an `end`, and gives that state a due time.
+ * The hook of an execution that is over, for every reader of a state. While the hook is still to be delivered, its token stays
+ * in the state beside `end`, and gives the state a due time.
  */
 import type { HookRun, Stage, State, Token } from './state.ts';
 

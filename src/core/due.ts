@@ -7,8 +7,8 @@ import { isCalling } from './transition/failure.ts';
 import type { State, Token } from './state.ts';
 
 /**
- * Earliest instant (ms since 1970) at which somebody must look; `state.now` when something can move now; null once over, and
- * the hook of the end delivered or given up.
+ * The earliest instant (ms since 1970) at which a worker must look; `state.now` when something can move now; null once the
+ * execution is over and the hook of its end is delivered or given up.
  */
 export function dueAt(state: State): number | null {
   if (state.end !== undefined) {

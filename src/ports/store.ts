@@ -143,7 +143,7 @@ export interface Checkpoint {
   readonly inboxSeq?: number;
   readonly state: State;
   readonly summary: ExecutionSummary;
-  /** When somebody must look again; null once nobody must; undefined leaves it as it is (still running). */
+  /** When a worker must look again; null once nothing is left to do; undefined leaves it as it is (still running). */
   readonly dueAt?: number | null;
   /** Whether the claims without progress begin anew. */
   readonly progress: boolean;
@@ -166,7 +166,7 @@ export type CheckpointResult =
   | { readonly kind: 'fenced' }
   | { readonly kind: 'invalid'; readonly message: string };
 
-/** A change of a terminal execution (retry, resolve, redelivery), made by whoever accepts it: compare-and-set on `seq` and on being terminal. */
+/** A change of a terminal execution (retry, resolve, redelivery), made by the process that accepts it: compare-and-set on `seq` and on being terminal. */
 export interface TerminalChange {
   readonly id: string;
   readonly seq: number;

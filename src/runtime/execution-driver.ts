@@ -128,7 +128,7 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
   poke(): boolean {
     if (this.#mode === 'ended') return false;
     this.#inboxStale = true;
-    // What is over is changed past the inbox: by whoever retries it, who fences this worker.
+    // An execution that is over is changed past the inbox, which fences this worker: the store knows.
     if (this.#run.state.end !== undefined) this.whenIdle(() => this.#confirmation.ask());
     this.#pump();
     return true;

@@ -62,7 +62,7 @@ describe('a hook after the end', () => {
       'HOOK:onSuccessCallback:rejected',
       'HOOK:onSuccessCallback:succeeded',
     ]);
-    // Nobody looks at it any more.
+    // It is not called again.
     await fixture.clock.advance(3_600_000);
     expect(hookCalls()).toHaveLength(attempts);
     expect(fixture.logs.filter(({ message }) => message === 'saga finished')).toHaveLength(1);

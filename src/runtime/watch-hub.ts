@@ -51,7 +51,7 @@ export class WatchHub {
     };
   }
 
-  /** Tells its watchers of a state that is durable. Builds the news only where somebody watches it. */
+  /** Tells the watchers of an execution about a state that is durable. Builds the news only where there are watchers. */
   changed(id: string, { ord, end }: Pick<State, 'ord' | 'end'>): void {
     if (this.#watchers.has(id)) this.tell({ id, ord, ...(end && { end: end.status }) });
   }

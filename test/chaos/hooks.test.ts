@@ -25,12 +25,12 @@ describe.each(['none', 'standalone'] as const)('with Redis: %s', (redis) => {
       expect(body).toMatchObject({ status: 'SUCCEEDED', hook: { state: 'PENDING' } });
       ids.push(body.id);
     }
-    // Whoever works on them calls their receiver, which does not answer; then that process is gone.
+    // Both processes call the receiver, which does not answer; then one of them is killed.
     const begun = downstream.calls('/hooked/won').length;
     downstream.script('/hooked/won', { after: new Promise(() => undefined) });
     const request = { action: 'redeliver', filter: { hook: 'pending' }, dryRun: false };
     const { body: asked } = await second!.ask('POST', '/workflows/bulk', request);
-    // Whose time has come meanwhile is being called already.
+    // A hook that became due meanwhile is being called already, and is refused.
     expect([asked.matched, asked.done + asked.errors.length]).toEqual([runs, runs]);
     await until(() => downstream.calls('/hooked/won').length >= begun + runs);
     const victim = downstream.calls('/hooked/won').at(-1)?.body === 'a' ? first! : second!;

@@ -53,8 +53,8 @@ export function delivering(d: Draft, run: HookRun): HookRun {
 }
 
 /**
- * When a delivery whose call failed so is tried again; undefined when it is given up. The last call is made when its time is
- * over.
+ * When the hook is called again after such a failure, and what that costs; undefined when the delivery is given up. The last
+ * call is made at the end of the delivery's time.
  */
 export function nextDelivery(
   d: Draft,
@@ -93,8 +93,8 @@ export function redeliver(d: Draft, force: boolean): void {
 }
 
 /**
- * The execution was changed past the worker that calls its hook, whose answer is therefore not heard: an attempt of unknown
- * outcome. The next call waits as after a failure, so that two are not under way at once.
+ * A change of the execution fenced the worker that calls its hook, so the answer of that call is lost: records an attempt of
+ * unknown outcome. The next call waits as after a failure, so that the two are not under way at once.
  */
 export function interruptDelivery(d: Draft, why: string): void {
   const token = deliveryOf({ end: d.state.end, tokens: d.tokens });
@@ -105,7 +105,7 @@ export function interruptDelivery(d: Draft, why: string): void {
   d.move(token, { kind: 'hook', run: { ...run, failure }, until: d.now + firstDelayMillis });
 }
 
-/** The execution goes on: the hook of its former end is told to nobody any more. `why` is a sentence. */
+/** The execution goes on: drops the hook of its former end, which is not true any more. `why` is a sentence. */
 export function dropHook(d: Draft, why: string): void {
   const token = deliveryOf({ end: d.state.end, tokens: d.tokens });
   if (token !== undefined) {

@@ -58,7 +58,7 @@ export interface Manners {
   readonly callbackTwice: number;
   readonly callbackPending: number;
   readonly callbackEarly: number;
-  /** Whether who waits for hooks is away, so that they cannot be delivered before the end. */
+  /** Whether the receivers of hooks are away, so that hooks cannot be delivered before the end. */
   readonly hooksAway?: true;
 }
 

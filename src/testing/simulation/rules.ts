@@ -48,7 +48,7 @@ function checkHistory(account: Account, blame: Blame): void {
     if (row.repeat === true || row.outcome === 'pending' || row.phase === 'RESOLVE') continue;
     const of = `${row.phase} ${row.nodeId}#${String(row.visit)} of round ${String(row.round)}`;
     const before = seen.get(of);
-    // A compensation that failed, or that somebody settled, may have a further row after a retry; a hook after the end.
+    // A compensation that failed or was settled by hand may have a further row after a retry; a hook after the end.
     const isFurther =
       (row.phase === 'DOWN' || row.phase === 'HOOK') && before !== undefined && before.outcome !== 'succeeded';
     if (before !== undefined && !isFurther) blame('history', `two rows for ${of}`);
