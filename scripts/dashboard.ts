@@ -4,7 +4,8 @@
  */
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { datasource, variables } from './dashboard-variables.ts';
+import { type Panel, panelJson } from './dashboard-panel.ts';
+import { variables } from './dashboard-variables.ts';
 
 /** Where the dashboard is, relative to the checkout. */
 export const dashboardPath = 'deploy/grafana/trama.json';
@@ -14,21 +15,6 @@ export const chartCopies: readonly (readonly [copy: string, of: string])[] = [
   ['deploy/helm/trama/files/trama.json', dashboardPath],
   ['deploy/helm/trama/files/rules.yaml', 'deploy/prometheus/rules.yaml'],
 ];
-
-/** One line, or one per set of labels: a query and how its lines are called. */
-type Query = readonly [expr: string, legend: string];
-
-interface Panel {
-  readonly title: string;
-  /** What one sees when all is well, and what it means when not. */
-  readonly description: string;
-  readonly unit: 's' | 'ms' | 'ops' | 'short' | 'percentunit' | 'bytes';
-  readonly queries: readonly Query[];
-  /** Above it the graph turns red. */
-  readonly limit?: number;
-  /** A single number instead of a graph over time. */
-  readonly isNumber?: boolean;
-}
 
 /** Only the definitions that were chosen above. */
 const chosen = 'saga_name=~"$definition"';
@@ -346,6 +332,15 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
         queries: [['sum by (kid) (saga_callback_waiting)', '{{kid}}']],
       },
       {
+        title: 'Hooks',
+        description: 'What became of hooks, and how many are still to be delivered after the end. Runbook: hooks.',
+        unit: 'short',
+        queries: [
+          ['sum by (result) (increase(saga_hook_ended_total[$__rate_interval]))', '{{result}}'],
+          ['sum(saga_hooks_pending)', 'pending'],
+        ],
+      },
+      {
         title: 'Steps p95',
         description: 'Time of visits that succeeded, by step.',
         unit: 's',
@@ -415,45 +410,6 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
 ];
 
 const width = 24;
-
-function panelJson(panel: Panel, id: number, at: object): object {
-  const { title, description, unit, queries, limit, isNumber = false } = panel;
-  const steps = [{ color: 'green', value: null }, ...(limit === undefined ? [] : [{ color: 'red', value: limit }])];
-  return {
-    id,
-    title,
-    description,
-    type: isNumber ? 'stat' : 'timeseries',
-    datasource,
-    gridPos: at,
-    fieldConfig: {
-      defaults: {
-        unit,
-        min: 0,
-        thresholds: { mode: 'absolute', steps },
-        ...(isNumber
-          ? {}
-          : {
-              custom: {
-                lineWidth: 1,
-                showPoints: 'never',
-                thresholdsStyle: { mode: limit === undefined ? 'off' : 'line' },
-              },
-            }),
-      },
-      overrides: [],
-    },
-    options: isNumber
-      ? { reduceOptions: { calcs: ['lastNotNull'] }, colorMode: 'value', graphMode: 'area' }
-      : { legend: { displayMode: 'list', placement: 'bottom' }, tooltip: { mode: 'multi', sort: 'desc' } },
-    targets: queries.map(([expr, legendFormat], index) => ({
-      refId: String.fromCodePoint(65 + index),
-      datasource,
-      expr,
-      legendFormat,
-    })),
-  };
-}
 
 function panelsJson(): object[] {
   const panels: object[] = [];

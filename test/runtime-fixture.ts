@@ -353,9 +353,9 @@ export class RuntimeFixture {
     const header = { id, name: detail.name, version: detail.version, payload: {}, labels: {} };
     const run = { plan, header, state: detail.state, outputs: Outputs.empty };
     const now = this.clock.now();
-    const { state, steps, undo } = apply(run, { type: 'retried', force }, engine.env.at(now, false));
+    const { state, steps, calls, undo } = apply(run, { type: 'retried', force }, engine.env.at(now, false));
     const writeId = this.entropy.nonce();
-    const change = { id, seq: detail.seq, writeId, state, summary: summarize(state), dueAt: now, steps, undo };
+    const change = { id, seq: detail.seq, writeId, state, summary: summarize(state), dueAt: now, steps, calls, undo };
     if (!(await this.store.changeTerminal(change))) throw new Error('It changed in between.');
     engine.ring({ id, slot: detail.slot, dueAt: now });
   }

@@ -28,6 +28,7 @@ const expected: Readonly<Record<string, string>> = {
   'POST /workflows/:id/terminate': 'op ad',
   'POST /workflows/:id/wake': 'op ad',
   'POST /workflows/:id/resolve': 'op ad',
+  'POST /workflows/:id/hook/redeliver': 'op ad',
   'POST /workflows/:id/node/:nodeId/callback': 'open',
   'POST /workflows/:id/node/:nodeId/callback/:token': 'open',
   'GET /workflows/definitions': 'vi ru au op ad',

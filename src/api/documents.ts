@@ -52,7 +52,9 @@ const summaryFields = {
   failureDescription: shape.optional(shape.string()),
   reason: shape.optional(shape.string({ description: 'Why it did not succeed, such as status_5xx or timeout.' })),
   failedNodeId: shape.optional(shape.string()),
-  callbackWarning: shape.optional(shape.string({ description: 'A hook that could not be delivered.' })),
+  callbackWarning: shape.optional(
+    shape.string({ description: 'A hook that could not be delivered; gone once it is.' }),
+  ),
   failedCompensations: shape.optional(
     shape.array(shape.object({ nodeId: shape.string(), visit: count('Counts from 1.') }), {
       description: 'Of a CORRUPTED execution: the compensations that could not be completed, the first 8.',
@@ -116,10 +118,20 @@ export const executionDocument: Schema = shape.object({
       shape.object({
         at: instant('When it was taken in.'),
         actor: shape.string({ description: 'Who: key:<id>, jwt:<subject>, or anonymous.' }),
-        action: shape.string({ description: 'cancel, terminate, wake, resolve or retry.' }),
+        action: shape.string({ description: 'cancel, terminate, wake, resolve, retry or redeliver.' }),
         details: shape.optional(shape.object({}, { additionalProperties: true, description: 'Such as a reason.' })),
       }),
       { description: 'What operators changed, the latest 20, oldest first; absent where they changed nothing.' },
+    ),
+  ),
+  hook: shape.optional(
+    shape.object(
+      {
+        state: shape.oneOf(['PENDING', 'DELIVERED', 'FAILED']),
+        attempts: count('Calls made.'),
+        nextAt: shape.optional(instant('When it is called again at the latest; absent while it is called.')),
+      },
+      { description: 'What became of the hook of the end. Present once over, where the end has a hook.' },
     ),
   ),
   payload: shape.object({}, { additionalProperties: true }),

@@ -35,6 +35,10 @@ export const filterFields: Readonly<Record<string, Schema>> = {
   reason: text,
   failedNodeId: text,
   host: filterText('Executions that wait for this host, or failed at it; on any port if none is given.'),
+  hook: shape.optional({
+    ...shape.oneOf(['pending', 'failed']),
+    description: 'Only those that are over and whose hook is still to be delivered, or was given up.',
+  }),
   standing: shape.optional(shape.boolean({ description: 'true: only those whose effects stand.' })),
   startedAfter: text,
   startedBefore: text,
@@ -51,6 +55,7 @@ export interface FilterQuery {
   readonly reason?: string;
   readonly failedNodeId?: string;
   readonly host?: string;
+  readonly hook?: 'pending' | 'failed';
   readonly standing?: boolean;
   readonly startedAfter?: string;
   readonly startedBefore?: string;
@@ -64,7 +69,7 @@ export interface FilterQuery {
  * @throws ApiError `invalid_request` for a label, a host or an instant that is none.
  */
 export function filterOf(query: FilterQuery): FindFilter {
-  const { status, name, version, label, reason, failedNodeId, standing } = query;
+  const { status, name, version, label, reason, failedNodeId, hook, standing } = query;
   const host = query.host === undefined ? undefined : hostOf(query.host);
   const instants = {
     startedAfter: instantOf('startedAfter', query.startedAfter),
@@ -83,6 +88,7 @@ export function filterOf(query: FilterQuery): FindFilter {
     ...(reason !== undefined && { reason }),
     ...(failedNodeId !== undefined && { failedNodeId }),
     ...(host !== undefined && { host }),
+    ...(hook !== undefined && { hook }),
     ...(standing !== undefined && { standing }),
     ...(Object.fromEntries(Object.entries(instants).filter(([, value]) => value !== undefined)) as Partial<
       Record<keyof typeof instants, number>

@@ -57,6 +57,7 @@ describe('/openapi.json', () => {
         'POST /workflows/{id}/node/{nodeId}/callback',
         'POST /workflows/{id}/node/{nodeId}/callback/{token}',
         'POST /workflows/{id}/resolve',
+        'POST /workflows/{id}/hook/redeliver',
         'POST /workflows/{id}/retry',
         'POST /workflows/{id}/terminate',
         'POST /workflows/{id}/wake',

@@ -41,6 +41,7 @@ const table: Readonly<Record<string, Access>> = {
   'POST /workflows/:id/terminate': operator,
   'POST /workflows/:id/wake': operator,
   'POST /workflows/:id/resolve': operator,
+  'POST /workflows/:id/hook/redeliver': operator,
   'POST /workflows/bulk': operator,
 
   'POST /workflows/:id/node/:nodeId/callback': { needs: 'token' },

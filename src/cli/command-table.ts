@@ -96,6 +96,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/resolve.ts')).defineResolve,
   },
   {
+    name: 'hook',
+    summary: 'call hooks again that were not delivered, by ids or all that match',
+    load: async () => (await import('./commands/hook.ts')).defineHook,
+  },
+  {
     name: 'hold',
     summary: 'let calls to a host, or of a definition, wait',
     load: async () => (await import('./commands/hold.ts')).defineHold,

@@ -37,7 +37,7 @@ function offered(...words: readonly string[]): readonly string[] {
 
 describe('completion', () => {
   it('offers in bash what a command takes', () => {
-    expect(offered('ho')).toEqual(['hold']);
+    expect(offered('hol')).toEqual(['hold']);
     expect(offered('')).toEqual(expect.arrayContaining(['help', ...commands.map(({ name }) => name)]));
     expect(offered('hold', '')).toEqual(['list', 'put', 'rm']);
     expect(offered('hold', 'put', '--un')).toEqual(['--until']);

@@ -32,10 +32,21 @@ function facts(document: JsonObject): readonly string[] {
     ['updated', field(document, 'updatedAt')],
     ['reason', field(document, 'reason')],
     ['failed at', field(document, 'failedNodeId')],
-    ['hook', field(document, 'callbackWarning')],
+    ['hook', hookText(document)],
     ['labels', pairs.join(', ')],
   ];
   return rows.filter(([, value]) => value !== '').map(([name, value]) => `  ${name.padEnd(9)}  ${value}`);
+}
+
+/** What became of the hook, and why where it was not delivered. */
+function hookText(document: JsonObject): string {
+  const hook = ownProperty(document, 'hook');
+  const warning = field(document, 'callbackWarning');
+  if (!isJsonObject(hook)) return warning;
+  const attempts = field(hook, 'attempts');
+  const next = field(hook, 'nextAt');
+  const calls = `${field(hook, 'state')} after ${attempts} ${attempts === '1' ? 'call' : 'calls'}`;
+  return [calls, next && `next at ${next}`, warning].filter(Boolean).join('; ');
 }
 
 function rowsOf(document: JsonObject, name: string): readonly JsonObject[] {
@@ -89,6 +100,16 @@ function nodeName(row: JsonObject): string {
 
 /** The commands that come next, where somebody has to act. */
 function advice(document: JsonObject): readonly string[] {
+  return [...adviceOnEnd(document), ...adviceOnHook(document)];
+}
+
+function adviceOnHook(document: JsonObject): readonly string[] {
+  const hook = ownProperty(document, 'hook');
+  if (!isJsonObject(hook) || field(hook, 'state') === 'DELIVERED') return [];
+  return [`trama hook redeliver ${field(document, 'id')}    to call its hook at once`];
+}
+
+function adviceOnEnd(document: JsonObject): readonly string[] {
   const id = field(document, 'id');
   if (field(document, 'status') === 'CORRUPTED') {
     const open = rowsOf(document, 'compensations').filter((row) => field(row, 'state') === 'FAILED');

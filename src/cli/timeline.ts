@@ -114,6 +114,12 @@ export function standingLines(document: JsonObject): readonly string[] {
     );
 }
 
+/** That its hook has not been delivered, and why; nothing otherwise. */
+export function hookLines(document: JsonObject): readonly string[] {
+  const warning = field(document, 'callbackWarning');
+  return warning === '' ? [] : [`not told of it: ${warning}`];
+}
+
 function instant(row: JsonObject, name: string): number {
   return Date.parse(field(row, name));
 }

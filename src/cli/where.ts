@@ -12,6 +12,7 @@ const names: readonly string[] = [
   'reason',
   'failedNodeId',
   'host',
+  'hook',
   'standing',
   'startedAfter',
   'startedBefore',
@@ -54,6 +55,8 @@ export function filterOf(where: readonly string[], host?: string): JsonObject {
     if (filter.has(name)) throw new CliProblem(`--where has ${name} twice.`);
     if (name === 'standing' && value !== 'true' && value !== 'false')
       throw new CliProblem('--where standing must be true or false.');
+    if (name === 'hook' && value !== 'pending' && value !== 'failed')
+      throw new CliProblem('--where hook must be pending or failed.');
     filter.set(name, name === 'standing' ? value === 'true' : value);
   }
   return Object.fromEntries(filter);

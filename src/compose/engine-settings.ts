@@ -24,6 +24,7 @@ export function engineSettings({ runtime, redis, http, hooks, security }: Config
       maxNodeVisits: runtime.maxNodeVisits,
       maxNodeVisitsCap: runtime.maxNodeVisitsCap,
       hookMaxMillis: hooks.maxMillis,
+      hookDeliverMillis: hooks.deliverMillis,
       maxRetryAfterMillis: http.maxRetryAfterMillis,
     },
   };

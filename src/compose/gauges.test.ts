@@ -36,7 +36,11 @@ function gauges(rows: readonly Row[], rest: Partial<GaugeParts> = {}): ReturnTyp
   return createStoreGauges({
     store: {
       countActive: () =>
-        Promise.resolve({ statuses: { SLEEPING: 2, WAITING_CALLBACK: 5 }, callbackKeys: { k: 4, gone: 2 } }),
+        Promise.resolve({
+          statuses: { SLEEPING: 2, WAITING_CALLBACK: 5 },
+          callbackKeys: { k: 4, gone: 2 },
+          pendingHooks: 0,
+        }),
       listDue: (_slots, until, limit, cursor) =>
         Promise.resolve(
           rows
@@ -145,7 +149,7 @@ describe('the gauges of the store', () => {
           asked++;
           return asked === 1
             ? Promise.reject(new StoreUnavailable('unreachable', 'away'))
-            : Promise.resolve({ statuses: {}, callbackKeys: {} });
+            : Promise.resolve({ statuses: {}, callbackKeys: {}, pendingHooks: 0 });
         },
         listDue: () => Promise.resolve([]),
         getProgress: () => Promise.resolve(undefined),
@@ -165,7 +169,7 @@ describe('the gauges of the store', () => {
         countActive() {
           asked++;
           monotonic += takes;
-          return Promise.resolve({ statuses: {}, callbackKeys: {} });
+          return Promise.resolve({ statuses: {}, callbackKeys: {}, pendingHooks: 0 });
         },
         listDue: () => Promise.resolve([]),
         getProgress: () => Promise.resolve(undefined),

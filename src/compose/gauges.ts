@@ -1,4 +1,5 @@
 /** Gauges that come from the store: read when the metrics are asked for, at most once every few seconds. */
+import { isSettled } from '../core/delivery.ts';
 import type { State } from '../core/state.ts';
 import type { Plan } from '../core/plan.ts';
 import type { ShardSet } from '../core/slot.ts';
@@ -105,11 +106,15 @@ async function readStore(parts: GaugeParts): Promise<StoreReadings> {
   const { store, clock, kids } = parts;
   const now = clock.now();
   const shards = parts.shards();
-  const [{ statuses, callbackKeys }, due] = await Promise.all([store.countActive(shards), readDue(parts, shards, now)]);
+  const [{ statuses, callbackKeys, pendingHooks }, due] = await Promise.all([
+    store.countActive(shards),
+    readDue(parts, shards, now),
+  ]);
   return {
     executions: Object.fromEntries(shownStatuses.map((status) => [status, statuses[status] ?? 0])),
     oldestDueAgeMillis: Math.max(0, now - due.oldestAt),
     stuck: await countStuck(parts, due.overdue, now),
+    pendingHooks,
     // A key that nothing waits under shows as 0; one that is gone shows as long as something waits in vain.
     waitingByKid: { ...Object.fromEntries(kids.map((kid) => [kid, 0])), ...callbackKeys },
   };
@@ -154,7 +159,7 @@ async function countStuck(parts: GaugeParts, overdue: readonly string[], now: nu
   let stuck = Math.max(0, overdue.length - maxExamined);
   for (const id of overdue.slice(0, maxExamined)) {
     const detail = await parts.store.getProgress(id);
-    if (detail === undefined || detail.state.end !== undefined) continue;
+    if (detail === undefined || isSettled(detail.state)) continue;
     const plan = await parts.plans.load(detail.definitionHash);
     const patience =
       patienceMillis +

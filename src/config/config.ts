@@ -197,7 +197,7 @@ export interface Config {
   readonly redis: RedisConfig;
   readonly http: HttpConfig;
   readonly circuitBreaker: CircuitBreakerConfig;
-  readonly hooks: { readonly maxMillis: number };
+  readonly hooks: { readonly maxMillis: number; readonly deliverMillis: number };
   /** Variables of templates and conditions, by name. */
   readonly vars: Readonly<Record<string, string>>;
   readonly secrets: {

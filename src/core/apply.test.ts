@@ -8,6 +8,7 @@ import { type DefinitionView, viewOf } from '../testing/simulation/definition-vi
 import { mustUndo } from '../testing/simulation/ledger.ts';
 import { apply, prepared, type Env, type Run, type Transition } from './apply.ts';
 import { compileDefinition } from './definition/compile.ts';
+import { deliveryOf, isSettled } from './delivery.ts';
 import { dueAt, inFlight } from './due.ts';
 import type { CallResult, Command, Event } from './event.ts';
 import type { StepRow } from './history.ts';
@@ -15,12 +16,14 @@ import { parseJson, stringifyJson, type JsonObject } from './json.ts';
 import { Outputs } from './outputs.ts';
 import { begin } from './start.ts';
 import type { State, Token } from './state.ts';
+import { summarize } from './summary.ts';
 import { wantedOutputs } from './wanted.ts';
 
 const limits = {
   maxNodeVisits: 200,
   maxNodeVisitsCap: 1_000,
   hookMaxMillis: 60_000,
+  hookDeliverMillis: 300_000,
   maxRetryAfterMillis: 60_000,
   maxAdvances: 100,
   maxTurnSteps: 100_000,
@@ -84,7 +87,10 @@ class Machine {
     expect(stringifyJson(before as unknown as JsonObject)).toBe(text);
     if (before.end !== undefined && event.type !== 'retried' && event.type !== 'resolved') {
       expect(transition.state.end).toEqual(before.end);
-      expect(transition.commands).toEqual([]);
+      expect(summarize(transition.state).completedAt).toBe(before.end.at);
+      const isDelivered = deliveryOf(before) !== undefined;
+      for (const command of transition.commands) expect(command).toMatchObject({ type: 'call', phase: 'HOOK' });
+      expect(transition.commands.length).toBeLessThanOrEqual(isDelivered ? 1 : 0);
     }
     this.#take(transition);
   }
@@ -102,9 +108,15 @@ class Machine {
     for (const command of transition.commands)
       if (command.type === 'findUndo') this.asked.set(command.tokenId, command);
     const sent = transition.commands.flatMap((command) => (command.type === 'call' ? [command.callId] : []));
-    expect(sent.every((callId) => state.end !== undefined || inFlight(state).includes(callId))).toBe(true);
+    expect(sent.every((callId) => isSettled(state) || inFlight(state).includes(callId))).toBe(true);
     if (state.end !== undefined && before?.end === undefined) {
       this.ends.push({ round: state.round, status: state.end.status });
+    }
+    // An end is settled exactly when it has no due time, and a hook is either pending or settled.
+    if (state.end !== undefined) {
+      expect(dueAt(state) === null).toBe(isSettled(state));
+      expect(deliveryOf(state) !== undefined && state.hook !== undefined).toBe(false);
+      if (state.hook !== undefined) expect(state.hookWarning === undefined).toBe(state.hook.isDelivered);
     }
     this.#staysSmall(state);
   }
@@ -190,7 +202,8 @@ function happen(machine: Machine, random: Random): void {
       else if (random.chance(0.1)) machine.apply({ type: 'quarantined', description: 'Odd.' }, advance);
       break;
     case 11:
-      machine.apply({ type: 'retried', force: random.chance(0.5) }, advance);
+      if (random.chance(0.5)) machine.apply({ type: 'retried', force: random.chance(0.5) }, advance);
+      else machine.apply({ type: 'redelivered', force: random.chance(0.5) }, advance);
       break;
     case 12: {
       const phase = random.pick(['UP', 'DOWN'] as const);
@@ -229,7 +242,7 @@ function callbackFor(token: Token | undefined, state: State, random: Random): Ev
 
 /** Everything answers well from now on. */
 function finish(machine: Machine): void {
-  for (let step = 0; machine.run.state.end === undefined; step++) {
+  for (let step = 0; !isSettled(machine.run.state); step++) {
     if (step > 2_000) throw new Error(`It does not end: ${JSON.stringify(machine.run.state.tokens)}`);
     const { state } = machine.run;
     const [callId] = inFlight(state);

@@ -4,6 +4,7 @@
  * It never throws for an event that does not fit the state: such an event changes nothing (an inbox row is still used
  * up). It does throw on a state that no sequence of events can produce, which the engine treats as its own fault.
  */
+import { deliveryOf } from './delivery.ts';
 import { Draft } from './draft.ts';
 import type { Env, Run, Transition } from './draft.ts';
 import type { Event } from './event.ts';
@@ -12,6 +13,7 @@ import { advance } from './transition/advance.ts';
 import { block, tryBlocked } from './transition/block.ts';
 import { applyCallback } from './transition/callback.ts';
 import { cancel, quarantine, retry, terminate, wake } from './transition/control.ts';
+import { redeliver } from './transition/deliver.ts';
 import { answerHook } from './transition/finish.ts';
 import { resume } from './transition/interrupt.ts';
 import { resolve } from './transition/resolve.ts';
@@ -23,7 +25,7 @@ import { answerUndo, foundUndo } from './transition/unwind.ts';
 export function apply(run: Run, event: Event, env: Env): Transition {
   const d = new Draft(run, env);
   if ('inboxId' in event && event.inboxId !== undefined && event.type !== 'callback') d.consumed.push(event.inboxId);
-  if (d.state.end === undefined || survivesEnd(event)) {
+  if (d.state.end === undefined || survivesEnd(event) || (deliveryOf(d.state) !== undefined && delivers(event))) {
     if (isAsked(event)) d.state.changes = (d.state.changes ?? 0) + 1;
     dispatch(d, event);
     // A quarantined execution stays exactly as it is.
@@ -34,7 +36,12 @@ export function apply(run: Run, event: Event, env: Env): Transition {
 
 /** Events that mean something to an execution that is over. */
 function survivesEnd(event: Event): boolean {
-  return event.type === 'retried' || event.type === 'resolved' || event.type === 'callback';
+  return ['retried', 'resolved', 'redelivered', 'callback'].includes(event.type);
+}
+
+/** Events that mean something to an execution that is over, while its hook is delivered. */
+function delivers(event: Event): boolean {
+  return ['resumed', 'timer', 'answered', 'blocked', 'quarantined'].includes(event.type);
 }
 
 /** Changes that operators ask for; each has an entry in the audit log. */
@@ -45,6 +52,7 @@ function isAsked({ type }: Event): boolean {
     case 'woken':
     case 'resolved':
     case 'retried':
+    case 'redelivered':
       return true;
     default:
       return false;
@@ -95,6 +103,9 @@ function dispatch(d: Draft, event: Event): void {
       return;
     case 'retried':
       retry(d, event.force);
+      return;
+    case 'redelivered':
+      redeliver(d, event.force);
       return;
     case 'quarantined':
       quarantine(d, event.description);

@@ -36,6 +36,8 @@ export interface CoreLimits {
   readonly maxNodeVisitsCap: number;
   /** How long a hook may be retried, in milliseconds from its first call. */
   readonly hookMaxMillis: number;
+  /** How long a hook that was not delivered by then is delivered after the end, in milliseconds from there; 0: not at all. */
+  readonly hookDeliverMillis: number;
   /** Longest wait for a Retry-After, in milliseconds. */
   readonly maxRetryAfterMillis: number;
   /** Nodes entered in one `apply`, so that a loop without calls is written in bounded pieces. */
@@ -92,6 +94,13 @@ export type Signal =
       readonly description: string;
     }
   | { readonly kind: 'finished'; readonly status: TerminalStatus; readonly reason?: FailureReason }
+  /** The hook of the end is settled: `late` after the end, `dropped` since the execution goes on. */
+  | {
+      readonly kind: 'hookEnded';
+      readonly nodeId: string;
+      readonly result: 'delivered' | 'late' | 'failed' | 'dropped';
+      readonly attempts: number;
+    }
   | { readonly kind: 'warning'; readonly nodeId: string; readonly message: string };
 
 /** What `apply` gives: the new state and everything to write and do. */

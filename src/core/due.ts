@@ -1,13 +1,20 @@
 /**
  * When somebody must look at an execution again, and whether it can be left alone until then. Both follow from its tokens.
  */
+import { deliveryOf, isSettled } from './delivery.ts';
 import { isWithin } from './scope.ts';
 import { isCalling } from './transition/failure.ts';
 import type { State, Token } from './state.ts';
 
-/** Earliest instant (ms since 1970) at which somebody must look; `state.now` when something can move now; null once over. */
+/**
+ * The earliest instant (ms since 1970) at which a worker must look; `state.now` when something can move now; null once the
+ * execution is over and the hook of its end is delivered or given up.
+ */
 export function dueAt(state: State): number | null {
-  if (state.end !== undefined) return null;
+  if (state.end !== undefined) {
+    const delivery = deliveryOf(state);
+    return delivery === undefined ? null : tokenDue(delivery, state.now);
+  }
   if (state.startAt !== undefined) return state.startAt;
   let due = openDeadline(state) ?? Number.MAX_SAFE_INTEGER;
   for (const token of state.tokens) due = Math.min(due, tokenDue(token, state.now));
@@ -46,13 +53,13 @@ function tokenDue(token: Token, now: number): number {
 
 /** Ids of the calls that the state marks as gone out and not answered. */
 export function inFlight(state: State): readonly number[] {
-  if (state.end !== undefined) return [];
+  if (isSettled(state)) return [];
   return state.tokens.flatMap(({ stage }) => ('callId' in stage && stage.callId !== undefined ? [stage.callId] : []));
 }
 
 /** Whether the state marks this call as gone out and not answered. */
 export function isInFlight(state: State, callId: number): boolean {
-  return state.end === undefined && state.tokens.some(({ stage }) => 'callId' in stage && stage.callId === callId);
+  return !isSettled(state) && state.tokens.some(({ stage }) => 'callId' in stage && stage.callId === callId);
 }
 
 /** Whether a call in flight is only awaited, since its scope fails: one that has not left yet need not leave. */
@@ -68,7 +75,7 @@ export function isDrained(state: State, callId: number): boolean {
 
 /** Whether only a timer in the future or an event from outside can move it. */
 export function canPark(state: State): boolean {
-  if (state.end !== undefined) return true;
+  if (isSettled(state)) return true;
   if (state.tokens.some(isCalling)) return false;
   const due = dueAt(state);
   return due !== null && due > state.now;

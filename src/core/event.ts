@@ -78,6 +78,8 @@ export type Event =
   | ResolvedEvent
   /** A new round, or the unfinished compensations again; of a terminal execution only. */
   | { readonly type: 'retried'; readonly force: boolean }
+  /** The hook of the end is called again, now: one that is not delivered, or with `force` one that is; of a terminal execution only. */
+  | { readonly type: 'redelivered'; readonly force: boolean }
   /** The engine itself failed on this execution too often. */
   | { readonly type: 'quarantined'; readonly description: string };
 

@@ -179,6 +179,13 @@ export interface HookRun {
   readonly blocked?: Blocked;
   /** How long operators have held it in all: not counted against the time that a hook has. */
   readonly heldMillis?: number;
+  /** Present while it is delivered after the end: until when, in ms since 1970; `heldMillis` and `retries` count from then on. */
+  readonly delivery?: { readonly until: number };
+}
+
+/** What became of the hook of an execution that is over, and what it takes to call it once more under the same key. */
+export interface HookEnd extends Pick<HookRun, 'hook' | 'visit' | 'startedAt' | 'attemptAt' | 'attempt'> {
+  readonly isDelivered: boolean;
 }
 
 /** How a branch of a forked token ended. */
@@ -295,12 +302,22 @@ export interface State {
   readonly changes?: number;
   readonly hookVisits: Readonly<Record<string, number>>;
   readonly hookWarning?: string;
+  /** The hook of the present end; absent while it is still to be delivered, and where there is none. */
+  readonly hook?: HookEnd;
   /** Node ids by first completion in this round; kept only for plans that read it. */
   readonly completed?: readonly string[];
   /** The last response of the run: its result. */
   readonly result?: OutputRef;
-  /** Present exactly when the execution is over. */
-  readonly end?: { readonly status: TerminalStatus; readonly reason?: FailureReason; readonly description?: string };
+  /**
+   * Present exactly when the execution is over. `at` is when it ended, in ms since 1970; absent, it is `now`: a state changes
+   * after its end only while its hook is delivered.
+   */
+  readonly end?: {
+    readonly status: TerminalStatus;
+    readonly reason?: FailureReason;
+    readonly description?: string;
+    readonly at?: number;
+  };
   /** Reason given with an accepted cancel. */
   readonly cancelReason?: string;
 }

@@ -54,7 +54,7 @@ export function summarize(state: State): Summary {
     round: state.round,
     startedAt: state.startedAt,
     updatedAt: state.now,
-    ...(end === undefined ? undefined : { completedAt: state.now }),
+    ...(end === undefined ? undefined : { completedAt: end.at ?? state.now }),
     ...(description === undefined ? undefined : { failureDescription: description }),
     ...(reason === undefined ? undefined : { reason }),
     ...(failed?.nodeId === undefined ? undefined : { failedNodeId: failed.nodeId }),

@@ -15,6 +15,7 @@ const limits: CoreLimits = {
   maxNodeVisits: 50,
   maxNodeVisitsCap: 1_000,
   hookMaxMillis: 60_000,
+  hookDeliverMillis: 300_000,
   maxRetryAfterMillis: 60_000,
   maxAdvances: 100,
   maxTurnSteps: 100_000,

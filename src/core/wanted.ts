@@ -1,6 +1,7 @@
 /**
  * Which outputs templates, conditions, joins and results can still ask for, and which a place needs that are not in memory.
  */
+import { isSettled } from './delivery.ts';
 import type { CallCommand } from './event.ts';
 import type { Run } from './draft.ts';
 import type { OutputQuery, Outputs } from './outputs.ts';
@@ -9,7 +10,7 @@ import type { OutputRef, State, Token, UndoTarget } from './state.ts';
 
 /** What to read back for a running execution. */
 export function wantedOutputs(plan: Plan, state: State): readonly OutputQuery[] {
-  if (state.end !== undefined || state.ord === 0) return [];
+  if (isSettled(state) || state.ord === 0) return [];
   const queries = new Map<string, OutputQuery>();
   const want = (query: OutputQuery): void => {
     queries.set(`${query.nodeId}\n${String(query.before ?? '')}`, query);

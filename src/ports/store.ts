@@ -144,7 +144,7 @@ export interface Checkpoint {
   readonly inboxSeq?: number;
   readonly state: State;
   readonly summary: ExecutionSummary;
-  /** When somebody must look again; null once terminal; undefined leaves it as it is (still running). */
+  /** When a worker must look again; null once nothing is left to do; undefined leaves it as it is (still running). */
   readonly dueAt?: number | null;
   /** Whether the claims without progress begin anew. */
   readonly progress: boolean;
@@ -167,7 +167,7 @@ export type CheckpointResult =
   | { readonly kind: 'fenced' }
   | { readonly kind: 'invalid'; readonly message: string };
 
-/** A change of a terminal execution (retry, resolve), made by whoever accepts it: compare-and-set on `seq` and on being terminal. */
+/** A change of a terminal execution (retry, resolve, redelivery), made by the process that accepts it: compare-and-set on `seq` and on being terminal. */
 export interface TerminalChange {
   readonly id: string;
   readonly seq: number;
@@ -175,9 +175,10 @@ export interface TerminalChange {
   readonly writeId: string;
   readonly state: State;
   readonly summary: ExecutionSummary;
-  /** Null when it is terminal again at once. */
+  /** Null when nothing is left to do at once. */
   readonly dueAt: number | null;
   readonly steps: readonly StepRow[];
+  readonly calls?: readonly CallRow[];
   readonly undo: readonly UndoMark[];
   /** Appended to the audit log in the same transaction, if the change is made. */
   readonly audit?: AuditEntry;
@@ -243,6 +244,8 @@ export interface ExecutionFilter {
   readonly reason?: string;
   readonly failedNodeId?: string;
   readonly standing?: boolean;
+  /** Only terminal ones whose hook is still to be delivered, or was given up. */
+  readonly hook?: 'pending' | 'failed';
   readonly startedAfter?: number;
   readonly startedBefore?: number;
   readonly completedAfter?: number;
@@ -253,10 +256,7 @@ export interface ExecutionFilter {
 export interface PageRequest {
   /** At least 1. The page may be shorter, see `bytes`. */
   readonly limit: number;
-  /**
-   * The page ends before the row whose text would go beyond so many bytes, but has one row at least; `maxPageBytes`
-   * when absent. The store decides it before it reads the texts.
-   */
+  /** The page ends before the row whose text would go beyond so many bytes, but has one row at least; `maxPageBytes` when absent. */
   readonly bytes?: number;
   readonly cursor?: string;
   readonly offset?: number;
@@ -337,6 +337,8 @@ export interface ActiveCounts {
   readonly statuses: Readonly<Partial<Record<ExecutionStatus, number>>>;
   /** Those that can be called back, by the key that signed the token; with tokens of several keys an execution counts for each. */
   readonly callbackKeys: Readonly<Record<string, number>>;
+  /** Terminal ones whose hook is still to be delivered. */
+  readonly pendingHooks: number;
 }
 
 /** See the file header. */
@@ -381,8 +383,8 @@ export interface Store {
   submit(batch: readonly NewExecution[]): Promise<readonly SubmitResult[]>;
   /**
    * Takes executions over: bumps seq, sets the claim, counts it, makes a parked one runnable (`dueAt` = least(dueAt, now)).
-   * The same claim again bumps nothing. Absent and terminal ones are left out of the result. A claim of one of the processes
-   * `live` (see `processOf`) is not counted against the execution: its process did not end by it.
+   * The same claim again bumps nothing. Those that are absent or have no due time are left out of the result. A claim of one of the
+   * processes `live` (see `processOf`) is not counted against the execution: its process did not end by it.
    */
   takeOver(
     claims: readonly { readonly id: string; readonly claim: string }[],
@@ -390,7 +392,7 @@ export interface Store {
     live?: readonly string[],
     bounds?: TakeOverBounds,
   ): Promise<readonly LoadedExecution[]>;
-  /** Claims of the executions as they stand at the time of the call; absent and terminal ones are left out. Changes nothing. */
+  /** Claims of the executions as they stand at the time of the call; without those absent or without a due time. Changes nothing. */
   readClaims(ids: readonly string[]): Promise<readonly ClaimRow[]>;
   /** Writes checkpoints in one transaction; results in the order of the input. Sending the same again is safe. */
   checkpoint(batch: readonly Checkpoint[]): Promise<readonly CheckpointResult[]>;
@@ -439,8 +441,8 @@ export interface Store {
   listCalls(id: string, page: PageRequest): Promise<Page<CallRow>>;
 
   /**
-   * Non-terminal executions of the shards whose dueAt is at or before `until`, by dueAt then id, after `cursor`, whose id may
-   * be empty: from that instant on.
+   * Executions of the shards whose dueAt is at or before `until`, by dueAt then id, after `cursor`, whose id may be empty: from that
+   * instant on. Terminal ones are among them while their hook is still to be delivered.
    */
   findDue(
     shards: ShardSet,
@@ -481,7 +483,7 @@ export interface Store {
    */
   ringSoleWorker(items: readonly DueRow[]): Promise<void>;
 
-  /** Deletes terminal executions completed before the instant, except CORRUPTED ones and unresolved unknown effects; at most `limit`. Returns how many. */
+  /** Deletes terminal executions completed before the instant, except CORRUPTED ones, unresolved unknown effects and hooks still to be delivered; at most `limit`. Returns how many. */
   deleteCompleted(before: number, limit: number): Promise<number>;
   /** Makes partitions ahead of time and drops those that hold nothing worth keeping; does nothing where there are none. */
   tendPartitions(care: PartitionCare): Promise<PartitionChanges>;

@@ -28,6 +28,9 @@ export type FencedReason = 'checkpoint' | 'lease' | 'lapse';
  */
 export type LongTurnKind = 'apply' | 'render' | 'preview' | 'request' | 'other';
 
+/** What became of a hook: delivered before the end or late, after it; given up; or dropped, since the execution went on. */
+export type HookResult = 'delivered' | 'late' | 'failed' | 'dropped';
+
 /** Counters and durations of one definition (name and version). Kept by the caller. */
 export interface DefinitionTelemetry {
   /** An execution was put into the queue, or a direct start replaced that. */
@@ -46,6 +49,8 @@ export interface DefinitionTelemetry {
   callbackTimedOut(): void;
   /** An execution is over; `millis` counts from the start of its round. */
   finished(status: TerminalStatus, reason: FailureReason | undefined, millis: number): void;
+  /** A hook was settled; see the signal `hookEnded` of the core. */
+  hookEnded(result: HookResult): void;
 }
 
 /** See the file header. Durations are in milliseconds. */
@@ -93,6 +98,7 @@ const silentDefinition: DefinitionTelemetry = {
   switched: nothing,
   callbackTimedOut: nothing,
   finished: nothing,
+  hookEnded: nothing,
 };
 
 /** Telemetry that tells nobody. */

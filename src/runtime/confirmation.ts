@@ -45,8 +45,13 @@ export class Confirmation {
 
   /** Asks, where the hold is in doubt and nothing has been asked. Only while the driver is idle. */
   demand(): void {
+    if (this.#driver.hold.standing === 'doubtful') this.ask();
+  }
+
+  /** Asks, unless an answer is waited for. Only while the driver is idle. */
+  ask(): void {
     const { hold, seq } = this.#driver;
-    if (this.#isAsking || hold.standing !== 'doubtful') return;
+    if (this.#isAsking) return;
     this.#isAsking = true;
     const { doubt } = hold;
     this.#ask(hold.id).then(

@@ -6,14 +6,14 @@
  * - `putOff`: this turn of the event loop has done its share (see `loop-share.ts`); events wait for the next one.
  * - `committing`: one checkpoint is under way; events wait.
  * - `faulted`: `apply` threw or the store refused the data; all since the durable state is tried again, four times, then it is quarantined.
- * - `ended`: handed back. Answers of calls still in flight mean nothing here any more.
+ * - `ended`: handed back. Answers of calls still in flight mean nothing here any more. One that is over is kept until its hook is settled.
  *
- * Guarantees: a call goes out only after its checkpoint is durable, and only while the lease holds; after a lapse of the lease no call goes
- * out, and nothing new begins, before the store has confirmed the execution; an answer is always offered to the store; an execution is parked,
- * ended, failed or turned to compensation only if the inbox that the checkpoint compares holds no unseen event. A fenced execution is thrown
- * away and its id released under its own token, never just acknowledged.
+ * Guarantees: a call goes out only after its checkpoint is durable, and only while the lease holds; after a lapse of the lease no call goes out, and nothing new begins,
+ * before the store has confirmed the execution; an answer is always offered to the store; an execution is parked, ended, failed or turned to compensation only if the
+ * inbox that the checkpoint compares holds no unseen event. A fenced execution is thrown away and its id released under its own token, never just acknowledged.
  */
 import { prepared, type Run } from '../core/apply.ts';
+import { isSettled } from '../core/delivery.ts';
 import { canPark, dueAt } from '../core/due.ts';
 import type { Event } from '../core/event.ts';
 import { memorySize } from '../core/json.ts';
@@ -128,6 +128,8 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
   poke(): boolean {
     if (this.#mode === 'ended') return false;
     this.#inboxStale = true;
+    // An execution that is over is changed past the inbox, which fences this worker: the store knows.
+    if (this.#run.state.end !== undefined) this.whenIdle(() => this.#confirmation.ask());
     this.#pump();
     return true;
   }
@@ -351,14 +353,12 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
   #afterCommit(): void {
     const { commands, signals } = this.#batch;
     const { telemetry, watch } = this.#parts;
-    const { state } = this.#run;
     this.#batch = new PendingBatch();
     reportSignals(telemetry, this.#run, this.#holding, signals);
-    if (watch.isWatched(this.id))
-      watch.tell({ id: this.id, ord: state.ord, ...(state.end && { end: state.end.status }) });
+    watch.changed(this.id, this.#run.state);
     this.#errands.run(commands);
-    if (state.end === undefined) this.#pump();
-    else this.#end({ kind: 'over' });
+    if (isSettled(this.#run.state)) this.#end({ kind: 'over' });
+    else this.#pump();
   }
 
   /** Nothing is left to write: parks, hands back, or waits for answers and timers. */

@@ -1,5 +1,6 @@
 /** What transitions have given since the last durable state: one checkpoint's worth. */
 import type { Signal, Transition } from '../core/apply.ts';
+import { isSettled } from '../core/delivery.ts';
 import { canPark, dueAt, openDeadline } from '../core/due.ts';
 import type { Command } from '../core/event.ts';
 import type { CallRow, StepRow, UndoMark } from '../core/history.ts';
@@ -51,14 +52,14 @@ export class PendingBatch {
   ): Checkpoint {
     const { steps, calls, undo, consumed, progress, claims } = this;
     const { id, claim, seq, inboxSeq } = at;
-    const isOver = state.end !== undefined;
+    const isOver = isSettled(state);
     const parks = canPark(state);
     const parkUntil = parks ? dueAt(state) : null;
     return {
       id,
       claim,
       seq,
-      ...(isOver || parks || takesTurn(durable, state) ? { inboxSeq } : undefined),
+      ...(state.end !== undefined || parks || takesTurn(durable, state) ? { inboxSeq } : undefined),
       state,
       summary: summarize(state),
       ...(isOver ? { dueAt: null } : parkUntil === null ? undefined : { dueAt: parkUntil }),
@@ -117,7 +118,7 @@ export function isRunnable(state: State, now: number): boolean {
 
 /** The next instant at which time alone changes something, while calls are in flight too; undefined when nothing waits for one. */
 export function nextTimer(state: State): number | undefined {
-  if (state.end !== undefined) return undefined;
+  if (isSettled(state)) return undefined;
   let next = state.startAt ?? Infinity;
   const deadline = openDeadline(state);
   if (deadline !== undefined) next = Math.min(next, deadline);

@@ -31,7 +31,7 @@ const refusedMillis = 30_000;
 
 /**
  * Ends the execution CORRUPTED with reason `engine`, as it stands in the store: tokens and inbox stay as they are, for the
- * retry that goes on from there. Ends the hold. Resolves once that is durable, or was refused; never rejects.
+ * retry that goes on from there. Of one that is over, the hook is given up, and nothing else changes. Ends the hold. Resolves once that is durable, or was refused; never rejects.
  */
 export function quarantine(
   parts: QuarantineParts,
@@ -50,8 +50,9 @@ export function quarantine(
   const settled = (result: CheckpointResult): void => {
     switch (result.kind) {
       case 'written':
-        reportFinished(telemetry, { id, name, version, state, traceparent, traceId });
-        if (watch.isWatched(id)) watch.tell({ id, ord: state.ord, end: 'CORRUPTED' });
+        if (loaded.state.end !== undefined) telemetry.definition(name, version).hookEnded('failed');
+        else reportFinished(telemetry, { id, name, version, state, traceparent, traceId });
+        watch.changed(id, state);
         pool.giveBack(hold, 'ack');
         return;
       case 'fenced':

@@ -63,6 +63,7 @@ export const defaultEngineSettings: EngineSettings = {
     maxNodeVisits: 10_000,
     maxNodeVisitsCap: 1_000_000,
     hookMaxMillis: 60_000,
+    hookDeliverMillis: 86_400_000,
     maxRetryAfterMillis: 3_600_000,
     maxAdvances: 100,
     // What one condition may take: about 50 ms.

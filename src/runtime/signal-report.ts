@@ -61,6 +61,13 @@ export function reportSignals(
       case 'warning':
         telemetry.log('warn', signal.message, { sagaId, nodeId: signal.nodeId, traceId });
         break;
+      case 'hookEnded':
+        definition.hookEnded(signal.result);
+        if (signal.result === 'failed') {
+          const { nodeId, attempts } = signal;
+          telemetry.log('warn', 'hook not delivered', { sagaId, nodeId, traceId, attempts });
+        }
+        break;
       case 'finished':
         definition.finished(signal.status, signal.reason, run.state.now - run.state.startedAt);
         recordFinished(telemetry, { ...run.header, state: run.state, traceparent, traceId }, signal);

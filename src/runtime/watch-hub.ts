@@ -1,5 +1,5 @@
 /** Tells those who wait for an execution, in this process, that it has moved: waiting requests and event streams. */
-import type { TerminalStatus } from '../core/state.ts';
+import type { State, TerminalStatus } from '../core/state.ts';
 import { Overloaded } from './settings.ts';
 
 /** What a watcher learns; rows up to `ord` are durable. A watcher that needs more reads the store. */
@@ -51,9 +51,9 @@ export class WatchHub {
     };
   }
 
-  /** Whether anybody watches it, so that the news need not be built otherwise. */
-  isWatched(id: string): boolean {
-    return this.#watchers.has(id);
+  /** Tells the watchers of an execution about a state that is durable. Builds the news only where there are watchers. */
+  changed(id: string, { ord, end }: Pick<State, 'ord' | 'end'>): void {
+    if (this.#watchers.has(id)) this.tell({ id, ord, ...(end && { end: end.status }) });
   }
 
   /** Tells its watchers. */

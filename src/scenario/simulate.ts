@@ -48,6 +48,8 @@ const defaultLimits: CoreLimits = {
   maxNodeVisits: 10_000,
   maxNodeVisitsCap: 1_000_000,
   hookMaxMillis: 60_000,
+  // What a scenario shows ends with the execution.
+  hookDeliverMillis: 0,
   maxRetryAfterMillis: 3_600_000,
   maxAdvances: 100,
   maxTurnSteps: 100_000,

@@ -215,9 +215,9 @@ export function listedExecution(x: ListedValues): ListedExecution {
   return x.state === null ? record : { ...record, state: decodeState(x.state) };
 }
 
-/** A status, or the keys of tokens, and how many executions have it. */
+/** A status, the keys of tokens, or a hook that is still to be delivered, and how many executions have it. */
 export interface CountValues {
-  readonly kind: 'status' | 'keys';
+  readonly kind: 'status' | 'keys' | 'hooks';
   readonly value: string;
   readonly count: number;
 }
@@ -226,11 +226,13 @@ export interface CountValues {
 export function activeCounts(rows: readonly CountValues[]): ActiveCounts {
   const statuses: Partial<Record<ExecutionStatus, number>> = {};
   const callbackKeys: Record<string, number> = {};
+  let pendingHooks = 0;
   for (const { kind, value, count } of rows) {
-    if (kind === 'status') statuses[value as ExecutionStatus] = count;
+    if (kind === 'hooks') pendingHooks += count;
+    else if (kind === 'status') statuses[value as ExecutionStatus] = count;
     else for (const key of JSON.parse(value) as string[]) callbackKeys[key] = (callbackKeys[key] ?? 0) + count;
   }
-  return { statuses, callbackKeys };
+  return { statuses, callbackKeys, pendingHooks };
 }
 
 /** A due row as the stores read it. */

@@ -1,7 +1,7 @@
 /** The counters of one definition, kept beside its plan: counting is an addition, without any lookup of labels. */
 import type { CallPhase, Outcome } from '../core/context.ts';
 import type { FailureReason, TerminalStatus } from '../core/state.ts';
-import type { DefinitionTelemetry, Dispatch } from '../ports/telemetry.ts';
+import type { DefinitionTelemetry, Dispatch, HookResult } from '../ports/telemetry.ts';
 import type { CounterCell, HistogramCell } from './cells.ts';
 import type { LabelGroup, LabelGroups } from './label-groups.ts';
 import type { Series } from './series.ts';
@@ -42,6 +42,7 @@ export class DefinitionSeries implements DefinitionTelemetry {
   readonly #processed: Lazy<CounterCell>;
   readonly #attemptsFailed: Readonly<Record<CallPhase, Lazy<CounterCell>>>;
   readonly #failed: Lazy<CounterCell>;
+  readonly #hooks: Lazy<CounterCell>;
   readonly #duration: Lazy<HistogramCell>;
   readonly #nodes: Readonly<Record<Mode, Lazy<HistogramCell>>>;
   readonly #switched: Lazy<CounterCell>;
@@ -61,6 +62,7 @@ export class DefinitionSeries implements DefinitionTelemetry {
       new Lazy((outcome) => group.cell(series.attemptsFailed, phase, outcome));
     this.#attemptsFailed = { UP: attemptsFailed('UP'), DOWN: attemptsFailed('DOWN'), HOOK: attemptsFailed('HOOK') };
     this.#failed = new Lazy((reason) => group.cell(series.failed, phaseOf(reason), reason));
+    this.#hooks = new Lazy((result) => group.cell(series.hooks, result));
     this.#duration = new Lazy((status) => group.cell(series.duration, status));
     const nodes = (mode: Mode): Lazy<HistogramCell> => new Lazy((kind) => group.cell(series.nodeDuration, kind, mode));
     this.#nodes = { sync: nodes('sync'), async: nodes('async'), none: nodes('none') };
@@ -128,6 +130,11 @@ export class DefinitionSeries implements DefinitionTelemetry {
     this.#processed.at(status).add();
     this.#duration.at(status).observe(millis / 1000);
     if (status !== 'SUCCEEDED' && reason !== undefined) this.#failed.at(reason).add();
+  }
+
+  hookEnded(result: HookResult): void {
+    this.#group.touch();
+    this.#hooks.at(result).add();
   }
 }
 

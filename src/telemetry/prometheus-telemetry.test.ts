@@ -38,6 +38,7 @@ describe('what a definition counts', () => {
     telemetry.received(of);
     telemetry.rejected('not_waiting', of);
     telemetry.rejected('signature');
+    definition.hookEnded('late');
     const found = await samples(telemetry);
     const name = 'saga_name="order \\"x\\"\\\\\\n",saga_version="1"';
     expect(found.get(`saga_enqueue_total{${name},phase="UP"}`)).toBe(1);
@@ -48,6 +49,7 @@ describe('what a definition counts', () => {
     expect(found.get(`saga_processed_total{${name},phase="UP",outcome="SUCCEEDED"}`)).toBe(1);
     expect(found.get(`saga_retried_total{${name},phase="DOWN"}`)).toBe(1);
     expect(found.get(`saga_failed_total{${name},phase="UP",reason="timeout"}`)).toBe(1);
+    expect(found.get(`saga_hook_ended_total{${name},result="late"}`)).toBe(1);
     expect(found.get(`saga_duration_seconds_bucket{${name},final_status="FAILED",le="1"}`)).toBe(0);
     expect(found.get(`saga_duration_seconds_bucket{${name},final_status="FAILED",le="2.5"}`)).toBe(1);
     expect(found.get(`saga_duration_seconds_sum{${name},final_status="FAILED"}`)).toBe(1.5);
@@ -124,7 +126,13 @@ describe('gauges', () => {
             queueSize: 3,
             isDatabaseUp: !isAway,
             load: { busy: 1, bytes: 2_000, maxBytes: 3_000 },
-            store: { executions: { SLEEPING: 4 }, oldestDueAgeMillis: 2500, stuck: 0, waitingByKid: { k: 2 } },
+            store: {
+              executions: { SLEEPING: 4 },
+              oldestDueAgeMillis: 2500,
+              stuck: 0,
+              pendingHooks: 3,
+              waitingByKid: { k: 2 },
+            },
           }),
     );
     const before = await samples(telemetry);
@@ -135,10 +143,12 @@ describe('gauges', () => {
     expect(before.get('saga_executions{status="SLEEPING"}')).toBe(4);
     expect(before.get('saga_queue_oldest_due_age_seconds')).toBe(2.5);
     expect(before.get('saga_callback_waiting{kid="k"}')).toBe(2);
+    expect(before.get('saga_hooks_pending')).toBe(3);
     isAway = true;
     const after = await samples(telemetry);
     expect(after.has('saga_executions{status="SLEEPING"}')).toBe(false);
     expect(after.has('saga_queue_oldest_due_age_seconds')).toBe(false);
+    expect(after.has('saga_hooks_pending')).toBe(false);
     expect(after.get('saga_inmemory_queue_size')).toBe(3);
   });
 });
@@ -196,7 +206,7 @@ describe('the text', () => {
       .split('\n')
       .filter((line) => line.startsWith('# TYPE'))
       .map((line) => line.split(' ').slice(2) as [string, string]);
-    expect(heads.length).toBe(47);
+    expect(heads.length).toBe(49);
     for (const [name, type] of heads) {
       expect(name).toMatch(/^(?:saga|http_server)_[a-z_]+$/);
       expect(name.endsWith('_total')).toBe(type === 'counter');

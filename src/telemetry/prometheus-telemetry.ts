@@ -61,6 +61,8 @@ export interface GaugeReadings {
     readonly executions: Readonly<Record<string, number>>;
     readonly oldestDueAgeMillis: number;
     readonly stuck: number;
+    /** Executions that are over and whose hook is still to be delivered. */
+    readonly pendingHooks: number;
     /** Executions that can be called back, by key id. */
     readonly waitingByKid: Readonly<Record<string, number>>;
   };
@@ -187,12 +189,14 @@ export class PrometheusTelemetry implements Telemetry {
     if (store === undefined) return;
     series.oldestDueAge.cell().set(store.oldestDueAgeMillis / 1000);
     series.stuck.cell().set(store.stuck);
+    series.hooksPending.cell().set(store.pendingHooks);
     for (const [status, count] of Object.entries(store.executions)) series.executions.cell(status).set(count);
     for (const [kid, count] of Object.entries(store.waitingByKid)) series.callbackWaiting.cell(kid).set(count);
   }
 
   #clearStoreGauges(): void {
-    for (const name of ['oldestDueAge', 'stuck', 'executions', 'callbackWaiting'] as const) this.#series[name].clear();
+    const names = ['oldestDueAge', 'stuck', 'hooksPending', 'executions', 'callbackWaiting'] as const;
+    for (const name of names) this.#series[name].clear();
   }
 
   definition(name: string, version: string): DefinitionTelemetry {

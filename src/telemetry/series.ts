@@ -14,6 +14,7 @@ export interface Series {
   readonly processed: Family<CounterCell>;
   readonly attemptsFailed: Family<CounterCell>;
   readonly failed: Family<CounterCell>;
+  readonly hooks: Family<CounterCell>;
   readonly callbacksReceived: Family<CounterCell>;
   readonly callbacksRejected: Family<CounterCell>;
   readonly authRejected: Family<CounterCell>;
@@ -43,6 +44,7 @@ export interface Series {
   readonly oldestDueAge: Family<GaugeCell>;
   readonly executions: Family<GaugeCell>;
   readonly stuck: Family<GaugeCell>;
+  readonly hooksPending: Family<GaugeCell>;
   readonly callbackWaiting: Family<GaugeCell>;
   readonly activePods: Family<GaugeCell>;
   readonly ownedShards: Family<GaugeCell>;
@@ -85,6 +87,12 @@ export function createSeries(): Series {
       ...definitionLabels,
       'phase',
       'reason',
+    ),
+    hooks: f.counter(
+      'saga_hook_ended_total',
+      'Hooks by what became of them: delivered, late (after the end), failed, dropped (the execution went on).',
+      ...definitionLabels,
+      'result',
     ),
     callbacksReceived: f.counter('saga_callback_received_total', 'Callbacks accepted.', ...definitionLabels),
     callbacksRejected: f.counter(
@@ -157,6 +165,7 @@ export function createSeries(): Series {
     oldestDueAge: f.gauge('saga_queue_oldest_due_age_seconds', 'How long the execution due longest has been due.'),
     executions: f.gauge('saga_executions', 'Executions that are not over, and CORRUPTED ones.', 'status'),
     stuck: f.gauge('saga_stuck_executions', 'Executions that should have moved and did not.'),
+    hooksPending: f.gauge('saga_hooks_pending', 'Executions that are over and whose hook is still to be delivered.'),
     callbackWaiting: f.gauge('saga_callback_waiting', 'Executions that wait for a callback, by key.', 'kid'),
     activePods: f.gauge('saga_redis_active_pods', 'Processes that work, by the latest view of the members.'),
     ownedShards: f.gauge('saga_redis_owned_shards', 'Virtual shards that this process works on.'),

@@ -13,6 +13,7 @@ import { documentedMetrics, documentedValues, ofProcess } from '../metrics-page.
 import { OtlpReceiver } from '../otlp-receiver.ts';
 import { freePorts } from '../servers/free-ports.ts';
 import { openClusterStage, shortTimes, until } from './cluster-stage.ts';
+import { endHooks } from './hook-endings.ts';
 import type { Pod } from './pod.ts';
 import { SeenSeries } from './seen-series.ts';
 
@@ -300,6 +301,11 @@ describe('traffic', () => {
     expect(await callBack(twice, await order('twice'))).toBe(202);
     await untilStatus(twice, 'SUCCEEDED');
     expect(await callBack(twice, await order('twice'), { other: true })).toBe(409);
+    await look();
+  });
+
+  it('is told of late, in vain, and never', async () => {
+    await endHooks(pods[0]!, downstream);
     await look();
   });
 

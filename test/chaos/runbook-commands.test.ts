@@ -105,6 +105,12 @@ async function prepare(): Promise<void> {
   await start('waiting', '/workflows/run', { definition: approval }, 'WAITING_CALLBACK');
   const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
   await start('sleeping', run, { payload: { undo: 'done' }, startAt: tomorrow }, 'SLEEPING');
+  const untold = { ...definition, name: 'untold', steps: definition.steps.slice(0, 1) };
+  const body = {
+    definition: { ...untold, onSuccessCallback: call('POST', 'told-refused') },
+    payload: { undo: 'done' },
+  };
+  await start('untold', '/workflows/run', body, 'SUCCEEDED');
   places.set('the volume of Postgres', '/');
 }
 
@@ -112,6 +118,7 @@ async function prepare(): Promise<void> {
 const subjects: Readonly<Record<string, string>> = {
   'bad-definition': 'sleeping',
   'callback-key-rotation': 'waiting',
+  hooks: 'untold',
   'stuck-or-corrupted': 'corrupted',
 };
 

@@ -14,6 +14,7 @@ import { inbox } from './store/inbox.ts';
 import { lists } from './store/lists.ts';
 import { nameGlobs } from './store/name-globs.ts';
 import { pages } from './store/pages.ts';
+import { pendingHooks } from './store/pending-hooks.ts';
 import { processes } from './store/processes.ts';
 import { retention } from './store/retention.ts';
 import { submissions } from './store/submissions.ts';
@@ -25,6 +26,7 @@ const parts: Readonly<Record<string, (test: StoreUnderTest) => void>> = {
   submissions,
   checkpoints,
   'changes of terminal executions': terminalChanges,
+  'hooks that are still to be delivered': pendingHooks,
   'the inbox': inbox,
   history,
   'pages and large outputs': pages,

@@ -237,6 +237,9 @@ describe('lists of executions', () => {
     { labels: { a: 'b' } },
     { labels: { a: 'b', c: 'd' }, statuses: ['FAILED'] },
     { standing: true },
+    { hook: 'pending' },
+    { hook: 'failed', name: 'n', statuses: ['FAILED'] },
+    { labels: { a: 'b' }, hook: 'pending' },
     { reason: 'timeout' },
     { failedNodeId: 'a' },
   ];

@@ -116,6 +116,7 @@ describe('a directory that was promoted', () => {
         '0005 callback keys',
         '0006 processes',
         '0007 listed outputs',
+        '0008 pending hooks',
       ],
     });
     const done = await promote(stage.dataDir, url, '--json');

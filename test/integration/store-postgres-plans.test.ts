@@ -41,6 +41,9 @@ const filters: readonly ExecutionFilter[] = [
   { name: 'order', version: '1', statuses: ['IN_PROGRESS'] },
   { labels: { k: 'v' } },
   { standing: true },
+  { hook: 'pending' },
+  { hook: 'failed' },
+  { hook: 'failed', name: 'order', statuses: ['FAILED'] },
   { reason: 'timeout' },
   { failedNodeId: 'a' },
 ];

@@ -40,8 +40,9 @@ describe('the schema', () => {
       '0005 callback keys',
       '0006 processes',
       '0007 listed outputs',
+      '0008 pending hooks',
     ]);
-    await expect(store.open()).rejects.toThrow(/pending.*has schema 0.*needs 7.*trama migrate/);
+    await expect(store.open()).rejects.toThrow(/pending.*has schema 0.*needs 8.*trama migrate/);
     expect(
       await server.query("SELECT count(*)::int AS count FROM pg_class WHERE relname = 'execution'", database),
     ).toEqual([{ count: 0 }]);
@@ -62,6 +63,7 @@ describe('the schema', () => {
       { version: 5 },
       { version: 6 },
       { version: 7 },
+      { version: 8 },
     ]);
     expect(await stores[0]?.submit([newExecution(1)])).toEqual([{ kind: 'created' }]);
   });
@@ -80,7 +82,7 @@ describe('the schema', () => {
   it('may be newer where the newer one says so', async () => {
     const database = await server.createDatabase();
     await storeOn(server.url(database)).open();
-    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (8, 'more', 1)`, database);
+    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (9, 'more', 1)`, database);
     const store = storeOn(server.url(database), { migrate: false });
     await store.open();
     expect(await store.submit([newExecution(1)])).toEqual([{ kind: 'created' }]);
@@ -89,9 +91,9 @@ describe('the schema', () => {
   it.each([true, false])('is refused where a newer one is needed (migrating: %s)', async (migrate) => {
     const database = await server.createDatabase();
     await storeOn(server.url(database)).open();
-    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (8, 'other', 8)`, database);
+    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (9, 'other', 9)`, database);
     const store = storeOn(server.url(database), { migrate });
-    await expect(store.open()).rejects.toThrow(/schema 8 of a newer version.*Start that version or a newer one/);
+    await expect(store.open()).rejects.toThrow(/schema 9 of a newer version.*Start that version or a newer one/);
     await expect(store.pendingMigrations()).rejects.toThrow(/newer version/);
   });
 

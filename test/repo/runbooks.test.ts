@@ -19,6 +19,7 @@ const subjects = [
   'stuck-or-corrupted',
   'bad-definition',
   'failing-downstream',
+  'hooks',
   'callback-key-rotation',
   'latency',
   'pod-trouble',

@@ -28,13 +28,14 @@ const oneOrMore = {
 
 const bulkBody = shape.object(
   {
-    action: shape.oneOf(['retry', 'cancel', 'terminate', 'wake']),
+    action: shape.oneOf(['retry', 'cancel', 'terminate', 'wake', 'redeliver']),
     filter: shape.optional(
       shape.object(
         { ...filterFields, ...oneOrMore },
         {
           additionalProperties: false,
-          description: 'As that of the list. Without a status: those in which the action can be possible.',
+          description:
+            'As that of the list. Without a status: those in which the action can be possible; to redeliver, without a hook: those that failed.',
         },
       ),
     ),
@@ -76,7 +77,7 @@ export function bulkRoutes(server: FastifyInstance, api: ApiContext): void {
       schema: { body: bulkBody },
       config: {
         documentation: {
-          summary: 'Retry, cancel, terminate or wake all executions that match, newest first',
+          summary: 'Retry, cancel, terminate or wake all executions that match, or redeliver their hooks, newest first',
           tag: 'executions',
           answers: answers(
             { 200: { description: 'How far it came; what refused is listed.', schema: bulkDocument } },

@@ -1,4 +1,4 @@
-/** Changing executions: retry, cancel, terminate, wake, resolve. All answer 202 once the change is durable. */
+/** Changing executions: retry, cancel, terminate, wake, resolve, and calling their hook again. All answer 202 once the change is durable. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import * as shape from '../schema.ts';
 import type { Schema } from '../schema.ts';
@@ -6,7 +6,7 @@ import type { Json, JsonObject } from '../../core/json.ts';
 import type { Answer } from '../../runtime/desk/answer.ts';
 import type { DeskParts } from '../../runtime/desk/parts.ts';
 import { type Accepted, cancel, terminate, wake } from '../../runtime/desk/control.ts';
-import { resolve, type Resolution, retry } from '../../runtime/desk/settle.ts';
+import { redeliver, resolve, type Resolution, retry } from '../../runtime/desk/settle.ts';
 import { type ApiContext, jsonTextBody } from '../context.ts';
 import { acceptedDocument, errorDocument } from '../documents.ts';
 import { refusalBody } from '../failure.ts';
@@ -19,6 +19,10 @@ const closed = { additionalProperties: false, ...optionalBody };
 const reasonBody = shape.object({ reason: reasonField }, closed);
 const retryBody = shape.object(
   { force: optional(shape.boolean({ description: 'Needed for TERMINATED ones.' })), reason: reasonField },
+  closed,
+);
+const redeliverBody = shape.object(
+  { force: optional(shape.boolean({ description: 'Needed for a hook that was delivered.' })), reason: reasonField },
   closed,
 );
 const resolveBody = shape.object(
@@ -44,6 +48,8 @@ interface ResolveBody {
 
 interface Control {
   readonly path: string;
+  /** In the audit log, after `execution.`; the path when absent. */
+  readonly action?: string;
   readonly summary: string;
   readonly body: Schema;
   /** The word in the answer. */
@@ -87,11 +93,19 @@ const controls: readonly Control[] = [
     word: 'RESOLVING',
     run: (desk, id, body) => resolve(desk, id, resolutionOf(body as ResolveBody)),
   },
+  {
+    path: 'hook/redeliver',
+    action: 'redeliver',
+    summary: 'Call the hook of an execution that is over again, at once',
+    body: redeliverBody,
+    word: 'REDELIVERING',
+    run: (desk, id, body) => redeliver(desk, id, (body as { force?: boolean | null }).force === true),
+  },
 ];
 
 /** Registers the routes below the plugin's prefix. */
 export function controlRoutes(server: FastifyInstance, api: ApiContext): void {
-  for (const { path, summary, body, word, run } of controls) {
+  for (const { path, action = path, summary, body, word, run } of controls) {
     server.post(
       `/:id/${path}`,
       {
@@ -110,7 +124,7 @@ export function controlRoutes(server: FastifyInstance, api: ApiContext): void {
       },
       async (request, reply) => {
         const id = idOf(request.params);
-        const change = { action: `execution.${path}`, target: id, details: detailsOf(request.body) };
+        const change = { action: `execution.${action}`, target: id, details: detailsOf(request.body) };
         const answer = await api.audit.change(request, change, (desk) => run(desk, id, request.body));
         return acceptedBody(reply, answer, word);
       },

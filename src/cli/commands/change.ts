@@ -1,4 +1,4 @@
-/** `trama retry`, `cancel`, `terminate` and `wake`: of runs by their ids, or of all that match. */
+/** `trama retry`, `cancel`, `terminate`, `wake` and `hook redeliver`: of runs by their ids, or of all that match. */
 import type { Command } from 'commander';
 import { isJsonObject, ownProperty, stringifyJson, type Json, type JsonObject } from '../../core/json.ts';
 import { type PagingClient, asObject, readRows } from '../api-client.ts';
@@ -7,7 +7,10 @@ import { field } from '../timeline.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 import { filterOf, hostOption, whereOption } from '../where.ts';
 
-type Action = 'retry' | 'cancel' | 'terminate' | 'wake';
+type Action = 'retry' | 'cancel' | 'terminate' | 'wake' | 'redeliver';
+
+/** Where a change of one run is asked for, below the run. */
+const paths: Readonly<Partial<Record<Action, string>>> = { redeliver: 'hook/redeliver' };
 
 interface ChangeOptions extends ServerOptions {
   readonly where?: readonly string[];
@@ -36,6 +39,11 @@ export function defineTerminate(command: Command, terminal: Terminal): void {
 /** `trama wake`. */
 export function defineWake(command: Command, terminal: Terminal): void {
   defineChange(command, terminal, 'wake');
+}
+
+/** `trama hook redeliver`. */
+export function defineRedeliver(command: Command, terminal: Terminal): void {
+  defineChange(command.option('--force', 'also what was delivered (ids only)'), terminal, 'redeliver');
 }
 
 function defineChange(command: Command, terminal: Terminal, action: Action): void {
@@ -126,7 +134,7 @@ async function changeEach(
     const path = `/workflows/${encodeURIComponent(id)}`;
     try {
       if (options.dryRun === true) await preview(api, action, path, options, terminal);
-      else await api.ask('POST', `${path}/${action}`, bodyOf(options));
+      else await api.ask('POST', `${path}/${paths[action] ?? action}`, bodyOf(options));
       done.push(id);
     } catch (error) {
       // A server that is away is away for all of them.
@@ -166,6 +174,7 @@ const doneWords: Readonly<Record<Action, string>> = {
   cancel: 'cancelling',
   terminate: 'terminating',
   wake: 'waking',
+  redeliver: 'hook is called again',
 };
 
 function tell(result: JsonObject, action: Action, options: ChangeOptions, terminal: Terminal): void {

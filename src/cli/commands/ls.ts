@@ -10,6 +10,7 @@ import { filterOf, hostOption, queryOf, whereOption } from '../where.ts';
 interface ListOptions extends ServerOptions {
   readonly where?: readonly string[];
   readonly host?: string;
+  readonly hook?: string;
   readonly limit?: string;
   readonly cursor?: string;
 }
@@ -17,11 +18,13 @@ interface ListOptions extends ServerOptions {
 /** `trama ls`: the runs of a server, newest first. */
 export function defineLs(command: Command, terminal: Terminal): void {
   addServerOptions(command.addOption(whereOption()).addOption(hostOption()), 'print the list as the server gives it')
+    .option('--hook <state>', 'only runs whose hook is pending, or failed; the same as --where hook=<state>')
     .option('--limit <number>', 'how many at most, up to 200 (default: 50)')
     .option('--cursor <cursor>', 'go on after an earlier page')
     .addHelpText('after', '\nExit codes: 0 listed, also when nothing matches; 1 refused; 2 wrong usage or no server.')
     .action(async (options: ListOptions) => {
-      const query = queryOf(filterOf(options.where ?? [], options.host));
+      const hooks = options.hook === undefined ? [] : [`hook=${options.hook}`];
+      const query = queryOf(filterOf([...(options.where ?? []), ...hooks], options.host));
       if (options.limit !== undefined) query.set('limit', options.limit);
       if (options.cursor !== undefined) query.set('cursor', options.cursor);
       const { rows, cursor } = await readPage(clientOf(options, terminal), query);

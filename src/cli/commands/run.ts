@@ -8,7 +8,7 @@ import { follow, isOver } from '../follow.ts';
 import { LiveTimeline } from '../live-timeline.ts';
 import { clientOf } from '../server-options.ts';
 import { untilStopped } from '../signals.ts';
-import { standingLines, statusLine } from '../timeline.ts';
+import { hookLines, standingLines, statusLine } from '../timeline.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
 interface RunOptions {
@@ -44,7 +44,7 @@ Exit codes: 0 started (with --wait: SUCCEEDED), 1 refused or ended otherwise, 2 
 A name without a version is the latest one that was stored. What is the name of a file is taken as that file.
 
 Without a server the saga runs in a directory of its own that is removed afterwards. If it waits for a person, Ctrl-C
-ends the run.`,
+ends the run. A hook that is not delivered by its end is not called again.`,
     )
     .action(async (what: string, options: RunOptions) => {
       const stored = storedOf(what);
@@ -132,7 +132,7 @@ async function runOn(
     terminal.out(stringifyJson(document));
   } else {
     terminal.show(statusLine(document));
-    for (const line of standingLines(document)) terminal.show(line);
+    for (const line of [...standingLines(document), ...hookLines(document)]) terminal.show(line);
     const result = ownProperty(document, 'result');
     if (result !== undefined) terminal.out(`result: ${stringifyJson(result)}`);
   }

@@ -19,6 +19,9 @@ import {
 /** Longest time that a timer of Node can measure at once. */
 const maxTimerMillis = 2_147_483_647;
 
+/** Thirty days. Each call is a row of the history: ten minutes apart they are some four thousand. */
+const maxDeliverMillis = 2_592_000_000;
+
 /** Less would not hold one execution with a large payload. */
 const minInHandBytes = 16 * 1024 * 1024;
 
@@ -143,10 +146,18 @@ export const runtimeKeys: SectionKeys<'runtime' | 'hooks' | 'vars' | 'secrets' |
     default: [],
   },
   'hooks.maxMillis': {
-    meaning: 'Longest time that the retries of `onSuccessCallback` and `onFailureCallback` may take.',
+    meaning:
+      'Longest time that the retries of `onSuccessCallback` and `onFailureCallback` may take before the execution ends.',
     unit: 'ms',
     kind: integer(0, maxTimerMillis),
     default: 60_000,
+  },
+  'hooks.deliverMillis': {
+    meaning:
+      'How long a hook that was not delivered by then is delivered in the background, from the end of the execution on; 0: not at all.',
+    unit: 'ms',
+    kind: integer(0, maxDeliverMillis),
+    default: 86_400_000,
   },
   vars: {
     meaning:

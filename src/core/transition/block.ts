@@ -8,7 +8,8 @@ import type { Draft } from '../draft.ts';
 import type { Event } from '../event.ts';
 import type { Blocked, HookRun, Stage, TaskRun, Token, UndoRun } from '../state.ts';
 import { drainOf } from './failure.ts';
-import { giveUpHook } from './finish.ts';
+import { deliveredUntil } from './deliver.ts';
+import { keepHookBack } from './finish.ts';
 import { settleDropped } from './settle.ts';
 
 type BlockedEvent = Extract<Event, { type: 'blocked' }>;
@@ -56,15 +57,18 @@ function blockUndo(d: Draft, token: Token, stage: Unwinding, undo: UndoRun, even
   d.move(token, { ...rest, undo: { ...undo, attempt: undo.attempt - 1, blocked }, until: untilOf(d, event) });
 }
 
-/** A hold lets a hook wait as long as it stands; a host that fails only for the time that hooks have. */
+/** A hold lets a hook wait as long as it stands; a host that fails only for the time that hooks have, before the end and after it. */
 function blockHook(d: Draft, token: Token, run: HookRun, event: BlockedEvent): void {
   const until = untilOf(d, event);
   const waiting: HookRun = { ...run, attempt: run.attempt - 1, blocked: blockedBy(d, run, event) };
-  const last = run.startedAt + (run.heldMillis ?? 0) + d.env.limits.hookMaxMillis;
+  const last =
+    run.delivery === undefined
+      ? run.startedAt + (run.heldMillis ?? 0) + d.env.limits.hookMaxMillis
+      : deliveredUntil(run);
   // Its last try is at the end of its time, however much later the gate would have it look again.
   if (event.cause === 'hold') d.move(token, { kind: 'hook', run: waiting, until });
   else if (last > d.now) d.move(token, { kind: 'hook', run: waiting, until: Math.min(until, last) });
-  else giveUpHook(d, token, waiting, `not called: ${event.detail}`);
+  else keepHookBack(d, token, waiting, `not called: ${event.detail}`, until);
 }
 
 function blockedBy(d: Draft, run: { readonly blocked?: Blocked }, { cause, detail, host }: BlockedEvent): Blocked {

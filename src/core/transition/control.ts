@@ -2,10 +2,13 @@
  * What people ask for: cancel, terminate, wake, retry; and the engine's own last resort.
  */
 import type { Draft } from '../draft.ts';
+import { deliveryOf } from '../delivery.ts';
 import { wakeUp } from './advance.ts';
+import { dropHook } from './deliver.ts';
 import { placesText } from './end-text.ts';
 import { failExecution } from './failure.ts';
 import { endAs } from './finish.ts';
+import { settleHook } from './hook-record.ts';
 import { abandonCalls, abandonOtherCalls } from './interrupt.ts';
 import type { State } from '../state.ts';
 import { settleDropped } from './settle.ts';
@@ -47,6 +50,8 @@ export function wake(d: Draft): void {
   }
 }
 
+const retriedText = 'Not delivered any more, since the execution was retried.';
+
 /** Retry of an execution that is over; see `isRetryable`. Does nothing where that says no. */
 export function retry(d: Draft, force: boolean): void {
   const { end } = d.state;
@@ -59,9 +64,11 @@ export function retry(d: Draft, force: boolean): void {
       return;
     case 'FAILED':
     case 'CANCELLED':
+      dropHook(d, retriedText);
       newRound(d);
       return;
     case 'CORRUPTED':
+      dropHook(d, retriedText);
       delete d.state.end;
       // The engine's own fault: the tokens are as the last checkpoint left them.
       if (end.reason === 'engine') return;
@@ -87,7 +94,6 @@ function newRound(d: Draft): void {
   delete state.result;
   delete state.completed;
   delete state.cancelReason;
-  delete state.hookWarning;
   state.round++;
   state.visits = {};
   state.totalVisits = 0;
@@ -100,13 +106,36 @@ function newRound(d: Draft): void {
   startRound(d);
 }
 
-/** The engine itself failed on this execution too often: parked for an operator, with its tokens as they are. */
+/**
+ * The engine itself failed on this execution too often: parked for an operator, with its tokens as they are. Of one that is
+ * over, only its hook was still to be delivered, which is given up.
+ */
 export function quarantine(d: Draft, description: string): void {
-  endAs(d, 'CORRUPTED', 'engine', `${description}${placesText(d.tokens)}`);
+  const token = deliveryOf({ end: d.state.end, tokens: d.tokens });
+  if (token === undefined) {
+    endAs(d, 'CORRUPTED', 'engine', `${description}${placesText(d.tokens)}`);
+    return;
+  }
+  const { run } = token.stage;
+  d.state.hookWarning = `${run.hook} failed: ${description}`;
+  d.remove(token);
+  settleHook(d, run, false);
 }
 
 /** The same of a state alone, for an execution of which nothing else may be touched. `now` is in milliseconds since 1970. */
 export function quarantined(state: State, now: number, description: string): State {
-  const said = `${description}${placesText(state.tokens)}`;
-  return { ...state, now: Math.max(now, state.now), end: { status: 'CORRUPTED', reason: 'engine', description: said } };
+  const at = Math.max(now, state.now);
+  const delivery = deliveryOf(state);
+  if (delivery === undefined) {
+    const said = `${description}${placesText(state.tokens)}`;
+    return { ...state, now: at, end: { status: 'CORRUPTED', reason: 'engine', description: said, at } };
+  }
+  const { hook, visit, startedAt, attemptAt, attempt } = delivery.stage.run;
+  return {
+    ...state,
+    now: at,
+    tokens: [],
+    hook: { hook, visit, startedAt, attemptAt, attempt, isDelivered: false },
+    hookWarning: `${hook} failed: ${description}`,
+  };
 }

@@ -1,13 +1,14 @@
 /**
- * The end: once the verdict is certain and nothing moves any more, the hook, then the terminal status.
+ * The end: once the verdict is certain and nothing moves any more, the hook, then the terminal status. A hook that could not be
+ * delivered in its time is delivered after it (see `deliver.ts`).
  */
 import { judge } from '../classify.ts';
 import type { Answered, Draft } from '../draft.ts';
-import type { StepRow } from '../history.ts';
-import { idempotencyKey } from '../keys.ts';
 import type { CallPlan } from '../plan.ts';
 import { nextRetry } from '../retry.ts';
 import type { AttemptFailure, FailureReason, HookRun, Stage, TerminalStatus, Token, Verdict } from '../state.ts';
+import { deliveredUntil, delivering, nextDelivery, type NextTry } from './deliver.ts';
+import { type HookFate, recordHook, recordHookAttempt, settleHook } from './hook-record.ts';
 import { corruptedText } from './end-text.ts';
 
 type Hook = Extract<Stage, { kind: 'hook' }>;
@@ -20,13 +21,14 @@ export function finalStatus(verdict: Verdict, troubles: number): TerminalStatus 
 /** Starts the hook of the status, or ends at once where there is none. */
 export function finish(d: Draft, verdict: Verdict): void {
   const name = verdictHook(verdict, d.state.troubles);
+  delete d.state.hookWarning;
+  delete d.state.hook;
   if (hookPlan(d, name) === undefined) {
     endRun(d, verdict);
     return;
   }
   const visit = (Object.hasOwn(d.state.hookVisits, name) ? (d.state.hookVisits[name] ?? 0) : 0) + 1;
   d.state.hookVisits = { ...d.state.hookVisits, [name]: visit };
-  delete d.state.hookWarning;
   const run: HookRun = { hook: name, visit, startedAt: d.now, attemptAt: d.now, attempt: 0, retries: 0, waits: 0 };
   const token: Token = { id: d.newTokenId(), scope: '', nodeId: name, stage: { kind: 'hook', run, until: d.now } };
   d.put(token);
@@ -72,92 +74,103 @@ export function answerHook(d: Draft, token: Token, stage: Hook, event: Answered)
   if (call === undefined || d.state.verdict === undefined) return;
   const judged = judge(call, event);
   const statusCode = judged.ok ? judged.response.status : judged.failure.statusCode;
+  const code = statusCode === undefined ? undefined : { statusCode };
   const failure = judged.ok ? undefined : judged.failure;
   recordHookAttempt(d, run, event, statusCode, failure);
-  if (failure !== undefined) {
-    const retry = nextRetry(d.plan.failureHandling, run, failure, {
-      direction: 'forward',
-      random: () => d.env.random(),
-      maxRetryAfterMillis: d.env.limits.maxRetryAfterMillis,
-      ...(event.retryAfterMillis === undefined ? undefined : { retryAfterMillis: event.retryAfterMillis }),
+  if (failure === undefined) {
+    delete d.state.hookWarning;
+    settleHook(d, run, true);
+    endHook(d, token, run, {
+      outcome: 'succeeded',
+      ...code,
+      ...(judged.ok ? { output: { response: judged.response } } : undefined),
     });
-    const until = d.now + (retry?.delayMillis ?? 0);
-    const again = retry !== undefined && until <= run.startedAt + (run.heldMillis ?? 0) + d.env.limits.hookMaxMillis;
-    d.signal({
-      kind: 'attempt',
-      nodeId: run.hook,
-      phase: 'HOOK',
-      outcome: failure.outcome,
-      reason: failure.reason,
-      description: failure.logged ?? failure.description,
-      willRetry: again,
-    });
-    if (again) {
-      d.move(token, { kind: 'hook', run: { ...run, failure, retries: retry.retries, waits: retry.waits }, until });
-      return;
-    }
-    d.state.hookWarning = `${run.hook} failed: ${failure.description}`;
+    return;
   }
-  endHook(d, token, run, {
-    outcome: failure?.outcome ?? 'succeeded',
-    ...(statusCode === undefined ? undefined : { statusCode }),
-    ...(failure === undefined ? undefined : { note: failure.description }),
-    ...(judged.ok ? { output: { response: judged.response } } : undefined),
+  const next = run.delivery === undefined ? nextTry(d, run, failure, event) : nextDelivery(d, run, failure, event);
+  const later = next === undefined && run.delivery === undefined ? firstDelivery(d, run, failure, event) : undefined;
+  d.signal({
+    kind: 'attempt',
+    nodeId: run.hook,
+    phase: 'HOOK',
+    outcome: failure.outcome,
+    reason: failure.reason,
+    description: failure.logged ?? failure.description,
+    willRetry: next !== undefined || later !== undefined,
   });
+  if (next !== undefined) {
+    const { until, retries, waits } = next;
+    d.move(token, { kind: 'hook', run: { ...run, failure, retries, waits }, until });
+    return;
+  }
+  giveUpHook(d, token, run, failure.description, { fate: { outcome: failure.outcome, ...code }, later });
 }
 
-/** The hook was not delivered in its time. */
-export function giveUpHook(d: Draft, token: Token, run: HookRun, why: string): void {
-  d.state.hookWarning = `${run.hook} failed: ${why}`;
-  endHook(d, token, run, { outcome: 'unsent', note: why });
+/** When a hook that failed so is called again before the end; undefined when it is not. */
+function nextTry(d: Draft, run: HookRun, failure: AttemptFailure, event: Answered): NextTry | undefined {
+  const retry = nextRetry(d.plan.failureHandling, run, failure, {
+    direction: 'forward',
+    random: () => d.env.random(),
+    maxRetryAfterMillis: d.env.limits.maxRetryAfterMillis,
+    ...(event.retryAfterMillis === undefined ? undefined : { retryAfterMillis: event.retryAfterMillis }),
+  });
+  const until = d.now + (retry?.delayMillis ?? 0);
+  if (retry === undefined || until > run.startedAt + (run.heldMillis ?? 0) + d.env.limits.hookMaxMillis)
+    return undefined;
+  return { retries: retry.retries, waits: retry.waits, until };
 }
 
-function endHook(
+/** The delivery that begins with the end of the execution; undefined when the failure is not worth one. */
+function firstDelivery(d: Draft, run: HookRun, failure: AttemptFailure, event: Answered): Later | undefined {
+  const begun = delivering(d, run);
+  const next = nextDelivery(d, begun, failure, event);
+  if (next === undefined) return undefined;
+  const { until, retries, waits } = next;
+  return { run: { ...begun, failure, retries, waits }, until };
+}
+
+/** How the delivery of a hook goes on after the end. */
+interface Later {
+  readonly run: HookRun;
+  readonly until: number;
+}
+
+/** The hook was not sent before its time was over. A delivery after the end tries it again by `until`, where it may. */
+export function keepHookBack(d: Draft, token: Token, run: HookRun, why: string, until: number): void {
+  const begun = run.delivery === undefined && d.env.limits.hookDeliverMillis > 0 ? delivering(d, run) : undefined;
+  const later = begun && { run: begun, until: Math.min(until, deliveredUntil(begun)) };
+  giveUpHook(d, token, run, why, { fate: { outcome: 'unsent' }, later });
+}
+
+/** The hook was not delivered in its time: the execution ends, and its delivery goes on as `later` says, or is given up. */
+function giveUpHook(
   d: Draft,
   token: Token,
   run: HookRun,
-  row: Pick<StepRow, 'outcome' | 'statusCode' | 'note' | 'output'>,
+  why: string,
+  { fate, later }: { readonly fate: HookFate; readonly later: Later | undefined },
 ): void {
-  d.step({
-    nodeId: run.hook,
-    index: -1,
-    phase: 'HOOK',
-    visit: run.visit,
-    attempt: Math.max(1, run.attempt),
-    startedAt: run.startedAt,
-    attemptAt: run.attemptAt,
-    scope: '',
-    final: false,
-    ...row,
-  });
-  d.remove(token);
-  const { verdict } = d.state;
-  if (verdict !== undefined) endRun(d, verdict);
+  d.state.hookWarning = `${run.hook} failed: ${why}`;
+  if (later === undefined) {
+    settleHook(d, run, false);
+    endHook(d, token, run, { ...fate, note: why });
+    return;
+  }
+  recordHook(d, run, { ...fate, note: why });
+  d.move(token, { kind: 'hook', ...later });
+  endAfterHook(d);
 }
 
-/** Appends the row of one attempt of a hook. */
-export function recordHookAttempt(
-  d: Draft,
-  run: HookRun,
-  event: Pick<Answered, 'callId' | 'exchange'>,
-  statusCode: number | undefined,
-  failure: AttemptFailure | undefined,
-): void {
-  d.call({
-    callId: event.callId,
-    nodeId: run.hook,
-    index: -1,
-    phase: 'HOOK',
-    visit: run.visit,
-    attempt: run.attempt,
-    outcome: failure?.outcome ?? 'succeeded',
-    ...(statusCode === undefined ? undefined : { statusCode }),
-    ...(failure === undefined ? undefined : { error: failure.description }),
-    startedAt: run.startedAt,
-    attemptAt: run.attemptAt,
-    idempotencyKey: idempotencyKey(d.header.id, d.state.round, run.hook, run.visit, 'HOOK'),
-    ...(event.exchange === undefined ? undefined : { exchange: event.exchange }),
-  });
+function endHook(d: Draft, token: Token, run: HookRun, fate: HookFate): void {
+  recordHook(d, run, fate);
+  d.remove(token);
+  endAfterHook(d);
+}
+
+/** Ends the execution, unless that was its end before. */
+function endAfterHook(d: Draft): void {
+  const { verdict, end } = d.state;
+  if (verdict !== undefined && end === undefined) endRun(d, verdict);
 }
 
 /** The terminal status. */
@@ -179,6 +192,7 @@ export function endAs(
     status,
     ...(reason === undefined ? undefined : { reason }),
     ...(description === undefined ? undefined : { description }),
+    at: d.now,
   };
   d.signal({ kind: 'finished', status, ...(reason === undefined ? undefined : { reason }) });
 }

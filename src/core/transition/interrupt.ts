@@ -5,7 +5,7 @@
 import type { Draft } from '../draft.ts';
 import type { AttemptFailure, Token } from '../state.ts';
 import { drainOf } from './failure.ts';
-import { recordHookAttempt } from './finish.ts';
+import { recordHookAttempt } from './hook-record.ts';
 import { recordFailure } from './settle.ts';
 import { recordAttempt } from './task.ts';
 import { recordUndoAttempt } from './unwind.ts';

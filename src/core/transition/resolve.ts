@@ -4,6 +4,7 @@
 import type { Draft } from '../draft.ts';
 import type { ResolvedEvent } from '../event.ts';
 import type { AttemptFailure, State, Token } from '../state.ts';
+import { dropHook, interruptDelivery } from './deliver.ts';
 import { taskNode } from './settle.ts';
 import { completeTask, failVisit } from './task.ts';
 import { corruptedText } from './end-text.ts';
@@ -80,8 +81,13 @@ function resolveCorrupted(d: Draft, event: ResolvedEvent): void {
   if (named === undefined || named.length === 0) delete d.state.failedCompensations;
   else d.state.failedCompensations = named;
   // The last one settled ends the execution as it would have ended without the trouble.
-  if (d.state.troubles === 0) delete d.state.end;
-  else d.state.end = { ...end, description: corruptedText(d.state, verdict) };
+  if (d.state.troubles > 0) {
+    d.state.end = { ...end, description: corruptedText(d.state, verdict) };
+    interruptDelivery(d, 'Its answer was not heard, since a compensation was settled meanwhile.');
+    return;
+  }
+  dropHook(d, 'Not delivered any more, since the last compensation was settled and the execution ends anew.');
+  delete d.state.end;
 }
 
 function record(d: Draft, event: ResolvedEvent, visit: number, scope: string, round: number = d.state.round): void {

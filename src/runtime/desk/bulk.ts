@@ -11,10 +11,10 @@ import type { Answer } from './answer.ts';
 import { type Accepted, cancel, terminate, wake } from './control.ts';
 import { findExecutions, type FindFilter } from './find.ts';
 import type { DeskParts } from './parts.ts';
-import { retry } from './settle.ts';
+import { redeliver, retry } from './settle.ts';
 
 /** What can be done to many at once. */
-export type BulkAction = 'retry' | 'cancel' | 'terminate' | 'wake';
+export type BulkAction = 'retry' | 'cancel' | 'terminate' | 'wake' | 'redeliver';
 
 /** A bulk request. */
 export interface BulkRequest {
@@ -46,12 +46,18 @@ const maxMillis = 45_000;
 const selectMillis = 15_000;
 
 /** Where the filter names no status: those in which the action can be possible. */
-const defaultStatuses: Readonly<Record<BulkAction, readonly ExecutionStatus[]>> = {
+const defaultStatuses: Readonly<Record<Exclude<BulkAction, 'redeliver'>, readonly ExecutionStatus[]>> = {
   retry: ['FAILED', 'CANCELLED', 'CORRUPTED'],
   cancel: ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING'],
   terminate: ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'COMPENSATING'],
   wake: ['SLEEPING'],
 };
+
+/** The filter with what it does not name: for a redelivery the hooks that were given up, else {@link defaultStatuses}. */
+function completed(action: BulkAction, filter: FindFilter): FindFilter {
+  if (action === 'redeliver') return { hook: 'failed', ...filter };
+  return { statuses: defaultStatuses[action], ...filter };
+}
 
 type Change = (parts: DeskParts, id: string, reason: string | undefined) => Promise<Answer<Accepted>>;
 
@@ -60,6 +66,7 @@ const changes: Readonly<Record<BulkAction, Change>> = {
   cancel,
   terminate: (parts, id) => terminate(parts, id),
   wake: (parts, id) => wake(parts, id),
+  redeliver: (parts, id) => redeliver(parts, id, false),
 };
 
 const activeStatuses: readonly ExecutionStatus[] = ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'COMPENSATING'];
@@ -109,7 +116,7 @@ async function select(
   end: number,
 ): Promise<{ readonly ids: readonly string[]; readonly more: boolean }> {
   if (named !== undefined) return { ids: named, more: false };
-  const wanted = filter.statuses === undefined ? { ...filter, statuses: defaultStatuses[action] } : filter;
+  const wanted = completed(action, filter);
   const ids: string[] = [];
   let cursor: string | undefined;
   do {
@@ -129,6 +136,8 @@ async function select(
  * out. Without them an answer of nothing done would not tell why. Absent where the filter names statuses, and where there are none.
  */
 async function othersOf(parts: DeskParts, { action, filter, ids }: BulkRequest): Promise<JsonObject> {
+  // Whatever is not over has no hook yet that could be redelivered.
+  if (action === 'redeliver') return {};
   const statuses = activeStatuses.filter((status) => !defaultStatuses[action].includes(status));
   if (ids !== undefined || filter.statuses !== undefined || statuses.length === 0) return {};
   const counts = new Map<string, number>();

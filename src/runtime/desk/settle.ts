@@ -1,9 +1,10 @@
 /**
- * Retry and resolve: the only ways in which a terminal execution changes. They do not go through the inbox, which no one
+ * Retry, resolve and redelivery: the only ways in which people change a terminal execution. They do not go through the inbox, which no one
  * reads once an execution is over; the desk makes the transition itself and writes it by compare-and-set. Whoever loses
  * a race looks again, so that of two retries at once one is accepted and the other finds the execution running.
  */
 import { apply } from '../../core/apply.ts';
+import { hookStatus } from '../../core/delivery.ts';
 import type { Event, ResolvedEvent } from '../../core/event.ts';
 import type { Json } from '../../core/json.ts';
 import { dueAt } from '../../core/due.ts';
@@ -35,6 +36,31 @@ function retryConflict(detail: ExecutionDetail): string {
   if (detail.status === 'TERMINATED') return 'A TERMINATED execution is retried only with { "force": true }.';
   if (isOver(detail)) return `A ${detail.status} execution cannot be retried.`;
   return `The execution is ${detail.status}; only one that has ended can be retried.`;
+}
+
+/** Calls the hook of an execution's end again, now: one that was not delivered, or with `force` one that was. */
+export async function redeliver(parts: DeskParts, id: string, force: boolean): Promise<Answer<Accepted>> {
+  for (let race = 0; race < maxRaces; race++) {
+    const detail = await parts.store.getExecution(id);
+    if (detail === undefined) return unknownExecution(id);
+    const answer = await changeTerminal(parts, detail, { type: 'redelivered', force });
+    if (answer === 'changed') return granted({ id });
+    if (answer === 'unchanged') return refused('state_conflict', redeliveryConflict(detail));
+  }
+  return refused('state_conflict', 'The execution changes too fast; look at it and try again.');
+}
+
+function redeliveryConflict(detail: ExecutionDetail): string {
+  if (!isOver(detail)) return `The execution is ${detail.status}; its hook is called when it ends.`;
+  switch (hookStatus(detail.state)?.state) {
+    case 'PENDING':
+      return 'The hook is being called at this moment.';
+    case 'DELIVERED':
+      return 'The hook was delivered; it is called again only with { "force": true }.';
+    case 'FAILED':
+    case undefined:
+      return `The execution ended ${detail.status} without a hook to call.`;
+  }
 }
 
 /** What an operator settles by hand. */
@@ -101,9 +127,10 @@ async function changeTerminal(
   event: Event,
 ): Promise<'changed' | 'unchanged' | 'lost'> {
   if (!isOver(detail)) return 'unchanged';
-  const { state, steps, undo } = apply(await runOf(parts, detail), event, decidingEnv(parts));
+  const { state, steps, calls, undo } = apply(await runOf(parts, detail), event, decidingEnv(parts));
   // An event that does not apply leaves the execution over and writes nothing.
-  if (state.end !== undefined && steps.length === 0 && undo.length === 0) return 'unchanged';
+  const isMoved = state.tokens.some((token, i) => token !== detail.state.tokens[i]);
+  if (state.end !== undefined && !isMoved && steps.length === 0 && undo.length === 0) return 'unchanged';
   const due = dueAt(state);
   const written = await parts.store.changeTerminal({
     id: detail.id,
@@ -113,6 +140,7 @@ async function changeTerminal(
     summary: summarize(state),
     dueAt: due,
     steps,
+    calls,
     undo,
   });
   if (!written) return 'lost';

@@ -6,6 +6,7 @@ import type { Plan } from '../../core/plan.ts';
 import type { State } from '../../core/state.ts';
 import type { StepRow } from '../../core/history.ts';
 import { currentNodes } from '../../core/summary.ts';
+import { hookStatus } from '../../core/delivery.ts';
 import type { ListedExecution } from '../../ports/listing.ts';
 import type { EffectRow, ExecutionDetail, Page, PageRequest } from '../../ports/store.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
@@ -51,11 +52,20 @@ export async function statusDocument(parts: DeskParts, id: string): Promise<Answ
       outcome: effect ?? 'unknown',
     })),
     ...(changes.length > 0 && { changes }),
+    ...hookDocument(detail.state),
     payload: parseJson(detail.payload),
     labels: detail.labels,
     ...(result !== undefined && { result }),
   };
   return granted(parts.masker.json(document) as JsonObject);
+}
+
+/** What became of the hook of the end; nothing before the end, and where the end has no hook. */
+function hookDocument(state: State): Readonly<Record<string, Json>> {
+  const hook = hookStatus(state);
+  if (hook === undefined) return {};
+  const { nextAt, attempts } = hook;
+  return { hook: { state: hook.state, attempts, ...(nextAt !== undefined && { nextAt: instant(nextAt) }) } };
 }
 
 /** The fields that lists and documents share. */

@@ -233,7 +233,6 @@ export class MemoryStore implements Store {
     this.#append(x, checkpoint);
     x.claims = checkpoint.progress ? 0 : (checkpoint.claims ?? x.claims);
     if (checkpoint.dueAt !== undefined) x.dueAt = checkpoint.dueAt;
-    if (isOver(checkpoint.summary)) x.dueAt = null;
     for (const row of x.inbox) if (checkpoint.consumed.includes(row.id)) row.event = undefined;
     return { kind: 'written', inboxSeq: x.inboxSeq };
   }
@@ -241,7 +240,7 @@ export class MemoryStore implements Store {
   /** Everything is written as text before anything is changed: what cannot be stored leaves nothing behind. */
   #append(
     x: StoredExecution,
-    change: Pick<Checkpoint, 'state' | 'summary' | 'steps' | 'undo'> & { readonly calls?: readonly CallRow[] },
+    change: Pick<Checkpoint, 'state' | 'summary' | 'steps' | 'undo'> & Partial<Pick<Checkpoint, 'calls'>>,
   ): void {
     const state = encode(change.state);
     const steps = change.steps.map((row) => encodeStep(row, this.#show));
@@ -259,13 +258,13 @@ export class MemoryStore implements Store {
     const x = this.#executions.get(change.id);
     if (x === undefined) return false;
     if (x.change === change.writeId) return true;
-    if (x.dueAt !== null || x.seq !== change.seq) return false;
+    if (!isOver(x.summary) || x.seq !== change.seq) return false;
     this.#append(x, change);
     x.claim = undefined;
     x.claims = 0;
     x.change = change.writeId;
     this.#audit.append(change.audit);
-    x.dueAt = isOver(change.summary) ? null : change.dueAt;
+    x.dueAt = change.dueAt;
     return true;
   }
 
@@ -457,8 +456,8 @@ export class MemoryStore implements Store {
     this.#check();
     const removable = [...this.#executions.values()]
       .filter(
-        ({ summary: { completedAt, status } }) =>
-          completedAt !== undefined && completedAt < before && status !== 'CORRUPTED',
+        ({ dueAt, summary: { completedAt, status } }) =>
+          dueAt === null && completedAt !== undefined && completedAt < before && status !== 'CORRUPTED',
       )
       .filter((x) => !x.summary.maybeStanding || !x.steps.some((step) => isUnresolved(stepOf(step))))
       .sort((a, b) => (a.summary.completedAt ?? 0) - (b.summary.completedAt ?? 0) || byId(a, b))

@@ -17,7 +17,7 @@ import type {
 } from '../../ports/store.ts';
 import { OutputsTooLarge, type TakeOverBounds } from '../../ports/store-bounds.ts';
 import { lengthOf } from '../pages.ts';
-import { decodeEvent, decodeState, encode, isStanding } from '../row-text.ts';
+import { decodeEvent, decodeState, encode, isOver, isStanding } from '../row-text.ts';
 import { decodeStep, encodeStep as encodeTexts, type StepTexts } from '../step-text.ts';
 
 /** A step row: its texts and the one part that changes. */
@@ -55,7 +55,7 @@ export interface StoredExecution {
   claims: number;
   /** The latest change while it was terminal. */
   change: string | undefined;
-  /** Null once terminal. */
+  /** Null when nothing is left to do. */
   dueAt: number | null;
   state: string;
   summary: ExecutionSummary;
@@ -119,7 +119,7 @@ export function appendMarks(x: StoredExecution, marks: readonly UndoMark[]): voi
   }
 }
 
-/** As it is listed while it is due; undefined once terminal. */
+/** As it is listed while it is due; undefined without a due time. */
 export function dueDetailOf(x: StoredExecution): DueDetail | undefined {
   const { id, slot, dueAt, claim, claims, summary } = x;
   if (dueAt === null) return undefined;
@@ -132,12 +132,22 @@ export function dueDetailOf(x: StoredExecution): DueDetail | undefined {
 export function countsOf(executions: readonly StoredExecution[]): ActiveCounts {
   const statuses: Partial<Record<ExecutionStatus, number>> = {};
   const callbackKeys: Record<string, number> = {};
-  for (const { dueAt, summary } of executions) {
+  let pendingHooks = 0;
+  for (const x of executions) {
+    const { summary } = x;
     for (const key of summary.callbackKeys ?? []) callbackKeys[key] = (callbackKeys[key] ?? 0) + 1;
-    if (dueAt === null && summary.status !== 'CORRUPTED') continue;
+    if (hookOf(x) === 'pending') pendingHooks++;
+    if (isOver(summary) && summary.status !== 'CORRUPTED') continue;
     statuses[summary.status] = (statuses[summary.status] ?? 0) + 1;
   }
-  return { statuses, callbackKeys };
+  return { statuses, callbackKeys, pendingHooks };
+}
+
+/** What a filter may ask of the hook of one that is over: one that is to be delivered has a due time, one given up a warning. */
+function hookOf({ dueAt, summary }: StoredExecution): ExecutionFilter['hook'] {
+  if (!isOver(summary)) return undefined;
+  if (dueAt !== null) return 'pending';
+  return summary.callbackWarning === undefined ? undefined : 'failed';
 }
 
 /** Unconsumed events, oldest first. */
@@ -194,11 +204,12 @@ export function matches(x: StoredExecution, filter: ExecutionFilter): boolean {
     (filter.startedBefore === undefined || summary.startedAt < filter.startedBefore) &&
     (filter.completedAfter === undefined || (completedAt !== undefined && completedAt >= filter.completedAfter)) &&
     (filter.completedBefore === undefined || (completedAt !== undefined && completedAt < filter.completedBefore)) &&
-    (filter.standing === undefined || stands(x) === filter.standing)
+    (filter.standing === undefined || stands(x) === filter.standing) &&
+    (filter.hook === undefined || hookOf(x) === filter.hook)
   );
 }
 
-/** Takes an execution over, and what its new owner starts from; undefined for one that is over. See {@link Store.takeOver}. */
+/** Takes an execution over, and what its new owner starts from; undefined for one without a due time. See {@link Store.takeOver}. */
 export function takenOver(
   x: StoredExecution,
   claim: string,
@@ -239,7 +250,7 @@ export function takenOver(
   };
 }
 
-/** Under which claim an execution stands; none for one that is over, or not there. */
+/** Under which claim an execution stands; none for one without a due time, or not there. */
 export function claimOf(x: StoredExecution | undefined): readonly ClaimRow[] {
   if (x === undefined || x.dueAt === null) return [];
   const { id, claim, seq, inboxSeq } = x;

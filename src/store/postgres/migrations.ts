@@ -13,6 +13,7 @@ import { orderedListsSchema } from './migrations/0004-ordered-lists.ts';
 import { callbackKeysSchema } from './migrations/0005-callback-keys.ts';
 import { processesSchema } from './migrations/0006-processes.ts';
 import { listedOutputsSchema } from './migrations/0007-listed-outputs.ts';
+import { pendingHooksSchema } from './migrations/0008-pending-hooks.ts';
 
 interface Migration {
   /** Also its order. */
@@ -32,6 +33,8 @@ const migrations: readonly Migration[] = [
   { version: 6, title: 'processes', neededVersion: 1, sql: processesSchema },
   // A program that does not know of it would read rows without their outputs.
   { version: 7, title: 'listed outputs', neededVersion: 7, sql: listedOutputsSchema },
+  // A program that does not know of it would take over executions whose hook is still to be delivered, and forget the hook.
+  { version: 8, title: 'pending hooks', neededVersion: 8, sql: pendingHooksSchema },
 ];
 
 /** The schema version that this program writes. */

@@ -8,6 +8,7 @@ import { initialSchema } from './migrations/0001-initial.ts';
 import { auditSchema } from './migrations/0002-audit.ts';
 import { callbackKeysSchema } from './migrations/0003-callback-keys.ts';
 import { listedOutputsSchema } from './migrations/0004-listed-outputs.ts';
+import { pendingHooksSchema } from './migrations/0005-pending-hooks.ts';
 
 interface Migration {
   /** Also its order: the file's version after it. */
@@ -21,6 +22,7 @@ const migrations: readonly Migration[] = [
   { version: 2, title: 'audit log', sql: auditSchema },
   { version: 3, title: 'callback keys', sql: callbackKeysSchema },
   { version: 4, title: 'listed outputs', sql: listedOutputsSchema },
+  { version: 5, title: 'pending hooks', sql: pendingHooksSchema },
 ];
 
 /** The schema version that this program writes. */

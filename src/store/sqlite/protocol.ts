@@ -90,6 +90,7 @@ export interface ChangeValues {
   readonly maybeStanding: boolean;
   readonly dueAt: number | null;
   readonly steps: readonly StepValues[];
+  readonly calls: readonly CallValues[];
   readonly undo: readonly UndoMark[];
   readonly audit: AuditEntry | undefined;
 }

@@ -64,6 +64,7 @@ export function changeValues(x: TerminalChange, show?: ShowStep): ChangeValues {
     maybeStanding: x.summary.maybeStanding,
     dueAt: x.dueAt,
     steps: x.steps.map((row) => stepValues(row, show)),
+    calls: (x.calls ?? []).map((row) => callValues(row)),
     undo: x.undo,
     audit: x.audit,
   };

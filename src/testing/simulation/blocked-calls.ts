@@ -1,4 +1,5 @@
 /** Calls that wait blocked although nothing keeps them back any more. */
+import { isSettled } from '../../core/delivery.ts';
 import type { Stage, Token } from '../../core/state.ts';
 import { isBlocked } from '../../core/transition/block.ts';
 import { randomDefinitionHost } from '../random-definition.ts';
@@ -34,7 +35,7 @@ export class BlockedCalls {
   ): readonly { readonly account: Of; readonly token: Token }[] {
     const overdue: { account: Of; token: Token }[] = [];
     for (const account of accounts) {
-      for (const token of account.state.end === undefined ? account.state.tokens : []) {
+      for (const token of isSettled(account.state) ? [] : account.state.tokens) {
         const of = `${account.id} ${String(token.id)}`;
         const { stage } = token;
         const host = hostOf(account, token);

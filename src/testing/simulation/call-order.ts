@@ -2,6 +2,7 @@
  * In which order calls of one execution may leave, judged when each departs. Every process keeps these rules, whatever it
  * believes: a call that is late changes what a later one has settled, and nothing records it.
  */
+import { isSettled } from '../../core/delivery.ts';
 import type { KeyParts } from './definition-view.ts';
 import type { Departure } from './http-link.ts';
 import type { Account } from './ledger.ts';
@@ -34,6 +35,8 @@ export class CallOrder {
 
 /** Whether the round of a call has ended. A later round may send the key of an earlier effect again, as long as that stands. */
 function isOver({ state, steps, undo }: Account, of: KeyParts, key: string): boolean {
+  // A hook that was not delivered before the end is delivered after it; a retry may come between its checkpoint and its call.
+  if (of.phase === 'HOOK') return of.round === state.round && isSettled(state);
   if (of.round === state.round) return state.end !== undefined;
   const mayReuse = (ord: number): boolean => !['failed', 'reopened', 'done', 'resolved'].includes(undo.get(ord) ?? '');
   return !(of.phase === 'UP' && steps.some((row) => row.key === key && mayReuse(row.ord)));

@@ -58,6 +58,8 @@ export interface Manners {
   readonly callbackTwice: number;
   readonly callbackPending: number;
   readonly callbackEarly: number;
+  /** Whether the receivers of hooks are away, so that hooks cannot be delivered before the end. */
+  readonly hooksAway?: true;
 }
 
 /** Downstreams without faults. */
@@ -132,7 +134,8 @@ export class Downstreams {
       if (failure === 'errs') this.#later(reply, this.#parts.random.pick([500, 503]));
       return;
     }
-    if (phase === 'HOOK') this.#answerPlain(reply);
+    if (phase === 'HOOK' && this.#parts.manners().hooksAway === true) this.#later(reply, 503);
+    else if (phase === 'HOOK') this.#answerPlain(reply);
     else if (phase === 'DOWN') this.#undo(arrival, reply);
     else this.#forward(arrival, reply);
   }

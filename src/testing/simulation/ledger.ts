@@ -2,6 +2,7 @@
  * What became durable, in the order in which it did, and the rules that every single write and every single call must
  * keep. Rules about how things end are in `rules.ts`.
  */
+import { isSettled } from '../../core/delivery.ts';
 import type { CallRow, StepRow, UndoState } from '../../core/history.ts';
 import { isWithin } from '../../core/scope.ts';
 import type { State, TerminalStatus, Token, UndoTarget } from '../../core/state.ts';
@@ -109,7 +110,7 @@ export class Ledger {
       callbacks: new Set(),
       firstDueAt: Math.max(execution.dueAt ?? now, now),
       firstTakenAt: execution.claim === undefined ? undefined : now,
-      ends: [],
+      ends: endOf(execution.state),
     };
     this.accounts.set(execution.id, account);
     if (execution.claim !== undefined) this.vain.takenOver(execution.id, execution.claim);
@@ -139,11 +140,13 @@ export class Ledger {
     }
     if (account.seq === checkpoint.seq + 1) return;
     account.seq = checkpoint.seq + 1;
-    if (account.state.end !== undefined) {
-      this.blame('one outcome', `${short(account.id)} was ${account.state.end.status} and was written again`);
+    const { end } = account.state;
+    if (end !== undefined && (isSettled(account.state) || checkpoint.state.end?.status !== end.status)) {
+      this.blame('one outcome', `${short(account.id)} was ${end.status} and was written again`);
     }
     if (checkpoint.dueAt !== undefined) account.dueAt = checkpoint.dueAt;
     this.vain.written(checkpoint);
+    if (end === undefined) account.ends.push(...endOf(checkpoint.state));
     this.#append(account, checkpoint.state, checkpoint.steps, checkpoint.calls, checkpoint.undo);
   }
 
@@ -155,7 +158,8 @@ export class Ledger {
     account.seq = change.seq + 1;
     account.dueAt = change.dueAt;
     this.vain.progressed(account.id);
-    this.#append(account, change.state, change.steps, [], change.undo);
+    account.ends.push(...endOf(change.state));
+    this.#append(account, change.state, change.steps, change.calls ?? [], change.undo);
   }
 
   /** An event from outside was accepted. */
@@ -200,7 +204,7 @@ export class Ledger {
     else if (departed > granted) this.blame('calls once', `${key}, attempt ${String(attempt)} leaves twice`);
     const isNext = account.calls.some(
       (row) =>
-        row.round === account.state.round &&
+        row.round === (of.phase === 'HOOK' ? of.round : account.state.round) &&
         row.phase === of.phase &&
         row.nodeId === of.nodeId &&
         row.visit === of.visit &&
@@ -213,8 +217,12 @@ export class Ledger {
     if (of.phase === 'UP') this.#mayForward(account, nodeId, attempt, key);
   }
 
-  /** Under which mark a call leaves. One that was marked in an earlier round only where its process may not know of the next. */
-  #markFor({ marks, state }: Account, { phase, nodeId, visit }: KeyParts, attempt: number): string {
+  /**
+   * Under which mark a call leaves. One that was marked in an earlier round only where its process may not know of the next; a
+   * hook also where a retry came between its checkpoint and its call.
+   */
+  #markFor({ marks, state }: Account, { phase, nodeId, visit, round: own }: KeyParts, attempt: number): string {
+    if (phase === 'HOOK') return markOf(own, phase, nodeId, visit, attempt);
     const now = markOf(state.round, phase, nodeId, visit, attempt);
     for (let round = state.round - 1; round > 0 && !marks.has(now) && this.#isExcused; round--) {
       const before = markOf(round, phase, nodeId, visit, attempt);
@@ -276,8 +284,10 @@ export class Ledger {
     }
     for (const token of state.tokens) this.#mark(account, token);
     if (state.end !== undefined) {
-      account.ends.push({ round: state.round, status: state.end.status, reason: state.end.reason });
-      this.#note(`${short(account.id)} ends ${state.end.status} ${state.end.reason ?? ''}`);
+      const { status, reason = '' } = state.end;
+      this.#note(
+        `${short(account.id)} ends ${status} ${reason}${isSettled(state) ? '' : ', its hook is to be delivered'}`,
+      );
     }
   }
 
@@ -349,6 +359,11 @@ export class Ledger {
         `but it was the turn of ${first === undefined ? 'nothing' : `${first.nodeId}#${String(first.visit)} (row ${String(first.ord)})`}`,
     );
   }
+}
+
+/** How a round ended, where it has. */
+function endOf({ end, round }: State): Account['ends'] {
+  return end === undefined ? [] : [{ round, status: end.status, reason: end.reason }];
 }
 
 /** Whether a row decides a visit that its definition wants to be compensated. */

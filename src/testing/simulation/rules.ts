@@ -23,6 +23,7 @@ export function checkExecution(ledger: Ledger, downstreams: Downstreams, account
   checkHistory(account, blame);
   checkAccepted(account, blame);
   checkResolved(account, blame);
+  checkHook(account, blame);
   // A quarantined execution stays as it is, calls in flight included, until an operator goes on with it.
   if (end.reason === 'engine') return;
   const standing = document['standing'] as readonly unknown[] as readonly Standing[];
@@ -47,8 +48,9 @@ function checkHistory(account: Account, blame: Blame): void {
     if (row.repeat === true || row.outcome === 'pending' || row.phase === 'RESOLVE') continue;
     const of = `${row.phase} ${row.nodeId}#${String(row.visit)} of round ${String(row.round)}`;
     const before = seen.get(of);
-    // A compensation that failed, or that somebody settled, may have a further row after a retry.
-    const isFurther = row.phase === 'DOWN' && before !== undefined && before.outcome !== 'succeeded';
+    // A compensation that failed or was settled by hand may have a further row after a retry; a hook after the end.
+    const isFurther =
+      (row.phase === 'DOWN' || row.phase === 'HOOK') && before !== undefined && before.outcome !== 'succeeded';
     if (before !== undefined && !isFurther) blame('history', `two rows for ${of}`);
     seen.set(of, row);
     checkOutcome(account, row, blame);
@@ -98,6 +100,22 @@ function checkResolved(account: Account, blame: Blame): void {
     if (!isOvertaken && !isRecorded)
       blame('accepted resolve', `${String(nodeId)} of round ${String(round)} is not on record`);
   }
+}
+
+/** Every call of the hook of the end is on record, and only what its receiver refused for good was given up. */
+function checkHook({ state, calls }: Account, blame: Blame): void {
+  const { hook } = state;
+  if (hook === undefined) return;
+  const made = calls.filter(
+    (row) => row.phase === 'HOOK' && row.round === state.round && row.nodeId === hook.hook && row.visit === hook.visit,
+  );
+  if (made.length !== hook.attempt) {
+    blame('hooks', `${hook.hook} counts ${String(hook.attempt)} calls, and ${String(made.length)} are on record`);
+  }
+  const last = made.at(-1);
+  if (!hook.isDelivered && last?.statusCode !== 404)
+    blame('hooks', `${hook.hook} was given up: ${String(last?.error)}`);
+  if (hook.isDelivered && last?.outcome !== 'succeeded') blame('hooks', `${hook.hook} was not delivered`);
 }
 
 function isStanding(operation: Operation): boolean {

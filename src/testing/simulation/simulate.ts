@@ -2,6 +2,7 @@
  * One simulated run from one seed: a storm of faults, then calm, then everything must have come to its one outcome; then
  * operators clean up what needs them, and everything is checked again.
  */
+import { isSettled } from '../../core/delivery.ts';
 import { inFlight } from '../../core/due.ts';
 import { shardOf } from '../../core/slot.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -212,7 +213,7 @@ function fairnessSlack({ leaseMillis, cluster }: Scenario): number {
 }
 
 function isOver(world: World): boolean {
-  return [...world.ledger.accounts.values()].every(({ state }) => state.end !== undefined);
+  return [...world.ledger.accounts.values()].every(({ state }) => isSettled(state));
 }
 
 /** Lets time pass until everything is over, and then until nothing is under way. */
@@ -223,7 +224,7 @@ async function settle(world: World, clients: Clients, scenario: Scenario, blocke
   while (!isOver(world) || clients.open > 0) {
     if (clock.monotonic() - begun > settleMillis) {
       for (const account of ledger.accounts.values()) {
-        if (account.state.end === undefined)
+        if (!isSettled(account.state))
           ledger.blame('terminal', `${short(account.id)} did not end: ${stateText(account)}`);
       }
       return;
@@ -242,7 +243,7 @@ async function settle(world: World, clients: Clients, scenario: Scenario, blocke
 
 /** Nobody has looked at something due, or at what a gone process left, for too long. */
 function checkRecovery(world: World, scenario: Scenario, account: Account): void {
-  if (account.state.end !== undefined || account.dueAt === null) return;
+  if (isSettled(account.state) || account.dueAt === null) return;
   if (!world.hasSettled(scenario.unsettledMillis ?? 0)) return;
   const call = inFlight(account.state).length > 0 ? requestTimeoutMillis : 0;
   const clocks = Math.max(scenario.skewMillis, scenario.jumps > 0 ? maxJumpMillis : 0);

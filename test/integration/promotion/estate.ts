@@ -158,9 +158,11 @@ export class Estate {
 
   /** When the execution of such a document moves by itself: long ago when it is calling, never when it waits for others. */
   static nextMove(document: readonly string[] | undefined): number {
-    const { currentNodes } = JSON.parse(document?.[0] ?? '{}') as {
+    const { currentNodes, hook } = JSON.parse(document?.[0] ?? '{}') as {
       currentNodes: readonly { readonly state: string; readonly until?: string }[];
+      hook?: { readonly state: string; readonly nextAt?: string };
     };
+    if (hook?.state === 'PENDING') return hook.nextAt === undefined ? 0 : Date.parse(hook.nextAt);
     const moves = currentNodes.map(({ state, until }) => {
       if (until !== undefined) return Date.parse(until);
       return state === 'JOINING' || state === 'SCHEDULED' ? Infinity : 0;

@@ -13,6 +13,7 @@ export const brokenAtFirst: readonly string[] = [
   '/backing/a',
   '/again/a',
   '/failed/b',
+  '/untold/won',
 ];
 
 /** A kind of executions. */
@@ -181,6 +182,20 @@ export function planGroups({ stage, scale, callBack, answered }: Scene): readonl
       finish: async (id) => {
         await callBack(id, 'split', 'x', { n: 1 });
         await wake(id);
+      },
+      end: 'SUCCEEDED',
+    },
+    {
+      // Over, and its hook is still to be delivered.
+      name: 'untold',
+      count: part(0.03),
+      definition: sagaOf('untold', (saga) => saga.linear(['a'], { onSuccessCallback: saga.call('won') })),
+      leave: (id) => stage.until(id, ({ hook }) => hook?.state === 'PENDING'),
+      finish: async (id) => {
+        // It may be called at this very moment.
+        const status = await stage.control(id, 'hook/redeliver');
+        if (status !== 202) await expectStatus(Promise.resolve(status), 409);
+        await stage.until(id, ({ hook }) => hook.state === 'DELIVERED');
       },
       end: 'SUCCEEDED',
     },

@@ -1,10 +1,11 @@
 /**
- * Changes an execution that is over (retry, resolve), if it still is and stands at the expected seq. Whoever held it before
+ * Changes an execution that is over (retry, resolve, redelivery of its hook), if it still is and stands at the expected seq. Whoever held it before
  * is fenced, and nobody holds it afterwards.
  *
  * Guarantees: the latest change sent again is true and writes nothing, also when somebody has taken over since. Rare, so
  * one statement after the other in a transaction that holds the row.
  */
+import type { ExecutionStatus } from '../../../core/state.ts';
 import type { ShowStep } from '../../../ports/listing.ts';
 import type { TerminalChange } from '../../../ports/store.ts';
 import { encode, isOver } from '../../row-text.ts';
@@ -23,7 +24,7 @@ import {
 import { encodeText } from '../text-column.ts';
 import { auditStatement } from './audit.ts';
 
-const lockSql = 'SELECT seq, change, due_at AS "dueAt" FROM execution WHERE id = $1 FOR NO KEY UPDATE';
+const lockSql = 'SELECT seq, change, status FROM execution WHERE id = $1 FOR NO KEY UPDATE';
 
 const updateSql = `
 UPDATE execution SET seq = seq + 1, claim = NULL, claims = 0, change = $2, updated_at = $3, state = $4, due_at = $5,
@@ -32,6 +33,8 @@ UPDATE execution SET seq = seq + 1, claim = NULL, claims = 0, change = $2, updat
 WHERE id = $1`;
 
 const insertSql = `INSERT INTO step (${stepColumns()}) SELECT s.* FROM ${stepSql(1)}`;
+
+const insertCallSql = 'INSERT INTO call (execution, ord, "row") VALUES ($1, $2, $3)';
 
 const markSql = `
 UPDATE step s SET undo = m.undo, marked = 1
@@ -52,7 +55,7 @@ WHERE id = $1`;
 interface Row {
   readonly seq: number;
   readonly change: string | null;
-  readonly dueAt: number | null;
+  readonly status: ExecutionStatus;
 }
 
 /** Changes it; false when it is not over at that seq any more. Throws the server's error where a value cannot be stored. */
@@ -60,16 +63,15 @@ export function changeTerminal(connections: Connections, x: TerminalChange, show
   int4(x.seq);
   int4(x.summary.round);
   for (const at of [x.summary.updatedAt, x.summary.startedAt, x.summary.completedAt ?? 0, x.dueAt ?? 0]) int8(at);
-  const history = historyValues(x.steps, [], x.undo, show);
+  const history = historyValues(x.steps, x.calls ?? [], x.undo, show);
   const state = encode(x.state);
   return connections.transaction('short', async (session) => {
     const [row] = await session.query<Row>({ name: 'change-lock', text: lockSql, values: [x.id] });
     if (row === undefined) return false;
     if (row.change === encodeText(x.writeId)) return true;
-    if (row.dueAt !== null || row.seq !== x.seq) return false;
+    if (!isOver(row) || row.seq !== x.seq) return false;
     const texts = summaryValues(x.summary).map((value) => (typeof value === 'string' ? encodeText(value) : value));
-    const dueAt = isOver(x.summary) ? null : x.dueAt;
-    const values = [x.id, encodeText(x.writeId), x.summary.updatedAt, state, dueAt, ...texts];
+    const values = [x.id, encodeText(x.writeId), x.summary.updatedAt, state, x.dueAt, ...texts];
     await session.query({ text: updateSql, values });
     await append(session, x.id, history);
     if (x.summary.maybeStanding) await session.query({ text: standingSql, values: [x.id] });
@@ -79,12 +81,13 @@ export function changeTerminal(connections: Connections, x: TerminalChange, show
 }
 
 async function append(session: Session, id: string, history: HistoryValues): Promise<void> {
-  const { steps, marks, reopened } = history;
+  const { steps, calls, marks, reopened } = history;
   if (steps.length > 0) {
     const columns = new StepColumns();
     columns.add(id, steps);
     await session.query({ text: insertSql, values: columns.parameters() });
   }
+  for (const [ord, row] of calls) await session.query({ text: insertCallSql, values: [id, ord, row] });
   const ords = int4Array([...marks.keys()]);
   if (marks.size > 0) await session.query({ text: markSql, values: [id, ords, textArray([...marks.values()])] });
   if (reopened.length > 0) await session.query({ text: reopenSql, values: [id, int4Array(reopened), ords] });

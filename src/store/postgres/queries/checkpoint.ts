@@ -17,7 +17,7 @@
  */
 import type { ShowStep } from '../../../ports/listing.ts';
 import { StoreUnavailable, type Checkpoint, type CheckpointResult } from '../../../ports/store.ts';
-import { encode, isOver } from '../../row-text.ts';
+import { encode } from '../../row-text.ts';
 import { callbackKeysText, inboxRows, type InboxValues } from '../../stored-rows.ts';
 import { int4Array, int8Array, textArray, uuidArray } from '../binary-array.ts';
 import type { Connections, Statement } from '../connections.ts';
@@ -174,8 +174,8 @@ interface Looked {
   readonly events: readonly InboxValues[] | null;
 }
 
-function dueKind({ dueAt, summary }: Checkpoint): number {
-  if (isOver(summary) || dueAt === null) return dueKinds.none;
+function dueKind({ dueAt }: Checkpoint): number {
+  if (dueAt === null) return dueKinds.none;
   return dueAt === undefined ? dueKinds.leave : dueKinds.set;
 }
 

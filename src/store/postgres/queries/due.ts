@@ -32,7 +32,10 @@ GROUP BY status
 UNION ALL
 SELECT 'keys', callback_keys, count(*) FROM execution
 WHERE callback_keys IS NOT NULL AND ${inShards('$1::int', '$2::int[]')}
-GROUP BY callback_keys`;
+GROUP BY callback_keys
+UNION ALL
+SELECT 'hooks', '', count(*) FROM execution
+WHERE due_at IS NOT NULL AND completed_at IS NOT NULL AND ${inShards('$1::int', '$2::int[]')}`;
 
 const lowestId = '00000000-0000-0000-0000-000000000000';
 
@@ -47,7 +50,7 @@ function valuesOf({ count, shards }: ShardSet, until: number, limit: number, cur
   return [until, cursor?.dueAt ?? Number.MIN_SAFE_INTEGER, afterId, count, int4Array(shards), limit];
 }
 
-/** Non-terminal executions of some shards that are due by an instant, by due time then id, after a cursor. */
+/** Executions of some shards that are due by an instant, by due time then id, after a cursor. */
 export function findDue(
   connections: Connections,
   shards: ShardSet,
@@ -72,7 +75,7 @@ export async function listDue(
   return rows.map((row) => dueDetail({ ...row, claim: row.claim === null ? null : decodeText(row.claim) }));
 }
 
-/** The non-terminal ones and CORRUPTED. Reads as many index entries as it counts. */
+/** The non-terminal ones and CORRUPTED, and those whose hook is still to be delivered. Reads as many index entries as it counts. */
 export async function countActive(connections: Connections, { count, shards }: ShardSet): Promise<ActiveCounts> {
   const rows = await connections.query<CountValues>('long', {
     name: 'count-active',

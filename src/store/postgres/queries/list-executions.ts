@@ -30,6 +30,12 @@ const slackMillis = 3_600_000;
 /** The condition of the index of those that began or ended late. */
 const isLate = 'coalesce(e.completed_at, e.started_at) > e.created_at + 1800000';
 
+/** The conditions of the indexes. */
+const hookSql: Readonly<Record<NonNullable<ExecutionFilter['hook']>, string>> = {
+  pending: 'e.due_at IS NOT NULL AND e.completed_at IS NOT NULL',
+  failed: 'e.callback_warning IS NOT NULL AND e.due_at IS NULL AND e.completed_at IS NOT NULL',
+};
+
 const bodiesSql = `
 SELECT no FROM definition_body
 WHERE ($1::text IS NULL OR name = $1) AND ($2::text IS NULL OR version = $2) AND ($3::text[] IS NULL OR name LIKE ANY ($3))`;
@@ -66,6 +72,7 @@ function conditions(text: StatementText, filter: ExecutionFilter): string[] {
     found.push(`e.failed_node_id = ${text.value(encodeText(filter.failedNodeId))}`);
   }
   if (filter.standing !== undefined) found.push(`e.standing ${filter.standing ? '>' : '='} 0`);
+  if (filter.hook !== undefined) found.push(hookSql[filter.hook]);
   return found;
 }
 

@@ -1,4 +1,4 @@
-/** The claims of executions that are not over, many at once; absent and terminal ones are left out. */
+/** The claims of executions that have a due time, many at once. */
 import type { ClaimRow } from '../../../ports/store.ts';
 import { claimRow, type ClaimValues } from '../../stored-rows.ts';
 import { uuidArray } from '../binary-array.ts';
@@ -6,7 +6,7 @@ import type { Connections } from '../connections.ts';
 import { isExecutionId } from '../execution-id.ts';
 import { decodeText } from '../text-column.ts';
 
-// As in take-over.ts: that it is not over is asked in words that the index of due executions does not know.
+// As in take-over.ts: that it has a due time is asked in words that the index of due executions does not know.
 const sql = `
 SELECT id, claim, seq, inbox_seq AS "inboxSeq" FROM execution
 WHERE id = ANY ($1::uuid[]) AND coalesce(due_at, -1) <> -1`;

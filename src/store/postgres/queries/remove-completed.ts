@@ -1,6 +1,6 @@
 /**
- * Removes executions that ended before an instant, oldest first, but for CORRUPTED ones and those with unknown effects that
- * nobody settled.
+ * Removes executions that ended before an instant, oldest first, but for CORRUPTED ones, those with unknown effects that
+ * nobody settled, and those whose hook is still to be delivered.
  *
  * One transaction removes executions with inbox and labels, so that nobody can retry them any more, and notes their ids as
  * garbage; their history, which may be long, goes afterwards in slices. Their start keys become orphans, which go once they
@@ -16,6 +16,7 @@ const removeSql = `
 WITH old AS MATERIALIZED (
   SELECT id FROM execution
   WHERE completed_at IS NOT NULL AND status <> 'CORRUPTED' AND standing < 2 AND completed_at < $1
+    AND due_at IS NULL
   ORDER BY completed_at LIMIT $2
   FOR UPDATE SKIP LOCKED
 ), gone AS (

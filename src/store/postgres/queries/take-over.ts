@@ -8,7 +8,7 @@
  * on disk, and whatever is on disk has everything before it in the log there, too. Should the server crash in between, the new
  * owner's checkpoint finds another claim and is fenced, as if it had never taken over. (A wait less between due and call.)
  *
- * Guarantees: idempotent per claim; a claim of a process that lives is not counted against the execution; absent and terminal executions are left out; the answer is what the new owner starts
+ * Guarantees: idempotent per claim; a claim of a process that lives is not counted against the execution; executions that are absent or have no due time are left out; the answer is what the new owner starts
  * from, unconsumed events included. Payload and events of an execution beyond the bounds are not even read.
  */
 import type { LoadedExecution } from '../../../ports/store.ts';
@@ -19,7 +19,7 @@ import type { Connections, Statement } from '../connections.ts';
 import { decodeText, encodeText } from '../text-column.ts';
 
 // A plan made while tables are empty must not begin anywhere but with the ids. So they stand twice; what an execution is
-// pinned to is looked up row by row and not joined; and that it is not over is asked in words that the index of due
+// pinned to is looked up row by row and not joined; and that it has a due time is asked in words that the index of due
 // executions does not know. The setting lasts as long as the transaction, which is this statement.
 const pinned = (column: string): string =>
   `(SELECT d.${column} FROM definition_body d WHERE d.no = e.body) AS ${column}`;

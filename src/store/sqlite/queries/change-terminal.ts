@@ -1,9 +1,10 @@
 /**
- * Changes an execution that is over (retry, resolve), if it still is and stands at the expected seq. Whoever held it before
+ * Changes an execution that is over (retry, resolve, redelivery of its hook), if it still is and stands at the expected seq. Whoever held it before
  * is fenced, and nobody holds it afterwards.
  *
  * Guarantees: the latest change sent again is true and writes nothing, also when somebody has taken over since.
  */
+import { terminalStatuses } from '../../row-text.ts';
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 import { appendHistory } from './append-history.ts';
@@ -11,16 +12,18 @@ import { auditWriter } from './audit.ts';
 import { setSummary } from './set-summary.ts';
 
 const selectSql = `
-SELECT e.no, r.seq, r.change, e.due_at AS dueAt
+SELECT e.no, r.seq, r.change, e.status
 FROM execution e JOIN run r ON r.execution = e.no
 WHERE e.id = ?`;
 
 const updateSql = `
 UPDATE run SET seq = ?, claim = NULL, claims = 0, change = ?, updated_at = ?, state = ? WHERE execution = ?`;
 
+const terminal: ReadonlySet<string> = new Set(terminalStatuses);
+
 /** Prepares it. */
 export function changeTerminal(session: Session): Operations['changeTerminal'] {
-  const select = session.one<{ no: number; seq: number; change: string | null; dueAt: number | null }>(selectSql);
+  const select = session.one<{ no: number; seq: number; change: string | null; status: string }>(selectSql);
   const update = session.write(updateSql);
   const append = appendHistory(session);
   const summarize = setSummary(session);
@@ -29,9 +32,9 @@ export function changeTerminal(session: Session): Operations['changeTerminal'] {
     const row = select(x.id);
     if (row === undefined) return false;
     if (row.change === x.writeId) return true;
-    if (row.dueAt !== null || row.seq !== x.seq) return false;
+    if (!terminal.has(row.status) || row.seq !== x.seq) return false;
     update(x.seq + 1, x.writeId, x.updatedAt, x.state, row.no);
-    append(row.no, x.steps, [], x.undo);
+    append(row.no, x.steps, x.calls, x.undo);
     summarize(row.no, x.summary, x.maybeStanding, x.dueAt);
     writeAudit(x.audit);
     return true;

@@ -1,6 +1,6 @@
 /**
- * Counts executions of some shards: the non-terminal ones and CORRUPTED by status, and those that can be called back by their
- * keys. Reads as many index entries as it counts.
+ * Counts executions of some shards: the non-terminal ones and CORRUPTED by status, those that can be called back by their
+ * keys, and those whose hook is still to be delivered. Reads as many index entries as it counts.
  */
 import { activeStatuses } from '../../row-text.ts';
 import type { CountValues } from '../../stored-rows.ts';
@@ -18,7 +18,10 @@ GROUP BY status
 UNION ALL
 SELECT 'keys', callback_keys, count(*) FROM execution INDEXED BY execution_callback_keys
 WHERE callback_keys IS NOT NULL AND ${inShards}
-GROUP BY callback_keys`;
+GROUP BY callback_keys
+UNION ALL
+SELECT 'hooks', '', count(*) FROM execution INDEXED BY execution_hook_pending
+WHERE due_at IS NOT NULL AND completed_at IS NOT NULL AND ${inShards}`;
 
 /** Prepares it. */
 export function countActive(session: Session): Operations['countActive'] {

@@ -1,4 +1,4 @@
-/** Non-terminal executions of some shards that are due by an instant, by due time then id, after a cursor. */
+/** Executions of some shards that are due by an instant, by due time then id, after a cursor. */
 import type { DueRow } from '../../../ports/store.ts';
 import type { DueValues } from '../../stored-rows.ts';
 import type { Operations } from '../protocol.ts';

@@ -32,6 +32,12 @@ const maxScanned = 20_000;
 /** Statements are kept by their text; there are as many texts as combinations of filters. */
 const maxStatements = 64;
 
+/** In the words of the indexes. */
+const hookSql: Readonly<Record<NonNullable<ExecutionFilter['hook']>, string>> = {
+  pending: 'e.due_at IS NOT NULL AND e.completed_at IS NOT NULL',
+  failed: 'e.callback_warning IS NOT NULL AND e.due_at IS NULL AND e.completed_at IS NOT NULL',
+};
+
 const everyStatus = [...activeStatuses, ...terminalStatuses];
 
 /** Which index to walk, with the conditions that it answers. More than one: to be merged. */
@@ -44,6 +50,10 @@ function ranges(filter: ExecutionFilter, labels: readonly (readonly [string, str
   }
   if (filter.standing === true) {
     return [{ sql: 'FROM execution e INDEXED BY execution_standing WHERE e.standing > 0', values: [] }];
+  }
+  if (filter.hook !== undefined) {
+    const sql = `FROM execution e INDEXED BY execution_hook_${filter.hook} WHERE ${hookSql[filter.hook]}`;
+    return [{ sql, values: [] }];
   }
   if (filter.reason !== undefined) {
     return [{ sql: 'FROM execution e INDEXED BY execution_by_reason WHERE e.reason = ?', values: [filter.reason] }];
@@ -90,6 +100,7 @@ function conditions(filter: ExecutionFilter, labels: readonly (readonly [string,
   add('e.completed_at >= ?', filter.completedAfter);
   add('e.completed_at < ?', filter.completedBefore);
   if (filter.standing !== undefined) found.push({ sql: `e.standing ${filter.standing ? '>' : '='} 0`, values: [] });
+  if (filter.hook !== undefined) found.push({ sql: hookSql[filter.hook], values: [] });
   const others = labels.slice(1);
   if (others.length > 0) {
     // The whole key of each is known, so that all of them are as many steps into the index.

@@ -1,4 +1,4 @@
-/** The claims of executions that are not over; absent and terminal ones are left out. */
+/** The claims of executions that have a due time. */
 import type { ClaimValues } from '../../stored-rows.ts';
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';

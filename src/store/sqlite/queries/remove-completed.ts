@@ -1,6 +1,6 @@
 /**
- * Removes executions that ended before an instant, oldest first, but for CORRUPTED ones and those with unknown effects that
- * nobody settled. Answers how many.
+ * Removes executions that ended before an instant, oldest first, but for CORRUPTED ones, those with unknown effects that
+ * nobody settled, and those whose hook is still to be delivered. Answers how many.
  *
  * In one transaction the execution itself goes, with its state, input, inbox and labels, so that nobody can retry it any more;
  * its number stays as garbage until its history is swept. Its start keys become orphans; a definition that no execution is
@@ -12,7 +12,7 @@ import type { Session } from '../session.ts';
 
 const selectSql = `
 SELECT no, id, body, labels FROM execution INDEXED BY execution_removable
-WHERE completed_at IS NOT NULL AND status <> 'CORRUPTED' AND standing < 2 AND completed_at < ?
+WHERE completed_at IS NOT NULL AND status <> 'CORRUPTED' AND standing < 2 AND completed_at < ? AND due_at IS NULL
 ORDER BY completed_at LIMIT ?`;
 
 const orphanSql = 'UPDATE start_key SET orphan = 1 WHERE execution_id = ?';

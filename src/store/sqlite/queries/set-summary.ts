@@ -1,10 +1,9 @@
 /**
  * Writes what lists see of an execution. Parameters: the summary's columns, then whether effects may stand, then the due
- * time (null once terminal).
+ * time (null when nothing is left to do).
  *
  * Called only when something of it changed: a running checkpoint leaves the row and its indexes alone.
  */
-import { terminalStatuses } from '../../row-text.ts';
 import type { SummaryValues } from '../../stored-rows.ts';
 import type { Session } from '../session.ts';
 import { standingLevel } from './standing-level.ts';
@@ -15,8 +14,6 @@ SET status = ?, round = ?, started_at = ?, completed_at = ?, reason = ?, failed_
   callback_warning = ?, callback_keys = ?, standing = ?, due_at = ?
 WHERE no = ?`;
 
-const terminal: ReadonlySet<string> = new Set(terminalStatuses);
-
 /** Prepares it; `execution` is the execution's number. To be called after the checkpoint's rows were appended. */
 export function setSummary(
   session: Session,
@@ -24,6 +21,6 @@ export function setSummary(
   const update = session.write(sql);
   const level = standingLevel(session);
   return (execution, summary, maybeStanding, dueAt) => {
-    update(...summary, maybeStanding ? level(execution) : 0, terminal.has(summary[0]) ? null : dueAt, execution);
+    update(...summary, maybeStanding ? level(execution) : 0, dueAt, execution);
   };
 }

@@ -1,7 +1,7 @@
 /**
  * Takes executions over: a new claim at the next seq fences whoever held them. A parked one becomes due now.
  *
- * Guarantees: idempotent per claim; a claim of a process that lives is not counted against the execution; absent and terminal executions are left out; the answer is what the new owner starts
+ * Guarantees: idempotent per claim; a claim of a process that lives is not counted against the execution; executions that are absent or have no due time are left out; the answer is what the new owner starts
  * from, unconsumed events included. Payload and events of an execution beyond the bounds are not even read.
  */
 import { processOf } from '../../../ports/queue.ts';

@@ -1,0 +1,123 @@
+/**
+ * The delivery of a hook after the end: what could not be delivered while the execution ended is called again and again,
+ * later each time, until it is delivered or its time is over.
+ *
+ * failed or blocked within `limits.hookMaxMillis` -> the execution ends -> waiting -> calling -> waiting … -> delivered or failed
+ *
+ * The execution is over meanwhile, and nothing of it changes but this one token. What makes it go on (a retry, the last
+ * compensation settled) gives up the delivery of its former end.
+ */
+import { deliveryOf } from '../delivery.ts';
+import type { Answered, Draft } from '../draft.ts';
+import type { RetryPolicy } from '../plan.ts';
+import { nextRetry, type RetryCounters } from '../retry.ts';
+import type { AttemptFailure, HookRun } from '../state.ts';
+import { recordHook, recordHookAttempt } from './hook-record.ts';
+
+/** The wait before the second call of a delivery. */
+const firstDelayMillis = 5_000;
+/** The longest wait between two calls; the jitter adds up to a fifth, which makes ten minutes. */
+const maxDelayMillis = 500_000;
+const jitterRatio = 0.2;
+
+/** When a hook is called next, and what that costs. */
+export interface NextTry extends RetryCounters {
+  readonly until: number;
+}
+
+/**
+ * The policy of deliveries. Which failures are worth another call is what the definition says; how often it would repeat them
+ * is not asked: time alone ends a delivery.
+ */
+function deliveryPolicy({ retryOn }: RetryPolicy): RetryPolicy {
+  return {
+    type: 'backoff',
+    maxAttempts: Infinity,
+    initialDelayMillis: firstDelayMillis,
+    maxDelayMillis,
+    multiplier: 2,
+    jitterRatio,
+    ...(retryOn === undefined ? undefined : { retryOn }),
+  };
+}
+
+/** Until when the hook is delivered: the time for which operators hold it does not count. */
+export function deliveredUntil(run: HookRun): number {
+  return (run.delivery?.until ?? 0) + (run.heldMillis ?? 0);
+}
+
+/** The run of a hook whose delivery begins now, for as long as is configured. */
+export function delivering(d: Draft, run: HookRun): HookRun {
+  const { heldMillis: _held, failure: _failure, ...rest } = run;
+  return { ...rest, retries: 0, waits: 0, delivery: { until: d.now + d.env.limits.hookDeliverMillis } };
+}
+
+/**
+ * When the hook is called again after such a failure, and what that costs; undefined when the delivery is given up. The last
+ * call is made at the end of the delivery's time.
+ */
+export function nextDelivery(
+  d: Draft,
+  run: HookRun,
+  failure: AttemptFailure,
+  event: Pick<Answered, 'retryAfterMillis'>,
+): NextTry | undefined {
+  const last = deliveredUntil(run);
+  if (d.now >= last) return undefined;
+  const retry = nextRetry(deliveryPolicy(d.plan.failureHandling), run, failure, {
+    direction: 'forward',
+    random: () => d.env.random(),
+    maxRetryAfterMillis: d.env.limits.maxRetryAfterMillis,
+    ...(event.retryAfterMillis === undefined ? undefined : { retryAfterMillis: event.retryAfterMillis }),
+  });
+  if (retry === undefined) return undefined;
+  const { retries, waits, delayMillis } = retry;
+  return { retries, waits, until: Math.min(d.now + Math.max(1, delayMillis), last) };
+}
+
+/** Calls the hook of the end once more, at once, and goes on with its delivery from there. Does nothing where it cannot. */
+export function redeliver(d: Draft, force: boolean): void {
+  const { end, hook } = d.state;
+  const token = deliveryOf({ end, tokens: d.tokens });
+  if (token !== undefined) {
+    // A call under way is what was asked for.
+    if (token.stage.callId !== undefined) return;
+    d.move(token, { kind: 'hook', run: delivering(d, token.stage.run), until: d.now });
+    return;
+  }
+  if (end === undefined || hook === undefined || (hook.isDelivered && !force)) return;
+  const { isDelivered: _isDelivered, ...called } = hook;
+  const run = delivering(d, { ...called, retries: 0, waits: 0 });
+  delete d.state.hook;
+  d.put({ id: d.newTokenId(), scope: '', nodeId: run.hook, stage: { kind: 'hook', run, until: d.now } });
+}
+
+/**
+ * A change of the execution fenced the worker that calls its hook, so the answer of that call is lost: records an attempt of
+ * unknown outcome. The next call waits as after a failure, so that the two are not under way at once.
+ */
+export function interruptDelivery(d: Draft, why: string): void {
+  const token = deliveryOf({ end: d.state.end, tokens: d.tokens });
+  if (token?.stage.callId === undefined) return;
+  const { run, callId } = token.stage;
+  const failure: AttemptFailure = { outcome: 'unknown', reason: 'connect', description: why };
+  recordHookAttempt(d, run, { callId }, undefined, failure);
+  d.move(token, { kind: 'hook', run: { ...run, failure }, until: d.now + firstDelayMillis });
+}
+
+/** The execution goes on: drops the hook of its former end, which is not true any more. `why` is a sentence. */
+export function dropHook(d: Draft, why: string): void {
+  const token = deliveryOf({ end: d.state.end, tokens: d.tokens });
+  if (token !== undefined) {
+    const { run, callId } = token.stage;
+    const outcome = callId === undefined ? 'unsent' : 'unknown';
+    if (callId !== undefined) {
+      recordHookAttempt(d, run, { callId }, undefined, { outcome: 'unknown', reason: 'connect', description: why });
+    }
+    recordHook(d, run, { outcome, note: why });
+    d.remove(token);
+    d.signal({ kind: 'hookEnded', nodeId: run.hook, result: 'dropped', attempts: run.attempt });
+  }
+  delete d.state.hook;
+  delete d.state.hookWarning;
+}
