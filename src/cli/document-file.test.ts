@@ -44,6 +44,9 @@ describe('documents', () => {
   it('that are none say why', () => {
     expect(() => read('a: [')).toThrow(/^a\.yaml is not YAML: .* at line 1/);
     expect(() => read('a: 1\na: 2')).toThrow(/^a\.yaml is not YAML: Map keys must be unique/);
+    expect(() => read('{"a": {"b": 1,\n"b": 2}}', 'a.json')).toThrow(
+      'a.json: a.b: This key stands twice in its object, the second time at line 2, column 1.',
+    );
     expect(() => readDocumentFile('/nowhere/a.yaml')).toThrow('/nowhere/a.yaml cannot be read: ENOENT');
   });
 });

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { parseDocument, visit } from 'yaml';
-import { parseJson, rawNumber, type Json } from '../core/json.ts';
+import { rawNumber, type Json } from '../core/json.ts';
+import { DuplicateKey, parseUniqueJson } from '../core/unique-json.ts';
 import { CliProblem, exitCodes } from './terminal.ts';
 
 const standardInput = 0;
@@ -33,8 +34,9 @@ export function readDocumentFile(path: string): Json {
 
 function parseJsonText(text: string, name: string): Json {
   try {
-    return parseJson(text.replace(/^\uFEFF/, ''));
+    return parseUniqueJson(text.replace(/^\uFEFF/, ''));
   } catch (error) {
+    if (error instanceof DuplicateKey) throw notADocument(`${name}: ${error.message}`);
     throw notADocument(`${name} is not JSON: ${error instanceof Error ? error.message : String(error)}.`);
   }
 }

@@ -15,6 +15,7 @@ import {
 } from './assignments.ts';
 import type { Config, ConfigPath } from './config.ts';
 import type { AnyKey, ReadValue } from './key.ts';
+import { duplicateKeyIn } from '../core/unique-json.ts';
 import { isRecord, unreadable } from './kinds.ts';
 import { findKey, keys } from './registry.ts';
 import { rules } from './rules.ts';
@@ -97,6 +98,8 @@ function ignoredKeys(assignments: readonly Assignment[]): string[] {
 }
 
 function wrongValue({ path, spec }: AnyKey, raw: unknown, source: string): string {
+  const twice = typeof raw === 'string' ? duplicateKeyIn(raw) : undefined;
+  if (twice !== undefined) return `${path} (from ${source}) is JSON that names a key twice: ${twice}`;
   const shown = spec.secret === true ? (raw === '' ? ', and it is empty' : '') : `, not ${shorten(raw)}`;
   return `${path} (from ${source}) must be ${spec.kind.expected}${shown}.`;
 }

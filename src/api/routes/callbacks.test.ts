@@ -151,6 +151,14 @@ describe('a callback is refused', () => {
     ['with an empty token', '{}', { token: '' }, 400, 'callback_malformed', 'The callback has no token.'],
     ['with a malformed token', '{}', { token: 'abc' }, 400, 'callback_malformed', 'The callback token is malformed.'],
     ['with malformed JSON', '{"a":', {}, 400, 'callback_malformed', 'The body is not valid JSON.'],
+    [
+      'with a key that stands twice',
+      '{"ok":true,"why":{"ok":1,"ok":2}}',
+      {},
+      400,
+      'callback_malformed',
+      'why.ok: This key stands twice in its object, the second time at line 1, column 26.',
+    ],
     ['on a path without UUID', '{}', { id: 'x' }, 400, 'invalid_request', 'id: Must be a UUID.'],
     [
       'of another node',

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { readScenario } from '../../scenario/read.ts';
-import { parseJson, type Json } from '../../core/json.ts';
+import type { Json } from '../../core/json.ts';
+import { DuplicateKey, parseUniqueJson } from '../../core/unique-json.ts';
 import { callName, defaultStart, type Scenario, type ScenarioAnswer } from '../../scenario/scenario.ts';
 import type { Plan } from '../../core/plan.ts';
 import { readDocumentFile } from '../document-file.ts';
@@ -155,9 +156,9 @@ function namedPort(routes: readonly MockRoute[]): number | undefined {
 
 function json(text: string): Json {
   try {
-    return parseJson(text);
-  } catch {
-    throw new InvalidArgumentError('It must be JSON.');
+    return parseUniqueJson(text);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof DuplicateKey ? error.message : 'It must be JSON.');
   }
 }
 

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
-import { ownProperty, parseJson, stringifyJson, type Json, type JsonObject } from '../../core/json.ts';
+import { ownProperty, stringifyJson, type Json, type JsonObject } from '../../core/json.ts';
+import { parseUniqueJson } from '../../core/unique-json.ts';
 import { asObject, createApiClient, credentialOf, serverUrl, textField, type PagingClient } from '../api-client.ts';
 import { readDocumentFile } from '../document-file.ts';
 import { startEmbedded } from '../embedded-server.ts';
@@ -56,7 +57,7 @@ function payloadOf({ payload }: RunOptions): Json {
   if (payload === undefined) return {};
   if (payload.startsWith('@')) return readDocumentFile(payload.slice(1));
   try {
-    return parseJson(payload);
+    return parseUniqueJson(payload);
   } catch (error) {
     throw new CliProblem(
       `--payload must be JSON, or @ and the name of a file: ${error instanceof Error ? error.message : String(error)}.`,

@@ -7,7 +7,7 @@ import { documentShape, shapeBook } from './document-shape.ts';
 import { readDraft, type Draft } from './draft.ts';
 import { analyseFlow } from './flow.ts';
 import { checkGraph, type Layout } from './graph.ts';
-import { checkSize, defaultDefinitionLimits, type DefinitionLimits } from './limits.ts';
+import { checkSize, defaultDefinitionLimits, type DefinitionLimits, labelLimits } from './limits.ts';
 import { compileNode } from './node-plan.ts';
 import { compilePolicy, defaultCompensationHandling, defaultFailureHandling, warnOfShortPolicy } from './policy.ts';
 import { at, createProblems, quote, show, type Problems } from './problems.ts';
@@ -164,7 +164,17 @@ function checkRequiredPayload(document: JsonObject, problems: Problems): void {
 /** Executions have the labels of their definition, so that these must be as storable as those of a run. */
 function checkLabels(document: JsonObject, problems: Problems): void {
   const labels = present(document, 'labels');
-  for (const [key, value] of Object.entries(isJsonObject(labels) ? labels : {})) {
+  const entries = Object.entries(isJsonObject(labels) ? labels : {});
+  if (entries.length > labelLimits.count) {
+    problems.error('labels', `Must have at most ${String(labelLimits.count)} entries, not ${String(entries.length)}.`);
+  }
+  for (const [key, value] of entries) {
+    if (key === '' || key.length > labelLimits.key) {
+      problems.error(at('labels', key), `A label's name has 1 to ${String(labelLimits.key)} characters.`);
+    }
+    if (typeof value === 'string' && value.length > labelLimits.value) {
+      problems.error(at('labels', key), `Must have at most ${String(labelLimits.value)} characters.`);
+    }
     if (!unprintable.test(key) && !(typeof value === 'string' && unprintable.test(value))) continue;
     problems.error(at('labels', key), 'Must hold no control character and no half of a character.');
   }

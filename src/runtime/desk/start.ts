@@ -10,19 +10,13 @@ import {
   parseJson,
   stringifyJson,
 } from '../../core/json.ts';
+import { labelLimits } from '../../core/definition/limits.ts';
 import { unprintable } from '../../core/definition/shape-check.ts';
 import type { Plan } from '../../core/plan.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
 import { type Answer, granted, type Refusal, refused } from './answer.ts';
 import type { KnownDefinition } from './known-definitions.ts';
 import type { DeskParts } from './parts.ts';
-
-/** Bounds of the labels of one execution, in entries and characters. */
-const labelLimits = {
-  count: 50,
-  key: 128,
-  value: 512,
-};
 
 /** A run as asked for. Fields are as the client sent them, or absent. */
 export interface StartRequest {

@@ -1,0 +1,12 @@
+import { expect, it } from 'vitest';
+import { loadConfig } from './load.ts';
+
+it('refuses JSON of the environment and of flags that names a key twice', () => {
+  const env = { SECRETS_HOSTS: '{"API_KEY":["a.example"],"API_KEY":["b.example"]}' };
+  expect(loadConfig({ env, fileText: { text: '{}', name: 'trama.yaml' } })).toMatchObject({
+    ok: false,
+    problems: [
+      'secrets.hosts (from environment variable SECRETS_HOSTS) is JSON that names a key twice: API_KEY: This key stands twice in its object, the second time at line 1, column 26.',
+    ],
+  });
+});
