@@ -9,6 +9,7 @@ import { parseInstant } from '../core/instant.ts';
 import { isJsonObject, ownProperty } from '../core/json.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import type { NodePlan, Plan } from '../core/plan.ts';
+import { missingPayload } from '../core/required-payload.ts';
 import type { ExecutionStatus } from '../core/state.ts';
 import { callName, defaultStart } from './scenario.ts';
 import type {
@@ -73,15 +74,8 @@ function build(document: JsonObject, plan: Plan, problems: Problems): Scenario {
 
 /** A run without what the definition requires is refused by the server, too. */
 function checkPayload(payload: JsonObject, plan: Plan, problems: Problems): void {
-  for (const path of plan.requiredPayload) {
-    let value: Json | undefined = payload;
-    for (const key of path.split('.')) {
-      if (Array.isArray(value)) value = (value as readonly Json[])[Number(key)];
-      else value = isJsonObject(value) ? ownProperty(value, key) : undefined;
-    }
-    if (value === undefined || value === null) {
-      problems.error(`payload.${path}`, 'The definition requires this (requiredPayload), but it is missing or null.');
-    }
+  for (const path of missingPayload(plan, payload)) {
+    problems.error(path, 'The definition requires this (requiredPayload), but it is missing or null.');
   }
 }
 

@@ -107,7 +107,10 @@ describe('plans', () => {
       timeoutMillis: 600_000,
       maxNodeVisits: 100,
       labels: { team: 'shop' },
-      requiredPayload: ['orderId', 'customer.id'],
+      requiredPayload: [
+        { text: 'orderId', keys: ['orderId'] },
+        { text: 'customer.id', keys: ['customer', 'id'] },
+      ],
       failureHandling: { type: 'retry', maxAttempts: 2, delayMillis: 100 },
       onSuccess: { mutating: true },
       onFailure: { mutating: true },

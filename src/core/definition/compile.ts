@@ -1,6 +1,7 @@
 /** Turns a definition document into a plan, or says everything that is wrong with it. */
 import { isJsonObject, type Json, type JsonObject } from '../json.ts';
-import type { CallPlan, NodePlan, Plan, RetryPolicy } from '../plan.ts';
+import type { CallPlan, NodePlan, Plan, RequiredPath, RetryPolicy } from '../plan.ts';
+import { keysOfPath } from '../template/path-keys.ts';
 import { compileCall, type Compiling } from './call-plan.ts';
 import { warnOfUncompensated } from './call-warnings.ts';
 import { documentShape, shapeBook } from './document-shape.ts';
@@ -11,6 +12,7 @@ import { checkSize, defaultDefinitionLimits, type DefinitionLimits, labelLimits 
 import { compileNode } from './node-plan.ts';
 import { compilePolicy, defaultCompensationHandling, defaultFailureHandling, warnOfShortPolicy } from './policy.ts';
 import { at, createProblems, quote, show, type Problems } from './problems.ts';
+import { warnOfMistypedPayload } from './payload-reads.ts';
 import { analyseAsks } from './asks.ts';
 import { summarizeReads, warnOfReads, type Read } from './reads.ts';
 import { checkShape, present, toNumber, unprintable } from './shape-check.ts';
@@ -109,6 +111,7 @@ function compileParts(
   if (layout.sound) {
     const flow = analyseFlow(draft, layout);
     warnOfReads(reads, draft, flow, problems);
+    warnOfMistypedPayload(reads, requiredPaths(document), problems);
     warnOfUncompensated(draft, flow, problems);
   }
   const whole = layout.sound && nodes.length === draft.nodes.length;
@@ -144,7 +147,7 @@ function assemble(
     ...(timeoutMillis === undefined ? {} : { timeoutMillis }),
     ...(maxNodeVisits === undefined ? {} : { maxNodeVisits }),
     ...(isJsonObject(labels) ? { labels: textFields(labels) } : {}),
-    requiredPayload: texts(present(document, 'requiredPayload')),
+    requiredPayload: requiredPaths(document),
     asks,
     usesOrder,
     ...analyseAsks(nodes, asks),
@@ -157,8 +160,18 @@ function checkRequiredPayload(document: JsonObject, problems: Problems): void {
     if (typeof path !== 'string' || path.trim() === '') continue;
     const place = at('requiredPayload', index);
     if (path.includes('{{')) problems.error(place, `${quote(path)} must be a plain path, not a template.`);
-    else if (path.split('.').includes('')) problems.error(place, `${quote(path)} has an empty part.`);
+    else {
+      const split = keysOfPath(path);
+      if ('error' in split) problems.error(place, `${quote(path)} ${split.error}.`);
+    }
   }
+}
+
+function requiredPaths(document: JsonObject): readonly RequiredPath[] {
+  return texts(present(document, 'requiredPayload')).flatMap((text) => {
+    const split = keysOfPath(text);
+    return 'keys' in split ? [{ text, keys: split.keys }] : [];
+  });
 }
 
 /** Executions have the labels of their definition, so that these must be as storable as those of a run. */

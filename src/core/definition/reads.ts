@@ -108,8 +108,7 @@ export function warnOfReads(reads: readonly Read[], draft: Draft, flow: Flow, pr
 /** Whether a path reads what the node's own call or callback answered. */
 function readsAnswer(path: TemplatePath): boolean {
   if (path.root === 'step') {
-    const field = path.text.slice('step.'.length + (path.nodeId?.length ?? 0));
-    return field === '' || field.startsWith('.body') || field.startsWith('.up');
+    return path.field === undefined || path.field === 'body' || path.field === 'up';
   }
   return path.field === undefined || path.field === 'response' || path.field === 'callback';
 }

@@ -9,6 +9,7 @@
 import { LogicEngine } from 'json-logic-engine';
 import type { RenderContext } from '../context.ts';
 import { isJsonObject, type Json, type JsonObject, toDoubles } from '../json.ts';
+import { keysOfPath } from '../template/path-keys.ts';
 import { type Path, type PathRoot, type PathScope, type PathSource, resolvePath, walk } from '../template/path.ts';
 import type { TemplatePath } from '../template/template.ts';
 import { type Meter, valuesPerStep } from '../meter.ts';
@@ -160,8 +161,16 @@ class ExpressionCompiler {
       return { lookup: [this.prepare(key, atRoot, depth), ...rest] };
     }
     const text = key === undefined || key === null ? '' : String(key);
-    if (!atRoot) return { item: [this.items.push(text === '' ? [] : text.split('.')) - 1, ...rest] };
+    if (!atRoot) return { item: [this.items.push(this.#keysOfItem(text)) - 1, ...rest] };
     return { read: [this.#path(text), ...rest] };
+  }
+
+  /** The keys of a path within an item; none for the item itself. */
+  #keysOfItem(text: string): readonly string[] {
+    const split = text === '' ? { keys: [] } : keysOfPath(text);
+    if ('keys' in split) return split.keys;
+    this.errors.push(`The path "${text}" ${split.error}.`);
+    return [];
   }
 
   /** The number of a path that is read from the context. */
@@ -295,7 +304,10 @@ class LogicExpression implements Expression {
 
   #lookup(key: unknown, data: unknown): Json | undefined {
     const text = toText(key, this.#budget);
-    if (!(data instanceof Data)) return this.#walk(data as Json, text === '' ? [] : text.split('.'));
+    if (!(data instanceof Data)) {
+      const split = text === '' ? { keys: [] } : keysOfPath(text);
+      return 'keys' in split ? this.#walk(data as Json, split.keys) : undefined;
+    }
     let path = this.#lookups.get(text);
     if (path === undefined && !this.#lookups.has(text)) {
       const resolved = resolvePath(text, this.#scope);
