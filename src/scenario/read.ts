@@ -5,7 +5,7 @@
 import { at, closest, createProblems, quote, show } from '../core/definition/problems.ts';
 import type { Problems } from '../core/definition/problems.ts';
 import { checkShape, toNumber } from '../core/definition/shape-check.ts';
-import { parseInstant } from '../core/instant.ts';
+import { instantFault, parseInstant } from '../core/instant.ts';
 import { isJsonObject, ownProperty } from '../core/json.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import type { NodePlan, Plan } from '../core/plan.ts';
@@ -83,7 +83,7 @@ function startOf(document: JsonObject, problems: Problems): number {
   const text = textOf(document, 'startedAt');
   if (text === undefined) return defaultStart;
   const instant = parseInstant(text);
-  if (instant === undefined) problems.error('startedAt', `${quote(text)} is no ISO 8601 time with an offset.`);
+  if (instant === undefined) problems.error('startedAt', `${quote(text)} ${instantFault(text)}.`);
   return instant ?? defaultStart;
 }
 

@@ -188,6 +188,27 @@ describe('callbacks', () => {
   });
 });
 
+describe('a sleep until a time in a zone', () => {
+  const until = planOf([
+    task('a', { next: 'nap' }),
+    { kind: 'sleep', id: 'nap', until: '{{payload.day}}T{{payload.time}}[{{payload.zone}}]' },
+  ]);
+  const payload = { day: '2027-03-28', time: '09:00', zone: 'Europe/Berlin' };
+
+  it('ends at that time there', () => {
+    const startedAt = '2027-03-28T00:00:00Z';
+    expect(play(until, { startedAt, payload })).toMatchObject({ status: 'SUCCEEDED', durationMillis: 7 * 3_600_000 });
+  });
+
+  it('fails the node where there is no such zone, and says so', () => {
+    const result = play(until, { payload: { ...payload, zone: 'Europe/Berln' } });
+    expect(result).toMatchObject({ status: 'FAILED', failedNodeId: 'nap' });
+    expect(JSON.stringify(result.trace)).toContain(
+      'names the zone Europe/Berln, which the IANA database does not have',
+    );
+  });
+});
+
 describe('people', () => {
   const nap = { kind: 'sleep', id: 'nap', durationMillis: 10_000 };
 

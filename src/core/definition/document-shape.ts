@@ -217,7 +217,10 @@ const node: Shape = {
         id: nodeId,
         durationMillis: optional(millis, 'How long to sleep, in milliseconds.'),
         duration: optional({ type: 'string' }, 'How long to sleep: ISO 8601 without months or years, such as PT5M.'),
-        until: optional(template, 'Until when: a template that renders to an ISO 8601 time with offset.'),
+        until: optional(
+          template,
+          'Until when: a template that renders to an ISO 8601 time with an offset, or with a zone such as [Europe/Berlin].',
+        ),
         next,
       },
     },

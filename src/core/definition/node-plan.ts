@@ -1,5 +1,6 @@
 /** Compiles single nodes. */
 import { isJsonObject, ownProperty, type Json, type JsonObject } from '../json.ts';
+import { instantFault, parseInstant } from '../instant.ts';
 import type { CallbackPlan, CompensateWhen, NodePlan, RetryPolicy, SleepPlan, TaskPlan } from '../plan.ts';
 import { compileCall, compileCondition, compileText, type Compiling } from './call-plan.ts';
 import { maxMillis } from './document-shape.ts';
@@ -167,7 +168,13 @@ function compileWait(node: NodeDraft, nodeId: string, compiling: Compiling): Sle
   const duration = placeOf(node, 'duration');
   const parsed =
     typeof duration.json === 'string' ? compileDuration(duration.json, duration.path, problems) : undefined;
-  if (template !== undefined) return { until: template };
+  if (template !== undefined) {
+    const text = template.source.trim();
+    if (template.constant && parseInstant(text) === undefined) {
+      problems.error(until.path, `${quote(text)} ${instantFault(text)}.`);
+    }
+    return { until: template };
+  }
   const durationMillis = parsed ?? toNumber(present(node.json, 'durationMillis'));
   return durationMillis === undefined ? undefined : { durationMillis };
 }

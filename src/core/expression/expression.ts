@@ -8,6 +8,7 @@
  */
 import { LogicEngine } from 'json-logic-engine';
 import type { RenderContext } from '../context.ts';
+import { instantFault, parseInstant } from '../instant.ts';
 import { isJsonObject, type Json, type JsonObject, toDoubles } from '../json.ts';
 import { keysOfPath } from '../template/path-keys.ts';
 import { type Path, type PathRoot, type PathScope, type PathSource, resolvePath, walk } from '../template/path.ts';
@@ -53,6 +54,9 @@ export interface Expression {
    */
   evaluate(context: RenderContext, extra?: { readonly callbackBody?: Json; readonly meter?: Meter }): Verdict;
 }
+
+/** Characters that an error shows of what is no time. */
+const maxShownTime = 100;
 
 /** Deepest nesting of operators. */
 const maxDepth = 128;
@@ -146,6 +150,9 @@ class ExpressionCompiler {
         ];
         return { [operator]: prepared };
       }
+      case 'date':
+        this.#checkDate(args);
+        break;
       default:
     }
     const prepared = this.prepare(args, atRoot, depth);
@@ -183,6 +190,17 @@ class ExpressionCompiler {
     if ('path' in resolved) return this.paths.push(resolved.path) - 1;
     this.errors.push(resolved.error);
     return 0;
+  }
+
+  /** A time that is written out must be one. */
+  #checkDate(args: Json): void {
+    const [time, ...others] = Array.isArray(args) ? (args as readonly Json[]) : [args];
+    if (others.length > 0 || time === undefined) this.errors.push('The operator "date" takes one time.');
+    else if (typeof time === 'string' && parseInstant(time) === undefined) {
+      this.errors.push(`The operator "date" is given "${time.slice(0, maxShownTime)}", which ${instantFault(time)}.`);
+    } else if (time === null || (typeof time !== 'object' && typeof time !== 'string')) {
+      this.errors.push('The operator "date" takes a text like "2030-01-31T09:00:00Z".');
+    }
   }
 
   #checkMissing(operator: string, args: Json): void {

@@ -12,7 +12,7 @@
  */
 import { conditionContext } from '../context-of.ts';
 import type { Draft } from '../draft.ts';
-import { parseInstant } from '../instant.ts';
+import { instantFault, parseInstant } from '../instant.ts';
 import type { Json } from '../json.ts';
 import { valuesPerStep } from '../meter.ts';
 import type { FailPlan, JoinPlan, SleepPlan, SplitPlan, SwitchPlan } from '../plan.ts';
@@ -244,6 +244,9 @@ function fallAsleep(d: Draft, token: Token, node: SleepPlan, visit: number): voi
   failToken(d, token, failure, { visit, undoFirst: false });
 }
 
+/** Characters that a failure shows of what is no time. */
+const maxShownTime = 100;
+
 function wakeTime(
   d: Draft,
   token: Token,
@@ -254,10 +257,11 @@ function wakeTime(
   const rendered = wait.until.render(conditionContext(d.run, token, d.env), undefined, d);
   const logged = `The time to sleep until, ${wait.until.source}, could not be used.`;
   if (!rendered.ok) return { problem: `The time to sleep until could not be rendered: ${rendered.error}`, logged };
+  const text = rendered.text.trim();
   return (
-    parseInstant(rendered.text.trim()) ?? {
+    parseInstant(text) ?? {
       logged,
-      problem: `${JSON.stringify(rendered.text.slice(0, 100))} is no ISO 8601 time with an offset to sleep until.`,
+      problem: `It cannot be slept until ${JSON.stringify(text.slice(0, maxShownTime))}: it ${instantFault(text)}.`,
     }
   );
 }
