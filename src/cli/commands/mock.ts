@@ -68,7 +68,7 @@ Without a scenario every call is answered 200 {} (202 and a callback {} where th
 by SIGINT or SIGTERM, 1 the definition or the scenario is invalid, 2 wrong usage, or the port is taken.`,
     )
     .action(async (file: string, options: Options) => {
-      const plan = planOfFile(file);
+      const plan = planOfFile(file, terminal);
       const mock = new MockServer(mockOptions(plan, options, terminal));
       const url = await listen(mock, options.port ?? namedPort(mock.routes) ?? 9090);
       // Listens before the first line: whoever reads it may stop the mock at once.

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { ownProperty, stringifyJson, type Json, type JsonObject } from '../../core/json.ts';
 import { parseUniqueJson } from '../../core/unique-json.ts';
 import { asObject, createApiClient, credentialOf, serverUrl, textField, type PagingClient } from '../api-client.ts';
-import { readDocumentFile } from '../document-file.ts';
+import { readDocumentFile, readNotedDefinition } from '../document-file.ts';
 import { startEmbedded } from '../embedded-server.ts';
 import { follow, isOver } from '../follow.ts';
 import { untilStopped } from '../signals.ts';
@@ -43,7 +43,11 @@ Without a server the saga runs in a directory of its own that is removed afterwa
 ends the run.`,
     )
     .action(async (file: string, options: RunOptions) => {
-      const request = { definition: readDocumentFile(file), payload: payloadOf(options), labels: labelsOf(options) };
+      const request = {
+        definition: readNotedDefinition(file, terminal),
+        payload: payloadOf(options),
+        labels: labelsOf(options),
+      };
       const url = serverUrl(options.url, terminal);
       if (url === undefined) await runEmbedded(request, options, terminal);
       else {

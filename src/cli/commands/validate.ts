@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { compileDefinition } from '../../core/definition/compile.ts';
-import { readDocumentFile } from '../document-file.ts';
+import { readDefinitionFile } from '../document-file.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
 interface Report {
@@ -31,9 +31,10 @@ export function defineValidate(command: Command, terminal: Terminal): void {
 function validate(file: string, isStrict: boolean, unreadable: string[]): Report {
   try {
     // The hash only names the plan, and the plan is thrown away.
-    const compiled = compileDefinition(readDocumentFile(file), { hash: '' });
+    const read = readDefinitionFile(file);
+    const compiled = compileDefinition(read.definition, { hash: '' });
     const errors = compiled.ok ? [] : compiled.errors;
-    const { warnings } = compiled;
+    const warnings = [...read.warnings, ...compiled.warnings];
     return isStrict
       ? { file, valid: errors.length + warnings.length === 0, errors: [...errors, ...warnings], warnings: [] }
       : { file, valid: errors.length === 0, errors, warnings };

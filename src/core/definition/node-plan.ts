@@ -3,6 +3,7 @@ import { isJsonObject, ownProperty, type Json, type JsonObject } from '../json.t
 import { instantFault, parseInstant } from '../instant.ts';
 import type { CallbackPlan, CompensateWhen, NodePlan, RetryPolicy, SleepPlan, TaskPlan } from '../plan.ts';
 import { compileCall, compileCondition, compileText, type Compiling } from './call-plan.ts';
+import { checkUncompensated } from './call-warnings.ts';
 import { maxMillis } from './document-shape.ts';
 import type { Edge, NodeDraft } from './draft.ts';
 import { hasMonthsOrYears, parseDuration } from './duration.ts';
@@ -91,6 +92,7 @@ function compileTask(
   const during = { kind: 'during', nodeId: base.id } as const;
   const call =
     node.request === undefined ? undefined : compileCall(node.request, during, { json: action.json, mode }, compiling);
+  checkUncompensated(node, call?.request.verb, compiling.problems);
   const undo = { kind: 'compensation', nodeId: base.id, compensateWhen } as const;
   const compensation =
     node.compensation === undefined ? undefined : compileCall(node.compensation, undo, {}, compiling);

@@ -112,7 +112,7 @@ class RequestCompiler {
   compile(call: Json): CompiledRequest {
     if (!isJsonObject(call)) return { errors: [{ path: '', message: 'A call is an object with url and verb.' }] };
     for (const key of Object.keys(call)) {
-      if (!fields.has(key)) this.#error(`.${key}`, 'A call has no such field.');
+      if (!fields.has(key) && !key.startsWith('x-')) this.#error(`.${key}`, 'A call has no such field.');
     }
     const verb = this.#verb(field(call, 'verb'));
     const destination = new UrlDestination();
