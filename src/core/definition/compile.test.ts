@@ -222,7 +222,7 @@ it('allows x-* in every object of a definition', () => {
   const marked = (value: Json): Json => {
     if (Array.isArray(value)) return value.map((item) => marked(item as Json));
     if (!isJsonObject(value) || Object.keys(value).join() === 'value') return value;
-    const entries = Object.entries(value as JsonObject).map(([key, item]): [string, Json] => {
+    const entries = Object.entries(value).map(([key, item]): [string, Json] => {
       const isOfUsers = ['body', 'headers', 'labels', 'when', 'successWhen', 'failureWhen', 'pendingWhen'].includes(
         key,
       );
