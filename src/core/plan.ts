@@ -177,6 +177,8 @@ export interface Plan {
   readonly labels?: Readonly<Record<string, string>>;
   /** Paths within the payload that a run must bring, non-null. */
   readonly requiredPayload: readonly RequiredPath[];
+  /** Nodes that make no call, and whose visits some template or condition reads: their rows tell them. */
+  readonly visitsRead: ReadonlySet<string>;
   readonly asks: Asks;
   /**
    * Of which nodes a token at this node, or anywhere it can get to from there, can ask for outputs that are kept in memory: bits

@@ -110,7 +110,7 @@ function hopeful(plan: Plan, callback: Json | undefined): Scenario {
 }
 
 function scenarioOf(file: string, plan: Plan): Scenario {
-  const read = readScenario(readDocumentFile(file), plan);
+  const read = readScenario(readDocumentFile(file), plan, { isRun: false });
   if (read.ok) return read.scenario;
   throw new CliProblem([`${file} is no valid scenario:`, ...read.errors.map((line) => `  - ${line}`)], exitCodes.found);
 }

@@ -9,6 +9,7 @@ import { readDraft, type Draft } from './draft.ts';
 import { analyseFlow } from './flow.ts';
 import { checkGraph, type Layout } from './graph.ts';
 import { checkSize, defaultDefinitionLimits, type DefinitionLimits, labelLimits } from './limits.ts';
+import { checkNodeFields, visitsReadOf } from './node-fields.ts';
 import { compileNode } from './node-plan.ts';
 import { compilePolicy, defaultCompensationHandling, defaultFailureHandling, warnOfShortPolicy } from './policy.ts';
 import { at, createProblems, quote, show, type Problems } from './problems.ts';
@@ -108,6 +109,7 @@ function compileParts(
   };
   const onSuccess = hook('onSuccessCallback');
   const onFailure = hook('onFailureCallback');
+  checkNodeFields(reads, draft, problems);
   if (layout.sound) {
     const flow = analyseFlow(draft, layout);
     warnOfReads(reads, draft, flow, problems);
@@ -150,6 +152,7 @@ function assemble(
     requiredPayload: requiredPaths(document),
     asks,
     usesOrder,
+    visitsRead: visitsReadOf(parts.reads, draft),
     ...analyseAsks(nodes, asks),
   };
 }

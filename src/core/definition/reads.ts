@@ -96,6 +96,8 @@ export function warnOfReads(reads: readonly Read[], draft: Draft, flow: Flow, pr
 
     function warnUnlessCertain(reader: string): void {
       if (nodeId === undefined || flow.isCertainBefore(reader, nodeId)) return;
+      // Known from the moment in which the node is entered.
+      if (reader === nodeId && (path.field === 'visit' || path.field === 'idempotencyKey')) return;
       const why =
         reader === nodeId
           ? `the node has no answer of its own yet when it first gets there`
