@@ -43,6 +43,7 @@ const table: Readonly<Record<string, Access>> = {
 
   'POST /workflows/:id/node/:nodeId/callback': { needs: 'token' },
   'POST /workflows/:id/node/:nodeId/callback/:token': { needs: 'token' },
+  'GET /workflows/:id/node/:nodeId/callback/:token': { needs: 'token' },
 
   'GET /workflows/definitions': viewer,
   'GET /workflows/definitions/:id': viewer,
@@ -62,6 +63,7 @@ const table: Readonly<Record<string, Access>> = {
   'GET /openapi.json': viewer,
   'GET /schema/definition.json': viewer,
   'GET /metrics': { needs: 'metrics', isWhole: true },
+  'GET /': { needs: 'nothing' },
   'GET /healthz': { needs: 'nothing' },
   'GET /readyz': { needs: 'nothing' },
 };

@@ -27,6 +27,7 @@ import { bulkRoutes } from './routes/bulk.ts';
 import { type GuardPolicy, type GuardRefusal, RequestGuard } from './request-guard.ts';
 import { deskFor } from './request-store.ts';
 import { auditRoutes } from './routes/audit.ts';
+import { callbackPageRoute } from './routes/callback-page.ts';
 import { callbackRoutes } from './routes/callbacks.ts';
 import { controlRoutes } from './routes/controls.ts';
 import { definitionRoutes } from './routes/definitions.ts';
@@ -34,6 +35,7 @@ import { clusterRoutes } from './routes/cluster.ts';
 import { eventRoutes } from './routes/events.ts';
 import { executionRoutes } from './routes/executions.ts';
 import { holdRoutes } from './routes/holds.ts';
+import { indexRoute } from './routes/index-page.ts';
 import { type Health, operationRoutes } from './routes/operations.ts';
 import { runRoutes } from './routes/runs.ts';
 import { compileValidator } from './validation.ts';
@@ -175,7 +177,10 @@ export function createServer(options: ServerOptions): FastifyInstance {
 
   const definition = options.definitionSchema as Schema;
   const { servesApi = true } = options;
-  if (servesApi) apiRoutes(server, api, { definition, auditLog });
+  if (servesApi) {
+    apiRoutes(server, api, { definition, auditLog });
+    indexRoute(server);
+  }
   let document: string | undefined;
   operationRoutes(server, {
     health: options.health,
@@ -206,6 +211,7 @@ function apiRoutes(
         bulkRoutes(scope, api);
         eventRoutes(scope, api);
         callbackRoutes(scope, api);
+        callbackPageRoute(scope, api);
         done();
       },
       { prefix },

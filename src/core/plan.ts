@@ -67,6 +67,8 @@ export interface CallbackPlan {
   readonly successWhen?: Expression;
   readonly failureWhen?: Expression;
   readonly pendingWhen?: Expression;
+  /** Whether a person may call back from a page under the signed URL. */
+  readonly confirmPage?: true;
 }
 
 interface NodeBase {

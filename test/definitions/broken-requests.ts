@@ -251,7 +251,11 @@ export const brokenRequests: readonly BrokenRequest[] = [
     'status[0]: Must be "IN_PROGRESS", "WAITING_CALLBACK", "SLEEPING", "COMPENSATING", "SUCCEEDED", "FAILED", "CANCELLED", "CORRUPTED" or "TERMINATED".',
   ),
   query('a filter that is misspelt', '/workflows?statsu=FAILED', 'statsu: Is not a known query parameter.'),
-  query('a label without a value', '/workflows?label=team', 'label: Must be of the form name:value.'),
+  query(
+    'a label without a value',
+    '/workflows?label=team',
+    'label: Must be of the form name:value, where a colon within the name is written \\:.',
+  ),
   query('a flag that is none', '/workflows?standing=yes', 'standing: Must be true or false.'),
   query(
     'a time without an offset',

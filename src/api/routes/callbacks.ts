@@ -1,6 +1,7 @@
 /** The callback route: open to anybody with a token, in a header or as the last segment of a signed URL. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as shape from '../schema.ts';
+import { stringifyJson } from '../../core/json.ts';
 import type { CallbackRequest, JudgedToken } from '../../runtime/desk/callbacks.ts';
 import { judgeToken, receiveCallback } from '../../runtime/desk/callbacks.ts';
 import { type ApiContext, jsonTextBody } from '../context.ts';
@@ -8,7 +9,9 @@ import { acceptedDocument, errorDocument } from '../documents.ts';
 import { refusalBody, sendError } from '../failure.ts';
 import { readJsonBytes } from '../json-body.ts';
 import { addressOf, headerOf, idOf } from '../parameters.ts';
+import { errorPageBody, pageBody, wantsPage } from '../page.ts';
 import { answers } from '../route-documentation.ts';
+import { confirmationOf } from './callback-page.ts';
 import { uuid } from '../validation.ts';
 
 const id = shape.string({ format: 'uuid' });
@@ -65,7 +68,8 @@ export function callbackRoutes(server: FastifyInstance, api: ApiContext): void {
         return;
       }
       api.desk.callbacks?.rejected(token.reason);
-      sendError(reply, token.refusal.code, token.refusal.errors);
+      if (wantsPage(request)) void reply.send(errorPageBody(reply, token.refusal.code, token.refusal.errors));
+      else sendError(reply, token.refusal.code, token.refusal.errors);
     });
     const handle = (request: FastifyRequest, reply: FastifyReply): Promise<string> => receive(api, request, reply);
     scope.post(
@@ -112,18 +116,31 @@ function mustBeRead({ params, headers }: FastifyRequest, token: Extract<JudgedTo
 async function receive(api: ApiContext, request: FastifyRequest, reply: FastifyReply): Promise<string> {
   const { nodeId } = request.params as { readonly nodeId: string };
   const token = request.callbackToken ?? judgeToken(api.desk, undefined);
-  const bytes = request.body instanceof Uint8Array ? request.body : new Uint8Array();
+  const sent = request.body instanceof Uint8Array ? request.body : new Uint8Array();
+  const confirmation = confirmationOf(sent, request.headers['content-type']);
+  // The same answer is the same body, however a browser spells its form.
+  const bytes = confirmation === undefined ? sent : Buffer.from(stringifyJson(confirmation));
   const id = idOf(request.params);
   const answer = await receiveCallback(api.desk, {
     executionId: id,
     nodeId,
     token,
     bytes,
-    body: () => readBody(bytes, request.headers['content-type']),
+    body: () =>
+      confirmation === undefined ? readBody(bytes, request.headers['content-type']) : { ok: true, value: confirmation },
     mayGetOne: (executionId) => api.callbackLimits.takeExecution(executionId),
   });
-  if (!answer.ok) return refusalBody(reply, answer);
+  const isForPerson = confirmation !== undefined && wantsPage(request);
+  if (!answer.ok) return isForPerson ? errorPageBody(reply, answer.code, answer.errors) : refusalBody(reply, answer);
   const { duplicate, pending } = answer.value;
+  if (isForPerson) {
+    const status = duplicate && !pending ? 200 : 202;
+    return pageBody(
+      reply,
+      { title: 'Thank you', paragraphs: ['Your answer has been taken in. You can close this page.'] },
+      status,
+    );
+  }
   // A pending body that comes again is answered as it was the first time.
   return jsonTextBody(
     reply,

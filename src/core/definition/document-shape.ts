@@ -171,6 +171,10 @@ const callback: Shape = {
     successWhen: optional(json, 'JSON Logic over the callback; if given, it must hold for success.'),
     failureWhen: optional(json, 'JSON Logic over the callback; when it holds, the node has failed.'),
     pendingWhen: optional(json, 'JSON Logic over the callback; when it holds, the node keeps waiting.'),
+    confirmPage: optional(
+      { type: 'boolean' },
+      'Whether the signed URL, opened in a browser, shows a page with a button that calls back; default false.',
+    ),
   },
 };
 

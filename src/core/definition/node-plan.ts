@@ -1,7 +1,7 @@
 /** Compiles single nodes. */
 import { isJsonObject, ownProperty, type Json, type JsonObject } from '../json.ts';
 import { instantFault, parseInstant } from '../instant.ts';
-import type { CallbackPlan, CompensateWhen, NodePlan, RetryPolicy, SleepPlan, TaskPlan } from '../plan.ts';
+import type { CallbackPlan, CallPlan, CompensateWhen, NodePlan, RetryPolicy, SleepPlan, TaskPlan } from '../plan.ts';
 import { compileCall, compileCondition, compileText, type Compiling } from './call-plan.ts';
 import { checkUncompensated } from './call-warnings.ts';
 import { maxMillis } from './document-shape.ts';
@@ -102,6 +102,12 @@ function compileTask(
   const callback = isJsonObject(callbackJson)
     ? compileCallback(callbackJson, at(action.path, 'callback'), base.id, compiling)
     : undefined;
+  if (callback?.confirmPage === true && call !== undefined && !namesSignedUrl(call)) {
+    compiling.problems.warn(
+      at(at(action.path, 'callback'), 'confirmPage'),
+      'Nobody learns where the page is: no template of the request reads runtime.callback.signedUrl.',
+    );
+  }
   if (call === undefined || retry === undefined) return undefined;
   if (mode === 'async' && callback === undefined) return undefined;
   if (node.compensation !== undefined && compensation === undefined) return undefined;
@@ -118,6 +124,11 @@ function compileTask(
     ...(onFailure === undefined ? {} : { onFailure }),
   };
 }
+
+const namesSignedUrl = ({ request }: CallPlan): boolean =>
+  request.parts.some(({ template }) =>
+    template.paths.some(({ root, field }) => root === 'runtime' && field === 'signedUrl'),
+  );
 
 function compileCallback(
   json: JsonObject,
@@ -141,7 +152,8 @@ function compileCallback(
     if (expression === undefined) broken = true;
     else conditions[key] = expression;
   }
-  return broken || timeoutMillis === undefined ? undefined : { timeoutMillis, ...conditions };
+  const confirmPage = present(json, 'confirmPage') === true ? { confirmPage: true as const } : {};
+  return broken || timeoutMillis === undefined ? undefined : { timeoutMillis, ...conditions, ...confirmPage };
 }
 
 function compileSwitch(node: NodeDraft, base: Base, compiling: Compiling): NodePlan | undefined {
