@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest, type RouteOptions } from 'fastify';
+import * as shape from './schema.ts';
 import type { Schema } from './schema.ts';
 import type { Store } from '../ports/store.ts';
 import type { DeskParts } from '../runtime/desk/parts.ts';
@@ -174,6 +175,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   addGate(server, { authenticator, isMetricsPublic, log, onRejected });
   limitAnswers(server, api);
   const routes = documentRoutes(server);
+  refuseUnknownQueries(server);
 
   const definition = options.definitionSchema as Schema;
   const { servesApi = true } = options;
@@ -321,6 +323,20 @@ function refuseGuarded(
     });
   }
   sendError(reply, 'loopback_only', [sentence]);
+}
+
+/** Nothing but what a route says may stand in its query. */
+const noQuery = shape.object({}, { additionalProperties: false });
+
+/** Probes, scrapers and links get parameters of their own from what is between; they change nothing there. */
+const mayHaveAnyQuery: ReadonlySet<string | undefined> = new Set(['nothing', 'token', 'metrics']);
+
+/** A parameter that a route does not know is an error, as it is on the routes that know some. */
+function refuseUnknownQueries(server: FastifyInstance): void {
+  server.addHook('onRoute', (route: RouteOptions) => {
+    if (mayHaveAnyQuery.has(route.config?.access?.needs)) return;
+    route.schema = { querystring: noQuery, ...route.schema };
+  });
 }
 
 /** Collects routes as they are registered; those below the alias are the same and left out. */

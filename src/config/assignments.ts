@@ -118,6 +118,10 @@ export function parseConfigFile(text: string, name: string, surroundings: Surrou
       if (isKnown(path) && !(isGroup && isRecord(value))) {
         // As in definitions, null is the same as leaving it out.
         if (value === null) continue;
+        if (assignments.some((earlier) => earlier.path === path)) {
+          problems.push(`${path} (from ${source}) is set twice, nested and with dots; remove one of them.`);
+          continue;
+        }
         const before = problems.length;
         const raw = resolve(path, value);
         if (problems.length === before) assignments.push({ path, raw, source });

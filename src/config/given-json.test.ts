@@ -1,6 +1,14 @@
 import { expect, it } from 'vitest';
 import { loadConfig } from './load.ts';
 
+it('refuses a key that is set nested and with dots', () => {
+  const text = 'server: { port: 1 }\nserver.port: 2';
+  expect(loadConfig({ env: {}, fileText: { text, name: 'trama.yaml' } })).toMatchObject({
+    ok: false,
+    problems: ['server.port (from file trama.yaml) is set twice, nested and with dots; remove one of them.'],
+  });
+});
+
 it('refuses JSON of the environment and of flags that names a key twice', () => {
   const env = { SECRETS_HOSTS: '{"API_KEY":["a.example"],"API_KEY":["b.example"]}' };
   expect(loadConfig({ env, fileText: { text: '{}', name: 'trama.yaml' } })).toMatchObject({

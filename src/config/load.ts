@@ -19,6 +19,7 @@ import { duplicateKeyIn } from '../core/unique-json.ts';
 import { isRecord, unreadable } from './kinds.ts';
 import { findKey, keys } from './registry.ts';
 import { rules } from './rules.ts';
+import { unreadVariables } from './unread-variables.ts';
 
 /** Where to look. The environment is handed in: only the command line reads the real one. */
 export interface ConfigInput {
@@ -80,6 +81,7 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
   if (problems.length > 0) return { ok: false, problems, warnings };
 
   const config = nest(values);
+  warnings.push(...unreadVariables(input.env, config.secrets.envPrefix));
   const origin = (path: string): string => {
     const source = values.get(path as ConfigPath)?.source ?? 'default';
     return source === 'default' ? 'the default' : `from ${source}`;

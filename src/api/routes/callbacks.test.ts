@@ -99,6 +99,15 @@ describe('a callback', () => {
     expect(answer.statusCode).toBe(202);
   });
 
+  it('is refused where the header has another token than the URL', async () => {
+    const url = new URL(api.tokens.signedUrl('http://t.example', id, 'ask me', token)).pathname;
+    const post = (header: string) =>
+      api.server.inject({ method: 'POST', url, payload: { a: 1 }, headers: { 'x-callback-token': header } });
+    const refused = await post(`${token}x`);
+    expect([refused.statusCode, refused.json().code]).toEqual([400, 'callback_malformed']);
+    expect((await post(token)).statusCode).toBe(202);
+  });
+
   it.each([
     ['text', 'hello', 'text/plain', 'hello'],
     ['JSON that is called text', '{"a":1}', 'text/plain', '{"a":1}'],

@@ -98,8 +98,11 @@ export function callbackRoutes(server: FastifyInstance, api: ApiContext): void {
   });
 }
 
+/** The token of the URL, or that of the header. Two that differ are none: nobody could say which one was meant. */
 function tokenOf(request: FastifyRequest): string | undefined {
-  return (request.params as { readonly token?: string }).token ?? headerOf(request.headers, 'x-callback-token');
+  const inHeader = headerOf(request.headers, 'x-callback-token');
+  const { token = inHeader } = request.params as { readonly token?: string };
+  return inHeader === undefined || inHeader === token ? token : undefined;
 }
 
 /**

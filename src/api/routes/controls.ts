@@ -9,7 +9,7 @@ import { type Accepted, cancel, terminate, wake } from '../../runtime/desk/contr
 import { resolve, type Resolution, retry } from '../../runtime/desk/settle.ts';
 import { type ApiContext, jsonTextBody } from '../context.ts';
 import { acceptedDocument, errorDocument } from '../documents.ts';
-import { refusalBody } from '../failure.ts';
+import { ApiError, refusalBody } from '../failure.ts';
 import { idOf, idParameters, optional } from '../parameters.ts';
 import { answers } from '../route-documentation.ts';
 import { optionalBody } from '../validation.ts';
@@ -132,6 +132,9 @@ function acceptedBody(reply: FastifyReply, answer: Answer<Accepted>, word: strin
 }
 
 function resolutionOf({ nodeId, visit, phase, outcome, body, reason }: ResolveBody): Resolution {
+  if (body !== undefined && body !== null && (phase !== 'UP' || outcome !== 'succeeded')) {
+    throw new ApiError('invalid_request', 'body: Only a node of phase UP that succeeded has an answer.');
+  }
   return {
     nodeId,
     phase,

@@ -10,6 +10,7 @@ import { analyseFlow } from './flow.ts';
 import { checkGraph, type Layout } from './graph.ts';
 import { checkSize, defaultDefinitionLimits, type DefinitionLimits, labelLimits } from './limits.ts';
 import { checkNodeFields, visitsReadOf } from './node-fields.ts';
+import { warnOfNoEffect } from './no-effect.ts';
 import { compileNode } from './node-plan.ts';
 import { compilePolicy, defaultCompensationHandling, defaultFailureHandling, warnOfShortPolicy } from './policy.ts';
 import { at, createProblems, quote, show, type Problems } from './problems.ts';
@@ -110,6 +111,7 @@ function compileParts(
   const onSuccess = hook('onSuccessCallback');
   const onFailure = hook('onFailureCallback');
   checkNodeFields(reads, draft, problems);
+  warnOfNoEffect(document, draft, problems);
   if (layout.sound) {
     const flow = analyseFlow(draft, layout);
     warnOfReads(reads, draft, flow, problems);
