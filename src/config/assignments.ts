@@ -172,6 +172,11 @@ export function readVariables(
 /** Values of flags. */
 export function readFlags(flags: readonly FlagValue[]): Gathered {
   const problems = flags.filter(({ path }) => !isKnown(path)).map(({ path, flag }) => unknownKey(path, `flag ${flag}`));
+  const byPath = Map.groupBy(flags, ({ path }) => path);
+  for (const [path, [first, second]] of byPath) {
+    if (first === undefined || second === undefined) continue;
+    problems.push(`${path} is given twice, by flag ${first.flag} and by flag ${second.flag}; give one of them.`);
+  }
   const assignments = flags
     .filter(({ path }) => isKnown(path))
     .map(({ path, value, flag }) => ({ path, raw: value, source: `flag ${flag}` }));

@@ -9,6 +9,17 @@ it('refuses a key that is set nested and with dots', () => {
   });
 });
 
+it('refuses a key that two flags give', () => {
+  const flags = [
+    { path: 'server.port', value: '1', flag: '--set server.port' },
+    { path: 'server.port', value: '2', flag: '--port' },
+  ];
+  expect(loadConfig({ env: {}, flags, fileText: { text: '{}', name: 'trama.yaml' } })).toMatchObject({
+    ok: false,
+    problems: ['server.port is given twice, by flag --set server.port and by flag --port; give one of them.'],
+  });
+});
+
 it('refuses JSON of the environment and of flags that names a key twice', () => {
   const env = { SECRETS_HOSTS: '{"API_KEY":["a.example"],"API_KEY":["b.example"]}' };
   expect(loadConfig({ env, fileText: { text: '{}', name: 'trama.yaml' } })).toMatchObject({

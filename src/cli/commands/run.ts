@@ -70,11 +70,14 @@ function payloadOf({ payload }: RunOptions): Json {
 }
 
 function labelsOf({ label = [] }: RunOptions): JsonObject {
+  const names = new Set<string>();
   return Object.fromEntries(
     label.map((text) => {
       const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
       if (name === undefined || value === undefined)
         throw new CliProblem(`--label ${text} must have the form name=value.`);
+      if (names.has(name)) throw new CliProblem(`--label ${name} is given twice.`);
+      names.add(name);
       return [name, value];
     }),
   );
