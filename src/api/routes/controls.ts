@@ -29,7 +29,7 @@ const resolveBody = shape.object(
     visit: optional(shape.integer({ minimum: 1, description: 'The latest unsettled one when absent.' })),
     phase: shape.oneOf(['UP', 'DOWN']),
     outcome: shape.oneOf(['succeeded', 'failed']),
-    body: shape.optional(shape.any({ description: 'What the node answered, for phase UP and outcome succeeded.' })),
+    body: shape.optional(shape.any({ description: 'What the node is taken to have answered, for phase UP.' })),
     reason: shape.string({ minLength: 1, maxLength: maxReason }),
   },
   { additionalProperties: false },
@@ -132,8 +132,8 @@ function acceptedBody(reply: FastifyReply, answer: Answer<Accepted>, word: strin
 }
 
 function resolutionOf({ nodeId, visit, phase, outcome, body, reason }: ResolveBody): Resolution {
-  if (body !== undefined && body !== null && (phase !== 'UP' || outcome !== 'succeeded')) {
-    throw new ApiError('invalid_request', 'body: Only a node of phase UP that succeeded has an answer.');
+  if (body !== undefined && body !== null && phase !== 'UP') {
+    throw new ApiError('invalid_request', 'body: Only a node of phase UP has an answer.');
   }
   return {
     nodeId,

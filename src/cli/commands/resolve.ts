@@ -31,7 +31,7 @@ export function defineResolve(command: Command, terminal: Terminal): void {
         .makeOptionMandatory(),
     )
     .requiredOption('--reason <text>', 'why; goes into the history')
-    .option('--body <json>', 'what the node is taken to have answered (UP, succeeded)');
+    .option('--body <json>', 'what the node is taken to have answered (UP)');
   addServerOptions(command, 'print { id, status }')
     .addHelpText(
       'after',
