@@ -95,9 +95,14 @@ function refuse(request: FastifyRequest, reply: FastifyReply, code: ErrorCode, e
   throw new ApiError(code, ...errors);
 }
 
+/** Whether a body comes from a form, as that of the page does. */
+export function isForm(contentType: string | undefined): boolean {
+  return /^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(contentType?.trim() ?? '');
+}
+
 /** What the form of the page sends, as a callback's body; undefined for any other body. */
 export function confirmationOf(bytes: Uint8Array, contentType: string | undefined): Json | undefined {
-  if (!/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(contentType?.trim() ?? '')) return undefined;
+  if (!isForm(contentType)) return undefined;
   if (bytes.length > maxFormBytes) return undefined;
   const fields = new URLSearchParams(Buffer.from(bytes).toString('utf8'));
   if (fields.get(marker) !== '1') return undefined;

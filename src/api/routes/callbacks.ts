@@ -11,7 +11,7 @@ import { readJsonBytes } from '../json-body.ts';
 import { addressOf, headerOf, idOf } from '../parameters.ts';
 import { errorPageBody, pageBody, wantsPage } from '../page.ts';
 import { answers } from '../route-documentation.ts';
-import { confirmationOf } from './callback-page.ts';
+import { confirmationOf, isForm } from './callback-page.ts';
 import { uuid } from '../validation.ts';
 
 const id = shape.string({ format: 'uuid' });
@@ -68,7 +68,9 @@ export function callbackRoutes(server: FastifyInstance, api: ApiContext): void {
         return;
       }
       api.desk.callbacks?.rejected(token.reason);
-      if (wantsPage(request)) void reply.send(errorPageBody(reply, token.refusal.code, token.refusal.errors));
+      // A program may say that it takes HTML, too, but sends no form.
+      if (wantsPage(request) && isForm(headers['content-type']))
+        void reply.send(errorPageBody(reply, token.refusal.code, token.refusal.errors));
       else sendError(reply, token.refusal.code, token.refusal.errors);
     });
     const handle = (request: FastifyRequest, reply: FastifyReply): Promise<string> => receive(api, request, reply);

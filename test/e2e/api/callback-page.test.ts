@@ -143,6 +143,9 @@ describe('a signed URL with confirmPage', () => {
 
   it('still takes the answer of a program', async () => {
     const { id, to } = await waiting('program', decides);
+    // Some clients say that they take HTML, whatever they ask for.
+    const broken = await stage.ask('POST', `${to}x`, '{}', browser);
+    expect([broken.status, broken.headers.get('content-type')]).toEqual([400, 'application/json; charset=utf-8']);
     expect(await stage.ask('POST', to, '{"confirmed":true,"by":"Ada"}')).toMatchObject({ status: 202 });
     await stage.untilEnd(id);
     expect(await stage.show(id)).toMatchObject({ status: 'SUCCEEDED', result: { confirmed: true, by: 'Ada' } });
