@@ -20,6 +20,25 @@ it('refuses a key that two flags give', () => {
   });
 });
 
+it.each([
+  [
+    'database: { driver: EMBEDDED, url: "postgres://h/d" }',
+    'database.driver (from file trama.yaml) is EMBEDDED, so that database.url and database.host count for nothing.',
+  ],
+  [
+    'redis: { topology: NONE, url: "redis://h" }',
+    'redis.topology (from file trama.yaml) is NONE, so that redis.url counts for nothing.',
+  ],
+  [
+    'database: { host: h }\nredis: { topology: STANDALONE, url: "redis://h", cluster: { nodes: ["a:1"] } }',
+    'redis.topology (from file trama.yaml) is STANDALONE, so that redis.cluster.nodes counts for nothing.',
+  ],
+])('warns of what is not in use: %s', (text, warning) => {
+  const loaded = loadConfig({ env: {}, fileText: { text, name: 'trama.yaml' } });
+  expect(loaded).toMatchObject({ ok: true });
+  expect(loaded.warnings.filter((line) => !line.startsWith('redis.cluster.nodes names'))).toEqual([warning]);
+});
+
 it('refuses JSON of the environment and of flags that names a key twice', () => {
   const env = { SECRETS_HOSTS: '{"API_KEY":["a.example"],"API_KEY":["b.example"]}' };
   expect(loadConfig({ env, fileText: { text: '{}', name: 'trama.yaml' } })).toMatchObject({
