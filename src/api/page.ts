@@ -32,7 +32,7 @@ const policy = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** Whether whoever asks is a browser: it says that it takes HTML. */
+/** Whether the client is a browser: its Accept header names HTML. */
 export function wantsPage({ headers }: Pick<FastifyRequest, 'headers'>): boolean {
   return /(?:^|[\s,])text\/html(?:[\s,;]|$)/i.test(headers.accept ?? '');
 }

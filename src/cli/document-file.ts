@@ -130,7 +130,7 @@ function unquotedTemplate(text: string, line: number | undefined): string {
   return ` Line ${String(at)} has a template without quotes, which YAML takes for a map: write it in quotes, as in url: "{{vars.BASE}}/orders".`;
 }
 
-/** `version: 1` means what it says: in JSON it must be a text, and whoever writes YAML may not know that this is none. */
+/** `version: 1` means what it says: JSON needs a text there, and an author of YAML may not know that this is a number. */
 function takeVersionAsText(document: Document, warnings: string[]): void {
   const version = isMap(document.contents) ? document.contents.get('version', true) : undefined;
   if (!isScalar(version) || (typeof version.value !== 'number' && typeof version.value !== 'bigint')) return;

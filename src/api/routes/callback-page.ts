@@ -27,7 +27,7 @@ const parameters = shape.object({
   nodeId: shape.string(),
   token: shape.string(),
 });
-// Mail services add parameters of their own to links: those are nobody's mistake.
+// Mail services add parameters of their own to links: neither the author nor the reader can help it.
 const query = shape.object({
   answer: shape.optional(shape.any({ description: 'What the button answers, up to 64 characters.' })),
 });

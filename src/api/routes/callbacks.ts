@@ -100,7 +100,7 @@ export function callbackRoutes(server: FastifyInstance, api: ApiContext): void {
   });
 }
 
-/** The token of the URL, or that of the header. Two that differ are none: nobody could say which one was meant. */
+/** The token of the URL, or that of the header. Two that differ count as none, since the sender may mean either. */
 function tokenOf(request: FastifyRequest): string | undefined {
   const inHeader = headerOf(request.headers, 'x-callback-token');
   const { token = inHeader } = request.params as { readonly token?: string };

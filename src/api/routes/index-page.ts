@@ -1,4 +1,4 @@
-/** `GET /`: where everything is, for whoever has nothing but the address. */
+/** `GET /`: where everything is, for people who know only the address of the server. */
 import type { FastifyInstance } from 'fastify';
 import * as shape from '../schema.ts';
 import { jsonTextBody } from '../context.ts';

@@ -77,7 +77,7 @@ describe('what has no effect is a warning', () => {
       ['nodes[0].action.request.unknownStatusCodes: 202 counts as success, so that naming it here has no effect.'],
     ],
     [
-      'retries after callbacks that nobody waits for',
+      'retries after callbacks of a node that waits for none',
       { failureHandling: policy(['timeout', 'callback_timeout']) },
       {},
       ['nodes[0].failureHandling.retryOn.errors[1]: "callback_timeout" has no effect: the node waits for no callback.'],
@@ -109,11 +109,11 @@ describe('what has no effect is a warning', () => {
       ],
     ],
     [
-      'a page that nobody is sent to',
+      'a page whose address is not sent',
       { action: { mode: 'async', request, callback: { ...callback, confirmPage: true } } },
       {},
       [
-        'nodes[0].action.callback.confirmPage: Nobody learns where the page is: no template of the request reads runtime.callback.signedUrl.',
+        'nodes[0].action.callback.confirmPage: No message carries the address of the page: no template of the request reads runtime.callback.signedUrl.',
       ],
     ],
   ])('%s', (_what, task, more, warnings) => {

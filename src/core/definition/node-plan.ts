@@ -105,7 +105,7 @@ function compileTask(
   if (callback?.confirmPage === true && call !== undefined && !namesSignedUrl(call)) {
     compiling.problems.warn(
       at(at(action.path, 'callback'), 'confirmPage'),
-      'Nobody learns where the page is: no template of the request reads runtime.callback.signedUrl.',
+      'No message carries the address of the page: no template of the request reads runtime.callback.signedUrl.',
     );
   }
   if (call === undefined || retry === undefined) return undefined;
