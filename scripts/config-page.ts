@@ -25,8 +25,8 @@ into flags; later ones win: **defaults < file < environment < flags**.
   at the end is dropped). A text that is empty then counts as not set. \`\${HOSTNAME}\` falls back to the system's host
   name. \`$\${\` is a literal \`\${\`.
 - **Environment**: every key, its path in capitals with underscores for dots. Lists are comma-separated, maps are JSON
-  objects. An empty variable counts as not set. \`PORT\` and \`HOST\` are read, too; \`SERVER_PORT\` and \`SERVER_HOST\` win
-  over them.
+  objects. An empty variable counts as not set; one that resembles a key, or begins with \`TRAMA_\`, and that nothing
+  reads is a warning. \`PORT\` and \`HOST\` are read, too; \`SERVER_PORT\` and \`SERVER_HOST\` win over them.
 - **Flags**: \`--host\`, \`--port\`, \`--data-dir\`, and \`--set key=value\` for any key.
 
 \`trama config\` prints the values in force, secrets as \`***\`, and where each came from. Times are in milliseconds, sizes in

@@ -31,6 +31,8 @@ const expected: Readonly<Record<string, string>> = {
   'POST /workflows/:id/hook/redeliver': 'op ad',
   'POST /workflows/:id/node/:nodeId/callback': 'open',
   'POST /workflows/:id/node/:nodeId/callback/:token': 'open',
+  'GET /workflows/:id/node/:nodeId/callback/:token': 'open',
+  'GET /': 'open',
   'GET /workflows/definitions': 'vi ru au op ad',
   'GET /workflows/definitions/:id': 'vi ru au op ad',
   'GET /workflows/definitions/:name/:version': 'vi ru au op ad',

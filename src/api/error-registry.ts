@@ -14,6 +14,7 @@ export type ApiErrorCode =
   | 'forbidden'
   | 'auth_unavailable'
   | 'unknown_route'
+  | 'method_not_allowed'
   | 'request_timeout'
   | 'too_large'
   | 'unsupported_media_type'
@@ -82,6 +83,11 @@ export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
       'Without authentication only requests to hosts of server.allowedHosts are answered, and not of pages of others.',
   },
   unknown_route: { status: 404, retryable: false, meaning: 'There is nothing at this method and path.' },
+  method_not_allowed: {
+    status: 405,
+    retryable: false,
+    meaning: 'This address takes another method; Allow says which.',
+  },
   unknown_execution: { status: 404, retryable: false, meaning: 'There is no such execution, or it is no longer kept.' },
   unknown_definition: { status: 404, retryable: false, meaning: 'There is no such definition.' },
   unknown_hold: { status: 404, retryable: false, meaning: 'There is no such hold, or it has ended.' },

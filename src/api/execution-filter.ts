@@ -13,7 +13,7 @@ const text = filterText();
 /** Labels of one filter. Each is one more look for every execution that the others leave. */
 const maxLabels = 8;
 
-/** Characters of a label of a filter, more than any that is stored has. */
+/** Characters of a label of a filter, more than any that is stored has, escapes included. */
 const maxLabelLength = 2 * maxFilterLength;
 
 /** The items of lists in a filter, and their bounds. */
@@ -30,7 +30,7 @@ export const filterFields: Readonly<Record<string, Schema>> = {
   label: shape.optional({
     type: 'array',
     ...filterLists.label,
-    description: `name:value; repeatable up to ${String(maxLabels)} times, all must hold.`,
+    description: `name:value, with \\: for a colon and \\\\ for a backslash in the name; repeatable up to ${String(maxLabels)} times, all must hold.`,
   }),
   reason: text,
   failedNodeId: text,
@@ -106,13 +106,20 @@ function hostOf(text: string): string {
   );
 }
 
+/** A name, in which a backslash escapes a colon or a backslash, and the value, which is taken as it is. */
+const labelForm = /^((?:\\[:\\]|\\(?![:\\])|[^:\\])+):(.*)$/s;
+const escaped = /\\([:\\])/g;
+
 function labelsOf(pairs: readonly string[]): Readonly<Record<string, string>> | 'contradiction' {
   const labels = new Map<string, string>();
   let isContradiction = false;
   for (const pair of pairs) {
-    const colon = pair.indexOf(':');
-    if (colon < 1) throw new ApiError('invalid_request', 'label: Must be of the form name:value.');
-    const [name, value] = [pair.slice(0, colon), pair.slice(colon + 1)];
+    const [, written, value] = labelForm.exec(pair) ?? [];
+    if (written === undefined || value === undefined) {
+      const sentence = String.raw`label: Must be of the form name:value, where a colon within the name is written \:.`;
+      throw new ApiError('invalid_request', sentence);
+    }
+    const name = written.replaceAll(escaped, '$1');
     isContradiction ||= labels.has(name) && labels.get(name) !== value;
     labels.set(name, value);
   }

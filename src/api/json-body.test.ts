@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { stringifyJson } from '../core/json.ts';
-import { nestsDeeper, readJson, readJsonBytes } from './json-body.ts';
+import { readJson, readJsonBytes } from './json-body.ts';
 
 describe('readJson', () => {
   it.each(['{"a":10.10,"b":9007199254740993,"c":-0,"d":1e400}', '[]', '"x"', '{"__proto__":{"x":1}}'])(
@@ -14,6 +14,12 @@ describe('readJson', () => {
   it('pollutes nothing', () => {
     readJson('{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}');
     expect(({} as { polluted?: number }).polluted).toBeUndefined();
+  });
+
+  it('refuses a key that stands twice in its object, by its path', () => {
+    const read = readJson('{"payload":{"a":1},"labels":{"x":"1",\n "x":"2"}}');
+    const error = 'labels.x: This key stands twice in its object, the second time at line 2, column 2.';
+    expect(read).toEqual({ ok: false, code: 'invalid_request', error });
   });
 
   it('never quotes the body', () => {
@@ -34,20 +40,5 @@ describe('readJsonBytes', () => {
   ])('refuses bytes that are no UTF-8 instead of reading something else', (...bytes) => {
     const error = 'The body is not UTF-8, and its Content-Type declares no other charset.';
     expect(readJsonBytes(Buffer.from(bytes), 'application/json')).toEqual({ ok: false, code: 'malformed_json', error });
-  });
-});
-
-describe('nestsDeeper', () => {
-  it('counts brackets outside of strings', () => {
-    expect(nestsDeeper('[[[]]]', 3)).toBe(false);
-    expect(nestsDeeper('[[[]]]', 2)).toBe(true);
-    expect(nestsDeeper('["[[[[",{"a{":"\\"[["}]', 2)).toBe(false);
-    expect(nestsDeeper('["\\\\",[[]]]', 2)).toBe(true);
-    expect(nestsDeeper('[1],[2],[3]', 1)).toBe(false);
-  });
-
-  it('ends on text that is no JSON', () => {
-    expect(nestsDeeper('"never closed [[[', 1)).toBe(false);
-    expect(nestsDeeper(`${']'.repeat(10)}[[`, 1)).toBe(false);
   });
 });

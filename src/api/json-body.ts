@@ -1,6 +1,7 @@
 /** Reading JSON bodies without losing a digit. */
 import { decodeText } from '../content/charset.ts';
-import { type Json, parseJson } from '../core/json.ts';
+import type { Json } from '../core/json.ts';
+import { DuplicateKey, membersWritten, parseUniqueJson } from '../core/unique-json.ts';
 
 /** Nesting of a request's JSON at most. */
 const maxJsonDepth = 64;
@@ -21,10 +22,14 @@ export function readJsonBytes(bytes: Buffer, contentType: string | undefined): R
     : { ok: false, code: 'malformed_json', error: `The body ${text.problem}.` };
 }
 
-/** Reads a text that is not empty. Numbers keep their digits; `__proto__` is an ordinary key. */
+/**
+ * Reads a text that is not empty. Numbers keep their digits; `__proto__` is an ordinary key; a key that stands twice in its
+ * object is an error, since one of its values would be taken in without effect.
+ */
 export function readJson(text: string): ReadJson {
   // Before parsing, which is what deep nesting would hurt.
-  if (nestsDeeper(text, maxJsonDepth)) {
+  const members = membersWritten(text, maxJsonDepth);
+  if (members === -1) {
     return {
       ok: false,
       code: 'invalid_request',
@@ -32,8 +37,9 @@ export function readJson(text: string): ReadJson {
     };
   }
   try {
-    return { ok: true, value: parseJson(text) };
+    return { ok: true, value: parseUniqueJson(text, members) };
   } catch (error) {
+    if (error instanceof DuplicateKey) return { ok: false, code: 'invalid_request', error: error.message };
     return { ok: false, code: 'malformed_json', error: sentenceOf(error, text) };
   }
 }
@@ -46,35 +52,4 @@ function sentenceOf(error: unknown, text: string): string {
   const line = before.split('\n').length;
   const column = before.length - before.lastIndexOf('\n');
   return `The body is not valid JSON: line ${String(line)}, column ${String(column)}.`;
-}
-
-/** Whether a text would nest deeper as JSON. Text that is no JSON gives some answer. */
-export function nestsDeeper(text: string, limit: number): boolean {
-  let depth = 0;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code === quote) {
-      i = endOfString(text, i);
-    } else if (code === openBrace || code === openBracket) {
-      if (++depth > limit) return true;
-    } else if (code === closeBrace || code === closeBracket) depth--;
-  }
-  return false;
-}
-
-const quote = 0x22;
-const backslash = 0x5c;
-const openBrace = 0x7b;
-const closeBrace = 0x7d;
-const openBracket = 0x5b;
-const closeBracket = 0x5d;
-
-/** Position of the quote that ends the string beginning at `start`; the end of the text where there is none. */
-function endOfString(text: string, start: number): number {
-  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
-    let slashes = 0;
-    while (text.charCodeAt(end - 1 - slashes) === backslash) slashes++;
-    if (slashes % 2 === 0) return end;
-  }
-  return text.length;
 }

@@ -26,6 +26,7 @@ describe('/openapi.json', () => {
     expect(operations.sort()).toEqual(
       [
         'DELETE /holds/{id}',
+        'GET /',
         'DELETE /workflows/definitions/{id}',
         'GET /cluster',
         'GET /audit',
@@ -45,6 +46,7 @@ describe('/openapi.json', () => {
         'GET /workflows/{id}/cancel-preview',
         'GET /workflows/{id}/definition',
         'GET /workflows/{id}/events',
+        'GET /workflows/{id}/node/{nodeId}/callback/{token}',
         'GET /workflows/{id}/retry-preview',
         'GET /workflows/{id}/steps',
         'GET /workflows/{id}/steps/calls',
@@ -93,7 +95,7 @@ describe('/openapi.json', () => {
       for (const { security, description, responses } of Object.values(methods)) {
         const names = security.flatMap((one: object) => Object.keys(one));
         expect(names.filter((name: string) => !schemes.includes(name))).toEqual([]);
-        const isOpen = path.includes('/callback') || path === '/healthz' || path === '/readyz';
+        const isOpen = path.includes('/callback') || ['/', '/healthz', '/readyz'].includes(path);
         expect([path, security.length > 1, '403' in responses]).toEqual([path, !isOpen, !isOpen]);
         if (!isOpen) expect(description).toMatch(/^Needs the role \w+/);
       }

@@ -46,6 +46,7 @@ const table: Readonly<Record<string, Access>> = {
 
   'POST /workflows/:id/node/:nodeId/callback': { needs: 'token' },
   'POST /workflows/:id/node/:nodeId/callback/:token': { needs: 'token' },
+  'GET /workflows/:id/node/:nodeId/callback/:token': { needs: 'token' },
 
   'GET /workflows/definitions': viewer,
   'GET /workflows/definitions/:id': viewer,
@@ -65,6 +66,7 @@ const table: Readonly<Record<string, Access>> = {
   'GET /openapi.json': viewer,
   'GET /schema/definition.json': viewer,
   'GET /metrics': { needs: 'metrics', isWhole: true },
+  'GET /': { needs: 'nothing' },
   'GET /healthz': { needs: 'nothing' },
   'GET /readyz': { needs: 'nothing' },
 };

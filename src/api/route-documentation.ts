@@ -45,6 +45,7 @@ const failureWords: Readonly<Record<number, string>> = {
   401: 'No good credentials.',
   403: 'The credentials do not allow this.',
   404: 'Unknown.',
+  405: 'Another method is needed.',
   409: 'Not possible in this state.',
   410: 'No longer waiting.',
   413: 'Too large.',

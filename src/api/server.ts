@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest, type RouteOptions } from 'fastify';
+import * as shape from './schema.ts';
 import type { Schema } from './schema.ts';
 import type { Store } from '../ports/store.ts';
 import type { DeskParts } from '../runtime/desk/parts.ts';
@@ -29,6 +30,7 @@ import { bulkRoutes } from './routes/bulk.ts';
 import { type GuardPolicy, type GuardRefusal, RequestGuard } from './request-guard.ts';
 import { deskFor } from './request-store.ts';
 import { auditRoutes, executionAuditRoutes } from './routes/audit.ts';
+import { callbackPageRoute } from './routes/callback-page.ts';
 import { callbackRoutes } from './routes/callbacks.ts';
 import { controlRoutes } from './routes/controls.ts';
 import { definitionRoutes } from './routes/definitions.ts';
@@ -37,6 +39,7 @@ import { eventRoutes } from './routes/events.ts';
 import { executionRoutes } from './routes/executions.ts';
 import { topRoutes } from './routes/top.ts';
 import { holdRoutes } from './routes/holds.ts';
+import { indexRoute } from './routes/index-page.ts';
 import { type Health, operationRoutes } from './routes/operations.ts';
 import { runRoutes } from './routes/runs.ts';
 import { compileValidator } from './validation.ts';
@@ -178,10 +181,14 @@ export function createServer(options: ServerOptions): FastifyInstance {
   addGate(server, { authenticator, isMetricsPublic, log, onRejected });
   limitAnswers(server, api);
   const routes = documentRoutes(server);
+  refuseUnknownQueries(server);
 
   const definition = options.definitionSchema as Schema;
   const { servesApi = true } = options;
-  if (servesApi) apiRoutes(server, api, { definition, auditLog });
+  if (servesApi) {
+    apiRoutes(server, api, { definition, auditLog });
+    indexRoute(server);
+  }
   let document: string | undefined;
   operationRoutes(server, {
     health: options.health,
@@ -214,6 +221,7 @@ function apiRoutes(
         executionAuditRoutes(scope, api);
         eventRoutes(scope, api);
         callbackRoutes(scope, api);
+        callbackPageRoute(scope, api);
         done();
       },
       { prefix },
@@ -339,6 +347,20 @@ function refuseGuarded(
     });
   }
   sendError(reply, 'loopback_only', [sentence]);
+}
+
+/** Nothing but what a route says may stand in its query. */
+const noQuery = shape.object({}, { additionalProperties: false });
+
+/** Probes, scrapers and links get parameters of their own from what is between; they change nothing there. */
+const mayHaveAnyQuery: ReadonlySet<string | undefined> = new Set(['nothing', 'token', 'metrics']);
+
+/** A parameter that a route does not know is an error, as it is on the routes that know some. */
+function refuseUnknownQueries(server: FastifyInstance): void {
+  server.addHook('onRoute', (route: RouteOptions) => {
+    if (mayHaveAnyQuery.has(route.config?.access?.needs)) return;
+    route.schema = { querystring: noQuery, ...route.schema };
+  });
 }
 
 /** Collects routes as they are registered; those below the alias are the same and left out. */

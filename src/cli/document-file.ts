@@ -1,18 +1,39 @@
 /** Definitions, payloads and scenarios in files: JSON or YAML, with the digits of numbers as they stand there. */
 import { readFileSync } from 'node:fs';
 import { extname } from 'node:path';
-import { parseDocument, visit } from 'yaml';
-import { parseJson, rawNumber, type Json } from '../core/json.ts';
-import { CliProblem, exitCodes } from './terminal.ts';
+import { isCollection, isMap, isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml';
+import { rawNumber, type Json } from '../core/json.ts';
+import { DuplicateKey, parseUniqueJson } from '../core/unique-json.ts';
+import { CliProblem, exitCodes, type Terminal } from './terminal.ts';
 
 const standardInput = 0;
+
+/** A definition as it stands in a file, and what is said about its spelling. */
+export interface DefinitionFile {
+  readonly definition: Json;
+  /** Sentences that begin with a path, like those of validation. */
+  readonly warnings: readonly string[];
+}
 
 /** A text as a JSON value. `name` is for messages; `.json` and `.yaml` or `.yml` at its end say what the text is. */
 export function parseDocumentText(text: string, name: string): Json {
   if (text.trim() === '') throw notADocument(`${name} is empty.`);
+  return isYaml(text, name) ? parseYaml(text, name) : parseJsonText(text, name);
+}
+
+/**
+ * The same of a definition. A `version` that YAML reads as a number, as in `version: 1.10`, is taken as the text that stands
+ * there, with a warning.
+ */
+export function parseDefinitionText(text: string, name: string): DefinitionFile {
+  const warnings: string[] = [];
+  if (text.trim() === '' || !isYaml(text, name)) return { definition: parseDocumentText(text, name), warnings };
+  return { definition: parseYaml(text, name, warnings), warnings };
+}
+
+function isYaml(text: string, name: string): boolean {
   const extension = extname(name).toLowerCase();
-  const isYaml = extension === '.yaml' || extension === '.yml' || (extension !== '.json' && !/^\s*[[{]/.test(text));
-  return isYaml ? parseYaml(text, name) : parseJsonText(text, name);
+  return extension === '.yaml' || extension === '.yml' || (extension !== '.json' && !/^\s*[[{]/.test(text));
 }
 
 /**
@@ -21,29 +42,45 @@ export function parseDocumentText(text: string, name: string): Json {
  * @throws CliProblem when it cannot be read or is neither JSON nor YAML.
  */
 export function readDocumentFile(path: string): Json {
-  const name = path === '-' ? 'standard input' : path;
-  let text: string;
+  return parseDocumentText(readText(path), nameOf(path));
+}
+
+/** The same of a definition; see {@link parseDefinitionText}. */
+export function readDefinitionFile(path: string): DefinitionFile {
+  return parseDefinitionText(readText(path), nameOf(path));
+}
+
+/** The definition of a file; what is said about its spelling is noted. */
+export function readNotedDefinition(path: string, { note }: Pick<Terminal, 'note'>): Json {
+  const { definition, warnings } = readDefinitionFile(path);
+  for (const warning of warnings) note(`Warning: ${warning}`);
+  return definition;
+}
+
+const nameOf = (path: string): string => (path === '-' ? 'standard input' : path);
+
+function readText(path: string): string {
   try {
-    text = readFileSync(path === '-' ? standardInput : path, 'utf8');
+    return readFileSync(path === '-' ? standardInput : path, 'utf8');
   } catch (error) {
-    throw new CliProblem(`${name} cannot be read: ${error instanceof Error ? error.message : String(error)}.`);
+    throw new CliProblem(`${nameOf(path)} cannot be read: ${error instanceof Error ? error.message : String(error)}.`);
   }
-  return parseDocumentText(text, name);
 }
 
 function parseJsonText(text: string, name: string): Json {
   try {
-    return parseJson(text.replace(/^\uFEFF/, ''));
+    return parseUniqueJson(text.replace(/^\uFEFF/, ''));
   } catch (error) {
+    if (error instanceof DuplicateKey) throw notADocument(`${name}: ${error.message}`);
     throw notADocument(`${name} is not JSON: ${error instanceof Error ? error.message : String(error)}.`);
   }
 }
 
 const jsonNumber = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
-function parseYaml(text: string, name: string): Json {
+function parseYaml(text: string, name: string, warnings?: string[]): Json {
   try {
-    const value = readYaml(text, name);
+    const value = readYaml(text, name, warnings);
     // An alias may stand within what it names, which nothing can write down.
     JSON.stringify(value);
     return value;
@@ -55,12 +92,23 @@ function parseYaml(text: string, name: string): Json {
   }
 }
 
-function readYaml(text: string, name: string): Json {
+function readYaml(text: string, name: string, warnings?: string[]): Json {
+  const lineCounter = new LineCounter();
   // Merge keys and timestamps are no part of YAML 1.2's core schema, and JSON knows neither.
-  const document = parseDocument(text, { version: '1.2', intAsBigInt: true });
-  const [first] = document.errors;
-  if (first !== undefined) throw notADocument(`${name} is not YAML: ${first.message.split('\n', 1)[0]}`);
+  const document = parseDocument(text, { version: '1.2', intAsBigInt: true, logLevel: 'error', lineCounter });
+  const [first] = [...document.errors, ...document.warnings];
+  if (first !== undefined) {
+    const hint = unquotedTemplate(text, first.linePos?.[0].line);
+    throw notADocument(`${name} is not YAML: ${first.message.split('\n', 1)[0]}${hint}`);
+  }
+  if (warnings !== undefined) takeVersionAsText(document, warnings);
   visit(document, {
+    Pair(_key, { key }) {
+      if (!isCollection(key)) return;
+      const { line } = lineCounter.linePos(key.range?.[0] ?? 0);
+      const hint = unquotedTemplate(text, line);
+      throw notADocument(`${name} has a key at line ${String(line)} that is no text.${hint}`);
+    },
     Scalar(_key, scalar) {
       if (typeof scalar.value === 'bigint' || typeof scalar.value === 'number') {
         scalar.value = digitsOf(scalar.source, scalar.value, name);
@@ -68,6 +116,27 @@ function readYaml(text: string, name: string): Json {
     },
   });
   return (document.toJS() ?? null) as Json;
+}
+
+/** A value that begins with two braces, which YAML takes for a map in a map. */
+const bareTemplate = /(?:^|[:[{,-])\s*\{\{/;
+
+/** What to do about a template without quotes in a line or the one before it; empty where there is none. */
+function unquotedTemplate(text: string, line: number | undefined): string {
+  if (line === undefined) return '';
+  const lines = text.split('\n');
+  const at = [line, line - 1].find((number) => bareTemplate.test(lines[number - 1] ?? ''));
+  if (at === undefined) return '';
+  return ` Line ${String(at)} has a template without quotes, which YAML takes for a map: write it in quotes, as in url: "{{vars.BASE}}/orders".`;
+}
+
+/** `version: 1` means what it says: JSON needs a text there, and an author of YAML may not know that this is a number. */
+function takeVersionAsText(document: Document, warnings: string[]): void {
+  const version = isMap(document.contents) ? document.contents.get('version', true) : undefined;
+  if (!isScalar(version) || (typeof version.value !== 'number' && typeof version.value !== 'bigint')) return;
+  const text = version.source ?? String(version.value);
+  version.value = text;
+  warnings.push(`version: ${text} is a number in YAML, and taken as the text "${text}"; write it in quotes.`);
 }
 
 /** The number as JSON has it: in its own digits where they are a JSON number, else (hexadecimal and such) as it reads. */

@@ -77,6 +77,14 @@ describe('the command line', () => {
     [['run', 'nowhere.yaml'], 'nowhere.yaml cannot be read: ENOENT'],
     [['validate', 'nowhere.yaml', '--json'], ''],
     [
+      ['run', join(root, 'examples/order-fulfilment/definition.json'), '--label', 'a=1', '--label', 'a=2'],
+      '--label a is given twice.',
+    ],
+    [
+      ['run', join(root, 'examples/order-fulfilment/definition.json'), '--payload', '{"a":1,"a":2}'],
+      'a: This key stands twice in its object',
+    ],
+    [
       ['run', join(root, 'examples/order-fulfilment/definition.json'), '--payload', '{x'],
       '--payload must be JSON, or @',
     ],

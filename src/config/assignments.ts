@@ -127,6 +127,10 @@ export function parseConfigFile(text: string, name: string, surroundings: Surrou
       if (isKnown(path) && !(isGroup && isRecord(value))) {
         // As in definitions, null is the same as leaving it out.
         if (value === null) continue;
+        if (assignments.some((earlier) => earlier.path === path)) {
+          problems.push(`${path} (from ${source}) is set twice, nested and with dots; remove one of them.`);
+          continue;
+        }
         if (findKey(path) === undefined) {
           // Nothing reads its value, so a placeholder in it that leads nowhere is no problem.
           assignments.push({ path, raw: undefined, source });
@@ -188,6 +192,11 @@ export function readVariables(
 /** Values of flags. */
 export function readFlags(flags: readonly FlagValue[]): Gathered {
   const problems = flags.filter(({ path }) => !isKnown(path)).map(({ path, flag }) => unknownKey(path, `flag ${flag}`));
+  const byPath = Map.groupBy(flags, ({ path }) => path);
+  for (const [path, [first, second]] of byPath) {
+    if (first === undefined || second === undefined) continue;
+    problems.push(`${path} is given twice, by flag ${first.flag} and by flag ${second.flag}; give one of them.`);
+  }
   const assignments = flags
     .filter(({ path }) => isKnown(path))
     .map(({ path, value, flag }) => ({ path, raw: value, source: `flag ${flag}` }));

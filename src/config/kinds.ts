@@ -3,6 +3,8 @@
  * told about it.
  */
 
+import { duplicateKeyIn } from '../core/unique-json.ts';
+
 /** Answer of a kind to a value that it cannot read. */
 export const unreadable: unique symbol = Symbol('unreadable');
 
@@ -83,7 +85,8 @@ export function list(expected: string, isItem: (item: string) => boolean): Kind<
 export function parsedText(raw: unknown): unknown {
   if (typeof raw !== 'string') return raw;
   try {
-    return JSON.parse(raw) as unknown;
+    // The last of two equal keys would win in silence.
+    return duplicateKeyIn(raw) === undefined ? (JSON.parse(raw) as unknown) : unreadable;
   } catch {
     return unreadable;
   }

@@ -15,10 +15,12 @@ import {
 } from './assignments.ts';
 import type { Config, ConfigPath } from './config.ts';
 import type { AnyKey, ReadValue } from './key.ts';
+import { duplicateKeyIn } from '../core/unique-json.ts';
 import { isRecord, unreadable } from './kinds.ts';
 import { findLegacyKey } from './legacy-keys.ts';
 import { findKey, keys } from './registry.ts';
 import { rules } from './rules.ts';
+import { unreadVariables } from './unread-variables.ts';
 
 /** Where to look. The environment is handed in: only the command line reads the real one. */
 export interface ConfigInput {
@@ -80,6 +82,7 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
   if (problems.length > 0) return { ok: false, problems, warnings };
 
   const config = nest(values);
+  warnings.push(...unreadVariables(input.env, config.secrets.envPrefix));
   const origin = (path: string): string => {
     const source = values.get(path as ConfigPath)?.source ?? 'default';
     return source === 'default' ? 'the default' : `from ${source}`;
@@ -101,6 +104,8 @@ function ignoredKeys(assignments: readonly Assignment[]): string[] {
 }
 
 function wrongValue({ path, spec }: AnyKey, raw: unknown, source: string): string {
+  const twice = typeof raw === 'string' ? duplicateKeyIn(raw) : undefined;
+  if (twice !== undefined) return `${path} (from ${source}) is JSON that names a key twice: ${twice}`;
   const shown = spec.secret === true ? (raw === '' ? ', and it is empty' : '') : `, not ${shorten(raw)}`;
   return `${path} (from ${source}) must be ${spec.kind.expected}${shown}.`;
 }

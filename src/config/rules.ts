@@ -98,6 +98,24 @@ export const rules: readonly Rule[] = [
     },
   },
   {
+    text: 'Keys of a store or queue that is not the one in use count for nothing.',
+    severity: 'warning',
+    check: ({ database, redis }, origin) => [
+      ...when(
+        database.driver === 'EMBEDDED' && (database.url !== undefined || database.host !== undefined),
+        `database.driver (${origin('database.driver')}) is EMBEDDED, so that database.url and database.host count for nothing.`,
+      ),
+      ...when(
+        redis.topology === 'NONE' && redis.url !== undefined,
+        `redis.topology (${origin('redis.topology')}) is NONE, so that redis.url counts for nothing.`,
+      ),
+      ...when(
+        redis.topology !== 'CLUSTER' && redis.cluster.nodes.length > 0,
+        `redis.topology (${origin('redis.topology')}) is ${redis.topology}, so that redis.cluster.nodes counts for nothing.`,
+      ),
+    ],
+  },
+  {
     text: '`redis.sharding.membershipTtlMillis` is at least twice `heartbeatIntervalMillis`.',
     severity: 'problem',
     check: ({ redis: { sharding } }, origin) =>

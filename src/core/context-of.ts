@@ -25,8 +25,8 @@ export interface Viewpoint {
   /** What a compensation sees instead of the present outputs. */
   readonly outputs?: Outputs | undefined;
   readonly round?: number;
-  /** The running visit of the looking node: its number and key show in place of those of its last visit. */
-  readonly self?: { readonly visit: number; readonly idempotencyKey: string };
+  /** The running visit of the looking node: its number, and its key if it makes a call, show in place of those of its last visit. */
+  readonly self?: { readonly visit: number; readonly idempotencyKey?: string } | undefined;
   readonly callback?: RenderContext['callback'];
   readonly failure?: RenderContext['failure'];
 }
@@ -126,8 +126,16 @@ class ViewOfRun implements RenderContext {
   }
 }
 
-/** The context of a condition, a sleep or a `fail` reason at a token: without secrets. */
-export function conditionContext(run: Run, token: Token, resolver: Pick<Resolver, 'variable'>): RenderContext {
+/**
+ * The context of a condition, a sleep or a `fail` reason at a token: without secrets. `visit` is the running one of a node that
+ * makes no call.
+ */
+export function conditionContext(
+  run: Run,
+  token: Token,
+  resolver: Pick<Resolver, 'variable'>,
+  visit?: number,
+): RenderContext {
   const { stage } = token;
   const { prev } = token;
   return contextFrom(
@@ -137,6 +145,7 @@ export function conditionContext(run: Run, token: Token, resolver: Pick<Resolver
       stepName: token.nodeId,
       phase: 'UP',
       attempt: 'task' in stage ? stage.task.attempt : 1,
+      self: visit === undefined ? undefined : { visit },
       prev: prev && (() => run.outputs.at(prev)),
     },
     { variable: (name) => resolver.variable(name), secret: noSecret },

@@ -1,6 +1,7 @@
 /** Instants written as ISO 8601: strict, without the leniency of `Date.parse`. */
 
-const pattern = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?(?:Z|([+-])(\d{2})(?::?(\d{2}))?)$/;
+const pattern =
+  /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?(Z|([+-])(\d{2})(?::?(\d{2}))?)?(?:\[!?([\w+:/-]{1,64})\])?$/;
 
 const monthDays = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
@@ -17,9 +18,13 @@ function daysSinceEpoch(year: number, month: number, day: number): number {
 }
 
 /**
- * The instant that an ISO 8601 time with offset names, in milliseconds since 1970 (UTC), or undefined when the text is
- * none: `2026-03-01T09:30Z`, `2026-03-01T09:30:15.250+02:00`. The date must exist, the offset must be there; seconds
- * and their fraction may be left out; digits after the third of a fraction are dropped. No leap seconds, no 24:00.
+ * The instant that a time names, in milliseconds since 1970 (UTC), or undefined when the text is none: ISO 8601 with an offset
+ * (`2026-03-01T09:30Z`, `2026-03-01T09:30:15.250+02:00`), with a zone of the IANA database as RFC 9557 writes it
+ * (`2027-01-01T09:00[Europe/Berlin]`), or with both. The date must exist; seconds and their fraction may be left out; digits
+ * after the third of a fraction are dropped. No leap seconds, no 24:00.
+ *
+ * Where clocks go back, a time that comes twice is the earlier one; where they go forward, a time that is left out is as much
+ * later as they skip. An offset beside a zone must be one that the zone has at that time; `Z` beside a zone means UTC.
  */
 export function parseInstant(text: string): number | undefined {
   const match = pattern.exec(text);
@@ -28,10 +33,84 @@ export function parseInstant(text: string): number | undefined {
   const [year, month, day, hour, minute, second] = [field(1), field(2), field(3), field(4), field(5), field(6)];
   const lastDay = month === 2 && isLeapYear(year) ? 29 : monthDays[month - 1];
   if (lastDay === undefined || day < 1 || day > lastDay) return undefined;
-  const [offsetHour, offsetMinute] = [field(9), field(10)];
+  const [offsetHour, offsetMinute] = [field(10), field(11)];
   if (hour > 23 || minute > 59 || second > 59 || offsetHour > 23 || offsetMinute > 59) return undefined;
-  const offset = (match[8] === '-' ? -1 : 1) * (offsetHour * 60 + offsetMinute);
-  const minutes = daysSinceEpoch(year, month, day) * 1440 + hour * 60 + minute - offset;
+  const seconds = (daysSinceEpoch(year, month, day) * 1440 + hour * 60 + minute) * 60 + second;
   const fraction = Number((match[7] ?? '').slice(0, 3).padEnd(3, '0'));
-  return minutes * 60_000 + second * 1000 + fraction;
+  const [written, zone] = [match[8], match[12]];
+  const offset = (match[9] === '-' ? -1 : 1) * (offsetHour * 60 + offsetMinute) * 60;
+  let instant: number | undefined;
+  if (zone !== undefined)
+    instant = inZone(seconds, zone, isUtc(written) ? 'UTC' : written === undefined ? 'none' : offset);
+  else if (written !== undefined) instant = seconds - offset;
+  return instant === undefined ? undefined : instant * 1000 + fraction;
+}
+
+/** Whether what stands for an offset says that the time is UTC, and of no place (RFC 9557, section 2.2). */
+const isUtc = (written: string | undefined): boolean => written === 'Z' || /^-00(?::?00)?$/.test(written ?? '');
+
+/** Why a text is no instant, as the end of a sentence that begins with it. */
+export function instantFault(text: string): string {
+  const [, , , , , , , , written, , , , zone] = pattern.exec(text) ?? [];
+  const isDate =
+    parseInstant(`${text.replace(/\[.*$/s, '').replace(/(?:Z|[+-]\d{2}(?::?\d{2})?)$/, '')}Z`) !== undefined;
+  if (isDate && zone !== undefined) {
+    if (offsetsOf(zone) === undefined) return `names the zone ${zone}, which the IANA database does not have`;
+    return `has the offset ${written ?? ''}, which ${zone} does not have at that time`;
+  }
+  if (isDate && written === undefined && pattern.test(text))
+    return 'has neither an offset, like +01:00 or Z, nor a zone, like [Europe/Berlin]';
+  return 'is no ISO 8601 time with an offset or a zone';
+}
+
+/**
+ * The instant of a local time in a zone, both in seconds since 1970, where the local time counts as if it were UTC. `offset` is
+ * the one that was written, in seconds, or `none`; `UTC` when the time is no local one.
+ */
+function inZone(local: number, zone: string, offset: number | 'UTC' | 'none'): number | undefined {
+  const offsetAt = offsetsOf(zone);
+  if (offsetAt === undefined) return undefined;
+  if (offset === 'UTC') return local;
+  if (typeof offset === 'number') return offsetAt(local - offset) === offset ? local - offset : undefined;
+  // No zone changes twice within two days.
+  const [before, after] = [offsetAt(local - daySeconds), offsetAt(local + daySeconds)];
+  const candidates = [local - Math.max(before, after), local - Math.min(before, after)];
+  return candidates.find((instant) => instant + offsetAt(instant) === local) ?? local - before;
+}
+
+const daySeconds = 86_400;
+
+/** Zones whose rules are kept: more than one installation is likely to name. */
+const maxZones = 64;
+
+/** The offset of a zone in seconds, at an instant in seconds. */
+type OffsetAt = (instant: number) => number;
+
+const zones = new Map<string, OffsetAt | undefined>();
+
+/** The offsets of a zone, or undefined when the IANA database has none of that name. */
+function offsetsOf(zone: string): OffsetAt | undefined {
+  if (zones.has(zone)) return zones.get(zone);
+  const found = readZone(zone);
+  if (zones.size >= maxZones) zones.clear();
+  zones.set(zone, found);
+  return found;
+}
+
+function readZone(timeZone: string): OffsetAt | undefined {
+  let format: Intl.DateTimeFormat;
+  try {
+    const fields = { year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric' } as const;
+    const rest = { minute: 'numeric', second: 'numeric', era: 'short', hourCycle: 'h23' } as const;
+    format = new Intl.DateTimeFormat('en-u-ca-gregory-nu-latn', { timeZone, ...fields, ...rest });
+  } catch {
+    return undefined;
+  }
+  return (instant) => {
+    const parts = new Map(format.formatToParts(instant * 1000).map(({ type, value }) => [type, value]));
+    const part = (type: Intl.DateTimeFormatPartTypes): number => Number(parts.get(type));
+    const year = parts.get('era') === 'BC' ? 1 - part('year') : part('year');
+    const days = daysSinceEpoch(year, part('month'), part('day'));
+    return days * daySeconds + part('hour') * 3600 + part('minute') * 60 + part('second') - instant;
+  };
 }

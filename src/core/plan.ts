@@ -67,6 +67,8 @@ export interface CallbackPlan {
   readonly successWhen?: Expression;
   readonly failureWhen?: Expression;
   readonly pendingWhen?: Expression;
+  /** Whether a person may call back from a page under the signed URL. */
+  readonly confirmPage?: true;
 }
 
 interface NodeBase {
@@ -148,6 +150,12 @@ export interface Asks {
   readonly onFailure?: Ask;
 }
 
+/** A path within the payload: as it was written, and its keys. */
+export interface RequiredPath {
+  readonly text: string;
+  readonly keys: readonly string[];
+}
+
 /** A compiled definition. */
 export interface Plan {
   /** About how many bytes of memory it takes. */
@@ -170,7 +178,9 @@ export interface Plan {
   /** Labels of every execution, which those of a run add to and override; absent when the definition names none. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Paths within the payload that a run must bring, non-null. */
-  readonly requiredPayload: readonly string[];
+  readonly requiredPayload: readonly RequiredPath[];
+  /** Nodes that make no call, and whose visits some template or condition reads: their rows tell them. */
+  readonly visitsRead: ReadonlySet<string>;
   readonly asks: Asks;
   /**
    * Of which nodes a token at this node, or anywhere it can get to from there, can ask for outputs that are kept in memory: bits

@@ -242,6 +242,19 @@ describe('allow and deny', () => {
   });
 });
 
+describe('a refusal', () => {
+  const [host, address] = ['a.example', '10.0.0.1'];
+  it.each<[string, Parameters<typeof policyOf>[0], boolean]>([
+    ['http.egress.deny', { deny: ['a.example'] }, false],
+    ['http.egress.allow', { allow: ['b.example'] }, false],
+    ['http.egress.allowPrivate', { allowPrivate: false }, false],
+    ['http.egress.allowPrivateFromData', {}, true],
+  ])('names the key in full: %s', (key, rules, fromData) => {
+    const decision = policyOf(rules).decide({ host, address, fromData });
+    expect(decision.allowed ? '' : decision.reason.split(/[\s();.]+(?![a-zA-Z])|[\s();]+/)).toContain(key);
+  });
+});
+
 describe('entries', () => {
   it('collects every problem', () => {
     const problems = problemsOf({

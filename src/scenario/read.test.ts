@@ -115,7 +115,11 @@ describe('reading a scenario', () => {
       { payload, actions: [{ atMillis: 1, do: 'retry', force: 'yes' }] },
       /^actions\[0\]\.force: Must be true/,
     ],
-    ['no instant', { payload, startedAt: 'today' }, /^startedAt: "today" is no ISO 8601 time with an offset\.$/],
+    [
+      'no instant',
+      { payload, startedAt: 'today' },
+      /^startedAt: "today" is no ISO 8601 time with an offset or a zone\.$/,
+    ],
     ['an unknown call expected', { payload, expect: { calls: ['nap'] } }, /^expect\.calls\[0\]: /],
     ['an unknown standing node', { payload, expect: { standing: ['nope'] } }, /^expect\.standing\[0\]: /],
     ['an unknown failed node', { payload, expect: { failedNodeId: 'asks' } }, /did you mean "ask"\?$/],

@@ -5,10 +5,11 @@
 import { at, closest, createProblems, quote, show } from '../core/definition/problems.ts';
 import type { Problems } from '../core/definition/problems.ts';
 import { checkShape, toNumber } from '../core/definition/shape-check.ts';
-import { parseInstant } from '../core/instant.ts';
+import { instantFault, parseInstant } from '../core/instant.ts';
 import { isJsonObject, ownProperty } from '../core/json.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import type { NodePlan, Plan } from '../core/plan.ts';
+import { missingPayload } from '../core/required-payload.ts';
 import type { ExecutionStatus } from '../core/state.ts';
 import { callName, defaultStart } from './scenario.ts';
 import type {
@@ -27,8 +28,14 @@ import { fromStepsForm, hasStepsForm } from './steps-form.ts';
 export type ReadScenario =
   { readonly ok: true; readonly scenario: Scenario } | { readonly ok: false; readonly errors: readonly string[] };
 
+/** What a scenario is read for. */
+export interface ReadOptions {
+  /** Whether it is started with its payload, which must then have what the definition requires. Default true; a mock starts nothing. */
+  readonly isRun?: boolean;
+}
+
 /** See the file header. Never throws; the same document and plan give the same result. */
-export function readScenario(document: Json, plan: Plan): ReadScenario {
+export function readScenario(document: Json, plan: Plan, { isRun = true }: ReadOptions = {}): ReadScenario {
   const problems = createProblems();
   if (!isJsonObject(document)) {
     problems.error('scenario', `Must be an object, not ${show(document)}.`);
@@ -37,6 +44,7 @@ export function readScenario(document: Json, plan: Plan): ReadScenario {
   const fromSteps = hasStepsForm(document) ? fromStepsForm(document, plan, problems) : undefined;
   const listed = wrapSingles(fromSteps?.document ?? document);
   checkShape(scenarioShape, listed, '', scenarioShapes, problems);
+  if (isRun && problems.errors.length === 0) checkPayload(objectOf(listed, 'payload'), plan, problems);
   const scenario = problems.errors.length === 0 ? build(listed, plan, problems) : undefined;
   return scenario !== undefined && problems.errors.length === 0
     ? { ok: true, scenario }
@@ -60,7 +68,6 @@ function wrapSingles(document: JsonObject): JsonObject {
 
 function build(document: JsonObject, plan: Plan, problems: Problems): Scenario {
   const payload = objectOf(document, 'payload');
-  checkPayload(payload, plan, problems);
   const description = textOf(document, 'description') ?? textOf(document, 'name');
   const expect = ownProperty(document, 'expect');
   return {
@@ -77,15 +84,8 @@ function build(document: JsonObject, plan: Plan, problems: Problems): Scenario {
 
 /** A run without what the definition requires is refused by the server, too. */
 function checkPayload(payload: JsonObject, plan: Plan, problems: Problems): void {
-  for (const path of plan.requiredPayload) {
-    let value: Json | undefined = payload;
-    for (const key of path.split('.')) {
-      if (Array.isArray(value)) value = (value as readonly Json[])[Number(key)];
-      else value = isJsonObject(value) ? ownProperty(value, key) : undefined;
-    }
-    if (value === undefined || value === null) {
-      problems.error(`payload.${path}`, 'The definition requires this (requiredPayload), but it is missing or null.');
-    }
+  for (const path of missingPayload(plan, payload)) {
+    problems.error(path, 'The definition requires this (requiredPayload), but it is missing or null.');
   }
 }
 
@@ -93,7 +93,7 @@ function startOf(document: JsonObject, problems: Problems): number {
   const text = textOf(document, 'startedAt');
   if (text === undefined) return defaultStart;
   const instant = parseInstant(text);
-  if (instant === undefined) problems.error('startedAt', `${quote(text)} is no ISO 8601 time with an offset.`);
+  if (instant === undefined) problems.error('startedAt', `${quote(text)} ${instantFault(text)}.`);
   return instant ?? defaultStart;
 }
 

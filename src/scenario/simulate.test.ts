@@ -188,6 +188,64 @@ describe('callbacks', () => {
   });
 });
 
+describe('visits of nodes that make no call', () => {
+  const asking = (id: string, query: string, next?: string): JsonObject => {
+    const action = { mode: 'sync', request: { url: `${url}/?${query}`, verb: 'GET' } };
+    return { kind: 'task', id, action, ...(next === undefined ? undefined : { next }) };
+  };
+
+  it('can be read, their own while they decide', () => {
+    const plan = planOf([
+      task('a', { next: 'again' }),
+      {
+        kind: 'switch',
+        id: 'again',
+        cases: [{ when: { '<': [{ var: 'nodes.again.visit' }, 3] }, target: 'nap' }],
+        default: 'stop',
+      },
+      { kind: 'sleep', id: 'nap', durationMillis: 1000, next: 'a' },
+      { kind: 'fail', id: 'stop', reason: '{{nodes.stop.visit}} {{nodes.again.visit}} {{nodes.nap.visit}}' },
+    ]);
+    const result = play(plan, {});
+    expect(result).toMatchObject({ status: 'FAILED', durationMillis: 2000 });
+    expect(JSON.stringify(result.trace)).toContain('1 3 2');
+  });
+
+  it('are those that a branch may see', () => {
+    const plan = planOf([
+      { kind: 'split', id: 'both', branches: ['left', 'right'], join: 'end' },
+      { kind: 'sleep', id: 'left', durationMillis: 10, next: 'end' },
+      { kind: 'sleep', id: 'right', durationMillis: 1000, next: 'say' },
+      asking('say', '{{nodes.both.visit}}-{{nodes.right.visit}}-{{nodes.left.visit}}', 'end'),
+      { kind: 'join', id: 'end', next: 'all' },
+      asking('all', '{{nodes.left.visit}}-{{nodes.right.visit}}-{{nodes.all.visit}}'),
+    ]);
+    const urls = callsOf(play(plan, {})).map((call) => call.request?.url);
+    expect(urls).toEqual([`${url}/?1-1-`, `${url}/?1-1-1`]);
+  });
+});
+
+describe('a sleep until a time in a zone', () => {
+  const until = planOf([
+    task('a', { next: 'nap' }),
+    { kind: 'sleep', id: 'nap', until: '{{payload.day}}T{{payload.time}}[{{payload.zone}}]' },
+  ]);
+  const payload = { day: '2027-03-28', time: '09:00', zone: 'Europe/Berlin' };
+
+  it('ends at that time there', () => {
+    const startedAt = '2027-03-28T00:00:00Z';
+    expect(play(until, { startedAt, payload })).toMatchObject({ status: 'SUCCEEDED', durationMillis: 7 * 3_600_000 });
+  });
+
+  it('fails the node where there is no such zone, and says so', () => {
+    const result = play(until, { payload: { ...payload, zone: 'Europe/Berln' } });
+    expect(result).toMatchObject({ status: 'FAILED', failedNodeId: 'nap' });
+    expect(JSON.stringify(result.trace)).toContain(
+      'names the zone Europe/Berln, which the IANA database does not have',
+    );
+  });
+});
+
 describe('people', () => {
   const nap = { kind: 'sleep', id: 'nap', durationMillis: 10_000 };
 

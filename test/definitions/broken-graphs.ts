@@ -65,7 +65,7 @@ export const brokenGraphs: readonly BrokenDefinition[] = [
       task('a'),
     ),
     errors: [
-      'nodes[0].cases[0].when: The operator "equals" is not known; known are var, missing, missing_some, if, ?:, ==, ===, !=, !==, !, !!, or, and, ??, >, >=, <, <=, max, min, +, -, *, /, %, map, filter, reduce, all, none, some, merge, in, cat, substr, length.',
+      'nodes[0].cases[0].when: The operator "equals" is not known; known are var, missing, missing_some, if, ?:, ==, ===, !=, !==, !, !!, or, and, ??, >, >=, <, <=, max, min, +, -, *, /, %, map, filter, reduce, all, none, some, merge, in, cat, substr, length, date.',
     ],
   },
   {
@@ -117,6 +117,20 @@ export const brokenGraphs: readonly BrokenDefinition[] = [
     name: 'duration of nothing',
     definition: graph({ kind: 'sleep', id: 'nap', duration: 'PT0S' }),
     errors: ['nodes[0].duration: "PT0S" is not longer than nothing.'],
+  },
+  {
+    name: 'until that is no time',
+    definition: graph({ kind: 'sleep', id: 'nap', until: '2027-01-01T09:00' }),
+    errors: [
+      'nodes[0].until: "2027-01-01T09:00" has neither an offset, like +01:00 or Z, nor a zone, like [Europe/Berlin].',
+    ],
+  },
+  {
+    name: 'until in a zone that does not exist',
+    definition: graph({ kind: 'sleep', id: 'nap', until: '2027-01-01T09:00[Europe/Berln]' }),
+    errors: [
+      'nodes[0].until: "2027-01-01T09:00[Europe/Berln]" names the zone Europe/Berln, which the IANA database does not have.',
+    ],
   },
   {
     name: 'fail without a reason',

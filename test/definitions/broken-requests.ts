@@ -251,7 +251,11 @@ export const brokenRequests: readonly BrokenRequest[] = [
     'status[0]: Must be "IN_PROGRESS", "WAITING_CALLBACK", "SLEEPING", "COMPENSATING", "SUCCEEDED", "FAILED", "CANCELLED", "CORRUPTED" or "TERMINATED".',
   ),
   query('a filter that is misspelt', '/workflows?statsu=FAILED', 'statsu: Is not a known query parameter.'),
-  query('a label without a value', '/workflows?label=team', 'label: Must be of the form name:value.'),
+  query(
+    'a label without a value',
+    '/workflows?label=team',
+    'label: Must be of the form name:value, where a colon within the name is written \\:.',
+  ),
   query('a flag that is none', '/workflows?standing=yes', 'standing: Must be true or false.'),
   query(
     'a time without an offset',
@@ -267,6 +271,18 @@ export const brokenRequests: readonly BrokenRequest[] = [
     ),
     code: 'invalid_cursor',
   },
+  query('a parameter of a route that has none', `/workflows/${id}?round=1`, 'round: Is not a known query parameter.'),
+  query('a parameter of another route', '/holds?limit=1', 'limit: Is not a known query parameter.'),
+  {
+    ...control('a body in the query', 'retry', '{}', 'force: Is not a known query parameter.'),
+    url: `/workflows/${id}/retry?force=true`,
+  },
+  control(
+    'an answer of a compensation',
+    'resolve',
+    '{"nodeId":"a","phase":"DOWN","outcome":"succeeded","reason":"r","body":{}}',
+    'body: Only a node of phase UP has an answer.',
+  ),
   query('an id that is no UUID', '/workflows/7', 'id: Must be a UUID.'),
   query('an id that is almost one', `/workflows/${id}0/steps`, 'id: Must be a UUID.'),
   query("a definition's id that is no UUID", '/workflows/definitions/order', 'id: Must be a UUID.'),

@@ -107,6 +107,11 @@ export const brokenDefinitions: readonly BrokenDefinition[] = [
     ],
   },
   {
+    name: 'labels that no run may have',
+    definition: root({ labels: { '': 'a', long: 'x'.repeat(513) } }),
+    errors: ['labels[""]: A label\'s name has 1 to 128 characters.', 'labels.long: Must have at most 512 characters.'],
+  },
+  {
     name: 'labels that are no strings',
     definition: root({ labels: { team: 'shop', tier: 1 } }),
     errors: ['labels.tier: Must be a string, not 1.'],

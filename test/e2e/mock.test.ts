@@ -118,9 +118,14 @@ describe('trama mock', () => {
   });
 
   it('answers each execution as the scenario says: the last answer repeats', async () => {
-    const path = await file('order.json', { ...order, failureHandling: { ...noRetry, maxAttempts: 1 } });
+    const requiredPayload = ['id'];
+    const path = await file('order.json', {
+      ...order,
+      requiredPayload,
+      failureHandling: { ...noRetry, maxAttempts: 1 },
+    });
+    // Without a payload: a mock starts nothing.
     const scenario = await file('scenario.json', {
-      payload: { id: 'a' },
       nodes: { reserve: [{ status: 503 }, { status: 200 }], pay: [{ error: 'body' }, { error: 'timeout' }] },
     });
     const server = await mock(path, ['--scenario', scenario]);

@@ -146,7 +146,7 @@ describe('a bulk request', () => {
     [{ action: 'wake', filter: { status: 'GONE' } }, 'filter.status: GONE is no status.'],
     [{ action: 'wake', filter: { status: 3 } }, 'filter.status: Must be a list or a string.'],
     [{ action: 'wake', filter: { limit: 3 } }, 'filter.limit: Is not a known field.'],
-    [{ action: 'wake', filter: { label: ['x'] } }, 'label: Must be of the form name:value.'],
+    [{ action: 'wake', filter: { label: ['x'] } }, 'label: Must be of the form name:value'],
     [{ action: 'wake', filter: { startedAfter: 'x' } }, 'startedAfter: Must be an ISO 8601 time'],
     [{ action: 'wake', filter: {}, max: 0 }, 'max: Must be at least 1.'],
     [{ action: 'wake', filter: {}, dryRun: 'no' }, 'dryRun: Must be true or false.'],

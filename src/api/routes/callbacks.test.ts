@@ -131,6 +131,15 @@ describe('a callback', () => {
     expect((await send('{}')).statusCode).toBe(202);
   });
 
+  it('is refused where the header has another token than the URL', async () => {
+    const url = new URL(api.tokens.signedUrl('http://t.example', id, 'ask me', token)).pathname;
+    const post = (header: string) =>
+      api.server.inject({ method: 'POST', url, payload: { a: 1 }, headers: { 'x-callback-token': header } });
+    const refused = await post(`${token}x`);
+    expect([refused.statusCode, refused.json().code]).toEqual([400, 'callback_malformed']);
+    expect((await post(token)).statusCode).toBe(202);
+  });
+
   it.each([
     ['text', 'hello', 'text/plain', 'hello'],
     ['JSON that is called text', '{"a":1}', 'text/plain', '{"a":1}'],
@@ -183,6 +192,14 @@ describe('a callback is refused', () => {
     ['with an empty token', '{}', { token: '' }, 400, 'callback_malformed', 'The callback has no token.'],
     ['with a malformed token', '{}', { token: 'abc' }, 400, 'callback_malformed', 'The callback token is malformed.'],
     ['with malformed JSON', '{"a":', {}, 400, 'callback_malformed', 'The body is not valid JSON.'],
+    [
+      'with a key that stands twice',
+      '{"ok":true,"why":{"ok":1,"ok":2}}',
+      {},
+      400,
+      'callback_malformed',
+      'why.ok: This key stands twice in its object, the second time at line 1, column 26.',
+    ],
     ['on a path without UUID', '{}', { id: 'x' }, 400, 'invalid_request', 'id: Must be a UUID.'],
     [
       'of another node',

@@ -1,6 +1,7 @@
 /** The callback route: open to anybody with a token, in a header or as the last segment of a signed URL. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as shape from '../schema.ts';
+import { stringifyJson } from '../../core/json.ts';
 import type { CallbackRequest, JudgedToken } from '../../runtime/desk/callbacks.ts';
 import { judgeToken, receiveCallback } from '../../runtime/desk/callbacks.ts';
 import { decodeText } from '../../content/charset.ts';
@@ -11,7 +12,9 @@ import { acceptedDocument, errorDocument } from '../documents.ts';
 import { refusalBody, sendError } from '../failure.ts';
 import { readJsonBytes } from '../json-body.ts';
 import { addressOf, headerOf, idOf } from '../parameters.ts';
+import { errorPageBody, pageBody, wantsPage } from '../page.ts';
 import { answers } from '../route-documentation.ts';
+import { confirmationOf, isForm } from './callback-page.ts';
 import { uuid } from '../validation.ts';
 
 const id = shape.string({ format: 'uuid' });
@@ -71,7 +74,10 @@ export function callbackRoutes(server: FastifyInstance, api: ApiContext): void {
         return;
       }
       api.desk.callbacks?.rejected(token.reason);
-      sendError(reply, token.refusal.code, token.refusal.errors);
+      // A program may say that it takes HTML, too, but sends no form.
+      if (wantsPage(request) && isForm(headers['content-type']))
+        void reply.send(errorPageBody(reply, token.refusal.code, token.refusal.errors));
+      else sendError(reply, token.refusal.code, token.refusal.errors);
     });
     const handle = (request: FastifyRequest, reply: FastifyReply): Promise<string> => receive(api, request, reply);
     scope.post(
@@ -100,8 +106,11 @@ export function callbackRoutes(server: FastifyInstance, api: ApiContext): void {
   });
 }
 
+/** The token of the URL, or that of the header. Two that differ count as none, since the sender may mean either. */
 function tokenOf(request: FastifyRequest): string | undefined {
-  return (request.params as { readonly token?: string }).token ?? headerOf(request.headers, 'x-callback-token');
+  const inHeader = headerOf(request.headers, 'x-callback-token');
+  const { token = inHeader } = request.params as { readonly token?: string };
+  return inHeader === undefined || inHeader === token ? token : undefined;
 }
 
 /**
@@ -120,18 +129,31 @@ function mustBeRead({ params, headers }: FastifyRequest, token: Extract<JudgedTo
 async function receive(api: ApiContext, request: FastifyRequest, reply: FastifyReply): Promise<string> {
   const { nodeId } = request.params as { readonly nodeId: string };
   const token = request.callbackToken ?? judgeToken(api.desk, undefined);
-  const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  const sent = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  const confirmation = confirmationOf(sent, request.headers['content-type']);
+  // The same answer is the same body, however a browser spells its form.
+  const bytes = confirmation === undefined ? sent : Buffer.from(stringifyJson(confirmation));
   const id = idOf(request.params);
   const answer = await receiveCallback(api.desk, {
     executionId: id,
     nodeId,
     token,
     bytes,
-    body: () => readBody(bytes, request.headers['content-type']),
+    body: () =>
+      confirmation === undefined ? readBody(bytes, request.headers['content-type']) : { ok: true, value: confirmation },
     mayGetOne: (executionId) => api.callbackLimits.takeExecution(executionId),
   });
-  if (!answer.ok) return refusalBody(reply, answer);
+  const isForPerson = confirmation !== undefined && wantsPage(request);
+  if (!answer.ok) return isForPerson ? errorPageBody(reply, answer.code, answer.errors) : refusalBody(reply, answer);
   const { duplicate, pending } = answer.value;
+  if (isForPerson) {
+    const status = duplicate && !pending ? 200 : 202;
+    return pageBody(
+      reply,
+      { title: 'Thank you', paragraphs: ['Your answer has been taken in. You can close this page.'] },
+      status,
+    );
+  }
   // A pending body that comes again is answered as it was the first time.
   return jsonTextBody(
     reply,

@@ -9,7 +9,7 @@ import { type Accepted, cancel, terminate, wake } from '../../runtime/desk/contr
 import { redeliver, resolve, type Resolution, retry } from '../../runtime/desk/settle.ts';
 import { type ApiContext, jsonTextBody } from '../context.ts';
 import { acceptedDocument, errorDocument } from '../documents.ts';
-import { refusalBody } from '../failure.ts';
+import { ApiError, refusalBody } from '../failure.ts';
 import { idOf, idParameters, maxReason, optional, reasonField } from '../parameters.ts';
 import { answers } from '../route-documentation.ts';
 import { optionalBody } from '../validation.ts';
@@ -31,7 +31,7 @@ const resolveBody = shape.object(
     visit: optional(shape.integer({ minimum: 1, description: 'The latest unsettled one when absent.' })),
     phase: shape.oneOf(['UP', 'DOWN']),
     outcome: shape.oneOf(['succeeded', 'failed']),
-    body: shape.optional(shape.any({ description: 'What the node answered, for phase UP and outcome succeeded.' })),
+    body: shape.optional(shape.any({ description: 'What the node is taken to have answered, for phase UP.' })),
     reason: shape.string({ minLength: 1, maxLength: maxReason }),
   },
   { additionalProperties: false },
@@ -144,6 +144,9 @@ function acceptedBody(reply: FastifyReply, answer: Answer<Accepted>, word: strin
 }
 
 function resolutionOf({ nodeId, visit, phase, outcome, body, reason }: ResolveBody): Resolution {
+  if (body !== undefined && body !== null && phase !== 'UP') {
+    throw new ApiError('invalid_request', 'body: Only a node of phase UP has an answer.');
+  }
   return {
     nodeId,
     phase,

@@ -164,14 +164,25 @@ describe('GET /workflows', () => {
     expect(await ids('status=SUCCEEDED')).toEqual([good]);
     expect(new Set(await ids('status=SUCCEEDED&status=CORRUPTED'))).toEqual(new Set([good, bad]));
     expect(await ids('label=team:a&label=tier:x:y')).toEqual([good]);
+    const scoped = await runOrder({}, { labels: { 'app:tier': 'x:y', 'a\\': 'b:c', 'a\\:b': '\\' } });
+    for (const label of ['app\\:tier:x:y', 'a\\:b:c', 'a\\\\:b:c', 'a\\\\\\:b:\\'])
+      expect(await ids(`label=${encodeURIComponent(label)}`)).toEqual(label === 'a\\:b:c' ? [] : [scoped]);
+    expect(await ids('label=app:tier:x:y')).toEqual([]);
     expect(await ids('label=team:a&label=tier:z')).toEqual([]);
     expect(await ids('label=tier:z&label=tier:x:y')).toEqual([]);
     expect(await ids('label=team:a&label=team:a')).toEqual(await ids('label=team:a'));
     expect(await ids('standing=true')).toEqual([bad]);
     expect(await ids('failedNodeId=pay')).toEqual([bad]);
-    expect(await ids('startedAfter=2030-01-01T00:00:00%2B00:00&name=order&version=1&limit=1000')).toHaveLength(2);
+    expect(await ids('startedAfter=2030-01-01T00:00:00%2B00:00&name=order&version=1&limit=1000')).toHaveLength(3);
     expect(await ids('startedBefore=2030-01-01T00:00:00Z')).toEqual([]);
     expect(await ids('limit=-4&offset=1')).toHaveLength(1);
+    for (const label of ['team', ':a', 'app\\:tier']) {
+      const { status, body } = await get(`/workflows?label=${encodeURIComponent(label)}`);
+      expect([status, body.errors]).toEqual([
+        400,
+        ['label: Must be of the form name:value, where a colon within the name is written \\:.'],
+      ]);
+    }
   });
 
   it('shows no payload', async () => {

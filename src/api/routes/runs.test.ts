@@ -56,6 +56,23 @@ describe('POST /workflows/run', () => {
     expect(document.body).toContain('"payload":{"customer":{"id":9007199254740993},"sum":10.10,"__proto__":{"a":1}}');
   });
 
+  it('refuses a key that stands twice, wherever it is, by its path', async () => {
+    const twice = JSON.stringify({ definition, payload }).replace('"verb":', '"url":"http://b.example/","verb":');
+    const answer = await api.server.inject({
+      method: 'POST',
+      url: '/workflows/run',
+      payload: twice,
+      headers: { 'content-type': 'application/json' },
+    });
+    expect(answer.statusCode).toBe(400);
+    expect(answer.json()).toMatchObject({
+      code: 'invalid_request',
+      errors: [
+        'definition.steps[0].up.url: This key stands twice in its object, the second time at line 1, column 148.',
+      ],
+    });
+  });
+
   describe('in other bytes', () => {
     const body = JSON.stringify({ definition, payload: { ...payload, name: 'é' } });
     const send = (bytes: Buffer, headers: Record<string, string> = {}) =>

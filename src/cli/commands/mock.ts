@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { readScenario } from '../../scenario/read.ts';
-import { parseJson, type Json } from '../../core/json.ts';
+import type { Json } from '../../core/json.ts';
+import { DuplicateKey, parseUniqueJson } from '../../core/unique-json.ts';
 import { callName, defaultStart, type Scenario, type ScenarioAnswer } from '../../scenario/scenario.ts';
 import type { Plan } from '../../core/plan.ts';
 import { readDocumentFile } from '../document-file.ts';
@@ -67,7 +68,7 @@ Without a scenario every call is answered 200 {} (202 and a callback {} where th
 by SIGINT or SIGTERM, 1 the definition or the scenario is invalid, 2 wrong usage, or the port is taken.`,
     )
     .action(async (file: string, options: Options) => {
-      const plan = planOfFile(file);
+      const plan = planOfFile(file, terminal);
       const mock = new MockServer(mockOptions(plan, options, terminal));
       const url = await listen(mock, options.port ?? namedPort(mock.routes) ?? 9090);
       // Listens before the first line: whoever reads it may stop the mock at once.
@@ -109,7 +110,7 @@ function hopeful(plan: Plan, callback: Json | undefined): Scenario {
 }
 
 function scenarioOf(file: string, plan: Plan): Scenario {
-  const read = readScenario(readDocumentFile(file), plan);
+  const read = readScenario(readDocumentFile(file), plan, { isRun: false });
   if (read.ok) return read.scenario;
   throw new CliProblem([`${file} is no valid scenario:`, ...read.errors.map((line) => `  - ${line}`)], exitCodes.found);
 }
@@ -155,9 +156,9 @@ function namedPort(routes: readonly MockRoute[]): number | undefined {
 
 function json(text: string): Json {
   try {
-    return parseJson(text);
-  } catch {
-    throw new InvalidArgumentError('It must be JSON.');
+    return parseUniqueJson(text);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof DuplicateKey ? error.message : 'It must be JSON.');
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { stringifyJson } from '../../core/json.ts';
 import { asObject, textField } from '../api-client.ts';
-import { readDocumentFile } from '../document-file.ts';
+import { readNotedDefinition } from '../document-file.ts';
 import { addServerOptions, clientOf, type ServerOptions } from '../server-options.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -15,7 +15,7 @@ export function definePush(command: Command, terminal: Terminal): void {
     )
     .action(async (file: string, options: ServerOptions) => {
       const record = asObject(
-        await clientOf(options, terminal).ask('POST', '/workflows/definitions', readDocumentFile(file)),
+        await clientOf(options, terminal).ask('POST', '/workflows/definitions', readNotedDefinition(file, terminal)),
       );
       const { warnings } = record;
       for (const warning of Array.isArray(warnings) ? warnings : []) terminal.note(`Warning: ${String(warning)}`);

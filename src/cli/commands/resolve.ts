@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
-import { parseJson, stringifyJson, type Json } from '../../core/json.ts';
+import { stringifyJson, type Json } from '../../core/json.ts';
+import { parseUniqueJson } from '../../core/unique-json.ts';
 import { asObject } from '../api-client.ts';
 import { addServerOptions, clientOf, type ServerOptions } from '../server-options.ts';
 import { CliProblem, type Terminal } from '../terminal.ts';
@@ -30,7 +31,7 @@ export function defineResolve(command: Command, terminal: Terminal): void {
         .makeOptionMandatory(),
     )
     .requiredOption('--reason <text>', 'why; goes into the history')
-    .option('--body <json>', 'what the node is taken to have answered (UP, succeeded)');
+    .option('--body <json>', 'what the node is taken to have answered (UP)');
   addServerOptions(command, 'print { id, status }')
     .addHelpText(
       'after',
@@ -56,7 +57,7 @@ export function defineResolve(command: Command, terminal: Terminal): void {
 
 function bodyOf(text: string): Json {
   try {
-    return parseJson(text);
+    return parseUniqueJson(text);
   } catch (error) {
     throw new CliProblem(`--body must be JSON: ${error instanceof Error ? error.message : String(error)}.`);
   }

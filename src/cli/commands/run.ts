@@ -1,8 +1,9 @@
 import { type Command, Option } from 'commander';
-import { ownProperty, parseJson, stringifyJson, type Json, type JsonObject } from '../../core/json.ts';
 import { existsSync } from 'node:fs';
+import { ownProperty, stringifyJson, type Json, type JsonObject } from '../../core/json.ts';
+import { parseUniqueJson } from '../../core/unique-json.ts';
 import { asObject, createApiClient, credentialOf, serverUrl, textField, type PagingClient } from '../api-client.ts';
-import { readDocumentFile } from '../document-file.ts';
+import { readDocumentFile, readNotedDefinition } from '../document-file.ts';
 import { startEmbedded } from '../embedded-server.ts';
 import { follow, isOver } from '../follow.ts';
 import { LiveTimeline } from '../live-timeline.ts';
@@ -59,7 +60,8 @@ ends the run. A hook that is not delivered by its end is not called again.`,
         });
         return;
       }
-      const request: Start = { path: '/workflows/run', request: { definition: readDocumentFile(what), ...input } };
+      const definition = readNotedDefinition(what, terminal);
+      const request: Start = { path: '/workflows/run', request: { definition, ...input } };
       const url = serverUrl(options.url, terminal);
       if (url === undefined) await runEmbedded(request, options, terminal);
       else {
@@ -89,7 +91,7 @@ function payloadOf({ payload }: RunOptions): Json {
   if (payload === undefined) return {};
   if (payload.startsWith('@')) return readDocumentFile(payload.slice(1));
   try {
-    return parseJson(payload);
+    return parseUniqueJson(payload);
   } catch (error) {
     throw new CliProblem(
       `--payload must be JSON, or @ and the name of a file: ${error instanceof Error ? error.message : String(error)}.`,
@@ -98,11 +100,14 @@ function payloadOf({ payload }: RunOptions): Json {
 }
 
 function labelsOf({ label = [] }: RunOptions): JsonObject {
+  const names = new Set<string>();
   return Object.fromEntries(
     label.map((text) => {
       const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
       if (name === undefined || value === undefined)
         throw new CliProblem(`--label ${text} must have the form name=value.`);
+      if (names.has(name)) throw new CliProblem(`--label ${name} is given twice.`);
+      names.add(name);
       return [name, value];
     }),
   );

@@ -28,7 +28,7 @@ Exit codes: 0 everything came as expected (or nothing was expected), 1 something
 scenario is invalid, 2 a file cannot be read or written.`,
     )
     .action((file: string, scenarios: readonly string[], options: SimulateOptions) => {
-      const plan = planOfFile(file);
+      const plan = planOfFile(file, terminal);
       const reports = scenarios.map((scenario) =>
         tryScenario(scenario, readDocumentFile(scenario), plan, options.validateOnly === true),
       );

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { compileDefinition } from '../../core/definition/compile.ts';
 import type { Json } from '../../core/json.ts';
 import type { Plan } from '../../core/plan.ts';
-import { readDocumentFile } from '../document-file.ts';
+import { type DefinitionFile, readDefinitionFile } from '../document-file.ts';
 import { isScenario, tryScenario } from '../scenario-file.ts';
 import { isGood, reportLines, type ScenarioReport } from '../simulation-report.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
@@ -59,24 +59,24 @@ class Validation {
   }
 
   report(file: string): Report {
-    let document: Json;
+    let read: DefinitionFile;
     try {
-      document = readDocumentFile(file);
+      read = readDefinitionFile(file);
     } catch (error) {
       // A file that cannot be read must not hide what is wrong with the others.
       if (!(error instanceof CliProblem)) throw error;
       if (error.exitCode === exitCodes.wrong) this.unreadable.push(file);
       return { file, valid: false, errors: error.lines, warnings: [] };
     }
-    return isScenario(document) ? this.#scenario(file, document) : this.#definition(file, document);
+    return isScenario(read.definition) ? this.#scenario(file, read.definition) : this.#definition(file, read);
   }
 
-  #definition(file: string, document: Json): Report {
+  #definition(file: string, read: DefinitionFile): Report {
     // The hash only names the plan, which never leaves this process.
-    const compiled = compileDefinition(document, { hash: '' });
+    const compiled = compileDefinition(read.definition, { hash: '' });
     this.#plan = compiled.ok ? compiled.plan : 'invalid';
     const errors = compiled.ok ? [] : compiled.errors;
-    const { warnings } = compiled;
+    const warnings = [...read.warnings, ...compiled.warnings];
     return this.#options.strict === true
       ? { file, valid: errors.length + warnings.length === 0, errors: [...errors, ...warnings], warnings: [] }
       : { file, valid: errors.length === 0, errors, warnings };

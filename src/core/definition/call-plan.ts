@@ -9,6 +9,7 @@ import { compileTemplate, type Template, type TemplatePath } from '../template/t
 import { mutatingVerbs } from './call-warnings.ts';
 import { callShape, shapeBook } from './document-shape.ts';
 import type { Place } from './draft.ts';
+import { warnOfTagsInCondition, warnOfTagsInKeys } from './no-effect.ts';
 import { at, type Path, type Problems } from './problems.ts';
 import type { Moment, Read } from './reads.ts';
 import { fits, present, templateText, toNumber } from './shape-check.ts';
@@ -70,6 +71,8 @@ export function compileCall(
   for (const part of compiled.request.parts) {
     addReads(part.template.paths, within(path, part.path), moment, compiling);
   }
+  const body = present(request, 'body');
+  if (body !== undefined) warnOfTagsInKeys(body, at(path, 'body'), problems);
   warnOfLiteralAuthorization(compiled.request, path, problems);
   if (!whole) return undefined;
   checkAuth(auth as JsonObject | undefined, compiled.request, path, problems);
@@ -85,6 +88,12 @@ export function compileCall(
     codes(own, 'successStatusCodes') ??
     codes(call, 'successStatusCodes');
   const unknown = codes(own, 'unknownStatusCodes') ?? codes(call, 'unknownStatusCodes');
+  const both = [...(unknown ?? [])].filter((code) => success?.has(code) ?? (code >= 200 && code <= 299));
+  if (both.length > 0) {
+    const holder = codes(own, 'unknownStatusCodes') === undefined ? path : path.replace(/\.request$/, '');
+    const sentence = `${both.join(', ')} counts as success, so that naming it here has no effect.`;
+    problems.warn(at(holder, 'unknownStatusCodes'), sentence);
+  }
   const timeoutMillis = toNumber(present(call, 'timeoutMillis'));
   if (timeoutMillis !== undefined && timeoutMillis > compiling.maxTimeoutMillis) {
     const [given, most] = [String(timeoutMillis), String(compiling.maxTimeoutMillis)];
@@ -135,6 +144,7 @@ export function compileCondition(
     for (const error of compiled.errors) compiling.problems.error(place.path, error);
     return undefined;
   }
+  warnOfTagsInCondition(place.json, place.path, compiling.problems);
   const { paths, anyNode } = compiled.expression.reads;
   const hidden = anyNode && !paths.some((path) => path.anyNode);
   addReads(hidden ? [...paths, unknownPath] : paths, place.path, { kind: 'condition', nodeId }, compiling);
@@ -164,6 +174,12 @@ function checkAuth(auth: JsonObject | undefined, request: RequestPlan, path: Pat
   if (auth === undefined) return;
   const { tokenUrl } = auth;
   const place = at(path, 'auth');
+  for (const [key, value] of Object.entries(auth)) {
+    if (key.endsWith('Secret') || key === 'secret') {
+      const sentence = 'This is the name of a secret, not a template; write the name alone.';
+      if (typeof value === 'string' && value.includes('{{')) problems.error(at(place, key), sentence);
+    }
+  }
   if (typeof tokenUrl === 'string') {
     const parts = splitUrl(tokenUrl);
     if (tokenUrl.includes('{{')) problems.error(at(place, 'tokenUrl'), 'This is a plain URL, not a template.');

@@ -9,7 +9,7 @@ import {
   smallest,
   validDefinitions,
 } from '../../../test/definitions/valid.ts';
-import { type Json, type JsonObject, parseJson } from '../json.ts';
+import { isJsonObject, type Json, type JsonObject, parseJson } from '../json.ts';
 import type { Ask, NodePlan, Plan, TaskPlan } from '../plan.ts';
 import { compileDefinition } from './compile.ts';
 
@@ -107,7 +107,10 @@ describe('plans', () => {
       timeoutMillis: 600_000,
       maxNodeVisits: 100,
       labels: { team: 'shop' },
-      requiredPayload: ['orderId', 'customer.id'],
+      requiredPayload: [
+        { text: 'orderId', keys: ['orderId'] },
+        { text: 'customer.id', keys: ['customer', 'id'] },
+      ],
       failureHandling: { type: 'retry', maxAttempts: 2, delayMillis: 100 },
       onSuccess: { mutating: true },
       onFailure: { mutating: true },
@@ -215,6 +218,21 @@ describe('plans', () => {
   });
 });
 
+it('allows x-* in every object of a definition', () => {
+  const marked = (value: Json): Json => {
+    if (Array.isArray(value)) return value.map((item) => marked(item as Json));
+    if (!isJsonObject(value) || Object.keys(value).join() === 'value') return value;
+    const entries = Object.entries(value).map(([key, item]): [string, Json] => {
+      const isOfUsers = ['body', 'headers', 'labels', 'when', 'successWhen', 'failureWhen', 'pendingWhen'].includes(
+        key,
+      );
+      return [key, isOfUsers || key.startsWith('x-') ? item : marked(item)];
+    });
+    return Object.fromEntries([...entries, ['x-note', { any: ['thing'] }]]);
+  };
+  for (const { definition, warnings } of validDefinitions) expect(warningsOf(marked(definition))).toEqual(warnings);
+});
+
 describe('warnings', () => {
   const post = (id: string, changes: JsonObject = {}): JsonObject =>
     task(id, { action: { mode: 'sync', request: call(id, 'POST') }, ...changes });
@@ -223,9 +241,24 @@ describe('warnings', () => {
 
   it('name the step that may fail after a call that nothing undoes', () => {
     expect(warningsOf(graphOf('a', post('a', { next: 'b' }), task('b')))).toEqual([
-      'nodes[0].action.request.verb: POST changes something, and nothing undoes it when "b" fails later; add a compensation.',
+      'nodes[0].action.request.verb: POST changes something, and nothing undoes it when "b" fails later; add a compensation, or "uncompensated": true where that is meant.',
     ]);
     expect(warningsOf(graphOf('a', post('a')))).toEqual([]);
+    expect(warningsOf(graphOf('a', post('a', { next: 'b', uncompensated: true }), task('b')))).toEqual([]);
+    expect(warningsOf(graphOf('a', post('a', { next: 'b', uncompensated: false }), task('b')))).toHaveLength(1);
+    expect(warningsOf(graphOf('a', task('a', { uncompensated: true })))).toEqual([
+      'nodes[0].uncompensated: This field has no effect: GET changes nothing that could be undone.',
+    ]);
+    const [up, down] = [call('a', 'POST'), call('b', 'POST')];
+    const steps = (first: JsonObject): JsonObject => ({ name: 'n', version: '1', steps: [first, { name: 'b', up }] });
+    expect(warningsOf(steps({ name: 'a', up }))[0]).toContain('add a down call, or "uncompensated": true where');
+    expect(warningsOf(steps({ name: 'a', up, uncompensated: true }))).toEqual([]);
+    expect(errorsOf(steps({ name: 'a', up, down, uncompensated: true }))).toEqual([
+      'steps[0].uncompensated: The call has a compensation; remove one of them.',
+    ]);
+    expect(errorsOf(steps({ name: 'a', up, uncompensated: 'yes' }))).toEqual([
+      'steps[0].uncompensated: Must be true or false, not "yes".',
+    ]);
     expect(warningsOf(graphOf('a', post('a', { next: 'b', compensation: call('a', 'DELETE') }), task('b')))).toEqual(
       [],
     );

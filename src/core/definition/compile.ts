@@ -1,16 +1,20 @@
 /** Turns a definition document into a plan, or says everything that is wrong with it. */
 import { isJsonObject, type Json, type JsonObject } from '../json.ts';
-import type { CallPlan, NodePlan, Plan, RetryPolicy } from '../plan.ts';
+import type { CallPlan, NodePlan, Plan, RequiredPath, RetryPolicy } from '../plan.ts';
+import { keysOfPath } from '../template/path-keys.ts';
 import { compileCall, type Compiling } from './call-plan.ts';
 import { warnOfUncompensated } from './call-warnings.ts';
 import { documentShape, shapeBook } from './document-shape.ts';
 import { readDraft, type Draft } from './draft.ts';
 import { analyseFlow } from './flow.ts';
 import { checkGraph, type Layout } from './graph.ts';
-import { checkSize, defaultDefinitionLimits, type DefinitionLimits } from './limits.ts';
+import { checkSize, defaultDefinitionLimits, type DefinitionLimits, labelLimits } from './limits.ts';
+import { checkNodeFields, visitsReadOf } from './node-fields.ts';
+import { warnOfNoEffect } from './no-effect.ts';
 import { compileNode } from './node-plan.ts';
 import { compilePolicy, defaultCompensationHandling, defaultFailureHandling, warnOfShortPolicy } from './policy.ts';
 import { at, createProblems, quote, show, type Problems } from './problems.ts';
+import { warnOfMistypedPayload } from './payload-reads.ts';
 import { analyseAsks } from './asks.ts';
 import { summarizeReads, warnOfReads, type Read } from './reads.ts';
 import { checkShape, present, toNumber, unprintable } from './shape-check.ts';
@@ -106,9 +110,12 @@ function compileParts(
   };
   const onSuccess = hook('onSuccessCallback');
   const onFailure = hook('onFailureCallback');
+  checkNodeFields(reads, draft, problems);
+  warnOfNoEffect(document, draft, problems);
   if (layout.sound) {
     const flow = analyseFlow(draft, layout);
     warnOfReads(reads, draft, flow, problems);
+    warnOfMistypedPayload(reads, requiredPaths(document), problems);
     warnOfUncompensated(draft, flow, problems);
   }
   const whole = layout.sound && nodes.length === draft.nodes.length;
@@ -144,9 +151,10 @@ function assemble(
     ...(timeoutMillis === undefined ? {} : { timeoutMillis }),
     ...(maxNodeVisits === undefined ? {} : { maxNodeVisits }),
     ...(isJsonObject(labels) ? { labels: textFields(labels) } : {}),
-    requiredPayload: texts(present(document, 'requiredPayload')),
+    requiredPayload: requiredPaths(document),
     asks,
     usesOrder,
+    visitsRead: visitsReadOf(parts.reads, draft),
     ...analyseAsks(nodes, asks),
   };
 }
@@ -157,14 +165,34 @@ function checkRequiredPayload(document: JsonObject, problems: Problems): void {
     if (typeof path !== 'string' || path.trim() === '') continue;
     const place = at('requiredPayload', index);
     if (path.includes('{{')) problems.error(place, `${quote(path)} must be a plain path, not a template.`);
-    else if (path.split('.').includes('')) problems.error(place, `${quote(path)} has an empty part.`);
+    else {
+      const split = keysOfPath(path);
+      if ('error' in split) problems.error(place, `${quote(path)} ${split.error}.`);
+    }
   }
+}
+
+function requiredPaths(document: JsonObject): readonly RequiredPath[] {
+  return texts(present(document, 'requiredPayload')).flatMap((text) => {
+    const split = keysOfPath(text);
+    return 'keys' in split ? [{ text, keys: split.keys }] : [];
+  });
 }
 
 /** Executions have the labels of their definition, so that these must be as storable as those of a run. */
 function checkLabels(document: JsonObject, problems: Problems): void {
   const labels = present(document, 'labels');
-  for (const [key, value] of Object.entries(isJsonObject(labels) ? labels : {})) {
+  const entries = Object.entries(isJsonObject(labels) ? labels : {});
+  if (entries.length > labelLimits.count) {
+    problems.error('labels', `Must have at most ${String(labelLimits.count)} entries, not ${String(entries.length)}.`);
+  }
+  for (const [key, value] of entries) {
+    if (key === '' || key.length > labelLimits.key) {
+      problems.error(at('labels', key), `A label's name has 1 to ${String(labelLimits.key)} characters.`);
+    }
+    if (typeof value === 'string' && value.length > labelLimits.value) {
+      problems.error(at('labels', key), `Must have at most ${String(labelLimits.value)} characters.`);
+    }
     if (!unprintable.test(key) && !(typeof value === 'string' && unprintable.test(value))) continue;
     problems.error(at('labels', key), 'Must hold no control character and no half of a character.');
   }

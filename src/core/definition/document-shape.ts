@@ -40,6 +40,10 @@ const compensateWhen = optional(
   compensateWhenShape,
   'Which visits are compensated: completed ones, also those of unknown outcome (default), or also rejected ones.',
 );
+const uncompensated = optional(
+  { type: 'boolean' },
+  'true: it is meant that nothing undoes this call, and validation does not warn of it.',
+);
 const ownPolicy = optional(ref('RetryPolicy'), "Retries of this call; overrides the definition's failureHandling.");
 const next = optional(reference, 'Id of the node that follows; without it the run, or its branch, ends here.');
 const nodeId = required(id, 'Unique id of the node, at most 128 characters; best of A-Z, a-z, 0-9, _ and -.');
@@ -55,6 +59,7 @@ const callTimeout = (shape: Shape): Field => optional(shape, 'Total time of one 
 /** The shape of an HTTP call. */
 export const callShape: ObjectShape = {
   type: 'object',
+  extensible: true,
   fields: {
     url: required(template, 'Absolute http or https URL; a template.'),
     verb: required({ type: 'choice', values: verbs }, 'HTTP method.'),
@@ -83,6 +88,7 @@ const auth: Shape = {
   variants: {
     basic: {
       type: 'object',
+      extensible: true,
       fields: {
         usernameSecret: required(secretName, 'Name of the secret that holds the user name.'),
         passwordSecret: required(secretName, 'Name of the secret that holds the password.'),
@@ -90,10 +96,12 @@ const auth: Shape = {
     },
     bearer: {
       type: 'object',
+      extensible: true,
       fields: { secret: required(secretName, 'Name of the secret that holds the token.') },
     },
     oauth2ClientCredentials: {
       type: 'object',
+      extensible: true,
       fields: {
         tokenUrl: required({ type: 'text', maxLength: 2048 }, 'Where tokens are fetched.'),
         clientIdSecret: required(secretName, 'Name of the secret that holds the client id.'),
@@ -112,10 +120,12 @@ const retryPolicy: Shape = {
   variants: {
     retry: {
       type: 'object',
+      extensible: true,
       fields: { maxAttempts, delayMillis: required(delay, 'Delay before each retry in milliseconds.'), retryOn },
     },
     backoff: {
       type: 'object',
+      extensible: true,
       fields: {
         maxAttempts,
         initialDelayMillis: required(delay, 'Delay before the first retry in milliseconds.'),
@@ -136,6 +146,7 @@ const retryPolicy: Shape = {
 
 const retryOnShape: Shape = {
   type: 'object',
+  extensible: true,
   fields: {
     statusCodes: optional(
       {
@@ -154,11 +165,16 @@ const retryOnShape: Shape = {
 
 const callback: Shape = {
   type: 'object',
+  extensible: true,
   fields: {
     timeoutMillis: required(millis, 'How long the node waits for its callback, in milliseconds.'),
     successWhen: optional(json, 'JSON Logic over the callback; if given, it must hold for success.'),
     failureWhen: optional(json, 'JSON Logic over the callback; when it holds, the node has failed.'),
     pendingWhen: optional(json, 'JSON Logic over the callback; when it holds, the node keeps waiting.'),
+    confirmPage: optional(
+      { type: 'boolean' },
+      'Whether the signed URL, opened in a browser, shows a page with a button that calls back; default false.',
+    ),
   },
 };
 
@@ -174,9 +190,10 @@ const action: Shape = {
   tag: 'mode',
   description: 'sync: the answer decides; async: a callback decides.',
   variants: {
-    sync: { type: 'object', fields: actionFields },
+    sync: { type: 'object', extensible: true, fields: actionFields },
     async: {
       type: 'object',
+      extensible: true,
       fields: { ...actionFields, callback: required(ref('Callback'), 'How the callback is judged.') },
     },
   },
@@ -195,6 +212,7 @@ const node: Shape = {
         action: required(ref('Action'), 'What the node calls.'),
         compensation: optional(ref('HttpCall'), 'The call that undoes the action.'),
         compensateWhen,
+        uncompensated,
         failureHandling: ownPolicy,
         onFailure: optional(reference, 'Id of the node to go to when the retries are exhausted.'),
         next,
@@ -217,7 +235,10 @@ const node: Shape = {
         id: nodeId,
         durationMillis: optional(millis, 'How long to sleep, in milliseconds.'),
         duration: optional({ type: 'string' }, 'How long to sleep: ISO 8601 without months or years, such as PT5M.'),
-        until: optional(template, 'Until when: a template that renders to an ISO 8601 time with offset.'),
+        until: optional(
+          template,
+          'Until when: a template that renders to an ISO 8601 time with an offset, or with a zone such as [Europe/Berlin].',
+        ),
         next,
       },
     },
@@ -255,6 +276,7 @@ const node: Shape = {
 
 const switchCase: Shape = {
   type: 'object',
+  extensible: true,
   fields: {
     name: optional({ type: 'string' }, 'What the case is called in the history.'),
     when: required(json, 'JSON Logic condition.'),
@@ -270,6 +292,7 @@ const step: Shape = {
     up: required(ref('HttpCall'), 'The call.'),
     down: optional(ref('HttpCall'), 'The call that undoes it.'),
     compensateWhen,
+    uncompensated,
     failureHandling: ownPolicy,
   },
 };

@@ -32,6 +32,8 @@ function schemaOf(shape: Shape): JsonObject {
       return {};
     case 'string':
       return { type: 'string' };
+    case 'boolean':
+      return { type: 'boolean' };
     case 'text': {
       const length = shape.maxLength === undefined ? {} : { maxLength: shape.maxLength };
       const text = { type: 'string', ...length, pattern: '^(?=[^]*\\S)[^\\p{Cc}\\p{Cs}]*$' };

@@ -20,6 +20,9 @@ export interface DefinitionLimits {
   readonly maxEvaluationSteps: number;
 }
 
+/** Bounds of the labels of a definition and of a run, in entries and characters: lists can be filtered by what keeps within them. */
+export const labelLimits = { count: 50, key: 128, value: 512 } as const;
+
 /** The limits where the configuration says nothing else. */
 export const defaultDefinitionLimits: DefinitionLimits = {
   maxBytes: 262_144,

@@ -1,7 +1,9 @@
 /** Compiles single nodes. */
 import { isJsonObject, ownProperty, type Json, type JsonObject } from '../json.ts';
-import type { CallbackPlan, CompensateWhen, NodePlan, RetryPolicy, SleepPlan, TaskPlan } from '../plan.ts';
+import { instantFault, parseInstant } from '../instant.ts';
+import type { CallbackPlan, CallPlan, CompensateWhen, NodePlan, RetryPolicy, SleepPlan, TaskPlan } from '../plan.ts';
 import { compileCall, compileCondition, compileText, type Compiling } from './call-plan.ts';
+import { checkUncompensated } from './call-warnings.ts';
 import { maxMillis } from './document-shape.ts';
 import type { Edge, NodeDraft } from './draft.ts';
 import { hasMonthsOrYears, parseDuration } from './duration.ts';
@@ -90,6 +92,7 @@ function compileTask(
   const during = { kind: 'during', nodeId: base.id } as const;
   const call =
     node.request === undefined ? undefined : compileCall(node.request, during, { json: action.json, mode }, compiling);
+  checkUncompensated(node, call?.request.verb, compiling.problems);
   const undo = { kind: 'compensation', nodeId: base.id, compensateWhen } as const;
   const compensation =
     node.compensation === undefined ? undefined : compileCall(node.compensation, undo, {}, compiling);
@@ -99,6 +102,12 @@ function compileTask(
   const callback = isJsonObject(callbackJson)
     ? compileCallback(callbackJson, at(action.path, 'callback'), base.id, compiling)
     : undefined;
+  if (callback?.confirmPage === true && call !== undefined && !namesSignedUrl(call)) {
+    compiling.problems.warn(
+      at(at(action.path, 'callback'), 'confirmPage'),
+      'No message carries the address of the page: no template of the request reads runtime.callback.signedUrl.',
+    );
+  }
   if (call === undefined || retry === undefined) return undefined;
   if (mode === 'async' && callback === undefined) return undefined;
   if (node.compensation !== undefined && compensation === undefined) return undefined;
@@ -115,6 +124,11 @@ function compileTask(
     ...(onFailure === undefined ? {} : { onFailure }),
   };
 }
+
+const namesSignedUrl = ({ request }: CallPlan): boolean =>
+  request.parts.some(({ template }) =>
+    template.paths.some(({ root, field }) => root === 'runtime' && field === 'signedUrl'),
+  );
 
 function compileCallback(
   json: JsonObject,
@@ -138,7 +152,8 @@ function compileCallback(
     if (expression === undefined) broken = true;
     else conditions[key] = expression;
   }
-  return broken || timeoutMillis === undefined ? undefined : { timeoutMillis, ...conditions };
+  const confirmPage = present(json, 'confirmPage') === true ? { confirmPage: true as const } : {};
+  return broken || timeoutMillis === undefined ? undefined : { timeoutMillis, ...conditions, ...confirmPage };
 }
 
 function compileSwitch(node: NodeDraft, base: Base, compiling: Compiling): NodePlan | undefined {
@@ -167,7 +182,13 @@ function compileWait(node: NodeDraft, nodeId: string, compiling: Compiling): Sle
   const duration = placeOf(node, 'duration');
   const parsed =
     typeof duration.json === 'string' ? compileDuration(duration.json, duration.path, problems) : undefined;
-  if (template !== undefined) return { until: template };
+  if (template !== undefined) {
+    const text = template.source.trim();
+    if (template.constant && parseInstant(text) === undefined) {
+      problems.error(until.path, `${quote(text)} ${instantFault(text)}.`);
+    }
+    return { until: template };
+  }
   const durationMillis = parsed ?? toNumber(present(node.json, 'durationMillis'));
   return durationMillis === undefined ? undefined : { durationMillis };
 }

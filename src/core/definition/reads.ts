@@ -96,6 +96,8 @@ export function warnOfReads(reads: readonly Read[], draft: Draft, flow: Flow, pr
 
     function warnUnlessCertain(reader: string): void {
       if (nodeId === undefined || flow.isCertainBefore(reader, nodeId)) return;
+      // Known from the moment in which the node is entered.
+      if (reader === nodeId && (path.field === 'visit' || path.field === 'idempotencyKey')) return;
       const why =
         reader === nodeId
           ? `the node has no answer of its own yet when it first gets there`
@@ -108,8 +110,7 @@ export function warnOfReads(reads: readonly Read[], draft: Draft, flow: Flow, pr
 /** Whether a path reads what the node's own call or callback answered. */
 function readsAnswer(path: TemplatePath): boolean {
   if (path.root === 'step') {
-    const field = path.text.slice('step.'.length + (path.nodeId?.length ?? 0));
-    return field === '' || field.startsWith('.body') || field.startsWith('.up');
+    return path.field === undefined || path.field === 'body' || path.field === 'up';
   }
   return path.field === undefined || path.field === 'response' || path.field === 'callback';
 }

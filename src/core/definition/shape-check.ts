@@ -51,6 +51,9 @@ export function checkShape(shape: Shape, value: Json, path: Path, book: ShapeBoo
     case 'string':
       if (typeof value !== 'string') mustBe('a string');
       return;
+    case 'boolean':
+      if (typeof value !== 'boolean') mustBe('true or false');
+      return;
     case 'text':
       if (typeof value === 'string') checkText(shape, value, path, problems);
       else mustBe('a string');

@@ -8,6 +8,7 @@
 export type Shape =
   | TextShape
   | { readonly type: 'string' }
+  | { readonly type: 'boolean' }
   | TemplateShape
   | NumberShape
   | { readonly type: 'choice'; readonly values: readonly string[] }

@@ -153,6 +153,8 @@ describe('operators', () => {
     ['{"reduce":[{"var":"payload.people"},{"+":[{"var":"current.age"},{"var":"accumulator"}]},0]}', '47'],
     ['{"reduce":[{"var":"payload.missing"},{"var":"current"},"none"]}', '"none"'],
     ['{"cat":{"map":[{"var":"payload.nested"},{"var":0}]}}', '"1,2"'],
+    ['{"date":"1970-01-01T00:00:01Z"}', '1000'],
+    ['{"date":["1970-01-01T01:00:00.5[Europe/Berlin]"]}', '500'],
   ];
   it.each(values)('%s gives %s', (logic, value) => {
     expect(gives(logic, value)).toBe(true);

@@ -8,7 +8,9 @@
  */
 import { LogicEngine } from 'json-logic-engine';
 import type { RenderContext } from '../context.ts';
+import { instantFault, parseInstant } from '../instant.ts';
 import { isJsonObject, type Json, type JsonObject, toDoubles } from '../json.ts';
+import { keysOfPath } from '../template/path-keys.ts';
 import { type Path, type PathRoot, type PathScope, type PathSource, resolvePath, walk } from '../template/path.ts';
 import type { TemplatePath } from '../template/template.ts';
 import { type Meter, valuesPerStep } from '../meter.ts';
@@ -52,6 +54,9 @@ export interface Expression {
    */
   evaluate(context: RenderContext, extra?: { readonly callbackBody?: Json; readonly meter?: Meter }): Verdict;
 }
+
+/** Characters that an error shows of what is no time. */
+const maxShownTime = 100;
 
 /** Deepest nesting of operators. */
 const maxDepth = 128;
@@ -145,6 +150,9 @@ class ExpressionCompiler {
         ];
         return { [operator]: prepared };
       }
+      case 'date':
+        this.#checkDate(args);
+        break;
       default:
     }
     const prepared = this.prepare(args, atRoot, depth);
@@ -160,8 +168,16 @@ class ExpressionCompiler {
       return { lookup: [this.prepare(key, atRoot, depth), ...rest] };
     }
     const text = key === undefined || key === null ? '' : String(key);
-    if (!atRoot) return { item: [this.items.push(text === '' ? [] : text.split('.')) - 1, ...rest] };
+    if (!atRoot) return { item: [this.items.push(this.#keysOfItem(text)) - 1, ...rest] };
     return { read: [this.#path(text), ...rest] };
+  }
+
+  /** The keys of a path within an item; none for the item itself. */
+  #keysOfItem(text: string): readonly string[] {
+    const split = text === '' ? { keys: [] } : keysOfPath(text);
+    if ('keys' in split) return split.keys;
+    this.errors.push(`The path "${text}" ${split.error}.`);
+    return [];
   }
 
   /** The number of a path that is read from the context. */
@@ -174,6 +190,17 @@ class ExpressionCompiler {
     if ('path' in resolved) return this.paths.push(resolved.path) - 1;
     this.errors.push(resolved.error);
     return 0;
+  }
+
+  /** A time that is written out must be one. */
+  #checkDate(args: Json): void {
+    const [time, ...others] = Array.isArray(args) ? (args as readonly Json[]) : [args];
+    if (others.length > 0 || time === undefined) this.errors.push('The operator "date" takes one time.');
+    else if (typeof time === 'string' && parseInstant(time) === undefined) {
+      this.errors.push(`The operator "date" is given "${time.slice(0, maxShownTime)}", which ${instantFault(time)}.`);
+    } else if (time === null || (typeof time !== 'object' && typeof time !== 'string')) {
+      this.errors.push('The operator "date" takes a text like "2030-01-31T09:00:00Z".');
+    }
   }
 
   #checkMissing(operator: string, args: Json): void {
@@ -295,7 +322,10 @@ class LogicExpression implements Expression {
 
   #lookup(key: unknown, data: unknown): Json | undefined {
     const text = toText(key, this.#budget);
-    if (!(data instanceof Data)) return this.#walk(data as Json, text === '' ? [] : text.split('.'));
+    if (!(data instanceof Data)) {
+      const split = text === '' ? { keys: [] } : keysOfPath(text);
+      return 'keys' in split ? this.#walk(data as Json, split.keys) : undefined;
+    }
     let path = this.#lookups.get(text);
     if (path === undefined && !this.#lookups.has(text)) {
       const resolved = resolvePath(text, this.#scope);

@@ -10,11 +10,12 @@
 import { defaultMethods, type LogicEngine } from 'json-logic-engine';
 import { charsPerStep, readCharsPerStep } from '../meter.ts';
 import type { Budget } from './budget.ts';
+import { instantFault, parseInstant } from '../instant.ts';
 import { holdsText } from './text-search.ts';
 
 /**
  * Every operator of conditions. Those of jsonlogic.com but `log`, with `?:` (another name of `if`), `??` (the first value
- * that is not null) and `length` (of a text, array or object).
+ * that is not null), `length` (of a text, array or object) and `date` (a time as a number that can be compared).
  */
 export const expressionOperators: readonly string[] = [
   'var',
@@ -53,6 +54,7 @@ export const expressionOperators: readonly string[] = [
   'cat',
   'substr',
   'length',
+  'date',
 ];
 
 /** A method of the engine that is called with its arguments evaluated. */
@@ -118,6 +120,8 @@ export function methodsFor(budget: Budget): Record<string, unknown> {
     return keys.length;
   });
 
+  methods['date'] = eager((args) => dateOf(args, budget));
+
   methods['map'] = iterating(budget, (items, each) => items.map((item) => each(item)));
   methods['filter'] = iterating(budget, (items, each) => items.filter((item) => truthy(each(item))));
   methods['some'] = iterating(budget, (items, each) => items.some((item) => truthy(each(item))));
@@ -173,6 +177,23 @@ function identical(a: unknown, b: unknown, budget: Budget): boolean {
     budget.spend(a.length / charsPerStep);
   }
   return a === b;
+}
+
+/** What it costs to look up a zone, which a text in brackets names. */
+const stepsPerZone = 200;
+
+/** The instant that a time names, in milliseconds since 1970. Throws for what is none: a comparison with it would be nonsense. */
+function dateOf(args: readonly unknown[], budget: Budget): number {
+  const [text] = args;
+  if (args.length !== 1) throw new Error('The operator "date" takes one time.');
+  if (text === undefined || text === null)
+    throw new Error('The operator "date" was given nothing: its value is missing or null.');
+  if (typeof text !== 'string')
+    throw new Error('The operator "date" takes a text like "2030-01-31T09:00:00Z", and was given none.');
+  budget.spend(text.length / readCharsPerStep + (text.endsWith(']') ? stepsPerZone : 1));
+  const instant = parseInstant(text);
+  if (instant === undefined) throw new Error(`The operator "date" was given a text that ${instantFault(text)}.`);
+  return instant;
 }
 
 /** Texts by their code units, everything else as numbers. Throws NaN for what is none, but for a text beside null. */

@@ -1,7 +1,8 @@
 /** Renders requests: what is sent, or why nothing can be. */
 import type { RenderContext } from '../context.ts';
 import { stringifyJson } from '../json.ts';
-import type { Meter } from '../meter.ts';
+import { isJson, notJson } from '../json-fault.ts';
+import { type Meter, readCharsPerStep } from '../meter.ts';
 import { RenderFault, type RenderLimits, Run, type RunOptions } from '../template/run.ts';
 import type { RequestPlan, Verb } from './request.ts';
 import { splitUrl } from './url.ts';
@@ -113,8 +114,11 @@ function rendered(plan: RequestPlan, run: Run): RenderedRequest | UnsentRequest 
   if (plan.body !== undefined) {
     plan.body.template.write(run);
     body = run.take();
-    if (!plan.hasContentType) {
-      headers['Content-Type'] = plan.body.json || beginsAsJson(body) ? 'application/json' : 'text/plain';
+    if (plan.body.json) {
+      if (!plan.hasContentType) headers['Content-Type'] = 'application/json';
+    } else {
+      const isJsonText = checkedText(plan, plan.body.mustBeJson, body, run);
+      if (!plan.hasContentType) headers['Content-Type'] = isJsonText ? 'application/json' : 'text/plain';
     }
   }
   return {
@@ -126,6 +130,21 @@ function rendered(plan: RequestPlan, run: Run): RenderedRequest | UnsentRequest 
     authorityFromData: plan.authorityFromData || run.authorityFromData,
     secretsUsed: run.secrets,
   };
+}
+
+/**
+ * Whether a body given as a string is sent as JSON. What is sent as JSON must be JSON: a hole or a comma too many
+ * would else be the receiver's to find.
+ */
+function checkedText(plan: RequestPlan, mustBeJson: boolean, body: string, run: Run): boolean {
+  const begins = beginsAsJson(body);
+  // Without a Content-Type the beginning decides, as where a section has left out all that looked like JSON.
+  if (plan.hasContentType ? !mustBeJson : !begins) return false;
+  run.spend(body.length / readCharsPerStep);
+  if (isJson(body)) return true;
+  // Only values make it look like JSON: it is text, like `[note] hello`.
+  if (!mustBeJson) return false;
+  throw new RenderFault(notJson('The rendered body', body));
 }
 
 /** Whether a text begins with a brace or bracket, blanks aside. */

@@ -3,6 +3,7 @@
  * known before it is rendered. Authentication is no part of it.
  */
 import { isJsonObject, isRawNumber, type Json, type JsonObject, ownProperty } from '../json.ts';
+import { isJson, notJson } from '../json-fault.ts';
 import { type DestinationKind, isHeaderValue } from '../template/destination.ts';
 import { compileFormTemplate, compileJsonTemplate, type Problem } from '../template/json-template.ts';
 import { defaultRenderLimits, type RenderLimits, utf8Length } from '../template/run.ts';
@@ -33,6 +34,8 @@ export interface RequestPlan {
     readonly template: Template;
     /** Whether it was given as JSON rather than as a string. */
     readonly json: boolean;
+    /** Whether it was given as a string that must render to JSON: by its Content-Type, or because it begins as JSON. */
+    readonly mustBeJson: boolean;
   };
   /** Whether the definition names a Content-Type. */
   readonly hasContentType: boolean;
@@ -113,7 +116,7 @@ class RequestCompiler {
   compile(call: Json): CompiledRequest {
     if (!isJsonObject(call)) return { errors: [{ path: '', message: 'A call is an object with url and verb.' }] };
     for (const key of Object.keys(call)) {
-      if (!fields.has(key)) this.#error(`.${key}`, 'A call has no such field.');
+      if (!fields.has(key) && !key.startsWith('x-')) this.#error(`.${key}`, 'A call has no such field.');
     }
     const verb = this.#verb(field(call, 'verb'));
     const destination = new UrlDestination();
@@ -225,10 +228,27 @@ class RequestCompiler {
       const message = 'This is taken for the template that "value" holds; write a body of this form as a string.';
       this.#warnings.push({ path: '.body', message });
     }
-    const compiled = compileTemplate(source, this.#options, bodyDestination(source, contentTypeOf(headers)));
-    if ('template' in compiled) return { template: compiled.template, json: false };
-    for (const message of compiled.errors) this.#error('.body', message);
-    return undefined;
+    const destination = bodyDestination(source, contentTypeOf(headers));
+    const compiled = compileTemplate(source, this.#options, destination);
+    if ('errors' in compiled) {
+      for (const message of compiled.errors) this.#error('.body', message);
+      return undefined;
+    }
+    const mustBeJson = destination === 'json';
+    if (mustBeJson) this.#checkJsonText(source, compiled.template);
+    return { template: compiled.template, json: false, mustBeJson };
+  }
+
+  /** What can be said of a JSON text before it is rendered: all where it has no tags, else only what sections will leave. */
+  #checkJsonText(source: string, template: Template): void {
+    const parsed = parseTemplate(source);
+    if ('errors' in parsed) return;
+    const text = textsOf(parsed.nodes).join('');
+    if (template.constant && !isJson(text)) this.#error('.body', notJson('The body', text));
+    for (const name of sectionsWithLastComma(parsed.nodes)) {
+      const message = `The section "${name}" leaves a comma behind its last item, which no JSON may have; write the list as JSON, or the comma before each item but the first.`;
+      this.#warnings.push({ path: '.body', message });
+    }
   }
 
   /** A body given as JSON, in the form that its literal Content-Type asks for. */
@@ -253,7 +273,7 @@ class RequestCompiler {
       const message = 'A form has no nested values: this one is sent as JSON text.';
       this.#warnings.push({ path: `.body${path}`, message });
     }
-    return { template: compiled.template, json: true };
+    return { template: compiled.template, json: true, mustBeJson: false };
   }
 
   /** Headers that say of the body's bytes what is not done to them. */
@@ -340,6 +360,17 @@ function bodyDestination(source: string, header: HeaderPlan | undefined): Destin
   if (type === 'application/json' || type.endsWith('/json') || type.endsWith('+json')) return 'json';
   if (isMarkup(type)) return 'xml';
   return type === formType ? 'form' : 'text';
+}
+
+/** Names of the sections that end in a comma and are followed by the end of an object or list. */
+function sectionsWithLastComma(nodes: readonly Syntax[]): string[] {
+  return nodes.flatMap((node, i) => {
+    if (node.kind !== 'section') return [];
+    const inner = sectionsWithLastComma(node.children);
+    const [last, next] = [node.children.at(-1), nodes[i + 1]];
+    const endsInComma = last?.kind === 'text' && /,\s*$/.test(last.text);
+    return endsInComma && next?.kind === 'text' && /^\s*[\]}]/.test(next.text) ? [...inner, node.name] : inner;
+  });
 }
 
 /** Whether the literal text of a template, which no tag precedes, begins with a brace or bracket. */

@@ -2,10 +2,12 @@
  * Paths: what templates and conditions name. A path is checked and turned into a reader once, when its definition is
  * compiled. Readers reach own properties only, and never a prototype's.
  *
- * Ids may contain dots: behind `nodes` and `step` stands the longest id of the definition that matches.
+ * Ids may contain dots: behind `nodes` and `step` stands the longest id of the definition that matches, or in brackets the
+ * very id. How keys are written is in `path-keys.ts`.
  */
 import type { NodeView, RenderContext } from '../context.ts';
 import { isRawNumber, type Json, type JsonObject } from '../json.ts';
+import { keysOfPath } from './path-keys.ts';
 
 /** What a path can begin with, `input` aside, which means `payload`. */
 export type PathRoot =
@@ -61,8 +63,13 @@ export interface Path {
   readonly root: PathRoot;
   /** For `nodes.<id>` and `step.<id>`. */
   readonly nodeId?: string;
-  /** For `nodes.<id>`: response, accepted, callback, failure, visit or idempotencyKey. */
+  /**
+   * For `nodes.<id>`: response, accepted, callback, failure, visit or idempotencyKey; for `step.<id>`: index, name, body, up or
+   * down; for `runtime.callback`: url, token or signedUrl.
+   */
   readonly field?: string;
+  /** For `payload`: the keys below it. */
+  readonly within?: readonly string[];
   /** Whether any node may be read: `steps`, `step.<index>`. */
   readonly anyNode: boolean;
   /** Whether the order of first completion is read. */
@@ -126,10 +133,14 @@ const constantText = '-';
 
 /** Checks a path and makes its reader, or says in a sentence that names the path why there is none. */
 export function resolvePath(text: string, scope: PathScope): { readonly path: Path } | { readonly error: string } {
-  const keys = text.split('.');
-  const first = keys[0] as string;
-  const root = (first === 'input' ? 'payload' : first) as PathRoot;
   const refuse = (why: string): { error: string } => ({ error: `The path "${text}" ${why}.` });
+  const named = namedValue(text, scope);
+  if (named !== undefined) return named;
+  const split = keysOfPath(text);
+  if ('error' in split) return refuse(split.error);
+  const { keys } = split;
+  const first = keys[0] ?? '';
+  const root = (first === 'input' ? 'payload' : first) as PathRoot;
   if (!scope.roots.has(root)) {
     if (root === 'runtime') return refuse('can be read in requests of async nodes only');
     if (root === 'failure') return refuse('can be read in failure hooks only');
@@ -143,28 +154,26 @@ export function resolvePath(text: string, scope: PathScope): { readonly path: Pa
     return { path: { ...facts, volatile: root === 'attempt' || root === 'round', read: scalar } };
   }
   if (root === 'nodes' || root === 'step') return resolveNode(text, root, keys, scope, refuse);
-  if (root !== 'labels' && root !== 'vars' && root !== 'secrets' && keys.includes('')) {
-    return refuse('has an empty part');
-  }
   const second = keys[1];
   switch (root) {
     case 'payload':
-      return { path: { ...facts, fromData: true, read: (source) => walk(source.context.payload, keys, 1) } };
+      return {
+        path: {
+          ...facts,
+          fromData: true,
+          within: keys.slice(1),
+          read: (source) => walk(source.context.payload, keys, 1),
+        },
+      };
     case 'labels':
     case 'vars':
-    case 'secrets': {
-      // Their values are texts, so that whatever follows is the name, dots included.
-      const name = keys.slice(1).join('.');
+    case 'secrets':
       if (root === 'labels' && second === undefined) {
         return { path: { ...facts, fromData: true, read: (source) => source.context.labels } };
       }
-      if (name === '') return refuse('names nothing');
-      if (root === 'labels') {
-        return { path: { ...facts, fromData: true, read: (source) => walk(source.context.labels, [name], 0) } };
-      }
-      if (root === 'vars') return { path: { ...facts, read: (source) => source.context.variable(name) } };
-      return { path: { ...facts, read: (source) => source.secret(name) } };
-    }
+      if (second === undefined || second === '') return refuse('names nothing');
+      if (keys.length > 2) return refuse(`goes on after ${root}["${second}"], which is a text`);
+      return { path: pathOfName(text, root, second) };
     case 'steps': {
       const read: PathReader = (source) => walk(allSteps(source), keys, 1);
       return { path: { ...facts, anyNode: true, usesOrder: true, fromData: true, read } };
@@ -183,7 +192,7 @@ export function resolvePath(text: string, scope: PathScope): { readonly path: Pa
         const value = walk(source.context.callback, keys, 2);
         return source.stable && value !== undefined ? constantText : value;
       };
-      return { path: { ...facts, volatile: true, read } };
+      return { path: { ...facts, field, volatile: true, read } };
     }
     case 'failure':
       if (second === undefined || keys.length > 2 || !failureFields.has(second)) {
@@ -200,6 +209,28 @@ export function resolvePath(text: string, scope: PathScope): { readonly path: Pa
   }
 }
 
+/**
+ * `labels.<name>`, `vars.<NAME>` and `secrets.<NAME>`. Their values are texts, so that whatever follows the dot is the name,
+ * further dots and brackets included. Undefined for any other path.
+ */
+function namedValue(text: string, scope: PathScope): { readonly path: Path } | undefined {
+  const [, root, name] = /^(labels|vars|secrets)\.(.+)$/s.exec(text) ?? [];
+  if (name === undefined || !scope.roots.has(root as PathRoot)) return undefined;
+  return { path: pathOfName(text, root as 'labels' | 'vars' | 'secrets', name) };
+}
+
+function pathOfName(text: string, root: 'labels' | 'vars' | 'secrets', name: string): Path {
+  const facts = { text, root, anyNode: false, usesOrder: false, volatile: false, fromData: root === 'labels' };
+  switch (root) {
+    case 'labels':
+      return { ...facts, read: (source) => walk(source.context.labels, [name], 0) };
+    case 'vars':
+      return { ...facts, read: (source) => source.context.variable(name) };
+    case 'secrets':
+      return { ...facts, read: (source) => source.secret(name) };
+  }
+}
+
 type Refuse = (why: string) => { error: string };
 
 function resolveNode(
@@ -212,7 +243,9 @@ function resolveNode(
   const facts = { text, root, anyNode: false, usesOrder: false, volatile: false, fromData: true };
   const index = keys[1];
   if (index === undefined || index === '') return refuse('names no node');
-  const length = longestId(keys, scope.nodeIds);
+  // In brackets stands the very id.
+  const isExact = text.startsWith(`${root}[`);
+  const length = isExact ? (scope.nodeIds.has(index) ? 1 : 0) : longestId(keys, scope.nodeIds);
   if (length === 0 && root === 'step' && /^\d{1,6}$/.test(index)) {
     return resolveStep(keys.slice(2), refuse, (source) => stepsOf(source).ids[Number(index)], {
       ...facts,
@@ -246,7 +279,6 @@ function resolveNode(
   }
   const within =
     part === 'headers' && rest.length > 2 ? ['headers', rest.slice(2).join('.').toLowerCase()] : rest.slice(1);
-  if (within.includes('')) return refuse('has an empty part');
   if (part !== 'body' && part !== 'headers' && rest.length > 2) return refuse(`goes on after ${String(part)}`);
   const path = [field, ...within];
   return { path: { ...found, read: (source) => walk(viewOf(source.context.node(nodeId)), path, 0) } };
@@ -281,20 +313,20 @@ function resolveStep(
     return refuse(`knows no ${field}.${part}`);
   }
   if ((field === 'index' || field === 'name') && part !== undefined) return refuse(`goes on after ${field}`);
-  if (rest.includes('')) return refuse('has an empty part');
+  const found = field === undefined ? facts : { ...facts, field };
   if (field === 'body' || (field === 'up' && part === 'body')) {
     const from = field === 'body' ? 1 : 2;
     const read: PathReader = (source) => {
       const id = idIn(source);
       return id === undefined ? undefined : walk(bodyOf(source.context.node(id)), rest, from);
     };
-    return { path: { ...facts, read } };
+    return { path: { ...found, read } };
   }
   const read: PathReader = (source) => {
     const id = idIn(source);
     return id === undefined ? undefined : walk(stepOf(source, id), rest, 0);
   };
-  return { path: { ...facts, usesOrder: facts.usesOrder || field === undefined || field === 'index', read } };
+  return { path: { ...found, usesOrder: facts.usesOrder || field === undefined || field === 'index', read } };
 }
 
 /** A view's fields are JSON values, though their types do not say so. */

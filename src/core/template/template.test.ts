@@ -181,7 +181,7 @@ describe('paths', () => {
     ['nodes.pay.constructor', 'unknown field'],
     ['nodes.pay.response.text', 'knows no response.text'],
     ['nodes.pay.response.status.x', 'goes on after status'],
-    ['nodes.pay.response..x', 'knows no response.'],
+    ['nodes.pay.response..x', 'empty part'],
     ['nodes.pay.visit.x', 'no fields'],
     ['nodes.pay.idempotencyKey.x', 'no fields'],
     ['nodes.pay.callback.status', 'knows no callback.status'],

@@ -10,6 +10,7 @@
 import type { RenderContext } from '../context.ts';
 import { isRawNumber, type Json } from '../json.ts';
 import { type Destination, destinationOf, type DestinationKind } from './destination.ts';
+import { keysOfPath } from './path-keys.ts';
 import { type Path, type PathReader, type PathRoot, type PathScope, resolvePath, walk } from './path.ts';
 import { type Meter, readCharsPerStep } from '../meter.ts';
 import { defaultRenderLimits, ofTemplate, RenderFault, type RenderLimits, Run, utf8Length } from './run.ts';
@@ -92,9 +93,6 @@ const commonRoots: readonly PathRoot[] = [
   'prev',
 ];
 
-/** As good as a secret for as long as the node waits. */
-const callbackToken = 'runtime.callback.token';
-
 /** Roots that no item of a section can stand in for. */
 const ownRoots: ReadonlySet<string> = new Set(['vars', 'secrets', 'runtime']);
 
@@ -171,7 +169,8 @@ export class TemplateBuilder {
       case 'tag': {
         this.#constant = false;
         const { read, path } = this.#resolve(node.name, depth);
-        const secret = path.root === 'secrets' || node.name === callbackToken;
+        // A token is as good as a secret for as long as the node waits.
+        const secret = path.root === 'secrets' || (path.root === 'runtime' && path.field === 'token');
         const insert = destination.insert({ text: node.name, raw: node.raw, fromData: path.fromData, secret });
         if (path.root === 'vars' || path.root === 'secrets') {
           return (run) => {
@@ -208,12 +207,16 @@ export class TemplateBuilder {
       return { read: currentItem, path: item };
     }
     const resolved = resolvePath(name, this.#scope);
-    const first = name.split('.', 1)[0] as string;
+    const split = keysOfPath(name);
+    const keys = 'keys' in split ? split.keys : name.split('.');
+    const first = keys[0] ?? '';
     if ('error' in resolved) {
+      // What is no path is none of an item either.
+      if (depth > 0 && 'error' in split) this.errors.push(resolved.error);
       // Within a section the name may be an item's. Nodes are the exception, so that a mistyped id is found there too.
-      if (depth === 0 || first === 'nodes' || ownRoots.has(first)) this.errors.push(resolved.error);
+      else if (depth === 0 || first === 'nodes' || ownRoots.has(first)) this.errors.push(resolved.error);
       this.#paths.push(item);
-      return { read: itemReader(name, undefined), path: item };
+      return { read: itemReader(keys, undefined), path: item };
     }
     const { read, ...facts } = resolved.path;
     if (depth === 0 || ownRoots.has(facts.root)) {
@@ -222,7 +225,7 @@ export class TemplateBuilder {
     }
     const path: TemplatePath = { ...facts, fromData: true };
     this.#paths.push(path);
-    return { read: itemReader(name, read), path };
+    return { read: itemReader(keys, read), path };
   }
 }
 
@@ -251,9 +254,8 @@ const currentItem: PathReader = (source) => (source as Run).items.at(-1);
 /** Items in which one step looks for a name. */
 const itemsPerStep = 8;
 
-function itemReader(name: string, otherwise: PathReader | undefined): PathReader {
-  const keys = name.split('.');
-  const first = keys[0] as string;
+function itemReader(keys: readonly string[], otherwise: PathReader | undefined): PathReader {
+  const first = keys[0] ?? '';
   return (source) => {
     const { items } = source as Run;
     source.spend(items.length / itemsPerStep);

@@ -12,7 +12,8 @@
  */
 import { conditionContext } from '../context-of.ts';
 import type { Draft } from '../draft.ts';
-import { parseInstant } from '../instant.ts';
+import type { StepOutput } from '../history.ts';
+import { instantFault, parseInstant } from '../instant.ts';
 import type { Json } from '../json.ts';
 import { valuesPerStep } from '../meter.ts';
 import type { FailPlan, JoinPlan, SleepPlan, SplitPlan, SwitchPlan } from '../plan.ts';
@@ -163,6 +164,7 @@ function quietRow(
   startedAt: number;
   attemptAt: number;
   scope: string;
+  output?: StepOutput;
 } {
   return {
     nodeId: node.id,
@@ -172,6 +174,8 @@ function quietRow(
     startedAt: since,
     attemptAt: since,
     scope: token.scope,
+    // Nothing was answered, but the visit is known from then on.
+    ...(d.plan.visitsRead.has(node.id) ? { output: {} } : undefined),
   };
 }
 
@@ -180,7 +184,7 @@ const maxProblems = 20;
 
 /** Goes on choosing where it was left. */
 function choose(d: Draft, token: Token, node: SwitchPlan, from: Choosing): void {
-  const context = conditionContext(d.run, token, d.env);
+  const context = conditionContext(d.run, token, d.env, from.visit);
   const problems = [...from.problems];
   let target = node.default;
   let matchedCase: string | undefined;
@@ -222,7 +226,7 @@ function choose(d: Draft, token: Token, node: SwitchPlan, from: Choosing): void 
 }
 
 function fallAsleep(d: Draft, token: Token, node: SleepPlan, visit: number): void {
-  const until = wakeTime(d, token, node);
+  const until = wakeTime(d, token, node, visit);
   if (typeof until === 'number') {
     const stage: Extract<Stage, { kind: 'sleeping' }> = { kind: 'sleeping', since: d.now, until, visit };
     const asleep = d.move(token, stage);
@@ -245,20 +249,25 @@ function fallAsleep(d: Draft, token: Token, node: SleepPlan, visit: number): voi
   failToken(d, token, failure, { visit, undoFirst: false });
 }
 
+/** Characters that a failure shows of what is no time. */
+const maxShownTime = 100;
+
 function wakeTime(
   d: Draft,
   token: Token,
   node: SleepPlan,
+  visit: number,
 ): number | { readonly problem: string; readonly logged: string } {
   const { wait } = node;
   if ('durationMillis' in wait) return d.now + wait.durationMillis;
-  const rendered = wait.until.render(conditionContext(d.run, token, d.env), undefined, d);
+  const rendered = wait.until.render(conditionContext(d.run, token, d.env, visit), undefined, d);
   const logged = `The time to sleep until, ${wait.until.source}, could not be used.`;
   if (!rendered.ok) return { problem: `The time to sleep until could not be rendered: ${rendered.error}`, logged };
+  const text = rendered.text.trim();
   return (
-    parseInstant(rendered.text.trim()) ?? {
+    parseInstant(text) ?? {
       logged,
-      problem: `${JSON.stringify(rendered.text.slice(0, 100))} is no ISO 8601 time with an offset to sleep until.`,
+      problem: `It cannot be slept until ${JSON.stringify(text.slice(0, maxShownTime))}: it ${instantFault(text)}.`,
     }
   );
 }
@@ -343,7 +352,7 @@ function joinBody(d: Draft, _node: JoinPlan, stage: Extract<Stage, { kind: 'fork
 const maxReasonLength = 2_000;
 
 function failHere(d: Draft, token: Token, node: FailPlan, visit: number): void {
-  const rendered = node.reason.render(conditionContext(d.run, token, d.env), undefined, d);
+  const rendered = node.reason.render(conditionContext(d.run, token, d.env, visit), undefined, d);
   const description =
     rendered.ok && rendered.text.trim() !== ''
       ? rendered.text.slice(0, maxReasonLength)

@@ -46,14 +46,10 @@ export function resolve(d: Draft, event: ResolvedEvent): void {
   const { task } = stage;
   record(d, event, task.visit, token.scope);
   const { unknown: _unknown, ...settled } = task;
+  const body = event.body ?? null;
+  const answer = task.accepted === true ? { callback: { body } } : { response: { status: 200, headers: {}, body } };
   if (event.outcome === 'succeeded') {
-    const body = event.body ?? null;
-    completeTask(
-      d,
-      token,
-      settled,
-      task.accepted === true ? { callback: { body } } : { response: { status: 200, headers: {}, body } },
-    );
+    completeTask(d, token, settled, answer);
     return;
   }
   const async = taskNode(d, token).mode === 'async';
@@ -63,7 +59,8 @@ export function resolve(d: Draft, event: ResolvedEvent): void {
     description: `Settled as failed by an operator: ${event.reason}`,
     logged: 'Settled as failed by an operator.',
   };
-  failVisit(d, token, settled, failure);
+  // Without a body nothing was answered, which a node that has failed need not have done.
+  failVisit(d, token, settled, failure, event.body === undefined ? undefined : answer);
 }
 
 /** A compensation that could not be completed, of an execution that waits for an operator. */

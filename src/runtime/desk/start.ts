@@ -1,28 +1,15 @@
 /** Starting executions: every check that a run must pass, then one durable insert. */
 import { createHash } from 'node:crypto';
 import { parseInstant } from '../../core/instant.ts';
-import {
-  canonicalJson,
-  isJsonObject,
-  type Json,
-  type JsonObject,
-  ownProperty,
-  parseJson,
-  stringifyJson,
-} from '../../core/json.ts';
+import { canonicalJson, isJsonObject, type Json, type JsonObject, parseJson, stringifyJson } from '../../core/json.ts';
+import { labelLimits } from '../../core/definition/limits.ts';
+import { missingPayload } from '../../core/required-payload.ts';
 import { unprintable } from '../../core/definition/shape-check.ts';
 import type { Plan } from '../../core/plan.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
 import { type Answer, granted, type Refusal, refused } from './answer.ts';
 import type { KnownDefinition } from './known-definitions.ts';
 import type { DeskParts } from './parts.ts';
-
-/** Bounds of the labels of one execution, in entries and characters. */
-const labelLimits = {
-  count: 50,
-  key: 128,
-  value: 512,
-};
 
 /** A run as asked for. Fields are as the client sent them, or absent. */
 export interface StartRequest {
@@ -57,7 +44,8 @@ export async function start(parts: DeskParts, request: StartRequest): Promise<An
   const source = await findPlan(parts, request);
   if ('ok' in source) return source;
   const missing = missingPayload(source.plan, checked.payload);
-  if (missing.length > 0) return refused('invalid_payload', ...missing);
+  if (missing.length > 0)
+    return refused('invalid_payload', ...missing.map((path) => `${path}: The definition requires a value here.`));
   return (await insert(parts, request, checked, source)) ?? unknownDefinition(request.source);
 }
 
@@ -186,22 +174,6 @@ function unknownDefinition(source: StartRequest['source']): Refusal {
 function recompiled(parts: DeskParts, definition: string): Plan | Refusal {
   const compiled = parts.plans.compile(parseJson(definition));
   return compiled.ok ? compiled.plan : refused('invalid_definition', ...compiled.errors);
-}
-
-function missingPayload(plan: Plan, payload: JsonObject): string[] {
-  return plan.requiredPayload
-    .filter((path) => (valueAt(payload, path) ?? null) === null)
-    .map((path) => `payload.${path}: The definition requires a value here.`);
-}
-
-function valueAt(payload: JsonObject, path: string): Json | undefined {
-  let value: Json | undefined = payload;
-  for (const part of path.split('.')) {
-    if (Array.isArray(value)) value = /^\d+$/.test(part) ? (value[Number(part)] as Json | undefined) : undefined;
-    else if (value !== undefined && isJsonObject(value)) value = ownProperty(value, part);
-    else return undefined;
-  }
-  return value;
 }
 
 /** Equal for equal requests: as JSON whatever the order of keys, numbers by their digits, absent and null alike. */

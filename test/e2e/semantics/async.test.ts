@@ -210,7 +210,8 @@ describe('an async node', () => {
 
   it.concurrent.each(['succeeded', 'failed'])('is settled as %s by an operator', async (outcome) => {
     const saga = stage.saga(`settled-${outcome}`);
-    const id = await stage.run(saga.graph([saga.asyncTask('ask')]));
+    const told = saga.call('told', { body: { by: '{{nodes.ask.callback.body.by}}' } });
+    const id = await stage.run(saga.graph([saga.asyncTask('ask')], { onFailureCallback: told }));
     await stage.untilStatus(id, 'WAITING_CALLBACK');
     expect(await stage.control(id, 'resolve', { nodeId: 'other', phase: 'UP', outcome, reason: 'r' })).toBe(409);
     expect(await stage.control(id, 'resolve', { nodeId: 'ask', visit: 2, phase: 'UP', outcome, reason: 'r' })).toBe(
@@ -223,6 +224,8 @@ describe('an async node', () => {
       outcome === 'succeeded' ? { status: 'SUCCEEDED', result: { by: 'phone' } } : { status: 'FAILED', standing: [] },
     );
     expect(rowNames(await stage.steps(id)).slice(0, 3)).toEqual(['ask UP', 'ask RESOLVE', 'ask CALLBACK']);
+    const hooks = downstream.calls(`/${saga.name}/told`).map(({ body }) => body);
+    expect(hooks).toEqual(outcome === 'failed' ? ['{"by":"phone"}'] : []);
     expect(await stage.callBack((await stage.callbackOf(`/${saga.name}/ask`)).to, {})).toBe(410);
   });
 });

@@ -41,6 +41,48 @@ describe('a template', () => {
     });
   });
 
+  it.concurrent('sees the visits of nodes that make no call, also once they are read back from the store', async () => {
+    const saga = stage.saga('quiet');
+    const document = await stage.finish(
+      saga.graph([
+        { kind: 'sleep', id: 'nap', durationMillis: 20, next: 'again' },
+        {
+          kind: 'switch',
+          id: 'again',
+          cases: [{ when: { '<': [{ var: 'nodes.again.visit' }, 3] }, target: 'nap' }],
+          default: 'tell',
+        },
+        saga.task('tell', { next: 'rest' }, { body: { nap: '{{nodes.nap.visit}}', again: '{{nodes.again.visit}}' } }),
+        { kind: 'sleep', id: 'rest', durationMillis: 1500, next: 'last' },
+        saga.task('last', {}, { body: { nap: '{{nodes.nap.visit}}', rest: '{{nodes.rest.visit}}' } }),
+      ]),
+    );
+    expect(document.status).toBe('SUCCEEDED');
+    expect(downstream.calls('/quiet/tell')[0]!.body).toBe('{"nap":3,"again":3}');
+    expect(downstream.calls('/quiet/last')[0]!.body).toBe('{"nap":3,"rest":1}');
+  });
+
+  it.concurrent('names keys that hold dots, and sends no text as JSON that is none', async () => {
+    const saga = stage.saga('named');
+    const definition = saga.linear([], {
+      requiredPayload: ['["user.email"]'],
+      steps: [
+        { name: 'a', up: saga.call('a', { body: { to: '{{payload["user.email"]}}' } }) },
+        { name: 'b', up: saga.call('b', { body: '{"l":[{{#payload.list}}{{.}},{{/payload.list}}]}' }) },
+      ],
+    });
+    expect(await stage.ask('POST', '/workflows/run', { definition, payload: { list: [] } })).toMatchObject({
+      status: 400,
+      body: { errors: ['payload["user.email"]: The definition requires a value here.'] },
+    });
+    const payload = { 'user.email': 'a@b.example', list: [1, 2] };
+    const document = await stage.finish(definition, { payload });
+    expect(downstream.calls('/named/a')[0]!.body).toBe('{"to":"a@b.example"}');
+    expect(downstream.calls('/named/b')).toEqual([]);
+    expect(document).toMatchObject({ status: 'FAILED', reason: 'unsent', failedNodeId: 'b' });
+    expect(document.failureDescription).toContain('a comma stands before "]"');
+  });
+
   it.concurrent('sees a whole body of which the history keeps the beginning', async () => {
     const saga = stage.saga('large');
     const long = 'x'.repeat(100_000);

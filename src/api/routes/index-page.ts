@@ -1,0 +1,48 @@
+/** `GET /`: where everything is, for people who know only the address of the server. */
+import type { FastifyInstance } from 'fastify';
+import * as shape from '../schema.ts';
+import { jsonTextBody } from '../context.ts';
+import { pageBody, wantsPage } from '../page.ts';
+
+/** Where people read on; pages of documents are files, which no server has to show. */
+const documents = 'docs/README.md in the package';
+
+/** Places that a server may have, in the order of the page: their names, addresses, and what is there. */
+const places: readonly (readonly [name: string, url: string, text: string])[] = [
+  ['api', '/workflows', 'API: executions and definitions'],
+  ['ui', '/ui', 'Web UI'],
+  ['openapi', '/openapi.json', 'Description of the API (OpenAPI 3.1)'],
+  ['definitionSchema', '/schema/definition.json', 'JSON Schema of definitions'],
+  ['health', '/healthz', 'Whether the process lives'],
+  ['readiness', '/readyz', 'Whether traffic may come'],
+  ['metrics', '/metrics', 'Metrics for Prometheus'],
+];
+
+/** Registers the route. It lists what the server has once all routes are registered. */
+export function indexRoute(server: FastifyInstance): void {
+  const description = { description: 'Addresses by what is there; for a browser a page.' };
+  server.get(
+    '/',
+    {
+      config: {
+        documentation: {
+          summary: 'Where API, UI and documents are',
+          tag: 'operations',
+          answers: { 200: { ...description, schema: shape.texts() } },
+        },
+      },
+    },
+    (request, reply) => {
+      const has = places.filter(([, url]) => server.hasRoute({ method: 'GET', url }));
+      if (!wantsPage(request)) {
+        const entries = has.map(([name, url]) => [name, url]);
+        return jsonTextBody(reply, JSON.stringify({ name: 'Trama', ...Object.fromEntries(entries), documents }));
+      }
+      return pageBody(reply, {
+        title: 'Trama',
+        paragraphs: ['This is a Trama server.', `The documents are in ${documents}.`],
+        links: has.map(([, href, text]) => ({ href, text })),
+      });
+    },
+  );
+}
