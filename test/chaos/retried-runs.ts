@@ -148,7 +148,7 @@ export class RetriedRuns {
     await inParts(ids, async (id) => {
       let document: AnswerBody;
       await until(async () => {
-        document = (await pod.ask('GET', `/workflows/${id}?waitMillis=7000`)).body;
+        document = (await pod.ask('GET', `/workflows/${id}`)).body;
         return document.completedAt !== undefined && document.round === round;
       });
       const run = this.#runs.find((each) => each.id === id)!;
