@@ -12,12 +12,13 @@ import { resolveCallbackKeys } from './compose/callback-keys.ts';
 import { definitionLimits, engineSettings } from './compose/engine-settings.ts';
 import { createStoreGauges } from './compose/gauges.ts';
 import { localUrl, reachableUrl, type Listening } from './compose/addresses.ts';
-import { checkQueue, createQueue, createStore, type QueueChoice } from './compose/backends.ts';
+import { checkQueue, createQueue, createStore, placeOf, type QueueChoice } from './compose/backends.ts';
 import { clusterReadings, createClusterSource, gateReadings, loadOf } from './compose/cluster-source.ts';
 import { lastWords } from './compose/last-words.ts';
 import { Maintenance } from './compose/maintenance.ts';
 import { createGate } from './compose/gate.ts';
 import { refusePromoted } from './compose/promotion-guard.ts';
+import { StartPatience } from './compose/start-patience.ts';
 import { StoreClock } from './compose/store-clock.ts';
 import { systemClock } from './compose/system-clock.ts';
 import { createSystemEntropy } from './compose/system-entropy.ts';
@@ -29,7 +30,7 @@ import { definitionJsonSchema } from './core/definition/json-schema.ts';
 import { OwnListeners } from './http-caller/own-listeners.ts';
 import type { HttpCaller } from './ports/http-caller.ts';
 import type { Clock } from './ports/clock.ts';
-import { StoreUnavailable, type Store } from './ports/store.ts';
+import type { Store } from './ports/store.ts';
 import { KnownDefinitions } from './runtime/desk/known-definitions.ts';
 import type { DeskParts } from './runtime/desk/parts.ts';
 import { showStep } from './runtime/desk/shown-body.ts';
@@ -52,10 +53,6 @@ export interface TramaOptions {
   /** File descriptor of the log; standard output by default. */
   readonly logTo?: number;
 }
-
-/** How long a start waits for a store that is away, and how often it asks. */
-const startPatienceMillis = 60_000;
-const openRetryMillis = 500;
 
 /** As many statements as an engine has under way: an insert, checkpoints, take-overs, reads. */
 const warmConnections = 4;
@@ -139,6 +136,7 @@ export class Trama {
   readonly #running: Running = {};
   /** What calls may not reach, or only in part. */
   readonly #own: OwnListeners;
+  readonly #patience: StartPatience;
   #opened: Promise<readonly CallbackKey[]> | undefined;
   #tokens: CallbackTokens | undefined;
   #listening: Listening | undefined;
@@ -154,6 +152,10 @@ export class Trama {
     this.#version = version;
     this.#surroundings = surroundings;
     this.#own = new OwnListeners(config.http.egress.allowOwn, config.runtime.callback.baseUrl);
+    const { telemetry } = surroundings;
+    this.#patience = new StartPatience({ clock: systemClock, telemetry, place: placeOf(config) });
+    // A directory of this machine does not come by itself.
+    if (config.database.driver === 'EMBEDDED') this.#patience.giveUp();
   }
 
   /** Where the server is for callers on this machine, without a slash at the end. Throws before it listens. */
@@ -177,15 +179,20 @@ export class Trama {
     return this.#starting;
   }
 
-  /** Stops in order; see the file header. A second call waits for the first; before `start` it only closes the log. */
+  /**
+   * Stops in order; see the file header. A start that waits for its store gives up. A second call waits for the first; before `start`
+   * it only closes the log.
+   */
   stop(): Promise<void> {
+    this.#patience.giveUp();
     this.#stopping ??= this.#stop();
     return this.#stopping;
   }
 
-  /** Ends the waiting of a stop, under way or to come: calls in flight are given up, connections closed. */
+  /** Ends the waiting of a start and of a stop, under way or to come: calls in flight are given up, connections closed. */
   hurry(): void {
     this.#isHurried = true;
+    this.#patience.giveUp();
     this.#running.engine?.force();
     this.#running.server?.server.closeAllConnections();
   }
@@ -318,34 +325,15 @@ export class Trama {
       },
     });
     this.#running.store = store;
-    this.#opened = this.#patiently(() => store.open()).then(async () => {
-      await refusePromoted(this.#config, store);
-      return resolveCallbackKeys(this.#config.runtime.callback, store);
-    });
+    this.#opened = this.#patience
+      .until(() => store.open())
+      .then(async () => {
+        await refusePromoted(this.#config, store);
+        return resolveCallbackKeys(this.#config.runtime.callback, store);
+      });
     // The start awaits it later; that it failed before must not look like an error that nobody handles.
     this.#opened.catch(() => undefined);
     return store;
-  }
-
-  /** A server that starts beside its database may be the first of the two. */
-  async #patiently(open: () => Promise<void>): Promise<void> {
-    const { telemetry } = this.#surroundings;
-    const end = performance.now() + startPatienceMillis;
-    for (let tries = 1; ; tries++) {
-      try {
-        await open();
-        return;
-      } catch (error) {
-        const isAway = error instanceof StoreUnavailable && this.#config.database.driver === 'POSTGRES';
-        if (!isAway || this.#isHurried || performance.now() > end) throw error;
-        if (tries === 1) telemetry.log('warn', 'the store is away, waiting for it', { error: error.message });
-        await new Promise((resolve) => {
-          systemClock.after(openRetryMillis, () => {
-            resolve(undefined);
-          });
-        });
-      }
-    }
   }
 
   /** Where several processes share a store, its clock counts for all of them. */

@@ -53,11 +53,14 @@ export async function createStore({ database }: Config, choice: StoreChoice): Pr
   });
 }
 
-/** Where a store is, for messages; no password. */
+/** Where a store is, for messages: without user and password. */
 export function placeOf({ database }: Config): string {
   if (database.driver === 'EMBEDDED') return database.dataDir;
   if (database.url === undefined) return `${database.host ?? ''}:${String(database.port)}/${database.database}`;
-  return database.url.replace(/\/\/.*@/s, '//');
+  const [place = '', parameters] = database.url.replace(/\/\/.*@/s, '//').split('?');
+  // The password may be among the parameters; the folder of a socket is.
+  const host = new URLSearchParams(parameters).get('host');
+  return host === null ? place : `${place}?host=${host}`;
 }
 
 /** What a queue stands on. */
@@ -104,11 +107,13 @@ export async function createQueue(parts: QueueParts): Promise<QueueChoice> {
   const count = new ShardCount({ store, telemetry, wants: sharding.virtualShardCount });
   const { RedisShardQueue } = await import('../queue/redis/redis-shard-queue.ts');
   const complaints = new Complaints(clock);
-  const server = new RedisShardQueue(await redisSettings(config), {
+  const settings = await redisSettings(config);
+  const place = addressesOf(settings);
+  const server = new RedisShardQueue(settings, {
     failed: (error) => {
       telemetry.queueFailed('connect');
       if (!complaints.isNews(error.message)) return;
-      telemetry.log('warn', 'redis connection failed', { error: error.message });
+      telemetry.log('warn', 'redis connection failed', { redis: place, error: error.message });
     },
     policy: (policy) => {
       parts.policy(policy);
@@ -155,6 +160,12 @@ async function redisSettings({ redis }: Config): Promise<RedisSettings> {
     keyPrefix: redis.queue.keyPrefix,
     membershipKey: redis.sharding.membershipKey,
   };
+}
+
+/** Where Redis is, for messages. */
+function addressesOf({ servers }: RedisSettings): string {
+  const addresses = servers.topology === 'cluster' ? servers.seeds : [servers.address];
+  return addresses.map(({ host, port }) => `${host}:${String(port)}`).join(', ');
 }
 
 /** Tells one store from another to those who share its queue. A restored copy has that of the original. */
