@@ -3,6 +3,7 @@
  * `cells.ts`); the series of the Node process come from prom-client. Both end up in one text.
  */
 import type { Registry } from 'prom-client';
+import type { ExecutionStatus } from '../core/state.ts';
 import { unusedPrecisionMillis, watchEventLoopLag } from './event-loop-lag.ts';
 import type {
   DefinitionTelemetry,
@@ -263,9 +264,8 @@ export class PrometheusTelemetry implements Telemetry {
     this.#series.fenced.cell(reason).add();
   }
 
-  reconciled(ids: number): void {
-    // The queue holds ids, not statuses.
-    this.#series.reconciled.cell('unknown').add(ids);
+  reconciled(status: ExecutionStatus, ids: number): void {
+    this.#series.reconciled.cell(status).add(ids);
   }
 
   claimScanned(): void {

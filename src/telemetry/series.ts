@@ -94,7 +94,11 @@ export function createSeries(): Series {
     storeErrors: f.counter('saga_store_errors_total', 'Operations of the store that failed.', 'operation', 'class'),
     queueErrors: f.counter('saga_redis_errors_total', 'Operations on Redis that failed.', 'operation'),
     fenced: f.counter('saga_fenced_total', 'Executions lost to another worker.', 'reason'),
-    reconciled: f.counter('saga_reconciled_total', 'Executions put back into the queue from the store.', 'status'),
+    reconciled: f.counter(
+      'saga_reconciled_total',
+      'Due executions that the queue lacked, put back from the store, by their status.',
+      'status',
+    ),
     claimScans: f.counter('saga_redis_claim_scans_total', 'Shards asked for what is due.'),
     rebuilds: f.counter('saga_redis_rebuilds_total', 'Shards filled again from the store, by reason.', 'reason'),
     longTurns: f.counter(

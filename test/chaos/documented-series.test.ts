@@ -399,7 +399,8 @@ describe('faults', () => {
     await stage.redis.kill();
     await until(() => look().then(() => seen.has('saga_redis_errors_total')));
     await stage.redis.run();
-    await until(() => look().then(() => seen.has('saga_redis_rebuilds_total') && seen.has('saga_reconciled_total')));
+    await until(() => look().then(() => seen.has('saga_redis_rebuilds_total')));
+    await until(() => look().then(() => seen.values('saga_reconciled_total', 'status').has('SLEEPING')));
     for (const id of ids) expect((await next().ask('POST', `/workflows/${id}/wake`)).status).toBe(202);
     for (const id of ids) await untilStatus(id, 'SUCCEEDED');
   });
