@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { createServer } from './api/server.ts';
+import { renewServerTls } from './api/server-tls.ts';
 import { recordAccess } from './compose/access-record.ts';
 import { accessOptions } from './compose/authenticator.ts';
 import { createCaller } from './compose/caller.ts';
@@ -22,7 +23,9 @@ import { StartPatience } from './compose/start-patience.ts';
 import { StoreClock } from './compose/store-clock.ts';
 import { systemClock } from './compose/system-clock.ts';
 import { createSystemEntropy } from './compose/system-entropy.ts';
-import { invalidCertificates, readAuthorities, readKeyPair } from './compose/tls-files.ts';
+import { followServerTls } from './compose/server-tls.ts';
+import { invalidCertificates } from './compose/tls-files.ts';
+import { TlsRenewal } from './compose/tls-renewal.ts';
 import { observeRequests, startTracing, type Tracing } from './compose/tracing.ts';
 import type { CallbackKey, Config } from './config/config.ts';
 import { isLoopback } from './config/rules.ts';
@@ -137,6 +140,7 @@ export class Trama {
   /** What calls may not reach, or only in part. */
   readonly #own: OwnListeners;
   readonly #patience: StartPatience;
+  readonly #renewal: TlsRenewal;
   #opened: Promise<readonly CallbackKey[]> | undefined;
   #tokens: CallbackTokens | undefined;
   #listening: Listening | undefined;
@@ -154,6 +158,8 @@ export class Trama {
     this.#own = new OwnListeners(config.http.egress.allowOwn, config.runtime.callback.baseUrl);
     const { telemetry } = surroundings;
     this.#patience = new StartPatience({ clock: systemClock, telemetry, place: placeOf(config) });
+    const doubts = (now: number): readonly string[] => invalidCertificates(config, now);
+    this.#renewal = new TlsRenewal({ clock: systemClock, telemetry, doubts });
     // A directory of this machine does not come by itself.
     if (config.database.driver === 'EMBEDDED') this.#patience.giveUp();
   }
@@ -210,7 +216,7 @@ export class Trama {
     const { telemetry } = this.#surroundings;
     for (const sentence of invalidCertificates(config, Date.now())) telemetry.log('warn', sentence);
     this.#running.tracing = await startTracing(config.telemetry, this.#version, telemetry);
-    const caller = createCaller(config, this.#version, this.#own);
+    const caller = createCaller(config, { version: this.#version, own: this.#own, renewal: this.#renewal });
     this.#running.caller = caller;
     const store = await this.#openStore();
     const clock = this.#clockOf();
@@ -224,6 +230,7 @@ export class Trama {
       entropy,
       telemetry,
       store,
+      renewal: this.#renewal,
       load,
       policy: (policy) => {
         this.#policy = policy;
@@ -293,6 +300,7 @@ export class Trama {
     await this.#running.clock?.follow(store);
     await recordAccess(config.security.auth, { store, clock, entropy });
     await this.#listen(api);
+    this.#renewal.start();
     await engine.start();
     if (config.maintenance.enabled) {
       const maintenance = new Maintenance({
@@ -315,6 +323,7 @@ export class Trama {
   async #openStore(): Promise<Store> {
     const store = await createStore(this.#config, {
       migrate: true,
+      renewal: this.#renewal,
       warmConnections,
       showStep: showStep({
         masker: this.#surroundings.masker,
@@ -377,6 +386,7 @@ export class Trama {
         isDatabaseUp: engine.storeAnswers,
         ...(store.connectionCounts === undefined ? {} : { connections: store.connectionCounts }),
         gate: gateReadings(gate),
+        staleTls: this.#renewal.stale,
         ...(cluster === undefined ? {} : { cluster: clusterReadings(cluster, this.#policy) }),
       };
       return readings === undefined ? own : { ...own, store: readings };
@@ -398,8 +408,9 @@ export class Trama {
   async #build(auditLog: Store, desk: DeskParts): Promise<FastifyInstance> {
     const { server, metrics } = this.#config;
     const { telemetry } = this.#surroundings;
-    const pair = readKeyPair('server.tls', server.tls);
-    const ca = readAuthorities(server.tls.clientCaFile, 'server.tls.clientCaFile');
+    const tls = followServerTls(server.tls, this.#renewal, (renewed) => {
+      renewServerTls(api, renewed);
+    });
     const api = createServer({
       desk,
       auditLog,
@@ -408,7 +419,7 @@ export class Trama {
       version: this.#version,
       definitionSchema: definitionJsonSchema(definitionLimits(this.#config)),
       ...(await accessOptions(this.#config, desk.clock, telemetry)),
-      ...(pair === undefined ? {} : { tls: { ...pair, ...(ca === undefined ? {} : { ca }) } }),
+      ...(tls === undefined ? {} : { tls }),
       ...observeRequests(telemetry, metrics.enabled),
       worked: (route, millis) => {
         if (millis > longTurnMillis) telemetry.longTurn('request', millis, { route });
@@ -462,6 +473,7 @@ export class Trama {
       }),
       maintenance?.stop(),
     ]);
+    this.#renewal.stop();
     await caller?.close();
     this.#running.clock?.stop();
     await store?.close();

@@ -14,6 +14,7 @@ import { ShardedQueue } from '../runtime/sharding/sharded-queue.ts';
 import { SoleWorkerQueue } from '../runtime/sole-worker-queue.ts';
 import { engineSettings } from './engine-settings.ts';
 import { readTls } from './tls-files.ts';
+import type { TlsRenewal } from './tls-renewal.ts';
 
 /** How the store is opened. */
 export interface StoreChoice {
@@ -24,11 +25,13 @@ export interface StoreChoice {
   /** What lists show of large outputs; a store that nobody lists or writes steps in needs none. */
   readonly showStep?: ShowStep;
   readonly onFault: (fault: StoreFault) => void;
+  /** Follows the files of TLS; absent: they are read once. */
+  readonly renewal?: TlsRenewal;
 }
 
 /** Makes the store; opens nothing. The adapter is loaded only when it is asked for. Throws where TLS cannot work. */
 export async function createStore({ database }: Config, choice: StoreChoice): Promise<Store> {
-  const { migrate, warmConnections = 0, showStep, onFault } = choice;
+  const { migrate, warmConnections = 0, showStep, onFault, renewal } = choice;
   const shown = showStep === undefined ? {} : { showStep };
   if (database.driver === 'EMBEDDED') {
     const { SqliteStore } = await import('../store/sqlite/sqlite-store.ts');
@@ -36,7 +39,8 @@ export async function createStore({ database }: Config, choice: StoreChoice): Pr
   }
   const { PostgresStore } = await import('../store/postgres/postgres-store.ts');
   const { url, host, port, user, password } = database;
-  const ssl = readTls('database.ssl', database.ssl);
+  const ssl =
+    renewal === undefined ? readTls('database.ssl', database.ssl) : renewal.live('database.ssl', database.ssl);
   return new PostgresStore({
     ...(url === undefined ? { port, database: database.database } : { url }),
     ...(host === undefined || url !== undefined ? {} : { host }),
@@ -71,6 +75,7 @@ export interface QueueParts {
   readonly entropy: Entropy;
   readonly telemetry: Telemetry;
   readonly store: Store;
+  readonly renewal: TlsRenewal;
   /** What this process has in hand. */
   readonly load: () => MemberLoad;
   /** Told of the `maxmemory-policy` of Redis. */
@@ -107,7 +112,7 @@ export async function createQueue(parts: QueueParts): Promise<QueueChoice> {
   const count = new ShardCount({ store, telemetry, wants: sharding.virtualShardCount });
   const { RedisShardQueue } = await import('../queue/redis/redis-shard-queue.ts');
   const complaints = new Complaints(clock);
-  const settings = await redisSettings(config);
+  const settings = await redisSettings(config, parts.renewal);
   const place = addressesOf(settings);
   const server = new RedisShardQueue(settings, {
     failed: (error) => {
@@ -141,13 +146,13 @@ export async function createQueue(parts: QueueParts): Promise<QueueChoice> {
   return { queue: cluster, cluster };
 }
 
-async function redisSettings({ redis }: Config): Promise<RedisSettings> {
+async function redisSettings({ redis }: Config, renewal: TlsRenewal): Promise<RedisSettings> {
   const { parseRedisUrl } = await import('../queue/redis/settings.ts');
   const seeds = redis.cluster.nodes.map((node) => parseRedisUrl(node));
   const url = redis.topology === 'STANDALONE' && redis.url !== undefined ? parseRedisUrl(redis.url) : undefined;
   const username = redis.username ?? url?.username;
   const password = redis.password ?? url?.password;
-  const tls = readTls('redis.tls', { ...redis.tls, isOn: redis.tls.isOn || url?.isTls === true });
+  const tls = renewal.live('redis.tls', { ...redis.tls, isOn: redis.tls.isOn || url?.isTls === true });
   return {
     servers:
       url === undefined

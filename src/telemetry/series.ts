@@ -55,6 +55,7 @@ export interface Series {
   readonly databaseUp: Family<GaugeCell>;
   readonly databaseConnections: Family<GaugeCell>;
   readonly databaseWaiting: Family<GaugeCell>;
+  readonly staleTls: Family<GaugeCell>;
 }
 
 /** Makes all families, empty. */
@@ -167,6 +168,11 @@ export function createSeries(): Series {
       'saga_database_connections',
       'Connections to Postgres that this process has open, by whether a statement uses them.',
       'state',
+    ),
+    staleTls: f.gauge(
+      'saga_tls_files_stale',
+      '1 while the changed certificate files of a group cannot be used and the earlier ones still are, else 0.',
+      'group',
     ),
     databaseWaiting: f.gauge(
       'saga_database_waiting',

@@ -4,11 +4,15 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { rm, writeFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CallbackTokens } from '../../src/security/callback-token.ts';
 import { retries, SagaBuilder } from '../e2e/stage/definitions.ts';
 import { type Answer, ScriptedDownstream } from '../e2e/stage/downstream.ts';
+import { TestAuthority } from '../certificate-maker.ts';
 import { documentedMetrics, documentedValues, ofProcess } from '../metrics-page.ts';
 import { OtlpReceiver } from '../otlp-receiver.ts';
 import { freePorts } from '../servers/free-ports.ts';
@@ -31,6 +35,8 @@ const settings: Record<string, string> = {
   CIRCUITBREAKER_FAILURETHRESHOLD: '8',
   TELEMETRY_ENABLED: 'true',
 };
+/** Certificates of an authority that no downstream has. */
+const authorityFile = join(tmpdir(), `trama-series-${randomUUID()}.pem`);
 const stage = openClusterStage({ redis: 'standalone', env: settings });
 const seen = new SeenSeries();
 let pods: readonly Pod[] = [];
@@ -39,6 +45,8 @@ let api: Pod;
 beforeAll(async () => {
   await Promise.all([collector.open(), downstream.open(), ill.open()]);
   settings['TELEMETRY_OTLPENDPOINT'] = collector.url;
+  await writeFile(authorityFile, new TestAuthority().cert);
+  settings['HTTP_EGRESS_TLS_CAFILE'] = authorityFile;
   pods = await stage.start('a', 'b');
   api = await stage.pod('api', {
     ...settings,
@@ -54,7 +62,7 @@ beforeAll(async () => {
   for (const pod of [...pods, api]) pod.answersWithinMillis = 60_000;
 });
 afterAll(async () => {
-  await Promise.all([downstream.close(), ill.close(), collector.close()]);
+  await Promise.all([downstream.close(), ill.close(), collector.close(), rm(authorityFile, { force: true })]);
 });
 
 /** A downstream that waits for it answers nobody. */
@@ -403,6 +411,14 @@ describe('faults', () => {
     await until(() => look().then(() => seen.values('saga_reconciled_total', 'status').has('SLEEPING')));
     for (const id of ids) expect((await next().ask('POST', `/workflows/${id}/wake`)).status).toBe(202);
     for (const id of ids) await untilStatus(id, 'SUCCEEDED');
+  });
+
+  it('certificate files that cannot be used are noticed, and so are those that can', async () => {
+    await look();
+    expect(seen.has('saga_tls_files_stale', 0)).toBe(true);
+    await writeFile(authorityFile, 'no certificate');
+    await until(() => look().then(() => seen.has('saga_tls_files_stale', 1)));
+    await writeFile(authorityFile, new TestAuthority().cert);
   });
 
   it('Postgres that goes away is noticed', async () => {
