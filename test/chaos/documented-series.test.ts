@@ -4,18 +4,15 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { rm, writeFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CallbackTokens } from '../../src/security/callback-token.ts';
 import { retries, SagaBuilder } from '../e2e/stage/definitions.ts';
 import { type Answer, ScriptedDownstream } from '../e2e/stage/downstream.ts';
-import { TestAuthority } from '../certificate-maker.ts';
 import { documentedMetrics, documentedValues, ofProcess } from '../metrics-page.ts';
 import { OtlpReceiver } from '../otlp-receiver.ts';
 import { freePorts } from '../servers/free-ports.ts';
+import { AuthorityFile } from './authority-file.ts';
 import { openClusterStage, shortTimes, until } from './cluster-stage.ts';
 import type { Pod } from './pod.ts';
 import { SeenSeries } from './seen-series.ts';
@@ -26,6 +23,7 @@ const collector = new OtlpReceiver();
 const downstream = new ScriptedDownstream();
 /** Fails all the time, so that its circuit opens. */
 const ill = new ScriptedDownstream(() => ({ status: 500 }));
+const authorities = new AuthorityFile();
 const settings: Record<string, string> = {
   ...shortTimes,
   // Longer than what a busy machine keeps a process waiting.
@@ -34,9 +32,8 @@ const settings: Record<string, string> = {
   SECURITY_LIMITS_CALLBACKSPEREXECUTION: '2',
   CIRCUITBREAKER_FAILURETHRESHOLD: '8',
   TELEMETRY_ENABLED: 'true',
+  HTTP_EGRESS_TLS_CAFILE: authorities.path,
 };
-/** Certificates of an authority that no downstream has. */
-const authorityFile = join(tmpdir(), `trama-series-${randomUUID()}.pem`);
 const stage = openClusterStage({ redis: 'standalone', env: settings });
 const seen = new SeenSeries();
 let pods: readonly Pod[] = [];
@@ -45,8 +42,7 @@ let api: Pod;
 beforeAll(async () => {
   await Promise.all([collector.open(), downstream.open(), ill.open()]);
   settings['TELEMETRY_OTLPENDPOINT'] = collector.url;
-  await writeFile(authorityFile, new TestAuthority().cert);
-  settings['HTTP_EGRESS_TLS_CAFILE'] = authorityFile;
+  await authorities.put();
   pods = await stage.start('a', 'b');
   api = await stage.pod('api', {
     ...settings,
@@ -62,7 +58,7 @@ beforeAll(async () => {
   for (const pod of [...pods, api]) pod.answersWithinMillis = 60_000;
 });
 afterAll(async () => {
-  await Promise.all([downstream.close(), ill.close(), collector.close(), rm(authorityFile, { force: true })]);
+  await Promise.all([downstream.close(), ill.close(), collector.close(), authorities.remove()]);
 });
 
 /** A downstream that waits for it answers nobody. */
@@ -416,9 +412,9 @@ describe('faults', () => {
   it('certificate files that cannot be used are noticed, and so are those that can', async () => {
     await look();
     expect(seen.has('saga_tls_files_stale', 0)).toBe(true);
-    await writeFile(authorityFile, 'no certificate');
+    await authorities.spoil();
     await until(() => look().then(() => seen.has('saga_tls_files_stale', 1)));
-    await writeFile(authorityFile, new TestAuthority().cert);
+    await authorities.put();
   });
 
   it('Postgres that goes away is noticed', async () => {
