@@ -65,7 +65,6 @@ afterAll(async () => {
 const never = new Promise<void>(() => undefined);
 
 const look = (): Promise<void> => seen.look([...pods, api]);
-
 let turn = 0;
 /** One worker after the other. */
 const next = (): Pod => pods[turn++ % pods.length]!;
@@ -409,9 +408,7 @@ describe('faults', () => {
     for (const id of ids) await untilStatus(id, 'SUCCEEDED');
   });
 
-  it('certificate files that cannot be used are noticed, and so are those that can', async () => {
-    await look();
-    expect(seen.has('saga_tls_files_stale', 0)).toBe(true);
+  it('certificate files that cannot be used are noticed', async () => {
     await authorities.spoil();
     await until(() => look().then(() => seen.has('saga_tls_files_stale', 1)));
     await authorities.put();
