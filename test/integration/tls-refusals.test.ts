@@ -195,21 +195,33 @@ describe('connections to Postgres', () => {
 });
 
 describe('connections to Redis, and of the exporter of spans', () => {
-  it('that are cut in the handshake, or refused', async () => {
+  const refuse = async (version: (typeof versions)[number]): Promise<number> => {
+    const listener = createHttps({ ...refusing(version), ALPNProtocols: ['h2'] });
+    return (await listen(listener.on('tlsClientError', () => undefined))).port;
+  };
+  /** Opens a queue and leaves it at some moment of its attempts, which follow each other by themselves. */
+  const leave = async (port: number, tls: object): Promise<void> => {
+    const { queue } = beginToOpen(settingsFor(standaloneAt(port), { tls }));
+    await pause(Math.random() * 150);
+    await queue.close();
+  };
+
+  it.each(cases)('by %s, when the client %s', async (version, who) => {
     const uncaught = gatherUncaught();
-    const listener = createHttps({ ...refusing('TLSv1.3'), ALPNProtocols: ['h2'] });
-    const target = (await listen(listener.on('tlsClientError', () => undefined))).port;
-    const { port, rounds } = await cuttingProxy(target);
-    await hammer(rounds, async () => {
-      const { queue } = beginToOpen(settingsFor(standaloneAt(port), { tls: { ca: authority.cert, ...foreign } }));
-      await pause(Math.random() * 20);
-      await queue.close();
-    });
-    await hammer(rounds, async () => {
+    const port = await refuse(version);
+    await hammer(refused, () => leave(port, tlsOf(who)));
+    await hammer(refused, async () => {
       const sender = new GrpcSender(`https://127.0.0.1:${String(port)}`, 1000);
       await sender.send(Buffer.alloc(0)).catch(() => undefined);
       sender.close();
     });
+    expect(uncaught).toEqual([]);
+  });
+
+  it('that are cut in the handshake', async () => {
+    const uncaught = gatherUncaught();
+    const { port, rounds } = await cuttingProxy(await refuse('TLSv1.3'));
+    await hammer(rounds, () => leave(port, { ca: authority.cert }));
     expect(uncaught).toEqual([]);
   });
 });
