@@ -25,7 +25,8 @@ const stage = openClusterStage({
 const blocks = [...documentedBlocks]
   .filter(([path]) => path.startsWith('docs/operating/runbooks/'))
   .flatMap(([, each]) => each)
-  .filter(({ language }) => language === 'sh');
+  // What takes and restores backups is rehearsed on servers of its own: `restore.test.ts`.
+  .filter(({ language, text }) => language === 'sh' && !text.includes('$BACKUP'));
 
 let bin: string;
 let pod: Pod;
