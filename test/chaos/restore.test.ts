@@ -3,7 +3,6 @@
  * What was accepted after the backup is not known; what ran then runs again from where the backup stands, with the same keys; callbacks
  * that were on their way are good.
  */
-import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,13 +10,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SagaBuilder } from '../e2e/stage/definitions.ts';
 import { ScriptedDownstream } from '../e2e/stage/downstream.ts';
 import { compileCache, main, startTrama, type TramaProcess } from '../e2e/trama-process.ts';
-import { documentedBlocks } from '../repo/documented-blocks.ts';
 import { openClusterStage, until } from './cluster-stage.ts';
+import { runBlock } from './rehearsed-block.ts';
 
 const stage = openClusterStage({ redis: 'standalone' });
 const downstream = new ScriptedDownstream();
 const page = 'docs/operating/runbooks/restore.md';
-const blocks = [...documentedBlocks].flatMap(([path, each]) => (path === page ? each : []));
 
 let directory: string;
 
@@ -31,18 +29,10 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-/** Runs the only block of the page that begins so. */
-async function rehearse(beginning: string, env: Readonly<Record<string, string>>): Promise<void> {
-  const [block, ...others] = blocks.filter(({ text }) => text.startsWith(beginning));
-  expect([beginning, others]).toEqual([beginning, []]);
-  const child = spawn('bash', ['-euo', 'pipefail', '-c', block?.text ?? 'exit 1'], {
-    env: { ...compileCache(), PATH: `${directory}:${process.env['PATH'] ?? ''}`, HOME: directory, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (part) => (said += part));
-  const code = await new Promise((resolve) => child.on('close', resolve));
-  expect([beginning, code, said]).toEqual([beginning, 0, said]);
+/** Runs the block of the page that begins so. */
+function rehearse(beginning: string, env: Readonly<Record<string, string>>): Promise<string> {
+  const path = `${directory}:${process.env['PATH'] ?? ''}`;
+  return runBlock(page, beginning, { ...compileCache(), ...env, PATH: path, HOME: directory });
 }
 
 interface Reply {

@@ -25,8 +25,8 @@ const stage = openClusterStage({
 const blocks = [...documentedBlocks]
   .filter(([path]) => path.startsWith('docs/operating/runbooks/'))
   .flatMap(([, each]) => each)
-  // What takes and restores backups is rehearsed on servers of its own: `restore.test.ts`.
-  .filter(({ language, text }) => language === 'sh' && !text.includes('$BACKUP'));
+  // Backups and nodes of a cluster have rehearsals on servers of their own: `restore.test.ts`, `cluster-outage.test.ts`.
+  .filter(({ language, text }) => language === 'sh' && !/\$BACKUP|\$REDIS_NODE/.test(text));
 
 let bin: string;
 let pod: Pod;
