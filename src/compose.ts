@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { createServer } from './api/server.ts';
+import { renewServerTls } from './api/server-tls.ts';
 import { recordAccess } from './compose/access-record.ts';
 import { accessOptions } from './compose/authenticator.ts';
 import { createCaller } from './compose/caller.ts';
@@ -12,17 +13,20 @@ import { resolveCallbackKeys } from './compose/callback-keys.ts';
 import { definitionLimits, engineSettings } from './compose/engine-settings.ts';
 import { createStoreGauges } from './compose/gauges.ts';
 import { localUrl, reachableUrl, type Listening } from './compose/addresses.ts';
-import { checkQueue, createQueue, createStore, type QueueChoice } from './compose/backends.ts';
+import { checkQueue, createQueue, createStore, placeOf, type QueueChoice } from './compose/backends.ts';
 import { clusterReadings, createClusterSource, gateReadings, loadOf } from './compose/cluster-source.ts';
 import { lastWords } from './compose/last-words.ts';
 import { Maintenance } from './compose/maintenance.ts';
 import { createGate } from './compose/gate.ts';
 import { refusePromoted } from './compose/promotion-guard.ts';
 import { readyFields } from './compose/ready-line.ts';
+import { StartPatience } from './compose/start-patience.ts';
 import { StoreClock } from './compose/store-clock.ts';
 import { systemClock } from './compose/system-clock.ts';
 import { createSystemEntropy } from './compose/system-entropy.ts';
-import { invalidCertificates, readAuthorities, readKeyPair } from './compose/tls-files.ts';
+import { followServerTls } from './compose/server-tls.ts';
+import { invalidCertificates } from './compose/tls-files.ts';
+import { TlsRenewal } from './compose/tls-renewal.ts';
 import { observeRequests, startTracing, type Tracing } from './compose/tracing.ts';
 import type { CallbackKey, Config } from './config/config.ts';
 import { isLoopback } from './config/rules.ts';
@@ -30,7 +34,7 @@ import { definitionJsonSchema } from './core/definition/json-schema.ts';
 import { OwnListeners } from './http-caller/own-listeners.ts';
 import type { HttpCaller } from './ports/http-caller.ts';
 import type { Clock } from './ports/clock.ts';
-import { StoreUnavailable, type Store } from './ports/store.ts';
+import type { Store } from './ports/store.ts';
 import { KnownDefinitions } from './runtime/desk/known-definitions.ts';
 import type { DeskParts } from './runtime/desk/parts.ts';
 import { showStep } from './runtime/desk/shown-body.ts';
@@ -53,10 +57,6 @@ export interface TramaOptions {
   /** File descriptor of the log; standard output by default. */
   readonly logTo?: number;
 }
-
-/** How long a start waits for a store that is away, and how often it asks. */
-const startPatienceMillis = 60_000;
-const openRetryMillis = 500;
 
 /** As many statements as an engine has under way: an insert, checkpoints, take-overs, reads. */
 const warmConnections = 4;
@@ -140,6 +140,8 @@ export class Trama {
   readonly #running: Running = {};
   /** What calls may not reach, or only in part. */
   readonly #own: OwnListeners;
+  readonly #patience: StartPatience;
+  readonly #renewal: TlsRenewal;
   #opened: Promise<readonly CallbackKey[]> | undefined;
   #tokens: CallbackTokens | undefined;
   #listening: Listening | undefined;
@@ -155,6 +157,12 @@ export class Trama {
     this.#version = version;
     this.#surroundings = surroundings;
     this.#own = new OwnListeners(config.http.egress.allowOwn, config.runtime.callback.baseUrl);
+    const { telemetry } = surroundings;
+    this.#patience = new StartPatience({ clock: systemClock, telemetry, place: placeOf(config) });
+    const doubts = (now: number): readonly string[] => invalidCertificates(config, now);
+    this.#renewal = new TlsRenewal({ clock: systemClock, telemetry, doubts });
+    // A directory of this machine does not come by itself.
+    if (config.database.driver === 'EMBEDDED') this.#patience.giveUp();
   }
 
   /** Where the server is for callers on this machine, without a slash at the end. Throws before it listens. */
@@ -178,15 +186,20 @@ export class Trama {
     return this.#starting;
   }
 
-  /** Stops in order; see the file header. A second call waits for the first; before `start` it only closes the log. */
+  /**
+   * Stops in order; see the file header. A start that waits for its store gives up. A second call waits for the first; before `start`
+   * it only closes the log.
+   */
   stop(): Promise<void> {
+    this.#patience.giveUp();
     this.#stopping ??= this.#stop();
     return this.#stopping;
   }
 
-  /** Ends the waiting of a stop, under way or to come: calls in flight are given up, connections closed. */
+  /** Ends the waiting of a start and of a stop, under way or to come: calls in flight are given up, connections closed. */
   hurry(): void {
     this.#isHurried = true;
+    this.#patience.giveUp();
     this.#running.engine?.force();
     this.#running.server?.server.closeAllConnections();
   }
@@ -204,7 +217,7 @@ export class Trama {
     const { telemetry } = this.#surroundings;
     for (const sentence of invalidCertificates(config, Date.now())) telemetry.log('warn', sentence);
     this.#running.tracing = await startTracing(config.telemetry, this.#version, telemetry);
-    const caller = createCaller(config, this.#version, this.#own);
+    const caller = createCaller(config, { version: this.#version, own: this.#own, renewal: this.#renewal });
     this.#running.caller = caller;
     const store = await this.#openStore();
     const clock = this.#clockOf();
@@ -218,6 +231,7 @@ export class Trama {
       entropy,
       telemetry,
       store,
+      renewal: this.#renewal,
       load,
       policy: (policy) => {
         this.#policy = policy;
@@ -287,6 +301,7 @@ export class Trama {
     await this.#running.clock?.follow(store);
     await recordAccess(config.security.auth, { store, clock, entropy });
     await this.#listen(api);
+    this.#renewal.start();
     await engine.start();
     if (config.maintenance.enabled) {
       const maintenance = new Maintenance({
@@ -309,6 +324,7 @@ export class Trama {
   async #openStore(): Promise<Store> {
     const store = await createStore(this.#config, {
       migrate: true,
+      renewal: this.#renewal,
       warmConnections,
       showStep: showStep({
         masker: this.#surroundings.masker,
@@ -319,34 +335,15 @@ export class Trama {
       },
     });
     this.#running.store = store;
-    this.#opened = this.#patiently(() => store.open()).then(async () => {
-      await refusePromoted(this.#config, store);
-      return resolveCallbackKeys(this.#config.runtime.callback, store);
-    });
+    this.#opened = this.#patience
+      .until(() => store.open())
+      .then(async () => {
+        await refusePromoted(this.#config, store);
+        return resolveCallbackKeys(this.#config.runtime.callback, store);
+      });
     // The start awaits it later; that it failed before must not look like an error that nobody handles.
     this.#opened.catch(() => undefined);
     return store;
-  }
-
-  /** A server that starts beside its database may be the first of the two. */
-  async #patiently(open: () => Promise<void>): Promise<void> {
-    const { telemetry } = this.#surroundings;
-    const end = performance.now() + startPatienceMillis;
-    for (let tries = 1; ; tries++) {
-      try {
-        await open();
-        return;
-      } catch (error) {
-        const isAway = error instanceof StoreUnavailable && this.#config.database.driver === 'POSTGRES';
-        if (!isAway || this.#isHurried || performance.now() > end) throw error;
-        if (tries === 1) telemetry.log('warn', 'the store is away, waiting for it', { error: error.message });
-        await new Promise((resolve) => {
-          systemClock.after(openRetryMillis, () => {
-            resolve(undefined);
-          });
-        });
-      }
-    }
   }
 
   /** Where several processes share a store, its clock counts for all of them. */
@@ -390,6 +387,7 @@ export class Trama {
         isDatabaseUp: engine.storeAnswers,
         ...(store.connectionCounts === undefined ? {} : { connections: store.connectionCounts }),
         gate: gateReadings(gate),
+        staleTls: this.#renewal.stale,
         ...(cluster === undefined ? {} : { cluster: clusterReadings(cluster, this.#policy) }),
       };
       return readings === undefined ? own : { ...own, store: readings };
@@ -411,8 +409,9 @@ export class Trama {
   async #build(auditLog: Store, desk: DeskParts): Promise<FastifyInstance> {
     const { server, metrics } = this.#config;
     const { telemetry } = this.#surroundings;
-    const pair = readKeyPair('server.tls', server.tls);
-    const ca = readAuthorities(server.tls.clientCaFile, 'server.tls.clientCaFile');
+    const tls = followServerTls(server.tls, this.#renewal, (renewed) => {
+      renewServerTls(api, renewed);
+    });
     const api = createServer({
       desk,
       auditLog,
@@ -421,7 +420,7 @@ export class Trama {
       version: this.#version,
       definitionSchema: definitionJsonSchema(definitionLimits(this.#config)),
       ...(await accessOptions(this.#config, desk.clock, telemetry)),
-      ...(pair === undefined ? {} : { tls: { ...pair, ...(ca === undefined ? {} : { ca }) } }),
+      ...(tls === undefined ? {} : { tls }),
       ...observeRequests(telemetry, metrics.enabled),
       worked: (route, millis) => {
         if (millis > longTurnMillis) telemetry.longTurn('request', millis, { route });
@@ -475,6 +474,7 @@ export class Trama {
       }),
       maintenance?.stop(),
     ]);
+    this.#renewal.stop();
     await caller?.close();
     this.#running.clock?.stop();
     await store?.close();

@@ -42,6 +42,7 @@ import { holdRoutes } from './routes/holds.ts';
 import { indexRoute } from './routes/index-page.ts';
 import { type Health, operationRoutes } from './routes/operations.ts';
 import { runRoutes } from './routes/runs.ts';
+import type { ServerTls } from './server-tls.ts';
 import { compileValidator } from './validation.ts';
 
 /** What the server is made of. */
@@ -59,7 +60,7 @@ export interface ServerOptions {
   /** False: health and metrics only, whatever else may be asked. Default true. */
   readonly servesApi?: boolean;
   readonly metrics?: () => Promise<{ readonly contentType: string; readonly text: string }>;
-  readonly tls?: { readonly key: string | Buffer; readonly cert: string | Buffer; readonly ca?: string | Buffer };
+  readonly tls?: ServerTls;
   /** Told of every answer; `route` is its template, `''` when there was none; `traceparent` as it came. Must not throw. */
   readonly observe?: (
     method: string,

@@ -15,6 +15,7 @@ import { ShardedQueue } from '../runtime/sharding/sharded-queue.ts';
 import { SoleWorkerQueue } from '../runtime/sole-worker-queue.ts';
 import { engineSettings } from './engine-settings.ts';
 import { readTls } from './tls-files.ts';
+import type { TlsRenewal } from './tls-renewal.ts';
 
 /** How the store is opened. */
 export interface StoreChoice {
@@ -25,11 +26,13 @@ export interface StoreChoice {
   /** What lists show of large outputs; a store that nobody lists or writes steps in needs none. */
   readonly showStep?: ShowStep;
   readonly onFault: (fault: StoreFault) => void;
+  /** Follows the files of TLS; absent: they are read once. */
+  readonly renewal?: TlsRenewal;
 }
 
 /** Makes the store; opens nothing. The adapter is loaded only when it is asked for. Throws where TLS cannot work. */
 export async function createStore({ database }: Config, choice: StoreChoice): Promise<Store> {
-  const { migrate, warmConnections = 0, showStep, onFault } = choice;
+  const { migrate, warmConnections = 0, showStep, onFault, renewal } = choice;
   const shown = showStep === undefined ? {} : { showStep };
   if (database.driver === 'EMBEDDED') {
     const { SqliteStore } = await import('../store/sqlite/sqlite-store.ts');
@@ -37,7 +40,8 @@ export async function createStore({ database }: Config, choice: StoreChoice): Pr
   }
   const { PostgresStore } = await import('../store/postgres/postgres-store.ts');
   const { url, host, port, user, password } = database;
-  const ssl = readTls('database.ssl', database.ssl);
+  const ssl =
+    renewal === undefined ? readTls('database.ssl', database.ssl) : renewal.live('database.ssl', database.ssl);
   return new PostgresStore({
     ...(url === undefined ? { port, database: database.database } : { url }),
     ...(host === undefined || url !== undefined ? {} : { host }),
@@ -68,11 +72,14 @@ export async function pendingMigrationsOf({ database }: Config, store: Store): P
   return store instanceof PostgresStore ? store.pendingMigrations() : [];
 }
 
-/** Where a store is, for messages; no password. */
+/** Where a store is, for messages: without user and password. */
 export function placeOf({ database }: Config): string {
   if (database.driver === 'EMBEDDED') return database.dataDir;
   if (database.url === undefined) return `${database.host ?? ''}:${String(database.port)}/${database.database}`;
-  return database.url.replace(/\/\/.*@/s, '//');
+  const [place = '', parameters] = database.url.replace(/\/\/.*@/s, '//').split('?');
+  // The password may be among the parameters; the folder of a socket is.
+  const host = new URLSearchParams(parameters).get('host');
+  return host === null ? place : `${place}?host=${host}`;
 }
 
 /** What a queue stands on. */
@@ -83,6 +90,7 @@ export interface QueueParts {
   readonly entropy: Entropy;
   readonly telemetry: Telemetry;
   readonly store: Store;
+  readonly renewal: TlsRenewal;
   /** What this process has in hand. */
   readonly load: () => MemberLoad;
   /** Told of the `maxmemory-policy` of Redis. */
@@ -119,11 +127,13 @@ export async function createQueue(parts: QueueParts): Promise<QueueChoice> {
   const count = new ShardCount({ store, telemetry, wants: sharding.virtualShardCount });
   const { RedisShardQueue } = await import('../queue/redis/redis-shard-queue.ts');
   const complaints = new Complaints(clock);
-  const server = new RedisShardQueue(await redisSettings(config), {
+  const settings = await redisSettings(config, parts.renewal);
+  const place = addressesOf(settings);
+  const server = new RedisShardQueue(settings, {
     failed: (error) => {
       telemetry.queueFailed('connect');
       if (!complaints.isNews(error.message)) return;
-      telemetry.log('warn', 'redis connection failed', { error: error.message });
+      telemetry.log('warn', 'redis connection failed', { redis: place, error: error.message });
     },
     policy: (policy) => {
       parts.policy(policy);
@@ -152,13 +162,13 @@ export async function createQueue(parts: QueueParts): Promise<QueueChoice> {
   return { queue: cluster, cluster };
 }
 
-async function redisSettings({ redis }: Config): Promise<RedisSettings> {
+async function redisSettings({ redis }: Config, renewal: TlsRenewal): Promise<RedisSettings> {
   const { parseRedisUrl } = await import('../queue/redis/settings.ts');
   const seeds = redis.cluster.nodes.map((node) => parseRedisUrl(node));
   const url = redis.topology === 'STANDALONE' && redis.url !== undefined ? parseRedisUrl(redis.url) : undefined;
   const username = redis.username ?? url?.username;
   const password = redis.password ?? url?.password;
-  const tls = readTls('redis.tls', { ...redis.tls, isOn: redis.tls.isOn || url?.isTls === true });
+  const tls = renewal.live('redis.tls', { ...redis.tls, isOn: redis.tls.isOn || url?.isTls === true });
   return {
     servers:
       url === undefined
@@ -171,6 +181,12 @@ async function redisSettings({ redis }: Config): Promise<RedisSettings> {
     keyPrefix: redis.queue.keyPrefix,
     membershipKey: redis.sharding.membershipKey,
   };
+}
+
+/** Where Redis is, for messages. */
+function addressesOf({ servers }: RedisSettings): string {
+  const addresses = servers.topology === 'cluster' ? servers.seeds : [servers.address];
+  return addresses.map(({ host, port }) => `${host}:${String(port)}`).join(', ');
 }
 
 /** Tells one store from another to those who share its queue. A restored copy has that of the original. */

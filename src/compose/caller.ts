@@ -1,18 +1,36 @@
 /** The caller of downstreams as configured. */
 import type { Config } from '../config/config.ts';
+import type { OutboundTls } from '../http-caller/connector.ts';
 import { createEgressPolicy } from '../http-caller/egress-policy.ts';
 import type { OwnListeners } from '../http-caller/own-listeners.ts';
 import { UndiciCaller } from '../http-caller/undici-caller.ts';
 import type { HttpCaller } from '../ports/http-caller.ts';
 import { readAuthorities, readKeyPair } from './tls-files.ts';
+import type { TlsRenewal } from './tls-renewal.ts';
 
-/** Makes it; throws an Error that names the key of what cannot work. `own` may learn of its listeners later. */
-export function createCaller({ http }: Config, version: string, own: OwnListeners): HttpCaller {
+/** What a caller stands on. */
+export interface CallerParts {
+  readonly version: string;
+  /** May learn of its listeners later. */
+  readonly own: OwnListeners;
+  readonly renewal: TlsRenewal;
+}
+
+/** Makes it; throws an Error that names the key of what cannot work. */
+export function createCaller({ http }: Config, { version, own, renewal }: CallerParts): HttpCaller {
   const { egress } = http;
   const policy = createEgressPolicy({ ...egress, own });
   if (!policy.ok) throw new Error(policy.problems.map((problem) => `http.egress.${problem}`).join(' '));
-  const ca = readAuthorities(egress.tls.caFile, 'http.egress.tls.caFile');
-  return new UndiciCaller({
+  const group = 'http.egress.tls';
+  const { caFile, certFile, keyFile } = egress.tls;
+  const read = (): OutboundTls => {
+    const ca = readAuthorities(caFile, `${group}.caFile`);
+    return { ...(ca === undefined ? {} : { ca }), ...readKeyPair(group, egress.tls) };
+  };
+  const tls = renewal.follow(group, [caFile, certFile, keyFile], read, (renewed) => {
+    caller.renewTls(renewed);
+  });
+  const caller = new UndiciCaller({
     policy: policy.policy,
     own,
     userAgent: `trama/${version}`,
@@ -20,7 +38,8 @@ export function createCaller({ http }: Config, version: string, own: OwnListener
     maxResponseBytes: http.maxResponseBytes,
     maxConcurrencyPerHost: http.perHost.maxConcurrency,
     perHostOverrides: http.perHost.overrides,
-    tls: { ...(ca === undefined ? {} : { ca }), ...readKeyPair('http.egress.tls', egress.tls) },
+    tls,
     ...(egress.proxy === undefined ? {} : { proxy: egress.proxy }),
   });
+  return caller;
 }

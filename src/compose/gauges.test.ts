@@ -51,6 +51,7 @@ function gauges(rows: readonly Row[], rest: Partial<GaugeParts> = {}): ReturnTyp
               id,
               dueAt,
               slot: 0,
+              status: 'IN_PROGRESS' as const,
               updatedAt,
               ...(claim === undefined ? undefined : { claim }),
             })),

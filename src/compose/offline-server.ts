@@ -1,12 +1,13 @@
 import type { FastifyInstance } from 'fastify';
 import { createServer } from '../api/server.ts';
+import type { ServerTls } from '../api/server-tls.ts';
 import { definitionJsonSchema } from '../core/definition/json-schema.ts';
 import type { Store } from '../ports/store.ts';
 import type { DeskParts } from '../runtime/desk/parts.ts';
 import { metricsContentType } from '../telemetry/prometheus-telemetry.ts';
 
 /** The API without anything behind it, for its own description: it never listens, and no route but those may be asked. */
-export function createOfflineServer(version: string): FastifyInstance {
+export function createOfflineServer(version: string, tls?: ServerTls): FastifyInstance {
   const nothing = new Proxy({} as DeskParts & Store, {
     get() {
       throw new Error('There is nothing behind this API.');
@@ -18,6 +19,7 @@ export function createOfflineServer(version: string): FastifyInstance {
     health: { live: () => [], ready: () => [] },
     log: { logs: () => false, log: () => undefined },
     version,
+    ...(tls === undefined ? {} : { tls }),
     definitionSchema: definitionJsonSchema(),
     metrics: () => Promise.resolve({ contentType: metricsContentType, text: '' }),
   });

@@ -1,6 +1,6 @@
 /**
- * Certificates and keys in files, as the configuration names them: read and tried once, at the start, so that what cannot work
- * stops it with the key's name. What goes wrong later, at a connection, is put into words that name keys as well.
+ * Certificates and keys in files, as the configuration names them: read and tried at the start, so that what cannot work
+ * stops it with the key's name, and again when they change (`tls-renewal.ts`). What goes wrong later, at a connection, is put into words that name keys as well.
  */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -14,11 +14,14 @@ export interface KeyPair {
 }
 
 /** TLS towards a server of ours. */
-export interface TlsMaterial extends Partial<KeyPair> {
+export interface TlsMaterial {
   /** PEM texts of the only authorities that are trusted; absent: those of Node. */
-  readonly ca?: string;
+  readonly ca?: string | undefined;
+  /** What is shown of ours. The three texts may change; each connection reads them anew. */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
   /** The name that the server's certificate has to be for; absent: the host. */
-  readonly serverName?: string;
+  readonly serverName?: string | undefined;
   /** What an error of a connection has to do with the configuration, if anything. */
   readonly explain: (error: Error) => string | undefined;
 }

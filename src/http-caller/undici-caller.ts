@@ -46,11 +46,10 @@ export class UndiciCaller implements HttpCaller, CallOwner {
   readonly #userAgent: string;
   readonly #behindProxy: boolean;
   readonly #own: OwnListeners | undefined;
-  readonly #options: UndiciCallerOptions;
-  readonly #fixed: Dispatcher;
-  readonly #fromData: Dispatcher;
-  /** For calls to callback routes of this installation, which other calls must not reach over the same connections. */
-  readonly #callbacks: { fixed?: Dispatcher; fromData?: Dispatcher } = {};
+  #options: UndiciCallerOptions;
+  #dispatchers: Dispatchers;
+  /** Of earlier certificates: calls under way end on them. */
+  readonly #leaving = new Set<Dispatcher>();
   readonly #calls = new Set<OutboundCall>();
   #closed: Promise<void> | undefined;
 
@@ -62,9 +61,25 @@ export class UndiciCaller implements HttpCaller, CallOwner {
     this.#behindProxy = options.proxy !== undefined;
     this.#own = options.own;
     this.#options = options;
-    this.#fixed = createDispatcher(options, false);
-    // Behind a proxy no connection's rules depend on the call: names are checked for each.
-    this.#fromData = this.#behindProxy ? this.#fixed : createDispatcher(options, true);
+    this.#dispatchers = createDispatchers(options);
+  }
+
+  /**
+   * Calls that start from now on use these PEM texts, on connections of their own; those under way end on theirs.
+   *
+   * @throws TypeError when they are not usable; then nothing has changed.
+   */
+  renewTls(tls: OutboundTls): void {
+    if (this.#closed !== undefined) return;
+    const options = { ...this.#options, tls };
+    const dispatchers = createDispatchers(options);
+    const earlier = openOf(this.#dispatchers);
+    this.#options = options;
+    this.#dispatchers = dispatchers;
+    for (const dispatcher of earlier) {
+      this.#leaving.add(dispatcher);
+      void dispatcher.close().finally(() => this.#leaving.delete(dispatcher));
+    }
   }
 
   start(request: OutboundRequest, done: (answer: CallAnswer) => void, lastWord?: LastWord): CallHandle {
@@ -119,14 +134,14 @@ export class UndiciCaller implements HttpCaller, CallOwner {
 
   async #close(): Promise<void> {
     for (const call of this.#calls) call.abort();
-    const { fixed, fromData } = this.#callbacks;
-    const open = [this.#fixed, this.#fromData, fixed, fromData].filter((dispatcher) => dispatcher !== undefined);
+    const open = [...openOf(this.#dispatchers), ...this.#leaving];
     await Promise.all(open.map((dispatcher) => dispatcher.destroy()));
   }
 
   #dispatcher(fromData: boolean, forCallbacks: boolean): Dispatcher {
-    if (!forCallbacks || this.#behindProxy) return fromData ? this.#fromData : this.#fixed;
-    return (this.#callbacks[fromData ? 'fromData' : 'fixed'] ??= createDispatcher(this.#options, fromData, true));
+    const kind = fromData ? 'fromData' : 'fixed';
+    if (!forCallbacks || this.#behindProxy) return this.#dispatchers[kind];
+    return (this.#dispatchers.callbacks[kind] ??= createDispatcher(this.#options, fromData, true));
   }
 
   #headers(given: Readonly<Record<string, string>>): Record<string, string> {
@@ -141,6 +156,23 @@ export class UndiciCaller implements HttpCaller, CallOwner {
     if (!hasAgent) headers['user-agent'] = this.#userAgent;
     return headers;
   }
+}
+
+interface Dispatchers {
+  readonly fixed: Dispatcher;
+  readonly fromData: Dispatcher;
+  /** For calls to callback routes of this installation, which other calls must not reach over the same connections. */
+  readonly callbacks: { fixed?: Dispatcher; fromData?: Dispatcher };
+}
+
+function createDispatchers(options: UndiciCallerOptions): Dispatchers {
+  const fixed = createDispatcher(options, false);
+  // Behind a proxy no connection's rules depend on the call: names are checked for each.
+  return { fixed, fromData: options.proxy === undefined ? createDispatcher(options, true) : fixed, callbacks: {} };
+}
+
+function openOf({ fixed, fromData, callbacks }: Dispatchers): ReadonlySet<Dispatcher> {
+  return new Set([fixed, fromData, ...Object.values(callbacks)]);
 }
 
 /** The URL, or a sentence on why no request can be sent to it. */

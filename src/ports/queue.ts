@@ -183,11 +183,11 @@ export interface Queue {
   /** Ends claims and makes the ids ready at once, for anybody, each in its place unless it yields. */
   release(held: readonly Released[]): Promise<void>;
   /**
-   * Adds those of the ids that are neither ready nor in flight, and moves parked ones to an earlier due time; answers how many
+   * Adds those of the ids that are neither ready nor in flight, and moves parked ones to an earlier due time; answers those that
    * were absent. One that is due already keeps its place. An absent one that is `heldBy` a process is given to nobody for a
    * moment, and that process is asked for it: see {@link QueueListener.unknown}.
    */
-  reconcile(items: readonly StoredItem[]): Promise<number>;
+  reconcile(items: readonly StoredItem[]): Promise<readonly string[]>;
   /** Ids ready or parked, and in flight, as far as this process can tell cheaply. */
   size(): Promise<{ readonly ready: number; readonly inFlight: number }>;
 }

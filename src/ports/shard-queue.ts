@@ -205,11 +205,11 @@ export interface ShardQueue {
     orphansBelow: number,
   ): Promise<ShardRenewal>;
   /**
-   * Adds those that are neither ready nor in flight, and moves parked ones to an earlier due time; answers how many were
+   * Adds those that are neither ready nor in flight, and moves parked ones to an earlier due time; answers those that were
    * absent. One that is due already keeps its place: it may have used its turn since the time that the store knows.
    * A shard that is marked rests for `restMillis` at least (see {@link ShardQueue.mark}): the process knows of a loss.
    */
-  restore(shard: Shard, items: readonly ShardItem[], restMillis?: number): Promise<number>;
+  restore(shard: Shard, items: readonly ShardItem[], restMillis?: number): Promise<readonly string[]>;
   /**
    * Puts those in flight that are neither ready nor in flight, for a lease and under the empty token: processes that
    * live work on them by the store's word, and renew them as soon as they are told. Answers the ids that were absent. The empty

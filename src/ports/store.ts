@@ -325,6 +325,7 @@ export interface DueRow {
 
 /** A due execution, with what tells whether somebody runs it. */
 export interface DueDetail extends DueRow {
+  readonly status: ExecutionStatus;
   /** When it was checkpointed last. */
   readonly updatedAt: number;
   /** Under which it was taken over since it became due; absent when nobody has done that. It stays when whoever did has died. */

@@ -4,7 +4,7 @@
  * path looks up no labels.
  */
 import type { CallPhase, Outcome } from '../core/context.ts';
-import type { FailureReason, TerminalStatus } from '../core/state.ts';
+import type { ExecutionStatus, FailureReason, TerminalStatus } from '../core/state.ts';
 import type { Tracer } from './tracer.ts';
 
 /** Levels of log lines; `info` is for what an operator wants to see of a healthy system, `fatal` for what ends the process. */
@@ -77,8 +77,8 @@ export interface Telemetry {
   queueFailed(operation: string): void;
   /** A worker lost an execution to another one. */
   fenced(reason: FencedReason): void;
-  /** The reconcile found ids missing in the queue and added them. */
-  reconciled(ids: number): void;
+  /** The reconcile found so many ids of executions with this status missing in the queue, and added them. */
+  reconciled(status: ExecutionStatus, ids: number): void;
   /** A shard of the queue was asked for what is due. */
   claimScanned(): void;
   /** A piece of work kept everything else in the process waiting for `millis`. Counts it and writes a line of level `warn`. */

@@ -19,6 +19,7 @@ describe('the reconcile', () => {
   let refill: Refill | undefined;
   let askedShards: ShardSet[];
   let owned: ShardSet;
+  let counted: [status: string, ids: number][];
 
   beforeEach(() => {
     clock = new VirtualClock();
@@ -28,6 +29,7 @@ describe('the reconcile', () => {
     queued = new Map();
     held = new Set();
     askedShards = [];
+    counted = [];
     owned = wholeShardSet;
     refill = { shards: wholeShardSet, done: () => Promise.resolve(void (refill = undefined)) };
     const find: Store['listDue'] = (shards, until, limit, cursor) => {
@@ -44,12 +46,15 @@ describe('the reconcile', () => {
     };
     reconciler = new Reconciler({
       clock,
-      telemetry: silentTelemetry,
+      telemetry: { ...silentTelemetry, reconciled: (status, ids) => counted.push([status, ids]) },
       availability: new Availability({ clock, telemetry: silentTelemetry }),
       queueHealth: new QueueHealth({ clock, telemetry: silentTelemetry }),
       holds: (id) => held.has(id),
       isOtherLive: (process) => live.has(process),
-      store: { findDue: find, listDue: find },
+      store: {
+        findDue: async (...asked) => (await find(...asked)).map(({ id, slot, dueAt }) => ({ id, slot, dueAt })),
+        listDue: find,
+      },
       queue: {
         get owned() {
           return owned;
@@ -58,7 +63,7 @@ describe('the reconcile', () => {
         reconcile: (items) => {
           const absent = items.filter((item) => !queued.has(item.id));
           for (const item of absent) queued.set(item.id, item);
-          return Promise.resolve(absent.length);
+          return Promise.resolve(absent.map(({ id }) => id));
         },
       },
     });
@@ -66,7 +71,15 @@ describe('the reconcile', () => {
 
   const add = (id: string, inMillis: number, claim?: string): number => {
     const dueAt = clock.now() + inMillis;
-    return rows.push({ id, slot: slotOf(id), dueAt, updatedAt: dueAt, ...(claim === undefined ? {} : { claim }) });
+    const status = 'IN_PROGRESS';
+    return rows.push({
+      id,
+      slot: slotOf(id),
+      dueAt,
+      status,
+      updatedAt: dueAt,
+      ...(claim === undefined ? {} : { claim }),
+    });
   };
 
   async function rounds(count: number): Promise<void> {
@@ -160,6 +173,31 @@ describe('the reconcile', () => {
     expect(known).toBe(2);
     // What is overdue in the others does not wait for it.
     expect(askedShards.slice(0, 2)).toEqual([owned, shards]);
+  });
+
+  it('counts by their status what is due and was absent, and no timer that it brings in ahead of time', async () => {
+    await rounds(1);
+    for (let i = 0; i < 1_200; i++) add(`run-${i}`, -10_000);
+    add('known', -10_000);
+    for (const id of ['undone', 'slept', 'asleep']) add(id, -10_000);
+    rows = rows.map((row) => {
+      const statuses: Partial<Record<string, DueDetail['status']>> = {
+        undone: 'COMPENSATING',
+        slept: 'SLEEPING',
+        asleep: 'SLEEPING',
+      };
+      return { ...row, status: statuses[row.id] ?? row.status };
+    });
+    queued.set('known', { id: 'known', slot: slotOf('known'), dueAt: clock.now() });
+    await reconciler.round();
+    const sums = new Map<string, number>();
+    for (const [status, ids] of counted) sums.set(status, (sums.get(status) ?? 0) + ids);
+    expect(Object.fromEntries(sums)).toEqual({ IN_PROGRESS: 1_200, COMPENSATING: 1, SLEEPING: 2 });
+    counted.length = 0;
+    add('later', 100_000);
+    await rounds(30);
+    expect(queued.has('later')).toBe(true);
+    expect(counted).toEqual([]);
   });
 
   it('reads everything again when the queue was lost', async () => {

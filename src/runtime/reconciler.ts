@@ -11,6 +11,7 @@
  * costs the store one statement in two seconds.
  */
 import type { ShardSet } from '../core/slot.ts';
+import type { ExecutionStatus } from '../core/state.ts';
 import type { Clock } from '../ports/clock.ts';
 import { processOf, QueuePartlyUnavailable, type Queue, type StoredItem } from '../ports/queue.ts';
 import type { DueDetail, DueRow, Store } from '../ports/store.ts';
@@ -142,18 +143,27 @@ export class Reconciler {
   }
 
   async #add(rows: readonly (DueRow | DueDetail)[]): Promise<void> {
-    const { queue, queueHealth, telemetry } = this.#parts;
+    const { queue, queueHealth } = this.#parts;
     const others = rows.filter((row) => !this.#parts.holds(row.id));
     if (others.length === 0) return;
     try {
-      const added = await queue.reconcile(others.map((row) => this.#item(row)));
+      const absent = await queue.reconcile(others.map((row) => this.#item(row)));
       queueHealth.answered();
-      if (added > 0) telemetry.reconciled(added);
+      if (absent.length > 0) this.#count(new Set(absent), others);
     } catch (error) {
       queueHealth.failed('reconcile', error);
       // The queue asks for what one of its servers did not take once that answers; the others must not wait for it.
       if (!(error instanceof QueuePartlyUnavailable)) throw error;
     }
+  }
+
+  /** What lies ahead was read from the index alone, and is not counted: nothing has lost it. */
+  #count(absent: ReadonlySet<string>, rows: readonly (DueRow | DueDetail)[]): void {
+    const counts = new Map<ExecutionStatus, number>();
+    for (const row of rows) {
+      if ('status' in row && absent.has(row.id)) counts.set(row.status, (counts.get(row.status) ?? 0) + 1);
+    }
+    for (const [status, ids] of counts) this.#parts.telemetry.reconciled(status, ids);
   }
 
   #item(row: DueRow | DueDetail): StoredItem {

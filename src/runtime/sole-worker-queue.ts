@@ -179,8 +179,8 @@ export class SoleWorkerQueue implements Queue {
     return this.#parts.queue.release(held);
   }
 
-  reconcile(items: readonly StoredItem[]): Promise<number> {
-    return this.#works ? this.#parts.queue.reconcile(items) : Promise.resolve(0);
+  reconcile(items: readonly StoredItem[]): Promise<readonly string[]> {
+    return this.#works ? this.#parts.queue.reconcile(items) : Promise.resolve([]);
   }
 
   size(): Promise<{ readonly ready: number; readonly inFlight: number }> {

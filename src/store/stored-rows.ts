@@ -237,6 +237,7 @@ export function activeCounts(rows: readonly CountValues[]): ActiveCounts {
 
 /** A due row as the stores read it. */
 export interface DueValues extends DueRow {
+  readonly status: ExecutionStatus;
   readonly updatedAt: number;
   readonly claim: string | null;
 }

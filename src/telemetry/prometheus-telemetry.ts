@@ -3,6 +3,7 @@
  * `cells.ts`); the series of the Node process come from prom-client. Both end up in one text.
  */
 import type { Registry } from 'prom-client';
+import type { ExecutionStatus } from '../core/state.ts';
 import { unusedPrecisionMillis, watchEventLoopLag } from './event-loop-lag.ts';
 import type {
   DefinitionTelemetry,
@@ -48,6 +49,8 @@ export interface GaugeReadings {
     /** Executions that wait blocked, by cause. */
     readonly blocked: Readonly<Record<string, number>>;
   };
+  /** By group of files: whether changed certificates cannot be used, so that the earlier ones still are. */
+  readonly staleTls?: ReadonlyMap<string, boolean>;
   /** Present where processes share the queue. */
   readonly cluster?: {
     readonly activePods: number;
@@ -158,7 +161,7 @@ export class PrometheusTelemetry implements Telemetry {
     return this.#process === undefined ? `${own}\n` : `${own}\n\n${await this.#process.metrics()}`;
   }
 
-  #setGauges({ queueSize, load, isDatabaseUp, connections, gate, cluster, store }: GaugeReadings): void {
+  #setGauges({ queueSize, load, isDatabaseUp, connections, gate, staleTls, cluster, store }: GaugeReadings): void {
     const series = this.#series;
     if (queueSize === undefined) series.queueSize.clear();
     else series.queueSize.cell().set(queueSize);
@@ -172,6 +175,7 @@ export class PrometheusTelemetry implements Telemetry {
       series.databaseConnections.cell('idle').set(connections.idle);
       series.databaseWaiting.cell().set(connections.waiting);
     }
+    for (const [group, isStale] of staleTls ?? []) series.staleTls.cell(group).set(isStale ? 1 : 0);
     if (gate !== undefined) {
       series.holds.cell().set(gate.holds);
       for (const [cause, count] of Object.entries(gate.blocked)) series.blocked.cell(cause).set(count);
@@ -256,9 +260,8 @@ export class PrometheusTelemetry implements Telemetry {
     this.#series.fenced.cell(reason).add();
   }
 
-  reconciled(ids: number): void {
-    // The queue holds ids, not statuses.
-    this.#series.reconciled.cell('unknown').add(ids);
+  reconciled(status: ExecutionStatus, ids: number): void {
+    this.#series.reconciled.cell(status).add(ids);
   }
 
   claimScanned(): void {

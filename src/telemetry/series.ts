@@ -57,6 +57,7 @@ export interface Series {
   readonly databaseUp: Family<GaugeCell>;
   readonly databaseConnections: Family<GaugeCell>;
   readonly databaseWaiting: Family<GaugeCell>;
+  readonly staleTls: Family<GaugeCell>;
 }
 
 /** Makes all families, empty. */
@@ -111,7 +112,11 @@ export function createSeries(): Series {
     storeErrors: f.counter('saga_store_errors_total', 'Operations of the store that failed.', 'operation', 'class'),
     queueErrors: f.counter('saga_redis_errors_total', 'Operations on Redis that failed.', 'operation'),
     fenced: f.counter('saga_fenced_total', 'Executions lost to another worker.', 'reason'),
-    reconciled: f.counter('saga_reconciled_total', 'Executions put back into the queue from the store.', 'status'),
+    reconciled: f.counter(
+      'saga_reconciled_total',
+      'Due executions that the queue lacked, put back from the store, by their status.',
+      'status',
+    ),
     claimScans: f.counter('saga_redis_claim_scans_total', 'Shards asked for what is due.'),
     rebuilds: f.counter('saga_redis_rebuilds_total', 'Shards filled from the store, by reason.', 'reason'),
     longTurns: f.counter(
@@ -187,6 +192,11 @@ export function createSeries(): Series {
       'saga_database_connections',
       'Connections to Postgres that this process has open, by whether a statement uses them.',
       'state',
+    ),
+    staleTls: f.gauge(
+      'saga_tls_files_stale',
+      '1 while the changed certificate files of a group cannot be used and the earlier ones still are, else 0.',
+      'group',
     ),
     databaseWaiting: f.gauge(
       'saga_database_waiting',

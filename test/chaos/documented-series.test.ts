@@ -12,6 +12,7 @@ import { type Answer, ScriptedDownstream } from '../e2e/stage/downstream.ts';
 import { documentedMetrics, documentedValues, ofProcess } from '../metrics-page.ts';
 import { OtlpReceiver } from '../otlp-receiver.ts';
 import { freePorts } from '../servers/free-ports.ts';
+import { AuthorityFile } from './authority-file.ts';
 import { openClusterStage, shortTimes, until } from './cluster-stage.ts';
 import { endHooks } from './hook-endings.ts';
 import type { Pod } from './pod.ts';
@@ -23,6 +24,7 @@ const collector = new OtlpReceiver();
 const downstream = new ScriptedDownstream();
 /** Fails all the time, so that its circuit opens. */
 const ill = new ScriptedDownstream(() => ({ status: 500 }));
+const authorities = new AuthorityFile();
 const settings: Record<string, string> = {
   ...shortTimes,
   // Longer than what a busy machine keeps a process waiting.
@@ -31,6 +33,7 @@ const settings: Record<string, string> = {
   SECURITY_LIMITS_CALLBACKSPEREXECUTION: '2',
   CIRCUITBREAKER_FAILURETHRESHOLD: '8',
   TELEMETRY_ENABLED: 'true',
+  HTTP_EGRESS_TLS_CAFILE: authorities.path,
 };
 const stage = openClusterStage({ redis: 'standalone', env: settings });
 const seen = new SeenSeries();
@@ -40,6 +43,7 @@ let api: Pod;
 beforeAll(async () => {
   await Promise.all([collector.open(), downstream.open(), ill.open()]);
   settings['TELEMETRY_OTLPENDPOINT'] = collector.url;
+  await authorities.put();
   pods = await stage.start('a', 'b');
   api = await stage.pod('api', {
     ...settings,
@@ -55,14 +59,13 @@ beforeAll(async () => {
   for (const pod of [...pods, api]) pod.answersWithinMillis = 60_000;
 });
 afterAll(async () => {
-  await Promise.all([downstream.close(), ill.close(), collector.close()]);
+  await Promise.all([downstream.close(), ill.close(), collector.close(), authorities.remove()]);
 });
 
 /** A downstream that waits for it answers nobody. */
 const never = new Promise<void>(() => undefined);
 
 const look = (): Promise<void> => seen.look([...pods, api]);
-
 let turn = 0;
 /** One worker after the other. */
 const next = (): Pod => pods[turn++ % pods.length]!;
@@ -84,6 +87,9 @@ async function run(
   expect([saga.name, status]).toEqual([saga.name, 200]);
   return body.id as string;
 }
+
+/** Starts a run of one task that is answered so; its id. */
+const answered = (name: string, a: Answer): Promise<string> => run(sagaOf(name), sagaOf(name).linear(['a']), { a });
 
 const sagaOf = (name: string, url = downstream.url): SagaBuilder => new SagaBuilder(url, name);
 
@@ -129,11 +135,7 @@ describe('traffic', () => {
         },
         end('FAILED', 'status_4xx'),
       ],
-      [
-        'status_5xx',
-        () => run(sagaOf('s5'), sagaOf('s5').linear(['a']), { a: { status: 500 } }),
-        end('FAILED', 'status_5xx'),
-      ],
+      ['status_5xx', () => answered('s5', { status: 500 }), end('FAILED', 'status_5xx')],
       [
         'timeout',
         () => {
@@ -142,16 +144,8 @@ describe('traffic', () => {
         },
         end('FAILED', 'timeout'),
       ],
-      [
-        'connect',
-        () => run(sagaOf('cut'), sagaOf('cut').linear(['a']), { a: { cut: true } }),
-        end('FAILED', 'connect'),
-      ],
-      [
-        'body',
-        () => run(sagaOf('large'), sagaOf('large').linear(['a']), { a: { body: 'x'.repeat(2 * 1024 * 1024) } }),
-        end('FAILED', 'body'),
-      ],
+      ['connect', () => answered('cut', { cut: true }), end('FAILED', 'connect')],
+      ['body', () => answered('large', { body: 'x'.repeat(2 * 1024 * 1024) }), end('FAILED', 'body')],
       [
         'unsent',
         () => {
@@ -405,10 +399,17 @@ describe('faults', () => {
     await stage.redis.kill();
     await until(() => look().then(() => seen.has('saga_redis_errors_total')));
     await stage.redis.run();
-    const isRebuilt = (): boolean => seen.values('saga_redis_rebuilds_total', 'reason').has('lost');
-    await until(() => look().then(() => isRebuilt() && seen.has('saga_reconciled_total')));
+    const has = (series: string, label: string, value: string): boolean => seen.values(series, label).has(value);
+    await until(() => look().then(() => has('saga_redis_rebuilds_total', 'reason', 'lost')));
+    await until(() => look().then(() => has('saga_reconciled_total', 'status', 'SLEEPING')));
     for (const id of ids) expect((await next().ask('POST', `/workflows/${id}/wake`)).status).toBe(202);
     for (const id of ids) await untilStatus(id, 'SUCCEEDED');
+  });
+
+  it('certificate files that cannot be used are noticed', async () => {
+    await authorities.spoil();
+    await until(() => look().then(() => seen.has('saga_tls_files_stale', 1)));
+    await authorities.put();
   });
 
   it('Postgres that goes away is noticed', async () => {

@@ -25,7 +25,8 @@ const stage = openClusterStage({
 const blocks = [...documentedBlocks]
   .filter(([path]) => path.startsWith('docs/operating/runbooks/'))
   .flatMap(([, each]) => each)
-  .filter(({ language }) => language === 'sh');
+  // Backups and nodes of a cluster have rehearsals on servers of their own: `restore.test.ts`, `cluster-outage.test.ts`.
+  .filter(({ language, text }) => language === 'sh' && !/\$BACKUP|\$REDIS_NODE/.test(text));
 
 let bin: string;
 let pod: Pod;

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePorts } from '../servers/free-ports.ts';
 import {
   startDownstream,
   startServer,
@@ -235,6 +236,25 @@ describe('trama serve', () => {
     const redis = await trama(['serve'], { REDIS_URL: 'redis://localhost:6379' });
     expect([redis.code, redis.notes]).toEqual([1, expect.stringContaining('needs no shared queue')]);
     expect((await trama(['migrate', '--check', '--data-dir', dataDir])).code).toBe(1);
+  });
+
+  it('says at once that its database is away, and until when it waits, and ends at the first signal', async () => {
+    const [port] = await freePorts(1);
+    const env = { DATABASE_URL: `postgres://trama:s3cret@127.0.0.1:${port}/trama` };
+    const server = startTrama(['serve', '--port', '0'], env);
+    const [line] = await server.said(/\{.*the store is away.*\}/);
+    expect(JSON.parse(line)).toMatchObject({
+      level: 'warn',
+      store: `postgres://127.0.0.1:${port}/trama`,
+      error: `Postgres cannot answer: connect ECONNREFUSED 127.0.0.1:${port}.`,
+      until: expect.stringMatching(/Z$/),
+    });
+    server.child.kill('SIGTERM');
+    const { code, out, notes } = await server.ended;
+    expect([code, notes]).toEqual([0, '']);
+    expect(out.match(/the store is away/g)).toHaveLength(1);
+    expect(out).toContain('"msg":"closed"');
+    expect(out).not.toContain('s3cret');
   });
 
   it('shows metrics with what happened', async () => {

@@ -1,6 +1,8 @@
 /** Two processes' stores at the same rows at the same time: the outcome is always that of one after the other. */
+import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { wholeShardSet } from '../../src/core/slot.ts';
+import { StoreContended } from '../../src/ports/store.ts';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import {
   callRow,
@@ -131,6 +133,56 @@ it('writes a batch once that is sent again while it is under way', async () => {
     expect((await a.listCalls(idOf(n), { limit: 9 })).items).toHaveLength(1);
     expect((await a.getExecution(idOf(n)))?.seq).toBe(1);
   }
+});
+
+/** Locks rows, as a transaction of somebody else does, until the returned function is called. */
+async function lockRows(...ns: readonly number[]): Promise<() => Promise<void>> {
+  const client = new Client({ connectionString: server.url(database) });
+  await client.connect();
+  await client.query('BEGIN');
+  await client.query('SELECT 1 FROM execution WHERE id = ANY ($1::uuid[]) FOR UPDATE', [ns.map((n) => idOf(n))]);
+  return async () => {
+    await client.query('ROLLBACK');
+    await client.end();
+  };
+}
+
+const isLocked = (n: number): boolean => n % 20 === 0;
+
+it('lets events wait for a row that is locked, and no others', async () => {
+  await submitted();
+  const unlock = await lockRows(...numbers.filter((n) => isLocked(n)));
+  const offers = new Map(numbers.map((n) => [n, b.offer(cancelOffer(n, `event ${n}`), start)]));
+  const of = (wanted: (n: number) => boolean) => Promise.all(numbers.filter(wanted).map((n) => offers.get(n)!));
+  const unknown = b.offer(cancelOffer(99, 'of nothing'), start);
+  const answered = new Set<number>();
+  for (const n of numbers.filter(isLocked)) void offers.get(n)!.then(() => answered.add(n));
+  expect(new Set(kinds(await of((n) => !isLocked(n))))).toEqual(new Set(['accepted']));
+  expect(await unknown).toEqual({ kind: 'unknown' });
+  // Also what comes later, and alone.
+  expect(await b.offer(cancelOffer(1, 'another'), start)).toMatchObject({ kind: 'accepted' });
+  expect([...answered]).toEqual([]);
+  await unlock();
+  expect(new Set(kinds(await of(isLocked)))).toEqual(new Set(['accepted']));
+  for (const n of numbers.slice(1)) expect((await a.readInbox(idOf(n))).inboxSeq).toBe(1);
+});
+
+it('gives up an event whose row stays locked, and that event alone', async () => {
+  await submitted();
+  const unlock = await lockRows(20);
+  const stuck = b.offer(cancelOffer(20, 'event'), start).catch((error: unknown) => error);
+  // Others go on all the time meanwhile.
+  const until = { isOver: false };
+  const ended = stuck.finally(() => (until.isOver = true));
+  const kindsMeanwhile = new Set<string>();
+  for (let i = 1; !until.isOver; i++) {
+    kindsMeanwhile.add((await b.offer(cancelOffer((i % 19) + 1, `event ${Math.floor(i / 19)}`), start)).kind);
+  }
+  expect(await ended).toBeInstanceOf(StoreContended);
+  expect(kindsMeanwhile.has('accepted')).toBe(true);
+  expect((await a.readInbox(idOf(20))).inboxSeq).toBe(0);
+  await unlock();
+  expect(await b.offer(cancelOffer(20, 'event'), start)).toMatchObject({ kind: 'accepted' });
 });
 
 it('writes batches over the same executions in any order without a deadlock', async () => {

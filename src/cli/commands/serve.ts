@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { createTrama } from '../../compose.ts';
+import { StoreUnavailable } from '../../ports/store.ts';
 import { keepHeapSmall } from '../heap.ts';
 import { guard } from '../last-resort.ts';
 import { addConfigOptions, loadSettings, type ConfigOptions } from '../settings.ts';
@@ -26,6 +27,11 @@ handles: it is logged as fatal, then the server stops as with a signal, within s
       const signals = untilStopped(() => {
         trama.hurry();
       });
+      let isAsked = false;
+      const stopped = signals.stopped.then(() => {
+        isAsked = true;
+        return trama.stop();
+      });
       try {
         // The clock of `performance` began with the process.
         await trama.start(0);
@@ -33,10 +39,11 @@ handles: it is logged as fatal, then the server stops as with a signal, within s
         await trama.stop();
         signals.forget();
         unguard();
+        // The start waited for its store, and a signal ended that.
+        if (isAsked && error instanceof StoreUnavailable) return;
         throw new CliProblem(`Trama cannot start: ${startProblem(error)}`, exitCodes.found);
       }
-      await signals.stopped;
-      await trama.stop();
+      await stopped;
       signals.forget();
       unguard();
     });

@@ -167,20 +167,20 @@ export class MemoryQueueHub {
   }
 
   /** {@link Queue.reconcile}. */
-  reconcile(queue: MemoryQueue, items: readonly StoredItem[]): number {
+  reconcile(queue: MemoryQueue, items: readonly StoredItem[]): readonly string[] {
     const now = this.#clock.now();
-    let added = 0;
+    const absent: string[] = [];
     for (const item of items) {
       const entry = this.#entries.byId.get(item.id);
       if (entry === undefined) {
         const { heldBy = queue.process } = item;
         const fresh = this.#add(item);
         if (heldBy !== queue.process) this.#keepFor(fresh, heldBy, now);
-        added++;
+        absent.push(item.id);
       } else if (entry.lease === undefined && entry.dueAt > now) this.#bringForward(entry, item.dueAt);
     }
     this.#wake();
-    return added;
+    return absent;
   }
 
   /** {@link Queue.oldestDueAt}. */
@@ -329,7 +329,7 @@ class MemoryQueue implements Queue {
     return this.#do((hub) => hub.release(held));
   }
 
-  reconcile(items: readonly StoredItem[]): Promise<number> {
+  reconcile(items: readonly StoredItem[]): Promise<readonly string[]> {
     return this.#do((hub) => hub.reconcile(this, items));
   }
 

@@ -203,17 +203,17 @@ export class ShardMemory {
   }
 
   /** {@link ShardQueue.restore}. */
-  restore(items: readonly ShardItem[], now: number, restMillis: number): number {
+  restore(items: readonly ShardItem[], now: number, restMillis: number): readonly string[] {
     // The same loss ends its rest at about the same time, whoever asks.
     if (restMillis > 0 && this.marker !== undefined && this.#rest.until < now + restMillis - 100) {
       this.#rest = { from: now, until: now + restMillis };
     }
     const isDue = ({ id }: ShardItem): boolean => (this.#entries.byId.get(id)?.since ?? Infinity) <= now;
     const keeps = new Set(items.filter(isDue).map(({ id }) => id));
-    let absent = 0;
+    const absent: string[] = [];
     for (const { id, delayMillis } of items) {
       const entry = this.#entries.byId.get(id);
-      if (entry === undefined) absent++;
+      if (entry === undefined) absent.push(id);
       else if (entry.lease !== undefined || keeps.has(id)) continue;
       this.#makeDue(id, this.#rested(now + delayMillis, now));
     }

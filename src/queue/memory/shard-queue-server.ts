@@ -272,7 +272,7 @@ class MemoryShardQueue implements ShardQueue {
     );
   }
 
-  restore(shard: Shard, items: readonly ShardItem[], restMillis = 0): Promise<number> {
+  restore(shard: Shard, items: readonly ShardItem[], restMillis = 0): Promise<readonly string[]> {
     return this.#do((server) => server.shard('restore', shard).restore(items, server.now(), restMillis));
   }
 

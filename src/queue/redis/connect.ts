@@ -52,11 +52,19 @@ function sharedOptions(settings: RedisSettings): Options {
   };
 }
 
-function tlsOptions({ ca, cert, key, serverName }: RedisTls): ConnectionOptions {
+function tlsOptions(tls: RedisTls): ConnectionOptions {
+  const { serverName } = tls;
   return {
-    ...(ca !== undefined && { ca }),
-    ...(cert !== undefined && { cert }),
-    ...(key !== undefined && { key }),
+    // Files are renewed while the clients live: ioredis reads these for each connection.
+    get ca() {
+      return tls.ca;
+    },
+    get cert() {
+      return tls.cert;
+    },
+    get key() {
+      return tls.key;
+    },
     ...(serverName !== undefined && { servername: serverName }),
   };
 }

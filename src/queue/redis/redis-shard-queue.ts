@@ -247,9 +247,9 @@ export class RedisShardQueue implements ShardQueue {
     return { lost: parts.flatMap(({ lost }) => lost), revived: parts.flatMap(({ revived }) => revived) };
   }
 
-  async restore(shard: Shard, items: readonly ShardItem[], restMillis = 0): Promise<number> {
+  async restore(shard: Shard, items: readonly ShardItem[], restMillis = 0): Promise<readonly string[]> {
     const replies = await this.#inBatches('restore', items, (batch) =>
-      this.#run<number>(
+      this.#run<readonly string[]>(
         'restore',
         'restore',
         this.#keys.shard(shard),
@@ -257,7 +257,7 @@ export class RedisShardQueue implements ShardQueue {
         [Math.max(0, Math.ceil(restMillis)), ...batch.flatMap(({ id, delayMillis }) => [Math.ceil(delayMillis), id])],
       ),
     );
-    return replies.reduce((sum, absent) => sum + absent, 0);
+    return replies.flat();
   }
 
   async restoreHeld(shard: Shard, items: readonly ShardItem[], leaseMillis: number): Promise<readonly string[]> {

@@ -8,12 +8,12 @@ export interface RedisAddress {
 
 /** TLS; certificates in PEM. */
 export interface RedisTls {
-  /** The only authorities that are trusted; without it, the well-known ones. */
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
+  /** The only authorities that are trusted; without it, the well-known ones. Each connection reads the texts anew. */
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
   /** The name that certificates of servers have to be for; default: the host of each. */
-  readonly serverName?: string;
+  readonly serverName?: string | undefined;
   /** What an error of a connection has to do with the configuration; stands in brackets behind it. */
   readonly explain?: (error: Error) => string | undefined;
 }

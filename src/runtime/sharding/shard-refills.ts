@@ -52,16 +52,14 @@ export class ShardRefills {
    *
    * @throws QueuePartlyUnavailable where other servers answer.
    */
-  async reconcile(items: readonly StoredItem[]): Promise<number> {
+  async reconcile(items: readonly StoredItem[]): Promise<readonly string[]> {
     const { board, claims, count } = this.#parts;
-    let added = 0;
+    const added: string[] = [];
     const lanes = new Set<string>();
     try {
       await perShard(count.inForce, items, async (shard, group) => {
         try {
-          // Others are added meanwhile: the sum is read only then.
-          const absent = await this.#restore(shard, group);
-          added += absent;
+          added.push(...(await this.#restore(shard, group)));
         } catch (error) {
           lanes.add(claims.laneOf(shard.index));
           board.missed(shard.index);
@@ -89,7 +87,7 @@ export class ShardRefills {
     return { shards, done: () => this.#refilled(shards, incarnations) };
   }
 
-  async #restore(shard: Shard, group: readonly StoredItem[]): Promise<number> {
+  async #restore(shard: Shard, group: readonly StoredItem[]): Promise<readonly string[]> {
     const { server, board, clock, member } = this.#parts;
     // What this process itself works on is not asked for: it would not be here.
     const isHeld = ({ heldBy = member }: StoredItem): boolean => heldBy !== member;
@@ -98,21 +96,21 @@ export class ShardRefills {
     const now = clock.now();
     // Refilled or not: right after a loss what the store calls due may be running with a process that has not noticed.
     const restMillis = Math.max(0, board.lastLostAt(shard.index) + assertMillis - now);
-    const absentHeld = held.length === 0 ? 0 : await this.restoreHeld(shard, held, restMillis === 0);
+    const absentHeld = held.length === 0 ? [] : await this.restoreHeld(shard, held, restMillis === 0);
     if (others.length === 0) return absentHeld;
     const wanted = others.map((item) => ({ id: item.id, delayMillis: item.dueAt - now }));
     const absent = await server.restore(shard, wanted, restMillis);
     // What was parked until later has been moved without being counted: it is as much news as what was absent.
     const delayMillis = Math.min(...wanted.map((item) => item.delayMillis));
     this.#parts.ringOwner({ shard, delayMillis: restMillis > 0 ? Math.max(restMillis, delayMillis) : delayMillis });
-    return absent + absentHeld;
+    return [...absent, ...absentHeld];
   }
 
   /**
    * What processes that live work on is theirs, if they say so within a lease: a process that the ring does not reach may
-   * believe so long that it holds them. Answers how many were absent; their holders are rung where `rings`.
+   * believe so long that it holds them. Answers those that were absent; their holders are rung where `rings`.
    */
-  async restoreHeld(shard: Shard, held: readonly StoredItem[], rings: boolean = true): Promise<number> {
+  async restoreHeld(shard: Shard, held: readonly StoredItem[], rings: boolean = true): Promise<readonly string[]> {
     const { clock, leaseMillis } = this.#parts;
     const now = clock.now();
     const wanted = held.map((item) => ({ id: item.id, delayMillis: item.dueAt - now }));
@@ -124,7 +122,7 @@ export class ShardRefills {
       if (holder !== undefined && rings) this.#parts.ring(holder, { shard, delayMillis: 0, id, lost: true });
     }
     if (absent.length > 0) this.#parts.ringOwner({ shard, delayMillis: leaseMillis + 1 });
-    return absent.length;
+    return absent;
   }
 
   async #refilled(shards: ShardSet, incarnations: ReadonlyMap<number, string>): Promise<void> {

@@ -316,7 +316,7 @@ describe('a cluster of processes', () => {
     const renewals = (): number => server.commands.get('renew') ?? 0;
     server.lose((id) => theirs.includes(id));
     const before = renewals();
-    expect(await second.queue.reconcile(items)).toBe(items.length);
+    expect(await second.queue.reconcile(items)).toHaveLength(items.length);
     await fixture.clock.advance(20);
     // It does not wait until its next renewal is due.
     expect(renewals()).toBeGreaterThan(before);

@@ -315,7 +315,7 @@ export class ShardedQueue implements Queue {
     });
   }
 
-  reconcile(items: readonly StoredItem[]): Promise<number> {
+  reconcile(items: readonly StoredItem[]): Promise<readonly string[]> {
     return this.#refills.reconcile(items);
   }
 

@@ -123,9 +123,9 @@ export function appendMarks(x: StoredExecution, marks: readonly UndoMark[]): voi
 export function dueDetailOf(x: StoredExecution): DueDetail | undefined {
   const { id, slot, dueAt, claim, claims, summary } = x;
   if (dueAt === null) return undefined;
-  const { updatedAt } = summary;
+  const { status, updatedAt } = summary;
   const isTaken = claim !== undefined && (claims > 0 || updatedAt > dueAt);
-  return { id, slot, dueAt, updatedAt, ...(isTaken ? { claim } : undefined) };
+  return { id, slot, dueAt, status, updatedAt, ...(isTaken ? { claim } : undefined) };
 }
 
 /** How many of these stand where. */

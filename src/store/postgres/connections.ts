@@ -401,16 +401,21 @@ export class Connections {
  * pg hands over an upgraded socket and no host, for which Node takes "localhost" when the host is an address: the name is
  * checked here instead.
  */
-function tlsOptions(
-  { ca, cert, key, serverName, rejectUnauthorized = true, checkName = true }: PostgresTls,
-  host: string,
-): ConnectionOptions {
+function tlsOptions(tls: PostgresTls, host: string): ConnectionOptions {
+  const { serverName, rejectUnauthorized = true, checkName = true } = tls;
   const name = serverName ?? host;
   return {
     rejectUnauthorized,
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
+    // Files are renewed while the pools live: pg reads these for each connection.
+    get ca() {
+      return tls.ca;
+    },
+    get cert() {
+      return tls.cert;
+    },
+    get key() {
+      return tls.key;
+    },
     // Of an address there is none; where the host has a name, pg takes that.
     ...(isIP(name) === 0 ? { servername: name } : {}),
     checkServerIdentity: (_host, certificate) => (checkName ? checkServerIdentity(name, certificate) : undefined),

@@ -7,13 +7,13 @@ import { parsePostgresUrl, type ChannelBinding, type SslMode, type TargetSession
 
 /** TLS towards the server. */
 export interface PostgresTls {
-  /** PEM text of the authorities that are trusted; without it, the well-known ones. */
-  readonly ca?: string;
+  /** PEM text of the authorities that are trusted; without it, the well-known ones. Each connection reads the texts anew. */
+  readonly ca?: string | undefined;
   /** PEM text of the client's certificate and its key. */
-  readonly cert?: string;
-  readonly key?: string;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
   /** The name that the server's certificate has to be for; default: the host. */
-  readonly serverName?: string;
+  readonly serverName?: string | undefined;
   /** Whether the server's certificate is checked; default true. */
   readonly rejectUnauthorized?: boolean;
   /** Whether the name in the server's certificate is checked; default true. */

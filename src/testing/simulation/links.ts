@@ -129,7 +129,7 @@ export class QueueLink implements Queue {
     return this.#parts.wire.request('release', () => this.#inner.release(held));
   }
 
-  reconcile(items: readonly QueueItem[]): Promise<number> {
+  reconcile(items: readonly QueueItem[]): Promise<readonly string[]> {
     return this.#parts.wire.request('reconcile', () => this.#inner.reconcile(items));
   }
 

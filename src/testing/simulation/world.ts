@@ -490,7 +490,7 @@ export class World {
       },
       rebuilt: () => this.#rebuilt(note),
       fenced: (reason) => note(`fenced: ${reason}`),
-      reconciled: (ids) => note(`reconciled ${String(ids)}`),
+      reconciled: (status, ids) => note(`reconciled ${String(ids)} ${status}`),
     };
   }
 }

@@ -101,7 +101,7 @@ export function describeLosses(world: () => ShardWorld): void {
     expect(await one.queue.finish(shard, [{ ...held, next: 'gone' }])).toBe(0);
     expect(await one.queue.claimOne(shard, held, lease, incarnation)).toBe('held');
     expect(await one.queue.enqueue(shard, [item('a')])).toEqual([]);
-    expect(await one.queue.restore(shard, [item('a')])).toBe(0);
+    expect(await one.queue.restore(shard, [item('a')])).toEqual([]);
     await one.queue.renew(shard, one.name, [], lease, 1_000);
     expect(await taken(200)).toEqual([]);
   });
@@ -112,7 +112,7 @@ export function describeLosses(world: () => ShardWorld): void {
     const rows = [item('a', -10_000), item('b', -10_000), item('parked', -10_000)];
     expect(await one.queue.restoreHeld(shard, rows, shortLease)).toEqual(['a']);
     expect(await one.queue.restoreHeld(shard, rows, shortLease)).toEqual([]);
-    expect(await one.queue.restore(shard, [item('a', -10_000)])).toBe(0);
+    expect(await one.queue.restore(shard, [item('a', -10_000)])).toEqual([]);
     expect(await one.queue.count([shard])).toEqual({ ready: 2, inFlight: 1 });
     const reply = await claimReply(one);
     expect(ids(reply.claimed)).toEqual(['b']);

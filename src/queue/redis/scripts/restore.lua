@@ -10,7 +10,7 @@ KEYS[1] ready, KEYS[2] claims, KEYS[3] marker: see claim.lua
 ARGV[1] ms of the rest; 0: none beyond one that is under way
 ARGV    from 2 on pairs: ms until due, id; at most 1000 pairs
 
-Answers how many ids were absent.
+Answers the ids that were absent.
 ]]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -28,15 +28,19 @@ for i = 1, count do
 end
 local stored = redis.call('HMGET', KEYS[2], unpack(ids))
 local scores = redis.call('ZMSCORE', KEYS[1], unpack(ids))
-local ready = {}
+local ready, absent, added = {}, {}, {}
 for i = 1, count do
   if not stored[i] and not (scores[i] and tonumber(scores[i]) <= now) then
     local due = now + ARGV[2 * i]
     ready[#ready + 1] = now < last and due <= last and math.min(due, from) or due
     ready[#ready + 1] = ids[i]
+    if not scores[i] and not added[ids[i]] then
+      added[ids[i]] = true
+      absent[#absent + 1] = ids[i]
+    end
   end
 end
-if #ready == 0 then
-  return 0
+if #ready > 0 then
+  redis.call('ZADD', KEYS[1], 'LT', unpack(ready))
 end
-return redis.call('ZADD', KEYS[1], 'LT', unpack(ready))
+return absent

@@ -3,8 +3,8 @@
  * appended, the inbox seq goes up and the execution is due now.
  *
  * Rows are locked from the decision to the end of the transaction, so a checkpoint either comes before (then the decision
- * saw its state) or after (then it sees the new inbox seq). They are locked in the order of ids, as checkpoints lock them, so
- * that nobody waits in a circle.
+ * saw its state) or after (then it sees the new inbox seq). Nothing is waited for: an execution whose row another transaction has
+ * locked is left out, so that it delays no other, and is offered again (`gathered.ts`).
  *
  * Guarantees: the audit entry is written in the same transaction; an event id accepted before is `accepted` again and changes
  * nothing; other answers write nothing.
@@ -17,11 +17,15 @@ import { decodeState, encode } from '../../row-text.ts';
 import { boolArray, int8Array, textArray, uuidArray } from '../binary-array.ts';
 import type { Connections, Session } from '../connections.ts';
 import { executionId } from '../execution-id.ts';
+import { contended } from '../gathered.ts';
 import { int8 } from '../history-columns.ts';
 import { decodeText, encodeText } from '../text-column.ts';
 import { auditStatement } from './audit.ts';
 
-const lockSql = 'SELECT id, state, claim FROM execution WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE';
+const lockSql =
+  'SELECT id, state, claim FROM execution WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED';
+
+const thereSql = 'SELECT id FROM execution WHERE id = ANY ($1::uuid[])';
 
 const seenSql = `
 SELECT q.execution, s.id, s.nonce, s.body_hash AS "bodyHash", s.pending
@@ -91,9 +95,12 @@ export function offerValues(x: Offer, now: number): OfferValues {
 
 /**
  * Offers a batch in which no execution is twice, in the order of their ids. Throws the server's error where a value cannot be
- * stored.
+ * stored. `contended`: somebody else has locked the row, and nothing was written.
  */
-export function offer(connections: Connections, batch: readonly OfferValues[]): Promise<readonly OfferResult[]> {
+export function offer(
+  connections: Connections,
+  batch: readonly OfferValues[],
+): Promise<readonly (OfferResult | typeof contended)[]> {
   return connections.transaction('short', async (session) => {
     const executions = uuidArray(batch.map(({ source }) => source.executionId));
     const locked = await session.query<LockedRow>({
@@ -102,16 +109,17 @@ export function offer(connections: Connections, batch: readonly OfferValues[]): 
       values: [executions],
     });
     const rows = new Map(locked.map((row) => [row.id, row]));
+    const there = await findSkipped(session, batch, rows);
     const seen = await session.query<SeenRow>({
       name: 'offer-seen',
       text: seenSql,
       values: [executions, textArray(batch.map(({ id }) => id)), textArray(batch.map(({ nonce }) => nonce))],
     });
     const append: OfferValues[] = [];
-    const results = batch.map((x): OfferResult => {
+    const results = batch.map((x): OfferResult | typeof contended => {
       const { executionId: execution } = x.source;
       const row = rows.get(execution);
-      if (row === undefined) return { kind: 'unknown' };
+      if (row === undefined) return there.has(execution) ? contended : { kind: 'unknown' };
       const before = seen.filter((other) => other.execution === execution);
       if (before.some(({ id }) => id === x.id)) return { kind: 'accepted' };
       const state = decodeState(row.state);
@@ -123,6 +131,22 @@ export function offer(connections: Connections, batch: readonly OfferValues[]): 
     if (append.length > 0) await appendAll(session, append);
     return results;
   });
+}
+
+/** The executions of a batch that exist and were not locked here. */
+async function findSkipped(
+  session: Session,
+  batch: readonly OfferValues[],
+  locked: ReadonlyMap<string, LockedRow>,
+): Promise<ReadonlySet<string>> {
+  const missing = batch.map(({ source }) => source.executionId).filter((id) => !locked.has(id));
+  if (missing.length === 0) return new Set();
+  const there = await session.query<{ id: string }>({
+    name: 'offer-there',
+    text: thereSql,
+    values: [uuidArray(missing)],
+  });
+  return new Set(there.map(({ id }) => id));
 }
 
 function decide({ source, bodyHash }: OfferValues, state: State, seen: readonly SeenRow[]): OfferResult {

@@ -12,7 +12,7 @@ ORDER BY due_at, id LIMIT ?`;
 
 // Whoever parks leaves no claim without a checkpoint, and a checkpoint that is not younger than the due time.
 const detailSql = sql(
-  ', updated_at AS updatedAt, CASE WHEN claims > 0 OR updated_at > due_at THEN claim END AS claim',
+  ', status, updated_at AS updatedAt, CASE WHEN claims > 0 OR updated_at > due_at THEN claim END AS claim',
   ' JOIN run ON run.execution = no',
 );
 
