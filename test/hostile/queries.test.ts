@@ -1,5 +1,5 @@
 /** Queries beyond their bounds: what is merely wrong is 400, at once, and what is allowed is answered as fast as ever. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { PostgresServer } from '../servers/postgres.ts';
 import { Arena } from './arena.ts';
 
@@ -40,6 +40,11 @@ describe.each(Object.entries(stores))('queries of %s', (_title, create) => {
     );
     id = (runs[0] as { readonly body: { readonly id: string } }).body.id;
     expect(id).not.toBe('');
+    // They fall asleep after they were accepted.
+    const isAsleep = async (): Promise<void> => {
+      expect((await arena.send('GET', '/workflows?status=SLEEPING')).body).toHaveLength(20);
+    };
+    await vi.waitFor(isAsleep, { timeout: 10_000 });
   });
   afterAll(async () => {
     await arena.close();

@@ -52,7 +52,7 @@ describe('the simulator of lapses', () => {
       },
       {
         broken: 'the store is asked after the revival',
-        seed: 20,
+        seed: 40,
         rule: 'lapse',
         kind: 'cluster',
         adjust: alone,
