@@ -3,10 +3,10 @@ import type { Clock } from '../src/ports/clock.ts';
 import { QueueUnavailable } from '../src/ports/queue.ts';
 import type { Shard, ShardQueue } from '../src/ports/shard-queue.ts';
 import type { ShardQueueServer } from '../src/queue/memory/shard-queue-server.ts';
-import type { Engine } from '../src/runtime/engine.ts';
-import { FirstFill } from '../src/runtime/sharding/first-fill.ts';
-import { ShardCount } from '../src/runtime/sharding/shard-count.ts';
-import { ShardedQueue } from '../src/runtime/sharding/sharded-queue.ts';
+import type { Engine } from '../src/engine/engine.ts';
+import { FirstFill } from '../src/engine/queue/sharding/first-fill.ts';
+import { ShardCount } from '../src/engine/queue/sharding/shard-count.ts';
+import { ShardedQueue } from '../src/engine/queue/sharding/sharded-queue.ts';
 import type { RuntimeFixture } from './runtime-fixture.ts';
 
 /** A process of a cluster. */

@@ -15,11 +15,11 @@ import type { LogFields, Telemetry } from '../src/ports/telemetry.ts';
 import { silentTelemetry } from '../src/ports/telemetry.ts';
 import type { Tracer } from '../src/ports/tracer.ts';
 import { MemoryQueueHub } from '../src/queue/memory/memory-queue.ts';
-import { isListed } from '../src/runtime/desk/history.ts';
-import { Engine } from '../src/runtime/engine.ts';
-import type { CallGate } from '../src/runtime/gate/call-gate.ts';
-import { PlanCache } from '../src/runtime/plan-cache.ts';
-import { defaultEngineSettings, type EngineSettings } from '../src/runtime/settings.ts';
+import { isListed } from '../src/app/history.ts';
+import { Engine } from '../src/engine/engine.ts';
+import type { CallGate } from '../src/engine/call/gate/call-gate.ts';
+import { PlanCache } from '../src/engine/worker/plan-cache.ts';
+import { defaultEngineSettings, type EngineSettings } from '../src/engine/settings.ts';
 import { MemoryStore } from '../src/store/memory/memory-store.ts';
 import { SeededEntropy, VirtualClock } from '../src/testing/virtual-clock.ts';
 

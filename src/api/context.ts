@@ -1,9 +1,9 @@
 /** What the routes are given. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Json, stringifyJson } from '../core/json.ts';
-import type { DeskParts } from '../runtime/desk/parts.ts';
+import type { DeskParts } from '../app/parts.ts';
 import type { AnswerPlaces } from './answer-places.ts';
-import { turns } from '../runtime/turns.ts';
+import { turns } from '../engine/turns.ts';
 import type { Audit } from './audit.ts';
 import type { CallbackLimits } from './callback-limits.ts';
 import type { ApiLog } from './failure.ts';

@@ -2,7 +2,7 @@
  * Every error that the API answers with: a stable code, its HTTP status, whether the same request may succeed later, and
  * what it means. `docs/errors.md` lists the same codes; a test compares the two.
  */
-import type { RefusalCode } from '../runtime/desk/answer.ts';
+import type { RefusalCode } from '../app/answer.ts';
 
 /** Errors that the API itself finds, before or beside the desk. */
 export type ApiErrorCode =

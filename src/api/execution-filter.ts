@@ -2,8 +2,8 @@
 import * as shape from './schema.ts';
 import type { Schema } from './schema.ts';
 import type { ExecutionStatus } from '../core/state.ts';
-import type { FindFilter } from '../runtime/desk/find.ts';
-import { placeOf } from '../runtime/gate/origin.ts';
+import type { FindFilter } from '../app/find.ts';
+import { placeOf } from '../engine/call/gate/origin.ts';
 import { statusNames } from './documents.ts';
 import { ApiError } from './failure.ts';
 import { filterText, instantOf, maxFilterLength } from './parameters.ts';

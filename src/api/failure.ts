@@ -4,8 +4,8 @@ import { acceptedCodings } from '../content/codings.ts';
 import { maxProblems, saidOf } from '../core/definition/problems.ts';
 import { BadCursor, StoreUnavailable } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
-import type { Refusal } from '../runtime/desk/answer.ts';
-import { Overloaded } from '../runtime/settings.ts';
+import type { Refusal } from '../app/answer.ts';
+import { Overloaded } from '../engine/settings.ts';
 import { type ErrorCode, errorRegistry } from './error-registry.ts';
 import type { LingeringCloses } from './lingering-closes.ts';
 

@@ -16,7 +16,7 @@ import type {
   PutDefinitionResult,
   TerminalChange,
 } from '../ports/store.ts';
-import type { DeskParts, DeskStore } from '../runtime/desk/parts.ts';
+import type { DeskParts, DeskStore } from '../app/parts.ts';
 import { type Principal, sees } from '../security/principal.ts';
 import { ApiError } from './failure.ts';
 

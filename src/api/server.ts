@@ -9,7 +9,7 @@ import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest, 
 import * as shape from './schema.ts';
 import type { Schema } from './schema.ts';
 import type { Store } from '../ports/store.ts';
-import type { DeskParts } from '../runtime/desk/parts.ts';
+import type { DeskParts } from '../app/parts.ts';
 import { addressesWithin } from '../security/addresses.ts';
 import type { Authenticator } from '../security/authenticator.ts';
 import { AnswerPlaces, limitAnswers } from './answer-places.ts';

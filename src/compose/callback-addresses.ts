@@ -1,8 +1,8 @@
 /** Callback addresses, and the refusal of definitions that would need them where there are none. */
 import type { Json } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
-import type { CallbackIssuer } from '../runtime/call-runner.ts';
-import type { Plans } from '../runtime/desk/parts.ts';
+import type { CallbackIssuer } from '../engine/call/call-runner.ts';
+import type { Plans } from '../app/parts.ts';
 import type { CallbackTokens } from '../security/callback-token.ts';
 
 /** Makes the addresses of callbacks. Tokens and URL are asked for at every use: they are known once the server has started. */

@@ -1,10 +1,10 @@
 /** What a process can tell of itself and of those that it shares the queue with. */
 import type { Config } from '../config/config.ts';
-import type { ClusterSource, LoadView, PodView } from '../runtime/desk/cluster.ts';
-import type { Engine } from '../runtime/engine.ts';
-import type { Gatekeeper } from '../runtime/gate/gatekeeper.ts';
-import type { MemberLoad } from '../runtime/sharding/member-info.ts';
-import type { ShardedQueue } from '../runtime/sharding/sharded-queue.ts';
+import type { ClusterSource, LoadView, PodView } from '../app/cluster.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Gatekeeper } from '../engine/call/gate/gatekeeper.ts';
+import type { MemberLoad } from '../engine/queue/sharding/member-info.ts';
+import type { ShardedQueue } from '../engine/queue/sharding/sharded-queue.ts';
 import type { GaugeReadings } from '../telemetry/prometheus-telemetry.ts';
 import type { QueueChoice } from './backends.ts';
 

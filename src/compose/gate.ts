@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import { Gatekeeper, type GatekeeperParts } from '../runtime/gate/gatekeeper.ts';
+import { Gatekeeper, type GatekeeperParts } from '../engine/call/gate/gatekeeper.ts';
 
 /** The gate of a configuration: what keeps calls back. */
 export function createGate(

@@ -3,7 +3,7 @@ import { createServer } from '../api/server.ts';
 import type { ServerTls } from '../api/server-tls.ts';
 import { definitionJsonSchema } from '../core/definition/json-schema.ts';
 import type { Store } from '../ports/store.ts';
-import type { DeskParts } from '../runtime/desk/parts.ts';
+import type { DeskParts } from '../app/parts.ts';
 import { metricsContentType } from '../telemetry/prometheus-telemetry.ts';
 
 /** The API without anything behind it, for its own description: it never listens, and no route but those may be asked. */

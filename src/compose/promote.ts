@@ -12,7 +12,7 @@ import {
   type PromotionParts,
   type PromotionProgress,
   type PromotionReport,
-} from '../runtime/promotion/promotion.ts';
+} from '../app/promotion/promotion.ts';
 import type { PostgresStore } from '../store/postgres/postgres-store.ts';
 import { systemClock } from './system-clock.ts';
 import { readTls } from './tls-files.ts';
@@ -43,7 +43,7 @@ export function targetNameOf(url: string): string {
   return url.replace(/\/\/[^@/]*@/, '//').replace(/\?.*$/s, '');
 }
 
-/** Promotes; see `runtime/promotion/promotion.ts`. Throws PromotionRefused, or an Error with a sentence. */
+/** Promotes; see `app/promotion/promotion.ts`. Throws PromotionRefused, or an Error with a sentence. */
 export function promoteStore(request: PromotionRequest): Promise<PromotionReport> {
   return withStores(request, true, ({ parts }) => promote(parts));
 }

@@ -2,7 +2,7 @@
 import type { Config } from '../config/config.ts';
 import { targetMarkSetting, type TargetMark } from '../ports/promotion.ts';
 import type { Store } from '../ports/store.ts';
-import { readSourceMark, sourceMarkSentence } from '../runtime/promotion/source-mark.ts';
+import { readSourceMark, sourceMarkSentence } from '../app/promotion/source-mark.ts';
 
 /**
  * Looks at the marks of an open store before anything is done with it.

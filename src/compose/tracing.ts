@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { ServerOptions } from '../api/server.ts';
 import type { TelemetryConfig } from '../config/config.ts';
 import type { Tracer } from '../ports/tracer.ts';
-import { parentOf } from '../runtime/trace-context.ts';
+import { parentOf } from '../engine/trace-context.ts';
 import type { PrometheusTelemetry } from '../telemetry/prometheus-telemetry.ts';
 
 /** Tracing that is on. */

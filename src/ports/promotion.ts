@@ -7,7 +7,7 @@
  */
 import type { DefinitionRecord } from './store.ts';
 
-/** The setting of a source that says what became of it; see `runtime/promotion/source-mark.ts`. Never copied. */
+/** The setting of a source that says what became of it; see `app/promotion/source-mark.ts`. Never copied. */
 export const sourceMarkSetting = 'promotion.out';
 
 /** The setting of a target that holds its {@link TargetMark} as JSON. */

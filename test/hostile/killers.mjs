@@ -3,7 +3,7 @@
  * execution, as an engine does that loops or eats all memory over it. `KILLERS` names the execution of each place, as JSON.
  */
 import { Draft } from '../../src/core/draft.ts';
-import { CallRunner } from '../../src/runtime/call-runner.ts';
+import { CallRunner } from '../../src/engine/call/call-runner.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 
 const { load, read, render, apply, checkpoint } = JSON.parse(process.env['KILLERS'] ?? '{}');

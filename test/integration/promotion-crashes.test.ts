@@ -9,8 +9,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { wholeShardSet } from '../../src/core/slot.ts';
 import type { PromotionSource, PromotionTarget } from '../../src/ports/promotion.ts';
 import { StoreUnavailable } from '../../src/ports/store.ts';
-import { promote, takeBack, type PromotionParts } from '../../src/runtime/promotion/promotion.ts';
-import { readSourceMark } from '../../src/runtime/promotion/source-mark.ts';
+import { promote, takeBack, type PromotionParts } from '../../src/app/promotion/promotion.ts';
+import { readSourceMark } from '../../src/app/promotion/source-mark.ts';
 import type { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import {

@@ -14,7 +14,7 @@ function choicesOf(path: string, type: string): readonly string[] {
 
 describe('why a process is not ready', () => {
   const reasons = [
-    ...choicesOf('src/runtime/engine-state.ts', 'UnreadyReason'),
+    ...choicesOf('src/engine/engine-state.ts', 'UnreadyReason'),
     ...choicesOf('src/ports/queue.ts', 'QueueTrouble'),
   ];
 

@@ -6,25 +6,27 @@ const adapters = ['store', 'queue', 'http-caller', 'telemetry'];
 
 /**
  * Which layers a layer may import besides itself. Dependencies point one way:
- * core ← ports ← runtime ← api ← compose ← cli; adapters know core and ports, and only compose knows adapters.
+ * core ← ports ← engine ← app ← api ← compose ← cli; adapters know core and ports, and only compose knows adapters.
  */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   core: [],
   // What bodies of messages are written in: both ends of HTTP read them alike.
   content: [],
   ports: ['core'],
-  runtime: ['core', 'ports', 'content'],
+  engine: ['core', 'ports'],
+  // The use cases behind API and command line.
+  app: ['core', 'ports', 'content', 'engine'],
   config: ['core', 'ports'],
   security: ['core', 'ports'],
   ...Object.fromEntries(adapters.map((name) => [name, ['core', 'ports']])),
   'http-caller': ['core', 'ports', 'content'],
-  api: ['core', 'ports', 'content', 'runtime', 'security'],
-  testing: ['core', 'ports', 'runtime', 'store/memory', 'queue/memory'],
-  compose: ['core', 'ports', 'runtime', 'api', 'config', 'security', ...adapters],
+  api: ['core', 'ports', 'content', 'engine', 'app', 'security'],
+  testing: ['core', 'ports', 'engine', 'app', 'store/memory', 'queue/memory'],
+  compose: ['core', 'ports', 'engine', 'app', 'api', 'config', 'security', ...adapters],
   // Pure like the core, and without a server.
   scenario: ['core'],
   demo: ['core', 'config', 'compose'],
-  cli: ['core', 'ports', 'runtime', 'api', 'config', 'security', 'testing', 'compose', 'scenario', 'demo'],
+  cli: ['core', 'ports', 'engine', 'app', 'api', 'config', 'security', 'testing', 'compose', 'scenario', 'demo'],
 };
 
 /** `src/store/sqlite/open.ts` is in layer `store`, variant `sqlite`; `src/compose.ts` is layer `compose`. */
@@ -75,12 +77,13 @@ describe('layers', () => {
 
   it.each([
     ['src/core/a.ts', 'src/ports/clock.ts'],
-    ['src/runtime/worker.ts', 'src/store/sqlite/open.ts'],
+    ['src/engine/worker.ts', 'src/store/sqlite/open.ts'],
+    ['src/engine/worker.ts', 'src/app/start.ts'],
     ['src/store/sqlite/open.ts', 'src/store/postgres/open.ts'],
     ['src/queue/memory/queue.ts', 'src/store/memory/store.ts'],
     ['src/cli/serve.ts', 'src/store/sqlite/open.ts'],
     ['src/api/server.ts', 'src/testing/clock.ts'],
-    ['src/scenario/simulate.ts', 'src/runtime/engine.ts'],
+    ['src/scenario/simulate.ts', 'src/engine/engine.ts'],
     ['src/api/server.ts', 'src/demo/demo.ts'],
   ])('would refuse %s importing %s', (from, to) => {
     expect(isAllowed(from, to)).toBe(false);

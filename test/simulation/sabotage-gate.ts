@@ -1,7 +1,7 @@
 /** What keeps calls back, broken one rule at a time, to show that the simulator's rules about it bite. */
 import type { BlockCause } from '../../src/core/state.ts';
 import type { Checkpoint, Store } from '../../src/ports/store.ts';
-import type { CallGate } from '../../src/runtime/gate/call-gate.ts';
+import type { CallGate } from '../../src/engine/call/gate/call-gate.ts';
 import { withOperations } from './sabotage.ts';
 
 /** A gate that lets pass what it would block for that cause. */

@@ -2,14 +2,14 @@
 import type { FastifyInstance } from 'fastify';
 import * as shape from '../schema.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
-import { bulk, type BulkAction, bulkLimits } from '../../runtime/desk/bulk.ts';
+import { bulk, type BulkAction, bulkLimits } from '../../app/bulk.ts';
 import { type ApiContext, jsonBody } from '../context.ts';
 import { errorDocument, statusNames } from '../documents.ts';
 import { ApiError, refusalBody } from '../failure.ts';
 import { filterFields, filterLists, filterOf, type FilterQuery } from '../execution-filter.ts';
 import { bulkDocument } from '../operator-documents.ts';
 import { clamp, optional, reasonField } from '../parameters.ts';
-import { granted } from '../../runtime/desk/answer.ts';
+import { granted } from '../../app/answer.ts';
 import { answers } from '../route-documentation.ts';
 
 /** A query repeats a parameter; a body has a list, or one value alone. */

@@ -2,8 +2,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as shape from '../schema.ts';
 import { stringifyJson } from '../../core/json.ts';
-import type { CallbackRequest, JudgedToken } from '../../runtime/desk/callbacks.ts';
-import { judgeToken, receiveCallback } from '../../runtime/desk/callbacks.ts';
+import type { CallbackRequest, JudgedToken } from '../../app/callbacks.ts';
+import { judgeToken, receiveCallback } from '../../app/callbacks.ts';
 import { decodeText } from '../../content/charset.ts';
 import { isJsonType } from '../../content/media-type.ts';
 import { decodeBody } from '../coded-body.ts';

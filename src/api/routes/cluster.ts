@@ -1,6 +1,6 @@
 /** The processes that work together. */
 import type { FastifyInstance } from 'fastify';
-import { clusterDocument } from '../../runtime/desk/cluster.ts';
+import { clusterDocument } from '../../app/cluster.ts';
 import { type ApiContext, jsonBody } from '../context.ts';
 import { errorDocument } from '../documents.ts';
 import { clusterDocument as clusterSchema } from '../operator-documents.ts';

@@ -3,14 +3,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as shape from '../schema.ts';
 import type { Schema } from '../schema.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
-import { type Answer, granted } from '../../runtime/desk/answer.ts';
+import { type Answer, granted } from '../../app/answer.ts';
 import {
   deleteDefinition,
   findDefinition,
   listDefinitions,
   putDefinition,
   validateDefinition,
-} from '../../runtime/desk/definitions.ts';
+} from '../../app/definitions.ts';
 import { type ApiContext, jsonBody, jsonListBody } from '../context.ts';
 import { definitionRecord, definitionReport, errorDocument } from '../documents.ts';
 import { ApiError, refusalBody } from '../failure.ts';

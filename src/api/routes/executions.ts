@@ -3,10 +3,10 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import * as shape from '../schema.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { BadCursor, type Page, type PageRequest } from '../../ports/store.ts';
-import type { Answer } from '../../runtime/desk/answer.ts';
-import { listCalls, listSteps } from '../../runtime/desk/history.ts';
-import { cancelPreview, maxPreviews, retryPreview } from '../../runtime/desk/previews.ts';
-import { listExecutions, pinnedDefinition, statusDocument } from '../../runtime/desk/status.ts';
+import type { Answer } from '../../app/answer.ts';
+import { listCalls, listSteps } from '../../app/history.ts';
+import { cancelPreview, maxPreviews, retryPreview } from '../../app/previews.ts';
+import { listExecutions, pinnedDefinition, statusDocument } from '../../app/status.ts';
 import { type ApiContext, jsonBody, jsonListBody, jsonTextBody } from '../context.ts';
 import {
   callDocument,

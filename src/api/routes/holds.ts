@@ -2,8 +2,8 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import * as shape from '../schema.ts';
 import type { JsonObject } from '../../core/json.ts';
-import type { Answer } from '../../runtime/desk/answer.ts';
-import { deleteHold, findHold, type HoldRequest, listHolds, putHold } from '../../runtime/desk/holds.ts';
+import type { Answer } from '../../app/answer.ts';
+import { deleteHold, findHold, type HoldRequest, listHolds, putHold } from '../../app/holds.ts';
 import { type ApiContext, jsonBody } from '../context.ts';
 import { errorDocument } from '../documents.ts';
 import { refusalBody } from '../failure.ts';

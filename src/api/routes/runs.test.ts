@@ -2,7 +2,7 @@ import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'nod
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { apiKeyOf, authenticatorOf } from '../../../test/credentials.ts';
 import { ApiFixture, response } from '../../../test/api-fixture.ts';
-import { Overloaded } from '../../runtime/settings.ts';
+import { Overloaded } from '../../engine/settings.ts';
 
 const definition = {
   name: 'order',

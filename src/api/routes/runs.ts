@@ -2,9 +2,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as shape from '../schema.ts';
 import type { Json } from '../../core/json.ts';
-import { waitForEnd } from '../../runtime/desk/follow.ts';
-import { start, type StartRequest } from '../../runtime/desk/start.ts';
-import { statusDocument } from '../../runtime/desk/status.ts';
+import { waitForEnd } from '../../app/follow.ts';
+import { start, type StartRequest } from '../../app/start.ts';
+import { statusDocument } from '../../app/status.ts';
 import { answerMade, placeFor } from '../answer-places.ts';
 import { type ApiContext, jsonBody, jsonTextBody } from '../context.ts';
 import { errorDocument, executionDocument, startedDocument } from '../documents.ts';

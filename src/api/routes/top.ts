@@ -1,7 +1,7 @@
 /** Counting executions. */
 import type { FastifyInstance } from 'fastify';
 import * as shape from '../schema.ts';
-import { topDocument, topLimits } from '../../runtime/desk/top.ts';
+import { topDocument, topLimits } from '../../app/top.ts';
 import { type ApiContext, jsonBody } from '../context.ts';
 import { errorDocument } from '../documents.ts';
 import { type FilterQuery, filterFields, filterOf } from '../execution-filter.ts';

@@ -7,7 +7,7 @@ import {
   targetNameOf,
   type PromotionRequest,
 } from '../../compose/promote.ts';
-import { PromotionRefused, type PromotionProgress } from '../../runtime/promotion/promotion.ts';
+import { PromotionRefused, type PromotionProgress } from '../../app/promotion/promotion.ts';
 import { addConfigOptions, loadSettings, type ConfigOptions } from '../settings.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 

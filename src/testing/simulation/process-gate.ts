@@ -2,7 +2,7 @@
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
-import { Gatekeeper } from '../../runtime/gate/gatekeeper.ts';
+import { Gatekeeper } from '../../engine/call/gate/gatekeeper.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 import { type HoldableCall, HoldsHeard } from './hold-book.ts';
 import { HostWatch } from './host-watch.ts';

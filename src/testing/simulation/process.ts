@@ -2,10 +2,10 @@
 import type { Json } from '../../core/json.ts';
 import type { Queue } from '../../ports/queue.ts';
 import type { Store } from '../../ports/store.ts';
-import { KnownDefinitions } from '../../runtime/desk/known-definitions.ts';
-import type { DeskParts } from '../../runtime/desk/parts.ts';
-import type { Engine } from '../../runtime/engine.ts';
-import { defaultEngineSettings } from '../../runtime/settings.ts';
+import { KnownDefinitions } from '../../app/known-definitions.ts';
+import type { DeskParts } from '../../app/parts.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { defaultEngineSettings } from '../../engine/settings.ts';
 import { verifyToken } from './callback-address.ts';
 import type { ProcessClock } from './process-clock.ts';
 import type { ProcessGate } from './process-gate.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { type CallHold, changeHolds, readHolds } from '../../../src/runtime/gate/call-holds.ts';
+import { type CallHold, changeHolds, readHolds } from '../../../src/engine/call/gate/call-holds.ts';
 import type { StoreUnderTest } from './store-under-test.ts';
 
 const hold = (id: string, more: Partial<CallHold> = {}): CallHold => ({

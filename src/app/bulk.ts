@@ -1,0 +1,160 @@
+/**
+ * The same change of many executions, one after the other through the same services as for one: what one of them refuses
+ * is listed, and stops nothing. Bounded in number and time, a few at a time, so that it is no load that anybody notices.
+ */
+import type { Json, JsonObject } from '../core/json.ts';
+import type { ExecutionStatus } from '../core/state.ts';
+import { waitsOf } from '../core/waits.ts';
+import { StoreUnavailable } from '../ports/store.ts';
+import { turns } from '../engine/turns.ts';
+import type { Answer } from './answer.ts';
+import { type Accepted, cancel, terminate, wake } from './control.ts';
+import { findExecutions, type FindFilter } from './find.ts';
+import type { DeskParts } from './parts.ts';
+import { redeliver, retry } from './settle.ts';
+
+/** What can be done to many at once. */
+export type BulkAction = 'retry' | 'cancel' | 'terminate' | 'wake' | 'redeliver';
+
+/** A bulk request. */
+export interface BulkRequest {
+  readonly action: BulkAction;
+  readonly filter: FindFilter;
+  /** These, at most {@link bulkLimits}; the filter is not looked at then. */
+  readonly ids?: readonly string[];
+  /** Why: goes into the history of what is cancelled; the audit log has it in any case. */
+  readonly reason?: string;
+  /** Only say what would be changed. */
+  readonly dryRun: boolean;
+  /** Executions at most, 1 to {@link bulkLimits}. */
+  readonly max: number;
+}
+
+/** Bounds of `max`, and how many ids one request names. */
+export const bulkLimits: { readonly default: number; readonly max: number; readonly ids: number } = {
+  default: 1_000,
+  max: 10_000,
+  ids: 200,
+};
+
+const pageSize = 200;
+/** Changes under way at once. */
+const atOnce = 8;
+/** Whoever asks waits for the answer: what is not done by then is left for another request. */
+const maxMillis = 45_000;
+/** Of which the selection has so much: a filter that few fit reads long, and what was found by then is to be changed, too. */
+const selectMillis = 15_000;
+
+/** Where the filter names no status: those in which the action can be possible. */
+const defaultStatuses: Readonly<Record<Exclude<BulkAction, 'redeliver'>, readonly ExecutionStatus[]>> = {
+  retry: ['FAILED', 'CANCELLED', 'CORRUPTED'],
+  cancel: ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING'],
+  terminate: ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'COMPENSATING'],
+  wake: ['SLEEPING'],
+};
+
+/** The filter with what it does not name: for a redelivery the hooks that were given up, else {@link defaultStatuses}. */
+function completed(action: BulkAction, filter: FindFilter): FindFilter {
+  if (action === 'redeliver') return { hook: 'failed', ...filter };
+  return { statuses: defaultStatuses[action], ...filter };
+}
+
+type Change = (parts: DeskParts, id: string, reason: string | undefined) => Promise<Answer<Accepted>>;
+
+const changes: Readonly<Record<BulkAction, Change>> = {
+  retry: (parts, id) => retry(parts, id, false),
+  cancel,
+  terminate: (parts, id) => terminate(parts, id),
+  wake: (parts, id) => wake(parts, id),
+  redeliver: (parts, id) => redeliver(parts, id, false),
+};
+
+const activeStatuses: readonly ExecutionStatus[] = ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'COMPENSATING'];
+/** Executions that are looked at to say what those wait for that the action does not concern. */
+const maxOthers = 2_000;
+
+/**
+ * `{ matched, done, ids, errors, more, others? }`: how many match (at most `max`), how many were changed, their ids (of a dry run:
+ * those that match), what was refused, and whether others match, or were left for want of time. `others`: what those wait for that match
+ * and are in no status in which the action is possible.
+ *
+ * @throws StoreUnavailable when nothing could be read; once changes were made the answer says how far it came.
+ */
+export async function bulk(parts: DeskParts, request: BulkRequest): Promise<JsonObject> {
+  const begun = parts.clock.monotonic();
+  const end = begun + maxMillis;
+  const { ids, more } = await select(parts, request, begun + selectMillis);
+  const others = await othersOf(parts, request);
+  if (request.dryRun) return { matched: ids.length, done: 0, ids, errors: [], more, ...others };
+  const done: string[] = [];
+  const errors: Json[] = [];
+  let next = 0;
+  let isAway = false;
+  const work = async (): Promise<void> => {
+    for (let id = ids[next++]; id !== undefined; id = ids[next++]) {
+      if (isAway || parts.clock.monotonic() > end) return;
+      try {
+        const answer = await changes[request.action](parts, id, request.reason);
+        if (answer.ok) done.push(id);
+        else errors.push({ id, code: answer.code, errors: answer.errors });
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error;
+        isAway = true;
+        errors.push({ id, code: 'store_unavailable', errors: ['The store cannot answer now; the rest was left.'] });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  const left = ids.length > done.length + errors.length;
+  return { matched: ids.length, done: done.length, ids: done, errors, more: more || left, ...others };
+}
+
+/** The ids are chosen before anything is changed: changes move executions from one page to another. */
+async function select(
+  parts: DeskParts,
+  { action, filter, ids: named, max }: BulkRequest,
+  end: number,
+): Promise<{ readonly ids: readonly string[]; readonly more: boolean }> {
+  if (named !== undefined) return { ids: named, more: false };
+  const wanted = completed(action, filter);
+  const ids: string[] = [];
+  let cursor: string | undefined;
+  do {
+    const limit = Math.min(pageSize, max - ids.length);
+    const page = await findExecutions(parts, wanted, {
+      limit,
+      ...(cursor === undefined ? undefined : { cursor }),
+    });
+    for (const { id } of page.items) ids.push(id);
+    cursor = page.cursor;
+  } while (cursor !== undefined && ids.length < max && parts.clock.monotonic() < end);
+  return { ids, more: cursor !== undefined };
+}
+
+/**
+ * What the others wait for, `{ state, count }` each: executions that match, are not over, and have a status that the action leaves
+ * out. Without them an answer of nothing done would not tell why. Absent where the filter names statuses, and where there are none.
+ */
+async function othersOf(parts: DeskParts, { action, filter, ids }: BulkRequest): Promise<JsonObject> {
+  // Whatever is not over has no hook yet that could be redelivered.
+  if (action === 'redeliver') return {};
+  const statuses = activeStatuses.filter((status) => !defaultStatuses[action].includes(status));
+  if (ids !== undefined || filter.statuses !== undefined || statuses.length === 0) return {};
+  const counts = new Map<string, number>();
+  let cursor: string | undefined;
+  // A page of a host looks at as many by itself.
+  for (let pages = filter.host === undefined ? maxOthers / pageSize : 1; pages > 0; pages--) {
+    const page = { limit: pageSize, withState: true, ...(cursor === undefined ? undefined : { cursor }) };
+    const found = await findExecutions(parts, { ...filter, statuses }, page);
+    for (const { state } of found.items) {
+      await turns.next();
+      const waits = state === undefined ? [] : waitsOf(state);
+      for (const wait of new Set(waits.map((each) => each.state))) counts.set(wait, (counts.get(wait) ?? 0) + 1);
+    }
+    ({ cursor } = found);
+    if (cursor === undefined) break;
+  }
+  if (counts.size === 0) return {};
+  const others = [...counts].sort(([, m], [, n]) => n - m).map(([state, count]) => ({ state, count }));
+  return { others };
+}

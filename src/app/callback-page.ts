@@ -1,0 +1,42 @@
+/** What a signed URL shows to a person who opens it. Changes nothing: links in mails are opened by scanners, too. */
+import { addressee } from '../core/transition/callback.ts';
+import { type Answer, granted, refused, unknownExecution } from './answer.ts';
+import type { JudgedToken } from './callbacks.ts';
+import type { DeskParts } from './parts.ts';
+import { planOf } from './run-view.ts';
+
+/** A node that may be asked about. */
+export interface CallbackPlace {
+  /** Name of the definition. */
+  readonly name: string;
+  readonly nodeId: string;
+  /** Whether the definition lets a person call back from a page. */
+  readonly hasPage: boolean;
+}
+
+/** Looks up the node of a token, in the order of checks in which a callback is judged. */
+export async function findCallbackPlace(
+  parts: DeskParts,
+  request: {
+    readonly executionId: string;
+    readonly nodeId: string;
+    readonly token: JudgedToken;
+    readonly mayGetOne: (executionId: string) => boolean;
+  },
+): Promise<Answer<CallbackPlace>> {
+  const { token, executionId, nodeId } = request;
+  if (!token.ok) return token.refusal;
+  const { claims } = token;
+  if (claims.executionId !== executionId || claims.nodeId !== nodeId) {
+    return refused('callback_signature', 'The callback token is not for this execution and node.');
+  }
+  if (!request.mayGetOne(executionId)) return refused('rate_limited', 'Too many requests came for this execution.');
+  const detail = await parts.store.getExecution(executionId);
+  if (detail === undefined) return unknownExecution(executionId);
+  const node = (await planOf(parts, detail)).nodes.get(nodeId);
+  const hasPage = node?.kind === 'task' && node.callback?.confirmPage === true;
+  if (hasPage && addressee(detail.state, claims).kind === 'nobody') {
+    return refused('callback_not_waiting', 'The node is no longer waiting for this callback.');
+  }
+  return granted({ name: detail.name, nodeId, hasPage });
+}

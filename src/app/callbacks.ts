@@ -1,0 +1,158 @@
+/**
+ * Callbacks of async nodes. The answers come in one fixed order, so that each says something true: token shape and body
+ * (malformed), signature, rate, execution, then what the inbox makes of it. Accepted means in the inbox, durably.
+ *
+ * The token is judged before anything else is done: whoever has none that is good can make nobody read a body, hash it or
+ * ask the store. All that a forged one gets is a look at whether its body is JSON, as the order wants it.
+ */
+import { createHash } from 'node:crypto';
+import type { Json } from '../core/json.ts';
+import type { CallbackEvent } from '../core/event.ts';
+import { addressee, isPending } from '../core/transition/callback.ts';
+import { lackOfCallback } from '../core/wanted.ts';
+import type { ExecutionDetail } from '../ports/store.ts';
+import { type Answer, granted, type Refusal, refused, unknownExecution } from './answer.ts';
+import type { CallbackRejection, CheckedToken, DeskParts } from './parts.ts';
+import { turnFields } from '../engine/watchdog.ts';
+import { inTurn, runOf } from './run-view.ts';
+
+/** A callback as it arrived. */
+export interface CallbackRequest {
+  readonly executionId: string;
+  readonly nodeId: string;
+  readonly token: JudgedToken;
+  /** The body's bytes: "the same body" means the same bytes. */
+  readonly bytes: Uint8Array;
+  /** Reads the body by its content type, or says why it cannot be read. */
+  readonly body: () => { readonly ok: true; readonly value: Json } | { readonly ok: false; readonly error: string };
+  /** Asked once the signature holds and before anything else is: whether the execution may get one more callback. */
+  readonly mayGetOne?: (executionId: string) => boolean;
+}
+
+/** `duplicate`: the same token and body were accepted before; `pending`: the node goes on waiting. */
+export interface CallbackReceipt {
+  readonly duplicate: boolean;
+  readonly pending: boolean;
+}
+
+/** A token that its key signed, or how to refuse it. */
+export type JudgedToken =
+  | Extract<CheckedToken, { ok: true }>
+  | { readonly ok: false; readonly reason: CallbackRejection; readonly refusal: Refusal };
+
+/** Judges the token of a callback; undefined when none was sent. */
+export function judgeToken({ tokens }: Pick<DeskParts, 'tokens'>, token: string | undefined): JudgedToken {
+  if (token === undefined || token === '') {
+    return { ok: false, reason: 'malformed', refusal: refused('callback_malformed', 'The callback has no token.') };
+  }
+  const checked = tokens.verify(token);
+  if (checked.ok) return checked;
+  const refusal =
+    checked.problem === 'malformed'
+      ? refused('callback_malformed', 'The callback token is malformed.')
+      : // An unknown key looks the same from outside: whoever guesses learns nothing about the keys in use.
+        refused('callback_signature', 'The signature of the callback token does not hold.');
+  return { ok: false, reason: checked.problem, refusal };
+}
+
+/** Takes a callback in; see the file header for the order of checks. */
+export async function receiveCallback(parts: DeskParts, request: CallbackRequest): Promise<Answer<CallbackReceipt>> {
+  const reject = (reason: CallbackRejection, refusal: Refusal, of?: ExecutionDetail): Refusal => {
+    parts.callbacks?.rejected(reason, of);
+    return refusal;
+  };
+  const { token } = request;
+  if (!token.ok && token.reason === 'malformed') return reject(token.reason, token.refusal);
+  const body = request.body();
+  if (!body.ok) return reject('malformed', refused('callback_malformed', body.error));
+  if (!token.ok) return reject(token.reason, token.refusal);
+  const { claims } = token;
+  // A good token of another execution or node is as bad as a forged one, and says nothing about what this path has.
+  if (claims.executionId !== request.executionId || claims.nodeId !== request.nodeId) {
+    return reject('signature', refused('callback_signature', 'The callback token is not for this execution and node.'));
+  }
+
+  if (request.mayGetOne?.(claims.executionId) === false) {
+    return reject('rate_limited', refused('rate_limited', 'Too many callbacks came for this execution.'));
+  }
+  const detail = await parts.store.getExecution(request.executionId);
+  if (detail === undefined) return reject('unknown_execution', unknownExecution(request.executionId));
+  const arrived: Omit<CallbackEvent, 'pending'> = {
+    type: 'callback',
+    inboxId: parts.entropy.nonce(),
+    round: claims.round,
+    nodeId: claims.nodeId,
+    visit: claims.visit,
+    operation: claims.operation,
+    nonce: claims.nonce,
+    body: body.value,
+  };
+  const pending = await judgePending(parts, detail, arrived);
+  const now = parts.clock.now();
+  const result = await parts.store.offer(
+    {
+      executionId: request.executionId,
+      row: { id: arrived.inboxId, at: now, event: { ...arrived, pending } },
+      bodyHash: createHash('sha256').update(request.bytes).digest('hex'),
+    },
+    now,
+  );
+  switch (result.kind) {
+    case 'accepted':
+      parts.callbacks?.received(detail);
+      parts.engine.ring({
+        id: detail.id,
+        slot: detail.slot,
+        dueAt: now,
+        ...(result.heldBy !== undefined && { heldBy: result.heldBy }),
+      });
+      return granted({ duplicate: false, pending });
+    case 'duplicate':
+      return granted({ duplicate: true, pending: result.pending });
+    case 'other_body':
+      return reject(
+        'other_body',
+        refused('callback_other_body', 'This token was used before with another body.'),
+        detail,
+      );
+    case 'earlier_operation':
+      return reject(
+        'earlier_operation',
+        refused('callback_earlier_operation', 'The token belongs to an earlier operation of the node.'),
+        detail,
+      );
+    case 'not_waiting':
+      return reject(
+        'not_waiting',
+        refused('callback_not_waiting', 'The node is no longer waiting for this callback.'),
+        detail,
+      );
+    case 'rate_limited':
+      return reject(
+        'rate_limited',
+        refused('callback_rate_limited', 'Too many callbacks of this operation were judged pending.'),
+        detail,
+      );
+    case 'conflict':
+      return reject('not_waiting', refused('callback_not_waiting', result.message), detail);
+    case 'unknown':
+      return reject('unknown_execution', unknownExecution(request.executionId));
+  }
+}
+
+/** Judged as the execution stands now; a callback for nobody is never pending. */
+async function judgePending(
+  parts: DeskParts,
+  detail: ExecutionDetail,
+  callback: Omit<CallbackEvent, 'pending'>,
+): Promise<boolean> {
+  const to = addressee(detail.state, callback);
+  if (to.kind === 'nobody') return false;
+  const run = await runOf(parts, detail, (bare) => lackOfCallback(bare, to.token));
+  return inTurn(
+    parts,
+    (meter) => isPending(run, to.token, callback.body, parts, meter),
+    'apply',
+    () => turnFields(run, callback.nodeId),
+  );
+}

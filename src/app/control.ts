@@ -1,0 +1,65 @@
+/** What operators do to executions that are running: cancel, terminate, wake. All go through the inbox. */
+import { slotOf } from '../core/slot.ts';
+import type { InboxEvent, OfferResult } from '../ports/store.ts';
+import { type Answer, granted, refused, type Refusal, unknownExecution } from './answer.ts';
+import { type DeskParts, reasonWithout } from './parts.ts';
+
+/** A change taken in: durable, though the execution may not show it yet. */
+export interface Accepted {
+  readonly id: string;
+}
+
+/** Asks for an orderly end: no next call, compensations, CANCELLED. A second request while it is pending is accepted too. */
+export function cancel(parts: DeskParts, id: string, reason: string | undefined): Promise<Answer<Accepted>> {
+  return offer(parts, id, (inboxId) => ({
+    type: 'cancelled',
+    inboxId,
+    ...(reason !== undefined && { reason: reasonWithout(parts, reason) }),
+  }));
+}
+
+/** Ends the execution as it stands, without compensation. */
+export function terminate(parts: DeskParts, id: string): Promise<Answer<Accepted>> {
+  return offer(parts, id, (inboxId) => ({ type: 'terminated', inboxId }));
+}
+
+/** Ends the sleep of all branches that sleep, or starts an execution before its `startAt`. */
+export function wake(parts: DeskParts, id: string): Promise<Answer<Accepted>> {
+  return offer(parts, id, (inboxId) => ({ type: 'woken', inboxId }));
+}
+
+/** Puts an event into the inbox of an execution and rings. The event is made with the id of its inbox row. */
+export async function offer(
+  parts: DeskParts,
+  id: string,
+  event: (inboxId: string) => InboxEvent,
+): Promise<Answer<Accepted>> {
+  const now = parts.clock.now();
+  const inboxId = parts.entropy.nonce();
+  const result = await parts.store.offer(
+    { executionId: id, row: { id: inboxId, at: now, event: event(inboxId) } },
+    now,
+  );
+  const refusal = refusalOf(id, result);
+  if (refusal !== undefined) return refusal;
+  const heldBy = result.kind === 'accepted' ? result.heldBy : undefined;
+  parts.engine.ring({ id, slot: slotOf(id), dueAt: now, ...(heldBy !== undefined && { heldBy }) });
+  return granted({ id });
+}
+
+function refusalOf(id: string, result: OfferResult): Refusal | undefined {
+  switch (result.kind) {
+    case 'accepted':
+    case 'duplicate':
+      return undefined;
+    case 'unknown':
+      return unknownExecution(id);
+    case 'conflict':
+      return refused('state_conflict', result.message);
+    case 'other_body':
+    case 'earlier_operation':
+    case 'not_waiting':
+    case 'rate_limited':
+      return refused('state_conflict', 'The execution does not wait for this.');
+  }
+}

@@ -1,0 +1,100 @@
+/** Stored definitions: immutable per id and per name and version. */
+import { type Json, type JsonObject, parseJson, stringifyJson } from '../core/json.ts';
+import type { DefinitionRecord, Page, PageRequest } from '../ports/store.ts';
+import { type Answer, granted, refused } from './answer.ts';
+import { gatherPage } from './gather-page.ts';
+import { instant } from './instants.ts';
+import type { DeskParts } from './parts.ts';
+
+/** What a definition's check found. */
+export interface DefinitionReport {
+  readonly valid: boolean;
+  readonly errors: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** Checks a definition without storing it. */
+export function validateDefinition(parts: DeskParts, definition: Json): DefinitionReport {
+  const compiled = parts.plans.compile(definition);
+  const mask = (sentences: readonly string[]): string[] => parts.masker.json(sentences) as string[];
+  return {
+    valid: compiled.ok,
+    errors: compiled.ok ? [] : mask(compiled.errors),
+    warnings: mask(compiled.warnings),
+  };
+}
+
+/**
+ * Stores a definition under a new id, or under `id`. The same content again gives the record of the first time; other
+ * content under the same id or the same name and version is refused, and so is an `id` that the same content does not have.
+ */
+export async function putDefinition(parts: DeskParts, definition: Json, id?: string): Promise<Answer<JsonObject>> {
+  const compiled = parts.plans.compile(definition);
+  if (!compiled.ok) return refused('invalid_definition', ...compiled.errors);
+  const now = parts.clock.now();
+  const { name, version, hash } = compiled.plan;
+  const result = await parts.store.putDefinition({
+    id: id ?? parts.entropy.executionId(now),
+    name,
+    version,
+    hash,
+    definition: stringifyJson(definition),
+    createdAt: now,
+    updatedAt: now,
+  });
+  if (result.kind === 'conflict') {
+    return refused(
+      'definition_conflict',
+      result.by === 'id'
+        ? `Another definition has the id ${id ?? ''}.`
+        : `Another definition is stored as ${JSON.stringify(name)}, version ${JSON.stringify(version)}; definitions never change, so give this one a new version.`,
+    );
+  }
+  if (id !== undefined && result.record.id !== id) {
+    return refused('definition_conflict', `The same definition is stored under the id ${result.record.id}.`);
+  }
+  return granted({
+    ...recordDocument(parts, result.record),
+    warnings: parts.masker.json(compiled.warnings),
+  });
+}
+
+/** The record by id, or by name and version (`latest`: most recently created). */
+export async function findDefinition(
+  parts: DeskParts,
+  key: { readonly id: string } | { readonly name: string; readonly version: string },
+): Promise<Answer<JsonObject>> {
+  const record = await parts.store.getDefinition(key);
+  if (record !== undefined) return granted(recordDocument(parts, record));
+  return refused(
+    'unknown_definition',
+    'id' in key
+      ? `There is no definition ${key.id}.`
+      : `There is no definition ${JSON.stringify(key.name)} with version ${JSON.stringify(key.version)}.`,
+  );
+}
+
+/** A page of records, newest first. Throws BadCursor. */
+export async function listDefinitions(parts: DeskParts, page: PageRequest): Promise<Page<JsonObject>> {
+  const list = (asked: PageRequest): Promise<Page<DefinitionRecord>> => parts.store.listDefinitions(asked);
+  const { items, cursor } = await gatherPage(list, page, (record) => recordDocument(parts, record));
+  return { items, ...(cursor !== undefined && { cursor }) };
+}
+
+/** Removes a record; executions keep their pinned definition. Absent is fine. */
+export async function deleteDefinition(parts: DeskParts, id: string): Promise<void> {
+  await parts.store.deleteDefinition(id);
+}
+
+/** As submitted, but for secrets that somebody wrote into it. */
+function recordDocument(parts: DeskParts, record: DefinitionRecord): JsonObject {
+  return parts.masker.json({
+    id: record.id,
+    name: record.name,
+    version: record.version,
+    hash: record.hash,
+    definition: parseJson(record.definition),
+    createdAt: instant(record.createdAt),
+    updatedAt: instant(record.updatedAt),
+  }) as JsonObject;
+}

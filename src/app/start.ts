@@ -1,0 +1,185 @@
+/** Starting executions: every check that a run must pass, then one durable insert. */
+import { createHash } from 'node:crypto';
+import { parseInstant } from '../core/instant.ts';
+import { canonicalJson, isJsonObject, type Json, type JsonObject, parseJson, stringifyJson } from '../core/json.ts';
+import { labelLimits } from '../core/definition/limits.ts';
+import { missingPayload } from '../core/required-payload.ts';
+import { unprintable } from '../core/definition/shape-check.ts';
+import type { Plan } from '../core/plan.ts';
+import type { ExecutionStatus } from '../core/state.ts';
+import { type Answer, granted, type Refusal, refused } from './answer.ts';
+import type { KnownDefinition } from './known-definitions.ts';
+import type { DeskParts } from './parts.ts';
+
+/** A run as asked for. Fields are as the client sent them, or absent. */
+export interface StartRequest {
+  readonly source:
+    | { readonly kind: 'inline'; readonly definition: Json }
+    | { readonly kind: 'stored'; readonly name: string; readonly version: string };
+  readonly payload?: Json;
+  readonly labels?: Json;
+  readonly startAt?: Json;
+  /** The caller's W3C traceparent. */
+  readonly traceparent?: string;
+  /** Makes the start idempotent: the same key of the same caller with the same request gives the same execution. */
+  readonly startKey?: { readonly caller: string; readonly key: string };
+}
+
+/** The execution that a start led to: a new one, or that of an earlier start with the same key. */
+export interface Started {
+  readonly id: string;
+  readonly status: ExecutionStatus;
+}
+
+/** Starts an execution. It is durable when this resolves. */
+export async function start(parts: DeskParts, request: StartRequest): Promise<Answer<Started>> {
+  const checked = checkInput(request);
+  if ('ok' in checked) return checked;
+  const known = recalled(parts, request);
+  // What it says of the payload may be out of date, too: a refusal is given by what is stored now.
+  if (known !== undefined && missingPayload(known.plan, checked.payload).length === 0) {
+    const started = await insert(parts, request, checked, { ...known, mustBeStored: true });
+    if (started !== undefined) return started;
+  }
+  const source = await findPlan(parts, request);
+  if ('ok' in source) return source;
+  const missing = missingPayload(source.plan, checked.payload);
+  if (missing.length > 0)
+    return refused('invalid_payload', ...missing.map((path) => `${path}: The definition requires a value here.`));
+  return (await insert(parts, request, checked, source)) ?? unknownDefinition(request.source);
+}
+
+/** Stores the execution; undefined when its definition must be stored and is not. */
+async function insert(
+  parts: DeskParts,
+  request: StartRequest,
+  checked: Input,
+  source: KnownDefinition & { readonly mustBeStored?: true },
+): Promise<Answer<Started> | undefined> {
+  const now = parts.clock.now();
+  const id = parts.engine.mintId(now);
+  const result = await parts.engine.submit({
+    plan: source.plan,
+    header: {
+      id,
+      name: source.plan.name,
+      version: source.plan.version,
+      payload: checked.payload,
+      labels: { ...source.plan.labels, ...checked.labels },
+    },
+    definition: source.definition,
+    ...(source.mustBeStored && { mustBeStored: true }),
+    payload: stringifyJson(checked.payload),
+    createdAt: now,
+    ...(checked.startAt !== undefined && { startAt: checked.startAt }),
+    ...(request.traceparent !== undefined && { traceparent: request.traceparent }),
+    ...(request.startKey !== undefined && {
+      startKey: { ...request.startKey, fingerprint: fingerprint(request, checked) },
+    }),
+  });
+  switch (result.kind) {
+    case 'created':
+      return granted({
+        id,
+        status: checked.startAt !== undefined && checked.startAt > now ? 'SLEEPING' : 'IN_PROGRESS',
+      });
+    case 'existing': {
+      const existing = await parts.store.getProgress(result.id);
+      return granted({ id: result.id, status: existing?.status ?? 'IN_PROGRESS' });
+    }
+    case 'gone':
+      return undefined;
+    case 'reused':
+      return refused('idempotency_key_reused', 'This Idempotency-Key was used before with another request.');
+    case 'invalid':
+      return refused('unstorable', `The request cannot be stored: ${result.message}`);
+  }
+}
+
+interface Input {
+  readonly payload: JsonObject;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly startAt?: number;
+}
+
+function checkInput(request: StartRequest): Input | Refusal {
+  const errors: string[] = [];
+  const payload = request.payload ?? {};
+  if (!isJsonObject(payload)) errors.push('payload: Must be an object.');
+  const labels = checkLabels(request.labels ?? {}, errors);
+  let startAt: number | undefined;
+  if (request.startAt !== undefined && request.startAt !== null) {
+    startAt = typeof request.startAt === 'string' ? parseInstant(request.startAt) : undefined;
+    if (startAt === undefined) errors.push('startAt: Must be an ISO 8601 time with offset, like 2030-01-31T09:00:00Z.');
+  }
+  if (errors.length > 0) return refused('invalid_request', ...errors);
+  return { payload: payload as JsonObject, labels, ...(startAt !== undefined && { startAt }) };
+}
+
+function checkLabels(labels: Json, errors: string[]): Readonly<Record<string, string>> {
+  if (!isJsonObject(labels)) {
+    errors.push('labels: Must be an object whose values are strings.');
+    return {};
+  }
+  const entries = Object.entries(labels);
+  if (entries.length > labelLimits.count) {
+    errors.push(`labels: Must have at most ${String(labelLimits.count)} entries.`);
+    return {};
+  }
+  for (const [key, value] of entries) {
+    const path = `labels[${JSON.stringify(key.slice(0, labelLimits.key))}]`;
+    if (unprintable.test(key) || (typeof value === 'string' && unprintable.test(value))) {
+      errors.push(`${path}: Must hold no control character and no half of a character.`);
+    } else if (key === '' || key.length > labelLimits.key) {
+      errors.push(`${path}: A label's name has 1 to ${String(labelLimits.key)} characters.`);
+    } else if (typeof value !== 'string') errors.push(`${path}: Must be a string.`);
+    else if (value.length > labelLimits.value) {
+      errors.push(`${path}: Must have at most ${String(labelLimits.value)} characters.`);
+    }
+  }
+  return labels as Readonly<Record<string, string>>;
+}
+
+/** A stored definition that was read before: the insert finds out whether it still is. `latest` is another one any time. */
+function recalled(parts: DeskParts, { source }: StartRequest): KnownDefinition | undefined {
+  if (source.kind === 'inline' || source.version === 'latest') return undefined;
+  return parts.known.recall(source.name, source.version);
+}
+
+async function findPlan(parts: DeskParts, request: StartRequest): Promise<KnownDefinition | Refusal> {
+  if (request.source.kind === 'inline') {
+    const compiled = parts.plans.compile(request.source.definition);
+    if (!compiled.ok) return refused('invalid_definition', ...compiled.errors);
+    return { plan: compiled.plan, definition: stringifyJson(request.source.definition) };
+  }
+  const { name, version } = request.source;
+  const record = await parts.store.getDefinition({ name, version });
+  if (record === undefined) return unknownDefinition(request.source);
+  const compiled = (await parts.plans.load(record.hash)) ?? recompiled(parts, record.definition);
+  if ('ok' in compiled) return compiled;
+  const known = { plan: compiled, definition: record.definition };
+  if (compiled.hash === record.hash) parts.known.remember(known);
+  return known;
+}
+
+function unknownDefinition(source: StartRequest['source']): Refusal {
+  const { name, version } = source.kind === 'stored' ? source : { name: '', version: '' };
+  return refused(
+    'unknown_definition',
+    `There is no definition ${JSON.stringify(name)} with version ${JSON.stringify(version)}.`,
+  );
+}
+
+/** A stored definition is valid by the rules of its day; where a newer release is stricter, its run says so. */
+function recompiled(parts: DeskParts, definition: string): Plan | Refusal {
+  const compiled = parts.plans.compile(parseJson(definition));
+  return compiled.ok ? compiled.plan : refused('invalid_definition', ...compiled.errors);
+}
+
+/** Equal for equal requests: as JSON whatever the order of keys, numbers by their digits, absent and null alike. */
+function fingerprint(request: StartRequest, input: Input): string {
+  const source: Json =
+    request.source.kind === 'inline' ? request.source.definition : [request.source.name, request.source.version];
+  const text = canonicalJson([source, input.payload, input.labels, request.startAt ?? null]);
+  return createHash('sha256').update(text).digest('hex');
+}

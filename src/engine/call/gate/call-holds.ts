@@ -1,0 +1,85 @@
+/**
+ * What operators hold: calls to a host, or of a definition, that are to wait.
+ *
+ * They are few, changed by people, and read whole by every process every three seconds. So they stand together in one setting of
+ * the store, changed by compare-and-set: a table of their own would cost two migrations and four more operations of the
+ * port, and save nothing.
+ */
+import { isJsonObject, parseJson } from '../../../core/json.ts';
+import type { Store } from '../../../ports/store.ts';
+import type { Origin } from './origin.ts';
+
+/** One hold. Exactly one of `host` and `name` is given. Instants are ms since 1970. */
+export interface CallHold {
+  readonly id: string;
+  /** `host` (any port) or `host:port`, in lower case. */
+  readonly host?: string;
+  readonly name?: string;
+  /** Every version of the definition when absent. */
+  readonly version?: string;
+  readonly reason: string;
+  /** Who placed it, or replaced it last: see `AuditEntry.actor`. Absent without authentication. */
+  readonly actor?: string;
+  /** When it ends by itself. */
+  readonly until?: number;
+  readonly createdAt: number;
+}
+
+/** Holds that there can be at most. */
+export const maxHolds = 200;
+
+const setting = 'operator.holds';
+const none = '[]';
+/** Two people who change holds at the same time are rare; so many are not people. */
+const maxTries = 20;
+
+type SettingStore = Pick<Store, 'getSetting' | 'initSetting' | 'changeSetting'>;
+
+/** Every hold that has not ended, oldest first. */
+export async function readHolds(store: SettingStore, now: number): Promise<readonly CallHold[]> {
+  return current(await store.getSetting(setting), now);
+}
+
+/**
+ * Changes the holds in one step; `change` may be called several times, also on holds that have its change already. Answers what
+ * it made of them.
+ *
+ * @throws Error when others change them all the time.
+ */
+export async function changeHolds(
+  store: SettingStore,
+  now: number,
+  change: (holds: readonly CallHold[]) => readonly CallHold[],
+): Promise<readonly CallHold[]> {
+  for (let tries = 0; tries < maxTries; tries++) {
+    const text = (await store.getSetting(setting)) ?? (await store.initSetting(setting, none));
+    const changed = change(current(text, now));
+    const to = JSON.stringify(changed);
+    if (to === text || (await store.changeSetting(setting, text, to))) return changed;
+  }
+  throw new Error('The holds were changed by others again and again.');
+}
+
+/** Whether a call belongs to what is held. */
+export function isHeld(
+  hold: CallHold,
+  call: { readonly name: string; readonly version: string },
+  origin?: Origin,
+): boolean {
+  if (hold.name !== undefined) {
+    return hold.name === call.name && (hold.version === undefined || hold.version === call.version);
+  }
+  return origin !== undefined && (hold.host === origin.host || hold.host === origin.hostPort);
+}
+
+/** Whether it has not ended. */
+export function stands({ until }: CallHold, now: number): boolean {
+  return until === undefined || until > now;
+}
+
+function current(text: string | undefined, now: number): readonly CallHold[] {
+  if (text === undefined || text === none) return [];
+  const read = parseJson(text);
+  const holds = Array.isArray(read) ? (read.filter(isJsonObject) as unknown as readonly CallHold[]) : [];
+  return holds.filter((hold) => stands(hold, now));
+}

@@ -1,0 +1,97 @@
+/**
+ * The circuit breaker of one host.
+ *
+ * - `closed`: calls go out. `failureThreshold` failures in a row, of calls that went out while it was closed, open it.
+ * - `open`: no call goes out until the open time is over.
+ * - `probing`: one call is out to find out. An answer closes the circuit; a failure opens it for twice as long, up to a
+ *   minute; a call that says nothing of the host leaves it open with its time over, so that the next one probes.
+ */
+import type { Clock } from '../../../ports/clock.ts';
+
+/** When a circuit opens, and for how long at first. */
+export interface CircuitSettings {
+  readonly failureThreshold: number;
+  readonly openMillis: number;
+}
+
+/** Told when it opens (also again, after a probe that failed) or closes. */
+export type CircuitListener = (now: 'opened' | 'closed', openMillis: number) => void;
+
+const longestOpenMillis = 60_000;
+
+/** See the file header. */
+export class Circuit {
+  readonly #clock: Clock;
+  readonly #settings: CircuitSettings;
+  readonly #changed: CircuitListener;
+  #state: 'closed' | 'open' | 'probing' = 'closed';
+  #failures = 0;
+  #openMillis: number;
+  /** On the monotonic clock. */
+  #openUntil = 0;
+  /** Calls that went out before it last opened say nothing any more. */
+  #generation = 0;
+
+  constructor(clock: Clock, settings: CircuitSettings, changed: CircuitListener) {
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#changed = changed;
+    this.#openMillis = settings.openMillis;
+  }
+
+  get isOpen(): boolean {
+    return this.#state !== 'closed';
+  }
+
+  /** Whether there is nothing to remember. */
+  get isFresh(): boolean {
+    return this.#state === 'closed' && this.#failures === 0;
+  }
+
+  /** Milliseconds until a call may go out: 0 now, undefined when a probe decides. */
+  get waitMillis(): number | undefined {
+    if (this.#state === 'closed') return 0;
+    if (this.#state === 'probing') return undefined;
+    return Math.max(0, this.#openUntil - this.#clock.monotonic());
+  }
+
+  /** A call goes out; only while `waitMillis` is 0. The result is to be told once how it went. */
+  begin(): (outcome: 'answered' | 'failed' | 'neutral') => void {
+    const generation = this.#generation;
+    if (this.#state === 'open') {
+      this.#state = 'probing';
+      return (outcome) => {
+        this.#probed(outcome);
+      };
+    }
+    return (outcome) => {
+      if (generation === this.#generation) this.#count(outcome);
+    };
+  }
+
+  #count(outcome: 'answered' | 'failed' | 'neutral'): void {
+    if (outcome === 'answered') this.#failures = 0;
+    else if (outcome === 'failed' && ++this.#failures >= this.#settings.failureThreshold) {
+      this.#openMillis = this.#settings.openMillis;
+      this.#open();
+    }
+  }
+
+  #probed(outcome: 'answered' | 'failed' | 'neutral'): void {
+    if (outcome === 'answered') {
+      this.#state = 'closed';
+      this.#failures = 0;
+      this.#changed('closed', 0);
+    } else if (outcome === 'failed') {
+      this.#openMillis = Math.max(this.#settings.openMillis, Math.min(2 * this.#openMillis, longestOpenMillis));
+      this.#open();
+    } else this.#state = 'open';
+  }
+
+  #open(): void {
+    this.#generation++;
+    this.#state = 'open';
+    this.#openUntil = this.#clock.monotonic() + this.#openMillis;
+    this.#changed('opened', this.#openMillis);
+  }
+}

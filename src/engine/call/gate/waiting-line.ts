@@ -1,0 +1,152 @@
+/**
+ * Calls that wait for one thing: the call that has been blocked for longest is first, also where it was called in vain, or comes from a
+ * process that is gone. Adding and taking cost the logarithm of their number, leaving nothing.
+ */
+import type { BlockCause } from '../../../core/state.ts';
+
+/** A call that waits. */
+export interface WaitingCall {
+  readonly executionId: string;
+  /** The token of the execution that makes it: an execution may have several calls. */
+  readonly tokenId: number;
+  /** Since when it is blocked, in ms since 1970; absent at its first block. */
+  readonly blockedSince?: number;
+}
+
+/** A call in a line. */
+export interface Entry {
+  readonly executionId: string;
+  readonly tokenId: number;
+  /** Of its first block. */
+  readonly since: number;
+  /** Of those that were blocked at the same time the one that was listed first comes first. */
+  readonly order: number;
+  readonly line: WaitingLine;
+  /** It was called, and has not come back. */
+  isCalled: boolean;
+  /** Monotonic; since when it is known to have been called. */
+  calledAt: number;
+}
+
+/** Where an entry stands. Those that have left stay in the heap until they come to its top, or are most of it. */
+interface Position {
+  readonly entry: Entry;
+}
+
+/** For how long what became free is kept for the execution that was called for it: a load and a checkpoint take less. */
+const promiseMillis = 2_000;
+
+/** The line of those that wait for one thing. */
+export class WaitingLine {
+  readonly cause: BlockCause;
+  /** A binary heap. */
+  #heap: Position[] = [];
+  readonly #positions = new Map<Entry, Position>();
+  /** Those that were told and have not come, longest ago first. */
+  readonly #told = new Set<Entry>();
+
+  constructor(cause: BlockCause) {
+    this.cause = cause;
+  }
+
+  /** How many wait to be called. */
+  get size(): number {
+    return this.#positions.size;
+  }
+
+  add(entry: Entry): void {
+    const position = { entry };
+    this.#positions.set(entry, position);
+    this.#heap.push(position);
+    this.#rise(this.#heap.length - 1);
+  }
+
+  /** Harmless where it is not in the line. */
+  delete(entry: Entry): void {
+    if (!this.#positions.delete(entry) || this.#heap.length <= 2 * this.#positions.size + 16) return;
+    // In their order they are a heap.
+    this.#heap = [...this.#positions.values()].sort((a, b) => (isBefore(a.entry, b.entry) ? -1 : 1));
+  }
+
+  /** Takes the first ones out. */
+  take(most: number): readonly Entry[] {
+    if (most < this.size) return Array.from({ length: most }, () => this.#first());
+    const all = Array.from(this.#positions.keys()).sort((a, b) => (isBefore(a, b) ? -1 : 1));
+    this.#positions.clear();
+    this.#heap = [];
+    return all;
+  }
+
+  /** Those that have left the line were told of it. */
+  told(entry: Entry): void {
+    this.#told.add(entry);
+  }
+
+  hasCome(entry: Entry): void {
+    this.#told.delete(entry);
+  }
+
+  /** Whether any of those that were told has not come. */
+  get isAwaited(): boolean {
+    return this.#told.size > 0;
+  }
+
+  /** How many were called lately and have not come: before `call` where it is one of them. */
+  promised(now: number, call: WaitingCall): number {
+    let count = 0;
+    for (const { executionId, tokenId, calledAt } of this.#told) {
+      if (executionId === call.executionId && tokenId === call.tokenId) break;
+      if (now - calledAt < promiseMillis) count++;
+    }
+    return count;
+  }
+
+  /** Only where one waits. */
+  #first(): Entry {
+    for (;;) {
+      const top = this.#heap[0];
+      const last = this.#heap.pop();
+      if (top === undefined || last === undefined) throw new Error('The line has lost its first one.');
+      if (top !== last) {
+        this.#heap[0] = last;
+        this.#sink();
+      }
+      if (this.#positions.get(top.entry) !== top) continue;
+      this.#positions.delete(top.entry);
+      return top.entry;
+    }
+  }
+
+  #rise(from: number): void {
+    let at = from;
+    while (at > 0) {
+      const above = (at - 1) >> 1;
+      if (!this.#swapped(above, at)) return;
+      at = above;
+    }
+  }
+
+  #sink(): void {
+    let at = 0;
+    for (;;) {
+      const [left, right] = [this.#heap[2 * at + 1], this.#heap[2 * at + 2]];
+      if (left === undefined) return;
+      const below = right !== undefined && isBefore(right.entry, left.entry) ? 2 * at + 2 : 2 * at + 1;
+      if (!this.#swapped(at, below)) return;
+      at = below;
+    }
+  }
+
+  /** Exchanges the two where they are in the wrong order; answers whether they were. */
+  #swapped(above: number, below: number): boolean {
+    const [high, low] = [this.#heap[above], this.#heap[below]];
+    if (high === undefined || low === undefined || !isBefore(low.entry, high.entry)) return false;
+    this.#heap[above] = low;
+    this.#heap[below] = high;
+    return true;
+  }
+}
+
+function isBefore(one: Entry, other: Entry): boolean {
+  return one.since === other.since ? one.order < other.order : one.since < other.since;
+}

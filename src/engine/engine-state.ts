@@ -1,0 +1,31 @@
+import type { QueueTrouble } from '../ports/queue.ts';
+import type { PlacesInUse } from './worker/worker-pool.ts';
+
+/** What a process has in hand. */
+export interface EngineLoad {
+  /** Executions that run. */
+  readonly busy: number;
+  /** What they use the places of the process for. */
+  readonly places: PlacesInUse;
+  /** Executions that it holds, also those that wait for a place. */
+  readonly held: number;
+  /** About how many bytes those in hand take, and beyond how many nothing new is claimed. */
+  readonly bytes: number;
+  readonly maxBytes: number;
+  readonly waitingSubmissions: number;
+  readonly watchers: number;
+}
+
+/** Why a process should get no requests. */
+export type UnreadyReason =
+  'shutting_down' | 'database_unreachable' | 'database_read_only' | 'consumer_stalled' | QueueTrouble;
+
+/** How the process is. */
+export interface Health {
+  /** False when a background loop has made no progress for too long: only a restart helps. */
+  readonly alive: boolean;
+  /** Empty when ready. */
+  readonly unready: readonly UnreadyReason[];
+  /** Loops without progress for half of what counts as dead. */
+  readonly stalled: readonly string[];
+}

@@ -1,0 +1,57 @@
+/**
+ * Timers of executions that are in memory with calls in flight: one timer of the clock for all of them. There are at
+ * most as many as workers, so the next one is found by looking at each when the timer fires.
+ */
+import type { Clock, Timer } from '../../ports/clock.ts';
+
+/** Who is woken. Must not throw. */
+export interface Wakeable {
+  timeHasCome(): void;
+}
+
+/** See the file header. */
+export class DriverTimers {
+  readonly #clock: Clock;
+  readonly #instants = new Map<Wakeable, number>();
+  #timer: Timer | undefined;
+  #timerAt = Infinity;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Wakes `who` once at `at` (ms since 1970), instead of when it was to be woken before. */
+  set(who: Wakeable, at: number): void {
+    this.#instants.set(who, at);
+    if (at < this.#timerAt) this.#arm(at);
+  }
+
+  /** `who` is not woken any more. */
+  clear(who: Wakeable): void {
+    this.#instants.delete(who);
+    if (this.#instants.size > 0 || this.#timer === undefined) return;
+    this.#timer.cancel();
+    this.#timer = undefined;
+    this.#timerAt = Infinity;
+  }
+
+  #arm(at: number): void {
+    this.#timer?.cancel();
+    this.#timerAt = at;
+    this.#timer = this.#clock.after(Math.max(0, at - this.#clock.now()), () => this.#fire());
+  }
+
+  #fire(): void {
+    this.#timer = undefined;
+    this.#timerAt = Infinity;
+    const now = this.#clock.now();
+    for (const [who, at] of this.#instants) {
+      if (at > now) continue;
+      this.#instants.delete(who);
+      who.timeHasCome();
+    }
+    let next = Infinity;
+    for (const at of this.#instants.values()) next = Math.min(next, at);
+    if (next < this.#timerAt) this.#arm(next);
+  }
+}

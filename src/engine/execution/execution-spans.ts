@@ -1,0 +1,101 @@
+/**
+ * The spans of an execution: `saga.execute` for each round, told when it ends, and a `node.execute` below it for each
+ * attempt of a call. The id of the round's span follows from the execution, so that calls made by any process, before and
+ * after a restart, name the same parent. Only made when the trace is sampled.
+ */
+import type { Run } from '../../core/apply.ts';
+import type { CallCommand, CallResult } from '../../core/event.ts';
+import type { FailureReason, TerminalStatus } from '../../core/state.ts';
+import type { Span, Tracer } from '../../ports/tracer.ts';
+import { parentOf, roundSpanIdOf, traceIdOf } from '../trace-context.ts';
+
+/** What is known of an attempt's span before it begins. */
+export type CallSpan = Omit<Span, 'startMillis' | 'endMillis' | 'error'>;
+
+const firstBadStatus = 400;
+
+/** Whether the execution's trace is sampled. `traceparent` is the run's own header. */
+export function isSampled(tracer: Tracer, executionId: string, traceparent: string | undefined): boolean {
+  return tracer.samples(traceIdOf(executionId, traceparent), parentOf(traceparent)?.isSampled);
+}
+
+/** The span of one attempt, with the ids of the header that {@link traceparentOf} made for it. */
+export function callSpan({ header, state }: Run, command: CallCommand, traceparent: string): CallSpan {
+  const { nodeId, visit, attempt, phase } = command;
+  return {
+    traceId: traceparent.slice(3, 35),
+    spanId: traceparent.slice(36, 52),
+    parentSpanId: roundSpanIdOf(header.id, state.round),
+    name: 'node.execute',
+    kind: 'client',
+    attributes: {
+      'saga.id': header.id,
+      'saga.name': header.name,
+      'saga.version': header.version,
+      'saga.round': state.round,
+      'node.id': nodeId,
+      visit,
+      attempt,
+      phase,
+    },
+  };
+}
+
+/** What became of an attempt; `request` is absent when none was made. */
+export interface CallEnd {
+  readonly result: CallResult;
+  /** `template` is the URL as the definition writes it, masked. What was made of it is in the history, for those who may read it. */
+  readonly request?: { readonly verb: string; readonly template: string };
+  readonly endMillis: number;
+  readonly latencyMillis: number;
+}
+
+/** Records the attempt. */
+export function recordCall(tracer: Tracer, span: CallSpan, end: CallEnd): void {
+  const { result, request, endMillis, latencyMillis } = end;
+  const status = result.kind === 'response' ? result.response.status : undefined;
+  const outcome = result.kind === 'failed' ? result.error : result.kind;
+  const error = status === undefined ? outcome : status >= firstBadStatus ? `HTTP ${String(status)}` : undefined;
+  tracer.record({
+    ...span,
+    startMillis: endMillis - latencyMillis,
+    endMillis,
+    attributes: {
+      ...span.attributes,
+      outcome,
+      'http.request.method': request?.verb,
+      'url.template': request?.template,
+      'http.response.status_code': status,
+    },
+    ...(error === undefined ? undefined : { error }),
+  });
+}
+
+/** Records a round that has ended. */
+export function recordRound(
+  tracer: Tracer,
+  { id, name, version, state }: Pick<Run, 'state'> & Pick<Run['header'], 'id' | 'name' | 'version'>,
+  traceparent: string | undefined,
+  status: TerminalStatus,
+  reason: FailureReason | undefined,
+): void {
+  if (!isSampled(tracer, id, traceparent)) return;
+  tracer.record({
+    traceId: traceIdOf(id, traceparent),
+    spanId: roundSpanIdOf(id, state.round),
+    parentSpanId: parentOf(traceparent)?.spanId,
+    name: 'saga.execute',
+    kind: 'internal',
+    startMillis: state.startedAt,
+    endMillis: state.now,
+    attributes: {
+      'saga.id': id,
+      'saga.name': name,
+      'saga.version': version,
+      'saga.round': state.round,
+      outcome: status,
+      reason,
+    },
+    ...(status === 'SUCCEEDED' ? undefined : { error: reason ?? status }),
+  });
+}

@@ -1,0 +1,132 @@
+/** What transitions have given since the last durable state: one checkpoint's worth. */
+import type { Signal, Transition } from '../../core/apply.ts';
+import { isSettled } from '../../core/delivery.ts';
+import { canPark, dueAt, openDeadline } from '../../core/due.ts';
+import type { Command } from '../../core/event.ts';
+import type { CallRow, StepRow, UndoMark } from '../../core/history.ts';
+import type { State } from '../../core/state.ts';
+import { summarize } from '../../core/summary.ts';
+import type { Checkpoint } from '../../ports/store.ts';
+
+const none: readonly never[] = [];
+
+/** See the file header. Each batch is filled, sent and thrown away. */
+export class PendingBatch {
+  commands: readonly Command[] = none;
+  steps: readonly StepRow[] = none;
+  calls: readonly CallRow[] = none;
+  undo: readonly UndoMark[] = none;
+  consumed: readonly string[] = none;
+  signals: readonly Signal[] = none;
+  /** Whether anything has to be written: a row, a used event, or a token that moved. */
+  dirty = false;
+  /** Whether this is more than the record of a former owner's calls, so that the poison count begins anew. */
+  progress = false;
+  /** The poison count from now on, where there is no progress; undefined leaves it. */
+  claims: number | undefined;
+
+  /** Takes a transition in; `before` is the state that it began with. */
+  add(transition: Transition, before: State): void {
+    this.commands = joined(this.commands, transition.commands);
+    this.steps = joined(this.steps, transition.steps);
+    this.calls = joined(this.calls, transition.calls);
+    this.undo = joined(this.undo, transition.undo);
+    this.consumed = joined(this.consumed, transition.consumed);
+    this.signals = joined(this.signals, transition.signals);
+    const written =
+      transition.steps.length > 0 ||
+      transition.calls.length > 0 ||
+      transition.undo.length > 0 ||
+      transition.consumed.length > 0;
+    if (written || hasMoved(before, transition.state)) this.dirty = true;
+  }
+
+  /**
+   * The checkpoint that makes `state` durable, which `durable` has become. It compares the inbox where no unseen event may
+   * contradict it, and moves the due time of an execution that parks.
+   */
+  checkpoint(
+    at: Required<Pick<Checkpoint, 'id' | 'claim' | 'seq' | 'inboxSeq'>>,
+    durable: State,
+    state: State,
+  ): Checkpoint {
+    const { steps, calls, undo, consumed, progress, claims } = this;
+    const { id, claim, seq, inboxSeq } = at;
+    const isOver = isSettled(state);
+    const parks = canPark(state);
+    const parkUntil = parks ? dueAt(state) : null;
+    return {
+      id,
+      claim,
+      seq,
+      ...(state.end !== undefined || parks || takesTurn(durable, state) ? { inboxSeq } : undefined),
+      state,
+      summary: summarize(state),
+      ...(isOver ? { dueAt: null } : parkUntil === null ? undefined : { dueAt: parkUntil }),
+      progress: progress || isOver || parks,
+      ...(claims === undefined ? undefined : { claims }),
+      steps,
+      calls,
+      undo,
+      consumed,
+    };
+  }
+}
+
+/** Both; a copy only where neither is empty, which is rare. */
+function joined<T>(first: readonly T[], second: readonly T[]): readonly T[] {
+  if (first.length === 0) return second;
+  return second.length === 0 ? first : [...first, ...second];
+}
+
+/** Whether anything but the time is another. Transitions keep the tokens that they leave alone. */
+function hasMoved(before: State, after: State): boolean {
+  if (
+    before.verdict !== after.verdict ||
+    before.end !== after.end ||
+    before.startAt !== after.startAt ||
+    before.calls !== after.calls ||
+    before.cancelReason !== after.cancelReason ||
+    before.tokens.length !== after.tokens.length
+  ) {
+    return true;
+  }
+  return after.tokens.some((token, i) => token !== before.tokens[i]);
+}
+
+/**
+ * Whether a checkpoint from `before` to `after` takes a turn that no unseen event may contradict: it fails, begins to
+ * compensate, or ends a wait, which a callback or an operator may have decided.
+ */
+function takesTurn(before: State, after: State): boolean {
+  if (after.verdict !== before.verdict && after.verdict !== undefined) return true;
+  const stillWaits = (id: number, kind: string): boolean =>
+    after.tokens.some(({ id: other, stage }) => other === id && stage.kind === kind && timerOf(stage) !== undefined);
+  if (before.tokens.some(({ id, stage }) => timerOf(stage) !== undefined && !stillWaits(id, stage.kind))) return true;
+  return after.tokens.some(
+    ({ id, stage }) =>
+      (stage.kind === 'draining' || stage.kind === 'unwinding') &&
+      !before.tokens.some((old) => old.id === id && old.stage.kind === stage.kind),
+  );
+}
+
+/** Whether a `ready` token or a timer that is due at `now` waits only for being let go on. */
+export function isRunnable(state: State, now: number): boolean {
+  if ((nextTimer(state) ?? Infinity) <= now) return true;
+  return state.startAt === undefined && state.tokens.some(({ stage }) => stage.kind === 'ready');
+}
+
+/** The next instant at which time alone changes something, while calls are in flight too; undefined when nothing waits for one. */
+export function nextTimer(state: State): number | undefined {
+  if (isSettled(state)) return undefined;
+  let next = state.startAt ?? Infinity;
+  const deadline = openDeadline(state);
+  if (deadline !== undefined) next = Math.min(next, deadline);
+  for (const { stage } of state.tokens) next = Math.min(next, timerOf(stage) ?? Infinity);
+  return next === Infinity ? undefined : next;
+}
+
+function timerOf(stage: State['tokens'][number]['stage']): number | undefined {
+  if (!('until' in stage)) return undefined;
+  return 'callId' in stage && stage.callId !== undefined ? undefined : stage.until;
+}

@@ -1,0 +1,32 @@
+/**
+ * Whether the queue answers, for the log and the metrics: everybody in the engine who asks it something tells how that went.
+ * Each failure is counted; the log has one line when it goes away and one when it is back, however many ask it meanwhile and
+ * whichever of its servers answers some of them.
+ */
+import type { Clock } from '../../ports/clock.ts';
+import type { Telemetry } from '../../ports/telemetry.ts';
+import { Outage } from '../write/outage.ts';
+
+/** See the file header. */
+export class QueueHealth {
+  readonly #telemetry: Telemetry;
+  readonly #outage: Outage;
+
+  constructor({ clock, telemetry }: { readonly clock: Clock; readonly telemetry: Telemetry }) {
+    this.#telemetry = telemetry;
+    this.#outage = new Outage(clock);
+  }
+
+  /** An operation on the queue failed. */
+  failed(operation: string, error: unknown): void {
+    this.#telemetry.queueFailed(operation);
+    if (this.#outage.failed()) this.#telemetry.log('warn', 'queue away', { operation, error: String(error) });
+  }
+
+  /** A server of the queue answered. */
+  answered(): void {
+    const outageMillis = this.#outage.answered();
+    if (outageMillis === undefined) return;
+    this.#telemetry.log('info', 'queue answers again', { outageMillis: Math.round(outageMillis) });
+  }
+}

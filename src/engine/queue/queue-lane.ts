@@ -1,0 +1,177 @@
+/**
+ * What the workers tell one server of the queue: ends of claims, and ids that became due. Gathered while one round is under way, so a
+ * busy process sends few and large messages.
+ *
+ * Guarantees: acknowledgements and releases are repeated until the queue confirms them, or their lease is over and they
+ * mean nothing any more. Rings are best effort within a bound: the reconcile finds what was lost. Within a round ends of
+ * claims go before rings, so that an id parked and woken at once is woken last.
+ *
+ * What wakes it: something to say. What stops it: nothing left.
+ */
+import type { Clock, Entropy } from '../../ports/clock.ts';
+import { QueuePartlyUnavailable, type Claimed, type Queue, type Released, type StoredItem } from '../../ports/queue.ts';
+import { backoffMillis } from '../write/availability.ts';
+import { pause } from '../write/coalescer.ts';
+import type { Hold } from '../worker/hold.ts';
+import type { QueueHealth } from './queue-health.ts';
+
+/** Rings that wait for a server that is away; more are dropped. */
+const maxWaitingRings = 20_000;
+
+type Done = Claimed & { readonly parkUntil?: number };
+
+interface Ending<T> {
+  readonly id: string;
+  readonly hold: Hold;
+  readonly message: T;
+}
+
+interface Ring {
+  readonly id: string;
+  readonly item: StoredItem;
+  /** Monotonic. */
+  readonly until: number;
+}
+
+/** What a lane stands on. */
+export interface QueueLaneParts {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly queueHealth: QueueHealth;
+  readonly queue: Pick<Queue, 'ack' | 'release' | 'enqueue'>;
+}
+
+/** See the file header. */
+export class QueueLane {
+  readonly #parts: QueueLaneParts;
+  readonly #emptied: () => void;
+  #acks: Ending<Done>[] = [];
+  #releases: Ending<Released>[] = [];
+  #rings: Ring[] = [];
+  #running = false;
+  #failures = 0;
+  /** The queue did not answer in this round. */
+  #isAway = false;
+  /** What is said again after a pause, in how many pieces. */
+  #postponed = 0;
+  #idle: (() => void)[] = [];
+
+  /** `emptied` is called whenever nothing is left to say. */
+  constructor(parts: QueueLaneParts, emptied: () => void) {
+    this.#parts = parts;
+    this.#emptied = emptied;
+  }
+
+  /** Ends a claim: the id leaves the queue, or comes back at `parkUntil`. */
+  ack(hold: Hold, parkUntil?: number): void {
+    const message = parkUntil === undefined ? hold.claimed : { ...hold.claimed, parkUntil };
+    this.#acks.push({ id: hold.id, hold, message });
+    this.#wake();
+  }
+
+  /** Ends a claim: the id is ready at once, for anybody, in its place or, when it `yields`, behind all that is due. */
+  release(hold: Hold, yields: boolean = false): void {
+    const message = yields ? { ...hold.claimed, yields } : hold.claimed;
+    this.#releases.push({ id: hold.id, hold, message });
+    this.#wake();
+  }
+
+  /** Says that an id is due at its time. Once `patienceMillis` are over without an answer it is said no more. */
+  ring(item: StoredItem, patienceMillis: number = Infinity): void {
+    if (this.#rings.length >= maxWaitingRings) return;
+    this.#rings.push({ id: item.id, item, until: this.#parts.clock.monotonic() + patienceMillis });
+    this.#wake();
+  }
+
+  /** Resolves once everything has been said. */
+  drained(): Promise<void> {
+    if (!this.#running && this.#postponed === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idle.push(resolve);
+    });
+  }
+
+  #wake(): void {
+    if (this.#running) return;
+    this.#running = true;
+    void Promise.resolve().then(() => this.#run());
+  }
+
+  async #run(): Promise<void> {
+    const { clock, entropy, queue } = this.#parts;
+    while (this.#acks.length > 0 || this.#releases.length > 0 || this.#rings.length > 0) {
+      const acks = this.#acks;
+      const releases = this.#releases;
+      const rings = this.#rings;
+      this.#acks = [];
+      this.#releases = [];
+      this.#rings = [];
+      this.#isAway = false;
+      const unsaid = {
+        acks: await this.#say(acks, (said) => queue.ack(said.map((ending) => ending.message))),
+        releases: await this.#say(releases, (said) => queue.release(said.map((ending) => ending.message))),
+        rings: await this.#say(rings, (said) => queue.enqueue(said.map(({ item }) => item))),
+      };
+      if (unsaid.acks.length + unsaid.releases.length + unsaid.rings.length === 0) {
+        this.#failures = 0;
+        continue;
+      }
+      const millis = backoffMillis(++this.#failures, entropy.random());
+      this.#later(unsaid, millis);
+      // Where only a part of the queue is away the others must not wait for it.
+      if (this.#isAway) await pause(clock, millis);
+    }
+    this.#running = false;
+    this.#rest();
+  }
+
+  /** Says it, unless the queue was found away in this round; answers what has to be said again. */
+  async #say<T extends { readonly id: string }>(
+    items: readonly T[],
+    tell: (items: readonly T[]) => Promise<void>,
+  ): Promise<readonly T[]> {
+    if (items.length === 0 || this.#isAway) return items;
+    try {
+      await tell(items);
+      this.#parts.queueHealth.answered();
+      return [];
+    } catch (error) {
+      this.#parts.queueHealth.failed('write', error);
+      if (error instanceof QueuePartlyUnavailable) return items.filter(({ id }) => error.ids.has(id));
+      this.#isAway = true;
+      return items;
+    }
+  }
+
+  /** Says it again after a pause. What comes meanwhile of the same ids may come first: it is about other claims. */
+  #later({ acks, releases, rings }: Unsaid, millis: number): void {
+    this.#postponed++;
+    this.#parts.clock.after(millis, () => {
+      this.#postponed--;
+      this.#acks = [...acks.filter(isOpen), ...this.#acks];
+      this.#releases = [...releases.filter(isOpen), ...this.#releases];
+      const now = this.#parts.clock.monotonic();
+      this.#rings = [...rings.filter(({ until }) => now < until), ...this.#rings].slice(0, maxWaitingRings);
+      this.#wake();
+      this.#rest();
+    });
+  }
+
+  #rest(): void {
+    if (this.#running || this.#postponed > 0) return;
+    this.#emptied();
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}
+
+/** What the queue did not take. */
+interface Unsaid {
+  readonly acks: readonly Ending<Done>[];
+  readonly releases: readonly Ending<Released>[];
+  readonly rings: readonly Ring[];
+}
+
+/** Once the lease is over an end means nothing any more. */
+function isOpen({ hold }: { readonly hold: Hold }): boolean {
+  return !hold.isOver;
+}

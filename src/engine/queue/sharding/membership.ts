@@ -1,0 +1,271 @@
+/**
+ * Which processes make up the cluster, as this one sees it.
+ *
+ * A heartbeat says that this process lives and reads all members, in one step timed by the server. What triggers one: a
+ * fixed interval, a bell that says the members have changed, and the instant at which the oldest heartbeat known expires, so that
+ * the shards of a process that died are taken over at once. Whoever joins, returns after absence or leaves rings all others.
+ *
+ * With a view that is older than `ttlMillis` the process is unready but goes on by its last view: the store fences, so a
+ * disagreement costs a duplicate claim, while stopping would stop every shard when the server fails over.
+ */
+import type { Clock, Entropy, Timer } from '../../../ports/clock.ts';
+import type { Member, ShardQueue } from '../../../ports/shard-queue.ts';
+import type { Telemetry } from '../../../ports/telemetry.ts';
+import { Periodic } from '../../periodic.ts';
+import type { Pulse, Service } from '../../service.ts';
+import { readMember, type ClusterMember, type MemberInfo } from './member-info.ts';
+
+/** Why the listeners are told. */
+export type MembershipChange =
+  /** Other members, or another view of theirs. */
+  | 'members'
+  /** The others had taken this process for gone: treat every shard as new. */
+  | 'returned'
+  /** The server forgot this process although it was heard of in time: it lost data. */
+  | 'forgotten';
+
+/** What a membership stands on. */
+export interface MembershipParts {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly telemetry: Telemetry;
+  readonly server: Pick<ShardQueue, 'heartbeat' | 'leave' | 'ring'>;
+  /** `<podId>/<nonce>`. */
+  readonly id: string;
+  readonly podId: string;
+  readonly ttlMillis: number;
+  /** Between two heartbeats. */
+  readonly beatMillis: number;
+  /** Tells the store of this process from others; empty until it is known. */
+  storeIdentity(): string;
+  info(): MemberInfo;
+  /** Must not throw. */
+  changed(change: MembershipChange): void;
+  /** After each heartbeat, changed or not. Must not throw. */
+  beaten(): void;
+}
+
+/** A server that evicts keys may lose what members say of themselves, until their next heartbeats: longer than that is no loss. */
+const foreignBeats = 5;
+
+/** See the file header. */
+export class Membership implements Service {
+  readonly #parts: MembershipParts;
+  readonly #periodic: Periodic;
+  #members: readonly ClusterMember[] = [];
+  #view = '';
+  /** When the latest heartbeat that succeeded was sent. */
+  #beatenAt: number | undefined;
+  #expiry: Timer | undefined;
+  #rivals = new Map<string, { readonly beatAt: number; readonly renewals: number }>();
+  #conflict = false;
+  #isRefused = false;
+  /** In how many heartbeats in a row a member has said nothing of itself that this process can read. */
+  #unread = new Map<string, number>();
+  #left = false;
+
+  constructor(parts: MembershipParts) {
+    this.#parts = parts;
+    this.#periodic = new Periodic('membership', parts, parts.beatMillis, () => this.#beat());
+  }
+
+  get pulse(): Pulse {
+    return this.#periodic.pulse;
+  }
+
+  /** All members of the latest view, by id; empty before the first. */
+  get members(): readonly ClusterMember[] {
+    return this.#members;
+  }
+
+  /** Milliseconds since the view was read; Infinity before the first. */
+  get ageMillis(): number {
+    return this.#beatenAt === undefined ? Infinity : this.#parts.clock.monotonic() - this.#beatenAt;
+  }
+
+  /** Whether the others may have taken this process for gone. */
+  get isStale(): boolean {
+    return this.ageMillis > this.#parts.ttlMillis;
+  }
+
+  /** Whether another living process has the same `podId`. */
+  get hasConflict(): boolean {
+    return this.#conflict;
+  }
+
+  /** Whether the latest heartbeat was refused because processes of another store live under the same keys. */
+  get isRefused(): boolean {
+    return this.#isRefused;
+  }
+
+  start(): void {
+    this.#periodic.start();
+  }
+
+  /** Beats once, before the start. Never throws: a server that is away is asked again by the next heartbeat. */
+  async greet(): Promise<void> {
+    await this.#beat().catch(() => undefined);
+  }
+
+  /** Reads the members now. */
+  reread(): void {
+    this.#periodic.hurry();
+  }
+
+  /** Says at once what has become of this process, and tells the others. Never throws: the next heartbeat says it, too. */
+  async announce(): Promise<void> {
+    if (this.#left) return;
+    try {
+      await this.#beat();
+    } catch (error) {
+      this.#parts.telemetry.log('warn', 'members not told', { error: String(error) });
+    }
+    this.#ringAll();
+  }
+
+  /** Takes this process out and tells the others; it goes on without heartbeats. A second call does nothing. */
+  async leave(): Promise<void> {
+    if (this.#left) return;
+    this.#left = true;
+    await this.stop();
+    const { server, telemetry } = this.#parts;
+    try {
+      await server.leave();
+    } catch (error) {
+      // Its heartbeat expires.
+      telemetry.queueFailed('leave');
+      telemetry.log('warn', 'membership not left', { error: String(error) });
+    }
+    this.#ringAll();
+  }
+
+  async stop(): Promise<void> {
+    this.#expiry?.cancel();
+    this.#expiry = undefined;
+    await this.#periodic.stop();
+  }
+
+  async #beat(): Promise<void> {
+    const { clock, server, telemetry, ttlMillis } = this.#parts;
+    const sentAt = clock.monotonic();
+    let answer;
+    try {
+      answer = await server.heartbeat(JSON.stringify(this.#parts.info()), ttlMillis, this.#parts.storeIdentity());
+    } catch (error) {
+      telemetry.queueFailed('heartbeat');
+      throw error;
+    }
+    if (this.#left) return;
+    if (answer.isForeign) {
+      this.#refuse(answer.members);
+      return;
+    }
+    this.#isRefused = false;
+    const before = this.#beatenAt;
+    this.#beatenAt = sentAt;
+    const known = new Map(this.#members.map((member) => [member.id, member]));
+    this.#members = answer.members.flatMap((member) => {
+      const before = known.get(member.id);
+      // A server that evicts keys may have lost what members say of themselves: until they say it again, the former holds.
+      return readMember(member) ?? (before === undefined ? [] : { ...before, ageMillis: member.ageMillis });
+    });
+    this.#watchRivals(sentAt);
+    this.#watchForeigners(answer.members);
+    this.#armExpiry();
+    const view = this.#members.map(({ id, works, count, wants }) => `${id} ${works} ${count} ${wants}`).join('\n');
+    const isNew = view !== this.#view;
+    this.#view = view;
+    if (answer.joined) this.#ringAll();
+    if (answer.joined && before !== undefined) {
+      this.#parts.changed(sentAt - before > ttlMillis ? 'returned' : 'forgotten');
+    } else if (isNew) {
+      this.#parts.changed('members');
+    }
+    this.#parts.beaten();
+  }
+
+  /** Works on nothing as long as the keys are those of another store: each process would take what the other one put there. */
+  #refuse(others: readonly Member[]): void {
+    this.#beatenAt = undefined;
+    if (this.#isRefused) return;
+    this.#isRefused = true;
+    const { telemetry } = this.#parts;
+    telemetry.log('error', 'processes of another store live under the same keys in Redis: nothing is worked on', {
+      members: namesOf(others),
+    });
+    this.#members = [];
+    this.#view = '';
+    this.#expiry?.cancel();
+    this.#parts.changed('members');
+  }
+
+  /** Members that never say what a process of Trama says are of another product, which may remove ours. */
+  #watchForeigners(members: readonly Member[]): void {
+    const unread = members.filter((member) => readMember(member) === undefined);
+    const before = this.#unread;
+    this.#unread = new Map(unread.map(({ id }) => [id, (before.get(id) ?? 0) + 1]));
+    const found = unread.filter(({ id }) => this.#unread.get(id) === foreignBeats);
+    if (found.length === 0) return;
+    this.#parts.telemetry.log(
+      'warn',
+      'redis.sharding.membershipKey is used by something else than this version of Trama',
+      {
+        members: namesOf(found),
+      },
+    );
+  }
+
+  /**
+   * Another process with this `podId` whose heartbeat was renewed while we watched twice is alive. Once may be the
+   * last request of a former run, which arrived after its end.
+   */
+  #watchRivals(now: number): void {
+    const { id, podId, telemetry } = this.#parts;
+    const rivals = new Map<string, { readonly beatAt: number; readonly renewals: number }>();
+    let conflict = false;
+    for (const member of this.#members) {
+      // One that works no more is about to end, and this may be the one that takes its place.
+      if (member.podId !== podId || member.id === id || !member.works) continue;
+      const beatAt = now - member.ageMillis;
+      const known = this.#rivals.get(member.id);
+      // Ages are whole milliseconds and their journey takes some: a real heartbeat comes much later.
+      const isRenewed = known !== undefined && beatAt > known.beatAt + Math.max(200, this.#parts.beatMillis / 4);
+      const renewals = (known?.renewals ?? 0) + (isRenewed ? 1 : 0);
+      const isAlive = isRenewed && renewals >= 2;
+      conflict ||= isAlive || (this.#conflict && known !== undefined && member.ageMillis < this.#parts.ttlMillis / 2);
+      rivals.set(member.id, known === undefined || isRenewed ? { beatAt, renewals } : known);
+    }
+    if (conflict && !this.#conflict) telemetry.log('error', 'another live process has the same podId', { podId });
+    this.#rivals = rivals;
+    this.#conflict = conflict;
+  }
+
+  /** Reads again at the instant at which the oldest heartbeat expires. */
+  #armExpiry(): void {
+    const { clock, id, ttlMillis } = this.#parts;
+    this.#expiry?.cancel();
+    this.#expiry = undefined;
+    const ages = this.#members.filter((member) => member.id !== id).map(({ ageMillis }) => ageMillis);
+    if (ages.length === 0) return;
+    this.#expiry = clock.after(Math.max(1, ttlMillis - Math.max(...ages) + 1), () => this.reread());
+  }
+
+  #ringAll(): void {
+    const { server, id, telemetry } = this.#parts;
+    for (const member of this.#members) {
+      if (member.id === id) continue;
+      server.ring(member.id, { delayMillis: 0, members: true }).catch(() => {
+        // They read anyway within their interval.
+        telemetry.queueFailed('ring');
+      });
+    }
+  }
+}
+
+/** A few ids, for the log. */
+function namesOf(members: readonly Member[]): string {
+  return members
+    .slice(0, 5)
+    .map(({ id }) => id)
+    .join(', ');
+}

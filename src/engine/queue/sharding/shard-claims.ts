@@ -1,0 +1,345 @@
+/**
+ * Claims in the shards of one process: which shards are asked, how much of each, and what becomes of answers that got lost.
+ *
+ * Guarantees: never more is claimed than was asked for; the shards with the longest due ids come first; one shard's trouble keeps
+ * no other from being asked; what may have been claimed unseen is freed by the next complete renewal.
+ *
+ * A server that has not answered for {@link graceMillis} is `slow`, and while others have shards here nobody waits for it: it is asked
+ * nothing more until it has answered. What it then gives is handed over by the next claim, with the time at which it was asked for.
+ */
+import { slotOf } from '../../../core/slot.ts';
+import type { Clock, Stamp } from '../../../ports/clock.ts';
+import {
+  QueueUnavailable,
+  type Claimed,
+  type ClaimResult,
+  type QueueItem,
+  type Renewal,
+} from '../../../ports/queue.ts';
+import type { Held, Shard, ShardQueue } from '../../../ports/shard-queue.ts';
+import type { Telemetry } from '../../../ports/telemetry.ts';
+import { stampOf } from '../../worker/hold.ts';
+import { ClaimNumbers } from './claim-numbers.ts';
+import { asFailure } from './settle-all.ts';
+import { settleMost } from './settle-most.ts';
+import type { ShardBoard } from './shard-board.ts';
+
+/** Shards that one claimer asks at once: their requests leave in one write. */
+const shardsPerClaimer = 8;
+
+/** A claim that the server executes later than this after it was sent is void. */
+const claimPatienceMillis = 5_000;
+
+/** A shard whose claim failed is asked again after this long. */
+const retryMillis = 200;
+
+/** What claims stand on. */
+export interface ShardClaimsParts {
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly server: Pick<ShardQueue, 'claim' | 'claimOne' | 'finish' | 'renew' | 'incarnationOf' | 'serverNow'>;
+  readonly board: ShardBoard;
+  readonly count: { readonly inForce: number };
+  /** This process among the members; begins its tokens. */
+  readonly member: string;
+  /** Requests that are under way at once are eight times as many. */
+  readonly claimers: number;
+  readonly sweepMillis: number;
+  /** The server does not know the shard as it was. Must not throw. */
+  lost(index: number): void;
+  /** A claim got no answer: what it may have taken is to be freed by a renewal. Must not throw. */
+  unanswered(): void;
+  /** A server that was slow has answered: there may be something to claim. Must not throw. */
+  answered(): void;
+}
+
+/** What one request gave. `done` is to be called once its ids are in somebody's hands. */
+interface Answer {
+  readonly index: number;
+  readonly claimed: readonly Claimed[];
+  readonly done: () => void;
+}
+
+/** What some requests gave that were sent together. */
+interface Round {
+  readonly answers: readonly Answer[];
+  readonly failure: Error | undefined;
+  /** Servers of which one request failed. */
+  readonly failed: ReadonlySet<string>;
+}
+
+/** See the file header. */
+export class ShardClaims {
+  readonly #parts: ShardClaimsParts;
+  readonly #numbers: ClaimNumbers;
+  /** Requests that nobody waits for any more, by their server. */
+  readonly #slow = new Map<string, number>();
+  /** What they gave. */
+  #late: (Answer & { readonly sent: Stamp })[] = [];
+  #sweptAt = -Infinity;
+
+  constructor(parts: ShardClaimsParts) {
+    this.#parts = parts;
+    this.#numbers = new ClaimNumbers(parts.clock);
+  }
+
+  /** Shards that may have ids in flight that nobody works on. */
+  get orphanShards(): readonly number[] {
+    return this.#numbers.orphanShards;
+  }
+
+  /** Every claim with a lower number has been answered, and its ids are in somebody's hands. */
+  get oldestPending(): number {
+    return this.#numbers.oldestPending;
+  }
+
+  /** Names the server of a shard; empty while none is known. */
+  laneOf(index: number): string {
+    const { server, count } = this.#parts;
+    return server.incarnationOf({ count: count.inForce, index }) ?? '';
+  }
+
+  /** Whether ids of the shard can be claimed here now, as far as is known. */
+  reaches(index: number): boolean {
+    const lane = this.laneOf(index);
+    return this.#parts.board.isOpen(index) && lane !== '' && !this.#slow.has(lane);
+  }
+
+  /** See {@link Queue.oldestDueAt}. */
+  get oldestDueAt(): number | undefined {
+    const { board, clock } = this.#parts;
+    return board.oldestDueAt(clock.now(), this.#slow.size === 0 ? undefined : (index) => this.#isSlow(index));
+  }
+
+  /** Whether a server that is none of those, and not slow, has shards of this process. */
+  hasOther(lanes: ReadonlySet<string>): boolean {
+    return this.#parts.board.indexes.some((index) => {
+      const lane = this.laneOf(index);
+      return lane !== '' && !lanes.has(lane) && !this.#slow.has(lane);
+    });
+  }
+
+  /** See {@link Queue.claim}. */
+  async claim(max: number, leaseMillis: number): Promise<ClaimResult> {
+    const { clock, board, claimers, sweepMillis, telemetry } = this.#parts;
+    if (clock.monotonic() - this.#sweptAt >= sweepMillis) {
+      this.#sweptAt = clock.monotonic();
+      board.suspect(clock.now());
+    }
+    const handed: (() => void)[] = [];
+    const claimed = this.#takeLate(max, leaseMillis, handed);
+    let failure: Error | undefined;
+    let asked = false;
+    let isAlone = false;
+    while (claimed.length < max && failure === undefined) {
+      const room = max - claimed.length;
+      const due = board.due(clock.now()).filter((index) => !this.#isSlow(index));
+      if (due.length === 0) break;
+      asked = true;
+      const round = await this.#round(due.slice(0, Math.min(room, claimers * shardsPerClaimer)), room, leaseMillis);
+      for (const answer of round.answers) {
+        claimed.push(...answer.claimed);
+        handed.push(answer.done);
+      }
+      failure = round.failure;
+      isAlone = !this.hasOther(round.failed);
+    }
+    for (const done of handed) done();
+    // What was claimed must be driven, and others asked, whatever failed beside it; a shard that failed is asked again soon.
+    if (failure !== undefined && claimed.length === 0 && isAlone) throw failure;
+    if (failure !== undefined) telemetry.queueFailed('claim');
+    const next = board.nextDueAt((index) => this.#isSlow(index));
+    return {
+      claimed: claimed.sort((a, b) => a.dueAt - b.dueAt),
+      ...(next === Infinity ? undefined : { nextDueAt: next === -Infinity ? clock.now() : next }),
+      ...(asked ? undefined : { unasked: true }),
+    };
+  }
+
+  /** See {@link Queue.claimDirect}; in the shard of the item. */
+  async claimDirect(shard: Shard, item: QueueItem, leaseMillis: number): Promise<Claimed | undefined> {
+    const { server, board, member, clock } = this.#parts;
+    const lane = server.incarnationOf(shard);
+    if (!board.isOpen(shard.index) || lane === undefined || this.#slow.has(lane)) return undefined;
+    const { number, done: forget } = this.#numbers.take(1);
+    const token = `${member}/${String(number)}`;
+    let answer: 'claimed' | 'held' | 'unmarked' | undefined;
+    let failure: Error | undefined;
+    const work = server.claimOne(shard, { id: item.id, token }, leaseMillis, lane).then(
+      (given) => {
+        answer = given;
+        if (answer === 'unmarked') this.#parts.lost(shard.index);
+      },
+      (error: unknown) => {
+        failure = asFailure(error);
+        this.#numbers.orphaned(shard.index, number, claimPatienceMillis);
+        this.#parts.unanswered();
+      },
+    );
+    await settleMost(clock, [work], () => this.hasOther(new Set([lane])));
+    if (answer === undefined && failure === undefined) {
+      this.#becameSlow(lane);
+      void work.then(async () => {
+        // It was put into the queue meanwhile, for anybody.
+        if (answer === 'claimed') await this.#handBack(shard.index, [{ ...item, token }]);
+        forget();
+        this.#answeredLate(lane);
+      });
+      return undefined;
+    }
+    forget();
+    if (failure !== undefined) throw failure;
+    return answer === 'claimed' ? { id: item.id, slot: item.slot, token, dueAt: item.dueAt } : undefined;
+  }
+
+  /** Renews everything that is held in the shard. `below` is {@link oldestPending} when that was gathered. */
+  async renew(shard: Shard, held: readonly Claimed[], leaseMillis: number, below: number): Promise<Renewal> {
+    const { server, member, clock } = this.#parts;
+    const sentAt = clock.monotonic();
+    const now = clock.now();
+    const renewed = held.map(({ id, token, dueAt }) => ({ id, token, delayMillis: dueAt - now }));
+    const { lost, revived } = await server.renew(shard, `${member}/`, renewed, leaseMillis, below);
+    this.#numbers.settled(shard.index, below, sentAt);
+    return { lost: claimsOf(held, lost), revived: claimsOf(held, revived) };
+  }
+
+  #isSlow(index: number): boolean {
+    return this.#slow.size > 0 && this.#slow.has(this.laneOf(index));
+  }
+
+  #becameSlow(lane: string): void {
+    this.#slow.set(lane, (this.#slow.get(lane) ?? 0) + 1);
+  }
+
+  #answeredLate(lane: string): void {
+    const left = (this.#slow.get(lane) ?? 1) - 1;
+    if (left > 0) this.#slow.set(lane, left);
+    else this.#slow.delete(lane);
+    this.#parts.answered();
+  }
+
+  /** Asks these shards for `room` ids together. Waits for no server that is slow where there are others. */
+  async #round(due: readonly number[], room: number, leaseMillis: number): Promise<Round> {
+    const { clock, telemetry } = this.#parts;
+    const sent = stampOf(clock);
+    const each = Math.ceil(room / due.length);
+    const answers: Answer[] = [];
+    const failed = new Set<string>();
+    /** The servers of requests under way, by shard. */
+    const open = new Map<number, string>();
+    let failure: Error | undefined;
+    let isOver = false;
+    const ask = async (index: number, share: number): Promise<void> => {
+      const lane = this.laneOf(index);
+      open.set(index, lane);
+      try {
+        const answer = await this.#claimIn(index, share, leaseMillis);
+        if (isOver) this.#cameLate({ ...answer, sent });
+        else answers.push(answer);
+      } catch (error) {
+        failed.add(lane);
+        failure ??= asFailure(error);
+        if (isOver) telemetry.queueFailed('claim');
+      }
+      open.delete(index);
+      if (isOver) this.#answeredLate(lane);
+    };
+    const requests: Promise<void>[] = [];
+    for (let left = room, i = 0; left > 0 && i < due.length; left -= each, i++) {
+      requests.push(ask(due[i] as number, Math.min(each, left)));
+    }
+    await settleMost(clock, requests, () => this.hasOther(new Set([...open.values(), ...failed])));
+    isOver = true;
+    for (const [index, lane] of open) {
+      this.#parts.board.unanswered(index);
+      this.#becameSlow(lane);
+    }
+    return { answers, failure, failed };
+  }
+
+  #cameLate(answer: Answer & { readonly sent: Stamp }): void {
+    // Nobody claims any more in a shard that went to somebody else.
+    if (this.#parts.board.isOpen(answer.index)) this.#late.push(answer);
+    else void this.#handBack(answer.index, answer.claimed).then(answer.done);
+  }
+
+  /** Up to `max` ids that came late; what is too many or too old goes back. */
+  #takeLate(max: number, leaseMillis: number, handed: (() => void)[]): Claimed[] {
+    const taken: Claimed[] = [];
+    for (const { index, claimed, sent, done: forget } of this.#late.splice(0)) {
+      const isFresh = this.#parts.clock.monotonic() - sent.monotonic < leaseMillis / 2;
+      const fits = isFresh ? claimed.slice(0, max - taken.length) : [];
+      taken.push(...fits.map((each) => ({ ...each, sent })));
+      const left = claimed.slice(fits.length);
+      if (left.length === 0) handed.push(forget);
+      else void this.#handBack(index, left).then(forget);
+    }
+    return taken;
+  }
+
+  /** Puts claimed ids back in their place. Never rejects: what is not said comes back when its lease ends. */
+  async #handBack(index: number, claimed: readonly Claimed[]): Promise<void> {
+    const { server, count, board, clock, telemetry } = this.#parts;
+    const endings = claimed.map(({ id, token }) => ({ id, token, next: 'back' as const }));
+    try {
+      await server.finish({ count: count.inForce, index }, endings);
+    } catch {
+      telemetry.queueFailed('release');
+    }
+    board.rung(index, Math.min(clock.now(), ...claimed.map(({ dueAt }) => dueAt)));
+  }
+
+  async #claimIn(index: number, max: number, leaseMillis: number): Promise<Answer> {
+    const { clock, server, telemetry, board, member, count } = this.#parts;
+    const shard: Shard = { count: count.inForce, index };
+    const incarnation = server.incarnationOf(shard);
+    if (incarnation === undefined) {
+      board.asked(index);
+      board.unanswered(index);
+      board.rung(index, clock.now() + retryMillis);
+      throw new QueueUnavailable('No server is known for a shard.');
+    }
+    const { number, done } = this.#numbers.take(max);
+    board.asked(index);
+    telemetry.claimScanned();
+    try {
+      const reply = await server.claim(shard, {
+        max,
+        leaseMillis,
+        process: `${member}/`,
+        firstNumber: number,
+        notAfter: server.serverNow() + claimPatienceMillis,
+        incarnation,
+      });
+      if (reply.kind === 'unmarked') {
+        this.#parts.lost(index);
+        return { index, claimed: [], done };
+      }
+      if (reply.kind === 'late') throw new QueueUnavailable('A claim came too late.');
+      const now = clock.now();
+      const { nextDelayMillis = Infinity, leaseEndsInMillis = Infinity } = reply;
+      // Whoever holds it may have died: nobody would ring when its lease ends.
+      board.found(index, incarnation, now + Math.min(nextDelayMillis, leaseEndsInMillis + 1));
+      const claimed = reply.claimed.map(({ id, token, lateMillis }) => ({
+        id,
+        slot: slotOf(id),
+        token,
+        dueAt: now - lateMillis,
+      }));
+      return { index, claimed, done };
+    } catch (error) {
+      this.#numbers.orphaned(index, number, claimPatienceMillis);
+      board.unanswered(index);
+      board.rung(index, clock.now() + retryMillis);
+      this.#parts.unanswered();
+      throw error;
+    }
+  }
+}
+
+/** The claims whose tokens the server named. */
+function claimsOf(held: readonly Claimed[], named: readonly Held[]): readonly Claimed[] {
+  if (named.length === 0) return [];
+  const tokens = new Set(named.map(({ token }) => token));
+  return held.filter(({ token }) => tokens.has(token));
+}

@@ -1,0 +1,70 @@
+/**
+ * Renews what this process holds, each server of the queue by itself: one that hangs keeps no lease of another from being
+ * prolonged, and is not asked again before it has answered.
+ *
+ * Guarantees: a renewal names everything that is held in its shard. What was not answered in time counts as not renewed.
+ */
+import type { Clock } from '../../../ports/clock.ts';
+import { PartlyRenewed, type Claimed, type Renewal } from '../../../ports/queue.ts';
+import type { Shard } from '../../../ports/shard-queue.ts';
+import { asFailure } from './settle-all.ts';
+import { settleMost } from './settle-most.ts';
+import type { ShardClaims } from './shard-claims.ts';
+
+/** What renewals stand on. */
+export interface ShardRenewalsParts {
+  readonly clock: Clock;
+  readonly claims: Pick<ShardClaims, 'hasOther' | 'laneOf' | 'oldestPending' | 'orphanShards' | 'renew'>;
+  readonly count: { readonly inForce: number };
+}
+
+/** See the file header. */
+export class ShardRenewals {
+  readonly #parts: ShardRenewalsParts;
+  /** Servers that have not answered the last one. */
+  readonly #busy = new Set<string>();
+
+  constructor(parts: ShardRenewalsParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Prolongs the leases of what is held, by shard.
+   *
+   * @throws PartlyRenewed when some of it was renewed, or none.
+   */
+  async renew(held: ReadonlyMap<number, readonly Claimed[]>, leaseMillis: number): Promise<Renewal> {
+    const { clock, claims } = this.#parts;
+    const below = claims.oldestPending;
+    const groups = new Map(held);
+    for (const index of claims.orphanShards) if (!groups.has(index)) groups.set(index, []);
+    const lost: Claimed[] = [];
+    const revived: Claimed[] = [];
+    const unanswered = new Set([...held.values()].flatMap((group) => group.map(({ id }) => id)));
+    let failure: Error | undefined;
+    let answers = 0;
+    const renewShard = async (index: number, group: readonly Claimed[]): Promise<void> => {
+      const shard: Shard = { count: this.#parts.count.inForce, index };
+      try {
+        const renewal = await claims.renew(shard, group, leaseMillis, below);
+        lost.push(...renewal.lost);
+        revived.push(...renewal.revived);
+        for (const { id } of group) unanswered.delete(id);
+        answers++;
+      } catch (error) {
+        failure ??= asFailure(error);
+      }
+    };
+    const lanes = [...Map.groupBy(groups, ([index]) => claims.laneOf(index))].filter(([lane]) => !this.#busy.has(lane));
+    const works = lanes.map(async ([lane, shards]) => {
+      this.#busy.add(lane);
+      await Promise.all(shards.map(([index, group]) => renewShard(index, group)));
+      this.#busy.delete(lane);
+    });
+    const asked = new Set(lanes.map(([lane]) => lane));
+    await settleMost(clock, works, () => answers > 0 || claims.hasOther(asked));
+    if (failure === undefined && unanswered.size === 0) return { lost, revived };
+    const message = failure?.message ?? 'A part of the queue has not answered yet.';
+    throw new PartlyRenewed(message, new Set(unanswered), { lost: [...lost], revived: [...revived] });
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * Brings due executions from the queue to the workers.
+ *
+ * What wakes it: the queue's bell, room that becomes free in the pool, the time at which the next id is due, and a slow
+ * sweep as the safety net. What keeps it quiet: a full pool, a store that is away. What stops it: `stop`.
+ *
+ * Guarantees: one claim is under way at a time; never more are held than the pool has room for; a failure is counted,
+ * logged once per outage and followed by a pause.
+ */
+import type { Clock, Entropy, Timer } from '../../ports/clock.ts';
+import type { Queue } from '../../ports/queue.ts';
+import { type Availability, backoffMillis } from '../write/availability.ts';
+import { stampOf } from './hold.ts';
+import type { QueueHealth } from '../queue/queue-health.ts';
+import { Pulse, type Service } from '../service.ts';
+import type { WorkerPool } from './worker-pool.ts';
+
+/** What a claim loop stands on. */
+export interface ClaimLoopParts {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly availability: Availability;
+  readonly queueHealth: QueueHealth;
+  readonly queue: Pick<Queue, 'claim'>;
+  readonly pool: WorkerPool;
+  /** Most ids asked for at once. */
+  readonly batch: number;
+  readonly leaseMillis: number;
+  readonly sweepMillis: number;
+}
+
+/** See the file header. */
+export class ClaimLoop implements Service {
+  readonly pulse: Pulse;
+  readonly #parts: ClaimLoopParts;
+  #running = false;
+  #claiming = false;
+  #again = false;
+  #timer: Timer | undefined;
+  #timerAt = Infinity;
+  #failures = 0;
+  /** Whether something was due that could not be taken, or may be. */
+  #hungry = true;
+  /** While the queue is away rings change nothing: the pause ends first. */
+  #pausing = false;
+  #idle: (() => void)[] = [];
+
+  constructor(parts: ClaimLoopParts) {
+    this.#parts = parts;
+    this.pulse = new Pulse('claim', parts.clock);
+  }
+
+  start(): void {
+    if (this.#running) return;
+    this.#running = true;
+    this.pulse.beat();
+    this.wake();
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false;
+    this.pulse.end();
+    this.#disarm();
+    if (this.#claiming) {
+      await new Promise<void>((resolve) => {
+        this.#idle.push(resolve);
+      });
+    }
+  }
+
+  /** Something may be due, or there may be room. Cheap; many calls at once make one claim. */
+  wake(): void {
+    if (!this.#running || this.#pausing) return;
+    if (this.#claiming) {
+      this.#again = true;
+      return;
+    }
+    this.#claiming = true;
+    void Promise.resolve().then(() => this.#run());
+  }
+
+  /** A worker became free: claims only if the last claim left something that was due. */
+  roomFreed(): void {
+    if (this.#hungry) this.wake();
+  }
+
+  /** The bell: something is due at that time. */
+  rung(dueAt: number): void {
+    const now = this.#parts.clock.now();
+    if (dueAt <= now) this.wake();
+    else this.#arm(dueAt - now);
+  }
+
+  async #run(): Promise<void> {
+    do {
+      this.#again = false;
+      await this.#claim();
+    } while (this.#again && this.#running && !this.#pausing);
+    this.#claiming = false;
+    for (const resolve of this.#idle.splice(0)) resolve();
+    if (this.#running && !this.#pausing) this.#arm(this.#parts.sweepMillis);
+  }
+
+  async #claim(): Promise<void> {
+    const { clock, entropy, queueHealth, availability, queue, pool, batch, leaseMillis } = this.#parts;
+    this.pulse.beat();
+    const max = Math.min(batch, pool.room);
+    if (max <= 0 || availability.trouble !== undefined) {
+      this.#hungry = true;
+      return;
+    }
+    const sent = stampOf(clock);
+    try {
+      const { claimed, nextDueAt, unasked } = await queue.claim(max, leaseMillis);
+      for (const each of claimed) pool.take(each, each.sent ?? sent);
+      const now = clock.now();
+      const more = claimed.length === max && nextDueAt !== undefined && nextDueAt <= now;
+      pool.queueHasMore = more;
+      this.#hungry = more;
+      if (more) this.#again = pool.room > 0;
+      else if (nextDueAt !== undefined) this.#arm(Math.max(0, nextDueAt - now));
+      if (unasked === true) return;
+      queueHealth.answered();
+      this.#failures = 0;
+    } catch (error) {
+      queueHealth.failed('claim', error);
+      this.#failures++;
+      if (!this.#running) return;
+      this.#pausing = true;
+      this.#disarm();
+      this.#timer = clock.after(backoffMillis(this.#failures, entropy.random()), () => {
+        this.#timer = undefined;
+        this.#pausing = false;
+        this.wake();
+      });
+    }
+  }
+
+  /** Wakes in `millis` at the latest. */
+  #arm(millis: number): void {
+    if (!this.#running || this.#pausing) return;
+    const wait = Math.min(millis, this.#parts.sweepMillis);
+    const at = this.#parts.clock.monotonic() + wait;
+    if (at >= this.#timerAt) return;
+    this.#timer?.cancel();
+    this.#timerAt = at;
+    this.#timer = this.#parts.clock.after(wait, () => {
+      this.#timer = undefined;
+      this.#timerAt = Infinity;
+      this.wake();
+    });
+  }
+
+  #disarm(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#timerAt = Infinity;
+  }
+}

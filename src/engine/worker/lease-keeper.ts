@@ -1,0 +1,63 @@
+/**
+ * Renews the leases of everything that this process holds, all in one message, each third of a lease, and every
+ * two seconds at least.
+ *
+ * Guarantees: a lease counts from when its renewal was sent, not answered. What the queue has given to another process
+ * makes no more calls here; answers in hand are still offered to the store, which decides. A lease that was over, or that the
+ * queue made anew, lets calls leave only after the store has confirmed the execution: its driver is told to ask. A server
+ * that is away costs only the leases that it keeps.
+ */
+import type { Clock } from '../../ports/clock.ts';
+import { PartlyRenewed, type Queue, type Renewal } from '../../ports/queue.ts';
+import type { Telemetry } from '../../ports/telemetry.ts';
+import { stampOf } from './hold.ts';
+import type { QueueHealth } from '../queue/queue-health.ts';
+import type { WorkerPool } from './worker-pool.ts';
+
+/** What a lease keeper stands on. */
+export interface LeaseKeeperParts {
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly queueHealth: QueueHealth;
+  readonly queue: Pick<Queue, 'renew' | 'wantsRenewal'>;
+  readonly pool: WorkerPool;
+  readonly leaseMillis: number;
+}
+
+/** One renewal: the task of a periodic loop. Throws what the queue throws. */
+export async function renewLeases(parts: LeaseKeeperParts): Promise<void> {
+  const { clock, telemetry, queueHealth, queue, pool, leaseMillis } = parts;
+  const holds = pool.holds();
+  if (holds.length === 0 && !queue.wantsRenewal) return;
+  const claims = holds.map((hold) => hold.claimed);
+  const sent = stampOf(clock);
+  let failure: PartlyRenewed | undefined;
+  let renewal: Renewal;
+  try {
+    renewal = await queue.renew(claims, leaseMillis);
+    queueHealth.answered();
+  } catch (error) {
+    queueHealth.failed('renew', error);
+    if (!(error instanceof PartlyRenewed)) throw error;
+    failure = error;
+    ({ renewal } = error);
+  }
+  const gone = new Set(renewal.lost.map((claim) => claim.token));
+  const revived = new Set(renewal.revived.map((claim) => claim.token));
+  for (const [i, hold] of holds.entries()) {
+    const token = claims[i]?.token ?? '';
+    if (failure?.ids.has(hold.id) === true) continue;
+    if (!gone.has(token)) {
+      if (revived.has(token)) hold.revived(token, sent);
+      else hold.renewed(token, sent);
+      if (hold.standing === 'doubtful') pool.driverOf(hold.id)?.nudge();
+      continue;
+    }
+    // An id that was given back meanwhile is lost to nobody.
+    if (!pool.has(hold.id) || hold.claimed.token !== token) continue;
+    hold.lose(token);
+    telemetry.fenced('lease');
+    pool.driverOf(hold.id)?.nudge();
+  }
+  if (failure !== undefined) throw failure;
+}

@@ -1,0 +1,86 @@
+/** Ends an execution by its row alone, before anything else of it is parsed, read or rendered. */
+import { summarize } from '../../core/summary.ts';
+import { quarantined } from '../../core/transition/control.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { CheckpointResult, LoadedExecution } from '../../ports/store.ts';
+import type { Telemetry } from '../../ports/telemetry.ts';
+import type { CheckpointSink } from '../execution/driver-contract.ts';
+import type { Hold } from './hold.ts';
+import { reportFinished } from '../execution/signal-report.ts';
+import { traceIdOf } from '../trace-context.ts';
+import type { WatchHub } from '../watch-hub.ts';
+import type { WorkerPool } from './worker-pool.ts';
+
+/** What a quarantine stands on. */
+export interface QuarantineParts {
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly checkpoints: CheckpointSink;
+  readonly watch: WatchHub;
+}
+
+/** The store as it stands for people: the claims before this one are those whose owners ended. */
+function descriptionOf({ claims }: LoadedExecution): string {
+  return `${String(claims - 1)} processes in a row ended while they worked on this execution, without a checkpoint in between.`;
+}
+
+/** Rough size of the checkpoint in bytes. */
+const checkpointBytes = 2_048;
+/** How long an execution is left alone whose quarantine the store refused, in milliseconds. */
+const refusedMillis = 30_000;
+
+/**
+ * Ends the execution CORRUPTED with reason `engine`, as it stands in the store: tokens and inbox stay as they are, for the
+ * retry that goes on from there. Of one that is over, the hook is given up, and nothing else changes. Ends the hold. Resolves once that is durable, or was refused; never rejects.
+ */
+export function quarantine(
+  parts: QuarantineParts,
+  hold: Hold,
+  loaded: LoadedExecution,
+  pool: WorkerPool,
+): Promise<void> {
+  const { clock, telemetry, checkpoints, watch } = parts;
+  const { id, name, version, seq, traceparent } = loaded;
+  const traceId = traceIdOf(id, traceparent);
+  const state = quarantined(loaded.state, clock.now(), descriptionOf(loaded));
+  const refused = (error: unknown): void => {
+    telemetry.log('error', 'quarantine refused', { sagaId: id, traceId, error: String(error) });
+    pool.giveBack(hold, { parkUntil: clock.now() + refusedMillis });
+  };
+  const settled = (result: CheckpointResult): void => {
+    switch (result.kind) {
+      case 'written':
+        if (loaded.state.end !== undefined) telemetry.definition(name, version).hookEnded('failed');
+        else reportFinished(telemetry, { id, name, version, state, traceparent, traceId });
+        watch.changed(id, state);
+        pool.giveBack(hold, 'ack');
+        return;
+      case 'fenced':
+      case 'inbox':
+        telemetry.fenced('checkpoint');
+        pool.giveBack(hold, 'release');
+        return;
+      case 'invalid':
+        refused(result.message);
+    }
+  };
+  const checkpoint = {
+    id,
+    claim: hold.claim,
+    seq,
+    state,
+    summary: summarize(state),
+    dueAt: null,
+    progress: true,
+    steps: [],
+    calls: [],
+    undo: [],
+    consumed: [],
+  };
+  return new Promise((resolve) => {
+    checkpoints.add(checkpoint, checkpointBytes, {
+      settled: (result) => resolve(settled(result)),
+      failed: (error) => resolve(refused(error)),
+    });
+  });
+}

@@ -1,0 +1,280 @@
+/**
+ * The executions that this process holds: those that wait for a worker, are being loaded, or run.
+ *
+ * A hold begins with a claim (from the queue, or directly for a new execution) and ends with an acknowledgement or a
+ * release. At most `workerCount` are in hand at a time; up to `prefetch` more wait. Every hold, whatever its stage, has
+ * its lease renewed.
+ */
+import type { Run } from '../../core/apply.ts';
+import { roughSize } from '../../core/json.ts';
+import type { Clock, Stamp } from '../../ports/clock.ts';
+import type { Claimed } from '../../ports/queue.ts';
+import type { Telemetry } from '../../ports/telemetry.ts';
+import type { BoundedMap } from '../bounded-map.ts';
+import type { DriverOwner, DriverParts, Ending, Holding } from '../execution/driver-contract.ts';
+import { ExecutionDriver } from '../execution/execution-driver.ts';
+import { Hold } from './hold.ts';
+import type { QueueWriter } from '../queue/queue-writer.ts';
+
+/**
+ * Only what is due within this time is parked in the queue; later timers stay in the store alone, and the reconcile
+ * brings them in ahead of time. Longer than its look ahead, so that no pod can overlook one.
+ */
+export const parkHorizonMillis = 120_000;
+
+/** Payload and outputs of a parked execution that stays in memory, in characters. */
+const maxKeptChars = 65_536;
+
+/** How long an execution is left alone that cannot be worked on here now. */
+const stuckMillis = 30_000;
+
+/** What has been due for longer than this goes first: nothing new starts directly past it. */
+const overdueMillis = 100;
+
+/** What a pool stands on. */
+export interface WorkerPoolParts {
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly queueWriter: QueueWriter;
+  readonly driver: DriverParts;
+  /** Runs that were parked here lately. */
+  readonly parked: BoundedMap<string, Run>;
+  readonly workerCount: number;
+  readonly prefetch: number;
+  readonly leaseMillis: number;
+  /** Takes an execution over in the store and begins to drive it; never throws, ends the hold itself when it cannot. */
+  load(hold: Hold, dueAt: number): void;
+  /** There is room for another claim. */
+  roomFreed(): void;
+  /** The execution is over, or gone. */
+  over(id: string): void;
+}
+
+/**
+ * What the places of a process are used for, in executions: `calling` (a call is under way), `host` (its calls wait in hand for a free
+ * place at a host), `loading` (it is taken over, or inserted), `store` (something of it is read or written), `other` (a pause after a fault
+ * of the engine, and what takes no time), `free`. Together they are `runtime.workerCount`.
+ */
+export type PlacesInUse = Readonly<Record<'calling' | 'host' | 'loading' | 'store' | 'other' | 'free', number>>;
+
+interface Held {
+  readonly hold: Hold;
+  driver?: ExecutionDriver;
+}
+
+/** See the file header. */
+export class WorkerPool implements DriverOwner {
+  readonly #parts: WorkerPoolParts;
+  readonly #held = new Map<string, Held>();
+  /** What waits for a worker, the longest due first. */
+  #backlog: { readonly hold: Hold; readonly dueAt: number }[] = [];
+  #draining = false;
+  #othersWait = false;
+  #reserved = 0;
+  #idle: (() => void)[] = [];
+
+  constructor(parts: WorkerPoolParts) {
+    this.#parts = parts;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** Executions in hand, those that wait for a worker not counted. */
+  get busy(): number {
+    return this.#held.size - this.#backlog.length;
+  }
+
+  /** What the places are used for. Looks at every execution in hand: for those who ask, not for the hot path. */
+  get places(): PlacesInUse {
+    const places = { calling: 0, host: 0, loading: this.#reserved, store: 0, other: 0, free: 0 };
+    const waiting = new Set(this.#backlog.map(({ hold }) => hold.id));
+    for (const [id, { driver }] of this.#held) if (!waiting.has(id)) places[driver?.use ?? 'loading']++;
+    places.free = Math.max(0, this.#parts.workerCount - this.busy - this.#reserved);
+    return places;
+  }
+
+  /** Executions held. */
+  get size(): number {
+    return this.#held.size;
+  }
+
+  /** How many more may be claimed; none while what is in hand takes as much memory as it may. */
+  get room(): number {
+    if (this.#draining || this.#parts.driver.memory.isFull) return 0;
+    return this.#parts.workerCount + this.#parts.prefetch - this.#held.size - this.#reserved;
+  }
+
+  /** The queue has more that is due than it could hand over. */
+  set queueHasMore(more: boolean) {
+    this.#othersWait = more;
+  }
+
+  othersWait(): boolean {
+    return this.#backlog.length > 0 || (this.#othersWait && this.room <= 0);
+  }
+
+  /** Everything held, for renewal. */
+  holds(): Hold[] {
+    return Array.from(this.#held.values(), (held) => held.hold);
+  }
+
+  /** Whether this process holds it. */
+  has(id: string): boolean {
+    return this.#held.has(id);
+  }
+
+  /** Ids of the executions in hand: those that wait for a worker are not among them. */
+  running(): ReadonlySet<string> {
+    const ids = new Set(this.#held.keys());
+    for (const { hold } of this.#backlog) ids.delete(hold.id);
+    return ids;
+  }
+
+  /** The driver of an execution that is running here. */
+  driverOf(id: string): ExecutionDriver | undefined {
+    return this.#held.get(id)?.driver;
+  }
+
+  /** Takes in what a claim gave. An id held already is adopted: its worker goes on under the new token. */
+  take(claimed: Claimed, sent: Stamp): void {
+    const { clock, leaseMillis, workerCount } = this.#parts;
+    const known = this.#held.get(claimed.id);
+    if (known !== undefined) {
+      known.hold.adopt(claimed, sent);
+      known.driver?.poke();
+      return;
+    }
+    const hold = new Hold(claimed, sent, clock, leaseMillis);
+    if (this.#draining) {
+      this.#parts.queueWriter.release(hold);
+      return;
+    }
+    const busy = this.busy;
+    const held: Held = { hold };
+    this.#held.set(hold.id, held);
+    if (busy < workerCount) this.#parts.load(hold, claimed.dueAt);
+    else {
+      const after = this.#backlog.findLastIndex(({ dueAt }) => dueAt <= claimed.dueAt);
+      this.#backlog.splice(after + 1, 0, { hold, dueAt: claimed.dueAt });
+    }
+  }
+
+  /**
+   * Keeps a worker free for a new execution that is to start here at once; false when there is none, or others have waited
+   * for longer: here, or in the queue, where one has been due since `oldestDueAt`. To be followed by
+   * {@link WorkerPool.reserve} or {@link WorkerPool.unreserve}.
+   */
+  tryReserve(oldestDueAt: number | undefined): boolean {
+    const { clock, workerCount } = this.#parts;
+    const free = workerCount - this.#held.size - this.#reserved;
+    if (this.#draining || this.#backlog.length > 0 || free <= 0 || this.#parts.driver.memory.isFull) return false;
+    if (oldestDueAt !== undefined && clock.now() - oldestDueAt > overdueMillis) return false;
+    this.#reserved++;
+    return true;
+  }
+
+  /** Holds the new execution while it is being inserted. */
+  reserve(claimed: Claimed, sent: Stamp): Hold {
+    this.#reserved--;
+    const hold = new Hold(claimed, sent, this.#parts.clock, this.#parts.leaseMillis);
+    this.#held.set(hold.id, { hold });
+    return hold;
+  }
+
+  /** The execution does not start here after all. */
+  unreserve(): void {
+    this.#reserved--;
+  }
+
+  /** Ends a hold that no driver has: the id leaves the queue, comes back at `parkUntil`, or is ready at once. */
+  giveBack(hold: Hold, how: 'ack' | 'release' | { readonly parkUntil: number }): void {
+    if (!this.#held.delete(hold.id)) return;
+    if (how === 'ack') this.#parts.over(hold.id);
+    if (how === 'release') this.#parts.queueWriter.release(hold);
+    else this.#parts.queueWriter.ack(hold, how === 'ack' ? undefined : how.parkUntil);
+    this.#freed();
+  }
+
+  /** Makes the driver of a hold. The caller begins it. */
+  drive(holding: Holding): ExecutionDriver {
+    const driver = new ExecutionDriver(this.#parts.driver, this, holding);
+    const held = this.#held.get(holding.hold.id);
+    if (held !== undefined) held.driver = driver;
+    return driver;
+  }
+
+  ended(hold: Hold, how: Ending): void {
+    const { queueWriter, clock } = this.#parts;
+    this.#held.delete(hold.id);
+    switch (how.kind) {
+      case 'over':
+        this.#parts.over(hold.id);
+        queueWriter.ack(hold);
+        break;
+      case 'parked':
+        this.#keep(hold.id, how.run);
+        queueWriter.ack(hold, how.dueAt - clock.now() <= parkHorizonMillis ? how.dueAt : undefined);
+        break;
+      case 'released':
+        if (how.run !== undefined) this.#keep(hold.id, how.run);
+        queueWriter.release(hold, how.yields === true && !this.#draining && !hold.isOver);
+        break;
+      case 'stuck':
+        queueWriter.ack(hold, clock.now() + stuckMillis);
+    }
+    this.#freed();
+  }
+
+  /** Hands back what has not begun, in its place, and lets the rest come to a point where it can be left. */
+  drain(): void {
+    this.#draining = true;
+    for (const { hold } of this.#backlog.splice(0)) {
+      this.#held.delete(hold.id);
+      this.#parts.queueWriter.release(hold);
+    }
+    for (const held of this.#held.values()) held.driver?.nudge();
+    this.#freed();
+  }
+
+  /** Hands back what waits for a worker and falls to somebody else. */
+  handBack(isOurs: (slot: number) => boolean): void {
+    const others = this.#backlog.filter(({ hold }) => !isOurs(hold.slot));
+    if (others.length === 0) return;
+    this.#backlog = this.#backlog.filter(({ hold }) => isOurs(hold.slot));
+    for (const { hold } of others) {
+      this.#held.delete(hold.id);
+      this.#parts.queueWriter.release(hold);
+    }
+    this.#freed();
+  }
+
+  /** Gives up the calls in flight. */
+  abandon(): void {
+    for (const held of this.#held.values()) held.driver?.abandon();
+  }
+
+  /** Resolves once nothing is held; call it while draining. */
+  emptied(): Promise<void> {
+    if (this.#held.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idle.push(resolve);
+    });
+  }
+
+  /** Keeps what is small in case it comes back soon; what is large is read again, so that the cache has a bound in bytes. */
+  #keep(id: string, run: Run): void {
+    const size = roughSize(run.header.payload, maxKeptChars);
+    if (size + run.outputs.roughSize(maxKeptChars - size) <= maxKeptChars) this.#parts.parked.set(id, run);
+  }
+
+  #freed(): void {
+    while (this.#backlog.length > 0 && this.busy < this.#parts.workerCount) {
+      const next = this.#backlog.shift();
+      if (next !== undefined) this.#parts.load(next.hold, next.dueAt);
+    }
+    if (this.#held.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    if (!this.#draining) this.#parts.roomFreed();
+  }
+}

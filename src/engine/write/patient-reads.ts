@@ -1,0 +1,62 @@
+/**
+ * Reads of the store on behalf of an execution in hand: repeated with backoff while the store is away, so that its
+ * trouble is never counted against the execution. They end when the process does.
+ */
+import type { Clock, Entropy } from '../../ports/clock.ts';
+import type { Store } from '../../ports/store.ts';
+import { type Availability, backoffMillis } from './availability.ts';
+import { pause } from './coalescer.ts';
+
+/** What patient reads stand on. */
+export interface PatientReadsParts {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly availability: Availability;
+  readonly store: Pick<Store, 'readInbox' | 'readOutputs' | 'findUndo' | 'findStanding'>;
+}
+
+/** See the file header. Every method is that of {@link Store}; after `stop` trouble is passed on at once. */
+export class PatientReads implements Pick<Store, 'readInbox' | 'readOutputs' | 'findUndo' | 'findStanding'> {
+  readonly #parts: PatientReadsParts;
+  #stopped = false;
+
+  constructor(parts: PatientReadsParts) {
+    this.#parts = parts;
+  }
+
+  /** No more repetitions. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  readInbox(...asked: Parameters<Store['readInbox']>): ReturnType<Store['readInbox']> {
+    return this.repeat('readInbox', () => this.#parts.store.readInbox(...asked));
+  }
+
+  readOutputs(...asked: Parameters<Store['readOutputs']>): ReturnType<Store['readOutputs']> {
+    return this.repeat('readOutputs', () => this.#parts.store.readOutputs(...asked));
+  }
+
+  findUndo(...asked: Parameters<Store['findUndo']>): ReturnType<Store['findUndo']> {
+    return this.repeat('findUndo', () => this.#parts.store.findUndo(...asked));
+  }
+
+  findStanding(...asked: Parameters<Store['findStanding']>): ReturnType<Store['findStanding']> {
+    return this.repeat('findStanding', () => this.#parts.store.findStanding(...asked));
+  }
+
+  /** Any other read, in the same way. */
+  async repeat<T>(operation: string, read: () => Promise<T>): Promise<T> {
+    const { clock, entropy, availability } = this.#parts;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const value = await read();
+        availability.answered('read');
+        return value;
+      } catch (error) {
+        if (!availability.failed(operation, error) || this.#stopped) throw error;
+        await pause(clock, backoffMillis(attempt, entropy.random()));
+      }
+    }
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * Accepts new executions. Many at once become one transaction; each is answered only after it is durable.
+ *
+ * With a free worker, and nothing overdue that waits for one, an execution starts directly: it is claimed before it is inserted, the insert carries that claim and
+ * the first call's mark, and the worker goes on without a load. Otherwise it is inserted at rest and put into the queue.
+ */
+import type { Run, Transition } from '../../core/apply.ts';
+import { canPark, dueAt } from '../../core/due.ts';
+import { slotOf } from '../../core/slot.ts';
+import { begin } from '../../core/start.ts';
+import { summarize } from '../../core/summary.ts';
+import type { Queue } from '../../ports/queue.ts';
+import type { NewExecution, Store, SubmitResult } from '../../ports/store.ts';
+import { Coalescer, type CoalescerParts } from './coalescer.ts';
+import type { CoreEnvironment } from '../core-env.ts';
+import type { Submission } from './submission.ts';
+import { type Hold, stampOf } from '../worker/hold.ts';
+import type { LoopShare } from '../loop-share.ts';
+import { PendingBatch } from '../execution/pending-batch.ts';
+import type { PlanCache } from '../worker/plan-cache.ts';
+import type { QueueHealth } from '../queue/queue-health.ts';
+import type { QueueWriter } from '../queue/queue-writer.ts';
+import { traceIdOf } from '../trace-context.ts';
+import { parkHorizonMillis, type WorkerPool } from '../worker/worker-pool.ts';
+
+/** What a submitter stands on. */
+export interface SubmitterParts extends CoalescerParts {
+  readonly store: Pick<Store, 'submit'>;
+  readonly queue: Pick<Queue, 'claimDirect' | 'oldestDueAt'>;
+  readonly queueHealth: QueueHealth;
+  readonly queueWriter: QueueWriter;
+  readonly env: CoreEnvironment;
+  readonly share: LoopShare;
+  readonly plans: PlanCache;
+  readonly leaseMillis: number;
+  readonly maxWaiting: number;
+  readonly patienceMillis: number;
+}
+
+/** See the file header. */
+export class Submitter {
+  readonly #parts: SubmitterParts;
+  readonly #inserts: Coalescer<NewExecution, SubmitResult>;
+
+  constructor(parts: SubmitterParts) {
+    this.#parts = parts;
+    this.#inserts = new Coalescer(parts, {
+      operation: 'submit',
+      maxRows: 200,
+      maxBytes: 4 * 1024 * 1024,
+      maxWaiting: parts.maxWaiting,
+      patienceMillis: parts.patienceMillis,
+      send: (batch) => parts.store.submit(batch),
+      sent: (rows, millis) => parts.telemetry.submitted(rows, millis),
+    });
+  }
+
+  /** Executions that wait to be inserted. */
+  get waiting(): number {
+    return this.#inserts.waiting;
+  }
+
+  /** Resolves once everything accepted has been answered. */
+  drained(): Promise<void> {
+    return this.#inserts.drained();
+  }
+
+  /**
+   * Stores the execution, then lets it run; `pool` when there are workers here. Resolves when it is durable.
+   *
+   * @throws StoreUnavailable when the store did not answer for too long: the execution may exist all the same.
+   * @throws Overloaded when too many wait.
+   */
+  async submit(submission: Submission, pool: WorkerPool | undefined): Promise<SubmitResult> {
+    const { clock, env, queue, queueWriter, plans, share } = this.#parts;
+    const { plan, header, startAt } = submission;
+    const now = Math.max(clock.now(), submission.createdAt);
+    const slot = slotOf(header.id);
+    const starts = startAt === undefined || startAt <= now;
+    const isDirect = starts && pool?.tryReserve(queue.oldestDueAt) === true;
+    const hold = isDirect ? await this.#claim(header.id, slot, now, pool) : undefined;
+    let result: SubmitResult;
+    let first: Transition;
+    try {
+      const begun = share.run(
+        () => {
+          const made = begin(plan, header, env.at(now, hold !== undefined && pool?.draining === false), startAt);
+          share.charge(made.work.steps, made.work.bytes);
+          return made;
+        },
+        'apply',
+        () => ({ sagaId: header.id, name: header.name, version: header.version, node: plan.entry }),
+      );
+      first = begun instanceof Promise ? await begun : begun;
+      const row = this.#row(submission, first, slot, now, hold);
+      result = await this.#inserts.request(row, 1024 + row.payload.length + row.definition.length);
+    } catch (error) {
+      // Should the insert have succeeded unseen, the id is absent from the queue and the reconcile brings it in.
+      if (hold !== undefined) pool?.giveBack(hold, 'ack');
+      throw error;
+    }
+    const definition = plans.telemetryOf(plan);
+    if (result.kind !== 'created') {
+      if (hold !== undefined) pool?.giveBack(hold, 'ack');
+      return result;
+    }
+    definition.enqueued();
+    if (hold !== undefined && pool !== undefined) {
+      definition.dequeued('direct');
+      this.#run(submission, first, hold, pool, now);
+    } else {
+      const due = dueAt(first.state);
+      if (due !== null && due - now <= parkHorizonMillis) queueWriter.ring({ id: header.id, slot, dueAt: due });
+    }
+    return result;
+  }
+
+  async #claim(id: string, slot: number, dueAt: number, pool: WorkerPool): Promise<Hold | undefined> {
+    const { clock, queue, leaseMillis, queueHealth } = this.#parts;
+    const sent = stampOf(clock);
+    try {
+      const claimed = await queue.claimDirect({ id, slot, dueAt }, leaseMillis);
+      if (claimed !== undefined) return pool.reserve(claimed, claimed.sent ?? sent);
+    } catch (error) {
+      queueHealth.failed('claimDirect', error);
+    }
+    pool.unreserve();
+    return undefined;
+  }
+
+  #row(submission: Submission, first: Transition, slot: number, now: number, hold: Hold | undefined): NewExecution {
+    const { plan, header, definition, mustBeStored, payload, createdAt, traceparent, startKey } = submission;
+    const { state } = first;
+    return {
+      id: header.id,
+      slot,
+      name: header.name,
+      version: header.version,
+      definitionHash: plan.hash,
+      definition,
+      ...(mustBeStored === undefined ? undefined : { mustBeStored }),
+      payload,
+      labels: header.labels,
+      ...(traceparent === undefined ? undefined : { traceparent }),
+      createdAt,
+      state,
+      summary: summarize(state),
+      steps: first.steps,
+      dueAt: canPark(state) ? (dueAt(state) ?? now) : now,
+      ...(hold === undefined ? undefined : { claim: hold.claim }),
+      ...(startKey === undefined ? undefined : { startKey }),
+    };
+  }
+
+  #run(submission: Submission, first: Transition, hold: Hold, pool: WorkerPool, now: number): void {
+    const { plan, header, traceparent } = submission;
+    const run: Run = { plan, header, state: first.state, outputs: first.outputs };
+    const driver = pool.drive({
+      hold,
+      run,
+      payloadChars: submission.payload.length,
+      definition: this.#parts.plans.telemetryOf(plan),
+      traceId: traceIdOf(header.id, traceparent),
+      ...(traceparent === undefined ? undefined : { traceparent }),
+      seq: 0,
+      inboxSeq: 0,
+      dueAt: now,
+      inbox: [],
+    });
+    const batch = new PendingBatch();
+    batch.add(first, first.state);
+    driver.beginDurable(batch);
+  }
+}
