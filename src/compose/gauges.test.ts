@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { wholeShardSet } from '../core/slot.ts';
 import { stateFormat, type State, type Stage } from '../core/state.ts';
 import { StoreUnavailable } from '../ports/store.ts';
-import { VirtualClock } from '../testing/virtual-clock.ts';
+import { VirtualClock } from '../../simulator/virtual-clock.ts';
 import { createStoreGauges, type GaugeParts } from './gauges.ts';
 
 const now = 1_000_000_000;

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { loadConfig } from '../config/load.ts';
 import { StoreUnavailable } from '../ports/store.ts';
 import type { LogFields } from '../ports/telemetry.ts';
-import { VirtualClock } from '../testing/virtual-clock.ts';
+import { VirtualClock } from '../../simulator/virtual-clock.ts';
 import { placeOf } from './backends.ts';
 import { StartPatience, startPatienceMillis } from './start-patience.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { silentTelemetry } from '../ports/telemetry.ts';
-import { VirtualClock } from '../testing/virtual-clock.ts';
+import { VirtualClock } from '../../simulator/virtual-clock.ts';
 import { StoreClock } from './store-clock.ts';
 
 describe('the clock of a process that shares its store', () => {

@@ -13,7 +13,7 @@ import type { Config } from '../config/config.ts';
 import { OwnListeners } from '../http-caller/own-listeners.ts';
 import type { CallAnswer } from '../ports/http-caller.ts';
 import type { LogFields } from '../ports/telemetry.ts';
-import { VirtualClock } from '../testing/virtual-clock.ts';
+import { VirtualClock } from '../../simulator/virtual-clock.ts';
 import { createCaller } from './caller.ts';
 import { createOfflineServer } from './offline-server.ts';
 import { followServerTls } from './server-tls.ts';

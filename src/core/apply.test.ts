@@ -2,10 +2,10 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Journal } from '../scenario/journal.ts';
-import { randomDefinition } from '../testing/random-definition.ts';
-import { Random } from '../testing/random.ts';
-import { type DefinitionView, viewOf } from '../testing/simulation/definition-view.ts';
-import { mustUndo } from '../testing/simulation/ledger.ts';
+import { randomDefinition } from '../../simulator/random-definition.ts';
+import { Random } from '../../simulator/random.ts';
+import { type DefinitionView, viewOf } from '../../simulator/definition-view.ts';
+import { mustUndo } from '../../simulator/rules/ledger.ts';
 import { apply, prepared, type Env, type Run, type Transition } from './apply.ts';
 import { compileDefinition } from './definition/compile.ts';
 import { deliveryOf, isSettled } from './delivery.ts';

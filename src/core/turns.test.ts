@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Scenario } from '../scenario/scenario.ts';
 import { simulate } from '../scenario/simulate.ts';
-import { randomDefinition } from '../testing/random-definition.ts';
-import { Random } from '../testing/random.ts';
+import { randomDefinition } from '../../simulator/random-definition.ts';
+import { Random } from '../../simulator/random.ts';
 import { apply, type CoreLimits, type Env, type Run, type Transition } from './apply.ts';
 import { compileDefinition } from './definition/compile.ts';
 import type { StepRow } from './history.ts';

@@ -2,7 +2,7 @@
  * What every queue must do, whatever it is made of. An adapter's test calls {@link describeQueue} with a bench that can
  * connect processes and let time pass.
  */
-import { loneProcess } from '../../src/testing/lone-process.ts';
+import { loneProcess } from '../../simulator/lone-process.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Claimed, Queue, QueueItem } from '../../src/ports/queue.ts';
 

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DueHeap, type HeapItem } from '../../src/queue/memory/due-heap.ts';
 import { MemoryQueueHub } from '../../src/queue/memory/memory-queue.ts';
-import { VirtualClock } from '../../src/testing/virtual-clock.ts';
+import { VirtualClock } from '../../simulator/virtual-clock.ts';
 import { describeQueue } from './queue-contract.ts';
 
 describeQueue('the queue in memory', () => {

@@ -21,12 +21,11 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(adapters.map((name) => [name, ['core', 'ports']])),
   'http-caller': ['core', 'ports', 'content'],
   api: ['core', 'ports', 'content', 'engine', 'app', 'security'],
-  testing: ['core', 'ports', 'engine', 'app', 'store/memory', 'queue/memory'],
   compose: ['core', 'ports', 'engine', 'app', 'api', 'config', 'security', ...adapters],
   // Pure like the core, and without a server.
   scenario: ['core'],
   demo: ['core', 'config', 'compose'],
-  cli: ['core', 'ports', 'engine', 'app', 'api', 'config', 'security', 'testing', 'compose', 'scenario', 'demo'],
+  cli: ['core', 'ports', 'engine', 'app', 'api', 'config', 'security', 'compose', 'scenario', 'demo'],
 };
 
 /** `src/store/sqlite/open.ts` is in layer `store`, variant `sqlite`; `src/compose.ts` is layer `compose`. */
@@ -82,7 +81,7 @@ describe('layers', () => {
     ['src/store/sqlite/open.ts', 'src/store/postgres/open.ts'],
     ['src/queue/memory/queue.ts', 'src/store/memory/store.ts'],
     ['src/cli/serve.ts', 'src/store/sqlite/open.ts'],
-    ['src/api/server.ts', 'src/testing/clock.ts'],
+    ['src/api/server.ts', 'simulator/virtual-clock.ts'],
     ['src/scenario/simulate.ts', 'src/engine/engine.ts'],
     ['src/api/server.ts', 'src/demo/demo.ts'],
   ])('would refuse %s importing %s', (from, to) => {
@@ -92,7 +91,6 @@ describe('layers', () => {
   it.each([
     ['src/core/transition/started.ts', 'src/core/state.ts'],
     ['src/store/sqlite/open.ts', 'src/store/rows.ts'],
-    ['src/testing/simulate.ts', 'src/store/memory/store.ts'],
     ['src/compose.ts', 'src/store/sqlite/open.ts'],
     ['src/cli/serve.ts', 'src/compose.ts'],
     ['src/scenario/simulate.ts', 'src/core/apply.ts'],

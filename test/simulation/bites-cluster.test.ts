@@ -1,6 +1,6 @@
 /** Rules of the cluster's queue broken on purpose, the seed that is known to find each, and the rule that says so. */
 import { describe, expect, it } from 'vitest';
-import { simulate } from '../../src/testing/simulation/simulate.ts';
+import { simulate } from '../../simulator/simulate.ts';
 import {
   absences,
   bells,

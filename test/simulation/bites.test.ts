@@ -1,6 +1,6 @@
 /** Each invariant broken on purpose, the seed that is known to find it, and the rule that says so. */
 import { describe, expect, it } from 'vitest';
-import { simulate } from '../../src/testing/simulation/simulate.ts';
+import { simulate } from '../../simulator/simulate.ts';
 import { busyInboxes, deafDeaths, deathsAfterHolds, keptBack, lostCommits, poison } from './quiet.ts';
 import { deafToLifts, openTo, withSpentAttempts } from './sabotage-gate.ts';
 import {

@@ -1,7 +1,7 @@
 /** Hooks whose receiver is away as long as the storm lasts: they are delivered after the end, whatever else goes wrong. */
 import { describe, expect, it } from 'vitest';
-import type { Scenario } from '../../src/testing/simulation/scenario.ts';
-import { simulate } from '../../src/testing/simulation/simulate.ts';
+import type { Scenario } from '../../simulator/scenario.ts';
+import { simulate } from '../../simulator/simulate.ts';
 
 const seeds = 60;
 

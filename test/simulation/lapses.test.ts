@@ -3,8 +3,8 @@
  * to, the seeds that once found it, and the rules broken on purpose.
  */
 import { describe, expect, it } from 'vitest';
-import type { Kind } from '../../src/testing/simulation/scenario.ts';
-import { simulate, type SimulationOptions } from '../../src/testing/simulation/simulate.ts';
+import type { Kind } from '../../simulator/scenario.ts';
+import { simulate, type SimulationOptions } from '../../simulator/simulate.ts';
 import { alone, evictions, lostKeys, lostWhileReading, overload, severed, slowReads } from './quiet.ts';
 import { adoptingRevives, askedBefore, backToTheEnd, fencedCountsAsPoison, renewalRevives } from './sabotage-lapses.ts';
 

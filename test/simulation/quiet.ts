@@ -2,9 +2,9 @@
  * Clusters in which one kind of fault happens and nothing else, so that what recovers from it has a tight bound: this is how
  * rules are seen whose absence delays and breaks nothing.
  */
-import { goodManners, type Manners } from '../../src/testing/simulation/downstreams.ts';
-import { type ClusterScenario, noLapses, rareCrash, type Scenario } from '../../src/testing/simulation/scenario.ts';
-import { calmWire } from '../../src/testing/simulation/wire.ts';
+import { goodManners, type Manners } from '../../simulator/downstreams.ts';
+import { type ClusterScenario, noLapses, rareCrash, type Scenario } from '../../simulator/scenario.ts';
+import { calmWire } from '../../simulator/links/wire.ts';
 
 type Adjust = (scenario: Scenario) => Scenario;
 type HubChange = Omit<Partial<Scenario>, 'cluster'>;

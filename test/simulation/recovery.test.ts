@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { goodManners } from '../../src/testing/simulation/downstreams.ts';
-import { rareCrash, type Scenario } from '../../src/testing/simulation/scenario.ts';
-import { simulate } from '../../src/testing/simulation/simulate.ts';
-import { calmWire } from '../../src/testing/simulation/wire.ts';
+import { goodManners } from '../../simulator/downstreams.ts';
+import { rareCrash, type Scenario } from '../../simulator/scenario.ts';
+import { simulate } from '../../simulator/simulate.ts';
+import { calmWire } from '../../simulator/links/wire.ts';
 import { keptBackUnheard } from './quiet.ts';
 import { withoutReconcile } from './sabotage.ts';
 import { deafToLifts } from './sabotage-gate.ts';

@@ -5,7 +5,7 @@
 import { PartlyRenewed, type Claimed, type Queue } from '../../src/ports/queue.ts';
 import type { ShardEnding, ShardQueue } from '../../src/ports/shard-queue.ts';
 import type { CheckpointResult, LoadedExecution, Store } from '../../src/ports/store.ts';
-import type { Ports } from '../../src/testing/simulation/process.ts';
+import type { Ports } from '../../simulator/process.ts';
 import { withServerOperations } from './sabotage-shards.ts';
 
 type Method = (...args: readonly unknown[]) => Promise<unknown>;

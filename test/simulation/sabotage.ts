@@ -3,7 +3,7 @@
  * real store, so that nothing of this is in what is shipped.
  */
 import { type Checkpoint, type CheckpointResult, type Store, StoreUnavailable } from '../../src/ports/store.ts';
-import type { VirtualClock } from '../../src/testing/virtual-clock.ts';
+import type { VirtualClock } from '../../simulator/virtual-clock.ts';
 
 /** The store with some operations replaced. */
 export function withOperations(store: Store, operations: Partial<Store>): Store {

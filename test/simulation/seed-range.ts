@@ -1,6 +1,6 @@
 /** Ranges of seeds as tests. */
 import { expect, it } from 'vitest';
-import { simulate } from '../../src/testing/simulation/simulate.ts';
+import { simulate } from '../../simulator/simulate.ts';
 
 const share = 100;
 

@@ -8,8 +8,8 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
-import type { Kind } from '../../src/testing/simulation/scenario.ts';
-import { simulate, type SimulationReport } from '../../src/testing/simulation/simulate.ts';
+import type { Kind } from '../../simulator/scenario.ts';
+import { simulate, type SimulationReport } from '../../simulator/simulate.ts';
 
 const { values } = parseArgs({
   options: {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { CallAnswer, OutboundRequest } from '../../ports/http-caller.ts';
 import { silentTelemetry } from '../../ports/telemetry.ts';
 import type { Span } from '../../ports/tracer.ts';
-import { SeededEntropy, VirtualClock } from '../../testing/virtual-clock.ts';
+import { SeededEntropy, VirtualClock } from '../../../simulator/virtual-clock.ts';
 import { type CallAnswered, CallRunner } from './call-runner.ts';
 import { exchangeOf } from './exchange.ts';
 import { parentOf, roundSpanIdOf, traceIdOf, traceparentOf } from '../trace-context.ts';

@@ -3,8 +3,8 @@ import { assert, asyncProperty, integer } from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chain, graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
 import type { JsonObject } from '../../core/json.ts';
-import { Random } from '../../testing/random.ts';
-import { randomDefinition } from '../../testing/random-definition.ts';
+import { Random } from '../../../simulator/random.ts';
+import { randomDefinition } from '../../../simulator/random-definition.ts';
 import type { Engine } from '../engine.ts';
 
 /** Enough for a look at the outputs after each answer. */

@@ -7,7 +7,7 @@ import {
   type QueueItem,
 } from '../../ports/queue.ts';
 import { silentTelemetry } from '../../ports/telemetry.ts';
-import { SeededEntropy, VirtualClock } from '../../testing/virtual-clock.ts';
+import { SeededEntropy, VirtualClock } from '../../../simulator/virtual-clock.ts';
 import { Hold, stampOf } from '../worker/hold.ts';
 import { QueueHealth } from './queue-health.ts';
 import { QueueWriter } from './queue-writer.ts';

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Claimed } from '../../ports/queue.ts';
-import { VirtualClock } from '../../testing/virtual-clock.ts';
+import { VirtualClock } from '../../../simulator/virtual-clock.ts';
 import { Hold, stampOf } from './hold.ts';
 
 describe('a hold', () => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { VirtualClock } from '../../testing/virtual-clock.ts';
+import { VirtualClock } from '../../../simulator/virtual-clock.ts';
 import { MemoryLedger } from './memory-ledger.ts';
 
 const clock = new VirtualClock();

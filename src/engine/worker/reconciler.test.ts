@@ -3,7 +3,7 @@ import { slotOf, wholeShardSet, type ShardSet } from '../../core/slot.ts';
 import type { StoredItem, Refill } from '../../ports/queue.ts';
 import type { DueDetail, Store } from '../../ports/store.ts';
 import { silentTelemetry } from '../../ports/telemetry.ts';
-import { VirtualClock } from '../../testing/virtual-clock.ts';
+import { VirtualClock } from '../../../simulator/virtual-clock.ts';
 import { Availability } from '../write/availability.ts';
 import { QueueHealth } from '../queue/queue-health.ts';
 import { Reconciler } from './reconciler.ts';

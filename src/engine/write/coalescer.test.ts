@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { StoreUnavailable } from '../../ports/store.ts';
 import { silentTelemetry } from '../../ports/telemetry.ts';
-import { SeededEntropy, VirtualClock } from '../../testing/virtual-clock.ts';
+import { SeededEntropy, VirtualClock } from '../../../simulator/virtual-clock.ts';
 import { Availability } from './availability.ts';
 import { Coalescer, type CoalescerOptions } from './coalescer.ts';
 import { Overloaded } from '../settings.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { silentTelemetry, type LogFields } from '../../ports/telemetry.ts';
-import { VirtualClock } from '../../testing/virtual-clock.ts';
+import { VirtualClock } from '../../../simulator/virtual-clock.ts';
 import { Complaints, Outage } from './outage.ts';
 import { QueueHealth } from '../queue/queue-health.ts';
 

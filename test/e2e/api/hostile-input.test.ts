@@ -1,6 +1,6 @@
 /** Definitions and requests that nobody meant: mutated, huge, deep, odd. The server refuses them, and lives on. */
 import { describe, expect, it } from 'vitest';
-import { Random } from '../../../src/testing/random.ts';
+import { Random } from '../../../simulator/random.ts';
 import { brokenDefinitions } from '../../definitions/broken.ts';
 import { validDefinitions } from '../../definitions/valid.ts';
 import { openStage } from '../stage/stage.ts';

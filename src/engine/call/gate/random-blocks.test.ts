@@ -2,8 +2,8 @@ import { assert, asyncProperty, integer } from 'fast-check';
 import { expect, it } from 'vitest';
 import { RuntimeFixture } from '../../../../test/runtime-fixture.ts';
 import type { JsonObject } from '../../../core/json.ts';
-import { Random } from '../../../testing/random.ts';
-import { randomDefinition } from '../../../testing/random-definition.ts';
+import { Random } from '../../../../simulator/random.ts';
+import { randomDefinition } from '../../../../simulator/random-definition.ts';
 import { Pulse } from '../../service.ts';
 import type { CallGate } from './call-gate.ts';
 

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { beforeEach, expect, it } from 'vitest';
-import { VirtualClock } from '../../../testing/virtual-clock.ts';
+import { VirtualClock } from '../../../../simulator/virtual-clock.ts';
 import { WaitingLine } from './waiting-line.ts';
 import { WaitingList } from './waiting-list.ts';
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { VirtualClock } from '../../../testing/virtual-clock.ts';
+import { VirtualClock } from '../../../../simulator/virtual-clock.ts';
 import { ClaimNumbers } from './claim-numbers.ts';
 
 describe('numbers of claims', () => {

@@ -1,0 +1,112 @@
+/** What the simulator itself reads from a definition, without the compiler under test. */
+import type { Json, JsonObject } from '../src/core/json.ts';
+
+/** A task as its author wrote it. */
+export interface TaskView {
+  readonly id: string;
+  /** Of its calls and their compensations. */
+  readonly host: string;
+  readonly mutating: boolean;
+  readonly async: boolean;
+  readonly hasCompensation: boolean;
+  readonly compensateWhen: 'completed' | 'unknown' | 'attempted';
+  readonly hasRoute: boolean;
+  /** Which bodies its callbacks understand. */
+  readonly callback?: {
+    readonly timeoutMillis: number;
+    readonly knowsFailure: boolean;
+    readonly knowsPending: boolean;
+  };
+}
+
+/** A definition as its author wrote it. */
+export interface DefinitionView {
+  readonly name: string;
+  readonly version: string;
+  readonly entrypoint: string;
+  readonly tasks: ReadonlyMap<string, TaskView>;
+  /** By node: those from which an edge leads to it. */
+  readonly before: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+const safeVerbs = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** Reads a graph definition, which is valid. */
+export function viewOf(definition: JsonObject): DefinitionView {
+  const nodes = definition['nodes'] as readonly JsonObject[];
+  const tasks = new Map<string, TaskView>();
+  const before = new Map<string, Set<string>>();
+  for (const node of nodes) {
+    const id = node['id'] as string;
+    if (node['kind'] === 'task') tasks.set(id, taskView(id, node));
+    for (const target of targetsOf(node)) before.set(target, (before.get(target) ?? new Set()).add(id));
+  }
+  return {
+    name: definition['name'] as string,
+    version: definition['version'] as string,
+    entrypoint: definition['entrypoint'] as string,
+    tasks,
+    before,
+  };
+}
+
+function taskView(id: string, node: JsonObject): TaskView {
+  const action = node['action'] as JsonObject;
+  const callback = action['callback'] as JsonObject | undefined;
+  const request = action['request'] as JsonObject;
+  return {
+    id,
+    host: new URL(request['url'] as string).hostname,
+    mutating: !safeVerbs.has(request['verb'] as string),
+    async: action['mode'] === 'async',
+    hasCompensation: node['compensation'] !== undefined,
+    compensateWhen: (node['compensateWhen'] ?? 'unknown') as TaskView['compensateWhen'],
+    hasRoute: node['onFailure'] !== undefined,
+    ...(callback !== undefined && {
+      callback: {
+        timeoutMillis: callback['timeoutMillis'] as number,
+        knowsFailure: callback['failureWhen'] !== undefined,
+        knowsPending: callback['pendingWhen'] !== undefined,
+      },
+    }),
+  };
+}
+
+function targetsOf(node: JsonObject): string[] {
+  const cases = (node['cases'] ?? []) as readonly JsonObject[];
+  const branches = (node['branches'] ?? []) as readonly Json[];
+  // A split's token goes on from the join once the branches have ended.
+  return [
+    node['next'],
+    node['onFailure'],
+    node['default'],
+    node['join'],
+    ...branches,
+    ...cases.map((one) => one['target']),
+  ].filter((target): target is string => typeof target === 'string');
+}
+
+/** The parts of an Idempotency-Key. Ids in simulations hold no colon. */
+export interface KeyParts {
+  readonly executionId: string;
+  readonly round: number;
+  readonly nodeId: string;
+  readonly visit: number;
+  readonly phase: 'UP' | 'DOWN' | 'HOOK';
+  readonly operation: number;
+}
+
+/** Takes an Idempotency-Key apart; throws when it has not the documented form. */
+export function keyParts(key: string): KeyParts {
+  const match = /^([^:]+):(\d+):([^:]+):(\d+):(UP|DOWN|HOOK)(?:\.(\d+))?$/.exec(key);
+  if (match === null) throw new Error(`No Idempotency-Key: ${key}.`);
+  const [, executionId = '', round, nodeId = '', visit, phase, operation = '1'] = match;
+  return {
+    executionId,
+    round: Number(round),
+    nodeId,
+    visit: Number(visit),
+    phase: phase as KeyParts['phase'],
+    operation: Number(operation),
+  };
+}

@@ -1,0 +1,9 @@
+/** A process that shares its store with no other, for tests of queues. */
+import type { Processes } from '../src/ports/queue.ts';
+
+/** See the file header. */
+export const loneProcess: Processes = {
+  hasOtherSoleWorker: false,
+  look: () => Promise.resolve(),
+  declare: () => Promise.resolve(),
+};

@@ -1,0 +1,65 @@
+/** The processes of a simulated world, the places where they run, and the services of one. */
+import type { Json } from '../src/core/json.ts';
+import type { Queue } from '../src/ports/queue.ts';
+import type { Store } from '../src/ports/store.ts';
+import { KnownDefinitions } from '../src/app/known-definitions.ts';
+import type { DeskParts } from '../src/app/parts.ts';
+import type { Engine } from '../src/engine/engine.ts';
+import { defaultEngineSettings } from '../src/engine/settings.ts';
+import { verifyToken } from './callback-address.ts';
+import type { ProcessClock } from './process-clock.ts';
+import type { ProcessGate } from './process-gate.ts';
+import type { Reach } from './rules/reach.ts';
+
+/** A process that runs, or is frozen. */
+export interface Process {
+  readonly name: string;
+  readonly clock: ProcessClock;
+  readonly engine: Engine;
+  readonly desk: DeskParts;
+  readonly queue: Queue;
+  readonly gate: ProcessGate | undefined;
+  readonly works: boolean;
+  isStopping: boolean;
+}
+
+/** What the engine of a process works with, as it reaches it. */
+export interface Ports {
+  readonly store: Store;
+  readonly queue: Queue;
+}
+
+/** A place where a process runs; undefined between two of them. */
+export interface Seat {
+  readonly index: number;
+  readonly works: boolean;
+  readonly reach: Reach;
+  starts: number;
+  process: Process | undefined;
+  /** The connection to the queue broke and comes back. */
+  reconnect: () => void;
+}
+
+/** The application services over a store. */
+export function deskOver(
+  store: DeskParts['store'],
+  clock: DeskParts['clock'],
+  entropy: DeskParts['entropy'],
+  plans: DeskParts['plans'],
+  engine: DeskParts['engine'],
+): DeskParts {
+  return {
+    store,
+    clock,
+    entropy,
+    plans,
+    known: new KnownDefinitions(20),
+    engine,
+    tokens: { verify: verifyToken },
+    masker: { text: (text) => text, json: (value: Json) => value, headers: (headers) => headers },
+    limits: defaultEngineSettings.limits,
+    maxHistoryBody: defaultEngineSettings.maxHistoryBody,
+    maxOutputBytes: defaultEngineSettings.maxOutputBytes,
+    variable: () => undefined,
+  };
+}

@@ -1,0 +1,43 @@
+/**
+ * In which order calls of one execution may leave, judged when each departs. Every process keeps these rules, whatever it
+ * believes: a call that is late changes what a later one has settled, and nothing records it.
+ */
+import { isSettled } from '../../src/core/delivery.ts';
+import type { KeyParts } from '../definition-view.ts';
+import type { Departure } from '../links/http-link.ts';
+import type { Account } from './ledger.ts';
+
+/** See the file header. There is no excuse for any of it. */
+export class CallOrder {
+  readonly #blame: (rule: string, what: string) => void;
+  /** The latest call that left, by key: calls of an execution are numbered in the order in which checkpoints let them go. */
+  readonly #latest = new Map<string, number>();
+
+  constructor(blame: (rule: string, what: string) => void) {
+    this.#blame = blame;
+  }
+
+  /**
+   * A call leaves; `account` is its execution as it is durable now. `callId` is the latest call that was let go as this attempt:
+   * a compensation that is begun again counts its attempts anew.
+   */
+  leaves(who: string, account: Account, of: KeyParts, { key, attempt }: Departure, callId: number): void {
+    const call = `${who} calls ${key}, attempt ${String(attempt)},`;
+    if (of.phase === 'UP' && account.compensated.has(key)) {
+      this.#blame('after compensation', `${call} after a compensation of it was sent`);
+    }
+    if (isOver(account, of, key)) this.#blame('after the end', `${call} after the end of its round was durable`);
+    const latest = this.#latest.get(key) ?? 0;
+    if (callId < latest) this.#blame('attempt order', `${call} after a later one`);
+    else this.#latest.set(key, callId);
+  }
+}
+
+/** Whether the round of a call has ended. A later round may send the key of an earlier effect again, as long as that stands. */
+function isOver({ state, steps, undo }: Account, of: KeyParts, key: string): boolean {
+  // A hook that was not delivered before the end is delivered after it; a retry may come between its checkpoint and its call.
+  if (of.phase === 'HOOK') return of.round === state.round && isSettled(state);
+  if (of.round === state.round) return state.end !== undefined;
+  const mayReuse = (ord: number): boolean => !['failed', 'reopened', 'done', 'resolved'].includes(undo.get(ord) ?? '');
+  return !(of.phase === 'UP' && steps.some((row) => row.key === key && mayReuse(row.ord)));
+}

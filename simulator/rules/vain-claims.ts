@@ -1,0 +1,63 @@
+/**
+ * Who claimed an execution in vain. One that brings down its processes is quarantined, and only claims whose owners ended say
+ * that it does: a process that lives, or that was fenced while it worked, did not fall to it.
+ */
+import type { Checkpoint } from '../../src/ports/store.ts';
+
+/** A process that takes executions over. */
+export interface ClaimOwner {
+  readonly name: string;
+  /** Whether it ended, or has been out of the store's sight for a time, so that the others had to take it for ended. */
+  readonly mayHaveEnded: () => boolean;
+}
+
+/** As many processes have ended over an execution that is quarantined for its claims. */
+const neededEnds = 5;
+
+/** See the file header. */
+export class VainClaims {
+  readonly #blame: (rule: string, what: string) => void;
+  /** By claim. */
+  readonly #owners = new Map<string, ClaimOwner>();
+  /** By execution: claims since it last got anywhere. */
+  readonly #claims = new Map<string, Set<string>>();
+
+  constructor(blame: (rule: string, what: string) => void) {
+    this.#blame = blame;
+  }
+
+  /** A process acts under a claim. */
+  owns(claim: string, owner: ClaimOwner): void {
+    this.#owners.set(claim, owner);
+  }
+
+  /** An execution was taken over under a claim, or inserted under it. */
+  takenOver(id: string, claim: string): void {
+    const claims = this.#claims.get(id) ?? new Set();
+    claims.add(claim);
+    this.#claims.set(id, claims);
+  }
+
+  /** The execution got somewhere. */
+  progressed(id: string): void {
+    this.#claims.delete(id);
+  }
+
+  /** A checkpoint was written. */
+  written({ id, claim, state, progress }: Checkpoint): void {
+    if (state.end?.reason === 'engine') this.#judge(id, claim);
+    if (progress) this.progressed(id);
+  }
+
+  #judge(id: string, own: string): void {
+    const former = [...(this.#claims.get(id) ?? [])].filter((claim) => claim !== own);
+    const owners = former.map((claim) => this.#owners.get(claim));
+    const ended = owners.filter((owner) => owner === undefined || owner.mayHaveEnded());
+    if (ended.length >= neededEnds) return;
+    const names = owners.map((owner) => owner?.name ?? '?').join(', ');
+    this.#blame(
+      'poison counts the living',
+      `${id.slice(-4)} is quarantined after claims of ${names}, of which ${String(ended.length)} ended`,
+    );
+  }
+}

@@ -1,0 +1,394 @@
+/**
+ * One simulated run from one seed: a storm of faults, then calm, then everything must have come to its one outcome; then
+ * operators clean up what needs them, and everything is checked again.
+ */
+import { isSettled } from '../src/core/delivery.ts';
+import { inFlight } from '../src/core/due.ts';
+import { shardOf } from '../src/core/slot.ts';
+import type { Clock } from '../src/ports/clock.ts';
+import type { ShardQueue } from '../src/ports/shard-queue.ts';
+import type { Store } from '../src/ports/store.ts';
+import { silentTelemetry } from '../src/ports/telemetry.ts';
+import { statusDocument } from '../src/app/status.ts';
+import type { CallGate } from '../src/engine/call/gate/call-gate.ts';
+import { PlanCache } from '../src/engine/worker/plan-cache.ts';
+import { Random } from './random.ts';
+import { randomDefinition } from './random-definition.ts';
+import { SeededEntropy, type VirtualClock } from './virtual-clock.ts';
+import { BlockedCalls } from './rules/blocked-calls.ts';
+import { Clients } from './clients.ts';
+import { brewLapses } from './rules/lapses.ts';
+import { type Account, short, type Violation } from './rules/ledger.ts';
+import { deskOver, type Ports } from './process.ts';
+import { checkFairness } from './rules/fairness.ts';
+import { checkExecution } from './rules/rules.ts';
+import { drawScenario, type Kind, kindOf, recoversInTime, type Scenario, sparesProcesses } from './scenario.ts';
+import { requestTimeoutMillis, World } from './world.ts';
+
+/** What to run, and how. */
+export interface SimulationOptions {
+  readonly seed: number;
+  /** Absent: what the seed says. */
+  readonly kind?: Kind;
+  /** Where the lines of the trace go. */
+  readonly print?: (line: string) => void;
+  /** Changes what the seed drew, for tests of one kind of fault. */
+  readonly adjust?: (scenario: Scenario) => Scenario;
+  /** Puts something between the processes and the store: how tests break the engine on purpose. */
+  readonly wrapStore?: (store: Store, clock: VirtualClock) => Store;
+  /** The same between a process and its wire to the store. */
+  readonly wrapLink?: (store: Store) => Store;
+  /** The same between the engine of a process and its ports. */
+  readonly wrapPorts?: (ports: Ports) => Ports;
+  /** The same for the gate of a process. */
+  readonly wrapGate?: (gate: CallGate) => CallGate;
+  /** The same for the server of a cluster's queue. */
+  readonly wrapServer?: (server: ShardQueue, clock: Clock) => ShardQueue;
+}
+
+/** What came of it. */
+export interface SimulationReport {
+  readonly seed: number;
+  readonly violations: readonly Violation[];
+  /** Equal for equal runs. */
+  readonly hash: string;
+  /** How rounds ended, by status. */
+  readonly ends: Readonly<Record<string, number>>;
+  readonly virtualMillis: number;
+}
+
+/** Everything has come to rest within this time after the storm, in milliseconds. */
+const settleMillis = 600_000;
+const lapseSalt = 0x1a9_5e50;
+const pollMillis = 250;
+/** What may pass until somebody looks at what is due, beside the lease and the clocks' differences. */
+const graceMillis = 6_000;
+/** A cluster that is new has run for so long. */
+const bootMillis = 4_000;
+const maxJumpMillis = 3_000;
+const turnsMillis = 30_000;
+const cleanups = 6;
+/** What no longer keeps calls back is known to all processes within this time, and calls that wait for it are told. */
+const toldMillis = 6_000;
+/** What the claims find where the bell that should have told of it was lost. */
+const sweptMillis = 5_000;
+/** Who was not told looks again after at most so long. */
+const looksAgainMillis = 30_000;
+
+/** See the file header. */
+export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
+  const random = new Random(options.seed);
+  const drawn = drawScenario(random.fork(), options.kind ?? kindOf(options.seed));
+  const scenario = options.adjust?.(drawn) ?? drawn;
+  const world = new World({
+    scenario,
+    random: random.fork(),
+    trace: options.print === undefined ? {} : { print: options.print },
+    wrapStore: options.wrapStore ?? ((store) => store),
+    wrapLink: options.wrapLink ?? ((store) => store),
+    wrapPorts: options.wrapPorts ?? ((ports) => ports),
+    wrapGate: options.wrapGate ?? ((gate) => gate),
+    wrapServer: options.wrapServer ?? ((server) => server),
+  });
+  world.trace.note('seed', `${String(options.seed)} ${JSON.stringify(scenario)}`);
+  const clients = new Clients(world, random.fork());
+  await world.open();
+  submitAll(world, clients, scenario, random.fork());
+  brew(world, clients, scenario, random.fork());
+  // A source of its own, so that no other draws shift.
+  brewLapses(world, clients, scenario, new Random(options.seed ^ lapseSalt));
+  const blocked = new BlockedCalls();
+  await weather(world, scenario, blocked);
+  world.calm();
+  const operators = random.fork();
+  for (let cleanup = 0; cleanup <= cleanups; cleanup++) {
+    await settle(world, clients, scenario, blocked);
+    if (!isOver(world)) break;
+    if (cleanup === 0 && scenario.overload === true) {
+      const queueOf = ({ slot }: Account): number => shardOf(slot, scenario.cluster?.shards ?? 1);
+      checkFairness(world.ledger, queueOf, fairnessSlack(scenario));
+    }
+    await check(world, scenario, cleanup === cleanups);
+    if (world.ledger.violations.length > 0) break;
+    if (cleanup === cleanups || !cleanUp(world, clients, operators, cleanup)) break;
+  }
+  await stopAll(world);
+  return reportOf(options.seed, world);
+}
+
+function submitAll(world: World, clients: Clients, scenario: Scenario, random: Random): void {
+  for (let i = 0; i < scenario.executions; i++) {
+    const shape = { length: 4, depth: 2, maxWaitMillis: scenario.maxWaitMillis, hosts: world.hosts.length };
+    const definition = randomDefinition(random, shape);
+    const payload = { order: i, flag: random.int(0, 2) };
+    const delay = random.chance(0.15) ? random.int(1, 3_000) : 0;
+    const begins = scenario.overload === true ? scenario.stormMillis : scenario.stormMillis >> 2;
+    world.clock.after(random.int(0, begins), () => clients.submit(definition, payload, delay));
+  }
+}
+
+/** Plans what will go wrong. */
+function brew(world: World, clients: Clients, scenario: Scenario, random: Random): void {
+  const { clock } = world;
+  const plan = (times: number, happen: () => void): void => {
+    for (let i = 0; i < times; i++) {
+      clock.after(random.int(0, scenario.stormMillis), () => {
+        if (world.isStormy) happen();
+      });
+    }
+  };
+  const some = (happen: (process: World['processes'][number]) => void): (() => void) => {
+    return () => {
+      if (world.processes.length > 0) happen(random.pick(world.processes));
+    };
+  };
+  const outage = (what: 'isStoreUp' | 'isQueueUp'): (() => void) => {
+    return () => {
+      world.trace.note('world', `${what} no more`);
+      world[what] = false;
+      clock.after(random.pick([200, 1_500, 8_000]), () => {
+        world.trace.note('world', `${what} again`);
+        if (what === 'isStoreUp') world.isStoreUp = true;
+        else world.queueReturns();
+      });
+    };
+  };
+  plan(
+    scenario.restarts,
+    some((process) => world.restart(process)),
+  );
+  plan(scenario.wipes, () => world.wipe());
+  plan(scenario.storeOutages, outage('isStoreUp'));
+  plan(scenario.queueOutages, outage('isQueueUp'));
+  plan(
+    scenario.jumps,
+    some((process) => process.clock.jumpTo(random.int(-maxJumpMillis, maxJumpMillis))),
+  );
+  plan(scenario.operations, () => clients.operate());
+  const { cluster } = scenario;
+  if (cluster !== undefined) {
+    plan(cluster.shardWipes, () => world.wipeShard());
+    plan(cluster.serverRestarts, () => world.restartServer());
+    plan(
+      cluster.cuts,
+      some((process) => world.cut(process)),
+    );
+    for (const shards of cluster.rolls) plan(1, () => world.roll(shards));
+  }
+  const { gate } = scenario;
+  if (gate !== undefined) {
+    plan(gate.holds, () => clients.hold());
+    plan(gate.hostOutages, () => {
+      const host = random.pick(world.hosts);
+      world.downstreams.fail(host, random.pick(['refuses', 'errs', 'hangs']));
+      clock.after(random.pick([500, 2_000, 8_000]), () => world.downstreams.fail(host, undefined));
+    });
+  }
+  if (scenario.crash > 0)
+    plan(
+      2,
+      some((process) => world.crash(process)),
+    );
+  if (scenario.freeze > 0)
+    plan(
+      1,
+      some((process) => world.freeze(process)),
+    );
+}
+
+/** Lets the storm pass. */
+async function weather(world: World, scenario: Scenario, blocked: BlockedCalls): Promise<void> {
+  const { clock, ledger } = world;
+  while (clock.monotonic() < scenario.stormMillis) {
+    await clock.advance(Math.min(pollMillis, scenario.stormMillis - clock.monotonic()));
+    checkBlocked(world, scenario, blocked);
+    if (!recoversInTime(scenario)) continue;
+    for (const account of ledger.accounts.values()) checkRecovery(world, scenario, account);
+  }
+}
+
+/** What a process that ends may keep back of what it had claimed. */
+function fairnessSlack({ leaseMillis, cluster }: Scenario): number {
+  return leaseMillis + (cluster?.ttlMillis ?? 0) + graceMillis;
+}
+
+function isOver(world: World): boolean {
+  return [...world.ledger.accounts.values()].every(({ state }) => isSettled(state));
+}
+
+/** Lets time pass until everything is over, and then until nothing is under way. */
+async function settle(world: World, clients: Clients, scenario: Scenario, blocked: BlockedCalls): Promise<void> {
+  const { clock, ledger } = world;
+  const begun = clock.monotonic();
+  const recovered = begun + scenario.leaseMillis + graceMillis;
+  while (!isOver(world) || clients.open > 0) {
+    if (clock.monotonic() - begun > settleMillis) {
+      for (const account of ledger.accounts.values()) {
+        if (!isSettled(account.state))
+          ledger.blame('terminal', `${short(account.id)} did not end: ${stateText(account)}`);
+      }
+      return;
+    }
+    await clock.advance(pollMillis);
+    // One that was asked for in the storm may have been placed since.
+    if (clients.open === 0) for (const id of world.holds.ids) clients.lift(id);
+    checkBlocked(world, scenario, blocked);
+    if (clock.monotonic() < recovered) continue;
+    for (const account of ledger.accounts.values()) checkRecovery(world, scenario, account);
+    if (ledger.violations.length > 0) return;
+  }
+  // What has not been acknowledged comes back once more when its lease is over.
+  await clock.advance(2 * scenario.leaseMillis + graceMillis);
+}
+
+/** Nobody has looked at something due, or at what a gone process left, for too long. */
+function checkRecovery(world: World, scenario: Scenario, account: Account): void {
+  if (isSettled(account.state) || account.dueAt === null) return;
+  if (!world.hasSettled(scenario.unsettledMillis ?? 0)) return;
+  const call = inFlight(account.state).length > 0 ? requestTimeoutMillis : 0;
+  const clocks = Math.max(scenario.skewMillis, scenario.jumps > 0 ? maxJumpMillis : 0);
+  // With few workers one waits for the calls of the others.
+  const turns = turnsOf(scenario);
+  const idle = scenario.patienceMillis ?? scenario.leaseMillis + (scenario.cluster?.ttlMillis ?? 0) + graceMillis;
+  // A server that is new looks like one that has lost everything: what may be running elsewhere has its rest.
+  const isEarly = scenario.cluster !== undefined && world.clock.monotonic() - world.begunAt < bootMillis;
+  const patience = idle + call + clocks + turns + (isEarly ? bootMillis : 0);
+  const isOverdue = account.dueAt < world.clock.now() - patience;
+  const isForgotten = account.touchedAt < world.clock.monotonic() - patience;
+  if (isOverdue && isForgotten)
+    world.ledger.blame('recovery', `${short(account.id)} is left alone: ${stateText(account)}`);
+}
+
+/** How long an execution may have to wait for the calls of others. */
+function turnsOf({ overload, workerCount, executions }: Scenario): number {
+  if (overload === true) return settleMillis;
+  return workerCount < executions ? turnsMillis : 0;
+}
+
+/** A call waits blocked although nothing has kept it back for too long. */
+function checkBlocked(world: World, scenario: Scenario, blocked: BlockedCalls): void {
+  const { clock, ledger, holds, processes } = world;
+  const gates = processes.flatMap(({ gate }) => gate ?? []);
+  const now = { wall: clock.now(), monotonic: clock.monotonic() };
+  const turns = turnsOf(scenario);
+  // What is told with a lost bell waits for the next sweep: one that came before has looked at what was not known to be over.
+  const told = scenario.rings.lost > 0 ? toldMillis + sweptMillis : toldMillis;
+  // Where processes come and go, and requests fail, whoever waits may have to look again by itself.
+  const patience = (sparesProcesses(scenario) ? told : looksAgainMillis + graceMillis) + turns;
+  for (const { account, token } of blocked.overdue(ledger.accounts.values(), holds, gates, now, patience)) {
+    ledger.blame('blocked', `${short(account.id)} waits in ${token.nodeId}, and nothing keeps it back`);
+  }
+}
+
+function stateText({ state, dueAt }: Account): string {
+  return JSON.stringify({ tokens: state.tokens, verdict: state.verdict, now: state.now, dueAt });
+}
+
+async function check(world: World, scenario: Scenario, isLast: boolean): Promise<void> {
+  const { ledger, downstreams, store, queueSide, clock } = world;
+  const plans = new PlanCache({ store, telemetry: silentTelemetry, size: 20 });
+  const nothing = (): never => {
+    throw new Error('Who checks changes nothing.');
+  };
+  const desk = deskOver(store, clock, new SeededEntropy(1), plans, {
+    mintId: nothing,
+    submit: nothing,
+    ring: nothing,
+    watch: nothing,
+  });
+  for (const account of ledger.accounts.values()) {
+    const document = await statusDocument(desk, account.id);
+    if (!document.ok) {
+      ledger.blame('durable', `${account.id} is gone`);
+      continue;
+    }
+    checkExecution(ledger, downstreams, account, document.value);
+    await checkRows(world, account);
+    if (scenario.keepsAnswers === true || sparesProcesses(scenario)) checkUninterrupted(world, account);
+    if (isLast && account.state.end?.status === 'CORRUPTED') {
+      ledger.blame('terminal', `${short(account.id)} is still CORRUPTED with downstreams that work`);
+    }
+  }
+  const { ready, inFlight } = queueSide.leftOver();
+  // A process that thaws with a former number of shards and ends before it learns of the next may leave ids in the old ones.
+  const mayLeave = scenario.freeze > 0 && (scenario.cluster?.rolls.length ?? 0) > 0;
+  if (ready + inFlight > 0 && !mayLeave)
+    ledger.blame('queue', `it still has ${String(ready)} ready and ${String(inFlight)} in flight`);
+  if (scenario.cluster !== undefined) checkShards(world);
+}
+
+/** Once it is calm all agree on the shards, and each has one owner. */
+function checkShards({ processes, ledger }: World): void {
+  const working = processes.filter(({ works }) => works);
+  const owned = working.map(({ queue }) => queue.owned);
+  const count = owned[0]?.count ?? 0;
+  const shards = owned.flatMap((set) => set.shards).sort((a, b) => a - b);
+  const isWhole = shards.length === count && shards.every((shard, i) => shard === i);
+  if (!isWhole || owned.some((set) => set.count !== count)) {
+    ledger.blame('shards', `they are shared out as ${JSON.stringify(owned)}`);
+  }
+  for (const { name, queue } of processes) {
+    if (queue.trouble.length > 0) ledger.blame('shards', `${name} has ${queue.trouble.join(', ')} while it is calm`);
+  }
+}
+
+/** Calls are repeated by their policy alone where no process was disturbed. */
+function checkUninterrupted({ ledger }: World, account: Account): void {
+  const call = account.calls.find(({ error }) => error?.startsWith('The worker stopped') === true);
+  if (call !== undefined)
+    ledger.blame('repeats', `${short(account.id)} lost the answer of ${call.nodeId} without a fault`);
+}
+
+/** The history is what was written, and nothing else. */
+async function checkRows({ store, ledger }: World, account: Account): Promise<void> {
+  const { items: steps } = await store.listSteps(account.id, { limit: 10_000 });
+  const { items: calls } = await store.listCalls(account.id, { limit: 10_000 });
+  if (steps.length !== account.steps.length || calls.length !== account.calls.length) {
+    ledger.blame('history', `${short(account.id)} has ${String(steps.length)} steps and ${String(calls.length)} calls`);
+  }
+}
+
+/** What operators do afterwards; false when there is nothing to do. */
+function cleanUp(world: World, clients: Clients, random: Random, nth: number): boolean {
+  let did = false;
+  for (const account of world.ledger.accounts.values()) {
+    const status = account.state.end?.status;
+    if (status === 'CORRUPTED') {
+      did = true;
+      const byHand = account.state.end?.reason !== 'engine' && (nth > 1 || random.chance(0.3));
+      if (byHand) clients.resolve(account);
+      else clients.retry(account, false);
+    } else if (nth === 0 && status !== 'SUCCEEDED' && random.chance(0.4)) {
+      did = true;
+      clients.retry(account, true);
+    }
+  }
+  return did;
+}
+
+async function stopAll(world: World): Promise<void> {
+  const stopping = world.processes;
+  let left = stopping.length;
+  for (const process of stopping) {
+    process.engine.stop({ drainTimeoutMillis: 1_000 }).then(
+      () => left--,
+      (error: unknown) => world.ledger.blame('stop', `${process.name} could not stop: ${String(error)}`),
+    );
+  }
+  await world.clock.runUntilIdle(30_000, () => left === 0);
+  if (left > 0) world.ledger.blame('stop', `${String(left)} processes did not stop`);
+}
+
+function reportOf(seed: number, world: World): SimulationReport {
+  const ends: Record<string, number> = {};
+  for (const account of world.ledger.accounts.values()) {
+    for (const { status } of account.ends) ends[status] = (ends[status] ?? 0) + 1;
+  }
+  return {
+    seed,
+    violations: world.ledger.violations,
+    hash: world.trace.hash,
+    ends,
+    virtualMillis: world.clock.monotonic(),
+  };
+}
