@@ -17,7 +17,8 @@ import { Overloaded } from '../src/engine/settings.ts';
 import type { Random } from './random.ts';
 import type { CallbackPost } from './downstreams.ts';
 import { keyParts } from './definition-view.ts';
-import { type Account, short } from './rules/ledger.ts';
+import { short } from './rules/ledger.ts';
+import type { Account } from './rules/account.ts';
 import { tokenOf } from './callback-address.ts';
 import type { World } from './world.ts';
 

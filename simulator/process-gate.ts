@@ -7,7 +7,8 @@ import type { VirtualClock } from './virtual-clock.ts';
 import { type HoldableCall, HoldsHeard } from './rules/hold-book.ts';
 import { HostWatch } from './rules/host-watch.ts';
 import type { CallVerdict, Departure } from './links/http-link.ts';
-import type { Account, Ledger } from './rules/ledger.ts';
+import type { Ledger } from './rules/ledger.ts';
+import type { Account } from './rules/account.ts';
 import type { GateScenario } from './scenario.ts';
 
 /** What a gate stands on. */

@@ -4,7 +4,7 @@ import type { Stage, Token } from '../../src/core/state.ts';
 import { isBlocked } from '../../src/core/transition/block.ts';
 import { randomDefinitionHost } from '../random-definition.ts';
 import type { HoldBook } from './hold-book.ts';
-import type { Account } from './ledger.ts';
+import type { Account } from './account.ts';
 import { callOf, type ProcessGate } from '../process-gate.ts';
 
 /** What is looked at of an execution. */

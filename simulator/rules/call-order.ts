@@ -5,7 +5,7 @@
 import { isSettled } from '../../src/core/delivery.ts';
 import type { KeyParts } from '../definition-view.ts';
 import type { Departure } from '../links/http-link.ts';
-import type { Account } from './ledger.ts';
+import type { Account } from './account.ts';
 
 /** See the file header. There is no excuse for any of it. */
 export class CallOrder {

@@ -1,5 +1,6 @@
 /** Whether executions were begun in the order in which they became due, where more were offered than were served. */
-import type { Account, Ledger } from './ledger.ts';
+import type { Ledger } from './ledger.ts';
+import type { Account } from './account.ts';
 
 /** How much longer than in a perfect queue the longest wait may be. */
 const tolerance = 1.5;

@@ -5,7 +5,7 @@
 import type { ShardPart } from '../../src/ports/shard-queue.ts';
 import type { Random } from '../random.ts';
 import type { Clients } from '../clients.ts';
-import type { Account } from './ledger.ts';
+import type { Account } from './account.ts';
 import type { Process } from '../process.ts';
 import type { Cut } from './reach.ts';
 import type { LapseScenario, Scenario } from '../scenario.ts';

@@ -3,11 +3,12 @@
  * keep. Rules about how things end are in `rules.ts`.
  */
 import { isSettled } from '../../src/core/delivery.ts';
-import type { CallRow, StepRow, UndoState } from '../../src/core/history.ts';
+import type { CallRow, StepRow } from '../../src/core/history.ts';
 import { isWithin } from '../../src/core/scope.ts';
-import type { State, TerminalStatus, Token, UndoTarget } from '../../src/core/state.ts';
+import type { State, Token, UndoTarget } from '../../src/core/state.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Checkpoint, InboxEvent, NewExecution, TerminalChange } from '../../src/ports/store.ts';
+import type { Account } from './account.ts';
 import { CallOrder } from './call-order.ts';
 import { type DefinitionView, type KeyParts, keyParts, viewOf } from '../definition-view.ts';
 import type { JsonObject } from '../../src/core/json.ts';
@@ -15,43 +16,6 @@ import { parseJson } from '../../src/core/json.ts';
 import type { Departure } from '../links/http-link.ts';
 import type { LeaseBook } from './lease-book.ts';
 import { VainClaims } from './vain-claims.ts';
-
-/** One execution, as far as it is durable. */
-export interface Account {
-  readonly id: string;
-  readonly slot: number;
-  readonly definition: DefinitionView;
-  state: State;
-  seq: number;
-  dueAt: number | null;
-  /** Monotonic time of the latest write or take-over. */
-  touchedAt: number;
-  readonly steps: StepRow[];
-  readonly undo: Map<number, UndoState>;
-  readonly calls: CallRow[];
-  /** Calls that some checkpoint let go: by round, phase, node, visit and attempt, the ids of those calls. */
-  readonly marks: Map<string, Set<number>>;
-  /** Id of the first call of a visit, by round, node and visit. */
-  readonly firstCalls: Map<string, number>;
-  /** Visits of which a call has left, by the same: what was granted and kept back before has not begun. */
-  readonly begun: Set<string>;
-  /** How many calls left, by the same. */
-  readonly departed: Map<string, number>;
-  /** Forward keys that a compensation was sent for. */
-  readonly compensated: Set<string>;
-  /** Rounds in which a cancel, or a termination, was accepted. */
-  readonly cancelled: Set<number>;
-  readonly terminated: Set<number>;
-  /** Nodes that an operator settled, by round. */
-  readonly resolved: Set<string>;
-  /** Decided callbacks accepted: round, node, visit and operation. */
-  readonly callbacks: Set<string>;
-  /** When it first became due, and when a process first took it over; by the wall clock. */
-  readonly firstDueAt: number;
-  firstTakenAt: number | undefined;
-  /** How each round ended, the latest last. */
-  readonly ends: { readonly round: number; readonly status: TerminalStatus; readonly reason: string | undefined }[];
-}
 
 /** A rule that was broken. */
 export interface Violation {

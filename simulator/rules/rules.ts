@@ -3,7 +3,8 @@ import type { StepRow } from '../../src/core/history.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { keyParts } from '../definition-view.ts';
 import type { Downstreams, Operation } from '../downstreams.ts';
-import { type Account, type Ledger, mustUndo, short } from './ledger.ts';
+import { type Ledger, mustUndo, short } from './ledger.ts';
+import type { Account } from './account.ts';
 
 /** One entry of a status document's list of standing effects. */
 interface Standing {

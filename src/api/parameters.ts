@@ -2,7 +2,7 @@
 import * as shape from './schema.ts';
 import type { Schema, TypedSchema } from './schema.ts';
 import { parseInstant } from '../core/instant.ts';
-import type { PageRequest } from '../ports/store.ts';
+import type { PageRequest } from '../ports/records.ts';
 import { plainAddress } from '../security/addresses.ts';
 import { ApiError } from './failure.ts';
 

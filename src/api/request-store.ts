@@ -6,16 +6,13 @@ import type { AuditEntry, AuditFilter } from '../ports/audit.ts';
 import type { ExecutionPageRequest, ListedExecution } from '../ports/listing.ts';
 import type {
   DefinitionRecord,
-  ExecutionDetail,
   ExecutionFilter,
-  ExecutionProgress,
   Offer,
   OfferResult,
-  Page,
-  PageRequest,
   PutDefinitionResult,
   TerminalChange,
 } from '../ports/store.ts';
+import type { ExecutionDetail, ExecutionProgress, Page, PageRequest } from '../ports/records.ts';
 import type { DeskParts, DeskStore } from '../app/parts.ts';
 import { type Principal, sees } from '../security/principal.ts';
 import { ApiError } from './failure.ts';

@@ -10,7 +10,7 @@ import type { Json } from '../core/json.ts';
 import type { CallbackEvent } from '../core/event.ts';
 import { addressee, isPending } from '../core/transition/callback.ts';
 import { lackOfCallback } from '../core/wanted.ts';
-import type { ExecutionDetail } from '../ports/store.ts';
+import type { ExecutionDetail } from '../ports/records.ts';
 import { type Answer, granted, type Refusal, refused, unknownExecution } from './answer.ts';
 import type { CallbackRejection, CheckedToken, DeskParts } from './parts.ts';
 import { turnFields } from '../engine/watchdog.ts';

@@ -1,7 +1,7 @@
 /** Who changed an execution, as the audit log has it: for its status document, and for operators. */
 import { type JsonObject, parseJson } from '../core/json.ts';
 import type { AuditEntry } from '../ports/audit.ts';
-import type { ExecutionDetail, Page, PageRequest } from '../ports/store.ts';
+import type { ExecutionDetail, Page, PageRequest } from '../ports/records.ts';
 import { type Answer, granted, unknownExecution } from './answer.ts';
 import { instant } from './instants.ts';
 import type { DeskParts } from './parts.ts';

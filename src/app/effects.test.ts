@@ -1,6 +1,6 @@
 import { beforeAll, expect, it } from 'vitest';
 import type { StepRow } from '../core/history.ts';
-import type { ExecutionDetail } from '../ports/store.ts';
+import type { ExecutionDetail } from '../ports/records.ts';
 import { MemoryStore } from '../store/memory/memory-store.ts';
 import {
   checkpointOf,

@@ -1,6 +1,7 @@
 /** What an execution left downstream, and what became of its compensations. */
 import type { State } from '../core/state.ts';
-import type { EffectFilter, EffectRow, ExecutionDetail } from '../ports/store.ts';
+import type { EffectFilter, EffectRow } from '../ports/store.ts';
+import type { ExecutionDetail } from '../ports/records.ts';
 import type { DeskParts } from './parts.ts';
 
 /** How many effects a document shows at most. More cost whoever reads it, and everybody else of the process, too much time. */

@@ -5,7 +5,8 @@
 import { isAtHost } from '../core/waits.ts';
 import type { ExecutionStatus } from '../core/state.ts';
 import type { ExecutionPageRequest, ListedExecution } from '../ports/listing.ts';
-import type { ExecutionFilter, Page } from '../ports/store.ts';
+import type { ExecutionFilter } from '../ports/store.ts';
+import type { Page } from '../ports/records.ts';
 import { turns } from '../engine/turns.ts';
 import type { DeskParts } from './parts.ts';
 

@@ -7,7 +7,7 @@
  */
 import type { StepRow } from '../core/history.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { ExecutionProgress, Page } from '../ports/store.ts';
+import type { ExecutionProgress, Page } from '../ports/records.ts';
 import { traceIdOf } from '../engine/trace-context.ts';
 import { turns } from '../engine/turns.ts';
 import { isListed, maskedStep } from './history.ts';

@@ -4,7 +4,7 @@
  */
 import { type JsonObject, roughSize } from '../core/json.ts';
 import { maxPageBytes } from '../ports/listing.ts';
-import type { Page, PageRequest } from '../ports/store.ts';
+import type { Page, PageRequest } from '../ports/records.ts';
 import { turns } from '../engine/turns.ts';
 
 /** Bytes of rows that are read at once: their decoding takes a few milliseconds. */

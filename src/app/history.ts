@@ -1,7 +1,7 @@
 /** The history of one execution as clients read it: a row per node visit and phase, and a row per attempt. */
 import type { CallRow, StepRow } from '../core/history.ts';
 import { type Json, type JsonObject, stringifyJson } from '../core/json.ts';
-import type { Page, PageRequest } from '../ports/store.ts';
+import type { Page, PageRequest } from '../ports/records.ts';
 import { cut } from '../engine/call/exchange.ts';
 import { type Answer, granted, unknownExecution } from './answer.ts';
 import { gatherPage } from './gather-page.ts';

@@ -9,7 +9,7 @@ import type { Clock, Entropy } from '../ports/clock.ts';
 import type { Store, SubmitResult } from '../ports/store.ts';
 import type { LoopShare } from '../engine/loop-share.ts';
 import type { Submission } from '../engine/write/submission.ts';
-import type { ClusterSource } from './cluster.ts';
+import type { ClusterSource } from './cluster-source.ts';
 import type { KnownDefinitions } from './known-definitions.ts';
 
 /** A definition compiled, or everything that is wrong with it. */

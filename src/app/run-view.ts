@@ -4,7 +4,7 @@ import { type JsonObject, parseJson } from '../core/json.ts';
 import { Outputs } from '../core/outputs.ts';
 import type { Plan } from '../core/plan.ts';
 import type { Meter } from '../core/meter.ts';
-import type { ExecutionDetail } from '../ports/store.ts';
+import type { ExecutionDetail } from '../ports/records.ts';
 import type { LogFields, LongTurnKind } from '../ports/telemetry.ts';
 import { readBack } from '../engine/execution/restored-outputs.ts';
 import type { DeskParts } from './parts.ts';

@@ -10,7 +10,7 @@ import type { Json } from '../core/json.ts';
 import { dueAt } from '../core/due.ts';
 import type { UndoTarget } from '../core/state.ts';
 import { summarize } from '../core/summary.ts';
-import type { ExecutionDetail } from '../ports/store.ts';
+import type { ExecutionDetail } from '../ports/records.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import { type Accepted, offer } from './control.ts';
 import { unfinishedOf } from './effects.ts';

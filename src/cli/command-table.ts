@@ -143,7 +143,12 @@ export const commands: readonly CommandEntry[] = [
   {
     name: 'completion',
     summary: 'print a script that completes commands and options in a shell',
-    load: async () => (await import('./commands/completion.ts')).defineCompletion,
+    load: async () => {
+      const { defineCompletion } = await import('./commands/completion.ts');
+      return (command, terminal) => {
+        defineCompletion(command, terminal, commands);
+      };
+    },
   },
   {
     name: 'version',

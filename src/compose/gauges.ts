@@ -4,7 +4,8 @@ import type { State } from '../core/state.ts';
 import type { Plan } from '../core/plan.ts';
 import type { ShardSet } from '../core/slot.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
-import { type DueDetail, type Store, StoreUnavailable } from '../ports/store.ts';
+import { type Store, StoreUnavailable } from '../ports/store.ts';
+import type { DueDetail } from '../ports/records.ts';
 import type { GaugeReadings } from '../telemetry/prometheus-telemetry.ts';
 
 /** What the gauges need. */

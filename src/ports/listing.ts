@@ -1,7 +1,7 @@
 /** What bounds the lists of a store. */
 import type { ShownBody, StepRow } from '../core/history.ts';
 import type { State } from '../core/state.ts';
-import type { ExecutionRecord, PageRequest } from './store.ts';
+import type { ExecutionRecord, PageRequest } from './records.ts';
 
 /**
  * Bytes of stored text after which a page of any list ends, in whatever number of rows: a page and the answer made of it fit

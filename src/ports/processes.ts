@@ -1,5 +1,5 @@
 /** The processes that share a store: which of them live, and which one works where no queue divides the work. */
-import type { DueRow } from './store.ts';
+import type { DueRow } from './records.ts';
 
 /** A process that uses the store, as it says of itself. */
 export interface ProcessInfo {

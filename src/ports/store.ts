@@ -11,8 +11,17 @@ import type { CallbackEvent, Event, ResolvedEvent } from '../core/event.ts';
 import type { OutputQuery } from '../core/outputs.ts';
 import type { ShardSet } from '../core/slot.ts';
 import type { ExecutionStatus, State, UndoTarget } from '../core/state.ts';
-import type { Summary } from '../core/summary.ts';
 import type { ExecutionPageRequest, ListedExecution } from './listing.ts';
+import type {
+  DueDetail,
+  DueRow,
+  ExecutionDetail,
+  ExecutionProgress,
+  ExecutionSummary,
+  Page,
+  PageRequest,
+  StepPageRequest,
+} from './records.ts';
 import type { TakeOverBounds } from './store-bounds.ts';
 
 /** The store cannot answer now (away, read-only, full, closing). Nothing is counted against executions. */
@@ -49,9 +58,6 @@ export interface DefinitionRecord {
 export type PutDefinitionResult =
   | { readonly kind: 'stored' | 'identical'; readonly record: DefinitionRecord }
   | { readonly kind: 'conflict'; readonly by: 'id' | 'name_version' };
-
-/** Columns of an execution that lists and metrics query. */
-export type ExecutionSummary = Summary;
 
 /** A new execution. Inserted at seq 0 and inboxSeq 0; with a claim, that claim is its first. */
 export interface NewExecution {
@@ -209,30 +215,6 @@ export interface Offer {
   readonly audit?: AuditEntry;
 }
 
-/** An execution as clients see it, without its history. */
-export interface ExecutionRecord extends ExecutionSummary {
-  readonly id: string;
-  readonly slot: number;
-  readonly name: string;
-  readonly version: string;
-  readonly definitionHash: string;
-  readonly createdAt: number;
-  readonly labels: Readonly<Record<string, string>>;
-}
-
-/** An execution as far as it has come: with its state, and without its payload, which may be large. */
-export interface ExecutionProgress extends ExecutionRecord {
-  readonly traceparent?: string;
-  readonly seq: number;
-  readonly inboxSeq: number;
-  readonly state: State;
-}
-
-/** An execution with everything its status document needs but the rows. */
-export interface ExecutionDetail extends ExecutionProgress {
-  readonly payload: string;
-}
-
 /** Filter of lists; absent fields do not restrict. Instants are inclusive after, exclusive before. */
 export interface ExecutionFilter {
   readonly statuses?: readonly ExecutionStatus[];
@@ -250,31 +232,6 @@ export interface ExecutionFilter {
   readonly startedBefore?: number;
   readonly completedAfter?: number;
   readonly completedBefore?: number;
-}
-
-/** A page request. `cursor` is opaque and comes from an earlier page; `offset` skips rows (slow when large). */
-export interface PageRequest {
-  /** At least 1. The page may be shorter, see `bytes`. */
-  readonly limit: number;
-  /** The page ends before the row whose text would go beyond so many bytes, but has one row at least; `maxPageBytes` when absent. */
-  readonly bytes?: number;
-  readonly cursor?: string;
-  readonly offset?: number;
-  readonly order?: 'asc' | 'desc';
-}
-
-/** A page request for step rows. */
-export interface StepPageRequest extends PageRequest {
-  /** Leaves out rows up to that ord, whatever the order. */
-  readonly afterOrd?: number;
-  /** Whether outputs that are kept beside their rows are left out, and what stands for them; default false. */
-  readonly withoutBodies?: boolean;
-}
-
-/** A page; `cursor` is absent on the last one, and only there: a page that is shorter than asked for may have one. */
-export interface Page<T> {
-  readonly items: readonly T[];
-  readonly cursor?: string;
 }
 
 /** A cursor that this store did not give out. */
@@ -314,22 +271,6 @@ export interface EffectFilter {
   readonly undo: readonly ('pending' | 'failed' | 'reopened' | 'accepted' | 'none')[];
   /** Only this node, or only this visit of it. */
   readonly only?: { readonly nodeId: string; readonly visit?: number };
-}
-
-/** A due execution, for the queue. */
-export interface DueRow {
-  readonly id: string;
-  readonly slot: number;
-  readonly dueAt: number;
-}
-
-/** A due execution, with what tells whether somebody runs it. */
-export interface DueDetail extends DueRow {
-  readonly status: ExecutionStatus;
-  /** When it was checkpointed last. */
-  readonly updatedAt: number;
-  /** Under which it was taken over since it became due; absent when nobody has done that. It stays when whoever did has died. */
-  readonly claim?: string;
 }
 
 /** How many executions stand where. */

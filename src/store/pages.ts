@@ -2,7 +2,8 @@
 import type { CallRow, StepRow } from '../core/history.ts';
 import type { AuditEntry } from '../ports/audit.ts';
 import { type ExecutionPageRequest, type ListedExecution, maxPageBytes } from '../ports/listing.ts';
-import type { DefinitionRecord, Page, PageRequest } from '../ports/store.ts';
+import type { DefinitionRecord } from '../ports/store.ts';
+import type { Page, PageRequest } from '../ports/records.ts';
 import { decodeCursor, encodeCursor, type CursorKind } from './cursor.ts';
 import { decodeStep, type StepText } from './step-text.ts';
 import { listedExecution, type ListedValues } from './stored-rows.ts';

@@ -4,7 +4,8 @@
 import type { CallRow, StepRow } from '../core/history.ts';
 import { parseJson, stringifyJson, type Json } from '../core/json.ts';
 import type { ExecutionStatus, State, UndoTarget } from '../core/state.ts';
-import type { EffectRow, ExecutionSummary, InboxEvent } from '../ports/store.ts';
+import type { EffectRow, InboxEvent } from '../ports/store.ts';
+import type { ExecutionSummary } from '../ports/records.ts';
 
 /** Statuses of executions that are over. */
 export const terminalStatuses: readonly ExecutionStatus[] = [

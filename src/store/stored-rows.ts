@@ -5,18 +5,15 @@
 import type { CallRow, StepRow } from '../core/history.ts';
 import type { ExecutionStatus, FailureReason } from '../core/state.ts';
 import type { ListedExecution, ShowStep } from '../ports/listing.ts';
+import type { ActiveCounts, ClaimRow, InboxRow, LoadedExecution } from '../ports/store.ts';
 import type {
-  ActiveCounts,
-  ClaimRow,
   DueDetail,
   DueRow,
   ExecutionDetail,
   ExecutionProgress,
   ExecutionRecord,
   ExecutionSummary,
-  InboxRow,
-  LoadedExecution,
-} from '../ports/store.ts';
+} from '../ports/records.ts';
 import { decodeEvent, decodeLabels, decodeState, encode, isMarked, readability } from './row-text.ts';
 import { encodeStep } from './step-text.ts';
 

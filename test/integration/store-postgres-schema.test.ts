@@ -1,7 +1,7 @@
 /** Opening the store: databases of other versions, several servers of which some take no writes, TLS, the sole worker. */
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { SoleWorkerCandidacy, SoleWorkerListener } from '../../src/ports/processes.ts';
-import type { DueRow } from '../../src/ports/store.ts';
+import type { DueRow } from '../../src/ports/records.ts';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import type { PostgresStoreOptions } from '../../src/store/postgres/options.ts';
 import { idOf, newExecution, start } from '../contract/fixtures/executions.ts';

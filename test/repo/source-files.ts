@@ -38,7 +38,7 @@ export function shippedSources(): SourceFile[] {
 }
 
 /** What a file imports or re-exports, statically, dynamically, or as the URL of a worker. */
-export function importsOf(file: SourceFile): string[] {
+export function importsOf(file: Pick<SourceFile, 'text'>): string[] {
   const code = file.text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
   const patterns = [
     /^\s*(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]/gm,

@@ -2,7 +2,8 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import * as shape from '../schema.ts';
 import type { JsonObject } from '../../core/json.ts';
-import { BadCursor, type Page, type PageRequest } from '../../ports/store.ts';
+import { BadCursor } from '../../ports/store.ts';
+import type { Page, PageRequest } from '../../ports/records.ts';
 import type { Answer } from '../../app/answer.ts';
 import { listCalls, listSteps } from '../../app/history.ts';
 import { cancelPreview, maxPreviews, retryPreview } from '../../app/previews.ts';

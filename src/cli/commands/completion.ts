@@ -4,8 +4,15 @@ import type { Terminal } from '../terminal.ts';
 
 const scripts = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
 
+/** A command of the table. */
+interface Completable {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<(command: Command, terminal: Terminal) => void>;
+}
+
 /** `trama completion`: what a shell needs to complete command lines of this version. */
-export function defineCompletion(command: Command, terminal: Terminal): void {
+export function defineCompletion(command: Command, terminal: Terminal, commands: readonly Completable[]): void {
   command
     .addArgument(new Argument('<shell>', 'the shell').choices(Object.keys(scripts)))
     .addHelpText(
@@ -16,14 +23,15 @@ export function defineCompletion(command: Command, terminal: Terminal): void {
   fish   trama completion fish > ~/.config/fish/completions/trama.fish`,
     )
     .action(async (shell: keyof typeof scripts) => {
-      terminal.outText(scripts[shell](await completedCommands(terminal)).trimEnd());
+      terminal.outText(scripts[shell](await completedCommands(commands, terminal)).trimEnd());
     });
 }
 
 /** Every command with what it takes, as its own definition says. */
-async function completedCommands(terminal: Terminal): Promise<readonly CompletedCommand[]> {
-  // The table has this command: at the top it would be a circle.
-  const { commands } = await import('../command-table.ts');
+async function completedCommands(
+  commands: readonly Completable[],
+  terminal: Terminal,
+): Promise<readonly CompletedCommand[]> {
   return Promise.all(
     commands.map(async ({ name, summary, load }) => {
       const command = new Command(name);

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chain, graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
 import type { ProcessInfo, SoleWorkerCandidacy, SoleWorkerListener } from '../../ports/processes.ts';
-import { type DueRow, StoreUnavailable } from '../../ports/store.ts';
+import { StoreUnavailable } from '../../ports/store.ts';
+import type { DueRow } from '../../ports/records.ts';
 import { MemoryQueueHub } from '../../queue/memory/memory-queue.ts';
 import type { Engine } from '../engine.ts';
 import { SoleWorkerQueue } from './sole-worker-queue.ts';

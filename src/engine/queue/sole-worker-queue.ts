@@ -14,7 +14,8 @@ import type {
   Renewal,
 } from '../../ports/queue.ts';
 import type { SoleWorkerCandidacy } from '../../ports/processes.ts';
-import { type DueRow, type Store, StoreUnavailable } from '../../ports/store.ts';
+import { type Store, StoreUnavailable } from '../../ports/store.ts';
+import type { DueRow } from '../../ports/records.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import { stampOf } from '../worker/hold.ts';
 import { Periodic } from '../periodic.ts';

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { slotOf, wholeShardSet, type ShardSet } from '../../core/slot.ts';
 import type { StoredItem, Refill } from '../../ports/queue.ts';
-import type { DueDetail, Store } from '../../ports/store.ts';
+import type { Store } from '../../ports/store.ts';
+import type { DueDetail } from '../../ports/records.ts';
 import { silentTelemetry } from '../../ports/telemetry.ts';
 import { VirtualClock } from '../../../simulator/virtual-clock.ts';
 import { Availability } from '../write/availability.ts';

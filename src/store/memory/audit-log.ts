@@ -1,6 +1,6 @@
 /** The audit log of the store in memory. */
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
-import type { Page, PageRequest } from '../../ports/store.ts';
+import type { Page, PageRequest } from '../../ports/records.ts';
 import { lengthOf } from '../pages.ts';
 import { byId, pageOf } from './page.ts';
 

@@ -1,6 +1,7 @@
 /** The definitions of the store in memory. */
 import { fitsGlobs } from '../../core/name-globs.ts';
-import type { DefinitionRecord, Page, PageRequest, PutDefinitionResult } from '../../ports/store.ts';
+import type { DefinitionRecord, PutDefinitionResult } from '../../ports/store.ts';
+import type { Page, PageRequest } from '../../ports/records.ts';
 import { pageOf } from './page.ts';
 
 /** See the file header. */

@@ -1,6 +1,7 @@
 /** Pages of what the store in memory holds. */
 import type { CallRow, StepRow } from '../../core/history.ts';
-import type { ExecutionFilter, Page, PageRequest, StepPageRequest } from '../../ports/store.ts';
+import type { ExecutionFilter } from '../../ports/store.ts';
+import type { Page, PageRequest, StepPageRequest } from '../../ports/records.ts';
 import type { ExecutionPageRequest, ListedExecution } from '../../ports/listing.ts';
 import { lengthOf } from '../pages.ts';
 import { decodeCall, decodeState } from '../row-text.ts';

@@ -19,27 +19,29 @@ import type {
   CheckpointResult,
   ClaimRow,
   DefinitionRecord,
-  DueDetail,
-  DueRow,
   EffectFilter,
   EffectRow,
-  ExecutionDetail,
   ExecutionFilter,
-  ExecutionProgress,
   InboxRow,
   LoadedExecution,
   NewExecution,
   Offer,
   OfferResult,
-  Page,
-  PageRequest,
   PutDefinitionResult,
-  StepPageRequest,
   Store,
   SubmitResult,
   TerminalChange,
   UndoFilter,
 } from '../../ports/store.ts';
+import type {
+  DueDetail,
+  DueRow,
+  ExecutionDetail,
+  ExecutionProgress,
+  Page,
+  PageRequest,
+  StepPageRequest,
+} from '../../ports/records.ts';
 import { StoreUnavailable } from '../../ports/store.ts';
 import { acceptedOf } from '../holder.ts';
 import {

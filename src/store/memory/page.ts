@@ -1,5 +1,5 @@
 /** Pages of rows that are all in memory, in ascending order. */
-import type { Page, PageRequest } from '../../ports/store.ts';
+import type { Page, PageRequest } from '../../ports/records.ts';
 import { decodeCursor, encodeCursor, type CursorKind } from '../cursor.ts';
 import { pageValues, takePage } from '../pages.ts';
 

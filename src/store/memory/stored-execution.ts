@@ -4,17 +4,8 @@ import { fitsGlobs } from '../../core/name-globs.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
 import { processOf } from '../../ports/queue.ts';
 import type { ShowStep } from '../../ports/listing.ts';
-import type {
-  ActiveCounts,
-  ClaimRow,
-  DueDetail,
-  ExecutionFilter,
-  ExecutionProgress,
-  ExecutionRecord,
-  ExecutionSummary,
-  InboxRow,
-  LoadedExecution,
-} from '../../ports/store.ts';
+import type { ActiveCounts, ClaimRow, ExecutionFilter, InboxRow, LoadedExecution } from '../../ports/store.ts';
+import type { DueDetail, ExecutionProgress, ExecutionRecord, ExecutionSummary } from '../../ports/records.ts';
 import { OutputsTooLarge, type TakeOverBounds } from '../../ports/store-bounds.ts';
 import { lengthOf } from '../pages.ts';
 import { decodeEvent, decodeState, encode, isOver, isStanding } from '../row-text.ts';

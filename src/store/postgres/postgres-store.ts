@@ -16,28 +16,30 @@ import type {
   CheckpointResult,
   ClaimRow,
   DefinitionRecord,
-  DueDetail,
-  DueRow,
   EffectFilter,
   EffectRow,
-  ExecutionDetail,
   ExecutionFilter,
-  ExecutionProgress,
   InboxRow,
   LoadedExecution,
   NewExecution,
   Offer,
   OfferResult,
-  Page,
-  PageRequest,
   PutDefinitionResult,
-  StepPageRequest,
   Store,
   StoreFault,
   SubmitResult,
   TerminalChange,
   UndoFilter,
 } from '../../ports/store.ts';
+import type {
+  DueDetail,
+  DueRow,
+  ExecutionDetail,
+  ExecutionProgress,
+  Page,
+  PageRequest,
+  StepPageRequest,
+} from '../../ports/records.ts';
 import { OutputsTooLarge, type TakeOverBounds } from '../../ports/store-bounds.ts';
 import { sendEncoded } from '../batch.ts';
 import {

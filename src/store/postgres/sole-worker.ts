@@ -1,6 +1,6 @@
 /** Which process works on a database without a shared queue, and how the others tell it what is due. */
 import type { SoleWorkerCandidacy, SoleWorkerListener } from '../../ports/processes.ts';
-import type { DueRow } from '../../ports/store.ts';
+import type { DueRow } from '../../ports/records.ts';
 import type { SteadyClient } from './client.ts';
 import type { Connections } from './connections.ts';
 import { isExecutionId } from './execution-id.ts';

@@ -12,7 +12,6 @@ import type { ShardSet } from '../../core/slot.ts';
 import type { RowCounts, RowPage, SourceRows } from '../../ports/promotion.ts';
 import type {
   DefinitionRecord,
-  DueRow,
   EffectFilter,
   ExecutionFilter,
   OfferResult,
@@ -21,6 +20,7 @@ import type {
   SubmitResult,
   UndoFilter,
 } from '../../ports/store.ts';
+import type { DueRow } from '../../ports/records.ts';
 import type { TakeOverBounds } from '../../ports/store-bounds.ts';
 import type { AuditValues, ListValues, PageAnswer, PageValues } from '../pages.ts';
 import type {

@@ -9,16 +9,12 @@ import type { BeatAnswer, SoleWorkerCandidacy } from '../../ports/processes.ts';
 import type { ExecutionPageRequest, ListedExecution, ShowStep } from '../../ports/listing.ts';
 import type {
   ExecutionFilter,
-  ExecutionProgress,
   InboxRow,
   LoadedExecution,
   NewExecution,
   Offer,
   OfferResult,
-  Page,
-  PageRequest,
   PutDefinitionResult,
-  StepPageRequest,
   Store,
   StoreFault,
   SubmitResult,
@@ -29,12 +25,18 @@ import type {
   CheckpointResult,
   ClaimRow,
   DefinitionRecord,
-  DueDetail,
-  DueRow,
   EffectFilter,
   EffectRow,
-  ExecutionDetail,
 } from '../../ports/store.ts';
+import type {
+  ExecutionProgress,
+  Page,
+  PageRequest,
+  StepPageRequest,
+  DueDetail,
+  DueRow,
+  ExecutionDetail,
+} from '../../ports/records.ts';
 import type { PartitionCare, PartitionChanges } from '../../ports/partitions.ts';
 import { OutputsTooLarge, type TakeOverBounds } from '../../ports/store-bounds.ts';
 import type { CallRow, StepRow } from '../../core/history.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { wholeShardSet } from '../../../src/core/slot.ts';
-import type { DueDetail, DueRow } from '../../../src/ports/store.ts';
+import type { DueDetail, DueRow } from '../../../src/ports/records.ts';
 import { checkpointOf, endState, idOf, newExecution, start, summaryOf } from '../fixtures/executions.ts';
 import type { StoreUnderTest } from './store-under-test.ts';
 

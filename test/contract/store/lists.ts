@@ -2,7 +2,8 @@ import { expect, it } from 'vitest';
 import { wholeShardSet, type ShardSet } from '../../../src/core/slot.ts';
 import type { ExecutionPageRequest } from '../../../src/ports/listing.ts';
 import type { ExecutionStatus } from '../../../src/core/state.ts';
-import { BadCursor, type ExecutionFilter, type NewExecution, type PageRequest } from '../../../src/ports/store.ts';
+import { BadCursor, type ExecutionFilter, type NewExecution } from '../../../src/ports/store.ts';
+import type { PageRequest } from '../../../src/ports/records.ts';
 import { checkpointOf, effectStep, endState, idOf, newExecution, start, summaryOf } from '../fixtures/executions.ts';
 import type { StoreUnderTest } from './store-under-test.ts';
 

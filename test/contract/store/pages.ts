@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import type { CallRow, StepRow } from '../../../src/core/history.ts';
 import { maxPageBytes } from '../../../src/ports/listing.ts';
-import { BadCursor, type Page, type PageRequest } from '../../../src/ports/store.ts';
+import { BadCursor } from '../../../src/ports/store.ts';
+import type { Page, PageRequest } from '../../../src/ports/records.ts';
 import {
   callRow,
   checkpointOf,

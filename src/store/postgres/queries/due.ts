@@ -1,6 +1,7 @@
 /** What is due, and how many executions are in which status, by shards. */
 import type { ShardSet } from '../../../core/slot.ts';
-import type { ActiveCounts, DueDetail, DueRow } from '../../../ports/store.ts';
+import type { ActiveCounts } from '../../../ports/store.ts';
+import type { DueDetail, DueRow } from '../../../ports/records.ts';
 import { activeStatuses } from '../../row-text.ts';
 import { activeCounts, dueDetail, type CountValues, type DueValues } from '../../stored-rows.ts';
 import { int4Array } from '../binary-array.ts';

@@ -1,5 +1,5 @@
 /** Pages of an execution's step rows and call rows by ord; `after` is the ord of the row before the page in its order. */
-import type { StepPageRequest } from '../../../ports/store.ts';
+import type { StepPageRequest } from '../../../ports/records.ts';
 import type { PageAnswer, PageValues } from '../../pages.ts';
 import type { StepText } from '../../step-text.ts';
 import type { Connections } from '../connections.ts';

@@ -1,5 +1,5 @@
 /** Executions of some shards that are due by an instant, by due time then id, after a cursor. */
-import type { DueRow } from '../../../ports/store.ts';
+import type { DueRow } from '../../../ports/records.ts';
 import type { DueValues } from '../../stored-rows.ts';
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';

@@ -1,0 +1,40 @@
+import type { CallRow, StepRow, UndoState } from '../../src/core/history.ts';
+import type { State, TerminalStatus } from '../../src/core/state.ts';
+import type { DefinitionView } from '../definition-view.ts';
+
+/** One execution, as far as it is durable. */
+export interface Account {
+  readonly id: string;
+  readonly slot: number;
+  readonly definition: DefinitionView;
+  state: State;
+  seq: number;
+  dueAt: number | null;
+  /** Monotonic time of the latest write or take-over. */
+  touchedAt: number;
+  readonly steps: StepRow[];
+  readonly undo: Map<number, UndoState>;
+  readonly calls: CallRow[];
+  /** Calls that some checkpoint let go: by round, phase, node, visit and attempt, the ids of those calls. */
+  readonly marks: Map<string, Set<number>>;
+  /** Id of the first call of a visit, by round, node and visit. */
+  readonly firstCalls: Map<string, number>;
+  /** Visits of which a call has left, by the same: what was granted and kept back before has not begun. */
+  readonly begun: Set<string>;
+  /** How many calls left, by the same. */
+  readonly departed: Map<string, number>;
+  /** Forward keys that a compensation was sent for. */
+  readonly compensated: Set<string>;
+  /** Rounds in which a cancel, or a termination, was accepted. */
+  readonly cancelled: Set<number>;
+  readonly terminated: Set<number>;
+  /** Nodes that an operator settled, by round. */
+  readonly resolved: Set<string>;
+  /** Decided callbacks accepted: round, node, visit and operation. */
+  readonly callbacks: Set<string>;
+  /** When it first became due, and when a process first took it over; by the wall clock. */
+  readonly firstDueAt: number;
+  firstTakenAt: number | undefined;
+  /** How each round ended, the latest last. */
+  readonly ends: { readonly round: number; readonly status: TerminalStatus; readonly reason: string | undefined }[];
+}
