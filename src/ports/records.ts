@@ -36,12 +36,12 @@ export interface DueRow {
   readonly dueAt: number;
 }
 
-/** A due execution, with what tells whether somebody runs it. */
+/** A due execution, with what tells whether a process runs it. */
 export interface DueDetail extends DueRow {
   readonly status: ExecutionStatus;
   /** When it was checkpointed last. */
   readonly updatedAt: number;
-  /** Under which it was taken over since it became due; absent when nobody has done that. It stays when whoever did has died. */
+  /** Under which it was taken over since it became due; absent when no process has done that. It stays when that process has died. */
   readonly claim?: string;
 }
 

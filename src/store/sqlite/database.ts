@@ -9,13 +9,6 @@ import type { StoreUnavailable } from '../../ports/store.ts';
 /** Marks the file as ours (`Tram`). */
 const applicationId = 0x5472616d;
 
-/**
- * Pages that the log beside the file takes before its content is copied into the file (SQLite's own default is 1000). The pages of
- * executions under way are written again and again, so a longer log copies each of them fewer times: 6 % of the server's CPU for a chain
- * of calls. 16 MiB are read again in a moment at the next start.
- */
-const walPages = 4096;
-
 /** Where the store of a data directory is. */
 export function databaseFile(dataDir: string): string {
   return join(dataDir, 'trama.db');
@@ -76,7 +69,7 @@ export function openFile(dataDir: string): DatabaseSync {
     db = new DatabaseSync(file, { timeout: 0, enableForeignKeyConstraints: false });
     // The locking mode first: set before WAL, the lock is taken for good and there is no shared-memory file.
     db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
-    db.exec(`PRAGMA wal_autocheckpoint = ${String(walPages)}; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY`);
+    db.exec('PRAGMA wal_autocheckpoint = 1000; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY');
     adopt(db, dataDir);
     return db;
   } catch (error) {
