@@ -2,8 +2,8 @@
  * Those who use the processes: clients that start executions, downstreams that call back, operators. They go through the
  * same services as the API does, at whatever process they reach, and repeat what was not answered as clients do.
  */
-import type { Json, JsonObject } from '../src/core/json.ts';
-import { idempotencyKey } from '../src/core/keys.ts';
+import type { Json, JsonObject } from '../src/core/value/json.ts';
+import { idempotencyKey } from '../src/core/call/keys.ts';
 import { QueueUnavailable } from '../src/ports/queue.ts';
 import { StoreUnavailable } from '../src/ports/store.ts';
 import { type Answer, granted } from '../src/app/answer.ts';

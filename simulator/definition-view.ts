@@ -1,5 +1,5 @@
 /** What the simulator itself reads from a definition, without the compiler under test. */
-import type { Json, JsonObject } from '../src/core/json.ts';
+import type { Json, JsonObject } from '../src/core/value/json.ts';
 
 /** A task as its author wrote it. */
 export interface TaskView {

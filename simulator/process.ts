@@ -1,5 +1,5 @@
 /** The processes of a simulated world, the places where they run, and the services of one. */
-import type { Json } from '../src/core/json.ts';
+import type { Json } from '../src/core/value/json.ts';
 import type { Queue } from '../src/ports/queue.ts';
 import type { Store } from '../src/ports/store.ts';
 import { KnownDefinitions } from '../src/app/known-definitions.ts';

@@ -2,7 +2,7 @@
  * Valid definitions at random: tasks of both modes, switches, loops, sleeps, nested splits, failure routes, hooks and
  * timeouts. For property tests and the simulator.
  */
-import type { Json, JsonObject } from '../src/core/json.ts';
+import type { Json, JsonObject } from '../src/core/value/json.ts';
 import type { Random } from './random.ts';
 
 /** What to generate. */

@@ -9,7 +9,7 @@ import type { Clock } from '../src/ports/clock.ts';
 import type { ShardQueue } from '../src/ports/shard-queue.ts';
 import type { Store } from '../src/ports/store.ts';
 import { silentTelemetry } from '../src/ports/telemetry.ts';
-import { statusDocument } from '../src/app/status.ts';
+import { statusDocument } from '../src/app/queries/status.ts';
 import type { CallGate } from '../src/engine/call/gate/call-gate.ts';
 import { PlanCache } from '../src/engine/worker/plan-cache.ts';
 import { Random } from './random.ts';

@@ -4,10 +4,10 @@
  */
 import { apply } from '../src/core/apply.ts';
 import type { CallbackEvent } from '../src/core/event.ts';
-import { Outputs } from '../src/core/outputs.ts';
+import { Outputs } from '../src/core/context/outputs.ts';
 import { slotOf } from '../src/core/slot.ts';
 import { summarize } from '../src/core/summary.ts';
-import { parseJson, stringifyJson, type Json, type JsonObject } from '../src/core/json.ts';
+import { parseJson, stringifyJson, type Json, type JsonObject } from '../src/core/value/json.ts';
 import type { CallAnswer, LastWord, CallHandle, HttpCaller, OutboundRequest } from '../src/ports/http-caller.ts';
 import { StoreUnavailable, type InboxEvent, type SubmitResult } from '../src/ports/store.ts';
 import type { ExecutionDetail } from '../src/ports/records.ts';
@@ -16,7 +16,7 @@ import type { LogFields, Telemetry } from '../src/ports/telemetry.ts';
 import { silentTelemetry } from '../src/ports/telemetry.ts';
 import type { Tracer } from '../src/ports/tracer.ts';
 import { MemoryQueueHub } from '../src/queue/memory/memory-queue.ts';
-import { isListed } from '../src/app/history.ts';
+import { isListed } from '../src/app/queries/history.ts';
 import { Engine } from '../src/engine/engine.ts';
 import type { CallGate } from '../src/engine/call/gate/call-gate.ts';
 import { PlanCache } from '../src/engine/worker/plan-cache.ts';

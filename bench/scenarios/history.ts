@@ -7,7 +7,7 @@
  */
 import { Pool } from 'undici';
 import { encodeCursor } from '../../src/store/cursor.ts';
-import { lowestIdAt } from '../../src/store/postgres/execution-id.ts';
+import { lowestIdAt } from '../../src/store/postgres/columns/execution-id.ts';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { startBackend, type Backend } from '../backends.ts';
 import { monthMillis, rowsEach, seedHistory } from '../history-seed.ts';

@@ -1,5 +1,5 @@
 /** The outbound calls of one process: the way to the downstreams and back. */
-import { parseJson, type Json } from '../../src/core/json.ts';
+import { parseJson, type Json } from '../../src/core/value/json.ts';
 import type { CallAnswer, CallError, CallHandle, HttpCaller, OutboundRequest } from '../../src/ports/http-caller.ts';
 import type { Random } from '../random.ts';
 import type { VirtualClock } from '../virtual-clock.ts';

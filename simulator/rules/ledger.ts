@@ -4,15 +4,15 @@
  */
 import { isSettled } from '../../src/core/delivery.ts';
 import type { CallRow, StepRow } from '../../src/core/history.ts';
-import { isWithin } from '../../src/core/scope.ts';
+import { isWithin } from '../../src/core/context/scope.ts';
 import type { State, Token, UndoTarget } from '../../src/core/state.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Checkpoint, InboxEvent, NewExecution, TerminalChange } from '../../src/ports/store.ts';
 import type { Account } from './account.ts';
 import { CallOrder } from './call-order.ts';
 import { type DefinitionView, type KeyParts, keyParts, viewOf } from '../definition-view.ts';
-import type { JsonObject } from '../../src/core/json.ts';
-import { parseJson } from '../../src/core/json.ts';
+import type { JsonObject } from '../../src/core/value/json.ts';
+import { parseJson } from '../../src/core/value/json.ts';
 import type { Departure } from '../links/http-link.ts';
 import type { LeaseBook } from './lease-book.ts';
 import { VainClaims } from './vain-claims.ts';

@@ -1,6 +1,6 @@
 /** How things must stand once every execution is over and nothing is under way any more. */
 import type { StepRow } from '../../src/core/history.ts';
-import type { JsonObject } from '../../src/core/json.ts';
+import type { JsonObject } from '../../src/core/value/json.ts';
 import { keyParts } from '../definition-view.ts';
 import type { Downstreams, Operation } from '../downstreams.ts';
 import { type Ledger, mustUndo, short } from './ledger.ts';

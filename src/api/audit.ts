@@ -7,13 +7,13 @@
  * whoever has no part in the system cannot fill it.
  */
 import type { FastifyRequest } from 'fastify';
-import { type JsonObject, stringifyJson } from '../core/json.ts';
+import { type JsonObject, stringifyJson } from '../core/value/json.ts';
 import type { AuditEntry } from '../ports/audit.ts';
 import type { Store } from '../ports/store.ts';
 import type { Answer } from '../app/answer.ts';
 import type { DeskParts } from '../app/parts.ts';
 import { type ErrorCode, errorRegistry } from './error-registry.ts';
-import { ApiError } from './failure.ts';
+import { ApiError } from './http/failure.ts';
 import { addressOf } from './parameters.ts';
 import { deskFor } from './request-store.ts';
 

@@ -9,9 +9,9 @@ import type { Principal } from '../security/principal.ts';
 import { allows } from '../security/roles.ts';
 import type { ErrorCode } from './error-registry.ts';
 import { errorRegistry } from './error-registry.ts';
-import { type ApiLog, sendError } from './failure.ts';
+import { type ApiLog, sendError } from './http/failure.ts';
 import { addressOf } from './parameters.ts';
-import type { GuardRefusal } from './request-guard.ts';
+import type { GuardRefusal } from './http/request-guard.ts';
 import { type Access, accessOf } from './route-access.ts';
 
 declare module 'fastify' {

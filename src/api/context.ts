@@ -1,13 +1,13 @@
 /** What the routes are given. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type Json, stringifyJson } from '../core/json.ts';
+import { type Json, stringifyJson } from '../core/value/json.ts';
 import type { DeskParts } from '../app/parts.ts';
-import type { AnswerPlaces } from './answer-places.ts';
+import type { AnswerPlaces } from './http/answer-places.ts';
 import { turns } from '../engine/turns.ts';
 import type { Audit } from './audit.ts';
-import type { CallbackLimits } from './callback-limits.ts';
-import type { ApiLog } from './failure.ts';
-import type { OpenRequests } from './open-requests.ts';
+import type { CallbackLimits } from './http/callback-limits.ts';
+import type { ApiLog } from './http/failure.ts';
+import type { OpenRequests } from './http/open-requests.ts';
 
 /** See the file header. */
 export interface ApiContext {

@@ -1,11 +1,11 @@
 /** The filter of executions, as query parameters of the list and as a field of a bulk request. */
-import * as shape from './schema.ts';
-import type { Schema } from './schema.ts';
+import * as shape from './documents/schema.ts';
+import type { Schema } from './documents/schema.ts';
 import type { ExecutionStatus } from '../core/state.ts';
-import type { FindFilter } from '../app/find.ts';
+import type { FindFilter } from '../app/queries/find.ts';
 import { placeOf } from '../engine/call/gate/origin.ts';
-import { statusNames } from './documents.ts';
-import { ApiError } from './failure.ts';
+import { statusNames } from './documents/documents.ts';
+import { ApiError } from './http/failure.ts';
 import { filterText, instantOf, maxFilterLength } from './parameters.ts';
 
 const text = filterText();

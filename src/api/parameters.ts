@@ -1,10 +1,10 @@
 /** Parameters that several routes share, and how their texts become values. */
-import * as shape from './schema.ts';
-import type { Schema, TypedSchema } from './schema.ts';
-import { parseInstant } from '../core/instant.ts';
+import * as shape from './documents/schema.ts';
+import type { Schema, TypedSchema } from './documents/schema.ts';
+import { parseInstant } from '../core/value/instant.ts';
 import type { PageRequest } from '../ports/records.ts';
 import { plainAddress } from '../security/addresses.ts';
-import { ApiError } from './failure.ts';
+import { ApiError } from './http/failure.ts';
 
 /** The id in a path. */
 export interface IdParameters {

@@ -15,7 +15,7 @@ import type {
 import type { ExecutionDetail, ExecutionProgress, Page, PageRequest } from '../ports/records.ts';
 import type { DeskParts, DeskStore } from '../app/parts.ts';
 import { type Principal, sees } from '../security/principal.ts';
-import { ApiError } from './failure.ts';
+import { ApiError } from './http/failure.ts';
 
 /** Makes the entry of a change of `target`. */
 export type MakeEntry = (target: string) => AuditEntry;

@@ -3,7 +3,7 @@ import { expect, it, vi } from 'vitest';
 import { ApiFixture } from '../../test/api-fixture.ts';
 import type * as validation from './validation.ts';
 import type { RouteSchema } from './validation.ts';
-import { ApiError } from './failure.ts';
+import { ApiError } from './http/failure.ts';
 
 type Original = typeof validation;
 

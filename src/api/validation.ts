@@ -1,7 +1,7 @@
 /** Requests against their schemas: unknown fields are errors, nothing is removed, and every problem is one sentence. */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { alternatives, at, maxProblems, saidOf, show } from '../core/definition/problems.ts';
-import { ApiError } from './failure.ts';
+import { ApiError } from './http/failure.ts';
 
 /** The form of a UUID, in either case. */
 export const uuid: RegExp = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i;

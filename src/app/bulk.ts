@@ -2,14 +2,14 @@
  * The same change of many executions, one after the other through the same services as for one: what one of them refuses
  * is listed, and stops nothing. Bounded in number and time, a few at a time, so that it is no load that anybody notices.
  */
-import type { Json, JsonObject } from '../core/json.ts';
+import type { Json, JsonObject } from '../core/value/json.ts';
 import type { ExecutionStatus } from '../core/state.ts';
 import { waitsOf } from '../core/waits.ts';
 import { StoreUnavailable } from '../ports/store.ts';
 import { turns } from '../engine/turns.ts';
 import type { Answer } from './answer.ts';
 import { type Accepted, cancel, terminate, wake } from './control.ts';
-import { findExecutions, type FindFilter } from './find.ts';
+import { findExecutions, type FindFilter } from './queries/find.ts';
 import type { DeskParts } from './parts.ts';
 import { redeliver, retry } from './settle.ts';
 

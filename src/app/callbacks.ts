@@ -6,15 +6,15 @@
  * ask the store. All that a forged one gets is a look at whether its body is JSON, as the order wants it.
  */
 import { createHash } from 'node:crypto';
-import type { Json } from '../core/json.ts';
+import type { Json } from '../core/value/json.ts';
 import type { CallbackEvent } from '../core/event.ts';
 import { addressee, isPending } from '../core/transition/callback.ts';
-import { lackOfCallback } from '../core/wanted.ts';
+import { lackOfCallback } from '../core/context/wanted.ts';
 import type { ExecutionDetail } from '../ports/records.ts';
 import { type Answer, granted, type Refusal, refused, unknownExecution } from './answer.ts';
 import type { CallbackRejection, CheckedToken, DeskParts } from './parts.ts';
 import { turnFields } from '../engine/watchdog.ts';
-import { inTurn, runOf } from './run-view.ts';
+import { inTurn, runOf } from './queries/run-view.ts';
 
 /** A callback as it arrived. */
 export interface CallbackRequest {

@@ -1,9 +1,9 @@
 /** Stored definitions: immutable per id and per name and version. */
-import { type Json, type JsonObject, parseJson, stringifyJson } from '../core/json.ts';
+import { type Json, type JsonObject, parseJson, stringifyJson } from '../core/value/json.ts';
 import type { DefinitionRecord } from '../ports/store.ts';
 import type { Page, PageRequest } from '../ports/records.ts';
 import { type Answer, granted, refused } from './answer.ts';
-import { gatherPage } from './gather-page.ts';
+import { gatherPage } from './queries/gather-page.ts';
 import { instant } from './instants.ts';
 import type { DeskParts } from './parts.ts';
 

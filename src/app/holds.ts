@@ -1,5 +1,5 @@
 /** Holds: what operators keep from being called. Durable before they are answered; every process hears of them within seconds. */
-import type { Json, JsonObject } from '../core/json.ts';
+import type { Json, JsonObject } from '../core/value/json.ts';
 import { type CallHold, changeHolds, maxHolds, readHolds } from '../engine/call/gate/call-holds.ts';
 import { placeOf } from '../engine/call/gate/origin.ts';
 import { type Answer, granted, refused } from './answer.ts';

@@ -3,13 +3,13 @@
  * the state of things, makes the change durable, and only then answers.
  */
 import type { CoreLimits } from '../core/draft.ts';
-import type { Json } from '../core/json.ts';
+import type { Json } from '../core/value/json.ts';
 import type { Plan } from '../core/plan.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';
 import type { Store, SubmitResult } from '../ports/store.ts';
 import type { LoopShare } from '../engine/loop-share.ts';
 import type { Submission } from '../engine/write/submission.ts';
-import type { ClusterSource } from './cluster-source.ts';
+import type { ClusterSource } from './queries/cluster-source.ts';
 import type { KnownDefinitions } from './known-definitions.ts';
 
 /** A definition compiled, or everything that is wrong with it. */

@@ -6,26 +6,26 @@
  * shown as the requests that made them.
  */
 import { apply } from '../core/apply.ts';
-import { prepareCall, type PreparedCall } from '../core/call.ts';
+import { prepareCall, type PreparedCall } from '../core/call/call.ts';
 import type { Run } from '../core/draft.ts';
 import type { CallRow, Exchange, StepRow } from '../core/history.ts';
-import { type JsonObject, roughSize } from '../core/json.ts';
-import type { OutputQuery, Outputs } from '../core/outputs.ts';
+import { type JsonObject, roughSize } from '../core/value/json.ts';
+import type { OutputQuery, Outputs } from '../core/context/outputs.ts';
 import { renderRequest } from '../core/request/render.ts';
 import type { State, UndoTarget } from '../core/state.ts';
-import { forwardQueries, undoQueries } from '../core/wanted.ts';
+import { forwardQueries, undoQueries } from '../core/context/wanted.ts';
 import { maxPageBytes } from '../ports/listing.ts';
 import type { EffectRow } from '../ports/store.ts';
 import type { ExecutionDetail } from '../ports/records.ts';
 import { turns } from '../engine/turns.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
-import { effectsOf, inUndoOrder, standingOf, unfinishedOf } from './effects.ts';
+import { effectsOf, inUndoOrder, standingOf, unfinishedOf } from './queries/effects.ts';
 import type { DeskParts } from './parts.ts';
 import { readAsked } from '../engine/execution/restored-outputs.ts';
 import { turnFields } from '../engine/watchdog.ts';
 import { PreviewBudget } from './preview-budget.ts';
-import { decidingEnv, inTurn, isOver, runOf } from './run-view.ts';
-import { shownBody } from './shown-body.ts';
+import { decidingEnv, inTurn, isOver, runOf } from './queries/run-view.ts';
+import { shownBody } from './queries/shown-body.ts';
 
 /** What stands in the place of a secret. */
 const redacted = '***';

@@ -6,16 +6,16 @@
 import { apply } from '../core/apply.ts';
 import { hookStatus } from '../core/delivery.ts';
 import type { Event, ResolvedEvent } from '../core/event.ts';
-import type { Json } from '../core/json.ts';
+import type { Json } from '../core/value/json.ts';
 import { dueAt } from '../core/due.ts';
 import type { UndoTarget } from '../core/state.ts';
 import { summarize } from '../core/summary.ts';
 import type { ExecutionDetail } from '../ports/records.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import { type Accepted, offer } from './control.ts';
-import { unfinishedOf } from './effects.ts';
+import { unfinishedOf } from './queries/effects.ts';
 import { type DeskParts, reasonWithout } from './parts.ts';
-import { decidingEnv, isOver, runOf } from './run-view.ts';
+import { decidingEnv, isOver, runOf } from './queries/run-view.ts';
 
 /** How often a lost race is run again before the client is asked to. */
 const maxRaces = 5;

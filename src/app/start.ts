@@ -1,10 +1,17 @@
 /** Starting executions: every check that a run must pass, then one durable insert. */
 import { createHash } from 'node:crypto';
-import { parseInstant } from '../core/instant.ts';
-import { canonicalJson, isJsonObject, type Json, type JsonObject, parseJson, stringifyJson } from '../core/json.ts';
+import { parseInstant } from '../core/value/instant.ts';
+import {
+  canonicalJson,
+  isJsonObject,
+  type Json,
+  type JsonObject,
+  parseJson,
+  stringifyJson,
+} from '../core/value/json.ts';
 import { labelLimits } from '../core/definition/limits.ts';
-import { missingPayload } from '../core/required-payload.ts';
-import { unprintable } from '../core/definition/shape-check.ts';
+import { missingPayload } from '../core/context/required-payload.ts';
+import { unprintable } from '../core/definition/shape/shape-check.ts';
 import type { Plan } from '../core/plan.ts';
 import type { ExecutionStatus } from '../core/state.ts';
 import { type Answer, granted, type Refusal, refused } from './answer.ts';

@@ -1,5 +1,5 @@
 /** A small client of Trama's own HTTP API, for the commands that speak to a server. */
-import { isJsonObject, ownProperty, parseJson, stringifyJson, type Json, type JsonObject } from '../core/json.ts';
+import { isJsonObject, ownProperty, parseJson, stringifyJson, type Json, type JsonObject } from '../core/value/json.ts';
 import { CliProblem, exitCodes, type Terminal } from './terminal.ts';
 
 /** Longest time that one request may take; waiting requests answer within a minute. */

@@ -3,14 +3,14 @@
  * The program `trama`. Imports nothing statically but the version check, so that an old Node gets one clear line instead
  * of a syntax error, and a command loads only what it needs.
  */
-import { nodeProblem } from './node-version.ts';
+import { nodeProblem } from './server/node-version.ts';
 
 const problem = nodeProblem(process.versions.node);
 if (problem === undefined) {
   // Modules compiled once need not be compiled at every start; takes a third off it.
   const { enableCompileCache } = await import('node:module');
   enableCompileCache();
-  const { guardCommands } = await import('./last-resort.ts');
+  const { guardCommands } = await import('./server/last-resort.ts');
   guardCommands();
   const { runCli } = await import('./program.ts');
   process.exitCode = await runCli(process.argv.slice(2));

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { commands } from './command-table.ts';
-import { nodeProblem } from './node-version.ts';
+import { nodeProblem } from './server/node-version.ts';
 import { runCli } from './program.ts';
 import { createTerminal, type Terminal } from './terminal.ts';
 

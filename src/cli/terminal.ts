@@ -1,6 +1,6 @@
 /** What commands know of the world that they were started in, and how they speak to it. */
-import { visibleLine, visibleLines } from '../core/visible-text.ts';
-import { hasColours, paint } from './paint.ts';
+import { visibleLine, visibleLines } from '../core/value/visible-text.ts';
+import { hasColours, paint } from './view/paint.ts';
 
 /** Exit codes, the same for every command. */
 export const exitCodes: {

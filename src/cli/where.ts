@@ -1,6 +1,6 @@
 /** The filter of `--where`: `status=FAILED,name=order`. */
 import { Option } from 'commander';
-import type { JsonObject } from '../core/json.ts';
+import type { JsonObject } from '../core/value/json.ts';
 import { CliProblem } from './terminal.ts';
 
 const lists: ReadonlySet<string> = new Set(['status', 'label']);

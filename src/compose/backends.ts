@@ -14,8 +14,8 @@ import type { MemberLoad } from '../engine/queue/sharding/member-info.ts';
 import { ShardedQueue } from '../engine/queue/sharding/sharded-queue.ts';
 import { SoleWorkerQueue } from '../engine/queue/sole-worker-queue.ts';
 import { engineSettings } from './engine-settings.ts';
-import { readTls } from './tls-files.ts';
-import type { TlsRenewal } from './tls-renewal.ts';
+import { readTls } from './tls/tls-files.ts';
+import type { TlsRenewal } from './tls/tls-renewal.ts';
 
 /** How the store is opened. */
 export interface StoreChoice {

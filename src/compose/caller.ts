@@ -5,8 +5,8 @@ import { createEgressPolicy } from '../http-caller/egress-policy.ts';
 import type { OwnListeners } from '../http-caller/own-listeners.ts';
 import { UndiciCaller } from '../http-caller/undici-caller.ts';
 import type { HttpCaller } from '../ports/http-caller.ts';
-import { readAuthorities, readKeyPair } from './tls-files.ts';
-import type { TlsRenewal } from './tls-renewal.ts';
+import { readAuthorities, readKeyPair } from './tls/tls-files.ts';
+import type { TlsRenewal } from './tls/tls-renewal.ts';
 
 /** What a caller stands on. */
 export interface CallerParts {

@@ -4,7 +4,7 @@ import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/config.ts';
 import { ShardQueueServer } from '../queue/memory/shard-queue-server.ts';
 import { MemoryQueueHub } from '../queue/memory/memory-queue.ts';
-import type { ClusterSource } from '../app/cluster-source.ts';
+import type { ClusterSource } from '../app/queries/cluster-source.ts';
 import { Gatekeeper } from '../engine/call/gate/gatekeeper.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { MemberLoad } from '../engine/queue/sharding/member-info.ts';

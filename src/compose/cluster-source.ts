@@ -1,6 +1,6 @@
 /** What a process can tell of itself and of those that it shares the queue with. */
 import type { Config } from '../config/config.ts';
-import type { ClusterSource, LoadView, PodView } from '../app/cluster-source.ts';
+import type { ClusterSource, LoadView, PodView } from '../app/queries/cluster-source.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Gatekeeper } from '../engine/call/gate/gatekeeper.ts';
 import type { MemberLoad } from '../engine/queue/sharding/member-info.ts';

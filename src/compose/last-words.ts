@@ -1,5 +1,5 @@
 import type { Telemetry } from '../ports/telemetry.ts';
-import type { Masker } from '../security/masking.ts';
+import type { Masker } from '../security/secrets/masking.ts';
 
 /** Where they go. */
 export interface Writing {

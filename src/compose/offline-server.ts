@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { createServer } from '../api/server.ts';
-import type { ServerTls } from '../api/server-tls.ts';
-import { definitionJsonSchema } from '../core/definition/json-schema.ts';
+import type { ServerTls } from '../api/http/server-tls.ts';
+import { definitionJsonSchema } from '../core/definition/shape/json-schema.ts';
 import type { Store } from '../ports/store.ts';
 import type { DeskParts } from '../app/parts.ts';
 import { metricsContentType } from '../telemetry/prometheus-telemetry.ts';

@@ -3,7 +3,7 @@
  * told about it.
  */
 
-import { duplicateKeyIn } from '../core/unique-json.ts';
+import { duplicateKeyIn } from '../core/value/unique-json.ts';
 
 /** Answer of a kind to a value that it cannot read. */
 export const unreadable: unique symbol = Symbol('unreadable');

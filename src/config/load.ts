@@ -15,7 +15,7 @@ import {
 } from './assignments.ts';
 import type { Config, ConfigPath } from './config.ts';
 import type { AnyKey, ReadValue } from './key.ts';
-import { duplicateKeyIn } from '../core/unique-json.ts';
+import { duplicateKeyIn } from '../core/value/unique-json.ts';
 import { isRecord, unreadable } from './kinds.ts';
 import { findLegacyKey } from './legacy-keys.ts';
 import { findKey, keys } from './registry.ts';

@@ -12,12 +12,12 @@ import { deliveryOf, isSettled } from './delivery.ts';
 import { dueAt, inFlight } from './due.ts';
 import type { CallResult, Command, Event } from './event.ts';
 import type { StepRow } from './history.ts';
-import { parseJson, stringifyJson, type JsonObject } from './json.ts';
-import { Outputs } from './outputs.ts';
+import { parseJson, stringifyJson, type JsonObject } from './value/json.ts';
+import { Outputs } from './context/outputs.ts';
 import { begin } from './start.ts';
 import type { State, Token } from './state.ts';
 import { summarize } from './summary.ts';
-import { wantedOutputs } from './wanted.ts';
+import { wantedOutputs } from './context/wanted.ts';
 
 const limits = {
   maxNodeVisits: 200,

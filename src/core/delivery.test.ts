@@ -1,14 +1,14 @@
 /** The delivery of a hook after the end of its execution. */
 import { describe, expect, it } from 'vitest';
 import { apply, type Env, type Run, type Signal } from './apply.ts';
-import { prepareCall } from './call.ts';
+import { prepareCall } from './call/call.ts';
 import { compileDefinition } from './definition/compile.ts';
 import { deliveryOf, hookStatus, isSettled } from './delivery.ts';
 import { canPark, dueAt, inFlight } from './due.ts';
 import type { CallCommand, CallResult, Event } from './event.ts';
 import type { CallRow, StepRow } from './history.ts';
-import type { Json } from './json.ts';
-import { Outputs } from './outputs.ts';
+import type { Json } from './value/json.ts';
+import { Outputs } from './context/outputs.ts';
 import { begin } from './start.ts';
 import type { State } from './state.ts';
 import { summarize } from './summary.ts';

@@ -2,12 +2,12 @@
  * A transition in the making: a copy of the state that one `apply` may change, and what it collects. Nothing outside of
  * `apply` sees a draft.
  */
-import type { CallPhase, Outcome } from './context.ts';
+import type { CallPhase, Outcome } from './context/context.ts';
 import type { CallCommand, Command, Event } from './event.ts';
 import type { CallRow, StepRow, UndoMark } from './history.ts';
-import type { JsonObject } from './json.ts';
+import type { JsonObject } from './value/json.ts';
 import type { Meter } from './meter.ts';
-import type { Outputs } from './outputs.ts';
+import type { Outputs } from './context/outputs.ts';
 import type { NodePlan, Plan, TaskPlan } from './plan.ts';
 import type { FailureReason, Stage, State, TerminalStatus, Token } from './state.ts';
 

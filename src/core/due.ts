@@ -2,7 +2,7 @@
  * When somebody must look at an execution again, and whether it can be left alone until then. Both follow from its tokens.
  */
 import { deliveryOf, isSettled } from './delivery.ts';
-import { isWithin } from './scope.ts';
+import { isWithin } from './context/scope.ts';
 import { isCalling } from './transition/failure.ts';
 import type { State, Token } from './state.ts';
 

@@ -2,8 +2,8 @@
  * What can happen to an execution, and what the engine is asked to do next. Both unions are closed: a new kind does not
  * compile until every transition handles it.
  */
-import type { Json } from './json.ts';
-import type { CallPhase, ResponseView } from './context.ts';
+import type { Json } from './value/json.ts';
+import type { CallPhase, ResponseView } from './context/context.ts';
 import type { Exchange } from './history.ts';
 import type { BlockCause, UndoTarget } from './state.ts';
 

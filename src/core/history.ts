@@ -2,8 +2,8 @@
  * Rows that a transition appends beside the state. Append-only, numbered by `ord` within the execution; the `undo` column
  * of a step row is the one thing that changes later.
  */
-import type { CallPhase, FailureView, Outcome, ResponseView } from './context.ts';
-import type { Json } from './json.ts';
+import type { CallPhase, FailureView, Outcome, ResponseView } from './context/context.ts';
+import type { Json } from './value/json.ts';
 import type { OutputRef } from './state.ts';
 
 /** Phases of step rows. */

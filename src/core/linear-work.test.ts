@@ -5,9 +5,9 @@
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { NodeView, RenderContext } from './context.ts';
+import type { NodeView, RenderContext } from './context/context.ts';
 import { compileExpression } from './expression/expression.ts';
-import { isRawNumber, type Json, type JsonArray, type JsonObject, rawNumber } from './json.ts';
+import { isRawNumber, type Json, type JsonArray, type JsonObject, rawNumber } from './value/json.ts';
 import type { Meter } from './meter.ts';
 import { renderRequest } from './request/render.ts';
 import { compileRequest } from './request/request.ts';

@@ -3,7 +3,7 @@
  */
 import { apply } from './apply.ts';
 import type { Env, ExecutionHeader, Transition } from './draft.ts';
-import { Outputs } from './outputs.ts';
+import { Outputs } from './context/outputs.ts';
 import type { Plan } from './plan.ts';
 import { stateFormat } from './state.ts';
 import type { State } from './state.ts';

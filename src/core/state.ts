@@ -12,7 +12,7 @@
  *
  * Instants are milliseconds since 1970 (UTC); ords are positions in the execution's own history, from 1.
  */
-import type { Outcome } from './context.ts';
+import type { Outcome } from './context/context.ts';
 import type { RetryError } from './plan.ts';
 
 /** The version of this layout. A worker leaves a state of a higher version to newer workers. */

@@ -7,7 +7,7 @@ import { Random } from '../../simulator/random.ts';
 import { apply, type CoreLimits, type Env, type Run, type Transition } from './apply.ts';
 import { compileDefinition } from './definition/compile.ts';
 import type { StepRow } from './history.ts';
-import type { Json, JsonObject } from './json.ts';
+import type { Json, JsonObject } from './value/json.ts';
 import type { Plan } from './plan.ts';
 import { begin } from './start.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { stateOf } from '../../test/contract/fixtures/executions.ts';
-import { judge } from './classify.ts';
+import { judge } from './call/classify.ts';
 import type { CallPlan } from './plan.ts';
 import type { AttemptFailure, Stage, State, TaskRun, UndoTarget } from './state.ts';
 import { hostsOf, isAtHost, waitsOf } from './waits.ts';

@@ -1,8 +1,8 @@
 /** From an answer's bytes to its text and JSON. */
 import { decodeText } from '../content/charset.ts';
 import { isJsonType } from '../content/media-type.ts';
-import { isRawNumber, parseJson } from '../core/json.ts';
-import type { Json } from '../core/json.ts';
+import { isRawNumber, parseJson } from '../core/value/json.ts';
+import type { Json } from '../core/value/json.ts';
 
 /** JSON nested deeper stays text: what cannot be stored or walked later must not enter as a value. */
 const maxJsonDepth = 64;

@@ -3,8 +3,8 @@ import { setImmediate as setImmediatePromise } from 'node:timers/promises';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { callerWith, fail, httpServer, rawServer, requestTo, respond } from '../../test/local-servers.ts';
-import { numberText } from '../core/json.ts';
-import type { RawNumber } from '../core/json.ts';
+import { numberText } from '../core/value/json.ts';
+import type { RawNumber } from '../core/value/json.ts';
 
 describe('requests', () => {
   it('sends exactly the given headers, plus accept-encoding and user-agent, and the body', async () => {

@@ -7,7 +7,7 @@
  * The engine's outcome hangs on one bit, {@link CallFailure.sent}: it is false only when it is certain that not one
  * byte of the request left. Everything else that did not bring a whole answer is unknown.
  */
-import type { Json } from '../core/json.ts';
+import type { Json } from '../core/value/json.ts';
 
 /** A request, rendered and complete. */
 export interface OutboundRequest {

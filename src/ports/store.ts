@@ -8,7 +8,7 @@ import type { AuditEntry, AuditFilter } from './audit.ts';
 import type { BeatAnswer, ProcessInfo, SoleWorkerCandidacy, SoleWorkerListener } from './processes.ts';
 import type { CallRow, StepRow, UndoMark } from '../core/history.ts';
 import type { CallbackEvent, Event, ResolvedEvent } from '../core/event.ts';
-import type { OutputQuery } from '../core/outputs.ts';
+import type { OutputQuery } from '../core/context/outputs.ts';
 import type { ShardSet } from '../core/slot.ts';
 import type { ExecutionStatus, State, UndoTarget } from '../core/state.ts';
 import type { ExecutionPageRequest, ListedExecution } from './listing.ts';

@@ -3,7 +3,7 @@
  * cheap and must not throw; handles ({@link DefinitionTelemetry}) are asked for once per plan and kept, so that the hot
  * path looks up no labels.
  */
-import type { CallPhase, Outcome } from '../core/context.ts';
+import type { CallPhase, Outcome } from '../core/context/context.ts';
 import type { ExecutionStatus, FailureReason, TerminalStatus } from '../core/state.ts';
 import type { Tracer } from './tracer.ts';
 

@@ -1,8 +1,8 @@
 /** The downstreams of a simulation: which answer a call gets, and when. */
-import type { ResponseView } from '../core/context.ts';
-import { retryAfterMillis } from '../core/retry-after.ts';
+import type { ResponseView } from '../core/context/context.ts';
+import { retryAfterMillis } from '../core/call/retry-after.ts';
 import type { CallCommand, CallResult } from '../core/event.ts';
-import type { Json } from '../core/json.ts';
+import type { Json } from '../core/value/json.ts';
 import type { CallPlan, Plan } from '../core/plan.ts';
 import { callName } from './scenario.ts';
 import type { Scenario, ScenarioAnswer, ScenarioCallback } from './scenario.ts';

@@ -1,6 +1,6 @@
 /** What a scenario expected beside what happened. */
-import { canonicalJson, jsonEqual, stringifyJson } from '../core/json.ts';
-import type { Json } from '../core/json.ts';
+import { canonicalJson, jsonEqual, stringifyJson } from '../core/value/json.ts';
+import type { Json } from '../core/value/json.ts';
 import type { StandingEffect } from './journal.ts';
 import type { Expectation, ExpectedEffect } from './scenario.ts';
 

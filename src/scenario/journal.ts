@@ -4,8 +4,8 @@
 import type { Transition } from '../core/draft.ts';
 import type { Command } from '../core/event.ts';
 import type { CallRow, StepRow, UndoState } from '../core/history.ts';
-import type { OutputQuery } from '../core/outputs.ts';
-import { isWithin } from '../core/scope.ts';
+import type { OutputQuery } from '../core/context/outputs.ts';
+import { isWithin } from '../core/context/scope.ts';
 import type { UndoTarget } from '../core/state.ts';
 
 /** An effect that a mutating call left downstream. */

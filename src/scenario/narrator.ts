@@ -1,7 +1,7 @@
 /** Tells a simulation's transitions as a trace. */
 import type { Signal, Transition } from '../core/draft.ts';
 import type { CallRow, StepRow } from '../core/history.ts';
-import type { Json } from '../core/json.ts';
+import type { Json } from '../core/value/json.ts';
 import type { State, Token } from '../core/state.ts';
 import type { CallEntry, TracedRequest, TraceEntry } from './trace.ts';
 import { taskOf, timerOf } from './waiting.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { compileDefinition } from '../core/definition/compile.ts';
-import type { Json } from '../core/json.ts';
+import type { Json } from '../core/value/json.ts';
 import type { Plan } from '../core/plan.ts';
 import { readScenario } from './read.ts';
 

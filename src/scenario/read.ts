@@ -4,12 +4,12 @@
  */
 import { at, closest, createProblems, quote, show } from '../core/definition/problems.ts';
 import type { Problems } from '../core/definition/problems.ts';
-import { checkShape, toNumber } from '../core/definition/shape-check.ts';
-import { instantFault, parseInstant } from '../core/instant.ts';
-import { isJsonObject, ownProperty } from '../core/json.ts';
-import type { Json, JsonObject } from '../core/json.ts';
+import { checkShape, toNumber } from '../core/definition/shape/shape-check.ts';
+import { instantFault, parseInstant } from '../core/value/instant.ts';
+import { isJsonObject, ownProperty } from '../core/value/json.ts';
+import type { Json, JsonObject } from '../core/value/json.ts';
 import type { NodePlan, Plan } from '../core/plan.ts';
-import { missingPayload } from '../core/required-payload.ts';
+import { missingPayload } from '../core/context/required-payload.ts';
 import type { ExecutionStatus } from '../core/state.ts';
 import { callName, defaultStart } from './scenario.ts';
 import type {

@@ -2,8 +2,8 @@
  * A scenario: one execution told in advance. What it is started with, how every downstream answers, what people do
  * meanwhile and how it is expected to end. Read and checked by `read.ts`, played by `simulate.ts`.
  */
-import type { CallPhase } from '../core/context.ts';
-import type { Json, JsonObject } from '../core/json.ts';
+import type { CallPhase } from '../core/context/context.ts';
+import type { Json, JsonObject } from '../core/value/json.ts';
 import type { ExecutionStatus } from '../core/state.ts';
 
 /** How a call fails without an answer; see {@link ScenarioAnswer.error}. */

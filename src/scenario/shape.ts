@@ -1,5 +1,5 @@
 /** The shape of a scenario document, as data. */
-import type { Field, ObjectShape, Shape, ShapeBook } from '../core/definition/shape.ts';
+import type { Field, ObjectShape, Shape, ShapeBook } from '../core/definition/shape/shape.ts';
 
 /** A thousand years, as in definitions. */
 const maxMillis = 31_557_600_000_000;

@@ -1,6 +1,6 @@
 /** Plays a scenario offline and says what came of it. */
 import type { CoreLimits } from '../core/draft.ts';
-import type { Json } from '../core/json.ts';
+import type { Json } from '../core/value/json.ts';
 import type { Plan } from '../core/plan.ts';
 import type { ExecutionStatus } from '../core/state.ts';
 import { summarize } from '../core/summary.ts';

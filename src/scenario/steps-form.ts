@@ -11,9 +11,9 @@
  */
 import { at, closest, quote, show } from '../core/definition/problems.ts';
 import type { Problems } from '../core/definition/problems.ts';
-import { toNumber } from '../core/definition/shape-check.ts';
-import { isJsonObject, isRawNumber, ownProperty } from '../core/json.ts';
-import type { Json, JsonObject } from '../core/json.ts';
+import { toNumber } from '../core/definition/shape/shape-check.ts';
+import { isJsonObject, isRawNumber, ownProperty } from '../core/value/json.ts';
+import type { Json, JsonObject } from '../core/value/json.ts';
 import type { NodePlan, Plan, TaskPlan } from '../core/plan.ts';
 
 const otherNames: Readonly<Record<string, string>> = {

@@ -1,9 +1,9 @@
 /**
  * What a simulation tells: one entry for everything that happened, in the order in which it happened.
  */
-import type { CallPhase, Outcome } from '../core/context.ts';
+import type { CallPhase, Outcome } from '../core/context/context.ts';
 import type { StepPhase, StepRow } from '../core/history.ts';
-import type { Json } from '../core/json.ts';
+import type { Json } from '../core/value/json.ts';
 import type { TerminalStatus } from '../core/state.ts';
 
 /** A call as it went out; secrets show as `***NAME***`, callback tokens as `***`. */

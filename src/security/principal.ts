@@ -1,5 +1,5 @@
 /** Who a request comes from, once that is proven. */
-import { fitsGlobs } from '../core/name-globs.ts';
+import { fitsGlobs } from '../core/value/name-globs.ts';
 import type { Role } from './roles.ts';
 
 /** See the file header. */

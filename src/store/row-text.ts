@@ -2,7 +2,7 @@
  * Rows as JSON text, alike in every adapter: what queries never look at stays one text, digits kept.
  */
 import type { CallRow, StepRow } from '../core/history.ts';
-import { parseJson, stringifyJson, type Json } from '../core/json.ts';
+import { parseJson, stringifyJson, type Json } from '../core/value/json.ts';
 import type { ExecutionStatus, State, UndoTarget } from '../core/state.ts';
 import type { EffectRow, InboxEvent } from '../ports/store.ts';
 import type { ExecutionSummary } from '../ports/records.ts';

@@ -5,7 +5,7 @@
  * templates read the whole.
  */
 import type { ShownBody, StepOutput, StepRow, UndoState } from '../core/history.ts';
-import { parseJson, stringifyJson, type Json } from '../core/json.ts';
+import { parseJson, stringifyJson, type Json } from '../core/value/json.ts';
 import type { ShowStep } from '../ports/listing.ts';
 
 /** A step row as it is written. */

@@ -1,5 +1,5 @@
 /** The counters of one definition, kept beside its plan: counting is an addition, without any lookup of labels. */
-import type { CallPhase, Outcome } from '../core/context.ts';
+import type { CallPhase, Outcome } from '../core/context/context.ts';
 import type { FailureReason, TerminalStatus } from '../core/state.ts';
 import type { DefinitionTelemetry, Dispatch, HookResult } from '../ports/telemetry.ts';
 import type { CounterCell, HistogramCell } from './cells.ts';

@@ -4,7 +4,7 @@
  */
 import { isatty } from 'node:tty';
 import pino from 'pino';
-import { visibleJson, visibleLine } from '../core/visible-text.ts';
+import { visibleJson, visibleLine } from '../core/value/visible-text.ts';
 import type { LogFields, LogLevel } from '../ports/telemetry.ts';
 import type { LogSink } from './prometheus-telemetry.ts';
 

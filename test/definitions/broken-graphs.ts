@@ -1,5 +1,5 @@
 /** Broken graphs: ids, references, kinds of nodes, splits and joins. */
-import type { JsonObject } from '../../src/core/json.ts';
+import type { JsonObject } from '../../src/core/value/json.ts';
 import type { BrokenDefinition } from './broken.ts';
 import { call, graph, task } from './parts.ts';
 

@@ -1,5 +1,5 @@
 /** Broken definitions, each with the full list of its errors: what somebody who made the mistake is told. */
-import type { Json, JsonObject } from '../../src/core/json.ts';
+import type { Json, JsonObject } from '../../src/core/value/json.ts';
 import { brokenGraphs } from './broken-graphs.ts';
 import { call, task } from './parts.ts';
 

@@ -1,5 +1,5 @@
 /** Sound parts from which tests put definitions together. */
-import type { JsonObject } from '../../src/core/json.ts';
+import type { JsonObject } from '../../src/core/value/json.ts';
 
 /** A call that reads. */
 export const call: JsonObject = { url: 'http://shop.example/a', verb: 'GET' };

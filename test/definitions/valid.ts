@@ -1,5 +1,5 @@
 /** Valid definitions that between them use every feature. For tests that need one; each compiles without an error. */
-import type { JsonObject } from '../../src/core/json.ts';
+import type { JsonObject } from '../../src/core/value/json.ts';
 
 /** A definition and the warnings that it gives, in order. */
 export interface ValidDefinition {

@@ -1,7 +1,7 @@
 /** Stores that hold what makes lists long: an execution with hundreds of large answers, and large definitions. */
-import { Masker } from '../../src/security/masking.ts';
+import { Masker } from '../../src/security/secrets/masking.ts';
 import type { Store } from '../../src/ports/store.ts';
-import { showStep } from '../../src/app/shown-body.ts';
+import { showStep } from '../../src/app/queries/shown-body.ts';
 import {
   callRow,
   checkpointOf,

@@ -5,8 +5,8 @@
 import { createSecureContext } from 'node:tls';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { StoreUnavailable, type StoreFault } from '../../src/ports/store.ts';
-import { Connections } from '../../src/store/postgres/connections.ts';
-import type { PostgresTls } from '../../src/store/postgres/options.ts';
+import { Connections } from '../../src/store/postgres/connection/connections.ts';
+import type { PostgresTls } from '../../src/store/postgres/connection/options.ts';
 import { SoleWorkerLock } from '../../src/store/postgres/sole-worker.ts';
 import { TestAuthority } from '../certificate-maker.ts';
 import { endings, ScriptedPostgres, type Moment } from '../servers/scripted-postgres.ts';

@@ -1,7 +1,7 @@
 /** Parameters of `database.url` that only a real server can show to work: encryption, and what a password is bound to. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Connections } from '../../src/store/postgres/connections.ts';
-import { targetOf } from '../../src/store/postgres/options.ts';
+import { Connections } from '../../src/store/postgres/connection/connections.ts';
+import { targetOf } from '../../src/store/postgres/connection/options.ts';
 import { TestAuthority } from '../certificate-maker.ts';
 import { PostgresServer } from '../servers/postgres.ts';
 

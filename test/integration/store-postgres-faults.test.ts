@@ -4,7 +4,7 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
-import type { PostgresStoreOptions } from '../../src/store/postgres/options.ts';
+import type { PostgresStoreOptions } from '../../src/store/postgres/connection/options.ts';
 import { StoreUnavailable, type TerminalChange } from '../../src/ports/store.ts';
 import {
   callRow,

@@ -19,7 +19,7 @@ import {
   stepRow,
   summaryOf,
 } from '../contract/fixtures/executions.ts';
-import { lowestIdAt } from '../../src/store/postgres/execution-id.ts';
+import { lowestIdAt } from '../../src/store/postgres/columns/execution-id.ts';
 import { openStore } from '../servers/postgres-stores.ts';
 import { PostgresServer } from '../servers/postgres.ts';
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'v
 import type { SoleWorkerCandidacy, SoleWorkerListener } from '../../src/ports/processes.ts';
 import type { DueRow } from '../../src/ports/records.ts';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
-import type { PostgresStoreOptions } from '../../src/store/postgres/options.ts';
+import type { PostgresStoreOptions } from '../../src/store/postgres/connection/options.ts';
 import { idOf, newExecution, start } from '../contract/fixtures/executions.ts';
 import { authority, clientCertificate, clientKey, serverCertificate, serverKey } from '../certificates.ts';
 import { PostgresServer } from '../servers/postgres.ts';

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createStore } from '../../src/compose/backends.ts';
-import { readTls } from '../../src/compose/tls-files.ts';
+import { readTls } from '../../src/compose/tls/tls-files.ts';
 import type { Config } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { type MadeCertificate, TestAuthority } from '../certificate-maker.ts';

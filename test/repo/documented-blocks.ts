@@ -4,8 +4,8 @@
  * definition before it), `steps`, `nodes`, `call`, `policy`, `condition` (parts that are put into a whole definition),
  * `payload` and `sent` (what the call before them is sent as). Any other block of JSON or YAML must at least parse.
  */
-import { parseDocumentText } from '../../src/cli/document-file.ts';
-import { isJsonObject, type Json, type JsonObject } from '../../src/core/json.ts';
+import { parseDocumentText } from '../../src/cli/documents/document-file.ts';
+import { isJsonObject, type Json, type JsonObject } from '../../src/core/value/json.ts';
 import { repositoryFiles } from './source-files.ts';
 
 /** One fenced block. */

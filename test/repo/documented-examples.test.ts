@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { compileDefinition } from '../../src/core/definition/compile.ts';
-import { isJsonObject, type Json, stringifyJson } from '../../src/core/json.ts';
+import { isJsonObject, type Json, stringifyJson } from '../../src/core/value/json.ts';
 import type { Plan } from '../../src/core/plan.ts';
 import { readScenario } from '../../src/scenario/read.ts';
 import { simulate, type SimulationResult } from '../../src/scenario/simulate.ts';

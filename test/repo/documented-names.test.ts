@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { statusNames } from '../../src/api/documents.ts';
+import { statusNames } from '../../src/api/documents/documents.ts';
 import { commands } from '../../src/cli/command-table.ts';
 import { createTerminal } from '../../src/cli/terminal.ts';
 import { createOfflineServer } from '../../src/compose/offline-server.ts';
-import { documentShape, shapeBook } from '../../src/core/definition/document-shape.ts';
-import type { Shape, ShapeBook } from '../../src/core/definition/shape.ts';
+import { documentShape, shapeBook } from '../../src/core/definition/shape/document-shape.ts';
+import type { Shape, ShapeBook } from '../../src/core/definition/shape/shape.ts';
 import { scenarioShape, scenarioShapes } from '../../src/scenario/shape.ts';
 import { root } from './source-files.ts';
 

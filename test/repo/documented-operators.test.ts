@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { RenderContext } from '../../src/core/context.ts';
+import type { RenderContext } from '../../src/core/context/context.ts';
 import { compileExpression } from '../../src/core/expression/expression.ts';
 import { expressionOperators } from '../../src/core/expression/operators.ts';
-import { isJsonObject, type Json, type JsonObject, parseJson } from '../../src/core/json.ts';
+import { isJsonObject, type Json, type JsonObject, parseJson } from '../../src/core/value/json.ts';
 import { repositoryFiles } from './source-files.ts';
 
 const [page] = repositoryFiles('docs/guide/templates.md');

@@ -1,10 +1,10 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseDefinitionText, parseDocumentText } from '../../src/cli/document-file.ts';
+import { parseDefinitionText, parseDocumentText } from '../../src/cli/documents/document-file.ts';
 import { compileDefinition, type Compilation } from '../../src/core/definition/compile.ts';
 import type { Plan } from '../../src/core/plan.ts';
-import type { Json } from '../../src/core/json.ts';
+import type { Json } from '../../src/core/value/json.ts';
 import { readScenario } from '../../src/scenario/read.ts';
 import { simulate } from '../../src/scenario/simulate.ts';
 

@@ -1,6 +1,6 @@
 /** Stores on a test's own Postgres server: opened, emptied and closed. */
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
-import type { PostgresStoreOptions } from '../../src/store/postgres/options.ts';
+import type { PostgresStoreOptions } from '../../src/store/postgres/connection/options.ts';
 import type { PostgresServer } from './postgres.ts';
 
 /** Everything that tests write; the schema's own record stays. */

@@ -1,16 +1,16 @@
 /** Reading the audit log. */
 import type { FastifyInstance } from 'fastify';
-import * as shape from '../schema.ts';
-import { type JsonObject, parseJson } from '../../core/json.ts';
+import * as shape from '../documents/schema.ts';
+import { type JsonObject, parseJson } from '../../core/value/json.ts';
 import type { AuditEntry } from '../../ports/audit.ts';
 import type { Store } from '../../ports/store.ts';
-import { executionAudit } from '../../app/changes.ts';
+import { executionAudit } from '../../app/queries/changes.ts';
 import type { DeskParts } from '../../app/parts.ts';
 import { type ApiContext, jsonBody } from '../context.ts';
-import { auditDocument, errorDocument } from '../documents.ts';
-import { refusalBody } from '../failure.ts';
+import { auditDocument, errorDocument } from '../documents/documents.ts';
+import { refusalBody } from '../http/failure.ts';
 import { filterText, idOf, idParameters, pageFields, pageOf, type PageQuery } from '../parameters.ts';
-import { answers } from '../route-documentation.ts';
+import { answers } from '../documents/route-documentation.ts';
 
 const limits = { default: 50, max: 200 };
 const text = filterText();

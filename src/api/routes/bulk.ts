@@ -1,16 +1,16 @@
 /** The same change of many executions. */
 import type { FastifyInstance } from 'fastify';
-import * as shape from '../schema.ts';
+import * as shape from '../documents/schema.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
 import { bulk, type BulkAction, bulkLimits } from '../../app/bulk.ts';
 import { type ApiContext, jsonBody } from '../context.ts';
-import { errorDocument, statusNames } from '../documents.ts';
-import { ApiError, refusalBody } from '../failure.ts';
+import { errorDocument, statusNames } from '../documents/documents.ts';
+import { ApiError, refusalBody } from '../http/failure.ts';
 import { filterFields, filterLists, filterOf, type FilterQuery } from '../execution-filter.ts';
-import { bulkDocument } from '../operator-documents.ts';
+import { bulkDocument } from '../documents/operator-documents.ts';
 import { clamp, optional, reasonField } from '../parameters.ts';
 import { granted } from '../../app/answer.ts';
-import { answers } from '../route-documentation.ts';
+import { answers } from '../documents/route-documentation.ts';
 
 /** A query repeats a parameter; a body has a list, or one value alone. */
 const oneOrMore = {

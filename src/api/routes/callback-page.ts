@@ -3,18 +3,18 @@
  * page with a button where the definition asks for one (`callback.confirmPage`), else says that it is for programs.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import * as shape from '../schema.ts';
-import { unprintable } from '../../core/definition/shape-check.ts';
-import type { Json } from '../../core/json.ts';
+import * as shape from '../documents/schema.ts';
+import { unprintable } from '../../core/definition/shape/shape-check.ts';
+import type { Json } from '../../core/value/json.ts';
 import { findCallbackPlace } from '../../app/callback-page.ts';
 import { judgeToken } from '../../app/callbacks.ts';
 import type { ApiContext } from '../context.ts';
-import { errorDocument } from '../documents.ts';
+import { errorDocument } from '../documents/documents.ts';
 import type { ErrorCode } from '../error-registry.ts';
-import { ApiError } from '../failure.ts';
+import { ApiError } from '../http/failure.ts';
 import { addressOf, idOf } from '../parameters.ts';
 import { errorPageBody, pageBody, wantsPage } from '../page.ts';
-import { answers } from '../route-documentation.ts';
+import { answers } from '../documents/route-documentation.ts';
 
 /** Characters of the answer that a link may carry. */
 const maxAnswerLength = 64;

@@ -1,19 +1,19 @@
 /** The callback route: open to anybody with a token, in a header or as the last segment of a signed URL. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import * as shape from '../schema.ts';
-import { stringifyJson } from '../../core/json.ts';
+import * as shape from '../documents/schema.ts';
+import { stringifyJson } from '../../core/value/json.ts';
 import type { CallbackRequest, JudgedToken } from '../../app/callbacks.ts';
 import { judgeToken, receiveCallback } from '../../app/callbacks.ts';
 import { decodeText } from '../../content/charset.ts';
 import { isJsonType } from '../../content/media-type.ts';
-import { decodeBody } from '../coded-body.ts';
+import { decodeBody } from '../http/coded-body.ts';
 import { type ApiContext, jsonTextBody } from '../context.ts';
-import { acceptedDocument, errorDocument } from '../documents.ts';
-import { refusalBody, sendError } from '../failure.ts';
-import { readJsonBytes } from '../json-body.ts';
+import { acceptedDocument, errorDocument } from '../documents/documents.ts';
+import { refusalBody, sendError } from '../http/failure.ts';
+import { readJsonBytes } from '../http/json-body.ts';
 import { addressOf, headerOf, idOf } from '../parameters.ts';
 import { errorPageBody, pageBody, wantsPage } from '../page.ts';
-import { answers } from '../route-documentation.ts';
+import { answers } from '../documents/route-documentation.ts';
 import { confirmationOf, isForm } from './callback-page.ts';
 import { uuid } from '../validation.ts';
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type AnswerBody, ApiFixture } from '../../../test/api-fixture.ts';
-import type { PodView } from '../../app/cluster-source.ts';
+import type { PodView } from '../../app/queries/cluster-source.ts';
 
 const pod = (id: string, openCircuits: readonly string[] = []): PodView => ({
   id,

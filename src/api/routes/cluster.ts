@@ -1,10 +1,10 @@
 /** The processes that work together. */
 import type { FastifyInstance } from 'fastify';
-import { clusterDocument } from '../../app/cluster.ts';
+import { clusterDocument } from '../../app/queries/cluster.ts';
 import { type ApiContext, jsonBody } from '../context.ts';
-import { errorDocument } from '../documents.ts';
-import { clusterDocument as clusterSchema } from '../operator-documents.ts';
-import { answers } from '../route-documentation.ts';
+import { errorDocument } from '../documents/documents.ts';
+import { clusterDocument as clusterSchema } from '../documents/operator-documents.ts';
+import { answers } from '../documents/route-documentation.ts';
 
 /** Registers the route. */
 export function clusterRoutes(server: FastifyInstance, api: ApiContext): void {

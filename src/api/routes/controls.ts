@@ -1,17 +1,17 @@
 /** Changing executions: retry, cancel, terminate, wake, resolve, and calling their hook again. All answer 202 once the change is durable. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import * as shape from '../schema.ts';
-import type { Schema } from '../schema.ts';
-import type { Json, JsonObject } from '../../core/json.ts';
+import * as shape from '../documents/schema.ts';
+import type { Schema } from '../documents/schema.ts';
+import type { Json, JsonObject } from '../../core/value/json.ts';
 import type { Answer } from '../../app/answer.ts';
 import type { DeskParts } from '../../app/parts.ts';
 import { type Accepted, cancel, terminate, wake } from '../../app/control.ts';
 import { redeliver, resolve, type Resolution, retry } from '../../app/settle.ts';
 import { type ApiContext, jsonTextBody } from '../context.ts';
-import { acceptedDocument, errorDocument } from '../documents.ts';
-import { ApiError, refusalBody } from '../failure.ts';
+import { acceptedDocument, errorDocument } from '../documents/documents.ts';
+import { ApiError, refusalBody } from '../http/failure.ts';
 import { idOf, idParameters, maxReason, optional, reasonField } from '../parameters.ts';
-import { answers } from '../route-documentation.ts';
+import { answers } from '../documents/route-documentation.ts';
 import { optionalBody } from '../validation.ts';
 
 const closed = { additionalProperties: false, ...optionalBody };

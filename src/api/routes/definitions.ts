@@ -1,8 +1,8 @@
 /** Stored definitions. The body of POST and PUT is the definition itself; its own compiler checks it. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import * as shape from '../schema.ts';
-import type { Schema } from '../schema.ts';
-import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
+import * as shape from '../documents/schema.ts';
+import type { Schema } from '../documents/schema.ts';
+import { isJsonObject, type Json, type JsonObject } from '../../core/value/json.ts';
 import { type Answer, granted } from '../../app/answer.ts';
 import {
   deleteDefinition,
@@ -12,10 +12,10 @@ import {
   validateDefinition,
 } from '../../app/definitions.ts';
 import { type ApiContext, jsonBody, jsonListBody } from '../context.ts';
-import { definitionRecord, definitionReport, errorDocument } from '../documents.ts';
-import { ApiError, refusalBody } from '../failure.ts';
+import { definitionRecord, definitionReport, errorDocument } from '../documents/documents.ts';
+import { ApiError, refusalBody } from '../http/failure.ts';
 import { idOf, idParameters, offsetField, pageFields, pageOf, type PageQuery } from '../parameters.ts';
-import { answers } from '../route-documentation.ts';
+import { answers } from '../documents/route-documentation.ts';
 
 const listLimits = { default: 50, max: 200 };
 const listQuery = shape.object(

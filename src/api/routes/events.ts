@@ -1,17 +1,17 @@
 /** The event stream of an execution: server-sent events, resumable, at the pace of whoever reads. */
 import type { ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
-import { stringifyJson } from '../../core/json.ts';
+import { stringifyJson } from '../../core/value/json.ts';
 import type { Timer } from '../../ports/clock.ts';
 import { unknownExecution } from '../../app/answer.ts';
-import { endOfHistory, follow, type StreamEvent, type StreamPosition } from '../../app/follow.ts';
+import { endOfHistory, follow, type StreamEvent, type StreamPosition } from '../../app/queries/follow.ts';
 import type { Principal } from '../../security/principal.ts';
 import type { ApiContext } from '../context.ts';
-import { errorDocument } from '../documents.ts';
-import { refusalBody } from '../failure.ts';
-import { type OpenRequest, openPlace } from '../open-requests.ts';
+import { errorDocument } from '../documents/documents.ts';
+import { refusalBody } from '../http/failure.ts';
+import { type OpenRequest, openPlace } from '../http/open-requests.ts';
 import { headerOf, idOf, idParameters } from '../parameters.ts';
-import { answers } from '../route-documentation.ts';
+import { answers } from '../documents/route-documentation.ts';
 
 /** A comment goes out this often, so that proxies and clients see that the stream lives. */
 const heartbeatMillis = 15_000;

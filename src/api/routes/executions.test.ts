@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { listSteps } from '../../app/history.ts';
+import { listSteps } from '../../app/queries/history.ts';
 import { type AnswerBody, ApiFixture, response, secretValue } from '../../../test/api-fixture.ts';
 
 const call = (name: string, changes: object = {}) => ({ url: `http://shop.example/${name}`, verb: 'POST', ...changes });

@@ -1,13 +1,13 @@
 /** Reading executions: the list, the status document, the history, previews. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import * as shape from '../schema.ts';
-import type { JsonObject } from '../../core/json.ts';
+import * as shape from '../documents/schema.ts';
+import type { JsonObject } from '../../core/value/json.ts';
 import { BadCursor } from '../../ports/store.ts';
 import type { Page, PageRequest } from '../../ports/records.ts';
 import type { Answer } from '../../app/answer.ts';
-import { listCalls, listSteps } from '../../app/history.ts';
+import { listCalls, listSteps } from '../../app/queries/history.ts';
 import { cancelPreview, maxPreviews, retryPreview } from '../../app/previews.ts';
-import { listExecutions, pinnedDefinition, statusDocument } from '../../app/status.ts';
+import { listExecutions, pinnedDefinition, statusDocument } from '../../app/queries/status.ts';
 import { type ApiContext, jsonBody, jsonListBody, jsonTextBody } from '../context.ts';
 import {
   callDocument,
@@ -16,11 +16,11 @@ import {
   previewDocument,
   stepDocument,
   summaryDocument,
-} from '../documents.ts';
+} from '../documents/documents.ts';
 import { type FilterQuery, filterFields, filterOf } from '../execution-filter.ts';
-import { refusalBody } from '../failure.ts';
+import { refusalBody } from '../http/failure.ts';
 import { clamp, idOf, idParameters, offsetField, pageFields, pageOf, type PageQuery } from '../parameters.ts';
-import { answers } from '../route-documentation.ts';
+import { answers } from '../documents/route-documentation.ts';
 
 const listLimits = { default: 50, max: 200 };
 const historyLimits = { default: 1000, max: 1000 };

@@ -1,15 +1,15 @@
 /** Holds: calls to a host, or of a definition, wait as BLOCKED while one stands. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import * as shape from '../schema.ts';
-import type { JsonObject } from '../../core/json.ts';
+import * as shape from '../documents/schema.ts';
+import type { JsonObject } from '../../core/value/json.ts';
 import type { Answer } from '../../app/answer.ts';
 import { deleteHold, findHold, type HoldRequest, listHolds, putHold } from '../../app/holds.ts';
 import { type ApiContext, jsonBody } from '../context.ts';
-import { errorDocument } from '../documents.ts';
-import { refusalBody } from '../failure.ts';
-import { holdDocument } from '../operator-documents.ts';
+import { errorDocument } from '../documents/documents.ts';
+import { refusalBody } from '../http/failure.ts';
+import { holdDocument } from '../documents/operator-documents.ts';
 import { instantOf, maxReason, optional } from '../parameters.ts';
-import { answers } from '../route-documentation.ts';
+import { answers } from '../documents/route-documentation.ts';
 
 const maxName = 256;
 

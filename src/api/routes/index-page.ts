@@ -1,6 +1,6 @@
 /** `GET /`: where everything is, for people who know only the address of the server. */
 import type { FastifyInstance } from 'fastify';
-import * as shape from '../schema.ts';
+import * as shape from '../documents/schema.ts';
 import { jsonTextBody } from '../context.ts';
 import { pageBody, wantsPage } from '../page.ts';
 

@@ -1,11 +1,11 @@
 /** What operators and tools ask for: liveness, readiness, metrics, the API's own description. */
 import type { FastifyInstance } from 'fastify';
-import * as shape from '../schema.ts';
+import * as shape from '../documents/schema.ts';
 import { jsonTextBody } from '../context.ts';
 import { errorRegistry } from '../error-registry.ts';
-import { ApiError } from '../failure.ts';
-import { answers } from '../route-documentation.ts';
-import { errorDocument } from '../documents.ts';
+import { ApiError } from '../http/failure.ts';
+import { answers } from '../documents/route-documentation.ts';
+import { errorDocument } from '../documents/documents.ts';
 
 /** Whether the process is well. Both lists are empty when it is. Must not throw, and must be quick. */
 export interface Health {

@@ -1,17 +1,17 @@
 /** Starting executions: the hot path of the API. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import * as shape from '../schema.ts';
-import type { Json } from '../../core/json.ts';
-import { waitForEnd } from '../../app/follow.ts';
+import * as shape from '../documents/schema.ts';
+import type { Json } from '../../core/value/json.ts';
+import { waitForEnd } from '../../app/queries/follow.ts';
 import { start, type StartRequest } from '../../app/start.ts';
-import { statusDocument } from '../../app/status.ts';
-import { answerMade, placeFor } from '../answer-places.ts';
+import { statusDocument } from '../../app/queries/status.ts';
+import { answerMade, placeFor } from '../http/answer-places.ts';
 import { type ApiContext, jsonBody, jsonTextBody } from '../context.ts';
-import { errorDocument, executionDocument, startedDocument } from '../documents.ts';
-import { ApiError, refusalBody } from '../failure.ts';
-import { openPlace } from '../open-requests.ts';
+import { errorDocument, executionDocument, startedDocument } from '../documents/documents.ts';
+import { ApiError, refusalBody } from '../http/failure.ts';
+import { openPlace } from '../http/open-requests.ts';
 import { clamp, headerOf, optional } from '../parameters.ts';
-import { answers, type RouteDocumentation } from '../route-documentation.ts';
+import { answers, type RouteDocumentation } from '../documents/route-documentation.ts';
 import { optionalBody } from '../validation.ts';
 
 /** Longest wait for the end of a run, in milliseconds. */

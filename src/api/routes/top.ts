@@ -1,13 +1,13 @@
 /** Counting executions. */
 import type { FastifyInstance } from 'fastify';
-import * as shape from '../schema.ts';
-import { topDocument, topLimits } from '../../app/top.ts';
+import * as shape from '../documents/schema.ts';
+import { topDocument, topLimits } from '../../app/queries/top.ts';
 import { type ApiContext, jsonBody } from '../context.ts';
-import { errorDocument } from '../documents.ts';
+import { errorDocument } from '../documents/documents.ts';
 import { type FilterQuery, filterFields, filterOf } from '../execution-filter.ts';
-import { topDocument as document } from '../operator-documents.ts';
+import { topDocument as document } from '../documents/operator-documents.ts';
 import { clamp } from '../parameters.ts';
-import { answers } from '../route-documentation.ts';
+import { answers } from '../documents/route-documentation.ts';
 
 const { maxCounted, rows } = topLimits;
 const query = shape.object(

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { isJsonObject, stringifyJson } from '../../core/json.ts';
-import { addServerOptions, clientOf, type ServerOptions } from '../server-options.ts';
-import { tableLines } from '../table.ts';
-import { detailsText, field } from '../timeline.ts';
+import { isJsonObject, stringifyJson } from '../../core/value/json.ts';
+import { addServerOptions, clientOf, type ServerOptions } from '../server/server-options.ts';
+import { tableLines } from '../view/table.ts';
+import { detailsText, field } from '../view/timeline.ts';
 import { CliProblem, type Terminal } from '../terminal.ts';
 
 interface AuditOptions extends ServerOptions {

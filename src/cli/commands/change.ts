@@ -1,9 +1,9 @@
 /** `trama retry`, `cancel`, `terminate`, `wake` and `hook redeliver`: of runs by their ids, or of all that match. */
 import type { Command } from 'commander';
-import { isJsonObject, ownProperty, stringifyJson, type Json, type JsonObject } from '../../core/json.ts';
+import { isJsonObject, ownProperty, stringifyJson, type Json, type JsonObject } from '../../core/value/json.ts';
 import { type PagingClient, asObject, readRows } from '../api-client.ts';
-import { addServerOptions, clientOf, type ServerOptions } from '../server-options.ts';
-import { field } from '../timeline.ts';
+import { addServerOptions, clientOf, type ServerOptions } from '../server/server-options.ts';
+import { field } from '../view/timeline.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 import { filterOf, hostOption, whereOption } from '../where.ts';
 

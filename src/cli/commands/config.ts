@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { EffectiveValue } from '../../config/load.ts';
-import { addConfigOptions, configProblems, readSettings, type ConfigOptions } from '../settings.ts';
+import { addConfigOptions, configProblems, readSettings, type ConfigOptions } from '../server/settings.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
 /** `trama config`: the values in force, secrets redacted, and where each came from. */

@@ -4,10 +4,10 @@ import { createApiClient, textField, type PagingClient } from '../api-client.ts'
 import { play, type Played } from '../demo/play.ts';
 import { SampleServices } from '../demo/services.ts';
 import { stories, type Story } from '../demo/stories.ts';
-import { readDocumentFile } from '../document-file.ts';
-import { startEmbedded, type EmbeddedServer } from '../embedded-server.ts';
-import { untilStopped, type StopSignals } from '../signals.ts';
-import { standingLines, statusLine, timeline } from '../timeline.ts';
+import { readDocumentFile } from '../documents/document-file.ts';
+import { startEmbedded, type EmbeddedServer } from '../server/embedded-server.ts';
+import { untilStopped, type StopSignals } from '../server/signals.ts';
+import { standingLines, statusLine, timeline } from '../view/timeline.ts';
 import { exitCodes, type Terminal } from '../terminal.ts';
 
 interface DemoOptions {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { ownProperty, stringifyJson, type JsonObject } from '../../core/json.ts';
+import { ownProperty, stringifyJson, type JsonObject } from '../../core/value/json.ts';
 import {
   ApiRefusal,
   type ApiClient,
@@ -10,8 +10,8 @@ import {
   createApiClient,
   textField,
 } from '../api-client.ts';
-import { contentHash, readDefinitions, type SourceDefinition } from '../definition-source.ts';
-import { addServerOptions, clientOf, type ServerOptions } from '../server-options.ts';
+import { contentHash, readDefinitions, type SourceDefinition } from '../documents/definition-source.ts';
+import { addServerOptions, clientOf, type ServerOptions } from '../server/server-options.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
 interface ImportOptions extends ServerOptions {

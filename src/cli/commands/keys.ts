@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { randomBytes } from 'node:crypto';
 import { unreadable } from '../../config/kinds.ts';
 import { findKey } from '../../config/registry.ts';
-import { parseInstant } from '../../core/instant.ts';
+import { parseInstant } from '../../core/value/instant.ts';
 import { createApiKey, digestOf } from '../../security/api-keys.ts';
 import { isRole, roles } from '../../security/roles.ts';
 import { CliProblem, type Terminal } from '../terminal.ts';

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { isJsonObject, ownProperty, stringifyJson, type Json, type JsonObject } from '../../core/json.ts';
+import { isJsonObject, ownProperty, stringifyJson, type Json, type JsonObject } from '../../core/value/json.ts';
 import type { PagingClient } from '../api-client.ts';
-import { addServerOptions, clientOf, type ServerOptions } from '../server-options.ts';
-import { tableLines } from '../table.ts';
-import { field } from '../timeline.ts';
+import { addServerOptions, clientOf, type ServerOptions } from '../server/server-options.ts';
+import { tableLines } from '../view/table.ts';
+import { field } from '../view/timeline.ts';
 import type { Terminal } from '../terminal.ts';
 import { filterOf, hostOption, queryOf, whereOption } from '../where.ts';
 

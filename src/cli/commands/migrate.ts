@@ -1,7 +1,13 @@
 import type { Command } from 'commander';
-import { migrateStore } from '../../compose/migrate-store.ts';
+import { migrateStore } from '../../compose/promotion/migrate-store.ts';
 import { StoreUnavailable } from '../../ports/store.ts';
-import { addConfigOptions, configProblems, loadSettings, readSettings, type ConfigOptions } from '../settings.ts';
+import {
+  addConfigOptions,
+  configProblems,
+  loadSettings,
+  readSettings,
+  type ConfigOptions,
+} from '../server/settings.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
 /** `trama migrate`: brings the store's schema up to date; the server does the same at its start. */

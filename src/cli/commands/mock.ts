@@ -1,16 +1,16 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { readScenario } from '../../scenario/read.ts';
-import type { Json } from '../../core/json.ts';
-import { DuplicateKey, parseUniqueJson } from '../../core/unique-json.ts';
+import type { Json } from '../../core/value/json.ts';
+import { DuplicateKey, parseUniqueJson } from '../../core/value/unique-json.ts';
 import { callName, defaultStart, type Scenario, type ScenarioAnswer } from '../../scenario/scenario.ts';
 import type { Plan } from '../../core/plan.ts';
-import { readDocumentFile } from '../document-file.ts';
+import { readDocumentFile } from '../documents/document-file.ts';
 import { serverUrl } from '../api-client.ts';
-import { localGuard } from '../local-services.ts';
+import { localGuard } from '../server/local-services.ts';
 import { MockServer, type MockOptions } from '../mock/mock-server.ts';
 import type { MockRoute } from '../mock/routes.ts';
-import { planOfFile } from '../plan-file.ts';
-import { untilStopped } from '../signals.ts';
+import { planOfFile } from '../documents/plan-file.ts';
+import { untilStopped } from '../server/signals.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
 interface Options {

@@ -6,9 +6,9 @@ import {
   takeBackPromotion,
   targetNameOf,
   type PromotionRequest,
-} from '../../compose/promote.ts';
+} from '../../compose/promotion/promote.ts';
 import { PromotionRefused, type PromotionProgress } from '../../app/promotion/promotion.ts';
-import { addConfigOptions, loadSettings, type ConfigOptions } from '../settings.ts';
+import { addConfigOptions, loadSettings, type ConfigOptions } from '../server/settings.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
 interface PromoteOptions extends ConfigOptions {

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { stringifyJson } from '../../core/json.ts';
+import { stringifyJson } from '../../core/value/json.ts';
 import { asObject, textField } from '../api-client.ts';
-import { readNotedDefinition } from '../document-file.ts';
-import { addServerOptions, clientOf, type ServerOptions } from '../server-options.ts';
+import { readNotedDefinition } from '../documents/document-file.ts';
+import { addServerOptions, clientOf, type ServerOptions } from '../server/server-options.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** `trama push`: stores a definition on a server. The same content again changes nothing. */

@@ -1,8 +1,8 @@
 import { type Command, Option } from 'commander';
-import { stringifyJson, type Json } from '../../core/json.ts';
-import { parseUniqueJson } from '../../core/unique-json.ts';
+import { stringifyJson, type Json } from '../../core/value/json.ts';
+import { parseUniqueJson } from '../../core/value/unique-json.ts';
 import { asObject } from '../api-client.ts';
-import { addServerOptions, clientOf, type ServerOptions } from '../server-options.ts';
+import { addServerOptions, clientOf, type ServerOptions } from '../server/server-options.ts';
 import { CliProblem, type Terminal } from '../terminal.ts';
 
 interface ResolveOptions extends ServerOptions {

@@ -1,15 +1,15 @@
 import { type Command, Option } from 'commander';
 import { existsSync } from 'node:fs';
-import { ownProperty, stringifyJson, type Json, type JsonObject } from '../../core/json.ts';
-import { parseUniqueJson } from '../../core/unique-json.ts';
+import { ownProperty, stringifyJson, type Json, type JsonObject } from '../../core/value/json.ts';
+import { parseUniqueJson } from '../../core/value/unique-json.ts';
 import { asObject, createApiClient, credentialOf, serverUrl, textField, type PagingClient } from '../api-client.ts';
-import { readDocumentFile, readNotedDefinition } from '../document-file.ts';
-import { startEmbedded } from '../embedded-server.ts';
-import { follow, isOver } from '../follow.ts';
-import { LiveTimeline } from '../live-timeline.ts';
-import { clientOf } from '../server-options.ts';
-import { untilStopped } from '../signals.ts';
-import { hookLines, standingLines, statusLine } from '../timeline.ts';
+import { readDocumentFile, readNotedDefinition } from '../documents/document-file.ts';
+import { startEmbedded } from '../server/embedded-server.ts';
+import { follow, isOver } from '../view/follow.ts';
+import { LiveTimeline } from '../view/live-timeline.ts';
+import { clientOf } from '../server/server-options.ts';
+import { untilStopped } from '../server/signals.ts';
+import { hookLines, standingLines, statusLine } from '../view/timeline.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
 interface RunOptions {

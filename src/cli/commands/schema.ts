@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { definitionJsonSchema } from '../../core/definition/json-schema.ts';
+import { definitionJsonSchema } from '../../core/definition/shape/json-schema.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** `trama schema`: offline, the same document as the server's `/schema/definition.json`. */

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { createTrama } from '../../compose.ts';
 import { StoreUnavailable } from '../../ports/store.ts';
-import { keepHeapSmall } from '../heap.ts';
-import { guard } from '../last-resort.ts';
-import { addConfigOptions, loadSettings, type ConfigOptions } from '../settings.ts';
-import { untilStopped } from '../signals.ts';
+import { keepHeapSmall } from '../server/heap.ts';
+import { guard } from '../server/last-resort.ts';
+import { addConfigOptions, loadSettings, type ConfigOptions } from '../server/settings.ts';
+import { untilStopped } from '../server/signals.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 import { packageVersion } from '../version.ts';
 

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import { stringifyJson } from '../../core/json.ts';
+import { stringifyJson } from '../../core/value/json.ts';
 import { asObject } from '../api-client.ts';
-import { executionLines } from '../execution-view.ts';
-import { addServerOptions, clientOf, type ServerOptions } from '../server-options.ts';
+import { executionLines } from '../view/execution-view.ts';
+import { addServerOptions, clientOf, type ServerOptions } from '../server/server-options.ts';
 import type { Terminal } from '../terminal.ts';
-import { readHistory } from '../timeline.ts';
+import { readHistory } from '../view/timeline.ts';
 
 /** `trama show`: one run, with everything that somebody needs who has to decide about it. */
 export function defineShow(command: Command, terminal: Terminal): void {

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Plan } from '../../core/plan.ts';
-import { readDocumentFile } from '../document-file.ts';
-import { planOfFile } from '../plan-file.ts';
-import { tryScenario } from '../scenario-file.ts';
-import { isGood, junitReport, reportLines, type ScenarioReport } from '../simulation-report.ts';
+import { readDocumentFile } from '../documents/document-file.ts';
+import { planOfFile } from '../documents/plan-file.ts';
+import { tryScenario } from '../documents/scenario-file.ts';
+import { isGood, junitReport, reportLines, type ScenarioReport } from '../view/simulation-report.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
 interface SimulateOptions {

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { compileDefinition } from '../../core/definition/compile.ts';
-import type { Json } from '../../core/json.ts';
+import type { Json } from '../../core/value/json.ts';
 import type { Plan } from '../../core/plan.ts';
-import { type DefinitionFile, readDefinitionFile } from '../document-file.ts';
-import { isScenario, tryScenario } from '../scenario-file.ts';
-import { isGood, reportLines, type ScenarioReport } from '../simulation-report.ts';
+import { type DefinitionFile, readDefinitionFile } from '../documents/document-file.ts';
+import { isScenario, tryScenario } from '../documents/scenario-file.ts';
+import { isGood, reportLines, type ScenarioReport } from '../view/simulation-report.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
 interface ValidateOptions {

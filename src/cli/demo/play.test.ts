@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Json, JsonObject } from '../../core/json.ts';
+import type { Json, JsonObject } from '../../core/value/json.ts';
 import type { PagingClient } from '../api-client.ts';
 import { play } from './play.ts';
 import type { SampleServices } from './services.ts';

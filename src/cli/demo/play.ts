@@ -1,8 +1,8 @@
 /** Runs one story through the HTTP API and compares how it ended with how it had to. */
-import { ownProperty, type JsonObject } from '../../core/json.ts';
+import { ownProperty, type JsonObject } from '../../core/value/json.ts';
 import { asObject, textField, type PagingClient } from '../api-client.ts';
-import { follow, isOver } from '../follow.ts';
-import { readHistory, type History } from '../timeline.ts';
+import { follow, isOver } from '../view/follow.ts';
+import { readHistory, type History } from '../view/timeline.ts';
 import type { SampleServices } from './services.ts';
 import type { Story } from './stories.ts';
 

@@ -15,8 +15,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { localGuard, mayBeCalledBack } from '../local-services.ts';
-import { isJsonObject, ownProperty, parseJson, stringifyJson, type Json } from '../../core/json.ts';
+import { localGuard, mayBeCalledBack } from '../server/local-services.ts';
+import { isJsonObject, ownProperty, parseJson, stringifyJson, type Json } from '../../core/value/json.ts';
 
 const slowMillis = 500;
 const decisionMillis = 150;

@@ -1,5 +1,5 @@
 /** The sagas that the demo runs, what each shows, and how each has to end. */
-import type { JsonObject } from '../../core/json.ts';
+import type { JsonObject } from '../../core/value/json.ts';
 
 /** One run. */
 export interface Story {

@@ -6,12 +6,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { stringifyJson, type Json } from '../../core/json.ts';
+import { stringifyJson, type Json } from '../../core/value/json.ts';
 import type { Plan } from '../../core/plan.ts';
 import { Downstream, type PlannedAnswer } from '../../scenario/downstream.ts';
 import type { Scenario } from '../../scenario/scenario.ts';
-import type { RequestGuard } from '../../api/request-guard.ts';
-import { mayBeCalledBack } from '../local-services.ts';
+import type { RequestGuard } from '../../api/http/request-guard.ts';
+import { mayBeCalledBack } from '../server/local-services.ts';
 import { findCallbackAddress, type CallbackAddress } from './callback-address.ts';
 import { findRoute, routesOf, type MockRoute } from './routes.ts';
 

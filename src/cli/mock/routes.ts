@@ -1,5 +1,5 @@
 /** Which call of a definition an incoming request is. */
-import type { CallPhase } from '../../core/context.ts';
+import type { CallPhase } from '../../core/context/context.ts';
 import type { CallPlan, Plan } from '../../core/plan.ts';
 import { callName } from '../../scenario/scenario.ts';
 

@@ -1,5 +1,5 @@
 /** Keys of authentication. */
-import { parseInstant } from '../../core/instant.ts';
+import { parseInstant } from '../../core/value/instant.ts';
 import type { ApiKeyConfig } from '../config.ts';
 import type { SectionKeys } from '../key.ts';
 import { baseUrl, flag, isRecord, list, optional, parsedText, text, unreadable, type Kind } from '../kinds.ts';

@@ -1,18 +1,18 @@
 /** Compiles calls, templates and conditions at their places in a definition, and gathers what they read. */
 import { compileExpression, type Expression } from '../expression/expression.ts';
-import { isJsonObject, type Json, type JsonObject } from '../json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../value/json.ts';
 import type { AuthPlan, CallPlan } from '../plan.ts';
 import { compileRequest, type RequestPlan } from '../request/request.ts';
 import { splitUrl } from '../request/url.ts';
 import type { RenderLimits } from '../template/run.ts';
 import { compileTemplate, type Template, type TemplatePath } from '../template/template.ts';
-import { mutatingVerbs } from './call-warnings.ts';
-import { callShape, shapeBook } from './document-shape.ts';
+import { mutatingVerbs } from './warnings/call-warnings.ts';
+import { callShape, shapeBook } from './shape/document-shape.ts';
 import type { Place } from './draft.ts';
-import { warnOfTagsInCondition, warnOfTagsInKeys } from './no-effect.ts';
+import { warnOfTagsInCondition, warnOfTagsInKeys } from './warnings/no-effect.ts';
 import { at, type Path, type Problems } from './problems.ts';
-import type { Moment, Read } from './reads.ts';
-import { fits, present, templateText, toNumber } from './shape-check.ts';
+import type { Moment, Read } from './warnings/reads.ts';
+import { fits, present, templateText, toNumber } from './shape/shape-check.ts';
 
 /** What compiling any part needs, and what it adds to. */
 export interface Compiling {

@@ -9,7 +9,7 @@ import {
   smallest,
   validDefinitions,
 } from '../../../test/definitions/valid.ts';
-import { isJsonObject, type Json, type JsonObject, parseJson } from '../json.ts';
+import { isJsonObject, type Json, type JsonObject, parseJson } from '../value/json.ts';
 import type { Ask, NodePlan, Plan, TaskPlan } from '../plan.ts';
 import { compileDefinition } from './compile.ts';
 

@@ -1,23 +1,23 @@
 /** Turns a definition document into a plan, or says everything that is wrong with it. */
-import { isJsonObject, type Json, type JsonObject } from '../json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../value/json.ts';
 import type { CallPlan, NodePlan, Plan, RequiredPath, RetryPolicy } from '../plan.ts';
 import { keysOfPath } from '../template/path-keys.ts';
 import { compileCall, type Compiling } from './call-plan.ts';
-import { warnOfUncompensated } from './call-warnings.ts';
-import { documentShape, shapeBook } from './document-shape.ts';
+import { warnOfUncompensated } from './warnings/call-warnings.ts';
+import { documentShape, shapeBook } from './shape/document-shape.ts';
 import { readDraft, type Draft } from './draft.ts';
 import { analyseFlow } from './flow.ts';
 import { checkGraph, type Layout } from './graph.ts';
 import { checkSize, defaultDefinitionLimits, type DefinitionLimits, labelLimits } from './limits.ts';
-import { checkNodeFields, visitsReadOf } from './node-fields.ts';
-import { warnOfNoEffect } from './no-effect.ts';
+import { checkNodeFields, visitsReadOf } from './shape/node-fields.ts';
+import { warnOfNoEffect } from './warnings/no-effect.ts';
 import { compileNode } from './node-plan.ts';
 import { compilePolicy, defaultCompensationHandling, defaultFailureHandling, warnOfShortPolicy } from './policy.ts';
 import { at, createProblems, quote, show, type Problems } from './problems.ts';
-import { warnOfMistypedPayload } from './payload-reads.ts';
-import { analyseAsks } from './asks.ts';
-import { summarizeReads, warnOfReads, type Read } from './reads.ts';
-import { checkShape, present, toNumber, unprintable } from './shape-check.ts';
+import { warnOfMistypedPayload } from './warnings/payload-reads.ts';
+import { analyseAsks } from './warnings/asks.ts';
+import { summarizeReads, warnOfReads, type Read } from './warnings/reads.ts';
+import { checkShape, present, toNumber, unprintable } from './shape/shape-check.ts';
 import { weightOf } from './weight.ts';
 
 /** What comes of a definition. Every problem is a sentence that begins with its JSON path. */

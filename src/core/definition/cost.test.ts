@@ -4,7 +4,7 @@
  * with room for a factor of five. Something quadratic takes a hundred times as long.
  */
 import { describe, expect, it } from 'vitest';
-import type { Json, JsonObject } from '../json.ts';
+import type { Json, JsonObject } from '../value/json.ts';
 import { compileDefinition } from './compile.ts';
 
 const list = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));

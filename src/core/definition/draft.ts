@@ -2,9 +2,9 @@
  * The nodes of a document as far as they can be read: steps and nodes in one form, with their places in the document.
  * Tolerates every defect, so that the checks of ids, references and the graph can run whatever else is wrong.
  */
-import { isJsonObject, ownProperty, type Json, type JsonObject } from '../json.ts';
+import { isJsonObject, ownProperty, type Json, type JsonObject } from '../value/json.ts';
 import { at, type Path } from './problems.ts';
-import { present } from './shape-check.ts';
+import { present } from './shape/shape-check.ts';
 
 /** The kinds of nodes. */
 export const nodeKinds = ['task', 'switch', 'sleep', 'split', 'join', 'fail'] as const;

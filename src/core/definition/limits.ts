@@ -1,5 +1,5 @@
 /** How large a definition may be, and the check that comes before every other. */
-import { isRawNumber, numberText } from '../json.ts';
+import { isRawNumber, numberText } from '../value/json.ts';
 import type { Problems } from './problems.ts';
 
 /** Bounds of a definition, and of what is evaluated for it. */

@@ -1,16 +1,16 @@
 /** Compiles single nodes. */
-import { isJsonObject, ownProperty, type Json, type JsonObject } from '../json.ts';
-import { instantFault, parseInstant } from '../instant.ts';
+import { isJsonObject, ownProperty, type Json, type JsonObject } from '../value/json.ts';
+import { instantFault, parseInstant } from '../value/instant.ts';
 import type { CallbackPlan, CallPlan, CompensateWhen, NodePlan, RetryPolicy, SleepPlan, TaskPlan } from '../plan.ts';
 import { compileCall, compileCondition, compileText, type Compiling } from './call-plan.ts';
-import { checkUncompensated } from './call-warnings.ts';
-import { maxMillis } from './document-shape.ts';
+import { checkUncompensated } from './warnings/call-warnings.ts';
+import { maxMillis } from './shape/document-shape.ts';
 import type { Edge, NodeDraft } from './draft.ts';
 import { hasMonthsOrYears, parseDuration } from './duration.ts';
 import type { Branch } from './graph.ts';
 import { compilePolicy } from './policy.ts';
 import { at, quote, type Problems } from './problems.ts';
-import { present, toNumber } from './shape-check.ts';
+import { present, toNumber } from './shape/shape-check.ts';
 
 interface Base {
   readonly id: string;

@@ -1,9 +1,9 @@
 /** Retry policies: their defaults, their checks beyond the shape, and their compiled form. */
-import { isJsonObject, type Json, type JsonObject } from '../json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../value/json.ts';
 import type { RetryError, RetryOn, RetryPolicy } from '../plan.ts';
-import { retryErrors, shapeBook } from './document-shape.ts';
+import { retryErrors, shapeBook } from './shape/document-shape.ts';
 import { at, type Path, type Problems } from './problems.ts';
-import { fits, present, toNumber } from './shape-check.ts';
+import { fits, present, toNumber } from './shape/shape-check.ts';
 
 /** The policy of forward calls and hooks where the definition names none. */
 export const defaultFailureHandling: RetryPolicy = {

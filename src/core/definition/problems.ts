@@ -1,5 +1,5 @@
 /** Collects what is wrong or doubtful in a definition, as sentences that begin with a JSON path. */
-import { isJsonObject, isRawNumber, numberText } from '../json.ts';
+import { isJsonObject, isRawNumber, numberText } from '../value/json.ts';
 
 const maxShown = 60;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Json, JsonObject } from '../json.ts';
+import type { Json, JsonObject } from '../value/json.ts';
 import { compileExpression } from './expression.ts';
 
 function evaluate(logic: Json, payload: JsonObject = {}): unknown {

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { NodeView, RenderContext } from '../context.ts';
-import { type Json, type JsonObject, parseJson } from '../json.ts';
+import type { NodeView, RenderContext } from '../context/context.ts';
+import { type Json, type JsonObject, parseJson } from '../value/json.ts';
 import { compileExpression, type Expression, type ExpressionOptions } from './expression.ts';
 import { expressionOperators } from './operators.ts';
 

@@ -7,9 +7,9 @@
  * `current`, as in every JSON Logic.
  */
 import { LogicEngine } from 'json-logic-engine';
-import type { RenderContext } from '../context.ts';
-import { instantFault, parseInstant } from '../instant.ts';
-import { isJsonObject, type Json, type JsonObject, toDoubles } from '../json.ts';
+import type { RenderContext } from '../context/context.ts';
+import { instantFault, parseInstant } from '../value/instant.ts';
+import { isJsonObject, type Json, type JsonObject, toDoubles } from '../value/json.ts';
 import { keysOfPath } from '../template/path-keys.ts';
 import { type Path, type PathRoot, type PathScope, type PathSource, resolvePath, walk } from '../template/path.ts';
 import type { TemplatePath } from '../template/template.ts';

@@ -10,7 +10,7 @@
 import { defaultMethods, type LogicEngine } from 'json-logic-engine';
 import { charsPerStep, readCharsPerStep } from '../meter.ts';
 import type { Budget } from './budget.ts';
-import { instantFault, parseInstant } from '../instant.ts';
+import { instantFault, parseInstant } from '../value/instant.ts';
 import { holdsText } from './text-search.ts';
 
 /**

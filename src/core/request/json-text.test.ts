@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { RenderContext } from '../context.ts';
-import type { Json, JsonObject } from '../json.ts';
+import type { RenderContext } from '../context/context.ts';
+import type { Json, JsonObject } from '../value/json.ts';
 import { renderRequest } from './render.ts';
 import { compileRequest } from './request.ts';
 

@@ -1,7 +1,7 @@
 /** Renders requests: what is sent, or why nothing can be. */
-import type { RenderContext } from '../context.ts';
-import { stringifyJson } from '../json.ts';
-import { isJson, notJson } from '../json-fault.ts';
+import type { RenderContext } from '../context/context.ts';
+import { stringifyJson } from '../value/json.ts';
+import { isJson, notJson } from '../value/json-fault.ts';
 import { type Meter, readCharsPerStep } from '../meter.ts';
 import { RenderFault, type RenderLimits, Run, type RunOptions } from '../template/run.ts';
 import type { RequestPlan, Verb } from './request.ts';

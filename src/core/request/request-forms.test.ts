@@ -1,7 +1,7 @@
 /** Bodies whose Content-Type asks for another form than JSON. */
 import { describe, expect, it } from 'vitest';
-import type { RenderContext } from '../context.ts';
-import { type Json, type JsonObject, parseJson } from '../json.ts';
+import type { RenderContext } from '../context/context.ts';
+import { type Json, type JsonObject, parseJson } from '../value/json.ts';
 import type { Problem } from '../template/json-template.ts';
 import type { TemplateOptions } from '../template/template.ts';
 import { type RenderedRequest, renderRequest } from './render.ts';

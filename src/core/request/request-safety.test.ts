@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { RenderContext } from '../context.ts';
-import type { Json, JsonObject } from '../json.ts';
+import type { RenderContext } from '../context/context.ts';
+import type { Json, JsonObject } from '../value/json.ts';
 import type { TemplateOptions } from '../template/template.ts';
 import { renderRequest, renderStable } from './render.ts';
 import { compileRequest } from './request.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { NodeView, RenderContext } from '../context.ts';
-import { type Json, type JsonObject, parseJson } from '../json.ts';
+import type { NodeView, RenderContext } from '../context/context.ts';
+import { type Json, type JsonObject, parseJson } from '../value/json.ts';
 import type { RenderLimits } from '../template/run.ts';
 import type { TemplateOptions } from '../template/template.ts';
 import { type RenderedRequest, renderRequest, renderStable, type UnsentRequest } from './render.ts';

@@ -2,8 +2,8 @@
  * Compiled requests: an HttpCall of a definition with all of its templates compiled and everything checked that can be
  * known before it is rendered. Authentication is no part of it.
  */
-import { isJsonObject, isRawNumber, type Json, type JsonObject, ownProperty } from '../json.ts';
-import { isJson, notJson } from '../json-fault.ts';
+import { isJsonObject, isRawNumber, type Json, type JsonObject, ownProperty } from '../value/json.ts';
+import { isJson, notJson } from '../value/json-fault.ts';
 import { type DestinationKind, isHeaderValue } from '../template/destination.ts';
 import { compileFormTemplate, compileJsonTemplate, type Problem } from '../template/json-template.ts';
 import { defaultRenderLimits, type RenderLimits, utf8Length } from '../template/run.ts';

@@ -6,7 +6,7 @@
  * Inserted values are percent-encoded, but for one that makes up the URL's beginning. Whatever a client might read
  * differently than it is written here (user information, backslashes, blanks, dot segments) is refused.
  */
-import type { Json } from '../json.ts';
+import type { Json } from '../value/json.ts';
 import { type Destination, escapeUrl, type Insert, type PlacedTag, textOf } from '../template/destination.ts';
 import { type OutputTracker, RenderFault, type Run } from '../template/run.ts';
 import { parseTemplate, type Syntax } from '../template/syntax.ts';

@@ -2,7 +2,7 @@
  * Destinations: how a value is written where its tag stands. Each is made afresh for one template, and is told the
  * template's literal text in order, since some (a JSON text, a URL) depend on what stands around the tag.
  */
-import { isRawNumber, type Json, stringifyJson } from '../json.ts';
+import { isRawNumber, type Json, stringifyJson } from '../value/json.ts';
 import { RenderFault, type Run } from './run.ts';
 
 /** The text that stands for a value; undefined means that the path is missing. May throw a {@link RenderFault}. */

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { RenderContext } from '../context.ts';
-import { type Json, type JsonObject, parseJson, stringifyJson } from '../json.ts';
+import type { RenderContext } from '../context/context.ts';
+import { type Json, type JsonObject, parseJson, stringifyJson } from '../value/json.ts';
 import { compileJsonTemplate, type JsonTemplate, type Problem, renderJson } from './json-template.ts';
 import type { TemplateOptions } from './template.ts';
 

@@ -5,8 +5,8 @@
  * Such a value is compiled into one template that writes JSON text at once: no value is built in between, and the bound
  * on the output holds while it is written, not after.
  */
-import type { RenderContext } from '../context.ts';
-import { isJsonObject, type Json, type JsonObject, parseJson, stringifyJson } from '../json.ts';
+import type { RenderContext } from '../context/context.ts';
+import { isJsonObject, type Json, type JsonObject, parseJson, stringifyJson } from '../value/json.ts';
 import { type Destination, escapeForm, escapeJson, textOf } from './destination.ts';
 import { defaultRenderLimits, type RenderLimits, type Run, utf8Length } from './run.ts';
 import { parseTemplate } from './syntax.ts';

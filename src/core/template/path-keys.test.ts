@@ -2,10 +2,10 @@ import { array, assert, property, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileDefinition } from '../definition/compile.ts';
 import { compileExpression } from '../expression/expression.ts';
-import type { Json } from '../json.ts';
+import type { Json } from '../value/json.ts';
 import { compileRequest } from '../request/request.ts';
-import { missingPayload } from '../required-payload.ts';
-import type { RenderContext } from '../context.ts';
+import { missingPayload } from '../context/required-payload.ts';
+import type { RenderContext } from '../context/context.ts';
 import { keysOfPath, pathOfKeys } from './path-keys.ts';
 import { compileTemplate, type TemplateOptions } from './template.ts';
 

@@ -5,8 +5,8 @@
  * Ids may contain dots: behind `nodes` and `step` stands the longest id of the definition that matches, or in brackets the
  * very id. How keys are written is in `path-keys.ts`.
  */
-import type { NodeView, RenderContext } from '../context.ts';
-import { isRawNumber, type Json, type JsonObject } from '../json.ts';
+import type { NodeView, RenderContext } from '../context/context.ts';
+import { isRawNumber, type Json, type JsonObject } from '../value/json.ts';
 import { keysOfPath } from './path-keys.ts';
 
 /** What a path can begin with, `input` aside, which means `payload`. */

@@ -1,8 +1,8 @@
 /**
  * One rendering under way: the output so far, what bounds it, and the items of the sections that are open.
  */
-import type { RenderContext } from '../context.ts';
-import type { Json } from '../json.ts';
+import type { RenderContext } from '../context/context.ts';
+import type { Json } from '../value/json.ts';
 import type { StepsView } from './path.ts';
 
 /** Bounds of one rendering: of a template that stands by itself, or of all templates of a request together. */

@@ -7,8 +7,8 @@
  * part of a path is looked for in the items, innermost first, and then in the context; `vars`, `secrets` and `runtime`
  * always mean Trama's own, so that no data can stand in for them.
  */
-import type { RenderContext } from '../context.ts';
-import { isRawNumber, type Json } from '../json.ts';
+import type { RenderContext } from '../context/context.ts';
+import { isRawNumber, type Json } from '../value/json.ts';
 import { type Destination, destinationOf, type DestinationKind } from './destination.ts';
 import { keysOfPath } from './path-keys.ts';
 import { type Path, type PathReader, type PathRoot, type PathScope, resolvePath, walk } from './path.ts';

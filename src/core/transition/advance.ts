@@ -10,16 +10,16 @@
  * what is left stays `ready`, between two cases of a switch, too, for the event `continued`, after a checkpoint. Each turn goes on by one
  * node or case at least. Where turns end changes no outcome: a condition is judged by its own bound alone.
  */
-import { conditionContext } from '../context-of.ts';
+import { conditionContext } from '../context/context-of.ts';
 import type { Draft } from '../draft.ts';
 import type { StepOutput } from '../history.ts';
-import { instantFault, parseInstant } from '../instant.ts';
-import type { Json } from '../json.ts';
+import { instantFault, parseInstant } from '../value/instant.ts';
+import type { Json } from '../value/json.ts';
 import { valuesPerStep } from '../meter.ts';
 import type { FailPlan, JoinPlan, SleepPlan, SplitPlan, SwitchPlan } from '../plan.ts';
-import { branchScope, isWithin } from '../scope.ts';
+import { branchScope, isWithin } from '../context/scope.ts';
 import type { AttemptFailure, BranchEnd, Choosing, Stage, Token } from '../state.ts';
-import { lackOfMove } from '../wanted.ts';
+import { lackOfMove } from '../context/wanted.ts';
 import { failExecution, failToken } from './failure.ts';
 import { finish } from './finish.ts';
 import { goTo, noteCompleted } from './route.ts';

@@ -1,10 +1,10 @@
 /**
  * Callbacks of async nodes, and the time that runs out for them.
  */
-import { conditionContext } from '../context-of.ts';
+import { conditionContext } from '../context/context-of.ts';
 import type { Draft, Env } from '../draft.ts';
 import type { CallbackEvent } from '../event.ts';
-import type { Json } from '../json.ts';
+import type { Json } from '../value/json.ts';
 import type { Meter } from '../meter.ts';
 import type { TaskPlan } from '../plan.ts';
 import type { AttemptFailure, State, TaskRun, Token } from '../state.ts';

@@ -10,7 +10,7 @@
 import { deliveryOf } from '../delivery.ts';
 import type { Answered, Draft } from '../draft.ts';
 import type { RetryPolicy } from '../plan.ts';
-import { nextRetry, type RetryCounters } from '../retry.ts';
+import { nextRetry, type RetryCounters } from '../call/retry.ts';
 import type { AttemptFailure, HookRun } from '../state.ts';
 import { recordHook, recordHookAttempt } from './hook-record.ts';
 

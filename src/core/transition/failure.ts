@@ -5,7 +5,7 @@
  * in flight are awaited. A call that was only to go with this very transition does not go any more. When nothing is left in the scope, the draining token begins to compensate (see `advance.ts`).
  */
 import type { Draft } from '../draft.ts';
-import { isWithin, parentScope } from '../scope.ts';
+import { isWithin, parentScope } from '../context/scope.ts';
 import type { AttemptFailure, Token, UnwindGoal, Verdict } from '../state.ts';
 import { goTo } from './route.ts';
 import { settleDropped } from './settle.ts';

@@ -2,10 +2,10 @@
  * The end: once the verdict is certain and nothing moves any more, the hook, then the terminal status. A hook that could not be
  * delivered in its time is delivered after it (see `deliver.ts`).
  */
-import { judge } from '../classify.ts';
+import { judge } from '../call/classify.ts';
 import type { Answered, Draft } from '../draft.ts';
 import type { CallPlan } from '../plan.ts';
-import { nextRetry } from '../retry.ts';
+import { nextRetry } from '../call/retry.ts';
 import type { AttemptFailure, FailureReason, HookRun, Stage, TerminalStatus, Token, Verdict } from '../state.ts';
 import { deliveredUntil, delivering, nextDelivery, type NextTry } from './deliver.ts';
 import { type HookFate, recordHook, recordHookAttempt, settleHook } from './hook-record.ts';

@@ -1,7 +1,7 @@
 /** What is written of a hook: its attempts, its rows, and what became of it. */
 import type { Answered, Draft } from '../draft.ts';
 import type { StepRow } from '../history.ts';
-import { idempotencyKey } from '../keys.ts';
+import { idempotencyKey } from '../call/keys.ts';
 import type { AttemptFailure, HookRun } from '../state.ts';
 
 /** Appends the row of one attempt of a hook. */

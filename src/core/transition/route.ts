@@ -2,7 +2,7 @@
  * Moving a token along an edge, or to the end of its path.
  */
 import type { Draft } from '../draft.ts';
-import { branchScope, parentScope } from '../scope.ts';
+import { branchScope, parentScope } from '../context/scope.ts';
 import type { BranchEnd, OutputRef, Stage, Token } from '../state.ts';
 
 type Forked = Extract<Stage, { kind: 'forked' }>;

@@ -2,11 +2,11 @@
  * Settling a task's visit: the one deciding row that says how it ended, what stands downstream and what is to be
  * compensated.
  */
-import type { ResponseView } from '../context.ts';
+import type { ResponseView } from '../context/context.ts';
 import type { Draft } from '../draft.ts';
 import type { StepOutput, StepRow, UndoRank } from '../history.ts';
-import type { Json } from '../json.ts';
-import { idempotencyKey } from '../keys.ts';
+import type { Json } from '../value/json.ts';
+import { idempotencyKey } from '../call/keys.ts';
 import type { TaskPlan } from '../plan.ts';
 import type { AttemptFailure, TaskRun, Token } from '../state.ts';
 import { noteCompleted } from './route.ts';

@@ -4,11 +4,11 @@
  * calling -> (accepted) waiting -> completed | (failure) backoff -> calling | failed. A retry after a callback that said
  * failure is a new operation with a new key and token; every other retry repeats the operation.
  */
-import type { ResponseView } from '../context.ts';
+import type { ResponseView } from '../context/context.ts';
 import type { Answered, Draft } from '../draft.ts';
-import { judge } from '../classify.ts';
+import { judge } from '../call/classify.ts';
 import type { CallbackPlan } from '../plan.ts';
-import { nextRetry } from '../retry.ts';
+import { nextRetry } from '../call/retry.ts';
 import type { AttemptFailure, TaskRun, Token } from '../state.ts';
 import { drainOf, failToken } from './failure.ts';
 import { goTo } from './route.ts';

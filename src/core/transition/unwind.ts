@@ -4,11 +4,11 @@
  * unwinding (no target) --findUndo--> calling -> done | backoff -> calling | failed, and again; with nothing found, the
  * goal. A compensation that cannot be completed does not stop the others; it makes the end CORRUPTED.
  */
-import { judge } from '../classify.ts';
+import { judge } from '../call/classify.ts';
 import type { Answered, Draft } from '../draft.ts';
 import type { StepRow, UndoState } from '../history.ts';
 import type { CallPlan } from '../plan.ts';
-import { nextRetry } from '../retry.ts';
+import { nextRetry } from '../call/retry.ts';
 import {
   type AttemptFailure,
   maxNamedTroubles,
@@ -17,7 +17,7 @@ import {
   type UndoRun,
   type UndoTarget,
 } from '../state.ts';
-import { idempotencyKey } from '../keys.ts';
+import { idempotencyKey } from '../call/keys.ts';
 import { drainOf } from './failure.ts';
 import { endBranch, goTo } from './route.ts';
 

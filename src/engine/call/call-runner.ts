@@ -4,12 +4,12 @@
  */
 import { hash as digest } from 'node:crypto';
 import type { Run } from '../../core/apply.ts';
-import { type CallResources, prepareCall } from '../../core/call.ts';
+import { type CallResources, prepareCall } from '../../core/call/call.ts';
 import type { CallCommand, CallResult, Event } from '../../core/event.ts';
-import type { Outputs } from '../../core/outputs.ts';
+import type { Outputs } from '../../core/context/outputs.ts';
 import type { Meter } from '../../core/meter.ts';
 import { renderRequest, renderStable } from '../../core/request/render.ts';
-import { retryAfterMillis } from '../../core/retry-after.ts';
+import { retryAfterMillis } from '../../core/call/retry-after.ts';
 import { shownTemplate } from '../../core/request/url.ts';
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import type { CallAnswer, CallHandle, HttpCaller, OutboundRequest } from '../../ports/http-caller.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
-import type { JsonObject } from '../../core/json.ts';
+import type { JsonObject } from '../../core/value/json.ts';
 import type { Engine } from '../engine.ts';
 
 /** A task whose callback decides; retries what `failureHandling` allows. */

@@ -1,7 +1,7 @@
 /** What happens at the same time: each of these was found by the simulator. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
-import type { JsonObject } from '../../core/json.ts';
+import type { JsonObject } from '../../core/value/json.ts';
 import { type Queue, QueueUnavailable } from '../../ports/queue.ts';
 
 const asyncAction = (timeoutMillis: number): JsonObject => ({ mode: 'async', callback: { timeoutMillis } });

@@ -9,8 +9,8 @@
 import type { Run } from '../../core/apply.ts';
 import { isDrained, isInFlight } from '../../core/due.ts';
 import type { CallCommand, Command, Event } from '../../core/event.ts';
-import { Outputs } from '../../core/outputs.ts';
-import { lackOfCall, undoQueries } from '../../core/wanted.ts';
+import { Outputs } from '../../core/context/outputs.ts';
+import { lackOfCall, undoQueries } from '../../core/context/wanted.ts';
 import type { CallAnswered, CallTaker, Prepared, StartedCall } from '../call/call-runner.ts';
 import type { DriverParts } from './driver-contract.ts';
 import { readAsked, readBack, type Restore } from './restored-outputs.ts';

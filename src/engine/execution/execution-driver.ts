@@ -16,7 +16,7 @@ import { prepared, type Run } from '../../core/apply.ts';
 import { isSettled } from '../../core/delivery.ts';
 import { canPark, dueAt } from '../../core/due.ts';
 import type { Event } from '../../core/event.ts';
-import { memorySize } from '../../core/json.ts';
+import { memorySize } from '../../core/value/json.ts';
 import type { Timer } from '../../ports/clock.ts';
 import { type CheckpointResult, type InboxEvent, type InboxRow, StoreUnavailable } from '../../ports/store.ts';
 import { backoffMillis } from '../write/availability.ts';

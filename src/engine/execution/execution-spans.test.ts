@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chain, graph, RuntimeFixture, type Reply } from '../../../test/runtime-fixture.ts';
-import type { JsonObject } from '../../core/json.ts';
+import type { JsonObject } from '../../core/value/json.ts';
 import type { Span } from '../../ports/tracer.ts';
 import type { Engine } from '../engine.ts';
 import { roundSpanIdOf } from '../trace-context.ts';

@@ -2,7 +2,7 @@
 import { assert, asyncProperty, integer } from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chain, graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
-import type { JsonObject } from '../../core/json.ts';
+import type { JsonObject } from '../../core/value/json.ts';
 import { Random } from '../../../simulator/random.ts';
 import { randomDefinition } from '../../../simulator/random-definition.ts';
 import type { Engine } from '../engine.ts';

@@ -1,6 +1,6 @@
 /** The outputs of one execution in hand: how much memory they take, which of them are left in the store, and reading those back. */
 import type { Run } from '../../core/apply.ts';
-import { lackOfCallback, lackOfMove, trimmedOutputs } from '../../core/wanted.ts';
+import { lackOfCallback, lackOfMove, trimmedOutputs } from '../../core/context/wanted.ts';
 import { addressee } from '../../core/transition/callback.ts';
 import type { InboxRow } from '../../ports/store.ts';
 import type { DriverParts, Holding } from './driver-contract.ts';

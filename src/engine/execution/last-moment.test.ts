@@ -1,7 +1,7 @@
 /** Calls that may leave at last, for a place or a connection has come, while a checkpoint under way decides about them. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
-import type { JsonObject } from '../../core/json.ts';
+import type { JsonObject } from '../../core/value/json.ts';
 import type { Engine } from '../engine.ts';
 import type { CallGate, Entry, GatedCall, Pass } from '../call/gate/call-gate.ts';
 import { Pulse } from '../service.ts';

@@ -1,7 +1,7 @@
 /** Work that is more than one turn of the event loop may do is put off, and done all the same. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
-import type { JsonObject } from '../../core/json.ts';
+import type { JsonObject } from '../../core/value/json.ts';
 import type { Engine } from '../engine.ts';
 import { defaultEngineSettings } from '../settings.ts';
 

@@ -1,7 +1,7 @@
 /** Reads outputs back that were left in the store, when something asks for them. */
 import type { Run } from '../../core/apply.ts';
-import { type OutputQuery, Outputs } from '../../core/outputs.ts';
-import { lackQueries } from '../../core/wanted.ts';
+import { type OutputQuery, Outputs } from '../../core/context/outputs.ts';
+import { lackQueries } from '../../core/context/wanted.ts';
 import type { Store } from '../../ports/store.ts';
 import { OutputsTooLarge } from '../../ports/store-bounds.ts';
 

@@ -1,7 +1,7 @@
 import { hash as digest } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { chain } from '../../../test/runtime-fixture.ts';
-import { canonicalJson, type JsonObject, parseJson, stringifyJson } from '../../core/json.ts';
+import { canonicalJson, type JsonObject, parseJson, stringifyJson } from '../../core/value/json.ts';
 import { silentTelemetry } from '../../ports/telemetry.ts';
 import { PlanCache } from './plan-cache.ts';
 

@@ -7,7 +7,7 @@
 import { hash as digest } from 'node:crypto';
 import { compileDefinition } from '../../core/definition/compile.ts';
 import type { DefinitionLimits } from '../../core/definition/limits.ts';
-import { canonicalJson, type Json, parseJson } from '../../core/json.ts';
+import { canonicalJson, type Json, parseJson } from '../../core/value/json.ts';
 import type { Plan } from '../../core/plan.ts';
 import type { Store } from '../../ports/store.ts';
 import type { DefinitionTelemetry, Telemetry } from '../../ports/telemetry.ts';

@@ -6,7 +6,7 @@
  * its lease renewed.
  */
 import type { Run } from '../../core/apply.ts';
-import { roughSize } from '../../core/json.ts';
+import { roughSize } from '../../core/value/json.ts';
 import type { Clock, Stamp } from '../../ports/clock.ts';
 import type { Claimed } from '../../ports/queue.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';

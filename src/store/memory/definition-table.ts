@@ -1,5 +1,5 @@
 /** The definitions of the store in memory. */
-import { fitsGlobs } from '../../core/name-globs.ts';
+import { fitsGlobs } from '../../core/value/name-globs.ts';
 import type { DefinitionRecord, PutDefinitionResult } from '../../ports/store.ts';
 import type { Page, PageRequest } from '../../ports/records.ts';
 import { pageOf } from './page.ts';

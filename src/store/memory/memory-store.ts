@@ -6,7 +6,7 @@
  */
 import { admit } from '../../core/admission.ts';
 import type { CallRow, StepRow, UndoMark } from '../../core/history.ts';
-import { isWithin } from '../../core/scope.ts';
+import { isWithin } from '../../core/context/scope.ts';
 import { isInShards, type ShardSet } from '../../core/slot.ts';
 import type { UndoTarget } from '../../core/state.ts';
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';

@@ -1,6 +1,6 @@
 /** What the store in memory keeps of an execution, and small readings of it. */
 import type { CallRow, StepRow, UndoMark, UndoState } from '../../core/history.ts';
-import { fitsGlobs } from '../../core/name-globs.ts';
+import { fitsGlobs } from '../../core/value/name-globs.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
 import { processOf } from '../../ports/queue.ts';
 import type { ShowStep } from '../../ports/listing.ts';

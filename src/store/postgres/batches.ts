@@ -3,7 +3,7 @@
  * circle, and a batch whose values cannot be stored halved down to the row that alone pays.
  */
 import type { Invalid } from '../batch.ts';
-import { isDataError } from './errors.ts';
+import { isDataError } from './connection/errors.ts';
 
 /** Sends a batch; where its values cannot be stored, halves it. Results in the order of the batch. */
 export async function bisect<V, R>(

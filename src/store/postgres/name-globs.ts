@@ -1,5 +1,5 @@
 /** Globs of names (see `ExecutionFilter.nameGlobs`) as patterns of LIKE. */
-import { encodeText } from './text-column.ts';
+import { encodeText } from './columns/text-column.ts';
 
 /** The patterns, for `name LIKE ANY (…)`. */
 export function nameIsLike(globs: readonly string[]): readonly string[] {

@@ -17,12 +17,12 @@ import {
   type TargetState,
 } from '../../ports/promotion.ts';
 import type { DefinitionRecord } from '../../ports/store.ts';
-import { int8Array, textArray, uuidArray } from './binary-array.ts';
-import type { Connections, Session } from './connections.ts';
-import { decodeRow, promotionColumns, type Value } from './promotion-columns.ts';
+import { int8Array, textArray, uuidArray } from './columns/binary-array.ts';
+import type { Connections, Session } from './connection/connections.ts';
+import { decodeRow, promotionColumns, type Value } from './columns/promotion-columns.ts';
 import { importStatement } from './queries/import-rows.ts';
 import { readImportedStatement } from './queries/read-imported.ts';
-import { encodeJsonText, encodeText } from './text-column.ts';
+import { encodeJsonText, encodeText } from './columns/text-column.ts';
 
 const markSql = `SELECT value FROM setting WHERE key = '${targetMarkSetting}'`;
 

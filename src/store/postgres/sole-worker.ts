@@ -1,9 +1,9 @@
 /** Which process works on a database without a shared queue, and how the others tell it what is due. */
 import type { SoleWorkerCandidacy, SoleWorkerListener } from '../../ports/processes.ts';
 import type { DueRow } from '../../ports/records.ts';
-import type { SteadyClient } from './client.ts';
-import type { Connections } from './connections.ts';
-import { isExecutionId } from './execution-id.ts';
+import type { SteadyClient } from './connection/client.ts';
+import type { Connections } from './connection/connections.ts';
+import { isExecutionId } from './columns/execution-id.ts';
 
 /**
  * Locks and channels are of a whole database, where each schema may hold a store of its own: this number of the schema, by which

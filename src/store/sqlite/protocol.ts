@@ -7,7 +7,7 @@
  */
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type { UndoMark } from '../../core/history.ts';
-import type { OutputQuery } from '../../core/outputs.ts';
+import type { OutputQuery } from '../../core/context/outputs.ts';
 import type { ShardSet } from '../../core/slot.ts';
 import type { RowCounts, RowPage, SourceRows } from '../../ports/promotion.ts';
 import type {

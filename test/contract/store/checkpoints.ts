@@ -1,6 +1,6 @@
 import { wholeShardSet } from '../../../src/core/slot.ts';
 import { expect, it } from 'vitest';
-import { parseJson, stringifyJson } from '../../../src/core/json.ts';
+import { parseJson, stringifyJson } from '../../../src/core/value/json.ts';
 import {
   callRow,
   cancelOffer,

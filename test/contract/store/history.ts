@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { StepRow } from '../../../src/core/history.ts';
-import { Outputs, type OutputQuery } from '../../../src/core/outputs.ts';
+import { Outputs, type OutputQuery } from '../../../src/core/context/outputs.ts';
 import { BadCursor } from '../../../src/ports/store.ts';
 import { callRow, checkpointOf, idOf, newExecution, start, stepRow } from '../fixtures/executions.ts';
 import type { StoreUnderTest } from './store-under-test.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { parseJson, stringifyJson } from '../../../src/core/json.ts';
+import { parseJson, stringifyJson } from '../../../src/core/value/json.ts';
 import { wholeShardSet } from '../../../src/core/slot.ts';
 import {
   callbackOffer,

@@ -1,7 +1,7 @@
 /** Calls with `auth`, through an engine. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { graph, RuntimeFixture, task } from '../../../../test/runtime-fixture.ts';
-import type { JsonObject } from '../../../core/json.ts';
+import type { JsonObject } from '../../../core/value/json.ts';
 import type { Engine } from '../../engine.ts';
 import { Pulse } from '../../service.ts';
 

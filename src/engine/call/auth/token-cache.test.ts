@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Reply, ScriptedHttp } from '../../../../test/runtime-fixture.ts';
-import type { JsonObject } from '../../../core/json.ts';
+import type { JsonObject } from '../../../core/value/json.ts';
 import type { OutboundRequest } from '../../../ports/http-caller.ts';
 import { VirtualClock } from '../../../../simulator/virtual-clock.ts';
 import { AuthorizedCall, type AuthorizedEnding } from './authorized-call.ts';

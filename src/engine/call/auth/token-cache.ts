@@ -6,7 +6,7 @@
  * concealed before anybody gets it. A fetch leaves only while one of those who wait for it may make its call. It goes through the same HTTP caller as every call, so the same egress policy,
  * size limit and TLS hold; redirects are not followed. Failures are not kept: the next who asks fetches again.
  */
-import { isJsonObject, isRawNumber, numberText, type Json } from '../../../core/json.ts';
+import { isJsonObject, isRawNumber, numberText, type Json } from '../../../core/value/json.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import type { CallAnswer, HttpCaller, LastWord } from '../../../ports/http-caller.ts';
 import { BoundedMap } from '../../bounded-map.ts';

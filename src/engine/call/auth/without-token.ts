@@ -1,5 +1,5 @@
 /** Takes access tokens out of what downstreams say: they are no part of the definition, and no other process could mask them. */
-import { type Json, parseJson, stringifyJson } from '../../../core/json.ts';
+import { type Json, parseJson, stringifyJson } from '../../../core/value/json.ts';
 import type { CallAnswer } from '../../../ports/http-caller.ts';
 
 /** An answer with `mask` applied to whatever the downstream wrote. */

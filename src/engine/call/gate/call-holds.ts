@@ -5,7 +5,7 @@
  * the store, changed by compare-and-set: a table of their own would cost two migrations and four more operations of the
  * port, and save nothing.
  */
-import { isJsonObject, parseJson } from '../../../core/json.ts';
+import { isJsonObject, parseJson } from '../../../core/value/json.ts';
 import type { Store } from '../../../ports/store.ts';
 import type { Origin } from './origin.ts';
 

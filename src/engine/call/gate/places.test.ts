@@ -1,7 +1,7 @@
 /** Places at hosts: who gets them, in what order, and what becomes of the executions that wait for one. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { graph, RuntimeFixture, task } from '../../../../test/runtime-fixture.ts';
-import type { JsonObject } from '../../../core/json.ts';
+import type { JsonObject } from '../../../core/value/json.ts';
 import { blockedOf } from '../../../core/transition/block.ts';
 import type { Engine } from '../../engine.ts';
 import { Pulse } from '../../service.ts';

@@ -1,7 +1,7 @@
 import { assert, asyncProperty, integer } from 'fast-check';
 import { expect, it } from 'vitest';
 import { RuntimeFixture } from '../../../../test/runtime-fixture.ts';
-import type { JsonObject } from '../../../core/json.ts';
+import type { JsonObject } from '../../../core/value/json.ts';
 import { Random } from '../../../../simulator/random.ts';
 import { randomDefinition } from '../../../../simulator/random-definition.ts';
 import { Pulse } from '../../service.ts';

@@ -10,8 +10,8 @@ import type { ShowStep } from '../../../ports/listing.ts';
 import type { TerminalChange } from '../../../ports/store.ts';
 import { encode, isOver } from '../../row-text.ts';
 import { summaryValues } from '../../stored-rows.ts';
-import { int4Array, textArray } from '../binary-array.ts';
-import type { Connections, Session } from '../connections.ts';
+import { int4Array, textArray } from '../columns/binary-array.ts';
+import type { Connections, Session } from '../connection/connections.ts';
 import {
   historyValues,
   int4,
@@ -20,8 +20,8 @@ import {
   stepColumns,
   stepSql,
   type HistoryValues,
-} from '../history-columns.ts';
-import { encodeText } from '../text-column.ts';
+} from '../columns/history-columns.ts';
+import { encodeText } from '../columns/text-column.ts';
 import { auditStatement } from './audit.ts';
 
 const lockSql = 'SELECT seq, change, status FROM execution WHERE id = $1 FOR NO KEY UPDATE';

@@ -19,8 +19,8 @@ import type { ShowStep } from '../../../ports/listing.ts';
 import { StoreUnavailable, type Checkpoint, type CheckpointResult } from '../../../ports/store.ts';
 import { encode } from '../../row-text.ts';
 import { callbackKeysText, inboxRows, type InboxValues } from '../../stored-rows.ts';
-import { int4Array, int8Array, textArray, uuidArray } from '../binary-array.ts';
-import type { Connections, Statement } from '../connections.ts';
+import { int4Array, int8Array, textArray, uuidArray } from '../columns/binary-array.ts';
+import type { Connections, Statement } from '../connection/connections.ts';
 import {
   historyValues,
   int4,
@@ -29,9 +29,9 @@ import {
   stepColumns,
   stepSql,
   type HistoryValues,
-} from '../history-columns.ts';
-import { executionId } from '../execution-id.ts';
-import { decodeText, encodeText, encodeTextOrNull } from '../text-column.ts';
+} from '../columns/history-columns.ts';
+import { executionId } from '../columns/execution-id.ts';
+import { decodeText, encodeText, encodeTextOrNull } from '../columns/text-column.ts';
 
 /** A checkpoint as it is sent. */
 export interface CheckpointValues {

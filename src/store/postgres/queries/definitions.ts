@@ -4,9 +4,9 @@
 import type { AuditEntry } from '../../../ports/audit.ts';
 import type { DefinitionRecord, PutDefinitionResult } from '../../../ports/store.ts';
 import type { PageAnswer, PageValues } from '../../pages.ts';
-import type { Connections, Statement } from '../connections.ts';
+import type { Connections, Statement } from '../connection/connections.ts';
 import { nameIsLike } from '../name-globs.ts';
-import { decodeText, encodeJsonText, encodeText } from '../text-column.ts';
+import { decodeText, encodeJsonText, encodeText } from '../columns/text-column.ts';
 import { auditStatement } from './audit.ts';
 import { pageWithin, sizeOf, withinBytes } from './within-bytes.ts';
 

@@ -4,9 +4,9 @@ import type { ActiveCounts } from '../../../ports/store.ts';
 import type { DueDetail, DueRow } from '../../../ports/records.ts';
 import { activeStatuses } from '../../row-text.ts';
 import { activeCounts, dueDetail, type CountValues, type DueValues } from '../../stored-rows.ts';
-import { int4Array } from '../binary-array.ts';
-import type { Connections } from '../connections.ts';
-import { decodeText } from '../text-column.ts';
+import { int4Array } from '../columns/binary-array.ts';
+import type { Connections } from '../connection/connections.ts';
+import { decodeText } from '../columns/text-column.ts';
 
 // All slots of all shards are below 16384 times 16384, which an integer holds.
 const inShards = (count: string, shards: string): string => `slot * ${count} / 16384 = ANY (${shards})`;

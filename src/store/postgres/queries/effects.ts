@@ -4,10 +4,10 @@
  */
 import type { EffectFilter, UndoFilter } from '../../../ports/store.ts';
 import type { StepText } from '../../step-text.ts';
-import { int4Array, textArray, uuidArray } from '../binary-array.ts';
-import type { Connections } from '../connections.ts';
-import { executionId } from '../execution-id.ts';
-import { encodeText } from '../text-column.ts';
+import { int4Array, textArray, uuidArray } from '../columns/binary-array.ts';
+import type { Connections } from '../connection/connections.ts';
+import { executionId } from '../columns/execution-id.ts';
+import { encodeText } from '../columns/text-column.ts';
 
 // A scope's inner scopes begin with it and a slash.
 const undoSql = `

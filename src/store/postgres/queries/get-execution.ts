@@ -1,9 +1,9 @@
 /** Executions with their states, with their inputs or without, without their histories. */
 import type { DetailValues, ProgressValues } from '../../stored-rows.ts';
-import { uuidArray } from '../binary-array.ts';
-import type { Connections, Statement } from '../connections.ts';
-import { executionId } from '../execution-id.ts';
-import { decodeText } from '../text-column.ts';
+import { uuidArray } from '../columns/binary-array.ts';
+import type { Connections, Statement } from '../connection/connections.ts';
+import { executionId } from '../columns/execution-id.ts';
+import { decodeText } from '../columns/text-column.ts';
 import { decodeRecord, recordColumns } from './record-columns.ts';
 
 // What an execution is pinned to is looked up row by row: whatever the tables were when it was planned, it reads no other.

@@ -7,10 +7,10 @@
  */
 import type { CopiedKind } from '../../../ports/promotion.ts';
 import { decodeLabels } from '../../row-text.ts';
-import { textArray, uuidArray } from '../binary-array.ts';
-import type { Statement } from '../connections.ts';
-import { columnParameters, columnSource, promotionColumns, type Value } from '../promotion-columns.ts';
-import { encodeText } from '../text-column.ts';
+import { textArray, uuidArray } from '../columns/binary-array.ts';
+import type { Statement } from '../connection/connections.ts';
+import { columnParameters, columnSource, promotionColumns, type Value } from '../columns/promotion-columns.ts';
+import { encodeText } from '../columns/text-column.ts';
 
 const tables = {
   body: 'definition_body',

@@ -14,11 +14,11 @@
 import type { ExecutionFilter } from '../../../ports/store.ts';
 import type { ListValues, PageAnswer } from '../../pages.ts';
 import type { ListedValues } from '../../stored-rows.ts';
-import { int4Array, textArray } from '../binary-array.ts';
-import type { Connections, Statement } from '../connections.ts';
-import { lowestIdAt } from '../execution-id.ts';
+import { int4Array, textArray } from '../columns/binary-array.ts';
+import type { Connections, Statement } from '../connection/connections.ts';
+import { lowestIdAt } from '../columns/execution-id.ts';
 import { nameIsLike } from '../name-globs.ts';
-import { encodeText } from '../text-column.ts';
+import { encodeText } from '../columns/text-column.ts';
 import { decodeRecord, recordColumns, recordNames } from './record-columns.ts';
 import { pageWithin, sizeOf, withinBytes } from './within-bytes.ts';
 

@@ -2,8 +2,8 @@
 import type { StepPageRequest } from '../../../ports/records.ts';
 import type { PageAnswer, PageValues } from '../../pages.ts';
 import type { StepText } from '../../step-text.ts';
-import type { Connections } from '../connections.ts';
-import type { StoredCall } from '../folded-calls.ts';
+import type { Connections } from '../connection/connections.ts';
+import type { StoredCall } from '../columns/folded-calls.ts';
 import { pageWithin, sizeOf, withinBytes } from './within-bytes.ts';
 
 /** Beyond every ord. */

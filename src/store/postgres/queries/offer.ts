@@ -14,12 +14,12 @@ import type { State } from '../../../core/state.ts';
 import type { Offer, OfferResult } from '../../../ports/store.ts';
 import { acceptedOf } from '../../holder.ts';
 import { decodeState, encode } from '../../row-text.ts';
-import { boolArray, int8Array, textArray, uuidArray } from '../binary-array.ts';
-import type { Connections, Session } from '../connections.ts';
-import { executionId } from '../execution-id.ts';
+import { boolArray, int8Array, textArray, uuidArray } from '../columns/binary-array.ts';
+import type { Connections, Session } from '../connection/connections.ts';
+import { executionId } from '../columns/execution-id.ts';
 import { contended } from '../gathered.ts';
-import { int8 } from '../history-columns.ts';
-import { decodeText, encodeText } from '../text-column.ts';
+import { int8 } from '../columns/history-columns.ts';
+import { decodeText, encodeText } from '../columns/text-column.ts';
 import { auditStatement } from './audit.ts';
 
 const lockSql =

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Connections } from '../connections.ts';
+import type { Connections } from '../connection/connections.ts';
 import { PinnedBodies } from './pinned-bodies.ts';
 
 /** The texts of a binary array without nulls. */

@@ -3,9 +3,9 @@
  * remembered; one that retention has removed meanwhile is noticed by whoever inserts with it.
  */
 import type { NewExecution } from '../../../ports/store.ts';
-import { textArray } from '../binary-array.ts';
-import type { Connections } from '../connections.ts';
-import { decodeText, encodeJsonText, encodeText } from '../text-column.ts';
+import { textArray } from '../columns/binary-array.ts';
+import type { Connections } from '../connection/connections.ts';
+import { decodeText, encodeJsonText, encodeText } from '../columns/text-column.ts';
 
 /** What an execution is pinned to. */
 export type Pinned = Pick<NewExecution, 'definitionHash' | 'name' | 'version' | 'definition'>;

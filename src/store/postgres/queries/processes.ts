@@ -1,7 +1,7 @@
 /** The processes that use the store, by the server's clock alone. */
 import { type BeatAnswer, type ProcessInfo, type ProcessRow, rememberedMillis } from '../../../ports/processes.ts';
-import type { Connections } from '../connections.ts';
-import { decodeText, encodeText } from '../text-column.ts';
+import type { Connections } from '../connection/connections.ts';
+import { decodeText, encodeText } from '../columns/text-column.ts';
 
 // A beat need not outlast a crash of the server, so nothing waits for the disk. The own row comes back once in any case: it
 // carries the clock.

@@ -1,10 +1,10 @@
 /** The claims of executions that have a due time, many at once. */
 import type { ClaimRow } from '../../../ports/store.ts';
 import { claimRow, type ClaimValues } from '../../stored-rows.ts';
-import { uuidArray } from '../binary-array.ts';
-import type { Connections } from '../connections.ts';
-import { isExecutionId } from '../execution-id.ts';
-import { decodeText } from '../text-column.ts';
+import { uuidArray } from '../columns/binary-array.ts';
+import type { Connections } from '../connection/connections.ts';
+import { isExecutionId } from '../columns/execution-id.ts';
+import { decodeText } from '../columns/text-column.ts';
 
 // As in take-over.ts: that it has a due time is asked in words that the index of due executions does not know.
 const sql = `

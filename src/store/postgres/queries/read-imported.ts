@@ -3,8 +3,8 @@
  * in rows and bytes; sizes are known without reading the values.
  */
 import { uncopiedAction, type CopiedKind } from '../../../ports/promotion.ts';
-import type { Statement } from '../connections.ts';
-import { promotionColumns } from '../promotion-columns.ts';
+import type { Statement } from '../connection/connections.ts';
+import { promotionColumns } from '../columns/promotion-columns.ts';
 
 const maxRows = 1000;
 const maxBytes = 2 * 1024 * 1024;

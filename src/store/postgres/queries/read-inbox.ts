@@ -1,9 +1,9 @@
 /** Unconsumed events with the present inbox seq, of many executions at once; seq 0 and none of one that does not exist. */
 import type { InboxValues } from '../../stored-rows.ts';
-import { uuidArray } from '../binary-array.ts';
-import type { Connections } from '../connections.ts';
-import { executionId } from '../execution-id.ts';
-import { decodeText } from '../text-column.ts';
+import { uuidArray } from '../columns/binary-array.ts';
+import type { Connections } from '../connection/connections.ts';
+import { executionId } from '../columns/execution-id.ts';
+import { decodeText } from '../columns/text-column.ts';
 
 // The count of the inbox and its events are those of one moment.
 const sql = `

@@ -7,12 +7,12 @@
  * compensations have an index of their own. What one execution wants beyond its bound is not read: the length of a text is
  * known without it.
  */
-import type { OutputQuery } from '../../../core/outputs.ts';
+import type { OutputQuery } from '../../../core/context/outputs.ts';
 import type { StepText } from '../../step-text.ts';
-import { int4Array, int8Array, textArray, uuidArray } from '../binary-array.ts';
-import type { Connections, Statement } from '../connections.ts';
-import { executionId } from '../execution-id.ts';
-import { encodeText } from '../text-column.ts';
+import { int4Array, int8Array, textArray, uuidArray } from '../columns/binary-array.ts';
+import type { Connections, Statement } from '../connection/connections.ts';
+import { executionId } from '../columns/execution-id.ts';
+import { encodeText } from '../columns/text-column.ts';
 
 /** What one execution wants to know. */
 export interface OutputsWanted {

@@ -1,6 +1,6 @@
 /** Columns of an execution as clients see it, named as in `RecordValues`, and how they read. */
 import type { RecordValues } from '../../stored-rows.ts';
-import { decodeText } from '../text-column.ts';
+import { decodeText } from '../columns/text-column.ts';
 
 /** For a query over `execution e` and `definition_body d`. */
 export const recordColumns = `e.id, e.slot, d.name, d.version, d.hash, e.labels, e.created_at AS "createdAt", e.status,

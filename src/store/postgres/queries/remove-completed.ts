@@ -9,8 +9,8 @@
  * A key's age is taken from the instant before which executions were removed, which is in the past: keys may stay longer,
  * never shorter.
  */
-import { int4Array, uuidArray } from '../binary-array.ts';
-import type { Connections, Session } from '../connections.ts';
+import { int4Array, uuidArray } from '../columns/binary-array.ts';
+import type { Connections, Session } from '../connection/connections.ts';
 
 const removeSql = `
 WITH old AS MATERIALIZED (

@@ -1,6 +1,6 @@
 /** Small durable settings: the one in force, setting it where absent, and changing it from a known value. */
-import type { Connections } from '../connections.ts';
-import { decodeText, encodeText } from '../text-column.ts';
+import type { Connections } from '../connection/connections.ts';
+import { decodeText, encodeText } from '../columns/text-column.ts';
 
 const selectSql = 'SELECT value FROM setting WHERE key = $1';
 

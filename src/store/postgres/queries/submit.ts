@@ -13,8 +13,8 @@ import type { ShowStep } from '../../../ports/listing.ts';
 import { StoreUnavailable, type NewExecution, type SubmitResult } from '../../../ports/store.ts';
 import { encode, isOver, isStanding, isUnresolved } from '../../row-text.ts';
 import { callbackKeysText } from '../../stored-rows.ts';
-import { boolArray, int4Array, int8Array, textArray, uuidArray } from '../binary-array.ts';
-import type { Connections, Statement } from '../connections.ts';
+import { boolArray, int4Array, int8Array, textArray, uuidArray } from '../columns/binary-array.ts';
+import type { Connections, Statement } from '../connection/connections.ts';
 import {
   historyValues,
   int4,
@@ -24,9 +24,9 @@ import {
   stepParameters,
   stepSql,
   type HistoryValues,
-} from '../history-columns.ts';
-import { executionId } from '../execution-id.ts';
-import { encodeJsonText, encodeText, encodeTextOrNull } from '../text-column.ts';
+} from '../columns/history-columns.ts';
+import { executionId } from '../columns/execution-id.ts';
+import { encodeJsonText, encodeText, encodeTextOrNull } from '../columns/text-column.ts';
 import type { PinnedBodies } from './pinned-bodies.ts';
 
 /** A new execution as it is sent. */

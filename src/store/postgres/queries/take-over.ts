@@ -14,9 +14,9 @@
 import type { LoadedExecution } from '../../../ports/store.ts';
 import type { TakeOverBounds } from '../../../ports/store-bounds.ts';
 import { loadedExecution, type InboxValues, type LoadedValues } from '../../stored-rows.ts';
-import { textArray, uuidArray } from '../binary-array.ts';
-import type { Connections, Statement } from '../connections.ts';
-import { decodeText, encodeText } from '../text-column.ts';
+import { textArray, uuidArray } from '../columns/binary-array.ts';
+import type { Connections, Statement } from '../connection/connections.ts';
+import { decodeText, encodeText } from '../columns/text-column.ts';
 
 // A plan made while tables are empty must not begin anywhere but with the ids. So they stand twice; what an execution is
 // pinned to is looked up row by row and not joined; and that it has a due time is asked in words that the index of due

@@ -1,0 +1,40 @@
+/**
+ * How many callbacks may come. Per address whatever they hold, before the body is read; per execution only with a good
+ * signature, so that nobody else can use up what an execution may get, and before anything is looked up in the store.
+ */
+import { addressGroup } from '../../security/addresses.ts';
+import { RateLimiter } from '../../security/rate-limiter.ts';
+
+/** Per second, at least 1; ten times as many may come at once. */
+export interface CallbackRates {
+  readonly perExecution: number;
+  readonly perAddress: number;
+}
+
+const burstSeconds = 10;
+const maxExecutions = 20_000;
+const maxAddresses = 10_000;
+
+/** See the file header. */
+export class CallbackLimits {
+  readonly #executions: RateLimiter;
+  readonly #addresses: RateLimiter;
+
+  /** @param now monotonic milliseconds. */
+  constructor({ perExecution, perAddress }: CallbackRates, now: () => number) {
+    const limit = (perSecond: number, maxKeys: number): RateLimiter =>
+      new RateLimiter({ perSecond, burst: perSecond * burstSeconds, maxKeys }, now);
+    this.#executions = limit(perExecution, maxExecutions);
+    this.#addresses = limit(perAddress, maxAddresses);
+  }
+
+  /** Whether this address may send one more. */
+  takeAddress(address: string): boolean {
+    return this.#addresses.take(addressGroup(address)) === 0;
+  }
+
+  /** Whether this execution may get one more. */
+  takeExecution(id: string): boolean {
+    return this.#executions.take(id) === 0;
+  }
+}

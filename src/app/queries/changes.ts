@@ -1,0 +1,45 @@
+/** Who changed an execution, as the audit log has it: for its status document, and for operators. */
+import { type JsonObject, parseJson } from '../../core/value/json.ts';
+import type { AuditEntry } from '../../ports/audit.ts';
+import type { ExecutionDetail, Page, PageRequest } from '../../ports/records.ts';
+import { type Answer, granted, unknownExecution } from '../answer.ts';
+import { instant } from '../instants.ts';
+import type { DeskParts } from '../parts.ts';
+
+/** Changes that a status document shows: the latest. The audit log has all of them. */
+const maxShown = 20;
+/** Entries that are read for them; those of refused requests lie between. */
+const maxRead = 50;
+
+const prefix = 'execution.';
+
+/** What people changed, oldest first: `{ at, actor, action, details? }`. An execution without changes is not looked up. */
+export async function changesOf(
+  parts: DeskParts,
+  { id, state, round }: ExecutionDetail,
+): Promise<readonly JsonObject[]> {
+  const isTouched = (state.changes ?? 0) > 0 || round > 1 || state.end?.status === 'TERMINATED';
+  if (!isTouched) return [];
+  const { items } = await parts.store.listAudit({ target: id }, { limit: maxRead });
+  return items
+    .filter(({ action, outcome }) => outcome === 'done' && action.startsWith(prefix))
+    .slice(0, maxShown)
+    .reverse()
+    .map(({ at, actor, action, details }) => ({
+      at: instant(at),
+      actor,
+      action: action.slice(prefix.length),
+      ...(details !== undefined && details !== '{}' && { details: parseJson(details) }),
+    }));
+}
+
+/** A page of the audit log of one execution, also where it has been removed and the log still knows of it. */
+export async function executionAudit(
+  parts: DeskParts,
+  id: string,
+  page: PageRequest,
+): Promise<Answer<Page<AuditEntry>>> {
+  const found = await parts.store.listAudit({ target: id }, page);
+  if (found.items.length > 0 || page.cursor !== undefined) return granted(found);
+  return (await parts.store.getProgress(id)) === undefined ? unknownExecution(id) : granted(found);
+}

@@ -1,0 +1,67 @@
+/** What operators see of the processes that work together, as the one that is asked sees them. */
+import type { JsonObject } from '../../core/value/json.ts';
+import type { ClusterSource, PodView } from './cluster-source.ts';
+import { listHolds } from '../holds.ts';
+import type { DeskParts } from '../parts.ts';
+
+const nobody: ClusterSource = {
+  pods: () => [],
+  shards: 1,
+  queueSize: () => Promise.resolve({ ready: 0, inFlight: 0 }),
+  oldestDueAt: () => undefined,
+  circuits: () => [],
+};
+
+/** The document of `GET /cluster`. */
+export async function clusterDocument(parts: DeskParts): Promise<JsonObject> {
+  const { cluster = nobody } = parts;
+  const [holds, queue] = await Promise.all([
+    listHolds(parts),
+    // Redis may be away: then this document is wanted more than ever, and says so by the null.
+    cluster.queueSize().catch(() => null),
+  ]);
+  const pods = cluster.pods();
+  return {
+    pods: pods.map(({ heartbeatAgeMillis, fullHosts, ...pod }) => ({
+      ...pod,
+      heartbeatAgeMillis: Math.round(heartbeatAgeMillis),
+      fullHosts: fullHosts.map(({ host, calls, waiting }) => ({ host, calls, waiting })),
+    })),
+    shards: cluster.shards,
+    queue: queue && { ready: queue.ready, inFlight: queue.inFlight, oldestDueAgeMillis: oldestDueAge(parts, cluster) },
+    openCircuits: openCircuits(cluster, pods),
+    holds,
+    redis: redisDocument(cluster),
+  };
+}
+
+/** For how long the longest due execution has waited; null while none waits. */
+function oldestDueAge({ clock }: DeskParts, cluster: ClusterSource): number | null {
+  const dueAt = cluster.oldestDueAt();
+  return dueAt === undefined ? null : Math.max(0, Math.round(clock.now() - dueAt));
+}
+
+/** One entry for each host, with the processes that see it in trouble: each has a breaker of its own. */
+function openCircuits(cluster: ClusterSource, pods: readonly PodView[]): readonly JsonObject[] {
+  const own = new Map(cluster.circuits().map((circuit) => [circuit.host, circuit]));
+  const hosts = new Set(pods.flatMap((pod) => pod.openCircuits));
+  return [...hosts].sort().map((host) => {
+    const wait = own.get(host)?.waitMillis;
+    return {
+      host,
+      pods: pods.filter((pod) => pod.openCircuits.includes(host)).map((pod) => pod.id),
+      ...(wait === undefined ? undefined : { nextProbeMillis: Math.round(wait) }),
+    };
+  });
+}
+
+function redisDocument(cluster: ClusterSource): JsonObject | null {
+  const redis = cluster.redis?.();
+  if (redis === undefined) return null;
+  const { maxmemoryPolicy, membershipAgeMillis } = redis;
+  return {
+    maxmemoryPolicy: maxmemoryPolicy ?? null,
+    isSafe: maxmemoryPolicy === undefined ? null : maxmemoryPolicy === 'noeviction',
+    membershipAgeMillis: Number.isFinite(membershipAgeMillis) ? Math.round(membershipAgeMillis) : null,
+  };
+}

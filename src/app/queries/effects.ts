@@ -1,0 +1,84 @@
+/** What an execution left downstream, and what became of its compensations. */
+import type { State } from '../../core/state.ts';
+import type { EffectFilter, EffectRow } from '../../ports/store.ts';
+import type { ExecutionDetail } from '../../ports/records.ts';
+import type { DeskParts } from '../parts.ts';
+
+/** How many effects a document shows at most. More cost whoever reads it, and everybody else of the process, too much time. */
+const maxEffects = 500;
+
+/** What somebody has to know of: its compensation failed, or it stands. */
+const open: EffectFilter['undo'] = ['failed', 'reopened', 'accepted', 'none'];
+
+/**
+ * The effects of all rounds, in the order of the history. Where there are too many to show: those of the first visits, and
+ * of the others those that are not settled, as far as there are not too many of them.
+ */
+export async function effectsOf(
+  parts: DeskParts,
+  { id, round, state }: ExecutionDetail,
+): Promise<readonly EffectRow[]> {
+  const first = await parts.store.listEffects(id, maxEffects);
+  if (first.length < maxEffects) return first;
+  // What is pending comes to its turn, or stands once all is over.
+  const undo = state.end === undefined ? open : [...open, 'pending' as const];
+  const unsettled = await parts.store.listEffects(id, maxEffects, { rounds: [1, round], undo });
+  const byOrd = new Map([...first, ...unsettled].map((effect) => [effect.target.ord, effect]));
+  return [...byOrd.values()].sort((a, b) => a.target.ord - b.target.ord);
+}
+
+/** The unfinished compensations of this round, those that run first before others; all, or of one node; at most {@link maxEffects}. */
+export async function unfinishedOf(
+  parts: DeskParts,
+  detail: ExecutionDetail,
+  only?: NonNullable<EffectFilter['only']>,
+): Promise<readonly EffectRow[]> {
+  const { id, round } = detail;
+  const effects = await parts.store.listEffects(id, maxEffects, {
+    rounds: [round, round],
+    undo: ['failed', 'reopened', 'pending'],
+    ...(only !== undefined && { only }),
+  });
+  return compensationsOf(detail, effects);
+}
+
+/**
+ * The effects that stand: a mutating call that succeeded or is unknown and was not compensated, of an execution that
+ * ended other than SUCCEEDED. One that an operator accepted stands too; one that a later round took over does not.
+ */
+export function standingOf(detail: ExecutionDetail, effects: readonly EffectRow[]): readonly EffectRow[] {
+  const end = detail.state.end;
+  if (end === undefined || end.status === 'SUCCEEDED') return [];
+  return effects.filter(
+    ({ mutating, effect, undo }) =>
+      mutating && effect !== undefined && undo !== 'done' && undo !== 'resolved' && undo !== 'moved',
+  );
+}
+
+/** The compensations of this round that ran, run, or are certain to run. One that only may come is none yet. */
+export function compensationsOf(detail: ExecutionDetail, effects: readonly EffectRow[]): readonly EffectRow[] {
+  const running = runningUndo(detail.state);
+  const { verdict } = detail.state;
+  // One that is to end as SUCCEEDED may be CORRUPTED too, by a compensation before a route or of a branch: the rest stays.
+  const allDue = (detail.status === 'COMPENSATING' || detail.status === 'CORRUPTED') && verdict?.status !== 'SUCCEEDED';
+  return effects.filter(({ target, undo }) => {
+    if (target.round !== detail.round || undo === undefined || undo === 'moved') return false;
+    return undo !== 'pending' || allDue || running.has(target.ord);
+  });
+}
+
+/** Ords of the rows whose compensation runs now, with the attempts made. */
+export function runningUndo(state: State): ReadonlyMap<number, number> {
+  const running = new Map<number, number>();
+  for (const { stage } of state.tokens) {
+    if (stage.kind === 'unwinding' && stage.undo !== undefined) running.set(stage.undo.target.ord, stage.undo.attempt);
+  }
+  return running;
+}
+
+/** The order in which compensations run: lowest rank first, then latest first. */
+export function inUndoOrder(effects: readonly EffectRow[]): readonly EffectRow[] {
+  return [...effects].sort(
+    (a, b) => (a.undoRank ?? 2) - (b.undoRank ?? 2) || (b.undoSort ?? b.target.ord) - (a.undoSort ?? a.target.ord),
+  );
+}

@@ -1,0 +1,173 @@
+/**
+ * Following one execution: waiting for its end, and the stream of its steps and statuses.
+ *
+ * Guarantees: no step is left out and none comes twice, whichever process runs the execution. Woken by the checkpoints
+ * of this process, else by a slow poll (another process may run it). Stopped by the end of the execution, by the signal,
+ * or by the time being up. At most one page of rows is in memory: whoever reads slowly is read for slowly.
+ */
+import type { StepRow } from '../../core/history.ts';
+import type { JsonObject } from '../../core/value/json.ts';
+import type { ExecutionProgress, Page } from '../../ports/records.ts';
+import { traceIdOf } from '../../engine/trace-context.ts';
+import { turns } from '../../engine/turns.ts';
+import { isListed, maskedStep } from './history.ts';
+import { instant } from '../instants.ts';
+import type { DeskParts } from '../parts.ts';
+
+/** How often an execution that another process may run is looked at. */
+const pollMillis = 1000;
+/** Step rows read at once. */
+const stepPage = 100;
+/** Bytes of them: each of a thousand readers that take nothing holds a page, and all together fit into a small heap. */
+const stepPageBytes = 64 * 1024;
+
+/** Where a stream stands: the last step row seen, and the seq of the last status seen. */
+export interface StreamPosition {
+  readonly ord: number;
+  readonly seq: number;
+}
+
+/** One event of a stream, with the position to resume after it. */
+export interface StreamEvent {
+  readonly kind: 'step' | 'status';
+  readonly at: StreamPosition;
+  readonly data: JsonObject;
+}
+
+/** Where the history of an execution ends now, whether it is over, and its trace; undefined when there is no such execution. */
+export async function endOfHistory(
+  parts: DeskParts,
+  id: string,
+): Promise<{ readonly at: StreamPosition; readonly over: boolean; readonly traceId: string } | undefined> {
+  const detail = await parts.store.getProgress(id);
+  if (detail === undefined) return undefined;
+  return {
+    at: { ord: detail.state.ord, seq: detail.seq },
+    over: detail.state.end !== undefined,
+    traceId: traceIdOf(id, detail.traceparent),
+  };
+}
+
+/**
+ * Resolves once the execution is over, the time is up, or the signal aborts; whichever comes first. False when there is
+ * no such execution.
+ */
+export async function waitForEnd(parts: DeskParts, id: string, millis: number, signal: AbortSignal): Promise<boolean> {
+  const until = parts.clock.monotonic() + millis;
+  const wakeups = new Wakeups(parts, id, signal);
+  try {
+    for (;;) {
+      const detail = await parts.store.getProgress(id);
+      if (detail === undefined) return false;
+      const left = until - parts.clock.monotonic();
+      if (detail.state.end !== undefined || left <= 0 || signal.aborted) return true;
+      await wakeups.next(Math.min(left, pollMillis));
+    }
+  } finally {
+    wakeups.close();
+  }
+}
+
+/** The events of an execution after a position, until it is over or the signal aborts. Empty when there is no such execution. */
+export async function* follow(
+  parts: DeskParts,
+  id: string,
+  from: StreamPosition,
+  signal: AbortSignal,
+): AsyncGenerator<StreamEvent, void, undefined> {
+  let { ord, seq } = from;
+  let shown = '';
+  const wakeups = new Wakeups(parts, id, signal);
+  try {
+    while (!signal.aborted) {
+      // The status first: the steps read after it are at least as new, so that none is missing before a terminal status.
+      const detail = await parts.store.getProgress(id);
+      if (detail === undefined) return;
+      let more = true;
+      while (more && !signal.aborted) {
+        const page: Page<StepRow> = await stepsAfter(parts, id, ord);
+        for (const row of page.items) {
+          await turns.next();
+          ord = row.ord;
+          if (isListed(row)) yield { kind: 'step', at: { ord, seq }, data: maskedStep(parts, id, row) };
+        }
+        more = page.cursor !== undefined;
+      }
+      // Steps are still to come that were there before this status: whoever resumes must get them first.
+      if (more) return;
+      const status = `${detail.status} ${String(detail.round)}`;
+      const over = detail.state.end !== undefined;
+      if (detail.seq > seq && (status !== shown || over)) {
+        ({ seq } = detail);
+        yield { kind: 'status', at: { ord, seq }, data: statusEvent(parts, detail) };
+      }
+      shown = status;
+      if (over) return;
+      await wakeups.next(pollMillis);
+    }
+  } finally {
+    wakeups.close();
+  }
+}
+
+function stepsAfter(parts: DeskParts, id: string, afterOrd: number): Promise<Page<StepRow>> {
+  return parts.store.listSteps(id, { limit: stepPage, bytes: stepPageBytes, order: 'asc', afterOrd });
+}
+
+function statusEvent(parts: DeskParts, detail: ExecutionProgress): JsonObject {
+  return parts.masker.json({
+    id: detail.id,
+    status: detail.status,
+    round: detail.round,
+    updatedAt: instant(detail.updatedAt),
+    ...(detail.completedAt !== undefined && { completedAt: instant(detail.completedAt) }),
+    ...(detail.reason !== undefined && { reason: detail.reason }),
+    ...(detail.failureDescription !== undefined && { failureDescription: detail.failureDescription }),
+    ...(detail.failedNodeId !== undefined && { failedNodeId: detail.failedNodeId }),
+  }) as JsonObject;
+}
+
+/** Checkpoints of one execution as something to wait for; one that comes while nobody waits is kept. */
+class Wakeups {
+  readonly #parts: DeskParts;
+  readonly #signal: AbortSignal;
+  readonly #unwatch: () => void;
+  #changed = false;
+  #resume: (() => void) | undefined;
+
+  constructor(parts: DeskParts, id: string, signal: AbortSignal) {
+    this.#parts = parts;
+    this.#signal = signal;
+    this.#unwatch = parts.engine.watch(id, () => {
+      this.#changed = true;
+      this.#resume?.();
+    });
+    signal.addEventListener('abort', this.#onAbort);
+  }
+
+  readonly #onAbort = (): void => this.#resume?.();
+
+  /** Waits for a checkpoint, at most `millis`. */
+  async next(millis: number): Promise<void> {
+    if (!this.#changed) await this.#sleep(millis);
+    this.#changed = false;
+  }
+
+  #sleep(millis: number): Promise<void> {
+    if (this.#signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = this.#parts.clock.after(millis, () => this.#resume?.());
+      this.#resume = () => {
+        this.#resume = undefined;
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
+
+  close(): void {
+    this.#unwatch();
+    this.#signal.removeEventListener('abort', this.#onAbort);
+    this.#resume?.();
+  }
+}

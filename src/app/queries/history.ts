@@ -1,0 +1,147 @@
+/** The history of one execution as clients read it: a row per node visit and phase, and a row per attempt. */
+import type { CallRow, StepRow } from '../../core/history.ts';
+import { type Json, type JsonObject, stringifyJson } from '../../core/value/json.ts';
+import type { Page, PageRequest } from '../../ports/records.ts';
+import { cut } from '../../engine/call/exchange.ts';
+import { type Answer, granted, unknownExecution } from '../answer.ts';
+import { gatherPage } from './gather-page.ts';
+import { instant } from '../instants.ts';
+import type { DeskParts } from '../parts.ts';
+import { bodyOf } from './shown-body.ts';
+import { valueOfBody, valueOfJson } from './shown-json.ts';
+
+/** A page of step rows, by position in the history. Throws BadCursor. */
+export function listSteps(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
+  const list = (asked: PageRequest): Promise<Page<StepRow>> => parts.store.listSteps(id, asked);
+  return pageOf(parts, id, list, page, (row) => (isListed(row) ? maskedStep(parts, id, row) : undefined));
+}
+
+/** A page of attempts, by position in the history. Throws BadCursor. */
+export function listCalls(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
+  const list = (asked: PageRequest): Promise<Page<CallRow>> => parts.store.listCalls(id, asked);
+  return pageOf(parts, id, list, page, (row) => parts.masker.json(callDocument(id, row)) as JsonObject);
+}
+
+/** Whether a row is shown: a further answer of the same visit and phase is there for templates alone. */
+export function isListed(row: StepRow): boolean {
+  return row.repeat !== true;
+}
+
+/** One step row, masked. */
+export function maskedStep(parts: DeskParts, id: string, row: StepRow): JsonObject {
+  return parts.masker.json(stepDocument(parts, id, row)) as JsonObject;
+}
+
+async function pageOf<T>(
+  parts: DeskParts,
+  id: string,
+  list: (page: PageRequest) => Promise<Page<T>>,
+  page: PageRequest,
+  document: (row: T) => JsonObject | undefined,
+): Promise<Answer<Page<JsonObject>>> {
+  const { items, rows, cursor } = await gatherPage(list, page, document);
+  // An execution without rows yet and one that does not exist differ.
+  if (rows === 0 && (await parts.store.getProgress(id)) === undefined) return unknownExecution(id);
+  return granted({ items, ...(cursor !== undefined && { cursor }) });
+}
+
+/** What was done, and how it ended: the same in both kinds of rows. */
+function placeFields(row: StepRow | CallRow): JsonObject {
+  return {
+    stepIndex: row.index,
+    stepName: row.nodeId,
+    phase: row.phase,
+    visit: row.visit,
+    round: row.round,
+    attempt: row.attempt,
+    outcome: row.outcome,
+    ...(row.statusCode !== undefined && { statusCode: row.statusCode }),
+    success: row.outcome === 'succeeded',
+  };
+}
+
+function timeFields(row: StepRow | CallRow): JsonObject {
+  return {
+    startedAt: instant(row.startedAt),
+    stepStartedAt: instant(row.attemptAt),
+    createdAt: instant(row.at),
+  };
+}
+
+function stepDocument(parts: DeskParts, id: string, row: StepRow): JsonObject {
+  return {
+    id: `${id}:${String(row.ord)}`,
+    ...placeFields(row),
+    ...bodyFields(parts, row),
+    ...(row.note !== undefined && { note: row.note }),
+    ...timeFields(row),
+    latencyMs: Math.max(0, row.at - row.attemptAt),
+  };
+}
+
+function bodyFields(parts: DeskParts, row: StepRow): JsonObject {
+  const { body, isCut } = shownOf(parts, row);
+  return {
+    ...(body !== undefined && { responseBody: body }),
+    ...(isCut === true && { responseBodyTruncated: true }),
+  };
+}
+
+interface StepBody {
+  readonly body?: Json;
+  readonly isCut?: boolean;
+}
+
+/** The body of a step: a value where it is JSON, text where it is text or cut. */
+function shownOf(parts: DeskParts, row: StepRow): StepBody {
+  const { shown, choice } = row;
+  if (shown !== undefined) {
+    const { body, isJson } = shown;
+    return body !== undefined && isJson === true ? { body: valueOfJson(body) } : shown;
+  }
+  if (choice !== undefined) {
+    const { target, matchedCase } = choice;
+    return { body: { target, matchedCase: matchedCase ?? null, usedDefault: matchedCase === undefined } };
+  }
+  return cutBodyOf(parts, row);
+}
+
+function cutBodyOf({ masker, maxHistoryBody }: DeskParts, row: StepRow): StepBody {
+  const body = bodyOf(row);
+  if (body === undefined || body === null) return {};
+  // Masked before it is cut: half a secret would not be recognised.
+  const masked = masker.json(body);
+  const text = typeof masked === 'string' ? masked : stringifyJson(masked);
+  return text.length <= maxHistoryBody ? { body: masked } : { body: cut(text, maxHistoryBody), isCut: true };
+}
+
+function callDocument(id: string, row: CallRow): JsonObject {
+  const { exchange } = row;
+  return {
+    id: `${id}:call:${String(row.callId)}`,
+    ...placeFields(row),
+    ...(row.error !== undefined && { error: row.error }),
+    ...(row.idempotencyKey !== undefined && { idempotencyKey: row.idempotencyKey }),
+    ...(exchange !== undefined && {
+      requestUrl: exchange.url,
+      requestVerb: exchange.verb,
+      requestHeaders: exchange.requestHeaders,
+      ...wireBody('requestBody', exchange.requestBody, exchange.requestBodyTruncated, exchange.requestHeaders),
+      ...(exchange.responseHeaders !== undefined && { responseHeaders: exchange.responseHeaders }),
+      ...wireBody('responseBody', exchange.responseBody, exchange.responseBodyTruncated, exchange.responseHeaders),
+    }),
+    ...timeFields(row),
+    latencyMs: exchange?.latencyMillis ?? Math.max(0, row.at - row.attemptAt),
+  };
+}
+
+/** A body that went over the wire: a value where its headers call it JSON, and text where it is cut. */
+function wireBody(
+  name: 'requestBody' | 'responseBody',
+  text: string | undefined,
+  isCut: boolean | undefined,
+  headers: Readonly<Record<string, string>> | undefined,
+): JsonObject {
+  if (text === undefined) return {};
+  return isCut === true ? { [name]: text, [`${name}Truncated`]: true } : { [name]: valueOfBody(text, headers) };
+}

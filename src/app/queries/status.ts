@@ -1,0 +1,196 @@
+/** What clients read of one execution: its status document, its history, its pinned definition. All of it masked. */
+import type { Json, JsonObject } from '../../core/value/json.ts';
+import { parseJson, stringifyJson } from '../../core/value/json.ts';
+import { Outputs } from '../../core/context/outputs.ts';
+import type { Plan } from '../../core/plan.ts';
+import type { State } from '../../core/state.ts';
+import type { StepRow } from '../../core/history.ts';
+import { currentNodes } from '../../core/summary.ts';
+import { hookStatus } from '../../core/delivery.ts';
+import type { ListedExecution } from '../../ports/listing.ts';
+import type { EffectRow } from '../../ports/store.ts';
+import type { ExecutionDetail, Page, PageRequest } from '../../ports/records.ts';
+import { type Answer, granted, refused, unknownExecution } from '../answer.ts';
+import { compensationsOf, effectsOf, runningUndo, standingOf } from './effects.ts';
+import { changesOf } from './changes.ts';
+import { findExecutions, type FindFilter } from './find.ts';
+import { instant } from '../instants.ts';
+import { turns } from '../../engine/turns.ts';
+import type { DeskParts } from '../parts.ts';
+import { planOf } from './run-view.ts';
+
+/** History rows read back to tell how compensations went: pages of the newest first. */
+const historyPage = 1000;
+const historyPages = 10;
+
+/** The status document of an execution. */
+export async function statusDocument(parts: DeskParts, id: string): Promise<Answer<JsonObject>> {
+  const detail = await parts.store.getExecution(id);
+  if (detail === undefined) return unknownExecution(id);
+  const plan = await planOf(parts, detail);
+  const [effects, result, changes] = await Promise.all([
+    mayHaveEffects(plan, detail) ? effectsOf(parts, detail) : [],
+    resultOf(parts, detail),
+    changesOf(parts, detail),
+  ]);
+  const document: Record<string, Json> = {
+    ...summaryDocument(detail),
+    retryable: detail.status === 'FAILED' || detail.status === 'CANCELLED' || detail.status === 'CORRUPTED',
+    currentNodes: currentNodes(plan, detail.state).map((node) => ({
+      nodeId: node.nodeId,
+      visit: node.visit,
+      state: node.state,
+      attempt: node.attempt,
+      since: instant(node.since),
+      ...(node.until !== undefined && { until: instant(node.until) }),
+      ...(node.detail !== undefined && { detail: node.detail }),
+    })),
+    compensations: await compensationDocuments(parts, detail, effects),
+    standing: standingOf(detail, effects).map(({ target, effect }) => ({
+      nodeId: target.nodeId,
+      visit: target.visit,
+      round: target.round,
+      outcome: effect ?? 'unknown',
+    })),
+    ...(changes.length > 0 && { changes }),
+    ...hookDocument(detail.state),
+    payload: parseJson(detail.payload),
+    labels: detail.labels,
+    ...(result !== undefined && { result }),
+  };
+  return granted(parts.masker.json(document) as JsonObject);
+}
+
+/** What became of the hook of the end; nothing before the end, and where the end has no hook. */
+function hookDocument(state: State): Readonly<Record<string, Json>> {
+  const hook = hookStatus(state);
+  if (hook === undefined) return {};
+  const { nextAt, attempts } = hook;
+  return { hook: { state: hook.state, attempts, ...(nextAt !== undefined && { nextAt: instant(nextAt) }) } };
+}
+
+/** The fields that lists and documents share. */
+function summaryDocument(record: ListedExecution): Record<string, Json> {
+  return {
+    id: record.id,
+    name: record.name,
+    version: record.version,
+    definitionHash: record.definitionHash,
+    status: record.status,
+    round: record.round,
+    startedAt: instant(record.startedAt),
+    updatedAt: instant(record.updatedAt),
+    ...(record.completedAt !== undefined && {
+      completedAt: instant(record.completedAt),
+      durationMillis: Math.max(0, record.completedAt - record.startedAt),
+    }),
+    ...(record.failureDescription !== undefined && { failureDescription: record.failureDescription }),
+    ...(record.reason !== undefined && { reason: record.reason }),
+    ...(record.failedNodeId !== undefined && { failedNodeId: record.failedNodeId }),
+    ...(record.callbackWarning !== undefined && { callbackWarning: record.callbackWarning }),
+    ...(record.state?.failedCompensations !== undefined && {
+      failedCompensations: record.state.failedCompensations.map(({ nodeId, visit }) => ({ nodeId, visit })),
+    }),
+  };
+}
+
+/** A page of summaries, newest first. Throws BadCursor. */
+export async function listExecutions(
+  parts: DeskParts,
+  filter: FindFilter,
+  page: PageRequest,
+): Promise<Page<JsonObject>> {
+  const { items, cursor } = await findExecutions(parts, filter, page);
+  const documents = await turns.map(
+    items,
+    (record) => parts.masker.json({ ...summaryDocument(record), labels: record.labels }) as JsonObject,
+  );
+  return { items: documents, ...(cursor !== undefined && { cursor }) };
+}
+
+/** The definition that the execution is pinned to, as JSON text. */
+export async function pinnedDefinition(parts: DeskParts, id: string): Promise<Answer<string>> {
+  const detail = await parts.store.getProgress(id);
+  if (detail === undefined) return unknownExecution(id);
+  const text = await parts.store.getDefinitionBody(detail.definitionHash);
+  return text === undefined
+    ? refused('unknown_definition', `The definition of ${id} is gone.`)
+    : granted(stringifyJson(parts.masker.json(parseJson(text))));
+}
+
+/** Before anything failed there is nothing to list; a run that goes well never reads its effects. */
+function mayHaveEffects(plan: Plan, detail: ExecutionDetail): boolean {
+  const { state } = detail;
+  if (state.end !== undefined && state.end.status !== 'SUCCEEDED') return true;
+  if (detail.status === 'COMPENSATING' || state.tokens.some(({ stage }) => stage.kind === 'unwinding')) return true;
+  for (const node of plan.nodes.values()) {
+    if (node.kind === 'task' && node.onFailure !== undefined) return true;
+    if (node.kind === 'join' && node.onBranchFailure === 'continue') return true;
+  }
+  return false;
+}
+
+async function resultOf(parts: DeskParts, { id, state }: ExecutionDetail): Promise<Json | undefined> {
+  const ref = state.end === undefined ? undefined : state.result;
+  if (ref === undefined) return undefined;
+  const rows = await parts.store.readOutputs(id, state.round, [{ nodeId: ref.nodeId, before: ref.ord + 1 }]);
+  return Outputs.empty.with(rows).at(ref)?.response?.body;
+}
+
+async function compensationDocuments(
+  parts: DeskParts,
+  detail: ExecutionDetail,
+  effects: readonly EffectRow[],
+): Promise<readonly JsonObject[]> {
+  const compensations = compensationsOf(detail, effects);
+  const ran = compensations.filter(({ undo }) => undo !== 'pending' && undo !== 'reopened').length;
+  const rows = ran === 0 ? new Map<string, StepRow>() : await downRows(parts, detail.id, detail.state, ran);
+  const running = runningUndo(detail.state);
+  return compensations.map(({ target, undo }) => {
+    const row = undo === 'pending' || undo === 'reopened' ? undefined : rows.get(visitKey(target));
+    const error = undo === 'failed' ? (row?.note ?? row?.output?.failure?.reason) : undefined;
+    return {
+      nodeId: target.nodeId,
+      visit: target.visit,
+      state: undoWords[undo ?? 'pending'],
+      attempts: running.get(target.ord) ?? row?.attempt ?? 0,
+      ...(row?.statusCode !== undefined && { statusCode: row.statusCode }),
+      ...(error !== undefined && { error }),
+    };
+  });
+}
+
+const undoWords: Readonly<Record<NonNullable<EffectRow['undo']>, string>> = {
+  pending: 'PENDING',
+  done: 'DONE',
+  failed: 'FAILED',
+  reopened: 'PENDING',
+  resolved: 'RESOLVED',
+  accepted: 'RESOLVED',
+  moved: 'DONE',
+};
+
+/** The latest DOWN row of each visit of this round. */
+async function downRows(parts: DeskParts, id: string, state: State, wanted: number): Promise<Map<string, StepRow>> {
+  const found = new Map<string, StepRow>();
+  let cursor: string | undefined;
+  for (let page = 0; page < historyPages && found.size < wanted; page++) {
+    const { items, cursor: next } = await parts.store.listSteps(id, {
+      limit: historyPage,
+      order: 'desc',
+      withoutBodies: true,
+      ...(cursor !== undefined && { cursor }),
+    });
+    for (const row of items) {
+      const key = visitKey(row);
+      if (row.phase === 'DOWN' && row.round === state.round && !found.has(key)) found.set(key, row);
+    }
+    if (next === undefined) break;
+    cursor = next;
+  }
+  return found;
+}
+
+function visitKey({ nodeId, visit }: { readonly nodeId: string; readonly visit: number }): string {
+  return `${String(visit)} ${nodeId}`;
+}

@@ -1,0 +1,18 @@
+/** Definitions in files, compiled, for commands that need no server. */
+import { compileDefinition } from '../../core/definition/compile.ts';
+import type { Plan } from '../../core/plan.ts';
+import { readNotedDefinition } from './document-file.ts';
+import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
+
+/**
+ * Reads and compiles a definition; `-` is standard input.
+ *
+ * @throws CliProblem when the file cannot be read or holds no valid definition.
+ */
+export function planOfFile(file: string, terminal: Pick<Terminal, 'note'>): Plan {
+  // The hash only names the plan, which never leaves this process.
+  const compiled = compileDefinition(readNotedDefinition(file, terminal), { hash: '' });
+  if (compiled.ok) return compiled.plan;
+  const problems = compiled.errors.map((line) => `  - ${line}`);
+  throw new CliProblem([`${file} is no valid definition:`, ...problems], exitCodes.found);
+}

@@ -1,0 +1,66 @@
+/**
+ * The last resort of a process: an error that nothing handles, thrown or rejected, leaves the process in an unknown state. The guard
+ * logs it once, in the log's own format, stops the server in order without a long wait, and exits with {@link exitCodes.broken}.
+ * A further error of this kind only ends the waiting.
+ */
+import { visibleLine } from '../../core/value/visible-text.ts';
+import { exitCodes, type Terminal } from '../terminal.ts';
+
+/** From when on calls in flight are given up, and from when on nothing is waited for, in ms after the error. */
+const patienceMillis = { calls: 3000, all: 6000 } as const;
+
+/** What the process does besides. */
+export interface Work {
+  /** Writes the error down; answers a sentence about it where there is no log for it. */
+  lastWords(error: unknown): string | undefined;
+  /** Ends the waiting of a stop. */
+  hurry(): void;
+  /** Stops in order. A second call waits for the first. */
+  stop(): Promise<void>;
+}
+
+/** Guards the process until the function that it answers is called. */
+export function guard(work: Work, terminal: Terminal): () => void {
+  let isEnding = false;
+  const end = (): void => {
+    process.exit(exitCodes.broken);
+  };
+  const onUncaught = (thrown: unknown): void => {
+    if (isEnding) {
+      work.hurry();
+      return;
+    }
+    isEnding = true;
+    setTimeout(end, patienceMillis.all);
+    setTimeout(() => {
+      work.hurry();
+    }, patienceMillis.calls);
+    const sentence = wordsOf(work, thrown);
+    if (sentence !== undefined) terminal.note(`An error that nothing handles ends the process: ${sentence}`);
+    void work.stop().finally(end);
+  };
+  // Node hands over unhandled rejections by this, too.
+  process.on('uncaughtException', onUncaught);
+  return () => {
+    process.off('uncaughtException', onUncaught);
+  };
+}
+
+/** An error here would have Node end the process at once. */
+function wordsOf(work: Work, error: unknown): string | undefined {
+  try {
+    return work.lastWords(error);
+  } catch {
+    return 'it cannot be written down.';
+  }
+}
+
+/** The same for commands without a server: one sentence. Where a server is guarded, it does nothing. */
+export function guardCommands(): void {
+  process.on('uncaughtException', (error: unknown) => {
+    if (process.listenerCount('uncaughtException') > 1) return;
+    const message = error instanceof Error ? error.message : String(error);
+    console.error(`An error that nothing handles ends the command: ${visibleLine(message)}`);
+    process.exit(exitCodes.broken);
+  });
+}

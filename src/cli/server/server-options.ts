@@ -1,0 +1,37 @@
+/** Options of commands that speak to a server, and the client that they make. */
+import { type Command, Option } from 'commander';
+import { createApiClient, credentialOf, type PagingClient, serverUrl } from '../api-client.ts';
+import type { Terminal } from '../terminal.ts';
+
+/** Where `trama serve` listens by default. */
+const localServer = 'http://127.0.0.1:8080';
+
+/** The options as commander hands them over. */
+export interface ServerOptions {
+  readonly url?: string;
+  readonly apiKey?: string;
+  readonly json?: true;
+}
+
+/** Adds the options. `json` says what `--json` prints. */
+export function addServerOptions(command: Command, json: string): Command {
+  return command
+    .option('--url <url>', `the server (default: TRAMA_URL, else ${localServer})`)
+    .addOption(
+      new Option('--api-key <key>', 'the key to ask with (default: TRAMA_API_KEY, which no list of processes shows)'),
+    )
+    .option('--json', json);
+}
+
+/**
+ * The client of the server that the options name, or of the one that listens on this machine by default.
+ *
+ * @throws CliProblem when what they name is no URL.
+ */
+export function clientOf(options: ServerOptions, terminal: Terminal): PagingClient {
+  const url = serverUrl(options.url, terminal);
+  const credential = credentialOf(options.apiKey, terminal);
+  if (url === undefined)
+    return createApiClient(localServer, credential, ['Name another server with --url or TRAMA_URL.']);
+  return createApiClient(url, credential);
+}

@@ -1,0 +1,160 @@
+/**
+ * A call as the plan and the state describe it, before it is rendered: which request, what its templates see, which
+ * headers Trama adds.
+ */
+import { contextFrom } from '../context/context-of.ts';
+import type { Resolver } from '../context/context-of.ts';
+import type { ExecutionFailureView, RenderContext } from '../context/context.ts';
+import type { Run } from '../draft.ts';
+import type { CallCommand } from '../event.ts';
+import { idempotencyKey } from './keys.ts';
+import type { Outputs } from '../context/outputs.ts';
+import type { CallPlan } from '../plan.ts';
+import type { State, Token, UndoTarget } from '../state.ts';
+import { finalStatus } from '../transition/finish.ts';
+
+/** A call ready to be rendered. */
+export interface PreparedCall {
+  readonly call: CallPlan;
+  readonly context: RenderContext;
+  readonly idempotencyKey: string;
+  /** Headers that Trama adds unless the definition has one of the same name. Values are percent-encoded where needed. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** What only the caller can know. */
+export interface CallResources {
+  readonly resolver: Resolver;
+  /** For async requests. */
+  readonly callback?: RenderContext['callback'];
+  /** For compensations: what they see, from `undoQueries`. */
+  readonly undoOutputs?: Outputs | undefined;
+}
+
+/** Prepares the call of a command; undefined when the state does not ask for it any more. */
+export function prepareCall(run: Run, command: CallCommand, resources: CallResources): PreparedCall | undefined {
+  const token = run.state.tokens.find(({ stage }) => 'callId' in stage && stage.callId === command.callId);
+  if (token === undefined) return undefined;
+  switch (token.stage.kind) {
+    case 'calling':
+      return prepareForward(run, token, token.stage.task, resources);
+    case 'unwinding':
+      return token.stage.undo === undefined
+        ? undefined
+        : prepareUndo(run, token.stage.undo.target, token.stage.undo.attempt, resources);
+    case 'hook':
+      return prepareHook(run, token.stage.run, resources);
+    default:
+      return undefined;
+  }
+}
+
+type Calling = Extract<Token['stage'], { kind: 'calling' }>;
+type Hook = Extract<Token['stage'], { kind: 'hook' }>;
+
+function prepareForward(
+  run: Run,
+  token: Token,
+  task: Calling['task'],
+  resources: CallResources,
+): PreparedCall | undefined {
+  const node = run.plan.nodes.get(token.nodeId);
+  if (node?.kind !== 'task') return undefined;
+  const key = task.key ?? idempotencyKey(run.header.id, run.state.round, node.id, task.visit, 'UP', task.operation);
+  const { prev } = token;
+  const context = contextFrom(
+    run,
+    {
+      scope: token.scope,
+      stepName: node.id,
+      phase: 'UP',
+      attempt: task.attempt,
+      self: { visit: task.visit, idempotencyKey: key },
+      prev: prev && (() => run.outputs.at(prev)),
+      callback: resources.callback,
+    },
+    resources.resolver,
+  );
+  return { call: node.call, context, idempotencyKey: key, headers: headersOf(run, key, node.id, task.attempt) };
+}
+
+function prepareUndo(
+  run: Run,
+  target: UndoTarget,
+  attempt: number,
+  resources: CallResources,
+): PreparedCall | undefined {
+  const node = run.plan.nodes.get(target.nodeId);
+  if (node?.kind !== 'task' || node.compensation === undefined) return undefined;
+  const key = idempotencyKey(run.header.id, target.round, target.nodeId, target.visit, 'DOWN');
+  const outputs = resources.undoOutputs ?? run.outputs;
+  const { prev } = target;
+  const context = contextFrom(
+    run,
+    {
+      scope: '',
+      outputs,
+      round: target.round,
+      stepName: node.id,
+      phase: 'DOWN',
+      attempt,
+      prev: prev && (() => outputs.find(prev.nodeId, '')),
+    },
+    resources.resolver,
+  );
+  const headers = { ...headersOf(run, key, node.id, attempt), 'trama-compensates': headerValue(target.key) };
+  return { call: node.compensation, context, idempotencyKey: key, headers };
+}
+
+function prepareHook(run: Run, hook: Hook['run'], resources: CallResources): PreparedCall | undefined {
+  const call = hook.hook === 'onSuccessCallback' ? run.plan.onSuccess : run.plan.onFailure;
+  if (call === undefined) return undefined;
+  const key = idempotencyKey(run.header.id, run.state.round, hook.hook, hook.visit, 'HOOK');
+  const { result } = run.state;
+  const context = contextFrom(
+    run,
+    {
+      scope: '',
+      stepName: hook.hook,
+      phase: 'UP',
+      attempt: hook.attempt,
+      prev: result && (() => run.outputs.at(result)),
+      failure: failureView(run.state),
+    },
+    resources.resolver,
+  );
+  return { call, context, idempotencyKey: key, headers: headersOf(run, key, hook.hook, hook.attempt) };
+}
+
+function failureView(state: State): ExecutionFailureView | undefined {
+  const { verdict } = state;
+  if (verdict === undefined) return undefined;
+  const status = finalStatus(verdict, state.troubles);
+  if (status === 'SUCCEEDED') return undefined;
+  // A `fail` node's own text says more than its code.
+  const reason =
+    verdict.reason === 'fail_node' ? (verdict.description ?? 'fail_node') : (verdict.reason ?? 'compensation');
+  return {
+    status,
+    reason,
+    ...(verdict.nodeId === undefined ? undefined : { nodeId: verdict.nodeId }),
+    ...(verdict.statusCode === undefined ? undefined : { statusCode: verdict.statusCode }),
+  };
+}
+
+function headersOf(run: Run, key: string, nodeId: string, attempt: number): Record<string, string> {
+  return {
+    'idempotency-key': headerValue(key),
+    'trama-execution-id': run.header.id,
+    'trama-node-id': headerValue(nodeId),
+    'trama-attempt': String(attempt),
+  };
+}
+
+const unsafeInHeader = /[^\x21-\x24\x26-\x7e]/;
+
+/** Percent-encodes (as UTF-8) what a header cannot carry, and `%` itself where anything had to be encoded. */
+function headerValue(text: string): string {
+  if (!unsafeInHeader.test(text)) return text;
+  return text.replace(/[^\x21-\x24\x26-\x7e]+/g, (part) => encodeURIComponent(part.toWellFormed()));
+}

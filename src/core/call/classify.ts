@@ -1,0 +1,90 @@
+/**
+ * What an answer means: the outcome of one attempt.
+ */
+import type { ResponseView } from '../context/context.ts';
+import type { CallResult } from '../event.ts';
+import type { Exchange } from '../history.ts';
+import type { CallPlan } from '../plan.ts';
+import type { AttemptFailure } from '../state.ts';
+
+/** A judged attempt. */
+export type Judged =
+  | { readonly ok: true; readonly response: ResponseView }
+  | { readonly ok: false; readonly failure: AttemptFailure; readonly response?: ResponseView };
+
+/** How a call came back, and what it was as far as that is known. */
+export interface AnsweredCall {
+  readonly result: CallResult;
+  readonly exchange?: Pick<Exchange, 'url'>;
+}
+
+/**
+ * Judges an answer. `undoingUnknown`: a compensation of an unknown outcome, where 404 and 410 say that there was nothing
+ * to undo.
+ */
+export function judge(call: CallPlan, { result, exchange }: AnsweredCall, undoingUnknown: boolean = false): Judged {
+  switch (result.kind) {
+    case 'unsent':
+      return {
+        ok: false,
+        failure: {
+          outcome: 'unsent',
+          reason: result.retryable ? 'connect' : 'unsent',
+          description: result.reason,
+          ...loggedOf(result),
+          ...(result.retryable ? { error: 'connect' as const } : undefined),
+          ...hostOf(exchange),
+        },
+      };
+    case 'failed':
+      return {
+        ok: false,
+        failure: {
+          outcome: 'unknown',
+          reason: result.error,
+          description: result.reason,
+          ...loggedOf(result),
+          error: result.error,
+          ...hostOf(exchange),
+        },
+      };
+    case 'response': {
+      const { response, bodyProblem } = result;
+      const { status } = response;
+      const is2xx = status >= 200 && status <= 299;
+      if (undoingUnknown && (status === 404 || status === 410)) return { ok: true, response };
+      if (call.success === undefined ? is2xx : call.success.has(status)) {
+        if (bodyProblem === undefined) return { ok: true, response };
+        // It took effect, but what it said is lost: what follows would work with nothing in its place.
+        const failure = { outcome: 'unknown', reason: 'body', description: bodyProblem, error: 'body' } as const;
+        return { ok: false, response, failure: { ...failure, statusCode: status, ...hostOf(exchange) } };
+      }
+      // A 2xx that nobody expected: something happened, but not what the definition knows. A status above 599 means nothing in HTTP.
+      const unknown = call.unknown.has(status) || is2xx || status > 599;
+      return {
+        ok: false,
+        response,
+        failure: {
+          outcome: unknown ? 'unknown' : 'rejected',
+          reason: status >= 500 ? 'status_5xx' : 'status_4xx',
+          description: `The downstream answered ${String(status)}.${bodyProblem === undefined ? '' : ` ${bodyProblem}`}`,
+          statusCode: status,
+          ...hostOf(exchange),
+        },
+      };
+    }
+  }
+}
+
+function loggedOf({ logged }: { readonly logged?: string }): { readonly logged?: string } | undefined {
+  return logged === undefined ? undefined : { logged };
+}
+
+/** The host of a call, in lower case and with its port where that is not the usual one of the scheme. */
+function hostOf(exchange: Pick<Exchange, 'url'> | undefined): { readonly host: string } | undefined {
+  const [, scheme, authority] = /^(https?):\/\/([^/?#\\]+)/i.exec(exchange?.url ?? '') ?? [];
+  if (scheme === undefined || authority === undefined) return undefined;
+  const place = authority.slice(authority.lastIndexOf('@') + 1).toLowerCase();
+  const host = place.replace(scheme.toLowerCase() === 'http' ? /:80$/ : /:443$/, '');
+  return host === '' ? undefined : { host };
+}

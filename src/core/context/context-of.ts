@@ -1,0 +1,153 @@
+/**
+ * Builds what a template or condition of one token can see.
+ */
+import type { NodeView, RenderContext } from './context.ts';
+import type { Run } from '../draft.ts';
+import type { Outputs } from './outputs.ts';
+import type { Token } from '../state.ts';
+
+/** Where variables and secrets come from. */
+export interface Resolver {
+  variable(name: string): string | undefined;
+  secret(name: string): string | undefined;
+}
+
+const noSecret = (): undefined => undefined;
+
+/** Who looks: decides which nodes and which `prev` are visible. */
+export interface Viewpoint {
+  readonly scope: string;
+  readonly stepName: string;
+  readonly phase: 'UP' | 'DOWN';
+  readonly attempt: number;
+  /** What `prev` is; looked up when it is asked for. */
+  readonly prev?: (() => NodeView | undefined) | undefined;
+  /** What a compensation sees instead of the present outputs. */
+  readonly outputs?: Outputs | undefined;
+  readonly round?: number;
+  /** The running visit of the looking node: its number, and its key if it makes a call, show in place of those of its last visit. */
+  readonly self?: { readonly visit: number; readonly idempotencyKey?: string } | undefined;
+  readonly callback?: RenderContext['callback'];
+  readonly failure?: RenderContext['failure'];
+}
+
+/** The context from a viewpoint. */
+export function contextFrom(run: Run, view: Viewpoint, resolver: Resolver): RenderContext {
+  return new ViewOfRun(run, view, resolver);
+}
+
+/** Looks up what is asked for: most templates use little of it. */
+class ViewOfRun implements RenderContext {
+  readonly #run: Run;
+  readonly #view: Viewpoint;
+  readonly #resolver: Resolver;
+  /** Nodes looked up from within a split, where what is visible takes a comparison of scopes for each version of a node. */
+  #seen: Map<string, NodeView | undefined> | undefined;
+
+  constructor(run: Run, view: Viewpoint, resolver: Resolver) {
+    this.#run = run;
+    this.#view = view;
+    this.#resolver = resolver;
+  }
+
+  get payload(): RenderContext['payload'] {
+    return this.#run.header.payload;
+  }
+
+  get labels(): RenderContext['labels'] {
+    return this.#run.header.labels;
+  }
+
+  get sagaId(): string {
+    return this.#run.header.id;
+  }
+
+  get sagaName(): string {
+    return this.#run.header.name;
+  }
+
+  get sagaVersion(): string {
+    return this.#run.header.version;
+  }
+
+  get stepName(): string {
+    return this.#view.stepName;
+  }
+
+  get phase(): 'UP' | 'DOWN' {
+    return this.#view.phase;
+  }
+
+  get attempt(): number {
+    return this.#view.attempt;
+  }
+
+  get round(): number {
+    return this.#view.round ?? this.#run.state.round;
+  }
+
+  get completed(): readonly string[] {
+    return (this.#run.state.completed ?? []).filter((id) => this.node(id) !== undefined);
+  }
+
+  get prev(): NodeView | undefined {
+    return this.#view.prev?.();
+  }
+
+  get callback(): RenderContext['callback'] {
+    return this.#view.callback;
+  }
+
+  get failure(): RenderContext['failure'] {
+    return this.#view.failure;
+  }
+
+  variable(name: string): string | undefined {
+    return this.#resolver.variable(name);
+  }
+
+  secret(name: string): string | undefined {
+    return this.#resolver.secret(name);
+  }
+
+  node(id: string): NodeView | undefined {
+    const { self, stepName } = this.#view;
+    const found = this.#find(id);
+    if (self === undefined || id !== stepName) return found;
+    return { nodeId: id, round: this.#run.state.round, ...found, ...self };
+  }
+
+  #find(id: string): NodeView | undefined {
+    const { outputs = this.#run.outputs, scope } = this.#view;
+    if (scope === '') return outputs.find(id, scope);
+    const seen = (this.#seen ??= new Map<string, NodeView | undefined>());
+    if (!seen.has(id)) seen.set(id, outputs.find(id, scope));
+    return seen.get(id);
+  }
+}
+
+/**
+ * The context of a condition, a sleep or a `fail` reason at a token: without secrets. `visit` is the running one of a node that
+ * makes no call.
+ */
+export function conditionContext(
+  run: Run,
+  token: Token,
+  resolver: Pick<Resolver, 'variable'>,
+  visit?: number,
+): RenderContext {
+  const { stage } = token;
+  const { prev } = token;
+  return contextFrom(
+    run,
+    {
+      scope: token.scope,
+      stepName: token.nodeId,
+      phase: 'UP',
+      attempt: 'task' in stage ? stage.task.attempt : 1,
+      self: visit === undefined ? undefined : { visit },
+      prev: prev && (() => run.outputs.at(prev)),
+    },
+    { variable: (name) => resolver.variable(name), secret: noSecret },
+  );
+}

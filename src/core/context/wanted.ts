@@ -1,0 +1,161 @@
+/**
+ * Which outputs templates, conditions, joins and results can still ask for, and which a place needs that are not in memory.
+ */
+import { isSettled } from '../delivery.ts';
+import type { CallCommand } from '../event.ts';
+import type { Run } from '../draft.ts';
+import type { OutputQuery, Outputs } from './outputs.ts';
+import type { Ask, Plan } from '../plan.ts';
+import type { OutputRef, State, Token, UndoTarget } from '../state.ts';
+
+/** What to read back for a running execution. */
+export function wantedOutputs(plan: Plan, state: State): readonly OutputQuery[] {
+  if (isSettled(state) || state.ord === 0) return [];
+  const queries = new Map<string, OutputQuery>();
+  const want = (query: OutputQuery): void => {
+    queries.set(`${query.nodeId}\n${String(query.before ?? '')}`, query);
+  };
+  const asked = askedBy(plan, state);
+  const read = Object.keys(state.visits).filter((nodeId) => isAsked(plan, asked, nodeId));
+  for (const nodeId of read) want({ nodeId });
+  for (const ref of referred(state)) want({ nodeId: ref.nodeId, before: ref.ord + 1 });
+  for (const { nodeId, stage } of state.tokens) {
+    // A node that waits for its callback, or may repeat its call, needs its own accepted answer.
+    if ('task' in stage) want({ nodeId });
+    // Branches see what came before their split, whatever siblings have written since.
+    if (stage.kind === 'forked') for (const before of read) want({ nodeId: before, before: stage.ord });
+  }
+  return [...queries.values()];
+}
+
+/** The nodes that something can still ask for, as bits by index. */
+function askedBy(plan: Plan, state: State): bigint {
+  let asked = plan.askedAtEnd;
+  for (const token of state.tokens) {
+    const from = standsAt(plan, token);
+    if (from !== undefined) asked |= plan.askedFrom.get(from) ?? 0n;
+  }
+  return asked;
+}
+
+/** From where a token goes on; undefined when only the hooks come after it, or its parent goes on in its place. */
+function standsAt(plan: Plan, { nodeId, stage }: Token): string | undefined {
+  switch (stage.kind) {
+    case 'draining':
+    case 'unwinding':
+      return stage.goal.kind === 'route' ? stage.goal.target : undefined;
+    case 'forked': {
+      const node = plan.nodes.get(nodeId);
+      return node?.kind === 'split' ? node.join : nodeId;
+    }
+    case 'hook':
+      return undefined;
+    case 'ready':
+    case 'calling':
+    case 'backoff':
+    case 'waiting':
+    case 'sleeping':
+      return nodeId;
+  }
+}
+
+function isAsked(plan: Plan, asked: bigint, nodeId: string): boolean {
+  const node = plan.nodes.get(nodeId);
+  return node !== undefined && (asked & (1n << BigInt(node.index))) !== 0n;
+}
+
+/** The outputs that the state names. */
+function referred({ tokens, result }: State): readonly OutputRef[] {
+  const refs = result === undefined ? [] : [result];
+  for (const { prev, stage } of tokens) {
+    if (prev !== undefined) refs.push(prev);
+    if (stage.kind !== 'forked') continue;
+    for (const end of Object.values(stage.branches)) if (end.result !== undefined) refs.push(end.result);
+  }
+  return refs;
+}
+
+/**
+ * The outputs of a durable execution without those that nothing can ask for any more, and without the largest of the others as
+ * far as they take more than about `maxBytes`: they are left in the store, and read when they are asked for.
+ */
+export function trimmedOutputs({ plan, state, outputs }: Run, maxBytes: number): Outputs {
+  const asked = askedBy(plan, state);
+  const kept = new Set(referred(state).map(({ nodeId }) => nodeId));
+  for (const { nodeId, stage } of state.tokens) if ('task' in stage) kept.add(nodeId);
+  return outputs.trimmed((nodeId) => kept.has(nodeId) || isAsked(plan, asked, nodeId), maxBytes);
+}
+
+/** Which outputs that were left in the store a place asks for; `prev` is the node completed before it. */
+function lackOf(outputs: Outputs, ask: Ask | undefined, prev: OutputRef | undefined): readonly string[] {
+  if (outputs.isWhole || ask === undefined) return [];
+  const lack = ask.nodes === 'all' ? outputs.leftOut : ask.nodes.filter((nodeId) => outputs.lacks(nodeId));
+  if (!ask.prev || prev === undefined || !outputs.lacks(prev.nodeId) || lack.includes(prev.nodeId)) return lack;
+  return [...lack, prev.nodeId];
+}
+
+/** What a token needs of the store before it can move on by itself: for the conditions and texts of its node, or for its join. */
+export function lackOfMove({ plan, outputs }: Run, token: Token): readonly string[] {
+  if (outputs.isWhole) return [];
+  const { stage, nodeId, prev } = token;
+  if (stage.kind === 'forked') {
+    const results = Object.values(stage.branches).flatMap(({ result }) =>
+      result === undefined ? [] : [result.nodeId],
+    );
+    return [...new Set(results)].filter((id) => outputs.lacks(id));
+  }
+  const kind = plan.nodes.get(nodeId)?.kind;
+  if (stage.kind !== 'ready' || kind === 'task') return [];
+  return lackOf(outputs, kind === 'switch' ? plan.asks.condition.get(nodeId) : plan.asks.during.get(nodeId), prev);
+}
+
+/** What a call needs of the store before it can be rendered. Compensations read everything from the store; see {@link undoQueries}. */
+export function lackOfCall({ plan, state, outputs }: Run, { phase, tokenId, nodeId }: CallCommand): readonly string[] {
+  if (outputs.isWhole || phase === 'DOWN') return [];
+  if (phase === 'HOOK') {
+    return lackOf(outputs, nodeId === 'onSuccessCallback' ? plan.asks.onSuccess : plan.asks.onFailure, state.result);
+  }
+  const token = state.tokens.find(({ id }) => id === tokenId);
+  return lackOf(outputs, plan.asks.during.get(nodeId), token?.prev);
+}
+
+/** What the conditions on callbacks of a token's node need of the store. */
+export function lackOfCallback(
+  { plan, outputs }: Run,
+  { nodeId, prev }: Pick<Token, 'nodeId' | 'prev'>,
+): readonly string[] {
+  return lackOf(outputs, plan.asks.condition.get(nodeId), prev);
+}
+
+/** How to read back the outputs of these nodes. */
+export function lackQueries({ plan, state }: Run, nodeIds: readonly string[]): readonly OutputQuery[] {
+  const lack = new Set(nodeIds);
+  const queries = wantedOutputs(plan, state).filter(({ nodeId }) => lack.has(nodeId));
+  for (const { nodeId } of queries) lack.delete(nodeId);
+  return [...queries, ...Array.from(lack, (nodeId) => ({ nodeId }))];
+}
+
+/** What a compensation sees: every node as it stood when the visit that it undoes ended. */
+export function undoQueries(plan: Plan, state: State, target: UndoTarget): readonly OutputQuery[] {
+  return queriesBefore(plan, state, plan.asks.compensation.get(target.nodeId), target, target.ord + 1);
+}
+
+/** What the request of a visit saw, for one that is shown again. */
+export function forwardQueries(plan: Plan, state: State, target: UndoTarget): readonly OutputQuery[] {
+  return queriesBefore(plan, state, plan.asks.during.get(target.nodeId), target, target.ord);
+}
+
+function queriesBefore(
+  plan: Plan,
+  state: State,
+  ask: Ask | undefined,
+  target: UndoTarget,
+  before: number,
+): readonly OutputQuery[] {
+  if (ask === undefined) return [];
+  const wanted = new Set(ask.nodes === 'all' ? plan.nodes.keys() : ask.nodes);
+  if (ask.prev && target.prev !== undefined) wanted.add(target.prev.nodeId);
+  return [...wanted]
+    .filter((nodeId) => target.round !== state.round || Object.hasOwn(state.visits, nodeId))
+    .map((nodeId) => ({ nodeId, before }));
+}

@@ -1,0 +1,141 @@
+/**
+ * The retention: makes partitions ahead and drops old ones where the store has such, then deletes executions that ended long
+ * ago, in batches. Of processes that share a store one does it at a time. Guarantees that one batch runs at a time and that
+ * an error only waits for the next round. Woken by the clock: soon after the start, then once per interval; stopped by
+ * `stop`, which awaits the batch under way.
+ *
+ * A round that meets locks of others gives way without a word and comes again after {@link againMillis}. It says so, once, when no
+ * round was complete for {@link behindIntervals} intervals, and when one is again.
+ */
+import type { Clock, Timer } from '../../ports/clock.ts';
+import { StoreContended, StoreUnavailable, type Store } from '../../ports/store.ts';
+import type { Telemetry } from '../../ports/telemetry.ts';
+
+/** What the retention needs to know. */
+export interface MaintenanceParts {
+  readonly store: Pick<Store, 'deleteCompleted' | 'tendPartitions'>;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly retentionDays: number;
+  readonly partitionLookaheadMonths: number;
+  readonly intervalMillis: number;
+  /** Whether it falls to this process now. */
+  readonly isOurs: () => boolean;
+}
+
+/** Executions deleted in one transaction. */
+const batchSize = 200;
+
+/** The first round waits until the server has caught up with what it missed. */
+const firstDelayMillis = 30_000;
+
+/** After a round that gave way; or the interval, if that is shorter. */
+const againMillis = 60_000;
+
+/** Rounds are meant to be complete once per interval. */
+const behindIntervals = 2;
+
+/** Between batches others get their turn at the store. */
+const pauseMillis = 50;
+
+const dayMillis = 86_400_000;
+
+/** See the file header. */
+export class Maintenance {
+  readonly #parts: MaintenanceParts;
+  #timer: Timer | undefined;
+  #round: Promise<void> | undefined;
+  #isStopped = false;
+  /** When the round under way last made progress, by the monotonic clock. */
+  #progressAt: number | undefined;
+  /** When the first round gave way since the last complete one, by the monotonic clock. */
+  #gaveWayAt: number | undefined;
+  #saidBehind = false;
+
+  constructor(parts: MaintenanceParts) {
+    this.#parts = parts;
+  }
+
+  /** Begins; a second call, or one after `stop`, does nothing. */
+  start(): void {
+    if (this.#timer !== undefined || this.#round !== undefined) return;
+    this.#schedule(Math.min(firstDelayMillis, this.#parts.intervalMillis));
+  }
+
+  /** Ends after the batch under way. A second call awaits the same. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    await this.#round;
+  }
+
+  /** How long the round under way has made no progress; 0 between rounds. */
+  get stalledMillis(): number {
+    return this.#progressAt === undefined ? 0 : this.#parts.clock.monotonic() - this.#progressAt;
+  }
+
+  #schedule(millis: number): void {
+    if (this.#isStopped) return;
+    this.#timer = this.#parts.clock.after(millis, () => {
+      this.#round = this.#run().finally(() => {
+        this.#round = undefined;
+        const { intervalMillis } = this.#parts;
+        this.#schedule(this.#gaveWayAt === undefined ? intervalMillis : Math.min(againMillis, intervalMillis));
+      });
+    });
+  }
+
+  async #run(): Promise<void> {
+    const { store, clock, telemetry, retentionDays, partitionLookaheadMonths: lookaheadMonths } = this.#parts;
+    if (!this.#parts.isOurs()) return;
+    const before = clock.now() - retentionDays * dayMillis;
+    let deleted = 0;
+    let gaveWay = false;
+    try {
+      this.#progressAt = clock.monotonic();
+      const now = clock.now();
+      const partitions = await store.tendPartitions({ now, lookaheadMonths, completedBefore: before });
+      if (partitions.created + partitions.dropped > 0) telemetry.log('info', 'partitions tended', { ...partitions });
+      gaveWay = partitions.postponed !== undefined;
+      for (let count = batchSize; count >= batchSize && !this.#isStopped;) {
+        if (deleted > 0) await this.#pause();
+        this.#progressAt = clock.monotonic();
+        count = await store.deleteCompleted(before, batchSize);
+        deleted += count;
+      }
+      if (!gaveWay) this.#caughtUp();
+    } catch (error) {
+      gaveWay = error instanceof StoreContended;
+      if (gaveWay) return;
+      telemetry.storeFailed('retention', error instanceof StoreUnavailable ? error.kind : 'error');
+      telemetry.log('warn', 'retention failed, will try again', {
+        error: error instanceof Error ? error.message : String(error),
+      });
+    } finally {
+      this.#progressAt = undefined;
+      if (gaveWay) this.#giveWay();
+      if (deleted > 0) telemetry.log('info', 'old executions deleted', { count: deleted });
+    }
+  }
+
+  #giveWay(): void {
+    const { clock, telemetry, intervalMillis } = this.#parts;
+    this.#gaveWayAt ??= clock.monotonic();
+    const behindMillis = clock.monotonic() - this.#gaveWayAt;
+    if (this.#saidBehind || behindMillis < behindIntervals * intervalMillis) return;
+    this.#saidBehind = true;
+    telemetry.log('warn', 'retention falls behind: other sessions of the database hold locks', { behindMillis });
+  }
+
+  #caughtUp(): void {
+    this.#gaveWayAt = undefined;
+    if (this.#saidBehind) this.#parts.telemetry.log('info', 'retention has caught up');
+    this.#saidBehind = false;
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#parts.clock.after(pauseMillis, resolve);
+    });
+  }
+}

@@ -1,0 +1,90 @@
+/** Waiting for a store that is away while a server starts. */
+import type { Clock, Timer } from '../../ports/clock.ts';
+import { StoreUnavailable } from '../../ports/store.ts';
+import type { Telemetry } from '../../ports/telemetry.ts';
+
+/** How long a start waits for a store that is away, and how often it asks, in ms. */
+export const startPatienceMillis = 60_000;
+const openRetryMillis = 500;
+
+/** Time from the first line about it to the second, in ms; each further pause is twice as long as the one before. */
+const repeatMillis = 5_000;
+
+/** What a {@link StartPatience} stands on. */
+export interface StartPatienceParts {
+  readonly clock: Clock;
+  readonly telemetry: Pick<Telemetry, 'log'>;
+  /** Where the store is, for messages: without password. */
+  readonly place: string;
+}
+
+/**
+ * A server that starts beside its database may be the first of the two. It asks again until {@link startPatienceMillis} are over, and
+ * says so: at the first refusal, with where it asks, why that failed and until when it goes on, then again after 5, 15, 35 s.
+ */
+export class StartPatience {
+  readonly #parts: StartPatienceParts;
+  readonly #ended = Promise.withResolvers<void>();
+  #isOver = false;
+
+  constructor(parts: StartPatienceParts) {
+    this.#parts = parts;
+  }
+
+  /** Ends the waiting, under way or to come: what fails then fails for good. A second call does nothing. */
+  giveUp(): void {
+    this.#isOver = true;
+    this.#ended.resolve();
+  }
+
+  /**
+   * Resolves once `open` does.
+   *
+   * @throws what `open` throws; of a store that is away only when the time is over, with the place and the time in the sentence.
+   */
+  async until(open: () => Promise<void>): Promise<void> {
+    const { clock, telemetry, place } = this.#parts;
+    const begun = clock.monotonic();
+    const until = new Date(clock.now() + startPatienceMillis).toISOString();
+    let saidAt = -Infinity;
+    let pause = repeatMillis;
+    for (;;) {
+      try {
+        await open();
+        if (saidAt > -Infinity)
+          telemetry.log('info', 'the store is there', { store: place, millis: this.#since(begun) });
+        return;
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error;
+        const waited = this.#since(begun);
+        if (waited >= startPatienceMillis) throw atTheEnd(error, place, waited);
+        if (this.#isOver) throw error;
+        if (clock.monotonic() - saidAt >= pause) {
+          if (saidAt > -Infinity) pause *= 2;
+          saidAt = clock.monotonic();
+          telemetry.log('warn', 'the store is away, waiting for it', { store: place, error: error.message, until });
+        }
+        await this.#rest();
+      }
+    }
+  }
+
+  #since(instant: number): number {
+    return Math.round(this.#parts.clock.monotonic() - instant);
+  }
+
+  async #rest(): Promise<void> {
+    let timer: Timer | undefined;
+    const slept = new Promise<void>((resolve) => {
+      timer = this.#parts.clock.after(openRetryMillis, resolve);
+    });
+    await Promise.race([slept, this.#ended.promise]);
+    timer?.cancel();
+  }
+}
+
+function atTheEnd(error: StoreUnavailable, place: string, millis: number): StoreUnavailable {
+  const seconds = String(Math.round(millis / 1000));
+  const message = `${error.message} The store is ${place}; the start asked for ${seconds} s.`;
+  return new StoreUnavailable(error.kind, message, error);
+}

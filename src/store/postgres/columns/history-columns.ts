@@ -1,0 +1,183 @@
+/**
+ * Columns of the history that a batch of executions appends, gathered row by row, sent as one array each.
+ *
+ * A mark on a row of the same change is applied here already; marks on earlier rows go to the database.
+ */
+import type { CallRow, StepRow, UndoMark, UndoState } from '../../../core/history.ts';
+import type { ShowStep } from '../../../ports/listing.ts';
+import { isMarked, readability } from '../../row-text.ts';
+import { encodeStep, type StepTexts } from '../../step-text.ts';
+import { callValues, type CallValues } from '../../stored-rows.ts';
+import { foldedCall } from './folded-calls.ts';
+import { int4Array, textArray, uuidArray } from './binary-array.ts';
+import { encodeText } from './text-column.ts';
+
+/** A step row as it is sent. */
+export interface StepValues {
+  readonly row: StepRow;
+  readonly texts: StepTexts;
+  /** What its call has beyond it, as text; null where it made none, or that is a row of its own. */
+  readonly call: string | null;
+}
+
+/** The rows that one execution appends, as values. */
+export interface HistoryValues {
+  readonly steps: readonly StepValues[];
+  /** Those that are in no step's row. */
+  readonly calls: readonly CallValues[];
+  /** New `undo` of rows written before, by ord. */
+  readonly marks: ReadonlyMap<number, UndoState>;
+  /** Rounds whose failed compensations become due again. */
+  readonly reopened: readonly number[];
+}
+
+const maxInt4 = 2_147_483_647;
+
+/** Throws a TypeError when it is no integer that a column of 32 bits holds. */
+export function int4(value: number): number {
+  if (!Number.isInteger(value) || Math.abs(value) > maxInt4) throw new TypeError(`This is no integer: ${value}.`);
+  return value;
+}
+
+/** Throws a TypeError when it is no integer. */
+export function int8(value: number): number {
+  if (!Number.isSafeInteger(value)) throw new TypeError(`This is no integer: ${value}.`);
+  return value;
+}
+
+const noMarks: ReadonlyMap<number, UndoState> = new Map();
+const noRounds: readonly number[] = [];
+
+/** The values of what a change appends. Throws a TypeError when something cannot be stored. */
+export function historyValues(
+  steps: readonly StepRow[],
+  calls: readonly CallRow[],
+  undo: readonly UndoMark[],
+  show?: ShowStep,
+): HistoryValues {
+  const ownCalls: CallValues[] = [];
+  const folded: (string | undefined)[] = [];
+  for (const call of calls) {
+    const at = steps.findIndex(({ ord }) => ord === call.ord + 1);
+    const text = foldedCall(call, steps[at]);
+    if (text === undefined) ownCalls.push(checkedCall(call));
+    else folded[at] = text;
+  }
+  const { rows, marks, reopened } = undo.length === 0 ? unmarked(steps) : withMarks(steps, undo);
+  return {
+    steps: rows.map((row, i) => ({ row, texts: encodeStep(row, show), call: folded[i] ?? null })),
+    calls: ownCalls,
+    marks,
+    reopened,
+  };
+}
+
+/** Rows with the marks of their own change, and the marks that are left. */
+interface Marked {
+  readonly rows: readonly StepRow[];
+  readonly marks: ReadonlyMap<number, UndoState>;
+  readonly reopened: readonly number[];
+}
+
+/** Nearly every change. */
+function unmarked(rows: readonly StepRow[]): Marked {
+  for (const row of rows) checkStep(row);
+  return { rows, marks: noMarks, reopened: noRounds };
+}
+
+function withMarks(steps: readonly StepRow[], undo: readonly UndoMark[]): Marked {
+  const marks = new Map<number, UndoState>();
+  const reopened: number[] = [];
+  for (const mark of undo) {
+    if (mark.kind === 'set') marks.set(mark.ord, mark.undo);
+    else reopened.push(mark.round);
+  }
+  const rows = steps.map((row) => {
+    checkStep(row);
+    const undoState = marks.get(row.ord);
+    marks.delete(row.ord);
+    if (undoState !== undefined) return { ...row, undo: undoState };
+    return row.undo === 'failed' && reopened.includes(row.round) ? { ...row, undo: 'reopened' as const } : row;
+  });
+  return { rows, marks, reopened };
+}
+
+function checkStep({ ord, round, visit, undoRank, undoSort }: StepRow): void {
+  int4(ord);
+  int4(round);
+  int4(visit);
+  int4(undoRank ?? 0);
+  int4(undoSort ?? 0);
+}
+
+function checkedCall(call: CallRow): CallValues {
+  int4(call.ord);
+  return callValues(call);
+}
+
+/** Gathers step rows; its parameters are the columns of `step`. */
+export class StepColumns {
+  readonly #of: string[] = [];
+  readonly #values: StepValues[] = [];
+  #isLean = true;
+
+  /** Adds the rows of an execution. */
+  add(execution: string, values: readonly StepValues[]): void {
+    for (const value of values) {
+      this.#of.push(execution);
+      this.#values.push(value);
+      if (value.texts.shown !== null || value.texts.output !== null) this.#isLean = false;
+    }
+  }
+
+  /** Whether every output is in its row, so that the columns of large ones need not be sent. */
+  get isLean(): boolean {
+    return this.#isLean;
+  }
+
+  /** As {@link stepSql} wants them; `isLean` leaves out the columns of large outputs. */
+  parameters(isLean: boolean = false): readonly unknown[] {
+    const values = this.#values;
+    return [
+      uuidArray(this.#of),
+      int4Array(values.map(({ row }) => row.ord)),
+      int4Array(values.map(({ row }) => row.round)),
+      textArray(values.map(({ row }) => encodeText(row.nodeId))),
+      int4Array(values.map(({ row }) => row.visit)),
+      textArray(values.map(({ row }) => encodeText(row.scope))),
+      int4Array(values.map(({ row }) => readability(row))),
+      int4Array(values.map(({ row }) => isMarked(row))),
+      textArray(values.map(({ row }) => row.effect ?? null)),
+      textArray(values.map(({ row }) => row.undo ?? null)),
+      int4Array(values.map(({ row }) => row.undoRank ?? null)),
+      int4Array(values.map(({ row }) => row.undoSort ?? null)),
+      textArray(values.map(({ texts }) => texts.row)),
+      textArray(values.map(({ call }) => call)),
+      ...(isLean ? [] : [textArray(values.map(({ texts }) => texts.shown))]),
+      ...(isLean ? [] : [textArray(values.map(({ texts }) => texts.output))]),
+    ];
+  }
+}
+
+/** Parameters of {@link stepSql}, where it is not lean. */
+export const stepParameters = 16;
+
+/** The columns of `step` and their types in the order of the parameters, those of large outputs last. */
+const columnTypes =
+  'execution uuid, ord int, round int, node_id text, visit int, scope text, readable int, marked int, effect text, undo text, undo_rank int, undo_sort int, "row" text, call text, shown text, output text'
+    .split(', ')
+    .map((column) => column.split(' '));
+
+const leanTypes = columnTypes.slice(0, -2);
+
+/** The names of the columns of `step`, without those of large outputs where `isLean`. */
+export function stepColumns(isLean: boolean = false): string {
+  return (isLean ? leanTypes : columnTypes).map(([name]) => name).join(', ');
+}
+
+/** A row source `s` of steps whose parameters begin at `$first`; its columns are those of {@link stepColumns}. */
+export function stepSql(first: number, isLean: boolean = false): string {
+  const types = isLean ? leanTypes : columnTypes;
+  const arrays = types.map(([, type], i) => `$${first + i}::${type}[]`).join(', ');
+  return `unnest(${arrays}) AS s (${stepColumns(isLean)})`;
+}

@@ -1,0 +1,469 @@
+/**
+ * Connections to Postgres: pooled, bounded, each statement with a deadline on this side.
+ *
+ * Two pools, so that slow reads never keep a checkpoint waiting: `short` for what executions wait for (2 s per statement),
+ * `long` for lists, retention and the schema. A connection that had any error is closed, never used again: after a
+ * deadline its answer may still be under way.
+ *
+ * With several hosts a new connection goes to the host that was good last, and on failure to the next; where writing is
+ * demanded, one that is in recovery or read-only is left again. When a connection turns out to be read-only, all others to
+ * that host are closed as they come by.
+ *
+ * Deadlocks, serialization failures and short lock timeouts are tried again here, {@link maxAttempts} times in all. After a
+ * failed attempt to connect, further attempts fail at once for a moment that doubles up to {@link maxPauseMillis}.
+ */
+import { isIP } from 'node:net';
+import { checkServerIdentity, type ConnectionOptions } from 'node:tls';
+import {
+  Pool,
+  types as defaultTypes,
+  type ClientConfig,
+  type CustomTypesConfig,
+  type PoolClient,
+  type QueryConfig,
+  type QueryResult,
+  type QueryResultRow,
+} from 'pg';
+import { StoreUnavailable, type StoreFault } from '../../../ports/store.ts';
+import { noTlsMessage, SteadyClient, type SteadyClientConfig } from './client.ts';
+import { isCollision, isDataError, unavailable } from './errors.ts';
+import { isSocket, type Host, type PostgresTls, type Target } from './options.ts';
+
+/** A statement; with a name it is prepared once per connection. */
+export interface Statement {
+  readonly name?: string;
+  readonly text: string;
+  readonly values?: readonly unknown[];
+}
+
+/** A connection in use. */
+export interface Session {
+  /** The rows of a statement, columns named as it says. */
+  query<T>(statement: Statement): Promise<T[]>;
+}
+
+/** Which pool; see the file header. */
+export type Lane = 'short' | 'long';
+
+/** How many connections, and how long they may take. */
+export interface ConnectionLimits {
+  readonly maxConnections: number;
+  readonly minConnections: number;
+  /** Of the long lane; the short one has this or {@link shortStatementMillis}, whichever is less. */
+  readonly statementTimeoutMillis: number;
+}
+
+const shortStatementMillis = 2000;
+const lockTimeoutMillis = 1500;
+const connectTimeoutMillis = 1500;
+/** Longer than the pauses between one burst of work and the next: a new connection costs more than one that is kept. */
+const idleTimeoutMillis = 600_000;
+/** The deadline on this side comes after the server's. */
+const deadlineSlackMillis = 500;
+const maxAttempts = 5;
+/** After that long a collision is the caller's: it may have waited for a lock already. */
+const maxAttemptsMillis = 1000;
+const minPauseMillis = 25;
+const maxPauseMillis = 500;
+/** Idle connections that break are one piece of news until none has broken for this long. */
+const calmMillis = 10_000;
+
+/** Run-time parameters of a connection, by name. */
+type Settings = Readonly<Record<string, string>>;
+
+/**
+ * Every query here is written for an index. Plans are made once per connection, often while tables are empty and a scan
+ * looks cheap; they must not outlive the growth of the tables.
+ */
+const planning: Settings = { jit: 'off', enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off' };
+
+/** Where every statement has one good plan, whatever its values. */
+const onePlan: Settings = { plan_cache_mode: 'force_generic_plan' };
+
+/**
+ * The first statement of a connection. Parameters in the message that opens a connection would save it, but poolers and proxies
+ * refuse those (PgBouncer documentation, `ignore_startup_parameters`).
+ */
+const beginSql = `
+SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS readonly,
+  count(set_config(name, value, false))
+FROM unnest($1::text[], $2::text[]) AS settings (name, value)`;
+
+const int8 = 20;
+
+const parserOf = defaultTypes.getTypeParser as (oid: number, format?: 'text') => (text: string) => unknown;
+
+/** 64-bit integers are instants and counts here: safe integers. */
+const types: CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text') =>
+    oid === int8 ? Number : parserOf(oid, format)) as typeof defaultTypes.getTypeParser,
+};
+
+/** A client of a pool, which is made from the class that the pool is given. */
+type Pooled = PoolClient & SteadyClient & { generation?: number };
+
+interface LanePool {
+  readonly pool: Pool;
+  readonly deadlineMillis: number;
+  readonly settings: Settings;
+}
+
+/** See the file header. */
+export class Connections {
+  readonly #target: Target;
+  readonly #onFault: (fault: StoreFault) => void;
+  readonly #lanes: Readonly<Record<Lane, LanePool>>;
+  /** Index of the host that new connections go to. */
+  #host = 0;
+  /** Indexes of hosts that have no TLS, where it is optional. */
+  readonly #withoutTls = new Set<number>();
+  /** Goes up whenever a host turned out not to take writes. */
+  #generation = 0;
+  #pauseMillis = 0;
+  #pausedUntil = 0;
+  #lastFailure: unknown;
+  #brokeAt = -Infinity;
+  #closed: Promise<void> | undefined;
+
+  constructor(target: Target, limits: ConnectionLimits, onFault: (fault: StoreFault) => void) {
+    this.#target = target;
+    this.#onFault = onFault;
+    const long = Math.max(1, Math.floor(limits.maxConnections * 0.4));
+    const short = Math.max(1, limits.maxConnections - long);
+    const shortMillis = Math.min(shortStatementMillis, limits.statementTimeoutMillis);
+    this.#lanes = {
+      short: this.#lane(short, Math.min(short, limits.minConnections), shortMillis, onePlan),
+      long: this.#lane(long, 0, limits.statementTimeoutMillis, {}),
+    };
+  }
+
+  #lane(max: number, min: number, statementMillis: number, more: Settings): LanePool {
+    const deadlineMillis = statementMillis + deadlineSlackMillis;
+    const pool = new Pool({
+      Client: SteadyClient,
+      ...this.#clientOptions(deadlineMillis),
+      max,
+      min,
+      idleTimeoutMillis,
+      maxLifetimeSeconds: 1800,
+      connectionTimeoutMillis: this.#connectTimeoutMillis,
+    });
+    pool.on('error', (error) => {
+      this.#idleBroke(error);
+    });
+    return { pool, deadlineMillis, settings: this.#settings(statementMillis, more) };
+  }
+
+  /** It is replaced when one is needed. A server that stops breaks one after the other. */
+  #idleBroke(error: Error): void {
+    const isNews = performance.now() - this.#brokeAt >= calmMillis;
+    this.#brokeAt = performance.now();
+    if (isNews) this.#onFault({ level: 'warn', message: 'An idle connection to Postgres broke.', error });
+  }
+
+  get #connectTimeoutMillis(): number {
+    return this.#target.connectTimeoutMillis ?? connectTimeoutMillis;
+  }
+
+  /** Options of one connection to the present host. */
+  #clientOptions(deadlineMillis: number): SteadyClientConfig {
+    const { database, user, password, applicationName = 'trama', channelBinding } = this.#target;
+    return {
+      ...this.#hostOptions(),
+      database,
+      user,
+      ...(password === undefined ? undefined : { password }),
+      application_name: applicationName,
+      query_timeout: deadlineMillis,
+      connectionTimeoutMillis: this.#connectTimeoutMillis,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 5000,
+      channelBinding,
+      types,
+    };
+  }
+
+  /** What a connection sets before anything else, as columns. */
+  #settings(statementMillis: number, more: Settings): Settings {
+    return {
+      ...this.#target.settings,
+      ...planning,
+      ...more,
+      statement_timeout: String(statementMillis),
+      lock_timeout: String(Math.min(lockTimeoutMillis, statementMillis)),
+      idle_in_transaction_session_timeout: '5000',
+    };
+  }
+
+  /** The present host, and TLS towards it. */
+  #hostOptions(): Pick<ClientConfig, 'host' | 'port' | 'ssl'> {
+    const { hosts, tls } = this.#target;
+    const { host, port } = hosts[this.#host] as Host;
+    const isPlain = tls === false || isSocket(host) || this.#withoutTls.has(this.#host);
+    return { host, port, ssl: isPlain ? false : tlsOptions(tls, host) };
+  }
+
+  /** Runs one statement as a transaction of its own. Throws StoreUnavailable, or the server's error about the values. */
+  async query<T>(lane: Lane, statement: Statement): Promise<T[]> {
+    return this.#attempt(lane, (session) => session.query<T>(statement));
+  }
+
+  /**
+   * Runs `work` in a transaction; it may run more than once. Throws StoreUnavailable, or the server's error about the
+   * values.
+   */
+  transaction<T>(lane: Lane, work: (session: Session) => Promise<T>): Promise<T> {
+    return this.#attempt(lane, async (session) => {
+      await session.query({ text: 'BEGIN' });
+      const result = await work(session);
+      await (session as PooledSession).commit();
+      return result;
+    });
+  }
+
+  /** Runs `work` on two connections at once. Throws what it throws, or StoreUnavailable. */
+  withTwo<T>(work: (first: Session, second: Session) => Promise<T>): Promise<T> {
+    return this.#use('short', (first) => this.#use('long', (second) => work(first, second)));
+  }
+
+  async #attempt<T>(lane: Lane, work: (session: Session) => Promise<T>): Promise<T> {
+    const begun = performance.now();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#use(lane, work);
+      } catch (error) {
+        if (!isCollision(error)) throw error;
+        const isOver = attempt >= maxAttempts || performance.now() - begun >= maxAttemptsMillis;
+        if (isOver) throw unavailable(error);
+        // Whoever won needs a moment; alike waits would meet again.
+        await new Promise((resolve) => setTimeout(resolve, attempt * 5 * (0.5 + Math.random())));
+      }
+    }
+  }
+
+  async #use<T>(lane: Lane, work: (session: Session) => Promise<T>): Promise<T> {
+    const client = await this.#acquire(lane);
+    let failure: unknown;
+    try {
+      return await work(new PooledSession(client));
+    } catch (error) {
+      failure = error;
+      if (error instanceof StoreUnavailable && error.kind === 'read_only') this.#leaveHost();
+      throw error;
+    } finally {
+      client.release(failure === undefined ? undefined : true);
+    }
+  }
+
+  #leaveHost(): void {
+    if (this.#target.hosts.length === 1) return;
+    this.#generation += 1;
+    this.#nextHost();
+  }
+
+  #nextHost(): void {
+    this.#host = (this.#host + 1) % this.#target.hosts.length;
+    this.#turnPools();
+  }
+
+  /** New connections go to the present host. */
+  #turnPools(): void {
+    for (const { pool } of Object.values(this.#lanes)) Object.assign(pool.options, this.#hostOptions());
+  }
+
+  /** Whether a connection failed because the server has no TLS, and needs none: the next one goes without. */
+  #doWithoutTls(host: number, error: unknown): boolean {
+    const { tls } = this.#target;
+    if (tls === false || tls.isOptional !== true || !(error instanceof Error)) return false;
+    if (error.message !== noTlsMessage || this.#withoutTls.has(host)) return false;
+    this.#withoutTls.add(host);
+    this.#turnPools();
+    return true;
+  }
+
+  async #acquire(lane: Lane): Promise<Pooled> {
+    if (this.#closed !== undefined) throw new StoreUnavailable('unreachable', 'The store is closed.');
+    const lanePool = this.#lanes[lane];
+    const { pool } = lanePool;
+    if (pool.idleCount === 0 && performance.now() < this.#pausedUntil) throw this.unreached(this.#lastFailure);
+    let failure: unknown;
+    for (let i = 0; i < this.#target.hosts.length; i++) {
+      const host = this.#host;
+      try {
+        const client = await this.#connect(lanePool);
+        this.#pauseMillis = 0;
+        this.#pausedUntil = 0;
+        return client;
+      } catch (error) {
+        failure = error;
+        if (isBusy(error)) throw unavailable(error);
+        if (this.#doWithoutTls(host, error)) {
+          i--;
+          continue;
+        }
+        // Another caller may have moved on already.
+        if (host === this.#host && this.#target.hosts.length > 1) this.#nextHost();
+      }
+    }
+    this.#lastFailure = failure;
+    this.#pauseMillis = Math.min(maxPauseMillis, Math.max(minPauseMillis, this.#pauseMillis * 2));
+    this.#pausedUntil = performance.now() + this.#pauseMillis;
+    throw this.unreached(failure);
+  }
+
+  /** What callers are told when no connection could be made, or one outside of the pools failed. */
+  unreached(error: unknown): unknown {
+    const { tls } = this.#target;
+    const why = tls !== false && error instanceof Error ? tls.explain?.(error) : undefined;
+    return unavailable(error, why);
+  }
+
+  async #connect({ pool, settings }: LanePool): Promise<Pooled> {
+    for (;;) {
+      const client = (await pool.connect()) as Pooled;
+      if (client.brokenBy === undefined && client.generation === this.#generation) return client;
+      if (client.generation !== undefined) {
+        client.release(true);
+        continue;
+      }
+      try {
+        await begin(client, settings, this.#target.mustWrite);
+        if (client.brokenBy !== undefined) throw client.brokenBy;
+      } catch (error) {
+        client.release(true);
+        throw client.brokenBy ?? error;
+      }
+      client.generation = this.#generation;
+      return client;
+    }
+  }
+
+  /**
+   * Opens connections of the short lane ahead of time, `count` in all or as many as it may have, and runs the statements on
+   * each: a connection that is opened when it is needed begins with a process, catalogs and plans to make, which takes a
+   * busy server a tenth of a second. Trouble is left to whoever needs a connection. Never rejects.
+   */
+  async warmUp(count: number, statements: readonly Statement[]): Promise<void> {
+    const most = Math.min(count, this.#lanes.short.pool.options.max);
+    const warm = (): Promise<void> =>
+      this.#use('short', async (session) => {
+        for (const statement of statements) await session.query(statement);
+      });
+    await Promise.allSettled(Array.from({ length: most }, warm));
+  }
+
+  /** Opens a connection outside of the pools. Throws StoreUnavailable. */
+  async dedicated(): Promise<SteadyClient> {
+    const client = new SteadyClient(this.#clientOptions(shortStatementMillis + deadlineSlackMillis));
+    try {
+      await client.connect();
+      await begin(client, this.#settings(shortStatementMillis, {}), false);
+      return client;
+    } catch (error) {
+      client.end().catch(() => undefined);
+      if (this.#doWithoutTls(this.#host, error)) return this.dedicated();
+      throw this.unreached(client.brokenBy ?? error);
+    }
+  }
+
+  /** Connections open, idle, and callers that wait for one. */
+  get counts(): { readonly open: number; readonly idle: number; readonly waiting: number } {
+    const pools = Object.values(this.#lanes).map(({ pool }) => pool);
+    const sum = (of: (pool: Pool) => number): number => pools.reduce((total, pool) => total + of(pool), 0);
+    return {
+      open: sum((pool) => pool.totalCount),
+      idle: sum((pool) => pool.idleCount),
+      waiting: sum((pool) => pool.waitingCount),
+    };
+  }
+
+  /** Lets statements under way finish, as long as their deadlines allow, and closes. A second call waits for the first. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    const lanes = Object.values(this.#lanes);
+    const ended = Promise.all(lanes.map(({ pool }) => pool.end()));
+    // A half-open connection may never end; every statement has its deadline.
+    const longest = Math.max(...lanes.map(({ deadlineMillis }) => deadlineMillis));
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, longest);
+    });
+    await Promise.race([ended, late]);
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * pg hands over an upgraded socket and no host, for which Node takes "localhost" when the host is an address: the name is
+ * checked here instead.
+ */
+function tlsOptions(tls: PostgresTls, host: string): ConnectionOptions {
+  const { serverName, rejectUnauthorized = true, checkName = true } = tls;
+  const name = serverName ?? host;
+  return {
+    rejectUnauthorized,
+    // Files are renewed while the pools live: pg reads these for each connection.
+    get ca() {
+      return tls.ca;
+    },
+    get cert() {
+      return tls.cert;
+    },
+    get key() {
+      return tls.key;
+    },
+    // Of an address there is none; where the host has a name, pg takes that.
+    ...(isIP(name) === 0 ? { servername: name } : {}),
+    checkServerIdentity: (_host, certificate) => (checkName ? checkServerIdentity(name, certificate) : undefined),
+  };
+}
+
+/** Whether all connections were in use for too long, which says nothing about the host. The message is all that pg gives. */
+function isBusy(error: unknown): boolean {
+  return (error as Error).message === 'timeout exceeded when trying to connect';
+}
+
+/** Errors that somebody above still looks at by their SQLSTATE. */
+function keepsMeaning(error: unknown): boolean {
+  return isCollision(error) || isDataError(error);
+}
+
+class PooledSession implements Session {
+  readonly #client: Pooled;
+
+  constructor(client: Pooled) {
+    this.#client = client;
+  }
+
+  async query<T>({ name, text, values = [] }: Statement): Promise<T[]> {
+    return (await this.#run<T & QueryResultRow>({ ...(name === undefined ? undefined : { name }), text, values })).rows;
+  }
+
+  /** A failed transaction answers COMMIT without an error, but as ROLLBACK. */
+  async commit(): Promise<void> {
+    const { command } = await this.#run({ text: 'COMMIT' });
+    if (command !== 'COMMIT') throw new StoreUnavailable('unreachable', 'Postgres rolled a transaction back.');
+  }
+
+  async #run<T extends QueryResultRow>(statement: Statement): Promise<QueryResult<T>> {
+    try {
+      return await this.#client.query<T>(statement as QueryConfig);
+    } catch (error) {
+      throw keepsMeaning(error) ? error : unavailable(this.#client.brokenBy ?? error);
+    }
+  }
+}
+
+/** Makes a new connection what its lane wants. Throws when the server takes no writes and has to. */
+async function begin(client: SteadyClient, settings: Settings, mustWrite: boolean): Promise<void> {
+  const { rows } = await client.query<{ readonly: boolean }>(beginSql, [
+    Object.keys(settings),
+    Object.values(settings),
+  ]);
+  if (!mustWrite || rows[0]?.readonly === false) return;
+  throw new StoreUnavailable('read_only', `Postgres at ${client.host}:${client.port} takes no writes.`);
+}
