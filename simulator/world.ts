@@ -16,7 +16,7 @@ import type { Random } from './random.ts';
 import { randomDefinitionHost } from './random-definition.ts';
 import { SeededEntropy, VirtualClock } from './virtual-clock.ts';
 import { issueCallback } from './callback-address.ts';
-import { type Caller, Custody } from './rules/custody.ts';
+import { type Caller, Custody } from './rules/single-owner.ts';
 import { type CallbackPost, Downstreams, goodManners } from './downstreams.ts';
 import { HoldBook } from './rules/hold-book.ts';
 import { HttpLink } from './links/http-link.ts';

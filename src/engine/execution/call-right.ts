@@ -1,6 +1,6 @@
 /** Whether the calls of one execution in hand may go out. */
 import type { DriverParts, Holding } from './driver-contract.ts';
-import type { Permission } from './errands.ts';
+import type { Permission } from './outgoing-calls.ts';
 
 /**
  * Says yes only while the lease holds and is sure. Once a call that the state says is made could not be, no other is: the

@@ -1,6 +1,6 @@
 /** The question to the store whether an execution still stands as this process knows it; asked after a lapse of its lease. */
 import type { ClaimRow } from '../../ports/store.ts';
-import type { Hold } from '../worker/hold.ts';
+import type { Hold } from '../worker/lease.ts';
 
 /** Asks the store for claims, many executions at once; see the engine. Resolves with undefined where there is none. */
 export type AskClaim = (id: string) => Promise<ClaimRow | undefined>;

@@ -8,7 +8,7 @@ import type { AskClaim } from './confirmation.ts';
 import type { Sink } from '../write/coalescer.ts';
 import type { CoreEnvironment } from '../core-env.ts';
 import type { DriverTimers } from './driver-timers.ts';
-import type { Hold } from '../worker/hold.ts';
+import type { Hold } from '../worker/lease.ts';
 import type { LoopShare } from '../loop-share.ts';
 import type { MemoryLedger } from '../worker/memory-ledger.ts';
 import type { WatchHub } from '../watch-hub.ts';

@@ -26,15 +26,15 @@ import { Confirmation, type Confirmed } from './confirmation.ts';
 import type { Sink } from '../write/coalescer.ts';
 import type { DriverOwner, DriverParts, Ending, Holding } from './driver-contract.ts';
 import type { Wakeable } from './driver-timers.ts';
-import { type ErrandHost, Errands, type Permission } from './errands.ts';
+import { type ErrandHost, Errands, type Permission } from './outgoing-calls.ts';
 import { HeldOutputs, type OutputsHost } from './held-outputs.ts';
-import type { Hold } from '../worker/hold.ts';
+import type { Hold } from '../worker/lease.ts';
 import { InboxInHand, isIdling, replayed } from './inbox-order.ts';
 import { isRunnable, nextTimer, PendingBatch } from './pending-batch.ts';
-import { Probation } from './probation.ts';
+import { Probation } from './poison-count.ts';
 import type { Restore } from './restored-outputs.ts';
 import { reportFault, reportSignals } from './signal-report.ts';
-import { Turn } from './turn.ts';
+import { Turn } from './step-budget.ts';
 
 const maxFaults = 5;
 /** Rough size of a checkpoint without bodies. */

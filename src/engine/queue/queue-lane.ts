@@ -12,7 +12,7 @@ import type { Clock, Entropy } from '../../ports/clock.ts';
 import { QueuePartlyUnavailable, type Claimed, type Queue, type Released, type StoredItem } from '../../ports/queue.ts';
 import { backoffMillis } from '../write/availability.ts';
 import { pause } from '../write/coalescer.ts';
-import type { Hold } from '../worker/hold.ts';
+import type { Hold } from '../worker/lease.ts';
 import type { QueueHealth } from './queue-health.ts';
 
 /** Rings that wait for a server that is away; more are dropped. */

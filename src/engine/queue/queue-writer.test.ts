@@ -8,7 +8,7 @@ import {
 } from '../../ports/queue.ts';
 import { silentTelemetry } from '../../ports/telemetry.ts';
 import { SeededEntropy, VirtualClock } from '../../../simulator/virtual-clock.ts';
-import { Hold, stampOf } from '../worker/hold.ts';
+import { Hold, stampOf } from '../worker/lease.ts';
 import { QueueHealth } from './queue-health.ts';
 import { QueueWriter } from './queue-writer.ts';
 

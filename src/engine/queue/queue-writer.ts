@@ -3,7 +3,7 @@
  * never waits for another that is away, or that does not answer.
  */
 import type { Queue, StoredItem } from '../../ports/queue.ts';
-import type { Hold } from '../worker/hold.ts';
+import type { Hold } from '../worker/lease.ts';
 import { QueueLane, type QueueLaneParts } from './queue-lane.ts';
 
 /** What a queue writer stands on. */

@@ -17,7 +17,7 @@ import type { SoleWorkerCandidacy } from '../../ports/processes.ts';
 import { type Store, StoreUnavailable } from '../../ports/store.ts';
 import type { DueRow } from '../../ports/records.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
-import { stampOf } from '../worker/hold.ts';
+import { stampOf } from '../worker/lease.ts';
 import { Periodic } from '../periodic.ts';
 
 /** A candidate looks this often whether the work is free; the worker asks as often whether it still holds the lock. */

@@ -10,7 +10,7 @@
 import type { Clock, Entropy, Timer } from '../../ports/clock.ts';
 import type { Queue } from '../../ports/queue.ts';
 import { type Availability, backoffMillis } from '../write/availability.ts';
-import { stampOf } from './hold.ts';
+import { stampOf } from './lease.ts';
 import type { QueueHealth } from '../queue/queue-health.ts';
 import { Pulse, type Service } from '../service.ts';
 import type { WorkerPool } from './worker-pool.ts';

@@ -10,7 +10,7 @@
 import type { Clock } from '../../ports/clock.ts';
 import { PartlyRenewed, type Queue, type Renewal } from '../../ports/queue.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
-import { stampOf } from './hold.ts';
+import { stampOf } from './lease.ts';
 import type { QueueHealth } from '../queue/queue-health.ts';
 import type { WorkerPool } from './worker-pool.ts';
 

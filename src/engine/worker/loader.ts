@@ -27,7 +27,7 @@ import type { Telemetry } from '../../ports/telemetry.ts';
 import type { BoundedMap } from '../bounded-map.ts';
 import type { CallRunner } from '../call/call-runner.ts';
 import { Coalescer, type CoalescerParts } from '../write/coalescer.ts';
-import type { Hold } from './hold.ts';
+import type { Hold } from './lease.ts';
 import { bytesPerChar, executionBytes, type MemoryLedger } from './memory-ledger.ts';
 import type { PatientReads } from '../write/patient-reads.ts';
 import type { PlanCache } from './plan-cache.ts';

@@ -5,7 +5,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { CheckpointResult, LoadedExecution } from '../../ports/store.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { CheckpointSink } from '../execution/driver-contract.ts';
-import type { Hold } from './hold.ts';
+import type { Hold } from './lease.ts';
 import { reportFinished } from '../execution/signal-report.ts';
 import { traceIdOf } from '../trace-context.ts';
 import type { WatchHub } from '../watch-hub.ts';

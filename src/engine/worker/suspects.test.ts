@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { Hold } from './hold.ts';
+import type { Hold } from './lease.ts';
 import { type Suspect, Suspects } from './suspects.ts';
 import type { WorkerPool } from './worker-pool.ts';
 

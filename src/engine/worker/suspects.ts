@@ -9,7 +9,7 @@
  *
  * What wakes it: a suspect that is added. What stops it: an empty line. While the process drains they are given back.
  */
-import type { Hold } from './hold.ts';
+import type { Hold } from './lease.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
 /** Claims in vain from which on an execution is a suspect. */

@@ -13,7 +13,7 @@ import type { Telemetry } from '../../ports/telemetry.ts';
 import type { BoundedMap } from '../bounded-map.ts';
 import type { DriverOwner, DriverParts, Ending, Holding } from '../execution/driver-contract.ts';
 import { ExecutionDriver } from '../execution/execution-driver.ts';
-import { Hold } from './hold.ts';
+import { Hold } from './lease.ts';
 import type { QueueWriter } from '../queue/queue-writer.ts';
 
 /**

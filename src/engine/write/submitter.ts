@@ -14,7 +14,7 @@ import type { NewExecution, Store, SubmitResult } from '../../ports/store.ts';
 import { Coalescer, type CoalescerParts } from './coalescer.ts';
 import type { CoreEnvironment } from '../core-env.ts';
 import type { Submission } from './submission.ts';
-import { type Hold, stampOf } from '../worker/hold.ts';
+import { type Hold, stampOf } from '../worker/lease.ts';
 import type { LoopShare } from '../loop-share.ts';
 import { PendingBatch } from '../execution/pending-batch.ts';
 import type { PlanCache } from '../worker/plan-cache.ts';

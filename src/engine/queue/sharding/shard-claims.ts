@@ -18,7 +18,7 @@ import {
 } from '../../../ports/queue.ts';
 import type { Held, Shard, ShardQueue } from '../../../ports/shard-queue.ts';
 import type { Telemetry } from '../../../ports/telemetry.ts';
-import { stampOf } from '../../worker/hold.ts';
+import { stampOf } from '../../worker/lease.ts';
 import { ClaimNumbers } from './claim-numbers.ts';
 import { asFailure } from './settle-all.ts';
 import { settleMost } from './settle-most.ts';

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Claimed } from '../../ports/queue.ts';
 import { VirtualClock } from '../../../simulator/virtual-clock.ts';
-import { Hold, stampOf } from './hold.ts';
+import { Hold, stampOf } from './lease.ts';
 
 describe('a hold', () => {
   let clock: VirtualClock;
