@@ -197,7 +197,7 @@ export class Engine {
         ...memory,
       },
       over: (id) => parts.gate?.ended(id),
-      load: (hold, dueAt) => void loader.load(hold, dueAt, this.#pool),
+      load: (lease, dueAt) => void loader.load(lease, dueAt, this.#pool),
       roomFreed: () => this.#claims.roomFreed(),
     });
     this.#submitter = new Submitter({

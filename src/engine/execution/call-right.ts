@@ -1,5 +1,5 @@
 /** Whether the calls of one execution in hand may go out. */
-import type { DriverParts, Holding } from './driver-contract.ts';
+import type { DriverParts, ClaimedExecution } from './driver-contract.ts';
 import type { Permission } from './outgoing-calls.ts';
 
 /**
@@ -8,14 +8,14 @@ import type { Permission } from './outgoing-calls.ts';
  */
 export class CallRight {
   readonly #parts: Pick<DriverParts, 'clock' | 'telemetry'>;
-  readonly #holding: Pick<Holding, 'hold' | 'dueAt'>;
+  readonly #execution: Pick<ClaimedExecution, 'lease' | 'dueAt'>;
   /** Whether a call has gone out since it was taken in hand. */
   #dispatched = false;
   #isGivenUp = false;
 
-  constructor(parts: Pick<DriverParts, 'clock' | 'telemetry'>, holding: Pick<Holding, 'hold' | 'dueAt'>) {
+  constructor(parts: Pick<DriverParts, 'clock' | 'telemetry'>, execution: Pick<ClaimedExecution, 'lease' | 'dueAt'>) {
     this.#parts = parts;
-    this.#holding = holding;
+    this.#execution = execution;
   }
 
   /** Whether it makes no more calls. */
@@ -32,8 +32,8 @@ export class CallRight {
   ask(): Permission {
     if (this.#isGivenUp) return 'denied';
     const { clock, telemetry } = this.#parts;
-    const { hold, dueAt } = this.#holding;
-    const { standing } = hold;
+    const { lease, dueAt } = this.#execution;
+    const { standing } = lease;
     if (standing === 'doubtful') return 'later';
     if (standing === 'sure') {
       if (!this.#dispatched) {

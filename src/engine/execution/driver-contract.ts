@@ -1,14 +1,13 @@
 /** What drivers of executions stand on, what they are given, and how they let go. */
 import type { Run } from '../../core/apply.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Checkpoint, CheckpointResult, InboxRow, Store } from '../../ports/store.ts';
+import type { Checkpoint, CheckpointResult, ClaimRow, InboxRow, Store } from '../../ports/store.ts';
 import type { DefinitionTelemetry, Telemetry } from '../../ports/telemetry.ts';
 import type { CallRunner } from '../call/call-runner.ts';
-import type { AskClaim } from './confirmation.ts';
 import type { Sink } from '../write/coalescer.ts';
 import type { CoreEnvironment } from '../core-env.ts';
 import type { DriverTimers } from './driver-timers.ts';
-import type { Hold } from '../worker/lease.ts';
+import type { Lease } from '../worker/lease.ts';
 import type { LoopShare } from '../loop-share.ts';
 import type { MemoryLedger } from '../worker/memory-ledger.ts';
 import type { WatchHub } from '../watch-hub.ts';
@@ -17,6 +16,9 @@ import type { WatchHub } from '../watch-hub.ts';
 export interface CheckpointSink {
   add(checkpoint: Checkpoint, bytes: number, sink: Sink<CheckpointResult>): void;
 }
+
+/** Asks the store for the claim of an execution, many at once. Resolves with undefined where there is none. */
+export type AskClaim = (id: string) => Promise<ClaimRow | undefined>;
 
 /** What all drivers of a process share. */
 export interface DriverParts {
@@ -56,12 +58,12 @@ export interface DriverOwner {
   /** Whether other executions wait for a worker. */
   othersWait(): boolean;
   /** The driver is done with it; called once. */
-  ended(hold: Hold, how: Ending): void;
+  ended(lease: Lease, how: Ending): void;
 }
 
 /** An execution as it is taken in hand. */
-export interface Holding {
-  readonly hold: Hold;
+export interface ClaimedExecution {
+  readonly lease: Lease;
   readonly run: Run;
   /** Characters of its payload's JSON text. */
   readonly payloadChars: number;

@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { chain, graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
+import { slotOf } from '../../core/slot.ts';
 import type { JsonObject } from '../../core/value/json.ts';
 import type { Checkpoint } from '../../ports/store.ts';
 import type { Engine } from '../engine.ts';
@@ -234,6 +235,31 @@ describe('the driver of an execution', () => {
     }
     fixture.http.calls.at(-1)!.answer({});
     expect((await fixture.until(id)).status).toBe('SUCCEEDED');
+  });
+
+  it('takes a forbidden change of its mode for a fault of the engine, and goes on', async () => {
+    fixture.http.reply = (path) => (path === 'a' ? 'hold' : {});
+    const id = await fixture.submit(engine, chain('a', 'b'));
+    await fixture.clock.advance(10);
+    let isArmed = true;
+    // The first look applies and commits everything within the driver's own move, which then commits once more.
+    vi.spyOn(engine.share, 'isSpent', 'get').mockImplementation(() => {
+      if (!isArmed) return false;
+      isArmed = false;
+      engine.ring({ id, slot: slotOf(id), dueAt: fixture.clock.now() });
+      return true;
+    });
+    fixture.http.calls[0]!.answer({});
+    expect((await fixture.until(id)).status).toBe('SUCCEEDED');
+    const faults = fixture.logs.filter(({ message }) => message === 'engine fault');
+    expect(faults.map(({ fields }) => fields)).toEqual([
+      expect.objectContaining({
+        sagaId: id,
+        fault: 1,
+        error: expect.stringContaining('must not go from committing to committing') as string,
+      }),
+    ]);
+    expect(fixture.http.paths()).toEqual(['a', 'b']);
   });
 
   it('makes room for others after its share of steps', async () => {

@@ -1,135 +1,123 @@
-/**
- * Drives one execution that this process holds: event → `apply` → checkpoint → commands, until it parks, ends, or is handed back.
- *
- * Modes:
- * - `idle`: everything applied so far is durable (but for `prepared` events, which may be lost); events are applied as they come.
- * - `putOff`: this turn of the event loop has done its share (see `loop-share.ts`); events wait for the next one.
- * - `committing`: one checkpoint is under way; events wait.
- * - `faulted`: `apply` threw or the store refused the data; all since the durable state is tried again, four times, then it is quarantined.
- * - `ended`: handed back. Answers of calls still in flight mean nothing here any more. One that is over is kept until its hook is settled.
- *
- * Guarantees: a call goes out only after its checkpoint is durable, and only while the lease holds; after a lapse of the lease no call goes out, and nothing new begins,
- * before the store has confirmed the execution; an answer is always offered to the store; an execution is parked, ended, failed or turned to compensation only if the
- * inbox that the checkpoint compares holds no unseen event. A fenced execution is thrown away and its id released under its own token, never just acknowledged.
- */
-import { prepared, type Run } from '../../core/apply.ts';
+import type { Run } from '../../core/apply.ts';
 import { isSettled } from '../../core/delivery.ts';
-import { canPark, dueAt } from '../../core/due.ts';
+import { canPark } from '../../core/due.ts';
 import type { Event } from '../../core/event.ts';
-import { memorySize } from '../../core/value/json.ts';
-import type { Timer } from '../../ports/clock.ts';
-import { type CheckpointResult, type InboxEvent, type InboxRow, StoreUnavailable } from '../../ports/store.ts';
-import { backoffMillis } from '../write/availability.ts';
-import { CallRight } from './call-right.ts';
+import { type CheckpointResult, StoreUnavailable } from '../../ports/store.ts';
 import type { CallAnswered } from '../call/call-runner.ts';
-import { Confirmation, type Confirmed } from './confirmation.ts';
+import type { Lease } from '../worker/lease.ts';
 import type { Sink } from '../write/coalescer.ts';
-import type { DriverOwner, DriverParts, Ending, Holding } from './driver-contract.ts';
+import { CallRight } from './call-right.ts';
+import { Confirmation, type Confirmed } from './confirmation.ts';
+import type { ClaimedExecution, DriverOwner, DriverParts, Ending } from './driver-contract.ts';
+import { assertModeChange, type DriverMode, ForbiddenModeChange } from './driver-modes.ts';
 import type { Wakeable } from './driver-timers.ts';
-import { type ErrandHost, Errands, type Permission } from './outgoing-calls.ts';
+import { EngineFaults } from './engine-faults.ts';
+import { EventApplier } from './progress/event-applier.ts';
 import { HeldOutputs, type OutputsHost } from './held-outputs.ts';
-import type { Hold } from '../worker/lease.ts';
-import { InboxInHand, isIdling, replayed } from './inbox-order.ts';
-import { isRunnable, nextTimer, PendingBatch } from './pending-batch.ts';
-import { Probation } from './poison-count.ts';
+import { type InboxHost, InboxReader } from './inbox-reader.ts';
+import { type OutgoingCallsHost, OutgoingCalls, type Permission } from './outgoing-calls.ts';
+import { isRunnable, nextTimer, type PendingBatch } from './progress/pending-batch.ts';
+import { PoisonCount } from './poison-count.ts';
+import { Progress } from './progress/progress.ts';
 import type { Restore } from './restored-outputs.ts';
-import { reportFault, reportSignals } from './signal-report.ts';
-import { Turn } from './step-budget.ts';
+import { reportSignals } from './signal-report.ts';
 
-const maxFaults = 5;
 /** Rough size of a checkpoint without bodies. */
 const baseBytes = 2048;
 
-/** See the file header. */
-export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, OutputsHost, Confirmed, Wakeable {
-  readonly hold: Hold;
+/**
+ * Drives one execution that this process holds: event → `apply` → checkpoint → commands, until the execution parks, ends, or is handed
+ * back. See {@link DriverMode} for what it does meanwhile.
+ *
+ * Guarantees: a call goes out only after its checkpoint is durable, and only while the lease holds; after a lapse of the lease no call goes
+ * out, and nothing new begins, before the store has confirmed the execution; an answer is always offered to the store; an execution is
+ * parked, ended, failed or turned to compensation only if the inbox that the checkpoint compares holds no unseen event. A fenced execution
+ * is thrown away and its id released under its own token, never just acknowledged.
+ *
+ * What wakes it: events ({@link ExecutionDriver.post}), pokes, answers of calls and of the store, timers. What stops it: an end of any
+ * {@link Ending} kind.
+ */
+export class ExecutionDriver
+  implements Sink<CheckpointResult>, OutgoingCallsHost, OutputsHost, InboxHost, Confirmed, Wakeable
+{
+  readonly lease: Lease;
   readonly #parts: DriverParts;
   readonly #owner: DriverOwner;
-  readonly #holding: Holding;
-  #mode: 'idle' | 'putOff' | 'committing' | 'faulted' | 'ended' = 'idle';
-  /** As the store has it. */
-  #durable: Run;
-  /** As it is by now. */
-  #run: Run;
-  /** Of the store's row, as last known. */
-  seq: number;
-  inboxSeq: number;
-  /** Events applied since the durable state, to be applied again should the checkpoint be refused. */
-  #journal: Event[] = [];
-  #batch = new PendingBatch();
-  /** Events that come before anything else. */
-  #first: Event[] = [];
-  #events: Event[] = [];
-  readonly #inbox: InboxInHand;
-  #inboxStale = false;
-  #readingInbox = false;
-  readonly #errands: Errands;
+  readonly #execution: ClaimedExecution;
+  #mode: DriverMode = 'idle';
+  readonly #progress: Progress;
+  readonly #poison: PoisonCount;
+  readonly #calls: OutgoingCalls;
   readonly #outputs: HeldOutputs;
-  readonly #confirmation: Confirmation;
-  #bytes = 0;
-  readonly #turn: Turn;
-  #faults = 0;
-  #faultTimer: Timer | undefined;
-  readonly #probation: Probation;
-  #quarantined: string | undefined;
-  #parking: number | undefined;
-  /** Whether letting it go on has been tried since anything changed: once is enough. */
-  #tried = false;
+  readonly #inbox: InboxReader;
   readonly #right: CallRight;
-  /** What waits for the checkpoint under way. */
+  readonly #confirmation: Confirmation;
+  readonly #applier: EventApplier;
+  readonly #faults: EngineFaults;
+  /** Bytes of answers since the latest checkpoint. */
+  #bytes = 0;
+  /** Whether the execution has been let go on since anything changed: once is enough. */
+  #tried = false;
+  /** Actions that wait until the driver is idle. */
   #deferred: (() => void)[] = [];
 
-  constructor(parts: DriverParts, owner: DriverOwner, holding: Holding) {
+  constructor(parts: DriverParts, owner: DriverOwner, execution: ClaimedExecution) {
     this.#parts = parts;
     this.#owner = owner;
-    this.#holding = holding;
-    this.hold = holding.hold;
-    this.#durable = holding.run;
-    this.#run = holding.run;
-    this.#turn = new Turn(parts.maxSteps, holding.run.state.totalVisits);
-    this.seq = holding.seq;
-    this.inboxSeq = holding.inboxSeq;
-    this.#inbox = new InboxInHand(holding.inbox);
-    this.#probation = new Probation(parts.clock, holding, () => this.whenIdle(() => this.#recount(0)));
-    this.#errands = new Errands(parts, this, holding.traceparent);
-    this.#outputs = new HeldOutputs(parts, this, holding);
-    this.#right = new CallRight(parts, holding);
-    this.#confirmation = new Confirmation(parts.askClaim, this);
+    this.#execution = execution;
+    this.lease = execution.lease;
+    this.#progress = new Progress(execution);
+    this.#poison = new PoisonCount(parts.clock, execution, () => this.whenIdle(() => this.#progress.recount(0)));
+    this.#calls = new OutgoingCalls(parts, this, execution.traceparent);
+    this.#outputs = new HeldOutputs(parts, this, execution);
+    this.#inbox = new InboxReader(parts.reads, this.#progress, this);
+    this.#right = new CallRight(parts, execution);
+    this.#confirmation = new Confirmation(parts.askClaim, this, this.#progress, this.#inbox);
+    this.#faults = new EngineFaults(parts, execution);
+    this.#applier = new EventApplier(parts, execution, {
+      progress: this.#progress,
+      outputs: this.#outputs,
+      calls: this.#calls,
+      right: this.#right,
+      owner,
+    });
   }
 
   /** The execution's id. */
   get id(): string {
-    return this.hold.id;
+    return this.lease.id;
+  }
+
+  get run(): Run {
+    return this.#progress.run;
+  }
+
+  /** What the execution uses its place in this process for. */
+  get use(): 'calling' | 'host' | 'store' | 'other' {
+    return this.#calls.use ?? (this.#mode === 'committing' || this.#inbox.isReading ? 'store' : 'other');
   }
 
   /** Begins after a load: `first` comes before the inbox, `then` after it. */
   begin(first: readonly Event[], then: readonly Event[]): void {
-    this.#first.push(...first);
-    this.#events.push(...then);
-    this.#probation.begin();
+    for (const event of first) this.#progress.addFirst(event);
+    for (const event of then) this.#progress.add(event);
+    this.#poison.begin();
     this.#pump();
   }
 
-  /** Lets the store count as many claims in vain with the next checkpoint. */
-  #recount(claims: number): void {
-    Object.assign(this.#batch, { dirty: true, claims });
-  }
-
-  /** Begins with a transition that is durable already, as that of an insert. */
+  /** Begins with a transition that is already durable, such as that of an insert. */
   beginDurable(batch: PendingBatch): void {
-    this.#batch = batch;
-    this.#turn.begin(0);
-    // The insert was the parking checkpoint where it left nothing to do.
-    if (canPark(this.#run.state)) this.#parking = dueAt(this.#run.state) ?? undefined;
+    this.#applier.beginDurable();
+    this.#progress.beginDurable(batch);
     this.#afterCommit();
   }
 
-  /** Something from outside may be in the inbox. False when the driver is done and cannot look any more. */
+  /** Something from outside may be in the inbox. False when the driver has ended and cannot look any more. */
   poke(): boolean {
     if (this.#mode === 'ended') return false;
-    this.#inboxStale = true;
+    this.#inbox.markStale();
     // An execution that is over is changed past the inbox, which fences this worker: the store knows.
-    if (this.#run.state.end !== undefined) this.whenIdle(() => this.#confirmation.ask());
+    if (this.run.state.end !== undefined) this.whenIdle(() => this.#confirmation.ask());
     this.#pump();
     return true;
   }
@@ -142,24 +130,27 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
   /** Gives up the calls in flight, whose outcome is then unknown, and hands the execution back as soon as that is durable. */
   abandon(): void {
     if (this.#mode === 'ended') return;
-    this.#errands.abortCalls();
+    this.#calls.abortCalls();
     this.#right.giveUp();
-    this.#first.push({ type: 'resumed' });
+    this.#progress.addFirst({ type: 'resumed' });
     this.#pump();
+  }
+
+  /** Something happened. Does nothing, and answers false, once the driver has ended. */
+  post(event: Event): boolean {
+    if (this.#mode === 'ended') return false;
+    this.#tried = false;
+    this.#progress.add(event);
+    this.#pump();
+    return true;
   }
 
   timeHasCome(): void {
     this.post({ type: 'timer' });
   }
 
-  get run(): Run {
-    return this.#run;
-  }
-
-  /** Applies a `prepared` event at once: it need not be durable, and changes nothing that a checkpoint waits for. */
   prepared(event: Extract<Event, { type: 'prepared' }>): void {
-    this.#run = { ...this.#run, state: prepared(this.#run.state, event) };
-    this.#journal.push(event);
+    this.#progress.prepared(event);
   }
 
   answered(answer: CallAnswered): void {
@@ -168,12 +159,13 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
     this.post(answer.event);
   }
 
+  mayCall(): Permission {
+    return this.#right.ask();
+  }
+
   restored(restore: Restore): void {
     this.whenIdle(() => {
-      // Nothing is under way, so that what is durable and what is in hand have the same outputs.
-      const outputs = restore(this.#run.outputs);
-      this.#durable = { ...this.#durable, outputs };
-      this.#run = { ...this.#run, outputs };
+      this.#progress.restored(restore);
       this.post({ type: 'continued' });
     });
   }
@@ -184,23 +176,9 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
     this.#pump();
   }
 
-  mayCall(): Permission {
-    return this.#right.ask();
-  }
-
-  /** What it uses its place in this process for. */
-  get use(): 'calling' | 'host' | 'store' | 'other' {
-    return this.#errands.use ?? (this.#mode === 'committing' || this.#readingInbox ? 'store' : 'other');
-  }
-
   confirmed(): void {
     this.#tried = false;
-    this.#errands.again();
-  }
-
-  missesEvents(): void {
-    this.#inboxStale = true;
-    this.#readInbox();
+    this.#calls.again();
   }
 
   displaced(): void {
@@ -210,22 +188,29 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
 
   settled(result: CheckpointResult): void {
     if (this.#mode !== 'committing') return;
-    this.#mode = 'idle';
+    this.#enter('idle');
+    try {
+      this.#take(result);
+    } catch (error) {
+      this.fault(error);
+    }
+  }
+
+  #take(result: CheckpointResult): void {
+    const progress = this.#progress;
     switch (result.kind) {
       case 'written':
-        this.seq++;
-        this.#run = this.#outputs.trimmed(this.#run);
-        this.#durable = this.#run;
-        this.#journal = [];
-        this.#probation.written(this.#batch.progress, this.#batch.claims);
-        if (result.inboxSeq > this.inboxSeq) this.#inboxStale = true;
+        progress.written(this.#outputs.trimmed(progress.run));
+        this.#poison.written(progress.batch.progress, progress.batch.claims);
+        if (result.inboxSeq > progress.inboxSeq) this.#inbox.markStale();
         this.#afterCommit();
         return;
       case 'inbox':
-        this.inboxSeq = result.inboxSeq;
-        // What the engine failed on may be in that inbox: a quarantine stands whatever came.
-        if (this.#quarantined === undefined) this.#rebase(result.inbox);
-        else this.quarantine(this.#quarantined);
+        progress.inboxSeq = result.inboxSeq;
+        // The engine may have failed on an event of that inbox, so a quarantine stays whatever came.
+        if (progress.quarantine === undefined) progress.rebase(result.inbox);
+        else progress.quarantined(progress.quarantine);
+        this.#pump();
         return;
       case 'fenced':
         this.#parts.telemetry.fenced('checkpoint');
@@ -238,108 +223,85 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
 
   failed(error: unknown): void {
     if (this.#mode !== 'committing') return;
-    this.#mode = 'idle';
+    this.#enter('idle');
     this.fault(error);
   }
 
-  /** Something happened. Does nothing, and answers false, once it has ended. */
-  post(event: Event): boolean {
-    if (this.#mode === 'ended') return false;
-    this.#tried = false;
-    this.#events.push(event);
-    this.#pump();
-    return true;
+  /** The engine failed on this execution: the driver pauses and tries again; after too many faults it quarantines the execution. */
+  fault(error: unknown): void {
+    if (this.#mode === 'ended') {
+      // A read that fails after the end does not matter; a bug of the driver does.
+      if (error instanceof ForbiddenModeChange) this.#faults.log(error);
+      return;
+    }
+    if (error instanceof StoreUnavailable) {
+      // Reads report an outage only while the process stops; it says nothing about the execution. The next owner goes on.
+      this.#end({ kind: 'released' });
+      return;
+    }
+    if (this.#mode === 'committing') {
+      // The next checkpoint builds on the answer to the one under way.
+      this.#deferred.push(() => this.fault(error));
+      return;
+    }
+    const message = this.#faults.add(error);
+    if (this.#faults.areHopeless) {
+      this.#end({ kind: 'stuck' });
+      return;
+    }
+    this.#enter('faulted');
+    this.#faults.pause(() => this.#tryAgain(message));
+  }
+
+  /** The one place that changes the mode. @throws ForbiddenModeChange */
+  #enter(mode: DriverMode): void {
+    assertModeChange(this.#mode, mode);
+    this.#mode = mode;
   }
 
   /** Applies what waits, then writes, acts or rests. The one place where an idle driver moves. */
   #pump(): void {
     if (this.#mode !== 'idle') return;
-    if (this.#inboxStale) this.#readInbox();
+    this.#inbox.read();
     try {
-      while (this.#deferred.length > 0 && this.#mode === 'idle') this.#deferred.shift()?.();
-      if (this.#mode !== 'idle') return;
-      const accused = this.#hasMore() ? this.#probation.accuse() : undefined;
-      if (accused === undefined) this.#absorb();
-      else this.#recount(accused);
+      this.#move();
     } catch (error) {
       this.fault(error);
-      return;
     }
-    if (this.#batch.dirty) {
+  }
+
+  #move(): void {
+    const progress = this.#progress;
+    while (this.#deferred.length > 0 && this.#mode === 'idle') this.#deferred.shift()?.();
+    if (this.#mode !== 'idle') return;
+    const claims = this.#applier.hasMore ? this.#poison.countAgain() : undefined;
+    if (claims === undefined) this.#applier.applyAll();
+    else progress.recount(claims);
+    if (progress.batch.dirty) {
       this.#commit();
       return;
     }
     if (this.#isPutOff()) return;
-    // What changed nothing need not be applied again.
-    if (this.#journal.length > 0) this.#journal = this.#journal.filter(({ type }) => type === 'prepared');
+    progress.trimJournal();
     this.#rest();
-  }
-
-  #absorb(): void {
-    while (!this.#parts.share.isSpent) {
-      const event = this.#first.shift() ?? this.#readyInbox() ?? this.#events.shift();
-      if (event === undefined) return;
-      // Nothing new begins before all that is known has been applied: a cancel may be among it, or the end of its time.
-      this.#apply(event, !this.#hasMore());
-    }
-  }
-
-  /** Whether an event waits that can be applied now. */
-  #hasMore(): boolean {
-    return this.#first.length > 0 || this.#events.length > 0 || this.#nextInInbox() !== undefined;
   }
 
   /** Leaves events for another turn of the event loop, when this one has done its share. */
   #isPutOff(): boolean {
-    if (!this.#parts.share.isSpent || !this.#hasMore()) return false;
-    this.#mode = 'putOff';
-    this.#parts.share.later(() => {
+    const { share } = this.#parts;
+    if (!share.isSpent || !this.#applier.hasMore) return false;
+    this.#enter('putOff');
+    share.later(() => {
       if (this.#mode !== 'putOff') return;
-      this.#mode = 'idle';
+      this.#enter('idle');
       this.#pump();
     });
     return true;
   }
 
-  #nextInInbox(): InboxRow | undefined {
-    // What was accepted is kept for the retry that goes on from a quarantine.
-    const row = this.#quarantined === undefined ? this.#inbox.next(this.#run.state) : undefined;
-    return row !== undefined && this.#outputs.areAtHand(row) ? row : undefined;
-  }
-
-  /** Takes it. */
-  #readyInbox(): InboxEvent | undefined {
-    const row = this.#nextInInbox();
-    if (row === undefined) return undefined;
-    this.#inbox.take(row);
-    if ('body' in row.event) this.#outputs.grew(memorySize(row.event.body));
-    return this.#parts.calls.received(row.event.inboxId === row.id ? row.event : { ...row.event, inboxId: row.id });
-  }
-
-  #apply(event: Event, isLast: boolean): void {
-    if (event.type === 'undoFound') this.#errands.undoApplied(event.tokenId);
-    const run = this.#run;
-    const now = Math.max(this.#parts.clock.now(), this.#holding.dueAt);
-    const env = this.#parts.env.at(now, isLast && this.#mayAdvance());
-    const transition = this.#parts.share.apply(run, event, env);
-    this.#run = { ...run, state: transition.state, outputs: transition.outputs };
-    this.#journal.push(event);
-    this.#batch.add(transition, run.state);
-    if (!isIdling(event) || (event.type === 'timer' && transition.steps.length > 0)) this.#batch.progress = true;
-    for (const row of transition.steps) if (row.phase === 'DOWN') this.#turn.undone();
-  }
-
-  #mayAdvance(): boolean {
-    if (this.#right.isGivenUp || this.#owner.draining || this.hold.standing !== 'sure') return false;
-    return this.#turn.mayGoOn(this.#run.state.totalVisits, this.#owner);
-  }
-
   #commit(): void {
-    const { id, hold, seq, inboxSeq } = this;
-    const { state } = this.#run;
-    this.#parking = canPark(state) ? (dueAt(state) ?? undefined) : undefined;
-    const checkpoint = this.#batch.checkpoint({ id, claim: hold.claim, seq, inboxSeq }, this.#durable.state, state);
-    this.#mode = 'committing';
+    const checkpoint = this.#progress.checkpoint(this.id, this.lease.claim);
+    this.#enter('committing');
     this.#tried = false;
     const bytes = baseBytes + this.#bytes;
     this.#bytes = 0;
@@ -351,45 +313,39 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
   }
 
   #afterCommit(): void {
-    const { commands, signals } = this.#batch;
+    const { commands, signals } = this.#progress.takeBatch();
     const { telemetry, watch } = this.#parts;
-    this.#batch = new PendingBatch();
-    reportSignals(telemetry, this.#run, this.#holding, signals);
-    watch.changed(this.id, this.#run.state);
-    this.#errands.run(commands);
-    if (isSettled(this.#run.state)) this.#end({ kind: 'over' });
+    const { run } = this;
+    reportSignals(telemetry, run, this.#execution, signals);
+    watch.changed(this.id, run.state);
+    this.#calls.run(commands);
+    if (isSettled(this.run.state)) this.#end({ kind: 'over' });
     else this.#pump();
   }
 
   /** Nothing is left to write: parks, hands back, or waits for answers and timers. */
   #rest(): void {
-    const { commands } = this.#batch;
-    if (commands.length > 0) this.#batch = new PendingBatch();
-    this.#errands.run(commands);
+    this.#calls.run(this.#progress.takeCommands());
     if (this.#mode !== 'idle') return;
     this.#outputs.seek();
-    const { state } = this.#run;
-    const isOut = this.#readingInbox || this.#inboxStale || this.#errands.isOut || this.#outputs.isReading;
+    const { state } = this.run;
+    const isOut = this.#inbox.isOpen || this.#calls.isOut || this.#outputs.isReading;
     if (!isOut && !this.#confirmation.isOpen && canPark(state)) {
-      // A parking checkpoint moves the due time that taking over had set to now.
-      if (this.#parking === undefined) {
-        this.#batch.progress = true;
-        this.#commit();
-      } else this.#end({ kind: 'parked', dueAt: this.#parking, run: this.#run });
+      this.#park();
       return;
     }
     this.#confirmation.demand();
     const waits = isOut || this.#confirmation.isOpen;
     const now = Math.max(this.#parts.clock.now(), state.now);
-    if ((!waits || isRunnable(state, now)) && !this.#tried && this.#mayAdvance()) {
+    if ((!waits || isRunnable(state, now)) && !this.#tried && this.#applier.mayAdvance) {
       this.#tried = true;
-      this.#events.push({ type: 'timer' });
+      this.#progress.add({ type: 'timer' });
       this.#pump();
       return;
     }
     if (!waits) {
-      if (this.#mayAdvance()) this.fault(new Error('Nothing can move, and nothing is waited for.'));
-      else this.#end({ kind: 'released', run: this.#durable, yields: !this.#right.isGivenUp });
+      if (this.#applier.mayAdvance) this.fault(new Error('Nothing can move, and nothing is waited for.'));
+      else this.#end({ kind: 'released', run: this.#progress.durable, yields: !this.#right.isGivenUp });
       return;
     }
     const next = nextTimer(state) ?? 0;
@@ -397,102 +353,44 @@ export class ExecutionDriver implements Sink<CheckpointResult>, ErrandHost, Outp
     else this.#parts.timers.set(this, next);
   }
 
-  #readInbox(): void {
-    if (this.#readingInbox) return;
-    this.#readingInbox = true;
-    this.#inboxStale = false;
-    this.#parts.reads.readInbox(this.id).then(
-      ({ inboxSeq, inbox }) => {
-        this.#readingInbox = false;
-        this.whenIdle(() => {
-          if (inboxSeq <= this.inboxSeq) return;
-          this.inboxSeq = inboxSeq;
-          this.#inbox.read(inbox);
-        });
-      },
-      (error: unknown) => {
-        this.#readingInbox = false;
-        this.fault(error);
-      },
-    );
-  }
-
-  /** Applies everything since the durable state again, after the events of the inbox that it had not seen. */
-  #rebase(inbox: readonly InboxRow[]): void {
-    const journal = this.#journal;
-    this.#forget();
-    this.#parking = undefined;
-    const { first, again } = replayed(journal);
-    this.#first.unshift(...first);
-    this.#inbox.giveBack(journal);
-    this.#inbox.read(inbox);
-    this.#events.unshift(...again);
-    this.#pump();
-  }
-
-  /** Everything since the durable state. */
-  #forget(): void {
-    this.#run = this.#durable;
-    this.#journal = [];
-    this.#batch = new PendingBatch();
-  }
-
-  /** The engine failed on this execution: pauses and tries again, and quarantines it in the end. */
-  fault(error: unknown): void {
-    if (this.#mode === 'ended') return;
-    if (error instanceof StoreUnavailable) {
-      // Only a process that ends hears of the store's trouble; it says nothing about the execution. The next owner goes on.
-      this.#end({ kind: 'released' });
+  #park(): void {
+    const { parkedUntil, batch, run } = this.#progress;
+    if (parkedUntil !== undefined) {
+      this.#end({ kind: 'parked', dueAt: parkedUntil, run });
       return;
     }
-    if (this.#mode === 'committing') {
-      // Only the answer to what is under way says on what the next checkpoint builds.
-      this.#deferred.push(() => this.fault(error));
-      return;
-    }
-    this.#faults++;
-    const message = reportFault(this.#parts.telemetry, this.#holding, this.#faults, error);
-    if (this.#faults > maxFaults + 1) {
-      this.#end({ kind: 'stuck' });
-      return;
-    }
-    this.#mode = 'faulted';
-    this.#faultTimer?.cancel();
-    this.#faultTimer = this.#parts.clock.after(backoffMillis(this.#faults, 0.5), () => {
-      this.#faultTimer = undefined;
-      if (this.#mode !== 'faulted') return;
-      this.#mode = 'idle';
-      if (this.#faults > maxFaults) this.quarantine(`The engine failed on this execution: ${message}`);
-      else {
-        // The rows that were taken are not at hand any more: they are read again.
-        this.inboxSeq = -1;
-        this.#tried = false;
-        this.#deferred.push(() => this.#errands.again());
-        this.#inboxStale = true;
-        this.#rebase([]);
-      }
-    });
+    // A parking checkpoint moves the due time, which the take-over had set to now.
+    batch.progress = true;
+    this.#commit();
   }
 
-  /** Ends the execution as it stands in the store, CORRUPTED with reason `engine`; its inbox stays as it is. */
-  quarantine(description: string): void {
-    this.#quarantined = description;
-    this.#forget();
-    this.#first = [{ type: 'quarantined', description }];
-    this.#events = [];
-    this.#inbox.read([]);
-    this.#errands.abortCalls();
+  /** The pause after a fault is over; `message` is the fault's. */
+  #tryAgain(message: string): void {
+    if (this.#mode !== 'faulted') return;
+    this.#enter('idle');
+    if (this.#faults.areTooMany) {
+      // CORRUPTED with reason `engine`, as the execution is in the store; its inbox stays as it is.
+      this.#progress.quarantined(`The engine failed on this execution: ${message}`);
+      this.#calls.abortCalls();
+    } else {
+      // The inbox rows that were taken are no longer in memory: they are read again.
+      this.#progress.inboxSeq = -1;
+      this.#tried = false;
+      this.#deferred.push(() => this.#calls.again());
+      this.#inbox.markStale();
+      this.#progress.rebase([]);
+    }
     this.#pump();
   }
 
   #end(how: Ending): void {
     if (this.#mode === 'ended') return;
-    this.#mode = 'ended';
-    this.#faultTimer?.cancel();
-    this.#probation.end();
+    this.#enter('ended');
+    this.#faults.end();
+    this.#poison.end();
     this.#outputs.end();
     this.#parts.timers.clear(this);
     this.#deferred = [];
-    this.#owner.ended(this.hold, how);
+    this.#owner.ended(this.lease, how);
   }
 }

@@ -3,7 +3,7 @@ import type { Run } from '../../core/apply.ts';
 import { lackOfCallback, lackOfMove, trimmedOutputs } from '../../core/context/wanted.ts';
 import { addressee } from '../../core/transition/callback.ts';
 import type { InboxRow } from '../../ports/store.ts';
-import type { DriverParts, Holding } from './driver-contract.ts';
+import type { DriverParts, ClaimedExecution } from './driver-contract.ts';
 import { bytesPerChar, executionBytes } from '../worker/memory-ledger.ts';
 import { readBack, type Restore } from './restored-outputs.ts';
 
@@ -31,7 +31,7 @@ export class HeldOutputs {
   constructor(
     parts: Pick<DriverParts, 'memory' | 'reads' | 'maxOutputBytes'>,
     host: OutputsHost,
-    { run, payloadChars }: Pick<Holding, 'run' | 'payloadChars'>,
+    { run, payloadChars }: Pick<ClaimedExecution, 'run' | 'payloadChars'>,
   ) {
     this.#parts = parts;
     this.#host = host;

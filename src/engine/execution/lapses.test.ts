@@ -104,7 +104,7 @@ describe('after a lapse', () => {
   });
 
   it.each(['lapsed', 'revived', 'adopted'] as const)(
-    'a read that comes back late brings no call of a hold that was %s',
+    'a read that comes back late brings no call of a lease that was %s',
     async (how) => {
       const engine = await engineOf();
       fixture.http.reply = (path) => (path === 'c' ? { status: 400 } : {});
@@ -117,7 +117,7 @@ describe('after a lapse', () => {
       fixture.store.fault = (operation) => (operation === 'findStanding' ? read : undefined);
       await fixture.retry(engine, id);
       await fixture.clock.runUntilIdle(5_000, () => fixture.store.count('findStanding') > 0);
-      // The engine itself takes nothing over any more: what leaves now is of the hold that lapsed.
+      // The engine itself takes nothing over any more: what leaves now is of the lease that lapsed.
       fixture.store.fault = (operation) =>
         operation === 'findStanding' ? read : operation === 'takeOver' ? 'away' : undefined;
       if (how === 'lapsed') {

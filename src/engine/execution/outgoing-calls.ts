@@ -1,7 +1,7 @@
 /**
  * What a driver sends out for and waits for: calls, and rows of the store that a command needs.
  *
- * Guarantees: a call goes out at most once; none while the hold is in doubt: then it waits for the store's word, and is
+ * Guarantees: a call goes out at most once; none while the lease is in doubt: then it waits for the store's word, and is
  * made from the start after it; and none that the state in hand, which the store may have already, gives up or lets fail; an answer is passed on only while the call is still wanted; at most one search
  * per token for what to compensate is under way, until its result has been applied, so that none is answered with what has
  * been compensated meanwhile; what one turn of the event loop renders is bounded over all executions (see `loop-share.ts`). Reads go on while the store is away; what they bring waits for the checkpoint under way.
@@ -17,13 +17,13 @@ import { readAsked, readBack, type Restore } from './restored-outputs.ts';
 import { reusedKey } from './reused-key.ts';
 
 /**
- * Whether a call may go out: at once; after the store has confirmed the execution, of which {@link Errands.again} tells; or never
+ * Whether a call may go out: at once; after the store has confirmed the execution, of which {@link OutgoingCalls.again} tells; or never
  * from here, since the execution is given back.
  */
 export type Permission = 'granted' | 'later' | 'denied';
 
 /** The driver, as its errands see it. */
-export interface ErrandHost {
+export interface OutgoingCallsHost {
   readonly id: string;
   /** The execution as it stands now. */
   readonly run: Run;
@@ -48,9 +48,9 @@ interface Seen {
 type FindUndo = Extract<Command, { type: 'findUndo' }>;
 
 /** See the file header. One per driver. */
-export class Errands implements CallTaker {
+export class OutgoingCalls implements CallTaker {
   readonly #parts: Pick<DriverParts, 'calls' | 'reads' | 'maxSteps' | 'maxOutputBytes' | 'share'>;
-  readonly #host: ErrandHost;
+  readonly #host: OutgoingCallsHost;
   readonly #traceparent: string | undefined;
   /** Calls wanted; without a handle while something is read for them, or while they are postponed. */
   readonly #calls = new Map<number, { readonly command: CallCommand; readonly handle?: StartedCall }>();
@@ -62,7 +62,7 @@ export class Errands implements CallTaker {
 
   constructor(
     parts: Pick<DriverParts, 'calls' | 'reads' | 'maxSteps' | 'maxOutputBytes' | 'share'>,
-    host: ErrandHost,
+    host: OutgoingCallsHost,
     traceparent: string | undefined,
   ) {
     this.#parts = parts;

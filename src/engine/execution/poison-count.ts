@@ -1,70 +1,69 @@
-/** What the poison count makes of one execution in hand, whose earlier owners ended. */
 import type { Clock, Timer } from '../../ports/clock.ts';
-import type { Holding } from './driver-contract.ts';
+import type { ClaimedExecution } from './driver-contract.ts';
 
-/** How long the process must live on with an execution that was claimed in vain before, in milliseconds. */
-const acquittalMillis = 1_000;
+/** How long the process must live on with an execution that was claimed without progress before, in milliseconds. */
+const survivalMillis = 1_000;
 
 /**
- * Watches whether the process lives on with the execution.
+ * Keeps the count of claims without progress of one execution right, by which an execution that brings down its owners is quarantined.
  *
- * While it only waits, nobody ends by it: after a while the store forgets the count (the execution is excused). Without this, one
- * that makes long calls would be quarantined for a process that something else kills. Before something is applied to an
- * excused execution, which may be what its owners ended by, the store counts again.
+ * While the process only waits for the execution, the execution does not bring it down: after a while the store forgets the count. Without
+ * this, an execution that makes long calls would be quarantined for a process that something else kills. Before another event is applied,
+ * which may be what its owners ended by, the store counts again.
  *
- * What ends it: progress, or the end of the driver.
+ * What stops it: progress, or the end of the driver.
  */
-export class Probation {
+export class PoisonCount {
   readonly #clock: Clock;
   readonly #cleared: (() => void) | undefined;
-  readonly #acquit: () => void;
-  #vain: number;
+  readonly #forget: () => void;
+  #claims: number;
   #timer: Timer | undefined;
-  #isExcused = false;
+  #isForgotten = false;
 
   /**
-   * `claims` is how many claims in vain are counted, this one included; `cleared` is called when the execution has shown that it
-   * is harmless, at least once. `acquit` lets the store forget the count with the next checkpoint.
+   * `claims` is the number of claims without progress, this one included; `cleared` is called at least once, when the execution has shown
+   * that it is harmless. `forget` lets the store forget the count with the next checkpoint.
    */
-  constructor(clock: Clock, { claims = 0, cleared }: Pick<Holding, 'claims' | 'cleared'>, acquit: () => void) {
+  constructor(clock: Clock, { claims = 0, cleared }: Pick<ClaimedExecution, 'claims' | 'cleared'>, forget: () => void) {
     this.#clock = clock;
-    this.#vain = claims;
+    this.#claims = claims;
     this.#cleared = cleared;
-    this.#acquit = acquit;
+    this.#forget = forget;
   }
 
   /** Begins to watch. */
   begin(): void {
-    if (this.#vain <= 1) return;
-    this.#timer = this.#clock.after(acquittalMillis, () => {
+    if (this.#claims <= 1) return;
+    this.#timer = this.#clock.after(survivalMillis, () => {
       this.#timer = undefined;
-      this.#acquit();
+      this.#forget();
     });
   }
 
-  /** Claims to be counted again before anything is applied; undefined where they are counted. Begins to watch again. */
-  accuse(): number | undefined {
-    if (!this.#isExcused) return undefined;
-    this.#isExcused = false;
+  /** The claims to count again before anything is applied, if the store has forgotten them. Begins to watch again. */
+  countAgain(): number | undefined {
+    if (!this.#isForgotten) return undefined;
+    this.#isForgotten = false;
     this.begin();
-    return this.#vain;
+    return this.#claims;
   }
 
-  /** A checkpoint is durable. `claims` is what it let the store count. */
+  /** A checkpoint is durable. `claims` is the count that it set. */
   written(progress: boolean, claims: number | undefined): void {
-    if (this.#vain === 0) return;
+    if (this.#claims === 0) return;
     if (progress) {
-      this.#vain = 0;
+      this.#claims = 0;
       this.end();
     } else if (claims === 0) {
-      this.#isExcused = true;
+      this.#isForgotten = true;
       this.#cleared?.();
     }
   }
 
-  /** Ends it. A second call does nothing new. */
+  /** Stops watching. A second call does nothing new. */
   end(): void {
-    this.#isExcused = false;
+    this.#isForgotten = false;
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#cleared?.();

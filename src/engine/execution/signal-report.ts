@@ -2,14 +2,14 @@
 import type { Run, Signal } from '../../core/apply.ts';
 import type { FailureReason, State, TerminalStatus } from '../../core/state.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
-import type { Holding } from './driver-contract.ts';
+import type { ClaimedExecution } from './driver-contract.ts';
 import { recordRound } from './execution-spans.ts';
 
 /** Reports the signals of a durable checkpoint; `run` is the execution as it stands after it. */
 export function reportSignals(
   telemetry: Telemetry,
   run: Run,
-  { definition, traceId, traceparent }: Pick<Holding, 'definition' | 'traceId' | 'traceparent'>,
+  { definition, traceId, traceparent }: Pick<ClaimedExecution, 'definition' | 'traceId' | 'traceparent'>,
   signals: readonly Signal[],
 ): void {
   const sagaId = run.header.id;
@@ -113,16 +113,4 @@ function recordFinished(
     durationMillis: state.now - state.startedAt,
     traceId,
   });
-}
-
-/** Reports that the engine failed on an execution; answers what it says of it. */
-export function reportFault(
-  telemetry: Telemetry,
-  { hold, traceId }: Pick<Holding, 'hold' | 'traceId'>,
-  fault: number,
-  error: unknown,
-): string {
-  const [message, detail] = error instanceof Error ? [error.message, error.stack] : [String(error)];
-  telemetry.log('error', 'engine fault', { sagaId: hold.id, traceId, fault, error: detail ?? message });
-  return message;
 }

@@ -12,7 +12,7 @@ import type { Clock, Entropy } from '../../ports/clock.ts';
 import { QueuePartlyUnavailable, type Claimed, type Queue, type Released, type StoredItem } from '../../ports/queue.ts';
 import { backoffMillis } from '../write/availability.ts';
 import { pause } from '../write/coalescer.ts';
-import type { Hold } from '../worker/lease.ts';
+import type { Lease } from '../worker/lease.ts';
 import type { QueueHealth } from './queue-health.ts';
 
 /** Rings that wait for a server that is away; more are dropped. */
@@ -22,7 +22,7 @@ type Done = Claimed & { readonly parkUntil?: number };
 
 interface Ending<T> {
   readonly id: string;
-  readonly hold: Hold;
+  readonly hold: Lease;
   readonly message: T;
 }
 
@@ -63,14 +63,14 @@ export class QueueLane {
   }
 
   /** Ends a claim: the id leaves the queue, or comes back at `parkUntil`. */
-  ack(hold: Hold, parkUntil?: number): void {
+  ack(hold: Lease, parkUntil?: number): void {
     const message = parkUntil === undefined ? hold.claimed : { ...hold.claimed, parkUntil };
     this.#acks.push({ id: hold.id, hold, message });
     this.#wake();
   }
 
   /** Ends a claim: the id is ready at once, for anybody, in its place or, when it `yields`, behind all that is due. */
-  release(hold: Hold, yields: boolean = false): void {
+  release(hold: Lease, yields: boolean = false): void {
     const message = yields ? { ...hold.claimed, yields } : hold.claimed;
     this.#releases.push({ id: hold.id, hold, message });
     this.#wake();
@@ -172,6 +172,6 @@ interface Unsaid {
 }
 
 /** Once the lease is over an end means nothing any more. */
-function isOpen({ hold }: { readonly hold: Hold }): boolean {
+function isOpen({ hold }: { readonly hold: Lease }): boolean {
   return !hold.isOver;
 }

@@ -8,7 +8,7 @@ import {
 } from '../../ports/queue.ts';
 import { silentTelemetry } from '../../ports/telemetry.ts';
 import { SeededEntropy, VirtualClock } from '../../../simulator/virtual-clock.ts';
-import { Hold, stampOf } from '../worker/lease.ts';
+import { Lease, stampOf } from '../worker/lease.ts';
 import { QueueHealth } from './queue-health.ts';
 import { QueueWriter } from './queue-writer.ts';
 
@@ -34,9 +34,9 @@ describe('what workers tell the queue', () => {
     writer = new QueueWriter({ clock, entropy: new SeededEntropy(1), queueHealth, queue });
   });
 
-  const hold = (id: string): Hold => {
+  const hold = (id: string): Lease => {
     const claimed: Claimed = { id, slot: 1, token: `token-${id}`, dueAt: 0 };
-    return new Hold(claimed, stampOf(clock), clock, 10_000);
+    return new Lease(claimed, stampOf(clock), clock, 10_000);
   };
   const item = (id: string): QueueItem => ({ id, slot: 1, dueAt: 0 });
   const isAway = (ids: readonly string[], away: string) =>

@@ -3,7 +3,7 @@
  * never waits for another that is away, or that does not answer.
  */
 import type { Queue, StoredItem } from '../../ports/queue.ts';
-import type { Hold } from '../worker/lease.ts';
+import type { Lease } from '../worker/lease.ts';
 import { QueueLane, type QueueLaneParts } from './queue-lane.ts';
 
 /** What a queue writer stands on. */
@@ -22,12 +22,12 @@ export class QueueWriter {
   }
 
   /** Ends a claim: the id leaves the queue, or comes back at `parkUntil`. */
-  ack(hold: Hold, parkUntil?: number): void {
+  ack(hold: Lease, parkUntil?: number): void {
     this.#lane(hold.slot).ack(hold, parkUntil);
   }
 
   /** Ends a claim: the id is ready at once, for anybody, in its place or, when it `yields`, behind all that is due. */
-  release(hold: Hold, yields: boolean = false): void {
+  release(hold: Lease, yields: boolean = false): void {
     this.#lane(hold.slot).release(hold, yields);
   }
 

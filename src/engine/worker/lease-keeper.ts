@@ -27,9 +27,9 @@ export interface LeaseKeeperParts {
 /** One renewal: the task of a periodic loop. Throws what the queue throws. */
 export async function renewLeases(parts: LeaseKeeperParts): Promise<void> {
   const { clock, telemetry, queueHealth, queue, pool, leaseMillis } = parts;
-  const holds = pool.holds();
-  if (holds.length === 0 && !queue.wantsRenewal) return;
-  const claims = holds.map((hold) => hold.claimed);
+  const leases = pool.leases();
+  if (leases.length === 0 && !queue.wantsRenewal) return;
+  const claims = leases.map((lease) => lease.claimed);
   const sent = stampOf(clock);
   let failure: PartlyRenewed | undefined;
   let renewal: Renewal;
@@ -44,20 +44,20 @@ export async function renewLeases(parts: LeaseKeeperParts): Promise<void> {
   }
   const gone = new Set(renewal.lost.map((claim) => claim.token));
   const revived = new Set(renewal.revived.map((claim) => claim.token));
-  for (const [i, hold] of holds.entries()) {
+  for (const [i, lease] of leases.entries()) {
     const token = claims[i]?.token ?? '';
-    if (failure?.ids.has(hold.id) === true) continue;
+    if (failure?.ids.has(lease.id) === true) continue;
     if (!gone.has(token)) {
-      if (revived.has(token)) hold.revived(token, sent);
-      else hold.renewed(token, sent);
-      if (hold.standing === 'doubtful') pool.driverOf(hold.id)?.nudge();
+      if (revived.has(token)) lease.revived(token, sent);
+      else lease.renewed(token, sent);
+      if (lease.standing === 'doubtful') pool.driverOf(lease.id)?.nudge();
       continue;
     }
     // An id that was given back meanwhile is lost to nobody.
-    if (!pool.has(hold.id) || hold.claimed.token !== token) continue;
-    hold.lose(token);
+    if (!pool.has(lease.id) || lease.claimed.token !== token) continue;
+    lease.lose(token);
     telemetry.fenced('lease');
-    pool.driverOf(hold.id)?.nudge();
+    pool.driverOf(lease.id)?.nudge();
   }
   if (failure !== undefined) throw failure;
 }

@@ -14,7 +14,7 @@ const usableShare = 0.95;
  * Whether calls may leave.
  * - `sure`: the lease has been valid without a gap since the claim, or since the store last confirmed the execution.
  * - `doubtful`: the lease is valid now, but it was over at some instant, or the queue made it anew. Another process may have
- *   worked on the execution in between, so calls wait for the store's word ({@link Hold.confirm}).
+ *   worked on the execution in between, so calls wait for the store's word ({@link Lease.confirm}).
  * - `over`: the lease is over, or another token holds the id.
  */
 export type Standing = 'sure' | 'doubtful' | 'over';
@@ -24,13 +24,13 @@ export type Standing = 'sure' | 'doubtful' | 'over';
  *
  * Guarantees: the lease counts from when its claim or renewal was sent, by the monotonic or the wall clock, whichever says
  * more (the monotonic clock stands still while a machine sleeps). **A lapse is final until the store has spoken**: the queue
- * is a hint and gives a renewal or a second claim to the process that asks first, so neither makes a hold sure again. Only an
+ * is a hint and gives a renewal or a second claim to the process that asks first, so neither makes a lease sure again. Only an
  * answer of the store does that, and only one that was asked for after the latest revival.
  *
  * The queue's token may change while the process holds on (it claimed the same id again); the claim that fences the execution
  * in the store is the first token and stays.
  */
-export class Hold {
+export class Lease {
   readonly id: string;
   readonly slot: number;
   /** Under which the execution is held in the store. */
@@ -73,7 +73,7 @@ export class Hold {
     return this.standing === 'over';
   }
 
-  /** Names the present doubt, for {@link Hold.confirm}. Each lapse and each revival is another one. */
+  /** Names the present doubt, for {@link Lease.confirm}. Each lapse and each revival is another one. */
   get doubt(): number {
     return this.#doubts;
   }

@@ -6,7 +6,7 @@
  * due. An execution whose last five owners ended without getting anywhere is quarantined, so that one that brings down its
  * process cannot bring down every process: its row alone is needed for that, and nothing else of it is parsed, read or rendered.
  * One whose owners have ended before is taken over with few others or alone (see `suspects.ts`), so that nothing else is
- * blamed for what it does. A hold whose lease is over is given back and takes nothing over: it would fence a
+ * blamed for what it does. A lease whose lease is over is given back and takes nothing over: it would fence a
  * process that works.
  */
 import type { Run } from '../../core/apply.ts';
@@ -27,7 +27,7 @@ import type { Telemetry } from '../../ports/telemetry.ts';
 import type { BoundedMap } from '../bounded-map.ts';
 import type { CallRunner } from '../call/call-runner.ts';
 import { Coalescer, type CoalescerParts } from '../write/coalescer.ts';
-import type { Hold } from './lease.ts';
+import type { Lease } from './lease.ts';
 import { bytesPerChar, executionBytes, type MemoryLedger } from './memory-ledger.ts';
 import type { PatientReads } from '../write/patient-reads.ts';
 import type { PlanCache } from './plan-cache.ts';
@@ -72,7 +72,7 @@ type End = 'terminated' | 'given up';
 
 /** A take-over that is asked for; `below` as in {@link TakeOverBounds}. */
 interface Asked {
-  readonly hold: Hold;
+  readonly lease: Lease;
   readonly below: number;
 }
 
@@ -86,7 +86,7 @@ export class Loader {
 
   constructor(parts: LoaderParts) {
     this.#parts = parts;
-    this.#suspects = new Suspects(({ hold, dueAt, pool }, below) => this.#load(hold, dueAt, pool, below));
+    this.#suspects = new Suspects(({ lease, dueAt, pool }, below) => this.#load(lease, dueAt, pool, below));
     this.#takeOvers = new Coalescer(parts, {
       operation: 'takeOver',
       maxRows: 200,
@@ -95,67 +95,68 @@ export class Loader {
       patienceMillis: parts.patienceMillis,
       send: async (asked) => {
         // Looked at before each try: a store that was away answers later than a lease lasts.
-        const valid = new Set(asked.filter(({ hold }) => !hold.isOver));
+        const valid = new Set(asked.filter(({ lease }) => !lease.isOver));
         const byId = new Map<string, LoadedExecution>();
         for (const [below, of] of Map.groupBy(valid, (one) => one.below)) {
-          const claims = of.map(({ hold: { id, claim } }) => ({ id, claim }));
+          const claims = of.map(({ lease: { id, claim } }) => ({ id, claim }));
           const bounds = { below, wholeUpTo: maxClaims, maxPayloadBytes };
           const loaded = await parts.store.takeOver(claims, parts.clock.now(), parts.live(), bounds);
           for (const execution of loaded) byId.set(execution.id, execution);
         }
-        return asked.map((one) => (valid.has(one) ? byId.get(one.hold.id) : 'lapsed'));
+        return asked.map((one) => (valid.has(one) ? byId.get(one.lease.id) : 'lapsed'));
       },
     });
   }
 
-  /** Loads a hold and begins to drive it, or gives it back. Never rejects. */
-  async load(hold: Hold, dueAt: number, pool: WorkerPool): Promise<void> {
-    const outcome = await this.#load(hold, dueAt, pool, suspectFrom);
-    if (outcome === 'suspect') this.#suspects.add({ hold, dueAt, pool });
+  /** Loads a lease and begins to drive it, or gives it back. Never rejects. */
+  async load(lease: Lease, dueAt: number, pool: WorkerPool): Promise<void> {
+    const outcome = await this.#load(lease, dueAt, pool, suspectFrom);
+    if (outcome === 'suspect') this.#suspects.add({ lease, dueAt, pool });
   }
 
-  async #load(hold: Hold, dueAt: number, pool: WorkerPool, below: number): Promise<Tried | 'suspect'> {
+  async #load(lease: Lease, dueAt: number, pool: WorkerPool, below: number): Promise<Tried | 'suspect'> {
     let loaded: LoadedExecution | undefined;
     try {
-      const answer = await this.#takeOvers.request({ hold, below }, 100);
+      const answer = await this.#takeOvers.request({ lease, below }, 100);
       if (answer === 'lapsed') {
-        this.#giveBackLapsed(hold, pool);
+        this.#giveBackLapsed(lease, pool);
         return letGo;
       }
       if (answer === undefined) {
         if (below < Infinity) return 'suspect';
         // Over, or gone: the queue had an old mark.
-        pool.giveBack(hold, 'ack');
+        pool.giveBack(lease, 'ack');
         return letGo;
       }
       loaded = answer;
-      return await this.#begin(hold, loaded, dueAt, pool);
+      return await this.#begin(lease, loaded, dueAt, pool);
     } catch (error) {
       const { telemetry, clock } = this.#parts;
       // Of what was not even read nobody knows whose trace it belongs to.
       const traceId = loaded === undefined ? undefined : traceIdOf(loaded.id, loaded.traceparent);
-      telemetry.log('warn', 'execution not loaded', { sagaId: hold.id, traceId, error: String(error) });
-      pool.giveBack(hold, { parkUntil: clock.now() + 1_000 });
+      telemetry.log('warn', 'execution not loaded', { sagaId: lease.id, traceId, error: String(error) });
+      pool.giveBack(lease, { parkUntil: clock.now() + 1_000 });
       return letGo;
     }
   }
 
-  async #begin(hold: Hold, loaded: LoadedExecution, dueAt: number, pool: WorkerPool): Promise<Tried> {
+  async #begin(lease: Lease, loaded: LoadedExecution, dueAt: number, pool: WorkerPool): Promise<Tried> {
     const { clock, plans, telemetry } = this.#parts;
     const { traceparent, claims } = loaded;
     const traceId = traceIdOf(loaded.id, traceparent);
     if (loaded.state.format > stateFormat) {
-      telemetry.log('info', 'left to a newer release', { sagaId: hold.id, traceId, format: loaded.state.format });
-      pool.giveBack(hold, { parkUntil: clock.now() + newerFormatMillis });
+      telemetry.log('info', 'left to a newer release', { sagaId: lease.id, traceId, format: loaded.state.format });
+      pool.giveBack(lease, { parkUntil: clock.now() + newerFormatMillis });
       return letGo;
     }
     // Before anything else of it is touched: whatever brings its owners down may be in any part of it.
-    if (claims > maxClaims) return { cleared: quarantine(this.#parts, hold, loaded, pool) };
-    if (claims > suspectFrom) telemetry.log('warn', 'execution taken over again', { sagaId: hold.id, traceId, claims });
+    if (claims > maxClaims) return { cleared: quarantine(this.#parts, lease, loaded, pool) };
+    if (claims > suspectFrom)
+      telemetry.log('warn', 'execution taken over again', { sagaId: lease.id, traceId, claims });
     const plan = plans.peek(loaded.definitionHash) ?? (await this.#plan(loaded.definitionHash));
     if (plan === undefined) {
-      telemetry.log('error', 'no usable definition', { sagaId: hold.id, traceId, hash: loaded.definitionHash });
-      pool.giveBack(hold, { parkUntil: clock.now() + noPlanMillis });
+      telemetry.log('error', 'no usable definition', { sagaId: lease.id, traceId, hash: loaded.definitionHash });
+      pool.giveBack(lease, { parkUntil: clock.now() + noPlanMillis });
       return letGo;
     }
     const { memory } = this.#parts;
@@ -163,18 +164,18 @@ export class Loader {
     const size = sizeOf(loaded);
     const reserved = memory.reserve(size);
     if (reserved !== true && !(await reserved)) {
-      pool.giveBack(hold, { parkUntil: clock.now() + noRoomMillis });
+      pool.giveBack(lease, { parkUntil: clock.now() + noRoomMillis });
       return letGo;
     }
     try {
-      return await this.#drive(hold, loaded, plan, end, dueAt, pool);
+      return await this.#drive(lease, loaded, plan, end, dueAt, pool);
     } finally {
       memory.add(-size);
     }
   }
 
   async #drive(
-    hold: Hold,
+    lease: Lease,
     loaded: LoadedExecution,
     plan: Plan,
     end: End | undefined,
@@ -187,9 +188,9 @@ export class Loader {
     const run = made instanceof Promise ? await made : made;
     const isCalling = end === undefined && run.state.tokens.some(({ stage }) => stage.kind === 'calling');
     const prepared = isCalling ? await this.#prepared(run, traceparent) : [];
-    if (hold.isOver) {
+    if (lease.isOver) {
       // Its next owner records what this one would: the row says what was in flight.
-      this.#giveBackLapsed(hold, pool);
+      this.#giveBackLapsed(lease, pool);
       return letGo;
     }
     // From here to `begin` nothing may wait: an event from outside must not come before what is recorded first.
@@ -200,7 +201,7 @@ export class Loader {
     // Nothing waits for what is no suspect.
     const clearance = claims < suspectFrom ? undefined : Promise.withResolvers<void>();
     const driver = pool.drive({
-      hold,
+      lease,
       run,
       payloadChars: loaded.payloadBytes ?? loaded.payload.length,
       definition,
@@ -221,9 +222,9 @@ export class Loader {
     return clearance === undefined ? letGo : { cleared: clearance.promise };
   }
 
-  #giveBackLapsed(hold: Hold, pool: WorkerPool): void {
+  #giveBackLapsed(lease: Lease, pool: WorkerPool): void {
     this.#parts.telemetry.fenced('lease');
-    pool.giveBack(hold, 'release');
+    pool.giveBack(lease, 'release');
   }
 
   #plan(hash: string): ReturnType<PlanCache['load']> {

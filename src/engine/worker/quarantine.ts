@@ -5,7 +5,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { CheckpointResult, LoadedExecution } from '../../ports/store.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { CheckpointSink } from '../execution/driver-contract.ts';
-import type { Hold } from './lease.ts';
+import type { Lease } from './lease.ts';
 import { reportFinished } from '../execution/signal-report.ts';
 import { traceIdOf } from '../trace-context.ts';
 import type { WatchHub } from '../watch-hub.ts';
@@ -31,11 +31,11 @@ const refusedMillis = 30_000;
 
 /**
  * Ends the execution CORRUPTED with reason `engine`, as it stands in the store: tokens and inbox stay as they are, for the
- * retry that goes on from there. Of one that is over, the hook is given up, and nothing else changes. Ends the hold. Resolves once that is durable, or was refused; never rejects.
+ * retry that goes on from there. Of one that is over, the hook is given up, and nothing else changes. Ends the lease. Resolves once that is durable, or was refused; never rejects.
  */
 export function quarantine(
   parts: QuarantineParts,
-  hold: Hold,
+  lease: Lease,
   loaded: LoadedExecution,
   pool: WorkerPool,
 ): Promise<void> {
@@ -45,7 +45,7 @@ export function quarantine(
   const state = quarantined(loaded.state, clock.now(), descriptionOf(loaded));
   const refused = (error: unknown): void => {
     telemetry.log('error', 'quarantine refused', { sagaId: id, traceId, error: String(error) });
-    pool.giveBack(hold, { parkUntil: clock.now() + refusedMillis });
+    pool.giveBack(lease, { parkUntil: clock.now() + refusedMillis });
   };
   const settled = (result: CheckpointResult): void => {
     switch (result.kind) {
@@ -53,12 +53,12 @@ export function quarantine(
         if (loaded.state.end !== undefined) telemetry.definition(name, version).hookEnded('failed');
         else reportFinished(telemetry, { id, name, version, state, traceparent, traceId });
         watch.changed(id, state);
-        pool.giveBack(hold, 'ack');
+        pool.giveBack(lease, 'ack');
         return;
       case 'fenced':
       case 'inbox':
         telemetry.fenced('checkpoint');
-        pool.giveBack(hold, 'release');
+        pool.giveBack(lease, 'release');
         return;
       case 'invalid':
         refused(result.message);
@@ -66,7 +66,7 @@ export function quarantine(
   };
   const checkpoint = {
     id,
-    claim: hold.claim,
+    claim: lease.claim,
     seq,
     state,
     summary: summarize(state),

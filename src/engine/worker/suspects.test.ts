@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { Hold } from './lease.ts';
+import type { Lease } from './lease.ts';
 import { type Suspect, Suspects } from './suspects.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
@@ -8,12 +8,12 @@ import type { WorkerPool } from './worker-pool.ts';
 class Line {
   readonly taken: string[] = [];
   readonly given: string[] = [];
-  readonly pool = { draining: false, giveBack: (hold: Hold) => void this.given.push(hold.id) };
+  readonly pool = { draining: false, giveBack: (lease: Lease) => void this.given.push(lease.id) };
   readonly #clear = new Map<string, () => void>();
   readonly suspects: Suspects;
 
   constructor(claims: Readonly<Record<string, number>>) {
-    this.suspects = new Suspects(async ({ hold: { id } }, below) => {
+    this.suspects = new Suspects(async ({ lease: { id } }, below) => {
       if ((claims[id] ?? 0) >= below) return 'suspect';
       this.taken.push(id);
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -21,7 +21,11 @@ class Line {
       return { cleared: promise };
     });
     for (const id of Object.keys(claims)) {
-      this.suspects.add({ hold: { id } as Hold, dueAt: 0, pool: this.pool as unknown as WorkerPool } satisfies Suspect);
+      this.suspects.add({
+        lease: { id } as Lease,
+        dueAt: 0,
+        pool: this.pool as unknown as WorkerPool,
+      } satisfies Suspect);
     }
   }
 

@@ -9,7 +9,7 @@
  *
  * What wakes it: a suspect that is added. What stops it: an empty line. While the process drains they are given back.
  */
-import type { Hold } from './lease.ts';
+import type { Lease } from './lease.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
 /** Claims in vain from which on an execution is a suspect. */
@@ -21,7 +21,7 @@ const maxGroup = 64;
 
 /** An execution that waits to be taken over. */
 export interface Suspect {
-  readonly hold: Hold;
+  readonly lease: Lease;
   readonly dueAt: number;
   readonly pool: WorkerPool;
 }
@@ -78,9 +78,9 @@ export class Suspects {
   }
 
   #tryOne(suspect: Suspect, below: number): Promise<Tried | 'suspect'> {
-    const { pool, hold } = suspect;
+    const { pool, lease } = suspect;
     if (!pool.draining) return this.#take(suspect, below);
-    pool.giveBack(hold, 'release');
+    pool.giveBack(lease, 'release');
     return Promise.resolve({ cleared: Promise.resolve() });
   }
 }

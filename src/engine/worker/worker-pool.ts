@@ -1,8 +1,8 @@
 /**
  * The executions that this process holds: those that wait for a worker, are being loaded, or run.
  *
- * A hold begins with a claim (from the queue, or directly for a new execution) and ends with an acknowledgement or a
- * release. At most `workerCount` are in hand at a time; up to `prefetch` more wait. Every hold, whatever its stage, has
+ * A lease begins with a claim (from the queue, or directly for a new execution) and ends with an acknowledgement or a
+ * release. At most `workerCount` are in hand at a time; up to `prefetch` more wait. Every lease, whatever its stage, has
  * its lease renewed.
  */
 import type { Run } from '../../core/apply.ts';
@@ -11,9 +11,9 @@ import type { Clock, Stamp } from '../../ports/clock.ts';
 import type { Claimed } from '../../ports/queue.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { BoundedMap } from '../bounded-map.ts';
-import type { DriverOwner, DriverParts, Ending, Holding } from '../execution/driver-contract.ts';
+import type { DriverOwner, DriverParts, Ending, ClaimedExecution } from '../execution/driver-contract.ts';
 import { ExecutionDriver } from '../execution/execution-driver.ts';
-import { Hold } from './lease.ts';
+import { Lease } from './lease.ts';
 import type { QueueWriter } from '../queue/queue-writer.ts';
 
 /**
@@ -42,8 +42,8 @@ export interface WorkerPoolParts {
   readonly workerCount: number;
   readonly prefetch: number;
   readonly leaseMillis: number;
-  /** Takes an execution over in the store and begins to drive it; never throws, ends the hold itself when it cannot. */
-  load(hold: Hold, dueAt: number): void;
+  /** Takes an execution over in the store and begins to drive it; never throws, ends the lease itself when it cannot. */
+  load(lease: Lease, dueAt: number): void;
   /** There is room for another claim. */
   roomFreed(): void;
   /** The execution is over, or gone. */
@@ -58,7 +58,7 @@ export interface WorkerPoolParts {
 export type PlacesInUse = Readonly<Record<'calling' | 'host' | 'loading' | 'store' | 'other' | 'free', number>>;
 
 interface Held {
-  readonly hold: Hold;
+  readonly lease: Lease;
   driver?: ExecutionDriver;
 }
 
@@ -67,7 +67,7 @@ export class WorkerPool implements DriverOwner {
   readonly #parts: WorkerPoolParts;
   readonly #held = new Map<string, Held>();
   /** What waits for a worker, the longest due first. */
-  #backlog: { readonly hold: Hold; readonly dueAt: number }[] = [];
+  #backlog: { readonly lease: Lease; readonly dueAt: number }[] = [];
   #draining = false;
   #othersWait = false;
   #reserved = 0;
@@ -89,7 +89,7 @@ export class WorkerPool implements DriverOwner {
   /** What the places are used for. Looks at every execution in hand: for those who ask, not for the hot path. */
   get places(): PlacesInUse {
     const places = { calling: 0, host: 0, loading: this.#reserved, store: 0, other: 0, free: 0 };
-    const waiting = new Set(this.#backlog.map(({ hold }) => hold.id));
+    const waiting = new Set(this.#backlog.map(({ lease }) => lease.id));
     for (const [id, { driver }] of this.#held) if (!waiting.has(id)) places[driver?.use ?? 'loading']++;
     places.free = Math.max(0, this.#parts.workerCount - this.busy - this.#reserved);
     return places;
@@ -116,8 +116,8 @@ export class WorkerPool implements DriverOwner {
   }
 
   /** Everything held, for renewal. */
-  holds(): Hold[] {
-    return Array.from(this.#held.values(), (held) => held.hold);
+  leases(): Lease[] {
+    return Array.from(this.#held.values(), (held) => held.lease);
   }
 
   /** Whether this process holds it. */
@@ -128,7 +128,7 @@ export class WorkerPool implements DriverOwner {
   /** Ids of the executions in hand: those that wait for a worker are not among them. */
   running(): ReadonlySet<string> {
     const ids = new Set(this.#held.keys());
-    for (const { hold } of this.#backlog) ids.delete(hold.id);
+    for (const { lease } of this.#backlog) ids.delete(lease.id);
     return ids;
   }
 
@@ -142,22 +142,22 @@ export class WorkerPool implements DriverOwner {
     const { clock, leaseMillis, workerCount } = this.#parts;
     const known = this.#held.get(claimed.id);
     if (known !== undefined) {
-      known.hold.adopt(claimed, sent);
+      known.lease.adopt(claimed, sent);
       known.driver?.poke();
       return;
     }
-    const hold = new Hold(claimed, sent, clock, leaseMillis);
+    const lease = new Lease(claimed, sent, clock, leaseMillis);
     if (this.#draining) {
-      this.#parts.queueWriter.release(hold);
+      this.#parts.queueWriter.release(lease);
       return;
     }
     const busy = this.busy;
-    const held: Held = { hold };
-    this.#held.set(hold.id, held);
-    if (busy < workerCount) this.#parts.load(hold, claimed.dueAt);
+    const held: Held = { lease };
+    this.#held.set(lease.id, held);
+    if (busy < workerCount) this.#parts.load(lease, claimed.dueAt);
     else {
       const after = this.#backlog.findLastIndex(({ dueAt }) => dueAt <= claimed.dueAt);
-      this.#backlog.splice(after + 1, 0, { hold, dueAt: claimed.dueAt });
+      this.#backlog.splice(after + 1, 0, { lease, dueAt: claimed.dueAt });
     }
   }
 
@@ -176,11 +176,11 @@ export class WorkerPool implements DriverOwner {
   }
 
   /** Holds the new execution while it is being inserted. */
-  reserve(claimed: Claimed, sent: Stamp): Hold {
+  reserve(claimed: Claimed, sent: Stamp): Lease {
     this.#reserved--;
-    const hold = new Hold(claimed, sent, this.#parts.clock, this.#parts.leaseMillis);
-    this.#held.set(hold.id, { hold });
-    return hold;
+    const lease = new Lease(claimed, sent, this.#parts.clock, this.#parts.leaseMillis);
+    this.#held.set(lease.id, { lease });
+    return lease;
   }
 
   /** The execution does not start here after all. */
@@ -188,41 +188,41 @@ export class WorkerPool implements DriverOwner {
     this.#reserved--;
   }
 
-  /** Ends a hold that no driver has: the id leaves the queue, comes back at `parkUntil`, or is ready at once. */
-  giveBack(hold: Hold, how: 'ack' | 'release' | { readonly parkUntil: number }): void {
-    if (!this.#held.delete(hold.id)) return;
-    if (how === 'ack') this.#parts.over(hold.id);
-    if (how === 'release') this.#parts.queueWriter.release(hold);
-    else this.#parts.queueWriter.ack(hold, how === 'ack' ? undefined : how.parkUntil);
+  /** Ends a lease that no driver has: the id leaves the queue, comes back at `parkUntil`, or is ready at once. */
+  giveBack(lease: Lease, how: 'ack' | 'release' | { readonly parkUntil: number }): void {
+    if (!this.#held.delete(lease.id)) return;
+    if (how === 'ack') this.#parts.over(lease.id);
+    if (how === 'release') this.#parts.queueWriter.release(lease);
+    else this.#parts.queueWriter.ack(lease, how === 'ack' ? undefined : how.parkUntil);
     this.#freed();
   }
 
-  /** Makes the driver of a hold. The caller begins it. */
-  drive(holding: Holding): ExecutionDriver {
-    const driver = new ExecutionDriver(this.#parts.driver, this, holding);
-    const held = this.#held.get(holding.hold.id);
+  /** Makes the driver of a lease. The caller begins it. */
+  drive(execution: ClaimedExecution): ExecutionDriver {
+    const driver = new ExecutionDriver(this.#parts.driver, this, execution);
+    const held = this.#held.get(execution.lease.id);
     if (held !== undefined) held.driver = driver;
     return driver;
   }
 
-  ended(hold: Hold, how: Ending): void {
+  ended(lease: Lease, how: Ending): void {
     const { queueWriter, clock } = this.#parts;
-    this.#held.delete(hold.id);
+    this.#held.delete(lease.id);
     switch (how.kind) {
       case 'over':
-        this.#parts.over(hold.id);
-        queueWriter.ack(hold);
+        this.#parts.over(lease.id);
+        queueWriter.ack(lease);
         break;
       case 'parked':
-        this.#keep(hold.id, how.run);
-        queueWriter.ack(hold, how.dueAt - clock.now() <= parkHorizonMillis ? how.dueAt : undefined);
+        this.#keep(lease.id, how.run);
+        queueWriter.ack(lease, how.dueAt - clock.now() <= parkHorizonMillis ? how.dueAt : undefined);
         break;
       case 'released':
-        if (how.run !== undefined) this.#keep(hold.id, how.run);
-        queueWriter.release(hold, how.yields === true && !this.#draining && !hold.isOver);
+        if (how.run !== undefined) this.#keep(lease.id, how.run);
+        queueWriter.release(lease, how.yields === true && !this.#draining && !lease.isOver);
         break;
       case 'stuck':
-        queueWriter.ack(hold, clock.now() + stuckMillis);
+        queueWriter.ack(lease, clock.now() + stuckMillis);
     }
     this.#freed();
   }
@@ -230,9 +230,9 @@ export class WorkerPool implements DriverOwner {
   /** Hands back what has not begun, in its place, and lets the rest come to a point where it can be left. */
   drain(): void {
     this.#draining = true;
-    for (const { hold } of this.#backlog.splice(0)) {
-      this.#held.delete(hold.id);
-      this.#parts.queueWriter.release(hold);
+    for (const { lease } of this.#backlog.splice(0)) {
+      this.#held.delete(lease.id);
+      this.#parts.queueWriter.release(lease);
     }
     for (const held of this.#held.values()) held.driver?.nudge();
     this.#freed();
@@ -240,12 +240,12 @@ export class WorkerPool implements DriverOwner {
 
   /** Hands back what waits for a worker and falls to somebody else. */
   handBack(isOurs: (slot: number) => boolean): void {
-    const others = this.#backlog.filter(({ hold }) => !isOurs(hold.slot));
+    const others = this.#backlog.filter(({ lease }) => !isOurs(lease.slot));
     if (others.length === 0) return;
-    this.#backlog = this.#backlog.filter(({ hold }) => isOurs(hold.slot));
-    for (const { hold } of others) {
-      this.#held.delete(hold.id);
-      this.#parts.queueWriter.release(hold);
+    this.#backlog = this.#backlog.filter(({ lease }) => isOurs(lease.slot));
+    for (const { lease } of others) {
+      this.#held.delete(lease.id);
+      this.#parts.queueWriter.release(lease);
     }
     this.#freed();
   }
@@ -272,7 +272,7 @@ export class WorkerPool implements DriverOwner {
   #freed(): void {
     while (this.#backlog.length > 0 && this.busy < this.#parts.workerCount) {
       const next = this.#backlog.shift();
-      if (next !== undefined) this.#parts.load(next.hold, next.dueAt);
+      if (next !== undefined) this.#parts.load(next.lease, next.dueAt);
     }
     if (this.#held.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
     if (!this.#draining) this.#parts.roomFreed();

@@ -14,9 +14,9 @@ import type { NewExecution, Store, SubmitResult } from '../../ports/store.ts';
 import { Coalescer, type CoalescerParts } from './coalescer.ts';
 import type { CoreEnvironment } from '../core-env.ts';
 import type { Submission } from './submission.ts';
-import { type Hold, stampOf } from '../worker/lease.ts';
+import { type Lease, stampOf } from '../worker/lease.ts';
 import type { LoopShare } from '../loop-share.ts';
-import { PendingBatch } from '../execution/pending-batch.ts';
+import { PendingBatch } from '../execution/progress/pending-batch.ts';
 import type { PlanCache } from '../worker/plan-cache.ts';
 import type { QueueHealth } from '../queue/queue-health.ts';
 import type { QueueWriter } from '../queue/queue-writer.ts';
@@ -78,13 +78,13 @@ export class Submitter {
     const slot = slotOf(header.id);
     const starts = startAt === undefined || startAt <= now;
     const isDirect = starts && pool?.tryReserve(queue.oldestDueAt) === true;
-    const hold = isDirect ? await this.#claim(header.id, slot, now, pool) : undefined;
+    const lease = isDirect ? await this.#claim(header.id, slot, now, pool) : undefined;
     let result: SubmitResult;
     let first: Transition;
     try {
       const begun = share.run(
         () => {
-          const made = begin(plan, header, env.at(now, hold !== undefined && pool?.draining === false), startAt);
+          const made = begin(plan, header, env.at(now, lease !== undefined && pool?.draining === false), startAt);
           share.charge(made.work.steps, made.work.bytes);
           return made;
         },
@@ -92,22 +92,22 @@ export class Submitter {
         () => ({ sagaId: header.id, name: header.name, version: header.version, node: plan.entry }),
       );
       first = begun instanceof Promise ? await begun : begun;
-      const row = this.#row(submission, first, slot, now, hold);
+      const row = this.#row(submission, first, slot, now, lease);
       result = await this.#inserts.request(row, 1024 + row.payload.length + row.definition.length);
     } catch (error) {
       // Should the insert have succeeded unseen, the id is absent from the queue and the reconcile brings it in.
-      if (hold !== undefined) pool?.giveBack(hold, 'ack');
+      if (lease !== undefined) pool?.giveBack(lease, 'ack');
       throw error;
     }
     const definition = plans.telemetryOf(plan);
     if (result.kind !== 'created') {
-      if (hold !== undefined) pool?.giveBack(hold, 'ack');
+      if (lease !== undefined) pool?.giveBack(lease, 'ack');
       return result;
     }
     definition.enqueued();
-    if (hold !== undefined && pool !== undefined) {
+    if (lease !== undefined && pool !== undefined) {
       definition.dequeued('direct');
-      this.#run(submission, first, hold, pool, now);
+      this.#run(submission, first, lease, pool, now);
     } else {
       const due = dueAt(first.state);
       if (due !== null && due - now <= parkHorizonMillis) queueWriter.ring({ id: header.id, slot, dueAt: due });
@@ -115,7 +115,7 @@ export class Submitter {
     return result;
   }
 
-  async #claim(id: string, slot: number, dueAt: number, pool: WorkerPool): Promise<Hold | undefined> {
+  async #claim(id: string, slot: number, dueAt: number, pool: WorkerPool): Promise<Lease | undefined> {
     const { clock, queue, leaseMillis, queueHealth } = this.#parts;
     const sent = stampOf(clock);
     try {
@@ -128,7 +128,7 @@ export class Submitter {
     return undefined;
   }
 
-  #row(submission: Submission, first: Transition, slot: number, now: number, hold: Hold | undefined): NewExecution {
+  #row(submission: Submission, first: Transition, slot: number, now: number, lease: Lease | undefined): NewExecution {
     const { plan, header, definition, mustBeStored, payload, createdAt, traceparent, startKey } = submission;
     const { state } = first;
     return {
@@ -147,16 +147,16 @@ export class Submitter {
       summary: summarize(state),
       steps: first.steps,
       dueAt: canPark(state) ? (dueAt(state) ?? now) : now,
-      ...(hold === undefined ? undefined : { claim: hold.claim }),
+      ...(lease === undefined ? undefined : { claim: lease.claim }),
       ...(startKey === undefined ? undefined : { startKey }),
     };
   }
 
-  #run(submission: Submission, first: Transition, hold: Hold, pool: WorkerPool, now: number): void {
+  #run(submission: Submission, first: Transition, lease: Lease, pool: WorkerPool, now: number): void {
     const { plan, header, traceparent } = submission;
     const run: Run = { plan, header, state: first.state, outputs: first.outputs };
     const driver = pool.drive({
-      hold,
+      lease,
       run,
       payloadChars: submission.payload.length,
       definition: this.#parts.plans.telemetryOf(plan),

@@ -1,8 +1,8 @@
 /** In which order events are applied, and what they are to the engine. */
-import { isReady } from '../../core/admission.ts';
-import type { Event } from '../../core/event.ts';
-import type { State } from '../../core/state.ts';
-import type { InboxRow } from '../../ports/store.ts';
+import { isReady } from '../../../core/admission.ts';
+import type { Event } from '../../../core/event.ts';
+import type { State } from '../../../core/state.ts';
+import type { InboxRow } from '../../../ports/store.ts';
 
 /**
  * The event from outside that comes next: the oldest that can be applied now, but terminations and cancels before all

@@ -1,8 +1,8 @@
 /** How much one execution may do before others that wait for a worker get theirs. */
-import type { DriverOwner } from './driver-contract.ts';
+import type { DriverOwner } from '../driver-contract.ts';
 
 /** A turn of one execution in hand. It counts visits of the round, and compensations. */
-export class Turn {
+export class StepBudget {
   readonly #maxSteps: number;
   #visitsBefore: number;
   #undone = 0;

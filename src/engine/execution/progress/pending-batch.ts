@@ -1,12 +1,12 @@
 /** What transitions have given since the last durable state: one checkpoint's worth. */
-import type { Signal, Transition } from '../../core/apply.ts';
-import { isSettled } from '../../core/delivery.ts';
-import { canPark, dueAt, openDeadline } from '../../core/due.ts';
-import type { Command } from '../../core/event.ts';
-import type { CallRow, StepRow, UndoMark } from '../../core/history.ts';
-import type { State } from '../../core/state.ts';
-import { summarize } from '../../core/summary.ts';
-import type { Checkpoint } from '../../ports/store.ts';
+import type { Signal, Transition } from '../../../core/apply.ts';
+import { isSettled } from '../../../core/delivery.ts';
+import { canPark, dueAt, openDeadline } from '../../../core/due.ts';
+import type { Command } from '../../../core/event.ts';
+import type { CallRow, StepRow, UndoMark } from '../../../core/history.ts';
+import type { State } from '../../../core/state.ts';
+import { summarize } from '../../../core/summary.ts';
+import type { Checkpoint } from '../../../ports/store.ts';
 
 const none: readonly never[] = [];
 

@@ -1,0 +1,88 @@
+import type { Event } from '../../../core/event.ts';
+import { memorySize } from '../../../core/value/json.ts';
+import type { InboxRow } from '../../../ports/store.ts';
+import type { CallRight } from '../call-right.ts';
+import type { ClaimedExecution, DriverOwner, DriverParts } from '../driver-contract.ts';
+import type { HeldOutputs } from '../held-outputs.ts';
+import type { OutgoingCalls } from '../outgoing-calls.ts';
+import type { Progress } from './progress.ts';
+import { StepBudget } from './step-budget.ts';
+
+/** The parts of one driver that applying events needs. */
+export interface ApplierParts {
+  readonly progress: Progress;
+  readonly outputs: HeldOutputs;
+  readonly calls: OutgoingCalls;
+  readonly right: CallRight;
+  readonly owner: DriverOwner;
+}
+
+/**
+ * Applies the events of one execution that wait, in their order, as far as this turn of the event loop has room for it.
+ *
+ * Guarantees: nothing new begins before everything known is applied, since a cancel may be among it, or the deadline; nothing new begins
+ * while the process drains, while the lease is not sure, or once the execution has used up its step budget and others wait.
+ */
+export class EventApplier {
+  readonly #shared: Pick<DriverParts, 'clock' | 'env' | 'share' | 'calls'>;
+  readonly #execution: Pick<ClaimedExecution, 'lease' | 'dueAt'>;
+  readonly #parts: ApplierParts;
+  readonly #budget: StepBudget;
+
+  constructor(shared: DriverParts, execution: ClaimedExecution, parts: ApplierParts) {
+    this.#shared = shared;
+    this.#execution = execution;
+    this.#parts = parts;
+    this.#budget = new StepBudget(shared.maxSteps, execution.run.state.totalVisits);
+  }
+
+  /** The execution began here with a transition that is already durable, which counts towards its budget. */
+  beginDurable(): void {
+    this.#budget.begin(0);
+  }
+
+  /** Whether an event waits that can be applied now. */
+  get hasMore(): boolean {
+    return this.#parts.progress.hasEvents || this.#nextRow() !== undefined;
+  }
+
+  /** Whether something new may begin. */
+  get mayAdvance(): boolean {
+    const { right, owner, progress } = this.#parts;
+    if (right.isGivenUp || owner.draining || this.#execution.lease.standing !== 'sure') return false;
+    return this.#budget.mayGoOn(progress.run.state.totalVisits, owner);
+  }
+
+  /** Applies events until none waits, or until the turn's share is spent. Throws what the core throws. */
+  applyAll(): void {
+    const { progress } = this.#parts;
+    while (!this.#shared.share.isSpent) {
+      const event = progress.takeFirst() ?? this.#takeFromInbox() ?? progress.take();
+      if (event === undefined) return;
+      this.#apply(event, !this.hasMore);
+    }
+  }
+
+  #nextRow(): InboxRow | undefined {
+    const row = this.#parts.progress.nextRow();
+    return row !== undefined && this.#parts.outputs.areAtHand(row) ? row : undefined;
+  }
+
+  #takeFromInbox(): Event | undefined {
+    const row = this.#nextRow();
+    if (row === undefined) return undefined;
+    this.#parts.progress.takeRow(row);
+    if ('body' in row.event) this.#parts.outputs.grew(memorySize(row.event.body));
+    return this.#shared.calls.received(row.event.inboxId === row.id ? row.event : { ...row.event, inboxId: row.id });
+  }
+
+  #apply(event: Event, isLast: boolean): void {
+    const { progress, calls } = this.#parts;
+    if (event.type === 'undoFound') calls.undoApplied(event.tokenId);
+    const now = Math.max(this.#shared.clock.now(), this.#execution.dueAt);
+    const env = this.#shared.env.at(now, isLast && this.mayAdvance);
+    const transition = this.#shared.share.apply(progress.run, event, env);
+    progress.applied(event, transition);
+    for (const row of transition.steps) if (row.phase === 'DOWN') this.#budget.undone();
+  }
+}
