@@ -59,7 +59,7 @@ describe('seeded entropy', () => {
   it('is the same for the same seed, and another for another', () => {
     const draw = (seed: number) => {
       const entropy = new SeededEntropy(seed);
-      return [entropy.random(), entropy.nonce(), entropy.executionId(1_700_000_000_000)];
+      return [entropy.random(), entropy.nonce(), entropy.uuid(1_700_000_000_000)];
     };
     expect(draw(1)).toEqual(draw(1));
     expect(draw(1)).not.toEqual(draw(2));

@@ -107,7 +107,7 @@ export class SeededEntropy implements Entropy {
     this.#state = Math.imul(seed | 0, 0x2c1b3c6d) ^ 0x297a2d39 || 1;
   }
 
-  executionId(now: number): string {
+  uuid(now: number): string {
     const time = Math.max(0, Math.trunc(now)).toString(16).padStart(12, '0').slice(-12);
     const variant = (8 + Math.floor(this.random() * 4)).toString(16);
     const tail = `7${this.#hex(3)}-${variant}${this.#hex(3)}-${this.#hex(12)}`;

@@ -82,7 +82,7 @@ export class ApiFixture {
           return { cancel: () => clearTimeout(timer) };
         },
       },
-      entropy: { executionId: () => randomUUID(), nonce: () => `nonce-${String(++this.#nonces)}`, random: () => 0.5 },
+      entropy: { uuid: () => randomUUID(), nonce: () => `nonce-${String(++this.#nonces)}`, random: () => 0.5 },
       plans,
       known: new KnownDefinitions(100),
       engine: {

@@ -44,7 +44,7 @@ export class Audit {
   entry(request: FastifyRequest, { action, target, details }: Change, outcome: string = done): AuditEntry {
     const at = this.#desk.clock.now();
     return {
-      id: this.#desk.entropy.executionId(at),
+      id: this.#desk.entropy.uuid(at),
       at,
       actor: request.principal?.id ?? 'anonymous',
       action,

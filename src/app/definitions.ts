@@ -35,7 +35,7 @@ export async function putDefinition(parts: DeskParts, definition: Json, id?: str
   const now = parts.clock.now();
   const { name, version, hash } = compiled.plan;
   const result = await parts.store.putDefinition({
-    id: id ?? parts.entropy.executionId(now),
+    id: id ?? parts.entropy.uuid(now),
     name,
     version,
     hash,

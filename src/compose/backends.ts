@@ -157,7 +157,7 @@ export async function createQueue(parts: QueueParts): Promise<QueueChoice> {
     claimers: sharding.claimerCount,
     load: parts.load,
     firstFill: new FirstFill({ store, telemetry }),
-    storeIdentity: () => store.initSetting(storeIdentitySetting, entropy.executionId(clock.now())),
+    storeIdentity: () => store.initSetting(storeIdentitySetting, entropy.uuid(clock.now())),
   });
   return { queue: cluster, cluster };
 }

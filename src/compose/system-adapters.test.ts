@@ -35,7 +35,7 @@ describe('ids', () => {
   it('are UUIDv7 of the given instant, different and in order', () => {
     const entropy = createSystemEntropy();
     const now = Date.UTC(2030, 0, 1);
-    const ids = Array.from({ length: 2000 }, () => entropy.executionId(now));
+    const ids = Array.from({ length: 2000 }, () => entropy.uuid(now));
     expect(new Set(ids).size).toBe(ids.length);
     expect(ids.toSorted()).toEqual(ids);
     for (const id of ids) {
@@ -46,8 +46,8 @@ describe('ids', () => {
 
   it('survive clocks that are badly wrong', () => {
     const entropy = createSystemEntropy();
-    expect(entropy.executionId(-5)).toMatch(/^00000000-0000-7/);
-    expect(entropy.executionId(2 ** 60)).toMatch(/^ffffffff-ffff-7/);
+    expect(entropy.uuid(-5)).toMatch(/^00000000-0000-7/);
+    expect(entropy.uuid(2 ** 60)).toMatch(/^ffffffff-ffff-7/);
   });
 
   it('and nonces hold at least 96 bits', () => {

@@ -22,7 +22,7 @@ export function createSystemEntropy(): Entropy {
   let lastAt = -1;
   let sequence = 0;
   return {
-    executionId(now) {
+    uuid(now) {
       // A clock before 1970 or absurdly late must not break ids.
       const at = Math.min(Math.max(0, Math.floor(now)), lastInstant);
       if (used >= pool.length) {

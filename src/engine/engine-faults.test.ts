@@ -338,7 +338,7 @@ describe('stopping an engine', () => {
 
   it('does nothing for a ring of an unknown execution but look', async () => {
     const engine = await fixture.engine();
-    const id = fixture.entropy.executionId(fixture.clock.now());
+    const id = fixture.entropy.uuid(fixture.clock.now());
     engine.ring({ id, slot: slotOf(id), dueAt: fixture.clock.now() });
     await fixture.clock.advance(10);
     expect(fixture.hub.size()).toEqual({ ready: 0, inFlight: 0 });

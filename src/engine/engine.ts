@@ -280,14 +280,14 @@ export class Engine {
    */
   mintId(now: number): string {
     const { queue, entropy, runs } = this.#parts;
-    let id = entropy.executionId(now);
+    let id = entropy.uuid(now);
     if (!runs || queue.owned.shards.length === 0) return id;
     let own: string | undefined;
     for (let tries = 0; tries < maxMintTries; tries++) {
       const slot = slotOf(id);
       if (queue.reaches?.(slot) ?? queue.owns(slot)) return id;
       if (queue.owns(slot)) own ??= id;
-      id = entropy.executionId(now);
+      id = entropy.uuid(now);
     }
     return own ?? id;
   }

@@ -27,7 +27,7 @@ export interface Stamp {
 /** Ids and randomness. */
 export interface Entropy {
   /** A UUIDv7 whose timestamp is `now`. */
-  executionId(now: number): string;
+  uuid(now: number): string;
   /** A short unguessable id (at least 96 bits, URL-safe). */
   nonce(): string;
   /** Uniform in [0, 1). */

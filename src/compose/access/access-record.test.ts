@@ -16,7 +16,7 @@ async function start(auth: string): Promise<readonly unknown[]> {
   const loaded = loadConfig({ env: {}, fileText: { text: `security: { auth: { ${auth} } }`, name: 'trama.yaml' } });
   if (!loaded.ok) throw new Error(loaded.problems.join(' '));
   const earlier = new Set((await store.listAudit({}, { limit: 100 })).items.map(({ id }) => id));
-  const entropy = { executionId: () => randomUUID(), nonce: () => randomUUID(), random: () => 0 };
+  const entropy = { uuid: () => randomUUID(), nonce: () => randomUUID(), random: () => 0 };
   await recordAccess(loaded.config.security.auth, { store, clock: new VirtualClock(), entropy });
   const { items } = await store.listAudit({ actor: 'system', action: 'access.configured' }, { limit: 100 });
   return items.filter(({ id }) => !earlier.has(id)).map(({ details = '' }) => JSON.parse(details) as unknown);

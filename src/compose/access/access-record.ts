@@ -35,7 +35,7 @@ export async function recordAccess(auth: Config['security']['auth'], parts: Reco
   const at = clock.now();
   // The entry first: a start that dies in between enters it again, rather than never.
   await store.appendAudit({
-    id: entropy.executionId(at),
+    id: entropy.uuid(at),
     at,
     actor: 'system',
     action: 'access.configured',

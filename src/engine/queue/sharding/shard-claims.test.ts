@@ -44,7 +44,7 @@ describe('claims in several shards', () => {
   async function fill(many: number): Promise<readonly string[]> {
     const ids: string[] = [];
     for (let i = 0; i < many; i++) {
-      const id = fixture.entropy.executionId(fixture.clock.now());
+      const id = fixture.entropy.uuid(fixture.clock.now());
       ids.unshift(id);
       await server.enqueue({ count, index: shardOf(slotOf(id), count) }, [{ id, delayMillis: -1_000 * i }]);
     }

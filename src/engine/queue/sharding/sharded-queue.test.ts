@@ -334,7 +334,7 @@ describe('a cluster of processes', () => {
     const taken: number[] = [];
     for (const heldBy of [api.queue.process, first.queue.process, 'gone/1']) {
       let id: string;
-      do id = fixture.entropy.executionId(fixture.clock.now());
+      do id = fixture.entropy.uuid(fixture.clock.now());
       while (!second.queue.owns(slotOf(id)));
       // Nothing of it is in the store, so whoever claims it takes it out of the queue.
       await second.queue.reconcile([{ id, slot: slotOf(id), dueAt: fixture.clock.now() - 5_000, heldBy }]);
