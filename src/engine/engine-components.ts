@@ -1,0 +1,232 @@
+import type { Run } from '../core/apply.ts';
+import type { Clock, Entropy } from '../ports/clock.ts';
+import type { HttpCaller } from '../ports/http-caller.ts';
+import { processOf, type Queue } from '../ports/queue.ts';
+import type { Checkpoint, CheckpointResult, ClaimRow, Store } from '../ports/store.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
+import { Availability } from './write/availability.ts';
+import { BoundedMap } from './bounded-map.ts';
+import { type CallbackIssuer, CallRunner, type Vault } from './call/call-runner.ts';
+import { ClaimLoop } from './worker/claim-loop.ts';
+import { Coalescer } from './write/coalescer.ts';
+import { CoreEnvironment } from './core-env.ts';
+import { DriverTimers } from './execution/driver-timers.ts';
+import type { CallMasker } from './call/exchange.ts';
+import type { CallGate } from './call/gate/call-gate.ts';
+import { renewLeases } from './worker/lease-keeper.ts';
+import { Loader } from './worker/loader.ts';
+import { LoopShare } from './loop-share.ts';
+import { MemoryLedger } from './worker/memory-ledger.ts';
+import { PatientReads } from './write/patient-reads.ts';
+import { Periodic } from './periodic.ts';
+import type { PlanCache } from './worker/plan-cache.ts';
+import { ProcessWatch } from './process-watch.ts';
+import { QueueHealth } from './queue/queue-health.ts';
+import { QueueWriter } from './queue/queue-writer.ts';
+import { reconcileMillis, Reconciler } from './worker/reconciler.ts';
+import type { EngineSettings } from './settings.ts';
+import { Submitter } from './write/submitter.ts';
+import { WatchHub } from './watch-hub.ts';
+import { WorkerPool } from './worker/worker-pool.ts';
+
+/** What an engine needs. */
+export interface EngineParts {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly store: Store;
+  readonly queue: Queue;
+  readonly http: HttpCaller;
+  readonly telemetry: Telemetry;
+  readonly vault: Vault;
+  readonly callbacks: CallbackIssuer;
+  readonly masker: CallMasker;
+  /** Keeps calls back; absent when nothing does. Started and stopped with the engine. */
+  readonly gate?: CallGate;
+  /** Shared with all code that compiles definitions. */
+  readonly plans: PlanCache;
+  /** False for a process that accepts executions and drives none. */
+  readonly runs: boolean;
+  /** The version of this program, which the other processes see. */
+  readonly version: string;
+  readonly settings: EngineSettings;
+}
+
+/** A store that is away is asked this often whether it is back, when nothing else asks it. */
+const probeMillis = 1_000;
+/**
+ * Leases are renewed after a third of their time, and at least this often: a claim that its queue has lost must be asserted again before the
+ * rest of its shard is over (`settleMillis` in `sharding/sharded-queue.ts`), also by a process that works on it without owning the shard and
+ * so learns of no loss.
+ */
+const longestRenewalMillis = 2_000;
+/** Most rows of one batch that is sent to the store. */
+export const maxCommitRows = 200;
+const maxCommitBytes = 4 * 1024 * 1024;
+
+/** The parts that one engine is made of, wired together. Nothing runs before the engine starts it. */
+export class EngineComponents {
+  /** Makes the environment of the core's transitions. */
+  readonly env: CoreEnvironment;
+  /** What this process may do in one turn of the event loop. */
+  readonly share: LoopShare;
+  readonly availability: Availability;
+  readonly watch: WatchHub;
+  readonly reads: PatientReads;
+  readonly queueWriter: QueueWriter;
+  readonly checkpoints: Coalescer<Checkpoint, CheckpointResult>;
+  readonly processes: ProcessWatch;
+  readonly submitter: Submitter;
+  readonly pool: WorkerPool;
+  readonly memory: MemoryLedger;
+  readonly claims: ClaimLoop;
+  readonly reconciler: Reconciler;
+  readonly periodic: { readonly renew: Periodic; readonly reconcile: Periodic; readonly probe: Periodic };
+  readonly #store: Store;
+  readonly #processId: string;
+
+  constructor(parts: EngineParts) {
+    const { clock, entropy, store, queue, telemetry, settings, plans } = parts;
+    const { leaseMillis } = settings;
+    this.#store = store;
+    this.#processId = queue.process;
+    this.env = new CoreEnvironment(
+      entropy,
+      (name) => parts.vault.variable(name),
+      (used) => parts.callbacks.keyFor(used),
+      settings.limits,
+    );
+    const availability = new Availability({ clock, telemetry });
+    this.availability = availability;
+    this.watch = new WatchHub(settings.maxWatchers);
+    const base = { clock, entropy, telemetry, availability, queueHealth: new QueueHealth({ clock, telemetry }) };
+    this.reads = new PatientReads({ ...base, store });
+    this.queueWriter = new QueueWriter({ ...base, queue });
+    this.checkpoints = new Coalescer(base, {
+      operation: 'checkpoint',
+      maxRows: maxCommitRows,
+      maxBytes: maxCommitBytes,
+      // Each worker has one at most, which bounds them.
+      maxWaiting: Infinity,
+      send: (batch) => store.checkpoint(batch),
+      sent: (rows, millis) => telemetry.committed(rows, millis),
+    });
+    const claimRows = new Coalescer<string, ClaimRow | undefined>(base, {
+      operation: 'readClaims',
+      maxRows: maxCommitRows,
+      maxBytes: Infinity,
+      maxWaiting: Infinity,
+      writes: false,
+      send: async (ids) => {
+        const rows = new Map((await store.readClaims(ids)).map((row) => [row.id, row]));
+        return ids.map((id) => rows.get(id));
+      },
+    });
+    this.processes = new ProcessWatch({
+      ...base,
+      store,
+      process: { id: queue.process, podId: processOf(queue.process), version: parts.version, works: parts.runs },
+      leaseMillis,
+      availability,
+    });
+    this.share = new LoopShare(base, settings.limits);
+    const { share } = this;
+    const calls = new CallRunner({ ...base, ...parts, ...settings, meter: share });
+    const parked = new BoundedMap<string, Run>(settings.parkedCacheSize);
+    this.memory = new MemoryLedger(clock, settings.maxInHandBytes, () => this.claims.roomFreed());
+    const memory = { memory: this.memory, maxOutputBytes: settings.maxOutputBytes };
+    const loader = new Loader({
+      ...base,
+      store,
+      reads: this.reads,
+      plans,
+      calls,
+      parked,
+      ...memory,
+      checkpoints: this.checkpoints,
+      watch: this.watch,
+      live: () => this.processes.live,
+      patienceMillis: leaseMillis,
+    });
+    this.pool = new WorkerPool({
+      ...base,
+      ...settings,
+      queueWriter: this.queueWriter,
+      parked,
+      driver: {
+        clock,
+        telemetry,
+        checkpoints: this.checkpoints,
+        reads: this.reads,
+        calls,
+        askClaim: (id) => claimRows.request(id, 0),
+        timers: new DriverTimers(clock),
+        watch: this.watch,
+        env: this.env,
+        share,
+        maxSteps: settings.maxStepsPerExecution,
+        ...memory,
+      },
+      over: (id) => parts.gate?.ended(id),
+      load: (lease, dueAt) => void loader.load(lease, dueAt, this.pool),
+      roomFreed: () => this.claims.roomFreed(),
+    });
+    this.submitter = new Submitter({
+      ...base,
+      store,
+      queue,
+      queueWriter: this.queueWriter,
+      env: this.env,
+      share: this.share,
+      plans,
+      leaseMillis,
+      maxWaiting: settings.maxWaitingSubmissions,
+      patienceMillis: settings.submitPatienceMillis,
+    });
+    this.claims = new ClaimLoop({
+      ...base,
+      queue,
+      pool: this.pool,
+      batch: settings.claimBatch,
+      leaseMillis,
+      sweepMillis: settings.fullSweepMillis,
+    });
+    this.reconciler = new Reconciler({
+      ...base,
+      store,
+      queue,
+      holds: (id) => this.pool.has(id),
+      isOtherLive: (id) => this.isOtherLive(id),
+    });
+    const keeper = { ...base, queue, pool: this.pool, leaseMillis };
+    this.periodic = {
+      renew: new Periodic('renew', base, Math.min(leaseMillis / 3, longestRenewalMillis), () => renewLeases(keeper)),
+      reconcile: new Periodic('reconcile', base, reconcileMillis, () => this.reconciler.round()),
+      probe: new Periodic('probe', base, probeMillis, () => this.#probe()),
+    };
+    availability.onReturn(() => {
+      this.claims.wake();
+      this.periodic.reconcile.hurry();
+    });
+  }
+
+  /** Whether `process` is another process that is alive according to the store. */
+  isOtherLive(process: string): boolean {
+    return process !== this.#processId && this.processes.isLive(process);
+  }
+
+  /**
+   * Asks a store that is away whether it is back. The requests and beats that fail notice that it goes away.
+   */
+  async #probe(): Promise<void> {
+    const { trouble, isOutage } = this.availability;
+    if (!isOutage) return;
+    // Only a write can tell whether there is room again, and the waiting writes try.
+    if (trouble?.kind === 'full' && this.checkpoints.isBusy) return;
+    try {
+      await this.#store.ping();
+      this.availability.answered('write');
+    } catch (error) {
+      this.availability.failed('ping', error);
+    }
+  }
+}
