@@ -1,7 +1,3 @@
-/**
- * Those who use the processes: clients that start executions, downstreams that call back, operators. They go through the
- * same services as the API does, at whatever process they reach, and repeat what was not answered as clients do.
- */
 import type { Json, JsonObject } from '../src/core/value/json.ts';
 import { idempotencyKey } from '../src/core/call/keys.ts';
 import { QueueUnavailable } from '../src/ports/queue.ts';
@@ -25,7 +21,10 @@ import type { World } from './world.ts';
 const clientPatienceMillis = 4_000;
 const maxTries = 60;
 
-/** See the file header. */
+/**
+ * Those who use the processes: clients that start executions, downstreams that call back, operators. They go through the
+ * same services as the API does, at whatever process they reach, and repeat what was not answered as clients do.
+ */
 export class Clients {
   readonly #world: World;
   readonly #random: Random;

@@ -1,12 +1,3 @@
-/**
- * The downstreams: they alone know which effects there are.
- *
- * They are well-behaved and unreliable. Well-behaved: an effect is done at most once per Idempotency-Key; a compensation
- * undoes the effect that `Trama-Compensates` names, at most once; what was compensated before it was done is never done
- * afterwards; a firm no (a 4xx, a plain 500, a callback that says failure) means that nothing was done. Unreliable: they
- * refuse, fail, hang, answer with a gateway's error, break the connection or answer so late that nobody waits any more,
- * with or without having done it.
- */
 import type { Random } from './random.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 import { type DefinitionView, keyParts, type TaskView } from './definition-view.ts';
@@ -92,7 +83,15 @@ export interface DownstreamParts {
   readonly note: (what: string) => void;
 }
 
-/** See the file header. */
+/**
+ * The downstreams: they alone know which effects there are.
+ *
+ * They are well-behaved and unreliable. Well-behaved: an effect is done at most once per Idempotency-Key; a compensation
+ * undoes the effect that `Trama-Compensates` names, at most once; what was compensated before it was done is never done
+ * afterwards; a firm no (a 4xx, a plain 500, a callback that says failure) means that nothing was done. Unreliable: they
+ * refuse, fail, hang, answer with a gateway's error, break the connection or answer so late that nobody waits any more,
+ * with or without having done it.
+ */
 export class Downstreams {
   readonly #parts: DownstreamParts;
   readonly #operations = new Map<string, Operation>();

@@ -1,7 +1,6 @@
-/** A process that shares its store with no other, for tests of queues. */
 import type { Processes } from '../src/ports/queue.ts';
 
-/** See the file header. */
+/** A process that shares its store with no other, for tests of queues. */
 export const loneProcess: Processes = {
   hasOtherSoleWorker: false,
   look: () => Promise.resolve(),

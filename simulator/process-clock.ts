@@ -1,13 +1,12 @@
+import type { Clock, Timer } from '../src/ports/clock.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
 /**
  * The time of one simulated process, and the gate through which everything reaches it: timers and answers.
  *
  * A dead process gets nothing any more: what it had in memory is gone. A frozen one gets nothing until it thaws, and then
  * all of it in order, with its old state, as after SIGSTOP and SIGCONT or a long pause of a virtual machine.
  */
-import type { Clock, Timer } from '../src/ports/clock.ts';
-import type { VirtualClock } from './virtual-clock.ts';
-
-/** See the file header. */
 export class ProcessClock implements Clock {
   readonly #base: VirtualClock;
   #skew: number;

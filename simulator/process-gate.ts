@@ -1,4 +1,3 @@
-/** The gate of one simulated process, and the rules that the calls which it lets pass must keep. */
 import type { Clock, Entropy } from '../src/ports/clock.ts';
 import type { Store } from '../src/ports/store.ts';
 import type { Telemetry } from '../src/ports/telemetry.ts';
@@ -11,7 +10,7 @@ import type { Ledger } from './rules/ledger.ts';
 import type { Account } from './rules/account.ts';
 import type { GateScenario } from './scenario.ts';
 
-/** What a gate stands on. */
+/** What a gate needs. */
 export interface ProcessGateParts {
   readonly name: string;
   readonly scenario: GateScenario;
@@ -24,7 +23,7 @@ export interface ProcessGateParts {
   readonly workerCount: number;
 }
 
-/** See the file header. */
+/** The gate of one simulated process, and the rules that the calls which it lets pass must keep. */
 export class ProcessGate {
   readonly keeper: Gatekeeper;
   readonly #parts: ProcessGateParts;

@@ -1,7 +1,3 @@
-/**
- * Valid definitions at random: tasks of both modes, switches, loops, sleeps, nested splits, failure routes, hooks and
- * timeouts. For property tests and the simulator.
- */
 import type { Json, JsonObject } from '../src/core/value/json.ts';
 import type { Random } from './random.ts';
 
@@ -29,7 +25,12 @@ export function randomDefinitionHost(host: number): string {
 
 type Node = Record<string, Json>;
 
-/** See the file header. Loops end by themselves after at most three rounds. */
+/**
+ * Valid definitions at random: tasks of both modes, switches, loops, sleeps, nested splits, failure routes, hooks and
+ * timeouts. For property tests and the simulator.
+ *
+ * Loops end by themselves after at most three rounds.
+ */
 export function randomDefinition(random: Random, shape: DefinitionShape): JsonObject {
   const builder = new Builder(random, shape);
   const entrypoint = builder.sequence(shape.depth, undefined, true);

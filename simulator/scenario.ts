@@ -1,9 +1,3 @@
-/**
- * What a seed stands for: how many processes and executions there are, which faults may happen and how often.
- *
- * Not every seed has every fault: a run in which everything fails reaches little. Each kind is on or off by chance, and one
- * seed in ten has none at all.
- */
 import type { Random } from './random.ts';
 import { goodManners, type Manners } from './downstreams.ts';
 import { calmWire, type WireFaults } from './links/wire.ts';
@@ -70,7 +64,14 @@ export const noLapses: LapseScenario = {
   insistence: 0,
 };
 
-/** See the file header. Durations in milliseconds, probabilities from 0 to 1. */
+/**
+ * What a seed stands for: how many processes and executions there are, which faults may happen and how often.
+ *
+ * Not every seed has every fault: a run in which everything fails reaches little. Each kind is on or off by chance, and one
+ * seed in ten has none at all.
+ *
+ * Durations in milliseconds, probabilities from 0 to 1.
+ */
 export interface Scenario {
   /** Absent: every call may go out at once. */
   readonly gate?: GateScenario;

@@ -1,7 +1,3 @@
-/**
- * One simulated run from one seed: a storm of faults, then calm, then everything must have come to its one outcome; then
- * operators clean up what needs them, and everything is checked again.
- */
 import { isSettled } from '../src/core/delivery.ts';
 import { inFlight } from '../src/core/due.ts';
 import { shardOf } from '../src/core/slot.ts';
@@ -76,7 +72,10 @@ const sweptMillis = 5_000;
 /** Who was not told looks again after at most so long. */
 const looksAgainMillis = 30_000;
 
-/** See the file header. */
+/**
+ * One simulated run from one seed: a storm of faults, then calm, then everything must have come to its one outcome; then
+ * operators clean up what needs them, and everything is checked again.
+ */
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
   const random = new Random(options.seed);
   const drawn = drawScenario(random.fork(), options.kind ?? kindOf(options.seed));

@@ -1,10 +1,3 @@
-/**
- * A clock that moves only when told to, and seeded ids and randomness beside it: with them several engines run in one
- * thread, the same way every time.
- *
- * Timers fire in the order of their instants, then of their arrival. Between two timers every promise that can settle
- * settles: the clock lets the host's macrotask queue turn until nothing is left to do.
- */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock, Entropy, Timer } from '../src/ports/clock.ts';
 import { DueHeap, type HeapItem } from '../src/queue/memory/due-heap.ts';
@@ -13,7 +6,13 @@ interface Alarm extends HeapItem {
   readonly fire: () => void;
 }
 
-/** See the file header. */
+/**
+ * A clock that moves only when told to, and seeded ids and randomness beside it: with them several engines run in one
+ * thread, the same way every time.
+ *
+ * Timers fire in the order of their instants, then of their arrival. Between two timers every promise that can settle
+ * settles: the clock lets the host's macrotask queue turn until nothing is left to do.
+ */
 export class VirtualClock implements Clock {
   readonly #alarms: DueHeap<Alarm> = new DueHeap();
   #monotonic = 0;

@@ -1,7 +1,3 @@
-/**
- * The simulated world: one store, one queue and the downstreams, and a few places where processes run, crash, freeze and
- * are started again. Everything in one thread, moved by one virtual clock.
- */
 import type { Clock } from '../src/ports/clock.ts';
 import { QueueUnavailable } from '../src/ports/queue.ts';
 import type { ShardPart, ShardQueue } from '../src/ports/shard-queue.ts';
@@ -58,7 +54,10 @@ export interface WorldParts {
   readonly wrapServer: (server: ShardQueue, clock: Clock) => ShardQueue;
 }
 
-/** See the file header. */
+/**
+ * The simulated world: one store, one queue and the downstreams, and a few places where processes run, crash, freeze and
+ * are started again. Everything in one thread, moved by one virtual clock.
+ */
 export class World {
   readonly clock: VirtualClock = new VirtualClock();
   /** By the clock's monotonic time. */

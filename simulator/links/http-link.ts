@@ -1,4 +1,3 @@
-/** The outbound calls of one process: the way to the downstreams and back. */
 import { parseJson, type Json } from '../../src/core/value/json.ts';
 import type { CallAnswer, CallError, CallHandle, HttpCaller, OutboundRequest } from '../../src/ports/http-caller.ts';
 import type { Random } from '../random.ts';
@@ -16,7 +15,7 @@ export interface Departure extends Arrival {
 /** What the end of a call says of its host. */
 export type CallVerdict = 'answered' | 'failed' | 'neutral';
 
-/** What an HTTP link stands on. */
+/** What an HTTP link needs. */
 export interface HttpLinkParts {
   readonly clock: VirtualClock;
   readonly process: ProcessClock;
@@ -30,7 +29,7 @@ export interface HttpLinkParts {
   readonly ended: (departure: Departure, verdict: CallVerdict) => void;
 }
 
-/** See the file header. */
+/** The outbound calls of one process: the way to the downstreams and back. */
 export class HttpLink implements HttpCaller {
   readonly #parts: HttpLinkParts;
 

@@ -29,7 +29,7 @@ export function linkStore(store: Store, wire: Wire): Store {
   });
 }
 
-/** What a queue link stands on. */
+/** What a queue link needs. */
 export interface QueueLinkParts {
   readonly clock: VirtualClock;
   readonly process: ProcessClock;

@@ -1,4 +1,3 @@
-/** The queue of a simulated world: what processes get as their queue, what may happen to it, and what is left in it. */
 import type { Clock, Entropy } from '../../src/ports/clock.ts';
 import type { Queue } from '../../src/ports/queue.ts';
 import type { Shard, ShardPart, ShardQueue } from '../../src/ports/shard-queue.ts';
@@ -39,7 +38,7 @@ export interface QueueAccess {
   readonly reconnect: () => void;
 }
 
-/** See the file header. */
+/** The queue of a simulated world: what processes get as their queue, what may happen to it, and what is left in it. */
 export interface QueueSide {
   connect(user: QueueUser): QueueAccess;
   /** Loses ids as `share` says: 1 is everything. */

@@ -1,7 +1,3 @@
-/**
- * The shared queue server as one process reaches it: requests over a wire, bells that may be lost, doubled or late, and the
- * server's clock and run as they were last seen.
- */
 import type { Ring, ShardQueue, ShardQueueListener } from '../../src/ports/shard-queue.ts';
 import type { Random } from '../random.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
@@ -16,7 +12,7 @@ export interface BellFaults {
   readonly late: number;
 }
 
-/** What a link stands on. */
+/** What a link needs. */
 export interface ShardLinkParts {
   readonly clock: VirtualClock;
   readonly process: ProcessClock;
@@ -34,7 +30,10 @@ const openPatienceMillis = 3_000;
 /** The run of the server is the same for every shard. */
 const anyShard = { count: 1, index: 0 };
 
-/** See the file header. */
+/**
+ * The shared queue server as one process reaches it: requests over a wire, bells that may be lost, doubled or late, and the
+ * server's clock and run as they were last seen.
+ */
 export class ShardLink {
   /** What the process works with. */
   readonly queue: ShardQueue;

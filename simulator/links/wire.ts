@@ -1,10 +1,3 @@
-/**
- * The way between a process and a server (store or queue): delays, losses, and what may lie between "it was done" and "the
- * answer came".
- *
- * A request may never arrive, arrive and its answer be lost, or arrive long after the client gave up. Whether the requests
- * of a process that died on the way still arrive is chance. The client gives up after a deadline, as real adapters do.
- */
 import type { Random } from '../random.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 import type { ProcessClock } from '../process-clock.ts';
@@ -33,7 +26,7 @@ export const calmWire: WireFaults = {
   deadlineMillis: 2_000,
 };
 
-/** What a wire stands on. */
+/** What a wire needs. */
 export interface WireParts {
   readonly clock: VirtualClock;
   readonly process: ProcessClock;
@@ -72,7 +65,13 @@ class Line {
   }
 }
 
-/** See the file header. */
+/**
+ * The way between a process and a server (store or queue): delays, losses, and what may lie between "it was done" and "the
+ * answer came".
+ *
+ * A request may never arrive, arrive and its answer be lost, or arrive long after the client gave up. Whether the requests
+ * of a process that died on the way still arrive is chance. The client gives up after a deadline, as real adapters do.
+ */
 export class Wire {
   readonly #parts: WireParts;
   readonly #arrival: Line;

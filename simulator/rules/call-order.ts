@@ -1,13 +1,14 @@
-/**
- * In which order calls of one execution may leave, judged when each departs. Every process keeps these rules, whatever it
- * believes: a call that is late changes what a later one has settled, and nothing records it.
- */
 import { isSettled } from '../../src/core/delivery.ts';
 import type { KeyParts } from '../definition-view.ts';
 import type { Departure } from '../links/http-link.ts';
 import type { Account } from './account.ts';
 
-/** See the file header. There is no excuse for any of it. */
+/**
+ * In which order calls of one execution may leave, judged when each departs. Every process keeps these rules, whatever it
+ * believes: a call that is late changes what a later one has settled, and nothing records it.
+ *
+ * There is no excuse for any of it.
+ */
 export class CallOrder {
   readonly #blame: (rule: string, what: string) => void;
   /** The latest call that left, by key: calls of an execution are numbered in the order in which checkpoints let them go. */

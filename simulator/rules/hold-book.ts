@@ -1,7 +1,3 @@
-/**
- * What operators hold: as it is durable, and as each process last heard of it. Kept apart from the gate under test, so that its
- * own reading of the same list is checked.
- */
 import type { Store } from '../../src/ports/store.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 
@@ -24,7 +20,10 @@ interface WrittenHold {
 
 const settingName = 'operator.holds';
 
-/** See the file header. */
+/**
+ * What operators hold: as it is durable, and as each process last heard of it. Kept apart from the gate under test, so that its
+ * own reading of the same list is checked.
+ */
 export class HoldBook {
   #durable: readonly WrittenHold[] = [];
 

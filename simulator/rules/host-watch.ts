@@ -1,8 +1,3 @@
-/**
- * The calls of one process to each host, and what its gate must make of them: never more at once than there are places, none
- * while the circuit is open, one to probe it. A breaker of its own, written from the specification, which sees what the gate
- * sees.
- */
 import type { Clock } from '../../src/ports/clock.ts';
 import type { CallVerdict, Departure } from '../links/http-link.ts';
 import type { GateScenario } from '../scenario.ts';
@@ -21,7 +16,11 @@ interface Host {
 
 const longestOpenMillis = 60_000;
 
-/** See the file header. */
+/**
+ * The calls of one process to each host, and what its gate must make of them: never more at once than there are places, none
+ * while the circuit is open, one to probe it. A breaker of its own, written from the specification, which sees what the gate
+ * sees.
+ */
 export class HostWatch {
   readonly #clock: Clock;
   readonly #limits: GateScenario;

@@ -1,9 +1,3 @@
-/**
- * What a process may believe to hold in its queue, and until when: counted from when what was confirmed had been sent.
- *
- * A lease that was over stays in doubt, however the queue answers afterwards: the queue may know nothing of the one who
- * held the execution meanwhile, and has ended it. Only the store, asked after that answer, ends the doubt.
- */
 import { PartlyRenewed, type Claimed, type Queue, type Renewal } from '../../src/ports/queue.ts';
 import type { CheckpointResult, Store, SubmitResult } from '../../src/ports/store.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
@@ -24,7 +18,12 @@ interface Lease {
 type Method = (...args: unknown[]) => Promise<unknown>;
 type ClaimOf = { readonly id: string; readonly claim?: string };
 
-/** See the file header. */
+/**
+ * What a process may believe to hold in its queue, and until when: counted from when what was confirmed had been sent.
+ *
+ * A lease that was over stays in doubt, however the queue answers afterwards: the queue may know nothing of the one who
+ * held the execution meanwhile, and has ended it. Only the store, asked after that answer, ends the doubt.
+ */
 export class LeaseBook {
   readonly #clock: VirtualClock;
   readonly #leases = new Map<string, Lease>();

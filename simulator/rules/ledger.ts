@@ -1,7 +1,3 @@
-/**
- * What became durable, in the order in which it did, and the rules that every single write and every single call must
- * keep. Rules about how things end are in `rules.ts`.
- */
 import { isSettled } from '../../src/core/delivery.ts';
 import type { CallRow, StepRow } from '../../src/core/history.ts';
 import { isWithin } from '../../src/core/context/scope.ts';
@@ -23,7 +19,10 @@ export interface Violation {
   readonly what: string;
 }
 
-/** See the file header. */
+/**
+ * What became durable, in the order in which it did, and the rules that every single write and every single call must
+ * keep. Rules about how things end are in `rules.ts`.
+ */
 export class Ledger {
   readonly accounts: Map<string, Account> = new Map();
   readonly violations: Violation[] = [];

@@ -1,14 +1,10 @@
-/**
- * An execution that brings down every process that drives it, before anything of it becomes durable: what an engine that
- * loops or eats all memory over some state does to real ones. A quarantine drives nothing, and so it holds.
- */
 import type { Checkpoint, Store } from '../../src/ports/store.ts';
 import type { Ledger } from './ledger.ts';
 
 /** As many processes may fall to one execution until it is quarantined. */
 const maxFallen = 5;
 
-/** What a poison stands on. */
+/** What a poison needs. */
 export interface PoisonParts {
   readonly ledger: Ledger;
   /** Whether it works now. */
@@ -20,7 +16,12 @@ export interface PoisonParts {
   readonly missed: number;
 }
 
-/** See the file header. The first execution that is accepted is the one. */
+/**
+ * An execution that brings down every process that drives it, before anything of it becomes durable: what an engine that
+ * loops or eats all memory over some state does to real ones. A quarantine drives nothing, and so it holds.
+ *
+ * The first execution that is accepted is the one.
+ */
 export class Poison {
   readonly #parts: PoisonParts;
   #fallen = 0;

@@ -1,4 +1,3 @@
-/** What the process in one place reaches of the servers that all share, and how it misses the rest. */
 import type { Store } from '../../src/ports/store.ts';
 
 /** `refused`: no connection comes about, and who asks is told so. `mute`: requests and answers are lost, and deadlines pass. */
@@ -12,7 +11,11 @@ type Method = (...args: unknown[]) => Promise<unknown>;
 /** What is read for an execution in hand. */
 const reads: ReadonlySet<string> = new Set(['findStanding', 'findUndo', 'readClaims', 'readInbox', 'readOutputs']);
 
-/** See the file header. It outlives the processes that run in the place. */
+/**
+ * What the process in one place reaches of the servers that all share, and how it misses the rest.
+ *
+ * It outlives the processes that run in the place.
+ */
 export class Reach {
   readonly #cuts: { store: Cut | undefined; queue: Cut | undefined } = { store: undefined, queue: undefined };
   readonly #reading: () => void;

@@ -1,7 +1,3 @@
-/**
- * Who works on what: an execution is in the hands of one process at a time. A call that leaves while another process,
- * alive and under a lease that has not ended, waits for the answer to one of the same execution breaks that.
- */
 import type { Departure } from '../links/http-link.ts';
 
 /** A process that makes calls. */
@@ -11,7 +7,10 @@ export interface Caller {
   readonly holds: (id: string) => boolean;
 }
 
-/** See the file header. */
+/**
+ * Who works on what: an execution is in the hands of one process at a time. A call that leaves while another process,
+ * alive and under a lease that has not ended, waits for the answer to one of the same execution breaks that.
+ */
 export class Custody {
   /** By execution: calls under way, by who made them. */
   readonly #open = new Map<string, Map<Caller, number>>();

@@ -1,7 +1,3 @@
-/**
- * Who claimed an execution in vain. One that brings down its processes is quarantined, and only claims whose owners ended say
- * that it does: a process that lives, or that was fenced while it worked, did not fall to it.
- */
 import type { Checkpoint } from '../../src/ports/store.ts';
 
 /** A process that takes executions over. */
@@ -14,7 +10,10 @@ export interface ClaimOwner {
 /** As many processes have ended over an execution that is quarantined for its claims. */
 const neededEnds = 5;
 
-/** See the file header. */
+/**
+ * Who claimed an execution in vain. One that brings down its processes is quarantined, and only claims whose owners ended say
+ * that it does: a process that lives, or that was fenced while it worked, did not fall to it.
+ */
 export class VainClaims {
   readonly #blame: (rule: string, what: string) => void;
   /** By claim. */

@@ -1,33 +1,33 @@
-/** What the entries of a {@link BoundedMap} weigh, and how much all of them may. */
+/** How a {@link BoundedMap} weighs its entries, and the bound of their sum. */
 export interface Weights<V> {
   readonly most: number;
   of(value: V): number;
 }
 
-/** A map that forgets what was used longest ago when it is full. */
+/** A map that drops the entries used longest ago when it is full. */
 export class BoundedMap<K, V> {
   readonly #entries = new Map<K, V>();
   readonly #limit: number;
   readonly #weights: Weights<V> | undefined;
   #weight = 0;
 
-  /** `limit` is the most entries it holds, at least 1. An entry that alone weighs more than all may is not kept. */
+  /** `limit` is the most entries it holds, at least 1. An entry that alone weighs more than the bound is not kept. */
   constructor(limit: number, weights?: Weights<V>) {
     this.#limit = limit;
     this.#weights = weights;
   }
 
-  /** Entries now. */
+  /** Number of entries. */
   get size(): number {
     return this.#entries.size;
   }
 
-  /** What all entries weigh; 0 where nothing does. */
+  /** The weight of all entries; 0 where none is weighed. */
   get weight(): number {
     return this.#weight;
   }
 
-  /** The value, which counts as used now. */
+  /** The value. Counts as a use. */
   get(key: K): V | undefined {
     const value = this.#entries.get(key);
     if (value === undefined) return undefined;
@@ -36,7 +36,7 @@ export class BoundedMap<K, V> {
     return value;
   }
 
-  /** Adds or replaces it; the entries used longest ago go when there is no room. */
+  /** Adds or replaces an entry, and drops the entries used longest ago until there is room. */
   set(key: K, value: V): void {
     this.take(key);
     const weight = this.#weights?.of(value) ?? 0;
@@ -51,7 +51,7 @@ export class BoundedMap<K, V> {
     }
   }
 
-  /** Removes it and returns what it was. */
+  /** Removes an entry and returns its value. */
   take(key: K): V | undefined {
     const value = this.#entries.get(key);
     if (value === undefined) return undefined;

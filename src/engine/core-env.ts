@@ -1,4 +1,3 @@
-/** What the core may know of the world, made for every transition: time, randomness, variables, limits. */
 import type { CoreLimits, Env } from '../core/apply.ts';
 import type { Entropy } from '../ports/clock.ts';
 

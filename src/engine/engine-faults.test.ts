@@ -128,7 +128,7 @@ describe('engines under faults', () => {
     expect(engine.load().held).toBe(0);
   });
 
-  it('say so where nothing is driven, though nobody asks for anything', async () => {
+  it('say so where nothing is driven, though no request comes', async () => {
     const engine = await fixture.engine({}, false);
     await fixture.clock.advance(10);
     expect(engine.health().unready).toEqual([]);
@@ -170,7 +170,7 @@ describe('engines under faults', () => {
     expect(engine.health().unready).toEqual([]);
   });
 
-  it('finish a run whose insert was durable though nobody learned of it', async () => {
+  it('finish a run whose insert was durable though no answer came', async () => {
     const engine = await fixture.engine({ submitPatienceMillis: 0 });
     let failures = 1;
     fixture.store.fault = (operation) => (operation === 'submit' && failures-- > 0 ? 'silent' : undefined);

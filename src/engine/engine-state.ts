@@ -1,15 +1,15 @@
 import type { QueueTrouble } from '../ports/queue.ts';
 import type { PlacesInUse } from './worker/worker-pool.ts';
 
-/** What a process has in hand. */
+/** What a process holds and how busy it is. */
 export interface EngineLoad {
   /** Executions that run. */
   readonly busy: number;
-  /** What they use the places of the process for. */
+  /** What the running executions use the places of the process for. */
   readonly places: PlacesInUse;
-  /** Executions that it holds, also those that wait for a place. */
+  /** Executions that the process holds, also those that wait for a place. */
   readonly held: number;
-  /** About how many bytes those in hand take, and beyond how many nothing new is claimed. */
+  /** About how many bytes the held executions take; at `maxBytes` nothing new is claimed. */
   readonly bytes: number;
   readonly maxBytes: number;
   readonly waitingSubmissions: number;
@@ -20,7 +20,7 @@ export interface EngineLoad {
 export type UnreadyReason =
   'shutting_down' | 'database_unreachable' | 'database_read_only' | 'consumer_stalled' | QueueTrouble;
 
-/** How the process is. */
+/** Whether the process is alive and ready. */
 export interface Health {
   /** False when a background loop has made no progress for too long: only a restart helps. */
   readonly alive: boolean;

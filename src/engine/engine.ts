@@ -35,7 +35,7 @@ const maxMintTries = 64;
  * and the HTTP caller before {@link Engine.start} and closes them after {@link Engine.stop}.
  */
 export class Engine {
-  /** Makes the environment of the core's transitions, also for those that are made elsewhere in this process. */
+  /** Makes the environment of the core's transitions, also of those made elsewhere in this process. */
   readonly env: CoreEnvironment;
   /** What this process may do in one turn of the event loop. */
   readonly share: LoopShare;
@@ -61,8 +61,8 @@ export class Engine {
   }
 
   /**
-   * Stops in order: no claims and no direct starts; executions come to rest and are handed back; at the end of the drain
-   * time calls in flight are given up, their outcome unknown; what was written is flushed; requests stop; the queue is
+   * Stops in this order: claims and direct starts end; executions come to rest and are handed back; at the end of the
+   * drain time calls in flight are given up, their outcome unknown; writes are flushed; requests stop; the queue is
    * left. A second call waits for the first.
    */
   stop(options: StopOptions): Promise<void> {
@@ -70,7 +70,7 @@ export class Engine {
     return this.#stopping;
   }
 
-  /** Ends the waiting of a stop that is under way: calls in flight are given up now. */
+  /** Gives up calls in flight now, while a stop waits for them. */
   force(): void {
     this.#hurryStop?.();
   }

@@ -1,13 +1,3 @@
-/**
- * What the engine of a process may do in one turn of the event loop, over all executions in hand.
- *
- * A batch of checkpoints is answered at once, for hundreds of executions; each of them may have conditions to evaluate and requests to
- * render. Work of that kind is charged here, and the next piece waits for another turn once the share is used up. In between the process
- * answers its health, renews leases and takes requests.
- *
- * The share is counted in the core's steps and bytes, not in time, so that the same work is cut alike everywhere. It is filled again by
- * a timer, which runs only while something has been done.
- */
 import { apply, type Env, type Run, type Transition } from '../core/apply.ts';
 import type { Event } from '../core/event.ts';
 import type { Meter } from '../core/meter.ts';
@@ -15,16 +5,26 @@ import type { Clock } from '../ports/clock.ts';
 import type { LogFields, LongTurnKind } from '../ports/telemetry.ts';
 import { turnFields, type WatchdogParts, watchTurn } from './watchdog.ts';
 
-/** One turn's share. */
+/** The limits of one turn. */
 export interface LoopShareLimits {
   readonly maxTurnSteps: number;
   readonly maxTurnBytes: number;
 }
 
-/** From this part of the share on a timer fills it again: smaller work comes to so much only over many turns. */
+/** From this part of the share on a timer refills it. Smaller work adds up only over many turns. */
 const noticeablePart = 1 / 16;
 
-/** The share of one process. What runs under it is measured by the watchdog, too. */
+/**
+ * Bounds what the engine of a process does in one turn of the event loop, over all its executions.
+ *
+ * A batch of checkpoints is answered at once, for hundreds of executions; each of them may have conditions to evaluate
+ * and requests to render. Such work is charged here, and once the share is spent the next piece waits for another turn.
+ * Between turns the process answers health checks, renews leases and takes requests. The watchdog measures what runs
+ * here.
+ *
+ * The share is counted in the core's steps and bytes, not in time, so that the same work is cut alike on every machine.
+ * A timer refills it, which runs only after work was charged.
+ */
 export class LoopShare implements Meter {
   readonly #parts: WatchdogParts & { readonly clock: Pick<Clock, 'monotonic' | 'after'> };
   readonly #limits: LoopShareLimits;
@@ -48,13 +48,16 @@ export class LoopShare implements Meter {
     return this.#used >= 1;
   }
 
-  /** Does `work` in a later turn, after whatever else waits for one. It must not throw. */
+  /** Calls `work` in a later turn, after everything else that waits for one. It must not throw. */
   later(work: () => void): void {
     this.#waiting.push(work);
     this.#refillSoon();
   }
 
-  /** Does `work`, which charges what it costs: now, or as soon as a turn has room for it. Throws, or rejects, as `work` throws. */
+  /**
+   * Calls `work`, which charges its cost: now, or as soon as a turn has room for it. Throws or rejects as `work`
+   * throws.
+   */
   run<T>(work: () => T, kind: LongTurnKind, fields: () => LogFields): T | Promise<T> {
     if (!this.isSpent) return this.#measured(work, kind, fields);
     return new Promise<T>((resolve, reject) => {
@@ -93,10 +96,10 @@ export class LoopShare implements Meter {
     this.#parts.clock.after(0, () => {
       this.#used = 0;
       try {
-        // What is put off again while this goes on waits for the turn after it.
+        // Work that is put off again meanwhile waits for the turn after this one.
         for (let left = this.#waiting.length; left > 0 && !this.isSpent; left--) this.#waiting.shift()?.();
       } finally {
-        // Not before this work is done: a timer that is due by its end would fire before the process has looked at its sockets.
+        // Only after this work: a timer that is due by its end would fire before the process has looked at its sockets.
         this.#isRefilling = false;
         if (this.#waiting.length > 0 || this.#used >= noticeablePart) this.#refillSoon();
       }

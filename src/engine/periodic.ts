@@ -1,21 +1,22 @@
-/**
- * A task that is done again and again with a pause between. Never two at a time; a failure is logged (once per outage), counted
- * by whoever failed, and followed by a longer pause; the loop itself never ends but by `stop`.
- */
 import type { Clock, Entropy, Timer } from '../ports/clock.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { backoffMillis } from './write/availability.ts';
 import { Outage } from './write/outage.ts';
 import { Pulse, type Service } from './service.ts';
 
-/** What a periodic task stands on. */
+/** What a periodic task needs. */
 export interface PeriodicParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly telemetry: Telemetry;
 }
 
-/** See the file header. */
+/**
+ * A task that runs again and again with a pause in between.
+ *
+ * Guarantees: it never runs twice at the same time; a failure is logged once per outage and followed by a longer pause.
+ * What wakes it: its interval and {@link Periodic.hurry}. What stops it: `stop`.
+ */
 export class Periodic implements Service {
   readonly pulse: Pulse;
   readonly #parts: PeriodicParts;
@@ -29,7 +30,7 @@ export class Periodic implements Service {
   #timer: Timer | undefined;
   #idle: (() => void)[] = [];
 
-  /** `task` is done at the start and then `millis` after it was last done. */
+  /** `task` runs at the start, and then `millis` after its last run. */
   constructor(name: string, parts: PeriodicParts, millis: number, task: () => Promise<void>) {
     this.#parts = parts;
     this.#millis = millis;
@@ -57,7 +58,7 @@ export class Periodic implements Service {
     }
   }
 
-  /** Does it now; once more when it is being done already. */
+  /** Runs the task now; once more after this run when it is running already. */
   hurry(): void {
     if (!this.#running) return;
     if (this.#busy) {

@@ -1,4 +1,3 @@
-/** Which processes live, by the store's word. */
 import type { Clock, Entropy } from '../ports/clock.ts';
 import type { ProcessInfo, ProcessRow } from '../ports/processes.ts';
 import type { Store } from '../ports/store.ts';
@@ -7,7 +6,7 @@ import type { Availability } from './write/availability.ts';
 import { Periodic } from './periodic.ts';
 import type { Pulse, Service } from './service.ts';
 
-/** What a process watch is made of. */
+/** What a process watch needs. */
 export interface ProcessWatchParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
@@ -20,34 +19,35 @@ export interface ProcessWatchParts {
 }
 
 /**
- * A beat is written every 0.3 leases, and holds for 0.65: a process that died is known to have ended before its leases are
- * over, which last at least two thirds of a lease after its death. At most so long, so that long leases do not delay it.
+ * A beat is written every 0.3 leases and is valid for 0.65. So a process that died is known to be dead before its
+ * leases end, which is at least two thirds of a lease after its death. The maximum keeps long leases from delaying
+ * that.
  */
 const beatShare = 0.3;
 const ttlShare = 0.65;
 const longestBeatMillis = 3_000;
-/** Beats are this far apart at most, in intervals, while the store answers. */
+/** Most time between beats while the store answers, in intervals. */
 const longestGap = 1.5;
 
 /**
- * Writes this process' beats, and watches those of the others.
+ * Writes this process's beats, and watches the beats of the others, to know which processes are alive.
  *
- * Guarantees: another process counts as ended only when the store says that it left, or that it has been silent for longer
- * than its beat holds, by the store's clock, while the store answered this process. So no clock of a machine counts, and
- * trouble of the store, in which no process can beat, ends none.
+ * Guarantees: another process counts as ended only when the store says that it left, or that it has been silent for
+ * longer than its beat is valid, by the store's clock, while the store answered this process. So no clock of a machine
+ * counts, and an outage of the store, in which no process can beat, ends none.
  *
- * What wakes it: a fixed interval. What stops it: `stop`, which takes the process out.
+ * What wakes it: a fixed interval. What stops it: `stop`, which removes the process from the store.
  */
 export class ProcessWatch implements Service {
   readonly #parts: ProcessWatchParts;
   readonly #periodic: Periodic;
   readonly #beatMillis: number;
   readonly #ttlMillis: number;
-  /** The others that lived at the latest beat, and for how long each had been silent. */
+  /** The other processes that were alive at the latest beat, and for how long each had been silent. */
   #others: ReadonlyMap<string, { readonly row: ProcessRow; readonly silentMillis: number }> = new Map();
-  /** When the latest beat that was answered had been sent. */
+  /** When the latest answered beat was sent. */
   #beatenAt: number | undefined;
-  /** Since when the store has answered every beat: silence before that says nothing. */
+  /** Since when the store has answered every beat. Silence before that says nothing. */
   #soundSince = -Infinity;
   /** Whether the store may know this process. */
   #hasBeaten = false;
@@ -65,17 +65,17 @@ export class ProcessWatch implements Service {
     return this.#periodic.pulse;
   }
 
-  /** Ids of the processes that live, this one first. */
+  /** Ids of the live processes, this one first. */
   get live(): readonly string[] {
     return [this.#parts.process.id, ...this.#others.keys()];
   }
 
-  /** Whether a process may live, as far as is known: before the first beat was answered nothing is known. */
+  /** Whether a process may be alive. Before the first answered beat, every process may. */
   isLive(id: string): boolean {
     return this.#beatenAt === undefined || id === this.#parts.process.id || this.#others.has(id);
   }
 
-  /** Whether another process that lives is the sole worker. */
+  /** Whether another live process is the sole worker. */
   get hasOtherSoleWorker(): boolean {
     return [...this.#others.values()].some(({ row }) => row.isSoleWorker);
   }
@@ -89,20 +89,23 @@ export class ProcessWatch implements Service {
     return this.#latest.catch(() => undefined);
   }
 
-  /** Learns who lives now; asks the store only where one may have ended since it was last asked. Throws what the store throws. */
+  /**
+   * Learns which processes are alive. Asks the store only if a process may have ended since the last look. Throws what
+   * the store throws.
+   */
   async look(): Promise<void> {
     const passed = this.#parts.clock.monotonic() - (this.#beatenAt ?? -Infinity);
     const isOfAge = [...this.#others.values()].some(({ row, silentMillis }) => silentMillis + passed >= row.ttlMillis);
     if (isOfAge || this.#beatenAt === undefined) await this.#beat();
   }
 
-  /** Says whether this process is the sole worker. Resolves when the store knows; throws what the store throws. */
+  /** Declares whether this process is the sole worker. Resolves when the store knows; throws what the store throws. */
   async declare(isSoleWorker: boolean): Promise<void> {
     this.#isSoleWorker = isSoleWorker;
     await this.#beat();
   }
 
-  /** Takes the process out. Never rejects: its last beat comes of age. */
+  /** Removes the process from the store. Never rejects: otherwise its last beat expires. */
   async stop(): Promise<void> {
     await this.#periodic.stop();
     if (!this.#hasBeaten) return;
@@ -110,11 +113,11 @@ export class ProcessWatch implements Service {
     try {
       await store.endProcess(process.id);
     } catch (error) {
-      telemetry.log('warn', 'process not taken out of the store', { error: String(error) });
+      telemetry.log('warn', 'process not removed from the store', { error: String(error) });
     }
   }
 
-  /** One beat at a time, so that what was said last is what the store has. */
+  /** Sends one beat at a time, so that the store has the latest declaration. */
   #beat(): Promise<void> {
     const beat = this.#latest.then(
       () => this.#send(),
@@ -138,7 +141,8 @@ export class ProcessWatch implements Service {
       throw error;
     }
     const now = clock.monotonic();
-    // After a gap in this process' own beats, the silence of others says nothing: they may not have been able to beat either.
+    // After a gap in this process's own beats the silence of others says nothing: they may have been unable to beat,
+    // too.
     if (this.#beatenAt !== undefined && sentAt - this.#beatenAt > longestGap * this.#beatMillis) this.#soundSince = now;
     this.#beatenAt = sentAt;
     const sound = now - this.#soundSince;

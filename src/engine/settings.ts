@@ -1,7 +1,6 @@
-/** What an engine can be told, in one place, with units and defaults. */
 import type { CoreLimits } from '../core/apply.ts';
 
-/** See the file header. Durations are in milliseconds. */
+/** All settings of an engine, with units and defaults. Durations are in milliseconds. */
 export interface EngineSettings {
   /** Executions that this process drives at the same time. */
   readonly workerCount: number;
@@ -11,15 +10,15 @@ export interface EngineSettings {
   readonly claimBatch: number;
   /** How long a claim holds without renewal; renewed after a third of it. */
   readonly leaseMillis: number;
-  /** Nodes that one execution may take before others that wait get their turn. */
+  /** Nodes that one execution may run before others that wait get their turn. */
   readonly maxStepsPerExecution: number;
-  /** Claims are tried at least this often, whatever the bell says. */
+  /** Claims are tried at least this often, also without a ring. */
   readonly fullSweepMillis: number;
   /** A loop without progress for this long makes the process unhealthy. */
   readonly livenessStallMillis: number;
-  /** Total time of a call whose definition says nothing. */
+  /** Total time of a call whose definition sets none. */
   readonly requestTimeoutMillis: number;
-  /** Longest total time of any call, whatever a stored definition says. */
+  /** Longest total time of any call, also where a stored definition sets a longer one. */
   readonly maxTimeoutMillis: number;
   /** Bytes (UTF-16 units) of a body that the history keeps. */
   readonly maxHistoryBody: number;
@@ -29,7 +28,7 @@ export interface EngineSettings {
   readonly parkedCacheSize: number;
   /** Bytes of outputs that one execution keeps in memory, and that one template or condition may read back from the store. */
   readonly maxOutputBytes: number;
-  /** Bytes of all executions in hand beyond which nothing new is claimed. */
+  /** Bytes of all held executions beyond which nothing new is claimed. */
   readonly maxInHandBytes: number;
   /** Submissions that may wait for their turn; more are refused as {@link Overloaded}. */
   readonly maxWaitingSubmissions: number;
@@ -66,13 +65,13 @@ export const defaultEngineSettings: EngineSettings = {
     hookDeliverMillis: 86_400_000,
     maxRetryAfterMillis: 3_600_000,
     maxAdvances: 100,
-    // What one condition may take: about 50 ms.
+    // The most that one condition may take: about 50 ms.
     maxTurnSteps: 100_000,
     maxTurnBytes: 4 * 1024 * 1024,
   },
 };
 
-/** Too much waits already; nothing was done. The caller may try again later. */
+/** Too many requests wait already; nothing was done. The caller may try again later. */
 export class Overloaded extends Error {
   override readonly name = 'Overloaded';
 }

@@ -1,19 +1,15 @@
-/**
- * The W3C `traceparent` header of outbound calls. Its trace is the caller's where the run came with one; else the
- * execution's id is the trace id, so that every worker and every restart gives the same.
- */
 import { hash } from 'node:crypto';
 
 const form = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-/** What a `traceparent` says. */
+/** The content of a `traceparent` header. */
 export interface TraceParent {
   readonly traceId: string;
   readonly spanId: string;
   readonly isSampled: boolean;
 }
 
-/** Reads a header; undefined when there is none that is well-formed. */
+/** Parses a header; undefined when it is absent or malformed. */
 export function parentOf(header: string | undefined): TraceParent | undefined {
   if (header === undefined || !form.test(header)) return undefined;
   return {
@@ -24,8 +20,10 @@ export function parentOf(header: string | undefined): TraceParent | undefined {
 }
 
 /**
- * The header of a call, with a new span id. `random` gives 64 bits as two numbers in [0, 1); `parent` is the run's own
- * header, used when it is well-formed, flags included; without it `isSampled` makes the flags.
+ * Makes the W3C `traceparent` header of an outbound call, with a new span id. The trace is the caller's if the run came
+ * with a well-formed header, flags included; otherwise the execution's id is the trace id, so that every worker and
+ * every restart uses the same, and `isSampled` sets the flags. `random` gives 64 bits as two numbers in [0, 1);
+ * `parent` is the run's header.
  */
 export function traceparentOf(
   executionId: string,
@@ -40,7 +38,10 @@ export function traceparentOf(
 
 const hexOfByte: readonly string[] = Array.from({ length: 256 }, (_byte, value) => value.toString(16).padStart(2, '0'));
 
-/** 32 bits as hex; never all zero, since an id of zeros is none. By a table: every call has two, and `toString(16)` divides doubles. */
+/**
+ * 32 bits as hex; never all zero, since an id of zeros is invalid. Uses a table: every call has two, and `toString(16)`
+ * divides doubles.
+ */
 function word(share: number): string {
   const bits = Math.floor(share * 0xffff_ffff) + 1;
   let text = '';
@@ -53,7 +54,7 @@ export function traceIdOf(executionId: string, parent: string | undefined): stri
   return parent !== undefined && form.test(parent) ? parent.slice(3, 35) : executionId.replaceAll('-', '');
 }
 
-/** The id of the span of a round: every process gives the same, so that calls name it before it is over. */
+/** The id of the span of a round. Every process computes the same, so that calls can name it before it is over. */
 export function roundSpanIdOf(executionId: string, round: number): string {
   return hash('sha256', `${executionId}:${String(round)}`).slice(0, 16);
 }

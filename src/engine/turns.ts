@@ -1,20 +1,24 @@
-/**
- * The event loop's turns, shared by all long work of the API: whatever makes an answer piece by piece asks here before each piece.
- *
- * Guarantees: between two pieces of more than {@link sliceMillis} together the event loop does what else waits, however many answers
- * are in the making; those take turns in the order in which they asked. (To let each wait for `setImmediate` by itself would not do: the event loop runs
- * all of them, one after the other, before it looks at anything else.) Woken by the event loop; stopped by nothing, since work ends.
- */
 import { setImmediate as loopTurn } from 'node:timers/promises';
 
-/** Milliseconds of work after which others get their turn: few enough that a hundred answers are not noticed beside them. */
+/**
+ * Milliseconds of work after which other work gets its turn: few enough that a hundred concurrent answers do not
+ * disturb it.
+ */
 const sliceMillis = 10;
 
-/** See the file header. */
+/**
+ * Shares the turns of the event loop among all long work of the API: work that makes an answer piece by piece asks here
+ * before each piece.
+ *
+ * Guarantees: between pieces that take more than {@link sliceMillis} together the event loop does other work, however
+ * many answers are being made; these take turns in the order in which they asked. (Separate waits for `setImmediate`
+ * would not do: the event loop runs all of them, one after the other, before it looks at anything else.) What wakes it:
+ * the event loop. It needs no stop, since work ends.
+ */
 export class Turns {
   readonly #waiting: (() => void)[] = [];
   readonly #now: () => number;
-  /** When the piece began that has the turn. */
+  /** When the present piece began. */
   #began = Number.NEGATIVE_INFINITY;
   #isTurning = false;
 
@@ -23,7 +27,9 @@ export class Turns {
     this.#now = now;
   }
 
-  /** To be awaited before each piece of work: resolves at once while the slice lasts, else when it is this one's turn. */
+  /**
+   * Await this before each piece of work. Resolves at once while the slice lasts, else when it is the caller's turn.
+   */
   async next(): Promise<void> {
     if (this.#now() - this.#began < sliceMillis) return;
     await new Promise<void>((resolve) => {
@@ -32,7 +38,7 @@ export class Turns {
     });
   }
 
-  /** What `map` makes of each item, one after the other, each a piece of its own. */
+  /** Maps the items one after the other, each as a piece of its own. */
   async map<T, R>(items: readonly T[], map: (item: T) => R): Promise<R[]> {
     const mapped: R[] = [];
     for (const item of items) {
@@ -53,5 +59,5 @@ export class Turns {
   }
 }
 
-/** Those of this process. */
+/** The turns of this process. */
 export const turns: Turns = new Turns();

@@ -1,8 +1,7 @@
-/** Tells those who wait for an execution, in this process, that it has moved: waiting requests and event streams. */
 import type { State, TerminalStatus } from '../core/state.ts';
 import { Overloaded } from './settings.ts';
 
-/** What a watcher learns; rows up to `ord` are durable. A watcher that needs more reads the store. */
+/** The news for a watcher; rows up to `ord` are durable. A watcher that needs more reads the store. */
 export interface Moved {
   readonly id: string;
   readonly ord: number;
@@ -10,10 +9,10 @@ export interface Moved {
   readonly end?: TerminalStatus;
 }
 
-/** Must not throw, and must be quick: it runs inside the engine's commit. */
+/** Receives news. Must not throw, and must be quick, since it runs inside the engine's commit. */
 export type Watcher = (moved: Moved) => void;
 
-/** See the file header. */
+/** Tells the watchers in this process, such as waiting requests and event streams, that an execution has moved. */
 export class WatchHub {
   readonly #watchers = new Map<string, Set<Watcher>>();
   readonly #limit: number;
@@ -24,13 +23,13 @@ export class WatchHub {
     this.#limit = limit;
   }
 
-  /** Watchers now. */
+  /** Number of watchers. */
   get size(): number {
     return this.#count;
   }
 
   /**
-   * Calls `watcher` after every change of the execution that this process makes. The result ends that; a second call of it
+   * Calls `watcher` after every change of the execution that this process makes. The result ends that; calling it again
    * does nothing.
    *
    * @throws Overloaded when too many watch.
@@ -39,7 +38,7 @@ export class WatchHub {
     if (this.#count >= this.#limit) throw new Overloaded('Too many requests wait for executions.');
     let watchers = this.#watchers.get(id);
     if (watchers === undefined) this.#watchers.set(id, (watchers = new Set()));
-    // Its own function, so that the same watcher may be given twice.
+    // A new function, so that the same watcher may be given twice.
     const own: Watcher = (moved) => watcher(moved);
     watchers.add(own);
     this.#count++;
@@ -51,12 +50,12 @@ export class WatchHub {
     };
   }
 
-  /** Tells the watchers of an execution about a state that is durable. Builds the news only where there are watchers. */
+  /** Tells the watchers of an execution about a durable state. Builds the news only if there are watchers. */
   changed(id: string, { ord, end }: Pick<State, 'ord' | 'end'>): void {
     if (this.#watchers.has(id)) this.tell({ id, ord, ...(end && { end: end.status }) });
   }
 
-  /** Tells its watchers. */
+  /** Tells the watchers of an execution. */
   tell(moved: Moved): void {
     const watchers = this.#watchers.get(moved.id);
     if (watchers === undefined) return;

@@ -35,7 +35,7 @@ it('waits for Postgres', async () => {
     error: expect.stringContaining('ECONNREFUSED'),
   });
   await postgres.start();
-  expect(await lineOf('the store is there')).toMatchObject({ level: 'info', millis: expect.any(Number) });
+  expect(await lineOf('the store answers')).toMatchObject({ level: 'info', millis: expect.any(Number) });
   await server.said(/"msg":"ready"/);
 });
 

@@ -1,15 +1,16 @@
-/** Whether the calls of one execution in hand may go out. */
 import type { DriverParts, ClaimedExecution } from './driver-contract.ts';
 import type { Permission } from './outgoing-calls.ts';
 
 /**
- * Says yes only while the lease holds and is sure. Once a call that the state says is made could not be, no other is: the
- * execution is given back, and its next owner clears that up. Answers of other calls are still taken and offered to the store.
+ * Whether the calls of one execution may go out: only while its lease is sure.
+ *
+ * Once the driver cannot make a call that the state says is made, it makes no other: it gives the execution back, and
+ * the next owner records what is known. Answers of other calls are still taken and offered to the store.
  */
 export class CallRight {
   readonly #parts: Pick<DriverParts, 'clock' | 'telemetry'>;
   readonly #execution: Pick<ClaimedExecution, 'lease' | 'dueAt'>;
-  /** Whether a call has gone out since it was taken in hand. */
+  /** Whether a call has gone out since this process took the execution over. */
   #dispatched = false;
   #isGivenUp = false;
 
@@ -18,12 +19,12 @@ export class CallRight {
     this.#execution = execution;
   }
 
-  /** Whether it makes no more calls. */
+  /** Whether the execution makes no more calls here. */
   get isGivenUp(): boolean {
     return this.#isGivenUp;
   }
 
-  /** No more calls. */
+  /** Lets no more calls go out. */
   giveUp(): void {
     this.#isGivenUp = true;
   }

@@ -1,4 +1,3 @@
-/** What drivers of executions stand on, what they are given, and how they let go. */
 import type { Run } from '../../core/apply.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Checkpoint, CheckpointResult, ClaimRow, InboxRow, Store } from '../../ports/store.ts';
@@ -12,7 +11,7 @@ import type { LoopShare } from '../loop-share.ts';
 import type { MemoryLedger } from '../worker/memory-ledger.ts';
 import type { WatchHub } from '../watch-hub.ts';
 
-/** Where checkpoints go; see the coalescer. */
+/** Takes checkpoints; see the coalescer. */
 export interface CheckpointSink {
   add(checkpoint: Checkpoint, bytes: number, sink: Sink<CheckpointResult>): void;
 }
@@ -35,7 +34,10 @@ export interface DriverParts {
   readonly share: LoopShare;
   readonly maxSteps: number;
   readonly memory: MemoryLedger;
-  /** Bytes of outputs that one execution keeps in memory; as many may be read back from the store at once. */
+  /**
+   * Bytes of outputs that one execution keeps in memory, and most bytes that one place reads back from the store at
+   * once.
+   */
   readonly maxOutputBytes: number;
 }
 
@@ -44,24 +46,24 @@ export type Ending =
   | { readonly kind: 'over' }
   | { readonly kind: 'parked'; readonly dueAt: number; readonly run: Run }
   /**
-   * Ready at once, for anybody: in its place (fenced, lease over, draining), or behind all that is due where it `yields` its
-   * turn to others in a process that could go on with it.
+   * Any process may claim it at once: in its old place (fenced, lease over, draining), or behind everything due if it
+   * `yields` its turn in a process that could go on with it.
    */
   | { readonly kind: 'released'; readonly run?: Run; readonly yields?: boolean }
-  /** Nothing can be done with it now; to be looked at again later. */
+  /** Nothing can be done with it now; it is looked at again later. */
   | { readonly kind: 'stuck' };
 
-/** Who the driver works for. */
+/** What a driver needs to know of its process. */
 export interface DriverOwner {
-  /** Whether no new calls may be made, since the process is stopping. */
+  /** Whether the process is stopping, so that no new call may be made. */
   readonly draining: boolean;
   /** Whether other executions wait for a worker. */
   othersWait(): boolean;
-  /** The driver is done with it; called once. */
+  /** The driver has let go of the execution. Called once. */
   ended(lease: Lease, how: Ending): void;
 }
 
-/** An execution as it is taken in hand. */
+/** An execution that this process has claimed, as its driver begins with it. */
 export interface ClaimedExecution {
   readonly lease: Lease;
   readonly run: Run;
@@ -72,11 +74,14 @@ export interface ClaimedExecution {
   readonly traceId: string;
   readonly seq: number;
   readonly inboxSeq: number;
-  /** Claims without progress, this one included; absent for one that was begun here. */
+  /** Claims without progress, this one included; absent for an execution that began here. */
   readonly claims?: number;
-  /** Called at least once: it has got somewhere, its process has lived on with it for a while, or the driver is done with it. */
+  /**
+   * Called at least once: when the execution has made progress, when its process has lived on with it for a while, or
+   * at the end of the driver.
+   */
   readonly cleared?: () => void;
-  /** When it was due, by which its time is not earlier. */
+  /** When it was due. Its time is never earlier. */
   readonly dueAt: number;
   readonly inbox: readonly InboxRow[];
 }

@@ -1,15 +1,14 @@
-/**
- * Timers of executions that are in memory with calls in flight: one timer of the clock for all of them. There are at
- * most as many as workers, so the next one is found by looking at each when the timer fires.
- */
 import type { Clock, Timer } from '../../ports/clock.ts';
 
-/** Who is woken. Must not throw. */
+/** An object that can be woken. Must not throw. */
 export interface Wakeable {
   timeHasCome(): void;
 }
 
-/** See the file header. */
+/**
+ * The timers of executions in memory, over one timer of the clock. There are at most as many as workers, so the next
+ * one is found by looking at each when the timer fires.
+ */
 export class DriverTimers {
   readonly #clock: Clock;
   readonly #instants = new Map<Wakeable, number>();
@@ -20,13 +19,13 @@ export class DriverTimers {
     this.#clock = clock;
   }
 
-  /** Wakes `who` once at `at` (ms since 1970), instead of when it was to be woken before. */
+  /** Wakes `who` once at `at` (ms since 1970). Replaces an earlier instant. */
   set(who: Wakeable, at: number): void {
     this.#instants.set(who, at);
     if (at < this.#timerAt) this.#arm(at);
   }
 
-  /** `who` is not woken any more. */
+  /** Drops the instant of `who`. */
   clear(who: Wakeable): void {
     this.#instants.delete(who);
     if (this.#instants.size > 0 || this.#timer === undefined) return;

@@ -81,7 +81,7 @@ describe('the driver of an execution', () => {
   it('writes nothing once fenced, and leaves the execution to its new owner', async () => {
     fixture.http.reply = (_path, _request, nth) => (nth === 1 ? 'hold' : {});
     const id = await fixture.submit(engine, chain('a'));
-    // Somebody else takes it over, as after a lease that ended.
+    // Another process takes it over, as after a lease that ended.
     await fixture.store.takeOver([{ id, claim: 'other' }], fixture.clock.now());
     fixture.http.calls[0]!.answer({});
     await fixture.clock.advance(1);
@@ -319,7 +319,7 @@ describe('the driver of an execution', () => {
   });
 
   it('sends the earlier key in a new round where the effect stands, also after a crash', async () => {
-    // An unknown outcome of `a` that nobody may compensate stands; `b` has another request in every round.
+    // An unknown outcome of `a` that must not be compensated remains; `b` has another request in every round.
     const definition = graph([
       task('a', { compensation: false, next: 'b' }),
       task('b', { compensation: false, action: { request: { url: 'http://mock/b', verb: 'GET' } }, next: 'c' }),
@@ -365,7 +365,7 @@ describe('the driver of an execution', () => {
     await fixture.clock.advance(100);
     expect(fixture.fenced).toEqual(['lease']);
     expect((await fixture.until(id)).status).toBe('SUCCEEDED');
-    // Sent once, by whoever came next: from the checkpoint alone it cannot tell that nothing had left.
+    // The next owner sends it: from the checkpoint alone it cannot tell that nothing had left.
     expect(fixture.http.paths()).toEqual(['a']);
     const { items } = await fixture.store.listCalls(id, { limit: 10 });
     expect(items.map((call) => `${call.nodeId} ${call.outcome}`)).toEqual(['a unknown', 'a succeeded']);

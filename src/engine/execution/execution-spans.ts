@@ -1,8 +1,3 @@
-/**
- * The spans of an execution: `saga.execute` for each round, told when it ends, and a `node.execute` below it for each
- * attempt of a call. The id of the round's span follows from the execution, so that calls made by any process, before and
- * after a restart, name the same parent. Only made when the trace is sampled.
- */
 import type { Run } from '../../core/apply.ts';
 import type { CallCommand, CallResult } from '../../core/event.ts';
 import type { FailureReason, TerminalStatus } from '../../core/state.ts';
@@ -14,7 +9,7 @@ export type CallSpan = Omit<Span, 'startMillis' | 'endMillis' | 'error'>;
 
 const firstBadStatus = 400;
 
-/** Whether the execution's trace is sampled. `traceparent` is the run's own header. */
+/** Whether the execution's trace is sampled. `traceparent` is the header that the run came with. */
 export function isSampled(tracer: Tracer, executionId: string, traceparent: string | undefined): boolean {
   return tracer.samples(traceIdOf(executionId, traceparent), parentOf(traceparent)?.isSampled);
 }
@@ -41,16 +36,19 @@ export function callSpan({ header, state }: Run, command: CallCommand, tracepare
   };
 }
 
-/** What became of an attempt; `request` is absent when none was made. */
+/** How an attempt ended; `request` is absent when none was made. */
 export interface CallEnd {
   readonly result: CallResult;
-  /** `template` is the URL as the definition writes it, masked. What was made of it is in the history, for those who may read it. */
+  /**
+   * `template` is the masked URL as the definition writes it. The history keeps the rendered URL, for readers who may
+   * see it.
+   */
   readonly request?: { readonly verb: string; readonly template: string };
   readonly endMillis: number;
   readonly latencyMillis: number;
 }
 
-/** Records the attempt. */
+/** Records the span of an attempt. */
 export function recordCall(tracer: Tracer, span: CallSpan, end: CallEnd): void {
   const { result, request, endMillis, latencyMillis } = end;
   const status = result.kind === 'response' ? result.response.status : undefined;
@@ -71,7 +69,10 @@ export function recordCall(tracer: Tracer, span: CallSpan, end: CallEnd): void {
   });
 }
 
-/** Records a round that has ended. */
+/**
+ * Records the span of a round that has ended. Its id follows from the execution, so calls made by any process, before
+ * and after a restart, name the same parent.
+ */
 export function recordRound(
   tracer: Tracer,
   { id, name, version, state }: Pick<Run, 'state'> & Pick<Run['header'], 'id' | 'name' | 'version'>,

@@ -177,7 +177,7 @@ describe('outputs', () => {
   }, 60_000);
 });
 
-describe('the memory of all in hand', () => {
+describe('the memory of all held executions', () => {
   it('lets nothing new be claimed or started while it is full', async () => {
     const engine = await fixture.engine({ maxInHandBytes: 300_000 });
     fixture.http.reply = (path) => (path === 'hold' ? 'hold' : { body: { path } });

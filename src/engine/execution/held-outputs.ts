@@ -1,4 +1,3 @@
-/** The outputs of one execution in hand: how much memory they take, which of them are left in the store, and reading those back. */
 import type { Run } from '../../core/apply.ts';
 import { lackOfCallback, lackOfMove, trimmedOutputs } from '../../core/context/wanted.ts';
 import { addressee } from '../../core/transition/callback.ts';
@@ -7,24 +6,30 @@ import type { DriverParts, ClaimedExecution } from './driver-contract.ts';
 import { bytesPerChar, executionBytes } from '../worker/memory-ledger.ts';
 import { readBack, type Restore } from './restored-outputs.ts';
 
-/** As much must have been answered since outputs were looked at last: what is small is not worth a look at each checkpoint. */
+/**
+ * Outputs are looked at again after this many more bytes of answers: a look at each checkpoint would cost more than it
+ * saves.
+ */
 const trimFromBytes = 65_536;
 
 /** The driver, as its outputs see it. */
 export interface OutputsHost {
   readonly run: Run;
-  /** Takes in what was read back, as soon as no checkpoint is under way, and goes on. */
+  /** Takes in outputs that were read back, as soon as no checkpoint is under way, and goes on. */
   restored(restore: Restore): void;
   fault(error: unknown): void;
 }
 
-/** See the file header. One per driver. */
+/**
+ * Keeps count of the memory that the outputs of one execution take, leaves large or unneeded ones in the store, and
+ * reads them back when something asks for them. One per driver.
+ */
 export class HeldOutputs {
   readonly #parts: Pick<DriverParts, 'memory' | 'reads' | 'maxOutputBytes'>;
   readonly #host: OutputsHost;
   readonly #payloadBytes: number;
   #bytes: number;
-  /** Answered since the outputs were looked at last. */
+  /** Bytes of answers since the outputs were looked at last. */
   #grown = 0;
   #isReading = false;
 
@@ -45,15 +50,15 @@ export class HeldOutputs {
     return this.#isReading;
   }
 
-  /** As many bytes came in. */
+  /** Counts bytes that came in. */
   grew(bytes: number): void {
     this.#grown += bytes;
     this.#add(bytes);
   }
 
   /**
-   * The execution is durable as `run`: leaves in the store what nothing can ask for any more, and what is too much. Where the
-   * process has no room for new executions, that is all of it.
+   * Called when the execution is durable as `run`: drops outputs that nothing can ask for any more, and those beyond
+   * the limit. In a process without room for new executions the limit is 0.
    */
   trimmed(run: Run): Run {
     if (this.#grown <= trimFromBytes) return run;
@@ -71,7 +76,7 @@ export class HeldOutputs {
     this.#read(run.state.tokens.flatMap((token) => [...lackOfMove(run, token)]));
   }
 
-  /** Whether a callback can be judged now. Where it cannot, what its conditions ask for is read back. */
+  /** Whether the outputs that judging a callback needs are in memory. Reads them back if they are not. */
   areAtHand({ event }: InboxRow): boolean {
     const { run } = this.#host;
     if (run.outputs.isWhole || event.type !== 'callback') return true;
@@ -81,7 +86,7 @@ export class HeldOutputs {
     return lack.length === 0;
   }
 
-  /** The driver is done with the execution. A second call does nothing. */
+  /** Gives the memory back at the end of the driver. A second call does nothing. */
   end(): void {
     this.#add(-this.#bytes);
   }

@@ -92,7 +92,7 @@ describe('after a lapse', () => {
     expect(fixture.fenced).toEqual([]);
   });
 
-  it('an execution that another claim holds is thrown away, and calls nobody', async () => {
+  it('an execution that another claim holds is thrown away, and makes no call', async () => {
     const id = await held(await engineOf());
     await lapse(() => takeOver(id));
     expect(fixture.fenced).toContain('lapse');

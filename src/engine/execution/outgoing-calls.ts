@@ -1,11 +1,3 @@
-/**
- * What a driver sends out for and waits for: calls, and rows of the store that a command needs.
- *
- * Guarantees: a call goes out at most once; none while the lease is in doubt: then it waits for the store's word, and is
- * made from the start after it; and none that the state in hand, which the store may have already, gives up or lets fail; an answer is passed on only while the call is still wanted; at most one search
- * per token for what to compensate is under way, until its result has been applied, so that none is answered with what has
- * been compensated meanwhile; what one turn of the event loop renders is bounded over all executions (see `loop-share.ts`). Reads go on while the store is away; what they bring waits for the checkpoint under way.
- */
 import type { Run } from '../../core/apply.ts';
 import { isDrained, isInFlight } from '../../core/due.ts';
 import type { CallCommand, Command, Event } from '../../core/event.ts';
@@ -17,47 +9,56 @@ import { readAsked, readBack, type Restore } from './restored-outputs.ts';
 import { reusedKey } from './reused-key.ts';
 
 /**
- * Whether a call may go out: at once; after the store has confirmed the execution, of which {@link OutgoingCalls.again} tells; or never
- * from here, since the execution is given back.
+ * Whether a call may go out: at once; after the store has confirmed the execution, which {@link OutgoingCalls.again}
+ * reports; or never from here, since the execution is being handed back.
  */
 export type Permission = 'granted' | 'later' | 'denied';
 
-/** The driver, as its errands see it. */
+/** The driver, as its outgoing calls see it. */
 export interface OutgoingCallsHost {
   readonly id: string;
-  /** The execution as it stands now. */
+  /** The execution as it is now. */
   readonly run: Run;
   /** Whether a call may go out now. */
   mayCall(): Permission;
-  /** Takes a `prepared` event in at once. Only while idle. */
+  /** Applies a `prepared` event at once. Only while the driver is idle. */
   prepared(event: Extract<Event, { type: 'prepared' }>): void;
   answered(answer: CallAnswered): void;
   post(event: Event): void;
-  /** Does it as soon as no checkpoint is under way: now or later; never once the driver has ended. */
+  /** Calls the action as soon as no checkpoint is under way: now or later; never once the driver has ended. */
   whenIdle(action: () => void): void;
   fault(error: unknown): void;
 }
 
-/** What a call sees that is not in memory. */
+/** What a call reads that is not in memory. */
 interface Seen {
   readonly restore?: Restore;
-  /** What a compensation sees. */
+  /** The outputs that a compensation reads. */
   readonly undoOutputs?: Outputs;
 }
 
 type FindUndo = Extract<Command, { type: 'findUndo' }>;
 
-/** See the file header. One per driver. */
+/**
+ * Makes the calls of one execution, and the reads of the store that calls and compensations need. One per driver.
+ *
+ * Guarantees: a call goes out at most once; while the lease is in doubt none goes out, and each waits for the store's
+ * answer and is then made from the start; a call that the present state gives up or lets fail never goes out, since the
+ * store may have that state already; an answer is passed on only while the call is still wanted. Per token one search
+ * for the next compensation is under way until its result has been applied, so no result names an effect that was
+ * compensated meanwhile. One turn of the event loop renders a bounded amount over all executions (see `loop-share.ts`).
+ * Reads go on while the store is away; their results wait for the checkpoint under way.
+ */
 export class OutgoingCalls implements CallTaker {
   readonly #parts: Pick<DriverParts, 'calls' | 'reads' | 'maxSteps' | 'maxOutputBytes' | 'share'>;
   readonly #host: OutgoingCallsHost;
   readonly #traceparent: string | undefined;
-  /** Calls wanted; without a handle while something is read for them, or while they are postponed. */
+  /** The wanted calls. A call has no handle while something is read for it, or while it is postponed. */
   readonly #calls = new Map<number, { readonly command: CallCommand; readonly handle?: StartedCall }>();
-  /** Calls that wait for the store's word, or that the engine itself failed to make. */
+  /** Calls that wait for the store to confirm the execution, or that the engine failed to make. */
   #postponed: CallCommand[] = [];
   readonly #seeking = new Set<number>();
-  /** Calls that ended since the execution was taken in hand. */
+  /** Calls that have ended since this process took the execution over. */
   #made = 0;
 
   constructor(
@@ -70,12 +71,15 @@ export class OutgoingCalls implements CallTaker {
     this.#traceparent = traceparent;
   }
 
-  /** Whether anything is waited for. */
+  /** Whether a call or a search is under way. */
   get isOut(): boolean {
     return this.#calls.size > 0 || this.#seeking.size > 0;
   }
 
-  /** What the execution's place in the process is used for, as far as its errands say; undefined when there are none. */
+  /**
+   * What the execution's place in the process is used for, as far as calls and searches say; undefined when there are
+   * none.
+   */
   get use(): 'calling' | 'host' | 'store' | undefined {
     let use: 'host' | 'store' | undefined;
     for (const { handle } of this.#calls.values()) {
@@ -86,17 +90,20 @@ export class OutgoingCalls implements CallTaker {
     return this.#seeking.size > 0 ? (use ?? 'store') : use;
   }
 
-  /** Before others that wait for a place only until its turn is used up: else a loop would keep them waiting for ever. */
+  /**
+   * Whether its calls go before others that wait for a place. Only until its turn is used up; otherwise a loop would
+   * keep the others waiting for ever.
+   */
   get goesOn(): boolean {
     return this.#made > 0 && this.#made < this.#parts.maxSteps;
   }
 
-  /** Does what a durable checkpoint asks for. Only while the driver is idle. */
+  /** Performs the commands of a durable checkpoint. Only while the driver is idle. */
   run(commands: readonly Command[]): void {
     for (const command of commands) {
       switch (command.type) {
         case 'call':
-          // Several events may have been applied before the checkpoint, the later one giving up what the first began.
+          // Several events may have been applied before the checkpoint, and a later one may have given up the call.
           if (isInFlight(this.#host.run.state, command.callId)) this.#begin(command);
           break;
         case 'abort':
@@ -109,7 +116,7 @@ export class OutgoingCalls implements CallTaker {
     }
   }
 
-  /** Makes the calls that were postponed, from the start. Only while the driver is idle. */
+  /** Makes the postponed calls from the start. Only while the driver is idle. */
   again(): void {
     const postponed = this.#postponed;
     if (postponed.length === 0) return;
@@ -120,14 +127,14 @@ export class OutgoingCalls implements CallTaker {
     }
   }
 
-  /** Gives up every call; their answers are not wanted any more. */
+  /** Gives up every call. Their answers are ignored. */
   abortCalls(): void {
     for (const { handle } of this.#calls.values()) handle?.abort();
     this.#calls.clear();
     this.#postponed = [];
   }
 
-  /** The result of a search has been applied: the next may begin. */
+  /** Allows the next search, since the result of the last one has been applied. */
   undoApplied(tokenId: number): void {
     this.#seeking.delete(tokenId);
   }
@@ -146,8 +153,9 @@ export class OutgoingCalls implements CallTaker {
   }
 
   /**
-   * May be asked while a checkpoint is under way that gives the call up, or that begins to fail its scope. The store may have that one
-   * already, so the call must not leave; or the store may refuse it, so that nothing is decided before its answer.
+   * May be asked while a checkpoint is under way that gives the call up, or that begins to fail its scope. The store
+   * may already have that checkpoint, so the call must not leave; the store may also refuse it, so nothing is decided
+   * before its answer.
    */
   mayLeave(callId: number): boolean {
     const { state } = this.#host.run;
@@ -160,8 +168,8 @@ export class OutgoingCalls implements CallTaker {
   }
 
   /**
-   * A call that was under way may not leave now, or never. The driver looks what is to be done, once no checkpoint is under way: it
-   * makes the call from the start where that is still wanted, asks the store, or gives back.
+   * A call that was about to leave may not leave now, or never. Once no checkpoint is under way, the driver makes the
+   * call from the start if it is still wanted, asks the store, or hands the execution back.
    */
   #keepBack(command: CallCommand): void {
     if (this.#host.mayCall() === 'denied') this.#calls.delete(command.callId);
@@ -186,7 +194,7 @@ export class OutgoingCalls implements CallTaker {
     else if (permission === 'later') this.#postpone(command);
   }
 
-  /** Rendering the call has to wait for another turn of the event loop. */
+  /** Renders the call in another turn of the event loop. */
   #beginLater(command: CallCommand): void {
     const { callId } = command;
     const entry = { command };
@@ -220,7 +228,7 @@ export class OutgoingCalls implements CallTaker {
 
   #prepare(command: CallCommand, { restore, undoOutputs }: Seen): Prepared | undefined {
     const { run } = this.#host;
-    // Only for this rendering: what was left in the store stays there.
+    // Only this rendering sees the outputs that were left in the store.
     const seeing = restore === undefined ? run : { ...run, outputs: restore(run.outputs) };
     return this.#parts.calls.prepare(seeing, command, this.#traceparent, undoOutputs);
   }
@@ -235,7 +243,7 @@ export class OutgoingCalls implements CallTaker {
       if (prepared?.fingerprint !== undefined) {
         const { fingerprint } = prepared;
         this.#host.prepared({ type: 'prepared', callId, fingerprint, ...(reused && { reused }) });
-        // Under the key of the earlier effect.
+        // Renders it again under the key of the earlier effect.
         if (reused !== undefined) prepared = this.#prepare(command, seen);
       }
       if (prepared === undefined) this.#calls.delete(callId);
@@ -245,7 +253,10 @@ export class OutgoingCalls implements CallTaker {
     }
   }
 
-  /** Ends a call that has not left, and whose scope fails, as one that was not sent. Only while idle: what fails is durable then. */
+  /**
+   * Ends a call of a failing scope as one that was not sent. Only while the driver is idle, when the failure is
+   * durable.
+   */
   #endDrained(command: CallCommand): boolean {
     const { callId } = command;
     if (!isDrained(this.#host.run.state, callId)) return false;
@@ -254,7 +265,7 @@ export class OutgoingCalls implements CallTaker {
     return true;
   }
 
-  /** The engine failed at a call that has not left: it is made once more after the pause, unless it is given up. */
+  /** The engine failed to make a call: it is made once more after the pause, unless it is given up. */
   #fail(command: CallCommand, error: unknown): void {
     this.#postpone(command);
     this.#host.fault(error);
@@ -265,7 +276,7 @@ export class OutgoingCalls implements CallTaker {
     const { run, id } = this.#host;
     const node = run.plan.nodes.get(nodeId);
     const stage = run.state.tokens.find((token) => token.id === tokenId)?.stage;
-    // A further operation, after a callback that said failure, has a key of its own whatever stands.
+    // A further operation, after a callback that said failure, has a key of its own whatever earlier effects exist.
     const isFurther = stage?.kind === 'calling' && stage.task.operation > 1;
     if (node?.kind !== 'task' || !node.call.mutating || isFurther) {
       this.#send(command, seen);
@@ -289,13 +300,13 @@ export class OutgoingCalls implements CallTaker {
     this.#read(command, reading, (undoOutputs) => this.#send(command, { undoOutputs }));
   }
 
-  /** Goes on with what the store answers, while the call is still wanted. */
+  /** Calls `then` with the store's answer if the call is still wanted. */
   #read<T>(command: CallCommand, reading: Promise<T>, then: (value: T) => void): void {
     reading.then(
       (value) => {
         this.#host.whenIdle(() => {
           if (!this.#calls.has(command.callId)) return;
-          // The read may have outlasted the lease: what it brought may be out of date.
+          // The read may have taken longer than the lease, and its result may be out of date.
           const permission = this.#host.mayCall();
           if (permission !== 'granted') {
             this.#calls.delete(command.callId);
@@ -318,7 +329,7 @@ export class OutgoingCalls implements CallTaker {
   #seek(command: FindUndo): void {
     const { tokenId, round, scope, only, undo } = command;
     const token = this.#host.run.state.tokens.find(({ id }) => id === tokenId);
-    // Asked for by an event before the one that named it already.
+    // An earlier event asked for it, and a later one has already named the effect.
     if (token?.stage.kind !== 'unwinding' || token.stage.undo !== undefined) return;
     if (this.#seeking.has(tokenId)) return;
     this.#seeking.add(tokenId);

@@ -1,21 +1,20 @@
-/** Reads outputs back that were left in the store, when something asks for them. */
 import type { Run } from '../../core/apply.ts';
 import { type OutputQuery, Outputs } from '../../core/context/outputs.ts';
 import { lackQueries } from '../../core/context/wanted.ts';
 import type { Store } from '../../ports/store.ts';
 import { OutputsTooLarge } from '../../ports/store-bounds.ts';
 
-/** Adds what was read to the outputs as they stand by then. */
+/** Adds what was read to the present outputs. */
 export type Restore = (outputs: Outputs) => Outputs;
 
-/** Where they are read. */
+/** Where outputs are read from. */
 export interface OutputSource {
   readonly reads: Pick<Store, 'readOutputs'>;
   /** Most bytes that one place may read back at once, as JSON. */
   readonly maxOutputBytes: number;
 }
 
-/** Nodes named in a sentence. */
+/** Most nodes that an error names. */
 const maxNamed = 3;
 
 /** Why a place cannot have the outputs that it asks for. */
@@ -26,8 +25,8 @@ function tooLargeText(nodeIds: readonly string[], maxBytes: number): string {
 }
 
 /**
- * Reads the outputs of these nodes back, as far as they are not too large: then whatever asks for them fails with a sentence.
- * Throws what the store throws.
+ * Reads the outputs of these nodes back from the store. If they are too large, whatever asks for them fails with a
+ * sentence. Throws what the store throws.
  */
 export async function readBack(
   { reads, maxOutputBytes }: OutputSource,
@@ -43,7 +42,10 @@ export async function readBack(
   }
 }
 
-/** The outputs that a compensation, or a request that is shown again, sees: of these queries and nothing else. Throws what the store throws. */
+/**
+ * Reads the outputs of these queries and no others, for a compensation or for a request that is shown again. Throws
+ * what the store throws.
+ */
 export async function readAsked(
   { reads, maxOutputBytes }: OutputSource,
   id: string,

@@ -1,11 +1,11 @@
-/** Which effects of earlier rounds a visit may take over by sending their Idempotency-Key again. */
 import type { EffectRow } from '../../ports/store.ts';
 
 /**
- * The key and row of an earlier effect for a call with this fingerprint. Undefined when the request is another one, or when
- * a compensation was tried and not completed: the effect may be gone, and a downstream that remembers the key would answer
- * as if it were not. An effect of unknown outcome without a fingerprint was given up, its process having ended, before its
- * request was rendered again: it counts as the same request, since another key might repeat the effect.
+ * The key and row of an earlier round's effect that a call with this fingerprint takes over by sending the same
+ * Idempotency-Key. Undefined when the request differs, or when a compensation was tried and not completed: the effect
+ * may be gone, and a downstream that remembers the key would answer as if it were not. An effect of unknown outcome
+ * without a fingerprint was given up before its request was rendered again, since its process had ended: it counts as
+ * the same request, because another key might repeat the effect.
  */
 export function reusedKey(
   standing: EffectRow | undefined,

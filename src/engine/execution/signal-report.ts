@@ -1,11 +1,10 @@
-/** Turns what transitions tell into counters and log lines. */
 import type { Run, Signal } from '../../core/apply.ts';
 import type { FailureReason, State, TerminalStatus } from '../../core/state.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { ClaimedExecution } from './driver-contract.ts';
 import { recordRound } from './execution-spans.ts';
 
-/** Reports the signals of a durable checkpoint; `run` is the execution as it stands after it. */
+/** Turns the signals of a durable checkpoint into counters and log lines; `run` is the execution after it. */
 export function reportSignals(
   telemetry: Telemetry,
   run: Run,
@@ -75,7 +74,7 @@ export function reportSignals(
   }
 }
 
-/** An execution that is over, as far as its row says. */
+/** What the row of a finished execution says. */
 export interface Finished {
   readonly id: string;
   readonly name: string;

@@ -1,17 +1,8 @@
-/**
- * The retention: makes partitions ahead and drops old ones where the store has such, then deletes executions that ended long
- * ago, in batches. Of processes that share a store one does it at a time. Guarantees that one batch runs at a time and that
- * an error only waits for the next round. Woken by the clock: soon after the start, then once per interval; stopped by
- * `stop`, which awaits the batch under way.
- *
- * A round that meets locks of others gives way without a word and comes again after {@link againMillis}. It says so, once, when no
- * round was complete for {@link behindIntervals} intervals, and when one is again.
- */
 import type { Clock, Timer } from '../../ports/clock.ts';
 import { StoreContended, StoreUnavailable, type Store } from '../../ports/store.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 
-/** What the retention needs to know. */
+/** What the retention needs. */
 export interface MaintenanceParts {
   readonly store: Pick<Store, 'deleteCompleted' | 'tendPartitions'>;
   readonly clock: Clock;
@@ -19,28 +10,36 @@ export interface MaintenanceParts {
   readonly retentionDays: number;
   readonly partitionLookaheadMonths: number;
   readonly intervalMillis: number;
-  /** Whether it falls to this process now. */
+  /** Whether this process does the maintenance now. */
   readonly isOurs: () => boolean;
 }
 
 /** Executions deleted in one transaction. */
 const batchSize = 200;
 
-/** The first round waits until the server has caught up with what it missed. */
+/** The first round waits until the server has caught up after its start. */
 const firstDelayMillis = 30_000;
 
-/** After a round that gave way; or the interval, if that is shorter. */
+/** Pause after a round that gave way, or the interval, if that is shorter. */
 const againMillis = 60_000;
 
-/** Rounds are meant to be complete once per interval. */
+/** Rounds should be complete once per interval. */
 const behindIntervals = 2;
 
-/** Between batches others get their turn at the store. */
+/** Pause between batches, in which other users of the store get their turn. */
 const pauseMillis = 50;
 
 const dayMillis = 86_400_000;
 
-/** See the file header. */
+/**
+ * The retention: creates partitions ahead and drops old ones where the store has partitions, then deletes executions
+ * that ended long ago, in batches. One of the processes that share a store does it at a time.
+ *
+ * Guarantees: one batch runs at a time; an error only waits for the next round. A round that meets locks of other
+ * sessions gives way silently and comes again after {@link againMillis}. It logs once when no round has been complete
+ * for {@link behindIntervals} intervals, and when one is complete again. What wakes it: the clock, soon after the start
+ * and then once per interval. What stops it: `stop`, which awaits the batch under way.
+ */
 export class Maintenance {
   readonly #parts: MaintenanceParts;
   #timer: Timer | undefined;
@@ -56,20 +55,20 @@ export class Maintenance {
     this.#parts = parts;
   }
 
-  /** Begins; a second call, or one after `stop`, does nothing. */
+  /** Starts the rounds. A second call, or one after `stop`, does nothing. */
   start(): void {
     if (this.#timer !== undefined || this.#round !== undefined) return;
     this.#schedule(Math.min(firstDelayMillis, this.#parts.intervalMillis));
   }
 
-  /** Ends after the batch under way. A second call awaits the same. */
+  /** Stops after the batch under way. A second call awaits the same. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#timer?.cancel();
     await this.#round;
   }
 
-  /** How long the round under way has made no progress; 0 between rounds. */
+  /** How long the present round has made no progress; 0 between rounds. */
   get stalledMillis(): number {
     return this.#progressAt === undefined ? 0 : this.#parts.clock.monotonic() - this.#progressAt;
   }
@@ -95,7 +94,8 @@ export class Maintenance {
       this.#progressAt = clock.monotonic();
       const now = clock.now();
       const partitions = await store.tendPartitions({ now, lookaheadMonths, completedBefore: before });
-      if (partitions.created + partitions.dropped > 0) telemetry.log('info', 'partitions tended', { ...partitions });
+      if (partitions.created + partitions.dropped > 0)
+        telemetry.log('info', 'partitions maintained', { ...partitions });
       gaveWay = partitions.postponed !== undefined;
       for (let count = batchSize; count >= batchSize && !this.#isStopped;) {
         if (deleted > 0) await this.#pause();

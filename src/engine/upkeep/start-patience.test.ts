@@ -50,7 +50,7 @@ describe('a start whose store is away', () => {
     await until;
     expect(said.map(({ level, message }) => [level, message])).toEqual([
       ['warn', 'the store is away, waiting for it'],
-      ['info', 'the store is there'],
+      ['info', 'the store answers'],
     ]);
     expect(said[1]!.fields).toEqual({ store: 'postgres://db:5432/trama', millis: 4_500 });
   });

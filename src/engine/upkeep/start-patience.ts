@@ -1,26 +1,26 @@
-/** Waiting for a store that is away while a server starts. */
 import type { Clock, Timer } from '../../ports/clock.ts';
 import { StoreUnavailable } from '../../ports/store.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 
-/** How long a start waits for a store that is away, and how often it asks, in ms. */
+/** How long a start waits for a store that is away, and how often it asks, in milliseconds. */
 export const startPatienceMillis = 60_000;
 const openRetryMillis = 500;
 
-/** Time from the first line about it to the second, in ms; each further pause is twice as long as the one before. */
+/** Time between the first two log lines in milliseconds; each further pause is twice as long. */
 const repeatMillis = 5_000;
 
-/** What a {@link StartPatience} stands on. */
+/** What a {@link StartPatience} needs. */
 export interface StartPatienceParts {
   readonly clock: Clock;
   readonly telemetry: Pick<Telemetry, 'log'>;
-  /** Where the store is, for messages: without password. */
+  /** The address of the store for messages, without password. */
   readonly place: string;
 }
 
 /**
- * A server that starts beside its database may be the first of the two. It asks again until {@link startPatienceMillis} are over, and
- * says so: at the first refusal, with where it asks, why that failed and until when it goes on, then again after 5, 15, 35 s.
+ * Waits for a store that is away while a server starts: a server that starts together with its database may be ready
+ * first. It asks again until {@link startPatienceMillis} are over. It logs the first refusal with the address, the
+ * cause and the time limit, and again after 5, 15 and 35 s.
  */
 export class StartPatience {
   readonly #parts: StartPatienceParts;
@@ -31,7 +31,7 @@ export class StartPatience {
     this.#parts = parts;
   }
 
-  /** Ends the waiting, under way or to come: what fails then fails for good. A second call does nothing. */
+  /** Ends the present and any later wait: what fails then fails for good. A second call does nothing. */
   giveUp(): void {
     this.#isOver = true;
     this.#ended.resolve();
@@ -40,7 +40,8 @@ export class StartPatience {
   /**
    * Resolves once `open` does.
    *
-   * @throws what `open` throws; of a store that is away only when the time is over, with the place and the time in the sentence.
+   * @throws what `open` throws; for a store that is away only when the time is over, with address and time in the
+   * message.
    */
   async until(open: () => Promise<void>): Promise<void> {
     const { clock, telemetry, place } = this.#parts;
@@ -52,7 +53,7 @@ export class StartPatience {
       try {
         await open();
         if (saidAt > -Infinity)
-          telemetry.log('info', 'the store is there', { store: place, millis: this.#since(begun) });
+          telemetry.log('info', 'the store answers', { store: place, millis: this.#since(begun) });
         return;
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error;

@@ -1,20 +1,19 @@
-/**
- * The clock of a process that shares its store with others: the machine's, moved by how far it is off from the store's. So
- * all processes agree about due times and ids, whatever their machines think the time is.
- *
- * A difference that the journey to the store and back may explain is no difference. Looked at every
- * {@link lookMillis}; while the store is away the last one holds.
- */
 import type { Clock, Timer } from '../../ports/clock.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 
 const lookMillis = 10_000;
 
-/** Differences below this are left alone: they are noise, and every correction is a small jump. */
+/** Smaller differences are ignored: they are noise, and every correction is a small jump. */
 const toleranceMillis = 50;
 
-/** See the file header. */
+/**
+ * The clock of a process that shares its store with others: the machine's clock, corrected by its difference from the
+ * store's clock. So all processes agree about due times and ids, whatever their machines' clocks say.
+ *
+ * A difference that the round trip to the store may explain counts as none. The clock compares every {@link
+ * lookMillis}; while the store is away the last correction stays.
+ */
 export class StoreClock implements Clock {
   readonly #system: Clock;
   readonly #telemetry: Telemetry;
@@ -39,19 +38,19 @@ export class StoreClock implements Clock {
     return this.#system.after(millis, fire);
   }
 
-  /** Follows the store from now on; resolves after the first look. */
+  /** Follows the store's clock from now on; resolves after the first comparison. */
   async follow(store: Pick<Store, 'ping'>): Promise<void> {
     try {
       await this.#look(store);
     } catch (error) {
-      // The store's own users report its trouble.
+      // The users of the store report its outages.
       if (this.#telemetry.logs('debug')) this.#telemetry.log('debug', 'clock not compared', { error: String(error) });
     }
     if (this.#stopped) return;
     this.#timer = this.#system.after(lookMillis, () => void this.follow(store));
   }
 
-  /** A second call does nothing. */
+  /** Stops comparing. A second call does nothing. */
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();

@@ -1,12 +1,3 @@
-/**
- * Brings due executions from the queue to the workers.
- *
- * What wakes it: the queue's bell, room that becomes free in the pool, the time at which the next id is due, and a slow
- * sweep as the safety net. What keeps it quiet: a full pool, a store that is away. What stops it: `stop`.
- *
- * Guarantees: one claim is under way at a time; never more are held than the pool has room for; a failure is counted,
- * logged once per outage and followed by a pause.
- */
 import type { Clock, Entropy, Timer } from '../../ports/clock.ts';
 import type { Queue } from '../../ports/queue.ts';
 import { type Availability, backoffMillis } from '../write/availability.ts';
@@ -15,7 +6,7 @@ import type { QueueHealth } from '../queue/queue-health.ts';
 import { Pulse, type Service } from '../service.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
-/** What a claim loop stands on. */
+/** What a claim loop needs. */
 export interface ClaimLoopParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
@@ -23,13 +14,21 @@ export interface ClaimLoopParts {
   readonly queueHealth: QueueHealth;
   readonly queue: Pick<Queue, 'claim'>;
   readonly pool: WorkerPool;
-  /** Most ids asked for at once. */
+  /** Most ids per claim. */
   readonly batch: number;
   readonly leaseMillis: number;
   readonly sweepMillis: number;
 }
 
-/** See the file header. */
+/**
+ * Brings due executions from the queue to the workers.
+ *
+ * What wakes it: a ring of the queue, room that becomes free in the pool, the time at which the next id is due, and a
+ * slow sweep as the safety net. What keeps it quiet: a full pool, a store that is away. What stops it: `stop`.
+ *
+ * Guarantees: one claim is under way at a time; the pool never holds more than it has room for; a failure is counted,
+ * logged once per outage and followed by a pause.
+ */
 export class ClaimLoop implements Service {
   readonly pulse: Pulse;
   readonly #parts: ClaimLoopParts;
@@ -39,9 +38,9 @@ export class ClaimLoop implements Service {
   #timer: Timer | undefined;
   #timerAt = Infinity;
   #failures = 0;
-  /** Whether something was due that could not be taken, or may be. */
+  /** Whether something due could not be taken, or may not have been. */
   #hungry = true;
-  /** While the queue is away rings change nothing: the pause ends first. */
+  /** While the queue is away rings change nothing: the pause has to end first. */
   #pausing = false;
   #idle: (() => void)[] = [];
 
@@ -68,7 +67,7 @@ export class ClaimLoop implements Service {
     }
   }
 
-  /** Something may be due, or there may be room. Cheap; many calls at once make one claim. */
+  /** Claims soon, since something may be due or there may be room. Cheap; many calls at once make one claim. */
   wake(): void {
     if (!this.#running || this.#pausing) return;
     if (this.#claiming) {
@@ -79,12 +78,12 @@ export class ClaimLoop implements Service {
     void Promise.resolve().then(() => this.#run());
   }
 
-  /** A worker became free: claims only if the last claim left something that was due. */
+  /** Claims because a worker became free, if the last claim left something due. */
   roomFreed(): void {
     if (this.#hungry) this.wake();
   }
 
-  /** The bell: something is due at that time. */
+  /** The queue rings: something is due at that time. */
   rung(dueAt: number): void {
     const now = this.#parts.clock.now();
     if (dueAt <= now) this.wake();

@@ -1,12 +1,3 @@
-/**
- * Renews the leases of everything that this process holds, all in one message, each third of a lease, and every
- * two seconds at least.
- *
- * Guarantees: a lease counts from when its renewal was sent, not answered. What the queue has given to another process
- * makes no more calls here; answers in hand are still offered to the store, which decides. A lease that was over, or that the
- * queue made anew, lets calls leave only after the store has confirmed the execution: its driver is told to ask. A server
- * that is away costs only the leases that it keeps.
- */
 import type { Clock } from '../../ports/clock.ts';
 import { PartlyRenewed, type Queue, type Renewal } from '../../ports/queue.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
@@ -14,7 +5,7 @@ import { stampOf } from './lease.ts';
 import type { QueueHealth } from '../queue/queue-health.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
-/** What a lease keeper stands on. */
+/** What a lease keeper needs. */
 export interface LeaseKeeperParts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
@@ -24,7 +15,15 @@ export interface LeaseKeeperParts {
   readonly leaseMillis: number;
 }
 
-/** One renewal: the task of a periodic loop. Throws what the queue throws. */
+/**
+ * Renews the leases of everything that this process holds in one message. The task of a periodic loop that runs every
+ * third of a lease, and at least every two seconds. Throws what the queue throws.
+ *
+ * Guarantees: a lease counts from when its renewal was sent, not answered. An execution that the queue has given to
+ * another process makes no more calls here; answers that have arrived are still offered to the store, which decides.
+ * After a lease that had ended, or that the queue made anew, calls leave only once the store has confirmed the
+ * execution: its driver is told to ask. A server that is away affects only the leases that it keeps.
+ */
 export async function renewLeases(parts: LeaseKeeperParts): Promise<void> {
   const { clock, telemetry, queueHealth, queue, pool, leaseMillis } = parts;
   const leases = pool.leases();
@@ -53,7 +52,7 @@ export async function renewLeases(parts: LeaseKeeperParts): Promise<void> {
       if (lease.standing === 'doubtful') pool.driverOf(lease.id)?.nudge();
       continue;
     }
-    // An id that was given back meanwhile is lost to nobody.
+    // An id that was given back meanwhile is not lost.
     if (!pool.has(lease.id) || lease.claimed.token !== token) continue;
     lease.lose(token);
     telemetry.fenced('lease');

@@ -1,14 +1,3 @@
-/**
- * Takes executions over in the store, which fences whoever held them before, and puts them together again: plan, outputs
- * that can still be asked for, and the events that bring them to the present.
- *
- * First of all, calls found `calling` become attempts of unknown outcome. Then comes what the inbox holds, then what is
- * due. An execution whose last five owners ended without getting anywhere is quarantined, so that one that brings down its
- * process cannot bring down every process: its row alone is needed for that, and nothing else of it is parsed, read or rendered.
- * One whose owners have ended before is taken over with few others or alone (see `suspects.ts`), so that nothing else is
- * blamed for what it does. A lease whose lease is over is given back and takes nothing over: it would fence a
- * process that works.
- */
 import type { Run } from '../../core/apply.ts';
 import { openDeadline } from '../../core/due.ts';
 import type { CallCommand, Event } from '../../core/event.ts';
@@ -38,20 +27,20 @@ import { suspectFrom, Suspects, type Tried } from './suspects.ts';
 import { traceIdOf } from '../trace-context.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
-/** Claims without progress, of owners that ended, after which an execution is quarantined at the next. */
+/** Claims without progress by owners that ended, after which the next owner quarantines an execution. */
 const maxClaims = 5;
-/** How long a state of a newer release is left to newer processes. */
+/** How long an execution with a state of a newer release is left to newer processes. */
 const newerFormatMillis = 5_000;
 /** How long an execution without a usable plan is left alone. */
 const noPlanMillis = 30_000;
-/** How long an execution is left alone for which there was no room in memory. */
+/** How long an execution is left alone when memory has no room for it. */
 const noRoomMillis = 1_000;
-/** Larger payloads are read by themselves, once there is room for them. */
+/** Larger payloads are read separately, once there is room for them. */
 const maxPayloadBytes = 65_536;
-/** Outputs that are read with a load; where there are more, each is read when it is asked for. */
+/** Bytes of outputs that are read with a load; if there are more, each output is read when it is asked for. */
 const maxLoadedBytes = 1_048_576;
 
-/** What a loader stands on. */
+/** What a loader needs. */
 export interface LoaderParts extends CoalescerParts, QuarantineParts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
@@ -62,7 +51,7 @@ export interface LoaderParts extends CoalescerParts, QuarantineParts {
   readonly parked: BoundedMap<string, Run>;
   readonly memory: MemoryLedger;
   readonly maxOutputBytes: number;
-  /** The processes that live: their claims are not counted against an execution. */
+  /** The live processes. Their claims are not counted against an execution. */
   live(): readonly string[];
   /** How long a take-over is tried while the store is away; then the claim is given back. */
   readonly patienceMillis: number;
@@ -70,7 +59,7 @@ export interface LoaderParts extends CoalescerParts, QuarantineParts {
 
 type End = 'terminated' | 'given up';
 
-/** A take-over that is asked for; `below` as in {@link TakeOverBounds}. */
+/** A requested take-over; `below` as in {@link TakeOverBounds}. */
 interface Asked {
   readonly lease: Lease;
   readonly below: number;
@@ -78,7 +67,17 @@ interface Asked {
 
 const letGo: Tried = { cleared: Promise.resolve() };
 
-/** See the file header. */
+/**
+ * Takes executions over in the store, which fences their former owners, and puts them together again: plan, outputs
+ * that can still be asked for, and the events that bring them up to date.
+ *
+ * First, calls found `calling` become attempts of unknown outcome. Then come the events of the inbox, then what is due.
+ * An execution whose last five owners ended without progress is quarantined, so that an execution that brings down its
+ * process cannot bring down every process: only its row is needed for that, and nothing else of it is parsed, read or
+ * rendered. An execution whose owners have ended before is taken over with few others or alone (see `suspects.ts`), so
+ * that no other is blamed for what it does. A lease that is over is given back without a take-over, which would fence a
+ * process that works.
+ */
 export class Loader {
   readonly #parts: LoaderParts;
   readonly #takeOvers: Coalescer<Asked, LoadedExecution | 'lapsed' | undefined>;
@@ -94,7 +93,7 @@ export class Loader {
       maxWaiting: Infinity,
       patienceMillis: parts.patienceMillis,
       send: async (asked) => {
-        // Looked at before each try: a store that was away answers later than a lease lasts.
+        // Checked before each try: a store that was away may answer after the lease has ended.
         const valid = new Set(asked.filter(({ lease }) => !lease.isOver));
         const byId = new Map<string, LoadedExecution>();
         for (const [below, of] of Map.groupBy(valid, (one) => one.below)) {
@@ -108,7 +107,7 @@ export class Loader {
     });
   }
 
-  /** Loads a lease and begins to drive it, or gives it back. Never rejects. */
+  /** Loads an execution and begins to drive it, or gives its lease back. Never rejects. */
   async load(lease: Lease, dueAt: number, pool: WorkerPool): Promise<void> {
     const outcome = await this.#load(lease, dueAt, pool, suspectFrom);
     if (outcome === 'suspect') this.#suspects.add({ lease, dueAt, pool });
@@ -124,7 +123,7 @@ export class Loader {
       }
       if (answer === undefined) {
         if (below < Infinity) return 'suspect';
-        // Over, or gone: the queue had an old mark.
+        // The execution is over or gone, and the queue had an old entry.
         pool.giveBack(lease, 'ack');
         return letGo;
       }
@@ -132,7 +131,7 @@ export class Loader {
       return await this.#begin(lease, loaded, dueAt, pool);
     } catch (error) {
       const { telemetry, clock } = this.#parts;
-      // Of what was not even read nobody knows whose trace it belongs to.
+      // The trace of an execution that was not read is unknown.
       const traceId = loaded === undefined ? undefined : traceIdOf(loaded.id, loaded.traceparent);
       telemetry.log('warn', 'execution not loaded', { sagaId: lease.id, traceId, error: String(error) });
       pool.giveBack(lease, { parkUntil: clock.now() + 1_000 });
@@ -149,7 +148,7 @@ export class Loader {
       pool.giveBack(lease, { parkUntil: clock.now() + newerFormatMillis });
       return letGo;
     }
-    // Before anything else of it is touched: whatever brings its owners down may be in any part of it.
+    // Before anything else of it is touched, since any part of it may bring its owners down.
     if (claims > maxClaims) return { cleared: quarantine(this.#parts, lease, loaded, pool) };
     if (claims > suspectFrom)
       telemetry.log('warn', 'execution taken over again', { sagaId: lease.id, traceId, claims });
@@ -189,16 +188,16 @@ export class Loader {
     const isCalling = end === undefined && run.state.tokens.some(({ stage }) => stage.kind === 'calling');
     const prepared = isCalling ? await this.#prepared(run, traceparent) : [];
     if (lease.isOver) {
-      // Its next owner records what this one would: the row says what was in flight.
+      // The next owner records the same: the row says what was in flight.
       this.#giveBackLapsed(lease, pool);
       return letGo;
     }
-    // From here to `begin` nothing may wait: an event from outside must not come before what is recorded first.
+    // Nothing may be awaited from here to `begin`: an event from outside must not come before what is recorded first.
     const definition = plans.telemetryOf(plan);
     definition.dequeued('queue');
-    // The one who takes it over tries again what is blocked: why it was may be over.
+    // The new owner tries blocked calls again, since the block may be over.
     const isWaiting = run.state.tokens.some(({ stage }) => isBlocked(stage));
-    // Nothing waits for what is no suspect.
+    // No other execution waits for one that is no suspect.
     const clearance = claims < suspectFrom ? undefined : Promise.withResolvers<void>();
     const driver = pool.drive({
       lease,
@@ -211,7 +210,7 @@ export class Loader {
       inboxSeq: loaded.inboxSeq,
       claims,
       ...(clearance === undefined ? undefined : { cleared: clearance.resolve }),
-      // The time for which it was blocked is none for which it waited for a worker.
+      // Time spent blocked does not count as waiting for a worker.
       dueAt: isWaiting ? Math.max(dueAt, clock.now()) : dueAt,
       inbox: loaded.inbox,
     });
@@ -253,7 +252,7 @@ export class Loader {
     return wholeRun(loaded, plan, await this.#payload(loaded), outputs);
   }
 
-  /** What is small is read at once; else everything is read when it is asked for. */
+  /** Reads small outputs at once; larger ones are read when they are asked for. */
   async #outputs(id: string, { round }: State, queries: readonly OutputQuery[]): Promise<Outputs> {
     if (queries.length === 0) return Outputs.empty;
     try {
@@ -271,7 +270,7 @@ export class Loader {
     return detail.payload;
   }
 
-  /** What a former owner had prepared of the calls it left behind: their fingerprints, and keys of earlier effects. */
+  /** The fingerprints and reused keys of calls that a former owner had prepared and left behind. */
   async #prepared(run: Run, traceparent: string | undefined): Promise<readonly Event[]> {
     const events: Event[] = [];
     for (const { id, nodeId, stage } of run.state.tokens) {
@@ -309,8 +308,9 @@ export class Loader {
 }
 
 /**
- * What is known to end it once it is taken over, and so comes before anything of it is rendered: an accepted terminate, for
- * which nothing else of it is read either; or, for one whose owners have ended, a cancel or the end of its time.
+ * What will end the execution once it is taken over, and so is applied before anything of it is rendered: an accepted
+ * terminate, for which nothing else of it is read either; or, for an execution whose owners have ended, a cancel or a
+ * passed deadline.
  */
 function endOf({ inbox, claims, state }: LoadedExecution, now: number): End | undefined {
   if (inbox.some(({ event }) => event.type === 'terminated')) return 'terminated';
@@ -319,7 +319,7 @@ function endOf({ inbox, claims, state }: LoadedExecution, now: number): End | un
   return isCancelled || (openDeadline(state) ?? Infinity) <= now ? 'given up' : undefined;
 }
 
-/** The execution without its payload and its outputs, which an end at once needs not. */
+/** The execution without payload and outputs, which an immediate end does not need. */
 function bareRun({ id, name, version, labels, state }: LoadedExecution, plan: Run['plan']): Run {
   return { plan, header: { id, name, version, payload: {}, labels }, state, outputs: Outputs.empty };
 }
@@ -329,7 +329,7 @@ function wholeRun(loaded: LoadedExecution, plan: Plan, payload: string, outputs:
   return { ...bare, header: { ...bare.header, payload: parseJson(payload) as JsonObject }, outputs };
 }
 
-/** About how many bytes it takes to load it. */
+/** Estimated bytes in memory of the loaded execution. */
 function sizeOf({ payload, payloadBytes, state }: LoadedExecution): number {
   const outputs = state.ord === 0 ? 0 : maxLoadedBytes;
   return executionBytes + bytesPerChar * (payloadBytes ?? payload.length) + outputs;

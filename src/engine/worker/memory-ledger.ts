@@ -1,12 +1,11 @@
-/** About how many bytes the executions in hand take, and whether there is room for more. */
 import type { Clock } from '../../ports/clock.ts';
 
-/** How long a load waits for room; then the execution is given back, for a process that has some. */
+/** How long a load waits for room. Then the execution is given back, for a process that has room. */
 const patienceMillis = 5_000;
 
-/** What an execution in hand takes beside its payload, its outputs and its answers. */
+/** Bytes of a held execution beside its payload, outputs and answers. */
 export const executionBytes = 4_096;
-/** About what a character of JSON text takes once it is parsed, in bytes, its text included. */
+/** Estimated bytes of one character of JSON text once it is parsed, its text included. */
 export const bytesPerChar = 4;
 
 interface Waiting {
@@ -15,11 +14,11 @@ interface Waiting {
 }
 
 /**
- * The bound of all executions in hand.
+ * Estimates the bytes of all held executions, and bounds them.
  *
- * Guarantees: nothing new is claimed or started directly while as much as `maxBytes` is in hand; what is loaded is admitted in
- * the order in which it came, and one that is large by itself at the latest when half of the room is free, so that nothing waits
- * for ever. What is in hand already goes on, so that the bound may be exceeded by what it is answered.
+ * Guarantees: nothing new is claimed or started directly while `maxBytes` are held; loads are admitted in the order in
+ * which they came, and a load that is large by itself at the latest when half of the room is free, so that none waits
+ * for ever. Held executions go on, so their answers may exceed the bound.
  */
 export class MemoryLedger {
   readonly maxBytes: number;
@@ -28,24 +27,24 @@ export class MemoryLedger {
   #bytes = 0;
   #waiting: Waiting[] = [];
 
-  /** `roomFreed` is called each time the bound is not reached any more. */
+  /** `roomFreed` is called whenever the held bytes fall below the bound. */
   constructor(clock: Clock, maxBytes: number, roomFreed: () => void) {
     this.#clock = clock;
     this.maxBytes = maxBytes;
     this.#roomFreed = roomFreed;
   }
 
-  /** Bytes in hand now, about. */
+  /** Bytes held, estimated. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Whether nothing new may be taken in hand. */
+  /** Whether nothing new may be taken. */
   get isFull(): boolean {
     return this.#bytes >= this.maxBytes || this.#waiting.length > 0;
   }
 
-  /** As many more bytes are in hand; fewer where negative. */
+  /** Adds held bytes; removes them where negative. */
   add(bytes: number): void {
     if (bytes === 0) return;
     const wasFull = this.isFull;
@@ -55,7 +54,7 @@ export class MemoryLedger {
     if (wasFull && !this.isFull) this.#roomFreed();
   }
 
-  /** Keeps room for what is about to be loaded, to be given back by {@link MemoryLedger.add}. False: there was none for a while. */
+  /** Reserves room for a load, which {@link MemoryLedger.add} gives back. False: there was no room for a while. */
   reserve(bytes: number): true | Promise<boolean> {
     if (this.#waiting.length === 0 && this.#fits({ bytes })) {
       this.#bytes += bytes;

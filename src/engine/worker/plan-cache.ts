@@ -1,9 +1,3 @@
-/**
- * Compiled definitions by content hash, bounded; with the telemetry handle of each, so that a step looks up no labels.
- *
- * The hash is SHA-256 over the canonical JSON of the definition: keys in order, numbers by their digits. Executions are
- * pinned to it.
- */
 import { hash as digest } from 'node:crypto';
 import { compileDefinition } from '../../core/definition/compile.ts';
 import type { DefinitionLimits } from '../../core/definition/limits.ts';
@@ -13,15 +7,15 @@ import type { Store } from '../../ports/store.ts';
 import type { DefinitionTelemetry, Telemetry } from '../../ports/telemetry.ts';
 import { BoundedMap } from '../bounded-map.ts';
 
-/** A definition compiled, or everything that is wrong with it. */
+/** A compiled definition, or everything that is wrong with it. */
 export type Compiled =
   | { readonly ok: true; readonly plan: Plan; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly errors: readonly string[]; readonly warnings: readonly string[] };
 
-/** About how many bytes of memory the kept plans may take: some hundred definitions as people write them, a few of the largest. */
+/** Estimated bytes that the kept plans may take: some hundred typical definitions, or a few of the largest. */
 const maxPlanBytes = 64 * 1024 * 1024;
 
-/** What a plan cache stands on. */
+/** What a plan cache needs. */
 export interface PlanCacheParts {
   readonly store: Pick<Store, 'getDefinitionBody'>;
   readonly telemetry: Telemetry;
@@ -30,10 +24,18 @@ export interface PlanCacheParts {
   readonly limits?: DefinitionLimits;
 }
 
-/** `isLenient`: it has a call that may take longer than definitions may ask for now, and is good only for what is stored. */
+/**
+ * `isLenient`: a call may take longer than definitions may ask for now, so the plan is good only for stored executions.
+ */
 type Good = Extract<Compiled, { ok: true }> & { readonly isLenient?: true };
 
-/** See the file header. */
+/**
+ * Bounded cache of compiled definitions by content hash, with the telemetry handle of each, so that a step looks up no
+ * labels.
+ *
+ * The hash is SHA-256 over the canonical JSON of the definition: keys in order, numbers by their digits. Executions are
+ * pinned to it.
+ */
 export class PlanCache {
   readonly #parts: PlanCacheParts;
   readonly #plans: BoundedMap<string, Good>;
@@ -58,7 +60,7 @@ export class PlanCache {
 
   /**
    * The plan of a pinned definition; undefined when neither an execution nor a record has that content, or when this
-   * release does not accept it any more. Asked for twice at once, it is read once.
+   * release no longer accepts it. Concurrent requests read it once.
    *
    * @throws StoreUnavailable when it has to be read and cannot.
    */
@@ -72,7 +74,7 @@ export class PlanCache {
     return loading;
   }
 
-  /** The plan when it is in memory. */
+  /** The plan, if it is in memory. */
   peek(hash: string): Plan | undefined {
     return this.#plans.get(hash)?.plan;
   }
@@ -91,10 +93,11 @@ export class PlanCache {
     const text = await this.#parts.store.getDefinitionBody(hash);
     if (text === undefined) return undefined;
     const { limits } = this.#parts;
-    // The hash that the execution is pinned to names the plan, whatever the text hashes to now.
+    // The hash that the execution is pinned to names the plan, even if the text hashes differently now.
     const document = parseJson(text);
     const strict = compileDefinition(document, limits === undefined ? { hash } : { hash, limits });
-    // A bound that was lowered since must not stop what was accepted under it: the runtime ends such a call at the bound.
+    // A bound that was lowered since must not stop an execution accepted under the old one: the engine ends such a call
+    // at the bound.
     const compiled: Compiled & { readonly isLenient?: true } = strict.ok
       ? strict
       : {

@@ -1,4 +1,3 @@
-/** Ends an execution by its row alone, before anything else of it is parsed, read or rendered. */
 import { summarize } from '../../core/summary.ts';
 import { quarantined } from '../../core/transition/control.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -11,7 +10,7 @@ import { traceIdOf } from '../trace-context.ts';
 import type { WatchHub } from '../watch-hub.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
-/** What a quarantine stands on. */
+/** What a quarantine needs. */
 export interface QuarantineParts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
@@ -19,19 +18,21 @@ export interface QuarantineParts {
   readonly watch: WatchHub;
 }
 
-/** The store as it stands for people: the claims before this one are those whose owners ended. */
+/** The description that users see. The claims before this one are those whose owners ended. */
 function descriptionOf({ claims }: LoadedExecution): string {
   return `${String(claims - 1)} processes in a row ended while they worked on this execution, without a checkpoint in between.`;
 }
 
 /** Rough size of the checkpoint in bytes. */
 const checkpointBytes = 2_048;
-/** How long an execution is left alone whose quarantine the store refused, in milliseconds. */
+/** How long an execution is left alone after the store refused its quarantine, in milliseconds. */
 const refusedMillis = 30_000;
 
 /**
- * Ends the execution CORRUPTED with reason `engine`, as it stands in the store: tokens and inbox stay as they are, for the
- * retry that goes on from there. Of one that is over, the hook is given up, and nothing else changes. Ends the lease. Resolves once that is durable, or was refused; never rejects.
+ * Ends the execution CORRUPTED with reason `engine`, by its row alone, before anything else of it is parsed, read or
+ * rendered. Tokens and inbox stay as they are in the store, for the retry that goes on from there. For an execution
+ * that is over, the hook is given up and nothing else changes. Ends the lease. Resolves once that is durable, or was
+ * refused; never rejects.
  */
 export function quarantine(
   parts: QuarantineParts,

@@ -1,15 +1,3 @@
-/**
- * Makes the queue agree with the store, which alone is the truth.
- *
- * Every two seconds it reads executions that are overdue by as much and adds those that the queue does not know: lost
- * rings, late commits, a queue that was wiped. A cursor walks through all of them, a bounded number per round, so that
- * none is overlooked behind others. Every half a minute it reads what becomes due soon: later timers are in the store
- * alone. At the start, and when the queue was lost, everything due is read at once.
- *
- * Guarantees: an id in the queue already, or held here, is left as it is. One that by the store's word a process that lives has
- * in hand is named with that process, which the queue asks to assert its claim before any other gets it. An idle process
- * costs the store one statement in two seconds.
- */
 import type { ShardSet } from '../../core/slot.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -23,13 +11,13 @@ import type { QueueHealth } from '../queue/queue-health.ts';
 /** Time between two rounds. */
 export const reconcileMillis = 2_000;
 const overdueMillis = 2_000;
-/** How far ahead timers are brought into the queue, and how often. Together less than the horizon of parking. */
+/** How far ahead timers are added to the queue, and how often. The sum is less than the horizon of parking. */
 const lookAheadMillis = 90_000;
 const lookEveryMillis = 30_000;
 const pageSize = 500;
 const pagesPerRound = 4;
 
-/** What a reconciler stands on. */
+/** What a reconciler needs. */
 export interface ReconcilerParts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
@@ -37,19 +25,31 @@ export interface ReconcilerParts {
   readonly queueHealth: QueueHealth;
   readonly store: Pick<Store, 'findDue' | 'listDue'>;
   readonly queue: Pick<Queue, 'reconcile' | 'owned' | 'toRefill'>;
-  /** Whether this process holds it. */
+  /** Whether this process holds the execution. */
   holds(id: string): boolean;
-  /** Whether another process lives. */
+  /** Whether the process is another one and alive. */
   isOtherLive(process: string): boolean;
 }
 
 type Cursor = { readonly dueAt: number; readonly id: string };
 
-/** See the file header. `round` is the task of a periodic loop. */
+/**
+ * Makes the queue agree with the store, which alone is authoritative. {@link Reconciler.round} is the task of a
+ * periodic loop.
+ *
+ * Every two seconds it reads executions that have been overdue for as long and adds those that the queue does not know:
+ * lost rings, late commits, a queue that was wiped. A cursor walks through all of them, a bounded number per round, so
+ * that none is overlooked behind others. Every half minute it reads what becomes due soon, since later timers are in
+ * the store alone. At the start, and when the queue was lost, it reads everything due at once.
+ *
+ * Guarantees: an id in the queue already, or held here, is left as it is. An execution that a live process holds
+ * according to the store is added with the name of that process, which the queue asks to assert its claim before any
+ * other process gets it. An idle process costs the store one statement in two seconds.
+ */
 export class Reconciler {
   readonly #parts: ReconcilerParts;
   #overdue: Cursor | undefined;
-  /** Everything due before this has been brought in. */
+  /** Everything due before this instant has been added. */
   #lookedUntil = 0;
   #lookedAt = -Infinity;
   #rebuild = false;
@@ -58,12 +58,12 @@ export class Reconciler {
     this.#parts = parts;
   }
 
-  /** The queue may have been lost: the next round reads everything due. */
+  /** Lets the next round read everything due, since the queue may have been lost. */
   forget(): void {
     this.#rebuild = true;
   }
 
-  /** One round. Throws what the store or the queue throws, and begins there again. */
+  /** Makes one round. Throws what the store or the queue throws; the next round begins there again. */
   async round(): Promise<void> {
     const { clock } = this.#parts;
     const now = clock.now();
@@ -75,7 +75,7 @@ export class Reconciler {
     }
     const { owned } = this.#parts.queue;
     const refill = this.#parts.queue.toRefill();
-    // What has to be read whole needs no look at what is overdue; the rest must not wait for it.
+    // A full read covers what is overdue; the rest must not wait for it.
     if (owned.shards.length > (refill?.shards.shards.length ?? 0)) {
       this.#overdue = await this.#walk(owned, this.#overdue, now - overdueMillis, pagesPerRound);
     }
@@ -87,7 +87,7 @@ export class Reconciler {
     if (owned.shards.length === 0) return;
     if (clock.monotonic() - this.#lookedAt < lookEveryMillis) return;
     const until = now + lookAheadMillis;
-    // A jump of the clock backwards leaves a window that has been looked at already.
+    // After a backward jump of the clock the window has been read already.
     if (until > this.#lookedUntil)
       await this.#walk(owned, { dueAt: this.#lookedUntil, id: '' }, until, Infinity, 'ahead');
     this.#looked(until);
@@ -99,8 +99,8 @@ export class Reconciler {
   }
 
   /**
-   * Goes through pages until the end or `pages` of them; answers where to go on, undefined at the end. What lies ahead is not
-   * in the hands of any process, so that the index alone is read.
+   * Goes through pages until the end or `pages` of them; answers where to go on, undefined at the end. No process holds
+   * what is not yet due, so only the index is read.
    */
   async #walk(
     shards: ShardSet,
@@ -153,12 +153,12 @@ export class Reconciler {
       if (absent.length > 0) this.#count(new Set(absent), others);
     } catch (error) {
       queueHealth.failed('reconcile', error);
-      // The queue asks for what one of its servers did not take once that answers; the others must not wait for it.
+      // The queue asks again for what one of its servers did not take; the others must not wait for that server.
       if (!(error instanceof QueuePartlyUnavailable)) throw error;
     }
   }
 
-  /** What lies ahead was read from the index alone, and is not counted: nothing has lost it. */
+  /** Entries that are not yet due were read from the index alone. They are not counted, since nothing has lost them. */
   #count(absent: ReadonlySet<string>, rows: readonly (DueRow | DueDetail)[]): void {
     const counts = new Map<ExecutionStatus, number>();
     for (const row of rows) {

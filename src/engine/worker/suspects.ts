@@ -1,20 +1,9 @@
-/**
- * Executions whose last owners ended while they had them in hand, in a line of their own.
- *
- * One of them may bring down whichever process takes it over, and the store counts every execution that was taken over with
- * it. So a suspect is taken over only when the ones before it have shown that they are harmless: they got somewhere, the
- * process lived on with them for a while, or they were let go. First come those that fell little, in groups that grow while the
- * process lives, so that a process that something else killed twice is soon at work again; then each that fell more often,
- * alone. So no more than one harmless execution's share of falls is ever counted against a neighbour.
- *
- * What wakes it: a suspect that is added. What stops it: an empty line. While the process drains they are given back.
- */
 import type { Lease } from './lease.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
-/** Claims in vain from which on an execution is a suspect. */
+/** Claims without progress from which on an execution is a suspect. */
 export const suspectFrom = 2;
-/** Claims in vain from which on a suspect is taken over alone. */
+/** Claims without progress from which on a suspect is taken over alone. */
 const aloneFrom = 3;
 /** Most suspects taken over together. */
 const maxGroup = 64;
@@ -26,17 +15,30 @@ export interface Suspect {
   readonly pool: WorkerPool;
 }
 
-/** Resolves once the execution has shown that it is harmless, or was let go. Wrapped, since promises flatten. */
+/** Resolves once the execution has shown that it is harmless, or was given back. Wrapped, since promises flatten. */
 export interface Tried {
   readonly cleared: Promise<void>;
 }
 
 /**
- * Takes a suspect over, unless `below` or more claims in vain are counted for it: then it is a suspect still. Must not reject.
+ * Takes a suspect over, unless `below` or more claims without progress are counted for it: then it remains a suspect.
+ * Must not reject.
  */
 export type TakeSuspect = (suspect: Suspect, below: number) => Promise<Tried | 'suspect'>;
 
-/** See the file header. */
+/**
+ * A line of its own for executions whose last owners ended while they held them.
+ *
+ * Any of them may bring down the process that takes it over, and the store counts every execution that was taken over
+ * with it. So a suspect is taken over only when the ones before it have shown that they are harmless: they made
+ * progress, the process lived on with them for a while, or they were given back. Suspects with few counted claims come
+ * first, in groups that grow while the process lives, so that a process that something else killed twice is soon at
+ * work again; then come those with more, one at a time. So the crashes of one harmful execution count against a
+ * neighbour no more often than its own share.
+ *
+ * What wakes it: a suspect that is added. What stops it: an empty line. While the process drains, suspects are given
+ * back.
+ */
 export class Suspects {
   readonly #take: TakeSuspect;
   #groups: Suspect[] = [];
@@ -48,7 +50,7 @@ export class Suspects {
     this.#take = take;
   }
 
-  /** Appends it to the line. */
+  /** Appends a suspect to the line. */
   add(suspect: Suspect): void {
     this.#groups.push(suspect);
     if (this.#isRunning) return;

@@ -1,10 +1,3 @@
-/**
- * The executions that this process holds: those that wait for a worker, are being loaded, or run.
- *
- * A lease begins with a claim (from the queue, or directly for a new execution) and ends with an acknowledgement or a
- * release. At most `workerCount` are in hand at a time; up to `prefetch` more wait. Every lease, whatever its stage, has
- * its lease renewed.
- */
 import type { Run } from '../../core/apply.ts';
 import { roughSize } from '../../core/value/json.ts';
 import type { Clock, Stamp } from '../../ports/clock.ts';
@@ -17,43 +10,46 @@ import { Lease } from './lease.ts';
 import type { QueueWriter } from '../queue/queue-writer.ts';
 
 /**
- * Only what is due within this time is parked in the queue; later timers stay in the store alone, and the reconcile
- * brings them in ahead of time. Longer than its look ahead, so that no pod can overlook one.
+ * Only executions due within this time are parked in the queue; later timers stay in the store alone, and the reconcile
+ * adds them ahead of time. Longer than the reconcile looks ahead, so that no process overlooks one.
  */
 export const parkHorizonMillis = 120_000;
 
-/** Payload and outputs of a parked execution that stays in memory, in characters. */
+/** Most characters of payload and outputs of a parked execution that stays in memory. */
 const maxKeptChars = 65_536;
 
-/** How long an execution is left alone that cannot be worked on here now. */
+/** How long an execution is left alone when it cannot be worked on now. */
 const stuckMillis = 30_000;
 
-/** What has been due for longer than this goes first: nothing new starts directly past it. */
+/** Executions that have been due for longer go first: nothing new starts directly before them. */
 const overdueMillis = 100;
 
-/** What a pool stands on. */
+/** What a pool needs. */
 export interface WorkerPoolParts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly queueWriter: QueueWriter;
   readonly driver: DriverParts;
-  /** Runs that were parked here lately. */
+  /** Runs that were parked here recently. */
   readonly parked: BoundedMap<string, Run>;
   readonly workerCount: number;
   readonly prefetch: number;
   readonly leaseMillis: number;
-  /** Takes an execution over in the store and begins to drive it; never throws, ends the lease itself when it cannot. */
+  /**
+   * Takes an execution over in the store and begins to drive it. Never throws; ends the lease itself when it cannot.
+   */
   load(lease: Lease, dueAt: number): void;
-  /** There is room for another claim. */
+  /** Called when there is room for another claim. */
   roomFreed(): void;
-  /** The execution is over, or gone. */
+  /** Called when the execution is over, or gone. */
   over(id: string): void;
 }
 
 /**
- * What the places of a process are used for, in executions: `calling` (a call is under way), `host` (its calls wait in hand for a free
- * place at a host), `loading` (it is taken over, or inserted), `store` (something of it is read or written), `other` (a pause after a fault
- * of the engine, and what takes no time), `free`. Together they are `runtime.workerCount`.
+ * What the places of a process are used for, in executions: `calling` (a call is under way), `host` (its calls wait for
+ * a free place at a host), `loading` (it is being taken over or inserted), `store` (something of it is being read or
+ * written), `other` (a pause after an engine fault, and work that takes no time), `free`. Together they are
+ * `runtime.workerCount`.
  */
 export type PlacesInUse = Readonly<Record<'calling' | 'host' | 'loading' | 'store' | 'other' | 'free', number>>;
 
@@ -62,11 +58,17 @@ interface Held {
   driver?: ExecutionDriver;
 }
 
-/** See the file header. */
+/**
+ * The executions that this process holds: those that wait for a worker, are being loaded, or run.
+ *
+ * A lease begins with a claim (from the queue, or directly for a new execution) and ends with an acknowledgement or a
+ * release. At most `workerCount` executions run at a time; up to `prefetch` more wait. Every lease is renewed, whatever
+ * the stage of its execution.
+ */
 export class WorkerPool implements DriverOwner {
   readonly #parts: WorkerPoolParts;
   readonly #held = new Map<string, Held>();
-  /** What waits for a worker, the longest due first. */
+  /** Executions that wait for a worker, the longest due first. */
   #backlog: { readonly lease: Lease; readonly dueAt: number }[] = [];
   #draining = false;
   #othersWait = false;
@@ -81,12 +83,12 @@ export class WorkerPool implements DriverOwner {
     return this.#draining;
   }
 
-  /** Executions in hand, those that wait for a worker not counted. */
+  /** Executions that run or are being loaded; those that wait for a worker are not counted. */
   get busy(): number {
     return this.#held.size - this.#backlog.length;
   }
 
-  /** What the places are used for. Looks at every execution in hand: for those who ask, not for the hot path. */
+  /** What the places are used for. Looks at every held execution, so it is not for the hot path. */
   get places(): PlacesInUse {
     const places = { calling: 0, host: 0, loading: this.#reserved, store: 0, other: 0, free: 0 };
     const waiting = new Set(this.#backlog.map(({ lease }) => lease.id));
@@ -95,18 +97,18 @@ export class WorkerPool implements DriverOwner {
     return places;
   }
 
-  /** Executions held. */
+  /** Number of held executions. */
   get size(): number {
     return this.#held.size;
   }
 
-  /** How many more may be claimed; none while what is in hand takes as much memory as it may. */
+  /** How many more may be claimed; 0 while the held executions take as much memory as they may. */
   get room(): number {
     if (this.#draining || this.#parts.driver.memory.isFull) return 0;
     return this.#parts.workerCount + this.#parts.prefetch - this.#held.size - this.#reserved;
   }
 
-  /** The queue has more that is due than it could hand over. */
+  /** Whether the queue has more due executions than it could hand over. */
   set queueHasMore(more: boolean) {
     this.#othersWait = more;
   }
@@ -115,17 +117,17 @@ export class WorkerPool implements DriverOwner {
     return this.#backlog.length > 0 || (this.#othersWait && this.room <= 0);
   }
 
-  /** Everything held, for renewal. */
+  /** All leases, for renewal. */
   leases(): Lease[] {
     return Array.from(this.#held.values(), (held) => held.lease);
   }
 
-  /** Whether this process holds it. */
+  /** Whether this process holds the execution. */
   has(id: string): boolean {
     return this.#held.has(id);
   }
 
-  /** Ids of the executions in hand: those that wait for a worker are not among them. */
+  /** Ids of the executions that run or are being loaded. */
   running(): ReadonlySet<string> {
     const ids = new Set(this.#held.keys());
     for (const { lease } of this.#backlog) ids.delete(lease.id);
@@ -137,7 +139,7 @@ export class WorkerPool implements DriverOwner {
     return this.#held.get(id)?.driver;
   }
 
-  /** Takes in what a claim gave. An id held already is adopted: its worker goes on under the new token. */
+  /** Takes in a claimed execution. If it is held already, its worker goes on under the new token. */
   take(claimed: Claimed, sent: Stamp): void {
     const { clock, leaseMillis, workerCount } = this.#parts;
     const known = this.#held.get(claimed.id);
@@ -162,9 +164,9 @@ export class WorkerPool implements DriverOwner {
   }
 
   /**
-   * Keeps a worker free for a new execution that is to start here at once; false when there is none, or others have waited
-   * for longer: here, or in the queue, where one has been due since `oldestDueAt`. To be followed by
-   * {@link WorkerPool.reserve} or {@link WorkerPool.unreserve}.
+   * Reserves a worker for a new execution that is to start here at once. False when none is free, or when other
+   * executions have waited longer: here, or in the queue, where one has been due since `oldestDueAt`. Must be followed
+   * by {@link WorkerPool.reserve} or {@link WorkerPool.unreserve}.
    */
   tryReserve(oldestDueAt: number | undefined): boolean {
     const { clock, workerCount } = this.#parts;
@@ -183,12 +185,12 @@ export class WorkerPool implements DriverOwner {
     return lease;
   }
 
-  /** The execution does not start here after all. */
+  /** Gives a reserved worker back. */
   unreserve(): void {
     this.#reserved--;
   }
 
-  /** Ends a lease that no driver has: the id leaves the queue, comes back at `parkUntil`, or is ready at once. */
+  /** Ends a lease without a driver: the id leaves the queue, comes back at `parkUntil`, or is ready at once. */
   giveBack(lease: Lease, how: 'ack' | 'release' | { readonly parkUntil: number }): void {
     if (!this.#held.delete(lease.id)) return;
     if (how === 'ack') this.#parts.over(lease.id);
@@ -197,7 +199,7 @@ export class WorkerPool implements DriverOwner {
     this.#freed();
   }
 
-  /** Makes the driver of a lease. The caller begins it. */
+  /** Creates the driver of an execution. The caller begins it. */
   drive(execution: ClaimedExecution): ExecutionDriver {
     const driver = new ExecutionDriver(this.#parts.driver, this, execution);
     const held = this.#held.get(execution.lease.id);
@@ -227,7 +229,10 @@ export class WorkerPool implements DriverOwner {
     this.#freed();
   }
 
-  /** Hands back what has not begun, in its place, and lets the rest come to a point where it can be left. */
+  /**
+   * Hands back the executions that have not begun, in their place, and lets the others come to a point where they can
+   * be left.
+   */
   drain(): void {
     this.#draining = true;
     for (const { lease } of this.#backlog.splice(0)) {
@@ -238,7 +243,7 @@ export class WorkerPool implements DriverOwner {
     this.#freed();
   }
 
-  /** Hands back what waits for a worker and falls to somebody else. */
+  /** Hands back the waiting executions of shards that are no longer owned here. */
   handBack(isOurs: (slot: number) => boolean): void {
     const others = this.#backlog.filter(({ lease }) => !isOurs(lease.slot));
     if (others.length === 0) return;
@@ -255,7 +260,7 @@ export class WorkerPool implements DriverOwner {
     for (const held of this.#held.values()) held.driver?.abandon();
   }
 
-  /** Resolves once nothing is held; call it while draining. */
+  /** Resolves once nothing is held. For use while draining. */
   emptied(): Promise<void> {
     if (this.#held.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
@@ -263,7 +268,10 @@ export class WorkerPool implements DriverOwner {
     });
   }
 
-  /** Keeps what is small in case it comes back soon; what is large is read again, so that the cache has a bound in bytes. */
+  /**
+   * Keeps a small execution in memory in case it comes back soon; a large one is read again, so that the cache is
+   * bounded in bytes.
+   */
   #keep(id: string, run: Run): void {
     const size = roughSize(run.header.payload, maxKeptChars);
     if (size + run.outputs.roughSize(maxKeptChars - size) <= maxKeptChars) this.#parts.parked.set(id, run);

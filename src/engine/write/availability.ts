@@ -1,15 +1,16 @@
-/**
- * Whether the store answers. Every user of the store reports how its calls went; who would only add load asks here
- * first. While the store is away nothing new is claimed, finished results are kept, and leases are renewed. A probe in
- * the housekeeping notices its return when nobody else is calling. The log has one line when it goes away and one when it is
- * back, also where some statements fail and others do not.
- */
 import { StoreUnavailable } from '../../ports/store.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import { Outage } from './outage.ts';
 
-/** See the file header. */
+/**
+ * Whether the store answers. Every user of the store reports the results of its calls; users whose calls would only add
+ * load ask here first.
+ *
+ * While the store is away nothing new is claimed, finished results are kept, and leases are renewed. A periodic probe
+ * notices its return when nothing else calls. The log has one line when the store goes away and one when it is back,
+ * even if some statements fail and others succeed.
+ */
 export class Availability {
   readonly #telemetry: Telemetry;
   readonly #outage: Outage;
@@ -21,12 +22,12 @@ export class Availability {
     this.#outage = new Outage(clock);
   }
 
-  /** The trouble that the store is in, or undefined while it answers. */
+  /** The trouble of the store, or undefined while it answers. */
   get trouble(): StoreUnavailable | undefined {
     return this.#trouble;
   }
 
-  /** Whether an outage lasts, for the log: it outlasts the trouble by a while without a failure. */
+  /** Whether an outage lasts, for the log: it ends only after a while without a failure. */
   get isOutage(): boolean {
     return this.#outage.lasts;
   }
@@ -37,8 +38,8 @@ export class Availability {
   }
 
   /**
-   * A call of the store was answered, with whatever result. A `read` does not show that it takes writes again: trouble of that kind
-   * ends by a `write`, or by the probe, which asks for just that.
+   * Reports that the store answered a call, with any result. A `read` does not show that the store takes writes again:
+   * trouble with writes ends by a `write`, or by the probe, which checks exactly that.
    */
   answered(by: 'read' | 'write'): void {
     if (by === 'read' && this.#trouble !== undefined && this.#trouble.kind !== 'unreachable') return;
@@ -51,7 +52,10 @@ export class Availability {
     for (const listener of this.#returned) listener();
   }
 
-  /** A call of the store failed. Answers whether that is trouble of the store, and not of what was asked. */
+  /**
+   * Reports that a call of the store failed. Answers whether the store is in trouble, as opposed to the request being
+   * wrong.
+   */
   failed(operation: string, error: unknown): error is StoreUnavailable {
     const away = error instanceof StoreUnavailable;
     this.#telemetry.storeFailed(operation, away ? error.kind : 'error');
@@ -64,7 +68,10 @@ export class Availability {
   }
 }
 
-/** Pause before the n-th try (from 1): 50 ms doubling to 2 s, spread by `random` in [0, 1) so that many do not come at once. */
+/**
+ * Pause before the n-th try (from 1): 50 ms doubling to 2 s, spread by `random` in [0, 1) so that many tries do not
+ * come at once.
+ */
 export function backoffMillis(n: number, random: number): number {
   return Math.min(50 * 2 ** Math.min(n - 1, 10), 2_000) * (0.75 + random / 2);
 }

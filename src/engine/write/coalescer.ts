@@ -1,21 +1,15 @@
-/**
- * Group commit: while one batch is under way the next gathers, then goes out as one.
- *
- * Guarantees: an entry is answered exactly once; entries go out in the order in which they came; a batch that the store
- * did not answer is sent again unchanged, with backoff, until it is answered (or, for entries that may give up, until
- * their patience is over). A batch that fails for another reason is halved, down to the entry that alone pays.
- *
- * What wakes it: an entry that is added. What stops it: nothing left to send.
- */
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import { type Availability, backoffMillis } from './availability.ts';
 import { Overloaded } from '../settings.ts';
 
-/** Who waits for an entry. Neither method may throw. */
+/** Receives the result of an entry. Neither method may throw. */
 export interface Sink<R> {
   settled(result: R): void;
-  /** The entry could not be sent: its own fault, or its patience is over (then `error` says that the store is away). */
+  /**
+   * The entry could not be sent: the store refused it, or its patience is over (then `error` says that the store is
+   * away).
+   */
   failed(error: unknown): void;
 }
 
@@ -25,19 +19,19 @@ export interface CoalescerOptions<T, R> {
   readonly operation: string;
   readonly maxRows: number;
   readonly maxBytes: number;
-  /** More waiting entries than this are refused. */
+  /** Further entries are refused. */
   readonly maxWaiting: number;
-  /** How long a batch is tried while the store is away; absent means for ever. */
+  /** How long a batch is tried while the store is away; absent for no limit. */
   readonly patienceMillis?: number;
   /** Whether an answer shows that the store takes writes; default true. */
   readonly writes?: boolean;
   /** Results in the order of the batch. */
   send(batch: readonly T[]): Promise<readonly R[]>;
-  /** Told of every batch that was answered. */
+  /** Called with the size and duration of every answered batch. */
   sent?(rows: number, millis: number): void;
 }
 
-/** What every coalescer stands on. */
+/** What every coalescer needs. */
 export interface CoalescerParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
@@ -51,7 +45,15 @@ interface Entry<T, R> {
   readonly sink: Sink<R>;
 }
 
-/** See the file header. */
+/**
+ * Group commit: while one batch is under way the next gathers, then goes out as one.
+ *
+ * Guarantees: an entry is answered exactly once; entries go out in the order in which they came; a batch that the store
+ * did not answer is sent again unchanged, with backoff, until it is answered (or, for entries with limited patience,
+ * until their patience is over). A batch that fails for another reason is halved until the entry at fault fails alone.
+ *
+ * What wakes it: an entry that is added. What stops it: nothing left to send.
+ */
 export class Coalescer<T, R> {
   readonly #parts: CoalescerParts;
   readonly #options: CoalescerOptions<T, R>;
@@ -64,7 +66,7 @@ export class Coalescer<T, R> {
     this.#options = options;
   }
 
-  /** Entries that wait, those under way not counted. */
+  /** Entries that wait, without those under way. */
   get waiting(): number {
     return this.#waiting.length;
   }
@@ -86,11 +88,11 @@ export class Coalescer<T, R> {
     this.#waiting.push({ value, bytes, sink });
     if (this.#running) return;
     this.#running = true;
-    // One turn later, so that what the same event caused goes out together.
+    // One microtask later, so that entries of the same event go out together.
     void Promise.resolve().then(() => this.#run());
   }
 
-  /** The same as a promise. */
+  /** Adds an entry and returns its result as a promise. */
   request(value: T, bytes: number): Promise<R> {
     return new Promise((resolve, reject) => {
       this.add(value, bytes, { settled: resolve, failed: reject });

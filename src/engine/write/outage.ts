@@ -1,16 +1,15 @@
-/**
- * One outage of something that this process depends on, for the log: it is told of every failure and every success, in any
- * order, and says which of them an operator should read about.
- *
- * While one part of it fails and another answers, or each second call fails, that is one outage: it begins with the first
- * failure and is over with the first success after {@link calmMillis} without a failure.
- */
 import type { Clock } from '../../ports/clock.ts';
 
-/** Longer than the longest pause before something that failed is tried again. */
+/** Longer than the longest pause before a failed call is tried again. */
 const calmMillis = 3_000;
 
-/** See the file header. */
+/**
+ * One outage of a dependency of this process, for the log. It takes every failure and every success, in any order, and
+ * says which of them an operator should read about.
+ *
+ * Failures of one part while another part answers are one outage, and so are failures of every second call: an outage
+ * begins with the first failure and ends with the first success after {@link calmMillis} without a failure.
+ */
 export class Outage {
   readonly #clock: Clock;
   #beganAt: number | undefined;
@@ -20,12 +19,12 @@ export class Outage {
     this.#clock = clock;
   }
 
-  /** Whether one has begun that is not over. */
+  /** Whether an outage has begun and not ended. */
   get lasts(): boolean {
     return this.#beganAt !== undefined;
   }
 
-  /** It failed. Answers whether that begins an outage. */
+  /** Reports a failure. Answers whether that begins an outage. */
   failed(): boolean {
     this.#failedAt = this.#clock.monotonic();
     if (this.#beganAt !== undefined) return false;
@@ -33,7 +32,10 @@ export class Outage {
     return true;
   }
 
-  /** It answered. Answers how long the outage lasted, in milliseconds up to its last failure, when that ends one. */
+  /**
+   * Reports a success. If that ends an outage, answers how long the outage lasted up to its last failure, in
+   * milliseconds.
+   */
   answered(): number | undefined {
     if (this.#beganAt === undefined || this.#clock.monotonic() - this.#failedAt < calmMillis) return undefined;
     const millis = this.#failedAt - this.#beganAt;
@@ -42,12 +44,12 @@ export class Outage {
   }
 }
 
-/** Sentences of one outage that are kept apart; further ones are no news. */
+/** Most sentences of one outage that are remembered; further ones are not logged. */
 const maxSentences = 20;
 
 /**
- * Which complaints about a connection are news. They come with every attempt, of several connections in turn: each sentence is
- * news once, until nothing has been complained about for {@link calmMillis}.
+ * Filters repeated errors of a connection. They come with every attempt, from several connections in turn: each
+ * sentence is logged once, until no error has come for {@link calmMillis}.
  */
 export class Complaints {
   readonly #clock: Clock;
@@ -58,7 +60,7 @@ export class Complaints {
     this.#clock = clock;
   }
 
-  /** Whether the sentence is to be logged. */
+  /** Whether to log the sentence. */
   isNews(sentence: string): boolean {
     const now = this.#clock.monotonic();
     if (now - this.#lastAt >= calmMillis) this.#said.clear();

@@ -1,13 +1,9 @@
-/**
- * Reads of the store on behalf of an execution in hand: repeated with backoff while the store is away, so that its
- * trouble is never counted against the execution. They end when the process does.
- */
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import type { Store } from '../../ports/store.ts';
 import { type Availability, backoffMillis } from './availability.ts';
 import { pause } from './coalescer.ts';
 
-/** What patient reads stand on. */
+/** What patient reads need. */
 export interface PatientReadsParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
@@ -15,7 +11,11 @@ export interface PatientReadsParts {
   readonly store: Pick<Store, 'readInbox' | 'readOutputs' | 'findUndo' | 'findStanding'>;
 }
 
-/** See the file header. Every method is that of {@link Store}; after `stop` trouble is passed on at once. */
+/**
+ * Reads the store for held executions. A read is repeated with backoff while the store is away, so that an outage is
+ * never counted against an execution. Each method does what the method of {@link Store} does; after `stop` an outage is
+ * passed on at once.
+ */
 export class PatientReads implements Pick<Store, 'readInbox' | 'readOutputs' | 'findUndo' | 'findStanding'> {
   readonly #parts: PatientReadsParts;
   #stopped = false;
@@ -24,7 +24,7 @@ export class PatientReads implements Pick<Store, 'readInbox' | 'readOutputs' | '
     this.#parts = parts;
   }
 
-  /** No more repetitions. */
+  /** Ends the repetitions. */
   stop(): void {
     this.#stopped = true;
   }
@@ -45,7 +45,7 @@ export class PatientReads implements Pick<Store, 'readInbox' | 'readOutputs' | '
     return this.repeat('findStanding', () => this.#parts.store.findStanding(...asked));
   }
 
-  /** Any other read, in the same way. */
+  /** Makes any other read in the same way. */
   async repeat<T>(operation: string, read: () => Promise<T>): Promise<T> {
     const { clock, entropy, availability } = this.#parts;
     for (let attempt = 1; ; attempt++) {

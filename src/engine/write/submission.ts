@@ -7,12 +7,12 @@ export interface Submission {
   readonly header: ExecutionHeader;
   /** JSON text of the definition. */
   readonly definition: string;
-  /** Whether it must be stored as a record at the insert; the result is `gone` otherwise. */
+  /** Whether the definition must be stored as a record at the insert; if it is not, the result is `gone`. */
   readonly mustBeStored?: boolean;
   /** JSON text of `header.payload`, digits kept. */
   readonly payload: string;
   readonly createdAt: number;
-  /** Not before this instant. */
+  /** The execution starts no earlier than this. */
   readonly startAt?: number;
   readonly traceparent?: string;
   readonly startKey?: { readonly caller: string; readonly key: string; readonly fingerprint: string };

@@ -1,9 +1,3 @@
-/**
- * Accepts new executions. Many at once become one transaction; each is answered only after it is durable.
- *
- * With a free worker, and nothing overdue that waits for one, an execution starts directly: it is claimed before it is inserted, the insert carries that claim and
- * the first call's mark, and the worker goes on without a load. Otherwise it is inserted at rest and put into the queue.
- */
 import type { Run, Transition } from '../../core/apply.ts';
 import { canPark, dueAt } from '../../core/due.ts';
 import { slotOf } from '../../core/slot.ts';
@@ -23,7 +17,7 @@ import type { QueueWriter } from '../queue/queue-writer.ts';
 import { traceIdOf } from '../trace-context.ts';
 import { parkHorizonMillis, type WorkerPool } from '../worker/worker-pool.ts';
 
-/** What a submitter stands on. */
+/** What a submitter needs. */
 export interface SubmitterParts extends CoalescerParts {
   readonly store: Pick<Store, 'submit'>;
   readonly queue: Pick<Queue, 'claimDirect' | 'oldestDueAt'>;
@@ -37,7 +31,13 @@ export interface SubmitterParts extends CoalescerParts {
   readonly patienceMillis: number;
 }
 
-/** See the file header. */
+/**
+ * Accepts new executions. Concurrent submissions become one transaction; each is answered only after it is durable.
+ *
+ * If a worker is free and nothing overdue waits for one, an execution starts directly: it is claimed before it is
+ * inserted, the insert carries that claim and the mark of the first call, and the worker goes on without a load.
+ * Otherwise it is inserted at rest and put into the queue.
+ */
 export class Submitter {
   readonly #parts: SubmitterParts;
   readonly #inserts: Coalescer<NewExecution, SubmitResult>;
@@ -55,7 +55,7 @@ export class Submitter {
     });
   }
 
-  /** Executions that wait to be inserted. */
+  /** Number of executions that wait to be inserted. */
   get waiting(): number {
     return this.#inserts.waiting;
   }
@@ -66,7 +66,7 @@ export class Submitter {
   }
 
   /**
-   * Stores the execution, then lets it run; `pool` when there are workers here. Resolves when it is durable.
+   * Stores the execution, then lets it run, in `pool` if this process has workers. Resolves when it is durable.
    *
    * @throws StoreUnavailable when the store did not answer for too long: the execution may exist all the same.
    * @throws Overloaded when too many wait.
@@ -95,7 +95,7 @@ export class Submitter {
       const row = this.#row(submission, first, slot, now, lease);
       result = await this.#inserts.request(row, 1024 + row.payload.length + row.definition.length);
     } catch (error) {
-      // Should the insert have succeeded unseen, the id is absent from the queue and the reconcile brings it in.
+      // If the insert succeeded unseen, the id is absent from the queue and the reconcile adds it.
       if (lease !== undefined) pool?.giveBack(lease, 'ack');
       throw error;
     }

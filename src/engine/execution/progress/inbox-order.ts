@@ -1,12 +1,11 @@
-/** In which order events are applied, and what they are to the engine. */
 import { isReady } from '../../../core/admission.ts';
 import type { Event } from '../../../core/event.ts';
 import type { State } from '../../../core/state.ts';
 import type { InboxRow } from '../../../ports/store.ts';
 
 /**
- * The event from outside that comes next: the oldest that can be applied now, but terminations and cancels before all
- * others. They were accepted, so nothing that came at the same time may decide the end before them.
+ * The inbox event that comes next: the oldest that can be applied now, except that terminations and cancels come first.
+ * They were accepted, so no event of the same time may decide the end before them.
  */
 function nextOf(rows: readonly InboxRow[], state: State): InboxRow | undefined {
   if (rows.length === 0) return undefined;
@@ -24,46 +23,46 @@ function isFromInbox(event: Event): event is FromInbox {
   return 'inboxId' in event && event.inboxId !== undefined;
 }
 
-/** Events from outside that a driver has read and not applied: those that came too early stay. */
+/** Inbox events that a driver has read and not applied. Events that came too early stay. */
 export class InboxInHand {
   #rows: readonly InboxRow[];
-  /** Ids of those that were taken to be applied. */
+  /** Ids of the events taken to be applied. */
   readonly #taken = new Set<string>();
 
   constructor(rows: readonly InboxRow[]) {
     this.#rows = rows;
   }
 
-  /** See {@link nextOf}. */
+  /** The event that comes next. */
   next(state: State): InboxRow | undefined {
     return nextOf(this.#rows, state);
   }
 
-  /** Takes one out. */
+  /** Takes an event out. */
   take(row: InboxRow): void {
     this.#rows = this.#rows.filter((other) => other !== row);
     this.#taken.add(row.id);
   }
 
-  /** It was read anew: those that were taken stay out. */
+  /** Replaces the events by those read anew, without the ones already taken. */
   read(rows: readonly InboxRow[]): void {
     this.#rows = rows.filter((row) => !this.#taken.has(row.id));
   }
 
-  /** What was applied of them is undone, and comes with the next reading. */
+  /** The journal is undone: the next read brings its inbox events again. */
   giveBack(journal: readonly Event[]): void {
     for (const event of journal) if (isFromInbox(event)) this.#taken.delete(event.inboxId);
   }
 }
 
-/** Events that move an execution without anything new having happened to it. */
+/** Whether the event moves an execution although nothing new happened to it. */
 export function isIdling(event: Event): boolean {
   return ['resumed', 'prepared', 'timer', 'continued', 'started'].includes(event.type);
 }
 
 /**
- * What of a journal is applied again on another state: `first` before anything else, `again` after the inbox, from which
- * events are read anew.
+ * The events of a journal that are applied again on another state: `first` before everything else, `again` after the
+ * inbox, which is read anew.
  */
 export function replayed(journal: readonly Event[]): { readonly first: Event[]; readonly again: Event[] } {
   const isFirst = ({ type }: Event): boolean => type === 'prepared' || type === 'resumed';

@@ -1,4 +1,3 @@
-/** What transitions have given since the last durable state: one checkpoint's worth. */
 import type { Signal, Transition } from '../../../core/apply.ts';
 import { isSettled } from '../../../core/delivery.ts';
 import { canPark, dueAt, openDeadline } from '../../../core/due.ts';
@@ -10,7 +9,10 @@ import type { Checkpoint } from '../../../ports/store.ts';
 
 const none: readonly never[] = [];
 
-/** See the file header. Each batch is filled, sent and thrown away. */
+/**
+ * The result of the transitions since the last durable state: the content of one checkpoint. Each batch is filled, sent
+ * and dropped.
+ */
 export class PendingBatch {
   commands: readonly Command[] = none;
   steps: readonly StepRow[] = none;
@@ -22,10 +24,10 @@ export class PendingBatch {
   dirty = false;
   /** Whether this is more than the record of a former owner's calls, so that the poison count begins anew. */
   progress = false;
-  /** The poison count from now on, where there is no progress; undefined leaves it. */
+  /** The poison count to set, where there is no progress; undefined leaves it. */
   claims: number | undefined;
 
-  /** Takes a transition in; `before` is the state that it began with. */
+  /** Adds a transition; `before` is the state that it began with. */
   add(transition: Transition, before: State): void {
     this.commands = joined(this.commands, transition.commands);
     this.steps = joined(this.steps, transition.steps);
@@ -42,8 +44,8 @@ export class PendingBatch {
   }
 
   /**
-   * The checkpoint that makes `state` durable, which `durable` has become. It compares the inbox where no unseen event may
-   * contradict it, and moves the due time of an execution that parks.
+   * The checkpoint that turns `durable` into `state`. It compares the inbox if no unseen event may contradict it, and
+   * moves the due time of an execution that parks.
    */
   checkpoint(
     at: Required<Pick<Checkpoint, 'id' | 'claim' | 'seq' | 'inboxSeq'>>,
@@ -73,13 +75,13 @@ export class PendingBatch {
   }
 }
 
-/** Both; a copy only where neither is empty, which is rare. */
+/** Both lists; copied only where neither is empty, which is rare. */
 function joined<T>(first: readonly T[], second: readonly T[]): readonly T[] {
   if (first.length === 0) return second;
   return second.length === 0 ? first : [...first, ...second];
 }
 
-/** Whether anything but the time is another. Transitions keep the tokens that they leave alone. */
+/** Whether anything but the time differs. Transitions keep the tokens that they do not change. */
 function hasMoved(before: State, after: State): boolean {
   if (
     before.verdict !== after.verdict ||
@@ -110,13 +112,16 @@ function takesTurn(before: State, after: State): boolean {
   );
 }
 
-/** Whether a `ready` token or a timer that is due at `now` waits only for being let go on. */
+/** Whether a `ready` token, or a timer due at `now`, needs nothing but permission to go on. */
 export function isRunnable(state: State, now: number): boolean {
   if ((nextTimer(state) ?? Infinity) <= now) return true;
   return state.startAt === undefined && state.tokens.some(({ stage }) => stage.kind === 'ready');
 }
 
-/** The next instant at which time alone changes something, while calls are in flight too; undefined when nothing waits for one. */
+/**
+ * The next instant at which time alone changes something, also while calls are in flight; undefined when nothing waits
+ * for one.
+ */
 export function nextTimer(state: State): number | undefined {
   if (isSettled(state)) return undefined;
   let next = state.startAt ?? Infinity;

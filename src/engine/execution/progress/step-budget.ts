@@ -1,30 +1,32 @@
-/** How much one execution may do before others that wait for a worker get theirs. */
 import type { DriverOwner } from '../driver-contract.ts';
 
-/** A turn of one execution in hand. It counts visits of the round, and compensations. */
+/**
+ * How much one execution may do before other executions that wait for a worker get their turn. Counts visits of the
+ * round, and compensations.
+ */
 export class StepBudget {
   readonly #maxSteps: number;
   #visitsBefore: number;
   #undone = 0;
 
-  /** A turn of `maxSteps` nodes; `totalVisits` of the round have been made before it. */
+  /** A turn of `maxSteps` nodes that begins after `totalVisits` visits of the round. */
   constructor(maxSteps: number, totalVisits: number) {
     this.#maxSteps = maxSteps;
     this.#visitsBefore = totalVisits;
   }
 
-  /** Begins anew. */
+  /** Begins a new turn. */
   begin(totalVisits: number): void {
     this.#visitsBefore = totalVisits;
     this.#undone = 0;
   }
 
-  /** A compensation was made. */
+  /** Counts a compensation. */
   undone(): void {
     this.#undone++;
   }
 
-  /** Whether a further node may begin. A turn that is used up begins anew while no other execution waits. */
+  /** Whether another node may begin. A turn that is used up begins anew while no other execution waits. */
   mayGoOn(totalVisits: number, owner: Pick<DriverOwner, 'othersWait'>): boolean {
     if (totalVisits - this.#visitsBefore + this.#undone < this.#maxSteps) return true;
     if (owner.othersWait()) return false;
