@@ -1,14 +1,13 @@
-/** Callback addresses of the simulated world: tokens that say what they are for, and are not signed. */
 import type { CallbackClaims, CheckedToken } from '../src/app/parts.ts';
 
-/** The address of a callback. */
+/** Issues the address of a callback in the simulated world, with a token that says what it is for and is not signed. */
 export function issueCallback(claims: CallbackClaims): { url: string; token: string; signedUrl: string } {
   const { executionId, round, nodeId, visit, operation, nonce } = claims;
   const token = [executionId, round, nodeId, visit, operation, nonce].join('~');
   return { url: 'http://trama.test/callback', token, signedUrl: `http://trama.test/callback/${token}` };
 }
 
-/** What a token says. */
+/** The content of a token, as the verifier of an engine answers it. */
 export function verifyToken(token: string): CheckedToken {
   const [executionId = '', round, nodeId = '', visit, operation, nonce = ''] = token.split('~');
   return {
@@ -17,7 +16,7 @@ export function verifyToken(token: string): CheckedToken {
   };
 }
 
-/** What a callback's address says, for whoever posts to it. */
+/** The content of a callback's address, for downstreams that post to it. */
 export function tokenOf(address: string): { readonly token: string; readonly claims: CallbackClaims } {
   const token = address.slice(address.lastIndexOf('/') + 1);
   const checked = verifyToken(token);

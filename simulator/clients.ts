@@ -22,13 +22,13 @@ const clientPatienceMillis = 4_000;
 const maxTries = 60;
 
 /**
- * Those who use the processes: clients that start executions, downstreams that call back, operators. They go through the
- * same services as the API does, at whatever process they reach, and repeat what was not answered as clients do.
+ * The users of the processes: clients that start executions, downstreams that call back, operators. They use the same
+ * services as the API, at whatever process they reach, and repeat unanswered requests as clients do.
  */
 export class Clients {
   readonly #world: World;
   readonly #random: Random;
-  /** Which execution each start key gave. */
+  /** The execution of each start key. */
   readonly #started = new Map<string, string>();
   #open = 0;
   #keys = 0;
@@ -39,7 +39,7 @@ export class Clients {
     world.onCallback = (callback) => this.#callBack(callback, 1);
   }
 
-  /** Requests under way, and callbacks that will be tried again. */
+  /** Requests under way, and callbacks that are to be tried again. */
   get open(): number {
     return this.#open;
   }
@@ -91,7 +91,7 @@ export class Clients {
     );
   }
 
-  /** An operator does something to some execution. */
+  /** Lets an operator act on some execution. */
   operate(): void {
     const accounts = [...this.#world.ledger.accounts.values()];
     if (accounts.length === 0) return;
@@ -117,7 +117,7 @@ export class Clients {
     }
   }
 
-  /** An operator places a hold, changes one, or lifts one. */
+  /** Lets an operator place, change or lift a hold. */
   hold(): void {
     const { clock, trace, hosts } = this.#world;
     const random = this.#random;
@@ -133,7 +133,7 @@ export class Clients {
       { host: `${host}:80` },
       { name: 'random', version: '1' },
       { name: 'random' },
-      // Keeps nothing back.
+      // This hold keeps nothing back.
       { host: `${host}:8080` },
       { name: 'random', version: '2' },
     ]);
@@ -143,12 +143,12 @@ export class Clients {
       (desk) => putHold(desk, id, { ...target, ...until, reason: 'It is being mended.' }),
       (answer) => {
         trace.note('operator', `holds ${id}: ${answer?.ok === true ? 'placed' : 'no answer'}`);
-        // With its clock far ahead a process may find that the time is over.
+        // A process whose clock is far ahead may find that the time is over.
       },
     );
   }
 
-  /** An operator lifts a hold, again and again until that is answered. */
+  /** Lifts a hold as an operator, repeated until it is answered. */
   lift(id: string): void {
     const { trace } = this.#world;
     trace.note('operator', `lifts ${id}`);
@@ -161,17 +161,17 @@ export class Clients {
     );
   }
 
-  /** Asks that it ends, and that what stands is compensated. */
+  /** Requests the end of an execution, with compensation of what remains. */
   cancel({ id }: Account): void {
     this.#tell('cancel', id, (desk) => cancel(desk, id, 'No longer wanted.'));
   }
 
-  /** Asks for another round, or for the unfinished compensations again. */
+  /** Requests another round, or the unfinished compensations again. */
   retry({ id }: Account, force: boolean): void {
     this.#tell('retry', id, (desk) => retry(desk, id, force));
   }
 
-  /** Settles something by hand, having made sure downstream that what is said is true and stays true. */
+  /** Settles a visit by hand, after making sure downstream that the statement is true and stays true. */
   resolve(account: Account): void {
     const resolution = this.#resolution(account);
     if (resolution === undefined) return;
@@ -246,7 +246,7 @@ export class Clients {
     );
   }
 
-  /** One request to some process; undefined when no answer came, whatever happened there. */
+  /** Makes one request to some process; undefined when no answer came. */
   #ask<T>(action: (desk: DeskParts) => Promise<Answer<T>>, done: (answer: Answer<T> | undefined) => void): void {
     const { clock, ledger, processes } = this.#world;
     this.#open++;

@@ -1,10 +1,9 @@
-/** What the simulator itself reads from a definition, without the compiler under test. */
 import type { Json, JsonObject } from '../src/core/value/json.ts';
 
 /** A task as its author wrote it. */
 export interface TaskView {
   readonly id: string;
-  /** Of its calls and their compensations. */
+  /** Attempts of its calls and of their compensations. */
   readonly host: string;
   readonly mutating: boolean;
   readonly async: boolean;
@@ -25,13 +24,13 @@ export interface DefinitionView {
   readonly version: string;
   readonly entrypoint: string;
   readonly tasks: ReadonlyMap<string, TaskView>;
-  /** By node: those from which an edge leads to it. */
+  /** By node: the nodes with an edge to it. */
   readonly before: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 const safeVerbs = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/** Reads a graph definition, which is valid. */
+/** Reads what the simulator checks from a valid graph definition, without the compiler under test. */
 export function viewOf(definition: JsonObject): DefinitionView {
   const nodes = definition['nodes'] as readonly JsonObject[];
   const tasks = new Map<string, TaskView>();
@@ -75,7 +74,7 @@ function taskView(id: string, node: JsonObject): TaskView {
 function targetsOf(node: JsonObject): string[] {
   const cases = (node['cases'] ?? []) as readonly JsonObject[];
   const branches = (node['branches'] ?? []) as readonly Json[];
-  // A split's token goes on from the join once the branches have ended.
+  // A split's token goes on from the join once all branches have ended.
   return [
     node['next'],
     node['onFailure'],
@@ -96,10 +95,10 @@ export interface KeyParts {
   readonly operation: number;
 }
 
-/** Takes an Idempotency-Key apart; throws when it has not the documented form. */
+/** Splits an Idempotency-Key; throws when it has not the documented form. */
 export function keyParts(key: string): KeyParts {
   const match = /^([^:]+):(\d+):([^:]+):(\d+):(UP|DOWN|HOOK)(?:\.(\d+))?$/.exec(key);
-  if (match === null) throw new Error(`No Idempotency-Key: ${key}.`);
+  if (match === null) throw new Error(`Not an Idempotency-Key: ${key}.`);
   const [, executionId = '', round, nodeId = '', visit, phase, operation = '1'] = match;
   return {
     executionId,

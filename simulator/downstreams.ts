@@ -7,10 +7,10 @@ export interface Operation {
   readonly key: string;
   readonly executionId: string;
   readonly nodeId: string;
-  /** `barred`: compensated, or settled by a person, before it was done: it never will be. */
+  /** `barred`: compensated, or settled by an operator, before it was done, so it never will be. */
   state: 'none' | 'working' | 'done' | 'refused' | 'barred';
   undone: boolean;
-  /** A person said that it stands: compensations are refused. */
+  /** An operator declared that the effect remains, so compensations are refused. */
   kept: boolean;
 }
 
@@ -20,26 +20,26 @@ export interface Arrival {
   readonly path: string;
   readonly key: string;
   readonly compensates: string | undefined;
-  /** The callback's address, of async requests. */
+  /** The callback's address, for async requests. */
   readonly callback: string | undefined;
 }
 
-/** What the caller sees: an answer, a broken connection, half an answer, or nothing. */
+/** The caller's view: an answer, a broken connection, half an answer, or nothing. */
 export type Reply =
   | { readonly kind: 'status'; readonly status: number; readonly retryAfterSeconds?: number }
   | { readonly kind: 'broken' | 'cut' | 'nothing' };
 
-/** How a host fails as a whole: connections are refused, or what is behind it answers nothing but errors, or not at all. */
+/** How a whole host fails: it refuses connections, or the service behind it answers only errors, or not at all. */
 export type HostFailure = 'refuses' | 'errs' | 'hangs';
 
-/** How downstreams behave; probabilities, the rest is good behaviour. */
+/** How downstreams misbehave, as probabilities. */
 export interface Manners {
   readonly reject: number;
   readonly error: number;
-  /** Nobody can tell from the answer whether it was done. */
+  /** The answer does not say whether the operation was done. */
   readonly ambiguous: number;
   readonly slow: number;
-  /** The longest that a slow one takes, in milliseconds. Absent: longer than anybody waits. */
+  /** Longest time of a slow answer, in milliseconds. Absent: longer than any caller waits. */
   readonly slowestMillis?: number;
   /** Compensations that fail. */
   readonly undoFails: number;
@@ -49,11 +49,11 @@ export interface Manners {
   readonly callbackTwice: number;
   readonly callbackPending: number;
   readonly callbackEarly: number;
-  /** Whether the receivers of hooks are away, so that hooks cannot be delivered before the end. */
+  /** Whether the receivers of hooks are away, so that no hook is delivered before the end. */
   readonly hooksAway?: true;
 }
 
-/** Downstreams without faults. */
+/** Manners without faults. */
 export const goodManners: Manners = {
   reject: 0,
   error: 0,
@@ -73,7 +73,7 @@ export interface CallbackPost {
   readonly body: { readonly ok?: boolean; readonly pending?: boolean };
 }
 
-/** What downstreams stand on. */
+/** What downstreams need. */
 export interface DownstreamParts {
   readonly clock: VirtualClock;
   readonly random: Random;
@@ -84,18 +84,18 @@ export interface DownstreamParts {
 }
 
 /**
- * The downstreams: they alone know which effects there are.
+ * The downstreams: only they know which effects exist.
  *
- * They are well-behaved and unreliable. Well-behaved: an effect is done at most once per Idempotency-Key; a compensation
- * undoes the effect that `Trama-Compensates` names, at most once; what was compensated before it was done is never done
- * afterwards; a firm no (a 4xx, a plain 500, a callback that says failure) means that nothing was done. Unreliable: they
- * refuse, fail, hang, answer with a gateway's error, break the connection or answer so late that nobody waits any more,
- * with or without having done it.
+ * They are well-behaved and unreliable. Well-behaved: an effect is done at most once per Idempotency-Key; a
+ * compensation undoes the effect that `Trama-Compensates` names, at most once; an effect that was compensated before it
+ * was done is never done afterwards; a firm no (a 4xx, a plain 500, a callback that says failure) means that nothing
+ * was done. Unreliable: they refuse, fail, hang, answer with a gateway's error, break the connection or answer too
+ * late, with or without having done it.
  */
 export class Downstreams {
   readonly #parts: DownstreamParts;
   readonly #operations = new Map<string, Operation>();
-  /** Visits that a person settled: their operations are not begun any more. */
+  /** Visits that an operator settled: their operations never begin any more. */
   readonly #barredVisits = new Set<string>();
   readonly #failing = new Map<string, HostFailure>();
 
@@ -103,7 +103,7 @@ export class Downstreams {
     this.#parts = parts;
   }
 
-  /** How a host fails from now on; undefined: it works again. */
+  /** Sets how a host fails; undefined: it works again. */
   fail(host: string, how: HostFailure | undefined): void {
     this.#parts.note(`${host} ${how ?? 'works'}`);
     if (how === undefined) this.#failing.delete(host);
@@ -115,17 +115,17 @@ export class Downstreams {
     return this.#failing.get(host) === 'refuses';
   }
 
-  /** Everything that was ever asked for of an execution. */
+  /** All operations that were ever requested for an execution. */
   operationsOf(executionId: string): readonly Operation[] {
     return [...this.#operations.values()].filter((operation) => operation.executionId === executionId);
   }
 
-  /** The operation of that key, if a request for it ever came. */
+  /** The operation of a key, if a request for it ever came. */
   find(key: string): Operation | undefined {
     return this.#operations.get(key);
   }
 
-  /** A request came; `reply` is called at most once, maybe long after. */
+  /** Takes a request; `reply` is called at most once, possibly much later. */
   receive(arrival: Arrival, reply: (reply: Reply) => void): void {
     const { phase } = keyParts(arrival.key);
     const failure = this.#failing.get(arrival.host);
@@ -139,7 +139,10 @@ export class Downstreams {
     else this.#forward(arrival, reply);
   }
 
-  /** A person looks at a visit's operations and sees to it that nothing changes any more; whether one is done. */
+  /**
+   * An operator inspects the operations of a visit and makes sure that they no longer change. Answers whether one is
+   * done.
+   */
   settleVisit(executionId: string, round: number, nodeId: string, visit: number): boolean {
     this.#barredVisits.add([executionId, round, nodeId, visit].join(':'));
     let isDone = false;
@@ -152,7 +155,7 @@ export class Downstreams {
     return isDone;
   }
 
-  /** A person undoes an effect by hand, or declares that it stands. Answers whether it is undone. */
+  /** An operator undoes an effect by hand, or declares that it remains. Answers whether it is undone. */
   settleUndo(key: string, undo: boolean): boolean {
     const operation = this.#operation(key);
     if (operation.state !== 'done') {
@@ -185,7 +188,7 @@ export class Downstreams {
     const fate = random.next();
     const begin = (): boolean => this.#begin(operation, task, arrival);
     if (fate < manners.reject) {
-      // Having done it before, it says so, or that there is a conflict.
+      // It did this before, so it says so or reports a conflict.
       const known = operation !== undefined && (operation.state === 'done' || operation.state === 'working');
       if (known && random.chance(0.7)) this.#later(reply, task.async ? 202 : 200);
       else this.#later(reply, known ? 409 : random.pick([400, 401, 404, 409, 410, 422, 451]));
@@ -201,7 +204,7 @@ export class Downstreams {
     } else this.#later(reply, begin() ? (task.async ? 202 : random.pick([200, 201, 204])) : 409);
   }
 
-  /** Does what was asked, or begins to; false when it was barred. */
+  /** Does the operation, or begins it; false when it is barred. */
   #begin(operation: Operation | undefined, task: TaskView, arrival: Arrival): boolean {
     if (operation === undefined) return true;
     switch (operation.state) {
@@ -246,7 +249,7 @@ export class Downstreams {
     });
   }
 
-  /** Tells how a decided operation went. */
+  /** Posts the result of a decided operation. */
   #tell(operation: Operation, task: TaskView, arrival: Arrival, after: number): void {
     const body = { ok: operation.state === 'done' };
     if (!body.ok && task.callback?.knowsFailure !== true) return;
@@ -266,7 +269,7 @@ export class Downstreams {
     const manners = this.#parts.manners();
     const { executionId, nodeId } = keyParts(arrival.key);
     if (this.#parts.definitionOf(executionId)?.tasks.get(nodeId)?.mutating === false) {
-      // What changed nothing is undone by doing nothing.
+      // An effect that changed nothing is undone by doing nothing.
       this.#answerPlain(reply);
       return;
     }
@@ -288,7 +291,7 @@ export class Downstreams {
     } else this.#later(reply, this.#undoNow(operation));
   }
 
-  /** The status that says how it went. */
+  /** The HTTP status of the result. */
   #undoNow(operation: Operation): number {
     if (operation.state === 'done') {
       if (operation.kept) return 409;
@@ -298,7 +301,7 @@ export class Downstreams {
     }
     const wasRefused = operation.state === 'refused';
     operation.state = 'barred';
-    // There is nothing to undo. Only where that may be is it said so.
+    // There is nothing to undo. The answer says so only if that is possible.
     return wasRefused ? 200 : this.#parts.random.pick([200, 404, 410]);
   }
 

@@ -2,10 +2,10 @@ import type { Clock, Timer } from '../src/ports/clock.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /**
- * The time of one simulated process, and the gate through which everything reaches it: timers and answers.
+ * The time of one simulated process, and the gate through which timers and answers reach it.
  *
- * A dead process gets nothing any more: what it had in memory is gone. A frozen one gets nothing until it thaws, and then
- * all of it in order, with its old state, as after SIGSTOP and SIGCONT or a long pause of a virtual machine.
+ * Nothing reaches a dead process: its memory is gone. Nothing reaches a frozen process until it thaws; then everything
+ * comes in order, to its old state, as after SIGSTOP and SIGCONT or a long pause of a virtual machine.
  */
 export class ProcessClock implements Clock {
   readonly #base: VirtualClock;
@@ -14,7 +14,7 @@ export class ProcessClock implements Clock {
   #held: (() => void)[] = [];
   #freezes = 0;
 
-  /** `skew` is by how much its wall time differs, in milliseconds. */
+  /** `skew` is the difference of its wall time, in milliseconds. */
   constructor(base: VirtualClock, skew: number) {
     this.#base = base;
     this.#skew = skew;
@@ -28,7 +28,7 @@ export class ProcessClock implements Clock {
     return this.#state === 'frozen';
   }
 
-  /** How often it stood still. */
+  /** How often it was frozen. */
   get freezes(): number {
     return this.#freezes;
   }
@@ -56,32 +56,32 @@ export class ProcessClock implements Clock {
     };
   }
 
-  /** Does it now, when it thaws, or never. */
+  /** Calls the action now, after the thaw, or never. */
   deliver(action: () => void): void {
     if (this.#state === 'alive') action();
     else if (this.#state === 'frozen') this.#held.push(action);
   }
 
-  /** Its wall time jumps to another difference. */
+  /** Moves its wall time to another difference. */
   jumpTo(skew: number): void {
     this.#skew = skew;
   }
 
-  /** Stops getting anything, until it thaws. */
+  /** Freezes the process. */
   freeze(): void {
     if (this.#state !== 'alive') return;
     this.#state = 'frozen';
     this.#freezes++;
   }
 
-  /** Goes on where it was. What was held comes one by one, each in its own turn of the event loop. */
+  /** Thaws the process. Held timers and answers come one by one, each in its own turn of the event loop. */
   thaw(): void {
     if (this.#state !== 'frozen') return;
     this.#state = 'alive';
     for (const action of this.#held.splice(0)) this.#base.after(0, () => this.deliver(action));
   }
 
-  /** It is gone. */
+  /** Kills the process. */
   kill(): void {
     this.#state = 'dead';
     this.#held = [];

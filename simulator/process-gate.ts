@@ -23,7 +23,7 @@ export interface ProcessGateParts {
   readonly workerCount: number;
 }
 
-/** The gate of one simulated process, and the rules that the calls which it lets pass must keep. */
+/** The gate of one simulated process, with the rules for the calls that it lets pass. */
 export class ProcessGate {
   readonly keeper: Gatekeeper;
   readonly #parts: ProcessGateParts;
@@ -46,7 +46,7 @@ export class ProcessGate {
     });
   }
 
-  /** A call leaves the process. */
+  /** Checks a call that leaves the process. */
   left(departure: Departure): void {
     const { ledger, clock, name } = this.#parts;
     this.#hosts.left(departure);
@@ -55,12 +55,12 @@ export class ProcessGate {
     if (hold !== undefined) ledger.blame('holds', `${name} calls ${departure.key} in spite of the hold ${hold}`);
   }
 
-  /** The process learns how a call ended. */
+  /** Notes that the process knows how a call ended. */
   ended(departure: Departure, verdict: CallVerdict): void {
     this.#hosts.ended(departure, verdict);
   }
 
-  /** Until when calls to the host were kept back here last, holds aside; see {@link HostWatch.keptUntil}. */
+  /** Until when calls to the host were last kept back here, holds aside; see {@link HostWatch.keptUntil}. */
   keptUntil(host: string): number {
     return this.#hosts.keptUntil(host);
   }

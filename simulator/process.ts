@@ -1,4 +1,3 @@
-/** The processes of a simulated world, the places where they run, and the services of one. */
 import type { Json } from '../src/core/value/json.ts';
 import type { Queue } from '../src/ports/queue.ts';
 import type { Store } from '../src/ports/store.ts';
@@ -11,7 +10,7 @@ import type { ProcessClock } from './process-clock.ts';
 import type { ProcessGate } from './process-gate.ts';
 import type { Reach } from './rules/reach.ts';
 
-/** A process that runs, or is frozen. */
+/** A process of the simulated world that runs or is frozen. */
 export interface Process {
   readonly name: string;
   readonly clock: ProcessClock;
@@ -23,24 +22,24 @@ export interface Process {
   isStopping: boolean;
 }
 
-/** What the engine of a process works with, as it reaches it. */
+/** The store and queue that the engine of a process works with. */
 export interface Ports {
   readonly store: Store;
   readonly queue: Queue;
 }
 
-/** A place where a process runs; undefined between two of them. */
+/** A place where one process at a time runs; `process` is undefined in between. */
 export interface Seat {
   readonly index: number;
   readonly works: boolean;
   readonly reach: Reach;
   starts: number;
   process: Process | undefined;
-  /** The connection to the queue broke and comes back. */
+  /** Tells the process that its connection to the queue broke and comes back. */
   reconnect: () => void;
 }
 
-/** The application services over a store. */
+/** The services of one process over a store. */
 export function deskOver(
   store: DeskParts['store'],
   clock: DeskParts['clock'],

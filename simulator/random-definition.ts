@@ -13,7 +13,7 @@ export interface DefinitionShape {
   readonly hosts?: number;
 }
 
-/** Where calls go: `<base>/<node id>/up` and `/down`, hooks at `<base of the first host>/hook/<name>`. */
+/** The base of call URLs: `<base>/<node id>/up` and `/down`, hooks at `<base of the first host>/hook/<name>`. */
 function baseOf(host: number): string {
   return `http://${randomDefinitionHost(host)}`;
 }
@@ -26,10 +26,8 @@ export function randomDefinitionHost(host: number): string {
 type Node = Record<string, Json>;
 
 /**
- * Valid definitions at random: tasks of both modes, switches, loops, sleeps, nested splits, failure routes, hooks and
- * timeouts. For property tests and the simulator.
- *
- * Loops end by themselves after at most three rounds.
+ * Generates valid definitions at random: tasks of both modes, switches, loops, sleeps, nested splits, failure routes,
+ * hooks and timeouts. For property tests and the simulator. Loops end after at most three rounds.
  */
 export function randomDefinition(random: Random, shape: DefinitionShape): JsonObject {
   const builder = new Builder(random, shape);
@@ -59,7 +57,7 @@ class Builder {
     this.#shape = shape;
   }
 
-  /** A chain of blocks that goes on at `next`; returns its entry. */
+  /** Adds a chain of blocks that goes on at `next`; returns its entry. */
   sequence(depth: number, next: string | undefined, top: boolean = false): string {
     const random = this.#random;
     const count = random.int(1, this.#shape.length);

@@ -1,8 +1,4 @@
-/**
- * A seeded random source: the same seed gives the same numbers on every machine.
- */
-
-/** Uniform numbers and choices from a seed. */
+/** Uniform numbers and choices from a seed: the same seed gives the same numbers on every machine. */
 export class Random {
   #state: number;
 
@@ -30,7 +26,7 @@ export class Random {
     return this.next() < probability;
   }
 
-  /** One of the items, which must not be empty. */
+  /** Picks one of the items, which must not be empty. */
   pick<T>(items: readonly T[]): T {
     const item = items[Math.floor(this.next() * items.length)];
     if (item === undefined) throw new Error('Nothing to pick from.');

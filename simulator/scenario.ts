@@ -5,9 +5,9 @@ import { calmWire, type WireFaults } from './links/wire.ts';
 /** Whether processes share one queue in memory, or a server with shards. */
 export type Kind = 'hub' | 'cluster';
 
-/** What only clusters have. Durations in milliseconds. */
+/** Settings and faults of clusters. Durations in milliseconds. */
 export interface ClusterScenario {
-  /** Virtual shards at the beginning. */
+  /** Virtual shards at the start. */
   readonly shards: number;
   readonly ttlMillis: number;
   readonly beatMillis: number;
@@ -15,9 +15,9 @@ export interface ClusterScenario {
   readonly apiOnly: number;
   /** How far the server's clock is ahead. */
   readonly serverSkewMillis: number;
-  /** Probability that a bell comes late. */
+  /** Probability that a ring comes late. */
   readonly lateBells: number;
-  /** In the storm: shards wiped, runs of the server that end, with or without its data, and processes cut off from it. */
+  /** In the storm: wiped shards, restarts of the server, with or without its data, and processes cut off from it. */
   readonly shardWipes: number;
   readonly serverRestarts: number;
   readonly cuts: number;
@@ -25,26 +25,26 @@ export interface ClusterScenario {
   readonly rolls: readonly number[];
 }
 
-/** What keeps calls back. Durations in milliseconds. */
+/** What blocks calls. Durations in milliseconds. */
 export interface GateScenario {
-  /** Calls of one process to one host at once. */
+  /** Most calls of one process to one host at once. */
   readonly places: number;
   readonly failureThreshold: number;
   readonly openMillis: number;
   /** Downstream hosts. */
   readonly hosts: number;
-  /** In the storm: holds placed, changed or lifted, and times in which a whole host fails. */
+  /** In the storm: holds placed, changed or lifted, and failures of a whole host. */
   readonly holds: number;
   readonly hostOutages: number;
 }
 
-/** What makes processes act on what they may not hold any more. Counts are those of the storm. */
+/** Faults that make processes act on executions that they may no longer hold. Counts are those of the storm. */
 export interface LapseScenario {
-  /** Processes cut off from the store, the queue or both, of which one is reached again before the other. */
+  /** Cuts of a process from the store, the queue or both, of which one is reached again before the other. */
   readonly severances: number;
   /** Chance, at each read for an execution, that its process is cut off right then. */
   readonly severedReads: number;
-  /** Times in which the answers to one process' reads stay on the way. */
+  /** Times in which answers to the reads of one process are delayed. */
   readonly slowReads: number;
   /** Executions whose id the queue loses again and again for a while. */
   readonly lostKeys: number;
@@ -54,7 +54,7 @@ export interface LapseScenario {
   readonly insistence: number;
 }
 
-/** No such fault. */
+/** No such faults. */
 export const noLapses: LapseScenario = {
   severances: 0,
   severedReads: 0,
@@ -65,25 +65,31 @@ export const noLapses: LapseScenario = {
 };
 
 /**
- * What a seed stands for: how many processes and executions there are, which faults may happen and how often.
+ * The scenario of a seed: how many processes and executions there are, which faults may happen and how often.
  *
- * Not every seed has every fault: a run in which everything fails reaches little. Each kind is on or off by chance, and one
- * seed in ten has none at all.
+ * Not every seed has every fault: a run in which everything fails reaches little. Each kind is on or off by chance, and
+ * one seed in ten has none at all.
  *
  * Durations in milliseconds, probabilities from 0 to 1.
  */
 export interface Scenario {
-  /** Absent: every call may go out at once. */
+  /** Absent: no call is blocked. */
   readonly gate?: GateScenario;
   readonly cluster?: ClusterScenario;
   readonly lapses?: LapseScenario;
-  /** More is offered than is served, for the whole storm; then it is checked that none waits much longer than it must. */
+  /**
+   * More is offered than is served, for the whole storm; the checks then require that no execution waits much longer
+   * than necessary.
+   */
   readonly overload?: true;
   /** How long a claim holds. */
   readonly leaseMillis: number;
-  /** What may pass until somebody looks at what is due; then this is checked in the storm, too. Absent: what the faults allow. */
+  /**
+   * Longest time until a process looks at a due execution, checked in the storm, too. Absent: as long as the faults
+   * allow.
+   */
   readonly patienceMillis?: number;
-  /** For how long that does not count after something was lost or stood still. */
+  /** How long that is not checked after a loss or a standstill. */
   readonly unsettledMillis?: number;
   /** No answer may be lost, whatever happens to requests: leases are long, and processes are spared. */
   readonly keepsAnswers?: true;
@@ -100,14 +106,14 @@ export interface Scenario {
   readonly queue: WireFaults;
   readonly rings: { readonly lost: number; readonly doubled: number };
   readonly manners: Manners;
-  /** Connections that do not come about. */
+  /** Probability that a connection fails. */
   readonly refused: number;
-  /** Largest difference of a process' wall time. */
+  /** Largest difference of a process's wall time. */
   readonly skewMillis: number;
   /** Chance, at each call and each write of a process, that it crashes or freezes right then. */
   readonly crash: number;
   readonly freeze: number;
-  /** Orderly restarts, wipes of the queue, times without store or queue, and jumps of clocks, in the storm. */
+  /** Orderly restarts, wipes of the queue, outages of store and queue, and jumps of clocks, in the storm. */
   readonly restarts: number;
   readonly wipes: number;
   readonly storeOutages: number;
@@ -120,7 +126,7 @@ export interface Scenario {
 /** How long a claim holds in most simulations. Short, so that little time is spent waiting for one to end. */
 const leaseMillis = 4_000;
 
-/** The kind that a seed is of, when nobody says otherwise: every third has one queue. */
+/** The default kind of a seed: every third has one queue. */
 export function kindOf(seed: number): Kind {
   return seed % 3 === 0 ? 'hub' : 'cluster';
 }
@@ -132,7 +138,8 @@ export function drawScenario(random: Random, kind: Kind): Scenario {
   return {
     ...scenario,
     ...(random.chance(0.5) && { gate: drawGate(random) }),
-    // A hub hands what it has lost to the process that asks first, within moments: then a process that died still seems to live.
+    // A hub gives lost ids to the process that asks first, within moments: then a process that died still seems to be
+    // alive.
     ...(random.chance(0.03) && (kind === 'cluster' || hub.wipes === 0) && { poison: true }),
     ...(random.chance(0.15) && { lapses: drawLapses(random, kind) }),
   };
@@ -145,7 +152,7 @@ function drawLapses(random: Random, kind: Kind): LapseScenario {
     severances: on(0.5, [1, 4], 0),
     severedReads: on(0.4, [0.01, 0.05], 0),
     slowReads: on(0.4, [1, 5], 0),
-    // A queue in one process loses nothing by itself; one that is shared by several is nothing but a small cluster.
+    // A queue in one process loses nothing by itself; one that several processes share is a small cluster.
     lostKeys: kind === 'cluster' ? on(0.3, [1, 4], 0) : 0,
     evictions: kind === 'cluster' ? on(0.3, [1, 3], 0) : 0,
     insistence: on(0.7, [0.1, 0.5], 0),
@@ -163,7 +170,7 @@ function drawGate(random: Random): GateScenario {
   };
 }
 
-/** Fewer of the faults that every queue has, so that those of clusters are seen. */
+/** Reduces the faults that every queue has, so that those of clusters are seen. */
 function drawCluster(scenario: Scenario, random: Random): Scenario {
   const calm = random.chance(0.1);
   const on = (probability: number): boolean => random.chance(probability) && !calm;
@@ -241,7 +248,7 @@ function drawHub(random: Random): Scenario {
   };
 }
 
-/** Whether nothing in it can come between a call and the record of its answer. */
+/** Whether nothing can come between a call and the record of its answer. */
 export function sparesProcesses(scenario: Scenario): boolean {
   const { wipes, crash, freeze, restarts, storeOutages, queueOutages, jumps, skewMillis, cluster, lapses } = scenario;
   if (scenario.poison === true) return false;
@@ -263,7 +270,10 @@ export function sparesProcesses(scenario: Scenario): boolean {
   return faults.every((fault) => fault === 0) && hasCalmWires(scenario);
 }
 
-/** Whether a process learns of everything that the queue lost as soon as can be: nothing but losses and rolls happens to it. */
+/**
+ * Whether a process learns of every loss of the queue as soon as possible: no other fault than losses and rolls happens
+ * to it.
+ */
 export function learnsSoon(scenario: Scenario): boolean {
   const { cluster, ...rest } = scenario;
   const kept = cluster && { cluster: { ...cluster, shardWipes: 0, serverRestarts: 0, rolls: [] } };
@@ -280,10 +290,10 @@ export function isCalm({ lostRequest, lostAnswer, late, slow }: WireFaults): boo
   return lostRequest + lostAnswer + late + slow === 0;
 }
 
-/** A crash now and then, far enough from the next that what it left behind is found before. */
+/** A crash now and then, so far from the next that what it left behind is found before. */
 export const rareCrash = 0.0001;
 
-/** Whether processes are disturbed by rare crashes at most: then recovery has a bound in the storm too. */
+/** Whether rare crashes are the only disturbance of processes, so that recovery has a bound in the storm, too. */
 export function recoversInTime(scenario: Scenario): boolean {
   if (scenario.patienceMillis !== undefined) return true;
   return scenario.crash <= rareCrash && sparesProcesses({ ...scenario, crash: 0 });

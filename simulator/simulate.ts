@@ -20,30 +20,31 @@ import { deskOver, type Ports } from './process.ts';
 import { checkFairness } from './rules/fairness.ts';
 import { checkExecution } from './rules/rules.ts';
 import { drawScenario, type Kind, kindOf, recoversInTime, type Scenario, sparesProcesses } from './scenario.ts';
-import { requestTimeoutMillis, World } from './world.ts';
+import { requestTimeoutMillis } from './process-starter.ts';
+import { World } from './world.ts';
 
-/** What to run, and how. */
+/** Options of a simulation. */
 export interface SimulationOptions {
   readonly seed: number;
-  /** Absent: what the seed says. */
+  /** Absent: drawn from the seed. */
   readonly kind?: Kind;
-  /** Where the lines of the trace go. */
+  /** Receives the lines of the trace. */
   readonly print?: (line: string) => void;
-  /** Changes what the seed drew, for tests of one kind of fault. */
+  /** Changes the drawn scenario, for tests of one kind of fault. */
   readonly adjust?: (scenario: Scenario) => Scenario;
-  /** Puts something between the processes and the store: how tests break the engine on purpose. */
+  /** Wraps the store below the wires: how tests break the engine on purpose. */
   readonly wrapStore?: (store: Store, clock: VirtualClock) => Store;
-  /** The same between a process and its wire to the store. */
+  /** Wraps the store above a process's wire. */
   readonly wrapLink?: (store: Store) => Store;
-  /** The same between the engine of a process and its ports. */
+  /** Wraps the ports of a process's engine. */
   readonly wrapPorts?: (ports: Ports) => Ports;
-  /** The same for the gate of a process. */
+  /** Wraps the gate of a process. */
   readonly wrapGate?: (gate: CallGate) => CallGate;
-  /** The same for the server of a cluster's queue. */
+  /** Wraps the server of a cluster's queue. */
   readonly wrapServer?: (server: ShardQueue, clock: Clock) => ShardQueue;
 }
 
-/** What came of it. */
+/** The result of a simulation. */
 export interface SimulationReport {
   readonly seed: number;
   readonly violations: readonly Violation[];
@@ -54,27 +55,27 @@ export interface SimulationReport {
   readonly virtualMillis: number;
 }
 
-/** Everything has come to rest within this time after the storm, in milliseconds. */
+/** Everything comes to rest within this time after the storm, in milliseconds. */
 const settleMillis = 600_000;
 const lapseSalt = 0x1a9_5e50;
 const pollMillis = 250;
-/** What may pass until somebody looks at what is due, beside the lease and the clocks' differences. */
+/** Longest time until a process looks at a due execution, beside the lease and the differences of clocks. */
 const graceMillis = 6_000;
-/** A cluster that is new has run for so long. */
+/** Age at which a cluster no longer counts as new. */
 const bootMillis = 4_000;
 const maxJumpMillis = 3_000;
 const turnsMillis = 30_000;
 const cleanups = 6;
-/** What no longer keeps calls back is known to all processes within this time, and calls that wait for it are told. */
+/** Within this time all processes know that a block is over, and waiting calls are told. */
 const toldMillis = 6_000;
-/** What the claims find where the bell that should have told of it was lost. */
+/** Within this time claims find what a lost ring should have reported. */
 const sweptMillis = 5_000;
-/** Who was not told looks again after at most so long. */
+/** A process that was not told looks again within this time. */
 const looksAgainMillis = 30_000;
 
 /**
- * One simulated run from one seed: a storm of faults, then calm, then everything must have come to its one outcome; then
- * operators clean up what needs them, and everything is checked again.
+ * Makes one run from one seed: a storm of faults, then calm, then everything must have come to its one outcome; then
+ * operators clean up, and everything is checked again.
  */
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
   const random = new Random(options.seed);
@@ -95,7 +96,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   await world.open();
   submitAll(world, clients, scenario, random.fork());
   brew(world, clients, scenario, random.fork());
-  // A source of its own, so that no other draws shift.
+  // A separate source, so that no other draws shift.
   brewLapses(world, clients, scenario, new Random(options.seed ^ lapseSalt));
   const blocked = new BlockedCalls();
   await weather(world, scenario, blocked);
@@ -127,7 +128,7 @@ function submitAll(world: World, clients: Clients, scenario: Scenario, random: R
   }
 }
 
-/** Plans what will go wrong. */
+/** Plans the faults. */
 function brew(world: World, clients: Clients, scenario: Scenario, random: Random): void {
   const { clock } = world;
   const plan = (times: number, happen: () => void): void => {
@@ -207,7 +208,7 @@ async function weather(world: World, scenario: Scenario, blocked: BlockedCalls):
   }
 }
 
-/** What a process that ends may keep back of what it had claimed. */
+/** Ids that a process may keep after its end, since it had claimed them. */
 function fairnessSlack({ leaseMillis, cluster }: Scenario): number {
   return leaseMillis + (cluster?.ttlMillis ?? 0) + graceMillis;
 }
@@ -216,7 +217,7 @@ function isOver(world: World): boolean {
   return [...world.ledger.accounts.values()].every(({ state }) => isSettled(state));
 }
 
-/** Lets time pass until everything is over, and then until nothing is under way. */
+/** Lets time pass until every execution is over, and then until nothing is under way. */
 async function settle(world: World, clients: Clients, scenario: Scenario, blocked: BlockedCalls): Promise<void> {
   const { clock, ledger } = world;
   const begun = clock.monotonic();
@@ -230,27 +231,29 @@ async function settle(world: World, clients: Clients, scenario: Scenario, blocke
       return;
     }
     await clock.advance(pollMillis);
-    // One that was asked for in the storm may have been placed since.
+    // A hold requested in the storm may have been placed since.
     if (clients.open === 0) for (const id of world.holds.ids) clients.lift(id);
     checkBlocked(world, scenario, blocked);
     if (clock.monotonic() < recovered) continue;
     for (const account of ledger.accounts.values()) checkRecovery(world, scenario, account);
     if (ledger.violations.length > 0) return;
   }
-  // What has not been acknowledged comes back once more when its lease is over.
+  // An id that was not acknowledged comes back once more when its lease is over.
   await clock.advance(2 * scenario.leaseMillis + graceMillis);
 }
 
-/** Nobody has looked at something due, or at what a gone process left, for too long. */
+/**
+ * Finds executions that no process has looked at for too long although they are due, or although their process is gone.
+ */
 function checkRecovery(world: World, scenario: Scenario, account: Account): void {
   if (isSettled(account.state) || account.dueAt === null) return;
   if (!world.hasSettled(scenario.unsettledMillis ?? 0)) return;
   const call = inFlight(account.state).length > 0 ? requestTimeoutMillis : 0;
   const clocks = Math.max(scenario.skewMillis, scenario.jumps > 0 ? maxJumpMillis : 0);
-  // With few workers one waits for the calls of the others.
+  // With few workers an execution waits for the calls of others.
   const turns = turnsOf(scenario);
   const idle = scenario.patienceMillis ?? scenario.leaseMillis + (scenario.cluster?.ttlMillis ?? 0) + graceMillis;
-  // A server that is new looks like one that has lost everything: what may be running elsewhere has its rest.
+  // A new server looks like one that has lost everything: executions that may run elsewhere are left alone for a while.
   const isEarly = scenario.cluster !== undefined && world.clock.monotonic() - world.begunAt < bootMillis;
   const patience = idle + call + clocks + turns + (isEarly ? bootMillis : 0);
   const isOverdue = account.dueAt < world.clock.now() - patience;
@@ -265,15 +268,15 @@ function turnsOf({ overload, workerCount, executions }: Scenario): number {
   return workerCount < executions ? turnsMillis : 0;
 }
 
-/** A call waits blocked although nothing has kept it back for too long. */
+/** Finds calls that wait as blocked although nothing has kept them back for too long. */
 function checkBlocked(world: World, scenario: Scenario, blocked: BlockedCalls): void {
   const { clock, ledger, holds, processes } = world;
   const gates = processes.flatMap(({ gate }) => gate ?? []);
   const now = { wall: clock.now(), monotonic: clock.monotonic() };
   const turns = turnsOf(scenario);
-  // What is told with a lost bell waits for the next sweep: one that came before has looked at what was not known to be over.
+  // A lost ring is made up for by the next sweep: the one before looked at executions not known to be over.
   const told = scenario.rings.lost > 0 ? toldMillis + sweptMillis : toldMillis;
-  // Where processes come and go, and requests fail, whoever waits may have to look again by itself.
+  // If processes come and go, and requests fail, a waiting process may have to look again by itself.
   const patience = (sparesProcesses(scenario) ? told : looksAgainMillis + graceMillis) + turns;
   for (const { account, token } of blocked.overdue(ledger.accounts.values(), holds, gates, now, patience)) {
     ledger.blame('blocked', `${short(account.id)} waits in ${token.nodeId}, and nothing keeps it back`);
@@ -288,7 +291,7 @@ async function check(world: World, scenario: Scenario, isLast: boolean): Promise
   const { ledger, downstreams, store, queueSide, clock } = world;
   const plans = new PlanCache({ store, telemetry: silentTelemetry, size: 20 });
   const nothing = (): never => {
-    throw new Error('Who checks changes nothing.');
+    throw new Error('A check must not change anything.');
   };
   const desk = deskOver(store, clock, new SeededEntropy(1), plans, {
     mintId: nothing,
@@ -310,14 +313,15 @@ async function check(world: World, scenario: Scenario, isLast: boolean): Promise
     }
   }
   const { ready, inFlight } = queueSide.leftOver();
-  // A process that thaws with a former number of shards and ends before it learns of the next may leave ids in the old ones.
+  // A process that thaws with a former number of shards and ends before it learns of the next may leave ids in the old
+  // ones.
   const mayLeave = scenario.freeze > 0 && (scenario.cluster?.rolls.length ?? 0) > 0;
   if (ready + inFlight > 0 && !mayLeave)
     ledger.blame('queue', `it still has ${String(ready)} ready and ${String(inFlight)} in flight`);
   if (scenario.cluster !== undefined) checkShards(world);
 }
 
-/** Once it is calm all agree on the shards, and each has one owner. */
+/** Once it is calm all processes agree on the shards, and each shard has one owner. */
 function checkShards({ processes, ledger }: World): void {
   const working = processes.filter(({ works }) => works);
   const owned = working.map(({ queue }) => queue.owned);
@@ -325,21 +329,21 @@ function checkShards({ processes, ledger }: World): void {
   const shards = owned.flatMap((set) => set.shards).sort((a, b) => a - b);
   const isWhole = shards.length === count && shards.every((shard, i) => shard === i);
   if (!isWhole || owned.some((set) => set.count !== count)) {
-    ledger.blame('shards', `they are shared out as ${JSON.stringify(owned)}`);
+    ledger.blame('shards', `they are assigned as ${JSON.stringify(owned)}`);
   }
   for (const { name, queue } of processes) {
     if (queue.trouble.length > 0) ledger.blame('shards', `${name} has ${queue.trouble.join(', ')} while it is calm`);
   }
 }
 
-/** Calls are repeated by their policy alone where no process was disturbed. */
+/** Calls are repeated only by their policy if no process was disturbed. */
 function checkUninterrupted({ ledger }: World, account: Account): void {
   const call = account.calls.find(({ error }) => error?.startsWith('The worker stopped') === true);
   if (call !== undefined)
     ledger.blame('repeats', `${short(account.id)} lost the answer of ${call.nodeId} without a fault`);
 }
 
-/** The history is what was written, and nothing else. */
+/** The history is exactly what was written. */
 async function checkRows({ store, ledger }: World, account: Account): Promise<void> {
   const { items: steps } = await store.listSteps(account.id, { limit: 10_000 });
   const { items: calls } = await store.listCalls(account.id, { limit: 10_000 });
@@ -348,7 +352,7 @@ async function checkRows({ store, ledger }: World, account: Account): Promise<vo
   }
 }
 
-/** What operators do afterwards; false when there is nothing to do. */
+/** Acts as the operators afterwards; false when there is nothing to do. */
 function cleanUp(world: World, clients: Clients, random: Random, nth: number): boolean {
   let did = false;
   for (const account of world.ledger.accounts.values()) {

@@ -1,13 +1,15 @@
-/** What happened in a simulated run: a hash of every line always, the lines themselves on demand. */
 import type { VirtualClock } from './virtual-clock.ts';
 
-/** See the class. */
+/** Options of a {@link Trace}. */
 export interface TraceOptions {
-  /** Where lines go; absent: only the hash is kept. */
+  /** Receives lines; absent: only the hash is kept. */
   readonly print?: (line: string) => void;
 }
 
-/** Two runs are the same exactly when their hashes are. */
+/**
+ * Records the events of a simulated run: always a hash of every line, and the lines themselves on demand. Two runs are
+ * the same exactly when their hashes are.
+ */
 export class Trace {
   readonly #clock: VirtualClock;
   readonly #print: ((line: string) => void) | undefined;
@@ -20,7 +22,7 @@ export class Trace {
     this.#print = options.print;
   }
 
-  /** Notes one event: `who` did or met `what`. */
+  /** Notes one event of `who`. */
   note(who: string, what: string): void {
     const line = `${String(Math.round(this.#clock.monotonic()))} ${who} ${what}`;
     this.#lines++;

@@ -7,8 +7,8 @@ interface Alarm extends HeapItem {
 }
 
 /**
- * A clock that moves only when told to, and seeded ids and randomness beside it: with them several engines run in one
- * thread, the same way every time.
+ * A clock that moves only when told to. With it and seeded ids and randomness several engines run in one thread, the
+ * same way every time.
  *
  * Timers fire in the order of their instants, then of their arrival. Between two timers every promise that can settle
  * settles: the clock lets the host's macrotask queue turn until nothing is left to do.
@@ -41,17 +41,17 @@ export class VirtualClock implements Clock {
     };
   }
 
-  /** Timers that have not fired: a test that ends with some has leaked them. */
+  /** Number of timers that have not fired: a test that ends with some has leaked them. */
   get pending(): number {
     return this.#alarms.size;
   }
 
-  /** Wall time jumps by `millis` (also backwards); no timer fires. */
+  /** Moves wall time by `millis` (also backwards); no timer fires. */
   jump(millis: number): void {
     this.#wall += millis;
   }
 
-  /** Both times pass without a timer firing, as in a process that was stopped; those due fire at the next advance. */
+  /** Lets both times pass without a timer firing, as in a stopped process; due timers fire at the next advance. */
   freeze(millis: number): void {
     this.#pass(millis);
   }

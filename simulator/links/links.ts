@@ -1,4 +1,3 @@
-/** The ports of a process, each over its own wire to what is simulated once for all. */
 import type { ShardSet } from '../../src/core/slot.ts';
 import type {
   Claimed,
@@ -19,7 +18,7 @@ import type { Wire } from './wire.ts';
 
 type Method = (...args: unknown[]) => Promise<unknown>;
 
-/** The store as a process reaches it. */
+/** The store as a process reaches it over its wire. */
 export function linkStore(store: Store, wire: Wire): Store {
   return new Proxy(store, {
     get(target, name): Method {
@@ -39,7 +38,7 @@ export interface QueueLinkParts {
   readonly ringFaults: () => { readonly lost: number; readonly doubled: number };
 }
 
-/** The queue as a process reaches it. */
+/** The queue as a process reaches it over its wire. */
 export class QueueLink implements Queue {
   readonly #parts: QueueLinkParts;
   readonly #inner: Queue;
@@ -61,7 +60,7 @@ export class QueueLink implements Queue {
           clock.after(random.int(0, 3), () => process.deliver(() => listener.rung(dueAt, held)));
         }
       },
-      // A process that stands still answers nobody.
+      // A frozen process answers nothing.
       unknown: (id) => process.isFrozen || process.isDead || listener.unknown(id),
       refill: () => process.deliver(() => listener.refill()),
       renew: () => process.deliver(() => listener.renew()),

@@ -18,7 +18,7 @@ import type { Wire } from './wire.ts';
 /** A process that wants a queue. */
 export interface QueueUser {
   readonly name: string;
-  /** The same for every process in one place. */
+  /** Id of the pod: the same for every process in one place. */
   readonly podId: string;
   readonly works: boolean;
   readonly process: ProcessClock;
@@ -27,36 +27,36 @@ export interface QueueUser {
   readonly telemetry: Telemetry;
   readonly wire: Wire;
   readonly isUp: () => boolean;
-  /** As the process reaches it. */
+  /** The store, as the process reaches it. */
   readonly store: Store;
 }
 
-/** What a process got. */
+/** The queue of a process. */
 export interface QueueAccess {
   readonly queue: Queue;
-  /** Its connection broke and comes back. */
+  /** Tells the process that its connection broke and comes back. */
   readonly reconnect: () => void;
 }
 
-/** The queue of a simulated world: what processes get as their queue, what may happen to it, and what is left in it. */
+/** The queue of a simulated world: it gives processes their queues, loses ids, and reports its content. */
 export interface QueueSide {
   connect(user: QueueUser): QueueAccess;
   /** Loses ids as `share` says: 1 is everything. */
   lose(share: number, random: Random): void;
-  /** Loses one id, whatever it is doing. */
+  /** Loses one id, whatever its state. */
   loseId(id: string): void;
-  /** Its server is run anew. */
+  /** Restarts its server. */
   restart(keepsData: boolean): void;
-  /** What is in it now, of whatever time. */
+  /** Counts its content, of any due time. */
   leftOver(): { readonly ready: number; readonly inFlight: number };
 }
 
-/** What queue sides stand on. */
+/** What queue sides need. */
 export interface QueueSideParts {
   readonly clock: VirtualClock;
   readonly scenario: Scenario;
   readonly isStormy: () => boolean;
-  /** Puts something between the wires and the server: how tests break the protocol on purpose. */
+  /** Wraps the server above the wires: how tests break the protocol on purpose. */
   readonly wrapServer: (server: ShardQueue, clock: Clock) => ShardQueue;
 }
 
@@ -89,7 +89,7 @@ export class HubSide implements QueueSide {
   }
 
   restart(): void {
-    // It is in no server of its own.
+    // It has no server of its own.
   }
 
   leftOver(): { readonly ready: number; readonly inFlight: number } {
@@ -97,13 +97,13 @@ export class HubSide implements QueueSide {
   }
 }
 
-/** A server that the processes share, and their shards. */
+/** A server of shards that all processes share. */
 export class ClusterSide implements QueueSide {
   readonly #parts: QueueSideParts;
   readonly #cluster: ClusterScenario;
   readonly #server: ShardQueueServer;
   readonly #counts = new Set<number>();
-  /** Virtual shards that processes started from now on are configured with. */
+  /** Number of virtual shards that new processes are configured with. */
   wants: number;
 
   constructor(parts: QueueSideParts, cluster: ClusterScenario) {
@@ -154,7 +154,10 @@ export class ClusterSide implements QueueSide {
     this.#server.lose((id) => id === lost);
   }
 
-  /** Drops these parts of shards, each with the chance `share`, and the members with the chance `members`; answers what is lost. */
+  /**
+   * Drops these parts of shards, each with the chance `share`, and the members with the chance `members`; answers what
+   * was lost.
+   */
   evict(parts: readonly ShardPart[], share: number, members: number, random: Random): readonly string[] {
     const lost: string[] = [];
     for (const shard of this.#shards) {
@@ -184,7 +187,7 @@ export class ClusterSide implements QueueSide {
     return this.#server.count(this.#shards);
   }
 
-  /** Of every number that was ever in force. */
+  /** For every number of shards that was ever in force. */
   get #shards(): readonly Shard[] {
     return [...this.#counts].flatMap((count) => Array.from({ length: count }, (_, index) => ({ count, index })));
   }

@@ -4,7 +4,7 @@ import type { VirtualClock } from '../virtual-clock.ts';
 import type { ProcessClock } from '../process-clock.ts';
 import type { Wire } from './wire.ts';
 
-/** How bad the bells are. Probabilities per ring. */
+/** Faults of rings, as probabilities per ring. */
 export interface BellFaults {
   readonly lost: number;
   readonly doubled: number;
@@ -27,21 +27,21 @@ type Method = (...args: unknown[]) => Promise<unknown>;
 
 const lookAgainMillis = 200;
 const openPatienceMillis = 3_000;
-/** The run of the server is the same for every shard. */
+/** All shards have the same run of the server. */
 const anyShard = { count: 1, index: 0 };
 
 /**
- * The shared queue server as one process reaches it: requests over a wire, bells that may be lost, doubled or late, and the
- * server's clock and run as they were last seen.
+ * The shared queue server as one process reaches it: requests over a wire, rings that may be lost, doubled or late, and
+ * the server's clock and run as last seen.
  */
 export class ShardLink {
-  /** What the process works with. */
+  /** The server as the process uses it. */
   readonly queue: ShardQueue;
   readonly #inner: ShardQueue;
   readonly #parts: ShardLinkParts;
   #listener: ShardQueueListener | undefined;
   #run: string | undefined;
-  /** By how much the server's clock is ahead of the process' monotonic one, as last seen. */
+  /** By how much the server's clock is ahead of the process's monotonic clock, as last seen. */
   #offset: number | undefined;
   #isLooking = false;
   #isClosed = false;
@@ -68,7 +68,7 @@ export class ShardLink {
     });
   }
 
-  /** The connection broke and comes back: what runs there now is found out, and the process told. */
+  /** Breaks the connection and brings it back: learns the present run and tells the process. */
   reconnect(): void {
     if (this.#isLooking) return;
     this.#run = undefined;
@@ -89,7 +89,7 @@ export class ShardLink {
       });
       void this.#look(() => {
         timer.cancel();
-        // Whoever opens looks at everything anyway.
+        // A process that opens the queue looks at everything anyway.
         if (hasGoneOn) listener.changed();
         resolve();
       });
@@ -104,7 +104,7 @@ export class ShardLink {
         this.#run = await this.#ask('hello', () => Promise.resolve(this.#inner.incarnationOf(anyShard)));
         break;
       } catch {
-        // It is away; a client on the real wire tries again for ever, too.
+        // The server is away. A client on a real wire tries again for ever, too.
         await new Promise<void>((resolve) => this.#parts.process.after(lookAgainMillis, resolve));
       }
     }

@@ -3,7 +3,7 @@ import type { VirtualClock } from '../virtual-clock.ts';
 import type { ProcessClock } from '../process-clock.ts';
 import type { Cut } from '../rules/reach.ts';
 
-/** How bad the way is. Probabilities per request; durations in milliseconds. */
+/** Faults of a wire. Probabilities per request; durations in milliseconds. */
 export interface WireFaults {
   readonly lostRequest: number;
   readonly lostAnswer: number;
@@ -16,7 +16,7 @@ export interface WireFaults {
   readonly deadlineMillis: number;
 }
 
-/** A way without faults. */
+/** A wire without faults. */
 export const calmWire: WireFaults = {
   lostRequest: 0,
   lostAnswer: 0,
@@ -31,22 +31,22 @@ export interface WireParts {
   readonly clock: VirtualClock;
   readonly process: ProcessClock;
   readonly random: Random;
-  /** How bad the way is now. */
+  /** The faults now. */
   readonly faults: () => WireFaults;
   /** Whether the server can be reached from this process now. */
   readonly isUp: () => boolean;
-  /** How this process misses the server, alone among all; undefined: it does not. */
+  /** How this process alone is cut off from the server; undefined: it is not. */
   readonly cut: () => Cut | undefined;
-  /** What the client is told when it gives up. */
+  /** The error that the client gets when it gives up. */
   readonly unavailable: (what: string) => Error;
   readonly note: (what: string) => void;
-  /** Requests, and answers, keep their order, as on one connection. */
+  /** Whether requests, and answers, keep their order, as on one connection. */
   readonly ordered: boolean;
-  /** Told of every request before it leaves. */
+  /** Called for every request before it leaves. */
   readonly departing: () => void;
 }
 
-/** One direction of a wire: where it keeps the order, nothing overtakes. */
+/** One direction of a wire; an ordered one lets nothing overtake. */
 class Line {
   readonly #parts: Pick<WireParts, 'clock' | 'ordered'>;
   #last = 0;
@@ -55,7 +55,7 @@ class Line {
     this.#parts = parts;
   }
 
-  /** How long something takes that would take `delay` alone. */
+  /** The time of a message that would take `delay` alone. */
   after(delay: number): number {
     const { clock, ordered } = this.#parts;
     if (!ordered) return delay;
@@ -66,11 +66,12 @@ class Line {
 }
 
 /**
- * The way between a process and a server (store or queue): delays, losses, and what may lie between "it was done" and "the
+ * The way between a process and a server (store or queue), with delays and losses, also between "it was done" and "the
  * answer came".
  *
- * A request may never arrive, arrive and its answer be lost, or arrive long after the client gave up. Whether the requests
- * of a process that died on the way still arrive is chance. The client gives up after a deadline, as real adapters do.
+ * A request may never arrive, arrive and its answer be lost, or arrive long after the client gave up. Chance decides
+ * whether requests of a process that died meanwhile still arrive. The client gives up after a deadline, as real
+ * adapters do.
  */
 export class Wire {
   readonly #parts: WireParts;
@@ -83,7 +84,7 @@ export class Wire {
     this.#answers = new Line(parts);
   }
 
-  /** Has `execute` done at the server. Rejects with what the server threw, or as unavailable. */
+  /** Executes a request at the server. Rejects with what the server threw, or as unavailable. */
   request<T>(operation: string, execute: () => Promise<T>): Promise<T> {
     const { clock, process, random, faults, isUp, cut, unavailable, note } = this.#parts;
     const isReached = (): boolean => isUp() && cut() === undefined;
@@ -119,7 +120,7 @@ export class Wire {
         return;
       }
       const delay = isLate ? deadlineMillis + random.int(0, 5_000) : random.int(0, 2);
-      // What is late is out of order by nature.
+      // A late request is out of order by nature.
       clock.after(isLate ? delay : this.#arrival.after(delay), () => {
         if (process.isDead && random.chance(0.5)) {
           note(`${operation}: lost with its process`);

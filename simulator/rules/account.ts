@@ -2,7 +2,7 @@ import type { CallRow, StepRow, UndoState } from '../../src/core/history.ts';
 import type { State, TerminalStatus } from '../../src/core/state.ts';
 import type { DefinitionView } from '../definition-view.ts';
 
-/** One execution, as far as it is durable. */
+/** The durable part of one execution, as the checks see it. */
 export interface Account {
   readonly id: string;
   readonly slot: number;
@@ -15,13 +15,15 @@ export interface Account {
   readonly steps: StepRow[];
   readonly undo: Map<number, UndoState>;
   readonly calls: CallRow[];
-  /** Calls that some checkpoint let go: by round, phase, node, visit and attempt, the ids of those calls. */
+  /** Call ids that checkpoints released, by round, phase, node, visit and attempt. */
   readonly marks: Map<string, Set<number>>;
   /** Id of the first call of a visit, by round, node and visit. */
   readonly firstCalls: Map<string, number>;
-  /** Visits of which a call has left, by the same: what was granted and kept back before has not begun. */
+  /**
+   * Visits of which a call has left, by the same key. A call that was released and kept back has not begun its visit.
+   */
   readonly begun: Set<string>;
-  /** How many calls left, by the same. */
+  /** Number of calls that left, by the same key. */
   readonly departed: Map<string, number>;
   /** Forward keys that a compensation was sent for. */
   readonly compensated: Set<string>;
@@ -32,7 +34,7 @@ export interface Account {
   readonly resolved: Set<string>;
   /** Decided callbacks accepted: round, node, visit and operation. */
   readonly callbacks: Set<string>;
-  /** When it first became due, and when a process first took it over; by the wall clock. */
+  /** When it first became due, and when a process first took it over; wall time. */
   readonly firstDueAt: number;
   firstTakenAt: number | undefined;
   /** How each round ended, the latest last. */

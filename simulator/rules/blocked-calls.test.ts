@@ -27,13 +27,13 @@ const definition = {
   before: new Map(),
 };
 const patience = 6_000;
-/** How often the simulator looks. */
+/** Interval of the simulator's looks. */
 const lookMillis = 250;
 
 let clock: VirtualClock;
 let watch: HostWatch;
 let blocked: BlockedCalls;
-/** Since when the call waits, as its row says; another time after each try. */
+/** Since when the call waits, according to its row: another time after each try. */
 let blockedUntil: number;
 let broken: string[];
 
@@ -49,7 +49,7 @@ beforeEach(() => {
   turnAway();
 });
 
-/** The call is tried, and blocked. */
+/** Tries the call, which is blocked. */
 function turnAway(): void {
   blockedUntil = clock.now() + 500;
 }
@@ -76,7 +76,7 @@ async function isBlamedWithin(millis: number): Promise<boolean> {
   return isBlamed;
 }
 
-/** Another execution's call takes the only place for 10 ms, between two looks; `meanwhile` happens in the midst of it. */
+/** Another execution's call takes the only place for 10 ms, between two looks; `meanwhile` happens during it. */
 async function otherCalls(verdict: CallVerdict, meanwhile: () => void = () => undefined): Promise<void> {
   const departure = { host, path: '/', key: 'k', compensates: undefined, callback: undefined };
   const other = { ...departure, executionId: idOf(2), nodeId: 't1', attempt: 1 };
@@ -112,7 +112,7 @@ describe('the rule about blocked calls', () => {
     expect(await isBlamedWithin(1_500)).toBe(true);
   });
 
-  it('counts on for a call that nobody tries while others take the place again and again', async () => {
+  it('keeps counting for a call that is not tried while others take the place again and again', async () => {
     expect(await isBlamedWithin(5_000)).toBe(false);
     for (let i = 0; i < 10; i++) await otherCalls('answered');
     expect(overdue()).toBe(true);

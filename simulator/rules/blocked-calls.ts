@@ -1,4 +1,3 @@
-/** Calls that wait blocked although nothing keeps them back any more. */
 import { isSettled } from '../../src/core/delivery.ts';
 import type { Stage, Token } from '../../src/core/state.ts';
 import { isBlocked } from '../../src/core/transition/block.ts';
@@ -7,25 +6,28 @@ import type { HoldBook } from './hold-book.ts';
 import type { Account } from './account.ts';
 import { callOf, type ProcessGate } from '../process-gate.ts';
 
-/** What is looked at of an execution. */
+/** The part of an execution that is checked. */
 type Seen = Pick<Account, 'id' | 'definition' | 'state'>;
 
 interface Free {
   /** Monotonic. */
   readonly since: number;
-  /** Until when it waits at the latest, by the wall clock: another one with each try. */
+  /** Latest end of its wait, by the wall clock: another one with each try. */
   readonly until: number | undefined;
 }
 
 /**
- * Since when each blocked call has been free to go. A call that was tried meanwhile, and turned away once more, begins anew when
- * what kept it back then was over: that may have lasted for milliseconds, so that no look has seen it. A call that was not
- * tried does not, however often others take the place that was free for it.
+ * Finds calls that wait as blocked although nothing keeps them back any more, by tracking since when each blocked call
+ * has been free to go. A call that was tried meanwhile and blocked again begins anew if the earlier block was over
+ * then: the new block may have lasted for milliseconds, so that no look has seen it. A call that was not tried does not
+ * begin anew, however often others take the place that was free for it.
  */
 export class BlockedCalls {
   readonly #free = new Map<string, Free>();
 
-  /** Looks at every execution at `now`, by both clocks; answers those that have been free for more than `patience`. */
+  /**
+   * Looks at every execution at `now`, by both clocks; answers the calls that have been free for more than `patience`.
+   */
   overdue<Of extends Seen>(
     accounts: Iterable<Of>,
     holds: Pick<HoldBook, 'holds'>,
@@ -58,7 +60,7 @@ export class BlockedCalls {
   }
 }
 
-/** Where the call goes that waits in a token. */
+/** The host of the call that waits in a token. */
 function hostOf({ definition }: Seen, { nodeId, stage }: Token): string | undefined {
   return stage.kind === 'hook' ? randomDefinitionHost(0) : definition.tasks.get(targetOf(stage) ?? nodeId)?.host;
 }

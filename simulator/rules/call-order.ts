@@ -4,14 +4,13 @@ import type { Departure } from '../links/http-link.ts';
 import type { Account } from './account.ts';
 
 /**
- * In which order calls of one execution may leave, judged when each departs. Every process keeps these rules, whatever it
- * believes: a call that is late changes what a later one has settled, and nothing records it.
- *
- * There is no excuse for any of it.
+ * Checks the order in which calls of one execution leave, when each departs. Every process must keep this order,
+ * whatever it believes: a late call changes what a later one has settled, and nothing records it. Nothing excuses a
+ * violation.
  */
 export class CallOrder {
   readonly #blame: (rule: string, what: string) => void;
-  /** The latest call that left, by key: calls of an execution are numbered in the order in which checkpoints let them go. */
+  /** The latest call that left, by key. Checkpoints release the calls of an execution in the order of their numbers. */
   readonly #latest = new Map<string, number>();
 
   constructor(blame: (rule: string, what: string) => void) {
@@ -19,8 +18,8 @@ export class CallOrder {
   }
 
   /**
-   * A call leaves; `account` is its execution as it is durable now. `callId` is the latest call that was let go as this attempt:
-   * a compensation that is begun again counts its attempts anew.
+   * Checks a call that leaves; `account` is its execution as it is durable now. `callId` is the latest call that was
+   * released as this attempt: a compensation that begins again counts its attempts anew.
    */
   leaves(who: string, account: Account, of: KeyParts, { key, attempt }: Departure, callId: number): void {
     const call = `${who} calls ${key}, attempt ${String(attempt)},`;
@@ -34,9 +33,13 @@ export class CallOrder {
   }
 }
 
-/** Whether the round of a call has ended. A later round may send the key of an earlier effect again, as long as that stands. */
+/**
+ * Whether the round of a call has ended. A later round may send the key of an earlier effect again as long as that
+ * effect remains.
+ */
 function isOver({ state, steps, undo }: Account, of: KeyParts, key: string): boolean {
-  // A hook that was not delivered before the end is delivered after it; a retry may come between its checkpoint and its call.
+  // A hook that was not delivered before the end is delivered after it, and a retry may come between its checkpoint and
+  // its call.
   if (of.phase === 'HOOK') return of.round === state.round && isSettled(state);
   if (of.round === state.round) return state.end !== undefined;
   const mayReuse = (ord: number): boolean => !['failed', 'reopened', 'done', 'resolved'].includes(undo.get(ord) ?? '');

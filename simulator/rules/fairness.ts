@@ -1,4 +1,3 @@
-/** Whether executions were begun in the order in which they became due, where more were offered than were served. */
 import type { Ledger } from './ledger.ts';
 import type { Account } from './account.ts';
 
@@ -6,9 +5,10 @@ import type { Account } from './account.ts';
 const tolerance = 1.5;
 
 /**
- * Compares, in each queue, the longest wait until an execution was first taken over with that of a perfect queue which was
- * served at the same instants: there the n-th that was served is the n-th that became due. `queueOf` names the queue of an
- * execution: processes serve shards at different speeds. `slackMillis` is what leases and heartbeats may add.
+ * Checks that executions begin in the order in which they become due, when more are offered than are served. Compares,
+ * in each queue, the longest wait until an execution was first taken over with that of a perfect queue served at the
+ * same instants: there the n-th to be served is the n-th that became due. `queueOf` names the queue of an execution,
+ * since processes serve shards at different speeds. `slackMillis` is what leases and heartbeats may add.
  */
 export function checkFairness(ledger: Ledger, queueOf: (account: Account) => number, slackMillis: number): void {
   for (const [queue, accounts] of Map.groupBy(ledger.accounts.values(), queueOf)) {

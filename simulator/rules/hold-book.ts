@@ -21,13 +21,13 @@ interface WrittenHold {
 const settingName = 'operator.holds';
 
 /**
- * What operators hold: as it is durable, and as each process last heard of it. Kept apart from the gate under test, so that its
- * own reading of the same list is checked.
+ * The operators' holds, as they are durable. Independent of the gate under test, so that the gate's own reading of the
+ * same list is checked.
  */
 export class HoldBook {
   #durable: readonly WrittenHold[] = [];
 
-  /** Tells the book of a setting that became durable. */
+  /** Enters a setting that became durable. */
   written(name: string, text: string): void {
     if (name === settingName) this.#durable = parse(text);
   }
@@ -37,13 +37,13 @@ export class HoldBook {
     return this.#durable.map(({ id }) => id);
   }
 
-  /** Whether a hold keeps the call back, as the store has it. */
+  /** Whether a durable hold keeps the call back. */
   holds(call: HoldableCall, now: number): boolean {
     return this.#durable.some((hold) => applies(hold, call, now));
   }
 }
 
-/** What one process has been told of the holds. */
+/** The holds that one process has heard of. */
 export class HoldsHeard {
   readonly #clock: VirtualClock;
   #heard: readonly WrittenHold[] | undefined;
@@ -64,13 +64,13 @@ export class HoldsHeard {
     });
   }
 
-  /** The hold that the process must know to keep the call back; `unread` before it has heard of any. */
+  /** The hold that the process must know to keep the call back; `unread` before it has read any. */
   against(call: HoldableCall, now: number): string | undefined {
     if (this.#heard === undefined) return 'unread';
     return this.#heard.find((hold) => applies(hold, call, now))?.id;
   }
 
-  /** What is lifted is so at once; what is new a moment later, once the answer has been read. */
+  /** A lifted hold ends at once; a new one begins a moment later, once the process has read the answer. */
   #hear(holds: readonly WrittenHold[]): void {
     const texts = new Set(holds.map((hold) => JSON.stringify(hold)));
     this.#heard = this.#heard?.filter((hold) => texts.has(JSON.stringify(hold))) ?? [];

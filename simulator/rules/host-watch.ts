@@ -4,22 +4,22 @@ import type { GateScenario } from '../scenario.ts';
 
 interface Host {
   inFlight: number;
-  /** Failures in a row of calls that left while the circuit was closed. */
+  /** Consecutive failures of calls that left while the circuit was closed. */
   failures: number;
-  /** Changes when the circuit opens: what left before says nothing any more. */
+  /** Changes when the circuit opens, after which results of earlier calls do not count. */
   era: number;
-  /** Until when calls were kept back last, but for a circuit whose time was over before its probe left; monotonic. */
+  /** Until when calls were last kept back, except by a circuit whose time was over before its probe left; monotonic. */
   keptUntil: number;
-  /** Absent: closed. */
+  /** Absent while the circuit is closed. */
   open?: { readonly until: number; readonly millis: number; isProbed: boolean };
 }
 
 const longestOpenMillis = 60_000;
 
 /**
- * The calls of one process to each host, and what its gate must make of them: never more at once than there are places, none
- * while the circuit is open, one to probe it. A breaker of its own, written from the specification, which sees what the gate
- * sees.
+ * Tracks the calls of one process to each host, and checks its gate: never more calls at once than there are places,
+ * none while the circuit is open, one to probe it. A circuit breaker of its own, written from the specification, which
+ * sees what the gate sees.
  */
 export class HostWatch {
   readonly #clock: Clock;
@@ -35,15 +35,16 @@ export class HostWatch {
   }
 
   /**
-   * Until when calls to the host were kept back here last, by its circuit or since every place was taken: now where they still are,
-   * long ago where they never were. Monotonic, and exact: a call of some milliseconds may take the last place between two looks.
+   * Until when calls to the host were last kept back here, by its circuit or because every place was taken: now if they
+   * still are, long ago if they never were. Monotonic, and exact: a call of some milliseconds may take the last place
+   * between two looks.
    */
   keptUntil(name: string): number {
     const host = this.#of(name);
     return this.#keepsBack(host) ? this.#clock.monotonic() : Math.max(host.keptUntil, host.open?.until ?? -Infinity);
   }
 
-  /** A call leaves. */
+  /** Checks a call that leaves. */
   left(departure: Departure): void {
     const { host: name, key } = departure;
     const host = this.#of(name);
@@ -57,7 +58,7 @@ export class HostWatch {
     if (open !== undefined) open.isProbed = true;
   }
 
-  /** The process learns how it went, or waits no more. */
+  /** Notes the result of a call, or that the process no longer waits for it. */
   ended(departure: Departure, verdict: CallVerdict): void {
     const host = this.#of(departure.host);
     const left = this.#left.get(departure);

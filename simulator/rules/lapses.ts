@@ -1,7 +1,3 @@
-/**
- * Faults that make a process act on what it may not hold any more: ways that are cut off one by one, answers that stay on
- * the way, ids and parts of shards that the queue loses while everybody is alive, and clients that retry and cancel meanwhile.
- */
 import type { ShardPart } from '../../src/ports/shard-queue.ts';
 import type { Random } from '../random.ts';
 import type { Clients } from '../clients.ts';
@@ -12,7 +8,7 @@ import type { LapseScenario, Scenario } from '../scenario.ts';
 import type { World } from '../world.ts';
 
 const cuts: readonly Cut[] = ['refused', 'mute'];
-/** What is dropped together. */
+/** Shard parts that are dropped together. */
 const victims: readonly (readonly ShardPart[])[] = [
   ['claims'],
   ['inflight'],
@@ -20,14 +16,18 @@ const victims: readonly (readonly ShardPart[])[] = [
   ['ready'],
   ['claims', 'inflight', 'ready', 'marker'],
 ];
-/** Clients look this often at what became of their executions. */
+/** Interval at which clients look at their executions. */
 const lookMillis = 400;
-/** A client gives up after so many rounds. */
+/** A client gives up after this many rounds. */
 const maxRounds = 6;
-/** One that was retried is cancelled so often, by the chance that one which failed is retried. */
+/** A retried execution is cancelled this often, relative to the chance of a retry. */
 const regret = 0.1;
 
-/** Plans what a scenario has of these faults. */
+/**
+ * Plans a scenario's faults that make a process act on executions that it may no longer hold: connections cut off one
+ * by one, answers that stay on the way, ids and parts of shards that the queue loses while every process is alive, and
+ * clients that retry and cancel meanwhile.
+ */
 export function brewLapses(world: World, clients: Clients, scenario: Scenario, random: Random): void {
   const { lapses } = scenario;
   if (lapses === undefined) return;
@@ -100,7 +100,7 @@ class Lapses {
     }
   }
 
-  /** Answers to reads of a process stay on the way for longer than its leases, which it cannot renew for most of that time. */
+  /** Delays answers to reads of a process for longer than its leases, which it cannot renew for most of that time. */
   #slow(process: Process): void {
     const millis = this.#scenario.leaseMillis * this.#random.pick([1.5, 3]);
     this.#world.holdReads(process, millis);
@@ -109,7 +109,7 @@ class Lapses {
     }
   }
 
-  /** The queue loses the id of one execution again and again. */
+  /** Lets the queue lose the id of one execution again and again. */
   #loseKey(): void {
     const running = this.#running();
     if (running.length === 0) return;
@@ -117,7 +117,7 @@ class Lapses {
     this.#again(this.#random.pick([2_000, 8_000, 15_000]), 50, 800, () => this.#world.loseId(id));
   }
 
-  /** The server is short of memory for a while and drops keys, of some kinds only or of all. */
+  /** Lets the server run short of memory for a while, so that it drops keys of some kinds or of all. */
   #evict(): void {
     const random = this.#random;
     const parts = random.pick(victims);
@@ -126,7 +126,7 @@ class Lapses {
     this.#again(random.pick([1_000, 8_000, 20_000]), 50, 500, () => this.#world.evict(parts, share, members, random));
   }
 
-  /** Does something now and then for a while. */
+  /** Repeats an action at random intervals for a while. */
   #again(millis: number, from: number, to: number, happen: () => void): void {
     const { clock } = this.#world;
     const until = clock.monotonic() + millis;
@@ -138,7 +138,7 @@ class Lapses {
     next();
   }
 
-  /** Clients retry what failed, and cancel some of what they retried. */
+  /** Lets clients retry failed executions, and cancel some of the retried ones. */
   #insist(insistence: number): void {
     const { clock, ledger } = this.#world;
     const look = (): void => {

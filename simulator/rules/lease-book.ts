@@ -2,7 +2,7 @@ import { PartlyRenewed, type Claimed, type Queue, type Renewal } from '../../src
 import type { CheckpointResult, Store, SubmitResult } from '../../src/ports/store.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 
-/** How a lease came back, and when: what the store was asked before that counts for nothing. */
+/** How and when a lease came back. Answers of the store to earlier questions do not count. */
 interface Doubt {
   readonly by: 'renewal' | 'claim';
   readonly since: number;
@@ -11,7 +11,7 @@ interface Doubt {
 interface Lease {
   readonly token: string;
   readonly end: number;
-  /** Present since the lease came back after it had been over. */
+  /** Present since the lease came back after it had ended. */
   readonly doubt: Doubt | undefined;
 }
 
@@ -19,15 +19,17 @@ type Method = (...args: unknown[]) => Promise<unknown>;
 type ClaimOf = { readonly id: string; readonly claim?: string };
 
 /**
- * What a process may believe to hold in its queue, and until when: counted from when what was confirmed had been sent.
+ * The executions that a process may believe to hold in its queue, and until when: counted from when the confirmed
+ * request was sent.
  *
- * A lease that was over stays in doubt, however the queue answers afterwards: the queue may know nothing of the one who
- * held the execution meanwhile, and has ended it. Only the store, asked after that answer, ends the doubt.
+ * A lease that was over stays in doubt, whatever the queue answers later: another process may have held the execution
+ * meanwhile and ended it, and the queue may know nothing of it. Only the store, asked after that answer, ends the
+ * doubt.
  */
 export class LeaseBook {
   readonly #clock: VirtualClock;
   readonly #leases = new Map<string, Lease>();
-  /** Numbers what is asked and answered, because many things happen at one instant of the clock. */
+  /** Numbers questions and answers, since many things happen at one instant of the clock. */
   #order = 0;
 
   constructor(clock: VirtualClock) {
@@ -39,17 +41,17 @@ export class LeaseBook {
     return !this.#isOver(this.#leases.get(id));
   }
 
-  /** By what its lease came back after it had been over, where the store has not spoken since. */
+  /** How its lease came back after it had ended, if the store has not answered since. */
   doubtOf(id: string): Doubt['by'] | undefined {
     return this.#leases.get(id)?.doubt?.by;
   }
 
-  /** The queue with every claim, renewal and end entered here. */
+  /** Wraps the queue so that every claim, renewal and end is entered here. */
   watch(queue: Queue): Queue {
     const enter = (claimed: readonly Claimed[], end: number): void => {
       for (const { id, token } of claimed) {
         const known = this.#leases.get(id);
-        // The same id again: its worker goes on.
+        // The same id again, so its worker goes on.
         const wasOver = known !== undefined && this.#isOver(known);
         this.#leases.set(id, { token, end, doubt: wasOver ? this.#doubt('claim') : known?.doubt });
       }
@@ -90,7 +92,10 @@ export class LeaseBook {
     });
   }
 
-  /** The store with every answer entered here that says under which claims executions stand; `acts` is told of the claims. */
+  /**
+   * Wraps the store so that every answer about the claim of an execution is entered here; `acts` is called with the
+   * claims.
+   */
   watchStore(store: Store, acts: (claim: string) => void): Store {
     const stands: Readonly<
       Record<string, (results: readonly unknown[], asked: readonly ClaimOf[]) => readonly string[]>
@@ -125,7 +130,8 @@ export class LeaseBook {
     strike: (ended: readonly Claimed[]) => void,
   ): Promise<Renewal> {
     const end = this.#clock.monotonic() + leaseMillis;
-    // What is sent in time renews a lease that lasts, however late the answer comes: nobody else had it meanwhile.
+    // A renewal sent in time renews a lease that lasts, however late the answer comes: no other process had it
+    // meanwhile.
     const late = new Set(held.flatMap(({ id, token }) => (this.#isOver(this.#leases.get(id)) ? [token] : [])));
     const note = ({ lost, revived }: Renewal, unanswered: ReadonlySet<string>): void => {
       const gone = new Set(lost.map(({ token }) => token));

@@ -20,8 +20,8 @@ export interface Violation {
 }
 
 /**
- * What became durable, in the order in which it did, and the rules that every single write and every single call must
- * keep. Rules about how things end are in `rules.ts`.
+ * Everything that became durable, in order, and the rules that every single write and every single call must keep.
+ * `rules.ts` has the rules about how things end.
  */
 export class Ledger {
   readonly accounts: Map<string, Account> = new Map();
@@ -32,7 +32,7 @@ export class Ledger {
   readonly #now: () => number;
   readonly #note: (what: string) => void;
   readonly #order: CallOrder = new CallOrder((rule, what) => this.blame(rule, what));
-  /** Who claimed what in vain. */
+  /** The claims without progress. */
   readonly vain: VainClaims = new VainClaims((rule, what) => this.blame(rule, what));
 
   constructor(clock: Clock, note: (what: string) => void) {
@@ -41,13 +41,13 @@ export class Ledger {
     this.#note = note;
   }
 
-  /** Writes down that a rule is broken. */
+  /** Records that a rule is broken. */
   blame(rule: string, what: string): void {
     this.#note(`VIOLATION ${rule}: ${what}`);
     this.violations.push({ rule, what });
   }
 
-  /** A new execution is durable. A second time changes nothing. */
+  /** Enters a new execution that is durable. A second time changes nothing. */
   submitted(execution: NewExecution): void {
     if (this.accounts.has(execution.id)) return;
     const now = this.#now();
@@ -81,20 +81,20 @@ export class Ledger {
     this.#append(account, execution.state, execution.steps, [], []);
   }
 
-  /** Somebody took it over under `claim`. */
+  /** Enters a take-over under `claim`. */
   takenOver(id: string, claim: string, seq: number, dueAt: number): void {
     const account = this.accounts.get(id);
     if (account === undefined) return;
     account.seq = seq;
     account.firstTakenAt ??= this.#now();
     this.vain.takenOver(id, claim);
-    // Whoever takes over one that was parked makes it runnable, and says so in the same transaction.
+    // The take-over of a parked execution makes it runnable in the same transaction.
     account.dueAt = Math.min(dueAt, this.#now());
     account.touchedAt = this.#monotonic();
     this.#note(`${short(id)} taken over, seq ${String(seq)}`);
   }
 
-  /** A checkpoint was answered as written; sent again it changes nothing. */
+  /** Enters a checkpoint that was answered as written; a repeated one changes nothing. */
   written(checkpoint: Checkpoint): void {
     const account = this.accounts.get(checkpoint.id);
     if (account === undefined) {
@@ -113,7 +113,7 @@ export class Ledger {
     this.#append(account, checkpoint.state, checkpoint.steps, checkpoint.calls, checkpoint.undo);
   }
 
-  /** A retry or resolve of a terminal execution was written. */
+  /** Enters a retry or resolve of a terminal execution. */
   changed(change: TerminalChange): void {
     const account = this.accounts.get(change.id);
     if (account === undefined || account.seq === change.seq + 1) return;
@@ -125,12 +125,12 @@ export class Ledger {
     this.#append(account, change.state, change.steps, change.calls ?? [], change.undo);
   }
 
-  /** An event from outside was accepted. */
+  /** Enters an accepted event from outside. */
   accepted(id: string, event: InboxEvent): void {
     const account = this.accounts.get(id);
     if (account === undefined) return;
     const { round } = account.state;
-    // Whoever makes it runnable says so in the same transaction.
+    // The event makes it runnable in the same transaction.
     if (account.dueAt !== null) account.dueAt = Math.min(account.dueAt, this.#now());
     this.#note(`${short(id)} accepted ${event.type}`);
     if (event.type === 'cancelled') account.cancelled.add(round);
@@ -139,7 +139,7 @@ export class Ledger {
     else if (event.type === 'callback' && !event.pending) account.callbacks.add(operationOf(event));
   }
 
-  /** A call leaves a process with these leases. */
+  /** Checks a call that leaves a process with these leases. */
   departing(who: string, departure: Departure, leases: Pick<LeaseBook, 'holds' | 'doubtOf'>): void {
     const { executionId, nodeId, key, attempt, compensates } = departure;
     const account = this.accounts.get(executionId);
@@ -181,8 +181,8 @@ export class Ledger {
   }
 
   /**
-   * Under which mark a call leaves. One that was marked in an earlier round only where its process may not know of the next; a
-   * hook also where a retry came between its checkpoint and its call.
+   * The mark under which a call leaves. A mark of an earlier round counts only if the process may not know of the next
+   * round, and for a hook also if a retry came between its checkpoint and its call.
    */
   #markFor({ marks, state }: Account, { phase, nodeId, visit, round: own }: KeyParts, attempt: number): string {
     if (phase === 'HOOK') return markOf(own, phase, nodeId, visit, attempt);
@@ -236,7 +236,8 @@ export class Ledger {
     for (const mark of undo) {
       if (mark.kind === 'set') {
         account.undo.set(mark.ord, mark.undo);
-        // An operator says that the effect stands, whatever its compensation came to: a later round may count on it.
+        // An operator declares that the effect remains, whatever became of its compensation, so a later round may count
+        // on it.
         const settled = mark.undo === 'accepted' ? account.steps.find(({ ord }) => ord === mark.ord) : undefined;
         if (settled?.key !== undefined) account.compensated.delete(settled.key);
       } else {
@@ -254,7 +255,7 @@ export class Ledger {
     }
   }
 
-  /** A callback that was accepted decides: the time that runs out afterwards does not. A cancel goes before both. */
+  /** An accepted callback decides: a later timeout does not. A cancel comes before both. */
   #checkTimeout(account: Account, row: StepRow, together: readonly StepRow[]): void {
     // Another callback, which came with it, may have failed the execution or its branch.
     if (together.some((other) => other.phase === 'CALLBACK' && other.outcome === 'rejected')) return;
@@ -285,7 +286,7 @@ export class Ledger {
     }
   }
 
-  /** A checkpoint lets a call go; false when an earlier one did. */
+  /** Enters a call that a checkpoint releases; false when an earlier checkpoint did. */
   #grant(account: Account, phase: string, nodeId: string, visit: number, attempt: number, callId: number): boolean {
     const mark = markOf(account.state.round, phase, nodeId, visit, attempt);
     const ids = account.marks.get(mark) ?? new Set();
@@ -324,12 +325,12 @@ export class Ledger {
   }
 }
 
-/** How a round ended, where it has. */
+/** How a round ended, if it has. */
 function endOf({ end, round }: State): Account['ends'] {
   return end === undefined ? [] : [{ round, status: end.status, reason: end.reason }];
 }
 
-/** Whether a row decides a visit that its definition wants to be compensated. */
+/** Whether a row decides a visit that its definition wants compensated. */
 export function mustUndo(definition: DefinitionView, row: StepRow): boolean {
   if (!row.final || (row.phase !== 'UP' && row.phase !== 'CALLBACK')) return false;
   const task = definition.tasks.get(row.nodeId);
@@ -338,7 +339,7 @@ export function mustUndo(definition: DefinitionView, row: StepRow): boolean {
   return row.outcome === 'succeeded' || (row.outcome === 'rejected' && task.compensateWhen === 'attempted');
 }
 
-/** The end of an id, enough to tell executions of one run apart. */
+/** The end of an id, which tells the executions of one run apart. */
 export function short(id: string): string {
   return id.slice(-4);
 }

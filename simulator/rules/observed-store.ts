@@ -1,4 +1,3 @@
-/** The store with a ledger of everything that it made durable. */
 import type {
   Checkpoint,
   CheckpointResult,
@@ -15,7 +14,9 @@ import type { Ledger } from './ledger.ts';
 type ClaimOf = Parameters<Store['takeOver']>[0][number];
 type Method = (...args: unknown[]) => Promise<unknown>;
 
-/** Every write that the store answers is entered before anybody learns of the answer. */
+/**
+ * Wraps a store so that every write that it answers is entered into the ledger before any process learns of the answer.
+ */
 export function observeStore(
   store: Store,
   ledger: Ledger,

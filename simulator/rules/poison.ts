@@ -1,26 +1,26 @@
 import type { Checkpoint, Store } from '../../src/ports/store.ts';
 import type { Ledger } from './ledger.ts';
 
-/** As many processes may fall to one execution until it is quarantined. */
+/** Processes that one execution may bring down before it is quarantined. */
 const maxFallen = 5;
 
 /** What a poison needs. */
 export interface PoisonParts {
   readonly ledger: Ledger;
-  /** Whether it works now. */
+  /** Whether it is active now. */
   readonly isActive: () => boolean;
   /**
-   * Falls that the engine may leave out of its count: while the store answers nobody it shows nobody's end, so that an
-   * execution that is taken over soon after an outage is not counted against the process that fell in it.
+   * Crashes that the engine may leave out of its count: during an outage of the store it cannot know that a process has
+   * ended, so an execution that is taken over soon after an outage is not counted against the process that crashed in
+   * it.
    */
   readonly missed: number;
 }
 
 /**
- * An execution that brings down every process that drives it, before anything of it becomes durable: what an engine that
- * loops or eats all memory over some state does to real ones. A quarantine drives nothing, and so it holds.
- *
- * The first execution that is accepted is the one.
+ * An execution that brings down every process that drives it, before anything of it becomes durable, as a state does
+ * over which an engine loops or runs out of memory. A quarantine does not drive it, and so survives. The first accepted
+ * execution is the poisonous one.
  */
 export class Poison {
   readonly #parts: PoisonParts;
@@ -30,7 +30,7 @@ export class Poison {
     this.#parts = parts;
   }
 
-  /** The store of a process that falls by `fall` when it would write what the execution has come to. */
+  /** Wraps the store of a process, which crashes by `fall` when it would write the execution's progress. */
   reach(store: Store, fall: () => void): Store {
     const checkpoint: Store['checkpoint'] = (batch) => {
       if (!this.#isDriven(batch)) return store.checkpoint(batch);

@@ -1,34 +1,30 @@
 import type { Store } from '../../src/ports/store.ts';
 
-/** `refused`: no connection comes about, and who asks is told so. `mute`: requests and answers are lost, and deadlines pass. */
+/** `refused`: connections fail with an error. `mute`: requests and answers are lost, and deadlines pass. */
 export type Cut = 'refused' | 'mute';
 
-/** What can be cut off. */
+/** Servers that can be cut off. */
 export type Server = 'store' | 'queue';
 
 type Method = (...args: unknown[]) => Promise<unknown>;
 
-/** What is read for an execution in hand. */
+/** Reads on behalf of a held execution. */
 const reads: ReadonlySet<string> = new Set(['findStanding', 'findUndo', 'readClaims', 'readInbox', 'readOutputs']);
 
-/**
- * What the process in one place reaches of the servers that all share, and how it misses the rest.
- *
- * It outlives the processes that run in the place.
- */
+/** How the process in one place reaches the shared servers. Outlives the processes that run in the place. */
 export class Reach {
   readonly #cuts: { store: Cut | undefined; queue: Cut | undefined } = { store: undefined, queue: undefined };
   readonly #reading: () => void;
   #storeCuts = 0;
-  /** Answers to reads that are on hold. */
+  /** Delayed answers to reads. */
   #held: (() => void)[] | undefined;
 
-  /** `reading` is told of every read for an execution, before it leaves. */
+  /** `reading` is called for every read for an execution before it leaves. */
   constructor(reading: () => void) {
     this.#reading = reading;
   }
 
-  /** How a server is missed now; undefined: it is reached. */
+  /** How a server is cut off now; undefined when it is reached. */
   cutOf(server: Server): Cut | undefined {
     return this.#cuts[server];
   }
@@ -44,26 +40,26 @@ export class Reach {
     if (server === 'store') this.#storeCuts++;
   }
 
-  /** The server is reached again; false when it was not cut off. */
+  /** Ends a cut; false when the server was not cut off. */
   mend(server: Server): boolean {
     const wasCut = this.#cuts[server] !== undefined;
     this.#cuts[server] = undefined;
     return wasCut;
   }
 
-  /** From now on what the store answers to reads stays on the way. */
+  /** Delays the store's answers to reads from now on. */
   holdReads(): void {
     this.#held ??= [];
   }
 
-  /** What was on the way arrives. */
+  /** Lets delayed answers arrive. */
   letReads(): void {
     const held = this.#held;
     this.#held = undefined;
     for (const go of held ?? []) go();
   }
 
-  /** The store, with its answers to reads kept on the way while they are on hold. */
+  /** Wraps the store so that its answers to reads can be delayed. */
   watch(store: Store): Store {
     return new Proxy(store, {
       get: (target, name): Method => {
@@ -79,7 +75,7 @@ export class Reach {
     });
   }
 
-  /** The same seen from the process: reads are noticed as they leave. */
+  /** Wraps the store so that reads are noticed as they leave the process. */
   notice(store: Store): Store {
     return new Proxy(store, {
       get: (target, name): Method => {

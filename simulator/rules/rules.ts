@@ -1,4 +1,3 @@
-/** How things must stand once every execution is over and nothing is under way any more. */
 import type { StepRow } from '../../src/core/history.ts';
 import type { JsonObject } from '../../src/core/value/json.ts';
 import { keyParts } from '../definition-view.ts';
@@ -14,7 +13,7 @@ interface Standing {
   readonly outcome: 'succeeded' | 'unknown';
 }
 
-/** Checks one execution that is over. `document` is its status document. */
+/** Checks one execution that is over, when nothing is under way any more. `document` is its status document. */
 export function checkExecution(ledger: Ledger, downstreams: Downstreams, account: Account, document: JsonObject): void {
   const { end } = account.state;
   const blame = (rule: string, what: string): void =>
@@ -25,7 +24,7 @@ export function checkExecution(ledger: Ledger, downstreams: Downstreams, account
   checkAccepted(account, blame);
   checkResolved(account, blame);
   checkHook(account, blame);
-  // A quarantined execution stays as it is, calls in flight included, until an operator goes on with it.
+  // A quarantined execution stays as it is, calls in flight included, until an operator lets it go on.
   if (end.reason === 'engine') return;
   const standing = document['standing'] as readonly unknown[] as readonly Standing[];
   for (const operation of downstreams.operationsOf(account.id)) {
@@ -49,7 +48,7 @@ function checkHistory(account: Account, blame: Blame): void {
     if (row.repeat === true || row.outcome === 'pending' || row.phase === 'RESOLVE') continue;
     const of = `${row.phase} ${row.nodeId}#${String(row.visit)} of round ${String(row.round)}`;
     const before = seen.get(of);
-    // A compensation that failed or was settled by hand may have a further row after a retry; a hook after the end.
+    // A compensation that failed or was settled by hand may have another row after a retry, and a hook after the end.
     const isFurther =
       (row.phase === 'DOWN' || row.phase === 'HOOK') && before !== undefined && before.outcome !== 'succeeded';
     if (before !== undefined && !isFurther) blame('history', `two rows for ${of}`);
@@ -58,7 +57,7 @@ function checkHistory(account: Account, blame: Blame): void {
   }
 }
 
-/** One attempt of unknown outcome makes the visit unknown, unless a callback or a person said otherwise. */
+/** One attempt of unknown outcome makes the visit unknown, unless a callback or an operator decided otherwise. */
 function checkOutcome(account: Account, row: StepRow, blame: Blame): void {
   if (row.phase !== 'UP' || !row.final || (row.outcome !== 'rejected' && row.outcome !== 'unsent')) return;
   const isVisit = (other: { nodeId: string; visit: number; round: number }): boolean =>
@@ -72,7 +71,7 @@ function checkOutcome(account: Account, row: StepRow, blame: Blame): void {
   }
 }
 
-/** What was answered as accepted took effect. */
+/** Requests that were accepted took effect. */
 function checkAccepted(account: Account, blame: Blame): void {
   for (const { round, status, reason } of account.ends) {
     if (reason === 'engine') continue;
@@ -86,7 +85,7 @@ function checkAccepted(account: Account, blame: Blame): void {
   }
 }
 
-/** What an operator settled is on record, unless something else that was accepted came before it. */
+/** Settlements by operators are on record, unless another accepted request came before. */
 function checkResolved(account: Account, blame: Blame): void {
   for (const of of account.resolved) {
     const [round, nodeId] = of.split(' ');
@@ -103,7 +102,7 @@ function checkResolved(account: Account, blame: Blame): void {
   }
 }
 
-/** Every call of the hook of the end is on record, and only what its receiver refused for good was given up. */
+/** Every call of the hook of the end is on record, and a hook was given up only if its receiver refused it for good. */
 function checkHook({ state, calls }: Account, blame: Blame): void {
   const { hook } = state;
   if (hook === undefined) return;
@@ -123,13 +122,15 @@ function isStanding(operation: Operation): boolean {
   return operation.state === 'done' && !operation.undone;
 }
 
-/** The row that answers for this operation: a later round that asked for it again in vain has not taken it over. */
+/**
+ * The row of this operation. A later round that asked for the operation again without success has not taken it over.
+ */
 function rowOf(account: Account, operation: Operation): StepRow | undefined {
   const rows = account.steps.filter((row) => row.key === operation.key && row.final);
   return rows.findLast((row) => row.effect !== undefined && account.undo.get(row.ord) !== 'moved') ?? rows.at(-1);
 }
 
-/** An effect that stands downstream must be one that may stand, and must be shown. */
+/** An effect that exists downstream must be allowed to, and must be shown. */
 function checkOperation(account: Account, operation: Operation, standing: readonly Standing[], blame: Blame): void {
   if (!isStanding(operation)) return;
   const row = rowOf(account, operation);
@@ -152,7 +153,7 @@ function checkOperation(account: Account, operation: Operation, standing: readon
   if (!isListed) blame('standing', `${operation.key} stands and is not listed (${row.outcome}, undo ${String(undo)})`);
 }
 
-/** What the history says was done was done, and is not undone. */
+/** Everything that is done according to the history was done, and is not undone. */
 function checkSuccess(account: Account, downstreams: Downstreams, blame: Blame): void {
   for (const row of account.steps) {
     if (row.round !== account.state.round || !row.final || row.outcome !== 'succeeded' || row.key === undefined)
@@ -168,7 +169,7 @@ function checkSuccess(account: Account, downstreams: Downstreams, blame: Blame):
   }
 }
 
-/** What is listed stands, or is unknown. */
+/** Every listed effect exists downstream, or is unknown. */
 function checkStanding(account: Account, downstreams: Downstreams, standing: readonly Standing[], blame: Blame): void {
   for (const { nodeId, visit, round, outcome } of standing) {
     const row = account.steps.findLast(

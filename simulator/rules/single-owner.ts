@@ -8,11 +8,11 @@ export interface Caller {
 }
 
 /**
- * Who works on what: an execution is in the hands of one process at a time. A call that leaves while another process,
- * alive and under a lease that has not ended, waits for the answer to one of the same execution breaks that.
+ * Checks that one process at a time works on an execution. A call that leaves while another process, alive and under a
+ * lease that has not ended, waits for the answer to a call of the same execution breaks the rule.
  */
-export class Custody {
-  /** By execution: calls under way, by who made them. */
+export class SingleOwner {
+  /** By execution: its calls under way, by their callers. */
   readonly #open = new Map<string, Map<Caller, number>>();
   readonly #blame: (rule: string, what: string) => void;
 
@@ -20,7 +20,7 @@ export class Custody {
     this.#blame = blame;
   }
 
-  /** A call leaves; `isExcused`: the queue has lost something that its holders cannot know of. */
+  /** Checks a call that leaves; `isExcused`: the queue has lost something that its holders cannot know of. */
   left(caller: Caller, { executionId, key }: Departure, isExcused: boolean): void {
     const callers = this.#open.get(executionId) ?? new Map<Caller, number>();
     this.#open.set(executionId, callers);
@@ -33,7 +33,7 @@ export class Custody {
     callers.set(caller, (callers.get(caller) ?? 0) + 1);
   }
 
-  /** The caller knows how the call ended, or waits no more. */
+  /** Notes that the caller knows the result of a call, or no longer waits for it. */
   ended(caller: Caller, { executionId }: Departure): void {
     const callers = this.#open.get(executionId);
     const open = (callers?.get(caller) ?? 0) - 1;

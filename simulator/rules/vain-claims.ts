@@ -3,46 +3,49 @@ import type { Checkpoint } from '../../src/ports/store.ts';
 /** A process that takes executions over. */
 export interface ClaimOwner {
   readonly name: string;
-  /** Whether it ended, or has been out of the store's sight for a time, so that the others had to take it for ended. */
+  /**
+   * Whether it ended, or has been out of the store's sight for a time, so that other processes had to take it for
+   * ended.
+   */
   readonly mayHaveEnded: () => boolean;
 }
 
-/** As many processes have ended over an execution that is quarantined for its claims. */
+/** Processes that have ended over an execution that is quarantined for its claims. */
 const neededEnds = 5;
 
 /**
- * Who claimed an execution in vain. One that brings down its processes is quarantined, and only claims whose owners ended say
- * that it does: a process that lives, or that was fenced while it worked, did not fall to it.
+ * Tracks claims without progress. An execution that brings down its processes is quarantined, and only claims whose
+ * owners ended show that: a process that is alive, or that was fenced while it worked, was not brought down by it.
  */
 export class VainClaims {
   readonly #blame: (rule: string, what: string) => void;
   /** By claim. */
   readonly #owners = new Map<string, ClaimOwner>();
-  /** By execution: claims since it last got anywhere. */
+  /** By execution: claims since its last progress. */
   readonly #claims = new Map<string, Set<string>>();
 
   constructor(blame: (rule: string, what: string) => void) {
     this.#blame = blame;
   }
 
-  /** A process acts under a claim. */
+  /** Enters a process that acts under a claim. */
   owns(claim: string, owner: ClaimOwner): void {
     this.#owners.set(claim, owner);
   }
 
-  /** An execution was taken over under a claim, or inserted under it. */
+  /** Enters an execution that was taken over or inserted under a claim. */
   takenOver(id: string, claim: string): void {
     const claims = this.#claims.get(id) ?? new Set();
     claims.add(claim);
     this.#claims.set(id, claims);
   }
 
-  /** The execution got somewhere. */
+  /** Enters progress of the execution. */
   progressed(id: string): void {
     this.#claims.delete(id);
   }
 
-  /** A checkpoint was written. */
+  /** Enters a written checkpoint. */
   written({ id, claim, state, progress }: Checkpoint): void {
     if (state.end?.reason === 'engine') this.#judge(id, claim);
     if (progress) this.progressed(id);
