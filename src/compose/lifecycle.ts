@@ -1,193 +1,96 @@
-/**
- * The composition root: the only file that names concrete adapters. Everything that is started here is stopped here, in
- * order: not ready, no claims, drain, flush, no more requests, queue, outbound calls, store, log.
- */
 import type { FastifyInstance } from 'fastify';
-import { createServer } from '../api/server.ts';
-import { renewServerTls } from '../api/http/server-tls.ts';
-import { recordAccess } from './access/access-record.ts';
-import { accessOptions } from './access/authenticator.ts';
-import { createCaller } from './caller.ts';
-import { createCallbackIssuer, withoutAsyncNodes } from './access/callback-addresses.ts';
-import { resolveCallbackKeys } from './access/callback-keys.ts';
-import { definitionLimits, engineSettings } from './engine-settings.ts';
-import { createStoreGauges } from '../telemetry/gauges.ts';
-import { localUrl, reachableUrl, type Listening } from './addresses.ts';
-import { checkQueue, createQueue, createStore, placeOf, type QueueChoice } from './backends.ts';
-import { clusterReadings, createClusterSource, gateReadings, loadOf } from './health.ts';
-import { lastWords } from './last-words.ts';
+import type { Config } from '../config/config.ts';
 import { Maintenance } from '../engine/upkeep/maintenance.ts';
-import { createGate } from './gate.ts';
-import { refusePromoted } from './promotion/promotion-guard.ts';
-import { readyFields } from './ready-line.ts';
 import { StartPatience } from '../engine/upkeep/start-patience.ts';
-import { StoreClock } from '../engine/upkeep/store-clock.ts';
+import { OwnListeners } from '../http-caller/own-listeners.ts';
+import type { Queue } from '../ports/queue.ts';
+import { CallbackTokens } from '../security/callback-token.ts';
+import { recordAccess } from './access/access-record.ts';
+import { localUrl, reachableUrl, type Listening } from './addresses.ts';
+import { checkQueue, placeOf } from './backends.ts';
+import {
+  type BuiltServer,
+  buildServer,
+  createFoundations,
+  type Foundations,
+  type ServerParts,
+  type TramaOptions,
+} from './building.ts';
+import { readGauges, ServerHealth } from './health.ts';
+import { lastWords } from './last-words.ts';
+import { readyFields } from './ready-line.ts';
 import { systemClock } from './system-clock.ts';
-import { createSystemEntropy } from './system-entropy.ts';
-import { followServerTls } from './tls/server-tls.ts';
 import { invalidCertificates } from './tls/tls-files.ts';
 import { TlsRenewal } from './tls/tls-renewal.ts';
-import { observeRequests, startTracing, type Tracing } from './tracing.ts';
-import type { CallbackKey, Config } from '../config/config.ts';
-import { isLoopback } from '../config/rules.ts';
-import { definitionJsonSchema } from '../core/definition/shape/json-schema.ts';
-import { OwnListeners } from '../http-caller/own-listeners.ts';
-import type { HttpCaller } from '../ports/http-caller.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { Store } from '../ports/store.ts';
-import { KnownDefinitions } from '../app/known-definitions.ts';
-import type { DeskParts } from '../app/parts.ts';
-import { showStep } from '../app/queries/shown-body.ts';
-import { Engine } from '../engine/engine.ts';
-import type { Gatekeeper } from '../engine/call/gate/gatekeeper.ts';
-import { PlanCache } from '../engine/worker/plan-cache.ts';
-import type { MemberLoad } from '../engine/queue/sharding/member-info.ts';
-import { longTurnMillis } from '../engine/watchdog.ts';
-import { CallbackTokens } from '../security/callback-token.ts';
-import { Masker } from '../security/secrets/masking.ts';
-import { Secrets } from '../security/secrets/secrets.ts';
-import { createLog, type Log } from '../telemetry/logger.ts';
-import { metricsContentType, PrometheusTelemetry } from '../telemetry/prometheus-telemetry.ts';
 
-/** What a server needs besides its configuration. */
-export interface TramaOptions {
-  /** The environment, for secrets. */
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly version: string;
-  /** File descriptor of the log; standard output by default. */
-  readonly logTo?: number;
-}
-
-/** As many statements as an engine has under way: an insert, checkpoints, take-overs, reads. */
-const warmConnections = 4;
-
-/** How long requests under way may take once everything else has stopped. */
+/** Time for requests under way once everything else has stopped. */
 const closeGraceMillis = 5000;
 
-/** Reasons that keep a process from working, and not from serving the API. */
-const workerReasons: ReadonlySet<string> = new Set([
-  'consumer_stalled',
-  'redis_unreachable',
-  'membership_stale',
-  'pod_id_conflict',
-]);
-
-/** Everything that exists once the start is done; what is missing was not reached. */
-interface Running {
-  store?: Store;
-  caller?: HttpCaller;
-  clock?: StoreClock;
-  engine?: Engine;
-  server?: FastifyInstance;
-  maintenance?: Maintenance;
-  tracing?: Tracing | undefined;
-}
-
-/** Whom the gauges ask. */
-interface GaugeSources {
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly plans: PlanCache;
-  readonly choice: QueueChoice;
-  readonly engine: Engine;
-  readonly gate: Gatekeeper;
-}
-
-/** Makes a server. Nothing is opened, listened to or written before `start`. */
+/** Creates a server. It opens, listens to and writes nothing before {@link Trama.start}. */
 export async function createTrama(config: Config, options: TramaOptions): Promise<Trama> {
-  const environment = options.env;
-  // Trouble with secrets may be found before there is a log to write it to.
-  const early: string[] = [];
-  const sink: { report: (problem: string) => void } = { report: (problem) => early.push(problem) };
-  const secrets = new Secrets({
-    environment,
-    environmentPrefix: config.secrets.envPrefix,
-    variables: config.vars,
-    hosts: config.secrets.hosts,
-    report: (problem) => {
-      sink.report(problem);
-    },
-    ...(config.secrets.dir === undefined ? {} : { directory: config.secrets.dir }),
-  });
-  const masker = new Masker(secrets);
-  const { logTo = 1 } = options;
-  const log = await createLog({
-    level: config.logging.level,
-    format: config.logging.format ?? (logTo === 1 && process.stdout.isTTY ? 'pretty' : 'json'),
-    mask: (line) => masker.text(line),
-    destination: logTo,
-  });
-  const telemetry = new PrometheusTelemetry(log);
-  sink.report = (problem): void => {
-    telemetry.log('warn', problem);
-  };
-  early.forEach(sink.report);
-  return new Trama(config, options.version, { secrets, masker, log, telemetry });
+  return new Trama(config, options.version, await createFoundations(config, options));
 }
 
-interface Surroundings {
-  readonly secrets: Secrets;
-  readonly masker: Masker;
-  readonly log: Log;
-  readonly telemetry: PrometheusTelemetry;
-}
-
-/** One server: API, engine, store and queue in this process. Made by {@link createTrama}. */
+/**
+ * One server: API, engine, store and queue in this process. Created by {@link createTrama}.
+ *
+ * A start builds everything, opens the store, listens, and only then lets the engine claim; it is ready at the end. A stop
+ * ends what the start has reached, in this order: not ready, no claims, drain, flush, no more requests, queue, outbound
+ * calls, store, spans, log. A start that failed leaves the rest to {@link Trama.stop}.
+ */
 export class Trama {
   readonly #config: Config;
   readonly #version: string;
-  readonly #surroundings: Surroundings;
-  readonly #running: Running = {};
-  /** What calls may not reach, or only in part. */
+  readonly #foundations: Foundations;
+  readonly #parts: ServerParts = {};
+  readonly #health: ServerHealth;
+  /** Addresses of this process, which calls may not reach, or only in part. */
   readonly #own: OwnListeners;
   readonly #patience: StartPatience;
   readonly #renewal: TlsRenewal;
-  #opened: Promise<readonly CallbackKey[]> | undefined;
   #tokens: CallbackTokens | undefined;
   #listening: Listening | undefined;
-  #isReady = false;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #isHurried = false;
-  /** The `maxmemory-policy` of Redis. */
-  #policy: string | undefined;
 
-  constructor(config: Config, version: string, surroundings: Surroundings) {
+  constructor(config: Config, version: string, foundations: Foundations) {
     this.#config = config;
     this.#version = version;
-    this.#surroundings = surroundings;
+    this.#foundations = foundations;
+    this.#health = new ServerHealth(config.runtime, this.#parts);
     this.#own = new OwnListeners(config.http.egress.allowOwn, config.runtime.callback.baseUrl);
-    const { telemetry } = surroundings;
+    const { telemetry } = foundations;
     this.#patience = new StartPatience({ clock: systemClock, telemetry, place: placeOf(config) });
     const doubts = (now: number): readonly string[] => invalidCertificates(config, now);
     this.#renewal = new TlsRenewal({ clock: systemClock, telemetry, doubts });
-    // A directory of this machine does not come by itself.
+    // Waiting does not bring back a missing directory of this machine.
     if (config.database.driver === 'EMBEDDED') this.#patience.giveUp();
   }
 
-  /** Where the server is for callers on this machine, without a slash at the end. Throws before it listens. */
+  /** The URL of the server for callers on this machine, without a slash at the end. Throws before it listens. */
   get url(): string {
     if (this.#listening === undefined) throw new Error('The server does not listen.');
     return localUrl(this.#listening);
   }
 
   /**
-   * Opens the store, listens, goes on with whatever is unfinished. `startedAt` is when the process began to start, in
+   * Opens the store, listens, and continues unfinished executions. `startedAt` is when the process began to start, in
    * milliseconds of `performance.now()`, for the log. A second call waits for the first.
    *
    * @throws Error with a sentence for people: directory in use, port taken, unreadable certificate. Then call `stop`.
    */
   start(startedAt: number = performance.now()): Promise<void> {
     this.#starting ??= this.#start(startedAt).catch((error: unknown) => {
-      // Before what the stop says.
-      this.#surroundings.telemetry.log('error', 'the start failed', { error: String(error) });
+      // Logged here so that it precedes the lines of the stop.
+      this.#foundations.telemetry.log('error', 'the start failed', { error: String(error) });
       throw error;
     });
     return this.#starting;
   }
 
   /**
-   * Stops in order; see the file header. A start that waits for its store gives up. A second call waits for the first; before `start`
+   * Stops everything in order. A start that waits for its store gives up. A second call waits for the first; before `start`
    * it only closes the log.
    */
   stop(): Promise<void> {
@@ -196,241 +99,69 @@ export class Trama {
     return this.#stopping;
   }
 
-  /** Ends the waiting of a start and of a stop, under way or to come: calls in flight are given up, connections closed. */
+  /** Ends the waiting of a start and of a stop, also of later ones: aborts calls in flight and closes connections. */
   hurry(): void {
     this.#isHurried = true;
     this.#patience.giveUp();
-    this.#running.engine?.force();
-    this.#running.server?.server.closeAllConnections();
+    this.#parts.engine?.force();
+    this.#parts.server?.server.closeAllConnections();
   }
 
-  /**
-   * Writes down an error that nothing handled. Answers a sentence about it, masked, where the log does not take it.
-   * It ends nothing.
-   */
+  /** Logs an unhandled error and ends nothing. Returns a masked sentence about it where the log does not take it. */
   lastWords(error: unknown): string | undefined {
-    return lastWords(error, this.#surroundings);
+    return lastWords(error, this.#foundations);
   }
 
   async #start(startedAt: number): Promise<void> {
     const config = this.#config;
-    const { telemetry } = this.#surroundings;
+    const { telemetry } = this.#foundations;
     for (const sentence of invalidCertificates(config, Date.now())) telemetry.log('warn', sentence);
-    this.#running.tracing = await startTracing(config.telemetry, this.#version, telemetry);
-    const caller = createCaller(config, { version: this.#version, own: this.#own, renewal: this.#renewal });
-    this.#running.caller = caller;
-    const store = await this.#openStore();
-    const clock = this.#clockOf();
-    const entropy = createSystemEntropy();
-    const gate = createGate(config, { clock, entropy, store, telemetry, masker: this.#surroundings.masker });
-    const load = (): MemberLoad => loadOf(gate, config.runtime.enabled, this.#running.engine?.load());
-    const choice = await createQueue({
-      config,
-      version: this.#version,
-      clock,
-      entropy,
-      telemetry,
-      store,
-      renewal: this.#renewal,
-      load,
-      policy: (policy) => {
-        this.#policy = policy;
-      },
-    });
-    const { queue } = choice;
-    const plans = new PlanCache({
-      store,
-      telemetry,
-      size: engineSettings(config).planCacheSize,
-      limits: definitionLimits(config),
-    });
-    const engine = new Engine({
-      clock,
-      entropy,
-      store,
-      queue,
-      http: caller,
-      telemetry,
-      vault: this.#surroundings.secrets,
-      callbacks: createCallbackIssuer(
-        () => this.#liveTokens(),
-        () => this.#callbackBase(),
-      ),
-      masker: this.#surroundings.masker,
-      gate,
-      plans,
-      runs: config.runtime.enabled,
-      version: this.#version,
-      settings: engineSettings(config),
-    });
-    this.#running.engine = engine;
-    const api = await this.#build(store, {
-      store,
-      clock,
-      entropy,
-      plans: this.#canBeCalledBack ? plans : withoutAsyncNodes(plans),
-      known: new KnownDefinitions(engineSettings(config).planCacheSize),
-      engine,
-      tokens: { verify: (token) => this.#liveTokens().verify(token) },
-      masker: this.#surroundings.masker,
-      limits: engineSettings(config).limits,
-      maxHistoryBody: engineSettings(config).maxHistoryBody,
-      maxOutputBytes: config.runtime.maxOutputBytes,
-      variable: (name) => this.#surroundings.secrets.variable(name),
-      callbacks: telemetry,
-      holdsChanged: gate.holdsChanged,
-      cluster: createClusterSource({
-        config,
-        version: this.#version,
-        choice,
-        gate,
-        load,
-        policy: () => this.#policy,
-      }),
-    });
-    await api.ready();
-    const keys = (await this.#opened) ?? [];
+    const built = await this.#build();
+    const { store, clock, entropy, engine, server } = built;
+    await server.ready();
+    const keys = await built.opened;
     this.#tokens = new CallbackTokens(keys);
     if (config.metrics.enabled) {
-      this.#readGauges(
-        { store, clock, plans, choice, engine, gate },
-        keys.map((key) => key.kid),
-      );
+      const kids = keys.map((key) => key.kid);
+      readGauges({ ...built, config, telemetry, kids, renewal: this.#renewal, health: this.#health });
     }
     await checkQueue(config, store);
-    await this.#running.clock?.follow(store);
+    await this.#parts.clock?.follow(store);
     await recordAccess(config.security.auth, { store, clock, entropy });
-    await this.#listen(api);
+    await this.#listen(server);
     this.#renewal.start();
     await engine.start();
-    if (config.maintenance.enabled) {
-      const maintenance = new Maintenance({
-        store,
-        clock,
-        telemetry,
-        ...config.maintenance,
-        // Whoever has the first slot: one of the workers, or the only one.
-        isOurs: () => config.runtime.enabled && queue.owns(0),
-      });
-      this.#running.maintenance = maintenance;
-      maintenance.start();
-    }
-    this.#isReady = true;
+    if (config.maintenance.enabled) this.#maintain(built.choice.queue, built);
+    this.#health.isReady = true;
     telemetry.log('info', 'ready', readyFields(config, this.url, startedAt));
     if (config.metrics.enabled) await telemetry.watchProcess();
   }
 
-  /** Begins to open the store: what is built here meanwhile costs no time. */
-  async #openStore(): Promise<Store> {
-    const store = await createStore(this.#config, {
-      migrate: true,
+  #build(): Promise<BuiltServer> {
+    const context = {
+      config: this.#config,
+      version: this.#version,
+      foundations: this.#foundations,
+      own: this.#own,
+      patience: this.#patience,
       renewal: this.#renewal,
-      warmConnections,
-      showStep: showStep({
-        masker: this.#surroundings.masker,
-        maxHistoryBody: engineSettings(this.#config).maxHistoryBody,
-      }),
-      onFault: ({ level = 'error', message, error }) => {
-        this.#surroundings.telemetry.log(level, message, { error: error?.message });
-      },
-    });
-    this.#running.store = store;
-    this.#opened = this.#patience
-      .until(() => store.open())
-      .then(async () => {
-        await refusePromoted(this.#config, store);
-        return resolveCallbackKeys(this.#config.runtime.callback, store);
-      });
-    // The start awaits it later; that it failed before must not look like an error that nobody handles.
-    this.#opened.catch(() => undefined);
-    return store;
+      health: this.#health,
+      callbackTokens: () => this.#callbackTokens(),
+      callbackBaseUrl: () => this.#callbackBaseUrl(),
+    };
+    return buildServer(context, this.#parts);
   }
 
-  /** Where several processes share a store, its clock counts for all of them. */
-  #clockOf(): Clock {
-    if (this.#config.database.driver === 'EMBEDDED') return systemClock;
-    const clock = new StoreClock(systemClock, this.#surroundings.telemetry);
-    this.#running.clock = clock;
-    return clock;
-  }
-
-  #liveTokens(): CallbackTokens {
-    if (this.#tokens === undefined) throw new Error('Callback tokens are asked for before the store is open.');
+  #callbackTokens(): CallbackTokens {
+    if (this.#tokens === undefined) throw new Error('Callback tokens were requested before the store was open.');
     return this.#tokens;
   }
 
-  #readGauges(parts: GaugeSources, kids: readonly string[]): void {
-    const { store, clock, plans, choice, engine, gate } = parts;
-    const { queue, cluster } = choice;
-    const { requestTimeoutMillis, maxTimeoutMillis } = this.#config.http;
-    const readStore = createStoreGauges({
-      store,
-      clock,
-      plans,
-      kids,
-      requestTimeoutMillis,
-      maxTimeoutMillis,
-      storeAnswers: () => engine.storeAnswers,
-      running: () => engine.running(),
-      isOfAnother: (claim) => engine.isOfAnother(claim),
-      shards: () => queue.owned,
-    });
-    this.#surroundings.telemetry.readGaugesFrom(async () => {
-      const [size, readings] = await Promise.all([
-        // Redis or the store may be away; the rest of the metrics is wanted then more than ever.
-        queue.size().catch(() => undefined),
-        readStore().catch(() => undefined),
-      ]);
-      const own = {
-        queueSize: size === undefined ? undefined : size.ready + size.inFlight,
-        load: engine.load(),
-        isDatabaseUp: engine.storeAnswers,
-        ...(store.connectionCounts === undefined ? {} : { connections: store.connectionCounts }),
-        gate: gateReadings(gate),
-        staleTls: this.#renewal.stale,
-        ...(cluster === undefined ? {} : { cluster: clusterReadings(cluster, this.#policy) }),
-      };
-      return readings === undefined ? own : { ...own, store: readings };
-    });
-  }
-
-  get #canBeCalledBack(): boolean {
-    const { runtime, server } = this.#config;
-    return runtime.callback.baseUrl !== undefined || (isLoopback(server.host) && server.api);
-  }
-
-  #callbackBase(): string {
+  #callbackBaseUrl(): string {
     const { baseUrl } = this.#config.runtime.callback;
     if (baseUrl !== undefined) return baseUrl;
-    if (this.#listening === undefined) throw new Error('Calls are made before the server listens.');
+    if (this.#listening === undefined) throw new Error('A callback address was requested before the server listened.');
     return reachableUrl(this.#listening);
-  }
-
-  async #build(auditLog: Store, desk: DeskParts): Promise<FastifyInstance> {
-    const { server, metrics } = this.#config;
-    const { telemetry } = this.#surroundings;
-    const tls = followServerTls(server.tls, this.#renewal, (renewed) => {
-      renewServerTls(api, renewed);
-    });
-    const api = createServer({
-      desk,
-      auditLog,
-      health: { live: () => this.#live(), ready: (scope) => this.#ready(scope) },
-      log: telemetry,
-      version: this.#version,
-      definitionSchema: definitionJsonSchema(definitionLimits(this.#config)),
-      ...(await accessOptions(this.#config, desk.clock, telemetry)),
-      ...(tls === undefined ? {} : { tls }),
-      ...observeRequests(telemetry, metrics.enabled),
-      worked: (route, millis) => {
-        if (millis > longTurnMillis) telemetry.longTurn('request', millis, { route });
-      },
-      ...(metrics.enabled
-        ? { metrics: async () => ({ contentType: metricsContentType, text: await telemetry.metrics() }) }
-        : {}),
-    });
-    this.#running.server = api;
-    return api;
   }
 
   async #listen(api: FastifyInstance): Promise<void> {
@@ -442,32 +173,27 @@ export class Trama {
     this.#listening = { host: server.host, port, isTls: server.tls.certFile !== undefined };
   }
 
-  #live(): readonly string[] {
-    const { engine, maintenance } = this.#running;
-    const health = engine?.health();
-    const problems = health === undefined || health.alive ? [] : [`Stalled: ${health.stalled.join(', ')}.`];
-    if ((maintenance?.stalledMillis ?? 0) > this.#config.runtime.livenessStallMillis)
-      problems.push('Stalled: retention.');
-    return problems;
-  }
-
-  #ready(scope: 'all' | 'api'): readonly string[] {
-    const { engine } = this.#running;
-    // Between listening and the engine's start nothing is wrong, and nothing is ready.
-    const unready = engine === undefined || !this.#isReady ? (['consumer_stalled'] as const) : engine.health().unready;
-    // Who works on nothing needs nothing that workers need.
-    const looksAtAll = scope === 'all' && this.#config.runtime.enabled;
-    return looksAtAll ? unready : unready.filter((reason) => !workerReasons.has(reason));
+  /** Starts retention. One process of a cluster does it: the one that owns the first slot. */
+  #maintain(queue: Queue, { store, clock }: BuiltServer): void {
+    const maintenance = new Maintenance({
+      store,
+      clock,
+      telemetry: this.#foundations.telemetry,
+      ...this.#config.maintenance,
+      isOurs: () => this.#config.runtime.enabled && queue.owns(0),
+    });
+    this.#parts.maintenance = maintenance;
+    maintenance.start();
   }
 
   async #stop(): Promise<void> {
-    const { log, telemetry } = this.#surroundings;
+    const { log, telemetry } = this.#foundations;
     await this.#starting?.catch(() => undefined);
-    // A start that failed otherwise leaves the store opening.
-    await this.#opened?.catch(() => undefined);
-    const { maintenance, engine, server, caller, store } = this.#running;
+    // A start that failed for another reason may still be opening the store.
+    await this.#parts.opened?.catch(() => undefined);
+    const { maintenance, engine, server, caller, store } = this.#parts;
     await Promise.all([
-      // First, since from here on the server says that it is not ready.
+      // The engine comes first: from here on the server reports that it is not ready.
       engine?.stop({
         drainTimeoutMillis: this.#isHurried ? 0 : this.#config.runtime.drainTimeoutMillis,
         stopServing: () => this.#closeServer(server),
@@ -476,14 +202,14 @@ export class Trama {
     ]);
     this.#renewal.stop();
     await caller?.close();
-    this.#running.clock?.stop();
+    this.#parts.clock?.stop();
     await store?.close();
-    await this.#running.tracing?.close(this.#isHurried);
+    await this.#parts.tracing?.close(this.#isHurried);
     telemetry.log('info', 'closed');
     await log.close();
   }
 
-  /** Fastify answers what is under way and closes idle connections; whoever will not let go is cut off. */
+  /** Fastify answers requests under way and closes idle connections; after the grace, the rest is cut off. */
   async #closeServer(server: FastifyInstance | undefined): Promise<void> {
     if (server === undefined) return;
     const cut = setTimeout(() => {
