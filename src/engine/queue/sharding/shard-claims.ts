@@ -22,7 +22,7 @@ import { stampOf } from '../../worker/hold.ts';
 import { ClaimNumbers } from './claim-numbers.ts';
 import { asFailure } from './settle-all.ts';
 import { settleMost } from './settle-most.ts';
-import type { ShardBoard } from './shard-board.ts';
+import type { OwnedShards } from './owned-shards.ts';
 
 /** Shards that one claimer asks at once: their requests leave in one write. */
 const shardsPerClaimer = 8;
@@ -38,7 +38,7 @@ export interface ShardClaimsParts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly server: Pick<ShardQueue, 'claim' | 'claimOne' | 'finish' | 'renew' | 'incarnationOf' | 'serverNow'>;
-  readonly board: ShardBoard;
+  readonly ownedShards: OwnedShards;
   readonly count: { readonly inForce: number };
   /** This process among the members; begins its tokens. */
   readonly member: string;
@@ -94,37 +94,37 @@ export class ShardClaims {
   }
 
   /** Names the server of a shard; empty while none is known. */
-  laneOf(index: number): string {
+  serverIdOf(index: number): string {
     const { server, count } = this.#parts;
     return server.incarnationOf({ count: count.inForce, index }) ?? '';
   }
 
   /** Whether ids of the shard can be claimed here now, as far as is known. */
   reaches(index: number): boolean {
-    const lane = this.laneOf(index);
-    return this.#parts.board.isOpen(index) && lane !== '' && !this.#slow.has(lane);
+    const serverId = this.serverIdOf(index);
+    return this.#parts.ownedShards.isOpen(index) && serverId !== '' && !this.#slow.has(serverId);
   }
 
   /** See {@link Queue.oldestDueAt}. */
   get oldestDueAt(): number | undefined {
-    const { board, clock } = this.#parts;
-    return board.oldestDueAt(clock.now(), this.#slow.size === 0 ? undefined : (index) => this.#isSlow(index));
+    const { ownedShards, clock } = this.#parts;
+    return ownedShards.oldestDueAt(clock.now(), this.#slow.size === 0 ? undefined : (index) => this.#isSlow(index));
   }
 
   /** Whether a server that is none of those, and not slow, has shards of this process. */
-  hasOther(lanes: ReadonlySet<string>): boolean {
-    return this.#parts.board.indexes.some((index) => {
-      const lane = this.laneOf(index);
-      return lane !== '' && !lanes.has(lane) && !this.#slow.has(lane);
+  hasOther(servers: ReadonlySet<string>): boolean {
+    return this.#parts.ownedShards.indexes.some((index) => {
+      const serverId = this.serverIdOf(index);
+      return serverId !== '' && !servers.has(serverId) && !this.#slow.has(serverId);
     });
   }
 
   /** See {@link Queue.claim}. */
   async claim(max: number, leaseMillis: number): Promise<ClaimResult> {
-    const { clock, board, claimers, sweepMillis, telemetry } = this.#parts;
+    const { clock, ownedShards, claimers, sweepMillis, telemetry } = this.#parts;
     if (clock.monotonic() - this.#sweptAt >= sweepMillis) {
       this.#sweptAt = clock.monotonic();
-      board.suspect(clock.now());
+      ownedShards.suspect(clock.now());
     }
     const handed: (() => void)[] = [];
     const claimed = this.#takeLate(max, leaseMillis, handed);
@@ -133,7 +133,7 @@ export class ShardClaims {
     let isAlone = false;
     while (claimed.length < max && failure === undefined) {
       const room = max - claimed.length;
-      const due = board.due(clock.now()).filter((index) => !this.#isSlow(index));
+      const due = ownedShards.due(clock.now()).filter((index) => !this.#isSlow(index));
       if (due.length === 0) break;
       asked = true;
       const round = await this.#round(due.slice(0, Math.min(room, claimers * shardsPerClaimer)), room, leaseMillis);
@@ -148,7 +148,7 @@ export class ShardClaims {
     // What was claimed must be driven, and others asked, whatever failed beside it; a shard that failed is asked again soon.
     if (failure !== undefined && claimed.length === 0 && isAlone) throw failure;
     if (failure !== undefined) telemetry.queueFailed('claim');
-    const next = board.nextDueAt((index) => this.#isSlow(index));
+    const next = ownedShards.nextDueAt((index) => this.#isSlow(index));
     return {
       claimed: claimed.sort((a, b) => a.dueAt - b.dueAt),
       ...(next === Infinity ? undefined : { nextDueAt: next === -Infinity ? clock.now() : next }),
@@ -158,14 +158,14 @@ export class ShardClaims {
 
   /** See {@link Queue.claimDirect}; in the shard of the item. */
   async claimDirect(shard: Shard, item: QueueItem, leaseMillis: number): Promise<Claimed | undefined> {
-    const { server, board, member, clock } = this.#parts;
-    const lane = server.incarnationOf(shard);
-    if (!board.isOpen(shard.index) || lane === undefined || this.#slow.has(lane)) return undefined;
+    const { server, ownedShards, member, clock } = this.#parts;
+    const serverId = server.incarnationOf(shard);
+    if (!ownedShards.isOpen(shard.index) || serverId === undefined || this.#slow.has(serverId)) return undefined;
     const { number, done: forget } = this.#numbers.take(1);
     const token = `${member}/${String(number)}`;
     let answer: 'claimed' | 'held' | 'unmarked' | undefined;
     let failure: Error | undefined;
-    const work = server.claimOne(shard, { id: item.id, token }, leaseMillis, lane).then(
+    const work = server.claimOne(shard, { id: item.id, token }, leaseMillis, serverId).then(
       (given) => {
         answer = given;
         if (answer === 'unmarked') this.#parts.lost(shard.index);
@@ -176,14 +176,14 @@ export class ShardClaims {
         this.#parts.unanswered();
       },
     );
-    await settleMost(clock, [work], () => this.hasOther(new Set([lane])));
+    await settleMost(clock, [work], () => this.hasOther(new Set([serverId])));
     if (answer === undefined && failure === undefined) {
-      this.#becameSlow(lane);
+      this.#becameSlow(serverId);
       void work.then(async () => {
         // It was put into the queue meanwhile, for anybody.
         if (answer === 'claimed') await this.#handBack(shard.index, [{ ...item, token }]);
         forget();
-        this.#answeredLate(lane);
+        this.#answeredLate(serverId);
       });
       return undefined;
     }
@@ -204,17 +204,17 @@ export class ShardClaims {
   }
 
   #isSlow(index: number): boolean {
-    return this.#slow.size > 0 && this.#slow.has(this.laneOf(index));
+    return this.#slow.size > 0 && this.#slow.has(this.serverIdOf(index));
   }
 
-  #becameSlow(lane: string): void {
-    this.#slow.set(lane, (this.#slow.get(lane) ?? 0) + 1);
+  #becameSlow(serverId: string): void {
+    this.#slow.set(serverId, (this.#slow.get(serverId) ?? 0) + 1);
   }
 
-  #answeredLate(lane: string): void {
-    const left = (this.#slow.get(lane) ?? 1) - 1;
-    if (left > 0) this.#slow.set(lane, left);
-    else this.#slow.delete(lane);
+  #answeredLate(serverId: string): void {
+    const left = (this.#slow.get(serverId) ?? 1) - 1;
+    if (left > 0) this.#slow.set(serverId, left);
+    else this.#slow.delete(serverId);
     this.#parts.answered();
   }
 
@@ -230,19 +230,19 @@ export class ShardClaims {
     let failure: Error | undefined;
     let isOver = false;
     const ask = async (index: number, share: number): Promise<void> => {
-      const lane = this.laneOf(index);
-      open.set(index, lane);
+      const serverId = this.serverIdOf(index);
+      open.set(index, serverId);
       try {
         const answer = await this.#claimIn(index, share, leaseMillis);
         if (isOver) this.#cameLate({ ...answer, sent });
         else answers.push(answer);
       } catch (error) {
-        failed.add(lane);
+        failed.add(serverId);
         failure ??= asFailure(error);
         if (isOver) telemetry.queueFailed('claim');
       }
       open.delete(index);
-      if (isOver) this.#answeredLate(lane);
+      if (isOver) this.#answeredLate(serverId);
     };
     const requests: Promise<void>[] = [];
     for (let left = room, i = 0; left > 0 && i < due.length; left -= each, i++) {
@@ -250,16 +250,16 @@ export class ShardClaims {
     }
     await settleMost(clock, requests, () => this.hasOther(new Set([...open.values(), ...failed])));
     isOver = true;
-    for (const [index, lane] of open) {
-      this.#parts.board.unanswered(index);
-      this.#becameSlow(lane);
+    for (const [index, serverId] of open) {
+      this.#parts.ownedShards.unanswered(index);
+      this.#becameSlow(serverId);
     }
     return { answers, failure, failed };
   }
 
   #cameLate(answer: Answer & { readonly sent: Stamp }): void {
     // Nobody claims any more in a shard that went to somebody else.
-    if (this.#parts.board.isOpen(answer.index)) this.#late.push(answer);
+    if (this.#parts.ownedShards.isOpen(answer.index)) this.#late.push(answer);
     else void this.#handBack(answer.index, answer.claimed).then(answer.done);
   }
 
@@ -279,28 +279,28 @@ export class ShardClaims {
 
   /** Puts claimed ids back in their place. Never rejects: what is not said comes back when its lease ends. */
   async #handBack(index: number, claimed: readonly Claimed[]): Promise<void> {
-    const { server, count, board, clock, telemetry } = this.#parts;
+    const { server, count, ownedShards, clock, telemetry } = this.#parts;
     const endings = claimed.map(({ id, token }) => ({ id, token, next: 'back' as const }));
     try {
       await server.finish({ count: count.inForce, index }, endings);
     } catch {
       telemetry.queueFailed('release');
     }
-    board.rung(index, Math.min(clock.now(), ...claimed.map(({ dueAt }) => dueAt)));
+    ownedShards.rung(index, Math.min(clock.now(), ...claimed.map(({ dueAt }) => dueAt)));
   }
 
   async #claimIn(index: number, max: number, leaseMillis: number): Promise<Answer> {
-    const { clock, server, telemetry, board, member, count } = this.#parts;
+    const { clock, server, telemetry, ownedShards, member, count } = this.#parts;
     const shard: Shard = { count: count.inForce, index };
     const incarnation = server.incarnationOf(shard);
     if (incarnation === undefined) {
-      board.asked(index);
-      board.unanswered(index);
-      board.rung(index, clock.now() + retryMillis);
+      ownedShards.asked(index);
+      ownedShards.unanswered(index);
+      ownedShards.rung(index, clock.now() + retryMillis);
       throw new QueueUnavailable('No server is known for a shard.');
     }
     const { number, done } = this.#numbers.take(max);
-    board.asked(index);
+    ownedShards.asked(index);
     telemetry.claimScanned();
     try {
       const reply = await server.claim(shard, {
@@ -319,7 +319,7 @@ export class ShardClaims {
       const now = clock.now();
       const { nextDelayMillis = Infinity, leaseEndsInMillis = Infinity } = reply;
       // Whoever holds it may have died: nobody would ring when its lease ends.
-      board.found(index, incarnation, now + Math.min(nextDelayMillis, leaseEndsInMillis + 1));
+      ownedShards.found(index, incarnation, now + Math.min(nextDelayMillis, leaseEndsInMillis + 1));
       const claimed = reply.claimed.map(({ id, token, lateMillis }) => ({
         id,
         slot: slotOf(id),
@@ -329,8 +329,8 @@ export class ShardClaims {
       return { index, claimed, done };
     } catch (error) {
       this.#numbers.orphaned(index, number, claimPatienceMillis);
-      board.unanswered(index);
-      board.rung(index, clock.now() + retryMillis);
+      ownedShards.unanswered(index);
+      ownedShards.rung(index, clock.now() + retryMillis);
       this.#parts.unanswered();
       throw error;
     }

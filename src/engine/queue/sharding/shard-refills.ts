@@ -14,7 +14,7 @@ import type { Telemetry } from '../../../ports/telemetry.ts';
 import type { FirstFill } from './first-fill.ts';
 import { perShard } from './per-shard.ts';
 import { asFailure, settleAll } from './settle-all.ts';
-import type { ShardBoard } from './shard-board.ts';
+import type { OwnedShards } from './owned-shards.ts';
 import type { ShardClaims } from './shard-claims.ts';
 
 /** What refills stand on. */
@@ -29,8 +29,8 @@ export interface ShardRefillsParts {
   readonly count: { readonly inForce: number };
   /** Absent: every shard without its mark has lost it. */
   readonly firstFill?: FirstFill;
-  readonly board: ShardBoard;
-  readonly claims: Pick<ShardClaims, 'hasOther' | 'laneOf'>;
+  readonly ownedShards: OwnedShards;
+  readonly claims: Pick<ShardClaims, 'hasOther' | 'serverIdOf'>;
   /** Something may be due in a shard. Must not throw. */
   ringOwner(ring: Ring & { readonly shard: Shard }): void;
   /** A process is to be told something. Must not throw. */
@@ -53,21 +53,21 @@ export class ShardRefills {
    * @throws QueuePartlyUnavailable where other servers answer.
    */
   async reconcile(items: readonly StoredItem[]): Promise<readonly string[]> {
-    const { board, claims, count } = this.#parts;
+    const { ownedShards, claims, count } = this.#parts;
     const added: string[] = [];
-    const lanes = new Set<string>();
+    const servers = new Set<string>();
     try {
       await perShard(count.inForce, items, async (shard, group) => {
         try {
           added.push(...(await this.#restore(shard, group)));
         } catch (error) {
-          lanes.add(claims.laneOf(shard.index));
-          board.missed(shard.index);
+          servers.add(claims.serverIdOf(shard.index));
+          ownedShards.missed(shard.index);
           throw error;
         }
       });
     } catch (error) {
-      if (error instanceof QueuePartlyUnavailable || !claims.hasOther(lanes)) throw error;
+      if (error instanceof QueuePartlyUnavailable || !claims.hasOther(servers)) throw error;
       throw new QueuePartlyUnavailable(asFailure(error).message, new Set(items.map(({ id }) => id)));
     }
     return added;
@@ -75,27 +75,27 @@ export class ShardRefills {
 
   /** See {@link Queue.toRefill}. */
   next(): Refill | undefined {
-    const { server, count, board } = this.#parts;
+    const { server, count, ownedShards } = this.#parts;
     const incarnations = new Map<number, string>();
-    for (const index of board.incomplete) {
+    for (const index of ownedShards.incomplete) {
       const incarnation = server.incarnationOf({ count: count.inForce, index });
       if (incarnation !== undefined) incarnations.set(index, incarnation);
     }
     if (incarnations.size === 0) return undefined;
     const shards: ShardSet = { count: count.inForce, shards: [...incarnations.keys()] };
-    for (const index of shards.shards) board.refilling(index);
+    for (const index of shards.shards) ownedShards.refilling(index);
     return { shards, done: () => this.#refilled(shards, incarnations) };
   }
 
   async #restore(shard: Shard, group: readonly StoredItem[]): Promise<readonly string[]> {
-    const { server, board, clock, member } = this.#parts;
+    const { server, ownedShards, clock, member } = this.#parts;
     // What this process itself works on is not asked for: it would not be here.
     const isHeld = ({ heldBy = member }: StoredItem): boolean => heldBy !== member;
     const held = group.filter(isHeld);
     const others = group.filter((item) => !isHeld(item));
     const now = clock.now();
     // Refilled or not: right after a loss what the store calls due may be running with a process that has not noticed.
-    const restMillis = Math.max(0, board.lastLostAt(shard.index) + assertMillis - now);
+    const restMillis = Math.max(0, ownedShards.lastLostAt(shard.index) + assertMillis - now);
     const absentHeld = held.length === 0 ? [] : await this.restoreHeld(shard, held, restMillis === 0);
     if (others.length === 0) return absentHeld;
     const wanted = others.map((item) => ({ id: item.id, delayMillis: item.dueAt - now }));
@@ -126,13 +126,13 @@ export class ShardRefills {
   }
 
   async #refilled(shards: ShardSet, incarnations: ReadonlyMap<number, string>): Promise<void> {
-    const { server, telemetry, board, clock, count, firstFill } = this.#parts;
+    const { server, telemetry, ownedShards, clock, count, firstFill } = this.#parts;
     if (shards.count !== count.inForce) return;
     let lost = 0;
-    const complete = [...incarnations].filter(([index]) => board.isComplete(index));
+    const complete = [...incarnations].filter(([index]) => ownedShards.isComplete(index));
     try {
       await settleAll(complete, async ([index, incarnation]) => {
-        const lostAt = board.lostAt(index);
+        const lostAt = ownedShards.lostAt(index);
         if (lostAt !== undefined) {
           // Another loss meanwhile has changed the incarnation: then the mark fits nothing, and the refill comes again.
           await server.mark(
@@ -140,12 +140,12 @@ export class ShardRefills {
             incarnation,
             Math.max(0, lostAt + assertMillis - clock.now()),
           );
-          const isFirst = firstFill?.isNew(shards.count) === true && !board.wasWhole(index);
+          const isFirst = firstFill?.isNew(shards.count) === true && !ownedShards.wasWhole(index);
           telemetry.rebuilt(isFirst ? 'first' : 'lost');
           if (isFirst) firstFill.add();
           else lost++;
         }
-        board.refilled(index);
+        ownedShards.refilled(index);
       });
     } finally {
       if (lost > 0) telemetry.log('warn', 'the queue had lost shards: rebuilt from the store', { shards: lost });
@@ -156,8 +156,8 @@ export class ShardRefills {
 
   /** Looks whether a queue that was new is filled by now. To be called again and again; never throws. */
   async settle(firstFill: FirstFill): Promise<void> {
-    const { board, count } = this.#parts;
-    if (!firstFill.isNew(count.inForce) || board.indexes.length === 0 || !board.isSettled) return;
+    const { ownedShards, count } = this.#parts;
+    if (!firstFill.isNew(count.inForce) || ownedShards.indexes.length === 0 || !ownedShards.isSettled) return;
     await firstFill.complete(count.inForce);
   }
 }

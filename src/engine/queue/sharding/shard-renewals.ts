@@ -14,7 +14,7 @@ import type { ShardClaims } from './shard-claims.ts';
 /** What renewals stand on. */
 export interface ShardRenewalsParts {
   readonly clock: Clock;
-  readonly claims: Pick<ShardClaims, 'hasOther' | 'laneOf' | 'oldestPending' | 'orphanShards' | 'renew'>;
+  readonly claims: Pick<ShardClaims, 'hasOther' | 'serverIdOf' | 'oldestPending' | 'orphanShards' | 'renew'>;
   readonly count: { readonly inForce: number };
 }
 
@@ -55,13 +55,15 @@ export class ShardRenewals {
         failure ??= asFailure(error);
       }
     };
-    const lanes = [...Map.groupBy(groups, ([index]) => claims.laneOf(index))].filter(([lane]) => !this.#busy.has(lane));
-    const works = lanes.map(async ([lane, shards]) => {
-      this.#busy.add(lane);
+    const servers = [...Map.groupBy(groups, ([index]) => claims.serverIdOf(index))].filter(
+      ([serverId]) => !this.#busy.has(serverId),
+    );
+    const works = servers.map(async ([serverId, shards]) => {
+      this.#busy.add(serverId);
       await Promise.all(shards.map(([index, group]) => renewShard(index, group)));
-      this.#busy.delete(lane);
+      this.#busy.delete(serverId);
     });
-    const asked = new Set(lanes.map(([lane]) => lane));
+    const asked = new Set(servers.map(([serverId]) => serverId));
     await settleMost(clock, works, () => answers > 0 || claims.hasOther(asked));
     if (failure === undefined && unanswered.size === 0) return { lost, revived };
     const message = failure?.message ?? 'A part of the queue has not answered yet.';

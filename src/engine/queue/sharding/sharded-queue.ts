@@ -42,7 +42,7 @@ import { Membership, type MembershipChange } from './membership.ts';
 import { assignShards } from './ownership.ts';
 import { groupByShard, perShard } from './per-shard.ts';
 import { RetiredShards } from './retired-shards.ts';
-import { ShardBoard } from './shard-board.ts';
+import { OwnedShards } from './owned-shards.ts';
 import { ShardClaims } from './shard-claims.ts';
 import { ShardRefills } from './shard-refills.ts';
 import { ShardRenewals } from './shard-renewals.ts';
@@ -93,7 +93,7 @@ export class ShardedQueue implements Queue {
   readonly member: string;
   readonly #parts: ShardedQueueParts;
   readonly #membership: Membership;
-  readonly #board = new ShardBoard();
+  readonly #ownedShards = new OwnedShards();
   readonly #claims: ShardClaims;
   readonly #renewals: ShardRenewals;
   readonly #refills: ShardRefills;
@@ -112,7 +112,7 @@ export class ShardedQueue implements Queue {
     this.#claims = new ShardClaims({
       ...parts,
       member: this.member,
-      board: this.#board,
+      ownedShards: this.#ownedShards,
       lost: (index) => {
         this.#lose(index);
       },
@@ -126,7 +126,7 @@ export class ShardedQueue implements Queue {
     this.#renewals = new ShardRenewals({ ...parts, claims: this.#claims });
     this.#refills = new ShardRefills({
       ...parts,
-      board: this.#board,
+      ownedShards: this.#ownedShards,
       claims: this.#claims,
       ringOwner: (ring) => {
         this.#ringOwner(ring);
@@ -188,18 +188,18 @@ export class ShardedQueue implements Queue {
   }
 
   get owned(): ShardSet {
-    return { count: this.#parts.count.inForce, shards: this.#board.indexes };
+    return { count: this.#parts.count.inForce, shards: this.#ownedShards.indexes };
   }
 
   owns(slot: number): boolean {
-    return this.#board.has(shardOf(slot, this.#parts.count.inForce));
+    return this.#ownedShards.has(shardOf(slot, this.#parts.count.inForce));
   }
 
   reaches(slot: number): boolean {
     return this.#claims.reaches(shardOf(slot, this.#parts.count.inForce));
   }
 
-  laneOf(slot: number): string {
+  serverIdOf(slot: number): string {
     return this.#parts.server.incarnationOf(this.#shardOf(slot)) ?? '';
   }
 
@@ -242,7 +242,7 @@ export class ShardedQueue implements Queue {
    */
   async leave(): Promise<void> {
     this.#works = false;
-    this.#board.own([]);
+    this.#ownedShards.own([]);
     await this.#membership.announce();
     this.#assign(this.#workers().filter((id) => id !== this.member));
     this.#listener?.owned();
@@ -324,7 +324,7 @@ export class ShardedQueue implements Queue {
   }
 
   async size(): Promise<{ readonly ready: number; readonly inFlight: number }> {
-    return this.#parts.server.count(this.#board.indexes.map((index) => this.#shard(index)));
+    return this.#parts.server.count(this.#ownedShards.indexes.map((index) => this.#shard(index)));
   }
 
   /** The size of all shards, whoever works on them. */
@@ -344,8 +344,8 @@ export class ShardedQueue implements Queue {
       return;
     }
     if (shard === undefined || shard.count !== count.inForce) return;
-    if (this.#board.has(shard.index)) {
-      this.#board.rung(shard.index, dueAt);
+    if (this.#ownedShards.has(shard.index)) {
+      this.#ownedShards.rung(shard.index, dueAt);
       this.#listener?.rung(dueAt);
       // Whoever rang may have an older view of the members than this process, which then knows better.
     } else if (hops === 0) this.#ringOwner({ shard, delayMillis: ring.delayMillis, hops: 1 });
@@ -365,7 +365,7 @@ export class ShardedQueue implements Queue {
     const owner = this.#owners[ring.shard.index];
     if (owner === this.member) {
       const dueAt = this.#parts.clock.now() + ring.delayMillis;
-      this.#board.rung(ring.shard.index, dueAt);
+      this.#ownedShards.rung(ring.shard.index, dueAt);
       this.#listener?.rung(dueAt);
     } else if (owner !== undefined) this.#ring(owner, ring);
   }
@@ -388,10 +388,10 @@ export class ShardedQueue implements Queue {
     const workers = this.#workers();
     this.#assign(workers);
     const mine = this.#works ? this.#owners.flatMap((owner, index) => (owner === this.member ? [index] : [])) : [];
-    const gained = this.#board.own(mine);
+    const gained = this.#ownedShards.own(mine);
     if (change !== 'members') {
       telemetry.log('warn', 'the queue had forgotten this process', { change });
-      this.#board.regain();
+      this.#ownedShards.regain();
       this.#listener?.renew();
     }
     // A server that forgot a member in time has lost more than that. What is read from the store before a claim notices the absent mark must wait for running claims to be asserted, too.
@@ -420,18 +420,19 @@ export class ShardedQueue implements Queue {
     });
     void this.#retired.drop(this.#membership.members);
     const seen = new Set<string>();
-    for (const index of this.#board.indexes) {
+    for (const index of this.#ownedShards.indexes) {
       const incarnation = server.incarnationOf(this.#shard(index));
-      if (incarnation === undefined || seen.has(incarnation) || !this.#board.isOpen(index)) continue;
+      if (incarnation === undefined || seen.has(incarnation) || !this.#ownedShards.isOpen(index)) continue;
       seen.add(incarnation);
-      this.#board.doubt(index, clock.now());
+      this.#ownedShards.doubt(index, clock.now());
     }
     if (seen.size > 0) this.#listener?.rung(clock.now());
   }
 
   #serverChanged(): void {
-    for (const index of this.#board.moved((i) => this.#parts.server.incarnationOf(this.#shard(i)))) this.#lose(index);
-    this.#board.suspect(this.#parts.clock.now());
+    for (const index of this.#ownedShards.moved((i) => this.#parts.server.incarnationOf(this.#shard(i))))
+      this.#lose(index);
+    this.#ownedShards.suspect(this.#parts.clock.now());
     this.#membership.reread();
     this.#listener?.renew();
     this.#listener?.refill();
@@ -443,18 +444,18 @@ export class ShardedQueue implements Queue {
     this.#retired.retire(before);
     const { telemetry, count } = this.#parts;
     telemetry.log('info', 'another number of virtual shards is in force', { count: count.inForce });
-    this.#board.own([]);
+    this.#ownedShards.own([]);
     this.#membersChanged('members');
-    for (const index of this.#board.indexes) this.#lose(index);
+    for (const index of this.#ownedShards.indexes) this.#lose(index);
     this.#listener?.renew();
     this.#membership.reread();
   }
 
   #lose(index: number): void {
     const { clock } = this.#parts;
-    if (!this.#board.lose(index, clock.now())) return;
+    if (!this.#ownedShards.lose(index, clock.now())) return;
     // Its neighbours on the same server are in doubt, too.
-    this.#board.suspect(clock.now());
+    this.#ownedShards.suspect(clock.now());
     this.#listener?.renew();
     this.#listener?.refill();
     this.#listener?.rung(clock.now());

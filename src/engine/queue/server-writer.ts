@@ -33,8 +33,8 @@ interface Ring {
   readonly until: number;
 }
 
-/** What a lane stands on. */
-export interface QueueLaneParts {
+/** What a server writer needs. */
+export interface ServerWriterParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly queueHealth: QueueHealth;
@@ -42,8 +42,8 @@ export interface QueueLaneParts {
 }
 
 /** See the file header. */
-export class QueueLane {
-  readonly #parts: QueueLaneParts;
+export class ServerWriter {
+  readonly #parts: ServerWriterParts;
   readonly #emptied: () => void;
   #acks: Ending<Done>[] = [];
   #releases: Ending<Released>[] = [];
@@ -57,7 +57,7 @@ export class QueueLane {
   #idle: (() => void)[] = [];
 
   /** `emptied` is called whenever nothing is left to say. */
-  constructor(parts: QueueLaneParts, emptied: () => void) {
+  constructor(parts: ServerWriterParts, emptied: () => void) {
     this.#parts = parts;
     this.#emptied = emptied;
   }

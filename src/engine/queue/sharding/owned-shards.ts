@@ -26,7 +26,7 @@ interface Shard {
 }
 
 /** See the file header. */
-export class ShardBoard {
+export class OwnedShards {
   #shards = new Map<number, Shard>();
   /** Since when the longest due id known is due, or when the next one is; undefined while it is to be looked for. */
   #oldestDueAt: number | undefined;
@@ -169,7 +169,7 @@ export class ShardBoard {
     if (shard !== undefined) shard.missed = false;
   }
 
-  /** Whether nothing was {@link ShardBoard.missed} since its refill began. */
+  /** Whether nothing was {@link OwnedShards.missed} since its refill began. */
   isComplete(index: number): boolean {
     return this.#shards.get(index)?.missed === false;
   }
