@@ -80,7 +80,7 @@ const flushGraceMillis = 2_000;
 const probeMillis = 1_000;
 /**
  * Leases are renewed after a third, and at least this often: a claim that its queue has lost must have been asserted again
- * before the rest of its shard is over (`settleMillis` in `sharding/sharded-queue.ts`), also by a process that works on it and
+ * before the rest of its shard is over (`assertMillis` in `ports/shard-queue.ts`), also by a process that works on it and
  * does not own the shard, so that it learns of no loss.
  */
 const longestRenewalMillis = 2_000;

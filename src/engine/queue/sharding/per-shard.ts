@@ -2,7 +2,7 @@
 import { shardOf } from '../../../core/slot.ts';
 import { QueuePartlyUnavailable } from '../../../ports/queue.ts';
 import type { Shard } from '../../../ports/shard-queue.ts';
-import { asFailure, settleAll } from './settle-all.ts';
+import { asFailure, settleAll } from './settling.ts';
 
 /** The items of each shard of `count`, by its index. */
 export function groupByShard<T extends { readonly slot: number }>(

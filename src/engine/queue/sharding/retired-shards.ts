@@ -9,7 +9,7 @@ import type { Clock } from '../../../ports/clock.ts';
 import type { ShardQueue } from '../../../ports/shard-queue.ts';
 import type { Telemetry } from '../../../ports/telemetry.ts';
 import type { ClusterMember } from './member-info.ts';
-import { settleAll } from './settle-all.ts';
+import { settleAll } from './settling.ts';
 import type { ShardCount } from './shard-count.ts';
 
 /** Shards dropped at once: as many requests leave in one write. */

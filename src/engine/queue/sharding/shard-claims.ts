@@ -20,8 +20,7 @@ import type { Held, Shard, ShardQueue } from '../../../ports/shard-queue.ts';
 import type { Telemetry } from '../../../ports/telemetry.ts';
 import { stampOf } from '../../worker/hold.ts';
 import { ClaimNumbers } from './claim-numbers.ts';
-import { asFailure } from './settle-all.ts';
-import { settleMost } from './settle-most.ts';
+import { asFailure, settleMost } from './settling.ts';
 import type { OwnedShards } from './owned-shards.ts';
 
 /** Shards that one claimer asks at once: their requests leave in one write. */

@@ -9,13 +9,14 @@
 import type { ShardSet } from '../../../core/slot.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import { QueuePartlyUnavailable, type Refill, type StoredItem } from '../../../ports/queue.ts';
-import { assertMillis, type Ring, type Shard, type ShardQueue } from '../../../ports/shard-queue.ts';
+import { assertMillis, type Shard, type ShardQueue } from '../../../ports/shard-queue.ts';
 import type { Telemetry } from '../../../ports/telemetry.ts';
 import type { FirstFill } from './first-fill.ts';
 import { perShard } from './per-shard.ts';
-import { asFailure, settleAll } from './settle-all.ts';
+import { asFailure, settleAll } from './settling.ts';
 import type { OwnedShards } from './owned-shards.ts';
 import type { ShardClaims } from './shard-claims.ts';
+import type { ShardRouter } from './shard-router.ts';
 
 /** What refills stand on. */
 export interface ShardRefillsParts {
@@ -31,10 +32,7 @@ export interface ShardRefillsParts {
   readonly firstFill?: FirstFill;
   readonly ownedShards: OwnedShards;
   readonly claims: Pick<ShardClaims, 'hasOther' | 'serverIdOf'>;
-  /** Something may be due in a shard. Must not throw. */
-  ringOwner(ring: Ring & { readonly shard: Shard }): void;
-  /** A process is to be told something. Must not throw. */
-  ring(member: string, ring: Ring): void;
+  readonly router: Pick<ShardRouter, 'ringOwner' | 'ring'>;
   /** A refill is over. Must not throw. */
   refilled(): void;
 }
@@ -102,7 +100,10 @@ export class ShardRefills {
     const absent = await server.restore(shard, wanted, restMillis);
     // What was parked until later has been moved without being counted: it is as much news as what was absent.
     const delayMillis = Math.min(...wanted.map((item) => item.delayMillis));
-    this.#parts.ringOwner({ shard, delayMillis: restMillis > 0 ? Math.max(restMillis, delayMillis) : delayMillis });
+    this.#parts.router.ringOwner({
+      shard,
+      delayMillis: restMillis > 0 ? Math.max(restMillis, delayMillis) : delayMillis,
+    });
     return [...absent, ...absentHeld];
   }
 
@@ -119,9 +120,9 @@ export class ShardRefills {
     for (const id of absent) {
       const holder = holders.get(id);
       // After a loss that was noticed every process renews what it holds anyway.
-      if (holder !== undefined && rings) this.#parts.ring(holder, { shard, delayMillis: 0, id, lost: true });
+      if (holder !== undefined && rings) this.#parts.router.ring(holder, { shard, delayMillis: 0, id, lost: true });
     }
-    if (absent.length > 0) this.#parts.ringOwner({ shard, delayMillis: leaseMillis + 1 });
+    if (absent.length > 0) this.#parts.router.ringOwner({ shard, delayMillis: leaseMillis + 1 });
     return absent;
   }
 

@@ -7,8 +7,7 @@
 import type { Clock } from '../../../ports/clock.ts';
 import { PartlyRenewed, type Claimed, type Renewal } from '../../../ports/queue.ts';
 import type { Shard } from '../../../ports/shard-queue.ts';
-import { asFailure } from './settle-all.ts';
-import { settleMost } from './settle-most.ts';
+import { asFailure, settleMost } from './settling.ts';
 import type { ShardClaims } from './shard-claims.ts';
 
 /** What renewals stand on. */
