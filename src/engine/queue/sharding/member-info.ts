@@ -1,5 +1,5 @@
 /** What a process says of itself to the others, as text in the queue server. */
-import type { FullHost } from '../../call/gate/gatekeeper.ts';
+import type { FullHost } from '../../call/gate/hosts.ts';
 import type { PlacesInUse } from '../../worker/worker-pool.ts';
 import type { Member } from '../../../ports/shard-queue.ts';
 
