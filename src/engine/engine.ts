@@ -13,7 +13,8 @@ import type { Checkpoint, CheckpointResult, ClaimRow, Store, SubmitResult } from
 import type { Telemetry } from '../ports/telemetry.ts';
 import { Availability } from './write/availability.ts';
 import { BoundedMap } from './bounded-map.ts';
-import { type CallbackIssuer, CallRunner, type Vault } from './call/call-runner.ts';
+import { CallRunner } from './call/call-runner.ts';
+import type { CallbackIssuer, Vault } from './call/prepared-call.ts';
 import { ClaimLoop } from './worker/claim-loop.ts';
 import { Coalescer } from './write/coalescer.ts';
 import { CoreEnvironment } from './core-env.ts';

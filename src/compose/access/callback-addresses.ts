@@ -1,7 +1,7 @@
 /** Callback addresses, and the refusal of definitions that would need them where there are none. */
 import type { Json } from '../../core/value/json.ts';
 import type { Plan } from '../../core/plan.ts';
-import type { CallbackIssuer } from '../../engine/call/call-runner.ts';
+import type { CallbackIssuer } from '../../engine/call/prepared-call.ts';
 import type { Plans } from '../../app/parts.ts';
 import type { CallbackTokens } from '../../security/callback-token.ts';
 
