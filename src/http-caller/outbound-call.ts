@@ -1,11 +1,3 @@
-/**
- * One call under way: undici's handler, the caller's handle and the deadline in a single object.
- *
- * States: queued → written (`onRequestStart`: the connection stands and the request is written next) → answering
- * (`onResponseStart`) → ended. Ending happens once, from whichever comes first: the answer's end, an error, the
- * deadline, an abort. A call that ends while queued stays in undici's queue; `onRequestStart` then throws, which makes
- * undici drop the request unwritten and keep the connection.
- */
 import { maxHeaderSize } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { codingsOf, decodeContent, tooLargeProblem } from '../content/codings.ts';
@@ -39,7 +31,14 @@ function onDeadline(call: OutboundCall): void {
   call.expire();
 }
 
-/** See the file header. */
+/**
+ * One call under way: undici's handler, the caller's handle and the deadline in a single object.
+ *
+ * States: queued → written (`onRequestStart`: the connection stands and the request is written next) → answering
+ * (`onResponseStart`) → ended. Ending happens once, from whichever comes first: the answer's end, an error, the
+ * deadline, an abort. A call that ends while queued stays in undici's queue; `onRequestStart` then throws, which makes
+ * undici drop the request unwritten and keep the connection.
+ */
 export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
   readonly #owner: CallOwner;
   readonly #done: (answer: CallAnswer) => void;

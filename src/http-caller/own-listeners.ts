@@ -1,10 +1,3 @@
-/**
- * Where this process itself listens. A definition that could call the engine's own API would act with the rights of whoever may
- * reach it from this machine, which on loopback is everybody.
- *
- * Told by addresses as they are connected to. Other processes of the same installation, and this one behind a load balancer,
- * have addresses of their own: those are for `http.egress.deny`.
- */
 import { networkInterfaces } from 'node:os';
 import { type AddressBytes, type Network, networkContains, parseAddress, parseNetwork } from './ip-address.ts';
 
@@ -22,7 +15,15 @@ interface Listener {
   readonly port: number;
 }
 
-/** See the file header. Listeners are added once they listen; until then there are none. */
+/**
+ * Where this process itself listens. A definition that could call the engine's own API would act with the rights of whoever may
+ * reach it from this machine, which on loopback is everybody.
+ *
+ * Told by addresses as they are connected to. Other processes of the same installation, and this one behind a load balancer,
+ * have addresses of their own: those are for `http.egress.deny`.
+ *
+ * Listeners are added once they listen; until then there are none.
+ */
 export class OwnListeners {
   readonly #listeners: Listener[] = [];
   readonly #allowed: ReadonlySet<OwnRoutes>;

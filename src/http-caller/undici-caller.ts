@@ -1,9 +1,3 @@
-/**
- * The HTTP caller on undici: keep-alive connections, bounded per origin; HTTP/1.1 only; no retries, no redirects.
- *
- * Calls whose authority comes from data have connections of their own: a connection that stricter rules would have
- * refused must never be lent to them. So have calls to the callback routes of this installation.
- */
 import type { Dispatcher, buildConnector } from 'undici';
 import { acceptedCodings } from '../content/codings.ts';
 import type { CallAnswer, LastWord, CallHandle, HttpCaller, OutboundRequest } from '../ports/http-caller.ts';
@@ -39,7 +33,14 @@ export interface UndiciCallerOptions {
 
 const kibibyte = 1024;
 
-/** See the file header. Long-lived: make one and close it. */
+/**
+ * The HTTP caller on undici: keep-alive connections, bounded per origin; HTTP/1.1 only; no retries, no redirects.
+ *
+ * Calls whose authority comes from data have connections of their own: a connection that stricter rules would have
+ * refused must never be lent to them. So have calls to the callback routes of this installation.
+ *
+ * Long-lived: make one and close it.
+ */
 export class UndiciCaller implements HttpCaller, CallOwner {
   readonly maxResponseBytes: number;
   readonly #policy: EgressPolicy;

@@ -1,7 +1,3 @@
-/**
- * What the workers tell the queue. Each server of it is told by a {@link ServerWriter} of its own: what one of them must hear
- * never waits for another that is away, or that does not answer.
- */
 import type { Queue, StoredItem } from '../../ports/queue.ts';
 import type { Hold } from '../worker/hold.ts';
 import { ServerWriter, type ServerWriterParts } from './server-writer.ts';
@@ -11,7 +7,10 @@ export interface QueueWriterParts extends ServerWriterParts {
   readonly queue: Pick<Queue, 'ack' | 'release' | 'enqueue' | 'serverIdOf'>;
 }
 
-/** See the file header. */
+/**
+ * What the workers tell the queue. Each server of it is told by a {@link ServerWriter} of its own: what one of them must hear
+ * never waits for another that is away, or that does not answer.
+ */
 export class QueueWriter {
   readonly #parts: QueueWriterParts;
   /** Those with something to say. */

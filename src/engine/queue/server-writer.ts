@@ -1,13 +1,3 @@
-/**
- * What the workers tell one server of the queue: ends of claims, and ids that became due. Gathered while one round is under way, so a
- * busy process sends few and large messages.
- *
- * Guarantees: acknowledgements and releases are repeated until the queue confirms them, or their lease is over and they
- * mean nothing any more. Rings are best effort within a bound: the reconcile finds what was lost. Within a round ends of
- * claims go before rings, so that an id parked and woken at once is woken last.
- *
- * What wakes it: something to say. What stops it: nothing left.
- */
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import { QueuePartlyUnavailable, type Claimed, type Queue, type Released, type StoredItem } from '../../ports/queue.ts';
 import { backoffMillis } from '../write/availability.ts';
@@ -41,7 +31,16 @@ export interface ServerWriterParts {
   readonly queue: Pick<Queue, 'ack' | 'release' | 'enqueue'>;
 }
 
-/** See the file header. */
+/**
+ * What the workers tell one server of the queue: ends of claims, and ids that became due. Gathered while one round is under way, so a
+ * busy process sends few and large messages.
+ *
+ * Guarantees: acknowledgements and releases are repeated until the queue confirms them, or their lease is over and they
+ * mean nothing any more. Rings are best effort within a bound: the reconcile finds what was lost. Within a round ends of
+ * claims go before rings, so that an id parked and woken at once is woken last.
+ *
+ * What wakes it: something to say. What stops it: nothing left.
+ */
 export class ServerWriter {
   readonly #parts: ServerWriterParts;
   readonly #emptied: () => void;

@@ -1,12 +1,3 @@
-/**
- * The retention: makes partitions ahead and drops old ones where the store has such, then deletes executions that ended long
- * ago, in batches. Of processes that share a store one does it at a time. Guarantees that one batch runs at a time and that
- * an error only waits for the next round. Woken by the clock: soon after the start, then once per interval; stopped by
- * `stop`, which awaits the batch under way.
- *
- * A round that meets locks of others gives way without a word and comes again after {@link againMillis}. It says so, once, when no
- * round was complete for {@link behindIntervals} intervals, and when one is again.
- */
 import type { Clock, Timer } from '../../ports/clock.ts';
 import { StoreContended, StoreUnavailable, type Store } from '../../ports/store.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
@@ -40,7 +31,15 @@ const pauseMillis = 50;
 
 const dayMillis = 86_400_000;
 
-/** See the file header. */
+/**
+ * The retention: makes partitions ahead and drops old ones where the store has such, then deletes executions that ended long
+ * ago, in batches. Of processes that share a store one does it at a time. Guarantees that one batch runs at a time and that
+ * an error only waits for the next round. Woken by the clock: soon after the start, then once per interval; stopped by
+ * `stop`, which awaits the batch under way.
+ *
+ * A round that meets locks of others gives way without a word and comes again after {@link againMillis}. It says so, once, when no
+ * round was complete for {@link behindIntervals} intervals, and when one is again.
+ */
 export class Maintenance {
   readonly #parts: MaintenanceParts;
   #timer: Timer | undefined;

@@ -1,10 +1,3 @@
-/**
- * The clock of a process that shares its store with others: the machine's, moved by how far it is off from the store's. So
- * all processes agree about due times and ids, whatever their machines think the time is.
- *
- * A difference that the journey to the store and back may explain is no difference. Looked at every
- * {@link lookMillis}; while the store is away the last one holds.
- */
 import type { Clock, Timer } from '../../ports/clock.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
@@ -14,7 +7,13 @@ const lookMillis = 10_000;
 /** Differences below this are left alone: they are noise, and every correction is a small jump. */
 const toleranceMillis = 50;
 
-/** See the file header. */
+/**
+ * The clock of a process that shares its store with others: the machine's, moved by how far it is off from the store's. So
+ * all processes agree about due times and ids, whatever their machines think the time is.
+ *
+ * A difference that the journey to the store and back may explain is no difference. Looked at every
+ * {@link lookMillis}; while the store is away the last one holds.
+ */
 export class StoreClock implements Clock {
   readonly #system: Clock;
   readonly #telemetry: Telemetry;

@@ -1,10 +1,3 @@
-/**
- * One call with an access token, as one attempt: token → request → answer. A 401 gets a new token and the request once
- * more; whatever comes then is the answer. All of it within the call's own time.
- *
- * When no token comes, nothing has left towards the downstream and the call is unsent; when no second one comes, the 401
- * stands. The token is taken out of the answer before anybody sees it.
- */
 import type { Clock, Timer } from '../../../ports/clock.ts';
 import type { CallAnswer, CallHandle, HttpCaller, LastWord, OutboundRequest } from '../../../ports/http-caller.ts';
 import type { AccessToken, TokenCache, TokenGrant, TokenResult } from './token-cache.ts';
@@ -27,7 +20,13 @@ export interface AuthorizedCallParts {
   readonly tokens: TokenCache;
 }
 
-/** See the file header. */
+/**
+ * One call with an access token, as one attempt: token → request → answer. A 401 gets a new token and the request once
+ * more; whatever comes then is the answer. All of it within the call's own time.
+ *
+ * When no token comes, nothing has left towards the downstream and the call is unsent; when no second one comes, the 401
+ * stands. The token is taken out of the answer before anybody sees it.
+ */
 export class AuthorizedCall implements CallHandle {
   readonly #parts: AuthorizedCallParts;
   readonly #request: OutboundRequest;

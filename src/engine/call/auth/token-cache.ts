@@ -1,11 +1,3 @@
-/**
- * Access tokens of OAuth 2.0 client credentials (RFC 6749, section 4.4), kept in this process alone.
- *
- * Guarantees: one fetch at a time for each grant, whoever waits; a token is used until shortly before it expires, or until
- * somebody says that it was refused; the cache is bounded, and the grant used longest ago goes first. Every token is
- * concealed before anybody gets it. A fetch leaves only while one of those who wait for it may make its call. It goes through the same HTTP caller as every call, so the same egress policy,
- * size limit and TLS hold; redirects are not followed. Failures are not kept: the next who asks fetches again.
- */
 import { isJsonObject, isRawNumber, numberText, type Json } from '../../../core/value/json.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import type { CallAnswer, HttpCaller, LastWord } from '../../../ports/http-caller.ts';
@@ -68,7 +60,14 @@ const tokenPattern = /^[\x21\x23-\x5b\x5d-\x7e]{4,16384}$/;
 /** Masking looks for letters and digits in a row. An opaque token that had not even four would be no secret to speak of. */
 const tellingPattern = /[A-Za-z0-9]{4}/;
 
-/** See the file header. */
+/**
+ * Access tokens of OAuth 2.0 client credentials (RFC 6749, section 4.4), kept in this process alone.
+ *
+ * Guarantees: one fetch at a time for each grant, whoever waits; a token is used until shortly before it expires, or until
+ * somebody says that it was refused; the cache is bounded, and the grant used longest ago goes first. Every token is
+ * concealed before anybody gets it. A fetch leaves only while one of those who wait for it may make its call. It goes through the same HTTP caller as every call, so the same egress policy,
+ * size limit and TLS hold; redirects are not followed. Failures are not kept: the next who asks fetches again.
+ */
 export class TokenCache {
   readonly #parts: TokenCacheParts;
   readonly #kept = new BoundedMap<string, Kept>(maxTokens);

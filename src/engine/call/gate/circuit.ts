@@ -1,11 +1,3 @@
-/**
- * The circuit breaker of one host.
- *
- * - `closed`: calls go out. `failureThreshold` failures in a row, of calls that went out while it was closed, open it.
- * - `open`: no call goes out until the open time is over.
- * - `probing`: one call is out to find out. An answer closes the circuit; a failure opens it for twice as long, up to a
- *   minute; a call that says nothing of the host leaves it open with its time over, so that the next one probes.
- */
 import type { Clock } from '../../../ports/clock.ts';
 
 /** When a circuit opens, and for how long at first. */
@@ -19,7 +11,14 @@ export type CircuitListener = (now: 'opened' | 'closed', openMillis: number) => 
 
 const longestOpenMillis = 60_000;
 
-/** See the file header. */
+/**
+ * The circuit breaker of one host.
+ *
+ * - `closed`: calls go out. `failureThreshold` failures in a row, of calls that went out while it was closed, open it.
+ * - `open`: no call goes out until the open time is over.
+ * - `probing`: one call is out to find out. An answer closes the circuit; a failure opens it for twice as long, up to a
+ *   minute; a call that says nothing of the host leaves it open with its time over, so that the next one probes.
+ */
 export class Circuit {
   readonly #clock: Clock;
   readonly #settings: CircuitSettings;

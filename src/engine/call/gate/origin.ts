@@ -1,6 +1,4 @@
 /** Where a call goes: scheme, host and port, in one form whatever the URL looks like. */
-
-/** See the file header. */
 export interface Origin {
   /** `http://host:80`: the port always shows. */
   readonly text: string;

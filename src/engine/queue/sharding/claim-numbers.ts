@@ -1,3 +1,5 @@
+import type { Clock } from '../../../ports/clock.ts';
+
 /**
  * Numbers of claims, and which of them may be held on the server without this process knowing.
  *
@@ -5,9 +7,6 @@
  * renewal of their shard frees everything that is not listed and older than the oldest claim still under way. Until the
  * request cannot arrive any more, later renewals do so again.
  */
-import type { Clock } from '../../../ports/clock.ts';
-
-/** See the file header. */
 export class ClaimNumbers {
   readonly #clock: Clock;
   #last = 0;

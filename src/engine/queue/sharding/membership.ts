@@ -1,13 +1,3 @@
-/**
- * Which processes make up the cluster, as this one sees it.
- *
- * A heartbeat says that this process lives and reads all members, in one step timed by the server. What triggers one: a
- * fixed interval, a bell that says the members have changed, and the instant at which the oldest heartbeat known expires, so that
- * the shards of a process that died are taken over at once. Whoever joins, returns after absence or leaves rings all others.
- *
- * With a view that is older than `ttlMillis` the process is unready but goes on by its last view: the store fences, so a
- * disagreement costs a duplicate claim, while stopping would stop every shard when the server fails over.
- */
 import type { Clock, Entropy, Timer } from '../../../ports/clock.ts';
 import type { Member, ShardQueue } from '../../../ports/shard-queue.ts';
 import type { Telemetry } from '../../../ports/telemetry.ts';
@@ -48,7 +38,16 @@ export interface MembershipParts {
 /** A server that evicts keys may lose what members say of themselves, until their next heartbeats: longer than that is no loss. */
 const foreignBeats = 5;
 
-/** See the file header. */
+/**
+ * Which processes make up the cluster, as this one sees it.
+ *
+ * A heartbeat says that this process lives and reads all members, in one step timed by the server. What triggers one: a
+ * fixed interval, a bell that says the members have changed, and the instant at which the oldest heartbeat known expires, so that
+ * the shards of a process that died are taken over at once. Whoever joins, returns after absence or leaves rings all others.
+ *
+ * With a view that is older than `ttlMillis` the process is unready but goes on by its last view: the store fences, so a
+ * disagreement costs a duplicate claim, while stopping would stop every shard when the server fails over.
+ */
 export class Membership implements Service {
   readonly #parts: MembershipParts;
   readonly #periodic: Periodic;

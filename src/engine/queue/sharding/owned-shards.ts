@@ -1,14 +1,4 @@
-/**
- * What this process knows of the shards that it works on: when each has something due, and whether each may lack ids that
- * the store has.
- *
- * A shard owned is
- * - `gained`: new here; claims go on, and the store is asked for ids that it may lack;
- * - `lost`: the server has lost (some of) it; nothing is claimed until it was refilled and marked;
- * - `whole` otherwise.
- */
-
-/** See the file header. */
+/** Whether a shard may lack ids: see {@link OwnedShards}. */
 type Condition = 'gained' | 'lost' | 'whole';
 
 interface Shard {
@@ -25,7 +15,15 @@ interface Shard {
   missed: boolean;
 }
 
-/** See the file header. */
+/**
+ * What this process knows of the shards that it works on: when each has something due, and whether each may lack ids that
+ * the store has.
+ *
+ * A shard owned is
+ * - `gained`: new here; claims go on, and the store is asked for ids that it may lack;
+ * - `lost`: the server has lost (some of) it; nothing is claimed until it was refilled and marked;
+ * - `whole` otherwise.
+ */
 export class OwnedShards {
   #shards = new Map<number, Shard>();
   /** Since when the longest due id known is due, or when the next one is; undefined while it is to be looked for. */

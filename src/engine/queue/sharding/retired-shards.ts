@@ -1,10 +1,3 @@
-/**
- * Shards of a count that is not in force any more: what is still in them means nothing, and would stay in the server for
- * ever. They are dropped once no process works by the old count, so far as the members say.
- *
- * Every process does that which has worked by the count itself, so that one that learns of the change last, and has used the
- * old shards until then, cleans up last; and every one that finds in the store that nobody has done it yet.
- */
 import type { Clock } from '../../../ports/clock.ts';
 import type { ShardQueue } from '../../../ports/shard-queue.ts';
 import type { Telemetry } from '../../../ports/telemetry.ts';
@@ -25,7 +18,13 @@ export interface RetiredShardsParts {
   readonly restMillis: number;
 }
 
-/** See the file header. */
+/**
+ * Shards of a count that is not in force any more: what is still in them means nothing, and would stay in the server for
+ * ever. They are dropped once no process works by the old count, so far as the members say.
+ *
+ * Every process does that which has worked by the count itself, so that one that learns of the change last, and has used the
+ * old shards until then, cleans up last; and every one that finds in the store that nobody has done it yet.
+ */
 export class RetiredShards {
   readonly #parts: RetiredShardsParts;
   /** Counts, and when each was last known to be in use, by the monotonic clock. */

@@ -1,12 +1,3 @@
-/**
- * Claims in the shards of one process: which shards are asked, how much of each, and what becomes of answers that got lost.
- *
- * Guarantees: never more is claimed than was asked for; the shards with the longest due ids come first; one shard's trouble keeps
- * no other from being asked; what may have been claimed unseen is freed by the next complete renewal.
- *
- * A server that has not answered for {@link graceMillis} is `slow`, and while others have shards here nobody waits for it: it is asked
- * nothing more until it has answered. What it then gives is handed over by the next claim, with the time at which it was asked for.
- */
 import { slotOf } from '../../../core/slot.ts';
 import type { Clock, Stamp } from '../../../ports/clock.ts';
 import {
@@ -67,7 +58,15 @@ interface Round {
   readonly failed: ReadonlySet<string>;
 }
 
-/** See the file header. */
+/**
+ * Claims in the shards of one process: which shards are asked, how much of each, and what becomes of answers that got lost.
+ *
+ * Guarantees: never more is claimed than was asked for; the shards with the longest due ids come first; one shard's trouble keeps
+ * no other from being asked; what may have been claimed unseen is freed by the next complete renewal.
+ *
+ * A server that has not answered for {@link graceMillis} is `slow`, and while others have shards here nobody waits for it: it is asked
+ * nothing more until it has answered. What it then gives is handed over by the next claim, with the time at which it was asked for.
+ */
 export class ShardClaims {
   readonly #parts: ShardClaimsParts;
   readonly #numbers: ClaimNumbers;

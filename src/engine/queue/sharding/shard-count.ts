@@ -1,9 +1,3 @@
-/**
- * How many virtual shards there are. All processes must agree, so the number in force is in the store: the first process
- * sets it, the others run with it whatever they were configured with, and say so. It changes once every live member was
- * configured with the same other number: by a rolling restart. The numbers before it are in the store, too, until their
- * shards are gone: whoever saw the change may not live for long enough to see to that.
- */
 import type { Store } from '../../../ports/store.ts';
 import type { Telemetry } from '../../../ports/telemetry.ts';
 import type { ClusterMember } from './member-info.ts';
@@ -22,7 +16,12 @@ export interface ShardCountParts {
   readonly wants: number;
 }
 
-/** See the file header. */
+/**
+ * How many virtual shards there are. All processes must agree, so the number in force is in the store: the first process
+ * sets it, the others run with it whatever they were configured with, and say so. It changes once every live member was
+ * configured with the same other number: by a rolling restart. The numbers before it are in the store, too, until their
+ * shards are gone: whoever saw the change may not live for long enough to see to that.
+ */
 export class ShardCount {
   readonly wants: number;
   readonly #parts: ShardCountParts;

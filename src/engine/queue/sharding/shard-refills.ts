@@ -1,11 +1,3 @@
-/**
- * Brings into the queue what only the store knows: single ids that the queue may lack, and whole shards that it has lost or
- * that are new to this process.
- *
- * Guarantees: a shard that was lost is marked only after all that is due in it was added, and rests until
- * {@link assertMillis} after the loss was seen. What a process that lives works on is its own for as long, and it is told. What could not be added is not forgotten: its shard is refilled once its
- * server answers.
- */
 import type { ShardSet } from '../../../core/slot.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import { QueuePartlyUnavailable, type Refill, type StoredItem } from '../../../ports/queue.ts';
@@ -37,7 +29,14 @@ export interface ShardRefillsParts {
   refilled(): void;
 }
 
-/** See the file header. */
+/**
+ * Brings into the queue what only the store knows: single ids that the queue may lack, and whole shards that it has lost or
+ * that are new to this process.
+ *
+ * Guarantees: a shard that was lost is marked only after all that is due in it was added, and rests until
+ * {@link assertMillis} after the loss was seen. What a process that lives works on is its own for as long, and it is told. What could not be added is not forgotten: its shard is refilled once its
+ * server answers.
+ */
 export class ShardRefills {
   readonly #parts: ShardRefillsParts;
 

@@ -1,9 +1,3 @@
-/**
- * Renews what this process holds, each server of the queue by itself: one that hangs keeps no lease of another from being
- * prolonged, and is not asked again before it has answered.
- *
- * Guarantees: a renewal names everything that is held in its shard. What was not answered in time counts as not renewed.
- */
 import type { Clock } from '../../../ports/clock.ts';
 import { PartlyRenewed, type Claimed, type Renewal } from '../../../ports/queue.ts';
 import type { Shard } from '../../../ports/shard-queue.ts';
@@ -17,7 +11,12 @@ export interface ShardRenewalsParts {
   readonly count: { readonly inForce: number };
 }
 
-/** See the file header. */
+/**
+ * Renews what this process holds, each server of the queue by itself: one that hangs keeps no lease of another from being
+ * prolonged, and is not asked again before it has answered.
+ *
+ * Guarantees: a renewal names everything that is held in its shard. What was not answered in time counts as not renewed.
+ */
 export class ShardRenewals {
   readonly #parts: ShardRenewalsParts;
   /** Servers that have not answered the last one. */
