@@ -2,18 +2,18 @@ import type { Queue, StoredItem } from '../../ports/queue.ts';
 import type { Hold } from '../worker/hold.ts';
 import { ServerWriter, type ServerWriterParts } from './server-writer.ts';
 
-/** What a queue writer stands on. */
+/** What a queue writer needs. */
 export interface QueueWriterParts extends ServerWriterParts {
   readonly queue: Pick<Queue, 'ack' | 'release' | 'enqueue' | 'serverIdOf'>;
 }
 
 /**
- * What the workers tell the queue. Each server of it is told by a {@link ServerWriter} of its own: what one of them must hear
- * never waits for another that is away, or that does not answer.
+ * Writes the workers' messages to the queue. Each server of the queue has a {@link ServerWriter} of its own: no message
+ * waits for a server that is away or hangs, unless it is for that server.
  */
 export class QueueWriter {
   readonly #parts: QueueWriterParts;
-  /** Those with something to say. */
+  /** Writers with messages to write. */
   readonly #writers = new Map<string, ServerWriter>();
 
   constructor(parts: QueueWriterParts) {
@@ -25,17 +25,20 @@ export class QueueWriter {
     this.#writerOf(hold.slot).ack(hold, parkUntil);
   }
 
-  /** Ends a claim: the id is ready at once, for anybody, in its place or, when it `yields`, behind all that is due. */
+  /** Ends a claim: the id is ready at once, for any process, in its place or, when it `yields`, behind all due ids. */
   release(hold: Hold, yields: boolean = false): void {
     this.#writerOf(hold.slot).release(hold, yields);
   }
 
-  /** Says that an id is due at its time. Once `patienceMillis` are over without an answer it is said no more. */
+  /**
+   * Reports that an id is due at its time. The writer drops the report when the queue has not confirmed it for
+   * `patienceMillis`.
+   */
   ring(item: StoredItem, patienceMillis?: number): void {
     this.#writerOf(item.slot).ring(item, patienceMillis);
   }
 
-  /** Resolves once everything has been said. */
+  /** Resolves once everything is written. */
   async drained(): Promise<void> {
     await Promise.all(Array.from(this.#writers.values(), (writer) => writer.drained()));
   }

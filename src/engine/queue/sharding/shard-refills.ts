@@ -10,17 +10,17 @@ import type { OwnedShards } from './owned-shards.ts';
 import type { ShardClaims } from './shard-claims.ts';
 import type { ShardRouter } from './shard-router.ts';
 
-/** What refills stand on. */
+/** What refills need. */
 export interface ShardRefillsParts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly server: Pick<ShardQueue, 'restore' | 'restoreHeld' | 'mark' | 'incarnationOf'>;
   /** This process among the members. */
   readonly member: string;
-  /** How long a process that is cut off may believe that it holds what it had in hand. */
+  /** How long a process that is cut off may believe that it holds its claims. */
   readonly leaseMillis: number;
   readonly count: { readonly inForce: number };
-  /** Absent: every shard without its mark has lost it. */
+  /** Absent: every shard without its mark counts as lost. */
   readonly firstFill?: FirstFill;
   readonly ownedShards: OwnedShards;
   readonly claims: Pick<ShardClaims, 'hasOther' | 'serverIdOf'>;
@@ -30,12 +30,12 @@ export interface ShardRefillsParts {
 }
 
 /**
- * Brings into the queue what only the store knows: single ids that the queue may lack, and whole shards that it has lost or
- * that are new to this process.
+ * Restores in the queue what only the store knows: single ids that the queue may lack, and whole shards that it has
+ * lost or that are new to this process.
  *
- * Guarantees: a shard that was lost is marked only after all that is due in it was added, and rests until
- * {@link assertMillis} after the loss was seen. What a process that lives works on is its own for as long, and it is told. What could not be added is not forgotten: its shard is refilled once its
- * server answers.
+ * Guarantees: a lost shard is marked only after all its due ids were added, and rests until {@link assertMillis} after
+ * the loss was seen. For as long, ids that a live process works on stay its own, and it is rung. A shard to which an id
+ * could not be added is refilled once its server answers.
  */
 export class ShardRefills {
   readonly #parts: ShardRefillsParts;
@@ -86,18 +86,19 @@ export class ShardRefills {
 
   async #restore(shard: Shard, group: readonly StoredItem[]): Promise<readonly string[]> {
     const { server, ownedShards, clock, member } = this.#parts;
-    // What this process itself works on is not asked for: it would not be here.
+    // This process does not reconcile ids that it works on itself.
     const isHeld = ({ heldBy = member }: StoredItem): boolean => heldBy !== member;
     const held = group.filter(isHeld);
     const others = group.filter((item) => !isHeld(item));
     const now = clock.now();
-    // Refilled or not: right after a loss what the store calls due may be running with a process that has not noticed.
+    // Even in a refilled shard: shortly after a loss, an id that the store calls due may be running in a process that
+    // has not noticed the loss.
     const restMillis = Math.max(0, ownedShards.lastLostAt(shard.index) + assertMillis - now);
     const absentHeld = held.length === 0 ? [] : await this.restoreHeld(shard, held, restMillis === 0);
     if (others.length === 0) return absentHeld;
     const wanted = others.map((item) => ({ id: item.id, delayMillis: item.dueAt - now }));
     const absent = await server.restore(shard, wanted, restMillis);
-    // What was parked until later has been moved without being counted: it is as much news as what was absent.
+    // `absent` does not include parked ids that were moved to an earlier time, so the owner is rung for all of them.
     const delayMillis = Math.min(...wanted.map((item) => item.delayMillis));
     this.#parts.router.ringOwner({
       shard,
@@ -107,8 +108,8 @@ export class ShardRefills {
   }
 
   /**
-   * What processes that live work on is theirs, if they say so within a lease: a process that the ring does not reach may
-   * believe so long that it holds them. Answers those that were absent; their holders are rung where `rings`.
+   * Reserves ids for the live processes that work on them, for one lease: a process that the ring does not reach may
+   * believe for so long that it holds them. Returns the ids that were absent; rings their holders if `rings`.
    */
   async restoreHeld(shard: Shard, held: readonly StoredItem[], rings: boolean = true): Promise<readonly string[]> {
     const { clock, leaseMillis } = this.#parts;
@@ -118,7 +119,7 @@ export class ShardRefills {
     const holders = new Map(held.map(({ id, heldBy }) => [id, heldBy]));
     for (const id of absent) {
       const holder = holders.get(id);
-      // After a loss that was noticed every process renews what it holds anyway.
+      // After a noticed loss every process renews its claims anyway.
       if (holder !== undefined && rings) this.#parts.router.ring(holder, { shard, delayMillis: 0, id, lost: true });
     }
     if (absent.length > 0) this.#parts.router.ringOwner({ shard, delayMillis: leaseMillis + 1 });
@@ -134,7 +135,7 @@ export class ShardRefills {
       await settleAll(complete, async ([index, incarnation]) => {
         const lostAt = ownedShards.lostAt(index);
         if (lostAt !== undefined) {
-          // Another loss meanwhile has changed the incarnation: then the mark fits nothing, and the refill comes again.
+          // If another loss has changed the incarnation meanwhile, the mark does not fit, and the refill is repeated.
           await server.mark(
             { count: shards.count, index },
             incarnation,
@@ -154,7 +155,7 @@ export class ShardRefills {
     }
   }
 
-  /** Looks whether a queue that was new is filled by now. To be called again and again; never throws. */
+  /** Checks whether a new queue is filled by now. Call it repeatedly; it never throws. */
   async settle(firstFill: FirstFill): Promise<void> {
     const { ownedShards, count } = this.#parts;
     if (!firstFill.isNew(count.inForce) || ownedShards.indexes.length === 0 || !ownedShards.isSettled) return;

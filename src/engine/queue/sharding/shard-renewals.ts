@@ -4,7 +4,7 @@ import type { Shard } from '../../../ports/shard-queue.ts';
 import { asFailure, settleMost } from './settling.ts';
 import type { ShardClaims } from './shard-claims.ts';
 
-/** What renewals stand on. */
+/** What renewals need. */
 export interface ShardRenewalsParts {
   readonly clock: Clock;
   readonly claims: Pick<ShardClaims, 'hasOther' | 'serverIdOf' | 'oldestPending' | 'orphanShards' | 'renew'>;
@@ -12,14 +12,14 @@ export interface ShardRenewalsParts {
 }
 
 /**
- * Renews what this process holds, each server of the queue by itself: one that hangs keeps no lease of another from being
- * prolonged, and is not asked again before it has answered.
+ * Renews the claims of this process, each server of the queue by itself: a server that hangs does not delay the leases
+ * of another, and is not asked again before it has answered.
  *
- * Guarantees: a renewal names everything that is held in its shard. What was not answered in time counts as not renewed.
+ * Guarantees: a renewal names all claims held in its shard. A claim without an answer in time counts as not renewed.
  */
 export class ShardRenewals {
   readonly #parts: ShardRenewalsParts;
-  /** Servers that have not answered the last one. */
+  /** Servers that have not answered their last renewal. */
   readonly #busy = new Set<string>();
 
   constructor(parts: ShardRenewalsParts) {
@@ -27,9 +27,9 @@ export class ShardRenewals {
   }
 
   /**
-   * Prolongs the leases of what is held, by shard.
+   * Extends the leases of the held claims, by shard.
    *
-   * @throws PartlyRenewed when some of it was renewed, or none.
+   * @throws PartlyRenewed when some or all of the claims were not renewed.
    */
   async renew(held: ReadonlyMap<number, readonly Claimed[]>, leaseMillis: number): Promise<Renewal> {
     const { clock, claims } = this.#parts;
