@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../../ports/clock.ts';
 import { StoreContended, StoreUnavailable, type Store } from '../../ports/store.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 
-/** What the retention needs to know. */
+/** What the retention needs. */
 export interface MaintenanceParts {
   readonly store: Pick<Store, 'deleteCompleted' | 'tendPartitions'>;
   readonly clock: Clock;
@@ -10,7 +10,7 @@ export interface MaintenanceParts {
   readonly retentionDays: number;
   readonly partitionLookaheadMonths: number;
   readonly intervalMillis: number;
-  /** Whether it falls to this process now. */
+  /** Whether this process does the retention now. */
   readonly isOurs: () => boolean;
 }
 
@@ -20,25 +20,27 @@ const batchSize = 200;
 /** The first round waits until the server has caught up with what it missed. */
 const firstDelayMillis = 30_000;
 
-/** After a round that gave way; or the interval, if that is shorter. */
+/** Delay after a round that gave way; or the interval, if that is shorter. */
 const againMillis = 60_000;
 
-/** Rounds are meant to be complete once per interval. */
+/** Intervals without a complete round after which the retention logs a warning. */
 const behindIntervals = 2;
 
-/** Between batches others get their turn at the store. */
+/** Pause between batches, for other work on the store. */
 const pauseMillis = 50;
 
 const dayMillis = 86_400_000;
 
 /**
- * The retention: makes partitions ahead and drops old ones where the store has such, then deletes executions that ended long
- * ago, in batches. Of processes that share a store one does it at a time. Guarantees that one batch runs at a time and that
- * an error only waits for the next round. Woken by the clock: soon after the start, then once per interval; stopped by
- * `stop`, which awaits the batch under way.
+ * The retention: creates partitions ahead and drops old ones where the store has partitions, then deletes executions
+ * that ended long ago, in batches. One process of those that share a store does it at a time.
  *
- * A round that meets locks of others gives way without a word and comes again after {@link againMillis}. It says so, once, when no
+ * Guarantees: one batch runs at a time, and an error only waits for the next round. A round that meets locks of other
+ * processes gives way without a log line and comes again after {@link againMillis}. The retention logs, once, when no
  * round was complete for {@link behindIntervals} intervals, and when one is again.
+ *
+ * What wakes it: the clock, soon after the start, then once per interval. What stops it: `stop`, which awaits the batch
+ * under way.
  */
 export class Maintenance {
   readonly #parts: MaintenanceParts;
@@ -55,13 +57,13 @@ export class Maintenance {
     this.#parts = parts;
   }
 
-  /** Begins; a second call, or one after `stop`, does nothing. */
+  /** Starts the rounds; a second call, or one after `stop`, does nothing. */
   start(): void {
     if (this.#timer !== undefined || this.#round !== undefined) return;
     this.#schedule(Math.min(firstDelayMillis, this.#parts.intervalMillis));
   }
 
-  /** Ends after the batch under way. A second call awaits the same. */
+  /** Stops after the batch under way. A second call awaits the same. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#timer?.cancel();

@@ -1,26 +1,26 @@
-/** Waiting for a store that is away while a server starts. */
 import type { Clock, Timer } from '../../ports/clock.ts';
 import { StoreUnavailable } from '../../ports/store.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 
-/** How long a start waits for a store that is away, and how often it asks, in ms. */
+/** How long a start waits for an unavailable store, and the pause between its attempts, in ms. */
 export const startPatienceMillis = 60_000;
 const openRetryMillis = 500;
 
-/** Time from the first line about it to the second, in ms; each further pause is twice as long as the one before. */
+/** Time from the first log line about it to the second, in ms; each further pause is twice as long. */
 const repeatMillis = 5_000;
 
-/** What a {@link StartPatience} stands on. */
+/** What a {@link StartPatience} needs. */
 export interface StartPatienceParts {
   readonly clock: Clock;
   readonly telemetry: Pick<Telemetry, 'log'>;
-  /** Where the store is, for messages: without password. */
+  /** The place of the store, for messages, without password. */
   readonly place: string;
 }
 
 /**
- * A server that starts beside its database may be the first of the two. It asks again until {@link startPatienceMillis} are over, and
- * says so: at the first refusal, with where it asks, why that failed and until when it goes on, then again after 5, 15, 35 s.
+ * Waits for a store that is unavailable while a server starts: the server may start before its database. Retries until
+ * {@link startPatienceMillis} are over, and logs it: at the first failure, with the place, the reason and the deadline,
+ * then again after 5, 15, 35 s.
  */
 export class StartPatience {
   readonly #parts: StartPatienceParts;
@@ -31,7 +31,7 @@ export class StartPatience {
     this.#parts = parts;
   }
 
-  /** Ends the waiting, under way or to come: what fails then fails for good. A second call does nothing. */
+  /** Ends the waiting, also of later calls: the next failure is final. A second call does nothing. */
   giveUp(): void {
     this.#isOver = true;
     this.#ended.resolve();
@@ -40,7 +40,8 @@ export class StartPatience {
   /**
    * Resolves once `open` does.
    *
-   * @throws what `open` throws; of a store that is away only when the time is over, with the place and the time in the sentence.
+   * @throws what `open` throws; for an unavailable store only after the time is over, with the place and the time in
+   * the sentence.
    */
   async until(open: () => Promise<void>): Promise<void> {
     const { clock, telemetry, place } = this.#parts;

@@ -4,15 +4,15 @@ import type { Telemetry } from '../../ports/telemetry.ts';
 
 const lookMillis = 10_000;
 
-/** Differences below this are left alone: they are noise, and every correction is a small jump. */
+/** Smaller differences are ignored: they are noise, and every correction is a small jump. */
 const toleranceMillis = 50;
 
 /**
- * The clock of a process that shares its store with others: the machine's, moved by how far it is off from the store's. So
- * all processes agree about due times and ids, whatever their machines think the time is.
+ * The clock of a process that shares its store with others: the machine's clock, corrected by its difference to the
+ * store's. So all processes agree about due times and ids, whatever their machines say.
  *
- * A difference that the journey to the store and back may explain is no difference. Looked at every
- * {@link lookMillis}; while the store is away the last one holds.
+ * A difference that the round trip may explain counts as none. What wakes it: an interval of {@link lookMillis}; while
+ * the store is away the last correction holds. What stops it: `stop`.
  */
 export class StoreClock implements Clock {
   readonly #system: Clock;
@@ -38,12 +38,12 @@ export class StoreClock implements Clock {
     return this.#system.after(millis, fire);
   }
 
-  /** Follows the store from now on; resolves after the first look. */
+  /** Follows the store from now on; resolves after the first reading. */
   async follow(store: Pick<Store, 'ping'>): Promise<void> {
     try {
       await this.#look(store);
     } catch (error) {
-      // The store's own users report its trouble.
+      // Other users of the store report its trouble.
       if (this.#telemetry.logs('debug')) this.#telemetry.log('debug', 'clock not compared', { error: String(error) });
     }
     if (this.#stopped) return;

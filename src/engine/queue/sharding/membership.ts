@@ -199,7 +199,7 @@ export class Membership implements Service {
     if (this.#isRefused) return;
     this.#isRefused = true;
     const { telemetry } = this.#parts;
-    telemetry.log('error', 'processes of another store live under the same keys in Redis: nothing is worked on', {
+    telemetry.log('error', 'processes of another store use the same keys in Redis: this process works on nothing', {
       members: namesOf(others),
     });
     this.#members = [];
@@ -215,13 +215,9 @@ export class Membership implements Service {
     this.#unread = new Map(unread.map(({ id }) => [id, (before.get(id) ?? 0) + 1]));
     const found = unread.filter(({ id }) => this.#unread.get(id) === foreignBeats);
     if (found.length === 0) return;
-    this.#parts.telemetry.log(
-      'warn',
-      'redis.sharding.membershipKey is used by something else than this version of Trama',
-      {
-        members: namesOf(found),
-      },
-    );
+    this.#parts.telemetry.log('warn', 'redis.sharding.membershipKey is also used by another product or version', {
+      members: namesOf(found),
+    });
   }
 
   /**

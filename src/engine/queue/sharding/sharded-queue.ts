@@ -54,8 +54,8 @@ export interface ShardedQueueParts {
 }
 
 const foreignSentence =
-  'Processes of another store live under the same keys in Redis: each installation needs a redis.queue.keyPrefix and a ' +
-  'redis.sharding.membershipKey of its own, or a Redis of its own';
+  'Processes of another store use the same keys in Redis: each installation needs its own redis.queue.keyPrefix and ' +
+  'redis.sharding.membershipKey, or its own Redis';
 
 /**
  * The queue of a cluster: spreads the ids over the virtual shards of a shared server.
@@ -92,9 +92,7 @@ export class ShardedQueue implements Queue {
       ...parts,
       member: this.member,
       ownedShards: this.#ownedShards,
-      membersRang: () => {
-        this.#membership.reread();
-      },
+      membersRang: () => this.#membership.reread(),
     });
     this.#claims = new ShardClaims({
       ...parts,
@@ -192,9 +190,9 @@ export class ShardedQueue implements Queue {
   }
 
   get trouble(): readonly QueueTrouble[] {
-    const { ttlMillis } = this.#parts;
+    const { ttlMillis, beatMillis } = this.#parts;
     const trouble: QueueTrouble[] = [];
-    if (this.#membership.ageMillis > Math.min(ttlMillis, 3 * this.#parts.beatMillis)) trouble.push('redis_unreachable');
+    if (this.#membership.ageMillis > Math.min(ttlMillis, 3 * beatMillis)) trouble.push('redis_unreachable');
     if (this.#membership.isStale) trouble.push('membership_stale');
     if (this.#membership.hasConflict) trouble.push('pod_id_conflict');
     return trouble;
@@ -313,8 +311,8 @@ export class ShardedQueue implements Queue {
 
   /** The size of all shards, those of other members included. */
   sizeOfAll(): Promise<{ readonly ready: number; readonly inFlight: number }> {
-    const all = Array.from({ length: this.#parts.count.inForce }, (_, index) => this.#shard(index));
-    return this.#parts.server.count(all);
+    const { server, count } = this.#parts;
+    return server.count(Array.from({ length: count.inForce }, (_, index) => this.#shard(index)));
   }
 
   #membersChanged(change: MembershipChange): void {
