@@ -1,4 +1,3 @@
-/** A small client of Trama's own HTTP API, for the commands that speak to a server. */
 import { isJsonObject, ownProperty, parseJson, stringifyJson, type Json, type JsonObject } from '../core/value/json.ts';
 import { CliProblem, exitCodes, type Terminal } from './terminal.ts';
 
@@ -16,7 +15,7 @@ export class ApiRefusal extends CliProblem {
   }
 }
 
-/** See the file header. */
+/** A small client of Trama's own HTTP API, for the commands that speak to a server. */
 export interface ApiClient {
   /**
    * Asks and answers the body of a 2xx answer.

@@ -1,4 +1,3 @@
-/** URLs of a server from where it listens. */
 import { hostname } from 'node:os';
 import { isIPv6 } from 'node:net';
 
@@ -11,12 +10,12 @@ export interface Listening {
   readonly isTls: boolean;
 }
 
-/** The URL for somebody on the same machine. */
+/** The URL for callers on the same machine. */
 export function localUrl({ host, port, isTls }: Listening): string {
   return urlOf(wildcards.has(host) ? 'localhost' : host, port, isTls);
 }
 
-/** The URL for somebody else who knows this machine by name; a guess where the server listens on every address. */
+/** The URL for callers that know this machine by name; a guess where the server listens on every address. */
 export function reachableUrl({ host, port, isTls }: Listening): string {
   return urlOf(wildcards.has(host) ? hostname() : host, port, isTls);
 }

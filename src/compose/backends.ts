@@ -1,4 +1,4 @@
-/** The store and the queue that a configuration names. */
+/** Creates the store and the queue of a configuration. */
 import type { Config } from '../config/config.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';
 import type { Queue } from '../ports/queue.ts';
@@ -19,18 +19,18 @@ import type { TlsRenewal } from './tls/tls-renewal.ts';
 
 /** How the store is opened. */
 export interface StoreChoice {
-  /** Whether opening it brings its schema up to date. */
+  /** Whether opening the store migrates its schema. */
   readonly migrate: boolean;
-  /** Connections to Postgres that are made ready in the background. */
+  /** Connections to Postgres that are prepared in the background. */
   readonly warmConnections?: number;
-  /** What lists show of large outputs; a store that nobody lists or writes steps in needs none. */
+  /** What lists show of large outputs; needed only for a store that writes steps or answers lists. */
   readonly showStep?: ShowStep;
   readonly onFault: (fault: StoreFault) => void;
-  /** Follows the files of TLS; absent: they are read once. */
+  /** Follows the files of TLS; absent: the store reads them once. */
   readonly renewal?: TlsRenewal;
 }
 
-/** Makes the store; opens nothing. The adapter is loaded only when it is asked for. Throws where TLS cannot work. */
+/** Creates the store without opening it. Loads only the adapter that it needs. Throws where TLS cannot work. */
 export async function createStore({ database }: Config, choice: StoreChoice): Promise<Store> {
   const { migrate, warmConnections = 0, showStep, onFault, renewal } = choice;
   const shown = showStep === undefined ? {} : { showStep };
@@ -59,7 +59,7 @@ export async function createStore({ database }: Config, choice: StoreChoice): Pr
 }
 
 /**
- * Names the migrations that opening a store of this configuration would run; changes nothing.
+ * The names of the migrations that opening a store of this configuration would run; changes nothing.
  *
  * @throws Error as opening does.
  */
@@ -72,17 +72,17 @@ export async function pendingMigrationsOf({ database }: Config, store: Store): P
   return store instanceof PostgresStore ? store.pendingMigrations() : [];
 }
 
-/** Where a store is, for messages: without user and password. */
+/** The place of a store, for messages, without user and password. */
 export function placeOf({ database }: Config): string {
   if (database.driver === 'EMBEDDED') return database.dataDir;
   if (database.url === undefined) return `${database.host ?? ''}:${String(database.port)}/${database.database}`;
   const [place = '', parameters] = database.url.replace(/\/\/.*@/s, '//').split('?');
-  // The password may be among the parameters; the folder of a socket is.
+  // The parameters may contain the password; the folder of a socket is among them, too.
   const host = new URLSearchParams(parameters).get('host');
   return host === null ? place : `${place}?host=${host}`;
 }
 
-/** What a queue stands on. */
+/** What a queue needs. */
 export interface QueueParts {
   readonly config: Config;
   readonly version: string;
@@ -91,9 +91,9 @@ export interface QueueParts {
   readonly telemetry: Telemetry;
   readonly store: Store;
   readonly renewal: TlsRenewal;
-  /** What this process has in hand. */
+  /** The load of this process. */
   readonly load: () => MemberLoad;
-  /** Told of the `maxmemory-policy` of Redis. */
+  /** Receives the `maxmemory-policy` of Redis. */
   readonly policy: (policy: string | undefined) => void;
 }
 
@@ -103,7 +103,7 @@ export interface QueueChoice {
   readonly cluster?: ShardedQueue;
 }
 
-/** Makes the queue; opens nothing, and needs no open store. The adapter is loaded only when it is asked for. */
+/** Creates the queue without opening it; needs no open store. Loads only the adapter that it needs. */
 export async function createQueue(parts: QueueParts): Promise<QueueChoice> {
   const { config, clock, entropy, telemetry, store } = parts;
   const { redis, runtime, database } = config;
@@ -183,20 +183,23 @@ async function redisSettings({ redis }: Config, renewal: TlsRenewal): Promise<Re
   };
 }
 
-/** Where Redis is, for messages. */
+/** The place of Redis, for messages. */
 function addressesOf({ servers }: RedisSettings): string {
   const addresses = servers.topology === 'cluster' ? servers.seeds : [servers.address];
   return addresses.map(({ host, port }) => `${host}:${String(port)}`).join(', ');
 }
 
-/** Tells one store from another to those who share its queue. A restored copy has that of the original. */
+/**
+ * The setting that identifies a store to processes that share its queue. A restored copy has the identity of the
+ * original.
+ */
 const storeIdentitySetting = 'store.identity';
 
 const identitySetting = 'queue.identity';
 
 /**
- * Lets no worker start whose queue is not that of the others: two groups with different queues on one store would each take
- * the other's executions for lost ones. The first worker of a store decides.
+ * Refuses to start a worker whose queue differs from that of the other workers of the store: two groups with different
+ * queues would each consider the other's executions lost. The first worker of a store decides.
  *
  * @throws Error with a sentence for people.
  */
@@ -212,7 +215,7 @@ export async function checkQueue(config: Config, store: Store): Promise<void> {
   );
 }
 
-/** Makes this configuration's queue the one of the store. No worker may run. */
+/** Moves the store to this configuration's queue. No worker may run. */
 export async function adoptQueue(config: Config, store: Store): Promise<void> {
   const own = identityOf(config);
   const known = await store.initSetting(identitySetting, own);

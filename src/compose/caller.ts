@@ -1,4 +1,3 @@
-/** The caller of downstreams as configured. */
 import type { Config } from '../config/config.ts';
 import type { OutboundTls } from '../http-caller/connector.ts';
 import { createEgressPolicy } from '../http-caller/egress-policy.ts';
@@ -8,7 +7,7 @@ import type { HttpCaller } from '../ports/http-caller.ts';
 import { readAuthorities, readKeyPair } from './tls/tls-files.ts';
 import type { TlsRenewal } from './tls/tls-renewal.ts';
 
-/** What a caller stands on. */
+/** What a caller needs. */
 export interface CallerParts {
   readonly version: string;
   /** May learn of its listeners later. */
@@ -16,7 +15,7 @@ export interface CallerParts {
   readonly renewal: TlsRenewal;
 }
 
-/** Makes it; throws an Error that names the key of what cannot work. */
+/** Creates the caller of downstreams; throws an Error that names the key of a setting that cannot work. */
 export function createCaller({ http }: Config, { version, own, renewal }: CallerParts): HttpCaller {
   const { egress } = http;
   const policy = createEgressPolicy({ ...egress, own });

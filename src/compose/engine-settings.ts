@@ -2,7 +2,7 @@ import type { Config } from '../config/config.ts';
 import type { DefinitionLimits } from '../core/definition/limits.ts';
 import { defaultEngineSettings, type EngineSettings } from '../engine/settings.ts';
 
-/** The engine's settings of a configuration; what has no key keeps its default. */
+/** The engine's settings of a configuration; settings without a key keep their default. */
 export function engineSettings({ runtime, redis, http, hooks, security }: Config): EngineSettings {
   return {
     ...defaultEngineSettings,

@@ -1,16 +1,13 @@
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { Masker } from '../security/secrets/masking.ts';
 
-/** Where they go. */
+/** What last words need. */
 export interface Writing {
   readonly masker: Masker;
   readonly telemetry: Pick<Telemetry, 'log' | 'logs'>;
 }
 
-/**
- * Writes down an error that nothing handled. Answers a sentence about it, masked, where the log does not take it. It ends
- * nothing.
- */
+/** Logs an unhandled error and ends nothing. Returns a masked sentence about it where the log does not take it. */
 export function lastWords(error: unknown, { masker, telemetry }: Writing): string | undefined {
   const message = error instanceof Error ? error.message : String(error);
   if (!telemetry.logs('fatal')) return masker.text(message);
@@ -18,7 +15,7 @@ export function lastWords(error: unknown, { masker, telemetry }: Writing): strin
   return undefined;
 }
 
-/** Where an error comes from, and what it was caused by. */
+/** The stack of an error and of its causes. */
 function stackOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const cause = error.cause === error ? undefined : stackOf(error.cause);

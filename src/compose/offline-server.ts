@@ -6,7 +6,10 @@ import type { Store } from '../ports/store.ts';
 import type { DeskParts } from '../app/parts.ts';
 import { metricsContentType } from '../telemetry/prometheus-telemetry.ts';
 
-/** The API without anything behind it, for its own description: it never listens, and no route but those may be asked. */
+/**
+ * The API without anything behind it, for its own description: it never listens, and answers only the description's
+ * routes.
+ */
 export function createOfflineServer(version: string, tls?: ServerTls): FastifyInstance {
   const nothing = new Proxy({} as DeskParts & Store, {
     get() {

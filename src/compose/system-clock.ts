@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../ports/clock.ts';
 
-/** Longest delay that a timer of Node measures; a longer one would fire at once. */
+/** Longest delay of a Node timer; a longer one would fire at once. */
 const maxTimerMillis = 2_147_483_647;
 
 /** The clock of the machine. */

@@ -1,9 +1,8 @@
-/** Ids and randomness from the operating system. */
 import { randomBytes, randomFillSync } from 'node:crypto';
 import { v7 } from 'uuid';
 import type { Entropy } from '../ports/clock.ts';
 
-/** Random bytes are fetched for this many ids at once: a call into the system per id would cost more than the id. */
+/** Ids whose random bytes are fetched at once: a system call for each id would cost more than the id. */
 const idsPerFill = 256;
 
 /** Random bytes that one id takes. */
@@ -12,10 +11,10 @@ const bytesPerId = 16;
 /** The last instant that a UUIDv7 can hold. */
 const lastInstant = 2 ** 48 - 1;
 
-/** The sequence of one millisecond begins below this, so that it cannot overflow within it. */
+/** Exclusive bound of the first sequence number of a millisecond, so that the sequence cannot overflow within it. */
 const sequenceStart = 2 ** 31;
 
-/** Makes an {@link Entropy}; ids of one millisecond are in the order in which they were asked for. */
+/** Creates an {@link Entropy} from the operating system; ids of one millisecond keep the order of the requests. */
 export function createSystemEntropy(): Entropy {
   const pool = new Uint8Array(idsPerFill * bytesPerId);
   let used = pool.length;

@@ -1,4 +1,3 @@
-/** Tracing as configured; its code is loaded only when it is on. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { ServerOptions } from '../api/server.ts';
 import type { TelemetryConfig } from '../config/config.ts';
@@ -8,11 +7,11 @@ import type { PrometheusTelemetry } from '../telemetry/prometheus-telemetry.ts';
 
 /** Tracing that is on. */
 export interface Tracing {
-  /** Sends what waits, for a few seconds or, in a hurry, not at all. */
+  /** Sends waiting spans: for a few seconds, or not at all in a hurry. */
   close(isHurried: boolean): Promise<void>;
 }
 
-/** Lets the telemetry trace, when it is configured; answers what is to be closed in the end. */
+/** Starts the configured tracing and returns what to close at the end. Loads the code of tracing only when it is on. */
 export async function startTracing(
   config: TelemetryConfig,
   version: string,
@@ -37,10 +36,10 @@ export async function startTracing(
   return tracer;
 }
 
-/** What Prometheus and probes ask for every few seconds would hide everything else. */
+/** Prometheus and probes request these every few seconds; their spans would hide all others. */
 const untraced: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
 
-/** What the API tells of its answers, if anybody listens. */
+/** The observer of the API's answers, if metrics or tracing need one. */
 export function observeRequests(telemetry: PrometheusTelemetry, counts: boolean): Pick<ServerOptions, 'observe'> {
   const { tracer } = telemetry;
   if (!counts && tracer === undefined) return {};
@@ -52,7 +51,7 @@ export function observeRequests(telemetry: PrometheusTelemetry, counts: boolean)
   };
 }
 
-/** Records the span of a request that has been answered. `route` is the template; `''` when there was none. */
+/** Records the span of an answered request. `route` is the template; `''` when there was none. */
 function traceRequest(
   tracer: Tracer,
   request: { readonly method: string; readonly route: string; readonly status: number; readonly millis: number },

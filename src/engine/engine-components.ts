@@ -6,7 +6,8 @@ import type { Checkpoint, CheckpointResult, ClaimRow, Store } from '../ports/sto
 import type { Telemetry } from '../ports/telemetry.ts';
 import { Availability } from './write/availability.ts';
 import { BoundedMap } from './bounded-map.ts';
-import { type CallbackIssuer, CallRunner, type Vault } from './call/call-runner.ts';
+import { CallRunner } from './call/call-runner.ts';
+import type { CallbackIssuer, Vault } from './call/prepared-call.ts';
 import { ClaimLoop } from './worker/claim-loop.ts';
 import { Coalescer } from './write/coalescer.ts';
 import { CoreEnvironment } from './core-env.ts';
@@ -55,7 +56,7 @@ export interface EngineParts {
 const probeMillis = 1_000;
 /**
  * Leases are renewed after a third of their time, and at least this often: a claim that its queue has lost must be asserted again before the
- * rest of its shard is over (`settleMillis` in `sharding/sharded-queue.ts`), also by a process that works on it without owning the shard and
+ * rest of its shard is over (`assertMillis` in `ports/shard-queue.ts`), also by a process that works on it without owning the shard and
  * so learns of no loss.
  */
 const longestRenewalMillis = 2_000;

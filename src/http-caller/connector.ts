@@ -1,7 +1,7 @@
 /**
- * Opens connections under the egress policy. Names are resolved here and only permitted addresses are tried, so a
- * refused address never sees a packet; literal addresses never reach a resolver and are judged before connecting; and
- * the address really connected to is judged once more before the connection is used.
+ * Opens connections under the egress policy. The connector resolves names itself and tries only permitted addresses, so
+ * a refused address never sees a packet. It judges literal addresses before it connects, without a resolver, and judges
+ * the address of every established connection once more before its use.
  */
 import { lookup as systemLookup } from 'node:dns';
 import type { LookupAddress } from 'node:dns';
@@ -22,19 +22,19 @@ export type ResolveHost = (
 
 /** PEM texts for outbound TLS. */
 export interface OutboundTls {
-  /** Trusted besides the system's authorities. */
+  /** Trusted in addition to the system's authorities. */
   readonly ca?: string;
   /** Client certificate; needs `key`. */
   readonly cert?: string;
   readonly key?: string;
 }
 
-/** What a connector needs to know. */
+/** What a connector needs. */
 export interface ConnectorOptions {
   readonly policy: EgressPolicy;
-  /** Whether it serves calls whose authority comes from data. */
+  /** Whether the connections are for calls whose authority comes from data. */
   readonly fromData: boolean;
-  /** Whether it serves requests that may be callbacks to this installation, and no others. */
+  /** Whether the connections are for requests that may be callbacks to this installation, and for no others. */
   readonly forCallbacks: boolean;
   readonly connectTimeoutMillis: number;
   readonly tls?: OutboundTls;
@@ -45,7 +45,7 @@ export interface ConnectorOptions {
 /** The policy refused a connection. */
 export class EgressRefusedError extends Error {
   override readonly name = 'EgressRefusedError';
-  /** Not one of undici's codes, some of which make it connect again. */
+  /** Differs from undici's codes, some of which make it connect again. */
   readonly code = 'TRAMA_EGRESS_REFUSED';
 }
 
@@ -63,13 +63,13 @@ export function tlsOptions(tls: OutboundTls | undefined): { ca?: string[]; cert?
   };
 }
 
-/** A `connect` function for an undici agent. Refusals end the connection with {@link EgressRefusedError}. */
+/** Creates the `connect` function of an undici agent. A refusal ends the connection with {@link EgressRefusedError}. */
 export function createConnector(options: ConnectorOptions): connectorTypes.connector {
   const { policy, fromData, forCallbacks } = options;
   const judge: Judge = (place) => policy.decide({ ...place, fromData, forCallbacks });
   const connect = buildConnector({
     ...tlsOptions(options.tls),
-    // HTTP/2 may send a request again by itself after GOAWAY; the engine alone owns attempts.
+    // HTTP/2 may repeat a request by itself after GOAWAY; only the engine may repeat attempts.
     allowH2: false,
     timeout: options.connectTimeoutMillis,
     lookup: permittedLookup(judge, options.resolve ?? resolveBySystem),
@@ -100,13 +100,16 @@ export function createConnector(options: ConnectorOptions): connectorTypes.conne
   };
 }
 
-/** What undici alone reads wrongly of a connection on which answers come. */
+/** Corrects how undici reads the answers of a connection. */
 function correctReading(socket: Socket): void {
   skipInterimAnswers(socket);
   failResets(socket);
 }
 
-/** The `connect` function of a proxy agent, whose connections (to the proxy, or through its tunnels) are read like all others. */
+/**
+ * Creates the `connect` function of a proxy agent; its connections (to the proxy, or through tunnels) read answers like
+ * all others.
+ */
 export function readCorrectly(connect: connectorTypes.connector): connectorTypes.connector {
   return (target, done) => {
     connect(target, (error, socket) => {
@@ -129,14 +132,14 @@ function portOf({ port, protocol }: connectorTypes.Options): number {
 
 function refusalOf(judge: Judge, host: string, socket: Socket): Error | undefined {
   const { remoteAddress: address, remotePort: port } = socket;
-  // Gone since it connected: using it would fail in any case, and here nothing has been written yet.
+  // The peer has left since: a use would fail anyway, and here nothing has been written yet.
   if (address === undefined || port === undefined)
     return new Error('The connection was closed as soon as it was open.');
   const decision = judge({ host, address, port });
   return decision.allowed ? undefined : new EgressRefusedError(decision.reason);
 }
 
-/** Resolves a name to its permitted addresses; fails with the first refusal when none is. */
+/** Resolves a name to its permitted addresses; fails with the first refusal when there is none. */
 function permittedLookup(judge: Judge, resolve: ResolveHost): LookupFunction {
   return (hostname, options, done) => {
     resolve(hostname, (error, addresses) => {
@@ -146,7 +149,7 @@ function permittedLookup(judge: Judge, resolve: ResolveHost): LookupFunction {
       }
       let refusal: string | undefined;
       const permitted = addresses.filter(({ address }) => {
-        // The port is not told here; what depends on it is judged when the connection stands.
+        // The port is unknown here; the check of the established connection covers it.
         const decision = judge({ host: hostname, address });
         if (!decision.allowed) refusal ??= decision.reason;
         return decision.allowed;

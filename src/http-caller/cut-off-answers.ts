@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 
 /**
- * Lets no reset of a connection count as the end of an answer. Of an answer without a length, which ends with its connection, undici takes
- * what has come by then for the whole, so that half a body would pass for one; only an orderly end says that it is whole (RFC 9112, 8).
- * undici knows a reset by its code alone.
+ * Prevents a connection reset from counting as the end of an answer. An answer without a length ends with its
+ * connection; undici takes what has come before a reset for the whole, so half a body would pass for a complete one.
+ * Only an orderly end completes it (RFC 9112, 8). undici recognises a reset by its code alone.
  */
 export function failResets(socket: Socket): void {
   socket.on('error', (error: NodeJS.ErrnoException) => {

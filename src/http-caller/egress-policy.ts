@@ -1,37 +1,38 @@
 /**
- * Where calls may go. Pure decisions on a host name and the address that a connection is really made to; the connector
+ * Decides where calls may go: pure decisions on a host name and the address of the actual connection. The connector
  * asks once per connection, so hostile spellings of an address (decimal, octal, mapped, a name that resolves to it)
  * make no difference.
  *
- * In this order: cloud metadata and the deny list refuse; this process's own listeners refuse, except for what `own` allows; a
- * non-empty allow list must name the host or the address; a private address needs `allowPrivate` or an explicit allow, and,
- * where the URL's authority came from data, a place in `allowPrivateFromData` instead. A refusal names the key that decides.
+ * In this order: cloud metadata and the deny list refuse; this process's own listeners refuse, except for what `own`
+ * allows; a non-empty allow list must name the host or the address; a private address needs `allowPrivate` or an
+ * explicit allow, and, where the URL's authority came from data, a place in `allowPrivateFromData` instead. A refusal
+ * names the key that decides.
  */
 import { domainToASCII } from 'node:url';
 import { addressFaces, hasHostBits, networkContains, parseAddress, parseNetwork } from './ip-address.ts';
 import type { AddressBytes, Network } from './ip-address.ts';
 import type { OwnListeners } from './own-listeners.ts';
 
-/** The rules as configured. Entries are host names, `*.suffix`, addresses or CIDR ranges. */
+/** The configured rules. Entries are host names, `*.suffix`, addresses or CIDR ranges. */
 export interface EgressRules {
-  /** Empty: everything that is not refused otherwise. */
+  /** Empty: allows every host that no other rule refuses. */
   readonly allow?: readonly string[];
   readonly deny?: readonly string[];
-  /** Private places that a URL made from data may reach. */
+  /** Private hosts and ranges that a URL made from data may reach. */
   readonly allowPrivateFromData?: readonly string[];
   /** Default true. */
   readonly allowPrivate?: boolean;
-  /** Where this process listens; absent: nowhere. */
+  /** The listeners of this process; absent: none. */
   readonly own?: OwnListeners;
 }
 
-/** What a connection is about to be made to. */
+/** The target of a connection. */
 export interface EgressTarget {
   /** The URL's host; brackets, case and trailing dots do not matter. */
   readonly host: string;
-  /** The address connected to; absent behind a proxy, where the proxy resolves names. */
+  /** The address of the connection; absent behind a proxy, which resolves names itself. */
   readonly address?: string;
-  /** The port connected to; absent while it is not known: what depends on it is judged later then. */
+  /** The port of the connection; absent while it is not known: a later check covers it then. */
   readonly port?: number;
   /** Whether the connection is for requests that may be callbacks to this installation, and for nothing else. */
   readonly forCallbacks?: boolean;
@@ -48,7 +49,7 @@ export interface EgressPolicy {
   decide(target: EgressTarget): EgressDecision;
 }
 
-/** Metadata services of the large clouds: they hand out credentials to whoever asks. No rule can allow them. */
+/** Metadata services of the large clouds: they give credentials to every caller. No rule can allow them. */
 const metadataNetworks: readonly Network[] = networks([
   '169.254.169.254', // AWS, Google, Azure, Oracle, DigitalOcean, OpenStack
   '169.254.170.2', // AWS ECS task credentials
@@ -70,10 +71,13 @@ const metadataNames: ReadonlySet<string> = new Set([
   'metadata.tencentyun.com',
   'instance-data.ec2.internal',
 ]);
-/** What a proxy within a cloud may find by its search domains. Elsewhere the address tells, and such a name may be anybody's. */
+/**
+ * Names that a proxy within a cloud may resolve by its search domains. Elsewhere the address decides, because any host
+ * may have such a name.
+ */
 const metadataShortNames: ReadonlySet<string> = new Set(['metadata', 'instance-data']);
 
-/** `localhost` and what is below it are the loopback of whoever resolves them (RFC 6761), a proxy included. */
+/** Every resolver, a proxy included, resolves `localhost` and names below it to its own loopback (RFC 6761). */
 const loopbackName = /(?:^|\.)localhost$/;
 const loopback: AddressBytes = [127, 0, 0, 1];
 
@@ -118,8 +122,7 @@ interface EntryList {
 }
 
 /**
- * Makes a policy, or says everything that is wrong with its entries: a sentence each, beginning with the list's key and
- * index.
+ * Creates a policy, or returns all problems of its entries: a sentence each, beginning with the list's key and index.
  */
 export function createEgressPolicy(
   rules: EgressRules,
@@ -160,7 +163,7 @@ function addEntry(entry: string, names: Set<string>, suffixes: string[], ranges:
   const name = normaliseName(domainToASCII(written));
   if (name === '' || /[*\s]/.test(written))
     return 'is no host name; a wildcard may only stand first, as in *.example.com';
-  // Spellings such as 2130706433 or 0x7f.1 become addresses.
+  // Turns spellings such as 2130706433 or 0x7f.1 into addresses.
   const literal = parseNetwork(name);
   if (literal !== undefined) {
     if (isSuffix) return 'is no host name; an address has no subdomains';
@@ -202,7 +205,7 @@ class ListPolicy implements EgressPolicy {
     const name = normaliseName(unbracket(target.host));
     const addressText = target.address ?? name;
     const address = parseAddress(addressText);
-    // A resolver that answers with something that is no address gets no benefit of the doubt.
+    // A resolver that answers something other than an address gets no benefit of the doubt.
     if (address === undefined && target.address !== undefined) {
       return refuse(`${name} resolved to ${addressText}, which is no address`);
     }
@@ -237,7 +240,7 @@ class ListPolicy implements EgressPolicy {
   }
 }
 
-/** What is known of the address of a name that somebody else resolves. */
+/** What is known of an address that a proxy resolves. */
 function facesOfName(name: string): readonly AddressBytes[] {
   return loopbackName.test(name) ? [loopback] : [];
 }

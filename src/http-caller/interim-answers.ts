@@ -1,27 +1,28 @@
 import type { Socket } from 'node:net';
 
-/** How an answer begins; a digit, a blank and the status follow. */
+/** The beginning of an answer; a digit, a blank and the status follow. */
 const version = Buffer.from('HTTP/1.');
 const statusAt = 'HTTP/1.x '.length;
 const endOfHead = Buffer.from('\r\n\r\n');
 
-/** Longest head of an interim answer that is waited for; what is longer is left to the parser. */
+/** Longest head of an interim answer that is held back; a longer one goes to the parser. */
 const maxHeadBytes = 16 * 1024;
 
 /**
- * Takes interim answers (100, 102, 103 and so on, not 101) out of what a connection reads: a server may send any number of them before
- * the final answer, also unasked (RFC 9110, 15.2), and undici ends a connection at the first 100.
+ * Removes interim answers (100, 102, 103 and so on, not 101) from the bytes that a connection reads. A server may send
+ * any number of them before the final answer, also without a request for them (RFC 9110, 15.2), and undici ends a
+ * connection at the first 100.
  *
- * Only the beginning of an answer is looked at, which is what comes first after the head of a request was written: undici writes heads as
- * texts, and has one request at a time on a connection. So no part of a body is ever taken for an interim answer.
+ * Only the beginning of an answer is examined: the first bytes after the head of a request was written. undici writes
+ * heads as strings, and has one request at a time on a connection. So no part of a body can count as an interim answer.
  */
 export function skipInterimAnswers(socket: Socket): void {
   const read = socket.read.bind(socket) as (size?: number) => Buffer | null;
   const write = socket.write.bind(socket) as (...args: readonly unknown[]) => boolean;
   let isAtStart = false;
-  /** What was read and may be the beginning of an interim answer. */
+  /** Bytes that may be the beginning of an interim answer. */
   let held: Buffer | undefined;
-  // With its arguments by name: it is called twice for each call that is made.
+  // Named arguments instead of rest arguments: it runs twice for each call.
   socket.write = (chunk: Buffer | string, encoding?: unknown, done?: unknown): boolean => {
     if (typeof chunk === 'string') isAtStart = true;
     return write(chunk, encoding, done);
@@ -45,9 +46,9 @@ export function skipInterimAnswers(socket: Socket): void {
   };
 }
 
-/** Whether bytes begin with an interim answer, or with what may become one. */
+/** Whether bytes begin with an interim answer, or with a prefix of one. */
 function mayBeInterim(bytes: Buffer): boolean {
-  // Nearly every answer is told apart by this one byte, the first digit of its status.
+  // This byte alone, the first digit of the status, decides for nearly every answer.
   if (bytes.length > statusAt && bytes[statusAt] !== 0x31) return false;
   const shown = Math.min(bytes.length, version.length);
   if (bytes.compare(version, 0, shown, 0, shown) !== 0) return false;

@@ -1,6 +1,6 @@
 /**
- * IP addresses as bytes, with every IPv4 address that an IPv6 one may stand for, so that a rule about 10.0.0.0/8 also
- * holds for ::ffff:10.0.0.1, 64:ff9b::a00:1 or 2002:a00:1::.
+ * IP addresses as bytes, with every IPv4 address that an IPv6 address may represent, so that a rule about 10.0.0.0/8
+ * also covers ::ffff:10.0.0.1, 64:ff9b::a00:1 and 2002:a00:1::.
  */
 import { isIPv4, isIPv6 } from 'node:net';
 
@@ -90,7 +90,7 @@ function embedding(network: string, at: readonly number[]): { network: Network; 
   return { network: parsed, at };
 }
 
-/** The address itself, then every IPv4 address that it may stand for. */
+/** The address itself, then every IPv4 address that it may represent. */
 export function addressFaces(address: AddressBytes): readonly AddressBytes[] {
   if (address.length === 4) return [address];
   const faces: AddressBytes[] = [address];
@@ -99,7 +99,7 @@ export function addressFaces(address: AddressBytes): readonly AddressBytes[] {
     faces.push(at.map((offset) => (address[offset] ?? 0) ^ (inverted === true ? 0xff : 0)));
   }
   const lastFour = address.slice(12);
-  // IPv4-compatible (deprecated, RFC 4291), but not :: and ::1, which are their own.
+  // IPv4-compatible (deprecated, RFC 4291), except :: and ::1, which represent none.
   if (address.slice(0, 12).every((byte) => byte === 0) && (lastFour[0] ?? 0) !== 0) faces.push(lastFour);
   // ISATAP, RFC 5214: interface id 0000:5efe or 0200:5efe, then the IPv4 address.
   if (((address[8] ?? 0) & 0xfd) === 0 && address[9] === 0 && address[10] === 0x5e && address[11] === 0xfe) {

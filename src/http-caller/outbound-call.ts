@@ -1,11 +1,3 @@
-/**
- * One call under way: undici's handler, the caller's handle and the deadline in a single object.
- *
- * States: queued → written (`onRequestStart`: the connection stands and the request is written next) → answering
- * (`onResponseStart`) → ended. Ending happens once, from whichever comes first: the answer's end, an error, the
- * deadline, an abort. A call that ends while queued stays in undici's queue; `onRequestStart` then throws, which makes
- * undici drop the request unwritten and keep the connection.
- */
 import { maxHeaderSize } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { codingsOf, decodeContent, tooLargeProblem } from '../content/codings.ts';
@@ -15,7 +7,7 @@ import { readBody, unreadable } from './response-body.ts';
 import type { ReadBody } from './response-body.ts';
 import { errors } from './undici-parts.ts';
 
-/** Room for what a coding adds to content that does not compress. */
+/** Room for the overhead of a content coding on incompressible content. */
 const codingOverheadBytes = 4096;
 
 const blank = 0x20;
@@ -28,18 +20,25 @@ type Headers = Record<string, string | string[] | undefined>;
 /** What all calls of a caller share. */
 export interface CallOwner {
   readonly maxResponseBytes: number;
-  /** The call has ended and its answer is about to be given. */
+  /** Called when the call has ended, just before it gives its answer. */
   ended(call: OutboundCall): void;
 }
 
-/** Thrown through undici to drop or cut a request whose call has ended; nobody sees it. */
+/** Thrown through undici to drop or cut a request whose call has ended; undici swallows it. */
 const endedError = new Error('The call has ended.');
 
 function onDeadline(call: OutboundCall): void {
   call.expire();
 }
 
-/** See the file header. */
+/**
+ * One call under way: undici's handler, the caller's handle and the deadline in a single object.
+ *
+ * States: queued → written (`onRequestStart`: the connection is established and undici writes the request next) →
+ * answering (`onResponseStart`) → ended. The call ends once, by whichever comes first: the answer's end, an error, the
+ * deadline, an abort. A call that ends while queued stays in undici's queue; `onRequestStart` then throws, which makes
+ * undici drop the request unwritten and keep the connection.
+ */
 export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
   readonly #owner: CallOwner;
   readonly #done: (answer: CallAnswer) => void;
@@ -58,7 +57,7 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
   #first: Buffer | undefined;
   #more: Buffer[] | undefined;
 
-  /** Starts the clock. */
+  /** Starts the deadline. */
   constructor(
     owner: CallOwner,
     { verb, timeoutMillis }: OutboundRequest,
@@ -81,7 +80,7 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
     this.#cut('timeout', this.#sent ? 'No whole answer came in time.' : 'The request could not be sent in time.');
   }
 
-  /** Ends the call as one that cannot be made. Harmless once it has ended. */
+  /** Ends the call as impossible. Harmless once it has ended. */
   refuse(message: string): void {
     this.#fail('refused', message);
   }
@@ -100,7 +99,7 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
-    // Informational answers come before the real one.
+    // Informational answers precede the real one.
     if (status < 200) return;
     this.#status = status;
     this.#headers = headers;
@@ -108,7 +107,7 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
     const coding = headers['content-encoding'];
     const transfer = headers['transfer-encoding'];
     if (coding !== undefined) this.#codings = codingsOf(String(coding));
-    // Whatever was done to the content for its transfer was done last. Chunks are undone already; a coding behind them is not known.
+    // Transfer codings were applied after content codings. undici has undone the chunks already; it knows no coding after them.
     if (transfer !== undefined && transfer !== 'chunked') {
       this.#codings = [...codingsOf(String(transfer).replace(/(?:,?\s*chunked\s*)+$/i, '')), ...this.#codings];
     }
@@ -134,7 +133,7 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
 
   onResponseEnd(): void {
     if (this.#ended) return;
-    // The answer is whole: from here on there is nothing to cut.
+    // The answer is complete: nothing can be cut from here on.
     this.#controller = undefined;
     const bytes = this.#more === undefined ? (this.#first ?? Buffer.alloc(0)) : Buffer.concat(this.#more, this.#bytes);
     if (this.#codings.length === 0 || bytes.length === 0) {
@@ -158,7 +157,10 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
     else this.#fail(this.#kindOf(error), describe(error));
   }
 
-  /** undici takes blanks behind the number of a Content-Length, which HTTP allows, for digits, and then finds a whole body too short. */
+  /**
+   * undici reads blanks after the number of a Content-Length, which HTTP allows, as digits, and then finds a complete
+   * body too short.
+   */
   #isWholeDespite(error: Error): boolean {
     if (this.#status === 0 || codeOf(error) !== wrongLength) return false;
     return String(this.#headers?.['content-length']).trim() === String(this.#bytes);
@@ -167,7 +169,8 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
   #kindOf(error: Error): CallError {
     const code = codeOf(error);
     if (this.#status !== 0) return 'body';
-    // undici checks path, verb and headers before it queues a request; afterwards these codes mean a proxy's trouble.
+    // undici checks path, verb and headers before it queues a request; afterwards these codes mean trouble with a
+    // proxy.
     if (!this.#sent && (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED')) return 'refused';
     if (code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED') return 'aborted';
     return this.#sent && unreadableProblem(error) !== undefined ? 'body' : 'connect';
@@ -191,7 +194,7 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
     for (const name in headers) {
       const value = headers[name];
       if (typeof value !== 'string') headers[name] = value?.join(', ') ?? '';
-      // Blanks behind a value are no part of it (RFC 9110, 5.5).
+      // Blanks after a value are not part of it (RFC 9110, 5.5).
       else if (value.charCodeAt(value.length - 1) === blank) headers[name] = value.trimEnd();
     }
     const plain = headers as Record<string, string>;
@@ -241,14 +244,16 @@ function tooLargeSentence(maxBytes: number): string {
   return `The answer ${tooLargeProblem(maxBytes)}.`;
 }
 
-/** Of undici's error on a body that is not as long as announced, and on every error in an answer with a length. */
+/**
+ * undici raises this error for a body that is not as long as announced, and for every error in an answer with a length.
+ */
 const wrongLength = 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH';
 
 function codeOf(error: Error): string {
   return (error as NodeJS.ErrnoException).code ?? '';
 }
 
-/** What came back and is no HTTP answer that can be read, as a sentence; undefined where nothing did. */
+/** A sentence about bytes that came back but are no readable HTTP answer; undefined where none came. */
 function unreadableProblem(error: Error): string | undefined {
   if (error instanceof errors.HeadersOverflowError) {
     return `The head of the answer is larger than ${String(maxHeaderSize)} bytes.`;
@@ -269,7 +274,10 @@ function unreadableProblem(error: Error): string | undefined {
   }
 }
 
-/** A sentence on a connection's error: system errors name their code and address, an attempt on several the first. */
+/**
+ * A sentence about an error of a connection: system errors name their code and address, an attempt on several the
+ * first.
+ */
 function describe(error: Error): string {
   const problem = unreadableProblem(error);
   if (problem !== undefined) return problem;

@@ -1,17 +1,10 @@
-/**
- * Where this process itself listens. A definition that could call the engine's own API would act with the rights of whoever may
- * reach it from this machine, which on loopback is everybody.
- *
- * Told by addresses as they are connected to. Other processes of the same installation, and this one behind a load balancer,
- * have addresses of their own: those are for `http.egress.deny`.
- */
 import { networkInterfaces } from 'node:os';
 import { type AddressBytes, type Network, networkContains, parseAddress, parseNetwork } from './ip-address.ts';
 
-/** What calls may reach of the own listeners: `callbacks` (their routes, which need a token each) or `all`. */
+/** What calls may reach of the own listeners: `callbacks` (their routes, each of which needs a token) or `all`. */
 export type OwnRoutes = 'callbacks' | 'all';
 
-/** A callback's path, behind whatever path the base URL has. */
+/** The path of a callback, after the path of the base URL. */
 const callbackPath = /\/(?:workflows|sagas)\/[^/]+\/node\/[^/]+\/callback(?:\/[^/]+)?$/;
 
 const loopbackNetworks: readonly Network[] = ['127.0.0.0/8', '::1/128'].flatMap((text) => parseNetwork(text) ?? []);
@@ -22,14 +15,22 @@ interface Listener {
   readonly port: number;
 }
 
-/** See the file header. Listeners are added once they listen; until then there are none. */
+/**
+ * The listeners of this process. A definition that could call the engine's own API would act with the rights of local
+ * callers, and on loopback every process is one.
+ *
+ * Compares the addresses of actual connections. Other processes of the same installation, and this one behind a load
+ * balancer, have other addresses: those belong into `http.egress.deny`.
+ *
+ * Listeners are added once they listen; until then there are none.
+ */
 export class OwnListeners {
   readonly #listeners: Listener[] = [];
   readonly #allowed: ReadonlySet<OwnRoutes>;
-  /** Host (without brackets) and port of the base URL of callbacks, and the path that stands before the routes. */
+  /** Host (without brackets) and port of the base URL of callbacks, and the path before the routes. */
   readonly #base: { readonly host: string; readonly port: number; readonly path: string } | undefined;
 
-  /** `callbackBase` is the URL under which others reach the callback routes, where it is configured. */
+  /** `callbackBase` is the configured URL under which other hosts reach the callback routes. */
   constructor(allowed: readonly OwnRoutes[], callbackBase?: string) {
     this.#allowed = new Set(allowed);
     const url = callbackBase === undefined ? null : URL.parse(callbackBase);
@@ -43,7 +44,7 @@ export class OwnListeners {
     this.#listeners.push({ address: bytes?.some((byte) => byte !== 0) === true ? bytes : undefined, port });
   }
 
-  /** Whether a URL may be that of an allowed callback, by all that the URL alone can tell. */
+  /** Whether a URL may be that of an allowed callback, as far as the URL alone can tell. */
   mayBeCallback(url: URL): boolean {
     if (!this.#allowed.has('callbacks')) return false;
     const match = callbackPath.exec(url.pathname);
@@ -53,7 +54,9 @@ export class OwnListeners {
     return this.#isBase(bareHost(url), port) && url.pathname.slice(0, match.index) === this.#base?.path;
   }
 
-  /** Whether an address, as all that it may stand for, and a port (undefined: any) are those of an own listener. */
+  /**
+   * Whether an address, in any form that it may represent, and a port (undefined: any) are those of an own listener.
+   */
   has(faces: readonly AddressBytes[], port: number | undefined): boolean {
     return this.#listeners.some(
       (listener) =>
@@ -62,12 +65,12 @@ export class OwnListeners {
     );
   }
 
-  /** Whether everything of the own listeners may be called. */
+  /** Whether calls may reach every route of the own listeners. */
   get allowsAll(): boolean {
     return this.#allowed.has('all');
   }
 
-  /** Whether a connection for a callback is to a place where callbacks are allowed; `port` as in `has`. */
+  /** Whether a connection for a callback leads to a listener where callbacks are allowed; `port` as in `has`. */
   allowsCallbackTo(host: string, faces: readonly AddressBytes[], port: number | undefined): boolean {
     return this.#allowed.has('callbacks') && (this.has(faces, port) || this.#isBase(host, port));
   }
@@ -90,7 +93,7 @@ function isOneOf(address: AddressBytes, faces: readonly AddressBytes[]): boolean
   return faces.some((face) => isUnspecified(face) || sameBytes(face, address));
 }
 
-/** Whether an address leads to this machine. Asked only for connections to a port on which it listens. */
+/** Whether an address leads to this machine. Called only for connections to a port on which this process listens. */
 function isLocal(faces: readonly AddressBytes[]): boolean {
   if (faces.some((face) => isUnspecified(face) || loopbackNetworks.some((network) => networkContains(network, face)))) {
     return true;
@@ -103,7 +106,7 @@ function isLocal(faces: readonly AddressBytes[]): boolean {
   });
 }
 
-/** 0.0.0.0 and :: are connected to as this machine. */
+/** Connections to 0.0.0.0 and :: lead to this machine. */
 function isUnspecified(address: AddressBytes): boolean {
   return address.every((byte) => byte === 0);
 }

@@ -1,24 +1,24 @@
-/** From an answer's bytes to its text and JSON. */
+/** Decodes the bytes of an answer to text and JSON. */
 import { decodeText } from '../content/charset.ts';
 import { isJsonType } from '../content/media-type.ts';
 import { isRawNumber, parseJson } from '../core/value/json.ts';
 import type { Json } from '../core/value/json.ts';
 
-/** JSON nested deeper stays text: what cannot be stored or walked later must not enter as a value. */
+/** JSON nested deeper stays text: a value that cannot be stored or walked later must not enter. */
 const maxJsonDepth = 64;
 
-/** An answer's body, read. */
+/** The decoded body of an answer. */
 export interface ReadBody {
   readonly text: string;
   /** See `CallResponse.bodyJson`. */
   readonly json: Json;
-  /** Why it cannot be read, as a sentence; it is empty then. */
+  /** Why the body cannot be read, as a sentence; the body is empty then. */
   readonly problem?: string;
 }
 
 const emptyBody: ReadBody = { text: '', json: null };
 
-/** Reads a body without content codings by its content type. JSON that does not parse stays text. */
+/** Decodes a body without content codings by its content type. Unparsable JSON stays text. */
 export function readBody(bytes: Buffer, contentType: string | undefined): ReadBody {
   if (bytes.length === 0) return emptyBody;
   const text = decodeText(bytes, contentType);
@@ -27,7 +27,7 @@ export function readBody(bytes: Buffer, contentType: string | undefined): ReadBo
   return { text, json: isJson ? jsonOrText(text) : text };
 }
 
-/** A body that cannot be read; `problem` follows "The answer". */
+/** An unreadable body; `problem` continues "The answer". */
 export function unreadable(problem: string): ReadBody {
   return { ...emptyBody, problem: `The answer ${problem}.` };
 }
@@ -38,7 +38,7 @@ function jsonOrText(text: string): Json {
     // 65 levels take at least 130 characters.
     return text.length < 2 * maxJsonDepth || fitsDepth(value, maxJsonDepth) ? value : text;
   } catch {
-    // Not JSON after all (or too deep to parse): the text is what there is.
+    // The body is no JSON after all (or too deep to parse): the text stays.
     return text;
   }
 }

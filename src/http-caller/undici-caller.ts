@@ -1,9 +1,3 @@
-/**
- * The HTTP caller on undici: keep-alive connections, bounded per origin; HTTP/1.1 only; no retries, no redirects.
- *
- * Calls whose authority comes from data have connections of their own: a connection that stricter rules would have
- * refused must never be lent to them. So have calls to the callback routes of this installation.
- */
 import type { Dispatcher, buildConnector } from 'undici';
 import { acceptedCodings } from '../content/codings.ts';
 import type { CallAnswer, LastWord, CallHandle, HttpCaller, OutboundRequest } from '../ports/http-caller.ts';
@@ -18,28 +12,35 @@ import { Agent, Pool, ProxyAgent } from './undici-parts.ts';
 /** Settings of {@link UndiciCaller}. */
 export interface UndiciCallerOptions {
   readonly policy: EgressPolicy;
-  /** The same that the policy knows, where it knows any. */
+  /** The listeners that the policy knows, where it knows any. */
   readonly own?: OwnListeners;
   /** `user-agent` of calls that set none, as in `trama/1.2.3`. */
   readonly userAgent: string;
-  /** Until a connection stands, TLS included; default 10 000. It may run up to a second over. */
+  /** Time for a connection, TLS included; default 10 000. It may last up to a second longer. */
   readonly connectTimeoutMillis?: number;
-  /** Of an answer after decoding; default 1 MiB. */
+  /** Bound of a decoded answer; default 1 MiB. */
   readonly maxResponseBytes?: number;
   /** Connections, and so calls at once, per origin; default 256. */
   readonly maxConcurrencyPerHost?: number;
   /** By `host` or `host:port` (which wins), in lower case. */
   readonly perHostOverrides?: Readonly<Record<string, number>>;
   readonly tls?: OutboundTls;
-  /** `http:` or `https:` URL of a proxy, with user information if it wants any. Only names are checked then. */
+  /** `http:` or `https:` URL of a proxy, with user info if the proxy requires it. The policy then checks only names. */
   readonly proxy?: string;
-  /** For tests: how names become addresses. */
+  /** For tests: resolves names. */
   readonly resolve?: ResolveHost;
 }
 
 const kibibyte = 1024;
 
-/** See the file header. Long-lived: make one and close it. */
+/**
+ * The HTTP caller on undici: keep-alive connections, bounded per origin; HTTP/1.1 only; no retries, no redirects.
+ *
+ * Calls whose authority comes from data have connections of their own, because they must never use a connection that
+ * their stricter rules would have refused. So do calls to the callback routes of this installation.
+ *
+ * Long-lived: create one and close it.
+ */
 export class UndiciCaller implements HttpCaller, CallOwner {
   readonly maxResponseBytes: number;
   readonly #policy: EgressPolicy;
@@ -48,7 +49,7 @@ export class UndiciCaller implements HttpCaller, CallOwner {
   readonly #own: OwnListeners | undefined;
   #options: UndiciCallerOptions;
   #dispatchers: Dispatchers;
-  /** Of earlier certificates: calls under way end on them. */
+  /** Connections with earlier certificates: calls under way end on them. */
   readonly #leaving = new Set<Dispatcher>();
   readonly #calls = new Set<OutboundCall>();
   #closed: Promise<void> | undefined;
@@ -65,7 +66,7 @@ export class UndiciCaller implements HttpCaller, CallOwner {
   }
 
   /**
-   * Calls that start from now on use these PEM texts, on connections of their own; those under way end on theirs.
+   * Uses these PEM texts for calls that start from now on, on new connections; calls under way end on theirs.
    *
    * @throws TypeError when they are not usable; then nothing has changed.
    */
@@ -114,7 +115,7 @@ export class UndiciCaller implements HttpCaller, CallOwner {
         method: request.verb,
         headers: this.#headers(request.headers),
         body: request.body ?? null,
-        // The call's own deadline covers all of it.
+        // The call's own deadline covers everything.
         headersTimeout: 0,
         bodyTimeout: 0,
       },
@@ -161,13 +162,13 @@ export class UndiciCaller implements HttpCaller, CallOwner {
 interface Dispatchers {
   readonly fixed: Dispatcher;
   readonly fromData: Dispatcher;
-  /** For calls to callback routes of this installation, which other calls must not reach over the same connections. */
+  /** Connections for calls to callback routes of this installation, which no other calls may use. */
   readonly callbacks: { fixed?: Dispatcher; fromData?: Dispatcher };
 }
 
 function createDispatchers(options: UndiciCallerOptions): Dispatchers {
   const fixed = createDispatcher(options, false);
-  // Behind a proxy no connection's rules depend on the call: names are checked for each.
+  // Behind a proxy the rules of a connection do not depend on the call: the policy checks the name of each.
   return { fixed, fromData: options.proxy === undefined ? createDispatcher(options, true) : fixed, callbacks: {} };
 }
 
@@ -175,7 +176,7 @@ function openOf({ fixed, fromData, callbacks }: Dispatchers): ReadonlySet<Dispat
   return new Set([fixed, fromData, ...Object.values(callbacks)]);
 }
 
-/** The URL, or a sentence on why no request can be sent to it. */
+/** The URL, or a sentence on why no request can go to it. */
 function parseUrl(text: string): URL | string {
   const url = URL.parse(text);
   if (url === null) return 'The URL is not valid.';
@@ -198,7 +199,7 @@ function createDispatcher(options: UndiciCallerOptions, fromData: boolean, forCa
   if (options.proxy !== undefined) {
     return new ProxyAgent({
       ...shared,
-      // undici makes both kinds of connections by itself, and hands the functions that do so to this one.
+      // undici creates both kinds of connections itself, and passes the functions that do so to this one.
       factory: (
         origin: string | URL,
         { connect, ...pool }: { readonly connect: buildConnector.connector },
@@ -206,7 +207,7 @@ function createDispatcher(options: UndiciCallerOptions, fromData: boolean, forCa
       uri: options.proxy,
       connectTimeout: connectTimeoutMillis,
       requestTls: tlsOptions(options.tls),
-      // The client certificate is for downstreams; a proxy gets the authorities alone.
+      // The client certificate is for downstreams; a proxy sees only the authorities.
       proxyTls: tlsOptions(options.tls?.ca === undefined ? undefined : { ca: options.tls.ca }),
     });
   }

@@ -1,6 +1,6 @@
 /**
- * What calls need of undici. Its index also loads fetch, caches, WebSockets and mocks, which nobody here uses: some 12 MiB and a tenth of
- * a second at every start.
+ * The parts of undici that calls need. Its index also loads fetch, caches, WebSockets and mocks, which Trama does not
+ * use: some 12 MiB and a tenth of a second at every start.
  */
 import { createRequire } from 'node:module';
 import type {
@@ -27,5 +27,5 @@ export const buildConnector: typeof build = load('undici/lib/core/connect.js') a
 /** See undici. */
 export const errors: typeof all = load('undici/lib/core/errors.js') as typeof all;
 
-// The index adds the methods of its API to all dispatchers. A proxy agent makes its tunnels by this one of them.
+// The index adds its API methods to all dispatchers. A proxy agent creates its tunnels with this one.
 Object.assign(Pool.prototype, { connect: load('undici/lib/api/api-connect.js') as Dispatcher['connect'] });

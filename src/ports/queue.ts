@@ -146,7 +146,7 @@ export interface Queue {
   /** Whether what is put there can be claimed here now: its server answers. Absent: wherever it {@link Queue.owns}. */
   reaches?(slot: number): boolean;
   /** Names the server that keeps a slot, as far as it is known: servers may be away independently of each other. Absent: there is one. */
-  laneOf?(slot: number): string;
+  serverIdOf?(slot: number): string;
   /** Empty while all is well. */
   readonly trouble: readonly QueueTrouble[];
   /**

@@ -1,6 +1,3 @@
-/**
- * The history of one simulated execution, in memory: keeps every row, and answers what the core asks of a store.
- */
 import type { Transition } from '../core/draft.ts';
 import type { Command } from '../core/event.ts';
 import type { CallRow, StepRow, UndoState } from '../core/history.ts';
@@ -28,7 +25,9 @@ type FindUndo = Extract<Command, { type: 'findUndo' }>;
 /** Nothing is left downstream once a compensation is in one of these states. */
 const undone: ReadonlySet<UndoState> = new Set(['done', 'resolved', 'moved']);
 
-/** See the file header. */
+/**
+ * The history of one simulated execution, in memory: keeps every row, and answers what the core asks of a store.
+ */
 export class Journal {
   readonly steps: StepRow[] = [];
   readonly calls: CallRow[] = [];

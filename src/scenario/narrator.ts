@@ -1,4 +1,3 @@
-/** Tells a simulation's transitions as a trace. */
 import type { Signal, Transition } from '../core/draft.ts';
 import type { CallRow, StepRow } from '../core/history.ts';
 import type { Json } from '../core/value/json.ts';
@@ -15,7 +14,11 @@ export interface Flight {
   readonly responseBody?: Json;
 }
 
-/** See the file header. Entries are in the order in which things happened. */
+/**
+ * Tells a simulation's transitions as a trace.
+ *
+ * Entries are in the order in which things happened.
+ */
 export class Narrator {
   readonly trace: TraceEntry[] = [];
   readonly #startedAt: number;

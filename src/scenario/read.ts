@@ -1,7 +1,3 @@
-/**
- * Reads a scenario document for a plan: its shape, and whether it speaks of nodes and hooks that the plan has. Collects
- * every problem, each a sentence that begins with its path.
- */
 import { at, closest, createProblems, quote, show } from '../core/definition/problems.ts';
 import type { Problems } from '../core/definition/problems.ts';
 import { checkShape, toNumber } from '../core/definition/shape/shape-check.ts';
@@ -34,7 +30,12 @@ export interface ReadOptions {
   readonly isRun?: boolean;
 }
 
-/** See the file header. Never throws; the same document and plan give the same result. */
+/**
+ * Reads a scenario document for a plan: its shape, and whether it speaks of nodes and hooks that the plan has. Collects
+ * every problem, each a sentence that begins with its path.
+ *
+ * Never throws; the same document and plan give the same result.
+ */
 export function readScenario(document: Json, plan: Plan, { isRun = true }: ReadOptions = {}): ReadScenario {
   const problems = createProblems();
   if (!isJsonObject(document)) {

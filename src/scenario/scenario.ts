@@ -1,7 +1,3 @@
-/**
- * A scenario: one execution told in advance. What it is started with, how every downstream answers, what people do
- * meanwhile and how it is expected to end. Read and checked by `read.ts`, played by `simulate.ts`.
- */
 import type { CallPhase } from '../core/context/context.ts';
 import type { Json, JsonObject } from '../core/value/json.ts';
 import type { ExecutionStatus } from '../core/state.ts';
@@ -71,7 +67,10 @@ export interface Expectation {
   readonly reason?: string;
 }
 
-/** See the file header. */
+/**
+ * A scenario: one execution told in advance. What it is started with, how every downstream answers, what people do
+ * meanwhile and how it is expected to end. Read and checked by `read.ts`, played by `simulate.ts`.
+ */
 export interface Scenario {
   readonly description?: string;
   /** Virtual time at which the execution begins, in milliseconds since 1970. */

@@ -1,4 +1,3 @@
-/** Plays a scenario offline and says what came of it. */
 import type { CoreLimits } from '../core/draft.ts';
 import type { Json } from '../core/value/json.ts';
 import type { Plan } from '../core/plan.ts';
@@ -56,7 +55,11 @@ const defaultLimits: CoreLimits = {
   maxTurnBytes: 4_194_304,
 };
 
-/** See the file header. The same plan, scenario and options always give the same result. */
+/**
+ * Plays a scenario offline and says what came of it.
+ *
+ * The same plan, scenario and options always give the same result.
+ */
 export function simulate(plan: Plan, scenario: Scenario, options: SimulationOptions = {}): SimulationResult {
   const maxEvents = options.maxEvents ?? 50_000;
   const simulation = new Simulation(plan, scenario, {

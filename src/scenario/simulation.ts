@@ -1,10 +1,3 @@
-/**
- * One execution played in virtual time: the real core, an in-memory history, and downstreams that answer as the scenario
- * says. Nothing here waits; the instant of the next answer, callback, action or timer is simply the next `now`.
- *
- * Deterministic: at one instant answers and callbacks come first, in the order in which they were set off, then actions,
- * then timers. Backoff has no jitter.
- */
 import { admit, isReady } from '../core/admission.ts';
 import type { Admission, SeenCallback } from '../core/admission.ts';
 import { apply } from '../core/apply.ts';
@@ -59,7 +52,15 @@ const refusals: Readonly<Record<Exclude<Admission['kind'], 'accepted'>, string>>
   conflict: 'The callback cannot be taken now (409).',
 };
 
-/** See the file header. Plays once. */
+/**
+ * One execution played in virtual time: the real core, an in-memory history, and downstreams that answer as the scenario
+ * says. Nothing here waits; the instant of the next answer, callback, action or timer is simply the next `now`.
+ *
+ * Deterministic: at one instant answers and callbacks come first, in the order in which they were set off, then actions,
+ * then timers. Backoff has no jitter.
+ *
+ * Plays once.
+ */
 export class Simulation {
   readonly journal: Journal = new Journal();
   readonly narrator: Narrator;

@@ -1,6 +1,3 @@
-/**
- * What a simulation tells: one entry for everything that happened, in the order in which it happened.
- */
 import type { CallPhase, Outcome } from '../core/context/context.ts';
 import type { StepPhase, StepRow } from '../core/history.ts';
 import type { Json } from '../core/value/json.ts';
@@ -75,5 +72,7 @@ export interface EndEntry extends Entry {
   readonly status: TerminalStatus;
 }
 
-/** See the file header. */
+/**
+ * What a simulation tells: one entry for everything that happened, in the order in which it happened.
+ */
 export type TraceEntry = CallEntry | StepEntry | CallbackEntry | ActionEntry | EndEntry;

@@ -100,7 +100,7 @@ describe('two stores under the same keys of one Redis', () => {
     const second = serve(two, 'two', { REDIS_COMMANDTIMEOUTMILLIS: '300' });
     const secondUrl = await ready(second);
     redis.resume();
-    await second.said(/processes of another store live under the same keys/);
+    await second.said(/processes of another store use the same keys/);
     const readiness = await fetch(`${secondUrl}/readyz`);
     expect(readiness.status).toBe(503);
     expect(await readiness.text()).toContain('membership_stale');

@@ -27,7 +27,7 @@ describe('why a process is not ready', () => {
   it('is marked where it counts for the API', () => {
     const rows = [...read('docs/guide/http-api.md').matchAll(/^\| `([a-z_]+)` \| [^|]+ \| (counts)? ?\|$/gm)];
     const counting = rows.filter(([, , counts]) => counts !== undefined).map(([, reason = '']) => reason);
-    const workers = /const workerReasons[^[]*\[([^\]]*)\]/.exec(read('src/compose.ts'))?.[1] ?? '';
+    const workers = /const workerReasons[^[]*\[([^\]]*)\]/.exec(read('src/compose/health.ts'))?.[1] ?? '';
     expect(counting.toSorted()).toEqual(reasons.filter((reason) => !workers.includes(`'${reason}'`)).toSorted());
   });
 });

@@ -28,7 +28,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   cli: ['core', 'ports', 'engine', 'app', 'api', 'config', 'security', 'compose', 'scenario', 'demo'],
 };
 
-/** `src/store/sqlite/open.ts` is in layer `store`, variant `sqlite`; `src/compose.ts` is layer `compose`. */
+/** `src/store/sqlite/open.ts` is in layer `store`, variant `sqlite`. */
 function placeOf(path: string): { layer: string; variant: string | undefined } {
   const [, first = '', second = '', ...rest] = path.split('/');
   return { layer: first.replace(/\.ts$/, ''), variant: rest.length > 0 ? second : undefined };
@@ -91,10 +91,10 @@ describe('layers', () => {
   it.each([
     ['src/core/transition/started.ts', 'src/core/state.ts'],
     ['src/store/sqlite/open.ts', 'src/store/rows.ts'],
-    ['src/compose.ts', 'src/store/sqlite/open.ts'],
-    ['src/cli/serve.ts', 'src/compose.ts'],
+    ['src/compose/backends.ts', 'src/store/sqlite/open.ts'],
+    ['src/cli/serve.ts', 'src/compose/lifecycle.ts'],
     ['src/scenario/simulate.ts', 'src/core/apply.ts'],
-    ['src/demo/demo.ts', 'src/compose.ts'],
+    ['src/demo/demo.ts', 'src/compose/lifecycle.ts'],
   ])('would accept %s importing %s', (from, to) => {
     expect(isAllowed(from, to)).toBe(true);
   });

@@ -1,5 +1,5 @@
 /** What is known of the processes that work together. */
-import type { CircuitView, FullHost } from '../../engine/call/gate/gatekeeper.ts';
+import type { CircuitView, FullHost } from '../../engine/call/gate/hosts.ts';
 import type { PlacesInUse } from '../../engine/worker/worker-pool.ts';
 
 /** What a process has in hand. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { createTrama } from '../../compose.ts';
+import { createTrama } from '../../compose/lifecycle.ts';
 import { StoreUnavailable } from '../../ports/store.ts';
 import { keepHeapSmall } from '../server/heap.ts';
 import { guard } from '../server/last-resort.ts';

@@ -1,17 +1,3 @@
-/**
- * The sample services of the demo, on one HTTP server: `PUT /<service>/<id>` does something under that id, `DELETE` undoes
- * it, `GET /` lists what stands. Any service name will do, so that a saga of one's own can be tried, too. Some bodies
- * bring trouble:
- *
- * - `"item": "popular"`: busy (503) at the first two calls with one key
- * - `"card": "no answer"`: the payment is made, but the answer never comes
- * - `"card": "cut"`: the payment is made, and the connection is cut
- * - `"address": "nowhere"`: refused (422)
- * - hotels are slow
- * - with `answerTo`, a URL on this machine: accepted (202); the answer is posted to it a little later, unless the approver is "nobody"
- *
- * They answer direct requests to this machine only, as a server without authentication does.
- */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -28,7 +14,20 @@ const maxKeys = 1000;
 /** Sizes of real requests are far below. */
 const maxBodyBytes = 1024 * 1024;
 
-/** See the file header. */
+/**
+ * The sample services of the demo, on one HTTP server: `PUT /<service>/<id>` does something under that id, `DELETE` undoes
+ * it, `GET /` lists what stands. Any service name will do, so that a saga of one's own can be tried, too. Some bodies
+ * bring trouble:
+ *
+ * - `"item": "popular"`: busy (503) at the first two calls with one key
+ * - `"card": "no answer"`: the payment is made, but the answer never comes
+ * - `"card": "cut"`: the payment is made, and the connection is cut
+ * - `"address": "nowhere"`: refused (422)
+ * - hotels are slow
+ * - with `answerTo`, a URL on this machine: accepted (202); the answer is posted to it a little later, unless the approver is "nobody"
+ *
+ * They answer direct requests to this machine only, as a server without authentication does.
+ */
 export class SampleServices {
   readonly #server: Server;
   readonly #guard = localGuard();

@@ -1,8 +1,3 @@
-/**
- * A downstream made from a definition: answers every call of it over HTTP on the loopback interface, with latency and
- * failures, and calls back for async nodes. With a scenario each execution is answered as the scenario says; without one,
- * as the definition hopes.
- */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -53,7 +48,11 @@ const graceMillis = 5000;
 const callbackTries = 4;
 const callbackTimeoutMillis = 10_000;
 
-/** See the file header. */
+/**
+ * A downstream made from a definition: answers every call of it over HTTP on the loopback interface, with latency and
+ * failures, and calls back for async nodes. With a scenario each execution is answered as the scenario says; without one,
+ * as the definition hopes.
+ */
 export class MockServer {
   readonly routes: readonly MockRoute[];
   readonly #options: MockOptions;

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createTrama } from '../../compose.ts';
+import { createTrama } from '../../compose/lifecycle.ts';
 import { loadConfig, type ConfigInput } from '../../config/load.ts';
 import { guard } from './last-resort.ts';
 import { configProblems } from './settings.ts';

@@ -1,30 +1,29 @@
-/**
- * Keys are made and withdrawn in the configuration, which no request changes. So that the audit log tells of that, too,
- * every start compares who may get in with what the last start found, and enters the difference. Nothing but digests of
- * entries is kept. Two processes that start at the same moment may both enter it.
- */
 import { createHash } from 'node:crypto';
 import type { Config } from '../../config/config.ts';
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import type { Store } from '../../ports/store.ts';
 
-/** The setting of the store that holds what the last start found. */
+/** The setting of the store that holds the access as the last start found it. */
 const settingName = 'access';
 
 interface Access {
   readonly enabled: boolean;
-  /** Digests of entries by what they are of. */
+  /** Digests by the kind and id of what they cover. */
   readonly entries: Readonly<Record<string, string>>;
 }
 
-/** What the record is written with. */
+/** What the record needs. */
 export interface RecordParts {
   readonly store: Pick<Store, 'getSetting' | 'initSetting' | 'changeSetting' | 'appendAudit'>;
   readonly clock: Clock;
   readonly entropy: Entropy;
 }
 
-/** Enters a change of keys, of the token issuer, or of whether credentials are asked for at all. */
+/**
+ * Records in the audit log a change of keys, of the token issuer, or of whether the server requires credentials. The
+ * configuration holds them, so no request changes them: every start compares them with what the last start found. The
+ * store keeps only digests. Two processes that start at the same moment may both record a change.
+ */
 export async function recordAccess(auth: Config['security']['auth'], parts: RecordParts): Promise<void> {
   const { store, clock, entropy } = parts;
   const now = accessOf(auth);
@@ -33,7 +32,7 @@ export async function recordAccess(auth: Config['security']['auth'], parts: Reco
   if (kept === text || (kept === undefined && !now.enabled)) return;
   const before = kept === undefined ? { enabled: false, entries: {} } : (JSON.parse(kept) as Access);
   const at = clock.now();
-  // The entry first: a start that dies in between enters it again, rather than never.
+  // The entry comes first: a start that dies in between records it again, rather than never.
   await store.appendAudit({
     id: entropy.uuid(at),
     at,

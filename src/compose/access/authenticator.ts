@@ -1,4 +1,3 @@
-/** Authentication as it is configured. */
 import type { ServerOptions } from '../../api/server.ts';
 import type { Config } from '../../config/config.ts';
 import { isLoopback } from '../../config/rules.ts';
@@ -9,10 +8,10 @@ import { Authenticator } from '../../security/authenticator.ts';
 import type { JwtVerifier } from '../../security/jwt-verifier.ts';
 import type { PrometheusTelemetry } from '../../telemetry/prometheus-telemetry.ts';
 
-/** Characters of a key's id in the log. */
+/** Characters of a key's id that the log shows. */
 const maxShownKid = 128;
 
-/** What the server is told of who may ask, and how much. */
+/** The server's options about access: who may ask, and how much. */
 export async function accessOptions(
   { server, metrics, security }: Config,
   clock: Clock,
@@ -37,7 +36,7 @@ export async function accessOptions(
   };
 }
 
-/** An operator who allows requests without credentials may have put a proxy in front that asks for them. */
+/** An operator who allows requests without credentials may run a proxy in front that requires them. */
 function guardOf(server: Config['server'], security: Config['security']): ServerOptions['guard'] {
   return {
     allowedHosts: server.allowedHosts,
@@ -46,7 +45,7 @@ function guardOf(server: Config['server'], security: Config['security']): Server
   };
 }
 
-/** Who asks for credentials; undefined when nobody does. */
+/** Checks credentials; undefined when the configuration requires none. */
 async function createAuthenticator(
   { auth, limits }: Config['security'],
   clock: Clock,
@@ -67,9 +66,9 @@ async function createJwtVerifier(
   clock: Clock,
   telemetry: Pick<Telemetry, 'log'>,
 ): Promise<JwtVerifier | undefined> {
-  // The rules of the configuration see to it that these come together.
+  // The rules of the configuration require all three together.
   if (issuer === undefined || audience === undefined || jwksUrl === undefined) return undefined;
-  // Loaded where it is needed: it costs some MiB.
+  // Loaded only where needed: it costs some MiB.
   const [{ JwtVerifier }, { RemoteKeySet }] = await Promise.all([
     import('../../security/jwt-verifier.ts'),
     import('../../security/remote-key-set.ts'),

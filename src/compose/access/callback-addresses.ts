@@ -1,11 +1,12 @@
-/** Callback addresses, and the refusal of definitions that would need them where there are none. */
 import type { Json } from '../../core/value/json.ts';
 import type { Plan } from '../../core/plan.ts';
-import type { CallbackIssuer } from '../../engine/call/call-runner.ts';
+import type { CallbackIssuer } from '../../engine/call/prepared-call.ts';
 import type { Plans } from '../../app/parts.ts';
 import type { CallbackTokens } from '../../security/callback-token.ts';
 
-/** Makes the addresses of callbacks. Tokens and URL are asked for at every use: they are known once the server has started. */
+/**
+ * Creates the addresses of callbacks. Asks for tokens and URL at every use: they are known once the server has started.
+ */
 export function createCallbackIssuer(live: () => CallbackTokens, baseUrl: () => string): CallbackIssuer {
   return {
     keyFor: (used) => live().keyFor(used),
@@ -20,7 +21,7 @@ export function createCallbackIssuer(live: () => CallbackTokens, baseUrl: () => 
   };
 }
 
-/** The same plans, but for new definitions with async nodes, which are refused: nobody could call back. */
+/** The same plans, but refuses new definitions with async nodes: callbacks could not reach this server. */
 export function withoutAsyncNodes(plans: Plans): Plans {
   return {
     compile(definition: Json) {
@@ -29,7 +30,7 @@ export function withoutAsyncNodes(plans: Plans): Plans {
       const errors = asyncNodes(compiled.plan).map(
         (node) =>
           `nodes[${node.index}]: The async node ${JSON.stringify(node.id)} cannot run here: this server has no ` +
-          'runtime.callback.baseUrl, so nobody would know where to call back.',
+          'runtime.callback.baseUrl, so callbacks could not reach it.',
       );
       return errors.length === 0 ? compiled : { ok: false, errors, warnings: compiled.warnings };
     },

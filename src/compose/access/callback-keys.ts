@@ -1,15 +1,15 @@
-/** Which keys sign and verify callback tokens. */
 import { randomBytes } from 'node:crypto';
 import type { CallbackKey, Config } from '../../config/config.ts';
 import { callbackKeysOf } from '../../config/rules.ts';
 import type { Store } from '../../ports/store.ts';
 
-/** The setting of the store under which the key made there is kept. */
+/** The setting of the store that holds the key made there. */
 const settingName = 'callback.key';
 
 /**
- * The configured keys; without any, one that the store made at its first start and keeps. That one goes on verifying
- * once keys are configured, so that executions which already wait can be called back. The first key signs.
+ * The keys that sign and verify callback tokens: the configured ones; without any, one that the store made at its first
+ * start and keeps. The store's key still verifies once keys are configured, so that callbacks reach executions that
+ * already wait. The first key signs.
  */
 export async function resolveCallbackKeys(
   configured: Config['runtime']['callback'],

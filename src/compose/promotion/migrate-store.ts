@@ -1,11 +1,11 @@
-/** Bringing a store up to date, apart from a server. */
 import { existsSync } from 'node:fs';
 import type { Config } from '../../config/config.ts';
 import { adoptQueue, createStore, pendingMigrationsOf, placeOf } from '../backends.ts';
 
 /**
- * Brings the store up to date; with `check`, changes nothing; with `adopt-queue`, makes this configuration's queue the one of its
- * workers. Answers where the store is. `onPending` is told which migrations are about to run, before the first of them.
+ * Migrates the store without a server; with `check`, changes nothing; with `adopt-queue`, moves the store to this
+ * configuration's queue. Returns the place of the store. `onPending` receives the migrations before the first of them
+ * runs.
  *
  * @throws Error with a sentence for people when the store cannot be opened, or with `check` is not up to date.
  */

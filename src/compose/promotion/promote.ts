@@ -1,4 +1,4 @@
-/** Promotion of a data directory to Postgres: opens both stores, and closes whatever happens. */
+/** Promotes a data directory to Postgres: opens both stores, and closes them in any case. */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import type { Config } from '../../config/config.ts';
@@ -17,28 +17,28 @@ import type { PostgresStore } from '../../store/postgres/postgres-store.ts';
 import { systemClock } from '../system-clock.ts';
 import { readTls } from '../tls/tls-files.ts';
 
-/** What to promote, and where to. */
+/** The source and the target of a promotion. */
 export interface PromotionRequest {
-  /** Its `database.dataDir` is what is promoted; its TLS and password count where the URL says nothing. */
+  /** Its `database.dataDir` is the source; its TLS and password apply where the URL has none. */
   readonly config: Config;
-  /** `postgres://…`; only taking back may do without. */
+  /** `postgres://…`; required except for taking a promotion back. */
   readonly to: string | undefined;
   readonly onProgress?: (progress: PromotionProgress) => void;
 }
 
-/** What a promotion would do. */
+/** The plan of a promotion. */
 export interface PromotionPreview {
   readonly counts: RowCounts['rows'];
   readonly statuses: RowCounts['statuses'];
   /** Migrations that the target would get first. */
   readonly migrations: readonly string[];
-  /** Why it would be refused. */
+  /** Why the promotion would be refused. */
   readonly objections: readonly string[];
 }
 
 const maxRoomMonths = 120;
 
-/** Where a URL leads, without user, password and options. */
+/** The place that a URL names, without user, password and options. */
 export function targetNameOf(url: string): string {
   return url.replace(/\/\/[^@/]*@/, '//').replace(/\?.*$/s, '');
 }
@@ -48,12 +48,12 @@ export function promoteStore(request: PromotionRequest): Promise<PromotionReport
   return withStores(request, true, ({ parts }) => promote(parts));
 }
 
-/** Takes a promotion back that was not activated. Throws as {@link promoteStore}. */
+/** Takes back a promotion that was not activated. Throws as {@link promoteStore}. */
 export function takeBackPromotion(request: PromotionRequest): Promise<void> {
   return withStores(request, true, ({ parts }) => takeBack(parts, request.to !== undefined));
 }
 
-/** Says what promoting would do, and changes nothing. Throws as {@link promoteStore}. */
+/** Plans a promotion, and changes nothing. Throws as {@link promoteStore}. */
 export function previewPromotion(request: PromotionRequest): Promise<PromotionPreview> {
   return withStores(request, false, async ({ parts, store }) => {
     const { rows, statuses } = await parts.source.count();
@@ -63,7 +63,10 @@ export function previewPromotion(request: PromotionRequest): Promise<PromotionPr
   });
 }
 
-/** Whether this configuration signs callback tokens with keys that no store holds: the target's servers need them, too. */
+/**
+ * Whether this configuration signs callback tokens with keys that no store holds: the target's servers need those keys,
+ * too.
+ */
 export function hasConfiguredCallbackKeys({ runtime }: Config): boolean {
   return callbackKeysOf(runtime.callback).length > 0;
 }
@@ -85,7 +88,7 @@ async function withStores<T>(
     ...(to === undefined ? {} : { url: to }),
     ...(tls === undefined ? {} : { ssl: tls }),
     ...(password === undefined ? {} : { password }),
-    // Nobody else works on the target; what else is connected is told apart by the name.
+    // A promotion is the only user of the target; the name distinguishes its connections.
     applicationName: `trama-promote-${randomUUID().slice(0, 8)}`,
     maxConnections: 2,
     minConnections: 0,
@@ -120,7 +123,7 @@ async function withStores<T>(
   }
 }
 
-/** Executions that come from earlier months get partitions of their months, which can be dropped as a whole later. */
+/** Opens the target. Executions of earlier months get partitions for those months, which retention can drop as a whole later. */
 async function openTarget(store: PostgresStore, idRange: RowCounts['idRange']): Promise<void> {
   await store.open();
   if (idRange === undefined) return;

@@ -1,13 +1,13 @@
-/** Keeps servers off stores that a promotion reads or fills, and off those that it has emptied of meaning. */
 import type { Config } from '../../config/config.ts';
 import { targetMarkSetting, type TargetMark } from '../../ports/promotion.ts';
 import type { Store } from '../../ports/store.ts';
 import { readSourceMark, sourceMarkSentence } from '../../app/promotion/source-mark.ts';
 
 /**
- * Looks at the marks of an open store before anything is done with it.
+ * Refuses to run a server on a store that a promotion reads, fills or has moved elsewhere. Reads the marks of the open
+ * store; call it before any other use.
  *
- * @throws Error with a sentence for people when no server may work on it.
+ * @throws Error with a sentence for people.
  */
 export async function refusePromoted({ database }: Config, store: Pick<Store, 'getSetting'>): Promise<void> {
   if (database.driver === 'EMBEDDED') {

@@ -4,7 +4,7 @@ import { readAuthorities, readKeyPair } from './tls-files.ts';
 import type { TlsRenewal } from './tls-renewal.ts';
 
 /**
- * TLS of the API as configured, and again whenever its files change; undefined when it is off.
+ * The configured TLS of the API; passes it to `renewed` whenever its files change. Undefined when TLS is off.
  *
  * @throws Error with a sentence that names the key of the configuration.
  */

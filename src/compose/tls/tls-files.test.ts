@@ -87,7 +87,7 @@ describe('files of TLS', () => {
     [
       'is a key with a passphrase',
       { certFile: 'client.pem', keyFile: 'locked.key' },
-      'redis.tls.keyFile: the key in the file @locked.key has a passphrase, which nobody could type.',
+      'redis.tls.keyFile: the key in the file @locked.key has a passphrase; Trama needs a key without one.',
     ],
     [
       "is another certificate's key",

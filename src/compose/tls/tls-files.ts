@@ -1,32 +1,33 @@
 /**
- * Certificates and keys in files, as the configuration names them: read and tried at the start, so that what cannot work
- * stops it with the key's name, and again when they change (`tls-renewal.ts`). What goes wrong later, at a connection, is put into words that name keys as well.
+ * Reads and checks the certificates and keys in the files that the configuration names: at the start, so that unusable
+ * ones stop it with the name of the key, and again when they change (`tls-renewal.ts`). Errors of later connections
+ * name the keys as well.
  */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { Config, TlsConfig } from '../../config/config.ts';
 
-/** A certificate to show, and its private key, as PEM texts. */
+/** A certificate of this process, and its private key, as PEM texts. */
 export interface KeyPair {
   readonly cert: string;
   readonly key: string;
 }
 
-/** TLS towards a server of ours. */
+/** TLS of connections from this process to a server. */
 export interface TlsMaterial {
-  /** PEM texts of the only authorities that are trusted; absent: those of Node. */
+  /** PEM texts of the only trusted authorities; absent: those of Node. */
   readonly ca?: string | undefined;
-  /** What is shown of ours. The three texts may change; each connection reads them anew. */
+  /** Our certificate and key. The three texts may change; each connection reads them anew. */
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
-  /** The name that the server's certificate has to be for; absent: the host. */
+  /** The name that the server's certificate must be for; absent: the host. */
   readonly serverName?: string | undefined;
-  /** What an error of a connection has to do with the configuration, if anything. */
+  /** Explains an error of a connection in terms of the configuration, where it can. */
   readonly explain: (error: Error) => string | undefined;
 }
 
-/** What is read of a group of keys. */
+/** The files of a group of keys. */
 interface PairFiles {
   readonly certFile: string | undefined;
   readonly keyFile: string | undefined;
@@ -50,8 +51,8 @@ export function readAuthorities(path: string | undefined, key: string): string |
 /**
  * The certificate and the key of a group of keys; undefined when none are configured.
  *
- * @throws Error naming the key of the configuration: unreadable, no PEM, a key that wants a passphrase or belongs to
- * another certificate.
+ * @throws Error naming the key of the configuration: unreadable, no PEM, a key with a passphrase or of another
+ * certificate.
  */
 export function readKeyPair(group: string, { certFile, keyFile }: PairFiles): KeyPair | undefined {
   if (certFile === undefined || keyFile === undefined) return undefined;
@@ -59,7 +60,9 @@ export function readKeyPair(group: string, { certFile, keyFile }: PairFiles): Ke
   const key = readPem(keyFile, `${group}.keyFile`, keyHeader, 'private key');
   checkCertificates(cert, certFile, `${group}.certFile`);
   if (/ENCRYPTED/.test(key)) {
-    throw new Error(`${group}.keyFile: the key in the file ${keyFile} has a passphrase, which nobody could type.`);
+    throw new Error(
+      `${group}.keyFile: the key in the file ${keyFile} has a passphrase; Trama needs a key without one.`,
+    );
   }
   attempt(() => createSecureContext({ key }), `${group}.keyFile: the key in the file ${keyFile} cannot be read`);
   attempt(
@@ -83,7 +86,7 @@ export function readTls(group: string, files: TlsConfig): TlsMaterial | undefine
 }
 
 /**
- * A sentence for each certificate of ours that is not valid now: the other side will refuse it, and its own words may say
+ * A sentence for each of our certificates that is not valid now: the other side will refuse it, and its error may say
  * little. Throws as {@link readKeyPair}.
  */
 export function invalidCertificates({ server, database, redis, http }: Config, now: number): readonly string[] {
@@ -119,7 +122,7 @@ function readPem(path: string, key: string, header: RegExp, what: string): strin
   return text;
 }
 
-/** A context leaves out what it cannot read, and then trusts nobody. */
+/** A TLS context omits certificates that it cannot read, and then trusts no server. */
 function checkCertificates(text: string, path: string, key: string): void {
   const blocks = text.match(/-----BEGIN [^-]*CERTIFICATE-----[^]*?(?:-----END [^-]*CERTIFICATE-----|$)/g) ?? [];
   for (const block of blocks) {
@@ -140,7 +143,7 @@ function codeOf(error: unknown): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
 }
 
-/** Nobody whom we trust vouches for the certificate: X509_V_ERR_… of OpenSSL as Node names them. */
+/** No trusted authority has signed the certificate: X509_V_ERR_… of OpenSSL as Node names them. */
 const untrusted: ReadonlySet<string> = new Set([
   'CERT_SIGNATURE_FAILURE',
   'CERT_UNTRUSTED',
@@ -152,7 +155,7 @@ const untrusted: ReadonlySet<string> = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ]);
 
-/** The server ended the handshake because of what we showed, or did not show. */
+/** The server ended the handshake because of our certificate, or because we showed none. */
 const refusedPair = /^ERR_SSL_.*ALERT_.*(?:CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)/;
 
 function explain(group: string, files: TlsConfig, error: Error): string | undefined {
@@ -166,7 +169,7 @@ function explain(group: string, files: TlsConfig, error: Error): string | undefi
     return `the server's certificate or its authority's, ${group}.caFile`;
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return `${group}.serverName says which name to expect`;
-  // Postgres says so in its own words, after the handshake.
+  // Postgres reports this in its own words, after the handshake.
   const isRefused =
     refusedPair.test(code) || (code === '28000' && /certificate|"trust" authentication failed/.test(error.message));
   if (isRefused) {

@@ -1,40 +1,45 @@
-/** Certificates and keys in files that are renewed while the server runs. */
+/** Follows certificates and keys in files that are renewed while the server runs. */
 import { statSync } from 'node:fs';
 import type { TlsConfig } from '../../config/config.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import { readTls, type TlsMaterial } from './tls-files.ts';
 
-/** How often files are looked at, in ms. Kubernetes replaces a secret by moving a link, which watching a file would miss. */
+/** Interval of the checks, in ms. Kubernetes replaces a secret by moving a link, which a file watcher would miss. */
 export const tlsCheckMillis = 5_000;
 
-/** A file may be replaced between two others of its group: what cannot be used is trouble when it still cannot at the next look. */
+/**
+ * The files of a group may be replaced one after the other, so unusable ones are reported only if the next check finds
+ * the same.
+ */
 const troubleAfter = 2;
 
-/** What a {@link TlsRenewal} stands on. */
+/** What a {@link TlsRenewal} needs. */
 export interface TlsRenewalParts {
   readonly clock: Clock;
   readonly telemetry: Pick<Telemetry, 'log'>;
-  /** Sentences about what is in use now and yet will be refused, each beginning with its group; see `invalidCertificates`. */
+  /**
+   * Sentences about certificates in use that will be refused, each beginning with its group; see `invalidCertificates`.
+   */
   readonly doubts: (now: number) => readonly string[];
 }
 
 interface Followed {
   readonly group: string;
   readonly paths: readonly string[];
-  /** Reads the files and puts them to use, where they hold something else than before. Throws when they cannot be used. */
+  /** Reads the files and puts them to use if they have changed. Throws when they cannot be used. */
   readonly renew: () => boolean;
-  /** Tells one state of the files from another. */
+  /** Identifies a state of the files. */
   stamp: string;
   failures: number;
-  /** What was said about the files; undefined while they are in use. */
+  /** The reported problem of the files; undefined while they are in use. */
   problem: string | undefined;
 }
 
 /**
- * Looks at the files every {@link tlsCheckMillis} and hands on what has changed; connections that are made from then on use it. Files
- * that cannot be used leave the earlier ones in use: an error is logged, once per sentence, and {@link TlsRenewal.stale} says so until
- * the files are good again.
+ * Checks the files every {@link tlsCheckMillis} and passes on changes; connections from then on use them. When new
+ * files cannot be used, the earlier ones remain in use: the renewal logs each error sentence once, and {@link
+ * TlsRenewal.stale} shows it until the files are good again.
  */
 export class TlsRenewal {
   readonly #parts: TlsRenewalParts;
@@ -47,12 +52,12 @@ export class TlsRenewal {
   }
 
   /**
-   * Reads the files of a group now, and again whenever they change: then `renewed` is called, with what was read. `read` is to throw a
-   * sentence when they cannot be used; here it reaches the caller.
+   * Reads the files of a group now, and again whenever they change; then it calls `renewed` with the result. `read`
+   * throws a sentence when the files cannot be used; this first time it reaches the caller.
    */
   follow<T>(group: string, files: readonly (string | undefined)[], read: () => T, renewed: (material: T) => void): T {
     const paths = files.filter((path) => path !== undefined);
-    // Before they are read: a change in between is seen at the next look.
+    // The state is taken before the reading: the next check sees a change in between.
     const stamp = stampOf(paths);
     const first = read();
     let inUse = JSON.stringify(first);
@@ -68,7 +73,7 @@ export class TlsRenewal {
     return first;
   }
 
-  /** TLS as configured below `group`, whose texts are always the latest; undefined when it is off. Throws as `readTls`. */
+  /** TLS as configured below `group`, always with the latest texts; undefined when it is off. Throws as `readTls`. */
   live(group: string, files: TlsConfig): TlsMaterial | undefined {
     const read = (): TlsMaterial | undefined => readTls(group, files);
     let latest = this.follow(group, [files.caFile, files.certFile, files.keyFile], read, (material) => {
@@ -91,24 +96,24 @@ export class TlsRenewal {
     };
   }
 
-  /** By group: whether changed files cannot be used, so that the earlier ones still are. */
+  /** By group: whether changed files cannot be used, so that the earlier ones are still in use. */
   get stale(): ReadonlyMap<string, boolean> {
     return new Map(this.#followed.map(({ group, problem }) => [group, problem !== undefined]));
   }
 
-  /** Begins to look. A second call, or one after `stop`, does nothing. */
+  /** Starts the checks. A second call, or one after `stop`, does nothing. */
   start(): void {
     if (this.#timer !== undefined || this.#isStopped || this.#followed.length === 0) return;
     this.#arm();
   }
 
-  /** Ends it. */
+  /** Stops the checks. */
   stop(): void {
     this.#isStopped = true;
     this.#timer?.cancel();
   }
 
-  /** Looks at all files now. Never throws. */
+  /** Checks all files now. Never throws. */
   look(): void {
     for (const followed of this.#followed) this.#lookAt(followed);
   }
@@ -153,7 +158,7 @@ function stampOf(paths: readonly string[]): string {
   return paths.map((path) => stampOfFile(path)).join(' ');
 }
 
-/** Of the file that the path leads to in the end. */
+/** The state of the file at the end of the path's links. */
 function stampOfFile(path: string): string {
   try {
     const { mtimeMs, size, ino } = statSync(path);

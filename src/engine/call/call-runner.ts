@@ -1,124 +1,52 @@
-/**
- * Makes the calls that the core asks for: renders the request, resolves secrets at the last moment, sends it, and turns
- * the answer into the event that the core judges, with the exchange that people may see.
- */
-import { hash as digest } from 'node:crypto';
 import type { Run } from '../../core/apply.ts';
-import { type CallResources, prepareCall } from '../../core/call/call.ts';
 import type { CallCommand, CallResult, Event } from '../../core/event.ts';
 import type { Outputs } from '../../core/context/outputs.ts';
-import type { Meter } from '../../core/meter.ts';
-import { renderRequest, renderStable } from '../../core/request/render.ts';
 import { retryAfterMillis } from '../../core/call/retry-after.ts';
 import { shownTemplate } from '../../core/request/url.ts';
-import type { Clock, Entropy } from '../../ports/clock.ts';
+import type { Entropy } from '../../ports/clock.ts';
 import type { CallAnswer, CallHandle, HttpCaller, OutboundRequest } from '../../ports/http-caller.ts';
 import type { InboxEvent } from '../../ports/store.ts';
-import type { Telemetry } from '../../ports/telemetry.ts';
 import { AuthorizedCall } from './auth/authorized-call.ts';
-import { credentialsOf } from './auth/credentials.ts';
-import { type Bindings, type CallProblem, misplacedSecret, refusedSecret } from './auth/secret-destination.ts';
-import { TokenCache, type TokenGrant } from './auth/token-cache.ts';
+import { TokenCache } from './auth/token-cache.ts';
 import { answerWithout, bodyWithout } from './auth/without-token.ts';
-import { type CallMasker, exchangeOf } from './exchange.ts';
-import { type CallSpan, callSpan, isSampled, recordCall } from '../execution/execution-spans.ts';
+import { exchangeOf } from './exchange.ts';
+import { recordCall } from '../execution/execution-spans.ts';
 import type { Block, CallGate, Entry, GatedCall, Pass } from './gate/call-gate.ts';
 import { originOf } from './gate/origin.ts';
 import { enterBoth } from './gate/two-places.ts';
 import { hostLabel } from './host-label.ts';
-import { traceparentOf } from '../trace-context.ts';
-import { turnFields, watchTurn } from '../watchdog.ts';
+import { prepare, type Prepared, type PrepareParts, type ReadyCall } from './prepared-call.ts';
 
-/** What a callback token stands for. */
-export interface CallbackOf {
-  readonly executionId: string;
-  readonly round: number;
-  readonly nodeId: string;
-  readonly visit: number;
-  readonly operation: number;
-  readonly nonce: string;
-  /** Id of the key that signs it; absent or not live any more: the first one. */
-  readonly keyId?: string | undefined;
-}
-
-/** Makes callback addresses; the same claims always give the same. */
-export interface CallbackIssuer {
-  /** Id of the key that signs: `used` while that is live, else the first one; undefined where nobody can call back. */
-  keyFor(used: string | undefined): string | undefined;
-  issue(claims: CallbackOf): { readonly url: string; readonly token: string; readonly signedUrl: string };
-}
-
-/** Secrets and variables by name. */
-export interface Vault extends Bindings {
-  secret(name: string): string | undefined;
-  variable(name: string): string | undefined;
-  /** Masks a value from now on as if it were a secret; answers what takes it out of a text. The same value may come again. */
-  conceal(value: string): (text: string) => string;
-  /** Takes every value concealed so far out of a text; undefined while there is none. */
-  concealed(): ((text: string) => string) | undefined;
-}
-
-/** What a call runner stands on. */
-export interface CallRunnerParts {
-  readonly clock: Clock;
+/** What a call runner needs. */
+export interface CallRunnerParts extends PrepareParts {
   readonly entropy: Entropy;
-  readonly telemetry: Telemetry;
   readonly http: HttpCaller;
-  readonly vault: Vault;
-  readonly callbacks: CallbackIssuer;
-  readonly masker: CallMasker;
   /** Absent: every call may go out at once. */
   readonly gate?: CallGate;
-  /** Total time of a call whose definition says nothing, in milliseconds. */
-  readonly requestTimeoutMillis: number;
-  /** Longest total time of any call, in milliseconds: a definition may have been stored under a greater bound. */
-  readonly maxTimeoutMillis: number;
   /** Longest body that the history keeps. */
   readonly maxHistoryBody: number;
-  /** Told what every rendering costs. */
-  readonly meter?: Meter;
 }
 
-/** A request, and what a token is fetched with before it leaves. */
-interface ReadyCall {
-  readonly request: OutboundRequest;
-  /** The URL as the definition writes it. */
-  readonly template: string;
-  readonly grant?: TokenGrant | undefined;
-}
-
-/** A call ready to go out, or the reason why it never will. */
-export interface Prepared {
-  readonly callId: number;
-  /** Whose call it is, for the gate; absent: the gate is not asked. */
-  readonly of?: Omit<GatedCall, 'url'>;
-  /** Hash of the rendering that stays the same in a later round; of mutating forward calls only. */
-  readonly fingerprint?: string | undefined;
-  readonly outcome: ReadyCall | CallProblem;
-  /** Present when the attempt is traced. */
-  readonly span?: CallSpan | undefined;
-}
-
-/** An answer as an event, or that the call may not go out yet; `bytes` is about how large it is. */
+/** The outcome of a call as an event: an answer, or a block. `bytes` is its approximate size. */
 export interface CallAnswered {
   readonly event: Extract<Event, { type: 'answered' | 'blocked' }>;
   readonly bytes: number;
 }
 
-/** Who waits for a call. Must not throw. */
+/** Receives the outcome of a call. Must not throw. */
 export interface CallTaker {
-  /** Whether the execution has made calls in its turn, and goes on with this one. */
+  /** Whether the execution has made calls in its turn and continues with this one. */
   readonly goesOn: boolean;
-  /** Whether a call that had to wait for a place may still go out. When not, nothing more is told of it. */
+  /** Whether a call that had to wait for a place may still go out. If not, the taker learns nothing more of it. */
   mayStart(callId: number): boolean;
   answered(callId: number, answer: CallAnswered): void;
-  /** Asked at the last moment before a call leaves, which may be long after it was started. */
+  /** Whether the call may leave: asked at the last moment, which may come long after its start. */
   mayLeave(callId: number): boolean;
-  /** It did not leave, because it might not. */
+  /** The call did not leave, because {@link CallTaker.mayLeave} said no. */
   withheld(callId: number): void;
 }
 
-/** A call that was started: it is under way, or waits at the gate. */
+/** A started call: under way, or waiting at the gate. */
 export interface StartedCall extends CallHandle {
   /** True while it waits for a free place at its host. */
   readonly waitsForPlace?: boolean;
@@ -126,7 +54,10 @@ export interface StartedCall extends CallHandle {
 
 const nothingToAbort: CallHandle = { abort: () => undefined };
 
-/** See the file header. */
+/**
+ * Makes the calls that the core asks for: renders the request, resolves secrets at the last moment, passes the gate, sends
+ * the request, and turns the answer into the event that the core judges, with the exchange that people may see.
+ */
 export class CallRunner {
   readonly #parts: CallRunnerParts;
   readonly #random: () => number;
@@ -143,65 +74,12 @@ export class CallRunner {
     });
   }
 
-  /**
-   * Renders the call of a command; undefined when the state does not ask for it any more. Rendering again gives the same,
-   * but for the span id. `undoOutputs` is what a compensation sees.
-   */
+  /** Renders the call of a command: see {@link prepare}. */
   prepare(run: Run, command: CallCommand, traceparent?: string, undoOutputs?: Outputs): Prepared | undefined {
-    const { vault, callbacks, masker, requestTimeoutMillis, maxTimeoutMillis, clock, meter } = this.#parts;
-    const mask = (text: string): string => masker.text(text);
-    const claims = callbackOf(run, command);
-    const callback = claims === undefined ? undefined : callbacks.issue(claims);
-    const resources: CallResources = { resolver: vault, callback, undoOutputs };
-    const call = prepareCall(run, command, resources);
-    if (call === undefined) return undefined;
-    const { callId } = command;
-    const { tracer } = this.#parts.telemetry;
-    const isTraced = tracer !== undefined && isSampled(tracer, run.header.id, traceparent);
-    const trace = isTraced ? traceparentOf(run.header.id, traceparent, this.#random, true) : undefined;
-    const plan = call.call;
-    const template = plan.request.url.source;
-    const of = ownerOf(run, callId);
-    const span = trace === undefined ? undefined : callSpan(run, command, trace);
-    const begun = clock.monotonic();
-    const rendered = renderRequest(plan.request, call.context, undefined, meter);
-    watchTurn(this.#parts, 'render', begun, () => turnFields(run, command.nodeId));
-    if (rendered.kind === 'unsent') {
-      const { reason, logged } = rendered;
-      const outcome = { problem: mask(reason), ...(logged === undefined ? undefined : { logged: mask(logged) }) };
-      return { callId, of, span, outcome };
-    }
-    const { url, verb, body, authorityFromData, secretsUsed } = rendered;
-    const destination = { url, hostFromData: authorityFromData, template };
-    const refused =
-      refusedSecret(secretsUsed, destination, vault, mask) ?? misplacedSecret(rendered, destination, vault, mask);
-    if (refused !== undefined) return { callId, of, span, outcome: refused };
-    const headers = merged(rendered.headers, call.headers);
-    // A definition's own header wins over `auth` as over every other that Trama adds.
-    const credentials =
-      plan.auth === undefined || 'authorization' in headers
-        ? undefined
-        : credentialsOf(plan.auth, destination, vault, mask);
-    if (credentials?.kind === 'problem') return { callId, of, span, outcome: credentials };
-    if (credentials?.kind === 'header') headers['authorization'] = credentials.value;
-    headers['traceparent'] ??= trace ?? traceparentOf(run.header.id, traceparent, this.#random);
-    const request: OutboundRequest = {
-      url,
-      verb,
-      headers,
-      ...(body === undefined ? undefined : { body }),
-      timeoutMillis: Math.min(plan.timeoutMillis ?? requestTimeoutMillis, maxTimeoutMillis),
-      authorityFromData,
-    };
-    const grant = credentials?.kind === 'grant' ? credentials.grant : undefined;
-    const fingerprint =
-      command.phase === 'UP' && plan.mutating
-        ? digest('sha256', renderStable(plan.request, call.context, rendered, undefined, meter))
-        : undefined;
-    return { callId, of, span, outcome: { request, template, grant }, fingerprint };
+    return prepare(this.#parts, this.#random, run, command, traceparent, undoOutputs);
   }
 
-  /** Sends it, when the gate lets it pass. The taker learns the answer later, never before this has returned. */
+  /** Sends a call once the gate lets it pass. The taker learns the answer later, never before this method returns. */
   start(prepared: Prepared, taker: CallTaker): StartedCall {
     const { gate } = this.#parts;
     const { callId, of, outcome } = prepared;
@@ -241,7 +119,7 @@ export class CallRunner {
     }
   }
 
-  /** An event from outside without the tokens that were fetched here, which a downstream may know and tell. */
+  /** Removes fetched access tokens from an event from outside: a downstream may know one and send it back. */
   received(event: InboxEvent): InboxEvent {
     const tokens = event.type === 'callback' ? this.#parts.vault.concealed() : undefined;
     return tokens === undefined || event.type !== 'callback'
@@ -251,7 +129,7 @@ export class CallRunner {
 
   #enter(gate: CallGate, call: GatedCall, { request, grant }: ReadyCall): Entry {
     if (grant === undefined || this.#tokens.has(grant)) return gate.enter(call);
-    // At its own host it has its place already.
+    // The token comes from the host of the call, where the call takes its place anyway.
     if (originOf(grant.url)?.text === originOf(request.url)?.text) return gate.enter(call);
     return enterBoth(gate, { ...call, url: grant.url, placeOnly: true }, call);
   }
@@ -289,7 +167,7 @@ export class CallRunner {
         request,
         (answer) => {
           pass?.done(verdictOf(answer));
-          // A token of another call may come back in any answer.
+          // Any answer may contain a token of another call.
           const tokens = vault.concealed();
           const clean = tokens === undefined ? answer : answerWithout(answer, tokens);
           taker.answered(callId, this.#answered(prepared, template, request, clean));
@@ -312,11 +190,11 @@ export class CallRunner {
 
   #answered({ callId, span }: Prepared, template: string, request: OutboundRequest, answer: CallAnswer): CallAnswered {
     const { clock, telemetry, masker, maxHistoryBody } = this.#parts;
-    // An address or a host in a message may be made of a secret, and the state keeps it.
+    // An address or a host in a message may contain a secret, and the state keeps the message.
     const mask = (text: string): string => masker.text(text);
     const result = resultOf(answer, mask, request.authorityFromData ? template : undefined);
     const exchange = exchangeOf(request, answer, masker, maxHistoryBody);
-    // Of the masked URL: a secret may be a part of the host.
+    // The label comes from the masked URL: a secret may be a part of the host.
     telemetry.called(
       hostLabel(exchange.url, request.authorityFromData),
       result.kind === 'failed' ? result.error : result.kind,
@@ -344,21 +222,11 @@ export class CallRunner {
   }
 }
 
-/** Whose call it is, and since when it has been blocked. */
-function ownerOf({ header, state }: Run, callId: number): NonNullable<Prepared['of']> {
-  const token = state.tokens.find(({ stage }) => 'callId' in stage && stage.callId === callId);
-  const stage = token?.stage;
-  const run = stage?.kind === 'calling' ? stage.task : stage?.kind === 'unwinding' ? stage.undo : undefined;
-  const blocked = stage?.kind === 'hook' ? stage.run.blocked : run?.blocked;
-  const of = { executionId: header.id, tokenId: token?.id ?? 0, name: header.name, version: header.version };
-  return blocked === undefined ? of : { ...of, blockedSince: blocked.since };
-}
-
 function blockedAnswer(callId: number, { kind: _kind, ...block }: Block): CallAnswered {
   return { event: { type: 'blocked', callId, ...block }, bytes: 0 };
 }
 
-/** What an answer says of the host. An answer that could not be read is one. */
+/** What an answer says about the host. An unreadable answer counts as an answer. */
 function verdictOf(answer: CallAnswer): Parameters<Pass['done']>[0] {
   if (answer.kind === 'response') return answer.status >= 500 ? 'failed' : 'answered';
   switch (answer.error) {
@@ -373,26 +241,7 @@ function verdictOf(answer: CallAnswer): Parameters<Pass['done']>[0] {
   }
 }
 
-function callbackOf(run: Run, command: CallCommand): CallbackOf | undefined {
-  if (command.phase !== 'UP') return undefined;
-  const token = run.state.tokens.find(({ id }) => id === command.tokenId);
-  if (token?.stage.kind !== 'calling') return undefined;
-  const { visit, operation, nonce, keyId } = token.stage.task;
-  if (nonce === undefined) return undefined;
-  return { executionId: run.header.id, round: run.state.round, nodeId: token.nodeId, visit, operation, nonce, keyId };
-}
-
-/** A definition's own header wins over one of the same name that Trama would add. */
-function merged(
-  own: Readonly<Record<string, string>>,
-  added: Readonly<Record<string, string>>,
-): Record<string, string> {
-  const headers: Record<string, string> = { ...added };
-  for (const name in own) headers[name.toLowerCase()] = own[name] as string;
-  return headers;
-}
-
-/** `dataTemplate` is the URL as the definition writes it, where its host comes from data: a message would name that host. */
+/** `dataTemplate` is the URL as the definition writes it, given only where its host comes from data: logs must not name that host. */
 function resultOf(answer: CallAnswer, mask: (text: string) => string, dataTemplate: string | undefined): CallResult {
   if (answer.kind === 'response') {
     const { status, headers, bodyJson, bodyProblem } = answer;
@@ -406,6 +255,6 @@ function resultOf(answer: CallAnswer, mask: (text: string) => string, dataTempla
       ? undefined
       : { logged: `The call to ${mask(shownTemplate(dataTemplate))} had no answer (${error}).` };
   if (!sent || error === 'refused') return { kind: 'unsent', reason, ...logged, retryable: error !== 'refused' };
-  // Aborted by nobody who still waits for it: the connection went away with the process' own end.
+  // Only the stop of this process aborts a call whose answer is still awaited.
   return { kind: 'failed', error: error === 'aborted' ? 'connect' : error, reason, ...logged };
 }

@@ -2,7 +2,7 @@
 import type { Exchange } from '../../core/history.ts';
 import type { CallAnswer, OutboundRequest } from '../../ports/http-caller.ts';
 
-/** Keeps secrets and tokens out of what leaves. */
+/** Masks secrets and tokens in text that leaves the process. */
 export interface CallMasker {
   text(text: string): string;
   headers(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>>;
@@ -10,7 +10,7 @@ export interface CallMasker {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** The exchange of one attempt. Bodies longer than `maxBody` are cut there and marked. */
+/** The exchange of one attempt, masked. Cuts and marks bodies longer than `maxBody`. */
 export function exchangeOf(
   request: OutboundRequest,
   answer: CallAnswer,
@@ -36,7 +36,7 @@ export function exchangeOf(
   return exchange;
 }
 
-/** The first `max` characters; never cuts a surrogate pair in half: half a character cannot be stored everywhere. */
+/** The first `max` characters, without half of a surrogate pair: not every store keeps half a character. */
 export function cut(text: string, max: number): string {
   if (text.length <= max) return text;
   const last = text.charCodeAt(max - 1);

@@ -1,17 +1,15 @@
-/** How metrics, logs and traces name the hosts of calls. */
-
 /**
- * The name that all hosts share which come from data (payload, labels, answers, callbacks): what data says is for nobody but
- * those who may read the execution, and of such hosts there is no end. No real host is called so.
+ * The shared name of all hosts that come from data (payload, labels, answers, callbacks): only readers of the execution
+ * may see data, and the number of such hosts is unbounded. No real host has this name.
  */
 export const dataHostLabel = '(data)';
 
-/** How to name the host of a URL, which is masked. */
+/** The name of the host of a masked URL in metrics, logs and traces. */
 export function hostLabel(url: string, hostFromData: boolean): string {
   return hostFromData ? dataHostLabel : hostOf(url);
 }
 
-/** Host and port of an absolute URL, for people: never what stands before them, which may be a password. */
+/** Host and port of an absolute URL, for people, without the user info before them, which may be a password. */
 export function hostOf(url: string): string {
   const begin = url.indexOf('//') + 2;
   const end = url.slice(begin).search(/[/\\?#]/);

@@ -1,13 +1,14 @@
-/**
- * Whether the queue answers, for the log and the metrics: everybody in the engine who asks it something tells how that went.
- * Each failure is counted; the log has one line when it goes away and one when it is back, however many ask it meanwhile and
- * whichever of its servers answers some of them.
- */
 import type { Clock } from '../../ports/clock.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import { Outage } from '../write/outage.ts';
 
-/** See the file header. */
+/**
+ * Whether the queue answers, for the log and the metrics. Every part of the engine reports the outcome of its
+ * operations on the queue here.
+ *
+ * Each failure is counted. The log has one line when the queue goes away and one when it is back, however many
+ * operations fail meanwhile and whichever server answers some of them.
+ */
 export class QueueHealth {
   readonly #telemetry: Telemetry;
   readonly #outage: Outage;

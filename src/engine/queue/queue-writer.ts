@@ -1,21 +1,20 @@
-/**
- * What the workers tell the queue. Each server of it is told by a {@link QueueLane} of its own: what one of them must hear
- * never waits for another that is away, or that does not answer.
- */
 import type { Queue, StoredItem } from '../../ports/queue.ts';
 import type { Lease } from '../worker/lease.ts';
-import { QueueLane, type QueueLaneParts } from './queue-lane.ts';
+import { ServerWriter, type ServerWriterParts } from './server-writer.ts';
 
-/** What a queue writer stands on. */
-export interface QueueWriterParts extends QueueLaneParts {
-  readonly queue: Pick<Queue, 'ack' | 'release' | 'enqueue' | 'laneOf'>;
+/** What a queue writer needs. */
+export interface QueueWriterParts extends ServerWriterParts {
+  readonly queue: Pick<Queue, 'ack' | 'release' | 'enqueue' | 'serverIdOf'>;
 }
 
-/** See the file header. */
+/**
+ * Writes the workers' messages to the queue. Each server of the queue has a {@link ServerWriter} of its own: no message
+ * waits for a server that is away or hangs, unless it is for that server.
+ */
 export class QueueWriter {
   readonly #parts: QueueWriterParts;
-  /** Those with something to say. */
-  readonly #lanes = new Map<string, QueueLane>();
+  /** Writers with messages to write. */
+  readonly #writers = new Map<string, ServerWriter>();
 
   constructor(parts: QueueWriterParts) {
     this.#parts = parts;
@@ -23,31 +22,34 @@ export class QueueWriter {
 
   /** Ends a claim: the id leaves the queue, or comes back at `parkUntil`. */
   ack(hold: Lease, parkUntil?: number): void {
-    this.#lane(hold.slot).ack(hold, parkUntil);
+    this.#writerOf(hold.slot).ack(hold, parkUntil);
   }
 
-  /** Ends a claim: the id is ready at once, for anybody, in its place or, when it `yields`, behind all that is due. */
+  /** Ends a claim: the id is ready at once, for any process, in its place or, when it `yields`, behind all due ids. */
   release(hold: Lease, yields: boolean = false): void {
-    this.#lane(hold.slot).release(hold, yields);
+    this.#writerOf(hold.slot).release(hold, yields);
   }
 
-  /** Says that an id is due at its time. Once `patienceMillis` are over without an answer it is said no more. */
+  /**
+   * Reports that an id is due at its time. The writer drops the report when the queue has not confirmed it for
+   * `patienceMillis`.
+   */
   ring(item: StoredItem, patienceMillis?: number): void {
-    this.#lane(item.slot).ring(item, patienceMillis);
+    this.#writerOf(item.slot).ring(item, patienceMillis);
   }
 
-  /** Resolves once everything has been said. */
+  /** Resolves once everything is written. */
   async drained(): Promise<void> {
-    await Promise.all(Array.from(this.#lanes.values(), (lane) => lane.drained()));
+    await Promise.all(Array.from(this.#writers.values(), (writer) => writer.drained()));
   }
 
-  #lane(slot: number): QueueLane {
-    const name = this.#parts.queue.laneOf?.(slot) ?? '';
-    let lane = this.#lanes.get(name);
-    if (lane === undefined) {
-      lane = new QueueLane(this.#parts, () => this.#lanes.delete(name));
-      this.#lanes.set(name, lane);
+  #writerOf(slot: number): ServerWriter {
+    const name = this.#parts.queue.serverIdOf?.(slot) ?? '';
+    let writer = this.#writers.get(name);
+    if (writer === undefined) {
+      writer = new ServerWriter(this.#parts, () => this.#writers.delete(name));
+      this.#writers.set(name, writer);
     }
-    return lane;
+    return writer;
   }
 }

@@ -1,4 +1,3 @@
-/** The queue of a process that shares its store with others, but no queue server: one of them at a time does all the work. */
 import type { ShardSet } from '../../core/slot.ts';
 import type { Clock, Entropy, Stamp } from '../../ports/clock.ts';
 import type {
@@ -20,16 +19,20 @@ import type { Telemetry } from '../../ports/telemetry.ts';
 import { stampOf } from '../worker/lease.ts';
 import { Periodic } from '../periodic.ts';
 
-/** A candidate looks this often whether the work is free; the worker asks as often whether it still holds the lock. */
+/**
+ * Interval of a candidate's checks whether the work is free, and of the worker's checks whether it still has the lock.
+ */
 const lookMillis = 1_000;
 const proveMillis = 2_000;
-/** A proof that is older is asked for again before anything is claimed. */
+/** A claim asks for a new proof when the last one is older than this. */
 const staleProofMillis = 2 * proveMillis;
-/** For how long a process whose lock broke tries to get it back before it waits like the others, while the store answers. */
+/**
+ * How long a process whose lock broke tries to get it back before it waits like the others, while the store answers.
+ */
 const regainMillis = 5_000;
 const nothing: ShardSet = { count: 1, shards: [] };
 
-/** What the queue of a sole worker is made of. */
+/** What the queue of a sole worker needs. */
 export interface SoleWorkerQueueParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
@@ -43,16 +46,19 @@ export interface SoleWorkerQueueParts {
 }
 
 /**
- * It owns nothing until the store makes it the sole worker, and again once that is lost: then nothing is claimed, and what is
- * held makes no further call (its results are still offered to the store, which decides).
+ * The queue of a process that shares its store with others, without a queue server: one process at a time does all the
+ * work.
  *
- * Guarantees: a lease counts from a proof that the store still knew this process as the worker, and the store lets go of a
- * silent worker only after a lease; so no two processes may make calls for the same execution. A worker whose lock breaks gets
- * it back before any other takes it, as long as it lives by the store's word; one that lets go in order tells the others, and
- * the next works at once.
+ * It owns nothing before the store makes it the sole worker, and after it loses that role: then it claims nothing, and
+ * executions in hand make no further call (their results are still offered to the store, which decides).
  *
- * What wakes it: a fixed interval, and the word of the worker that lets go. What stops it: `leave`. A process that is not the
- * worker rings the worker by the store; should that be lost, the worker finds what became due by its reconcile.
+ * Guarantees: a lease counts from a proof that the store still knew this process as the worker, and the store drops a
+ * silent worker only after a lease; so no two processes may make calls for the same execution. A worker whose lock
+ * breaks gets it back before any other takes it, as long as the store considers it alive. A worker that hands over
+ * tells the others, and the next one works at once.
+ *
+ * What wakes it: a fixed interval, and the message of a worker that hands over. What stops it: `leave`. A process that
+ * is not the worker rings the worker through the store; if that is lost, the worker's reconcile finds what became due.
  */
 export class SoleWorkerQueue implements Queue {
   readonly #parts: SoleWorkerQueueParts;
@@ -60,13 +66,13 @@ export class SoleWorkerQueue implements Queue {
   readonly #looks: Periodic;
   #works = false;
   #listener: QueueListener | undefined;
-  /** When the store was last asked with the answer that this process works. */
+  /** When the store was last asked and confirmed this process as the worker. */
   #proof: Stamp = { monotonic: -Infinity, wall: -Infinity };
-  /** When the lock was lost that this process tries to get back. */
+  /** When this process lost the lock that it tries to get back. */
   #lostAt: number | undefined;
-  /** What the store has been told. */
+  /** What this process has declared to the store. */
   #isDeclared = false;
-  /** The worker said that it lets go. */
+  /** The worker has announced that it hands over. */
   #isFreed = false;
   #waits = false;
   #left = false;
@@ -114,7 +120,7 @@ export class SoleWorkerQueue implements Queue {
     if (this.#parts.works) this.#looks.start();
   }
 
-  /** What is held is ended first; {@link SoleWorkerQueue.handOver} lets the next process work. */
+  /** The engine ends its claims first; {@link SoleWorkerQueue.handOver} lets the next process work. */
   leave(): Promise<void> {
     this.#left = true;
     return Promise.resolve();
@@ -145,7 +151,7 @@ export class SoleWorkerQueue implements Queue {
     return this.#works ? this.#parts.queue.toRefill() : undefined;
   }
 
-  /** A store that is away is no trouble of the queue: the worker looks at the store when it is back. */
+  /** An unavailable store is no trouble of the queue: the worker reads the store when it is back. */
   async enqueue(items: readonly QueueItem[]): Promise<void> {
     if (this.#works) return this.#parts.queue.enqueue(items);
     try {
@@ -197,7 +203,7 @@ export class SoleWorkerQueue implements Queue {
     return this.#proofAgeMillis < staleProofMillis || this.#prove();
   }
 
-  /** Whether the store, asked now, knows this process as the worker. */
+  /** Whether the store confirms now that this process is the worker. */
   async #prove(): Promise<boolean> {
     if (!this.#works) return false;
     const sent = stampOf(this.#parts.clock);
@@ -218,14 +224,14 @@ export class SoleWorkerQueue implements Queue {
       try {
         if (await this.#acquire()) return;
       } catch (error) {
-        // A store that is away keeps the others from it, too.
+        // A store that is away keeps the others from the lock, too.
         this.#lostAt = clock.monotonic();
         throw error;
       }
     }
     if (this.#isDeclared && !this.#works) await this.#declare(false);
     if (!this.#isFreed) {
-      // Before the look: what the worker lets go of in between is heard.
+      // Listening begins before the check, so that this process hears a worker that hands over in between.
       await this.#candidacy.listen();
       // A worker that lives has the lock, or gets it back.
       await this.#listener?.processes.look();
@@ -242,7 +248,7 @@ export class SoleWorkerQueue implements Queue {
     const { telemetry, clock } = this.#parts;
     const sent = stampOf(clock);
     if (!(await this.#candidacy.acquire())) {
-      // Another process has it by now: this one is no former worker any more.
+      // Another process has the lock by now: this one is no former worker any more.
       this.#lostAt = undefined;
       return false;
     }
@@ -258,7 +264,7 @@ export class SoleWorkerQueue implements Queue {
     this.#works = true;
     telemetry.log('info', 'this process works on the store');
     this.#listener?.owned();
-    // Another process may have worked meanwhile: whatever this one remembers is to be compared with the store.
+    // Another process may have worked meanwhile: this one has to compare its state with the store.
     this.#listener?.refill();
     this.#listener?.rung(clock.now());
     return true;

@@ -10,7 +10,7 @@ export interface MaintenanceParts {
   readonly retentionDays: number;
   readonly partitionLookaheadMonths: number;
   readonly intervalMillis: number;
-  /** Whether this process does the maintenance now. */
+  /** Whether this process does the retention now. */
   readonly isOurs: () => boolean;
 }
 
@@ -20,25 +20,27 @@ const batchSize = 200;
 /** The first round waits until the server has caught up after its start. */
 const firstDelayMillis = 30_000;
 
-/** Pause after a round that gave way, or the interval, if that is shorter. */
+/** Delay after a round that gave way; or the interval, if that is shorter. */
 const againMillis = 60_000;
 
-/** Rounds should be complete once per interval. */
+/** Intervals without a complete round after which the retention logs a warning. */
 const behindIntervals = 2;
 
-/** Pause between batches, in which other users of the store get their turn. */
+/** Pause between batches, for other work on the store. */
 const pauseMillis = 50;
 
 const dayMillis = 86_400_000;
 
 /**
  * The retention: creates partitions ahead and drops old ones where the store has partitions, then deletes executions
- * that ended long ago, in batches. One of the processes that share a store does it at a time.
+ * that ended long ago, in batches. One process of those that share a store does it at a time.
  *
- * Guarantees: one batch runs at a time; an error only waits for the next round. A round that meets locks of other
- * sessions gives way silently and comes again after {@link againMillis}. It logs once when no round has been complete
- * for {@link behindIntervals} intervals, and when one is complete again. What wakes it: the clock, soon after the start
- * and then once per interval. What stops it: `stop`, which awaits the batch under way.
+ * Guarantees: one batch runs at a time, and an error only waits for the next round. A round that meets locks of other
+ * processes gives way without a log line and comes again after {@link againMillis}. The retention logs, once, when no
+ * round was complete for {@link behindIntervals} intervals, and when one is again.
+ *
+ * What wakes it: the clock, soon after the start, then once per interval. What stops it: `stop`, which awaits the batch
+ * under way.
  */
 export class Maintenance {
   readonly #parts: MaintenanceParts;
@@ -55,7 +57,7 @@ export class Maintenance {
     this.#parts = parts;
   }
 
-  /** Starts the rounds. A second call, or one after `stop`, does nothing. */
+  /** Starts the rounds; a second call, or one after `stop`, does nothing. */
   start(): void {
     if (this.#timer !== undefined || this.#round !== undefined) return;
     this.#schedule(Math.min(firstDelayMillis, this.#parts.intervalMillis));

@@ -2,25 +2,25 @@ import type { Clock, Timer } from '../../ports/clock.ts';
 import { StoreUnavailable } from '../../ports/store.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 
-/** How long a start waits for a store that is away, and how often it asks, in milliseconds. */
+/** How long a start waits for an unavailable store, and the pause between its attempts, in ms. */
 export const startPatienceMillis = 60_000;
 const openRetryMillis = 500;
 
-/** Time between the first two log lines in milliseconds; each further pause is twice as long. */
+/** Time from the first log line about it to the second, in ms; each further pause is twice as long. */
 const repeatMillis = 5_000;
 
 /** What a {@link StartPatience} needs. */
 export interface StartPatienceParts {
   readonly clock: Clock;
   readonly telemetry: Pick<Telemetry, 'log'>;
-  /** The address of the store for messages, without password. */
+  /** The place of the store, for messages, without password. */
   readonly place: string;
 }
 
 /**
- * Waits for a store that is away while a server starts: a server that starts together with its database may be ready
- * first. It asks again until {@link startPatienceMillis} are over. It logs the first refusal with the address, the
- * cause and the time limit, and again after 5, 15 and 35 s.
+ * Waits for a store that is unavailable while a server starts: the server may start before its database. Retries until
+ * {@link startPatienceMillis} are over, and logs it: at the first failure, with the place, the reason and the deadline,
+ * then again after 5, 15, 35 s.
  */
 export class StartPatience {
   readonly #parts: StartPatienceParts;
@@ -31,7 +31,7 @@ export class StartPatience {
     this.#parts = parts;
   }
 
-  /** Ends the present and any later wait: what fails then fails for good. A second call does nothing. */
+  /** Ends the waiting, also of later calls: the next failure is final. A second call does nothing. */
   giveUp(): void {
     this.#isOver = true;
     this.#ended.resolve();
@@ -40,8 +40,8 @@ export class StartPatience {
   /**
    * Resolves once `open` does.
    *
-   * @throws what `open` throws; for a store that is away only when the time is over, with address and time in the
-   * message.
+   * @throws what `open` throws; for an unavailable store only after the time is over, with the place and the time in
+   * the sentence.
    */
   async until(open: () => Promise<void>): Promise<void> {
     const { clock, telemetry, place } = this.#parts;

@@ -8,11 +8,11 @@ const lookMillis = 10_000;
 const toleranceMillis = 50;
 
 /**
- * The clock of a process that shares its store with others: the machine's clock, corrected by its difference from the
- * store's clock. So all processes agree about due times and ids, whatever their machines' clocks say.
+ * The clock of a process that shares its store with others: the machine's clock, corrected by its difference to the
+ * store's. So all processes agree about due times and ids, whatever their machines say.
  *
- * A difference that the round trip to the store may explain counts as none. The clock compares every {@link
- * lookMillis}; while the store is away the last correction stays.
+ * A difference that the round trip may explain counts as none. What wakes it: an interval of {@link lookMillis}; while
+ * the store is away the last correction holds. What stops it: `stop`.
  */
 export class StoreClock implements Clock {
   readonly #system: Clock;
@@ -38,12 +38,12 @@ export class StoreClock implements Clock {
     return this.#system.after(millis, fire);
   }
 
-  /** Follows the store's clock from now on; resolves after the first comparison. */
+  /** Follows the store from now on; resolves after the first reading. */
   async follow(store: Pick<Store, 'ping'>): Promise<void> {
     try {
       await this.#look(store);
     } catch (error) {
-      // The users of the store report its outages.
+      // Other users of the store report its trouble.
       if (this.#telemetry.logs('debug')) this.#telemetry.log('debug', 'clock not compared', { error: String(error) });
     }
     if (this.#stopped) return;

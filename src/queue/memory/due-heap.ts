@@ -1,8 +1,3 @@
-/**
- * A binary heap of items by due time, then by order of arrival. Items know their place, so that moving or removing one is
- * O(log n) too.
- */
-
 /** What the heap keeps about an item. `place` is −1 while it is in no heap; only the heap writes it. */
 export interface HeapItem {
   dueAt: number;
@@ -10,7 +5,12 @@ export interface HeapItem {
   place: number;
 }
 
-/** See the file header. An item may be in one heap at a time. */
+/**
+ * A binary heap of items by due time, then by order of arrival. Items know their place, so that moving or removing one is
+ * O(log n) too.
+ *
+ * An item may be in one heap at a time.
+ */
 export class DueHeap<T extends HeapItem> {
   readonly #items: T[] = [];
   #arrivals = 0;

@@ -1,4 +1,3 @@
-/** The ids of a queue in memory: one heap of those that are ready, one of those in flight, and all of them by id. */
 import { DueHeap, type HeapItem } from './due-heap.ts';
 
 /** `dueAt` is when it is due; while it is in flight, when its lease ends. */
@@ -10,7 +9,7 @@ export interface Entry<Lease extends { readonly againAt: number }> extends HeapI
   since: number;
 }
 
-/** See the file header. */
+/** The ids of a queue in memory: one heap of those that are ready, one of those in flight, and all of them by id. */
 export class Entries<E extends Entry<{ readonly againAt: number }>> {
   readonly byId: Map<string, E> = new Map();
   readonly ready: DueHeap<E> = new DueHeap();

@@ -1,14 +1,3 @@
-/**
- * The queue of an embedded server, and of simulations: one heap of ready ids and one of leases, in this process.
- *
- * A {@link MemoryQueueHub} is what the processes share; {@link MemoryQueueHub.connect} gives a process its
- * {@link Queue}. Every operation happens at once, within the call; only rings for what becomes due later need the clock,
- * and for all ids together there is one timer.
- *
- * An id is absent, ready (due now or parked until later) or in flight under one token. An id in flight that is enqueued is
- * marked `again`: whatever ends its claim then makes it ready at once, so that no wake-up is ever lost between a worker's
- * last look and its acknowledgement. A claim that ends without its turn having been used puts the id back in its place.
- */
 import type { Clock, Timer } from '../../ports/clock.ts';
 import { wholeShardSet, type ShardSet } from '../../core/slot.ts';
 import {
@@ -40,7 +29,17 @@ interface Entry extends EntryOf<Lease> {
 
 type Bell = Pick<QueueListener, 'rung' | 'unknown'>;
 
-/** See the file header. */
+/**
+ * The queue of an embedded server, and of simulations: one heap of ready ids and one of leases, in this process.
+ *
+ * A {@link MemoryQueueHub} is what the processes share; {@link MemoryQueueHub.connect} gives a process its
+ * {@link Queue}. Every operation happens at once, within the call; only rings for what becomes due later need the clock,
+ * and for all ids together there is one timer.
+ *
+ * An id is absent, ready (due now or parked until later) or in flight under one token. An id in flight that is enqueued is
+ * marked `again`: whatever ends its claim then makes it ready at once, so that no wake-up is ever lost between a worker's
+ * last look and its acknowledgement. A claim that ends without its turn having been used puts the id back in its place.
+ */
 export class MemoryQueueHub {
   readonly #clock: Clock;
   readonly #entries: Entries<Entry> = new Entries();

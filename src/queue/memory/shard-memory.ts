@@ -1,7 +1,3 @@
-/**
- * One virtual shard in memory: a heap of ready ids, a heap of leases, and the marker of what it was rebuilt for. Each
- * method is one step, at an instant `now` of the server's clock. The steps are those of the scripts for Redis.
- */
 import type {
   Held,
   Renewed,
@@ -25,7 +21,10 @@ interface Lease {
 /** In flight, `dueAt` is Infinity where the server has lost the end of the lease. */
 type Entry = EntryOf<Lease>;
 
-/** See the file header. */
+/**
+ * One virtual shard in memory: a heap of ready ids, a heap of leases, and the marker of what it was rebuilt for. Each
+ * method is one step, at an instant `now` of the server's clock. The steps are those of the scripts for Redis.
+ */
 export class ShardMemory {
   readonly #entries: Entries<Entry> = new Entries();
   /** What the shard was rebuilt for; undefined for a shard that never was. */

@@ -1,10 +1,3 @@
-/**
- * A shared queue server in memory, for simulations and tests of several processes in one: what Redis is to real ones.
- *
- * Every step happens at once, within the call, rings included; nothing is random, and no timer runs. Leases and due times
- * follow the server's own clock, which {@link ShardQueueServer.skewMillis} takes away from that of the processes. The
- * verbs for faults do what operators and crashes do to real servers.
- */
 import type { Clock } from '../../ports/clock.ts';
 import { QueueUnavailable } from '../../ports/queue.ts';
 import type {
@@ -28,7 +21,13 @@ import { ShardMemory } from './shard-memory.ts';
 /** What a connection asks for, as {@link ShardQueueServer.commands} counts it. */
 type CommandKind = Exclude<keyof ShardQueue, 'open' | 'close' | 'serverNow' | 'incarnationOf'>;
 
-/** See the file header. */
+/**
+ * A shared queue server in memory, for simulations and tests of several processes in one: what Redis is to real ones.
+ *
+ * Every step happens at once, within the call, rings included; nothing is random, and no timer runs. Leases and due times
+ * follow the server's own clock, which {@link ShardQueueServer.skewMillis} takes away from that of the processes. The
+ * verbs for faults do what operators and crashes do to real servers.
+ */
 export class ShardQueueServer {
   readonly #clock: Clock;
   readonly #shards = new Map<string, { readonly shard: Shard; readonly memory: ShardMemory }>();

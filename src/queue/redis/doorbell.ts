@@ -1,10 +1,3 @@
-/**
- * Listens to this member's bell: pops rings from it on a connection of its own, which waits on the server.
- *
- * Rings said while nobody listens stay on the server for {@link bellTtlMillis}, so that a broken connection loses none.
- * The wait on the server is bounded, and the wait for its answer is bounded here too, because a half-open connection says
- * nothing. After an error it waits a little and looks up again who serves the bell.
- */
 import type { Redis } from 'ioredis';
 import type { Ring } from '../../ports/shard-queue.ts';
 import { blockingClient } from './connect.ts';
@@ -31,7 +24,13 @@ export const bellCapacity = 1024;
 /** For how long, in ms, rings stay that nobody hears. */
 export const bellTtlMillis = 15_000;
 
-/** See the file header. */
+/**
+ * Listens to this member's bell: pops rings from it on a connection of its own, which waits on the server.
+ *
+ * Rings said while nobody listens stay on the server for {@link bellTtlMillis}, so that a broken connection loses none.
+ * The wait on the server is bounded, and the wait for its answer is bounded here too, because a half-open connection says
+ * nothing. After an error it waits a little and looks up again who serves the bell.
+ */
 export class Doorbell {
   readonly #settings: RedisSettings;
   readonly #link: RedisLink;

@@ -1,3 +1,15 @@
+import type { Shard } from '../../ports/shard-queue.ts';
+import { slotOfKey } from './cluster-slot.ts';
+
+/** A key, or keys of one slot. */
+export interface Keys<Names extends string> {
+  readonly slot: number;
+  readonly names: Readonly<Record<Names, string>>;
+}
+
+/** The keys of a shard. */
+export type ShardKeys = Keys<'ready' | 'inflight' | 'claims' | 'marker'>;
+
 /**
  * The names of all keys. What one script touches lies in one slot of a Redis Cluster, because it shares a hash tag:
  *
@@ -12,19 +24,6 @@
  * | `{<membershipKey>}:store` | string | the store of the members, for as long as one of them lives |
  * | `{<prefix>:bell:<member>}` | sorted set | rings that nobody has heard yet |
  */
-import type { Shard } from '../../ports/shard-queue.ts';
-import { slotOfKey } from './cluster-slot.ts';
-
-/** A key, or keys of one slot. */
-export interface Keys<Names extends string> {
-  readonly slot: number;
-  readonly names: Readonly<Record<Names, string>>;
-}
-
-/** The keys of a shard. */
-export type ShardKeys = Keys<'ready' | 'inflight' | 'claims' | 'marker'>;
-
-/** See the file header. */
 export class Keyspace {
   readonly #prefix: string;
   readonly #shards = new Map<number, ShardKeys[]>();

@@ -1,14 +1,3 @@
-/**
- * The connections of one process to the servers, standalone or cluster alike: which primary serves a slot, whether it answers,
- * and commands to it.
- *
- * A command goes out only while the primary of its slot is connected; otherwise it is refused at once. Commands of one turn of the event
- * loop to one server leave in one write.
- *
- * In a cluster a supervisor looks every {@link superviseMillis} (without any command while all is well): it has the map of
- * slots read again while something is wrong, and begins anew from the seeds when no primary was reached for {@link lostMillis}, because
- * all addresses may have changed.
- */
 import { Cluster, type Redis } from 'ioredis';
 import { QueueUnavailable } from '../../ports/queue.ts';
 import { clusterClient, standaloneClient } from './connect.ts';
@@ -40,7 +29,17 @@ export interface LinkListener {
   failed(error: Error): void;
 }
 
-/** See the file header. */
+/**
+ * The connections of one process to the servers, standalone or cluster alike: which primary serves a slot, whether it answers,
+ * and commands to it.
+ *
+ * A command goes out only while the primary of its slot is connected; otherwise it is refused at once. Commands of one turn of the event
+ * loop to one server leave in one write.
+ *
+ * In a cluster a supervisor looks every {@link superviseMillis} (without any command while all is well): it has the map of
+ * slots read again while something is wrong, and begins anew from the seeds when no primary was reached for {@link lostMillis}, because
+ * all addresses may have changed.
+ */
 export class RedisLink {
   readonly #settings: RedisSettings;
   readonly #listener: LinkListener;

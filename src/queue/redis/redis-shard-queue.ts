@@ -1,10 +1,3 @@
-/**
- * The shared queue on Redis 7, one server or a cluster. What each step does and guarantees is said in its script (`scripts/`);
- * this class turns calls of the port into scripts and their answers back.
- *
- * Every step is safe where it was executed although its answer got lost: adding and restoring are idempotent, endings act only under
- * their token, and claims without an answer come back as orphans of the next renewal, or when their lease ends.
- */
 import { QueueUnavailable } from '../../ports/queue.ts';
 import type {
   Held,
@@ -44,7 +37,15 @@ export interface RedisObserver {
   policy(policy: string | undefined): void;
 }
 
-/** See the file header. A closed one cannot be opened again. */
+/**
+ * The shared queue on Redis 7, one server or a cluster. What each step does and guarantees is said in its script (`scripts/`);
+ * this class turns calls of the port into scripts and their answers back.
+ *
+ * Every step is safe where it was executed although its answer got lost: adding and restoring are idempotent, endings act only under
+ * their token, and claims without an answer come back as orphans of the next renewal, or when their lease ends.
+ *
+ * A closed one cannot be opened again.
+ */
 export class RedisShardQueue implements ShardQueue {
   readonly #settings: RedisSettings;
   readonly #keys: Keyspace;

@@ -1,11 +1,3 @@
-/**
- * Watches the primaries: which run of the server each one is (`run_id` changes with every start, `master_replid` whenever a
- * replica is promoted, also one that was a primary before), how its clock differs from ours, and whether it may evict keys.
- *
- * Asks each primary every {@link watchMillis}, and at once when it can be asked again or serves other slots. What it knows of a
- * server is forgotten when the connection is lost, so that nothing is claimed from a server that was restarted with old
- * data. `FLUSHALL` changes no run: the markers of the shards vanish with everything else.
- */
 import type { Redis } from 'ioredis';
 
 /** How often every primary is asked, in ms. */
@@ -50,7 +42,14 @@ export interface WatchListener {
   policy(policy: string | undefined): void;
 }
 
-/** See the file header. */
+/**
+ * Watches the primaries: which run of the server each one is (`run_id` changes with every start, `master_replid` whenever a
+ * replica is promoted, also one that was a primary before), how its clock differs from ours, and whether it may evict keys.
+ *
+ * Asks each primary every {@link watchMillis}, and at once when it can be asked again or serves other slots. What it knows of a
+ * server is forgotten when the connection is lost, so that nothing is claimed from a server that was restarted with old
+ * data. `FLUSHALL` changes no run: the markers of the shards vanish with everything else.
+ */
 export class ServerWatch {
   readonly #link: { primaries(): readonly WatchedServer[] };
   readonly #listener: WatchListener;

@@ -1,5 +1,3 @@
-/** Where Redis is, and how a process talks to it. */
-
 /** One server. */
 export interface RedisAddress {
   readonly host: string;
@@ -18,7 +16,7 @@ export interface RedisTls {
   readonly explain?: (error: Error) => string | undefined;
 }
 
-/** See the file header. */
+/** Where Redis is, and how a process talks to it. */
 export interface RedisSettings {
   /** One server, or seeds of a cluster: those that answer tell the others. */
   readonly servers:

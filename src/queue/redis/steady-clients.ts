@@ -1,16 +1,3 @@
-/**
- * Mends ioredis, for every client of this process, also those that it makes by itself: what a server sends, and how a connection
- * ends, must never end the process.
- *
- * - ioredis listens to the first error of a socket alone. A TLS socket may emit two: its own about the server's certificate, and the
- *   server's alert about a client that hung up during the handshake (`tlsv1 alert decode error`).
- * - ioredis calls `toString` on an answer to no command; `nil` has none, and the TypeError ends the process. It also goes on with that
- *   connection, where it would take the next surplus answer for the answer of another command. Such a connection is cut here.
- * - ioredis asks a node for a migrating slot (`ASKING`) and handles no rejection of that promise: a node that does not answer is an
- *   unhandled rejection. The command that follows fails for the same reason, and its caller hears of it.
- *
- * All have to be done at the prototypes: a cluster client makes its nodes, and duplicates them, itself.
- */
 import type { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
 import { Redis } from 'ioredis';
@@ -86,7 +73,21 @@ function mendAsking(): void {
   };
 }
 
-/** See the file header. To be called once, before the first client is made. */
+/**
+ * Mends ioredis, for every client of this process, also those that it makes by itself: what a server sends, and how a connection
+ * ends, must never end the process.
+ *
+ * - ioredis listens to the first error of a socket alone. A TLS socket may emit two: its own about the server's certificate, and the
+ *   server's alert about a client that hung up during the handshake (`tlsv1 alert decode error`).
+ * - ioredis calls `toString` on an answer to no command; `nil` has none, and the TypeError ends the process. It also goes on with that
+ *   connection, where it would take the next surplus answer for the answer of another command. Such a connection is cut here.
+ * - ioredis asks a node for a migrating slot (`ASKING`) and handles no rejection of that promise: a node that does not answer is an
+ *   unhandled rejection. The command that follows fails for the same reason, and its caller hears of it.
+ *
+ * All have to be done at the prototypes: a cluster client makes its nodes, and duplicates them, itself.
+ *
+ * To be called once, before the first client is made.
+ */
 export function mendClients(): void {
   mendSockets();
   mendAnswers();

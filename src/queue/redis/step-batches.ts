@@ -1,12 +1,3 @@
-/**
- * Gathers steps of one kind that are asked for in one turn of the event loop and may go to a server as one script: a script
- * costs the server and this process several times what a step in it costs. A standalone server takes the steps of all shards
- * together; in a cluster only keys of one slot may meet in a script.
- *
- * Guarantees: the steps of a slot reach its server in the order in which they were asked for, other commands included
- * (which must say so with {@link StepBatches.flush}). A step that fails on the server fails alone; without an answer all
- * steps of the script may have happened or not.
- */
 import { QueueUnavailable } from '../../ports/queue.ts';
 import type { Keys } from './keyspace.ts';
 import type { RedisLink } from './redis-link.ts';
@@ -30,7 +21,15 @@ interface Batch {
   readonly waiting: { readonly resolve: (reply: unknown) => void; readonly reject: (error: unknown) => void }[];
 }
 
-/** See the file header. */
+/**
+ * Gathers steps of one kind that are asked for in one turn of the event loop and may go to a server as one script: a script
+ * costs the server and this process several times what a step in it costs. A standalone server takes the steps of all shards
+ * together; in a cluster only keys of one slot may meet in a script.
+ *
+ * Guarantees: the steps of a slot reach its server in the order in which they were asked for, other commands included
+ * (which must say so with {@link StepBatches.flush}). A step that fails on the server fails alone; without an answer all
+ * steps of the script may have happened or not.
+ */
 export class StepBatches {
   readonly #link: Pick<RedisLink, 'runOn'>;
   readonly #isCluster: boolean;

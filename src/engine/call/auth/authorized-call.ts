@@ -1,33 +1,32 @@
-/**
- * One call with an access token, as one attempt: token → request → answer. A 401 gets a new token and the request once
- * more; whatever comes then is the answer. All of it within the call's own time.
- *
- * When no token comes, nothing has left towards the downstream and the call is unsent; when no second one comes, the 401
- * stands. The token is taken out of the answer before anybody sees it.
- */
 import type { Clock, Timer } from '../../../ports/clock.ts';
 import type { CallAnswer, CallHandle, HttpCaller, LastWord, OutboundRequest } from '../../../ports/http-caller.ts';
 import type { AccessToken, TokenCache, TokenGrant, TokenResult } from './token-cache.ts';
 import { answerWithout } from './without-token.ts';
 
-/** How it ended. */
+/** The outcome of an authorized call. */
 export interface AuthorizedEnding {
-  /** Without the token. */
+  /** Does not contain the token. */
   readonly answer: CallAnswer;
-  /** What was sent last, or would have been. */
+  /** The request that was sent last, or would have been. */
   readonly request: OutboundRequest;
-  /** False when the answer is about the token endpoint and says nothing of the downstream. */
+  /** False when the answer concerns the token endpoint and says nothing of the downstream. */
   readonly isOfDownstream: boolean;
 }
 
-/** What authorized calls stand on. */
+/** What authorized calls need. */
 export interface AuthorizedCallParts {
   readonly http: HttpCaller;
   readonly clock: Clock;
   readonly tokens: TokenCache;
 }
 
-/** See the file header. */
+/**
+ * One call with an access token, as one attempt: token → request → answer. A 401 gets a new token and one more request;
+ * the next answer is final. All of it takes place within the call's own time.
+ *
+ * When no token comes, no request has left towards the downstream and the call is unsent. When no second token comes,
+ * the 401 stands. The answer reaches the caller without the token.
+ */
 export class AuthorizedCall implements CallHandle {
   readonly #parts: AuthorizedCallParts;
   readonly #request: OutboundRequest;
@@ -45,8 +44,8 @@ export class AuthorizedCall implements CallHandle {
   #ended = false;
 
   /**
-   * Starts it. `done` is called once, never before this or `abort` has returned, and not where the last word withholds it. `settled` is
-   * called when a token is there or will not come.
+   * Starts the call. Calls `done` once, never before this method or `abort` has returned, and not where the last word
+   * withholds the call. Calls `settled` when a token is there or will not come.
    */
   constructor(
     parts: AuthorizedCallParts,
@@ -130,7 +129,10 @@ export class AuthorizedCall implements CallHandle {
     this.#end(this.#unauthorized ?? { answer, request: this.#request, isOfDownstream: false });
   }
 
-  /** A token might not be fetched: the call is made from the start, or not at all. A 401 before has done nothing. */
+  /**
+   * The token must not be fetched, so the call must not leave. An earlier 401 has had no effect, so the whole call can
+   * be repeated.
+   */
   #withhold(): void {
     if (this.#ended) return;
     this.#ended = true;

@@ -1,4 +1,3 @@
-/** Turns a call's `auth` into what it is sent with, from the secrets as they are now. */
 import { hash as digest } from 'node:crypto';
 import type { AuthPlan } from '../../../core/plan.ts';
 import { hostOf } from '../host-label.ts';
@@ -11,15 +10,15 @@ interface CredentialSource extends Pick<Bindings, 'mayGoTo'> {
 }
 
 /**
- * What a call is sent with: a value for `Authorization`, or what a token is fetched with first; or why it cannot be sent
- * at all, which waiting does not change.
+ * The credentials of a call: a value for `Authorization`, the grant for a token, or the reason why the call can never
+ * be sent.
  */
 export type Credentials =
   | { readonly kind: 'header'; readonly value: string }
   | { readonly kind: 'grant'; readonly grant: TokenGrant }
   | ({ readonly kind: 'problem' } & CallProblem);
 
-/** The credentials of a call. Sentences name secrets, never their values. */
+/** Turns a call's `auth` into credentials, from the present secrets. Sentences name secrets, never their values. */
 export function credentialsOf(
   auth: AuthPlan,
   destination: Destination,
@@ -35,7 +34,7 @@ export function credentialsOf(
   const [first = '', second = ''] = values as readonly string[];
   switch (auth.type) {
     case 'basic':
-      // RFC 7617: whoever reads it takes the first colon for the end of the user name.
+      // RFC 7617: the server takes the first colon for the end of the user name.
       if (first.includes(':')) return problem(`The secret ${auth.usernameSecret} holds a colon; no user name may.`);
       return { kind: 'header', value: basic(first, second) };
     case 'bearer':
@@ -60,7 +59,7 @@ function refusal(
   const endpoint = { url: tokenUrl, hostFromData: false, template: tokenUrl };
   const refused = refusedSecret(names, endpoint, source, mask);
   if (refused !== undefined || !destination.hostFromData) return refused;
-  // The token is worth as much as the secret for as long as it lives; data must not choose who gets it.
+  // The token is worth as much as the secret while it lives; data must not choose its receiver.
   return refusedSecret([clientSecretSecret], destination, source, mask, 'An access token fetched with');
 }
 
@@ -84,7 +83,7 @@ function grantOf(
   const form = new URLSearchParams({ grant_type: 'client_credentials' });
   if (scope !== undefined) form.set('scope', scope);
   if (audience !== undefined) form.set('audience', audience);
-  // The secret is a part of the key: whoever names another one must not get the token that the right one fetched.
+  // The secret is a part of the key: a call with another secret must not get the token that the right one fetched.
   const key = digest('sha256', JSON.stringify([tokenUrl, clientId, clientSecret, scope, audience]));
   return {
     kind: 'grant',

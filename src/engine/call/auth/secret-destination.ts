@@ -1,17 +1,16 @@
-/** Where secrets may go. */
 import { shownTemplate } from '../../../core/request/url.ts';
 import { hostOf } from '../host-label.ts';
 
-/** What says so. */
+/** The rules about the destinations of secrets. */
 export interface Bindings {
   /**
-   * Whether a secret may go to the host of a URL, which may come from data (payload, labels, answers, callbacks); absent means that
-   * every one may go everywhere.
+   * Whether a secret may go to the host of a URL, which may come from data (payload, labels, answers, callbacks);
+   * absent: every secret may go everywhere.
    */
   mayGoTo?(secret: string, url: string, hostFromData: boolean): boolean;
   /**
-   * The name of a secret whose value the request would carry to a place where the secret may not go, whatever wrote it there; absent
-   * means that this is not looked for.
+   * The name of a secret whose value the request carries to a place where the secret may not go, whatever put it there;
+   * absent: the values are not checked.
    */
   misplaced?(request: SearchedRequest): string | undefined;
 }
@@ -22,7 +21,7 @@ interface SearchedRequest {
   readonly body?: string;
 }
 
-/** A URL that a secret is to go to. */
+/** The destination of a secret. */
 export interface Destination {
   readonly url: string;
   /** Whether its host comes from data. */
@@ -31,15 +30,15 @@ export interface Destination {
   readonly template: string;
 }
 
-/** Why a call cannot be sent, which waiting does not change: a sentence, and the one for logs where it tells of data. */
+/** The reason why a call can never be sent: a sentence, and one for logs where the first contains data. */
 export interface CallProblem {
   readonly problem: string;
   readonly logged?: string;
 }
 
 /**
- * Why a request with these secrets may not go there; names the first of them, or what `kind` makes of it. Undefined when it may.
- * `mask` keeps secrets out of the sentence: one may be a part of the host.
+ * The reason why a request with these secrets may not go to the destination; undefined when it may. Names the first of
+ * them, or what `kind` makes of it. `mask` keeps secrets out of the sentence: one may be a part of the host.
  */
 export function refusedSecret(
   names: readonly string[],
@@ -53,7 +52,7 @@ export function refusedSecret(
   return refused === undefined ? undefined : refusal(`${kind} ${refused}`, destination, mask);
 }
 
-/** The same of what a request holds of secrets that its templates do not name: an answer may have echoed one. */
+/** The same for secrets that the templates do not name but the request contains: an answer may have echoed one. */
 export function misplacedSecret(
   request: SearchedRequest,
   destination: Destination,

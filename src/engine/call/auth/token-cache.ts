@@ -1,21 +1,13 @@
-/**
- * Access tokens of OAuth 2.0 client credentials (RFC 6749, section 4.4), kept in this process alone.
- *
- * Guarantees: one fetch at a time for each grant, whoever waits; a token is used until shortly before it expires, or until
- * somebody says that it was refused; the cache is bounded, and the grant used longest ago goes first. Every token is
- * concealed before anybody gets it. A fetch leaves only while one of those who wait for it may make its call. It goes through the same HTTP caller as every call, so the same egress policy,
- * size limit and TLS hold; redirects are not followed. Failures are not kept: the next who asks fetches again.
- */
 import { isJsonObject, isRawNumber, numberText, type Json } from '../../../core/value/json.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import type { CallAnswer, HttpCaller, LastWord } from '../../../ports/http-caller.ts';
 import { BoundedMap } from '../../bounded-map.ts';
 
-/** What a token is fetched with. Holds credentials: never to be written anywhere. */
+/** The request for a token. Contains credentials: never write it anywhere. */
 export interface TokenGrant {
   /** Equal for the same token URL, client, scope and audience. */
   readonly key: string;
-  /** Of the token URL, for people. */
+  /** The token URL, for people. */
   readonly host: string;
   readonly url: string;
   /** The client's own `Authorization`. */
@@ -24,14 +16,14 @@ export interface TokenGrant {
   readonly body: string;
 }
 
-/** A token. Two are the same only when they are the same object. */
+/** An access token, compared by identity. */
 export interface AccessToken {
   readonly value: string;
-  /** A text without the token, however it is encoded there. */
+  /** Removes the token from a text, however it is encoded there. */
   readonly mask: (text: string) => string;
 }
 
-/** A token, or why there is none: a sentence without anything that the token endpoint said. */
+/** A token, or the reason why there is none: a sentence that quotes nothing from the token endpoint. */
 export type TokenResult =
   | { readonly kind: 'token'; readonly token: AccessToken }
   | { readonly kind: 'failed'; readonly refused: boolean; readonly message: string };
@@ -41,34 +33,45 @@ export interface TokenWaiter extends LastWord {
   done(result: TokenResult): void;
 }
 
-/** What the cache stands on. */
+/** What the cache needs. */
 export interface TokenCacheParts {
   readonly http: HttpCaller;
   readonly clock: Clock;
-  /** Masks a value from now on wherever it leaves; answers what takes it out of a text. */
+  /** Masks a value from now on wherever it leaves the process. Returns a function that removes it from a text. */
   readonly conceal: (value: string) => (text: string) => string;
-  /** Longest time of a fetch. Those who wait may give up before. */
+  /** Longest time of a fetch. Waiting calls may give up earlier. */
   readonly fetchTimeoutMillis: number;
 }
 
 interface Kept {
   readonly token: AccessToken;
-  /** Monotonic; from then on it is not given out any more. */
+  /** Monotonic. The cache does not hand out the token after this time. */
   readonly until: number;
 }
 
 const maxTokens = 64;
-/** Of a token that comes without a lifetime; one that ends sooner is found out by its 401. */
+/** Lifetime of a token whose answer names none. A token that ends sooner gets a 401. */
 const defaultLifetimeMillis = 300_000;
 const maxLifetimeMillis = 86_400_000;
 /** A token is not used in the last tenth of its life, at most half a minute: a call takes time to arrive. */
 const maxMarginMillis = 30_000;
 /** RFC 6749, appendix A.12, without what JSON would escape; shorter ones cannot be masked, longer ones fit no header. */
 const tokenPattern = /^[\x21\x23-\x5b\x5d-\x7e]{4,16384}$/;
-/** Masking looks for letters and digits in a row. An opaque token that had not even four would be no secret to speak of. */
+/**
+ * Masking searches for letters and digits in a row. An opaque token with fewer than four of them is not worth keeping
+ * secret.
+ */
 const tellingPattern = /[A-Za-z0-9]{4}/;
 
-/** See the file header. */
+/**
+ * Access tokens of OAuth 2.0 client credentials (RFC 6749, section 4.4), kept in this process alone.
+ *
+ * Guarantees: one fetch at a time for each grant, however many calls wait; a token is in use until shortly before it
+ * expires, or until a call reports that it was refused; the cache is bounded and evicts the least recently used grant.
+ * Every token is concealed before a call gets it. A fetch leaves only while one of the waiting calls may leave. It uses
+ * the same HTTP caller as every call, with its egress policy, size limit and TLS; redirects are not followed. Failures
+ * are not kept: the next call fetches again.
+ */
 export class TokenCache {
   readonly #parts: TokenCacheParts;
   readonly #kept = new BoundedMap<string, Kept>(maxTokens);
@@ -78,16 +81,16 @@ export class TokenCache {
     this.#parts = parts;
   }
 
-  /** Whether there is a token, so that nothing needs to be fetched. */
+  /** Whether the cache has a token, so that no fetch is needed. */
   has(grant: TokenGrant): boolean {
     const kept = this.#kept.get(grant.key);
     return kept !== undefined && this.#parts.clock.monotonic() < kept.until;
   }
 
   /**
-   * Gives a token to `waiter.done`: at once when there is one, else when it has been fetched. One that is `refused` is not
-   * given again. Where the fetch might not leave, `waiter.withheld` is called instead. Answers what makes it forget the
-   * waiter; harmless when that was called.
+   * Gives a token to `waiter.done`: at once when there is one, else once it is fetched. Never gives the `refused` token
+   * again. Calls `waiter.withheld` instead where the fetch may not leave. Returns a function that removes the waiter;
+   * it is harmless afterwards.
    */
   get(grant: TokenGrant, refused: AccessToken | undefined, waiter: TokenWaiter): () => void {
     const { clock } = this.#parts;
@@ -159,7 +162,7 @@ export class TokenCache {
   }
 }
 
-/** `expires_in` in milliseconds; some endpoints write it as a text. */
+/** `expires_in` in milliseconds; some endpoints write it as a string. */
 function lifetimeOf(value: Json | undefined): number {
   const isNumber = typeof value === 'number' || isRawNumber(value);
   const seconds = isNumber

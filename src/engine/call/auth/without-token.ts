@@ -1,8 +1,11 @@
-/** Takes access tokens out of what downstreams say: they are no part of the definition, and no other process could mask them. */
+/**
+ * Removes access tokens from what downstreams answer: tokens are no part of the definition, and no other process could
+ * mask them.
+ */
 import { type Json, parseJson, stringifyJson } from '../../../core/value/json.ts';
 import type { CallAnswer } from '../../../ports/http-caller.ts';
 
-/** An answer with `mask` applied to whatever the downstream wrote. */
+/** An answer with `mask` applied to everything that the downstream wrote. */
 export function answerWithout(answer: CallAnswer, mask: (text: string) => string): CallAnswer {
   if (answer.kind === 'failed') return { ...answer, message: mask(answer.message) };
   const headers: Record<string, string> = {};
@@ -12,7 +15,7 @@ export function answerWithout(answer: CallAnswer, mask: (text: string) => string
   return { ...answer, headers, body, bodyJson: answer.bodyJson === answer.body ? body : reread(body) };
 }
 
-/** A body with `mask` applied, as JSON where it is no text; the very same when nothing was masked. */
+/** A body with `mask` applied, as JSON unless it is text; the same object when nothing was masked. */
 export function bodyWithout(body: Json, mask: (text: string) => string): Json {
   if (typeof body === 'string') return mask(body);
   const text = stringifyJson(body);
@@ -20,7 +23,7 @@ export function bodyWithout(body: Json, mask: (text: string) => string): Json {
   return masked === text ? body : reread(masked);
 }
 
-/** The JSON of a masked text. One that is none any more, as when a number was the token, stays a text. */
+/** The JSON of a masked text; text that is no longer JSON (a number was the token) stays text. */
 function reread(masked: string): Json {
   try {
     return parseJson(masked);

@@ -1,9 +1,9 @@
 /**
- * What operators hold: calls to a host, or of a definition, that are to wait.
+ * Holds of operators: calls to a host, or of a definition, that have to wait.
  *
- * They are few, changed by people, and read whole by every process every three seconds. So they stand together in one setting of
- * the store, changed by compare-and-set: a table of their own would cost two migrations and four more operations of the
- * port, and save nothing.
+ * Holds are few, people change them, and every process reads all of them every three seconds. So one setting of the
+ * store holds them, changed by compare-and-set. A table of their own would cost two migrations and four more operations
+ * of the port, and save nothing.
  */
 import { isJsonObject, parseJson } from '../../../core/value/json.ts';
 import type { Store } from '../../../ports/store.ts';
@@ -18,19 +18,19 @@ export interface CallHold {
   /** Every version of the definition when absent. */
   readonly version?: string;
   readonly reason: string;
-  /** Who placed it, or replaced it last: see `AuditEntry.actor`. Absent without authentication. */
+  /** The person who placed it, or replaced it last: see `AuditEntry.actor`. Absent without authentication. */
   readonly actor?: string;
   /** When it ends by itself. */
   readonly until?: number;
   readonly createdAt: number;
 }
 
-/** Holds that there can be at most. */
+/** Bound of the number of holds. */
 export const maxHolds = 200;
 
 const setting = 'operator.holds';
 const none = '[]';
-/** Two people who change holds at the same time are rare; so many are not people. */
+/** Two people rarely change holds at the same time; so many conflicts do not come from people. */
 const maxTries = 20;
 
 type SettingStore = Pick<Store, 'getSetting' | 'initSetting' | 'changeSetting'>;
@@ -41,10 +41,10 @@ export async function readHolds(store: SettingStore, now: number): Promise<reado
 }
 
 /**
- * Changes the holds in one step; `change` may be called several times, also on holds that have its change already. Answers what
- * it made of them.
+ * Changes the holds in one step; may call `change` several times, also on holds that already have its change. Returns
+ * the changed holds.
  *
- * @throws Error when others change them all the time.
+ * @throws Error when other processes change them all the time.
  */
 export async function changeHolds(
   store: SettingStore,
@@ -60,7 +60,7 @@ export async function changeHolds(
   throw new Error('The holds were changed by others again and again.');
 }
 
-/** Whether a call belongs to what is held. */
+/** Whether the hold applies to a call. */
 export function isHeld(
   hold: CallHold,
   call: { readonly name: string; readonly version: string },
@@ -72,7 +72,7 @@ export function isHeld(
   return origin !== undefined && (hold.host === origin.host || hold.host === origin.hostPort);
 }
 
-/** Whether it has not ended. */
+/** Whether the hold has not ended. */
 export function stands({ until }: CallHold, now: number): boolean {
   return until === undefined || until > now;
 }

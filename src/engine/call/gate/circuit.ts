@@ -1,11 +1,3 @@
-/**
- * The circuit breaker of one host.
- *
- * - `closed`: calls go out. `failureThreshold` failures in a row, of calls that went out while it was closed, open it.
- * - `open`: no call goes out until the open time is over.
- * - `probing`: one call is out to find out. An answer closes the circuit; a failure opens it for twice as long, up to a
- *   minute; a call that says nothing of the host leaves it open with its time over, so that the next one probes.
- */
 import type { Clock } from '../../../ports/clock.ts';
 
 /** When a circuit opens, and for how long at first. */
@@ -14,12 +6,19 @@ export interface CircuitSettings {
   readonly openMillis: number;
 }
 
-/** Told when it opens (also again, after a probe that failed) or closes. */
+/** Called when the circuit opens (also again, after a failed probe) or closes. */
 export type CircuitListener = (now: 'opened' | 'closed', openMillis: number) => void;
 
 const longestOpenMillis = 60_000;
 
-/** See the file header. */
+/**
+ * The circuit breaker of one host.
+ *
+ * - `closed`: calls go out. `failureThreshold` failures in a row, of calls that went out while it was closed, open it.
+ * - `open`: no call goes out until the open time is over.
+ * - `probing`: one call is out as a probe. An answer closes the circuit; a failure opens it for twice as long, up to a
+ *   minute; a neutral outcome leaves it open with its time over, so that the next call probes.
+ */
 export class Circuit {
   readonly #clock: Clock;
   readonly #settings: CircuitSettings;
@@ -27,9 +26,9 @@ export class Circuit {
   #state: 'closed' | 'open' | 'probing' = 'closed';
   #failures = 0;
   #openMillis: number;
-  /** On the monotonic clock. */
+  /** Monotonic. */
   #openUntil = 0;
-  /** Calls that went out before it last opened say nothing any more. */
+  /** Counts the openings: outcomes of calls from before the last one say nothing any more. */
   #generation = 0;
 
   constructor(clock: Clock, settings: CircuitSettings, changed: CircuitListener) {
@@ -43,7 +42,7 @@ export class Circuit {
     return this.#state !== 'closed';
   }
 
-  /** Whether there is nothing to remember. */
+  /** Whether the circuit has no failures to remember. */
   get isFresh(): boolean {
     return this.#state === 'closed' && this.#failures === 0;
   }
@@ -55,7 +54,7 @@ export class Circuit {
     return Math.max(0, this.#openUntil - this.#clock.monotonic());
   }
 
-  /** A call goes out; only while `waitMillis` is 0. The result is to be told once how it went. */
+  /** A call goes out; only while `waitMillis` is 0. Call the result once with the outcome. */
   begin(): (outcome: 'answered' | 'failed' | 'neutral') => void {
     const generation = this.#generation;
     if (this.#state === 'open') {

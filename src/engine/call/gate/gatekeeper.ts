@@ -1,135 +1,64 @@
-/**
- * The gate of one process: holds first, then the circuit of the host, then a free place at it.
- *
- * A call that is turned away gets a time at which to try again, the later the longer it has waited and the more wait with it, so that a
- * hundred thousand executions behind a hold for a day cost little; what ends its waiting earlier tells it at once (see
- * `waiting-list.ts`).
- *
- * Who gets a place at a host: a free one goes to the next call that asks, unless it is kept for one that was called. With none free, a call waits in hand for a moment (see
- * `host-slots.ts`) if it was called from the waiting list, if its execution goes on in its turn, or if nobody waits at that host; else
- * its execution is parked, and listed by the time at which it was blocked first. Each place that becomes free goes to the longest wait in hand, and calls the longest
- * wait of the list, so that a steady stream of new calls cannot starve those that were parked.
- */
 import type { BlockCause } from '../../../core/state.ts';
-import type { Clock, Entropy } from '../../../ports/clock.ts';
+import type { Entropy } from '../../../ports/clock.ts';
 import type { Store } from '../../../ports/store.ts';
-import type { Telemetry } from '../../../ports/telemetry.ts';
-import { dataHostLabel } from '../host-label.ts';
 import { Periodic } from '../../periodic.ts';
 import type { Pulse } from '../../service.ts';
 import type { Block, CallGate, Entry, GatedCall, Pass } from './call-gate.ts';
 import { type CallHold, isHeld, readHolds, stands } from './call-holds.ts';
-import { Circuit, type CircuitSettings } from './circuit.ts';
-import { HostSlots, Lobby } from './host-slots.ts';
-import { authorityOf, type Origin, originOf } from './origin.ts';
+import { type CircuitView, type FullHost, type Host, Hosts, type HostsParts } from './hosts.ts';
 import { WaitingLine } from './waiting-line.ts';
 import { WaitingList } from './waiting-list.ts';
 
-/** What a gatekeeper stands on. */
-export interface GatekeeperParts {
-  readonly clock: Clock;
+/** What a gatekeeper needs. */
+export interface GatekeeperParts extends HostsParts {
   readonly entropy: Entropy;
-  readonly telemetry: Telemetry;
   readonly store: Pick<Store, 'getSetting' | 'initSetting' | 'changeSetting'>;
-  /** Hosts may hold secrets. */
-  readonly mask: (text: string) => string;
-  /** Absent: no circuit ever opens. */
-  readonly circuits?: CircuitSettings;
-  /** Calls at once to one scheme, host and port. */
-  readonly maxConcurrency: number;
-  /** Other limits by `host:port` (which wins) or `host`. */
-  readonly overrides: Readonly<Record<string, number>>;
-  /** Places of the process. Calls that wait in hand for a host that is not quick take at most a quarter of them, all hosts together. */
-  readonly workerCount: number;
 }
 
-/** A host whose places are all taken. */
-export interface FullHost {
-  /** `http://host:80`, masked. */
-  readonly host: string;
-  /** Calls under way: all that it may have. */
-  readonly calls: number;
-  /** Calls that wait for a place, in hand or parked. */
-  readonly waiting: number;
-}
-
-/** The circuit of a host that has been open since the process began. */
-export interface CircuitView {
-  /** `http://host:80`, masked; hosts that come from data share one name. */
-  readonly host: string;
-  readonly isOpen: boolean;
-  /** Milliseconds until a call may go out to probe; absent while one is out, or closed. */
-  readonly waitMillis?: number;
-}
-
-interface Host {
-  readonly origin: Origin;
-  /** What those read who may read the execution: `http://host:80`. */
-  readonly label: string;
-  /** The same in a sentence: without the scheme, and without a port that is usual for it. */
-  readonly shownHost: string;
-  /** Whether no definition names it by itself, as far as this process has seen: logs, metrics and `/cluster` do not name it then. */
-  isFromData: boolean;
-  readonly slots: HostSlots;
-  readonly circuit: Circuit | undefined;
-  /** Parked until a place is free. */
-  readonly forPlace: WaitingLine;
-  /** Parked until the circuit closes. */
-  readonly forCircuit: WaitingLine;
-  /** Since when the next free place is awaited: the last one became free then, or was taken; monotonic. */
-  awaitedSince: number;
-  /** The mean time for which a free place was awaited lately. */
-  paceMillis: number;
-}
-
-/** What everybody may read. */
-function publicLabel({ isFromData, label }: Host): string {
-  return isFromData ? dataHostLabel : label;
-}
-
-/** How soon a call is tried again that came before the holds had been read. */
+/** Delay of a call that came before the holds were read. */
 const unreadMillis = 500;
-/** Holds are read this often. */
+/** Time between two readings of the holds. */
 const readMillis = 3_000;
-/** Hosts known at once; beyond it those that are idle and healthy are forgotten. */
-const maxHosts = 1_000;
-const maxCircuitViews = 200;
-/** As long as a name in DNS may be, with its scheme and port. What is longer leads nowhere, and may be as long as a request. */
-const maxAuthorityLength = 270;
-/** Hosts without a free place that are told of at most: those with the most calls. */
-const maxFullHosts = 20;
-/** A place that is free so soon may be waited for in hand, however many do: it costs others little, and spares a load and a checkpoint. */
+/** A call may wait in hand for a place that is free so soon, however many do: that costs others little and saves a load and a checkpoint. */
 const soonMillis = 250;
-/** Of all that wait one looks again per so many milliseconds: each look costs a load and a checkpoint. */
+/** Of all waiting calls one looks again in each of these intervals: every look costs a load and a checkpoint. */
 const crowdMillis = 10;
-/** However many wait: what nobody calls, because the process that knew of it is gone, looks again within this time. */
+/** However many wait, each looks again within this time: the process that would wake it may be gone. */
 const longestLookMillis = 300_000;
 
-const otherHosts: Origin = { text: 'other hosts', host: 'other hosts', hostPort: 'other hosts' };
-
-/** The gate of one process. */
+/**
+ * The gate of one process: holds first, then the circuit of the host, then a free place at the host.
+ *
+ * A blocked call gets a time at which to try again: the later, the longer it has waited and the more calls wait with it, so
+ * that a hundred thousand executions behind a hold for a day cost little. An event that ends the waiting earlier (a lifted
+ * hold, a closed circuit, a free place) wakes the calls at once, by the {@link WaitingList}.
+ *
+ * A free place goes to the next call that asks, unless it is kept for a call that was woken for it. With none free, a call
+ * waits in hand for a moment ({@link HostSlots}) if it was woken from the waiting list, if its execution continues in its
+ * turn, or if no call waits at that host. Otherwise the execution is parked and listed by the time of its first block. Each
+ * place that becomes free goes to the longest wait in hand, and wakes the longest wait of the list, so that a steady stream
+ * of new calls cannot starve parked ones.
+ *
+ * What wakes it: calls, and a reading of the holds every few seconds or when this process changes one. What stops it:
+ * {@link Gatekeeper.stop}.
+ */
 export class Gatekeeper implements CallGate {
   readonly #parts: GatekeeperParts;
   readonly #reading: Periodic;
   readonly #waiting: WaitingList;
-  readonly #lobby: Lobby;
+  readonly #hosts: Hosts;
   readonly #untilRead = new WaitingLine('hold');
   readonly #byHold = new Map<string, WaitingLine>();
-  /** By scheme and authority as URLs have them. */
-  readonly #byAuthority = new Map<string, Host>();
-  readonly #hosts = new Map<string, Host>();
-  /** Those whose circuit has opened once. */
-  readonly #tripped = new Map<string, Host>();
-  /** Undefined until they have been read for the first time: no call may slip through before that. */
+  /** Undefined before the first reading: until then no call may pass. */
   #holds: readonly CallHold[] | undefined;
-  /** Stands for the hosts beyond {@link maxHosts}. */
-  #overflow: Host | undefined;
   #firstRead: () => void = () => undefined;
 
   constructor(parts: GatekeeperParts) {
     this.#parts = parts;
     this.#waiting = new WaitingList(parts.clock);
-    this.#lobby = new Lobby(Math.floor(parts.workerCount / 4));
+    this.#hosts = new Hosts(parts, ({ forCircuit }) => {
+      this.#waiting.release(forCircuit);
+    });
     this.#reading = new Periodic('holds', parts, readMillis, () => this.#readHolds());
   }
 
@@ -150,35 +79,25 @@ export class Gatekeeper implements CallGate {
     this.#waiting.stop();
   }
 
-  /** Holds were changed in this process: they are read now. */
+  /** This process has changed the holds: reads them now. */
   readonly holdsChanged = (): void => {
     this.#reading.hurry();
   };
 
-  /** How many holds stand, as last read. */
+  /** Holds in force, as last read. */
   get holdCount(): number {
     const now = this.#parts.clock.now();
     return this.#holds?.filter((hold) => stands(hold, now)).length ?? 0;
   }
 
-  /** Executions that wait blocked, each under one cause, as far as this process has seen them. */
+  /** Blocked executions, each under one cause, as far as this process has seen them. */
   get blocked(): Readonly<Record<BlockCause, number>> {
     return this.#waiting.counts;
   }
 
-  /** Hosts whose places are all taken, those with the most calls first, at most 20. */
+  /** See {@link Hosts.full}. */
   fullHosts(): readonly FullHost[] {
-    const full = [...this.#hosts.values(), ...(this.#overflow === undefined ? [] : [this.#overflow])].filter(
-      ({ slots }) => slots.isFull,
-    );
-    return full
-      .map((host) => ({
-        host: publicLabel(host),
-        calls: host.slots.taken,
-        waiting: host.slots.waiting + host.forPlace.size,
-      }))
-      .sort((a, b) => b.calls - a.calls)
-      .slice(0, maxFullHosts);
+    return this.#hosts.full();
   }
 
   ended(executionId: string): void {
@@ -189,24 +108,13 @@ export class Gatekeeper implements CallGate {
     this.#waiting.keepOnly(isOurs);
   }
 
-  /** Circuits that have opened since the process began, latest last. */
+  /** See {@link Hosts.circuits}. */
   circuits(): readonly CircuitView[] {
-    const views = new Map<string, CircuitView>();
-    for (const host of this.#tripped.values()) {
-      const isOpen = host.circuit?.isOpen === true;
-      const label = publicLabel(host);
-      const known = views.get(label);
-      // Of those that share a label: whether any is open, and when the first of them is tried again.
-      if (known?.isOpen === true && !isOpen) continue;
-      const waits = [known?.waitMillis, isOpen ? host.circuit?.waitMillis : undefined];
-      const waitMillis = Math.min(...waits.filter((wait) => wait !== undefined));
-      views.set(label, { host: label, isOpen, ...(Number.isFinite(waitMillis) ? { waitMillis } : undefined) });
-    }
-    return [...views.values()];
+    return this.#hosts.circuits();
   }
 
   enter(call: GatedCall): Entry {
-    const host = call.url === undefined ? undefined : this.#hostOf(call.url, call.hostFromData === true);
+    const host = call.url === undefined ? undefined : this.#hosts.of(call.url, call.hostFromData === true);
     const turnedAway = this.#turnAway(call, host);
     if (turnedAway !== undefined) return turnedAway;
     if (host === undefined) {
@@ -223,7 +131,7 @@ export class Gatekeeper implements CallGate {
             then(this.#noPlace(call, host));
             return;
           }
-          // Much may have happened while it waited.
+          // A hold may have come, or the circuit may have opened, while the call waited.
           const late = this.#turnAway(call, host);
           if (late !== undefined) this.#free(host);
           then(late ?? this.#admit(call, host));
@@ -231,7 +139,7 @@ export class Gatekeeper implements CallGate {
     };
   }
 
-  /** Takes a place, unless each free one is for a call that was called before. */
+  /** Takes a place, unless each free one is kept for a call that was woken before. */
   #takes(call: GatedCall, host: Host): boolean {
     const { slots, forPlace } = host;
     if (slots.isFull) return false;
@@ -278,7 +186,7 @@ export class Gatekeeper implements CallGate {
     return this.#block(call, forCircuit, { cause: 'circuit', until, detail, ...shownOf(host) });
   }
 
-  /** Whether a call that begins to wait gets its place in a moment, if places go on to become free as they did lately. */
+  /** Whether a call that begins to wait gets its place in a moment, if places become free at the pace of late. */
   #isSoonFree({ slots, awaitedSince, paceMillis }: Host): boolean {
     const silence = this.#parts.clock.monotonic() - awaitedSince;
     return (slots.waiting + 1) * Math.max(paceMillis, silence) <= soonMillis;
@@ -296,10 +204,10 @@ export class Gatekeeper implements CallGate {
     return { kind: 'blocked', ...block };
   }
 
-  /** The place is taken. */
+  /** Expects that the place is taken. */
   #admit(call: GatedCall, host: Host): Pass {
     this.#letThrough(call);
-    // It came by itself: others may wait for what is free, and have not been called.
+    // This call was not woken: parked calls may still wait for the other free places.
     if (host.forPlace.size > 0 && !host.slots.isFull) this.#waiting.release(host.forPlace, 1);
     const report = call.placeOnly === true ? undefined : host.circuit?.begin();
     return {
@@ -318,14 +226,14 @@ export class Gatekeeper implements CallGate {
   #free(host: Host): void {
     const now = this.#parts.clock.monotonic();
     const silence = now - host.awaitedSince;
-    // While places are free nobody awaits one, so that a long time says nothing.
+    // While places are free no call awaits one, so a long silence says nothing.
     if (host.slots.isFull || silence < host.paceMillis) {
       host.paceMillis = Number.isFinite(host.paceMillis) ? 0.9 * host.paceMillis + 0.1 * silence : silence;
     }
     host.awaitedSince = now;
     const isIdle = host.slots.free();
     if (host.forPlace.size === 0) return;
-    // Where the next place is free soon, and nobody waits in hand for it, a second one is called, so that places do not wait for loads.
+    // Where the next place is free soon and no call waits in hand for it, the gate wakes a second one, so that places do not wait for loads.
     this.#waiting.release(host.forPlace, isIdle && silence < soonMillis ? 2 : 1);
   }
 
@@ -338,8 +246,8 @@ export class Gatekeeper implements CallGate {
   }
 
   /**
-   * Half as long again as it has waited by now, within bounds, not at the same instant as all others, and not more often than a crowd
-   * may.
+   * When a blocked call looks again: after half the time that it has waited so far, within bounds, with jitter, and more
+   * rarely in a crowd.
    */
   #lookAgain(call: GatedCall, now: number, bounds: { readonly first: number; readonly longest: number }): number {
     const waited = now - (call.blockedSince ?? now);
@@ -350,80 +258,6 @@ export class Gatekeeper implements CallGate {
 
   #upTo(millis: number): number {
     return Math.round(millis * this.#parts.entropy.random());
-  }
-
-  #hostOf(url: string, isFromData: boolean): Host | undefined {
-    const authority = authorityOf(url);
-    if (authority.length > maxAuthorityLength) return undefined;
-    const known = this.#byAuthority.get(authority);
-    if (known !== undefined) {
-      if (!isFromData) known.isFromData = false;
-      return known;
-    }
-    const origin = originOf(authority);
-    if (origin === undefined) return undefined;
-    if (this.#byAuthority.size >= maxHosts) this.#forgetIdle();
-    const host = this.#hosts.get(origin.text) ?? this.#newHost(origin);
-    if (!isFromData) host.isFromData = false;
-    // Where every host is busy or in trouble, the newest ones share the places of one rather than have an endless map.
-    if (this.#byAuthority.size >= maxHosts) return (this.#overflow ??= this.#newHost(otherHosts));
-    this.#hosts.set(origin.text, host);
-    this.#byAuthority.set(authority, host);
-    return host;
-  }
-
-  #newHost(origin: Origin): Host {
-    const { clock, circuits, overrides, maxConcurrency, mask } = this.#parts;
-    const limit = overrides[origin.hostPort] ?? overrides[origin.host] ?? maxConcurrency;
-    const host: Host = {
-      origin,
-      label: mask(origin.text),
-      shownHost: mask(shownHostOf(origin)),
-      isFromData: origin !== otherHosts,
-      slots: new HostSlots(clock, limit, this.#lobby),
-      forPlace: new WaitingLine('slots'),
-      forCircuit: new WaitingLine('circuit'),
-      awaitedSince: -Infinity,
-      paceMillis: Infinity,
-      circuit:
-        circuits && origin !== otherHosts
-          ? new Circuit(clock, circuits, (change, openMillis) => {
-              this.#circuitChanged(host, change, openMillis);
-            })
-          : undefined,
-    };
-    return host;
-  }
-
-  /** Forgets hosts that are idle and healthy; where there are none, those known longest whose trouble may be over, too. */
-  #forgetIdle(): void {
-    let left = maxHosts / 10;
-    const forget = (isOver: (circuit: Circuit | undefined) => boolean): void => {
-      for (const [authority, { slots, circuit, origin, forPlace, forCircuit }] of this.#byAuthority) {
-        if (left === 0) return;
-        if (slots.taken + forPlace.size + forCircuit.size > 0 || !isOver(circuit)) continue;
-        this.#byAuthority.delete(authority);
-        this.#hosts.delete(origin.text);
-        left--;
-      }
-    };
-    forget((circuit) => circuit?.isFresh !== false);
-    if (left === maxHosts / 10) forget((circuit) => circuit?.waitMillis === 0);
-  }
-
-  #circuitChanged(host: Host, change: 'opened' | 'closed', openMillis: number): void {
-    const { telemetry } = this.#parts;
-    const { text } = host.origin;
-    if (change === 'closed') {
-      telemetry.log('info', 'circuit closed', { host: publicLabel(host) });
-      this.#waiting.release(host.forCircuit);
-      return;
-    }
-    telemetry.log('warn', 'circuit opened', { host: publicLabel(host), openMillis });
-    this.#tripped.delete(text);
-    this.#tripped.set(text, host);
-    const [oldest] = this.#tripped.keys();
-    if (this.#tripped.size > maxCircuitViews && oldest !== undefined) this.#tripped.delete(oldest);
   }
 
   async #readHolds(): Promise<void> {
@@ -450,11 +284,7 @@ export class Gatekeeper implements CallGate {
   }
 }
 
-function shownHostOf({ text, host, hostPort }: Origin): string {
-  return text === `http://${host}:80` || text === `https://${host}:443` ? host : hostPort;
-}
-
-/** What a call that waits for the hold is told: why, and who placed it where that is known. */
+/** The reason of the hold for people, with the person who placed it where that is known. */
 function heldText({ reason, actor }: CallHold): string {
   return actor === undefined ? `held: ${reason}` : `held by ${actor}: ${reason}`;
 }

@@ -1,15 +1,11 @@
-/**
- * How many calls to one host are under way. A call that finds no free place may wait here for a moment, in the order of arrival, while
- * its execution is still in hand; a longer wait is not worth a place of the process, so the execution is parked then.
- */
 import type { Clock, Timer } from '../../../ports/clock.ts';
 
 /** How long a call waits for a place before its execution is parked. */
 const patienceMillis = 1_000;
 
-/** How many calls wait in hand for a place, at all hosts together. */
+/** Calls that wait in hand for a place, at all hosts together. */
 export class Lobby {
-  /** Most of them: each holds a place of the process meanwhile. */
+  /** The bound: each of them occupies a place of the process. */
   readonly max: number;
   size = 0;
 
@@ -23,7 +19,10 @@ interface Waiter {
   readonly timer: Timer;
 }
 
-/** The places at one host. */
+/**
+ * The places at one host. A call that finds no free place may wait here for a moment, in the order of arrival, while
+ * its execution is in hand. A longer wait is not worth a place of the process, so the execution is parked then.
+ */
 export class HostSlots {
   readonly limit: number;
   readonly #clock: Clock;
@@ -51,7 +50,7 @@ export class HostSlots {
     return this.#taken >= this.limit;
   }
 
-  /** Takes a place, to be given back by {@link HostSlots.free}; false when there is none. */
+  /** Takes a place, which {@link HostSlots.free} gives back; false when there is none. */
   tryTake(): boolean {
     if (this.isFull) return false;
     this.#taken++;
@@ -63,7 +62,7 @@ export class HostSlots {
     return this.#lobby.size < this.#lobby.max;
   }
 
-  /** Waits for a place; `told` learns once whether it has been taken. The result ends the waiting. */
+  /** Waits for a place; calls `told` once with whether the call has taken one. The result ends the waiting. */
   wait(told: (hasPlace: boolean) => void): () => void {
     const waiter: Waiter = {
       told,
@@ -78,7 +77,7 @@ export class HostSlots {
     };
   }
 
-  /** Gives a place back, to the call that has waited here for longest; answers whether none waits here. */
+  /** Gives a place back, to the longest wait here; returns whether no call waits here. */
   free(): boolean {
     const [next] = this.#waiting;
     if (next === undefined) {

@@ -1,6 +1,4 @@
-/** Where a call goes: scheme, host and port, in one form whatever the URL looks like. */
-
-/** See the file header. */
+/** The target of a call: scheme, host and port, in one form whatever the URL looks like. */
 export interface Origin {
   /** `http://host:80`: the port always shows. */
   readonly text: string;
@@ -19,14 +17,17 @@ export function originOf(url: string): Origin | undefined {
   return { text: `${parsed.protocol}//${hostPort}`, host, hostPort };
 }
 
-/** Scheme and authority as they stand in a URL: what decides its origin, cut out cheaply. */
+/** Scheme and authority as they appear in a URL, cut out cheaply: they determine its origin. */
 export function authorityOf(url: string): string {
   const begin = url.indexOf('//') + 2;
   const end = url.slice(begin).search(/[/?#\\]/);
   return end < 0 ? url : url.slice(0, begin + end);
 }
 
-/** A host that a person named, as URLs have it, with its port only where one is given; undefined when it is none. */
+/**
+ * A host that a person named, as URLs write it, with its port only where the text has one; undefined when it is no
+ * host.
+ */
 export function placeOf(text: string): string | undefined {
   if (text === '' || /[\s/?#@\\%]/.test(text)) return undefined;
   // An IPv6 address without brackets has no port.

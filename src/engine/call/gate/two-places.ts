@@ -1,10 +1,10 @@
-/**
- * A call that needs an access token takes a place at two hosts: at that of the token endpoint until the token is there, and at its own.
- * Without the former a token endpoint that never answers could take every place of the process, by calls to several hosts.
- */
 import type { Block, CallGate, Entry, GatedCall, Pass } from './call-gate.ts';
 
-/** Enters for the token first, then for the call. Whatever keeps the call back keeps no place meanwhile. */
+/**
+ * Enters the gate for a call that needs an access token: first for a place at the token endpoint, held until the token
+ * is there, then for the call's own. Without the former, a token endpoint that never answers could take every place of
+ * the process, by calls to several hosts. A blocked call keeps neither place.
+ */
 export function enterBoth(gate: CallGate, token: GatedCall, call: GatedCall): Entry {
   const first = gate.enter(token);
   if (first.kind === 'blocked') return first;
@@ -22,7 +22,7 @@ export function enterBoth(gate: CallGate, token: GatedCall, call: GatedCall): En
   };
 }
 
-/** What comes of the call's own entry while it has its place at the token endpoint. */
+/** The call's own entry while it has its place at the token endpoint. */
 function joined(token: Pass, call: Entry): Entry {
   let isHeld = true;
   const release = (): void => {

@@ -1,7 +1,3 @@
-/**
- * Calls that wait for one thing: the call that has been blocked for longest is first, also where it was called in vain, or comes from a
- * process that is gone. Adding and taking cost the logarithm of their number, leaving nothing.
- */
 import type { BlockCause } from '../../../core/state.ts';
 
 /** A call that waits. */
@@ -9,47 +5,52 @@ export interface WaitingCall {
   readonly executionId: string;
   /** The token of the execution that makes it: an execution may have several calls. */
   readonly tokenId: number;
-  /** Since when it is blocked, in ms since 1970; absent at its first block. */
+  /** Since when the call is blocked, in ms since 1970; absent at its first block. */
   readonly blockedSince?: number;
 }
 
-/** A call in a line. */
+/** A waiting call in a line. */
 export interface Entry {
   readonly executionId: string;
   readonly tokenId: number;
-  /** Of its first block. */
+  /** Time of its first block. */
   readonly since: number;
-  /** Of those that were blocked at the same time the one that was listed first comes first. */
+  /** Orders calls that were blocked at the same time by when they were listed. */
   readonly order: number;
   readonly line: WaitingLine;
-  /** It was called, and has not come back. */
+  /** True from its wake-up until it comes back. */
   isCalled: boolean;
-  /** Monotonic; since when it is known to have been called. */
+  /** Monotonic; since when it is known to have been woken. */
   calledAt: number;
 }
 
-/** Where an entry stands. Those that have left stay in the heap until they come to its top, or are most of it. */
+/**
+ * The position of an entry in the heap. Entries that have left remain until they reach the top or are most of the heap.
+ */
 interface Position {
   readonly entry: Entry;
 }
 
-/** For how long what became free is kept for the execution that was called for it: a load and a checkpoint take less. */
+/** For how long a freed place is kept for the execution that was woken for it: a load and a checkpoint take less. */
 const promiseMillis = 2_000;
 
-/** The line of those that wait for one thing. */
+/**
+ * The calls that wait for one thing, the longest blocked first: also a call that was woken in vain, or comes from a
+ * process that is gone. Adding and taking cost the logarithm of their number, leaving costs nothing.
+ */
 export class WaitingLine {
   readonly cause: BlockCause;
   /** A binary heap. */
   #heap: Position[] = [];
   readonly #positions = new Map<Entry, Position>();
-  /** Those that were told and have not come, longest ago first. */
+  /** Woken calls that have not come back, earliest first. */
   readonly #told = new Set<Entry>();
 
   constructor(cause: BlockCause) {
     this.cause = cause;
   }
 
-  /** How many wait to be called. */
+  /** Calls that wait to be woken. */
   get size(): number {
     return this.#positions.size;
   }
@@ -61,14 +62,14 @@ export class WaitingLine {
     this.#rise(this.#heap.length - 1);
   }
 
-  /** Harmless where it is not in the line. */
+  /** Harmless for an entry that is not in the line. */
   delete(entry: Entry): void {
     if (!this.#positions.delete(entry) || this.#heap.length <= 2 * this.#positions.size + 16) return;
-    // In their order they are a heap.
+    // A sorted array is a heap.
     this.#heap = [...this.#positions.values()].sort((a, b) => (isBefore(a.entry, b.entry) ? -1 : 1));
   }
 
-  /** Takes the first ones out. */
+  /** Removes and returns the first entries. */
   take(most: number): readonly Entry[] {
     if (most < this.size) return Array.from({ length: most }, () => this.#first());
     const all = Array.from(this.#positions.keys()).sort((a, b) => (isBefore(a, b) ? -1 : 1));
@@ -77,7 +78,7 @@ export class WaitingLine {
     return all;
   }
 
-  /** Those that have left the line were told of it. */
+  /** A call that has left the line was woken. */
   told(entry: Entry): void {
     this.#told.add(entry);
   }
@@ -86,12 +87,12 @@ export class WaitingLine {
     this.#told.delete(entry);
   }
 
-  /** Whether any of those that were told has not come. */
+  /** Whether a woken call has not come back. */
   get isAwaited(): boolean {
     return this.#told.size > 0;
   }
 
-  /** How many were called lately and have not come: before `call` where it is one of them. */
+  /** How many calls were woken lately and have not come back; only those before `call` if it is one of them. */
   promised(now: number, call: WaitingCall): number {
     let count = 0;
     for (const { executionId, tokenId, calledAt } of this.#told) {
@@ -101,7 +102,7 @@ export class WaitingLine {
     return count;
   }
 
-  /** Only where one waits. */
+  /** Expects a waiting call. */
   #first(): Entry {
     for (;;) {
       const top = this.#heap[0];
@@ -137,7 +138,7 @@ export class WaitingLine {
     }
   }
 
-  /** Exchanges the two where they are in the wrong order; answers whether they were. */
+  /** Swaps the two if they are in the wrong order; returns whether they were. */
   #swapped(above: number, below: number): boolean {
     const [high, low] = [this.#heap[above], this.#heap[below]];
     if (high === undefined || low === undefined || !isBefore(low.entry, high.entry)) return false;

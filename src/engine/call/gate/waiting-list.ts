@@ -1,28 +1,28 @@
-/**
- * Which executions wait blocked for what, as far as this process has seen them: when a hold is lifted, a circuit closes or a
- * place becomes free, they are called at once, those first that have waited longest, instead of looking again by themselves. Only a hint: what is not
- * listed, after a restart or beyond the bound, looks again soon enough.
- *
- * An execution that was called stays listed until it comes back: it has been let through then, or is blocked anew.
- */
 import type { BlockCause } from '../../../core/state.ts';
 import type { Clock, Timer } from '../../../ports/clock.ts';
 import type { Entry, WaitingCall, WaitingLine } from './waiting-line.ts';
 
 /** Calls listed at most. */
 const maxListed = 100_000;
-/** Executions called at once, and the pause after that: a crowd must not trample a host that has just come back. */
+/** Executions woken at once, and the pause after that: a crowd must not overload a host that has just come back. */
 const batch = 100;
 const pauseMillis = 25;
 /**
- * A called execution that has not come back for so long is forgotten: another process has it now, or it waits behind very many others for a
- * worker. In the latter case it only loses its place in the line.
+ * The list forgets a woken execution that has not come back for so long: another process has it now, or it waits behind
+ * very many others for a worker. In the latter case it only loses its place in the line.
  */
 const lostMillis = 600_000;
-/** The causes from the one that counts for an execution with several blocked calls to the one that counts least. */
+/** The causes in the order in which they count for an execution with several blocked calls. */
 const causes: readonly BlockCause[] = ['hold', 'circuit', 'slots'];
 
-/** The waiting list of one process. */
+/**
+ * The blocked executions of one process, as far as it has seen them, by what they wait for.
+ *
+ * When a hold is lifted, a circuit closes or a place becomes free, the list wakes them at once, the longest waits
+ * first. Only a hint: an execution that is not listed, after a restart or beyond the bound, looks again by itself.
+ *
+ * A woken execution stays listed until it comes back: then the gate lets it through or blocks it anew.
+ */
 export class WaitingList {
   readonly #clock: Clock;
   readonly #byExecution = new Map<string, readonly Entry[]>();
@@ -30,19 +30,22 @@ export class WaitingList {
   readonly #counts: Record<BlockCause, number> = { hold: 0, circuit: 0, slots: 0 };
   #listed = 0;
   #order = 0;
-  /** To be told. */
+  /** Entries to be woken. */
   #calling: Entry[] = [];
-  /** Told, and not seen since, longest ago first. */
+  /** Woken entries that have not come back, earliest first. */
   readonly #called = new Set<Entry>();
   #timer: Timer | undefined;
-  /** Told of executions that may try again, and since when they are due; answers false when another process works on that execution. */
+  /**
+   * Receives executions that may try again, and since when they are due; returns false when another process works on
+   * that execution.
+   */
   retry: (executionId: string, dueAt: number) => boolean = () => true;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Executions that wait, each under one cause. Those that were called count until they come back. */
+  /** Waiting executions, each under one cause. Woken ones count until they come back. */
   get counts(): Readonly<Record<BlockCause, number>> {
     return this.#counts;
   }
@@ -52,7 +55,7 @@ export class WaitingList {
     return this.#listed;
   }
 
-  /** Lists a call in a line, unless it is there already. It leaves any other line. */
+  /** Lists a call in a line, unless it is there already. The call leaves any other line. */
   add(line: WaitingLine, { executionId, tokenId, blockedSince }: WaitingCall): void {
     const entries = this.#byExecution.get(executionId) ?? [];
     const known = entries.find((entry) => entry.tokenId === tokenId);
@@ -71,7 +74,7 @@ export class WaitingList {
     if (known !== undefined) this.#passOn(known);
   }
 
-  /** Whether the call was called from that line and has come back now. */
+  /** Whether the call was woken from that line and has come back now. */
   isCalled(line: WaitingLine, { executionId, tokenId }: WaitingCall): boolean {
     const entries = this.#byExecution.get(executionId);
     return entries?.some((entry) => entry.tokenId === tokenId && entry.line === line && entry.isCalled) === true;
@@ -94,12 +97,12 @@ export class WaitingList {
     for (const entry of entries) this.#passOn(entry);
   }
 
-  /** Forgets the executions that others work on now. */
+  /** Forgets the executions that belong to other processes now. */
   keepOnly(isOurs: (executionId: string) => boolean): void {
     for (const id of this.#byExecution.keys()) if (!isOurs(id)) this.forget(id);
   }
 
-  /** Calls the `most` of those that have waited longest. */
+  /** Wakes the `most` longest waits. */
   release(line: WaitingLine, most: number = Infinity): void {
     for (const entry of line.take(most)) {
       entry.isCalled = true;
@@ -118,12 +121,12 @@ export class WaitingList {
     const now = this.#clock.monotonic();
     this.#forgetLost(now);
     for (const entry of this.#calling.splice(0, batch)) {
-      // It has come by itself, or is over.
+      // The call has come by itself, or its execution has ended.
       if (!entry.isCalled) continue;
       entry.calledAt = now;
       this.#called.add(entry);
       entry.line.told(entry);
-      // A place is free for this one alone: it keeps its place in the queue of the process. A crowd that is free to go does not.
+      // A free place is for this call alone, so it keeps its place in the queue of the process. A crowd does not.
       const dueAt = entry.line.cause === 'slots' ? entry.since : this.#clock.now();
       if (!this.retry(entry.executionId, dueAt)) this.#leave(entry);
     }
@@ -131,14 +134,14 @@ export class WaitingList {
     if (this.#calling.length > 0) this.#timer = this.#clock.after(pauseMillis, () => this.#tell());
   }
 
-  /** It goes, and does not take what it was called for. */
+  /** The execution leaves without taking the place that it was woken for. */
   #leave(entry: Entry): void {
     const entries = this.#byExecution.get(entry.executionId) ?? [];
     this.#change(entry.executionId, entries, without(entries, entry));
     this.#passOn(entry);
   }
 
-  /** What was free for it is free for the next one. */
+  /** Offers its place to the next call. */
   #passOn(entry: Entry): void {
     const wasCalled = entry.isCalled;
     this.#unlist(entry);

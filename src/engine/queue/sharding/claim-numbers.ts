@@ -1,28 +1,27 @@
-/**
- * Numbers of claims, and which of them may be held on the server without this process knowing.
- *
- * An answer that got lost may have put ids in flight under numbers that nobody here works on: orphans. The next complete
- * renewal of their shard frees everything that is not listed and older than the oldest claim still under way. Until the
- * request cannot arrive any more, later renewals do so again.
- */
 import type { Clock } from '../../../ports/clock.ts';
 
-/** See the file header. */
+/**
+ * Numbers the claims, and knows which of them the server may hold without the knowledge of this process.
+ *
+ * A lost answer may have put ids in flight under numbers that this process does not work on: orphans. The next complete
+ * renewal of their shard frees every unlisted id that is older than the oldest claim under way. Later renewals repeat
+ * this until the lost request can no longer arrive.
+ */
 export class ClaimNumbers {
   readonly #clock: Clock;
   #last = 0;
   /** First numbers of claims under way, oldest first. */
   readonly #pending = new Set<number>();
-  /** Answered in this turn of the event loop. */
+  /** Claims that were answered in this turn of the event loop. */
   readonly #over: number[] = [];
-  /** By shard: which claim may have left some, the latest one, and until when its request may still arrive. */
+  /** By shard: the latest claim that may have left orphans, and until when its request may still arrive. */
   readonly #orphans = new Map<number, { readonly number: number; readonly until: number }>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Takes `count` numbers for a claim, from `number` on; `done` says that it was answered, or failed. */
+  /** Takes `count` numbers for a claim, from `number` on. Call `done` when the claim was answered or failed. */
   take(count: number): { readonly number: number; readonly done: () => void } {
     const number = this.#last + 1;
     this.#last += count;
@@ -30,7 +29,7 @@ export class ClaimNumbers {
     return { number, done: () => this.#answered(number) };
   }
 
-  /** What was claimed is in nobody's hands until whoever asked has gone on: microtasks, which a timer comes after. */
+  /** The caller takes up the claimed ids in microtasks after the answer. The timer fires after those. */
   #answered(number: number): void {
     this.#over.push(number);
     if (this.#over.length > 1) return;
@@ -39,13 +38,16 @@ export class ClaimNumbers {
     });
   }
 
-  /** Every number below it belongs to a claim that is over. */
+  /** The lowest number of a claim under way: every lower number belongs to a finished claim. */
   get oldestPending(): number {
     const [oldest] = this.#pending;
     return oldest ?? this.#last + 1;
   }
 
-  /** The claim `number` in this shard got no answer: nothing of it is in anybody's hands. It may arrive within `millis`. */
+  /**
+   * The claim `number` in this shard got no answer, so this process works on none of its ids. Its request may still
+   * arrive within `millis`.
+   */
   orphaned(shard: number, number: number, millis: number): void {
     this.#pending.delete(number);
     this.#orphans.set(shard, { number, until: this.#clock.monotonic() + millis });
@@ -56,7 +58,10 @@ export class ClaimNumbers {
     return [...this.#orphans.keys()];
   }
 
-  /** A complete renewal of the shard was answered, which freed what is below that number; it was sent at that monotonic time. */
+  /**
+   * A complete renewal of the shard, sent at that monotonic time, was answered: it freed all numbers lower than
+   * `below`.
+   */
   settled(shard: number, below: number, sentAt: number): void {
     const orphan = this.#orphans.get(shard);
     if (orphan !== undefined && orphan.number < below && orphan.until <= sentAt) this.#orphans.delete(shard);

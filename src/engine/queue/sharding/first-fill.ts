@@ -1,37 +1,39 @@
-/**
- * Tells the first fill of a queue from a loss: a server that is new has no marks, as one has that lost everything. Which number of shards
- * was filled once is in the store; only what is said and counted depends on it.
- */
 import type { Store } from '../../../ports/store.ts';
 import type { Telemetry } from '../../../ports/telemetry.ts';
 
-/** The number of shards that was filled once: from then on a shard of that number without its mark has lost its ids. */
+/**
+ * The shard count for which the queue was filled once. From then on, a shard of that count without its mark has lost
+ * its ids.
+ */
 const settingName = 'queue.filledShardCount';
 
-/** What it stands on. */
+/** What the first fill needs. */
 export interface FirstFillParts {
   readonly store: Pick<Store, 'getSetting' | 'initSetting' | 'changeSetting'>;
   readonly telemetry: Telemetry;
 }
 
-/** Whether shards are filled for the first time, and the one line that says that they are. */
+/**
+ * Distinguishes the first fill of a queue from a loss: a new server has no marks, and neither has a server that lost
+ * everything. The store keeps the shard count that was filled once. Only logs and metrics depend on it.
+ */
 export class FirstFill {
   readonly #parts: FirstFillParts;
-  /** The number that was filled, as far as this process knows. */
+  /** The shard count that was filled, as far as this process knows. */
   #filled: string | undefined;
-  /** Shards that this process has filled for the first time and not told of. */
+  /** Shards that this process has filled for the first time and not logged yet. */
   #shards = 0;
 
   constructor(parts: FirstFillParts) {
     this.#parts = parts;
   }
 
-  /** Reads what was filled before. To be done before anything is claimed. */
+  /** Reads the filled count. Call it before the first claim. */
   async open(): Promise<void> {
     this.#filled = await this.#parts.store.getSetting(settingName);
   }
 
-  /** Whether shards of that number lack their marks because they are new. */
+  /** Whether shards of that count lack their marks because they are new. */
   isNew(count: number): boolean {
     return this.#filled !== String(count);
   }
@@ -42,8 +44,9 @@ export class FirstFill {
   }
 
   /**
-   * All shards of this process are filled: says so once. Never throws: where the store does not take the note, a process that starts
-   * later takes a loss of all shards for a first start, and says so in a line of level `info`.
+   * All shards of this process are filled: logs it once and notes it in the store. Never throws. Where the store does
+   * not take the note, a process that starts later takes a loss of all shards for a first fill, and logs it at level
+   * `info`.
    */
   async complete(count: number): Promise<void> {
     const { store, telemetry } = this.#parts;
@@ -52,7 +55,7 @@ export class FirstFill {
     const filled = String(count);
     this.#filled = filled;
     try {
-      // Of several processes that fill their shards at the same time one succeeds, and the others find its number.
+      // When several processes fill their shards at the same time, one succeeds and the others find its number.
       const known = await store.initSetting(settingName, filled);
       if (known !== filled) await store.changeSetting(settingName, known, filled);
     } catch (error) {

@@ -1,19 +1,22 @@
-/** What a process says of itself to the others, as text in the queue server. */
-import type { FullHost } from '../../call/gate/gatekeeper.ts';
+/** What a process publishes about itself to the other members, as text in the queue server. */
+import type { FullHost } from '../../call/gate/hosts.ts';
 import type { PlacesInUse } from '../../worker/worker-pool.ts';
 import type { Member } from '../../../ports/shard-queue.ts';
 
-/** Circuits, and hosts without a free place, that a process tells of at most. */
+/** Open circuits and full hosts that a process publishes at most. */
 const maxToldHosts = 20;
 
-/** What a process has in hand, and what it waits for. */
+/** The load of a process. */
 export interface MemberLoad {
   /** Executions in hand. */
   readonly busy: number;
-  /** About how many bytes they take, and beyond how many nothing new is claimed; absent in earlier versions. */
+  /**
+   * Approximate bytes of those executions, and the bound beyond which the process claims nothing new; absent in earlier
+   * versions.
+   */
   readonly bytes?: number;
   readonly maxBytes?: number;
-  /** What they use its places for; absent in earlier versions, and where none are run. */
+  /** What the executions use the process' places for; absent in earlier versions, and where the process runs none. */
   readonly places?: PlacesInUse;
   /** Hosts whose circuits are open there, at most 20 to other processes; absent in earlier versions. */
   readonly openCircuits?: readonly string[];
@@ -21,14 +24,14 @@ export interface MemberLoad {
   readonly fullHosts?: readonly FullHost[];
 }
 
-/** What a process says of itself. */
+/** What a process publishes about itself. */
 export interface MemberInfo extends MemberLoad {
   readonly podId: string;
   /** Whether it takes shards; a process that only serves the API does not. */
   readonly works: boolean;
-  /** Virtual shards that it works with. */
+  /** Virtual shards in force for this process. */
   readonly count: number;
-  /** Virtual shards that it was configured with. */
+  /** Virtual shards in its configuration. */
   readonly wants: number;
   readonly version: string;
 }
@@ -41,7 +44,7 @@ export interface ClusterMember extends MemberInfo {
   readonly ageMillis: number;
 }
 
-/** The part of a load that other processes are told. */
+/** The part of a load that a process publishes. */
 export function toldOf({ openCircuits = [], fullHosts = [], ...load }: MemberLoad): MemberLoad {
   return {
     ...load,
@@ -50,7 +53,7 @@ export function toldOf({ openCircuits = [], fullHosts = [], ...load }: MemberLoa
   };
 }
 
-/** Reads a member; undefined when it is no info of this kind (another product, a broken entry). */
+/** Parses a member; undefined when its text is no such info (another product, a broken entry). */
 export function readMember({ id, ageMillis, info }: Member): ClusterMember | undefined {
   let read: unknown;
   try {

@@ -1,13 +1,3 @@
-/**
- * Which processes make up the cluster, as this one sees it.
- *
- * A heartbeat says that this process lives and reads all members, in one step timed by the server. What triggers one: a
- * fixed interval, a bell that says the members have changed, and the instant at which the oldest heartbeat known expires, so that
- * the shards of a process that died are taken over at once. Whoever joins, returns after absence or leaves rings all others.
- *
- * With a view that is older than `ttlMillis` the process is unready but goes on by its last view: the store fences, so a
- * disagreement costs a duplicate claim, while stopping would stop every shard when the server fails over.
- */
 import type { Clock, Entropy, Timer } from '../../../ports/clock.ts';
 import type { Member, ShardQueue } from '../../../ports/shard-queue.ts';
 import type { Telemetry } from '../../../ports/telemetry.ts';
@@ -15,16 +5,16 @@ import { Periodic } from '../../periodic.ts';
 import type { Pulse, Service } from '../../service.ts';
 import { readMember, type ClusterMember, type MemberInfo } from './member-info.ts';
 
-/** Why the listeners are told. */
+/** What a change of the membership was. */
 export type MembershipChange =
-  /** Other members, or another view of theirs. */
+  /** Other members, or other data about them. */
   | 'members'
-  /** The others had taken this process for gone: treat every shard as new. */
+  /** The other members had considered this process gone: treat every shard as new. */
   | 'returned'
-  /** The server forgot this process although it was heard of in time: it lost data. */
+  /** The server forgot this process although its heartbeats came in time: the server lost data. */
   | 'forgotten';
 
-/** What a membership stands on. */
+/** What a membership needs. */
 export interface MembershipParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
@@ -34,9 +24,9 @@ export interface MembershipParts {
   readonly id: string;
   readonly podId: string;
   readonly ttlMillis: number;
-  /** Between two heartbeats. */
+  /** Time between two heartbeats. */
   readonly beatMillis: number;
-  /** Tells the store of this process from others; empty until it is known. */
+  /** The identity of this process' store; empty until it is known. */
   storeIdentity(): string;
   info(): MemberInfo;
   /** Must not throw. */
@@ -45,22 +35,35 @@ export interface MembershipParts {
   beaten(): void;
 }
 
-/** A server that evicts keys may lose what members say of themselves, until their next heartbeats: longer than that is no loss. */
+/**
+ * Heartbeats without readable info after which a member counts as foreign. A server that evicts keys may lose the info
+ * until the next heartbeat.
+ */
 const foreignBeats = 5;
 
-/** See the file header. */
+/**
+ * The members of the cluster, as this process sees them.
+ *
+ * A heartbeat reports that this process lives and reads all members, in one step timed by the server. What wakes it: a
+ * fixed interval, a ring about changed members, and the instant at which the oldest known heartbeat expires, so that
+ * the others take over the shards of a dead process at once. A process rings all others when it joins, returns after an
+ * absence or leaves. What stops it: {@link Membership.leave}.
+ *
+ * With a view older than `ttlMillis` the process is unready but goes on by its last view. The store fences, so a
+ * disagreement costs a duplicate claim, while stopping would stop every shard whenever the server fails over.
+ */
 export class Membership implements Service {
   readonly #parts: MembershipParts;
   readonly #periodic: Periodic;
   #members: readonly ClusterMember[] = [];
   #view = '';
-  /** When the latest heartbeat that succeeded was sent. */
+  /** When the latest successful heartbeat was sent. */
   #beatenAt: number | undefined;
   #expiry: Timer | undefined;
   #rivals = new Map<string, { readonly beatAt: number; readonly renewals: number }>();
   #conflict = false;
   #isRefused = false;
-  /** In how many heartbeats in a row a member has said nothing of itself that this process can read. */
+  /** Consecutive heartbeats in which a member had no info that this process can read. */
   #unread = new Map<string, number>();
   #left = false;
 
@@ -83,7 +86,7 @@ export class Membership implements Service {
     return this.#beatenAt === undefined ? Infinity : this.#parts.clock.monotonic() - this.#beatenAt;
   }
 
-  /** Whether the others may have taken this process for gone. */
+  /** Whether the other members may consider this process gone. */
   get isStale(): boolean {
     return this.ageMillis > this.#parts.ttlMillis;
   }
@@ -93,7 +96,7 @@ export class Membership implements Service {
     return this.#conflict;
   }
 
-  /** Whether the latest heartbeat was refused because processes of another store live under the same keys. */
+  /** Whether the server refused the latest heartbeat because processes of another store use the same keys. */
   get isRefused(): boolean {
     return this.#isRefused;
   }
@@ -102,7 +105,7 @@ export class Membership implements Service {
     this.#periodic.start();
   }
 
-  /** Beats once, before the start. Never throws: a server that is away is asked again by the next heartbeat. */
+  /** Sends one heartbeat before the start. Never throws: the next heartbeat asks a server again that is away. */
   async greet(): Promise<void> {
     await this.#beat().catch(() => undefined);
   }
@@ -112,7 +115,10 @@ export class Membership implements Service {
     this.#periodic.hurry();
   }
 
-  /** Says at once what has become of this process, and tells the others. Never throws: the next heartbeat says it, too. */
+  /**
+   * Publishes the state of this process at once and rings the others. Never throws: the next heartbeat publishes it,
+   * too.
+   */
   async announce(): Promise<void> {
     if (this.#left) return;
     try {
@@ -123,7 +129,7 @@ export class Membership implements Service {
     this.#ringAll();
   }
 
-  /** Takes this process out and tells the others; it goes on without heartbeats. A second call does nothing. */
+  /** Removes this process and rings the others; no heartbeats follow. A second call does nothing. */
   async leave(): Promise<void> {
     if (this.#left) return;
     this.#left = true;
@@ -132,7 +138,7 @@ export class Membership implements Service {
     try {
       await server.leave();
     } catch (error) {
-      // Its heartbeat expires.
+      // The heartbeat expires by itself.
       telemetry.queueFailed('leave');
       telemetry.log('warn', 'membership not left', { error: String(error) });
     }
@@ -166,7 +172,8 @@ export class Membership implements Service {
     const known = new Map(this.#members.map((member) => [member.id, member]));
     this.#members = answer.members.flatMap((member) => {
       const before = known.get(member.id);
-      // A server that evicts keys may have lost what members say of themselves: until they say it again, the former holds.
+      // A server that evicts keys may have lost the info of a member: the former info holds until the member's next
+      // heartbeat.
       return readMember(member) ?? (before === undefined ? [] : { ...before, ageMillis: member.ageMillis });
     });
     this.#watchRivals(sentAt);
@@ -184,13 +191,15 @@ export class Membership implements Service {
     this.#parts.beaten();
   }
 
-  /** Works on nothing as long as the keys are those of another store: each process would take what the other one put there. */
+  /**
+   * Stops all work while the keys belong to another store: the processes of each store would take the ids of the other.
+   */
   #refuse(others: readonly Member[]): void {
     this.#beatenAt = undefined;
     if (this.#isRefused) return;
     this.#isRefused = true;
     const { telemetry } = this.#parts;
-    telemetry.log('error', 'processes of another store live under the same keys in Redis: nothing is worked on', {
+    telemetry.log('error', 'processes of another store use the same keys in Redis: this process works on nothing', {
       members: namesOf(others),
     });
     this.#members = [];
@@ -199,36 +208,32 @@ export class Membership implements Service {
     this.#parts.changed('members');
   }
 
-  /** Members that never say what a process of Trama says are of another product, which may remove ours. */
+  /** Members that never publish readable info are of another product, which may remove ours. */
   #watchForeigners(members: readonly Member[]): void {
     const unread = members.filter((member) => readMember(member) === undefined);
     const before = this.#unread;
     this.#unread = new Map(unread.map(({ id }) => [id, (before.get(id) ?? 0) + 1]));
     const found = unread.filter(({ id }) => this.#unread.get(id) === foreignBeats);
     if (found.length === 0) return;
-    this.#parts.telemetry.log(
-      'warn',
-      'redis.sharding.membershipKey is used by something else than this version of Trama',
-      {
-        members: namesOf(found),
-      },
-    );
+    this.#parts.telemetry.log('warn', 'redis.sharding.membershipKey is also used by another product or version', {
+      members: namesOf(found),
+    });
   }
 
   /**
-   * Another process with this `podId` whose heartbeat was renewed while we watched twice is alive. Once may be the
-   * last request of a former run, which arrived after its end.
+   * Another process with this `podId` is alive if its heartbeat was renewed twice while this process watched. One
+   * renewal may be the last request of a former run, which arrived after its end.
    */
   #watchRivals(now: number): void {
     const { id, podId, telemetry } = this.#parts;
     const rivals = new Map<string, { readonly beatAt: number; readonly renewals: number }>();
     let conflict = false;
     for (const member of this.#members) {
-      // One that works no more is about to end, and this may be the one that takes its place.
+      // A member that no longer works is about to end, and this process may be its replacement.
       if (member.podId !== podId || member.id === id || !member.works) continue;
       const beatAt = now - member.ageMillis;
       const known = this.#rivals.get(member.id);
-      // Ages are whole milliseconds and their journey takes some: a real heartbeat comes much later.
+      // Ages are whole milliseconds and take time to arrive: a real heartbeat comes much later.
       const isRenewed = known !== undefined && beatAt > known.beatAt + Math.max(200, this.#parts.beatMillis / 4);
       const renewals = (known?.renewals ?? 0) + (isRenewed ? 1 : 0);
       const isAlive = isRenewed && renewals >= 2;
@@ -255,7 +260,7 @@ export class Membership implements Service {
     for (const member of this.#members) {
       if (member.id === id) continue;
       server.ring(member.id, { delayMillis: 0, members: true }).catch(() => {
-        // They read anyway within their interval.
+        // The member reads the list within its interval anyway.
         telemetry.queueFailed('ring');
       });
     }

@@ -1,16 +1,16 @@
 /**
- * Who works on which virtual shard: a pure function of the members, so that all of them come to the same answer without a
- * leader.
+ * The owner of each virtual shard: a pure function of the members, so that all of them come to the same answer without
+ * a leader.
  *
- * Rendezvous hashing (Thaler and Ravishankar 1998) first: each shard goes to the member with the highest weight for it, so
- * that a member that joins takes shards from all and one that leaves gives to all. With 32 members and 1024 shards that
- * alone leaves some with half as many again as the average. So members beyond {@link slack} of the average hand
- * shards to those below it, those with the highest weight for them first. Measured over 2 to 32 members and 1024 shards: nobody is further than
- * 14 % (or one shard) from the average, and a member that joins moves 1.2 times its own share (median) of the shards. Strictly even
- * shares were tried: they move 1.4 times as many.
+ * Rendezvous hashing (Thaler and Ravishankar 1998) first: each shard goes to the member with the highest weight for it,
+ * so that a member that joins takes shards from all and one that leaves gives to all. With 32 members and 1024 shards
+ * that alone leaves some with half as many again as the average. So members beyond {@link slack} of the average hand
+ * shards to those below it, those with the highest weight for them first. Measured over 2 to 32 members and 1024
+ * shards: every member is within 14 % (or one shard) of the average, and a member that joins moves 1.2 times its own
+ * share (median) of the shards. Strictly even shares were rejected: they move 1.4 times as many.
  */
 
-/** How far from the average a member's number of shards may be, as a share of it. */
+/** How far from the average a member's number of shards may be, as a share of the average. */
 const slack = 0.14;
 
 /** The shards of each member: position in `members` by shard. `members` are distinct ids in a fixed order; at least one. */
@@ -59,7 +59,7 @@ function level(hashes: readonly number[], owners: Uint16Array, loads: number[]):
   );
 }
 
-/** What could be moved, highest weight first. */
+/** Possible moves, highest weight first. */
 function moves(
   hashes: readonly number[],
   owners: Uint16Array,

@@ -1,8 +1,8 @@
-/** Work on items of several virtual shards, each shard by itself. */
+/** Runs work on items of several virtual shards, each shard by itself. */
 import { shardOf } from '../../../core/slot.ts';
 import { QueuePartlyUnavailable } from '../../../ports/queue.ts';
 import type { Shard } from '../../../ports/shard-queue.ts';
-import { asFailure, settleAll } from './settle-all.ts';
+import { asFailure, settleAll } from './settling.ts';
 
 /** The items of each shard of `count`, by its index. */
 export function groupByShard<T extends { readonly slot: number }>(
@@ -13,9 +13,9 @@ export function groupByShard<T extends { readonly slot: number }>(
 }
 
 /**
- * Does it in every shard of `count` that has items.
+ * Calls `act` for every shard of `count` that has items.
  *
- * @throws QueuePartlyUnavailable where it was done in some of them only; else what the last of them threw.
+ * @throws QueuePartlyUnavailable where some shards succeeded; otherwise the last failure.
  */
 export async function perShard<T extends { readonly id: string; readonly slot: number }>(
   count: number,

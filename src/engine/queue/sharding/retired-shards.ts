@@ -1,31 +1,30 @@
-/**
- * Shards of a count that is not in force any more: what is still in them means nothing, and would stay in the server for
- * ever. They are dropped once no process works by the old count, so far as the members say.
- *
- * Every process does that which has worked by the count itself, so that one that learns of the change last, and has used the
- * old shards until then, cleans up last; and every one that finds in the store that nobody has done it yet.
- */
 import type { Clock } from '../../../ports/clock.ts';
 import type { ShardQueue } from '../../../ports/shard-queue.ts';
 import type { Telemetry } from '../../../ports/telemetry.ts';
 import type { ClusterMember } from './member-info.ts';
-import { settleAll } from './settle-all.ts';
+import { settleAll } from './settling.ts';
 import type { ShardCount } from './shard-count.ts';
 
-/** Shards dropped at once: as many requests leave in one write. */
+/** Shards dropped at once: their requests leave in one write. */
 const shardsAtOnce = 64;
 
-/** What retired shards stand on. */
+/** What retired shards need. */
 export interface RetiredShardsParts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly server: Pick<ShardQueue, 'drop'>;
   readonly count: Pick<ShardCount, 'inForce' | 'retired' | 'forget'>;
-  /** How long after a count was seen in use, here or elsewhere, its shards are left alone. */
+  /** How long a count must have been out of use, here and elsewhere, before its shards are dropped. */
   readonly restMillis: number;
 }
 
-/** See the file header. */
+/**
+ * Drops the shards of a count that is no longer in force: their ids mean nothing, and would stay in the server for
+ * ever. Waits until no process works by the old count, as far as the members say.
+ *
+ * Every process that has worked by the count does so, and every process that finds in the store that the shards still
+ * exist. So the last process that learns of the change, and has used the old shards until then, cleans up last.
+ */
 export class RetiredShards {
   readonly #parts: RetiredShardsParts;
   /** Counts, and when each was last known to be in use, by the monotonic clock. */
@@ -36,12 +35,12 @@ export class RetiredShards {
     this.#parts = parts;
   }
 
-  /** This process works by that count no more. */
+  /** This process no longer works by that count. */
   retire(count: number): void {
     this.#counts.set(count, this.#parts.clock.monotonic());
   }
 
-  /** Drops what has rested for long enough. Never throws: what fails is tried again at the next call. */
+  /** Drops the shards of a count that has rested for long enough. Never throws: the next call repeats what fails. */
   async drop(members: readonly ClusterMember[]): Promise<void> {
     const { inForce, retired } = this.#parts.count;
     const now = this.#parts.clock.monotonic();

@@ -3,7 +3,7 @@ import { RuntimeFixture } from '../../../../test/runtime-fixture.ts';
 import { shardOf, slotOf } from '../../../core/slot.ts';
 import type { ShardQueue } from '../../../ports/shard-queue.ts';
 import { ShardQueueServer } from '../../../queue/memory/shard-queue-server.ts';
-import { ShardBoard } from './shard-board.ts';
+import { OwnedShards } from './owned-shards.ts';
 import { ShardClaims } from './shard-claims.ts';
 
 const lease = 10_000;
@@ -12,24 +12,24 @@ const count = 16;
 describe('claims in several shards', () => {
   let fixture: RuntimeFixture;
   let server: ShardQueue;
-  let board: ShardBoard;
+  let ownedShards: OwnedShards;
   let claims: ShardClaims;
 
   beforeEach(async () => {
     fixture = new RuntimeFixture();
     server = new ShardQueueServer(fixture.clock).connect();
     await server.open('pod-1/a', { rung: () => undefined, changed: () => undefined });
-    board = new ShardBoard();
-    board.own(Array.from({ length: count }, (_, index) => index));
-    for (const index of board.indexes) {
+    ownedShards = new OwnedShards();
+    ownedShards.own(Array.from({ length: count }, (_, index) => index));
+    for (const index of ownedShards.indexes) {
       await server.mark({ count, index }, server.incarnationOf({ count, index }) ?? '');
-      board.refilled(index);
+      ownedShards.refilled(index);
     }
     claims = new ShardClaims({
       clock: fixture.clock,
       telemetry: fixture.telemetry,
       server,
-      board,
+      ownedShards,
       count: { inForce: count },
       member: 'pod-1/a',
       claimers: 4,
@@ -77,7 +77,7 @@ describe('claims in several shards', () => {
     expect(nextDueAt).toBeLessThan(fixture.clock.now());
     // Whoever is given them back has them in their places.
     await server.finish({ count, index: shardOf(claimed[0]!.slot, count) }, [{ ...claimed[0]!, next: 'back' }]);
-    board.rung(shardOf(claimed[0]!.slot, count), known);
+    ownedShards.rung(shardOf(claimed[0]!.slot, count), known);
     expect(claims.oldestDueAt).toBe(known);
     expect((await claims.claim(1, lease)).claimed).toMatchObject([{ id: ids[0], dueAt: known }]);
     await claims.claim(100, lease);

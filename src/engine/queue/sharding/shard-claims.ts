@@ -1,12 +1,3 @@
-/**
- * Claims in the shards of one process: which shards are asked, how much of each, and what becomes of answers that got lost.
- *
- * Guarantees: never more is claimed than was asked for; the shards with the longest due ids come first; one shard's trouble keeps
- * no other from being asked; what may have been claimed unseen is freed by the next complete renewal.
- *
- * A server that has not answered for {@link graceMillis} is `slow`, and while others have shards here nobody waits for it: it is asked
- * nothing more until it has answered. What it then gives is handed over by the next claim, with the time at which it was asked for.
- */
 import { slotOf } from '../../../core/slot.ts';
 import type { Clock, Stamp } from '../../../ports/clock.ts';
 import {
@@ -20,61 +11,70 @@ import type { Held, Shard, ShardQueue } from '../../../ports/shard-queue.ts';
 import type { Telemetry } from '../../../ports/telemetry.ts';
 import { stampOf } from '../../worker/lease.ts';
 import { ClaimNumbers } from './claim-numbers.ts';
-import { asFailure } from './settle-all.ts';
-import { settleMost } from './settle-most.ts';
-import type { ShardBoard } from './shard-board.ts';
+import { asFailure, settleMost } from './settling.ts';
+import type { OwnedShards } from './owned-shards.ts';
 
 /** Shards that one claimer asks at once: their requests leave in one write. */
 const shardsPerClaimer = 8;
 
-/** A claim that the server executes later than this after it was sent is void. */
+/** A claim is void if the server executes it later than this after it was sent. */
 const claimPatienceMillis = 5_000;
 
-/** A shard whose claim failed is asked again after this long. */
+/** Delay before the next claim in a shard whose claim failed. */
 const retryMillis = 200;
 
-/** What claims stand on. */
+/** What claims need. */
 export interface ShardClaimsParts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly server: Pick<ShardQueue, 'claim' | 'claimOne' | 'finish' | 'renew' | 'incarnationOf' | 'serverNow'>;
-  readonly board: ShardBoard;
+  readonly ownedShards: OwnedShards;
   readonly count: { readonly inForce: number };
-  /** This process among the members; begins its tokens. */
+  /** This process among the members; its tokens begin with it. */
   readonly member: string;
-  /** Requests that are under way at once are eight times as many. */
+  /** Bounds the requests under way at once: eight times as many. */
   readonly claimers: number;
   readonly sweepMillis: number;
-  /** The server does not know the shard as it was. Must not throw. */
+  /** The server does not know the shard any more. Must not throw. */
   lost(index: number): void;
-  /** A claim got no answer: what it may have taken is to be freed by a renewal. Must not throw. */
+  /** A claim got no answer: a renewal has to free what it may have taken. Must not throw. */
   unanswered(): void;
-  /** A server that was slow has answered: there may be something to claim. Must not throw. */
+  /** A slow server has answered: its shards may be claimed again. Must not throw. */
   answered(): void;
 }
 
-/** What one request gave. `done` is to be called once its ids are in somebody's hands. */
+/** The result of one request. Call `done` once the caller has its ids. */
 interface Answer {
   readonly index: number;
   readonly claimed: readonly Claimed[];
   readonly done: () => void;
 }
 
-/** What some requests gave that were sent together. */
+/** The results of requests that were sent together. */
 interface Round {
   readonly answers: readonly Answer[];
   readonly failure: Error | undefined;
-  /** Servers of which one request failed. */
+  /** Servers with a failed request. */
   readonly failed: ReadonlySet<string>;
 }
 
-/** See the file header. */
+/**
+ * Claims ids in the shards of one process: decides which shards to ask, for how much each, and what happens to lost
+ * answers.
+ *
+ * Guarantees: a claim never returns more ids than asked for; the shards with the longest due ids come first; trouble of
+ * one shard keeps no other from being asked; the next complete renewal frees ids that were claimed without an answer.
+ *
+ * A server that has not answered within the grace of {@link settleMost} is `slow`. While other servers have shards of
+ * this process, no claim waits for the slow one or asks it again before it has answered. The next claim hands over the
+ * ids of that late answer, with the time at which they were asked for.
+ */
 export class ShardClaims {
   readonly #parts: ShardClaimsParts;
   readonly #numbers: ClaimNumbers;
-  /** Requests that nobody waits for any more, by their server. */
+  /** Requests under way that no claim waits for any more, by their server. */
   readonly #slow = new Map<string, number>();
-  /** What they gave. */
+  /** Late answers of those requests. */
   #late: (Answer & { readonly sent: Stamp })[] = [];
   #sweptAt = -Infinity;
 
@@ -83,48 +83,48 @@ export class ShardClaims {
     this.#numbers = new ClaimNumbers(parts.clock);
   }
 
-  /** Shards that may have ids in flight that nobody works on. */
+  /** Shards that may have orphans: ids in flight that this process does not work on. */
   get orphanShards(): readonly number[] {
     return this.#numbers.orphanShards;
   }
 
-  /** Every claim with a lower number has been answered, and its ids are in somebody's hands. */
+  /** The lowest number of a claim that is not yet answered and taken up: see {@link ClaimNumbers.oldestPending}. */
   get oldestPending(): number {
     return this.#numbers.oldestPending;
   }
 
-  /** Names the server of a shard; empty while none is known. */
-  laneOf(index: number): string {
+  /** The id of a shard's server; empty while none is known. */
+  serverIdOf(index: number): string {
     const { server, count } = this.#parts;
     return server.incarnationOf({ count: count.inForce, index }) ?? '';
   }
 
   /** Whether ids of the shard can be claimed here now, as far as is known. */
   reaches(index: number): boolean {
-    const lane = this.laneOf(index);
-    return this.#parts.board.isOpen(index) && lane !== '' && !this.#slow.has(lane);
+    const serverId = this.serverIdOf(index);
+    return this.#parts.ownedShards.isOpen(index) && serverId !== '' && !this.#slow.has(serverId);
   }
 
   /** See {@link Queue.oldestDueAt}. */
   get oldestDueAt(): number | undefined {
-    const { board, clock } = this.#parts;
-    return board.oldestDueAt(clock.now(), this.#slow.size === 0 ? undefined : (index) => this.#isSlow(index));
+    const { ownedShards, clock } = this.#parts;
+    return ownedShards.oldestDueAt(clock.now(), this.#slow.size === 0 ? undefined : (index) => this.#isSlow(index));
   }
 
-  /** Whether a server that is none of those, and not slow, has shards of this process. */
-  hasOther(lanes: ReadonlySet<string>): boolean {
-    return this.#parts.board.indexes.some((index) => {
-      const lane = this.laneOf(index);
-      return lane !== '' && !lanes.has(lane) && !this.#slow.has(lane);
+  /** Whether another server, which is not slow, has shards of this process. */
+  hasOther(servers: ReadonlySet<string>): boolean {
+    return this.#parts.ownedShards.indexes.some((index) => {
+      const serverId = this.serverIdOf(index);
+      return serverId !== '' && !servers.has(serverId) && !this.#slow.has(serverId);
     });
   }
 
   /** See {@link Queue.claim}. */
   async claim(max: number, leaseMillis: number): Promise<ClaimResult> {
-    const { clock, board, claimers, sweepMillis, telemetry } = this.#parts;
+    const { clock, ownedShards, claimers, sweepMillis, telemetry } = this.#parts;
     if (clock.monotonic() - this.#sweptAt >= sweepMillis) {
       this.#sweptAt = clock.monotonic();
-      board.suspect(clock.now());
+      ownedShards.suspect(clock.now());
     }
     const handed: (() => void)[] = [];
     const claimed = this.#takeLate(max, leaseMillis, handed);
@@ -133,7 +133,7 @@ export class ShardClaims {
     let isAlone = false;
     while (claimed.length < max && failure === undefined) {
       const room = max - claimed.length;
-      const due = board.due(clock.now()).filter((index) => !this.#isSlow(index));
+      const due = ownedShards.due(clock.now()).filter((index) => !this.#isSlow(index));
       if (due.length === 0) break;
       asked = true;
       const round = await this.#round(due.slice(0, Math.min(room, claimers * shardsPerClaimer)), room, leaseMillis);
@@ -145,10 +145,11 @@ export class ShardClaims {
       isAlone = !this.hasOther(round.failed);
     }
     for (const done of handed) done();
-    // What was claimed must be driven, and others asked, whatever failed beside it; a shard that failed is asked again soon.
+    // The caller has to drive what was claimed, and other shards must be asked, whatever failed; a failed shard is
+    // asked again soon.
     if (failure !== undefined && claimed.length === 0 && isAlone) throw failure;
     if (failure !== undefined) telemetry.queueFailed('claim');
-    const next = board.nextDueAt((index) => this.#isSlow(index));
+    const next = ownedShards.nextDueAt((index) => this.#isSlow(index));
     return {
       claimed: claimed.sort((a, b) => a.dueAt - b.dueAt),
       ...(next === Infinity ? undefined : { nextDueAt: next === -Infinity ? clock.now() : next }),
@@ -156,16 +157,16 @@ export class ShardClaims {
     };
   }
 
-  /** See {@link Queue.claimDirect}; in the shard of the item. */
+  /** See {@link Queue.claimDirect}; `shard` is that of the item. */
   async claimDirect(shard: Shard, item: QueueItem, leaseMillis: number): Promise<Claimed | undefined> {
-    const { server, board, member, clock } = this.#parts;
-    const lane = server.incarnationOf(shard);
-    if (!board.isOpen(shard.index) || lane === undefined || this.#slow.has(lane)) return undefined;
+    const { server, ownedShards, member, clock } = this.#parts;
+    const serverId = server.incarnationOf(shard);
+    if (!ownedShards.isOpen(shard.index) || serverId === undefined || this.#slow.has(serverId)) return undefined;
     const { number, done: forget } = this.#numbers.take(1);
     const token = `${member}/${String(number)}`;
     let answer: 'claimed' | 'held' | 'unmarked' | undefined;
     let failure: Error | undefined;
-    const work = server.claimOne(shard, { id: item.id, token }, leaseMillis, lane).then(
+    const work = server.claimOne(shard, { id: item.id, token }, leaseMillis, serverId).then(
       (given) => {
         answer = given;
         if (answer === 'unmarked') this.#parts.lost(shard.index);
@@ -176,14 +177,14 @@ export class ShardClaims {
         this.#parts.unanswered();
       },
     );
-    await settleMost(clock, [work], () => this.hasOther(new Set([lane])));
+    await settleMost(clock, [work], () => this.hasOther(new Set([serverId])));
     if (answer === undefined && failure === undefined) {
-      this.#becameSlow(lane);
+      this.#becameSlow(serverId);
       void work.then(async () => {
-        // It was put into the queue meanwhile, for anybody.
+        // The id was put into the queue meanwhile, for any process.
         if (answer === 'claimed') await this.#handBack(shard.index, [{ ...item, token }]);
         forget();
-        this.#answeredLate(lane);
+        this.#answeredLate(serverId);
       });
       return undefined;
     }
@@ -192,7 +193,7 @@ export class ShardClaims {
     return answer === 'claimed' ? { id: item.id, slot: item.slot, token, dueAt: item.dueAt } : undefined;
   }
 
-  /** Renews everything that is held in the shard. `below` is {@link oldestPending} when that was gathered. */
+  /** Renews all claims held in the shard. `below` is {@link oldestPending} at the time of gathering. */
   async renew(shard: Shard, held: readonly Claimed[], leaseMillis: number, below: number): Promise<Renewal> {
     const { server, member, clock } = this.#parts;
     const sentAt = clock.monotonic();
@@ -204,21 +205,21 @@ export class ShardClaims {
   }
 
   #isSlow(index: number): boolean {
-    return this.#slow.size > 0 && this.#slow.has(this.laneOf(index));
+    return this.#slow.size > 0 && this.#slow.has(this.serverIdOf(index));
   }
 
-  #becameSlow(lane: string): void {
-    this.#slow.set(lane, (this.#slow.get(lane) ?? 0) + 1);
+  #becameSlow(serverId: string): void {
+    this.#slow.set(serverId, (this.#slow.get(serverId) ?? 0) + 1);
   }
 
-  #answeredLate(lane: string): void {
-    const left = (this.#slow.get(lane) ?? 1) - 1;
-    if (left > 0) this.#slow.set(lane, left);
-    else this.#slow.delete(lane);
+  #answeredLate(serverId: string): void {
+    const left = (this.#slow.get(serverId) ?? 1) - 1;
+    if (left > 0) this.#slow.set(serverId, left);
+    else this.#slow.delete(serverId);
     this.#parts.answered();
   }
 
-  /** Asks these shards for `room` ids together. Waits for no server that is slow where there are others. */
+  /** Asks these shards for `room` ids in total. Does not wait for slow servers where there are others. */
   async #round(due: readonly number[], room: number, leaseMillis: number): Promise<Round> {
     const { clock, telemetry } = this.#parts;
     const sent = stampOf(clock);
@@ -230,19 +231,19 @@ export class ShardClaims {
     let failure: Error | undefined;
     let isOver = false;
     const ask = async (index: number, share: number): Promise<void> => {
-      const lane = this.laneOf(index);
-      open.set(index, lane);
+      const serverId = this.serverIdOf(index);
+      open.set(index, serverId);
       try {
         const answer = await this.#claimIn(index, share, leaseMillis);
         if (isOver) this.#cameLate({ ...answer, sent });
         else answers.push(answer);
       } catch (error) {
-        failed.add(lane);
+        failed.add(serverId);
         failure ??= asFailure(error);
         if (isOver) telemetry.queueFailed('claim');
       }
       open.delete(index);
-      if (isOver) this.#answeredLate(lane);
+      if (isOver) this.#answeredLate(serverId);
     };
     const requests: Promise<void>[] = [];
     for (let left = room, i = 0; left > 0 && i < due.length; left -= each, i++) {
@@ -250,20 +251,20 @@ export class ShardClaims {
     }
     await settleMost(clock, requests, () => this.hasOther(new Set([...open.values(), ...failed])));
     isOver = true;
-    for (const [index, lane] of open) {
-      this.#parts.board.unanswered(index);
-      this.#becameSlow(lane);
+    for (const [index, serverId] of open) {
+      this.#parts.ownedShards.unanswered(index);
+      this.#becameSlow(serverId);
     }
     return { answers, failure, failed };
   }
 
   #cameLate(answer: Answer & { readonly sent: Stamp }): void {
-    // Nobody claims any more in a shard that went to somebody else.
-    if (this.#parts.board.isOpen(answer.index)) this.#late.push(answer);
+    // A shard that went to another member is no longer claimed in here.
+    if (this.#parts.ownedShards.isOpen(answer.index)) this.#late.push(answer);
     else void this.#handBack(answer.index, answer.claimed).then(answer.done);
   }
 
-  /** Up to `max` ids that came late; what is too many or too old goes back. */
+  /** Up to `max` ids of late answers; ids that are too many or too old go back. */
   #takeLate(max: number, leaseMillis: number, handed: (() => void)[]): Claimed[] {
     const taken: Claimed[] = [];
     for (const { index, claimed, sent, done: forget } of this.#late.splice(0)) {
@@ -277,30 +278,33 @@ export class ShardClaims {
     return taken;
   }
 
-  /** Puts claimed ids back in their place. Never rejects: what is not said comes back when its lease ends. */
+  /**
+   * Puts claimed ids back in their place. Never rejects: an id that the server does not learn of comes back when its
+   * lease ends.
+   */
   async #handBack(index: number, claimed: readonly Claimed[]): Promise<void> {
-    const { server, count, board, clock, telemetry } = this.#parts;
+    const { server, count, ownedShards, clock, telemetry } = this.#parts;
     const endings = claimed.map(({ id, token }) => ({ id, token, next: 'back' as const }));
     try {
       await server.finish({ count: count.inForce, index }, endings);
     } catch {
       telemetry.queueFailed('release');
     }
-    board.rung(index, Math.min(clock.now(), ...claimed.map(({ dueAt }) => dueAt)));
+    ownedShards.rung(index, Math.min(clock.now(), ...claimed.map(({ dueAt }) => dueAt)));
   }
 
   async #claimIn(index: number, max: number, leaseMillis: number): Promise<Answer> {
-    const { clock, server, telemetry, board, member, count } = this.#parts;
+    const { clock, server, telemetry, ownedShards, member, count } = this.#parts;
     const shard: Shard = { count: count.inForce, index };
     const incarnation = server.incarnationOf(shard);
     if (incarnation === undefined) {
-      board.asked(index);
-      board.unanswered(index);
-      board.rung(index, clock.now() + retryMillis);
+      ownedShards.asked(index);
+      ownedShards.unanswered(index);
+      ownedShards.rung(index, clock.now() + retryMillis);
       throw new QueueUnavailable('No server is known for a shard.');
     }
     const { number, done } = this.#numbers.take(max);
-    board.asked(index);
+    ownedShards.asked(index);
     telemetry.claimScanned();
     try {
       const reply = await server.claim(shard, {
@@ -318,8 +322,8 @@ export class ShardClaims {
       if (reply.kind === 'late') throw new QueueUnavailable('A claim came too late.');
       const now = clock.now();
       const { nextDelayMillis = Infinity, leaseEndsInMillis = Infinity } = reply;
-      // Whoever holds it may have died: nobody would ring when its lease ends.
-      board.found(index, incarnation, now + Math.min(nextDelayMillis, leaseEndsInMillis + 1));
+      // The holder may have died, and then no ring comes when its lease ends.
+      ownedShards.found(index, incarnation, now + Math.min(nextDelayMillis, leaseEndsInMillis + 1));
       const claimed = reply.claimed.map(({ id, token, lateMillis }) => ({
         id,
         slot: slotOf(id),
@@ -329,8 +333,8 @@ export class ShardClaims {
       return { index, claimed, done };
     } catch (error) {
       this.#numbers.orphaned(index, number, claimPatienceMillis);
-      board.unanswered(index);
-      board.rung(index, clock.now() + retryMillis);
+      ownedShards.unanswered(index);
+      ownedShards.rung(index, clock.now() + retryMillis);
       this.#parts.unanswered();
       throw error;
     }

@@ -1,20 +1,14 @@
-/**
- * How many virtual shards there are. All processes must agree, so the number in force is in the store: the first process
- * sets it, the others run with it whatever they were configured with, and say so. It changes once every live member was
- * configured with the same other number: by a rolling restart. The numbers before it are in the store, too, until their
- * shards are gone: whoever saw the change may not live for long enough to see to that.
- */
 import type { Store } from '../../../ports/store.ts';
 import type { Telemetry } from '../../../ports/telemetry.ts';
 import type { ClusterMember } from './member-info.ts';
 
 const settingName = 'queue.shardCount';
-/** Counts that were in force and whose shards may still be in the server: numbers with commas between. */
+/** Counts that were in force and whose shards may still be in the server: numbers separated by commas. */
 const retiredName = 'queue.retiredShardCounts';
-/** Of several processes that change them at once each time one succeeds. */
+/** When several processes change the setting at once, one succeeds in each try. */
 const maxTries = 20;
 
-/** What a shard count stands on. */
+/** What a shard count needs. */
 export interface ShardCountParts {
   readonly store: Pick<Store, 'getSetting' | 'initSetting' | 'changeSetting'>;
   readonly telemetry: Telemetry;
@@ -22,7 +16,12 @@ export interface ShardCountParts {
   readonly wants: number;
 }
 
-/** See the file header. */
+/**
+ * The number of virtual shards. All processes must agree, so the store keeps the number in force: the first process
+ * sets it; the others use it whatever their configuration says, and log the difference. The number changes once every
+ * live member is configured with the same other number, by a rolling restart. The store also keeps former numbers until
+ * their shards are gone, because the processes that saw the change may end earlier.
+ */
 export class ShardCount {
   readonly wants: number;
   readonly #parts: ShardCountParts;
@@ -41,12 +40,12 @@ export class ShardCount {
     return this.#inForce;
   }
 
-  /** Numbers that were in force before and whose shards were not yet gone when this was last read. */
+  /** Numbers that were in force before and whose shards still existed when they were last read. */
   get retired(): readonly number[] {
     return this.#retired;
   }
 
-  /** Reads it, or sets it where there is none. To be done before anything is claimed. */
+  /** Reads the number, or sets it where there is none. Call it before the first claim. */
   async open(): Promise<void> {
     const { store, telemetry } = this.#parts;
     this.#inForce = Number(await store.initSetting(settingName, String(this.wants)));
@@ -60,8 +59,8 @@ export class ShardCount {
   }
 
   /**
-   * Looks whether the members want another number, or already have one. Answers whether the number in force has changed. Never
-   * throws: the next look tries again.
+   * Checks whether the members want another number, or already have one. Returns whether the number in force has
+   * changed. Never throws: the next check tries again.
    */
   async compare(members: readonly ClusterMember[]): Promise<boolean> {
     const workers = members.filter((member) => member.works);
@@ -74,12 +73,12 @@ export class ShardCount {
     const before = this.#inForce;
     try {
       if (isAgreed) {
-        // First, so that nobody can change the number and be gone before it is known what it was.
+        // The note of the old number comes first: a process that changes the number may end at once.
         await this.#retire(before);
         await store.changeSetting(settingName, String(before), String(wanted));
       }
       const present = Number((await store.getSetting(settingName)) ?? before);
-      // Others may have seen to the old shards already; this process has used them until now.
+      // Another process may have dropped the old shards already, but this one has used them until now.
       if (!isAgreed && present !== before) await this.#retire(before);
       this.#inForce = present;
     } catch (error) {
@@ -99,7 +98,7 @@ export class ShardCount {
     await this.#changeRetired((counts) => [...counts, count]);
   }
 
-  /** Reads the retired numbers and changes them; tried again when somebody else does so at the same time. */
+  /** Reads the retired numbers and changes them; repeats when another process changes them at the same time. */
   async #changeRetired(change: (counts: readonly number[]) => readonly number[]): Promise<void> {
     const { store } = this.#parts;
     for (let tries = 0; tries < maxTries; tries++) {

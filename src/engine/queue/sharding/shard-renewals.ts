@@ -1,27 +1,25 @@
-/**
- * Renews what this process holds, each server of the queue by itself: one that hangs keeps no lease of another from being
- * prolonged, and is not asked again before it has answered.
- *
- * Guarantees: a renewal names everything that is held in its shard. What was not answered in time counts as not renewed.
- */
 import type { Clock } from '../../../ports/clock.ts';
 import { PartlyRenewed, type Claimed, type Renewal } from '../../../ports/queue.ts';
 import type { Shard } from '../../../ports/shard-queue.ts';
-import { asFailure } from './settle-all.ts';
-import { settleMost } from './settle-most.ts';
+import { asFailure, settleMost } from './settling.ts';
 import type { ShardClaims } from './shard-claims.ts';
 
-/** What renewals stand on. */
+/** What renewals need. */
 export interface ShardRenewalsParts {
   readonly clock: Clock;
-  readonly claims: Pick<ShardClaims, 'hasOther' | 'laneOf' | 'oldestPending' | 'orphanShards' | 'renew'>;
+  readonly claims: Pick<ShardClaims, 'hasOther' | 'serverIdOf' | 'oldestPending' | 'orphanShards' | 'renew'>;
   readonly count: { readonly inForce: number };
 }
 
-/** See the file header. */
+/**
+ * Renews the claims of this process, each server of the queue by itself: a server that hangs does not delay the leases
+ * of another, and is not asked again before it has answered.
+ *
+ * Guarantees: a renewal names all claims held in its shard. A claim without an answer in time counts as not renewed.
+ */
 export class ShardRenewals {
   readonly #parts: ShardRenewalsParts;
-  /** Servers that have not answered the last one. */
+  /** Servers that have not answered their last renewal. */
   readonly #busy = new Set<string>();
 
   constructor(parts: ShardRenewalsParts) {
@@ -29,9 +27,9 @@ export class ShardRenewals {
   }
 
   /**
-   * Prolongs the leases of what is held, by shard.
+   * Extends the leases of the held claims, by shard.
    *
-   * @throws PartlyRenewed when some of it was renewed, or none.
+   * @throws PartlyRenewed when some or all of the claims were not renewed.
    */
   async renew(held: ReadonlyMap<number, readonly Claimed[]>, leaseMillis: number): Promise<Renewal> {
     const { clock, claims } = this.#parts;
@@ -55,13 +53,15 @@ export class ShardRenewals {
         failure ??= asFailure(error);
       }
     };
-    const lanes = [...Map.groupBy(groups, ([index]) => claims.laneOf(index))].filter(([lane]) => !this.#busy.has(lane));
-    const works = lanes.map(async ([lane, shards]) => {
-      this.#busy.add(lane);
+    const servers = [...Map.groupBy(groups, ([index]) => claims.serverIdOf(index))].filter(
+      ([serverId]) => !this.#busy.has(serverId),
+    );
+    const works = servers.map(async ([serverId, shards]) => {
+      this.#busy.add(serverId);
       await Promise.all(shards.map(([index, group]) => renewShard(index, group)));
-      this.#busy.delete(lane);
+      this.#busy.delete(serverId);
     });
-    const asked = new Set(lanes.map(([lane]) => lane));
+    const asked = new Set(servers.map(([serverId]) => serverId));
     await settleMost(clock, works, () => answers > 0 || claims.hasOther(asked));
     if (failure === undefined && unanswered.size === 0) return { lost, revived };
     const message = failure?.message ?? 'A part of the queue has not answered yet.';

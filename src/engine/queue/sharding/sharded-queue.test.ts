@@ -3,8 +3,7 @@ import { cutOff, isHalf, startPod, twoNodes, type Pod, type PodOptions } from '.
 import { chain, graph, RuntimeFixture, task } from '../../../../test/runtime-fixture.ts';
 import { shardOf, slotOf } from '../../../core/slot.ts';
 import { ShardQueueServer } from '../../../queue/memory/shard-queue-server.ts';
-import type { ShardQueue } from '../../../ports/shard-queue.ts';
-import { settleMillis } from './sharded-queue.ts';
+import { assertMillis, type ShardQueue } from '../../../ports/shard-queue.ts';
 
 describe('a cluster of processes', () => {
   let fixture: RuntimeFixture;
@@ -271,7 +270,7 @@ describe('a cluster of processes', () => {
     server.wipe();
     const begun = fixture.clock.now();
     await fixture.until(parked, 'over', 6_000);
-    expect(fixture.clock.now() - begun).toBeLessThanOrEqual(2_000 + settleMillis + 500);
+    expect(fixture.clock.now() - begun).toBeLessThanOrEqual(2_000 + assertMillis + 500);
     await fixture.clock.advance(30_000);
     const slow = fixture.http.calls.filter(({ request }) => request.url.endsWith('/slow'));
     expect(slow).toHaveLength(1);

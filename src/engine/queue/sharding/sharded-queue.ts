@@ -1,14 +1,3 @@
-/**
- * The queue of a cluster: what the engine asks of a {@link Queue}, spread over the virtual shards of a shared server.
- *
- * This process claims only in shards that it owns by the membership's latest view; anybody may enqueue anywhere, and then
- * rings the owner. What wakes a claim: a bell, the time at which a shard's next id is due, a shard gained, and a slow sweep over all
- * of them. A shard that the server has lost (no mark, or that of another run) is refilled from the store before anything is
- * claimed in it: the reconciler asks {@link ShardedQueue.toRefill}.
- *
- * After a loss every process first asserts the claims that it runs, and whatever is ready in the shard, which may be running
- * elsewhere, is handed over only {@link settleMillis} after the loss was first seen: a loss repeats no call.
- */
 import { shardOf, type ShardSet } from '../../../core/slot.ts';
 import type { Clock, Entropy } from '../../../ports/clock.ts';
 import {
@@ -22,36 +11,24 @@ import {
   type Released,
   type Renewal,
   type StoredItem,
-  processOf,
   QueueUnavailable,
 } from '../../../ports/queue.ts';
-import {
-  assertMillis,
-  type Held,
-  type Ring,
-  type Shard,
-  type ShardEnding,
-  type ShardItem,
-  type ShardQueue,
-} from '../../../ports/shard-queue.ts';
+import type { Shard, ShardEnding, ShardItem, ShardQueue } from '../../../ports/shard-queue.ts';
 import type { Telemetry } from '../../../ports/telemetry.ts';
 import type { Pulse } from '../../service.ts';
 import { type ClusterMember, type MemberLoad, toldOf } from './member-info.ts';
 import type { FirstFill } from './first-fill.ts';
 import { Membership, type MembershipChange } from './membership.ts';
-import { assignShards } from './ownership.ts';
 import { groupByShard, perShard } from './per-shard.ts';
 import { RetiredShards } from './retired-shards.ts';
-import { ShardBoard } from './shard-board.ts';
+import { OwnedShards } from './owned-shards.ts';
 import { ShardClaims } from './shard-claims.ts';
 import { ShardRefills } from './shard-refills.ts';
 import { ShardRenewals } from './shard-renewals.ts';
+import { ShardRouter } from './shard-router.ts';
 import type { ShardCount } from './shard-count.ts';
 
-/** How long after a loss ids that may be running elsewhere are left alone: others notice it and assert their claims. */
-export const settleMillis: number = assertMillis;
-
-/** What a sharded queue stands on. */
+/** What a sharded queue needs. */
 export interface ShardedQueueParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
@@ -60,47 +37,49 @@ export interface ShardedQueueParts {
   readonly count: ShardCount;
   readonly podId: string;
   readonly version: string;
-  /** False: only rings others. */
+  /** False: owns no shards and only rings the owners. */
   readonly works: boolean;
   readonly ttlMillis: number;
   readonly beatMillis: number;
   readonly sweepMillis: number;
   readonly leaseMillis: number;
-  /** Requests that are under way at once are eight times as many. */
+  /** Bounds the requests under way at once: eight times as many. */
   readonly claimers: number;
-  /** What this process has in hand, for the others to see. */
+  /** The load of this process, for the others to see. */
   readonly load?: () => MemberLoad;
-  /** Reads what tells the store from others; absent: it is not told. */
+  /** Reads the identity of the store; absent: this process does not tell the others. */
   readonly storeIdentity?: () => Promise<string>;
-  /** Absent: every shard that the server lacks counts as lost. */
+  /** Absent: every shard without its mark counts as lost. */
   readonly firstFill?: FirstFill;
 }
 
 const foreignSentence =
-  'Processes of another store live under the same keys in Redis: each installation needs a redis.queue.keyPrefix and a ' +
-  'redis.sharding.membershipKey of its own, or a Redis of its own';
+  'Processes of another store use the same keys in Redis: each installation needs its own redis.queue.keyPrefix and ' +
+  'redis.sharding.membershipKey, or its own Redis';
 
-/** Another store has the keys of this queue; the message is for people. */
-class ForeignQueue extends Error {
-  constructor() {
-    super(`${foreignSentence}.`);
-  }
-}
-
-/** See the file header. */
+/**
+ * The queue of a cluster: spreads the ids over the virtual shards of a shared server.
+ *
+ * Guarantees: this process claims only in shards that it owns by the latest view of the members; every process may enqueue
+ * in any shard, and rings its owner then. The queue claims nothing in a shard that the server has lost (no mark, or the mark
+ * of another run) before the reconciler has refilled it from the store ({@link ShardedQueue.toRefill}). After a loss every
+ * process asserts the claims that it runs. Ids that are ready in the shard may be running elsewhere, so they are handed over
+ * only `assertMillis` after the loss was seen: a loss repeats no call.
+ *
+ * What wakes a claim: a ring, the next due time of a shard, a gained shard, and a slow sweep over all of them. What stops it:
+ * {@link ShardedQueue.leave} ends the claims, {@link ShardedQueue.stop} the membership and the connection.
+ */
 export class ShardedQueue implements Queue {
   /** This process among the members: `<podId>/<nonce>`. */
   readonly member: string;
   readonly #parts: ShardedQueueParts;
   readonly #membership: Membership;
-  readonly #board = new ShardBoard();
+  readonly #ownedShards = new OwnedShards();
+  readonly #router: ShardRouter;
   readonly #claims: ShardClaims;
   readonly #renewals: ShardRenewals;
   readonly #refills: ShardRefills;
   readonly #retired: RetiredShards;
-  /** Member by shard, of those that work. */
-  #owners: readonly string[] = [];
-  #listener: QueueListener | undefined;
   #works: boolean;
   #storeIdentity = '';
   #closed = false;
@@ -109,10 +88,16 @@ export class ShardedQueue implements Queue {
     this.#parts = parts;
     this.#works = parts.works;
     this.member = `${parts.podId}/${parts.entropy.nonce()}`;
+    this.#router = new ShardRouter({
+      ...parts,
+      member: this.member,
+      ownedShards: this.#ownedShards,
+      membersRang: () => this.#membership.reread(),
+    });
     this.#claims = new ShardClaims({
       ...parts,
       member: this.member,
-      board: this.#board,
+      ownedShards: this.#ownedShards,
       lost: (index) => {
         this.#lose(index);
       },
@@ -126,15 +111,10 @@ export class ShardedQueue implements Queue {
     this.#renewals = new ShardRenewals({ ...parts, claims: this.#claims });
     this.#refills = new ShardRefills({
       ...parts,
-      board: this.#board,
+      ownedShards: this.#ownedShards,
       claims: this.#claims,
-      ringOwner: (ring) => {
-        this.#ringOwner(ring);
-      },
+      router: this.#router,
       member: this.member,
-      ring: (member, ring) => {
-        this.#ring(member, ring);
-      },
       refilled: () => {
         this.#listener?.rung(parts.clock.now());
       },
@@ -162,6 +142,10 @@ export class ShardedQueue implements Queue {
     });
   }
 
+  get #listener(): QueueListener | undefined {
+    return this.#router.listener;
+  }
+
   get process(): string {
     return this.member;
   }
@@ -177,9 +161,7 @@ export class ShardedQueue implements Queue {
 
   /** Shards of each member by its id, by the latest view. */
   get shardCounts(): ReadonlyMap<string, number> {
-    const counts = new Map<string, number>();
-    for (const owner of this.#owners) counts.set(owner, (counts.get(owner) ?? 0) + 1);
-    return counts;
+    return this.#router.shardCounts;
   }
 
   /** Milliseconds since the members were read. */
@@ -188,18 +170,18 @@ export class ShardedQueue implements Queue {
   }
 
   get owned(): ShardSet {
-    return { count: this.#parts.count.inForce, shards: this.#board.indexes };
+    return { count: this.#parts.count.inForce, shards: this.#ownedShards.indexes };
   }
 
   owns(slot: number): boolean {
-    return this.#board.has(shardOf(slot, this.#parts.count.inForce));
+    return this.#ownedShards.has(shardOf(slot, this.#parts.count.inForce));
   }
 
   reaches(slot: number): boolean {
     return this.#claims.reaches(shardOf(slot, this.#parts.count.inForce));
   }
 
-  laneOf(slot: number): string {
+  serverIdOf(slot: number): string {
     return this.#parts.server.incarnationOf(this.#shardOf(slot)) ?? '';
   }
 
@@ -208,21 +190,21 @@ export class ShardedQueue implements Queue {
   }
 
   get trouble(): readonly QueueTrouble[] {
-    const { ttlMillis } = this.#parts;
+    const { ttlMillis, beatMillis } = this.#parts;
     const trouble: QueueTrouble[] = [];
-    if (this.#membership.ageMillis > Math.min(ttlMillis, 3 * this.#parts.beatMillis)) trouble.push('redis_unreachable');
+    if (this.#membership.ageMillis > Math.min(ttlMillis, 3 * beatMillis)) trouble.push('redis_unreachable');
     if (this.#membership.isStale) trouble.push('membership_stale');
     if (this.#membership.hasConflict) trouble.push('pod_id_conflict');
     return trouble;
   }
 
   async start(listener: QueueListener): Promise<void> {
-    this.#listener = listener;
+    this.#router.listener = listener;
     await this.#parts.count.open();
     if (this.#parts.firstFill !== undefined) await this.#parts.firstFill.open();
     await this.#parts.server.open(this.member, {
       rung: (ring) => {
-        this.#rung(ring);
+        this.#router.received(ring);
       },
       changed: () => {
         this.#serverChanged();
@@ -231,20 +213,20 @@ export class ShardedQueue implements Queue {
     if (this.#parts.storeIdentity !== undefined) {
       this.#storeIdentity = await this.#parts.storeIdentity();
       await this.#membership.greet();
-      if (this.#membership.isRefused) throw new ForeignQueue();
+      if (this.#membership.isRefused) throw new Error(`${foreignSentence}.`);
     }
     this.#membership.start();
   }
 
   /**
-   * Gives the shards to the others; claims that are held can still be renewed and ended. Until it stops it is a member that
-   * takes no shards: so it knows whom to ring when it hands something back, however the others change meanwhile.
+   * Gives the shards to the others; claims can still be renewed and ended. Until the stop this process remains a member
+   * without shards, so that it knows which owner to ring when it hands something back, however the others change meanwhile.
    */
   async leave(): Promise<void> {
     this.#works = false;
-    this.#board.own([]);
+    this.#ownedShards.own([]);
     await this.#membership.announce();
-    this.#assign(this.#workers().filter((id) => id !== this.member));
+    this.#router.assign(this.#workers().filter((id) => id !== this.member));
     this.#listener?.owned();
   }
 
@@ -264,8 +246,8 @@ export class ShardedQueue implements Queue {
       const wanted = group.map((item): ShardItem => ({ id: item.id, delayMillis: item.dueAt - now }));
       const inFlight = await this.#parts.server.enqueue(shard, wanted);
       const delayMillis = Math.min(...wanted.map((item) => item.delayMillis));
-      if (inFlight.length < group.length) this.#ringOwner({ shard, delayMillis });
-      for (const held of inFlight) this.#ringHolder(shard, held);
+      if (inFlight.length < group.length) this.#router.ringOwner({ shard, delayMillis });
+      for (const held of inFlight) this.#router.ringHolder(shard, held);
     });
   }
 
@@ -295,9 +277,9 @@ export class ShardedQueue implements Queue {
       }));
       const again = await this.#parts.server.finish(shard, endings);
       const delays = endings.flatMap(({ next }) => (typeof next === 'number' ? [next] : []));
-      // Whoever marked it rang its holder, who had done with it by then.
+      // The ring about the mark may have come when this process was already done with the id.
       if (again > 0) delays.push(0);
-      if (delays.length > 0) this.#ringOwner({ shard, delayMillis: Math.min(...delays) });
+      if (delays.length > 0) this.#router.ringOwner({ shard, delayMillis: Math.min(...delays) });
     });
   }
 
@@ -308,7 +290,7 @@ export class ShardedQueue implements Queue {
         shard,
         group.map(({ id, token, yields }) => ({ id, token, next: yields === true ? 0 : 'back' })),
       );
-      this.#ringOwner({
+      this.#router.ringOwner({
         shard,
         delayMillis: Math.min(0, ...group.map(({ dueAt, yields }) => (yields === true ? 0 : dueAt - now))),
       });
@@ -324,77 +306,28 @@ export class ShardedQueue implements Queue {
   }
 
   async size(): Promise<{ readonly ready: number; readonly inFlight: number }> {
-    return this.#parts.server.count(this.#board.indexes.map((index) => this.#shard(index)));
+    return this.#parts.server.count(this.#ownedShards.indexes.map((index) => this.#shard(index)));
   }
 
-  /** The size of all shards, whoever works on them. */
+  /** The size of all shards, those of other members included. */
   sizeOfAll(): Promise<{ readonly ready: number; readonly inFlight: number }> {
-    const all = Array.from({ length: this.#parts.count.inForce }, (_, index) => this.#shard(index));
-    return this.#parts.server.count(all);
-  }
-
-  #rung(ring: Ring): void {
-    const { clock, count } = this.#parts;
-    if (ring.members === true) this.#membership.reread();
-    const dueAt = clock.now() + ring.delayMillis;
-    const { id, shard, hops = 0 } = ring;
-    if (id !== undefined) {
-      if (ring.lost !== true) this.#listener?.rung(dueAt, id);
-      else if (shard !== undefined && this.#listener?.unknown(id) !== true) void this.#disown(shard, id);
-      return;
-    }
-    if (shard === undefined || shard.count !== count.inForce) return;
-    if (this.#board.has(shard.index)) {
-      this.#board.rung(shard.index, dueAt);
-      this.#listener?.rung(dueAt);
-      // Whoever rang may have an older view of the members than this process, which then knows better.
-    } else if (hops === 0) this.#ringOwner({ shard, delayMillis: ring.delayMillis, hops: 1 });
-  }
-
-  /** Nobody here works on the id: what is kept for this process goes on elsewhere. Never rejects: it ends by itself soon. */
-  async #disown(shard: Shard, id: string): Promise<void> {
-    try {
-      await this.#parts.server.finish(shard, [{ id, token: '', next: 'back' }]);
-      if (shard.count === this.#parts.count.inForce) this.#ringOwner({ shard, delayMillis: 0 });
-    } catch {
-      this.#parts.telemetry.queueFailed('release');
-    }
-  }
-
-  #ringOwner(ring: Ring & { readonly shard: Shard }): void {
-    const owner = this.#owners[ring.shard.index];
-    if (owner === this.member) {
-      const dueAt = this.#parts.clock.now() + ring.delayMillis;
-      this.#board.rung(ring.shard.index, dueAt);
-      this.#listener?.rung(dueAt);
-    } else if (owner !== undefined) this.#ring(owner, ring);
-  }
-
-  #ringHolder(shard: Shard, { id, token }: Held): void {
-    const holder = processOf(token);
-    if (holder === this.member) this.#listener?.rung(this.#parts.clock.now(), id);
-    else this.#ring(holder, { shard, delayMillis: 0, id });
-  }
-
-  /** Best effort: sweep and reconcile find what a lost ring meant. */
-  #ring(member: string, ring: Ring): void {
-    this.#parts.server.ring(member, ring).catch(() => {
-      this.#parts.telemetry.queueFailed('ring');
-    });
+    const { server, count } = this.#parts;
+    return server.count(Array.from({ length: count.inForce }, (_, index) => this.#shard(index)));
   }
 
   #membersChanged(change: MembershipChange): void {
     const { telemetry, clock } = this.#parts;
     const workers = this.#workers();
-    this.#assign(workers);
-    const mine = this.#works ? this.#owners.flatMap((owner, index) => (owner === this.member ? [index] : [])) : [];
-    const gained = this.#board.own(mine);
+    this.#router.assign(workers);
+    const mine = this.#works ? this.#router.ownIndexes : [];
+    const gained = this.#ownedShards.own(mine);
     if (change !== 'members') {
       telemetry.log('warn', 'the queue had forgotten this process', { change });
-      this.#board.regain();
+      this.#ownedShards.regain();
       this.#listener?.renew();
     }
-    // A server that forgot a member in time has lost more than that. What is read from the store before a claim notices the absent mark must wait for running claims to be asserted, too.
+    // A server that forgot a member in time has lost more than that. Ids read from the store before a claim notices the
+    // absent mark have to wait for running claims to be asserted, too.
     if (change === 'forgotten') for (const index of mine) this.#lose(index);
     telemetry.log('info', 'members of the cluster', { members: workers.length, shards: mine.length, gained });
     this.#listener?.owned();
@@ -406,12 +339,7 @@ export class ShardedQueue implements Queue {
     return this.#membership.members.filter((member) => member.works).map(({ id }) => id);
   }
 
-  #assign(workers: readonly string[]): void {
-    const owners = workers.length === 0 ? [] : assignShards(workers, this.#parts.count.inForce);
-    this.#owners = Array.from(owners, (i) => workers[i] ?? '');
-  }
-
-  /** One shard of each server is looked at with every heartbeat: a server that lost its data shows by an absent mark. */
+  /** Looks at one shard of each server with every heartbeat: an absent mark shows that a server lost its data. */
   #probe(): void {
     const { server, clock, count } = this.#parts;
     const before = count.inForce;
@@ -420,41 +348,42 @@ export class ShardedQueue implements Queue {
     });
     void this.#retired.drop(this.#membership.members);
     const seen = new Set<string>();
-    for (const index of this.#board.indexes) {
+    for (const index of this.#ownedShards.indexes) {
       const incarnation = server.incarnationOf(this.#shard(index));
-      if (incarnation === undefined || seen.has(incarnation) || !this.#board.isOpen(index)) continue;
+      if (incarnation === undefined || seen.has(incarnation) || !this.#ownedShards.isOpen(index)) continue;
       seen.add(incarnation);
-      this.#board.doubt(index, clock.now());
+      this.#ownedShards.doubt(index, clock.now());
     }
     if (seen.size > 0) this.#listener?.rung(clock.now());
   }
 
   #serverChanged(): void {
-    for (const index of this.#board.moved((i) => this.#parts.server.incarnationOf(this.#shard(i)))) this.#lose(index);
-    this.#board.suspect(this.#parts.clock.now());
+    for (const index of this.#ownedShards.moved((i) => this.#parts.server.incarnationOf(this.#shard(i))))
+      this.#lose(index);
+    this.#ownedShards.suspect(this.#parts.clock.now());
     this.#membership.reread();
     this.#listener?.renew();
     this.#listener?.refill();
     this.#listener?.rung(this.#parts.clock.now());
   }
 
-  /** Another number of shards is in force: all of them are other shards, of which the server knows nothing. */
+  /** Another number of shards is in force: all shards are new, and the server knows nothing of them. */
   #countChanged(before: number): void {
     this.#retired.retire(before);
     const { telemetry, count } = this.#parts;
     telemetry.log('info', 'another number of virtual shards is in force', { count: count.inForce });
-    this.#board.own([]);
+    this.#ownedShards.own([]);
     this.#membersChanged('members');
-    for (const index of this.#board.indexes) this.#lose(index);
+    for (const index of this.#ownedShards.indexes) this.#lose(index);
     this.#listener?.renew();
     this.#membership.reread();
   }
 
   #lose(index: number): void {
     const { clock } = this.#parts;
-    if (!this.#board.lose(index, clock.now())) return;
-    // Its neighbours on the same server are in doubt, too.
-    this.#board.suspect(clock.now());
+    if (!this.#ownedShards.lose(index, clock.now())) return;
+    // The other shards of the same server may be lost, too.
+    this.#ownedShards.suspect(clock.now());
     this.#listener?.renew();
     this.#listener?.refill();
     this.#listener?.rung(clock.now());

@@ -11,7 +11,7 @@ import type { MemberLoad } from '../engine/queue/sharding/member-info.ts';
 import { ShardCount } from '../engine/queue/sharding/shard-count.ts';
 import { ShardedQueue } from '../engine/queue/sharding/sharded-queue.ts';
 import { defaultEngineSettings } from '../engine/settings.ts';
-import { clusterReadings, createClusterSource, gateReadings, loadOf } from './cluster-source.ts';
+import { clusterReadings, createClusterSource, gateReadings, loadOf } from './health.ts';
 
 let fixture: RuntimeFixture;
 beforeEach(async () => {

@@ -1,13 +1,3 @@
-/**
- * What the workers tell one server of the queue: ends of claims, and ids that became due. Gathered while one round is under way, so a
- * busy process sends few and large messages.
- *
- * Guarantees: acknowledgements and releases are repeated until the queue confirms them, or their lease is over and they
- * mean nothing any more. Rings are best effort within a bound: the reconcile finds what was lost. Within a round ends of
- * claims go before rings, so that an id parked and woken at once is woken last.
- *
- * What wakes it: something to say. What stops it: nothing left.
- */
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import { QueuePartlyUnavailable, type Claimed, type Queue, type Released, type StoredItem } from '../../ports/queue.ts';
 import { backoffMillis } from '../write/availability.ts';
@@ -33,17 +23,26 @@ interface Ring {
   readonly until: number;
 }
 
-/** What a lane stands on. */
-export interface QueueLaneParts {
+/** What a server writer needs. */
+export interface ServerWriterParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly queueHealth: QueueHealth;
   readonly queue: Pick<Queue, 'ack' | 'release' | 'enqueue'>;
 }
 
-/** See the file header. */
-export class QueueLane {
-  readonly #parts: QueueLaneParts;
+/**
+ * Writes the workers' messages to one server of the queue: ends of claims, and ids that became due. Gathers them while
+ * a round is under way, so a busy process sends few and large messages.
+ *
+ * Guarantees: the writer repeats acknowledgements and releases until the queue confirms them or their lease ends. Rings
+ * are best effort within a bound: the reconcile finds what was lost. Within a round, ends of claims precede rings, so
+ * that an id parked and woken at once is woken last.
+ *
+ * What wakes it: a message. What stops it: an empty backlog.
+ */
+export class ServerWriter {
+  readonly #parts: ServerWriterParts;
   readonly #emptied: () => void;
   #acks: Ending<Done>[] = [];
   #releases: Ending<Released>[] = [];
@@ -52,12 +51,12 @@ export class QueueLane {
   #failures = 0;
   /** The queue did not answer in this round. */
   #isAway = false;
-  /** What is said again after a pause, in how many pieces. */
+  /** Failed rounds that wait for their retry. */
   #postponed = 0;
   #idle: (() => void)[] = [];
 
-  /** `emptied` is called whenever nothing is left to say. */
-  constructor(parts: QueueLaneParts, emptied: () => void) {
+  /** `emptied` is called whenever no message is left. */
+  constructor(parts: ServerWriterParts, emptied: () => void) {
     this.#parts = parts;
     this.#emptied = emptied;
   }
@@ -69,21 +68,24 @@ export class QueueLane {
     this.#wake();
   }
 
-  /** Ends a claim: the id is ready at once, for anybody, in its place or, when it `yields`, behind all that is due. */
+  /** Ends a claim: the id is ready at once, for any process, in its place or, when it `yields`, behind all due ids. */
   release(hold: Lease, yields: boolean = false): void {
     const message = yields ? { ...hold.claimed, yields } : hold.claimed;
     this.#releases.push({ id: hold.id, hold, message });
     this.#wake();
   }
 
-  /** Says that an id is due at its time. Once `patienceMillis` are over without an answer it is said no more. */
+  /**
+   * Reports that an id is due at its time. The writer drops the report when the queue has not confirmed it for
+   * `patienceMillis`.
+   */
   ring(item: StoredItem, patienceMillis: number = Infinity): void {
     if (this.#rings.length >= maxWaitingRings) return;
     this.#rings.push({ id: item.id, item, until: this.#parts.clock.monotonic() + patienceMillis });
     this.#wake();
   }
 
-  /** Resolves once everything has been said. */
+  /** Resolves once everything is written. */
   drained(): Promise<void> {
     if (!this.#running && this.#postponed === 0) return Promise.resolve();
     return new Promise((resolve) => {
@@ -118,14 +120,14 @@ export class QueueLane {
       }
       const millis = backoffMillis(++this.#failures, entropy.random());
       this.#later(unsaid, millis);
-      // Where only a part of the queue is away the others must not wait for it.
+      // Where only a part of the queue is away, messages for the other parts must not wait.
       if (this.#isAway) await pause(clock, millis);
     }
     this.#running = false;
     this.#rest();
   }
 
-  /** Says it, unless the queue was found away in this round; answers what has to be said again. */
+  /** Writes the items unless the queue was found away in this round; returns the items to repeat. */
   async #say<T extends { readonly id: string }>(
     items: readonly T[],
     tell: (items: readonly T[]) => Promise<void>,
@@ -143,7 +145,9 @@ export class QueueLane {
     }
   }
 
-  /** Says it again after a pause. What comes meanwhile of the same ids may come first: it is about other claims. */
+  /**
+   * Repeats the messages after a pause. Later messages about the same ids may precede them: they concern other claims.
+   */
   #later({ acks, releases, rings }: Unsaid, millis: number): void {
     this.#postponed++;
     this.#parts.clock.after(millis, () => {
@@ -164,14 +168,14 @@ export class QueueLane {
   }
 }
 
-/** What the queue did not take. */
+/** Messages that the queue did not take. */
 interface Unsaid {
   readonly acks: readonly Ending<Done>[];
   readonly releases: readonly Ending<Released>[];
   readonly rings: readonly Ring[];
 }
 
-/** Once the lease is over an end means nothing any more. */
+/** After the lease, the end of a claim has no effect. */
 function isOpen({ hold }: { readonly hold: Lease }): boolean {
   return !hold.isOver;
 }

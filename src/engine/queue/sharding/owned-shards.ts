@@ -1,34 +1,32 @@
-/**
- * What this process knows of the shards that it works on: when each has something due, and whether each may lack ids that
- * the store has.
- *
- * A shard owned is
- * - `gained`: new here; claims go on, and the store is asked for ids that it may lack;
- * - `lost`: the server has lost (some of) it; nothing is claimed until it was refilled and marked;
- * - `whole` otherwise.
- */
-
-/** See the file header. */
+/** Whether a shard may lack ids: see {@link OwnedShards}. */
 type Condition = 'gained' | 'lost' | 'whole';
 
 interface Shard {
   condition: Condition;
-  /** When something is due, or has been due since, by this process' clock: -Infinity when that is to be found out. */
+  /** When an id is or was due, by this process' clock; -Infinity when the next claim has to find out. */
   dueAt: number;
-  /** What was known of that when the claim under way began; Infinity where nothing was, or none is under way. */
+  /** The known due time when the claim under way began; Infinity where none was known, or no claim is under way. */
   askedDueAt: number;
-  /** When its latest loss was first seen; 0 where there was none. */
+  /** When its latest loss was first seen; 0 without a loss. */
   lostAt: number;
-  /** For which run of its server it was last found whole. */
+  /** The run of its server in which it was last found whole. */
   incarnation: string | undefined;
-  /** Ids that it lacks could not be added since its refill began. */
+  /** Since its refill began, an id could not be added. */
   missed: boolean;
 }
 
-/** See the file header. */
-export class ShardBoard {
+/**
+ * What this process knows of the shards that it owns: when each has a due id, and whether each may lack ids that the
+ * store has.
+ *
+ * An owned shard is
+ * - `gained`: new here; claims go on, and the store is asked for ids that the shard may lack;
+ * - `lost`: the server has lost (some of) it; no claims until it is refilled and marked;
+ * - `whole` otherwise.
+ */
+export class OwnedShards {
   #shards = new Map<number, Shard>();
-  /** Since when the longest due id known is due, or when the next one is; undefined while it is to be looked for. */
+  /** Since when the longest due known id is due, or when the next one is; undefined when it has to be computed. */
   #oldestDueAt: number | undefined;
   /** Indexes owned, in ascending order. */
   indexes: readonly number[] = [];
@@ -43,7 +41,7 @@ export class ShardBoard {
     return shard !== undefined && shard.condition !== 'lost';
   }
 
-  /** Owns exactly these; answers how many are new. */
+  /** Sets the owned shards; returns how many are new. */
   own(indexes: readonly number[]): number {
     const before = this.#shards;
     this.#oldestDueAt = undefined;
@@ -64,7 +62,7 @@ export class ShardBoard {
     return indexes.filter((index) => !before.has(index)).length;
   }
 
-  /** Others worked on all of them meanwhile. */
+  /** Other processes worked on all of them meanwhile. */
   regain(): void {
     this.#oldestDueAt = undefined;
     for (const shard of this.#shards.values()) {
@@ -73,12 +71,12 @@ export class ShardBoard {
     }
   }
 
-  /** Everything is to be looked at. Where something is known to be due that stays known: it is asked in its turn. */
+  /** Every shard has to be asked. A known due time stays: the claims ask that shard in its turn. */
   suspect(now: number): void {
     for (const index of this.indexes) this.doubt(index, now);
   }
 
-  /** It is to be looked at, unless something in it is known to be due. */
+  /** The shard has to be asked, unless an id in it is known to be due. */
   doubt(index: number, now: number): void {
     const shard = this.#shards.get(index);
     if (shard === undefined || shard.dueAt <= now) return;
@@ -86,7 +84,7 @@ export class ShardBoard {
     this.#oldestDueAt = undefined;
   }
 
-  /** Something is due in it at that time. */
+  /** An id of the shard is due at that time. */
   rung(index: number, dueAt: number): void {
     const shard = this.#shards.get(index);
     if (shard === undefined || dueAt >= shard.dueAt) return;
@@ -96,7 +94,7 @@ export class ShardBoard {
     }
   }
 
-  /** A claim begins: whatever rings from now on is news. */
+  /** A claim begins: rings from now on are news. */
   asked(index: number): void {
     const shard = this.#shards.get(index);
     if (shard === undefined) return;
@@ -104,7 +102,7 @@ export class ShardBoard {
     shard.dueAt = Infinity;
   }
 
-  /** The claim got no answer so far, or none that says what is due. */
+  /** The claim got no answer so far, or none with a due time. */
   unanswered(index: number): void {
     const shard = this.#shards.get(index);
     if (shard === undefined) return;
@@ -112,7 +110,7 @@ export class ShardBoard {
     this.#oldestDueAt = undefined;
   }
 
-  /** A claim found the shard as `incarnation` says. */
+  /** A claim found the shard in the run `incarnation` of its server. */
   found(index: number, incarnation: string, nextDueAt: number): void {
     const shard = this.#shards.get(index);
     if (shard === undefined) return;
@@ -121,7 +119,7 @@ export class ShardBoard {
     this.rung(index, nextDueAt);
   }
 
-  /** The server has lost it; answers false when that was known. */
+  /** The server has lost the shard; returns false when that was known. */
   lose(index: number, now: number): boolean {
     const shard = this.#shards.get(index);
     if (shard === undefined || shard.condition === 'lost') return false;
@@ -142,12 +140,12 @@ export class ShardBoard {
     return this.#shards.get(index)?.lostAt ?? 0;
   }
 
-  /** Whether it was ever found as its server should have it. */
+  /** Whether the shard was ever found whole. */
   wasWhole(index: number): boolean {
     return this.#shards.get(index)?.incarnation !== undefined;
   }
 
-  /** Whether each of them was found whole, or was filled after it was found lost. */
+  /** Whether each shard was found whole, or was refilled after a loss. */
   get isSettled(): boolean {
     for (const { condition, incarnation, lostAt } of this.#shards.values()) {
       if (condition !== 'whole' || (incarnation === undefined && lostAt === 0)) return false;
@@ -155,7 +153,7 @@ export class ShardBoard {
     return true;
   }
 
-  /** An id could not be added to it: it is to be refilled once its server answers. */
+  /** An id could not be added: the shard needs a refill once its server answers. */
   missed(index: number): void {
     const shard = this.#shards.get(index);
     if (shard === undefined) return;
@@ -163,13 +161,13 @@ export class ShardBoard {
     if (shard.condition === 'whole') shard.condition = 'gained';
   }
 
-  /** Its refill begins: everything due is about to be added. */
+  /** Its refill begins: all due ids are about to be added. */
   refilling(index: number): void {
     const shard = this.#shards.get(index);
     if (shard !== undefined) shard.missed = false;
   }
 
-  /** Whether nothing was {@link ShardBoard.missed} since its refill began. */
+  /** Whether no id was {@link OwnedShards.missed} since the refill began. */
   isComplete(index: number): boolean {
     return this.#shards.get(index)?.missed === false;
   }
@@ -183,19 +181,21 @@ export class ShardBoard {
     this.#oldestDueAt = undefined;
   }
 
-  /** Those that may lack ids. */
+  /** Shards that may lack ids. */
   get incomplete(): readonly number[] {
     return this.#select((shard) => shard.condition !== 'whole');
   }
 
-  /** Open ones with something due, the longest due first. */
+  /** Open shards with a due id, the longest due first. */
   due(now: number): readonly number[] {
     return this.#select((shard) => shard.condition !== 'lost' && shard.dueAt <= now).sort(
       (a, b) => (this.#shards.get(a)?.dueAt ?? 0) - (this.#shards.get(b)?.dueAt ?? 0),
     );
   }
 
-  /** Since when the longest due id is due that is known in open shards, those left out excepted; undefined where none is. */
+  /**
+   * Since when the longest due known id of the open shards is due, without those left out; undefined where none is due.
+   */
   oldestDueAt(now: number, isLeftOut: ((index: number) => boolean) | undefined): number | undefined {
     const oldest = isLeftOut === undefined ? (this.#oldestDueAt ??= this.#oldest()) : this.#oldest(isLeftOut);
     return oldest <= now ? oldest : undefined;
@@ -210,7 +210,7 @@ export class ShardBoard {
     return oldest;
   }
 
-  /** When the next is due of those open that are not left out. */
+  /** The next due time of the open shards that are not left out. */
   nextDueAt(isLeftOut: (index: number) => boolean): number {
     let next = Infinity;
     for (const [index, shard] of this.#shards) {
@@ -219,7 +219,7 @@ export class ShardBoard {
     return next;
   }
 
-  /** Those whose server is not the one that they were last found whole on. */
+  /** Shards whose server runs under another incarnation than the one in which they were last found whole. */
   moved(incarnationOf: (index: number) => string | undefined): readonly number[] {
     return [...this.#shards].flatMap(([index, { incarnation }]) => {
       const present = incarnationOf(index);

@@ -1,0 +1,176 @@
+import { hash as digest } from 'node:crypto';
+import type { Run } from '../../core/apply.ts';
+import { type CallResources, prepareCall } from '../../core/call/call.ts';
+import type { Outputs } from '../../core/context/outputs.ts';
+import type { CallCommand } from '../../core/event.ts';
+import type { Meter } from '../../core/meter.ts';
+import { renderRequest, renderStable } from '../../core/request/render.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { OutboundRequest } from '../../ports/http-caller.ts';
+import type { Telemetry } from '../../ports/telemetry.ts';
+import { type CallSpan, callSpan, isSampled } from '../execution/execution-spans.ts';
+import { traceparentOf } from '../trace-context.ts';
+import { turnFields, watchTurn } from '../watchdog.ts';
+import { credentialsOf } from './auth/credentials.ts';
+import { type Bindings, type CallProblem, misplacedSecret, refusedSecret } from './auth/secret-destination.ts';
+import type { TokenGrant } from './auth/token-cache.ts';
+import type { CallMasker } from './exchange.ts';
+import type { GatedCall } from './gate/call-gate.ts';
+
+/** The claims of a callback token. */
+export interface CallbackOf {
+  readonly executionId: string;
+  readonly round: number;
+  readonly nodeId: string;
+  readonly visit: number;
+  readonly operation: number;
+  readonly nonce: string;
+  /** Id of the signing key; absent or no longer live: the first key signs. */
+  readonly keyId?: string | undefined;
+}
+
+/** Creates callback addresses; equal claims give equal addresses. */
+export interface CallbackIssuer {
+  /** Id of the signing key: `used` while that is live, else the first key; undefined where callbacks cannot reach this server. */
+  keyFor(used: string | undefined): string | undefined;
+  issue(claims: CallbackOf): { readonly url: string; readonly token: string; readonly signedUrl: string };
+}
+
+/** Secrets and variables by name. */
+export interface Vault extends Bindings {
+  secret(name: string): string | undefined;
+  variable(name: string): string | undefined;
+  /** Masks a value from now on like a secret. Returns a function that removes it from a text. A repeated value is harmless. */
+  conceal(value: string): (text: string) => string;
+  /** A function that removes every value concealed so far from a text; undefined while there is none. */
+  concealed(): ((text: string) => string) | undefined;
+}
+
+/** What the preparation of a call needs. */
+export interface PrepareParts {
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly vault: Vault;
+  readonly callbacks: CallbackIssuer;
+  readonly masker: CallMasker;
+  /** Total time of a call whose definition says nothing, in milliseconds. */
+  readonly requestTimeoutMillis: number;
+  /** Longest total time of any call, in milliseconds: a definition may have been stored under a greater bound. */
+  readonly maxTimeoutMillis: number;
+  /** Counts the cost of every rendering. */
+  readonly meter?: Meter;
+}
+
+/** A request, and the grant for its access token, if it needs one. */
+export interface ReadyCall {
+  readonly request: OutboundRequest;
+  /** The URL as the definition writes it. */
+  readonly template: string;
+  readonly grant?: TokenGrant | undefined;
+}
+
+/** A call ready to go out, or the reason why it never will. */
+export interface Prepared {
+  readonly callId: number;
+  /** The owner of the call, for the gate; absent: the call skips the gate. */
+  readonly of?: Omit<GatedCall, 'url'>;
+  /** Hash of the part of the rendering that a later round repeats; of mutating forward calls only. */
+  readonly fingerprint?: string | undefined;
+  readonly outcome: ReadyCall | CallProblem;
+  /** Present when the attempt is traced. */
+  readonly span?: CallSpan | undefined;
+}
+
+/**
+ * Renders the call of a command; undefined when the state does not ask for it any more. Rendering again gives the same,
+ * but for the span id. `undoOutputs` is what a compensation sees.
+ */
+export function prepare(
+  parts: PrepareParts,
+  random: () => number,
+  run: Run,
+  command: CallCommand,
+  traceparent: string | undefined,
+  undoOutputs: Outputs | undefined,
+): Prepared | undefined {
+  const { vault, callbacks, masker, requestTimeoutMillis, maxTimeoutMillis, clock, meter } = parts;
+  const mask = (text: string): string => masker.text(text);
+  const claims = callbackOf(run, command);
+  const callback = claims === undefined ? undefined : callbacks.issue(claims);
+  const resources: CallResources = { resolver: vault, callback, undoOutputs };
+  const call = prepareCall(run, command, resources);
+  if (call === undefined) return undefined;
+  const { callId } = command;
+  const { tracer } = parts.telemetry;
+  const isTraced = tracer !== undefined && isSampled(tracer, run.header.id, traceparent);
+  const trace = isTraced ? traceparentOf(run.header.id, traceparent, random, true) : undefined;
+  const plan = call.call;
+  const template = plan.request.url.source;
+  const of = ownerOf(run, callId);
+  const span = trace === undefined ? undefined : callSpan(run, command, trace);
+  const begun = clock.monotonic();
+  const rendered = renderRequest(plan.request, call.context, undefined, meter);
+  watchTurn(parts, 'render', begun, () => turnFields(run, command.nodeId));
+  if (rendered.kind === 'unsent') {
+    const { reason, logged } = rendered;
+    const outcome = { problem: mask(reason), ...(logged === undefined ? undefined : { logged: mask(logged) }) };
+    return { callId, of, span, outcome };
+  }
+  const { url, verb, body, authorityFromData, secretsUsed } = rendered;
+  const destination = { url, hostFromData: authorityFromData, template };
+  const refused =
+    refusedSecret(secretsUsed, destination, vault, mask) ?? misplacedSecret(rendered, destination, vault, mask);
+  if (refused !== undefined) return { callId, of, span, outcome: refused };
+  const headers = merged(rendered.headers, call.headers);
+  // A definition's own header wins over `auth` as over every other that Trama adds.
+  const credentials =
+    plan.auth === undefined || 'authorization' in headers
+      ? undefined
+      : credentialsOf(plan.auth, destination, vault, mask);
+  if (credentials?.kind === 'problem') return { callId, of, span, outcome: credentials };
+  if (credentials?.kind === 'header') headers['authorization'] = credentials.value;
+  headers['traceparent'] ??= trace ?? traceparentOf(run.header.id, traceparent, random);
+  const request: OutboundRequest = {
+    url,
+    verb,
+    headers,
+    ...(body === undefined ? undefined : { body }),
+    timeoutMillis: Math.min(plan.timeoutMillis ?? requestTimeoutMillis, maxTimeoutMillis),
+    authorityFromData,
+  };
+  const grant = credentials?.kind === 'grant' ? credentials.grant : undefined;
+  const fingerprint =
+    command.phase === 'UP' && plan.mutating
+      ? digest('sha256', renderStable(plan.request, call.context, rendered, undefined, meter))
+      : undefined;
+  return { callId, of, span, outcome: { request, template, grant }, fingerprint };
+}
+
+/** The owner of a call, and since when the call has been blocked. */
+function ownerOf({ header, state }: Run, callId: number): NonNullable<Prepared['of']> {
+  const token = state.tokens.find(({ stage }) => 'callId' in stage && stage.callId === callId);
+  const stage = token?.stage;
+  const run = stage?.kind === 'calling' ? stage.task : stage?.kind === 'unwinding' ? stage.undo : undefined;
+  const blocked = stage?.kind === 'hook' ? stage.run.blocked : run?.blocked;
+  const of = { executionId: header.id, tokenId: token?.id ?? 0, name: header.name, version: header.version };
+  return blocked === undefined ? of : { ...of, blockedSince: blocked.since };
+}
+
+function callbackOf(run: Run, command: CallCommand): CallbackOf | undefined {
+  if (command.phase !== 'UP') return undefined;
+  const token = run.state.tokens.find(({ id }) => id === command.tokenId);
+  if (token?.stage.kind !== 'calling') return undefined;
+  const { visit, operation, nonce, keyId } = token.stage.task;
+  if (nonce === undefined) return undefined;
+  return { executionId: run.header.id, round: run.state.round, nodeId: token.nodeId, visit, operation, nonce, keyId };
+}
+
+/** A definition's own header wins over one of the same name that Trama would add. */
+function merged(
+  own: Readonly<Record<string, string>>,
+  added: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const headers: Record<string, string> = { ...added };
+  for (const name in own) headers[name.toLowerCase()] = own[name] as string;
+  return headers;
+}
