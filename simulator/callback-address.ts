@@ -1,5 +1,5 @@
 /** Callback addresses of the simulated world: tokens that say what they are for, and are not signed. */
-import type { CallbackClaims, CheckedToken } from '../src/app/parts.ts';
+import type { CallbackClaims, CheckedToken } from '../src/app/context.ts';
 
 /** The address of a callback. */
 export function issueCallback(claims: CallbackClaims): { url: string; token: string; signedUrl: string } {

@@ -10,7 +10,7 @@ import { type Answer, granted } from '../src/app/answer.ts';
 import { judgeToken, receiveCallback } from '../src/app/callbacks.ts';
 import { cancel, terminate, wake } from '../src/app/control.ts';
 import { deleteHold, type HoldRequest, putHold } from '../src/app/holds.ts';
-import type { DeskParts } from '../src/app/parts.ts';
+import type { DeskParts } from '../src/app/context.ts';
 import { type Resolution, resolve, retry } from '../src/app/settle.ts';
 import { start } from '../src/app/start.ts';
 import { Overloaded } from '../src/engine/settings.ts';

@@ -3,7 +3,7 @@ import type { Json } from '../src/core/value/json.ts';
 import type { Queue } from '../src/ports/queue.ts';
 import type { Store } from '../src/ports/store.ts';
 import { KnownDefinitions } from '../src/app/known-definitions.ts';
-import type { DeskParts } from '../src/app/parts.ts';
+import type { DeskParts } from '../src/app/context.ts';
 import type { Engine } from '../src/engine/engine.ts';
 import { defaultEngineSettings } from '../src/engine/settings.ts';
 import { verifyToken } from './callback-address.ts';

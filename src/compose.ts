@@ -36,7 +36,7 @@ import type { HttpCaller } from './ports/http-caller.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Store } from './ports/store.ts';
 import { KnownDefinitions } from './app/known-definitions.ts';
-import type { DeskParts } from './app/parts.ts';
+import type { DeskParts } from './app/context.ts';
 import { showStep } from './app/queries/shown-body.ts';
 import { Engine } from './engine/engine.ts';
 import type { Gatekeeper } from './engine/call/gate/gatekeeper.ts';

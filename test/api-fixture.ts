@@ -20,7 +20,7 @@ import type { ExecutionDetail } from '../src/ports/records.ts';
 import { silentTelemetry } from '../src/ports/telemetry.ts';
 import type { ClusterSource } from '../src/app/queries/cluster-source.ts';
 import { KnownDefinitions } from '../src/app/known-definitions.ts';
-import type { CallbackRejection, DeskParts } from '../src/app/parts.ts';
+import type { CallbackRejection, DeskParts } from '../src/app/context.ts';
 import { decidingEnv, runOf } from '../src/app/queries/run-view.ts';
 import { PlanCache } from '../src/engine/worker/plan-cache.ts';
 import { defaultEngineSettings } from '../src/engine/settings.ts';

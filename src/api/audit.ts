@@ -11,7 +11,7 @@ import { type JsonObject, stringifyJson } from '../core/value/json.ts';
 import type { AuditEntry } from '../ports/audit.ts';
 import type { Store } from '../ports/store.ts';
 import type { Answer } from '../app/answer.ts';
-import type { DeskParts } from '../app/parts.ts';
+import type { DeskParts } from '../app/context.ts';
 import { type ErrorCode, errorRegistry } from './error-registry.ts';
 import { ApiError } from './http/failure.ts';
 import { addressOf } from './parameters.ts';

@@ -1,7 +1,7 @@
 /** What the routes are given. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Json, stringifyJson } from '../core/value/json.ts';
-import type { DeskParts } from '../app/parts.ts';
+import type { DeskParts } from '../app/context.ts';
 import type { AnswerPlaces } from './http/answer-places.ts';
 import { turns } from '../engine/turns.ts';
 import type { Audit } from './audit.ts';

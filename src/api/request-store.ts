@@ -13,7 +13,7 @@ import type {
   TerminalChange,
 } from '../ports/store.ts';
 import type { ExecutionDetail, ExecutionProgress, Page, PageRequest } from '../ports/records.ts';
-import type { DeskParts, DeskStore } from '../app/parts.ts';
+import type { DeskParts, DeskStore } from '../app/context.ts';
 import { type Principal, sees } from '../security/principal.ts';
 import { ApiError } from './http/failure.ts';
 

@@ -9,7 +9,7 @@ import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest, 
 import * as shape from './documents/schema.ts';
 import type { Schema } from './documents/schema.ts';
 import type { Store } from '../ports/store.ts';
-import type { DeskParts } from '../app/parts.ts';
+import type { DeskParts } from '../app/context.ts';
 import { addressesWithin } from '../security/addresses.ts';
 import type { Authenticator } from '../security/authenticator.ts';
 import { AnswerPlaces, limitAnswers } from './http/answer-places.ts';

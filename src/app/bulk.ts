@@ -10,7 +10,7 @@ import { turns } from '../engine/turns.ts';
 import type { Answer } from './answer.ts';
 import { type Accepted, cancel, terminate, wake } from './control.ts';
 import { findExecutions, type FindFilter } from './queries/find.ts';
-import type { DeskParts } from './parts.ts';
+import type { DeskParts } from './context.ts';
 import { redeliver, retry } from './settle.ts';
 
 /** What can be done to many at once. */

@@ -2,7 +2,7 @@
 import { addressee } from '../core/transition/callback.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import type { JudgedToken } from './callbacks.ts';
-import type { DeskParts } from './parts.ts';
+import type { DeskParts } from './context.ts';
 import { planOf } from './queries/run-view.ts';
 
 /** A node that may be asked about. */

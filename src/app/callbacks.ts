@@ -12,7 +12,7 @@ import { addressee, isPending } from '../core/transition/callback.ts';
 import { lackOfCallback } from '../core/context/wanted.ts';
 import type { ExecutionDetail } from '../ports/records.ts';
 import { type Answer, granted, type Refusal, refused, unknownExecution } from './answer.ts';
-import type { CallbackRejection, CheckedToken, DeskParts } from './parts.ts';
+import type { CallbackRejection, CheckedToken, DeskParts } from './context.ts';
 import { turnFields } from '../engine/watchdog.ts';
 import { inTurn, runOf } from './queries/run-view.ts';
 

@@ -2,7 +2,7 @@
 import { slotOf } from '../core/slot.ts';
 import type { InboxEvent, OfferResult } from '../ports/store.ts';
 import { type Answer, granted, refused, type Refusal, unknownExecution } from './answer.ts';
-import { type DeskParts, reasonWithout } from './parts.ts';
+import { type DeskParts, reasonWithout } from './context.ts';
 
 /** A change taken in: durable, though the execution may not show it yet. */
 export interface Accepted {

@@ -5,7 +5,7 @@ import type { Page, PageRequest } from '../ports/records.ts';
 import { type Answer, granted, refused } from './answer.ts';
 import { gatherPage } from './queries/gather-page.ts';
 import { instant } from './instants.ts';
-import type { DeskParts } from './parts.ts';
+import type { DeskParts } from './context.ts';
 
 /** What a definition's check found. */
 export interface DefinitionReport {

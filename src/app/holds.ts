@@ -4,7 +4,7 @@ import { type CallHold, changeHolds, maxHolds, readHolds } from '../engine/call/
 import { placeOf } from '../engine/call/gate/origin.ts';
 import { type Answer, granted, refused } from './answer.ts';
 import { instant } from './instants.ts';
-import { type DeskParts, reasonWithout } from './parts.ts';
+import { type DeskParts, reasonWithout } from './context.ts';
 
 /** What a hold is to be. Exactly one of `host` and `name` must be given. */
 export interface HoldRequest {

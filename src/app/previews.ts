@@ -20,7 +20,7 @@ import type { ExecutionDetail } from '../ports/records.ts';
 import { turns } from '../engine/turns.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import { effectsOf, inUndoOrder, standingOf, unfinishedOf } from './queries/effects.ts';
-import type { DeskParts } from './parts.ts';
+import type { DeskParts } from './context.ts';
 import { readAsked } from '../engine/execution/restored-outputs.ts';
 import { turnFields } from '../engine/watchdog.ts';
 import { PreviewBudget } from './preview-budget.ts';

@@ -14,7 +14,7 @@ import type { ExecutionDetail } from '../ports/records.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import { type Accepted, offer } from './control.ts';
 import { unfinishedOf } from './queries/effects.ts';
-import { type DeskParts, reasonWithout } from './parts.ts';
+import { type DeskParts, reasonWithout } from './context.ts';
 import { decidingEnv, isOver, runOf } from './queries/run-view.ts';
 
 /** How often a lost race is run again before the client is asked to. */

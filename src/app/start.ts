@@ -16,7 +16,7 @@ import type { Plan } from '../core/plan.ts';
 import type { ExecutionStatus } from '../core/state.ts';
 import { type Answer, granted, type Refusal, refused } from './answer.ts';
 import type { KnownDefinition } from './known-definitions.ts';
-import type { DeskParts } from './parts.ts';
+import type { DeskParts } from './context.ts';
 
 /** A run as asked for. Fields are as the client sent them, or absent. */
 export interface StartRequest {

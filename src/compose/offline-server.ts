@@ -3,7 +3,7 @@ import { createServer } from '../api/server.ts';
 import type { ServerTls } from '../api/http/server-tls.ts';
 import { definitionJsonSchema } from '../core/definition/shape/json-schema.ts';
 import type { Store } from '../ports/store.ts';
-import type { DeskParts } from '../app/parts.ts';
+import type { DeskParts } from '../app/context.ts';
 import { metricsContentType } from '../telemetry/prometheus-telemetry.ts';
 
 /** The API without anything behind it, for its own description: it never listens, and no route but those may be asked. */

@@ -5,7 +5,7 @@ import { type JsonObject, parseJson } from '../../core/value/json.ts';
 import type { AuditEntry } from '../../ports/audit.ts';
 import type { Store } from '../../ports/store.ts';
 import { executionAudit } from '../../app/queries/changes.ts';
-import type { DeskParts } from '../../app/parts.ts';
+import type { DeskParts } from '../../app/context.ts';
 import { type ApiContext, jsonBody } from '../context.ts';
 import { auditDocument, errorDocument } from '../documents/documents.ts';
 import { refusalBody } from '../http/failure.ts';

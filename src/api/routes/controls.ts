@@ -4,7 +4,7 @@ import * as shape from '../documents/schema.ts';
 import type { Schema } from '../documents/schema.ts';
 import type { Json, JsonObject } from '../../core/value/json.ts';
 import type { Answer } from '../../app/answer.ts';
-import type { DeskParts } from '../../app/parts.ts';
+import type { DeskParts } from '../../app/context.ts';
 import { type Accepted, cancel, terminate, wake } from '../../app/control.ts';
 import { redeliver, resolve, type Resolution, retry } from '../../app/settle.ts';
 import { type ApiContext, jsonTextBody } from '../context.ts';

@@ -4,7 +4,7 @@ import type { AuditEntry } from '../../ports/audit.ts';
 import type { ExecutionDetail, Page, PageRequest } from '../../ports/records.ts';
 import { type Answer, granted, unknownExecution } from '../answer.ts';
 import { instant } from '../instants.ts';
-import type { DeskParts } from '../parts.ts';
+import type { DeskParts } from '../context.ts';
 
 /** Changes that a status document shows: the latest. The audit log has all of them. */
 const maxShown = 20;

@@ -2,7 +2,7 @@
 import type { JsonObject } from '../../core/value/json.ts';
 import type { ClusterSource, PodView } from './cluster-source.ts';
 import { listHolds } from '../holds.ts';
-import type { DeskParts } from '../parts.ts';
+import type { DeskParts } from '../context.ts';
 
 const nobody: ClusterSource = {
   pods: () => [],

@@ -11,7 +11,7 @@ import {
   summaryOf,
 } from '../../../test/contract/fixtures/executions.ts';
 import { effectsOf, standingOf, unfinishedOf } from './effects.ts';
-import type { DeskParts } from '../parts.ts';
+import type { DeskParts } from '../context.ts';
 
 const total = 3000;
 /** Of these visits the compensation failed, or was left as it is by an operator. */

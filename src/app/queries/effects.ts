@@ -2,7 +2,7 @@
 import type { State } from '../../core/state.ts';
 import type { EffectFilter, EffectRow } from '../../ports/store.ts';
 import type { ExecutionDetail } from '../../ports/records.ts';
-import type { DeskParts } from '../parts.ts';
+import type { DeskParts } from '../context.ts';
 
 /** How many effects a document shows at most. More cost whoever reads it, and everybody else of the process, too much time. */
 const maxEffects = 500;

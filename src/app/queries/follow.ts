@@ -12,7 +12,7 @@ import { traceIdOf } from '../../engine/trace-context.ts';
 import { turns } from '../../engine/turns.ts';
 import { isListed, maskedStep } from './history.ts';
 import { instant } from '../instants.ts';
-import type { DeskParts } from '../parts.ts';
+import type { DeskParts } from '../context.ts';
 
 /** How often an execution that another process may run is looked at. */
 const pollMillis = 1000;

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { StepRow } from '../../core/history.ts';
 import type { Json } from '../../core/value/json.ts';
 import { listSteps } from './history.ts';
-import type { DeskParts } from '../parts.ts';
+import type { DeskParts } from '../context.ts';
 
 const row = (ord: number): StepRow =>
   ({

@@ -6,7 +6,7 @@ import { cut } from '../../engine/call/exchange.ts';
 import { type Answer, granted, unknownExecution } from '../answer.ts';
 import { gatherPage } from './gather-page.ts';
 import { instant } from '../instants.ts';
-import type { DeskParts } from '../parts.ts';
+import type { DeskParts } from '../context.ts';
 import { bodyOf } from './shown-body.ts';
 import { valueOfBody, valueOfJson } from './shown-json.ts';
 

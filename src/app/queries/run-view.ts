@@ -7,7 +7,7 @@ import type { Meter } from '../../core/meter.ts';
 import type { ExecutionDetail } from '../../ports/records.ts';
 import type { LogFields, LongTurnKind } from '../../ports/telemetry.ts';
 import { readBack } from '../../engine/execution/restored-outputs.ts';
-import type { DeskParts } from '../parts.ts';
+import type { DeskParts } from '../context.ts';
 
 /** The plan that an execution is pinned to. Throws when its definition is gone, which the store never lets happen. */
 export async function planOf(

@@ -16,7 +16,7 @@ import { changesOf } from './changes.ts';
 import { findExecutions, type FindFilter } from './find.ts';
 import { instant } from '../instants.ts';
 import { turns } from '../../engine/turns.ts';
-import type { DeskParts } from '../parts.ts';
+import type { DeskParts } from '../context.ts';
 import { planOf } from './run-view.ts';
 
 /** History rows read back to tell how compensations went: pages of the newest first. */

@@ -5,7 +5,7 @@ import type { ListedExecution } from '../../ports/listing.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
 import { turns } from '../../engine/turns.ts';
 import { findExecutions, type FindFilter } from './find.ts';
-import type { DeskParts } from '../parts.ts';
+import type { DeskParts } from '../context.ts';
 
 /** Bounds of one count. */
 export const topLimits: {

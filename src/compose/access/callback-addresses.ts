@@ -2,7 +2,7 @@
 import type { Json } from '../../core/value/json.ts';
 import type { Plan } from '../../core/plan.ts';
 import type { CallbackIssuer } from '../../engine/call/call-runner.ts';
-import type { Plans } from '../../app/parts.ts';
+import type { Plans } from '../../app/context.ts';
 import type { CallbackTokens } from '../../security/callback-token.ts';
 
 /** Makes the addresses of callbacks. Tokens and URL are asked for at every use: they are known once the server has started. */
