@@ -1,5 +1,5 @@
 /** Callback addresses of the simulated world: tokens that say what they are for, and are not signed. */
-import type { CallbackClaims, CheckedToken } from '../src/app/context.ts';
+import type { CallbackClaims, CallbackVerification } from '../src/ports/callback-token.ts';
 
 /** The address of a callback. */
 export function issueCallback(claims: CallbackClaims): { url: string; token: string; signedUrl: string } {
@@ -9,7 +9,7 @@ export function issueCallback(claims: CallbackClaims): { url: string; token: str
 }
 
 /** What a token says. */
-export function verifyToken(token: string): CheckedToken {
+export function verifyToken(token: string): CallbackVerification {
   const [executionId = '', round, nodeId = '', visit, operation, nonce = ''] = token.split('~');
   return {
     ok: true,

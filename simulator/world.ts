@@ -25,7 +25,7 @@ import { LeaseBook } from './rules/lease-book.ts';
 import { linkStore } from './links/links.ts';
 import { observeStore } from './rules/observed-store.ts';
 import { Poison } from './rules/poison.ts';
-import { deskOver, type Ports, type Process, type Seat } from './process.ts';
+import { appOver, type Ports, type Process, type Seat } from './process.ts';
 import { ProcessClock } from './process-clock.ts';
 import { ProcessGate } from './process-gate.ts';
 import { type Cut, Reach, type Server } from './rules/reach.ts';
@@ -447,11 +447,11 @@ export class World {
       version: '1.0.0',
       settings,
     });
-    const desk = {
-      ...deskOver(store, time, entropy, plans, engine),
+    const app = {
+      ...appOver(store, time, entropy, plans, engine),
       ...(gate && { holdsChanged: gate.keeper.holdsChanged }),
     };
-    seat.process = { name, clock: time, engine, desk, queue: access.queue, gate, works, isStopping: false };
+    seat.process = { name, clock: time, engine, app, queue: access.queue, gate, works, isStopping: false };
     note('starts');
     const { process } = seat;
     engine.start().catch((error: unknown) => {

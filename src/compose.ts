@@ -36,7 +36,7 @@ import type { HttpCaller } from './ports/http-caller.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Store } from './ports/store.ts';
 import { KnownDefinitions } from './app/known-definitions.ts';
-import type { DeskParts } from './app/context.ts';
+import type { AppContext } from './app/context.ts';
 import { showStep } from './app/queries/shown-body.ts';
 import { Engine } from './engine/engine.ts';
 import type { Gatekeeper } from './engine/call/gate/gatekeeper.ts';
@@ -406,20 +406,20 @@ export class Trama {
     return reachableUrl(this.#listening);
   }
 
-  async #build(auditLog: Store, desk: DeskParts): Promise<FastifyInstance> {
+  async #build(auditLog: Store, app: AppContext): Promise<FastifyInstance> {
     const { server, metrics } = this.#config;
     const { telemetry } = this.#surroundings;
     const tls = followServerTls(server.tls, this.#renewal, (renewed) => {
       renewServerTls(api, renewed);
     });
     const api = createServer({
-      desk,
+      app,
       auditLog,
       health: { live: () => this.#live(), ready: (scope) => this.#ready(scope) },
       log: telemetry,
       version: this.#version,
       definitionSchema: definitionJsonSchema(definitionLimits(this.#config)),
-      ...(await accessOptions(this.#config, desk.clock, telemetry)),
+      ...(await accessOptions(this.#config, app.clock, telemetry)),
       ...(tls === undefined ? {} : { tls }),
       ...observeRequests(telemetry, metrics.enabled),
       worked: (route, millis) => {

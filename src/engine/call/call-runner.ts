@@ -11,6 +11,7 @@ import type { Meter } from '../../core/meter.ts';
 import { renderRequest, renderStable } from '../../core/request/render.ts';
 import { retryAfterMillis } from '../../core/call/retry-after.ts';
 import { shownTemplate } from '../../core/request/url.ts';
+import type { CallbackClaims } from '../../ports/callback-token.ts';
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import type { CallAnswer, CallHandle, HttpCaller, OutboundRequest } from '../../ports/http-caller.ts';
 import type { InboxEvent } from '../../ports/store.ts';
@@ -29,14 +30,8 @@ import { hostLabel } from './host-label.ts';
 import { traceparentOf } from '../trace-context.ts';
 import { turnFields, watchTurn } from '../watchdog.ts';
 
-/** What a callback token stands for. */
-export interface CallbackOf {
-  readonly executionId: string;
-  readonly round: number;
-  readonly nodeId: string;
-  readonly visit: number;
-  readonly operation: number;
-  readonly nonce: string;
+/** The claims of a callback, and the key that signs them. */
+export interface CallbackOf extends CallbackClaims {
   /** Id of the key that signs it; absent or not live any more: the first one. */
   readonly keyId?: string | undefined;
 }
