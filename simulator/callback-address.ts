@@ -1,4 +1,4 @@
-import type { CallbackClaims, CheckedToken } from '../src/app/parts.ts';
+import type { CallbackClaims, CallbackVerification } from '../src/ports/callback-token.ts';
 
 /** Issues the address of a callback in the simulated world, with a token that says what it is for and is not signed. */
 export function issueCallback(claims: CallbackClaims): { url: string; token: string; signedUrl: string } {
@@ -8,7 +8,7 @@ export function issueCallback(claims: CallbackClaims): { url: string; token: str
 }
 
 /** The content of a token, as the verifier of an engine answers it. */
-export function verifyToken(token: string): CheckedToken {
+export function verifyToken(token: string): CallbackVerification {
   const [executionId = '', round, nodeId = '', visit, operation, nonce = ''] = token.split('~');
   return {
     ok: true,

@@ -6,7 +6,7 @@ import { type Answer, granted } from '../src/app/answer.ts';
 import { judgeToken, receiveCallback } from '../src/app/callbacks.ts';
 import { cancel, terminate, wake } from '../src/app/control.ts';
 import { deleteHold, type HoldRequest, putHold } from '../src/app/holds.ts';
-import type { DeskParts } from '../src/app/parts.ts';
+import type { AppContext } from '../src/app/context.ts';
 import { type Resolution, resolve, retry } from '../src/app/settle.ts';
 import { start } from '../src/app/start.ts';
 import { Overloaded } from '../src/engine/settings.ts';
@@ -61,8 +61,8 @@ export class Clients {
     const { clock, trace, ledger } = this.#world;
     const at = delayMillis > 0 ? new Date(clock.now() + delayMillis).toISOString() : startAt;
     this.#ask(
-      (desk) =>
-        start(desk, {
+      (app) =>
+        start(app, {
           source: { kind: 'inline', definition },
           payload,
           ...(at !== undefined && { startAt: at }),
@@ -104,10 +104,10 @@ export class Clients {
         this.cancel(account);
         break;
       case 'terminate':
-        this.#tell('terminate', id, (desk) => terminate(desk, id));
+        this.#tell('terminate', id, (app) => terminate(app, id));
         break;
       case 'wake':
-        this.#tell('wake', id, (desk) => wake(desk, id));
+        this.#tell('wake', id, (app) => wake(app, id));
         break;
       case 'retry':
         this.retry(account, this.#random.chance(0.5));
@@ -140,7 +140,7 @@ export class Clients {
     const until = random.chance(0.3) ? { until: clock.now() + random.int(3_000, 9_000) } : undefined;
     trace.note('operator', `holds ${id} ${JSON.stringify({ ...target, ...until })}`);
     this.#ask(
-      (desk) => putHold(desk, id, { ...target, ...until, reason: 'It is being mended.' }),
+      (app) => putHold(app, id, { ...target, ...until, reason: 'It is being mended.' }),
       (answer) => {
         trace.note('operator', `holds ${id}: ${answer?.ok === true ? 'placed' : 'no answer'}`);
         // A process whose clock is far ahead may find that the time is over.
@@ -153,7 +153,7 @@ export class Clients {
     const { trace } = this.#world;
     trace.note('operator', `lifts ${id}`);
     this.#ask(
-      async (desk) => granted(await deleteHold(desk, id)),
+      async (app) => granted(await deleteHold(app, id)),
       (answer) => {
         if (answer === undefined) this.lift(id);
         else trace.note('operator', `lifts ${id}: lifted`);
@@ -163,12 +163,12 @@ export class Clients {
 
   /** Requests the end of an execution, with compensation of what remains. */
   cancel({ id }: Account): void {
-    this.#tell('cancel', id, (desk) => cancel(desk, id, 'No longer wanted.'));
+    this.#tell('cancel', id, (app) => cancel(app, id, 'No longer wanted.'));
   }
 
   /** Requests another round, or the unfinished compensations again. */
   retry({ id }: Account, force: boolean): void {
-    this.#tell('retry', id, (desk) => retry(desk, id, force));
+    this.#tell('retry', id, (app) => retry(app, id, force));
   }
 
   /** Settles a visit by hand, after making sure downstream that the statement is true and stays true. */
@@ -176,7 +176,7 @@ export class Clients {
     const resolution = this.#resolution(account);
     if (resolution === undefined) return;
     const { nodeId, phase, outcome } = resolution;
-    this.#tell(`resolve ${phase} ${nodeId} ${outcome}`, account.id, (desk) => resolve(desk, account.id, resolution));
+    this.#tell(`resolve ${phase} ${nodeId} ${outcome}`, account.id, (app) => resolve(app, account.id, resolution));
   }
 
   #resolution(account: Account): Resolution | undefined {
@@ -208,7 +208,7 @@ export class Clients {
     return undefined;
   }
 
-  #tell(what: string, id: string, action: (desk: DeskParts) => Promise<Answer<unknown>>): void {
+  #tell(what: string, id: string, action: (app: AppContext) => Promise<Answer<unknown>>): void {
     const { trace } = this.#world;
     trace.note('operator', `${what} ${short(id)}`);
     this.#ask(action, (answer) => {
@@ -223,11 +223,11 @@ export class Clients {
     const text = JSON.stringify(callback.body);
     const what = `${claims.nodeId}#${String(claims.visit)} of ${short(claims.executionId)} ${text}`;
     this.#ask(
-      (desk) =>
-        receiveCallback(desk, {
+      (app) =>
+        receiveCallback(app, {
           executionId: claims.executionId,
           nodeId: claims.nodeId,
-          token: judgeToken(desk, token),
+          token: judgeToken(app, token),
           bytes: new TextEncoder().encode(text),
           body: () => ({ ok: true, value: callback.body as Json }),
         }),
@@ -247,7 +247,7 @@ export class Clients {
   }
 
   /** Makes one request to some process; undefined when no answer came. */
-  #ask<T>(action: (desk: DeskParts) => Promise<Answer<T>>, done: (answer: Answer<T> | undefined) => void): void {
+  #ask<T>(action: (app: AppContext) => Promise<Answer<T>>, done: (answer: Answer<T> | undefined) => void): void {
     const { clock, ledger, processes } = this.#world;
     this.#open++;
     let isOpen = true;
@@ -262,7 +262,7 @@ export class Clients {
     if (processes.length === 0) return;
     const process = this.#random.pick(processes);
     process.clock.deliver(() => {
-      action(process.desk).then(
+      action(process.app).then(
         (answer) => settle(answer),
         (error: unknown) => {
           if (!(

@@ -16,7 +16,7 @@ import type { Ledger } from './rules/ledger.ts';
 import { LeaseBook } from './rules/lease-book.ts';
 import { linkStore } from './links/links.ts';
 import type { Poison } from './rules/poison.ts';
-import { deskOver, type Ports, type Process, type Seat } from './process.ts';
+import { appOver, type Ports, type Process, type Seat } from './process.ts';
 import { ProcessClock } from './process-clock.ts';
 import { ProcessGate } from './process-gate.ts';
 import type { ClusterSide, QueueSide } from './links/queue-side.ts';
@@ -178,11 +178,11 @@ export class ProcessStarter {
       version: '1.0.0',
       settings,
     });
-    const desk = {
-      ...deskOver(store, time, entropy, plans, engine),
+    const app = {
+      ...appOver(store, time, entropy, plans, engine),
       ...(gate && { holdsChanged: gate.keeper.holdsChanged }),
     };
-    seat.process = { name, clock: time, engine, desk, queue: access.queue, gate, works, isStopping: false };
+    seat.process = { name, clock: time, engine, app, queue: access.queue, gate, works, isStopping: false };
     note('starts');
     const { process } = seat;
     engine.start().catch((error: unknown) => {

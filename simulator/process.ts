@@ -2,7 +2,7 @@ import type { Json } from '../src/core/value/json.ts';
 import type { Queue } from '../src/ports/queue.ts';
 import type { Store } from '../src/ports/store.ts';
 import { KnownDefinitions } from '../src/app/known-definitions.ts';
-import type { DeskParts } from '../src/app/parts.ts';
+import type { AppContext } from '../src/app/context.ts';
 import type { Engine } from '../src/engine/engine.ts';
 import { defaultEngineSettings } from '../src/engine/settings.ts';
 import { verifyToken } from './callback-address.ts';
@@ -15,7 +15,7 @@ export interface Process {
   readonly name: string;
   readonly clock: ProcessClock;
   readonly engine: Engine;
-  readonly desk: DeskParts;
+  readonly app: AppContext;
   readonly queue: Queue;
   readonly gate: ProcessGate | undefined;
   readonly works: boolean;
@@ -40,13 +40,13 @@ export interface Seat {
 }
 
 /** The services of one process over a store. */
-export function deskOver(
-  store: DeskParts['store'],
-  clock: DeskParts['clock'],
-  entropy: DeskParts['entropy'],
-  plans: DeskParts['plans'],
-  engine: DeskParts['engine'],
-): DeskParts {
+export function appOver(
+  store: AppContext['store'],
+  clock: AppContext['clock'],
+  entropy: AppContext['entropy'],
+  plans: AppContext['plans'],
+  engine: AppContext['engine'],
+): AppContext {
   return {
     store,
     clock,

@@ -16,7 +16,7 @@ import { Clients } from './clients.ts';
 import { brewLapses } from './rules/lapses.ts';
 import { short, type Violation } from './rules/ledger.ts';
 import type { Account } from './rules/account.ts';
-import { deskOver, type Ports } from './process.ts';
+import { appOver, type Ports } from './process.ts';
 import { checkFairness } from './rules/fairness.ts';
 import { checkExecution } from './rules/rules.ts';
 import { drawScenario, type Kind, kindOf, recoversInTime, type Scenario, sparesProcesses } from './scenario.ts';
@@ -293,14 +293,14 @@ async function check(world: World, scenario: Scenario, isLast: boolean): Promise
   const nothing = (): never => {
     throw new Error('A check must not change anything.');
   };
-  const desk = deskOver(store, clock, new SeededEntropy(1), plans, {
+  const app = appOver(store, clock, new SeededEntropy(1), plans, {
     mintId: nothing,
     submit: nothing,
     ring: nothing,
     watch: nothing,
   });
   for (const account of ledger.accounts.values()) {
-    const document = await statusDocument(desk, account.id);
+    const document = await statusDocument(app, account.id);
     if (!document.ok) {
       ledger.blame('durable', `${account.id} is gone`);
       continue;

@@ -20,7 +20,7 @@ import type { ExecutionDetail } from '../src/ports/records.ts';
 import { silentTelemetry } from '../src/ports/telemetry.ts';
 import type { ClusterSource } from '../src/app/queries/cluster-source.ts';
 import { KnownDefinitions } from '../src/app/known-definitions.ts';
-import type { CallbackRejection, DeskParts } from '../src/app/parts.ts';
+import type { CallbackRejection, AppContext } from '../src/app/context.ts';
 import { decidingEnv, runOf } from '../src/app/queries/run-view.ts';
 import { PlanCache } from '../src/engine/worker/plan-cache.ts';
 import { defaultEngineSettings } from '../src/engine/settings.ts';
@@ -60,7 +60,7 @@ export class ApiFixture {
     oldestDueAt: () => undefined,
     circuits: () => [],
   };
-  readonly desk: DeskParts;
+  readonly app: AppContext;
   readonly server: FastifyInstance;
   now: number = Date.UTC(2030, 0, 1);
   /** What the next submissions throw. */
@@ -70,9 +70,9 @@ export class ApiFixture {
   readonly #watchers = new Map<string, Set<() => void>>();
   #nonces = 0;
 
-  constructor(options: Partial<Omit<ServerOptions, 'desk' | 'auditLog'>> = {}) {
+  constructor(options: Partial<Omit<ServerOptions, 'app' | 'auditLog'>> = {}) {
     const plans = new PlanCache({ store: this.store, telemetry: silentTelemetry, size: 100 });
-    this.desk = {
+    this.app = {
       store: this.store,
       clock: {
         now: () => this.now,
@@ -113,7 +113,7 @@ export class ApiFixture {
       holdsChanged: () => void this.holdChanges++,
     };
     this.server = createServer({
-      desk: this.desk,
+      app: this.app,
       auditLog: this.store,
       health: { live: () => [], ready: () => [] },
       log: { logs: () => true, log: (level, message) => void this.logged.push(`${level} ${message}`) },
@@ -161,7 +161,7 @@ export class ApiFixture {
     if (loaded === undefined) return;
     let { seq, inboxSeq } = loaded;
     const detail = (await this.store.getExecution(id)) as ExecutionDetail;
-    let run = await runOf(this.desk, detail, ({ outputs }) => outputs.leftOut);
+    let run = await runOf(this.app, detail, ({ outputs }) => outputs.leftOut);
     const queue: Event[] = [
       { type: 'resumed' },
       ...loaded.inbox.map(({ event }) => event),
@@ -170,7 +170,7 @@ export class ApiFixture {
     ];
     for (let event = queue.shift(); event !== undefined; event = queue.shift()) {
       const { state, outputs, commands, steps, calls, undo, consumed } = apply(run, event, {
-        ...decidingEnv(this.desk),
+        ...decidingEnv(this.app),
         now: this.now,
         advance: true,
       });
@@ -238,7 +238,7 @@ export class ApiFixture {
   async #submit(submission: Submission): Promise<SubmitResult> {
     if (this.submitFault !== undefined) throw this.submitFault;
     const { plan, header, startAt } = submission;
-    const { state, steps } = begin(plan, header, decidingEnv(this.desk), startAt);
+    const { state, steps } = begin(plan, header, decidingEnv(this.app), startAt);
     const [result] = await this.store.submit([
       {
         ...submission,

@@ -11,11 +11,11 @@ import { type JsonObject, stringifyJson } from '../core/value/json.ts';
 import type { AuditEntry } from '../ports/audit.ts';
 import type { Store } from '../ports/store.ts';
 import type { Answer } from '../app/answer.ts';
-import type { DeskParts } from '../app/parts.ts';
+import type { AppContext } from '../app/context.ts';
 import { type ErrorCode, errorRegistry } from './error-registry.ts';
 import { ApiError } from './http/failure.ts';
 import { addressOf } from './parameters.ts';
-import { deskFor } from './request-store.ts';
+import { appFor } from './request-store.ts';
 
 /** What is changed. */
 export interface Change {
@@ -32,19 +32,19 @@ const done = 'done';
 
 /** See the file header. */
 export class Audit {
-  readonly #desk: DeskParts;
+  readonly #app: AppContext;
   readonly #store: Pick<Store, 'appendAudit'>;
 
-  constructor(desk: DeskParts, store: Pick<Store, 'appendAudit'>) {
-    this.#desk = desk;
+  constructor(app: AppContext, store: Pick<Store, 'appendAudit'>) {
+    this.#app = app;
     this.#store = store;
   }
 
   /** An entry, for a write that appends it in its own transaction, or for {@link Audit.append}. */
   entry(request: FastifyRequest, { action, target, details }: Change, outcome: string = done): AuditEntry {
-    const at = this.#desk.clock.now();
+    const at = this.#app.clock.now();
     return {
-      id: this.#desk.entropy.uuid(at),
+      id: this.#app.entropy.uuid(at),
       at,
       actor: request.principal?.id ?? 'anonymous',
       action,
@@ -52,7 +52,7 @@ export class Audit {
       address: addressOf(request),
       outcome,
       requestId: request.id,
-      ...(details !== undefined && { details: stringifyJson(this.#desk.masker.json(details)) }),
+      ...(details !== undefined && { details: stringifyJson(this.#app.masker.json(details)) }),
     };
   }
 
@@ -61,16 +61,16 @@ export class Audit {
     return this.#store.appendAudit(this.entry(request, change, outcome));
   }
 
-  /** Makes a change with the desk of the request, and enters what came of it. */
+  /** Makes a change with the context of the request, and records its outcome. */
   async change<T>(
     request: FastifyRequest,
     change: Change,
-    make: (desk: DeskParts) => Promise<Answer<T>>,
+    make: (app: AppContext) => Promise<Answer<T>>,
   ): Promise<Answer<T>> {
-    const desk = deskFor(this.#desk, request.principal, (target) => this.entry(request, { ...change, target }));
+    const app = appFor(this.#app, request.principal, (target) => this.entry(request, { ...change, target }));
     let refused: ErrorCode | undefined;
     try {
-      const answer = await make(desk);
+      const answer = await make(app);
       if (!answer.ok) refused = answer.code;
       return answer;
     } catch (error) {

@@ -1,7 +1,7 @@
 /** What the routes are given. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Json, stringifyJson } from '../core/value/json.ts';
-import type { DeskParts } from '../app/parts.ts';
+import type { AppContext } from '../app/context.ts';
 import type { AnswerPlaces } from './http/answer-places.ts';
 import { turns } from '../engine/turns.ts';
 import type { Audit } from './audit.ts';
@@ -12,9 +12,9 @@ import type { OpenRequests } from './http/open-requests.ts';
 /** See the file header. */
 export interface ApiContext {
   /** Without regard to who asks: for callbacks, whose token is enough. */
-  readonly desk: DeskParts;
+  readonly app: AppContext;
   /** As the principal of a request may use it, for whatever changes nothing. Changes go through `audit`. */
-  readonly deskFor: (request: FastifyRequest) => DeskParts;
+  readonly appFor: (request: FastifyRequest) => AppContext;
   readonly audit: Audit;
   readonly callbackLimits: CallbackLimits;
   readonly open: OpenRequests;

@@ -4,7 +4,7 @@
  */
 import type { RefusalCode } from '../app/answer.ts';
 
-/** Errors that the API itself finds, before or beside the desk. */
+/** Errors that the API itself finds, before or beside the app. */
 export type ApiErrorCode =
   | 'malformed_http'
   | 'malformed_json'

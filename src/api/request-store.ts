@@ -13,23 +13,23 @@ import type {
   TerminalChange,
 } from '../ports/store.ts';
 import type { ExecutionDetail, ExecutionProgress, Page, PageRequest } from '../ports/records.ts';
-import type { DeskParts, DeskStore } from '../app/parts.ts';
+import type { AppContext, AppStore } from '../app/context.ts';
 import { type Principal, sees } from '../security/principal.ts';
 import { ApiError } from './http/failure.ts';
 
 /** Makes the entry of a change of `target`. */
 export type MakeEntry = (target: string) => AuditEntry;
 
-/** The desk as one request may use it; the very same where nothing limits the request and nothing is to be audited. */
-export function deskFor(desk: DeskParts, principal: Principal | null, makeEntry?: MakeEntry): DeskParts {
+/** The context that a request may use: the given one, unless the request is limited or audited. */
+export function appFor(app: AppContext, principal: Principal | null, makeEntry?: MakeEntry): AppContext {
   const isLimited = principal?.definitions !== undefined;
-  if (!isLimited && makeEntry === undefined) return desk;
-  const store = new RequestStore(desk.store, principal ?? undefined, makeEntry);
+  if (!isLimited && makeEntry === undefined) return app;
+  const store = new RequestStore(app.store, principal ?? undefined, makeEntry);
   const actor = principal === null ? undefined : { actor: principal.id };
-  if (!isLimited) return { ...desk, ...actor, store };
-  const { engine, known } = desk;
+  if (!isLimited) return { ...app, ...actor, store };
+  const { engine, known } = app;
   return {
-    ...desk,
+    ...app,
     ...actor,
     store,
     known: {
@@ -57,12 +57,12 @@ function demand(principal: Principal | undefined, name: string): void {
   );
 }
 
-class RequestStore implements DeskStore {
-  readonly #store: DeskStore;
+class RequestStore implements AppStore {
+  readonly #store: AppStore;
   readonly #principal: Principal | undefined;
   readonly #makeEntry: MakeEntry | undefined;
 
-  constructor(store: DeskStore, principal: Principal | undefined, makeEntry: MakeEntry | undefined) {
+  constructor(store: AppStore, principal: Principal | undefined, makeEntry: MakeEntry | undefined) {
     this.#store = store;
     this.#principal = principal;
     this.#makeEntry = makeEntry;
@@ -91,19 +91,19 @@ class RequestStore implements DeskStore {
     return this.#store.listExecutions(globs === undefined ? filter : { ...filter, nameGlobs: globs }, page);
   }
 
-  async listSteps(...args: Parameters<DeskStore['listSteps']>): ReturnType<DeskStore['listSteps']> {
+  async listSteps(...args: Parameters<AppStore['listSteps']>): ReturnType<AppStore['listSteps']> {
     return (await this.#hasExecution(args[0])) ? this.#store.listSteps(...args) : { items: [] };
   }
 
-  async listCalls(...args: Parameters<DeskStore['listCalls']>): ReturnType<DeskStore['listCalls']> {
+  async listCalls(...args: Parameters<AppStore['listCalls']>): ReturnType<AppStore['listCalls']> {
     return (await this.#hasExecution(args[0])) ? this.#store.listCalls(...args) : { items: [] };
   }
 
-  async listEffects(...args: Parameters<DeskStore['listEffects']>): ReturnType<DeskStore['listEffects']> {
+  async listEffects(...args: Parameters<AppStore['listEffects']>): ReturnType<AppStore['listEffects']> {
     return (await this.#hasExecution(args[0])) ? this.#store.listEffects(...args) : [];
   }
 
-  async readOutputs(...args: Parameters<DeskStore['readOutputs']>): ReturnType<DeskStore['readOutputs']> {
+  async readOutputs(...args: Parameters<AppStore['readOutputs']>): ReturnType<AppStore['readOutputs']> {
     return (await this.#hasExecution(args[0])) ? this.#store.readOutputs(...args) : [];
   }
 
@@ -113,7 +113,7 @@ class RequestStore implements DeskStore {
     return isSeen ? this.#store.listAudit(filter, page) : { items: [] };
   }
 
-  async getDefinition(key: Parameters<DeskStore['getDefinition']>[0]): Promise<DefinitionRecord | undefined> {
+  async getDefinition(key: Parameters<AppStore['getDefinition']>[0]): Promise<DefinitionRecord | undefined> {
     const found = await this.#store.getDefinition(key);
     return found !== undefined && sees(this.#principal, found.name) ? found : undefined;
   }

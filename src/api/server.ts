@@ -9,7 +9,7 @@ import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest, 
 import * as shape from './documents/schema.ts';
 import type { Schema } from './documents/schema.ts';
 import type { Store } from '../ports/store.ts';
-import type { DeskParts } from '../app/parts.ts';
+import type { AppContext } from '../app/context.ts';
 import { addressesWithin } from '../security/addresses.ts';
 import type { Authenticator } from '../security/authenticator.ts';
 import { AnswerPlaces, limitAnswers } from './http/answer-places.ts';
@@ -28,7 +28,7 @@ import { type DocumentedRoute, openApiDocument } from './documents/openapi.ts';
 import { addressOf, headerOf } from './parameters.ts';
 import { bulkRoutes } from './routes/bulk.ts';
 import { type GuardPolicy, type GuardRefusal, RequestGuard } from './http/request-guard.ts';
-import { deskFor } from './request-store.ts';
+import { appFor } from './request-store.ts';
 import { auditRoutes, executionAuditRoutes } from './routes/audit.ts';
 import { callbackPageRoute } from './routes/callback-page.ts';
 import { callbackRoutes } from './routes/callbacks.ts';
@@ -47,7 +47,7 @@ import { compileValidator } from './validation.ts';
 
 /** What the server is made of. */
 export interface ServerOptions {
-  readonly desk: DeskParts;
+  readonly app: AppContext;
   readonly auditLog: Pick<Store, 'appendAudit' | 'listAudit'>;
   readonly health: Health;
   readonly log: ApiLog;
@@ -155,20 +155,20 @@ export function createServer(options: ServerOptions): FastifyInstance {
 
   const { maxOpenRequests, maxOpenRequestsPerCaller = Math.ceil(maxOpenRequests / 2) } = limits;
   const open = new OpenRequests(maxOpenRequests, maxOpenRequestsPerCaller);
-  const { desk, auditLog } = options;
+  const { app, auditLog } = options;
   const rates = { perExecution: limits.callbacksPerExecution, perAddress: limits.callbacksPerAddress };
   const api: ApiContext = {
-    desk,
-    deskFor: (request) => deskFor(desk, request.principal),
-    audit: new Audit(desk, auditLog),
-    callbackLimits: new CallbackLimits(rates, () => desk.clock.monotonic()),
+    app,
+    appFor: (request) => appFor(app, request.principal),
+    audit: new Audit(app, auditLog),
+    callbackLimits: new CallbackLimits(rates, () => app.clock.monotonic()),
     open,
     answers: new AnswerPlaces(),
     log,
   };
 
   server.decorate('closes', closes);
-  server.decorate('masked', (sentences) => desk.masker.json(sentences) as string[]);
+  server.decorate('masked', (sentences) => app.masker.json(sentences) as string[]);
   server.setValidatorCompiler(compileValidator);
   server.setErrorHandler(errorHandler(log));
   server.setNotFoundHandler((_request, reply) => {
@@ -230,7 +230,7 @@ function apiRoutes(
   }
   holdRoutes(server, api);
   clusterRoutes(server, api);
-  auditRoutes(server, { store: auditLog, desk: api.desk });
+  auditRoutes(server, { store: auditLog, app: api.app });
 }
 
 /** Ids that are unique across processes and cheap to make. A client's own is taken when it is harmless. */

@@ -1,6 +1,6 @@
-/** How the desk answers: what was asked for, or a refusal with a stable code and sentences for people. */
+/** Answers of use cases: the value asked for, or a refusal with a stable code and sentences for people. */
 
-/** Why the desk refused. Each is a code of the error registry, so it never changes its meaning. */
+/** Why a use case refused. Each is a code of the error registry, so its meaning never changes. */
 export type RefusalCode =
   | 'invalid_request'
   | 'invalid_definition'
@@ -28,7 +28,7 @@ export interface Refusal {
   readonly errors: readonly string[];
 }
 
-/** What was asked for, or why not. */
+/** The value asked for, or a refusal. */
 export type Answer<T> = { readonly ok: true; readonly value: T } | Refusal;
 
 /** The answer that was asked for. */

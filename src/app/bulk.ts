@@ -10,7 +10,7 @@ import { turns } from '../engine/turns.ts';
 import type { Answer } from './answer.ts';
 import { type Accepted, cancel, terminate, wake } from './control.ts';
 import { findExecutions, type FindFilter } from './queries/find.ts';
-import type { DeskParts } from './parts.ts';
+import type { AppContext } from './context.ts';
 import { redeliver, retry } from './settle.ts';
 
 /** What can be done to many at once. */
@@ -59,14 +59,14 @@ function completed(action: BulkAction, filter: FindFilter): FindFilter {
   return { statuses: defaultStatuses[action], ...filter };
 }
 
-type Change = (parts: DeskParts, id: string, reason: string | undefined) => Promise<Answer<Accepted>>;
+type Change = (app: AppContext, id: string, reason: string | undefined) => Promise<Answer<Accepted>>;
 
 const changes: Readonly<Record<BulkAction, Change>> = {
-  retry: (parts, id) => retry(parts, id, false),
+  retry: (app, id) => retry(app, id, false),
   cancel,
-  terminate: (parts, id) => terminate(parts, id),
-  wake: (parts, id) => wake(parts, id),
-  redeliver: (parts, id) => redeliver(parts, id, false),
+  terminate: (app, id) => terminate(app, id),
+  wake: (app, id) => wake(app, id),
+  redeliver: (app, id) => redeliver(app, id, false),
 };
 
 const activeStatuses: readonly ExecutionStatus[] = ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'COMPENSATING'];
@@ -80,11 +80,11 @@ const maxOthers = 2_000;
  *
  * @throws StoreUnavailable when nothing could be read; once changes were made the answer says how far it came.
  */
-export async function bulk(parts: DeskParts, request: BulkRequest): Promise<JsonObject> {
-  const begun = parts.clock.monotonic();
+export async function bulk(app: AppContext, request: BulkRequest): Promise<JsonObject> {
+  const begun = app.clock.monotonic();
   const end = begun + maxMillis;
-  const { ids, more } = await select(parts, request, begun + selectMillis);
-  const others = await othersOf(parts, request);
+  const { ids, more } = await select(app, request, begun + selectMillis);
+  const others = await othersOf(app, request);
   if (request.dryRun) return { matched: ids.length, done: 0, ids, errors: [], more, ...others };
   const done: string[] = [];
   const errors: Json[] = [];
@@ -92,9 +92,9 @@ export async function bulk(parts: DeskParts, request: BulkRequest): Promise<Json
   let isAway = false;
   const work = async (): Promise<void> => {
     for (let id = ids[next++]; id !== undefined; id = ids[next++]) {
-      if (isAway || parts.clock.monotonic() > end) return;
+      if (isAway || app.clock.monotonic() > end) return;
       try {
-        const answer = await changes[request.action](parts, id, request.reason);
+        const answer = await changes[request.action](app, id, request.reason);
         if (answer.ok) done.push(id);
         else errors.push({ id, code: answer.code, errors: answer.errors });
       } catch (error) {
@@ -111,7 +111,7 @@ export async function bulk(parts: DeskParts, request: BulkRequest): Promise<Json
 
 /** The ids are chosen before anything is changed: changes move executions from one page to another. */
 async function select(
-  parts: DeskParts,
+  app: AppContext,
   { action, filter, ids: named, max }: BulkRequest,
   end: number,
 ): Promise<{ readonly ids: readonly string[]; readonly more: boolean }> {
@@ -121,13 +121,13 @@ async function select(
   let cursor: string | undefined;
   do {
     const limit = Math.min(pageSize, max - ids.length);
-    const page = await findExecutions(parts, wanted, {
+    const page = await findExecutions(app, wanted, {
       limit,
       ...(cursor === undefined ? undefined : { cursor }),
     });
     for (const { id } of page.items) ids.push(id);
     cursor = page.cursor;
-  } while (cursor !== undefined && ids.length < max && parts.clock.monotonic() < end);
+  } while (cursor !== undefined && ids.length < max && app.clock.monotonic() < end);
   return { ids, more: cursor !== undefined };
 }
 
@@ -135,7 +135,7 @@ async function select(
  * What the others wait for, `{ state, count }` each: executions that match, are not over, and have a status that the action leaves
  * out. Without them an answer of nothing done would not tell why. Absent where the filter names statuses, and where there are none.
  */
-async function othersOf(parts: DeskParts, { action, filter, ids }: BulkRequest): Promise<JsonObject> {
+async function othersOf(app: AppContext, { action, filter, ids }: BulkRequest): Promise<JsonObject> {
   // Whatever is not over has no hook yet that could be redelivered.
   if (action === 'redeliver') return {};
   const statuses = activeStatuses.filter((status) => !defaultStatuses[action].includes(status));
@@ -145,7 +145,7 @@ async function othersOf(parts: DeskParts, { action, filter, ids }: BulkRequest):
   // A page of a host looks at as many by itself.
   for (let pages = filter.host === undefined ? maxOthers / pageSize : 1; pages > 0; pages--) {
     const page = { limit: pageSize, withState: true, ...(cursor === undefined ? undefined : { cursor }) };
-    const found = await findExecutions(parts, { ...filter, statuses }, page);
+    const found = await findExecutions(app, { ...filter, statuses }, page);
     for (const { state } of found.items) {
       await turns.next();
       const waits = state === undefined ? [] : waitsOf(state);

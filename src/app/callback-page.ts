@@ -2,7 +2,7 @@
 import { addressee } from '../core/transition/callback.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import type { JudgedToken } from './callbacks.ts';
-import type { DeskParts } from './parts.ts';
+import type { AppContext } from './context.ts';
 import { planOf } from './queries/run-view.ts';
 
 /** A node that may be asked about. */
@@ -16,7 +16,7 @@ export interface CallbackPlace {
 
 /** Looks up the node of a token, in the order of checks in which a callback is judged. */
 export async function findCallbackPlace(
-  parts: DeskParts,
+  app: AppContext,
   request: {
     readonly executionId: string;
     readonly nodeId: string;
@@ -31,9 +31,9 @@ export async function findCallbackPlace(
     return refused('callback_signature', 'The callback token is not for this execution and node.');
   }
   if (!request.mayGetOne(executionId)) return refused('rate_limited', 'Too many requests came for this execution.');
-  const detail = await parts.store.getExecution(executionId);
+  const detail = await app.store.getExecution(executionId);
   if (detail === undefined) return unknownExecution(executionId);
-  const node = (await planOf(parts, detail)).nodes.get(nodeId);
+  const node = (await planOf(app, detail)).nodes.get(nodeId);
   const hasPage = node?.kind === 'task' && node.callback?.confirmPage === true;
   if (hasPage && addressee(detail.state, claims).kind === 'nobody') {
     return refused('callback_not_waiting', 'The node is no longer waiting for this callback.');

@@ -10,9 +10,10 @@ import type { Json } from '../core/value/json.ts';
 import type { CallbackEvent } from '../core/event.ts';
 import { addressee, isPending } from '../core/transition/callback.ts';
 import { lackOfCallback } from '../core/context/wanted.ts';
+import type { CallbackVerification } from '../ports/callback-token.ts';
 import type { ExecutionDetail } from '../ports/records.ts';
 import { type Answer, granted, type Refusal, refused, unknownExecution } from './answer.ts';
-import type { CallbackRejection, CheckedToken, DeskParts } from './parts.ts';
+import type { AppContext, CallbackRejection } from './context.ts';
 import { turnFields } from '../engine/watchdog.ts';
 import { inTurn, runOf } from './queries/run-view.ts';
 
@@ -37,11 +38,11 @@ export interface CallbackReceipt {
 
 /** A token that its key signed, or how to refuse it. */
 export type JudgedToken =
-  | Extract<CheckedToken, { ok: true }>
+  | Extract<CallbackVerification, { ok: true }>
   | { readonly ok: false; readonly reason: CallbackRejection; readonly refusal: Refusal };
 
 /** Judges the token of a callback; undefined when none was sent. */
-export function judgeToken({ tokens }: Pick<DeskParts, 'tokens'>, token: string | undefined): JudgedToken {
+export function judgeToken({ tokens }: Pick<AppContext, 'tokens'>, token: string | undefined): JudgedToken {
   if (token === undefined || token === '') {
     return { ok: false, reason: 'malformed', refusal: refused('callback_malformed', 'The callback has no token.') };
   }
@@ -56,9 +57,9 @@ export function judgeToken({ tokens }: Pick<DeskParts, 'tokens'>, token: string 
 }
 
 /** Takes a callback in; see the file header for the order of checks. */
-export async function receiveCallback(parts: DeskParts, request: CallbackRequest): Promise<Answer<CallbackReceipt>> {
+export async function receiveCallback(app: AppContext, request: CallbackRequest): Promise<Answer<CallbackReceipt>> {
   const reject = (reason: CallbackRejection, refusal: Refusal, of?: ExecutionDetail): Refusal => {
-    parts.callbacks?.rejected(reason, of);
+    app.callbacks?.rejected(reason, of);
     return refusal;
   };
   const { token } = request;
@@ -75,11 +76,11 @@ export async function receiveCallback(parts: DeskParts, request: CallbackRequest
   if (request.mayGetOne?.(claims.executionId) === false) {
     return reject('rate_limited', refused('rate_limited', 'Too many callbacks came for this execution.'));
   }
-  const detail = await parts.store.getExecution(request.executionId);
+  const detail = await app.store.getExecution(request.executionId);
   if (detail === undefined) return reject('unknown_execution', unknownExecution(request.executionId));
   const arrived: Omit<CallbackEvent, 'pending'> = {
     type: 'callback',
-    inboxId: parts.entropy.nonce(),
+    inboxId: app.entropy.nonce(),
     round: claims.round,
     nodeId: claims.nodeId,
     visit: claims.visit,
@@ -87,9 +88,9 @@ export async function receiveCallback(parts: DeskParts, request: CallbackRequest
     nonce: claims.nonce,
     body: body.value,
   };
-  const pending = await judgePending(parts, detail, arrived);
-  const now = parts.clock.now();
-  const result = await parts.store.offer(
+  const pending = await judgePending(app, detail, arrived);
+  const now = app.clock.now();
+  const result = await app.store.offer(
     {
       executionId: request.executionId,
       row: { id: arrived.inboxId, at: now, event: { ...arrived, pending } },
@@ -99,8 +100,8 @@ export async function receiveCallback(parts: DeskParts, request: CallbackRequest
   );
   switch (result.kind) {
     case 'accepted':
-      parts.callbacks?.received(detail);
-      parts.engine.ring({
+      app.callbacks?.received(detail);
+      app.engine.ring({
         id: detail.id,
         slot: detail.slot,
         dueAt: now,
@@ -142,16 +143,16 @@ export async function receiveCallback(parts: DeskParts, request: CallbackRequest
 
 /** Judged as the execution stands now; a callback for nobody is never pending. */
 async function judgePending(
-  parts: DeskParts,
+  app: AppContext,
   detail: ExecutionDetail,
   callback: Omit<CallbackEvent, 'pending'>,
 ): Promise<boolean> {
   const to = addressee(detail.state, callback);
   if (to.kind === 'nobody') return false;
-  const run = await runOf(parts, detail, (bare) => lackOfCallback(bare, to.token));
+  const run = await runOf(app, detail, (bare) => lackOfCallback(bare, to.token));
   return inTurn(
-    parts,
-    (meter) => isPending(run, to.token, callback.body, parts, meter),
+    app,
+    (meter) => isPending(run, to.token, callback.body, app, meter),
     'apply',
     () => turnFields(run, callback.nodeId),
   );

@@ -2,7 +2,7 @@
 import { slotOf } from '../core/slot.ts';
 import type { InboxEvent, OfferResult } from '../ports/store.ts';
 import { type Answer, granted, refused, type Refusal, unknownExecution } from './answer.ts';
-import { type DeskParts, reasonWithout } from './parts.ts';
+import { type AppContext, reasonWithout } from './context.ts';
 
 /** A change taken in: durable, though the execution may not show it yet. */
 export interface Accepted {
@@ -10,40 +10,37 @@ export interface Accepted {
 }
 
 /** Asks for an orderly end: no next call, compensations, CANCELLED. A second request while it is pending is accepted too. */
-export function cancel(parts: DeskParts, id: string, reason: string | undefined): Promise<Answer<Accepted>> {
-  return offer(parts, id, (inboxId) => ({
+export function cancel(app: AppContext, id: string, reason: string | undefined): Promise<Answer<Accepted>> {
+  return offer(app, id, (inboxId) => ({
     type: 'cancelled',
     inboxId,
-    ...(reason !== undefined && { reason: reasonWithout(parts, reason) }),
+    ...(reason !== undefined && { reason: reasonWithout(app, reason) }),
   }));
 }
 
 /** Ends the execution as it stands, without compensation. */
-export function terminate(parts: DeskParts, id: string): Promise<Answer<Accepted>> {
-  return offer(parts, id, (inboxId) => ({ type: 'terminated', inboxId }));
+export function terminate(app: AppContext, id: string): Promise<Answer<Accepted>> {
+  return offer(app, id, (inboxId) => ({ type: 'terminated', inboxId }));
 }
 
 /** Ends the sleep of all branches that sleep, or starts an execution before its `startAt`. */
-export function wake(parts: DeskParts, id: string): Promise<Answer<Accepted>> {
-  return offer(parts, id, (inboxId) => ({ type: 'woken', inboxId }));
+export function wake(app: AppContext, id: string): Promise<Answer<Accepted>> {
+  return offer(app, id, (inboxId) => ({ type: 'woken', inboxId }));
 }
 
 /** Puts an event into the inbox of an execution and rings. The event is made with the id of its inbox row. */
 export async function offer(
-  parts: DeskParts,
+  app: AppContext,
   id: string,
   event: (inboxId: string) => InboxEvent,
 ): Promise<Answer<Accepted>> {
-  const now = parts.clock.now();
-  const inboxId = parts.entropy.nonce();
-  const result = await parts.store.offer(
-    { executionId: id, row: { id: inboxId, at: now, event: event(inboxId) } },
-    now,
-  );
+  const now = app.clock.now();
+  const inboxId = app.entropy.nonce();
+  const result = await app.store.offer({ executionId: id, row: { id: inboxId, at: now, event: event(inboxId) } }, now);
   const refusal = refusalOf(id, result);
   if (refusal !== undefined) return refusal;
   const heldBy = result.kind === 'accepted' ? result.heldBy : undefined;
-  parts.engine.ring({ id, slot: slotOf(id), dueAt: now, ...(heldBy !== undefined && { heldBy }) });
+  app.engine.ring({ id, slot: slotOf(id), dueAt: now, ...(heldBy !== undefined && { heldBy }) });
   return granted({ id });
 }
 

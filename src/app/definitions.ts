@@ -5,7 +5,7 @@ import type { Page, PageRequest } from '../ports/records.ts';
 import { type Answer, granted, refused } from './answer.ts';
 import { gatherPage } from './queries/gather-page.ts';
 import { instant } from './instants.ts';
-import type { DeskParts } from './parts.ts';
+import type { AppContext } from './context.ts';
 
 /** What a definition's check found. */
 export interface DefinitionReport {
@@ -15,9 +15,9 @@ export interface DefinitionReport {
 }
 
 /** Checks a definition without storing it. */
-export function validateDefinition(parts: DeskParts, definition: Json): DefinitionReport {
-  const compiled = parts.plans.compile(definition);
-  const mask = (sentences: readonly string[]): string[] => parts.masker.json(sentences) as string[];
+export function validateDefinition(app: AppContext, definition: Json): DefinitionReport {
+  const compiled = app.plans.compile(definition);
+  const mask = (sentences: readonly string[]): string[] => app.masker.json(sentences) as string[];
   return {
     valid: compiled.ok,
     errors: compiled.ok ? [] : mask(compiled.errors),
@@ -29,13 +29,13 @@ export function validateDefinition(parts: DeskParts, definition: Json): Definiti
  * Stores a definition under a new id, or under `id`. The same content again gives the record of the first time; other
  * content under the same id or the same name and version is refused, and so is an `id` that the same content does not have.
  */
-export async function putDefinition(parts: DeskParts, definition: Json, id?: string): Promise<Answer<JsonObject>> {
-  const compiled = parts.plans.compile(definition);
+export async function putDefinition(app: AppContext, definition: Json, id?: string): Promise<Answer<JsonObject>> {
+  const compiled = app.plans.compile(definition);
   if (!compiled.ok) return refused('invalid_definition', ...compiled.errors);
-  const now = parts.clock.now();
+  const now = app.clock.now();
   const { name, version, hash } = compiled.plan;
-  const result = await parts.store.putDefinition({
-    id: id ?? parts.entropy.uuid(now),
+  const result = await app.store.putDefinition({
+    id: id ?? app.entropy.uuid(now),
     name,
     version,
     hash,
@@ -55,18 +55,18 @@ export async function putDefinition(parts: DeskParts, definition: Json, id?: str
     return refused('definition_conflict', `The same definition is stored under the id ${result.record.id}.`);
   }
   return granted({
-    ...recordDocument(parts, result.record),
-    warnings: parts.masker.json(compiled.warnings),
+    ...recordDocument(app, result.record),
+    warnings: app.masker.json(compiled.warnings),
   });
 }
 
 /** The record by id, or by name and version (`latest`: most recently created). */
 export async function findDefinition(
-  parts: DeskParts,
+  app: AppContext,
   key: { readonly id: string } | { readonly name: string; readonly version: string },
 ): Promise<Answer<JsonObject>> {
-  const record = await parts.store.getDefinition(key);
-  if (record !== undefined) return granted(recordDocument(parts, record));
+  const record = await app.store.getDefinition(key);
+  if (record !== undefined) return granted(recordDocument(app, record));
   return refused(
     'unknown_definition',
     'id' in key
@@ -76,20 +76,20 @@ export async function findDefinition(
 }
 
 /** A page of records, newest first. Throws BadCursor. */
-export async function listDefinitions(parts: DeskParts, page: PageRequest): Promise<Page<JsonObject>> {
-  const list = (asked: PageRequest): Promise<Page<DefinitionRecord>> => parts.store.listDefinitions(asked);
-  const { items, cursor } = await gatherPage(list, page, (record) => recordDocument(parts, record));
+export async function listDefinitions(app: AppContext, page: PageRequest): Promise<Page<JsonObject>> {
+  const list = (asked: PageRequest): Promise<Page<DefinitionRecord>> => app.store.listDefinitions(asked);
+  const { items, cursor } = await gatherPage(list, page, (record) => recordDocument(app, record));
   return { items, ...(cursor !== undefined && { cursor }) };
 }
 
 /** Removes a record; executions keep their pinned definition. Absent is fine. */
-export async function deleteDefinition(parts: DeskParts, id: string): Promise<void> {
-  await parts.store.deleteDefinition(id);
+export async function deleteDefinition(app: AppContext, id: string): Promise<void> {
+  await app.store.deleteDefinition(id);
 }
 
 /** As submitted, but for secrets that somebody wrote into it. */
-function recordDocument(parts: DeskParts, record: DefinitionRecord): JsonObject {
-  return parts.masker.json({
+function recordDocument(app: AppContext, record: DefinitionRecord): JsonObject {
+  return app.masker.json({
     id: record.id,
     name: record.name,
     version: record.version,

@@ -4,7 +4,7 @@ import { type CallHold, changeHolds, maxHolds, readHolds } from '../engine/call/
 import { placeOf } from '../engine/call/gate/origin.ts';
 import { type Answer, granted, refused } from './answer.ts';
 import { instant } from './instants.ts';
-import { type DeskParts, reasonWithout } from './parts.ts';
+import { type AppContext, reasonWithout } from './context.ts';
 
 /** What a hold is to be. Exactly one of `host` and `name` must be given. */
 export interface HoldRequest {
@@ -19,35 +19,35 @@ export interface HoldRequest {
 }
 
 /** All holds that have not ended, oldest first. */
-export async function listHolds(parts: DeskParts): Promise<readonly JsonObject[]> {
-  const holds = await readHolds(parts.store, parts.clock.now());
-  return holds.map((hold) => documentOf(parts, hold));
+export async function listHolds(app: AppContext): Promise<readonly JsonObject[]> {
+  const holds = await readHolds(app.store, app.clock.now());
+  return holds.map((hold) => documentOf(app, hold));
 }
 
 /** One hold. */
-export async function findHold(parts: DeskParts, id: string): Promise<Answer<JsonObject>> {
-  const hold = (await readHolds(parts.store, parts.clock.now())).find((each) => each.id === id);
-  return hold === undefined ? refused('unknown_hold', `There is no hold ${id}.`) : granted(documentOf(parts, hold));
+export async function findHold(app: AppContext, id: string): Promise<Answer<JsonObject>> {
+  const hold = (await readHolds(app.store, app.clock.now())).find((each) => each.id === id);
+  return hold === undefined ? refused('unknown_hold', `There is no hold ${id}.`) : granted(documentOf(app, hold));
 }
 
 /** Places a hold, or replaces the one of that id. */
-export async function putHold(parts: DeskParts, id: string, request: HoldRequest): Promise<Answer<JsonObject>> {
-  const now = parts.clock.now();
+export async function putHold(app: AppContext, id: string, request: HoldRequest): Promise<Answer<JsonObject>> {
+  const now = app.clock.now();
   const target = targetOf(request);
   if ('problem' in target) return refused('invalid_request', target.problem);
   if (request.until !== undefined && request.until <= now) {
     return refused('invalid_request', 'until: Must be in the future.');
   }
   let isFull = false;
-  const holds = await changeHolds(parts.store, now, (standing) => {
+  const holds = await changeHolds(app.store, now, (standing) => {
     const known = standing.findIndex((hold) => hold.id === id);
     isFull = known < 0 && standing.length >= maxHolds;
     if (isFull) return standing;
     const hold: CallHold = {
       id,
       ...target,
-      reason: reasonWithout(parts, request.reason),
-      ...(parts.actor === undefined ? undefined : { actor: parts.actor }),
+      reason: reasonWithout(app, request.reason),
+      ...(app.actor === undefined ? undefined : { actor: app.actor }),
       ...(request.until === undefined ? undefined : { until: request.until }),
       createdAt: standing[known]?.createdAt ?? now,
     };
@@ -55,14 +55,14 @@ export async function putHold(parts: DeskParts, id: string, request: HoldRequest
   });
   const placed = holds.find((hold) => hold.id === id);
   if (isFull || placed === undefined) return refused('too_many_holds', `There are ${String(maxHolds)} holds already.`);
-  parts.holdsChanged?.();
-  return granted(documentOf(parts, placed));
+  app.holdsChanged?.();
+  return granted(documentOf(app, placed));
 }
 
 /** Lifts a hold; absent is fine. */
-export async function deleteHold(parts: DeskParts, id: string): Promise<void> {
-  await changeHolds(parts.store, parts.clock.now(), (holds) => holds.filter((hold) => hold.id !== id));
-  parts.holdsChanged?.();
+export async function deleteHold(app: AppContext, id: string): Promise<void> {
+  await changeHolds(app.store, app.clock.now(), (holds) => holds.filter((hold) => hold.id !== id));
+  app.holdsChanged?.();
 }
 
 type Target = Pick<CallHold, 'host' | 'name' | 'version'>;
@@ -82,11 +82,11 @@ function targetOf({ host, name, version }: HoldRequest): Target | { readonly pro
     : { host: normal };
 }
 
-function documentOf(parts: DeskParts, { until, createdAt, ...hold }: CallHold): JsonObject {
+function documentOf(app: AppContext, { until, createdAt, ...hold }: CallHold): JsonObject {
   const document: Json = {
     ...hold,
     ...(until === undefined ? undefined : { until: instant(until) }),
     createdAt: instant(createdAt),
   };
-  return parts.masker.json(document) as JsonObject;
+  return app.masker.json(document) as JsonObject;
 }

@@ -20,7 +20,7 @@ import type { ExecutionDetail } from '../ports/records.ts';
 import { turns } from '../engine/turns.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import { effectsOf, inUndoOrder, standingOf, unfinishedOf } from './queries/effects.ts';
-import type { DeskParts } from './parts.ts';
+import type { AppContext } from './context.ts';
 import { readAsked } from '../engine/execution/restored-outputs.ts';
 import { turnFields } from '../engine/watchdog.ts';
 import { PreviewBudget } from './preview-budget.ts';
@@ -54,35 +54,35 @@ export interface PreviewPage {
 }
 
 /** The compensations that a cancel would run now, in order. Calls in flight are left out: nobody knows yet what they did. */
-export async function cancelPreview(parts: DeskParts, id: string, range: PreviewRange): Promise<Answer<PreviewPage>> {
-  const detail = await parts.store.getExecution(id);
+export async function cancelPreview(app: AppContext, id: string, range: PreviewRange): Promise<Answer<PreviewPage>> {
+  const detail = await app.store.getExecution(id);
   if (detail === undefined) return unknownExecution(id);
   if (isOver(detail) || detail.state.verdict !== undefined) {
     return refused('state_conflict', `The execution is ${detail.status}; it cannot be cancelled.`);
   }
-  const run = await runOf(parts, detail);
+  const run = await runOf(app, detail);
   // What a cancel itself settles (a node that waits for its callback becomes unknown) is compensated too.
-  const cancelled = apply(run, { type: 'cancelled' }, decidingEnv(parts));
-  const written = await parts.store.listEffects(id, maxPreviews, {
+  const cancelled = apply(run, { type: 'cancelled' }, decidingEnv(app));
+  const written = await app.store.listEffects(id, maxPreviews, {
     rounds: [detail.round, detail.round],
     undo: ['pending', 'reopened'],
   });
   const pending = [...written, ...cancelled.steps.flatMap(effectOf).filter(({ undo }) => undo === 'pending')];
-  return granted(await renderAll(parts, { ...run, state: cancelled.state }, inUndoOrder(pending), range));
+  return granted(await renderAll(app, { ...run, state: cancelled.state }, inUndoOrder(pending), range));
 }
 
 /** The unfinished compensations of a CORRUPTED execution, or the effects that stand, in the order in which they were made. */
-export async function retryPreview(parts: DeskParts, id: string, range: PreviewRange): Promise<Answer<PreviewPage>> {
-  const detail = await parts.store.getExecution(id);
+export async function retryPreview(app: AppContext, id: string, range: PreviewRange): Promise<Answer<PreviewPage>> {
+  const detail = await app.store.getExecution(id);
   if (detail === undefined) return unknownExecution(id);
   if (!isOver(detail) || detail.status === 'SUCCEEDED') {
     return refused('state_conflict', `The execution is ${detail.status}; it cannot be retried.`);
   }
   if (detail.status !== 'CORRUPTED') {
-    return granted(await standingRequests(parts, detail, await effectsOf(parts, detail), range));
+    return granted(await standingRequests(app, detail, await effectsOf(app, detail), range));
   }
-  const unfinished = inUndoOrder(await unfinishedOf(parts, detail));
-  return granted(await renderAll(parts, await runOf(parts, detail), unfinished, range));
+  const unfinished = inUndoOrder(await unfinishedOf(app, detail));
+  return granted(await renderAll(app, await runOf(app, detail), unfinished, range));
 }
 
 /** A step row not written yet as the effect that it would be. */
@@ -110,17 +110,17 @@ function effectOf(row: StepRow): EffectRow[] {
 }
 
 function renderAll(
-  parts: DeskParts,
+  app: AppContext,
   run: Run,
   effects: readonly EffectRow[],
   range: PreviewRange,
 ): Promise<PreviewPage> {
-  return pageOf(parts, effects, range, ({ target }, budget) => renderUndo(parts, run, target, budget));
+  return pageOf(app, effects, range, ({ target }, budget) => renderUndo(app, run, target, budget));
 }
 
 /** The requests of these effects from a place on, masked, their bodies cut as those of the history are, until the page is full. */
 async function pageOf(
-  parts: DeskParts,
+  app: AppContext,
   effects: readonly EffectRow[],
   { skip, limit }: PreviewRange,
   requestOfEffect: (effect: EffectRow, budget: PreviewBudget) => Promise<JsonObject | undefined>,
@@ -134,7 +134,7 @@ async function pageOf(
     await turns.next();
     const request = await requestOfEffect(effect, budget);
     if (request === undefined) continue;
-    const document = parts.masker.json(withCutBody(parts, request)) as JsonObject;
+    const document = app.masker.json(withCutBody(app, request)) as JsonObject;
     size += roughSize(document, maxPageBytes);
     if (items.length === limit || (items.length > 0 && size > maxPageBytes)) return { items, next: i };
     items.push(document);
@@ -142,48 +142,48 @@ async function pageOf(
   return { items };
 }
 
-function withCutBody(parts: DeskParts, request: JsonObject): JsonObject {
+function withCutBody(app: AppContext, request: JsonObject): JsonObject {
   const { body } = request;
-  if (typeof body !== 'string' || body.length <= parts.maxHistoryBody) return request;
-  return { ...request, body: shownBody(body, parts).body ?? null, bodyTruncated: true };
+  if (typeof body !== 'string' || body.length <= app.maxHistoryBody) return request;
+  return { ...request, body: shownBody(body, app).body ?? null, bodyTruncated: true };
 }
 
 async function renderUndo(
-  parts: DeskParts,
+  app: AppContext,
   run: Run,
   target: UndoTarget,
   budget: PreviewBudget,
 ): Promise<JsonObject | undefined> {
-  const undoOutputs = await outputsFor(parts, run, target, undoQueries(run.plan, run.state, target));
+  const undoOutputs = await outputsFor(app, run, target, undoQueries(run.plan, run.state, target));
   const prepared = prepareCall(
     { ...run, state: compensating(run.state, target) },
     { type: 'call', callId: 1, tokenId: 1, phase: 'DOWN', nodeId: target.nodeId, visit: target.visit, attempt: 1 },
-    { resolver: { variable: parts.variable, secret: () => redacted }, undoOutputs },
+    { resolver: { variable: app.variable, secret: () => redacted }, undoOutputs },
   );
-  return prepared && requestOf(parts, run, prepared, target, budget);
+  return prepared && requestOf(app, run, prepared, target, budget);
 }
 
 /** The request of a visit whose call was given up, or cut short with its process: as it must have been. */
 async function renderForward(
-  parts: DeskParts,
+  app: AppContext,
   run: Run,
   target: UndoTarget,
   budget: PreviewBudget,
 ): Promise<JsonObject | undefined> {
-  const outputs = await outputsFor(parts, run, target, forwardQueries(run.plan, run.state, target));
+  const outputs = await outputsFor(app, run, target, forwardQueries(run.plan, run.state, target));
   const prepared = prepareCall(
     { ...run, outputs, state: calling(run.state, target) },
     { type: 'call', callId: 1, tokenId: 1, phase: 'UP', nodeId: target.nodeId, visit: target.visit, attempt: 1 },
     {
-      resolver: { variable: parts.variable, secret: () => redacted },
+      resolver: { variable: app.variable, secret: () => redacted },
       callback: { url: redacted, token: redacted, signedUrl: redacted },
     },
   );
-  return prepared && requestOf(parts, run, prepared, target, budget);
+  return prepared && requestOf(app, run, prepared, target, budget);
 }
 
 function outputsFor(
-  { store: reads, maxOutputBytes }: DeskParts,
+  { store: reads, maxOutputBytes }: AppContext,
   run: Run,
   { round }: UndoTarget,
   queries: readonly OutputQuery[],
@@ -192,7 +192,7 @@ function outputsFor(
 }
 
 async function requestOf(
-  parts: DeskParts,
+  app: AppContext,
   run: Run,
   prepared: PreparedCall,
   { nodeId, visit }: UndoTarget,
@@ -200,7 +200,7 @@ async function requestOf(
 ): Promise<JsonObject> {
   const { request } = prepared.call;
   const rendered = await inTurn(
-    parts,
+    app,
     (meter) =>
       renderRequest(request, prepared.context, undefined, {
         charge: (steps, bytes) => {
@@ -221,7 +221,7 @@ async function requestOf(
     visit,
     verb,
     url,
-    headers: parts.masker.headers(merged(headers, { ...prepared.headers, ...authorization })),
+    headers: app.masker.headers(merged(headers, { ...prepared.headers, ...authorization })),
     body: body ?? null,
   };
 }
@@ -277,20 +277,20 @@ function calling(state: State, { scope, nodeId, visit, round, key, prev }: UndoT
 
 /** The requests that made the effects that stand, as the history recorded them; those it did not see are rendered anew. */
 async function standingRequests(
-  parts: DeskParts,
+  app: AppContext,
   detail: ExecutionDetail,
   effects: readonly EffectRow[],
   range: PreviewRange,
 ): Promise<PreviewPage> {
   const standing = standingOf(detail, effects).slice(0, maxPreviews);
   const wanted = standing.slice(range.skip);
-  const calls = wanted.length === 0 ? new Map<string, FoundCall>() : await forwardCalls(parts, detail.id, wanted);
+  const calls = wanted.length === 0 ? new Map<string, FoundCall>() : await forwardCalls(app, detail.id, wanted);
   let run: Run | undefined;
-  return pageOf(parts, standing, range, async ({ target }, budget) => {
+  return pageOf(app, standing, range, async ({ target }, budget) => {
     const { nodeId, visit } = target;
     const found = calls.get(callKey(target));
-    if (found === undefined) run ??= await runOf(parts, detail);
-    const request = found ?? (run && (await renderForward(parts, run, target, budget)));
+    if (found === undefined) run ??= await runOf(app, detail);
+    const request = found ?? (run && (await renderForward(app, run, target, budget)));
     return request && { nodeId, visit, ...request, stands: true };
   });
 }
@@ -309,7 +309,7 @@ function foundCall({ verb, url, requestHeaders, requestBody, requestBodyTruncate
 }
 
 async function forwardCalls(
-  parts: DeskParts,
+  app: AppContext,
   id: string,
   standing: readonly EffectRow[],
 ): Promise<ReadonlyMap<string, FoundCall>> {
@@ -318,7 +318,7 @@ async function forwardCalls(
   let size = 0;
   let cursor: string | undefined;
   for (let page = 0; page < callPages && found.size < wanted.size && size < maxFoundCalls; page++) {
-    const { items, cursor: next } = await parts.store.listCalls(id, {
+    const { items, cursor: next } = await app.store.listCalls(id, {
       limit: callPage,
       order: 'desc',
       ...(cursor !== undefined && { cursor }),

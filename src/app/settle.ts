@@ -1,7 +1,6 @@
 /**
- * Retry, resolve and redelivery: the only ways in which people change a terminal execution. They do not go through the inbox, which no one
- * reads once an execution is over; the desk makes the transition itself and writes it by compare-and-set. Whoever loses
- * a race looks again, so that of two retries at once one is accepted and the other finds the execution running.
+ * Retry, redelivery and resolve: the only ways in which operators change an execution that is over. They do not use the
+ * inbox, which has no reader after the end: the use case makes the transition itself and writes it by compare-and-set.
  */
 import { apply } from '../core/apply.ts';
 import { hookStatus } from '../core/delivery.ts';
@@ -14,22 +13,15 @@ import type { ExecutionDetail } from '../ports/records.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import { type Accepted, offer } from './control.ts';
 import { unfinishedOf } from './queries/effects.ts';
-import { type DeskParts, reasonWithout } from './parts.ts';
+import { type AppContext, reasonWithout } from './context.ts';
 import { decidingEnv, isOver, runOf } from './queries/run-view.ts';
 
-/** How often a lost race is run again before the client is asked to. */
+/** How many races a request may lose before the client is asked to try again. */
 const maxRaces = 5;
 
 /** Starts a new round of a FAILED or CANCELLED execution (TERMINATED: with `force`), or a CORRUPTED one's compensations again. */
-export async function retry(parts: DeskParts, id: string, force: boolean): Promise<Answer<Accepted>> {
-  for (let race = 0; race < maxRaces; race++) {
-    const detail = await parts.store.getExecution(id);
-    if (detail === undefined) return unknownExecution(id);
-    const answer = await changeTerminal(parts, detail, { type: 'retried', force });
-    if (answer === 'changed') return granted({ id });
-    if (answer === 'unchanged') return refused('state_conflict', retryConflict(detail));
-  }
-  return refused('state_conflict', 'The execution changes too fast; look at it and try again.');
+export function retry(app: AppContext, id: string, force: boolean): Promise<Answer<Accepted>> {
+  return decide(app, id, (detail) => changeTerminal(app, detail, { type: 'retried', force }, retryConflict));
 }
 
 function retryConflict(detail: ExecutionDetail): string {
@@ -38,16 +30,9 @@ function retryConflict(detail: ExecutionDetail): string {
   return `The execution is ${detail.status}; only one that has ended can be retried.`;
 }
 
-/** Calls the hook of an execution's end again, now: one that was not delivered, or with `force` one that was. */
-export async function redeliver(parts: DeskParts, id: string, force: boolean): Promise<Answer<Accepted>> {
-  for (let race = 0; race < maxRaces; race++) {
-    const detail = await parts.store.getExecution(id);
-    if (detail === undefined) return unknownExecution(id);
-    const answer = await changeTerminal(parts, detail, { type: 'redelivered', force });
-    if (answer === 'changed') return granted({ id });
-    if (answer === 'unchanged') return refused('state_conflict', redeliveryConflict(detail));
-  }
-  return refused('state_conflict', 'The execution changes too fast; look at it and try again.');
+/** Calls the hook of an ended execution again: one that was not delivered or, with `force`, one that was. */
+export function redeliver(app: AppContext, id: string, force: boolean): Promise<Answer<Accepted>> {
+  return decide(app, id, (detail) => changeTerminal(app, detail, { type: 'redelivered', force }, redeliveryConflict));
 }
 
 function redeliveryConflict(detail: ExecutionDetail): string {
@@ -63,7 +48,7 @@ function redeliveryConflict(detail: ExecutionDetail): string {
   }
 }
 
-/** What an operator settles by hand. */
+/** The outcome that an operator states for a node. */
 export interface Resolution {
   readonly nodeId: string;
   /** The latest unsettled one when absent. */
@@ -75,18 +60,13 @@ export interface Resolution {
 }
 
 /** Settles an unfinished compensation, or a node that waits, backs off or is blocked. Refused when there is nothing to settle. */
-export async function resolve(parts: DeskParts, id: string, resolution: Resolution): Promise<Answer<Accepted>> {
-  for (let race = 0; race < maxRaces; race++) {
-    const detail = await parts.store.getExecution(id);
-    if (detail === undefined) return unknownExecution(id);
-    const event = await eventOf(parts, detail, resolution);
+export function resolve(app: AppContext, id: string, resolution: Resolution): Promise<Answer<Accepted>> {
+  return decide(app, id, async (detail) => {
+    const event = await eventOf(app, detail, resolution);
     if (event === undefined) return refused('state_conflict', nothingToSettle(resolution));
-    if (!isOver(detail)) return offer(parts, id, (inboxId) => ({ ...event, inboxId }));
-    const answer = await changeTerminal(parts, detail, event);
-    if (answer === 'changed') return granted({ id });
-    if (answer === 'unchanged') return refused('state_conflict', nothingToSettle(resolution));
-  }
-  return refused('state_conflict', 'The execution changes too fast; look at it and try again.');
+    if (!isOver(detail)) return offer(app, id, (inboxId) => ({ ...event, inboxId }));
+    return changeTerminal(app, detail, event, () => nothingToSettle(resolution));
+  });
 }
 
 function nothingToSettle({ nodeId, visit, phase }: Resolution): string {
@@ -97,45 +77,69 @@ function nothingToSettle({ nodeId, visit, phase }: Resolution): string {
 }
 
 async function eventOf(
-  parts: DeskParts,
+  app: AppContext,
   detail: ExecutionDetail,
   resolution: Resolution,
 ): Promise<ResolvedEvent | undefined> {
-  const masked = { ...resolution, reason: reasonWithout(parts, resolution.reason) };
+  const masked = { ...resolution, reason: reasonWithout(app, resolution.reason) };
   if (resolution.phase === 'UP') return { type: 'resolved', ...masked };
-  const target = await findUnfinished(parts, detail, resolution);
+  const target = await findUnfinished(app, detail, resolution);
   return target === undefined ? undefined : { type: 'resolved', ...masked, target };
 }
 
-/** The unfinished compensation meant: of this round, of the latest visit where none is named. */
+/** The unfinished compensation of this round that the request names; of the latest visit when it names none. */
 async function findUnfinished(
-  parts: DeskParts,
+  app: AppContext,
   detail: ExecutionDetail,
   { nodeId, visit }: Resolution,
 ): Promise<UndoTarget | undefined> {
-  const effects = await unfinishedOf(parts, detail, { nodeId, ...(visit !== undefined && { visit }) });
+  const effects = await unfinishedOf(app, detail, { nodeId, ...(visit !== undefined && { visit }) });
   return effects.reduce<UndoTarget | undefined>(
     (latest, { target }) => (latest === undefined || target.visit >= latest.visit ? target : latest),
     undefined,
   );
 }
 
-/** `lost`: somebody else changed the execution in between. */
+/**
+ * Lets `attempt` decide on the execution as it is stored now, and again after each lost race: of two retries at once, one is
+ * accepted and the other finds the execution running.
+ */
+async function decide(
+  app: AppContext,
+  id: string,
+  attempt: (detail: ExecutionDetail) => Promise<Answer<Accepted> | 'lost'>,
+): Promise<Answer<Accepted>> {
+  for (let race = 0; race < maxRaces; race++) {
+    const detail = await app.store.getExecution(id);
+    if (detail === undefined) return unknownExecution(id);
+    const answer = await attempt(detail);
+    if (answer !== 'lost') return answer;
+  }
+  return refused('state_conflict', 'The execution changes too fast; look at it and try again.');
+}
+
+/**
+ * Applies an event to an execution that is over and writes the result by compare-and-set. Refused with the sentence of
+ * `conflict` where the event does not apply; `lost` when another writer changed the execution in between.
+ */
 async function changeTerminal(
-  parts: DeskParts,
+  app: AppContext,
   detail: ExecutionDetail,
   event: Event,
-): Promise<'changed' | 'unchanged' | 'lost'> {
-  if (!isOver(detail)) return 'unchanged';
-  const { state, steps, calls, undo } = apply(await runOf(parts, detail), event, decidingEnv(parts));
+  conflict: (detail: ExecutionDetail) => string,
+): Promise<Answer<Accepted> | 'lost'> {
+  if (!isOver(detail)) return refused('state_conflict', conflict(detail));
+  const { state, steps, calls, undo } = apply(await runOf(app, detail), event, decidingEnv(app));
   // An event that does not apply leaves the execution over and writes nothing.
   const isMoved = state.tokens.some((token, i) => token !== detail.state.tokens[i]);
-  if (state.end !== undefined && !isMoved && steps.length === 0 && undo.length === 0) return 'unchanged';
+  if (state.end !== undefined && !isMoved && steps.length === 0 && undo.length === 0) {
+    return refused('state_conflict', conflict(detail));
+  }
   const due = dueAt(state);
-  const written = await parts.store.changeTerminal({
+  const written = await app.store.changeTerminal({
     id: detail.id,
     seq: detail.seq,
-    writeId: parts.entropy.nonce(),
+    writeId: app.entropy.nonce(),
     state,
     summary: summarize(state),
     dueAt: due,
@@ -144,6 +148,6 @@ async function changeTerminal(
     undo,
   });
   if (!written) return 'lost';
-  if (due !== null) parts.engine.ring({ id: detail.id, slot: detail.slot, dueAt: due });
-  return 'changed';
+  if (due !== null) app.engine.ring({ id: detail.id, slot: detail.slot, dueAt: due });
+  return granted({ id: detail.id });
 }

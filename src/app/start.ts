@@ -16,7 +16,7 @@ import type { Plan } from '../core/plan.ts';
 import type { ExecutionStatus } from '../core/state.ts';
 import { type Answer, granted, type Refusal, refused } from './answer.ts';
 import type { KnownDefinition } from './known-definitions.ts';
-import type { DeskParts } from './parts.ts';
+import type { AppContext } from './context.ts';
 
 /** A run as asked for. Fields are as the client sent them, or absent. */
 export interface StartRequest {
@@ -39,33 +39,33 @@ export interface Started {
 }
 
 /** Starts an execution. It is durable when this resolves. */
-export async function start(parts: DeskParts, request: StartRequest): Promise<Answer<Started>> {
+export async function start(app: AppContext, request: StartRequest): Promise<Answer<Started>> {
   const checked = checkInput(request);
   if ('ok' in checked) return checked;
-  const known = recalled(parts, request);
+  const known = recalled(app, request);
   // What it says of the payload may be out of date, too: a refusal is given by what is stored now.
   if (known !== undefined && missingPayload(known.plan, checked.payload).length === 0) {
-    const started = await insert(parts, request, checked, { ...known, mustBeStored: true });
+    const started = await insert(app, request, checked, { ...known, mustBeStored: true });
     if (started !== undefined) return started;
   }
-  const source = await findPlan(parts, request);
+  const source = await findPlan(app, request);
   if ('ok' in source) return source;
   const missing = missingPayload(source.plan, checked.payload);
   if (missing.length > 0)
     return refused('invalid_payload', ...missing.map((path) => `${path}: The definition requires a value here.`));
-  return (await insert(parts, request, checked, source)) ?? unknownDefinition(request.source);
+  return (await insert(app, request, checked, source)) ?? unknownDefinition(request.source);
 }
 
 /** Stores the execution; undefined when its definition must be stored and is not. */
 async function insert(
-  parts: DeskParts,
+  app: AppContext,
   request: StartRequest,
   checked: Input,
   source: KnownDefinition & { readonly mustBeStored?: true },
 ): Promise<Answer<Started> | undefined> {
-  const now = parts.clock.now();
-  const id = parts.engine.mintId(now);
-  const result = await parts.engine.submit({
+  const now = app.clock.now();
+  const id = app.engine.mintId(now);
+  const result = await app.engine.submit({
     plan: source.plan,
     header: {
       id,
@@ -91,7 +91,7 @@ async function insert(
         status: checked.startAt !== undefined && checked.startAt > now ? 'SLEEPING' : 'IN_PROGRESS',
       });
     case 'existing': {
-      const existing = await parts.store.getProgress(result.id);
+      const existing = await app.store.getProgress(result.id);
       return granted({ id: result.id, status: existing?.status ?? 'IN_PROGRESS' });
     }
     case 'gone':
@@ -148,24 +148,24 @@ function checkLabels(labels: Json, errors: string[]): Readonly<Record<string, st
 }
 
 /** A stored definition that was read before: the insert finds out whether it still is. `latest` is another one any time. */
-function recalled(parts: DeskParts, { source }: StartRequest): KnownDefinition | undefined {
+function recalled(app: AppContext, { source }: StartRequest): KnownDefinition | undefined {
   if (source.kind === 'inline' || source.version === 'latest') return undefined;
-  return parts.known.recall(source.name, source.version);
+  return app.known.recall(source.name, source.version);
 }
 
-async function findPlan(parts: DeskParts, request: StartRequest): Promise<KnownDefinition | Refusal> {
+async function findPlan(app: AppContext, request: StartRequest): Promise<KnownDefinition | Refusal> {
   if (request.source.kind === 'inline') {
-    const compiled = parts.plans.compile(request.source.definition);
+    const compiled = app.plans.compile(request.source.definition);
     if (!compiled.ok) return refused('invalid_definition', ...compiled.errors);
     return { plan: compiled.plan, definition: stringifyJson(request.source.definition) };
   }
   const { name, version } = request.source;
-  const record = await parts.store.getDefinition({ name, version });
+  const record = await app.store.getDefinition({ name, version });
   if (record === undefined) return unknownDefinition(request.source);
-  const compiled = (await parts.plans.load(record.hash)) ?? recompiled(parts, record.definition);
+  const compiled = (await app.plans.load(record.hash)) ?? recompiled(app, record.definition);
   if ('ok' in compiled) return compiled;
   const known = { plan: compiled, definition: record.definition };
-  if (compiled.hash === record.hash) parts.known.remember(known);
+  if (compiled.hash === record.hash) app.known.remember(known);
   return known;
 }
 
@@ -178,8 +178,8 @@ function unknownDefinition(source: StartRequest['source']): Refusal {
 }
 
 /** A stored definition is valid by the rules of its day; where a newer release is stricter, its run says so. */
-function recompiled(parts: DeskParts, definition: string): Plan | Refusal {
-  const compiled = parts.plans.compile(parseJson(definition));
+function recompiled(app: AppContext, definition: string): Plan | Refusal {
+  const compiled = app.plans.compile(parseJson(definition));
   return compiled.ok ? compiled.plan : refused('invalid_definition', ...compiled.errors);
 }
 

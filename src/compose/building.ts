@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { renewServerTls } from '../api/http/server-tls.ts';
 import { createServer } from '../api/server.ts';
 import { KnownDefinitions } from '../app/known-definitions.ts';
-import type { DeskParts } from '../app/parts.ts';
+import type { AppContext } from '../app/context.ts';
 import { showStep } from '../app/queries/shown-body.ts';
 import type { CallbackKey, Config } from '../config/config.ts';
 import { isLoopback } from '../config/rules.ts';
@@ -253,20 +253,20 @@ function canBeCalledBack({ runtime, server }: Config): boolean {
 async function buildApi(
   { config, version, foundations, renewal, health }: BuildContext,
   auditLog: Store,
-  desk: DeskParts,
+  app: AppContext,
 ): Promise<FastifyInstance> {
   const { telemetry } = foundations;
   const tls = followServerTls(config.server.tls, renewal, (renewed) => {
     renewServerTls(server, renewed);
   });
   const server = createServer({
-    desk,
+    app,
     auditLog,
     health: { live: () => health.live(), ready: (scope) => health.ready(scope) },
     log: telemetry,
     version,
     definitionSchema: definitionJsonSchema(definitionLimits(config)),
-    ...(await accessOptions(config, desk.clock, telemetry)),
+    ...(await accessOptions(config, app.clock, telemetry)),
     ...(tls === undefined ? {} : { tls }),
     ...observeRequests(telemetry, config.metrics.enabled),
     worked: (route, millis) => {

@@ -3,7 +3,7 @@ import { createServer } from '../api/server.ts';
 import type { ServerTls } from '../api/http/server-tls.ts';
 import { definitionJsonSchema } from '../core/definition/shape/json-schema.ts';
 import type { Store } from '../ports/store.ts';
-import type { DeskParts } from '../app/parts.ts';
+import type { AppContext } from '../app/context.ts';
 import { metricsContentType } from '../telemetry/prometheus-telemetry.ts';
 
 /**
@@ -11,13 +11,13 @@ import { metricsContentType } from '../telemetry/prometheus-telemetry.ts';
  * routes.
  */
 export function createOfflineServer(version: string, tls?: ServerTls): FastifyInstance {
-  const nothing = new Proxy({} as DeskParts & Store, {
+  const nothing = new Proxy({} as AppContext & Store, {
     get() {
       throw new Error('There is nothing behind this API.');
     },
   });
   return createServer({
-    desk: nothing,
+    app: nothing,
     auditLog: nothing,
     health: { live: () => [], ready: () => [] },
     log: { logs: () => false, log: () => undefined },

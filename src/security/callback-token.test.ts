@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CallbackTokens, callbackTokenPattern } from './callback-token.ts';
-import type { CallbackClaims } from './callback-token.ts';
+import type { CallbackClaims } from '../ports/callback-token.ts';
 
 const claims: CallbackClaims = {
   executionId: '0198c3a0-0000-7000-8000-000000000001',

@@ -7,18 +7,7 @@
  */
 import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-
-/** What a token stands for. */
-export interface CallbackClaims {
-  readonly executionId: string;
-  readonly round: number;
-  /** Any characters. */
-  readonly nodeId: string;
-  readonly visit: number;
-  /** Counts from 1; a retry after a callback that said failure is a new operation. */
-  readonly operation: number;
-  readonly nonce: string;
-}
+import type { CallbackClaims, CallbackVerification } from '../ports/callback-token.ts';
 
 /** One signing key. */
 export interface CallbackKey {
@@ -26,14 +15,6 @@ export interface CallbackKey {
   readonly kid: string;
   readonly secret: string;
 }
-
-/** Why a token was not accepted: no token of this form, made with a key that is not live, or not made by that key. */
-export type CallbackTokenProblem = 'malformed' | 'unknown_kid' | 'signature';
-
-/** What verifying found. */
-export type CallbackVerification =
-  | { readonly ok: true; readonly claims: CallbackClaims }
-  | { readonly ok: false; readonly problem: CallbackTokenProblem };
 
 /** What every token begins with. */
 export const callbackTokenPrefix: string = 'trc1.';

@@ -5,7 +5,7 @@ import { type JsonObject, parseJson } from '../../core/value/json.ts';
 import type { AuditEntry } from '../../ports/audit.ts';
 import type { Store } from '../../ports/store.ts';
 import { executionAudit } from '../../app/queries/changes.ts';
-import type { DeskParts } from '../../app/parts.ts';
+import type { AppContext } from '../../app/context.ts';
 import { type ApiContext, jsonBody } from '../context.ts';
 import { auditDocument, errorDocument } from '../documents/documents.ts';
 import { refusalBody } from '../http/failure.ts';
@@ -28,7 +28,7 @@ interface AuditQuery extends PageQuery {
 /** Registers the route. */
 export function auditRoutes(
   server: FastifyInstance,
-  { store, desk }: { readonly store: Pick<Store, 'listAudit'>; readonly desk: DeskParts },
+  { store, app }: { readonly store: Pick<Store, 'listAudit'>; readonly app: AppContext },
 ): void {
   server.get(
     '/audit',
@@ -55,7 +55,7 @@ export function auditRoutes(
       };
       const { items, cursor } = await store.listAudit(filter, pageOf(page, limits));
       if (cursor !== undefined) reply.header('x-next-cursor', cursor);
-      return jsonBody(reply, desk.masker.json(items.map(entryDocument)));
+      return jsonBody(reply, app.masker.json(items.map(entryDocument)));
     },
   );
 }
@@ -82,11 +82,11 @@ export function executionAuditRoutes(server: FastifyInstance, api: ApiContext): 
     },
     async (request, reply) => {
       const page = pageOf(request.query as PageQuery, limits);
-      const answer = await executionAudit(api.deskFor(request), idOf(request.params), page);
+      const answer = await executionAudit(api.appFor(request), idOf(request.params), page);
       if (!answer.ok) return refusalBody(reply, answer);
       const { items, cursor } = answer.value;
       if (cursor !== undefined) reply.header('x-next-cursor', cursor);
-      return jsonBody(reply, api.desk.masker.json(items.map(entryDocument)));
+      return jsonBody(reply, api.app.masker.json(items.map(entryDocument)));
     },
   );
 }

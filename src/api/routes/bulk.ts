@@ -101,10 +101,10 @@ export function bulkRoutes(server: FastifyInstance, api: ApiContext): void {
         dryRun: dryRun !== false,
         max: clamp(max ?? bulkLimits.default, 1, bulkLimits.max),
       };
-      if (wanted.dryRun) return jsonBody(reply, await bulk(api.deskFor(request), wanted));
+      if (wanted.dryRun) return jsonBody(reply, await bulk(api.appFor(request), wanted));
       // Each execution that is changed has an entry of its own, in the transaction that changes it.
       const change = { action: `execution.${action}`, target: '', details: { bulk: true, ...reason } };
-      const answer = await api.audit.change(request, change, async (desk) => granted(await bulk(desk, wanted)));
+      const answer = await api.audit.change(request, change, async (app) => granted(await bulk(app, wanted)));
       return answer.ok ? jsonBody(reply, answer.value) : refusalBody(reply, answer);
     },
   );

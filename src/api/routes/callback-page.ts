@@ -63,10 +63,10 @@ async function show(api: ApiContext, request: FastifyRequest, reply: FastifyRepl
   if (!api.callbackLimits.takeAddress(addressOf(request))) {
     return refuse(request, reply, 'rate_limited', ['Too many requests came from this address.']);
   }
-  const place = await findCallbackPlace(api.desk, {
+  const place = await findCallbackPlace(api.app, {
     executionId: idOf(request.params),
     nodeId,
-    token: judgeToken(api.desk, token),
+    token: judgeToken(api.app, token),
     mayGetOne: (id) => api.callbackLimits.takeExecution(id),
   });
   if (!place.ok) return refuse(request, reply, place.code, place.errors);

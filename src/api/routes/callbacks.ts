@@ -53,7 +53,7 @@ export function callbackRoutes(server: FastifyInstance, api: ApiContext): void {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body: Buffer, parsed) => {
       decodeBody(request, body, 'callback_malformed', (error, decoded) => {
-        if (error !== null && error.code !== 'too_large') api.desk.callbacks?.rejected('malformed');
+        if (error !== null && error.code !== 'too_large') api.app.callbacks?.rejected('malformed');
         parsed(error, decoded);
       });
     });
@@ -62,18 +62,18 @@ export function callbackRoutes(server: FastifyInstance, api: ApiContext): void {
       const { headers } = request.raw;
       if (!mediaType.test(headers['content-type'] ?? '')) delete headers['content-type'];
       if (!api.callbackLimits.takeAddress(addressOf(request))) {
-        api.desk.callbacks?.rejected('rate_limited');
+        api.app.callbacks?.rejected('rate_limited');
         // The body has not been read, and will not be.
         sendError(reply.header('connection', 'close'), 'rate_limited', ['Too many callbacks came from this address.']);
         return;
       }
-      const token = judgeToken(api.desk, tokenOf(request));
+      const token = judgeToken(api.app, tokenOf(request));
       request.callbackToken = token;
       if (token.ok || mustBeRead(request, token)) {
         done();
         return;
       }
-      api.desk.callbacks?.rejected(token.reason);
+      api.app.callbacks?.rejected(token.reason);
       // A program may say that it takes HTML, too, but sends no form.
       if (wantsPage(request) && isForm(headers['content-type']))
         void reply.send(errorPageBody(reply, token.refusal.code, token.refusal.errors));
@@ -128,13 +128,13 @@ function mustBeRead({ params, headers }: FastifyRequest, token: Extract<JudgedTo
 
 async function receive(api: ApiContext, request: FastifyRequest, reply: FastifyReply): Promise<string> {
   const { nodeId } = request.params as { readonly nodeId: string };
-  const token = request.callbackToken ?? judgeToken(api.desk, undefined);
+  const token = request.callbackToken ?? judgeToken(api.app, undefined);
   const sent = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
   const confirmation = confirmationOf(sent, request.headers['content-type']);
   // The same answer is the same body, however a browser spells its form.
   const bytes = confirmation === undefined ? sent : Buffer.from(stringifyJson(confirmation));
   const id = idOf(request.params);
-  const answer = await receiveCallback(api.desk, {
+  const answer = await receiveCallback(api.app, {
     executionId: id,
     nodeId,
     token,

@@ -23,6 +23,6 @@ export function clusterRoutes(server: FastifyInstance, api: ApiContext): void {
         },
       },
     },
-    async (request, reply) => jsonBody(reply, await clusterDocument(api.deskFor(request))),
+    async (request, reply) => jsonBody(reply, await clusterDocument(api.appFor(request))),
   );
 }

@@ -4,7 +4,7 @@ import * as shape from '../documents/schema.ts';
 import type { Schema } from '../documents/schema.ts';
 import type { Json, JsonObject } from '../../core/value/json.ts';
 import type { Answer } from '../../app/answer.ts';
-import type { DeskParts } from '../../app/parts.ts';
+import type { AppContext } from '../../app/context.ts';
 import { type Accepted, cancel, terminate, wake } from '../../app/control.ts';
 import { redeliver, resolve, type Resolution, retry } from '../../app/settle.ts';
 import { type ApiContext, jsonTextBody } from '../context.ts';
@@ -54,7 +54,7 @@ interface Control {
   readonly body: Schema;
   /** The word in the answer. */
   readonly word: string;
-  readonly run: (desk: DeskParts, id: string, body: unknown) => Promise<Answer<Accepted>>;
+  readonly run: (app: AppContext, id: string, body: unknown) => Promise<Answer<Accepted>>;
 }
 
 const controls: readonly Control[] = [
@@ -63,35 +63,35 @@ const controls: readonly Control[] = [
     summary: 'Run a failed execution again, or the unfinished compensations of a corrupted one',
     body: retryBody,
     word: 'REQUEUED',
-    run: (desk, id, body) => retry(desk, id, (body as { force?: boolean | null }).force === true),
+    run: (app, id, body) => retry(app, id, (body as { force?: boolean | null }).force === true),
   },
   {
     path: 'cancel',
     summary: 'Compensate what was done and end as CANCELLED',
     body: reasonBody,
     word: 'CANCELLING',
-    run: (desk, id, body) => cancel(desk, id, (body as { reason?: string | null }).reason ?? undefined),
+    run: (app, id, body) => cancel(app, id, (body as { reason?: string | null }).reason ?? undefined),
   },
   {
     path: 'terminate',
     summary: 'End at once, without compensation',
     body: reasonBody,
     word: 'TERMINATING',
-    run: (desk, id) => terminate(desk, id),
+    run: (app, id) => terminate(app, id),
   },
   {
     path: 'wake',
     summary: 'End all sleeps early, or start before startAt',
     body: reasonBody,
     word: 'WAKING',
-    run: (desk, id) => wake(desk, id),
+    run: (app, id) => wake(app, id),
   },
   {
     path: 'resolve',
     summary: 'Settle by hand an unfinished compensation or a node that waits',
     body: resolveBody,
     word: 'RESOLVING',
-    run: (desk, id, body) => resolve(desk, id, resolutionOf(body as ResolveBody)),
+    run: (app, id, body) => resolve(app, id, resolutionOf(body as ResolveBody)),
   },
   {
     path: 'hook/redeliver',
@@ -99,7 +99,7 @@ const controls: readonly Control[] = [
     summary: 'Call the hook of an execution that is over again, at once',
     body: redeliverBody,
     word: 'REDELIVERING',
-    run: (desk, id, body) => redeliver(desk, id, (body as { force?: boolean | null }).force === true),
+    run: (app, id, body) => redeliver(app, id, (body as { force?: boolean | null }).force === true),
   },
 ];
 
@@ -125,7 +125,7 @@ export function controlRoutes(server: FastifyInstance, api: ApiContext): void {
       async (request, reply) => {
         const id = idOf(request.params);
         const change = { action: `execution.${action}`, target: id, details: detailsOf(request.body) };
-        const answer = await api.audit.change(request, change, (desk) => run(desk, id, request.body));
+        const answer = await api.audit.change(request, change, (app) => run(app, id, request.body));
         return acceptedBody(reply, answer, word);
       },
     );

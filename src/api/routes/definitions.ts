@@ -78,7 +78,7 @@ export function definitionRoutes(server: FastifyInstance, api: ApiContext, defin
       },
     },
     (request, reply) => {
-      const { valid, errors, warnings } = validateDefinition(api.deskFor(request), bodyOf(request.body));
+      const { valid, errors, warnings } = validateDefinition(api.appFor(request), bodyOf(request.body));
       return jsonBody(reply, { valid, errors, warnings });
     },
   );
@@ -100,7 +100,7 @@ export function definitionRoutes(server: FastifyInstance, api: ApiContext, defin
     },
     async (request, reply) => {
       const { items, cursor } = await listDefinitions(
-        api.deskFor(request),
+        api.appFor(request),
         pageOf(request.query as PageQuery, listLimits),
       );
       if (cursor !== undefined) reply.header('x-next-cursor', cursor);
@@ -114,7 +114,7 @@ export function definitionRoutes(server: FastifyInstance, api: ApiContext, defin
       config: { documentation: { summary: 'A definition by id', tag: 'definitions', answers: found } },
     },
     async (request, reply) =>
-      answerBody(reply, await findDefinition(api.deskFor(request), { id: idOf(request.params) })),
+      answerBody(reply, await findDefinition(api.appFor(request), { id: idOf(request.params) })),
   );
   server.get(
     '/definitions/:name/:version',
@@ -123,10 +123,7 @@ export function definitionRoutes(server: FastifyInstance, api: ApiContext, defin
       config: { documentation: { summary: 'A definition by name and version', tag: 'definitions', answers: found } },
     },
     async (request, reply) =>
-      answerBody(
-        reply,
-        await findDefinition(api.deskFor(request), request.params as { name: string; version: string }),
-      ),
+      answerBody(reply, await findDefinition(api.appFor(request), request.params as { name: string; version: string })),
   );
   server.delete(
     '/definitions/:id',
@@ -142,8 +139,8 @@ export function definitionRoutes(server: FastifyInstance, api: ApiContext, defin
     },
     async (request, reply) => {
       const id = idOf(request.params);
-      await api.audit.change(request, { action: 'definition.delete', target: id }, async (desk) =>
-        granted(await deleteDefinition(desk, id)),
+      await api.audit.change(request, { action: 'definition.delete', target: id }, async (app) =>
+        granted(await deleteDefinition(app, id)),
       );
       reply.code(204);
       return '';
@@ -159,7 +156,7 @@ async function put(api: ApiContext, request: FastifyRequest, reply: FastifyReply
     target: id ?? '',
     details: { ...(name !== undefined && { name }), ...(version !== undefined && { version }) },
   };
-  return answerBody(reply, await api.audit.change(request, change, (desk) => putDefinition(desk, definition, id)));
+  return answerBody(reply, await api.audit.change(request, change, (app) => putDefinition(app, definition, id)));
 }
 
 function bodyOf(body: unknown): Json {

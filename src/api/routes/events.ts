@@ -44,12 +44,12 @@ export function eventRoutes(server: FastifyInstance, api: ApiContext): void {
     },
     async (request, reply) => {
       const id = idOf(request.params);
-      const desk = api.deskFor(request);
+      const app = api.appFor(request);
       let expiry: Timer | undefined;
       const from = positionOf(headerOf(request.headers, 'last-event-id'));
       const place = openPlace(api, request);
       try {
-        const end = await endOfHistory(desk, id);
+        const end = await endOfHistory(app, id);
         if (end === undefined) return refusalBody(reply, unknownExecution(id));
         // An EventSource connects again after every end; only 204 tells it to stop.
         if (end.over && from.ord >= end.at.ord && from.seq >= end.at.seq) {
@@ -62,7 +62,7 @@ export function eventRoutes(server: FastifyInstance, api: ApiContext): void {
         reply.raw.once('close', () => place.abort());
         expiry = endWithCredentials(api, request.principal, place);
         reply.raw.writeHead(200, headers as Record<string, string>);
-        await stream(api, reply.raw, follow(desk, id, from, place.signal), (error) =>
+        await stream(api, reply.raw, follow(app, id, from, place.signal), (error) =>
           api.log.log('warn', 'event stream ended early', {
             sagaId: id,
             traceId: end.traceId,
@@ -82,7 +82,7 @@ export function eventRoutes(server: FastifyInstance, api: ApiContext): void {
 /** A stream may last longer than the credentials with which it began; it ends with them. */
 function endWithCredentials(api: ApiContext, principal: Principal | null, place: OpenRequest): Timer | undefined {
   if (principal?.expiresAt === undefined) return undefined;
-  const { clock } = api.desk;
+  const { clock } = api.app;
   return clock.after(Math.max(0, principal.expiresAt - clock.now()), () => place.abort());
 }
 
@@ -93,7 +93,7 @@ async function stream(
   events: AsyncGenerator<StreamEvent, void, undefined>,
   failed: (error: unknown) => void,
 ): Promise<void> {
-  const { clock } = api.desk;
+  const { clock } = api.app;
   let heartbeat: Timer | undefined;
   const beat = (): void => {
     if (!out.writableNeedDrain) out.write(': alive\n\n');
@@ -122,7 +122,7 @@ function textOf({ kind, at, data }: StreamEvent): string {
 /** Resolves with true once the reader has taken what was written; cuts it off and resolves with false when it does not. */
 function drained(api: ApiContext, out: ServerResponse): Promise<boolean> {
   return new Promise((resolve) => {
-    const timer = api.desk.clock.after(stalledMillis, () => out.destroy());
+    const timer = api.app.clock.after(stalledMillis, () => out.destroy());
     const done = (): void => {
       timer.cancel();
       out.off('drain', done).off('close', done);

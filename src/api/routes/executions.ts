@@ -60,7 +60,7 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
     },
     async (request, reply) => {
       const query = request.query as FilterQuery & PageQuery;
-      const page = await listExecutions(api.deskFor(request), filterOf(query), pageOf(query, listLimits));
+      const page = await listExecutions(api.appFor(request), filterOf(query), pageOf(query, listLimits));
       return pageBody(reply, page);
     },
   );
@@ -80,7 +80,7 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
         },
       },
     },
-    async (request, reply) => answerBody(reply, await statusDocument(api.deskFor(request), idOf(request.params))),
+    async (request, reply) => answerBody(reply, await statusDocument(api.appFor(request), idOf(request.params))),
   );
   server.get(
     '/:id/definition',
@@ -99,7 +99,7 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
       },
     },
     async (request, reply) => {
-      const answer = await pinnedDefinition(api.deskFor(request), idOf(request.params));
+      const answer = await pinnedDefinition(api.appFor(request), idOf(request.params));
       return answer.ok ? jsonTextBody(reply, answer.value) : refusalBody(reply, answer);
     },
   );
@@ -126,7 +126,7 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
       },
       async (request, reply) => {
         const page: PageRequest = { order: 'asc', ...pageOf(request.query as PageQuery, historyLimits) };
-        const answer = await list(api.deskFor(request), idOf(request.params), page);
+        const answer = await list(api.appFor(request), idOf(request.params), page);
         return answer.ok ? pageBody(reply, answer.value) : refusalBody(reply, answer);
       },
     );
@@ -161,7 +161,7 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
       async (request, reply) => {
         const query = request.query as PageQuery;
         const range = { skip: skipOf(query.cursor), limit: clamp(query.limit ?? maxPreviews, 1, maxPreviews) };
-        const answer = await preview(api.deskFor(request), idOf(request.params), range);
+        const answer = await preview(api.appFor(request), idOf(request.params), range);
         if (!answer.ok) return refusalBody(reply, answer);
         const { items, next } = answer.value;
         return pageBody(reply, { items, ...(next !== undefined && { cursor: String(next) }) });

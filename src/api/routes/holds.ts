@@ -49,7 +49,7 @@ export function holdRoutes(server: FastifyInstance, api: ApiContext): void {
         },
       },
     },
-    async (request, reply) => jsonBody(reply, await listHolds(api.deskFor(request))),
+    async (request, reply) => jsonBody(reply, await listHolds(api.appFor(request))),
   );
   server.get(
     '/holds/:id',
@@ -63,7 +63,7 @@ export function holdRoutes(server: FastifyInstance, api: ApiContext): void {
         },
       },
     },
-    async (request, reply) => answerBody(reply, await findHold(api.deskFor(request), idOf(request.params))),
+    async (request, reply) => answerBody(reply, await findHold(api.appFor(request), idOf(request.params))),
   );
   server.put(
     '/holds/:id',
@@ -83,7 +83,7 @@ export function holdRoutes(server: FastifyInstance, api: ApiContext): void {
       const { host, name, version, reason } = wanted;
       const details = { ...definedOf({ host, name, version }), reason };
       const change = { action: 'hold.put', target: id, details };
-      const answer = await api.audit.change(request, change, (desk) => putHold(desk, id, wanted));
+      const answer = await api.audit.change(request, change, (app) => putHold(app, id, wanted));
       if (answer.ok) await api.audit.append(request, change);
       return answerBody(reply, answer);
     },
@@ -102,7 +102,7 @@ export function holdRoutes(server: FastifyInstance, api: ApiContext): void {
     },
     async (request, reply) => {
       const id = idOf(request.params);
-      await deleteHold(api.deskFor(request), id);
+      await deleteHold(api.appFor(request), id);
       await api.audit.append(request, { action: 'hold.delete', target: id });
       reply.code(204);
       return '';

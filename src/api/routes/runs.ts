@@ -104,8 +104,8 @@ async function run(
   // The place to wait is taken first: a run that was started must not be answered with "too many".
   const place = waitMillis === undefined ? undefined : openPlace(api, request);
   try {
-    const desk = api.deskFor(request);
-    const started = await start(desk, {
+    const app = api.appFor(request);
+    const started = await start(app, {
       source,
       ...(body.payload !== undefined && body.payload !== null && { payload: body.payload }),
       ...(body.labels !== undefined && body.labels !== null && { labels: body.labels }),
@@ -122,10 +122,10 @@ async function run(
     request.raw.once('close', () => {
       if (reply.raw.destroyed) place.abort();
     });
-    await waitForEnd(desk, id, clamp(waitMillis, 0, maxWaitMillis), place.signal);
+    await waitForEnd(app, id, clamp(waitMillis, 0, maxWaitMillis), place.signal);
     // Never refused: the run was started. Those that wait for runs are bounded in number.
     await placeFor(api, request, reply, true);
-    const document = await statusDocument(desk, id);
+    const document = await statusDocument(app, id);
     const text = document.ok ? jsonBody(reply, document.value) : refusalBody(reply, document);
     answerMade(api, request, reply, text);
     return text;

@@ -43,7 +43,7 @@ export function topRoutes(server: FastifyInstance, api: ApiContext): void {
     async (request, reply) => {
       const { limit = rows.default, ...filter } = request.query as FilterQuery & { readonly limit?: number };
       const wanted = clamp(limit, 1, rows.max);
-      return jsonBody(reply, await topDocument(api.deskFor(request), filterOf(filter), wanted));
+      return jsonBody(reply, await topDocument(api.appFor(request), filterOf(filter), wanted));
     },
   );
 }

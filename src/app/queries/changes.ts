@@ -4,7 +4,7 @@ import type { AuditEntry } from '../../ports/audit.ts';
 import type { ExecutionDetail, Page, PageRequest } from '../../ports/records.ts';
 import { type Answer, granted, unknownExecution } from '../answer.ts';
 import { instant } from '../instants.ts';
-import type { DeskParts } from '../parts.ts';
+import type { AppContext } from '../context.ts';
 
 /** Changes that a status document shows: the latest. The audit log has all of them. */
 const maxShown = 20;
@@ -15,12 +15,12 @@ const prefix = 'execution.';
 
 /** What people changed, oldest first: `{ at, actor, action, details? }`. An execution without changes is not looked up. */
 export async function changesOf(
-  parts: DeskParts,
+  app: AppContext,
   { id, state, round }: ExecutionDetail,
 ): Promise<readonly JsonObject[]> {
   const isTouched = (state.changes ?? 0) > 0 || round > 1 || state.end?.status === 'TERMINATED';
   if (!isTouched) return [];
-  const { items } = await parts.store.listAudit({ target: id }, { limit: maxRead });
+  const { items } = await app.store.listAudit({ target: id }, { limit: maxRead });
   return items
     .filter(({ action, outcome }) => outcome === 'done' && action.startsWith(prefix))
     .slice(0, maxShown)
@@ -35,11 +35,11 @@ export async function changesOf(
 
 /** A page of the audit log of one execution, also where it has been removed and the log still knows of it. */
 export async function executionAudit(
-  parts: DeskParts,
+  app: AppContext,
   id: string,
   page: PageRequest,
 ): Promise<Answer<Page<AuditEntry>>> {
-  const found = await parts.store.listAudit({ target: id }, page);
+  const found = await app.store.listAudit({ target: id }, page);
   if (found.items.length > 0 || page.cursor !== undefined) return granted(found);
-  return (await parts.store.getProgress(id)) === undefined ? unknownExecution(id) : granted(found);
+  return (await app.store.getProgress(id)) === undefined ? unknownExecution(id) : granted(found);
 }

@@ -2,7 +2,7 @@
 import type { JsonObject } from '../../core/value/json.ts';
 import type { ClusterSource, PodView } from './cluster-source.ts';
 import { listHolds } from '../holds.ts';
-import type { DeskParts } from '../parts.ts';
+import type { AppContext } from '../context.ts';
 
 const nobody: ClusterSource = {
   pods: () => [],
@@ -13,10 +13,10 @@ const nobody: ClusterSource = {
 };
 
 /** The document of `GET /cluster`. */
-export async function clusterDocument(parts: DeskParts): Promise<JsonObject> {
-  const { cluster = nobody } = parts;
+export async function clusterDocument(app: AppContext): Promise<JsonObject> {
+  const { cluster = nobody } = app;
   const [holds, queue] = await Promise.all([
-    listHolds(parts),
+    listHolds(app),
     // Redis may be away: then this document is wanted more than ever, and says so by the null.
     cluster.queueSize().catch(() => null),
   ]);
@@ -28,7 +28,7 @@ export async function clusterDocument(parts: DeskParts): Promise<JsonObject> {
       fullHosts: fullHosts.map(({ host, calls, waiting }) => ({ host, calls, waiting })),
     })),
     shards: cluster.shards,
-    queue: queue && { ready: queue.ready, inFlight: queue.inFlight, oldestDueAgeMillis: oldestDueAge(parts, cluster) },
+    queue: queue && { ready: queue.ready, inFlight: queue.inFlight, oldestDueAgeMillis: oldestDueAge(app, cluster) },
     openCircuits: openCircuits(cluster, pods),
     holds,
     redis: redisDocument(cluster),
@@ -36,7 +36,7 @@ export async function clusterDocument(parts: DeskParts): Promise<JsonObject> {
 }
 
 /** For how long the longest due execution has waited; null while none waits. */
-function oldestDueAge({ clock }: DeskParts, cluster: ClusterSource): number | null {
+function oldestDueAge({ clock }: AppContext, cluster: ClusterSource): number | null {
   const dueAt = cluster.oldestDueAt();
   return dueAt === undefined ? null : Math.max(0, Math.round(clock.now() - dueAt));
 }

@@ -11,7 +11,7 @@ import {
   summaryOf,
 } from '../../../test/contract/fixtures/executions.ts';
 import { effectsOf, standingOf, unfinishedOf } from './effects.ts';
-import type { DeskParts } from '../parts.ts';
+import type { AppContext } from '../context.ts';
 
 const total = 3000;
 /** Of these visits the compensation failed, or was left as it is by an operator. */
@@ -23,7 +23,7 @@ function undoOf(visit: number): NonNullable<StepRow['undo']> {
   return visit === accepted ? 'accepted' : 'done';
 }
 
-let parts: DeskParts;
+let app: AppContext;
 let detail: ExecutionDetail;
 beforeAll(async () => {
   const store = new MemoryStore();
@@ -37,24 +37,24 @@ beforeAll(async () => {
   };
   await store.checkpoint([checkpointOf(1, 'c', 0, { ...end, steps })]);
   // Effects are read from the store alone.
-  parts = { store } as unknown as DeskParts;
+  app = { store } as unknown as AppContext;
   detail = (await store.getExecution(idOf(1)))!;
 });
 
 it('shows the first of very many effects, and whatever is not settled', async () => {
-  const visits = (await effectsOf(parts, detail)).map(({ target }) => target.visit);
+  const visits = (await effectsOf(app, detail)).map(({ target }) => target.visit);
   expect(visits.slice(0, 500)).toEqual(Array.from({ length: 500 }, (_, i) => i + 1));
   expect(visits.slice(500)).toEqual([failed, accepted]);
 });
 
 it('says of all of them what stands', async () => {
-  const standing = standingOf(detail, await effectsOf(parts, detail));
+  const standing = standingOf(detail, await effectsOf(app, detail));
   expect(standing.map(({ target }) => target.visit)).toEqual([failed, accepted]);
 });
 
 it('finds the unfinished compensation of a node, however late its visit', async () => {
   const visits = async (only?: { nodeId: string; visit?: number }): Promise<readonly number[]> =>
-    (await unfinishedOf(parts, detail, only)).map(({ target }) => target.visit);
+    (await unfinishedOf(app, detail, only)).map(({ target }) => target.visit);
   expect(await visits()).toEqual([failed]);
   expect(await visits({ nodeId: 'a' })).toEqual([failed]);
   expect(await visits({ nodeId: 'a', visit: failed })).toEqual([failed]);

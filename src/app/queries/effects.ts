@@ -2,7 +2,7 @@
 import type { State } from '../../core/state.ts';
 import type { EffectFilter, EffectRow } from '../../ports/store.ts';
 import type { ExecutionDetail } from '../../ports/records.ts';
-import type { DeskParts } from '../parts.ts';
+import type { AppContext } from '../context.ts';
 
 /** How many effects a document shows at most. More cost whoever reads it, and everybody else of the process, too much time. */
 const maxEffects = 500;
@@ -14,27 +14,24 @@ const open: EffectFilter['undo'] = ['failed', 'reopened', 'accepted', 'none'];
  * The effects of all rounds, in the order of the history. Where there are too many to show: those of the first visits, and
  * of the others those that are not settled, as far as there are not too many of them.
  */
-export async function effectsOf(
-  parts: DeskParts,
-  { id, round, state }: ExecutionDetail,
-): Promise<readonly EffectRow[]> {
-  const first = await parts.store.listEffects(id, maxEffects);
+export async function effectsOf(app: AppContext, { id, round, state }: ExecutionDetail): Promise<readonly EffectRow[]> {
+  const first = await app.store.listEffects(id, maxEffects);
   if (first.length < maxEffects) return first;
   // What is pending comes to its turn, or stands once all is over.
   const undo = state.end === undefined ? open : [...open, 'pending' as const];
-  const unsettled = await parts.store.listEffects(id, maxEffects, { rounds: [1, round], undo });
+  const unsettled = await app.store.listEffects(id, maxEffects, { rounds: [1, round], undo });
   const byOrd = new Map([...first, ...unsettled].map((effect) => [effect.target.ord, effect]));
   return [...byOrd.values()].sort((a, b) => a.target.ord - b.target.ord);
 }
 
 /** The unfinished compensations of this round, those that run first before others; all, or of one node; at most {@link maxEffects}. */
 export async function unfinishedOf(
-  parts: DeskParts,
+  app: AppContext,
   detail: ExecutionDetail,
   only?: NonNullable<EffectFilter['only']>,
 ): Promise<readonly EffectRow[]> {
   const { id, round } = detail;
-  const effects = await parts.store.listEffects(id, maxEffects, {
+  const effects = await app.store.listEffects(id, maxEffects, {
     rounds: [round, round],
     undo: ['failed', 'reopened', 'pending'],
     ...(only !== undefined && { only }),

@@ -8,7 +8,7 @@ import type { ExecutionPageRequest, ListedExecution } from '../../ports/listing.
 import type { ExecutionFilter } from '../../ports/store.ts';
 import type { Page } from '../../ports/records.ts';
 import { turns } from '../../engine/turns.ts';
-import type { DeskParts } from '../parts.ts';
+import type { AppContext } from '../context.ts';
 
 /** The filter of a list, a bulk request or a count. */
 export interface FindFilter extends ExecutionFilter {
@@ -29,7 +29,7 @@ const chunkRows = 200;
 
 /** A page of those that match, newest first. Throws BadCursor. */
 export async function findExecutions(
-  { store }: Pick<DeskParts, 'store'>,
+  { store }: Pick<AppContext, 'store'>,
   filter: FindFilter,
   page: ExecutionPageRequest,
 ): Promise<Page<ListedExecution>> {

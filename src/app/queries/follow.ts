@@ -12,7 +12,7 @@ import { traceIdOf } from '../../engine/trace-context.ts';
 import { turns } from '../../engine/turns.ts';
 import { isListed, maskedStep } from './history.ts';
 import { instant } from '../instants.ts';
-import type { DeskParts } from '../parts.ts';
+import type { AppContext } from '../context.ts';
 
 /** How often an execution that another process may run is looked at. */
 const pollMillis = 1000;
@@ -36,10 +36,10 @@ export interface StreamEvent {
 
 /** Where the history of an execution ends now, whether it is over, and its trace; undefined when there is no such execution. */
 export async function endOfHistory(
-  parts: DeskParts,
+  app: AppContext,
   id: string,
 ): Promise<{ readonly at: StreamPosition; readonly over: boolean; readonly traceId: string } | undefined> {
-  const detail = await parts.store.getProgress(id);
+  const detail = await app.store.getProgress(id);
   if (detail === undefined) return undefined;
   return {
     at: { ord: detail.state.ord, seq: detail.seq },
@@ -52,14 +52,14 @@ export async function endOfHistory(
  * Resolves once the execution is over, the time is up, or the signal aborts; whichever comes first. False when there is
  * no such execution.
  */
-export async function waitForEnd(parts: DeskParts, id: string, millis: number, signal: AbortSignal): Promise<boolean> {
-  const until = parts.clock.monotonic() + millis;
-  const wakeups = new Wakeups(parts, id, signal);
+export async function waitForEnd(app: AppContext, id: string, millis: number, signal: AbortSignal): Promise<boolean> {
+  const until = app.clock.monotonic() + millis;
+  const wakeups = new Wakeups(app, id, signal);
   try {
     for (;;) {
-      const detail = await parts.store.getProgress(id);
+      const detail = await app.store.getProgress(id);
       if (detail === undefined) return false;
-      const left = until - parts.clock.monotonic();
+      const left = until - app.clock.monotonic();
       if (detail.state.end !== undefined || left <= 0 || signal.aborted) return true;
       await wakeups.next(Math.min(left, pollMillis));
     }
@@ -70,26 +70,26 @@ export async function waitForEnd(parts: DeskParts, id: string, millis: number, s
 
 /** The events of an execution after a position, until it is over or the signal aborts. Empty when there is no such execution. */
 export async function* follow(
-  parts: DeskParts,
+  app: AppContext,
   id: string,
   from: StreamPosition,
   signal: AbortSignal,
 ): AsyncGenerator<StreamEvent, void, undefined> {
   let { ord, seq } = from;
   let shown = '';
-  const wakeups = new Wakeups(parts, id, signal);
+  const wakeups = new Wakeups(app, id, signal);
   try {
     while (!signal.aborted) {
       // The status first: the steps read after it are at least as new, so that none is missing before a terminal status.
-      const detail = await parts.store.getProgress(id);
+      const detail = await app.store.getProgress(id);
       if (detail === undefined) return;
       let more = true;
       while (more && !signal.aborted) {
-        const page: Page<StepRow> = await stepsAfter(parts, id, ord);
+        const page: Page<StepRow> = await stepsAfter(app, id, ord);
         for (const row of page.items) {
           await turns.next();
           ord = row.ord;
-          if (isListed(row)) yield { kind: 'step', at: { ord, seq }, data: maskedStep(parts, id, row) };
+          if (isListed(row)) yield { kind: 'step', at: { ord, seq }, data: maskedStep(app, id, row) };
         }
         more = page.cursor !== undefined;
       }
@@ -99,7 +99,7 @@ export async function* follow(
       const over = detail.state.end !== undefined;
       if (detail.seq > seq && (status !== shown || over)) {
         ({ seq } = detail);
-        yield { kind: 'status', at: { ord, seq }, data: statusEvent(parts, detail) };
+        yield { kind: 'status', at: { ord, seq }, data: statusEvent(app, detail) };
       }
       shown = status;
       if (over) return;
@@ -110,12 +110,12 @@ export async function* follow(
   }
 }
 
-function stepsAfter(parts: DeskParts, id: string, afterOrd: number): Promise<Page<StepRow>> {
-  return parts.store.listSteps(id, { limit: stepPage, bytes: stepPageBytes, order: 'asc', afterOrd });
+function stepsAfter(app: AppContext, id: string, afterOrd: number): Promise<Page<StepRow>> {
+  return app.store.listSteps(id, { limit: stepPage, bytes: stepPageBytes, order: 'asc', afterOrd });
 }
 
-function statusEvent(parts: DeskParts, detail: ExecutionProgress): JsonObject {
-  return parts.masker.json({
+function statusEvent(app: AppContext, detail: ExecutionProgress): JsonObject {
+  return app.masker.json({
     id: detail.id,
     status: detail.status,
     round: detail.round,
@@ -129,16 +129,16 @@ function statusEvent(parts: DeskParts, detail: ExecutionProgress): JsonObject {
 
 /** Checkpoints of one execution as something to wait for; one that comes while nobody waits is kept. */
 class Wakeups {
-  readonly #parts: DeskParts;
+  readonly #app: AppContext;
   readonly #signal: AbortSignal;
   readonly #unwatch: () => void;
   #changed = false;
   #resume: (() => void) | undefined;
 
-  constructor(parts: DeskParts, id: string, signal: AbortSignal) {
-    this.#parts = parts;
+  constructor(app: AppContext, id: string, signal: AbortSignal) {
+    this.#app = app;
     this.#signal = signal;
-    this.#unwatch = parts.engine.watch(id, () => {
+    this.#unwatch = app.engine.watch(id, () => {
       this.#changed = true;
       this.#resume?.();
     });
@@ -156,7 +156,7 @@ class Wakeups {
   #sleep(millis: number): Promise<void> {
     if (this.#signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = this.#parts.clock.after(millis, () => this.#resume?.());
+      const timer = this.#app.clock.after(millis, () => this.#resume?.());
       this.#resume = () => {
         this.#resume = undefined;
         timer.cancel();

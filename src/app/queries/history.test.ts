@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { StepRow } from '../../core/history.ts';
 import type { Json } from '../../core/value/json.ts';
 import { listSteps } from './history.ts';
-import type { DeskParts } from '../parts.ts';
+import type { AppContext } from '../context.ts';
 
 const row = (ord: number): StepRow =>
   ({
@@ -22,7 +22,7 @@ const row = (ord: number): StepRow =>
 
 it.each([10, 100, 1000])('masks each of %d rows once, and what it holds once more', async (count) => {
   let masked = 0;
-  const parts = {
+  const app = {
     maxHistoryBody: 1000,
     masker: {
       json(value: Json) {
@@ -31,8 +31,8 @@ it.each([10, 100, 1000])('masks each of %d rows once, and what it holds once mor
       },
     },
     store: { listSteps: () => Promise.resolve({ items: Array.from({ length: count }, (_, i) => row(i)) }) },
-  } as unknown as DeskParts;
-  const answer = await listSteps(parts, 'e', { limit: count, order: 'asc' } as never);
+  } as unknown as AppContext;
+  const answer = await listSteps(app, 'e', { limit: count, order: 'asc' } as never);
   expect(answer.ok && answer.value.items.map(({ id }) => id)).toEqual(
     Array.from({ length: count }, (_, i) => `e:${String(i)}`),
   );

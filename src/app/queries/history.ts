@@ -6,20 +6,20 @@ import { cut } from '../../engine/call/exchange.ts';
 import { type Answer, granted, unknownExecution } from '../answer.ts';
 import { gatherPage } from './gather-page.ts';
 import { instant } from '../instants.ts';
-import type { DeskParts } from '../parts.ts';
+import type { AppContext } from '../context.ts';
 import { bodyOf } from './shown-body.ts';
 import { valueOfBody, valueOfJson } from './shown-json.ts';
 
 /** A page of step rows, by position in the history. Throws BadCursor. */
-export function listSteps(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
-  const list = (asked: PageRequest): Promise<Page<StepRow>> => parts.store.listSteps(id, asked);
-  return pageOf(parts, id, list, page, (row) => (isListed(row) ? maskedStep(parts, id, row) : undefined));
+export function listSteps(app: AppContext, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
+  const list = (asked: PageRequest): Promise<Page<StepRow>> => app.store.listSteps(id, asked);
+  return pageOf(app, id, list, page, (row) => (isListed(row) ? maskedStep(app, id, row) : undefined));
 }
 
 /** A page of attempts, by position in the history. Throws BadCursor. */
-export function listCalls(parts: DeskParts, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
-  const list = (asked: PageRequest): Promise<Page<CallRow>> => parts.store.listCalls(id, asked);
-  return pageOf(parts, id, list, page, (row) => parts.masker.json(callDocument(id, row)) as JsonObject);
+export function listCalls(app: AppContext, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
+  const list = (asked: PageRequest): Promise<Page<CallRow>> => app.store.listCalls(id, asked);
+  return pageOf(app, id, list, page, (row) => app.masker.json(callDocument(id, row)) as JsonObject);
 }
 
 /** Whether a row is shown: a further answer of the same visit and phase is there for templates alone. */
@@ -28,12 +28,12 @@ export function isListed(row: StepRow): boolean {
 }
 
 /** One step row, masked. */
-export function maskedStep(parts: DeskParts, id: string, row: StepRow): JsonObject {
-  return parts.masker.json(stepDocument(parts, id, row)) as JsonObject;
+export function maskedStep(app: AppContext, id: string, row: StepRow): JsonObject {
+  return app.masker.json(stepDocument(app, id, row)) as JsonObject;
 }
 
 async function pageOf<T>(
-  parts: DeskParts,
+  app: AppContext,
   id: string,
   list: (page: PageRequest) => Promise<Page<T>>,
   page: PageRequest,
@@ -41,7 +41,7 @@ async function pageOf<T>(
 ): Promise<Answer<Page<JsonObject>>> {
   const { items, rows, cursor } = await gatherPage(list, page, document);
   // An execution without rows yet and one that does not exist differ.
-  if (rows === 0 && (await parts.store.getProgress(id)) === undefined) return unknownExecution(id);
+  if (rows === 0 && (await app.store.getProgress(id)) === undefined) return unknownExecution(id);
   return granted({ items, ...(cursor !== undefined && { cursor }) });
 }
 
@@ -68,19 +68,19 @@ function timeFields(row: StepRow | CallRow): JsonObject {
   };
 }
 
-function stepDocument(parts: DeskParts, id: string, row: StepRow): JsonObject {
+function stepDocument(app: AppContext, id: string, row: StepRow): JsonObject {
   return {
     id: `${id}:${String(row.ord)}`,
     ...placeFields(row),
-    ...bodyFields(parts, row),
+    ...bodyFields(app, row),
     ...(row.note !== undefined && { note: row.note }),
     ...timeFields(row),
     latencyMs: Math.max(0, row.at - row.attemptAt),
   };
 }
 
-function bodyFields(parts: DeskParts, row: StepRow): JsonObject {
-  const { body, isCut } = shownOf(parts, row);
+function bodyFields(app: AppContext, row: StepRow): JsonObject {
+  const { body, isCut } = shownOf(app, row);
   return {
     ...(body !== undefined && { responseBody: body }),
     ...(isCut === true && { responseBodyTruncated: true }),
@@ -93,7 +93,7 @@ interface StepBody {
 }
 
 /** The body of a step: a value where it is JSON, text where it is text or cut. */
-function shownOf(parts: DeskParts, row: StepRow): StepBody {
+function shownOf(app: AppContext, row: StepRow): StepBody {
   const { shown, choice } = row;
   if (shown !== undefined) {
     const { body, isJson } = shown;
@@ -103,10 +103,10 @@ function shownOf(parts: DeskParts, row: StepRow): StepBody {
     const { target, matchedCase } = choice;
     return { body: { target, matchedCase: matchedCase ?? null, usedDefault: matchedCase === undefined } };
   }
-  return cutBodyOf(parts, row);
+  return cutBodyOf(app, row);
 }
 
-function cutBodyOf({ masker, maxHistoryBody }: DeskParts, row: StepRow): StepBody {
+function cutBodyOf({ masker, maxHistoryBody }: AppContext, row: StepRow): StepBody {
   const body = bodyOf(row);
   if (body === undefined || body === null) return {};
   // Masked before it is cut: half a secret would not be recognised.

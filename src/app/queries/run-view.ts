@@ -1,4 +1,4 @@
-/** An execution as the core sees it, rebuilt from the store, for decisions that the desk makes itself. */
+/** An execution as the core sees it, rebuilt from the store for decisions that use cases make themselves. */
 import type { Env, Run } from '../../core/draft.ts';
 import { type JsonObject, parseJson } from '../../core/value/json.ts';
 import { Outputs } from '../../core/context/outputs.ts';
@@ -7,14 +7,14 @@ import type { Meter } from '../../core/meter.ts';
 import type { ExecutionDetail } from '../../ports/records.ts';
 import type { LogFields, LongTurnKind } from '../../ports/telemetry.ts';
 import { readBack } from '../../engine/execution/restored-outputs.ts';
-import type { DeskParts } from '../parts.ts';
+import type { AppContext } from '../context.ts';
 
 /** The plan that an execution is pinned to. Throws when its definition is gone, which the store never lets happen. */
 export async function planOf(
-  parts: DeskParts,
+  app: AppContext,
   execution: { readonly id: string; readonly definitionHash: string },
 ): Promise<Plan> {
-  const plan = await parts.plans.load(execution.definitionHash);
+  const plan = await app.plans.load(execution.definitionHash);
   if (plan === undefined)
     throw new Error(`The definition ${execution.definitionHash} of execution ${execution.id} is gone.`);
   return plan;
@@ -22,20 +22,20 @@ export async function planOf(
 
 /** The execution with the outputs that `lackOf` names, read from the store; without it none is at hand. */
 export async function runOf(
-  parts: DeskParts,
+  app: AppContext,
   detail: ExecutionDetail,
   lackOf: (run: Run) => readonly string[] = () => [],
 ): Promise<Run> {
-  const run = await bareRunOf(parts, detail);
+  const run = await bareRunOf(app, detail);
   const lack = lackOf(run);
   if (lack.length === 0) return run;
-  const { store: reads, maxOutputBytes } = parts;
+  const { store: reads, maxOutputBytes } = app;
   const restore = await readBack({ reads, maxOutputBytes }, run, lack);
   return { ...run, outputs: restore(run.outputs) };
 }
 
-async function bareRunOf(parts: DeskParts, detail: ExecutionDetail): Promise<Run> {
-  const plan = await planOf(parts, detail);
+async function bareRunOf(app: AppContext, detail: ExecutionDetail): Promise<Run> {
+  const plan = await planOf(app, detail);
   return {
     plan,
     header: {
@@ -51,27 +51,27 @@ async function bareRunOf(parts: DeskParts, detail: ExecutionDetail): Promise<Run
 }
 
 /** The surroundings of a transition that only decides: nothing may go on in it. */
-export function decidingEnv(parts: DeskParts): Env {
+export function decidingEnv(app: AppContext): Env {
   return {
-    now: parts.clock.now(),
+    now: app.clock.now(),
     advance: false,
-    random: () => parts.entropy.random(),
-    nonce: () => parts.entropy.nonce(),
+    random: () => app.entropy.random(),
+    nonce: () => app.entropy.nonce(),
     // No call goes out of it.
     callbackKey: (used) => used,
-    variable: parts.variable,
-    limits: parts.limits,
+    variable: app.variable,
+    limits: app.limits,
   };
 }
 
 /** Does work that conditions or templates may make long: in a turn of the event loop that has room for it, and measured. */
 export function inTurn<T>(
-  parts: DeskParts,
+  app: AppContext,
   work: (meter: Meter | undefined) => T,
   kind: LongTurnKind,
   fields: () => LogFields,
 ): T | Promise<T> {
-  const { share } = parts.engine;
+  const { share } = app.engine;
   return share === undefined ? work(undefined) : share.run(() => work(share), kind, fields);
 }
 

@@ -16,7 +16,7 @@ import { changesOf } from './changes.ts';
 import { findExecutions, type FindFilter } from './find.ts';
 import { instant } from '../instants.ts';
 import { turns } from '../../engine/turns.ts';
-import type { DeskParts } from '../parts.ts';
+import type { AppContext } from '../context.ts';
 import { planOf } from './run-view.ts';
 
 /** History rows read back to tell how compensations went: pages of the newest first. */
@@ -24,14 +24,14 @@ const historyPage = 1000;
 const historyPages = 10;
 
 /** The status document of an execution. */
-export async function statusDocument(parts: DeskParts, id: string): Promise<Answer<JsonObject>> {
-  const detail = await parts.store.getExecution(id);
+export async function statusDocument(app: AppContext, id: string): Promise<Answer<JsonObject>> {
+  const detail = await app.store.getExecution(id);
   if (detail === undefined) return unknownExecution(id);
-  const plan = await planOf(parts, detail);
+  const plan = await planOf(app, detail);
   const [effects, result, changes] = await Promise.all([
-    mayHaveEffects(plan, detail) ? effectsOf(parts, detail) : [],
-    resultOf(parts, detail),
-    changesOf(parts, detail),
+    mayHaveEffects(plan, detail) ? effectsOf(app, detail) : [],
+    resultOf(app, detail),
+    changesOf(app, detail),
   ]);
   const document: Record<string, Json> = {
     ...summaryDocument(detail),
@@ -45,7 +45,7 @@ export async function statusDocument(parts: DeskParts, id: string): Promise<Answ
       ...(node.until !== undefined && { until: instant(node.until) }),
       ...(node.detail !== undefined && { detail: node.detail }),
     })),
-    compensations: await compensationDocuments(parts, detail, effects),
+    compensations: await compensationDocuments(app, detail, effects),
     standing: standingOf(detail, effects).map(({ target, effect }) => ({
       nodeId: target.nodeId,
       visit: target.visit,
@@ -58,7 +58,7 @@ export async function statusDocument(parts: DeskParts, id: string): Promise<Answ
     labels: detail.labels,
     ...(result !== undefined && { result }),
   };
-  return granted(parts.masker.json(document) as JsonObject);
+  return granted(app.masker.json(document) as JsonObject);
 }
 
 /** What became of the hook of the end; nothing before the end, and where the end has no hook. */
@@ -96,26 +96,26 @@ function summaryDocument(record: ListedExecution): Record<string, Json> {
 
 /** A page of summaries, newest first. Throws BadCursor. */
 export async function listExecutions(
-  parts: DeskParts,
+  app: AppContext,
   filter: FindFilter,
   page: PageRequest,
 ): Promise<Page<JsonObject>> {
-  const { items, cursor } = await findExecutions(parts, filter, page);
+  const { items, cursor } = await findExecutions(app, filter, page);
   const documents = await turns.map(
     items,
-    (record) => parts.masker.json({ ...summaryDocument(record), labels: record.labels }) as JsonObject,
+    (record) => app.masker.json({ ...summaryDocument(record), labels: record.labels }) as JsonObject,
   );
   return { items: documents, ...(cursor !== undefined && { cursor }) };
 }
 
 /** The definition that the execution is pinned to, as JSON text. */
-export async function pinnedDefinition(parts: DeskParts, id: string): Promise<Answer<string>> {
-  const detail = await parts.store.getProgress(id);
+export async function pinnedDefinition(app: AppContext, id: string): Promise<Answer<string>> {
+  const detail = await app.store.getProgress(id);
   if (detail === undefined) return unknownExecution(id);
-  const text = await parts.store.getDefinitionBody(detail.definitionHash);
+  const text = await app.store.getDefinitionBody(detail.definitionHash);
   return text === undefined
     ? refused('unknown_definition', `The definition of ${id} is gone.`)
-    : granted(stringifyJson(parts.masker.json(parseJson(text))));
+    : granted(stringifyJson(app.masker.json(parseJson(text))));
 }
 
 /** Before anything failed there is nothing to list; a run that goes well never reads its effects. */
@@ -130,21 +130,21 @@ function mayHaveEffects(plan: Plan, detail: ExecutionDetail): boolean {
   return false;
 }
 
-async function resultOf(parts: DeskParts, { id, state }: ExecutionDetail): Promise<Json | undefined> {
+async function resultOf(app: AppContext, { id, state }: ExecutionDetail): Promise<Json | undefined> {
   const ref = state.end === undefined ? undefined : state.result;
   if (ref === undefined) return undefined;
-  const rows = await parts.store.readOutputs(id, state.round, [{ nodeId: ref.nodeId, before: ref.ord + 1 }]);
+  const rows = await app.store.readOutputs(id, state.round, [{ nodeId: ref.nodeId, before: ref.ord + 1 }]);
   return Outputs.empty.with(rows).at(ref)?.response?.body;
 }
 
 async function compensationDocuments(
-  parts: DeskParts,
+  app: AppContext,
   detail: ExecutionDetail,
   effects: readonly EffectRow[],
 ): Promise<readonly JsonObject[]> {
   const compensations = compensationsOf(detail, effects);
   const ran = compensations.filter(({ undo }) => undo !== 'pending' && undo !== 'reopened').length;
-  const rows = ran === 0 ? new Map<string, StepRow>() : await downRows(parts, detail.id, detail.state, ran);
+  const rows = ran === 0 ? new Map<string, StepRow>() : await downRows(app, detail.id, detail.state, ran);
   const running = runningUndo(detail.state);
   return compensations.map(({ target, undo }) => {
     const row = undo === 'pending' || undo === 'reopened' ? undefined : rows.get(visitKey(target));
@@ -171,11 +171,11 @@ const undoWords: Readonly<Record<NonNullable<EffectRow['undo']>, string>> = {
 };
 
 /** The latest DOWN row of each visit of this round. */
-async function downRows(parts: DeskParts, id: string, state: State, wanted: number): Promise<Map<string, StepRow>> {
+async function downRows(app: AppContext, id: string, state: State, wanted: number): Promise<Map<string, StepRow>> {
   const found = new Map<string, StepRow>();
   let cursor: string | undefined;
   for (let page = 0; page < historyPages && found.size < wanted; page++) {
-    const { items, cursor: next } = await parts.store.listSteps(id, {
+    const { items, cursor: next } = await app.store.listSteps(id, {
       limit: historyPage,
       order: 'desc',
       withoutBodies: true,

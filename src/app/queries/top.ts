@@ -5,7 +5,7 @@ import type { ListedExecution } from '../../ports/listing.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
 import { turns } from '../../engine/turns.ts';
 import { findExecutions, type FindFilter } from './find.ts';
-import type { DeskParts } from '../parts.ts';
+import type { AppContext } from '../context.ts';
 
 /** Bounds of one count. */
 export const topLimits: {
@@ -39,16 +39,16 @@ type Kind = (typeof kinds)[number];
  * `{ counted, more, statuses, names, reasons, nodes, hosts, waits }`: each list has `{ value, count }`, the most frequent first. An
  * execution counts once for each of its values.
  */
-export async function topDocument(parts: DeskParts, filter: FindFilter, rows: number): Promise<JsonObject> {
+export async function topDocument(app: AppContext, filter: FindFilter, rows: number): Promise<JsonObject> {
   const counts = new Map<Kind, Map<string, number>>(kinds.map((kind) => [kind, new Map<string, number>()]));
   const wanted = filter.statuses === undefined ? { ...filter, statuses: defaultStatuses } : filter;
-  const end = parts.clock.monotonic() + maxMillis;
+  const end = app.clock.monotonic() + maxMillis;
   let counted = 0;
   let cursor: string | undefined;
   do {
     const limit = Math.min(chunkRows, topLimits.maxCounted - counted);
     const page = { limit, withState: true, ...(cursor === undefined ? undefined : { cursor }) };
-    const { items, cursor: next } = await findExecutions(parts, wanted, page);
+    const { items, cursor: next } = await findExecutions(app, wanted, page);
     for (const item of items) {
       await turns.next();
       for (const [kind, values] of valuesOf(item)) {
@@ -58,9 +58,9 @@ export async function topDocument(parts: DeskParts, filter: FindFilter, rows: nu
     }
     counted += items.length;
     cursor = next;
-  } while (cursor !== undefined && counted < topLimits.maxCounted && parts.clock.monotonic() < end);
+  } while (cursor !== undefined && counted < topLimits.maxCounted && app.clock.monotonic() < end);
   const lists = Object.fromEntries(kinds.map((kind) => [kind, firstOf(counts.get(kind), rows)]));
-  return parts.masker.json({ counted, more: cursor !== undefined, ...lists }) as JsonObject;
+  return app.masker.json({ counted, more: cursor !== undefined, ...lists }) as JsonObject;
 }
 
 function valuesOf(item: ListedExecution): readonly (readonly [Kind, readonly string[]])[] {

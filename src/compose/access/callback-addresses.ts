@@ -1,7 +1,7 @@
 import type { Json } from '../../core/value/json.ts';
 import type { Plan } from '../../core/plan.ts';
 import type { CallbackIssuer } from '../../engine/call/prepared-call.ts';
-import type { Plans } from '../../app/parts.ts';
+import type { Plans } from '../../app/context.ts';
 import type { CallbackTokens } from '../../security/callback-token.ts';
 
 /**

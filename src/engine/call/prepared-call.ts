@@ -5,6 +5,7 @@ import type { Outputs } from '../../core/context/outputs.ts';
 import type { CallCommand } from '../../core/event.ts';
 import type { Meter } from '../../core/meter.ts';
 import { renderRequest, renderStable } from '../../core/request/render.ts';
+import type { CallbackClaims } from '../../ports/callback-token.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { OutboundRequest } from '../../ports/http-caller.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
@@ -18,13 +19,7 @@ import type { CallMasker } from './exchange.ts';
 import type { GatedCall } from './gate/call-gate.ts';
 
 /** The claims of a callback token. */
-export interface CallbackOf {
-  readonly executionId: string;
-  readonly round: number;
-  readonly nodeId: string;
-  readonly visit: number;
-  readonly operation: number;
-  readonly nonce: string;
+export interface CallbackOf extends CallbackClaims {
   /** Id of the signing key; absent or no longer live: the first key signs. */
   readonly keyId?: string | undefined;
 }
