@@ -1,6 +1,6 @@
 /**
- * Child processes of the benchmarks, and what the operating system says of them. They do not outlive this process: whoever
- * interrupts it (SIGINT, SIGTERM) ends everything that was started, data included, and an exit ends at least the processes.
+ * Child processes of the benchmarks, and what the operating system says of them. They do not outlive this process: an
+ * interrupt (SIGINT, SIGTERM) ends everything that was started, data included, and an exit ends at least the processes.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -33,7 +33,7 @@ for (const [signal, code] of [
 }
 
 async function interrupt(code: number): Promise<void> {
-  // What is being measured fails by this: nobody wants to read it.
+  // The measurement fails by this anyway.
   process.on('uncaughtException', () => undefined);
   await Promise.all([...running].map((child) => end(child)));
   await Promise.allSettled([...endings].map((endOne) => endOne()));

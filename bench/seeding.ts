@@ -119,7 +119,7 @@ const embeddedSql = [
   SELECT c.no, ord, row FROM copy c, call o WHERE o.execution = (SELECT no FROM execution WHERE id = :id)`,
 ];
 
-/** The embedded store's file, opened past the engine: nobody else may have it open. */
+/** The embedded store's file, opened past the engine: no other process may have it open. */
 export function openFile(directory: DataDirectory): DatabaseSync {
   return new DatabaseSync(join(directory.path, 'data', 'trama.db'));
 }

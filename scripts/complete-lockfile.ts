@@ -3,7 +3,7 @@
  * left out because the registry it asked does not offer them. `npm ci` refuses a lock file without them, even on
  * platforms that would never install them. Run it after `npm install`; a second run changes nothing.
  *
- * The added entries have a version and a platform, but no integrity hash: nobody here could compute it.
+ * The added entries have a version and a platform, but no integrity hash, which cannot be computed without the package.
  *
  * It also takes away for which Node each package is (`engines`): npm would compare it with the Node that runs npm, which may be any
  * from 20 on, and warn of each package by itself, while all of them run on the Node that the project brings.

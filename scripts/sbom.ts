@@ -17,7 +17,7 @@ interface Component {
   readonly hashes?: readonly { readonly alg: 'SHA-512'; readonly content: string }[];
 }
 
-/** A CycloneDX document; see the file header. */
+/** A CycloneDX document of what the package contains. */
 export interface Sbom {
   readonly bomFormat: 'CycloneDX';
   readonly specVersion: '1.6';

@@ -135,7 +135,7 @@ export class ApiFixture {
     return this;
   }
 
-  /** Closes everything; fails when somebody still watches. */
+  /** Closes everything; fails when a watcher remains. */
   async close(): Promise<void> {
     await this.server.close();
     await this.store.close();

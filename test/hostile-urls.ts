@@ -1,8 +1,3 @@
-/**
- * URLs that somebody writes who wants a call to go where it must not: to cloud metadata, to private addresses, or past
- * what a URL seems to say. Each with who has to refuse it, and how.
- */
-
 /** One of them. */
 export interface HostileUrl {
   readonly url: string;
@@ -32,7 +27,12 @@ const resolving = (reason: string, url: string, ...resolves: readonly (readonly 
   resolves,
 });
 
-/** See the file header. `\u0000` and the like are meant as they stand. */
+/**
+ * URLs of an author who wants a call to go where it must not: to cloud metadata, to private addresses, or past
+ * what a URL seems to say. Each with who has to refuse it, and how.
+ *
+ * `\u0000` and the like are meant as they stand.
+ */
 export const hostileUrls: readonly HostileUrl[] = [
   // IPv4 as decimal, octal, hexadecimal, short, and mixed.
   ...all(

@@ -1,4 +1,3 @@
-/** A collector for tests: takes OTLP over gRPC, and reads as much of the protobuf as the tests look at. */
 import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { EventEmitter } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -116,7 +115,7 @@ export function spansOf(request: Buffer): readonly ReceivedSpan[] {
   });
 }
 
-/** See the file header. */
+/** A collector for tests: takes OTLP over gRPC, and reads as much of the protobuf as the tests look at. */
 export class OtlpReceiver {
   readonly spans: ReceivedSpan[] = [];
   /** The gRPC status of answers; undefined: none is given. */

@@ -325,7 +325,7 @@ export class RuntimeFixture {
     return { id, result };
   }
 
-  /** Puts an event into the inbox, as the API does; without `ring` nobody is told. */
+  /** Puts an event into the inbox, as the API does; without `ring` no process is told. */
   async offer(engine: Engine | undefined, id: string, event: InboxEvent, bodyHash?: string): Promise<string> {
     const row = { id: event.inboxId ?? this.entropy.nonce(), at: this.clock.now(), event };
     const result = await this.store.offer(

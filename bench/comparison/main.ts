@@ -146,5 +146,5 @@ if (values.json !== undefined) {
   };
   writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
 }
-// Whoever asked for a comparison did not get it all.
+// The comparison is not complete.
 if (missing.size > 0) process.exitCode = 1;

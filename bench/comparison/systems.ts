@@ -31,7 +31,7 @@ export interface System {
   readonly name: string;
   /** The package whose version is shown; none for Trama itself. */
   readonly packageName?: string;
-  /** How it is set up, for whoever reads the table. */
+  /** How it is set up, for readers of the table. */
   readonly setup: string;
   /** The servers that it keeps its state in. */
   readonly backend: BackendName;

@@ -1,7 +1,3 @@
-/**
- * The chain: three sync tasks in a row, each a POST of about 200 B to a mock that answers after 20 or 0 ms. Saturated, one
- * at a time, only accepted, and the pod idle; against the floor of three bare calls.
- */
 import { startBackend, type Backend, type Work } from '../backends.ts';
 import { accept, bareCalls, oneAtATime, pushDefinition, saturate } from '../load.ts';
 import { startPods, stopPods } from '../pods.ts';
@@ -59,7 +55,10 @@ async function idle(server: Server, backend: Backend, seconds: number): Promise<
   };
 }
 
-/** See the file header. */
+/**
+ * The chain: three sync tasks in a row, each a POST of about 200 B to a mock that answers after 20 or 0 ms. Saturated, one
+ * at a time, only accepted, and the pod idle; against the floor of three bare calls.
+ */
 export async function chain({ backend: name, pods: podCount, seconds, workers }: Options, add: Add): Promise<void> {
   const isEmbedded = name === 'embedded';
   const backend = await startBackend(name);

@@ -1,15 +1,3 @@
-/**
- * Due -> call on the wire, lightly loaded: the time at which a call arrives at the mock less the time at which it was due, by
- * the same clock. About twenty a second of each kind, at random moments:
- *
- * - a sleep ends (`until`), and the next node calls;
- * - a retry is due: its delay after the mock has answered 409, so that the way of that answer counts, too;
- * - a run is submitted: from the moment at which the driver sends it, insert included, to a pod that works and, where pods
- *   share a store, to one that only serves the API, so that the call comes from another pod.
- *
- * Beside them, the floor: a timer of this process, two commits to the same Postgres, a call. On a machine that others use, too, its
- * p99 says how much of a pod's is the machine's.
- */
 import { Pool } from 'undici';
 import { startBackend, type Backend } from '../backends.ts';
 import { percentile, post, pushDefinition, wait } from '../load.ts';
@@ -81,7 +69,7 @@ async function drip(
   return open.length;
 }
 
-/** What nobody can do better who writes down that a call goes out, and that somebody took it on. */
+/** The floor for an engine that records that a call goes out and that its receiver accepted it. */
 async function floor(backend: Backend, mock: Mock, seconds: number): Promise<void> {
   const pool = new Pool(mock.url, { connections: 16 });
   const until = performance.now() + seconds * 1000;
@@ -102,7 +90,18 @@ async function floor(backend: Backend, mock: Mock, seconds: number): Promise<voi
   await pool.close();
 }
 
-/** See the file header. */
+/**
+ * Due -> call on the wire, lightly loaded: the time at which a call arrives at the mock less the time at which it was due, by
+ * the same clock. About twenty a second of each kind, at random moments:
+ *
+ * - a sleep ends (`until`), and the next node calls;
+ * - a retry is due: its delay after the mock has answered 409, so that the way of that answer counts, too;
+ * - a run is submitted: from the moment at which the driver sends it, insert included, to a pod that works and, where pods
+ *   share a store, to one that only serves the API, so that the call comes from another pod.
+ *
+ * Beside them, the floor: a timer of this process, two commits to the same Postgres, a call. On a machine that others use, too, its
+ * p99 says how much of a pod's is the machine's.
+ */
 export async function due({ backend: name, pods, seconds, workers }: Options, add: Add): Promise<void> {
   const backend = await startBackend(name);
   const mock = await startMock(0);

@@ -1,10 +1,3 @@
-/**
- * Ten million rows of history (`--count`; steps and calls of an eighth as many executions), a month of them: how long clients wait for
- * lists with every filter, on the first page, on one in the middle and with an offset, and for what they ask about one execution.
- *
- * The rows are written by SQL, past the engine (see `history-seed.ts`). Each query is asked twenty times with values that
- * vary, over HTTP; the first answer counts, too.
- */
 import { Pool } from 'undici';
 import { encodeCursor } from '../../src/store/cursor.ts';
 import { lowestIdAt } from '../../src/store/postgres/columns/execution-id.ts';
@@ -31,11 +24,11 @@ function lists(now: number): Readonly<Record<string, Query>> {
     'status, common': () => 'status=SUCCEEDED',
     'status, rare': () => 'status=CORRUPTED',
     'several statuses': () => 'status=FAILED&status=CANCELLED&status=SLEEPING',
-    'status that nobody has': () => 'status=COMPENSATING',
+    'status of no execution': () => 'status=COMPENSATING',
     name: (n) => `name=saga-${String(n % 40)}`,
     'name and version': (n) => `name=saga-${String(n % 40)}&version=1`,
     version: () => 'version=1',
-    'name that nobody has': () => 'name=nobody',
+    'name of no execution': () => 'name=absent',
     'name and status': (n) => `name=saga-${String(n % 40)}&status=FAILED`,
     'name and status that never meet': () => 'name=saga-0&status=CORRUPTED',
     'label, common': () => 'label=region:eu',
@@ -47,7 +40,7 @@ function lists(now: number): Readonly<Record<string, Query>> {
     reason: () => 'reason=status_4xx',
     'reason and name': (n) => `reason=timeout&name=saga-${String(n % 40)}`,
     'failed node': (n) => `failedNodeId=node-${String((n % 4) + 1)}`,
-    'failed node that nobody has': () => 'failedNodeId=node-9',
+    'failed node of no execution': () => 'failedNodeId=node-9',
     standing: () => 'standing=true',
     'standing and rare status': () => 'standing=true&status=CORRUPTED',
     'not standing': () => 'standing=false',
@@ -83,7 +76,13 @@ async function makePartitions(backend: Backend, now: number): Promise<void> {
   await store.close();
 }
 
-/** See the file header. */
+/**
+ * Ten million rows of history (`--count`; steps and calls of an eighth as many executions), a month of them: how long clients wait for
+ * lists with every filter, on the first page, on one in the middle and with an offset, and for what they ask about one execution.
+ *
+ * The rows are written by SQL, past the engine (see `history-seed.ts`). Each query is asked twenty times with values that
+ * vary, over HTTP; the first answer counts, too.
+ */
 export async function history(options: Options, add: Add): Promise<void> {
   const { backend: name, pods, workers } = options;
   const count = Math.ceil((options.count ?? rowsOfTarget) / rowsEach);

@@ -1,10 +1,3 @@
-/**
- * One execution that loops a hundred thousand times (`--count`): what an iteration (a call, a switch) costs at the beginning
- * and at the end, in processor time of the pod and of Postgres. Then it fails, and the same for the compensations of what
- * it has done. In between and afterwards: how long clients wait for its status, steps and calls.
- *
- * Processor time, because the machine's speed changes while it runs.
- */
 import { Pool } from 'undici';
 import { startBackend } from '../backends.ts';
 import { percentile, post, pushDefinition, wait } from '../load.ts';
@@ -130,7 +123,13 @@ async function reportQueries(add: Add, title: string, server: Server, id: string
   await pool.close();
 }
 
-/** See the file header. */
+/**
+ * One execution that loops a hundred thousand times (`--count`): what an iteration (a call, a switch) costs at the beginning
+ * and at the end, in processor time of the pod and of Postgres. Then it fails, and the same for the compensations of what
+ * it has done. In between and afterwards: how long clients wait for its status, steps and calls.
+ *
+ * Processor time, because the machine's speed changes while it runs.
+ */
 export async function loop(options: Options, add: Add): Promise<void> {
   const { backend: name, pods, workers } = options;
   const count = options.count ?? iterationsOfTarget;

@@ -1,7 +1,3 @@
-/**
- * The mixed workload: task -> split [sync task | async task with a callback | sleep of 50 ms -> task] -> join -> task, against a mock that
- * answers, and calls back, after 20 ms. Saturated, and one at a time.
- */
 import { startBackend } from '../backends.ts';
 import { oneAtATime, pushDefinition, saturate } from '../load.ts';
 import { startPods, stopPods } from '../pods.ts';
@@ -56,7 +52,10 @@ function mixedDefinition(mockUrl: string): NamedDefinition {
   };
 }
 
-/** See the file header. */
+/**
+ * The mixed workload: task -> split [sync task | async task with a callback | sleep of 50 ms -> task] -> join -> task, against a mock that
+ * answers, and calls back, after 20 ms. Saturated, and one at a time.
+ */
 export async function mixed({ backend: name, pods, seconds, workers }: Options, add: Add): Promise<void> {
   const backend = await startBackend(name);
   const mock = await startMock(mockDelayMillis);

@@ -1,12 +1,3 @@
-/**
- * A rolling restart under load: runs come in at an even pace (`--count` a second, by default 100; a chain of three calls of 20 ms
- * each), spread over the pods as a load balancer does it. How long do they take, from submission to the last call, while
- * nothing happens, and while one pod after the other is replaced: a new one is started and ready for some seconds, then the
- * old one is told to stop (SIGTERM) and gets no more runs? Which calls are lost or come twice?
- *
- * Starting a process takes much of a small machine for a second. What that costs is measured, too: a pod is started and
- * none stops.
- */
 import { Pool } from 'undici';
 import { startBackend } from '../backends.ts';
 import { percentile, post, pushDefinition, wait } from '../load.ts';
@@ -41,7 +32,15 @@ class Balancer {
   }
 }
 
-/** See the file header. */
+/**
+ * A rolling restart under load: runs come in at an even pace (`--count` a second, by default 100; a chain of three calls of 20 ms
+ * each), spread over the pods as a load balancer does it. How long do they take, from submission to the last call, while
+ * nothing happens, and while one pod after the other is replaced: a new one is started and ready for some seconds, then the
+ * old one is told to stop (SIGTERM) and gets no more runs? Which calls are lost or come twice?
+ *
+ * Starting a process takes much of a small machine for a second. What that costs is measured, too: a pod is started and
+ * none stops.
+ */
 export async function rolling(options: Options, add: Add): Promise<void> {
   const { backend: name, seconds, workers, count: perSecond = 100 } = options;
   if (name === 'embedded') throw new Error('An embedded store has one process: nothing to replace.');

@@ -1,10 +1,3 @@
-/**
- * A million sleeping executions (`--count`): what they cost while they sleep, how late they wake, and what everybody else
- * notices of them.
- *
- * One execution falls asleep by itself; the others are copies of it, written by SQL (see `seeding.ts`). Most sleep for days; one
- * wave is spread over twenty seconds, five hundred a second, and a second one of a thousand comes due at one instant.
- */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { redisContents, startBackend, type Backend } from '../backends.ts';
@@ -88,7 +81,13 @@ function reportLateness(add: Add, title: string, arrivals: readonly Arrival[]): 
   add(`${title}: max late`, Math.max(...late), 'ms');
 }
 
-/** See the file header. */
+/**
+ * A million sleeping executions (`--count`): what they cost while they sleep, how late they wake, and what everybody else
+ * notices of them.
+ *
+ * One execution falls asleep by itself; the others are copies of it, written by SQL (see `seeding.ts`). Most sleep for days; one
+ * wave is spread over twenty seconds, five hundred a second, and a second one of a thousand comes due at one instant.
+ */
 export async function sleepers(options: Options, add: Add): Promise<void> {
   const { backend: name, pods, seconds, workers } = options;
   const count = options.count ?? sleepersOfTarget;

@@ -1,10 +1,3 @@
-/**
- * Saturated for `--seconds` (an hour is 3600), with `--faults` also broken every twenty seconds: what grows? Memory, heap, open
- * files, connections and keys of Redis are looked at every second; each is reported with its mean and its slope (least squares)
- * over the second half, when caches are full and V8 has taken what it wants.
- *
- * Faults, in turn: all connections to Postgres ended, all connections to Redis ended, Redis emptied.
- */
 import { redisContents, startBackend, type Backend } from '../backends.ts';
 import { pushDefinition, saturate, wait } from '../load.ts';
 import { metric, startPods, stopPods } from '../pods.ts';
@@ -75,7 +68,13 @@ function trend(samples: readonly (readonly [at: number, value: number])[]): {
   return { mean, perHour: (together / spread) * 3_600_000 };
 }
 
-/** See the file header. */
+/**
+ * Saturated for `--seconds` (an hour is 3600), with `--faults` also broken every twenty seconds: what grows? Memory, heap, open
+ * files, connections and keys of Redis are looked at every second; each is reported with its mean and its slope (least squares)
+ * over the second half, when caches are full and V8 has taken what it wants.
+ *
+ * Faults, in turn: all connections to Postgres ended, all connections to Redis ended, Redis emptied.
+ */
 export async function soak({ backend: name, pods, seconds, workers, faults }: Options, add: Add): Promise<void> {
   const backend = await startBackend(name);
   const mock = await startMock(0);

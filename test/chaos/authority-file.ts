@@ -1,15 +1,14 @@
-/** A file of authorities that processes trust, to be replaced while they run. */
 import { randomUUID } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TestAuthority } from '../certificate-maker.ts';
 
-/** See the file header. */
+/** A file of authorities that processes trust, to be replaced while they run. */
 export class AuthorityFile {
   readonly path: string = join(tmpdir(), `trama-authority-${randomUUID()}.pem`);
 
-  /** Writes an authority that nobody has a certificate of. */
+  /** Writes an authority that has issued no certificate. */
   put(): Promise<void> {
     return writeFile(this.path, new TestAuthority().cert);
   }

@@ -37,7 +37,7 @@ it('finds the primary that is down, lets the other shards go on, and ends well w
   expect(said).toMatch(new RegExp(`127\\.0\\.0\\.1:${String(lost.port)}@.*master,fail`));
   expect(said).toMatch(/cluster-require-full-coverage\nyes/);
   await until(async () => (await pod.unready()).includes('redis_unreachable'));
-  // What is accepted now waits, and is lost to nobody.
+  // What is accepted now waits, and is not lost.
   const waiting = await Promise.all(Array.from({ length: 8 }, start));
   for (const node of nodes.filter((each) => !away.includes(each)))
     await node.admin.config('SET', 'cluster-require-full-coverage', 'no');

@@ -1,7 +1,3 @@
-/**
- * What a chaos test plays on: a real Postgres, a real Redis (one server, a cluster of six, or none), a downstream that keeps a
- * ledger, and pods as processes of their own. One stage serves all tests of a file.
- */
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll } from 'vitest';
 import { freePorts } from '../servers/free-ports.ts';
@@ -28,7 +24,10 @@ export interface StageOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** See the file header. */
+/**
+ * What a chaos test plays on: a real Postgres, a real Redis (one server, a cluster of six, or none), a downstream that keeps a
+ * ledger, and pods as processes of their own. One stage serves all tests of a file.
+ */
 export class ClusterStage {
   readonly #options: StageOptions;
   readonly #pods = new Map<string, Pod>();
@@ -169,7 +168,7 @@ export async function until(holds: () => Promise<boolean> | boolean): Promise<vo
     try {
       if (await holds()) return;
     } catch {
-      // Whoever is asked may be away: that is what these tests are about.
+      // The pod that is asked may be away: that is what these tests are about.
     }
     await pause(pollMillis);
   }

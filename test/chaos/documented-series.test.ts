@@ -62,7 +62,7 @@ afterAll(async () => {
   await Promise.all([downstream.close(), ill.close(), collector.close(), authorities.remove()]);
 });
 
-/** A downstream that waits for it answers nobody. */
+/** A downstream that waits for it answers no request. */
 const never = new Promise<void>(() => undefined);
 
 const look = (): Promise<void> => seen.look([...pods, api]);
@@ -285,8 +285,8 @@ describe('traffic', () => {
     const forged = new CallbackTokens([{ kid: key.kid, secret: 'guessed' }]).issue(claims);
     expect(await callBack(early, forged)).toBe(401);
     expect(await callBack(early, new CallbackTokens([{ kid: 'gone', secret: 'x' }]).issue(claims))).toBe(401);
-    const nobody = randomUUID();
-    expect(await callBack(nobody, own.issue({ ...claims, executionId: nobody }))).toBe(404);
+    const missing = randomUUID();
+    expect(await callBack(missing, own.issue({ ...claims, executionId: missing }))).toBe(404);
     const answers = await Promise.all(Array.from({ length: 40 }, () => callBack(early, own.issue(claims))));
     expect(answers).toEqual(expect.arrayContaining([410, 429]));
 
@@ -330,10 +330,10 @@ describe('traffic', () => {
     await look();
   });
 
-  it('is refused to pages and proxies where nobody is asked for credentials', async () => {
+  it('is refused to pages and proxies where the server asks for no credentials', async () => {
     const signs = [{ via: '1.1 cache' }, { host: 'evil.example' }, { origin: 'https://evil.example' }];
     for (const headers of signs) {
-      // `fetch` lets nobody choose a Host.
+      // `fetch` does not let its caller choose a Host.
       const [response] = await once(get(`${pods[0]!.url}/workflows`, { headers }), 'response');
       expect((response as IncomingMessage).resume().statusCode).toBe(403);
     }
@@ -342,7 +342,7 @@ describe('traffic', () => {
 });
 
 describe('faults', () => {
-  it('a call that finds nobody is unsent', async () => {
+  it('a call that finds no listener is unsent', async () => {
     const saga = sagaOf('nowhere');
     const [port] = await freePorts(1);
     const url = `http://127.0.0.1:${String(port)}/x`;
@@ -362,7 +362,7 @@ describe('faults', () => {
     const id = await run(saga, saga.linear(['a', 'b']), answers, slow);
     await downstream.arrival('/paused/a');
     slow!.freeze();
-    // The other one holds it until its second node is answered: a renewal of what nobody holds would take it back.
+    // The other one holds it until its second node is answered: a renewal of an id that no pod holds would take it back.
     await downstream.arrival('/paused/b');
     slow!.thaw();
     // To the process it looks as if something had blocked its event loop.

@@ -1,7 +1,3 @@
-/**
- * Runs of one call each, offered at an even rate, and how long each waited for its call, compared with one perfect queue: the same
- * runs accepted at the same times, served at the same instants, first come, first served.
- */
 import { setTimeout as pause } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import { type Answer, type Received, ScriptedDownstream } from '../e2e/stage/downstream.ts';
@@ -28,7 +24,10 @@ interface Run {
   readonly acceptedAt: number;
 }
 
-/** See the file header. */
+/**
+ * Runs of one call each, offered at an even rate, and how long each waited for its call, compared with one perfect queue: the same
+ * runs accepted at the same times, served at the same instants, first come, first served.
+ */
 export class OfferedLoad {
   readonly #stage: ClusterStage;
   readonly #callMillis: number;

@@ -1,4 +1,3 @@
-/** The faults that a test inflicts on pods, and what they excuse: calls that were under way then may come again, and may come late. */
 import { onWireMillis, type ReceivedCall } from '../e2e/durability/stale-calls.ts';
 import type { Pod } from './pod.ts';
 
@@ -12,7 +11,7 @@ interface Fault {
   to: number;
 }
 
-/** See the file header. */
+/** The faults that a test inflicts on pods, and what they excuse: calls that were under way then may come again, and may come late. */
 export class FaultLog {
   readonly #faults: Fault[] = [];
   /** How long the downstream takes over a call at most, in ms. */

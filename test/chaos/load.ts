@@ -1,7 +1,3 @@
-/**
- * Sagas of all kinds submitted through all pods at once, and the check that everything accepted came to its right end: the
- * downstream's ledger says what really happened, and a call may have come twice only where its pod met a fault during it.
- */
 import { setTimeout as pause } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import type { AnswerBody } from '../api-fixture.ts';
@@ -49,7 +45,12 @@ export interface Refusal {
   readonly retryAfter: string | undefined;
 }
 
-/** See the file header. Everything of one load has keys of its own, so that several can follow each other on one stage. */
+/**
+ * Sagas of all kinds submitted through all pods at once, and the check that everything accepted came to its right end: the
+ * downstream's ledger says what really happened, and a call may have come twice only where its pod met a fault during it.
+ *
+ * Everything of one load has keys of its own, so that several can follow each other on one stage.
+ */
 export class Load {
   readonly #stage: ClusterStage;
   readonly #kinds: readonly string[];
@@ -132,7 +133,7 @@ export class Load {
       problems.push(...(await Promise.all(some.map((document) => this.#problemsOf(document)))).flat());
     }
     const known = new Set(documents.map((document) => document?.id as string));
-    for (const id of this.#ledger.executions) if (!known.has(id)) problems.push(`Nobody was told of ${id}.`);
+    for (const id of this.#ledger.executions) if (!known.has(id)) problems.push(`No hook told of ${id}.`);
     return problems;
   }
 
@@ -204,7 +205,7 @@ export class Load {
     };
   }
 
-  /** Calls back like a good service: until somebody answers, through whichever pod is there. */
+  /** Calls back like a good service: until a pod answers, through any pod that is there. */
   async #callBack({ body }: Received): Promise<void> {
     const { pathname } = new URL(JSON.parse(body).to as string);
     await pause(Math.random() * 100);
@@ -241,7 +242,7 @@ export class Load {
     }
   }
 
-  /** The same request again under the same key, wherever somebody answers, until the execution is over. */
+  /** The same request again under the same key, through any pod that answers, until the execution is over. */
   #runToEnd(definition: object | undefined, key: string): Promise<AnswerBody> {
     const path = `/workflows/run?waitMillis=${String(waitMillis)}`;
     return this.#persist(async () => {

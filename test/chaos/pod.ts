@@ -1,4 +1,3 @@
-/** One process of a cluster under test, and what can be done to it. It keeps its name and port over restarts. */
 import type { AnswerBody } from '../api-fixture.ts';
 import { type Ended, startTrama, type TramaProcess } from '../e2e/trama-process.ts';
 
@@ -17,7 +16,7 @@ process.on('exit', () => {
   for (const pod of running) pod.process.child.kill('SIGKILL');
 });
 
-/** See the file header. */
+/** One process of a cluster under test, and what can be done to it. It keeps its name and port over restarts. */
 export class Pod {
   readonly podId: string;
   readonly port: number;
@@ -69,7 +68,7 @@ export class Pod {
     return started;
   }
 
-  /** Stops it in order, as whoever takes it out of service first and then sends SIGTERM. */
+  /** Stops it in order: an operator takes it out of service first and then sends SIGTERM. */
   stop(): Promise<Ended> {
     return this.#end('SIGTERM');
   }

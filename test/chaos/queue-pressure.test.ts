@@ -57,7 +57,7 @@ async function load(pod: Pod, name: string): Promise<() => Promise<void>> {
     for (const id of ids) {
       await until(async () => (await pod.ask('GET', `/workflows/${id}`)).body.status === 'SUCCEEDED');
     }
-    // One call each: nobody took over what another pod had in hand.
+    // One call each: no pod took over what another pod had in hand.
     expect(downstream.calls(`/${name}/a`)).toHaveLength(runs);
   };
 }

@@ -32,7 +32,7 @@ it('goes on after a primary was killed, the one that has the members', async () 
   await expect.poll(() => stage.keysLeft(), { timeout: 15_000 }).toEqual([]);
 });
 
-it('goes on at the other primaries while one hangs that nobody replaces', async () => {
+it('goes on at the other primaries while one hangs and has no replica', async () => {
   await stage.start(...pods);
   const load = new Load(stage);
   await load.begin();

@@ -1,7 +1,7 @@
 /**
  * What comes from outside for an execution whose call is under way, at the moment in which Redis has lost that claim and its holder has
- * not renewed it yet: the id is put into the queue, and another pod could claim it. Nobody does: the store's answer to the event says who
- * holds the execution, and the id goes back to that pod. No call comes twice, and nobody is fenced.
+ * not renewed it yet: the id is put into the queue, and another pod could claim it. No pod does: the store's answer to the event says which pod
+ * holds the execution, and the id goes back to that pod. No call comes twice, and no pod is fenced.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -57,7 +57,7 @@ it.each(Object.keys(losses).map((what, n) => [what, n] as const))('Redis loses %
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]));
   // What is enqueued after that is claimed by then: the other pod has had every occasion.
   await pause(settleMillis);
-  // Nobody has taken a call that is under way for one that was interrupted.
+  // No pod has taken a call that is under way for one that was interrupted.
   expect(downstream.calls(`/${saga.name}/undo-a`)).toEqual([]);
   release();
   const statusOf = async (id: string): Promise<unknown> => (await other.ask('GET', `/workflows/${id}`)).body.status;

@@ -1,7 +1,3 @@
-/**
- * Runs that all fail at their last step and are retried once: in the second round each forward call looks for standing effects
- * before it leaves, compensations read outputs, and some calls need a token. The downstream's record of both rounds is judged.
- */
 import { setTimeout as pause } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import type { AnswerBody } from '../api-fixture.ts';
@@ -91,7 +87,10 @@ interface Run {
   readonly ends: Map<number, number>;
 }
 
-/** See the file header. */
+/**
+ * Runs that all fail at their last step and are retried once: in the second round each forward call looks for standing effects
+ * before it leaves, compensations read outputs, and some calls need a token. The downstream's record of both rounds is judged.
+ */
 export class RetriedRuns {
   readonly #faults: FaultLog;
   readonly #name = `runs-${String(performance.now())}`;
@@ -178,7 +177,7 @@ export class RetriedRuns {
     const problems = staleCalls(calls, run.ends, (call) => this.#faults.allowedMillis(call));
     if (document.status !== 'FAILED') problems.push(`Ended as ${document.status}: ${document.failureDescription}`);
     if (document.standing.length > 0) problems.push('Something stands.');
-    if (!calls.some(({ node, round }) => node === 'told' && round === 2)) problems.push('Nobody was told of round 2.');
+    if (!calls.some(({ node, round }) => node === 'told' && round === 2)) problems.push('No hook told of round 2.');
     // By the record of the downstream, whatever the engine says of it.
     const forward = calls.filter(({ compensates, node }) => compensates === undefined && !/refused|told/.test(node));
     for (const key of new Set(forward.map((call) => call.key))) {

@@ -165,7 +165,7 @@ it('there are many', () => {
   expect(blocks.length).toBeGreaterThan(25);
 });
 
-/** The block before may have begun a retry, whose outcome the next one stands on. */
+/** The block before may have begun a retry, whose outcome the next one depends on. */
 const isAtRest = async (): Promise<boolean> => {
   const path = `/workflows/${places.get('corrupted') ?? ''}`;
   const { status } = (await ask('GET', path, undefined)) as unknown as { status: string };

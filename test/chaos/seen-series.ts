@@ -1,4 +1,3 @@
-/** Everything that `/metrics` of some pods has shown so far: series come and go with what they tell of. */
 import { type MetricFamily, parseMetrics, type Sample } from '../metrics-text.ts';
 import type { Pod } from './pod.ts';
 
@@ -7,7 +6,7 @@ export interface SeenSample extends Sample {
   readonly family: string;
 }
 
-/** See the file header. */
+/** Everything that `/metrics` of some pods has shown so far: series come and go with what they tell of. */
 export class SeenSeries {
   readonly #families = new Map<string, MetricFamily>();
   /** By name and labels, the value as seen last. */

@@ -1,5 +1,5 @@
 /**
- * Preloaded into a pod (`node --import`): its wall clock is off by `SKEW_MILLIS`, as that of a machine whose time nobody keeps. What
+ * Preloaded into a pod (`node --import`): its wall clock is off by `SKEW_MILLIS`, as on a machine without time synchronisation. What
  * only goes forward (`performance.now()`, timers) stays right, as it would there.
  */
 const skew = Number(process.env['SKEW_MILLIS']);

@@ -91,7 +91,7 @@ it('leaves the work to the worker that lives when Postgres is restarted', async 
     const [kept, taken] = [load.calledBy(worker), load.calledBy(other)];
     report(`Postgres restarted (${String(kept)} calls of the worker, ${String(taken)} of the other)`, load, since);
   }
-  // Nobody died of it.
+  // No process died of it.
   expect(pods.filter((pod) => pod.isRunning).map(({ process: { child } }) => child.pid)).toEqual(processes);
   expect(await load.problems()).toEqual([]);
   expect(load.calledBy(other)).toBe(0);

@@ -1,15 +1,14 @@
-/**
- * The ways of one pod to Postgres and to each Redis server, which can be cut and healed apart from each other and from those of
- * other pods. The pod knows nothing of it: a module preloaded into it leads its connections through proxies, also those to nodes
- * of a Redis Cluster, whose addresses it learns from the nodes.
- */
 import { join } from 'node:path';
 import { type ProxyMode, TcpProxy } from '../servers/tcp-proxy.ts';
 
 /** Where a way leads. */
 export type Way = 'store' | 'queue';
 
-/** See the file header. */
+/**
+ * The ways of one pod to Postgres and to each Redis server, which can be cut and healed apart from each other and from those of
+ * other pods. The pod knows nothing of it: a module preloaded into it leads its connections through proxies, also those to nodes
+ * of a Redis Cluster, whose addresses it learns from the nodes.
+ */
 export class Wires {
   readonly #ways: Readonly<Record<Way, readonly TcpProxy[]>>;
   /** Settings that send a process through these ways. */

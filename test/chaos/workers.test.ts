@@ -23,12 +23,12 @@ it('goes on with what a killed worker had in hand, within a lease', async () => 
   await expect.poll(() => stage.keysLeft(), { timeout: 15_000 }).toEqual([]);
 });
 
-it('lets a worker that was paused past its lease change nothing and call nobody afterwards', async () => {
+it('lets a worker that was paused past its lease change nothing and make no call afterwards', async () => {
   const [victim] = await stage.start('a', 'b', 'c', 'd');
   const load = new Load(stage);
   await load.begin();
   await load.passes(50);
-  // Whom it has told nothing yet asks another one then, and may be the first who hears of what it has begun.
+  // A client that it has told nothing yet then asks another pod, which may answer before the first one.
   victim!.answersWithinMillis = leaseMillis + 2_000;
   const since = Date.now();
   await load.fault(victim!, async () => {

@@ -1,5 +1,3 @@
-/** Broken requests, each with the exact answer: what somebody who made the mistake is told. */
-
 /** A request that is refused. */
 export interface BrokenRequest {
   readonly name: string;
@@ -50,7 +48,7 @@ const control = (name: string, path: string, body: string, ...errors: string[]):
 
 const notJson = 'The body must be JSON, with Content-Type application/json.';
 
-/** See the file header. */
+/** Broken requests, each with the exact answer. */
 export const brokenRequests: readonly BrokenRequest[] = [
   {
     name: 'a body that is no JSON',

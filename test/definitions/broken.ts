@@ -1,4 +1,4 @@
-/** Broken definitions, each with the full list of its errors: what somebody who made the mistake is told. */
+/** Broken definitions, each with the full list of its errors, as the author of the mistake sees them. */
 import type { Json, JsonObject } from '../../src/core/value/json.ts';
 import { brokenGraphs } from './broken-graphs.ts';
 import { call, task } from './parts.ts';

@@ -340,7 +340,7 @@ describe('trama migrate', () => {
   });
 
   it('tells a store that is behind from one of which it cannot know', async () => {
-    const away = await trama(['migrate', '--check', '--set', 'database.url=postgres://nobody@127.0.0.1:1/none']);
+    const away = await trama(['migrate', '--check', '--set', 'database.url=postgres://stranger@127.0.0.1:1/none']);
     expect([away.code, away.notes]).toMatchObject([2, expect.stringContaining('ECONNREFUSED')]);
     const wrong = await trama(['migrate', '--check', '--set', 'database.pool.maxPoolSize=none']);
     expect([wrong.code, wrong.notes]).toMatchObject([2, expect.stringContaining('database.pool.maxPoolSize')]);

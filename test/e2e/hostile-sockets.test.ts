@@ -76,7 +76,7 @@ async function hurt(port: number, open: (wire: Socket) => Socket = (wire) => wir
   }
 }
 
-/** It runs, answers, stops in order, and nothing stood on standard error. */
+/** It runs, answers, stops in order, and wrote nothing to standard error. */
 async function expectAlive(trama: TramaProcess, status: Promise<number>): Promise<void> {
   expect(await status).toBe(200);
   trama.child.kill('SIGTERM');

@@ -181,7 +181,7 @@ describe('trama mock', () => {
     const path = await file('order.json', order);
     const bad = await trama(['mock', await file('bad.json', { name: 'a' })]);
     expect([bad.code, bad.notes]).toEqual([1, expect.stringContaining('bad.json is no valid definition:\n  - ')]);
-    const scenario = await file('scenario.json', { nodes: { nobody: [] } });
+    const scenario = await file('scenario.json', { nodes: { absent: [] } });
     const unread = await trama(['mock', path, '--scenario', scenario]);
     expect([unread.code, unread.notes]).toEqual([
       1,

@@ -135,7 +135,7 @@ describe('a server with authentication', () => {
   beforeAll(() => serve());
   afterAll(stop);
 
-  it('answers health routes to anybody and everything else to those whom it knows', async () => {
+  it('answers health routes to every caller and everything else to callers that it knows', async () => {
     expect((await ask('/healthz')).status).toBe(200);
     expect((await ask('/readyz?scope=api')).status).toBe(200);
     const refused = await ask('/workflows');
@@ -316,7 +316,7 @@ describe('a server of its own', () => {
   });
 });
 
-it('the server that a run starts for itself asks nobody', async () => {
+it('the server that a run starts for itself asks for no credentials', async () => {
   const file = join(directory, 'order.json');
   await writeFile(file, JSON.stringify(definitionOf('order-eu')));
   const run = await trama(['run', file], { TRAMA_CONFIG: configFile });

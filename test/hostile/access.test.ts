@@ -1,4 +1,4 @@
-/** Servers that ask for no credentials, reached by what nobody meant to let in: pages, proxies, whoever speaks another dialect of HTTP. */
+/** Servers that ask for no credentials, reached by clients that must not get in: pages, proxies, speakers of another dialect of HTTP. */
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -10,7 +10,7 @@ const arena = new Arena();
 beforeAll(() => arena.open());
 afterAll(() => arena.close());
 
-it('finds a server that nobody harms well', async () => {
+it('finds an unharmed server well', async () => {
   const answer = await arena.survives(async () => {
     await pause(300);
     return arena.send('GET', '/healthz');

@@ -1,7 +1,3 @@
-/**
- * A server with a small heap, for tests that send it what nobody should send: it must go on answering `/healthz` within a second, and
- * live.
- */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,7 +31,10 @@ export function pollHealth(url: string): () => Promise<Health> {
   };
 }
 
-/** See the file header. */
+/**
+ * A server with a small heap, for tests that send it hostile input: it must go on answering `/healthz` within a second, and
+ * live.
+ */
 export class Arena {
   readonly #env: Readonly<Record<string, string>>;
   readonly #prepare: ((dataDir: string) => Promise<void>) | undefined;

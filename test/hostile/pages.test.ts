@@ -1,4 +1,4 @@
-/** Lists of what is long: every answer ends, whatever there is and whoever reads it how slowly. */
+/** Lists of what is long: every answer ends, whatever the list holds and however slowly it is read. */
 import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

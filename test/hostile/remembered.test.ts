@@ -83,7 +83,7 @@ it('large definitions are not all kept, however many come', async () => {
   });
 });
 
-it.each([1200])('%d hosts that nobody knows are forgotten again', async (count) => {
+it.each([1200])('%d unknown hosts are forgotten again', async (count) => {
   await arena.survives(async () => {
     for (let i = 0; i < count; i += 100) {
       const calls = list(100, (n) => ({

@@ -46,6 +46,6 @@ it('the age of the membership grows, and the gauges of the store stay', async ()
   }, patience);
   expect((await series('saga_executions')).get('{status="CORRUPTED"}')).toBe(0);
   expect((await series('saga_queue_oldest_due_age_seconds')).get('')).toBe(0);
-  // Nobody can count what is in Redis now.
+  // No pod can count what is in Redis now.
   expect((await series('saga_inmemory_queue_size')).size).toBe(0);
 });

@@ -60,7 +60,7 @@ afterAll(async () => {
   await postgres.remove();
 });
 
-/** On servers of its own, which nobody ends. */
+/** On servers of its own, which no other test ends. */
 async function countQuestions(): Promise<number> {
   // What Postgres does for itself would be counted, too.
   const [store, queue] = await Promise.all([PostgresServer.create({ autovacuum: 'off' }), RedisServer.start()]);
@@ -138,7 +138,7 @@ describe('while Postgres is away', () => {
   });
 });
 
-it('the log says once that Redis is away, whoever asks it, and once that it answers again', async () => {
+it('the log says once that Redis is away, for all that ask it, and once that it answers again', async () => {
   await vi.waitFor(async () => expect(await readiness(worker)).toBe(''), patience);
   expect(worker.said('queue away')).toEqual([]);
   await redis.kill();

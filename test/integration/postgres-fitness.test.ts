@@ -111,7 +111,7 @@ describe('a database', () => {
   it('that does not exist, or does not let the user in, is said at once', async () => {
     expect(await refusal(postgres.url('nowhere'))).toContain('no such database');
     const database = await postgres.createDatabase();
-    expect(await refusal(`postgres://nobody@127.0.0.1:${String(postgres.port)}/${database}`)).toContain(
+    expect(await refusal(`postgres://stranger@127.0.0.1:${String(postgres.port)}/${database}`)).toContain(
       'does not let this user in',
     );
   });

@@ -16,7 +16,7 @@ const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 const estate = new Estate(scale);
 const { stage } = estate;
 
-/** Executions that nobody can have looked at just before the kill. */
+/** Executions that no worker can have looked at just before the kill. */
 const moving = new Set(['just-answered', 'inflight', 'soon']);
 
 let server: PostgresServer;

@@ -1,5 +1,5 @@
 /**
- * A promotion carries every column, or there is a reason why not. Whoever adds a column or a table to a store is told here
+ * A promotion carries every column, or there is a reason why not. A change that adds a column or a table to a store fails here
  * to decide what becomes of it.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -99,7 +99,7 @@ const own: Readonly<Record<string, string>> = {
   'definition_body.no': 'given anew',
   'definition_body.name': 'from the executions that are pinned to it',
   'definition_body.version': 'from the executions that are pinned to it',
-  'execution.claim': 'nobody holds it',
+  'execution.claim': 'no worker holds it',
   'step.call': 'calls come as rows of their own',
   'label.key': 'made from the labels of the execution',
   'label.value': 'made from the labels of the execution',

@@ -130,7 +130,7 @@ describe('a primary that was one before', () => {
     await cluster.settled();
     const other = await openQueue(own, 'pod-2/b');
     expect(await runOf(other.queue, shard)).not.toBe(before);
-    // Whoever saw both comes to the same name.
+    // A process that saw both comes to the same name.
     await vi.waitFor(() => {
       expect(open.queue.incarnationOf(shard)).toBe(other.queue.incarnationOf(shard));
     }, patience);

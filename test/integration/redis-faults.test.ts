@@ -100,12 +100,12 @@ describe('a server that dies', () => {
 });
 
 describe('a server that is demoted', () => {
-  it('is nobody to claim from until it is promoted, as another run', async () => {
+  it('serves no claims until it is promoted, as another run', async () => {
     const { queue, changes } = await openQueue(settingsFor(standaloneAt(server.port)));
     await markNow(queue, shard);
     const before = await runOf(queue, shard);
-    const [nobody] = await freePorts(1);
-    await server.admin.replicaof('127.0.0.1', nobody!);
+    const [deadPort] = await freePorts(1);
+    await server.admin.replicaof('127.0.0.1', deadPort!);
     await expect(queue.enqueue(shard, [{ id: 'a', delayMillis: 0 }])).rejects.toThrow(/READONLY/);
     await vi.waitFor(() => {
       expect(queue.incarnationOf(shard)).toBeUndefined();

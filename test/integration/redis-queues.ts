@@ -75,7 +75,7 @@ export function openQueue(settings: RedisSettings, member: string = 'pod-1/a'): 
   return opening;
 }
 
-/** A queue that whoever asked for it closes, open or not. An open that reaches nobody takes five seconds. */
+/** A queue that the caller closes, open or not. An open that reaches no server takes five seconds. */
 export function beginToOpen(
   settings: RedisSettings,
   member: string = 'pod-1/a',

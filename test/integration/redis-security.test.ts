@@ -51,7 +51,7 @@ describe('a server that wants certificates and a user', () => {
 
   const account = { username: 'trama', password: 'secret' };
 
-  it('serves over TLS, bell included, whoever shows the right certificate', async () => {
+  it('serves over TLS, bell included, clients that show the right certificate', async () => {
     const settings = settingsFor(standaloneAt(tlsPort), { tls, ...account });
     const { queue, rings } = await openQueue(settings);
     await markNow(queue, shard);

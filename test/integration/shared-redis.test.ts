@@ -76,7 +76,7 @@ describe('two stores under the same keys of one Redis', () => {
     expect(notes).toContain('each installation needs a redis.queue.keyPrefix');
     await finishesOne(url);
     await stop(first);
-    // Nobody has them now.
+    // No process has them now.
     const second = serve(two, 'two');
     await finishesOne(await ready(second));
     await stop(second);

@@ -239,7 +239,7 @@ describe('the server', () => {
     await writer.stopAndCheck();
   });
 
-  it('waits for a lock that somebody holds', async () => {
+  it('waits for a lock that another session holds', async () => {
     await store.submit([newExecution(1, { claim: 'c' })]);
     const unlock = await lockExecutions();
     expect(await failure(store.checkpoint([checkpointOf(1, 'c', 0)]))).toMatchObject({ kind: 'unreachable' });

@@ -170,7 +170,7 @@ describe('dropping partitions', () => {
   it.each<readonly [string, NewExecution]>([
     ['a live execution, however old', newExecution(1, { dueAt: start + 400 * day })],
     ['a corrupted one', ended(1, 'CORRUPTED')],
-    ['an unknown effect that nobody settled', ended(1, 'TERMINATED', { steps: [unknown] })],
+    ['an unknown effect that is not settled', ended(1, 'TERMINATED', { steps: [unknown] })],
     [
       'what ended within retention',
       ended(1, 'SUCCEEDED', { summary: summaryOf('SUCCEEDED', { completedAt: later.completedBefore }) }),
@@ -214,7 +214,7 @@ describe('dropping partitions', () => {
     expect((await store.getExecution(idOf(5)))?.status).toBe(changed ? 'IN_PROGRESS' : undefined);
   });
 
-  it('does not wait behind a long reader, and keeps nobody waiting', async () => {
+  it('does not wait behind a long reader, and keeps no session waiting', async () => {
     await store.submit([
       ended(1, 'SUCCEEDED'),
       newExecution(100, { id: idOf(100).replace('019e7044', '01b00000'), claim: 'c' }),

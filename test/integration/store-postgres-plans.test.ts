@@ -91,7 +91,7 @@ async function live(n: number): Promise<void> {
 }
 
 it.each([
-  ['that nobody has looked at', 'SELECT 1', filters],
+  ['that was never analysed', 'SELECT 1', filters],
   // Lists are planned each time by statistics, which never stay wrong for long.
   ['that are known to be empty', 'VACUUM ANALYZE', []],
 ])('reads about as much as it answers, with plans made on tables %s', async (_title, prepare, lists) => {

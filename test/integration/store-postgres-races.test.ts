@@ -106,7 +106,7 @@ it('lets one of two racing owners go on', async () => {
   }
 });
 
-it('gives whoever takes over either the state before a late checkpoint, which is fenced, or the one after it', async () => {
+it('gives the worker that takes over either the state before a late checkpoint, which is fenced, or the one after it', async () => {
   await submitted();
   const [results, loaded] = await Promise.all([
     Promise.all(numbers.map((n) => a.checkpoint([checkpointOf(n, 'c', 0, { state: stateOf({ ord: 77 }) })]))),
@@ -135,7 +135,7 @@ it('writes a batch once that is sent again while it is under way', async () => {
   }
 });
 
-/** Locks rows, as a transaction of somebody else does, until the returned function is called. */
+/** Locks rows, as another transaction does, until the returned function is called. */
 async function lockRows(...ns: readonly number[]): Promise<() => Promise<void>> {
   const client = new Client({ connectionString: server.url(database) });
   await client.connect();

@@ -180,7 +180,7 @@ describe('several hosts', () => {
       (await server.query('SHOW default_transaction_read_only'))[0]?.['default_transaction_read_only'] === 'on';
     while (!(await isOn())) await new Promise((resolve) => setTimeout(resolve, 10));
     expect(await submitSomewhere(store, 12)).toBe(other);
-    // Whoever is in the way may still lift it for one session.
+    // The role that is refused may still lift the limit for one session.
     await server.query(['SET default_transaction_read_only = off', 'ALTER SYSTEM RESET default_transaction_read_only']);
   });
 
@@ -215,7 +215,7 @@ describe('TLS', () => {
     await candidacy.close();
   });
 
-  it('refuses a server that nobody it trusts vouches for, unless told not to ask', async () => {
+  it('refuses a server whose certificate no trusted authority issued, unless told not to check', async () => {
     const store = storeOn(server.url(), { ssl: true });
     await expect(store.open()).rejects.toMatchObject({
       kind: 'unreachable',

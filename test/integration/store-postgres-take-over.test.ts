@@ -8,7 +8,7 @@ import { PostgresServer } from '../servers/postgres.ts';
 let server: PostgresServer;
 let store: PostgresStore;
 beforeAll(async () => {
-  // Nobody writes the log out by and by: what nobody waits for stays in memory.
+  // The log is not written out in the background: what no session waits for stays in memory.
   server = await PostgresServer.create({ wal_writer_delay: '10s', autovacuum: 'off' });
   ({ store } = await openStore(server));
 });
@@ -19,8 +19,8 @@ afterAll(async () => {
 
 it('waits for the disk with every write but that of a take-over', async () => {
   await store.submit([newExecution(1)]);
-  // Whoever waits for the disk waits for this standby, too, which does not exist.
-  await server.query(["ALTER SYSTEM SET synchronous_standby_names = 'nobody'", 'SELECT pg_reload_conf()']);
+  // A session that waits for the disk waits for this standby, too, which does not exist.
+  await server.query(["ALTER SYSTEM SET synchronous_standby_names = 'absent'", 'SELECT pg_reload_conf()']);
   const waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
   const [loaded] = await store.takeOver([{ id: idOf(1), claim: 'c' }], start);
   expect(loaded?.seq).toBe(1);

@@ -32,7 +32,7 @@ const files: Readonly<Record<string, string>> = {
   'ca.pem': authority.cert,
   'stranger-ca.pem': stranger.cert,
   ...pairFiles('app', authority.issue({ commonName: 'app' })),
-  ...pairFiles('somebody', authority.issue({ commonName: 'somebody' })),
+  ...pairFiles('stranger', authority.issue({ commonName: 'stranger' })),
   ...pairFiles('late', authority.issue({ commonName: 'app', notAfter: longAgo })),
   ...pairFiles('forged', stranger.issue({ commonName: 'app' })),
   ...pairFiles('address', address),
@@ -76,7 +76,7 @@ const startRedis = async (pair: string): Promise<RedisServer> => {
   return RedisServer.start({ port, directives: { port: '0', 'tls-port': String(port), ...redisDirectives(pair) } });
 };
 
-/** Makes Postgres show that certificate to whoever connects from some moment soon. */
+/** Makes Postgres show that certificate to new connections from some moment soon. */
 async function servePostgresWith({ cert, key }: MadeCertificate): Promise<void> {
   await postgres.putFiles({ 'server.crt': cert, 'server.key': key });
   await postgres.query('SELECT pg_reload_conf()');
@@ -93,7 +93,7 @@ beforeAll(async () => {
   await postgres.query(['CREATE ROLE app LOGIN', ...databases.map((name) => `CREATE DATABASE ${name} OWNER app`)]);
   await postgres.putFiles({
     'ca.crt': authority.cert,
-    // Whoever is app shows a certificate for app; the tests' own user comes as it likes.
+    // The user app shows a certificate for app; the tests' own user connects in any way.
     'pg_hba.conf': [
       'hostssl all app 127.0.0.1/32 trust clientcert=verify-full',
       'host all app 127.0.0.1/32 reject',
@@ -189,9 +189,9 @@ describe('Postgres that verifies clients', () => {
   it.each([
     ['without a certificate', 'ca.pem', undefined, undefined, /client certificate: database\.ssl\.certFile/],
     [
-      "with somebody else's",
+      "with another user's",
       'ca.pem',
-      'somebody',
+      'stranger',
       undefined,
       /does not accept the client certificate, database\.ssl\.certFile/,
     ],
@@ -334,12 +334,12 @@ describe('Redis that verifies clients', () => {
   });
 
   it(
-    'stops the start when a file cannot be used, and warns of a certificate that nobody will take',
+    'stops the start when a file cannot be used, and warns of a certificate that no server will accept',
     async () => {
       const env = { ...envOf(1), ...tlsEnv('REDIS_TLS', 'ca.pem', 'late') };
-      const { code, out, notes } = await serve({ ...env, REDIS_TLS_KEYFILE: at('somebody.key') }).ended;
+      const { code, out, notes } = await serve({ ...env, REDIS_TLS_KEYFILE: at('stranger.key') }).ended;
       expect([code, out]).toEqual([1, expect.any(String)]);
-      expect(notes).toContain(`redis.tls.keyFile: the key in the file ${at('somebody.key')} does not belong to`);
+      expect(notes).toContain(`redis.tls.keyFile: the key in the file ${at('stranger.key')} does not belong to`);
       const missing = await serve({ ...env, REDIS_TLS_CAFILE: at('nowhere.pem') }).ended;
       expect(missing.out).toContain('redis.tls.certFile: the certificate expired at 2021-01-01');
       expect(missing.notes).toContain(`redis.tls.caFile: the file ${at('nowhere.pem')} cannot be read (ENOENT)`);

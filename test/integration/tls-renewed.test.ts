@@ -23,7 +23,7 @@ let server: TramaProcess | undefined;
 
 const at = (name: string): string => join(directory, name);
 
-/** Replaces a file in one step, as whoever renews certificates does. */
+/** Replaces a file in one step, as tools that renew certificates do. */
 async function put(name: string, text: string): Promise<void> {
   await writeFile(at(`${name}.new`), text);
   await rename(at(`${name}.new`), at(name));

@@ -44,7 +44,7 @@ describe('what Trama is compared with', () => {
     expect(execFileSync('git', ['ls-files', '*/node_modules/*'], { cwd: root, encoding: 'utf8' })).toBe('');
   });
 
-  it('stands on its page with its version, and with the ratio that is to be reached', () => {
+  it('is on its page with its version, and with the ratio that is to be reached', () => {
     const page = read('docs/operating/performance.md');
     const names = systems.map((system) => `${system.name} ${compared.dependencies[system.packageName ?? ''] ?? '?'}`);
     expect(names.filter((name) => !page.includes(name))).toEqual([]);

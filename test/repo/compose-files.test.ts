@@ -109,7 +109,7 @@ describe.each(files)('%s', (name) => {
     }
   });
 
-  it('lets nobody in without credentials that were chosen', () => {
+  it('accepts only credentials that were chosen', () => {
     for (const [service, { environment = {} }] of tramaServices(file)) {
       const loaded = loadDeployed('', { HOST: '0.0.0.0', ...environment });
       if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
@@ -188,7 +188,7 @@ sed -i '1{$!d}' ${bin}/answers`,
   const down = 'cluster_state:fail cluster_known_nodes:6';
   const whole = 'cluster_state:ok cluster_known_nodes:6';
 
-  it('makes it of six that know nobody, and waits until it is whole', () => {
+  it('makes it of six nodes that do not know each other, and waits until it is whole', () => {
     const { code, asked } = make([alone, down, down, whole]);
     expect(code).toBe(0);
     const nodes = [1, 2, 3, 4, 5, 6].map((n) => `10.0.0.${String(n)}:6379`).join(' ');

@@ -50,7 +50,7 @@ describe('blocks of the documents', () => {
   it.each(blocks.map((block) => [block.place, block] as const))('%s can be read', (_place, block) => {
     const value = valueOf(block);
     expect(block.words.filter((word) => !known.has(word))).toEqual([]);
-    // A definition that nobody checks is not to be shown.
+    // A definition that no test checks must not be shown.
     if (looksLikeDefinition(value))
       expect(block.words.some((word) => word === 'definition' || word === 'invalid')).toBe(true);
   });

@@ -36,7 +36,7 @@ describe('the lock file', () => {
     expect(named.map(([path]) => path)).toEqual([]);
   });
 
-  it('names no place to download from: that is for whoever installs to say', () => {
+  it('names no place to download from: the operator chooses it', () => {
     expect(Object.values(packages).filter((entry) => entry.resolved !== undefined)).toEqual([]);
   });
 });

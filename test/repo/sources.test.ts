@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { repositoryFiles, shippedSources, type SourceFile } from './source-files.ts';
 
-const maxLines = 500;
-
 /** `path:line` of every line that matches. */
 function linesMatching(files: readonly SourceFile[], pattern: RegExp): string[] {
   return files.flatMap((file) =>
@@ -27,11 +25,6 @@ function undocumentedExports(file: SourceFile): string[] {
 }
 
 describe('source files', () => {
-  it(`have at most ${maxLines} lines`, () => {
-    const tooLong = repositoryFiles('src').filter((file) => file.lines.length - 1 > maxLines);
-    expect(tooLong.map((file) => `${file.path}: ${file.lines.length - 1}`)).toEqual([]);
-  });
-
   it('leave nothing for later', () => {
     expect(linesMatching(repositoryFiles('src'), /\b(?:TODO|FIXME|XXX|HACK)\b|not implemented/i)).toEqual([]);
   });

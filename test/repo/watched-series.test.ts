@@ -13,7 +13,7 @@ import { root } from './source-files.ts';
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 /**
- * Series that are specified and not built yet, and their labels. Whoever builds one takes it off this list: a test fails while
+ * Series that are specified and not built yet, and their labels. The change that adds one removes it from this list: a test fails while
  * it is in both.
  */
 const awaited: Readonly<Record<string, readonly string[]>> = {};

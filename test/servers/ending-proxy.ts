@@ -1,7 +1,3 @@
-/**
- * A TCP proxy that ends a connection at a chosen moment of its protocol in a chosen way; TLS ends at the proxy, where it is given a
- * certificate. What comes before and after is the real server's.
- */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { TLSSocket, type SecureContext } from 'node:tls';
@@ -14,7 +10,10 @@ import type { ProxyEnding } from './tcp-proxy.ts';
 export type ProxyMoment =
   { readonly at: 'accept' | 'handshake' } | { readonly at: 'asked' | 'answered'; readonly text: string };
 
-/** See the file header. */
+/**
+ * A TCP proxy that ends a connection at a chosen moment of its protocol in a chosen way; TLS ends at the proxy, where it is given a
+ * certificate. What comes before and after is the real server's.
+ */
 export class EndingProxy {
   readonly #server: Server;
   readonly #target: number;

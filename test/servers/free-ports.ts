@@ -1,8 +1,8 @@
-/** Ports of the loopback interface that nobody listens on. */
+/** Ports of the loopback interface without a listener. */
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 
-/** As many different ports as asked for; they are free until somebody else takes them. */
+/** As many different ports as asked for; they are free until another process takes them. */
 export async function freePorts(count: number): Promise<readonly number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   // All at once, so that no port comes twice.

@@ -1,11 +1,10 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+
 /**
  * A TCP proxy on the loopback interface that can do to connections what networks do: cut them, or swallow what is sent
  * while both ends believe that they are connected.
  */
-import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-
-/** See the file header. */
 export class HalfOpenProxy {
   readonly #server: Server;
   readonly #target: number;

@@ -1,4 +1,3 @@
-/** A real PgBouncer between a test and its Postgres, on a free port of the loopback interface. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -17,7 +16,11 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** See the file header. Everything but the pool mode is as PgBouncer has it by default. */
+/**
+ * A real PgBouncer between a test and its Postgres, on a free port of the loopback interface.
+ *
+ * Everything but the pool mode is as PgBouncer has it by default.
+ */
 export class PgBouncer {
   readonly port: number;
   readonly #directory: string;

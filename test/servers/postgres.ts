@@ -1,9 +1,3 @@
-/**
- * A real Postgres of its own for tests: fresh data directory, free port on loopback, commits that wait for the disk, small
- * buffers. As root it runs as the user `postgres`, which the server demands; else as whoever runs the tests.
- *
- * Everything started here is ended by its own process id, at the latest by {@link PostgresServer.remove}.
- */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -64,7 +58,12 @@ function sum(fields: readonly string[]): number {
   return fields.reduce((total, field) => total + Number(field), 0);
 }
 
-/** See the file header. */
+/**
+ * A real Postgres of its own for tests: fresh data directory, free port on loopback, commits that wait for the disk, small
+ * buffers. As root it runs as the user `postgres`, which the server demands; else as the user that runs the tests.
+ *
+ * Everything started here is ended by its own process id, at the latest by {@link PostgresServer.remove}.
+ */
 export class PostgresServer {
   readonly port: number;
   readonly #directory: string;

@@ -1,4 +1,3 @@
-/** A real Redis Cluster for tests: three primaries with a replica each, on the loopback interface. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { freePorts } from './free-ports.ts';
 import { RedisServer, type RedisServerOptions } from './redis.ts';
@@ -23,7 +22,7 @@ interface NodeView {
   readonly ranges: readonly (readonly [number, number])[];
 }
 
-/** See the file header. */
+/** A real Redis Cluster for tests: three primaries with a replica each, on the loopback interface. */
 export class RedisCluster {
   readonly nodes: readonly RedisServer[];
 
@@ -92,8 +91,8 @@ export class RedisCluster {
   }
 
   /**
-   * Has a replica take over from its living primary: in order (it gets everything first, and the others vote), or by force, which
-   * asks nobody.
+   * Has a replica take over from its living primary: in order (it gets everything first, and the others vote), or by force, without
+   * a vote.
    */
   async failover(primary: RedisServer, how: 'in order' | 'by force' = 'in order'): Promise<RedisServer> {
     let replica: RedisServer | undefined;
@@ -126,7 +125,7 @@ export class RedisCluster {
         if (keys.length === 0) break;
         await source.admin.call('MIGRATE', '127.0.0.1', target.port, '', 0, 5000, 'KEYS', ...keys);
       }
-      // The receiver first: else nobody would serve the slot for a moment.
+      // The receiver first: else no node would serve the slot for a moment.
       await target.admin.cluster('SETSLOT', slot, 'NODE', targetId);
       await source.admin.cluster('SETSLOT', slot, 'NODE', targetId);
     }

@@ -1,9 +1,3 @@
-/**
- * A server that speaks as much of Postgres' protocol as a client needs to come anywhere, and ends a connection at a chosen
- * moment in a chosen way. What it answers to statements is empty, but for the few of which clients read the answer.
- *
- * Protocol: https://www.postgresql.org/docs/current/protocol-message-formats.html
- */
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { TLSSocket, type SecureContext } from 'node:tls';
@@ -72,7 +66,12 @@ function answerTo(text: string): Buffer {
   ]);
 }
 
-/** See the file header. */
+/**
+ * A server that speaks as much of Postgres' protocol as a client needs to come anywhere, and ends a connection at a chosen
+ * moment in a chosen way. What it answers to statements is empty, but for the few of which clients read the answer.
+ *
+ * Protocol: https://www.postgresql.org/docs/current/protocol-message-formats.html
+ */
 export class ScriptedPostgres {
   readonly #server: Server;
   readonly #context: SecureContext | undefined;

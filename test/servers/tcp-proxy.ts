@@ -1,25 +1,7 @@
-/**
- * A TCP proxy between a client and a server on loopback, with the faults of a network.
- *
- * - `pass`: everything goes through.
- * - `blackhole`: nothing goes through in either direction, and new connections are taken but never served; nobody is told.
- * - `deaf`: what the client sends arrives, what the server answers is lost.
- * - `refuse`: connections are reset, new ones as soon as they are there.
- * - `hold`: nothing goes through, and everything that was sent meanwhile arrives once the proxy passes again, as after a cable was
- *   pulled and put back.
- *
- * {@link TcpProxy.latencyMillis} makes answers late, as those of a server far away.
- *
- * {@link TcpProxy.loseAnswer} loses one certain answer and breaks the connections with it; {@link TcpProxy.endWith} lets it through
- * and ends its connection in the same write.
- *
- * Bytes that were held back or lost stay lost: going back to `pass` serves new connections; {@link TcpProxy.cut} ends the
- * old ones.
- */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** See the file header. */
+/** What the proxy does with what it is sent; see {@link TcpProxy}. */
 export type ProxyMode = 'pass' | 'blackhole' | 'deaf' | 'refuse' | 'hold';
 
 /** How a connection ends: with bytes behind the answer, and with what becomes of the client's socket (`stay`: nothing). */
@@ -33,7 +15,24 @@ interface Link {
   readonly server: Socket;
 }
 
-/** See the file header. */
+/**
+ * A TCP proxy between a client and a server on loopback, with the faults of a network.
+ *
+ * - `pass`: everything goes through.
+ * - `blackhole`: nothing goes through in either direction, and new connections are taken but never served; neither side is told.
+ * - `deaf`: what the client sends arrives, what the server answers is lost.
+ * - `refuse`: connections are reset, new ones as soon as they are there.
+ * - `hold`: nothing goes through, and everything that was sent meanwhile arrives once the proxy passes again, as after a cable was
+ *   pulled and put back.
+ *
+ * {@link TcpProxy.latencyMillis} makes answers late, as those of a server far away.
+ *
+ * {@link TcpProxy.loseAnswer} loses one certain answer and breaks the connections with it; {@link TcpProxy.endWith} lets it through
+ * and ends its connection in the same write.
+ *
+ * Bytes that were held back or lost stay lost: going back to `pass` serves new connections; {@link TcpProxy.cut} ends the
+ * old ones.
+ */
 export class TcpProxy {
   readonly port: number;
   readonly #server: Server;

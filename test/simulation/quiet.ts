@@ -63,7 +63,7 @@ export const losses: Adjust = quiet({
   cluster: { shardWipes: 1, serverRestarts: 1 },
 });
 
-/** Nothing fails: bells alone bring what is due to whoever works on it. */
+/** Nothing fails: bells alone bring what is due to the process that works on it. */
 export const bells: Adjust = quiet({
   patienceMillis: 300,
   operations: 10,
@@ -153,7 +153,7 @@ export const deaths: Adjust = quiet({
   cluster: { beatMillis: 4_000, ttlMillis: 12_000 },
 });
 
-/** One execution brings down whoever drives it. */
+/** One execution brings down each process that drives it. */
 export const poison: Adjust = quietHub({ poison: true, stormMillis: 90_000 });
 
 /** Commits whose answers are lost, and leases that outlast them. */
@@ -269,7 +269,7 @@ export const overload: Adjust = quietBoth(
   { shards: 2, beatMillis: 500, ttlMillis: 1_500 },
 );
 
-/** A single process cannot renew its leases for a while, and nobody else takes over; reads outlast that. */
+/** A single process cannot renew its leases for a while, and no other process takes over; reads outlast that. */
 export const alone: Adjust = quietBoth({
   processes: 1,
   executions: 8,

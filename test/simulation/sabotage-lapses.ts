@@ -121,7 +121,7 @@ class Beliefs {
   }
 }
 
-/** Nobody tells the store or the queue which processes live, so that each claim of one that was fenced counts as poison. */
+/** Neither store nor queue is told which processes live, so that each claim of one that was fenced counts as poison. */
 export function fencedCountsAsPoison({ store, queue }: Ports): Ports {
   const takeOver = (...args: readonly unknown[]): Promise<unknown> => {
     const [claims, now] = args as Parameters<Store['takeOver']>;

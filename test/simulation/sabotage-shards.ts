@@ -43,7 +43,7 @@ export function withoutBells(): Wrap {
   return (server) => withServerOperations(server, { ring: () => Promise.resolve() });
 }
 
-/** Nobody is told that the members have changed. */
+/** No member is told that the members have changed. */
 export function withoutMemberBells(): Wrap {
   return (server) =>
     withServerOperations(server, {
@@ -86,7 +86,7 @@ export function withoutMarks(): Wrap {
     });
 }
 
-/** Whoever ends a claim ends that of whoever holds the id by then. */
+/** The end of a claim ends any claim of the id, also a later one of another process. */
 export function withoutTokensAtEnd(): Wrap {
   const holders = new Map<string, string>();
   const note = ({ id, token }: Held): unknown => holders.set(id, token);
@@ -119,7 +119,7 @@ export function withoutTokensAtEnd(): Wrap {
 /** That an id in flight became due is forgotten when its claim ends. */
 export function withoutAgain(): Wrap {
   const marked = new Set<string>();
-  const eraser = 'nobody/0/0';
+  const eraser = 'absent/0/0';
   return (server) =>
     withServerOperations(server, {
       enqueue: async (shard, items) => {
@@ -169,7 +169,7 @@ export function withoutRest(): Wrap {
     });
 }
 
-/** Members seem to have been heard of just now, so that nobody looks when the oldest heartbeat ends. */
+/** Members seem to have been heard of just now, so that no member looks when the oldest heartbeat ends. */
 export function withoutExpiryLook(): Wrap {
   return (server) => {
     let own = '';

@@ -12,7 +12,7 @@ export function withOperations(store: Store, operations: Partial<Store>): Store 
   });
 }
 
-/** I2: whoever writes is believed to hold the claim, so that a worker that lost it goes on. */
+/** I2: the store believes that each writer holds the claim, so that a worker that lost it goes on. */
 export function withoutFencing(store: Store): Store {
   const held = new Map<string, { claim: string; seq: number }>();
   const written = new Map<string, CheckpointResult>();
@@ -81,17 +81,17 @@ export function withoutReconcile(store: Store): Store {
   return withOperations(store, { findDue: () => Promise.resolve([]), listDue: () => Promise.resolve([]) });
 }
 
-/** Whoever makes an execution runnable from outside leaves its due time as it is. */
+/** An event from outside makes an execution runnable and leaves its due time as it is. */
 export function withoutDueOfOffers(store: Store): Store {
   return withOperations(store, { offer: (offer) => store.offer(offer, Infinity) });
 }
 
-/** Whoever takes an execution over that was parked leaves its due time as it is. */
+/** A worker that takes over a parked execution leaves its due time as it is. */
 export function withoutDueOfTakeOvers(store: Store): Store {
   return withOperations(store, { takeOver: (claims) => store.takeOver(claims, Infinity) });
 }
 
-/** Nobody counts how often an execution was claimed in vain. */
+/** Claims in vain are not counted. */
 export function withoutPoisonCount(store: Store): Store {
   return withOperations(store, {
     takeOver: async (claims, now) => (await store.takeOver(claims, now)).map((loaded) => ({ ...loaded, claims: 1 })),

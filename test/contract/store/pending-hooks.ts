@@ -79,7 +79,7 @@ export function pendingHooks(test: StoreUnderTest): void {
       failed: await list({ hook: 'failed' }),
       of: await list({ hook: 'pending', statuses: ['CORRUPTED', 'FAILED'] }),
       named: await list({ hook: 'failed', name: 'order', statuses: ['FAILED'] }),
-      labelled: await list({ hook: 'pending', labels: { nobody: 'has it' } }),
+      labelled: await list({ hook: 'pending', labels: { absent: 'yes' } }),
     });
     const expected = {
       pending: [idOf(4), idOf(1)],

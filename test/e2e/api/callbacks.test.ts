@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { openStage } from '../stage/stage.ts';
 
 const stage = openStage();
-const nobody = '0190a5a0-0000-7000-8000-000000000000';
+const missing = '0190a5a0-0000-7000-8000-000000000000';
 let id: string;
 let token: string;
 let to: string;
@@ -45,8 +45,8 @@ describe('a callback', () => {
       status: 401,
       body: { code: 'callback_signature' },
     });
-    expect(await post(route(nobody), '{}', withToken(forged()))).toMatchObject({ status: 401 });
-    expect(await post(route(nobody), '{}', withToken(token))).toMatchObject({ status: 401 });
+    expect(await post(route(missing), '{}', withToken(forged()))).toMatchObject({ status: 401 });
+    expect(await post(route(missing), '{}', withToken(token))).toMatchObject({ status: 401 });
     expect(await post(route(id, 'other'), '{}', withToken(token))).toMatchObject({ status: 401 });
     expect(await post(`${route()}/${forged()}`, '{}')).toMatchObject({ status: 401 });
     // Nothing of it touched the execution.
@@ -81,7 +81,7 @@ describe('a callback', () => {
     expect(text).toMatch(new RegExp(`\nsaga_node_duration_seconds_count\\{${of},node_kind="task",mode="async"\\} 1\n`));
   });
 
-  it('is 410 when nobody waits any more', async () => {
+  it('is 410 when the node no longer waits', async () => {
     const saga = stage.saga('gone');
     const gone = await stage.run(saga.graph([saga.asyncTask('ask')]));
     await stage.untilStatus(gone, 'WAITING_CALLBACK');

@@ -89,7 +89,7 @@ describe('a definition', () => {
     const good = stage.saga('good').linear(['a', 'b'], { compensationHandling: null });
     expect((await stage.ask('POST', `${base}/validate`, good)).body).toEqual({ valid: true, errors: [], warnings: [] });
     expect((await stage.ask('GET', `${base}/good/1`)).status).toBe(404);
-    // What is wrong with a definition is the same whoever asks.
+    // What is wrong with a definition is the same for every caller.
     expect((await stage.ask('POST', base, broken)).body.errors).toEqual(body.errors);
   });
 });

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { openStage } from '../stage/stage.ts';
 
 const stage = openStage({ SECURITY_LIMITS_MAXREQUESTBYTES: '20000' });
-const nobody = '0190a5a0-0000-7000-8000-000000000000';
+const missing = '0190a5a0-0000-7000-8000-000000000000';
 const nested = (depth: number): string => `${'['.repeat(depth)}${']'.repeat(depth)}`;
 
 const cases: readonly (readonly [string, string, string, unknown, Record<string, string>, number, string])[] = [
@@ -38,14 +38,38 @@ const cases: readonly (readonly [string, string, string, unknown, Record<string,
   ['a definition that is none', 'POST', '/workflows/run', { definition: {} }, {}, 400, 'invalid_definition'],
   ['no UUID', 'GET', '/workflows/12345', undefined, {}, 400, 'invalid_request'],
   ['no UUID, deeper', 'POST', '/workflows/12345/retry', {}, {}, 400, 'invalid_request'],
-  ['nobody', 'GET', `/workflows/${nobody}`, undefined, {}, 404, 'unknown_execution'],
-  ['the steps of nobody', 'GET', `/workflows/${nobody}/steps`, undefined, {}, 404, 'unknown_execution'],
-  ['the calls of nobody', 'GET', `/workflows/${nobody}/steps/calls`, undefined, {}, 404, 'unknown_execution'],
-  ['the definition of nobody', 'GET', `/workflows/${nobody}/definition`, undefined, {}, 404, 'unknown_execution'],
-  ['a preview of nobody', 'GET', `/sagas/${nobody}/cancel-preview`, undefined, {}, 404, 'unknown_execution'],
-  ['a definition of nobody', 'GET', `/workflows/definitions/${nobody}`, undefined, {}, 404, 'unknown_definition'],
-  ['an unknown field in a control', 'POST', `/workflows/${nobody}/cancel`, { why: 'x' }, {}, 400, 'invalid_request'],
-  ['an incomplete resolve', 'POST', `/workflows/${nobody}/resolve`, { nodeId: 'a' }, {}, 400, 'invalid_request'],
+  ['an unknown execution', 'GET', `/workflows/${missing}`, undefined, {}, 404, 'unknown_execution'],
+  ['the steps of an unknown execution', 'GET', `/workflows/${missing}/steps`, undefined, {}, 404, 'unknown_execution'],
+  [
+    'the calls of an unknown execution',
+    'GET',
+    `/workflows/${missing}/steps/calls`,
+    undefined,
+    {},
+    404,
+    'unknown_execution',
+  ],
+  [
+    'the definition of an unknown execution',
+    'GET',
+    `/workflows/${missing}/definition`,
+    undefined,
+    {},
+    404,
+    'unknown_execution',
+  ],
+  [
+    'a preview of an unknown execution',
+    'GET',
+    `/sagas/${missing}/cancel-preview`,
+    undefined,
+    {},
+    404,
+    'unknown_execution',
+  ],
+  ['an unknown definition', 'GET', `/workflows/definitions/${missing}`, undefined, {}, 404, 'unknown_definition'],
+  ['an unknown field in a control', 'POST', `/workflows/${missing}/cancel`, { why: 'x' }, {}, 400, 'invalid_request'],
+  ['an incomplete resolve', 'POST', `/workflows/${missing}/resolve`, { nodeId: 'a' }, {}, 400, 'invalid_request'],
   [
     'a name that is not this machine',
     'GET',

@@ -69,7 +69,7 @@ it('tells compensations too', async () => {
   expect(events.at(-1)).toMatchObject({ event: 'status', data: { status: 'FAILED' } });
 });
 
-it('is 404 of nobody and 400 of no id', async () => {
+it('is 404 for an unknown execution and 400 for a malformed id', async () => {
   expect((await stage.ask('GET', '/workflows/0190a5a0-0000-7000-8000-000000000000/events')).status).toBe(404);
   expect((await stage.ask('GET', '/workflows/x/events')).status).toBe(400);
 });

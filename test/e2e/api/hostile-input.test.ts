@@ -1,4 +1,4 @@
-/** Definitions and requests that nobody meant: mutated, huge, deep, odd. The server refuses them, and lives on. */
+/** Senseless definitions and requests: mutated, huge, deep, odd. The server refuses them, and lives on. */
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../../simulator/random.ts';
 import { brokenDefinitions } from '../../definitions/broken.ts';

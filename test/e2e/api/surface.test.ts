@@ -4,7 +4,7 @@ import type { AnswerBody } from '../../api-fixture.ts';
 import { openStage } from '../stage/stage.ts';
 
 const stage = openStage();
-const nobody = '0190a5a0-0000-7000-8000-000000000000';
+const missing = '0190a5a0-0000-7000-8000-000000000000';
 let document: AnswerBody;
 let operations: { readonly method: string; readonly path: string; readonly responses: object }[];
 
@@ -61,8 +61,8 @@ describe('/openapi.json', () => {
     const undescribed: string[] = [];
     for (const { method, path, responses } of operations) {
       const real = path
-        .replaceAll('{id}', nobody)
-        .replace('{name}/{version}', 'nobody/1')
+        .replaceAll('{id}', missing)
+        .replace('{name}/{version}', 'absent/1')
         .replace('{nodeId}', 'n')
         .replace('{token}', 't');
       const prefixes = real.startsWith('/workflows') ? ['/workflows', '/sagas'] : [''];

@@ -33,7 +33,7 @@ const stage = new Stage({}, downstream);
 beforeAll(() => stage.open());
 afterAll(() => stage.close());
 
-/** Calls back like a good service: until somebody answers. */
+/** Calls back like a good service: until the server answers. */
 async function callBack({ body }: Received): Promise<void> {
   const { to } = JSON.parse(body);
   await pause(Math.random() * 100);
@@ -91,6 +91,6 @@ it('keeps every promise through kills at random moments', { timeout: 180_000 }, 
     problems.push(...ledger.problemsOf(document, calls, steps, Date.parse(document.completedAt as string)));
   }
   expect(problems).toEqual([]);
-  // Nothing ran that nobody was told of: an answer lost to a kill is found again by its key.
+  // A client was told of each run: an answer lost to a kill is found again by its key.
   expect(ledger.executions).toEqual(new Set(ended.map(({ id }) => id)));
 });

@@ -172,7 +172,7 @@ describe('after a kill', () => {
     expect(downstream.order('/scheduled/')).toEqual(['a']);
   });
 
-  it('a token from before is as good as ever; a callback that found nobody may come again', async () => {
+  it('a token from before is as good as ever; a callback that found no server may come again', async () => {
     expect(statusWhileDown).toBeInstanceOf(Error);
     expect(await stage.show(ids['waiting']!)).toMatchObject({ status: 'WAITING_CALLBACK' });
     expect(await stage.callBack(tokens.waiting, { n: 8 })).toBe(202);

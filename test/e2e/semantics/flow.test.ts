@@ -237,7 +237,7 @@ describe('a sleep', () => {
     expect(past.status).toBe('SUCCEEDED');
   });
 
-  it.concurrent('is refused to a waker where nobody sleeps', async () => {
+  it.concurrent('refuses a wake where no node sleeps', async () => {
     const saga = stage.saga('awake');
     const id = await stage.run(saga.graph([saga.asyncTask('ask')]));
     await stage.untilStatus(id, 'WAITING_CALLBACK');

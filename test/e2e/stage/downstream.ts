@@ -1,4 +1,3 @@
-/** A downstream whose answers are scripted by path, and that remembers everything it was asked. */
 import { EventEmitter } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -27,7 +26,11 @@ export interface Answer {
   readonly meanwhile?: (request: Received) => unknown;
 }
 
-/** See the file header. Close it after the server that calls it. */
+/**
+ * A downstream whose answers are scripted by path, and that remembers everything it was asked.
+ *
+ * Close it after the server that calls it.
+ */
 export class ScriptedDownstream {
   readonly #fallback: (request: Received) => Answer;
   /** Everything that arrived, in order. */

@@ -1,7 +1,3 @@
-/**
- * What an end-to-end test plays on: a server in a process of its own on a data directory, and the downstream that its
- * sagas call. One stage serves all tests of a file.
- */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -34,7 +30,10 @@ export interface RunFields {
   readonly startAt?: string;
 }
 
-/** See the file header. */
+/**
+ * What an end-to-end test plays on: a server in a process of its own on a data directory, and the downstream that its
+ * sagas call. One stage serves all tests of a file.
+ */
 export class Stage {
   readonly downstream: ScriptedDownstream;
   readonly #env: Readonly<Record<string, string>>;

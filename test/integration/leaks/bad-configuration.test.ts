@@ -1,4 +1,4 @@
-/** Starts that fail, with a secret in what they fail by: whoever reads the output learns what is wrong, and no secret. */
+/** Starts that fail because of a value that holds a secret: the output says what is wrong, and shows no secret. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,7 +36,7 @@ function expectSilence({ code, out, notes }: Ended, says: RegExp): void {
 
 /** `<dir>` stands for the directory, `<secret>` for the secret. */
 it.each<[what: string, args: readonly string[], env: Readonly<Record<string, string>>, says: RegExp]>([
-  ['an alias that nobody defined', ['--config', '<dir>/alias.yaml'], {}, /not YAML/],
+  ['an alias that is not defined', ['--config', '<dir>/alias.yaml'], {}, /not YAML/],
   ['an escape that is none', ['--config', '<dir>/escape.yaml'], {}, /not YAML/],
   ['a placeholder that is none', ['--config', '<dir>/placeholder.yaml'], {}, /redis\.password .* placeholder/],
   ['a map for a password', ['--config', '<dir>/key-as-value.yaml'], {}, /redis\.password .* must be/],

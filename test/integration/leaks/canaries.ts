@@ -1,7 +1,7 @@
 /**
  * Values that must not show, and finding them in whatever a system says. Each has a core of letters and digits, which no
- * encoder but base64 and hexadecimal changes, between characters that every encoder changes: whoever masks only the
- * value as it is written leaves the core standing.
+ * encoder but base64 and hexadecimal changes, between characters that every encoder changes: a mask of only the
+ * value as it is written leaves the core visible.
  */
 
 /** What a value is, and so where it may stand. */
@@ -46,7 +46,7 @@ export class Canaries {
     return canary.value;
   }
 
-  /** A value that somebody else made: all of it is the core. */
+  /** A value from elsewhere: all of it is the core. */
   adopt(name: string, value: string, kind: Kind = 'secret'): string {
     const canary = { name, kind, value };
     this.#planted.push({ canary, plain: plainForms(value), base64: base64Forms(value) });

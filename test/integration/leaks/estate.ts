@@ -1,8 +1,3 @@
-/**
- * An installation with a secret in every place that has one: two processes on a real Postgres and a real Redis, a collector
- * of spans, a token issuer, a token endpoint, and a downstream that gives back all it is told. Whatever any of them says is
- * kept, to be searched in the end.
- */
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -65,7 +60,11 @@ export interface Asking {
   readonly authorization?: string;
 }
 
-/** See the file header. */
+/**
+ * An installation with a secret in every place that has one: two processes on a real Postgres and a real Redis, a collector
+ * of spans, a token issuer, a token endpoint, and a downstream that gives back all it is told. Whatever any of them says is
+ * kept, to be searched in the end.
+ */
 export class Estate {
   readonly canaries = new Canaries();
   /** What was said, by where: the kinds of places are the parts before the first blank. */
@@ -248,7 +247,7 @@ export class Estate {
       // Its time was over between the two commands.
       if (type === 'none') continue;
       const read = reads[type];
-      if (read === undefined) throw new Error(`Nobody can read ${key}.`);
+      if (read === undefined) throw new Error(`No reader for ${key}.`);
       found.push(`${key} ${JSON.stringify(await read(admin, key))}`);
     }
     return found;

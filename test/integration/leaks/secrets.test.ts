@@ -162,7 +162,7 @@ async function playOperators(): Promise<void> {
   await estate.ask('definition', '/workflows/definitions');
   echoed.push(await estate.run(literal, { payload: { plain: true } }));
   echoed.push(await estate.run(literalHostsSaga(estate, 'echo-literal-hosts', HOST), { payload }));
-  const hold = { name: 'nobody', reason: `for ${sharp(ENV_KEY)}` };
+  const hold = { name: 'absent', reason: `for ${sharp(ENV_KEY)}` };
   await estate.ask('hold', '/holds/one', { method: 'PUT', body: hold });
   await estate.ask('holds', '/holds');
   await estate.ask('no hold', '/holds/two', { method: 'PUT', body: { reason: ENV_KEY } });

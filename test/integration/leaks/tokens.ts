@@ -1,7 +1,6 @@
-/** The issuer of tokens: the keys of those of callers, and an endpoint that gives calls new ones. */
 import { type Downstream, startDownstream } from '../../e2e/trama-process.ts';
 
-/** See the file header. */
+/** The issuer of tokens: the keys of those of callers, and an endpoint that gives calls new ones. */
 export class ScriptedTokens {
   readonly #plant: (name: string, shape: (core: string) => string) => string;
   #server: Downstream | undefined;

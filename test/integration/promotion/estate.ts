@@ -1,7 +1,3 @@
-/**
- * A data directory full of executions in every state that one can be left in, and what must become of each once everything
- * was moved: the server goes on as if it had only been restarted.
- */
 import type { AnswerBody } from '../../api-fixture.ts';
 import { ScriptedDownstream } from '../../e2e/stage/downstream.ts';
 import { Stage } from '../../e2e/stage/stage.ts';
@@ -21,7 +17,10 @@ export async function forEach<T>(items: readonly T[], work: (item: T) => Promise
 
 const storedId = (n: number): string => `0190a000-0000-7000-8000-00000000000${n}`;
 
-/** See the file header. */
+/**
+ * A data directory full of executions in every state that one can be left in, and what must become of each once everything
+ * was moved: the server goes on as if it had only been restarted.
+ */
 export class Estate {
   readonly stage: Stage;
   /** The server's environment; changes count from its next start. */
@@ -91,7 +90,7 @@ export class Estate {
     await stage.downstream.arrival('/inflight/slow', this.#group('inflight').count);
   }
 
-  /** Callbacks accepted in the last moment: whether the server has used them, nobody knows. */
+  /** Callbacks accepted in the last moment: it is unknown whether the server has used them. */
   async killAfterCallbacks(): Promise<void> {
     await forEach(this.ids.get('just-answered') ?? [], (id) =>
       this.#callBack(id, 'just-answered', 'ask', { n: 1 }, 202),
