@@ -22,7 +22,7 @@ import { ProcessGate } from './process-gate.ts';
 import type { ClusterSide, QueueSide } from './links/queue-side.ts';
 import { isCalm, learnsSoon, type Scenario } from './scenario.ts';
 import type { Trace } from './trace.ts';
-import type { ClaimOwner } from './rules/vain-claims.ts';
+import type { ClaimOwner } from './rules/unproductive-claims.ts';
 import { calmWire, Wire } from './links/wire.ts';
 
 /** Total time of a call, in milliseconds. */
@@ -144,7 +144,7 @@ export class ProcessStarter {
     const engine = new Engine({
       ...(gate && { gate: this.#parts.wrapGate(gate.keeper) }),
       ...this.#parts.wrapPorts({
-        store: book.watchStore(store, (claim) => ledger.vain.owns(claim, owner)),
+        store: book.watchStore(store, (claim) => ledger.claims.owns(claim, owner)),
         queue: book.watch(access.queue),
       }),
       clock: time,

@@ -11,7 +11,7 @@ import type { JsonObject } from '../../src/core/value/json.ts';
 import { parseJson } from '../../src/core/value/json.ts';
 import type { Departure } from '../links/http-link.ts';
 import type { LeaseBook } from './lease-book.ts';
-import { VainClaims } from './vain-claims.ts';
+import { UnproductiveClaims } from './unproductive-claims.ts';
 
 /** A rule that was broken. */
 export interface Violation {
@@ -33,7 +33,7 @@ export class Ledger {
   readonly #note: (what: string) => void;
   readonly #order: CallOrder = new CallOrder((rule, what) => this.blame(rule, what));
   /** The claims without progress. */
-  readonly vain: VainClaims = new VainClaims((rule, what) => this.blame(rule, what));
+  readonly claims: UnproductiveClaims = new UnproductiveClaims((rule, what) => this.blame(rule, what));
 
   constructor(clock: Clock, note: (what: string) => void) {
     this.#monotonic = () => clock.monotonic();
@@ -76,7 +76,7 @@ export class Ledger {
       ends: endOf(execution.state),
     };
     this.accounts.set(execution.id, account);
-    if (execution.claim !== undefined) this.vain.takenOver(execution.id, execution.claim);
+    if (execution.claim !== undefined) this.claims.takenOver(execution.id, execution.claim);
     this.#note(`${short(account.id)} submitted`);
     this.#append(account, execution.state, execution.steps, [], []);
   }
@@ -87,7 +87,7 @@ export class Ledger {
     if (account === undefined) return;
     account.seq = seq;
     account.firstTakenAt ??= this.#now();
-    this.vain.takenOver(id, claim);
+    this.claims.takenOver(id, claim);
     // The take-over of a parked execution makes it runnable in the same transaction.
     account.dueAt = Math.min(dueAt, this.#now());
     account.touchedAt = this.#monotonic();
@@ -108,7 +108,7 @@ export class Ledger {
       this.blame('one outcome', `${short(account.id)} was ${end.status} and was written again`);
     }
     if (checkpoint.dueAt !== undefined) account.dueAt = checkpoint.dueAt;
-    this.vain.written(checkpoint);
+    this.claims.written(checkpoint);
     if (end === undefined) account.ends.push(...endOf(checkpoint.state));
     this.#append(account, checkpoint.state, checkpoint.steps, checkpoint.calls, checkpoint.undo);
   }
@@ -120,7 +120,7 @@ export class Ledger {
     if (account.state.end === undefined) this.blame('one outcome', `${short(account.id)} was changed while it ran`);
     account.seq = change.seq + 1;
     account.dueAt = change.dueAt;
-    this.vain.progressed(account.id);
+    this.claims.progressed(account.id);
     account.ends.push(...endOf(change.state));
     this.#append(account, change.state, change.steps, change.calls ?? [], change.undo);
   }

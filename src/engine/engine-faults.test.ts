@@ -5,7 +5,7 @@ import { type Queue, QueueUnavailable } from '../ports/queue.ts';
 import { StoreUnavailable } from '../ports/store.ts';
 import { Overloaded } from './settings.ts';
 
-/** The queue as a process sees it whose connection is cut while `cut()` says so. */
+/** A queue whose connection is cut while `isCut` says so. */
 function cuttable(queue: Queue, isCut: (method: string) => boolean): Queue {
   return new Proxy(queue, {
     get(target, name: keyof Queue) {
@@ -180,7 +180,7 @@ describe('engines under faults', () => {
     await fixture.clock.advance(1);
     expect(failed).toBe(true);
     expect((await fixture.until(id, 'over', 5_000)).status).toBe('SUCCEEDED');
-    // The mark of the direct start stands, so the first attempt counts as unknown; the call had not left.
+    // The mark of the direct start remains, so the first attempt counts as unknown; the call had not left.
     expect(fixture.http.paths()).toEqual(['a']);
   });
 
@@ -253,10 +253,10 @@ describe('stopping an engine', () => {
     const messages = fixture.logs.map(({ message }) => message).filter((text) => text.startsWith('stop'));
     expect(messages).toEqual([
       'stopping: no more claims',
-      'stopping: left the others',
+      'stopping: left the cluster',
       'stopping: drained',
       'stopping: flushed',
-      'stopping: serves no more',
+      'stopping: no more requests',
       'stopped',
     ]);
   });

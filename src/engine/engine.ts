@@ -228,7 +228,7 @@ export class Engine {
     telemetry.log('info', 'stopping: no more claims', { held: pool.size });
     await claims.stop();
     await this.#within(queue.leave(), flushGraceMillis);
-    telemetry.log('info', 'stopping: left the others');
+    telemetry.log('info', 'stopping: left the cluster');
     const hurried = new Promise<void>((resolve) => {
       this.#hurryStop = resolve;
     });
@@ -243,7 +243,7 @@ export class Engine {
     telemetry.log('info', 'stopping: flushed');
     await this.#within(queue.handOver?.() ?? Promise.resolve(), flushGraceMillis);
     await options.stopServing?.();
-    telemetry.log('info', 'stopping: serves no more');
+    telemetry.log('info', 'stopping: no more requests');
     // Every submission accepted until here is durable, or its caller knows that it failed.
     await this.#within(
       submitter.drained().then(() => queueWriter.drained()),

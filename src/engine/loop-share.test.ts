@@ -10,7 +10,7 @@ interface Told {
   readonly fields: LogFields;
 }
 
-/** A clock whose timers fire when told to, those that are set meanwhile not before the next time. */
+/** A clock whose timers fire when told to; timers set meanwhile fire the next time. */
 class TurnClock {
   timers: (() => void)[] = [];
   passed = 0;
@@ -24,7 +24,7 @@ class TurnClock {
     return { cancel: () => undefined };
   }
 
-  /** The next turn of the event loop. */
+  /** Runs the next turn of the event loop. */
   async turn(): Promise<void> {
     for (const fire of this.timers.splice(0)) fire();
     await Promise.resolve();

@@ -25,7 +25,7 @@ describe('the watch over processes', () => {
     availability = new Availability({ clock, telemetry: silentTelemetry });
   });
 
-  /** A process that has started. `isHung` says whether its requests leave. */
+  /** Starts a process. `isHung` says whether its requests are stuck. */
   async function start(id: string, isHung: () => boolean = () => false): Promise<ProcessWatch> {
     const watch = new ProcessWatch({
       clock,
@@ -107,7 +107,7 @@ describe('the watch over processes', () => {
     isAway = true;
     await clock.advance(60_000);
     isAway = false;
-    // Whichever process reaches the store first must not take the others for dead.
+    // The process that reaches the store first must not take the others for dead.
     await one.look().catch(() => undefined);
     for (let i = 0; i < 30; i++) {
       await clock.advance(100);
@@ -124,7 +124,7 @@ describe('the watch over processes', () => {
     expect(availability.trouble?.kind).toBe('unreachable');
   });
 
-  it('takes the word of the store for what was before its own start', async () => {
+  it('trusts the store about the time before its own start', async () => {
     await store.beat(
       { id: 'old', podId: 'old', version: '1', works: true, ttlMillis: 6_500, isSoleWorker: true },
       true,

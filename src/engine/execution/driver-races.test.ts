@@ -1,4 +1,4 @@
-/** What happens at the same time: each of these was found by the simulator. */
+/** Races of a driver; the simulator found each of them. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
 import type { JsonObject } from '../../core/value/json.ts';
@@ -147,7 +147,7 @@ describe('at the same time', () => {
   });
 });
 
-/** The queue, which renews and claims nothing before that. */
+/** A queue that renews and claims nothing before that instant. */
 function leasesOnlyAfter(queue: Queue, isBack: () => boolean): Queue {
   const unless = <T>(action: () => Promise<T>): Promise<T> =>
     isBack() ? action() : Promise.reject(new QueueUnavailable('Away.'));

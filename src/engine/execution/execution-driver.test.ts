@@ -86,7 +86,8 @@ describe('the driver of an execution', () => {
     fixture.http.calls[0]!.answer({});
     await fixture.clock.advance(1);
     expect(fixture.fenced).toEqual(['checkpoint']);
-    // The id was released, so this very process takes it over next: what was in flight is unknown, and repeated under the same key.
+    // The id was released, so this same process takes it over next: the call in flight is unknown, and is repeated
+    // under the same key.
     expect((await fixture.until(id)).status).toBe('SUCCEEDED');
     expect(fixture.http.paths()).toEqual(['a', 'a']);
     expect(new Set(fixture.http.keys()).size).toBe(1);
@@ -98,7 +99,7 @@ describe('the driver of an execution', () => {
     fixture.http.reply = (path) => (path === 'b' ? 'hold' : {});
     const id = await fixture.submit(engine, chain('a', 'b'));
     await fixture.clock.advance(10);
-    // Without a ring: the last checkpoint, which would end it, finds the inbox changed.
+    // There is no ring: the last checkpoint, which would end it, finds the inbox changed.
     expect(await fixture.offer(undefined, id, { type: 'cancelled', inboxId: 'c1' })).toBe('accepted');
     fixture.http.calls[1]!.answer({});
     expect((await fixture.until(id)).status).toBe('CANCELLED');
@@ -115,7 +116,7 @@ describe('the driver of an execution', () => {
     await fixture.clock.advance(5);
     await fixture.offer(undefined, id, { type: 'cancelled', inboxId: 'c1' });
     expect((await fixture.until(id)).status).toBe('CANCELLED');
-    // The checkpoint after `a` let `b` go and told of the cancel.
+    // The checkpoint after `a` released `b` and reported the cancel.
     expect(fixture.http.paths().slice(0, 2)).toEqual(['a', 'b']);
     expect(fixture.http.paths()).not.toContain('c');
   });
@@ -228,7 +229,7 @@ describe('the driver of an execution', () => {
     const id = await fixture.submit(engine, chain('a'));
     for (let i = 0; i < 5; i++) {
       await fixture.store.takeOver([{ id, claim: `dead-${i}` }], fixture.clock.now());
-      // The answer finds its owner fenced; the next one calls again, and lives on.
+      // The answer finds its owner fenced; the next owner calls again and goes on.
       fixture.http.calls.at(-1)!.answer({});
       await fixture.clock.advance(2_000);
       expect(fixture.http.calls).toHaveLength(i + 2);
@@ -271,7 +272,7 @@ describe('the driver of an execution', () => {
     await small.clock.advance(1);
     const short = small.submitting(one, chain('x'));
     await small.clock.advance(1);
-    // These wait in the queue, and not yet here.
+    // These executions wait in the queue, and not here.
     small.submitting(one, chain('y'));
     await small.clock.advance(1);
     const last = small.submitting(one, chain('z'));
@@ -331,7 +332,7 @@ describe('the driver of an execution', () => {
     fixture.http.reply = (path, _request, nth) => (path === 'a' && nth === 2 ? 'hold' : {});
     await fixture.retry(engine, id);
     await fixture.clock.advance(5);
-    // Taken over while the call is out: the next owner sends it again, under the same key.
+    // The execution is taken over while the call is under way: the next owner sends it again, under the same key.
     await fixture.store.takeOver([{ id, claim: 'other' }], fixture.clock.now());
     fixture.http.calls.at(-1)!.answer({});
     expect((await fixture.until(id)).status).toBe('SUCCEEDED');
@@ -349,7 +350,7 @@ describe('the driver of an execution', () => {
   it('makes no call once its lease may be over, but offers the answer in hand', async () => {
     fixture.http.reply = (path) => (path === 'a' ? 'hold' : {});
     const id = await fixture.submit(engine, chain('a', 'b'));
-    // The process stands still for longer than its lease; then the answer is there.
+    // The process is frozen for longer than its lease; then the answer is there.
     fixture.clock.freeze(9_900);
     fixture.http.calls[0]!.answer({ afterMillis: 0 });
     expect((await fixture.until(id)).status).toBe('SUCCEEDED');

@@ -344,7 +344,7 @@ export class ExecutionDriver
       return;
     }
     if (!waits) {
-      if (this.#applier.mayAdvance) this.fault(new Error('Nothing can move, and nothing is waited for.'));
+      if (this.#applier.mayAdvance) this.fault(new Error('Nothing can move, and nothing is awaited.'));
       else this.#end({ kind: 'released', run: this.#progress.durable, yields: !this.#right.isGivenUp });
       return;
     }

@@ -1,4 +1,4 @@
-/** Outputs that leave memory: an execution sees the same, wherever they are. */
+/** Outputs that leave memory: an execution sees the same outputs wherever they are. */
 import { assert, asyncProperty, integer } from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chain, graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
@@ -7,10 +7,10 @@ import { Random } from '../../../simulator/random.ts';
 import { randomDefinition } from '../../../simulator/random-definition.ts';
 import type { Engine } from '../engine.ts';
 
-/** Enough for a look at the outputs after each answer. */
+/** Large enough for a look at the outputs after each answer. */
 const padding = 'x'.repeat(40_000);
 
-/** A task that sends what it reads of other nodes. */
+/** A task that sends what it reads from other nodes. */
 const reader = (id: string, body: JsonObject, more: JsonObject = {}): JsonObject =>
   task(id, { ...more, action: { request: { url: `http://mock/${id}`, verb: 'POST', body } } });
 
@@ -41,7 +41,7 @@ describe('outputs', () => {
     ]);
     const id = await fixture.submit(engine, definition);
     await fixture.clock.advance(100);
-    // The payload aside: what `b` answered, which `d` asks for; not what `a` did.
+    // Beside the payload: the answer of `b`, which `d` asks for, and not that of `a`.
     expect(engine.load().bytes).toBeGreaterThan(80_000);
     expect(engine.load().bytes).toBeLessThan(160_000);
     fixture.http.calls.at(-1)!.answer({});
@@ -167,10 +167,10 @@ describe('outputs', () => {
         const definition = randomDefinition(new Random(seed), { length: 8, depth: 0, maxWaitMillis: 500 });
         const { timeoutMillis: _timeout, ...timeless } = definition;
         const inMemory = await play(timeless, seed, 32 * 1024 * 1024);
-        // None is kept, since it takes more in memory than it does as text, and several may be read back at once.
+        // None is kept, since an output takes more in memory than as text, and several may be read back at once.
         expect(await play(timeless, seed, 600_000)).toEqual(inMemory);
       }),
-      // The same definitions each time: some of them have to read back.
+      // The same definitions each time: some of them have to read outputs back.
       { numRuns: 20, seed: 3 },
     );
     expect(restored).toBeGreaterThan(5);

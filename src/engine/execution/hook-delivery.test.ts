@@ -1,4 +1,4 @@
-/** Hooks that could not be delivered before the end are delivered after it, whatever becomes of the process. */
+/** Hooks that could not be delivered before the end are delivered after it, even if the process ends. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
 import { hookStatus, type HookStatus } from '../../core/delivery.ts';
@@ -22,7 +22,7 @@ async function statusOf(id: string): Promise<HookStatus | undefined> {
   return hookStatus((await fixture.detail(id)).state);
 }
 
-/** Lets time pass until the hook has come to that. */
+/** Lets time pass until the hook has this state. */
 async function hookUntil(id: string, state: HookStatus['state']): Promise<HookStatus> {
   for (let second = 0; second < 200_000; second++) {
     const status = await statusOf(id);
@@ -32,7 +32,7 @@ async function hookUntil(id: string, state: HookStatus['state']): Promise<HookSt
   throw new Error(`The hook did not become ${state}.`);
 }
 
-/** A run that has ended, and whose hook was not delivered. */
+/** A run that has ended and whose hook was not delivered. */
 async function endedRun(
   engine: Engine,
   reply: { status: number } | { error: 'connect' } = { status: 503 },
@@ -62,7 +62,7 @@ describe('a hook after the end', () => {
       'HOOK:onSuccessCallback:rejected',
       'HOOK:onSuccessCallback:succeeded',
     ]);
-    // It is not called again.
+    // The hook is not called again.
     await fixture.clock.advance(3_600_000);
     expect(hookCalls()).toHaveLength(attempts);
     expect(fixture.logs.filter(({ message }) => message === 'saga finished')).toHaveLength(1);

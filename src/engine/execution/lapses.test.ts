@@ -1,4 +1,4 @@
-/** A lapse of a lease is final until the store has spoken: whatever was to leave waits for it. */
+/** A lapse of a lease is final until the store confirms the execution: every call waits for that. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chain, graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
 import { slotOf } from '../../core/slot.ts';
@@ -9,9 +9,9 @@ const leaseMillis = 10_000;
 
 describe('after a lapse', () => {
   let fixture: RuntimeFixture;
-  /** Whether renewals and claims are answered; while not, they fail. */
+  /** Whether renewals and claims are answered; otherwise they fail. */
   let answers: boolean;
-  /** Whether renewals are; where they are not, the process claims again what it holds. */
+  /** Whether renewals are answered; otherwise the process claims again what it holds. */
   let renews: boolean;
   /** Ids whose claims the queue makes anew at the next renewal. */
   let revives: Set<string>;
@@ -29,7 +29,7 @@ describe('after a lapse', () => {
     expect(fixture.clock.pending).toBe(0);
   });
 
-  /** A queue that may be out of reach, and may have lost claims. */
+  /** A queue that may be unreachable and may have lost claims. */
   function wrap(queue: Queue): Queue {
     const away = (): Promise<never> => Promise.reject(new Error('Away.'));
     const operations: Partial<Queue> = {
@@ -60,7 +60,7 @@ describe('after a lapse', () => {
     return id;
   }
 
-  /** The queue is out of reach for longer than a lease, and answers again. */
+  /** Makes the queue unreachable for longer than a lease. */
   async function lapse(meanwhile?: () => Promise<unknown>): Promise<void> {
     answers = false;
     await fixture.clock.advance(leaseMillis);
@@ -69,7 +69,7 @@ describe('after a lapse', () => {
     await fixture.clock.advance(2_500);
   }
 
-  /** Another process takes the execution over, as the store knows it, and writes nothing. */
+  /** Lets another process take the execution over in the store and write nothing. */
   async function takeOver(id: string): Promise<void> {
     const { fault } = fixture.store;
     fixture.store.fault = () => undefined;
@@ -77,7 +77,7 @@ describe('after a lapse', () => {
     fixture.store.fault = fault;
   }
 
-  it('one question settles an execution in hand, and the next call leaves', async () => {
+  it('one question settles a held execution, and the next call leaves', async () => {
     const engine = await engineOf();
     fixture.http.reply = (path) => (path === 'a' ? 'hold' : {});
     const ids = [];
@@ -111,13 +111,13 @@ describe('after a lapse', () => {
       const id = await fixture.submit(engine, chain('a', 'b', 'c'));
       expect((await fixture.until(id)).status).toBe('FAILED');
       const before = fixture.http.calls.length;
-      // Round 2 looks for effects that stand before each call leaves.
+      // Round 2 looks for earlier effects before each call leaves.
       let answer = (): void => undefined;
       const read = new Promise<void>((resolve) => (answer = resolve));
       fixture.store.fault = (operation) => (operation === 'findStanding' ? read : undefined);
       await fixture.retry(engine, id);
       await fixture.clock.runUntilIdle(5_000, () => fixture.store.count('findStanding') > 0);
-      // The engine itself takes nothing over any more: what leaves now is of the lease that lapsed.
+      // The engine takes nothing over any more: calls that leave now belong to the lapsed lease.
       fixture.store.fault = (operation) =>
         operation === 'findStanding' ? read : operation === 'takeOver' ? 'away' : undefined;
       if (how === 'lapsed') {
@@ -258,7 +258,7 @@ describe('claims without progress', () => {
     fixture.http.reply = () => ({ afterMillis: 900 });
     const id = await fixture.submit(first, chain('a'));
     await fixture.clock.advance(10);
-    // The queue loses the claim again and again, and whichever process comes first takes the execution over.
+    // The queue loses the claim again and again, and the process that comes first takes the execution over.
     for (let i = 0; i < 12; i++) {
       fixture.hub.wipe();
       first.rebuild();

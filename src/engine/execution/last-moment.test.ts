@@ -1,4 +1,4 @@
-/** Calls that may leave at last, for a place or a connection has come, while a checkpoint under way decides about them. */
+/** Calls that get their place or connection while a checkpoint under way decides about them. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
 import type { JsonObject } from '../../core/value/json.ts';
@@ -6,13 +6,13 @@ import type { Engine } from '../engine.ts';
 import type { CallGate, Entry, GatedCall, Pass } from '../call/gate/call-gate.ts';
 import { Pulse } from '../service.ts';
 
-/** What the first call waits for, for 5 s. */
+/** The first call waits for this long. */
 const lacks = ['a place', 'a connection'] as const;
 const waitMillis = 5_000;
-/** When a checkpoint decides: before that. */
+/** When a checkpoint decides: before the call can leave. */
 const decisionMillis = 3_000;
 
-/** A gate that keeps the first call waiting until it is told otherwise. */
+/** A gate that keeps the first call waiting until it is released. */
 class FirstWaits implements CallGate {
   readonly pulse: Pulse;
   taken = 0;
@@ -50,7 +50,7 @@ class FirstWaits implements CallGate {
   }
 
   ended(): void {
-    // It keeps nothing of an execution.
+    // The gate keeps no state of an execution.
   }
 
   keepOnly(): void {
@@ -62,7 +62,7 @@ class FirstWaits implements CallGate {
   }
 }
 
-/** `b` waits for what it lacks while `a` waits for its callback. */
+/** `b` waits for its place or connection while `a` waits for its callback. */
 const besides = graph([
   { kind: 'split', id: 's', branches: ['b', 'a'], join: 'j' },
   task('b'),
@@ -90,7 +90,10 @@ describe.each(lacks)('a call that waited for %s', (lack) => {
     expect(gate.taken).toBe(0);
   });
 
-  /** Submits it; what its first call lacks has come when this returns, and the store has not answered the checkpoint that decided before. */
+  /**
+   * Submits the definition. When this returns, the first call can leave, and the store has not answered the checkpoint
+   * that decided before.
+   */
   async function decided(definition: JsonObject): Promise<string> {
     const id = await fixture.submit(engine, definition);
     await fixture.clock.advance(1_000);
@@ -125,7 +128,7 @@ describe.each(lacks)('a call that waited for %s', (lack) => {
   it('leaves when the store refuses what would have failed its execution', async () => {
     const id = await decided(besides);
     expect(fixture.http.paths()).toEqual(['a']);
-    // A callback that was accepted before decides.
+    // A callback that was accepted earlier decides.
     expect(await fixture.offer(undefined, id, await fixture.callbackOf(id, 'a'), 'h')).toBe('accepted');
     write();
     expect((await fixture.until(id)).status).toBe('SUCCEEDED');

@@ -1,11 +1,11 @@
-/** Work that is more than one turn of the event loop may do is put off, and done all the same. */
+/** Work that exceeds one turn of the event loop is put off, and done all the same. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
 import type { JsonObject } from '../../core/value/json.ts';
 import type { Engine } from '../engine.ts';
 import { defaultEngineSettings } from '../settings.ts';
 
-/** So little that each node, each case of a switch and each rendering is a turn of its own. */
+/** So little that each node, each case of a switch and each rendering takes a turn of its own. */
 const limits = { ...defaultEngineSettings.limits, maxTurnSteps: 1, maxTurnBytes: 1 };
 
 const branches = Array.from({ length: 20 }, (_, i) => `t${String(i)}`);

@@ -48,7 +48,7 @@ describe('the log', () => {
     );
     const payload = { url: 'http://canary.example', host: 'canary.example' };
     const detail = await fixture.until(await fixture.submit(engine, definition, { payload }));
-    // The execution tells it to those who may read it.
+    // The execution shows it to readers who may see it.
     expect(detail.failureDescription).toContain('canary.example');
     const said = JSON.stringify(fixture.logs);
     expect(said).not.toContain('canary');

@@ -63,7 +63,7 @@ export class StoreClock implements Clock {
     const offset = Math.round(theirs + journey / 2 - this.#system.now());
     if (Math.abs(offset - this.#offset) <= toleranceMillis + journey / 2) return;
     const level = Math.abs(offset) > 1000 ? 'warn' : 'info';
-    this.#telemetry.log(level, 'the clock of this machine differs from that of the store, which counts', {
+    this.#telemetry.log(level, 'the clock of this machine differs from the clock of the store, which is used', {
       millis: offset,
     });
     this.#offset = offset;

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
 import type { Json } from '../../core/value/json.ts';
 
-/** How often an execution that waited for a callback read its outputs back. */
+/** Counts how often an execution that waited for a callback read its outputs back. */
 async function readsBack(payload: Json, answer: Json): Promise<number> {
   const fixture = new RuntimeFixture();
   const engine = await fixture.engine();

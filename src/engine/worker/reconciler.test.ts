@@ -90,7 +90,7 @@ describe('the reconcile', () => {
     }
   }
 
-  it('names the process that has an execution in hand, as long as that lives', async () => {
+  it('names the process that holds an execution, as long as that process lives', async () => {
     live.add('pod/alive');
     add('a', -10_000, 'pod/alive/7');
     add('b', -10_000, 'pod/dead/7');
@@ -172,7 +172,7 @@ describe('the reconcile', () => {
     askedShards.length = 0;
     await rounds(1);
     expect(known).toBe(2);
-    // What is overdue in the others does not wait for it.
+    // Overdue executions of the other shards do not wait for it.
     expect(askedShards.slice(0, 2)).toEqual([owned, shards]);
   });
 

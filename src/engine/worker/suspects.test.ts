@@ -4,7 +4,7 @@ import type { Lease } from './lease.ts';
 import { type Suspect, Suspects } from './suspects.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
-/** Executions by id with the claims in vain that are counted for each, and what the line did with them. */
+/** Executions by id with the counted claims of each, and what the line did with them. */
 class Line {
   readonly taken: string[] = [];
   readonly given: string[] = [];
@@ -29,7 +29,7 @@ class Line {
     }
   }
 
-  /** What is in hand now. */
+  /** The suspects that are taken over now. */
   async inHand(): Promise<readonly string[]> {
     await setImmediate();
     return [...this.#clear.keys()];

@@ -35,10 +35,10 @@ describe('SIGTERM', () => {
     expect(code).toBe(0);
     expect(messagesOf(out).filter((message) => /^(stop|close)/.test(message))).toEqual([
       'stopping: no more claims',
-      'stopping: left the others',
+      'stopping: left the cluster',
       'stopping: drained',
       'stopping: flushed',
-      'stopping: serves no more',
+      'stopping: no more requests',
       'stopped',
       'closed',
     ]);

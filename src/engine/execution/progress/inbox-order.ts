@@ -24,7 +24,7 @@ function isFromInbox(event: Event): event is FromInbox {
 }
 
 /** Inbox events that a driver has read and not applied. Events that came too early stay. */
-export class InboxInHand {
+export class UnappliedInbox {
   #rows: readonly InboxRow[];
   /** Ids of the events taken to be applied. */
   readonly #taken = new Set<string>();

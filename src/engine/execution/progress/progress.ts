@@ -3,7 +3,7 @@ import { canPark, dueAt } from '../../../core/due.ts';
 import type { Command, Event } from '../../../core/event.ts';
 import type { Checkpoint, InboxRow } from '../../../ports/store.ts';
 import type { ClaimedExecution } from '../driver-contract.ts';
-import { InboxInHand, isIdling, replayed } from './inbox-order.ts';
+import { UnappliedInbox, isIdling, replayed } from './inbox-order.ts';
 import { PendingBatch } from './pending-batch.ts';
 import type { Restore } from '../restored-outputs.ts';
 
@@ -28,7 +28,7 @@ export class Progress {
   #first: Event[] = [];
   /** Events that come after the inbox. */
   #events: Event[] = [];
-  readonly #inbox: InboxInHand;
+  readonly #inbox: UnappliedInbox;
   #parkedUntil: number | undefined;
   #quarantine: string | undefined;
 
@@ -37,7 +37,7 @@ export class Progress {
     this.#run = run;
     this.seq = seq;
     this.inboxSeq = inboxSeq;
-    this.#inbox = new InboxInHand(inbox);
+    this.#inbox = new UnappliedInbox(inbox);
   }
 
   /** The run with everything applied so far. */

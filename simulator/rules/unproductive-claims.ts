@@ -17,7 +17,7 @@ const neededEnds = 5;
  * Tracks claims without progress. An execution that brings down its processes is quarantined, and only claims whose
  * owners ended show that: a process that is alive, or that was fenced while it worked, was not brought down by it.
  */
-export class VainClaims {
+export class UnproductiveClaims {
   readonly #blame: (rule: string, what: string) => void;
   /** By claim. */
   readonly #owners = new Map<string, ClaimOwner>();
