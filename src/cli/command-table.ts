@@ -1,4 +1,4 @@
-/** All commands: what the help lists, and how each is loaded once it is asked for. */
+/** All commands: their entries in the help, and the loader of each. */
 import type { Command } from 'commander';
 import type { Terminal } from './terminal.ts';
 

@@ -13,7 +13,7 @@ interface AuditOptions extends ServerOptions {
   readonly cursor?: string;
 }
 
-/** `trama audit`: who changed a run, or anything. */
+/** `trama audit`: the changes of a run, or of anything, and who made them. */
 export function defineAudit(command: Command, terminal: Terminal): void {
   command
     .argument('[id]', 'the run; without it the whole log, which needs the role admin')

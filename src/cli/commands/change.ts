@@ -1,4 +1,6 @@
-/** `trama retry`, `cancel`, `terminate`, `wake` and `hook redeliver`: of runs by their ids, or of all that match. */
+/**
+ * `trama retry`, `cancel`, `terminate`, `wake` and `hook redeliver`: change runs by their ids, or all runs that match.
+ */
 import type { Command } from 'commander';
 import { isJsonObject, ownProperty, stringifyJson, type Json, type JsonObject } from '../../core/value/json.ts';
 import { type PagingClient, asObject, readRows } from '../api-client.ts';
@@ -9,7 +11,7 @@ import { filterOf, hostOption, whereOption } from '../where.ts';
 
 type Action = 'retry' | 'cancel' | 'terminate' | 'wake' | 'redeliver';
 
-/** Where a change of one run is asked for, below the run. */
+/** The path of each change below its run. */
 const paths: Readonly<Partial<Record<Action, string>>> = { redeliver: 'hook/redeliver' };
 
 interface ChangeOptions extends ServerOptions {
@@ -70,10 +72,10 @@ function defineChange(command: Command, terminal: Terminal, action: Action): voi
     });
 }
 
-/** Runs that one request changes: so few that each request is over in a moment, and progress shows. */
+/** Runs that one request changes: few, so that each request is quick and progress shows. */
 const chunkRows = 50;
 
-/** Asks which runs match, then changes those, some at a time. */
+/** Finds the runs that match, then changes them in groups. */
 async function changeAll(
   api: PagingClient,
   action: Action,
@@ -110,13 +112,13 @@ async function changeAll(
     errors.push(...listOf(answer, 'errors'));
     at += chunk.length;
     terminal.progress(`${String(at)} of ${String(ids.length)}: ${String(done.length)} ${doneWords[action]}`);
-    // The server left some of these for want of time, or because its store is away.
+    // The server left some of these because its time was up, or because its store is away.
     if (ownProperty(answer, 'more') === true) return { ...found, done: done.length, ids: done, errors, more: true };
   }
   return { ...found, done: done.length, ids: done, errors };
 }
 
-/** Requests that a server shows of one run at most. */
+/** Bound of the requests of one run that a server shows. */
 const maxPreviews = 1000;
 
 const previews: Readonly<Partial<Record<Action, string>>> = { retry: 'retry-preview', cancel: 'cancel-preview' };
@@ -150,7 +152,7 @@ function bodyOf({ force, reason }: ChangeOptions): JsonObject {
   return { ...(force === true && { force }), ...(reason !== undefined && { reason }) };
 }
 
-/** What stands, or what would be called, before anything is done. */
+/** The standing effects, or the calls to come, before the change. */
 async function preview(
   api: PagingClient,
   action: Action,

@@ -18,7 +18,9 @@ interface DemoOptions {
 const sagas = join(import.meta.dirname, '../demo/sagas');
 const sagasShown = relative('.', sagas);
 
-/** `trama demo`: a server, sample services and some sagas, and then an end, or what people want to try by hand. */
+/**
+ * `trama demo`: starts a server and sample services, runs some sagas, then ends or waits for people to try their own.
+ */
 export function defineDemo(command: Command, terminal: Terminal): void {
   command
     .option('--keep', 'leave the server and the services running until Ctrl-C')
@@ -32,7 +34,7 @@ no say. Exit codes: 0 every saga ended as it should, 1 one did not, or the demo 
     .action(async (options: DemoOptions) => {
       const began = performance.now();
       const services = new SampleServices();
-      // Listens before anything is started: a signal must not leave a directory behind.
+      // Listens before anything starts: a signal must not leave a directory behind.
       const signals = untilStopped(() => undefined);
       let server: EmbeddedServer | undefined;
       try {
@@ -104,7 +106,7 @@ function chapter(number: number, story: Story, played: Played): readonly string[
   ];
 }
 
-/** How the command line is called here. */
+/** How people call the command line here. */
 function calls(terminal: Terminal): { readonly demo: string; readonly trama: string; readonly serve: string } {
   const isCheckout = terminal.env['npm_lifecycle_event'] === 'demo';
   if (isCheckout) return { demo: 'npm run demo -- --keep', trama: 'npm run trama --', serve: 'npm start' };

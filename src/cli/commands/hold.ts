@@ -14,7 +14,7 @@ interface PutOptions extends ServerOptions {
   readonly until?: string;
 }
 
-/** `trama hold`: lets calls to a host, or of a definition, wait. */
+/** `trama hold`: makes calls to a host, or of a definition, wait. */
 export function defineHold(command: Command, terminal: Terminal): void {
   command.addHelpText('after', '\nExit codes: 0 done; 1 refused; 2 wrong usage or no server.');
   addServerOptions(command.command('list').description('show the holds that stand'), 'print the list').action(
@@ -66,7 +66,7 @@ export function defineHold(command: Command, terminal: Terminal): void {
   const remove = command.command('rm').description('lift a hold; what waits goes on').argument('<id>', 'its name');
   addServerOptions(remove, 'print { id }').action(async (id: string, options: ServerOptions) => {
     const client = clientOf(options, terminal);
-    // Lifting is the same twice, so only a look can tell a name that was mistyped.
+    // Lifting a hold twice is harmless, so only a look-up can detect a mistyped name.
     const ids = (await standing(client)).map((hold) => field(hold, 'id'));
     if (!ids.includes(id)) {
       const others = ids.length === 0 ? 'Nothing is held.' : `These holds stand: ${ids.join(', ')}.`;

@@ -17,7 +17,7 @@ interface CreateOptions {
 
 const dayMillis = 86_400_000;
 
-/** `trama keys`: API keys. Nothing is stored anywhere: what is printed goes into the configuration. */
+/** `trama keys`: creates API keys. Stores nothing: the printed entry goes into the configuration. */
 export function defineKeys(command: Command, terminal: Terminal): void {
   command
     .command('create')
@@ -56,7 +56,7 @@ function repeatable(flags: string, description: string): Option {
   ]);
 }
 
-/** The entry, as the configuration will read it. */
+/** The entry in the form of the configuration. */
 function entryOf(key: string, { id, role = ['viewer'], definitions, expires }: CreateOptions): object {
   const unknown = role.find((name) => !isRole(name));
   if (unknown !== undefined) throw new CliProblem(`--role ${unknown} must be one of ${roles.join(', ')}.`);

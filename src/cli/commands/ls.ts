@@ -47,10 +47,10 @@ export function defineLs(command: Command, terminal: Terminal): void {
     });
 }
 
-/** Pages that are read for one list: a filter that few runs fit makes them short, or empty. */
+/** Bound of the pages read for one list: a filter that few runs match makes them short, or empty. */
 const maxPages = 20;
 
-/** One page as the user knows it: the server may end its own early, after as much looking as it does at once. */
+/** One page for the user: the server may end its own earlier, because it bounds the work of one request. */
 async function readPage(
   api: PagingClient,
   query: URLSearchParams,
@@ -67,7 +67,7 @@ async function readPage(
   }
 }
 
-/** Why a run did not succeed, and where: of one that is CORRUPTED, whose compensation failed. */
+/** Why a run did not succeed, and where; of a CORRUPTED run, whose compensation failed. */
 function whyText(row: JsonObject): string {
   const reason = field(row, 'reason');
   const failed = ownProperty(row, 'failedCompensations');

@@ -18,7 +18,7 @@ interface PromoteOptions extends ConfigOptions {
   readonly json?: true;
 }
 
-/** What the rows of each kind are to people. */
+/** The names of each kind of rows for people. */
 const kindNames: Readonly<Record<PromotionProgress['kind'], string>> = {
   body: 'pinned definitions',
   execution: 'executions',

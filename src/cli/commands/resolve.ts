@@ -14,7 +14,7 @@ interface ResolveOptions extends ServerOptions {
   readonly body?: string;
 }
 
-/** `trama resolve`: settles by hand what Trama cannot. */
+/** `trama resolve`: settles by hand what Trama cannot settle. */
 export function defineResolve(command: Command, terminal: Terminal): void {
   command
     .argument('<id>', 'the run')
