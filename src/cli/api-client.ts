@@ -46,7 +46,7 @@ export function serverUrl(option: string | undefined, terminal: Terminal): strin
 export function checkedUrl(url: string, name: string): string {
   // With a scheme or, by mistake, without one.
   if (/^(?:[^/?#]*\/\/)?[^/?#]*@/.test(url)) {
-    throw new CliProblem(`${name} must hold no user information; use --api-key or TRAMA_API_KEY.`);
+    throw new CliProblem(`${name} must contain no user info; use --api-key or TRAMA_API_KEY.`);
   }
   if (!/^https?:\/\/[^/\s]/.test(url)) throw new CliProblem(`${name} must be an http or https URL, not ${url}.`);
   return url.replace(/\/+$/, '');
@@ -102,7 +102,7 @@ export function createApiClient(url: string, credential?: string, advice: readon
     const answer = parseAnswer(text);
     if (response.ok && answer !== undefined) return { answer, headers: response.headers };
     const problems = answer === undefined ? [] : sentencesOf(answer);
-    if (problems.length === 0) throw new CliProblem(`${url} answered ${response.status} and is probably no Trama.`);
+    if (problems.length === 0) throw new CliProblem(`${url} answered ${response.status} and is probably not Trama.`);
     throw new ApiRefusal(problems, response.status);
   };
   return {

@@ -64,7 +64,7 @@ function prepare(command: Command, terminal: Terminal): Command {
   return command
     .exitOverride()
     .showSuggestionAfterError()
-    .showHelpAfterError('Run it with --help to see how it is used.')
+    .showHelpAfterError('Run it with --help for its usage.')
     .configureOutput({
       writeOut: (text) => {
         terminal.outText(text.trimEnd());

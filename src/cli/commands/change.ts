@@ -25,7 +25,7 @@ interface ChangeOptions extends ServerOptions {
 
 /** `trama retry`. */
 export function defineRetry(command: Command, terminal: Terminal): void {
-  defineChange(command.option('--force', 'also what was terminated (ids only)'), terminal, 'retry');
+  defineChange(command.option('--force', 'include terminated runs (ids only)'), terminal, 'retry');
 }
 
 /** `trama cancel`. */
@@ -45,7 +45,7 @@ export function defineWake(command: Command, terminal: Terminal): void {
 
 /** `trama hook redeliver`. */
 export function defineRedeliver(command: Command, terminal: Terminal): void {
-  defineChange(command.option('--force', 'also what was delivered (ids only)'), terminal, 'redeliver');
+  defineChange(command.option('--force', 'include delivered hooks (ids only)'), terminal, 'redeliver');
 }
 
 function defineChange(command: Command, terminal: Terminal, action: Action): void {
@@ -53,11 +53,11 @@ function defineChange(command: Command, terminal: Terminal, action: Action): voi
     .argument('[id...]', 'the runs')
     .addOption(whereOption())
     .addOption(hostOption())
-    .option('--reason <text>', 'why; stands in the audit log and in the status of the run')
-    .option('--max <number>', 'with --where or --host: runs at most (default: 1000)')
-    .option('--dry-run', 'change nothing: say what would be changed, and which requests that means');
+    .option('--reason <text>', 'the reason; the audit log and the status of the run show it')
+    .option('--max <number>', 'with --where or --host: the most runs to change (default: 1000)')
+    .option('--dry-run', 'change nothing: show the runs that would change, and the requests that would follow');
   addServerOptions(command, 'print { matched, done, ids, errors, more, others? }')
-    .addHelpText('after', '\nExit codes: 0 done; 1 some or all refused, or were left; 2 wrong usage or no server.')
+    .addHelpText('after', '\nExit codes: 0 done; 1 some or all refused or left over; 2 wrong usage or no server.')
     .action(async (ids: readonly string[], options: ChangeOptions) => {
       const { where = [], host } = options;
       if (ids.length > 0 === (where.length > 0 || host !== undefined)) {
@@ -82,7 +82,7 @@ async function changeAll(
   options: ChangeOptions,
   terminal: Terminal,
 ): Promise<JsonObject> {
-  if (options.force === true) throw new CliProblem('--force goes with ids, not with --where.');
+  if (options.force === true) throw new CliProblem('--force needs ids; it does not work with --where.');
   const max = options.max === undefined ? undefined : Number(options.max);
   if (max !== undefined && !Number.isSafeInteger(max)) throw new CliProblem('--max must be a whole number.');
   const { host, where = [], reason } = options;

@@ -28,8 +28,8 @@ export function defineDemo(command: Command, terminal: Terminal): void {
     .addHelpText(
       'after',
       `
-Needs nothing: the server keeps its data in a directory that is removed afterwards; trama.yaml and the environment have
-no say. Exit codes: 0 every saga ended as it should, 1 one did not, or the demo was interrupted.`,
+Needs no setup: the server keeps its data in a temporary directory, and ignores trama.yaml and the environment.
+Exit codes: 0 every saga ended as expected, 1 one did not, or the demo was interrupted.`,
     )
     .action(async (options: DemoOptions) => {
       const began = performance.now();
@@ -52,9 +52,7 @@ no say. Exit codes: 0 every saga ended as it should, 1 one did not, or the demo 
         terminal.out(`Trama is ready at ${server.url} after ${String(ready)} ms; sample services at ${servicesUrl}`);
         const { good, lastId } = await playAll(createApiClient(server.url), services, signals, terminal);
         const seconds = ((performance.now() - began) / 1000).toFixed(1);
-        terminal.outText(
-          `\n${String(good)} of ${String(stories.length)} sagas ended as they should, in ${seconds} s.\n`,
-        );
+        terminal.outText(`\n${String(good)} of ${String(stories.length)} sagas ended as expected, in ${seconds} s.\n`);
         if (good < stories.length) terminal.exitCode = exitCodes.found;
         if (options.keep === true) await keep(server.url, servicesUrl, lastId, signals, terminal);
         else for (const line of farewell(terminal)) terminal.out(line);
@@ -102,7 +100,7 @@ function chapter(number: number, story: Story, played: Played): readonly string[
     `   ${statusLine(document)}`,
     `   the services hold: ${standing.length === 0 ? 'nothing' : standing.join(', ')}`,
     ...standingLines(document).map((line) => `   ${line}`),
-    ...differences.map((line) => `   NOT AS IT SHOULD BE: ${line}`),
+    ...differences.map((line) => `   UNEXPECTED: ${line}`),
   ];
 }
 

@@ -35,9 +35,9 @@ export function defineImportDefinitions(command: Command, terminal: Terminal): v
     .requiredOption('--from <url>', 'the server to read from; existing Trama or this one')
     .option(
       '--from-api-key <key>',
-      'the key to read with (default: TRAMA_FROM_API_KEY, which no list of processes shows)',
+      'the key to read with (default: TRAMA_FROM_API_KEY, which process lists do not show)',
     )
-    .option('--dry-run', 'say what would happen, and store nothing');
+    .option('--dry-run', 'show what would happen, and store nothing');
   addServerOptions(
     command,
     'print one JSON document: { ok, dryRun, definitions: [{ id, name, version, result, errors, warnings }] }',
@@ -82,7 +82,7 @@ async function importing(target: ApiClient, source: SourceDefinition, dryRun: bo
 async function bring(target: ApiClient, source: SourceDefinition, dryRun: boolean): Promise<Outcome> {
   const { definition, name, version } = source;
   if (definition === undefined)
-    return refusal('invalid', ['definition: The other server gives no definition with this record.']);
+    return refusal('invalid', ['definition: The other server returns this record without a definition.']);
   if (source.isMasked === true) {
     return refusal('invalid', [
       'definition: The other server masks a secret that this definition holds literally; store it from its file instead.',

@@ -17,9 +17,9 @@ interface ListOptions extends ServerOptions {
 
 /** `trama ls`: the runs of a server, newest first. */
 export function defineLs(command: Command, terminal: Terminal): void {
-  addServerOptions(command.addOption(whereOption()).addOption(hostOption()), 'print the list as the server gives it')
+  addServerOptions(command.addOption(whereOption()).addOption(hostOption()), 'print the list as the server returns it')
     .option('--hook <state>', 'only runs whose hook is pending, or failed; the same as --where hook=<state>')
-    .option('--limit <number>', 'how many at most, up to 200 (default: 50)')
+    .option('--limit <number>', 'the most rows to list, up to 200 (default: 50)')
     .option('--cursor <cursor>', 'go on after an earlier page')
     .addHelpText('after', '\nExit codes: 0 listed, also when nothing matches; 1 refused; 2 wrong usage or no server.')
     .action(async (options: ListOptions) => {

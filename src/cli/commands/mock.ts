@@ -39,17 +39,22 @@ export function defineMock(command: Command, terminal: Terminal): void {
     )
     .option('--scenario <file>', 'answer every execution as this scenario says')
     .addOption(
-      new Option('--latency <ms>', 'how long every answer takes, as 20 or 20-80')
+      new Option('--latency <ms>', 'latency of every answer: 20 or 20-80')
         .argParser(latency)
         .default([0, 0] as const, '0'),
     )
     .option('--callback <json>', 'the body of every callback, without a scenario ({})', json)
     .option('--failures <ratio>', 'share of calls that fail, from 0 to 1', ratio, 0)
     .option('--failure-status <code>', 'what those are answered', whole(400, 599), 503)
-    .option('--callback-delay <ms>', 'how long callbacks come after the answer', whole(0, 86_400_000), 100)
-    .option('--seed <number>', 'which failures and latencies: the same number, the same order', whole(0, 2 ** 31), 1)
-    .option('--allow-host <host...>', 'further hosts under which requests come, such as host.docker.internal', [])
-    .option('--url <url>', 'the server, where it is called back elsewhere than on this machine (default: TRAMA_URL)')
+    .option('--callback-delay <ms>', 'delay of callbacks after the answer', whole(0, 86_400_000), 100)
+    .option(
+      '--seed <number>',
+      'seed of failures and latencies: the same number gives the same order',
+      whole(0, 2 ** 31),
+      1,
+    )
+    .option('--allow-host <host...>', 'further host names in requests, such as host.docker.internal', [])
+    .option('--url <url>', 'the server, if its callback address is not on this machine (default: TRAMA_URL)')
     .option('--quiet', 'print no line per request')
     .addHelpText(
       'after',

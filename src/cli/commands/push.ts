@@ -11,7 +11,7 @@ export function definePush(command: Command, terminal: Terminal): void {
   addServerOptions(command, 'print the stored record')
     .addHelpText(
       'after',
-      '\nThe same definition again is fine. Another one under the same name and version is refused (exit code 1).',
+      '\nStoring the same definition again is fine. A different one under the same name and version is refused (exit code 1).',
     )
     .action(async (file: string, options: ServerOptions) => {
       const record = asObject(

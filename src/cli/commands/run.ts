@@ -38,7 +38,7 @@ export function defineRun(command: Command, terminal: Terminal): void {
     .option('--url <url>', 'the server (default: TRAMA_URL; without either, one that is started for this run)')
     .option('--api-key <key>', 'API key or token for the server (default: TRAMA_API_KEY)')
     .option('--wait', 'wait for the end and show it (always without a server)')
-    .option('--json', 'print { id, status }, or the whole status document once the end is awaited')
+    .option('--json', 'print { id, status }, or with --wait the whole status document')
     .option('--verbose', 'show the log of the server that is started for this run')
     .addHelpText(
       'after',
@@ -58,7 +58,7 @@ ends the run. A hook that is not delivered by its end is not called again.`,
         const run = runOn(clientOf(options, terminal), start, options, options.wait === true, terminal);
         await run.catch((error: unknown) => {
           if (!(error instanceof CliProblem) || error.exitCode !== exitCodes.wrong) throw error;
-          const meant = `There is no file ${what}, so that it was taken as the name of a stored definition.`;
+          const meant = `There is no file ${what}, so it was taken as the name of a stored definition.`;
           throw new CliProblem([...error.lines, meant], error.exitCode);
         });
         return;

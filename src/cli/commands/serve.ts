@@ -15,8 +15,8 @@ export function defineServe(command: Command, terminal: Terminal): void {
       'after',
       `
 SIGTERM or SIGINT stops in order: no new work, calls in flight are awaited (runtime.drainTimeoutMillis), everything is
-written, exit code 0. A second signal skips the waiting. Exit code 1 when the start fails, 70 after an error that nothing
-handles: it is logged as fatal, then the server stops as with a signal, within six seconds.`,
+written, exit code 0. A second signal skips the waiting. Exit code 1 when the start fails, 70 after an unhandled
+error: it is logged as fatal, then the server stops as with a signal, within six seconds.`,
     )
     .action(async (options: ConfigOptions) => {
       keepHeapSmall();

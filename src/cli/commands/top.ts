@@ -27,7 +27,7 @@ const lists = [
 export function defineTop(command: Command, terminal: Terminal): void {
   addServerOptions(
     command.addOption(whereOption()).addOption(hostOption()),
-    'print the counts as the server gives them',
+    'print the counts as the server returns them',
   )
     .option('--limit <number>', 'rows of each table, up to 100 (default: 10)')
     .addHelpText(

@@ -34,7 +34,7 @@ export function defineValidate(command: Command, terminal: Terminal): void {
     .option('--json', 'print one JSON document: { valid, files: [{ file, valid, errors, warnings, result? }] }')
     .addHelpText(
       'after',
-      '\nExit codes: 0 all are valid and came as expected, 1 some are or did not, 2 a file cannot be read.',
+      '\nExit codes: 0 all are valid and met their expectations, 1 some are or did not, 2 a file cannot be read.',
     )
     .action((files: readonly string[], options: ValidateOptions) => {
       const validation = new Validation(options);

@@ -36,7 +36,7 @@ export function guard(work: Work, terminal: Terminal): () => void {
       work.hurry();
     }, patienceMillis.calls);
     const sentence = wordsOf(work, thrown);
-    if (sentence !== undefined) terminal.note(`An error that nothing handles ends the process: ${sentence}`);
+    if (sentence !== undefined) terminal.note(`An unhandled error ends the process: ${sentence}`);
     void work.stop().finally(end);
   };
   // Node passes unhandled rejections here, too.
@@ -60,7 +60,7 @@ export function guardCommands(): void {
   process.on('uncaughtException', (error: unknown) => {
     if (process.listenerCount('uncaughtException') > 1) return;
     const message = error instanceof Error ? error.message : String(error);
-    console.error(`An error that nothing handles ends the command: ${visibleLine(message)}`);
+    console.error(`An unhandled error ends the command: ${visibleLine(message)}`);
     process.exit(exitCodes.broken);
   });
 }

@@ -17,9 +17,7 @@ export interface ServerOptions {
 export function addServerOptions(command: Command, json: string): Command {
   return command
     .option('--url <url>', `the server (default: TRAMA_URL, else ${localServer})`)
-    .addOption(
-      new Option('--api-key <key>', 'the key to ask with (default: TRAMA_API_KEY, which no list of processes shows)'),
-    )
+    .addOption(new Option('--api-key <key>', 'the API key (default: TRAMA_API_KEY, which process lists do not show)'))
     .option('--json', json);
 }
 

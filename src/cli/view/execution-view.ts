@@ -114,11 +114,11 @@ function adviceOnEnd(document: JsonObject): readonly string[] {
   if (field(document, 'status') === 'CORRUPTED') {
     const open = rowsOf(document, 'compensations').filter((row) => field(row, 'state') === 'FAILED');
     return [
-      `trama retry ${id}    once what failed works again`,
+      `trama retry ${id}    once the failed service works again`,
       ...open.map(
         (row) =>
           `trama resolve ${id} --node ${field(row, 'nodeId')} --visit ${field(row, 'visit')} --phase DOWN ` +
-          '--outcome succeeded --reason "…"    when it was undone by hand (failed: it stands, accepted)',
+          '--outcome succeeded --reason "…"    after it was undone by hand (failed: accepts that it stands)',
       ),
     ];
   }
