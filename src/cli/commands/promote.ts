@@ -113,7 +113,7 @@ async function runPreview(request: PromotionRequest, { json }: PromoteOptions, t
   if (preview.migrations.length > 0)
     terminal.out(`The target gets its schema first: ${preview.migrations.join(', ')}.`);
   for (const sentence of preview.objections) terminal.out(`- ${sentence}`);
-  if (preview.objections.length === 0) terminal.out('Nothing stands against it.');
+  if (preview.objections.length === 0) terminal.out('Nothing prevents it.');
 }
 
 async function runTakeBack(request: PromotionRequest, { json }: PromoteOptions, terminal: Terminal): Promise<void> {
