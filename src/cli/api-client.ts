@@ -1,10 +1,10 @@
 import { isJsonObject, ownProperty, parseJson, stringifyJson, type Json, type JsonObject } from '../core/value/json.ts';
 import { CliProblem, exitCodes, type Terminal } from './terminal.ts';
 
-/** Longest time that one request may take; waiting requests answer within a minute. */
+/** Longest time of one request; waiting requests answer within a minute. */
 const requestTimeoutMillis = 90_000;
 
-/** The server refused a request, in its own sentences. */
+/** The server refused a request; the message has its own sentences. */
 export class ApiRefusal extends CliProblem {
   /** The HTTP status. */
   readonly status: number;
@@ -15,19 +15,19 @@ export class ApiRefusal extends CliProblem {
   }
 }
 
-/** A small client of Trama's own HTTP API, for the commands that speak to a server. */
+/** A small client of Trama's HTTP API, for the commands that talk to a server. */
 export interface ApiClient {
   /**
-   * Asks and answers the body of a 2xx answer.
+   * Sends a request and returns the body of a 2xx answer.
    *
    * @throws CliProblem with the server's sentences on any other answer, or when the server cannot be reached.
    */
   ask(method: string, path: string, body?: Json): Promise<Json>;
 }
 
-/** One that also reads long lists. */
+/** A client that also reads long lists. */
 export interface PagingClient extends ApiClient {
-  /** Reads a page of a list; the cursor leads to the next one. Throws as `ask` does. */
+  /** Reads a page of a list, with the cursor of the next one. Throws as `ask` does. */
   page(path: string): Promise<{ readonly answer: Json; readonly cursor?: string }>;
 }
 
@@ -39,14 +39,14 @@ export function serverUrl(option: string | undefined, terminal: Terminal): strin
 }
 
 /**
- * The URL of a server without a slash at its end. `name` says where it was given.
+ * The URL of a server without a trailing slash. `name` says where it was given.
  *
- * @throws CliProblem when it is none, or holds user information.
+ * @throws CliProblem when the text is no URL, or contains user info.
  */
 export function checkedUrl(url: string, name: string): string {
   // With a scheme or, by mistake, without one.
   if (/^(?:[^/?#]*\/\/)?[^/?#]*@/.test(url)) {
-    throw new CliProblem(`${name} must hold no user information; use --api-key or TRAMA_API_KEY.`);
+    throw new CliProblem(`${name} must contain no user info; use --api-key or TRAMA_API_KEY.`);
   }
   if (!/^https?:\/\/[^/\s]/.test(url)) throw new CliProblem(`${name} must be an http or https URL, not ${url}.`);
   return url.replace(/\/+$/, '');
@@ -60,7 +60,7 @@ export function credentialOf(option: string | undefined, terminal: Terminal): st
 /**
  * The API key or token of an option, else of an environment variable; undefined when neither is given.
  *
- * @throws CliProblem when it can be none.
+ * @throws CliProblem when the text cannot be one.
  */
 export function checkedCredential(
   value: string | undefined,
@@ -73,7 +73,10 @@ export function checkedCredential(
   throw new CliProblem(`${value === undefined ? variable : option} must be an API key or a token.`);
 }
 
-/** A client of the server at this URL, with an API key or a token if there is one. `advice` is for a server that cannot be reached. */
+/**
+ * A client of the server at this URL, with an API key or a token if given. `advice` is for a server that cannot be
+ * reached.
+ */
 export function createApiClient(url: string, credential?: string, advice: readonly string[] = []): PagingClient {
   const send = async (
     method: string,
@@ -99,7 +102,7 @@ export function createApiClient(url: string, credential?: string, advice: readon
     const answer = parseAnswer(text);
     if (response.ok && answer !== undefined) return { answer, headers: response.headers };
     const problems = answer === undefined ? [] : sentencesOf(answer);
-    if (problems.length === 0) throw new CliProblem(`${url} answered ${response.status} and is probably no Trama.`);
+    if (problems.length === 0) throw new CliProblem(`${url} answered ${response.status} and is probably not Trama.`);
     throw new ApiRefusal(problems, response.status);
   };
   return {
@@ -112,7 +115,7 @@ export function createApiClient(url: string, credential?: string, advice: readon
   };
 }
 
-/** Reads a list, `path` without a query, to its end or to `max` rows: a page may be shorter than it could be. */
+/** Reads a list, `path` without a query, to its end or to `max` rows: a page may be shorter than its limit. */
 export async function readRows(
   api: Pick<PagingClient, 'page'>,
   path: string,
@@ -145,7 +148,7 @@ function sentencesOf(answer: Json): readonly string[] {
   return Array.isArray(errors) ? errors.filter((error): error is string => typeof error === 'string') : [];
 }
 
-/** `fetch` hides the reason in the cause, and that of several addresses in an aggregate. */
+/** `fetch` hides the reason in the cause, and the reasons of several addresses in an aggregate. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.cause instanceof AggregateError) return reasonOf(error.cause.errors[0]);
@@ -153,16 +156,16 @@ function reasonOf(error: unknown): string {
 }
 
 /**
- * An answer that has to be an object.
+ * Expects an answer to be an object.
  *
- * @throws CliProblem when it is none.
+ * @throws CliProblem when it is not.
  */
 export function asObject(answer: Json): JsonObject {
   if (isJsonObject(answer)) return answer;
   throw new CliProblem('The server gave an answer that this version does not understand.');
 }
 
-/** A text field of an answer, or undefined. */
+/** A string field of an answer, or undefined. */
 export function textField(object: JsonObject, name: string): string | undefined {
   const value = ownProperty(object, name);
   return typeof value === 'string' ? value : undefined;

@@ -1,4 +1,4 @@
-/** All commands: what the help lists, and how each is loaded once it is asked for. */
+/** All commands: their entries in the help, and the loader of each. */
 import type { Command } from 'commander';
 import type { Terminal } from './terminal.ts';
 
@@ -27,7 +27,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'run',
-    summary: 'run a saga from a file, here or on a server, and show how it went',
+    summary: 'run a saga from a file, here or on a server, and show the result',
     load: async () => (await import('./commands/run.ts')).defineRun,
   },
   {
@@ -42,7 +42,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'mock',
-    summary: 'serve the calls of a definition, as a downstream to try it against',
+    summary: 'serve the calls of a definition, as a mock of its downstreams',
     load: async () => (await import('./commands/mock.ts')).defineMock,
   },
   {
@@ -67,22 +67,22 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'show',
-    summary: 'show a run: how it stands, why it waits, what it left behind',
+    summary: 'show a run: its state, why it waits, its standing effects',
     load: async () => (await import('./commands/show.ts')).defineShow,
   },
   {
     name: 'retry',
-    summary: 'run what failed again, by ids or all that match',
+    summary: 'retry failed runs, by ids or all that match',
     load: async () => (await import('./commands/change.ts')).defineRetry,
   },
   {
     name: 'cancel',
-    summary: 'compensate what was done and end, by ids or all that match',
+    summary: 'compensate and end runs, by ids or all that match',
     load: async () => (await import('./commands/change.ts')).defineCancel,
   },
   {
     name: 'terminate',
-    summary: 'end at once without compensation, by ids or all that match',
+    summary: 'end runs at once without compensation, by ids or all that match',
     load: async () => (await import('./commands/change.ts')).defineTerminate,
   },
   {
@@ -97,22 +97,22 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'hook',
-    summary: 'call hooks again that were not delivered, by ids or all that match',
+    summary: 'call undelivered hooks again, by ids or all that match',
     load: async () => (await import('./commands/hook.ts')).defineHook,
   },
   {
     name: 'hold',
-    summary: 'let calls to a host, or of a definition, wait',
+    summary: 'make calls to a host, or of a definition, wait',
     load: async () => (await import('./commands/hold.ts')).defineHold,
   },
   {
     name: 'audit',
-    summary: 'show who changed a run, or anything',
+    summary: 'show the audit log of a run, or of everything',
     load: async () => (await import('./commands/audit.ts')).defineAudit,
   },
   {
     name: 'keys',
-    summary: 'make API keys',
+    summary: 'create API keys',
     load: async () => (await import('./commands/keys.ts')).defineKeys,
   },
   {

@@ -1,6 +1,6 @@
 /**
- * Scripts that complete command lines of `trama` in a shell. They hold everything themselves: at each key a shell cannot wait for a
- * process that takes a tenth of a second to start.
+ * Generates shell scripts that complete command lines of `trama`. The scripts contain all data: a shell cannot wait at
+ * each key for a process that takes a tenth of a second to start.
  */
 
 /** An option of a command. */
@@ -8,16 +8,16 @@ export interface CompletedOption {
   readonly flags: readonly string[];
   readonly description: string;
   readonly takesValue: boolean;
-  /** The values that it takes, where they are few. */
+  /** The values of the option, where they are few. */
   readonly choices: readonly string[];
 }
 
-/** A command, or a command of a command. */
+/** A command, or a subcommand. */
 export interface CompletedCommand {
   readonly name: string;
   readonly summary: string;
   readonly options: readonly CompletedOption[];
-  /** Words that stand for its arguments. */
+  /** Possible words for its arguments. */
   readonly words: readonly string[];
   /** Whether its arguments are files. */
   readonly takesFiles: boolean;
@@ -31,7 +31,7 @@ const help: CompletedOption = {
   choices: [],
 };
 
-/** Every command by the words that lead to it. */
+/** Every command by its words. */
 function paths(commands: readonly CompletedCommand[]): readonly (readonly [path: string, command: CompletedCommand])[] {
   return commands.flatMap((command) => [
     [command.name, command] as const,
@@ -47,7 +47,7 @@ function flagsOf(command: CompletedCommand): readonly string[] {
   return optionsOf(command).flatMap(({ flags }) => flags);
 }
 
-/** In single quotes, for any of the shells. */
+/** The text in single quotes, for any of the shells. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -72,8 +72,8 @@ describe('the command line', () => {
     [['config', '--set', 'x'], '--set x must have the form key=value.'],
     [['config', '--set', 'redis.password:secret'], '--set redis.password must have the form key=value.'],
     [['push', 'a.yaml', '--url', 'localhost:1'], '--url must be an http or https URL, not localhost:1.'],
-    [['push', 'a.yaml', '--url', 'http://me:secret@localhost:1'], '--url must hold no user information; use --api-key'],
-    [['push', 'a.yaml', '--url', 'me:secret@localhost:1'], '--url must hold no user information; use --api-key'],
+    [['push', 'a.yaml', '--url', 'http://me:secret@localhost:1'], '--url must contain no user info; use --api-key'],
+    [['push', 'a.yaml', '--url', 'me:secret@localhost:1'], '--url must contain no user info; use --api-key'],
     [['run', 'nowhere.yaml'], 'nowhere.yaml cannot be read: ENOENT'],
     [['validate', 'nowhere.yaml', '--json'], ''],
     [

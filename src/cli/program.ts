@@ -1,4 +1,4 @@
-/** The command line as a whole: finds the command, loads it alone, turns what it throws into sentences. */
+/** The command line as a whole: finds the command, loads only its module, and turns errors into sentences. */
 import { Command, CommanderError } from 'commander';
 import { commands, type CommandEntry } from './command-table.ts';
 import { CliProblem, exitCodes, processTerminal, type Terminal } from './terminal.ts';
@@ -10,14 +10,14 @@ that failed); 2 it was used wrongly or could not do its work.
 
 Configuration comes from trama.yaml (or --config, or TRAMA_CONFIG), the environment and flags; see "trama config".`;
 
-/** Runs one command and answers the exit code of the process. Never throws. */
+/** Runs one command and returns the exit code of the process. Never throws. */
 export async function runCli(args: readonly string[], terminal: Terminal = processTerminal()): Promise<number> {
   try {
     const program = await buildProgram(args, terminal);
     await program.parseAsync([...args], { from: 'user' });
     return terminal.exitCode;
   } catch (error) {
-    // Help and versions end the parsing, too, with exit code 0; commander has already said what is wrong otherwise.
+    // Help and versions also end the parsing, with exit code 0; otherwise commander has already printed the problem.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.good : exitCodes.wrong;
     if (error instanceof CliProblem) {
       for (const line of error.lines) terminal.note(line);
@@ -28,7 +28,7 @@ export async function runCli(args: readonly string[], terminal: Terminal = proce
   }
 }
 
-/** Which command the arguments name, so that only its module is loaded. */
+/** The command that the arguments name, so that only its module is loaded. */
 function namedCommand(args: readonly string[]): string | undefined {
   const [first, second] = args.filter((arg) => !arg.startsWith('-'));
   return first === 'help' ? second : first;
@@ -55,7 +55,7 @@ async function loadCommand(entry: CommandEntry, terminal: Terminal): Promise<Com
   return command;
 }
 
-/** Enough of a command for the list in the help. */
+/** The part of a command that the help lists. */
 function summaryOf({ name, summary }: CommandEntry): Command {
   return new Command(name).description(summary);
 }
@@ -64,7 +64,7 @@ function prepare(command: Command, terminal: Terminal): Command {
   return command
     .exitOverride()
     .showSuggestionAfterError()
-    .showHelpAfterError('Run it with --help to see how it is used.')
+    .showHelpAfterError('Run it with --help for its usage.')
     .configureOutput({
       writeOut: (text) => {
         terminal.outText(text.trimEnd());

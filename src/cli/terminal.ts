@@ -1,4 +1,4 @@
-/** What commands know of the world that they were started in, and how they speak to it. */
+/** The surroundings of commands, and how commands print to them. */
 import { visibleLine, visibleLines } from '../core/value/visible-text.ts';
 import { hasColours, paint } from './view/paint.ts';
 
@@ -6,11 +6,11 @@ import { hasColours, paint } from './view/paint.ts';
 export const exitCodes: {
   /** All is well. */
   readonly good: 0;
-  /** The command worked and found something: an invalid definition, a saga that did not succeed, a failed start. */
+  /** The command worked and found a problem: an invalid definition, a saga that did not succeed, a failed start. */
   readonly found: 1;
-  /** The command was used wrongly, or could not do its work. */
+  /** Wrong use of the command, or the command could not do its work. */
   readonly wrong: 2;
-  /** An error that nothing handles ended the process (EX_SOFTWARE of sysexits.h). */
+  /** An unhandled error ended the process (EX_SOFTWARE of sysexits.h). */
   readonly broken: 70;
 } = { good: 0, found: 1, wrong: 2, broken: 70 };
 
@@ -32,55 +32,57 @@ export class CliProblem extends Error {
 export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
   /**
-   * One line of results: what a script would read. Control characters of the text, line breaks included, show as escapes, so
-   * that nothing which a server or a file says can steer the terminal or forge a line.
+   * Prints one line of results, for scripts. Control characters of the text, line breaks included, show as escapes, so
+   * that text of a server or a file can neither steer the terminal nor forge a line.
    */
   out(line: string): void;
-  /** One line of results for people: as `out`, with colours where the terminal shows them. */
+  /** Prints one line of results for people: as `out`, with colours where the terminal shows them. */
   show(line: string): void;
-  /** Several lines of results, such as indented JSON: line feeds stay, so that no text from outside may stand in it as it is. */
+  /**
+   * Prints several lines of results, such as indented JSON. Line feeds stay, so foreign text must be escaped before.
+   */
   outText(text: string): void;
-  /** One line of progress, a warning, an error; as `out`. */
+  /** Prints one line of progress, a warning or an error, as `out`. */
   note(line: string): void;
-  /** Several lines of those; as `outText`. */
+  /** Prints several such lines, as `outText`. */
   noteText(text: string): void;
   /**
-   * How far long work has come. On a terminal the line replaces the one before, and goes away with the next line of anything else; elsewhere
-   * it is a note, one every two seconds at most.
+   * Shows the progress of long work. On a terminal the line replaces the one before, and disappears with the next other
+   * line; elsewhere it is a note, one every two seconds at most.
    */
   progress(line: string): void;
-  /** Whether people read what goes to `out`. */
+  /** Whether `out` goes to people. */
   readonly isInteractive: boolean;
-  /** What the process exits with once the command is done. */
+  /** The exit code of the process once the command is done. */
   exitCode: number;
 }
 
-/** Where a terminal writes; each text ends with a line break. */
+/** The outputs of a terminal; each text ends with a line break. */
 export interface TerminalStreams {
   out(text: string): void;
   err(text: string): void;
 }
 
-/** What the streams can do beyond taking text. */
+/** The abilities of the streams beyond taking text. */
 export interface TerminalLooks {
   /** Whether standard output shows colours. */
   readonly outColours: boolean;
   /** Whether standard error shows colours. */
   readonly errColours: boolean;
-  /** Whether a line of standard error can be written over. */
+  /** Whether a line of standard error can be overwritten. */
   readonly overwrites: boolean;
 }
 
 const plain: TerminalLooks = { outColours: false, errColours: false, overwrites: false };
 
-/** Lines of progress come at most this often: where each replaces the last, and where each stays. */
+/** Shortest times between lines of progress: where each replaces the last, and where each stays. */
 const progressMillis = { live: 100, kept: 2_000 } as const;
-/** A line that goes beyond the width of the terminal could not be written over. */
+/** A line wider than the terminal could not be overwritten. */
 const maxProgressLength = 78;
-/** To the beginning of the line, and clears it. */
+/** Moves to the beginning of the line, and clears it. */
 const eraseLine = '\r\u001b[2K';
 
-/** A terminal over two streams: all that commands print passes here, and nothing in it can steer what shows it. */
+/** A terminal over two streams: everything that commands print passes through it, and no text can steer the display. */
 export function createTerminal(
   streams: TerminalStreams,
   env: Terminal['env'],
@@ -145,11 +147,11 @@ export function processTerminal(): Terminal {
       overwrites: process.stderr.isTTY && process.env['TERM'] !== 'dumb',
     },
   );
-  // Whoever reads (`| head`) may go away: what is left to say then has no reader, and that is no error.
+  // The reader (`| head`) may go away: the rest of the output then has no reader, which is no error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') return;
     terminal.exitCode = exitCodes.wrong;
-    // The command may be over already, and its exit code taken.
+    // The command may have ended already, and its exit code may have been read.
     process.exitCode = exitCodes.wrong;
     terminal.note(`The output cannot be written: ${error.message}`);
   });

@@ -28,16 +28,16 @@ export function whereOption(): Option {
   ).argParser((value: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), value]);
 }
 
-/** The option that stands for `--where host=…`. */
+/** The option that abbreviates `--where host=…`. */
 export function hostOption(): Option {
   return new Option('--host <host>', 'runs that wait for this host, or failed at it, on any port if none is given');
 }
 
 /**
- * The filter as a bulk request has it. A value may hold commas where what follows is no further `name=`. `host` is that of
+ * The filter in the form of a bulk request. A value may contain commas unless a `name=` follows. `host` is that of
  * {@link hostOption}.
  *
- * @throws CliProblem for what is no filter.
+ * @throws CliProblem for a text that is no filter.
  */
 export function filterOf(where: readonly string[], host?: string): JsonObject {
   const filter = new Map<string, string | boolean | string[]>();
@@ -62,7 +62,7 @@ export function filterOf(where: readonly string[], host?: string): JsonObject {
   return Object.fromEntries(filter);
 }
 
-/** The same as query parameters. */
+/** The filter as query parameters. */
 export function queryOf(filter: JsonObject): URLSearchParams {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(filter)) {

@@ -86,7 +86,7 @@ it('tells of every process of a shared queue, also of circuits that are open els
     expect(source.redis?.()).toMatchObject({ maxmemoryPolicy: 'noeviction' });
     expect(await source.queueSize()).toEqual({ ready: 0, inFlight: 0 });
   }
-  // Calls that nobody answers, to a host with nine places, as the other process sees them.
+  // Calls without an answer, to a host with nine places, as the other process sees them.
   fixture.http.reply = () => 'hold';
   const silent = graph([task('a', { action: { request: { url: 'http://silent/a', verb: 'POST' } } })]);
   for (let i = 0; i < 11; i++) await fixture.submit(api.engine, silent);

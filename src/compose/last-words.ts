@@ -11,7 +11,7 @@ export interface Writing {
 export function lastWords(error: unknown, { masker, telemetry }: Writing): string | undefined {
   const message = error instanceof Error ? error.message : String(error);
   if (!telemetry.logs('fatal')) return masker.text(message);
-  telemetry.log('fatal', 'an error that nothing handles ends the process', { error: message, stack: stackOf(error) });
+  telemetry.log('fatal', 'an unhandled error ends the process', { error: message, stack: stackOf(error) });
   return undefined;
 }
 

@@ -13,7 +13,7 @@ function resolver(answers: HostileUrl['resolves']): ResolveHost {
   let asked = 0;
   return (hostname, done) => {
     const texts = answers?.[Math.min(asked++, answers.length - 1)];
-    if (texts === undefined) done(new Error(`Nobody knows ${hostname}.`), []);
+    if (texts === undefined) done(new Error(`Unknown name ${hostname}.`), []);
     else
       done(
         null,

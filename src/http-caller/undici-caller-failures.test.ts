@@ -42,7 +42,7 @@ describe('connections that fail', () => {
     expect(requests).toBe(2);
   });
 
-  it('nobody listens: connect, unsent', async () => {
+  it('no server listens: connect, unsent', async () => {
     const server = createTcpServer();
     const port = await listen(server);
     await new Promise((resolve) => server.close(resolve));
@@ -232,7 +232,7 @@ describe('TLS', () => {
   async function tlsServer(options: TlsOptions): Promise<number> {
     const server = createTlsServer({ cert: serverCertificate, key: serverKey, ...options }, (request, response) => {
       const peer = (request.socket as TLSSocket).getPeerCertificate();
-      response.end(peer.subject?.CN ?? 'nobody');
+      response.end(peer.subject?.CN ?? 'no name');
     });
     closers.push(async () => {
       server.closeAllConnections();

@@ -1,14 +1,14 @@
-/** What people do in a scenario, as the API would take it. */
+/** The actions of people in a scenario, as the API would take them. */
 import { admit } from '../core/admission.ts';
 import type { Event } from '../core/event.ts';
 import type { State } from '../core/state.ts';
 import type { Journal } from './journal.ts';
 import type { ScenarioAction } from './scenario.ts';
 
-/** The event that an action comes to, or why the API would refuse it. */
+/** The event of an action, or the reason for which the API would refuse it. */
 export type ActionAnswer = { readonly event: Event; readonly note: string } | { readonly refusal: string };
 
-/** Asks whether an action is possible now. */
+/** Whether an action is possible now. */
 export function act(action: ScenarioAction, state: State, journal: Journal): ActionAnswer {
   switch (action.do) {
     case 'cancel': {

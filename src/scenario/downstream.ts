@@ -1,4 +1,4 @@
-/** The downstreams of a simulation: which answer a call gets, and when. */
+/** The downstreams of a simulation: they decide which answer a call gets, and when. */
 import type { ResponseView } from '../core/context/context.ts';
 import { retryAfterMillis } from '../core/call/retry-after.ts';
 import type { CallCommand, CallResult } from '../core/event.ts';
@@ -7,17 +7,17 @@ import type { CallPlan, Plan } from '../core/plan.ts';
 import { callName } from './scenario.ts';
 import type { Scenario, ScenarioAnswer, ScenarioCallback } from './scenario.ts';
 
-/** A call's fate, decided when it goes out. */
+/** The outcome of a call, decided when it goes out. */
 export interface PlannedAnswer {
   /** Milliseconds from the call. */
   readonly afterMillis: number;
   readonly result: CallResult;
   readonly retryAfterMillis?: number;
-  /** Each with the milliseconds from the call. */
+  /** Callbacks, each with its milliseconds from the call. */
   readonly callbacks: readonly Required<ScenarioCallback>[];
 }
 
-/** What of a command says which call it is. */
+/** The part of a command that identifies the call. */
 type Called = Pick<CallCommand, 'nodeId' | 'phase'>;
 
 /** Whether the call is the request of an async node. */
@@ -28,7 +28,7 @@ export function isCalledBack(plan: Plan, command: Called): boolean {
 
 const silent: ScenarioAnswer = { headers: {}, callbacks: [] };
 
-/** Hands out the answers of one scenario: one per call of a name, the last repeats. */
+/** Hands out the answers of one scenario: one per call of a name; the last one repeats. */
 export class Downstream {
   readonly #plan: Plan;
   readonly #scenario: Scenario;
@@ -43,7 +43,7 @@ export class Downstream {
   answer(command: Called, call: CallPlan, timeoutMillis: number, now: number): PlannedAnswer {
     const async = isCalledBack(this.#plan, command);
     const given = this.#next(callName(command.nodeId, command.phase));
-    // A node of which the scenario says nothing does what the definition hopes for.
+    // A node without an entry in the scenario succeeds.
     const answer: ScenarioAnswer = given ?? (async ? { ...silent, callbacks: [{ body: {} }] } : silent);
     const afterMillis = answer.afterMillis ?? (answer.error === 'timeout' ? timeoutMillis : 0);
     const callbacks = answer.callbacks.map((one) => ({ afterMillis: one.afterMillis ?? afterMillis, body: one.body }));
@@ -87,7 +87,7 @@ function responseOf(answer: ScenarioAnswer, call: CallPlan, usual: number): Resp
   return { status: answer.status ?? usualStatus(call, usual), headers, body };
 }
 
-/** What a downstream says that does as the definition hopes. */
+/** The answer of a downstream that succeeds. */
 function usualStatus({ success }: CallPlan, usual: number): number {
   if (success === undefined || success.has(usual)) return usual;
   return success.has(200) ? 200 : Math.min(...success);

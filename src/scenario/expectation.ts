@@ -1,17 +1,17 @@
-/** What a scenario expected beside what happened. */
+/** Compares the expectations of a scenario with what happened. */
 import { canonicalJson, jsonEqual, stringifyJson } from '../core/value/json.ts';
 import type { Json } from '../core/value/json.ts';
 import type { StandingEffect } from './journal.ts';
 import type { Expectation, ExpectedEffect } from './scenario.ts';
 
-/** One thing that did not come as expected. */
+/** One difference between an expectation and what happened. */
 export interface Difference {
   readonly field: keyof Expectation;
-  /** For people: what was expected and what happened, as lines that begin with `-`, `+` or a blank. */
+  /** For people: the expected and the actual value, as lines that begin with `-`, `+` or a blank. */
   readonly lines: readonly string[];
 }
 
-/** What an execution came to, as far as a scenario can expect something of it. */
+/** The outcome of an execution, as far as a scenario can state expectations about it. */
 export interface Happened {
   readonly status: string;
   readonly calls: readonly string[];
@@ -21,7 +21,7 @@ export interface Happened {
   readonly reason?: string;
 }
 
-/** Every difference; none when all came as expected. */
+/** All differences; none when every expectation is met. */
 export function differences(expect: Expectation, happened: Happened): readonly Difference[] {
   const found: Difference[] = [];
   for (const field of ['status', 'reason', 'failedNodeId'] as const) {
@@ -44,7 +44,7 @@ export function differences(expect: Expectation, happened: Happened): readonly D
   return found;
 }
 
-/** An expected null is met by no result at all. */
+/** A missing result meets an expected null. */
 function isSame(wanted: Json, got: Json | undefined): boolean {
   return jsonEqual(wanted, got ?? null);
 }
@@ -72,10 +72,10 @@ function effectText({ nodeId, visit, round, outcome }: ExpectedEffect): string {
   return details.length === 0 ? nodeId : `${nodeId} (${details.join(', ')})`;
 }
 
-/** Longest lists that are compared line by line; beyond, from the first difference on. */
+/** Longest lists compared line by line; longer ones are compared from the first difference on. */
 const maxCompared = 500;
 
-/** The lists as one, by their longest common part: `-` only expected, `+` only happened, a blank both. */
+/** The two lists as one, by their longest common subsequence: `-` only expected, `+` only actual, a blank both. */
 function diffLines(expected: readonly string[], happened: readonly string[]): string[] {
   if (expected.length > maxCompared || happened.length > maxCompared) return diffTail(expected, happened);
   const common = commonLengths(expected, happened);
@@ -98,7 +98,7 @@ function diffLines(expected: readonly string[], happened: readonly string[]): st
   return lines;
 }
 
-/** Lengths of the longest common part of what is left of both lists from each pair of places on. */
+/** Lengths of the longest common subsequence of the rests of both lists, from each pair of positions on. */
 function commonLengths(a: readonly string[], b: readonly string[]): number[][] {
   const lengths = Array.from({ length: a.length + 1 }, () => Array.from({ length: b.length + 1 }, () => 0));
   for (let i = a.length - 1; i >= 0; i--) {

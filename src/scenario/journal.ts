@@ -13,7 +13,7 @@ export interface StandingEffect {
   readonly outcome: 'succeeded' | 'unknown';
 }
 
-/** An effect of an earlier round, by which a later one recognises its own request. */
+/** An effect of an earlier round. A later round recognises its own request by it. */
 export interface EarlierEffect {
   readonly ord: number;
   readonly key: string;
@@ -22,7 +22,7 @@ export interface EarlierEffect {
 
 type FindUndo = Extract<Command, { type: 'findUndo' }>;
 
-/** Nothing is left downstream once a compensation is in one of these states. */
+/** States of a compensation after which nothing is left downstream. */
 const undone: ReadonlySet<UndoState> = new Set(['done', 'resolved', 'moved']);
 
 /**
@@ -34,7 +34,7 @@ export class Journal {
   /** The present compensation state of rows that have one, by ord. */
   readonly #undo = new Map<number, UndoState>();
 
-  /** Appends what a transition writes. */
+  /** Appends the rows of a transition. */
   append(transition: Transition): void {
     this.steps.push(...transition.steps);
     this.calls.push(...transition.calls);
@@ -103,7 +103,7 @@ export class Journal {
         step.effect !== undefined &&
         !this.#isUndone(step),
     );
-    // A compensation that was tried may have undone it.
+    // A compensation that was tried may have undone the effect.
     if (row !== undefined && ['failed', 'reopened'].includes(this.#undo.get(row.ord) ?? '')) return undefined;
     if (row?.key === undefined || row.fingerprint === undefined) return undefined;
     return { ord: row.ord, key: row.key, fingerprint: row.fingerprint };
@@ -133,7 +133,7 @@ function targetOf(row: StepRow): UndoTarget {
     round,
     ord,
     scope,
-    // Only visits that were made have a compensation to run.
+    // Only actual visits have a compensation to run.
     outcome: outcome === 'unknown' || outcome === 'rejected' ? outcome : 'succeeded',
     key: key ?? '',
     ...(prev === undefined ? undefined : { prev }),

@@ -5,7 +5,7 @@ import type { State, Token } from '../core/state.ts';
 import type { CallEntry, TracedRequest, TraceEntry } from './trace.ts';
 import { taskOf, timerOf } from './waiting.ts';
 
-/** A call on its way. */
+/** A call under way. */
 export interface Flight {
   readonly sentAt: number;
   /** Absent when it could not be rendered. */
@@ -14,11 +14,7 @@ export interface Flight {
   readonly responseBody?: Json;
 }
 
-/**
- * Tells a simulation's transitions as a trace.
- *
- * Entries are in the order in which things happened.
- */
+/** Records a simulation's transitions as a trace, in the order in which they happened. */
 export class Narrator {
   readonly trace: TraceEntry[] = [];
   readonly #startedAt: number;
@@ -33,7 +29,7 @@ export class Narrator {
     this.#flights.set(callId, flight);
   }
 
-  /** Something that leaves no row happened. */
+  /** An event without a row in the history happened. */
   say(entry: TraceEntry): void {
     this.trace.push(entry);
   }
@@ -43,7 +39,7 @@ export class Narrator {
     return now - this.#startedAt;
   }
 
-  /** Tells what a transition wrote and signalled. */
+  /** Records the rows and signals of a transition. */
   tell({ calls, steps, signals, state }: Transition): void {
     const told = [
       ...calls.map((row) => ({ ord: row.ord, entry: this.#call(row, state) })),
@@ -82,7 +78,7 @@ export class Narrator {
     };
   }
 
-  /** Rows of calls say nothing that the call itself has not said. */
+  /** The call itself has already recorded everything in its row. */
   #step({ nodeId, visit, round, phase, outcome, note, at }: StepRow, state: State): TraceEntry | undefined {
     if (phase === 'UP' || phase === 'DOWN' || phase === 'HOOK') return undefined;
     const said = note === undefined ? undefined : { note };
@@ -92,7 +88,7 @@ export class Narrator {
     return until === undefined ? entry : { ...entry, retryInMillis: until - state.now };
   }
 
-  /** A callback that never came leaves no row while its request is going to be repeated. */
+  /** A callback that never came leaves no row while its request is to be repeated. */
   #signal(signal: Signal, settled: ReadonlySet<string>, state: State): void {
     const atMillis = this.elapsed(state.now);
     if (signal.kind === 'finished') {

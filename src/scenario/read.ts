@@ -20,19 +20,22 @@ import type {
 import { scenarioShape, scenarioShapes } from './shape.ts';
 import { fromStepsForm, hasStepsForm } from './steps-form.ts';
 
-/** A scenario, or everything that is wrong with its document. */
+/** A scenario, or all problems of its document. */
 export type ReadScenario =
   { readonly ok: true; readonly scenario: Scenario } | { readonly ok: false; readonly errors: readonly string[] };
 
-/** What a scenario is read for. */
+/** The purpose of a scenario. */
 export interface ReadOptions {
-  /** Whether it is started with its payload, which must then have what the definition requires. Default true; a mock starts nothing. */
+  /**
+   * Whether an execution starts with its payload, which must then meet the definition's requirements. Default true; a
+   * mock starts nothing.
+   */
   readonly isRun?: boolean;
 }
 
 /**
- * Reads a scenario document for a plan: its shape, and whether it speaks of nodes and hooks that the plan has. Collects
- * every problem, each a sentence that begins with its path.
+ * Reads a scenario document for a plan: checks its shape, and whether the plan has the nodes and hooks that it names.
+ * Collects all problems, each a sentence that begins with its path.
  *
  * Never throws; the same document and plan give the same result.
  */
@@ -56,7 +59,7 @@ function scenarioLine(line: string): string {
   return line.replace(/^definition: /, 'scenario: ');
 }
 
-/** A node with one answer may have it without the list. */
+/** A node with one answer may omit the list. */
 function wrapSingles(document: JsonObject): JsonObject {
   const nodes = ownProperty(document, 'nodes');
   if (!isJsonObject(nodes)) return document;
@@ -83,7 +86,7 @@ function build(document: JsonObject, plan: Plan, problems: Problems): Scenario {
   };
 }
 
-/** A run without what the definition requires is refused by the server, too. */
+/** The server, too, refuses a run whose payload lacks what the definition requires. */
 function checkPayload(payload: JsonObject, plan: Plan, problems: Problems): void {
   for (const path of missingPayload(plan, payload)) {
     problems.error(path, 'The definition requires this (requiredPayload), but it is missing or null.');
@@ -117,7 +120,7 @@ function readAnswers(nodes: JsonObject, plan: Plan, problems: Problems): Map<str
   return answers;
 }
 
-/** The call that a key of `nodes`, or an element of `expect.calls`, means. */
+/** The call that a key of `nodes`, or an element of `expect.calls`, names. */
 function resolveCall(key: string, plan: Plan): string | { readonly problem: string } {
   const hooks = [
     ['onSuccessCallback', plan.onSuccess],

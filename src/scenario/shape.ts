@@ -58,7 +58,7 @@ const at = required(millis, 'Milliseconds from the start.');
 const action: Shape = {
   type: 'tagged',
   tag: 'do',
-  description: 'What somebody does to the execution.',
+  description: 'An action of a person on the execution.',
   variants: {
     cancel: { type: 'object', fields: { atMillis: at, reason: optional(text, 'Why.') } },
     terminate: { type: 'object', fields: { atMillis: at } },

@@ -10,36 +10,36 @@ import type { Scenario } from './scenario.ts';
 import { Simulation } from './simulation.ts';
 import type { TraceEntry } from './trace.ts';
 
-/** How to simulate; everything has a default, that of the server's configuration where it has one. */
+/** Options of a simulation; each has a default, that of the server's configuration where it has one. */
 export interface SimulationOptions {
   readonly executionId?: string;
   /** Timeout of calls whose definition names none, in milliseconds. Default 30000. */
   readonly requestTimeoutMillis?: number;
-  /** Answers, callbacks, actions and timers after which the simulation is given up. Default 50000. */
+  /** Bound of answers, callbacks, actions and timers. Default 50000. */
   readonly maxEvents?: number;
   readonly limits?: Partial<CoreLimits>;
 }
 
-/** What came of a scenario. */
+/** The outcome of a scenario. */
 export interface SimulationResult {
-  /** Of an execution that waits for ever: the status in which it does. */
+  /** The status in which an execution waits for ever. */
   readonly status: ExecutionStatus;
   readonly reason?: string;
   readonly failedNodeId?: string;
   readonly failureDescription?: string;
   readonly callbackWarning?: string;
   readonly round: number;
-  /** Virtual milliseconds from the start to the last thing that happened. */
+  /** Virtual milliseconds from the start to the last event. */
   readonly durationMillis: number;
   /** Every call in the order in which they went out: `charge:UP`, `charge:DOWN`, `onSuccessCallback:HOOK`. */
   readonly calls: readonly string[];
   readonly trace: readonly TraceEntry[];
-  /** What stands downstream though the execution did not succeed. */
+  /** Effects that remain downstream although the execution did not succeed. */
   readonly standing: readonly StandingEffect[];
   readonly result?: Json;
-  /** Why the simulation went no further, where it did not end by itself. */
+  /** Why the simulation stopped early; absent when it ended by itself. */
   readonly stopped?: string;
-  /** What did not come as the scenario expects; empty when all did, or nothing was expected. */
+  /** Differences from the scenario's expectations; empty when there are none. */
   readonly diffs: readonly Difference[];
 }
 
@@ -47,7 +47,7 @@ const defaultLimits: CoreLimits = {
   maxNodeVisits: 10_000,
   maxNodeVisitsCap: 1_000_000,
   hookMaxMillis: 60_000,
-  // What a scenario shows ends with the execution.
+  // A scenario ends with its execution.
   hookDeliverMillis: 0,
   maxRetryAfterMillis: 3_600_000,
   maxAdvances: 100,
@@ -56,9 +56,7 @@ const defaultLimits: CoreLimits = {
 };
 
 /**
- * Plays a scenario offline and says what came of it.
- *
- * The same plan, scenario and options always give the same result.
+ * Plays a scenario offline and returns its outcome. The same plan, scenario and options always give the same result.
  */
 export function simulate(plan: Plan, scenario: Scenario, options: SimulationOptions = {}): SimulationResult {
   const maxEvents = options.maxEvents ?? 50_000;

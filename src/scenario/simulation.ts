@@ -23,26 +23,26 @@ import { callName } from './scenario.ts';
 import type { Scenario, ScenarioAction } from './scenario.ts';
 import { callerOf, isHeld, nextTimer, taskOf } from './waiting.ts';
 
-/** What a simulation may know besides plan and scenario. */
+/** The options of a simulation besides plan and scenario. */
 export interface SimulationSettings {
   readonly executionId: string;
   /** Timeout of calls whose definition names none, in milliseconds. */
   readonly requestTimeoutMillis: number;
-  /** Answers, callbacks, actions and timers after which it is given up. */
+  /** Bound of answers, callbacks, actions and timers. */
   readonly maxEvents: number;
   readonly limits: CoreLimits;
 }
 
-/** A call that was rendered, or could not be. */
+/** A call with its rendering, or the reason why it has none. */
 interface Ready {
   readonly prepared: PreparedCall;
   readonly rendered: ReturnType<typeof renderRequest>;
 }
 
-/** Order of what happens at one instant. */
+/** The order of events at one instant. */
 const ranks = { downstream: 0, people: 1 } as const;
 
-/** How the API would refuse a callback. */
+/** The API's refusal of a callback. */
 const refusals: Readonly<Record<Exclude<Admission['kind'], 'accepted'>, string>> = {
   duplicate: 'The same callback had come before (200): nothing happens.',
   other_body: 'Another body had been accepted under the same token (409).',
@@ -53,13 +53,12 @@ const refusals: Readonly<Record<Exclude<Admission['kind'], 'accepted'>, string>>
 };
 
 /**
- * One execution played in virtual time: the real core, an in-memory history, and downstreams that answer as the scenario
- * says. Nothing here waits; the instant of the next answer, callback, action or timer is simply the next `now`.
+ * One execution played in virtual time: the real core, an in-memory history, and downstreams that answer as the
+ * scenario says. Nothing here waits; the instant of the next answer, callback, action or timer is simply the next
+ * `now`.
  *
- * Deterministic: at one instant answers and callbacks come first, in the order in which they were set off, then actions,
- * then timers. Backoff has no jitter.
- *
- * Plays once.
+ * Deterministic: at one instant answers and callbacks come first, in the order of their calls, then actions, then
+ * timers. Backoff has no jitter. An instance plays once.
  */
 export class Simulation {
   readonly journal: Journal = new Journal();
@@ -73,7 +72,7 @@ export class Simulation {
   readonly #downstream: Downstream;
   readonly #agenda = new Agenda();
   readonly #commands: Command[] = [];
-  /** Callbacks ever accepted, for duplicates. */
+  /** All accepted callbacks, to recognise duplicates. */
   readonly #seen: SeenCallback[] = [];
   /** Callbacks that came before their node had parked. */
   #kept: CallbackEvent[] = [];
@@ -96,13 +95,13 @@ export class Simulation {
     this.narrator = new Narrator(scenario.startedAt);
   }
 
-  /** Where the execution stands; once played, how it ended. Throws before. */
+  /** The state of the execution; after the play, its final state. Throws before. */
   get run(): Run {
     if (this.#state === undefined) throw new Error('The simulation has not begun.');
     return { plan: this.#plan, header: this.#header, state: this.#state, outputs: this.#outputs };
   }
 
-  /** Plays it until nothing can happen any more. False when it was given up after `maxEvents`. */
+  /** Plays until nothing more can happen. Returns false when it reached `maxEvents`. */
   play(): boolean {
     const { startedAt, actions } = this.#scenario;
     for (const action of actions) {
@@ -153,7 +152,7 @@ export class Simulation {
     this.narrator.tell(transition);
   }
 
-  /** Runs commands and lets tokens go on until only time or somebody outside can move the execution. */
+  /** Runs commands and advances tokens until only time or an event from outside can move the execution. */
   #settle(): void {
     for (;;) {
       const command = this.#commands.shift();
@@ -173,7 +172,7 @@ export class Simulation {
         this.#call(command);
         return;
       case 'abort':
-        // The attempt has been recorded, and its answer will find nobody who waits for it.
+        // The attempt has been recorded, and no node waits for its answer any more.
         return;
       case 'findUndo': {
         const target = this.journal.findUndo(command);
@@ -229,7 +228,7 @@ export class Simulation {
     const ready = this.#render(command);
     if (ready?.rendered.kind !== 'request' || command.phase !== 'UP' || !ready.prepared.call.mutating) return ready;
     const { prepared, rendered } = ready;
-    // A request that an earlier round made, and that still stands, goes out under its earlier key.
+    // A request of an earlier round whose effect stands goes out under its earlier key.
     const fingerprint = renderStable(prepared.call.request, prepared.context, rendered);
     const earlier = this.journal.findEarlier(command.nodeId, command.visit, this.run.state.round);
     const isSame = earlier?.fingerprint === fingerprint;
@@ -244,7 +243,7 @@ export class Simulation {
     return { prepared, rendered: renderRequest(prepared.call.request, prepared.context) };
   }
 
-  /** What the server would look up: secrets show by their names, tokens not at all. */
+  /** The server's look-ups: secrets show by their names, tokens not at all. */
   #resources(command: CallCommand): CallResources {
     const resolver = {
       variable: (name: string) => this.#variable(name),

@@ -1,13 +1,14 @@
 /**
- * The form of scenarios of existing Trama, by steps: `{ payload, steps: { "<node>": { status, body, acceptedStatus,
+ * Reads the scenario form of existing Trama, by steps: `{ payload, steps: { "<node>": { status, body, acceptedStatus,
  * callbackBody } } }`.
  *
- * `status` and `body` are the answer to a node's call. An async node is accepted with `acceptedStatus` and called back with
- * `callbackBody`; it is called back with `{}` where the scenario names no body and the request is accepted. A list gives one
- * answer per call. Below `up` and `down`, which take the place of these fields, stand answers in the form by nodes.
+ * `status` and `body` are the answer to a node's call. An async node is accepted with `acceptedStatus` and called back
+ * with `callbackBody`, or with `{}` where the scenario names no body and the request is accepted. A list gives one
+ * answer per call. `up` and `down` replace these fields and hold answers in the form by nodes.
  *
  * An answer may also be a bare status code, and `statusCode`, `delayMillis` and `latencyMillis` mean `status` and
- * `afterMillis`. Everything else is as in the form by nodes, into which it is rewritten before it is checked.
+ * `afterMillis`. Everything else is as in the form by nodes, into which this file rewrites a scenario before the
+ * checks.
  */
 import { at, closest, quote, show } from '../core/definition/problems.ts';
 import type { Problems } from '../core/definition/problems.ts';
@@ -22,7 +23,7 @@ const otherNames: Readonly<Record<string, string>> = {
   latencyMillis: 'afterMillis',
 };
 
-/** Fields of a step that stand for its call without `up`. */
+/** Fields of a step that describe its call without `up`. */
 const plainFields: readonly string[] = [
   'status',
   'body',
@@ -37,10 +38,10 @@ const plainFields: readonly string[] = [
 
 const stepFields: readonly string[] = [...plainFields, 'up', 'down'];
 
-/** A scenario in the form by nodes, and where its parts stood. */
+/** A scenario in the form by nodes, and the original paths of its parts. */
 export interface FromSteps {
   readonly document: JsonObject;
-  /** A sentence about the form by nodes, with the path of the form by steps. */
+  /** Rewrites a sentence about the form by nodes with the paths of the form by steps. */
   place(sentence: string): string;
 }
 
@@ -49,7 +50,7 @@ export function hasStepsForm(document: JsonObject): boolean {
   return isJsonObject(ownProperty(document, 'steps'));
 }
 
-/** The same scenario in the form by nodes. Reports what cannot be read. */
+/** Rewrites a scenario to the form by nodes. Reports what it cannot read. */
 export function fromStepsForm(document: JsonObject, plan: Plan, problems: Problems): FromSteps {
   const { steps, nodes, ...rest } = document;
   if (nodes !== undefined && nodes !== null) problems.error('nodes', 'This field cannot stand beside steps.');
@@ -63,7 +64,7 @@ export function fromStepsForm(document: JsonObject, plan: Plan, problems: Proble
 class StepsReader {
   readonly answers: [string, Json][] = [];
   readonly #problems: Problems;
-  /** Paths in the form by nodes and those that they come from; the more exact ones first. */
+  /** Paths in the form by nodes and their originals; the more exact ones first. */
   readonly #places: [string, string][] = [];
 
   constructor(problems: Problems) {
@@ -85,7 +86,7 @@ class StepsReader {
     }
     const up = ownProperty(step, 'up') ?? undefined;
     const down = ownProperty(step, 'down') ?? undefined;
-    // As in the form by nodes, null is a body, and for every other field the same as leaving it out.
+    // As in the form by nodes, null is a body; for every other field it means the same as its absence.
     const plain = Object.keys(step).filter(
       (key) => plainFields.includes(key) && (step[key] !== null || key === 'body' || key === 'callbackBody'),
     );
@@ -155,7 +156,7 @@ class StepsReader {
   }
 }
 
-/** Whether an async node's request that is answered so is accepted; without a status it is. */
+/** Whether this answer to an async node's request accepts it; an answer without a status does. */
 function accepts({ call: { success } }: TaskPlan, status: Json | undefined): boolean {
   const code = toNumber(status);
   if (code === undefined) return true;

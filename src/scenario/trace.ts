@@ -38,20 +38,20 @@ export interface CallEntry extends NodeEntry {
   readonly request?: TracedRequest;
   /** Absent when there was no answer. */
   readonly responseBody?: Json;
-  /** How long it waits before it is repeated; absent when it is not. */
+  /** The delay before it is repeated; absent when it is not. */
   readonly retryInMillis?: number;
 }
 
-/** A node without a call, a callback, or an operator's word. */
+/** A node without a call, a callback, or a decision of an operator. */
 export interface StepEntry extends NodeEntry {
   readonly kind: 'step';
   readonly phase: Exclude<StepPhase, 'UP' | 'DOWN' | 'HOOK'>;
   readonly outcome: StepRow['outcome'];
-  /** How long it waits before the request is repeated; absent when it is not. */
+  /** The delay before the request is repeated; absent when it is not. */
   readonly retryInMillis?: number;
 }
 
-/** A callback arrived; what came of it is in the entry that follows, unless it was kept or refused. */
+/** A callback arrived; the next entry shows its outcome, unless it was kept or refused. */
 export interface CallbackEntry extends NodeEntry {
   readonly kind: 'callback';
   readonly body: Json;
@@ -59,7 +59,7 @@ export interface CallbackEntry extends NodeEntry {
   readonly fate: 'accepted' | 'kept' | 'refused';
 }
 
-/** Somebody did something. */
+/** An action of a person. */
 export interface ActionEntry extends Entry {
   readonly kind: 'action';
   readonly do: 'cancel' | 'wake' | 'terminate' | 'resolve' | 'retry';
@@ -72,7 +72,5 @@ export interface EndEntry extends Entry {
   readonly status: TerminalStatus;
 }
 
-/**
- * What a simulation tells: one entry for everything that happened, in the order in which it happened.
- */
+/** An entry of a simulation's trace; entries are in the order in which things happened. */
 export type TraceEntry = CallEntry | StepEntry | CallbackEntry | ActionEntry | EndEntry;

@@ -1,4 +1,4 @@
-/** What a state waits for, as far as a simulation must know it. */
+/** What a state waits for, as far as a simulation needs it. */
 import { openDeadline } from '../core/due.ts';
 import type { State, TaskRun, Token } from '../core/state.ts';
 
@@ -17,17 +17,17 @@ export function timerOf({ stage }: Token): number | undefined {
   return stage.until;
 }
 
-/** Whether a token could go on but was held back, so that a long walk is written in pieces. */
+/** Whether a token could continue but was held back, so that a long walk is stored in pieces. */
 export function isHeld(state: State): boolean {
   return state.end === undefined && state.tokens.some(({ stage }) => stage.kind === 'ready');
 }
 
-/** The token that made a call and has not been answered. */
+/** The token that made a call and still waits for its answer. */
 export function callerOf(state: State, callId: number): Token | undefined {
   return state.tokens.find(({ stage }) => 'callId' in stage && stage.callId === callId);
 }
 
-/** The visit of a token's task; undefined for a token that is at none. */
+/** The visit of a token's task; undefined for a token without a task. */
 export function taskOf(token: Token | undefined): TaskRun | undefined {
   return token !== undefined && 'task' in token.stage ? token.stage.task : undefined;
 }

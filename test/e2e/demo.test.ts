@@ -37,7 +37,7 @@ describe('trama demo', () => {
     const { code, out, notes } = await startDemo([]).ended;
     expect([code, notes]).toEqual([0, '']);
     for (const [index, { title }] of stories.entries()) expect(out).toContain(`\n${index + 1}. ${title}\n`);
-    expect(out).toContain(`\n${stories.length} of ${stories.length} sagas ended as they should`);
+    expect(out).toContain(`\n${stories.length} of ${stories.length} sagas ended as expected`);
     // Reverse order, with the verb, the URL and the status of every call.
     expect(out).toMatch(
       /UP +ship +rejected \(422\) +PUT http\S+\/shipments\/A-2\n.* DOWN +pay +succeeded \(200\) .*\n.* DOWN +reserve +succeeded \(200\) +DELETE http\S+\/stock\/A-2\n/,

@@ -1,4 +1,4 @@
-/** Errors that nothing handles: a module that is loaded beside the server throws them when the test says so. */
+/** Unhandled errors: a module that is loaded beside the server throws them when the test says so. */
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,7 +53,7 @@ function expectLastWords(out: string, notes: string): void {
       stack: expect.stringMatching(
         /^Error: unexpected \*\*\*\n +at [\s\S]*thrower\.mjs[\s\S]*caused by Error: the cause/,
       ),
-      msg: 'an error that nothing handles ends the process',
+      msg: 'an unhandled error ends the process',
     },
   ]);
   expect(out).not.toContain(secret);
@@ -117,7 +117,7 @@ describe('commands', () => {
     run.child.kill('SIGHUP');
     const { code, notes } = await run.ended;
     expect(code).toBe(70);
-    expect(notes).toMatch(/^An error that nothing handles ends the process: unexpected \*\*\*$/m);
+    expect(notes).toMatch(/^An unhandled error ends the process: unexpected \*\*\*$/m);
     expect(notes).not.toMatch(/^ +at /m);
     expect((await readdir(own)).filter((name) => name.startsWith('trama-'))).toEqual([]);
   });
@@ -130,7 +130,7 @@ describe('commands', () => {
     mock.child.kill('SIGUSR2');
     const { code, notes } = await mock.ended;
     expect(code).toBe(70);
-    expect(notes).toMatch(/^An error that nothing handles ends the command: unexpected .*\n$/m);
+    expect(notes).toMatch(/^An unhandled error ends the command: unexpected .*\n$/m);
     expect(notes).not.toMatch(/^ +at /m);
   });
 });

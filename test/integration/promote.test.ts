@@ -263,7 +263,7 @@ describe('a promotion is refused, and changes nothing,', () => {
 
   afterAll(async () => {
     const { code, out } = await promote(dataDir(), server.url(await server.createDatabase()), '--dry-run');
-    expect([code, out]).toEqual([0, expect.stringContaining('Nothing stands against it.')]);
+    expect([code, out]).toEqual([0, expect.stringContaining('Nothing prevents it.')]);
   });
 
   it('where a server runs on the target, and where that has executions of its own', async () => {

@@ -13,21 +13,21 @@ interface AuditOptions extends ServerOptions {
   readonly cursor?: string;
 }
 
-/** `trama audit`: who changed a run, or anything. */
+/** `trama audit`: the changes of a run, or of anything, and who made them. */
 export function defineAudit(command: Command, terminal: Terminal): void {
   command
     .argument('[id]', 'the run; without it the whole log, which needs the role admin')
-    .option('--actor <actor>', 'without an id: only changes by this one, such as key:alice')
-    .option('--action <action>', 'without an id: only such changes, as in execution.cancel or hold.put')
-    .option('--target <id>', 'without an id: only changes of this, such as the name of a hold');
-  addServerOptions(command, 'print the list as the server gives it')
-    .option('--limit <number>', 'how many at most, up to 200 (default: 50)')
+    .option('--actor <actor>', 'without an id: only changes by this actor, such as key:alice')
+    .option('--action <action>', 'without an id: only changes of this kind, such as execution.cancel or hold.put')
+    .option('--target <id>', 'without an id: only changes of this target, such as the name of a hold');
+  addServerOptions(command, 'print the list as the server returns it')
+    .option('--limit <number>', 'the most rows to list, up to 200 (default: 50)')
     .option('--cursor <cursor>', 'go on after an earlier page')
     .addHelpText('after', '\nExit codes: 0 shown; 1 refused, or there is no such run; 2 wrong usage or no server.')
     .action(async (id: string | undefined, options: AuditOptions) => {
       const { actor, action, target, limit, cursor: from } = options;
       if (id !== undefined && (actor ?? action ?? target) !== undefined) {
-        throw new CliProblem('--actor, --action and --target go without an id.');
+        throw new CliProblem('--actor, --action and --target do not work with an id.');
       }
       const query = new URLSearchParams();
       for (const [name, value] of Object.entries({ actor, action, id: target, limit, cursor: from })) {

@@ -1,4 +1,6 @@
-/** `trama retry`, `cancel`, `terminate`, `wake` and `hook redeliver`: of runs by their ids, or of all that match. */
+/**
+ * `trama retry`, `cancel`, `terminate`, `wake` and `hook redeliver`: change runs by their ids, or all runs that match.
+ */
 import type { Command } from 'commander';
 import { isJsonObject, ownProperty, stringifyJson, type Json, type JsonObject } from '../../core/value/json.ts';
 import { type PagingClient, asObject, readRows } from '../api-client.ts';
@@ -9,7 +11,7 @@ import { filterOf, hostOption, whereOption } from '../where.ts';
 
 type Action = 'retry' | 'cancel' | 'terminate' | 'wake' | 'redeliver';
 
-/** Where a change of one run is asked for, below the run. */
+/** The path of each change below its run. */
 const paths: Readonly<Partial<Record<Action, string>>> = { redeliver: 'hook/redeliver' };
 
 interface ChangeOptions extends ServerOptions {
@@ -23,7 +25,7 @@ interface ChangeOptions extends ServerOptions {
 
 /** `trama retry`. */
 export function defineRetry(command: Command, terminal: Terminal): void {
-  defineChange(command.option('--force', 'also what was terminated (ids only)'), terminal, 'retry');
+  defineChange(command.option('--force', 'include terminated runs (ids only)'), terminal, 'retry');
 }
 
 /** `trama cancel`. */
@@ -43,7 +45,7 @@ export function defineWake(command: Command, terminal: Terminal): void {
 
 /** `trama hook redeliver`. */
 export function defineRedeliver(command: Command, terminal: Terminal): void {
-  defineChange(command.option('--force', 'also what was delivered (ids only)'), terminal, 'redeliver');
+  defineChange(command.option('--force', 'include delivered hooks (ids only)'), terminal, 'redeliver');
 }
 
 function defineChange(command: Command, terminal: Terminal, action: Action): void {
@@ -51,11 +53,11 @@ function defineChange(command: Command, terminal: Terminal, action: Action): voi
     .argument('[id...]', 'the runs')
     .addOption(whereOption())
     .addOption(hostOption())
-    .option('--reason <text>', 'why; stands in the audit log and in the status of the run')
-    .option('--max <number>', 'with --where or --host: runs at most (default: 1000)')
-    .option('--dry-run', 'change nothing: say what would be changed, and which requests that means');
+    .option('--reason <text>', 'the reason; the audit log and the status of the run show it')
+    .option('--max <number>', 'with --where or --host: the most runs to change (default: 1000)')
+    .option('--dry-run', 'change nothing: show the runs that would change, and the requests that would follow');
   addServerOptions(command, 'print { matched, done, ids, errors, more, others? }')
-    .addHelpText('after', '\nExit codes: 0 done; 1 some or all refused, or were left; 2 wrong usage or no server.')
+    .addHelpText('after', '\nExit codes: 0 done; 1 some or all refused or left over; 2 wrong usage or no server.')
     .action(async (ids: readonly string[], options: ChangeOptions) => {
       const { where = [], host } = options;
       if (ids.length > 0 === (where.length > 0 || host !== undefined)) {
@@ -70,17 +72,17 @@ function defineChange(command: Command, terminal: Terminal, action: Action): voi
     });
 }
 
-/** Runs that one request changes: so few that each request is over in a moment, and progress shows. */
+/** Runs that one request changes: few, so that each request is quick and progress shows. */
 const chunkRows = 50;
 
-/** Asks which runs match, then changes those, some at a time. */
+/** Finds the runs that match, then changes them in groups. */
 async function changeAll(
   api: PagingClient,
   action: Action,
   options: ChangeOptions,
   terminal: Terminal,
 ): Promise<JsonObject> {
-  if (options.force === true) throw new CliProblem('--force goes with ids, not with --where.');
+  if (options.force === true) throw new CliProblem('--force needs ids; it does not work with --where.');
   const max = options.max === undefined ? undefined : Number(options.max);
   if (max !== undefined && !Number.isSafeInteger(max)) throw new CliProblem('--max must be a whole number.');
   const { host, where = [], reason } = options;
@@ -110,13 +112,13 @@ async function changeAll(
     errors.push(...listOf(answer, 'errors'));
     at += chunk.length;
     terminal.progress(`${String(at)} of ${String(ids.length)}: ${String(done.length)} ${doneWords[action]}`);
-    // The server left some of these for want of time, or because its store is away.
+    // The server left some of these because its time was up, or because its store is away.
     if (ownProperty(answer, 'more') === true) return { ...found, done: done.length, ids: done, errors, more: true };
   }
   return { ...found, done: done.length, ids: done, errors };
 }
 
-/** Requests that a server shows of one run at most. */
+/** Bound of the requests of one run that a server shows. */
 const maxPreviews = 1000;
 
 const previews: Readonly<Partial<Record<Action, string>>> = { retry: 'retry-preview', cancel: 'cancel-preview' };
@@ -150,7 +152,7 @@ function bodyOf({ force, reason }: ChangeOptions): JsonObject {
   return { ...(force === true && { force }), ...(reason !== undefined && { reason }) };
 }
 
-/** What stands, or what would be called, before anything is done. */
+/** The standing effects, or the calls to come, before the change. */
 async function preview(
   api: PagingClient,
   action: Action,

@@ -11,7 +11,7 @@ interface Completable {
   readonly load: () => Promise<(command: Command, terminal: Terminal) => void>;
 }
 
-/** `trama completion`: what a shell needs to complete command lines of this version. */
+/** `trama completion`: prints the script with which a shell completes command lines of this version. */
 export function defineCompletion(command: Command, terminal: Terminal, commands: readonly Completable[]): void {
   command
     .addArgument(new Argument('<shell>', 'the shell').choices(Object.keys(scripts)))
@@ -27,7 +27,7 @@ export function defineCompletion(command: Command, terminal: Terminal, commands:
     });
 }
 
-/** Every command with what it takes, as its own definition says. */
+/** Every command with its options and arguments, from its own definition. */
 async function completedCommands(
   commands: readonly Completable[],
   terminal: Terminal,

@@ -3,7 +3,7 @@ import type { EffectiveValue } from '../../config/load.ts';
 import { addConfigOptions, configProblems, readSettings, type ConfigOptions } from '../server/settings.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
-/** `trama config`: the values in force, secrets redacted, and where each came from. */
+/** `trama config`: the values in force with their sources, secrets redacted. */
 export function defineConfig(command: Command, terminal: Terminal): void {
   addConfigOptions(command)
     .option('--json', 'print one JSON document: { ok, values, warnings, problems }')
@@ -14,7 +14,7 @@ export function defineConfig(command: Command, terminal: Terminal): void {
       const problems = loaded.ok ? [] : loaded.problems;
       if (options.json === true) {
         const values = loaded.ok ? loaded.effective : [];
-        // `undefined` would vanish from JSON; a key without a value is null there.
+        // JSON would omit `undefined`, so a key without a value is null.
         const shown = values.map(({ path, value, source }) => ({ path, value: value ?? null, source }));
         terminal.outText(JSON.stringify({ ok: loaded.ok, values: shown, warnings, problems }, null, 2));
         terminal.exitCode = loaded.ok ? exitCodes.good : exitCodes.found;

@@ -18,7 +18,9 @@ interface DemoOptions {
 const sagas = join(import.meta.dirname, '../demo/sagas');
 const sagasShown = relative('.', sagas);
 
-/** `trama demo`: a server, sample services and some sagas, and then an end, or what people want to try by hand. */
+/**
+ * `trama demo`: starts a server and sample services, runs some sagas, then ends or waits for people to try their own.
+ */
 export function defineDemo(command: Command, terminal: Terminal): void {
   command
     .option('--keep', 'leave the server and the services running until Ctrl-C')
@@ -26,13 +28,13 @@ export function defineDemo(command: Command, terminal: Terminal): void {
     .addHelpText(
       'after',
       `
-Needs nothing: the server keeps its data in a directory that is removed afterwards; trama.yaml and the environment have
-no say. Exit codes: 0 every saga ended as it should, 1 one did not, or the demo was interrupted.`,
+Needs no setup: the server keeps its data in a temporary directory, and ignores trama.yaml and the environment.
+Exit codes: 0 every saga ended as expected, 1 one did not, or the demo was interrupted.`,
     )
     .action(async (options: DemoOptions) => {
       const began = performance.now();
       const services = new SampleServices();
-      // Listens before anything is started: a signal must not leave a directory behind.
+      // Listens before anything starts: a signal must not leave a directory behind.
       const signals = untilStopped(() => undefined);
       let server: EmbeddedServer | undefined;
       try {
@@ -50,9 +52,7 @@ no say. Exit codes: 0 every saga ended as it should, 1 one did not, or the demo 
         terminal.out(`Trama is ready at ${server.url} after ${String(ready)} ms; sample services at ${servicesUrl}`);
         const { good, lastId } = await playAll(createApiClient(server.url), services, signals, terminal);
         const seconds = ((performance.now() - began) / 1000).toFixed(1);
-        terminal.outText(
-          `\n${String(good)} of ${String(stories.length)} sagas ended as they should, in ${seconds} s.\n`,
-        );
+        terminal.outText(`\n${String(good)} of ${String(stories.length)} sagas ended as expected, in ${seconds} s.\n`);
         if (good < stories.length) terminal.exitCode = exitCodes.found;
         if (options.keep === true) await keep(server.url, servicesUrl, lastId, signals, terminal);
         else for (const line of farewell(terminal)) terminal.out(line);
@@ -100,11 +100,11 @@ function chapter(number: number, story: Story, played: Played): readonly string[
     `   ${statusLine(document)}`,
     `   the services hold: ${standing.length === 0 ? 'nothing' : standing.join(', ')}`,
     ...standingLines(document).map((line) => `   ${line}`),
-    ...differences.map((line) => `   NOT AS IT SHOULD BE: ${line}`),
+    ...differences.map((line) => `   UNEXPECTED: ${line}`),
   ];
 }
 
-/** How the command line is called here. */
+/** How people call the command line here. */
 function calls(terminal: Terminal): { readonly demo: string; readonly trama: string; readonly serve: string } {
   const isCheckout = terminal.env['npm_lifecycle_event'] === 'demo';
   if (isCheckout) return { demo: 'npm run demo -- --keep', trama: 'npm run trama --', serve: 'npm start' };

@@ -14,10 +14,10 @@ interface PutOptions extends ServerOptions {
   readonly until?: string;
 }
 
-/** `trama hold`: lets calls to a host, or of a definition, wait. */
+/** `trama hold`: makes calls to a host, or of a definition, wait. */
 export function defineHold(command: Command, terminal: Terminal): void {
   command.addHelpText('after', '\nExit codes: 0 done; 1 refused; 2 wrong usage or no server.');
-  addServerOptions(command.command('list').description('show the holds that stand'), 'print the list').action(
+  addServerOptions(command.command('list').description('list the holds in force'), 'print the list').action(
     async (options: ServerOptions) => {
       const client = clientOf(options, terminal);
       const holds = await standing(client);
@@ -33,17 +33,17 @@ export function defineHold(command: Command, terminal: Terminal): void {
         field(hold, 'reason'),
       ]);
       for (const line of tableLines(['id', 'what', 'until', 'by', 'reason'], rows)) terminal.out(line);
-      if (holds.length === 0) terminal.note('Nothing is held.');
+      if (holds.length === 0) terminal.note('There are no holds.');
     },
   );
   const put = command
     .command('put')
-    .description('place a hold, or replace the one of that id')
+    .description('place a hold, or replace the one with that id')
     .argument('<id>', 'its name: letters, digits, . _ -')
     .option('--host <host>', 'calls to this host, on any port if none is given')
     .option('--name <name>', 'calls of this definition')
-    .option('--definition-version <version>', 'only of this version of it')
-    .requiredOption('--reason <text>', 'why; shows where calls wait for it')
+    .option('--definition-version <version>', 'only this version of it')
+    .requiredOption('--reason <text>', 'the reason; waiting calls show it')
     .option('--until <when>', 'when it ends by itself: 30m, 2h, 1d, or a time like 2030-01-31T06:00:00Z');
   addServerOptions(put, 'print the hold').action(async (id: string, options: PutOptions) => {
     const { host, name, definitionVersion: version, reason, until } = options;
@@ -63,13 +63,13 @@ export function defineHold(command: Command, terminal: Terminal): void {
         : `${id} holds ${targetOf(hold)} until ${end === '' ? `it is lifted: trama hold rm ${id}` : end}`,
     );
   });
-  const remove = command.command('rm').description('lift a hold; what waits goes on').argument('<id>', 'its name');
+  const remove = command.command('rm').description('lift a hold; waiting calls continue').argument('<id>', 'its name');
   addServerOptions(remove, 'print { id }').action(async (id: string, options: ServerOptions) => {
     const client = clientOf(options, terminal);
-    // Lifting is the same twice, so only a look can tell a name that was mistyped.
+    // Lifting a hold twice is harmless, so only a look-up can detect a mistyped name.
     const ids = (await standing(client)).map((hold) => field(hold, 'id'));
     if (!ids.includes(id)) {
-      const others = ids.length === 0 ? 'Nothing is held.' : `These holds stand: ${ids.join(', ')}.`;
+      const others = ids.length === 0 ? 'There are no holds.' : `Holds in force: ${ids.join(', ')}.`;
       throw new CliProblem(`There is no hold ${id}. ${others}`, exitCodes.found);
     }
     await client.ask('DELETE', `/holds/${encodeURIComponent(id)}`);

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Terminal } from '../terminal.ts';
 import { defineRedeliver } from './change.ts';
 
-/** `trama hook`: what can be done about hooks that were not delivered. */
+/** `trama hook`: commands for hooks that were not delivered. */
 export function defineHook(command: Command, terminal: Terminal): void {
   command.addHelpText('after', '\nWhich hooks are pending or failed: trama ls --hook pending, trama ls --hook failed.');
   defineRedeliver(

@@ -20,7 +20,7 @@ interface ImportOptions extends ServerOptions {
   readonly dryRun?: true;
 }
 
-/** What became of one definition. All but the first two are for people to settle. */
+/** The outcome of one definition. People have to settle all but the first two. */
 type Result = 'imported' | 'exists' | 'differs' | 'invalid' | 'refused';
 
 interface Outcome {
@@ -35,9 +35,9 @@ export function defineImportDefinitions(command: Command, terminal: Terminal): v
     .requiredOption('--from <url>', 'the server to read from; existing Trama or this one')
     .option(
       '--from-api-key <key>',
-      'the key to read with (default: TRAMA_FROM_API_KEY, which no list of processes shows)',
+      'the key to read with (default: TRAMA_FROM_API_KEY, which process lists do not show)',
     )
-    .option('--dry-run', 'say what would happen, and store nothing');
+    .option('--dry-run', 'show what would happen, and store nothing');
   addServerOptions(
     command,
     'print one JSON document: { ok, dryRun, definitions: [{ id, name, version, result, errors, warnings }] }',
@@ -68,7 +68,7 @@ usage, or a server cannot be reached.`,
     });
 }
 
-/** Says how far the import came when it cannot go on. */
+/** Reports how far the import came when it cannot continue. */
 async function importing(target: ApiClient, source: SourceDefinition, dryRun: boolean, done: number): Promise<Outcome> {
   try {
     return await bring(target, source, dryRun);
@@ -82,7 +82,7 @@ async function importing(target: ApiClient, source: SourceDefinition, dryRun: bo
 async function bring(target: ApiClient, source: SourceDefinition, dryRun: boolean): Promise<Outcome> {
   const { definition, name, version } = source;
   if (definition === undefined)
-    return refusal('invalid', ['definition: The other server gives no definition with this record.']);
+    return refusal('invalid', ['definition: The other server returns this record without a definition.']);
   if (source.isMasked === true) {
     return refusal('invalid', [
       'definition: The other server masks a secret that this definition holds literally; store it from its file instead.',
@@ -111,13 +111,13 @@ async function check(target: ApiClient, { id }: SourceDefinition, definition: Js
   }
 }
 
-/** Under the id that it has there, so that clients which know it go on. */
+/** The id stays that of the other server, so that clients which know it continue to work. */
 async function store(target: ApiClient, { id }: SourceDefinition, definition: JsonObject): Promise<Outcome> {
   try {
     const record = isUuid(id)
       ? await target.ask('PUT', `/workflows/definitions/${id}`, definition)
       : await target.ask('POST', '/workflows/definitions', definition);
-    // `latest` is by the millisecond: no two may be stored in the same.
+    // `latest` is decided by the millisecond, so no two may be stored in the same one.
     await pause(2);
     return { result: 'imported', errors: [], warnings: sentences(asObject(record), 'warnings') };
   } catch (error) {
@@ -129,10 +129,10 @@ function isUuid(id: string | undefined): id is string {
   return id !== undefined && /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i.test(id);
 }
 
-/** Refusals that say nothing of the definition: the next one would get the same. */
+/** Refusals that do not concern the definition: the next one would get the same. */
 const general: ReadonlySet<number> = new Set([401, 408, 429]);
 
-/** @throws what is no refusal of this definition. */
+/** @throws any error that does not concern this definition. */
 function refusalOf(error: unknown): Outcome {
   if (!(error instanceof ApiRefusal) || error.status >= 500 || general.has(error.status)) throw error;
   const results: Readonly<Record<number, Result>> = { 403: 'refused', 409: 'differs' };
@@ -140,7 +140,7 @@ function refusalOf(error: unknown): Outcome {
 }
 
 function findStored(target: ApiClient, name: string, version: string): Promise<JsonObject | undefined> {
-  // Nothing can be stored under these; what is asked for would be something else.
+  // These ids cannot be used: a request for them would mean something else.
   if (name === '' || version === '' || version === 'latest') return Promise.resolve(undefined);
   return found(target, `${encodeURIComponent(name)}/${encodeURIComponent(version)}`);
 }

@@ -17,24 +17,24 @@ interface CreateOptions {
 
 const dayMillis = 86_400_000;
 
-/** `trama keys`: API keys. Nothing is stored anywhere: what is printed goes into the configuration. */
+/** `trama keys`: creates API keys. Stores nothing: the printed entry goes into the configuration. */
 export function defineKeys(command: Command, terminal: Terminal): void {
   command
     .command('create')
-    .summary('make an API key and print it once, with the entry for the configuration')
-    .option('--id <id>', 'name of the key, which stands in the audit log (default: made up)')
+    .summary('create an API key and print it once, with the entry for the configuration')
+    .option('--id <id>', 'name of the key in the audit log (default: generated)')
     .addOption(repeatable('--role <role>', `${roles.join(', ')} (default: viewer); may be repeated`))
     .addOption(
       repeatable(
         '--definitions <glob>',
-        'limit it to definitions whose name fits, * for any characters; may be repeated',
+        'restrict it to definitions with a matching name, * for any characters; may be repeated',
       ),
     )
-    .option('--expires <when>', 'when it ends: days from now (90d), or an ISO 8601 time with offset')
+    .option('--expires <when>', 'its expiry: days from now (90d), or an ISO 8601 time with offset')
     .option('--json', 'print { key, entry }')
     .addHelpText(
       'after',
-      '\nThe server keeps only the SHA-256 of a key. A key that is lost cannot be found again: make another one.',
+      '\nThe server keeps only the SHA-256 of a key. A lost key cannot be recovered: create another one.',
     )
     .action((options: CreateOptions) => {
       const key = createApiKey();
@@ -44,7 +44,7 @@ export function defineKeys(command: Command, terminal: Terminal): void {
         return;
       }
       terminal.outText(`The key, shown only now:\n\n  ${key}\n`);
-      terminal.outText('What the configuration of the server needs:\n');
+      terminal.outText('The entry for the configuration of the server:\n');
       terminal.outText(`security:\n  auth:\n    apiKeys:\n      - ${JSON.stringify(entry)}`);
     });
 }
@@ -56,7 +56,7 @@ function repeatable(flags: string, description: string): Option {
   ]);
 }
 
-/** The entry, as the configuration will read it. */
+/** The entry in the form of the configuration. */
 function entryOf(key: string, { id, role = ['viewer'], definitions, expires }: CreateOptions): object {
   const unknown = role.find((name) => !isRole(name));
   if (unknown !== undefined) throw new CliProblem(`--role ${unknown} must be one of ${roles.join(', ')}.`);
@@ -69,7 +69,7 @@ function entryOf(key: string, { id, role = ['viewer'], definitions, expires }: C
   };
   const kind = findKey('security.auth.apiKeys')?.spec.kind;
   if (kind?.read([entry]) === unreadable) {
-    throw new CliProblem(`The server would not take this key; it wants ${kind.expected}.`);
+    throw new CliProblem(`The server would refuse this key; it requires ${kind.expected}.`);
   }
   return entry;
 }

@@ -17,9 +17,9 @@ interface ListOptions extends ServerOptions {
 
 /** `trama ls`: the runs of a server, newest first. */
 export function defineLs(command: Command, terminal: Terminal): void {
-  addServerOptions(command.addOption(whereOption()).addOption(hostOption()), 'print the list as the server gives it')
+  addServerOptions(command.addOption(whereOption()).addOption(hostOption()), 'print the list as the server returns it')
     .option('--hook <state>', 'only runs whose hook is pending, or failed; the same as --where hook=<state>')
-    .option('--limit <number>', 'how many at most, up to 200 (default: 50)')
+    .option('--limit <number>', 'the most rows to list, up to 200 (default: 50)')
     .option('--cursor <cursor>', 'go on after an earlier page')
     .addHelpText('after', '\nExit codes: 0 listed, also when nothing matches; 1 refused; 2 wrong usage or no server.')
     .action(async (options: ListOptions) => {
@@ -47,10 +47,10 @@ export function defineLs(command: Command, terminal: Terminal): void {
     });
 }
 
-/** Pages that are read for one list: a filter that few runs fit makes them short, or empty. */
+/** Bound of the pages read for one list: a filter that few runs match makes them short, or empty. */
 const maxPages = 20;
 
-/** One page as the user knows it: the server may end its own early, after as much looking as it does at once. */
+/** One page for the user: the server may end its own earlier, because it bounds the work of one request. */
 async function readPage(
   api: PagingClient,
   query: URLSearchParams,
@@ -67,7 +67,7 @@ async function readPage(
   }
 }
 
-/** Why a run did not succeed, and where: of one that is CORRUPTED, whose compensation failed. */
+/** Why a run did not succeed, and where; of a CORRUPTED run, whose compensation failed. */
 function whyText(row: JsonObject): string {
   const reason = field(row, 'reason');
   const failed = ownProperty(row, 'failedCompensations');

@@ -10,14 +10,14 @@ import {
 } from '../server/settings.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
-/** `trama migrate`: brings the store's schema up to date; the server does the same at its start. */
+/** `trama migrate`: migrates the store's schema; the server does the same at its start. */
 export function defineMigrate(command: Command, terminal: Terminal): void {
   addConfigOptions(command)
-    .option('--check', 'change nothing; exit code 1 when the store is not up to date, 2 when that cannot be found out')
-    .option('--adopt-queue', "make this configuration's queue the one of the store's workers, all of which are stopped")
+    .option('--check', 'change nothing; exit code 1 when the store is not up to date, 2 when the check fails')
+    .option('--adopt-queue', "move the store to this configuration's queue; stop all of its workers first")
     .addHelpText(
       'after',
-      '\nThe server migrates at its start, so this is for whoever wants to know or to do it beforehand. Stop the server first.',
+      '\nThe server migrates at its start, so this command only checks or migrates in advance. Stop the server first.',
     )
     .action(async (options: ConfigOptions & { readonly check?: true; readonly adoptQueue?: true }) => {
       const isCheck = options.check === true;

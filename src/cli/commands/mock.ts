@@ -39,17 +39,22 @@ export function defineMock(command: Command, terminal: Terminal): void {
     )
     .option('--scenario <file>', 'answer every execution as this scenario says')
     .addOption(
-      new Option('--latency <ms>', 'how long every answer takes, as 20 or 20-80')
+      new Option('--latency <ms>', 'latency of every answer: 20 or 20-80')
         .argParser(latency)
         .default([0, 0] as const, '0'),
     )
     .option('--callback <json>', 'the body of every callback, without a scenario ({})', json)
     .option('--failures <ratio>', 'share of calls that fail, from 0 to 1', ratio, 0)
     .option('--failure-status <code>', 'what those are answered', whole(400, 599), 503)
-    .option('--callback-delay <ms>', 'how long callbacks come after the answer', whole(0, 86_400_000), 100)
-    .option('--seed <number>', 'which failures and latencies: the same number, the same order', whole(0, 2 ** 31), 1)
-    .option('--allow-host <host...>', 'further hosts under which requests come, such as host.docker.internal', [])
-    .option('--url <url>', 'the server, where it is called back elsewhere than on this machine (default: TRAMA_URL)')
+    .option('--callback-delay <ms>', 'delay of callbacks after the answer', whole(0, 86_400_000), 100)
+    .option(
+      '--seed <number>',
+      'seed of failures and latencies: the same number gives the same order',
+      whole(0, 2 ** 31),
+      1,
+    )
+    .option('--allow-host <host...>', 'further host names in requests, such as host.docker.internal', [])
+    .option('--url <url>', 'the server, if its callback address is not on this machine (default: TRAMA_URL)')
     .option('--quiet', 'print no line per request')
     .addHelpText(
       'after',
@@ -61,7 +66,7 @@ A definition whose URLs begin with {{vars.BASE}} reaches the mock once the serve
 
 One whose URLs begin with http://localhost:9000 reaches a mock on that port as it is.
 
-It answers direct requests to this machine only, and calls back this machine or the server only: nobody is asked for
+It answers direct requests to this machine only, and calls back this machine or the server only: it requires no
 credentials, and a page in your browser could reach it, too.
 
 Without a scenario every call is answered 200 {} (202 and a callback {} where the node is async). Exit codes: 0 stopped
@@ -71,7 +76,7 @@ by SIGINT or SIGTERM, 1 the definition or the scenario is invalid, 2 wrong usage
       const plan = planOfFile(file, terminal);
       const mock = new MockServer(mockOptions(plan, options, terminal));
       const url = await listen(mock, options.port ?? namedPort(mock.routes) ?? 9090);
-      // Listens before the first line: whoever reads it may stop the mock at once.
+      // Listens for signals before the first line: its reader may stop the mock at once.
       const signals = untilStopped(() => undefined);
       for (const line of greeting(plan, mock.routes, url)) terminal.out(line);
       await signals.stopped;
@@ -99,7 +104,7 @@ function mockOptions(plan: Plan, options: Options, terminal: Terminal): MockOpti
   };
 }
 
-/** Says nothing of any node but how callbacks look, if they are to look like anything. */
+/** A scenario that only sets how callbacks look, if anything. */
 function hopeful(plan: Plan, callback: Json | undefined): Scenario {
   const answers = new Map<string, readonly ScenarioAnswer[]>();
   for (const node of plan.nodes.values()) {
@@ -142,13 +147,13 @@ function greeting(plan: Plan, routes: readonly MockRoute[], url: string): readon
   ];
 }
 
-/** The port of an origin on this machine that a plain HTTP server can answer for. */
+/** The port of an origin on this machine for which a plain HTTP server can answer. */
 function localPort(origin: string): number | undefined {
   const [, port] = /^http:\/\/(?:localhost|127\.0\.0\.1):(\d{1,5})$/i.exec(origin) ?? [];
   return port === undefined ? undefined : Number(port);
 }
 
-/** The one port on this machine that the definition calls. */
+/** The only port on this machine that the definition calls. */
 function namedPort(routes: readonly MockRoute[]): number | undefined {
   const ports = new Set(routes.flatMap(({ origin }) => (origin === undefined ? [] : (localPort(origin) ?? []))));
   return ports.size === 1 ? [...ports][0] : undefined;
@@ -182,7 +187,7 @@ function latency(text: string): readonly [number, number] {
   throw new InvalidArgumentError('It must be milliseconds, as 20 or 20-80.');
 }
 
-/** A small generator (a linear congruence, the constants of Numerical Recipes): failures need no better one. */
+/** A small generator (a linear congruence with the constants of Numerical Recipes); the failures need no better one. */
 function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

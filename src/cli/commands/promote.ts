@@ -18,7 +18,7 @@ interface PromoteOptions extends ConfigOptions {
   readonly json?: true;
 }
 
-/** What the rows of each kind are to people. */
+/** The names of each kind of rows for people. */
 const kindNames: Readonly<Record<PromotionProgress['kind'], string>> = {
   body: 'pinned definitions',
   execution: 'executions',
@@ -36,8 +36,8 @@ const kindNames: Readonly<Record<PromotionProgress['kind'], string>> = {
 export function definePromote(command: Command, terminal: Terminal): void {
   addConfigOptions(command)
     .option('--to <url>', 'where to: postgres://user:password@host:port/database')
-    .option('--dry-run', 'say what would be moved and what stands against it; change nothing')
-    .option('--take-back', 'give up a promotion that was interrupted: the directory is used as before')
+    .option('--dry-run', 'show what would be moved and what prevents it; change nothing')
+    .option('--take-back', 'undo an interrupted promotion: the directory is used as before')
     .option('--json', 'print one JSON document: { outcome, dataDir, target, … }')
     .addHelpText(
       'after',
@@ -89,14 +89,14 @@ async function runPromotion(request: PromotionRequest, { json }: PromoteOptions,
     return;
   }
   if (outcome === 'already') {
-    terminal.out(`Everything in ${dataDir} has been promoted to ${target} before.`);
+    terminal.out(`Everything in ${dataDir} was already promoted to ${target}.`);
     return;
   }
   terminal.out(`Everything in ${dataDir} is promoted to ${target}:`);
   for (const line of table(report)) terminal.out(line);
   terminal.out('Serve that database from now on (database.url); the directory is not served any more.');
   if (hasConfiguredCallbackKeys(request.config)) {
-    terminal.out('Callbacks are signed with keys of this configuration: configure runtime.callback alike there.');
+    terminal.out('Callbacks are signed with keys of this configuration: configure the same runtime.callback there.');
   }
 }
 
@@ -113,7 +113,7 @@ async function runPreview(request: PromotionRequest, { json }: PromoteOptions, t
   if (preview.migrations.length > 0)
     terminal.out(`The target gets its schema first: ${preview.migrations.join(', ')}.`);
   for (const sentence of preview.objections) terminal.out(`- ${sentence}`);
-  if (preview.objections.length === 0) terminal.out('Nothing stands against it.');
+  if (preview.objections.length === 0) terminal.out('Nothing prevents it.');
 }
 
 async function runTakeBack(request: PromotionRequest, { json }: PromoteOptions, terminal: Terminal): Promise<void> {

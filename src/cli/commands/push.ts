@@ -5,13 +5,13 @@ import { readNotedDefinition } from '../documents/document-file.ts';
 import { addServerOptions, clientOf, type ServerOptions } from '../server/server-options.ts';
 import type { Terminal } from '../terminal.ts';
 
-/** `trama push`: stores a definition on a server. The same content again changes nothing. */
+/** `trama push`: stores a definition on a server. Repeating the same content changes nothing. */
 export function definePush(command: Command, terminal: Terminal): void {
   command.argument('<file>', 'a definition in JSON or YAML; - for standard input');
   addServerOptions(command, 'print the stored record')
     .addHelpText(
       'after',
-      '\nThe same definition again is fine. Another one under the same name and version is refused (exit code 1).',
+      '\nStoring the same definition again is fine. A different one under the same name and version is refused (exit code 1).',
     )
     .action(async (file: string, options: ServerOptions) => {
       const record = asObject(

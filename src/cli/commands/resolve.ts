@@ -14,28 +14,31 @@ interface ResolveOptions extends ServerOptions {
   readonly body?: string;
 }
 
-/** `trama resolve`: settles by hand what Trama cannot. */
+/** `trama resolve`: settles by hand what Trama cannot settle. */
 export function defineResolve(command: Command, terminal: Terminal): void {
   command
     .argument('<id>', 'the run')
     .requiredOption('--node <id>', 'the node')
-    .option('--visit <number>', 'which visit of it (default: the latest unsettled one)')
+    .option('--visit <number>', 'the visit to settle (default: the latest unsettled one)')
     .addOption(
       new Option('--phase <phase>', 'UP: the node itself; DOWN: its compensation')
         .choices(['UP', 'DOWN'])
         .makeOptionMandatory(),
     )
     .addOption(
-      new Option('--outcome <outcome>', 'UP: how it went; DOWN: undone, or it stands and that is accepted')
+      new Option(
+        '--outcome <outcome>',
+        'UP: the result of the node; DOWN: undone, or the effect stands and is accepted',
+      )
         .choices(['succeeded', 'failed'])
         .makeOptionMandatory(),
     )
-    .requiredOption('--reason <text>', 'why; goes into the history')
-    .option('--body <json>', 'what the node is taken to have answered (UP)');
+    .requiredOption('--reason <text>', 'the reason; the history shows it')
+    .option('--body <json>', 'the answer of the node (UP)');
   addServerOptions(command, 'print { id, status }')
     .addHelpText(
       'after',
-      '\nExit codes: 0 taken in; 1 refused, such as when there is nothing to settle; 2 wrong usage or no server.',
+      '\nExit codes: 0 settled; 1 refused, for example with nothing to settle; 2 wrong usage or no server.',
     )
     .action(async (id: string, options: ResolveOptions) => {
       const { node, visit, phase, outcome, reason } = options;

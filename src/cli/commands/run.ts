@@ -22,7 +22,10 @@ interface RunOptions {
   readonly verbose?: true;
 }
 
-/** `trama run`: starts one saga, from a file or one that a server has stored; without a server on one that lives only as long as the saga. */
+/**
+ * `trama run`: starts one saga, from a file or stored on a server; without a server, on one that lives only as long as
+ * the saga.
+ */
 export function defineRun(command: Command, terminal: Terminal): void {
   command
     .argument('<what>', 'a definition in JSON or YAML, - for standard input; or name@version or name of a stored one')
@@ -35,7 +38,7 @@ export function defineRun(command: Command, terminal: Terminal): void {
     .option('--url <url>', 'the server (default: TRAMA_URL; without either, one that is started for this run)')
     .option('--api-key <key>', 'API key or token for the server (default: TRAMA_API_KEY)')
     .option('--wait', 'wait for the end and show it (always without a server)')
-    .option('--json', 'print { id, status }, or the whole status document once the end is awaited')
+    .option('--json', 'print { id, status }, or with --wait the whole status document')
     .option('--verbose', 'show the log of the server that is started for this run')
     .addHelpText(
       'after',
@@ -55,7 +58,7 @@ ends the run. A hook that is not delivered by its end is not called again.`,
         const run = runOn(clientOf(options, terminal), start, options, options.wait === true, terminal);
         await run.catch((error: unknown) => {
           if (!(error instanceof CliProblem) || error.exitCode !== exitCodes.wrong) throw error;
-          const meant = `There is no file ${what}, so that it was taken as the name of a stored definition.`;
+          const meant = `There is no file ${what}, so it was taken as the name of a stored definition.`;
           throw new CliProblem([...error.lines, meant], error.exitCode);
         });
         return;
@@ -71,13 +74,13 @@ ends the run. A hook that is not delivered by its end is not called again.`,
     });
 }
 
-/** How a run is asked for. */
+/** The arguments of a run. */
 interface Start {
   readonly path: string;
   readonly request: JsonObject;
 }
 
-/** The path that starts a stored definition; undefined where a file is meant. */
+/** The path that starts a stored definition; undefined where the argument is a file. */
 function storedOf(what: string): string | undefined {
   if (what === '-' || /[/\\]|\.(?:json|ya?ml)$/i.test(what) || existsSync(what)) return undefined;
   const at = what.lastIndexOf('@');
@@ -129,7 +132,7 @@ async function runOn(
     else terminal.show(`${id} ${textField(started, 'status')}`);
     return;
   }
-  // Whatever becomes of the waiting, the run can be found.
+  // Printed before the waiting, so that the run can be found whatever happens.
   if (isJson) terminal.note(`The run is ${id}.`);
   else terminal.show(`${id} ${textField(started, 'status')}`);
   const document = isJson ? await follow(api, id, isStopped) : await followLive(api, id, isStopped, terminal);
@@ -144,7 +147,7 @@ async function runOn(
   terminal.exitCode = textField(document, 'status') === 'SUCCEEDED' ? exitCodes.good : exitCodes.found;
 }
 
-/** Follows a run to its end and shows what happens as it happens; answers the last status document. */
+/** Follows a run to its end and prints events as they happen; returns the last status document. */
 async function followLive(
   api: PagingClient,
   id: string,
@@ -171,7 +174,7 @@ async function runEmbedded(start: Start, options: RunOptions, terminal: Terminal
   try {
     await runOn(createApiClient(server.url), start, options, true, terminal, () => isStopped);
   } finally {
-    // Nobody will see how calls in flight end.
+    // The process ends, so calls in flight need not be awaited.
     server.hurry();
     await server.stop();
     signals.forget();

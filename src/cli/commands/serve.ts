@@ -8,15 +8,15 @@ import { untilStopped } from '../server/signals.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 import { packageVersion } from '../version.ts';
 
-/** `trama serve`: runs until it is told to stop, then in order: exit code 0. */
+/** `trama serve`: runs until a signal stops it, then ends in order with exit code 0. */
 export function defineServe(command: Command, terminal: Terminal): void {
   addConfigOptions(command)
     .addHelpText(
       'after',
       `
 SIGTERM or SIGINT stops in order: no new work, calls in flight are awaited (runtime.drainTimeoutMillis), everything is
-written, exit code 0. A second signal skips the waiting. Exit code 1 when the start fails, 70 after an error that nothing
-handles: it is logged as fatal, then the server stops as with a signal, within six seconds.`,
+written, exit code 0. A second signal skips the waiting. Exit code 1 when the start fails, 70 after an unhandled
+error: it is logged as fatal, then the server stops as with a signal, within six seconds.`,
     )
     .action(async (options: ConfigOptions) => {
       keepHeapSmall();
@@ -39,7 +39,7 @@ handles: it is logged as fatal, then the server stops as with a signal, within s
         await trama.stop();
         signals.forget();
         unguard();
-        // The start waited for its store, and a signal ended that.
+        // The start was waiting for its store when a signal ended it.
         if (isAsked && error instanceof StoreUnavailable) return;
         throw new CliProblem(`Trama cannot start: ${startProblem(error)}`, exitCodes.found);
       }

@@ -6,7 +6,7 @@ import { addServerOptions, clientOf, type ServerOptions } from '../server/server
 import type { Terminal } from '../terminal.ts';
 import { readHistory } from '../view/timeline.ts';
 
-/** `trama show`: one run, with everything that somebody needs who has to decide about it. */
+/** `trama show`: one run, with everything that a person needs to decide about it. */
 export function defineShow(command: Command, terminal: Terminal): void {
   addServerOptions(command.argument('<id>', 'the run'), 'print the status document')
     .addHelpText('after', '\nExit codes: 0 shown; 1 there is no such run; 2 wrong usage or no server.')

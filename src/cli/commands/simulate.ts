@@ -49,8 +49,8 @@ function print(plan: Plan, reports: readonly ScenarioReport[], terminal: Termina
   const bad = reports.filter((report) => !isGood(report));
   if (reports.length === 1) return;
   terminal.out('');
-  const good = `${String(reports.length - bad.length)} of ${String(reports.length)} scenarios are good`;
-  terminal.out(bad.length === 0 ? `${good}.` : `${good}; not so: ${bad.map(({ file }) => file).join(', ')}.`);
+  const good = `${String(reports.length - bad.length)} of ${String(reports.length)} scenarios passed`;
+  terminal.out(bad.length === 0 ? `${good}.` : `${good}; failed: ${bad.map(({ file }) => file).join(', ')}.`);
 }
 
 function jsonDocument({ name, version }: Plan, reports: readonly ScenarioReport[], ok: boolean): unknown {

@@ -13,7 +13,7 @@ interface TopOptions extends ServerOptions {
   readonly limit?: string;
 }
 
-/** The lists of the answer, with the heads of their tables. */
+/** The lists of the answer, with the headings of their tables. */
 const lists = [
   ['statuses', 'status'],
   ['waits', 'waits as'],
@@ -23,11 +23,11 @@ const lists = [
   ['hosts', 'host'],
 ] as const;
 
-/** `trama top`: how many runs have which status, definition, reason, node and host. */
+/** `trama top`: the number of runs by status, definition, reason, node and host. */
 export function defineTop(command: Command, terminal: Terminal): void {
   addServerOptions(
     command.addOption(whereOption()).addOption(hostOption()),
-    'print the counts as the server gives them',
+    'print the counts as the server returns them',
   )
     .option('--limit <number>', 'rows of each table, up to 100 (default: 10)')
     .addHelpText(

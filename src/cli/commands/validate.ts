@@ -18,7 +18,7 @@ interface Report {
   readonly valid: boolean;
   readonly errors: readonly string[];
   readonly warnings: readonly string[];
-  /** Of a scenario that was played. */
+  /** Present for a scenario that was played. */
   readonly played?: ScenarioReport;
 }
 
@@ -34,7 +34,7 @@ export function defineValidate(command: Command, terminal: Terminal): void {
     .option('--json', 'print one JSON document: { valid, files: [{ file, valid, errors, warnings, result? }] }')
     .addHelpText(
       'after',
-      '\nExit codes: 0 all are valid and came as expected, 1 some are or did not, 2 a file cannot be read.',
+      '\nExit codes: 0 all are valid and met their expectations, 1 some are or did not, 2 a file cannot be read.',
     )
     .action((files: readonly string[], options: ValidateOptions) => {
       const validation = new Validation(options);
@@ -47,11 +47,11 @@ export function defineValidate(command: Command, terminal: Terminal): void {
     });
 }
 
-/** Files one after the other: a scenario belongs to the definition before it. */
+/** Checks files one after the other: a scenario belongs to the definition before it. */
 class Validation {
   readonly unreadable: string[] = [];
   readonly #options: ValidateOptions;
-  /** Undefined before the first definition; `invalid` once the latest could not be compiled. */
+  /** Undefined before the first definition; `invalid` if the latest could not be compiled. */
   #plan: Plan | 'invalid' | undefined;
 
   constructor(options: ValidateOptions) {
@@ -63,7 +63,7 @@ class Validation {
     try {
       read = readDefinitionFile(file);
     } catch (error) {
-      // A file that cannot be read must not hide what is wrong with the others.
+      // An unreadable file must not hide the problems of the others.
       if (!(error instanceof CliProblem)) throw error;
       if (error.exitCode === exitCodes.wrong) this.unreadable.push(file);
       return { file, valid: false, errors: error.lines, warnings: [] };

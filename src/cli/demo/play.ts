@@ -1,4 +1,4 @@
-/** Runs one story through the HTTP API and compares how it ended with how it had to. */
+/** Runs one story through the HTTP API and compares its end with the expected one. */
 import { ownProperty, type JsonObject } from '../../core/value/json.ts';
 import { asObject, textField, type PagingClient } from '../api-client.ts';
 import { follow, isOver } from '../view/follow.ts';
@@ -6,17 +6,17 @@ import { readHistory, type History } from '../view/timeline.ts';
 import type { SampleServices } from './services.ts';
 import type { Story } from './stories.ts';
 
-/** What came of a story. */
+/** The outcome of a story. */
 export interface Played {
   readonly document: JsonObject;
   readonly history: History;
-  /** What the services hold under the story's id. */
+  /** The effects that the services hold under the story's id. */
   readonly standing: readonly string[];
-  /** Sentences about what is not as it should be. */
+  /** Sentences about differences from the expectation. */
   readonly differences: readonly string[];
 }
 
-/** Starts the run, does what the story does to it, and waits for its end or until `isStopped`. */
+/** Starts the run, performs the story's actions, and waits for its end or until `isStopped`. */
 export async function play(
   story: Story,
   api: PagingClient,

@@ -8,30 +8,31 @@ const slowMillis = 500;
 const decisionMillis = 150;
 const busyCalls = 2;
 
-/** Keys whose calls are counted; the one that came longest ago goes first. */
+/** Bound of the keys whose calls are counted; the oldest goes first. */
 const maxKeys = 1000;
 
-/** Sizes of real requests are far below. */
+/** Bound of request bodies in bytes; real requests are far smaller. */
 const maxBodyBytes = 1024 * 1024;
 
 /**
- * The sample services of the demo, on one HTTP server: `PUT /<service>/<id>` does something under that id, `DELETE` undoes
- * it, `GET /` lists what stands. Any service name will do, so that a saga of one's own can be tried, too. Some bodies
- * bring trouble:
+ * The sample services of the demo, on one HTTP server: `PUT /<service>/<id>` makes an effect under that id, `DELETE`
+ * undoes it, `GET /` lists standing effects. Any service name works, so that people can try their own sagas, too. Some
+ * bodies cause trouble:
  *
  * - `"item": "popular"`: busy (503) at the first two calls with one key
  * - `"card": "no answer"`: the payment is made, but the answer never comes
  * - `"card": "cut"`: the payment is made, and the connection is cut
  * - `"address": "nowhere"`: refused (422)
  * - hotels are slow
- * - with `answerTo`, a URL on this machine: accepted (202); the answer is posted to it a little later, unless the approver is "nobody"
+ * - with `answerTo`, a URL on this machine: accepted (202); the service posts the answer to it a little later, unless
+ *   the approver is "nobody"
  *
- * They answer direct requests to this machine only, as a server without authentication does.
+ * They answer direct requests to this machine only, like a server without authentication.
  */
 export class SampleServices {
   readonly #server: Server;
   readonly #guard = localGuard();
-  /** What stands, as `payments/A-1`, in the order in which it was done. */
+  /** Standing effects, as `payments/A-1`, in their order. */
   readonly #standing = new Map<string, Json>();
   readonly #callsByKey = new Map<string, number>();
   /** Ends everything that waits. */
@@ -40,13 +41,13 @@ export class SampleServices {
   constructor() {
     this.#server = createServer((request, response) => {
       this.#serve(request, response).catch((error: unknown) => {
-        // The caller has gone away, or sends what no service understands.
+        // The caller has gone away, or sends a body that no service understands.
         if (!response.headersSent && !response.destroyed) answer(response, 400, { error: String(error) });
       });
     });
   }
 
-  /** Listens on 127.0.0.1; 0 takes a free port. Answers the URL. Rejects when the port is taken. */
+  /** Listens on 127.0.0.1; 0 takes a free port. Returns the URL. Rejects when the port is taken. */
   listen(port: number): Promise<string> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
@@ -56,7 +57,7 @@ export class SampleServices {
     });
   }
 
-  /** What stands under this id, as `payments/A-1`, oldest first. */
+  /** Standing effects under this id, as `payments/A-1`, oldest first. */
   standing(id: string): readonly string[] {
     return [...this.#standing.keys()].filter((name) => name.endsWith(`/${id}`));
   }
@@ -115,7 +116,7 @@ export class SampleServices {
       return;
     }
     if (service === 'hotels') await delay(slowMillis, undefined, { signal: this.#closing.signal });
-    // The same id again is the same thing: that is why sagas choose the ids.
+    // The same id names the same effect, which is why sagas choose the ids.
     this.#standing.set(`${service}/${id}`, body);
     if (said('card') === 'no answer') return;
     if (said('card') === 'cut') {
@@ -131,7 +132,7 @@ export class SampleServices {
     if (approver !== 'nobody') await this.#decide(answerTo, { approved: true, by: approver ?? null });
   }
 
-  /** How often a call with this key has come, this one included. */
+  /** The number of calls with this key, this one included. */
   #count(key: string): number {
     const count = (this.#callsByKey.get(key) ?? 0) + 1;
     this.#callsByKey.delete(key);

@@ -1,4 +1,4 @@
-/** The sagas that the demo runs, what each shows, and how each has to end. */
+/** The sagas that the demo runs, with an explanation and the expected end of each. */
 import type { JsonObject } from '../../core/value/json.ts';
 
 /** One run. */
@@ -8,25 +8,25 @@ export interface Story {
   readonly meaning: string;
   /** A file beside this one: `sagas/<name>.json`. */
   readonly definition: 'order' | 'approval' | 'trip' | 'trial';
-  /** The id under which the services do things for this run. */
+  /** The id of this run's effects in the services. */
   readonly id: string;
   readonly payload: JsonObject;
-  /** What a person does once the run has this status. */
+  /** A person's action once the run has this status. */
   readonly act?: { readonly once: 'SLEEPING' | 'WAITING_CALLBACK'; readonly request: 'wake' | 'cancel' };
   readonly ends: {
     readonly status: 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
-    /** Every call in the order of the answers, as `<node>:<phase>`. */
+    /** All calls in the order of the answers, as `<node>:<phase>`. */
     readonly calls: readonly string[];
-    /** Whether the order of the calls is left to chance. */
+    /** Whether the order of the calls is random. */
     readonly isParallel?: true;
-    /** What the services still hold in the end, in any order, without the id. */
+    /** The effects that the services hold in the end, in any order, without the id. */
     readonly stands: readonly string[];
   };
 }
 
 const address = '1 Harbour Street';
 
-/** In the order in which they are run. */
+/** The stories in the order of the demo. */
 export const stories: readonly Story[] = [
   {
     title: 'Everything goes well',
@@ -65,7 +65,7 @@ export const stories: readonly Story[] = [
     },
   },
   {
-    title: 'Nobody knows whether the payment was made',
+    title: 'A payment with an unknown outcome',
     meaning:
       'The payment service takes the money but never answers. An unknown outcome is no failure: it is undone like a success.',
     definition: 'order',
@@ -88,7 +88,7 @@ export const stories: readonly Story[] = [
   },
   {
     title: 'A run is cancelled while it waits',
-    meaning: 'Nobody answers, so the run is cancelled. The request may have had an effect: it is withdrawn.',
+    meaning: 'No answer comes, so the run is cancelled. The request may have had an effect: it is withdrawn.',
     definition: 'approval',
     id: 'R-2',
     payload: { request: 'R-2', amount: 980, approver: 'nobody' },

@@ -1,6 +1,6 @@
 /**
- * The definitions of a running Trama, read by its public API. Written for existing Trama, whose lists have other pages than ours:
- * a page without a cursor is followed by the offset, until one brings nothing new.
+ * Reads the definitions of a running Trama by its public API. Also reads existing Trama, whose pages have no cursor:
+ * the next page is then read by offset, until one has no new rows.
  */
 import { hash } from 'node:crypto';
 import {
@@ -17,19 +17,19 @@ import {
 import { ApiRefusal, type PagingClient, textField } from '../api-client.ts';
 import { CliProblem, exitCodes } from '../terminal.ts';
 
-/** A definition as it is stored there. */
+/** A definition as that server stores it. */
 export interface SourceDefinition {
   /** Its id there; undefined where the record has none. */
   readonly id?: string;
   readonly name: string;
   readonly version: string;
-  /** Undefined where the server does not give it away. */
+  /** Undefined where the server does not show it. */
   readonly definition?: JsonObject;
-  /** A server like this one shows `***` for a secret in it: it is not what is stored there. */
+  /** The text shows `***` for a secret, as a server like this one does: it differs from the stored one. */
   readonly isMasked?: true;
 }
 
-/** Definitions of one server, at most: more do not fit into one command. */
+/** Bound of the definitions of one server: more do not fit into one command. */
 const maxDefinitions = 10_000;
 
 const path = '/workflows/definitions';
@@ -61,7 +61,7 @@ export async function readDefinitions(api: PagingClient, url: string): Promise<r
   return definitions;
 }
 
-/** Says which of the two servers it was that refused. */
+/** Names the server that refused, of the two involved. */
 async function asked<T>(url: string, ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
@@ -71,7 +71,7 @@ async function asked<T>(url: string, ask: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Existing Trama answers 204 where there is nothing. */
+/** Existing Trama answers 204 where there are no rows. */
 function listOf(answer: Json, url: string): readonly JsonObject[] {
   if (answer === null) return [];
   if (Array.isArray(answer)) return (answer as readonly Json[]).filter(isJsonObject);
@@ -106,7 +106,7 @@ async function definitionOf(api: PagingClient, url: string, record: JsonObject):
   };
 }
 
-/** The content hash of a definition, as records of a server like this one have it. */
+/** The content hash in records of a server like this one. */
 export function contentHash(definition: JsonObject): string {
   return hash('sha256', canonicalJson(definition));
 }
@@ -116,7 +116,7 @@ function isMasked(record: JsonObject, definition: JsonObject): boolean {
   return stored !== undefined && stringifyJson(definition).includes('***') && stored !== contentHash(definition);
 }
 
-/** The definition of a record, which may be JSON or its text. */
+/** The definition in a record: JSON or its text. */
 function contentOf(record: JsonObject): JsonObject | undefined {
   const value = ownProperty(record, 'definition');
   if (isJsonObject(value)) return value;
@@ -125,7 +125,7 @@ function contentOf(record: JsonObject): JsonObject | undefined {
     const parsed = parseJson(value);
     return isJsonObject(parsed) ? parsed : undefined;
   } catch {
-    // A record without a definition that can be read is reported by its name.
+    // A record without a readable definition is reported by its name.
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-/** Definitions, payloads and scenarios in files: JSON or YAML, with the digits of numbers as they stand there. */
+/** Reads definitions, payloads and scenarios in files: JSON or YAML, with numbers digit for digit. */
 import { readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { isCollection, isMap, isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml';
@@ -8,22 +8,22 @@ import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
 const standardInput = 0;
 
-/** A definition as it stands in a file, and what is said about its spelling. */
+/** A definition from a file, and notes about its spelling. */
 export interface DefinitionFile {
   readonly definition: Json;
   /** Sentences that begin with a path, like those of validation. */
   readonly warnings: readonly string[];
 }
 
-/** A text as a JSON value. `name` is for messages; `.json` and `.yaml` or `.yml` at its end say what the text is. */
+/** Parses a text as a JSON value. `name` is for messages; a final `.json`, `.yaml` or `.yml` determines the format. */
 export function parseDocumentText(text: string, name: string): Json {
   if (text.trim() === '') throw notADocument(`${name} is empty.`);
   return isYaml(text, name) ? parseYaml(text, name) : parseJsonText(text, name);
 }
 
 /**
- * The same of a definition. A `version` that YAML reads as a number, as in `version: 1.10`, is taken as the text that stands
- * there, with a warning.
+ * Parses a definition. Takes a `version` that YAML reads as a number, as in `version: 1.10`, as its original text, with
+ * a warning.
  */
 export function parseDefinitionText(text: string, name: string): DefinitionFile {
   const warnings: string[] = [];
@@ -39,18 +39,18 @@ function isYaml(text: string, name: string): boolean {
 /**
  * Reads a file, or standard input for `-`.
  *
- * @throws CliProblem when it cannot be read or is neither JSON nor YAML.
+ * @throws CliProblem when the file cannot be read or is neither JSON nor YAML.
  */
 export function readDocumentFile(path: string): Json {
   return parseDocumentText(readText(path), nameOf(path));
 }
 
-/** The same of a definition; see {@link parseDefinitionText}. */
+/** Reads a definition; see {@link parseDefinitionText}. */
 export function readDefinitionFile(path: string): DefinitionFile {
   return parseDefinitionText(readText(path), nameOf(path));
 }
 
-/** The definition of a file; what is said about its spelling is noted. */
+/** Reads the definition of a file; prints the notes about its spelling. */
 export function readNotedDefinition(path: string, { note }: Pick<Terminal, 'note'>): Json {
   const { definition, warnings } = readDefinitionFile(path);
   for (const warning of warnings) note(`Warning: ${warning}`);
@@ -81,12 +81,12 @@ const jsonNumber = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 function parseYaml(text: string, name: string, warnings?: string[]): Json {
   try {
     const value = readYaml(text, name, warnings);
-    // An alias may stand within what it names, which nothing can write down.
+    // An alias may refer to a value around it, which JSON cannot express.
     JSON.stringify(value);
     return value;
   } catch (error) {
     if (error instanceof CliProblem) throw error;
-    // Too many aliases, too deep, or a value that holds itself.
+    // Too many aliases, too much depth, or a value that contains itself.
     const [message] = (error instanceof Error ? error.message : String(error)).split('\n', 1);
     throw notADocument(`${name} cannot be used: ${message ?? ''}.`);
   }
@@ -94,7 +94,7 @@ function parseYaml(text: string, name: string, warnings?: string[]): Json {
 
 function readYaml(text: string, name: string, warnings?: string[]): Json {
   const lineCounter = new LineCounter();
-  // Merge keys and timestamps are no part of YAML 1.2's core schema, and JSON knows neither.
+  // Merge keys and timestamps are not in YAML 1.2's core schema, and JSON has neither.
   const document = parseDocument(text, { version: '1.2', intAsBigInt: true, logLevel: 'error', lineCounter });
   const [first] = [...document.errors, ...document.warnings];
   if (first !== undefined) {
@@ -118,10 +118,10 @@ function readYaml(text: string, name: string, warnings?: string[]): Json {
   return (document.toJS() ?? null) as Json;
 }
 
-/** A value that begins with two braces, which YAML takes for a map in a map. */
+/** A value that begins with two braces, which YAML reads as a map in a map. */
 const bareTemplate = /(?:^|[:[{,-])\s*\{\{/;
 
-/** What to do about a template without quotes in a line or the one before it; empty where there is none. */
+/** Advice about a template without quotes in a line or the one before it; empty where there is none. */
 function unquotedTemplate(text: string, line: number | undefined): string {
   if (line === undefined) return '';
   const lines = text.split('\n');
@@ -130,7 +130,7 @@ function unquotedTemplate(text: string, line: number | undefined): string {
   return ` Line ${String(at)} has a template without quotes, which YAML takes for a map: write it in quotes, as in url: "{{vars.BASE}}/orders".`;
 }
 
-/** `version: 1` means what it says: JSON needs a text there, and an author of YAML may not know that this is a number. */
+/** `version: 1` is clear, although JSON needs a string there: an author of YAML may not know that this is a number. */
 function takeVersionAsText(document: Document, warnings: string[]): void {
   const version = isMap(document.contents) ? document.contents.get('version', true) : undefined;
   if (!isScalar(version) || (typeof version.value !== 'number' && typeof version.value !== 'bigint')) return;
@@ -139,7 +139,7 @@ function takeVersionAsText(document: Document, warnings: string[]): void {
   warnings.push(`version: ${text} is a number in YAML, and taken as the text "${text}"; write it in quotes.`);
 }
 
-/** The number as JSON has it: in its own digits where they are a JSON number, else (hexadecimal and such) as it reads. */
+/** The number in its own digits where they are a JSON number, else (hexadecimal and the like) as YAML reads it. */
 function digitsOf(source: string | undefined, value: bigint | number, name: string): Json {
   if (source !== undefined && jsonNumber.test(source)) {
     return String(Number(source)) === source ? Number(source) : rawNumber(source);
@@ -149,7 +149,7 @@ function digitsOf(source: string | undefined, value: bigint | number, name: stri
   return value;
 }
 
-/** The command was used well: it is the document that is bad. */
+/** The command is correct, but the document is not. */
 function notADocument(sentence: string): CliProblem {
   return new CliProblem(sentence, exitCodes.found);
 }

@@ -1,13 +1,12 @@
-/** Definitions in files, compiled, for commands that need no server. */
 import { compileDefinition } from '../../core/definition/compile.ts';
 import type { Plan } from '../../core/plan.ts';
 import { readNotedDefinition } from './document-file.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
 /**
- * Reads and compiles a definition; `-` is standard input.
+ * Reads and compiles a definition, for commands without a server; `-` is standard input.
  *
- * @throws CliProblem when the file cannot be read or holds no valid definition.
+ * @throws CliProblem when the file cannot be read or has no valid definition.
  */
 export function planOfFile(file: string, terminal: Pick<Terminal, 'note'>): Plan {
   // The hash only names the plan, which never leaves this process.

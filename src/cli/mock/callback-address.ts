@@ -1,6 +1,6 @@
-/** Where a downstream is to call back, found in the request that it got: wherever the definition has put it. */
+/** Finds the callback address in a request, wherever the definition has put it. */
 
-/** An address, with the token beside it where it is not part of the URL. */
+/** An address, and its token where the URL does not contain it. */
 export interface CallbackAddress {
   readonly url: string;
   readonly token?: string;
@@ -10,7 +10,7 @@ const token = String.raw`trc1\.[\w-]+\.[\w-]+\.[\w-]+`;
 const address = new RegExp(String.raw`https?://[^\s"'<>\\]+?/(?:workflows|sagas)/[\w-]+/node/[^\s"'<>\\/]+/callback`);
 const signed = new RegExp(`${address.source}/${token}`);
 
-/** Looks into the URL, the header values and the body, also where they are percent-encoded. */
+/** Searches the URL, the header values and the body, also for percent-encoded forms. */
 export function findCallbackAddress(texts: readonly string[]): CallbackAddress | undefined {
   const all = texts.flatMap((text) => (text.includes('%') ? [text, decoded(text)] : [text])).join('\n');
   const whole = signed.exec(all)?.[0];

@@ -10,48 +10,48 @@ import { mayBeCalledBack } from '../server/local-services.ts';
 import { findCallbackAddress, type CallbackAddress } from './callback-address.ts';
 import { findRoute, routesOf, type MockRoute } from './routes.ts';
 
-/** How the mock behaves. */
+/** The behaviour of the mock. */
 export interface MockOptions {
   readonly plan: Plan;
   readonly scenario: Scenario;
-  /** Added to every answer, in milliseconds, uniform from the first to the second. */
+  /** Delay of every answer, in milliseconds, uniform from the first to the second. */
   readonly latencyMillis: readonly [number, number];
-  /** How many of a hundred calls fail, whatever the scenario says: from 0 to 1. */
+  /** The share of calls that fail, whatever the scenario says: from 0 to 1. */
   readonly failureRatio: number;
   readonly failureStatus: number;
-  /** Added to every callback beside the latency of the answer, in milliseconds. */
+  /** Delay of every callback in addition to the latency of the answer, in milliseconds. */
   readonly callbackDelayMillis: number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** Refuses what must not reach it: pages, proxies, other hosts. */
+  /** Refuses requests of pages, proxies and other hosts. */
   readonly guard: RequestGuard;
-  /** URL of the server that may be called back besides whatever listens on this machine. */
+  /** URL of a server that may be called back in addition to listeners on this machine. */
   readonly server?: string | undefined;
-  /** Told about everything that comes in and goes out, in one line each. */
+  /** Receives one line about every message in either direction. */
   readonly report: (line: string) => void;
 }
 
 const host = '127.0.0.1';
 
-/** Larger bodies are cut off; a definition's request has at most 1 MiB. */
+/** The mock cuts larger bodies; a definition's request has at most 1 MiB. */
 const maxBodyBytes = 4 * 1024 * 1024;
 
-/** Executions whose answers are counted; the one that came longest ago goes first. */
+/** Bound of the executions whose answers are counted; the oldest goes first. */
 const maxExecutions = 1000;
 
-/** A call without a time limit of its own that must seem lost is held this long. */
+/** How long the mock holds a call without a time limit that must seem lost. */
 const usualTimeoutMillis = 30_000;
 
-/** How much longer than the caller's time limit it is held, so that it is the caller who gives up. */
+/** How much longer than the caller's time limit the mock holds the call, so that the caller gives up first. */
 const graceMillis = 5000;
 
 const callbackTries = 4;
 const callbackTimeoutMillis = 10_000;
 
 /**
- * A downstream made from a definition: answers every call of it over HTTP on the loopback interface, with latency and
- * failures, and calls back for async nodes. With a scenario each execution is answered as the scenario says; without one,
- * as the definition hopes.
+ * A downstream made from a definition: answers all of its calls over HTTP on the loopback interface, with latency and
+ * failures, and calls back for async nodes. With a scenario it answers each execution as the scenario says; without
+ * one, every call succeeds.
  */
 export class MockServer {
   readonly routes: readonly MockRoute[];
@@ -67,7 +67,7 @@ export class MockServer {
     this.routes = routesOf(options.plan);
     this.#server = createServer((request, response) => {
       this.#serve(request, response).catch((error: unknown) => {
-        // Whoever asked has gone away, or the mock is closing: nobody is left to answer.
+        // The caller has gone away, or the mock is closing: the answer has no receiver.
         if (!this.#closing.signal.aborted) this.#options.report(`lost: ${String(error)}`);
         response.destroy();
       });
@@ -78,7 +78,7 @@ export class MockServer {
     });
   }
 
-  /** Listens; 0 takes a free port. Answers the URL. Rejects when the port is taken. */
+  /** Listens; 0 takes a free port. Returns the URL. Rejects when the port is taken. */
   listen(port: number): Promise<string> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
@@ -89,7 +89,7 @@ export class MockServer {
     });
   }
 
-  /** Stops at once: calls under way are broken off, callbacks to come are given up. A second call does the same. */
+  /** Stops at once: breaks off calls under way and drops later callbacks. A second call does the same. */
   close(): Promise<void> {
     this.#closing.abort();
     for (const socket of this.#sockets) socket.destroy();
@@ -166,7 +166,7 @@ export class MockServer {
         return;
       }
       case 'unsent':
-        // A server cannot refuse what has reached it: it can only break off.
+        // A server cannot refuse a request that has reached it; it can only break off.
         say('broken off');
         response.destroy();
         return;
@@ -197,7 +197,7 @@ export class MockServer {
         await delay(250 * tries, undefined, { signal });
       }
     } catch (error) {
-      // Only closing ends it: a callback that finds nobody is an answer like any other.
+      // Only closing ends it: a callback without a receiver is an outcome like any other.
       if (!signal.aborted) throw error;
     }
   }
@@ -209,7 +209,7 @@ export class MockServer {
 
 const originOf = ({ url }: CallbackAddress): string => URL.parse(url)?.origin ?? 'what is no URL';
 
-/** The status of the answer, or why there is none. */
+/** The status of the answer, or the reason why there is none. */
 async function post(to: CallbackAddress, body: Json, closing: AbortSignal): Promise<number | string> {
   const headers = {
     'content-type': 'application/json',

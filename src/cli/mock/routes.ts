@@ -1,4 +1,4 @@
-/** Which call of a definition an incoming request is. */
+/** Finds the call of a definition that an incoming request belongs to. */
 import type { CallPhase } from '../../core/context/context.ts';
 import type { CallPlan, Plan } from '../../core/plan.ts';
 import { callName } from '../../scenario/scenario.ts';
@@ -11,12 +11,12 @@ export interface MockRoute {
   readonly phase: CallPhase;
   readonly call: CallPlan;
   readonly verb: string;
-  /** The path as it is shown, with `*` for every part that a template fills in. */
+  /** The path for people, with `*` for every part from a template. */
   readonly path: string;
   readonly pattern: RegExp;
-  /** Name of the variable that the URL begins with, if it begins with one. */
+  /** Name of the variable at the beginning of the URL, if there is one. */
   readonly base?: string;
-  /** Scheme and authority where the URL names them: such a call never reaches a mock. */
+  /** Scheme and authority, where the URL names them: such a call never reaches a mock. */
   readonly origin?: string;
 }
 
@@ -38,7 +38,7 @@ export function routesOf(plan: Plan): readonly MockRoute[] {
 
 const literal = (path: string): number => path.replaceAll('*', '').length;
 
-/** Stands for a tag; no URL holds it. */
+/** Placeholder of a tag; no URL contains it. */
 const tag = '\u0001';
 
 function placeOf({ request }: CallPlan): Pick<MockRoute, 'verb' | 'path' | 'pattern' | 'base' | 'origin'> {
@@ -52,14 +52,14 @@ function placeOf({ request }: CallPlan): Pick<MockRoute, 'verb' | 'path' | 'patt
   return {
     verb: request.verb,
     path: rooted.replaceAll(tag, '*'),
-    // What a tag at the beginning stands for may end in a path of its own.
+    // The value of a tag at the beginning may end in a path of its own.
     pattern: new RegExp(`${origin === undefined ? '^(?:/.*)?' : '^'}${parts.join('[^/]*')}$`),
     ...(base === undefined ? undefined : { base }),
     ...(origin === undefined || origin.includes(tag) ? undefined : { origin }),
   };
 }
 
-/** What of a request says which call it is. */
+/** The parts of a request that identify its call. */
 export interface IncomingRequest {
   readonly verb: string;
   /** Without the query. */
@@ -68,7 +68,7 @@ export interface IncomingRequest {
   readonly headers: Readonly<Record<string, string | undefined>>;
 }
 
-/** The call that a request is: by the node that Trama names in it where the path fits, else by verb and path alone. */
+/** The call of a request: by the node that Trama names in it where the path fits, else by verb and path alone. */
 export function findRoute(routes: readonly MockRoute[], request: IncomingRequest): MockRoute | undefined {
   const fitting = routes.filter(({ verb, pattern }) => verb === request.verb && pattern.test(request.path));
   const nodeId = decode(request.headers['trama-node-id'] ?? '');

@@ -1,4 +1,4 @@
-/** A server in this process, on a data directory that is removed afterwards, for commands that need one for a while. */
+/** Runs a server in this process, on a temporary data directory, for commands that need one for a while. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,19 +9,19 @@ import { configProblems } from './settings.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 import { packageVersion } from '../version.ts';
 
-/** What differs between the commands. */
+/** The differences between the commands. */
 export interface EmbeddedOptions {
-  /** In the name of the directory. */
+  /** A part of the directory's name. */
   readonly purpose: string;
   /** Whether the server's log goes to standard error. */
   readonly isVerbose: boolean;
-  /** Whether trama.yaml and the environment have a say. If not, the server is the same wherever it is started. */
+  /** Whether trama.yaml and the environment count. If not, the server is the same wherever it starts. */
   readonly isConfigured: boolean;
   /** Further keys of the configuration; they win. */
   readonly settings?: Readonly<Record<string, string>>;
 }
 
-/** A server that runs. */
+/** A running server. */
 export interface EmbeddedServer {
   readonly url: string;
   /** From now on a stop does not wait for calls in flight. */
@@ -83,7 +83,7 @@ function inputOf(
     'redis.topology': 'NONE',
     'runtime.enabled': 'true',
     'maintenance.enabled': 'false',
-    // It is reached from this machine alone, for as long as one command runs, and nobody has a key for it.
+    // Only this machine reaches the server, while one command runs, and no client has a key for it.
     'security.auth.enabled': 'false',
     'server.allowedHosts': 'localhost,127.0.0.1,[::1]',
     'server.api': 'true',

@@ -1,17 +1,17 @@
 /**
- * The last resort of a process: an error that nothing handles, thrown or rejected, leaves the process in an unknown state. The guard
- * logs it once, in the log's own format, stops the server in order without a long wait, and exits with {@link exitCodes.broken}.
- * A further error of this kind only ends the waiting.
+ * The last resort of a process: an unhandled exception or rejection leaves the process in an unknown state. The guard
+ * logs it once, in the log's own format, stops the server in order without a long wait, and exits with {@link
+ * exitCodes.broken}. A further error of this kind only ends the waiting.
  */
 import { visibleLine } from '../../core/value/visible-text.ts';
 import { exitCodes, type Terminal } from '../terminal.ts';
 
-/** From when on calls in flight are given up, and from when on nothing is waited for, in ms after the error. */
+/** When the stop gives up calls in flight, and when it stops waiting for anything, in ms after the error. */
 const patienceMillis = { calls: 3000, all: 6000 } as const;
 
-/** What the process does besides. */
+/** The process' own part. */
 export interface Work {
-  /** Writes the error down; answers a sentence about it where there is no log for it. */
+  /** Logs the error; returns a sentence about it where no log takes it. */
   lastWords(error: unknown): string | undefined;
   /** Ends the waiting of a stop. */
   hurry(): void;
@@ -19,7 +19,7 @@ export interface Work {
   stop(): Promise<void>;
 }
 
-/** Guards the process until the function that it answers is called. */
+/** Guards the process until the returned function is called. */
 export function guard(work: Work, terminal: Terminal): () => void {
   let isEnding = false;
   const end = (): void => {
@@ -36,17 +36,17 @@ export function guard(work: Work, terminal: Terminal): () => void {
       work.hurry();
     }, patienceMillis.calls);
     const sentence = wordsOf(work, thrown);
-    if (sentence !== undefined) terminal.note(`An error that nothing handles ends the process: ${sentence}`);
+    if (sentence !== undefined) terminal.note(`An unhandled error ends the process: ${sentence}`);
     void work.stop().finally(end);
   };
-  // Node hands over unhandled rejections by this, too.
+  // Node passes unhandled rejections here, too.
   process.on('uncaughtException', onUncaught);
   return () => {
     process.off('uncaughtException', onUncaught);
   };
 }
 
-/** An error here would have Node end the process at once. */
+/** An error here would make Node end the process at once. */
 function wordsOf(work: Work, error: unknown): string | undefined {
   try {
     return work.lastWords(error);
@@ -55,12 +55,12 @@ function wordsOf(work: Work, error: unknown): string | undefined {
   }
 }
 
-/** The same for commands without a server: one sentence. Where a server is guarded, it does nothing. */
+/** Guards commands without a server: prints one sentence. Does nothing where a server is guarded. */
 export function guardCommands(): void {
   process.on('uncaughtException', (error: unknown) => {
     if (process.listenerCount('uncaughtException') > 1) return;
     const message = error instanceof Error ? error.message : String(error);
-    console.error(`An error that nothing handles ends the command: ${visibleLine(message)}`);
+    console.error(`An unhandled error ends the command: ${visibleLine(message)}`);
     process.exit(exitCodes.broken);
   });
 }

@@ -158,7 +158,7 @@ describe('a mock', () => {
     expect([other.status, other.text]).toEqual([403, expect.stringContaining('the hosts of --allow-host')]);
   });
 
-  it('calls back this machine, and no host that somebody writes into a request', async () => {
+  it('calls back this machine, and no host that a request names', async () => {
     const called = await startCalled();
     const url = await start();
     await send(`${url}/ask`, 'POST', {}, JSON.stringify({ to: callbackOf('http://10.255.255.1:8080') }));

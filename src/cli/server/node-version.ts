@@ -1,7 +1,7 @@
 /** The oldest Node that Trama runs on; also in package.json as `engines`. */
 const needed: readonly [major: number, minor: number] = [22, 19];
 
-/** Why this version of Node cannot run Trama, as one line; undefined when it can. */
+/** Why this version of Node cannot run Trama, in one line; undefined when it can. */
 export function nodeProblem(version: string): string | undefined {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major > needed[0] || (major === needed[0] && minor >= needed[1])) return undefined;

@@ -1,11 +1,11 @@
-/** Options for the configuration, shared by the commands that have one, and loading it with them. */
+/** Options of commands with a configuration, and its loading. */
 import { type Command, Option } from 'commander';
 import type { FlagValue } from '../../config/assignments.ts';
 import type { Config } from '../../config/config.ts';
 import { loadConfig, type LoadedConfig } from '../../config/load.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
-/** The options as commander hands them over. */
+/** The options as commander passes them. */
 export interface ConfigOptions {
   readonly config?: string;
   readonly host?: string;
@@ -45,7 +45,7 @@ function flagsOf(options: ConfigOptions): readonly FlagValue[] {
   return [...set, ...named.flatMap(([path, flag, value]) => (value === undefined ? [] : [{ path, flag, value }]))];
 }
 
-/** Loads the configuration without judging it. */
+/** Loads the configuration without checking it. */
 export function readSettings(options: ConfigOptions, terminal: Terminal): LoadedConfig {
   return loadConfig({
     env: terminal.env,
@@ -54,7 +54,7 @@ export function readSettings(options: ConfigOptions, terminal: Terminal): Loaded
   });
 }
 
-/** Loads the configuration, tells its warnings, and ends the command with all its problems if there are any. */
+/** Loads the configuration, prints its warnings, and ends the command with all its problems if there are any. */
 export function loadSettings(options: ConfigOptions, terminal: Terminal): Config {
   const loaded = readSettings(options, terminal);
   for (const warning of loaded.warnings) terminal.note(`Warning: ${warning}`);

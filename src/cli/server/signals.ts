@@ -1,5 +1,3 @@
-/** The signals by which a process is asked to stop. */
-
 const names = ['SIGTERM', 'SIGINT'] as const;
 
 /** See {@link untilStopped}. */
@@ -11,12 +9,15 @@ export interface StopSignals {
 }
 
 /**
- * Interrupts that come so soon after the first are the same one: Ctrl-C goes to all processes of a terminal, and npm, which is one of
- * them, hands its own on to the program that it runs. People take longer to press it again.
+ * Interrupts within this time of the first one are the same: Ctrl-C reaches all processes of a terminal, and npm, which
+ * is one of them, passes its own on to the program that it runs. People take longer to press it again.
  */
 const sameInterruptMillis = 300;
 
-/** Waits for SIGTERM or SIGINT; `again` is called at every further one, but for the echo of an interrupt (see above). */
+/**
+ * Waits for SIGTERM or SIGINT, which ask the process to stop. Calls `again` at every further one, except the echo of an
+ * interrupt (see above).
+ */
 export function untilStopped(again: () => void): StopSignals {
   const { promise, resolve } = Promise.withResolvers<void>();
   let interruptedAt: number | undefined;

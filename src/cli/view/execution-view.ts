@@ -1,9 +1,9 @@
-/** An execution for somebody who has to decide what to do about it: how it stands, why it waits, what it left behind. */
+/** Shows an execution to a person who has to decide about it: its state, why it waits, the effects it left behind. */
 import { isJsonObject, ownProperty, stringifyJson, type JsonObject } from '../../core/value/json.ts';
 import { tableLines } from './table.ts';
 import { detailsText, field, type History, standingLines, statusLine, timeline } from './timeline.ts';
 
-/** All of it, section by section. `now` is in ms since 1970. */
+/** The whole view, section by section. `now` is in ms since 1970. */
 export function executionLines(document: JsonObject, history: History, now: number): readonly string[] {
   const result = ownProperty(document, 'result');
   return [
@@ -38,7 +38,7 @@ function facts(document: JsonObject): readonly string[] {
   return rows.filter(([, value]) => value !== '').map(([name, value]) => `  ${name.padEnd(9)}  ${value}`);
 }
 
-/** What became of the hook, and why where it was not delivered. */
+/** The outcome of the hook, and the reason where it was not delivered. */
 function hookText(document: JsonObject): string {
   const hook = ownProperty(document, 'hook');
   const warning = field(document, 'callbackWarning');
@@ -98,7 +98,7 @@ function nodeName(row: JsonObject): string {
   return `${field(row, 'nodeId')}${visit === '1' ? '' : `#${visit}`}`;
 }
 
-/** The commands that come next, where somebody has to act. */
+/** The next commands, where a person has to act. */
 function advice(document: JsonObject): readonly string[] {
   return [...adviceOnEnd(document), ...adviceOnHook(document)];
 }
@@ -114,11 +114,11 @@ function adviceOnEnd(document: JsonObject): readonly string[] {
   if (field(document, 'status') === 'CORRUPTED') {
     const open = rowsOf(document, 'compensations').filter((row) => field(row, 'state') === 'FAILED');
     return [
-      `trama retry ${id}    once what failed works again`,
+      `trama retry ${id}    once the failed service works again`,
       ...open.map(
         (row) =>
           `trama resolve ${id} --node ${field(row, 'nodeId')} --visit ${field(row, 'visit')} --phase DOWN ` +
-          '--outcome succeeded --reason "…"    when it was undone by hand (failed: it stands, accepted)',
+          '--outcome succeeded --reason "…"    after it was undone by hand (failed: accepts that it stands)',
       ),
     ];
   }
@@ -127,7 +127,7 @@ function adviceOnEnd(document: JsonObject): readonly string[] {
     : [];
 }
 
-/** How long, in the unit that people would say it in. */
+/** A duration in the unit that people would use. */
 function timeText(millis: number): string {
   const units = [
     ['d', 86_400_000],

@@ -1,21 +1,21 @@
-/** Following a run on a server until something is true of it. */
+/** Follows a run on a server until a condition holds. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { JsonObject } from '../../core/value/json.ts';
 import { asObject, textField, type ApiClient } from '../api-client.ts';
 
-/** Pauses between looks at a run that takes long. */
+/** Pauses between readings of a long run. */
 const pollMillis = { first: 100, longest: 1000 };
 
 const terminalStatuses: ReadonlySet<string> = new Set(['SUCCEEDED', 'FAILED', 'CANCELLED', 'CORRUPTED', 'TERMINATED']);
 
-/** Whether a run with this status is over. */
+/** Whether a run with this status has ended. */
 export function isOver(status: string): boolean {
   return terminalStatuses.has(status);
 }
 
 /**
- * Asks for the status document until `isReached` says so, or the run is over; answers the last one. `isReached` is called
- * with the status of every document.
+ * Reads the status document until `isReached` returns true for it, or the run has ended; returns the last one.
+ * `isReached` receives every document.
  */
 export async function follow(
   api: ApiClient,

@@ -1,4 +1,7 @@
-/** The timeline of a run while it happens: each call and each other step as a line, once, as soon as the server has it. */
+/**
+ * The timeline of a run while it happens: prints each call and each other step as a line, once, as soon as the server
+ * has it.
+ */
 import { isJsonObject, type JsonObject } from '../../core/value/json.ts';
 import type { PagingClient } from '../api-client.ts';
 import { Timeline } from './timeline.ts';
@@ -6,12 +9,12 @@ import { Timeline } from './timeline.ts';
 /** Rows of one read. */
 const pageRows = 200;
 
-/** The rows of a history that have come since the last look. */
+/** Reads the rows of a history that were added since the last read. */
 class Tail {
   readonly #api: PagingClient;
   readonly #path: string;
   #cursor: string | undefined;
-  /** Rows behind the cursor that were read before: the last page has no cursor of its own. */
+  /** Rows after the cursor that were read before: the last page has no cursor of its own. */
   #known = 0;
 
   constructor(api: PagingClient, path: string) {
@@ -34,7 +37,7 @@ class Tail {
   }
 }
 
-/** Lines of one run's timeline, as they come. A step that has calls shows as those. */
+/** Lines of one run's timeline, as they come. The calls of a step replace the step itself. */
 export class LiveTimeline {
   readonly #steps: Tail;
   readonly #calls: Tail;
@@ -46,9 +49,9 @@ export class LiveTimeline {
     this.#calls = new Tail(api, `/workflows/${id}/steps/calls`);
   }
 
-  /** The lines of what has happened since the last look. Throws CliProblem as the client does. */
+  /** The lines for everything that happened since the last call. Throws CliProblem as the client does. */
   async next(): Promise<readonly string[]> {
-    // A step is written together with its call: what is read first has its calls in what is read second.
+    // A step is stored together with its call, so the second read includes the calls of steps from the first.
     const steps = await this.#steps.read();
     const calls = await this.#calls.read();
     return this.#timeline.lines({ steps, calls });

@@ -1,4 +1,4 @@
-/** Colours for people: statuses and outcomes by what they mean, headings in bold. */
+/** Colours for people: statuses and outcomes by their meaning, headings in bold. */
 import type { WriteStream } from 'node:tty';
 import { styleText } from 'node:util';
 
@@ -14,14 +14,17 @@ const styleOf = new Map(styles.flatMap(([style, words]) => words.map((word) => [
 const words = new RegExp(`(?<![\\w.@/-])(?:${[...styleOf.keys()].join('|')})(?![\\w@/-])`, 'g');
 const heading = /^[a-z][a-z ]*:$/;
 
-/** A line with colours. It must hold no control characters: nothing here looks for them. */
+/** A line with colours. Expects a text without control characters, and does not check for them. */
 export function paint(line: string): string {
   const style = (as: Style, text: string): string => styleText(as, text, { validateStream: false });
   if (heading.test(line)) return style('bold', line);
   return line.replaceAll(words, (word) => style(styleOf.get(word) ?? 'reset', word));
 }
 
-/** Whether a stream of this process shows colours: a terminal that has them, unless NO_COLOR or FORCE_COLOR says otherwise. */
+/**
+ * Whether a stream of this process shows colours: a terminal with colours, unless NO_COLOR or FORCE_COLOR decides
+ * otherwise.
+ */
 export function hasColours(stream: WriteStream): boolean {
   return styleText('red', 'x', { stream }) !== 'x';
 }

@@ -1,28 +1,28 @@
-/** Simulated executions as lines for people and as a JUnit report for build servers. */
+/** Prints simulated executions as lines for people and as a JUnit report for build servers. */
 import { stringifyJson } from '../../core/value/json.ts';
 import type { SimulationResult } from '../../scenario/simulate.ts';
 import type { TraceEntry } from '../../scenario/trace.ts';
 
-/** One scenario file and what came of it. */
+/** One scenario file and its outcome. */
 export interface ScenarioReport {
   readonly file: string;
   readonly description?: string;
-  /** Sentences; the scenario could not be played. */
+  /** Sentences about why the scenario could not be played. */
   readonly errors: readonly string[];
-  /** Whether anything was expected. */
+  /** Whether the scenario has expectations. */
   readonly isJudged: boolean;
-  /** The scenario was checked, and was not to be played. */
+  /** The scenario was only checked. */
   readonly isOnlyChecked?: boolean;
   readonly result?: SimulationResult;
 }
 
-/** Whether the scenario could be played and came as expected, or is valid where it was not to be played. */
+/** Whether the scenario was played and met its expectations, or is valid where it was only checked. */
 export function isGood({ errors, isOnlyChecked, result }: ScenarioReport): boolean {
   if (isOnlyChecked === true) return errors.length === 0;
   return errors.length === 0 && result !== undefined && result.diffs.length === 0 && result.stopped === undefined;
 }
 
-/** Everything that happened, a line each, and how it ended. */
+/** Every event in a line, and the outcome. */
 export function reportLines(report: ScenarioReport): readonly string[] {
   const title = report.description === undefined ? report.file : `${report.file} - ${report.description}`;
   const { result } = report;
@@ -66,7 +66,7 @@ function rowOf(entry: TraceEntry, longest: number): Row {
       const attempt = entry.attempt === 1 ? '' : ` attempt ${String(entry.attempt)}`;
       const status = entry.statusCode === undefined ? '' : ` ${String(entry.statusCode)}`;
       const request = entry.request === undefined ? '' : `${entry.request.verb} ${entry.request.url}`;
-      // The status says what a plain refusal says.
+      // The status already tells of a plain refusal.
       const why = entry.statusCode === undefined ? note : '';
       const detail = [request, why, again(entry.retryInMillis)].filter((part) => part !== '').join('  ');
       const outcome = `${entry.outcome}${status}`;
@@ -120,7 +120,7 @@ function lastEnd(trace: readonly TraceEntry[]): string | undefined {
 
 const [second, minute, hour, day] = [1000, 60_000, 3_600_000, 86_400_000];
 
-/** A place on the time axis: milliseconds, or a clock where something takes longer than a minute. */
+/** A place on the time axis: milliseconds, or a clock where the execution takes longer than a minute. */
 function virtualTime(millis: number, longest: number): string {
   if (longest < minute) return `${String(millis)} ms`;
   const two = (value: number): string => String(Math.floor(value)).padStart(2, '0');
@@ -129,7 +129,7 @@ function virtualTime(millis: number, longest: number): string {
   return `${days}${clock}.${String(millis % second).padStart(3, '0')}`;
 }
 
-/** A length of time in its two greatest units. */
+/** A duration in its two greatest units. */
 function duration(millis: number): string {
   const parts: string[] = [];
   let rest = millis;
@@ -176,7 +176,7 @@ function junitCase(name: string, report: ScenarioReport): readonly string[] {
 
 const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 
-/** Control characters cannot stand in XML at all. */
+/** XML cannot contain control characters at all. */
 function xml(text: string): string {
   // oxlint-disable-next-line no-control-regex -- those are what is meant
   return text.replace(/[&<>"]/g, (char) => entities[char] ?? char).replace(/[\u0000-\u0008\u000b-\u001f]/g, '?');

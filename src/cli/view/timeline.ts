@@ -1,4 +1,4 @@
-/** An execution as lines for people: every call and everything else that happened, when, and how it ended. */
+/** Shows an execution as lines for people: every call and every other event, its time, and its outcome. */
 import {
   isJsonObject,
   numberText,
@@ -10,10 +10,10 @@ import {
 import { visibleLine } from '../../core/value/visible-text.ts';
 import { type PagingClient, readRows } from '../api-client.ts';
 
-/** History rows read of one execution, of each kind. */
+/** Bound of the history rows read of one execution, of each kind. */
 const maxRows = 1000;
 
-/** What a server tells about the past of an execution; each list in its own order. */
+/** The past of an execution as a server tells it; each list in its own order. */
 export interface History {
   readonly steps: readonly JsonObject[];
   readonly calls: readonly JsonObject[];
@@ -42,23 +42,23 @@ interface Line {
   readonly detail: string;
 }
 
-/** One line for every call and for every step that is none, with the time since the first of them began. */
+/** One line for every call and for every step without one, with the time since the first of them began. */
 export function timeline(history: History): readonly string[] {
   return new Timeline().lines(history);
 }
 
-/** A timeline in pieces: columns stay where they are unless a wider text comes. */
+/** A timeline in pieces: the columns keep their widths unless a wider text comes. */
 export class Timeline {
   readonly #called = new Set<string>();
   #begin: number | undefined;
   #widths: Readonly<Record<'phase' | 'node' | 'outcome', number>>;
 
-  /** `widths`: that of each column at least, where what is to come is not known yet. */
+  /** `widths`: the least width of each column, where later rows are not known yet. */
   constructor(widths: Readonly<Record<'phase' | 'node' | 'outcome', number>> = { phase: 0, node: 0, outcome: 0 }) {
     this.#widths = widths;
   }
 
-  /** The lines of rows that have come. A step whose call is here, or was in an earlier piece, has none of its own. */
+  /** The lines of new rows. A step whose call is here, or was in an earlier piece, has no line of its own. */
   lines({ steps, calls }: History): readonly string[] {
     for (const call of calls) this.#called.add(visitOf(call));
     const rows = merge({ steps: steps.filter((step) => !this.#called.has(visitOf(step))), calls });
@@ -77,7 +77,7 @@ export class Timeline {
   }
 }
 
-/** Calls say all that the steps made of them say; the others stand for themselves, in the order of time. */
+/** Calls contain everything that their steps say; other steps get lines of their own, in the order of time. */
 function merge({ steps, calls }: History): readonly JsonObject[] {
   const others = [...steps];
   const rows: JsonObject[] = [];
@@ -99,7 +99,7 @@ function lineOf(row: JsonObject, begin: number): Line {
   const attempt = Number(field(row, 'attempt')) > 1 ? ` attempt ${field(row, 'attempt')}` : '';
   const status = field(row, 'statusCode');
   const request = `${field(row, 'requestVerb')} ${field(row, 'requestUrl')}`.trim();
-  // The status says what a plain refusal says.
+  // The status already tells of a plain refusal.
   const why = field(row, 'note') || (status === '' ? field(row, 'error') : '');
   return {
     time: `${String(Math.max(0, instant(row, 'createdAt') - begin)).padStart(7)} ms`,
@@ -110,7 +110,7 @@ function lineOf(row: JsonObject, begin: number): Line {
   };
 }
 
-/** What did not go away: effects that stand though the execution did not succeed. */
+/** Effects that remain although the execution did not succeed. */
 export function standingLines(document: JsonObject): readonly string[] {
   const standing = ownProperty(document, 'standing');
   return (Array.isArray(standing) ? standing : [])
@@ -121,7 +121,7 @@ export function standingLines(document: JsonObject): readonly string[] {
     );
 }
 
-/** That its hook has not been delivered, and why; nothing otherwise. */
+/** Tells that the hook has not been delivered, and why; otherwise empty. */
 export function hookLines(document: JsonObject): readonly string[] {
   const warning = field(document, 'callbackWarning');
   return warning === '' ? [] : [`not told of it: ${warning}`];
@@ -143,7 +143,7 @@ function text(value: Json | undefined): string {
   return stringifyJson(value);
 }
 
-/** What belongs to a change, such as its reason, as `name=value`. */
+/** The details of a change, such as its reason, as `name=value`. */
 export function detailsText(row: JsonObject): string {
   const details = ownProperty(row, 'details');
   if (details === undefined || !isJsonObject(details)) return '';

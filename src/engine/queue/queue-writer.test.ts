@@ -69,7 +69,7 @@ describe('what workers tell the queue', () => {
     expect(said).toEqual(['ack a', 'ring r']);
   });
 
-  it('keeps nobody waiting for a part of the queue that is away', async () => {
+  it('delays no message because another part of the queue is away', async () => {
     let isDown = true;
     trouble = (ids) => (isDown ? isAway(ids, 'a') : undefined);
     writer.ack(hold('a'));

@@ -61,7 +61,7 @@ class Lock {
     return () => (this.#holder = undefined);
   }
 
-  /** All connections break, and nobody has it. */
+  /** All connections break, and no process has the lock. */
   restart(): void {
     const holder = this.#holder;
     this.#holder = undefined;

@@ -1,4 +1,4 @@
-/** What the heap keeps about an item. `place` is −1 while it is in no heap; only the heap writes it. */
+/** The heap's data about an item. `place` is −1 while the item is in no heap; only the heap writes it. */
 export interface HeapItem {
   dueAt: number;
   order: number;
@@ -6,10 +6,8 @@ export interface HeapItem {
 }
 
 /**
- * A binary heap of items by due time, then by order of arrival. Items know their place, so that moving or removing one is
- * O(log n) too.
- *
- * An item may be in one heap at a time.
+ * A binary heap of items by due time, then by order of arrival. Each item knows its place, so moving or removing one is
+ * O(log n), too. An item may be in one heap at a time.
  */
 export class DueHeap<T extends HeapItem> {
   readonly #items: T[] = [];
@@ -20,12 +18,12 @@ export class DueHeap<T extends HeapItem> {
     return this.#items.length;
   }
 
-  /** The item that is due first, or undefined. */
+  /** The first item by due time, or undefined. */
   get first(): T | undefined {
     return this.#items[0];
   }
 
-  /** All items, in no particular order but the same after the same steps; later steps do not change the answer. */
+  /** All items in an arbitrary but deterministic order; later changes do not affect the result. */
   get items(): readonly T[] {
     return [...this.#items];
   }
@@ -38,7 +36,7 @@ export class DueHeap<T extends HeapItem> {
     this.#up(item);
   }
 
-  /** Gives an item of this heap another due time. */
+  /** Changes the due time of an item of this heap. */
   move(item: T, dueAt: number): void {
     const earlier = dueAt < item.dueAt;
     item.dueAt = dueAt;
@@ -46,7 +44,7 @@ export class DueHeap<T extends HeapItem> {
     else this.#down(item);
   }
 
-  /** Takes an item of this heap out. */
+  /** Removes an item of this heap. */
   remove(item: T): void {
     const last = this.#items.pop();
     if (last === undefined) return;
@@ -59,7 +57,7 @@ export class DueHeap<T extends HeapItem> {
     item.place = -1;
   }
 
-  /** Takes out the item that is due first. */
+  /** Removes and returns the first item by due time. */
   pop(): T | undefined {
     const first = this.#items[0];
     if (first !== undefined) this.remove(first);

@@ -1,28 +1,28 @@
 import { DueHeap, type HeapItem } from './due-heap.ts';
 
-/** `dueAt` is when it is due; while it is in flight, when its lease ends. */
+/** `dueAt` is the due time; while the id is in flight, the end of its lease. */
 export interface Entry<Lease extends { readonly againAt: number }> extends HeapItem {
   readonly id: string;
   /** Present while in flight. `againAt` is when the id was marked `again`; Infinity when it was not. */
   lease: Lease | undefined;
-  /** When it became due: its place, which it keeps while it is in flight. */
+  /** When the id became due: its place, which it keeps while it is in flight. */
   since: number;
 }
 
-/** The ids of a queue in memory: one heap of those that are ready, one of those in flight, and all of them by id. */
+/** The ids of a queue in memory: a heap of ready ids, a heap of ids in flight, and an index by id. */
 export class Entries<E extends Entry<{ readonly againAt: number }>> {
   readonly byId: Map<string, E> = new Map();
   readonly ready: DueHeap<E> = new DueHeap();
   readonly leases: DueHeap<E> = new DueHeap();
 
-  /** Enters an id that is absent, ready. */
+  /** Adds an absent id as ready. */
   add(entry: E): E {
     this.byId.set(entry.id, entry);
     this.ready.push(entry);
     return entry;
   }
 
-  /** Puts an id in flight, from wherever it is, under a lease that ends at `until`. */
+  /** Puts an id in flight, from any state, under a lease that ends at `until`. */
   lend(entry: E, lease: Exclude<E['lease'], undefined>, until: number): void {
     this.take(entry);
     entry.lease = lease;
@@ -39,20 +39,20 @@ export class Entries<E extends Entry<{ readonly againAt: number }>> {
     this.ready.push(entry);
   }
 
-  /** Makes ready whose lease is over, each in its place. */
+  /** Makes ids with an expired lease ready, each in its place. */
   expire(now: number): void {
     for (let entry = this.leases.first; entry !== undefined && entry.dueAt <= now; entry = this.leases.first) {
       this.giveBack(entry, entry.since);
     }
   }
 
-  /** Removes an id, whatever it is doing. */
+  /** Removes an id in any state. */
   forget(entry: E): void {
     this.take(entry);
     this.byId.delete(entry.id);
   }
 
-  /** Takes an id out of its heap: for whoever puts it into another, or back. */
+  /** Removes an id from its heap; the caller puts it into another, or back. */
   take(entry: E): void {
     if (entry.lease === undefined) this.ready.remove(entry);
     else this.leases.remove(entry);

@@ -15,7 +15,7 @@ import {
 import { Entries, type Entry as EntryOf } from './entries.ts';
 
 interface Lease {
-  /** Empty while it is kept for a process that by the store's word works on it, and has not renewed it. */
+  /** Empty while the id is reserved for a process that works on it by the store's word and has not renewed it. */
   readonly token: string;
   /** Undefined where the token is empty. */
   readonly holder: MemoryQueue | undefined;
@@ -30,15 +30,15 @@ interface Entry extends EntryOf<Lease> {
 type Bell = Pick<QueueListener, 'rung' | 'unknown'>;
 
 /**
- * The queue of an embedded server, and of simulations: one heap of ready ids and one of leases, in this process.
+ * The queue of an embedded server, and of simulations: a heap of ready ids and a heap of leases, in this process.
  *
- * A {@link MemoryQueueHub} is what the processes share; {@link MemoryQueueHub.connect} gives a process its
- * {@link Queue}. Every operation happens at once, within the call; only rings for what becomes due later need the clock,
- * and for all ids together there is one timer.
+ * The processes share a {@link MemoryQueueHub}; {@link MemoryQueueHub.connect} gives each its {@link Queue}. Every
+ * operation takes place at once, within the call. Only rings for later due times need the clock; one timer serves all
+ * ids.
  *
- * An id is absent, ready (due now or parked until later) or in flight under one token. An id in flight that is enqueued is
- * marked `again`: whatever ends its claim then makes it ready at once, so that no wake-up is ever lost between a worker's
- * last look and its acknowledgement. A claim that ends without its turn having been used puts the id back in its place.
+ * An id is absent, ready (due now or parked until later) or in flight under one token. An enqueue marks an id in flight
+ * `again`: the end of its claim then makes it ready at once, so that no wake-up is lost between a worker's last look
+ * and its acknowledgement. A claim that ends without using its turn puts the id back in its place.
  */
 export class MemoryQueueHub {
   readonly #clock: Clock;
@@ -47,30 +47,30 @@ export class MemoryQueueHub {
   #timer: Timer | undefined;
   #timerAt = Infinity;
   #tokens = 0;
-  /** Of the latest claim: what is kept for a process is kept for so long. */
+  /** The lease of the latest claim: also the time for which an id is reserved for a process. */
   #leaseMillis = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** A connection for one process. `process` makes its tokens unique: a restarted process needs another name. */
+  /** Connects a process. `process` makes its tokens unique: a restarted process needs another name. */
   connect(process: string): Queue {
     return new MemoryQueue(this, process);
   }
 
-  /** Forgets ids and their leases, as a server would that is wiped or evicts keys; processes stay connected. */
+  /** Forgets ids and their leases, like a server that is wiped or evicts keys; processes stay connected. */
   wipe(isLost: (id: string) => boolean = () => true): void {
     for (const entry of this.#entries.byId.values()) if (isLost(entry.id)) this.#entries.forget(entry);
   }
 
-  /** Registers a process' bell. Called by {@link MemoryQueue.start} only. */
+  /** Registers the bell of a process. Only {@link MemoryQueue.start} calls it. */
   join(queue: MemoryQueue, bell: Bell): void {
     this.#bells.set(queue, bell);
     this.#wake();
   }
 
-  /** Removes it; the last one to leave takes the timer along. */
+  /** Removes the bell; the last one removes the timer, too. */
   leave(queue: MemoryQueue): void {
     this.#bells.delete(queue);
     if (this.#bells.size > 0) return;
@@ -193,7 +193,7 @@ export class MemoryQueueHub {
     return { ready: this.#entries.ready.size, inFlight: this.#entries.leases.size };
   }
 
-  /** Moves an id that is not in flight to an earlier time; to a later one never. */
+  /** Moves an id that is not in flight to an earlier time, never to a later one. */
   #bringForward(entry: Entry, dueAt: number): void {
     if (dueAt >= entry.dueAt) return;
     entry.since = dueAt;
@@ -210,13 +210,13 @@ export class MemoryQueueHub {
     return { id: entry.id, slot: entry.slot, token, dueAt: entry.since };
   }
 
-  /** In flight again under a token: the queue knew the id as ready, or without a token. */
+  /** Puts an id in flight again under a token: the queue knew it as ready, or without a token. */
   #revive(entry: Entry, holder: MemoryQueue, token: string, now: number): void {
     const againAt = entry.lease?.againAt ?? (entry.dueAt <= now ? now : Infinity);
     this.#entries.lend(entry, { token, holder, againAt }, now);
   }
 
-  /** Keeps an id for a lease for the process that works on it by the store's word, and asks that process. */
+  /** Reserves an id for one lease for the process that works on it by the store's word, and asks that process. */
   #keepFor(entry: Entry, process: string, now: number): void {
     this.#entries.lend(entry, { token: '', holder: undefined, againAt: Infinity }, now + this.#leaseMillis);
     const bell = [...this.#bells].find(([queue]) => queue.process === process)?.[1];
@@ -228,7 +228,7 @@ export class MemoryQueueHub {
     return entry?.lease?.token === claim.token ? entry : undefined;
   }
 
-  /** Rings for what is due, and sets the one timer for what becomes due next: a ready id or the end of a lease. */
+  /** Rings for due ids, and sets the one timer for the next due time: of a ready id or of the end of a lease. */
   #wake(ringNow = true): void {
     if (this.#bells.size === 0) return;
     const now = this.#clock.now();
@@ -236,9 +236,9 @@ export class MemoryQueueHub {
     if (ringNow && dueAt <= now) {
       for (const bell of this.#bells.values()) bell.rung(dueAt);
     }
-    // What is due already has rung; whoever had no room then asks again by itself.
+    // Due ids have rung already; a process without room then asks again by itself.
     const at = Math.min(dueAt <= now ? Infinity : dueAt, this.#entries.leases.first?.dueAt ?? Infinity);
-    // A timer that is early is left alone: it fires for nothing once, which costs less than a new one for every lease.
+    // An early timer stays: one needless wake-up costs less than a new timer for every lease.
     if (at >= this.#timerAt) return;
     this.#timer?.cancel();
     this.#timerAt = at;
@@ -251,7 +251,7 @@ export class MemoryQueueHub {
   }
 }
 
-/** One process' connection; the hub does the work. After `stop` every method throws {@link QueueUnavailable}. */
+/** The connection of one process; the hub does the work. After `stop` every method throws {@link QueueUnavailable}. */
 class MemoryQueue implements Queue {
   readonly process: string;
   readonly #hub: MemoryQueueHub;
@@ -259,7 +259,7 @@ class MemoryQueue implements Queue {
   readonly trouble: readonly [] = [];
   readonly wantsRenewal: boolean = false;
   #open = false;
-  /** Memory forgets: everything is to be read from the store first. */
+  /** Memory forgets: the ids come from the store first. */
   #isEmpty = true;
 
   constructor(hub: MemoryQueueHub, process: string) {
@@ -274,7 +274,7 @@ class MemoryQueue implements Queue {
     return Promise.resolve();
   }
 
-  /** There is nobody to leave anything to. */
+  /** No other process shares this queue. */
   leave(): Promise<void> {
     return Promise.resolve();
   }

@@ -12,7 +12,10 @@ import type {
 import { Entries, type Entry as EntryOf } from './entries.ts';
 
 interface Lease {
-  /** Undefined where the server has lost it, empty once a claim has noticed: whoever lists the id at a renewal holds it. */
+  /**
+   * Undefined where the server has lost it, empty once a claim has noticed that: the process that lists the id at a
+   * renewal holds it then.
+   */
   readonly token: string | undefined;
   /** When the id was marked `again`; Infinity when it was not. */
   againAt: number;
@@ -22,14 +25,15 @@ interface Lease {
 type Entry = EntryOf<Lease>;
 
 /**
- * One virtual shard in memory: a heap of ready ids, a heap of leases, and the marker of what it was rebuilt for. Each
- * method is one step, at an instant `now` of the server's clock. The steps are those of the scripts for Redis.
+ * One virtual shard in memory: a heap of ready ids, a heap of leases, and the marker with the incarnation that the
+ * shard was rebuilt for. Each method is one step, at an instant `now` of the server's clock. The steps are those of the
+ * Lua scripts.
  */
 export class ShardMemory {
   readonly #entries: Entries<Entry> = new Entries();
-  /** What the shard was rebuilt for; undefined for a shard that never was. */
+  /** The incarnation that the shard was rebuilt for; undefined for a shard that never was. */
   marker: string | undefined;
-  /** From when until when it rests: what was due until then may be running, and is not handed over. */
+  /** From when until when the shard rests: ids that were due by then may be running, and are not handed over. */
   #rest = { from: -Infinity, until: -Infinity };
   /** Whether leases or claims were lost since the latest claim. */
   #isTorn = false;
@@ -39,17 +43,17 @@ export class ShardMemory {
     return this.#entries.ready.size;
   }
 
-  /** Ids under a lease, one that is over included until the next claim. */
+  /** Ids under a lease; expired leases count until the next claim. */
   get inFlight(): number {
     return this.#entries.leases.size;
   }
 
-  /** Forgets the ids that `isLost` names, whatever they are doing; the marker stays. */
+  /** Forgets the ids that `isLost` selects, in any state; the marker stays. */
   lose(isLost: (id: string) => boolean): void {
     for (const entry of this.#entries.byId.values()) if (isLost(entry.id)) this.#entries.forget(entry);
   }
 
-  /** Loses one part of the shard, as a server does that evicts keys. */
+  /** Loses one part of the shard, like a server that evicts keys. */
   losePart(part: ShardPart): void {
     if (part === 'marker') {
       this.marker = undefined;
@@ -72,7 +76,7 @@ export class ShardMemory {
     }
   }
 
-  /** What is in flight stays so: every holder that lives renews it in time. */
+  /** Ids in flight stay in flight: every live holder renews them in time. */
   #mend(now: number, leaseMillis: number): void {
     this.#isTorn = false;
     for (const entry of this.#entries.leases.items) {
@@ -203,7 +207,7 @@ export class ShardMemory {
 
   /** {@link ShardQueue.restore}. */
   restore(items: readonly ShardItem[], now: number, restMillis: number): readonly string[] {
-    // The same loss ends its rest at about the same time, whoever asks.
+    // The rest ends at about the same time for every process that asks about the same loss.
     if (restMillis > 0 && this.marker !== undefined && this.#rest.until < now + restMillis - 100) {
       this.#rest = { from: now, until: now + restMillis };
     }
@@ -223,13 +227,13 @@ export class ShardMemory {
     return now < this.#rest.until && entry.dueAt <= this.#rest.from;
   }
 
-  /** What becomes due before the rest is over rests, too: it may be parked in shards of another number. */
+  /** Ids that become due before the rest ends rest, too: they may be parked in shards of another number. */
   #rested(dueAt: number, now: number): number {
     const { from, until } = this.#rest;
     return now < until && dueAt <= until ? Math.min(dueAt, from) : dueAt;
   }
 
-  /** The first of the ready ids that can be handed over. */
+  /** The first ready id that may be handed over. */
   #next(now: number): Entry | undefined {
     const { first } = this.#entries.ready;
     if (first === undefined || !this.#rests(first, now)) return first;

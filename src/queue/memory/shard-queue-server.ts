@@ -18,15 +18,15 @@ import type {
 } from '../../ports/shard-queue.ts';
 import { ShardMemory } from './shard-memory.ts';
 
-/** What a connection asks for, as {@link ShardQueueServer.commands} counts it. */
+/** The kinds of commands that {@link ShardQueueServer.commands} counts. */
 type CommandKind = Exclude<keyof ShardQueue, 'open' | 'close' | 'serverNow' | 'incarnationOf'>;
 
 /**
- * A shared queue server in memory, for simulations and tests of several processes in one: what Redis is to real ones.
+ * A shared queue server in memory, for simulations and tests of several processes in one: the counterpart of Redis.
  *
- * Every step happens at once, within the call, rings included; nothing is random, and no timer runs. Leases and due times
- * follow the server's own clock, which {@link ShardQueueServer.skewMillis} takes away from that of the processes. The
- * verbs for faults do what operators and crashes do to real servers.
+ * Every step takes place at once, within the call, rings included; nothing is random, and no timer runs. Leases and due
+ * times follow the server's own clock, which {@link ShardQueueServer.skewMillis} sets off from that of the processes.
+ * The verbs for faults do what operators and crashes do to real servers.
  */
 export class ShardQueueServer {
   readonly #clock: Clock;
@@ -53,12 +53,12 @@ export class ShardQueueServer {
     return new MemoryShardQueue(this);
   }
 
-  /** Numbers of shards under which anything is kept. */
+  /** The shard counts under which the server keeps anything. */
   get shardCounts(): readonly number[] {
     return [...new Set([...this.#shards.values()].map(({ shard }) => shard.count))];
   }
 
-  /** How many commands of each kind it was asked since it exists; those that it was down for are not counted. */
+  /** Commands of each kind since the start; without those that failed because the server was down. */
   get commands(): ReadonlyMap<CommandKind, number> {
     return this.#commands;
   }
@@ -74,28 +74,28 @@ export class ShardQueueServer {
     this.#shards.delete(nameOf(shard));
   }
 
-  /** Silently forgets ids, in flight or not; markers stay, so nothing but a look into the store can notice it. */
+  /** Silently forgets ids, in flight or not; markers stay, so only a comparison with the store can notice it. */
   lose(isLost: (id: string, shard: Shard) => boolean): void {
     for (const { shard, memory } of this.#shards.values()) memory.lose((id) => isLost(id, shard));
   }
 
-  /** Loses one part of a shard by itself, as a server does that evicts keys. */
+  /** Loses one part of a shard, like a server that evicts keys. */
   loseKey(shard: Shard, part: ShardPart): void {
     this.#memoryOf(shard).losePart(part);
   }
 
-  /** Forgets all members, or only what they said of themselves (`infos`), until each is heard of again. */
+  /** Forgets all members, or only their infos (`infos`), until each member's next heartbeat. */
   loseMembers(part: 'members' | 'infos' = 'members'): void {
     if (part === 'members') this.#members.clear();
     else for (const member of this.#members.values()) member.info = '{}';
   }
 
-  /** Every command throws from now on, until {@link ShardQueueServer.restart}. */
+  /** Makes every command throw until {@link ShardQueueServer.restart}. */
   stop(): void {
     this.#isUp = false;
   }
 
-  /** Runs again, or anew, under another incarnation; without its data unless it `keepsData`. Connections are told. */
+  /** Runs again under another incarnation, without its data unless it `keepsData`. The connections learn of it. */
   restart(keepsData: boolean = false): void {
     if (!keepsData) this.wipe();
     this.#run++;
@@ -113,7 +113,7 @@ export class ShardQueueServer {
     return `run-${String(this.#run)}`;
   }
 
-  /** The state of a shard, for one command of that kind. Called by connections only. */
+  /** The state of a shard, for one command of that kind. Only connections call it. */
   shard(kind: CommandKind, shard: Shard): ShardMemory {
     this.#admit(kind);
     return this.#memoryOf(shard);
@@ -209,7 +209,7 @@ function nameOf({ count, index }: Shard): string {
   return `${String(count)}/${String(index)}`;
 }
 
-/** One process' connection; the server does the work. Before `open` and after `close` every command throws. */
+/** The connection of one process; the server does the work. Before `open` and after `close` every command throws. */
 class MemoryShardQueue implements ShardQueue {
   readonly #server: ShardQueueServer;
   #isOpen = false;

@@ -1,4 +1,6 @@
-/** Which of the 16384 slots of a Redis Cluster a key belongs to (Redis Cluster specification, "Key distribution model"). */
+/**
+ * The slot of a Redis Cluster, of 16384, that a key belongs to (Redis Cluster specification, "Key distribution model").
+ */
 
 const table: readonly number[] = Array.from({ length: 256 }, (_, byte) => {
   let crc = byte << 8;

@@ -1,13 +1,13 @@
 /**
- * Clients of ioredis with options under which a command is sent at most once, answered or refused within its deadline, and
- * never kept for later:
+ * Creates ioredis clients with options under which a command is sent at most once, answered or refused within its
+ * deadline, and never kept for later:
  *
- * - no offline queue: what was refused for its deadline would be executed after the reconnect;
- * - nothing is sent again after a disconnect, and everything in flight is refused at the first one;
- * - `MOVED`, `ASK` and `TRYAGAIN` are followed, because such a command was not executed; nothing else is;
- * - a link that has been silent for a few seconds with commands in flight is cut: it may be half open;
- * - primaries that are lost are connected to again by their own client. Without that a cluster client would send to any
- *   node that it knows, replicas included.
+ * - no offline queue: a command refused for its deadline would run after the reconnect;
+ * - a disconnect refuses everything in flight, and the client repeats nothing;
+ * - the client follows only `MOVED`, `ASK` and `TRYAGAIN`, because such a command was not executed;
+ * - a link that is silent for a few seconds with commands in flight is cut: it may be half open;
+ * - each primary's own client reconnects when it is lost. Without that a cluster client would send to any node that it
+ *   knows, replicas included.
  */
 import type { ConnectionOptions } from 'node:tls';
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis';
@@ -23,7 +23,10 @@ const connectTimeoutMillis = 2000;
 /** Time for a server to close its end of a connection, in ms. */
 const disconnectTimeoutMillis = 500;
 
-/** How long a server may be silent while commands wait for it, in ms; between the two as long as one command may take. */
+/**
+ * How long a server may be silent while commands wait for it, in ms; the time of one command is clamped to these
+ * bounds.
+ */
 const silenceMillis = { least: 1000, most: 3000 };
 
 /** Wait before the n-th attempt to connect, in ms. */
@@ -31,7 +34,7 @@ function reconnectDelay(attempt: number): number {
   return Math.min(50 * attempt, 500);
 }
 
-/** The types of the constructors want the mapping of replies to be said or left out, not undefined. */
+/** The constructor types want the reply mapping to be set or absent, not undefined. */
 type Options = Omit<RedisOptions, 'replyMapping'>;
 
 function sharedOptions(settings: RedisSettings): Options {
@@ -87,13 +90,13 @@ export function standaloneClient(settings: RedisSettings, { host, port }: RedisA
     db: database,
     enableOfflineQueue: false,
     retryStrategy: reconnectDelay,
-    // Demoted: its name may lead to the new primary. The command that was refused is not sent again.
+    // The server was demoted: its name may lead to the new primary. The client does not repeat the refused command.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
     scripts: { ...scripts },
   });
 }
 
-/** A client of a cluster, not connected yet. Its map of slots is refreshed by `MOVED` and by who owns it, not by time. */
+/** A client of a cluster, not connected yet. `MOVED` and the link refresh its map of slots; no timer does. */
 export function clusterClient(settings: RedisSettings, seeds: readonly RedisAddress[]): Cluster {
   const options: Omit<ClusterOptions, 'redisOptions'> = {
     enableOfflineQueue: false,
@@ -109,7 +112,7 @@ export function clusterClient(settings: RedisSettings, seeds: readonly RedisAddr
     clusterNodeRetryStrategy: reconnectDelay,
     scripts: { ...scripts },
   };
-  // Certificates are for names: they must reach the TLS connection as they were given.
+  // Certificates are for names, so the TLS connection must get the names as configured.
   if (settings.tls !== undefined) options.dnsLookup = (name, callback) => callback(null, name);
   return new Cluster(
     seeds.map(({ host, port }) => ({ host, port })),
@@ -117,7 +120,7 @@ export function clusterClient(settings: RedisSettings, seeds: readonly RedisAddr
   );
 }
 
-/** A client for commands that block, of one server: not connected yet, and it never connects again. */
+/** A client for blocking commands of one server: not connected yet, and it never reconnects. */
 export function blockingClient(settings: RedisSettings, { host, port }: RedisAddress, database: number): Redis {
   return new Redis({
     ...sharedOptions(settings),

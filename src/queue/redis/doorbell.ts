@@ -9,27 +9,27 @@ import type { RedisSettings } from './settings.ts';
 /** How long one pop waits on the server, in seconds. */
 const waitSeconds = 4;
 
-/** How long an answer may take beyond that, and a connection altogether, in ms. */
+/** How long an answer may take beyond that, and a connection in total, in ms. */
 const graceMillis = 1500;
 
 /** Wait after the first error and after many in a row, in ms. */
 const pauseMillis = { first: 100, most: 1000 };
 
-/** Most rings of one pop. */
+/** Bound of the rings of one pop. */
 const maxRings = 256;
 
-/** Most rings that a bell keeps while nobody listens. */
+/** Bound of the rings that a bell keeps while its member does not listen. */
 export const bellCapacity = 1024;
 
-/** For how long, in ms, rings stay that nobody hears. */
+/** How long a bell keeps unheard rings, in ms. */
 export const bellTtlMillis = 15_000;
 
 /**
  * Listens to this member's bell: pops rings from it on a connection of its own, which waits on the server.
  *
- * Rings said while nobody listens stay on the server for {@link bellTtlMillis}, so that a broken connection loses none.
- * The wait on the server is bounded, and the wait for its answer is bounded here too, because a half-open connection says
- * nothing. After an error it waits a little and looks up again who serves the bell.
+ * Rings that come while the member does not listen stay on the server for {@link bellTtlMillis}, so that a broken
+ * connection loses none. The wait on the server is bounded, and so is the wait for its answer, because a half-open
+ * connection is silent. After an error the doorbell pauses and looks up again which server has the bell.
  */
 export class Doorbell {
   readonly #settings: RedisSettings;
@@ -43,7 +43,7 @@ export class Doorbell {
   #failures = 0;
   readonly #ended: Promise<void>;
 
-  /** Begins to listen. `rung` must not throw. */
+  /** Starts to listen. `rung` must not throw. */
   constructor(settings: RedisSettings, link: RedisLink, bell: Keys<'bell'>, rung: (ring: Ring) => void) {
     this.#settings = settings;
     this.#link = link;
@@ -52,7 +52,7 @@ export class Doorbell {
     this.#ended = this.#listen();
   }
 
-  /** Stops at once; resolves when nothing runs any more. A second call does nothing. */
+  /** Stops at once; resolves when no loop runs any more. A second call does nothing. */
   async close(): Promise<void> {
     this.#isOpen = false;
     this.#hangUp();
@@ -60,7 +60,7 @@ export class Doorbell {
     await this.#ended;
   }
 
-  /** Connects anew where the bell is served by another server now, or its server is out of reach. */
+  /** Reconnects where another server has the bell now, or its server is out of reach. */
   follow(): void {
     const server = this.#link.primaryOf(this.#bell.slot);
     if (this.#client === undefined) this.#wake?.();
@@ -77,7 +77,7 @@ export class Doorbell {
       try {
         await this.#pop(await this.#connected(server));
       } catch {
-        // Why it failed shows on the other connections, where it is reported; here it may be the only sign of a failover.
+        // The other connections report the cause; here it may be the only sign of a failover.
         this.#failures++;
         this.#link.doubt();
         this.#hangUp();
@@ -86,7 +86,7 @@ export class Doorbell {
     }
   }
 
-  /** A pop that waits is refused. */
+  /** Refuses a waiting pop. */
   #hangUp(): void {
     const client = this.#client;
     this.#client = undefined;
@@ -128,7 +128,7 @@ export class Doorbell {
   }
 }
 
-/** Waits for an answer for so long and no longer. */
+/** Waits for an answer for a bounded time. */
 async function within<T>(millis: number, answer: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

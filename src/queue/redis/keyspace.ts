@@ -20,9 +20,9 @@ export type ShardKeys = Keys<'ready' | 'inflight' | 'claims' | 'marker'>;
  * | `{<prefix>:vs-<count>-<index>}:claims` | hash | id to its due time and token |
  * | `{<prefix>:vs-<count>-<index>}:marker` | string | the incarnation that the shard was rebuilt for, and until when it rests after a loss |
  * | `<membershipKey>` | sorted set | members by their latest heartbeat |
- * | `{<membershipKey>}:info` | hash | member to what it says of itself |
+ * | `{<membershipKey>}:info` | hash | member to its info |
  * | `{<membershipKey>}:store` | string | the store of the members, for as long as one of them lives |
- * | `{<prefix>:bell:<member>}` | sorted set | rings that nobody has heard yet |
+ * | `{<prefix>:bell:<member>}` | sorted set | unheard rings |
  */
 export class Keyspace {
   readonly #prefix: string;
@@ -32,8 +32,8 @@ export class Keyspace {
   /**
    * `prefix` is `redis.queue.keyPrefix`, `membershipKey` is `redis.sharding.membershipKey`.
    *
-   * @throws RangeError when the prefix holds a brace (all shards would share one slot), or the membership key one that is no
-   *   pair around a name.
+   * @throws RangeError when the prefix contains a brace (all shards would share one slot), or the membership key
+   * contains one that is no pair around a name.
    */
   constructor(prefix: string, membershipKey: string) {
     if (/[{}]/.test(prefix)) throw new RangeError(`The key prefix must hold no braces: ${prefix}`);

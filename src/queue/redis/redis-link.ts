@@ -5,40 +5,40 @@ import type { Keys } from './keyspace.ts';
 import { isUnknownScript, type Scripted, type ScriptName, textOf } from './scripts.ts';
 import type { RedisAddress, RedisSettings } from './settings.ts';
 
-/** How often a cluster's connections are looked at, in ms. */
+/** Interval of the checks of a cluster's connections, in ms. */
 const superviseMillis = 500;
 
-/** After how long without any primary everything is connected anew, in ms. */
+/** Time without any primary after which the link connects anew, in ms. */
 const lostMillis = 5000;
 
-/** For how long after an error the map of slots is doubted, in ms. */
+/** Time after an error for which the map of slots is doubtful, in ms. */
 const doubtMillis = 5000;
 
-/** How often the map of slots is read where nothing is wrong, in ms. */
+/** Interval of the readings of the map of slots while nothing is wrong, in ms. */
 const calmRefreshMillis = 60_000;
 
-/** What the owner of a link is told. */
+/** Events for the owner of a link. */
 export interface LinkListener {
-  /** A server can be asked, for the first time or again. */
+  /** A server is available, for the first time or again. */
   ready(node: Redis): void;
-  /** A server cannot be asked any more. */
+  /** A server is no longer available. */
   lost(node: Redis): void;
-  /** Some slots are served by another server than before. */
+  /** Another server now serves some slots. */
   moved(): void;
   /** A connection failed. */
   failed(error: Error): void;
 }
 
 /**
- * The connections of one process to the servers, standalone or cluster alike: which primary serves a slot, whether it answers,
- * and commands to it.
+ * The connections of one process to the servers, standalone or cluster: which primary serves a slot, whether it
+ * answers, and commands to it.
  *
- * A command goes out only while the primary of its slot is connected; otherwise it is refused at once. Commands of one turn of the event
- * loop to one server leave in one write.
+ * A command goes out only while the primary of its slot is connected; otherwise it is refused at once. Commands of one
+ * turn of the event loop to one server leave in one write.
  *
- * In a cluster a supervisor looks every {@link superviseMillis} (without any command while all is well): it has the map of
- * slots read again while something is wrong, and begins anew from the seeds when no primary was reached for {@link lostMillis}, because
- * all addresses may have changed.
+ * In a cluster a supervisor checks every {@link superviseMillis} (without any command while all is well). It reads the
+ * map of slots again while something is wrong, and connects anew from the seeds when it has reached no primary for
+ * {@link lostMillis}, because all addresses may have changed.
  */
 export class RedisLink {
   readonly #settings: RedisSettings;
@@ -60,7 +60,7 @@ export class RedisLink {
     this.#listener = listener;
   }
 
-  /** Begins to connect; returns at once. */
+  /** Starts to connect; returns at once. */
   open(): void {
     this.#lastReachedAt = performance.now();
     this.#connect();
@@ -80,7 +80,7 @@ export class RedisLink {
     client?.disconnect();
   }
 
-  /** The primaries that are known, connected or not. */
+  /** The known primaries, connected or not. */
   primaries(): readonly Redis[] {
     const client = this.#client;
     if (client === undefined) return [];
@@ -95,7 +95,7 @@ export class RedisLink {
     return primary === undefined ? undefined : this.#nodes.get(primary);
   }
 
-  /** Whether every primary that is known can be asked, and there is one. */
+  /** Whether all known primaries are available, and there is one. */
   get isReady(): boolean {
     const client = this.#client;
     if (client?.status !== 'ready') return false;
@@ -103,12 +103,12 @@ export class RedisLink {
     return primaries.length > 0 && primaries.every((node) => node.status === 'ready');
   }
 
-  /** Something was seen that another map of slots would explain: it is read again soon, for a few seconds. */
+  /** Reports an event that another map of slots would explain: the link reads the map again soon, for a few seconds. */
   doubt(): void {
     this.#lastErrorAt = performance.now();
   }
 
-  /** Where a node is. */
+  /** The address of a node. */
   addressOf(node: Redis): RedisAddress {
     return { host: node.options.host ?? '127.0.0.1', port: node.options.port ?? 6379 };
   }
@@ -131,14 +131,15 @@ export class RedisLink {
         return await (client as unknown as Scripted)[script](...values);
       } catch (error) {
         if (!isUnknownScript(error)) throw error;
-        // The client sends a script's text once over a connection, but a server that refuses that command (MOVED, ASK, TRYAGAIN while
-        // a slot is on its way) keeps no text. Nothing has run, and the text in every case is one that the server must understand.
+        // The client sends a script's text once over a connection, but a server that refuses that command (MOVED, ASK,
+        // TRYAGAIN while a slot moves) keeps no text. Nothing has run then, so the client repeats it with the text,
+        // which every server understands.
         return await client.eval(...textOf(script, values));
       }
     });
   }
 
-  /** Runs a plain command on one slot, which must write (a replica might answer one that only reads). */
+  /** Runs a plain command on one slot, which must write (a replica might answer a read). */
   command<T>(operation: string, slot: number, send: (client: Redis | Cluster) => Promise<T>): Promise<T> {
     return this.#send(operation, slot, send);
   }
@@ -162,7 +163,7 @@ export class RedisLink {
     }
   }
 
-  /** Holds back what is written to a server until the end of this turn. */
+  /** Holds back writes to a server until the end of this turn. */
   #cork(stream: Redis['stream']): void {
     if (this.#corked.has(stream)) return;
     if (this.#corked.size === 0) {
@@ -224,7 +225,7 @@ export class RedisLink {
     }
   }
 
-  /** Its promise may stay open for ever or be refused; what happened is told by events. */
+  /** The promise may stay pending for ever or reject; events report the outcome. */
   #start(client: Redis | Cluster): void {
     client.connect().catch((error: unknown) => {
       if (this.#client === client && error instanceof Error) this.#failed(error);
@@ -257,7 +258,7 @@ export class RedisLink {
   }
 
   #failed(error: Error): void {
-    // The cluster's own errors say that all nodes failed; why is in the one of the last node.
+    // The cluster's own errors say that all nodes failed; the error of the last node has the reason.
     const { lastNodeError } = error as { lastNodeError?: Error };
     this.#lastError = this.#explained(lastNodeError ?? error);
     this.doubt();

@@ -23,28 +23,38 @@ import { ServerWatch } from './server-watch.ts';
 import { StepBatches } from './step-batches.ts';
 import type { RedisSettings } from './settings.ts';
 
-/** Most ids of one script: it runs for less than a millisecond or two, during which the server does nothing else. */
+/**
+ * Bound of the ids of one script: it runs for less than a millisecond or two, during which the server does nothing
+ * else.
+ */
 const maxBatch = 500;
 
 /** How long {@link RedisShardQueue.open} waits for servers, in ms. */
 const openMillis = 5000;
 
-/** What operators want to know of the connections. */
+/** Events of the connections for operators. */
 export interface RedisObserver {
-  /** A connection failed, a server refused it (a wrong password, say), or is too old. Comes with every attempt. */
+  /**
+   * A connection failed, a server refused it (because of a wrong password, for example), or a server is too old. Called
+   * at every attempt.
+   */
   failed(error: Error): void;
-  /** The `maxmemory-policy` of the servers became known or changed. Anything but `noeviction` may lose keys silently. */
+  /**
+   * The `maxmemory-policy` of the servers became known or changed. Under any policy but `noeviction` keys may vanish
+   * silently.
+   */
   policy(policy: string | undefined): void;
 }
 
 /**
- * The shared queue on Redis 7, one server or a cluster. What each step does and guarantees is said in its script (`scripts/`);
- * this class turns calls of the port into scripts and their answers back.
+ * The shared queue on Redis 7, one server or a cluster. Each script (`scripts/`) states its effects and guarantees;
+ * this class turns calls of the port into scripts, and their replies back.
  *
- * Every step is safe where it was executed although its answer got lost: adding and restoring are idempotent, endings act only under
- * their token, and claims without an answer come back as orphans of the next renewal, or when their lease ends.
+ * Every step is safe if the server executed it although its answer got lost: adding and restoring are idempotent,
+ * endings act only under their token, and claims without an answer come back as orphans of the next renewal, or when
+ * their lease ends.
  *
- * A closed one cannot be opened again.
+ * A closed queue cannot be opened again.
  */
 export class RedisShardQueue implements ShardQueue {
   readonly #settings: RedisSettings;
@@ -105,7 +115,7 @@ export class RedisShardQueue implements ShardQueue {
     this.#doorbell = new Doorbell(this.#settings, this.#link, this.#keys.bell(member), (ring) => {
       listener.rung(ring);
     });
-    // Whoever opens looks at everything anyway: what changes before that is no change.
+    // The opener reads everything anyway, so changes before that need no event.
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, openMillis);
       this.#lookedFor = () => {
@@ -142,7 +152,7 @@ export class RedisShardQueue implements ShardQueue {
   async claim(shard: Shard, request: ShardClaimRequest): Promise<ShardClaimReply> {
     const { process, firstNumber, incarnation } = request;
     const keys = this.#keys.shard(shard);
-    // The time is of the servers in general; each server compares with its own clock.
+    // This is the time of any server; each server compares with its own clock.
     const notAfter = request.notAfter - this.#watch.now() + this.#watch.now(this.#link.primaryOf(keys.slot));
     const reply = await this.#run<readonly (string | number | null)[]>(
       'claim',
@@ -337,7 +347,7 @@ export class RedisShardQueue implements ShardQueue {
     else if (this.#watch.isComplete) this.#lookedFor();
   }
 
-  /** Several steps, each of which is safe by itself: what is listed in between is released only under its token. */
+  /** Several steps, each safe by itself: an id listed in between is released only under its token. */
   async #releaseOrphans(shard: Shard, process: string, held: readonly Held[], orphansBelow: number): Promise<void> {
     const args = [process, orphansBelow];
     const stored = await this.#run<readonly string[]>('renew', 'held-by', this.#keys.shard(shard), ['claims'], args);
@@ -354,7 +364,7 @@ export class RedisShardQueue implements ShardQueue {
     items: readonly Item[],
     send: (batch: readonly Item[]) => Promise<Reply>,
   ): Promise<readonly Reply[]> {
-    // Without items no server is asked, but a closed queue still says so.
+    // Without items no server is asked, but a closed queue still throws.
     this.#requireOpen(operation);
     const batches: Promise<Reply>[] = [];
     for (let at = 0; at < items.length; at += maxBatch) batches.push(send(items.slice(at, at + maxBatch)));
@@ -378,7 +388,7 @@ export class RedisShardQueue implements ShardQueue {
   }
 }
 
-/** How a claim ends, as finish.lua takes it. */
+/** The end of a claim in the form of finish.lua. */
 function codeOf(next: ShardEnding['next']): number {
   if (next === 'gone') return -1;
   return next === 'back' ? -2 : Math.max(0, Math.ceil(next));

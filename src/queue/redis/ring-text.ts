@@ -1,6 +1,6 @@
 /**
- * How a bell keeps a ring: as text beside its delay. The same text is the same ring, so that a bell rung often before anybody
- * listens stays small.
+ * The form of a ring in a bell: text beside its delay. The same text is the same ring, so a bell that rings often
+ * before its member listens stays small.
  */
 import type { Ring } from '../../ports/shard-queue.ts';
 
@@ -14,7 +14,7 @@ export function ringText({ shard, hops, members, id, lost }: Ring): string {
   return `${place}.${hops === undefined ? '' : String(hops)}.${flags}.${id ?? ''}`;
 }
 
-/** Reads {@link ringText}; undefined when it is none. */
+/** Parses {@link ringText}; undefined for other text. */
 export function parseRing(text: string, delayMillis: number): Ring | undefined {
   const match = /^(?:(\d+)\.(\d+)|\.)\.(\d*)\.(m?)(l?)\.(.*)$/s.exec(text);
   if (match === null) return undefined;

@@ -1,13 +1,13 @@
 /**
- * The scripts, one per file beside this one: each is one atomic step of the port, and says there what it needs and what it
+ * The scripts, one per file beside this one: each is one atomic step of the port, and documents its input and its
  * guarantees.
  *
- * Each begins with `#!lua`, which a replica of a cluster takes as a reason to answer `MOVED` where it would run a plain script on
- * data that may be old. They need Redis 7.0.
+ * Each begins with `#!lua`: a replica of a cluster then answers `MOVED`, where it would run a plain script on data that
+ * may be old. They need Redis 7.0.
  */
 import { readFileSync } from 'node:fs';
 
-/** How many keys each script takes; undefined: its first argument says it. */
+/** The number of keys of each script; undefined: its first argument states it. */
 const numberOfKeys = {
   claim: 4,
   'claim-one': undefined,
@@ -24,10 +24,10 @@ const numberOfKeys = {
   ring: 1,
 } as const;
 
-/** Names a script. */
+/** The name of a script. */
 export type ScriptName = keyof typeof numberOfKeys;
 
-/** A client that knows the scripts: each is a method that takes its keys, then its arguments. */
+/** A client with the scripts as methods, which take keys, then arguments. */
 export type Scripted = Readonly<Record<ScriptName, (...values: (string | number)[]) => Promise<unknown>>>;
 
 interface ScriptDefinition {
@@ -35,7 +35,7 @@ interface ScriptDefinition {
   readonly numberOfKeys?: number;
 }
 
-/** What a client must be created with to become {@link Scripted}. */
+/** The option of a client that turns it into {@link Scripted}. */
 export const scripts: Readonly<Record<ScriptName, ScriptDefinition>> = Object.fromEntries(
   Object.entries(numberOfKeys).map(([name, numberOfKeys]) => {
     const lua = readFileSync(new URL(`scripts/${name}.lua`, import.meta.url), 'utf8');
@@ -44,7 +44,7 @@ export const scripts: Readonly<Record<ScriptName, ScriptDefinition>> = Object.fr
 ) as Record<ScriptName, ScriptDefinition>;
 
 /**
- * A call of a script as `EVAL` takes it: the text, the number of keys, keys and arguments.
+ * The arguments of `EVAL` for a script: the text, the number of keys, keys and arguments.
  *
  * @param values as {@link Scripted} takes them.
  */
@@ -58,7 +58,7 @@ export function textOf(
   return [lua, Number(keys), ...rest];
 }
 
-/** Whether a server did not run a script because it does not know its hash (the error `NOSCRIPT` of `EVALSHA`). */
+/** Whether a server did not run a script because its hash is unknown there (the error `NOSCRIPT` of `EVALSHA`). */
 export function isUnknownScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT');
 }

@@ -1,18 +1,18 @@
 import type { Redis } from 'ioredis';
 
-/** How often every primary is asked, in ms. */
+/** Interval of the questions to every primary, in ms. */
 const watchMillis = 2000;
 
-/** How often every primary is asked whether it may evict keys, in ms. */
+/** Interval of the questions whether a primary may evict keys, in ms. */
 const policyMillis = 60_000;
 
-/** An answer this quick says well enough what time it is there, in ms. */
+/** An answer within this time gives a good estimate of the server's clock, in ms. */
 const quickMillis = 200;
 
-/** For how long an estimate of a clock is better than one from a slow answer, in ms. */
+/** How long an estimate of a clock is better than one from a slow answer, in ms. */
 const estimateMillis = 10_000;
 
-/** The one `maxmemory-policy` under which no key is ever lost silently. */
+/** The only `maxmemory-policy` under which no key vanishes silently. */
 const safePolicy = 'noeviction';
 
 /** The first version whose replicas refuse scripts that may write (`#!lua`). */
@@ -30,25 +30,26 @@ interface Known {
   policyAt: number;
 }
 
-/** What the owner is told. */
+/** Events for the owner of a watch. */
 export interface WatchListener {
-  /** A primary was asked successfully for the first time, or again after a loss, or is another run. */
+  /** A primary answered for the first time, or again after a loss, or runs under another id. */
   changed(): void;
-  /** A primary that cannot be used. */
+  /** A primary cannot be used. */
   failed(error: Error): void;
-  /** What was taken for a primary says that it is none. */
+  /** A supposed primary reports that it is none. */
   demoted(): void;
-  /** A primary's `maxmemory-policy`, whenever it is another than before; undefined where it does not say. */
+  /** The `maxmemory-policy` of a primary changed; undefined where the primary does not report it. */
   policy(policy: string | undefined): void;
 }
 
 /**
- * Watches the primaries: which run of the server each one is (`run_id` changes with every start, `master_replid` whenever a
- * replica is promoted, also one that was a primary before), how its clock differs from ours, and whether it may evict keys.
+ * Watches the primaries: which run of the server each one is (`run_id` changes with every start, `master_replid`
+ * whenever a replica is promoted, also one that was a primary before), how its clock differs from ours, and whether it
+ * may evict keys.
  *
- * Asks each primary every {@link watchMillis}, and at once when it can be asked again or serves other slots. What it knows of a
- * server is forgotten when the connection is lost, so that nothing is claimed from a server that was restarted with old
- * data. `FLUSHALL` changes no run: the markers of the shards vanish with everything else.
+ * Asks each primary every {@link watchMillis}, and at once when it is available again or serves other slots. Forgets a
+ * server when its connection is lost, so that no claim goes to a server that restarted with old data. `FLUSHALL`
+ * changes no run: the markers of the shards vanish with everything else.
  */
 export class ServerWatch {
   readonly #link: { primaries(): readonly WatchedServer[] };
@@ -64,7 +65,7 @@ export class ServerWatch {
     this.#listener = listener;
   }
 
-  /** Begins to ask. */
+  /** Starts to ask. */
   start(): void {
     this.#timer = setInterval(() => {
       this.#ask(true);
@@ -77,17 +78,17 @@ export class ServerWatch {
     this.#known.clear();
   }
 
-  /** Asks those primaries of which nothing is known. Called when a server can be asked. */
+  /** Asks the primaries without known data. Call it when a server becomes available. */
   look(): void {
     this.#ask(false);
   }
 
-  /** Forgets a server that cannot be asked any more. */
+  /** Forgets a server that is no longer available. */
   forget(node: WatchedServer): void {
     this.#known.delete(node);
   }
 
-  /** Names the run that the server is; undefined while it is not known. */
+  /** Names the server's run; undefined while it is not known. */
   runOf(node: WatchedServer | undefined): string | undefined {
     return node === undefined ? undefined : this.#known.get(node)?.runId;
   }
@@ -98,7 +99,10 @@ export class ServerWatch {
     return primaries.length > 0 && primaries.every((node) => this.#known.has(node));
   }
 
-  /** A server's clock now, in ms since 1970; of the server that answered last where none is named, our own before the first. */
+  /**
+   * A server's clock now, in ms since 1970; without a name, that of the server that answered last, or our own before
+   * the first answer.
+   */
   now(node?: WatchedServer): number {
     const known = (node && this.#known.get(node)) ?? this.#latest;
     return known === undefined ? Date.now() : Math.round(performance.now() + known.offset);
@@ -117,7 +121,9 @@ export class ServerWatch {
     }
   }
 
-  /** A refusal changes nothing: the connection is lost then, which is noticed elsewhere, or the next round asks again. */
+  /**
+   * A refusal changes nothing: either the connection is lost, which other code notices, or the next round asks again.
+   */
   async #askOne(node: WatchedServer): Promise<void> {
     const sentAt = performance.now();
     const asksPolicy = sentAt - (this.#known.get(node)?.policyAt ?? -Infinity) > policyMillis;

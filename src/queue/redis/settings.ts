@@ -6,19 +6,19 @@ export interface RedisAddress {
 
 /** TLS; certificates in PEM. */
 export interface RedisTls {
-  /** The only authorities that are trusted; without it, the well-known ones. Each connection reads the texts anew. */
+  /** The only trusted authorities; absent: the well-known ones. Each connection reads the texts anew. */
   readonly ca?: string | undefined;
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
-  /** The name that certificates of servers have to be for; default: the host of each. */
+  /** The name that the servers' certificates must be for; default: the host of each. */
   readonly serverName?: string | undefined;
-  /** What an error of a connection has to do with the configuration; stands in brackets behind it. */
+  /** Explains an error of a connection in terms of the configuration; messages append it in brackets. */
   readonly explain?: (error: Error) => string | undefined;
 }
 
-/** Where Redis is, and how a process talks to it. */
+/** The address of Redis, and how a process talks to it. */
 export interface RedisSettings {
-  /** One server, or seeds of a cluster: those that answer tell the others. */
+  /** One server, or seeds of a cluster, which name the other servers. */
   readonly servers:
     | { readonly topology: 'standalone'; readonly address: RedisAddress; readonly database: number }
     | { readonly topology: 'cluster'; readonly seeds: readonly RedisAddress[] };
@@ -32,7 +32,7 @@ export interface RedisSettings {
   readonly membershipKey: string;
 }
 
-/** What a URL says. */
+/** The settings in a URL. */
 export interface RedisUrl {
   readonly address: RedisAddress;
   readonly database: number;
@@ -43,7 +43,7 @@ export interface RedisUrl {
 }
 
 /**
- * Reads `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS; a bare `host[:port]` too.
+ * Parses `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS; also a bare `host[:port]`.
  *
  * @throws RangeError with a sentence that repeats no password.
  */
@@ -62,7 +62,7 @@ export function parseRedisUrl(text: string): RedisUrl {
   const database = url.pathname.replace('/', '');
   if (!/^\d*$/.test(database)) throw new RangeError('The path of a Redis URL is the number of a database.');
   return {
-    // Brackets belong to the URL, not to the address.
+    // The brackets belong to the URL, not to the address.
     address: { host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: url.port === '' ? 6379 : Number(url.port) },
     database: Number(database),
     isTls: url.protocol === 'rediss:',

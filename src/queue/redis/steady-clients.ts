@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
 import { Redis } from 'ioredis';
 
-/** What is used here of a client's inner parts. */
+/** The inner parts of a client that this file uses. */
 interface Handler {
   readonly redis: {
     readonly stream: { destroy(error: Error): void };
@@ -25,7 +25,7 @@ interface AskingParts {
 
 const load = createRequire(import.meta.url);
 
-/** The prototype of a class that is the whole of a module; throws when it has not the methods that are known here. */
+/** The prototype of the class that a module consists of; throws when it lacks the methods known here. */
 function prototypeOf<T>(module: string, ...methods: readonly (keyof T)[]): T {
   const { default: found } = load(`ioredis/built/${module}.js`) as { default: { prototype: T } };
   for (const method of methods) {
@@ -74,19 +74,21 @@ function mendAsking(): void {
 }
 
 /**
- * Mends ioredis, for every client of this process, also those that it makes by itself: what a server sends, and how a connection
- * ends, must never end the process.
+ * Patches ioredis for every client of this process, also those that it creates itself: nothing that a server sends, and
+ * no end of a connection, may end the process.
  *
- * - ioredis listens to the first error of a socket alone. A TLS socket may emit two: its own about the server's certificate, and the
- *   server's alert about a client that hung up during the handshake (`tlsv1 alert decode error`).
- * - ioredis calls `toString` on an answer to no command; `nil` has none, and the TypeError ends the process. It also goes on with that
- *   connection, where it would take the next surplus answer for the answer of another command. Such a connection is cut here.
- * - ioredis asks a node for a migrating slot (`ASKING`) and handles no rejection of that promise: a node that does not answer is an
- *   unhandled rejection. The command that follows fails for the same reason, and its caller hears of it.
+ * - ioredis listens only to the first error of a socket. A TLS socket may emit two: its own about the server's
+ *   certificate, and the server's alert about a client that hung up during the handshake (`tlsv1 alert decode error`).
+ * - ioredis calls `toString` on an answer to no command; `nil` has none, and the TypeError ends the process. It also
+ *   keeps that connection, where it would take the next surplus answer for the answer of another command. The patch
+ *   cuts such a connection.
+ * - ioredis asks a node for a migrating slot (`ASKING`) and handles no rejection of that promise: a node that does not
+ *   answer causes an unhandled rejection. The command that follows fails for the same reason, and its caller learns of
+ *   it.
  *
- * All have to be done at the prototypes: a cluster client makes its nodes, and duplicates them, itself.
+ * All three patch the prototypes: a cluster client creates its nodes, and duplicates them, itself.
  *
- * To be called once, before the first client is made.
+ * Call it once, before the first client is created.
  */
 export function mendClients(): void {
   mendSockets();

@@ -3,13 +3,16 @@ import type { Keys } from './keyspace.ts';
 import type { RedisLink } from './redis-link.ts';
 import type { ScriptName } from './scripts.ts';
 
-/** Most steps of a script, so that it runs for less than a millisecond or two. */
+/** Bound of the steps of a script: it runs for less than a millisecond or two. */
 const maxSteps = 100;
 
-/** Most arguments of a script. */
+/** Bound of the arguments of a script. */
 const maxArguments = 2000;
 
-/** The scripts that take several steps: keys and arguments of one after those of the other, and a list of replies. */
+/**
+ * The scripts of several steps: they take keys and arguments of one step after those of the other, and answer a list of
+ * replies.
+ */
 export type GroupedScript = Extract<ScriptName, 'claim-one' | 'enqueue' | 'finish'>;
 
 interface Batch {
@@ -22,18 +25,18 @@ interface Batch {
 }
 
 /**
- * Gathers steps of one kind that are asked for in one turn of the event loop and may go to a server as one script: a script
- * costs the server and this process several times what a step in it costs. A standalone server takes the steps of all shards
+ * Gathers steps of one kind from one turn of the event loop that may go to a server as one script: a script costs the
+ * server and this process several times as much as a step in it. A standalone server takes the steps of all shards
  * together; in a cluster only keys of one slot may meet in a script.
  *
- * Guarantees: the steps of a slot reach its server in the order in which they were asked for, other commands included
- * (which must say so with {@link StepBatches.flush}). A step that fails on the server fails alone; without an answer all
- * steps of the script may have happened or not.
+ * Guarantees: the steps of a slot reach its server in the order of the calls, other commands included (which must call
+ * {@link StepBatches.flush} before). A step that fails on the server fails alone; without an answer all steps of the
+ * script may have taken place or not.
  */
 export class StepBatches {
   readonly #link: Pick<RedisLink, 'runOn'>;
   readonly #isCluster: boolean;
-  /** By lane: the slot in a cluster, all in one otherwise. Sent at the end of the turn at the latest. */
+  /** Open batches by slot in a cluster; otherwise one for all slots. Sent at the end of the turn at the latest. */
   readonly #open = new Map<number, Batch>();
 
   constructor(link: Pick<RedisLink, 'runOn'>, isCluster: boolean) {
@@ -49,16 +52,16 @@ export class StepBatches {
     names: readonly Names[],
     args: readonly (string | number)[],
   ): Promise<unknown> {
-    const lane = this.#isCluster ? keys.slot : 0;
-    let batch = this.#open.get(lane);
+    const target = this.#isCluster ? keys.slot : 0;
+    let batch = this.#open.get(target);
     if (batch !== undefined && (batch.script !== script || isFull(batch, args.length))) {
-      this.#send(lane, batch);
+      this.#send(target, batch);
       batch = undefined;
     }
     if (batch === undefined) {
       if (this.#open.size === 0) setImmediate(() => this.#flushAll());
       batch = { operation, script, slot: keys.slot, keys: [], args: [], waiting: [] };
-      this.#open.set(lane, batch);
+      this.#open.set(target, batch);
     }
     for (const name of names) batch.keys.push(keys.names[name]);
     batch.args.push(...args);
@@ -68,19 +71,19 @@ export class StepBatches {
     });
   }
 
-  /** Sends what was gathered for the slot: another command is about to go there. */
+  /** Sends the batch of the slot, because another command is about to go there. */
   flush(slot: number): void {
-    const lane = this.#isCluster ? slot : 0;
-    const batch = this.#open.get(lane);
-    if (batch !== undefined) this.#send(lane, batch);
+    const target = this.#isCluster ? slot : 0;
+    const batch = this.#open.get(target);
+    if (batch !== undefined) this.#send(target, batch);
   }
 
   #flushAll(): void {
-    for (const [lane, batch] of this.#open) this.#send(lane, batch);
+    for (const [target, batch] of this.#open) this.#send(target, batch);
   }
 
-  #send(lane: number, { operation, script, slot, keys, args, waiting }: Batch): void {
-    this.#open.delete(lane);
+  #send(target: number, { operation, script, slot, keys, args, waiting }: Batch): void {
+    this.#open.delete(target);
     this.#link.runOn(operation, slot, script, [keys.length, ...keys, ...args]).then(
       (replies) => {
         waiting.forEach(({ resolve, reject }, at) => {

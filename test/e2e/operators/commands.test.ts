@@ -249,10 +249,10 @@ describe('trama hold', () => {
       /^id +what +until +by +reason\nbank +bank\.example +\S+ +closed\nv1 +definition order 1 +lifted +wrong\n$/,
     );
     const mistyped = await run('hold', 'rm', 'bnk');
-    expect([mistyped.code, mistyped.notes]).toEqual([1, 'There is no hold bnk. These holds stand: bank, v1.\n']);
+    expect([mistyped.code, mistyped.notes]).toEqual([1, 'There is no hold bnk. Holds in force: bank, v1.\n']);
     for (const id of ['bank', 'v1']) expect((await run('hold', 'rm', id)).out).toBe(`${id} is lifted\n`);
     const none = await run('hold', 'list');
-    expect([none.code, none.out, none.notes]).toEqual([0, '', 'Nothing is held.\n']);
+    expect([none.code, none.out, none.notes]).toEqual([0, '', 'There are no holds.\n']);
     const refused = await run('hold', 'put', 'bad', '--reason', 'r');
     expect([refused.code, refused.notes]).toMatchObject([1, expect.stringContaining('either host or name')]);
     expect((await run('hold', 'put', 'bad', '--host', 'h', '--reason', 'r', '--until', 'later')).code).toBe(2);

@@ -116,7 +116,7 @@ describe('trama import-definitions', () => {
     );
     expect(out).toMatch(/mixed 2: is not valid here\n {2}- retries: .*\n {2}- colour: .*\n/);
     expect(out).toContain('mixed 3: imported');
-    expect(out).toContain('mixed 4: is not valid here\n  - definition: The other server gives no definition');
+    expect(out).toContain('mixed 4: is not valid here\n  - definition: The other server returns this record without a definition');
     expect(out).toContain(`mixed 5: differs from what is stored here\n  - Another definition has the id ${uuid(13)}`);
     expect(out).toContain('mixed 6: imported');
     expect(out).toContain('6 definitions: 2 imported, 0 exist already, 2 differ, 2 not valid.');
@@ -211,7 +211,7 @@ describe('trama import-definitions', () => {
   it.each([
     ['no --from', [], /--from <url>/],
     ['no URL', ['--from', 'there'], /--from must be an http or https URL, not there\./],
-    ['a password in it', ['--from', 'http://me:pass@there'], /--from must hold no user information/],
+    ['a password in it', ['--from', 'http://me:pass@there'], /--from must contain no user info/],
     ['no server there', ['--from', 'http://127.0.0.1:1'], /127\.0\.0\.1:1 cannot be reached/],
   ])('is used wrongly with %s', async (_what, args, sentence) => {
     const { code, notes } = await trama(['import-definitions', ...args], { TRAMA_URL: stage.url });

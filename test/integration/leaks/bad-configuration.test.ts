@@ -78,6 +78,6 @@ it('a database of Redis that is no number, without a wait for a Postgres that is
 it('a password in the URL of a server', async () => {
   const { code, out, notes } = await trama(['ls'], { TRAMA_URL: `http://me:${secret}@127.0.0.1:1` });
   expect(code).toBe(2);
-  expect(notes).toContain('TRAMA_URL must hold no user information');
+  expect(notes).toContain('TRAMA_URL must contain no user info');
   expect(canaries.find(out + notes, 'secret')).toEqual([]);
 });

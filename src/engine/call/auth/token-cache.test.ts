@@ -60,7 +60,7 @@ describe('the token cache', () => {
     expect(http.calls).toHaveLength(66);
   });
 
-  it('gives a newer token to whoever comes late with a refused one, without a fetch', async () => {
+  it('gives a newer token to a caller that comes late with a refused one, without a fetch', async () => {
     const { http, token } = cacheWith();
     const first = await token('t');
     const second = await token('t', first);

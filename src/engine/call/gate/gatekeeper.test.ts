@@ -361,7 +361,7 @@ describe('places at a host', () => {
     expect(fixture.http.calls.map(({ request }) => request.headers['trama-attempt'])).toEqual(['1', '1', '1']);
   });
 
-  it('go to nobody whose execution has begun to fail while waiting', async () => {
+  it('go to no call whose execution has begun to fail while waiting', async () => {
     const engine = await start({ maxConcurrency: 1 });
     fixture.http.reply = (path) => (path === 'no' ? { status: 422, afterMillis: 200 } : 'hold');
     const first = await fixture.submit(engine, chain('a'));
@@ -383,7 +383,7 @@ describe('places at a host', () => {
     expect(await fixture.rows(second)).toEqual(['SPLIT:s:succeeded', 'UP:b:rejected', 'UP:c:unsent']);
   });
 
-  it('go to nobody who has been terminated while waiting', async () => {
+  it('go to no call of an execution that was terminated while waiting', async () => {
     const engine = await start({ maxConcurrency: 1 });
     fixture.http.reply = () => 'hold';
     const first = await fixture.submit(engine, chain('a'));

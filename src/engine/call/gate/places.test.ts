@@ -174,7 +174,7 @@ describe('a token endpoint that never answers', () => {
 });
 
 describe('places that become free', () => {
-  it('go to those that have waited longest, whoever comes meanwhile', async () => {
+  it('go to those that have waited longest, whatever calls come meanwhile', async () => {
     const engine = await start(4);
     fixture.http.reply = () => ({ afterMillis: 400 });
     const waiting: string[] = [];
@@ -193,7 +193,7 @@ describe('places that become free', () => {
       .paths()
       .filter((path) => path.startsWith('n'))
       .map((path) => Number(path.slice(1)));
-    // Nobody is overtaken by many.
+    // No call is overtaken by many.
     for (const [at, nth] of newcomers.entries()) expect(Math.abs(at - nth)).toBeLessThanOrEqual(8);
     expect(gate.blocked).toEqual({ hold: 0, circuit: 0, slots: 0 });
   });

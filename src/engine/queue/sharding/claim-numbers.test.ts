@@ -11,7 +11,7 @@ describe('numbers of claims', () => {
     numbers = new ClaimNumbers(clock);
   });
 
-  it('has what was answered in hand only once whoever asked has gone on', async () => {
+  it('ends a claim only after its caller has continued', async () => {
     const { number, done } = numbers.take(3);
     done();
     expect(numbers.oldestPending).toBe(number);

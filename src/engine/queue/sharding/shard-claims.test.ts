@@ -75,7 +75,7 @@ describe('claims in several shards', () => {
     expect(claimed[0]).toMatchObject({ id: ids[0], dueAt: known });
     expect(claims.oldestDueAt).toBe(nextDueAt);
     expect(nextDueAt).toBeLessThan(fixture.clock.now());
-    // Whoever is given them back has them in their places.
+    // The next claim finds the returned ids in their places.
     await server.finish({ count, index: shardOf(claimed[0]!.slot, count) }, [{ ...claimed[0]!, next: 'back' }]);
     ownedShards.rung(shardOf(claimed[0]!.slot, count), known);
     expect(claims.oldestDueAt).toBe(known);

@@ -84,7 +84,7 @@ describe('a cluster of processes', () => {
     await allSucceed(ids, 100);
   });
 
-  it('tells whoever owns the shard by then what a member that leaves hands back last', async () => {
+  it('tells the new owner of a shard what a leaving member hands back last', async () => {
     const first = await pod('a');
     fixture.http.reply = (path) => (path === 'slow' ? 'hold' : {});
     const id = await fixture.submit(first.engine, chain('slow', 'b'));
@@ -111,7 +111,7 @@ describe('a cluster of processes', () => {
     await second.queue.enqueue([item]);
     await first.queue.ack([claimed!]);
     await fixture.clock.advance(5);
-    // Nothing of it is in the store, so whoever claimed it has already taken it out of the queue.
+    // Nothing of it is in the store, so the process that claimed it has already taken it out of the queue.
     expect(await first.queue.size()).toEqual({ ready: 0, inFlight: 0 });
   });
 
@@ -138,7 +138,7 @@ describe('a cluster of processes', () => {
     await fixture.clock.advance(12_000);
     for (const call of fixture.http.calls) call.answer({});
     await fixture.clock.advance(50);
-    // The others wait for their node: they are given back, and nobody can take them.
+    // The others wait for their node: they are given back, and no process can take them.
     const near = ids.filter((id) => !isHalf({ count: 64, index: shardOf(slotOf(id), 64) }));
     expect(near.length).toBeGreaterThan(1);
     await allSucceed(near, 10);
@@ -165,7 +165,7 @@ describe('a cluster of processes', () => {
       }
       await fixture.clock.advance(300);
     }
-    // Whoever comes first after it hangs may wait a little for it.
+    // The first request after it hangs may wait a little for it.
     expect(took.filter((millis) => millis > 20).length).toBeLessThanOrEqual(2);
     expect(Math.max(...took)).toBeLessThan(500);
     for (const call of fixture.http.calls) if (call.request.url.endsWith('/slow')) call.answer({});
@@ -335,7 +335,7 @@ describe('a cluster of processes', () => {
       let id: string;
       do id = fixture.entropy.uuid(fixture.clock.now());
       while (!second.queue.owns(slotOf(id)));
-      // Nothing of it is in the store, so whoever claims it takes it out of the queue.
+      // Nothing of it is in the store, so the process that claims it takes it out of the queue.
       await second.queue.reconcile([{ id, slot: slotOf(id), dueAt: fixture.clock.now() - 5_000, heldBy }]);
       const begun = fixture.clock.now();
       expect(await second.queue.size()).toEqual({ ready: 0, inFlight: 1 });
@@ -371,7 +371,7 @@ describe('a cluster of processes', () => {
     expect(server.shardCounts).toEqual([128]);
   });
 
-  it('removes what is left of shards that are not in force any more, whoever is left to do it', async () => {
+  it('removes the rest of shards that are no longer in force, by any process that is left', async () => {
     const first = await pod('a', { shards: 64 });
     const sleeper = await fixture.submit(
       first.engine,

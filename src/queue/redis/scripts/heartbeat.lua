@@ -1,15 +1,15 @@
 #!lua
 --[[
-Says that a member lives, forgets those not heard of for too long, and lists the others.
+Records that a member lives, forgets members that were silent for too long, and lists the others.
 
 Guarantee: ages are by this server's clock alone. Without any heartbeat the keys vanish by themselves. As long as members of one
 store live, a member that names another is not taken in.
 
 KEYS[1] members  sorted set: member by its latest heartbeat
-KEYS[2] infos    hash: member to what it says of itself
+KEYS[2] infos    hash: member to its info
 KEYS[3] store    string: the store of the members
 ARGV[1] member
-ARGV[2] what it says of itself
+ARGV[2] its info
 ARGV[3] ms after which a silent member is forgotten
 ARGV[4] its store; empty: unnamed
 

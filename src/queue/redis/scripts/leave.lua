@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 --[[
-Takes a member out.
+Removes a member.
 
-Guarantee: a repeated call does nothing; the last member to leave takes the keys along.
+Guarantee: a repeated call does nothing; the last member to leave removes the keys.
 
 KEYS[1] members, KEYS[2] infos, KEYS[3] store: see heartbeat.lua
 ARGV[1] member

@@ -17,7 +17,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local marker = redis.call('GET', KEYS[3]) or ''
 local from, last = string.match(marker, '!(%d+):(%d+)$')
 from, last = tonumber(from) or 0, tonumber(last) or 0
--- The same loss ends its rest at about the same time, whoever asks.
+-- The rest ends at about the same time for every process that asks about the same loss.
 if tonumber(ARGV[1]) > 0 and marker ~= '' and last < now + ARGV[1] - 100 then
   from, last = now, now + ARGV[1]
   redis.call('SET', KEYS[3], string.gsub(marker, '!%d+:%d+$', '') .. '!' .. from .. ':' .. last)
