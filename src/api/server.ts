@@ -4,7 +4,6 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest, type RouteOptions } from 'fastify';
 import * as shape from './documents/schema.ts';
 import type { Schema } from './documents/schema.ts';
@@ -16,11 +15,11 @@ import { AnswerPlaces, limitAnswers } from './http/answer-places.ts';
 import { Audit } from './audit.ts';
 import { addGate, type AuthRejection } from './authentication.ts';
 import { CallbackLimits } from './http/callback-limits.ts';
-import { decodeBody } from './http/coded-body.ts';
+import { answerClientError } from './http/client-errors.ts';
 import type { ApiContext } from './context.ts';
 import { errorRegistry } from './error-registry.ts';
-import { ApiError, type ApiLog, errorBody, errorHandler, sendError } from './http/failure.ts';
-import { readJsonBytes } from './http/json-body.ts';
+import { type ApiLog, errorHandler, sendError } from './http/failure.ts';
+import { answerExpectations, readJsonBodies } from './http/json-requests.ts';
 import { LingeringCloses } from './http/lingering-closes.ts';
 import { measureWork } from './http/long-turns.ts';
 import { OpenRequests } from './http/open-requests.ts';
@@ -243,39 +242,6 @@ function requestIds(): (request: { readonly headers: IncomingMessage['headers'] 
   };
 }
 
-function readJsonBodies(server: FastifyInstance): void {
-  server.removeAllContentTypeParsers();
-  const parse = (request: FastifyRequest, bytes: Buffer, done: (error: Error | null, body?: unknown) => void): void => {
-    if (bytes.length === 0) {
-      done(null, undefined);
-      return;
-    }
-    decodeBody(request, bytes, 'malformed_json', (error, decoded) => {
-      if (error !== null || decoded.length === 0) {
-        done(error, undefined);
-        return;
-      }
-      const begun = performance.now();
-      const read = readJsonBytes(decoded, request.headers['content-type']);
-      server.workDone(request, begun);
-      if (read.ok) done(null, read.value);
-      else done(new ApiError(read.code, read.error));
-    });
-  };
-  for (const type of ['application/json', /^application\/[\w.+-]+\+json(?:\s*;|$)/i]) {
-    server.addContentTypeParser(type, { parseAs: 'buffer' }, parse);
-  }
-}
-
-/** Asks a client that waits with its body (`Expect: 100-continue`) for no body that would be refused for its length. */
-function answerExpectations(server: FastifyInstance, maxRequestBytes: number): void {
-  server.server.on('checkContinue', (request, response) => {
-    const isTooLarge = Number(request.headers['content-length']) > maxRequestBytes;
-    if (!isTooLarge) response.writeContinue();
-    server.server.emit('request', request, response);
-  });
-}
-
 function setCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('x-request-id', request.id);
   reply.header('x-content-type-options', 'nosniff');
@@ -381,30 +347,3 @@ function documentRoutes(server: FastifyInstance): readonly DocumentedRoute[] {
   });
   return routes;
 }
-
-const clientErrors: Readonly<Record<string, 'headers_too_large' | 'request_timeout'>> = {
-  HPE_HEADER_OVERFLOW: 'headers_too_large',
-  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
-};
-
-/** What Node could not even read as a request has no reply object: the answer is written by hand. */
-function answerClientError(error: NodeJS.ErrnoException, socket: Socket, closes: LingeringCloses): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || closes.has(socket)) {
-    socket.destroy();
-    return;
-  }
-  const code = clientErrors[error.code ?? ''] ?? 'malformed_http';
-  const { status, meaning } = errorRegistry[code];
-  const body = errorBody(code, [meaning], '');
-  socket.write(
-    `HTTP/1.1 ${String(status)} ${statusWords[status] ?? 'Error'}\r\nContent-Type: application/json; charset=utf-8\r\n` +
-      `Content-Length: ${String(Buffer.byteLength(body))}\r\nConnection: close\r\n\r\n${body}`,
-  );
-  closes.linger(socket);
-}
-
-const statusWords: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  408: 'Request Timeout',
-  431: 'Request Header Fields Too Large',
-};
