@@ -1,11 +1,3 @@
-/**
- * The audit log: every change that somebody makes over the API.
- *
- * A change is never answered without its entry: where the change is one write of the store, the entry goes into the same
- * transaction; a change that was refused is entered before it is answered, and when that cannot be done the answer is 503.
- * Requests that are merely wrong (400), and those that the gate refused, are in the log of the process, not here:
- * whoever has no part in the system cannot fill it.
- */
 import type { FastifyRequest } from 'fastify';
 import { type JsonObject, stringifyJson } from '../core/value/json.ts';
 import type { AuditEntry } from '../ports/audit.ts';
@@ -30,7 +22,14 @@ export interface Change {
 /** Outcome of a change that was made. */
 const done = 'done';
 
-/** See the file header. */
+/**
+ * The audit log: every change that somebody makes over the API.
+ *
+ * A change is never answered without its entry: where the change is one write of the store, the entry goes into the same
+ * transaction; a change that was refused is entered before it is answered, and when that cannot be done the answer is 503.
+ * Requests that are merely wrong (400), and those that the gate refused, are in the log of the process, not here:
+ * whoever has no part in the system cannot fill it.
+ */
 export class Audit {
   readonly #app: AppContext;
   readonly #store: Pick<Store, 'appendAudit'>;

@@ -1,4 +1,3 @@
-/** What the routes are given. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Json, stringifyJson } from '../core/value/json.ts';
 import type { AppContext } from '../app/context.ts';
@@ -9,7 +8,7 @@ import type { CallbackLimits } from './http/callback-limits.ts';
 import type { ApiLog } from './http/failure.ts';
 import type { OpenRequests } from './http/open-requests.ts';
 
-/** See the file header. */
+/** What the routes are given. */
 export interface ApiContext {
   /** Without regard to who asks: for callbacks, whose token is enough. */
   readonly app: AppContext;

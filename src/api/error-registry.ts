@@ -1,10 +1,6 @@
-/**
- * Every error that the API answers with: a stable code, its HTTP status, whether the same request may succeed later, and
- * what it means. `docs/errors.md` lists the same codes; a test compares the two.
- */
 import type { RefusalCode } from '../app/answer.ts';
 
-/** Errors that the API itself finds, before or beside the app. */
+/** Errors that the API itself finds, before or beside the use cases. */
 export type ApiErrorCode =
   | 'malformed_http'
   | 'malformed_json'
@@ -39,7 +35,10 @@ export interface ErrorEntry {
   readonly meaning: string;
 }
 
-/** See the file header. */
+/**
+ * Every error that the API answers with: a stable code, its HTTP status, whether the same request may succeed later, and
+ * what it means. `docs/errors.md` lists the same codes; a test compares the two.
+ */
 export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
   malformed_http: { status: 400, retryable: false, meaning: 'The request is not valid HTTP.' },
   malformed_json: { status: 400, retryable: false, meaning: 'The body is not valid JSON.' },

@@ -1,7 +1,3 @@
-/**
- * Stored definitions as this process last read them, by name and version, bounded: a start goes by them and lets its insert
- * find out whether they are still stored, so that it need not read them first.
- */
 import type { Plan } from '../core/plan.ts';
 import { BoundedMap } from '../engine/bounded-map.ts';
 
@@ -15,7 +11,10 @@ export interface KnownDefinition {
   readonly definition: string;
 }
 
-/** See the file header. */
+/**
+ * Stored definitions as this process last read them, by name and version, bounded: a start goes by them and lets its insert
+ * find out whether they are still stored, so that it need not read them first.
+ */
 export class KnownDefinitions {
   readonly #known: BoundedMap<string, KnownDefinition>;
 

@@ -1,10 +1,3 @@
-/**
- * Tells who sent a request, by its API key or its token.
- *
- * Failed attempts are limited per address. An API key is compared whatever the limit says: that costs a digest, nobody guesses 256 bits,
- * and so no flood of wrong credentials locks a right key out that comes from behind the same address. Past the limit, what costs is
- * left out: the signature of a token is verified no more, except of one that this process found good a while ago.
- */
 import type { IncomingHttpHeaders } from 'node:http';
 import { addressGroup } from './addresses.ts';
 import { digestOf, type ApiKeys } from './api-keys.ts';
@@ -26,7 +19,7 @@ export type Authentication =
   /** The token issuer's keys are away. */
   | { readonly kind: 'unavailable' };
 
-/** See the file header. */
+/** Options of {@link Authenticator}. */
 export interface AuthenticatorParts {
   readonly keys: ApiKeys;
   readonly jwt?: Pick<JwtVerifier, 'verify'>;
@@ -39,7 +32,13 @@ const maxAddresses = 10_000;
 const maxRemembered = 1000;
 const rememberedMillis = 10 * 60_000;
 
-/** See the file header. */
+/**
+ * Tells who sent a request, by its API key or its token.
+ *
+ * Failed attempts are limited per address. An API key is compared whatever the limit says: that costs a digest, nobody guesses 256 bits,
+ * and so no flood of wrong credentials locks a right key out that comes from behind the same address. Past the limit, what costs is
+ * left out: the signature of a token is verified no more, except of one that this process found good a while ago.
+ */
 export class Authenticator {
   readonly #parts: AuthenticatorParts;
   readonly #failures: RateLimiter;

@@ -1,7 +1,3 @@
-/**
- * JSON Web Tokens (RFC 7519) of one issuer: signature by one of its published keys, issuer, audience and times. Only
- * asymmetric algorithms: a public key must never be taken for a shared secret.
- */
 import {
   errors,
   jwtVerify,
@@ -52,7 +48,10 @@ const maxReported = 1000;
 const maxSubjectLength = 255;
 const maxGlobs = 50;
 
-/** See the file header. */
+/**
+ * JSON Web Tokens (RFC 7519) of one issuer: signature by one of its published keys, issuer, audience and times. Only
+ * asymmetric algorithms: a public key must never be taken for a shared secret.
+ */
 export class JwtVerifier {
   readonly #settings: JwtSettings;
   readonly #keys: KeySource;

@@ -1,8 +1,7 @@
-/** Who a request comes from, once that is proven. */
 import { fitsGlobs } from '../core/value/name-globs.ts';
 import type { Role } from './roles.ts';
 
-/** See the file header. */
+/** Who a request comes from, once that is proven. */
 export interface Principal {
   /** `key:<id>` or `jwt:<subject>`: stands in the audit log, and is the namespace of idempotency keys. */
   readonly id: string;

@@ -1,11 +1,3 @@
-/**
- * The public keys of a token issuer, fetched from its JWKS URL and kept.
- *
- * Guarantees: one fetch at a time, and a pause after each, whatever tokens say. An unknown key id causes a fetch, so that
- * rotated keys are found at once; keys that are ten minutes old are fetched again beside the request that finds them so.
- * While the issuer is away the keys at hand go on, for a day at most: a key that was withdrawn must not live for ever.
- * Answers are bounded in bytes, keys and time; redirects are not followed.
- */
 import {
   createLocalJWKSet,
   errors,
@@ -34,7 +26,7 @@ export class UnusableKey extends Error {
   }
 }
 
-/** See the file header. */
+/** Options of {@link RemoteKeySet}. */
 export interface RemoteKeySetOptions {
   readonly url: string;
   /** Monotonic milliseconds. */
@@ -61,7 +53,14 @@ interface Fetched {
   readonly at: number;
 }
 
-/** See the file header. */
+/**
+ * The public keys of a token issuer, fetched from its JWKS URL and kept.
+ *
+ * Guarantees: one fetch at a time, and a pause after each, whatever tokens say. An unknown key id causes a fetch, so that
+ * rotated keys are found at once; keys that are ten minutes old are fetched again beside the request that finds them so.
+ * While the issuer is away the keys at hand go on, for a day at most: a key that was withdrawn must not live for ever.
+ * Answers are bounded in bytes, keys and time; redirects are not followed.
+ */
 export class RemoteKeySet {
   readonly #options: RemoteKeySetOptions;
   #fetched: Fetched | undefined;

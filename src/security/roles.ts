@@ -1,9 +1,7 @@
-/** Roles: what somebody may do. A role includes others; each route needs one. */
-
 /** All roles. */
 export const roles = ['viewer', 'runner', 'author', 'operator', 'admin'] as const;
 
-/** See the file header. */
+/** Roles: what somebody may do. A role includes others; each route needs one. */
 export type Role = (typeof roles)[number];
 
 const included: Readonly<Record<Role, readonly Role[]>> = {

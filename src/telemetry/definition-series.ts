@@ -1,4 +1,3 @@
-/** The counters of one definition, kept beside its plan: counting is an addition, without any lookup of labels. */
 import type { CallPhase, Outcome } from '../core/context/context.ts';
 import type { FailureReason, TerminalStatus } from '../core/state.ts';
 import type { DefinitionTelemetry, Dispatch, HookResult } from '../ports/telemetry.ts';
@@ -33,7 +32,7 @@ class Lazy<C> {
 /** How a node was called; `none` for nodes without a call. */
 type Mode = 'sync' | 'async' | 'none';
 
-/** See the file header. */
+/** The counters of one definition, kept beside its plan: counting is an addition, without any lookup of labels. */
 export class DefinitionSeries implements DefinitionTelemetry {
   readonly #group: LabelGroup;
   readonly #enqueued: CounterCell;

@@ -1,7 +1,3 @@
-/**
- * The telemetry port over Prometheus series and a log. What is counted on the hot path is kept in cells (see
- * `cells.ts`); the series of the Node process come from prom-client. Both end up in one text.
- */
 import type { Registry } from 'prom-client';
 import type { ExecutionStatus } from '../core/state.ts';
 import { unusedPrecisionMillis, watchEventLoopLag } from './event-loop-lag.ts';
@@ -99,7 +95,10 @@ interface HostCells {
   readonly byOutcome: Map<string, HistogramCell>;
 }
 
-/** See the file header. */
+/**
+ * The telemetry port over Prometheus series and a log. What is counted on the hot path is kept in cells (see
+ * `cells.ts`); the series of the Node process come from prom-client. Both end up in one text.
+ */
 export class PrometheusTelemetry implements Telemetry {
   /** Set once, before anything is told; undefined while nothing is traced. */
   tracer: Tracer | undefined;

@@ -1,11 +1,10 @@
-/** Every series that Trama makes itself: names and labels are what dashboards and alerts depend on. */
 import { sizeBuckets, type CounterCell, type GaugeCell, type HistogramCell } from './cells.ts';
 import { Families, type Family } from './families.ts';
 
 /** Labels of whatever belongs to one definition. */
 const definitionLabels: readonly [string, string] = ['saga_name', 'saga_version'];
 
-/** See the file header. */
+/** Every series that Trama makes itself: names and labels are what dashboards and alerts depend on. */
 export interface Series {
   readonly families: Families;
   readonly enqueued: Family<CounterCell>;

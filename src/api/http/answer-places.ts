@@ -1,12 +1,3 @@
-/**
- * Answers that may be large (lists, histories, documents): few are made at a time, and what slow readers leave unread is bounded. A page ends
- * at 4 MiB of stored text, and takes several times as much memory while it is read, masked and printed: a hundred at a time
- * would end the process.
- *
- * Guarantees: at most {@link maxMade} are in the making, the callers take turns, and nobody waits behind another caller's queue.
- * Of printed answers at most {@link maxUnreadBytes} wait for their readers; beyond that the connection that has been longest at it, of
- * the caller with the most, is cut. Woken by answers that are done; stopped by nothing, since requests end.
- */
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { ApiError, type ApiLog } from './failure.ts';
 
@@ -35,7 +26,15 @@ interface Unread {
   readonly cut: () => void;
 }
 
-/** See the file header. */
+/**
+ * Answers that may be large (lists, histories, documents): few are made at a time, and what slow readers leave unread is bounded. A page ends
+ * at 4 MiB of stored text, and takes several times as much memory while it is read, masked and printed: a hundred at a time
+ * would end the process.
+ *
+ * Guarantees: at most {@link maxMade} are in the making, the callers take turns, and nobody waits behind another caller's queue.
+ * Of printed answers at most {@link maxUnreadBytes} wait for their readers; beyond that the connection that has been longest at it, of
+ * the caller with the most, is cut. Woken by answers that are done; stopped by nothing, since requests end.
+ */
 export class AnswerPlaces {
   #made = 0;
   readonly #madeOf = new Map<string, number>();

@@ -60,7 +60,7 @@ function failureBody(reply: FastifyReply, code: ErrorCode, errors: readonly stri
   return errorBody(code, reply.server.masked(saidErrors(errors)), reply.request.id);
 }
 
-/** The body of a refusal of the app, for the handler to return. */
+/** The body of the refusal of a use case, for the handler to return. */
 export function refusalBody(reply: FastifyReply, refusal: Refusal): string {
   return failureBody(reply, refusal.code, refusal.errors);
 }

@@ -1,8 +1,3 @@
-/**
- * Requests that stay open (waits, event streams): bounded in number, of all and of each caller, and told when the server
- * stops.
- */
-
 import type { FastifyRequest } from 'fastify';
 import { callerOf } from './answer-places.ts';
 import { ApiError } from './failure.ts';
@@ -19,7 +14,10 @@ export interface OpenRequest {
 /** Why there is no place: all are taken (or the server stops), or the caller has its share. */
 export type NoPlace = 'server' | 'caller';
 
-/** See the file header. */
+/**
+ * Requests that stay open (waits, event streams): bounded in number, of all and of each caller, and told when the server
+ * stops.
+ */
 export class OpenRequests {
   readonly #limit: number;
   readonly #share: number;

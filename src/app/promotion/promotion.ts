@@ -1,14 +1,3 @@
-/**
- * Moves everything from one store to another, once and whole, however often it is interrupted.
- *
- * In this order: mark the source (nobody works on it from then on), mark the target (no server starts on it), copy
- * (executions are not due), read back and compare, mark the source as about to be activated, activate in one transaction of
- * the target, mark the source as promoted. Whoever runs it again goes on with the same id: copying again changes nothing
- * that is there, and a target that was activated is not touched any more.
- *
- * Until the activation the source is the truth and can be taken back; from its commit on the target is. The source's mark
- * is written before, so that nobody takes back what may have been activated without asking the target.
- */
 import {
   copiedKinds,
   type ActivatedRows,
@@ -75,7 +64,19 @@ const departureLookMillis = 250;
 const patienceMillis = 30_000;
 const retryMillis = 500;
 
-/** See the file header. A second call after the end finds that all is done. */
+/**
+ * Moves everything from one store to another, once and whole, however often it is interrupted.
+ *
+ * In this order: mark the source (nobody works on it from then on), mark the target (no server starts on it), copy
+ * (executions are not due), read back and compare, mark the source as about to be activated, activate in one transaction of
+ * the target, mark the source as promoted. Whoever runs it again goes on with the same id: copying again changes nothing
+ * that is there, and a target that was activated is not touched any more.
+ *
+ * Until the activation the source is the truth and can be taken back; from its commit on the target is. The source's mark
+ * is written before, so that nobody takes back what may have been activated without asking the target.
+ *
+ * A second call after the end finds that all is done.
+ */
 export async function promote(parts: PromotionParts): Promise<PromotionReport> {
   const { source, settings, target, targetName, now } = parts;
   const found = await readSourceMark(settings);

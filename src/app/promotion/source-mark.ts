@@ -1,3 +1,6 @@
+import { sourceMarkSetting } from '../../ports/promotion.ts';
+import type { Store } from '../../ports/store.ts';
+
 /**
  * What became of a data directory that is, or was, being promoted: a setting of its own store.
  *
@@ -5,10 +8,6 @@
  * `promoted` (for ever). From `copying`, and from `activating` once the target has said that it did not take over, back to
  * `taken-back`, which is none again. Written only by whoever holds the directory's lock.
  */
-import { sourceMarkSetting } from '../../ports/promotion.ts';
-import type { Store } from '../../ports/store.ts';
-
-/** See the file header. */
 export interface SourceMark {
   readonly phase: 'copying' | 'activating' | 'promoted' | 'taken-back';
   /** The promotion's id, which the target knows, too. */

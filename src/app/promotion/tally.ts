@@ -1,4 +1,3 @@
-/** Counts rows and condenses their content, whatever their order, so that two stores can be compared. */
 import { hash } from 'node:crypto';
 import { copiedKinds, type CopiedKind, type CopiedRows } from '../../ports/promotion.ts';
 
@@ -6,7 +5,7 @@ const digestBytes = 32;
 
 const statusColumn = 14;
 
-/** See the file header. The digest of rows that are all distinct is the exclusive or of their SHA-256. */
+/** Counts rows and condenses their content, whatever their order, so that two stores can be compared. The digest of rows that are all distinct is the exclusive or of their SHA-256. */
 export class Tally {
   readonly #counts = new Map<CopiedKind, number>();
   readonly #digests = new Map<CopiedKind, Buffer>();

@@ -1,4 +1,3 @@
-/** Keys of authentication. */
 import { parseInstant } from '../../core/value/instant.ts';
 import type { ApiKeyConfig } from '../config.ts';
 import type { SectionKeys } from '../key.ts';
@@ -56,7 +55,7 @@ const claim = text('the name of a claim, or the path to it with dots');
 
 type Auth = SectionKeys<'security'>;
 
-/** See the file header. */
+/** Keys of authentication. */
 export const authKeys: Pick<Auth, Extract<keyof Auth, `security.auth.${string}`>> = {
   'security.auth.enabled': {
     meaning: 'Whether requests need credentials. Set to false it lets everybody in, whatever keys there are.',

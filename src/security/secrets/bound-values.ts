@@ -1,10 +1,3 @@
-/**
- * Finds the values of secrets that are bound to hosts in requests to other hosts. A downstream may echo a secret that it was
- * sent rightly; a template that reads the echo would carry it anywhere, without naming the secret.
- *
- * Costs nothing while no secret is bound. Else each request is searched once for all values together, which takes time by its
- * length; only a request that holds one is looked at for each secret.
- */
 import type { SecretHosts } from './secret-hosts.ts';
 import { SecretSearch } from './secret-search.ts';
 
@@ -15,7 +8,15 @@ export interface SearchedRequest {
   readonly body?: string;
 }
 
-/** See the file header. Made anew when a value changes. */
+/**
+ * Finds the values of secrets that are bound to hosts in requests to other hosts. A downstream may echo a secret that it was
+ * sent rightly; a template that reads the echo would carry it anywhere, without naming the secret.
+ *
+ * Costs nothing while no secret is bound. Else each request is searched once for all values together, which takes time by its
+ * length; only a request that holds one is looked at for each secret.
+ *
+ * Made anew when a value changes.
+ */
 export class BoundValues {
   readonly #hosts: SecretHosts;
   readonly #any: SecretSearch;

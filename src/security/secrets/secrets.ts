@@ -1,10 +1,3 @@
-/**
- * Secrets and variables by name, as templates see them at send time.
- *
- * A secret comes from the environment (`TRAMA_SECRET_<NAME>`) or, where it is not there, from a directory with one file
- * per secret, as Kubernetes mounts them. Files are looked at again at most once a second, so a rotated secret is used
- * without a restart; earlier values stay known for masking, since an echo of them may still come.
- */
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BoundValues, type SearchedRequest } from './bound-values.ts';
@@ -52,7 +45,15 @@ interface CachedFile {
   problem: string | undefined;
 }
 
-/** See the file header. Looking up never throws. */
+/**
+ * Secrets and variables by name, as templates see them at send time.
+ *
+ * A secret comes from the environment (`TRAMA_SECRET_<NAME>`) or, where it is not there, from a directory with one file
+ * per secret, as Kubernetes mounts them. Files are looked at again at most once a second, so a rotated secret is used
+ * without a restart; earlier values stay known for masking, since an echo of them may still come.
+ *
+ * Looking up never throws.
+ */
 export class Secrets {
   readonly #fromEnvironment = new Map<string, string>();
   readonly #variables = new Map<string, string>();
