@@ -8,11 +8,11 @@ import type { CallbackLimits } from './http/callback-limits.ts';
 import type { ApiLog } from './http/failure.ts';
 import type { OpenRequests } from './http/open-requests.ts';
 
-/** What the routes are given. */
+/** What routes work with. */
 export interface ApiContext {
-  /** Without regard to who asks: for callbacks, whose token is enough. */
+  /** Not limited by any principal: for callbacks, whose token is sufficient. */
   readonly app: AppContext;
-  /** As the principal of a request may use it, for whatever changes nothing. Changes go through `audit`. */
+  /** Limited to what the principal of a request may use. For reads; changes go through `audit`. */
   readonly appFor: (request: FastifyRequest) => AppContext;
   readonly audit: Audit;
   readonly callbackLimits: CallbackLimits;

@@ -44,7 +44,7 @@ import { runRoutes } from './routes/runs.ts';
 import type { ServerTls } from './http/server-tls.ts';
 import { compileValidator } from './validation.ts';
 
-/** What the server is made of. */
+/** What the server consists of. */
 export interface ServerOptions {
   readonly app: AppContext;
   readonly auditLog: Pick<Store, 'appendAudit' | 'listAudit'>;
@@ -54,13 +54,13 @@ export interface ServerOptions {
   readonly version: string;
   /** JSON Schema of definitions. */
   readonly definitionSchema: object;
-  /** What is answered although authentication is off; absent: everything that comes. */
+  /** Limits the requests answered while authentication is off; absent: no limits. */
   readonly guard?: GuardPolicy | undefined;
-  /** False: health and metrics only, whatever else may be asked. Default true. */
+  /** False: serves health and metrics only. Default true. */
   readonly servesApi?: boolean;
   readonly metrics?: () => Promise<{ readonly contentType: string; readonly text: string }>;
   readonly tls?: ServerTls;
-  /** Told of every answer; `route` is its template, `''` when there was none; `traceparent` as it came. Must not throw. */
+  /** Called for every answer; `route` is its template, `''` when there was none; `traceparent` as it came. Must not throw. */
   readonly observe?: (
     method: string,
     route: string,
@@ -68,13 +68,13 @@ export interface ServerOptions {
     millis: number,
     traceparent: string | undefined,
   ) => void;
-  /** Told of each piece of work of a request, by method and route template, and how long it took at a stretch. Must not throw. */
+  /** Called for each uninterrupted piece of work of a request, with method and route template, and its duration. Must not throw. */
   readonly worked?: (route: string, millis: number) => void;
-  /** Asks for credentials; absent: everybody may do everything. */
+  /** Checks credentials; absent: every caller may do everything. */
   readonly authenticator?: Authenticator;
   /** Whether metrics need no credentials; default true. */
   readonly isMetricsPublic?: boolean;
-  /** Told of every request that was not let in. Must not throw. */
+  /** Called for every request that was refused for its credentials or origin. Must not throw. */
   readonly onRejected?: (reason: AuthRejection) => void;
   /** Addresses and networks whose X-Forwarded-For says where a request comes from. */
   readonly trustedProxies?: readonly string[];
@@ -89,7 +89,7 @@ export interface ServerLimits {
   readonly maxHeaderBytes: number;
   /** Open event and wait requests; default 1000. */
   readonly maxOpenRequests: number;
-  /** Of which one caller may have so many; default half of them. */
+  /** Open event and wait requests of one caller; default half of all. */
   readonly maxOpenRequestsPerCaller?: number | undefined;
   /** Milliseconds in which a request must have arrived; default 30 s. */
   readonly requestTimeoutMillis: number;
@@ -232,7 +232,7 @@ function apiRoutes(
   auditRoutes(server, { store: auditLog, app: api.app });
 }
 
-/** Ids that are unique across processes and cheap to make. A client's own is taken when it is harmless. */
+/** Makes ids that are unique across processes. A client's own id is used when it is harmless. */
 function requestIds(): (request: { readonly headers: IncomingMessage['headers'] }) => string {
   const prefix = randomBytes(6).toString('base64url');
   let count = 0;
@@ -252,7 +252,7 @@ function setCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
 function addHooks(server: FastifyInstance, options: ServerOptions, open: OpenRequests): void {
   const { guard: policy, observe, log } = options;
   const guard = policy === undefined ? undefined : new RequestGuard(policy);
-  // Who scrapes processes of a network finds them by their addresses, and no name can be made to be one.
+  // Scrapers in a network address processes by IP, and no DNS name can be rebound to look like one.
   const metricsByAddress = policy?.refusesProxies === false;
   let closing = false;
   server.addHook('onRequest', (request, reply, done) => {
@@ -302,7 +302,7 @@ function refuseGuarded(
   { log, onRejected }: ServerOptions,
 ): void {
   onRejected?.(reason);
-  // Anybody can cause it as often as they like.
+  // Any client can cause this at will, so it must not fill the log.
   if (log.logs('debug')) {
     const { id: requestId, method, routeOptions } = request;
     log.log('debug', 'request refused', {
@@ -316,10 +316,10 @@ function refuseGuarded(
   sendError(reply, 'loopback_only', [sentence]);
 }
 
-/** Nothing but what a route says may stand in its query. */
+/** The query of a route without parameters. */
 const noQuery = shape.object({}, { additionalProperties: false });
 
-/** Probes, scrapers and links get parameters of their own from what is between; they change nothing there. */
+/** Routes for probes, scrapers and links: intermediaries add parameters to their URLs, which are ignored. */
 const mayHaveAnyQuery: ReadonlySet<string | undefined> = new Set(['nothing', 'token', 'metrics']);
 
 /** A parameter that a route does not know is an error, as it is on the routes that know some. */
@@ -330,7 +330,7 @@ function refuseUnknownQueries(server: FastifyInstance): void {
   });
 }
 
-/** Collects routes as they are registered; those below the alias are the same and left out. */
+/** Collects routes for the OpenAPI document as they are registered, without the alias `/sagas`. */
 function documentRoutes(server: FastifyInstance): readonly DocumentedRoute[] {
   const routes: DocumentedRoute[] = [];
   server.addHook('onRoute', (route: RouteOptions) => {

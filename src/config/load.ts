@@ -56,7 +56,7 @@ const mask = '***';
  * Loads the configuration: defaults < file < environment < flags. Collects every problem instead of stopping at the
  * first, each a sentence that names the key and where its value came from.
  *
- * Reads files, nothing else of the outside; throws nothing.
+ * Has no side effects but reading files, and never throws.
  */
 export function loadConfig(input: ConfigInput): LoadedConfig {
   const surroundings = { env: input.env, hostname: hostname() };

@@ -12,7 +12,7 @@ export interface Principal {
   readonly expiresAt?: number;
 }
 
-/** Whether a principal may see what belongs to the definition of this name. Without authentication everybody may. */
+/** Whether a principal may see data of the definition of this name. Without authentication every caller may. */
 export function sees(principal: Principal | undefined, definitionName: string): boolean {
   return fitsGlobs(definitionName, principal?.definitions);
 }

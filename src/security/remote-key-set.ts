@@ -9,7 +9,7 @@ import {
   type LocalJWKSet,
 } from 'jose';
 
-/** The keys cannot be had now: whether a token is good is not known. */
+/** The keys are unavailable, so a token cannot be checked. */
 export class KeysUnavailable extends Error {
   override readonly name = 'KeysUnavailable';
 }
@@ -84,7 +84,7 @@ export class RemoteKeySet {
       await this.#refresh();
       return find(this.#usable() ?? unavailable(), header, token);
     }
-    // Nobody waits for these; a failure is reported, and the keys at hand are still good.
+    // Runs in the background; a failure is reported, and the current keys stay valid.
     if (this.#options.now() - kept.at > refreshAfterMillis) void this.#refresh();
     try {
       return await find(kept, header, token);
@@ -169,7 +169,7 @@ function wellFormed(keySet: JSONWebKeySet): JSONWebKeySet {
 }
 
 function unavailable(): never {
-  throw new KeysUnavailable('The keys of the token issuer cannot be had now.');
+  throw new KeysUnavailable('The keys of the token issuer are unavailable.');
 }
 
 async function textOf(response: Response): Promise<string> {

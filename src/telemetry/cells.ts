@@ -1,5 +1,5 @@
 /**
- * The numbers behind series: one cell per set of labels. Whoever counts keeps the cell, so that counting is an addition:
+ * The numbers behind series: one cell per set of labels. The counting code keeps the cell, so that counting is an addition:
  * prom-client's own children look their labels up at every observation, which costs more than the rest of a checkpoint.
  */
 

@@ -46,7 +46,7 @@ const cacheFactor = 50;
 
 const maxCacheMillis = 60_000;
 
-/** How long one may take: whoever collects metrics waits for ten seconds, and wants the others at least. */
+/** How long one gauge may take: a scraper waits for ten seconds, and must get the other gauges in any case. */
 const deadlineMillis = 4000;
 
 /** Without a checkpoint for longer than this, and its call's timeout, an execution counts as stuck. */
@@ -122,15 +122,15 @@ async function readStore(parts: GaugeParts): Promise<StoreReadings> {
 }
 
 interface Due {
-  /** Since when the execution waits that has waited longest for somebody to run it; now when none does. */
+  /** When the execution that has waited longest for a worker began to wait; now when none waits. */
   readonly oldestAt: number;
   /** Ids of executions that have been due for long, and as long without a checkpoint. */
   readonly overdue: readonly string[];
 }
 
 /**
- * Goes through what is due, oldest first. One that somebody runs keeps its due time until its next rest, so it is left out of
- * the age; one whose process died waits since its last checkpoint at most.
+ * Reads due executions, oldest first. A running execution keeps its due time until it parks, so it does not count towards the
+ * age; one whose process died has waited since its last checkpoint at most.
  */
 async function readDue({ store, running, isOfAnother }: GaugeParts, shards: ShardSet, now: number): Promise<Due> {
   const overdue: string[] = [];

@@ -23,7 +23,7 @@ export interface LogSink {
   write(level: LogLevel, message: string, fields: LogFields | undefined): void;
 }
 
-/** What is looked up when somebody asks for the metrics, not when it changes. */
+/** Sources of gauge values, read at each scrape rather than at each change. */
 export interface GaugeReadings {
   /** Undefined while the queue's server is away. */
   readonly queueSize: number | undefined;

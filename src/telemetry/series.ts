@@ -101,7 +101,11 @@ export function createSeries(): Series {
       ...definitionLabels,
       'reason',
     ),
-    authRejected: f.counter('saga_auth_rejected_total', 'Requests that were not let in, by reason.', 'reason'),
+    authRejected: f.counter(
+      'saga_auth_rejected_total',
+      'Requests refused for their credentials or origin, by reason.',
+      'reason',
+    ),
     callbackTimeouts: f.counter(
       'saga_callback_timeout_total',
       'Callbacks that did not come in time.',

@@ -12,8 +12,8 @@ const maxExecutions = 20_000;
 const maxAddresses = 10_000;
 
 /**
- * How many callbacks may come. Per address whatever they hold, before the body is read; per execution only with a good
- * signature, so that nobody else can use up what an execution may get, and before anything is looked up in the store.
+ * Limits callbacks: per address before the body is read, and per execution after the signature check, so that forged
+ * callbacks do not use up an execution's limit, and before anything is looked up in the store.
  */
 export class CallbackLimits {
   readonly #executions: RateLimiter;

@@ -11,12 +11,11 @@ export interface OpenRequest {
   release(): void;
 }
 
-/** Why there is no place: all are taken (or the server stops), or the caller has its share. */
+/** Why there is no place: all are taken (or the server stops), or the caller has used its share. */
 export type NoPlace = 'server' | 'caller';
 
 /**
- * Requests that stay open (waits, event streams): bounded in number, of all and of each caller, and told when the server
- * stops.
+ * Requests that stay open (waits, event streams): bounded in total and per caller, and aborted when the server stops.
  */
 export class OpenRequests {
   readonly #limit: number;

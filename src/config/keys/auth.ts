@@ -14,7 +14,7 @@ const maxApiKeys = 1000;
 const maxGlobs = 100;
 
 const roleList = list('roles', (item) => (roleNames as readonly string[]).includes(item));
-/** Wildcards of other kinds of globs are refused, lest somebody believe that they are some. */
+/** Refuses wildcards of other glob dialects, which would silently match nothing. */
 const globList = list('globs', (item) => item.length <= 256 && !/[?[\]]/.test(item));
 
 function readApiKey(raw: unknown): ApiKeyConfig | undefined {
@@ -58,7 +58,7 @@ type Auth = SectionKeys<'security'>;
 /** Keys of authentication. */
 export const authKeys: Pick<Auth, Extract<keyof Auth, `security.auth.${string}`>> = {
   'security.auth.enabled': {
-    meaning: 'Whether requests need credentials. Set to false it lets everybody in, whatever keys there are.',
+    meaning: 'Whether requests need credentials. Set to false, it admits every request, regardless of configured keys.',
     kind: flag,
     derived: {
       text: 'true once there are `security.auth.apiKeys` or a `security.auth.jwt.issuer`',

@@ -69,7 +69,7 @@ export class GrpcSender {
       const timeout = setTimeout(() => {
         reject(new Error(`no answer within ${String(this.#timeoutMillis)} ms`));
         stream.close(constants.NGHTTP2_CANCEL);
-        // Whoever answers nothing may be gone without having said so.
+        // A collector that does not answer may be gone without having closed the connection.
         this.close();
       }, this.#timeoutMillis);
       const read = (headers: Readonly<Record<string, unknown>>): void => {

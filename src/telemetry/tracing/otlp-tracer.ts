@@ -38,8 +38,8 @@ const randomDigits = 13;
 
 /**
  * The tracer over an OpenTelemetry collector: sampled, in batches, with a bounded queue. Spans are best effort: what the
- * collector does not take, after some attempts where trying again makes sense, is counted and forgotten, and nobody waits for it.
- * While one batch is tried again the others wait, and what finds no room is dropped.
+ * collector does not accept, after retries where they make sense, is counted and dropped, and nothing waits for it.
+ * While one batch is retried the others wait, and spans that find no room are dropped.
  */
 export class OtlpTracer implements Tracer {
   readonly #options: OtlpOptions;
