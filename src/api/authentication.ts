@@ -25,7 +25,7 @@ declare module 'fastify' {
   }
 }
 
-/** Why a request was not let in; the values of the `reason` label of `saga_auth_rejected_total`. */
+/** Why a request was refused for its credentials or origin; the values of the `reason` label of `saga_auth_rejected_total`. */
 export type AuthRejection = Exclude<Authentication['kind'], 'known'> | 'forbidden' | GuardRefusal['reason'];
 
 /** What the gate is made of. */

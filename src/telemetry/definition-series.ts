@@ -5,7 +5,7 @@ import type { CounterCell, HistogramCell } from './cells.ts';
 import type { LabelGroup, LabelGroups } from './label-groups.ts';
 import type { Series } from './series.ts';
 
-/** Cells that are kept at hand, as many as a definition has nodes; others are asked for again. */
+/** Cells kept per definition, as many as it can have nodes; others are looked up again. */
 const maxCells = 500;
 
 /** Cells by label value, each made when it is needed first: most definitions never see most outcomes. */
@@ -137,12 +137,12 @@ export class DefinitionSeries implements DefinitionTelemetry {
   }
 }
 
-/** Where an execution failed: only a compensation that could not be completed lies on the way back. */
+/** The phase in which an execution failed: DOWN only for a compensation that could not be completed. */
 function phaseOf(reason: string): CallPhase {
   return reason === 'compensation' ? 'DOWN' : 'UP';
 }
 
-/** Which way an execution went last: everything that is compensated ends on the way back. */
+/** The phase in which an execution ended: DOWN once it compensates. */
 function endedOn(status: string): CallPhase {
   return status === 'SUCCEEDED' || status === 'TERMINATED' ? 'UP' : 'DOWN';
 }

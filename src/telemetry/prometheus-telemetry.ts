@@ -55,7 +55,7 @@ export interface GaugeReadings {
     readonly membershipAgeMillis: number;
     readonly isPolicyUnsafe: boolean;
   };
-  /** Undefined while the store is away: the series vanish rather than lie. */
+  /** Undefined while the store is away, which removes the series instead of showing old values. */
   readonly store?: {
     readonly executions: Readonly<Record<string, number>>;
     readonly oldestDueAgeMillis: number;
@@ -76,7 +76,7 @@ export interface LabelLimits {
 
 const defaultLimits: LabelLimits = { definitions: 200, steps: 1000, hosts: 200 };
 
-/** Of a label: as long as a name in DNS may be, with its scheme and port. What is longer leads nowhere, and may be as long as a request. */
+/** Of a label: as long as a name in DNS may be, with its scheme and port. Longer ones cannot be reached, and may be as long as a request. */
 const maxHostLength = 270;
 
 /** The content type of {@link PrometheusTelemetry.metrics}. */
@@ -296,7 +296,7 @@ export class PrometheusTelemetry implements Telemetry {
     else this.#definitionSeries(of.name, of.version).callbackRejected(reason);
   }
 
-  /** A request to the API was not let in. */
+  /** A request to the API was refused for its credentials or origin. */
   authRejected(reason: string): void {
     this.#series.authRejected.cell(reason).add();
   }

@@ -9,9 +9,9 @@ export interface OtlpOptions {
   readonly endpoint: string;
   /** From 0 to 1. */
   readonly sampleRatio: number;
-  /** Told what became of spans. Must not throw. */
+  /** Called with the outcome of spans. Must not throw. */
   readonly count: (result: 'exported' | 'failed' | 'dropped', spans: number) => void;
-  /** Told when sending begins to fail (with the reason) and when it works again (undefined). Must not throw. */
+  /** Called when sending begins to fail (with the reason) and when it works again (undefined). Must not throw. */
   readonly changed: (problem: string | undefined) => void;
   /** Whether batches are compressed by gzip; default false. */
   readonly gzips?: boolean;
