@@ -70,7 +70,7 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
       },
       {
         title: 'Holds',
-        description: 'Hosts and definitions that operators hold back.',
+        description: 'Hosts and definitions whose calls an operator suspends.',
         unit: 'short',
         queries: [['max(saga_holds)', 'holds']],
         limit: 1,
@@ -327,7 +327,7 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
       },
       {
         title: 'Waiting for callbacks, by key',
-        description: 'A key may be removed once no execution waits under it.',
+        description: 'A key may be removed once no callback is awaited under it.',
         unit: 'short',
         queries: [['sum by (kid) (saga_callback_waiting)', '{{kid}}']],
       },
@@ -395,7 +395,7 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
       },
       {
         title: 'Requests refused',
-        description: 'Requests that were not let in, by reason: a caller with an old key, or one that guesses.',
+        description: 'Requests that were not let in, by reason: a caller with an old key, or an attacker who guesses.',
         unit: 'ops',
         queries: [[perSecond('saga_auth_rejected_total', 'reason'), '{{reason}}']],
       },

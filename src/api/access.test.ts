@@ -149,7 +149,7 @@ describe('every route', () => {
         if (route[0] !== 'HEAD') {
           expect(answer.json()).toMatchObject({
             code: 'unauthenticated',
-            errors: ['The request needs credentials, and those that it has, if any, are not good.'],
+            errors: ['The request needs valid credentials.'],
           });
         }
       }

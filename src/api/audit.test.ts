@@ -9,7 +9,7 @@ const definition = {
   failureHandling: { type: 'retry', maxAttempts: 0, delayMillis: 1 },
   steps: [{ name: 'reserve', up: { url: 'http://shop.example/reserve', verb: 'POST' } }],
 };
-const nobody = '0190a5a0-0000-7000-8000-000000000000';
+const unknownId = '0190a5a0-0000-7000-8000-000000000000';
 
 let api: ApiFixture;
 beforeEach(async () => {
@@ -80,7 +80,7 @@ describe('the audit log', () => {
     const stored = (await ops('POST', '/workflows/definitions', definition)).json().id;
     await ops('POST', '/workflows/definitions', definition);
     await ops('POST', '/workflows/definitions', { ...definition, description: 'other' });
-    await ops('PUT', `/workflows/definitions/${nobody}`, { ...definition, version: '2' });
+    await ops('PUT', `/workflows/definitions/${unknownId}`, { ...definition, version: '2' });
     await ops('DELETE', `/workflows/definitions/${stored}`);
     await ops('DELETE', `/workflows/definitions/${stored}`);
     const id = await start();
@@ -89,7 +89,7 @@ describe('the audit log', () => {
     await api.drive(id, () => response(400));
     await ops('POST', `/workflows/${id}/retry`);
     await ops('POST', `/workflows/${id}/terminate`);
-    await ops('POST', `/workflows/${nobody}/cancel`);
+    await ops('POST', `/workflows/${unknownId}/cancel`);
     await ops('POST', `/workflows/${id}/resolve`, { nodeId: 'a', phase: 'DOWN', outcome: 'failed', reason: 'r' });
     expect(await told()).toEqual([
       'definition.put done',
@@ -105,7 +105,7 @@ describe('the audit log', () => {
     ]);
   });
 
-  it('leaves out runs, reads, wrong requests and whoever was not let in', async () => {
+  it('leaves out runs, reads, wrong requests and refused callers', async () => {
     const id = await start();
     await ops('GET', `/workflows/${id}`);
     await ops('POST', `/workflows/${id}/cancel`, { reson: 'typo' });
@@ -135,11 +135,11 @@ describe('the audit log', () => {
 
   it('is complete: a refusal that cannot be entered is not answered', async () => {
     Object.assign(api.store, { appendAudit: () => Promise.reject(new StoreUnavailable('full', 'no room')) });
-    const answer = await ops('POST', `/workflows/${nobody}/cancel`);
+    const answer = await ops('POST', `/workflows/${unknownId}/cancel`);
     expect([answer.statusCode, answer.json().code]).toEqual([503, 'store_unavailable']);
   });
 
-  it('names nobody where nobody is asked for credentials', async () => {
+  it('names no actor without authentication', async () => {
     await api.close();
     api = await new ApiFixture().open();
     const id = await api.run(definition);

@@ -1,11 +1,3 @@
-/**
- * The audit log: every change that somebody makes over the API.
- *
- * A change is never answered without its entry: where the change is one write of the store, the entry goes into the same
- * transaction; a change that was refused is entered before it is answered, and when that cannot be done the answer is 503.
- * Requests that are merely wrong (400), and those that the gate refused, are in the log of the process, not here:
- * whoever has no part in the system cannot fill it.
- */
 import type { FastifyRequest } from 'fastify';
 import { type JsonObject, stringifyJson } from '../core/value/json.ts';
 import type { AuditEntry } from '../ports/audit.ts';
@@ -17,20 +9,27 @@ import { ApiError } from './http/failure.ts';
 import { addressOf } from './parameters.ts';
 import { appFor } from './request-store.ts';
 
-/** What is changed. */
+/** A change to record. */
 export interface Change {
   /** Such as `execution.cancel`. */
   readonly action: string;
   /** Id of what is changed; `''` where the change makes it. */
   readonly target: string;
-  /** What else belongs to it, such as a reason. Secrets in it are masked before it is kept: entries stay for good. */
+  /** Details, such as a reason. Secrets are masked before storing, since entries are permanent. */
   readonly details?: JsonObject;
 }
 
 /** Outcome of a change that was made. */
 const done = 'done';
 
-/** See the file header. */
+/**
+ * The audit log: every change that a caller makes over the API.
+ *
+ * A change is never answered without its entry: where the change is one write of the store, the entry goes into the same
+ * transaction; a change that was refused is entered before it is answered, and when that cannot be done the answer is 503.
+ * Invalid requests (400) and requests that the gate refused are in the log of the process, not here, so that
+ * strangers cannot fill the audit log.
+ */
 export class Audit {
   readonly #app: AppContext;
   readonly #store: Pick<Store, 'appendAudit'>;

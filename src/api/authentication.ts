@@ -1,7 +1,7 @@
 /**
- * The gate in front of every route: who calls, and whether they may. It comes before a body is read or anything is looked
- * up, so that whoever may not ask learns nothing: not which ids exist, not what would have been wrong with the request,
- * and of wrong credentials only that they are wrong.
+ * The gate in front of every route: it authenticates and authorises the caller. It runs before a body is read or anything is
+ * looked up, so that a caller without permission learns nothing: neither which ids exist, nor what else is wrong with the
+ * request, and of wrong credentials only that they are wrong.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import type { Authentication, Authenticator } from '../security/authenticator.ts';
@@ -25,16 +25,16 @@ declare module 'fastify' {
   }
 }
 
-/** Why a request was not let in; the values of the `reason` label of `saga_auth_rejected_total`. */
+/** Why a request was refused for its credentials or origin; the values of the `reason` label of `saga_auth_rejected_total`. */
 export type AuthRejection = Exclude<Authentication['kind'], 'known'> | 'forbidden' | GuardRefusal['reason'];
 
 /** What the gate is made of. */
 export interface GateOptions {
-  /** Absent: everybody may do everything. */
+  /** Absent: every caller may do everything. */
   readonly authenticator?: Authenticator | undefined;
   readonly isMetricsPublic: boolean;
   readonly log: ApiLog;
-  /** Told of every rejection. Must not throw. */
+  /** Called for every rejection. Must not throw. */
   readonly onRejected?: ((reason: AuthRejection) => void) | undefined;
 }
 
@@ -47,7 +47,7 @@ export function addGate(server: FastifyInstance, options: GateOptions): void {
   const { authenticator } = options;
   if (authenticator === undefined) return;
   server.addHook('onRequest', async (request, reply) => {
-    // What is no route needs credentials, too: nobody has to know what there is.
+    // An unknown route needs credentials, too, so that callers cannot find out which routes exist.
     const access = request.routeOptions.config.access ?? { needs: 'viewer' };
     if (isOpen(access, options)) return undefined;
     const found = await authenticator.authenticate(request.headers, addressOf(request));
@@ -69,7 +69,7 @@ function judge(
 ): boolean {
   const reject = (reason: AuthRejection, code: ErrorCode, sentence = errorRegistry[code].meaning): false => {
     options.onRejected?.(reason);
-    // Those anybody can cause as often as they like must not fill the log.
+    // Rejections that any client can cause at will must not fill the log.
     const level = reason === 'limited' || reason === 'missing' ? 'debug' : 'warn';
     options.log.log(level, 'request refused', {
       requestId: request.id,

@@ -1,4 +1,3 @@
-/** What the routes are given. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Json, stringifyJson } from '../core/value/json.ts';
 import type { AppContext } from '../app/context.ts';
@@ -9,11 +8,11 @@ import type { CallbackLimits } from './http/callback-limits.ts';
 import type { ApiLog } from './http/failure.ts';
 import type { OpenRequests } from './http/open-requests.ts';
 
-/** See the file header. */
+/** What routes work with. */
 export interface ApiContext {
-  /** Without regard to who asks: for callbacks, whose token is enough. */
+  /** Not limited by any principal: for callbacks, whose token is sufficient. */
   readonly app: AppContext;
-  /** As the principal of a request may use it, for whatever changes nothing. Changes go through `audit`. */
+  /** Limited to what the principal of a request may use. For reads; changes go through `audit`. */
   readonly appFor: (request: FastifyRequest) => AppContext;
   readonly audit: Audit;
   readonly callbackLimits: CallbackLimits;

@@ -9,7 +9,7 @@ const definitionOf = (name: string, version = '1') => ({
   steps: [{ name: 'reserve', up: { url: 'http://shop.example/reserve', verb: 'POST' } }],
 });
 
-const nobody = '0190a5a0-0000-7000-8000-000000000000';
+const unknownId = '0190a5a0-0000-7000-8000-000000000000';
 
 let api: ApiFixture;
 /** Ids of what the limited caller may see, and may not. */
@@ -77,11 +77,11 @@ describe('a caller that is limited to some definitions', () => {
     ],
   ])('cannot tell another execution from none: %s', async (method, url, body) => {
     for (const id of [foreign.running, foreign.failed]) {
-      const [answer, none] = [await limited(method, url(id), body), await limited(method, url(nobody), body)];
+      const [answer, none] = [await limited(method, url(id), body), await limited(method, url(unknownId), body)];
       expect(answer.statusCode).toBe(404);
       const { requestId: _a, ...said } = answer.json();
       const { requestId: _b, ...saidOfNone } = none.json();
-      expect(JSON.stringify(said).replaceAll(id, nobody)).toBe(JSON.stringify(saidOfNone));
+      expect(JSON.stringify(said).replaceAll(id, unknownId)).toBe(JSON.stringify(saidOfNone));
     }
     const detail = await api.store.getExecution(foreign.running);
     expect([detail?.inboxSeq, (await api.store.getExecution(foreign.failed))?.status]).toEqual([0, 'FAILED']);
@@ -92,8 +92,8 @@ describe('a caller that is limited to some definitions', () => {
       const { requestId: _id, ...said } = (await limited('GET', url)).json();
       return JSON.stringify(said);
     };
-    expect((await of(`/workflows/definitions/${foreign.definition}`)).replace(foreign.definition, nobody)).toBe(
-      await of(`/workflows/definitions/${nobody}`),
+    expect((await of(`/workflows/definitions/${foreign.definition}`)).replace(foreign.definition, unknownId)).toBe(
+      await of(`/workflows/definitions/${unknownId}`),
     );
     expect((await of('/workflows/definitions/orders/latest')).replace('orders', 'nothing')).toBe(
       await of('/workflows/definitions/nothing/latest'),
@@ -130,7 +130,7 @@ describe('a caller that is limited to some definitions', () => {
       await limited('POST', '/workflows/run', { definition: definitionOf('payments') }),
       await limited('POST', '/workflows/definitions', definitionOf('orders', '2')),
       await limited('POST', '/workflows/definitions', definitionOf('orders')),
-      await limited('PUT', `/workflows/definitions/${nobody}`, definitionOf('orders', '3')),
+      await limited('PUT', `/workflows/definitions/${unknownId}`, definitionOf('orders', '3')),
     ]) {
       expect([answer.statusCode, answer.json().code]).toEqual([403, 'forbidden']);
       expect(answer.json().errors).toEqual(['These credentials are limited to definitions named order-*, pay.']);

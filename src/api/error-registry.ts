@@ -1,10 +1,6 @@
-/**
- * Every error that the API answers with: a stable code, its HTTP status, whether the same request may succeed later, and
- * what it means. `docs/errors.md` lists the same codes; a test compares the two.
- */
 import type { RefusalCode } from '../app/answer.ts';
 
-/** Errors that the API itself finds, before or beside the app. */
+/** Errors that the API itself finds, before or beside the use cases. */
 export type ApiErrorCode =
   | 'malformed_http'
   | 'malformed_json'
@@ -33,13 +29,16 @@ export type ErrorCode = RefusalCode | ApiErrorCode;
 /** What a code stands for. */
 export interface ErrorEntry {
   readonly status: number;
-  /** Whether the same request may succeed later without anybody changing anything. */
+  /** Whether the same request may succeed later without any change to it. */
   readonly retryable: boolean;
   /** One sentence; the default message where there is no better one. */
   readonly meaning: string;
 }
 
-/** See the file header. */
+/**
+ * Every error that the API answers with: a stable code, its HTTP status, whether the same request may succeed later, and
+ * what it means. `docs/errors.md` lists the same codes; a test compares the two.
+ */
 export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
   malformed_http: { status: 400, retryable: false, meaning: 'The request is not valid HTTP.' },
   malformed_json: { status: 400, retryable: false, meaning: 'The body is not valid JSON.' },
@@ -73,14 +72,14 @@ export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
   unauthenticated: {
     status: 401,
     retryable: false,
-    meaning: 'The request needs credentials, and those that it has, if any, are not good.',
+    meaning: 'The request needs valid credentials.',
   },
   forbidden: { status: 403, retryable: false, meaning: 'The credentials are good, but do not allow this.' },
   loopback_only: {
     status: 403,
     retryable: false,
     meaning:
-      'Without authentication only requests to hosts of server.allowedHosts are answered, and not of pages of others.',
+      'Without authentication the server answers only requests to hosts of server.allowedHosts, and none from pages of other origins.',
   },
   unknown_route: { status: 404, retryable: false, meaning: 'There is nothing at this method and path.' },
   method_not_allowed: {
@@ -151,7 +150,7 @@ export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
   auth_unavailable: {
     status: 503,
     retryable: true,
-    meaning: 'The keys of the token issuer cannot be had now, so that nobody can tell whether the token is good.',
+    meaning: 'The keys of the token issuer are unavailable, so the token cannot be checked.',
   },
   overloaded: { status: 503, retryable: true, meaning: 'The server has more work than it can take on now.' },
   not_ready: { status: 503, retryable: true, meaning: 'The server is not ready; the reasons are listed.' },

@@ -39,7 +39,7 @@ describe('wrong credentials behind a proxy count against', () => {
     expect(await ask(forwardedFor(7), apiKeyOf('ops'))).toBe(200);
   });
 
-  it('the connection, where nobody said that it is a proxy', async () => {
+  it('the connection, unless it is a trusted proxy', async () => {
     await openBehind();
     const statuses = [];
     for (let n = 0; n < 5; n++) statuses.push(await ask(`203.0.113.${String(n)}`));

@@ -1,6 +1,6 @@
 /**
- * The store as one request may use it. What belongs to definitions that its principal does not see is not there: not read,
- * not listed, not changed. Changes carry their audit entry into the transaction that makes them.
+ * The store as one request may use it. Data of definitions outside the principal's view appears not to exist: it is not read,
+ * listed or changed. Changes carry their audit entry into the transaction that makes them.
  */
 import type { AuditEntry, AuditFilter } from '../ports/audit.ts';
 import type { ExecutionPageRequest, ListedExecution } from '../ports/listing.ts';
@@ -48,7 +48,7 @@ export function appFor(app: AppContext, principal: Principal | null, makeEntry?:
   };
 }
 
-/** Throws where somebody names a definition that they may not have. That it exists is not said: it need not. */
+/** Throws when a request names a definition outside the principal's view, whether it exists or not. */
 function demand(principal: Principal | undefined, name: string): void {
   if (sees(principal, name)) return;
   throw new ApiError(
@@ -137,7 +137,7 @@ class RequestStore implements AppStore {
     await this.#store.deleteDefinition(id, this.#makeEntry?.(id));
   }
 
-  /** Settings belong to no definition: what is made of them is open to nobody who is limited (see `route-access.ts`). */
+  /** Settings belong to no definition; limited principals have no access to routes over them (see `route-access.ts`). */
   getSetting(key: string): Promise<string | undefined> {
     return this.#store.getSetting(key);
   }

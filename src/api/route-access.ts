@@ -4,7 +4,7 @@
  */
 import type { Role } from '../security/roles.ts';
 
-/** What a caller needs. */
+/** What a route demands of its caller. */
 export interface Access {
   /**
    * A role; or nothing at all (`nothing`), a callback token, which the route itself checks (`token`), or the role viewer

@@ -4,7 +4,6 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest, type RouteOptions } from 'fastify';
 import * as shape from './documents/schema.ts';
 import type { Schema } from './documents/schema.ts';
@@ -16,11 +15,11 @@ import { AnswerPlaces, limitAnswers } from './http/answer-places.ts';
 import { Audit } from './audit.ts';
 import { addGate, type AuthRejection } from './authentication.ts';
 import { CallbackLimits } from './http/callback-limits.ts';
-import { decodeBody } from './http/coded-body.ts';
+import { answerClientError } from './http/client-errors.ts';
 import type { ApiContext } from './context.ts';
 import { errorRegistry } from './error-registry.ts';
-import { ApiError, type ApiLog, errorBody, errorHandler, sendError } from './http/failure.ts';
-import { readJsonBytes } from './http/json-body.ts';
+import { type ApiLog, errorHandler, sendError } from './http/failure.ts';
+import { answerExpectations, readJsonBodies } from './http/json-requests.ts';
 import { LingeringCloses } from './http/lingering-closes.ts';
 import { measureWork } from './http/long-turns.ts';
 import { OpenRequests } from './http/open-requests.ts';
@@ -45,7 +44,7 @@ import { runRoutes } from './routes/runs.ts';
 import type { ServerTls } from './http/server-tls.ts';
 import { compileValidator } from './validation.ts';
 
-/** What the server is made of. */
+/** What the server consists of. */
 export interface ServerOptions {
   readonly app: AppContext;
   readonly auditLog: Pick<Store, 'appendAudit' | 'listAudit'>;
@@ -55,13 +54,13 @@ export interface ServerOptions {
   readonly version: string;
   /** JSON Schema of definitions. */
   readonly definitionSchema: object;
-  /** What is answered although authentication is off; absent: everything that comes. */
+  /** Limits the requests answered while authentication is off; absent: no limits. */
   readonly guard?: GuardPolicy | undefined;
-  /** False: health and metrics only, whatever else may be asked. Default true. */
+  /** False: serves health and metrics only. Default true. */
   readonly servesApi?: boolean;
   readonly metrics?: () => Promise<{ readonly contentType: string; readonly text: string }>;
   readonly tls?: ServerTls;
-  /** Told of every answer; `route` is its template, `''` when there was none; `traceparent` as it came. Must not throw. */
+  /** Called for every answer; `route` is its template, `''` when there was none; `traceparent` as it came. Must not throw. */
   readonly observe?: (
     method: string,
     route: string,
@@ -69,13 +68,13 @@ export interface ServerOptions {
     millis: number,
     traceparent: string | undefined,
   ) => void;
-  /** Told of each piece of work of a request, by method and route template, and how long it took at a stretch. Must not throw. */
+  /** Called for each uninterrupted piece of work of a request, with method and route template, and its duration. Must not throw. */
   readonly worked?: (route: string, millis: number) => void;
-  /** Asks for credentials; absent: everybody may do everything. */
+  /** Checks credentials; absent: every caller may do everything. */
   readonly authenticator?: Authenticator;
   /** Whether metrics need no credentials; default true. */
   readonly isMetricsPublic?: boolean;
-  /** Told of every request that was not let in. Must not throw. */
+  /** Called for every request that was refused for its credentials or origin. Must not throw. */
   readonly onRejected?: (reason: AuthRejection) => void;
   /** Addresses and networks whose X-Forwarded-For says where a request comes from. */
   readonly trustedProxies?: readonly string[];
@@ -90,7 +89,7 @@ export interface ServerLimits {
   readonly maxHeaderBytes: number;
   /** Open event and wait requests; default 1000. */
   readonly maxOpenRequests: number;
-  /** Of which one caller may have so many; default half of them. */
+  /** Open event and wait requests of one caller; default half of all. */
   readonly maxOpenRequestsPerCaller?: number | undefined;
   /** Milliseconds in which a request must have arrived; default 30 s. */
   readonly requestTimeoutMillis: number;
@@ -233,7 +232,7 @@ function apiRoutes(
   auditRoutes(server, { store: auditLog, app: api.app });
 }
 
-/** Ids that are unique across processes and cheap to make. A client's own is taken when it is harmless. */
+/** Makes ids that are unique across processes. A client's own id is used when it is harmless. */
 function requestIds(): (request: { readonly headers: IncomingMessage['headers'] }) => string {
   const prefix = randomBytes(6).toString('base64url');
   let count = 0;
@@ -241,39 +240,6 @@ function requestIds(): (request: { readonly headers: IncomingMessage['headers'] 
     const given = headers['x-request-id'];
     return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : `${prefix}-${(++count).toString(36)}`;
   };
-}
-
-function readJsonBodies(server: FastifyInstance): void {
-  server.removeAllContentTypeParsers();
-  const parse = (request: FastifyRequest, bytes: Buffer, done: (error: Error | null, body?: unknown) => void): void => {
-    if (bytes.length === 0) {
-      done(null, undefined);
-      return;
-    }
-    decodeBody(request, bytes, 'malformed_json', (error, decoded) => {
-      if (error !== null || decoded.length === 0) {
-        done(error, undefined);
-        return;
-      }
-      const begun = performance.now();
-      const read = readJsonBytes(decoded, request.headers['content-type']);
-      server.workDone(request, begun);
-      if (read.ok) done(null, read.value);
-      else done(new ApiError(read.code, read.error));
-    });
-  };
-  for (const type of ['application/json', /^application\/[\w.+-]+\+json(?:\s*;|$)/i]) {
-    server.addContentTypeParser(type, { parseAs: 'buffer' }, parse);
-  }
-}
-
-/** Asks a client that waits with its body (`Expect: 100-continue`) for no body that would be refused for its length. */
-function answerExpectations(server: FastifyInstance, maxRequestBytes: number): void {
-  server.server.on('checkContinue', (request, response) => {
-    const isTooLarge = Number(request.headers['content-length']) > maxRequestBytes;
-    if (!isTooLarge) response.writeContinue();
-    server.server.emit('request', request, response);
-  });
 }
 
 function setCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
@@ -286,7 +252,7 @@ function setCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
 function addHooks(server: FastifyInstance, options: ServerOptions, open: OpenRequests): void {
   const { guard: policy, observe, log } = options;
   const guard = policy === undefined ? undefined : new RequestGuard(policy);
-  // Who scrapes processes of a network finds them by their addresses, and no name can be made to be one.
+  // Scrapers in a network address processes by IP, and no DNS name can be rebound to look like one.
   const metricsByAddress = policy?.refusesProxies === false;
   let closing = false;
   server.addHook('onRequest', (request, reply, done) => {
@@ -336,7 +302,7 @@ function refuseGuarded(
   { log, onRejected }: ServerOptions,
 ): void {
   onRejected?.(reason);
-  // Anybody can cause it as often as they like.
+  // Any client can cause this at will, so it must not fill the log.
   if (log.logs('debug')) {
     const { id: requestId, method, routeOptions } = request;
     log.log('debug', 'request refused', {
@@ -350,10 +316,10 @@ function refuseGuarded(
   sendError(reply, 'loopback_only', [sentence]);
 }
 
-/** Nothing but what a route says may stand in its query. */
+/** The query of a route without parameters. */
 const noQuery = shape.object({}, { additionalProperties: false });
 
-/** Probes, scrapers and links get parameters of their own from what is between; they change nothing there. */
+/** Routes for probes, scrapers and links: intermediaries add parameters to their URLs, which are ignored. */
 const mayHaveAnyQuery: ReadonlySet<string | undefined> = new Set(['nothing', 'token', 'metrics']);
 
 /** A parameter that a route does not know is an error, as it is on the routes that know some. */
@@ -364,7 +330,7 @@ function refuseUnknownQueries(server: FastifyInstance): void {
   });
 }
 
-/** Collects routes as they are registered; those below the alias are the same and left out. */
+/** Collects routes for the OpenAPI document as they are registered, without the alias `/sagas`. */
 function documentRoutes(server: FastifyInstance): readonly DocumentedRoute[] {
   const routes: DocumentedRoute[] = [];
   server.addHook('onRoute', (route: RouteOptions) => {
@@ -381,30 +347,3 @@ function documentRoutes(server: FastifyInstance): readonly DocumentedRoute[] {
   });
   return routes;
 }
-
-const clientErrors: Readonly<Record<string, 'headers_too_large' | 'request_timeout'>> = {
-  HPE_HEADER_OVERFLOW: 'headers_too_large',
-  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
-};
-
-/** What Node could not even read as a request has no reply object: the answer is written by hand. */
-function answerClientError(error: NodeJS.ErrnoException, socket: Socket, closes: LingeringCloses): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || closes.has(socket)) {
-    socket.destroy();
-    return;
-  }
-  const code = clientErrors[error.code ?? ''] ?? 'malformed_http';
-  const { status, meaning } = errorRegistry[code];
-  const body = errorBody(code, [meaning], '');
-  socket.write(
-    `HTTP/1.1 ${String(status)} ${statusWords[status] ?? 'Error'}\r\nContent-Type: application/json; charset=utf-8\r\n` +
-      `Content-Length: ${String(Buffer.byteLength(body))}\r\nConnection: close\r\n\r\n${body}`,
-  );
-  closes.linger(socket);
-}
-
-const statusWords: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  408: 'Request Timeout',
-  431: 'Request Header Fields Too Large',
-};

@@ -35,7 +35,7 @@ describe('a start of a stored definition', () => {
     expect(reads).toHaveBeenCalledTimes(1);
   });
 
-  it('is refused once the definition was removed, whoever removed it', async () => {
+  it('is refused once the definition was removed, by any process', async () => {
     const id = await put('a');
     expect((await run({}, { 'idempotency-key': 'k' })).statusCode).toBe(200);
     await api.store.deleteDefinition(id);

@@ -31,7 +31,7 @@ export interface Refusal {
 /** The value asked for, or a refusal. */
 export type Answer<T> = { readonly ok: true; readonly value: T } | Refusal;
 
-/** The answer that was asked for. */
+/** A successful answer. */
 export function granted<T>(value: T): Answer<T> {
   return { ok: true, value };
 }
@@ -41,7 +41,7 @@ export function refused(code: RefusalCode, ...errors: readonly string[]): Refusa
   return { ok: false, code, errors };
 }
 
-/** The refusal for an id that no execution has, or has any more. */
+/** The refusal for an id that belongs to no execution, or to a removed one. */
 export function unknownExecution(id: string): Refusal {
   return refused('unknown_execution', `There is no execution ${id}.`);
 }

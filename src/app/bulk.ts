@@ -1,6 +1,6 @@
 /**
- * The same change of many executions, one after the other through the same services as for one: what one of them refuses
- * is listed, and stops nothing. Bounded in number and time, a few at a time, so that it is no load that anybody notices.
+ * Makes the same change to many executions, through the same use cases as for one. A refusal is listed and stops nothing.
+ * Number, time and concurrency are bounded, so that the load stays small.
  */
 import type { Json, JsonObject } from '../core/value/json.ts';
 import type { ExecutionStatus } from '../core/state.ts';
@@ -13,18 +13,18 @@ import { findExecutions, type FindFilter } from './queries/find.ts';
 import type { AppContext } from './context.ts';
 import { redeliver, retry } from './settle.ts';
 
-/** What can be done to many at once. */
+/** Changes that a bulk request can make. */
 export type BulkAction = 'retry' | 'cancel' | 'terminate' | 'wake' | 'redeliver';
 
 /** A bulk request. */
 export interface BulkRequest {
   readonly action: BulkAction;
   readonly filter: FindFilter;
-  /** These, at most {@link bulkLimits}; the filter is not looked at then. */
+  /** These executions, at most {@link bulkLimits}; the filter is then ignored. */
   readonly ids?: readonly string[];
-  /** Why: goes into the history of what is cancelled; the audit log has it in any case. */
+  /** Why; kept in the audit log, and in the history of cancelled executions. */
   readonly reason?: string;
-  /** Only say what would be changed. */
+  /** Only reports what would be changed. */
   readonly dryRun: boolean;
   /** Executions at most, 1 to {@link bulkLimits}. */
   readonly max: number;
@@ -40,12 +40,12 @@ export const bulkLimits: { readonly default: number; readonly max: number; reado
 const pageSize = 200;
 /** Changes under way at once. */
 const atOnce = 8;
-/** Whoever asks waits for the answer: what is not done by then is left for another request. */
+/** The client waits for the answer, so the rest is left for another request after this time. */
 const maxMillis = 45_000;
-/** Of which the selection has so much: a filter that few fit reads long, and what was found by then is to be changed, too. */
+/** The part of {@link maxMillis} for the selection: a filter with few matches reads for long, and the changes need time, too. */
 const selectMillis = 15_000;
 
-/** Where the filter names no status: those in which the action can be possible. */
+/** Used when the filter names no status: the statuses in which the action can be possible. */
 const defaultStatuses: Readonly<Record<Exclude<BulkAction, 'redeliver'>, readonly ExecutionStatus[]>> = {
   retry: ['FAILED', 'CANCELLED', 'CORRUPTED'],
   cancel: ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING'],
@@ -53,7 +53,7 @@ const defaultStatuses: Readonly<Record<Exclude<BulkAction, 'redeliver'>, readonl
   wake: ['SLEEPING'],
 };
 
-/** The filter with what it does not name: for a redelivery the hooks that were given up, else {@link defaultStatuses}. */
+/** The filter with defaults: for a redelivery the hooks that were given up, else {@link defaultStatuses}. */
 function completed(action: BulkAction, filter: FindFilter): FindFilter {
   if (action === 'redeliver') return { hook: 'failed', ...filter };
   return { statuses: defaultStatuses[action], ...filter };
@@ -70,15 +70,15 @@ const changes: Readonly<Record<BulkAction, Change>> = {
 };
 
 const activeStatuses: readonly ExecutionStatus[] = ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'COMPENSATING'];
-/** Executions that are looked at to say what those wait for that the action does not concern. */
+/** Executions read at most to report what the executions outside the action wait for. */
 const maxOthers = 2_000;
 
 /**
- * `{ matched, done, ids, errors, more, others? }`: how many match (at most `max`), how many were changed, their ids (of a dry run:
- * those that match), what was refused, and whether others match, or were left for want of time. `others`: what those wait for that match
- * and are in no status in which the action is possible.
+ * Makes a bulk change and answers `{ matched, done, ids, errors, more, others? }`: how many match (at most `max`), how many were
+ * changed, their ids (in a dry run, the ids that match), the refusals, and whether more match or were left for lack of time.
+ * `others` counts what matching executions wait for whose status rules the action out.
  *
- * @throws StoreUnavailable when nothing could be read; once changes were made the answer says how far it came.
+ * @throws StoreUnavailable when nothing could be read; once changes were made, the answer reports how far it came.
  */
 export async function bulk(app: AppContext, request: BulkRequest): Promise<JsonObject> {
   const begun = app.clock.monotonic();
@@ -100,7 +100,11 @@ export async function bulk(app: AppContext, request: BulkRequest): Promise<JsonO
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error;
         isAway = true;
-        errors.push({ id, code: 'store_unavailable', errors: ['The store cannot answer now; the rest was left.'] });
+        errors.push({
+          id,
+          code: 'store_unavailable',
+          errors: ['The store cannot answer now; the remaining executions were left unchanged.'],
+        });
       }
     }
   };
@@ -109,7 +113,7 @@ export async function bulk(app: AppContext, request: BulkRequest): Promise<JsonO
   return { matched: ids.length, done: done.length, ids: done, errors, more: more || left, ...others };
 }
 
-/** The ids are chosen before anything is changed: changes move executions from one page to another. */
+/** Selects the ids before anything changes, since changes move executions between pages. */
 async function select(
   app: AppContext,
   { action, filter, ids: named, max }: BulkRequest,
@@ -132,17 +136,17 @@ async function select(
 }
 
 /**
- * What the others wait for, `{ state, count }` each: executions that match, are not over, and have a status that the action leaves
- * out. Without them an answer of nothing done would not tell why. Absent where the filter names statuses, and where there are none.
+ * What other executions wait for, as `{ state, count }`: those that match, are not over, and have a status outside the action.
+ * They explain an answer in which nothing was done. Absent when the filter names statuses, or there are none.
  */
 async function othersOf(app: AppContext, { action, filter, ids }: BulkRequest): Promise<JsonObject> {
-  // Whatever is not over has no hook yet that could be redelivered.
+  // An execution that is not over has no hook to redeliver yet.
   if (action === 'redeliver') return {};
   const statuses = activeStatuses.filter((status) => !defaultStatuses[action].includes(status));
   if (ids !== undefined || filter.statuses !== undefined || statuses.length === 0) return {};
   const counts = new Map<string, number>();
   let cursor: string | undefined;
-  // A page of a host looks at as many by itself.
+  // One page of a host filter already reads that many.
   for (let pages = filter.host === undefined ? maxOthers / pageSize : 1; pages > 0; pages--) {
     const page = { limit: pageSize, withState: true, ...(cursor === undefined ? undefined : { cursor }) };
     const found = await findExecutions(app, { ...filter, statuses }, page);

@@ -1,11 +1,11 @@
-/** What a signed URL shows to a person who opens it. Changes nothing: links in mails are opened by scanners, too. */
+/** What a signed URL shows to a person who opens it. Changes nothing, because mail scanners open links, too. */
 import { addressee } from '../core/transition/callback.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import type { JudgedToken } from './callbacks.ts';
 import type { AppContext } from './context.ts';
 import { planOf } from './queries/run-view.ts';
 
-/** A node that may be asked about. */
+/** The node that a callback page is about. */
 export interface CallbackPlace {
   /** Name of the definition. */
   readonly name: string;

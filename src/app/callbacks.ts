@@ -1,10 +1,3 @@
-/**
- * Callbacks of async nodes. The answers come in one fixed order, so that each says something true: token shape and body
- * (malformed), signature, rate, execution, then what the inbox makes of it. Accepted means in the inbox, durably.
- *
- * The token is judged before anything else is done: whoever has none that is good can make nobody read a body, hash it or
- * ask the store. All that a forged one gets is a look at whether its body is JSON, as the order wants it.
- */
 import { createHash } from 'node:crypto';
 import type { Json } from '../core/value/json.ts';
 import type { CallbackEvent } from '../core/event.ts';
@@ -26,7 +19,7 @@ export interface CallbackRequest {
   readonly bytes: Uint8Array;
   /** Reads the body by its content type, or says why it cannot be read. */
   readonly body: () => { readonly ok: true; readonly value: Json } | { readonly ok: false; readonly error: string };
-  /** Asked once the signature holds and before anything else is: whether the execution may get one more callback. */
+  /** Whether the execution may receive another callback; asked right after the signature check. */
   readonly mayGetOne?: (executionId: string) => boolean;
 }
 
@@ -51,12 +44,18 @@ export function judgeToken({ tokens }: Pick<AppContext, 'tokens'>, token: string
   const refusal =
     checked.problem === 'malformed'
       ? refused('callback_malformed', 'The callback token is malformed.')
-      : // An unknown key looks the same from outside: whoever guesses learns nothing about the keys in use.
+      : // Answers an unknown key like a wrong signature, so that a guess reveals nothing about the keys in use.
         refused('callback_signature', 'The signature of the callback token does not hold.');
   return { ok: false, reason: checked.problem, refusal };
 }
 
-/** Takes a callback in; see the file header for the order of checks. */
+/**
+ * Accepts a callback of an async node into the inbox, or refuses it. The checks have one fixed order, so that each answer is true: token shape and body
+ * (malformed), signature, rate, execution, then what the inbox makes of it. Accepted means in the inbox, durably.
+ *
+ * The token is judged first, so that a request without a good one costs no hash and no question to the store. A forged token
+ * only has its body checked for being JSON, which the order of answers requires.
+ */
 export async function receiveCallback(app: AppContext, request: CallbackRequest): Promise<Answer<CallbackReceipt>> {
   const reject = (reason: CallbackRejection, refusal: Refusal, of?: ExecutionDetail): Refusal => {
     app.callbacks?.rejected(reason, of);
@@ -68,7 +67,7 @@ export async function receiveCallback(app: AppContext, request: CallbackRequest)
   if (!body.ok) return reject('malformed', refused('callback_malformed', body.error));
   if (!token.ok) return reject(token.reason, token.refusal);
   const { claims } = token;
-  // A good token of another execution or node is as bad as a forged one, and says nothing about what this path has.
+  // Treats a token of another execution or node like a forged one, so that the answer reveals nothing about this path.
   if (claims.executionId !== request.executionId || claims.nodeId !== request.nodeId) {
     return reject('signature', refused('callback_signature', 'The callback token is not for this execution and node.'));
   }
@@ -141,7 +140,7 @@ export async function receiveCallback(app: AppContext, request: CallbackRequest)
   }
 }
 
-/** Judged as the execution stands now; a callback for nobody is never pending. */
+/** Judges the callback against the current state; one without an addressee is never pending. */
 async function judgePending(
   app: AppContext,
   detail: ExecutionDetail,

@@ -1,10 +1,10 @@
-/** What operators do to executions that are running: cancel, terminate, wake. All go through the inbox. */
+/** Changes that operators make to running executions through the inbox: cancel, terminate, wake. */
 import { slotOf } from '../core/slot.ts';
 import type { InboxEvent, OfferResult } from '../ports/store.ts';
 import { type Answer, granted, refused, type Refusal, unknownExecution } from './answer.ts';
 import { type AppContext, reasonWithout } from './context.ts';
 
-/** A change taken in: durable, though the execution may not show it yet. */
+/** An accepted change: durable, though the execution may not show it yet. */
 export interface Accepted {
   readonly id: string;
 }
@@ -18,12 +18,12 @@ export function cancel(app: AppContext, id: string, reason: string | undefined):
   }));
 }
 
-/** Ends the execution as it stands, without compensation. */
+/** Ends the execution at once, without compensation. */
 export function terminate(app: AppContext, id: string): Promise<Answer<Accepted>> {
   return offer(app, id, (inboxId) => ({ type: 'terminated', inboxId }));
 }
 
-/** Ends the sleep of all branches that sleep, or starts an execution before its `startAt`. */
+/** Ends the sleep of every sleeping branch, or starts an execution before its `startAt`. */
 export function wake(app: AppContext, id: string): Promise<Answer<Accepted>> {
   return offer(app, id, (inboxId) => ({ type: 'woken', inboxId }));
 }

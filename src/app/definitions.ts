@@ -7,7 +7,7 @@ import { gatherPage } from './queries/gather-page.ts';
 import { instant } from './instants.ts';
 import type { AppContext } from './context.ts';
 
-/** What a definition's check found. */
+/** The outcome of checking a definition. */
 export interface DefinitionReport {
   readonly valid: boolean;
   readonly errors: readonly string[];
@@ -82,12 +82,12 @@ export async function listDefinitions(app: AppContext, page: PageRequest): Promi
   return { items, ...(cursor !== undefined && { cursor }) };
 }
 
-/** Removes a record; executions keep their pinned definition. Absent is fine. */
+/** Removes a record, if there is one; executions keep their pinned definition. */
 export async function deleteDefinition(app: AppContext, id: string): Promise<void> {
   await app.store.deleteDefinition(id);
 }
 
-/** As submitted, but for secrets that somebody wrote into it. */
+/** The definition as submitted, with any secrets in it masked. */
 function recordDocument(app: AppContext, record: DefinitionRecord): JsonObject {
   return app.masker.json({
     id: record.id,

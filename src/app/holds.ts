@@ -1,4 +1,4 @@
-/** Holds: what operators keep from being called. Durable before they are answered; every process hears of them within seconds. */
+/** Holds: hosts and definitions whose calls an operator suspends. A hold is durable before the answer; every process applies it within seconds. */
 import type { Json, JsonObject } from '../core/value/json.ts';
 import { type CallHold, changeHolds, maxHolds, readHolds } from '../engine/call/gate/call-holds.ts';
 import { placeOf } from '../engine/call/gate/origin.ts';
@@ -6,7 +6,7 @@ import { type Answer, granted, refused } from './answer.ts';
 import { instant } from './instants.ts';
 import { type AppContext, reasonWithout } from './context.ts';
 
-/** What a hold is to be. Exactly one of `host` and `name` must be given. */
+/** A hold as requested. Exactly one of `host` and `name` must be given. */
 export interface HoldRequest {
   /** `host` (any port) or `host:port`. */
   readonly host?: string;
@@ -59,7 +59,7 @@ export async function putHold(app: AppContext, id: string, request: HoldRequest)
   return granted(documentOf(app, placed));
 }
 
-/** Lifts a hold; absent is fine. */
+/** Lifts a hold, if there is one. */
 export async function deleteHold(app: AppContext, id: string): Promise<void> {
   await changeHolds(app.store, app.clock.now(), (holds) => holds.filter((hold) => hold.id !== id));
   app.holdsChanged?.();

@@ -1,7 +1,3 @@
-/**
- * Stored definitions as this process last read them, by name and version, bounded: a start goes by them and lets its insert
- * find out whether they are still stored, so that it need not read them first.
- */
 import type { Plan } from '../core/plan.ts';
 import { BoundedMap } from '../engine/bounded-map.ts';
 
@@ -15,7 +11,10 @@ export interface KnownDefinition {
   readonly definition: string;
 }
 
-/** See the file header. */
+/**
+ * Stored definitions as this process last read them, by name and version, bounded. A start relies on them, and its insert
+ * checks that they are still stored, so that the start reads nothing first.
+ */
 export class KnownDefinitions {
   readonly #known: BoundedMap<string, KnownDefinition>;
 
@@ -27,12 +26,12 @@ export class KnownDefinitions {
     });
   }
 
-  /** As it was last read; by now it may be gone, or another may have its name and version. */
+  /** The definition as last read; it may have been removed or replaced since. */
   recall(name: string, version: string): KnownDefinition | undefined {
     return this.#known.get(keyOf(name, version));
   }
 
-  /** Keeps what a record says, in the place of what was known of that name and version. */
+  /** Keeps a definition, replacing an earlier one of that name and version. */
   remember(known: KnownDefinition): void {
     this.#known.set(keyOf(known.plan.name, known.plan.version), known);
   }

@@ -1,4 +1,3 @@
-/** What one preview may cost, over all the requests that it shows. */
 import type { Meter } from '../core/meter.ts';
 
 /** Bytes of all rendered requests together, as UTF-8: what an answer of the API may hold. */
@@ -7,7 +6,7 @@ const maxBytes = 4 * 1024 * 1024;
 /** Steps of all renderings together (see `core/meter.ts`): about half a second of work, which is done in pieces. */
 const maxSteps = 1_000_000;
 
-/** Counts what a preview has cost so far. */
+/** Counts what one preview has cost so far, over all the requests that it shows. */
 export class PreviewBudget implements Meter {
   #steps = 0;
   #bytes = 0;

@@ -1,9 +1,9 @@
 /**
- * What a cancel or a retry would do, as requests that are rendered and redacted but not sent.
+ * Previews of a cancel or a retry: the requests, rendered and redacted, but not sent.
  *
- * A cancel runs compensations: those that are pending, in the order of the engine, with what each would see. A retry of
- * a CORRUPTED execution runs its unfinished ones; of any other it begins anew, so what matters are the effects that stand,
- * shown as the requests that made them.
+ * A cancel runs the pending compensations, in the order of the engine and with the outputs that each would see. A retry of a
+ * CORRUPTED execution runs its unfinished compensations. Any other retry begins again, so its preview shows the effects that
+ * remain, as the requests that made them.
  */
 import { apply } from '../core/apply.ts';
 import { prepareCall, type PreparedCall } from '../core/call/call.ts';
@@ -27,7 +27,7 @@ import { PreviewBudget } from './preview-budget.ts';
 import { decidingEnv, inTurn, isOver, runOf } from './queries/run-view.ts';
 import { shownBody } from './queries/shown-body.ts';
 
-/** What stands in the place of a secret. */
+/** Replaces secrets. */
 const redacted = '***';
 
 /** Requests shown of one preview at most. */
@@ -37,23 +37,23 @@ export const maxPreviews = 1000;
 const callPage = 1000;
 const callPages = 10;
 
-/** Characters of those requests that are kept meanwhile: enough for a page. The others are rendered anew when it is their turn. */
+/** Characters of found requests kept in memory: enough for a page. Other requests are rendered again when a page needs them. */
 const maxFoundCalls = 2 * maxPageBytes;
 
-/** Which of the requests: so many, after so many. */
+/** The range of requests wanted. */
 export interface PreviewRange {
   readonly skip: number;
   /** At least 1. */
   readonly limit: number;
 }
 
-/** Some of the requests; `next` is how many to skip for those after them, absent when there are none. */
+/** A page of requests; `next` is the number to skip for the next page, absent on the last one. */
 export interface PreviewPage {
   readonly items: readonly JsonObject[];
   readonly next?: number;
 }
 
-/** The compensations that a cancel would run now, in order. Calls in flight are left out: nobody knows yet what they did. */
+/** The compensations that a cancel would run now, in order. Leaves out calls in flight, whose effect is still unknown. */
 export async function cancelPreview(app: AppContext, id: string, range: PreviewRange): Promise<Answer<PreviewPage>> {
   const detail = await app.store.getExecution(id);
   if (detail === undefined) return unknownExecution(id);
@@ -85,7 +85,7 @@ export async function retryPreview(app: AppContext, id: string, range: PreviewRa
   return granted(await renderAll(app, await runOf(app, detail), unfinished, range));
 }
 
-/** A step row not written yet as the effect that it would be. */
+/** The effect that an unwritten step row would become. */
 function effectOf(row: StepRow): EffectRow[] {
   if (row.undo === undefined || row.outcome === 'pending' || row.outcome === 'unsent') return [];
   const target: UndoTarget = {
@@ -118,7 +118,7 @@ function renderAll(
   return pageOf(app, effects, range, ({ target }, budget) => renderUndo(app, run, target, budget));
 }
 
-/** The requests of these effects from a place on, masked, their bodies cut as those of the history are, until the page is full. */
+/** The requests of these effects from `skip` on, masked and with bodies cut as in the history, until the page is full. */
 async function pageOf(
   app: AppContext,
   effects: readonly EffectRow[],
@@ -163,7 +163,7 @@ async function renderUndo(
   return prepared && requestOf(app, run, prepared, target, budget);
 }
 
-/** The request of a visit whose call was given up, or cut short with its process: as it must have been. */
+/** Renders the request of a visit again whose call was given up, or interrupted with its process. */
 async function renderForward(
   app: AppContext,
   run: Run,
@@ -226,7 +226,7 @@ async function requestOf(
   };
 }
 
-/** A header that the definition has itself wins over Trama's of the same name. */
+/** Headers of both; a header of the definition wins over Trama's of the same name. */
 function merged(
   own: Readonly<Record<string, string>>,
   added: Readonly<Record<string, string>>,
@@ -235,7 +235,7 @@ function merged(
   return { ...Object.fromEntries(Object.entries(added).filter(([name]) => !names.has(name))), ...own };
 }
 
-/** The state as it would be while this compensation runs. */
+/** The state in which this compensation would run. */
 function compensating(state: State, target: UndoTarget): State {
   const at = state.now;
   const undo = { target, startedAt: at, attemptAt: at, attempt: 1, retries: 0, waits: 0 };
@@ -252,7 +252,7 @@ function compensating(state: State, target: UndoTarget): State {
   };
 }
 
-/** The state as it was while this visit's call ran. */
+/** The state in which this visit's call ran. */
 function calling(state: State, { scope, nodeId, visit, round, key, prev }: UndoTarget): State {
   const at = state.now;
   const task = {
@@ -275,7 +275,7 @@ function calling(state: State, { scope, nodeId, visit, round, key, prev }: UndoT
   };
 }
 
-/** The requests that made the effects that stand, as the history recorded them; those it did not see are rendered anew. */
+/** The requests behind the remaining effects, as the history recorded them; requests without a record are rendered again. */
 async function standingRequests(
   app: AppContext,
   detail: ExecutionDetail,
@@ -295,7 +295,7 @@ async function standingRequests(
   });
 }
 
-/** What a preview shows of an exchange. */
+/** The part of an exchange that a preview shows. */
 type FoundCall = JsonObject;
 
 function foundCall({ verb, url, requestHeaders, requestBody, requestBodyTruncated }: Exchange): FoundCall {

@@ -18,7 +18,7 @@ import { type Answer, granted, type Refusal, refused } from './answer.ts';
 import type { KnownDefinition } from './known-definitions.ts';
 import type { AppContext } from './context.ts';
 
-/** A run as asked for. Fields are as the client sent them, or absent. */
+/** A run as requested. Fields are as the client sent them, or absent. */
 export interface StartRequest {
   readonly source:
     | { readonly kind: 'inline'; readonly definition: Json }
@@ -43,7 +43,7 @@ export async function start(app: AppContext, request: StartRequest): Promise<Ans
   const checked = checkInput(request);
   if ('ok' in checked) return checked;
   const known = recalled(app, request);
-  // What it says of the payload may be out of date, too: a refusal is given by what is stored now.
+  // A refusal must go by the definition that is stored now, since the remembered one may be out of date.
   if (known !== undefined && missingPayload(known.plan, checked.payload).length === 0) {
     const started = await insert(app, request, checked, { ...known, mustBeStored: true });
     if (started !== undefined) return started;
@@ -147,7 +147,7 @@ function checkLabels(labels: Json, errors: string[]): Readonly<Record<string, st
   return labels as Readonly<Record<string, string>>;
 }
 
-/** A stored definition that was read before: the insert finds out whether it still is. `latest` is another one any time. */
+/** A definition read before; the insert checks that it is still stored. `latest` may change at any time and is always read. */
 function recalled(app: AppContext, { source }: StartRequest): KnownDefinition | undefined {
   if (source.kind === 'inline' || source.version === 'latest') return undefined;
   return app.known.recall(source.name, source.version);
@@ -177,13 +177,13 @@ function unknownDefinition(source: StartRequest['source']): Refusal {
   );
 }
 
-/** A stored definition is valid by the rules of its day; where a newer release is stricter, its run says so. */
+/** Compiles a stored definition again: a newer release may have stricter rules, which the run then reports. */
 function recompiled(app: AppContext, definition: string): Plan | Refusal {
   const compiled = app.plans.compile(parseJson(definition));
   return compiled.ok ? compiled.plan : refused('invalid_definition', ...compiled.errors);
 }
 
-/** Equal for equal requests: as JSON whatever the order of keys, numbers by their digits, absent and null alike. */
+/** Equal for equal requests: ignores the order of keys, compares numbers by their digits, and treats null as absent. */
 function fingerprint(request: StartRequest, input: Input): string {
   const source: Json =
     request.source.kind === 'inline' ? request.source.definition : [request.source.name, request.source.version];

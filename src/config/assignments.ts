@@ -19,7 +19,7 @@ export interface Assignment {
   readonly source: string;
 }
 
-/** What one source gave. */
+/** The assignments of one source. */
 export interface Gathered {
   readonly assignments: readonly Assignment[];
   readonly problems: readonly string[];
@@ -157,7 +157,7 @@ export function parseConfigFile(text: string, name: string, surroundings: Surrou
 
 /**
  * Values of environment variables. An empty variable counts as not set, except that an empty secret is reported: it
- * most likely was meant to hold one. Variables that name no key are none of our business.
+ * most likely was meant to hold one. Ignores variables that name no key.
  */
 export function readEnvironment(env: Readonly<Record<string, string | undefined>>): Gathered {
   const assignments: Assignment[] = [];

@@ -136,7 +136,11 @@ describe('authentication', () => {
   });
 
   it.each([
-    ['keys without use', key().replace('auth: {', 'auth: { enabled: false,'), 'nobody is asked for the credentials'],
+    [
+      'keys without use',
+      key().replace('auth: {', 'auth: { enabled: false,'),
+      'the configured credentials are not checked',
+    ],
     ['an expired key', key(', expiresAt: "2020-01-01T00:00:00Z"'), 'ci expired at 2020-01-01T00:00:00.000Z'],
     ['keys fetched in the clear', jwt('issuer: i, audience: a, jwksUrl: "http://i/keys"'), 'is not https'],
   ])('warns of %s', (_what, text, sentence) => {

@@ -142,7 +142,7 @@ export interface HttpConfig {
   };
 }
 
-/** `circuitBreaker.*`: what keeps a host in trouble from being called. */
+/** `circuitBreaker.*`: when calls to a failing host are suspended. */
 export interface CircuitBreakerConfig {
   readonly enabled: boolean;
   readonly failureThreshold: number;

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 
-/** What placeholders can name. */
+/** The sources of placeholders. */
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The system's host name: `${HOSTNAME}` where the variable is not set. */
@@ -33,7 +33,7 @@ function valueOf(inner: string, { env, hostname }: Surroundings): string | { rea
   if (inner.startsWith('file:')) return readSecretFile(inner.slice('file:'.length));
   const [, name, fallback] = /^(\w+)(?::-(.*))?$/s.exec(inner) ?? [];
   if (name === undefined) {
-    // What it says may be a part of a password that was meant as it is.
+    // The message quotes nothing, since the text may be part of a literal password.
     return {
       problem: 'has a placeholder that is none of ${VAR}, ${VAR:-default} and ${file:/path}; $${ stands for ${',
     };

@@ -1,4 +1,4 @@
-/** What the registry says about one key. */
+/** The registry's entry for one key. */
 import type { Config, ConfigPath, ConfigValue } from './config.ts';
 import type { Kind } from './kinds.ts';
 

@@ -85,7 +85,7 @@ export function list(expected: string, isItem: (item: string) => boolean): Kind<
 export function parsedText(raw: unknown): unknown {
   if (typeof raw !== 'string') return raw;
   try {
-    // The last of two equal keys would win in silence.
+    // Of two equal keys, the last one would win silently.
     return duplicateKeyIn(raw) === undefined ? (JSON.parse(raw) as unknown) : unreadable;
   } catch {
     return unreadable;

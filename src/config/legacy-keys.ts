@@ -1,5 +1,5 @@
 /**
- * Keys that only existing Trama knows. They are ignored with a warning that says what takes their place, so that its
+ * Keys that only existing Trama knows. They are ignored with a warning that names their replacement, so that its
  * configuration files start this server, too.
  */
 

@@ -367,7 +367,7 @@ const bad: readonly (readonly [text: string, ...problems: string[]])[] = [
   ],
   [
     'security: { auth: { enabled: true } }',
-    `security.auth.enabled ${where} is true, and there is neither an API key nor a token issuer: nobody could do anything. \`trama keys create\` makes a key.`,
+    `security.auth.enabled ${where} is true, but there is neither an API key nor a token issuer, so every request would be refused. \`trama keys create\` makes a key.`,
   ],
   [
     'secrets: { hosts: { A: ["http://b"] } }',
@@ -375,7 +375,7 @@ const bad: readonly (readonly [text: string, ...problems: string[]])[] = [
   ],
   [
     'metrics: { public: false }',
-    `metrics.public ${where} is false, and without authentication nobody could be told from anybody else: set ` +
+    `metrics.public ${where} is false, but without authentication callers cannot be told apart: set ` +
       'metrics.enabled to false instead, or configure security.auth.',
   ],
   [

@@ -1,7 +1,3 @@
-/**
- * Loads the configuration: defaults < file < environment < flags. Collects every problem instead of stopping at the
- * first, each a sentence that names the key and where its value came from.
- */
 import { hostname } from 'node:os';
 import {
   parseConfigFile,
@@ -56,7 +52,12 @@ export type LoadedConfig =
 /** Shown in place of secrets. */
 const mask = '***';
 
-/** See the file header. Reads files, nothing else of the outside; throws nothing. */
+/**
+ * Loads the configuration: defaults < file < environment < flags. Collects every problem instead of stopping at the
+ * first, each a sentence that names the key and where its value came from.
+ *
+ * Has no side effects but reading files, and never throws.
+ */
 export function loadConfig(input: ConfigInput): LoadedConfig {
   const surroundings = { env: input.env, hostname: hostname() };
   const file =

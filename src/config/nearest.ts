@@ -15,7 +15,7 @@ function distance(a: string, b: string): number {
 }
 
 /**
- * The known name that somebody most likely meant: one that differs in letter case, has the same last part in another
+ * The known name that was most likely meant: one that differs in letter case, has the same last part in another
  * group, or is within a few typing errors; undefined when none is near.
  */
 export function nearest(name: string, known: readonly string[]): string | undefined {

@@ -151,8 +151,8 @@ export const rules: readonly Rule[] = [
     check: ({ metrics, security }, origin) =>
       when(
         metrics.enabled && !metrics.public && !security.auth.enabled,
-        `metrics.public (${origin('metrics.public')}) is false, and without authentication nobody could be told from anybody ` +
-          'else: set metrics.enabled to false instead, or configure security.auth.',
+        `metrics.public (${origin('metrics.public')}) is false, but without authentication callers cannot be told ` +
+          'apart: set metrics.enabled to false instead, or configure security.auth.',
       ),
   },
   {
@@ -161,8 +161,8 @@ export const rules: readonly Rule[] = [
     check: ({ security: { auth } }, origin) =>
       when(
         auth.enabled && auth.apiKeys.length === 0 && auth.jwt.issuer === undefined,
-        `security.auth.enabled (${origin('security.auth.enabled')}) is true, and there is neither an API key nor a token ` +
-          'issuer: nobody could do anything. `trama keys create` makes a key.',
+        `security.auth.enabled (${origin('security.auth.enabled')}) is true, but there is neither an API key nor a token ` +
+          'issuer, so every request would be refused. `trama keys create` makes a key.',
       ),
   },
   {
@@ -171,7 +171,7 @@ export const rules: readonly Rule[] = [
     check: ({ security: { auth } }, origin) =>
       when(
         !auth.enabled && (auth.apiKeys.length > 0 || auth.jwt.issuer !== undefined),
-        `security.auth.enabled (${origin('security.auth.enabled')}) is false: nobody is asked for the credentials that are configured.`,
+        `security.auth.enabled (${origin('security.auth.enabled')}) is false, so the configured credentials are not checked.`,
       ),
   },
   {
@@ -185,13 +185,13 @@ export const rules: readonly Rule[] = [
     },
   },
   {
-    text: '`security.auth.jwt.jwksUrl` should be https: whoever can change the answer can make tokens.',
+    text: '`security.auth.jwt.jwksUrl` should be https: an attacker who can change the answer can make tokens.',
     severity: 'warning',
     check: ({ security: { auth } }) => {
       const url = auth.jwt.jwksUrl === undefined ? null : URL.parse(auth.jwt.jwksUrl);
       return when(
         url !== null && url.protocol !== 'https:' && !isLoopback(url.hostname),
-        `security.auth.jwt.jwksUrl is not https: whoever can change what ${url?.host ?? ''} answers can make tokens.`,
+        `security.auth.jwt.jwksUrl is not https: an attacker who can change the answers of ${url?.host ?? ''} can make tokens.`,
       );
     },
   },
@@ -348,7 +348,7 @@ function pair(
   return [`${group}.${given} needs ${group}.${missing}.`];
 }
 
-/** Files for TLS that is off: whoever names them believes that it is on. */
+/** Reports files for TLS that is off, since naming them suggests that TLS was meant to be on. */
 function unused(group: string, { isOn, ...rest }: TlsConfig, origin: (path: string) => string): readonly string[] {
   if (isOn) return [];
   return Object.entries(rest)

@@ -1,4 +1,4 @@
-/** Environment variables that look as if they were meant for Trama, and that nothing reads. */
+/** Environment variables that resemble keys of Trama but are read by nothing. */
 import { closest } from '../core/definition/problems.ts';
 import { environmentName, keys } from './registry.ts';
 

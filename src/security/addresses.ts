@@ -1,4 +1,4 @@
-/** Addresses of callers: read from what a connection or a proxy says, and grouped by who is likely to have them. */
+/** Addresses of callers: parsed from connections and proxy headers, and grouped by likely owner. */
 import { BlockList, isIP } from 'node:net';
 
 /**
@@ -28,8 +28,8 @@ export function addressesWithin(networks: readonly string[]): (address: string) 
 }
 
 /**
- * The part of an address that one party is likely to have: an IPv4 address, also a mapped one, as a whole, the first 64
- * bits of an IPv6 address. What is no address stands for itself.
+ * The part of an address that one party is likely to own: a whole IPv4 address, also a mapped one, or the first 64 bits of an
+ * IPv6 address. Text that is no address is returned unchanged.
  */
 export function addressGroup(address: string): string {
   if (isIP(address) !== 6) return address;

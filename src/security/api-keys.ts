@@ -1,6 +1,6 @@
 /**
  * API keys. A key is 256 random bits behind a prefix that scanners for leaked secrets can find; only its SHA-256 is kept.
- * (A slow hash would protect guessable secrets; nobody guesses these.)
+ * (A slow hash would protect guessable secrets; these cannot be guessed.)
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Principal } from './principal.ts';
@@ -18,7 +18,7 @@ export interface ApiKeyEntry {
   readonly expiresAt?: number;
 }
 
-/** A new key, which nobody can find out again from its entry. */
+/** A new key; its entry does not reveal it. */
 export function createApiKey(): string {
   return `trama_${randomBytes(32).toString('base64url')}`;
 }

@@ -12,7 +12,7 @@ describe('an API key', () => {
     { id: 'second', sha256: sha256(second), roles: ['admin'], definitions: ['a*'], expiresAt: 1000 },
   ]);
 
-  it('is random, and long enough that nobody guesses it', () => {
+  it('is random, and too long to guess', () => {
     expect(first).toMatch(/^trama_[\w-]{43}$/);
     expect(second).not.toBe(first);
   });

@@ -1,10 +1,3 @@
-/**
- * Tells who sent a request, by its API key or its token.
- *
- * Failed attempts are limited per address. An API key is compared whatever the limit says: that costs a digest, nobody guesses 256 bits,
- * and so no flood of wrong credentials locks a right key out that comes from behind the same address. Past the limit, what costs is
- * left out: the signature of a token is verified no more, except of one that this process found good a while ago.
- */
 import type { IncomingHttpHeaders } from 'node:http';
 import { addressGroup } from './addresses.ts';
 import { digestOf, type ApiKeys } from './api-keys.ts';
@@ -14,19 +7,19 @@ import type { Principal } from './principal.ts';
 import { RateLimiter } from './rate-limiter.ts';
 import { KeysUnavailable } from './remote-key-set.ts';
 
-/** What the credentials of a request are worth. */
+/** The outcome of checking a request's credentials. */
 export type Authentication =
   | { readonly kind: 'known'; readonly principal: Principal }
   /** There are none. */
   | { readonly kind: 'missing' }
-  /** They are not good: unknown, expired, forged. Which, nobody is told. */
+  /** They are unknown, expired or forged; the caller is not told which. */
   | { readonly kind: 'invalid' }
   /** They are no API key that is known, and too many failed attempts came from this address for a look at a token. */
   | { readonly kind: 'limited'; readonly retryAfterMillis: number }
   /** The token issuer's keys are away. */
   | { readonly kind: 'unavailable' };
 
-/** See the file header. */
+/** Options of {@link Authenticator}. */
 export interface AuthenticatorParts {
   readonly keys: ApiKeys;
   readonly jwt?: Pick<JwtVerifier, 'verify'>;
@@ -39,7 +32,13 @@ const maxAddresses = 10_000;
 const maxRemembered = 1000;
 const rememberedMillis = 10 * 60_000;
 
-/** See the file header. */
+/**
+ * Authenticates requests by API key or token.
+ *
+ * Failed attempts are limited per address. API keys are compared regardless of the limit: a comparison costs one digest, 256 bits
+ * cannot be guessed, and so a flood of wrong credentials does not lock out a valid key from the same address. Above the limit,
+ * signatures of tokens are no longer verified, except for tokens that this process recently found valid.
+ */
 export class Authenticator {
   readonly #parts: AuthenticatorParts;
   readonly #failures: RateLimiter;
@@ -97,7 +96,7 @@ export class Authenticator {
   }
 }
 
-/** The bearer token, else the API key. Another scheme (of a proxy, say) is none of ours. */
+/** The bearer token, else the API key. Ignores other schemes, such as those of a proxy. */
 function credentialOf({ authorization, 'x-api-key': apiKey }: IncomingHttpHeaders): string | undefined {
   const bearer = /^bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
   const given = bearer ?? (typeof apiKey === 'string' ? apiKey.trim() : undefined);

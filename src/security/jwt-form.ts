@@ -1,4 +1,4 @@
-/** How a signed JSON Web Token looks; beside the verifier, so that whoever asks need not load it. */
+/** The form of a signed JSON Web Token; kept apart from the verifier, so that checking the form does not load it. */
 
 const maxTokenLength = 8192;
 

@@ -1,7 +1,3 @@
-/**
- * JSON Web Tokens (RFC 7519) of one issuer: signature by one of its published keys, issuer, audience and times. Only
- * asymmetric algorithms: a public key must never be taken for a shared secret.
- */
 import {
   errors,
   jwtVerify,
@@ -43,7 +39,7 @@ const algorithms = [
   'Ed25519',
 ];
 
-/** How much the issuer's clock and ours may differ. */
+/** How much the clocks of issuer and server may differ. */
 const clockToleranceSeconds = 30;
 
 /** Keys about which is remembered that they were reported; an issuer publishes at most a hundred at a time. */
@@ -52,7 +48,10 @@ const maxReported = 1000;
 const maxSubjectLength = 255;
 const maxGlobs = 50;
 
-/** See the file header. */
+/**
+ * JSON Web Tokens (RFC 7519) of one issuer: signature by one of its published keys, issuer, audience and times. Only
+ * asymmetric algorithms: a public key must never be taken for a shared secret.
+ */
 export class JwtVerifier {
   readonly #settings: JwtSettings;
   readonly #keys: KeySource;
@@ -62,8 +61,8 @@ export class JwtVerifier {
 
   /**
    * @param now ms since 1970.
-   * @param onBroken told once per published key (`''`: none) that it, or a token under it, cannot be used: either the issuer publishes
-   * what nobody can use, or somebody sends what breaks the library. Must not throw.
+   * @param onBroken called once per published key (`''`: none) that cannot be used, or has a token that cannot be: either the issuer
+   * publishes an unusable key, or a caller sends a token that breaks the library. Must not throw.
    */
   constructor(
     settings: JwtSettings,

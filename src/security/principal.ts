@@ -1,8 +1,7 @@
-/** Who a request comes from, once that is proven. */
 import { fitsGlobs } from '../core/value/name-globs.ts';
 import type { Role } from './roles.ts';
 
-/** See the file header. */
+/** Who a request comes from, once that is proven. */
 export interface Principal {
   /** `key:<id>` or `jwt:<subject>`: stands in the audit log, and is the namespace of idempotency keys. */
   readonly id: string;
@@ -13,7 +12,7 @@ export interface Principal {
   readonly expiresAt?: number;
 }
 
-/** Whether a principal may see what belongs to the definition of this name. Without authentication everybody may. */
+/** Whether a principal may see data of the definition of this name. Without authentication every caller may. */
 export function sees(principal: Principal | undefined, definitionName: string): boolean {
   return fitsGlobs(definitionName, principal?.definitions);
 }

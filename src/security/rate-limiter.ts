@@ -1,8 +1,3 @@
-/**
- * Limits how often something may happen, per key: a bucket of tokens that fills up steadily. The number of buckets is
- * bounded; the one used longest ago is forgotten first, which at worst lets its owner begin anew.
- */
-
 /** How much is allowed. */
 export interface RateLimit {
   /** Tokens that come back per second; more than 0. */
@@ -18,7 +13,10 @@ interface Bucket {
   filledAt: number;
 }
 
-/** See the file header. */
+/**
+ * Limits how often something may happen, per key: a bucket of tokens that fills up steadily. The number of buckets is
+ * bounded; the one used longest ago is forgotten first, which at worst lets its owner begin anew.
+ */
 export class RateLimiter {
   readonly #limit: RateLimit;
   readonly #now: () => number;

@@ -1,11 +1,3 @@
-/**
- * The public keys of a token issuer, fetched from its JWKS URL and kept.
- *
- * Guarantees: one fetch at a time, and a pause after each, whatever tokens say. An unknown key id causes a fetch, so that
- * rotated keys are found at once; keys that are ten minutes old are fetched again beside the request that finds them so.
- * While the issuer is away the keys at hand go on, for a day at most: a key that was withdrawn must not live for ever.
- * Answers are bounded in bytes, keys and time; redirects are not followed.
- */
 import {
   createLocalJWKSet,
   errors,
@@ -17,7 +9,7 @@ import {
   type LocalJWKSet,
 } from 'jose';
 
-/** The keys cannot be had now: whether a token is good is not known. */
+/** The keys are unavailable, so a token cannot be checked. */
 export class KeysUnavailable extends Error {
   override readonly name = 'KeysUnavailable';
 }
@@ -34,7 +26,7 @@ export class UnusableKey extends Error {
   }
 }
 
-/** See the file header. */
+/** Options of {@link RemoteKeySet}. */
 export interface RemoteKeySetOptions {
   readonly url: string;
   /** Monotonic milliseconds. */
@@ -61,7 +53,14 @@ interface Fetched {
   readonly at: number;
 }
 
-/** See the file header. */
+/**
+ * The public keys of a token issuer, fetched from its JWKS URL and kept.
+ *
+ * Guarantees: one fetch at a time, and a pause after each, whatever tokens say. An unknown key id causes a fetch, so that
+ * rotated keys are found at once; keys that are ten minutes old are fetched again beside the request that finds them so.
+ * While the issuer is away the keys at hand go on, for a day at most: a key that was withdrawn must not live for ever.
+ * Answers are bounded in bytes, keys and time; redirects are not followed.
+ */
 export class RemoteKeySet {
   readonly #options: RemoteKeySetOptions;
   #fetched: Fetched | undefined;
@@ -85,7 +84,7 @@ export class RemoteKeySet {
       await this.#refresh();
       return find(this.#usable() ?? unavailable(), header, token);
     }
-    // Nobody waits for these; a failure is reported, and the keys at hand are still good.
+    // Runs in the background; a failure is reported, and the current keys stay valid.
     if (this.#options.now() - kept.at > refreshAfterMillis) void this.#refresh();
     try {
       return await find(kept, header, token);
@@ -170,7 +169,7 @@ function wellFormed(keySet: JSONWebKeySet): JSONWebKeySet {
 }
 
 function unavailable(): never {
-  throw new KeysUnavailable('The keys of the token issuer cannot be had now.');
+  throw new KeysUnavailable('The keys of the token issuer are unavailable.');
 }
 
 async function textOf(response: Response): Promise<string> {

@@ -1,9 +1,7 @@
-/** Roles: what somebody may do. A role includes others; each route needs one. */
-
 /** All roles. */
 export const roles = ['viewer', 'runner', 'author', 'operator', 'admin'] as const;
 
-/** See the file header. */
+/** A role: what a caller may do. A role includes others; each route needs one. */
 export type Role = (typeof roles)[number];
 
 const included: Readonly<Record<Role, readonly Role[]>> = {
@@ -19,7 +17,7 @@ const included: Readonly<Record<Role, readonly Role[]>> = {
   admin: roles,
 };
 
-/** Whether whoever holds these roles may do what needs that one. */
+/** Whether these roles include the needed one. */
 export function allows(held: readonly Role[], needed: Role): boolean {
   return held.some((role) => included[role].includes(needed));
 }

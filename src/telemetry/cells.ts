@@ -1,5 +1,5 @@
 /**
- * The numbers behind series: one cell per set of labels. Whoever counts keeps the cell, so that counting is an addition:
+ * The numbers behind series: one cell per set of labels. The counting code keeps the cell, so that counting is an addition:
  * prom-client's own children look their labels up at every observation, which costs more than the rest of a checkpoint.
  */
 
@@ -12,7 +12,7 @@ export const durationBuckets: readonly number[] = [
 /** Upper bounds of batch sizes. */
 export const sizeBuckets: readonly number[] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
-/** What a family can do with a cell of its kind. */
+/** Operations of a family on its cells. */
 export interface Cell<Self> {
   /** Adds everything counted so far to another cell, which also gets what is counted here from now on. */
   foldInto(heir: Self): void;
@@ -52,7 +52,7 @@ export class GaugeCell implements Cell<GaugeCell> {
     this.#value = value;
   }
 
-  /** Nothing: values of gauges do not add up. */
+  /** Does nothing, since values of gauges do not add up. */
   foldInto(): void {
     this.#value = 0;
   }

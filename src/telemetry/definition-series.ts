@@ -1,4 +1,3 @@
-/** The counters of one definition, kept beside its plan: counting is an addition, without any lookup of labels. */
 import type { CallPhase, Outcome } from '../core/context/context.ts';
 import type { FailureReason, TerminalStatus } from '../core/state.ts';
 import type { DefinitionTelemetry, Dispatch, HookResult } from '../ports/telemetry.ts';
@@ -6,7 +5,7 @@ import type { CounterCell, HistogramCell } from './cells.ts';
 import type { LabelGroup, LabelGroups } from './label-groups.ts';
 import type { Series } from './series.ts';
 
-/** Cells that are kept at hand, as many as a definition has nodes; others are asked for again. */
+/** Cells kept per definition, as many as it can have nodes; others are looked up again. */
 const maxCells = 500;
 
 /** Cells by label value, each made when it is needed first: most definitions never see most outcomes. */
@@ -33,7 +32,7 @@ class Lazy<C> {
 /** How a node was called; `none` for nodes without a call. */
 type Mode = 'sync' | 'async' | 'none';
 
-/** See the file header. */
+/** The counters of one definition, kept beside its plan: counting is an addition, without any lookup of labels. */
 export class DefinitionSeries implements DefinitionTelemetry {
   readonly #group: LabelGroup;
   readonly #enqueued: CounterCell;
@@ -138,12 +137,12 @@ export class DefinitionSeries implements DefinitionTelemetry {
   }
 }
 
-/** Where an execution failed: only a compensation that could not be completed lies on the way back. */
+/** The phase in which an execution failed: DOWN only for a compensation that could not be completed. */
 function phaseOf(reason: string): CallPhase {
   return reason === 'compensation' ? 'DOWN' : 'UP';
 }
 
-/** Which way an execution went last: everything that is compensated ends on the way back. */
+/** The phase in which an execution ended: DOWN once it compensates. */
 function endedOn(status: string): CallPhase {
   return status === 'SUCCEEDED' || status === 'TERMINATED' ? 'UP' : 'DOWN';
 }

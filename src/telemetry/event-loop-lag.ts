@@ -1,12 +1,12 @@
 /**
- * How late timers fire, as `nodejs_eventloop_lag_*_seconds`: the names that prom-client gives, measured by a timer of our own.
+ * How late timers fire, as `nodejs_eventloop_lag_*_seconds`: the names that prom-client gives, measured by its own timer.
  * prom-client leaves it to `perf_hooks.monitorEventLoopDelay`, which wakes an idle process a hundred times a second, and whose values
  * contain the length of its interval.
  */
 import { createHistogram } from 'node:perf_hooks';
 import type { Gauge, Registry } from 'prom-client';
 
-/** How often it is looked, in ms. */
+/** Milliseconds between two measurements. */
 const lookMillis = 250;
 
 /** So seldom that prom-client's own look costs nothing: its series are replaced. */
@@ -27,7 +27,7 @@ const readings = {
 
 /**
  * Puts the series into the registry, in place of those of the same names. Each tells what was seen since it was read before; the
- * series of the percentiles is read last. `looked` is told at every look how late its timer was. The timer keeps no process alive.
+ * series of the percentiles is read last. `looked` receives the lateness of the timer at every measurement. The timer keeps no process alive.
  */
 export function watchEventLoopLag(
   registry: Registry,

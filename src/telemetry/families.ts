@@ -23,7 +23,7 @@ export class Family<C extends Cell<C>> {
     this.#help = help;
     this.#type = type;
     this.#create = create;
-    // Without labels there is one series, and it shows before anything was counted.
+    // A family without labels has one series, which shows before the first count.
     if (labelNames.length === 0) this.cell();
   }
 
@@ -39,12 +39,12 @@ export class Family<C extends Cell<C>> {
     return member.cell;
   }
 
-  /** Lets the series of these label values vanish; harmless when there is none. */
+  /** Removes the series of these label values, if there is one. */
   remove(...values: readonly string[]): void {
     this.#members.delete(values.join('\0'));
   }
 
-  /** Lets all series vanish. */
+  /** Removes all series. */
   clear(): void {
     this.#members.clear();
   }

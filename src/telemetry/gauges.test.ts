@@ -94,15 +94,19 @@ describe('the gauges of the store', () => {
   });
   const ageOf = async (...rows: readonly Row[]): Promise<number> => (await gauges(rows)()).oldestDueAgeMillis;
 
-  it('tell how long the oldest has been due that nobody runs', async () => {
+  it('tell how long the oldest has been due without a worker', async () => {
     expect(await ageOf()).toBe(0);
     expect(await ageOf(waiting('a', now - 7000), waiting('b', now - 3000))).toBe(7000);
     // Running here, and with another process: their due time stays until their next rest.
     expect(await ageOf(waiting('mine', now - 900_000), waiting('b', now - 3000))).toBe(3000);
     expect(await ageOf(waiting('x', now - 900_000, now - 100, 'of another'))).toBe(0);
-    // Whoever ran it has died, or waits for a worker here: it waits since its last checkpoint at most.
-    expect(await ageOf(waiting('x', now - 900_000, now - 4000, 'of nobody'), waiting('b', now - 3000))).toBe(4000);
-    expect(await ageOf(waiting('x', now - 900_000, now - 2000, 'of nobody'), waiting('b', now - 3000))).toBe(3000);
+    // Its process has died, or it waits for a worker here: it waits since its last checkpoint at most.
+    expect(await ageOf(waiting('x', now - 900_000, now - 4000, 'of a dead process'), waiting('b', now - 3000))).toBe(
+      4000,
+    );
+    expect(await ageOf(waiting('x', now - 900_000, now - 2000, 'of a dead process'), waiting('b', now - 3000))).toBe(
+      3000,
+    );
   });
 
   it('find the oldest behind more than a page of those that run', async () => {

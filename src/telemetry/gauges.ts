@@ -1,4 +1,4 @@
-/** Gauges that come from the store: read when the metrics are asked for, at most once every few seconds. */
+/** Gauges read from the store at a scrape, at most once every few seconds. */
 import { isSettled } from '../core/delivery.ts';
 import type { State } from '../core/state.ts';
 import type { Plan } from '../core/plan.ts';
@@ -8,23 +8,23 @@ import { type Store, StoreUnavailable } from '../ports/store.ts';
 import type { DueDetail } from '../ports/records.ts';
 import type { GaugeReadings } from './prometheus-telemetry.ts';
 
-/** What the gauges need. */
+/** What reading the gauges needs. */
 export interface GaugeParts {
   readonly store: Pick<Store, 'countActive' | 'listDue' | 'getProgress'>;
   readonly clock: Clock;
-  /** Those that this process looks after: each pod counts its own, so that sums are true. */
+  /** The shards that this process owns; each pod counts its own, so that sums are right. */
   readonly shards: () => ShardSet;
   /** The plan of a pinned definition. */
   readonly plans: { load(hash: string): Promise<Plan | undefined> };
-  /** Whether the store answers, as far as anybody knows. */
+  /** Whether the store is believed to answer. */
   readonly storeAnswers: () => boolean;
   /** Ids of the executions that run in this process. */
   readonly running: () => ReadonlySet<string>;
-  /** Whether a claim is that of another process which lives. */
+  /** Whether a claim belongs to another live process. */
   readonly isOfAnother: (claim: string) => boolean;
   /** Ids of the callback keys that are live. */
   readonly kids: readonly string[];
-  /** Time of a call whose definition says nothing. */
+  /** Timeout of a call without one in its definition. */
   readonly requestTimeoutMillis: number;
   /** Longest total time of any call. */
   readonly maxTimeoutMillis: number;
@@ -32,7 +32,7 @@ export interface GaugeParts {
 
 type StoreReadings = NonNullable<GaugeReadings['store']>;
 
-/** Statuses that show also when nothing has them: a series that comes and goes cannot be alerted on. */
+/** Statuses that show even at zero, since alerts need series that persist. */
 const shownStatuses = ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'COMPENSATING', 'CORRUPTED'] as const;
 
 /** How old a reading may be. */
@@ -46,7 +46,7 @@ const cacheFactor = 50;
 
 const maxCacheMillis = 60_000;
 
-/** How long one may take: whoever collects metrics waits for ten seconds, and wants the others at least. */
+/** How long one gauge may take: a scraper waits for ten seconds, and must get the other gauges in any case. */
 const deadlineMillis = 4000;
 
 /** Without a checkpoint for longer than this, and its call's timeout, an execution counts as stuck. */
@@ -77,7 +77,7 @@ export function createStoreGauges(parts: GaugeParts): () => Promise<StoreReading
         validUntil = now + Math.min(maxCacheMillis, Math.max(cacheMillis, took * cacheFactor));
       });
       latest = reading;
-      // A failure is not kept: the next one who asks tries again.
+      // A failure is not cached; the next scrape tries again.
       reading.catch(() => {
         if (latest === reading) latest = undefined;
       });
@@ -116,21 +116,21 @@ async function readStore(parts: GaugeParts): Promise<StoreReadings> {
     oldestDueAgeMillis: Math.max(0, now - due.oldestAt),
     stuck: await countStuck(parts, due.overdue, now),
     pendingHooks,
-    // A key that nothing waits under shows as 0; one that is gone shows as long as something waits in vain.
+    // A live key without waits shows 0; a removed key shows while executions still wait under it.
     waitingByKid: { ...Object.fromEntries(kids.map((kid) => [kid, 0])), ...callbackKeys },
   };
 }
 
 interface Due {
-  /** Since when the execution waits that has waited longest for somebody to run it; now when none does. */
+  /** When the execution that has waited longest for a worker began to wait; now when none waits. */
   readonly oldestAt: number;
   /** Ids of executions that have been due for long, and as long without a checkpoint. */
   readonly overdue: readonly string[];
 }
 
 /**
- * Goes through what is due, oldest first. One that somebody runs keeps its due time until its next rest, so it is left out of
- * the age; one whose process died waits since its last checkpoint at most.
+ * Reads due executions, oldest first. A running execution keeps its due time until it parks, so it does not count towards the
+ * age; one whose process died has waited since its last checkpoint at most.
  */
 async function readDue({ store, running, isOfAnother }: GaugeParts, shards: ShardSet, now: number): Promise<Due> {
   const overdue: string[] = [];
@@ -139,7 +139,7 @@ async function readDue({ store, running, isOfAnother }: GaugeParts, shards: Shar
   let cursor: DueDetail | undefined;
   for (let read = 0; read < maxOverdue;) {
     const rows: readonly DueDetail[] = await store.listDue(shards, now, pageSize, cursor);
-    // After the rows: what was taken meanwhile is no longer waiting.
+    // Read after the rows, so that executions claimed meanwhile do not count.
     const here = running();
     for (const { id, dueAt, updatedAt, claim } of rows) {
       const since = Math.max(dueAt, updatedAt);
@@ -155,7 +155,7 @@ async function readDue({ store, running, isOfAnother }: GaugeParts, shards: Shar
   return { oldestAt, overdue };
 }
 
-/** Of those without a checkpoint for long, the ones that are not in a call which may take so long. */
+/** Executions without a recent checkpoint, minus those in a call whose timeout allows it. */
 async function countStuck(parts: GaugeParts, overdue: readonly string[], now: number): Promise<number> {
   let stuck = Math.max(0, overdue.length - maxExamined);
   for (const id of overdue.slice(0, maxExamined)) {

@@ -21,11 +21,11 @@ export interface LogOptions {
 
 /** A log that has to be closed, so that nothing written last is lost. */
 export interface Log extends LogSink {
-  /** Resolves once what was written is out, or after a moment when nobody takes it. A second call does the same. */
+  /** Resolves once everything written has left, or after a moment without a reader. A second call does the same. */
   close(): Promise<void>;
 }
 
-/** How long a close waits for whoever reads the log. */
+/** How long a close waits for the reader of the log. */
 const closeMillis = 2000;
 
 /** What may wait for a reader, or for room on a disk; further lines are lost. */
@@ -47,7 +47,7 @@ function openDescriptor(descriptor: number): Destination {
       stream.write(line);
     },
     end(done) {
-      // An error is whoever read the log going away.
+      // An error means that the reader of the log has gone.
       stream.once('finish', done).once('error', done);
       stream.end();
     },

@@ -1,7 +1,3 @@
-/**
- * The telemetry port over Prometheus series and a log. What is counted on the hot path is kept in cells (see
- * `cells.ts`); the series of the Node process come from prom-client. Both end up in one text.
- */
 import type { Registry } from 'prom-client';
 import type { ExecutionStatus } from '../core/state.ts';
 import { unusedPrecisionMillis, watchEventLoopLag } from './event-loop-lag.ts';
@@ -27,7 +23,7 @@ export interface LogSink {
   write(level: LogLevel, message: string, fields: LogFields | undefined): void;
 }
 
-/** What is looked up when somebody asks for the metrics, not when it changes. */
+/** Sources of gauge values, read at each scrape rather than at each change. */
 export interface GaugeReadings {
   /** Undefined while the queue's server is away. */
   readonly queueSize: number | undefined;
@@ -59,7 +55,7 @@ export interface GaugeReadings {
     readonly membershipAgeMillis: number;
     readonly isPolicyUnsafe: boolean;
   };
-  /** Undefined while the store is away: the series vanish rather than lie. */
+  /** Undefined while the store is away, which removes the series instead of showing old values. */
   readonly store?: {
     readonly executions: Readonly<Record<string, number>>;
     readonly oldestDueAgeMillis: number;
@@ -80,7 +76,7 @@ export interface LabelLimits {
 
 const defaultLimits: LabelLimits = { definitions: 200, steps: 1000, hosts: 200 };
 
-/** Of a label: as long as a name in DNS may be, with its scheme and port. What is longer leads nowhere, and may be as long as a request. */
+/** Of a label: as long as a name in DNS may be, with its scheme and port. Longer ones cannot be reached, and may be as long as a request. */
 const maxHostLength = 270;
 
 /** The content type of {@link PrometheusTelemetry.metrics}. */
@@ -99,7 +95,10 @@ interface HostCells {
   readonly byOutcome: Map<string, HistogramCell>;
 }
 
-/** See the file header. */
+/**
+ * The telemetry port over Prometheus series and a log. What is counted on the hot path is kept in cells (see
+ * `cells.ts`); the series of the Node process come from prom-client. Both end up in one text.
+ */
 export class PrometheusTelemetry implements Telemetry {
   /** Set once, before anything is told; undefined while nothing is traced. */
   tracer: Tracer | undefined;
@@ -297,7 +296,7 @@ export class PrometheusTelemetry implements Telemetry {
     else this.#definitionSeries(of.name, of.version).callbackRejected(reason);
   }
 
-  /** A request to the API was not let in. */
+  /** A request to the API was refused for its credentials or origin. */
   authRejected(reason: string): void {
     this.#series.authRejected.cell(reason).add();
   }

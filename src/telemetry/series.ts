@@ -1,11 +1,10 @@
-/** Every series that Trama makes itself: names and labels are what dashboards and alerts depend on. */
 import { sizeBuckets, type CounterCell, type GaugeCell, type HistogramCell } from './cells.ts';
 import { Families, type Family } from './families.ts';
 
 /** Labels of whatever belongs to one definition. */
 const definitionLabels: readonly [string, string] = ['saga_name', 'saga_version'];
 
-/** See the file header. */
+/** Every series that Trama makes itself: names and labels are what dashboards and alerts depend on. */
 export interface Series {
   readonly families: Families;
   readonly enqueued: Family<CounterCell>;
@@ -102,7 +101,11 @@ export function createSeries(): Series {
       ...definitionLabels,
       'reason',
     ),
-    authRejected: f.counter('saga_auth_rejected_total', 'Requests that were not let in, by reason.', 'reason'),
+    authRejected: f.counter(
+      'saga_auth_rejected_total',
+      'Requests refused for their credentials or origin, by reason.',
+      'reason',
+    ),
     callbackTimeouts: f.counter(
       'saga_callback_timeout_total',
       'Callbacks that did not come in time.',

@@ -283,7 +283,7 @@ describe('a promotion', () => {
       takeBack: (id) => real.takeBack(id),
     };
     await expect(promote({ ...parts, target: changed })).rejects.toThrow(
-      /step: the same number, but not the same content/,
+      /step: the number is equal, but the content differs/,
     );
     expect(await target.findDue(wholeShardSet, Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
     await takeBack(parts, true);

@@ -1,4 +1,4 @@
-/** Shapes of the documents that the API answers with: for the OpenAPI document only, nothing is serialised by them. */
+/** Shapes of answers, for the OpenAPI document only; answers are not serialised by them. */
 import * as shape from './schema.ts';
 import type { Schema } from './schema.ts';
 
@@ -32,7 +32,7 @@ export const errorDocument: Schema = shape.object({
 /** `{ id, status }` of a run. */
 export const startedDocument: Schema = shape.object({ id: shape.string({ format: 'uuid' }), status });
 
-/** `{ id, status }` of a change that was taken in. */
+/** `{ id, status }` of an accepted change. */
 export const acceptedDocument: Schema = shape.object({
   id: shape.string({ format: 'uuid' }),
   status: shape.string({ description: 'What was taken in, such as REQUEUED.' }),
@@ -183,7 +183,7 @@ export const callDocument: Schema = shape.object({
   error: shape.optional(shape.string()),
 });
 
-/** One request that would be made, or whose effect stands. */
+/** A request that would be made, or whose effect remains. */
 export const previewDocument: Schema = shape.object({
   nodeId: shape.string(),
   visit: count('Counts from 1.'),
@@ -223,7 +223,7 @@ export const auditDocument: Schema = shape.object({
   details: shape.optional(shape.object({}, { additionalProperties: true })),
 });
 
-/** What the check of a definition found. */
+/** The outcome of checking a definition. */
 export const definitionReport: Schema = shape.object({
   valid: shape.boolean(),
   errors: shape.array(shape.string()),

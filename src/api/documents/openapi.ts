@@ -1,4 +1,4 @@
-/** The OpenAPI 3.1 document, made from the very schemas that validate requests. */
+/** The OpenAPI 3.1 document, made from the schemas that validate requests. */
 import { errorDocument } from './documents.ts';
 import type { Access } from '../route-access.ts';
 import type { RouteDocumentation } from './route-documentation.ts';
@@ -45,7 +45,7 @@ export function openApiDocument(
   };
 }
 
-/** Without authentication (on loopback) none of them is needed. */
+/** None of them is needed without authentication. */
 const securitySchemes = {
   apiKey: { type: 'apiKey', in: 'header', name: 'X-Api-Key' },
   bearer: { type: 'http', scheme: 'bearer', description: 'An API key, or a JSON Web Token of the configured issuer.' },
@@ -57,7 +57,7 @@ const eitherCredential = [{ bearer: [] }, { apiKey: [] }];
 /** What a route needs, as the fields of its operation. */
 function securityOf({ needs, isWhole }: Access, url: string): object {
   if (needs === 'nothing') return { security: [] };
-  // The other form of the address has the token in itself.
+  // The other address form contains the token.
   if (needs === 'token') return { security: url.endsWith('/:token') ? [] : [{ callbackToken: [] }] };
   if (needs === 'metrics') {
     return { security: [{}, ...eitherCredential], description: 'Needs the role viewer, unless metrics are public.' };
@@ -66,7 +66,7 @@ function securityOf({ needs, isWhole }: Access, url: string): object {
   return { security: eitherCredential, description: `Needs the role ${needs}${whole}.` };
 }
 
-/** What any route with credentials may answer. */
+/** Errors of every route with credentials. */
 const gateAnswers: RouteDocumentation['answers'] = {
   401: { description: 'No good credentials.', schema: errorDocument },
   403: { description: 'The credentials do not allow this.', schema: errorDocument },
@@ -76,7 +76,7 @@ const gateAnswers: RouteDocumentation['answers'] = {
 /** Reference to the shared schema of definitions. */
 const definitionReference = { $ref: '#/components/schemas/Definition' };
 
-/** Local references of a schema begin at the schema, not at the document that it is put into. */
+/** Rebases a schema's local references, which start at the schema, onto the document. */
 function rooted(definition: object): object {
   const text = JSON.stringify(definition).replaceAll('"#/$defs/', '"#/components/schemas/Definition/$defs/');
   const { $schema: _schema, ...schema } = JSON.parse(text) as Record<string, unknown>;

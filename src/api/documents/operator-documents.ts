@@ -19,7 +19,7 @@ export const holdDocument: Schema = shape.object({
   createdAt: instant,
 });
 
-/** What a bulk request came to. */
+/** The outcome of a bulk request. */
 export const bulkDocument: Schema = shape.object({
   matched: count('Executions that match, at most max.'),
   done: count('Changes taken in.'),

@@ -1,4 +1,3 @@
-/** What each route tells the OpenAPI document beside the schemas that validate it. */
 import type { Schema } from './schema.ts';
 
 /** One possible answer. */
@@ -10,7 +9,7 @@ export interface DocumentedAnswer {
   readonly contentType?: string;
 }
 
-/** See the file header. */
+/** What each route tells the OpenAPI document beside the schemas that validate it. */
 export interface RouteDocumentation {
   readonly summary: string;
   readonly tag: 'executions' | 'definitions' | 'callbacks' | 'operations';

@@ -48,7 +48,7 @@ it('forgets who has gone while waiting', () => {
   expect(places.counts).toEqual({ made: 1, waiting: 0, unreadBytes: 0 });
 });
 
-it('refuses a caller of whom too many wait, and nobody else', () => {
+it('refuses only a caller with too many waiting requests', () => {
   const places = new AnswerPlaces();
   const { went, come } = arrivals(places);
   for (let i = 0; i < 203; i++) come('a');

@@ -1,22 +1,13 @@
-/**
- * Answers that may be large (lists, histories, documents): few are made at a time, and what slow readers leave unread is bounded. A page ends
- * at 4 MiB of stored text, and takes several times as much memory while it is read, masked and printed: a hundred at a time
- * would end the process.
- *
- * Guarantees: at most {@link maxMade} are in the making, the callers take turns, and nobody waits behind another caller's queue.
- * Of printed answers at most {@link maxUnreadBytes} wait for their readers; beyond that the connection that has been longest at it, of
- * the caller with the most, is cut. Woken by answers that are done; stopped by nothing, since requests end.
- */
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { ApiError, type ApiLog } from './failure.ts';
 
 /** Answers in the making at once. One thread makes them; more than a few would only hold memory while the store reads. */
 const maxMade = 4;
 
-/** Of which one caller has at most so many while others wait. */
+/** Answers in the making for one caller at most while others wait. */
 const maxMadeOfCaller = 2;
 
-/** Requests that wait for a place, of one caller: each costs little, and a caller that has more open is answered 503. */
+/** Waiting requests of one caller at most: each costs little, and further ones are answered 503. */
 const maxWaiting = 200;
 
 /** Bytes of printed answers that readers have not taken yet. */
@@ -25,7 +16,7 @@ const maxUnreadBytes = 64 * 1024 * 1024;
 /** A reader that takes nothing for this long is cut off. */
 const stalledMillis = 60_000;
 
-/** What waits: resumed once it has a place. */
+/** A waiting request; resumed once it has a place. */
 type Waiting = () => void;
 
 /** An answer on its way out. */
@@ -35,7 +26,15 @@ interface Unread {
   readonly cut: () => void;
 }
 
-/** See the file header. */
+/**
+ * Limits answers that may be large (lists, histories, documents): few are made at a time, and unread bytes of slow readers are bounded. A page ends
+ * at 4 MiB of stored text, and takes several times as much memory while it is read, masked and printed: a hundred at a time
+ * would end the process.
+ *
+ * Guarantees: at most {@link maxMade} are in the making, the callers take turns, and no caller waits behind another one's queue.
+ * At most {@link maxUnreadBytes} of printed answers wait for their readers; beyond that, the oldest connection of the caller with
+ * the most is cut. Woken by finished answers; needs no stop, since requests end.
+ */
 export class AnswerPlaces {
   #made = 0;
   readonly #madeOf = new Map<string, number>();
@@ -45,7 +44,7 @@ export class AnswerPlaces {
   readonly #unread = new Set<Unread>();
   #unreadBytes = 0;
 
-  /** Answers in the making, those that wait for it, and bytes that no reader has taken. */
+  /** Answers in the making, waiting requests, and unread bytes. */
   get counts(): { readonly made: number; readonly waiting: number; readonly unreadBytes: number } {
     let waiting = 0;
     for (const queue of this.#waiting.values()) waiting += queue.length;
@@ -53,9 +52,9 @@ export class AnswerPlaces {
   }
 
   /**
-   * Calls `go` once there is a place, at once if there is one. The result gives it back, or ends the waiting; a second call does nothing.
+   * Calls `go` once there is a place, possibly at once. The result gives the place back or ends the wait; a second call does nothing.
    *
-   * `isCounted` says that the request is one of a number that is bounded already: it waits however many others do.
+   * `isCounted`: the number of such requests is already bounded, so this one waits regardless of how many others do.
    *
    * @throws ApiError `overloaded` when the caller has too many that wait.
    */
@@ -106,7 +105,7 @@ export class AnswerPlaces {
     }
   }
 
-  /** Whose turn it is. A caller that waits alone may have every place but one, which the next other one finds free. */
+  /** The caller whose turn it is. A caller waiting alone may take every place but one, which stays free for the next caller. */
   #turn(): string | undefined {
     for (const caller of this.#waiting.keys()) {
       const share = this.#waiting.size > 1 ? maxMadeOfCaller : maxMade - 1;
@@ -115,7 +114,7 @@ export class AnswerPlaces {
     return undefined;
   }
 
-  /** Counts an answer that is on its way, until the result is called. Cuts others, or this one, where there is too much. */
+  /** Counts an answer being sent until the result is called. Cuts others, or this one, above the limit. */
   send(unread: Unread): () => void {
     this.#unread.add(unread);
     this.#unreadBytes += unread.bytes;
@@ -140,19 +139,19 @@ export class AnswerPlaces {
   }
 }
 
-/** What answers are limited with. */
+/** What limiting answers needs. */
 interface AnswerParts {
   readonly answers: AnswerPlaces;
   readonly log: ApiLog;
 }
 
-/** Who asks: credentials, or without any the address. */
+/** The caller: its credentials, or without any its address. */
 export function callerOf(request: FastifyRequest): string {
   return request.principal?.id ?? request.ip;
 }
 
 /**
- * Waits for a place to make the answer of this request, which is given back once the answer is written or the client has gone. See
+ * Waits for a place to make this request's answer; the place is returned once the answer is written or the client has gone. See
  * {@link AnswerPlaces.enter}.
  */
 export function placeFor(
@@ -165,7 +164,7 @@ export function placeFor(
     const leave = answers.enter(callerOf(request), resolve, isCounted);
     reply.raw.once('close', () => {
       leave();
-      // A handler that waits must end, whatever it does then.
+      // Resumes a waiting handler, so that it ends.
       reject(new ApiError('overloaded'));
     });
     leaves.set(reply, leave);
@@ -175,7 +174,7 @@ export function placeFor(
 /** The places of answers in the making. */
 const leaves = new WeakMap<FastifyReply, () => void>();
 
-/** The answer is made: the place is free, and what is sent counts until its reader has it. */
+/** Frees the place of a finished answer, and counts its bytes until its reader has them. */
 export function answerMade(
   { answers, log }: AnswerParts,
   request: FastifyRequest,
@@ -194,7 +193,7 @@ export function answerMade(
   reply.raw.setTimeout(stalledMillis, () => reply.raw.destroy());
 }
 
-/** Lets the answers of such routes, registered from now on, wait for a place. */
+/** Makes large answers of routes registered from now on wait for a place. */
 export function limitAnswers(server: FastifyInstance, parts: AnswerParts): void {
   server.addHook('onRoute', (route: RouteOptions) => {
     if (route.method !== 'GET' || !/^\/(?:workflows|sagas|audit)(?:\/|$)/.test(route.url)) return;

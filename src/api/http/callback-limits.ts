@@ -1,7 +1,3 @@
-/**
- * How many callbacks may come. Per address whatever they hold, before the body is read; per execution only with a good
- * signature, so that nobody else can use up what an execution may get, and before anything is looked up in the store.
- */
 import { addressGroup } from '../../security/addresses.ts';
 import { RateLimiter } from '../../security/rate-limiter.ts';
 
@@ -15,7 +11,10 @@ const burstSeconds = 10;
 const maxExecutions = 20_000;
 const maxAddresses = 10_000;
 
-/** See the file header. */
+/**
+ * Limits callbacks: per address before the body is read, and per execution after the signature check, so that forged
+ * callbacks do not use up an execution's limit, and before anything is looked up in the store.
+ */
 export class CallbackLimits {
   readonly #executions: RateLimiter;
   readonly #addresses: RateLimiter;

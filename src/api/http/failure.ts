@@ -9,7 +9,7 @@ import { Overloaded } from '../../engine/settings.ts';
 import { type ErrorCode, errorRegistry } from '../error-registry.ts';
 import type { LingeringCloses } from './lingering-closes.ts';
 
-/** Where the API writes what nobody who asks may see. */
+/** The log of the API, for details that clients must not see. */
 export type ApiLog = Pick<Telemetry, 'log' | 'logs'>;
 
 /** Seconds after which a client may try again. */
@@ -60,7 +60,7 @@ function failureBody(reply: FastifyReply, code: ErrorCode, errors: readonly stri
   return errorBody(code, reply.server.masked(saidErrors(errors)), reply.request.id);
 }
 
-/** The body of a refusal of the app, for the handler to return. */
+/** The body of the refusal of a use case, for the handler to return. */
 export function refusalBody(reply: FastifyReply, refusal: Refusal): string {
   return failureBody(reply, refusal.code, refusal.errors);
 }
@@ -81,7 +81,7 @@ const frameworkCodes: Readonly<Record<string, ErrorCode>> = {
   ECONNRESET: 'malformed_http',
 };
 
-/** Answers whatever a handler or Fastify threw. What nobody foresaw is 500, and its details go to the log alone. */
+/** Answers an error thrown by a handler or Fastify. An unexpected error is 500, and only the log gets its details. */
 export function errorHandler(log: ApiLog): (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void {
   return (error, request, reply) => {
     if (error instanceof ApiError) {

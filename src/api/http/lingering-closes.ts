@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 
-/** How long a client may go on with a request of which nothing is wanted any more. */
+/** How long a client may continue sending a request that is already answered. */
 interface Bounds {
   /** Bytes that are read and dropped: a client that writes first and reads later gets its answer up to this size. */
   readonly maxBytes: number;
@@ -37,7 +37,7 @@ export class LingeringCloses {
     };
   }
 
-  /** Whether a socket lingers: what it was to say was written. */
+  /** Whether a socket lingers: its answer was written. */
   has(socket: Socket): boolean {
     return this.#sockets.has(socket);
   }
@@ -68,7 +68,7 @@ export class LingeringCloses {
       this.#sockets.delete(socket);
     });
     socket.resume();
-    // Where the parser had stopped reading, the stream waits for bytes that nobody reads; an empty chunk makes it read again.
+    // If the parser stopped reading, the stream waits for bytes without a reader; an empty chunk makes it read again.
     socket.push('');
   }
 

@@ -1,8 +1,3 @@
-/**
- * Requests that stay open (waits, event streams): bounded in number, of all and of each caller, and told when the server
- * stops.
- */
-
 import type { FastifyRequest } from 'fastify';
 import { callerOf } from './answer-places.ts';
 import { ApiError } from './failure.ts';
@@ -16,10 +11,12 @@ export interface OpenRequest {
   release(): void;
 }
 
-/** Why there is no place: all are taken (or the server stops), or the caller has its share. */
+/** Why there is no place: all are taken (or the server stops), or the caller has used its share. */
 export type NoPlace = 'server' | 'caller';
 
-/** See the file header. */
+/**
+ * Requests that stay open (waits, event streams): bounded in total and per caller, and aborted when the server stops.
+ */
 export class OpenRequests {
   readonly #limit: number;
   readonly #share: number;

@@ -99,7 +99,7 @@ describe('a server for its own machine', () => {
     ['what its own pages fetch', { host: 'localhost', 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors' }],
     ['what is typed into a browser', { host: 'localhost', 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' }],
     [
-      'a link that somebody follows',
+      'a link from another page',
       { host: 'localhost', 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' },
     ],
   ])('answers %s', async (_what, headers) => {

@@ -1,13 +1,13 @@
 /** Refuses requests that a server without authentication must not answer, by what their headers tell of where they come from. */
 import type { IncomingMessage } from 'node:http';
 
-/** What a server without authentication answers. */
+/** Which requests a server without authentication answers. */
 export interface GuardPolicy {
   /** Names and addresses as in a URL, in any case, each with a port or without one (then with any). */
   readonly allowedHosts: readonly string[];
-  /** Whether what came through a proxy is refused: the server is there for its own machine alone. */
+  /** Whether requests through a proxy are refused, because the server serves its own machine only. */
   readonly refusesProxies: boolean;
-  /** The allowed hosts, as people are told of them: `the hosts of server.allowedHosts`. */
+  /** The allowed hosts in messages: `the hosts of server.allowedHosts`. */
   readonly hostsShown: string;
 }
 
@@ -18,7 +18,7 @@ export interface GuardRefusal {
   readonly sentence: string;
 }
 
-/** What of a request is looked at. */
+/** The part of a request that the guard inspects. */
 export type GuardedRequest = Pick<IncomingMessage, 'headers' | 'httpVersion'>;
 
 /** Headers by which proxies, load balancers and content delivery networks give themselves away. */
@@ -51,7 +51,7 @@ const proxyHeaderPrefix = /^(?:x-forwarded|x-envoy-|x-arr-|cf-)/;
 const literalAddress = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[\da-f:.]+\])$/;
 
 /**
- * Guards a server that asks for no credentials against what reaches it although nobody meant to let it in:
+ * Guards a server without authentication against requests that reach it unintentionally:
  *
  * - a web page whose name was made to resolve to this server (DNS rebinding): its `Host` is that name;
  * - a web page of another origin, the same host with another port included: `Origin`, or where there is none `Sec-Fetch-Site`;
@@ -102,14 +102,14 @@ function refuse(reason: GuardRefusal['reason'], why: string): GuardRefusal {
 
 function signOfProxy({ headers, httpVersion }: GuardedRequest): string | undefined {
   for (const name in headers) {
-    // Most names need no look at their beginning: every request comes by here.
+    // Compares whole names first, because every request passes here.
     const isLikely = name.startsWith('x-') || name.startsWith('cf-');
     if (proxyHeaders.has(name) || (isLikely && proxyHeaderPrefix.test(name))) return `the header ${name}`;
   }
   return httpVersion === '1.0' ? 'the version HTTP/1.0' : undefined;
 }
 
-/** Whether a page of another origin than the server's makes the request. A link that somebody follows there is none. */
+/** Whether a page of another origin makes the request. Following a link from such a page is allowed. */
 function comesFromPage(headers: IncomingMessage['headers'], host: string): boolean {
   const { origin } = headers;
   if (origin !== undefined) {

@@ -15,7 +15,7 @@ const sleeper = {
   nodes: [{ kind: 'sleep', id: 's', duration: 'PT1H' }],
 };
 
-const nobody = '0190a5a0-0000-7000-8000-000000000000';
+const unknownId = '0190a5a0-0000-7000-8000-000000000000';
 
 let api: ApiFixture;
 beforeEach(async () => {
@@ -71,12 +71,12 @@ describe('a bulk request', () => {
 
   it('changes those that it names, and lists those that refuse', async () => {
     const [a, b] = [await asleep(), await asleep()];
-    const { body } = await bulk({ action: 'wake', ids: [a, a.toUpperCase(), nobody], dryRun: false });
+    const { body } = await bulk({ action: 'wake', ids: [a, a.toUpperCase(), unknownId], dryRun: false });
     expect(body).toEqual({
       matched: 2,
       done: 1,
       ids: [a],
-      errors: [{ id: nobody, code: 'unknown_execution', errors: [`There is no execution ${nobody}.`] }],
+      errors: [{ id: unknownId, code: 'unknown_execution', errors: [`There is no execution ${unknownId}.`] }],
       more: false,
     });
     expect(await api.store.readInbox(b)).toMatchObject({ inbox: [] });
@@ -138,9 +138,9 @@ describe('a bulk request', () => {
   it.each([
     [{ filter: {} }, 'action: Is required.'],
     [{ action: 'wake' }, 'request: Must have either filter or ids.'],
-    [{ action: 'wake', filter: {}, ids: [nobody] }, 'request: Must have either filter or ids.'],
+    [{ action: 'wake', filter: {}, ids: [unknownId] }, 'request: Must have either filter or ids.'],
     [{ action: 'wake', ids: ['x'] }, 'ids[0]: Must be a UUID'],
-    [{ action: 'wake', ids: Array.from({ length: 201 }, () => nobody) }, 'ids: Must have at most 200'],
+    [{ action: 'wake', ids: Array.from({ length: 201 }, () => unknownId) }, 'ids: Must have at most 200'],
     [{ action: 'resolve', filter: {} }, 'action: Must be'],
     [{ action: 'wake', filter: { status: ['GONE'] } }, 'filter.status[0]: Must be'],
     [{ action: 'wake', filter: { status: 'GONE' } }, 'filter.status: GONE is no status.'],

@@ -12,7 +12,7 @@ import { clamp, optional, reasonField } from '../parameters.ts';
 import { granted } from '../../app/answer.ts';
 import { answers } from '../documents/route-documentation.ts';
 
-/** A query repeats a parameter; a body has a list, or one value alone. */
+/** Lists: a query repeats the parameter; a body has a list or a single value. */
 const oneOrMore = {
   status: shape.optional({
     type: ['array', 'string'],

@@ -19,7 +19,7 @@ import { answers } from '../documents/route-documentation.ts';
 /** Characters of the answer that a link may carry. */
 const maxAnswerLength = 64;
 
-/** The field by which the page's own form is told from any other. */
+/** The field that marks the page's own form. */
 const marker = 'trama-confirm';
 
 const parameters = shape.object({
@@ -27,7 +27,7 @@ const parameters = shape.object({
   nodeId: shape.string(),
   token: shape.string(),
 });
-// Mail services add parameters of their own to links: neither the author nor the reader can help it.
+// Mail services add parameters of their own to links.
 const query = shape.object({
   answer: shape.optional(shape.any({ description: 'What the button answers, up to 64 characters.' })),
 });
@@ -111,5 +111,5 @@ export function confirmationOf(bytes: Uint8Array, contentType: string | undefine
   return { confirmed: true, ...(answer !== undefined && { answer }) };
 }
 
-/** More than the form of the page can be: a character of the answer takes at most twelve bytes there. */
+/** An upper bound of the page's form: a character of the answer takes at most twelve bytes in it. */
 const maxFormBytes = 1024;

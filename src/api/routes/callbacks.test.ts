@@ -311,7 +311,7 @@ describe('a callback is refused', () => {
     expect((await send('{}', { token: gone, id: other })).statusCode).toBe(404);
   });
 
-  it('once nobody waits', async () => {
+  it('once no node waits', async () => {
     await api.server.inject({ method: 'POST', url: `/workflows/${id}/terminate` });
     await api.drive(id);
     const answer = await send('{}');

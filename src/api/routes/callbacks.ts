@@ -1,4 +1,4 @@
-/** The callback route: open to anybody with a token, in a header or as the last segment of a signed URL. */
+/** The callback route: open to any client with a token, in a header or as the last segment of a signed URL. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import { stringifyJson } from '../../core/value/json.ts';
@@ -58,7 +58,7 @@ export function callbackRoutes(server: FastifyInstance, api: ApiContext): void {
       });
     });
     scope.addHook('onRequest', (request, reply, done) => {
-      // What is no media type at all would be refused before any parser is asked; a callback is too dear for that.
+      // Fastify refuses a malformed media type before any parser runs; a callback must not be lost to that.
       const { headers } = request.raw;
       if (!mediaType.test(headers['content-type'] ?? '')) delete headers['content-type'];
       if (!api.callbackLimits.takeAddress(addressOf(request))) {

@@ -185,7 +185,7 @@ describe('resolve', () => {
   });
 });
 
-it.each(['retry', 'cancel', 'terminate', 'wake', 'resolve'])('%s of nobody is 404', async (action) => {
+it.each(['retry', 'cancel', 'terminate', 'wake', 'resolve'])('%s of an unknown execution is 404', async (action) => {
   const body = action === 'resolve' ? { nodeId: 'a', phase: 'UP', outcome: 'failed', reason: 'x' } : {};
   const answer = await post(`00000000-0000-7000-8000-000000000000/${action}`, body);
   expect([answer.statusCode, answer.json().code]).toEqual([404, 'unknown_execution']);

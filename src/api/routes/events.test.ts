@@ -118,7 +118,7 @@ describe('GET /workflows/{id}/events', () => {
     await ended;
   });
 
-  it('is 404 of nobody and 429 of too many', async () => {
+  it('is 404 for an unknown execution and 429 for too many', async () => {
     expect((await api.server.inject('/workflows/00000000-0000-7000-8000-000000000000/events')).statusCode).toBe(404);
     await api.close();
     api = await new ApiFixture({ limits: { maxOpenRequests: 1 } }).open();

@@ -1,4 +1,4 @@
-/** The event stream of an execution: server-sent events, resumable, at the pace of whoever reads. */
+/** The event stream of an execution: server-sent events, resumable, at the pace of the reader. */
 import type { ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { stringifyJson } from '../../core/value/json.ts';
@@ -132,7 +132,7 @@ function drained(api: ApiContext, out: ServerResponse): Promise<boolean> {
   });
 }
 
-/** What is no id of ours begins anew. */
+/** The position in an event id; an unknown form starts from the beginning. */
 function positionOf(id: string | undefined): StreamPosition {
   const match = /^(\d{1,15}):(-1|\d{1,15})$/.exec(id ?? '');
   return match === null ? beginning : { ord: Number(match[1]), seq: Number(match[2]) };

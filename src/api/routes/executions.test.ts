@@ -226,7 +226,7 @@ describe('the history', () => {
     expect(last.body[0].stepName).toBe('reserve');
   });
 
-  it('is empty before anything happened, and 404 of nobody', async () => {
+  it('is empty before anything happened, and 404 for an unknown execution', async () => {
     const id = await api.run(definition);
     expect((await get(`/workflows/${id}/steps`)).body).toEqual([]);
     expect((await get('/workflows/00000000-0000-7000-8000-000000000000/steps')).status).toBe(404);

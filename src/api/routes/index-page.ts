@@ -1,10 +1,10 @@
-/** `GET /`: where everything is, for people who know only the address of the server. */
+/** `GET /`: the addresses of everything, for people who know only the server. */
 import type { FastifyInstance } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import { jsonTextBody } from '../context.ts';
 import { pageBody, wantsPage } from '../page.ts';
 
-/** Where people read on; pages of documents are files, which no server has to show. */
+/** The documents, which are files rather than pages of this server. */
 const documents = 'docs/README.md in the package';
 
 /** Places that a server may have, in the order of the page: their names, addresses, and what is there. */

@@ -1,4 +1,4 @@
-/** What operators and tools ask for: liveness, readiness, metrics, the API's own description. */
+/** Routes for operators and tools: liveness, readiness, metrics, the API's own description. */
 import type { FastifyInstance } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import { jsonTextBody } from '../context.ts';
@@ -7,7 +7,7 @@ import { ApiError } from '../http/failure.ts';
 import { answers } from '../documents/route-documentation.ts';
 import { errorDocument } from '../documents/documents.ts';
 
-/** Whether the process is well. Both lists are empty when it is. Must not throw, and must be quick. */
+/** The health of the process; both lists are empty when it is well. Must not throw, and must be quick. */
 export interface Health {
   /** Loops that have stalled: the process should be replaced. */
   live(): readonly string[];
@@ -24,7 +24,7 @@ export interface OperationParts {
   readonly description?: ApiDescription;
 }
 
-/** What says how the API is used. */
+/** The API's machine-readable description. */
 interface ApiDescription {
   /** JSON text, made when first asked for. */
   readonly openApi: () => string;

@@ -218,7 +218,7 @@ describe('POST /workflows/run', () => {
     expect(answer.json().code).toBe('overloaded');
   });
 
-  it('says nothing of what nobody foresaw', async () => {
+  it('hides the details of unexpected errors', async () => {
     api.submitFault = new Error('secret detail');
     const answer = await post('/workflows/run', { definition, payload });
     expect(answer.statusCode).toBe(500);

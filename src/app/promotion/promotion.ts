@@ -1,14 +1,3 @@
-/**
- * Moves everything from one store to another, once and whole, however often it is interrupted.
- *
- * In this order: mark the source (nobody works on it from then on), mark the target (no server starts on it), copy
- * (executions are not due), read back and compare, mark the source as about to be activated, activate in one transaction of
- * the target, mark the source as promoted. Whoever runs it again goes on with the same id: copying again changes nothing
- * that is there, and a target that was activated is not touched any more.
- *
- * Until the activation the source is the truth and can be taken back; from its commit on the target is. The source's mark
- * is written before, so that nobody takes back what may have been activated without asking the target.
- */
 import {
   copiedKinds,
   type ActivatedRows,
@@ -23,7 +12,7 @@ import { StoreUnavailable, type DefinitionRecord, type Store } from '../../ports
 import { readSourceMark, sourceMarkSentence, writeSourceMark, type SourceMark } from './source-mark.ts';
 import { Tally } from './tally.ts';
 
-/** Stands against a promotion; nothing was lost, and nothing was changed that the sentences do not tell. */
+/** A promotion is refused. Nothing was lost, and nothing was changed beyond what the sentences say. */
 export class PromotionRefused extends Error {
   override readonly name = 'PromotionRefused';
   readonly lines: readonly string[];
@@ -33,7 +22,7 @@ export class PromotionRefused extends Error {
   }
 }
 
-/** How far it is. */
+/** The progress of a promotion. */
 export interface PromotionProgress {
   readonly step: 'copying' | 'comparing' | 'activating';
   readonly kind: keyof SourceRows;
@@ -45,7 +34,7 @@ export interface PromotionProgress {
 export interface PromotionParts {
   readonly source: PromotionSource;
   readonly settings: Pick<Store, 'getSetting' | 'initSetting' | 'changeSetting'>;
-  /** For sentences. */
+  /** Names the source in messages. */
   readonly dataDir: string;
   readonly target: PromotionTarget;
   /** Names the target without a password; the same for the same database. */
@@ -58,24 +47,36 @@ export interface PromotionParts {
   readonly progress: (progress: PromotionProgress) => void;
 }
 
-/** What was moved. */
+/** What a promotion moved. */
 export interface PromotionReport {
   readonly id: string;
   readonly counts: RowCounts['rows'];
   readonly statuses: RowCounts['statuses'];
-  /** Of everything copied, the same for the same content; absent when an earlier run had copied it. */
+  /** Digest of everything copied, the same for the same content; absent when an earlier run copied it. */
   readonly digest?: string;
 }
 
-/** How long leftovers of a killed run, or a server that is just stopping, may stay connected to the target. */
+/** How long a killed run, or a server that is stopping, may stay connected to the target. */
 const departureMillis = 5000;
 const departureLookMillis = 250;
 
-/** How long a batch waits for a target that is away. */
+/** How long a batch waits for an unavailable target. */
 const patienceMillis = 30_000;
 const retryMillis = 500;
 
-/** See the file header. A second call after the end finds that all is done. */
+/**
+ * Moves everything from one store to another, once and whole, however often it is interrupted.
+ *
+ * In this order: mark the source (no process works on it from then on), mark the target (no server starts on it), copy
+ * (executions are not due), read back and compare, mark the source as about to be activated, activate in one transaction of
+ * the target, mark the source as promoted. Another run continues with the same id: it leaves copied rows as they are, and an
+ * activated target alone.
+ *
+ * Until the activation the source is the truth and can be taken back; from its commit on the target is. The source's mark
+ * is written before, so that a promotion that may have been activated is taken back only after asking the target.
+ *
+ * A second call after the end finds that all is done.
+ */
 export async function promote(parts: PromotionParts): Promise<PromotionReport> {
   const { source, settings, target, targetName, now } = parts;
   const found = await readSourceMark(settings);
@@ -123,7 +124,7 @@ export async function takeBack(parts: PromotionParts, askTarget: boolean): Promi
     const { id, phase } = await target.takeBack(found.id);
     if (phase === 'done' && id === found.id) {
       throw new PromotionRefused(
-        `${found.target} has taken over already: this cannot be taken back. Run "trama promote --to <its URL>" to finish.`,
+        `${found.target} has taken over already, so the promotion cannot be taken back. Run "trama promote --to <its URL>" to finish.`,
       );
     }
   } else if (found.phase === 'activating') {
@@ -134,7 +135,7 @@ export async function takeBack(parts: PromotionParts, askTarget: boolean): Promi
   await writeSourceMark(settings, { ...found, phase: 'taken-back', at: now() });
 }
 
-/** What stands against a promotion, as sentences; changes nothing. `state` is absent for a target without a schema. */
+/** The obstacles to a promotion, as sentences; changes nothing. `state` is absent for a target without a schema. */
 export async function objections(parts: PromotionParts, state: TargetState | undefined): Promise<readonly string[]> {
   const found = await readSourceMark(parts.settings);
   const checks: readonly (() => void | Promise<void>)[] = [
@@ -164,7 +165,7 @@ export async function objections(parts: PromotionParts, state: TargetState | und
   return sentences;
 }
 
-/** The target's state once nobody else is connected to it. */
+/** The target's state once no other process is connected to it. */
 async function departed({ target, now, pause }: PromotionParts): Promise<TargetState> {
   const end = now() + departureMillis;
   for (;;) {
@@ -188,7 +189,7 @@ function refuseOtherTarget({ dataDir, targetName }: PromotionParts, found: Sourc
   if (mark.id === found.id || (found.target === targetName && found.phase === 'copying')) return;
   if (found.target === targetName) {
     throw new PromotionRefused(
-      `The data directory ${dataDir} was about to be activated in ${targetName}, and that database knows nothing of it: ` +
+      `The data directory ${dataDir} was about to be activated in ${targetName}, but that database has no record of it: ` +
         'it is another one, or was made anew. Nothing is changed until the first one is there again.',
     );
   }
@@ -221,7 +222,7 @@ async function begin(parts: PromotionParts, id: string, isNew: boolean): Promise
   try {
     const state = await target.begin(id);
     refuseOccupied(state, id);
-    // A server that started meanwhile either found the mark or shows here.
+    // A server that started meanwhile either found the mark or is connected now.
     if (isNew) refuseOthers(await target.look());
   } catch (error) {
     if (isNew && error instanceof PromotionRefused) {
@@ -248,7 +249,7 @@ async function copyKind(parts: PromotionParts, kind: CopiedKind, totals: RowCoun
     if (rows.length > 0) {
       const writing = patiently(parts, () => target.write(kind, rows));
       tally.add(kind, rows);
-      // The page that is being read is awaited only by the next turn, which a failure here does not reach.
+      // The next iteration awaits the page being read; a failure here would leave that promise unhandled.
       reading.catch(() => undefined);
       await writing;
       progress({ step: 'copying', kind, done: tally.count(kind), total: totals.rows[kind] });
@@ -261,7 +262,7 @@ async function copyKind(parts: PromotionParts, kind: CopiedKind, totals: RowCoun
 async function compare(parts: PromotionParts, totals: RowCounts, sent: Tally): Promise<void> {
   const { target, progress } = parts;
   const lacking = copiedKinds.filter((kind) => sent.count(kind) !== totals.rows[kind]);
-  if (lacking.length > 0) throw new Error(`The source gave not as many rows as it has: ${lacking.join(', ')}.`);
+  if (lacking.length > 0) throw new Error(`The source returned fewer rows than it has: ${lacking.join(', ')}.`);
   const held = new Tally();
   for (const kind of copiedKinds) {
     let after: string | undefined;
@@ -316,7 +317,7 @@ async function* pages<K extends keyof SourceRows>(
   }
 }
 
-/** Asks again while the target is away, for a while. */
+/** Retries for a limited time while the target is unavailable. */
 async function patiently<T>({ now, pause }: PromotionParts, ask: () => Promise<T>): Promise<T> {
   const end = now() + patienceMillis;
   for (;;) {

@@ -1,19 +1,18 @@
-/**
- * What became of a data directory that is, or was, being promoted: a setting of its own store.
- *
- * Phases: none → `copying` (nobody else may work on it) → `activating` (the target may have taken over at any moment) →
- * `promoted` (for ever). From `copying`, and from `activating` once the target has said that it did not take over, back to
- * `taken-back`, which is none again. Written only by whoever holds the directory's lock.
- */
 import { sourceMarkSetting } from '../../ports/promotion.ts';
 import type { Store } from '../../ports/store.ts';
 
-/** See the file header. */
+/**
+ * The promotion mark of a data directory: a setting of its own store.
+ *
+ * Phases: none → `copying` (no other process may work on it) → `activating` (the target may have taken over at any moment) →
+ * `promoted` (for ever). From `copying`, and from `activating` once the target has said that it did not take over, back to
+ * `taken-back`, which is none again. Only the holder of the directory's lock writes it.
+ */
 export interface SourceMark {
   readonly phase: 'copying' | 'activating' | 'promoted' | 'taken-back';
-  /** The promotion's id, which the target knows, too. */
+  /** The promotion's id, which the target stores, too. */
   readonly id: string;
-  /** Where everything goes, without a password. */
+  /** The target, without its password. */
   readonly target: string;
   /** When this phase began, in ms since 1970. */
   readonly at: number;
@@ -37,7 +36,7 @@ export async function writeSourceMark(
   return mark;
 }
 
-/** Why nobody may work on a directory with this mark. */
+/** Why no process may work on a directory with this mark. */
 export function sourceMarkSentence(dataDir: string, { phase, target, at }: SourceMark): string {
   if (phase === 'promoted') {
     return (

@@ -1,4 +1,3 @@
-/** Counts rows and condenses their content, whatever their order, so that two stores can be compared. */
 import { hash } from 'node:crypto';
 import { copiedKinds, type CopiedKind, type CopiedRows } from '../../ports/promotion.ts';
 
@@ -6,7 +5,7 @@ const digestBytes = 32;
 
 const statusColumn = 14;
 
-/** See the file header. The digest of rows that are all distinct is the exclusive or of their SHA-256. */
+/** Counts rows and digests their content regardless of order, so that two stores can be compared. The digest of rows that are all distinct is the exclusive or of their SHA-256. */
 export class Tally {
   readonly #counts = new Map<CopiedKind, number>();
   readonly #digests = new Map<CopiedKind, Buffer>();
@@ -40,12 +39,12 @@ export class Tally {
     return hash('sha256', parts.join('\n'));
   }
 
-  /** What differs from another tally, as sentences. */
+  /** The differences from another tally, as sentences. */
   differences(other: Tally): readonly string[] {
     const found = copiedKinds.flatMap((kind) => {
       const [mine, theirs] = [this.count(kind), other.count(kind)];
       if (mine !== theirs) return [`${kind}: ${mine} here, ${theirs} in the target.`];
-      return this.#hex(kind) === other.#hex(kind) ? [] : [`${kind}: the same number, but not the same content.`];
+      return this.#hex(kind) === other.#hex(kind) ? [] : [`${kind}: the number is equal, but the content differs.`];
     });
     const statuses = new Set([...this.#statuses.keys(), ...other.#statuses.keys()]);
     for (const status of statuses) {
@@ -59,7 +58,7 @@ export class Tally {
     return this.#digestOf(kind).toString('hex');
   }
 
-  /** That of no rows is zero. */
+  /** The digest of no rows is zero. */
   #digestOf(kind: CopiedKind): Buffer {
     const digest = this.#digests.get(kind) ?? Buffer.alloc(digestBytes);
     this.#digests.set(kind, digest);

@@ -1,4 +1,4 @@
-/** Who changed an execution, as the audit log has it: for its status document, and for operators. */
+/** Changes of an execution by callers, read from the audit log. */
 import { type JsonObject, parseJson } from '../../core/value/json.ts';
 import type { AuditEntry } from '../../ports/audit.ts';
 import type { ExecutionDetail, Page, PageRequest } from '../../ports/records.ts';
@@ -6,14 +6,14 @@ import { type Answer, granted, unknownExecution } from '../answer.ts';
 import { instant } from '../instants.ts';
 import type { AppContext } from '../context.ts';
 
-/** Changes that a status document shows: the latest. The audit log has all of them. */
+/** Latest changes that a status document shows; the audit log has all of them. */
 const maxShown = 20;
-/** Entries that are read for them; those of refused requests lie between. */
+/** Entries read to find them; entries of refused requests lie between. */
 const maxRead = 50;
 
 const prefix = 'execution.';
 
-/** What people changed, oldest first: `{ at, actor, action, details? }`. An execution without changes is not looked up. */
+/** Changes by callers, oldest first: `{ at, actor, action, details? }`. Reads nothing for an execution without changes. */
 export async function changesOf(
   app: AppContext,
   { id, state, round }: ExecutionDetail,
@@ -33,7 +33,7 @@ export async function changesOf(
     }));
 }
 
-/** A page of the audit log of one execution, also where it has been removed and the log still knows of it. */
+/** A page of the audit log of one execution, which may already have been removed. */
 export async function executionAudit(
   app: AppContext,
   id: string,

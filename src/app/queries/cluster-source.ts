@@ -1,14 +1,14 @@
-/** What is known of the processes that work together. */
+/** What a process knows about the cluster. */
 import type { CircuitView, FullHost } from '../../engine/call/gate/hosts.ts';
 import type { PlacesInUse } from '../../engine/worker/worker-pool.ts';
 
-/** What a process has in hand. */
+/** The load of a process. */
 export interface LoadView {
   readonly busyWorkers: number;
-  /** About how many bytes those take, and beyond how many it claims nothing new; absent where it does not say. */
+  /** Approximate bytes of the executions in hand, and the limit above which it claims nothing; absent when unreported. */
   readonly inHandBytes?: number;
   readonly maxInHandBytes?: number;
-  /** What its places are used for; null where it runs nothing, or is of a version that does not say. */
+  /** What its places are used for; null when it runs nothing, or its version does not report them. */
   readonly places: PlacesInUse | null;
   /** Hosts whose circuits are open there. */
   readonly openCircuits: readonly string[];
@@ -26,7 +26,7 @@ export interface PodView extends LoadView {
   readonly ownedShards: number;
 }
 
-/** Who knows. */
+/** The process's view of the cluster. */
 export interface ClusterSource {
   /** Every process of the shared queue; without one this process alone. */
   pods(): readonly PodView[];

@@ -1,10 +1,10 @@
-/** What operators see of the processes that work together, as the one that is asked sees them. */
+/** The cluster document, as the process that answers sees the cluster. */
 import type { JsonObject } from '../../core/value/json.ts';
 import type { ClusterSource, PodView } from './cluster-source.ts';
 import { listHolds } from '../holds.ts';
 import type { AppContext } from '../context.ts';
 
-const nobody: ClusterSource = {
+const emptyCluster: ClusterSource = {
   pods: () => [],
   shards: 1,
   queueSize: () => Promise.resolve({ ready: 0, inFlight: 0 }),
@@ -14,10 +14,10 @@ const nobody: ClusterSource = {
 
 /** The document of `GET /cluster`. */
 export async function clusterDocument(app: AppContext): Promise<JsonObject> {
-  const { cluster = nobody } = app;
+  const { cluster = emptyCluster } = app;
   const [holds, queue] = await Promise.all([
     listHolds(app),
-    // Redis may be away: then this document is wanted more than ever, and says so by the null.
+    // The document must answer while Redis is away; null says so.
     cluster.queueSize().catch(() => null),
   ]);
   const pods = cluster.pods();
@@ -41,7 +41,7 @@ function oldestDueAge({ clock }: AppContext, cluster: ClusterSource): number | n
   return dueAt === undefined ? null : Math.max(0, Math.round(clock.now() - dueAt));
 }
 
-/** One entry for each host, with the processes that see it in trouble: each has a breaker of its own. */
+/** One entry per host, with the processes whose breaker is open for it. */
 function openCircuits(cluster: ClusterSource, pods: readonly PodView[]): readonly JsonObject[] {
   const own = new Map(cluster.circuits().map((circuit) => [circuit.host, circuit]));
   const hosts = new Set(pods.flatMap((pod) => pod.openCircuits));

@@ -1,30 +1,30 @@
-/** What an execution left downstream, and what became of its compensations. */
+/** The effects of an execution downstream, and the outcomes of their compensations. */
 import type { State } from '../../core/state.ts';
 import type { EffectFilter, EffectRow } from '../../ports/store.ts';
 import type { ExecutionDetail } from '../../ports/records.ts';
 import type { AppContext } from '../context.ts';
 
-/** How many effects a document shows at most. More cost whoever reads it, and everybody else of the process, too much time. */
+/** Effects that a document shows at most; more would take too much time of the process. */
 const maxEffects = 500;
 
-/** What somebody has to know of: its compensation failed, or it stands. */
+/** Effects that need attention: the compensation failed, or the effect remains. */
 const open: EffectFilter['undo'] = ['failed', 'reopened', 'accepted', 'none'];
 
 /**
- * The effects of all rounds, in the order of the history. Where there are too many to show: those of the first visits, and
- * of the others those that are not settled, as far as there are not too many of them.
+ * The effects of all rounds, in the order of the history. When there are too many to show, only the first ones and, of the
+ * rest, the unsettled ones up to the same limit.
  */
 export async function effectsOf(app: AppContext, { id, round, state }: ExecutionDetail): Promise<readonly EffectRow[]> {
   const first = await app.store.listEffects(id, maxEffects);
   if (first.length < maxEffects) return first;
-  // What is pending comes to its turn, or stands once all is over.
+  // A pending effect is compensated later; once the execution is over, it remains.
   const undo = state.end === undefined ? open : [...open, 'pending' as const];
   const unsettled = await app.store.listEffects(id, maxEffects, { rounds: [1, round], undo });
   const byOrd = new Map([...first, ...unsettled].map((effect) => [effect.target.ord, effect]));
   return [...byOrd.values()].sort((a, b) => a.target.ord - b.target.ord);
 }
 
-/** The unfinished compensations of this round, those that run first before others; all, or of one node; at most {@link maxEffects}. */
+/** The unfinished compensations of this round, of all nodes or one, in the order of execution; at most {@link maxEffects}. */
 export async function unfinishedOf(
   app: AppContext,
   detail: ExecutionDetail,
@@ -52,11 +52,11 @@ export function standingOf(detail: ExecutionDetail, effects: readonly EffectRow[
   );
 }
 
-/** The compensations of this round that ran, run, or are certain to run. One that only may come is none yet. */
+/** The compensations of this round that ran, run, or are certain to run; possible later ones are left out. */
 export function compensationsOf(detail: ExecutionDetail, effects: readonly EffectRow[]): readonly EffectRow[] {
   const running = runningUndo(detail.state);
   const { verdict } = detail.state;
-  // One that is to end as SUCCEEDED may be CORRUPTED too, by a compensation before a route or of a branch: the rest stays.
+  // An execution with the verdict SUCCEEDED can be CORRUPTED by a compensation of a route or branch; its other effects remain.
   const allDue = (detail.status === 'COMPENSATING' || detail.status === 'CORRUPTED') && verdict?.status !== 'SUCCEEDED';
   return effects.filter(({ target, undo }) => {
     if (target.round !== detail.round || undo === undefined || undo === 'moved') return false;

@@ -1,6 +1,6 @@
 /**
- * Finding executions by what only their states tell, such as the host that they wait for: the store's lists, looked through row by
- * row within bounds.
+ * Finds executions by facts that only their states hold, such as the host that they wait for, by reading the store's lists row
+ * by row within bounds.
  */
 import { isAtHost } from '../../core/waits.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
@@ -20,14 +20,13 @@ export interface FindFilter extends ExecutionFilter {
 const statusesAtHosts: readonly ExecutionStatus[] = ['IN_PROGRESS', 'COMPENSATING', 'FAILED', 'CORRUPTED'];
 
 /**
- * States that one page of such a list looks at: some 100 ms of reading and parsing. Where fewer match than are asked for, the page
- * ends here, with a cursor.
+ * States that one page reads at most: some 100 ms of reading and parsing. A page with too few matches ends here with a cursor.
  */
 const maxLooks = 2_000;
 /** Rows of one read. */
 const chunkRows = 200;
 
-/** A page of those that match, newest first. Throws BadCursor. */
+/** A page of matching executions, newest first. Throws BadCursor. */
 export async function findExecutions(
   { store }: Pick<AppContext, 'store'>,
   filter: FindFilter,
@@ -48,7 +47,7 @@ export async function findExecutions(
     const room = page.limit - items.length;
     const last = fresh[room - 1];
     if (fresh.length > room && last !== undefined) {
-      // The cursor of a page is that of its last row: so far and no further, once more.
+      // A page's cursor is that of its last row, so the rows up to the last match are read again.
       rows = last + 1;
       continue;
     }
@@ -62,7 +61,7 @@ export async function findExecutions(
   }
 }
 
-/** The places in a page of those that are at the host. */
+/** The indexes of the rows in a page that are at the host. */
 async function placesAt(items: readonly ListedExecution[], host: string): Promise<readonly number[]> {
   const places: number[] = [];
   for (const [place, { state }] of items.entries()) {

@@ -3,7 +3,7 @@
  *
  * Guarantees: no step is left out and none comes twice, whichever process runs the execution. Woken by the checkpoints
  * of this process, else by a slow poll (another process may run it). Stopped by the end of the execution, by the signal,
- * or by the time being up. At most one page of rows is in memory: whoever reads slowly is read for slowly.
+ * or when the time is up. At most one page of rows is in memory, so a slow reader slows its own reads only.
  */
 import type { StepRow } from '../../core/history.ts';
 import type { JsonObject } from '../../core/value/json.ts';
@@ -14,11 +14,11 @@ import { isListed, maskedStep } from './history.ts';
 import { instant } from '../instants.ts';
 import type { AppContext } from '../context.ts';
 
-/** How often an execution that another process may run is looked at. */
+/** How often an execution is read that another process may run. */
 const pollMillis = 1000;
 /** Step rows read at once. */
 const stepPage = 100;
-/** Bytes of them: each of a thousand readers that take nothing holds a page, and all together fit into a small heap. */
+/** Bytes of one page: a thousand stalled readers hold a page each, and together they must fit into a small heap. */
 const stepPageBytes = 64 * 1024;
 
 /** Where a stream stands: the last step row seen, and the seq of the last status seen. */
@@ -34,7 +34,7 @@ export interface StreamEvent {
   readonly data: JsonObject;
 }
 
-/** Where the history of an execution ends now, whether it is over, and its trace; undefined when there is no such execution. */
+/** The current end of an execution's history, whether it is over, and its trace; undefined when there is no such execution. */
 export async function endOfHistory(
   app: AppContext,
   id: string,
@@ -93,7 +93,7 @@ export async function* follow(
         }
         more = page.cursor !== undefined;
       }
-      // Steps are still to come that were there before this status: whoever resumes must get them first.
+      // Steps from before this status have not been sent yet; a resumed stream must send them first.
       if (more) return;
       const status = `${detail.status} ${String(detail.round)}`;
       const over = detail.state.end !== undefined;
@@ -127,7 +127,7 @@ function statusEvent(app: AppContext, detail: ExecutionProgress): JsonObject {
   }) as JsonObject;
 }
 
-/** Checkpoints of one execution as something to wait for; one that comes while nobody waits is kept. */
+/** Waits for checkpoints of one execution; remembers a checkpoint that arrives between two waits. */
 class Wakeups {
   readonly #app: AppContext;
   readonly #signal: AbortSignal;

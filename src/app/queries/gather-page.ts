@@ -1,21 +1,21 @@
 /**
- * A page of documents, gathered of small pages of rows: what is read, decoded, masked at a time is little, and other work of the
- * process goes on in between. An answer ends its page where its documents reach {@link maxPageBytes}.
+ * Gathers a page of documents from small pages of rows, so that other work of the process runs between them. A page ends when
+ * its documents reach {@link maxPageBytes}.
  */
 import { type JsonObject, roughSize } from '../../core/value/json.ts';
 import { maxPageBytes } from '../../ports/listing.ts';
 import type { Page, PageRequest } from '../../ports/records.ts';
 import { turns } from '../../engine/turns.ts';
 
-/** Bytes of rows that are read at once: their decoding takes a few milliseconds. */
+/** Bytes of rows read at once; decoding them takes a few milliseconds. */
 const chunkBytes = 512 * 1024;
 
-/** Rows and their documents. `rows` counts those of the page, also those that are not shown. */
+/** Rows and their documents. `rows` includes rows that are not shown. */
 export interface Gathered extends Page<JsonObject> {
   readonly rows: number;
 }
 
-/** The page that is asked for; `document` is undefined for rows that are not shown. Throws what `list` throws. */
+/** The requested page; `document` answers undefined for rows that are not shown. Throws what `list` throws. */
 export async function gatherPage<T>(
   list: (page: PageRequest) => Promise<Page<T>>,
   page: PageRequest,

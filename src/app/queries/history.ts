@@ -22,7 +22,7 @@ export function listCalls(app: AppContext, id: string, page: PageRequest): Promi
   return pageOf(app, id, list, page, (row) => app.masker.json(callDocument(id, row)) as JsonObject);
 }
 
-/** Whether a row is shown: a further answer of the same visit and phase is there for templates alone. */
+/** Whether a row is shown; further answers of the same visit and phase exist for templates alone. */
 export function isListed(row: StepRow): boolean {
   return row.repeat !== true;
 }
@@ -40,12 +40,12 @@ async function pageOf<T>(
   document: (row: T) => JsonObject | undefined,
 ): Promise<Answer<Page<JsonObject>>> {
   const { items, rows, cursor } = await gatherPage(list, page, document);
-  // An execution without rows yet and one that does not exist differ.
+  // An execution without rows exists; an unknown one must be refused.
   if (rows === 0 && (await app.store.getProgress(id)) === undefined) return unknownExecution(id);
   return granted({ items, ...(cursor !== undefined && { cursor }) });
 }
 
-/** What was done, and how it ended: the same in both kinds of rows. */
+/** The fields that both kinds of rows share. */
 function placeFields(row: StepRow | CallRow): JsonObject {
   return {
     stepIndex: row.index,
@@ -92,7 +92,7 @@ interface StepBody {
   readonly isCut?: boolean;
 }
 
-/** The body of a step: a value where it is JSON, text where it is text or cut. */
+/** The body of a step: a value if it is JSON, text if it is text or cut. */
 function shownOf(app: AppContext, row: StepRow): StepBody {
   const { shown, choice } = row;
   if (shown !== undefined) {
@@ -109,7 +109,7 @@ function shownOf(app: AppContext, row: StepRow): StepBody {
 function cutBodyOf({ masker, maxHistoryBody }: AppContext, row: StepRow): StepBody {
   const body = bodyOf(row);
   if (body === undefined || body === null) return {};
-  // Masked before it is cut: half a secret would not be recognised.
+  // Masks before cutting, since half a secret would not be recognised.
   const masked = masker.json(body);
   const text = typeof masked === 'string' ? masked : stringifyJson(masked);
   return text.length <= maxHistoryBody ? { body: masked } : { body: cut(text, maxHistoryBody), isCut: true };
@@ -135,7 +135,7 @@ function callDocument(id: string, row: CallRow): JsonObject {
   };
 }
 
-/** A body that went over the wire: a value where its headers call it JSON, and text where it is cut. */
+/** A transmitted body: a value if its headers call it JSON, text if it is cut. */
 function wireBody(
   name: 'requestBody' | 'responseBody',
   text: string | undefined,

@@ -20,7 +20,7 @@ export async function planOf(
   return plan;
 }
 
-/** The execution with the outputs that `lackOf` names, read from the store; without it none is at hand. */
+/** The execution with the outputs that `lackOf` names, read from the store; without `lackOf`, with none. */
 export async function runOf(
   app: AppContext,
   detail: ExecutionDetail,
@@ -50,21 +50,21 @@ async function bareRunOf(app: AppContext, detail: ExecutionDetail): Promise<Run>
   };
 }
 
-/** The surroundings of a transition that only decides: nothing may go on in it. */
+/** The environment of a transition that only decides and starts nothing. */
 export function decidingEnv(app: AppContext): Env {
   return {
     now: app.clock.now(),
     advance: false,
     random: () => app.entropy.random(),
     nonce: () => app.entropy.nonce(),
-    // No call goes out of it.
+    // No call is made.
     callbackKey: (used) => used,
     variable: app.variable,
     limits: app.limits,
   };
 }
 
-/** Does work that conditions or templates may make long: in a turn of the event loop that has room for it, and measured. */
+/** Runs possibly long work of conditions or templates, measured, in a turn of the event loop that has room for it. */
 export function inTurn<T>(
   app: AppContext,
   work: (meter: Meter | undefined) => T,

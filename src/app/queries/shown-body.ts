@@ -1,19 +1,19 @@
-/** Bodies of the history as people see them: masked, and cut. */
+/** Bodies of the history as shown: masked and cut. */
 import type { ShownBody, StepRow } from '../../core/history.ts';
 import { type Json, stringifyJson } from '../../core/value/json.ts';
 import type { ShowStep } from '../../ports/listing.ts';
 import { type CallMasker, cut } from '../../engine/call/exchange.ts';
 
-/** What bodies are shown by. */
+/** How bodies are shown. */
 export interface BodyView {
   readonly masker: Pick<CallMasker, 'text'>;
-  /** Characters of a body that are shown. */
+  /** Characters of a body to show. */
   readonly maxHistoryBody: number;
 }
 
 /**
- * Characters behind a cut that are masked too, and then dropped: a secret that begins before the cut, in whatever encoding, is found as
- * long as it is not longer. What is masked of a large body is bounded by this, not by the body.
+ * Characters behind a cut that are masked and then dropped, so that a secret that begins before the cut is found in any encoding
+ * up to this length. They bound the masking of a large body.
  */
 const maskedBeyond = 64 * 1024;
 
@@ -25,12 +25,12 @@ export function shownBody(body: Json, { masker, maxHistoryBody }: BodyView): Sho
   if (looked.length === text.length && masked.length <= maxHistoryBody) {
     return typeof body === 'string' ? { body: masked } : { body: masked, isJson: true };
   }
-  // Where the text goes on, its last part may hold the beginning of a secret, however much masking has shortened what is before it.
+  // If the text continues, its last part may hold the beginning of a secret, however much masking shortened the text before.
   const sure = looked.length === text.length ? masked.length : Math.max(0, masked.length - maskedBeyond);
   return { body: cut(masked, Math.min(maxHistoryBody, sure)), isCut: true };
 }
 
-/** What a store keeps of large outputs, for lists. */
+/** The shortened form of large outputs that a store keeps for lists. */
 export function showStep(view: BodyView): ShowStep {
   return (row) => {
     const body = bodyOf(row);
@@ -38,7 +38,7 @@ export function showStep(view: BodyView): ShowStep {
   };
 }
 
-/** The body of the answer that this row is about. */
+/** The body of this row's answer. */
 export function bodyOf({ phase, output }: StepRow): Json | undefined {
   if (output === undefined) return undefined;
   if (phase === 'DOWN') return output.downBody;

@@ -2,13 +2,13 @@
 import { isJsonType } from '../../content/media-type.ts';
 import { type Json, parseJson } from '../../core/value/json.ts';
 
-/** Nested deeper it stays text, as in answers: whatever walks the document must come to its end. */
+/** Deeper values stay text, as in answers, which bounds the work of walking a document. */
 const maxDepth = 64;
 
-/** What masking writes. */
+/** The text that masking writes. */
 const mask = '***';
 
-/** A body whose headers say that it is JSON as its value; the text itself where they do not, or where it is none. */
+/** The value of a body that its headers declare as JSON; the text itself if they do not, or if it is not JSON. */
 export function valueOfBody(text: string, headers: Readonly<Record<string, string>> | undefined): Json {
   for (const name in headers) {
     if (name.toLowerCase() === 'content-type') return isJsonType(headers[name] ?? '') ? valueOfJson(text) : text;
@@ -16,7 +16,7 @@ export function valueOfBody(text: string, headers: Readonly<Record<string, strin
   return text;
 }
 
-/** The value of JSON text; the text itself where it is none. A number that is masked is the text `***`. */
+/** The value of JSON text; the text itself if it is not JSON. A masked number becomes the text `***`. */
 export function valueOfJson(text: string): Json {
   if (isTooDeep(text)) return text;
   const value = parsed(text, undefined);
@@ -24,7 +24,7 @@ export function valueOfJson(text: string): Json {
   return text.includes(mask) ? parsed(maskedNumbersQuoted(text), text) : text;
 }
 
-/** The text with what masking has made of numbers as strings. In one walk: a regular expression tries each place of a long run anew. */
+/** The text with masked numbers quoted as strings. Works in one pass; a regular expression would retry each position of a long run. */
 function maskedNumbersQuoted(text: string): string {
   let quoted = '';
   let copied = 0;
@@ -45,7 +45,7 @@ function maskedNumbersQuoted(text: string): string {
 const quote = 0x22;
 const backslash = 0x5c;
 
-/** Behind the string that begins at `begin`; the end of the text where it does not end. */
+/** The index after the string that begins at `begin`; the end of the text if it is unterminated. */
 function endOfString(text: string, begin: number): number {
   for (let i = begin + 1; i < text.length; i++) {
     const char = text.charCodeAt(i);
@@ -55,12 +55,12 @@ function endOfString(text: string, begin: number): number {
   return text.length;
 }
 
-/** Whether a character stands in numbers, or in what is left of one that is masked. NaN, behind the end, does not. */
+/** Whether a character can be part of a number or of a masked one; false for NaN, the code after the end. */
 function isOfNumber(char: number): boolean {
   return (char >= 0x2a && char <= 0x2e && char !== 0x2c) || (char >= 0x30 && char <= 0x39) || (char | 0x20) === 0x65;
 }
 
-/** The value of the text, else `other`. */
+/** The parsed text, else `other`. */
 function parsed<T>(text: string, other: T): Json | T {
   try {
     return parseJson(text);
@@ -70,7 +70,7 @@ function parsed<T>(text: string, other: T): Json | T {
 }
 
 function isTooDeep(text: string): boolean {
-  // So many levels take two characters each.
+  // Each level takes at least two characters.
   if (text.length < 2 * (maxDepth + 1)) return false;
   let depth = 0;
   let isInString = false;

@@ -1,4 +1,4 @@
-/** What clients read of one execution: its status document, its history, its pinned definition. All of it masked. */
+/** The status document, summaries and pinned definition of executions, all masked. */
 import type { Json, JsonObject } from '../../core/value/json.ts';
 import { parseJson, stringifyJson } from '../../core/value/json.ts';
 import { Outputs } from '../../core/context/outputs.ts';
@@ -19,7 +19,7 @@ import { turns } from '../../engine/turns.ts';
 import type { AppContext } from '../context.ts';
 import { planOf } from './run-view.ts';
 
-/** History rows read back to tell how compensations went: pages of the newest first. */
+/** History rows read to report compensations, in pages from the newest on. */
 const historyPage = 1000;
 const historyPages = 10;
 
@@ -61,7 +61,7 @@ export async function statusDocument(app: AppContext, id: string): Promise<Answe
   return granted(app.masker.json(document) as JsonObject);
 }
 
-/** What became of the hook of the end; nothing before the end, and where the end has no hook. */
+/** The state of the hook of the end; empty before the end, and for an end without a hook. */
 function hookDocument(state: State): Readonly<Record<string, Json>> {
   const hook = hookStatus(state);
   if (hook === undefined) return {};
@@ -118,7 +118,7 @@ export async function pinnedDefinition(app: AppContext, id: string): Promise<Ans
     : granted(stringifyJson(app.masker.json(parseJson(text))));
 }
 
-/** Before anything failed there is nothing to list; a run that goes well never reads its effects. */
+/** Empty before the first failure, so that a successful run never reads its effects. */
 function mayHaveEffects(plan: Plan, detail: ExecutionDetail): boolean {
   const { state } = detail;
   if (state.end !== undefined && state.end.status !== 'SUCCEEDED') return true;

@@ -1,4 +1,4 @@
-/** Counts of executions by what they are, where they stand and why: what an operator asks first when much goes wrong. */
+/** Counts of executions by status, definition, reason, node, host and wait, for the first look at an incident. */
 import type { Json, JsonObject } from '../../core/value/json.ts';
 import { hostsOf, waitsOf } from '../../core/waits.ts';
 import type { ListedExecution } from '../../ports/listing.ts';
@@ -9,18 +9,18 @@ import type { AppContext } from '../context.ts';
 
 /** Bounds of one count. */
 export const topLimits: {
-  /** Executions that are counted, the newest: about a second of work in all, spread over many turns of the event loop. */
+  /** The newest executions, counted at most: about a second of work, spread over many turns of the event loop. */
   readonly maxCounted: number;
-  /** Values of each kind that the answer has. */
+  /** Values of each kind in the answer. */
   readonly rows: { readonly default: number; readonly max: number };
 } = { maxCounted: 10_000, rows: { default: 10, max: 100 } };
 
-/** A count ends here, whatever it has counted by then: it has one of the few places in which answers are made. */
+/** A count ends after this time with a partial result, because it occupies one of the few places for answers. */
 const maxMillis = 5_000;
 /** Rows of one read. */
 const chunkRows = 200;
 
-/** Where the filter names no status: all that are not over, and all that did not succeed. */
+/** Used when the filter names no status: executions that are not over or did not succeed. */
 const defaultStatuses: readonly ExecutionStatus[] = [
   'IN_PROGRESS',
   'WAITING_CALLBACK',

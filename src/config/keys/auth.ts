@@ -1,4 +1,3 @@
-/** Keys of authentication. */
 import { parseInstant } from '../../core/value/instant.ts';
 import type { ApiKeyConfig } from '../config.ts';
 import type { SectionKeys } from '../key.ts';
@@ -15,7 +14,7 @@ const maxApiKeys = 1000;
 const maxGlobs = 100;
 
 const roleList = list('roles', (item) => (roleNames as readonly string[]).includes(item));
-/** Wildcards of other kinds of globs are refused, lest somebody believe that they are some. */
+/** Refuses wildcards of other glob dialects, which would silently match nothing. */
 const globList = list('globs', (item) => item.length <= 256 && !/[?[\]]/.test(item));
 
 function readApiKey(raw: unknown): ApiKeyConfig | undefined {
@@ -56,10 +55,10 @@ const claim = text('the name of a claim, or the path to it with dots');
 
 type Auth = SectionKeys<'security'>;
 
-/** See the file header. */
+/** Keys of authentication. */
 export const authKeys: Pick<Auth, Extract<keyof Auth, `security.auth.${string}`>> = {
   'security.auth.enabled': {
-    meaning: 'Whether requests need credentials. Set to false it lets everybody in, whatever keys there are.',
+    meaning: 'Whether requests need credentials. Set to false, it admits every request, regardless of configured keys.',
     kind: flag,
     derived: {
       text: 'true once there are `security.auth.apiKeys` or a `security.auth.jwt.issuer`',

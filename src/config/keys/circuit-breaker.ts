@@ -1,8 +1,7 @@
-/** Keys of the circuit breaker. */
 import type { SectionKeys } from '../key.ts';
 import { flag, integer } from '../kinds.ts';
 
-/** See the file header. */
+/** Keys of the circuit breaker. */
 export const circuitBreakerKeys: SectionKeys<'circuitBreaker'> = {
   'circuitBreaker.enabled': {
     meaning:

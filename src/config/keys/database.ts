@@ -1,9 +1,8 @@
-/** Keys of the store. */
 import type { SectionKeys } from '../key.ts';
 import { choice, flag, integer, optional, text } from '../kinds.ts';
 import { tlsKeys, tlsNames } from './tls.ts';
 
-/** See the file header. */
+/** Keys of the store. */
 export const databaseKeys: SectionKeys<'database'> = {
   'database.driver': {
     meaning: 'Where executions are kept: `EMBEDDED` is a directory of this machine, for one process.',

@@ -1,4 +1,3 @@
-/** Keys of outbound calls. */
 import { isIP } from 'node:net';
 import type { SectionKeys } from '../key.ts';
 import type { Kind } from '../kinds.ts';
@@ -27,7 +26,7 @@ function isOwnRoute(word: string): boolean {
 
 const egressList = list('a list of host names, *.suffixes, IP addresses and CIDR ranges', isEgressEntry);
 
-/** See the file header. */
+/** Keys of outbound calls. */
 export const httpKeys: SectionKeys<'http'> = {
   'http.connectTimeoutMillis': {
     meaning: 'Longest time for name resolution, connection and TLS.',

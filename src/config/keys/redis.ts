@@ -1,4 +1,3 @@
-/** Keys of the queue. */
 import { hostname } from 'node:os';
 import type { SectionKeys } from '../key.ts';
 import { choice, flag, integer, list, optional, text } from '../kinds.ts';
@@ -6,7 +5,7 @@ import { tlsKeys, tlsNames } from './tls.ts';
 
 const maxMillis = 86_400_000;
 
-/** See the file header. */
+/** Keys of the queue. */
 export const redisKeys: SectionKeys<'redis'> = {
   'redis.topology': {
     meaning: 'Where the queue is: `NONE` keeps it in this process.',

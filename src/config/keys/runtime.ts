@@ -1,4 +1,3 @@
-/** Keys of the workers and of what executions use: hooks, variables, secrets, retention. */
 import { getHeapStatistics } from 'node:v8';
 import type { CallbackKey } from '../config.ts';
 import type { SectionKeys } from '../key.ts';
@@ -59,7 +58,7 @@ function isSecretPlace(place: string): boolean {
   return canonical !== '' && (wildcard === undefined || !/^[\d.]+$|^\[/.test(canonical));
 }
 
-/** See the file header. */
+/** Keys of the workers and of what executions use: hooks, variables, secrets, retention. */
 export const runtimeKeys: SectionKeys<'runtime' | 'hooks' | 'vars' | 'secrets' | 'maintenance'> = {
   'runtime.enabled': { meaning: 'Runs executions; false serves the API only.', kind: flag, default: true },
   'runtime.workerCount': {

@@ -1,4 +1,3 @@
-/** Keys of the HTTP server, of security, and of what it tells: metrics and logs. */
 import { BlockList, isIP } from 'node:net';
 import type { SectionKeys } from '../key.ts';
 import { choice, flag, integer, list, optional, text } from '../kinds.ts';
@@ -8,7 +7,7 @@ import { authKeys } from './auth.ts';
 /** A name, an IPv4 address, or an IPv6 address in brackets, with a port or without one. */
 const hostPattern = /^(?:[\w-]+(?:\.[\w-]+)*|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
 
-/** See the file header. */
+/** Keys of the HTTP server, of security, and of what it tells: metrics and logs. */
 export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'logging'> = {
   'server.host': {
     meaning:

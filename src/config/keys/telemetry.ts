@@ -1,8 +1,7 @@
-/** Keys of tracing. */
 import type { SectionKeys } from '../key.ts';
 import { baseUrl, choice, flag, share, text } from '../kinds.ts';
 
-/** See the file header. */
+/** Keys of tracing. */
 export const telemetryKeys: SectionKeys<'telemetry'> = {
   'telemetry.enabled': {
     meaning: 'Sends spans of executions, calls and API requests to an OpenTelemetry collector.',

@@ -1,21 +1,22 @@
-/**
- * Finds the values of secrets that are bound to hosts in requests to other hosts. A downstream may echo a secret that it was
- * sent rightly; a template that reads the echo would carry it anywhere, without naming the secret.
- *
- * Costs nothing while no secret is bound. Else each request is searched once for all values together, which takes time by its
- * length; only a request that holds one is looked at for each secret.
- */
 import type { SecretHosts } from './secret-hosts.ts';
 import { SecretSearch } from './secret-search.ts';
 
-/** What is searched: the request as it would leave, but for what the engine itself adds. */
+/** The searched parts of a request: everything sent except what the engine itself adds. */
 export interface SearchedRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
 }
 
-/** See the file header. Made anew when a value changes. */
+/**
+ * Finds the values of secrets that are bound to hosts in requests to other hosts. A downstream may echo a secret that it was
+ * sent legitimately; a template that reads the echo could carry it anywhere without naming the secret.
+ *
+ * Costs nothing while no secret is bound. Otherwise each request is searched once for all values together, in time linear in its
+ * length; only a request that holds one is searched for each secret.
+ *
+ * Made anew when a value changes.
+ */
 export class BoundValues {
   readonly #hosts: SecretHosts;
   readonly #any: SecretSearch;

@@ -13,10 +13,10 @@ import { callbackTokenPattern, callbackTokenPrefix } from '../callback-token.ts'
 import { SecretSearch } from './secret-search.ts';
 import { innerBase64 } from './spellings.ts';
 
-/** What stands in a masked value's place. */
+/** Replaces a masked value. */
 const mask = '***';
 
-/** Where the values to mask come from; the same array until one changes. */
+/** The source of values to mask; the same array until one changes. */
 export interface SecretValues {
   values(): readonly string[];
 }
@@ -100,7 +100,7 @@ export class Masker {
   }
 
   #number(value: number | RawNumber): Json {
-    // Only a number that is a secret as a whole: digits inside others are coincidence.
+    // Masks only a whole number, since matching digits inside others are coincidence.
     return this.#numbersMatter && this.#text(numberText(value)) === mask ? mask : value;
   }
 
@@ -137,9 +137,8 @@ export class ValueMask {
 }
 
 /**
- * An object whose keys were masked. Masked keys may have become alike, and neither value may get lost, so each gets a number; the
- * numbers of a key are counted on, so that as many alike keys as a document holds cost no more than others. `__proto__` is a key like
- * any other.
+ * An object with masked keys. Masked keys may collide, so each gets a number to keep every value; numbers are counted per key, so
+ * that many colliding keys cost no more than others. `__proto__` is a key like any other.
  */
 class MaskedObject {
   readonly #properties = new Map<string, Json>();
@@ -165,5 +164,5 @@ class MaskedObject {
 /** How base64 of a callback token begins, alone or at one of the other two offsets in a longer text. */
 const encodedBeginnings: readonly string[] = [0, 1, 2].map((offset) => innerBase64(callbackTokenPrefix, offset));
 
-/** What follows it is taken along: where the token ends cannot be seen. */
+/** Masks the text after the token, too, since the end of the token is not visible. */
 const encodedTokenPattern = new RegExp(`(?:${encodedBeginnings.join('|')})[\\w+/-]*={0,2}`, 'g');

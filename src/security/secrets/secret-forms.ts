@@ -121,7 +121,7 @@ function anchorsOf(text: string): readonly Anchor[] {
   }
   runs.sort((x, y) => y.length - x.length);
   return runs.slice(0, maxAnchors).map(({ end, length: run }) => {
-    // The end of a run: how secrets of a kind begin is known to everybody.
+    // The end of a run: the common prefix of a kind of secret is public.
     const at = end - (run < longAnchor ? shortAnchor : longAnchor);
     return { at, text: text.slice(at, end) };
   });

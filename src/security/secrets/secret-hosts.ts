@@ -1,8 +1,3 @@
-/**
- * Which secrets may go to which hosts. Hosts are compared as a client reads them, not as a URL spells them: case, a
- * trailing dot, Unicode forms and decimal addresses make no difference, in the rules as in the URL.
- */
-
 interface Place {
   /** Whether the secret goes there by https only. */
   readonly needsTls: boolean;
@@ -13,7 +8,12 @@ interface Place {
   readonly port: string | undefined;
 }
 
-/** See the file header. Immutable. */
+/**
+ * Which secrets may go to which hosts. Hosts are compared as a client reads them, not as a URL spells them: case, a
+ * trailing dot, Unicode forms and decimal addresses make no difference, in the rules as in the URL.
+ *
+ * Immutable.
+ */
 export class SecretHosts {
   readonly #places = new Map<string, readonly Place[]>();
 

@@ -5,7 +5,7 @@
  * Every form of every secret has an anchor: a few letters and digits in a row that no encoder changes. One walk over a text finds all
  * anchors, and only there the rest of the form is compared. The few forms without an anchor, passwords full of punctuation, are looked
  * for with regular expressions. What comparisons cost is counted. A text on which more work would have to be done than any that was
- * not made for it is masked as a whole.
+ * not crafted for it is masked as a whole.
  */
 import { type Anchor, type Budget, formsOf, longAnchor, type SecretForm, shortAnchor } from './secret-forms.ts';
 
@@ -34,7 +34,7 @@ export class SecretSearch {
       if (value.length >= minMaskedLength) forms.set(value, before?.formsOf(value) ?? formsOf(value));
     }
     this.#forms = forms;
-    // Longest first: a secret that begins another must not leave the other's end standing.
+    // Longest first: masking a secret that is a prefix of another must not leave the rest of the other.
     const all = [...forms].sort(([x], [y]) => y.length - x.length).flatMap(([, of]) => of);
     for (const [form, anchor] of rarestAnchors(all)) this.#anchors.add(form, anchor);
     this.#patterns = grouped(all.flatMap(({ short }) => short ?? []));
@@ -63,7 +63,7 @@ export class SecretSearch {
   }
 }
 
-/** Stands where a value is found; no text of a request holds it. */
+/** Replaces a found value; no text of a request contains it. */
 const replacement = '\0';
 
 /** The anchor of each form by which it is found: the one that the fewest others have. */

@@ -52,7 +52,7 @@ it('lets none that is not bound go to a host that comes from data', () => {
 describe('what an echo carries elsewhere', () => {
   const request = (body: string) => ({ url: 'https://evil.example/x', headers: {}, body });
 
-  it('is found, also after the value was replaced and where nobody asked for it', () => {
+  it('is found, also after the value was replaced and before any look-up', () => {
     write('KEY', 'first-value');
     const secrets = new Secrets({ environment: {}, directory, now: () => now, hosts: { KEY: ['api.example'] } });
     expect(secrets.misplaced(request('first-value'))).toBe('KEY');

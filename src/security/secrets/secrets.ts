@@ -1,10 +1,3 @@
-/**
- * Secrets and variables by name, as templates see them at send time.
- *
- * A secret comes from the environment (`TRAMA_SECRET_<NAME>`) or, where it is not there, from a directory with one file
- * per secret, as Kubernetes mounts them. Files are looked at again at most once a second, so a rotated secret is used
- * without a restart; earlier values stay known for masking, since an echo of them may still come.
- */
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BoundValues, type SearchedRequest } from './bound-values.ts';
@@ -23,7 +16,7 @@ export interface SecretsOptions {
   readonly variables?: Readonly<Record<string, string>>;
   /** The only places where some secrets may go, as {@link SecretHosts} reads them; all others may go everywhere. */
   readonly hosts?: Readonly<Record<string, readonly string[]>>;
-  /** Told once about each file that cannot be used, in a sentence without its content. */
+  /** Called once per unusable file, with a sentence without its content. */
   readonly report?: (problem: string) => void;
   /** Monotonic milliseconds; for tests. */
   readonly now?: () => number;
@@ -40,7 +33,7 @@ const maxEarlierValues = 64;
 const maxConcealedValues = 128;
 /** Files of the directory that are used: each is looked at once a second, which takes some microseconds. */
 const maxFiles = 1000;
-/** Names without a file that are remembered, so that each is looked up once a second. Anybody may make up names. */
+/** Remembered names without a file, so that each is looked up at most once a second. Bounded, since templates can make up names. */
 const maxAbsentNames = 1000;
 
 interface CachedFile {
@@ -52,7 +45,15 @@ interface CachedFile {
   problem: string | undefined;
 }
 
-/** See the file header. Looking up never throws. */
+/**
+ * Secrets and variables by name, as templates see them at send time.
+ *
+ * A secret comes from the environment (`TRAMA_SECRET_<NAME>`) or, where it is not there, from a directory with one file
+ * per secret, as Kubernetes mounts them. Files are looked at again at most once a second, so a rotated secret is used
+ * without a restart; earlier values stay known for masking, since an echo of them may still come.
+ *
+ * Looking up never throws.
+ */
 export class Secrets {
   readonly #fromEnvironment = new Map<string, string>();
   readonly #variables = new Map<string, string>();
@@ -204,7 +205,7 @@ export class Secrets {
     const found = this.#readFile(join(this.#directory, name), known);
     const isThere = found.value !== undefined || found.problem !== undefined;
     const fits = this.#files.has(name) || this.#files.size < maxFiles;
-    // What is not kept would not be masked.
+    // A value that is not kept would not be masked.
     const read = isThere && !fits ? { stamp: '', value: undefined, problem: undefined } : found;
     if (read.problem !== undefined && read.problem !== known?.problem) {
       this.#report(`The secret ${name} cannot be used: ${read.problem}.`);
@@ -252,7 +253,7 @@ export class Secrets {
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT') return { stamp: '', value: undefined, problem: undefined };
-      // Trouble of the moment (or a directory): the value known last is better than none.
+      // On a temporary failure (or a directory), the last known value is better than none.
       return { stamp: '', value: known?.value, problem: message };
     }
   }

@@ -1,7 +1,3 @@
-/**
- * Sends OTLP requests by gRPC: unary calls over one HTTP/2 connection, which is made when it is needed and made anew
- * when it has gone.
- */
 import { type ClientHttp2Session, connect, constants } from 'node:http2';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
@@ -32,7 +28,10 @@ const passingHttp: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 const compress = promisify(gzip);
 
-/** See the file header. */
+/**
+ * Sends OTLP requests by gRPC: unary calls over one HTTP/2 connection, which is made when it is needed and made anew
+ * when it has gone.
+ */
 export class GrpcSender {
   readonly #url: URL;
   readonly #timeoutMillis: number;
@@ -70,7 +69,7 @@ export class GrpcSender {
       const timeout = setTimeout(() => {
         reject(new Error(`no answer within ${String(this.#timeoutMillis)} ms`));
         stream.close(constants.NGHTTP2_CANCEL);
-        // Whoever answers nothing may be gone without having said so.
+        // A collector that does not answer may be gone without having closed the connection.
         this.close();
       }, this.#timeoutMillis);
       const read = (headers: Readonly<Record<string, unknown>>): void => {

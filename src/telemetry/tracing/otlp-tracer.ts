@@ -1,8 +1,3 @@
-/**
- * The tracer over an OpenTelemetry collector: sampled, in batches, with a bounded queue. Spans are best effort: what the
- * collector does not take, after some attempts where trying again makes sense, is counted and forgotten, and nobody waits for it.
- * While one batch is tried again the others wait, and what finds no room is dropped.
- */
 import type { Span, Tracer } from '../../ports/tracer.ts';
 import { GrpcSender, SendError } from './grpc-sender.ts';
 import { exportRequest, type Resource } from './otlp.ts';
@@ -14,9 +9,9 @@ export interface OtlpOptions {
   readonly endpoint: string;
   /** From 0 to 1. */
   readonly sampleRatio: number;
-  /** Told what became of spans. Must not throw. */
+  /** Called with the outcome of spans. Must not throw. */
   readonly count: (result: 'exported' | 'failed' | 'dropped', spans: number) => void;
-  /** Told when sending begins to fail (with the reason) and when it works again (undefined). Must not throw. */
+  /** Called when sending begins to fail (with the reason) and when it works again (undefined). Must not throw. */
   readonly changed: (problem: string | undefined) => void;
   /** Whether batches are compressed by gzip; default false. */
   readonly gzips?: boolean;
@@ -41,7 +36,11 @@ const flushMillis = 3000;
 /** The last 52 bits of a trace id are random, also where it is a UUIDv7, and no more digits are exact as a number. */
 const randomDigits = 13;
 
-/** See the file header. */
+/**
+ * The tracer over an OpenTelemetry collector: sampled, in batches, with a bounded queue. Spans are best effort: what the
+ * collector does not accept, after retries where they make sense, is counted and dropped, and nothing waits for it.
+ * While one batch is retried the others wait, and spans that find no room are dropped.
+ */
 export class OtlpTracer implements Tracer {
   readonly #options: OtlpOptions;
   readonly #sizes: { readonly queue: number; readonly batch: number };

@@ -2,11 +2,11 @@
 import type { Span, SpanAttributes } from '../../ports/tracer.ts';
 import { ProtobufWriter } from './protobuf-writer.ts';
 
-/** Who tells. */
+/** The sender of spans. */
 export interface Resource {
   readonly serviceName: string;
   readonly version: string;
-  /** Tells apart the processes of one service. */
+  /** Distinguishes the processes of one service. */
   readonly instance: string;
 }
 

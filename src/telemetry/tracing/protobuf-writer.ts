@@ -1,15 +1,15 @@
-/**
- * Writes the part of the protobuf wire format that OTLP needs. It writes from the end to the beginning: whoever writes a
- * message knows its length by then, and nothing is copied but when the room grows.
- */
-
 const firstSize = 64 * 1024;
 /** The longest tag, length or number. */
 const maxNumberBytes = 10;
 const bytesKind = 2;
 const fixedKind = 1;
 
-/** See the file header. Fields come out in the reverse order of the calls. */
+/**
+ * Writes the part of the protobuf wire format that OTLP needs. It writes from the end to the beginning: the
+ * length of a message is then known when its header is written, and bytes are copied only when the buffer grows.
+ *
+ * Fields come out in the reverse order of the calls.
+ */
 export class ProtobufWriter {
   #bytes = Buffer.allocUnsafe(firstSize);
   /** Where what has been written begins. */

@@ -1,0 +1,31 @@
+import type { Socket } from 'node:net';
+import { errorRegistry } from '../error-registry.ts';
+import { errorBody } from './failure.ts';
+import type { LingeringCloses } from './lingering-closes.ts';
+
+const clientErrors: Readonly<Record<string, 'headers_too_large' | 'request_timeout'>> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+};
+
+/** Answers bytes that Node could not read as a request. No reply object exists for them, so the answer is written by hand. */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Socket, closes: LingeringCloses): void {
+  if (error.code === 'ECONNRESET' || !socket.writable || closes.has(socket)) {
+    socket.destroy();
+    return;
+  }
+  const code = clientErrors[error.code ?? ''] ?? 'malformed_http';
+  const { status, meaning } = errorRegistry[code];
+  const body = errorBody(code, [meaning], '');
+  socket.write(
+    `HTTP/1.1 ${String(status)} ${statusWords[status] ?? 'Error'}\r\nContent-Type: application/json; charset=utf-8\r\n` +
+      `Content-Length: ${String(Buffer.byteLength(body))}\r\nConnection: close\r\n\r\n${body}`,
+  );
+  closes.linger(socket);
+}
+
+const statusWords: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  408: 'Request Timeout',
+  431: 'Request Header Fields Too Large',
+};
