@@ -8,6 +8,9 @@ import { simulate, type SimulationOptions } from '../../simulator/simulate.ts';
 import { alone, evictions, lostKeys, lostWhileReading, overload, severed, slowReads } from './quiet.ts';
 import { adoptingRevives, askedBefore, backToTheEnd, fencedCountsAsPoison, renewalRevives } from './sabotage-lapses.ts';
 
+/** Few, since one in seven of the seeds of seeds-1 and seeds-2 draws such lapses beside other faults. No other suite draws an overload. */
+const seedsOfEach = 10;
+
 type Adjust = NonNullable<SimulationOptions['adjust']>;
 
 describe('processes that lapse', () => {
@@ -21,9 +24,9 @@ describe('processes that lapse', () => {
     { what: 'whose ids are lost again and again', kind: 'cluster', adjust: lostKeys },
     { what: 'whose ids are lost while their reads take long', kind: 'cluster', adjust: lostWhileReading },
     { what: 'over a server that evicts keys', kind: 'cluster', adjust: evictions },
-    { what: 'with more to do than they can', kind: 'cluster', adjust: overload, seeds: 8 },
-    { what: 'with more to do than they can', kind: 'hub', adjust: overload, seeds: 8 },
-  ])('keep every rule: those $what ($kind)', async ({ kind, adjust, seeds = 20 }) => {
+    { what: 'with more to do than they can', kind: 'cluster', adjust: overload, seeds: 5 },
+    { what: 'with more to do than they can', kind: 'hub', adjust: overload, seeds: 5 },
+  ])('keep every rule: those $what ($kind)', async ({ kind, adjust, seeds = seedsOfEach }) => {
     for (let seed = 1; seed <= seeds; seed++) {
       const { violations } = await simulate({ seed, kind, adjust });
       expect({ seed, violations }).toEqual({ seed, violations: [] });
