@@ -4,7 +4,7 @@
  */
 import type { CallbackEvent, Event, ResolvedEvent } from './event.ts';
 import { addressee } from './transition/callback.ts';
-import { blockedOf, isBlocked } from './transition/block.ts';
+import { blockedOf, isBlocked } from './attempting.ts';
 import { settleable } from './transition/resolve.ts';
 import type { State } from './state.ts';
 

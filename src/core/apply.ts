@@ -10,16 +10,13 @@ import type { Env, Run, Transition } from './draft.ts';
 import type { Event } from './event.ts';
 import type { State, TaskRun } from './state.ts';
 import { advance } from './transition/advance.ts';
-import { block, tryBlocked } from './transition/block.ts';
 import { applyCallback } from './transition/callback.ts';
 import { cancel, quarantine, retry, terminate, wake } from './transition/control.ts';
 import { redeliver } from './transition/deliver.ts';
-import { answerHook } from './transition/finish.ts';
-import { resume } from './transition/interrupt.ts';
+import { answer, block, resume, tryBlocked } from './transition/owner.ts';
 import { resolve } from './transition/resolve.ts';
-import { answerTask } from './transition/task.ts';
 import { passTime, startRound } from './transition/timer.ts';
-import { answerUndo, foundUndo } from './transition/unwind.ts';
+import { foundUndo } from './transition/unwind.ts';
 
 /** See the file header. */
 export function apply(run: Run, event: Event, env: Env): Transition {
@@ -110,15 +107,6 @@ function dispatch(d: Draft, event: Event): void {
     case 'quarantined':
       quarantine(d, event.description);
   }
-}
-
-function answer(d: Draft, event: Extract<Event, { type: 'answered' }>): void {
-  const token = d.tokens.find(({ stage }) => 'callId' in stage && stage.callId === event.callId);
-  if (token === undefined) return;
-  const { stage } = token;
-  if (stage.kind === 'calling') answerTask(d, token, stage.task, event);
-  else if (stage.kind === 'unwinding' && stage.undo !== undefined) answerUndo(d, token, stage, stage.undo, event);
-  else if (stage.kind === 'hook') answerHook(d, token, stage, event);
 }
 
 /**

@@ -99,11 +99,8 @@ export interface OutputRef {
   readonly ord: number;
 }
 
-/** The running visit of a task. */
-export interface TaskRun {
-  readonly visit: number;
-  /** Id of the visit's first call: unknown outcomes are compensated latest started first. */
-  readonly startOrd: number;
+/** A call that is made until it succeeds or is given up: of a visit, a compensation or a hook. */
+export interface Attempting {
   readonly startedAt: number;
   /** When the running or latest attempt began. */
   readonly attemptAt: number;
@@ -113,6 +110,17 @@ export interface TaskRun {
   readonly retries: number;
   /** Waits for a Retry-After, which spend no retry. */
   readonly waits: number;
+  /** How the latest attempt that was answered failed. */
+  readonly failure?: AttemptFailure;
+  /** While its next call may not go out; kept while that is tried, until a call is answered. */
+  readonly blocked?: Blocked;
+}
+
+/** The running visit of a task. */
+export interface TaskRun extends Attempting {
+  readonly visit: number;
+  /** Id of the visit's first call: unknown outcomes are compensated latest started first. */
+  readonly startOrd: number;
   /** Number of the operation, from 1; a retry after a callback that said failure begins the next. */
   readonly operation: number;
   /** Secret-free random part of the callback token of this operation; async only. */
@@ -131,10 +139,6 @@ export interface TaskRun {
   readonly supersedes?: number;
   /** Hash of the stable rendering of the request, to recognise it in a later round. */
   readonly fingerprint?: string;
-  /** How the latest attempt that was answered failed. */
-  readonly failure?: AttemptFailure;
-  /** While its next call may not go out; kept while that is tried, until a call is answered. */
-  readonly blocked?: Blocked;
 }
 
 /** A completed, unknown or rejected visit whose compensation is due. */
@@ -153,30 +157,14 @@ export interface UndoTarget {
 }
 
 /** A running compensation. */
-export interface UndoRun {
+export interface UndoRun extends Attempting {
   readonly target: UndoTarget;
-  readonly startedAt: number;
-  readonly attemptAt: number;
-  readonly attempt: number;
-  readonly retries: number;
-  readonly waits: number;
-  readonly failure?: AttemptFailure;
-  /** As in {@link TaskRun}. */
-  readonly blocked?: Blocked;
 }
 
 /** A running hook. */
-export interface HookRun {
+export interface HookRun extends Attempting {
   readonly hook: 'onSuccessCallback' | 'onFailureCallback';
   readonly visit: number;
-  readonly startedAt: number;
-  readonly attemptAt: number;
-  readonly attempt: number;
-  readonly retries: number;
-  readonly waits: number;
-  readonly failure?: AttemptFailure;
-  /** As in {@link TaskRun}. */
-  readonly blocked?: Blocked;
   /** How long operators have held it in all: not counted against the time that a hook has. */
   readonly heldMillis?: number;
   /** Present while it is delivered after the end: until when, in ms since 1970; `heldMillis` and `retries` count from then on. */

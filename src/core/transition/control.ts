@@ -9,7 +9,7 @@ import { placesText } from './end-text.ts';
 import { failExecution } from './failure.ts';
 import { endAs } from './finish.ts';
 import { settleHook } from './hook-record.ts';
-import { abandonCalls, abandonOtherCalls } from './interrupt.ts';
+import { abandonCalls, abandonOtherCalls } from './owner.ts';
 import type { State } from '../state.ts';
 import { settleDropped } from './settle.ts';
 import { startRound } from './timer.ts';

@@ -1,15 +1,13 @@
 /**
  * Time has passed: everything that is due at `now` happens, in the order of the tokens.
  */
+import { isCalling } from '../attempting.ts';
 import type { Draft } from '../draft.ts';
 import { openDeadline } from '../due.ts';
 import { wakeUp } from './advance.ts';
 import { timeOutCallback } from './callback.ts';
-import { failExecution, isCalling } from './failure.ts';
-import { sendHook } from './finish.ts';
-import { abandonCalls } from './interrupt.ts';
-import { repeatTask } from './task.ts';
-import { repeatUndo } from './unwind.ts';
+import { failExecution } from './failure.ts';
+import { abandonCalls, callAgain } from './owner.ts';
 
 /** See the file header. */
 export function passTime(d: Draft): void {
@@ -35,13 +33,9 @@ export function passTime(d: Draft): void {
         timeOutCallback(d, token, stage.task);
         break;
       case 'backoff':
-        if (d.env.advance) repeatTask(d, token, stage.task, stage.redelivery === true);
-        break;
       case 'unwinding':
-        if (d.env.advance && stage.undo !== undefined) repeatUndo(d, token, stage, stage.undo);
-        break;
       case 'hook':
-        if (d.env.advance) sendHook(d, token, stage.run);
+        if (d.env.advance) callAgain(d, token);
     }
   }
 }

@@ -4,6 +4,7 @@
  */
 import { hash as digest } from 'node:crypto';
 import type { Run } from '../../core/apply.ts';
+import { blockedOf } from '../../core/attempting.ts';
 import { type CallResources, prepareCall } from '../../core/call/call.ts';
 import type { CallCommand, CallResult, Event } from '../../core/event.ts';
 import type { Outputs } from '../../core/context/outputs.ts';
@@ -347,9 +348,7 @@ export class CallRunner {
 /** Whose call it is, and since when it has been blocked. */
 function ownerOf({ header, state }: Run, callId: number): NonNullable<Prepared['of']> {
   const token = state.tokens.find(({ stage }) => 'callId' in stage && stage.callId === callId);
-  const stage = token?.stage;
-  const run = stage?.kind === 'calling' ? stage.task : stage?.kind === 'unwinding' ? stage.undo : undefined;
-  const blocked = stage?.kind === 'hook' ? stage.run.blocked : run?.blocked;
+  const blocked = token && blockedOf(token.stage);
   const of = { executionId: header.id, tokenId: token?.id ?? 0, name: header.name, version: header.version };
   return blocked === undefined ? of : { ...of, blockedSince: blocked.since };
 }
