@@ -3,7 +3,7 @@
  */
 import type { Draft } from '../draft.ts';
 import { deliveryOf } from '../delivery.ts';
-import { wakeUp } from './advance.ts';
+import { wakeNode } from '../node/kinds.ts';
 import { dropHook } from './deliver.ts';
 import { placesText } from './end-text.ts';
 import { failExecution } from './failure.ts';
@@ -46,7 +46,7 @@ export function wake(d: Draft): void {
     return;
   }
   for (const token of d.tokens.slice()) {
-    if (token.stage.kind === 'sleeping') wakeUp(d, token, token.stage, 'Woken early.');
+    if (token.stage.kind === 'sleeping') wakeNode(d, token, 'Woken early.');
   }
 }
 

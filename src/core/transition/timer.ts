@@ -4,7 +4,7 @@
 import { isCalling } from '../attempting.ts';
 import type { Draft } from '../draft.ts';
 import { openDeadline } from '../due.ts';
-import { wakeUp } from './advance.ts';
+import { wakeNode } from '../node/kinds.ts';
 import { timeOutCallback } from './callback.ts';
 import { failExecution } from './failure.ts';
 import { abandonCalls, callAgain } from './owner.ts';
@@ -27,7 +27,7 @@ export function passTime(d: Draft): void {
     if (!('until' in stage) || stage.until === undefined || stage.until > d.now) continue;
     switch (stage.kind) {
       case 'sleeping':
-        wakeUp(d, token, stage);
+        wakeNode(d, token);
         break;
       case 'waiting':
         timeOutCallback(d, token, stage.task);
