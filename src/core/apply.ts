@@ -1,9 +1,3 @@
-/**
- * The heart: one total, pure function from a run and an event to the next state and everything to write and do.
- *
- * It never throws for an event that does not fit the state: such an event changes nothing (an inbox row is still used
- * up). It does throw on a state that no sequence of events can produce, which the engine treats as its own fault.
- */
 import { deliveryOf } from './delivery.ts';
 import { Draft } from './draft.ts';
 import type { Env, Run, Transition } from './draft.ts';
@@ -18,7 +12,12 @@ import { resolve } from './transition/resolve.ts';
 import { passTime, startRound } from './transition/timer.ts';
 import { foundUndo } from './transition/unwind.ts';
 
-/** See the file header. */
+/**
+ * The heart: one total, pure function from a run and an event to the next state and everything to write and do.
+ *
+ * It never throws for an event that does not fit the state: such an event changes nothing (an inbox row is still used
+ * up). It does throw on a state that no sequence of events can produce, which the engine treats as its own fault.
+ */
 export function apply(run: Run, event: Event, env: Env): Transition {
   const d = new Draft(run, env);
   if ('inboxId' in event && event.inboxId !== undefined && event.type !== 'callback') d.consumed.push(event.inboxId);

@@ -1,7 +1,3 @@
-/**
- * A transition in the making: a copy of the state that one `apply` may change, and what it collects. Nothing outside of
- * `apply` sees a draft.
- */
 import type { CallPhase, Outcome } from './context/context.ts';
 import type { CallCommand, Command, Event } from './event.ts';
 import type { CallRow, StepRow, UndoMark } from './history.ts';
@@ -56,7 +52,7 @@ export interface Env {
   readonly advance: boolean;
   random(): number;
   nonce(): string;
-  /** Id of the key that signs the token of an operation: the one that has signed it while that is live, else the first one. Undefined where nobody can call back. */
+  /** Id of the key that signs the token of an operation: the one that has signed it while that is live, else the first one. Undefined where callbacks are not possible. */
   callbackKey(used: string | undefined): string | undefined;
   variable(name: string): string | undefined;
   readonly limits: CoreLimits;
@@ -123,7 +119,10 @@ export type Answered = Extract<Event, { type: 'answered' }>;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** See the file header. */
+/**
+ * A transition in the making: a copy of the state that one `apply` may change, and what it collects. Nothing outside of
+ * `apply` sees a draft.
+ */
 export class Draft implements Meter {
   readonly plan: Plan;
   readonly header: ExecutionHeader;

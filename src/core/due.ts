@@ -1,5 +1,5 @@
 /**
- * When somebody must look at an execution again, and whether it can be left alone until then. Both follow from its tokens.
+ * When a worker must look at an execution again, and whether it can be left alone until then. Both follow from its tokens.
  */
 import { deliveryOf, isSettled } from './delivery.ts';
 import { isWithin } from './context/scope.ts';

@@ -1,17 +1,3 @@
-/**
- * The durable state of one execution: small, bounded, plain JSON.
- *
- * Active tokens, counters and the verdict live here. Whatever grows with the number of visits (outputs, order of
- * completion, what is to be compensated, standing effects) is in the step rows that a checkpoint appends beside the state
- * (see `history.ts`) and is read back when needed.
- *
- * A token is where the execution stands. A linear run has one; a `split` turns its token into a waiting parent (`forked`)
- * with one child per branch; an unwinding (compensating) token replaces all tokens of its scope. At rest a token is
- * `ready` (no call can have left), or `calling` (the checkpoint that wrote it let the call go: whoever finds it so after
- * a load records an attempt of unknown outcome first), or it waits for an instant or an event.
- *
- * Instants are milliseconds since 1970 (UTC); ords are positions in the execution's own history, from 1.
- */
 import type { Outcome } from './context/context.ts';
 import type { RetryError } from './plan.ts';
 
@@ -258,7 +244,20 @@ export interface Verdict {
   readonly host?: string;
 }
 
-/** See the file header. */
+/**
+ * The durable state of one execution: small, bounded, plain JSON.
+ *
+ * Active tokens, counters and the verdict live here. Whatever grows with the number of visits (outputs, order of
+ * completion, what is to be compensated, standing effects) is in the step rows that a checkpoint appends beside the state
+ * (see `history.ts`) and is read back when needed.
+ *
+ * A token is where the execution stands. A linear run has one; a `split` turns its token into a waiting parent (`forked`)
+ * with one child per branch; an unwinding (compensating) token replaces all tokens of its scope. At rest a token is
+ * `ready` (no call can have left), or `calling` (the checkpoint that wrote it let the call go: a worker that finds it so after
+ * a load records an attempt of unknown outcome first), or it waits for an instant or an event.
+ *
+ * Instants are milliseconds since 1970 (UTC); ords are positions in the execution's own history, from 1.
+ */
 export interface State {
   readonly format: number;
   /** From 1; a retry of a failed execution begins the next. */

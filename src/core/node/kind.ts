@@ -16,7 +16,7 @@ export interface NodeBase {
 }
 
 /** One kind of node: how it is compiled, and how tokens move through it. */
-export interface NodeKind<Plan extends NodePlan = NodePlan> {
+export interface NodeKind<Plan = NodePlan> {
   /** Compiles a node; undefined when something in it is broken, which has been reported then. */
   compile(node: NodeDraft, base: NodeBase, compiling: Compiling, failureHandling: RetryPolicy): Plan | undefined;
   /** Begins the visit of a token that has come to the node. The visit is counted. */

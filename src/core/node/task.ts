@@ -78,7 +78,7 @@ function compileCallback(
 ): CallbackPlan | undefined {
   if (present(json, 'failureWhen') !== undefined && present(json, 'successWhen') === undefined) {
     const sentence =
-      'Without successWhen, every callback for which this does not hold counts as success, also one that nobody expected.';
+      'Without successWhen, every callback for which this does not hold counts as success, an unexpected one included.';
     compiling.problems.warn(at(path, 'failureWhen'), sentence);
   }
   const timeoutMillis = toNumber(present(json, 'timeoutMillis'));

@@ -13,7 +13,7 @@ import { drainOf } from './failure.ts';
 import { taskNode } from './settle.ts';
 import { completeTask, visits } from './task.ts';
 
-/** What a callback is to the state: for a node that waits, for one that has not parked yet, or for nobody any more. */
+/** What a callback is to the state: for a node that waits, for one that has not parked yet, or for no node any more. */
 export type Addressee =
   | { readonly kind: 'waiting'; readonly token: Token; readonly task: TaskRun }
   | { readonly kind: 'early'; readonly token: Token; readonly task: TaskRun }

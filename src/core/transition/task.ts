@@ -103,7 +103,7 @@ function accept(d: Draft, token: Token, task: TaskRun, response: ResponseView, c
   recordAccepted(d, token, task, response);
   const parked: TaskRun = { ...task, accepted: true, parked: true };
   if (drainOf(d, token) !== undefined) {
-    // Nobody will wait for the callback: what it does downstream is unknown.
+    // The callback is not awaited, so its effect downstream is unknown.
     const left = d.move(token, { kind: 'ready' });
     recordFailure(d, left, { ...parked, unknown: true }, notAwaited);
     d.remove(left);

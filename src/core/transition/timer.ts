@@ -1,6 +1,3 @@
-/**
- * Time has passed: everything that is due at `now` happens, in the order of the tokens.
- */
 import { isCalling } from '../attempting.ts';
 import type { Draft } from '../draft.ts';
 import { openDeadline } from '../due.ts';
@@ -9,7 +6,9 @@ import { timeOutCallback } from './callback.ts';
 import { failExecution } from './failure.ts';
 import { abandonCalls, callAgain } from './owner.ts';
 
-/** See the file header. */
+/**
+ * Time has passed: everything that is due at `now` happens, in the order of the tokens.
+ */
 export function passTime(d: Draft): void {
   if (d.state.startAt !== undefined) {
     if (d.state.startAt > d.now) return;
