@@ -2,7 +2,7 @@
  * What the desk is built from. The desk is the set of application services behind the API: it checks a request against
  * the state of things, makes the change durable, and only then answers.
  */
-import type { CoreLimits } from '../core/draft.ts';
+import type { CoreLimits } from '../core/run.ts';
 import type { Json } from '../core/value/json.ts';
 import type { Plan } from '../core/plan.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';

@@ -1,6 +1,6 @@
 import { deliveryOf } from './delivery.ts';
 import { Draft } from './draft.ts';
-import type { Env, Run, Transition } from './draft.ts';
+import type { Env, Run, Transition } from './run.ts';
 import type { Event } from './event.ts';
 import type { State, TaskRun } from './state.ts';
 import { advance } from './transition/advance.ts';
@@ -125,4 +125,4 @@ export function prepared(state: State, event: Extract<Event, { type: 'prepared' 
   return { ...state, tokens: state.tokens.with(at, { ...token, stage: { ...token.stage, task } }) };
 }
 
-export type { CoreLimits, Env, Run, Signal, Transition } from './draft.ts';
+export type { CoreLimits, Env, Run, Signal, Transition } from './run.ts';

@@ -1,5 +1,5 @@
 /** Measures pieces of work that nothing else in the process can interrupt, and tells of those that take too long. */
-import type { Run } from '../core/draft.ts';
+import type { Run } from '../core/run.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LogFields, LongTurnKind, Telemetry } from '../ports/telemetry.ts';
 

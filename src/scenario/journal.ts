@@ -1,7 +1,7 @@
 /**
  * The history of one simulated execution, in memory: keeps every row, and answers what the core asks of a store.
  */
-import type { Transition } from '../core/draft.ts';
+import type { Transition } from '../core/run.ts';
 import type { Command } from '../core/event.ts';
 import type { CallRow, StepRow, UndoState } from '../core/history.ts';
 import type { OutputQuery } from '../core/context/outputs.ts';

@@ -1,5 +1,5 @@
 /** Tells a simulation's transitions as a trace. */
-import type { Signal, Transition } from '../core/draft.ts';
+import type { Signal, Transition } from '../core/run.ts';
 import type { CallRow, StepRow } from '../core/history.ts';
 import type { Json } from '../core/value/json.ts';
 import type { State, Token } from '../core/state.ts';

@@ -1,5 +1,5 @@
 /** Plays a scenario offline and says what came of it. */
-import type { CoreLimits } from '../core/draft.ts';
+import type { CoreLimits } from '../core/run.ts';
 import type { Json } from '../core/value/json.ts';
 import type { Plan } from '../core/plan.ts';
 import type { ExecutionStatus } from '../core/state.ts';

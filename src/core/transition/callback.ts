@@ -2,7 +2,8 @@
  * Callbacks of async nodes, and the time that runs out for them.
  */
 import { conditionContext } from '../context/context-of.ts';
-import type { Draft, Env } from '../draft.ts';
+import type { Draft } from '../draft.ts';
+import type { Env } from '../run.ts';
 import type { CallbackEvent } from '../event.ts';
 import type { Json } from '../value/json.ts';
 import type { Meter } from '../meter.ts';
