@@ -1,5 +1,5 @@
 /**
- * What people ask for: cancel, terminate, wake, retry; and the engine's own last resort.
+ * Changes that operators ask for (cancel, terminate, wake, retry), and the quarantine of an execution that the engine cannot run.
  */
 import type { Draft } from '../draft.ts';
 import { deliveryOf } from '../delivery.ts';
@@ -23,7 +23,7 @@ export function cancel(d: Draft, reason: string | undefined): void {
   failExecution(d, { status: 'CANCELLED', reason: 'cancelled', description }, undefined, 'Cancelled.');
 }
 
-/** Terminate: over at once; what stands is recorded and left. */
+/** Terminate: the execution is over at once; its effects are recorded and not compensated. */
 export function terminate(d: Draft): void {
   const text = 'Given up, since the execution was terminated.';
   abandonCalls(d, text);
@@ -39,7 +39,7 @@ export function terminate(d: Draft): void {
   endAs(d, 'TERMINATED', 'terminated', 'Terminated as it stood; nothing was compensated.');
 }
 
-/** Wake: all that sleeps goes on. */
+/** Wake: every sleeping token goes on. */
 export function wake(d: Draft): void {
   if (d.state.startAt !== undefined) {
     startRound(d);

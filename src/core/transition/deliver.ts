@@ -1,11 +1,11 @@
 /**
- * The delivery of a hook after the end: what could not be delivered while the execution ended is called again and again,
- * later each time, until it is delivered or its time is over.
+ * The delivery of a hook after the end: a hook that was not delivered while the execution ended is called again, with a
+ * growing delay, until it is delivered or its time is over.
  *
  * failed or blocked within `limits.hookMaxMillis` -> the execution ends -> waiting -> calling -> waiting … -> delivered or failed
  *
- * The execution is over meanwhile, and nothing of it changes but this one token. What makes it go on (a retry, the last
- * compensation settled) gives up the delivery of its former end.
+ * The execution is over meanwhile, and only this one token changes. A retry, or the settling of the last compensation, makes
+ * the execution go on and gives up the delivery.
  */
 import { deliveryOf } from '../delivery.ts';
 import type { Draft } from '../draft.ts';
@@ -21,8 +21,8 @@ const maxDelayMillis = 500_000;
 const jitterRatio = 0.2;
 
 /**
- * The policy of deliveries. Which failures are worth another call is what the definition says; how often it would repeat them
- * is not asked: time alone ends a delivery.
+ * The policy of deliveries. The definition says which failures are retried; its number of attempts does not apply, because
+ * only time ends a delivery.
  */
 function deliveryPolicy({ retryOn }: RetryPolicy): RetryPolicy {
   return {

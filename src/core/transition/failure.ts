@@ -1,8 +1,9 @@
 /**
  * Failing: a token whose node failed for good takes its `onFailure` route, or fails its branch, or the execution.
  *
- * What fails is first drained: tokens of its scope that have no call in flight are dropped (their visits settled), calls
- * in flight are awaited. A call that was only to go with this very transition does not go any more. When nothing is left in the scope, the draining token begins to compensate (see `advance.ts`).
+ * The scope that fails is drained first: its tokens without a call in flight are dropped and their visits settled; calls in
+ * flight are awaited. A call that would leave with this very transition is taken back. Once the scope is empty, the draining
+ * token begins to compensate (see `advance.ts`).
  */
 import { isCalling } from '../attempting.ts';
 import type { Draft } from '../draft.ts';
