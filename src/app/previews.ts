@@ -7,7 +7,7 @@
  */
 import { apply } from '../core/apply.ts';
 import { prepareCall, type PreparedCall } from '../core/call/call.ts';
-import type { Run } from '../core/draft.ts';
+import type { Run } from '../core/run.ts';
 import type { CallRow, Exchange, StepRow } from '../core/history.ts';
 import { type JsonObject, roughSize } from '../core/value/json.ts';
 import type { OutputQuery, Outputs } from '../core/context/outputs.ts';

@@ -1,10 +1,6 @@
-/**
- * Whether an event from outside still applies. Asked in the transaction that would append it to the inbox, so that what
- * is answered and what happens agree.
- */
 import type { CallbackEvent, Event, ResolvedEvent } from './event.ts';
 import { addressee } from './transition/callback.ts';
-import { blockedOf, isBlocked } from './transition/block.ts';
+import { blockedOf, isBlocked } from './attempting.ts';
 import { settleable } from './transition/resolve.ts';
 import type { State } from './state.ts';
 
@@ -34,7 +30,12 @@ export type Admission =
 /** Callbacks judged pending that one operation takes: each is kept for good. */
 export const maxPendingCallbacks = 1_000;
 
-/** See the file header. `callback` is required for callbacks: the hash of the body's bytes and what came before. */
+/**
+ * Whether an event from outside still applies. Asked in the transaction that would append it to the inbox, so that what
+ * is answered and what happens agree.
+ *
+ * `callback` is required for callbacks: the hash of the body's bytes and what came before.
+ */
 export function admit(
   state: State,
   event: AdmissibleEvent,
@@ -108,7 +109,7 @@ function admitWake(state: State): Admission {
   return asleep ? accepted : conflict(`Nothing in the execution sleeps${awaitedText(state)}.`);
 }
 
-/** What an execution waits for that a wake does not end, and what does: for whoever tried. Empty where it just runs. */
+/** What an execution waits for that a wake does not end, and what does, as text for the caller. Empty where it just runs. */
 function awaitedText(state: State): string {
   for (const { nodeId, stage } of state.tokens) {
     const node = stage.kind === 'unwinding' ? (stage.undo?.target.nodeId ?? nodeId) : nodeId;

@@ -1,27 +1,23 @@
+import { deliveryOf } from './delivery.ts';
+import { Draft } from './draft.ts';
+import type { Env, Run, Transition } from './run.ts';
+import type { Event } from './event.ts';
+import type { State, TaskRun } from './state.ts';
+import { advance } from './transition/advance.ts';
+import { applyCallback } from './transition/callback.ts';
+import { cancel, quarantine, retry, terminate, wake } from './transition/control.ts';
+import { redeliver } from './transition/deliver.ts';
+import { answer, block, resume, tryBlocked } from './transition/owner.ts';
+import { resolve } from './transition/resolve.ts';
+import { passTime, startRound } from './transition/timer.ts';
+import { foundUndo } from './transition/unwind.ts';
+
 /**
  * The heart: one total, pure function from a run and an event to the next state and everything to write and do.
  *
  * It never throws for an event that does not fit the state: such an event changes nothing (an inbox row is still used
  * up). It does throw on a state that no sequence of events can produce, which the engine treats as its own fault.
  */
-import { deliveryOf } from './delivery.ts';
-import { Draft } from './draft.ts';
-import type { Env, Run, Transition } from './draft.ts';
-import type { Event } from './event.ts';
-import type { State, TaskRun } from './state.ts';
-import { advance } from './transition/advance.ts';
-import { block, tryBlocked } from './transition/block.ts';
-import { applyCallback } from './transition/callback.ts';
-import { cancel, quarantine, retry, terminate, wake } from './transition/control.ts';
-import { redeliver } from './transition/deliver.ts';
-import { answerHook } from './transition/finish.ts';
-import { resume } from './transition/interrupt.ts';
-import { resolve } from './transition/resolve.ts';
-import { answerTask } from './transition/task.ts';
-import { passTime, startRound } from './transition/timer.ts';
-import { answerUndo, foundUndo } from './transition/unwind.ts';
-
-/** See the file header. */
 export function apply(run: Run, event: Event, env: Env): Transition {
   const d = new Draft(run, env);
   if ('inboxId' in event && event.inboxId !== undefined && event.type !== 'callback') d.consumed.push(event.inboxId);
@@ -112,15 +108,6 @@ function dispatch(d: Draft, event: Event): void {
   }
 }
 
-function answer(d: Draft, event: Extract<Event, { type: 'answered' }>): void {
-  const token = d.tokens.find(({ stage }) => 'callId' in stage && stage.callId === event.callId);
-  if (token === undefined) return;
-  const { stage } = token;
-  if (stage.kind === 'calling') answerTask(d, token, stage.task, event);
-  else if (stage.kind === 'unwinding' && stage.undo !== undefined) answerUndo(d, token, stage, stage.undo, event);
-  else if (stage.kind === 'hook') answerHook(d, token, stage, event);
-}
-
 /**
  * The state after a `prepared` event, which `apply` gives too: it comes with every mutating call, and needs nothing else of a transition.
  * The state itself where the event does not fit.
@@ -138,4 +125,4 @@ export function prepared(state: State, event: Extract<Event, { type: 'prepared' 
   return { ...state, tokens: state.tokens.with(at, { ...token, stage: { ...token.stage, task } }) };
 }
 
-export type { CoreLimits, Env, Run, Signal, Transition } from './draft.ts';
+export type { CoreLimits, Env, Run, Signal, Transition } from './run.ts';

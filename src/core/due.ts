@@ -1,9 +1,9 @@
 /**
- * When somebody must look at an execution again, and whether it can be left alone until then. Both follow from its tokens.
+ * When a worker must look at an execution again, and whether it can be left alone until then. Both follow from its tokens.
  */
 import { deliveryOf, isSettled } from './delivery.ts';
 import { isWithin } from './context/scope.ts';
-import { isCalling } from './transition/failure.ts';
+import { isCalling } from './attempting.ts';
 import type { State, Token } from './state.ts';
 
 /**

@@ -107,7 +107,7 @@ export interface CallRow {
   readonly attemptAt: number;
   readonly at: number;
   readonly idempotencyKey?: string;
-  /** What went over the wire, masked and cut; absent when nobody saw the answer. */
+  /** What went over the wire, masked and cut; absent when no answer was seen. */
   readonly exchange?: Exchange;
 }
 

@@ -2,7 +2,7 @@
  * A new execution.
  */
 import { apply } from './apply.ts';
-import type { Env, ExecutionHeader, Transition } from './draft.ts';
+import type { Env, ExecutionHeader, Transition } from './run.ts';
 import { Outputs } from './context/outputs.ts';
 import type { Plan } from './plan.ts';
 import { stateFormat } from './state.ts';

@@ -1,17 +1,3 @@
-/**
- * The durable state of one execution: small, bounded, plain JSON.
- *
- * Active tokens, counters and the verdict live here. Whatever grows with the number of visits (outputs, order of
- * completion, what is to be compensated, standing effects) is in the step rows that a checkpoint appends beside the state
- * (see `history.ts`) and is read back when needed.
- *
- * A token is where the execution stands. A linear run has one; a `split` turns its token into a waiting parent (`forked`)
- * with one child per branch; an unwinding (compensating) token replaces all tokens of its scope. At rest a token is
- * `ready` (no call can have left), or `calling` (the checkpoint that wrote it let the call go: whoever finds it so after
- * a load records an attempt of unknown outcome first), or it waits for an instant or an event.
- *
- * Instants are milliseconds since 1970 (UTC); ords are positions in the execution's own history, from 1.
- */
 import type { Outcome } from './context/context.ts';
 import type { RetryError } from './plan.ts';
 
@@ -99,11 +85,8 @@ export interface OutputRef {
   readonly ord: number;
 }
 
-/** The running visit of a task. */
-export interface TaskRun {
-  readonly visit: number;
-  /** Id of the visit's first call: unknown outcomes are compensated latest started first. */
-  readonly startOrd: number;
+/** A call that is made until it succeeds or is given up: of a visit, a compensation or a hook. */
+export interface Attempting {
   readonly startedAt: number;
   /** When the running or latest attempt began. */
   readonly attemptAt: number;
@@ -113,6 +96,17 @@ export interface TaskRun {
   readonly retries: number;
   /** Waits for a Retry-After, which spend no retry. */
   readonly waits: number;
+  /** How the latest attempt that was answered failed. */
+  readonly failure?: AttemptFailure;
+  /** While its next call may not go out; kept while that is tried, until a call is answered. */
+  readonly blocked?: Blocked;
+}
+
+/** The running visit of a task. */
+export interface TaskRun extends Attempting {
+  readonly visit: number;
+  /** Id of the visit's first call: unknown outcomes are compensated latest started first. */
+  readonly startOrd: number;
   /** Number of the operation, from 1; a retry after a callback that said failure begins the next. */
   readonly operation: number;
   /** Secret-free random part of the callback token of this operation; async only. */
@@ -131,10 +125,6 @@ export interface TaskRun {
   readonly supersedes?: number;
   /** Hash of the stable rendering of the request, to recognise it in a later round. */
   readonly fingerprint?: string;
-  /** How the latest attempt that was answered failed. */
-  readonly failure?: AttemptFailure;
-  /** While its next call may not go out; kept while that is tried, until a call is answered. */
-  readonly blocked?: Blocked;
 }
 
 /** A completed, unknown or rejected visit whose compensation is due. */
@@ -153,30 +143,14 @@ export interface UndoTarget {
 }
 
 /** A running compensation. */
-export interface UndoRun {
+export interface UndoRun extends Attempting {
   readonly target: UndoTarget;
-  readonly startedAt: number;
-  readonly attemptAt: number;
-  readonly attempt: number;
-  readonly retries: number;
-  readonly waits: number;
-  readonly failure?: AttemptFailure;
-  /** As in {@link TaskRun}. */
-  readonly blocked?: Blocked;
 }
 
 /** A running hook. */
-export interface HookRun {
+export interface HookRun extends Attempting {
   readonly hook: 'onSuccessCallback' | 'onFailureCallback';
   readonly visit: number;
-  readonly startedAt: number;
-  readonly attemptAt: number;
-  readonly attempt: number;
-  readonly retries: number;
-  readonly waits: number;
-  readonly failure?: AttemptFailure;
-  /** As in {@link TaskRun}. */
-  readonly blocked?: Blocked;
   /** How long operators have held it in all: not counted against the time that a hook has. */
   readonly heldMillis?: number;
   /** Present while it is delivered after the end: until when, in ms since 1970; `heldMillis` and `retries` count from then on. */
@@ -270,7 +244,20 @@ export interface Verdict {
   readonly host?: string;
 }
 
-/** See the file header. */
+/**
+ * The durable state of one execution: small, bounded, plain JSON.
+ *
+ * Active tokens, counters and the verdict live here. Whatever grows with the number of visits (outputs, order of
+ * completion, what is to be compensated, standing effects) is in the step rows that a checkpoint appends beside the state
+ * (see `history.ts`) and is read back when needed.
+ *
+ * A token is where the execution stands. A linear run has one; a `split` turns its token into a waiting parent (`forked`)
+ * with one child per branch; an unwinding (compensating) token replaces all tokens of its scope. At rest a token is
+ * `ready` (no call can have left), or `calling` (the checkpoint that wrote it let the call go: a worker that finds it so after
+ * a load records an attempt of unknown outcome first), or it waits for an instant or an event.
+ *
+ * Instants are milliseconds since 1970 (UTC); ords are positions in the execution's own history, from 1.
+ */
 export interface State {
   readonly format: number;
   /** From 1; a retry of a failed execution begins the next. */

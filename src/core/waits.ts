@@ -1,7 +1,7 @@
 /** What an execution waits for, and at which hosts, by its state alone: for lists and counts, which have no plan at hand. */
 import type { State, Token } from './state.ts';
 import type { CurrentNode } from './summary.ts';
-import { blockedOf, isBlocked } from './transition/block.ts';
+import { attemptingOf, blockedOf, isBlocked } from './attempting.ts';
 
 /** One thing that an execution waits for. */
 export interface Wait {
@@ -44,9 +44,7 @@ function waitOf(state: State, { nodeId, stage }: Token): Wait {
 }
 
 function failedHost(stage: Token['stage']): string | undefined {
-  if ('task' in stage) return stage.kind === 'waiting' ? undefined : stage.task.failure?.host;
-  if (stage.kind === 'unwinding') return stage.undo?.failure?.host;
-  return stage.kind === 'hook' ? stage.run.failure?.host : undefined;
+  return stage.kind === 'waiting' ? undefined : attemptingOf(stage)?.failure?.host;
 }
 
 function stateOf(state: State, stage: Token['stage']): Wait['state'] {

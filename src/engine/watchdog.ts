@@ -1,4 +1,4 @@
-import type { Run } from '../core/draft.ts';
+import type { Run } from '../core/run.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LogFields, LongTurnKind, Telemetry } from '../ports/telemetry.ts';
 

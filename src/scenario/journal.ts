@@ -1,4 +1,4 @@
-import type { Transition } from '../core/draft.ts';
+import type { Transition } from '../core/run.ts';
 import type { Command } from '../core/event.ts';
 import type { CallRow, StepRow, UndoState } from '../core/history.ts';
 import type { OutputQuery } from '../core/context/outputs.ts';

@@ -1,4 +1,4 @@
-import type { Signal, Transition } from '../core/draft.ts';
+import type { Signal, Transition } from '../core/run.ts';
 import type { CallRow, StepRow } from '../core/history.ts';
 import type { Json } from '../core/value/json.ts';
 import type { State, Token } from '../core/state.ts';

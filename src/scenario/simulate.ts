@@ -1,4 +1,4 @@
-import type { CoreLimits } from '../core/draft.ts';
+import type { CoreLimits } from '../core/run.ts';
 import type { Json } from '../core/value/json.ts';
 import type { Plan } from '../core/plan.ts';
 import type { ExecutionStatus } from '../core/state.ts';

@@ -3,7 +3,7 @@ import type { Admission, SeenCallback } from '../core/admission.ts';
 import { apply } from '../core/apply.ts';
 import { prepareCall } from '../core/call/call.ts';
 import type { CallResources, PreparedCall } from '../core/call/call.ts';
-import type { CoreLimits, Env, ExecutionHeader, Run, Transition } from '../core/draft.ts';
+import type { CoreLimits, Env, ExecutionHeader, Run, Transition } from '../core/run.ts';
 import type { CallbackEvent, CallCommand, Command, Event } from '../core/event.ts';
 import { canonicalJson } from '../core/value/json.ts';
 import type { Json } from '../core/value/json.ts';

@@ -286,7 +286,7 @@ export const validDefinitions: readonly ValidDefinition[] = [
       'nodes[1].id: "fast one" holds characters other than A-Z, a-z, 0-9, _ and -; they are awkward in URLs and templates.',
       'nodes[1].action.request.body: This is taken for the template that "value" holds; write a body of this form as a string.',
       'nodes[1].action.request.headers.authorization: Everybody who may read the definition can read this value; use auth or {{secrets.<NAME>}}.',
-      'nodes[1].action.callback.failureWhen: Without successWhen, every callback for which this does not hold counts as success, also one that nobody expected.',
+      'nodes[1].action.callback.failureWhen: Without successWhen, every callback for which this does not hold counts as success, an unexpected one included.',
       'nodes[2].compensation.url: "nodes.slow.response.body.id" is missing when the outcome of "slow" is unknown; read idempotencyKey or payload instead, or set compensateWhen to "completed".',
       'nodes[3].action.request.body: "nodes.slow.response.body.id" may be missing: some way to "report" does not visit "slow".',
       'nodes[1].action.request.verb: POST changes something, and nothing undoes it when "report" fails later; add a compensation, or "uncompensated": true where that is meant.',

@@ -1,5 +1,5 @@
 /** An execution as the core sees it, rebuilt from the store for decisions that use cases make themselves. */
-import type { Env, Run } from '../../core/draft.ts';
+import type { Env, Run } from '../../core/run.ts';
 import { type JsonObject, parseJson } from '../../core/value/json.ts';
 import { Outputs } from '../../core/context/outputs.ts';
 import type { Plan } from '../../core/plan.ts';

@@ -5,7 +5,7 @@
 import { contextFrom } from '../context/context-of.ts';
 import type { Resolver } from '../context/context-of.ts';
 import type { ExecutionFailureView, RenderContext } from '../context/context.ts';
-import type { Run } from '../draft.ts';
+import type { Run } from '../run.ts';
 import type { CallCommand } from '../event.ts';
 import { idempotencyKey } from './keys.ts';
 import type { Outputs } from '../context/outputs.ts';

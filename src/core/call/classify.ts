@@ -59,7 +59,7 @@ export function judge(call: CallPlan, { result, exchange }: AnsweredCall, undoin
         const failure = { outcome: 'unknown', reason: 'body', description: bodyProblem, error: 'body' } as const;
         return { ok: false, response, failure: { ...failure, statusCode: status, ...hostOf(exchange) } };
       }
-      // A 2xx that nobody expected: something happened, but not what the definition knows. A status above 599 means nothing in HTTP.
+      // An unexpected 2xx: the call had an effect, but not one that the definition knows. A status above 599 means nothing in HTTP.
       const unknown = call.unknown.has(status) || is2xx || status > 599;
       return {
         ok: false,

@@ -2,7 +2,7 @@
  * Builds what a template or condition of one token can see.
  */
 import type { NodeView, RenderContext } from './context.ts';
-import type { Run } from '../draft.ts';
+import type { Run } from '../run.ts';
 import type { Outputs } from './outputs.ts';
 import type { Token } from '../state.ts';
 

@@ -1,13 +1,3 @@
-/**
- * What the nodes of one round answered, as far as some template, condition, join or result can still ask for it: the
- * in-memory companion of the state. Never written as a whole; rebuilt from step rows after a load (see `wantedOutputs`).
- *
- * Outputs may be left in the store, whose rows have them: those that nothing can ask for any more, and those for which there is
- * too little room. Of such a node nothing can be seen before it is restored; a place that needs it waits for that (see
- * `lackOfMove` and its neighbours in `wanted.ts`).
- *
- * Immutable: {@link Outputs.with} gives a new one, so that a checkpoint that is refused leaves the old one as it was.
- */
 import type { NodeView } from './context.ts';
 import type { StepOutput, StepRow } from '../history.ts';
 import { type Json, memorySize, roughSize } from '../value/json.ts';
@@ -31,7 +21,16 @@ export interface OutputQuery {
   readonly before?: number;
 }
 
-/** See the file header. */
+/**
+ * What the nodes of one round answered, as far as some template, condition, join or result can still ask for it: the
+ * in-memory companion of the state. Never written as a whole; rebuilt from step rows after a load (see `wantedOutputs`).
+ *
+ * Outputs may be left in the store, whose rows have them: those that nothing can ask for any more, and those for which there is
+ * too little room. Of such a node nothing can be seen before it is restored; a place that needs it waits for that (see
+ * `lackOfMove` and its neighbours in `wanted.ts`).
+ *
+ * Immutable: {@link Outputs.with} gives a new one, so that a checkpoint that is refused leaves the old one as it was.
+ */
 export class Outputs {
   /** Nothing answered yet. */
   static readonly empty: Outputs = new Outputs(new Map(), noneLeft);
@@ -226,7 +225,7 @@ function merge(entries: readonly Entry[], row: StepRow): readonly Entry[] {
         }),
   };
   const entry: Entry = { ord: row.ord, scope: row.scope, view };
-  // Whoever sees a row of this scope sees the newer one of the same scope too. Of the older visits one stays, since `prev`
+  // A reader that sees a row of this scope sees the newer one of the same scope too. Of the older visits one stays, since `prev`
   // may still name it while a loop visits the node again.
   const older = entries.findLastIndex((other) => other.scope === row.scope && other.view.visit !== row.visit);
   const kept = entries.filter((other, i) => i === older || other.scope !== row.scope);

@@ -22,7 +22,7 @@ export function parentScope(scope: string): string {
 
 /**
  * Whether a token at `viewer` may see what was written at `writer`: everything but what a sibling branch of the same
- * visit of a split wrote. Whoever stands after the join sees all branches, since their scopes lie within its own.
+ * visit of a split wrote. A node after the join sees all branches, since their scopes lie within its own.
  */
 export function canSee(viewer: string, writer: string): boolean {
   if (viewer === writer || viewer === '' || writer === '') return true;

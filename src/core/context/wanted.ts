@@ -3,7 +3,7 @@
  */
 import { isSettled } from '../delivery.ts';
 import type { CallCommand } from '../event.ts';
-import type { Run } from '../draft.ts';
+import type { Run } from '../run.ts';
 import type { OutputQuery, Outputs } from './outputs.ts';
 import type { Ask, Plan } from '../plan.ts';
 import type { OutputRef, State, Token, UndoTarget } from '../state.ts';

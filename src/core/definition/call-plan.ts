@@ -40,7 +40,7 @@ const unknownPath: TemplatePath = {
   fromData: true,
 };
 
-/** Codes after which nobody knows whether a call took effect. */
+/** Codes that leave it unknown whether a call took effect. */
 const defaultUnknownCodes: readonly number[] = [408, 502, 504, 520, 521, 522, 523, 524, 598, 599];
 
 /**

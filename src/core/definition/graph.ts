@@ -43,7 +43,7 @@ export function checkGraph(draft: Draft, problems: Problems): Layout {
   for (const node of draft.nodes) {
     if (draft.entry === undefined || !draft.byId.has(draft.entry)) break;
     if (node.id === undefined || draft.byId.get(node.id) !== node || places.has(node.id)) continue;
-    // Of a join that belongs to no split, that has been said.
+    // Orphan joins were already reported.
     if (node.kind === 'join' && !owners.has(node.id)) continue;
     report(node.idPath, `No path leads from the entrypoint to ${quote(node.id)}.`);
   }
@@ -172,7 +172,7 @@ function findPlaces(
 }
 
 function describeConflict(target: string, place: Branch | undefined, other: Branch | undefined): string {
-  // An outer place is complete before an inner one begins, so whoever meets a taken node stands in a branch.
+  // An outer place is complete before an inner one begins, so an edge that meets a taken node is in a branch.
   const split = quote(place?.split ?? '');
   const branch = quote(place?.entry ?? '');
   const join = quote(place?.join ?? '');

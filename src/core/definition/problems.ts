@@ -3,7 +3,7 @@ import { isJsonObject, isRawNumber, numberText } from '../value/json.ts';
 
 const maxShown = 60;
 
-/** Problems that are said of one document; nobody reads more at once, and a document of 256 KiB can have a hundred thousand. */
+/** Most problems reported of one document: a person reads no more at once, and a document of 256 KiB can have a hundred thousand. */
 export const maxProblems = 100;
 
 /** Sentences, and how many more there are where they are too many to be said. */
@@ -84,7 +84,7 @@ export function alternatives(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1) ?? ''}`;
 }
 
-/** Longer words are not compared: nobody mistypes one letter of those, and every comparison costs their length. */
+/** Longer words are not compared: a single mistyped letter is unlikely to be their problem, and a comparison costs their length. */
 const maxCompared = 256;
 
 /** The known word that was probably meant: at most `most` letters away, whatever their case; undefined when none is. */

@@ -1,11 +1,3 @@
-/**
- * Conditions in JSON Logic. An expression is checked and prepared once: its operators, and every path that it names, which
- * is resolved as in templates and read only when the evaluation gets there. Evaluating is synchronous, deterministic,
- * bounded, and never throws. Numbers are doubles here.
- *
- * Within `map`, `filter`, `all`, `none` and `some` a `var` reaches the item alone, and within `reduce` `accumulator` and
- * `current`, as in every JSON Logic.
- */
 import { LogicEngine } from 'json-logic-engine';
 import type { RenderContext } from '../context/context.ts';
 import { instantFault, parseInstant } from '../value/instant.ts';
@@ -43,7 +35,16 @@ export interface ExpressionReads {
 /** Whether a condition holds, or the sentence that says why that cannot be told. */
 export type Verdict = { readonly ok: true; readonly truthy: boolean } | { readonly ok: false; readonly error: string };
 
-/** See the file header. Not reentrant, like everything synchronous. */
+/**
+ * Conditions in JSON Logic. An expression is checked and prepared once: its operators, and every path that it names, which
+ * is resolved as in templates and read only when the evaluation gets there. Evaluating is synchronous, deterministic,
+ * bounded, and never throws. Numbers are doubles here.
+ *
+ * Within `map`, `filter`, `all`, `none` and `some` a `var` reaches the item alone, and within `reduce` `accumulator` and
+ * `current`, as in every JSON Logic.
+ *
+ * Not reentrant, like everything synchronous.
+ */
 export interface Expression {
   /** As it was written. */
   readonly source: Json;

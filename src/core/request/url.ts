@@ -83,7 +83,7 @@ function decidesHost(part: Part): boolean {
   return part !== 'path' && part !== 'query';
 }
 
-/** Why a secret may not stand there: whoever resolves the name, and every log of connections, would read it. */
+/** Why a secret must not be part of the host: name servers and logs of connections would show it. */
 export function secretInAuthority(path: string): string {
   return `"${path}" stands in the URL's scheme, host or port, where no secret may; use a variable ("vars.<NAME>").`;
 }

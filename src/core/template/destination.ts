@@ -1,7 +1,3 @@
-/**
- * Destinations: how a value is written where its tag stands. Each is made afresh for one template, and is told the
- * template's literal text in order, since some (a JSON text, a URL) depend on what stands around the tag.
- */
 import { isRawNumber, type Json, stringifyJson } from '../value/json.ts';
 import { RenderFault, type Run } from './run.ts';
 
@@ -19,7 +15,10 @@ export interface PlacedTag {
   readonly secret: boolean;
 }
 
-/** See the file header. */
+/**
+ * Destinations: how a value is written where its tag stands. Each is made afresh for one template, and is told the
+ * template's literal text in order, since some (a JSON text, a URL) depend on what stands around the tag.
+ */
 export interface Destination {
   /** Told every literal text, in order; gives what is written for it. */
   literal(text: string): string;

@@ -1,12 +1,3 @@
-/**
- * Compiled templates. Everything that can be known of a template is settled when it is compiled: its syntax, its paths,
- * how each value is written; rendering then only runs closures.
- *
- * A section is left out for missing, null, false, 0, the empty text and the empty array, as Mustache in JavaScript has it;
- * `true` shows it once, an array once per item, anything else once with the value as its item. Within a section, the first
- * part of a path is looked for in the items, innermost first, and then in the context; `vars`, `secrets` and `runtime`
- * always mean Trama's own, so that no data can stand in for them.
- */
 import type { RenderContext } from '../context/context.ts';
 import { isRawNumber, type Json } from '../value/json.ts';
 import { type Destination, destinationOf, type DestinationKind } from './destination.ts';
@@ -36,7 +27,17 @@ export interface TemplatePath extends Omit<Path, 'read' | 'root'> {
   readonly root: PathRoot | 'item';
 }
 
-/** See the file header. Immutable. */
+/**
+ * Compiled templates. Everything that can be known of a template is settled when it is compiled: its syntax, its paths,
+ * how each value is written; rendering then only runs closures.
+ *
+ * A section is left out for missing, null, false, 0, the empty text and the empty array, as Mustache in JavaScript has it;
+ * `true` shows it once, an array once per item, anything else once with the value as its item. Within a section, the first
+ * part of a path is looked for in the items, innermost first, and then in the context; `vars`, `secrets` and `runtime`
+ * always mean Trama's own, so that no data can stand in for them.
+ *
+ * Immutable.
+ */
 export interface Template {
   /** As it was written. */
   readonly source: string;

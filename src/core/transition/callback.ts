@@ -2,17 +2,19 @@
  * Callbacks of async nodes, and the time that runs out for them.
  */
 import { conditionContext } from '../context/context-of.ts';
-import type { Draft, Env } from '../draft.ts';
+import type { Draft } from '../draft.ts';
+import type { Env } from '../run.ts';
 import type { CallbackEvent } from '../event.ts';
 import type { Json } from '../value/json.ts';
 import type { Meter } from '../meter.ts';
 import type { TaskPlan } from '../plan.ts';
 import type { AttemptFailure, State, TaskRun, Token } from '../state.ts';
+import { failed, recordUnseen } from './attempt.ts';
 import { drainOf } from './failure.ts';
 import { taskNode } from './settle.ts';
-import { attemptFailed, completeTask, recordAttempt } from './task.ts';
+import { completeTask, visits } from './task.ts';
 
-/** What a callback is to the state: for a node that waits, for one that has not parked yet, or for nobody any more. */
+/** What a callback is to the state: for a node that waits, for one that has not parked yet, or for no node any more. */
 export type Addressee =
   | { readonly kind: 'waiting'; readonly token: Token; readonly task: TaskRun }
   | { readonly kind: 'early'; readonly token: Token; readonly task: TaskRun }
@@ -54,25 +56,19 @@ export function applyCallback(d: Draft, event: CallbackEvent): void {
     note(d, event, token, task.attempt, 'The callback was judged pending: still waiting.');
     return;
   }
-  if (token.stage.kind === 'calling') abandonCall(d, token, task, token.stage.callId);
+  if (token.stage.kind === 'calling') {
+    const { callId } = token.stage;
+    d.commands.push({ type: 'abort', callId });
+    recordUnseen(d, visits, token, task, callId, 'Given up, since the callback of an earlier attempt had come.');
+  }
   const node = taskNode(d, token);
   const failure = judgeCallback(d, token, node, event.body);
   if (failure === undefined) completeTask(d, token, task, { callback: { body: event.body } });
   else {
     // A firm no settles whatever was unknown about this operation.
     const { unknown: _unknown, ...settled } = task;
-    attemptFailed(d, token, settled, failure, { callback: { body: event.body } });
+    failed(d, visits, token, settled, failure, { callback: { body: event.body } });
   }
-}
-
-/** The callback of an earlier attempt decides: nobody needs the answer of the repeated request. */
-function abandonCall(d: Draft, token: Token, task: TaskRun, callId: number): void {
-  d.commands.push({ type: 'abort', callId });
-  recordAttempt(d, token, task, { callId }, undefined, {
-    outcome: 'unknown',
-    reason: 'connect',
-    description: 'Given up, since the callback of an earlier attempt had come.',
-  });
 }
 
 /** What a callback says that was not judged pending; undefined is success. A condition that throws is failure. */
@@ -115,12 +111,13 @@ export function isPending(
 /** The callback's time is over. */
 export function timeOutCallback(d: Draft, token: Token, task: TaskRun): void {
   d.signal({ kind: 'callbackTimeout', nodeId: token.nodeId });
-  attemptFailed(d, token, task, {
+  const failure: AttemptFailure = {
     outcome: 'unknown',
     reason: 'callback_timeout',
     error: 'callback_timeout',
     description: 'No callback came in time.',
-  });
+  };
+  failed(d, visits, token, task, failure, {});
 }
 
 function ignore(d: Draft, event: CallbackEvent): void {

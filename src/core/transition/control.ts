@@ -1,15 +1,15 @@
 /**
- * What people ask for: cancel, terminate, wake, retry; and the engine's own last resort.
+ * Changes that operators ask for (cancel, terminate, wake, retry), and the quarantine of an execution that the engine cannot run.
  */
 import type { Draft } from '../draft.ts';
 import { deliveryOf } from '../delivery.ts';
-import { wakeUp } from './advance.ts';
+import { wakeNode } from '../node/kinds.ts';
 import { dropHook } from './deliver.ts';
 import { placesText } from './end-text.ts';
 import { failExecution } from './failure.ts';
 import { endAs } from './finish.ts';
 import { settleHook } from './hook-record.ts';
-import { abandonCalls, abandonOtherCalls } from './interrupt.ts';
+import { abandonCalls, abandonOtherCalls } from './owner.ts';
 import type { State } from '../state.ts';
 import { settleDropped } from './settle.ts';
 import { startRound } from './timer.ts';
@@ -23,7 +23,7 @@ export function cancel(d: Draft, reason: string | undefined): void {
   failExecution(d, { status: 'CANCELLED', reason: 'cancelled', description }, undefined, 'Cancelled.');
 }
 
-/** Terminate: over at once; what stands is recorded and left. */
+/** Terminate: the execution is over at once; its effects are recorded and not compensated. */
 export function terminate(d: Draft): void {
   const text = 'Given up, since the execution was terminated.';
   abandonCalls(d, text);
@@ -39,14 +39,14 @@ export function terminate(d: Draft): void {
   endAs(d, 'TERMINATED', 'terminated', 'Terminated as it stood; nothing was compensated.');
 }
 
-/** Wake: all that sleeps goes on. */
+/** Wake: every sleeping token goes on. */
 export function wake(d: Draft): void {
   if (d.state.startAt !== undefined) {
     startRound(d);
     return;
   }
   for (const token of d.tokens.slice()) {
-    if (token.stage.kind === 'sleeping') wakeUp(d, token, token.stage, 'Woken early.');
+    if (token.stage.kind === 'sleeping') wakeNode(d, token, 'Woken early.');
   }
 }
 

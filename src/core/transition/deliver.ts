@@ -1,18 +1,18 @@
 /**
- * The delivery of a hook after the end: what could not be delivered while the execution ended is called again and again,
- * later each time, until it is delivered or its time is over.
+ * The delivery of a hook after the end: a hook that was not delivered while the execution ended is called again, with a
+ * growing delay, until it is delivered or its time is over.
  *
  * failed or blocked within `limits.hookMaxMillis` -> the execution ends -> waiting -> calling -> waiting … -> delivered or failed
  *
- * The execution is over meanwhile, and nothing of it changes but this one token. What makes it go on (a retry, the last
- * compensation settled) gives up the delivery of its former end.
+ * The execution is over meanwhile, and only this one token changes. A retry, or the settling of the last compensation, makes
+ * the execution go on and gives up the delivery.
  */
 import { deliveryOf } from '../delivery.ts';
-import type { Answered, Draft } from '../draft.ts';
+import type { Draft } from '../draft.ts';
 import type { RetryPolicy } from '../plan.ts';
-import { nextRetry, type RetryCounters } from '../call/retry.ts';
 import type { AttemptFailure, HookRun } from '../state.ts';
-import { recordHook, recordHookAttempt } from './hook-record.ts';
+import { type NextTry, recordUnseen, retryBy } from './attempt.ts';
+import { hookNames, recordHook } from './hook-record.ts';
 
 /** The wait before the second call of a delivery. */
 const firstDelayMillis = 5_000;
@@ -20,14 +20,9 @@ const firstDelayMillis = 5_000;
 const maxDelayMillis = 500_000;
 const jitterRatio = 0.2;
 
-/** When a hook is called next, and what that costs. */
-export interface NextTry extends RetryCounters {
-  readonly until: number;
-}
-
 /**
- * The policy of deliveries. Which failures are worth another call is what the definition says; how often it would repeat them
- * is not asked: time alone ends a delivery.
+ * The policy of deliveries. The definition says which failures are retried; its number of attempts does not apply, because
+ * only time ends a delivery.
  */
 function deliveryPolicy({ retryOn }: RetryPolicy): RetryPolicy {
   return {
@@ -60,19 +55,12 @@ export function nextDelivery(
   d: Draft,
   run: HookRun,
   failure: AttemptFailure,
-  event: Pick<Answered, 'retryAfterMillis'>,
+  retryAfterMillis: number | undefined,
 ): NextTry | undefined {
   const last = deliveredUntil(run);
   if (d.now >= last) return undefined;
-  const retry = nextRetry(deliveryPolicy(d.plan.failureHandling), run, failure, {
-    direction: 'forward',
-    random: () => d.env.random(),
-    maxRetryAfterMillis: d.env.limits.maxRetryAfterMillis,
-    ...(event.retryAfterMillis === undefined ? undefined : { retryAfterMillis: event.retryAfterMillis }),
-  });
-  if (retry === undefined) return undefined;
-  const { retries, waits, delayMillis } = retry;
-  return { retries, waits, until: Math.min(d.now + Math.max(1, delayMillis), last) };
+  const next = retryBy(d, deliveryPolicy(d.plan.failureHandling), run, failure, 'forward', retryAfterMillis);
+  return next && { ...next, until: Math.min(Math.max(d.now + 1, next.until), last) };
 }
 
 /** Calls the hook of the end once more, at once, and goes on with its delivery from there. Does nothing where it cannot. */
@@ -100,8 +88,7 @@ export function interruptDelivery(d: Draft, why: string): void {
   const token = deliveryOf({ end: d.state.end, tokens: d.tokens });
   if (token?.stage.callId === undefined) return;
   const { run, callId } = token.stage;
-  const failure: AttemptFailure = { outcome: 'unknown', reason: 'connect', description: why };
-  recordHookAttempt(d, run, { callId }, undefined, failure);
+  const failure = recordUnseen(d, hookNames, token, run, callId, why);
   d.move(token, { kind: 'hook', run: { ...run, failure }, until: d.now + firstDelayMillis });
 }
 
@@ -111,9 +98,7 @@ export function dropHook(d: Draft, why: string): void {
   if (token !== undefined) {
     const { run, callId } = token.stage;
     const outcome = callId === undefined ? 'unsent' : 'unknown';
-    if (callId !== undefined) {
-      recordHookAttempt(d, run, { callId }, undefined, { outcome: 'unknown', reason: 'connect', description: why });
-    }
+    if (callId !== undefined) recordUnseen(d, hookNames, token, run, callId, why);
     recordHook(d, run, { outcome, note: why });
     d.remove(token);
     d.signal({ kind: 'hookEnded', nodeId: run.hook, result: 'dropped', attempts: run.attempt });

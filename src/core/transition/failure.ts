@@ -1,9 +1,11 @@
 /**
  * Failing: a token whose node failed for good takes its `onFailure` route, or fails its branch, or the execution.
  *
- * What fails is first drained: tokens of its scope that have no call in flight are dropped (their visits settled), calls
- * in flight are awaited. A call that was only to go with this very transition does not go any more. When nothing is left in the scope, the draining token begins to compensate (see `advance.ts`).
+ * The scope that fails is drained first: its tokens without a call in flight are dropped and their visits settled; calls in
+ * flight are awaited. A call that would leave with this very transition is taken back. Once the scope is empty, the draining
+ * token begins to compensate (see `advance.ts`).
  */
+import { isCalling } from '../attempting.ts';
 import type { Draft } from '../draft.ts';
 import { isWithin, parentScope } from '../context/scope.ts';
 import type { AttemptFailure, Token, UnwindGoal, Verdict } from '../state.ts';
@@ -109,12 +111,4 @@ function drainScope(d: Draft, scope: string, goal: UnwindGoal, at: Token | undef
   const prev = at?.prev === undefined ? undefined : { prev: at.prev };
   if (at !== undefined) d.remove(at);
   d.put({ id: d.newTokenId(), nodeId, scope, ...prev, stage });
-}
-
-/** Whether the token's call has gone out and is not answered. */
-export function isCalling(token: Token): boolean {
-  const { stage } = token;
-  return (
-    stage.kind === 'calling' || ((stage.kind === 'unwinding' || stage.kind === 'hook') && stage.callId !== undefined)
-  );
 }

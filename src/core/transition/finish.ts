@@ -2,16 +2,13 @@
  * The end: once the verdict is certain and nothing moves any more, the hook, then the terminal status. A hook that could not be
  * delivered in its time is delivered after it (see `deliver.ts`).
  */
-import { judge } from '../call/classify.ts';
-import type { Answered, Draft } from '../draft.ts';
+import type { Draft } from '../draft.ts';
 import type { CallPlan } from '../plan.ts';
-import { nextRetry } from '../call/retry.ts';
-import type { AttemptFailure, FailureReason, HookRun, Stage, TerminalStatus, Token, Verdict } from '../state.ts';
-import { deliveredUntil, delivering, nextDelivery, type NextTry } from './deliver.ts';
-import { type HookFate, recordHook, recordHookAttempt, settleHook } from './hook-record.ts';
+import type { AttemptFailure, FailureReason, HookRun, TerminalStatus, Token, Verdict } from '../state.ts';
+import { type CallOwner, repeat, retryBy } from './attempt.ts';
+import { deliveredUntil, delivering, nextDelivery } from './deliver.ts';
+import { type HookFate, hookNames, recordHook, settleHook } from './hook-record.ts';
 import { corruptedText } from './end-text.ts';
-
-type Hook = Extract<Stage, { kind: 'hook' }>;
 
 /** What the verdict and the compensations come to. */
 export function finalStatus(verdict: Verdict, troubles: number): TerminalStatus {
@@ -32,7 +29,7 @@ export function finish(d: Draft, verdict: Verdict): void {
   const run: HookRun = { hook: name, visit, startedAt: d.now, attemptAt: d.now, attempt: 0, retries: 0, waits: 0 };
   const token: Token = { id: d.newTokenId(), scope: '', nodeId: name, stage: { kind: 'hook', run, until: d.now } };
   d.put(token);
-  if (d.env.advance) sendHook(d, token, run);
+  if (d.env.advance) repeat(d, hooks, token, run);
 }
 
 function verdictHook(verdict: Verdict, troubles: number): HookRun['hook'] {
@@ -43,90 +40,72 @@ function hookPlan(d: Draft, name: HookRun['hook']): CallPlan | undefined {
   return name === 'onSuccessCallback' ? d.plan.onSuccess : d.plan.onFailure;
 }
 
-/** Calls the hook, for the first time or again. */
-export function sendHook(d: Draft, token: Token, run: HookRun): void {
-  if (run.attempt > 0 && run.blocked === undefined) d.signal({ kind: 'retried', nodeId: run.hook, phase: 'HOOK' });
-  const { failure: _failure, ...rest } = run;
-  const held = run.blocked?.cause === 'hold' ? d.now - run.attemptAt : 0;
-  const next: HookRun = {
-    ...rest,
-    attempt: run.attempt + 1,
-    attemptAt: d.now,
-    ...(held > 0 ? { heldMillis: (run.heldMillis ?? 0) + held } : undefined),
-  };
-  const callId = d.newCallId();
-  d.move(token, { kind: 'hook', run: next, callId });
-  d.commands.push({
-    type: 'call',
-    callId,
-    tokenId: token.id,
-    phase: 'HOOK',
-    nodeId: run.hook,
-    visit: run.visit,
-    attempt: next.attempt,
-  });
-}
+/** The hook of an execution's end as an owner of calls. Whatever it answers, the outcome stays. */
+export const hooks: CallOwner<HookRun> = {
+  ...hookNames,
+  callOf: (d, _token, run) => (d.state.verdict === undefined ? undefined : hookPlan(d, run.hook)),
+  undoesUnknown: () => false,
 
-/** The hook answered. Whatever it said, the outcome stays. */
-export function answerHook(d: Draft, token: Token, stage: Hook, event: Answered): void {
-  const { blocked: _blocked, ...run } = stage.run;
-  const call = hookPlan(d, run.hook);
-  if (call === undefined || d.state.verdict === undefined) return;
-  const judged = judge(call, event);
-  const statusCode = judged.ok ? judged.response.status : judged.failure.statusCode;
-  const code = statusCode === undefined ? undefined : { statusCode };
-  const failure = judged.ok ? undefined : judged.failure;
-  recordHookAttempt(d, run, event, statusCode, failure);
-  if (failure === undefined) {
+  nextAttempt(d, { failure: _failure, ...run }) {
+    const held = run.blocked?.cause === 'hold' ? d.now - run.attemptAt : 0;
+    return {
+      ...run,
+      attempt: run.attempt + 1,
+      attemptAt: d.now,
+      ...(held > 0 ? { heldMillis: (run.heldMillis ?? 0) + held } : undefined),
+    };
+  },
+
+  calling: (_token, run, callId) => ({ kind: 'hook', run, callId }),
+
+  nextTry(d, _token, run, failure, retryAfterMillis) {
+    if (run.delivery !== undefined) return nextDelivery(d, run, failure, retryAfterMillis);
+    const next = retryBy(d, d.plan.failureHandling, run, failure, 'forward', retryAfterMillis);
+    if (next !== undefined && next.until <= triedUntil(d, run)) return next;
+    const later = nextDelivery(d, delivering(d, run), failure, retryAfterMillis);
+    return later && { ...later, isAfterEnd: true };
+  },
+
+  retry(d, token, run, failure, { retries, waits, until, isAfterEnd }) {
+    if (isAfterEnd !== true) {
+      d.move(token, { kind: 'hook', run: { ...run, failure, retries, waits }, until });
+      return;
+    }
+    const later = { run: { ...delivering(d, run), failure, retries, waits }, until };
+    giveUpHook(d, token, run, failure.description, { fate: fateOf(failure), later });
+  },
+
+  succeeded(d, token, run, response) {
     delete d.state.hookWarning;
     settleHook(d, run, true);
-    endHook(d, token, run, {
-      outcome: 'succeeded',
-      ...code,
-      ...(judged.ok ? { output: { response: judged.response } } : undefined),
-    });
-    return;
-  }
-  const next = run.delivery === undefined ? nextTry(d, run, failure, event) : nextDelivery(d, run, failure, event);
-  const later = next === undefined && run.delivery === undefined ? firstDelivery(d, run, failure, event) : undefined;
-  d.signal({
-    kind: 'attempt',
-    nodeId: run.hook,
-    phase: 'HOOK',
-    outcome: failure.outcome,
-    reason: failure.reason,
-    description: failure.logged ?? failure.description,
-    willRetry: next !== undefined || later !== undefined,
-  });
-  if (next !== undefined) {
-    const { until, retries, waits } = next;
-    d.move(token, { kind: 'hook', run: { ...run, failure, retries, waits }, until });
-    return;
-  }
-  giveUpHook(d, token, run, failure.description, { fate: { outcome: failure.outcome, ...code }, later });
+    endHook(d, token, run, { outcome: 'succeeded', statusCode: response.status, output: { response } });
+  },
+
+  exhausted(d, token, run, failure) {
+    giveUpHook(d, token, run, failure.description, { fate: fateOf(failure), later: undefined });
+  },
+
+  // A hold lets a hook wait as long as the hold lasts; a host that fails only for the time that hooks have, before the end and after it.
+  block(d, token, run, until, { cause, detail }) {
+    const last = run.delivery === undefined ? triedUntil(d, run) : deliveredUntil(run);
+    // Its last try is at the end of its time, however much later the gate would have it look again.
+    if (cause === 'hold') d.move(token, { kind: 'hook', run, until });
+    else if (last > d.now) d.move(token, { kind: 'hook', run, until: Math.min(until, last) });
+    else keepHookBack(d, token, run, `not called: ${detail}`, until);
+  },
+
+  interrupted(d, token, run) {
+    d.move(token, { kind: 'hook', run, until: d.now });
+  },
+};
+
+/** Until when the hook is tried before the end: the time for which operators hold it does not count. */
+function triedUntil(d: Draft, run: HookRun): number {
+  return run.startedAt + (run.heldMillis ?? 0) + d.env.limits.hookMaxMillis;
 }
 
-/** When a hook that failed so is called again before the end; undefined when it is not. */
-function nextTry(d: Draft, run: HookRun, failure: AttemptFailure, event: Answered): NextTry | undefined {
-  const retry = nextRetry(d.plan.failureHandling, run, failure, {
-    direction: 'forward',
-    random: () => d.env.random(),
-    maxRetryAfterMillis: d.env.limits.maxRetryAfterMillis,
-    ...(event.retryAfterMillis === undefined ? undefined : { retryAfterMillis: event.retryAfterMillis }),
-  });
-  const until = d.now + (retry?.delayMillis ?? 0);
-  if (retry === undefined || until > run.startedAt + (run.heldMillis ?? 0) + d.env.limits.hookMaxMillis)
-    return undefined;
-  return { retries: retry.retries, waits: retry.waits, until };
-}
-
-/** The delivery that begins with the end of the execution; undefined when the failure is not worth one. */
-function firstDelivery(d: Draft, run: HookRun, failure: AttemptFailure, event: Answered): Later | undefined {
-  const begun = delivering(d, run);
-  const next = nextDelivery(d, begun, failure, event);
-  if (next === undefined) return undefined;
-  const { until, retries, waits } = next;
-  return { run: { ...begun, failure, retries, waits }, until };
+function fateOf({ outcome, statusCode }: AttemptFailure): HookFate {
+  return statusCode === undefined ? { outcome } : { outcome, statusCode };
 }
 
 /** How the delivery of a hook goes on after the end. */
@@ -136,7 +115,7 @@ interface Later {
 }
 
 /** The hook was not sent before its time was over. A delivery after the end tries it again by `until`, where it may. */
-export function keepHookBack(d: Draft, token: Token, run: HookRun, why: string, until: number): void {
+function keepHookBack(d: Draft, token: Token, run: HookRun, why: string, until: number): void {
   const begun = run.delivery === undefined && d.env.limits.hookDeliverMillis > 0 ? delivering(d, run) : undefined;
   const later = begun && { run: begun, until: Math.min(until, deliveredUntil(begun)) };
   giveUpHook(d, token, run, why, { fate: { outcome: 'unsent' }, later });

@@ -1,33 +1,18 @@
 /** What is written of a hook: its attempts, its rows, and what became of it. */
-import type { Answered, Draft } from '../draft.ts';
+import type { Draft } from '../draft.ts';
 import type { StepRow } from '../history.ts';
 import { idempotencyKey } from '../call/keys.ts';
-import type { AttemptFailure, HookRun } from '../state.ts';
+import type { HookRun } from '../state.ts';
+import type { CallNames } from './attempt.ts';
 
-/** Appends the row of one attempt of a hook. */
-export function recordHookAttempt(
-  d: Draft,
-  run: HookRun,
-  event: Pick<Answered, 'callId' | 'exchange'>,
-  statusCode: number | undefined,
-  failure: AttemptFailure | undefined,
-): void {
-  d.call({
-    callId: event.callId,
-    nodeId: run.hook,
-    index: -1,
-    phase: 'HOOK',
-    visit: run.visit,
-    attempt: run.attempt,
-    outcome: failure?.outcome ?? 'succeeded',
-    ...(statusCode === undefined ? undefined : { statusCode }),
-    ...(failure === undefined ? undefined : { error: failure.description }),
-    startedAt: run.startedAt,
-    attemptAt: run.attemptAt,
-    idempotencyKey: idempotencyKey(d.header.id, d.state.round, run.hook, run.visit, 'HOOK'),
-    ...(event.exchange === undefined ? undefined : { exchange: event.exchange }),
-  });
-}
+/** What names the calls of a hook. */
+export const hookNames: CallNames<HookRun> = {
+  phase: 'HOOK',
+  nodeIdOf: (_token, run) => run.hook,
+  visitOf: (run) => run.visit,
+  roundOf: (d) => d.state.round,
+  keyOf: (d, _token, run) => idempotencyKey(d.header.id, d.state.round, run.hook, run.visit, 'HOOK'),
+};
 
 /** How a hook's calls went so far, as its row shows it. */
 export type HookFate = Pick<StepRow, 'outcome' | 'statusCode' | 'note' | 'output'>;

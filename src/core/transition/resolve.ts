@@ -1,6 +1,3 @@
-/**
- * Resolve: an operator settles by hand what Trama cannot.
- */
 import type { Draft } from '../draft.ts';
 import type { ResolvedEvent } from '../event.ts';
 import type { AttemptFailure, State, Token } from '../state.ts';
@@ -23,7 +20,11 @@ export function settleable(state: State, event: Pick<ResolvedEvent, 'nodeId' | '
   });
 }
 
-/** See the file header. Does nothing when there is nothing such to settle any more. */
+/**
+ * Resolve: an operator settles by hand what Trama cannot.
+ *
+ * Does nothing when there is nothing such to settle any more.
+ */
 export function resolve(d: Draft, event: ResolvedEvent): void {
   if (d.state.end !== undefined) {
     resolveCorrupted(d, event);

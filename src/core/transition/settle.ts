@@ -4,11 +4,12 @@
  */
 import type { ResponseView } from '../context/context.ts';
 import type { Draft } from '../draft.ts';
-import type { StepOutput, StepRow, UndoRank } from '../history.ts';
+import type { StepRow, UndoRank } from '../history.ts';
 import type { Json } from '../value/json.ts';
 import { idempotencyKey } from '../call/keys.ts';
 import type { TaskPlan } from '../plan.ts';
 import type { AttemptFailure, TaskRun, Token } from '../state.ts';
+import type { FailedAnswer } from './attempt.ts';
 import { noteCompleted } from './route.ts';
 
 /** The Idempotency-Key of the visit's present operation. */
@@ -90,9 +91,6 @@ export function recordSuccess(
   });
   return row;
 }
-
-/** What was answered by a visit that failed: to its call, or by its callback. */
-export type FailedAnswer = Pick<StepOutput, 'response' | 'callback'>;
 
 /** The visit failed for good. Returns its row; `undo` pending on it means that a compensation is due. */
 export function recordFailure(

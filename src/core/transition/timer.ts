@@ -1,17 +1,14 @@
+import { isCalling } from '../attempting.ts';
+import type { Draft } from '../draft.ts';
+import { openDeadline } from '../due.ts';
+import { wakeNode } from '../node/kinds.ts';
+import { timeOutCallback } from './callback.ts';
+import { failExecution } from './failure.ts';
+import { abandonCalls, callAgain } from './owner.ts';
+
 /**
  * Time has passed: everything that is due at `now` happens, in the order of the tokens.
  */
-import type { Draft } from '../draft.ts';
-import { openDeadline } from '../due.ts';
-import { wakeUp } from './advance.ts';
-import { timeOutCallback } from './callback.ts';
-import { failExecution, isCalling } from './failure.ts';
-import { sendHook } from './finish.ts';
-import { abandonCalls } from './interrupt.ts';
-import { repeatTask } from './task.ts';
-import { repeatUndo } from './unwind.ts';
-
-/** See the file header. */
 export function passTime(d: Draft): void {
   if (d.state.startAt !== undefined) {
     if (d.state.startAt > d.now) return;
@@ -29,19 +26,15 @@ export function passTime(d: Draft): void {
     if (!('until' in stage) || stage.until === undefined || stage.until > d.now) continue;
     switch (stage.kind) {
       case 'sleeping':
-        wakeUp(d, token, stage);
+        wakeNode(d, token);
         break;
       case 'waiting':
         timeOutCallback(d, token, stage.task);
         break;
       case 'backoff':
-        if (d.env.advance) repeatTask(d, token, stage.task, stage.redelivery === true);
-        break;
       case 'unwinding':
-        if (d.env.advance && stage.undo !== undefined) repeatUndo(d, token, stage, stage.undo);
-        break;
       case 'hook':
-        if (d.env.advance) sendHook(d, token, stage.run);
+        if (d.env.advance) callAgain(d, token);
     }
   }
 }

@@ -1,28 +1,87 @@
-/**
- * Unwinding: compensations, one at a time, until nothing is left to undo.
- *
- * unwinding (no target) --findUndo--> calling -> done | backoff -> calling | failed, and again; with nothing found, the
- * goal. A compensation that cannot be completed does not stop the others; it makes the end CORRUPTED.
- */
-import { judge } from '../call/classify.ts';
-import type { Answered, Draft } from '../draft.ts';
+import type { Draft } from '../draft.ts';
 import type { StepRow, UndoState } from '../history.ts';
 import type { CallPlan } from '../plan.ts';
-import { nextRetry } from '../call/retry.ts';
-import {
-  type AttemptFailure,
-  maxNamedTroubles,
-  type Stage,
-  type Token,
-  type UndoRun,
-  type UndoTarget,
-} from '../state.ts';
+import { maxNamedTroubles, type Stage, type Token, type UndoRun, type UndoTarget } from '../state.ts';
 import { idempotencyKey } from '../call/keys.ts';
+import { type CallOwner, retryBy, send } from './attempt.ts';
 import { drainOf } from './failure.ts';
 import { endBranch, goTo } from './route.ts';
 
 /** A token that compensates. */
-export type Unwinding = Extract<Stage, { kind: 'unwinding' }>;
+type Unwinding = Extract<Stage, { kind: 'unwinding' }>;
+
+/**
+ * A compensation as an owner of calls; compensations run one at a time, until nothing is left to undo.
+ *
+ * unwinding (no target) --findUndo--> calling -> done | resting -> calling | failed, and again; with nothing found, the
+ * goal. A compensation that cannot be completed does not stop the others; it makes the end CORRUPTED.
+ */
+export const compensations: CallOwner<UndoRun> = {
+  phase: 'DOWN',
+  nodeIdOf: (_token, { target }) => target.nodeId,
+  visitOf: ({ target }) => target.visit,
+  roundOf: (_d, { target }) => target.round,
+  keyOf: (d, _token, { target }) => idempotencyKey(d.header.id, target.round, target.nodeId, target.visit, 'DOWN'),
+  callOf: (d, _token, { target }) => compensationOf(d, target),
+  undoesUnknown: ({ target }) => target.outcome === 'unknown',
+
+  nextAttempt(d, { failure: _failure, ...undo }) {
+    return { ...undo, attempt: undo.attempt + 1, attemptAt: d.now };
+  },
+
+  calling(token, undo, callId) {
+    const { until: _until, ...stage } = unwindingOf(token);
+    return { ...stage, undo, callId };
+  },
+
+  nextTry(d, _token, undo, failure, retryAfterMillis) {
+    return retryBy(d, d.plan.compensationHandling, undo, failure, 'compensation', retryAfterMillis);
+  },
+
+  retry(d, token, undo, failure, { retries, waits, until }) {
+    rest(d, token, { ...undo, failure, retries, waits }, until);
+  },
+
+  succeeded(d, token, undo, response) {
+    const row = { outcome: 'succeeded', statusCode: response.status, output: { downBody: response.body } } as const;
+    settleUndo(d, token, unwindingOf(token), undo, 'done', row);
+  },
+
+  exhausted(d, token, undo, failure) {
+    if (isDropped(d, token)) return;
+    const row = {
+      outcome: failure.outcome,
+      note: failure.description,
+      ...(failure.statusCode === undefined ? undefined : { statusCode: failure.statusCode }),
+    };
+    settleUndo(d, token, unwindingOf(token), undo, 'failed', row, failure.host);
+  },
+
+  block: rest,
+
+  interrupted(d, token, undo) {
+    rest(d, token, undo, d.now);
+  },
+};
+
+function unwindingOf({ stage }: Token): Unwinding {
+  if (stage.kind !== 'unwinding') throw new Error(`A token that is ${stage.kind} compensates nothing.`);
+  return stage;
+}
+
+/** Waits until the compensation is called again. */
+function rest(d: Draft, token: Token, undo: UndoRun, until: number): void {
+  if (isDropped(d, token)) return;
+  const { callId: _callId, ...stage } = unwindingOf(token);
+  d.move(token, { ...stage, undo, until });
+}
+
+/** Drops the token when a wider scope is failing, which compensates what is still pending, this visit included. */
+function isDropped(d: Draft, token: Token): boolean {
+  if (drainOf(d, token) === undefined) return false;
+  d.remove(token);
+  return true;
+}
 
 /** The step rows named what to compensate next, or that nothing is left. */
 export function foundUndo(d: Draft, tokenId: number, target: UndoTarget | undefined): void {
@@ -35,81 +94,7 @@ export function foundUndo(d: Draft, tokenId: number, target: UndoTarget | undefi
   }
   if (!d.env.advance) return;
   const undo: UndoRun = { target, startedAt: d.now, attemptAt: d.now, attempt: 1, retries: 0, waits: 0 };
-  sendUndo(d, token, stage, undo);
-}
-
-/** The wait before a compensation's retry, or of its blocked call, is over. */
-export function repeatUndo(d: Draft, token: Token, stage: Unwinding, undo: UndoRun): void {
-  const { failure: _failure, ...rest } = undo;
-  if (undo.blocked === undefined) d.signal({ kind: 'retried', nodeId: undo.target.nodeId, phase: 'DOWN' });
-  sendUndo(d, token, stage, { ...rest, attempt: undo.attempt + 1, attemptAt: d.now });
-}
-
-function sendUndo(d: Draft, token: Token, stage: Unwinding, undo: UndoRun): void {
-  const { until: _until, ...rest } = stage;
-  const callId = d.newCallId();
-  d.move(token, { ...rest, undo, callId });
-  const { attempt, target } = undo;
-  const { nodeId, visit } = target;
-  d.send({ type: 'call', callId, tokenId: token.id, phase: 'DOWN', nodeId, visit, attempt }, token);
-}
-
-/** A compensation's call was answered. */
-export function answerUndo(d: Draft, token: Token, stage: Unwinding, run: UndoRun, event: Answered): void {
-  const { blocked: _blocked, ...undo } = run;
-  const call = compensationOf(d, undo.target);
-  const judged = judge(call, event, undo.target.outcome === 'unknown');
-  recordUndoAttempt(
-    d,
-    undo,
-    event,
-    judged.ok ? judged.response.status : judged.failure.statusCode,
-    judged.ok ? undefined : judged.failure,
-  );
-  if (judged.ok) {
-    settleUndo(d, token, stage, undo, 'done', {
-      outcome: 'succeeded',
-      statusCode: judged.response.status,
-      output: { downBody: judged.response.body },
-    });
-    return;
-  }
-  const { failure } = judged;
-  const retry = nextRetry(d.plan.compensationHandling, undo, failure, {
-    direction: 'compensation',
-    random: () => d.env.random(),
-    maxRetryAfterMillis: d.env.limits.maxRetryAfterMillis,
-    ...(event.retryAfterMillis === undefined ? undefined : { retryAfterMillis: event.retryAfterMillis }),
-  });
-  d.signal({
-    kind: 'attempt',
-    nodeId: undo.target.nodeId,
-    phase: 'DOWN',
-    outcome: failure.outcome,
-    reason: failure.reason,
-    description: failure.logged ?? failure.description,
-    willRetry: retry !== undefined,
-  });
-  if (drainOf(d, token) !== undefined) {
-    // A wider scope is failing: it compensates what is still pending, this one included.
-    d.remove(token);
-    return;
-  }
-  if (retry !== undefined) {
-    const { callId: _callId, ...rest } = stage;
-    d.move(token, {
-      ...rest,
-      undo: { ...undo, failure, retries: retry.retries, waits: retry.waits },
-      until: d.now + retry.delayMillis,
-    });
-    return;
-  }
-  const row = {
-    outcome: failure.outcome,
-    note: failure.description,
-    ...(failure.statusCode === undefined ? undefined : { statusCode: failure.statusCode }),
-  };
-  settleUndo(d, token, stage, undo, 'failed', row, failure.host);
+  send(d, compensations, token, undo, d.newCallId());
 }
 
 /** Settles the running compensation: appends its DOWN row, marks the visit's row, goes on to the next. `host`: that of the call that failed. */
@@ -176,31 +161,4 @@ function compensationOf(d: Draft, target: UndoTarget): CallPlan {
     throw new Error(`Node ${JSON.stringify(target.nodeId)} has no compensation.`);
   }
   return node.compensation;
-}
-
-/** Appends the row of one attempt of a compensation. */
-export function recordUndoAttempt(
-  d: Draft,
-  undo: UndoRun,
-  event: Pick<Answered, 'callId' | 'exchange'>,
-  statusCode: number | undefined,
-  failure: AttemptFailure | undefined,
-): void {
-  const { target } = undo;
-  d.call({
-    callId: event.callId,
-    nodeId: target.nodeId,
-    index: d.node(target.nodeId).index,
-    phase: 'DOWN',
-    visit: target.visit,
-    round: target.round,
-    attempt: undo.attempt,
-    outcome: failure?.outcome ?? 'succeeded',
-    ...(statusCode === undefined ? undefined : { statusCode }),
-    ...(failure === undefined ? undefined : { error: failure.description }),
-    startedAt: undo.startedAt,
-    attemptAt: undo.attemptAt,
-    idempotencyKey: idempotencyKey(d.header.id, target.round, target.nodeId, target.visit, 'DOWN'),
-    ...(event.exchange === undefined ? undefined : { exchange: event.exchange }),
-  });
 }

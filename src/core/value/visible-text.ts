@@ -25,7 +25,7 @@ export function visibleLines(text: string): string {
 }
 
 /**
- * The same for a JSON text, whose meaning stays: JSON writes C0 as escapes by itself. With `literal`, whoever parses it finds
+ * The same for a JSON text, whose meaning stays: JSON writes C0 as escapes by itself. With `literal`, a reader that parses it finds
  * the escapes, and not the characters.
  */
 export function visibleJson(json: string, literal: boolean = false): string {

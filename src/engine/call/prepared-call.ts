@@ -1,5 +1,6 @@
 import { hash as digest } from 'node:crypto';
 import type { Run } from '../../core/apply.ts';
+import { blockedOf } from '../../core/attempting.ts';
 import { type CallResources, prepareCall } from '../../core/call/call.ts';
 import type { Outputs } from '../../core/context/outputs.ts';
 import type { CallCommand } from '../../core/event.ts';
@@ -144,9 +145,7 @@ export function prepare(
 /** The owner of a call, and since when the call has been blocked. */
 function ownerOf({ header, state }: Run, callId: number): NonNullable<Prepared['of']> {
   const token = state.tokens.find(({ stage }) => 'callId' in stage && stage.callId === callId);
-  const stage = token?.stage;
-  const run = stage?.kind === 'calling' ? stage.task : stage?.kind === 'unwinding' ? stage.undo : undefined;
-  const blocked = stage?.kind === 'hook' ? stage.run.blocked : run?.blocked;
+  const blocked = token && blockedOf(token.stage);
   const of = { executionId: header.id, tokenId: token?.id ?? 0, name: header.name, version: header.version };
   return blocked === undefined ? of : { ...of, blockedSince: blocked.since };
 }

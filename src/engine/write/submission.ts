@@ -1,4 +1,4 @@
-import type { ExecutionHeader } from '../../core/draft.ts';
+import type { ExecutionHeader } from '../../core/run.ts';
 import type { Plan } from '../../core/plan.ts';
 
 /** A new execution, checked and ready to be stored. */

@@ -1,0 +1,31 @@
+import { conditionContext } from '../context/context-of.ts';
+import { compileText } from '../definition/call-plan.ts';
+import type { Draft } from '../draft.ts';
+import type { FailPlan } from '../plan.ts';
+import type { Token } from '../state.ts';
+import { failToken } from '../transition/failure.ts';
+import { type NodeKind, placeOf } from './kind.ts';
+import { quietRow } from './visit.ts';
+
+/** Fails the execution (or its branch) with a rendered reason. */
+export const failKind: NodeKind<FailPlan> = {
+  compile(node, base, compiling) {
+    const reason = compileText(placeOf(node, 'reason'), { kind: 'during', nodeId: base.id }, compiling);
+    return reason === undefined ? undefined : { ...base, kind: 'fail', reason };
+  },
+  enter: failHere,
+};
+
+/** Characters kept of a rendered reason: it is part of the state. */
+const maxReasonLength = 2_000;
+
+function failHere(d: Draft, token: Token, node: FailPlan, visit: number): void {
+  const rendered = node.reason.render(conditionContext(d.run, token, d.env, visit), undefined, d);
+  const description =
+    rendered.ok && rendered.text.trim() !== ''
+      ? rendered.text.slice(0, maxReasonLength)
+      : `The node ${node.id} fails the execution.`;
+  d.step({ ...quietRow(d, token, node, visit), phase: 'FAIL', outcome: 'rejected', final: false, note: description });
+  const logged = `The node ${node.id} fails the execution.`;
+  failToken(d, token, { outcome: 'rejected', reason: 'fail_node', description, logged }, { visit, undoFirst: false });
+}

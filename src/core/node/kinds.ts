@@ -1,0 +1,55 @@
+import type { Draft } from '../draft.ts';
+import type { NodePlan } from '../plan.ts';
+import type { Token } from '../state.ts';
+import { failKind } from './fail.ts';
+import { joinKind } from './join.ts';
+import type { NodeKind } from './kind.ts';
+import { sleepKind } from './sleep.ts';
+import { splitKind } from './split.ts';
+import { switchKind } from './switch.ts';
+import { taskKind } from './task.ts';
+import { countVisit } from './visit.ts';
+
+/** A registry of the kinds of `Plan`: a kind without its entry does not compile. */
+type NodeKinds<Plan extends NodePlan> = {
+  readonly [Kind in Plan['kind']]: NodeKind<Extract<Plan, { readonly kind: Kind }>>;
+};
+
+/** The kinds of nodes, by the field `kind` of a definition. */
+export const nodeKinds: NodeKinds<NodePlan> = {
+  task: taskKind,
+  switch: switchKind,
+  sleep: sleepKind,
+  split: splitKind,
+  join: joinKind,
+  fail: failKind,
+};
+
+function kindOf(node: NodePlan): NodeKind {
+  return nodeKinds[node.kind];
+}
+
+/** A `ready` token enters its node, or goes on within it. A round without visits left fails instead. */
+export function enterNode(d: Draft, token: Token): void {
+  const node = d.node(token.nodeId);
+  const kind = kindOf(node);
+  const choosing = token.stage.kind === 'ready' ? token.stage.choosing : undefined;
+  if (choosing !== undefined && kind.goOn !== undefined) {
+    kind.goOn(d, token, node, choosing);
+    return;
+  }
+  const visit = countVisit(d, token, node.id);
+  if (visit !== undefined) kind.enter(d, token, node, visit);
+}
+
+/** Wakes a sleeping token: its time has come, or an operator asks for it, which `note` says. */
+export function wakeNode(d: Draft, token: Token, note?: string): void {
+  const node = d.node(token.nodeId);
+  kindOf(node).wake?.(d, token, node, note);
+}
+
+/** Goes on with a token whose branches have all ended. */
+export function settleNode(d: Draft, token: Token): void {
+  const node = d.node(token.nodeId);
+  kindOf(node).settle?.(d, token, node);
+}
