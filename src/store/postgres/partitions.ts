@@ -13,7 +13,8 @@
  */
 import type { PartitionCare } from '../../ports/partitions.ts';
 import { StoreContended, type StoreFault } from '../../ports/store.ts';
-import type { Connections, Session } from './connection/connections.ts';
+import type { Connections } from './connection/connections.ts';
+import type { Session } from './connection/session.ts';
 import { lowestIdAt } from './columns/execution-id.ts';
 
 /** Partitioned tables and the column that parts them; `execution` first, as statements lock them. */

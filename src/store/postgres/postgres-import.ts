@@ -18,7 +18,8 @@ import {
 } from '../../ports/promotion.ts';
 import type { DefinitionRecord } from '../../ports/store.ts';
 import { int8Array, textArray, uuidArray } from './columns/binary-array.ts';
-import type { Connections, Session } from './connection/connections.ts';
+import type { Connections } from './connection/connections.ts';
+import type { Session } from './connection/session.ts';
 import { decodeRow, promotionColumns, type Value } from './columns/promotion-columns.ts';
 import { importStatement } from './queries/import-rows.ts';
 import { readImportedStatement } from './queries/read-imported.ts';

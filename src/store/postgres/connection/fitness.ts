@@ -1,6 +1,7 @@
 /** What a server must be before Trama uses it, and what is said where it is not. */
 import { StoreUnavailable } from '../../../ports/store.ts';
-import type { Connections, Session } from './connections.ts';
+import type { Connections } from './connections.ts';
+import type { Session } from './session.ts';
 import { sqlStateOf } from './errors.ts';
 
 /** A database that cannot be used until somebody changes it or the configuration; the message is for people. */

@@ -11,7 +11,8 @@ import type { TerminalChange } from '../../../ports/store.ts';
 import { encode, isOver } from '../../row-text.ts';
 import { summaryValues } from '../../stored-rows.ts';
 import { int4Array, textArray } from '../columns/binary-array.ts';
-import type { Connections, Session } from '../connection/connections.ts';
+import type { Connections } from '../connection/connections.ts';
+import type { Session } from '../connection/session.ts';
 import {
   historyValues,
   int4,

@@ -20,7 +20,8 @@ import { StoreUnavailable, type Checkpoint, type CheckpointResult } from '../../
 import { encode } from '../../row-text.ts';
 import { callbackKeysText, inboxRows, type InboxValues } from '../../stored-rows.ts';
 import { int4Array, int8Array, textArray, uuidArray } from '../columns/binary-array.ts';
-import type { Connections, Statement } from '../connection/connections.ts';
+import type { Connections } from '../connection/connections.ts';
+import type { Statement } from '../connection/session.ts';
 import {
   historyValues,
   int4,

@@ -8,7 +8,7 @@
 import type { CopiedKind } from '../../../ports/promotion.ts';
 import { decodeLabels } from '../../row-text.ts';
 import { textArray, uuidArray } from '../columns/binary-array.ts';
-import type { Statement } from '../connection/connections.ts';
+import type { Statement } from '../connection/session.ts';
 import { columnParameters, columnSource, promotionColumns, type Value } from '../columns/promotion-columns.ts';
 import { encodeText } from '../columns/text-column.ts';
 

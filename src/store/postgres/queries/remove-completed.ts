@@ -10,7 +10,8 @@
  * never shorter.
  */
 import { int4Array, uuidArray } from '../columns/binary-array.ts';
-import type { Connections, Session } from '../connection/connections.ts';
+import type { Connections } from '../connection/connections.ts';
+import type { Session } from '../connection/session.ts';
 
 const removeSql = `
 WITH old AS MATERIALIZED (

@@ -15,7 +15,8 @@ import type { LoadedExecution } from '../../../ports/store.ts';
 import type { TakeOverBounds } from '../../../ports/store-bounds.ts';
 import { loadedExecution, type InboxValues, type LoadedValues } from '../../stored-rows.ts';
 import { textArray, uuidArray } from '../columns/binary-array.ts';
-import type { Connections, Statement } from '../connection/connections.ts';
+import type { Connections } from '../connection/connections.ts';
+import type { Statement } from '../connection/session.ts';
 import { decodeText, encodeText } from '../columns/text-column.ts';
 
 // A plan made while tables are empty must not begin anywhere but with the ids. So they stand twice; what an execution is
