@@ -70,8 +70,8 @@ export interface ProcessStore {
    */
   soleWorker(listener: SoleWorkerListener, silenceMillis: number): SoleWorkerCandidacy;
   /**
-   * Tells the process that works of executions that are due at their time. It may be lost, and nobody may hear it: whoever
-   * begins to work looks at the store itself. Throws {@link StoreUnavailable}.
+   * Tells the process that works of executions that are due at their time. The message may be lost, or
+   * no process may hear it: a process that begins to work looks at the store itself. Throws {@link StoreUnavailable}.
    */
   ringSoleWorker(items: readonly DueRow[]): Promise<void>;
 }

@@ -79,7 +79,7 @@ export interface LoadedExecution {
 /** Under which claim an execution that is not over stands. */
 export interface ClaimRow {
   readonly id: string;
-  /** Absent when nobody has taken it over since it was inserted at rest, or changed after its end. */
+  /** Absent when no worker has taken it over since it was inserted at rest, or changed after its end. */
   readonly claim?: string;
   readonly seq: number;
   readonly inboxSeq: number;

@@ -58,7 +58,7 @@ export function describeClaims(world: () => ShardWorld): void {
     expect((await claimReply(one, { max: 1, firstNumber: 3 })).nextDelayMillis).toBeGreaterThan(0);
   });
 
-  it('says when the first lease ends, whoever holds it', async () => {
+  it('says when the first lease ends, for any holder', async () => {
     const { one, two } = world();
     await one.queue.enqueue(shard, [item('a', -1), item('b', 30_000)]);
     const mine = await claimReply(one);
@@ -77,7 +77,7 @@ export function describeClaims(world: () => ShardWorld): void {
     expect(ids(await claim(one))).toEqual(['a']);
   });
 
-  it('hands an id to nobody else while it is in flight', async () => {
+  it('hands an id to no other process while it is in flight', async () => {
     const { one, two } = world();
     await one.queue.enqueue(shard, [item('a')]);
     await claimSingle(one);
@@ -143,7 +143,7 @@ export function describeClaims(world: () => ShardWorld): void {
     expect(claimed).toEqual([]);
     expect(nextDelayMillis).toBeGreaterThan(0);
     expect(nextDelayMillis).toBeLessThanOrEqual(250);
-    // Meanwhile somebody says that it runs one of them.
+    // Meanwhile a process says that it runs one of them.
     const late = { id: 'late', token: `${two.name}2` };
     expect(await two.queue.renew(other, two.name, renewed([late]), lease, 0)).toEqual({ lost: [], revived: [late] });
     await pass(300);
@@ -151,7 +151,7 @@ export function describeClaims(world: () => ShardWorld): void {
     expect(await one.queue.count([other])).toEqual({ ready: 1, inFlight: 3 });
   });
 
-  it('hands nothing over that is restored while a shard rests, by whomever, and keeps its places', async () => {
+  it('hands nothing over that is restored while a shard rests, by any process, and keeps its places', async () => {
     const { one, two, pass } = world();
     const other = { count: 64, index: 10 };
     await one.queue.enqueue(other, [item('ready', -500)]);
@@ -202,7 +202,7 @@ export function describeClaims(world: () => ShardWorld): void {
     expect(await claim(one, { incarnation: 'incarnation-2' }, other)).toEqual([]);
   });
 
-  it('lets a marked shard rest for whoever restores after a loss', async () => {
+  it('lets a marked shard rest for a process that restores after a loss', async () => {
     const { one, two, pass } = world();
     await two.queue.restore(shard, [item('a', -5_000)], 400);
     expect((await claimReply(one)).nextDelayMillis).toBeGreaterThan(0);

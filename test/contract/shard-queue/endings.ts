@@ -62,7 +62,7 @@ export function describeEndings(world: () => ShardWorld): void {
     expect(await two.queue.renew(shard, two.name, renewed([present]), lease, 0)).toEqual({ lost: [], revived: [] });
   });
 
-  it('ends a claim whose lease is over while nobody has taken it', async () => {
+  it('ends a claim whose lease is over while no process has taken it', async () => {
     const { one, pass } = world();
     const held = await holdOne(shortLease);
     await pass(shortLease + 20);

@@ -125,7 +125,7 @@ export function describeLosses(world: () => ShardWorld): void {
     expect(a!.lateMillis).toBeGreaterThanOrEqual(10_000);
   });
 
-  it('gives an id that is kept for its holder to whoever renews it, its mark included', async () => {
+  it('gives an id that is kept for its holder to the process that renews it, its mark included', async () => {
     const { one, two } = world();
     await one.queue.restoreHeld(shard, [item('a', -10_000)], shortLease);
     expect(await two.queue.enqueue(shard, [item('a')])).toEqual([]);

@@ -123,7 +123,7 @@ export function describeMembers(world: () => ShardWorld): void {
     }, 5000);
   });
 
-  it('rings nobody where nobody listens', async () => {
+  it('rings no process where none listens', async () => {
     const { one, two } = world();
     await two.queue.close();
     await one.queue.ring('pod-2/b', { shard, delayMillis: 0 });

@@ -93,7 +93,7 @@ export function checkpoints(test: StoreUnderTest): void {
     expect((await store.getExecution(idOf(1)))?.seq).toBe(2);
   });
 
-  it('fences whoever lost the claim, is behind, or names nothing', async () => {
+  it('fences a writer that lost the claim, is behind, or names nothing', async () => {
     const { store } = test;
     await store.submit([newExecution(1)]);
     await store.takeOver([{ id: idOf(1), claim: 'old' }], start);

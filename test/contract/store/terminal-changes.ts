@@ -39,7 +39,7 @@ export function terminalChanges(test: StoreUnderTest): void {
     await store.checkpoint([checkpointOf(1, 'c', 1, ended)]);
   }
 
-  it('begins a new round: due, without failure, held by nobody', async () => {
+  it('begins a new round: due, without failure, without a holder', async () => {
     const { store } = test;
     await failed();
     const change = retry(2, {
@@ -58,7 +58,7 @@ export function terminalChanges(test: StoreUnderTest): void {
     expect((await store.takeOver([{ id: idOf(1), claim: 'd' }], start + 5000))[0]).toMatchObject({ seq: 4, claims: 1 });
   });
 
-  it('is true again for the same change, also after somebody took over', async () => {
+  it('is true again for the same change, also after a worker took over', async () => {
     const { store } = test;
     await failed();
     const change = retry(2, { steps: [stepRow(2)] });

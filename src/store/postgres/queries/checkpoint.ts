@@ -264,7 +264,7 @@ function verdict({ source }: CheckpointValues, row: Looked | undefined): Checkpo
   };
 }
 
-/** Rows that look writable again and again: somebody changes them faster than they are written. */
+/** Rows that look writable again and again: another writer changes them faster than they are written. */
 const maxRounds = 5;
 
 /** Writes a batch in which no id is twice, in the order of ids. Throws the server's error where a value cannot be stored. */

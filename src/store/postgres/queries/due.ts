@@ -18,7 +18,7 @@ ORDER BY due_at, id LIMIT $6`;
 
 const rowSql = dueSql('id, slot, due_at AS "dueAt"');
 
-// Whoever parks leaves no claim without a checkpoint, and a checkpoint that is not younger than the due time.
+// A worker that parks leaves no claim without a checkpoint, and a checkpoint that is not younger than the due time.
 const detailSql = dueSql(
   'id, slot, due_at AS "dueAt", status, updated_at AS "updatedAt", CASE WHEN claims > 0 OR updated_at > due_at THEN claim END AS claim',
 );

@@ -96,7 +96,7 @@ export function offerValues(x: Offer, now: number): OfferValues {
 
 /**
  * Offers a batch in which no execution is twice, in the order of their ids. Throws the server's error where a value cannot be
- * stored. `contended`: somebody else has locked the row, and nothing was written.
+ * stored. `contended`: another transaction has locked the row, and nothing was written.
  */
 export function offer(
   connections: Connections,

@@ -1,10 +1,10 @@
 /**
- * Takes executions over: a new claim at the next seq fences whoever held them. A parked one becomes due now.
+ * Takes executions over: a new claim at the next seq fences the former holder. A parked one becomes due now.
  *
  * One statement for all; where another transaction has just changed a row, Postgres computes the new one from the newest
  * version. Events come by a second statement, only those that the answered inbox seq counts.
  *
- * Nobody waits for the disk: what a lost take-over was good for is lost with it. Nothing follows from it before a checkpoint is
+ * The transaction does not wait for the disk: everything that depends on a lost take-over is lost with it. Nothing follows from it before a checkpoint is
  * on disk, and whatever is on disk has everything before it in the log there, too. Should the server crash in between, the new
  * owner's checkpoint finds another claim and is fenced, as if it had never taken over. (A wait less between due and call.)
  *
