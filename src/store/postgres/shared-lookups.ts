@@ -1,5 +1,5 @@
 /**
- * Lookups of the same thing by many at once: one statement for all that have asked while an earlier one was under way.
+ * Lookups of one key by many callers: one statement serves all callers that asked while an earlier one was under way.
  *
  * A statement answers only callers that asked before it was sent, so a caller that has just learnt of a change sees it.
  */

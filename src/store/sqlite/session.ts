@@ -3,7 +3,7 @@ import type { Invalid } from '../batch.ts';
 import { troubleOf } from './database.ts';
 
 /**
- * What the operations of the worker share: the connection, and how one row's error is kept from the rest of its batch.
+ * The connection that the worker's operations share. It isolates the error of one row from the rest of its batch.
  */
 export class Session {
   readonly db: DatabaseSync;
