@@ -1,4 +1,5 @@
 /** The audit log: who changed what, when and from where. Entries are appended and never changed. */
+import type { Page, PageRequest } from './records.ts';
 
 /** One entry. */
 export interface AuditEntry {
@@ -26,4 +27,12 @@ export interface AuditFilter {
   readonly actor?: string;
   readonly action?: string;
   readonly target?: string;
+}
+
+/** The audit log of a store. */
+export interface AuditStore {
+  /** Appends to the audit log; an entry whose id is there already is left as it is. */
+  appendAudit(entry: AuditEntry): Promise<void>;
+  /** Newest first by id. Throws {@link BadCursor}. */
+  listAudit(filter: AuditFilter, page: PageRequest): Promise<Page<AuditEntry>>;
 }

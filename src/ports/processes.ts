@@ -11,7 +11,7 @@ export interface ProcessInfo {
   readonly works: boolean;
   /** For how long one beat says that it lives, in milliseconds. */
   readonly ttlMillis: number;
-  /** Whether it is the sole worker; see {@link Store.soleWorker}. */
+  /** Whether it is the sole worker; see {@link ProcessStore.soleWorker}. */
   readonly isSoleWorker: boolean;
 }
 
@@ -28,7 +28,7 @@ export interface BeatAnswer {
   readonly others: readonly ProcessRow[];
 }
 
-/** How long a process that beats no more is answered by `Store.beat`: longer than most outages of a store last. */
+/** How long a process that beats no more is answered by {@link ProcessStore.beat}: longer than most outages of a store last. */
 export const rememberedMillis = 3_600_000;
 
 /** What a candidate for being the sole worker hears. The methods must not throw. */
@@ -53,4 +53,25 @@ export interface SoleWorkerCandidacy {
   release(): Promise<void>;
   /** Lets go of everything; a second call does nothing. */
   close(): Promise<void>;
+}
+
+/** The processes of a store: who lives, and who is the sole worker. */
+export interface ProcessStore {
+  /**
+   * Says that a process lives, and answers which others were heard of lately: evidence that does not come from the queue.
+   * `isFirst`: it has just started, so that other runs under its `podId` have ended and are forgotten.
+   */
+  beat(process: ProcessInfo, isFirst: boolean): Promise<BeatAnswer>;
+  /** The process has ended in order: nothing is left in its hands. A second call does nothing. */
+  endProcess(id: string): Promise<void>;
+  /**
+   * A candidacy for being the one process that works on the store; nothing is asked yet. The store lets go of a holder that it
+   * has not heard of for `silenceMillis` or somewhat longer, never sooner.
+   */
+  soleWorker(listener: SoleWorkerListener, silenceMillis: number): SoleWorkerCandidacy;
+  /**
+   * Tells the process that works of executions that are due at their time. The message may be lost, or
+   * no process may hear it: a process that begins to work looks at the store itself. Throws {@link StoreUnavailable}.
+   */
+  ringSoleWorker(items: readonly DueRow[]): Promise<void>;
 }

@@ -111,7 +111,7 @@ export const copiedKinds: readonly CopiedKind[] = ['body', 'execution', 'step', 
 export interface ActivatedRows {
   readonly definition: DefinitionRecord;
   readonly setting: readonly [key: string, value: string];
-  /** When somebody must look at an execution that is not over. */
+  /** When a worker must look at an execution that is not over. */
   readonly due: readonly [id: string, dueAt: number];
 }
 
@@ -133,7 +133,7 @@ export interface RowCounts {
   readonly idRange?: readonly [lowest: string, highest: string];
 }
 
-/** The store that everything comes from. Nobody else may use it meanwhile. */
+/** The store that everything comes from. No other process may use it meanwhile. */
 export interface PromotionSource {
   /** Counts everything. */
   count(): Promise<RowCounts>;

@@ -5,7 +5,7 @@
 import type { ShardSet } from '../core/slot.ts';
 import type { Stamp } from './clock.ts';
 
-/** An id that somebody must look at from `dueAt` (ms since 1970). */
+/** An id that a worker must look at from `dueAt` (ms since 1970). */
 export interface QueueItem {
   readonly id: string;
   readonly slot: number;
@@ -14,7 +14,7 @@ export interface QueueItem {
 
 /** An id that the store calls due. */
 export interface StoredItem extends QueueItem {
-  /** The {@link Queue.process} that works on it by the store's word, and lives. Absent: nobody does. */
+  /** The {@link Queue.process} that works on it by the store's word, and lives. Absent: no process does. */
   readonly heldBy?: string;
 }
 
@@ -184,7 +184,7 @@ export interface Queue {
   release(held: readonly Released[]): Promise<void>;
   /**
    * Adds those of the ids that are neither ready nor in flight, and moves parked ones to an earlier due time; answers those that
-   * were absent. One that is due already keeps its place. An absent one that is `heldBy` a process is given to nobody for a
+   * were absent. One that is due already keeps its place. An absent one that is `heldBy` a process is given to no process for a
    * moment, and that process is asked for it: see {@link QueueListener.unknown}.
    */
   reconcile(items: readonly StoredItem[]): Promise<readonly string[]>;

@@ -1,26 +1,6 @@
 /**
- * A queue server that several processes share, as one of them sees it: ids per virtual shard, claims under leases, the
- * members of the cluster, and bells by which they wake each other. A hint, never the truth.
- *
- * Each method that names a shard is one atomic step on the server; very large batches are several. Calls made in one turn
- * of the event loop go out together and reach a server in their order; none is ever sent again by itself. Times are
- * relative, or by the server's own clock: the clocks of processes may differ. Every method may throw
- * {@link QueueUnavailable}; then the step may have happened or not.
- *
- * An id of a shard is absent, ready (due now or later) or in flight under one token; it is never two of these. An id in
- * flight may be marked `again`: whatever ends its claim then makes it ready, due since the mark, so that no wake-up is lost
- * between a worker's last look and its acknowledgement.
- *
- * An id keeps its place: the server remembers when an id in flight became due, and a claim that ends without its turn having
- * been used (handed back, orphaned, its lease over) makes it ready at that time, ahead of all ids that became due later.
- *
- * A server may evict parts of what it keeps of a shard ({@link ShardPart}), each as a whole and by itself. What is in flight
- * stays so: without its lease for a lease longer, without its token until its lease ends or its holder renews it.
- */
-
-/**
  * Within this time, in ms, every process that lives renews what it holds, whatever the server has lost of it. What may be in
- * its hands is given to nobody else before.
+ * its hands is given to no other process before.
  */
 export const assertMillis = 2_500;
 
@@ -155,7 +135,25 @@ export interface ShardQueueListener {
   changed(): void;
 }
 
-/** See the file header. */
+/**
+ * A queue server that several processes share, as one of them sees it: ids per virtual shard, claims under leases, the
+ * members of the cluster, and bells by which they wake each other. A hint, never the truth.
+ *
+ * Each method that names a shard is one atomic step on the server; very large batches are several. Calls made in one turn
+ * of the event loop go out together and reach a server in their order; none is ever sent again by itself. Times are
+ * relative, or by the server's own clock: the clocks of processes may differ. Every method may throw
+ * {@link QueueUnavailable}; then the step may have happened or not.
+ *
+ * An id of a shard is absent, ready (due now or later) or in flight under one token; it is never two of these. An id in
+ * flight may be marked `again`: whatever ends its claim then makes it ready, due since the mark, so that no wake-up is lost
+ * between a worker's last look and its acknowledgement.
+ *
+ * An id keeps its place: the server remembers when an id in flight became due, and a claim that ends without its turn having
+ * been used (handed back, orphaned, its lease over) makes it ready at that time, ahead of all ids that became due later.
+ *
+ * A server may evict parts of what it keeps of a shard ({@link ShardPart}), each as a whole and by itself. What is in flight
+ * stays so: without its lease for a lease longer, without its token until its lease ends or its holder renews it.
+ */
 export interface ShardQueue {
   /** Connects, as the member whose bell it listens to. Resolves once servers answer, or after a few seconds without. */
   open(member: string, listener: ShardQueueListener): Promise<void>;
@@ -213,14 +211,14 @@ export interface ShardQueue {
   /**
    * Puts those in flight that are neither ready nor in flight, for a lease and under the empty token: processes that
    * live work on them by the store's word, and renew them as soon as they are told. Answers the ids that were absent. The empty
-   * token ends such a claim ({@link ShardQueue.finish}) while nobody has renewed it. What is parked becomes due when those
+   * token ends such a claim ({@link ShardQueue.finish}) while no process has renewed it. What is parked becomes due when those
    * leases end.
    */
   restoreHeld(shard: Shard, items: readonly ShardItem[], leaseMillis: number): Promise<readonly string[]>;
   /**
    * Says that the shard has been rebuilt for the incarnation, and lets it rest for `restMillis`: what is due until its end is
-   * not handed over before, whoever asks, since it may be running with a process that has not noticed yet that the server had
-   * lost it. The same goes for what is restored meanwhile, by whomever; what is enqueued, or parked, meanwhile runs nowhere.
+   * not handed over before, to any caller, since it may be running with a process that has not noticed yet that the server had
+   * lost it. The same goes for what is restored meanwhile, by any process; what is enqueued, or parked, meanwhile runs nowhere.
    * What was due keeps its place. A rest that is under way is never cut short.
    */
   mark(shard: Shard, incarnation: string, restMillis?: number): Promise<void>;

@@ -1,8 +1,3 @@
-/**
- * What the runtime tells about itself: counters, durations and log lines, as typed methods. An implementation must be
- * cheap and must not throw; handles ({@link DefinitionTelemetry}) are asked for once per plan and kept, so that the hot
- * path looks up no labels.
- */
 import type { CallPhase, Outcome } from '../core/context/context.ts';
 import type { ExecutionStatus, FailureReason, TerminalStatus } from '../core/state.ts';
 import type { Tracer } from './tracer.ts';
@@ -53,7 +48,13 @@ export interface DefinitionTelemetry {
   hookEnded(result: HookResult): void;
 }
 
-/** See the file header. Durations are in milliseconds. */
+/**
+ * What the runtime tells about itself: counters, durations and log lines, as typed methods. An implementation must be
+ * cheap and must not throw; handles ({@link DefinitionTelemetry}) are asked for once per plan and kept, so that the hot
+ * path looks up no labels.
+ *
+ * Durations are in milliseconds.
+ */
 export interface Telemetry {
   /** Undefined while nothing is traced: then nothing may be built for it. */
   readonly tracer?: Tracer | undefined;
@@ -101,7 +102,7 @@ const silentDefinition: DefinitionTelemetry = {
   hookEnded: nothing,
 };
 
-/** Telemetry that tells nobody. */
+/** Telemetry without a receiver. */
 export const silentTelemetry: Telemetry = {
   definition: () => silentDefinition,
   logs: () => false,

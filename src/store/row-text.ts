@@ -68,7 +68,7 @@ export function isStanding(row: Pick<StepRow, 'effect' | 'undo'>): boolean {
   return row.effect !== undefined && row.undo !== 'done' && row.undo !== 'resolved' && row.undo !== 'moved';
 }
 
-/** Whether this row's effect stands, is unknown, and nobody has settled it. */
+/** Whether this row's effect stands, is unknown, and no operator has settled it. */
 export function isUnresolved(row: Pick<StepRow, 'effect' | 'undo'>): boolean {
   return row.effect === 'unknown' && isStanding(row) && row.undo !== 'accepted';
 }

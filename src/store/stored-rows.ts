@@ -1,6 +1,5 @@
 /**
- * Rows of executions, steps, calls and inboxes as the SQL stores keep them: columns for what queries look at, JSON text for
- * the rest; made of the port's objects and the other way around.
+ * Conversion between the port's objects and the rows of the SQL stores: columns for what queries read, JSON text for the rest.
  */
 import type { CallRow, StepRow } from '../core/history.ts';
 import type { ExecutionStatus, FailureReason } from '../core/state.ts';

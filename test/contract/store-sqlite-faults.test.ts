@@ -36,7 +36,7 @@ describe('the data directory', () => {
     await expect(store.ping()).rejects.toThrow(StoreUnavailable);
   });
 
-  it('has its files for their owner alone, also in a directory of another user', async () => {
+  it('has its files for their owner alone, whichever program made the directory', async () => {
     mkdirSync(dataDir, { recursive: true, mode: 0o755 });
     const store = new SqliteStore({ dataDir });
     await store.open();

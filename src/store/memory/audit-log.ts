@@ -1,10 +1,9 @@
-/** The audit log of the store in memory. */
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type { Page, PageRequest } from '../../ports/records.ts';
 import { lengthOf } from '../pages.ts';
 import { byId, pageOf } from './page.ts';
 
-/** See the file header. */
+/** The audit log of the store in memory. */
 export class AuditLog {
   readonly #entries = new Map<string, AuditEntry>();
 

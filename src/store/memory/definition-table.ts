@@ -1,10 +1,9 @@
-/** The definitions of the store in memory. */
 import { fitsGlobs } from '../../core/value/name-globs.ts';
 import type { DefinitionRecord, PutDefinitionResult } from '../../ports/store.ts';
 import type { Page, PageRequest } from '../../ports/records.ts';
 import { pageOf } from './page.ts';
 
-/** See the file header. */
+/** The definitions of the store in memory. */
 export class DefinitionTable {
   readonly #records = new Map<string, DefinitionRecord>();
 

@@ -1,12 +1,4 @@
-/**
- * The store in memory: the same promises without durability, for simulations and tools.
- *
- * What is kept is kept as JSON text and given out parsed anew, so that nobody holds on to anything inside, and digits of
- * numbers survive as in the other stores. Everything happens at once within a call; lists are in a fixed order.
- */
-import { admit } from '../../core/admission.ts';
 import type { CallRow, StepRow, UndoMark } from '../../core/history.ts';
-import { isWithin } from '../../core/context/scope.ts';
 import { isInShards, type ShardSet } from '../../core/slot.ts';
 import type { UndoTarget } from '../../core/state.ts';
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
@@ -43,17 +35,7 @@ import type {
   StepPageRequest,
 } from '../../ports/records.ts';
 import { StoreUnavailable } from '../../ports/store.ts';
-import { acceptedOf } from '../holder.ts';
-import {
-  decodeState,
-  effectRow,
-  encode,
-  isOver,
-  isStanding,
-  isUnresolved,
-  readability,
-  undoTarget,
-} from '../row-text.ts';
+import { effectRow, encode, isOver, undoTarget } from '../row-text.ts';
 import {
   appendMarks,
   claimOf,
@@ -61,14 +43,19 @@ import {
   dueDetailOf,
   encodeCall,
   encodeStep,
+  isRemovable,
   progressOf,
   stepOf,
+  storedExecution,
   takenOver,
   waitingRows,
   type StoredExecution,
   withinBytes,
 } from './stored-execution.ts';
+import type { DueCursor } from '../encoded-store.ts';
 import { unrivalled } from '../unrivalled.ts';
+import { admitted } from './inbox.ts';
+import { askedOutputs, latestStanding, nextUndo } from './history-reads.ts';
 import { AuditLog } from './audit-log.ts';
 import { DefinitionTable } from './definition-table.ts';
 import { openEffects } from './open-effects.ts';
@@ -84,7 +71,12 @@ interface StartKey {
   readonly createdAt: number;
 }
 
-/** See the file header. */
+/**
+ * The store in memory: the same promises without durability, for simulations and tools.
+ *
+ * It keeps JSON text and parses it anew for each answer, so that callers cannot change what is stored, and digits of numbers
+ * survive as in the other stores. Each call completes in one step; lists have a fixed order.
+ */
 export class MemoryStore implements Store {
   readonly #definitions = new DefinitionTable();
   readonly #bodies = new Map<string, string>();
@@ -128,9 +120,7 @@ export class MemoryStore implements Store {
     return result;
   }
 
-  async getDefinition(
-    key: { readonly id: string } | { readonly name: string; readonly version: string },
-  ): Promise<DefinitionRecord | undefined> {
+  async getDefinition(key: Parameters<Store['getDefinition']>[0]): Promise<DefinitionRecord | undefined> {
     this.#check();
     return this.#definitions.get(key);
   }
@@ -165,28 +155,7 @@ export class MemoryStore implements Store {
         : { kind: 'reused' };
     }
     if (used !== undefined || this.#executions.has(x.id)) return { kind: 'created' };
-    this.#executions.set(x.id, {
-      id: x.id,
-      slot: x.slot,
-      name: x.name,
-      version: x.version,
-      definitionHash: x.definitionHash,
-      payload: x.payload,
-      labels: { ...x.labels },
-      traceparent: x.traceparent,
-      createdAt: x.createdAt,
-      seq: 0,
-      inboxSeq: 0,
-      claim: x.claim,
-      claims: x.claim === undefined ? 0 : 1,
-      change: undefined,
-      dueAt: isOver(x.summary) ? null : x.dueAt,
-      state: encode(x.state),
-      summary: { ...x.summary },
-      steps: x.steps.map((row) => encodeStep(row, this.#show)),
-      calls: [],
-      inbox: [],
-    });
+    this.#executions.set(x.id, storedExecution(x, this.#show));
     this.#bodies.set(x.definitionHash, x.definition);
     if (key !== undefined && x.startKey !== undefined) {
       this.#startKeys.set(key, { fingerprint: x.startKey.fingerprint, executionId: x.id, createdAt: x.createdAt });
@@ -275,30 +244,9 @@ export class MemoryStore implements Store {
     const x = this.#executions.get(executionId);
     if (x === undefined) return { kind: 'unknown' };
     if (x.inbox.some(({ id }) => id === row.id)) return { kind: 'accepted' };
-    const { event } = row;
-    const callback = event.type === 'callback' ? event : undefined;
-    const nonce = callback?.nonce;
-    const seen = x.inbox.flatMap((old) =>
-      old.nonce === undefined || old.nonce !== nonce
-        ? []
-        : [{ nonce: old.nonce, bodyHash: old.bodyHash, pending: old.pending }],
-    );
-    const text = encode(event);
-    const state = decodeState(x.state);
-    const answer = admit(state, event, callback && { bodyHash: bodyHash ?? '', seen });
-    if (answer.kind !== 'accepted') return answer;
-    x.inbox.push({
-      id: row.id,
-      at: row.at,
-      nonce,
-      bodyHash: bodyHash ?? '',
-      pending: callback?.pending === true,
-      event: text,
-    });
-    x.inboxSeq += 1;
-    if (x.dueAt !== null) x.dueAt = Math.min(x.dueAt, now);
-    this.#audit.append(audit);
-    return acceptedOf(state, x.claim);
+    const answer = admitted(x, row, bodyHash, now);
+    if (answer.kind === 'accepted') this.#audit.append(audit);
+    return answer;
   }
 
   async readInbox(id: string): Promise<{ readonly inboxSeq: number; readonly inbox: readonly InboxRow[] }> {
@@ -315,24 +263,13 @@ export class MemoryStore implements Store {
     ...[id, round, queries, maxBytes = Infinity]: Parameters<Store['readOutputs']>
   ): Promise<readonly StepRow[]> {
     this.#check();
-    const rows = this.#steps(id).filter((row) => row.round === round && readability(row) > 0);
-    const found = rows.filter((row) =>
-      queries.some(({ nodeId, before = Infinity }) => {
-        const latest = rows.findLast((x) => x.nodeId === nodeId && x.ord < before && readability(x) === 1);
-        return row.nodeId === nodeId && row.ord < before && row.visit === latest?.visit;
-      }),
-    );
+    const found = askedOutputs(this.#steps(id), round, queries);
     return withinBytes(found, maxBytes);
   }
 
   async findUndo(id: string, round: number, filter: UndoFilter): Promise<UndoTarget | undefined> {
     this.#check();
-    const { scope, only, undo = 'pending' } = filter;
-    const first = this.#steps(id)
-      .filter((row) => row.round === round && row.undo === undo && isWithin(row.scope, scope))
-      .filter((row) => only === undefined || (row.nodeId === only.nodeId && row.visit === only.visit))
-      .sort((a, b) => (a.undoRank ?? 0) - (b.undoRank ?? 0) || (b.undoSort ?? 0) - (a.undoSort ?? 0))
-      .at(0);
+    const first = nextUndo(this.#steps(id), round, filter);
     return first && undoTarget(first);
   }
 
@@ -345,10 +282,7 @@ export class MemoryStore implements Store {
 
   async findStanding(id: string, nodeId: string, visit: number, round: number): Promise<EffectRow | undefined> {
     this.#check();
-    const found = this.#steps(id)
-      .filter((row) => row.nodeId === nodeId && row.visit === visit && row.round < round && isStanding(row))
-      .sort((a, b) => a.round - b.round || a.ord - b.ord)
-      .at(-1);
+    const found = latestStanding(this.#steps(id), nodeId, visit, round);
     return found && effectRow(found);
   }
 
@@ -379,32 +313,18 @@ export class MemoryStore implements Store {
     return callPage(this.#executions.get(id)?.calls ?? [], page);
   }
 
-  async findDue(
-    shards: ShardSet,
-    until: number,
-    limit: number,
-    cursor?: { readonly dueAt: number; readonly id: string },
-  ): Promise<readonly DueRow[]> {
+  async findDue(shards: ShardSet, until: number, limit: number, cursor?: DueCursor): Promise<readonly DueRow[]> {
     return (await this.listDue(shards, until, limit, cursor)).map(({ id, slot, dueAt }) => ({ id, slot, dueAt }));
   }
 
-  async listDue(
-    shards: ShardSet,
-    until: number,
-    limit: number,
-    cursor?: { readonly dueAt: number; readonly id: string },
-  ): Promise<readonly DueDetail[]> {
+  async listDue(shards: ShardSet, until: number, limit: number, cursor?: DueCursor): Promise<readonly DueDetail[]> {
     this.#check();
-    return this.#due()
+    return [...this.#executions.values()]
+      .flatMap((x) => dueDetailOf(x) ?? [])
+      .sort((a, b) => a.dueAt - b.dueAt || byId(a, b))
       .filter((x) => isInShards(shards, x.slot) && x.dueAt <= until)
       .filter((x) => cursor === undefined || x.dueAt > cursor.dueAt || (x.dueAt === cursor.dueAt && x.id > cursor.id))
       .slice(0, limit);
-  }
-
-  #due(): readonly DueDetail[] {
-    return [...this.#executions.values()]
-      .flatMap((x) => dueDetailOf(x) ?? [])
-      .sort((a, b) => a.dueAt - b.dueAt || byId(a, b));
   }
 
   async countActive(shards: ShardSet): Promise<ActiveCounts> {
@@ -429,9 +349,8 @@ export class MemoryStore implements Store {
 
   async initSetting(key: string, value: string): Promise<string> {
     this.#check();
-    const found = this.#settings.get(key);
-    if (found === undefined) this.#settings.set(key, value);
-    return found ?? value;
+    if (!this.#settings.has(key)) this.#settings.set(key, value);
+    return this.#settings.get(key) ?? value;
   }
 
   async changeSetting(key: string, from: string, to: string): Promise<boolean> {
@@ -457,11 +376,7 @@ export class MemoryStore implements Store {
   async deleteCompleted(before: number, limit: number): Promise<number> {
     this.#check();
     const removable = [...this.#executions.values()]
-      .filter(
-        ({ dueAt, summary: { completedAt, status } }) =>
-          dueAt === null && completedAt !== undefined && completedAt < before && status !== 'CORRUPTED',
-      )
-      .filter((x) => !x.summary.maybeStanding || !x.steps.some((step) => isUnresolved(stepOf(step))))
+      .filter((x) => isRemovable(x, before))
       .sort((a, b) => (a.summary.completedAt ?? 0) - (b.summary.completedAt ?? 0) || byId(a, b))
       .slice(0, limit);
     for (const { id } of removable) this.#executions.delete(id);

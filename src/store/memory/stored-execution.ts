@@ -4,11 +4,18 @@ import { fitsGlobs } from '../../core/value/name-globs.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
 import { processOf } from '../../ports/queue.ts';
 import type { ShowStep } from '../../ports/listing.ts';
-import type { ActiveCounts, ClaimRow, ExecutionFilter, InboxRow, LoadedExecution } from '../../ports/store.ts';
+import type {
+  ActiveCounts,
+  ClaimRow,
+  ExecutionFilter,
+  InboxRow,
+  LoadedExecution,
+  NewExecution,
+} from '../../ports/store.ts';
 import type { DueDetail, ExecutionProgress, ExecutionRecord, ExecutionSummary } from '../../ports/records.ts';
 import { OutputsTooLarge, type TakeOverBounds } from '../../ports/store-bounds.ts';
 import { lengthOf } from '../pages.ts';
-import { decodeEvent, decodeState, encode, isOver, isStanding } from '../row-text.ts';
+import { decodeEvent, decodeState, encode, isOver, isStanding, isUnresolved } from '../row-text.ts';
 import { decodeStep, encodeStep as encodeTexts, type StepTexts } from '../step-text.ts';
 
 /** A step row: its texts and the one part that changes. */
@@ -246,4 +253,37 @@ export function claimOf(x: StoredExecution | undefined): readonly ClaimRow[] {
   if (x === undefined || x.dueAt === null) return [];
   const { id, claim, seq, inboxSeq } = x;
   return [{ id, seq, inboxSeq, ...(claim === undefined ? undefined : { claim }) }];
+}
+
+/** A new execution as it is stored. Throws when a part of it is no JSON. */
+export function storedExecution(x: NewExecution, show: ShowStep | undefined): StoredExecution {
+  return {
+    id: x.id,
+    slot: x.slot,
+    name: x.name,
+    version: x.version,
+    definitionHash: x.definitionHash,
+    payload: x.payload,
+    labels: { ...x.labels },
+    traceparent: x.traceparent,
+    createdAt: x.createdAt,
+    seq: 0,
+    inboxSeq: 0,
+    claim: x.claim,
+    claims: x.claim === undefined ? 0 : 1,
+    change: undefined,
+    dueAt: isOver(x.summary) ? null : x.dueAt,
+    state: encode(x.state),
+    summary: { ...x.summary },
+    steps: x.steps.map((row) => encodeStep(row, show)),
+    calls: [],
+    inbox: [],
+  };
+}
+
+/** Whether retention may remove an execution: completed before the instant, with nothing left to deliver or to settle. */
+export function isRemovable({ dueAt, summary, steps }: StoredExecution, before: number): boolean {
+  const { completedAt, status, maybeStanding } = summary;
+  if (dueAt !== null || completedAt === undefined || completedAt >= before || status === 'CORRUPTED') return false;
+  return !maybeStanding || !steps.some((step) => isUnresolved(stepOf(step)));
 }

@@ -1,12 +1,3 @@
-/**
- * Questions of one kind by many executions: while a transaction is under way, what is asked meanwhile gathers and goes out as
- * one. A transaction costs the server and this process several times what a question in it costs; and as many connections as
- * there are questions would each begin cold, with a process, catalogs and plans to make.
- *
- * Nobody is answered by a transaction that was sent before they asked. What one without an answer was asked fails for all of
- * them; where the server refuses a value of one, each is asked alone. One that meets a lock of somebody else delays itself alone: it
- * is asked again, with pauses that grow, for {@link maxContendedMillis}.
- */
 import { StoreContended, StoreUnavailable } from '../../ports/store.ts';
 
 /** Most questions of a transaction, so that the answer stays small. */
@@ -21,7 +12,7 @@ const maxContendedMillis = 1500;
 /** The first pause and the longest, in ms. Most locks are those of a checkpoint, and gone with its commit. */
 const contendedPauseMillis = { first: 5, most: 50 };
 
-/** The answer to a question whose row somebody else has locked. */
+/** The answer to a question whose row another transaction has locked. */
 export const contended: unique symbol = Symbol('contended');
 
 /** Transactions at once: a slow one does not keep all others waiting. */
@@ -35,7 +26,15 @@ interface Entry<Q, A> {
   contended?: { readonly since: number; pauseMillis: number };
 }
 
-/** See the file header. */
+/**
+ * Questions of one kind by many executions: while a transaction is under way, what is asked meanwhile gathers and goes out as
+ * one. A transaction costs the server and this process several times what a question in it costs; and as many connections as
+ * there are questions would each begin cold, with a process, catalogs and plans to make.
+ *
+ * A transaction answers only questions that were asked before it was sent. What one without an answer was asked fails for all of
+ * them; where the server refuses a value of one, each is asked alone. One that meets another transaction's lock delays itself alone: it
+ * is asked again, with pauses that grow, for {@link maxContendedMillis}.
+ */
 export class Gathered<Q, A> {
   readonly #run: (questions: readonly Q[]) => Promise<readonly (A | typeof contended)[]>;
   readonly #bytesOf: (question: Q) => number;

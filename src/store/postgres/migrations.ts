@@ -4,7 +4,8 @@
  * A program runs on a newer schema as long as every migration beyond those it knows says that it may: migrations within a
  * minor version only add. Several processes that start at once wait for each other.
  */
-import type { Connections, Session } from './connection/connections.ts';
+import type { Connections } from './connection/connections.ts';
+import type { Session } from './connection/session.ts';
 import { checkMayCreate } from './connection/fitness.ts';
 import { initialSchema } from './migrations/0001-initial.ts';
 import { auditSchema } from './migrations/0002-audit.ts';

@@ -4,7 +4,7 @@
  * A month's partitions of all tables come and go together, in one transaction each, by one process at a time. New ones are
  * made apart and attached, which writers do not notice; only the default partitions are locked, while rows of that month
  * that lie in them are moved. That lock is bounded by their size: where they have grown beyond {@link maxDefaultBytes},
- * because nobody made partitions for long, nothing is made any more, and rows stay in the default until they are removed
+ * because no process made partitions for long, nothing is made any more, and rows stay in the default until they are removed
  * one by one.
  *
  * Dropping needs every table for itself for a moment, after a look without locks has shown that it is worth it. Neither
@@ -13,7 +13,8 @@
  */
 import type { PartitionCare } from '../../ports/partitions.ts';
 import { StoreContended, type StoreFault } from '../../ports/store.ts';
-import type { Connections, Session } from './connection/connections.ts';
+import type { Connections } from './connection/connections.ts';
+import type { Session } from './connection/session.ts';
 import { lowestIdAt } from './columns/execution-id.ts';
 
 /** Partitioned tables and the column that parts them; `execution` first, as statements lock them. */
@@ -35,7 +36,7 @@ const maxDefaultBytes = 32 * 1024 * 1024;
 
 const lockMillis = 300;
 
-/** Key of the lock that whoever tends partitions holds. */
+/** Key of the lock that the process holds while it tends partitions. */
 const lockKey = 0x5472_6170;
 
 interface Month {
@@ -70,7 +71,7 @@ async function existing(connections: Connections): Promise<readonly Month[]> {
 }
 
 /**
- * Whether this transaction is the one that may change partitions, and the month is as it seemed: somebody else may have
+ * Whether this transaction is the one that may change partitions, and the month is as it seemed: another process may have
  * been faster.
  */
 async function isAlone(session: Session, { name }: Month, isPresent: boolean): Promise<boolean> {
@@ -87,7 +88,7 @@ async function isAlone(session: Session, { name }: Month, isPresent: boolean): P
 
 const defaultBytesSql = `SELECT (${tables.map(({ table }) => `pg_total_relation_size('${table}_default')`).join(' + ')}) AS bytes`;
 
-/** Makes a month's partitions; false when somebody else is at it, or has done it. */
+/** Makes a month's partitions; false when another process makes them, or has made them. */
 async function create(session: Session, month: Month): Promise<boolean> {
   if (!(await isAlone(session, month, false))) return false;
   const { name, from, to } = month;
@@ -128,7 +129,7 @@ SELECT EXISTS (SELECT 1 FROM execution_${name} WHERE due_at IS NOT NULL)
     WHERE completed_at >= $1 AND completed_at IS NOT NULL AND status <> 'CORRUPTED' AND standing < 2
   ) AS kept`;
 
-/** Drops a month's partitions; false when something in them is worth keeping, or somebody else is at it. */
+/** Drops a month's partitions; false when something in them is worth keeping, or another process drops them. */
 async function drop(session: Session, month: Month, completedBefore: number): Promise<boolean> {
   if (!(await isAlone(session, month, true))) return false;
   const { name, from, to } = month;

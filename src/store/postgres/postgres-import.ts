@@ -1,11 +1,3 @@
-/**
- * Postgres as the target of a move from another store.
- *
- * A setting marks it: absent or `taken-back` (free), `copying` (being filled; no server starts on it, see
- * `compose/promotion-guard.ts`), `done` (activated). Only {@link PostgresImport.begin} enters `copying`, only the
- * activation leaves it for `done` and only taking back for `taken-back`; each holds the mark's row for as long as its
- * transaction, so that of two at the same time one waits and then sees what the other did.
- */
 import {
   targetMarkSetting,
   type Activation,
@@ -18,7 +10,8 @@ import {
 } from '../../ports/promotion.ts';
 import type { DefinitionRecord } from '../../ports/store.ts';
 import { int8Array, textArray, uuidArray } from './columns/binary-array.ts';
-import type { Connections, Session } from './connection/connections.ts';
+import type { Connections } from './connection/connections.ts';
+import type { Session } from './connection/session.ts';
 import { decodeRow, promotionColumns, type Value } from './columns/promotion-columns.ts';
 import { importStatement } from './queries/import-rows.ts';
 import { readImportedStatement } from './queries/read-imported.ts';
@@ -40,7 +33,7 @@ SELECT count(*) AS others FROM pg_stat_activity
 WHERE datname = current_database() AND (application_name = 'trama' OR application_name LIKE 'trama-promote-%')
   AND application_name <> current_setting('application_name')`;
 
-// Numbers of definitions are nobody's as long as there are no executions.
+// No execution refers to a number of a definition as long as there are no executions.
 const emptySql = 'TRUNCATE execution, label, step, call, inbox, start_key, definition_body, garbage, dropped_range';
 
 const definitionSource = `
@@ -100,7 +93,14 @@ async function conflictsOf(session: Session, records: readonly DefinitionRecord[
   return records.filter(({ id }) => ids.has(encodeText(id)));
 }
 
-/** See the file header. */
+/**
+ * Postgres as the target of a move from another store.
+ *
+ * A setting marks it: absent or `taken-back` (free), `copying` (being filled; no server starts on it, see
+ * `compose/promotion-guard.ts`), `done` (activated). Only {@link PostgresImport.begin} enters `copying`, only the
+ * activation leaves it for `done` and only taking back for `taken-back`; each holds the mark's row for as long as its
+ * transaction, so that of two at the same time one waits and then sees what the other did.
+ */
 export class PostgresImport implements PromotionTarget {
   readonly #connections: Connections;
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { SharedLookups } from './shared-lookups.ts';
 
 describe('shared lookups', () => {
-  it('answer all who asked while one was under way by the next one, and nobody by an earlier one', async () => {
+  it('answer all who asked while one was under way by the next one, and none by an earlier one', async () => {
     const open: { key: string; answer: (value: string) => void }[] = [];
     const lookups = new SharedLookups((key) => new Promise<string>((answer) => open.push({ key, answer })));
     const first = lookups.find('a');

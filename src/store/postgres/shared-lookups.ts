@@ -1,10 +1,8 @@
 /**
- * Lookups of the same thing by many at once: one statement for all that have asked while an earlier one was under way.
+ * Lookups of one key by many callers: one statement serves all callers that asked while an earlier one was under way.
  *
- * Nobody is answered by a statement that was sent before they asked, so whoever has just been told of a change sees it.
+ * A statement answers only callers that asked before it was sent, so a caller that has just learnt of a change sees it.
  */
-
-/** See the file header. */
 export class SharedLookups<T> {
   readonly #look: (key: string) => Promise<T>;
   readonly #sent = new Map<string, Promise<T>>();

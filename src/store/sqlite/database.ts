@@ -63,7 +63,7 @@ export function openFile(dataDir: string): DatabaseSync {
   try {
     makeFolder(dataDir);
     const file = databaseFile(dataDir);
-    // Payloads and the callback key are nobody else's, also in a directory that was there before. The log beside the file
+    // Only the owner may read payloads and the callback key, also in a directory that was there before. The log beside the file
     // takes its mode.
     if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600));
     db = new DatabaseSync(file, { timeout: 0, enableForeignKeyConstraints: false });

@@ -1,16 +1,15 @@
-/**
- * Runs requests in groups: everything that waits goes into one transaction, so that one wait for the disk serves all.
- *
- * First all together; if anything fails, everything is undone and each request runs again in a transaction of its own, its
- * rows one by one, so that whatever cannot be stored fails alone. No answer leaves before its transaction is on disk.
- */
 import type { StatementSync } from 'node:sqlite';
 import { troubleOf } from './database.ts';
 import { prepareOperations, writing } from './operations.ts';
 import type { Answer, OperationName, Operations, Request } from './protocol.ts';
 import type { Session } from './session.ts';
 
-/** See the file header. */
+/**
+ * Runs requests in groups: all waiting requests share one transaction, and so one wait for the disk.
+ *
+ * If a request fails, the transaction is rolled back and each request runs again in a transaction of its own, row by row, so
+ * that only rows that cannot be stored fail. No answer leaves before its transaction is on disk.
+ */
 export class GroupCommit {
   readonly #session: Session;
   readonly #operations: Operations;

@@ -5,38 +5,21 @@
  * objects do, and the worker binds them as they are. States, rows and events cross as JSON text, which is also how they
  * are stored, so that the digits of numbers survive and each is written as text once.
  */
-import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
+import type { AuditEntry } from '../../ports/audit.ts';
 import type { UndoMark } from '../../core/history.ts';
-import type { OutputQuery } from '../../core/context/outputs.ts';
 import type { ShardSet } from '../../core/slot.ts';
 import type { RowCounts, RowPage, SourceRows } from '../../ports/promotion.ts';
 import type {
   DefinitionRecord,
-  EffectFilter,
-  ExecutionFilter,
   OfferResult,
   PutDefinitionResult,
   StoreUnavailable,
   SubmitResult,
-  UndoFilter,
 } from '../../ports/store.ts';
 import type { DueRow } from '../../ports/records.ts';
 import type { TakeOverBounds } from '../../ports/store-bounds.ts';
-import type { AuditValues, ListValues, PageAnswer, PageValues } from '../pages.ts';
-import type {
-  CallValues,
-  ClaimValues,
-  DetailValues,
-  InboxValues,
-  LoadedValues,
-  ProgressValues,
-  ListedValues,
-  StepValues,
-  SummaryValues,
-  CountValues,
-  DueValues,
-} from '../stored-rows.ts';
-import type { StepText } from '../step-text.ts';
+import type { DueCursor, StoredRows } from '../encoded-store.ts';
+import type { CallValues, InboxValues, LoadedValues, StepValues, SummaryValues } from '../stored-rows.ts';
 
 /** See `NewExecution`. */
 export interface SubmitValues {
@@ -117,18 +100,24 @@ export type SubmitAnswer =
   | { readonly kind: 'done'; readonly results: readonly SubmitResult[] }
   | { readonly kind: 'bodies'; readonly missing: readonly string[] };
 
+/** A call as it is stored. */
+export interface StoredCall {
+  readonly ord: number;
+  readonly row: string;
+}
+
+/** The methods of T without their promises: the thread answers at once. */
+type Immediate<T> = {
+  [K in keyof T]: T[K] extends (...args: infer A) => Promise<infer R> ? (...args: A) => R : never;
+};
+
 /** What the worker thread does: each operation is a transaction, or part of one with others. */
-export interface Operations {
+export interface Operations extends Immediate<StoredRows<StoredCall>> {
   ping(): void;
   putDefinition(record: DefinitionRecord, audit: AuditEntry | undefined): PutDefinitionResult;
   getDefinition(
     key: { readonly id: string } | { readonly name: string; readonly version: string },
   ): DefinitionRecord | undefined;
-  listDefinitions(
-    page: PageValues,
-    after: { readonly createdAt: number; readonly id: string } | undefined,
-    nameGlobs: readonly string[] | undefined,
-  ): PageAnswer<DefinitionRecord>;
   deleteDefinition(id: string, audit: AuditEntry | undefined): void;
   getDefinitionBody(hash: string): string | undefined;
   submit(batch: readonly SubmitValues[], bodies: Readonly<Record<string, string>>): SubmitAnswer;
@@ -138,55 +127,14 @@ export interface Operations {
     live: readonly string[],
     bounds: TakeOverBounds,
   ): readonly LoadedValues[];
-  readClaims(ids: readonly string[]): readonly ClaimValues[];
   checkpoint(batch: readonly CheckpointValues[]): readonly CheckpointAnswer[];
   changeTerminal(change: ChangeValues): boolean;
   offer(offer: OfferValues, now: number): OfferResult;
-  readInbox(id: string): { readonly inboxSeq: number; readonly inbox: readonly InboxValues[] };
-  /** Undefined: they take more than `maxBytes`. */
-  readOutputs(
-    id: string,
-    round: number,
-    queries: readonly OutputQuery[],
-    maxBytes: number | undefined,
-  ): readonly StepText[] | undefined;
-  findUndo(id: string, round: number, filter: UndoFilter): StepText | undefined;
-  listEffects(id: string, limit: number, filter: EffectFilter | undefined): readonly StepText[];
-  findStanding(id: string, nodeId: string, visit: number, round: number): StepText | undefined;
-  getExecution(id: string): DetailValues | undefined;
-  getProgress(id: string): ProgressValues | undefined;
-  listExecutions(filter: ExecutionFilter, page: ListValues, after: string | undefined): PageAnswer<ListedValues>;
-  listSteps(
-    id: string,
-    page: PageValues,
-    after: number | undefined,
-    of: { readonly afterOrd: number | undefined; readonly withoutBodies: boolean | undefined },
-  ): PageAnswer<StepText & { readonly ord: number }>;
-  listCalls(
-    id: string,
-    page: PageValues,
-    after: number | undefined,
-  ): PageAnswer<{ readonly row: string; readonly ord: number }>;
-  findDue(
-    shards: ShardSet,
-    until: number,
-    limit: number,
-    cursor: { readonly dueAt: number; readonly id: string } | undefined,
-  ): readonly DueRow[];
-  listDue(
-    shards: ShardSet,
-    until: number,
-    limit: number,
-    cursor: { readonly dueAt: number; readonly id: string } | undefined,
-  ): readonly DueValues[];
-  countActive(shards: ShardSet): readonly CountValues[];
+  findDue(shards: ShardSet, until: number, limit: number, cursor: DueCursor | undefined): readonly DueRow[];
   appendAudit(entry: AuditEntry): void;
-  listAudit(filter: AuditFilter, page: PageValues, after: string | undefined): PageAnswer<AuditValues>;
   getSetting(key: string): string | undefined;
   initSetting(key: string, value: string): string;
   changeSetting(key: string, from: string, to: string): boolean;
-  removeCompleted(before: number, limit: number): number;
-  sweep(before: number): boolean;
   exportCounts(): RowCounts;
   /** `definition` comes as an array in the order of the record's fields. */
   exportRows(kind: keyof SourceRows, after: string | undefined): RowPage<readonly (string | number | null)[]>;

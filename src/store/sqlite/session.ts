@@ -1,11 +1,10 @@
-/**
- * What the operations of the worker share: the connection, and how one row's error is kept from the rest of its batch.
- */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Invalid } from '../batch.ts';
 import { troubleOf } from './database.ts';
 
-/** See the file header. */
+/**
+ * The connection that the worker's operations share. It isolates the error of one row from the rest of its batch.
+ */
 export class Session {
   readonly db: DatabaseSync;
   /** Whether rows of batches are written under a savepoint each: only after a whole batch has failed. */
@@ -66,7 +65,7 @@ export class Session {
     return (...values) => statement.all(...values) as unknown as T[];
   }
 
-  /** A statement whose rows are read as far as somebody iterates, once at a time; see {@link Session.all}. */
+  /** A statement whose rows are read as far as the caller iterates, one iteration at a time; see {@link Session.all}. */
   iterate<T>(sql: string): (...values: readonly (string | number | null)[]) => Iterable<T> {
     const statement = this.db.prepare(sql);
     return (...values) => statement.iterate(...values) as Iterable<unknown> as Iterable<T>;

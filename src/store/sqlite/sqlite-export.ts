@@ -1,11 +1,10 @@
-/** Everything that the embedded store holds, page by page, for a move to another store. */
 import type { PromotionSource, RowCounts, RowPage, SourceRows } from '../../ports/promotion.ts';
 import type { DefinitionRecord } from '../../ports/store.ts';
 import type { SqliteThread } from './sqlite-thread.ts';
 
 type DefinitionValues = readonly [string, string, string, string, string, number, number];
 
-/** See the file header. */
+/** Everything that the embedded store holds, page by page, for a move to another store. */
 export class SqliteExport implements PromotionSource {
   readonly #thread: SqliteThread;
 

@@ -1,15 +1,7 @@
-/**
- * The embedded store: SQLite in one thread of its own, on disk at every commit, one process per data directory.
- *
- * Here everything is written as text once and handed over; the thread does the rest (see `sqlite-worker.ts`). Batches that
- * wait at the same time share a transaction.
- */
-import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
+import type { AuditEntry } from '../../ports/audit.ts';
 import type { BeatAnswer, SoleWorkerCandidacy } from '../../ports/processes.ts';
-import type { ExecutionPageRequest, ListedExecution, ShowStep } from '../../ports/listing.ts';
+import type { ShowStep } from '../../ports/listing.ts';
 import type {
-  ExecutionFilter,
-  InboxRow,
   LoadedExecution,
   NewExecution,
   Offer,
@@ -19,53 +11,21 @@ import type {
   StoreFault,
   SubmitResult,
   TerminalChange,
-  UndoFilter,
-  ActiveCounts,
   Checkpoint,
   CheckpointResult,
-  ClaimRow,
   DefinitionRecord,
-  EffectFilter,
-  EffectRow,
 } from '../../ports/store.ts';
-import type {
-  ExecutionProgress,
-  Page,
-  PageRequest,
-  StepPageRequest,
-  DueDetail,
-  DueRow,
-  ExecutionDetail,
-} from '../../ports/records.ts';
+import type { DueRow } from '../../ports/records.ts';
 import type { PartitionCare, PartitionChanges } from '../../ports/partitions.ts';
-import { OutputsTooLarge, type TakeOverBounds } from '../../ports/store-bounds.ts';
-import type { CallRow, StepRow } from '../../core/history.ts';
+import type { TakeOverBounds } from '../../ports/store-bounds.ts';
 import type { ShardSet } from '../../core/slot.ts';
-import type { UndoTarget } from '../../core/state.ts';
 import { sendEncoded } from '../batch.ts';
-import {
-  auditPage,
-  callPage,
-  definitionPage,
-  executionPage,
-  listValues,
-  pageValues,
-  readCursor,
-  stepPage,
-} from '../pages.ts';
-import { decodeCall, effectRow, encode, undoTarget } from '../row-text.ts';
-import {
-  activeCounts,
-  claimRow,
-  dueDetail,
-  executionDetail,
-  executionProgress,
-  inboxRows,
-  loadedExecution,
-} from '../stored-rows.ts';
-import { decodeStep, type StepText } from '../step-text.ts';
+import { EncodedStore, type DueCursor } from '../encoded-store.ts';
+import { sqliteRows } from './sqlite-rows.ts';
+import { decodeCall, encode } from '../row-text.ts';
+import { loadedExecution } from '../stored-rows.ts';
 import { unrivalled } from '../unrivalled.ts';
-import type { SubmitValues } from './protocol.ts';
+import type { StoredCall, SubmitValues } from './protocol.ts';
 import { SqliteExport } from './sqlite-export.ts';
 import { SqliteThread } from './sqlite-thread.ts';
 import { changeValues, checkpointResult, checkpointValues, submitValues } from './values.ts';
@@ -90,18 +50,25 @@ const maxKnownBodies = 1000;
 /** Executions removed in one transaction. */
 const removalBatch = 50;
 
-/** See the file header. */
-export class SqliteStore implements Store {
+/**
+ * The embedded store: SQLite in one thread of its own, on disk at every commit, one process per data directory.
+ *
+ * This class encodes everything as text once and hands it over; the thread does the rest (see `sqlite-worker.ts`). Batches that
+ * wait at the same time share a transaction.
+ */
+export class SqliteStore extends EncodedStore<StoredCall> implements Store {
   readonly #thread: SqliteThread;
   readonly #knownBodies = new Set<string>();
   readonly #show: ShowStep | undefined;
 
   constructor(options: SqliteStoreOptions) {
-    this.#show = options.showStep;
-    this.#thread = new SqliteThread(
+    const thread = new SqliteThread(
       { dataDir: options.dataDir, migrate: options.migrate ?? true, maxPages: options.maxPages ?? null },
       options.onFault ?? (() => undefined),
     );
+    super(sqliteRows(thread), { decodeCall: ({ row }) => decodeCall(row), removalBatch });
+    this.#thread = thread;
+    this.#show = options.showStep;
   }
 
   /** Everything that the store holds, for a move to another one. */
@@ -139,17 +106,6 @@ export class SqliteStore implements Store {
     key: { readonly id: string } | { readonly name: string; readonly version: string },
   ): Promise<DefinitionRecord | undefined> {
     return this.#thread.call('getDefinition', key);
-  }
-
-  async listDefinitions(page: PageRequest, nameGlobs?: readonly string[]): Promise<Page<DefinitionRecord>> {
-    const after = readCursor('definition', page);
-    const answer = await this.#thread.call(
-      'listDefinitions',
-      pageValues(page, 'desc'),
-      after && { createdAt: after[0] as number, id: after[1] as string },
-      nameGlobs,
-    );
-    return definitionPage(answer);
   }
 
   deleteDefinition(id: string, audit?: AuditEntry): Promise<void> {
@@ -197,10 +153,6 @@ export class SqliteStore implements Store {
     return rows.map((row) => loadedExecution(row));
   }
 
-  async readClaims(ids: readonly string[]): Promise<readonly ClaimRow[]> {
-    return (await this.#thread.call('readClaims', ids)).map((row) => claimRow(row));
-  }
-
   checkpoint(batch: readonly Checkpoint[]): Promise<readonly CheckpointResult[]> {
     return sendEncoded(
       batch,
@@ -219,92 +171,12 @@ export class SqliteStore implements Store {
     return this.#thread.call('offer', values, now);
   }
 
-  async readInbox(id: string): Promise<{ readonly inboxSeq: number; readonly inbox: readonly InboxRow[] }> {
-    const { inboxSeq, inbox } = await this.#thread.call('readInbox', id);
-    return { inboxSeq, inbox: inboxRows(inbox) };
-  }
-
-  async readOutputs(...[id, round, queries, maxBytes]: Parameters<Store['readOutputs']>): Promise<readonly StepRow[]> {
-    const rows = await this.#thread.call('readOutputs', id, round, queries, maxBytes);
-    if (rows === undefined) throw new OutputsTooLarge();
-    return steps(rows);
-  }
-
-  async findUndo(id: string, round: number, filter: UndoFilter): Promise<UndoTarget | undefined> {
-    const found = await this.#thread.call('findUndo', id, round, filter);
-    return found && undoTarget(decodeStep(found));
-  }
-
-  async listEffects(id: string, limit: number, filter?: EffectFilter): Promise<readonly EffectRow[]> {
-    return steps(await this.#thread.call('listEffects', id, limit, filter)).map((row) => effectRow(row));
-  }
-
-  async findStanding(id: string, nodeId: string, visit: number, round: number): Promise<EffectRow | undefined> {
-    const found = await this.#thread.call('findStanding', id, nodeId, visit, round);
-    return found && effectRow(decodeStep(found));
-  }
-
-  async getExecution(id: string): Promise<ExecutionDetail | undefined> {
-    const found = await this.#thread.call('getExecution', id);
-    return found && executionDetail(found);
-  }
-
-  async getProgress(id: string): Promise<ExecutionProgress | undefined> {
-    const found = await this.#thread.call('getProgress', id);
-    return found && executionProgress(found);
-  }
-
-  async listExecutions(filter: ExecutionFilter, page: ExecutionPageRequest): Promise<Page<ListedExecution>> {
-    const after = readCursor('execution', page)?.[0] as string | undefined;
-    const answer = await this.#thread.call('listExecutions', filter, listValues(page), after);
-    return executionPage(answer);
-  }
-
-  async listSteps(id: string, page: StepPageRequest): Promise<Page<StepRow>> {
-    const after = readCursor('step', page)?.[0] as number | undefined;
-    const { afterOrd, withoutBodies } = page;
-    const answer = await this.#thread.call('listSteps', id, pageValues(page, 'asc'), after, {
-      afterOrd,
-      withoutBodies,
-    });
-    return stepPage(answer);
-  }
-
-  async listCalls(id: string, page: PageRequest): Promise<Page<CallRow>> {
-    const after = readCursor('call', page)?.[0] as number | undefined;
-    const answer = await this.#thread.call('listCalls', id, pageValues(page, 'asc'), after);
-    return callPage(answer, ({ row }) => decodeCall(row));
-  }
-
-  findDue(
-    shards: ShardSet,
-    until: number,
-    limit: number,
-    cursor?: { readonly dueAt: number; readonly id: string },
-  ): Promise<readonly DueRow[]> {
+  findDue(shards: ShardSet, until: number, limit: number, cursor?: DueCursor): Promise<readonly DueRow[]> {
     return this.#thread.call('findDue', shards, until, limit, cursor);
-  }
-
-  async listDue(
-    shards: ShardSet,
-    until: number,
-    limit: number,
-    cursor?: { readonly dueAt: number; readonly id: string },
-  ): Promise<readonly DueDetail[]> {
-    return (await this.#thread.call('listDue', shards, until, limit, cursor)).map((row) => dueDetail(row));
-  }
-
-  async countActive(shards: ShardSet): Promise<ActiveCounts> {
-    return activeCounts(await this.#thread.call('countActive', shards));
   }
 
   appendAudit(entry: AuditEntry): Promise<void> {
     return this.#thread.call('appendAudit', entry);
-  }
-
-  async listAudit(filter: AuditFilter, page: PageRequest): Promise<Page<AuditEntry>> {
-    const after = readCursor('audit', page)?.[0] as string | undefined;
-    return auditPage(await this.#thread.call('listAudit', filter, pageValues(page, 'desc'), after));
   }
 
   getSetting(key: string): Promise<string | undefined> {
@@ -332,21 +204,4 @@ export class SqliteStore implements Store {
   tendPartitions(_care: PartitionCare): Promise<PartitionChanges> {
     return Promise.resolve({ created: 0, dropped: 0 });
   }
-
-  /** In many short transactions, so that other writes go in between. */
-  async deleteCompleted(before: number, limit: number): Promise<number> {
-    let removed = 0;
-    while (removed < limit) {
-      const wanted = Math.min(removalBatch, limit - removed);
-      const count = await this.#thread.call('removeCompleted', before, wanted);
-      removed += count;
-      if (count < wanted) break;
-    }
-    while (await this.#thread.call('sweep', before));
-    return removed;
-  }
-}
-
-function steps(rows: readonly StepText[]): StepRow[] {
-  return rows.map((row) => decodeStep(row));
 }

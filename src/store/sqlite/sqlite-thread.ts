@@ -1,11 +1,3 @@
-/**
- * The store's thread, as seen from outside: started, asked, restarted when it breaks, closed.
- *
- * States: `new` → `opening` → `open` → `closing` → `closed`; from `open` to `broken` when the thread ends by itself, and
- * back by a restart after a wait that doubles up to {@link maxRestartMillis}. While not `open`, every request is refused at
- * once; requests under way when the thread breaks are refused too (whether they were written is unknown; all may be sent
- * again).
- */
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { StoreUnavailable, type StoreFault } from '../../ports/store.ts';
@@ -30,7 +22,14 @@ export function startStoreWorker(data: WorkerData): Worker {
   return new Worker(url, { workerData: data, execArgv: [], name: 'trama-store' });
 }
 
-/** See the file header. */
+/**
+ * The store's thread, as seen from outside: started, asked, restarted when it breaks, closed.
+ *
+ * States: `new` → `opening` → `open` → `closing` → `closed`; from `open` to `broken` when the thread ends by itself, and
+ * back by a restart after a wait that doubles up to {@link maxRestartMillis}. While not `open`, every request is refused at
+ * once; requests under way when the thread breaks are refused too (whether they were written is unknown; all may be sent
+ * again).
+ */
 export class SqliteThread {
   readonly #data: WorkerData;
   readonly #onFault: (fault: StoreFault) => void;

@@ -4,7 +4,7 @@ import type { Held, ShardClaimed } from '../../../src/ports/shard-queue.ts';
 import type { ShardWorld } from '../shard-queue-contract.ts';
 import { claim, claimReply, ids, incarnation, item, lease, request, shard, sortedIds, renewed } from './bench.ts';
 
-/** More than any one step of a server should take, and odd ids. */
+/** More than any one step of a server should take, and ids that no one would choose. */
 export function describeBatches(world: () => ShardWorld): void {
   const many = Array.from({ length: 5000 }, (_, index) => `id-${String(index).padStart(5, '0')}`);
 

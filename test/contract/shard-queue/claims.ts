@@ -58,7 +58,7 @@ export function describeClaims(world: () => ShardWorld): void {
     expect((await claimReply(one, { max: 1, firstNumber: 3 })).nextDelayMillis).toBeGreaterThan(0);
   });
 
-  it('says when the first lease ends, of any holder', async () => {
+  it('says when the first lease ends, for any holder', async () => {
     const { one, two } = world();
     await one.queue.enqueue(shard, [item('a', -1), item('b', 30_000)]);
     const mine = await claimReply(one);
@@ -151,7 +151,7 @@ export function describeClaims(world: () => ShardWorld): void {
     expect(await one.queue.count([other])).toEqual({ ready: 1, inFlight: 3 });
   });
 
-  it('hands nothing over that any process restores while a shard rests, and keeps its places', async () => {
+  it('hands nothing over that is restored while a shard rests, by any process, and keeps its places', async () => {
     const { one, two, pass } = world();
     const other = { count: 64, index: 10 };
     await one.queue.enqueue(other, [item('ready', -500)]);
@@ -202,7 +202,7 @@ export function describeClaims(world: () => ShardWorld): void {
     expect(await claim(one, { incarnation: 'incarnation-2' }, other)).toEqual([]);
   });
 
-  it('lets a marked shard rest when any process restores it after a loss', async () => {
+  it('lets a marked shard rest for a process that restores after a loss', async () => {
     const { one, two, pass } = world();
     await two.queue.restore(shard, [item('a', -5_000)], 400);
     expect((await claimReply(one)).nextDelayMillis).toBeGreaterThan(0);

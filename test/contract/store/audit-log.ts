@@ -48,11 +48,11 @@ export function auditLog(test: StoreUnderTest): void {
   it('never changes an entry that is there', async () => {
     const { store } = test;
     await store.appendAudit(entry(1));
-    await store.appendAudit(entry(1, { actor: 'another user', outcome: 'state_conflict' }));
+    await store.appendAudit(entry(1, { actor: 'another actor', outcome: 'state_conflict' }));
     expect(await listed()).toEqual([entry(1)]);
   });
 
-  it('filters by actor, action and execution, together or alone', async () => {
+  it('filters by actor, action and target, together or alone', async () => {
     const { store } = test;
     const entries = [
       entry(1),

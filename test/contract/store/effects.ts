@@ -151,7 +151,7 @@ export function effects(test: StoreUnderTest): void {
     expect(await list(9, { rounds: [2, 2], undo: ['pending'], only: { nodeId: 'b' } })).toEqual([4]);
     expect(await list(9, { rounds: [2, 2], undo: ['pending'], only: { nodeId: 'b', visit: 1 } })).toEqual([]);
     expect(await list(9, { rounds: [2, 2], undo: ['reopened'] })).toEqual([]);
-    // What was accepted, or has nothing that could undo it, stands only where there is an effect.
+    // What was accepted, or has nothing that could undo it, counts as standing only where there is an effect.
     const all = await list(9, { rounds: [1, 2], undo: ['failed', 'accepted', 'none'] });
     expect(all.toSorted((a, b) => a - b)).toEqual([6, 8, 9]);
   });

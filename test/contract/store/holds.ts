@@ -24,7 +24,7 @@ export function holds(test: StoreUnderTest): void {
 
   it('that are placed at the same time all stand', async () => {
     const ids = Array.from({ length: 8 }, (_, i) => `h${i}`);
-    // A change may already be made: the next caller may have made it before the first one looks.
+    // A change may be made on holds that have it: the next process may make it before the first one looks.
     const place = (id: string) =>
       changeHolds(test.store, 1, (standing) => [...standing.filter((other) => other.id !== id), hold(id)]);
     await Promise.all(ids.map(place));

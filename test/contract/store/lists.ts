@@ -107,7 +107,7 @@ export function lists(test: StoreUnderTest): void {
     ['a name, a version and a status', { name: 'order', version: '1', statuses: ['CORRUPTED'] }, [7]],
     ['a label', { labels: { tenant: 'a' } }, [4, 3, 1]],
     ['two labels', { labels: { tenant: 'a', order: '3' } }, [3]],
-    ['a label of no execution', { labels: { toString: 'a' } }, []],
+    ['a label that no execution has', { labels: { toString: 'a' } }, []],
     ['a label and a status', { labels: { tenant: 'a' }, statuses: ['SLEEPING'] }, [1]],
     ['a reason', { reason: 'timeout' }, [8, 6]],
     ['a reason and a status', { reason: 'timeout', statuses: ['FAILED'] }, [6]],

@@ -65,7 +65,7 @@ export function pages(test: StoreUnderTest): void {
     expect(await test.store.readOutputs(idOf(1), 1, [{ nodeId: 'a' }])).toEqual([row]);
   });
 
-  it('leaves bodies out unless they are asked for', async () => {
+  it('leaves bodies out on request', async () => {
     const { store } = test;
     const small = stepRow(1);
     const { output: _output, ...medium } = stepRow(2);

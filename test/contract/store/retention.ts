@@ -37,7 +37,7 @@ export function retention(test: StoreUnderTest): void {
     expect(await left()).toEqual([4, 5]);
   });
 
-  it('keeps corrupted executions and unknown effects that are not settled', async () => {
+  it('keeps corrupted executions and unknown effects that no operator settled', async () => {
     const { store } = test;
     const unknown = { effect: 'unknown', outcome: 'unknown' } as const;
     const { undo: _undo, ...bare } = effectStep(1, unknown);

@@ -39,7 +39,7 @@ export function terminalChanges(test: StoreUnderTest): void {
     await store.checkpoint([checkpointOf(1, 'c', 1, ended)]);
   }
 
-  it('begins a new round: due, without failure, without a claim', async () => {
+  it('begins a new round: due, without failure, without a holder', async () => {
     const { store } = test;
     await failed();
     const change = retry(2, {

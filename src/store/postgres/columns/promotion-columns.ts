@@ -1,4 +1,3 @@
-/** Columns of rows that come from another store, by kind, in the order of the port, and how each is sent and read. */
 import type { CopiedKind } from '../../../ports/promotion.ts';
 import { boolArray, int4Array, int8Array, textArray, uuidArray } from './binary-array.ts';
 import { decodeText, encodeJsonText, encodeText } from './text-column.ts';
@@ -12,7 +11,7 @@ export type Column = readonly [name: string, type: ColumnType];
 /** A value of a row. */
 export type Value = string | number | null;
 
-/** See the file header. */
+/** Columns of rows that come from another store, by kind, in the order of the port, and how each is sent and read. */
 export const promotionColumns: Readonly<Record<CopiedKind, readonly Column[]>> = {
   body: [
     ['hash', 'text'],

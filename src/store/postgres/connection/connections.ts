@@ -1,48 +1,12 @@
-/**
- * Connections to Postgres: pooled, bounded, each statement with a deadline on this side.
- *
- * Two pools, so that slow reads never keep a checkpoint waiting: `short` for what executions wait for (2 s per statement),
- * `long` for lists, retention and the schema. A connection that had any error is closed, never used again: after a
- * deadline its answer may still be under way.
- *
- * With several hosts a new connection goes to the host that was good last, and on failure to the next; where writing is
- * demanded, one that is in recovery or read-only is left again. When a connection turns out to be read-only, all others to
- * that host are closed as they come by.
- *
- * Deadlocks, serialization failures and short lock timeouts are tried again here, {@link maxAttempts} times in all. After a
- * failed attempt to connect, further attempts fail at once for a moment that doubles up to {@link maxPauseMillis}.
- */
-import { isIP } from 'node:net';
-import { checkServerIdentity, type ConnectionOptions } from 'node:tls';
-import {
-  Pool,
-  types as defaultTypes,
-  type ClientConfig,
-  type CustomTypesConfig,
-  type PoolClient,
-  type QueryConfig,
-  type QueryResult,
-  type QueryResultRow,
-} from 'pg';
+import { Pool, types as defaultTypes, type ClientConfig, type CustomTypesConfig } from 'pg';
 import { StoreUnavailable, type StoreFault } from '../../../ports/store.ts';
 import { noTlsMessage, SteadyClient, type SteadyClientConfig } from './client.ts';
-import { isCollision, isDataError, unavailable } from './errors.ts';
-import { isSocket, type Host, type PostgresTls, type Target } from './options.ts';
+import { isCollision, unavailable } from './errors.ts';
+import { isSocket, type Host, type Target } from './options.ts';
+import { begin, type Pooled, PooledSession, type Session, type Settings, type Statement } from './session.ts';
+import { tlsOptions } from './tls.ts';
 
-/** A statement; with a name it is prepared once per connection. */
-export interface Statement {
-  readonly name?: string;
-  readonly text: string;
-  readonly values?: readonly unknown[];
-}
-
-/** A connection in use. */
-export interface Session {
-  /** The rows of a statement, columns named as it says. */
-  query<T>(statement: Statement): Promise<T[]>;
-}
-
-/** Which pool; see the file header. */
+/** Which pool; see {@link Connections}. */
 export type Lane = 'short' | 'long';
 
 /** How many connections, and how long they may take. */
@@ -68,9 +32,6 @@ const maxPauseMillis = 500;
 /** Idle connections that break are one piece of news until none has broken for this long. */
 const calmMillis = 10_000;
 
-/** Run-time parameters of a connection, by name. */
-type Settings = Readonly<Record<string, string>>;
-
 /**
  * Every query here is written for an index. Plans are made once per connection, often while tables are empty and a scan
  * looks cheap; they must not outlive the growth of the tables.
@@ -79,15 +40,6 @@ const planning: Settings = { jit: 'off', enable_seqscan: 'off', enable_hashjoin:
 
 /** Where every statement has one good plan, whatever its values. */
 const onePlan: Settings = { plan_cache_mode: 'force_generic_plan' };
-
-/**
- * The first statement of a connection. Parameters in the message that opens a connection would save it, but poolers and proxies
- * refuse those (PgBouncer documentation, `ignore_startup_parameters`).
- */
-const beginSql = `
-SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS readonly,
-  count(set_config(name, value, false))
-FROM unnest($1::text[], $2::text[]) AS settings (name, value)`;
 
 const int8 = 20;
 
@@ -99,16 +51,26 @@ const types: CustomTypesConfig = {
     oid === int8 ? Number : parserOf(oid, format)) as typeof defaultTypes.getTypeParser,
 };
 
-/** A client of a pool, which is made from the class that the pool is given. */
-type Pooled = PoolClient & SteadyClient & { generation?: number };
-
 interface LanePool {
   readonly pool: Pool;
   readonly deadlineMillis: number;
   readonly settings: Settings;
 }
 
-/** See the file header. */
+/**
+ * Connections to Postgres: pooled and bounded. Each statement has a deadline on this side.
+ *
+ * Two pools keep slow reads from delaying a checkpoint: `short` for what executions wait for (2 s per statement), `long` for
+ * lists, retention and the schema. A connection that had any error is closed and never used again: after a deadline its
+ * answer may still be under way.
+ *
+ * With several hosts a new connection goes to the host that worked last, and on failure to the next. Where the target must
+ * write, a host in recovery or read-only mode is left. When a connection turns out to be read-only, the pools close all other
+ * connections to that host as callers take them.
+ *
+ * The class retries deadlocks, serialization failures and short lock timeouts, {@link maxAttempts} attempts in all. After a
+ * failed attempt to connect, further attempts fail at once for a pause that doubles up to {@link maxPauseMillis}.
+ */
 export class Connections {
   readonly #target: Target;
   readonly #onFault: (fault: StoreFault) => void;
@@ -235,7 +197,7 @@ export class Connections {
         if (!isCollision(error)) throw error;
         const isOver = attempt >= maxAttempts || performance.now() - begun >= maxAttemptsMillis;
         if (isOver) throw unavailable(error);
-        // Whoever won needs a moment; alike waits would meet again.
+        // The winner needs a moment; equal waits would collide again.
         await new Promise((resolve) => setTimeout(resolve, attempt * 5 * (0.5 + Math.random())));
       }
     }
@@ -341,7 +303,7 @@ export class Connections {
   /**
    * Opens connections of the short lane ahead of time, `count` in all or as many as it may have, and runs the statements on
    * each: a connection that is opened when it is needed begins with a process, catalogs and plans to make, which takes a
-   * busy server a tenth of a second. Trouble is left to whoever needs a connection. Never rejects.
+   * busy server a tenth of a second. Errors are left to the next caller that needs a connection. Never rejects.
    */
   async warmUp(count: number, statements: readonly Statement[]): Promise<void> {
     const most = Math.min(count, this.#lanes.short.pool.options.max);
@@ -397,73 +359,7 @@ export class Connections {
   }
 }
 
-/**
- * pg hands over an upgraded socket and no host, for which Node takes "localhost" when the host is an address: the name is
- * checked here instead.
- */
-function tlsOptions(tls: PostgresTls, host: string): ConnectionOptions {
-  const { serverName, rejectUnauthorized = true, checkName = true } = tls;
-  const name = serverName ?? host;
-  return {
-    rejectUnauthorized,
-    // Files are renewed while the pools live: pg reads these for each connection.
-    get ca() {
-      return tls.ca;
-    },
-    get cert() {
-      return tls.cert;
-    },
-    get key() {
-      return tls.key;
-    },
-    // Of an address there is none; where the host has a name, pg takes that.
-    ...(isIP(name) === 0 ? { servername: name } : {}),
-    checkServerIdentity: (_host, certificate) => (checkName ? checkServerIdentity(name, certificate) : undefined),
-  };
-}
-
 /** Whether all connections were in use for too long, which says nothing about the host. The message is all that pg gives. */
 function isBusy(error: unknown): boolean {
   return (error as Error).message === 'timeout exceeded when trying to connect';
-}
-
-/** Errors that somebody above still looks at by their SQLSTATE. */
-function keepsMeaning(error: unknown): boolean {
-  return isCollision(error) || isDataError(error);
-}
-
-class PooledSession implements Session {
-  readonly #client: Pooled;
-
-  constructor(client: Pooled) {
-    this.#client = client;
-  }
-
-  async query<T>({ name, text, values = [] }: Statement): Promise<T[]> {
-    return (await this.#run<T & QueryResultRow>({ ...(name === undefined ? undefined : { name }), text, values })).rows;
-  }
-
-  /** A failed transaction answers COMMIT without an error, but as ROLLBACK. */
-  async commit(): Promise<void> {
-    const { command } = await this.#run({ text: 'COMMIT' });
-    if (command !== 'COMMIT') throw new StoreUnavailable('unreachable', 'Postgres rolled a transaction back.');
-  }
-
-  async #run<T extends QueryResultRow>(statement: Statement): Promise<QueryResult<T>> {
-    try {
-      return await this.#client.query<T>(statement as QueryConfig);
-    } catch (error) {
-      throw keepsMeaning(error) ? error : unavailable(this.#client.brokenBy ?? error);
-    }
-  }
-}
-
-/** Makes a new connection what its lane wants. Throws when the server takes no writes and has to. */
-async function begin(client: SteadyClient, settings: Settings, mustWrite: boolean): Promise<void> {
-  const { rows } = await client.query<{ readonly: boolean }>(beginSql, [
-    Object.keys(settings),
-    Object.values(settings),
-  ]);
-  if (!mustWrite || rows[0]?.readonly === false) return;
-  throw new StoreUnavailable('read_only', `Postgres at ${client.host}:${client.port} takes no writes.`);
 }

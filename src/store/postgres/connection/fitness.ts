@@ -1,9 +1,10 @@
 /** What a server must be before Trama uses it, and what is said where it is not. */
 import { StoreUnavailable } from '../../../ports/store.ts';
-import type { Connections, Session } from './connections.ts';
+import type { Connections } from './connections.ts';
+import type { Session } from './session.ts';
 import { sqlStateOf } from './errors.ts';
 
-/** A database that cannot be used until somebody changes it or the configuration; the message is for people. */
+/** A database that cannot be used until an operator changes it or the configuration; the message is for people. */
 class UnfitDatabase extends Error {}
 
 const traitsSql = `
@@ -112,7 +113,7 @@ export async function findUnfinishedOld(connections: Connections): Promise<strin
   );
 }
 
-/** What the server's refusals mean, by SQLSTATE. All of them stay until somebody changes something. */
+/** What the server's refusals mean, by SQLSTATE. Each persists until an operator changes something. */
 const refusals: Readonly<Record<string, string>> = {
   '28000': 'Postgres does not let this user in: look at database.user, TLS and pg_hba.conf',
   '28P01': 'Postgres does not accept the password of this user',

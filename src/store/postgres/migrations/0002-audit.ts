@@ -1,4 +1,4 @@
-/** The audit log. Its rows are never changed or deleted one by one: triggers see to that, whoever is connected. */
+/** The audit log. Its rows are never changed or deleted one by one: triggers prevent it for every connection. */
 export const auditSchema: string = `
 CREATE TABLE audit (
   -- UUIDv7: the order of the log.

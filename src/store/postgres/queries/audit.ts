@@ -1,7 +1,8 @@
 /** The audit log: appending an entry, and a page of entries by id. An entry that is there already is left as it is. */
 import type { AuditEntry, AuditFilter } from '../../../ports/audit.ts';
 import type { AuditValues, PageAnswer, PageValues } from '../../pages.ts';
-import type { Connections, Statement } from '../connection/connections.ts';
+import type { Connections } from '../connection/connections.ts';
+import type { Statement } from '../connection/session.ts';
 import { decodeText, encodeJsonText, encodeText } from '../columns/text-column.ts';
 import { pageWithin, sizeOf, withinBytes } from './within-bytes.ts';
 

@@ -1,8 +1,8 @@
 /**
- * Changes an execution that is over (retry, resolve, redelivery of its hook), if it still is and stands at the expected seq. Whoever held it before
- * is fenced, and nobody holds it afterwards.
+ * Changes an execution that is over (retry, resolve, redelivery of its hook), if it still is, and is at the expected seq. The former holder
+ * is fenced, and no worker holds it afterwards.
  *
- * Guarantees: the latest change sent again is true and writes nothing, also when somebody has taken over since. Rare, so
+ * Guarantees: the latest change sent again is true and writes nothing, also when a worker has taken over since. Rare, so
  * one statement after the other in a transaction that holds the row.
  */
 import type { ExecutionStatus } from '../../../core/state.ts';
@@ -11,7 +11,8 @@ import type { TerminalChange } from '../../../ports/store.ts';
 import { encode, isOver } from '../../row-text.ts';
 import { summaryValues } from '../../stored-rows.ts';
 import { int4Array, textArray } from '../columns/binary-array.ts';
-import type { Connections, Session } from '../connection/connections.ts';
+import type { Connections } from '../connection/connections.ts';
+import type { Session } from '../connection/session.ts';
 import {
   historyValues,
   int4,

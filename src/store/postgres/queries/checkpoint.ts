@@ -20,7 +20,8 @@ import { StoreUnavailable, type Checkpoint, type CheckpointResult } from '../../
 import { encode } from '../../row-text.ts';
 import { callbackKeysText, inboxRows, type InboxValues } from '../../stored-rows.ts';
 import { int4Array, int8Array, textArray, uuidArray } from '../columns/binary-array.ts';
-import type { Connections, Statement } from '../connection/connections.ts';
+import type { Connections } from '../connection/connections.ts';
+import type { Statement } from '../connection/session.ts';
 import {
   historyValues,
   int4,
@@ -263,7 +264,7 @@ function verdict({ source }: CheckpointValues, row: Looked | undefined): Checkpo
   };
 }
 
-/** Rows that look writable again and again: somebody changes them faster than they are written. */
+/** Rows that look writable again and again: another writer changes them faster than they are written. */
 const maxRounds = 5;
 
 /** Writes a batch in which no id is twice, in the order of ids. Throws the server's error where a value cannot be stored. */

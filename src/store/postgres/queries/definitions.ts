@@ -4,7 +4,8 @@
 import type { AuditEntry } from '../../../ports/audit.ts';
 import type { DefinitionRecord, PutDefinitionResult } from '../../../ports/store.ts';
 import type { PageAnswer, PageValues } from '../../pages.ts';
-import type { Connections, Statement } from '../connection/connections.ts';
+import type { Connections } from '../connection/connections.ts';
+import type { Statement } from '../connection/session.ts';
 import { nameIsLike } from '../name-globs.ts';
 import { decodeText, encodeJsonText, encodeText } from '../columns/text-column.ts';
 import { auditStatement } from './audit.ts';

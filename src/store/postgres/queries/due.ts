@@ -1,9 +1,8 @@
 /** What is due, and how many executions are in which status, by shards. */
 import type { ShardSet } from '../../../core/slot.ts';
-import type { ActiveCounts } from '../../../ports/store.ts';
-import type { DueDetail, DueRow } from '../../../ports/records.ts';
+import type { DueRow } from '../../../ports/records.ts';
 import { activeStatuses } from '../../row-text.ts';
-import { activeCounts, dueDetail, type CountValues, type DueValues } from '../../stored-rows.ts';
+import type { CountValues, DueValues } from '../../stored-rows.ts';
 import { int4Array } from '../columns/binary-array.ts';
 import type { Connections } from '../connection/connections.ts';
 import { decodeText } from '../columns/text-column.ts';
@@ -19,7 +18,7 @@ ORDER BY due_at, id LIMIT $6`;
 
 const rowSql = dueSql('id, slot, due_at AS "dueAt"');
 
-// Whoever parks leaves no claim without a checkpoint, and a checkpoint that is not younger than the due time.
+// A worker that parks leaves no claim without a checkpoint, and a checkpoint that is not younger than the due time.
 const detailSql = dueSql(
   'id, slot, due_at AS "dueAt", status, updated_at AS "updatedAt", CASE WHEN claims > 0 OR updated_at > due_at THEN claim END AS claim',
 );
@@ -70,18 +69,21 @@ export async function listDue(
   until: number,
   limit: number,
   cursor: Cursor | undefined,
-): Promise<readonly DueDetail[]> {
+): Promise<readonly DueValues[]> {
   const values = valuesOf(shards, until, limit, cursor);
   const rows = await connections.query<DueValues>('short', { name: 'list-due', text: detailSql, values });
-  return rows.map((row) => dueDetail({ ...row, claim: row.claim === null ? null : decodeText(row.claim) }));
+  return rows.map((row) => ({ ...row, claim: row.claim === null ? null : decodeText(row.claim) }));
 }
 
 /** The non-terminal ones and CORRUPTED, and those whose hook is still to be delivered. Reads as many index entries as it counts. */
-export async function countActive(connections: Connections, { count, shards }: ShardSet): Promise<ActiveCounts> {
+export async function countActive(
+  connections: Connections,
+  { count, shards }: ShardSet,
+): Promise<readonly CountValues[]> {
   const rows = await connections.query<CountValues>('long', {
     name: 'count-active',
     text: countSql,
     values: [count, int4Array(shards)],
   });
-  return activeCounts(rows.map((row) => ({ ...row, value: decodeText(row.value) })));
+  return rows.map((row) => ({ ...row, value: decodeText(row.value) }));
 }

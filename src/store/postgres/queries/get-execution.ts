@@ -1,7 +1,8 @@
 /** Executions with their states, with their inputs or without, without their histories. */
 import type { DetailValues, ProgressValues } from '../../stored-rows.ts';
 import { uuidArray } from '../columns/binary-array.ts';
-import type { Connections, Statement } from '../connection/connections.ts';
+import type { Connections } from '../connection/connections.ts';
+import type { Statement } from '../connection/session.ts';
 import { executionId } from '../columns/execution-id.ts';
 import { decodeText } from '../columns/text-column.ts';
 import { decodeRecord, recordColumns } from './record-columns.ts';

@@ -2,13 +2,13 @@
  * Writes rows of another store, a batch in one statement. Rows that are there already stay as they are, so that a batch may
  * be sent again.
  *
- * Executions come without due time and claim: nobody takes them over until they are activated. They must come after what
+ * Executions come without due time and claim: no worker takes them over until they are activated. They must come after what
  * they are pinned to; one whose definition is missing is left out, which the verification finds.
  */
 import type { CopiedKind } from '../../../ports/promotion.ts';
 import { decodeLabels } from '../../row-text.ts';
 import { textArray, uuidArray } from '../columns/binary-array.ts';
-import type { Statement } from '../connection/connections.ts';
+import type { Statement } from '../connection/session.ts';
 import { columnParameters, columnSource, promotionColumns, type Value } from '../columns/promotion-columns.ts';
 import { encodeText } from '../columns/text-column.ts';
 

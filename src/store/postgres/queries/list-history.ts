@@ -1,5 +1,4 @@
 /** Pages of an execution's step rows and call rows by ord; `after` is the ord of the row before the page in its order. */
-import type { StepPageRequest } from '../../../ports/records.ts';
 import type { PageAnswer, PageValues } from '../../pages.ts';
 import type { StepText } from '../../step-text.ts';
 import type { Connections } from '../connection/connections.ts';
@@ -68,7 +67,10 @@ export function listSteps(
   id: string,
   page: PageValues,
   after: number | undefined,
-  { afterOrd = 0, withoutBodies = false }: Pick<StepPageRequest, 'afterOrd' | 'withoutBodies'>,
+  {
+    afterOrd = 0,
+    withoutBodies = false,
+  }: { readonly afterOrd: number | undefined; readonly withoutBodies: boolean | undefined },
 ): Promise<PageAnswer<StepText & { readonly ord: number }>> {
   const above = page.order === 'asc' ? Math.max(after ?? 0, afterOrd) : afterOrd;
   const below = page.order === 'asc' ? end : (after ?? end);

@@ -15,7 +15,8 @@ import type { Offer, OfferResult } from '../../../ports/store.ts';
 import { acceptedOf } from '../../holder.ts';
 import { decodeState, encode } from '../../row-text.ts';
 import { boolArray, int8Array, textArray, uuidArray } from '../columns/binary-array.ts';
-import type { Connections, Session } from '../connection/connections.ts';
+import type { Connections } from '../connection/connections.ts';
+import type { Session } from '../connection/session.ts';
 import { executionId } from '../columns/execution-id.ts';
 import { contended } from '../gathered.ts';
 import { int8 } from '../columns/history-columns.ts';
@@ -95,7 +96,7 @@ export function offerValues(x: Offer, now: number): OfferValues {
 
 /**
  * Offers a batch in which no execution is twice, in the order of their ids. Throws the server's error where a value cannot be
- * stored. `contended`: somebody else has locked the row, and nothing was written.
+ * stored. `contended`: another transaction has locked the row, and nothing was written.
  */
 export function offer(
   connections: Connections,

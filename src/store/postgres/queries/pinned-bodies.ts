@@ -1,7 +1,3 @@
-/**
- * Definitions as executions are pinned to them: each name, version and content once, named by number. Numbers are
- * remembered; one that retention has removed meanwhile is noticed by whoever inserts with it.
- */
 import type { NewExecution } from '../../../ports/store.ts';
 import { textArray } from '../columns/binary-array.ts';
 import type { Connections } from '../connection/connections.ts';
@@ -27,7 +23,10 @@ function keyOf(hash: string, name: string, version: string): string {
   return JSON.stringify([hash, name, version]);
 }
 
-/** See the file header. */
+/**
+ * Definitions as executions are pinned to them: each name, version and content once, named by number. Numbers are
+ * remembered; an insert notices a definition that retention has removed meanwhile.
+ */
 export class PinnedBodies {
   readonly #connections: Connections;
   readonly #numbers = new Map<string, number>();

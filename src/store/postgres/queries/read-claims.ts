@@ -1,6 +1,5 @@
 /** The claims of executions that have a due time, many at once. */
-import type { ClaimRow } from '../../../ports/store.ts';
-import { claimRow, type ClaimValues } from '../../stored-rows.ts';
+import type { ClaimValues } from '../../stored-rows.ts';
 import { uuidArray } from '../columns/binary-array.ts';
 import type { Connections } from '../connection/connections.ts';
 import { isExecutionId } from '../columns/execution-id.ts';
@@ -12,11 +11,11 @@ SELECT id, claim, seq, inbox_seq AS "inboxSeq" FROM execution
 WHERE id = ANY ($1::uuid[]) AND coalesce(due_at, -1) <> -1`;
 
 /** Reads them. */
-export async function readClaims(connections: Connections, ids: readonly string[]): Promise<readonly ClaimRow[]> {
+export async function readClaims(connections: Connections, ids: readonly string[]): Promise<readonly ClaimValues[]> {
   const rows = await connections.query<ClaimValues>('short', {
     name: 'read-claims',
     text: sql,
     values: [uuidArray(ids.filter((id) => isExecutionId(id)))],
   });
-  return rows.map((row) => claimRow({ ...row, claim: row.claim === null ? null : decodeText(row.claim) }));
+  return rows.map((row) => ({ ...row, claim: row.claim === null ? null : decodeText(row.claim) }));
 }

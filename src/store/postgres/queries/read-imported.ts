@@ -3,7 +3,7 @@
  * in rows and bytes; sizes are known without reading the values.
  */
 import { uncopiedAction, type CopiedKind } from '../../../ports/promotion.ts';
-import type { Statement } from '../connection/connections.ts';
+import type { Statement } from '../connection/session.ts';
 import { promotionColumns } from '../columns/promotion-columns.ts';
 
 const maxRows = 1000;

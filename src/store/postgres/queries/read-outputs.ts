@@ -10,7 +10,8 @@
 import type { OutputQuery } from '../../../core/context/outputs.ts';
 import type { StepText } from '../../step-text.ts';
 import { int4Array, int8Array, textArray, uuidArray } from '../columns/binary-array.ts';
-import type { Connections, Statement } from '../connection/connections.ts';
+import type { Connections } from '../connection/connections.ts';
+import type { Statement } from '../connection/session.ts';
 import { executionId } from '../columns/execution-id.ts';
 import { encodeText } from '../columns/text-column.ts';
 

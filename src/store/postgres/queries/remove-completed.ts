@@ -1,8 +1,8 @@
 /**
  * Removes executions that ended before an instant, oldest first, but for CORRUPTED ones, those with unknown effects that
- * nobody settled, and those whose hook is still to be delivered.
+ * no operator settled, and those whose hook is still to be delivered.
  *
- * One transaction removes executions with inbox and labels, so that nobody can retry them any more, and notes their ids as
+ * One transaction removes executions with inbox and labels, so that they cannot be retried any more, and notes their ids as
  * garbage; their history, which may be long, goes afterwards in slices. Their start keys become orphans, which go once they
  * are a day old. A definition that no execution is pinned to any more goes, too.
  *
@@ -10,7 +10,8 @@
  * never shorter.
  */
 import { int4Array, uuidArray } from '../columns/binary-array.ts';
-import type { Connections, Session } from '../connection/connections.ts';
+import type { Connections } from '../connection/connections.ts';
+import type { Session } from '../connection/session.ts';
 
 const removeSql = `
 WITH old AS MATERIALIZED (
@@ -82,7 +83,7 @@ export async function removeCompleted(connections: Connections, before: number, 
 }
 
 /**
- * Removes definitions that nothing is pinned to. They are locked first: whoever pins one at this moment either is seen by
+ * Removes definitions that nothing is pinned to. They are locked first: a transaction that pins one at this moment either is seen by
  * the second statement, or waits and finds it gone.
  */
 async function removeBodies(connections: Connections, bodies: readonly number[]): Promise<void> {

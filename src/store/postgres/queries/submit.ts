@@ -14,7 +14,8 @@ import { StoreUnavailable, type NewExecution, type SubmitResult } from '../../..
 import { encode, isOver, isStanding, isUnresolved } from '../../row-text.ts';
 import { callbackKeysText } from '../../stored-rows.ts';
 import { boolArray, int4Array, int8Array, textArray, uuidArray } from '../columns/binary-array.ts';
-import type { Connections, Statement } from '../connection/connections.ts';
+import type { Connections } from '../connection/connections.ts';
+import type { Statement } from '../connection/session.ts';
 import {
   historyValues,
   int4,

@@ -1,10 +1,10 @@
 /**
- * Takes executions over: a new claim at the next seq fences whoever held them. A parked one becomes due now.
+ * Takes executions over: a new claim at the next seq fences the former holder. A parked one becomes due now.
  *
  * One statement for all; where another transaction has just changed a row, Postgres computes the new one from the newest
  * version. Events come by a second statement, only those that the answered inbox seq counts.
  *
- * Nobody waits for the disk: what a lost take-over was good for is lost with it. Nothing follows from it before a checkpoint is
+ * The transaction does not wait for the disk: everything that depends on a lost take-over is lost with it. Nothing follows from it before a checkpoint is
  * on disk, and whatever is on disk has everything before it in the log there, too. Should the server crash in between, the new
  * owner's checkpoint finds another claim and is fenced, as if it had never taken over. (A wait less between due and call.)
  *
@@ -15,7 +15,8 @@ import type { LoadedExecution } from '../../../ports/store.ts';
 import type { TakeOverBounds } from '../../../ports/store-bounds.ts';
 import { loadedExecution, type InboxValues, type LoadedValues } from '../../stored-rows.ts';
 import { textArray, uuidArray } from '../columns/binary-array.ts';
-import type { Connections, Statement } from '../connection/connections.ts';
+import type { Connections } from '../connection/connections.ts';
+import type { Statement } from '../connection/session.ts';
 import { decodeText, encodeText } from '../columns/text-column.ts';
 
 // A plan made while tables are empty must not begin anywhere but with the ids. So they stand twice; what an execution is

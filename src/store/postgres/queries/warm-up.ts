@@ -1,5 +1,5 @@
 /** What every execution needs of a connection, asked of nothing: the server plans each once, and does nothing. */
-import type { Statement } from '../connection/connections.ts';
+import type { Statement } from '../connection/session.ts';
 import { checkpointStatement } from './checkpoint.ts';
 import { outputsStatement } from './read-outputs.ts';
 import { submitStatement } from './submit.ts';

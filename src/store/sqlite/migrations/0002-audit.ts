@@ -1,4 +1,4 @@
-/** The audit log. Its rows are never changed or deleted: triggers see to that, whoever opens the file. */
+/** The audit log. Its rows are never changed or deleted: triggers prevent it for every program that opens the file. */
 export const auditSchema: string = `
 CREATE TABLE audit (
   -- UUIDv7: the order of the log.

@@ -1,8 +1,8 @@
 /**
- * Changes an execution that is over (retry, resolve, redelivery of its hook), if it still is and stands at the expected seq. Whoever held it before
- * is fenced, and nobody holds it afterwards.
+ * Changes an execution that is over (retry, resolve, redelivery of its hook), if it still is, and is at the expected seq. The former holder
+ * is fenced, and no worker holds it afterwards.
  *
- * Guarantees: the latest change sent again is true and writes nothing, also when somebody has taken over since.
+ * Guarantees: the latest change sent again is true and writes nothing, also when a worker has taken over since.
  */
 import { terminalStatuses } from '../../row-text.ts';
 import type { Operations } from '../protocol.ts';

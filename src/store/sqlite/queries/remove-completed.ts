@@ -1,8 +1,8 @@
 /**
  * Removes executions that ended before an instant, oldest first, but for CORRUPTED ones, those with unknown effects that
- * nobody settled, and those whose hook is still to be delivered. Answers how many.
+ * no operator settled, and those whose hook is still to be delivered. Answers how many.
  *
- * In one transaction the execution itself goes, with its state, input, inbox and labels, so that nobody can retry it any more;
+ * In one transaction the execution itself goes, with its state, input, inbox and labels, so that it cannot be retried any more;
  * its number stays as garbage until its history is swept. Its start keys become orphans; a definition that no execution is
  * pinned to any more goes.
  */
@@ -47,7 +47,7 @@ export function removeCompleted(session: Session): Operations['removeCompleted']
     }
     let bodies = 0;
     for (const body of new Set(rows.map((row) => row.body))) bodies += removeBody(body);
-    // Numbers of definitions are remembered by whoever inserts executions.
+    // Inserts of executions remember the numbers of definitions.
     if (bodies > 0) session.rolledBack();
     return rows.length;
   };

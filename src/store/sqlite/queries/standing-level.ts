@@ -1,6 +1,6 @@
 /**
  * What stands of an ended execution: 0 nothing, 1 effects that succeeded or were settled as standing, 2 also unknown ones
- * that nobody settled. Reads the rows that stand, and no others.
+ * that no operator settled. Reads the rows that stand, and no others.
  */
 import type { Session } from '../session.ts';
 

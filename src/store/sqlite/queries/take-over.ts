@@ -1,5 +1,5 @@
 /**
- * Takes executions over: a new claim at the next seq fences whoever held them. A parked one becomes due now.
+ * Takes executions over: a new claim at the next seq fences the former holder. A parked one becomes due now.
  *
  * Guarantees: idempotent per claim; a claim of a process that lives is not counted against the execution; executions that are absent or have no due time are left out; the answer is what the new owner starts
  * from, unconsumed events included. Payload and events of an execution beyond the bounds are not even read.

@@ -1,0 +1,41 @@
+import type { AuditEntry } from '../audit.ts';
+import type { Page, PageRequest } from '../records.ts';
+
+/** A stored definition. */
+export interface DefinitionRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly hash: string;
+  /** JSON text as submitted. */
+  readonly definition: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** How a definition was put. `identical` is an earlier record with the same content; `conflict` one with other content. */
+export type PutDefinitionResult =
+  | { readonly kind: 'stored' | 'identical'; readonly record: DefinitionRecord }
+  | { readonly kind: 'conflict'; readonly by: 'id' | 'name_version' };
+
+/** The stored definitions, and the texts that executions are pinned to. */
+export interface DefinitionStore {
+  /**
+   * Stores a definition; see {@link PutDefinitionResult}. `id` decides identity for PUT. `audit` is appended in the same
+   * transaction when it is `stored`.
+   */
+  putDefinition(record: DefinitionRecord, audit?: AuditEntry): Promise<PutDefinitionResult>;
+  /** The record by id, or by name and version (`latest`: most recently created). */
+  getDefinition(
+    key: { readonly id: string } | { readonly name: string; readonly version: string },
+  ): Promise<DefinitionRecord | undefined>;
+  /** Newest first. `nameGlobs` as in {@link ExecutionFilter}. */
+  listDefinitions(page: PageRequest, nameGlobs?: readonly string[]): Promise<Page<DefinitionRecord>>;
+  /**
+   * Removes the record; executions keep their pinned definition. Absent is fine. `audit` is appended in the same
+   * transaction when there was one.
+   */
+  deleteDefinition(id: string, audit?: AuditEntry): Promise<void>;
+  /** Definition text by content hash, as pinned by executions; undefined when no execution or record has it. */
+  getDefinitionBody(hash: string): Promise<string | undefined>;
+}

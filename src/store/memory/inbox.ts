@@ -1,0 +1,32 @@
+import { admit } from '../../core/admission.ts';
+import type { InboxRow, OfferResult } from '../../ports/store.ts';
+import { acceptedOf } from '../holder.ts';
+import { decodeState, encode } from '../row-text.ts';
+import type { StoredExecution } from './stored-execution.ts';
+
+/** Puts an event into the inbox of an execution if the core admits it. Throws when the event is no JSON; then nothing is changed. */
+export function admitted(x: StoredExecution, row: InboxRow, bodyHash: string | undefined, now: number): OfferResult {
+  const { event } = row;
+  const callback = event.type === 'callback' ? event : undefined;
+  const nonce = callback?.nonce;
+  const seen = x.inbox.flatMap((old) =>
+    old.nonce === undefined || old.nonce !== nonce
+      ? []
+      : [{ nonce: old.nonce, bodyHash: old.bodyHash, pending: old.pending }],
+  );
+  const text = encode(event);
+  const state = decodeState(x.state);
+  const answer = admit(state, event, callback && { bodyHash: bodyHash ?? '', seen });
+  if (answer.kind !== 'accepted') return answer;
+  x.inbox.push({
+    id: row.id,
+    at: row.at,
+    nonce,
+    bodyHash: bodyHash ?? '',
+    pending: callback?.pending === true,
+    event: text,
+  });
+  x.inboxSeq += 1;
+  if (x.dueAt !== null) x.dueAt = Math.min(x.dueAt, now);
+  return acceptedOf(state, x.claim);
+}

@@ -1,0 +1,44 @@
+import type { StoredRows } from '../encoded-store.ts';
+import type { StoredCall } from './columns/folded-calls.ts';
+import type { Connections } from './connection/connections.ts';
+import { Gathered } from './gathered.ts';
+import { listAudit } from './queries/audit.ts';
+import { listDefinitions } from './queries/definitions.ts';
+import { countActive, listDue } from './queries/due.ts';
+import { findStanding, findUndo, listEffects, type StandingWanted, type UndoWanted } from './queries/effects.ts';
+import { getExecutions, getProgress } from './queries/get-execution.ts';
+import { listExecutions } from './queries/list-executions.ts';
+import { listCalls, listSteps } from './queries/list-history.ts';
+import { readClaims } from './queries/read-claims.ts';
+import { readInbox } from './queries/read-inbox.ts';
+import { type OutputsWanted, readOutputs } from './queries/read-outputs.ts';
+import { removeCompleted, sweep } from './queries/remove-completed.ts';
+
+/** The stored rows of Postgres. Reads of single executions that are asked for at the same time share a statement. */
+export function postgresRows(connections: Connections): StoredRows<StoredCall> {
+  const executions = new Gathered((ids: readonly string[]) => getExecutions(connections, ids));
+  const progress = new Gathered((ids: readonly string[]) => getProgress(connections, ids));
+  const inboxes = new Gathered((ids: readonly string[]) => readInbox(connections, ids));
+  const outputs = new Gathered((wanted: readonly OutputsWanted[]) => readOutputs(connections, wanted));
+  const undos = new Gathered((wanted: readonly UndoWanted[]) => findUndo(connections, wanted));
+  const standing = new Gathered((wanted: readonly StandingWanted[]) => findStanding(connections, wanted));
+  return {
+    listDefinitions: (...args) => listDefinitions(connections, ...args),
+    readClaims: (ids) => readClaims(connections, ids),
+    readInbox: (id) => inboxes.ask(id),
+    readOutputs: (id, round, queries, maxBytes) => outputs.ask({ id, round, queries, maxBytes }),
+    findUndo: (id, round, filter) => undos.ask({ id, round, filter }),
+    listEffects: (...args) => listEffects(connections, ...args),
+    findStanding: (id, nodeId, visit, round) => standing.ask({ id, nodeId, visit, round }),
+    getExecution: (id) => executions.ask(id),
+    getProgress: (id) => progress.ask(id),
+    listExecutions: (...args) => listExecutions(connections, ...args),
+    listSteps: (...args) => listSteps(connections, ...args),
+    listCalls: (...args) => listCalls(connections, ...args),
+    listDue: (...args) => listDue(connections, ...args),
+    countActive: (shards) => countActive(connections, shards),
+    listAudit: (...args) => listAudit(connections, ...args),
+    removeCompleted: (before, limit) => removeCompleted(connections, before, limit),
+    sweep: (before) => sweep(connections, before),
+  };
+}
