@@ -1,4 +1,4 @@
-/** Rules that tie several keys together. One that is broken either stops the start or warns. */
+/** Rules across several keys. A broken rule either stops the start or warns. */
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import type { CallbackKey, Config, TlsConfig } from './config.ts';
 
@@ -29,8 +29,8 @@ export function callbackKeysOf({ keys, hmacSecret, hmacKid }: Config['runtime'][
 }
 
 /**
- * Characters of a callback secret, at least. One token that leaks lets its finder try secrets offline, as fast as he can compute
- * HMAC-SHA256: 32 characters hold 128 bits even where they are hexadecimal digits.
+ * Characters of a callback secret, at least. A leaked token lets an attacker try secrets offline at the speed of HMAC-SHA256;
+ * 32 characters hold 128 bits even as hexadecimal digits.
  */
 const minSecretLength = 32;
 

@@ -9,7 +9,7 @@ import type { Gauge, Registry } from 'prom-client';
 /** Milliseconds between two measurements. */
 const lookMillis = 250;
 
-/** So seldom that prom-client's own look costs nothing: its series are replaced. */
+/** An interval so long that prom-client's own measurement, whose series are replaced, costs nothing. */
 export const unusedPrecisionMillis = 3_600_000;
 
 const nanosPerMilli = 1e6;

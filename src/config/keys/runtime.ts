@@ -74,7 +74,7 @@ export const runtimeKeys: SectionKeys<'runtime' | 'hooks' | 'vars' | 'secrets' |
   },
   'runtime.maxInHandBytes': {
     meaning:
-      'Memory of all executions in hand (payloads, outputs and answers, about) beyond which this process claims nothing new and starts nothing directly.',
+      'Approximate memory of all executions in hand (payloads, outputs and answers) beyond which this process claims nothing new and starts nothing directly.',
     unit: 'bytes',
     kind: integer(1_048_576, Number.MAX_SAFE_INTEGER),
     derived: { text: 'a quarter of the heap that Node may use', from: () => Math.max(minInHandBytes, heapQuarter()) },
@@ -108,13 +108,13 @@ export const runtimeKeys: SectionKeys<'runtime' | 'hooks' | 'vars' | 'secrets' |
     default: 35_000,
   },
   'runtime.livenessStallMillis': {
-    meaning: 'A background loop without progress for that long makes `/healthz` fail.',
+    meaning: 'A background loop without progress for this long makes `/healthz` fail.',
     unit: 'ms',
     kind: integer(1000, maxTimerMillis),
     default: 120_000,
   },
   'runtime.fullSweepIntervalMillis': {
-    meaning: 'How often everything due is looked for, whether or not something rang.',
+    meaning: 'How often the process looks for all due executions, even without a wake-up.',
     unit: 'ms',
     kind: integer(100, maxTimerMillis),
     default: 5000,
@@ -152,8 +152,7 @@ export const runtimeKeys: SectionKeys<'runtime' | 'hooks' | 'vars' | 'secrets' |
     default: 60_000,
   },
   'hooks.deliverMillis': {
-    meaning:
-      'How long a hook that was not delivered by then is delivered in the background, from the end of the execution on; 0: not at all.',
+    meaning: 'How long after the end of an execution its undelivered hook is retried in the background; 0: not at all.',
     unit: 'ms',
     kind: integer(0, maxDeliverMillis),
     default: 86_400_000,
@@ -170,7 +169,7 @@ export const runtimeKeys: SectionKeys<'runtime' | 'hooks' | 'vars' | 'secrets' |
     default: undefined,
   },
   'secrets.envPrefix': {
-    meaning: 'Environment variables that begin with it are secrets, named by the rest.',
+    meaning: 'Environment variables with this prefix are secrets, named by the rest.',
     kind: text('letters, digits and _', /^[A-Za-z_]\w*$/),
     default: 'TRAMA_SECRET_',
   },
@@ -189,18 +188,18 @@ export const runtimeKeys: SectionKeys<'runtime' | 'hooks' | 'vars' | 'secrets' |
   'maintenance.enabled': { meaning: 'Deletes old executions.', kind: flag, default: true },
   'maintenance.retentionDays': {
     meaning:
-      'Executions are kept for so long after they ended; CORRUPTED ones and those with unsettled unknown effects for ever.',
+      'How long executions are kept after their end; CORRUPTED ones and those with unsettled unknown effects are kept for ever.',
     unit: 'days',
     kind: integer(1, 36_500),
     default: 15,
   },
   'maintenance.partitionLookaheadMonths': {
-    meaning: 'Months after the running one for which Postgres has partitions ahead.',
+    meaning: 'Months after the current one for which Postgres has partitions.',
     kind: integer(0, 120),
     default: 3,
   },
   'maintenance.intervalMillis': {
-    meaning: 'How often old executions are looked for.',
+    meaning: 'How often the process looks for old executions.',
     unit: 'ms',
     kind: integer(1000, maxTimerMillis),
     default: 3_600_000,

@@ -65,7 +65,7 @@ export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'loggin
   },
   'security.allowUnauthenticated': {
     meaning:
-      'Allows listening beyond loopback without authentication, although anybody who reaches the port may then do everything.',
+      'Allows listening beyond loopback without authentication, although any client that reaches the port may then do everything.',
     kind: flag,
     default: false,
   },
