@@ -116,7 +116,9 @@ describe('trama import-definitions', () => {
     );
     expect(out).toMatch(/mixed 2: is not valid here\n {2}- retries: .*\n {2}- colour: .*\n/);
     expect(out).toContain('mixed 3: imported');
-    expect(out).toContain('mixed 4: is not valid here\n  - definition: The other server returns this record without a definition');
+    expect(out).toContain(
+      'mixed 4: is not valid here\n  - definition: The other server returns this record without a definition',
+    );
     expect(out).toContain(`mixed 5: differs from what is stored here\n  - Another definition has the id ${uuid(13)}`);
     expect(out).toContain('mixed 6: imported');
     expect(out).toContain('6 definitions: 2 imported, 0 exist already, 2 differ, 2 not valid.');
