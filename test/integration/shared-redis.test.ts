@@ -73,7 +73,7 @@ describe('two stores under the same keys of one Redis', () => {
     const url = await ready(first);
     const { code, notes } = await serve(two, 'two', more).ended;
     expect(code).toBe(1);
-    expect(notes).toContain('each installation needs a redis.queue.keyPrefix');
+    expect(notes).toContain('each installation needs its own redis.queue.keyPrefix');
     await finishesOne(url);
     await stop(first);
     // No process has them now.
@@ -114,7 +114,7 @@ it('a member that says nothing of itself, as those of existing Trama, is said', 
   const url = await ready(server);
   // It stores when it expires as the score.
   await redis.admin.zadd('trama:pods', Date.now() + 3_600_000, 'old-pod-0');
-  await server.said(/redis.sharding.membershipKey is used by something else/);
+  await server.said(/redis.sharding.membershipKey is also used by another product or version/);
   await finishesOne(url);
   await stop(server);
 });

@@ -52,9 +52,7 @@ export interface RedisObserver {
  *
  * Every step is safe if the server executed it although its answer got lost: adding and restoring are idempotent,
  * endings act only under their token, and claims without an answer come back as orphans of the next renewal, or when
- * their lease ends.
- *
- * A closed queue cannot be opened again.
+ * their lease ends. A closed queue cannot be opened again.
  */
 export class RedisShardQueue implements ShardQueue {
   readonly #settings: RedisSettings;
