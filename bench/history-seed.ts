@@ -6,7 +6,7 @@
  * last hour has as many as any other.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import { slotOf } from '../src/core/slot.ts';
+import { slotOf } from '../src/core/value/slot.ts';
 import type { Backend } from './backends.ts';
 import { openFile } from './seeding.ts';
 import { say } from './report.ts';

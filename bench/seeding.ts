@@ -8,7 +8,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { slotOf } from '../src/core/slot.ts';
+import { slotOf } from '../src/core/value/slot.ts';
 import type { Backend } from './backends.ts';
 import type { DataDirectory } from './processes.ts';
 import { say } from './report.ts';

@@ -1,6 +1,6 @@
 import { isSettled } from '../src/core/delivery.ts';
 import { inFlight } from '../src/core/due.ts';
-import { shardOf } from '../src/core/slot.ts';
+import { shardOf } from '../src/core/value/slot.ts';
 import type { Clock } from '../src/ports/clock.ts';
 import type { ShardQueue } from '../src/ports/shard-queue.ts';
 import type { Store } from '../src/ports/store.ts';

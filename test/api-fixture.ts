@@ -11,7 +11,7 @@ import { dueAt } from '../src/core/due.ts';
 import type { CallCommand, CallResult, Event } from '../src/core/event.ts';
 import type { Exchange } from '../src/core/history.ts';
 import type { Json } from '../src/core/value/json.ts';
-import { slotOf } from '../src/core/slot.ts';
+import { slotOf } from '../src/core/value/slot.ts';
 import { begin } from '../src/core/start.ts';
 import type { State } from '../src/core/state.ts';
 import { summarize } from '../src/core/summary.ts';

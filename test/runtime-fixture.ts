@@ -5,7 +5,7 @@
 import { apply } from '../src/core/apply.ts';
 import type { CallbackEvent } from '../src/core/event.ts';
 import { Outputs } from '../src/core/context/outputs.ts';
-import { slotOf } from '../src/core/slot.ts';
+import { slotOf } from '../src/core/value/slot.ts';
 import { summarize } from '../src/core/summary.ts';
 import { parseJson, stringifyJson, type Json, type JsonObject } from '../src/core/value/json.ts';
 import type { CallAnswer, LastWord, CallHandle, HttpCaller, OutboundRequest } from '../src/ports/http-caller.ts';

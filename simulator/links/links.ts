@@ -1,4 +1,4 @@
-import type { ShardSet } from '../../src/core/slot.ts';
+import type { ShardSet } from '../../src/core/value/slot.ts';
 import type {
   Claimed,
   ClaimResult,

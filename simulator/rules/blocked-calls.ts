@@ -1,6 +1,6 @@
 import { isSettled } from '../../src/core/delivery.ts';
 import type { Stage, Token } from '../../src/core/state.ts';
-import { isBlocked } from '../../src/core/attempting.ts';
+import { isBlocked } from '../../src/core/call/attempting.ts';
 import { randomDefinitionHost } from '../random-definition.ts';
 import type { HoldBook } from './hold-book.ts';
 import type { Account } from './account.ts';

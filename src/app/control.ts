@@ -1,5 +1,5 @@
 /** Changes that operators make to running executions through the inbox: cancel, terminate, wake. */
-import { slotOf } from '../core/slot.ts';
+import { slotOf } from '../core/value/slot.ts';
 import type { InboxEvent, OfferResult } from '../ports/store.ts';
 import { type Answer, granted, refused, type Refusal, unknownExecution } from './answer.ts';
 import { type AppContext, reasonWithout } from './context.ts';

@@ -1,6 +1,6 @@
 import type { CallbackEvent, Event, ResolvedEvent } from './event.ts';
 import { addressee } from './transition/callback.ts';
-import { blockedOf, isBlocked } from './attempting.ts';
+import { blockedOf, isBlocked } from './call/attempting.ts';
 import { settleable } from './transition/resolve.ts';
 import type { State } from './state.ts';
 

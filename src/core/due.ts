@@ -3,7 +3,7 @@
  */
 import { deliveryOf, isSettled } from './delivery.ts';
 import { isWithin } from './context/scope.ts';
-import { isCalling } from './attempting.ts';
+import { isCalling } from './call/attempting.ts';
 import type { State, Token } from './state.ts';
 
 /**

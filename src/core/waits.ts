@@ -1,7 +1,7 @@
 /** What an execution waits for, and at which hosts, by its state alone: for lists and counts, which have no plan at hand. */
 import type { State, Token } from './state.ts';
 import type { CurrentNode } from './summary.ts';
-import { attemptingOf, blockedOf, isBlocked } from './attempting.ts';
+import { attemptingOf, blockedOf, isBlocked } from './call/attempting.ts';
 
 /** One thing that an execution waits for. */
 export interface Wait {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chain, graph, RuntimeFixture, task } from '../../test/runtime-fixture.ts';
-import { slotOf } from '../core/slot.ts';
+import { slotOf } from '../core/value/slot.ts';
 import { type Queue, QueueUnavailable } from '../ports/queue.ts';
 import { StoreUnavailable } from '../ports/store.ts';
 import { Overloaded } from './settings.ts';

@@ -1,4 +1,4 @@
-import { slotOf } from '../core/slot.ts';
+import { slotOf } from '../core/value/slot.ts';
 import { processOf, type StoredItem } from '../ports/queue.ts';
 import type { SubmitResult } from '../ports/store.ts';
 import type { CoreEnvironment } from './core-env.ts';

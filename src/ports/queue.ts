@@ -2,7 +2,7 @@
  * The queue: which executions are due, and who holds them for now. A hint, never the truth: losing all of it loses nothing
  * (the reconcile refills it from the store). Holds ids only.
  */
-import type { ShardSet } from '../core/slot.ts';
+import type { ShardSet } from '../core/value/slot.ts';
 import type { Stamp } from './clock.ts';
 
 /** An id that a worker must look at from `dueAt` (ms since 1970). */

@@ -1,6 +1,6 @@
 import type { CallRow, StepRow } from '../core/history.ts';
 import type { OutputQuery } from '../core/context/outputs.ts';
-import type { ShardSet } from '../core/slot.ts';
+import type { ShardSet } from '../core/value/slot.ts';
 import type { UndoTarget } from '../core/state.ts';
 import type { AuditEntry, AuditFilter } from '../ports/audit.ts';
 import type { ExecutionPageRequest, ListedExecution } from '../ports/listing.ts';

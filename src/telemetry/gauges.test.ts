@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { wholeShardSet } from '../core/slot.ts';
+import { wholeShardSet } from '../core/value/slot.ts';
 import { stateFormat, type State, type Stage } from '../core/state.ts';
 import { StoreUnavailable } from '../ports/store.ts';
 import { VirtualClock } from '../../simulator/virtual-clock.ts';

@@ -2,7 +2,7 @@
 import { isSettled } from '../core/delivery.ts';
 import type { State } from '../core/state.ts';
 import type { Plan } from '../core/plan.ts';
-import type { ShardSet } from '../core/slot.ts';
+import type { ShardSet } from '../core/value/slot.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import { type Store, StoreUnavailable } from '../ports/store.ts';
 import type { DueDetail } from '../ports/records.ts';

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { wholeShardSet } from '../../src/core/slot.ts';
+import { wholeShardSet } from '../../src/core/value/slot.ts';
 import type { PromotionSource, PromotionTarget } from '../../src/ports/promotion.ts';
 import { StoreUnavailable } from '../../src/ports/store.ts';
 import { promote, takeBack, type PromotionParts } from '../../src/app/promotion/promotion.ts';

@@ -3,7 +3,7 @@
  * and read about what they answer, when tables have grown.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { wholeShardSet } from '../../src/core/slot.ts';
+import { wholeShardSet } from '../../src/core/value/slot.ts';
 import type { ExecutionFilter, NewExecution } from '../../src/ports/store.ts';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import {

@@ -1,7 +1,7 @@
 /** Two processes' stores at the same rows at the same time: the outcome is always that of one after the other. */
 import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { wholeShardSet } from '../../src/core/slot.ts';
+import { wholeShardSet } from '../../src/core/value/slot.ts';
 import { StoreContended } from '../../src/ports/store.ts';
 import { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import {

@@ -24,6 +24,8 @@ export const bannedPhrases: readonly BannedPhrase[] = [
 
 /** Folders and files that hold to {@link bannedPhrases}: pathspecs of git. */
 export const checkedRoots: readonly string[] = [
+  'src',
+  'simulator',
   'docs',
   'test',
   'bench',
@@ -62,31 +64,8 @@ export function phrasesIn(files: readonly Pick<SourceFile, 'path' | 'lines'>[]):
 /** The most lines of a file in `src`. */
 export const maxLines = 400;
 
-/** Files of `src` that may still be longer, up to {@link maxExceptionLines}. */
-export const longFileExceptions: readonly string[] = [
-  'src/api/server.ts',
-  'src/compose.ts',
-  'src/config/load.test.ts',
-  'src/core/definition/compile.test.ts',
-  'src/core/delivery.test.ts',
-  'src/core/request/request.test.ts',
-  'src/core/template/template.test.ts',
-  'src/engine/call/call-runner.ts',
-  'src/engine/call/gate/gatekeeper.test.ts',
-  'src/engine/call/gate/gatekeeper.ts',
-  'src/engine/call/gate/places.test.ts',
-  'src/engine/engine.ts',
-  'src/engine/execution/execution-driver.ts',
-  'src/engine/queue/sharding/sharded-queue.test.ts',
-  'src/engine/queue/sharding/sharded-queue.ts',
-  'src/ports/store.ts',
-  'src/store/memory/memory-store.ts',
-  'src/store/postgres/connection/connections.ts',
-  'src/store/postgres/postgres-store.ts',
-];
-
-/** The most lines of the files in {@link longFileExceptions}. */
-export const maxExceptionLines = 500;
+/** The most lines of a unit test in `src`: a table of cases is read from end to end, and seldom changed. */
+export const maxTestLines = 500;
 
 /** The most source files of a folder in `src`, tests beside them not counted. */
 export const maxFilesInFolder = 15;
@@ -101,9 +80,6 @@ export const seriesFolders: readonly RegExp[] = [
   /^src\/core\/node$/,
   /^src\/queue\/redis\/scripts$/,
 ];
-
-/** Folders of `src` that may still hold more. */
-export const crowdedFolderExceptions: readonly string[] = ['src/core/transition'];
 
 /** Folders with more files than {@link maxFilesInFolder} that are no series, as `folder: number`. */
 export function crowdedFolders(paths: readonly string[]): string[] {

@@ -40,7 +40,7 @@ afterAll(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-const nobody = 65_534;
+const unprivileged = 65_534;
 const none = { isOn: true, caFile: undefined, certFile: undefined, keyFile: undefined, serverName: undefined };
 
 describe('files of TLS', () => {
@@ -104,7 +104,7 @@ describe('files of TLS', () => {
     chmodSync(at('other.key'), 0);
     const isRoot = process.getuid?.() === 0;
     // Root may read everything; as anybody else this is how things are.
-    if (isRoot) process.seteuid?.(nobody);
+    if (isRoot) process.seteuid?.(unprivileged);
     try {
       expect(() => readTls('database.ssl', { ...none, certFile: at('client.pem'), keyFile: at('other.key') })).toThrow(
         `database.ssl.keyFile: the file ${at('other.key')} cannot be read (EACCES).`,

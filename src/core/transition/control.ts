@@ -4,11 +4,10 @@
 import type { Draft } from '../draft.ts';
 import { deliveryOf } from '../delivery.ts';
 import { wakeNode } from '../node/kinds.ts';
-import { dropHook } from './deliver.ts';
+import { dropHook, settleHook } from './deliver.ts';
 import { placesText } from './end-text.ts';
 import { failExecution } from './failure.ts';
 import { endAs } from './finish.ts';
-import { settleHook } from './hook-record.ts';
 import { abandonCalls, abandonOtherCalls } from './owner.ts';
 import type { State } from '../state.ts';
 import { settleDropped } from './settle.ts';

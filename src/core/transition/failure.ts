@@ -5,7 +5,7 @@
  * flight are awaited. A call that would leave with this very transition is taken back. Once the scope is empty, the draining
  * token begins to compensate (see `advance.ts`).
  */
-import { isCalling } from '../attempting.ts';
+import { isCalling } from '../call/attempting.ts';
 import type { Draft } from '../draft.ts';
 import { isWithin, parentScope } from '../context/scope.ts';
 import type { AttemptFailure, Token, UnwindGoal, Verdict } from '../state.ts';

@@ -6,8 +6,15 @@ import type { Draft } from '../draft.ts';
 import type { CallPlan } from '../plan.ts';
 import type { AttemptFailure, FailureReason, HookRun, TerminalStatus, Token, Verdict } from '../state.ts';
 import { type CallOwner, repeat, retryBy } from './attempt.ts';
-import { deliveredUntil, delivering, nextDelivery } from './deliver.ts';
-import { type HookFate, hookNames, recordHook, settleHook } from './hook-record.ts';
+import {
+  deliveredUntil,
+  delivering,
+  type HookFate,
+  hookNames,
+  nextDelivery,
+  recordHook,
+  settleHook,
+} from './deliver.ts';
 import { corruptedText } from './end-text.ts';
 
 /** What the verdict and the compensations come to. */

@@ -1,5 +1,5 @@
 /** Events about calls, led to the visit, compensation or hook that owns the call. */
-import { attemptingOf, isBlocked } from '../attempting.ts';
+import { attemptingOf, isBlocked } from '../call/attempting.ts';
 import type { Answered, Draft } from '../draft.ts';
 import type { Stage, Token } from '../state.ts';
 import { answered, type BlockedEvent, blocked, type CallOwner, interrupted, recordUnseen, repeat } from './attempt.ts';

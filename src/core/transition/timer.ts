@@ -1,4 +1,4 @@
-import { isCalling } from '../attempting.ts';
+import { isCalling } from '../call/attempting.ts';
 import type { Draft } from '../draft.ts';
 import { openDeadline } from '../due.ts';
 import { wakeNode } from '../node/kinds.ts';

@@ -20,7 +20,7 @@ export interface JsonObject {
   readonly [key: string]: Json;
 }
 
-/** Any JSON value; see the file header for {@link RawNumber}. */
+/** Any JSON value; a number that a double cannot hold is a {@link RawNumber}. */
 export type Json = null | boolean | number | string | RawNumber | JsonArray | JsonObject;
 
 interface RawJsonApi {

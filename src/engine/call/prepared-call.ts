@@ -1,6 +1,6 @@
 import { hash as digest } from 'node:crypto';
 import type { Run } from '../../core/apply.ts';
-import { blockedOf } from '../../core/attempting.ts';
+import { blockedOf } from '../../core/call/attempting.ts';
 import { type CallResources, prepareCall } from '../../core/call/call.ts';
 import type { Outputs } from '../../core/context/outputs.ts';
 import type { CallCommand } from '../../core/event.ts';

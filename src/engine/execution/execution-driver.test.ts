@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { chain, graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
-import { slotOf } from '../../core/slot.ts';
+import { slotOf } from '../../core/value/slot.ts';
 import type { JsonObject } from '../../core/value/json.ts';
 import type { Checkpoint } from '../../ports/store.ts';
 import type { Engine } from '../engine.ts';

@@ -1,7 +1,7 @@
 /** A lapse of a lease is final until the store confirms the execution: every call waits for that. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chain, graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
-import { slotOf } from '../../core/slot.ts';
+import { slotOf } from '../../core/value/slot.ts';
 import type { Claimed, Queue } from '../../ports/queue.ts';
 import type { Engine } from '../engine.ts';
 

@@ -1,4 +1,4 @@
-import type { ShardSet } from '../../core/slot.ts';
+import type { ShardSet } from '../../core/value/slot.ts';
 import type { Clock, Entropy, Stamp } from '../../ports/clock.ts';
 import type {
   Claimed,

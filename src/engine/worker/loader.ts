@@ -5,7 +5,7 @@ import type { JsonObject } from '../../core/value/json.ts';
 import { parseJson } from '../../core/value/json.ts';
 import { Outputs } from '../../core/context/outputs.ts';
 import { type State, stateFormat } from '../../core/state.ts';
-import { isBlocked } from '../../core/attempting.ts';
+import { isBlocked } from '../../core/call/attempting.ts';
 import type { OutputQuery } from '../../core/context/outputs.ts';
 import type { Plan } from '../../core/plan.ts';
 import { lackOfCall, wantedOutputs } from '../../core/context/wanted.ts';

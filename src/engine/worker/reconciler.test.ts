@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { slotOf, wholeShardSet, type ShardSet } from '../../core/slot.ts';
+import { slotOf, wholeShardSet, type ShardSet } from '../../core/value/slot.ts';
 import type { StoredItem, Refill } from '../../ports/queue.ts';
 import type { Store } from '../../ports/store.ts';
 import type { DueDetail } from '../../ports/records.ts';

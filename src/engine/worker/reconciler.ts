@@ -1,4 +1,4 @@
-import type { ShardSet } from '../../core/slot.ts';
+import type { ShardSet } from '../../core/value/slot.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { processOf, QueuePartlyUnavailable, type Queue, type StoredItem } from '../../ports/queue.ts';

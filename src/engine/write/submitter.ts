@@ -1,6 +1,6 @@
 import type { Run, Transition } from '../../core/apply.ts';
 import { canPark, dueAt } from '../../core/due.ts';
-import { slotOf } from '../../core/slot.ts';
+import { slotOf } from '../../core/value/slot.ts';
 import { begin } from '../../core/start.ts';
 import { summarize } from '../../core/summary.ts';
 import type { Queue } from '../../ports/queue.ts';

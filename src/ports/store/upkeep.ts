@@ -1,4 +1,4 @@
-import type { ShardSet } from '../../core/slot.ts';
+import type { ShardSet } from '../../core/value/slot.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
 import type { PartitionCare, PartitionChanges } from '../partitions.ts';
 import type { DueDetail, DueRow } from '../records.ts';

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../ports/clock.ts';
-import { wholeShardSet, type ShardSet } from '../../core/slot.ts';
+import { wholeShardSet, type ShardSet } from '../../core/value/slot.ts';
 import {
   QueueUnavailable,
   type Claimed,

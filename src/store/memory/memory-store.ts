@@ -1,5 +1,5 @@
 import type { CallRow, StepRow, UndoMark } from '../../core/history.ts';
-import { isInShards, type ShardSet } from '../../core/slot.ts';
+import { isInShards, type ShardSet } from '../../core/value/slot.ts';
 import type { UndoTarget } from '../../core/state.ts';
 import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
 import type { BeatAnswer, ProcessInfo, SoleWorkerCandidacy } from '../../ports/processes.ts';

@@ -1,4 +1,4 @@
-import type { ShardSet } from '../../core/slot.ts';
+import type { ShardSet } from '../../core/value/slot.ts';
 import type { AuditEntry } from '../../ports/audit.ts';
 import type { BeatAnswer, ProcessInfo, SoleWorkerCandidacy, SoleWorkerListener } from '../../ports/processes.ts';
 import type { ShowStep } from '../../ports/listing.ts';

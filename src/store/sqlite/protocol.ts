@@ -7,7 +7,7 @@
  */
 import type { AuditEntry } from '../../ports/audit.ts';
 import type { UndoMark } from '../../core/history.ts';
-import type { ShardSet } from '../../core/slot.ts';
+import type { ShardSet } from '../../core/value/slot.ts';
 import type { RowCounts, RowPage, SourceRows } from '../../ports/promotion.ts';
 import type {
   DefinitionRecord,

@@ -18,7 +18,7 @@ import type {
 import type { DueRow } from '../../ports/records.ts';
 import type { PartitionCare, PartitionChanges } from '../../ports/partitions.ts';
 import type { TakeOverBounds } from '../../ports/store-bounds.ts';
-import type { ShardSet } from '../../core/slot.ts';
+import type { ShardSet } from '../../core/value/slot.ts';
 import { sendEncoded } from '../batch.ts';
 import { EncodedStore, type DueCursor } from '../encoded-store.ts';
 import { sqliteRows } from './sqlite-rows.ts';

@@ -1,4 +1,4 @@
-import { wholeShardSet } from '../../../src/core/slot.ts';
+import { wholeShardSet } from '../../../src/core/value/slot.ts';
 import { expect, it } from 'vitest';
 import { parseJson, stringifyJson } from '../../../src/core/value/json.ts';
 import {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { wholeShardSet } from '../../../src/core/slot.ts';
+import { wholeShardSet } from '../../../src/core/value/slot.ts';
 import type { DueDetail, DueRow } from '../../../src/ports/records.ts';
 import { checkpointOf, endState, idOf, newExecution, start, summaryOf } from '../fixtures/executions.ts';
 import type { StoreUnderTest } from './store-under-test.ts';

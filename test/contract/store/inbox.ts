@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { parseJson, stringifyJson } from '../../../src/core/value/json.ts';
-import { wholeShardSet } from '../../../src/core/slot.ts';
+import { wholeShardSet } from '../../../src/core/value/slot.ts';
 import {
   callbackOffer,
   cancelOffer,

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { wholeShardSet, type ShardSet } from '../../../src/core/slot.ts';
+import { wholeShardSet, type ShardSet } from '../../../src/core/value/slot.ts';
 import type { ExecutionPageRequest } from '../../../src/ports/listing.ts';
 import type { ExecutionStatus } from '../../../src/core/state.ts';
 import { BadCursor, type ExecutionFilter, type NewExecution } from '../../../src/ports/store.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { wholeShardSet } from '../../../src/core/slot.ts';
+import { wholeShardSet } from '../../../src/core/value/slot.ts';
 import type { ExecutionFilter, TerminalChange } from '../../../src/ports/store.ts';
 import {
   callRow,

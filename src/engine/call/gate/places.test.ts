@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { graph, RuntimeFixture, task } from '../../../../test/runtime-fixture.ts';
 import type { JsonObject } from '../../../core/value/json.ts';
-import { blockedOf } from '../../../core/attempting.ts';
+import { blockedOf } from '../../../core/call/attempting.ts';
 import type { Engine } from '../../engine.ts';
 import { Pulse } from '../../service.ts';
 import { Gatekeeper, type GatekeeperParts } from './gatekeeper.ts';

@@ -1,5 +1,5 @@
 /** Runs work on items of several virtual shards, each shard by itself. */
-import { shardOf } from '../../../core/slot.ts';
+import { shardOf } from '../../../core/value/slot.ts';
 import { QueuePartlyUnavailable } from '../../../ports/queue.ts';
 import type { Shard } from '../../../ports/shard-queue.ts';
 import { asFailure, settleAll } from './settling.ts';

@@ -1,4 +1,4 @@
-import { slotOf } from '../../../core/slot.ts';
+import { slotOf } from '../../../core/value/slot.ts';
 import type { Clock, Stamp } from '../../../ports/clock.ts';
 import {
   QueueUnavailable,

@@ -1,4 +1,4 @@
-import type { ShardSet } from '../../../core/slot.ts';
+import type { ShardSet } from '../../../core/value/slot.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import { QueuePartlyUnavailable, type Refill, type StoredItem } from '../../../ports/queue.ts';
 import { assertMillis, type Shard, type ShardQueue } from '../../../ports/shard-queue.ts';

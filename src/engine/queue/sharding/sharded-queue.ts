@@ -1,4 +1,4 @@
-import { shardOf, type ShardSet } from '../../../core/slot.ts';
+import { shardOf, type ShardSet } from '../../../core/value/slot.ts';
 import type { Clock, Entropy } from '../../../ports/clock.ts';
 import {
   type Claimed,

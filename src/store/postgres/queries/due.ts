@@ -1,5 +1,5 @@
 /** What is due, and how many executions are in which status, by shards. */
-import type { ShardSet } from '../../../core/slot.ts';
+import type { ShardSet } from '../../../core/value/slot.ts';
 import type { DueRow } from '../../../ports/records.ts';
 import { activeStatuses } from '../../row-text.ts';
 import type { CountValues, DueValues } from '../../stored-rows.ts';

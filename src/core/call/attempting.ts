@@ -1,5 +1,5 @@
 /** The call that a stage makes or waits to make, for every reader of a state. */
-import type { Attempting, Blocked, Stage } from './state.ts';
+import type { Attempting, Blocked, Stage } from '../state.ts';
 
 /** The call of a visit, compensation or hook that the token is at; undefined where it is at none. */
 export function attemptingOf(stage: Stage): Attempting | undefined {
