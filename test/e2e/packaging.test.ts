@@ -176,7 +176,7 @@ describe('the package', () => {
   });
 
   it('needs the Node that its message for an older one names', async () => {
-    const { nodeProblem } = (await import(join(home, 'dist/cli/node-version.js'))) as {
+    const { nodeProblem } = (await import(join(home, 'dist/cli/server/node-version.js'))) as {
       nodeProblem: (version: string) => string | undefined;
     };
     const needed = /^>=(\d+\.\d+)$/.exec(manifest().engines['node'] ?? '')?.[1] ?? '';

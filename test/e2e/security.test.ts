@@ -162,7 +162,7 @@ describe('a server with authentication', () => {
     await writeFile(file, JSON.stringify(definitionOf('order-eu')));
     await writeFile(other, JSON.stringify(definitionOf('invoice')));
     const without = await trama(['push', file, '--url', url]);
-    expect([without.code, without.notes]).toEqual([1, expect.stringContaining('needs credentials')]);
+    expect([without.code, without.notes]).toEqual([1, expect.stringContaining('needs valid credentials')]);
     expect((await trama(['push', file, '--url', url, '--api-key', limited.key])).code).toBe(0);
     const run = await trama(['run', file, '--url', url, '--wait'], { TRAMA_API_KEY: limited.key });
     expect([run.code, run.out]).toEqual([0, expect.stringContaining('SUCCEEDED')]);
