@@ -16,7 +16,7 @@ export const failKind: NodeKind<FailPlan> = {
   enter: failHere,
 };
 
-/** Characters kept of a rendered reason: it is part of the state. */
+/** Maximum length of a rendered reason in characters, since it is part of the state. */
 const maxReasonLength = 2_000;
 
 function failHere(d: Draft, token: Token, node: FailPlan, visit: number): void {
