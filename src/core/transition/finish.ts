@@ -167,7 +167,7 @@ function endAfterHook(d: Draft): void {
   if (verdict !== undefined && end === undefined) endRun(d, verdict);
 }
 
-/** The terminal status. */
+/** Ends the execution with the status that follows from the verdict. */
 function endRun(d: Draft, verdict: Verdict): void {
   const status = finalStatus(verdict, d.state.troubles);
   const reason: FailureReason | undefined = status === 'CORRUPTED' ? 'compensation' : verdict.reason;
