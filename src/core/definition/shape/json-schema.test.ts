@@ -13,7 +13,7 @@ const accepts = new Ajv2020({ allErrors: true, strict: true, strictRequired: fal
   definitionJsonSchema(),
 );
 
-/** Every value that differs from `value` in one place: a field or element left out, null, or of another type. */
+/** All values that differ from `value` in one place: a field or element omitted, null, or of another type. */
 function mutations(value: Json): Json[] {
   const others: Json[] = [null, 0, -1, 1.5, '', ' ', 'x', true, [], {}];
   if (Array.isArray(value)) {
