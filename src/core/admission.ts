@@ -8,7 +8,7 @@ import type { State } from './state.ts';
 export type AdmissibleEvent =
   CallbackEvent | Extract<Event, { type: 'cancelled' | 'terminated' | 'woken' }> | ResolvedEvent;
 
-/** A callback that was accepted earlier for the same operation. */
+/** A callback that was accepted earlier; `nonce` identifies the token that it used. */
 export interface SeenCallback {
   readonly nonce: string;
   readonly bodyHash: string;

@@ -9,7 +9,7 @@ export type StepPhase =
 /**
  * The state of a visit's compensation: `pending` may become due, `done` completed, `failed` could not be completed,
  * `reopened` failed and made due again by a retry, `resolved` settled by an operator as undone, `accepted` settled by
- * an operator as standing, `moved` taken over by a visit of a later round.
+ * an operator as standing, `moved` taken over by the visit of a later round that reused its idempotency key.
  */
 export type UndoState = 'pending' | 'done' | 'failed' | 'reopened' | 'resolved' | 'accepted' | 'moved';
 
@@ -61,12 +61,12 @@ export interface StepRow {
   readonly fingerprint?: string;
   /** The effect of a mutating call that may remain downstream; only on the final row of the visit. */
   readonly effect?: 'succeeded' | 'unknown';
-  /** Present when the visit has a compensation that `compensateWhen` selects. */
+  /** Present if the visit has a compensation that `compensateWhen` selects. */
   readonly undo?: UndoState;
   readonly undoRank?: UndoRank;
   /** Sort key within a rank, descending: the start ord of unknown visits, else `ord`. */
   readonly undoSort?: number;
-  /** The node completed last before (or by) this visit on its token's path; on rows with `undo`. */
+  /** The last completed node on the token's path before, or by, this visit; on rows with `undo`. */
   readonly prev?: OutputRef;
   /** The choice of a switch; only on its rows. */
   readonly choice?: SwitchChoice;

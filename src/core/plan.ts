@@ -26,7 +26,7 @@ export type RetryPolicy =
       readonly retryOn?: RetryOn;
     };
 
-/** Which outcomes of a visit are compensated: each value includes the ones before it. */
+/** Which outcomes of a visit are compensated; each value includes the ones before it. */
 export type CompensateWhen = 'completed' | 'unknown' | 'attempted';
 
 /** The authentication of a call; secrets are referenced by name. */
@@ -117,7 +117,7 @@ export interface JoinPlan extends NodeBase {
   readonly next?: string;
 }
 
-/** Fails the execution (or its branch) with a rendered reason. */
+/** A node that fails the execution, or its branch, with a rendered reason. */
 export interface FailPlan extends NodeBase {
   readonly kind: 'fail';
   readonly reason: Template;
@@ -159,7 +159,7 @@ export interface RequiredPath {
 export interface Plan {
   /** Approximate size in memory, in bytes. */
   readonly weight: number;
-  /** Content hash of the definition as stored (see `definition/hash.ts`). */
+  /** Content hash of the definition as stored. */
   readonly hash: string;
   readonly name: string;
   readonly version: string;

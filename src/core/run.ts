@@ -71,7 +71,7 @@ export type Signal =
       readonly phase: CallPhase;
       readonly outcome: Outcome;
       readonly reason?: FailureReason;
-      /** For logs: without anything that came from data. */
+      /** For logs: contains no data. */
       readonly description?: string;
       readonly willRetry: boolean;
     }
@@ -90,7 +90,7 @@ export type Signal =
       readonly kind: 'failing';
       readonly reason: FailureReason;
       readonly nodeId?: string;
-      /** For logs: without anything that came from data. */
+      /** For logs: contains no data. */
       readonly description: string;
     }
   | { readonly kind: 'finished'; readonly status: TerminalStatus; readonly reason?: FailureReason }

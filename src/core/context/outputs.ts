@@ -164,7 +164,7 @@ export class Outputs {
     let size = 0;
     for (const entries of this.#entries.values()) {
       for (const { view } of entries) {
-        // A view's fields are JSON values, though their types do not say so.
+        // All fields of a view are JSON values, although its type does not express that.
         size += roughSize(view as unknown as Json, limit - size);
         if (size > limit) return size;
       }
@@ -187,7 +187,7 @@ export class Outputs {
 function sizeOf(entries: readonly Entry[]): number {
   let size = 0;
   for (const entry of entries) {
-    // A view's fields are JSON values, though their types do not say so.
+    // All fields of a view are JSON values, although its type does not express that.
     entry.size ??= memorySize(entry.view as unknown as Json);
     size += entry.size;
   }

@@ -17,7 +17,7 @@ import { fits, present, templateText, toNumber } from './shape/shape-check.ts';
 export interface Compiling {
   readonly nodeIds: ReadonlySet<string>;
   readonly limits: RenderLimits;
-  /** Greatest `timeoutMillis` of a call. */
+  /** Maximum `timeoutMillis` of a call. */
   readonly maxTimeoutMillis: number;
   readonly problems: Problems;
   readonly reads: Read[];
@@ -59,7 +59,7 @@ export function compileCall(
   const { problems } = compiling;
   const whole = fits(callShape, json, shapeBook);
   const call = whole ? withoutNulls(json) : mend(json);
-  // Authentication names secrets and holds no templates.
+  // Authentication refers to secrets by name and contains no templates.
   const { auth, ...request } = call;
   const allow = { callback: action.mode === 'async', failure: moment.kind === 'onFailure' };
   const compiled = compileRequest(request, { nodeIds: compiling.nodeIds, allow, limits: compiling.limits });

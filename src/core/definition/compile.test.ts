@@ -265,7 +265,7 @@ describe('warnings', () => {
     expect(warningsOf(graphOf('a', post('a', { next: 'b' }), { kind: 'sleep', id: 'b', durationMillis: 1 }))).toEqual(
       [],
     );
-    // Only reached when the call was rejected.
+    // Only reached if the call was rejected.
     expect(warningsOf(graphOf('a', post('a', { onFailure: 'b' }), task('b')))).toEqual([]);
   });
 

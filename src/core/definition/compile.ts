@@ -89,7 +89,6 @@ function compileParts(
   const reads: Read[] = [];
   const compiling: Compiling = {
     nodeIds: new Set(draft.byId.keys()),
-    // A byte holds at most one code unit.
     limits: { maxSteps: limits.maxEvaluationSteps, maxBytes: limits.maxRenderedBytes },
     maxTimeoutMillis: limits.maxTimeoutMillis,
     problems,

@@ -11,7 +11,7 @@ export interface Flow {
   possibleAfter(node: string): readonly string[];
 }
 
-/** Analyses a graph that `checkGraph` found sound. */
+/** Analyses a graph that `checkGraph` found to be sound. */
 export function analyseFlow(draft: Draft, layout: Layout): Flow {
   const bits = new Map(draft.nodes.map((node, index) => [node.id ?? '', 1n << BigInt(index)]));
   const ends = findEnds(draft, layout);

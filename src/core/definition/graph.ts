@@ -81,7 +81,7 @@ function checkReferences(draft: Draft, report: Report): void {
   }
 }
 
-/** The split that each join belongs to. */
+/** The split of each join, by the id of the join. */
 function findOwners(draft: Draft, report: Report): Map<string, NodeDraft> {
   const owners = new Map<string, NodeDraft>();
   for (const node of draft.nodes) {
@@ -161,7 +161,7 @@ function findPlaces(
         report(edge.path, `${quote(edge.target)} is also reached by ${first}; a branch begins at a node of its own.`);
       }
     }
-    // The list grows while it is walked.
+    // The list may grow during the iteration.
     for (const { node, place } of pending[depth] ?? []) {
       const join = node.edges.find(({ via }) => via === 'join')?.target ?? '';
       for (const edge of node.edges) follow(node, edge, place, join);

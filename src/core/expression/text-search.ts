@@ -52,7 +52,7 @@ export function holdsText(text: string, needle: string, spend: (steps: number) =
   return false;
 }
 
-/** Number of characters examined before they are charged, minus one; the number is a power of two. */
+/** Characters are charged in blocks of this number plus one, which is a power of two. */
 const spendMask = 0xf_ff;
 
 /** For each prefix of the needle, the length of its longest proper prefix that is also its suffix. */

@@ -7,7 +7,7 @@ import { failToken } from '../transition/failure.ts';
 import { type NodeKind, placeOf } from './kind.ts';
 import { quietRow } from './visit.ts';
 
-/** Fails the execution (or its branch) with a rendered reason. */
+/** A node that fails the execution, or its branch, with a rendered reason. */
 export const failKind: NodeKind<FailPlan> = {
   compile(node, base, compiling) {
     const reason = compileText(placeOf(node, 'reason'), { kind: 'during', nodeId: base.id }, compiling);

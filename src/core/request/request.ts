@@ -45,10 +45,10 @@ export interface RequestPlan {
   readonly authorityFromData: boolean;
   /** Whether URL or body read `runtime.*`, `round`, `attempt` or an idempotency key. */
   readonly volatile: boolean;
-  /** Whether any template needs the order of first completion. */
+  /** Whether any template depends on the order of first completion. */
   readonly usesOrder: boolean;
   readonly usesSecrets: boolean;
-  /** Bounds of URL, headers and body together. */
+  /** Limits of URL, headers and body together. */
   readonly limits: RenderLimits;
   /** All templates with their places in the call: `.url`, `.headers.X-Id`, `.body`. */
   readonly parts: readonly { readonly path: string; readonly template: Template }[];

@@ -34,7 +34,7 @@ export interface PathSource {
    * The completed nodes in the order of their first completion; set when a reader of this evaluation first needs them.
    */
   steps?: StepsView;
-  /** The value of a secret, or undefined when it is not configured. */
+  /** Returns the value of a secret, or undefined if it is not configured. */
   secret(name: string): string | undefined;
   /** Charges work, in steps. Throws when the limit is exceeded. */
   spend(steps: number): void;

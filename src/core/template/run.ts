@@ -25,7 +25,7 @@ export interface OutputTracker {
 
 /** Options of a {@link Run}. */
 export interface RunOptions {
-  /** Whether `runtime.*`, `round`, `attempt` and idempotency keys are held constant. */
+  /** Whether `runtime.*`, `round`, `attempt` and idempotency keys are replaced by constants. */
   readonly stable: boolean;
   /** Formats the error for output beyond this number of bytes. */
   readonly tooLarge: (maxBytes: number) => string;
@@ -45,7 +45,7 @@ export const ofTemplate: RunOptions = {
 export class Run {
   readonly context: RenderContext;
   readonly limits: RenderLimits;
-  /** Whether `runtime.*`, `round`, `attempt` and idempotency keys are held constant. */
+  /** Whether `runtime.*`, `round`, `attempt` and idempotency keys are replaced by constants. */
   readonly stable: boolean;
   /** Output since the last {@link take}. */
   out = '';

@@ -122,8 +122,8 @@ export function quarantine(d: Draft, description: string): void {
 }
 
 /**
- * Like {@link quarantine}, on a state alone, for an execution of which nothing else can be loaded. `now` is in
- * milliseconds since 1970.
+ * Like {@link quarantine}, on the state alone, for an execution whose other data must not be parsed, read or rendered.
+ * `now` is in milliseconds since 1970.
  */
 export function quarantined(state: State, now: number, description: string): State {
   const at = Math.max(now, state.now);

@@ -2,7 +2,7 @@ import type { Field, ObjectShape, Shape, ShapeBook } from './shape.ts';
 
 const verbs = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'] as const;
 
-/** Errors, other than a status code, that `retryOn.errors` may name. */
+/** Errors other than status codes that `retryOn.errors` may name. */
 export const retryErrors = ['timeout', 'connect', 'body', 'callback_timeout', 'callback_failure'] as const;
 
 /** Maximum of durations in a definition, in milliseconds: a thousand years, which every date library can represent. */

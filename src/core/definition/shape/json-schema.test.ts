@@ -53,7 +53,7 @@ describe('definitionJsonSchema', () => {
     const visit = (schema: Json, path: string): void => {
       if (typeof schema !== 'object' || schema === null) return;
       for (const [key, value] of Object.entries(schema)) {
-        // The rules about which fields go together repeat names without describing them again.
+        // Rules that combine fields repeat their names without describing them again.
         if (key === 'if' || key === 'allOf' || key === 'oneOf') continue;
         if (key === 'properties' && !path.endsWith('anyOf.1')) {
           for (const [field, of] of Object.entries(value as JsonObject)) {
