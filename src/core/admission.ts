@@ -4,37 +4,37 @@ import { blockedOf, isBlocked } from './call/attempting.ts';
 import { settleable } from './transition/resolve.ts';
 import type { State } from './state.ts';
 
-/** An event that can wait in the inbox. */
+/** An event that can be stored in the inbox. */
 export type AdmissibleEvent =
   CallbackEvent | Extract<Event, { type: 'cancelled' | 'terminated' | 'woken' }> | ResolvedEvent;
 
-/** A callback accepted before under the same token. */
+/** A callback that was accepted earlier; `nonce` identifies the token that it used. */
 export interface SeenCallback {
   readonly nonce: string;
   readonly bodyHash: string;
-  /** Judged pending: it does not bind the token. */
+  /** Whether `pendingWhen` held; a pending callback does not decide the operation. */
   readonly pending: boolean;
 }
 
-/** The answer. `accepted` means: append it. */
+/** The result of {@link admit}. The caller appends the event to the inbox only if it is `accepted`. */
 export type Admission =
   | { readonly kind: 'accepted' }
   | { readonly kind: 'duplicate'; readonly pending: boolean }
   | { readonly kind: 'other_body' }
   | { readonly kind: 'earlier_operation' }
   | { readonly kind: 'not_waiting' }
-  /** Too many callbacks judged pending; one that decides is still taken. */
+  /** Too many pending callbacks; one that decides the operation is still accepted. */
   | { readonly kind: 'rate_limited' }
   | { readonly kind: 'conflict'; readonly message: string };
 
-/** Callbacks judged pending that one operation takes: each is kept for good. */
+/** Maximum number of pending callbacks per operation, since each is stored permanently. */
 export const maxPendingCallbacks = 1_000;
 
 /**
- * Whether an event from outside still applies. Asked in the transaction that would append it to the inbox, so that what
- * is answered and what happens agree.
+ * Decides whether an external event still applies to the execution. Call this in the transaction that appends the event
+ * to the inbox, so that the reply to the client agrees with what happens.
  *
- * `callback` is required for callbacks: the hash of the body's bytes and what came before.
+ * `callback` is required for callbacks: the hash of the body's bytes, and the callbacks accepted earlier.
  */
 export function admit(
   state: State,
@@ -109,7 +109,10 @@ function admitWake(state: State): Admission {
   return asleep ? accepted : conflict(`Nothing in the execution sleeps${awaitedText(state)}.`);
 }
 
-/** What an execution waits for that a wake does not end, and what does, as text for the caller. Empty where it just runs. */
+/**
+ * Describes what the execution waits for and how that wait ends, for the reply to a wake that does not apply. Empty if
+ * the execution is running.
+ */
 function awaitedText(state: State): string {
   for (const { nodeId, stage } of state.tokens) {
     const node = stage.kind === 'unwinding' ? (stage.undo?.target.nodeId ?? nodeId) : nodeId;
@@ -132,7 +135,10 @@ function admitResolve(state: State, event: ResolvedEvent): Admission {
   );
 }
 
-/** Whether a worker can apply the event now; false: a callback that came before its node has parked, to be kept. */
+/**
+ * Whether a worker can apply the event now. False for a callback that arrived before its node waits for it; such a
+ * callback stays in the inbox.
+ */
 export function isReady(state: State, event: AdmissibleEvent): boolean {
   return event.type !== 'callback' || addressee(state, event).kind !== 'early';
 }

@@ -1,4 +1,4 @@
-/** Properties of the core: any definition, any events in any order, sensible or not. */
+/** Properties of the core that hold for any definition and any sequence of events, including meaningless ones. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Journal } from '../scenario/journal.ts';
@@ -32,7 +32,7 @@ const limits = {
 
 type FindUndo = Extract<Command, { type: 'findUndo' }>;
 
-/** One execution, driven by hand: what the engine would do, and anything else that may come. */
+/** One execution, driven by hand: performs the commands as the engine does, and injects any other events. */
 class Machine {
   readonly view: DefinitionView;
   readonly journal = new Journal();
@@ -40,7 +40,7 @@ class Machine {
   readonly ends: { round: number; status: string }[] = [];
   run: Run;
   now = 1_000_000;
-  /** Half of the machines end their turns as early as they may. */
+  /** Half of the machines end their turns as early as possible. */
   readonly #limits: typeof limits;
   #randoms = 0;
 
@@ -62,7 +62,7 @@ class Machine {
   }
 
   env(advance: boolean): Env {
-    // The same numbers again for the same transition.
+    // Repeats the same random numbers for the same transition.
     let drawn = this.#randoms;
     const next = (): number => (drawn = (Math.imul(drawn, 1_103_515_245) + 12_345) & 0x7f_ff_ff_ff);
     return {
@@ -76,14 +76,14 @@ class Machine {
     };
   }
 
-  /** Applies an event, twice: on the state, and on the state as it comes back from a store. */
+  /** Applies an event twice: to the state, and to a copy of it that was stored and loaded. */
   apply(event: Event, advance = true): void {
     const before = this.run.state;
     const text = stringifyJson(before as unknown as JsonObject);
     const transition = apply(this.run, event, this.env(advance));
     const copy = apply({ ...this.run, state: parseJson(text) as unknown as State }, event, this.env(advance));
     expect(plain(copy)).toEqual(plain(transition));
-    // Nothing was changed in place.
+    // The input state is unchanged.
     expect(stringifyJson(before as unknown as JsonObject)).toBe(text);
     if (before.end !== undefined && event.type !== 'retried' && event.type !== 'resolved') {
       expect(transition.state.end).toEqual(before.end);
@@ -112,7 +112,7 @@ class Machine {
     if (state.end !== undefined && before?.end === undefined) {
       this.ends.push({ round: state.round, status: state.end.status });
     }
-    // An end is settled exactly when it has no due time, and a hook is either pending or settled.
+    // An execution that is over is settled if and only if it has no due time.
     if (state.end !== undefined) {
       expect(dueAt(state) === null).toBe(isSettled(state));
       expect(deliveryOf(state) !== undefined && state.hook !== undefined).toBe(false);
@@ -121,21 +121,21 @@ class Machine {
     this.#staysSmall(state);
   }
 
-  /** Whatever grows with the number of visits is in the history. */
+  /** Checks that the state stays small: everything that grows with the number of visits is in the history. */
   #staysSmall(state: State): void {
     const nodes = this.run.plan.nodes.size;
     expect(state.tokens.length).toBeLessThanOrEqual(2 * nodes + 2);
     expect(stringifyJson(state as unknown as JsonObject).length).toBeLessThan(4_000 + 1_500 * nodes);
   }
 
-  /** Forgets what is in memory and reads back what can still be asked for, as after a load. */
+  /** Discards the outputs in memory and loads those that can still be read, as after a load. */
   reload(): void {
     const { plan, state } = this.run;
     const rows = this.journal.readOutputs(state.round, wantedOutputs(plan, state));
     this.run = { ...this.run, outputs: Outputs.empty.with(rows) };
   }
 
-  /** What the engine answers to a search for the next compensation. */
+  /** Answers a search for the next compensation as the engine does. */
   answerSearch(tokenId: number): void {
     const command = this.asked.get(tokenId);
     this.asked.delete(tokenId);
@@ -162,7 +162,7 @@ const results: readonly CallResult[] = [
   { kind: 'failed', error: 'body', reason: 'Cut.' },
 ];
 
-/** Something that may happen, or that makes no sense at all. */
+/** Injects one random event, which may or may not make sense. */
 function happen(machine: Machine, random: Random): void {
   const { state } = machine.run;
   const advance = random.chance(0.9);
@@ -219,7 +219,7 @@ function happen(machine: Machine, random: Random): void {
       const event = { type: 'prepared', callId: random.int(0, 50), fingerprint: 'f', ...reused } as const;
       const alone = prepared(state, event);
       machine.apply(event, advance);
-      // What the engine uses in its place, but for the time.
+      // The shortcut that the engine uses gives the same state, except for the time.
       expect({ ...alone, now: 0 }).toEqual({ ...machine.run.state, now: 0 });
     }
   }
@@ -240,7 +240,7 @@ function callbackFor(token: Token | undefined, state: State, random: Random): Ev
   };
 }
 
-/** Everything answers well from now on. */
+/** Runs the execution to its end; all calls succeed from now on. */
 function finish(machine: Machine): void {
   for (let step = 0; !isSettled(machine.run.state); step++) {
     if (step > 2_000) throw new Error(`It does not end: ${JSON.stringify(machine.run.state.tokens)}`);
@@ -258,7 +258,7 @@ function finish(machine: Machine): void {
 
 const scenarios = fc.tuple(fc.integer({ min: 0, max: 100_000 }), fc.array(fc.integer({ min: 0 }), { maxLength: 70 }));
 
-/** Runs a property over definitions and events; shows the seed and the shortest list of events that breaks it. */
+/** Checks a property over definitions and events; reports the seed and the shortest failing list of events. */
 function holds(runs: number, property: (machine: Machine, events: readonly number[]) => void): void {
   fc.assert(
     fc.property(scenarios, ([seed, events]) => property(new Machine(seed), events)),
@@ -322,8 +322,9 @@ function undoOf(machine: Machine, row: StepRow): string {
 }
 
 /**
- * Of two visits outside of any branch that were both decided before the compensation of either began, the one that comes
- * first by the rules was compensated first. Visits with a route are left out: those are compensated before it is taken.
+ * Checks the order of compensation of visits outside of branches: of two visits that were both final before the
+ * compensation of either began, the one that comes first by the rules was compensated first. Visits with a route are
+ * excluded, since they are compensated before the route is taken.
  */
 function inOrder({ journal, view }: Machine, round: number): void {
   const steps = journal.steps.filter((row) => row.round === round && view.tasks.get(row.nodeId)?.hasRoute !== true);

@@ -13,10 +13,11 @@ import { passTime, startRound } from './transition/timer.ts';
 import { foundUndo } from './transition/unwind.ts';
 
 /**
- * The heart: one total, pure function from a run and an event to the next state and everything to write and do.
+ * The core of the engine: a total, pure function from a run and an event to the next state and everything to write and
+ * to do.
  *
- * It never throws for an event that does not fit the state: such an event changes nothing (an inbox row is still used
- * up). It does throw on a state that no sequence of events can produce, which the engine treats as its own fault.
+ * An event that does not fit the state never throws; it changes nothing, but its inbox row is still consumed. `apply`
+ * does throw on a state that no sequence of events can produce; the engine treats that as a bug of its own.
  */
 export function apply(run: Run, event: Event, env: Env): Transition {
   const d = new Draft(run, env);
@@ -24,23 +25,23 @@ export function apply(run: Run, event: Event, env: Env): Transition {
   if (d.state.end === undefined || survivesEnd(event) || (deliveryOf(d.state) !== undefined && delivers(event))) {
     if (isAsked(event)) d.state.changes = (d.state.changes ?? 0) + 1;
     dispatch(d, event);
-    // A quarantined execution stays exactly as it is.
+    // The tokens of a quarantined execution must not change.
     if (event.type !== 'quarantined' && event.type !== 'prepared') advance(d);
   }
   return d.done();
 }
 
-/** Events that mean something to an execution that is over. */
+/** Events that apply to an execution that is over. */
 function survivesEnd(event: Event): boolean {
   return ['retried', 'resolved', 'redelivered', 'callback'].includes(event.type);
 }
 
-/** Events that mean something to an execution that is over, while its hook is delivered. */
+/** Events that apply to an execution that is over while its hook is being delivered. */
 function delivers(event: Event): boolean {
   return ['resumed', 'timer', 'answered', 'blocked', 'quarantined'].includes(event.type);
 }
 
-/** Changes that operators ask for; each has an entry in the audit log. */
+/** Whether an operator requested the event; each such event has an entry in the audit log. */
 function isAsked({ type }: Event): boolean {
   switch (type) {
     case 'cancelled':
@@ -109,8 +110,8 @@ function dispatch(d: Draft, event: Event): void {
 }
 
 /**
- * The state after a `prepared` event, which `apply` gives too: it comes with every mutating call, and needs nothing else of a transition.
- * The state itself where the event does not fit.
+ * Applies a `prepared` event to a state alone, with the same result as `apply`. This cheaper form exists because the
+ * event occurs with every mutating call. Returns the same state if the event does not fit.
  */
 export function prepared(state: State, event: Extract<Event, { type: 'prepared' }>): State {
   const at = state.tokens.findIndex(({ stage }) => stage.kind === 'calling' && stage.callId === event.callId);

@@ -29,7 +29,7 @@ const limits = {
   maxTurnBytes: 4_194_304,
 };
 
-/** How a hook of these tests is repeated before the end: once, after a second. */
+/** The retry policy of hooks before the end in these tests: one retry after a second. */
 const once = { type: 'retry', maxAttempts: 1, delayMillis: 1_000 };
 
 const answer = (status: number): CallResult => ({ kind: 'response', response: { status, headers: {}, body: null } });
@@ -132,7 +132,7 @@ class Machine {
     this.apply({ type: 'blocked', callId, cause, until: this.now + forMillis, detail: 'kept back' });
   }
 
-  /** Lets time pass until something is due. */
+  /** Advances the time until something is due. */
   wait(): number {
     const before = this.now;
     this.now = Math.max(this.now, dueAt(this.state) ?? 0);
@@ -140,7 +140,7 @@ class Machine {
     return this.now - before;
   }
 
-  /** Until the hook was called twice, and once more is not tried before the end. */
+  /** Runs until the hook was called twice and is not retried again before the end. */
   toEnd(result: CallResult = answer(503)): this {
     for (let call = 0; call < 2; call++) this.answer(answer(200));
     this.answer(result);
@@ -381,7 +381,7 @@ describe('a redelivery by hand', () => {
 });
 
 describe('an execution that goes on', () => {
-  /** Fails, and cannot compensate; its hook is not delivered. */
+  /** A failed execution whose compensation fails and whose hook is not delivered. */
   function corrupted(): Machine {
     const machine = new Machine();
     machine.answer(answer(200));

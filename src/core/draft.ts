@@ -6,14 +6,14 @@ import type { NodePlan, Plan } from './plan.ts';
 import type { Env, ExecutionHeader, Run, Signal, Transition } from './run.ts';
 import type { Stage, State, Token } from './state.ts';
 
-/** The event that answers a call. */
+/** The event that reports the answer of a call. */
 export type Answered = Extract<Event, { type: 'answered' }>;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /**
- * A transition in the making: a copy of the state that one `apply` may change, and what it collects. Nothing outside of
- * `apply` sees a draft.
+ * A transition in progress: a mutable copy of the state, and the collected rows, commands and signals. A draft never
+ * leaves `apply`.
  */
 export class Draft implements Meter {
   readonly plan: Plan;
@@ -30,7 +30,7 @@ export class Draft implements Meter {
   readonly consumed: string[] = [];
   readonly signals: Signal[] = [];
   readonly #work = { steps: 0, bytes: 0 };
-  /** Calls of this transition, and their tokens as they stood before; undefined while there is none. */
+  /** Calls of this transition, each with its token as it was before; undefined while there are none. */
   #unsent: Map<number, Token> | undefined;
 
   constructor(run: Run, env: Env) {
@@ -43,7 +43,7 @@ export class Draft implements Meter {
     this.tokens = [...run.state.tokens];
   }
 
-  /** The run as it stands now, for rendering. */
+  /** The current run, for rendering. */
   get run(): Run {
     return { plan: this.plan, header: this.header, state: this.state, outputs: this.outputs };
   }
@@ -53,13 +53,13 @@ export class Draft implements Meter {
     this.#work.bytes += bytes;
   }
 
-  /** Whether this turn has done its share: what else could be done is left to the next one. */
+  /** Whether this turn has used up its share of work; the rest is left to the next turn. */
   get isSpent(): boolean {
     const { steps, bytes } = this.#work;
     return steps >= this.env.limits.maxTurnSteps || bytes >= this.env.limits.maxTurnBytes;
   }
 
-  /** The finished transition. The draft must not be used afterwards. */
+  /** Returns the finished transition. The draft must not be used afterwards. */
   done(): Transition {
     this.state.tokens = this.tokens;
     return {
@@ -75,19 +75,19 @@ export class Draft implements Meter {
     };
   }
 
-  /** The node of that id; a definition that compiled has every node that a token can name. */
+  /** Returns the node with this id. Tokens only refer to nodes that exist in the compiled definition. */
   node(id: string): NodePlan {
     const node = this.plan.nodes.get(id);
     if (node === undefined) throw new Error(`The plan has no node ${JSON.stringify(id)}.`);
     return node;
   }
 
-  /** The token as it stands now, or undefined when it is gone. */
+  /** Returns the current version of a token, or undefined if it is gone. */
   token(id: number): Token | undefined {
     return this.tokens.find((token) => token.id === id);
   }
 
-  /** Replaces the token of the same id. */
+  /** Replaces the token with the same id, or adds it. */
   put(token: Token): Token {
     const i = this.tokens.findIndex((other) => other.id === token.id);
     if (i < 0) this.tokens.push(token);
@@ -95,7 +95,7 @@ export class Draft implements Meter {
     return token;
   }
 
-  /** Gives the token another stage. */
+  /** Moves the token to another stage. */
   move(token: Token, stage: Stage): Token {
     return this.put({ ...token, stage });
   }
@@ -112,7 +112,7 @@ export class Draft implements Meter {
     return ++this.state.calls;
   }
 
-  /** Appends a step row, which becomes the draft's own, under the next ord and makes its output visible. */
+  /** Appends a step row with the next ord, and makes its output visible. The draft takes ownership of the row. */
   step(row: Omit<StepRow, 'ord' | 'round' | 'at'> & { readonly round?: number }): StepRow {
     const full = this.#complete<StepRow>(row);
     this.steps.push(full);
@@ -120,12 +120,12 @@ export class Draft implements Meter {
     return full;
   }
 
-  /** Appends a call row, which becomes the draft's own, under the next ord. */
+  /** Appends a call row with the next ord. The draft takes ownership of the row. */
   call(row: Omit<CallRow, 'ord' | 'at' | 'round'> & { readonly round?: number }): void {
     this.calls.push(this.#complete<CallRow>(row));
   }
 
-  /** Completed in place: a copy of twenty fields for each row is a good part of what a checkpoint costs. */
+  /** Completes a row in place: copying twenty fields per row takes a significant part of the time of a checkpoint. */
   #complete<Row extends StepRow | CallRow>(row: Omit<Row, 'ord' | 'round' | 'at'> & { readonly round?: number }): Row {
     const full = row as Mutable<Row>;
     full.round ??= this.state.round;
@@ -134,15 +134,15 @@ export class Draft implements Meter {
     return full;
   }
 
-  /** Lets a call go with the checkpoint of this transition; `before` is its token as it stood without the call. */
+  /** Sends a call with the checkpoint of this transition. `before` is its token without the call. */
   send(command: CallCommand, before: Token): void {
     this.commands.push(command);
     (this.#unsent ??= new Map()).set(command.callId, before);
   }
 
   /**
-   * Takes back the token's call when it was to go in this very transition, so that nothing of it has left; the token as it
-   * stood before. Undefined when the call may have left already.
+   * Withdraws the call of a token if it would be sent with this transition, so that nothing has left yet. Returns the
+   * token as it was before; undefined if the call may already have been sent.
    */
   takeBack(token: Token): Token | undefined {
     const { stage } = token;

@@ -1,14 +1,11 @@
-/**
- * When a worker must look at an execution again, and whether it can be left alone until then. Both follow from its tokens.
- */
 import { deliveryOf, isSettled } from './delivery.ts';
 import { isWithin } from './context/scope.ts';
 import { isCalling } from './call/attempting.ts';
 import type { State, Token } from './state.ts';
 
 /**
- * The earliest instant (ms since 1970) at which a worker must look; `state.now` when something can move now; null once the
- * execution is over and the hook of its end is delivered or given up.
+ * When a worker must look at the execution again, in ms since 1970: `state.now` if something can move now, null once
+ * the execution is over and the delivery of its hook has ended.
  */
 export function dueAt(state: State): number | null {
   if (state.end !== undefined) {
@@ -22,8 +19,8 @@ export function dueAt(state: State): number | null {
 }
 
 /**
- * When the round's time is up, as long as that means something: it fails an execution that is going on, and ends the calls
- * that one which has failed or was cancelled still awaits. Compensations are not bounded by it.
+ * The deadline of the round while it has an effect: it fails a running execution, and ends the calls that a failing or
+ * cancelled execution still waits for. It does not limit compensations.
  */
 export function openDeadline(state: State): number | undefined {
   const isOpen = state.verdict === undefined || state.tokens.some(({ stage }) => stage.kind === 'calling');
@@ -44,27 +41,30 @@ function tokenDue(token: Token, now: number): number {
     case 'hook':
       return stage.callId === undefined && stage.until !== undefined ? stage.until : now;
     case 'forked':
-      // Its join is due, once the outputs are at hand that it needs.
+      // Its join is due once the outputs that it needs are loaded.
       return Object.values(stage.branches).some(({ status }) => status === 'RUNNING') ? Number.MAX_SAFE_INTEGER : now;
     case 'draining':
       return Number.MAX_SAFE_INTEGER;
   }
 }
 
-/** Ids of the calls that the state marks as gone out and not answered. */
+/** Ids of the calls that were sent and not answered, according to the state. */
 export function inFlight(state: State): readonly number[] {
   if (isSettled(state)) return [];
   return state.tokens.flatMap(({ stage }) => ('callId' in stage && stage.callId !== undefined ? [stage.callId] : []));
 }
 
-/** Whether the state marks this call as gone out and not answered. */
+/** Whether this call was sent and not answered, according to the state. */
 export function isInFlight(state: State, callId: number): boolean {
   return !isSettled(state) && state.tokens.some(({ stage }) => 'callId' in stage && stage.callId === callId);
 }
 
-/** Whether a call in flight is only awaited, since its scope fails: one that has not left yet need not leave. */
+/**
+ * Whether a call in flight belongs to a failing scope, which only waits for its answer. Such a call need not be sent if
+ * it has not left yet.
+ */
 export function isDrained(state: State, callId: number): boolean {
-  // It takes another token for that; most executions have one.
+  // A draining token is always a second token; most executions have one token.
   if (state.tokens.length < 2) return false;
   const token = state.tokens.find(({ stage }) => 'callId' in stage && stage.callId === callId);
   return (
@@ -73,7 +73,7 @@ export function isDrained(state: State, callId: number): boolean {
   );
 }
 
-/** Whether only a timer in the future or an event from outside can move it. */
+/** Whether only a future timer or an external event can move the execution. */
 export function canPark(state: State): boolean {
   if (isSettled(state)) return true;
   if (state.tokens.some(isCalling)) return false;

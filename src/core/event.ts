@@ -1,26 +1,22 @@
-/**
- * What can happen to an execution, and what the engine is asked to do next. Both unions are closed: a new kind does not
- * compile until every transition handles it.
- */
 import type { Json } from './value/json.ts';
 import type { CallPhase, ResponseView } from './context/context.ts';
 import type { Exchange } from './history.ts';
 import type { BlockCause, UndoTarget } from './state.ts';
 
-/** How a call came back, before the core judges it. */
+/** The result of a call, before the core determines its outcome. */
 export type CallResult =
   | {
       readonly kind: 'response';
       readonly response: ResponseView;
-      /** Why the body that came cannot be read: a sentence. The view has none then. */
+      /** Why the body could not be read, as a sentence. The response has no body then. */
       readonly bodyProblem?: string;
     }
   /**
-   * `unsent`: surely nothing left; `reason` is a sentence. `retryable` is false for what would fail again alike. `logged` is the
-   * sentence for logs, where `reason` holds something of the data.
+   * The request was certainly not sent. `reason` is a sentence; `logged` is the sentence for logs if `reason` contains
+   * data. `retryable` is false if a repetition would fail in the same way.
    */
   | { readonly kind: 'unsent'; readonly reason: string; readonly logged?: string; readonly retryable: boolean }
-  /** The request may have left: the outcome is unknown. `reason` and `logged` as above. */
+  /** The request may have been sent, so the outcome is unknown. `reason` and `logged` as above. */
   | {
       readonly kind: 'failed';
       readonly error: 'timeout' | 'connect' | 'body';
@@ -28,26 +24,29 @@ export type CallResult =
       readonly logged?: string;
     };
 
-/** What the engine feeds into `apply`. */
+/**
+ * An event that happens to an execution, the input of `apply`. The union is closed: a new event does not compile until
+ * every transition handles it.
+ */
 export type Event =
   /** The first event of an execution, at or after its `startAt`. */
   | { readonly type: 'started' }
-  /** A worker took the execution over: tokens found `calling` have an attempt of unknown outcome. */
+  /** A worker took the execution over. Calls that are in flight in the state get an attempt of unknown outcome. */
   | { readonly type: 'resumed' }
-  /** Let `ready` tokens go on (after a checkpoint that had to stop them). */
+  /** Lets `ready` tokens continue after a checkpoint that stopped them. */
   | { readonly type: 'continued' }
-  /** Time has passed: whatever is due at `env.now` happens. `tryBlocked`: what is blocked is tried again now, too. */
+  /** Time has passed; everything due at `env.now` happens. With `tryBlocked`, blocked calls are due as well. */
   | { readonly type: 'timer'; readonly tryBlocked?: true }
   /**
-   * A forward call was rendered (also again, after a load, before `resumed`). Changes nothing that must be durable before
-   * the call goes out: rendering again gives the same.
+   * A forward call was rendered, possibly again after a load and before `resumed`. The change need not be durable
+   * before the call is sent, since rendering again gives the same result.
    */
   | {
       readonly type: 'prepared';
       readonly callId: number;
-      /** Hash of the stable rendering, for mutating forward calls. */
+      /** Hash of the stable rendering; mutating forward calls only. */
       readonly fingerprint?: string;
-      /** The key to send, where it is that of a standing effect of an earlier round, with that effect's row. */
+      /** The idempotency key of a standing effect of an earlier round to send instead, and the ord of its row. */
       readonly reused?: { readonly key: string; readonly ord: number };
     }
   | {
@@ -55,32 +54,32 @@ export type Event =
       readonly callId: number;
       readonly result: CallResult;
       readonly exchange?: Exchange;
-      /** Retry-After of a 429 or 503 in milliseconds from now, not yet capped. */
+      /** The Retry-After of a 429 or 503 in milliseconds from now, not capped yet. */
       readonly retryAfterMillis?: number;
     }
-  /** The call must not go out yet and was not sent: it waits, at most until then, and spends no attempt. */
+  /** The call was blocked and not sent. It waits until `until` at most, and spends no attempt. */
   | {
       readonly type: 'blocked';
       readonly callId: number;
       readonly until: number;
       readonly cause: BlockCause;
-      /** For people. */
+      /** Explanation for operators. */
       readonly detail: string;
-      /** The host of the call, masked; absent where it has none. */
+      /** The host of the call, masked; absent if it has none. */
       readonly host?: string;
     }
-  /** Answer to the command `findUndo`: what to compensate next, or nothing left. */
+  /** The answer to the command `findUndo`: the next compensation, or none. */
   | { readonly type: 'undoFound'; readonly tokenId: number; readonly target?: UndoTarget }
   | CallbackEvent
   | { readonly type: 'cancelled'; readonly inboxId?: string; readonly reason?: string }
   | { readonly type: 'terminated'; readonly inboxId?: string }
   | { readonly type: 'woken'; readonly inboxId?: string }
   | ResolvedEvent
-  /** A new round, or the unfinished compensations again; of a terminal execution only. */
+  /** Starts a new round, or retries the failed compensations; terminal executions only. */
   | { readonly type: 'retried'; readonly force: boolean }
-  /** The hook of the end is called again, now: one that is not delivered, or with `force` one that is; of a terminal execution only. */
+  /** Calls the hook of the end again immediately, with `force` also if it was delivered; terminal executions only. */
   | { readonly type: 'redelivered'; readonly force: boolean }
-  /** The engine itself failed on this execution too often. */
+  /** The engine failed on this execution too often. */
   | { readonly type: 'quarantined'; readonly description: string };
 
 /** A verified callback that was accepted into the inbox. */
@@ -93,11 +92,11 @@ export interface CallbackEvent {
   readonly operation: number;
   readonly nonce: string;
   readonly body: Json;
-  /** Judged by `pendingWhen` at its arrival. */
+  /** The result of `pendingWhen` when the callback arrived. */
   readonly pending: boolean;
 }
 
-/** An operator settles by hand. */
+/** An operator settles a visit or a compensation by hand. */
 export interface ResolvedEvent {
   readonly type: 'resolved';
   readonly inboxId?: string;
@@ -107,29 +106,32 @@ export interface ResolvedEvent {
   readonly outcome: 'succeeded' | 'failed';
   readonly body?: Json;
   readonly reason: string;
-  /** For phase DOWN: the unfinished compensation's row, found by the caller. */
+  /** For phase DOWN: the failed compensation, looked up by the caller. */
   readonly target?: UndoTarget;
 }
 
-/** What the engine does after the checkpoint is durable. */
+/** A command that the engine performs once the checkpoint is durable. */
 export type Command =
   | CallCommand
-  /** Give up the running call: its outcome has been recorded as unknown. */
+  /** Aborts a call in flight, whose outcome is already recorded as unknown. */
   | { readonly type: 'abort'; readonly callId: number }
-  /** Read the next target from the step rows: `undo` as asked, in this round, within the filter; lowest rank, highest sort first. */
+  /**
+   * Reads the next visit to compensate from the step rows: those of this round that match the filters, lowest rank
+   * first, then highest sort key.
+   */
   | {
       readonly type: 'findUndo';
       readonly tokenId: number;
       readonly round: number;
-      /** Only rows of this scope or below. */
+      /** Only rows of this scope and nested ones. */
       readonly scope: string;
-      /** Which rows: what may come, or what a retry of CORRUPTED made due again. */
+      /** Either visits not compensated yet, or those that a retry of a CORRUPTED execution reopened. */
       readonly undo: 'pending' | 'reopened';
       /** Only this visit. */
       readonly only?: { readonly nodeId: string; readonly visit: number };
     };
 
-/** A call to make. Everything else it needs is in the state, the plan and the outputs; see `call.ts`. */
+/** A call to make. The state, the plan and the outputs contain everything else it needs; see `call.ts`. */
 export interface CallCommand {
   readonly type: 'call';
   readonly callId: number;

@@ -1,7 +1,3 @@
-/**
- * Rows that a transition appends beside the state. Append-only, numbered by `ord` within the execution; the `undo` column
- * of a step row is the one thing that changes later.
- */
 import type { CallPhase, FailureView, Outcome, ResponseView } from './context/context.ts';
 import type { Json } from './value/json.ts';
 import type { OutputRef } from './state.ts';
@@ -11,25 +7,32 @@ export type StepPhase =
   'UP' | 'DOWN' | 'SWITCH' | 'CALLBACK' | 'SLEEP' | 'SPLIT' | 'JOIN' | 'FAIL' | 'HOOK' | 'RESOLVE';
 
 /**
- * The compensation of a visit: `pending` may come, `failed` could not be completed, `reopened` failed and due again by a retry, `resolved` settled by an operator as
- * undone, `accepted` settled as standing, `moved` taken over by the same visit of a later round.
+ * The state of a visit's compensation: `pending` may become due, `done` completed, `failed` could not be completed,
+ * `reopened` failed and made due again by a retry, `resolved` settled by an operator as undone, `accepted` settled by
+ * an operator as standing, `moved` taken over by the visit of a later round that reused its idempotency key.
  */
 export type UndoState = 'pending' | 'done' | 'failed' | 'reopened' | 'resolved' | 'accepted' | 'moved';
 
 /** Order of compensation: unknown outcomes (1) before completed visits (2) before rejected ones (3). */
 export type UndoRank = 1 | 2 | 3;
 
-/** What later templates may need of a visit. A response body is written once: an async node's UP row has `accepted`, its CALLBACK row the rest. */
+/**
+ * The output of a visit, for later templates. A response body is stored once: the UP row of an async node has
+ * `accepted`, its CALLBACK row the rest.
+ */
 export interface StepOutput {
   readonly response?: ResponseView;
   readonly accepted?: ResponseView;
   readonly callback?: { readonly body: Json };
   readonly failure?: FailureView;
-  /** The answer of a compensation; DOWN rows only. */
+  /** The response body of a compensation; DOWN rows only. */
   readonly downBody?: Json;
 }
 
-/** One row per node visit and phase. */
+/**
+ * A row of the execution's history, one per node visit and phase. A transition appends it with the state, numbered by
+ * `ord` within the execution. Rows never change, except for their `undo` column.
+ */
 export interface StepRow {
   readonly ord: number;
   readonly nodeId: string;
@@ -39,7 +42,7 @@ export interface StepRow {
   readonly visit: number;
   readonly round: number;
   readonly attempt: number;
-  /** `pending` only in CALLBACK rows of a callback judged pending or ignored. */
+  /** `pending` only in CALLBACK rows, for callbacks that were pending or ignored. */
   readonly outcome: Outcome | 'pending';
   readonly statusCode?: number;
   /** When the visit (or compensation) began. */
@@ -49,40 +52,43 @@ export interface StepRow {
   readonly at: number;
   readonly scope: string;
   readonly output?: StepOutput;
-  /** A further row of the same node, visit and phase, written for templates only; lists leave it out. */
+  /** Marks an additional row of the same node, visit and phase that exists only for templates; lists omit it. */
   readonly repeat?: boolean;
-  /** Whether `output` is the visit's last word, which the next visit replaces for templates. */
+  /** Whether `output` is the final output of the visit, which the next visit replaces for templates. */
   readonly final: boolean;
-  /** The forward Idempotency-Key. */
+  /** The idempotency key of the forward call. */
   readonly key?: string;
   readonly fingerprint?: string;
-  /** What a mutating call left downstream: present on the deciding row of a mutating task's visit that may stand. */
+  /** The effect of a mutating call that may remain downstream; only on the final row of the visit. */
   readonly effect?: 'succeeded' | 'unknown';
-  /** Present when the visit has a compensation that `compensateWhen` selects. */
+  /** Present if the visit has a compensation that `compensateWhen` selects. */
   readonly undo?: UndoState;
   readonly undoRank?: UndoRank;
   /** Sort key within a rank, descending: the start ord of unknown visits, else `ord`. */
   readonly undoSort?: number;
-  /** The node completed last before (or by) this visit on its token's path; on rows with `undo`. */
+  /** The last completed node on the token's path before, or by, this visit; on rows with `undo`. */
   readonly prev?: OutputRef;
-  /** What a switch decided; on its rows alone. */
+  /** The choice of a switch; only on its rows. */
   readonly choice?: SwitchChoice;
-  /** Warnings and reasons for people: a condition that threw, a callback ignored, an operator's reason. */
+  /**
+   * Warnings and reasons for people: a condition that failed to evaluate, an ignored callback, the reason of an
+   * operator.
+   */
   readonly note?: string;
-  /** Only in rows that a list of the store gives: stands for an `output` that is too large to be listed. The core never writes it. */
+  /** Replaces an `output` that is too large for lists. Only stores set it, never the core. */
   readonly shown?: ShownBody;
 }
 
-/** Where a switch led. */
+/** The choice of a switch. */
 export interface SwitchChoice {
   readonly target: string;
-  /** The name of the case, `case <n>` (from 1) where it has none; absent where the default was taken. */
+  /** The name of the case, or `case <n>` (from 1) if it has none; absent if the default was taken. */
   readonly matchedCase?: string;
 }
 
 /**
- * The body of a large output as people see it: masked, and cut where `isCut`. `body` is absent where the output has none; it is the text of
- * a JSON value where `isJson`, else text.
+ * The body of a large output for display: masked, and truncated if `isCut`. `body` is absent if the output has none.
+ * With `isJson` it is the text of a JSON value, otherwise plain text.
  */
 export interface ShownBody {
   readonly body?: string;
@@ -107,11 +113,11 @@ export interface CallRow {
   readonly attemptAt: number;
   readonly at: number;
   readonly idempotencyKey?: string;
-  /** What went over the wire, masked and cut; absent when no answer was seen. */
+  /** The exchange as sent and received, masked and truncated; absent if no answer was seen. */
   readonly exchange?: Exchange;
 }
 
-/** A call as shown to people: already masked, bodies already cut. The core passes it through. */
+/** A call for display, already masked and truncated. The core passes it through unchanged. */
 export interface Exchange {
   readonly url: string;
   readonly verb: string;
@@ -124,8 +130,8 @@ export interface Exchange {
   readonly latencyMillis: number;
 }
 
-/** A change of the `undo` column of rows written before. */
+/** A change of the `undo` column of earlier rows. */
 export type UndoMark =
   | { readonly kind: 'set'; readonly ord: number; readonly undo: UndoState }
-  /** A retry of a CORRUPTED execution: the failed compensations of that round become `reopened`. */
+  /** After a retry of a CORRUPTED execution: all failed compensations of that round become `reopened`. */
   | { readonly kind: 'reopen'; readonly round: number };

@@ -1,7 +1,8 @@
 /**
- * Work grows with its input, not faster: for conditions, templates and requests made at random of what can be expensive, four times the
- * input costs six times as much at most (what is quadratic costs sixteen times as much), both as it is charged and as it is done. What is
- * really done is counted without a clock: reads of the data through proxies, nodes looked up, and functions that go over a whole text.
+ * Work grows at most linearly with its input. For random conditions, templates and requests built from potentially
+ * expensive parts, four times the input may cost at most six times as much (quadratic work would cost sixteen times as
+ * much), both in charged and in actual work. Actual work is counted without a clock: reads of the data through proxies,
+ * node lookups, and functions that process a whole text.
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -13,12 +14,12 @@ import { renderRequest } from './request/render.ts';
 import { compileRequest } from './request/request.ts';
 import { compileTemplate } from './template/template.ts';
 
-/** What was charged and what was done. */
+/** The charged and the actual work. */
 interface Work {
   readonly steps: number;
   readonly bytes: number;
   readonly done: number;
-  /** The error, where there is one. */
+  /** The error, if any. */
   readonly error: string | undefined;
 }
 
@@ -33,7 +34,7 @@ class Tally implements Meter {
   }
 }
 
-/** A view of a value that counts every read of it. */
+/** Wraps a value and counts every read of it. */
 function counted(value: Json, tally: Tally): Json {
   if (typeof value !== 'object' || value === null || isRawNumber(value)) return value;
   return new Proxy<JsonArray | JsonObject>(value, {
@@ -44,7 +45,7 @@ function counted(value: Json, tally: Tally): Json {
   });
 }
 
-/** Data whose every part grows with `size`. */
+/** Data of which every part grows with `size`. */
 function dataOf(size: number): JsonObject {
   const half = 'a'.repeat(4 * size);
   return {
@@ -84,7 +85,7 @@ function contextOf(size: number, tally: Tally): RenderContext {
   };
 }
 
-/** Counts what the engine's functions go through while `work` runs, 64 characters as one read. */
+/** Counts the characters that string functions process while `work` runs; 64 characters count as one read. */
 function watched(tally: Tally, work: () => string | undefined): Work {
   const text = String.prototype;
   // oxlint-disable-next-line typescript/unbound-method -- called with their texts below
@@ -96,7 +97,7 @@ function watched(tally: Tally, work: () => string | undefined): Work {
       return at;
     },
     includes(this: string, search: string) {
-      // It takes the product of both lengths where it has to.
+      // The worst case is proportional to the product of both lengths.
       tally.done += (this.length * search.length) / 64;
       return includes.call(this, search);
     },
@@ -119,11 +120,11 @@ function watched(tally: Tally, work: () => string | undefined): Work {
 const sizes = [64, 256, 1024] as const;
 const unlimited = 1e9;
 
-/** Expects that work grows with its input at most, and that what is charged covers what is done. */
+/** Expects that work grows at most linearly with its input, and that the charged work covers the actual work. */
 function expectLinear(what: string, of: (size: number) => Work): void {
   const works = sizes.map(of);
   for (const [i, work] of works.entries()) {
-    // 64 characters, or a few reads, for each step.
+    // One step covers 64 characters or a few reads.
     expect(work.done, `work of ${what} of size ${String(sizes[i])}`).toBeLessThan(40 * work.steps + work.bytes + 4_000);
     const before = works[i - 1];
     if (before === undefined || before.error !== work.error) continue;
@@ -175,7 +176,7 @@ const conditions: fc.Arbitrary<Json> = fc.oneof(
     .map(([name, list, logic]): Json => ({ [name]: [list, logic] })),
 );
 
-/** What an attack found, or may find next. */
+/** Inputs that once were exploitable, and variants of them. */
 const seen: readonly Json[] = [
   { in: [read('needle'), read('text')] },
   { in: [read('text'), { map: [read('list'), read('text')] }] },
@@ -292,7 +293,7 @@ describe('work', () => {
         kind: 'unsent',
         reason: 'The rendered request is larger than 40000 bytes.',
       });
-      // The third header of 16 000 characters was not written.
+      // The third header, of 16 000 characters, was not written.
       expect(tally.bytes).toBeLessThan(60_000);
       expect(tally.done).toBeLessThan(20);
     }

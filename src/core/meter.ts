@@ -1,19 +1,17 @@
 /**
- * What work costs. The core has no clock, so it counts what it does: in steps, each worth about half a microsecond, and in bytes of the
- * texts that it makes.
+ * Accounts for work. The core has no clock, so it counts steps, each worth about half a microsecond, and bytes of
+ * produced text.
  */
-
-/** Takes note of work that was done. */
 export interface Meter {
-  /** Adds work: steps (fractions count), and bytes of text that was made. Throws nothing. */
+  /** Adds steps (possibly fractional) and bytes of produced text. Does not throw. */
   charge(steps: number, bytes: number): void;
 }
 
-/** UTF-16 units of a text that one step copies, compares or looks through. */
+/** Number of UTF-16 units that one step copies, compares or searches. */
 export const charsPerStep = 256;
 
-/** UTF-16 units of a text that one step reads as a number, or goes through one by one: a good part of the speed of a copy. */
+/** Number of UTF-16 units that one step parses as a number or examines one by one; slower than a copy. */
 export const readCharsPerStep = 64;
 
-/** Values of a document that one step walks over. */
+/** Number of values of a document that one step visits. */
 export const valuesPerStep = 16;

@@ -1,23 +1,19 @@
-/**
- * A plan: a definition normalised into one graph and compiled. Immutable, shared by all executions of the definition,
- * cached by content hash.
- */
 import type { Expression } from './expression/expression.ts';
 import type { Template } from './template/template.ts';
 import type { RequestPlan } from './request/request.ts';
 
-/** Errors, other than a status code, for which a policy may name a retry. */
+/** Errors other than status codes that a policy can retry. */
 export type RetryError = 'timeout' | 'connect' | 'body' | 'callback_timeout' | 'callback_failure';
 
-/** What a policy retries, where it says so; absent means the default of the direction (see `retry.ts`). */
+/** The failures that a policy retries. If a policy has none, the default of the direction applies (see `retry.ts`). */
 export interface RetryOn {
   readonly statusCodes: ReadonlySet<number>;
-  /** Whole classes: 4 for "4xx", 5 for "5xx". */
+  /** Classes of status codes: 4 for "4xx", 5 for "5xx". */
   readonly statusClasses: ReadonlySet<number>;
   readonly errors: ReadonlySet<RetryError>;
 }
 
-/** How often and how late a failed call is repeated. `maxAttempts` counts retries after the first call. */
+/** When a failed call is repeated. `maxAttempts` counts retries after the first call. */
 export type RetryPolicy =
   | { readonly type: 'retry'; readonly maxAttempts: number; readonly delayMillis: number; readonly retryOn?: RetryOn }
   | {
@@ -30,10 +26,10 @@ export type RetryPolicy =
       readonly retryOn?: RetryOn;
     };
 
-/** Which outcomes of a visit are compensated: each value includes the ones before it. */
+/** Which outcomes of a visit are compensated; each value includes the ones before it. */
 export type CompensateWhen = 'completed' | 'unknown' | 'attempted';
 
-/** How a call authenticates, by names of secrets. */
+/** The authentication of a call; secrets are referenced by name. */
 export type AuthPlan =
   | { readonly type: 'basic'; readonly usernameSecret: string; readonly passwordSecret: string }
   | { readonly type: 'bearer'; readonly secret: string }
@@ -46,28 +42,28 @@ export type AuthPlan =
       readonly audience?: string;
     };
 
-/** A compiled call with the status codes that decide its outcome. */
+/** A compiled call with the status codes that determine its outcome. */
 export interface CallPlan {
   readonly request: RequestPlan;
-  /** Codes that mean success (sync) or acceptance (async); absent means any 2xx. */
+  /** Status codes that mean success (sync) or acceptance (async); any 2xx if absent. */
   readonly success?: ReadonlySet<number>;
-  /** Codes that leave the outcome unknown; 408, 502, 504, 520 to 524, 598 and 599 unless the definition says otherwise. */
+  /** Status codes after which the outcome is unknown; by default 408, 502, 504, 520 to 524, 598 and 599. */
   readonly unknown: ReadonlySet<number>;
-  /** Total time of one attempt in milliseconds; absent means the configured default. */
+  /** Time limit of one attempt in milliseconds; the configured default if absent. */
   readonly timeoutMillis?: number;
-  /** Whether the verb changes something downstream: POST, PUT, PATCH, DELETE. */
+  /** Whether the HTTP method changes state downstream: POST, PUT, PATCH, DELETE. */
   readonly mutating: boolean;
-  /** Absent when the call does not authenticate. */
+  /** Absent if the call does not authenticate. */
   readonly auth?: AuthPlan;
 }
 
-/** How an async node's callback is judged. */
+/** How the callback of an async node is evaluated. */
 export interface CallbackPlan {
   readonly timeoutMillis: number;
   readonly successWhen?: Expression;
   readonly failureWhen?: Expression;
   readonly pendingWhen?: Expression;
-  /** Whether a person may call back from a page under the signed URL. */
+  /** Whether the signed URL opens a page on which a person can confirm the callback. */
   readonly confirmPage?: true;
 }
 
@@ -75,7 +71,7 @@ interface NodeBase {
   readonly id: string;
   /** Position in the definition, from 0. */
   readonly index: number;
-  /** The innermost split branch that the node stands in. */
+  /** The innermost split branch that contains the node. */
   readonly branch?: { readonly split: string; readonly entry: string; readonly join: string };
 }
 
@@ -84,7 +80,7 @@ export interface TaskPlan extends NodeBase {
   readonly kind: 'task';
   readonly mode: 'sync' | 'async';
   readonly call: CallPlan;
-  /** Present exactly when `mode` is async. */
+  /** Present if and only if `mode` is async. */
   readonly callback?: CallbackPlan;
   readonly compensation?: CallPlan;
   readonly compensateWhen: CompensateWhen;
@@ -93,14 +89,14 @@ export interface TaskPlan extends NodeBase {
   readonly next?: string;
 }
 
-/** A choice by JSON Logic; the first case that holds wins. */
+/** A choice by conditions; the first case that holds wins. */
 export interface SwitchPlan extends NodeBase {
   readonly kind: 'switch';
   readonly cases: readonly { readonly name?: string; readonly when: Expression; readonly target: string }[];
   readonly default: string;
 }
 
-/** A durable wait, for a while or until an instant. */
+/** A durable wait, for a duration or until an instant. */
 export interface SleepPlan extends NodeBase {
   readonly kind: 'sleep';
   readonly wait: { readonly durationMillis: number } | { readonly until: Template };
@@ -114,14 +110,14 @@ export interface SplitPlan extends NodeBase {
   readonly join: string;
 }
 
-/** The end of a split's branches. */
+/** The end of the branches of a split. */
 export interface JoinPlan extends NodeBase {
   readonly kind: 'join';
   readonly onBranchFailure: 'fail' | 'continue';
   readonly next?: string;
 }
 
-/** Fails the execution (or its branch) with a rendered reason. */
+/** A node that fails the execution, or its branch, with a rendered reason. */
 export interface FailPlan extends NodeBase {
   readonly kind: 'fail';
   readonly reason: Template;
@@ -130,17 +126,17 @@ export interface FailPlan extends NodeBase {
 /** One node of the graph. */
 export type NodePlan = TaskPlan | SwitchPlan | SleepPlan | SplitPlan | JoinPlan | FailPlan;
 
-/** What the templates or conditions of one place read of the nodes' outputs. */
+/** The node outputs that the templates or conditions of one place read. */
 export interface Ask {
-  /** Ids of nodes; `'all'` where only the rendering can tell, or the order of completion is read. */
+  /** Ids of nodes; `'all'` if only rendering can tell, or if the order of completion is read. */
   readonly nodes: readonly string[] | 'all';
-  /** Whether the node completed before is read, whichever that is. */
+  /** Whether `prev` is read, that is, the node completed before. */
   readonly prev: boolean;
 }
 
-/** What each place of a definition asks for. A place that asks for nothing is absent. */
+/** The node outputs that each place of a definition reads. Places that read none are absent. */
 export interface Asks {
-  /** By node: its request, instant or reason, which are rendered before its visit ends. */
+  /** By node: its request, wake-up time or failure reason, which are rendered before the visit ends. */
   readonly during: ReadonlyMap<string, Ask>;
   /** By node: the conditions of a switch or on callbacks. */
   readonly condition: ReadonlyMap<string, Ask>;
@@ -150,46 +146,49 @@ export interface Asks {
   readonly onFailure?: Ask;
 }
 
-/** A path within the payload: as it was written, and its keys. */
+/** A path within the payload: the text as written, and its keys. */
 export interface RequiredPath {
   readonly text: string;
   readonly keys: readonly string[];
 }
 
-/** A compiled definition. */
+/**
+ * A definition normalised into one graph and compiled. Immutable, shared by all executions of the definition, and
+ * cached by content hash.
+ */
 export interface Plan {
-  /** About how many bytes of memory it takes. */
+  /** Approximate size in memory, in bytes. */
   readonly weight: number;
-  /** Content hash of the definition as stored (see `definition/hash.ts`). */
+  /** Content hash of the definition as stored. */
   readonly hash: string;
   readonly name: string;
   readonly version: string;
   readonly entry: string;
   readonly nodes: ReadonlyMap<string, NodePlan>;
-  /** Policy of the definition for forward calls and hooks. */
+  /** Retry policy of forward calls and hooks. */
   readonly failureHandling: RetryPolicy;
   readonly compensationHandling: RetryPolicy;
   readonly onSuccess?: CallPlan;
   readonly onFailure?: CallPlan;
-  /** Longest duration of a round in milliseconds, waits included. */
+  /** Maximum duration of a round in milliseconds, including waits. */
   readonly timeoutMillis?: number;
-  /** Bound of all visits of a round; absent means the configured default. */
+  /** Maximum number of node visits of a round; the configured default if absent. */
   readonly maxNodeVisits?: number;
-  /** Labels of every execution, which those of a run add to and override; absent when the definition names none. */
+  /** Labels of every execution; labels of a run are added to them and take precedence. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Paths within the payload that a run must bring, non-null. */
+  /** Paths of the payload that must be present and non-null in every run. */
   readonly requiredPayload: readonly RequiredPath[];
-  /** Nodes that make no call, and whose visits some template or condition reads: their rows tell them. */
+  /** Nodes without a call whose visit numbers a template or condition reads; their step rows need an output. */
   readonly visitsRead: ReadonlySet<string>;
   readonly asks: Asks;
   /**
-   * Of which nodes a token at this node, or anywhere it can get to from there, can ask for outputs that are kept in memory: bits
-   * by {@link NodePlan.index}. What compensations see is not among them: it is read from the history.
+   * For each node, the nodes whose outputs a token there, or anywhere it can still reach, may read from memory: bit
+   * sets by {@link NodePlan.index}. Excludes reads of compensations, which are loaded from the history.
    */
   readonly askedFrom: ReadonlyMap<string, bigint>;
-  /** The same of the hooks. */
+  /** The nodes whose outputs the hooks read, as a bit set. */
   readonly askedAtEnd: bigint;
-  /** Whether any template reads `steps` or `step.<index>`, so that the order of first completion must be kept. */
+  /** Whether any template reads `steps` or `step.<index>`, so that the order of first completion must be recorded. */
   readonly usesOrder: boolean;
 }
 

@@ -6,7 +6,7 @@ import type { NodePlan, Plan, TaskPlan } from './plan.ts';
 import type { FailureReason, State, TerminalStatus } from './state.ts';
 import type { JsonObject } from './value/json.ts';
 
-/** What identifies an execution and never changes. */
+/** The identity and input of an execution, which never change. */
 export interface ExecutionHeader {
   readonly id: string;
   readonly name: string;
@@ -23,41 +23,46 @@ export interface Run {
   readonly outputs: Outputs;
 }
 
-/** Limits that configuration sets. */
+/** Configured limits of the core. */
 export interface CoreLimits {
-  /** Visits of a round where the definition says nothing. */
+  /** Default maximum number of visits of a round. */
   readonly maxNodeVisits: number;
-  /** Upper bound of what a definition may say. */
+  /** Upper bound of the `maxNodeVisits` of a definition. */
   readonly maxNodeVisitsCap: number;
-  /** How long a hook may be retried, in milliseconds from its first call. */
+  /** How long a hook is retried before the execution ends, in milliseconds from its first call. */
   readonly hookMaxMillis: number;
-  /** How long a hook that was not delivered by then is delivered after the end, in milliseconds from there; 0: not at all. */
+  /** How long an undelivered hook is retried after the end of the execution, in milliseconds; 0 disables this. */
   readonly hookDeliverMillis: number;
-  /** Longest wait for a Retry-After, in milliseconds. */
+  /** Maximum wait for a Retry-After, in milliseconds. */
   readonly maxRetryAfterMillis: number;
-  /** Nodes entered in one `apply`, so that a loop without calls is written in bounded pieces. */
+  /** Maximum number of nodes entered in one `apply`, so that a loop without calls is saved in bounded pieces. */
   readonly maxAdvances: number;
-  /** Steps (see `meter.ts`) after which one `apply` enters no further node and tries no further case of a switch. */
+  /**
+   * Number of steps (see `meter.ts`) after which one `apply` enters no further node and tries no further switch case.
+   */
   readonly maxTurnSteps: number;
-  /** Bytes of rendered and built texts after which one `apply` does the same. */
+  /** Number of bytes of produced text after which one `apply` does the same. */
   readonly maxTurnBytes: number;
 }
 
-/** Everything a transition may know besides the run and the event. */
+/** The environment of a transition: its only inputs besides the run and the event. */
 export interface Env {
-  /** Milliseconds since 1970; the state's own `now` wins when it is later. */
+  /** Milliseconds since 1970; the state's own `now` is used if it is later. */
   readonly now: number;
-  /** False: no call may start and no `ready` token may go on (draining, lease over, step quota used up). */
+  /** If false, no call may start and no `ready` token may continue (draining, lease expired, step quota used up). */
   readonly advance: boolean;
   random(): number;
   nonce(): string;
-  /** Id of the key that signs the token of an operation: the one that has signed it while that is live, else the first one. Undefined where callbacks are not possible. */
+  /**
+   * The id of the key that signs the callback token of an operation: the key used before while it is live, otherwise
+   * the first one. Undefined if callbacks are not configured.
+   */
   callbackKey(used: string | undefined): string | undefined;
   variable(name: string): string | undefined;
   readonly limits: CoreLimits;
 }
 
-/** Something worth counting or logging; has no influence on anything. */
+/** Something to count or log; it never influences an execution. */
 export type Signal =
   | { readonly kind: 'retried'; readonly nodeId: string; readonly phase: CallPhase }
   | {
@@ -66,7 +71,7 @@ export type Signal =
       readonly phase: CallPhase;
       readonly outcome: Outcome;
       readonly reason?: FailureReason;
-      /** For logs: without anything that came from data. */
+      /** For logs: contains no data. */
       readonly description?: string;
       readonly willRetry: boolean;
     }
@@ -85,11 +90,11 @@ export type Signal =
       readonly kind: 'failing';
       readonly reason: FailureReason;
       readonly nodeId?: string;
-      /** For logs: without anything that came from data. */
+      /** For logs: contains no data. */
       readonly description: string;
     }
   | { readonly kind: 'finished'; readonly status: TerminalStatus; readonly reason?: FailureReason }
-  /** The hook of the end is settled: `late` after the end, `dropped` since the execution goes on. */
+  /** The hook of the end has its final result: `late` after the end, `dropped` because the execution continues. */
   | {
       readonly kind: 'hookEnded';
       readonly nodeId: string;
@@ -98,7 +103,7 @@ export type Signal =
     }
   | { readonly kind: 'warning'; readonly nodeId: string; readonly message: string };
 
-/** What `apply` gives: the new state and everything to write and do. */
+/** The result of `apply`: the new state and everything to write and to do. */
 export interface Transition {
   readonly state: State;
   readonly outputs: Outputs;
@@ -106,9 +111,9 @@ export interface Transition {
   readonly steps: readonly StepRow[];
   readonly calls: readonly CallRow[];
   readonly undo: readonly UndoMark[];
-  /** Inbox ids used up. */
+  /** Ids of consumed inbox rows. */
   readonly consumed: readonly string[];
   readonly signals: readonly Signal[];
-  /** What it has cost: see `meter.ts`. */
+  /** The cost of the transition: see `meter.ts`. */
   readonly work: { readonly steps: number; readonly bytes: number };
 }

@@ -1,6 +1,3 @@
-/**
- * A new execution.
- */
 import { apply } from './apply.ts';
 import type { Env, ExecutionHeader, Transition } from './run.ts';
 import { Outputs } from './context/outputs.ts';
@@ -9,8 +6,8 @@ import { stateFormat } from './state.ts';
 import type { State } from './state.ts';
 
 /**
- * The first transition: stands at the entrypoint and, unless `startAt` (ms since 1970) lies in the future, goes on from
- * there as far as `env` lets it. With a later `startAt` nothing starts before that instant, or `wake`.
+ * Creates an execution and applies its first transition: a token at the entrypoint, which moves on as far as `env`
+ * allows. If `startAt` (ms since 1970) is in the future, nothing starts before that time or a `wake`.
  */
 export function begin(plan: Plan, header: ExecutionHeader, env: Env, startAt?: number): Transition {
   const later = startAt !== undefined && startAt > env.now;

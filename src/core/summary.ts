@@ -1,18 +1,15 @@
-/**
- * What clients see of a state: the status and its companions, and where the execution stands.
- */
 import type { Blocked, ExecutionStatus, FailureReason, State, Token } from './state.ts';
 import type { Plan } from './plan.ts';
 
-/** The status that a state shows. */
+/** The status that clients see. */
 function statusOf(state: State): ExecutionStatus {
   if (state.end !== undefined) return state.end.status;
   if (state.startAt !== undefined) return 'SLEEPING';
   const { verdict } = state;
   if (verdict !== undefined) {
     if (verdict.status === 'FAILED') return 'COMPENSATING';
-    // A cancel is pending until the calls in flight are answered. One that succeeded compensates when a branch's trouble
-    // is retried.
+    // A cancel is pending until the calls in flight are answered. An execution with the verdict SUCCEEDED compensates
+    // if the failed compensations of a branch are retried.
     const compensates = state.tokens.some(({ stage }) => stage.kind === 'unwinding');
     const draining = state.tokens.some(({ stage }) => stage.kind === 'draining');
     return compensates || (verdict.status === 'CANCELLED' && !draining) ? 'COMPENSATING' : 'IN_PROGRESS';
@@ -25,11 +22,11 @@ function statusOf(state: State): ExecutionStatus {
   return waiting ? 'WAITING_CALLBACK' : 'SLEEPING';
 }
 
-/** Columns of an execution that lists and metrics query. */
+/** Columns of an execution for lists and metrics. */
 export interface Summary {
   readonly status: ExecutionStatus;
   readonly round: number;
-  /** Start of the round. */
+  /** When the round began. */
   readonly startedAt: number;
   readonly updatedAt: number;
   readonly completedAt?: number;
@@ -37,9 +34,9 @@ export interface Summary {
   readonly reason?: FailureReason;
   readonly failedNodeId?: string;
   readonly callbackWarning?: string;
-  /** Ids of the keys that signed tokens which can still call it back; absent when there are none. */
+  /** Ids of the keys that signed tokens still valid for callbacks; absent if there are none. */
   readonly callbackKeys?: readonly string[];
-  /** Whether effects may stand: terminal, not SUCCEEDED. A store keeps the filter exact from the step rows. */
+  /** Whether effects may remain: terminal, but not SUCCEEDED. The store refines this from the step rows. */
   readonly maybeStanding: boolean;
 }
 
@@ -64,7 +61,7 @@ export function summarize(state: State): Summary {
   };
 }
 
-/** Keys of the tokens that are out, sorted: while a node waits, and while an operation that was accepted is repeated. */
+/** Sorted key ids of valid callback tokens: of nodes that wait, and of accepted operations that are being repeated. */
 function callbackKeysOf({ tokens }: State): Pick<Summary, 'callbackKeys'> | undefined {
   let keys: Set<string> | undefined;
   for (const { stage } of tokens) {
@@ -75,7 +72,7 @@ function callbackKeysOf({ tokens }: State): Pick<Summary, 'callbackKeys'> | unde
   return keys && { callbackKeys: [...keys].sort() };
 }
 
-/** Why the execution waits, per place where it stands. Instants are ms since 1970. */
+/** One current position of an execution and why it waits there. Instants are ms since 1970. */
 export interface CurrentNode {
   readonly nodeId: string;
   readonly visit: number;
@@ -95,7 +92,7 @@ export interface CurrentNode {
   readonly detail?: string;
 }
 
-/** Where the execution stands; empty once it is over. */
+/** The current positions of an execution; empty once it is over. */
 export function currentNodes(plan: Plan, state: State): readonly CurrentNode[] {
   if (state.end !== undefined) return [];
   return state.tokens.map((token) => currentNode(plan, state, token));
@@ -200,7 +197,10 @@ function currentNode(plan: Plan, state: State, token: Token): CurrentNode {
   }
 }
 
-/** A call that must not go out yet; the attempt is the one that waits, `until` when it is tried again at the latest. */
+/**
+ * The position of a blocked call. `attempt` is the number of the blocked attempt; `until` is when it is tried again at
+ * the latest.
+ */
 function blockedNode(
   nodeId: string,
   { visit, attempt }: { readonly visit: number; readonly attempt: number },

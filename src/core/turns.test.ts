@@ -1,4 +1,4 @@
-/** Turns of the core: where they end, and that it makes no difference to what comes of an execution. */
+/** Turns of the core: where they end, and that this does not change the outcome of an execution. */
 import { describe, expect, it } from 'vitest';
 import type { Scenario } from '../scenario/scenario.ts';
 import { simulate } from '../scenario/simulate.ts';
@@ -40,7 +40,7 @@ function envOf(own: Partial<CoreLimits>): Env {
   };
 }
 
-/** Lets an execution go on until it is over, or waits for something; all transitions. */
+/** Runs an execution until it is over or waits for something; returns all transitions. */
 function turnsOf(plan: Plan, payload: JsonObject, own: Partial<CoreLimits>): Transition[] {
   const header = { id: 'e', name: 'n', version: '1', payload, labels: {} };
   const turns = [begin(plan, header, envOf(own))];
@@ -48,7 +48,7 @@ function turnsOf(plan: Plan, payload: JsonObject, own: Partial<CoreLimits>): Tra
     const last = turns.at(-1)!;
     const { state, outputs } = last;
     if (state.end !== undefined || !state.tokens.some(({ stage }) => stage.kind === 'ready')) return turns;
-    // As it comes back from a store, and elsewhere.
+    // A copy that was stored and loaded.
     const run: Run = { plan, header, state: JSON.parse(JSON.stringify(state)) as typeof state, outputs };
     turns.push(apply(run, { type: 'continued' }, envOf(own)));
   }
@@ -56,7 +56,7 @@ function turnsOf(plan: Plan, payload: JsonObject, own: Partial<CoreLimits>): Tra
 
 const rowsOf = (turns: readonly Transition[]): readonly StepRow[] => turns.flatMap(({ steps }) => steps);
 
-/** A switch whose every case costs about `size` steps; the one numbered `holds` holds. */
+/** A switch whose cases each cost about `size` steps; only the case with index `holds` holds. */
 function heavy(cases: number, holds: number): JsonObject {
   const when = (i: number): Json => ({
     some: [{ var: 'payload.list' }, { '==': [{ var: '' }, i === holds ? 0 : -1] }],
@@ -91,7 +91,7 @@ describe('a turn', () => {
     const plan = planOf(heavy(60, 59));
     const turns = turnsOf(plan, { list }, { maxTurnSteps: 20_000 });
     expect(turns.length).toBeGreaterThan(10);
-    // One case may go beyond the bound, and no second.
+    // One case may exceed the bound, but no second one.
     for (const { work } of turns) expect(work.steps).toBeLessThan(20_000 + 9_000);
     const [first] = turns;
     expect(first?.state.tokens[0]?.stage).toMatchObject({ kind: 'ready', choosing: { visit: 1 } });

@@ -1,4 +1,3 @@
-/** What an execution waits for, and at which hosts, by its state alone: for lists and counts, which have no plan at hand. */
 import type { State, Token } from './state.ts';
 import type { CurrentNode } from './summary.ts';
 import { attemptingOf, blockedOf, isBlocked } from './call/attempting.ts';
@@ -6,21 +5,24 @@ import { attemptingOf, blockedOf, isBlocked } from './call/attempting.ts';
 /** One thing that an execution waits for. */
 export interface Wait {
   readonly nodeId: string;
-  /** As in the status document; COMPENSATING includes the wait before a compensation's next attempt. */
+  /** As in the status document; COMPENSATING includes the wait for the next attempt of a compensation. */
   readonly state: Exclude<CurrentNode['state'], 'JOINING'>;
-  /** The host whose call is blocked or failed last; absent where none is known. */
+  /** The host whose call is blocked or failed last; absent if none is known. */
   readonly host?: string;
 }
 
-/** Everything that it waits for; empty once it is over. A split waits for nothing but its branches, which are listed themselves. */
+/**
+ * Everything that an execution waits for, derived from its state alone, since lists and counts have no plan. Empty once
+ * the execution is over. A split is omitted, since its branches are listed themselves.
+ */
 export function waitsOf(state: State): readonly Wait[] {
   if (state.end !== undefined) return [];
   return state.tokens.flatMap((token) => (token.stage.kind === 'forked' ? [] : [waitOf(state, token)]));
 }
 
 /**
- * The hosts that it waits for; once it is over, those whose calls made it fail. Without repetitions, each with its port where that
- * is not the usual one.
+ * The distinct hosts that an execution waits for, or, once it is over, those whose calls made it fail. Each has its
+ * port unless it is the default.
  */
 export function hostsOf(state: State): readonly string[] {
   const hosts =
@@ -30,7 +32,7 @@ export function hostsOf(state: State): readonly string[] {
   return [...new Set(hosts.filter((host) => host !== undefined))];
 }
 
-/** Whether one of its hosts is the one that is asked for, on any port if none is given. */
+/** Whether the execution waits for, or failed at, the given host; on any port if `host` has none. */
 export function isAtHost(state: State, host: string): boolean {
   return hostsOf(state).some((each) => each === host || each.replace(/:\d+$/, '') === host);
 }

@@ -1,24 +1,25 @@
-/** The call that a stage makes or waits to make, for every reader of a state. */
 import type { Attempting, Blocked, Stage } from '../state.ts';
 
-/** The call of a visit, compensation or hook that the token is at; undefined where it is at none. */
+/**
+ * The call of the visit, compensation or hook that the token is at, in progress or pending; undefined if there is none.
+ */
 export function attemptingOf(stage: Stage): Attempting | undefined {
   if ('task' in stage) return stage.task;
   if (stage.kind === 'unwinding') return stage.undo;
   return stage.kind === 'hook' ? stage.run : undefined;
 }
 
-/** Whether the token's call has gone out and is not answered. */
+/** Whether the token's call was sent and is not answered yet. */
 export function isCalling({ stage }: { readonly stage: Stage }): boolean {
   return 'callId' in stage && stage.callId !== undefined;
 }
 
-/** Why a call waits here, or waited when it was tried last. */
+/** Why a call is blocked, or was blocked when it was last tried. */
 export function blockedOf(stage: Stage): Blocked | undefined {
   return attemptingOf(stage)?.blocked;
 }
 
-/** Whether a blocked call waits here. */
+/** Whether a blocked call waits at this stage. */
 export function isBlocked(stage: Stage): stage is Extract<Stage, { kind: 'backoff' | 'unwinding' | 'hook' }> {
   return !isCalling({ stage }) && stage.kind !== 'waiting' && blockedOf(stage) !== undefined;
 }

@@ -1,7 +1,3 @@
-/**
- * A call as the plan and the state describe it, before it is rendered: which request, what its templates see, which
- * headers Trama adds.
- */
 import { contextFrom } from '../context/context-of.ts';
 import type { Resolver } from '../context/context-of.ts';
 import type { ExecutionFailureView, RenderContext } from '../context/context.ts';
@@ -13,25 +9,28 @@ import type { CallPlan } from '../plan.ts';
 import type { State, Token, UndoTarget } from '../state.ts';
 import { finalStatus } from '../transition/finish.ts';
 
-/** A call ready to be rendered. */
+/** A call before it is rendered: which request to send, what its templates see, and which headers Trama adds. */
 export interface PreparedCall {
   readonly call: CallPlan;
   readonly context: RenderContext;
   readonly idempotencyKey: string;
-  /** Headers that Trama adds unless the definition has one of the same name. Values are percent-encoded where needed. */
+  /**
+   * Headers that Trama adds unless the definition sets one of the same name. Values are percent-encoded where
+   * necessary.
+   */
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** What only the caller can know. */
+/** Inputs of a call that neither the plan nor the state contains. */
 export interface CallResources {
   readonly resolver: Resolver;
-  /** For async requests. */
+  /** For requests of async nodes. */
   readonly callback?: RenderContext['callback'];
-  /** For compensations: what they see, from `undoQueries`. */
+  /** For compensations: the outputs they see, from `undoQueries`. */
   readonly undoOutputs?: Outputs | undefined;
 }
 
-/** Prepares the call of a command; undefined when the state does not ask for it any more. */
+/** Prepares the call of a command; undefined if the state no longer needs the call. */
 export function prepareCall(run: Run, command: CallCommand, resources: CallResources): PreparedCall | undefined {
   const token = run.state.tokens.find(({ stage }) => 'callId' in stage && stage.callId === command.callId);
   if (token === undefined) return undefined;
@@ -131,7 +130,7 @@ function failureView(state: State): ExecutionFailureView | undefined {
   if (verdict === undefined) return undefined;
   const status = finalStatus(verdict, state.troubles);
   if (status === 'SUCCEEDED') return undefined;
-  // A `fail` node's own text says more than its code.
+  // The rendered text of a `fail` node is more informative than its code.
   const reason =
     verdict.reason === 'fail_node' ? (verdict.description ?? 'fail_node') : (verdict.reason ?? 'compensation');
   return {
@@ -153,7 +152,7 @@ function headersOf(run: Run, key: string, nodeId: string, attempt: number): Reco
 
 const unsafeInHeader = /[^\x21-\x24\x26-\x7e]/;
 
-/** Percent-encodes (as UTF-8) what a header cannot carry, and `%` itself where anything had to be encoded. */
+/** Percent-encodes, as UTF-8, characters that a header cannot carry, and `%` itself if anything had to be encoded. */
 function headerValue(text: string): string {
   if (!unsafeInHeader.test(text)) return text;
   return text.replace(/[^\x21-\x24\x26-\x7e]+/g, (part) => encodeURIComponent(part.toWellFormed()));

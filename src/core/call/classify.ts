@@ -1,26 +1,23 @@
-/**
- * What an answer means: the outcome of one attempt.
- */
 import type { ResponseView } from '../context/context.ts';
 import type { CallResult } from '../event.ts';
 import type { Exchange } from '../history.ts';
 import type { CallPlan } from '../plan.ts';
 import type { AttemptFailure } from '../state.ts';
 
-/** A judged attempt. */
+/** The outcome of one attempt. */
 export type Judged =
   | { readonly ok: true; readonly response: ResponseView }
   | { readonly ok: false; readonly failure: AttemptFailure; readonly response?: ResponseView };
 
-/** How a call came back, and what it was as far as that is known. */
+/** The result of a call, and what is known of the exchange. */
 export interface AnsweredCall {
   readonly result: CallResult;
   readonly exchange?: Pick<Exchange, 'url'>;
 }
 
 /**
- * Judges an answer. `undoingUnknown`: a compensation of an unknown outcome, where 404 and 410 say that there was nothing
- * to undo.
+ * Determines the outcome of an attempt from its result. Set `undoingUnknown` for the compensation of a visit with
+ * unknown outcome, for which 404 and 410 mean that there was nothing to undo.
  */
 export function judge(call: CallPlan, { result, exchange }: AnsweredCall, undoingUnknown: boolean = false): Judged {
   switch (result.kind) {
@@ -55,11 +52,12 @@ export function judge(call: CallPlan, { result, exchange }: AnsweredCall, undoin
       if (undoingUnknown && (status === 404 || status === 410)) return { ok: true, response };
       if (call.success === undefined ? is2xx : call.success.has(status)) {
         if (bodyProblem === undefined) return { ok: true, response };
-        // It took effect, but what it said is lost: what follows would work with nothing in its place.
+        // The call took effect, but its response is lost, and later nodes would run without it.
         const failure = { outcome: 'unknown', reason: 'body', description: bodyProblem, error: 'body' } as const;
         return { ok: false, response, failure: { ...failure, statusCode: status, ...hostOf(exchange) } };
       }
-      // An unexpected 2xx: the call had an effect, but not one that the definition knows. A status above 599 means nothing in HTTP.
+      // After an unexpected 2xx, the call had an effect, but not one that the definition expects. HTTP does not define
+      // statuses above 599.
       const unknown = call.unknown.has(status) || is2xx || status > 599;
       return {
         ok: false,
@@ -80,7 +78,7 @@ function loggedOf({ logged }: { readonly logged?: string }): { readonly logged?:
   return logged === undefined ? undefined : { logged };
 }
 
-/** The host of a call, in lower case and with its port where that is not the usual one of the scheme. */
+/** The host of a call in lower case, with its port unless it is the default of the scheme. */
 function hostOf(exchange: Pick<Exchange, 'url'> | undefined): { readonly host: string } | undefined {
   const [, scheme, authority] = /^(https?):\/\/([^/?#\\]+)/i.exec(exchange?.url ?? '') ?? [];
   if (scheme === undefined || authority === undefined) return undefined;

@@ -1,11 +1,9 @@
-/**
- * Idempotency keys: equal across retries and redeliveries of one operation, different for everything else.
- */
 import type { CallPhase } from '../context/context.ts';
 
 /**
- * `<executionId>:<round>:<nodeId>:<visit>:<phase>`; operations after the first (a retry after a callback that said
- * failure) add `.<n>`.
+ * The idempotency key of an operation: `<executionId>:<round>:<nodeId>:<visit>:<phase>`. Equal for all retries and
+ * redeliveries of the operation, and different for every other operation. Operations after the first, which follow a
+ * callback that reported failure, append `.<n>`.
  */
 export function idempotencyKey(
   executionId: string,

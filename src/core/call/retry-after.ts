@@ -1,4 +1,4 @@
-/** The three forms of a date in HTTP (RFC 9110, 5.6.7). All of them are GMT, also the last, which does not say so. */
+/** The three date formats of HTTP (RFC 9110, 5.6.7). All are in GMT, including the last, which does not name it. */
 const dates: readonly RegExp[] = [
   /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/,
   /^[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT$/,
@@ -6,8 +6,8 @@ const dates: readonly RegExp[] = [
 ];
 
 /**
- * Reads the Retry-After header (RFC 9110, 10.2.3): milliseconds from `now` (ms since 1970) that it asks to wait, 0 for an instant that
- * is over, or undefined when it says nothing usable.
+ * Parses the Retry-After header (RFC 9110, 10.2.3) into milliseconds from `now` (ms since 1970). Returns 0 for a time
+ * in the past, and undefined if the value is invalid.
  */
 export function retryAfterMillis(value: string | undefined, now: number): number | undefined {
   if (value === undefined) return undefined;

@@ -5,7 +5,7 @@ import type { AttemptFailure } from '../state.ts';
 
 const failure: AttemptFailure = { outcome: 'rejected', reason: 'status_5xx', description: 'x', statusCode: 500 };
 
-/** The wait before the n-th retry; `u` is the random number in [0, 1). */
+/** The delay before the n-th retry; `u` is the random number in [0, 1). */
 function delayOf(policy: RetryPolicy, n: number, u = 0.5): number | undefined {
   const counters = { retries: n - 1, waits: 0 };
   return nextRetry(policy, counters, failure, { direction: 'forward', random: () => u, maxRetryAfterMillis: 1000 })

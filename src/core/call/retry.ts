@@ -1,19 +1,19 @@
-/**
- * Whether and when a failed attempt is repeated.
- */
 import type { RetryPolicy } from '../plan.ts';
 import type { AttemptFailure } from '../state.ts';
 
-/** How often a Retry-After is waited for per visit before it is an ordinary failure. */
+/** Maximum number of Retry-After waits per visit; further ones count as ordinary failures. */
 const maxRetryAfterWaits = 100;
 
-/** Answers that say that the same request will fail again. */
+/** Statuses after which the same request would fail again. */
 const hopelessStatuses: ReadonlySet<number> = new Set([400, 401, 402, 403, 404, 405, 410, 413, 415, 422, 501]);
 
-/** Whether a policy retries such a failure at all. Compensations are retried whatever the failure unless the policy lists. */
+/**
+ * Whether a policy retries a failure at all. Unless the policy has a `retryOn`, compensations are retried after every
+ * failure.
+ */
 function isRetryable(policy: RetryPolicy, failure: AttemptFailure, direction: 'forward' | 'compensation'): boolean {
   if (policy.maxAttempts === 0) return false;
-  // Nothing that could not even be rendered, or was refused by policy, gets better by repeating it.
+  // A request that could not be rendered, or that a policy refused, would fail again.
   if (failure.outcome === 'unsent' && failure.error === undefined) return false;
   const on = policy.retryOn;
   if (on !== undefined) {
@@ -28,22 +28,22 @@ function isRetryable(policy: RetryPolicy, failure: AttemptFailure, direction: 'f
   return failure.statusCode === undefined || failure.error !== undefined || !hopelessStatuses.has(failure.statusCode);
 }
 
-/** The wait before the n-th retry (from 1), in milliseconds. `u` is uniform in [0, 1). */
+/** The delay before the n-th retry (from 1), in milliseconds. `u` is uniform in [0, 1). */
 function retryDelay(policy: RetryPolicy, n: number, u: number): number {
   if (policy.type === 'retry') return policy.delayMillis;
-  // Nothing times an infinite power would be no number at all.
+  // Prevents 0 × Infinity, which is NaN.
   const factor = Math.min(policy.multiplier ** (n - 1), Number.MAX_VALUE);
   const base = Math.min(policy.initialDelayMillis * factor, policy.maxDelayMillis);
   return Math.max(0, Math.round(base * (1 + policy.jitterRatio * (2 * u - 1))));
 }
 
-/** The counters that a running call carries. */
+/** The retry counters of a call. */
 export interface RetryCounters {
   readonly retries: number;
   readonly waits: number;
 }
 
-/** When to repeat and what it costs, or undefined when the attempts are used up. */
+/** Decides whether and when a failed attempt is repeated: the delay and the new counters, or undefined to give up. */
 export function nextRetry(
   policy: RetryPolicy,
   counters: RetryCounters,
@@ -60,7 +60,8 @@ export function nextRetry(
   const after = options.retryAfterMillis;
   if (after !== undefined && counters.waits < maxRetryAfterWaits) {
     const least = Math.min(Math.max(0, after), options.maxRetryAfterMillis);
-    // At least the policy's own wait, which grows: a downstream that asks for none must not be stormed.
+    // Wait at least as long as the policy asks, with growing delays: a Retry-After of 0 must not cause a storm of
+    // calls.
     const tries = counters.retries + counters.waits + 1;
     const delayMillis = Math.max(least, retryDelay(policy, tries, options.random()));
     return { retries: counters.retries, waits: counters.waits + 1, delayMillis };

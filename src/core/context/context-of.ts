@@ -1,12 +1,9 @@
-/**
- * Builds what a template or condition of one token can see.
- */
 import type { NodeView, RenderContext } from './context.ts';
 import type { Run } from '../run.ts';
 import type { Outputs } from './outputs.ts';
 import type { Token } from '../state.ts';
 
-/** Where variables and secrets come from. */
+/** Supplies the values of variables and secrets; undefined if not configured. */
 export interface Resolver {
   variable(name: string): string | undefined;
   secret(name: string): string | undefined;
@@ -14,34 +11,37 @@ export interface Resolver {
 
 const noSecret = (): undefined => undefined;
 
-/** Who looks: decides which nodes and which `prev` are visible. */
+/** The position from which a context is viewed. It determines which nodes are visible and what `prev` is. */
 export interface Viewpoint {
   readonly scope: string;
   readonly stepName: string;
   readonly phase: 'UP' | 'DOWN';
   readonly attempt: number;
-  /** What `prev` is; looked up when it is asked for. */
+  /** Returns the node behind `prev`; called only when a template or condition reads it. */
   readonly prev?: (() => NodeView | undefined) | undefined;
-  /** What a compensation sees instead of the present outputs. */
+  /** The outputs that a compensation sees in place of the current ones. */
   readonly outputs?: Outputs | undefined;
   readonly round?: number;
-  /** The running visit of the looking node: its number, and its key if it makes a call, show in place of those of its last visit. */
+  /**
+   * The running visit of the viewing node itself. Its visit number, and its idempotency key if it makes a call, replace
+   * those of the previous visit.
+   */
   readonly self?: { readonly visit: number; readonly idempotencyKey?: string } | undefined;
   readonly callback?: RenderContext['callback'];
   readonly failure?: RenderContext['failure'];
 }
 
-/** The context from a viewpoint. */
+/** Creates the context of a template or condition, as seen from a viewpoint. */
 export function contextFrom(run: Run, view: Viewpoint, resolver: Resolver): RenderContext {
   return new ViewOfRun(run, view, resolver);
 }
 
-/** Looks up what is asked for: most templates use little of it. */
+/** Looks values up on demand, since most templates use only a few of them. */
 class ViewOfRun implements RenderContext {
   readonly #run: Run;
   readonly #view: Viewpoint;
   readonly #resolver: Resolver;
-  /** Nodes looked up from within a split, where what is visible takes a comparison of scopes for each version of a node. */
+  /** Cache of lookups from within a split, where visibility requires comparing scopes for each version of a node. */
   #seen: Map<string, NodeView | undefined> | undefined;
 
   constructor(run: Run, view: Viewpoint, resolver: Resolver) {
@@ -127,8 +127,8 @@ class ViewOfRun implements RenderContext {
 }
 
 /**
- * The context of a condition, a sleep or a `fail` reason at a token: without secrets. `visit` is the running one of a node that
- * makes no call.
+ * Creates the context of a condition, a sleep or a `fail` reason at a token, without access to secrets. `visit` is the
+ * number of the running visit if the node makes no call.
  */
 export function conditionContext(
   run: Run,

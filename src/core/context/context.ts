@@ -1,44 +1,46 @@
-/**
- * What templates and conditions can see. The engine builds one {@link RenderContext} per call or decision; nothing in it
- * may be changed.
- */
 import type { Json, JsonObject } from '../value/json.ts';
 
-/** How a call, or a whole visit of a node, ended. */
+/** The outcome of a call or of a whole visit. */
 export type Outcome = 'succeeded' | 'rejected' | 'unsent' | 'unknown';
 
-/** Which way a call runs: `UP` forward, `DOWN` as a compensation. */
+/** The direction of a call: `UP` forward, `DOWN` as a compensation, `HOOK` for a hook of the definition. */
 export type CallPhase = 'UP' | 'DOWN' | 'HOOK';
 
-/** An answer of a downstream, as templates see it. Header names are lower-case. */
+/** A response of a downstream as templates see it. Header names are in lower case. */
 export interface ResponseView {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** Parsed JSON where the answer was JSON, else its text; null when empty. */
+  /** The parsed JSON if the response is JSON, otherwise the text; null if empty. */
   readonly body: Json;
 }
 
-/** Why a node's visit did not succeed. */
+/** Why a visit of a node did not succeed. */
 export interface FailureView {
   readonly outcome: Outcome;
   readonly statusCode?: number;
   readonly reason: string;
 }
 
-/** The latest visit of a node that a token may see. */
+/** The latest visit of a node that is visible to a token. */
 export interface NodeView {
   readonly nodeId: string;
   readonly visit: number;
   readonly round: number;
-  /** The key that the visit's forward call carried; known even when its outcome is not. Absent for nodes without calls. */
+  /**
+   * The idempotency key of the visit's forward call; known even if the outcome is not. Absent for nodes that make no
+   * calls.
+   */
   readonly idempotencyKey?: string;
-  /** The node's own answer: for an async node the callback's body with the status and headers of its request's answer. */
+  /**
+   * The node's response. For an async node: the body of the callback, with the status and headers of the request's
+   * response.
+   */
   readonly response?: ResponseView;
-  /** An async node's request's own answer. */
+  /** The response to the request of an async node. */
   readonly accepted?: ResponseView;
   readonly callback?: { readonly body: Json };
   readonly failure?: FailureView;
-  /** The body of its compensation's answer, once compensated. */
+  /** The body of the compensation's response, once the visit is compensated. */
   readonly downBody?: Json;
 }
 
@@ -51,30 +53,33 @@ export interface ExecutionFailureView {
   readonly statusCode?: number;
 }
 
-/** Everything that a template or a condition can name (SPEC 2). */
+/**
+ * The values that templates and conditions can read (SPEC 2). The engine creates one context per call or decision.
+ * Callers must not change any part of it.
+ */
 export interface RenderContext {
   readonly payload: JsonObject;
   readonly labels: Readonly<Record<string, string>>;
   readonly sagaId: string;
   readonly sagaName: string;
   readonly sagaVersion: string;
-  /** The node the call belongs to. */
+  /** The id of the node that the call belongs to. */
   readonly stepName: string;
   readonly phase: 'UP' | 'DOWN';
   readonly attempt: number;
   readonly round: number;
-  /** The value of a variable, or undefined when it is not configured. */
+  /** Returns the value of a variable, or undefined if it is not configured. */
   variable(name: string): string | undefined;
-  /** The value of a secret, or undefined when it is not configured. Throws nothing. */
+  /** Returns the value of a secret, or undefined if it is not configured. Does not throw. */
   secret(name: string): string | undefined;
-  /** The node as this token sees it, or undefined when it was not visited. */
+  /** Returns the node as this token sees it, or undefined if it was not visited. */
   node(id: string): NodeView | undefined;
-  /** Ids of the nodes visible here, in the order of their first completion. */
+  /** Ids of the visible nodes, in the order of their first completion. */
   readonly completed: readonly string[];
-  /** The node completed last on this token's path. */
+  /** The last completed node on the path of this token. */
   readonly prev?: NodeView | undefined;
-  /** In async requests only. */
+  /** Present only in requests of async nodes. */
   readonly callback?: { readonly url: string; readonly token: string; readonly signedUrl: string } | undefined;
-  /** In failure hooks only. */
+  /** Present only in failure hooks. */
   readonly failure?: ExecutionFailureView | undefined;
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { StepRow } from '../history.ts';
 import { Outputs } from './outputs.ts';
 
-/** A row in which a node answered a text of so many characters. */
+/** A row with a response text of the given length. */
 function rowOf(ord: number, nodeId: string, chars = 10, visit = 1): StepRow {
   return {
     ord,

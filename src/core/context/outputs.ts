@@ -9,34 +9,34 @@ interface Entry {
   readonly ord: number;
   readonly scope: string;
   readonly view: NodeView;
-  /** About how many bytes it takes, once that was counted. */
+  /** Approximate size in bytes; computed on first use. */
   size?: number;
 }
 
 const noneLeft: ReadonlyMap<string, string | undefined> = new Map();
 
-/** Asks for the rows of the latest visit of a node that were written before an ord (absent: the latest of all). */
+/** A query for the rows of the latest visit of a node, limited to rows with an ord below `before` if present. */
 export interface OutputQuery {
   readonly nodeId: string;
   readonly before?: number;
 }
 
 /**
- * What the nodes of one round answered, as far as some template, condition, join or result can still ask for it: the
- * in-memory companion of the state. Never written as a whole; rebuilt from step rows after a load (see `wantedOutputs`).
+ * The outputs of the nodes of one round, as far as a template, condition, join or result can still read them: the
+ * in-memory companion of the state. Never stored as a whole; rebuilt from step rows after a load (see `wantedOutputs`).
  *
- * Outputs may be left in the store, whose rows have them: those that nothing can ask for any more, and those for which there is
- * too little room. Of such a node nothing can be seen before it is restored; a place that needs it waits for that (see
- * `lackOfMove` and its neighbours in `wanted.ts`).
+ * Outputs may be left in the store, where the step rows hold them: those that nothing can read any more, and those that
+ * exceed the memory bound. A node whose outputs were left out cannot be read until they are restored; a place that
+ * needs them waits (see `lackOfMove` and its neighbours in `wanted.ts`).
  *
- * Immutable: {@link Outputs.with} gives a new one, so that a checkpoint that is refused leaves the old one as it was.
+ * Immutable: {@link Outputs.with} returns a new instance, so a rejected checkpoint leaves the old one intact.
  */
 export class Outputs {
-  /** Nothing answered yet. */
+  /** Outputs of a round in which no node has responded yet. */
   static readonly empty: Outputs = new Outputs(new Map(), noneLeft);
 
   readonly #entries: ReadonlyMap<string, readonly Entry[]>;
-  /** Nodes of which something was left in the store, some with the reason why it cannot be had. */
+  /** Nodes with outputs left in the store, mapped to the error if these cannot be loaded. */
   readonly #left: ReadonlyMap<string, string | undefined>;
 
   private constructor(entries: ReadonlyMap<string, readonly Entry[]>, left: ReadonlyMap<string, string | undefined>) {
@@ -44,27 +44,27 @@ export class Outputs {
     this.#left = left;
   }
 
-  /** Outputs of which those of these nodes were left in the store. */
+  /** Creates outputs that leave those of the given nodes in the store. */
   static leaving(nodeIds: readonly string[]): Outputs {
     return new Outputs(new Map(), new Map(nodeIds.map((nodeId) => [nodeId, undefined])));
   }
 
-  /** Whether nothing was left in the store. */
+  /** Whether all outputs are in memory. */
   get isWhole(): boolean {
     return this.#left.size === 0;
   }
 
-  /** The nodes of which something was left in the store and can be had. */
+  /** The nodes whose outputs were left in the store and can be loaded. */
   get leftOut(): readonly string[] {
     return [...this.#left.keys()].filter((nodeId) => this.lacks(nodeId));
   }
 
-  /** Whether something of the node was left in the store and can be had. */
+  /** Whether outputs of the node were left in the store and can be loaded. */
   lacks(nodeId: string): boolean {
     return this.#left.has(nodeId) && this.#left.get(nodeId) === undefined;
   }
 
-  /** With what was left in the store of these nodes; `rows` is what `lackQueries` asked for. */
+  /** Adds the outputs of these nodes that had been left in the store; `rows` is the result of `lackQueries`. */
   restored(nodeIds: readonly string[], rows: readonly StepRow[]): Outputs {
     const entries = new Map(this.#entries);
     const left = new Map(this.#left);
@@ -73,7 +73,7 @@ export class Outputs {
       left.delete(nodeId);
     }
     const restored = new Outputs(entries, left).with(rows);
-    // What was answered since they were asked for stays.
+    // Keep outputs that were added after the query was sent.
     const lastOrd = rows.at(-1)?.ord ?? 0;
     const all = new Map(restored.#entries);
     for (const nodeId of nodeIds) {
@@ -83,14 +83,14 @@ export class Outputs {
     return new Outputs(all, left);
   }
 
-  /** These nodes cannot be had: whatever asks for them fails with this sentence. */
+  /** Marks these nodes as unavailable: every read of them fails with the message `why`. */
   refusing(nodeIds: readonly string[], why: string): Outputs {
     return new Outputs(this.#entries, new Map([...this.#left, ...nodeIds.map((id) => [id, why] as const)]));
   }
 
   /**
-   * Leaves in the store what `isWanted` does not name, and the largest of the rest until it takes about `maxBytes` at most. To
-   * be called of what is durable only.
+   * Leaves in the store all outputs that `isWanted` rejects, then the largest of the rest until they take about
+   * `maxBytes` at most. Call this only for outputs that are durable.
    */
   trimmed(isWanted: (nodeId: string) => boolean, maxBytes: number): Outputs {
     const entries = new Map<string, readonly Entry[]>();
@@ -117,14 +117,14 @@ export class Outputs {
     return left.size === this.#left.size && entries.size === this.#entries.size ? this : new Outputs(entries, left);
   }
 
-  /** About how many bytes it takes in memory. */
+  /** Approximate size in memory, in bytes. */
   get size(): number {
     let size = 0;
     for (const entries of this.#entries.values()) size += sizeOf(entries);
     return size;
   }
 
-  /** These outputs and those of `rows`, which are in the order of their ords. Rows without outputs change nothing. */
+  /** Adds the outputs of `rows`, which must be in ascending order of ord. Rows without outputs are ignored. */
   with(rows: readonly StepRow[]): Outputs {
     let next: Map<string, readonly Entry[]> | undefined;
     for (const row of rows) {
@@ -135,7 +135,10 @@ export class Outputs {
     return next === undefined ? this : new Outputs(next, this.#left);
   }
 
-  /** The latest visit of the node that a token at `scope` may see. */
+  /**
+   * Returns the latest visit of the node that is visible to a token at `scope`. Throws if its outputs were left in the
+   * store.
+   */
   find(nodeId: string, scope: string): NodeView | undefined {
     this.#check(nodeId);
     const entries = this.#entries.get(nodeId);
@@ -147,18 +150,21 @@ export class Outputs {
     return undefined;
   }
 
-  /** The visit that a reference names. Throws where it was left in the store; undefined where it is not known. */
+  /**
+   * Returns the visit that a reference names, or undefined if it is unknown. Throws if its outputs were left in the
+   * store.
+   */
   at(ref: OutputRef): NodeView | undefined {
     this.#check(ref.nodeId);
     return this.#entries.get(ref.nodeId)?.find((entry) => entry.ord === ref.ord)?.view;
   }
 
-  /** About how many characters it holds; counts no further than a little beyond `limit`. */
+  /** Approximate number of characters; stops counting shortly after `limit`. */
   roughSize(limit: number): number {
     let size = 0;
     for (const entries of this.#entries.values()) {
       for (const { view } of entries) {
-        // A view's fields are JSON values, though their types do not say so.
+        // All fields of a view are JSON values, although its type does not express that.
         size += roughSize(view as unknown as Json, limit - size);
         if (size > limit) return size;
       }
@@ -166,7 +172,7 @@ export class Outputs {
     return size;
   }
 
-  /** Nothing answered yet: a new round begins. */
+  /** Returns empty outputs for a new round. */
   cleared(): Outputs {
     return Outputs.empty;
   }
@@ -177,11 +183,11 @@ export class Outputs {
   }
 }
 
-/** About how many bytes entries take. */
+/** Approximate size of entries in bytes. */
 function sizeOf(entries: readonly Entry[]): number {
   let size = 0;
   for (const entry of entries) {
-    // A view's fields are JSON values, though their types do not say so.
+    // All fields of a view are JSON values, although its type does not express that.
     entry.size ??= memorySize(entry.view as unknown as Json);
     size += entry.size;
   }
@@ -190,7 +196,7 @@ function sizeOf(entries: readonly Entry[]): number {
 
 const nothing: StepOutput = {};
 
-/** Without the answer of the compensation, which is another row's. */
+/** Removes the response of the compensation, which belongs to another row. */
 function ownOutput(output: StepOutput): StepOutput {
   if (output.downBody === undefined) return output;
   const { downBody: _down, ...own } = output;
@@ -213,7 +219,7 @@ function merge(entries: readonly Entry[], row: StepRow): readonly Entry[] {
     round: row.round,
     ...(row.key === undefined ? undefined : { idempotencyKey: row.key }),
     ...output,
-    // An async node answers with its callback's body under its request's status and headers.
+    // The response of an async node is the body of its callback with the status and headers of its request's response.
     ...(output.callback === undefined || output.response !== undefined
       ? undefined
       : {
@@ -225,8 +231,8 @@ function merge(entries: readonly Entry[], row: StepRow): readonly Entry[] {
         }),
   };
   const entry: Entry = { ord: row.ord, scope: row.scope, view };
-  // A reader that sees a row of this scope sees the newer one of the same scope too. Of the older visits one stays, since `prev`
-  // may still name it while a loop visits the node again.
+  // Every reader that sees a row of this scope also sees newer rows of the same scope. One older visit is kept, because
+  // `prev` may still name it while a loop visits the node again.
   const older = entries.findLastIndex((other) => other.scope === row.scope && other.view.visit !== row.visit);
   const kept = entries.filter((other, i) => i === older || other.scope !== row.scope);
   kept.push(entry);
@@ -234,7 +240,7 @@ function merge(entries: readonly Entry[], row: StepRow): readonly Entry[] {
 }
 
 /**
- * Versions of one node kept for readers in other branches. Only nested splits in loops make more than two; beyond the
- * bound the oldest, which no live token can see any more, goes.
+ * Maximum number of versions of one node, kept for readers in different branches. Only nested splits in loops produce
+ * more than two. When the bound is exceeded, the oldest version is dropped, which no live token can see any more.
  */
 const maxVersions = 64;

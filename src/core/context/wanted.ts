@@ -1,6 +1,3 @@
-/**
- * Which outputs templates, conditions, joins and results can still ask for, and which a place needs that are not in memory.
- */
 import { isSettled } from '../delivery.ts';
 import type { CallCommand } from '../event.ts';
 import type { Run } from '../run.ts';
@@ -8,7 +5,10 @@ import type { OutputQuery, Outputs } from './outputs.ts';
 import type { Ask, Plan } from '../plan.ts';
 import type { OutputRef, State, Token, UndoTarget } from '../state.ts';
 
-/** What to read back for a running execution. */
+/**
+ * The outputs that templates, conditions, joins and results can still read, as queries that load them for a running
+ * execution.
+ */
 export function wantedOutputs(plan: Plan, state: State): readonly OutputQuery[] {
   if (isSettled(state) || state.ord === 0) return [];
   const queries = new Map<string, OutputQuery>();
@@ -20,15 +20,15 @@ export function wantedOutputs(plan: Plan, state: State): readonly OutputQuery[] 
   for (const nodeId of read) want({ nodeId });
   for (const ref of referred(state)) want({ nodeId: ref.nodeId, before: ref.ord + 1 });
   for (const { nodeId, stage } of state.tokens) {
-    // A node that waits for its callback, or may repeat its call, needs its own accepted answer.
+    // A node that waits for its callback, or may repeat its call, needs its own accepted response.
     if ('task' in stage) want({ nodeId });
-    // Branches see what came before their split, whatever siblings have written since.
+    // Branches see the outputs from before their split, regardless of what siblings have written since.
     if (stage.kind === 'forked') for (const before of read) want({ nodeId: before, before: stage.ord });
   }
   return [...queries.values()];
 }
 
-/** The nodes that something can still ask for, as bits by index. */
+/** The nodes whose outputs can still be read, as a bit set by node index. */
 function askedBy(plan: Plan, state: State): bigint {
   let asked = plan.askedAtEnd;
   for (const token of state.tokens) {
@@ -38,7 +38,7 @@ function askedBy(plan: Plan, state: State): bigint {
   return asked;
 }
 
-/** From where a token goes on; undefined when only the hooks come after it, or its parent goes on in its place. */
+/** The node from which a token continues; undefined if only hooks follow, or if its parent continues in its place. */
 function standsAt(plan: Plan, { nodeId, stage }: Token): string | undefined {
   switch (stage.kind) {
     case 'draining':
@@ -64,7 +64,7 @@ function isAsked(plan: Plan, asked: bigint, nodeId: string): boolean {
   return node !== undefined && (asked & (1n << BigInt(node.index))) !== 0n;
 }
 
-/** The outputs that the state names. */
+/** The outputs that the state refers to. */
 function referred({ tokens, result }: State): readonly OutputRef[] {
   const refs = result === undefined ? [] : [result];
   for (const { prev, stage } of tokens) {
@@ -76,8 +76,8 @@ function referred({ tokens, result }: State): readonly OutputRef[] {
 }
 
 /**
- * The outputs of a durable execution without those that nothing can ask for any more, and without the largest of the others as
- * far as they take more than about `maxBytes`: they are left in the store, and read when they are asked for.
+ * Trims the outputs of an execution whose state is durable: drops those that nothing can read any more, then the
+ * largest of the others until they take about `maxBytes`. Dropped outputs stay in the store and are loaded on demand.
  */
 export function trimmedOutputs({ plan, state, outputs }: Run, maxBytes: number): Outputs {
   const asked = askedBy(plan, state);
@@ -86,7 +86,7 @@ export function trimmedOutputs({ plan, state, outputs }: Run, maxBytes: number):
   return outputs.trimmed((nodeId) => kept.has(nodeId) || isAsked(plan, asked, nodeId), maxBytes);
 }
 
-/** Which outputs that were left in the store a place asks for; `prev` is the node completed before it. */
+/** The nodes a place reads whose outputs were left in the store; `prev` is the node completed before it. */
 function lackOf(outputs: Outputs, ask: Ask | undefined, prev: OutputRef | undefined): readonly string[] {
   if (outputs.isWhole || ask === undefined) return [];
   const lack = ask.nodes === 'all' ? outputs.leftOut : ask.nodes.filter((nodeId) => outputs.lacks(nodeId));
@@ -94,7 +94,10 @@ function lackOf(outputs: Outputs, ask: Ask | undefined, prev: OutputRef | undefi
   return [...lack, prev.nodeId];
 }
 
-/** What a token needs of the store before it can move on by itself: for the conditions and texts of its node, or for its join. */
+/**
+ * The nodes whose outputs must be loaded before a token can move on its own: those read by the conditions and texts of
+ * its node, or by its join.
+ */
 export function lackOfMove({ plan, outputs }: Run, token: Token): readonly string[] {
   if (outputs.isWhole) return [];
   const { stage, nodeId, prev } = token;
@@ -109,7 +112,10 @@ export function lackOfMove({ plan, outputs }: Run, token: Token): readonly strin
   return lackOf(outputs, kind === 'switch' ? plan.asks.condition.get(nodeId) : plan.asks.during.get(nodeId), prev);
 }
 
-/** What a call needs of the store before it can be rendered. Compensations read everything from the store; see {@link undoQueries}. */
+/**
+ * The nodes whose outputs must be loaded before a call can be rendered. Empty for compensations, which read all outputs
+ * from the store; see {@link undoQueries}.
+ */
 export function lackOfCall({ plan, state, outputs }: Run, { phase, tokenId, nodeId }: CallCommand): readonly string[] {
   if (outputs.isWhole || phase === 'DOWN') return [];
   if (phase === 'HOOK') {
@@ -119,7 +125,7 @@ export function lackOfCall({ plan, state, outputs }: Run, { phase, tokenId, node
   return lackOf(outputs, plan.asks.during.get(nodeId), token?.prev);
 }
 
-/** What the conditions on callbacks of a token's node need of the store. */
+/** The nodes whose outputs must be loaded before the callback conditions of a token's node can be evaluated. */
 export function lackOfCallback(
   { plan, outputs }: Run,
   { nodeId, prev }: Pick<Token, 'nodeId' | 'prev'>,
@@ -127,7 +133,7 @@ export function lackOfCallback(
   return lackOf(outputs, plan.asks.condition.get(nodeId), prev);
 }
 
-/** How to read back the outputs of these nodes. */
+/** The queries that load the outputs of these nodes. */
 export function lackQueries({ plan, state }: Run, nodeIds: readonly string[]): readonly OutputQuery[] {
   const lack = new Set(nodeIds);
   const queries = wantedOutputs(plan, state).filter(({ nodeId }) => lack.has(nodeId));
@@ -135,12 +141,12 @@ export function lackQueries({ plan, state }: Run, nodeIds: readonly string[]): r
   return [...queries, ...Array.from(lack, (nodeId) => ({ nodeId }))];
 }
 
-/** What a compensation sees: every node as it stood when the visit that it undoes ended. */
+/** Queries for the outputs that a compensation sees: every node as it was when the visit to undo ended. */
 export function undoQueries(plan: Plan, state: State, target: UndoTarget): readonly OutputQuery[] {
   return queriesBefore(plan, state, plan.asks.compensation.get(target.nodeId), target, target.ord + 1);
 }
 
-/** What the request of a visit saw, for one that is shown again. */
+/** Queries for the outputs that the request of a visit saw, used to render that request again for display. */
 export function forwardQueries(plan: Plan, state: State, target: UndoTarget): readonly OutputQuery[] {
   return queriesBefore(plan, state, plan.asks.during.get(target.nodeId), target, target.ord);
 }

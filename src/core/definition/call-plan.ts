@@ -1,4 +1,3 @@
-/** Compiles calls, templates and conditions at their places in a definition, and gathers what they read. */
 import { compileExpression, type Expression } from '../expression/expression.ts';
 import { isJsonObject, type Json, type JsonObject } from '../value/json.ts';
 import type { AuthPlan, CallPlan } from '../plan.ts';
@@ -14,23 +13,23 @@ import { at, type Path, type Problems } from './problems.ts';
 import type { Moment, Read } from './warnings/reads.ts';
 import { fits, present, templateText, toNumber } from './shape/shape-check.ts';
 
-/** What compiling any part needs, and what it adds to. */
+/** What the compilation of any part needs, and the collections that it adds to. */
 export interface Compiling {
   readonly nodeIds: ReadonlySet<string>;
   readonly limits: RenderLimits;
-  /** Greatest `timeoutMillis` of a call. */
+  /** Maximum `timeoutMillis` of a call. */
   readonly maxTimeoutMillis: number;
   readonly problems: Problems;
   readonly reads: Read[];
 }
 
-/** The action around a task's request, whose status codes win over the request's. */
+/** The action around a task's request. Its status codes take precedence over those of the request. */
 export interface ActionCodes {
   readonly json?: JsonObject;
   readonly mode?: 'sync' | 'async';
 }
 
-/** Stands for a path that is only known when its condition is evaluated. */
+/** Represents a path that is only known when its condition is evaluated. */
 const unknownPath: TemplatePath = {
   text: '',
   root: 'steps',
@@ -40,13 +39,14 @@ const unknownPath: TemplatePath = {
   fromData: true,
 };
 
-/** Codes that leave it unknown whether a call took effect. */
+/** Status codes after which it is unknown whether a call took effect. */
 const defaultUnknownCodes: readonly number[] = [408, 502, 504, 520, 521, 522, 523, 524, 598, 599];
 
 /**
- * Compiles a call. Where its structure is broken, what is whole is still checked, so that all problems show at once.
+ * Compiles a call and records what it reads. In a call with a broken structure, the valid parts are still checked, so
+ * that all problems are reported at once.
  *
- * @returns undefined when something is broken.
+ * @returns undefined if the structure or a template is invalid.
  */
 export function compileCall(
   place: Place,
@@ -59,7 +59,7 @@ export function compileCall(
   const { problems } = compiling;
   const whole = fits(callShape, json, shapeBook);
   const call = whole ? withoutNulls(json) : mend(json);
-  // Authentication names secrets and holds no templates.
+  // Authentication refers to secrets by name and contains no templates.
   const { auth, ...request } = call;
   const allow = { callback: action.mode === 'async', failure: moment.kind === 'onFailure' };
   const compiled = compileRequest(request, { nodeIds: compiling.nodeIds, allow, limits: compiling.limits });
@@ -112,7 +112,7 @@ export function compileCall(
   };
 }
 
-/** Compiles a template that stands by itself. */
+/** Compiles a template that is not part of a call. */
 export function compileText(
   place: { readonly json: Json | undefined; readonly path: Path },
   moment: Moment,
@@ -130,7 +130,7 @@ export function compileText(
   return compiled.template;
 }
 
-/** Compiles a condition of a node; `onCallback` when it judges one. */
+/** Compiles a condition of a node. `onCallback` is true for a condition that evaluates a callback. */
 export function compileCondition(
   place: Place,
   nodeId: string,
@@ -155,7 +155,7 @@ function addReads(paths: readonly TemplatePath[], place: Path, moment: Moment, c
   for (const path of paths) compiling.reads.push({ place, moment, path });
 }
 
-/** The path of a problem that the request's compiler names from the call. */
+/** Converts a problem path relative to the call into a path of the definition. */
 function within(path: Path, relative: string): Path {
   const headers = '.headers.';
   return relative.startsWith(headers) ? at(at(path, 'headers'), relative.slice(headers.length)) : `${path}${relative}`;
@@ -169,7 +169,7 @@ function warnOfLiteralAuthorization(request: RequestPlan, path: Path, problems: 
   }
 }
 
-/** `auth` is whole. */
+/** Expects `auth` to have passed the shape check. */
 function checkAuth(auth: JsonObject | undefined, request: RequestPlan, path: Path, problems: Problems): void {
   if (auth === undefined) return;
   const { tokenUrl } = auth;
@@ -195,7 +195,7 @@ function codes(json: JsonObject, key: string): ReadonlySet<number> | undefined {
   return Array.isArray(list) ? new Set((list as readonly Json[]).flatMap((code) => toNumber(code) ?? [])) : undefined;
 }
 
-/** `null` equals absence, also of a header. */
+/** Removes fields and headers whose value is null, since null equals absence. */
 function withoutNulls(call: JsonObject): JsonObject {
   const clean = (object: JsonObject): JsonObject =>
     Object.fromEntries(Object.entries(object).filter(([, value]) => value !== null));
@@ -203,7 +203,7 @@ function withoutNulls(call: JsonObject): JsonObject {
   return { ...clean(call), ...(isJsonObject(headers) ? { headers: clean(headers) } : {}) };
 }
 
-/** The parts of a broken call that are whole, with harmless ones where required parts are not. */
+/** Keeps the valid parts of a broken call and replaces missing or invalid required fields with placeholders. */
 function mend(call: JsonObject): JsonObject {
   const kept = Object.entries(callShape.fields).flatMap(([key, field]): [string, Json][] => {
     const value = present(call, key);

@@ -265,7 +265,7 @@ describe('warnings', () => {
     expect(warningsOf(graphOf('a', post('a', { next: 'b' }), { kind: 'sleep', id: 'b', durationMillis: 1 }))).toEqual(
       [],
     );
-    // Only reached when the call was rejected.
+    // Only reached if the call was rejected.
     expect(warningsOf(graphOf('a', post('a', { onFailure: 'b' }), task('b')))).toEqual([]);
   });
 
@@ -378,7 +378,7 @@ describe('limits', () => {
   });
 
   it('keep the time for the largest graph short', () => {
-    // Every node but the last may go back to each of the ones before it.
+    // Every node but the last may go back to each node before it.
     const nodes = Array.from({ length: 499 }, (_, i): JsonObject => ({
       kind: 'switch',
       id: `n${String(i)}`,
@@ -432,7 +432,7 @@ describe('compileDefinition', () => {
   });
 });
 
-/** Replaces one of the values within a document, counted in the order of the document. */
+/** Replaces one value within a document, selected by its position in document order. */
 function replaceAt(document: Json, position: number, value: Json): void {
   const places: [Record<string, Json>, string][] = [];
   const collect = (item: Json): void => {
@@ -457,7 +457,7 @@ it('refuses labels that not every store can keep', () => {
   ]);
 });
 
-// Each of these once took from seconds to minutes; the limit of the test's own time notices that.
+// Each of these once took seconds to minutes; the time limit of the test detects a regression.
 describe('a hostile definition', () => {
   it('is not compared letter by letter to find what its dangling references meant', () => {
     const long = 'a'.repeat(100_000);

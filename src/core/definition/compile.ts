@@ -1,4 +1,3 @@
-/** Turns a definition document into a plan, or says everything that is wrong with it. */
 import { isJsonObject, type Json, type JsonObject } from '../value/json.ts';
 import type { CallPlan, NodePlan, Plan, RequiredPath, RetryPolicy } from '../plan.ts';
 import { keysOfPath } from '../template/path-keys.ts';
@@ -20,22 +19,23 @@ import { summarizeReads, warnOfReads, type Read } from './warnings/reads.ts';
 import { checkShape, present, toNumber, unprintable } from './shape/shape-check.ts';
 import { weightOf } from './weight.ts';
 
-/** What comes of a definition. Every problem is a sentence that begins with its JSON path. */
+/** The result of a compilation. Every problem is a sentence that begins with its JSON path. */
 export type Compilation =
   | { readonly ok: true; readonly plan: Plan; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly errors: readonly string[]; readonly warnings: readonly string[] };
 
-/** How to compile. */
+/** Options of a compilation. */
 export interface CompileOptions {
-  /** Content hash of the document, for the plan. */
+  /** Content hash of the document; copied into the plan. */
   readonly hash: string;
-  /** Limits that differ from the defaults. */
+  /** Overrides of the default limits. */
   readonly limits?: Partial<DefinitionLimits>;
 }
 
 /**
- * Checks, normalises and compiles a definition document. Collects every problem, not only the first. Never throws,
- * whatever the document is; the same document gives the same result.
+ * Checks, normalises and compiles a definition document. Collects all problems (up to `maxProblems`) instead of
+ * stopping at the first. Never throws, whatever the document contains. Deterministic: equal documents give equal
+ * results.
  */
 export function compileDefinition(document: Json, options: CompileOptions): Compilation {
   const problems = createProblems();
@@ -76,7 +76,9 @@ interface Parts {
   readonly reads: readonly Read[];
 }
 
-/** Compiles whatever can be compiled, so that all its problems are found; undefined when something could not be. */
+/**
+ * Compiles every part that can be compiled, so that all problems are found. Returns undefined if any part is invalid.
+ */
 function compileParts(
   document: JsonObject,
   draft: Draft,
@@ -87,7 +89,6 @@ function compileParts(
   const reads: Read[] = [];
   const compiling: Compiling = {
     nodeIds: new Set(draft.byId.keys()),
-    // A byte holds at most one code unit.
     limits: { maxSteps: limits.maxEvaluationSteps, maxBytes: limits.maxRenderedBytes },
     maxTimeoutMillis: limits.maxTimeoutMillis,
     problems,
@@ -179,7 +180,7 @@ function requiredPaths(document: JsonObject): readonly RequiredPath[] {
   });
 }
 
-/** Executions have the labels of their definition, so that these must be as storable as those of a run. */
+/** Executions inherit the labels of their definition, so these must meet the same limits as the labels of a run. */
 function checkLabels(document: JsonObject, problems: Problems): void {
   const labels = present(document, 'labels');
   const entries = Object.entries(isJsonObject(labels) ? labels : {});

@@ -1,7 +1,7 @@
 /**
- * What a definition costs grows with its size and with nothing else. Two measures: how often the document is read while it is checked,
- * which is exact, and, for what goes on among its compiled parts, the processor time of ten times the size beside that of the size,
- * with room for a factor of five. Something quadratic takes a hundred times as long.
+ * The cost of a definition grows only linearly with its size. Two measures: the exact number of reads of the document
+ * while it is checked, and, for the work on its compiled parts, the processor time at ten times the size relative to
+ * the time at the size, with a tolerance factor of five. Quadratic work would take a hundred times as long.
  */
 import { describe, expect, it } from 'vitest';
 import type { Json, JsonObject } from '../value/json.ts';
@@ -26,7 +26,7 @@ const split = (branches: readonly Json[]): JsonObject =>
 const retryOn = (statusCodes: readonly Json[]): JsonObject =>
   chain({}, { failureHandling: { type: 'retry', maxAttempts: 1, delayMillis: 1, retryOn: { statusCodes } } });
 
-/** Definitions of many kinds, broken ones too, with about `n` parts. */
+/** Definitions of many kinds, including invalid ones, with about `n` parts. */
 const definitions: readonly (readonly [string, (n: number) => JsonObject])[] = [
   ['tags', (n) => chain({ body: '{{payload.a}}'.repeat(n) })],
   ['tags that name nothing', (n) => chain({ body: '{{}}'.repeat(n) })],
@@ -123,7 +123,7 @@ const graphs: readonly (readonly [string, (n: number) => JsonObject])[] = [
 
 const limits = { maxBytes: 100_000_000, maxNodes: 1_000_000 };
 
-/** The document, counting how often anything of it is read. */
+/** Wraps a document and counts all reads of it. */
 function counting(document: Json, count: { reads: number }): Json {
   if (typeof document !== 'object' || document === null) return document;
   const children = new Map<unknown, Json>();
@@ -156,7 +156,7 @@ function readsOf(document: Json): number {
   return count.reads;
 }
 
-/** Milliseconds of the processor, the least of three. */
+/** Processor time in milliseconds; the minimum of three measurements. */
 function millisOf(document: Json): number {
   return Math.min(
     ...list(3, () => {
@@ -184,7 +184,8 @@ describe('a definition is compiled in proportion to its size', () => {
 
 describe('a graph is analysed in proportion to what it may have', () => {
   it.each(graphs)('with %s', (_of, make) => {
-    // Every call looks at all that may come after it, which is bounded by the number of nodes: ten times as much for each of ten times as many.
+    // For every call, all nodes that may follow are visited, so the work is quadratic in the number of nodes, which is
+    // bounded.
     const some = millisOf(make(48));
     expect(millisOf(make(480))).toBeLessThan(200 * Math.max(some, 1));
   });

@@ -1,12 +1,8 @@
-/**
- * The nodes of a document as far as they can be read: steps and nodes in one form, with their places in the document.
- * Tolerates every defect, so that the checks of ids, references and the graph can run whatever else is wrong.
- */
 import { isJsonObject, ownProperty, type Json, type JsonObject } from '../value/json.ts';
 import { at, type Path } from './problems.ts';
 import { present } from './shape/shape-check.ts';
 
-/** The kinds of nodes. */
+/** All kinds of nodes. */
 export const nodeKinds = ['task', 'switch', 'sleep', 'split', 'join', 'fail'] as const;
 
 /** A kind of node. */
@@ -18,24 +14,24 @@ export interface Place {
   readonly path: Path;
 }
 
-/** A reference from one node to another. */
+/** A reference from one node to another; `path` is where the document names the target. */
 export interface Edge {
   readonly path: Path;
   readonly target: string;
   readonly via: 'next' | 'onFailure' | 'case' | 'default' | 'branch' | 'join';
 }
 
-/** A node or a step as it was written. */
+/** A node or a step, as far as it can be read from the document. */
 export interface NodeDraft {
   readonly index: number;
   readonly path: Path;
   readonly id: string | undefined;
   readonly idPath: Path;
-  /** Undefined when the document names none that exists. */
+  /** Undefined if the document names no known kind. */
   readonly kind: NodeKind | undefined;
   readonly json: JsonObject;
   readonly edges: readonly Edge[];
-  /** The object that holds a task's mode, its own status codes and its callback; that of a step is empty. */
+  /** The object that holds a task's mode, status codes and callback. Steps have none, so theirs is empty. */
   readonly action: { readonly json: JsonObject; readonly path: Path };
   /** The forward call of a task. */
   readonly request: Place | undefined;
@@ -47,11 +43,14 @@ export interface Draft {
   readonly linear: boolean;
   readonly entry: string | undefined;
   readonly nodes: readonly NodeDraft[];
-  /** The first node of each id. */
+  /** The first node with each id. */
   readonly byId: ReadonlyMap<string, NodeDraft>;
 }
 
-/** Reads the steps, or else the nodes, of a document. */
+/**
+ * Reads the nodes of a document as far as possible: steps and graph nodes in one form, with their places in the
+ * document. Tolerates every defect, so that the checks of ids, references and the graph can run on broken documents.
+ */
 export function readDraft(document: JsonObject): Draft {
   const steps = present(document, 'steps');
   const linear = steps !== undefined;
@@ -133,7 +132,7 @@ function readEdges(kind: NodeKind, json: JsonObject, path: Path): Edge[] {
     const list = Array.isArray(branches) ? (branches as readonly Json[]) : [];
     const seen = new Set<Json>();
     for (const [index, item] of list.entries()) {
-      // A repeated branch is reported by the shape; to the graph it is one.
+      // The shape check reports repeated branches; the graph contains each of them once.
       if (!seen.has(item)) add('branch', item, at(branchesPath, index));
       seen.add(item);
     }

@@ -1,18 +1,17 @@
-/** What is certain, and what is possible, on the ways through a sound graph. */
 import type { Draft, Edge, NodeDraft } from './draft.ts';
 import type { Branch, Layout } from './graph.ts';
 
-/** Questions about the ways through a graph. */
+/** Which nodes are certain, and which are possible, on the paths through a sound graph. */
 export interface Flow {
-  /** Whether every way to `node` has visited `other` before. */
+  /** Whether every path to `node` visits `other` first. */
   isCertainBefore(node: string, other: string): boolean;
-  /** Whether every way to a successful end has visited `node`. */
+  /** Whether every path to a successful end visits `node`. */
   isCertainAtEnd(node: string): boolean;
-  /** Ids of the nodes that may run after, or beside, a node once that has succeeded; in document order. */
+  /** Ids of the nodes that may run after, or in parallel with, a node that has succeeded; in document order. */
   possibleAfter(node: string): readonly string[];
 }
 
-/** Analyses a graph that `checkGraph` found sound. */
+/** Analyses a graph that `checkGraph` found to be sound. */
 export function analyseFlow(draft: Draft, layout: Layout): Flow {
   const bits = new Map(draft.nodes.map((node, index) => [node.id ?? '', 1n << BigInt(index)]));
   const ends = findEnds(draft, layout);
@@ -26,7 +25,7 @@ export function analyseFlow(draft: Draft, layout: Layout): Flow {
   };
 }
 
-/** The nodes at which each branch, and the run itself (undefined), ends well. */
+/** The nodes at which each branch, and the run itself (undefined), ends successfully. */
 type Ends = ReadonlyMap<Branch | undefined, readonly NodeDraft[]>;
 
 function findEnds(draft: Draft, layout: Layout): Ends {
@@ -43,10 +42,11 @@ function findEnds(draft: Draft, layout: Layout): Ends {
 }
 
 /**
- * Sets of nodes are bits. The sets are the greatest that satisfy: certain before a node is what is certain after each of
- * its predecessors; certain before a join is what is certain after its split and, unless failed branches are let pass,
- * at the ends of every branch. They begin full and only shrink, so the loop ends. A set is computed anew only where one that it is made
- * of has changed: what is to be done grows with what changes, also where loops lead a change backwards node by node.
+ * Computes, as bit sets, the nodes that are certain to be visited before each node. This is a greatest fixed point: the
+ * set of a node is the intersection of its predecessors' sets, each including the predecessor itself. The set of a join
+ * is that of its split, plus the ends of every branch unless `onBranchFailure` is `continue`. Sets begin full and only
+ * shrink, so the loop terminates. A set is recomputed only when a set it depends on has changed, so the work is
+ * proportional to the number of changes even when loops propagate a change backwards one node at a time.
  */
 function computeCertain(
   draft: Draft,
@@ -95,7 +95,7 @@ function computeCertain(
   return { before, atEnds };
 }
 
-/** The nodes whose sets are made of the set of each. */
+/** For each node, the nodes whose sets depend on its set. */
 function findDependents(draft: Draft, ends: Ends): ReadonlyMap<string, ReadonlySet<NodeDraft>> {
   const found = new Map<string, Set<NodeDraft>>();
   const add = (of: string, dependent: string): void => {
@@ -110,7 +110,7 @@ function findDependents(draft: Draft, ends: Ends): ReadonlyMap<string, ReadonlyS
   return found;
 }
 
-/** The nodes in an order in which, loops aside, each comes after all that lead to it: few rounds are then enough. */
+/** Reverse postorder: apart from loops, every node comes after its predecessors, so few rounds suffice. */
 function inWalkingOrder(draft: Draft, layout: Layout): NodeDraft[] {
   const order: NodeDraft[] = [];
   const seen = new Set<string>();
@@ -139,14 +139,17 @@ function inWalkingOrder(draft: Draft, layout: Layout): NodeDraft[] {
   return order.reverse();
 }
 
-/** Walks a graph of indices, each edge once, since it is done for every node. */
+/**
+ * Returns the function behind `possibleAfter`. It runs for every node, so it works on indices and follows each edge
+ * once.
+ */
 function createPossible(draft: Draft, layout: Layout): (start: string) => string[] {
   const indices = new Map(draft.nodes.map((node, index) => [node.id ?? '', index]));
   const indexOf = (id: string): readonly number[] => {
     const index = indices.get(id);
     return index === undefined ? [] : [index];
   };
-  /** Where a node leads: once it has succeeded, and whatever comes of it. */
+  /** The successors of a node after success, and after any outcome. */
   const ways = draft.nodes.map(({ id = '', edges }) => {
     const branch = layout.places.get(id);
     const join = branch === undefined ? [] : indexOf(branch.join);

@@ -1,11 +1,3 @@
-/**
- * Checks ids, references and the structure of splits.
- *
- * Every node belongs to one place: the run itself, or one branch of one split. Places are found from the outside in: all
- * that the run reaches without entering a branch belongs to the run, then all that the branches of its splits reach, and
- * so on. A node reached from two places is therefore always reported where the inner one, or the later branch, leaves
- * its bounds. A join stands where its split stands.
- */
 import { closest, quote, type Path, type Problems } from './problems.ts';
 import type { Draft, Edge, NodeDraft } from './draft.ts';
 
@@ -13,23 +5,30 @@ import type { Draft, Edge, NodeDraft } from './draft.ts';
 export interface Branch {
   readonly split: string;
   readonly entry: string;
-  /** `''` when the split names none. */
+  /** `''` if the split names no join. */
   readonly join: string;
-  /** The branch around the split. */
+  /** The branch that contains the split. */
   readonly outer: Branch | undefined;
-  /** Number of splits around. */
+  /** Nesting depth: 1 for a branch of an outermost split. */
   readonly depth: number;
 }
 
-/** Where the reachable nodes stand. */
+/** The branch of every reachable node, and whether the graph is valid. */
 export interface Layout {
-  /** The innermost branch of each reachable node; undefined for those of the run itself. */
+  /** The innermost branch of each reachable node; undefined for nodes outside all branches. */
   readonly places: ReadonlyMap<string, Branch | undefined>;
-  /** Whether every id, reference and split is in order. */
+  /** Whether every id, reference and split is valid. */
   readonly sound: boolean;
 }
 
-/** Checks the graph and finds the place of every node. */
+/**
+ * Checks ids, references and the structure of splits, and assigns every reachable node to its place: the run itself, or
+ * one branch of one split.
+ *
+ * Places are assigned from the outside in: first all nodes that the run reaches without entering a branch, then those
+ * that the branches of its splits reach, and so on. A node reached from two places is therefore reported where the
+ * inner or the later branch leaves its bounds. A join belongs to the same place as its split.
+ */
 export function checkGraph(draft: Draft, problems: Problems): Layout {
   let sound = true;
   const report = (path: Path, sentence: string): void => {
@@ -60,7 +59,7 @@ function checkIds(draft: Draft, report: Report): void {
   }
 }
 
-/** Dangling references for which the id that was meant is looked for: each search goes through all ids. */
+/** Number of dangling references that get a suggestion. Each search compares against all ids. */
 const maxHints = 20;
 
 function checkReferences(draft: Draft, report: Report): void {
@@ -82,7 +81,7 @@ function checkReferences(draft: Draft, report: Report): void {
   }
 }
 
-/** The split that each join belongs to. */
+/** The split of each join, by the id of the join. */
 function findOwners(draft: Draft, report: Report): Map<string, NodeDraft> {
   const owners = new Map<string, NodeDraft>();
   for (const node of draft.nodes) {
@@ -114,7 +113,7 @@ function findPlaces(
   report: Report,
 ): Map<string, Branch | undefined> {
   const places = new Map<string, Branch | undefined>();
-  /** The reference by which a node was reached first. */
+  /** The reference that reached each node first. */
   const reachedBy = new Map<string, Path>();
   // One list per depth: an outer place is complete before an inner one begins.
   const pending: { node: NodeDraft; place: Branch | undefined }[][] = [[], []];
@@ -126,13 +125,13 @@ function findPlaces(
     (pending[place?.depth ?? 0] ??= []).push({ node, place });
   };
 
-  /** Entries of branches, to be entered once everything around is known. */
+  /** Entries of branches by depth; they are entered once all enclosing places are complete. */
   const branches: { edge: Edge; branch: Branch }[][] = [];
   const follow = (node: NodeDraft, edge: Edge, place: Branch | undefined, join: string): void => {
     const { target, path } = edge;
     const isJoin = draft.byId.get(target)?.kind === 'join';
     if (edge.via === 'join') {
-      // What is named as a join without being one is entered too, so that only its being none is reported.
+      // A target that is not a join is entered too, so that only the wrong kind is reported for it.
       if ((owners.get(target) === node || !isJoin) && !places.has(target)) enter(target, place, path);
     } else if (edge.via === 'branch') {
       if (isJoin) return report(path, `${quote(target)} is a join; a branch begins at another node.`);
@@ -162,7 +161,7 @@ function findPlaces(
         report(edge.path, `${quote(edge.target)} is also reached by ${first}; a branch begins at a node of its own.`);
       }
     }
-    // The list grows while it is walked.
+    // The list may grow during the iteration.
     for (const { node, place } of pending[depth] ?? []) {
       const join = node.edges.find(({ via }) => via === 'join')?.target ?? '';
       for (const edge of node.edges) follow(node, edge, place, join);
@@ -172,7 +171,7 @@ function findPlaces(
 }
 
 function describeConflict(target: string, place: Branch | undefined, other: Branch | undefined): string {
-  // An outer place is complete before an inner one begins, so an edge that meets a taken node is in a branch.
+  // An outer place is complete before an inner one begins, so an edge to an already assigned node starts in a branch.
   const split = quote(place?.split ?? '');
   const branch = quote(place?.entry ?? '');
   const join = quote(place?.join ?? '');

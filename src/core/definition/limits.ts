@@ -1,29 +1,34 @@
-/** How large a definition may be, and the check that comes before every other. */
 import { isRawNumber, numberText } from '../value/json.ts';
 import type { Problems } from './problems.ts';
 
-/** Bounds of a definition, and of what is evaluated for it. */
+/** Bounds of a definition document, and of what is evaluated for it. */
 export interface DefinitionLimits {
-  /** Bytes of its compact JSON in UTF-8. Default 262144 (256 KiB). */
+  /** Maximum size as compact JSON in UTF-8, in bytes. Default 262144 (256 KiB). */
   readonly maxBytes: number;
-  /** Nodes of a graph, or steps. Default 500. */
+  /** Maximum number of nodes or steps. Default 500. */
   readonly maxNodes: number;
-  /** Objects and lists within one another. Default 64. */
+  /** Maximum nesting of objects and lists. Default 64. */
   readonly maxDepth: number;
-  /** Greatest `maxNodeVisits`. Default 1000000. */
+  /** Maximum value of `maxNodeVisits`. Default 1000000. */
   readonly maxNodeVisitsCap: number;
-  /** Greatest `timeoutMillis` of a call, in milliseconds. Default 900000 (15 min); a call holds a place of its process for so long. */
+  /**
+   * Maximum `timeoutMillis` of a call, in milliseconds. Default 900000 (15 min). A call occupies one of its process's
+   * concurrency slots until it ends.
+   */
   readonly maxTimeoutMillis: number;
-  /** Bytes of URL, headers and body of a call, rendered. Default 1048576 (1 MiB). */
+  /** Maximum size of the rendered URL, headers and body of a call together, in bytes. Default 1048576 (1 MiB). */
   readonly maxRenderedBytes: number;
-  /** Steps of one rendering or one condition. Default 100000. */
+  /** Maximum number of steps of one rendering or one condition. Default 100000. */
   readonly maxEvaluationSteps: number;
 }
 
-/** Bounds of the labels of a definition and of a run, in entries and characters: lists can be filtered by what keeps within them. */
+/**
+ * Bounds of the labels of a definition and of a run: number of entries, and characters per key and value. Filters of
+ * lists accept the same lengths.
+ */
 export const labelLimits = { count: 50, key: 128, value: 512 } as const;
 
-/** The limits where the configuration says nothing else. */
+/** The limits without overrides from the configuration. */
 export const defaultDefinitionLimits: DefinitionLimits = {
   maxBytes: 262_144,
   maxNodes: 500,
@@ -34,13 +39,13 @@ export const defaultDefinitionLimits: DefinitionLimits = {
   maxEvaluationSteps: 100_000,
 };
 
-/** Bytes of a text in UTF-8; an unpaired surrogate counts as its replacement character. */
+/** Length of a text in UTF-8, in bytes. An unpaired surrogate counts as U+FFFD. */
 function utf8Length(text: string): number {
   let bytes = text.length;
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);
     if (unit < 0x80) continue;
-    // A pair takes four bytes, two for each half; everything else above U+07FF takes three.
+    // A surrogate pair takes four bytes, two per half; every other code unit above U+07FF takes three.
     const paired =
       (unit >= 0xd800 && unit < 0xdc00 && text.charCodeAt(i + 1) >> 10 === 0x37) ||
       (unit >= 0xdc00 && unit < 0xe000 && i > 0 && text.charCodeAt(i - 1) >> 10 === 0x36);
@@ -50,10 +55,10 @@ function utf8Length(text: string): number {
 }
 
 /**
- * Reports a document that is too large or too deep. Walks without recursion and stops at the first bound, so that
- * neither deep nesting nor a value that holds itself (YAML aliases can make one) takes the process down.
+ * Reports a document that is too large or too deep. Runs before all other checks. It does not recurse and stops at the
+ * first exceeded bound, so deep nesting and cyclic values (which YAML aliases can produce) cannot crash the process.
  *
- * @returns the bytes of the document; undefined when it must not be looked at further.
+ * @returns the size of the document in bytes, or undefined if it was rejected and must not be processed further.
  */
 export function checkSize(document: unknown, limits: DefinitionLimits, problems: Problems): number | undefined {
   const pending: { value: unknown; depth: number }[] = [{ value: document, depth: 1 }];

@@ -1,4 +1,3 @@
-/** Compiles single nodes. */
 import { nodeKinds } from '../node/kinds.ts';
 import type { NodeKind } from '../node/kind.ts';
 import type { NodePlan, RetryPolicy } from '../plan.ts';
@@ -7,7 +6,7 @@ import type { NodeDraft } from './draft.ts';
 import type { Branch } from './graph.ts';
 import { quote, type Problems } from './problems.ts';
 
-/** Compiles a node; undefined when something in it is broken, which has been reported then. */
+/** Compiles one node. Returns undefined if any part of it is invalid; the problem has then been reported. */
 export function compileNode(
   node: NodeDraft,
   branch: Branch | undefined,

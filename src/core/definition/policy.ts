@@ -1,11 +1,10 @@
-/** Retry policies: their defaults, their checks beyond the shape, and their compiled form. */
 import { isJsonObject, type Json, type JsonObject } from '../value/json.ts';
 import type { RetryError, RetryOn, RetryPolicy } from '../plan.ts';
 import { retryErrors, shapeBook } from './shape/document-shape.ts';
 import { at, type Path, type Problems } from './problems.ts';
 import { fits, present, toNumber } from './shape/shape-check.ts';
 
-/** The policy of forward calls and hooks where the definition names none. */
+/** Default retry policy of forward calls and hooks. */
 export const defaultFailureHandling: RetryPolicy = {
   type: 'backoff',
   maxAttempts: 3,
@@ -15,7 +14,7 @@ export const defaultFailureHandling: RetryPolicy = {
   jitterRatio: 0.2,
 };
 
-/** The policy of compensations where the definition names none. */
+/** Default retry policy of compensations. */
 export const defaultCompensationHandling: RetryPolicy = {
   type: 'backoff',
   maxAttempts: 20,
@@ -25,16 +24,19 @@ export const defaultCompensationHandling: RetryPolicy = {
   jitterRatio: 0,
 };
 
-/** Fewer retries than this are too few for a compensation, whose failure needs an operator. */
+/**
+ * Minimum number of retries below which a compensation policy causes a warning: a compensation that gives up needs an
+ * operator.
+ */
 const fewCompensationRetries = 5;
 
 const timeoutWarning =
   'Timeouts are left out, so a call that times out is not retried; list "timeout" in errors if it should be.';
 
 /**
- * Compiles a policy, `fallback` when there is none.
+ * Compiles a retry policy; returns `fallback` if the definition has none.
  *
- * @returns undefined when its structure is broken, which the shape check has reported.
+ * @returns undefined if the structure is invalid, which the shape check has already reported.
  */
 export function compilePolicy(
   json: Json | undefined,
@@ -64,7 +66,7 @@ export function compilePolicy(
   };
 }
 
-/** Warns of a policy for compensations that gives up early. */
+/** Warns about a compensation policy with few retries. */
 export function warnOfShortPolicy(policy: RetryPolicy, path: Path, problems: Problems): void {
   if (policy.maxAttempts >= fewCompensationRetries) return;
   const retries = policy.maxAttempts === 1 ? '1 retry' : `${String(policy.maxAttempts)} retries`;

@@ -1,30 +1,38 @@
-/** Collects what is wrong or doubtful in a definition, as sentences that begin with a JSON path. */
 import { isJsonObject, isRawNumber, numberText } from '../value/json.ts';
 
 const maxShown = 60;
 
-/** Most problems reported of one document: a person reads no more at once, and a document of 256 KiB can have a hundred thousand. */
+/**
+ * Maximum number of problems reported per document and severity. A document of 256 KiB can have a hundred thousand
+ * problems, more than anyone can read.
+ */
 export const maxProblems = 100;
 
-/** Sentences, and how many more there are where they are too many to be said. */
+/** The sentences, followed by a line with the number of omitted ones, if any. */
 export function saidOf(sentences: Iterable<string>, left: number): readonly string[] {
   return left === 0 ? [...sentences] : [...sentences, `… and ${String(left)} more.`];
 }
 
-/** A place in a definition: `nodes[2].action.request`; `''` is the document itself. */
+/** The path of a place in a definition, such as `nodes[2].action.request`; `''` is the document itself. */
 export type Path = string;
 
-/** The sink of all checks. Sentences begin with a capital letter or a quoted value and end with a full stop. */
+/**
+ * Collects the errors and warnings of all checks. Sentences begin with a capital letter or a quoted value and end with
+ * a full stop.
+ */
 export interface Problems {
   readonly errors: readonly string[];
   readonly warnings: readonly string[];
-  /** Whether further problems make no difference: lists need not be walked to their ends. */
+  /** Whether further problems are ignored, so that checks of lists may stop early. */
   readonly isFull?: boolean;
   error(path: Path, sentence: string): void;
   warn(path: Path, sentence: string): void;
 }
 
-/** The first {@link maxProblems} of a kind; of others it knows how many came. The same sentence at the same place is kept once. */
+/**
+ * Keeps the first {@link maxProblems} problems of one severity and counts the rest. Duplicates of kept problems are
+ * dropped.
+ */
 class Sentences {
   readonly #kept = new Set<string>();
   #left = 0;
@@ -39,7 +47,7 @@ class Sentences {
   }
 }
 
-/** An empty collection. */
+/** Creates an empty collection. */
 export function createProblems(): Problems {
   const errors = new Sentences();
   const warnings = new Sentences();
@@ -56,8 +64,8 @@ export function createProblems(): Problems {
 }
 
 /**
- * The path of a field or element: `nodes`, `nodes[2]`, `nodes[2].id`, `headers.X-Id`, `labels["a b"]`. Long keys are shortened: what
- * stands under one may have many problems, each with its path.
+ * The path of a field or element: `nodes`, `nodes[2]`, `nodes[2].id`, `headers.X-Id`, `labels["a b"]`. Long keys are
+ * shortened, since many problems may occur below one key and each repeats the path.
  */
 export function at(path: Path, key: string | number): Path {
   if (typeof key === 'number') return `${path}[${String(key)}]`;
@@ -65,12 +73,12 @@ export function at(path: Path, key: string | number): Path {
   return path === '' ? key : `${path}.${key}`;
 }
 
-/** A text in quotes, shortened when it is long. */
+/** Quotes a text and shortens it if it is long. */
 export function quote(text: string): string {
   return JSON.stringify(text.length > maxShown ? `${text.slice(0, maxShown - 1)}…` : text);
 }
 
-/** A value as a sentence shows it: scalars as they are, others by their kind. */
+/** Formats a value for a message: scalars literally, other values by their type. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return quote(value);
   if (typeof value === 'number' || isRawNumber(value)) return numberText(value).slice(0, maxShown);
@@ -79,15 +87,21 @@ export function show(value: unknown): string {
   return isJsonObject(value) ? 'an object' : 'no JSON value';
 }
 
-/** `a, b or c`. */
+/** Joins words as `a, b or c`. */
 export function alternatives(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1) ?? ''}`;
 }
 
-/** Longer words are not compared: a single mistyped letter is unlikely to be their problem, and a comparison costs their length. */
+/**
+ * Maximum length of a word for which a suggestion is computed, in UTF-16 units. The cost of a comparison grows with the
+ * length, and longer words are rarely typing errors.
+ */
 const maxCompared = 256;
 
-/** The known word that was probably meant: at most `most` letters away, whatever their case; undefined when none is. */
+/**
+ * The known word closest to a mistyped one, within an edit distance of `most`, ignoring case. Returns undefined if none
+ * is close enough.
+ */
 export function closest(word: string, known: readonly string[], most = 2): string | undefined {
   if (word.length > maxCompared) return undefined;
   const limit = Math.min(most, Math.floor(word.length / 2));
@@ -101,19 +115,19 @@ export function closest(word: string, known: readonly string[], most = 2): strin
   return best?.word;
 }
 
-/** Letters to insert, delete or replace; Infinity when it is more than `limit`. Takes about `limit` steps per letter. */
+/** Edit distance of two words, or Infinity if it exceeds `limit`. Costs about `limit` operations per letter. */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) > limit) return Infinity;
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
   let row = new Array<number>(b.length + 1).fill(Infinity);
   for (let i = 1; i <= a.length; i++) {
-    // Off this diagonal band the distance is above the limit in any case.
+    // Outside this diagonal band the distance always exceeds the limit.
     const [from, to] = [Math.max(1, i - limit), Math.min(b.length, i + limit)];
     row[from - 1] = from === 1 ? i : Infinity;
     let least = row[from - 1] ?? Infinity;
     for (let j = from; j <= to; j++) {
       const substitution = (previous[j - 1] ?? Infinity) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      // The row before ends one column earlier.
+      // The previous row ends one column earlier.
       const deletion = (j === i + limit ? Infinity : (previous[j] ?? Infinity)) + 1;
       const distance = Math.min(substitution, deletion, (row[j - 1] ?? Infinity) + 1);
       row[j] = distance;

@@ -1,12 +1,10 @@
-/** What one evaluation of a condition may cost, and what it has cost so far. */
-
 /**
- * Bytes (UTF-16 units) of all texts that one evaluation may build: sixteen of the largest payloads. Steps bound them, too, but an
- * operator may raise those a hundredfold.
+ * Maximum size of all texts built by one evaluation, in UTF-16 units: sixteen times the largest payload. The step limit
+ * bounds them too, but operators may raise it a hundredfold.
  */
 const maxBuiltBytes = 16_777_216;
 
-/** Counts the steps of one evaluation, and the bytes of the texts that it builds. */
+/** Counts the steps of one evaluation, and the size of the texts that it builds. */
 export class Budget {
   readonly #limit: number;
   #steps = 0;
@@ -17,29 +15,29 @@ export class Budget {
     this.#limit = limit;
   }
 
-  /** Steps spent since the beginning; the one that was too many included. */
+  /** Steps spent since the last reset, including the one that exceeded the limit. */
   get steps(): number {
     return this.#steps;
   }
 
-  /** Bytes of the texts built since the beginning. */
+  /** Size of the texts built since the last reset. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Begins anew. */
+  /** Resets the counters for the next evaluation. */
   reset(): void {
     this.#steps = 0;
     this.#bytes = 0;
   }
 
-  /** Takes `steps`. Throws beyond the limit. */
+  /** Charges `steps` steps. Throws when the limit is exceeded. */
   spend(steps: number): void {
     this.#steps += steps;
     if (this.#steps > this.#limit) throw new Error(`The condition takes more than ${String(this.#limit)} steps.`);
   }
 
-  /** Takes the bytes of a text that is about to be built. Throws beyond the limit. */
+  /** Charges a text before it is built. Throws when the limit is exceeded. */
   build(bytes: number): void {
     this.#bytes += bytes;
     if (this.#bytes > maxBuiltBytes) {

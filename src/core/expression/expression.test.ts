@@ -51,13 +51,13 @@ function errorsOf(logic: Json): string[] {
   return 'errors' in result ? result.errors : [];
 }
 
-/** Whether the logic holds, or the error. */
+/** Whether the condition holds, or the error. */
 function holds(logic: string, data = payload): boolean | string {
   const verdict = compiled(parseJson(logic)).evaluate(contextOf(data));
   return verdict.ok ? verdict.truthy : verdict.error;
 }
 
-/** Whether the logic gives a value. */
+/** Whether the expression evaluates to a value. */
 function gives(logic: string, value: string): boolean | string {
   return holds(`{"===":[${logic},${value}]}`);
 }

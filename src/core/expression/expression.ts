@@ -9,75 +9,78 @@ import { type Meter, valuesPerStep } from '../meter.ts';
 import { Budget } from './budget.ts';
 import { type EagerMethod, expressionOperators, methodsFor, primitive, toText, truthy } from './operators.ts';
 
-/** What the place of a condition allows. */
+/** What a condition may read at its place in the definition. */
 export interface ExpressionOptions {
   /** Ids of the definition's nodes. */
   readonly nodeIds: ReadonlySet<string>;
   readonly allow: {
-    /** Whether `callback.body` may be named: conditions on callbacks. */
+    /** Whether `callback.body` is allowed: in conditions on callbacks. */
     readonly callback: boolean;
   };
-  /** Most steps of one evaluation; 100 000 where it is absent. */
+  /** Maximum number of steps of one evaluation; default 100 000. */
   readonly maxSteps?: number;
 }
 
 /** What an expression reads from the context. */
 export interface ExpressionReads {
-  /** Every path that is known before it is evaluated. */
+  /** All paths known at compilation. */
   readonly paths: readonly TemplatePath[];
   readonly nodeIds: ReadonlySet<string>;
-  /** Whether it may read any node: `step.<index>`, `prev`, or a path that is only known when it is evaluated. */
+  /** Whether it may read any node: `step.<index>`, `prev`, or a path computed during evaluation. */
   readonly anyNode: boolean;
-  /** Whether it needs the order of first completion. */
+  /** Whether it depends on the order of first completion. */
   readonly usesOrder: boolean;
 }
 
-/** Whether a condition holds, or the sentence that says why that cannot be told. */
+/** The result of an evaluation: whether the condition holds, or an error sentence. */
 export type Verdict = { readonly ok: true; readonly truthy: boolean } | { readonly ok: false; readonly error: string };
 
 /**
- * Conditions in JSON Logic. An expression is checked and prepared once: its operators, and every path that it names, which
- * is resolved as in templates and read only when the evaluation gets there. Evaluating is synchronous, deterministic,
- * bounded, and never throws. Numbers are doubles here.
+ * A compiled condition in JSON Logic. Operators and paths are checked and prepared once; paths are resolved as in
+ * templates and read only when the evaluation reaches them. An evaluation is synchronous, deterministic and bounded,
+ * and never throws. Numbers are doubles.
  *
- * Within `map`, `filter`, `all`, `none` and `some` a `var` reaches the item alone, and within `reduce` `accumulator` and
- * `current`, as in every JSON Logic.
+ * As in other JSON Logic implementations, `var` reads only the item within `map`, `filter`, `all`, `none` and `some`,
+ * and only `accumulator` and `current` within `reduce`.
  *
- * Not reentrant, like everything synchronous.
+ * Not reentrant.
  */
 export interface Expression {
-  /** As it was written. */
+  /** The condition as written. */
   readonly source: Json;
   readonly reads: ExpressionReads;
   /**
-   * Evaluates it. `callbackBody` is what `callback.body` is, in conditions on callbacks; `meter` is told what it cost, also where it
-   * gives an error. The verdict depends on nothing but the data.
+   * Evaluates the condition. `callbackBody` is the value of `callback.body` in conditions on callbacks. `meter` is
+   * charged for the work, also if the evaluation fails. The verdict depends only on the data.
    */
   evaluate(context: RenderContext, extra?: { readonly callbackBody?: Json; readonly meter?: Meter }): Verdict;
 }
 
-/** Characters that an error shows of what is no time. */
+/** Maximum number of characters of an invalid time in an error message. */
 const maxShownTime = 100;
 
-/** Deepest nesting of operators. */
+/** Maximum nesting of operators. */
 const maxDepth = 128;
 const defaultMaxSteps = 100_000;
-/** Parts of a path within an item that one step follows. */
+/** Number of keys of an item path followed per step. */
 const keysPerStep = 8;
-/** Paths known only at evaluation that are kept resolved, per expression. */
+/** Maximum number of resolved dynamic paths cached per expression. */
 const maxLookups = 64;
-/** Longer paths from data are resolved anew: each would keep its text, and all its parts, as long as the definition lives. */
+/**
+ * Maximum length of a cached dynamic path. Longer ones are resolved on each use, since a cached path occupies memory as
+ * long as the definition is loaded.
+ */
 const maxLookupLength = 256;
 
 /**
- * Operators for which an array stands for all of their arguments, as in `{"max": {"var": "payload.amounts"}}`. For all
- * others it is their first argument.
+ * Operators that accept an array in place of their arguments, as in `{"max": {"var": "payload.amounts"}}`. For all
+ * other operators, an array is the first argument.
  */
 const spreading: ReadonlySet<string> = new Set(['max', 'min', '+', '-', '*', '/', '%', 'missing', 'missing_some']);
 
 const roots: readonly PathRoot[] = ['payload', 'nodes', 'step', 'prev', 'labels', 'round', 'vars'];
 
-/** Compiles a condition, or gives every error in it, each a sentence. */
+/** Compiles a condition, or returns all errors in it as sentences. */
 export function compileExpression(
   logic: Json,
   options: ExpressionOptions,
@@ -88,14 +91,14 @@ export function compileExpression(
   return { expression: new LogicExpression(logic, prepared, compiler, options) };
 }
 
-/** Turns the paths that are known into reads by number, and collects errors. */
+/** Replaces known paths by indices into a list of readers, and collects errors. */
 class ExpressionCompiler {
   readonly errors: string[] = [];
   readonly paths: Path[] = [];
-  /** Keys of items, split, by number. */
+  /** Item paths, split into keys; prepared conditions refer to them by index. */
   readonly items: (readonly string[])[] = [];
   readonly scope: PathScope;
-  /** Whether a path is only known when the expression is evaluated. */
+  /** Whether a path is computed during evaluation. */
   dynamic = false;
 
   constructor(options: ExpressionOptions) {
@@ -173,7 +176,7 @@ class ExpressionCompiler {
     return { read: [this.#path(text), ...rest] };
   }
 
-  /** The keys of a path within an item; none for the item itself. */
+  /** The keys of a path within an item; empty for the item itself. */
   #keysOfItem(text: string): readonly string[] {
     const split = text === '' ? { keys: [] } : keysOfPath(text);
     if ('keys' in split) return split.keys;
@@ -181,7 +184,7 @@ class ExpressionCompiler {
     return [];
   }
 
-  /** The number of a path that is read from the context. */
+  /** Resolves a path of the context and returns its index. */
   #path(text: string): number {
     if (text === '') {
       this.errors.push('A "var" outside of map, filter, reduce, all, none and some must name what it reads.');
@@ -193,7 +196,7 @@ class ExpressionCompiler {
     return 0;
   }
 
-  /** A time that is written out must be one. */
+  /** Checks the argument of `date`; a literal time must be valid. */
   #checkDate(args: Json): void {
     const [time, ...others] = Array.isArray(args) ? (args as readonly Json[]) : [args];
     if (others.length > 0 || time === undefined) this.errors.push('The operator "date" takes one time.');
@@ -224,9 +227,9 @@ class LogicExpression implements Expression {
   readonly #items: readonly (readonly string[])[];
   readonly #scope: PathScope;
   readonly #lookups = new Map<string, Path | undefined>();
-  /** Its operators: every evaluation takes as many steps at least. */
+  /** The number of operators, charged up front as the minimum cost of an evaluation. */
   readonly #weight: number;
-  /** Objects of this evaluation with their numbers as doubles. */
+  /** Values of this evaluation converted to doubles, by original object. */
   #doubles: Map<object, Json> | undefined;
 
   constructor(source: Json, logic: Json, compiler: ExpressionCompiler, options: ExpressionOptions) {
@@ -250,7 +253,7 @@ class LogicExpression implements Expression {
     methods['lookup'] = this.#method((args, data) => this.#lookup(args[0], data));
     methods['missing'] = this.#missing((args) => (Array.isArray(args[0]) ? (args[0] as unknown[]) : args), 1);
     methods['missing_some'] = this.#missing((args) => (Array.isArray(args[1]) ? (args[1] as unknown[]) : [args[1]]));
-    // An engine of its own: it keeps what it prepares per expression, and gives up preparing after many misses.
+    // A separate engine per expression: engines cache prepared logic, and stop preparing after many cache misses.
     this.#engine = new LogicEngine(methods, { disableInline: true });
     this.#engine.truthy = truthy;
   }
@@ -284,13 +287,13 @@ class LogicExpression implements Expression {
     this.#budget.spend(values / valuesPerStep);
   };
 
-  /** What stands at the end of a path within an item. */
+  /** The value at the end of a path within an item. */
   #walk(value: Json, keys: readonly string[]): Json | undefined {
     this.#budget.spend(keys.length / keysPerStep);
     return walk(value, keys, 0);
   }
 
-  /** A method that gives its first argument's value, or its second where that is missing, or null. */
+  /** A method that returns the value it reads, the second argument if that is missing, or else null. */
   #method(read: (args: readonly unknown[], data: unknown) => Json | undefined): EagerMethod {
     return {
       method: (args, data) => {
@@ -302,7 +305,10 @@ class LogicExpression implements Expression {
     };
   }
 
-  /** `missing` gives the paths whose value is missing, null or empty; `missing_some` only if too few are there. */
+  /**
+   * `missing` returns the paths whose value is missing, null or empty; `missing_some` does so only if too few are
+   * present.
+   */
   #missing(pathsOf: (args: readonly unknown[]) => readonly unknown[], all?: number): EagerMethod {
     return {
       method: (args, data) => {
@@ -349,7 +355,7 @@ class LogicExpression implements Expression {
   }
 }
 
-/** Operators of a prepared condition, without the values between them. */
+/** The number of operators in a prepared condition. */
 function operatorsOf(logic: Json): number {
   if (typeof logic !== 'object' || logic === null) return 0;
   let count = Array.isArray(logic) ? 0 : 1;
@@ -357,7 +363,7 @@ function operatorsOf(logic: Json): number {
   return count;
 }
 
-/** What the engine hands around as the data outside of every iteration. */
+/** The data object that the engine passes around outside of iterations. */
 class Data {
   readonly source: PathSource;
 
@@ -366,7 +372,7 @@ class Data {
   }
 }
 
-/** The engine throws errors, NaN, and objects with a type. */
+/** Converts an error of the engine to a sentence. The engine throws errors, NaN, and objects with a `type`. */
 function sentenceOf(error: unknown): string {
   if (error instanceof RangeError) return 'The condition is nested too deep or builds too large a text.';
   if (error instanceof TypeError) return 'An operator of the condition was given a value that it cannot work with.';

@@ -1,12 +1,3 @@
-/**
- * The operators that conditions may use, and how their work is bounded.
- *
- * JSON Logic has no loops but those over its data, so that an expression's work is its size times what it iterates over,
- * times the length of what an operator reads. Everything that iterates, copies, joins, compares or converts is therefore
- * counted here, in {@link Budget}, before it is done. No operator is left to JavaScript's own conversion of an array to a
- * text or a number: an array that holds itself twice, fifty times over, has no end. Data is reached through `read` and
- * `item` only, never by the engine's own `var`, which follows prototypes.
- */
 import { defaultMethods, type LogicEngine } from 'json-logic-engine';
 import { charsPerStep, readCharsPerStep } from '../meter.ts';
 import type { Budget } from './budget.ts';
@@ -14,8 +5,8 @@ import { instantFault, parseInstant } from '../value/instant.ts';
 import { holdsText } from './text-search.ts';
 
 /**
- * Every operator of conditions. Those of jsonlogic.com but `log`, with `?:` (another name of `if`), `??` (the first value
- * that is not null), `length` (of a text, array or object) and `date` (a time as a number that can be compared).
+ * All operators of conditions: those of jsonlogic.com except `log`, plus `?:` (an alias of `if`), `??` (the first
+ * non-null value), `length` (of a string, array or object) and `date` (a time as a comparable number).
  */
 export const expressionOperators: readonly string[] = [
   'var',
@@ -57,7 +48,7 @@ export const expressionOperators: readonly string[] = [
   'date',
 ];
 
-/** A method of the engine that is called with its arguments evaluated. */
+/** An engine method that receives evaluated arguments. */
 export interface EagerMethod {
   readonly method: (args: unknown, context: unknown, above: unknown, engine: LogicEngine) => unknown;
   readonly lazy?: boolean;
@@ -65,18 +56,28 @@ export interface EagerMethod {
   readonly deterministic: boolean;
 }
 
-/** JSON Logic's truthiness: JavaScript's, with the empty array false. */
+/** Truthiness in JSON Logic: as in JavaScript, except that an empty array is false. */
 export function truthy(value: unknown): boolean {
   return Array.isArray(value) ? value.length > 0 : Boolean(value);
 }
 
-/** Taken from the engine as they are: they only choose. */
+/** Engine methods used unchanged, since they only select a value. */
 const asTheyAre = ['if', '?:', 'or', 'and', '??'];
 
-/** Taken from the engine; they go through their arguments and read texts as numbers, which is counted. Objects they refuse. */
+/**
+ * Engine methods that iterate over their arguments and parse strings as numbers, which is charged. They reject objects.
+ */
 const counted = ['max', 'min', '+', '-', '*', '/', '%'];
 
-/** The engine's methods for one expression, all of which take from `budget`. */
+/**
+ * Creates the engine methods for one expression; all of them charge their work to `budget`.
+ *
+ * JSON Logic loops only over its data. The work of an expression is therefore bounded by its size, times the number of
+ * items it iterates over, times the length of what an operator reads. Everything that iterates, copies, joins, compares
+ * or converts is charged before it runs. No operator relies on JavaScript's implicit conversion of arrays to strings or
+ * numbers: an array that contains another array twice, nested fifty levels deep, would never finish. Data is read only
+ * through `read` and `item`, never through the engine's own `var`, which follows prototypes.
+ */
 export function methodsFor(budget: Budget): Record<string, unknown> {
   const methods: Record<string, unknown> = {};
   const engineMethods = defaultMethods as Readonly<Record<string, unknown>>;
@@ -146,12 +147,12 @@ function countedMethod(original: unknown, budget: Budget): EagerMethod {
   };
 }
 
-/** Pays for reading a text as a number. */
+/** Charges the conversion of a string to a number. */
 function readAsNumber(value: unknown, budget: Budget): void {
   if (typeof value === 'string') budget.spend(value.length / readCharsPerStep);
 }
 
-/** A method that compares each argument with the next, and evaluates none beyond the first pair that does not fit. */
+/** A method that compares each argument with the next, and stops evaluating at the first pair that does not match. */
 function comparing(fits: (a: unknown, b: unknown) => boolean): EagerMethod {
   return {
     lazy: true,
@@ -170,7 +171,6 @@ function comparing(fits: (a: unknown, b: unknown) => boolean): EagerMethod {
   };
 }
 
-/** JavaScript's `===`. */
 function identical(a: unknown, b: unknown, budget: Budget): boolean {
   if (typeof a === 'string' && typeof b === 'string') {
     if (a.length !== b.length) return false;
@@ -179,10 +179,13 @@ function identical(a: unknown, b: unknown, budget: Budget): boolean {
   return a === b;
 }
 
-/** What it costs to look up a zone, which a text in brackets names. */
+/** Cost, in steps, of looking up a time zone given in brackets. */
 const stepsPerZone = 200;
 
-/** The instant that a time names, in milliseconds since 1970. Throws for what is none: a comparison with it would be nonsense. */
+/**
+ * Parses a time into milliseconds since 1970. Throws for an invalid time, since any comparison with it would be
+ * meaningless.
+ */
 function dateOf(args: readonly unknown[], budget: Budget): number {
   const [text] = args;
   if (args.length !== 1) throw new Error('The operator "date" takes one time.');
@@ -196,7 +199,10 @@ function dateOf(args: readonly unknown[], budget: Budget): number {
   return instant;
 }
 
-/** Texts by their code units, everything else as numbers. Throws NaN for what is none, but for a text beside null. */
+/**
+ * Compares strings by code units and everything else as numbers. Throws NaN for values that are not numbers, except
+ * that a string compared with null is false.
+ */
 function ordered(
   a: unknown,
   b: unknown,
@@ -217,20 +223,23 @@ function ordered(
   return fits(x, y);
 }
 
-/** A value as a number; NaN for an array, an object, and what is missing. */
+/** Converts a value to a number; NaN for arrays, objects and missing values. */
 function numberOf(value: unknown, budget: Budget): number {
   readAsNumber(value, budget);
   return value === undefined || (typeof value === 'object' && value !== null) ? Number.NaN : Number(value);
 }
 
-/** A value that JavaScript converts without looking into it: arrays and objects as their text. Texts are paid for as numbers. */
+/**
+ * Converts arrays and objects to text, so that JavaScript can convert the result to a number cheaply. Charges the
+ * conversion.
+ */
 export function primitive(value: unknown, budget: Budget): unknown {
   const flat = typeof value === 'object' && value !== null ? toText(value, budget) : value;
   readAsNumber(flat, budget);
   return flat;
 }
 
-/** A part of a text, as JSON Logic counts: a negative length leaves so many characters out at the end. */
+/** The `substr` of JSON Logic: a negative length omits that many characters at the end. */
 function substring(text: unknown, from: unknown, length: unknown): string {
   if (typeof text !== 'string') throw new TypeError('There is no text to take a part of.');
   const rest = text.slice(startOf(text, from));
@@ -247,7 +256,7 @@ function startOf(text: string, from: unknown): number {
 
 type Each = (item: unknown) => unknown;
 
-/** A method over the items of an array; null is an empty one. Within, the item is all the data there is. */
+/** A method over the items of an array; null counts as an empty array. Within it, the item is the only data. */
 function iterating(budget: Budget, method: (items: readonly unknown[], each: Each) => unknown): EagerMethod {
   return {
     lazy: true,
@@ -293,7 +302,9 @@ function itemsOf(value: unknown, budget: Budget): readonly unknown[] {
   return value as readonly unknown[];
 }
 
-/** Steps of one pass through an expression: its operators and values. Kept, since it is asked for per evaluation. */
+/**
+ * Cost of one pass through an expression, in steps: its operators and values. Cached because every evaluation needs it.
+ */
 const weights = new WeakMap<object, number>();
 
 function weightOf(logic: unknown): number {
@@ -307,8 +318,8 @@ function weightOf(logic: unknown): number {
 }
 
 /**
- * JavaScript's `==`. The engine's own throws where a text meets a number or an object meets null, and takes null for 0,
- * which would make `{"!=": [{"var": "…body"}, null]}` fail just when there is a body.
+ * JavaScript's `==`. The engine's own operator throws when a string is compared with a number or an object with null,
+ * and treats null as 0, so `{"!=": [{"var": "…body"}, null]}` would fail exactly when there is a body.
  */
 function looselyEqual(a: unknown, b: unknown, budget: Budget): boolean {
   const left = a ?? null;
@@ -324,7 +335,7 @@ function looselyEqual(a: unknown, b: unknown, budget: Budget): boolean {
   return x == y;
 }
 
-/** JavaScript's conversion to text, counted, and without the methods that data may bring along. */
+/** Converts a value to text as JavaScript does, but charged, and without calling methods found in the data. */
 export function toText(value: unknown, budget: Budget): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'string') {
@@ -335,7 +346,7 @@ export function toText(value: unknown, budget: Budget): string {
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : '[object Object]';
 }
 
-/** The texts of values, joined: paid for by their number, and by the length of what they make. */
+/** Joins the texts of values; charges their number and the length of the result. */
 function joined(values: readonly unknown[], separator: string, budget: Budget): string {
   budget.spend(values.length + 1);
   const texts = values.map((item) => toText(item, budget));

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { holdsText } from './text-search.ts';
 
-/** What a search answers, what it charged, and how many characters it looked at one by one. */
+/** The result of a search, its charged steps, and the number of characters examined one by one. */
 function search(text: string, needle: string): { holds: boolean; steps: number; looks: number } {
   const looks = vi.spyOn(String.prototype, 'charCodeAt');
   let steps = 0;
@@ -46,7 +46,7 @@ describe('holdsText', () => {
     expect([once.holds, fourfold.holds]).toEqual([false, false]);
     expect(fourfold.looks).toBeLessThan(4.4 * once.looks + 100);
     expect(fourfold.steps).toBeLessThan(4.4 * once.steps + 100);
-    // Each character is looked at a few times at most, and paid for.
+    // Each character is examined and charged at most a few times.
     expect(fourfold.looks).toBeLessThan(7 * 4 * n + 1_000);
     expect(fourfold.looks).toBeLessThan(64 * 7 * fourfold.steps + 1_000);
   });

@@ -1,23 +1,22 @@
-/**
- * Search for a text in a text, in linear time whatever they hold.
- *
- * `String.prototype.includes` takes the product of both lengths where a long needle almost fits everywhere: 450 KB of one repeated
- * letter took it six seconds. Here the engine's own search finds the next place where the needle's first few characters stand, and the
- * algorithm of Knuth, Morris and Pratt goes on from there until nothing fits any more.
- */
 import { charsPerStep, readCharsPerStep } from '../meter.ts';
 
-/** Up to this length the engine's own search is as good: its worst case is this many times the text. */
+/** Maximum needle length for the built-in search, whose worst case is this many times the text length. */
 const shortNeedle = 8;
 
-/** Characters that one step goes through one by one. */
+/** Number of characters examined one by one per step. */
 const charsOneByOne = 16;
 
-/** Steps of a jump to the next place that may be one. */
+/** Cost, in steps, of a jump to the next candidate position. */
 const jumpSteps = 0.5;
 
 /**
- * Whether `needle` stands in `text`. `spend` is told of the work, in steps, before a good part of it is done, and may throw.
+ * Whether `text` contains `needle`, in linear time for any input. Charges the work through `spend`, in steps, before a
+ * significant part of it is done; `spend` may throw.
+ *
+ * `String.prototype.includes` takes time proportional to the product of both lengths if a long needle almost matches
+ * everywhere: 450 KB of one repeated letter took six seconds. This function uses the built-in search to find the next
+ * position where the first few characters of the needle occur, and the algorithm of Knuth, Morris and Pratt from there
+ * until nothing matches.
  */
 export function holdsText(text: string, needle: string, spend: (steps: number) => void): boolean {
   if (needle.length <= shortNeedle || needle.length > text.length) {
@@ -36,7 +35,7 @@ export function holdsText(text: string, needle: string, spend: (steps: number) =
       return false;
     }
     spend((found - at) / charsPerStep + jumpSteps);
-    // From here on character by character, for as long as the end of what was read may be the needle's beginning.
+    // From here on, compare character by character as long as a prefix of the needle matches.
     let fits = begin.length;
     at = found + fits;
     const from = at;
@@ -53,10 +52,10 @@ export function holdsText(text: string, needle: string, spend: (steps: number) =
   return false;
 }
 
-/** Characters that are gone through before they are paid for, less one; a power of two, less one. */
+/** Characters are charged in blocks of this number plus one, which is a power of two. */
 const spendMask = 0xf_ff;
 
-/** For each beginning of the needle how long its longest proper beginning is that is also its end. */
+/** For each prefix of the needle, the length of its longest proper prefix that is also its suffix. */
 function bordersOf(needle: string): Int32Array {
   const borders = new Int32Array(needle.length);
   let fits = 0;

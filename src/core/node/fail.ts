@@ -7,7 +7,7 @@ import { failToken } from '../transition/failure.ts';
 import { type NodeKind, placeOf } from './kind.ts';
 import { quietRow } from './visit.ts';
 
-/** Fails the execution (or its branch) with a rendered reason. */
+/** A node that fails the execution, or its branch, with a rendered reason. */
 export const failKind: NodeKind<FailPlan> = {
   compile(node, base, compiling) {
     const reason = compileText(placeOf(node, 'reason'), { kind: 'during', nodeId: base.id }, compiling);
@@ -16,7 +16,7 @@ export const failKind: NodeKind<FailPlan> = {
   enter: failHere,
 };
 
-/** Characters kept of a rendered reason: it is part of the state. */
+/** Maximum length of a rendered reason in characters, since it is part of the state. */
 const maxReasonLength = 2_000;
 
 function failHere(d: Draft, token: Token, node: FailPlan, visit: number): void {

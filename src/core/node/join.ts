@@ -3,7 +3,9 @@ import type { JoinPlan } from '../plan.ts';
 import { goTo } from '../transition/route.ts';
 import { nextOf, type NodeKind } from './kind.ts';
 
-/** The end of a split's branches. The token of the split completes it; the compiler lets no other edge lead here. */
+/**
+ * The end of the branches of a split. The token of the split completes it; the compiler accepts no other edge to it.
+ */
 export const joinKind: NodeKind<JoinPlan> = {
   compile(node, base) {
     const onBranchFailure = present(node.json, 'onBranchFailure') === 'continue' ? 'continue' : 'fail';

@@ -9,7 +9,9 @@ import type { NodeKind } from './kind.ts';
 import { nodeKinds } from './kinds.ts';
 import { quietRow } from './visit.ts';
 
-/** A kind that the product does not have: it leaves a remark in the history, sleeps for a second and goes on. */
+/**
+ * A node kind that does not exist in the product: it adds a remark to the history, sleeps for a second and continues.
+ */
 interface RemarkPlan {
   readonly kind: 'remark';
   readonly id: string;
@@ -48,7 +50,7 @@ const env: Env = {
   },
 };
 
-/** A definition of one `fail` node, before which a remark is made. */
+/** A definition with one `fail` node, preceded by a remark. */
 function planWithRemark(): Plan {
   const document = {
     name: 'n',

@@ -10,7 +10,7 @@ import { switchKind } from './switch.ts';
 import { taskKind } from './task.ts';
 import { countVisit } from './visit.ts';
 
-/** A registry of the kinds of `Plan`: a kind without its entry does not compile. */
+/** A registry of all kinds of `Plan`; it does not compile if a kind has no entry. */
 type NodeKinds<Plan extends NodePlan> = {
   readonly [Kind in Plan['kind']]: NodeKind<Extract<Plan, { readonly kind: Kind }>>;
 };
@@ -29,7 +29,7 @@ function kindOf(node: NodePlan): NodeKind {
   return nodeKinds[node.kind];
 }
 
-/** A `ready` token enters its node, or goes on within it. A round without visits left fails instead. */
+/** Lets a `ready` token enter its node, or continue within it. Fails the execution if the round has no visits left. */
 export function enterNode(d: Draft, token: Token): void {
   const node = d.node(token.nodeId);
   const kind = kindOf(node);
@@ -42,13 +42,13 @@ export function enterNode(d: Draft, token: Token): void {
   if (visit !== undefined) kind.enter(d, token, node, visit);
 }
 
-/** Wakes a sleeping token: its time has come, or an operator asks for it, which `note` says. */
+/** Wakes a sleeping token, at its time or because an operator asked for it; `note` describes the latter. */
 export function wakeNode(d: Draft, token: Token, note?: string): void {
   const node = d.node(token.nodeId);
   kindOf(node).wake?.(d, token, node, note);
 }
 
-/** Goes on with a token whose branches have all ended. */
+/** Handles a forked token whose branches have all ended. */
 export function settleNode(d: Draft, token: Token): void {
   const node = d.node(token.nodeId);
   kindOf(node).settle?.(d, token, node);

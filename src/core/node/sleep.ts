@@ -14,7 +14,7 @@ import { instantFault, parseInstant } from '../value/instant.ts';
 import { nextOf, type NodeKind, placeOf } from './kind.ts';
 import { quietRow } from './visit.ts';
 
-/** A durable wait, for a while or until an instant. */
+/** A durable wait, for a duration or until an instant. */
 export const sleepKind: NodeKind<SleepPlan> = {
   compile(node, base, compiling) {
     const wait = compileWait(node, base.id, compiling);
@@ -47,7 +47,7 @@ function fallAsleep(d: Draft, token: Token, node: SleepPlan, visit: number): voi
   failToken(d, token, failure, { visit, undoFirst: false });
 }
 
-/** Characters that a failure shows of what is no time. */
+/** Maximum number of characters of an invalid time in a failure. */
 const maxShownTime = 100;
 
 function wakeTime(

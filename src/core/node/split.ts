@@ -7,7 +7,7 @@ import type { Json } from '../value/json.ts';
 import { type NodeKind, targetOf } from './kind.ts';
 import { countVisit, quietRow } from './visit.ts';
 
-/** The start of parallel branches. Its token waits for them, completes their join and goes on from there. */
+/** The start of parallel branches. Its token waits for them, completes their join and continues from there. */
 export const splitKind: NodeKind<SplitPlan> = {
   compile(node, base) {
     const branches = node.edges.filter((edge) => edge.via === 'branch').map((edge) => edge.target);

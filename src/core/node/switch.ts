@@ -11,17 +11,17 @@ import { isJsonObject, type Json, ownProperty } from '../value/json.ts';
 import { type NodeBase, type NodeKind, targetOf } from './kind.ts';
 import { quietRow } from './visit.ts';
 
-/** A choice by conditions. A turn may end between two cases, and the next one goes on there. */
+/** A choice by conditions. A turn may end between two cases; the next turn continues with the next case. */
 export const switchKind: NodeKind<SwitchPlan> = {
   compile: compileSwitch,
   enter: (d, token, node, visit) => choose(d, token, node, { visit, next: 0, problems: [] }),
   goOn: choose,
 };
 
-/** Sentences kept of conditions of one switch that could not be evaluated: they are part of the state and of the history. */
+/** Maximum number of condition errors kept per visit, since they are part of the state and of the history. */
 const maxProblems = 20;
 
-/** Goes on choosing where it was left. */
+/** Evaluates the cases, starting at `from.next`. */
 function choose(d: Draft, token: Token, node: SwitchPlan, from: Choosing): void {
   const context = conditionContext(d.run, token, d.env, from.visit);
   const problems = [...from.problems];

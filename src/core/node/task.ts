@@ -9,7 +9,7 @@ import { startTask } from '../transition/task.ts';
 import { isJsonObject, type JsonObject } from '../value/json.ts';
 import { nextOf, type NodeBase, type NodeKind, placeOf, targetOf } from './kind.ts';
 
-/** A call, sync or async. How its visit goes on is in `transition/task.ts`. */
+/** A call, sync or async. `transition/task.ts` implements the course of its visits. */
 export const taskKind: NodeKind<TaskPlan> = {
   compile: compileTask,
   enter: (d, token, _node, visit) => startTask(d, token, visit),

@@ -1,10 +1,9 @@
-/** What node kinds share when their tokens move. */
 import type { Draft } from '../draft.ts';
 import type { StepOutput } from '../history.ts';
 import type { Token } from '../state.ts';
 import { failExecution } from '../transition/failure.ts';
 
-/** Counts a visit; undefined when the round may make no more, and then the execution fails. */
+/** Counts a visit. If the round has reached its limit of visits, fails the execution and returns undefined. */
 export function countVisit(d: Draft, token: Token, nodeId: string): number | undefined {
   const { limits } = d.env;
   const limit = Math.min(d.plan.maxNodeVisits ?? limits.maxNodeVisits, limits.maxNodeVisitsCap);
@@ -28,7 +27,7 @@ export function countVisit(d: Draft, token: Token, nodeId: string): number | und
   return visit;
 }
 
-/** The fields of a row of a node without a call. */
+/** The common fields of a step row of a node without a call. */
 export function quietRow(
   d: Draft,
   token: Token,
@@ -53,7 +52,7 @@ export function quietRow(
     startedAt: since,
     attemptAt: since,
     scope: token.scope,
-    // Nothing was answered, but the visit is known from then on.
+    // There is no response, but the empty output makes the visit number readable.
     ...(d.plan.visitsRead.has(node.id) ? { output: {} } : undefined),
   };
 }

@@ -1,4 +1,3 @@
-/** Renders requests: what is sent, or why nothing can be. */
 import type { RenderContext } from '../context/context.ts';
 import { stringifyJson } from '../value/json.ts';
 import { isJson, notJson } from '../value/json-fault.ts';
@@ -7,31 +6,31 @@ import { RenderFault, type RenderLimits, Run, type RunOptions } from '../templat
 import type { RequestPlan, Verb } from './request.ts';
 import { splitUrl } from './url.ts';
 
-/** A request as the definition has it; what the engine adds (keys, trace) is not in it. */
+/** A rendered request, without the headers that the engine adds (idempotency key, trace context). */
 export interface RenderedRequest {
   readonly kind: 'request';
   readonly url: string;
   readonly verb: Verb;
-  /** With a Content-Type whenever there is a body. Names as the definition spells them. */
+  /** Header names are spelled as in the definition. Contains a Content-Type if there is a body. */
   readonly headers: Record<string, string>;
   readonly body?: string;
-  /** Whether the URL's host or port comes from payload, labels, an answer or a callback. */
+  /** Whether the URL's host or port comes from the payload, labels, a response or a callback. */
   readonly authorityFromData: boolean;
-  /** Names of the secrets that were read, each once. */
+  /** Names of the secrets that were read, without duplicates. */
   readonly secretsUsed: readonly string[];
 }
 
-/** Nothing can be sent; `reason` is a sentence that names the template path or the part of the URL. */
+/** A request that cannot be sent; `reason` is a sentence that names the template path or the part of the URL. */
 export interface UnsentRequest {
   readonly kind: 'unsent';
   readonly reason: string;
-  /** The same without anything that was rendered, where `reason` has it. */
+  /** `reason` without rendered values, for logs; present if `reason` contains any. */
   readonly logged?: string;
 }
 
 /**
- * Renders a request; its bounds hold over URL, headers and body together, and end it at the first byte too many. `meter` is
- * told what it cost, also where there is none. Throws nothing but what the context throws.
+ * Renders a request. The limits apply to URL, headers and body together; rendering stops at the first byte beyond them.
+ * `meter` is charged for the work, also if rendering fails. Throws only errors of the context.
  */
 export function renderRequest(
   plan: RequestPlan,
@@ -51,9 +50,9 @@ export function renderRequest(
 }
 
 /**
- * Verb, URL and body as one text, with `runtime.*`, `round`, `attempt` and all idempotency keys held constant: equal for
- * two calls that ask for the same. `rendered` is what {@link renderRequest} gave for the same plan and context; a plan that
- * is not volatile is not rendered again.
+ * Renders verb, URL and body as one text in which `runtime.*`, `round`, `attempt` and all idempotency keys are
+ * constant, so that two calls with the same meaning give equal texts. `rendered` is the result of {@link renderRequest}
+ * for the same plan and context; it is reused if the plan is not volatile.
  */
 export function renderStable(
   plan: RequestPlan,
@@ -70,7 +69,7 @@ export function renderStable(
     plan.body?.template.write(run);
     return requestText(plan.verb, url, plan.body === undefined ? undefined : run.take());
   } catch (error) {
-    // Only the limits can differ: what is held constant may be longer than what it stands for, by a few characters.
+    // Only the limits can fail here: a constant may be a few characters longer than the value it replaces.
     if (error instanceof RenderFault) return requestText(plan.verb, rendered.url, rendered.body);
     throw error;
   } finally {
@@ -93,7 +92,7 @@ function rendered(plan: RequestPlan, run: Run): RenderedRequest | UnsentRequest 
   plan.url.write(run);
   const url = run.take();
   if (!plan.url.constant) {
-    // One without tags was looked at when it was compiled.
+    // A URL without tags was checked when it was compiled.
     const parts = splitUrl(url);
     if ('error' in parts) {
       const { error, logged } = parts;
@@ -133,21 +132,22 @@ function rendered(plan: RequestPlan, run: Run): RenderedRequest | UnsentRequest 
 }
 
 /**
- * Whether a body given as a string is sent as JSON. What is sent as JSON must be JSON: a hole or a comma too many
- * would else be the receiver's to find.
+ * Whether a body given as a string is sent as JSON. A body sent as JSON must be valid JSON; otherwise the receiver
+ * would be the first to notice a missing value or an extra comma.
  */
 function checkedText(plan: RequestPlan, mustBeJson: boolean, body: string, run: Run): boolean {
   const begins = beginsAsJson(body);
-  // Without a Content-Type the beginning decides, as where a section has left out all that looked like JSON.
+  // Without a Content-Type, the first character decides, for example if a section omitted everything that looked like
+  // JSON.
   if (plan.hasContentType ? !mustBeJson : !begins) return false;
   run.spend(body.length / readCharsPerStep);
   if (isJson(body)) return true;
-  // Only values make it look like JSON: it is text, like `[note] hello`.
+  // Only inserted values make it look like JSON, so it is text, like `[note] hello`.
   if (!mustBeJson) return false;
   throw new RenderFault(notJson('The rendered body', body));
 }
 
-/** Whether a text begins with a brace or bracket, blanks aside. */
+/** Whether a text begins with a brace or bracket, ignoring leading white space. */
 function beginsAsJson(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     switch (text[i]) {

@@ -1,4 +1,4 @@
-/** Bodies whose Content-Type asks for another form than JSON. */
+/** Bodies whose Content-Type requires a format other than JSON. */
 import { describe, expect, it } from 'vitest';
 import type { RenderContext } from '../context/context.ts';
 import { type Json, type JsonObject, parseJson } from '../value/json.ts';
@@ -10,7 +10,7 @@ import { compileRequest } from './request.ts';
 const options: TemplateOptions = { nodeIds: new Set(), allow: { callback: false, failure: false } };
 const payload = { n: parseJson('10.10'), s: 'a"<&b', o: { k: 1 } };
 
-/** The problems of a POST: its errors, or else its warnings. */
+/** The errors of a POST, or its warnings if there are none. */
 function toldOf(call: JsonObject): readonly Problem[] {
   const result = compileRequest({ verb: 'POST', url: 'http://h/', ...call }, options);
   return 'errors' in result ? result.errors : result.warnings;

@@ -87,7 +87,8 @@ it('never throws, and sends nothing that is not safe', () => {
           continue;
         }
         rendered++;
-        // Whatever is no URL to a client is not sent. What a client makes of the others has the same host and no other path.
+        // A text that clients do not accept as a URL is not sent. For all others, clients must see the same host and
+        // path.
         if (!URL.canParse(request.url)) continue;
         const seen = new URL(request.url);
         expect(seen.username + seen.password).toBe('');

@@ -1,7 +1,3 @@
-/**
- * Compiled requests: an HttpCall of a definition with all of its templates compiled and everything checked that can be
- * known before it is rendered. Authentication is no part of it.
- */
 import { isJsonObject, isRawNumber, type Json, type JsonObject, ownProperty } from '../value/json.ts';
 import { isJson, notJson } from '../value/json-fault.ts';
 import { type DestinationKind, isHeaderValue } from '../template/destination.ts';
@@ -11,54 +7,57 @@ import { parseTemplate, type Syntax } from '../template/syntax.ts';
 import { compileTemplate, type Template, type TemplateOptions } from '../template/template.ts';
 import { secretInAuthority, staticUrlErrors, UrlDestination } from './url.ts';
 
-/** The verbs that a call may have. */
+/** HTTP methods of calls. */
 export type Verb = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD' | 'OPTIONS';
 
-/** A header of a request; the name as the definition spells it. */
+/** A header of a request; the name is spelled as in the definition. */
 export interface HeaderPlan {
   readonly name: string;
   readonly template: Template;
-  /** Bytes that it takes beside a value that is rendered: the name, a colon, a blank and the line's end, and what is constant. */
+  /** Size in bytes without the rendered value: name, colon, space, line end, and the value if it is constant. */
   readonly bytes: number;
-  /** The value, where it is the same for every call. */
+  /** The value, if it is the same for every call. */
   readonly constant?: string;
 }
 
-/** A request that only needs a context to be sent. Immutable. */
+/**
+ * A compiled HttpCall of a definition: all templates are compiled, and everything that can be checked before rendering
+ * has been checked. Contains no authentication. Immutable.
+ */
 export interface RequestPlan {
   readonly verb: Verb;
   readonly url: Template;
-  /** In the order of the definition; no two names are equal without regard to case. */
+  /** In the order of the definition; names are unique regardless of case. */
   readonly headers: readonly HeaderPlan[];
   readonly body?: {
     readonly template: Template;
-    /** Whether it was given as JSON rather than as a string. */
+    /** Whether the definition gives the body as JSON rather than as a string. */
     readonly json: boolean;
-    /** Whether it was given as a string that must render to JSON: by its Content-Type, or because it begins as JSON. */
+    /** Whether the body is a string that must render to JSON, because of its Content-Type or its first character. */
     readonly mustBeJson: boolean;
   };
   /** Whether the definition names a Content-Type. */
   readonly hasContentType: boolean;
   /**
-   * Whether the URL's host or port comes from payload, labels, an answer or a callback. Behind a section only the
-   * rendering knows.
+   * Whether the URL's host or port comes from the payload, labels, a response or a callback. For a URL with sections,
+   * only rendering can tell; see `Run.authorityFromData`.
    */
   readonly authorityFromData: boolean;
   /** Whether URL or body read `runtime.*`, `round`, `attempt` or an idempotency key. */
   readonly volatile: boolean;
-  /** Whether any template needs the order of first completion. */
+  /** Whether any template depends on the order of first completion. */
   readonly usesOrder: boolean;
   readonly usesSecrets: boolean;
-  /** Bounds of URL, headers and body together. */
+  /** Limits of URL, headers and body together. */
   readonly limits: RenderLimits;
-  /** Every template, with where it stands in the call: `.url`, `.headers.X-Id`, `.body`. */
+  /** All templates with their places in the call: `.url`, `.headers.X-Id`, `.body`. */
   readonly parts: readonly { readonly path: string; readonly template: Template }[];
   readonly successStatusCodes?: ReadonlySet<number>;
   readonly unknownStatusCodes?: ReadonlySet<number>;
   readonly timeoutMillis?: number;
 }
 
-/** What came of compiling; paths of problems are relative to the call (`.url`, `.headers.X-Id`, `.body.items[0]`). */
+/** The result of a compilation. Problem paths are relative to the call (`.url`, `.headers.X-Id`, `.body.items[0]`). */
 export type CompiledRequest =
   { readonly request: RequestPlan; readonly warnings: readonly Problem[] } | { readonly errors: readonly Problem[] };
 
@@ -74,7 +73,7 @@ const fields: ReadonlySet<string> = new Set([
   'timeoutMillis',
 ]);
 
-/** Headers that belong to the connection or to the framing of the message, and not to the definition. */
+/** Headers that control the connection or the framing of the message; definitions must not set them. */
 const forbiddenHeaders: ReadonlySet<string> = new Set([
   'host',
   'content-length',
@@ -89,18 +88,18 @@ const forbiddenHeaders: ReadonlySet<string> = new Set([
   '__proto__',
 ]);
 
-/** Bytes of a header beside its name and value: a colon, a blank and the end of the line. */
+/** Size of a header without its name and value: colon, space and line end. */
 const headerFraming = 4;
 
-/** The longest time that a timer takes, in milliseconds. */
+/** Maximum delay of `setTimeout`, in milliseconds. */
 const maxTimeoutMillis = 2_147_483_647;
 
-/** Compiles a call, or gives everything that is wrong with it. Never throws, whatever the call is. */
+/** Compiles a call, or returns all errors in it. Never throws, whatever the call contains. */
 export function compileRequest(call: Json, options: TemplateOptions): CompiledRequest {
   return new RequestCompiler(options).compile(call);
 }
 
-/** What came of a body given as JSON; `nested` as for forms. */
+/** The result of compiling a body given as JSON; `nested` as for forms. */
 type CompiledBody =
   { readonly template: Template; readonly nested?: readonly string[] } | { readonly errors: readonly Problem[] };
 
@@ -239,7 +238,10 @@ class RequestCompiler {
     return { template: compiled.template, json: false, mustBeJson };
   }
 
-  /** What can be said of a JSON text before it is rendered: all where it has no tags, else only what sections will leave. */
+  /**
+   * Checks a JSON text before it is rendered: completely if it has no tags, otherwise only for commas that a section
+   * leaves behind.
+   */
   #checkJsonText(source: string, template: Template): void {
     const parsed = parseTemplate(source);
     if ('errors' in parsed) return;
@@ -251,7 +253,7 @@ class RequestCompiler {
     }
   }
 
-  /** A body given as JSON, in the form that its literal Content-Type asks for. */
+  /** Compiles a body given as JSON into the format that its constant Content-Type requires. */
   #jsonBody(value: Json, type: string | undefined): RequestPlan['body'] {
     if (type !== undefined && (isMarkup(type) || type.startsWith('multipart/'))) {
       this.#error('.body', `A body given as JSON is sent as JSON, which is not ${type}; write the body as a string.`);
@@ -276,7 +278,7 @@ class RequestCompiler {
     return { template: compiled.template, json: true, mustBeJson: false };
   }
 
-  /** Headers that say of the body's bytes what is not done to them. */
+  /** Warns about headers that claim a charset or content coding that is not applied to the body. */
   #warnOfBytes(headers: readonly HeaderPlan[]): void {
     for (const { name, constant = '' } of headers) {
       const lower = name.toLowerCase();
@@ -319,7 +321,7 @@ class RequestCompiler {
   }
 }
 
-/** The own field of an object; null equals absence. */
+/** An own field of an object; undefined if it is null, since null equals absence. */
 function field(object: JsonObject, key: string): Json | undefined {
   return ownProperty(object, key) ?? undefined;
 }
@@ -343,7 +345,7 @@ function contentTypeOf(headers: readonly HeaderPlan[]): HeaderPlan | undefined {
 
 const formType = 'application/x-www-form-urlencoded';
 
-/** The type and subtype of a Content-Type, in lower case; undefined where there is none or only the rendering knows it. */
+/** The media type of a Content-Type in lower case; undefined if there is none or it is only known at rendering. */
 function mediaTypeOf(header: HeaderPlan | undefined): string | undefined {
   return header?.constant?.toLowerCase().split(';', 1)[0]?.trim();
 }
@@ -353,7 +355,7 @@ function isMarkup(type: string): boolean {
   return type.endsWith('/xml') || type.endsWith('+xml') || type === 'text/html';
 }
 
-/** How values are written into a body given as a string: by its Content-Type, else by how it begins. */
+/** How values are escaped in a body given as a string: by its Content-Type, otherwise by its first character. */
 function bodyDestination(source: string, header: HeaderPlan | undefined): DestinationKind {
   const type = mediaTypeOf(header);
   if (type === undefined) return beginsAsJson(source) ? 'json' : 'text';
@@ -362,7 +364,7 @@ function bodyDestination(source: string, header: HeaderPlan | undefined): Destin
   return type === formType ? 'form' : 'text';
 }
 
-/** Names of the sections that end in a comma and are followed by the end of an object or list. */
+/** Names of the sections that end in a comma and are followed by the end of an object or array. */
 function sectionsWithLastComma(nodes: readonly Syntax[]): string[] {
   return nodes.flatMap((node, i) => {
     if (node.kind !== 'section') return [];
@@ -373,13 +375,13 @@ function sectionsWithLastComma(nodes: readonly Syntax[]): string[] {
   });
 }
 
-/** Whether the literal text of a template, which no tag precedes, begins with a brace or bracket. */
+/** Whether a template begins with a literal brace or bracket before any tag. */
 function beginsAsJson(source: string): boolean {
   const parsed = parseTemplate(source);
   return 'nodes' in parsed && /^\s*[[{]/.test(textsOf(parsed.nodes, true).join(''));
 }
 
-/** The literal texts of a template; only those before its first tag, when `untilTag`. */
+/** The literal texts of a template; with `untilTag`, only those before its first tag. */
 function textsOf(nodes: readonly Syntax[], untilTag = false): string[] {
   const texts: string[] = [];
   const collect = (list: readonly Syntax[]): boolean =>

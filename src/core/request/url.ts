@@ -1,38 +1,41 @@
-/**
- * URLs of calls: where in a URL a template's values stand, and what a rendered URL must be before anything is sent.
- *
- * What is authority, path and query is decided by the literal text of the template, so that a value can never move the
- * border. Where a section may leave out literal text, it is decided at each rendering by what has been written before.
- * Inserted values are percent-encoded, but for one that makes up the URL's beginning. Whatever a client might read
- * differently than it is written here (user information, backslashes, blanks, dot segments) is refused.
- */
 import type { Json } from '../value/json.ts';
 import { type Destination, escapeUrl, type Insert, type PlacedTag, textOf } from '../template/destination.ts';
 import { type OutputTracker, RenderFault, type Run } from '../template/run.ts';
 import { parseTemplate, type Syntax } from '../template/syntax.ts';
 
-/** The parts of a URL, as they are written. */
+/** The parts of a URL, as written. */
 export interface UrlParts {
-  /** Lower case, without the colon. */
+  /** In lower case, without the colon. */
   readonly scheme: string;
   readonly authority: string;
   readonly path: string;
-  /** With its question mark, or empty. */
+  /** Includes the question mark; empty if there is no query. */
   readonly query: string;
 }
 
 type Part = 'start' | 'scheme' | 'authority' | 'path' | 'query';
 
-/** A destination for one URL template. */
+/**
+ * Encodes the values of one URL template by the URL part in which they occur.
+ *
+ * The literal text of the template determines the parts (authority, path, query), so a value can never move a boundary.
+ * If a section may omit literal text, each rendering determines the part from the output so far. Values are
+ * percent-encoded, except for a value at the very beginning of the URL. Anything that clients may interpret differently
+ * (user information, backslashes, white space, dot segments) is rejected before a request is sent; see {@link
+ * splitUrl}.
+ */
 export class UrlDestination implements Destination {
-  /** Whether the authority, or what may become a part of it, comes from payload, labels, an answer or a callback. */
+  /**
+   * Whether the authority, or a value that may become part of it, comes from the payload, labels, a response or a
+   * callback.
+   */
   authorityFromData = false;
-  /** Paths of the secrets that stand in what decides the host. */
+  /** Paths of the secrets in those parts of the URL that determine the host. */
   readonly secretsInAuthority: string[] = [];
   #part: Part = 'start';
-  /** The end of the literal text since the last tag, as far as `://` may stand in it. */
+  /** The last characters of the literal text since the last tag, to recognise `://`. */
   #seen = '';
-  /** Whether a section was met: from there on the literal text does not say alone what has been written. */
+  /** Whether a section occurred: from there on, the literal text alone does not determine the output. */
   #hasSection = false;
 
   literal(text: string): string {
@@ -50,7 +53,7 @@ export class UrlDestination implements Destination {
   insert(tag: PlacedTag): Insert {
     const part = this.#part;
     this.#seen = '';
-    // A base such as `https://api.example.com/v1`, a scheme, or a whole URL.
+    // A base URL such as `https://api.example.com/v1`, a scheme, or a whole URL.
     if (part === 'start') this.#part = 'scheme';
     if (decidesHost(part)) {
       this.authorityFromData ||= tag.fromData;
@@ -65,7 +68,7 @@ export class UrlDestination implements Destination {
       case 'scheme':
         if (this.#seen === '://') return 'authority';
         if (char === '?' || char === '#') return 'query';
-        // `{{vars.BASE}}/orders`: a slash that is not one of the two of `://`.
+        // A slash that is not part of `://`, as in `{{vars.BASE}}/orders`.
         return char === '/' && !this.#seen.endsWith(':/') ? 'path' : 'scheme';
       case 'authority':
         if (char === '/' || char === '\\') return 'path';
@@ -78,12 +81,12 @@ export class UrlDestination implements Destination {
   }
 }
 
-/** Whether a value there can decide to which host the request goes. */
+/** Whether a value in this part can determine the host of the request. */
 function decidesHost(part: Part): boolean {
   return part !== 'path' && part !== 'query';
 }
 
-/** Why a secret must not be part of the host: name servers and logs of connections would show it. */
+/** The error for a secret in the host part of a URL: DNS servers and connection logs would expose it. */
 export function secretInAuthority(path: string): string {
   return `"${path}" stands in the URL's scheme, host or port, where no secret may; use a variable ("vars.<NAME>").`;
 }
@@ -94,7 +97,7 @@ function insertInto(part: Part, tag: PlacedTag): Insert {
   return required(tag, part === 'path' ? 'path' : 'authority', tag.raw ? (text) => text : escapeUrl);
 }
 
-/** Behind or within a section: where the value stands is read from what has been written. */
+/** Used after or within a section: determines the part from the output so far. */
 function insertByOutput(tag: PlacedTag): Insert {
   return (value, run) => {
     const { part } = positionOf(run);
@@ -106,7 +109,7 @@ function insertByOutput(tag: PlacedTag): Insert {
   };
 }
 
-/** The position at the end of what has been written so far. */
+/** The part at the end of the output so far. */
 function positionOf(run: Run): UrlPosition {
   if (run.tracker instanceof UrlPosition) return run.tracker;
   const position = new UrlPosition();
@@ -115,10 +118,10 @@ function positionOf(run: Run): UrlPosition {
   return position;
 }
 
-/** In which part of a URL its end lies, as far as it has been written: each character is looked at once. */
+/** Tracks in which part of a URL the output so far ends. Examines each character once. */
 class UrlPosition implements OutputTracker {
   part: Part = 'start';
-  /** Whether what was written ends in the first slash of what may become `://`. */
+  /** Whether the output ends in the first slash of a possible `://`. */
   #afterColonSlash = false;
   #afterColon = false;
 
@@ -138,7 +141,7 @@ class UrlPosition implements OutputTracker {
       if (char === '/' || char === '\\') this.part = 'path';
     } else if (this.#afterColonSlash) this.part = char === '/' ? 'authority' : 'path';
     else if (char === '/') {
-      // One that is not of `://`, or may be.
+      // Either not part of `://`, or possibly its first slash.
       this.#afterColonSlash = this.#afterColon;
       this.part = this.#afterColon ? 'scheme' : 'path';
     } else this.part = 'scheme';
@@ -154,14 +157,14 @@ function required(tag: PlacedTag, place: string, encode: (text: string) => strin
   };
 }
 
-/** Why nothing may be sent to a URL. */
+/** The reason why no request may be sent to a URL. */
 export interface UrlProblem {
   readonly error: string;
-  /** The same without any part of the URL, where `error` names one. */
+  /** `error` without any part of the URL, for logs; present if `error` contains one. */
   readonly logged?: string;
 }
 
-/** Takes a rendered URL apart, or says in a sentence why nothing may be sent to it. */
+/** Splits a rendered URL into its parts, or returns why no request may be sent to it. */
 export function splitUrl(url: string): UrlParts | UrlProblem {
   const colon = url.indexOf('://');
   const scheme = colon === 4 || colon === 5 ? url.slice(0, colon).toLowerCase() : '';
@@ -191,7 +194,7 @@ const question = 0x3f;
 const hash = 0x23;
 const slash = 0x2f;
 
-/** Where the authority (ended by a slash, too) or the path ends. */
+/** The end of the path, or of the authority if `atSlash`. */
 function endOf(url: string, from: number, atSlash: boolean): number {
   for (let i = from; i < url.length; i++) {
     const code = url.charCodeAt(i);
@@ -213,7 +216,7 @@ function wrongAuthority(authority: string): string | undefined {
   return /[%:<>[\\\]^|"`{}]/.test(host) ? "The URL's host holds a character that no host has." : undefined;
 }
 
-/** Whether a segment of a path, which begins with a slash, is `.` or `..`, with each dot as it is or percent-encoded. */
+/** Whether a path contains the segment `.` or `..`; dots may be percent-encoded. The path begins with a slash. */
 export function hasDotSegment(path: string): boolean {
   if (!path.includes('/.') && !path.includes('/%2')) return false;
   return path.split('/').some((segment) => isDotSegment(segment));
@@ -226,15 +229,15 @@ function isDotSegment(segment: string): boolean {
 }
 
 /**
- * A URL template as logs and traces may show it: with its tags and without user information, query and fragment, where people
- * write what is not for everybody.
+ * A URL template for logs and traces: includes tags, but no user information, query or fragment, where people tend to
+ * put confidential values.
  */
 export function shownTemplate(source: string): string {
   const shown = source.slice(0, endOfPath(source));
   return shown.replace(/^([a-z][a-z\d+.-]*:\/\/)[^/{]*@/i, '$1');
 }
 
-/** Where the query or fragment of a URL template begins; what stands in tags is none. */
+/** The start of the query or fragment of a URL template; `?` and `#` within tags do not count. */
 function endOfPath(source: string): number {
   let at = 0;
   let hasTags = true;
@@ -248,10 +251,10 @@ function endOfPath(source: string): number {
   return at;
 }
 
-/** Stands for a tag or the border of a section in the outline of a template. */
+/** Represents a tag or a section boundary in the outline of a template. */
 const unknown = '\u0000';
 
-/** What is wrong with a URL template whatever its values are, each a sentence. `source` is free of syntax errors. */
+/** The errors of a URL template that occur for all values, each as a sentence. `source` must have no syntax errors. */
 export function staticUrlErrors(source: string): string[] {
   const parsed = parseTemplate(source);
   if (!('nodes' in parsed)) return [];
@@ -261,7 +264,7 @@ export function staticUrlErrors(source: string): string[] {
     return 'error' in parts ? [parts.error] : [];
   }
   const [begin = ''] = outline.split(unknown, 1);
-  // Without a colon or slash the literal beginning may be a part of the scheme, as in `http{{vars.S}}://`.
+  // Without a colon or slash, the literal beginning may be part of the scheme, as in `http{{vars.S}}://`.
   if (/[:/?#]/.test(begin) ? !/^https?:\/\//i.test(begin) : !/^(?:h|ht|htt|http|https)?$/i.test(begin)) {
     return ['The URL does not begin with http:// or https://.'];
   }
@@ -280,7 +283,7 @@ export function staticUrlErrors(source: string): string[] {
   return errors;
 }
 
-/** The literal text, with {@link unknown} for whatever is not. */
+/** The literal text of a template, with {@link unknown} in place of tags and section boundaries. */
 function outlineOf(nodes: readonly Syntax[]): string {
   let outline = '';
   for (const node of nodes) {

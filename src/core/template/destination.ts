@@ -1,37 +1,40 @@
 import { isRawNumber, type Json, stringifyJson } from '../value/json.ts';
 import { RenderFault, type Run } from './run.ts';
 
-/** The text that stands for a value; undefined means that the path is missing. May throw a {@link RenderFault}. */
+/** Converts a value to text; undefined means that the path is missing. May throw a {@link RenderFault}. */
 export type Insert = (value: Json | undefined, run: Run) => string;
 
 /** A tag, as a destination sees it. */
 export interface PlacedTag {
-  /** The path as it was written. */
+  /** The path as written. */
   readonly text: string;
   readonly raw: boolean;
-  /** Whether the value comes from payload, labels, an answer or a callback. */
+  /** Whether the value comes from the payload, labels, a response or a callback. */
   readonly fromData: boolean;
-  /** Whether the value is a secret, or the token of a callback. */
+  /** Whether the value is a secret or a callback token. */
   readonly secret: boolean;
 }
 
 /**
- * Destinations: how a value is written where its tag stands. Each is made afresh for one template, and is told the
- * template's literal text in order, since some (a JSON text, a URL) depend on what stands around the tag.
+ * Decides how values are written at the places of their tags. Each instance serves one template and receives the
+ * literal text in order, since in some formats (JSON text, URLs) the encoding depends on the text around the tag.
  */
 export interface Destination {
-  /** Told every literal text, in order; gives what is written for it. */
+  /** Called for every literal text, in order; returns the text to write. */
   literal(text: string): string;
-  /** Told where a section begins and ends. */
+  /** Called at the beginning and at the end of a section. */
   boundary(): void;
-  /** How the value of the tag that stands here is written. */
+  /** Returns the conversion for the value of a tag at the current position. */
   insert(tag: PlacedTag): Insert;
 }
 
-/** Destinations that depend on nothing but their kind. */
+/** Destinations that need no configuration. */
 export type DestinationKind = 'text' | 'json' | 'xml' | 'form' | 'header';
 
-/** A value as text: texts and digits as they are, objects and arrays as JSON, nothing for null or a missing one. */
+/**
+ * Converts a value to text: strings and digits unchanged, objects and arrays as JSON, null and missing values as empty
+ * text.
+ */
 export function textOf(value: Json | undefined): string {
   if (typeof value === 'string') return value;
   if (value === undefined || value === null) return '';
@@ -39,7 +42,7 @@ export function textOf(value: Json | undefined): string {
   return isRawNumber(value) ? value.rawJSON : stringifyJson(value);
 }
 
-/** A text as it stands between the quotes of a JSON string. */
+/** Escapes a text for use between the quotes of a JSON string. */
 export function escapeJson(text: string): string {
   return stringifyJson(text).slice(1, -1);
 }
@@ -56,19 +59,19 @@ function escapeXml(text: string): string {
   return text.replace(/[&<>"']/g, (char) => entities[char] as string);
 }
 
-/** Percent-encodes all but letters, digits and `-_.!~*'()`; half a surrogate pair becomes U+FFFD. */
+/** Percent-encodes everything except letters, digits and `-_.!~*'()`. Unpaired surrogates become U+FFFD. */
 export function escapeUrl(text: string): string {
   return encodeURIComponent(text.toWellFormed());
 }
 
-/** The serializer of application/x-www-form-urlencoded (URL Standard, section 5.2). */
+/** Encodes a text as application/x-www-form-urlencoded (URL Standard, section 5.2). */
 export function escapeForm(text: string): string {
   return escapeUrl(text)
     .replace(/[!'()~]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
     .replaceAll('%20', '+');
 }
 
-/** A new destination for one template. */
+/** Creates a destination for one template. */
 export function destinationOf(kind: DestinationKind): Destination {
   switch (kind) {
     case 'text':
@@ -88,7 +91,7 @@ function plain(insert: (tag: PlacedTag) => Insert): Destination {
   return { literal: (text) => text, boundary: () => undefined, insert };
 }
 
-/** What HTTP lets a header value hold: no control characters but the tab, nothing beyond U+00FF. */
+/** Whether HTTP allows the text as a header value: no control characters except tab, nothing above U+00FF. */
 export function isHeaderValue(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
@@ -108,8 +111,8 @@ function intoHeader(tag: PlacedTag): Insert {
 }
 
 /**
- * A JSON text that is given as a string. The author writes the quotes; whether a tag stands between them is known from
- * the literal text before it, with every section read once.
+ * A destination for JSON text. The author of the template writes the quotes; the literal text before a tag, with the
+ * body of every section counted once, determines whether the tag is within quotes.
  */
 function jsonText(): Destination {
   let quoted = false;

@@ -1,10 +1,3 @@
-/**
- * JSON values whose strings are templates. A string that is exactly one `{{path}}` takes the value's own JSON type (null
- * when it is missing); any other is text. Keys are not templates.
- *
- * Such a value is compiled into one template that writes JSON text at once: no value is built in between, and the bound
- * on the output holds while it is written, not after.
- */
 import type { RenderContext } from '../context/context.ts';
 import { isJsonObject, type Json, type JsonObject, parseJson, stringifyJson } from '../value/json.ts';
 import { type Destination, escapeForm, escapeJson, textOf } from './destination.ts';
@@ -15,16 +8,23 @@ import { configured, type Template, TemplateBuilder, type TemplateOptions, type 
 /** A template that renders JSON text; its `source` is the value as compact JSON. */
 export type JsonTemplate = Template;
 
-/** An error within a value: the path of the string from there (`.items[0].name`, or empty) and a sentence. */
+/**
+ * An error within a value: the path of the string relative to the value (`.items[0].name`, or empty) and a sentence.
+ */
 export interface Problem {
   readonly path: string;
   readonly message: string;
 }
 
-/** Deepest nesting of a value whose strings are templates. */
+/** Maximum nesting of a value whose strings are templates. */
 const maxDepth = 256;
 
-/** Compiles a value. */
+/**
+ * Compiles a JSON value whose strings are templates. A string that consists of exactly one `{{path}}` becomes the value
+ * with its own JSON type (null if missing); every other string becomes text. Keys are not templates.
+ *
+ * The result writes JSON text directly. No intermediate value is built, and the output limit applies during writing.
+ */
 export function compileJsonTemplate(
   value: Json,
   options: TemplateOptions,
@@ -35,8 +35,8 @@ export function compileJsonTemplate(
 }
 
 /**
- * Compiles an object into `application/x-www-form-urlencoded`: a field for each of its names, in its order. A field whose value is null is
- * left out; one that is an object or a list is JSON text, of which `nested` tells with its path.
+ * Compiles an object into `application/x-www-form-urlencoded`, one field per key, in order. Null fields are omitted.
+ * Objects and arrays are encoded as JSON text; `nested` lists their paths.
  */
 export function compileFormTemplate(
   fields: JsonObject,
@@ -47,7 +47,7 @@ export function compileFormTemplate(
   return compiler.problems.length > 0 ? { errors: compiler.problems } : { template, nested: compiler.nested };
 }
 
-/** Renders a value. */
+/** Renders a template and parses the result. */
 export function renderJson(
   template: JsonTemplate,
   context: RenderContext,
@@ -57,12 +57,15 @@ export function renderJson(
   return rendered.ok ? { ok: true, value: parseJson(rendered.text) } : rendered;
 }
 
-/** How a text is written into what holds it. */
+/** Escapes a text for the surrounding format. */
 type Encode = (text: string) => string;
 
 const asItIs: Encode = (text) => text;
 
-/** Where everything is escaped, literal texts and values: raw means nothing here, since the string must stay one. */
+/**
+ * A destination that escapes literal text and values alike. Raw tags are escaped too, since the result must remain one
+ * string.
+ */
 function escaped(escape: Encode): Destination {
   return { literal: escape, boundary: () => undefined, insert: () => (value) => escape(textOf(value)) };
 }
@@ -73,10 +76,10 @@ class JsonCompiler {
   readonly nested: string[] = [];
   readonly #builder: TemplateBuilder;
   readonly #encode: Encode;
-  /** Between the quotes of a string. */
+  /** The destination for text between the quotes of a string. */
   readonly #insideString: Destination;
   readonly #writers: Writer[] = [];
-  /** Literal text, encoded, that no writer holds yet. */
+  /** Encoded literal text that is not yet part of a writer. */
   #pending = '';
 
   constructor(options: TemplateOptions, encode: Encode = asItIs) {
@@ -184,7 +187,7 @@ class JsonCompiler {
     this.#gather(path, () => this.#builder.add(source, destination));
   }
 
-  /** Adds a writer; the errors of its making are those of the path. */
+  /** Adds a writer and reports the errors of its creation under `path`. */
   #gather(path: string, make: () => Writer): void {
     const before = this.#builder.errors.length;
     this.#writers.push(make());
@@ -202,22 +205,22 @@ class JsonCompiler {
   }
 }
 
-/** A value as JSON. Numbers are not left to `JSON.stringify`, which takes a microsecond for one kept by its digits. */
+/** Converts a value to JSON. Avoids `JSON.stringify` for numbers, which takes a microsecond for a raw number. */
 function jsonOf(value: Json | undefined): string {
   if (typeof value === 'string') return stringifyJson(value);
   return value === undefined || value === null ? 'null' : textOf(value);
 }
 
-/** Characters of a key that the path of an error shows: what stands under one key may have many errors. */
+/** Maximum number of characters of a key in error paths, since many errors may occur below one key. */
 const maxShownKey = 60;
 
 function shortened(key: string): string {
   return key.length > maxShownKey ? `${key.slice(0, maxShownKey - 1)}…` : key;
 }
 
-/** The path of a string that is exactly one tag. */
+/** The path of a string that consists of exactly one tag; undefined for any other string. */
 function onlyTag(source: string): string | undefined {
-  // One that begins with a comment or is followed by anything is text.
+  // A string with a comment or other text around the tag is text.
   if (!source.startsWith('{{') || !source.endsWith('}}') || source.lastIndexOf('{{') > 1) return undefined;
   const parsed = parseTemplate(source);
   const node = 'nodes' in parsed && parsed.nodes.length === 1 ? parsed.nodes[0] : undefined;

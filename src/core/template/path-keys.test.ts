@@ -118,7 +118,7 @@ describe('keys in brackets', () => {
     ['nodes["a.b"].response', 'x'],
   ])('are refused where they are none: %s', (path, why) => {
     if (why === 'x') {
-      // The very id, although a longer one would match.
+      // Matches the exact id, although a longer one would match too.
       expect(render(`{{${path}.body.of}}`)).toBe('a.b');
       return;
     }
@@ -138,7 +138,7 @@ describe('keys in brackets', () => {
     const url = 'https://x{{runtime["callback"]["token"]}}/';
     expect(compileRequest({ verb: 'POST', url }, options)).toMatchObject({ errors: [{ path: '.url' }] });
     expect(compileTemplate('{{runtime["callback"].token}}', { ...options, allow: { callback: false, failure: false } }))
-      // The root decides.
+      // The root determines the error.
       .toMatchObject({ errors: [expect.stringContaining('async nodes only')] });
   });
 

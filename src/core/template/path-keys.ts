@@ -1,18 +1,17 @@
-/**
- * How paths are written: keys with dots between them, as in `payload.items.0.sku`. What a dot cannot separate stands in
- * brackets: a quoted key, as in `payload["user.email"]` or `payload['user.email']`, or the number of an item, as in
- * `payload.items[0].sku`. Between quotes a backslash escapes as in a JSON string.
- */
-
-/** The keys of a path, or what is wrong with it, as the end of a sentence that begins with the path. */
+/** The keys of a path, or the error as the end of a sentence that begins with the path. */
 export type PathKeys = { readonly keys: readonly string[] } | { readonly error: string };
 
 const emptyPart = 'has an empty part';
 
-/** The parts of a path in brackets: a number, or a key between quotes. */
+/** A bracketed part of a path: a number, or a key between quotes. */
 const bracketed = /\[(?:(\d{1,9})|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')\]/sy;
 
-/** Reads a path. A key between quotes may be empty, any other may not. */
+/**
+ * Splits a path into keys. Keys are separated by dots, as in `payload.items.0.sku`. Keys that contain special
+ * characters are quoted in brackets, as in `payload["user.email"]` or `payload['user.email']`; item numbers may be in
+ * brackets too, as in `payload.items[0].sku`. Between quotes, a backslash escapes as in a JSON string. Only quoted keys
+ * may be empty.
+ */
 export function keysOfPath(text: string): PathKeys {
   if (!text.includes('[')) {
     const keys = text.split('.');
@@ -48,7 +47,7 @@ function endOfKey(text: string, from: number): number {
   return text.length;
 }
 
-/** The text between double or single quotes; undefined when it has an escape that JSON does not know. */
+/** The text between double or single quotes; undefined if it contains an escape that JSON does not define. */
 function unquoted(double: string | undefined, single: string | undefined): string | undefined {
   const written = double ?? single;
   if (written?.includes('\\') !== true) return written;
@@ -60,7 +59,7 @@ function unquoted(double: string | undefined, single: string | undefined): strin
   }
 }
 
-/** The keys as a path: those that a dot can separate as they are, others in brackets. */
+/** Joins keys into a path; keys that cannot follow a dot are quoted in brackets. */
 export function pathOfKeys(keys: readonly string[]): string {
   return keys
     .map((key, i) =>

@@ -1,15 +1,8 @@
-/**
- * Paths: what templates and conditions name. A path is checked and turned into a reader once, when its definition is
- * compiled. Readers reach own properties only, and never a prototype's.
- *
- * Ids may contain dots: behind `nodes` and `step` stands the longest id of the definition that matches, or in brackets the
- * very id. How keys are written is in `path-keys.ts`.
- */
 import type { NodeView, RenderContext } from '../context/context.ts';
 import { isRawNumber, type Json, type JsonObject } from '../value/json.ts';
 import { keysOfPath } from './path-keys.ts';
 
-/** What a path can begin with, `input` aside, which means `payload`. */
+/** The first part of a path. `input` is an alias of `payload`. */
 export type PathRoot =
   | 'payload'
   | 'labels'
@@ -30,74 +23,81 @@ export type PathRoot =
   | 'failure'
   | 'callback';
 
-/** Where readers read from. */
+/** The source of values for path readers. */
 export interface PathSource {
   readonly context: RenderContext;
-  /** Whether `runtime.*`, `round`, `attempt` and idempotency keys are held constant. */
+  /** Whether `runtime.*`, `round`, `attempt` and idempotency keys are replaced by constants. */
   readonly stable: boolean;
-  /** What `callback.body` is, in conditions on callbacks. */
+  /** The value of `callback.body`; conditions on callbacks only. */
   readonly callbackBody?: Json | undefined;
-  /** The nodes in the order of their first completion, once one reader of this evaluation has asked for them. */
+  /**
+   * The completed nodes in the order of their first completion; set when a reader of this evaluation first needs them.
+   */
   steps?: StepsView;
-  /** The value of a secret, or undefined when it is not configured. */
+  /** Returns the value of a secret, or undefined if it is not configured. */
   secret(name: string): string | undefined;
-  /** Pays for work, in steps. Throws beyond the limit. */
+  /** Charges work, in steps. Throws when the limit is exceeded. */
   spend(steps: number): void;
 }
 
-/** The nodes that were completed, listed once per evaluation, since each item of a section may ask for them. */
+/** The completed nodes, listed once per evaluation because every item of a section may read them. */
 export interface StepsView {
   readonly ids: readonly string[];
   readonly indexes: ReadonlyMap<string, number>;
-  /** What `steps` is. */
+  /** The value of `steps`; built on first use. */
   all?: Json;
 }
 
-/** Gives the value of a path; undefined when it is missing. */
+/** Returns the value of a path; undefined if it is missing. */
 export type PathReader = (source: PathSource) => Json | undefined;
 
-/** A path that was checked. */
+/** A checked path, with its reader. */
 export interface Path {
-  /** As it was written. */
+  /** The path as written. */
   readonly text: string;
   readonly root: PathRoot;
-  /** For `nodes.<id>` and `step.<id>`. */
+  /** The node id, for `nodes.<id>` and `step.<id>`. */
   readonly nodeId?: string;
   /**
-   * For `nodes.<id>`: response, accepted, callback, failure, visit or idempotencyKey; for `step.<id>`: index, name, body, up or
-   * down; for `runtime.callback`: url, token or signedUrl.
+   * The field: for `nodes.<id>` response, accepted, callback, failure, visit or idempotencyKey; for `step.<id>` index,
+   * name, body, up or down; for `runtime.callback` url, token or signedUrl.
    */
   readonly field?: string;
-  /** For `payload`: the keys below it. */
+  /** The keys below `payload`. */
   readonly within?: readonly string[];
-  /** Whether any node may be read: `steps`, `step.<index>`. */
+  /** Whether the path may read any node: `steps`, `step.<index>`, `prev`. */
   readonly anyNode: boolean;
-  /** Whether the order of first completion is read. */
+  /** Whether the value depends on the order of first completion. */
   readonly usesOrder: boolean;
-  /** Whether the value may differ between two otherwise equal calls: `runtime.*`, `round`, `attempt`, keys. */
+  /**
+   * Whether the value may differ between two otherwise equal calls: `runtime.*`, `round`, `attempt`, idempotency keys.
+   */
   readonly volatile: boolean;
-  /** Whether the value comes from payload, labels, an answer or a callback, and not from the configuration or Trama. */
+  /**
+   * Whether the value comes from the payload, labels, a response or a callback, not from the configuration or Trama
+   * itself.
+   */
   readonly fromData: boolean;
   readonly read: PathReader;
 }
 
-/** What the place of a path allows. */
+/** The paths that are allowed at a place. */
 export interface PathScope {
   /** Ids of the definition's nodes. */
   readonly nodeIds: ReadonlySet<string>;
-  /** Roots that may be named. */
+  /** Allowed roots. */
   readonly roots: ReadonlySet<PathRoot>;
-  /** Whether `nodes.<id>` may be named without a field, as conditions do. */
+  /** Whether `nodes.<id>` is allowed without a field, as in conditions. */
   readonly wholeNodes: boolean;
 }
 
-/** The value at `keys[from…]` within a value; undefined when it is missing. */
+/** Returns the value at `keys[from…]` within a value, or undefined if it is missing. Reads own properties only. */
 export function walk(value: Json | undefined, keys: readonly string[], from: number): Json | undefined {
   let current = value;
   for (let i = from; i < keys.length; i++) {
     const key = keys[i] as string;
     if (typeof current !== 'object' || current === null || !Object.hasOwn(current, key)) return undefined;
-    // The only own property of a kept number, which is a number to everybody else.
+    // The internal property of a raw number, which is a number to all readers.
     if (key === 'rawJSON' && isRawNumber(current)) return undefined;
     current = (current as JsonObject)[key];
   }
@@ -114,7 +114,7 @@ const scalars: Readonly<Partial<Record<string, PathReader>>> = {
   round: (source) => (source.stable ? 1 : source.context.round),
 };
 
-/** Fields of a node, and what each is made of; `body` and `headers` alone go on. */
+/** The fields of a node and their parts. Only `body` and `headers` can be read deeper. */
 const nodeFields: Readonly<Record<string, readonly string[]>> = {
   response: ['body', 'status', 'headers'],
   accepted: ['body', 'status', 'headers'],
@@ -128,10 +128,16 @@ const failureFields: ReadonlySet<string> = new Set(['status', 'reason', 'nodeId'
 const callbackFields: ReadonlySet<string> = new Set(['url', 'token', 'signedUrl']);
 const stepFields: ReadonlySet<string> = new Set(['index', 'name', 'body', 'up', 'down']);
 
-/** Stands for every volatile text while a request is fingerprinted. */
+/** Replaces every volatile text while a request is fingerprinted. */
 const constantText = '-';
 
-/** Checks a path and makes its reader, or says in a sentence that names the path why there is none. */
+/**
+ * Checks a path and creates its reader, or returns an error sentence that names the path. Called once per path, when a
+ * definition is compiled. Readers access own properties only, never those of a prototype.
+ *
+ * Node ids may contain dots: after `nodes` and `step`, the longest matching id of the definition wins; an id in
+ * brackets must match exactly. For the syntax of keys see `path-keys.ts`.
+ */
 export function resolvePath(text: string, scope: PathScope): { readonly path: Path } | { readonly error: string } {
   const refuse = (why: string): { error: string } => ({ error: `The path "${text}" ${why}.` });
   const named = namedValue(text, scope);
@@ -210,8 +216,8 @@ export function resolvePath(text: string, scope: PathScope): { readonly path: Pa
 }
 
 /**
- * `labels.<name>`, `vars.<NAME>` and `secrets.<NAME>`. Their values are texts, so that whatever follows the dot is the name,
- * further dots and brackets included. Undefined for any other path.
+ * Resolves `labels.<name>`, `vars.<NAME>` and `secrets.<NAME>`; undefined for any other path. The values are texts, so
+ * everything after the first dot is the name, including further dots and brackets.
  */
 function namedValue(text: string, scope: PathScope): { readonly path: Path } | undefined {
   const [, root, name] = /^(labels|vars|secrets)\.(.+)$/s.exec(text) ?? [];
@@ -243,7 +249,7 @@ function resolveNode(
   const facts = { text, root, anyNode: false, usesOrder: false, volatile: false, fromData: true };
   const index = keys[1];
   if (index === undefined || index === '') return refuse('names no node');
-  // In brackets stands the very id.
+  // An id in brackets must match exactly.
   const isExact = text.startsWith(`${root}[`);
   const length = isExact ? (scope.nodeIds.has(index) ? 1 : 0) : longestId(keys, scope.nodeIds);
   if (length === 0 && root === 'step' && /^\d{1,6}$/.test(index)) {
@@ -284,10 +290,10 @@ function resolveNode(
   return { path: { ...found, read: (source) => walk(viewOf(source.context.node(nodeId)), path, 0) } };
 }
 
-/** No id of a node is as long. */
+/** Longer than any node id. */
 const maxIdLength = 512;
 
-/** How many keys behind the first make up the longest known id; 0 when none does. */
+/** The number of keys after the first that make up the longest known id; 0 if none does. */
 function longestId(keys: readonly string[], nodeIds: ReadonlySet<string>): number {
   let longest = 0;
   let id = '';
@@ -329,7 +335,7 @@ function resolveStep(
   return { path: { ...found, usesOrder: facts.usesOrder || field === undefined || field === 'index', read } };
 }
 
-/** A view's fields are JSON values, though their types do not say so. */
+/** All fields of a view are JSON values, although its type does not express that. */
 function viewOf(view: NodeView | undefined): Json | undefined {
   return view as unknown as Json | undefined;
 }
@@ -349,7 +355,7 @@ function wholeNode(source: PathSource, nodeId: string): Json | undefined {
   return whole;
 }
 
-/** Steps that it takes to look up one completed node, and to make what templates see of it. */
+/** Cost, in steps, of looking up one completed node, and of building its view for templates. */
 const stepsPerNode = 2;
 
 function stepsOf(source: PathSource): StepsView {

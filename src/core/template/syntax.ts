@@ -1,9 +1,3 @@
-/**
- * The Mustache syntax that templates are written in: variables, raw variables, sections, inverted sections, comments. A
- * line that holds nothing but one section tag or comment vanishes whole, as Mustache has it. Partials and changes of the
- * delimiters are refused.
- */
-
 /** Literal text. */
 export interface TextSyntax {
   readonly kind: 'text';
@@ -28,7 +22,7 @@ export interface SectionSyntax {
 /** A part of a parsed template. */
 export type Syntax = TextSyntax | TagSyntax | SectionSyntax;
 
-/** Most sections that may stand within each other. */
+/** Maximum nesting of sections. */
 const maxNesting = 64;
 
 type Token =
@@ -45,7 +39,11 @@ interface OpenSection {
   readonly children: Syntax[];
 }
 
-/** Parses a template. Every error is a sentence that names the place, in characters from 1. */
+/**
+ * Parses the Mustache syntax of templates: variables, raw variables, sections, inverted sections and comments. As in
+ * Mustache, a line that contains only a section tag or a comment is removed completely. Partials and delimiter changes
+ * are rejected. Every error is a sentence with the position, in characters from 1.
+ */
 export function parseTemplate(source: string): { readonly nodes: readonly Syntax[] } | { readonly errors: string[] } {
   const errors: string[] = [];
   const tokens = tokenize(source, errors);
@@ -84,7 +82,7 @@ function tokenize(source: string, errors: string[]): Token[] {
   return tokens;
 }
 
-/** The token that a tag stands for, or the sentence that says why it stands for none. */
+/** The token of a tag, or an error sentence if the tag is invalid. */
 function tokenOf(mark: string, inner: string, at: number): Token | string {
   if (mark === '!') return { kind: 'comment' };
   const refused = Object.hasOwn(refusedMarks, mark) ? refusedMarks[mark] : undefined;
@@ -120,7 +118,7 @@ function withoutStandaloneLines(tokens: Token[]): Token[] {
   });
 }
 
-/** Whether nothing but blanks stands before a tag on its line. */
+/** Whether only white space precedes a tag on its line. */
 function endsLine(before: Token | undefined, first: boolean): boolean {
   if (before === undefined) return true;
   if (before.kind !== 'text') return false;
@@ -128,7 +126,7 @@ function endsLine(before: Token | undefined, first: boolean): boolean {
   return (start !== -1 || first) && before.text.slice(start + 1).trim() === '';
 }
 
-/** Whether nothing but blanks stands after a tag on its line. */
+/** Whether only white space follows a tag on its line. */
 function beginsLine(after: Token | undefined, last: boolean): boolean {
   if (after === undefined) return true;
   if (after.kind !== 'text') return false;

@@ -7,62 +7,64 @@ import { type Meter, readCharsPerStep } from '../meter.ts';
 import { defaultRenderLimits, ofTemplate, RenderFault, type RenderLimits, Run, utf8Length } from './run.ts';
 import { parseTemplate, type Syntax } from './syntax.ts';
 
-/** What the place of a template allows. */
+/** What a template may contain at its place in the definition. */
 export interface TemplateOptions {
   /** Ids of the definition's nodes. */
   readonly nodeIds: ReadonlySet<string>;
   readonly allow: {
-    /** Whether `runtime.*` may be named: requests of async nodes. */
+    /** Whether `runtime.*` is allowed: in requests of async nodes. */
     readonly callback: boolean;
-    /** Whether `failure.*` may be named: failure hooks. */
+    /** Whether `failure.*` is allowed: in failure hooks. */
     readonly failure: boolean;
   };
-  /** Bounds of its renderings where none are given; the defaults where absent. */
+  /** Default limits of its renderings. */
   readonly limits?: RenderLimits;
 }
 
 /** A path that a template or a condition reads. */
 export interface TemplatePath extends Omit<Path, 'read' | 'root'> {
-  /** `item` for a name within a section that can only be an item's. */
+  /** `item` for a name within a section that can only refer to an item. */
   readonly root: PathRoot | 'item';
 }
 
 /**
- * Compiled templates. Everything that can be known of a template is settled when it is compiled: its syntax, its paths,
- * how each value is written; rendering then only runs closures.
+ * A compiled template. Syntax, paths and the escaping of each value are resolved at compilation; rendering only runs
+ * closures.
  *
- * A section is left out for missing, null, false, 0, the empty text and the empty array, as Mustache in JavaScript has it;
- * `true` shows it once, an array once per item, anything else once with the value as its item. Within a section, the first
- * part of a path is looked for in the items, innermost first, and then in the context; `vars`, `secrets` and `runtime`
- * always mean Trama's own, so that no data can stand in for them.
+ * A section is omitted for missing, null, false, 0, the empty string and the empty array, as in Mustache.js. It is
+ * rendered once for `true`, once per item for an array, and once for any other value, with that value as its item.
+ * Within a section, the first part of a path is looked up in the items, innermost first, then in the context. `vars`,
+ * `secrets` and `runtime` always refer to Trama's own values, so data cannot shadow them.
  *
  * Immutable.
  */
 export interface Template {
-  /** As it was written. */
+  /** The source as written. */
   readonly source: string;
-  /** Every path, in order; one that is named twice stands here twice. */
+  /** All paths in order of occurrence, including repeated ones. */
   readonly paths: readonly TemplatePath[];
-  /** Whether it has neither tags nor sections. */
+  /** Whether the template has neither tags nor sections. */
   readonly constant: boolean;
-  /** Whether it reads `runtime.*`, `round`, `attempt` or an idempotency key. */
+  /** Whether the template reads `runtime.*`, `round`, `attempt` or an idempotency key. */
   readonly volatile: boolean;
-  /** Whether it needs the order of first completion: `steps`, `step.<index>`, the index of a step. */
+  /** Whether the template needs the order of first completion: `steps`, `step.<index>`, the index of a step. */
   readonly usesOrder: boolean;
   readonly usesSecrets: boolean;
-  /** Renders it; `meter` is told what it cost, also where it gives an error. Throws nothing but what the context throws. */
+  /**
+   * Renders the template. `meter` is charged for the work, also if rendering fails. Throws only errors of the context.
+   */
   render(context: RenderContext, limits?: RenderLimits, meter?: Meter): Rendered;
-  /** Writes itself into a run. Throws a {@link RenderFault}. */
+  /** Renders the template into a run. Throws a {@link RenderFault}. */
   write(run: Run): void;
 }
 
-/** What came of rendering: a text, or the sentence that says why there is none. */
+/** The result of a rendering: the text, or an error sentence. */
 export type Rendered = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly error: string };
 
-/** A compiled template, or every error in it, each a sentence. */
+/** A compiled template, or all errors in it as sentences. */
 export type Compiled = { readonly template: Template } | { readonly errors: string[] };
 
-/** Compiles a template whose values are written as `destination` asks; `text` writes them as they are. */
+/** Compiles a template; `destination` determines how values are escaped. `text` writes them unescaped. */
 export function compileTemplate(
   source: string,
   options: TemplateOptions,
@@ -73,7 +75,7 @@ export function compileTemplate(
   return builder.errors.length > 0 ? { errors: builder.errors } : { template: builder.finish(source, write) };
 }
 
-/** Writes a part of a template. */
+/** Writes a part of a template into a run. */
 export type Writer = (run: Run) => void;
 
 const commonRoots: readonly PathRoot[] = [
@@ -94,10 +96,10 @@ const commonRoots: readonly PathRoot[] = [
   'prev',
 ];
 
-/** Roots that no item of a section can stand in for. */
+/** Roots that items of a section cannot shadow. */
 const ownRoots: ReadonlySet<string> = new Set(['vars', 'secrets', 'runtime']);
 
-/** Gathers the parts of one template, which may have been written as several texts, with their paths and errors. */
+/** Collects the parts of one template, which may consist of several texts, with their paths and errors. */
 export class TemplateBuilder {
   readonly errors: string[] = [];
   readonly #scope: PathScope;
@@ -113,7 +115,7 @@ export class TemplateBuilder {
     this.#limits = options.limits ?? defaultRenderLimits;
   }
 
-  /** Compiles a text. Its errors are added to {@link errors}. */
+  /** Compiles a text. Adds its errors to {@link errors}. */
   add(source: string, destination: Destination): Writer {
     const parsed = parseTemplate(source);
     if ('nodes' in parsed) return this.#sequence(parsed.nodes, destination, 0);
@@ -121,13 +123,13 @@ export class TemplateBuilder {
     return () => undefined;
   }
 
-  /** Makes the reader of a path that stands in a text by itself. */
+  /** Creates the reader of a single path outside of any text. */
   reader(name: string): { readonly read: PathReader; readonly path: TemplatePath } {
     this.#constant = false;
     return this.#resolve(name, 0);
   }
 
-  /** The template made of everything that was added, written by `write`. */
+  /** Builds the template from all added parts; `write` renders it. */
   finish(source: string, write: Writer): Template {
     const paths = this.#paths;
     return {
@@ -170,7 +172,7 @@ export class TemplateBuilder {
       case 'tag': {
         this.#constant = false;
         const { read, path } = this.#resolve(node.name, depth);
-        // A token is as good as a secret for as long as the node waits.
+        // A callback token is as sensitive as a secret while the node waits.
         const secret = path.root === 'secrets' || (path.root === 'runtime' && path.field === 'token');
         const insert = destination.insert({ text: node.name, raw: node.raw, fromData: path.fromData, secret });
         if (path.root === 'vars' || path.root === 'secrets') {
@@ -212,9 +214,10 @@ export class TemplateBuilder {
     const keys = 'keys' in split ? split.keys : name.split('.');
     const first = keys[0] ?? '';
     if ('error' in resolved) {
-      // What is no path is none of an item either.
+      // Invalid path syntax is an error for item names too.
       if (depth > 0 && 'error' in split) this.errors.push(resolved.error);
-      // Within a section the name may be an item's. Nodes are the exception, so that a mistyped id is found there too.
+      // Within a section, an unknown name may be a field of an item. `nodes` is excluded so that misspelled ids are
+      // found there too.
       else if (depth === 0 || first === 'nodes' || ownRoots.has(first)) this.errors.push(resolved.error);
       this.#paths.push(item);
       return { read: itemReader(keys, undefined), path: item };
@@ -243,16 +246,16 @@ function render(write: Writer, context: RenderContext, limits: RenderLimits, met
   return { ok: true, text: run.out };
 }
 
-/** The value of a variable or secret, which must be there. */
+/** Returns the value of a variable or secret. Throws a {@link RenderFault} if it is not configured. */
 export function configured(value: Json | undefined, path: string): Json {
   if (value !== undefined) return value;
   throw new RenderFault(`"${path}" is not configured.`);
 }
 
-/** Readers of templates are only ever given runs. */
+/** Readers of templates always receive a {@link Run}. */
 const currentItem: PathReader = (source) => (source as Run).items.at(-1);
 
-/** Items in which one step looks for a name. */
+/** Number of items searched for a name per step. */
 const itemsPerStep = 8;
 
 function itemReader(keys: readonly string[], otherwise: PathReader | undefined): PathReader {

@@ -7,16 +7,17 @@ import type { Token } from '../state.ts';
 import { finish } from './finish.ts';
 
 /**
- * Called after every event: moves whatever can move without waiting for anything outside.
+ * Moves every token that can move without waiting for anything outside. Runs after every event.
  *
- * - a `ready` token enters its node (when calls may start, and the outputs that its conditions read are in memory);
- * - a `forked` token whose branches have all ended completes its join;
- * - a `draining` token alone in its scope begins to compensate;
- * - a verdict with no token left ends the execution, by its hook.
+ * - A `ready` token enters its node, if calls may start and the outputs that its conditions read are in memory.
+ * - A `forked` token completes its join once all its branches have ended.
+ * - A `draining` token begins to compensate once it is alone in its scope.
+ * - If a verdict is reached and no token is left, the execution ends, after its hook.
  *
- * Bounded by `limits.maxAdvances` nodes, and by the work of the whole turn (`Draft.isSpent`), which conditions and templates add to:
- * what is left stays `ready`, between two cases of a switch, too, for the event `continued`, after a checkpoint. Each turn goes on by one
- * node or case at least. Where turns end changes no outcome: a condition is judged by its own bound alone.
+ * One turn is bounded by `limits.maxAdvances` nodes, and by its total work including conditions and templates
+ * (`Draft.isSpent`). Tokens beyond the bound stay `ready`, even between two cases of a switch, and the event
+ * `continued` resumes them after a checkpoint. Each turn makes progress by at least one node or case. The bounds never
+ * change an outcome, since each condition is limited on its own.
  */
 export function advance(d: Draft): void {
   let budget = d.env.limits.maxAdvances;
@@ -32,7 +33,8 @@ export function advance(d: Draft): void {
     if (enters && hasEntered && d.isSpent) break;
     hasEntered ||= enters;
     moveOn(d, token);
-    // Looking for a token, counting the visit and keeping what was completed go over all of them.
+    // The search for a token, the count of visits and the list of completed nodes each take time proportional to their
+    // size.
     d.charge(1 + (d.tokens.length + d.plan.nodes.size) / valuesPerStep, 0);
   }
   if (d.state.end === undefined && d.env.advance) askForUndo(d);
@@ -57,7 +59,10 @@ function canMove(d: Draft, token: Token): boolean {
   }
 }
 
-/** Whether the outputs that it needs are in memory; the engine reads those that are not, and lets it go on then. */
+/**
+ * Whether the outputs that the token needs are in memory. If not, the engine loads them and then lets the token
+ * continue.
+ */
 function isAtHand(d: Draft, token: Token): boolean {
   return d.outputs.isWhole || lackOfMove(d.run, token).length === 0;
 }
@@ -70,7 +75,7 @@ function moveOn(d: Draft, token: Token): void {
   else enterNode(d, token);
 }
 
-/** Unwinding tokens without a target need the step rows to name one. */
+/** Requests the next compensation for unwinding tokens that have none; only the step rows know it. */
 function askForUndo(d: Draft): void {
   for (const token of d.tokens) {
     const { stage } = token;

@@ -7,7 +7,7 @@ import type { StepOutput } from '../history.ts';
 import type { CallPlan, RetryPolicy } from '../plan.ts';
 import type { AttemptFailure, Attempting, Stage, Token } from '../state.ts';
 
-/** What names the calls of an owner in the history, in commands and in signals. */
+/** Identifies the calls of an owner in the history, in commands and in signals. */
 export interface CallNames<Run extends Attempting> {
   readonly phase: CallPhase;
   nodeIdOf(token: Token, run: Run): string;
@@ -17,45 +17,46 @@ export interface CallNames<Run extends Attempting> {
 }
 
 /**
- * An owner of calls: a visit, a compensation or a hook. The call machine of this file is the same for all of them; the owner
- * says where its run is kept in the token, how its calls are retried, and what follows success and exhaustion.
+ * An owner of calls: a visit, a compensation or a hook. The call machine in this file is the same for all of them; the
+ * owner defines where its run is stored in the token, how its calls are retried, and what follows success and
+ * exhaustion.
  *
- * send -> calling -> answered -> succeeded | retry -> repeat -> calling … | exhausted. A blocked or an interrupted call rests and
- * is repeated without a retry spent.
+ * send -> calling -> answered -> succeeded | retry -> repeat -> calling … | exhausted. A blocked or interrupted call
+ * waits and is repeated without spending a retry.
  */
 export interface CallOwner<Run extends Attempting = Attempting> extends CallNames<Run> {
-  /** The call that it makes; undefined when it makes none any more, and then answers change nothing. */
+  /** The call to make. Undefined if the owner no longer makes one; answers are then ignored. */
   callOf(d: Draft, token: Token, run: Run): CallPlan | undefined;
-  /** Whether 404 and 410 say that there was nothing to undo. */
+  /** Whether 404 and 410 mean that there was nothing to undo. */
   undoesUnknown(run: Run): boolean;
-  /** The run of its next attempt, which this counts. */
+  /** Returns the run with the next attempt counted. */
   nextAttempt(d: Draft, run: Run, callId: number): Run;
   calling(token: Token, run: Run, callId: number): Stage;
-  /** When such a failure is tried again, and what that costs; undefined when the attempts are used up. */
+  /** Decides when a failed attempt is repeated; undefined to give up. */
   nextTry(d: Draft, token: Token, run: Run, failure: AttemptFailure, retryAfterMillis?: number): NextTry | undefined;
   retry(d: Draft, token: Token, run: Run, failure: AttemptFailure, next: NextTry): void;
   succeeded(d: Draft, token: Token, run: Run, response: ResponseView): void;
   exhausted(d: Draft, token: Token, run: Run, failure: AttemptFailure, answer: FailedAnswer): void;
-  /** Its call may not go out before `until`; `run` has the block, and the attempt is not counted. */
+  /** Called when the call is blocked until `until`. `run` contains the block, and the attempt is not counted. */
   block(d: Draft, token: Token, run: Run, until: number, event: BlockedEvent): void;
-  /** Its worker stopped before the answer was recorded. */
+  /** Called when the worker stopped before it recorded the answer. */
   interrupted(d: Draft, token: Token, run: Run, failure: AttemptFailure): void;
 }
 
-/** When a call is made next, and what that costs. */
+/** When a call is repeated, and the retry counters after that. */
 export interface NextTry extends RetryCounters {
   readonly until: number;
-  /** Whether the try is the first one after the end of the execution. */
+  /** Whether this attempt is the first one after the end of the execution. */
   readonly isAfterEnd?: true;
 }
 
-/** What was answered by a call that failed, or by its callback. */
+/** The response of a failed call, or the body of its callback. */
 export type FailedAnswer = Pick<StepOutput, 'response' | 'callback'>;
 
-/** The event of a call that did not go out. */
+/** The event for a call that was blocked before it was sent. */
 export type BlockedEvent = Extract<Event, { type: 'blocked' }>;
 
-/** Lets the call go with the checkpoint. The run has counted the attempt. */
+/** Sends the call together with the checkpoint. The attempt must already be counted in `run`. */
 export function send<Run extends Attempting>(
   d: Draft,
   owner: CallOwner<Run>,
@@ -70,7 +71,7 @@ export function send<Run extends Attempting>(
   d.send({ type: 'call', callId, tokenId: token.id, phase, nodeId, visit, attempt: run.attempt }, token);
 }
 
-/** Calls for the first time or again. A call that was blocked or interrupted (`isRedelivery`) is no retry. */
+/** Makes the first or the next call. Repeating a blocked or interrupted call (`isRedelivery`) is not a retry. */
 export function repeat<Run extends Attempting>(
   d: Draft,
   owner: CallOwner<Run>,
@@ -85,7 +86,7 @@ export function repeat<Run extends Attempting>(
   send(d, owner, token, owner.nextAttempt(d, run, callId), callId);
 }
 
-/** The call was answered: records the attempt, then lets the owner go on or fails. */
+/** Handles the answer of a call: records the attempt, then calls the owner on success and {@link failed} otherwise. */
 export function answered<Run extends Attempting>(
   d: Draft,
   owner: CallOwner<Run>,
@@ -107,7 +108,7 @@ export function answered<Run extends Attempting>(
   failed(d, owner, token, settled, failure, response === undefined ? {} : { response }, event.retryAfterMillis);
 }
 
-/** An attempt failed: tries again, or gives up. */
+/** Handles a failed attempt: schedules a retry, or gives up. */
 export function failed<Run extends Attempting>(
   d: Draft,
   owner: CallOwner<Run>,
@@ -131,7 +132,7 @@ export function failed<Run extends Attempting>(
   else owner.retry(d, token, run, failure, next);
 }
 
-/** The call did not go out: nothing is recorded, and no attempt, retry or wait is spent. */
+/** Handles a call that was blocked: records nothing, and spends no attempt, retry or wait. */
 export function blocked<Run extends Attempting>(
   d: Draft,
   owner: CallOwner<Run>,
@@ -142,14 +143,14 @@ export function blocked<Run extends Attempting>(
   const { cause, detail, host } = event;
   const since = run.blocked?.since ?? d.now;
   const why = host === undefined ? { since, cause, detail } : { since, cause, detail, host };
-  // A whole millisecond later than now: a token that is due at once would never rest.
+  // At least one millisecond later than now; a token that is due immediately would be tried in a busy loop.
   const until = Math.max(Math.ceil(event.until), d.now + 1);
   owner.block(d, token, { ...run, attempt: run.attempt - 1, blocked: why }, until, event);
 }
 
 /**
- * The worker that made the call stopped before it recorded the answer. The call is made again under the same key, and spends no
- * retry.
+ * Handles a call whose worker stopped before it recorded the answer. The call is repeated with the same idempotency key
+ * and spends no retry.
  */
 export function interrupted<Run extends Attempting>(
   d: Draft,
@@ -163,7 +164,7 @@ export function interrupted<Run extends Attempting>(
   owner.interrupted(d, token, settledOf(run), failure);
 }
 
-/** Records an attempt whose answer is not awaited any more; its outcome is unknown. The owner's token is left as it is. */
+/** Records an attempt of unknown outcome whose answer is no longer awaited. Does not change the token. */
 export function recordUnseen<Run extends Attempting>(
   d: Draft,
   names: CallNames<Run>,
@@ -181,14 +182,14 @@ function unseen(description: string): AttemptFailure {
   return { outcome: 'unknown', reason: 'connect', description };
 }
 
-/** The run without what its last answer, or the lack of one, left behind. */
+/** Removes the block and the failure of the previous attempt from a run. */
 function settledOf<Run extends Attempting>(run: Run): Run {
   if (run.blocked === undefined && run.failure === undefined) return run;
   const { blocked: _blocked, failure: _failure, ...rest } = run;
   return rest as unknown as Run;
 }
 
-/** When the policy tries again after such a failure; undefined when it does not. */
+/** When the policy repeats the call after this failure; undefined if it does not. */
 export function retryBy(
   d: Draft,
   policy: RetryPolicy,

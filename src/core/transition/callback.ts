@@ -1,6 +1,3 @@
-/**
- * Callbacks of async nodes, and the time that runs out for them.
- */
 import { conditionContext } from '../context/context-of.ts';
 import type { Draft } from '../draft.ts';
 import type { Env } from '../run.ts';
@@ -14,7 +11,10 @@ import { drainOf } from './failure.ts';
 import { taskNode } from './settle.ts';
 import { completeTask, visits } from './task.ts';
 
-/** What a callback is to the state: for a node that waits, for one that has not parked yet, or for no node any more. */
+/**
+ * The operation that a callback belongs to: one that waits for it, one that has not started to wait yet (`early`), or
+ * none.
+ */
 export type Addressee =
   | { readonly kind: 'waiting'; readonly token: Token; readonly task: TaskRun }
   | { readonly kind: 'early'; readonly token: Token; readonly task: TaskRun }
@@ -34,14 +34,14 @@ export function addressee(
     const { task } = stage;
     if (task.visit !== callback.visit || task.operation !== callback.operation || task.nonce !== callback.nonce)
       continue;
-    // A retry after the callback's timeout repeats an operation that was accepted: its callback still decides.
+    // A retry after a callback timeout repeats an accepted operation, whose callback still decides the outcome.
     const ready = stage.kind === 'waiting' || task.accepted === true;
     return { kind: ready ? 'waiting' : 'early', token, task };
   }
   return { kind: 'nobody' };
 }
 
-/** A callback came, or one that was kept can be applied now. */
+/** Applies a callback that has arrived, or that was kept in the inbox until now. */
 export function applyCallback(d: Draft, event: CallbackEvent): void {
   d.state.tokens = d.tokens;
   const to = addressee(d.state, event);
@@ -65,13 +65,16 @@ export function applyCallback(d: Draft, event: CallbackEvent): void {
   const failure = judgeCallback(d, token, node, event.body);
   if (failure === undefined) completeTask(d, token, task, { callback: { body: event.body } });
   else {
-    // A firm no settles whatever was unknown about this operation.
+    // A reported failure resolves the unknown outcome of this operation.
     const { unknown: _unknown, ...settled } = task;
     failed(d, visits, token, settled, failure, { callback: { body: event.body } });
   }
 }
 
-/** What a callback says that was not judged pending; undefined is success. A condition that throws is failure. */
+/**
+ * Evaluates the conditions of a callback that is not pending. Returns the failure, or undefined for success. A
+ * condition that cannot be evaluated counts as failure.
+ */
 function judgeCallback(d: Draft, token: Token, node: TaskPlan, body: Json): AttemptFailure | undefined {
   const context = conditionContext(d.run, token, d.env);
   for (const name of ['pendingWhen', 'failureWhen', 'successWhen'] as const) {
@@ -92,7 +95,10 @@ function callbackFailure(description: string): AttemptFailure {
   return { outcome: 'rejected', reason: 'callback_failure', error: 'callback_failure', description };
 }
 
-/** Whether `pendingWhen` says that the node must go on waiting; one that throws says no, and the callback is a failure. */
+/**
+ * Whether `pendingWhen` holds, so that the node keeps waiting. If it cannot be evaluated, it counts as false, and the
+ * callback will be judged as a failure.
+ */
 export function isPending(
   run: Draft['run'],
   token: Token,
@@ -108,7 +114,7 @@ export function isPending(
   return result.ok && result.truthy;
 }
 
-/** The callback's time is over. */
+/** Handles the timeout of a callback. */
 export function timeOutCallback(d: Draft, token: Token, task: TaskRun): void {
   d.signal({ kind: 'callbackTimeout', nodeId: token.nodeId });
   const failure: AttemptFailure = {

@@ -1,6 +1,3 @@
-/**
- * Changes that operators ask for (cancel, terminate, wake, retry), and the quarantine of an execution that the engine cannot run.
- */
 import type { Draft } from '../draft.ts';
 import { deliveryOf } from '../delivery.ts';
 import { wakeNode } from '../node/kinds.ts';
@@ -13,7 +10,10 @@ import type { State } from '../state.ts';
 import { settleDropped } from './settle.ts';
 import { startRound } from './timer.ts';
 
-/** Cancel: nothing new starts, what was done is compensated. Does nothing once the end is decided. */
+/**
+ * Cancels the execution: starts no new calls and compensates the completed ones. Does nothing once the verdict is
+ * decided.
+ */
 export function cancel(d: Draft, reason: string | undefined): void {
   if (d.state.verdict !== undefined) return;
   if (reason !== undefined) d.state.cancelReason = reason;
@@ -22,14 +22,14 @@ export function cancel(d: Draft, reason: string | undefined): void {
   failExecution(d, { status: 'CANCELLED', reason: 'cancelled', description }, undefined, 'Cancelled.');
 }
 
-/** Terminate: the execution is over at once; its effects are recorded and not compensated. */
+/** Terminates the execution: ends it immediately; its effects are recorded but not compensated. */
 export function terminate(d: Draft): void {
   const text = 'Given up, since the execution was terminated.';
   abandonCalls(d, text);
   abandonOtherCalls(d, text);
   for (const token of d.tokens) {
     settleDropped(d, token);
-    // Tried and not completed: whether the effect still stands is not known any more.
+    // The compensation was attempted and not completed, so it is unknown whether the effect remains.
     if (token.stage.kind === 'unwinding' && token.stage.undo !== undefined) {
       d.undo.push({ kind: 'set', ord: token.stage.undo.target.ord, undo: 'failed' });
     }
@@ -38,7 +38,7 @@ export function terminate(d: Draft): void {
   endAs(d, 'TERMINATED', 'terminated', 'Terminated as it stood; nothing was compensated.');
 }
 
-/** Wake: every sleeping token goes on. */
+/** Wakes every sleeping token, or starts an execution before its `startAt`. */
 export function wake(d: Draft): void {
   if (d.state.startAt !== undefined) {
     startRound(d);
@@ -51,7 +51,7 @@ export function wake(d: Draft): void {
 
 const retriedText = 'Not delivered any more, since the execution was retried.';
 
-/** Retry of an execution that is over; see `isRetryable`. Does nothing where that says no. */
+/** Retries an execution that is over; see `isRetryable`. Does nothing if it is not retryable. */
 export function retry(d: Draft, force: boolean): void {
   const { end } = d.state;
   if (end === undefined) return;
@@ -69,7 +69,7 @@ export function retry(d: Draft, force: boolean): void {
     case 'CORRUPTED':
       dropHook(d, retriedText);
       delete d.state.end;
-      // The engine's own fault: the tokens are as the last checkpoint left them.
+      // The engine failed: the tokens are unchanged since the last checkpoint.
       if (end.reason === 'engine') return;
       d.undo.push({ kind: 'reopen', round: d.state.round });
       d.state.troubles = 0;
@@ -106,8 +106,8 @@ function newRound(d: Draft): void {
 }
 
 /**
- * The engine itself failed on this execution too often: parked for an operator, with its tokens as they are. Of one that is
- * over, only its hook was still to be delivered, which is given up.
+ * Parks an execution on which the engine failed too often, for an operator; its tokens stay as they are. If the
+ * execution is already over, only the delivery of its hook is given up.
  */
 export function quarantine(d: Draft, description: string): void {
   const token = deliveryOf({ end: d.state.end, tokens: d.tokens });
@@ -121,7 +121,10 @@ export function quarantine(d: Draft, description: string): void {
   settleHook(d, run, false);
 }
 
-/** The same of a state alone, for an execution of which nothing else may be touched. `now` is in milliseconds since 1970. */
+/**
+ * Like {@link quarantine}, on the state alone, for an execution whose other data must not be parsed, read or rendered.
+ * `now` is in milliseconds since 1970.
+ */
 export function quarantined(state: State, now: number, description: string): State {
   const at = Math.max(now, state.now);
   const delivery = deliveryOf(state);

@@ -1,12 +1,3 @@
-/**
- * The delivery of a hook after the end: a hook that was not delivered while the execution ended is called again, with a
- * growing delay, until it is delivered or its time is over.
- *
- * failed or blocked within `limits.hookMaxMillis` -> the execution ends -> waiting -> calling -> waiting … -> delivered or failed
- *
- * The execution is over meanwhile, and only this one token changes. A retry, or the settling of the last compensation, makes
- * the execution go on and gives up the delivery.
- */
 import { deliveryOf } from '../delivery.ts';
 import type { Draft } from '../draft.ts';
 import type { RetryPolicy } from '../plan.ts';
@@ -15,7 +6,7 @@ import { idempotencyKey } from '../call/keys.ts';
 import type { StepRow } from '../history.ts';
 import { type CallNames, type NextTry, recordUnseen, retryBy } from './attempt.ts';
 
-/** What names the calls of a hook. */
+/** Identifies the calls of a hook. */
 export const hookNames: CallNames<HookRun> = {
   phase: 'HOOK',
   nodeIdOf: (_token, run) => run.hook,
@@ -24,10 +15,10 @@ export const hookNames: CallNames<HookRun> = {
   keyOf: (d, _token, run) => idempotencyKey(d.header.id, d.state.round, run.hook, run.visit, 'HOOK'),
 };
 
-/** How a hook's calls went so far, as its row shows it. */
+/** The outcome of a hook so far, for its step row. */
 export type HookFate = Pick<StepRow, 'outcome' | 'statusCode' | 'note' | 'output'>;
 
-/** Appends the row of a hook: at the end of the run, and again when a delivery after it has come to its end. */
+/** Appends the row of a hook: when the execution ends, and again when a later delivery has ended. */
 export function recordHook(d: Draft, run: HookRun, fate: HookFate): void {
   d.step({
     nodeId: run.hook,
@@ -43,7 +34,7 @@ export function recordHook(d: Draft, run: HookRun, fate: HookFate): void {
   });
 }
 
-/** The hook is called no more: keeps what became of it. */
+/** Records the final result of a hook that is no longer called. */
 export function settleHook(d: Draft, run: HookRun, isDelivered: boolean): void {
   const { hook, visit, startedAt, attemptAt, attempt } = run;
   d.state.hook = { hook, visit, startedAt, attemptAt, attempt, isDelivered };
@@ -51,15 +42,15 @@ export function settleHook(d: Draft, run: HookRun, isDelivered: boolean): void {
   d.signal({ kind: 'hookEnded', nodeId: hook, result: isDelivered ? late : 'failed', attempts: attempt });
 }
 
-/** The wait before the second call of a delivery. */
+/** Delay before the second call of a delivery. */
 const firstDelayMillis = 5_000;
-/** The longest wait between two calls; the jitter adds up to a fifth, which makes ten minutes. */
+/** Maximum delay between two calls; with jitter of up to a fifth, this makes ten minutes. */
 const maxDelayMillis = 500_000;
 const jitterRatio = 0.2;
 
 /**
- * The policy of deliveries. The definition says which failures are retried; its number of attempts does not apply, because
- * only time ends a delivery.
+ * The retry policy of deliveries. `retryOn` comes from the definition; its number of attempts does not apply, since a
+ * delivery is limited only by time.
  */
 function deliveryPolicy({ retryOn }: RetryPolicy): RetryPolicy {
   return {
@@ -73,20 +64,31 @@ function deliveryPolicy({ retryOn }: RetryPolicy): RetryPolicy {
   };
 }
 
-/** Until when the hook is delivered: the time for which operators hold it does not count. */
+/**
+ * The end of the delivery time of a hook, in ms since 1970. Time during which operators hold the hook does not count.
+ */
 export function deliveredUntil(run: HookRun): number {
   return (run.delivery?.until ?? 0) + (run.heldMillis ?? 0);
 }
 
-/** The run of a hook whose delivery begins now, for as long as is configured. */
+/**
+ * Starts the delivery of a hook after the end of the execution. A hook that could not be delivered while the execution
+ * ended is called again, with growing delays, until it is delivered or `limits.hookDeliverMillis` has passed.
+ *
+ * failed or blocked within `limits.hookMaxMillis` -> the execution ends -> waiting -> calling -> waiting … -> delivered
+ * or failed
+ *
+ * The execution is over meanwhile; only this token changes. A retry of the execution, or the settling of its last
+ * compensation, reopens it and drops the delivery.
+ */
 export function delivering(d: Draft, run: HookRun): HookRun {
   const { heldMillis: _held, failure: _failure, ...rest } = run;
   return { ...rest, retries: 0, waits: 0, delivery: { until: d.now + d.env.limits.hookDeliverMillis } };
 }
 
 /**
- * When the hook is called again after such a failure, and what that costs; undefined when the delivery is given up. The last
- * call is made at the end of the delivery's time.
+ * Decides when the hook is called again after a failure; undefined if the delivery is given up. The last call is made
+ * at the end of the delivery time.
  */
 export function nextDelivery(
   d: Draft,
@@ -100,12 +102,15 @@ export function nextDelivery(
   return next && { ...next, until: Math.min(Math.max(d.now + 1, next.until), last) };
 }
 
-/** Calls the hook of the end once more, at once, and goes on with its delivery from there. Does nothing where it cannot. */
+/**
+ * Calls the hook of the end again immediately, and continues its delivery from there. Does nothing if there is no hook,
+ * or if it was delivered and `force` is false.
+ */
 export function redeliver(d: Draft, force: boolean): void {
   const { end, hook } = d.state;
   const token = deliveryOf({ end, tokens: d.tokens });
   if (token !== undefined) {
-    // A call under way is what was asked for.
+    // The requested call is already in progress.
     if (token.stage.callId !== undefined) return;
     d.move(token, { kind: 'hook', run: delivering(d, token.stage.run), until: d.now });
     return;
@@ -118,8 +123,8 @@ export function redeliver(d: Draft, force: boolean): void {
 }
 
 /**
- * A change of the execution fenced the worker that calls its hook, so the answer of that call is lost: records an attempt of
- * unknown outcome. The next call waits as after a failure, so that the two are not under way at once.
+ * Records an attempt of unknown outcome for a hook call in flight: a change of the execution fenced the worker that
+ * made the call, so its answer is lost. The next call is delayed as after a failure, so that the two do not overlap.
  */
 export function interruptDelivery(d: Draft, why: string): void {
   const token = deliveryOf({ end: d.state.end, tokens: d.tokens });
@@ -129,7 +134,10 @@ export function interruptDelivery(d: Draft, why: string): void {
   d.move(token, { kind: 'hook', run: { ...run, failure }, until: d.now + firstDelayMillis });
 }
 
-/** The execution goes on: drops the hook of its former end, which is not true any more. `why` is a sentence. */
+/**
+ * Drops the hook of the previous end, because the execution continues and that end is no longer valid. `why` is a
+ * sentence.
+ */
 export function dropHook(d: Draft, why: string): void {
   const token = deliveryOf({ end: d.state.end, tokens: d.tokens });
   if (token !== undefined) {

@@ -1,8 +1,10 @@
-/** What the description of a CORRUPTED execution says: the nodes that an operator has to look at. */
 import { quote } from '../definition/problems.ts';
 import { type FailedCompensation, maxNamedTroubles, type State, type Token, type Verdict } from '../state.ts';
 
-/** Why an execution is CORRUPTED: whose compensations could not be completed, and what it was to end as. */
+/**
+ * The description of a CORRUPTED execution: the nodes whose compensations could not be completed, for the operator, and
+ * the status in which the execution was to end.
+ */
 export function corruptedText(
   { troubles, failedCompensations = [] }: Pick<State, 'troubles' | 'failedCompensations'>,
   verdict: Verdict,
@@ -16,7 +18,7 @@ export function corruptedText(
 }
 
 function unfinished(troubles: number, named: readonly FailedCompensation[]): string {
-  // Those that the state names may have been settled, and others left.
+  // All named ones may have been settled while others are still open.
   if (named.length === 0) return troubles === 1 ? 'One compensation' : `${String(troubles)} compensations`;
   const names = named.map(({ nodeId, visit }) =>
     visit === 1 ? quote(nodeId) : `${quote(nodeId)} (visit ${String(visit)})`,
@@ -27,7 +29,7 @@ function unfinished(troubles: number, named: readonly FailedCompensation[]): str
   return `The compensations of ${list.slice(0, -1).join(', ')} and ${list.at(-1) ?? ''}`;
 }
 
-/** Where an execution stood, as a sentence after another one. Nodes beyond the first few are counted. */
+/** The nodes at which an execution was, as a sentence to append. Nodes beyond the first few are only counted. */
 export function placesText(tokens: readonly Token[]): string {
   const nodes = new Set(tokens.map(({ nodeId, stage }) => quote(nodeAt(stage) ?? nodeId)));
   if (nodes.size === 0) return '';
@@ -36,7 +38,7 @@ export function placesText(tokens: readonly Token[]): string {
   return ` It stood at ${named}${more > 0 ? ` and ${String(more)} more` : ''}.`;
 }
 
-/** The node that is being compensated, if one is. */
+/** The node that is being compensated, if any. */
 function nodeAt(stage: Token['stage']): string | undefined {
   return stage.kind === 'unwinding' ? stage.undo?.target.nodeId : undefined;
 }

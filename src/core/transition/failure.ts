@@ -1,10 +1,3 @@
-/**
- * Failing: a token whose node failed for good takes its `onFailure` route, or fails its branch, or the execution.
- *
- * The scope that fails is drained first: its tokens without a call in flight are dropped and their visits settled; calls in
- * flight are awaited. A call that would leave with this very transition is taken back. Once the scope is empty, the draining
- * token begins to compensate (see `advance.ts`).
- */
 import { isCalling } from '../call/attempting.ts';
 import type { Draft } from '../draft.ts';
 import { isWithin, parentScope } from '../context/scope.ts';
@@ -12,7 +5,7 @@ import type { AttemptFailure, Token, UnwindGoal, Verdict } from '../state.ts';
 import { goTo } from './route.ts';
 import { settleDropped } from './settle.ts';
 
-/** The verdict that a failure leads to. */
+/** The verdict of an execution that fails with this failure. */
 function verdictOf(failure: AttemptFailure, nodeId: string): Verdict {
   return {
     status: 'FAILED',
@@ -25,8 +18,9 @@ function verdictOf(failure: AttemptFailure, nodeId: string): Verdict {
 }
 
 /**
- * The token's node failed for good; its visit is settled already. `undoFirst`: the visit has a compensation that must run
- * before an `onFailure` route is taken.
+ * Handles the final failure of a token's node, whose visit is already settled: follows the `onFailure` route if there
+ * is one, otherwise fails the branch or the execution. Set `undoFirst` if the visit has a compensation that must run
+ * before the route is taken.
  */
 export function failToken(
   d: Draft,
@@ -48,7 +42,7 @@ export function failToken(
   failScope(d, token, failure);
 }
 
-/** Fails the innermost branch whose join continues, else the execution. */
+/** Fails the innermost branch whose join continues after failures, otherwise the execution. */
 function failScope(d: Draft, token: Token, failure: AttemptFailure): void {
   const drain = drainOf(d, token);
   if (drain !== undefined) {
@@ -67,8 +61,8 @@ function failScope(d: Draft, token: Token, failure: AttemptFailure): void {
 }
 
 /**
- * Decides the execution's end and begins to drain it; does nothing when that is decided already. `logged` is the sentence for
- * logs, where the verdict's description is none.
+ * Sets the verdict and starts to drain the execution; does nothing but remove the token if there is a verdict already.
+ * `logged` is the sentence for logs if the verdict's description contains data.
  */
 export function failExecution(d: Draft, verdict: Verdict, token?: Token, logged?: string): void {
   if (d.state.verdict !== undefined) {
@@ -87,7 +81,7 @@ export function failExecution(d: Draft, verdict: Verdict, token?: Token, logged?
   drainScope(d, '', { kind: 'end' }, token);
 }
 
-/** The draining token in whose scope this token still has a call in flight. */
+/** The draining token in whose scope this token still has a call in flight, if any. */
 export function drainOf(d: Draft, token: Token): Token | undefined {
   return d.tokens.find(
     (other) => other.id !== token.id && other.stage.kind === 'draining' && isWithin(token.scope, other.scope),
@@ -95,8 +89,10 @@ export function drainOf(d: Draft, token: Token): Token | undefined {
 }
 
 /**
- * Replaces all tokens of a scope by one that drains it; those with a call in flight stay until it is answered. `at` is
- * the token that failed, settled already and without a call.
+ * Replaces all tokens of a scope by one draining token. Tokens without a call in flight are settled and removed; those
+ * with one stay until it is answered. Calls that would be sent with this transition are withdrawn. Once the scope is
+ * empty, the draining token begins to compensate (see `advance.ts`). `at` is the failed token, already settled and
+ * without a call.
  */
 function drainScope(d: Draft, scope: string, goal: UnwindGoal, at: Token | undefined): void {
   const nodeId = at?.nodeId ?? d.tokens[0]?.nodeId ?? d.plan.entry;

@@ -1,7 +1,3 @@
-/**
- * The end: once the verdict is certain and nothing moves any more, the hook, then the terminal status. A hook that could not be
- * delivered in its time is delivered after it (see `deliver.ts`).
- */
 import type { Draft } from '../draft.ts';
 import type { CallPlan } from '../plan.ts';
 import type { AttemptFailure, FailureReason, HookRun, TerminalStatus, Token, Verdict } from '../state.ts';
@@ -17,12 +13,15 @@ import {
 } from './deliver.ts';
 import { corruptedText } from './end-text.ts';
 
-/** What the verdict and the compensations come to. */
+/** The terminal status that follows from the verdict and the failed compensations. */
 export function finalStatus(verdict: Verdict, troubles: number): TerminalStatus {
   return troubles > 0 ? 'CORRUPTED' : verdict.status;
 }
 
-/** Starts the hook of the status, or ends at once where there is none. */
+/**
+ * Ends the execution once the verdict is final and no token is left: calls the hook first, or ends immediately if there
+ * is none. A hook that is not delivered in time is delivered after the end (see `deliver.ts`).
+ */
 export function finish(d: Draft, verdict: Verdict): void {
   const name = verdictHook(verdict, d.state.troubles);
   delete d.state.hookWarning;
@@ -47,7 +46,7 @@ function hookPlan(d: Draft, name: HookRun['hook']): CallPlan | undefined {
   return name === 'onSuccessCallback' ? d.plan.onSuccess : d.plan.onFailure;
 }
 
-/** The hook of an execution's end as an owner of calls. Whatever it answers, the outcome stays. */
+/** The hook of the end of an execution as an owner of calls. Its result never changes the outcome of the execution. */
 export const hooks: CallOwner<HookRun> = {
   ...hookNames,
   callOf: (d, _token, run) => (d.state.verdict === undefined ? undefined : hookPlan(d, run.hook)),
@@ -92,10 +91,11 @@ export const hooks: CallOwner<HookRun> = {
     giveUpHook(d, token, run, failure.description, { fate: fateOf(failure), later: undefined });
   },
 
-  // A hold lets a hook wait as long as the hold lasts; a host that fails only for the time that hooks have, before the end and after it.
+  // A held hook waits as long as the hold lasts. A hook with a failing host waits only until the end of its time before
+  // or after the end of the execution.
   block(d, token, run, until, { cause, detail }) {
     const last = run.delivery === undefined ? triedUntil(d, run) : deliveredUntil(run);
-    // Its last try is at the end of its time, however much later the gate would have it look again.
+    // The last attempt is made at the end of this time, even if the gate suggests a later one.
     if (cause === 'hold') d.move(token, { kind: 'hook', run, until });
     else if (last > d.now) d.move(token, { kind: 'hook', run, until: Math.min(until, last) });
     else keepHookBack(d, token, run, `not called: ${detail}`, until);
@@ -106,7 +106,9 @@ export const hooks: CallOwner<HookRun> = {
   },
 };
 
-/** Until when the hook is tried before the end: the time for which operators hold it does not count. */
+/**
+ * The end of the time for the hook before the execution ends. Time during which operators hold the hook does not count.
+ */
 function triedUntil(d: Draft, run: HookRun): number {
   return run.startedAt + (run.heldMillis ?? 0) + d.env.limits.hookMaxMillis;
 }
@@ -115,20 +117,26 @@ function fateOf({ outcome, statusCode }: AttemptFailure): HookFate {
   return statusCode === undefined ? { outcome } : { outcome, statusCode };
 }
 
-/** How the delivery of a hook goes on after the end. */
+/** The continuation of a hook's delivery after the end. */
 interface Later {
   readonly run: HookRun;
   readonly until: number;
 }
 
-/** The hook was not sent before its time was over. A delivery after the end tries it again by `until`, where it may. */
+/**
+ * Handles a hook that was not sent in time: ends the execution, and continues with a delivery at `until` if deliveries
+ * are enabled.
+ */
 function keepHookBack(d: Draft, token: Token, run: HookRun, why: string, until: number): void {
   const begun = run.delivery === undefined && d.env.limits.hookDeliverMillis > 0 ? delivering(d, run) : undefined;
   const later = begun && { run: begun, until: Math.min(until, deliveredUntil(begun)) };
   giveUpHook(d, token, run, why, { fate: { outcome: 'unsent' }, later });
 }
 
-/** The hook was not delivered in its time: the execution ends, and its delivery goes on as `later` says, or is given up. */
+/**
+ * Ends the execution although its hook was not delivered. `later` continues the delivery; without it, the hook is given
+ * up.
+ */
 function giveUpHook(
   d: Draft,
   token: Token,
@@ -153,13 +161,13 @@ function endHook(d: Draft, token: Token, run: HookRun, fate: HookFate): void {
   endAfterHook(d);
 }
 
-/** Ends the execution, unless that was its end before. */
+/** Ends the execution unless it is over already. */
 function endAfterHook(d: Draft): void {
   const { verdict, end } = d.state;
   if (verdict !== undefined && end === undefined) endRun(d, verdict);
 }
 
-/** The terminal status. */
+/** Ends the execution with the status that follows from the verdict. */
 function endRun(d: Draft, verdict: Verdict): void {
   const status = finalStatus(verdict, d.state.troubles);
   const reason: FailureReason | undefined = status === 'CORRUPTED' ? 'compensation' : verdict.reason;
@@ -167,7 +175,7 @@ function endRun(d: Draft, verdict: Verdict): void {
   endAs(d, status, reason, description);
 }
 
-/** Ends with exactly this status. */
+/** Ends the execution with exactly this status. */
 export function endAs(
   d: Draft,
   status: TerminalStatus,

@@ -1,4 +1,3 @@
-/** Events about calls, led to the visit, compensation or hook that owns the call. */
 import { attemptingOf, isBlocked } from '../call/attempting.ts';
 import type { Answered, Draft } from '../draft.ts';
 import type { Stage, Token } from '../state.ts';
@@ -16,7 +15,7 @@ const owners: { readonly [Kind in Stage['kind']]?: CallOwner } = {
   hook: hooks,
 };
 
-/** A call was answered. Does nothing when no token waits for the answer any more. */
+/** Passes the answer of a call to its owner. Does nothing if no token waits for the answer any more. */
 export function answer(d: Draft, event: Answered): void {
   const token = callerOf(d, event.callId);
   if (token === undefined) return;
@@ -25,7 +24,10 @@ export function answer(d: Draft, event: Answered): void {
   if (run !== undefined && owner !== undefined) answered(d, owner, token, run, event);
 }
 
-/** A call must not go out yet: a hold, an open circuit, no free place at the host. Does nothing when it is not wanted any more. */
+/**
+ * Passes a block of a call to its owner: a hold, an open circuit, or no free slot at the host. Does nothing if the call
+ * is no longer needed.
+ */
 export function block(d: Draft, event: BlockedEvent): void {
   const token = callerOf(d, event.callId);
   if (token === undefined) return;
@@ -38,7 +40,7 @@ function callerOf(d: Draft, callId: number): Token | undefined {
   return d.tokens.find(({ stage }) => 'callId' in stage && stage.callId === callId);
 }
 
-/** The wait before a call is over: calls, unless the token is at no call. */
+/** Makes the call whose delay has passed. Does nothing if the token has no call. */
 export function callAgain(d: Draft, token: Token): void {
   const run = attemptingOf(token.stage);
   const owner = owners[token.stage.kind];
@@ -46,7 +48,7 @@ export function callAgain(d: Draft, token: Token): void {
   repeat(d, owner, token, run, token.stage.kind === 'backoff' && token.stage.redelivery === true);
 }
 
-/** What is blocked is due now. */
+/** Makes all blocked calls due now. */
 export function tryBlocked(d: Draft): void {
   for (const token of d.tokens) {
     const { stage } = token;
@@ -54,7 +56,10 @@ export function tryBlocked(d: Draft): void {
   }
 }
 
-/** A worker took the execution over: makes the calls again that had gone out, under the same keys. */
+/**
+ * Repeats, after a worker took the execution over, the calls that had been sent and not answered, with the same
+ * idempotency keys.
+ */
 export function resume(d: Draft): void {
   for (const { id } of d.tokens.slice()) {
     const token = d.token(id);
@@ -65,7 +70,7 @@ export function resume(d: Draft): void {
   }
 }
 
-/** Gives up the forward calls in flight: settles their visits as unknown and drops their tokens. */
+/** Gives up forward calls in flight: settles their visits as unknown and removes their tokens. */
 export function abandonCalls(d: Draft, description: string): void {
   for (const token of d.tokens.slice()) {
     const { stage } = token;
@@ -77,7 +82,7 @@ export function abandonCalls(d: Draft, description: string): void {
   }
 }
 
-/** Gives up compensations and hooks in flight too; what they undid stays unknown. */
+/** Gives up compensations and hooks in flight; whether they took effect stays unknown. */
 export function abandonOtherCalls(d: Draft, description: string): void {
   for (const token of d.tokens) {
     const { stage } = token;

@@ -7,7 +7,7 @@ import { completeTask, failVisit } from './task.ts';
 import { corruptedText } from './end-text.ts';
 import { settleUndo } from './unwind.ts';
 
-/** The token that such a resolve settles in a running execution; undefined when there is none. */
+/** The token of a running execution that a resolve would settle; undefined if there is none. */
 export function settleable(state: State, event: Pick<ResolvedEvent, 'nodeId' | 'visit' | 'phase'>): Token | undefined {
   return state.tokens.find(({ nodeId, stage }) => {
     if (event.phase === 'UP') {
@@ -21,9 +21,7 @@ export function settleable(state: State, event: Pick<ResolvedEvent, 'nodeId' | '
 }
 
 /**
- * Resolve: an operator settles by hand what Trama cannot.
- *
- * Does nothing when there is nothing such to settle any more.
+ * Applies the manual settlement of a visit or compensation by an operator. Does nothing if nothing matches it any more.
  */
 export function resolve(d: Draft, event: ResolvedEvent): void {
   if (d.state.end !== undefined) {
@@ -60,11 +58,11 @@ export function resolve(d: Draft, event: ResolvedEvent): void {
     description: `Settled as failed by an operator: ${event.reason}`,
     logged: 'Settled as failed by an operator.',
   };
-  // Without a body nothing was answered, which a node that has failed need not have done.
+  // Without a body there is no response, which a failed node need not have.
   failVisit(d, token, settled, failure, event.body === undefined ? undefined : answer);
 }
 
-/** A compensation that could not be completed, of an execution that waits for an operator. */
+/** Settles a failed compensation of a CORRUPTED execution. */
 function resolveCorrupted(d: Draft, event: ResolvedEvent): void {
   const { target } = event;
   const { end, verdict } = d.state;
@@ -78,7 +76,7 @@ function resolveCorrupted(d: Draft, event: ResolvedEvent): void {
   );
   if (named === undefined || named.length === 0) delete d.state.failedCompensations;
   else d.state.failedCompensations = named;
-  // The last one settled ends the execution as it would have ended without the trouble.
+  // Once the last one is settled, the execution ends as it would have without the failed compensations.
   if (d.state.troubles > 0) {
     d.state.end = { ...end, description: corruptedText(d.state, verdict) };
     interruptDelivery(d, 'Its answer was not heard, since a compensation was settled meanwhile.');

@@ -1,19 +1,16 @@
-/**
- * Moving a token along an edge, or to the end of its path.
- */
 import type { Draft } from '../draft.ts';
 import { branchScope, parentScope } from '../context/scope.ts';
 import type { BranchEnd, OutputRef, Stage, Token } from '../state.ts';
 
 type Forked = Extract<Stage, { kind: 'forked' }>;
 
-/** Lets the token go on at `target`; without one, or at its own join, its path ends here. */
+/** Moves the token to `target`. Without a target, or at its own join, its path ends. */
 export function goTo(d: Draft, token: Token, target: string | undefined): void {
   if (target === undefined || d.node(token.nodeId).branch?.join === target) endPath(d, token);
   else d.put({ ...token, nodeId: target, stage: { kind: 'ready' } });
 }
 
-/** The run, or the token's branch, has succeeded. */
+/** Ends a path successfully: the branch of the token, or the run. */
 function endPath(d: Draft, token: Token): void {
   if (token.scope !== '') {
     endBranch(d, token, 'SUCCEEDED');
@@ -24,7 +21,7 @@ function endPath(d: Draft, token: Token): void {
   if (token.prev !== undefined) d.state.result = token.prev;
 }
 
-/** Records how a branch ended with its waiting parent; the token is gone. */
+/** Records the status of an ended branch in its waiting parent, and removes the token. */
 export function endBranch(d: Draft, token: Token, status: Exclude<BranchEnd['status'], 'RUNNING'>): void {
   d.remove(token);
   const parent = parentOf(d, token);
@@ -39,19 +36,19 @@ export function endBranch(d: Draft, token: Token, status: Exclude<BranchEnd['sta
   d.move(parent, { ...stage, branches: { ...stage.branches, [entry]: end } });
 }
 
-/** The forked token that waits for this branch; undefined when it is gone, since its own scope is being unwound. */
+/** The forked token that waits for this branch; undefined if it is gone because its own scope is being compensated. */
 function parentOf(d: Draft, token: Token): (Token & { readonly stage: Forked }) | undefined {
   const scope = parentScope(token.scope);
   const parent = d.tokens.find((other) => other.scope === scope && other.stage.kind === 'forked');
   return parent as (Token & { readonly stage: Forked }) | undefined;
 }
 
-/** A branch's result is its own last response, not what came before the split. */
+/** The result of a branch is its own last response, not one from before the split. */
 function ownResult(token: Token, splitOrd: number): OutputRef | undefined {
   return token.prev !== undefined && token.prev.ord > splitOrd ? token.prev : undefined;
 }
 
-/** Keeps the order of first completion, for plans that read it. */
+/** Records the order of first completion, for plans that read it. */
 export function noteCompleted(d: Draft, nodeId: string): void {
   if (!d.plan.usesOrder) return;
   const completed = d.state.completed ?? [];

@@ -1,7 +1,3 @@
-/**
- * Settling a task's visit: the one deciding row that says how it ended, what stands downstream and what is to be
- * compensated.
- */
 import type { ResponseView } from '../context/context.ts';
 import type { Draft } from '../draft.ts';
 import type { StepRow, UndoRank } from '../history.ts';
@@ -12,12 +8,12 @@ import type { AttemptFailure, TaskRun, Token } from '../state.ts';
 import type { FailedAnswer } from './attempt.ts';
 import { noteCompleted } from './route.ts';
 
-/** The Idempotency-Key of the visit's present operation. */
+/** The idempotency key of the current operation of a visit. */
 export function keyOf(d: Draft, node: TaskPlan, task: TaskRun): string {
   return task.key ?? idempotencyKey(d.header.id, d.state.round, node.id, task.visit, 'UP', task.operation);
 }
 
-/** The task a token stands at. */
+/** The task at which a token is. Throws if its node is not a task. */
 export function taskNode(d: Draft, token: Token): TaskPlan {
   const node = d.node(token.nodeId);
   if (node.kind !== 'task') throw new Error(`Node ${JSON.stringify(node.id)} is no task.`);
@@ -33,7 +29,7 @@ function base(
     nodeId: node.id,
     index: node.index,
     visit: task.visit,
-    // A visit whose first call was blocked and never made.
+    // At least 1, also if the first call was blocked and never sent.
     attempt: Math.max(1, task.attempt),
     startedAt: task.startedAt,
     attemptAt: task.attemptAt,
@@ -41,7 +37,7 @@ function base(
   };
 }
 
-/** Records that an async node's request was accepted. */
+/** Records that the request of an async node was accepted. */
 export function recordAccepted(d: Draft, token: Token, task: TaskRun, accepted: ResponseView): void {
   const node = taskNode(d, token);
   d.step({
@@ -56,7 +52,7 @@ export function recordAccepted(d: Draft, token: Token, task: TaskRun, accepted: 
   });
 }
 
-/** The visit succeeded: by its answer, its callback, or an operator's word. */
+/** Appends the final row of a successful visit: after its response, its callback, or an operator's decision. */
 export function recordSuccess(
   d: Draft,
   token: Token,
@@ -92,7 +88,10 @@ export function recordSuccess(
   return row;
 }
 
-/** The visit failed for good. Returns its row; `undo` pending on it means that a compensation is due. */
+/**
+ * Appends the final row of a failed visit: its outcome, its effect downstream and whether it is to be compensated.
+ * `undo` is `pending` in the returned row if a compensation is due.
+ */
 export function recordFailure(
   d: Draft,
   token: Token,
@@ -101,7 +100,7 @@ export function recordFailure(
   answer: FailedAnswer = {},
 ): StepRow {
   const node = taskNode(d, token);
-  // One attempt of unknown outcome makes the visit unknown, whatever the later ones said.
+  // One attempt of unknown outcome makes the whole visit unknown, regardless of later attempts.
   const outcome = task.unknown === true ? 'unknown' : failure.outcome;
   const rank = undoRank(node, outcome);
   const ord = d.state.ord + 1;
@@ -151,12 +150,12 @@ function undoRank(node: TaskPlan, outcome: StepRow['outcome']): UndoRank | undef
   return undefined;
 }
 
-/** The effect of an earlier round whose key this visit reused is this visit's from now on. */
+/** If the visit reused the key of an effect from an earlier round, moves that effect to this visit. */
 function takeOver(d: Draft, task: TaskRun): void {
   if (task.supersedes !== undefined) d.undo.push({ kind: 'set', ord: task.supersedes, undo: 'moved' });
 }
 
-/** Settles the visit of a token that is dropped with no call in flight: what is known of it so far is what it was. */
+/** Settles the visit of a token that is dropped without a call in flight, by what is known so far. */
 export function settleDropped(d: Draft, token: Token): void {
   const { stage } = token;
   if (stage.kind === 'waiting') recordFailure(d, token, { ...stage.task, unknown: true }, abandoned);

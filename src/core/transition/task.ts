@@ -10,8 +10,8 @@ import { keyOf, recordAccepted, recordFailure, recordSuccess, settleDropped, tas
 /**
  * The visit of a task as an owner of calls.
  *
- * calling -> (accepted) waiting -> completed | (failure) backoff -> calling | failed. A retry after a callback that said
- * failure is a new operation with a new key and token; every other retry repeats the operation.
+ * calling -> (accepted) waiting -> completed | (failure) backoff -> calling | failed. A retry after a callback that
+ * reported failure is a new operation with a new key and token; every other retry repeats the operation.
  */
 export const visits: CallOwner<TaskRun> = {
   phase: 'UP',
@@ -22,7 +22,7 @@ export const visits: CallOwner<TaskRun> = {
   callOf: (d, token) => taskNode(d, token).call,
   undoesUnknown: () => false,
 
-  // The failure stays until the next answer: should this call be blocked, it is what is known of the visit.
+  // The failure is kept until the next answer: if this call is blocked, it is the latest known result of the visit.
   nextAttempt(d, task, callId) {
     const signed = task.nonce === undefined ? undefined : signedBy(d, task.keyId);
     const next = { ...task, ...signed, attempt: task.attempt + 1, attemptAt: d.now };
@@ -63,7 +63,7 @@ export const visits: CallOwner<TaskRun> = {
   },
 };
 
-/** Begins a visit: its first call goes out with the checkpoint. */
+/** Begins a visit; its first call is sent with the checkpoint. */
 export function startTask(d: Draft, token: Token, visit: number): void {
   const node = taskNode(d, token);
   const callId = d.newCallId();
@@ -81,14 +81,17 @@ export function startTask(d: Draft, token: Token, visit: number): void {
   send(d, visits, token, task, callId);
 }
 
-/** Settles and drops a resting token whose scope fails: the call is not made any more. */
+/** Settles and removes a waiting token whose scope fails, since its call will not be repeated. */
 function rest(d: Draft, token: Token): void {
   if (drainOf(d, token) === undefined) return;
   settleDropped(d, token);
   d.remove(token);
 }
 
-/** Before the first call has gone out, neither its rendering nor the effect whose key it would have sent is settled. */
+/**
+ * Discards the fingerprint and the reused key of a visit whose first call was not sent: both are determined again when
+ * it is.
+ */
 function notSent(task: TaskRun): TaskRun {
   if (task.attempt > 0) return task;
   const { fingerprint: _fingerprint, key: _key, supersedes: _supersedes, ...run } = task;
@@ -103,7 +106,7 @@ function accept(d: Draft, token: Token, task: TaskRun, response: ResponseView, c
   recordAccepted(d, token, task, response);
   const parked: TaskRun = { ...task, accepted: true, parked: true };
   if (drainOf(d, token) !== undefined) {
-    // The callback is not awaited, so its effect downstream is unknown.
+    // The callback is not awaited, so the effect downstream is unknown.
     const left = d.move(token, { kind: 'ready' });
     recordFailure(d, left, { ...parked, unknown: true }, notAwaited);
     d.remove(left);
@@ -118,7 +121,7 @@ const notAwaited: AttemptFailure = {
   description: 'Accepted after the execution had begun to fail, so its callback is not awaited.',
 };
 
-/** The visit succeeded; the token goes on. */
+/** Completes a successful visit and moves the token on. */
 export function completeTask(d: Draft, token: Token, task: TaskRun, answer: Parameters<typeof recordSuccess>[3]): void {
   const row = recordSuccess(d, token, task, answer);
   const drained = drainOf(d, token) !== undefined;
@@ -127,7 +130,7 @@ export function completeTask(d: Draft, token: Token, task: TaskRun, answer: Para
   else goTo(d, done, taskNode(d, token).next);
 }
 
-/** A callback said no and the visit goes on: the history would not show it otherwise. */
+/** Records a callback that reported failure while the visit continues; nothing else in the history would show it. */
 function recordRefusal(d: Draft, token: Token, task: TaskRun, failure: AttemptFailure): void {
   const node = taskNode(d, token);
   d.step({
@@ -145,19 +148,19 @@ function recordRefusal(d: Draft, token: Token, task: TaskRun, failure: AttemptFa
   });
 }
 
-/** The callback said no: what was done under this operation is settled, the next call is another operation. */
+/** Begins a new operation after a callback that reported failure. The effect of the previous operation is settled. */
 function newOperation(d: Draft, task: TaskRun): TaskRun {
   const { accepted: _accepted, unknown: _unknown, key: _key, supersedes: _supersedes, ...rest } = task;
   return { ...rest, operation: task.operation + 1, nonce: d.env.nonce(), ...signedBy(d, undefined) };
 }
 
-/** The key of the token, the one used before if there is one. */
+/** The id of the key that signs the callback token: the one used before, if any. */
 function signedBy(d: Draft, used: string | undefined): Pick<TaskRun, 'keyId'> {
   const keyId = d.env.callbackKey(used);
   return keyId === undefined ? {} : { keyId };
 }
 
-/** The visit failed for good. */
+/** Settles a visit that has finally failed. */
 export function failVisit(d: Draft, token: Token, task: TaskRun, failure: AttemptFailure, answer?: FailedAnswer): void {
   const row = recordFailure(d, token, task, failure, answer);
   const settled = d.move(token, { kind: 'ready' });

@@ -6,9 +6,7 @@ import { timeOutCallback } from './callback.ts';
 import { failExecution } from './failure.ts';
 import { abandonCalls, callAgain } from './owner.ts';
 
-/**
- * Time has passed: everything that is due at `now` happens, in the order of the tokens.
- */
+/** Handles everything that is due at `now`, in the order of the tokens. */
 export function passTime(d: Draft): void {
   if (d.state.startAt !== undefined) {
     if (d.state.startAt > d.now) return;
@@ -39,14 +37,17 @@ export function passTime(d: Draft): void {
   }
 }
 
-/** The execution begins now: at once, at its `startAt`, or woken before. */
+/** Starts the round: immediately, at its `startAt`, or when woken earlier. */
 export function startRound(d: Draft): void {
   delete d.state.startAt;
   d.state.startedAt = d.now;
   if (d.plan.timeoutMillis !== undefined) d.state.deadline = d.now + d.plan.timeoutMillis;
 }
 
-/** Calls in flight are given up; an execution that was going on fails, one that fails already goes on with that. */
+/**
+ * Handles the execution timeout: gives up calls in flight and fails the execution. An execution that is already failing
+ * continues to do so.
+ */
 function timeOutExecution(d: Draft): void {
   abandonCalls(d, 'Given up, since the execution had run out of time.');
   failExecution(d, {

@@ -11,10 +11,10 @@ import { endBranch, goTo } from './route.ts';
 type Unwinding = Extract<Stage, { kind: 'unwinding' }>;
 
 /**
- * A compensation as an owner of calls; compensations run one at a time, until nothing is left to undo.
+ * A compensation as an owner of calls. Compensations of a token run one at a time, until none is left.
  *
- * unwinding (no target) --findUndo--> calling -> done | resting -> calling | failed, and again; with nothing found, the
- * goal. A compensation that cannot be completed does not stop the others; it makes the end CORRUPTED.
+ * unwinding (no target) --findUndo--> calling -> done | resting -> calling | failed, and again; if nothing is found,
+ * the goal. A compensation that cannot be completed does not stop the others; the execution then ends CORRUPTED.
  */
 export const compensations: CallOwner<UndoRun> = {
   phase: 'DOWN',
@@ -69,21 +69,24 @@ function unwindingOf({ stage }: Token): Unwinding {
   return stage;
 }
 
-/** Waits until the compensation is called again. */
+/** Waits until the compensation is due again. */
 function rest(d: Draft, token: Token, undo: UndoRun, until: number): void {
   if (isDropped(d, token)) return;
   const { callId: _callId, ...stage } = unwindingOf(token);
   d.move(token, { ...stage, undo, until });
 }
 
-/** Drops the token when a wider scope is failing, which compensates what is still pending, this visit included. */
+/**
+ * Removes the token if an enclosing scope is failing, which will compensate everything still pending, this visit
+ * included.
+ */
 function isDropped(d: Draft, token: Token): boolean {
   if (drainOf(d, token) === undefined) return false;
   d.remove(token);
   return true;
 }
 
-/** The step rows named what to compensate next, or that nothing is left. */
+/** Handles the answer to `findUndo`: starts the next compensation, or proceeds to the goal if none is left. */
 export function foundUndo(d: Draft, tokenId: number, target: UndoTarget | undefined): void {
   const token = d.token(tokenId);
   if (token?.stage.kind !== 'unwinding' || token.stage.undo !== undefined) return;
@@ -97,7 +100,10 @@ export function foundUndo(d: Draft, tokenId: number, target: UndoTarget | undefi
   send(d, compensations, token, undo, d.newCallId());
 }
 
-/** Settles the running compensation: appends its DOWN row, marks the visit's row, goes on to the next. `host`: that of the call that failed. */
+/**
+ * Settles the running compensation: appends its DOWN row, marks the row of the visit, and continues with the next one.
+ * `host` is the host of the failed call.
+ */
 export function settleUndo(
   d: Draft,
   token: Token,
@@ -115,7 +121,7 @@ export function settleUndo(
     index: d.node(target.nodeId).index,
     visit: target.visit,
     round: target.round,
-    // One that was settled by hand while its first call was blocked.
+    // At least 1, also if it was settled by hand while its first call was blocked.
     attempt: Math.max(1, undo.attempt),
     startedAt: undo.startedAt,
     attemptAt: undo.attemptAt,
@@ -134,7 +140,7 @@ export function settleUndo(
   d.move(token, { ...rest, troubles: stage.troubles + trouble });
 }
 
-/** Names a compensation that could not be completed, as far as there is room for it. */
+/** Adds a failed compensation to those that the state names, up to a limit. */
 function nameTrouble(d: Draft, { nodeId, visit }: UndoTarget, host: string | undefined): void {
   const named = d.state.failedCompensations ?? [];
   if (named.length >= maxNamedTroubles) return;
@@ -154,7 +160,9 @@ function reachGoal(d: Draft, token: Token, stage: Unwinding): void {
   }
 }
 
-/** The compensation of a visit's node. Rows with `undo` are written only for nodes that have one. */
+/**
+ * The compensation call of a node. Throws if it has none; rows with `undo` are written only for nodes that have one.
+ */
 function compensationOf(d: Draft, target: UndoTarget): CallPlan {
   const node = d.node(target.nodeId);
   if (node.kind !== 'task' || node.compensation === undefined) {

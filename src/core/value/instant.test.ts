@@ -78,13 +78,13 @@ describe('times with a zone', () => {
   });
 
   it.each([
-    // Skipped: as much later as the clocks skip.
+    // Skipped local times are moved later by the skipped amount.
     ['2027-03-28T02:30[Europe/Berlin]', '2027-03-28T01:30:00.000Z'],
     ['2027-03-28T02:00[Europe/Berlin]', '2027-03-28T01:00:00.000Z'],
     ['2027-03-28T03:00[Europe/Berlin]', '2027-03-28T01:00:00.000Z'],
     ['2027-10-03T02:15[Australia/Lord_Howe]', '2027-10-02T15:45:00.000Z'],
     ['2011-12-30T12:00[Pacific/Apia]', '2011-12-30T22:00:00.000Z'],
-    // Twice: the earlier one, unless the offset says which.
+    // A local time that occurs twice is the earlier one, unless the offset selects one.
     ['2027-10-31T02:30[Europe/Berlin]', '2027-10-31T00:30:00.000Z'],
     ['2027-10-31T02:30+01:00[Europe/Berlin]', '2027-10-31T01:30:00.000Z'],
     ['2027-10-31T02:30+02:00[Europe/Berlin]', '2027-10-31T00:30:00.000Z'],
@@ -114,7 +114,7 @@ describe('times with a zone', () => {
       fc.property(instants, fc.constantFrom(...zones), (seconds, timeZone) => {
         const shown = new Date(seconds * 1000).toLocaleString('sv-SE', { timeZone }).replace(' ', 'T');
         const read = parseInstant(`${shown}[${timeZone}]`);
-        // A time that comes twice may be the earlier one.
+        // A local time that occurs twice may be parsed as the earlier one.
         expect([0, 1_800_000, 3_600_000]).toContain(seconds * 1000 - (read ?? Number.NaN));
         expect(new Date(read ?? Number.NaN).toLocaleString('sv-SE', { timeZone }).replace(' ', 'T')).toBe(shown);
       }),

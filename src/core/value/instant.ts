@@ -1,5 +1,3 @@
-/** Instants written as ISO 8601: strict, without the leniency of `Date.parse`. */
-
 const pattern =
   /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?(Z|([+-])(\d{2})(?::?(\d{2}))?)?(?:\[!?([\w+:/-]{1,64})\])?$/;
 
@@ -7,7 +5,10 @@ const monthDays = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 const isLeapYear = (year: number): boolean => year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
 
-/** Days from 1970-01-01 to a date of the proleptic Gregorian calendar, counted in eras of 400 years from March. */
+/**
+ * Days from 1970-01-01 to a date of the proleptic Gregorian calendar, computed in eras of 400 years that begin in
+ * March.
+ */
 function daysSinceEpoch(year: number, month: number, day: number): number {
   const shifted = month <= 2 ? year - 1 : year;
   const era = Math.floor(shifted / 400);
@@ -18,13 +19,16 @@ function daysSinceEpoch(year: number, month: number, day: number): number {
 }
 
 /**
- * The instant that a time names, in milliseconds since 1970 (UTC), or undefined when the text is none: ISO 8601 with an offset
- * (`2026-03-01T09:30Z`, `2026-03-01T09:30:15.250+02:00`), with a zone of the IANA database as RFC 9557 writes it
- * (`2027-01-01T09:00[Europe/Berlin]`), or with both. The date must exist; seconds and their fraction may be left out; digits
- * after the third of a fraction are dropped. No leap seconds, no 24:00.
+ * Parses a time into milliseconds since 1970 (UTC). Accepts ISO 8601 with an offset (`2026-03-01T09:30Z`,
+ * `2026-03-01T09:30:15.250+02:00`), with an IANA time zone as in RFC 9557 (`2027-01-01T09:00[Europe/Berlin]`), or with
+ * both. Stricter than `Date.parse`: the date must exist, and leap seconds and 24:00 are rejected. Seconds and their
+ * fraction are optional; digits after the third of a fraction are ignored.
  *
- * Where clocks go back, a time that comes twice is the earlier one; where they go forward, a time that is left out is as much
- * later as they skip. An offset beside a zone must be one that the zone has at that time; `Z` beside a zone means UTC.
+ * A local time that occurs twice, when clocks go back, means the earlier one. A local time that is skipped, when clocks
+ * go forward, is moved later by the skipped amount. An offset next to a zone must be valid in that zone at that time;
+ * `Z` next to a zone means UTC.
+ *
+ * @returns undefined if the text is not such a time.
  */
 export function parseInstant(text: string): number | undefined {
   const match = pattern.exec(text);
@@ -46,10 +50,10 @@ export function parseInstant(text: string): number | undefined {
   return instant === undefined ? undefined : instant * 1000 + fraction;
 }
 
-/** Whether what stands for an offset says that the time is UTC, and of no place (RFC 9557, section 2.2). */
+/** Whether an offset marks the time as UTC without a local offset (RFC 9557, section 2.2). */
 const isUtc = (written: string | undefined): boolean => written === 'Z' || /^-00(?::?00)?$/.test(written ?? '');
 
-/** Why a text is no instant, as the end of a sentence that begins with it. */
+/** The reason why a text is not a valid time, as the end of a sentence that begins with the text. */
 export function instantFault(text: string): string {
   const [, , , , , , , , written, , , , zone] = pattern.exec(text) ?? [];
   const isDate =
@@ -64,15 +68,16 @@ export function instantFault(text: string): string {
 }
 
 /**
- * The instant of a local time in a zone, both in seconds since 1970, where the local time counts as if it were UTC. `offset` is
- * the one that was written, in seconds, or `none`; `UTC` when the time is no local one.
+ * Converts a local time in a zone to an instant. Both are seconds since 1970; the local time is counted as if it were
+ * UTC. `offset` is the written offset in seconds, `none` if there is none, or `UTC` if the time is in UTC rather than
+ * local.
  */
 function inZone(local: number, zone: string, offset: number | 'UTC' | 'none'): number | undefined {
   const offsetAt = offsetsOf(zone);
   if (offsetAt === undefined) return undefined;
   if (offset === 'UTC') return local;
   if (typeof offset === 'number') return offsetAt(local - offset) === offset ? local - offset : undefined;
-  // No zone changes twice within two days.
+  // No zone changes its offset twice within two days.
   const [before, after] = [offsetAt(local - daySeconds), offsetAt(local + daySeconds)];
   const candidates = [local - Math.max(before, after), local - Math.min(before, after)];
   return candidates.find((instant) => instant + offsetAt(instant) === local) ?? local - before;
@@ -80,15 +85,15 @@ function inZone(local: number, zone: string, offset: number | 'UTC' | 'none'): n
 
 const daySeconds = 86_400;
 
-/** Zones whose rules are kept: more than one installation is likely to name. */
+/** Maximum number of cached zones; more than one installation is likely to use. */
 const maxZones = 64;
 
-/** The offset of a zone in seconds, at an instant in seconds. */
+/** Returns the offset of a zone in seconds, for an instant in seconds. */
 type OffsetAt = (instant: number) => number;
 
 const zones = new Map<string, OffsetAt | undefined>();
 
-/** The offsets of a zone, or undefined when the IANA database has none of that name. */
+/** The offset function of a zone, or undefined if the IANA database does not contain it. */
 function offsetsOf(zone: string): OffsetAt | undefined {
   if (zones.has(zone)) return zones.get(zone);
   const found = readZone(zone);

@@ -1,16 +1,14 @@
-/** Why a text is no JSON, in words for people who wrote a template. */
-
-/** Where and why a text stops being JSON. */
+/** The position and reason of a JSON syntax error. */
 export interface JsonFault {
-  /** From 1. */
+  /** Line number, from 1. */
   readonly line: number;
-  /** From 1, in UTF-16 units. */
+  /** Column number, from 1, in UTF-16 units. */
   readonly column: number;
-  /** The end of a sentence, without anything of the text but punctuation. */
+  /** The end of a sentence. Contains no part of the text except punctuation. */
   readonly why: string;
 }
 
-/** Whether a text is JSON. */
+/** Whether a text is valid JSON. */
 export function isJson(text: string): boolean {
   try {
     JSON.parse(text);
@@ -20,7 +18,10 @@ export function isJson(text: string): boolean {
   }
 }
 
-/** A token: where it begins, and what it is: punctuation as it is, `"` for a text, `0` for a number or word, `?` for anything else. */
+/**
+ * A token. `kind` is the character itself for punctuation, `"` for a string, `0` for a number or literal, `?` for
+ * anything else.
+ */
 interface Token {
   readonly kind: string;
   readonly at: number;
@@ -48,7 +49,9 @@ function tokenAt(source: string, from: number): Token | undefined {
 
 const isValue = (kind: string): boolean => kind === '"' || kind === '0';
 
-/** Finds the first fault of a text that {@link isJson} refused. Reads each character once. */
+/**
+ * Finds the first error of a text that {@link isJson} rejected, for authors of templates. Reads each character once.
+ */
 export function faultOf(source: string): JsonFault {
   const open: string[] = [];
   let before = '';
@@ -57,12 +60,12 @@ export function faultOf(source: string): JsonFault {
     const token = tokenAt(source, at);
     const why = token === undefined ? atEnd(before, open) : wrongAt(token, before, open, source);
     if (why !== undefined) return { ...placeOf(source, token?.at ?? source.length), why };
-    // Nothing is wrong with the text by these rules: the parser knows better why it refuses it.
+    // These rules find no error, but the JSON parser rejected the text.
     if (token === undefined) return { ...placeOf(source, source.length), why: 'it is no JSON' };
     const { kind } = token;
     if (kind === '{' || kind === '[') open.push(kind);
     else if (kind === '}' || kind === ']') open.pop();
-    // A key is told from a value by the colon that must follow.
+    // Only a string that begins a member of an object is a key.
     before = kind === '"' && open.at(-1) === '{' && (before === '{' || before === ',') ? 'key' : kind;
     at = token.end;
   }
@@ -74,7 +77,10 @@ function atEnd(before: string, open: readonly string[]): string | undefined {
   return innermost === undefined ? undefined : `it ends before the "${innermost}" is closed`;
 }
 
-/** What is wrong with a token behind another one; `before` is its kind, `key` for a key of an object, empty at the beginning. */
+/**
+ * The error of a token given the kind of the token before it: `key` for a key of an object, empty at the beginning.
+ * Undefined if there is none.
+ */
 function wrongAt({ kind, at }: Token, before: string, open: readonly string[], source: string): string | undefined {
   const inner = open.at(-1);
   const closes = kind === '}' || kind === ']';
@@ -94,7 +100,7 @@ function wrongAt({ kind, at }: Token, before: string, open: readonly string[], s
     if (kind === '}') return 'a comma stands before "}", as a section leaves it that ends with one';
     return 'a key in quotes should stand there';
   }
-  // Behind a whole value.
+  // After a complete value.
   if (inner === undefined) return 'something stands behind the end';
   if (kind === ',') return undefined;
   if (closes) return (kind === '}') === (inner === '{') ? undefined : `"${kind}" closes a "${inner}"`;
@@ -120,7 +126,7 @@ function placeOf(source: string, position: number): { readonly line: number; rea
   return { line, column: position - start + 1 };
 }
 
-/** A sentence that says where and why a text is no JSON; `what` is its subject. */
+/** An error sentence with the reason and position; `what` is its subject. */
 export function notJson(what: string, source: string): string {
   const { line, column, why } = faultOf(source);
   return `${what} is not JSON: ${why} (line ${String(line)}, column ${String(column)}).`;

@@ -1,13 +1,6 @@
 /**
- * JSON values whose numbers keep their source digits.
- *
- * A double cannot hold every number that a payment system sends (9007199254740993, 10.10). Where the shortest
- * rendering of the double differs from the source digits, {@link parseJson} keeps the digits in a raw-JSON object
- * (ECMAScript "JSON.parse source text access"), which {@link stringifyJson} writes back unchanged. All other numbers
- * stay plain JavaScript numbers.
+ * A number represented by its source digits. Opaque: create with {@link rawNumber}, read through {@link numberText}.
  */
-
-/** A number kept as its source digits. Opaque: create with `JSON.rawJSON`, read through {@link numberText}. */
 export interface RawNumber {
   readonly rawJSON: string;
 }
@@ -20,7 +13,14 @@ export interface JsonObject {
   readonly [key: string]: Json;
 }
 
-/** Any JSON value; a number that a double cannot hold is a {@link RawNumber}. */
+/**
+ * Any JSON value. Numbers keep their source digits.
+ *
+ * A double cannot represent every number that a payment system sends (9007199254740993, 10.10). If the shortest
+ * representation of the double differs from the source digits, {@link parseJson} keeps the digits in a {@link
+ * RawNumber} (ECMAScript "JSON.parse source text access"), which {@link stringifyJson} writes back unchanged. All other
+ * numbers are plain JavaScript numbers.
+ */
 export type Json = null | boolean | number | string | RawNumber | JsonArray | JsonObject;
 
 interface RawJsonApi {
@@ -29,19 +29,20 @@ interface RawJsonApi {
   isRawJSON(value: unknown): value is RawNumber;
 }
 
-// The standard library's types for source text access are not in lib es2024.
+// The es2024 library has no types for source text access.
 const raw = JSON as unknown as RawJsonApi;
 
 /**
- * Whether a text may hold a number that a double would not write back alike: sixteen or more digits, a fraction that
- * ends in zero or begins with many, an exponent, or a negative zero. May be wrong only by saying yes.
+ * Matches texts that may contain a number which a double would not write back identically: sixteen or more digits, a
+ * fraction that ends in zero or begins with many zeros, an exponent, or a negative zero. May match too often, never too
+ * rarely.
  */
 const mayLoseDigits = /[\d.]{16}|\.\d*0(?!\d)|\d[eE][-+\d]|-0|\.0{6}/;
 
 /**
- * Parses JSON text, keeping the digits of every number.
+ * Parses JSON text and keeps the digits of every number.
  *
- * @throws SyntaxError when the text is not JSON.
+ * @throws SyntaxError if the text is not JSON.
  */
 export function parseJson(text: string): Json {
   if (!mayLoseDigits.test(text)) return JSON.parse(text) as Json;
@@ -52,42 +53,42 @@ export function parseJson(text: string): Json {
   ) as Json;
 }
 
-/** Writes a value as compact JSON; kept digits are written as they came. */
+/** Writes a value as compact JSON; raw numbers are written digit by digit as received. */
 export function stringifyJson(value: Json): string {
   return JSON.stringify(value);
 }
 
-/** Whether a value is a number kept by its digits. */
+/** Whether a value is a raw number. */
 export function isRawNumber(value: unknown): value is RawNumber {
   return typeof value === 'object' && value !== null && raw.isRawJSON(value);
 }
 
-/** Whether a value is a JSON object (not an array, not a kept number, not null). */
+/** Whether a value is a JSON object (not an array, raw number or null). */
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !raw.isRawJSON(value);
 }
 
-/** Keeps a number by its digits. `digits` must be a JSON number. */
+/** Creates a raw number. `digits` must be a valid JSON number. */
 export function rawNumber(digits: string): RawNumber {
   return raw.rawJSON(digits);
 }
 
-/** The digits of a number, as they came. */
+/** The digits of a number, as received. */
 export function numberText(value: number | RawNumber): string {
   return typeof value === 'number' ? String(value) : value.rawJSON;
 }
 
-/** The own property `key` of an object, or undefined: never one of a prototype. */
+/** An own property of an object, or undefined. Never returns an inherited property. */
 export function ownProperty(value: JsonObject, key: string): Json | undefined {
   return Object.hasOwn(value, key) ? value[key] : undefined;
 }
 
-/** Characters of a kept number whose conversion takes as long as a walk over one value. */
+/** Number of digits of a raw number whose conversion takes as long as visiting one value. */
 const digitsPerValue = 8;
 
 /**
- * The same value with every kept number as a double, for JSON Logic, which computes in doubles. Returns the value
- * itself where nothing had to change. `visit` is told how many values are looked at next, and may throw.
+ * Converts every raw number in a value to a double, for JSON Logic, which computes in doubles. Returns the same value
+ * if nothing changed. Calls `visit` with the number of values to be visited next; `visit` may throw.
  */
 export function toDoubles(value: Json, visit?: (values: number) => void): Json {
   if (typeof value !== 'object' || value === null) return value;
@@ -118,10 +119,10 @@ export function toDoubles(value: Json, visit?: (values: number) => void): Json {
   return copy ?? value;
 }
 
-/** What a value takes beside its texts, in characters: a guess that need only have the right order of magnitude. */
+/** Size of a value in addition to its texts, in characters: an estimate of the order of magnitude. */
 const charsPerValue = 8;
 
-/** About how many characters a value takes; counts no further than a little beyond `limit`. */
+/** Approximate size of a value in characters; stops counting shortly after `limit`. */
 export function roughSize(value: Json, limit: number): number {
   const pending: Json[] = [value];
   let size = 0;
@@ -140,14 +141,14 @@ export function roughSize(value: Json, limit: number): number {
   return size;
 }
 
-/** What values take in the memory of V8, in bytes: about, and rather too much. */
+/** Approximate memory of values in V8, in bytes; rather too high than too low. */
 const slotBytes = 8;
 const textBytes = 24;
 const listBytes = 48;
 const objectBytes = 56;
 const fieldBytes = 24;
 
-/** About how many bytes a value takes in memory. Texts count as if each character took two. */
+/** Approximate memory of a value, in bytes. Strings count two bytes per character. */
 export function memorySize(value: Json): number {
   const pending: (JsonObject | JsonArray | RawNumber)[] = [];
   let size = 0;
@@ -172,12 +173,15 @@ export function memorySize(value: Json): number {
   return size;
 }
 
-/** Whether two values are equal as JSON: objects regardless of key order, numbers by their digits. */
+/** Whether two values are equal as JSON: regardless of key order, and with numbers compared by their digits. */
 export function jsonEqual(a: Json, b: Json): boolean {
   return canonicalJson(a) === canonicalJson(b);
 }
 
-/** JSON text with the keys of every object in code-unit order: equal values give equal text (numbers by digits). */
+/**
+ * JSON text with all keys in code-unit order, so that equal values give equal texts. Numbers are compared by their
+ * digits.
+ */
 export function canonicalJson(value: Json): string {
   if (typeof value !== 'object' || value === null || raw.isRawJSON(value)) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item as Json)).join(',')}]`;

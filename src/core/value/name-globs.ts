@@ -1,11 +1,12 @@
-/** Globs of names: `*` stands for any characters, also none, and everything else for itself. */
-
-/** Whether a name fits one of the globs. Without a list every name does; an empty one fits nothing. */
+/**
+ * Whether a name matches one of the globs, in which `*` matches any characters, including none. Without a list every
+ * name matches; an empty list matches none.
+ */
 export function fitsGlobs(name: string, globs: readonly string[] | undefined): boolean {
   return globs === undefined || globs.some((glob) => fits(name, glob.split('*')));
 }
 
-/** Whether the parts follow each other in the name, the first at its start and the last at its end. */
+/** Whether the parts occur in the name in order, the first at its start and the last at its end. */
 function fits(name: string, parts: readonly string[]): boolean {
   const [first = '', ...others] = parts;
   const last = others.pop();

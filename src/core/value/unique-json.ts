@@ -1,11 +1,3 @@
-/**
- * JSON in which an object names a key once.
- *
- * `JSON.parse` keeps the last of two equal keys, so that the first would be taken in without effect. To compare keys while
- * parsing would cost every request; to count them costs little: the colons outside of strings are the members that were
- * written, the keys of the parsed value are those that were kept. Only where the numbers differ is the text read again, for
- * the place of the key.
- */
 import { at } from '../definition/problems.ts';
 import { isRawNumber, parseJson, type Json, type JsonObject } from './json.ts';
 
@@ -18,16 +10,20 @@ const closeBrace = 0x7d;
 const openBracket = 0x5b;
 const closeBracket = 0x5d;
 
-/** A key that stands twice in one object. The message is a sentence that begins with the key's path. */
+/** A key that occurs twice in one object. The message is a sentence that begins with the path of the key. */
 export class DuplicateKey extends Error {
   override readonly name = 'DuplicateKey';
 }
 
 /**
- * Parses JSON text, keeping the digits of every number. `members` is what {@link membersWritten} gave for the text, where a
- * caller has it already.
+ * Parses JSON text, keeps the digits of every number, and rejects duplicate keys, of which `JSON.parse` would silently
+ * keep only the last. `members` is the result of {@link membersWritten} for the text, if the caller already has it.
  *
- * @throws SyntaxError when the text is not JSON, DuplicateKey when an object names a key twice.
+ * Comparing keys during parsing would slow down every request; counting is cheap. The colons outside of strings are the
+ * members as written, and the keys of the parsed value are the members kept. Only if the numbers differ is the text
+ * read again, to find the duplicate.
+ *
+ * @throws SyntaxError if the text is not JSON, DuplicateKey if an object contains a key twice.
  */
 export function parseUniqueJson(text: string, members: number = membersWritten(text, Infinity)): Json {
   const value = parseJson(text);
@@ -35,7 +31,7 @@ export function parseUniqueJson(text: string, members: number = membersWritten(t
   return value;
 }
 
-/** The sentence about the first key that stands twice in a JSON text; undefined where there is none, or where the text is no JSON. */
+/** An error sentence for the first duplicate key in a JSON text; undefined if there is none or the text is not JSON. */
 export function duplicateKeyIn(text: string): string | undefined {
   try {
     parseUniqueJson(text);
@@ -46,8 +42,8 @@ export function duplicateKeyIn(text: string): string | undefined {
 }
 
 /**
- * How many members the objects of a JSON text have together, as written; -1 where the text nests deeper than `maxDepth`
- * levels. Text that is no JSON gives some answer.
+ * The number of members of all objects in a JSON text, as written; -1 if the text nests deeper than `maxDepth` levels.
+ * The result for invalid JSON is unspecified.
  */
 export function membersWritten(text: string, maxDepth: number): number {
   let depth = 0;
@@ -65,7 +61,7 @@ export function membersWritten(text: string, maxDepth: number): number {
   return members;
 }
 
-/** Position of the quote that ends the string beginning at `start`; the end of the text where there is none. */
+/** The position of the quote that ends the string beginning at `start`; the length of the text if there is none. */
 function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
     let slashes = 0;
@@ -75,7 +71,7 @@ function endOfString(text: string, start: number): number {
   return text.length;
 }
 
-/** How many keys the objects of a value have together. */
+/** The number of keys of all objects in a value. */
 function keysKept(value: Json): number {
   if (typeof value !== 'object' || value === null) return 0;
   const pending: object[] = [value];
@@ -84,7 +80,7 @@ function keysKept(value: Json): number {
     if (Array.isArray(next)) {
       for (const item of next as readonly Json[]) if (typeof item === 'object' && item !== null) pending.push(item);
     } else if (!isRawNumber(next)) {
-      // Parsed objects have own properties only, and inherit none that is enumerable.
+      // Parsed objects have only own properties and inherit no enumerable ones.
       for (const key in next) {
         keys++;
         const item = (next as JsonObject)[key];
@@ -95,16 +91,16 @@ function keysKept(value: Json): number {
   return keys;
 }
 
-/** An object or array that the second reading is within. */
+/** An object or array that is open while the text is read again. */
 interface Container {
   readonly path: string;
-  /** The keys so far; absent for an array. */
+  /** The keys seen so far; absent for an array. */
   readonly keys?: Set<string>;
-  /** The key or index of what comes next. */
+  /** The key or index of the next value. */
   next: string | number;
 }
 
-/** The error for the first key that stands twice in a text that is JSON. */
+/** The error for the first duplicate key in a valid JSON text. */
 function duplicateIn(text: string): DuplicateKey {
   const open: Container[] = [];
   const inner = (): string => {

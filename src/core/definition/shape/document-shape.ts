@@ -1,19 +1,17 @@
-/** The shape of a definition document, as data; see `shape.ts`. */
 import type { Field, ObjectShape, Shape, ShapeBook } from './shape.ts';
 
-/** Verbs of an HTTP call. */
 const verbs = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'] as const;
 
-/** Errors, other than a status code, that `retryOn.errors` may name. */
+/** Errors other than status codes that `retryOn.errors` may name. */
 export const retryErrors = ['timeout', 'connect', 'body', 'callback_timeout', 'callback_failure'] as const;
 
-/** Longest time that a definition may name, in milliseconds: a thousand years, which every calendar still holds. */
+/** Maximum of durations in a definition, in milliseconds: a thousand years, which every date library can represent. */
 export const maxMillis = 31_557_600_000_000;
 
-/** Greatest length of an id or a step's name, in characters. */
+/** Maximum length of a node id or step name, in characters. */
 const maxIdLength = 128;
 
-/** Greatest number of retries that a policy may name. */
+/** Maximum number of retries in a policy. */
 const maxRetries = 1_000_000;
 
 const optional = (shape: Shape, description: string): Field => ({ shape, description });
@@ -23,7 +21,7 @@ const reservedIds = { ['__proto__']: 'cannot be used as a name here' };
 const id: Shape = { type: 'text', maxLength: maxIdLength, except: reservedIds };
 const reference: Shape = { type: 'text' };
 const millis: Shape = { type: 'integer', min: 1, max: maxMillis, meaning: 'a time in milliseconds' };
-/** The longest that a timer of the process takes. */
+/** Bounded by the maximum delay of `setTimeout`, 2^31 - 1 ms. */
 const callMillis = { type: 'integer', min: 1, max: 2_147_483_647, meaning: 'a time in milliseconds' } as const;
 const delay: Shape = { type: 'integer', min: 0, max: maxMillis, meaning: 'a time in milliseconds' };
 const statusCode: Shape = { type: 'integer', min: 100, max: 599, meaning: 'an HTTP status code' };
@@ -75,7 +73,9 @@ export const callShape: ObjectShape = {
   },
 };
 
-/** The shape of a call that takes at most so many milliseconds (`http.maxTimeoutMillis`), for editors. */
+/**
+ * The shape of an HTTP call whose timeout is bounded by `http.maxTimeoutMillis`; used by the JSON Schema for editors.
+ */
 export function callShapeWithin(maxTimeoutMillis: number): ObjectShape {
   const timeoutMillis = callTimeout({ ...callMillis, max: maxTimeoutMillis });
   return { ...callShape, fields: { ...callShape.fields, timeoutMillis } };
@@ -297,7 +297,7 @@ const step: Shape = {
   },
 };
 
-/** A definition, with the greatest `maxNodeVisits` that is allowed. */
+/** The shape of a definition document; `maxNodeVisitsCap` is the maximum of its `maxNodeVisits`. */
 export function documentShape(maxNodeVisitsCap: number): ObjectShape {
   return {
     type: 'object',

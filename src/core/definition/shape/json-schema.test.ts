@@ -13,7 +13,7 @@ const accepts = new Ajv2020({ allErrors: true, strict: true, strictRequired: fal
   definitionJsonSchema(),
 );
 
-/** Every value that differs from `value` in one place: a field or element left out, null, or of another type. */
+/** All values that differ from `value` in one place: a field or element omitted, null, or of another type. */
 function mutations(value: Json): Json[] {
   const others: Json[] = [null, 0, -1, 1.5, '', ' ', 'x', true, [], {}];
   if (Array.isArray(value)) {
@@ -53,7 +53,7 @@ describe('definitionJsonSchema', () => {
     const visit = (schema: Json, path: string): void => {
       if (typeof schema !== 'object' || schema === null) return;
       for (const [key, value] of Object.entries(schema)) {
-        // The rules about which fields go together repeat names without describing them again.
+        // Rules that combine fields repeat their names without describing them again.
         if (key === 'if' || key === 'allOf' || key === 'oneOf') continue;
         if (key === 'properties' && !path.endsWith('anyOf.1')) {
           for (const [field, of] of Object.entries(value as JsonObject)) {

@@ -1,14 +1,14 @@
-/** The JSON Schema of definitions, for editors and OpenAPI, made from the same shapes as the validation. */
 import { isJsonObject, type Json, type JsonObject } from '../../value/json.ts';
 import { defaultDefinitionLimits, type DefinitionLimits } from '../limits.ts';
 import { callShapeWithin, documentShape, shapeBook } from './document-shape.ts';
 import type { Field, ObjectShape, Shape, TaggedShape } from './shape.ts';
 
 /**
- * A JSON Schema (draft 2020-12) that accepts exactly the documents whose structure the validation accepts. References
- * between nodes, templates and conditions are beyond it.
+ * The JSON Schema (draft 2020-12) of definitions, for editors and OpenAPI. It is generated from the same shapes as the
+ * validation and accepts exactly the documents whose structure is valid; it does not cover references between nodes,
+ * templates and conditions.
  *
- * @param limits greatest `maxNodeVisits` and greatest `timeoutMillis` of a call; by default those of the product.
+ * @param limits bounds of `maxNodeVisits` and of the `timeoutMillis` of a call; default limits if absent.
  */
 export function definitionJsonSchema(
   limits: Pick<DefinitionLimits, 'maxNodeVisitsCap' | 'maxTimeoutMillis'> = defaultDefinitionLimits,
@@ -71,7 +71,7 @@ function schemaOf(shape: Shape): JsonObject {
   }
 }
 
-/** A variant per tag; `if` and `then` let editors report and complete only the one that the tag names. */
+/** One subschema per tag; with `if` and `then`, editors report and complete only the variant that the tag selects. */
 function taggedSchema(shape: TaggedShape): JsonObject {
   const tags = Object.keys(shape.variants);
   return {
@@ -125,19 +125,19 @@ function fieldSchema(field: Field): JsonObject {
   };
 }
 
-/** A required field of any JSON value must still not be null, which equals absence. */
+/** A required field of arbitrary JSON must not be null, since null equals absence. */
 function notNull(shape: Shape, schema: JsonObject): JsonObject {
   return shape.type === 'json' ? { not: { type: 'null' } } : schema;
 }
 
-/** `null` equals absence. */
+/** Allows null as well, since null equals absence. */
 function orNull(schema: JsonObject): JsonObject {
   if (Object.keys(schema).length === 0) return schema;
   const { type } = schema;
   return typeof type === 'string' ? { ...schema, type: [type, 'null'] } : { anyOf: [schema, { type: 'null' }] };
 }
 
-/** The field is there and not null. */
+/** Matches objects in which the field is present and not null. */
 function given(key: string): JsonObject {
   return { required: [key], properties: { [key]: { not: { type: 'null' } } } };
 }

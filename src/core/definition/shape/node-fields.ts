@@ -1,17 +1,16 @@
-/** Which fields of a node can be read, by what the node is. */
 import type { TemplatePath } from '../../template/template.ts';
 import type { Draft, NodeDraft } from '../draft.ts';
 import { quote, type Problems } from '../problems.ts';
 import type { Read } from '../warnings/reads.ts';
 import { present } from './shape-check.ts';
 
-/** Fields of `nodes.<id>` that a join has: its answer is what its branches gave. */
+/** Fields of `nodes.<id>` that joins have. The response of a join consists of the results of its branches. */
 const joinFields: ReadonlySet<string> = new Set(['response', 'visit']);
 
-/** Whether a node makes no call and answers nothing: all there is to read of it is its visit. */
+/** Whether a node makes no call and has no response, so that only its visit number can be read. */
 const isQuiet = ({ kind }: NodeDraft): boolean => kind !== undefined && kind !== 'task' && kind !== 'join';
 
-/** Reports reads of what a node never has, and warns of those that a task never has in its mode. */
+/** Reports reads of fields that a node never has, and warns about fields that a task never has in its mode. */
 export function checkNodeFields(reads: readonly Read[], draft: Draft, problems: Problems): void {
   for (const { place, path } of reads) {
     const node = path.nodeId === undefined ? undefined : draft.byId.get(path.nodeId);
@@ -35,10 +34,10 @@ function isNeverThere({ root, field }: TemplatePath, node: NodeDraft): boolean {
   return root === 'step' || (field !== undefined && field !== 'visit');
 }
 
-/** The nodes that answer nothing and whose visits may be read. */
+/** The ids of nodes without a response whose visit numbers may be read. */
 export function visitsReadOf(reads: readonly Read[], draft: Draft): ReadonlySet<string> {
   const quiet = [...draft.byId].flatMap(([id, node]) => (isQuiet(node) ? [id] : []));
-  // A path that is only known when it is evaluated may name any of them.
+  // A path computed at evaluation time may name any of them.
   if (reads.some(({ path }) => path.text === '')) return new Set(quiet);
   const read = new Set(reads.flatMap(({ path }) => path.nodeId ?? []));
   return new Set(quiet.filter((id) => read.has(id)));

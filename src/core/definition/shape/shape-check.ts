@@ -1,12 +1,11 @@
-/** Checks a value against its shape, with a sentence for everything that does not fit. */
 import { isJsonObject, isRawNumber, ownProperty, type Json, type JsonObject } from '../../value/json.ts';
 import { alternatives, at, closest, quote, show, type Path, type Problems } from '../problems.ts';
 import type { ListShape, NumberShape, ObjectShape, Shape, ShapeBook, TaggedShape, TextShape } from './shape.ts';
 
-/** Control characters and unpaired surrogates: no store and no header can carry them. */
+/** Matches control characters and unpaired surrogates, which neither stores nor headers can carry. */
 export const unprintable: RegExp = /[\p{Cc}\p{Cs}]/u;
 
-/** Fields that any object of a kind may have beside the known ones. */
+/** Whether a key is an extension field (`x-…`) that the shape allows in addition to its known fields. */
 const isExtension = (shape: ObjectShape, key: string): boolean => shape.extensible === true && key.startsWith('x-');
 
 /** The value of an optional field, where `null` equals absence. */
@@ -14,20 +13,20 @@ export function present(object: JsonObject, key: string): Json | undefined {
   return ownProperty(object, key) ?? undefined;
 }
 
-/** A JSON number as a double, or undefined when the value is none. */
+/** Converts a JSON number to a double; undefined for any other value. */
 export function toNumber(value: Json | undefined): number | undefined {
   if (typeof value === 'number') return value;
   return isRawNumber(value) ? Number(value.rawJSON) : undefined;
 }
 
-/** Whether a value has a shape. */
+/** Whether a value conforms to a shape. */
 export function fits(shape: Shape, value: Json, book: ShapeBook): boolean {
   const problems = new FirstProblem();
   checkShape(shape, value, '', book, problems);
   return !problems.isFull;
 }
 
-/** Remembers only that there is a problem: each element of a list may be asked whether it fits. */
+/** Records only whether there is a problem, so that checking each element of a long list stays cheap. */
 class FirstProblem implements Problems {
   readonly errors: readonly string[] = [];
   readonly warnings: readonly string[] = [];
@@ -38,11 +37,11 @@ class FirstProblem implements Problems {
   }
 
   warn(): void {
-    // What fits with a warning fits.
+    // Warnings do not prevent a match.
   }
 }
 
-/** Reports everything in which a value does not have its shape. */
+/** Checks a value against its shape and reports every deviation. */
 export function checkShape(shape: Shape, value: Json, path: Path, book: ShapeBook, problems: Problems): void {
   const mustBe = (what: string): void => problems.error(path, `Must be ${what}, not ${show(value)}.`);
   switch (shape.type) {
@@ -106,7 +105,7 @@ export function checkShape(shape: Shape, value: Json, path: Path, book: ShapeBoo
   }
 }
 
-/** The text of a template in either of its spellings, or undefined when the value is none. */
+/** The text of a template, given as a string or as `{ "value": string }`; undefined for any other value. */
 export function templateText(value: Json): string | undefined {
   if (typeof value === 'string') return value;
   if (!isJsonObject(value) || Object.keys(value).length !== 1) return undefined;
@@ -172,7 +171,7 @@ function checkTagged(shape: TaggedShape, value: JsonObject, path: Path, book: Sh
   checkFields(variant, value, path, book, problems);
 }
 
-/** Reports fields that the object does not know, with what was probably meant. */
+/** Reports unknown fields, with a suggestion where possible. */
 function checkKnown(shape: ObjectShape, value: JsonObject, path: Path, problems: Problems, within?: TaggedShape): void {
   const known = [...(within === undefined ? [] : [within.tag]), ...Object.keys(shape.fields)];
   for (const key of Object.keys(value)) {
@@ -182,7 +181,7 @@ function checkKnown(shape: ObjectShape, value: JsonObject, path: Path, problems:
     );
     const hint = closest(key, known);
     if (within !== undefined && owners.length > 0) {
-      // A field of a sibling variant that is null is as good as absent.
+      // Null equals absence, also for a field of another variant.
       if (ownProperty(value, key) === null) continue;
       const tag = show(ownProperty(value, within.tag) ?? null);
       problems.error(at(path, key), `This field belongs to ${within.tag} ${alternatives(owners)}, not to ${tag}.`);
@@ -206,7 +205,7 @@ function checkFields(shape: ObjectShape, value: JsonObject, path: Path, book: Sh
     if (given.length === 1) continue;
     const has = given.length === 0 ? 'none of them' : given.join(' and ');
     problems.error(path, `Needs exactly one of ${alternatives(group)}, but has ${has}.`);
-    // Which fields go with which is pointless to say before one is chosen.
+    // The rules below make sense only once exactly one of the group is present.
     return;
   }
   for (const [key, others] of Object.entries(shape.requires ?? {})) {

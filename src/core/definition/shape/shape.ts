@@ -1,10 +1,8 @@
 /**
- * A small language in which the shape of a definition is written down once, as data. The validation with its sentences
- * (`shape-check.ts`) and the JSON Schema for editors and OpenAPI (`json-schema.ts`) both read it, so they cannot drift.
- * What a shape cannot say (references, templates, the graph) is checked elsewhere.
+ * The shape of a definition, or of a part of it, as data. The validation (`shape-check.ts`) and the JSON Schema for
+ * editors and OpenAPI (`json-schema.ts`) are both derived from shapes, so they cannot diverge. Rules beyond the
+ * structure (references, templates, the graph) are checked elsewhere.
  */
-
-/** What a value may be. */
 export type Shape =
   | TextShape
   | { readonly type: 'string' }
@@ -19,15 +17,15 @@ export type Shape =
   | { readonly type: 'either'; readonly options: readonly Shape[]; readonly expected: string }
   | ObjectShape
   | TaggedShape
-  /** Another shape of the same {@link ShapeBook}. */
+  /** A reference to another shape of the same {@link ShapeBook}. */
   | { readonly type: 'ref'; readonly name: string };
 
 /** A string that is not blank and holds neither control characters nor unpaired surrogates: a name or an id. */
 export interface TextShape {
   readonly type: 'text';
-  /** In code points. */
+  /** Maximum length, in code points. */
   readonly maxLength?: number;
-  /** Values that are not allowed, each with the reason. */
+  /** Forbidden values, each with the reason. */
   readonly except?: Readonly<Record<string, string>>;
 }
 
@@ -43,16 +41,16 @@ export interface NumberShape {
   readonly type: 'integer' | 'number';
   readonly min: number;
   readonly max: number;
-  /** What the number is, for the sentence: `a time in milliseconds`. */
+  /** What the number means, for error messages: `a time in milliseconds`. */
   readonly meaning?: string;
 }
 
-/** A list of equal shapes. */
+/** A list whose elements all have the same shape. */
 export interface ListShape {
   readonly type: 'list';
   readonly of: Shape;
   readonly minItems?: number;
-  /** Whether no two elements may be equal strings. */
+  /** Whether the list must not contain equal strings. */
   readonly distinct?: boolean;
 }
 
@@ -69,14 +67,16 @@ export interface ObjectShape {
   readonly fields: Readonly<Record<string, Field>>;
   /** Whether fields whose names begin with `x-` are allowed, with any value. */
   readonly extensible?: boolean;
-  /** Groups of fields of which exactly one must be there. */
+  /** Groups of fields of which exactly one must be present. */
   readonly exactlyOneOf?: readonly (readonly string[])[];
-  /** Fields that must be there, or must not, when another one is. */
+  /**
+   * For a field that is present, the fields that must be present with it (`requires`) or must be absent (`excludes`).
+   */
   readonly requires?: Readonly<Record<string, readonly string[]>>;
   readonly excludes?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** An object whose field `tag` decides which other fields it has. */
+/** An object whose field `tag` selects the variant that defines its other fields. */
 export interface TaggedShape {
   readonly type: 'tagged';
   readonly tag: string;

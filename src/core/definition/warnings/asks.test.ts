@@ -17,7 +17,7 @@ function planOf(nodes: Readonly<Record<string, JsonObject>>, changes: JsonObject
   return compiled.plan;
 }
 
-/** What can be asked for from each node on. */
+/** The nodes whose outputs can be read from each node on. */
 function askedFrom(plan: Plan): Record<string, string> {
   const named = (bits: bigint): string =>
     [...plan.nodes.values()].flatMap(({ id, index }) => ((bits >> BigInt(index)) & 1n ? [id] : [])).join(' ');
@@ -36,7 +36,7 @@ it('asks for less and less along a way', () => {
       compensation: { url: 'http://x/', verb: 'POST', body: '{{nodes.c.response.body}}' },
     }),
   });
-  // What a compensation asks for is read from the history.
+  // Reads of compensations are loaded from the history.
   expect(askedFrom(plan)).toEqual({ a: 'a b', b: 'a b', c: 'b', d: 'b', end: '' });
 });
 

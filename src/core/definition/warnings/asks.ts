@@ -1,7 +1,6 @@
-/** Which outputs can still be asked for, wherever an execution stands. */
 import type { Ask, Asks, NodePlan, Plan } from '../../plan.ts';
 
-/** Nodes as bits by their index. */
+/** The nodes of an ask as a bit set by node index. */
 function bitsOf(ask: Ask | undefined, nodes: ReadonlyMap<string, NodePlan>): bigint {
   if (ask === undefined) return 0n;
   let bits = 0n;
@@ -12,7 +11,7 @@ function bitsOf(ask: Ask | undefined, nodes: ReadonlyMap<string, NodePlan>): big
   return bits;
 }
 
-/** The nodes that a token may come to next from a node, those at which its branches begin included. */
+/** All nodes that a token at `node` may enter next, including the entries of its branches and its join. */
 function nextOf(node: NodePlan): readonly (string | undefined)[] {
   switch (node.kind) {
     case 'task':
@@ -29,7 +28,10 @@ function nextOf(node: NodePlan): readonly (string | undefined)[] {
   }
 }
 
-/** Follows the ways through a graph backwards, loops included: what a node asks for, those before it may still ask for. */
+/**
+ * Computes which node outputs can still be read from each node on, and at the end. Propagates the asks backwards
+ * through the graph, loops included, until nothing changes.
+ */
 export function analyseAsks(nodes: ReadonlyMap<string, NodePlan>, asks: Asks): Pick<Plan, 'askedFrom' | 'askedAtEnd'> {
   const askedFrom = new Map<string, bigint>();
   const before = new Map<string, string[]>();
@@ -39,7 +41,7 @@ export function analyseAsks(nodes: ReadonlyMap<string, NodePlan>, asks: Asks): P
       if (next !== undefined && before.get(next)?.push(node.id) === undefined) before.set(next, [node.id]);
     }
   }
-  // The later ones first, since they mostly come last: then most nodes change once.
+  // Later nodes usually come later in the document; processing them first means most nodes change only once.
   const pending = [...nodes.keys()];
   const waiting = new Set(pending);
   for (let id = pending.pop(); id !== undefined; id = pending.pop()) {

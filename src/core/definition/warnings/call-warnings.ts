@@ -1,14 +1,13 @@
-/** Warnings about calls that need a look at the whole graph. */
 import { isJsonObject, type Json } from '../../value/json.ts';
 import type { Draft, NodeDraft } from '../draft.ts';
 import type { Flow } from '../flow.ts';
 import { at, quote, type Problems } from '../problems.ts';
 import { present } from '../shape/shape-check.ts';
 
-/** Verbs that change something downstream. */
+/** HTTP methods that change state downstream. */
 export const mutatingVerbs: ReadonlySet<Json> = new Set<Json>(['POST', 'PUT', 'PATCH', 'DELETE']);
 
-/** Warns of a mutating call without compensation that may stand although the execution fails later. */
+/** Warns about mutating calls without a compensation whose effect would remain if the execution fails later. */
 export function warnOfUncompensated(draft: Draft, flow: Flow, problems: Problems): void {
   for (const node of draft.nodes) {
     if (node.id === undefined || node.kind !== 'task' || node.compensation !== undefined) continue;
@@ -23,7 +22,7 @@ export function warnOfUncompensated(draft: Draft, flow: Flow, problems: Problems
   }
 }
 
-/** Reports `uncompensated` where it cannot hold, and where it says nothing. */
+/** Reports `uncompensated` on a call that has a compensation, and warns about it on a call that changes nothing. */
 export function checkUncompensated(node: NodeDraft, verb: string | undefined, problems: Problems): void {
   if (present(node.json, 'uncompensated') !== true) return;
   const path = at(node.path, 'uncompensated');
@@ -33,7 +32,7 @@ export function checkUncompensated(node: NodeDraft, verb: string | undefined, pr
   }
 }
 
-/** Whether the execution, or the branch, can fail at a node. */
+/** Whether a node can fail the execution or its branch. */
 function canFail(node: NodeDraft | undefined): boolean {
   if (node === undefined) return false;
   if (node.kind === 'task') return !node.edges.some((edge) => edge.via === 'onFailure');

@@ -1,13 +1,12 @@
-/** Warns of what is written in a definition and has no effect. */
 import { isJsonObject, type Json, type JsonObject } from '../../value/json.ts';
 import type { Place, Draft, NodeDraft } from '../draft.ts';
 import { at, quote, type Path, type Problems } from '../problems.ts';
 import { present } from '../shape/shape-check.ts';
 
-/** Whether a text has what would be a tag in a template. */
+/** Whether a text contains what would be a tag in a template. */
 const hasTag = (text: string): boolean => /\{\{[^{}]*\}\}/.test(text);
 
-/** Lists of status codes of an action and its request, in the order in which the first that is given wins. */
+/** Lists of status codes of an action and its request, highest precedence first. */
 const codeLists: Readonly<Record<'sync' | 'async', readonly (readonly (readonly ['action' | 'request', string])[])[]>> =
   {
     sync: [
@@ -33,7 +32,7 @@ const codeLists: Readonly<Record<'sync' | 'async', readonly (readonly (readonly 
     ],
   };
 
-/** Looks at the document as a whole, and at each node. */
+/** Warns about parts of a definition that have no effect: those of the document, then those of each task. */
 export function warnOfNoEffect(document: JsonObject, draft: Draft, problems: Problems): void {
   const undone = draft.nodes.some(({ compensation }) => compensation !== undefined);
   if (!undone && present(document, 'compensationHandling') !== undefined) {
@@ -79,7 +78,7 @@ function warnOfOverruled(node: NodeDraft, list: (typeof codeLists)['sync'][numbe
   }
 }
 
-/** Warns of keys of a JSON body that look like templates: only values are. */
+/** Warns about keys of a JSON body that look like templates; only values are templates. */
 export function warnOfTagsInKeys(body: Json, path: Path, problems: Problems): void {
   for (const { json, path: place } of within({ json: body, path })) {
     if (!isJsonObject(json)) continue;
@@ -89,7 +88,7 @@ export function warnOfTagsInKeys(body: Json, path: Path, problems: Problems): vo
   }
 }
 
-/** Warns of texts of a condition that look like templates. */
+/** Warns about strings in a condition that look like templates. */
 export function warnOfTagsInCondition(condition: Json, path: Path, problems: Problems): void {
   for (const { json } of within({ json: condition, path })) {
     if (typeof json !== 'string' || !hasTag(json)) continue;
@@ -101,7 +100,7 @@ export function warnOfTagsInCondition(condition: Json, path: Path, problems: Pro
   }
 }
 
-/** A value and all that is in it. Definitions are of bounded depth. */
+/** Yields a value and all nested values. Recursion is safe because the depth of definitions is bounded. */
 function* within(place: Place): Generator<Place> {
   yield place;
   const { json, path } = place;

@@ -1,16 +1,15 @@
-/** Reads of the payload beside what `requiredPayload` names. */
 import type { RequiredPath } from '../../plan.ts';
 import { pathOfKeys } from '../../template/path-keys.ts';
 import { closest, quote, type Problems } from '../problems.ts';
 import type { Read } from './reads.ts';
 
-/** The required keys below a key, by name. */
+/** A tree of required keys, by name. */
 interface Keys extends ReadonlyMap<string, Keys> {}
 
-/** Names that are compared per definition: enough for any that people write, and a bound for one that is made to be slow. */
+/** Maximum number of name comparisons per definition. Far more than real definitions need; bounds hostile ones. */
 const maxComparisons = 20_000;
 
-/** Warns of reads of the payload that are probably mistyped names of required values. */
+/** Warns about reads of the payload that look like misspelled paths of `requiredPayload`. */
 export function warnOfMistypedPayload(
   reads: readonly Read[],
   required: readonly RequiredPath[],
@@ -48,7 +47,7 @@ function treeOf(required: readonly RequiredPath[]): Keys {
   return root;
 }
 
-/** The place of the first key that is not required, and the keys that are required there. */
+/** The position of the first key that `requiredPayload` does not contain, and the required keys at that level. */
 function firstUnknown(keys: readonly string[], root: Keys): { readonly at: number; readonly siblings: Keys } {
   let siblings = root;
   for (const [at, key] of keys.entries()) {
@@ -59,5 +58,5 @@ function firstUnknown(keys: readonly string[], root: Keys): { readonly at: numbe
   return { at: keys.length, siblings };
 }
 
-/** `item`, `items` and `item2` are names that stand beside each other, and no slips of the pen. */
+/** Strips a plural or number: `item`, `items` and `item2` are usually distinct fields, not typing errors. */
 const stem = (key: string): string => key.replace(/(?:s|_?\d+)$/i, '');

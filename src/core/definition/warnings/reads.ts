@@ -1,30 +1,32 @@
-/** Which nodes the templates and conditions of a definition read, and the warnings that follow from it. */
 import type { Ask, Asks, CompensateWhen } from '../../plan.ts';
 import type { TemplatePath } from '../../template/template.ts';
 import type { Draft } from '../draft.ts';
 import type { Flow } from '../flow.ts';
 import { quote, type Path, type Problems } from '../problems.ts';
 
-/** When a template is rendered, relative to the node that it belongs to. */
+/** When a template or condition is evaluated, relative to the visit of its node. */
 export type Moment =
-  /** Before the node's visit has ended: its request, instant or reason. */
+  /** During the visit: the node's request, wake-up time or failure reason. */
   | { readonly kind: 'during'; readonly nodeId: string }
-  /** A condition: it may well ask which way the run has come. */
+  /** A condition. Reads of missing outputs cause no warning, since a condition may test which path the run took. */
   | { readonly kind: 'condition'; readonly nodeId: string }
-  /** After the visit. */
+  /** After the visit: the node's compensation. */
   | { readonly kind: 'compensation'; readonly nodeId: string; readonly compensateWhen: CompensateWhen }
   | { readonly kind: 'onSuccess' }
-  /** Whatever the execution got to: nothing is certain, and everybody knows it. */
+  /** A failure hook. Reads cause no warning, since it is obvious that nodes may not have run. */
   | { readonly kind: 'onFailure' };
 
-/** A path that stands somewhere in the definition. */
+/** A path that the definition reads, with its place and moment. */
 export interface Read {
   readonly place: Path;
   readonly moment: Moment;
   readonly path: TemplatePath;
 }
 
-/** What each place asks for, and whether the order of completion matters. */
+/**
+ * Groups reads into the outputs that each place asks for, and reports whether any read depends on the order of
+ * completion.
+ */
 export function summarizeReads(reads: readonly Read[]): { asks: Asks; usesOrder: boolean } {
   const byPlace = Map.groupBy(reads, ({ moment }) => moment.kind);
   const byNode = (kind: 'during' | 'condition' | 'compensation'): ReadonlyMap<string, Ask> => {
@@ -54,14 +56,14 @@ function askOf(reads: readonly Read[]): Ask | undefined {
   let all = false;
   for (const { path } of reads) {
     if (path.root === 'prev') prev = true;
-    // The order is that of the nodes that a place can see, which their outputs tell.
+    // Reading the order needs the outputs of all nodes, which determine the nodes that are visible.
     else if (path.anyNode || path.usesOrder) all = true;
     else if (path.nodeId !== undefined) nodes.add(path.nodeId);
   }
   return all || prev || nodes.size > 0 ? { nodes: all ? 'all' : [...nodes], prev } : undefined;
 }
 
-/** Warns of reads of nodes that some way to the place does not visit, and of answers that may not be there. */
+/** Warns about reads of nodes that some path to the place does not visit, and of responses that may be missing. */
 export function warnOfReads(reads: readonly Read[], draft: Draft, flow: Flow, problems: Problems): void {
   for (const { place, moment, path } of reads) {
     const { nodeId } = path;
@@ -96,7 +98,7 @@ export function warnOfReads(reads: readonly Read[], draft: Draft, flow: Flow, pr
 
     function warnUnlessCertain(reader: string): void {
       if (nodeId === undefined || flow.isCertainBefore(reader, nodeId)) return;
-      // Known from the moment in which the node is entered.
+      // The visit number and the idempotency key are known as soon as the node is entered.
       if (reader === nodeId && (path.field === 'visit' || path.field === 'idempotencyKey')) return;
       const why =
         reader === nodeId
@@ -107,7 +109,7 @@ export function warnOfReads(reads: readonly Read[], draft: Draft, flow: Flow, pr
   }
 }
 
-/** Whether a path reads what the node's own call or callback answered. */
+/** Whether a path reads the response of the node's own call or the body of its callback. */
 function readsAnswer(path: TemplatePath): boolean {
   if (path.root === 'step') {
     return path.field === undefined || path.field === 'body' || path.field === 'up';
