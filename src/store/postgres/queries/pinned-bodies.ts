@@ -42,7 +42,7 @@ export class PinnedBodies {
     for (const [i, key] of keys.entries()) if (!this.#numbers.has(key)) missing.set(key, wanted[i] as Pinned);
     const known = keys.map((key) => this.#numbers.get(key));
     if (missing.size === 0) return known.map((no) => no ?? -1);
-    // `known` was read before the await because `forget` may run meanwhile.
+    // Known numbers are read before the await because `forget` may run meanwhile.
     const stored = await this.#store([...missing.entries()].sort(([a], [b]) => (a < b ? -1 : 1)));
     return keys.map((key, i) => known[i] ?? stored.get(key) ?? -1);
   }
