@@ -1,9 +1,8 @@
-/** The audit log: who changed what, when and from where. Entries are appended and never changed. */
 import type { Page, PageRequest } from './records.ts';
 
-/** One entry. */
+/** One entry: who changed what, when and from where. */
 export interface AuditEntry {
-  /** UUIDv7: the log is in the order of these. Appending one that is there already does nothing. */
+  /** UUIDv7; orders the log. */
   readonly id: string;
   /** In ms since 1970. */
   readonly at: number;
@@ -18,20 +17,20 @@ export interface AuditEntry {
   /** `done`, or the error code with which the change was refused. */
   readonly outcome: string;
   readonly requestId: string;
-  /** JSON text: what else belongs to the change, such as a reason. */
+  /** JSON text with further information, such as a reason. */
   readonly details?: string;
 }
 
-/** Which entries; absent fields do not restrict. */
+/** Filter of entries; absent fields do not restrict. */
 export interface AuditFilter {
   readonly actor?: string;
   readonly action?: string;
   readonly target?: string;
 }
 
-/** The audit log of a store. */
+/** The audit log of a store. Entries never change. */
 export interface AuditStore {
-  /** Appends to the audit log; an entry whose id is there already is left as it is. */
+  /** Appends an entry; does nothing when an entry with its id exists. */
   appendAudit(entry: AuditEntry): Promise<void>;
   /** Newest first by id. Throws {@link BadCursor}. */
   listAudit(filter: AuditFilter, page: PageRequest): Promise<Page<AuditEntry>>;

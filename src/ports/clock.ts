@@ -1,14 +1,10 @@
-/**
- * Time, ids and randomness, so that the runtime can be simulated from a seed.
- */
-
 /** A pending timer. */
 export interface Timer {
-  /** Prevents the timer from firing; harmless when it has fired or was cancelled. */
+  /** Prevents the timer from firing; does nothing after it has fired or was cancelled. */
   cancel(): void;
 }
 
-/** Wall and monotonic time. */
+/** Wall and monotonic time; a port, so that a simulation controls it. */
 export interface Clock {
   /** Milliseconds since 1970 (UTC). May jump. */
   now(): number;
@@ -24,7 +20,7 @@ export interface Stamp {
   readonly wall: number;
 }
 
-/** Ids and randomness. */
+/** Ids and randomness; a port, so that a simulation derives them from a seed. */
 export interface Entropy {
   /** A UUIDv7 whose timestamp is `now`. */
   uuid(now: number): string;

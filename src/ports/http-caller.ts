@@ -1,90 +1,86 @@
-/**
- * One outbound HTTP call: what the engine asks for and what it learns.
- *
- * The port takes a callback rather than a promise and hands back a handle rather than taking an abort signal: a promise
- * and an `AbortController` per call cost more than the call's own bookkeeping.
- *
- * The engine's outcome hangs on one bit, {@link CallFailure.sent}: it is false only when it is certain that not one
- * byte of the request left. Everything else that did not bring a whole answer is unknown.
- */
 import type { Json } from '../core/value/json.ts';
 
 /** A request, rendered and complete. */
 export interface OutboundRequest {
-  /** Absolute `http:` or `https:` URL. User information in it is refused; a fragment is dropped. */
+  /** Absolute `http:` or `https:` URL. User information is refused; a fragment is dropped. */
   readonly url: string;
   readonly verb: string;
-  /** All headers, merged; the caller adds only `accept-encoding` and `user-agent`, where absent. */
+  /** All headers, merged; the caller only adds `accept-encoding` and `user-agent` if absent. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** From `start` to the end of the answer, waiting for a free connection included. At least 1. */
+  /** From `start` to the end of the response, including the wait for a free connection. At least 1. */
   readonly timeoutMillis: number;
   /** Whether the URL's host or port comes from payload, labels or a response: stricter egress rules apply. */
   readonly authorityFromData: boolean;
 }
 
-/** A whole answer, whatever its status. Redirects are answers. */
+/** A complete response with any status. Redirects are responses. */
 export interface CallResponse {
   readonly kind: 'response';
   readonly status: number;
   /** Names in lower case; a repeated header's values are joined by `, `. */
   readonly headers: Readonly<Record<string, string>>;
-  /** The decoded text; empty when there was no body, or none that can be read. */
+  /** The decoded text; empty when there was no body or it could not be decoded. */
   readonly body: string;
-  /** Parsed, digits kept, where the content type says JSON and it parses; null when empty; else the text. */
+  /** The parsed body with digits preserved if the content type is JSON and it parses; null when empty; otherwise the text. */
   readonly bodyJson: Json;
-  /** Why the body that came cannot be read (its content coding, its charset): one sentence, without anything of the body. */
+  /** Why the body could not be decoded (content coding, charset): one sentence without any part of the body. */
   readonly bodyProblem?: string;
   readonly latencyMillis: number;
 }
 
 /**
- * Why there is no whole answer: `timeout` (the total one), `connect` (no connection, or it broke before an answer
- * began), `body` (the answer was too large, cut off or no HTTP), `aborted` (by the handle or by `close`),
- * `refused` (egress policy, or no HTTP request can be made of it; asking again never helps).
+ * Why there is no complete response: `timeout` (the total one), `connect` (no connection, or it broke before a response
+ * began), `body` (the response was too large, cut off or not HTTP), `aborted` (by the handle or by `close`), `refused` (egress
+ * policy, or not a valid HTTP request; a retry never helps).
  */
 export type CallError = 'timeout' | 'connect' | 'body' | 'aborted' | 'refused';
 
-/** No whole answer. */
+/** A call without a complete response. */
 export interface CallFailure {
   readonly kind: 'failed';
   readonly error: CallError;
-  /** False only when the request certainly did not leave. */
+  /** False only when it is certain that no byte of the request left. Otherwise the effect of the call is unknown. */
   readonly sent: boolean;
-  /** One sentence for people; may name host and address, never holds a body or a header's value. */
+  /** One sentence for users; may name host and address, never contains a body or a header's value. */
   readonly message: string;
-  /** The status of an answer whose body failed. */
+  /** The status of a response whose body failed. */
   readonly status?: number;
   readonly latencyMillis: number;
 }
 
-/** How a call ended. */
+/** The result of a call. */
 export type CallAnswer = CallResponse | CallFailure;
 
-/** The sender's last word on a call: it may have waited for a connection longer than its sender may act. The methods must not throw. */
+/** Lets the sender withhold a call that waited for a connection until the sender may no longer act. The methods must not throw. */
 export interface LastWord {
-  /** Asked when the connection stands and the first byte is about to be written, in the same turn of the event loop. */
+  /** Called with the connection established, in the same turn of the event loop in which the first byte is written. */
   mayLeave(): boolean;
-  /** It might not, so nothing has left, and nothing will; called instead of `done`. */
+  /** Called instead of `done` after `mayLeave` returned false: no byte was or will be sent. */
   withheld(): void;
 }
 
-/** A call under way. */
+/** A call in progress. */
 export interface CallHandle {
-  /** Ends the call now; its answer is `aborted`. Harmless when it has ended or was aborted before. */
+  /** Ends the call now with `aborted`. Does nothing when it has already ended. */
   abort(): void;
 }
 
-/** Makes single calls: no retries, no redirects. */
+/**
+ * Makes single calls: no retries, no redirects.
+ *
+ * It takes a callback and returns a handle because a promise and an `AbortController` per call cost more than the call's own
+ * bookkeeping.
+ */
 export interface HttpCaller {
   /**
-   * Starts a call. `done` is called exactly once (not where the last word withholds the call), never before `start` or `abort` has returned. It must not throw.
-   * Never throws itself: a request that cannot be made is answered as `refused`.
+   * Starts a call. Calls `done` exactly once, or not at all when `lastWord` withholds the call, and never before `start` or
+   * `abort` has returned. `done` must not throw. `start` never throws: an invalid request ends as `refused`.
    */
   start(request: OutboundRequest, done: (answer: CallAnswer) => void, lastWord?: LastWord): CallHandle;
   /**
-   * Aborts every call under way and closes all connections; resolves once all are answered and closed. A second call
-   * resolves alike; a `start` afterwards is answered `aborted`, unsent.
+   * Aborts all calls and closes all connections; resolves once every call has ended and every connection is closed. A second
+   * call does the same. A later `start` ends as `aborted`, unsent.
    */
   close(): Promise<void>;
 }

@@ -1,77 +1,82 @@
-/** The processes that share a store: which of them live, and which one works where no queue divides the work. */
 import type { DueRow } from './records.ts';
 
-/** A process that uses the store, as it says of itself. */
+/** A process that uses the store, as it describes itself. */
 export interface ProcessInfo {
-  /** `<podId>/<nonce>`: names one run of it, and begins its claims (see `processOf`). */
+  /** `<podId>/<nonce>`: identifies one run of the process and prefixes its claims (see `processOf`). */
   readonly id: string;
   readonly podId: string;
   readonly version: string;
   /** Whether it drives executions. */
   readonly works: boolean;
-  /** For how long one beat says that it lives, in milliseconds. */
+  /** How long a beat counts as evidence that the process is alive, in milliseconds. */
   readonly ttlMillis: number;
   /** Whether it is the sole worker; see {@link ProcessStore.soleWorker}. */
   readonly isSoleWorker: boolean;
 }
 
-/** A process, and when it beat last by the store's clock, in ms since 1970. */
+/** A process and the time of its last beat by the store's clock, in ms since 1970. */
 export interface ProcessRow extends ProcessInfo {
   readonly beatAt: number;
 }
 
-/** What a beat answers. */
+/** The result of a beat. */
 export interface BeatAnswer {
   /** The store's clock, in ms since 1970. */
   readonly now: number;
-  /** The other processes that were heard of within the last {@link rememberedMillis}. */
+  /** The other processes that sent a beat within the last {@link rememberedMillis}. */
   readonly others: readonly ProcessRow[];
 }
 
-/** How long a process that beats no more is answered by {@link ProcessStore.beat}: longer than most outages of a store last. */
+/** How long {@link ProcessStore.beat} returns a process after its last beat: longer than most store outages. */
 export const rememberedMillis = 3_600_000;
 
-/** What a candidate for being the sole worker hears. The methods must not throw. */
+/** Notifications to a candidate for sole worker. The methods must not throw. */
 export interface SoleWorkerListener {
-  /** The lock that this process held is gone by itself (its connection broke): stop working at once. Not called after a release. */
+  /** This process lost its lock (its connection broke) and must stop working at once. Not called after a release. */
   lost(): void;
-  /** Other processes say that these are due. Heard from before {@link SoleWorkerCandidacy.acquire} resolves until it is released or lost. */
+  /**
+   * Other processes report due executions. Called from before {@link SoleWorkerCandidacy.acquire} resolves until the lock is
+   * released or lost.
+   */
   rung(items: readonly DueRow[]): void;
-  /** The process that worked has let go in order: a try may succeed now. May come late, or never. */
+  /** The sole worker released its lock: an attempt to acquire it may succeed now. May arrive late, or never. */
   freed(): void;
 }
 
-/** A process that may become the one that works on the store, where no shared queue divides the work. */
+/** A process's candidacy for sole worker of the store, used when no shared queue divides the work. */
 export interface SoleWorkerCandidacy {
-  /** Makes this candidate hear {@link SoleWorkerListener.freed}; does nothing while it does. Throws StoreUnavailable. */
+  /** Subscribes to {@link SoleWorkerListener.freed}; does nothing while subscribed. Throws StoreUnavailable. */
   listen(): Promise<void>;
-  /** Tries to become it; false while another process is. True again while it is. Throws StoreUnavailable. */
+  /** Tries to take the lock; false while another process has it, true while this one has it. Throws StoreUnavailable. */
   acquire(): Promise<boolean>;
-  /** Asks the store whether it still is; false where that is not known, and then `lost` has been called. Never rejects. */
+  /** Checks in the store whether the lock is still held; false if unknown, and then `lost` was called. Never rejects. */
   isHeld(): Promise<boolean>;
-  /** Lets go in order, and tells the others. Harmless where it is not held. Throws StoreUnavailable: the store lets go then. */
+  /**
+   * Releases the lock and notifies the other candidates; does nothing when it is not held. Throws StoreUnavailable; then the
+   * store releases the lock itself.
+   */
   release(): Promise<void>;
-  /** Lets go of everything; a second call does nothing. */
+  /** Releases the lock and the subscription; a second call does nothing. */
   close(): Promise<void>;
 }
 
-/** The processes of a store: who lives, and who is the sole worker. */
+/** The processes that share a store: which ones are alive, and which one is the sole worker when no queue divides the work. */
 export interface ProcessStore {
   /**
-   * Says that a process lives, and answers which others were heard of lately: evidence that does not come from the queue.
-   * `isFirst`: it has just started, so that other runs under its `podId` have ended and are forgotten.
+   * Records that a process is alive and returns the others that sent a beat lately: evidence that is independent of the queue.
+   * `isFirst`: the process has just started, so other runs under its `podId` have ended and are removed.
    */
   beat(process: ProcessInfo, isFirst: boolean): Promise<BeatAnswer>;
-  /** The process has ended in order: nothing is left in its hands. A second call does nothing. */
+  /** Removes a process that has shut down in order and holds nothing. A second call does nothing. */
   endProcess(id: string): Promise<void>;
   /**
-   * A candidacy for being the one process that works on the store; nothing is asked yet. The store lets go of a holder that it
-   * has not heard of for `silenceMillis` or somewhat longer, never sooner.
+   * Creates a candidacy for sole worker without any I/O. The store releases the lock of a holder that has been silent for
+   * `silenceMillis` or somewhat longer, never sooner.
    */
   soleWorker(listener: SoleWorkerListener, silenceMillis: number): SoleWorkerCandidacy;
   /**
-   * Tells the process that works of executions that are due at their time. The message may be lost, or
-   * no process may hear it: a process that begins to work looks at the store itself. Throws {@link StoreUnavailable}.
+   * Notifies the sole worker of executions and their due times. The message may be lost: a process that becomes sole worker
+   * reads the store itself. Throws {@link StoreUnavailable}.
    */
   ringSoleWorker(items: readonly DueRow[]): Promise<void>;
 }

@@ -1,23 +1,22 @@
-/**
- * Moving everything that one store holds into another of another kind: rows in a neutral encoding, read in pages from the
- * source and written in batches to the target.
- *
- * A row is an array of texts, numbers and nulls in the order given here. What stores keep as JSON text (states, payloads,
- * history, events, definitions) stays that text, so that the digits of numbers survive. Instants are milliseconds since 1970.
- */
 import type { DefinitionRecord } from './store.ts';
 
-/** The setting of a source that says what became of it; see `app/promotion/source-mark.ts`. Never copied. */
+/** The setting of a source that records the progress of its promotion; see `app/promotion/source-mark.ts`. Never copied. */
 export const sourceMarkSetting = 'promotion.out';
 
 /** The setting of a target that holds its {@link TargetMark} as JSON. */
 export const targetMarkSetting = 'promotion.in';
 
-/** Rows that are copied before the activation, by kind, in the order of copying. */
+/**
+ * Rows that are copied before the activation, by kind, in the order of copying. They are store-neutral: a promotion reads them
+ * in pages from the source and writes them in batches to a target of another kind.
+ *
+ * A row is an array of texts, numbers and nulls in the order given here. JSON text (states, payloads, history, events,
+ * definitions) is copied as text, which preserves the digits of numbers. Instants are milliseconds since 1970.
+ */
 export interface CopiedRows {
-  /** What executions are pinned to. */
+  /** Definition texts that executions are pinned to. */
   readonly body: readonly [hash: string, name: string, version: string, definition: string];
-  /** Without its due time, which comes with the activation, and without its claim, which is void in another store. */
+  /** Excludes the due time, which the activation writes, and the claim, which is void in another store. */
   readonly execution: readonly [
     id: string,
     hash: string,
@@ -32,7 +31,7 @@ export interface CopiedRows {
     inboxSeq: number,
     claims: number,
     round: number,
-    /** 0 no effect stands, 1 some do, 2 some are unknown and not settled. */
+    /** 0: no effect stands; 1: some stand; 2: some are unknown and unresolved. */
     standing: number,
     status: string,
     /** Id of the latest change of the execution while it was terminal. */
@@ -84,7 +83,7 @@ export interface CopiedRows {
     /** 1 once the execution was removed. */
     orphan: 0 | 1,
   ];
-  /** Who changed what. Without what each start of a server enters: that belongs to the installation. */
+  /** Excludes {@link uncopiedAction} entries, which each server start writes and which belong to the installation. */
   readonly audit: readonly [
     id: string,
     at: number,
@@ -104,27 +103,27 @@ export const uncopiedAction = 'access.configured';
 /** A kind of rows that are copied before the activation. */
 export type CopiedKind = keyof CopiedRows;
 
-/** In the order of copying: executions need what they are pinned to. */
+/** All kinds in the order of copying: executions need the bodies that they are pinned to. */
 export const copiedKinds: readonly CopiedKind[] = ['body', 'execution', 'step', 'call', 'event', 'startKey', 'audit'];
 
-/** Rows that are handed over by the activation itself. */
+/** Rows that the activation itself writes. */
 export interface ActivatedRows {
   readonly definition: DefinitionRecord;
   readonly setting: readonly [key: string, value: string];
-  /** When a worker must look at an execution that is not over. */
+  /** When a worker must process a non-terminal execution. */
   readonly due: readonly [id: string, dueAt: number];
 }
 
 /** All rows of a source, by kind. */
 export type SourceRows = CopiedRows & ActivatedRows;
 
-/** A page; `next` is where to go on, absent on the last page. Bounded in rows and bytes. */
+/** A page, bounded in rows and bytes. `next` is the position after it; absent on the last page. */
 export interface RowPage<T> {
   readonly rows: readonly T[];
   readonly next?: string;
 }
 
-/** How much there is. */
+/** The row counts of a source. */
 export interface RowCounts {
   readonly rows: Readonly<Record<CopiedKind | 'definition', number>>;
   /** Executions by status. */
@@ -133,62 +132,62 @@ export interface RowCounts {
   readonly idRange?: readonly [lowest: string, highest: string];
 }
 
-/** The store that everything comes from. No other process may use it meanwhile. */
+/** The store to copy from. No other process may use it during the promotion. */
 export interface PromotionSource {
   /** Counts everything. */
   count(): Promise<RowCounts>;
-  /** The next page of a kind, from the beginning without `after`. */
+  /** Reads the next page of a kind; the first page without `after`. */
   read<K extends keyof SourceRows>(kind: K, after?: string): Promise<RowPage<SourceRows[K]>>;
 }
 
-/** Where a promotion into a target stands; `none` where it knows of none. */
+/** The progress of a promotion into a target; `none` when the target records no promotion. */
 export interface TargetMark {
   readonly phase: 'none' | 'copying' | 'done' | 'taken-back';
   /** The promotion's id; empty where there is none. */
   readonly id: string;
 }
 
-/** What stands against a promotion into a target. */
+/** The facts that can prevent a promotion into a target. */
 export interface TargetState {
   readonly mark: TargetMark;
-  /** Whether it holds executions or what belongs to some. */
+  /** Whether it holds executions or rows that belong to executions. */
   readonly isOccupied: boolean;
-  /** Connections of other Trama processes. */
+  /** Number of connections of other Trama processes. */
   readonly others: number;
 }
 
-/** What the activation hands over: asked for anew, from the beginning, whenever the transaction has to begin again. */
+/** Rows for the activation. The target calls these methods again, for all rows, whenever it restarts its transaction. */
 export interface Activation {
   definitions(): AsyncIterable<readonly DefinitionRecord[]>;
   settings(): AsyncIterable<readonly ActivatedRows['setting'][]>;
   due(): AsyncIterable<readonly ActivatedRows['due'][]>;
 }
 
-/** The store that everything goes to. All methods may throw `StoreUnavailable`; then the same call may be made again. */
+/** The store to copy to. All methods may throw `StoreUnavailable`; then the caller may repeat the same call. */
 export interface PromotionTarget {
-  /** Reads what stands against it; changes nothing. */
+  /** Reads the state of the target; changes nothing. */
   look(): Promise<TargetState>;
   /**
-   * Marks the target as being filled by this promotion. Answers the mark in force, and changes nothing when the target belongs
-   * to another promotion under way, was activated by this one, or is occupied; the same again is fine.
+   * Marks the target as being filled by this promotion and returns the resulting state. Changes nothing when another promotion
+   * is under way, this one was already activated, or the target is occupied. Idempotent.
    */
   begin(id: string): Promise<TargetState>;
-  /** Those records that the target holds otherwise: same id, or same name and version, and anything else different. */
+  /** Returns the records that differ from a record in the target with the same id, or the same name and version. */
   conflicts(records: readonly DefinitionRecord[]): Promise<readonly DefinitionRecord[]>;
-  /** Writes rows, not yet due; rows that are there already stay as they are. */
+  /** Writes rows without due times; existing rows stay unchanged. */
   write<K extends CopiedKind>(kind: K, rows: readonly CopiedRows[K][]): Promise<void>;
-  /** The next page of what the target holds of a kind, from the beginning without `after`. */
+  /** Reads the next page of a kind from the target; the first page without `after`. */
   read<K extends CopiedKind>(kind: K, after?: string): Promise<RowPage<CopiedRows[K]>>;
   /**
-   * In one transaction: stores definitions and settings (those of the source win), makes executions due when they were due at
-   * the source, so that each keeps its place, and marks the promotion as done. The same again does nothing.
+   * In one transaction: stores definitions and settings (the source wins), gives executions the due times of the source, so
+   * that each keeps its place, and marks the promotion as done. Idempotent.
    *
-   * @throws Error with a sentence when the target is not, or not any more, being filled by this promotion.
+   * @throws Error with a sentence when this promotion is not filling the target.
    */
   activate(id: string, activation: Activation): Promise<void>;
   /**
-   * Removes what this promotion has copied and frees the target. Answers the mark afterwards: `done` means that it was
-   * activated and nothing was removed.
+   * Removes the rows that this promotion copied and frees the target. Returns the resulting mark: `done` means that the
+   * promotion was activated and nothing was removed.
    */
   takeBack(id: string): Promise<TargetMark>;
 }

@@ -1,7 +1,3 @@
-/**
- * The queue: which executions are due, and who holds them for now. A hint, never the truth: losing all of it loses nothing
- * (the reconcile refills it from the store). Holds ids only.
- */
 import type { ShardSet } from '../core/value/slot.ts';
 import type { Stamp } from './clock.ts';
 
@@ -12,9 +8,9 @@ export interface QueueItem {
   readonly dueAt: number;
 }
 
-/** An id that the store calls due. */
+/** An id that is due according to the store. */
 export interface StoredItem extends QueueItem {
-  /** The {@link Queue.process} that works on it by the store's word, and lives. Absent: no process does. */
+  /** The live {@link Queue.process} that holds the claim in the store. Absent: no live process holds it. */
   readonly heldBy?: string;
 }
 
@@ -22,42 +18,42 @@ export interface StoredItem extends QueueItem {
 export interface Claimed {
   readonly id: string;
   readonly slot: number;
-  /** Unique per claim. Ack, renew and release act only while it is the one stored. */
+  /** Unique per claim. Ack, renew and release act only while the queue stores this token. */
   readonly token: string;
   /** When the id was due. */
   readonly dueAt: number;
-  /** When it was asked for, where that was before the call that handed it over. */
+  /** When the claim was requested, if an earlier call requested it than the one that returned it. */
   readonly sent?: Stamp;
 }
 
-/** A claim that is handed back. */
+/** A claim to release. */
 export interface Released extends Claimed {
-  /** Its turn was used: it goes behind all that is due. Absent: it keeps its place. */
+  /** The id used its turn and goes behind all due ids. Absent: it keeps its place. */
   readonly yields?: true;
 }
 
-/** The process that a token is of. */
+/** The process that issued a token. */
 export function processOf(token: string): string {
   return token.slice(0, token.lastIndexOf('/'));
 }
 
-/** What one claim round gave. */
+/** The result of one claim round. */
 export interface ClaimResult {
   readonly claimed: readonly Claimed[];
-  /** When the next id becomes due, or became due, that is in the queue now and not in flight; undefined when there is none. */
+  /** The earliest due time (also a past one) among ids in the queue that are not in flight; undefined when there are none. */
   readonly nextDueAt?: number;
-  /** Nothing was worth asking for, so that this says nothing about whether the queue answers. */
+  /** The round sent no request, so it is no evidence that the queue is reachable. */
   readonly unasked?: true;
 }
 
-/** The queue cannot answer now. */
+/** The queue is temporarily unavailable. */
 export class QueueUnavailable extends Error {
   override readonly name: string = 'QueueUnavailable';
 }
 
-/** One part of the queue cannot answer now, and the others have done what was asked. */
+/** One part of the queue is unavailable; the other parts completed the operation. */
 export class QueuePartlyUnavailable extends QueueUnavailable {
-  /** Ids for which it is to be asked again. */
+  /** Ids for which the caller must repeat the operation. */
   readonly ids: ReadonlySet<string>;
   constructor(message: string, ids: ReadonlySet<string>) {
     super(message);
@@ -65,20 +61,20 @@ export class QueuePartlyUnavailable extends QueueUnavailable {
   }
 }
 
-/** What the queue answers to a renewal. A claim in neither list was in flight under its token all the while. */
+/** The result of a renewal. A claim in neither list has stayed in flight under its token. */
 export interface Renewal {
   /** Claims whose ids another token holds. */
   readonly lost: readonly Claimed[];
   /**
-   * Claims that the queue made anew: it knew the id as ready, or not at all. Another process may have claimed the id in
-   * between, worked on it and ended its claim.
+   * Claims that the queue recreated because it had the id as ready or not at all. Another process may have claimed the id,
+   * worked on it and ended its claim in the meantime.
    */
   readonly revived: readonly Claimed[];
 }
 
-/** A renewal that one part of the queue has not answered. */
+/** A renewal that one part of the queue did not answer. */
 export class PartlyRenewed extends QueuePartlyUnavailable {
-  /** What the other parts answered. */
+  /** The result from the other parts. */
   readonly renewal: Renewal;
   constructor(message: string, ids: ReadonlySet<string>, renewal: Renewal) {
     super(message, ids);
@@ -86,108 +82,113 @@ export class PartlyRenewed extends QueuePartlyUnavailable {
   }
 }
 
-/** What the queue may ask its process of the processes that share the store. */
+/** The queue's view of the processes that share the store. */
 export interface Processes {
-  /** Whether another process that lives is the sole worker, as of the latest look. */
+  /** Whether another live process is the sole worker, as of the latest {@link Processes.look}. */
   readonly hasOtherSoleWorker: boolean;
-  /** Asks the store now. Throws what the store throws. */
+  /** Reads the processes from the store. Throws what the store throws. */
   look(): Promise<void>;
-  /** Says whether this process is the sole worker; resolves when the store knows. Throws what the store throws. */
+  /** Records in the store whether this process is the sole worker. Throws what the store throws. */
   declare(isSoleWorker: boolean): Promise<void>;
 }
 
-/** What the queue tells its process. The methods may be called spuriously, and must not throw. */
+/** Notifications from the queue to its process. Calls may be spurious. The methods must not throw. */
 export interface QueueListener {
   readonly processes: Processes;
   /**
-   * Something may become due for this process at `dueAt`. `held` names an id in flight in this very process that was enqueued
-   * meanwhile: its worker should look at its inbox.
+   * Something may become due for this process at `dueAt`. `held` is an id that was enqueued while in flight in this process:
+   * its worker should read its inbox.
    */
   rung(dueAt: number, held?: string): void;
   /**
-   * The queue does not know the claim under which this process works on an id by the store's word. Answers whether the process
-   * holds it; then it renews it at once. Where it does not, the queue hands the id on.
+   * The store has a claim of this process on the id, but the queue does not. Returns whether the process holds the id. If it
+   * does, it renews the claim at once; if not, the queue gives the id to another process.
    */
   unknown(id: string): boolean;
-  /** {@link Queue.toRefill} may have something. */
+  /** {@link Queue.toRefill} may return shards. */
   refill(): void;
-  /** What is held is to be renewed now. */
+  /** The process must renew all its claims now. */
   renew(): void;
   /** {@link Queue.owned} has changed. */
   owned(): void;
 }
 
-/** Shards that may lack ids which the store has. */
+/** Shards that may lack ids that the store has. */
 export interface Refill {
   readonly shards: ShardSet;
-  /** Everything due soon has been read from the store and reconciled. */
+  /** Reports that all ids due soon were read from the store and reconciled. */
   done(): Promise<void>;
 }
 
-/** Why the queue cannot do its part now. */
+/** Why the queue does not work properly. */
 export type QueueTrouble = 'redis_unreachable' | 'membership_stale' | 'pod_id_conflict';
 
-/** One process' connection to the queue. Every method may throw {@link QueueUnavailable}. */
+/**
+ * One process's connection to the queue, which holds the ids of due executions and the leases on them. The queue is a hint,
+ * never the truth: if it loses everything, reconciliation refills it from the store. Every method may throw
+ * {@link QueueUnavailable}.
+ */
 export interface Queue {
-  /** Names this run of this process. Each of its tokens is this name, a slash and a number; see {@link processOf}. */
+  /** Identifies this run of this process. Its tokens are this id, a slash and a number; see {@link processOf}. */
   readonly process: string;
   /** Connects. */
   start(listener: QueueListener): Promise<void>;
-  /** Claims nothing any more and leaves its shards to others, where there are others; what is held can still be renewed and ended. */
+  /** Stops claiming and gives up the shards, if other processes exist. Claims already held can still be renewed and ended. */
   leave(): Promise<void>;
-  /** Nothing is held any more: another process may work at once, where one alone does. Absent: there is nothing to hand over. */
+  /** Called once nothing is held, where a sole worker exists, so that another process can take over at once. Absent: not needed. */
   handOver?(): Promise<void>;
-  /** Disconnects; a second call does nothing. Ids still held go back when their lease is over. */
+  /** Disconnects; a second call does nothing. Ids still held become ready when their leases expire. */
   stop(): Promise<void>;
-  /** The shards in which this process claims, and which it keeps in agreement with the store. */
+  /** The shards from which this process claims and which it reconciles with the store. */
   readonly owned: ShardSet;
-  /** Whether a slot is in one of them. */
+  /** Whether a slot is in an owned shard. */
   owns(slot: number): boolean;
-  /** Whether what is put there can be claimed here now: its server answers. Absent: wherever it {@link Queue.owns}. */
+  /** Whether this process can claim from the slot now, which needs its server to respond. Absent: same as {@link Queue.owns}. */
   reaches?(slot: number): boolean;
-  /** Names the server that keeps a slot, as far as it is known: servers may be away independently of each other. Absent: there is one. */
+  /** The server that keeps a slot, if known; servers can fail independently. Absent: there is one server. */
   serverIdOf?(slot: number): string;
-  /** Empty while all is well. */
+  /** Current problems; empty when the queue works. */
   readonly trouble: readonly QueueTrouble[];
   /**
-   * Since when the longest due id is due that waits in an own shard, as far as is known: undefined where none is known to wait.
-   * Cheap. What waits for a server that does not answer is left out.
+   * The earliest due time among ids known to wait in owned shards; undefined when none is known. Cheap. Excludes ids on servers
+   * that do not respond.
    */
   readonly oldestDueAt: number | undefined;
-  /** Shards to be refilled from the store, if there are any; the same ones again until that is done. */
+  /** Shards to refill from the store, if any. Returns the same ones until {@link Refill.done}. */
   toRefill(): Refill | undefined;
-  /** Whether {@link Queue.renew} has something to do even when nothing is held. */
+  /** Whether {@link Queue.renew} has work to do even when nothing is held. */
   readonly wantsRenewal: boolean;
   /**
-   * Adds ids, or moves them to an earlier due time. An id in flight is marked `again`: whatever ends its claim makes it ready at
-   * once, due since the mark or earlier.
+   * Adds ids, or moves them to an earlier due time. Marks an id in flight `again`: the end of its claim, however it ends, makes
+   * it ready at once, due since the mark or earlier.
    */
   enqueue(items: readonly StoredItem[]): Promise<void>;
   /**
-   * Returns expired leases to ready, then hands over up to `max` due ids, each under a fresh token for `leaseMillis`.
-   * Claiming an id that this very process still holds gives it a new token (see `adopted` in the worker).
+   * Makes ids with expired leases ready, then returns up to `max` due ids, each under a new token for `leaseMillis`. May return
+   * an id that this process still holds, under a new token (see `adopted` in the worker).
    */
   claim(max: number, leaseMillis: number): Promise<ClaimResult>;
   /**
-   * Claims one id for a direct start without a wait in the queue; undefined when another token holds it. Idempotent per id and process.
+   * Claims one id for a direct start, without waiting in the queue; undefined when another token holds it. Idempotent per id
+   * and process.
    */
   claimDirect(item: QueueItem, leaseMillis: number): Promise<Claimed | undefined>;
   /**
-   * Prolongs the leases of all ids that this process still works on; see {@link Renewal}.
+   * Extends the leases of all ids that this process works on; see {@link Renewal}.
    *
-   * @throws PartlyRenewed when some of it was renewed.
+   * @throws PartlyRenewed when only some claims were renewed.
    */
   renew(held: readonly Claimed[], leaseMillis: number): Promise<Renewal>;
-  /** Ends claims: `dueAt` undefined removes the id (terminal), else parks it until then (or an earlier time already asked for). */
+  /** Ends claims. Removes the id (terminal) when `parkUntil` is absent, otherwise parks it until then or an earlier requested time. */
   ack(done: readonly (Claimed & { readonly parkUntil?: number })[]): Promise<void>;
-  /** Ends claims and makes the ids ready at once, for anybody, each in its place unless it yields. */
+  /** Ends claims and makes the ids ready at once for any process. An id keeps its place unless it yields. */
   release(held: readonly Released[]): Promise<void>;
   /**
-   * Adds those of the ids that are neither ready nor in flight, and moves parked ones to an earlier due time; answers those that
-   * were absent. One that is due already keeps its place. An absent one that is `heldBy` a process is given to no process for a
-   * moment, and that process is asked for it: see {@link QueueListener.unknown}.
+   * Adds the ids that are neither ready nor in flight, moves parked ids to an earlier due time, and returns the ids that were
+   * absent. Ids already due keep their place. An absent id that is `heldBy` a process cannot be claimed for a moment, while the
+   * queue asks that process about it; see {@link QueueListener.unknown}.
    */
   reconcile(items: readonly StoredItem[]): Promise<readonly string[]>;
-  /** Ids ready or parked, and in flight, as far as this process can tell cheaply. */
+  /** Numbers of ids ready or parked, and in flight, as far as this process can count them cheaply. */
   size(): Promise<{ readonly ready: number; readonly inFlight: number }>;
 }

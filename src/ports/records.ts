@@ -1,4 +1,3 @@
-/** Executions as the store lists them, and pages of lists. */
 import type { ExecutionStatus, State } from '../core/state.ts';
 import type { Summary } from '../core/summary.ts';
 
@@ -16,7 +15,7 @@ export interface ExecutionRecord extends ExecutionSummary {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** An execution as far as it has come: with its state, and without its payload, which may be large. */
+/** An execution with its state, without its payload, which may be large. */
 export interface ExecutionProgress extends ExecutionRecord {
   readonly traceparent?: string;
   readonly seq: number;
@@ -24,7 +23,7 @@ export interface ExecutionProgress extends ExecutionRecord {
   readonly state: State;
 }
 
-/** An execution with everything its status document needs but the rows. */
+/** An execution with everything that its status document needs except the rows. */
 export interface ExecutionDetail extends ExecutionProgress {
   readonly payload: string;
 }
@@ -36,20 +35,20 @@ export interface DueRow {
   readonly dueAt: number;
 }
 
-/** A due execution, with what tells whether a process runs it. */
+/** A due execution, with fields that show whether a process runs it. */
 export interface DueDetail extends DueRow {
   readonly status: ExecutionStatus;
-  /** When it was checkpointed last. */
+  /** Time of the latest checkpoint, in ms since 1970. */
   readonly updatedAt: number;
-  /** Under which it was taken over since it became due; absent when no process has done that. It stays when that process has died. */
+  /** The claim under which a process took it over since it became due, if any. It remains after that process dies. */
   readonly claim?: string;
 }
 
 /** A page request. `cursor` is opaque and comes from an earlier page; `offset` skips rows (slow when large). */
 export interface PageRequest {
-  /** At least 1. The page may be shorter, see `bytes`. */
+  /** At least 1. The page may be shorter; see `bytes`. */
   readonly limit: number;
-  /** The page ends before the row whose text would go beyond so many bytes, but has one row at least; `maxPageBytes` when absent. */
+  /** The page ends before the row whose text would exceed this many bytes, but has at least one row; default `maxPageBytes`. */
   readonly bytes?: number;
   readonly cursor?: string;
   readonly offset?: number;
@@ -58,13 +57,13 @@ export interface PageRequest {
 
 /** A page request for step rows. */
 export interface StepPageRequest extends PageRequest {
-  /** Leaves out rows up to that ord, whatever the order. */
+  /** Excludes rows up to and including this ord, in either order. */
   readonly afterOrd?: number;
-  /** Whether outputs that are kept beside their rows are left out, and what stands for them; default false. */
+  /** Excludes outputs that are stored beside their rows, and their `shown`; default false. */
   readonly withoutBodies?: boolean;
 }
 
-/** A page; `cursor` is absent on the last one, and only there: a page that is shorter than asked for may have one. */
+/** A page. `cursor` is absent on the last page only: a page that is shorter than requested may have one. */
 export interface Page<T> {
   readonly items: readonly T[];
   readonly cursor?: string;

@@ -1,10 +1,10 @@
 /**
- * Within this time, in ms, every process that lives renews what it holds, whatever the server has lost of it. What may be in
- * its hands is given to no other process before.
+ * Within this time, in ms, every live process renews all its claims, including those that the server lost. Until it has
+ * passed, the server gives ids that such a process may hold to no other process.
  */
 export const assertMillis = 2_500;
 
-/** One of `count` ranges of slots. The count is part of its identity: shards of another count are other shards. */
+/** One of `count` ranges of slots. The count is part of the shard's identity. */
 export interface Shard {
   readonly count: number;
   /** 0 to `count` - 1. */
@@ -12,89 +12,89 @@ export interface Shard {
 }
 
 /**
- * What a server keeps of a shard: the ids that are ready, the leases of those in flight, their claims (tokens, places and
- * marks), and for which incarnation it was rebuilt.
+ * The parts of a shard on a server: ready ids, leases of ids in flight, their claims (tokens, places and `again` marks), and
+ * the marker, which names the incarnation that the shard was rebuilt for.
  */
 export type ShardPart = 'ready' | 'inflight' | 'claims' | 'marker';
 
-/** An id and in how many milliseconds it is due; zero is now, less means that it has been due for so long already. */
+/** An id and the milliseconds until it is due; negative when it has been due for that long. */
 export interface ShardItem {
   readonly id: string;
   readonly delayMillis: number;
 }
 
-/** A claim: while `token` is the one stored, its holder may act on the id. */
+/** A claim. Its holder may act on the id while the server stores `token`. */
 export interface Held {
   readonly id: string;
   readonly token: string;
 }
 
-/** A claim that its holder still works on, and in how many milliseconds its id was due: its place, should the server have lost it. */
+/** A claim that its holder still works on. The server uses `delayMillis`, its place, if it lost the claim. */
 export interface Renewed extends Held {
   readonly delayMillis: number;
 }
 
-/** What a claim asks for. */
+/** The parameters of a claim. */
 export interface ShardClaimRequest {
-  /** At least 1. A server may hand over fewer at a time; more is due then (`nextDelayMillis` is not above 0). */
+  /** At least 1. A server may return fewer ids although more are due; then `nextDelayMillis` is at most 0. */
   readonly max: number;
   readonly leaseMillis: number;
-  /** Tokens are `<process><number>`; the process part ends in a slash, which the number's digits follow. */
+  /** Ends in a slash. Tokens are `<process><number>`. */
   readonly process: string;
-  /** The first token's number; the following ids get the following numbers. */
+  /** The number of the first token; later ids get consecutive numbers. */
   readonly firstNumber: number;
-  /** Of the server's clock, as {@link ShardQueue.serverNow} estimates it: a claim that arrives later does nothing. */
+  /** By the server's clock, see {@link ShardQueue.serverNow}, in ms since 1970. A claim that arrives later does nothing. */
   readonly notAfter: number;
-  /** What the shard must have been rebuilt for. */
+  /** The incarnation that the shard must have been rebuilt for. */
   readonly incarnation: string;
 }
 
 /** A claimed id. */
 export interface ShardClaimed extends Held {
-  /** For how long it had been due, in milliseconds. */
+  /** How long it had been due, in milliseconds. */
   readonly lateMillis: number;
 }
 
 /**
- * What a claim gave. `unmarked`: the shard was not rebuilt for that incarnation, nothing was claimed. `late`: the request
- * came after its time, nothing was claimed.
+ * The result of a claim. `unmarked`: the shard was not rebuilt for that incarnation, nothing was claimed. `late`: the request
+ * arrived after `notAfter`, nothing was claimed.
  */
 export type ShardClaimReply =
   | {
       readonly kind: 'claimed';
       readonly claimed: readonly ShardClaimed[];
       /**
-       * When the next ready id can be handed over; zero or less when it can be now, and how long it has been due; absent when
-       * nothing is ready.
+       * Milliseconds until the next ready id can be claimed; zero or negative when it can be claimed now and has been due for
+       * that long; absent when nothing is ready.
        */
       readonly nextDelayMillis?: number;
-      /** When the first lease in the shard ends that is not renewed until then; absent when nothing is in flight. */
+      /** Milliseconds until the first lease in the shard expires unless renewed; absent when nothing is in flight. */
       readonly leaseEndsInMillis?: number;
     }
   | { readonly kind: 'unmarked' }
   | { readonly kind: 'late' };
 
-/** What a renewal answers. A claim in neither list was in flight under its token all the while. */
+/** The result of a renewal. A claim in neither list has stayed in flight under its token. */
 export interface ShardRenewal {
   /** Claims whose ids another token holds. */
   readonly lost: readonly Held[];
-  /** Claims that were made anew, since the server knew the id as ready, or not at all. */
+  /** Claims that the server recreated because it had the id as ready or not at all. */
   readonly revived: readonly Held[];
 }
 
 /**
- * How a claim ends: the id is `gone`; or `back` in its place, due since it became due before the claim; or due after so many
- * milliseconds (0: its turn was used, so that it goes behind all that is due).
+ * How a claim ends. `gone`: the id is removed. `back`: the id keeps its place, due since before the claim. A number: the id is
+ * due after that many milliseconds; with 0 it has used its turn and goes behind all due ids.
  */
 export interface ShardEnding extends Held {
   readonly next: 'gone' | 'back' | number;
 }
 
-/** What a heartbeat learnt. */
+/** The result of a heartbeat. */
 export interface Heartbeat {
   readonly members: readonly Member[];
   readonly joined: boolean;
-  /** The keys are those of another store, whose processes live. */
+  /** The keys belong to another store, which has live processes. */
   readonly isForeign: boolean;
 }
 
@@ -104,73 +104,73 @@ export interface Member {
   readonly id: string;
   /** Milliseconds since its latest heartbeat, by the server's clock. */
   readonly ageMillis: number;
-  /** What it says of itself, as JSON text. */
+  /** The member's description of itself, as JSON text. */
   readonly info: string;
 }
 
 /**
- * What a bell says: in this shard something is due after `delayMillis` (below zero: has been due for so long); `id` names one
- * held by the very process rung.
+ * A wake-up message: something in the shard is due after `delayMillis` (negative: has been due for that long). `id` is an id
+ * that the receiving process holds.
  */
 export interface Ring {
   readonly shard?: Shard;
   readonly delayMillis: number;
   readonly id?: string;
-  /** The claim on `id` was lost: its holder is to renew it, or to say that it does not hold it. */
+  /** The server lost the claim on `id`: the receiver must renew it, or release it if it does not hold it. */
   readonly lost?: true;
-  /** The cluster's members have changed: read them. */
+  /** The cluster's members changed; the receiver must read them. */
   readonly members?: true;
-  /** How often it was passed on. */
+  /** How often the message was forwarded. */
   readonly hops?: number;
 }
 
-/** What a connection tells its process. The methods must not throw. */
+/** Notifications from a connection to its process. The methods must not throw. */
 export interface ShardQueueListener {
-  /** The bell was rung. May come twice, or never. */
+  /** A wake-up message arrived. It may arrive twice, or never. */
   rung(ring: Ring): void;
   /**
-   * The servers were lost from sight and answer again, or a shard is served by a server (or a run of it) that may have lost
-   * data: compare {@link ShardQueue.incarnationOf}.
+   * The connection to the servers was restored, or a server (or a new run of one) that may have lost data now serves a shard:
+   * compare {@link ShardQueue.incarnationOf}.
    */
   changed(): void;
 }
 
 /**
- * A queue server that several processes share, as one of them sees it: ids per virtual shard, claims under leases, the
- * members of the cluster, and bells by which they wake each other. A hint, never the truth.
+ * One process's view of a queue server that several processes share: ids per virtual shard, claims under leases, the members
+ * of the cluster, and messages with which members wake each other. The queue is a hint, never the truth.
  *
- * Each method that names a shard is one atomic step on the server; very large batches are several. Calls made in one turn
- * of the event loop go out together and reach a server in their order; none is ever sent again by itself. Times are
- * relative, or by the server's own clock: the clocks of processes may differ. Every method may throw
- * {@link QueueUnavailable}; then the step may have happened or not.
+ * Each method that names a shard is one atomic step on the server; a very large batch is several. Calls made in one turn of
+ * the event loop go out together and reach a server in order; no call is resent automatically. Times are relative or by the
+ * server's clock, because the clocks of processes may differ. Every method may throw {@link QueueUnavailable}; then the step
+ * may or may not have happened.
  *
- * An id of a shard is absent, ready (due now or later) or in flight under one token; it is never two of these. An id in
- * flight may be marked `again`: whatever ends its claim then makes it ready, due since the mark, so that no wake-up is lost
- * between a worker's last look and its acknowledgement.
+ * An id of a shard is either absent, ready (due now or later) or in flight under one token. An id in flight may be marked
+ * `again`: the end of its claim, however it ends, then makes it ready, due since the mark. So no wake-up is lost between a
+ * worker's last read and its acknowledgement.
  *
- * An id keeps its place: the server remembers when an id in flight became due, and a claim that ends without its turn having
- * been used (handed back, orphaned, its lease over) makes it ready at that time, ahead of all ids that became due later.
+ * An id keeps its place: the server stores when an id in flight became due. A claim that ends without using its turn
+ * (released, orphaned, expired) makes the id ready at that time, ahead of all ids that became due later.
  *
- * A server may evict parts of what it keeps of a shard ({@link ShardPart}), each as a whole and by itself. What is in flight
- * stays so: without its lease for a lease longer, without its token until its lease ends or its holder renews it.
+ * A server may evict any {@link ShardPart}, always as a whole. Ids in flight remain in flight: without the lease for one more
+ * lease, without the token until the lease expires or the holder renews it.
  */
 export interface ShardQueue {
-  /** Connects, as the member whose bell it listens to. Resolves once servers answer, or after a few seconds without. */
+  /** Connects and listens to messages for `member`. Resolves once servers respond, or after a few seconds without a response. */
   open(member: string, listener: ShardQueueListener): Promise<void>;
-  /** Disconnects; a second call does nothing. Claims stay until their leases are over. */
+  /** Disconnects; a second call does nothing. Claims remain until their leases expire. */
   close(): Promise<void>;
 
-  /** The server's clock now, in ms since 1970, as estimated from its answers; the process' own before the first. */
+  /** The server's clock in ms since 1970, estimated from its replies; the process's own clock before the first reply. */
   serverNow(): number;
-  /** Names the run of the server that serves the shard, as last seen; undefined while none is known. */
+  /** Identifies the latest known run of the server that serves the shard; undefined while none is known. */
   incarnationOf(shard: Shard): string | undefined;
 
-  /** Returns expired leases to ready, each in its place, then hands over up to `max` due ids, the longest due first. */
+  /** Makes ids with expired leases ready, each in its place, then returns up to `max` due ids, longest due first. */
   claim(shard: Shard, request: ShardClaimRequest): Promise<ShardClaimReply>;
   /**
-   * Claims one id whether it is due, parked or absent; not when another token holds it. Under the same token again it is
-   * `claimed` again, with a new lease. An absent one counts as due now, any other keeps its place. While the shard rests, only
-   * an absent one can be claimed: anything else may be running, and counts as `held`.
+   * Claims one id that is due, parked or absent; `held` when another token holds it. The same token is `claimed` again, with a
+   * new lease. An absent id counts as due now; any other keeps its place. While the shard rests, only an absent id can be
+   * claimed: any other may be running and counts as `held`.
    */
   claimOne(
     shard: Shard,
@@ -179,21 +179,21 @@ export interface ShardQueue {
     incarnation: string,
   ): Promise<'claimed' | 'held' | 'unmarked'>;
   /**
-   * Adds ids, or moves them to an earlier due time. Those in flight are left to their holder where they are due later; where
-   * they are due now they are marked `again` and answered with their token, so that their holder can be rung.
+   * Adds ids, or moves them to an earlier due time. An id in flight is left to its holder if it is due later; if it is due now,
+   * the server marks it `again` and returns its token, so that the caller can wake its holder.
    */
   enqueue(shard: Shard, items: readonly ShardItem[]): Promise<readonly Held[]>;
   /**
-   * Ends claims whose token is still the one stored; others are left alone. Marked `again`, an id is due since the mark, or
-   * earlier where the ending says so. Answers how many were marked, so that their owner can be rung.
+   * Ends claims whose token the server still stores; ignores others. An id marked `again` becomes due since the mark, or
+   * earlier if the ending asks for it. Returns how many were marked, so that the caller can wake the shard's owner.
    */
   finish(shard: Shard, endings: readonly ShardEnding[]): Promise<number>;
   /**
-   * Prolongs the leases of everything that the process holds in the shard. Listed ids that the server knows as ready, or not
-   * at all, are in flight again under their tokens, in their place, and answered as `revived`: the server lost them, or their
-   * lease ended; those that were due are marked `again`, because a wake-up may have made them so. Ids in flight
-   * under another number of this process that is not listed and below `orphansBelow` (claims whose answer got lost) are ready
-   * again in their place. Needs no mark of the shard.
+   * Extends the leases of everything that the process holds in the shard. A listed id that the server has as ready or not at
+   * all (it lost the claim, or the lease expired) goes in flight again under its token, in its place, and is returned as
+   * `revived`; if it was due, it is marked `again`, because a wake-up may have made it due. An id in flight under an unlisted
+   * token of this process with a number below `orphansBelow` (a claim whose reply was lost) becomes ready in its place. Works
+   * on unmarked shards too.
    */
   renew(
     shard: Shard,
@@ -203,40 +203,39 @@ export interface ShardQueue {
     orphansBelow: number,
   ): Promise<ShardRenewal>;
   /**
-   * Adds those that are neither ready nor in flight, and moves parked ones to an earlier due time; answers those that were
-   * absent. One that is due already keeps its place: it may have used its turn since the time that the store knows.
-   * A shard that is marked rests for `restMillis` at least (see {@link ShardQueue.mark}): the process knows of a loss.
+   * Adds the ids that are neither ready nor in flight, moves parked ids to an earlier due time, and returns the ids that were
+   * absent. An id already due keeps its place: it may have used its turn since the due time in the store. With `restMillis`
+   * (the process knows of a loss) a marked shard rests for at least that long; see {@link ShardQueue.mark}.
    */
   restore(shard: Shard, items: readonly ShardItem[], restMillis?: number): Promise<readonly string[]>;
   /**
-   * Puts those in flight that are neither ready nor in flight, for a lease and under the empty token: processes that
-   * live work on them by the store's word, and renew them as soon as they are told. Answers the ids that were absent. The empty
-   * token ends such a claim ({@link ShardQueue.finish}) while no process has renewed it. What is parked becomes due when those
-   * leases end.
+   * Puts absent ids in flight, for one lease and under the empty token, and returns them. According to the store, live
+   * processes hold these ids; they renew them once notified. Until a process renews such a claim, the empty token ends it
+   * ({@link ShardQueue.finish}). Parked ids become due when those leases expire.
    */
   restoreHeld(shard: Shard, items: readonly ShardItem[], leaseMillis: number): Promise<readonly string[]>;
   /**
-   * Says that the shard has been rebuilt for the incarnation, and lets it rest for `restMillis`: what is due until its end is
-   * not handed over before, to any caller, since it may be running with a process that has not noticed yet that the server had
-   * lost it. The same goes for what is restored meanwhile, by any process; what is enqueued, or parked, meanwhile runs nowhere.
-   * What was due keeps its place. A rest that is under way is never cut short.
+   * Marks the shard as rebuilt for the incarnation and lets it rest for `restMillis`. Until the rest ends, no caller can claim
+   * the ids that become due by its end, or that any process restores during it: a process that has not noticed the loss yet
+   * may still run them. Ids that are enqueued or parked during the rest run nowhere and can be claimed. Due ids keep their
+   * place. A call never shortens a rest in progress.
    */
   mark(shard: Shard, incarnation: string, restMillis?: number): Promise<void>;
-  /** Removes everything of a shard, its mark included: its count is not in force any more. */
+  /** Removes a shard and its mark, once its count is no longer in use. */
   drop(shard: Shard): Promise<void>;
-  /** Ids ready (or parked) and in flight of the shards together. */
+  /** Total numbers of ids ready (or parked) and in flight in the shards. */
   count(shards: readonly Shard[]): Promise<{ readonly ready: number; readonly inFlight: number }>;
 
   /**
-   * Says that this member lives and answers all members that were heard of within `ttlMillis`, itself included, in the order
-   * of their ids; forgets the others. `joined`: the server did not know this member, or had forgotten it.
+   * Records that this member is alive, removes members without a heartbeat within `ttlMillis`, and returns the rest, this one
+   * included, ordered by id. `joined`: the server did not know this member before.
    *
-   * The keys belong to one store, the first that a living member names. A member that names another `store` is not taken in: the
-   * answer says so with `isForeign`, and names the members of the other.
+   * The keys belong to one store, the first that a live member names. A member that names another `store` is rejected: the
+   * result has `isForeign` and the members of the other store.
    */
   heartbeat(info: string, ttlMillis: number, store?: string): Promise<Heartbeat>;
-  /** Takes this member out. */
+  /** Removes this member. */
   leave(): Promise<void>;
-  /** Rings a member's bell; best effort, forgotten when it does not listen. */
+  /** Sends a wake-up message to a member. Best effort: the message is lost when the member does not listen. */
   ring(member: string, ring: Ring): Promise<void>;
 }

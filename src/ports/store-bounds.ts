@@ -1,6 +1,4 @@
-/** Bounds of what a caller of the store can take at once. */
-
-/** What was asked for takes more bytes than the caller takes. */
+/** The requested outputs exceed the caller's limit in bytes. */
 export class OutputsTooLarge extends Error {
   override readonly name = 'OutputsTooLarge';
   constructor() {
@@ -8,12 +6,12 @@ export class OutputsTooLarge extends Error {
   }
 }
 
-/** What `Store.takeOver` leaves out; absent: nothing. */
+/** Limits of `Store.takeOver`; absent ones do not restrict. */
 export interface TakeOverBounds {
-  /** Executions for which as many claims are counted already are left out, unless they stand under the claim. */
+  /** Excludes executions with this many counted claims or more, unless the given claim already holds them. */
   readonly below?: number;
-  /** Where more claims are counted, this one included, only the row is read: `payload` is an empty text, `inbox` an empty list. */
+  /** With more counted claims than this, including this one, the result has an empty `payload` and an empty `inbox`. */
   readonly wholeUpTo?: number;
-  /** Payloads of more bytes are left out: then `payload` is an empty text, and `payloadBytes` says how large it is. */
+  /** Excludes larger payloads: `payload` is then empty, and `payloadBytes` has the size. */
   readonly maxPayloadBytes?: number;
 }

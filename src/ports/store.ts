@@ -26,17 +26,17 @@ export type { ActiveCounts } from './store/upkeep.ts';
 
 /**
  * The store: the truth about definitions, executions and their history. One contract suite tests every adapter. Every method
- * may throw `StoreUnavailable`; then nothing is known to have been written unless the method says otherwise, and the caller
- * may make the same call again.
+ * may throw `StoreUnavailable`; then it is unknown whether the call has written, unless the method states otherwise, and the
+ * caller may repeat the same call.
  */
 export interface Store
   extends DefinitionStore, ExecutionStore, HistoryStore, SettingStore, AuditStore, ProcessStore, UpkeepStore {
-  /** Opens the store; migrates when asked to. Throws with a sentence for people when it cannot (locked, newer schema). */
+  /** Opens the store and migrates it if configured. Throws an error with a sentence for users (locked, newer schema). */
   open(): Promise<void>;
-  /** Finishes what is under way and closes; a second call does nothing. */
+  /** Finishes operations in progress and closes; a second call does nothing. */
   close(): Promise<void>;
-  /** Connections to the server, idle ones among them, and statements that wait for one; absent where there is no server. */
+  /** All connections to the server, the idle ones, and statements that wait for one; absent without a server. */
   readonly connectionCounts?: { readonly open: number; readonly idle: number; readonly waiting: number };
-  /** One cheap round trip; answers the store's clock in ms since 1970. Rejects with `read_only` where the store takes no writes. */
+  /** One cheap round trip; returns the store's clock in ms since 1970. Rejects with `read_only` when the store refuses writes. */
   ping(): Promise<number>;
 }

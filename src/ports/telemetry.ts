@@ -2,7 +2,7 @@ import type { CallPhase, Outcome } from '../core/context/context.ts';
 import type { ExecutionStatus, FailureReason, TerminalStatus } from '../core/state.ts';
 import type { Tracer } from './tracer.ts';
 
-/** Levels of log lines; `info` is for what an operator wants to see of a healthy system, `fatal` for what ends the process. */
+/** Levels of log lines; `info` is for normal operation that an operator wants to see, `fatal` for errors that end the process. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
 /** Fields of a log line. No payloads, no secrets. */
@@ -12,23 +12,23 @@ export type LogFields = Readonly<Record<string, string | number | boolean | unde
 export type Dispatch = 'direct' | 'queue';
 
 /**
- * Why a worker lost an execution: its checkpoint found another claim, its lease was over, or the store, asked after a lapse,
- * said that another claim holds it.
+ * Why a worker lost an execution: its checkpoint found another claim, its lease expired, or a store read after a lapse showed
+ * another claim.
  */
 export type FencedReason = 'checkpoint' | 'lease' | 'lapse';
 
 /**
- * Work that blocked the event loop: an event applied to an execution with its conditions and templates, a call rendered, a preview, a
- * part of a request to the API, or something that is not measured by itself and was noticed by a timer that came late.
+ * Work that blocked the event loop: applying an event with its conditions and templates, rendering a call, a preview, a part
+ * of an API request, or unmeasured work that a late timer revealed.
  */
 export type LongTurnKind = 'apply' | 'render' | 'preview' | 'request' | 'other';
 
-/** What became of a hook: delivered before the end or late, after it; given up; or dropped, since the execution went on. */
+/** The result of a hook: delivered before the end, or late, after it; failed for good; or dropped because the execution continued. */
 export type HookResult = 'delivered' | 'late' | 'failed' | 'dropped';
 
-/** Counters and durations of one definition (name and version). Kept by the caller. */
+/** Counters and durations of one definition (name and version). The caller keeps it. */
 export interface DefinitionTelemetry {
-  /** An execution was put into the queue, or a direct start replaced that. */
+  /** An execution was enqueued or started directly. */
   enqueued(): void;
   /** An execution was handed to a worker. */
   dequeued(how: Dispatch): void;
@@ -40,27 +40,26 @@ export interface DefinitionTelemetry {
   stepped(nodeId: string, nodeKind: string, mode: 'sync' | 'async' | undefined, outcome: string, millis: number): void;
   /** A switch was decided. */
   switched(result: 'case' | 'default' | 'error'): void;
-  /** A callback did not come in time. */
+  /** A wait for a callback timed out. */
   callbackTimedOut(): void;
-  /** An execution is over; `millis` counts from the start of its round. */
+  /** An execution ended; `millis` counts from the start of its round. */
   finished(status: TerminalStatus, reason: FailureReason | undefined, millis: number): void;
   /** A hook was settled; see the signal `hookEnded` of the core. */
   hookEnded(result: HookResult): void;
 }
 
 /**
- * What the runtime tells about itself: counters, durations and log lines, as typed methods. An implementation must be
- * cheap and must not throw; handles ({@link DefinitionTelemetry}) are asked for once per plan and kept, so that the hot
- * path looks up no labels.
+ * Counters, durations and log lines of the engine, as typed methods. An implementation must be cheap and must not throw.
+ * Callers get a {@link DefinitionTelemetry} once per plan and keep it, so that the hot path looks up no labels.
  *
  * Durations are in milliseconds.
  */
 export interface Telemetry {
-  /** Undefined while nothing is traced: then nothing may be built for it. */
+  /** Undefined while tracing is off; then callers must build no spans. */
   readonly tracer?: Tracer | undefined;
-  /** The handle of a definition. May be called again for the same one. */
+  /** Returns the handle of a definition. May be called again for the same one. */
   definition(name: string, version: string): DefinitionTelemetry;
-  /** Whether lines of this level go anywhere, so that the caller need not build their fields. */
+  /** Whether lines of this level are written; if not, the caller need not build their fields. */
   logs(level: LogLevel): boolean;
   /** Writes a log line. */
   log(level: LogLevel, message: string, fields?: LogFields): void;
@@ -68,7 +67,7 @@ export interface Telemetry {
   committed(rows: number, millis: number): void;
   /** A batch of submissions is durable. */
   submitted(rows: number, millis: number): void;
-  /** A call was written this long after it became due. */
+  /** A call was sent `delayMillis` after it became due. */
   dispatched(delayMillis: number): void;
   /** An outbound call ended. */
   called(host: string, outcome: 'response' | 'unsent' | 'timeout' | 'connect' | 'body', millis: number): void;
@@ -76,15 +75,15 @@ export interface Telemetry {
   storeFailed(operation: string, kind: string): void;
   /** An operation of the queue failed. */
   queueFailed(operation: string): void;
-  /** A worker lost an execution to another one. */
+  /** A worker lost an execution; see {@link FencedReason}. */
   fenced(reason: FencedReason): void;
-  /** The reconcile found so many ids of executions with this status missing in the queue, and added them. */
+  /** Reconciliation added `ids` executions of this status that were missing in the queue. */
   reconciled(status: ExecutionStatus, ids: number): void;
-  /** A shard of the queue was asked for what is due. */
+  /** A claim was sent to a shard of the queue. */
   claimScanned(): void;
-  /** A piece of work kept everything else in the process waiting for `millis`. Counts it and writes a line of level `warn`. */
+  /** Work blocked the event loop for `millis`. Counts it and writes a `warn` line. */
   longTurn(kind: LongTurnKind, millis: number, fields: LogFields): void;
-  /** A shard of the queue was filled from the store: the first time, or because its server had lost it. */
+  /** A shard of the queue was filled from the store, for the first time or after its server lost it. */
   rebuilt(reason: 'first' | 'lost'): void;
 }
 

@@ -1,9 +1,7 @@
-/** Where spans go. They are told when they are over, so that nothing is kept open that a crash would lose. */
-
-/** What a span may say besides its name. No payloads, no secrets; undefined values are left out. */
+/** Attributes of a span. No payloads, no secrets; undefined values are left out. */
 export type SpanAttributes = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/** A span that is over. */
+/** A span that has ended. */
 export interface Span {
   /** 32 hexadecimal digits. */
   readonly traceId: string;
@@ -16,17 +14,20 @@ export interface Span {
   readonly startMillis: number;
   readonly endMillis: number;
   readonly attributes: SpanAttributes;
-  /** Why it failed, in a word or two; absent when it did not. */
+  /** Why it failed, in a word or two; absent on success. */
   readonly error?: string | undefined;
 }
 
-/** An implementation must be cheap and must not throw. */
+/**
+ * Receives spans once they have ended, so that no open span is lost in a crash. An implementation must be cheap and must not
+ * throw.
+ */
 export interface Tracer {
   /**
-   * Whether spans of this trace are wanted: what its parent says, where it has one. Every process gives the same answer,
-   * at any time.
+   * Whether spans of this trace are recorded. Follows the parent's decision if there is one. The result is the same in every
+   * process at any time.
    */
   samples(traceId: string, isParentSampled: boolean | undefined): boolean;
-  /** Takes a span of a trace that is sampled. It may be dropped. */
+  /** Records a span of a sampled trace. May drop it. */
   record(span: Span): void;
 }

@@ -7,8 +7,8 @@ export interface Invalid {
 }
 
 /**
- * Encodes each row and sends those that could be; one that cannot be written as text has its result at once. Nothing is
- * sent where none is left. Results in the order of the batch.
+ * Encodes each row and sends the encoded ones, if any; a row that cannot be encoded is {@link Invalid}. Returns the results in
+ * the order of the batch.
  */
 export async function sendEncoded<T, V, R>(
   batch: readonly T[],

@@ -13,7 +13,7 @@ export function encodeCursor(kind: CursorKind, key: readonly (string | number)[]
   return Buffer.from(JSON.stringify([kind, ...key])).toString('base64url');
 }
 
-/** How a part of a sort key looks; anything else was never given out. */
+/** Checks for the parts of sort keys; no store issues other values. */
 const parts = {
   ord: (part: unknown): boolean => isWithin(part, 0, maxOrd),
   instant: (part: unknown): boolean => isWithin(part, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
@@ -41,7 +41,7 @@ const shapes: Readonly<Record<CursorKind, readonly (keyof typeof parts)[]>> = {
 /**
  * The sort key of a cursor of this list.
  *
- * @throws BadCursor when it is none, or no store has ever had such a key.
+ * @throws BadCursor when it is malformed or belongs to another list.
  */
 export function decodeCursor(kind: CursorKind, cursor: string): readonly (string | number)[] {
   let found: unknown;

@@ -20,11 +20,11 @@ export interface PageValues {
 export interface PageAnswer<T> {
   readonly rows: readonly T[];
   readonly more: boolean;
-  /** The first part of the key after which the next page begins, where that is not the last row's. */
+  /** The first part of the key after which the next page begins, if it is not the last row's key. */
   readonly after?: string;
 }
 
-/** How the page of a request reads to a query. */
+/** Converts a page request for a query. */
 export function pageValues(page: PageRequest, order: 'asc' | 'desc'): PageValues {
   return {
     limit: page.limit,
@@ -40,14 +40,14 @@ export interface ListValues extends PageValues {
   readonly withState: boolean;
 }
 
-/** How such a page reads to a query. */
+/** Converts a page request for a list of executions. */
 export function listValues(page: ExecutionPageRequest): ListValues {
   return { ...pageValues(page, 'desc'), withState: page.withState === true };
 }
 
 /**
- * The page at the beginning of `rows`, which are read no further than to the first one behind it. A row counts what `bytesOf`
- * says; characters stand for bytes where those are not known.
+ * Takes the page from the beginning of `rows` and reads at most one row beyond it. `bytesOf` returns the size of a row, in
+ * characters if bytes are unknown.
  */
 export function takePage<T>(
   rows: Iterable<T>,

@@ -1,7 +1,6 @@
-/** The candidacy for being the sole worker of a store that one process has for itself. */
 import type { SoleWorkerCandidacy } from '../ports/processes.ts';
 
-/** It always succeeds, and nothing can take it away. */
+/** The sole-worker candidacy for a store that belongs to one process: it always succeeds and is never lost. */
 export const unrivalled: SoleWorkerCandidacy = {
   listen: () => Promise.resolve(),
   acquire: () => Promise.resolve(true),

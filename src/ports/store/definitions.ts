@@ -13,16 +13,15 @@ export interface DefinitionRecord {
   readonly updatedAt: number;
 }
 
-/** How a definition was put. `identical` is an earlier record with the same content; `conflict` one with other content. */
+/** The result of a put. `identical`: a record with the same content exists; `conflict`: one with other content exists. */
 export type PutDefinitionResult =
   | { readonly kind: 'stored' | 'identical'; readonly record: DefinitionRecord }
   | { readonly kind: 'conflict'; readonly by: 'id' | 'name_version' };
 
-/** The stored definitions, and the texts that executions are pinned to. */
+/** The stored definitions, and the definition texts that executions are pinned to. */
 export interface DefinitionStore {
   /**
-   * Stores a definition; see {@link PutDefinitionResult}. `id` decides identity for PUT. `audit` is appended in the same
-   * transaction when it is `stored`.
+   * Stores a definition. `id` decides identity for PUT. Appends `audit` in the same transaction when the result is `stored`.
    */
   putDefinition(record: DefinitionRecord, audit?: AuditEntry): Promise<PutDefinitionResult>;
   /** The record by id, or by name and version (`latest`: most recently created). */
@@ -32,8 +31,8 @@ export interface DefinitionStore {
   /** Newest first. `nameGlobs` as in {@link ExecutionFilter}. */
   listDefinitions(page: PageRequest, nameGlobs?: readonly string[]): Promise<Page<DefinitionRecord>>;
   /**
-   * Removes the record; executions keep their pinned definition. Absent is fine. `audit` is appended in the same
-   * transaction when there was one.
+   * Removes the record if it exists; executions keep their pinned definition. Appends `audit` in the same transaction when a
+   * record was removed.
    */
   deleteDefinition(id: string, audit?: AuditEntry): Promise<void>;
   /** Definition text by content hash, as pinned by executions; undefined when no execution or record has it. */

@@ -1,4 +1,4 @@
-/** The store cannot answer now (away, read-only, full, closing). Nothing is counted against executions. */
+/** The store is temporarily unavailable (unreachable, read-only, full, closing). The failure does not count against executions. */
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable';
   /** `read_only` and `full` need an operator; `unreachable` usually passes. */
@@ -9,21 +9,21 @@ export class StoreUnavailable extends Error {
   }
 }
 
-/** Others hold what the operation needs, for longer than it waits: nothing is wrong, and the same call may succeed later. */
+/** Other sessions hold the required locks for longer than the operation waits. The same call may succeed later. */
 export class StoreContended extends StoreUnavailable {
   constructor(message: string) {
     super('unreachable', message);
   }
 }
 
-/** A cursor that this store did not give out. */
+/** A cursor that this store did not issue. */
 export class BadCursor extends Error {
   override readonly name = 'BadCursor';
 }
 
-/** Trouble of an adapter that no caller is waiting to hear about; for the log. */
+/** A fault of an adapter outside of any call, for the log. */
 export interface StoreFault {
-  /** `warn` for what passes by itself; default `error`. */
+  /** `warn` for faults that recover by themselves; default `error`. */
   readonly level?: 'warn' | 'error';
   /** One sentence. */
   readonly message: string;

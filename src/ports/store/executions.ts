@@ -14,9 +14,9 @@ export interface NewExecution {
   readonly definitionHash: string;
   /** JSON text of the definition, kept once per hash, so that the execution is pinned to it. */
   readonly definition: string;
-  /** Whether the start named a stored definition: without a record of that name, version and hash it is `gone`. */
+  /** Whether the start named a stored definition: the result is `gone` without a record of that name, version and hash. */
   readonly mustBeStored?: boolean;
-  /** JSON text with the digits as they came. */
+  /** JSON text with the digits as received. */
   readonly payload: string;
   readonly labels: Readonly<Record<string, string>>;
   /** The caller's W3C traceparent, if any. */
@@ -34,7 +34,7 @@ export interface NewExecution {
 
 /**
  * `existing`: the start key was used before with the same request; `reused`: with another request; `gone`: the definition
- * that had to be stored is not, whatever the start key says. Only `created` has written anything.
+ * must be stored but is not, regardless of the start key. Only `created` writes.
  */
 export type SubmitResult =
   | { readonly kind: 'created' }
@@ -53,7 +53,7 @@ export interface InboxRow {
   readonly event: InboxEvent;
 }
 
-/** An execution as a worker takes it over. */
+/** An execution that a worker has taken over. */
 export interface LoadedExecution {
   readonly id: string;
   readonly slot: number;
@@ -61,14 +61,14 @@ export interface LoadedExecution {
   readonly version: string;
   readonly definitionHash: string;
   readonly payload: string;
-  /** Present where the payload was left out for its size. */
+  /** Size of a payload that was left out because of it. */
   readonly payloadBytes?: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly traceparent?: string;
   readonly createdAt: number;
   readonly seq: number;
   readonly inboxSeq: number;
-  /** Claims in a row of processes that have ended, and this one, without a checkpoint that made progress. */
+  /** Consecutive claims without progress, by processes that have ended, plus this one. */
   readonly claims: number;
   readonly dueAt: number;
   readonly state: State;
@@ -76,10 +76,10 @@ export interface LoadedExecution {
   readonly inbox: readonly InboxRow[];
 }
 
-/** Under which claim an execution that is not over stands. */
+/** The claim on a non-terminal execution. */
 export interface ClaimRow {
   readonly id: string;
-  /** Absent when no worker has taken it over since it was inserted at rest, or changed after its end. */
+  /** Absent when no worker has taken it over since its insertion without a claim, or since a {@link TerminalChange}. */
   readonly claim?: string;
   readonly seq: number;
   readonly inboxSeq: number;
@@ -88,24 +88,24 @@ export interface ClaimRow {
 /** One durable transition. */
 export interface Checkpoint {
   readonly id: string;
-  /** The claim under which the execution is held, as it was taken over or inserted. */
+  /** The claim under which the execution was taken over or inserted. */
   readonly claim: string;
-  /** The seq this builds on; becomes seq + 1. A row at seq + 1 under the same claim was written by this very checkpoint. */
+  /** The expected seq; the write makes it seq + 1. This same checkpoint wrote a row at seq + 1 under the same claim. */
   readonly seq: number;
-  /** Compared too when given: parks, ends, fails, times out, starts compensating. */
+  /** Expected inboxSeq, if given: when the execution parks, ends, fails, times out or starts to compensate. */
   readonly inboxSeq?: number;
   readonly state: State;
   readonly summary: ExecutionSummary;
-  /** When a worker must look again; null once nothing is left to do; undefined leaves it as it is (still running). */
+  /** When a worker must process it again; null once no work is left; undefined keeps the stored value (still running). */
   readonly dueAt?: number | null;
-  /** Whether the claims without progress begin anew. */
+  /** Resets the count of claims without progress. */
   readonly progress: boolean;
-  /** Claims without progress that are counted from now on; absent: as many as before. Means nothing where there is progress. */
+  /** New count of claims without progress; absent: unchanged. Ignored with `progress`. */
   readonly claims?: number;
   readonly steps: readonly StepRow[];
   readonly calls: readonly CallRow[];
   readonly undo: readonly UndoMark[];
-  /** Inbox rows used up; callbacks keep nonce and body hash for duplicate answers. */
+  /** Ids of consumed inbox rows. Rows of callbacks keep nonce and body hash to detect duplicates. */
   readonly consumed: readonly string[];
 }
 
@@ -119,28 +119,31 @@ export type CheckpointResult =
   | { readonly kind: 'fenced' }
   | { readonly kind: 'invalid'; readonly message: string };
 
-/** A change of a terminal execution (retry, resolve, redelivery), made by the process that accepts it: compare-and-set on `seq` and on being terminal. */
+/**
+ * A change of a terminal execution (retry, resolve, redelivery) by the process that accepts the request. Compare-and-set: the
+ * execution must be terminal and at `seq`.
+ */
 export interface TerminalChange {
   readonly id: string;
   readonly seq: number;
-  /** Unique per change; the same change sent again is `written`. */
+  /** Unique per change; sending the same change again succeeds. */
   readonly writeId: string;
   readonly state: State;
   readonly summary: ExecutionSummary;
-  /** Null when nothing is left to do at once. */
+  /** Null when no work is due. */
   readonly dueAt: number | null;
   readonly steps: readonly StepRow[];
   readonly calls?: readonly CallRow[];
   readonly undo: readonly UndoMark[];
-  /** Appended to the audit log in the same transaction, if the change is made. */
+  /** Appended to the audit log in the same transaction if the change is made. */
   readonly audit?: AuditEntry;
 }
 
-/** What `offer` made of an event; see `core/admission.ts`. */
+/** The result of an offer; see `core/admission.ts`. */
 export type OfferResult =
-  /** `heldBy`: the process (see `processOf`) under whose claim a call of the execution is under way. */
+  /** `heldBy`: the process (see `processOf`) whose claim has a call of the execution in progress. */
   | { readonly kind: 'accepted'; readonly heldBy?: string }
-  /** A callback already accepted with the same body; `pending`: that body was judged pending. */
+  /** The callback was already accepted with the same body; `pending`: that body was judged pending. */
   | { readonly kind: 'duplicate'; readonly pending: boolean }
   | { readonly kind: 'other_body' }
   | { readonly kind: 'earlier_operation' }
@@ -161,14 +164,15 @@ export interface Offer {
   readonly audit?: AuditEntry;
 }
 
-/** The writes that drive executions: submit, take over, checkpoint, offer. Every write may be sent again unchanged. */
+/** The writes that drive executions: submit, take over, checkpoint, offer. Every write may be repeated unchanged. */
 export interface ExecutionStore {
-  /** Inserts executions in one transaction; results in the order of the input. Sending the same batch again is safe: `created`. */
+  /** Inserts executions in one transaction; results in input order. Repeating a batch is safe: the results are `created` again. */
   submit(batch: readonly NewExecution[]): Promise<readonly SubmitResult[]>;
   /**
-   * Takes executions over: bumps seq, sets the claim, counts it, makes a parked one runnable (`dueAt` = least(dueAt, now)).
-   * The same claim again bumps nothing. Those that are absent or have no due time are left out of the result. A claim of one of the
-   * processes `live` (see `processOf`) is not counted against the execution: its process did not end by it.
+   * Takes executions over: increments seq, sets and counts the claim, makes a parked execution runnable (`dueAt` =
+   * least(dueAt, now)). Repeating the same claim increments nothing. The result excludes executions that are absent or have no
+   * due time. An earlier claim by one of the processes `live` (see `processOf`) does not count against the execution, which
+   * cannot have crashed that process.
    */
   takeOver(
     claims: readonly { readonly id: string; readonly claim: string }[],
@@ -176,14 +180,17 @@ export interface ExecutionStore {
     live?: readonly string[],
     bounds?: TakeOverBounds,
   ): Promise<readonly LoadedExecution[]>;
-  /** Claims of the executions as they stand at the time of the call; without those absent or without a due time. Changes nothing. */
+  /** Reads the current claims, without executions that are absent or have no due time. Changes nothing. */
   readClaims(ids: readonly string[]): Promise<readonly ClaimRow[]>;
-  /** Writes checkpoints in one transaction; results in the order of the input. Sending the same again is safe. */
+  /** Writes checkpoints in one transaction; results in input order. Repeating a batch is safe. */
   checkpoint(batch: readonly Checkpoint[]): Promise<readonly CheckpointResult[]>;
-  /** Changes a terminal execution; false when it is not terminal at that seq any more. */
+  /** Changes a terminal execution; false when it is no longer terminal at that seq. */
   changeTerminal(change: TerminalChange): Promise<boolean>;
-  /** In one transaction: locks the row, asks `admit` of the core, appends the event, bumps inboxSeq, sets dueAt = least(dueAt, now). */
+  /**
+   * In one transaction: locks the row, calls `admit` of the core, appends the event, increments inboxSeq, sets `dueAt` =
+   * least(dueAt, now).
+   */
   offer(offer: Offer, now: number): Promise<OfferResult>;
-  /** Unconsumed events, oldest first, with the present inboxSeq. */
+  /** Reads the unconsumed events, oldest first, with the current inboxSeq. */
   readInbox(id: string): Promise<{ readonly inboxSeq: number; readonly inbox: readonly InboxRow[] }>;
 }

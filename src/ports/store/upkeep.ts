@@ -3,21 +3,21 @@ import type { ExecutionStatus } from '../../core/state.ts';
 import type { PartitionCare, PartitionChanges } from '../partitions.ts';
 import type { DueDetail, DueRow } from '../records.ts';
 
-/** How many executions stand where. */
+/** Counts of executions. */
 export interface ActiveCounts {
   /** Non-terminal and CORRUPTED ones, by status. */
   readonly statuses: Readonly<Partial<Record<ExecutionStatus, number>>>;
-  /** Those that can be called back, by the key that signed the token; with tokens of several keys an execution counts for each. */
+  /** Executions that accept callbacks, by the key that signed the token; one with tokens of several keys counts for each. */
   readonly callbackKeys: Readonly<Record<string, number>>;
-  /** Terminal ones whose hook is still to be delivered. */
+  /** Terminal ones whose hook is undelivered. */
   readonly pendingHooks: number;
 }
 
-/** The work that keeps the store and the queue in order: due executions, counts, retention. */
+/** Reconciliation, gauges and retention: due executions, counts, deletion. */
 export interface UpkeepStore {
   /**
-   * Executions of the shards whose dueAt is at or before `until`, by dueAt then id, after `cursor`, whose id may be empty: from that
-   * instant on. Terminal ones are among them while their hook is still to be delivered.
+   * Executions of the shards with `dueAt` at or before `until`, ordered by `dueAt`, then id, after `cursor`. A cursor with an
+   * empty id starts at its instant, inclusive. Includes terminal executions whose hook is undelivered.
    */
   findDue(
     shards: ShardSet,
@@ -25,17 +25,20 @@ export interface UpkeepStore {
     limit: number,
     cursor?: { readonly dueAt: number; readonly id: string },
   ): Promise<readonly DueRow[]>;
-  /** The same rows as {@link Store.findDue}, with more of each; reads the rows themselves. */
+  /** The same rows as {@link Store.findDue} with more columns, which the index does not have. */
   listDue(
     shards: ShardSet,
     until: number,
     limit: number,
     cursor?: { readonly dueAt: number; readonly id: string },
   ): Promise<readonly DueDetail[]>;
-  /** Counts the executions of the shards that are not over, and CORRUPTED ones. */
+  /** Counts the non-terminal and CORRUPTED executions of the shards. */
   countActive(shards: ShardSet): Promise<ActiveCounts>;
-  /** Deletes terminal executions completed before the instant, except CORRUPTED ones, unresolved unknown effects and hooks still to be delivered; at most `limit`. Returns how many. */
+  /**
+   * Deletes at most `limit` terminal executions completed before the instant and returns how many. Keeps CORRUPTED executions
+   * and those with unresolved unknown effects or undelivered hooks.
+   */
   deleteCompleted(before: number, limit: number): Promise<number>;
-  /** Makes partitions ahead of time and drops those that hold nothing worth keeping; does nothing where there are none. */
+  /** Creates partitions ahead of time and drops expired ones; does nothing in a store without partitions. */
   tendPartitions(care: PartitionCare): Promise<PartitionChanges>;
 }

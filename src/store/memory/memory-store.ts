@@ -72,7 +72,7 @@ interface StartKey {
 }
 
 /**
- * The store in memory: the same promises without durability, for simulations and tools.
+ * The store in memory: the same guarantees without durability, for simulations and tools.
  *
  * It keeps JSON text and parses it anew for each answer, so that callers cannot change what is stored, and digits of numbers
  * survive as in the other stores. Each call completes in one step; lists have a fixed order.

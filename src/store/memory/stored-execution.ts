@@ -126,7 +126,7 @@ export function dueDetailOf(x: StoredExecution): DueDetail | undefined {
   return { id, slot, dueAt, status, updatedAt, ...(isTaken ? { claim } : undefined) };
 }
 
-/** How many of these stand where. */
+/** Counts the executions. */
 export function countsOf(executions: readonly StoredExecution[]): ActiveCounts {
   const statuses: Partial<Record<ExecutionStatus, number>> = {};
   const callbackKeys: Record<string, number> = {};
@@ -248,7 +248,7 @@ export function takenOver(
   };
 }
 
-/** Under which claim an execution stands; none for one without a due time, or not there. */
+/** The claim of an execution; empty for one that is absent or has no due time. */
 export function claimOf(x: StoredExecution | undefined): readonly ClaimRow[] {
   if (x === undefined || x.dueAt === null) return [];
   const { id, claim, seq, inboxSeq } = x;

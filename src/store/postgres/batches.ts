@@ -1,11 +1,7 @@
-/**
- * Batches as statements want them: rows in the order of their ids, so that two batches never wait for each other in a
- * circle, and a batch whose values cannot be stored halved down to the row that alone pays.
- */
 import type { Invalid } from '../batch.ts';
 import { isDataError } from './connection/errors.ts';
 
-/** Sends a batch; where its values cannot be stored, halves it. Results in the order of the batch. */
+/** Sends a batch and halves it while its values cannot be stored, until only the faulty rows fail. Results in batch order. */
 export async function bisect<V, R>(
   batch: readonly V[],
   send: (batch: readonly V[]) => Promise<readonly R[]>,
@@ -22,8 +18,8 @@ export async function bisect<V, R>(
 }
 
 /**
- * Sends rows that may be for the same id: the first of each id together, then the second of each, and so on; each time in
- * the order of ids. Results in the order of the batch.
+ * Sends rows whose ids may repeat in waves: the first row of each id, then the second of each, and so on. Each wave is sorted
+ * by id, so that two batches cannot deadlock. Returns the results in the order of the batch.
  */
 export async function inWaves<V, R>(
   batch: readonly V[],

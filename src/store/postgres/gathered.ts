@@ -1,39 +1,39 @@
 import { StoreContended, StoreUnavailable } from '../../ports/store.ts';
 
-/** Most questions of a transaction, so that the answer stays small. */
+/** Maximum number of questions per transaction, which bounds the size of the answer. */
 const maxQuestions = 50;
 
-/** Most bytes of the questions of a transaction, unless one alone is larger. */
+/** Maximum size of the questions of a transaction, unless a single one is larger. */
 const maxBytes = 4 * 1024 * 1024;
 
-/** How long one that meets a lock is asked again, in ms: as long as a statement waits for a lock. */
+/** How long a contended question is retried, in ms: as long as a statement waits for a lock. */
 const maxContendedMillis = 1500;
 
-/** The first pause and the longest, in ms. Most locks are those of a checkpoint, and gone with its commit. */
+/** The first and the longest pause, in ms. Most locks belong to a checkpoint and end with its commit. */
 const contendedPauseMillis = { first: 5, most: 50 };
 
-/** The answer to a question whose row another transaction has locked. */
+/** The answer to a question whose row is locked by another transaction. */
 export const contended: unique symbol = Symbol('contended');
 
-/** Transactions at once: a slow one does not keep all others waiting. */
+/** Concurrent transactions; more than one, so that a slow one does not delay all questions. */
 const maxUnderWay = 2;
 
 interface Entry<Q, A> {
   readonly question: Q;
   readonly resolve: (answer: A) => void;
   readonly reject: (error: unknown) => void;
-  /** When it met a lock first, and the next pause. */
+  /** The time of its first contention and the next pause. */
   contended?: { readonly since: number; pauseMillis: number };
 }
 
 /**
- * Questions of one kind by many executions: while a transaction is under way, what is asked meanwhile gathers and goes out as
- * one. A transaction costs the server and this process several times what a question in it costs; and as many connections as
- * there are questions would each begin cold, with a process, catalogs and plans to make.
+ * Batches questions of one kind by many executions: questions that arrive while transactions run wait and go out together. A
+ * transaction costs the server and this process several times as much as one question in it, and a connection per question
+ * would start cold, without a server process, catalog caches and plans.
  *
- * A transaction answers only questions that were asked before it was sent. What one without an answer was asked fails for all of
- * them; where the server refuses a value of one, each is asked alone. One that meets another transaction's lock delays itself alone: it
- * is asked again, with pauses that grow, for {@link maxContendedMillis}.
+ * A transaction answers only questions asked before it was sent. If it fails with StoreUnavailable, all its questions fail; if
+ * the server rejects a value, each question is sent alone. A question that meets another transaction's lock delays no other: it
+ * is retried with growing pauses for {@link maxContendedMillis}.
  */
 export class Gathered<Q, A> {
   readonly #run: (questions: readonly Q[]) => Promise<readonly (A | typeof contended)[]>;
@@ -41,7 +41,10 @@ export class Gathered<Q, A> {
   #waiting: Entry<Q, A>[] = [];
   #underWay = 0;
 
-  /** `run` gives the answers in the order of the questions, {@link contended} where it met a lock; `bytesOf` says about how large one is, where that matters. */
+  /**
+   * `run` returns the answers in the order of the questions, {@link contended} for those that met a lock. `bytesOf` estimates
+   * the size of a question, if questions can be large.
+   */
   constructor(
     run: (questions: readonly Q[]) => Promise<readonly (A | typeof contended)[]>,
     bytesOf: (question: Q) => number = (): number => 0,
@@ -50,7 +53,7 @@ export class Gathered<Q, A> {
     this.#bytesOf = bytesOf;
   }
 
-  /** What `run` answers, asked at or after this call. */
+  /** Returns the answer of a `run` that starts at or after this call. */
   ask(question: Q): Promise<A> {
     return new Promise((resolve, reject) => {
       this.#add({ question, resolve, reject });
@@ -59,7 +62,7 @@ export class Gathered<Q, A> {
 
   #add(entry: Entry<Q, A>): void {
     this.#waiting.push(entry);
-    // One turn later, so that what the same event caused goes out together.
+    // Deferred, so that questions caused by the same event go out together.
     if (this.#waiting.length === 1) queueMicrotask(() => this.#next());
   }
 
@@ -73,7 +76,7 @@ export class Gathered<Q, A> {
     }
   }
 
-  /** How many of those that wait go out together. */
+  /** The number of waiting questions for the next transaction. */
   #count(): number {
     let bytes = 0;
     let count = 0;
@@ -85,7 +88,7 @@ export class Gathered<Q, A> {
     return count;
   }
 
-  /** Nothing is held meanwhile, neither a connection nor the place of others. */
+  /** Retries a contended question after a pause, during which it holds no connection and delays no other question. */
   #again(entry: Entry<Q, A>): void {
     const now = performance.now();
     const { since, pauseMillis } = (entry.contended ??= { since: now, pauseMillis: contendedPauseMillis.first });

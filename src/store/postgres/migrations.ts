@@ -1,9 +1,3 @@
-/**
- * The schema's versions: forward-only, numbered from 1, recorded in the table `migration`.
- *
- * A program runs on a newer schema as long as every migration beyond those it knows says that it may: migrations within a
- * minor version only add. Several processes that start at once wait for each other.
- */
 import type { Connections } from './connection/connections.ts';
 import type { Session } from './connection/session.ts';
 import { checkMayCreate } from './connection/fitness.ts';
@@ -17,10 +11,10 @@ import { listedOutputsSchema } from './migrations/0007-listed-outputs.ts';
 import { pendingHooksSchema } from './migrations/0008-pending-hooks.ts';
 
 interface Migration {
-  /** Also its order. */
+  /** Number of the migration; defines the order. */
   readonly version: number;
   readonly title: string;
-  /** The oldest program, by the schema version that it knows, that can run on the schema after this. */
+  /** The oldest program that can run on the resulting schema, by the schema version that it knows. */
   readonly neededVersion: number;
   readonly sql: string;
 }
@@ -32,16 +26,16 @@ const migrations: readonly Migration[] = [
   { version: 4, title: 'ordered lists', neededVersion: 1, sql: orderedListsSchema },
   { version: 5, title: 'callback keys', neededVersion: 1, sql: callbackKeysSchema },
   { version: 6, title: 'processes', neededVersion: 1, sql: processesSchema },
-  // A program that does not know of it would read rows without their outputs.
+  // A program without this migration would read rows without their outputs.
   { version: 7, title: 'listed outputs', neededVersion: 7, sql: listedOutputsSchema },
-  // A program that does not know of it would take over executions whose hook is still to be delivered, and forget the hook.
+  // A program without this migration would take over executions with an undelivered hook and lose the hook.
   { version: 8, title: 'pending hooks', neededVersion: 8, sql: pendingHooksSchema },
 ];
 
 /** The schema version that this program writes. */
 const schemaVersion = migrations.at(-1)?.version ?? 0;
 
-/** Key of the lock that a migration holds; any number that nothing else uses. */
+/** Key of the advisory lock that a migration holds; distinct from the other keys. */
 const lockKey = 0x5472_616d;
 
 const createSql = `
@@ -69,7 +63,7 @@ async function stateOf(session: Session): Promise<SchemaState> {
   return state ?? { version: 0, neededVersion: 0 };
 }
 
-/** A schema that this program cannot run on; the message is for people. */
+/** A schema that this program cannot run on; the message is for users. */
 class UnfitSchema extends Error {}
 
 function refuseNewer({ version, neededVersion }: SchemaState): void {
@@ -84,7 +78,7 @@ function pendingOf({ version }: SchemaState): readonly Migration[] {
   return migrations.filter((migration) => migration.version > version);
 }
 
-/** Throws with a sentence when the schema is older than this program needs, or too new. */
+/** Throws with a sentence when the schema is too old or too new for this program. */
 async function check(session: Session): Promise<void> {
   const state = await stateOf(session);
   refuseNewer(state);
@@ -95,9 +89,9 @@ async function check(session: Session): Promise<void> {
   );
 }
 
-/** Brings the schema up to date; what cannot be applied whole is not applied at all. */
+/** Migrates the schema to the current version in one transaction. */
 async function apply(session: Session): Promise<void> {
-  // Another process may be at it for a while; the statement's own timeout bounds the wait.
+  // Another process may be migrating for a while; statement_timeout bounds the wait.
   await session.query({ text: 'SET LOCAL lock_timeout = 0' });
   await session.query({ text: `SELECT pg_advisory_xact_lock(${lockKey})` });
   const state = await stateOf(session);
@@ -116,18 +110,20 @@ async function apply(session: Session): Promise<void> {
 }
 
 /**
- * Makes sure that the schema fits; brings an older one up to date where `allowed`.
+ * Checks that this program can run on the schema; migrates an older one if `allowed`. Migrations are forward-only, numbered
+ * from 1 and recorded in the table `migration`. A program can run on a newer schema if every later migration permits it:
+ * migrations within a minor version only add. Processes that start at the same time wait for each other.
  *
- * @throws Error with a sentence for people when it does not fit; StoreUnavailable when Postgres cannot answer.
+ * @throws Error with a sentence for users when the schema is unsuitable; StoreUnavailable.
  */
 export function migrate(connections: Connections, allowed: boolean): Promise<void> {
   return allowed ? connections.transaction('long', apply) : connections.transaction('long', check);
 }
 
 /**
- * Names the migrations that opening this database would run. Changes nothing.
+ * Names the migrations that {@link migrate} would run. Changes nothing.
  *
- * @throws Error with a sentence when the schema is too new; StoreUnavailable when Postgres cannot answer.
+ * @throws Error with a sentence when the schema is too new; StoreUnavailable.
  */
 export async function pendingMigrations(connections: Connections): Promise<readonly string[]> {
   const state = await connections.transaction('long', stateOf);

@@ -1,23 +1,10 @@
-/**
- * Monthly partitions: made ahead of time, dropped when nothing in them is worth keeping.
- *
- * A month's partitions of all tables come and go together, in one transaction each, by one process at a time. New ones are
- * made apart and attached, which writers do not notice; only the default partitions are locked, while rows of that month
- * that lie in them are moved. That lock is bounded by their size: where they have grown beyond {@link maxDefaultBytes},
- * because no process made partitions for long, nothing is made any more, and rows stay in the default until they are removed
- * one by one.
- *
- * Dropping needs every table for itself for a moment, after a look without locks has shown that it is worth it. Neither
- * waits longer for a lock than {@link lockMillis} at a time, since statements that come later wait behind it; a month whose
- * lock another session holds is left for the next time.
- */
 import type { PartitionCare } from '../../ports/partitions.ts';
 import { StoreContended, type StoreFault } from '../../ports/store.ts';
 import type { Connections } from './connection/connections.ts';
 import type { Session } from './connection/session.ts';
 import { lowestIdAt } from './columns/execution-id.ts';
 
-/** Partitioned tables and the column that parts them; `execution` first, as statements lock them. */
+/** Partitioned tables and their partition keys; `execution` first, the order in which statements lock them. */
 const tables = [
   { table: 'execution', key: 'id' },
   { table: 'label', key: 'execution' },
@@ -26,7 +13,7 @@ const tables = [
   { table: 'inbox', key: 'execution' },
 ] as const;
 
-/** Storage parameters of the tables that have some; see the migrations. */
+/** Storage parameters of tables, as in the migrations. */
 const tableOptions: Readonly<Record<string, string>> = {
   execution: 'fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05',
   step: 'toast_tuple_target = 4080',
@@ -36,7 +23,7 @@ const maxDefaultBytes = 32 * 1024 * 1024;
 
 const lockMillis = 300;
 
-/** Key of the lock that the process holds while it tends partitions. */
+/** Key of the advisory lock that a process holds while it creates or drops partitions. */
 const lockKey = 0x5472_6170;
 
 interface Month {
@@ -71,8 +58,8 @@ async function existing(connections: Connections): Promise<readonly Month[]> {
 }
 
 /**
- * Whether this transaction is the one that may change partitions, and the month is as it seemed: another process may have
- * been faster.
+ * Takes the advisory lock for this transaction. False when another process has it, or has already created or dropped the
+ * month.
  */
 async function isAlone(session: Session, { name }: Month, isPresent: boolean): Promise<boolean> {
   const [lock] = await session.query<{ granted: boolean }>({
@@ -88,7 +75,7 @@ async function isAlone(session: Session, { name }: Month, isPresent: boolean): P
 
 const defaultBytesSql = `SELECT (${tables.map(({ table }) => `pg_total_relation_size('${table}_default')`).join(' + ')}) AS bytes`;
 
-/** Makes a month's partitions; false when another process makes them, or has made them. */
+/** Creates a month's partitions; false when another process creates or has created them. */
 async function create(session: Session, month: Month): Promise<boolean> {
   if (!(await isAlone(session, month, false))) return false;
   const { name, from, to } = month;
@@ -119,7 +106,7 @@ SELECT EXISTS (
   WHERE (completed_at < $1 AND due_at IS NULL AND status <> 'CORRUPTED' AND standing < 2) IS NOT TRUE
 ) AS kept`;
 
-/** The same by index, for what can have changed since: a retry, a resolve, an execution brought from elsewhere. */
+/** The same check by index, for changes since the first one: a retry, a resolve, an imported execution. */
 const stillKeptSql = (name: string): string => `
 SELECT EXISTS (SELECT 1 FROM execution_${name} WHERE due_at IS NOT NULL)
   OR EXISTS (SELECT 1 FROM execution_${name} WHERE status = 'CORRUPTED')
@@ -129,7 +116,7 @@ SELECT EXISTS (SELECT 1 FROM execution_${name} WHERE due_at IS NOT NULL)
     WHERE completed_at >= $1 AND completed_at IS NOT NULL AND status <> 'CORRUPTED' AND standing < 2
   ) AS kept`;
 
-/** Drops a month's partitions; false when something in them is worth keeping, or another process drops them. */
+/** Drops a month's partitions; false when they contain executions to keep, or another process drops them. */
 async function drop(session: Session, month: Month, completedBefore: number): Promise<boolean> {
   if (!(await isAlone(session, month, true))) return false;
   const { name, from, to } = month;
@@ -145,13 +132,13 @@ async function drop(session: Session, month: Month, completedBefore: number): Pr
   return true;
 }
 
-/** For how many months something was done, and for how many it could not be. */
+/** Numbers of months changed and postponed. */
 export interface Progress {
   readonly done: number;
   readonly postponed: number;
 }
 
-/** Does it for one month after the other; those give way whose tables another session holds. */
+/** Changes the months one by one; postpones those whose tables another session has locked. */
 async function tend(months: readonly Month[], change: (month: Month) => Promise<boolean>): Promise<Progress> {
   let done = 0;
   let postponed = 0;
@@ -166,7 +153,17 @@ async function tend(months: readonly Month[], change: (month: Month) => Promise<
   return { done, postponed };
 }
 
-/** Makes the partitions of the running month and those after it. */
+/**
+ * Creates the partitions of the current month and the next `lookaheadMonths`.
+ *
+ * One transaction, by one process at a time, creates a month's partitions of all tables. It creates them detached and then
+ * attaches them, which does not block writers; it locks only the default partitions, while it moves the month's rows out of
+ * them. Their size bounds that lock: beyond {@link maxDefaultBytes} (no process created partitions for long), this function
+ * reports a fault and creates none. Rows then stay in the default partitions until retention removes them.
+ *
+ * A transaction waits at most {@link lockMillis} for each lock, since later statements queue behind it, and otherwise postpones
+ * the month.
+ */
 export async function createPartitions(
   connections: Connections,
   { now, lookaheadMonths }: Pick<PartitionCare, 'now' | 'lookaheadMonths'>,
@@ -183,7 +180,10 @@ export async function createPartitions(
   return tend(missing, (month) => connections.transaction('long', (session) => create(session, month)));
 }
 
-/** Drops the partitions of past months in which nothing is worth keeping. */
+/**
+ * Drops the partitions of past months that contain no execution to keep. Dropping locks every table exclusively for a moment,
+ * so a query without these locks checks first. Waits for locks as {@link createPartitions} does.
+ */
 export async function dropPartitions(
   connections: Connections,
   { completedBefore }: Pick<PartitionCare, 'completedBefore'>,

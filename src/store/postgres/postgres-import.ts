@@ -33,7 +33,7 @@ SELECT count(*) AS others FROM pg_stat_activity
 WHERE datname = current_database() AND (application_name = 'trama' OR application_name LIKE 'trama-promote-%')
   AND application_name <> current_setting('application_name')`;
 
-// No execution refers to a number of a definition as long as there are no executions.
+// Without executions, nothing refers to definition_body.
 const emptySql = 'TRUNCATE execution, label, step, call, inbox, start_key, definition_body, garbage, dropped_range';
 
 const definitionSource = `
@@ -94,12 +94,12 @@ async function conflictsOf(session: Session, records: readonly DefinitionRecord[
 }
 
 /**
- * Postgres as the target of a move from another store.
+ * Postgres as the target of a promotion.
  *
- * A setting marks it: absent or `taken-back` (free), `copying` (being filled; no server starts on it, see
- * `compose/promotion-guard.ts`), `done` (activated). Only {@link PostgresImport.begin} enters `copying`, only the
- * activation leaves it for `done` and only taking back for `taken-back`; each holds the mark's row for as long as its
- * transaction, so that of two at the same time one waits and then sees what the other did.
+ * A setting has its mark: absent, `none` or `taken-back` (free), `copying` (being filled; no server starts on it, see
+ * `compose/promotion-guard.ts`), `done` (activated). Only {@link PostgresImport.begin} enters `copying`; only `activate`
+ * leaves it for `done`, and only `takeBack` for `taken-back`. Each transaction locks the mark's row, so of two concurrent ones
+ * the second waits and then sees the result of the first.
  */
 export class PostgresImport implements PromotionTarget {
   readonly #connections: Connections;

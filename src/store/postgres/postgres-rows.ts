@@ -14,7 +14,7 @@ import { readInbox } from './queries/read-inbox.ts';
 import { type OutputsWanted, readOutputs } from './queries/read-outputs.ts';
 import { removeCompleted, sweep } from './queries/remove-completed.ts';
 
-/** The stored rows of Postgres. Reads of single executions that are asked for at the same time share a statement. */
+/** The stored rows of Postgres. Concurrent reads of single executions share a statement. */
 export function postgresRows(connections: Connections): StoredRows<StoredCall> {
   const executions = new Gathered((ids: readonly string[]) => getExecutions(connections, ids));
   const progress = new Gathered((ids: readonly string[]) => getProgress(connections, ids));

@@ -48,22 +48,23 @@ import { takeOver } from './queries/take-over.ts';
 import { warmUpStatements } from './queries/warm-up.ts';
 import { ringSoleWorker, SoleWorkerLock } from './sole-worker.ts';
 
-/** The row that is looked for never exists; that it would be locked makes a server that takes no writes refuse (25006). */
+/** The row never exists, but the row lock makes a read-only server refuse the statement (25006). */
 const pingSql = `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
   FROM (VALUES (1)) AS once LEFT JOIN LATERAL (SELECT 1 FROM setting WHERE key = '' FOR KEY SHARE) AS written ON true`;
 
-/** Executions removed in one transaction. */
+/** Maximum number of executions removed in one transaction. */
 const removalBatch = 200;
 
-/** Months beside the running one for which opening makes partitions; the rest is tended later. */
+/** Months after the current one for which `open` creates partitions; {@link Store.tendPartitions} creates later ones. */
 const openingLookahead = 1;
 
 type DefinitionKey = Parameters<Store['getDefinition']>[0];
 
 /**
- * The store on Postgres, shared by any number of processes: on disk at every commit, batches in one statement each.
+ * The store on Postgres, shared by any number of processes. Writes are on disk when they return, except those that document
+ * otherwise; each batch is one statement.
  *
- * A statement without an answer may have written; every write may be sent again unchanged (see the port).
+ * A statement whose reply is lost may have written; every write may be repeated unchanged (see the port).
  */
 export class PostgresStore extends EncodedStore<StoredCall> implements Store {
   readonly #connections: Connections;
@@ -83,7 +84,7 @@ export class PostgresStore extends EncodedStore<StoredCall> implements Store {
   readonly #show: ShowStep | undefined;
   readonly #onFault: (fault: StoreFault) => void;
 
-  /** Throws an Error with a sentence when the options name no server. Connects to nothing yet. */
+  /** Throws an Error with a sentence when the options are invalid. Does not connect yet. */
   constructor(options: PostgresStoreOptions) {
     const onFault = options.onFault ?? (() => undefined);
     const connections = new Connections(
@@ -101,22 +102,22 @@ export class PostgresStore extends EncodedStore<StoredCall> implements Store {
     this.#mayMigrate = options.migrate ?? true;
     this.#show = options.showStep;
     this.#warmConnections = options.warmConnections ?? 0;
-    // Every run of a stored definition asks for it.
+    // Every run of a stored definition reads it.
     this.#lookups = new SharedLookups((key) => getDefinition(this.#connections, JSON.parse(key) as DefinitionKey));
     this.#pinned = new PinnedBodies(this.#connections);
   }
 
-  /** Connections open, idle, and callers that wait for one; for metrics. */
+  /** Numbers of open and idle connections, and of callers that wait for one; for metrics. */
   get connectionCounts(): { readonly open: number; readonly idle: number; readonly waiting: number } {
     return this.#connections.counts;
   }
 
-  /** Takes in everything that another store holds. */
+  /** The target for the promotion of another store's content into this one. */
   get promotionTarget(): PostgresImport {
     return new PostgresImport(this.#connections);
   }
 
-  /** May be called again when it threw. */
+  /** May be called again after it threw. */
   async open(): Promise<void> {
     try {
       await examine(this.#connections);
@@ -131,7 +132,7 @@ export class PostgresStore extends EncodedStore<StoredCall> implements Store {
       const now = await this.ping();
       await createPartitions(this.#connections, { now, lookaheadMonths: openingLookahead }, this.#onFault);
     } catch (error) {
-      // Rows go to the default partition until the next time.
+      // Rows go to the default partition until `tendPartitions` succeeds.
       this.#onFault({ message: 'Partitions could not be made.', error: error as Error });
     }
   }
@@ -141,7 +142,7 @@ export class PostgresStore extends EncodedStore<StoredCall> implements Store {
     if (sentence !== undefined) this.#onFault({ level: 'warn', message: sentence });
   }
 
-  /** Names the migrations that opening would run; changes nothing. Throws as opening does. */
+  /** Names the migrations that `open` would run; changes nothing. Throws as `open` does. */
   pendingMigrations(): Promise<readonly string[]> {
     return pendingMigrations(this.#connections);
   }

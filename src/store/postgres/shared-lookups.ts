@@ -1,7 +1,7 @@
 /**
- * Lookups of one key by many callers: one statement serves all callers that asked while an earlier one was under way.
+ * Shares lookups of a key: one statement serves all callers that asked while an earlier statement was running.
  *
- * A statement answers only callers that asked before it was sent, so a caller that has just learnt of a change sees it.
+ * A statement serves only callers that asked before it was sent, so a caller that knows of a change sees it.
  */
 export class SharedLookups<T> {
   readonly #look: (key: string) => Promise<T>;
@@ -12,7 +12,7 @@ export class SharedLookups<T> {
     this.#look = look;
   }
 
-  /** What `look` finds under the key, asked at or after this call. */
+  /** Returns the result of a `look` that starts at or after this call. */
   find(key: string): Promise<T> {
     const waiting = this.#waiting.get(key);
     if (waiting !== undefined) return waiting;

@@ -1,4 +1,3 @@
-/** Which process works on a database without a shared queue, and how the others tell it what is due. */
 import type { SoleWorkerCandidacy, SoleWorkerListener } from '../../ports/processes.ts';
 import type { DueRow } from '../../ports/records.ts';
 import type { SteadyClient } from './connection/client.ts';
@@ -6,8 +5,8 @@ import type { Connections } from './connection/connections.ts';
 import { isExecutionId } from './columns/execution-id.ts';
 
 /**
- * Locks and channels are of a whole database, where each schema may hold a store of its own: this number of the schema, by which
- * they differ, is that of the schema where this store's tables are.
+ * Advisory locks and channels are per database, but each schema may hold a store. This is the oid of the schema of this
+ * store's tables, which makes its lock and channels distinct.
  */
 const schemaSql = `coalesce(
   (SELECT relnamespace::oid FROM pg_class WHERE oid = to_regclass('execution')), quote_ident(current_schema())::regnamespace::oid
@@ -16,39 +15,39 @@ const schemaSql = `coalesce(
 /** Arguments of the functions of advisory locks. */
 const lockKeys = `${String(0x5472_6177)}, ${schemaSql}`;
 
-/** Begins the channel on which the worker hears what is due. */
+/** Prefix of the channel on which the worker receives due executions. */
 const dueChannel = 'trama_due_';
 
-/** Begins the channel on which candidates hear that the worker has let go. */
+/** Prefix of the channel on which candidates learn that the worker has released the lock. */
 const freeChannel = 'trama_free_';
 
-/** Executions in one notification: Postgres takes less than 8000 bytes (documentation of NOTIFY), and one has up to 64. */
+/** Executions per notification: a payload is limited to 8000 bytes (Postgres documentation, NOTIFY), and each takes up to 64. */
 const maxItems = 100;
 
-// A ring need not outlast a crash, so nothing waits for the disk.
+// A notification need not survive a crash, so the commit does not wait for the disk.
 const ringSql = `
 SELECT set_config('synchronous_commit', 'off', true), pg_notify('${dueChannel}' || ${schemaSql}, text)
 FROM unnest($1::text[]) AS rings (text)`;
 
 const lockSql = `SELECT pg_try_advisory_lock(${lockKeys}) AS held`;
 
-// Delivered when the statement is over, so that the lock is free by then.
+// Postgres delivers the notification after the statement, when the lock is free.
 const unlockSql = `SELECT pg_advisory_unlock(${lockKeys}), pg_notify('${freeChannel}' || ${schemaSql}, '')`;
 
-/** Since Postgres 14 a server ends sessions that are silent for too long; an older one waits for the end of the connection. */
+/** Since version 14 Postgres can end idle sessions; an older server releases the lock only when the connection ends. */
 const silenceSql = `
 SELECT set_config('idle_session_timeout', $1, false) WHERE current_setting('server_version_num')::int >= 140000`;
 
-/** A session of a candidate asks every few seconds at most, so a shorter silence says nothing. */
+/** A holder sends a query every few seconds, so a shorter timeout would end healthy sessions. */
 const shortestSilenceMillis = 6_000;
 
 /**
- * A candidate: it holds an advisory lock of a connection of its own, or waits for it on that connection, where it hears what
- * the others say (LISTEN and NOTIFY).
+ * A candidate for the sole worker of a database without a shared queue. A dedicated connection holds the advisory lock and
+ * receives notifications from other processes (LISTEN and NOTIFY).
  *
- * The server lets the lock go when it ends the connection: because it broke, or because it heard nothing for too long, so
- * that a process that hangs does not keep the work for ever. A holder that misses an answer counts itself out. `lost` is called
- * once per acquisition, unless it was released before.
+ * The server releases the lock when the connection ends: because it broke, or because it was idle for too long, so that a
+ * hanging process does not keep the lock forever. A holder whose query fails treats the lock as lost. `lost` is called once
+ * per acquisition that is not released.
  */
 export class SoleWorkerLock implements SoleWorkerCandidacy {
   readonly #connections: Connections;
@@ -82,7 +81,7 @@ export class SoleWorkerLock implements SoleWorkerCandidacy {
       this.#drop(client);
       throw this.#connections.unreached(error);
     }
-    // The connection may have broken in the turn of its last answer.
+    // The connection may have broken in the same turn as its last reply.
     this.#isHeld = this.#client === client;
     return this.#isHeld;
   }
@@ -128,7 +127,7 @@ export class SoleWorkerLock implements SoleWorkerCandidacy {
     await client?.end();
   }
 
-  /** One connection, however many ask for it at once. */
+  /** Concurrent callers share one connection. */
   async #connected(): Promise<SteadyClient> {
     if (this.#client !== undefined) return this.#client;
     this.#connecting ??= this.#connect().finally(() => {
@@ -150,7 +149,7 @@ export class SoleWorkerLock implements SoleWorkerCandidacy {
       if (channel.startsWith(freeChannel)) this.#listener.freed();
       else if (this.#isHeld) this.#listener.rung(readRings(payload ?? ''));
     });
-    // It may have broken in the turn in which it became ready.
+    // The connection may have broken in the same turn in which it became ready.
     if (client.brokenBy !== undefined) throw this.#connections.unreached(client.brokenBy);
     this.#client = client;
     try {
@@ -162,11 +161,11 @@ export class SoleWorkerLock implements SoleWorkerCandidacy {
     return client;
   }
 
-  /** The connection is of no use any more. */
+  /** Discards a broken connection and reports the loss of the lock. */
   #drop(client: SteadyClient): void {
     if (this.#client !== client) return;
     this.#client = undefined;
-    // Ends the session where the server still has it, so that the lock is free. What that meets is of no interest.
+    // Ends the server's session, if it still exists, to free the lock. Errors do not matter.
     client.end().catch(() => undefined);
     if (!this.#isHeld) return;
     this.#isHeld = false;
@@ -174,7 +173,7 @@ export class SoleWorkerLock implements SoleWorkerCandidacy {
   }
 }
 
-/** The number of this store's schema, for the name of a channel. */
+/** The oid of this store's schema, for the name of a channel. */
 async function schemaOf(client: SteadyClient): Promise<string> {
   const { rows } = await client.query<{ schema: number }>(`SELECT ${schemaSql} AS schema`);
   return String(rows[0]?.schema);
@@ -190,7 +189,7 @@ export async function ringSoleWorker(connections: Connections, items: readonly D
   if (rings.length > 0) await connections.query('short', { name: 'ring', text: ringSql, values: [rings] });
 }
 
-/** Every client of the database may notify: what has not the form of rings is ignored. */
+/** Parses a notification. Any client of the database may notify, so malformed payloads are ignored. */
 function readRings(payload: string): readonly DueRow[] {
   let read: unknown;
   try {

@@ -22,7 +22,7 @@ function primaryCode(error: unknown): number | undefined {
 
 const busy = 5;
 
-/** Result codes that say nothing about the row at hand: the file, its disk or this process is in trouble. */
+/** Result codes that concern the file, its disk or this process, not the row being written. */
 const troubles: Readonly<Record<number, StoreUnavailable['kind']>> = {
   3: 'unreachable', // permission denied
   [busy]: 'unreachable',

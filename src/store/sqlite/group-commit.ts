@@ -29,7 +29,7 @@ export class GroupCommit {
     try {
       return this.#transaction(() => requests.map((one) => this.#perform(one)));
     } catch {
-      // Whose fault it was shows below.
+      // Separate transactions show which request failed.
       return requests.map((one) => this.#alone(one));
     }
   }

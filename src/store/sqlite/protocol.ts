@@ -1,5 +1,5 @@
 /**
- * What the store and its worker thread say to each other.
+ * The messages between the store and its worker thread.
  *
  * The frequent messages are arrays of strings and numbers in the order of the columns: they cross threads for less than
  * objects do, and the worker binds them as they are. States, rows and events cross as JSON text, which is also how they

@@ -54,7 +54,7 @@ export class Session {
     this.#onRollback.push(forget);
   }
 
-  /** Tells that writes were undone. */
+  /** Reports that writes were rolled back. */
   rolledBack(): void {
     for (const forget of this.#onRollback) forget();
   }

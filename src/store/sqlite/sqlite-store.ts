@@ -30,17 +30,17 @@ import { SqliteExport } from './sqlite-export.ts';
 import { SqliteThread } from './sqlite-thread.ts';
 import { changeValues, checkpointResult, checkpointValues, submitValues } from './values.ts';
 
-/** How to open the store. */
+/** Options of the store. */
 export interface SqliteStoreOptions {
   /** Created (mode 0700) where absent. */
   readonly dataDir: string;
-  /** Whether opening brings an older schema up to date; default true. False: an older one is refused. */
+  /** Whether `open` migrates an older schema (default) or refuses it. */
   readonly migrate?: boolean;
   /** Bounds the file in pages of 4096 bytes; without it, by the disk alone. */
   readonly maxPages?: number;
-  /** What lists show of large outputs; without it, the whole. */
+  /** Shortens large outputs for lists; without it, lists show them in full. */
   readonly showStep?: ShowStep;
-  /** Told when the thread ended by itself or could not be started again. Must not throw. */
+  /** Called when the thread ends unexpectedly or cannot be restarted. Must not throw. */
   readonly onFault?: (fault: StoreFault) => void;
 }
 
@@ -196,7 +196,7 @@ export class SqliteStore extends EncodedStore<StoredCall> implements Store {
     return unrivalled;
   }
 
-  /** There is no other process to be told. */
+  /** Does nothing: no other process can use the data directory. */
   ringSoleWorker(): Promise<void> {
     return Promise.resolve();
   }

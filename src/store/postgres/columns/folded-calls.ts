@@ -1,15 +1,15 @@
 /**
- * A call and the step that it made, in one row: nearly every checkpoint of a task has just these two, and a row of its own
- * for the call costs the server nearly as much as the step's (tuple, index entry, log records).
+ * Stores a call and its resulting step in one row. Nearly every checkpoint of a task has just these two, and a separate row for
+ * the call costs the server nearly as much as the step's (tuple, index entry, log records).
  *
- * A step's column `call` holds what the call has beyond its step; its ord is the one before the step's. A call goes there only
- * where both say the same in all that they share; every other one (a failed attempt, say) is a row of `call`.
+ * The step's column `call` has the fields that the step lacks; the call's ord is the one before the step's. A call is folded
+ * only if all fields that both have are equal; any other call (such as a failed attempt) is a row of the table `call`.
  */
 import type { CallRow, StepRow } from '../../../core/history.ts';
 import { parseJson, stringifyJson, type Json } from '../../../core/value/json.ts';
 import { decodeCall } from '../../row-text.ts';
 
-/** What a call shares with its step. */
+/** The fields that a call shares with its step. */
 const shared = [
   'round',
   'nodeId',
@@ -24,7 +24,7 @@ const shared = [
   'at',
 ] as const satisfies readonly (keyof CallRow & keyof StepRow)[];
 
-/** The column `call` of a step's row; undefined where the call must be a row of its own. Throws a TypeError as rows do. */
+/** The step's column `call`; undefined if the call needs a separate row. Throws a TypeError when it cannot be stored. */
 export function foldedCall(call: CallRow, step: StepRow | undefined): string | undefined {
   if (step?.ord !== call.ord + 1 || shared.some((name) => call[name] !== step[name])) return undefined;
   const { callId, error, idempotencyKey, exchange } = call;
@@ -37,14 +37,14 @@ export function foldedCall(call: CallRow, step: StepRow | undefined): string | u
   return stringifyJson(own as Json);
 }
 
-/** A call as it is read: a row of `call`, or of `step` with what is `folded` in it. */
+/** A call as read: a row of `call`, or a row of `step` with the `folded` fields. */
 export interface StoredCall {
   readonly ord: number;
   readonly row: string;
   readonly folded: string | null;
 }
 
-/** The call of a row. */
+/** Decodes the call of a row. */
 export function unfoldedCall({ ord, row, folded }: StoredCall): CallRow {
   if (folded === null) return decodeCall(row);
   const step = parseJson(row) as unknown as CallRow;

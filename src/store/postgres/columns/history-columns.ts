@@ -1,7 +1,7 @@
 /**
- * Columns of the history that a batch of executions appends, gathered row by row, sent as one array each.
+ * Columns of the history that a batch of executions appends, collected row by row and sent as one array each.
  *
- * A mark on a row of the same change is applied here already; marks on earlier rows go to the database.
+ * Marks on rows of the same change are applied here; marks on earlier rows go to the database.
  */
 import type { CallRow, StepRow, UndoMark, UndoState } from '../../../core/history.ts';
 import type { ShowStep } from '../../../ports/listing.ts';
@@ -12,20 +12,20 @@ import { foldedCall } from './folded-calls.ts';
 import { int4Array, textArray, uuidArray } from './binary-array.ts';
 import { encodeText } from './text-column.ts';
 
-/** A step row as it is sent. */
+/** A step row, encoded for the statement. */
 export interface StepValues {
   readonly row: StepRow;
   readonly texts: StepTexts;
-  /** What its call has beyond it, as text; null where it made none, or that is a row of its own. */
+  /** The folded call as text; null without a call or with a separate call row. */
   readonly call: string | null;
 }
 
-/** The rows that one execution appends, as values. */
+/** The encoded rows that one execution appends. */
 export interface HistoryValues {
   readonly steps: readonly StepValues[];
-  /** Those that are in no step's row. */
+  /** Calls that are not folded into a step. */
   readonly calls: readonly CallValues[];
-  /** New `undo` of rows written before, by ord. */
+  /** New `undo` of earlier rows, by ord. */
   readonly marks: ReadonlyMap<number, UndoState>;
   /** Rounds whose failed compensations become due again. */
   readonly reopened: readonly number[];
@@ -33,13 +33,13 @@ export interface HistoryValues {
 
 const maxInt4 = 2_147_483_647;
 
-/** Throws a TypeError when it is no integer that a column of 32 bits holds. */
+/** Returns the value. Throws a TypeError when it is not a 32-bit integer. */
 export function int4(value: number): number {
   if (!Number.isInteger(value) || Math.abs(value) > maxInt4) throw new TypeError(`This is no integer: ${value}.`);
   return value;
 }
 
-/** Throws a TypeError when it is no integer. */
+/** Returns the value. Throws a TypeError when it is not a safe integer. */
 export function int8(value: number): number {
   if (!Number.isSafeInteger(value)) throw new TypeError(`This is no integer: ${value}.`);
   return value;
@@ -48,7 +48,7 @@ export function int8(value: number): number {
 const noMarks: ReadonlyMap<number, UndoState> = new Map();
 const noRounds: readonly number[] = [];
 
-/** The values of what a change appends. Throws a TypeError when something cannot be stored. */
+/** Encodes the rows that a change appends. Throws a TypeError when something cannot be stored. */
 export function historyValues(
   steps: readonly StepRow[],
   calls: readonly CallRow[],
@@ -72,14 +72,14 @@ export function historyValues(
   };
 }
 
-/** Rows with the marks of their own change, and the marks that are left. */
+/** Rows with the marks of the same change applied, and the remaining marks. */
 interface Marked {
   readonly rows: readonly StepRow[];
   readonly marks: ReadonlyMap<number, UndoState>;
   readonly reopened: readonly number[];
 }
 
-/** Nearly every change. */
+/** For changes without marks: nearly all. */
 function unmarked(rows: readonly StepRow[]): Marked {
   for (const row of rows) checkStep(row);
   return { rows, marks: noMarks, reopened: noRounds };
@@ -115,7 +115,7 @@ function checkedCall(call: CallRow): CallValues {
   return callValues(call);
 }
 
-/** Gathers step rows; its parameters are the columns of `step`. */
+/** Collects step rows; its parameters are the columns of `step`. */
 export class StepColumns {
   readonly #of: string[] = [];
   readonly #values: StepValues[] = [];
@@ -130,12 +130,12 @@ export class StepColumns {
     }
   }
 
-  /** Whether every output is in its row, so that the columns of large ones need not be sent. */
+  /** Whether every output is in its row, so that the columns for large outputs can be omitted. */
   get isLean(): boolean {
     return this.#isLean;
   }
 
-  /** As {@link stepSql} wants them; `isLean` leaves out the columns of large outputs. */
+  /** The parameters for {@link stepSql}; `isLean` omits the columns for large outputs. */
   parameters(isLean: boolean = false): readonly unknown[] {
     const values = this.#values;
     return [
@@ -159,10 +159,10 @@ export class StepColumns {
   }
 }
 
-/** Parameters of {@link stepSql}, where it is not lean. */
+/** Number of parameters of {@link stepSql} when it is not lean. */
 export const stepParameters = 16;
 
-/** The columns of `step` and their types in the order of the parameters, those of large outputs last. */
+/** The columns of `step` with their types, in the order of the parameters; columns for large outputs last. */
 const columnTypes =
   'execution uuid, ord int, round int, node_id text, visit int, scope text, readable int, marked int, effect text, undo text, undo_rank int, undo_sort int, "row" text, call text, shown text, output text'
     .split(', ')
@@ -170,7 +170,7 @@ const columnTypes =
 
 const leanTypes = columnTypes.slice(0, -2);
 
-/** The names of the columns of `step`, without those of large outputs where `isLean`. */
+/** The column names of `step`; `isLean` omits the columns for large outputs. */
 export function stepColumns(isLean: boolean = false): string {
   return (isLean ? leanTypes : columnTypes).map(([name]) => name).join(', ');
 }

@@ -2,7 +2,7 @@ import type { CopiedKind } from '../../../ports/promotion.ts';
 import { boolArray, int4Array, int8Array, textArray, uuidArray } from './binary-array.ts';
 import { decodeText, encodeJsonText, encodeText } from './text-column.ts';
 
-/** `text` may hold anything, `json` is JSON text. */
+/** `text` is any text, `json` is JSON text. */
 type ColumnType = 'uuid' | 'int' | 'bigint' | 'bool' | 'text' | 'json';
 
 /** A column of a kind. */
@@ -11,7 +11,7 @@ export type Column = readonly [name: string, type: ColumnType];
 /** A value of a row. */
 export type Value = string | number | null;
 
-/** Columns of rows that come from another store, by kind, in the order of the port, and how each is sent and read. */
+/** Columns of rows from another store, by kind, in the order of the port, with their types. */
 export const promotionColumns: Readonly<Record<CopiedKind, readonly Column[]>> = {
   body: [
     ['hash', 'text'],
@@ -111,18 +111,18 @@ const encoders: Readonly<Record<ColumnType, (values: readonly Value[]) => Buffer
 };
 
 /**
- * Rows as one array parameter per column. Throws a RangeError when a number does not fit its column, or an id is no UUID.
+ * Encodes rows as one array parameter per column. Throws a RangeError when a number does not fit or an id is not a UUID.
  */
 export function columnParameters(columns: readonly Column[], rows: readonly (readonly Value[])[]): Buffer[] {
   return columns.map(([, type], i) => encoders[type](rows.map((row) => row[i] as Value)));
 }
 
-/** A row source of such parameters, the first of them `$1`. */
+/** The row source for {@link columnParameters}, starting at `$1`. */
 export function columnSource(columns: readonly Column[]): string {
   return `unnest(${columns.map(([, type], i) => `$${i + 1}::${type === 'json' ? 'text' : type}[]`).join(', ')})`;
 }
 
-/** A row as it is read, its columns in the order of the kind, as it was sent. */
+/** Decodes a row as read, with its columns in the order of the kind. */
 export function decodeRow(columns: readonly Column[], row: readonly unknown[]): Value[] {
   return columns.map(([, type], i) => {
     const value = row[i];

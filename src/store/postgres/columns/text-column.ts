@@ -1,30 +1,30 @@
 /**
  * Text columns that hold any JavaScript string.
  *
- * Postgres keeps neither U+0000 nor a lone surrogate in text, and both may come in from outside: in a downstream's answer
- * that a failure quotes, in a label, in a name. They are kept as an escape that begins with a backslash, which is doubled
- * itself; equal strings stay equal, so that filters compare the escaped forms. Almost every string is kept as it is.
+ * Postgres cannot store U+0000 or a lone surrogate in text, and both may arrive from outside: in a downstream's response that a
+ * failure quotes, in a label, in a name. They are stored as an escape that begins with a backslash; a backslash is doubled.
+ * The encoding is injective, so filters compare the encoded forms. Almost every string is stored unchanged.
  */
 
-// U+0000 is what this is about.
+// Matches U+0000 on purpose.
 // oxlint-disable-next-line eslint/no-control-regex
 const special = /[\u0000\\\p{Surrogate}]/gu;
 
 // oxlint-disable-next-line eslint/no-control-regex
 const maybeSpecial = /[\u0000\\]/;
 
-/** The text as stored. */
+/** Encodes a text for a column. */
 export function encodeText(text: string): string {
   if (!maybeSpecial.test(text) && text.isWellFormed()) return text;
   return text.replace(special, (c) => (c === '\\' ? '\\\\' : `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`));
 }
 
-/** The text as stored, where there may be none. */
+/** Encodes a text that may be absent. */
 export function encodeTextOrNull(text: string | null | undefined): string | null {
   return text === null || text === undefined ? null : encodeText(text);
 }
 
-/** The text as it was. */
+/** Decodes a text of a column. */
 export function decodeText(text: string): string {
   if (!text.includes('\\')) return text;
   return text.replace(/\\(?:\\|u([0-9a-f]{4}))/g, (_all, hex: string | undefined) =>
@@ -32,7 +32,7 @@ export function decodeText(text: string): string {
   );
 }
 
-/** JSON text as stored: a lone surrogate can only stand within a string, where its escape means the same. */
+/** Encodes JSON text. A lone surrogate can only occur within a string, where its JSON escape is equivalent. */
 export function encodeJsonText(text: string): string {
   if (text.isWellFormed()) return text;
   return text.replace(/\p{Surrogate}/gu, (c) => `\\u${c.charCodeAt(0).toString(16)}`);

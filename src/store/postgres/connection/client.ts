@@ -5,28 +5,28 @@ import { Client, type ClientConfig } from 'pg';
 import { Frames, UnreadableAnswer } from './frames.ts';
 import type { ChannelBinding } from './url.ts';
 
-/** What pg says of a server that has no TLS; nothing else tells. */
+/** pg's error message for a server without TLS; pg has no error code for it. */
 export const noTlsMessage = 'The server does not support SSL connections';
 
-/** Options of pg, and how the password is tied to the TLS connection: default `disable`. */
+/** Options of pg, and the channel binding of the password to the TLS connection; default `disable`. */
 export interface SteadyClientConfig extends ClientConfig {
   readonly channelBinding?: ChannelBinding;
 }
 
-/** What pg has of a connection, beyond what its types tell. */
+/** Members of pg's connection that its types omit. */
 interface Wire extends EventEmitter {
   stream: Duplex;
-  /** Reads messages of a stream from now on. Called once, with the encrypted one where there is encryption. */
+  /** Starts reading messages from a stream. pg calls it once, with the encrypted stream if there is TLS. */
   attachListeners: (stream: Pick<EventEmitter, 'on'>) => void;
 }
 
 /**
- * A client of pg that never ends the process: it listens to its own errors from its birth to its end, so that no moment is left
- * between one listener and the next. pg-pool takes its listener away before it hands a client over, and a server that stops may say so
- * in the same read in which it says that it is ready.
+ * A client of pg whose errors never crash the process: it listens to its own errors for its whole life. pg-pool removes its
+ * listener before it hands out a client, and a stopping server may report that in the same read in which it reports that it
+ * is ready.
  *
- * An error that no statement waits for means that the connection is of no use any more: it is cut at once, also where the server
- * leaves it open, and {@link SteadyClient.brokenBy} says why. What pg's parser throws ends the connection alone.
+ * An error outside of a statement makes the connection unusable: the client closes it at once, even if the server leaves it
+ * open, and {@link SteadyClient.brokenBy} has the error. An exception in pg's parser ends only the connection.
  */
 export class SteadyClient extends Client {
   #brokenBy: Error | undefined;
@@ -34,7 +34,7 @@ export class SteadyClient extends Client {
   constructor(config: SteadyClientConfig = {}) {
     const { channelBinding = 'disable', ssl = false } = config;
     super(config);
-    // Not among the options, of which a copy would lack the password: pg-pool hides it.
+    // Set here because a copy of the options would lack the password, which pg-pool makes non-enumerable.
     (this as unknown as { enableChannelBinding: boolean }).enableChannelBinding =
       channelBinding !== 'disable' && ssl !== false;
     const wire = (this as unknown as { readonly connection: Wire }).connection;
@@ -48,7 +48,7 @@ export class SteadyClient extends Client {
     });
     this.on('error', cut);
     wire.on('error', cut);
-    // Before it is ready a server has nothing to say afterwards, and pg would leave the socket to it.
+    // An error before the server is ready is final, but pg would leave the socket open.
     wire.on('errorMessage', (error: Error) => {
       if (!isConnected) cut(error);
     });
@@ -56,15 +56,15 @@ export class SteadyClient extends Client {
     checkMessages(wire);
   }
 
-  /** The first error that was not the answer to a statement; the connection is over then. */
+  /** The first error outside of a statement; the connection is then unusable. */
   get brokenBy(): Error | undefined {
     return this.#brokenBy;
   }
 }
 
 /**
- * Cuts a connection before a password leaves that is not bound to its TLS connection, and one to a server that asks for none. These
- * listeners come before those of pg, which would answer.
+ * Closes a connection before it sends a password that is not bound to the TLS connection, or if the server requests no
+ * password. These listeners run before pg's, which would reply.
  */
 function demandBinding(wire: Wire, cut: (error: Error) => void): void {
   let isBound = false;

@@ -6,46 +6,46 @@ import { isSocket, type Host, type Target } from './options.ts';
 import { begin, type Pooled, PooledSession, type Session, type Settings, type Statement } from './session.ts';
 import { tlsOptions } from './tls.ts';
 
-/** Which pool; see {@link Connections}. */
+/** Names a pool; see {@link Connections}. */
 export type Lane = 'short' | 'long';
 
-/** How many connections, and how long they may take. */
+/** Limits of the pools. */
 export interface ConnectionLimits {
   readonly maxConnections: number;
   readonly minConnections: number;
-  /** Of the long lane; the short one has this or {@link shortStatementMillis}, whichever is less. */
+  /** Limit in the long lane. The short lane has the lesser of this and {@link shortStatementMillis}. */
   readonly statementTimeoutMillis: number;
 }
 
 const shortStatementMillis = 2000;
 const lockTimeoutMillis = 1500;
 const connectTimeoutMillis = 1500;
-/** Longer than the pauses between one burst of work and the next: a new connection costs more than one that is kept. */
+/** Longer than the pauses between bursts of work: opening a connection costs more than keeping one. */
 const idleTimeoutMillis = 600_000;
-/** The deadline on this side comes after the server's. */
+/** The client's deadline is this much later than the server's. */
 const deadlineSlackMillis = 500;
 const maxAttempts = 5;
-/** After that long a collision is the caller's: it may have waited for a lock already. */
+/** After this time the caller gets the collision instead of another attempt; an attempt may already have waited for a lock. */
 const maxAttemptsMillis = 1000;
 const minPauseMillis = 25;
 const maxPauseMillis = 500;
-/** Idle connections that break are one piece of news until none has broken for this long. */
+/** Broken idle connections are reported once until none has broken for this long. */
 const calmMillis = 10_000;
 
 /**
- * Every query here is written for an index. Plans are made once per connection, often while tables are empty and a scan
- * looks cheap; they must not outlive the growth of the tables.
+ * Every query is written for an index. Postgres plans a statement once per connection, often while tables are empty and a
+ * scan looks cheap; such a plan would be slow once the tables have grown.
  */
 const planning: Settings = { jit: 'off', enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off' };
 
-/** Where every statement has one good plan, whatever its values. */
+/** For the short lane, where one plan per statement is good for all values. */
 const onePlan: Settings = { plan_cache_mode: 'force_generic_plan' };
 
 const int8 = 20;
 
 const parserOf = defaultTypes.getTypeParser as (oid: number, format?: 'text') => (text: string) => unknown;
 
-/** 64-bit integers are instants and counts here: safe integers. */
+/** All 64-bit integers in this schema are instants or counts, so they are safe integers. */
 const types: CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text') =>
     oid === int8 ? Number : parserOf(oid, format)) as typeof defaultTypes.getTypeParser,
@@ -58,15 +58,15 @@ interface LanePool {
 }
 
 /**
- * Connections to Postgres: pooled and bounded. Each statement has a deadline on this side.
+ * Bounded pools of connections to Postgres. The client enforces a deadline for each statement.
  *
- * Two pools keep slow reads from delaying a checkpoint: `short` for what executions wait for (2 s per statement), `long` for
- * lists, retention and the schema. A connection that had any error is closed and never used again: after a deadline its
- * answer may still be under way.
+ * Two pools keep slow reads from delaying checkpoints: `short` for statements that executions wait for (2 s each), `long` for
+ * lists, retention and the schema. A connection that had any error is closed and never reused: after a deadline its reply may
+ * still arrive.
  *
- * With several hosts a new connection goes to the host that worked last, and on failure to the next. Where the target must
- * write, a host in recovery or read-only mode is left. When a connection turns out to be read-only, the pools close all other
- * connections to that host as callers take them.
+ * With several hosts, a new connection goes to the host that worked last, and on failure to the next. If the target must be
+ * writable, hosts in recovery or read-only mode are skipped. When a connection turns out to be read-only, the pools close all
+ * other connections to that host as callers take them.
  *
  * The class retries deadlocks, serialization failures and short lock timeouts, {@link maxAttempts} attempts in all. After a
  * failed attempt to connect, further attempts fail at once for a pause that doubles up to {@link maxPauseMillis}.
@@ -79,7 +79,7 @@ export class Connections {
   #host = 0;
   /** Indexes of hosts that have no TLS, where it is optional. */
   readonly #withoutTls = new Set<number>();
-  /** Goes up whenever a host turned out not to take writes. */
+  /** Incremented whenever a host turns out to refuse writes. */
   #generation = 0;
   #pauseMillis = 0;
   #pausedUntil = 0;
@@ -116,7 +116,7 @@ export class Connections {
     return { pool, deadlineMillis, settings: this.#settings(statementMillis, more) };
   }
 
-  /** It is replaced when one is needed. A server that stops breaks one after the other. */
+  /** Reports once per outage: a server that stops breaks many connections. The pool opens new ones on demand. */
   #idleBroke(error: Error): void {
     const isNews = performance.now() - this.#brokeAt >= calmMillis;
     this.#brokeAt = performance.now();
@@ -127,7 +127,7 @@ export class Connections {
     return this.#target.connectTimeoutMillis ?? connectTimeoutMillis;
   }
 
-  /** Options of one connection to the present host. */
+  /** Options of one connection to the current host. */
   #clientOptions(deadlineMillis: number): SteadyClientConfig {
     const { database, user, password, applicationName = 'trama', channelBinding } = this.#target;
     return {
@@ -145,7 +145,7 @@ export class Connections {
     };
   }
 
-  /** What a connection sets before anything else, as columns. */
+  /** Run-time parameters that the first statement of a connection sets. */
   #settings(statementMillis: number, more: Settings): Settings {
     return {
       ...this.#target.settings,
@@ -157,7 +157,7 @@ export class Connections {
     };
   }
 
-  /** The present host, and TLS towards it. */
+  /** The current host with its TLS options. */
   #hostOptions(): Pick<ClientConfig, 'host' | 'port' | 'ssl'> {
     const { hosts, tls } = this.#target;
     const { host, port } = hosts[this.#host] as Host;
@@ -197,7 +197,7 @@ export class Connections {
         if (!isCollision(error)) throw error;
         const isOver = attempt >= maxAttempts || performance.now() - begun >= maxAttemptsMillis;
         if (isOver) throw unavailable(error);
-        // The winner needs a moment; equal waits would collide again.
+        // Random pauses, because equal ones would collide again.
         await new Promise((resolve) => setTimeout(resolve, attempt * 5 * (0.5 + Math.random())));
       }
     }
@@ -228,12 +228,12 @@ export class Connections {
     this.#turnPools();
   }
 
-  /** New connections go to the present host. */
+  /** Directs new connections to the current host. */
   #turnPools(): void {
     for (const { pool } of Object.values(this.#lanes)) Object.assign(pool.options, this.#hostOptions());
   }
 
-  /** Whether a connection failed because the server has no TLS, and needs none: the next one goes without. */
+  /** Turns TLS off for a host if it is optional and the connection failed for lack of it; returns whether it did. */
   #doWithoutTls(host: number, error: unknown): boolean {
     const { tls } = this.#target;
     if (tls === false || tls.isOptional !== true || !(error instanceof Error)) return false;
@@ -263,7 +263,7 @@ export class Connections {
           i--;
           continue;
         }
-        // Another caller may have moved on already.
+        // Another caller may have changed the host already.
         if (host === this.#host && this.#target.hosts.length > 1) this.#nextHost();
       }
     }
@@ -273,7 +273,7 @@ export class Connections {
     throw this.unreached(failure);
   }
 
-  /** What callers are told when no connection could be made, or one outside of the pools failed. */
+  /** Converts the error of a failed connection attempt, or of a connection outside of the pools, for the caller. */
   unreached(error: unknown): unknown {
     const { tls } = this.#target;
     const why = tls !== false && error instanceof Error ? tls.explain?.(error) : undefined;
@@ -301,9 +301,9 @@ export class Connections {
   }
 
   /**
-   * Opens connections of the short lane ahead of time, `count` in all or as many as it may have, and runs the statements on
-   * each: a connection that is opened when it is needed begins with a process, catalogs and plans to make, which takes a
-   * busy server a tenth of a second. Errors are left to the next caller that needs a connection. Never rejects.
+   * Opens up to `count` connections of the short lane ahead of time, within its limit, and runs the statements on each. A new
+   * connection needs a server process, catalog caches and plans, which takes a busy server a tenth of a second. Ignores errors:
+   * the next caller that needs a connection gets its own. Never rejects.
    */
   async warmUp(count: number, statements: readonly Statement[]): Promise<void> {
     const most = Math.min(count, this.#lanes.short.pool.options.max);
@@ -328,7 +328,7 @@ export class Connections {
     }
   }
 
-  /** Connections open, idle, and callers that wait for one. */
+  /** Numbers of open and idle connections, and of callers that wait for one. */
   get counts(): { readonly open: number; readonly idle: number; readonly waiting: number } {
     const pools = Object.values(this.#lanes).map(({ pool }) => pool);
     const sum = (of: (pool: Pool) => number): number => pools.reduce((total, pool) => total + of(pool), 0);
@@ -339,7 +339,7 @@ export class Connections {
     };
   }
 
-  /** Lets statements under way finish, as long as their deadlines allow, and closes. A second call waits for the first. */
+  /** Closes the pools after running statements have finished, at most for their deadlines. A second call waits for the first. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -348,7 +348,7 @@ export class Connections {
   async #close(): Promise<void> {
     const lanes = Object.values(this.#lanes);
     const ended = Promise.all(lanes.map(({ pool }) => pool.end()));
-    // A half-open connection may never end; every statement has its deadline.
+    // A half-open connection may never end, so the longest deadline bounds the wait.
     const longest = Math.max(...lanes.map(({ deadlineMillis }) => deadlineMillis));
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
@@ -359,7 +359,7 @@ export class Connections {
   }
 }
 
-/** Whether all connections were in use for too long, which says nothing about the host. The message is all that pg gives. */
+/** Whether all connections were in use for too long, which does not concern the host. pg gives only the message. */
 function isBusy(error: unknown): boolean {
   return (error as Error).message === 'timeout exceeded when trying to connect';
 }

@@ -1,18 +1,15 @@
-/**
- * What errors of Postgres and of the way to it mean.
- *
- * Only errors of a value (classes 21, 22, 23, 54) are the fault of what was to be stored. Everything else says something
- * about the server, the network or the schema, and is never counted against a row.
- */
 import { StoreContended, StoreUnavailable } from '../../../ports/store.ts';
 
-/** The SQLSTATE of an error that the server sent; undefined for errors on the way to it. */
+/** The SQLSTATE of an error that the server sent; undefined for connection errors. */
 export function sqlStateOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
-/** Whether the values of a statement cannot be stored, whatever the server's condition. */
+/**
+ * Whether the values of a statement cannot be stored (SQLSTATE classes 21, 22, 23, 54). All other errors concern the server,
+ * the network or the schema and never count against a row.
+ */
 export function isDataError(error: unknown): boolean {
   return /^(?:21|22|23|54)/.test(sqlStateOf(error) ?? '');
 }
@@ -23,7 +20,7 @@ const collisions: ReadonlySet<string> = new Set([
   '55P03', // lock timeout
 ]);
 
-/** Whether the statement lost against another one and may succeed at once when sent again. */
+/** Whether the statement conflicted with another one and may succeed when repeated at once. */
 export function isCollision(error: unknown): boolean {
   return collisions.has(sqlStateOf(error) ?? '');
 }

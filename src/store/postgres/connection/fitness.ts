@@ -1,10 +1,9 @@
-/** What a server must be before Trama uses it, and what is said where it is not. */
 import { StoreUnavailable } from '../../../ports/store.ts';
 import type { Connections } from './connections.ts';
 import type { Session } from './session.ts';
 import { sqlStateOf } from './errors.ts';
 
-/** A database that cannot be used until an operator changes it or the configuration; the message is for people. */
+/** A database that cannot be used until an operator changes it or the configuration; the message is for users. */
 class UnfitDatabase extends Error {}
 
 const traitsSql = `
@@ -19,7 +18,7 @@ interface Traits {
   readonly database: string;
 }
 
-/** @throws UnfitDatabase when texts would be lost, or tables have no place. */
+/** @throws UnfitDatabase when the encoding is not UTF8 or there is no usable schema. */
 async function checkTraits(session: Session): Promise<void> {
   const [traits] = await session.query<Traits>({ text: traitsSql });
   if (traits === undefined) return;
@@ -42,7 +41,7 @@ const mayCreateSql = `
 SELECT current_schema() AS schema, current_user AS role,
   has_schema_privilege(current_schema(), 'CREATE') AS "mayCreate"`;
 
-/** @throws UnfitDatabase when this role may not make tables. */
+/** @throws UnfitDatabase when this role may not create tables. */
 export async function checkMayCreate(session: Session): Promise<void> {
   const [row] = await session.query<{ schema: string; role: string; mayCreate: boolean }>({ text: mayCreateSql });
   if (row === undefined || row.mayCreate) return;
@@ -60,12 +59,13 @@ async function pidOf(session: Session): Promise<number | undefined> {
 }
 
 /**
- * Finds out whether a pooler gives each transaction a server process of its own choice, which breaks locks, notifications and
- * prepared statements. Two connections hold one process each, and give them back one after the other. If the pooler hands out
- * what came last, the first connection then has the second one's process; if what came first, it has another one at its second
- * question. Without a pooler, or with one per session, a connection keeps its process.
+ * Detects a pooler that may assign a different server process to each transaction, which breaks locks, notifications and
+ * prepared statements. Two connections hold one process each and return them one after the other. If the pooler reuses the
+ * process returned last, the first connection then gets the second one's process; if it reuses the one returned first, the
+ * first connection gets another process at its second query. Without a pooler, or with session pooling, a connection keeps its
+ * process.
  *
- * @throws UnfitDatabase when that is so.
+ * @throws UnfitDatabase when such a pooler is found.
  */
 async function checkSessions(first: Session, second: Session): Promise<void> {
   await first.query({ text: 'BEGIN' });
@@ -93,7 +93,7 @@ SELECT count(*)::int AS n FROM (
   LIMIT 1000
 ) AS unfinished`;
 
-/** A sentence when existing Trama has unfinished executions in the same schema, which this version does not go on with. */
+/** Returns a warning when an earlier generation of Trama has unfinished executions in the schema, which this one cannot run. */
 export async function findUnfinishedOld(connections: Connections): Promise<string | undefined> {
   const [table] = await connections.query<{ exists: boolean }>('long', { text: oldTableSql });
   if (table?.exists !== true) return undefined;
@@ -103,7 +103,7 @@ export async function findUnfinishedOld(connections: Connections): Promise<strin
     if (row?.n === 0) return undefined;
     count = row?.n === 1000 ? 'at least 1000' : String(row?.n);
   } catch (error) {
-    // Its columns are those of another version, or not for this role to see: whether there are any cannot be told.
+    // The table has other columns, or this role may not read it, so the number is unknown.
     if (sqlStateOf((error as Error).cause)?.startsWith('42') !== true) throw error;
     count = 'perhaps';
   }
@@ -113,7 +113,7 @@ export async function findUnfinishedOld(connections: Connections): Promise<strin
   );
 }
 
-/** What the server's refusals mean, by SQLSTATE. Each persists until an operator changes something. */
+/** Explanations of errors that persist until an operator changes something, by SQLSTATE. */
 const refusals: Readonly<Record<string, string>> = {
   '28000': 'Postgres does not let this user in: look at database.user, TLS and pg_hba.conf',
   '28P01': 'Postgres does not accept the password of this user',
@@ -121,18 +121,22 @@ const refusals: Readonly<Record<string, string>> = {
   '42501': 'The Postgres role lacks a privilege: grant it, or run "trama migrate" as the role that owns the tables',
 };
 
-/** What a start is told of an error: a refusal that waiting does not change is no outage. */
+/** Converts an error during startup: a persistent refusal is not an outage. */
 export function asRefusal(error: unknown): unknown {
   if (!(error instanceof StoreUnavailable) || !(error.cause instanceof Error)) return error;
   const { cause } = error;
-  // PgBouncer has one SQLSTATE for all that it says itself, also for what passes.
+  // PgBouncer uses one SQLSTATE for all its own errors, including temporary ones.
   if (cause.message.includes('statement pooling mode')) return new UnfitDatabase(partsSessions);
   const sentence = refusals[sqlStateOf(cause) ?? ''];
-  // With what the connection says of itself, such as the key of a certificate.
+  // The message may contain an explanation of the connection, such as a configuration key.
   return sentence === undefined ? error : new UnfitDatabase(`${sentence}. ${error.message}`);
 }
 
-/** @throws UnfitDatabase where a pooler parts transactions from sessions, or the database is of no use; StoreUnavailable. */
+/**
+ * Checks that Trama can use the server.
+ *
+ * @throws UnfitDatabase for a pooler without session pooling or an unsuitable database; StoreUnavailable.
+ */
 export async function examine(connections: Connections): Promise<void> {
   await connections.withTwo(async (first, second) => {
     await checkSessions(first, second);

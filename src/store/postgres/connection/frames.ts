@@ -1,23 +1,15 @@
-/**
- * Checks that what a server sends is made of messages of its protocol, before pg reads them: its parser throws out of a socket's
- * event at what it does not expect, waits without end for a length that makes no sense, and never returns from an error that lacks its
- * end.
- *
- * Protocol: https://www.postgresql.org/docs/current/protocol-message-formats.html
- */
-
 /** The type and the length of each message. */
 const headBytes = 5;
 
-/** Postgres itself makes no message longer than 1 GiB; nothing that is stored here comes near this. */
+/** Postgres limits messages to 1 GiB; no row of this schema comes near this limit. */
 const maxMessageBytes = 256 * 1024 * 1024;
 
 const typesOfServer: ReadonlySet<number> = new Set(Buffer.from('RKSZENACDITntsGHWdcVv123'));
 
-/** Errors and notices: a list of texts, each ended by a zero, and a zero after the last. */
+/** Errors and notices: a list of zero-terminated texts with a zero after the last. */
 const listTypes: ReadonlySet<number> = new Set(Buffer.from('EN'));
 
-/** What came cannot be from a Postgres. */
+/** The received bytes do not follow the Postgres protocol. */
 export class UnreadableAnswer extends Error {
   override readonly name = 'UnreadableAnswer';
 
@@ -26,17 +18,22 @@ export class UnreadableAnswer extends Error {
   }
 }
 
-/** Follows the messages of one connection. */
+/**
+ * Checks that the bytes of one connection are valid protocol messages before pg parses them. pg's parser throws from a socket
+ * event on unexpected bytes, waits forever on an absurd length, and never returns from an unterminated error message.
+ *
+ * Protocol: https://www.postgresql.org/docs/current/protocol-message-formats.html
+ */
 export class Frames {
   readonly #head: Buffer = Buffer.alloc(headBytes);
   #headLength = 0;
-  /** Bytes of the message under way that have not come yet. */
+  /** Missing bytes of the current message. */
   #left = 0;
-  /** The last two bytes of the message under way. */
+  /** The last two bytes of the current message. */
   #tail = 0;
   #isList = false;
 
-  /** Looks at what came next. Throws {@link UnreadableAnswer}; then nothing of it may be read. */
+  /** Checks the next chunk. Throws {@link UnreadableAnswer}; then the caller must not parse the chunk. */
   check(chunk: Buffer): void {
     for (let at = 0; at < chunk.length;) at = this.#left > 0 ? this.#body(chunk, at) : this.#headOf(chunk, at);
   }
@@ -61,7 +58,7 @@ export class Frames {
     const to = Math.min(chunk.length, from + this.#left);
     if (this.#isList) for (let at = Math.max(from, to - 2); at < to; at++) this.#push(chunk[at] ?? 0);
     this.#left -= to - from;
-    // A list without a single text is one zero.
+    // An empty list is a single zero.
     if (this.#left === 0 && this.#isList && this.#tail !== 0) throw new UnreadableAnswer('an error without its end');
     return to;
   }

@@ -1,59 +1,56 @@
-/**
- * How to reach Postgres: options as the configuration has them, and the URL with several hosts that libpq knows.
- */
 import type { ShowStep } from '../../../ports/listing.ts';
 import type { StoreFault } from '../../../ports/store.ts';
 import { parsePostgresUrl, type ChannelBinding, type SslMode, type TargetSession } from './url.ts';
 
-/** TLS towards the server. */
+/** TLS options of the connection to the server. */
 export interface PostgresTls {
-  /** PEM text of the authorities that are trusted; without it, the well-known ones. Each connection reads the texts anew. */
+  /** PEM text of the trusted authorities; default: Node's built-in ones. Each new connection reads the texts again. */
   readonly ca?: string | undefined;
   /** PEM text of the client's certificate and its key. */
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
-  /** The name that the server's certificate has to be for; default: the host. */
+  /** The name that the server's certificate must match; default: the host. */
   readonly serverName?: string | undefined;
   /** Whether the server's certificate is checked; default true. */
   readonly rejectUnauthorized?: boolean;
   /** Whether the name in the server's certificate is checked; default true. */
   readonly checkName?: boolean;
-  /** Whether a server that has no TLS is good, too; default false. */
+  /** Whether to connect without TLS to a server that has none; default false. */
   readonly isOptional?: boolean;
-  /** What an error of a connection has to do with the configuration; stands in brackets behind it. */
+  /** Explains a connection error in terms of the configuration; the message has the explanation in brackets. */
   readonly explain?: (error: Error) => string | undefined;
 }
 
-/** How to open the store. Either `url`, or host and the rest. */
+/** Options of the store: either `url`, or `host` and the other fields. */
 export interface PostgresStoreOptions {
   /**
    * `postgres://user:password@host1:5432,host2:5432/database`, hosts tried in order. `target_session_attrs=read-write` keeps
-   * only a host that takes writes; it is the default where there are several hosts, `any` where there is one. `sslmode`
-   * turns TLS on where `ssl` does not say. See {@link parsePostgresUrl} for the other parameters.
+   * only a writable host; it is the default with several hosts, `any` with one. `sslmode` applies if `ssl` is absent. See
+   * {@link parsePostgresUrl} for the other parameters.
    */
   readonly url?: string;
-  /** One host, or several parted by commas. */
+  /** One host, or several separated by commas. */
   readonly host?: string;
   readonly port?: number;
   readonly database?: string;
   readonly user?: string;
   readonly password?: string;
   readonly ssl?: boolean | PostgresTls;
-  /** How the server names the connections; default `trama`, by which a promotion knows servers that are running. */
+  /** Application name of the connections; default `trama`, by which a promotion detects running servers. */
   readonly applicationName?: string;
-  /** Connections in all, from 2; default 10. One more is held by {@link Store.soleWorker}. */
+  /** Maximum number of connections, at least 2; default 10. {@link Store.soleWorker} holds one more. */
   readonly maxConnections?: number;
-  /** Connections that are kept however long they are idle, default 1; others are closed after ten minutes. */
+  /** Connections kept open while idle, default 1; others close after ten idle minutes. */
   readonly minConnections?: number;
-  /** Connections that opening makes ready for what executions need, in the background; default 0. */
+  /** Connections that `open` warms up in the background for the statements of executions; default 0. */
   readonly warmConnections?: number;
-  /** Longest time of a statement that reads much or removes old rows; default 30 000. Others have 2 s at most. */
+  /** Timeout of statements of lists, retention and the schema; default 30 000. Others have 2 s at most. */
   readonly statementTimeoutMillis?: number;
-  /** Whether opening brings an older schema up to date; default true. False: an older one is refused. */
+  /** Whether `open` migrates an older schema (default) or refuses it. */
   readonly migrate?: boolean;
-  /** What lists show of large outputs; without it, the whole. */
+  /** Shortens large outputs for lists; without it, lists show them in full. */
   readonly showStep?: ShowStep;
-  /** Told of trouble that no caller waits to hear about. Must not throw. */
+  /** Called for faults outside of any call. Must not throw. */
   readonly onFault?: (fault: StoreFault) => void;
 }
 
@@ -63,7 +60,7 @@ export interface Host {
   readonly port: number;
 }
 
-/** What a connection needs. */
+/** Everything needed to connect. */
 export interface Target {
   readonly hosts: readonly Host[];
   readonly database: string;
@@ -72,11 +69,11 @@ export interface Target {
   readonly tls: false | PostgresTls;
   readonly channelBinding: ChannelBinding;
   readonly applicationName?: string;
-  /** For one connection, to be ready. */
+  /** Limit for establishing one connection. */
   readonly connectTimeoutMillis?: number;
   /** Run-time parameters that every connection sets. */
   readonly settings: Readonly<Record<string, string>>;
-  /** Whether a host is kept only when it takes writes. */
+  /** Whether only writable hosts are accepted. */
   readonly mustWrite: boolean;
 }
 
@@ -87,7 +84,7 @@ function parseHosts(text: string, port: number): readonly Host[] {
     const match = /^(?:\[([^\]]+)\]|(\/[^:]*)|([^:[\]/]+))(?::(\d{1,5}))?$/.exec(part);
     const host = match?.[1] ?? match?.[2] ?? match?.[3];
     const own = match?.[4] === undefined ? port : Number(match[4]);
-    // Not as it is: where a password is not percent-encoded, a part of it is taken for a host.
+    // The message omits the host: it may be a part of a password that is not percent-encoded.
     if (host === undefined || own < 1 || own > 65_535) {
       throw new Error(
         'A host of Postgres must be a name, an address or the folder of a socket, with a port or without.',
@@ -97,7 +94,7 @@ function parseHosts(text: string, port: number): readonly Host[] {
   });
 }
 
-/** Whether a connection to that host goes through a socket of this machine, by the folder that holds it. */
+/** Whether the host is the folder of a Unix socket. */
 export function isSocket(host: string): boolean {
   return host.startsWith('/');
 }
@@ -106,7 +103,7 @@ function mustWriteOf(session: TargetSession | undefined, hosts: number): boolean
   return session === undefined ? hosts > 1 : session !== 'any';
 }
 
-/** As libpq has it: `require` encrypts without asking who is there, `verify-ca` without asking for its name. */
+/** As in libpq: `require` encrypts without checking the certificate, `verify-ca` checks it but not its name. */
 function tlsOf(ssl: PostgresStoreOptions['ssl'], mode: SslMode | undefined): false | PostgresTls {
   if (ssl === true) return {};
   if (ssl !== undefined) return ssl;
@@ -127,9 +124,9 @@ function tlsOf(ssl: PostgresStoreOptions['ssl'], mode: SslMode | undefined): fal
 }
 
 /**
- * What a connection needs, from the options; the parts of the URL come first.
+ * Derives the target from the options; parts of the URL take precedence.
  *
- * @throws Error with a sentence that never shows the password.
+ * @throws Error with a sentence that never contains the password.
  */
 export function targetOf(options: PostgresStoreOptions): Target {
   const url = options.url === undefined ? undefined : parsePostgresUrl(options.url);

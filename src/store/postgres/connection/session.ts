@@ -3,7 +3,7 @@ import { StoreUnavailable } from '../../../ports/store.ts';
 import type { SteadyClient } from './client.ts';
 import { isCollision, isDataError, unavailable } from './errors.ts';
 
-/** A statement; with a name it is prepared once per connection. */
+/** A statement; a named one is prepared once per connection. */
 export interface Statement {
   readonly name?: string;
   readonly text: string;
@@ -12,7 +12,7 @@ export interface Statement {
 
 /** A connection in use. */
 export interface Session {
-  /** The rows of a statement, columns named as it says. */
+  /** Runs a statement and returns its rows. */
   query<T>(statement: Statement): Promise<T[]>;
 }
 
@@ -20,23 +20,23 @@ export interface Session {
 export type Settings = Readonly<Record<string, string>>;
 
 /**
- * The first statement of a connection. Parameters in the message that opens a connection would save it, but poolers and proxies
- * refuse those (PgBouncer documentation, `ignore_startup_parameters`).
+ * The first statement of a connection. Startup parameters would make it unnecessary, but poolers and proxies reject them
+ * (PgBouncer documentation, `ignore_startup_parameters`).
  */
 const beginSql = `
 SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS readonly,
   count(set_config(name, value, false))
 FROM unnest($1::text[], $2::text[]) AS settings (name, value)`;
 
-/** A client of a pool, which is made from the class that the pool is given. */
+/** A client of a pool. The pool creates instances of the class in its options. */
 export type Pooled = PoolClient & SteadyClient & { generation?: number };
 
-/** Whether a caller still needs the SQLSTATE of the error. */
+/** Whether a caller needs the SQLSTATE of the error. */
 function keepsMeaning(error: unknown): boolean {
   return isCollision(error) || isDataError(error);
 }
 
-/** A pooled connection in use. Throws StoreUnavailable, collisions, and the errors of data. */
+/** A pooled connection in use. Throws StoreUnavailable, collisions and data errors. */
 export class PooledSession implements Session {
   readonly #client: Pooled;
 
@@ -48,7 +48,7 @@ export class PooledSession implements Session {
     return (await this.#run<T & QueryResultRow>({ ...(name === undefined ? undefined : { name }), text, values })).rows;
   }
 
-  /** A failed transaction answers COMMIT without an error, but as ROLLBACK. */
+  /** Commits and checks the reply: Postgres replies to COMMIT of a failed transaction with ROLLBACK instead of an error. */
   async commit(): Promise<void> {
     const { command } = await this.#run({ text: 'COMMIT' });
     if (command !== 'COMMIT') throw new StoreUnavailable('unreachable', 'Postgres rolled a transaction back.');
@@ -63,7 +63,7 @@ export class PooledSession implements Session {
   }
 }
 
-/** Gives a new connection the settings of its lane. Throws when it must write and the server takes no writes. */
+/** Applies the settings of the lane to a new connection. Throws when `mustWrite` is set and the server is read-only. */
 export async function begin(client: SteadyClient, settings: Settings, mustWrite: boolean): Promise<void> {
   const { rows } = await client.query<{ readonly: boolean }>(beginSql, [
     Object.keys(settings),

@@ -3,15 +3,15 @@ import { checkServerIdentity, type ConnectionOptions } from 'node:tls';
 import type { PostgresTls } from './options.ts';
 
 /**
- * TLS towards a host. This function checks the server's name itself: pg hands over an upgraded socket without a host, and Node
- * then checks "localhost" when the host is an address.
+ * TLS options for a host. They check the server's name explicitly: pg passes an upgraded socket without a host, and Node then
+ * checks "localhost" when the host is an address.
  */
 export function tlsOptions(tls: PostgresTls, host: string): ConnectionOptions {
   const { serverName, rejectUnauthorized = true, checkName = true } = tls;
   const name = serverName ?? host;
   return {
     rejectUnauthorized,
-    // Files are renewed while the pools live: pg reads these for each connection.
+    // Getters, because the files may be renewed: pg reads them for each connection.
     get ca() {
       return tls.ca;
     },

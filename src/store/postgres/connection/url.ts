@@ -1,6 +1,4 @@
-/** The connection URL of Postgres. */
-
-/** What a URL says. Parts that it leaves out are undefined. */
+/** The parts of a connection URL; undefined where the URL leaves them out. */
 export interface PostgresUrl {
   /** Hosts with ports, separated by commas, as {@link parseHosts} reads them; or the folder of a Unix socket. */
   readonly hosts: string | undefined;
@@ -25,17 +23,17 @@ const targetSessions = ['any', 'read-write', 'primary'] as const;
 export type SslMode = (typeof sslModes)[number];
 /** Whether SCRAM ties the password to the TLS connection (RFC 5802, RFC 5929). */
 export type ChannelBinding = (typeof channelBindings)[number];
-/** Which servers are good. The others that libpq knows are of no use: Trama writes. */
+/** Accepted kinds of servers. The other kinds of libpq are read-only or standby servers, which Trama cannot use. */
 export type TargetSession = (typeof targetSessions)[number];
 
-/** Files that libpq reads. Ignoring them would leave a server unchecked, or a certificate unshown. */
+/** Files that libpq reads. Ignoring these would skip a check of the server or omit the client's certificate. */
 const filesOfLibpq: Readonly<Record<string, string>> = {
   sslrootcert: 'database.ssl.caFile',
   sslcert: 'database.ssl.certFile',
   sslkey: 'database.ssl.keyFile',
 };
 
-/** Run-time parameters that connections of Trama set themselves, and the configuration key that says so, if any. */
+/** Run-time parameters that Trama sets on each connection, with the configuration key for them, if any. */
 const ownSettings: Readonly<Record<string, string>> = {
   statement_timeout: 'database.statementTimeoutMillis',
   lock_timeout: '',
@@ -72,7 +70,7 @@ const oneSchema: Reader = (draft, value) => {
   draft.settings['search_path'] = `"${value.replaceAll('"', '""')}"`;
 };
 
-/** What each parameter means. One that stands twice counts as it stands last, as with libpq. */
+/** Readers of the parameters. The last occurrence of a parameter wins, as in libpq. */
 const parameters: Readonly<Record<string, Reader>> = {
   host: (draft, value) => {
     draft.hosts = value;
@@ -96,7 +94,7 @@ const parameters: Readonly<Record<string, Reader>> = {
     draft.sslMode = oneOf('sslmode', sslModes, value);
   },
   ssl: (draft, value) => {
-    // As JDBC has it: `true` checks the server's certificate and its name.
+    // As in the JDBC driver: `true` checks the server's certificate and its name.
     draft.sslMode = oneOf('ssl', ['true', 'false'], value) === 'true' ? 'verify-full' : 'disable';
   },
   channel_binding: (draft, value) => {
@@ -104,7 +102,7 @@ const parameters: Readonly<Record<string, Reader>> = {
   },
   connect_timeout: (draft, value) => {
     if (!/^\d{1,4}$/.test(value)) refuse('connect_timeout', 'which is a number of seconds');
-    // As libpq has it: 0 says nothing, and one second is too short.
+    // As in libpq: 0 means the default, and the minimum is two seconds.
     if (Number(value) > 0) draft.connectTimeoutMillis = Math.max(2, Number(value)) * 1000;
   },
   target_session_attrs: (draft, value) => {
@@ -135,7 +133,7 @@ const parameters: Readonly<Record<string, Reader>> = {
   },
 };
 
-/** `-c name=value`, `-cname=value` and `--name=value`, separated by blanks; a backslash takes the next character as it is. */
+/** Reads `-c name=value`, `-cname=value` and `--name=value`, separated by blanks; a backslash escapes the next character. */
 function readOptions(text: string): readonly (readonly [string, string])[] {
   const words = (text.match(/(?:\\.|[^\s\\])+/gs) ?? []).map((word) => word.replace(/\\(.)/gs, '$1'));
   const read: [string, string][] = [];
@@ -177,16 +175,16 @@ function readQuery(draft: Draft, query: string): void {
 }
 
 /**
- * Reads `postgres://user:password@host1:port,host2:port/database?parameters`. `URL` of Node knows no lists of hosts. A host that
- * begins with a slash, percent-encoded before the path or as the parameter `host`, is the folder of a Unix socket.
+ * Parses `postgres://user:password@host1:port,host2:port/database?parameters`. Node's `URL` does not support lists of hosts. A
+ * host that begins with a slash, percent-encoded before the path or as the parameter `host`, is the folder of a Unix socket.
  *
- * @throws Error with a sentence that shows no password: for a URL of another form, and for each parameter that is unknown or has a
- *   value without a meaning here.
+ * @throws Error with a sentence that never contains the password, for a malformed URL and for a parameter that is unknown or
+ *   has an unsupported value.
  */
 export function parsePostgresUrl(url: string): PostgresUrl {
   const match = /^postgres(?:ql)?:\/\/(?:([^@/]*)@)?([^/?#@]*)(?:\/([^?#@]*))?(?:\?([^#]*))?$/.exec(url);
   const [, credentials = '', hosts = '', database, query = ''] = match ?? [];
-  // Where a password is not percent-encoded, a part of it would be taken for a parameter, and shown.
+  // A part of a password that is not percent-encoded could be taken for a parameter and shown in an error.
   if (match === null || query.includes('@')) throw new Error(malformed);
   const colon = credentials.indexOf(':');
   const draft: Draft = {

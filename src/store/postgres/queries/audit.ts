@@ -1,4 +1,3 @@
-/** The audit log: appending an entry, and a page of entries by id. An entry that is there already is left as it is. */
 import type { AuditEntry, AuditFilter } from '../../../ports/audit.ts';
 import type { AuditValues, PageAnswer, PageValues } from '../../pages.ts';
 import type { Connections } from '../connection/connections.ts';
@@ -17,7 +16,7 @@ const names = 'id, at, actor, action, target, address, outcome, "requestId", det
 
 const fields = ['target', 'actor', 'action'] as const;
 
-/** The statement that appends, also for transactions that write something else beside it. */
+/** The statement that appends an entry, also within other transactions; does nothing when an entry with its id exists. */
 export function auditStatement(x: AuditEntry): Statement {
   const { id, at, actor, action, target, address, outcome, requestId, details } = x;
   const texts = [actor, action, target, address, outcome, requestId].map((text) => encodeText(text));
@@ -27,12 +26,12 @@ export function auditStatement(x: AuditEntry): Statement {
   };
 }
 
-/** Appends on its own. */
+/** Appends an entry in its own transaction. */
 export async function appendAudit(connections: Connections, entry: AuditEntry): Promise<void> {
   await connections.query('short', auditStatement(entry));
 }
 
-/** A page of entries. */
+/** Lists a page of entries by id. */
 export async function listAudit(
   connections: Connections,
   filter: AuditFilter,

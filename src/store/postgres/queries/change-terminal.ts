@@ -1,10 +1,3 @@
-/**
- * Changes an execution that is over (retry, resolve, redelivery of its hook), if it still is, and is at the expected seq. The former holder
- * is fenced, and no worker holds it afterwards.
- *
- * Guarantees: the latest change sent again is true and writes nothing, also when a worker has taken over since. Rare, so
- * one statement after the other in a transaction that holds the row.
- */
 import type { ExecutionStatus } from '../../../core/state.ts';
 import type { ShowStep } from '../../../ports/listing.ts';
 import type { TerminalChange } from '../../../ports/store.ts';
@@ -59,7 +52,15 @@ interface Row {
   readonly status: ExecutionStatus;
 }
 
-/** Changes it; false when it is not over at that seq any more. Throws the server's error where a value cannot be stored. */
+/**
+ * Changes an execution (retry, resolve, redelivery of its hook) if it is terminal and at the expected seq; false otherwise. The
+ * change fences the former owner and removes the claim.
+ *
+ * Guarantees: repeating the latest change returns true and writes nothing, even after a worker has taken over. Changes are
+ * rare, so the transaction runs several statements while it holds the row lock.
+ *
+ * Throws the server's error when a value cannot be stored.
+ */
 export function changeTerminal(connections: Connections, x: TerminalChange, show?: ShowStep): Promise<boolean> {
   int4(x.seq);
   int4(x.summary.round);

@@ -1,20 +1,3 @@
-/**
- * Writes checkpoints: state, history and consumed events of each, if its claim and seq still hold; all of a batch in one
- * statement, so in one transaction with one wait for the disk.
- *
- * The comparison is in the UPDATE itself. Where another transaction holds or has changed the row, Postgres waits for it and
- * compares again with the newest version, so that of two racing writers one finds the other's row. Everything else of the
- * statement hangs on the rows that the UPDATE returned: where it did not write, nothing is appended or consumed. What a
- * checkpoint finds under its own claim and seq (rows that stand, for the end of an execution) was written before the seq
- * was given out, so the statement's snapshot has it.
- *
- * Rows that were not written are looked at in a second statement, which happens after the first and so sees why. Only a
- * row that now looks as it should have before is sent again.
- *
- * Guarantees: a row at the next seq under the same claim was written by this very checkpoint (`written`, nothing twice);
- * another claim or seq is `fenced`; a given inbox seq that differs is `inbox` with the events. None of these writes
- * anything.
- */
 import type { ShowStep } from '../../../ports/listing.ts';
 import { StoreUnavailable, type Checkpoint, type CheckpointResult } from '../../../ports/store.ts';
 import { encode } from '../../row-text.ts';
@@ -34,7 +17,7 @@ import {
 import { executionId } from '../columns/execution-id.ts';
 import { decodeText, encodeText, encodeTextOrNull } from '../columns/text-column.ts';
 
-/** A checkpoint as it is sent. */
+/** A checkpoint, encoded for the statement. */
 export interface CheckpointValues {
   readonly source: Checkpoint;
   readonly state: string;
@@ -53,7 +36,7 @@ export function checkpointValues(x: Checkpoint, show?: ShowStep): CheckpointValu
 
 const dueKinds = { leave: 0, set: 1, none: 2 } as const;
 
-/** What is the same in every statement; `seldom` has a value only where a run fails or waits for a callback. */
+/** The columns of every statement. Columns in `seldom` have values only when a run fails or waits for a callback. */
 const leanColumns = 13;
 const seldom = ['reason', 'failed_node_id', 'failure_description', 'callback_warning', 'callback_keys'] as const;
 const fullColumns = leanColumns + seldom.length;
@@ -76,12 +59,12 @@ const leanSetSql = `
 
 const setSql = `${leanSetSql}, ${seldom.map((name) => `${name} = i.${name}`).join(', ')}`;
 
-// The ids once more: whichever side of the join a plan begins with, it reads no other rows.
+// The ids appear twice so that a plan reads no other rows, whichever side of the join it begins with.
 const matchSql = `
   WHERE e.id = ANY ($1::uuid[]) AND e.id = i.id AND e.claim = i.claim AND e.seq = i.seq AND (i.inbox_seq IS NULL OR e.inbox_seq = i.inbox_seq)
   RETURNING e.id, e.inbox_seq`;
 
-/** Looked up in a hash table, where a join would compare each with each. */
+/** Postgres evaluates this with a hash table; a join would compare all pairs. */
 const isWritten = (id: string): string => `(${id} IN (SELECT id FROM written)) IS TRUE`;
 
 const appendSql = `
@@ -96,8 +79,8 @@ steps AS (
 const answerSql = 'SELECT id, inbox_seq AS "inboxSeq" FROM written';
 
 /**
- * Nothing but new rows, no failure, no call apart from its step, no large output: nearly every batch. Ten columns that would be null
- * throughout are not sent; of the engine's work for a checkpoint that was a tenth.
+ * For batches with new rows only, without failures, separate call rows or large outputs: nearly every batch. Omitting ten
+ * columns of nulls saves a tenth of the engine's work for a checkpoint.
  */
 const leanSql = `
 WITH written AS (
@@ -108,7 +91,7 @@ WITH written AS (
 )
 ${answerSql}`;
 
-/** Nothing but new rows. */
+/** For batches that only add rows. */
 const plainSql = `
 WITH written AS (
   UPDATE execution e SET ${setSql}, standing = 0
@@ -117,8 +100,8 @@ WITH written AS (
 ${answerSql}`;
 
 /**
- * With changes of earlier rows, consumed events, and what stands of an execution that ended. An effect counts with the mark
- * that this very checkpoint puts on it.
+ * For batches that also change earlier rows, consume events, or end executions whose effects may stand. An effect counts with
+ * the mark that this checkpoint sets on it.
  */
 const fullSql = `
 WITH marks AS MATERIALIZED (
@@ -187,7 +170,7 @@ function hasSeldom(summary: Checkpoint['summary']): boolean {
   return seen !== null && seen !== undefined;
 }
 
-/** The statement of a batch in which no id is twice, in the order of ids. */
+/** The statement for a batch of distinct ids, sorted by id. */
 export function checkpointStatement(batch: readonly CheckpointValues[]): Statement {
   const sources = batch.map(({ source }) => source);
   const summaries = sources.map(({ summary }) => summary);
@@ -250,7 +233,7 @@ export function checkpointStatement(batch: readonly CheckpointValues[]): Stateme
   return { name: 'checkpoint-full', text: fullSql, values };
 }
 
-/** What became of a row that was not written; undefined: it can be written now. */
+/** The result for a row that was not written; undefined if it can be written now. */
 function verdict({ source }: CheckpointValues, row: Looked | undefined): CheckpointResult | undefined {
   if (row === undefined || row.claim !== encodeText(source.claim)) return { kind: 'fenced' };
   const { inboxSeq } = row;
@@ -264,10 +247,27 @@ function verdict({ source }: CheckpointValues, row: Looked | undefined): Checkpo
   };
 }
 
-/** Rows that look writable again and again: another writer changes them faster than they are written. */
+/** Limits the attempts for rows that another writer keeps changing. */
 const maxRounds = 5;
 
-/** Writes a batch in which no id is twice, in the order of ids. Throws the server's error where a value cannot be stored. */
+/**
+ * Writes a batch of checkpoints with distinct ids, sorted by id: state, history and consumed events, if claim and seq match.
+ * One statement, hence one transaction with one wait for the disk.
+ *
+ * The UPDATE itself compares claim and seq. If another transaction has locked or changed the row, Postgres waits for it and
+ * compares again with the newest version, so one of two racing writers sees the other's row. The rest of the statement depends
+ * on the rows that the UPDATE returned: without an update, nothing is appended or consumed. The rows that a checkpoint reads
+ * under its claim and seq (effects that stand at the end of an execution) were written before the seq was issued, so they are
+ * in the statement's snapshot.
+ *
+ * A second, later statement reads the rows that were not written and finds the reason. Only a row that can now be written is
+ * sent again.
+ *
+ * Guarantees: a row at the next seq under the same claim was written by this same checkpoint (`written`, nothing twice);
+ * another claim or seq is `fenced`; a given inbox seq that differs is `inbox` with the events. None of these writes anything.
+ *
+ * Throws the server's error when a value cannot be stored.
+ */
 export async function writeCheckpoints(
   connections: Connections,
   batch: readonly CheckpointValues[],

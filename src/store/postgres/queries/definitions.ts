@@ -1,6 +1,3 @@
-/**
- * Definitions as records: put, get, list, delete; and their bodies by content, as executions are pinned to them.
- */
 import type { AuditEntry } from '../../../ports/audit.ts';
 import type { DefinitionRecord, PutDefinitionResult } from '../../../ports/store.ts';
 import type { PageAnswer, PageValues } from '../../pages.ts';
@@ -47,10 +44,10 @@ function decode(row: DefinitionRecord): DefinitionRecord {
   return { ...texts, definition, createdAt, updatedAt };
 }
 
-/** A record that was found taken and is gone again when looked at. */
+/** Limits the attempts when a conflicting record is removed before it can be read. */
 const maxRounds = 5;
 
-/** Stores a record unless its id or its name and version are taken. */
+/** Stores a record unless a record with its id, or its name and version, exists. */
 export async function putDefinition(
   connections: Connections,
   record: DefinitionRecord,
@@ -68,7 +65,7 @@ export async function putDefinition(
     if (inserted) return { kind: 'stored', record };
     const sameId = await getDefinition(connections, { id });
     const found = sameId ?? (await getDefinition(connections, { name, version }));
-    // A put that was stored without its answer arriving is found here, too.
+    // Also finds the record of an earlier put whose reply was lost.
     if (found !== undefined && found.hash === hash) return { kind: 'identical', record: found };
     if (found !== undefined || round === maxRounds) {
       return { kind: 'conflict', by: sameId === undefined ? 'name_version' : 'id' };
@@ -81,7 +78,7 @@ export async function getDefinition(
   connections: Connections,
   key: { readonly id: string } | { readonly name: string; readonly version: string },
 ): Promise<DefinitionRecord | undefined> {
-  // Every run asks for its definition: named, so that it is planned once per connection.
+  // Every run reads its definition. Named statements are planned once per connection.
   let statement: Statement;
   if ('id' in key) statement = { name: 'definition-by-id', text: byIdSql, values: [encodeText(key.id)] };
   else if (key.version === 'latest') {
@@ -94,7 +91,7 @@ export async function getDefinition(
   return row && decode(row);
 }
 
-/** A page of records by creation. */
+/** Lists a page of records by creation. */
 export async function listDefinitions(
   connections: Connections,
   page: PageValues,
@@ -117,7 +114,7 @@ export async function listDefinitions(
   return { rows: shown.map((row) => decode(row)), more };
 }
 
-/** Removes a record; absent is fine. */
+/** Removes a record if it exists. */
 export async function deleteDefinition(connections: Connections, id: string, audit?: AuditEntry): Promise<void> {
   await connections.transaction('short', async (session) => {
     const gone = await session.query({ text: deleteSql, values: [encodeText(id)] });
@@ -125,7 +122,7 @@ export async function deleteDefinition(connections: Connections, id: string, aud
   });
 }
 
-/** A definition by content, as an execution or a record has it. */
+/** Reads a definition by the hash of its content, from the pinned bodies or the records. */
 export async function getDefinitionBody(connections: Connections, hash: string): Promise<string | undefined> {
   const values = [encodeText(hash)];
   const rows = await connections.query<{ definition: string }>('short', { text: bodySql, values });

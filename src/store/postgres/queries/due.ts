@@ -1,4 +1,3 @@
-/** What is due, and how many executions are in which status, by shards. */
 import type { ShardSet } from '../../../core/value/slot.ts';
 import type { DueRow } from '../../../ports/records.ts';
 import { activeStatuses } from '../../row-text.ts';
@@ -7,7 +6,7 @@ import { int4Array } from '../columns/binary-array.ts';
 import type { Connections } from '../connection/connections.ts';
 import { decodeText } from '../columns/text-column.ts';
 
-// All slots of all shards are below 16384 times 16384, which an integer holds.
+// slot * count is below 16384 * 16384, which fits an int.
 const inShards = (count: string, shards: string): string => `slot * ${count} / 16384 = ANY (${shards})`;
 
 const dueSql = (columns: string): string => `
@@ -18,7 +17,7 @@ ORDER BY due_at, id LIMIT $6`;
 
 const rowSql = dueSql('id, slot, due_at AS "dueAt"');
 
-// A worker that parks leaves no claim without a checkpoint, and a checkpoint that is not younger than the due time.
+// A parked execution has no claims since its checkpoint, and its checkpoint is not later than its due time.
 const detailSql = dueSql(
   'id, slot, due_at AS "dueAt", status, updated_at AS "updatedAt", CASE WHEN claims > 0 OR updated_at > due_at THEN claim END AS claim',
 );
@@ -45,12 +44,12 @@ interface Cursor {
 }
 
 function valuesOf({ count, shards }: ShardSet, until: number, limit: number, cursor: Cursor | undefined): unknown[] {
-  // An empty id is no uuid, and comes before all of them.
+  // An empty id is not a UUID; it sorts before all ids.
   const afterId = cursor === undefined || cursor.id === '' ? lowestId : cursor.id;
   return [until, cursor?.dueAt ?? Number.MIN_SAFE_INTEGER, afterId, count, int4Array(shards), limit];
 }
 
-/** Executions of some shards that are due by an instant, by due time then id, after a cursor. */
+/** Finds executions of the shards that are due by an instant, ordered by due time, then id, after a cursor. */
 export function findDue(
   connections: Connections,
   shards: ShardSet,
@@ -62,7 +61,7 @@ export function findDue(
   return connections.query<DueRow>('short', { name: 'find-due', text: rowSql, values });
 }
 
-/** The same with more of each row. */
+/** The same with more columns. */
 export async function listDue(
   connections: Connections,
   shards: ShardSet,
@@ -75,7 +74,7 @@ export async function listDue(
   return rows.map((row) => ({ ...row, claim: row.claim === null ? null : decodeText(row.claim) }));
 }
 
-/** The non-terminal ones and CORRUPTED, and those whose hook is still to be delivered. Reads as many index entries as it counts. */
+/** Counts executions that are non-terminal or CORRUPTED, or have an undelivered hook. Reads one index entry per counted one. */
 export async function countActive(
   connections: Connections,
   { count, shards }: ShardSet,

@@ -1,7 +1,3 @@
-/**
- * Effects and compensations: the next row that an execution has to compensate and what stands from earlier rounds, for many
- * executions at once; and all rows of one that have an effect.
- */
 import type { EffectFilter, UndoFilter } from '../../../ports/store.ts';
 import type { StepText } from '../../step-text.ts';
 import { int4Array, textArray, uuidArray } from '../columns/binary-array.ts';
@@ -9,7 +5,7 @@ import type { Connections } from '../connection/connections.ts';
 import { executionId } from '../columns/execution-id.ts';
 import { encodeText } from '../columns/text-column.ts';
 
-// A scope's inner scopes begin with it and a slash.
+// The name of an inner scope begins with its outer scope and a slash.
 const undoSql = `
 SELECT q.nr::int AS nr, s."row", s.undo
 FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::int[]) WITH ORDINALITY
@@ -25,7 +21,7 @@ CROSS JOIN LATERAL (
 const effectsSql = `
 SELECT "row", undo FROM step WHERE execution = $1 AND marked = 1 ORDER BY ord LIMIT $2`;
 
-// Of each round and kind one ordered index scan that stops at the limit, however many rows there are.
+// One ordered index scan per round and kind, which stops at the limit.
 const effectsOfKindSql = (kind: string): string => `
   SELECT "row", undo FROM step
   WHERE execution = $1 AND round = r.round AND marked = 1 AND ${kind}
@@ -51,14 +47,14 @@ CROSS JOIN LATERAL (
   ORDER BY round DESC, ord DESC LIMIT 1
 ) s`;
 
-/** Which row an execution wants to compensate next. */
+/** A query for the next row that an execution must compensate. */
 export interface UndoWanted {
   readonly id: string;
   readonly round: number;
   readonly filter: UndoFilter;
 }
 
-/** Of which visit an execution wants to know what stands, from rounds before the given one. */
+/** A query for the standing effect of a visit in rounds before `round`. */
 export interface StandingWanted {
   readonly id: string;
   readonly nodeId: string;
@@ -67,11 +63,11 @@ export interface StandingWanted {
 }
 
 interface FoundRow extends StepText {
-  /** Of the question, from 1. */
+  /** Number of the query, from 1. */
   readonly nr: number;
 }
 
-/** At most one row for each question. */
+/** Returns at most one row per query, in the order of the queries. */
 async function ask(
   connections: Connections,
   name: string,
@@ -84,7 +80,7 @@ async function ask(
   return found;
 }
 
-/** The next rows to compensate: lowest rank, highest sort; see {@link UndoFilter}. */
+/** Finds the next rows to compensate, for many executions at once: lowest rank, highest sort; see {@link UndoFilter}. */
 export function findUndo(
   connections: Connections,
   wanted: readonly UndoWanted[],
@@ -101,7 +97,7 @@ export function findUndo(
   return ask(connections, 'find-undo', undoSql, values, wanted.length);
 }
 
-/** Rows with an effect or a compensation; at most `limit`. See {@link Store.listEffects}. */
+/** Lists rows with an effect or a compensation, at most `limit`; see {@link Store.listEffects}. */
 export function listEffects(
   connections: Connections,
   id: string,
@@ -118,7 +114,7 @@ export function listEffects(
   return connections.query<StepText>('short', { name: 'list-some-effects', text: someEffectsSql, values });
 }
 
-/** The latest effects of nodes' visits that stand from rounds before the given ones. */
+/** Finds the latest standing effects of visits in earlier rounds, for many executions at once. */
 export function findStanding(
   connections: Connections,
   wanted: readonly StandingWanted[],

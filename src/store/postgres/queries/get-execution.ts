@@ -1,4 +1,3 @@
-/** Executions with their states, with their inputs or without, without their histories. */
 import type { DetailValues, ProgressValues } from '../../stored-rows.ts';
 import { uuidArray } from '../columns/binary-array.ts';
 import type { Connections } from '../connection/connections.ts';
@@ -7,7 +6,7 @@ import { executionId } from '../columns/execution-id.ts';
 import { decodeText } from '../columns/text-column.ts';
 import { decodeRecord, recordColumns } from './record-columns.ts';
 
-// What an execution is pinned to is looked up row by row: whatever the tables were when it was planned, it reads no other.
+// LATERAL looks the pinned definition up row by row, so that even a plan made while the tables were empty reads no other rows.
 const sql = (columns: string): string => `
 SELECT ${recordColumns}, e.traceparent, e.seq, e.inbox_seq AS "inboxSeq", e.state${columns}
 FROM execution e CROSS JOIN LATERAL (
@@ -18,7 +17,7 @@ WHERE e.id = ANY ($1::uuid[])`;
 const detailStatement = { name: 'get-execution', text: sql(', e.payload') };
 const progressStatement = { name: 'get-progress', text: sql('') };
 
-/** Reads them with their inputs, in the order of the ids; undefined for those that do not exist. */
+/** Reads executions with state and payload, in the order of the ids; undefined for those that do not exist. */
 export function getExecutions(
   connections: Connections,
   ids: readonly string[],
@@ -26,7 +25,7 @@ export function getExecutions(
   return read<DetailValues>(connections, detailStatement, ids);
 }
 
-/** Reads them without their inputs, in the order of the ids; undefined for those that do not exist. */
+/** Reads executions with state, without payload, in the order of the ids; undefined for those that do not exist. */
 export function getProgress(
   connections: Connections,
   ids: readonly string[],

@@ -1,10 +1,3 @@
-/**
- * Writes rows of another store, a batch in one statement. Rows that are there already stay as they are, so that a batch may
- * be sent again.
- *
- * Executions come without due time and claim: no worker takes them over until they are activated. They must come after what
- * they are pinned to; one whose definition is missing is left out, which the verification finds.
- */
 import type { CopiedKind } from '../../../ports/promotion.ts';
 import { decodeLabels } from '../../row-text.ts';
 import { textArray, uuidArray } from '../columns/binary-array.ts';
@@ -30,7 +23,7 @@ ON CONFLICT DO NOTHING`;
 
 const executionColumns = promotionColumns.execution;
 const names = executionColumns.map(([name]) => name);
-/** What an execution is pinned to is another table's. */
+/** Columns of `execution`; those of the pinned definition are in `definition_body`. */
 const ownNames = names.filter((name) => !['hash', 'name', 'version'].includes(name));
 const firstLabelParameter = executionColumns.length + 1;
 
@@ -64,7 +57,14 @@ function labelParameters(rows: readonly (readonly Value[])[]): Buffer[] {
   ];
 }
 
-/** The statement that writes these rows. Throws a RangeError when a value does not fit its column. */
+/**
+ * The statement that writes a batch of rows from another store. Existing rows stay unchanged, so a batch may be repeated.
+ *
+ * Executions are written without due time and claim, so no worker takes them over before the activation. Their definition
+ * bodies must be written first: an execution without its body is skipped, which the verification detects.
+ *
+ * Throws a RangeError when a value does not fit its column.
+ */
 export function importStatement(kind: CopiedKind, rows: readonly (readonly Value[])[]): Statement {
   const values = columnParameters(promotionColumns[kind], rows);
   if (kind !== 'execution') return { name: `import-${kind}`, text: insertSql(kind), values };

@@ -1,16 +1,3 @@
-/**
- * A page of executions by id, newest first unless asked otherwise.
- *
- * Each status and each pinned definition that is asked for is one ordered index scan that stops after a page; the scans are merged, so
- * a page reads about as many index entries as it shows, however many executions there are. Which index a scan walks is
- * the planner's choice by the values asked for, so these statements are not prepared: of a label and a status it walks the
- * rarer one, which it can only where each status has a scan of its own (several in one scan are in no order). A filter that few rows of a large
- * index range satisfy reads that range.
- *
- * Rounds begin and end after the id was made, most of them soon: an instant bounds the ids on both sides, with an hour for
- * clocks that differ and for runs that take their time. Runs that began or ended later than that have an index of their
- * own, which is one more scan (see the migration that made it).
- */
 import type { ExecutionFilter } from '../../../ports/store.ts';
 import type { ListValues, PageAnswer } from '../../pages.ts';
 import type { ListedValues } from '../../stored-rows.ts';
@@ -23,12 +10,12 @@ import { encodeText } from '../columns/text-column.ts';
 import { decodeRecord, recordColumns, recordNames } from './record-columns.ts';
 import { pageWithin, sizeOf, withinBytes } from './within-bytes.ts';
 
-/** Scans that are merged at most; more values are compared row by row. */
+/** Maximum number of merged scans; with more values, a scan compares them row by row. */
 const maxScans = 24;
 
 const slackMillis = 3_600_000;
 
-/** The condition of the index of those that began or ended late. */
+/** The condition of the index of executions that began or ended long after their creation. */
 const isLate = 'coalesce(e.completed_at, e.started_at) > e.created_at + 1800000';
 
 /** The conditions of the indexes. */
@@ -41,11 +28,11 @@ const bodiesSql = `
 SELECT no FROM definition_body
 WHERE ($1::text IS NULL OR name = $1) AND ($2::text IS NULL OR version = $2) AND ($3::text[] IS NULL OR name LIKE ANY ($3))`;
 
-/** The text of a statement in the making; every value becomes a parameter. */
+/** Builds the text of a statement; every value becomes a parameter. */
 class StatementText {
   readonly values: unknown[] = [];
 
-  /** The place of a value. */
+  /** Adds a value and returns its placeholder. */
   value(value: unknown): string {
     return `$${this.values.push(value)}`;
   }
@@ -65,7 +52,7 @@ function timeConditions(text: StatementText, filter: ExecutionFilter): string[] 
   return found;
 }
 
-/** The conditions of every scan. */
+/** The conditions that all scans share. */
 function conditions(text: StatementText, filter: ExecutionFilter): string[] {
   const found = timeConditions(text, filter);
   if (filter.reason !== undefined) found.push(`e.reason = ${text.value(encodeText(filter.reason))}`);
@@ -77,7 +64,10 @@ function conditions(text: StatementText, filter: ExecutionFilter): string[] {
   return found;
 }
 
-/** What parts those near an instant, and those that began or ended long after they were made; nothing without such an instant. */
+/**
+ * Separates executions with ids near an instant from those that began or ended long after their creation; one span without a
+ * condition if the filter has no lower bound.
+ */
 function spans(text: StatementText, filter: ExecutionFilter): readonly string[] {
   const after = Math.max(filter.startedAfter ?? -Infinity, filter.completedAfter ?? -Infinity);
   if (after === -Infinity) return ['true'];
@@ -85,7 +75,7 @@ function spans(text: StatementText, filter: ExecutionFilter): readonly string[] 
   return [`e.id >= ${lowest}::uuid`, `e.id < ${lowest}::uuid AND ${isLate}`];
 }
 
-/** Conditions that part the scans: one scan per element. */
+/** The conditions that distinguish the scans: one scan per element. */
 function parts(text: StatementText, filter: ExecutionFilter, bodies: readonly number[] | undefined): readonly string[] {
   const statuses = filter.statuses === undefined ? undefined : [...new Set(filter.statuses)];
   const near = spans(text, filter);
@@ -102,8 +92,8 @@ function parts(text: StatementText, filter: ExecutionFilter, bodies: readonly nu
 }
 
 /**
- * One sub-select for all of them, which the planner has nothing to choose in: a join for each would let it weigh all their orders, and of 50
- * labels that took 21 s. The whole key of each is known, so that they are as many steps into the index.
+ * One subselect for all labels, which leaves the planner no choice: with one join per label it considers all join orders, which
+ * took 21 s for 50 labels. The full key of each is known, so each label is one index lookup.
  */
 function hasLabels(text: StatementText, labels: readonly (readonly [string, string])[]): string {
   const keys = text.value(textArray(labels.map(([key]) => encodeText(key))));
@@ -127,7 +117,7 @@ function statementOf(
   const [label, ...otherLabels] = Object.entries(filter.labels ?? {});
   const labelIs = ([key, value]: readonly [string, string]): string =>
     `key = ${text.value(encodeText(key))} AND value = ${text.value(encodeText(value))}`;
-  // The id in whose order the scanned index lies.
+  // The id column that orders the scanned index.
   const id = label === undefined ? 'e.id' : 'l.execution';
   const shared = conditions(text, filter);
   const from =
@@ -166,7 +156,18 @@ const recordSize = sizeOf(
   'state',
 );
 
-/** Reads it. */
+/**
+ * Lists a page of executions by id, newest first by default.
+ *
+ * Each requested status and each pinned definition is one ordered index scan that stops after a page. The statement merges the
+ * scans, so a page reads about as many index entries as it shows, regardless of the number of executions. The planner chooses
+ * the index of a scan by the values, so these statements are not prepared: of a label and a status it walks the rarer one,
+ * which requires one scan per status (several statuses in one scan are unordered). A filter that few rows of a large index
+ * range satisfy reads that range.
+ *
+ * Rounds begin and end after the id was created, most of them soon. So an instant bounds the ids on both sides, with an hour
+ * for clock differences and long runs. Later runs have a separate index, which is one more scan (see its migration).
+ */
 export async function listExecutions(
   connections: Connections,
   filter: ExecutionFilter,

@@ -1,16 +1,15 @@
-/** Pages of an execution's step rows and call rows by ord; `after` is the ord of the row before the page in its order. */
 import type { PageAnswer, PageValues } from '../../pages.ts';
 import type { StepText } from '../../step-text.ts';
 import type { Connections } from '../connection/connections.ts';
 import type { StoredCall } from '../columns/folded-calls.ts';
 import { pageWithin, sizeOf, withinBytes } from './within-bytes.ts';
 
-/** Beyond every ord. */
+/** Exceeds every ord. */
 const end = 2_147_483_647;
 
 type Order = 'asc' | 'desc';
 
-/** The whole output only where nothing shorter stands for it. */
+/** Selects the full output only if there is no `shown`. */
 const stepsSql = (order: Order): string =>
   withinBytes(
     `
@@ -25,7 +24,7 @@ const stepsSql = (order: Order): string =>
     },
   );
 
-/** Of both tables as many as the page and what comes before it may take; a step's call has the ord before the step's. */
+/** Reads from both tables as many rows as offset and page can take; a step's folded call has the ord before the step's. */
 const callsSql = (order: Order): string =>
   withinBytes(
     `
@@ -61,7 +60,7 @@ async function read<T>(
   return pageWithin(rows, page.limit);
 }
 
-/** A page of steps. */
+/** Lists a page of steps by ord, after the ord `after` in the page's order. */
 export function listSteps(
   connections: Connections,
   id: string,
@@ -77,7 +76,7 @@ export function listSteps(
   return read(connections, 'step', id, { above, below }, page, !withoutBodies);
 }
 
-/** A page of calls. */
+/** Lists a page of calls by ord, after the ord `after` in the page's order. */
 export function listCalls(
   connections: Connections,
   id: string,

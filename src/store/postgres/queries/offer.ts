@@ -1,14 +1,3 @@
-/**
- * Offers events to the inboxes of executions, many in one transaction: the core decides by the stored state; an accepted one is
- * appended, the inbox seq goes up and the execution is due now.
- *
- * Rows are locked from the decision to the end of the transaction, so a checkpoint either comes before (then the decision
- * saw its state) or after (then it sees the new inbox seq). Nothing is waited for: an execution whose row another transaction has
- * locked is left out, so that it delays no other, and is offered again (`gathered.ts`).
- *
- * Guarantees: the audit entry is written in the same transaction; an event id accepted before is `accepted` again and changes
- * nothing; other answers write nothing.
- */
 import { admit } from '../../../core/admission.ts';
 import type { State } from '../../../core/state.ts';
 import type { Offer, OfferResult } from '../../../ports/store.ts';
@@ -37,7 +26,7 @@ CROSS JOIN LATERAL (
 ) s
 ORDER BY s.position`;
 
-// The ids once more: whichever side of the join a plan begins with, it reads no other rows.
+// The ids appear twice so that a plan reads no other rows, whichever side of the join it begins with.
 const appendSql = `
 WITH input AS MATERIALIZED (
   SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bool[], $7::text[], $8::bigint[])
@@ -50,10 +39,10 @@ INSERT INTO inbox (execution, position, id, at, nonce, body_hash, pending, event
 SELECT i.execution, b.inbox_seq, i.id, i.at, i.nonce, i.body_hash, i.pending, i.event
 FROM bumped b JOIN input i ON i.execution = b.id`;
 
-/** An offer as it is sent. */
+/** An offer, encoded for the statements. */
 export interface OfferValues {
   readonly source: Offer;
-  /** What the execution becomes due at. */
+  /** The execution's new due time. */
   readonly now: number;
   readonly id: string;
   readonly nonce: string | null;
@@ -95,8 +84,17 @@ export function offerValues(x: Offer, now: number): OfferValues {
 }
 
 /**
- * Offers a batch in which no execution is twice, in the order of their ids. Throws the server's error where a value cannot be
- * stored. `contended`: another transaction has locked the row, and nothing was written.
+ * Offers events to the inboxes of distinct executions, sorted by id, in one transaction. The core decides by the stored state;
+ * for an accepted event the transaction appends it, increments the inbox seq and makes the execution due now.
+ *
+ * The transaction locks the rows until it ends, so a checkpoint comes either before it (the decision sees its state) or after
+ * it (the checkpoint sees the new inbox seq). It does not wait for locks: the result for a row that another transaction has
+ * locked is `contended`, nothing is written, and {@link Gathered} offers the event again.
+ *
+ * Guarantees: the audit entry is written in the same transaction; an event id accepted before is `accepted` again and changes
+ * nothing; all other results write nothing.
+ *
+ * Throws the server's error when a value cannot be stored.
  */
 export function offer(
   connections: Connections,
@@ -134,7 +132,7 @@ export function offer(
   });
 }
 
-/** The executions of a batch that exist and were not locked here. */
+/** The executions of a batch that exist but that this transaction could not lock. */
 async function findSkipped(
   session: Session,
   batch: readonly OfferValues[],

@@ -3,7 +3,7 @@ import { textArray } from '../columns/binary-array.ts';
 import type { Connections } from '../connection/connections.ts';
 import { decodeText, encodeJsonText, encodeText } from '../columns/text-column.ts';
 
-/** What an execution is pinned to. */
+/** The definition that an execution is pinned to. */
 export type Pinned = Pick<NewExecution, 'definitionHash' | 'name' | 'version' | 'definition'>;
 
 const insertSql = `
@@ -16,7 +16,7 @@ SELECT d.no, d.hash, d.name, d.version FROM definition_body d
 JOIN unnest($1::text[], $2::text[], $3::text[]) AS i (hash, name, version)
   ON d.hash = i.hash AND d.name = i.name AND d.version = i.version`;
 
-/** Definitions whose number is remembered. */
+/** Maximum number of cached definition numbers. */
 const maxRemembered = 5000;
 
 function keyOf(hash: string, name: string, version: string): string {
@@ -24,8 +24,8 @@ function keyOf(hash: string, name: string, version: string): string {
 }
 
 /**
- * Definitions as executions are pinned to them: each name, version and content once, named by number. Numbers are
- * remembered; an insert notices a definition that retention has removed meanwhile.
+ * The definitions that executions are pinned to: each name, version and content is stored once and has a number. The numbers
+ * are cached; the submit statement detects a definition that retention has removed meanwhile.
  */
 export class PinnedBodies {
   readonly #connections: Connections;
@@ -35,14 +35,14 @@ export class PinnedBodies {
     this.#connections = connections;
   }
 
-  /** The numbers of these definitions, in their order; stores those that are not known. */
+  /** Returns the numbers of the definitions, in order; stores definitions without a cached number. */
   async numbers(wanted: readonly Pinned[]): Promise<readonly number[]> {
     const keys = wanted.map(({ definitionHash, name, version }) => keyOf(definitionHash, name, version));
     const missing = new Map<string, Pinned>();
     for (const [i, key] of keys.entries()) if (!this.#numbers.has(key)) missing.set(key, wanted[i] as Pinned);
     const known = keys.map((key) => this.#numbers.get(key));
     if (missing.size === 0) return known.map((no) => no ?? -1);
-    // Those that were known may be forgotten meanwhile.
+    // Known numbers are read before the await because `forget` may run meanwhile.
     const stored = await this.#store([...missing.entries()].sort(([a], [b]) => (a < b ? -1 : 1)));
     return keys.map((key, i) => known[i] ?? stored.get(key) ?? -1);
   }

@@ -1,10 +1,9 @@
-/** The processes that use the store, by the server's clock alone. */
 import { type BeatAnswer, type ProcessInfo, type ProcessRow, rememberedMillis } from '../../../ports/processes.ts';
 import type { Connections } from '../connection/connections.ts';
 import { decodeText, encodeText } from '../columns/text-column.ts';
 
-// A beat need not outlast a crash of the server, so nothing waits for the disk. The own row comes back once in any case: it
-// carries the clock.
+// A beat need not survive a crash of the server, so the commit does not wait for the disk. The statement always returns at
+// least one row, which has the server's clock.
 const beatSql = `
 WITH clock AS MATERIALIZED (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now),
 beat AS (
@@ -18,7 +17,7 @@ SELECT p.id, p.pod_id AS "podId", p.version, p.works, p.sole_worker AS "isSoleWo
 FROM clock LEFT JOIN process p ON p.id <> $1 AND p.beat_at > clock.now - ${String(rememberedMillis)}
 ORDER BY p.id`;
 
-/** Rows of former runs of the same pod, and of processes that have been silent for a day. */
+/** Deletes earlier runs of the same pod, and processes without a beat for a day. */
 const forgetSql = `
 DELETE FROM process WHERE (pod_id = $2 AND id <> $1)
   OR beat_at < (extract(epoch FROM clock_timestamp()) * 1000)::bigint - 86400000`;
@@ -26,7 +25,7 @@ DELETE FROM process WHERE (pod_id = $2 AND id <> $1)
 const endSql = 'DELETE FROM process WHERE id = $1';
 
 interface Row extends Omit<ProcessRow, 'id'> {
-  /** Null where there is no other process. */
+  /** Null when there is no other process. */
   readonly id: string | null;
   readonly now: number;
   readonly isQuiet: string;

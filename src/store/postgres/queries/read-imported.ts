@@ -1,7 +1,3 @@
-/**
- * Reads back what came from another store, page by page by primary key, to compare it with what was sent. A page is bounded
- * in rows and bytes; sizes are known without reading the values.
- */
 import { uncopiedAction, type CopiedKind } from '../../../ports/promotion.ts';
 import type { Statement } from '../connection/session.ts';
 import { promotionColumns } from '../columns/promotion-columns.ts';
@@ -10,9 +6,9 @@ const maxRows = 1000;
 const maxBytes = 2 * 1024 * 1024;
 
 interface Source {
-  /** For the columns of the kind. */
+  /** The row source of the columns of the kind. */
   readonly from: string;
-  /** Columns by which rows are read, unique together, with their types. */
+  /** Columns that order the rows, unique together, with their types and start values. */
   readonly key: readonly (readonly [column: string, type: string, start: string | number])[];
   /** Columns whose values may be large. */
   readonly large: readonly string[];
@@ -25,7 +21,7 @@ const byOrd = [ofExecution, ['ord', 'int', -1]] as const;
 
 const sources: Readonly<Record<CopiedKind, Source>> = {
   body: {
-    // The numbers of definitions are this store's own.
+    // The numbers of bodies differ between stores, so they are not compared.
     from: 'definition_body',
     key: [
       ['hash', 'text', ''],
@@ -59,7 +55,7 @@ const sources: Readonly<Record<CopiedKind, Source>> = {
   },
 };
 
-/** Of names that stand in keys and columns, which has an order of its own. */
+/** Text keys are compared bytewise, regardless of the collation of their columns. */
 const collated = (type: string): string => (type === 'text' ? ' COLLATE "C"' : '');
 
 function pageSql(kind: CopiedKind): string {
@@ -69,7 +65,7 @@ function pageSql(kind: CopiedKind): string {
   const after = key.map(([, type], i) => `$${i + 1}::${type}${collated(type)}`).join(', ');
   const [first = '', firstType = ''] = key[0] ?? [];
   const size = ['0', ...large.map((name) => `coalesce(octet_length(${name}), 0)`)].join(' + ');
-  // The comparison of the first column alone tells which partitions need no look.
+  // The condition on the first column alone lets the planner skip partitions.
   return `
 SELECT json_build_array(${keys})::text AS "cursor", ${columns} FROM (
   SELECT ${columns}, sum(${size}) OVER page - (${size}) AS bytes_before
@@ -84,7 +80,11 @@ WHERE bytes_before < ${maxBytes}
 ORDER BY ${keys}`;
 }
 
-/** The statement of the page after a `cursor` of an earlier row, from the beginning without one. Empty after the last row. */
+/**
+ * The statement that reads a page of imported rows back by primary key, to compare them with the source. It starts after the
+ * `cursor` of an earlier row, or at the beginning; it returns no rows after the last one. A page is bounded in rows and bytes;
+ * Postgres knows sizes without fetching the values.
+ */
 export function readImportedStatement(kind: CopiedKind, after: string | undefined): Statement {
   const values = after === undefined ? sources[kind].key.map(([, , start]) => start) : (JSON.parse(after) as unknown[]);
   return { name: `read-imported-${kind}`, text: pageSql(kind), values };

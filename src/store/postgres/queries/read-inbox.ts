@@ -1,11 +1,10 @@
-/** Unconsumed events with the present inbox seq, of many executions at once; seq 0 and none of one that does not exist. */
 import type { InboxValues } from '../../stored-rows.ts';
 import { uuidArray } from '../columns/binary-array.ts';
 import type { Connections } from '../connection/connections.ts';
 import { executionId } from '../columns/execution-id.ts';
 import { decodeText } from '../columns/text-column.ts';
 
-// The count of the inbox and its events are those of one moment.
+// One statement, so that inbox seq and events are from the same snapshot.
 const sql = `
 SELECT q.nr::int AS nr, e.inbox_seq AS "inboxSeq", b.id, b.at, b.event
 FROM unnest($1::uuid[]) WITH ORDINALITY AS q (execution, nr)
@@ -16,7 +15,7 @@ LEFT JOIN LATERAL (
 ORDER BY q.nr, b.position`;
 
 interface Row {
-  /** Of the question, from 1. */
+  /** Number of the query, from 1. */
   readonly nr: number;
   readonly inboxSeq: number;
   readonly id: string | null;
@@ -30,7 +29,7 @@ export interface StoredInbox {
   readonly inbox: readonly InboxValues[];
 }
 
-/** Reads them. */
+/** Reads unconsumed events and the current inbox seq of many executions; seq 0 and no events for one that does not exist. */
 export async function readInbox(connections: Connections, ids: readonly string[]): Promise<readonly StoredInbox[]> {
   const rows = await connections.query<Row>('short', {
     name: 'read-inbox',

@@ -1,12 +1,3 @@
-/**
- * Reads what the latest visit of each asked node answered, as of an ord: its rows with an answer or key, and those of its
- * compensation; for many executions at once.
- *
- * The latest row of a node names the visit. Visits of a node follow each other, so the other rows of its answer lie just
- * before, and each is one step into an index until another visit appears, however often a loop has passed. Rows of
- * compensations have an index of their own. What one execution wants beyond its bound is not read: the length of a text is
- * known without it.
- */
 import type { OutputQuery } from '../../../core/context/outputs.ts';
 import type { StepText } from '../../step-text.ts';
 import { int4Array, int8Array, textArray, uuidArray } from '../columns/binary-array.ts';
@@ -15,23 +6,23 @@ import type { Statement } from '../connection/session.ts';
 import { executionId } from '../columns/execution-id.ts';
 import { encodeText } from '../columns/text-column.ts';
 
-/** What one execution wants to know. */
+/** The queries of one execution. */
 export interface OutputsWanted {
   readonly id: string;
   readonly round: number;
   readonly queries: readonly OutputQuery[];
-  /** Absent: no bound. */
+  /** Absent: unlimited. */
   readonly maxBytes?: number | undefined;
 }
 
 interface Row extends Pick<StepText, 'undo' | 'output'> {
   readonly who: number;
   readonly ord: number;
-  /** Null: all that this one wants is too large. */
+  /** Null: the outputs of this execution exceed `maxBytes`. */
   readonly row: string | null;
 }
 
-/** Beyond every ord. */
+/** Exceeds every ord. */
 const end = 2_147_483_647;
 
 const sql = `
@@ -64,7 +55,7 @@ SELECT who, ord, undo, CASE WHEN fits THEN "row" END AS "row", CASE WHEN fits TH
   FROM found
 ) bounded`;
 
-/** The statement that reads them. */
+/** The statement of {@link readOutputs}. */
 export function outputsStatement(wanted: readonly OutputsWanted[]): Statement {
   const asked = wanted.flatMap(({ id, round, queries }, who) => queries.map((query) => ({ who, id, round, ...query })));
   const values = [
@@ -78,13 +69,21 @@ export function outputsStatement(wanted: readonly OutputsWanted[]): Statement {
   return { name: 'read-outputs', text: sql, values };
 }
 
-/** Reads them, for each execution in the order of their ords; undefined where they are too large. */
+/**
+ * Reads the outputs of the latest visit of each queried node, as of an ord, for many executions at once: the rows with an
+ * answer or key, and those of the visit's compensation. Returns the rows of each execution ordered by ord, undefined if they
+ * exceed its bound.
+ *
+ * The latest row of a node identifies the visit. Visits of a node follow each other, so the statement steps back through an
+ * index, one lookup per row, until another visit appears, regardless of the number of loop passes. Rows of compensations have
+ * a separate index. The statement does not read texts beyond the bound: Postgres knows their length without fetching them.
+ */
 export async function readOutputs(
   connections: Connections,
   wanted: readonly OutputsWanted[],
 ): Promise<readonly (readonly StepText[] | undefined)[]> {
   const rows = await connections.query<Row>('short', outputsStatement(wanted));
-  // Two questions may have the same answer.
+  // Two queries may return the same row.
   const found = wanted.map(() => new Map<number, StepText & { readonly ord: number }>());
   const tooLarge = new Set<number>();
   for (const { who, ord, row, undo, output } of rows) {

@@ -1,14 +1,3 @@
-/**
- * Removes executions that ended before an instant, oldest first, but for CORRUPTED ones, those with unknown effects that
- * no operator settled, and those whose hook is still to be delivered.
- *
- * One transaction removes executions with inbox and labels, so that they cannot be retried any more, and notes their ids as
- * garbage; their history, which may be long, goes afterwards in slices. Their start keys become orphans, which go once they
- * are a day old. A definition that no execution is pinned to any more goes, too.
- *
- * A key's age is taken from the instant before which executions were removed, which is in the past: keys may stay longer,
- * never shorter.
- */
 import { int4Array, uuidArray } from '../columns/binary-array.ts';
 import type { Connections } from '../connection/connections.ts';
 import type { Session } from '../connection/session.ts';
@@ -67,15 +56,24 @@ DELETE FROM start_key WHERE (caller, key) IN (
   SELECT caller, key FROM start_key WHERE orphan AND created_at < $1 LIMIT $2)
 RETURNING 1`;
 
-/** Rows of history removed at once. */
+/** Rows of history removed per statement. */
 const slice = 5000;
 
-/** Executions whose history is removed together. */
+/** Executions whose history is removed in one slice. */
 const sweptTogether = 100;
 
 const dayMillis = 86_400_000;
 
-/** Removes up to `limit` executions in one transaction; answers how many. */
+/**
+ * Removes up to `limit` executions that ended before an instant, oldest first, and returns how many. Keeps CORRUPTED
+ * executions, those with unresolved unknown effects, and those with an undelivered hook.
+ *
+ * One transaction removes executions with inbox and labels, so that they can no longer be retried, and records their ids as
+ * garbage. {@link sweep} then removes their history, which may be long, in slices. Their start keys become orphans, which
+ * `sweep` removes once they are a day old. Definition bodies that no execution is pinned to are removed, too.
+ *
+ * The age of a key counts until `before`, which is in the past, so keys may stay longer than a day, never shorter.
+ */
 export async function removeCompleted(connections: Connections, before: number, limit: number): Promise<number> {
   const gone = await connections.query<{ body: number }>('long', { text: removeSql, values: [before, limit] });
   await removeBodies(connections, [...new Set(gone.map(({ body }) => body))]);
@@ -83,8 +81,8 @@ export async function removeCompleted(connections: Connections, before: number, 
 }
 
 /**
- * Removes definitions that nothing is pinned to. They are locked first: a transaction that pins one at this moment either is seen by
- * the second statement, or waits and finds it gone.
+ * Removes definition bodies that no execution is pinned to. The first statement locks them: the second statement sees any
+ * concurrent transaction that pinned one, or that transaction waits and then finds the body gone.
  */
 async function removeBodies(connections: Connections, bodies: readonly number[]): Promise<void> {
   if (bodies.length === 0) return;
@@ -95,7 +93,7 @@ async function removeBodies(connections: Connections, bodies: readonly number[])
   });
 }
 
-/** Removes definitions that nothing is pinned to, whichever executions they had. */
+/** Finds and removes all definition bodies that no execution is pinned to. */
 export async function removeUnusedBodies(connections: Connections): Promise<void> {
   const found = await connections.query<{ no: number }>('long', { text: unusedBodiesSql });
   await removeBodies(
@@ -104,7 +102,7 @@ export async function removeUnusedBodies(connections: Connections): Promise<void
   );
 }
 
-/** Removes a slice of what removed executions left behind; answers whether anything is left. */
+/** Removes a slice of the garbage of removed executions; returns whether any is left. */
 export async function sweep(connections: Connections, before: number): Promise<boolean> {
   const garbage = await connections.query<{ execution: string }>('long', { text: findSql, values: [sweptTogether] });
   if (garbage.length > 0) {
@@ -121,7 +119,7 @@ export async function sweep(connections: Connections, before: number): Promise<b
   return keys.length === slice;
 }
 
-/** Makes orphans of the start keys of a dropped range; answers whether there was one. */
+/** Makes the start keys of a dropped range orphans; returns whether there was such a range. */
 async function sweepRange(session: Session): Promise<boolean> {
   const [range] = await session.query<{ low: string; high: string }>({ text: rangesSql });
   if (range === undefined) return false;

@@ -1,14 +1,3 @@
-/**
- * Inserts executions with input, labels, first rows and start keys; all of a batch in one statement.
- *
- * The statement locks the definitions that it pins, so that retention cannot remove one under it; rows whose definition is
- * gone are not inserted, and sent again once it is stored anew. Where the definition must be stored as a record, the
- * statement looks for that, too. A start key is inserted before its execution, which is only inserted where the key was;
- * where it was not, a second statement reads whose key it is.
- *
- * Guarantees: the same id again is `created` and writes nothing, so a batch may be sent twice; of racing start keys one
- * wins, the others learn its execution.
- */
 import type { ShowStep } from '../../../ports/listing.ts';
 import { StoreUnavailable, type NewExecution, type SubmitResult } from '../../../ports/store.ts';
 import { encode, isOver, isStanding, isUnresolved } from '../../row-text.ts';
@@ -30,7 +19,7 @@ import { executionId } from '../columns/execution-id.ts';
 import { encodeJsonText, encodeText, encodeTextOrNull } from '../columns/text-column.ts';
 import type { PinnedBodies } from './pinned-bodies.ts';
 
-/** A new execution as it is sent. */
+/** A new execution, encoded for the statement. */
 export interface SubmitValues {
   readonly source: NewExecution;
   readonly state: string;
@@ -64,7 +53,7 @@ const recordsParameter = 28;
 const firstStepParameter = 29;
 const firstLabelParameter = firstStepParameter + stepParameters;
 
-/** Looked up in a hash table, where a join would compare each with each. */
+/** Postgres evaluates this with a hash table; a join would compare all pairs. */
 const isOneOf = (value: string, set: string): string => `(${value} IN (${set})) IS TRUE`;
 
 const sql = `
@@ -124,15 +113,15 @@ const idSql = 'SELECT id FROM execution WHERE id = ANY ($1::uuid[])';
 
 interface Answer {
   readonly id: string;
-  /** Whether its definition is still stored for those that are pinned to it. */
+  /** Whether the pinned body of its definition still exists. */
   readonly hasBody: boolean;
-  /** Whether its definition is stored as a record, if it must be. */
+  /** Whether its definition has a record, or needs none. */
   readonly hasRecord: boolean;
-  /** Whether it needs no look at its start key. */
+  /** Whether it has no start key or its start key was inserted. */
   readonly done: boolean;
 }
 
-/** The statement of a batch in which no id is twice; `bodies` are the numbers of their definitions. */
+/** The statement for a batch of distinct ids; `bodies` are the numbers of their definitions. */
 export function submitStatement(batch: readonly SubmitValues[], bodies: readonly number[]): Statement {
   return { name: 'submit', text: sql, values: parameters(batch, bodies) };
 }
@@ -182,10 +171,21 @@ function parameters(batch: readonly SubmitValues[], bodies: readonly number[]): 
   ];
 }
 
-/** Rows whose definition or start key vanishes again and again. */
+/** Limits the attempts for rows whose definition or start key is removed repeatedly. */
 const maxRounds = 5;
 
-/** Inserts a batch in which no id is twice. Throws the server's error where a value cannot be stored. */
+/**
+ * Inserts a batch of executions with distinct ids, with input, labels, first rows and start keys, in one statement.
+ *
+ * The statement locks the pinned definition bodies, so that retention cannot remove them meanwhile. It skips rows whose body
+ * is missing; a later attempt stores the body and inserts them. It inserts an execution only if its start key, if any, was
+ * inserted; otherwise a second statement reads which execution has the key.
+ *
+ * Guarantees: a repeated id is `created` again and writes nothing, so a batch may be sent twice. Of racing start keys one
+ * wins, and the results of the others name its execution.
+ *
+ * Throws the server's error when a value cannot be stored.
+ */
 export async function submit(
   connections: Connections,
   pinned: PinnedBodies,
@@ -218,7 +218,7 @@ export async function submit(
   return results as SubmitResult[];
 }
 
-/** Whether these were inserted before their definition went. */
+/** Sets the results of rows without a record: `created` if an earlier attempt inserted them, otherwise `gone`. */
 async function settleGone(
   connections: Connections,
   batch: readonly SubmitValues[],
@@ -235,7 +235,7 @@ async function settleGone(
   for (const [k, i] of gone.entries()) results[i] = { kind: inserted.has(ids[k] as string) ? 'created' : 'gone' };
 }
 
-/** Whose start keys these are. A key that is gone by now leaves its row without a result. */
+/** Sets the results of rows whose start keys exist. A key that was removed meanwhile leaves its row without a result. */
 async function settle(
   connections: Connections,
   batch: readonly SubmitValues[],

@@ -1,16 +1,3 @@
-/**
- * Takes executions over: a new claim at the next seq fences the former holder. A parked one becomes due now.
- *
- * One statement for all; where another transaction has just changed a row, Postgres computes the new one from the newest
- * version. Events come by a second statement, only those that the answered inbox seq counts.
- *
- * The transaction does not wait for the disk: everything that depends on a lost take-over is lost with it. Nothing follows from it before a checkpoint is
- * on disk, and whatever is on disk has everything before it in the log there, too. Should the server crash in between, the new
- * owner's checkpoint finds another claim and is fenced, as if it had never taken over. (A wait less between due and call.)
- *
- * Guarantees: idempotent per claim; a claim of a process that lives is not counted against the execution; executions that are absent or have no due time are left out; the answer is what the new owner starts
- * from, unconsumed events included. Payload and events of an execution beyond the bounds are not even read.
- */
 import type { LoadedExecution } from '../../../ports/store.ts';
 import type { TakeOverBounds } from '../../../ports/store-bounds.ts';
 import { loadedExecution, type InboxValues, type LoadedValues } from '../../stored-rows.ts';
@@ -19,9 +6,9 @@ import type { Connections } from '../connection/connections.ts';
 import type { Statement } from '../connection/session.ts';
 import { decodeText, encodeText } from '../columns/text-column.ts';
 
-// A plan made while tables are empty must not begin anywhere but with the ids. So they stand twice; what an execution is
-// pinned to is looked up row by row and not joined; and that it has a due time is asked in words that the index of due
-// executions does not know. The setting lasts as long as the transaction, which is this statement.
+// Even a plan made while the tables are empty must begin with the ids. So the ids appear twice, the pinned definition comes
+// from subqueries instead of a join, and the condition on due_at does not match the index of due executions.
+// set_config lasts until the end of the transaction, which is this statement.
 const pinned = (column: string): string =>
   `(SELECT d.${column} FROM definition_body d WHERE d.no = e.body) AS ${column}`;
 
@@ -52,10 +39,10 @@ interface EventRow extends InboxValues {
   readonly position: number;
 }
 
-/** More claims than any execution has, and more bytes than any payload. */
+/** Exceeds the claims of any execution and the bytes of any payload. */
 const unbounded = 2_147_483_647;
 
-/** The statement that takes over a batch in which no id is twice. */
+/** The statement that takes over a batch of distinct ids. */
 export function takeOverStatement(
   claims: readonly { readonly id: string; readonly claim: string }[],
   now: number,
@@ -73,7 +60,19 @@ export function takeOverStatement(
   return { name: 'take-over', text: sql, values };
 }
 
-/** Takes over a batch in which no id is twice, in the order of ids; answers those that can be taken over. */
+/**
+ * Takes over a batch of distinct ids, sorted by id, in one statement: a new claim at the next seq fences the former owner. If
+ * another transaction has just changed a row, Postgres computes the new row from the newest version. A second statement reads
+ * the events that the returned inbox seq counts.
+ *
+ * The commit does not wait for the disk, which saves one wait between due time and call. If the server crashes and loses the
+ * take-over, it also loses everything written later, because the log is sequential. The new owner's checkpoint then finds
+ * another claim and is fenced.
+ *
+ * Guarantees: idempotent per claim; a claim of a live process is not counted against the execution; executions that are absent
+ * or have no due time are left out; the result includes all unconsumed events. The payload and events of an execution beyond
+ * the bounds are not read.
+ */
 export async function takeOver(
   connections: Connections,
   claims: readonly { readonly id: string; readonly claim: string }[],
@@ -107,7 +106,7 @@ async function readEvents(connections: Connections, rows: readonly Row[]): Promi
     values: [uuidArray(rows.map(({ id }) => id))],
   });
   for (const { execution, position, id, at, event } of events) {
-    // What was accepted since counts for the next one who looks.
+    // Later events belong to the next read.
     if (position <= (inboxSeqs.get(execution) ?? 0)) byId.get(execution)?.push({ id: decodeText(id), at, event });
   }
   return byId;

@@ -1,17 +1,14 @@
-/**
- * Pages that end at bytes. How long a value is, Postgres knows without fetching it: only the values of the page itself are read, and
- * leave the server.
- */
 import type { PageAnswer } from '../../pages.ts';
 
-/** Beside the columns of a row: how many rows there are with those behind the page. */
+/** An extra column: the number of rows, including those after the page. */
 interface Counted {
   readonly found: number;
 }
 
 /**
- * The statement that keeps of the rows of `source` the first, and the others as long as all together do not go beyond `bytes`
- * (a parameter). `source` has the rows of a page and one more, `order` is that of the page, `size` what a row counts.
+ * The statement that returns the first row of `source`, and further rows while their total size does not exceed `bytes` (a
+ * parameter). `source` selects one row more than the page, `order` is the page's order, and `size` is the size of a row.
+ * Postgres knows the length of a value without fetching it, so it reads and sends only the values of the page.
  */
 export function withinBytes(
   source: string,
@@ -27,12 +24,12 @@ SELECT ${columns}, found FROM (
 ORDER BY ${order}`;
 }
 
-/** What a row counts: the bytes of these columns. */
+/** The size of a row: the bytes of these columns. */
 export function sizeOf(...columns: readonly string[]): string {
   return columns.map((column) => `coalesce(octet_length(${column}), 0)`).join(' + ');
 }
 
-/** The page of such a statement's rows. */
+/** The page of the rows of {@link withinBytes}. */
 export function pageWithin<T>(rows: readonly (T & Counted)[], limit: number): PageAnswer<T> {
   const shown = rows.slice(0, limit);
   return { rows: shown, more: (rows[0]?.found ?? 0) > shown.length };

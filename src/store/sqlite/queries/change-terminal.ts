@@ -1,8 +1,8 @@
 /**
- * Changes an execution that is over (retry, resolve, redelivery of its hook), if it still is, and is at the expected seq. The former holder
- * is fenced, and no worker holds it afterwards.
+ * Changes an execution (retry, resolve, redelivery of its hook) if it is terminal and at the expected seq. The change fences
+ * the former owner and removes the claim.
  *
- * Guarantees: the latest change sent again is true and writes nothing, also when a worker has taken over since.
+ * Guarantees: repeating the latest change returns true and writes nothing, even after a worker has taken over.
  */
 import { terminalStatuses } from '../../row-text.ts';
 import type { Operations } from '../protocol.ts';

@@ -1,7 +1,7 @@
 /**
  * Writes checkpoints: state, history and consumed events of each, if its claim and seq still hold.
  *
- * Guarantees: a row at the next seq under the same claim was written by this very checkpoint (`written`, nothing twice);
+ * Guarantees: a row at the next seq under the same claim was written by this same checkpoint (`written`, nothing twice);
  * another claim or seq is `fenced`; a given inbox seq that differs is `inbox` with the events. None of these writes
  * anything.
  */

@@ -10,7 +10,7 @@ WHERE due_at IS NOT NULL AND due_at <= ? AND (due_at, id) > (?, ?)
   AND CAST(slot * ? / 16384 AS INTEGER) IN (SELECT value FROM json_each(?))
 ORDER BY due_at, id LIMIT ?`;
 
-// A worker that parks leaves no claim without a checkpoint, and a checkpoint that is not younger than the due time.
+// A parked execution has no claims since its checkpoint, and its checkpoint is not later than its due time.
 const detailSql = sql(
   ', status, updated_at AS updatedAt, CASE WHEN claims > 0 OR updated_at > due_at THEN claim END AS claim',
   ' JOIN run ON run.execution = no',

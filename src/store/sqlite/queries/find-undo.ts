@@ -14,7 +14,7 @@ WHERE e.id = ? AND s.round = ? AND s.undo = '${undo}'`;
 
 const order = 'ORDER BY s.undo_rank, s.undo_sort DESC LIMIT 1';
 
-// A scope's inner scopes begin with it and a slash; `0` is the character after the slash.
+// The name of an inner scope begins with its outer scope and a slash; `0` is the character after the slash.
 const within = `AND (s.scope = ? OR (s.scope >= ? || '/' AND s.scope < ? || '0'))`;
 
 /** Prepares it. */

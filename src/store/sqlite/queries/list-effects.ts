@@ -2,8 +2,7 @@
  * Rows with an effect or a compensation: all of them in the order of their ords, or those of some rounds and kinds. At most
  * `limit`.
  *
- * Each kind is a statement of its own, so that each finds the index that knows little else: what was compensated, and is done
- * with, is in none of them.
+ * Each kind has its own statement and partial index. Finished compensations are in none of these indexes.
  */
 import type { EffectFilter } from '../../../ports/store.ts';
 import type { StepText } from '../../step-text.ts';

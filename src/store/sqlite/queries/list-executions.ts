@@ -24,8 +24,8 @@ interface Fragment {
 }
 
 /**
- * Entries of the index that a page looks at. A filter that few of them fit would else read the whole range, and keep everything else of the store
- * waiting meanwhile; its page ends here, with a cursor. So many take some 50 ms.
+ * Maximum number of index entries that a page reads, which takes some 50 ms. A filter that few entries match would otherwise
+ * read the whole range and block all other operations; its page ends here, with a cursor.
  */
 const maxScanned = 20_000;
 
@@ -103,7 +103,7 @@ function conditions(filter: ExecutionFilter, labels: readonly (readonly [string,
   if (filter.hook !== undefined) found.push({ sql: hookSql[filter.hook], values: [] });
   const others = labels.slice(1);
   if (others.length > 0) {
-    // The whole key of each is known, so that all of them are as many steps into the index.
+    // The full key of each label is known, so each is one index lookup.
     const pairs = others.map(() => '(?, ?)').join(', ');
     found.push({
       sql: `${String(others.length)} = (
@@ -122,7 +122,7 @@ interface PageStatements {
   readonly end: Fragment;
 }
 
-/** They; `scanned` are the entries of the index that a page looks at. */
+/** The statements of a page that reads at most `scanned` index entries. */
 export function listStatements(
   filter: ExecutionFilter,
   page: ListValues,
@@ -185,7 +185,7 @@ export function listExecutions(session: Session): Operations['listExecutions'] {
     const { page: pageStatement, end } = listStatements(filter, page, after);
     const found = copied(takePage(read<ListedValues>(pageStatement), page, recordLength));
     if (found.more) return found;
-    // What was skipped is not skipped again by the next page.
+    // The cursor lets the next page start after the skipped entries.
     for (const { id } of read<{ readonly id: string }>(end)) return { ...found, more: true, after: id };
     return found;
   };

@@ -1,6 +1,6 @@
 /**
- * Reads what the latest visit of each asked node answered, as of an ord: its rows with an answer or key, and those of its
- * compensation.
+ * Reads the outputs of the latest visit of each queried node, as of an ord: the rows with an answer or key, and those of the
+ * visit's compensation.
  *
  * Reads the rows of that visit alone (backwards by index until another visit appears), however often a loop has passed; and
  * their lengths before their texts, so that what is too large is not read.

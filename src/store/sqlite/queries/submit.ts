@@ -58,7 +58,7 @@ export function submit(session: Session): Operations['submit'] {
   const setStanding = session.write('UPDATE execution SET standing = ? WHERE no = ?');
   const append = appendHistory(session);
   const level = standingLevel(session);
-  // Numbers are given out here, not by SQLite, which would give that of a removed execution again.
+  // This code assigns the numbers, because SQLite would reuse the number of a removed execution.
   let lastNo = session.one<{ no: number }>(highestNoSql)()?.no ?? 0;
   const bodies = new Map<string, number>();
   session.onRollback(() => bodies.clear());

@@ -1,8 +1,9 @@
 /**
- * Takes executions over: a new claim at the next seq fences the former holder. A parked one becomes due now.
+ * Takes executions over: a new claim at the next seq fences the former owner. A parked execution becomes due now.
  *
- * Guarantees: idempotent per claim; a claim of a process that lives is not counted against the execution; executions that are absent or have no due time are left out; the answer is what the new owner starts
- * from, unconsumed events included. Payload and events of an execution beyond the bounds are not even read.
+ * Guarantees: idempotent per claim; a claim of a live process is not counted against the execution; executions that are absent
+ * or have no due time are left out; the result includes all unconsumed events. The payload and events of an execution beyond
+ * the bounds are not read.
  */
 import { processOf } from '../../../ports/queue.ts';
 import type { LoadedValues } from '../../stored-rows.ts';
