@@ -42,7 +42,7 @@ async function entries(query = ''): Promise<readonly Entry[]> {
   return (await as('admin')('GET', `/audit?${query}`)).json();
 }
 
-/** All entries as action and outcome, the oldest first. */
+/** All entries as action and outcome, oldest first. */
 async function told(): Promise<readonly string[]> {
   const all = [...(await entries())].sort((a, b) => (a.at < b.at ? -1 : 1));
   return all.map(({ action, outcome }) => `${action} ${outcome}`);

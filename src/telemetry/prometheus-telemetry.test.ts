@@ -6,7 +6,7 @@ import { createSeries } from './series.ts';
 
 const noLog: LogSink = { writes: () => false, write: () => undefined };
 
-/** Samples of the text format, by series. */
+/** The samples of the text format, by series. */
 async function samples(telemetry: PrometheusTelemetry): Promise<ReadonlyMap<string, number>> {
   const lines = (await telemetry.metrics()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return new Map(

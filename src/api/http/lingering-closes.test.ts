@@ -14,7 +14,7 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-/** A client that reads nothing before it has written everything. */
+/** A client that writes everything before it reads. */
 class SlowWriter {
   readonly socket: Socket;
   #error: NodeJS.ErrnoException | undefined;

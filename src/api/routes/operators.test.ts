@@ -55,14 +55,14 @@ async function start(definition: object): Promise<string> {
   return (await ask('POST', '/workflows/run', { definition })).body.id;
 }
 
-/** `pay` is answered 503, so that it is tried again in a minute. */
+/** Starts an execution whose `pay` gets a 503 and backs off for a minute. */
 async function backingOff(): Promise<string> {
   const id = await start(order);
   await api.drive(id, () => response(503));
   return id;
 }
 
-/** `ship` is refused, and so is the compensation of `pay`. */
+/** Runs an execution whose `ship` is refused, and so is the compensation of `pay`. */
 async function corrupted(): Promise<string> {
   const id = await start(order);
   await api.drive(id, ({ nodeId, phase }) => response(phase === 'DOWN' || nodeId === 'ship' ? 422 : 200));

@@ -23,7 +23,10 @@ export async function effectsOf(app: AppContext, { id, round, state }: Execution
   return [...byOrd.values()].sort((a, b) => a.target.ord - b.target.ord);
 }
 
-/** The unfinished compensations of this round, of all nodes or one, in history order; at most {@link maxEffects}. */
+/**
+ * The unfinished compensations of this round, of all nodes or one, in compensation order within each state; at most
+ * {@link maxEffects}.
+ */
 export async function unfinishedOf(
   app: AppContext,
   detail: ExecutionDetail,
