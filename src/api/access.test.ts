@@ -56,7 +56,7 @@ const expected: Readonly<Record<string, string>> = {
 
 type Route = readonly [method: string, url: string];
 
-/** Every route that a server registers, the alias and HEAD included. */
+/** Every route that a server registers, including the alias and HEAD. */
 async function registeredRoutes(open: () => Promise<ApiFixture>): Promise<{ api: ApiFixture; routes: Route[] }> {
   const routes: Route[] = [];
   const watch = (message: unknown): void => {

@@ -20,7 +20,7 @@ beforeEach(async () => {
 afterEach(() => api.close());
 
 const as = (caller: string) => (method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, payload?: object) => {
-  // Entries of different instants are in the order of these.
+  // The clock advances, so that the entries have a definite order.
   api.now += 1000;
   return api.server.inject({
     method,
@@ -69,7 +69,7 @@ describe('the audit log', () => {
         details: { reason: 'stop ***' },
       },
     ]);
-    // Entries stay for good, so they are masked before they are kept; so is the reason that the execution keeps.
+    // Entries are permanent, so they are masked before storing; so is the reason that the execution keeps.
     const { items } = await api.store.listAudit({}, { limit: 10 });
     expect(items.map(({ details }) => details)).toEqual(['{"reason":"stop ***"}']);
     const { inbox } = await api.store.readInbox(id);

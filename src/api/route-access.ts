@@ -68,7 +68,7 @@ const table: Readonly<Record<string, Access>> = {
 };
 
 /**
- * What a route requires. The server cannot be built with a route that the table lacks, so that no route is open by
+ * What a route requires. A route that the table lacks stops the server from being built, so that no route is open by
  * oversight.
  *
  * @throws Error if the table has no entry.

@@ -20,7 +20,7 @@ import { PreviewBudget } from './preview-budget.ts';
 import { decidingEnv, inTurn, isOver, runOf } from './queries/run-view.ts';
 import { shownBody } from './queries/shown-body.ts';
 
-/** Stands for secrets. */
+/** Replaces secrets. */
 const redacted = '***';
 
 /** Largest number of requests per preview. */
@@ -258,7 +258,7 @@ function compensating(state: State, target: UndoTarget): State {
   };
 }
 
-/** The state in which this visit's call ran. */
+/** The state in which the call of this visit ran. */
 function calling(state: State, { scope, nodeId, visit, round, key, prev }: UndoTarget): State {
   const at = state.now;
   const task = {

@@ -22,7 +22,7 @@ export function isLoopback(host: string): boolean {
   return bare === 'localhost';
 }
 
-/** All configured callback keys: the first signs, all verify. Empty when none is configured. */
+/** All configured callback keys: the first signs, all verify. Empty if none is configured. */
 export function callbackKeysOf({ keys, hmacSecret, hmacKid }: Config['runtime']['callback']): readonly CallbackKey[] {
   return hmacSecret === undefined ? keys : [...keys, { kid: hmacKid, secret: hmacSecret }];
 }

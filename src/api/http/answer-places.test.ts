@@ -75,6 +75,6 @@ it('cuts the oldest answer of the caller whose readers take the least', () => {
   taken();
   expect(places.counts.unreadBytes).toBe(60 * mebibyte);
   send('c1', 'c', 80);
-  // Alone it may be larger than all may be together.
+  // A single answer may exceed the limit on all answers.
   expect(cut).toEqual(['a1', 'c1']);
 });

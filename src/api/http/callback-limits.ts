@@ -27,12 +27,12 @@ export class CallbackLimits {
     this.#addresses = limit(perAddress, maxAddresses);
   }
 
-  /** Takes a token of this address; false if there is none. */
+  /** Whether this address may send another callback; counts it if so. */
   takeAddress(address: string): boolean {
     return this.#addresses.take(addressGroup(address)) === 0;
   }
 
-  /** Takes a token of this execution; false if there is none. */
+  /** Whether this execution may receive another callback; counts it if so. */
   takeExecution(id: string): boolean {
     return this.#executions.take(id) === 0;
   }

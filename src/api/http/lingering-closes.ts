@@ -55,7 +55,7 @@ export class LingeringCloses {
       closeFlushed(socket);
       return;
     }
-    // Node's TLS stops reading once its own side has ended. The answer tells the client to close.
+    // Node's TLS stops reading once its own side has ended. The client closes because of the answer's headers.
     if (!(socket instanceof TLSSocket)) socket.end();
     let left = this.#bounds.maxBytes;
     const timer = setTimeout(() => socket.destroy(), this.#bounds.maxMillis);

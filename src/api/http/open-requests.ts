@@ -32,7 +32,7 @@ export class OpenRequests {
     this.#share = share;
   }
 
-  /** Takes a place for this caller, or says why there is none. */
+  /** Takes a place for this caller, or returns why there is none. */
   take(caller: string): OpenRequest | NoPlace {
     if (this.#stopped || this.#open.size >= this.#limit) return 'server';
     const count = this.#counts.get(caller) ?? 0;

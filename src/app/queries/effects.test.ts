@@ -36,7 +36,7 @@ beforeAll(async () => {
     dueAt: null,
   };
   await store.checkpoint([checkpointOf(1, 'c', 0, { ...end, steps })]);
-  // Effects are read from the store alone.
+  // Reading effects needs only the store.
   app = { store } as unknown as AppContext;
   detail = (await store.getExecution(idOf(1)))!;
 });

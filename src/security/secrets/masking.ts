@@ -129,7 +129,7 @@ export class Masker {
 
 /** Masks the given values, as any encoder writes them, and nothing else. */
 export class ValueMask {
-  /** A text without the values. */
+  /** Masks the values in a text. */
   readonly mask: (text: string) => string;
   readonly search: SecretSearch;
 

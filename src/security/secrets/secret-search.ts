@@ -53,7 +53,7 @@ export class SecretSearch {
     if (this.#forms.size === 0 || text.length < minMaskedLength) return text;
     const budget = { left: workBeside + workPerCharacter * text.length };
     let masked = replaced(text, this.#anchors.find(text, budget), mask);
-    // A replace that finds nothing returns the same text.
+    // A replacement without a match returns the same text.
     for (const pattern of this.#patterns) masked = masked.replace(pattern, mask);
     for (const form of this.#loose) masked = form.without(masked, mask, budget);
     return budget.left < 0 ? mask : masked;

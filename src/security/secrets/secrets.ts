@@ -141,8 +141,8 @@ export class Secrets {
   }
 
   /**
-   * Every value to mask, including rotated values and secrets that nobody has asked for yet. The same array until a
-   * value changes.
+   * Every value to mask, including rotated values and secrets that were never looked up. The same array until a value
+   * changes.
    */
   values(): readonly string[] {
     this.#listFiles();

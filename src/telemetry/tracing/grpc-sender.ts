@@ -6,7 +6,7 @@ const path = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
 /** The header of a gRPC frame: the compression flag and the length. */
 const frameBytes = 5;
 
-/** The collector did not accept a request. Says whether a retry may succeed. */
+/** The collector did not accept a request. `isRetryable`: a retry may succeed. */
 export class SendError extends Error {
   override readonly name = 'SendError';
   readonly isRetryable: boolean;
@@ -22,7 +22,7 @@ export class SendError extends Error {
  * OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS.
  */
 const passing: ReadonlySet<string> = new Set(['1', '4', '10', '11', '14', '15']);
-/** RESOURCE_EXHAUSTED is retryable only if the server says when to retry. */
+/** RESOURCE_EXHAUSTED is retryable only if the server specifies a delay. */
 const exhausted = '8';
 const passingHttp: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
