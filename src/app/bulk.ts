@@ -16,11 +16,11 @@ export type BulkAction = 'retry' | 'cancel' | 'terminate' | 'wake' | 'redeliver'
 export interface BulkRequest {
   readonly action: BulkAction;
   readonly filter: FindFilter;
-  /** Change these executions, at most `bulkLimits.ids`; the filter is then ignored. */
+  /** The executions to change, at most `bulkLimits.ids`; the filter is then ignored. */
   readonly ids?: readonly string[];
   /** Reason for the audit log, and for the history of cancelled executions. */
   readonly reason?: string;
-  /** Only report what would change. */
+  /** Whether to report only what would change. */
   readonly dryRun: boolean;
   /** Largest number of executions, 1 to `bulkLimits.max`. */
   readonly max: number;

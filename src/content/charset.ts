@@ -31,8 +31,8 @@ const shownLabel = /^[\w.:+-]{1,40}$/;
  * byte order mark, else UTF-8.
  *
  * The text never contains replacement characters that the sender did not send: undecodable bytes are a {@link
- * TextFault}. A body that its Content-Type declares as binary (an image, a PDF, `application/octet-stream`) and that is
- * not UTF-8 is returned in base64.
+ * TextFault} instead. A body that its Content-Type declares as binary (an image, a PDF, `application/octet-stream`) and
+ * that is not UTF-8 is returned in base64.
  */
 export function decodeText(bytes: Buffer, contentType: string | undefined): string | TextFault {
   // The usual type has no parameter to search for.

@@ -42,8 +42,7 @@ const noCodings: ReadonlySet<string> = new Set(['identity', 'none', 'binary', '7
 const shownCoding = /^[\w.+-]{1,40}$/;
 
 /**
- * RFC 9110 requires the zlib format; many servers send a raw deflate stream. The low four bits of zlib's first byte are
- * 8.
+ * RFC 9110 requires the zlib format, whose first byte ends in the bits 1000; many servers send a raw deflate stream.
  */
 function decodeDeflate(data: Buffer, options: { maxOutputLength: number }, done: Parameters<Decoder>[2]): void {
   if (((data[0] ?? 0) & 0x0f) === 8) inflate(data, options, done);

@@ -75,8 +75,8 @@ export class RemoteKeySet {
   /**
    * The key that verifies a token with this header.
    *
-   * @throws KeysUnavailable if no keys are cached, or the issuer is unavailable and might know this key; {@link
-   * UnusableKey} if the key cannot be used; the errors of `jose` if no key or several keys match.
+   * @throws KeysUnavailable if no keys are cached, or the issuer is unavailable and might know this key;
+   * {@link UnusableKey} if the key cannot be used; the errors of `jose` if no key or several keys match.
    */
   async keyOf(header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> {
     const kept = this.#usable();

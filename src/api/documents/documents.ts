@@ -1,4 +1,3 @@
-/** Shapes of answers, for the OpenAPI document only; they do not serialise answers. */
 import * as shape from './schema.ts';
 import type { Schema } from './schema.ts';
 

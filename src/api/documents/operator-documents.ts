@@ -1,4 +1,3 @@
-/** Shapes of answers to operators, for the OpenAPI document only. */
 import * as shape from './schema.ts';
 import type { Schema } from './schema.ts';
 

@@ -16,7 +16,7 @@ const maxUnreadBytes = 64 * 1024 * 1024;
 /** A client that reads nothing for this long is disconnected. */
 const stalledMillis = 60_000;
 
-/** Resumes a waiting request, which then has its place. */
+/** Gives a waiting request its place. */
 type Waiting = () => void;
 
 /** An answer being sent. */
@@ -44,7 +44,7 @@ export class AnswerPlaces {
   readonly #unread = new Set<Unread>();
   #unreadBytes = 0;
 
-  /** Numbers of answers in production and of waiting requests, and unread bytes. */
+  /** Answers being produced, waiting requests, and unread bytes. */
   get counts(): { readonly made: number; readonly waiting: number; readonly unreadBytes: number } {
     let waiting = 0;
     for (const queue of this.#waiting.values()) waiting += queue.length;
@@ -175,7 +175,7 @@ export function placeFor(
   });
 }
 
-/** Frees the place of each answer in production. */
+/** Functions that free the places of answers being produced. */
 const leaves = new WeakMap<FastifyReply, () => void>();
 
 /** Frees the place of a finished answer, and counts its bytes until the client has read them. */

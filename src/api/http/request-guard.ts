@@ -53,10 +53,10 @@ const literalAddress = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[\da-f:.]+\])$/;
  * Guards a server without authentication against requests that reach it unintentionally. Immutable. It refuses:
  *
  * - web pages whose name was made to resolve to this server (DNS rebinding), by that name in `Host`;
- * - web pages of another origin, including the same host with another port, by `Origin`, or by `Sec-Fetch-Site` without
- *   it;
- * - proxies on this machine that forward remote requests, by their headers or by HTTP/1.0, which proxies that add no
- *   header speak.
+ * - web pages of another origin, including the same host with another port, by `Origin`, or by `Sec-Fetch-Site` if
+ *   there is no `Origin`;
+ * - proxies on this machine that forward remote requests, by their headers, or by HTTP/1.0, the version of proxies that
+ *   add no headers.
  *
  * It cannot detect forwarders that add nothing and rewrite `Host`: a tunnel (ssh, `kubectl port-forward`), a TCP
  * forwarder, or a proxy configured to add no headers. It does not distinguish users of this machine.

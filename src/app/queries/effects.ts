@@ -58,8 +58,8 @@ export function standingOf(detail: ExecutionDetail, effects: readonly EffectRow[
 export function compensationsOf(detail: ExecutionDetail, effects: readonly EffectRow[]): readonly EffectRow[] {
   const running = runningUndo(detail.state);
   const { verdict } = detail.state;
-  // A compensation of a route or branch can make an execution with the verdict SUCCEEDED CORRUPTED; its other effects
-  // remain.
+  // An execution with the verdict SUCCEEDED becomes CORRUPTED if a compensation of a route or branch fails; its other
+  // effects remain.
   const allDue = (detail.status === 'COMPENSATING' || detail.status === 'CORRUPTED') && verdict?.status !== 'SUCCEEDED';
   return effects.filter(({ target, undo }) => {
     if (target.round !== detail.round || undo === undefined || undo === 'moved') return false;

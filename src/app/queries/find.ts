@@ -20,7 +20,7 @@ const statusesAtHosts: readonly ExecutionStatus[] = ['IN_PROGRESS', 'COMPENSATIN
  * cursor.
  */
 const maxLooks = 2_000;
-/** Rows of one read. */
+/** Rows per read. */
 const chunkRows = 200;
 
 /**

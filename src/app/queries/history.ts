@@ -91,7 +91,7 @@ interface StepBody {
   readonly isCut?: boolean;
 }
 
-/** The body of a step: a value if it is JSON, else or if cut, text. */
+/** The body of a step: a value if it is uncut JSON, else text. */
 function shownOf(app: AppContext, row: StepRow): StepBody {
   const { shown, choice } = row;
   if (shown !== undefined) {

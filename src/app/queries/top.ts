@@ -35,9 +35,10 @@ const kinds = ['statuses', 'names', 'reasons', 'nodes', 'hosts', 'waits'] as con
 type Kind = (typeof kinds)[number];
 
 /**
- * Counts executions by status, definition, reason, node, host and wait, for a first look at an incident: `{ counted,
- * more, statuses, names, reasons, nodes, hosts, waits }`. Each list has `{ value, count }`, the most frequent first. An
- * execution counts once for each of its values.
+ * Counts executions by status, definition, reason, node, host and wait, for a first look at an incident.
+ *
+ * Returns `{ counted, more, statuses, names, reasons, nodes, hosts, waits }`. Each list has `{ value, count }`, the
+ * most frequent first. An execution counts once for each of its values.
  */
 export async function topDocument(app: AppContext, filter: FindFilter, rows: number): Promise<JsonObject> {
   const counts = new Map<Kind, Map<string, number>>(kinds.map((kind) => [kind, new Map<string, number>()]));

@@ -96,7 +96,7 @@ for (let i = 0; i < 62; i++) {
   codes['0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'.charCodeAt(i)] = i;
 }
 
-/** Masks four characters, 24 bits. */
+/** The bits of four characters. */
 const windowMask = 0xff_ffff;
 const windowSize = 0x100_0000;
 
