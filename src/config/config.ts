@@ -243,7 +243,7 @@ export type PathsOf<T> = {
     : `${K}.${PathsOf<T[K]>}` | (T[K] extends SwitchedGroup ? K : never);
 }[keyof Named<T> & string];
 
-/** The members of a group that paths name. */
+/** The members of a group that have paths of their own. */
 type Named<T> = Omit<T, keyof SwitchedGroup>;
 
 /** The value at a dotted path. */

@@ -30,9 +30,9 @@ const shownLabel = /^[\w.:+-]{1,40}$/;
  * charset is UTF-8 if the body has its byte order mark, else the declared charset, else UTF-16 if the body has that
  * byte order mark, else UTF-8.
  *
- * The text never contains replacement characters that the sender did not send: undecodable bytes are a {@link
- * TextFault} instead. A body that its Content-Type declares as binary (an image, a PDF, `application/octet-stream`) and
- * that is not UTF-8 is returned in base64.
+ * The text never contains replacement characters that the sender did not send: undecodable bytes are a
+ * {@link TextFault} instead. A body that its Content-Type declares as binary (an image, a PDF,
+ * `application/octet-stream`) and that is not UTF-8 is returned in base64.
  */
 export function decodeText(bytes: Buffer, contentType: string | undefined): string | TextFault {
   // The usual type has no parameter to search for.

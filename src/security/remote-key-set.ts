@@ -41,11 +41,11 @@ const timeoutMillis = 5000;
 const maxBytes = 256 * 1024;
 const maxKeys = 100;
 
-/** Older keys are fetched again in the background. */
+/** Keys older than this are fetched again in the background. */
 const refreshAfterMillis = 10 * 60_000;
-/** Older keys are not used. */
+/** Keys older than this are not used. */
 const expireAfterMillis = 24 * 3_600_000;
-/** Shortest time from one fetch to the next, after a success and after a failure. */
+/** Shortest pause before the next fetch, after a success and after a failure. */
 const pauseMillis = { fetched: 10_000, failed: 1000 };
 
 interface Fetched {

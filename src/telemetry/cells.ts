@@ -8,9 +8,8 @@ export const durationBuckets: readonly number[] = [
 export const sizeBuckets: readonly number[] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
 /**
- * The value of one series, that is of one family with one set of labels. The counting code keeps the cell, so that
- * counting is an addition: prom-client looks labels up at every observation, which costs more than the rest of a
- * checkpoint.
+ * The value of one series: one set of label values of one family. The counting code keeps the cell, so that counting is
+ * an addition. prom-client looks labels up at every observation, which costs more than the rest of a checkpoint.
  */
 export interface Cell<Self> {
   /** Adds everything counted so far to `heir`, and forwards later counts to it. */

@@ -143,7 +143,7 @@ function phaseOf(reason: string): CallPhase {
   return reason === 'compensation' ? 'DOWN' : 'UP';
 }
 
-/** The `phase` label of an ended execution: DOWN if it compensated. */
+/** The `phase` label of an ended execution: DOWN unless it SUCCEEDED or was TERMINATED. */
 function endedOn(status: string): CallPhase {
   return status === 'SUCCEEDED' || status === 'TERMINATED' ? 'UP' : 'DOWN';
 }
