@@ -7,8 +7,8 @@ import { apiKeyOf, authenticatorOf } from '../../test/credentials.ts';
 import { type Role, roles } from '../security/roles.ts';
 
 /**
- * Who may call each route, by the first two letters of the roles; `open` for those that need no credentials. Written down
- * here once more, so that a slip in the table shows.
+ * The roles that may call each route, by their first two letters; `open` for routes that need no credentials. Repeats
+ * the table, so that a slip in it shows.
  */
 const expected: Readonly<Record<string, string>> = {
   'POST /workflows/run': 'au ad',
@@ -56,7 +56,7 @@ const expected: Readonly<Record<string, string>> = {
 
 type Route = readonly [method: string, url: string];
 
-/** Every route that a server registers, the alias and HEAD included. */
+/** Every route that a server registers, including the alias and HEAD. */
 async function registeredRoutes(open: () => Promise<ApiFixture>): Promise<{ api: ApiFixture; routes: Route[] }> {
   const routes: Route[] = [];
   const watch = (message: unknown): void => {

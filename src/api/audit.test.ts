@@ -20,7 +20,7 @@ beforeEach(async () => {
 afterEach(() => api.close());
 
 const as = (caller: string) => (method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, payload?: object) => {
-  // Entries of different instants are in the order of these.
+  // The clock advances, so that the entries have a definite order.
   api.now += 1000;
   return api.server.inject({
     method,
@@ -42,7 +42,7 @@ async function entries(query = ''): Promise<readonly Entry[]> {
   return (await as('admin')('GET', `/audit?${query}`)).json();
 }
 
-/** All entries as action and outcome, the oldest first. */
+/** All entries as action and outcome, oldest first. */
 async function told(): Promise<readonly string[]> {
   const all = [...(await entries())].sort((a, b) => (a.at < b.at ? -1 : 1));
   return all.map(({ action, outcome }) => `${action} ${outcome}`);
@@ -69,7 +69,7 @@ describe('the audit log', () => {
         details: { reason: 'stop ***' },
       },
     ]);
-    // Entries stay for good, so they are masked before they are kept; so is the reason that the execution keeps.
+    // Entries are permanent, so they are masked before storing; so is the reason that the execution keeps.
     const { items } = await api.store.listAudit({}, { limit: 10 });
     expect(items.map(({ details }) => details)).toEqual(['{"reason":"stop ***"}']);
     const { inbox } = await api.store.readInbox(id);

@@ -11,24 +11,24 @@ import { appFor } from './request-store.ts';
 
 /** A change to record. */
 export interface Change {
-  /** Such as `execution.cancel`. */
+  /** For example `execution.cancel`. */
   readonly action: string;
-  /** Id of what is changed; `''` where the change makes it. */
+  /** Id of the changed object; `''` if the change creates it. */
   readonly target: string;
   /** Details, such as a reason. Secrets are masked before storing, since entries are permanent. */
   readonly details?: JsonObject;
 }
 
-/** Outcome of a change that was made. */
+/** Outcome of a successful change. */
 const done = 'done';
 
 /**
  * The audit log: every change that a caller makes over the API.
  *
- * A change is never answered without its entry: where the change is one write of the store, the entry goes into the same
- * transaction; a change that was refused is entered before it is answered, and when that cannot be done the answer is 503.
- * Invalid requests (400) and requests that the gate refused are in the log of the process, not here, so that
- * strangers cannot fill the audit log.
+ * No change is answered without its entry. If the change is one write of the store, the entry is part of the same
+ * transaction. The entry of a refused change is stored before the answer; if that fails, the answer is 503. Invalid
+ * requests (400) and requests that the gate refused go to the process log only, so that strangers cannot fill the audit
+ * log.
  */
 export class Audit {
   readonly #app: AppContext;
@@ -39,7 +39,7 @@ export class Audit {
     this.#store = store;
   }
 
-  /** An entry, for a write that appends it in its own transaction, or for {@link Audit.append}. */
+  /** Creates an entry, for a write that stores it in its own transaction, or for {@link Audit.append}. */
   entry(request: FastifyRequest, { action, target, details }: Change, outcome: string = done): AuditEntry {
     const at = this.#app.clock.now();
     return {
@@ -55,7 +55,7 @@ export class Audit {
     };
   }
 
-  /** Appends an entry by itself; to be awaited before the change is answered. */
+  /** Stores an entry in a transaction of its own; await it before answering the change. */
   append(request: FastifyRequest, change: Change, outcome: string = done): Promise<void> {
     return this.#store.appendAudit(this.entry(request, change, outcome));
   }

@@ -1,8 +1,3 @@
-/**
- * The gate in front of every route: it authenticates and authorises the caller. It runs before a body is read or anything is
- * looked up, so that a caller without permission learns nothing: neither which ids exist, nor what else is wrong with the
- * request, and of wrong credentials only that they are wrong.
- */
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import type { Authentication, Authenticator } from '../security/authenticator.ts';
 import type { Principal } from '../security/principal.ts';
@@ -16,7 +11,7 @@ import { type Access, accessOf } from './route-access.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** From the table of access; set for every route. */
+    /** From the access table; set for every route. */
     readonly access?: Access;
   }
   interface FastifyRequest {
@@ -28,7 +23,7 @@ declare module 'fastify' {
 /** Why a request was refused for its credentials or origin; the values of the `reason` label of `saga_auth_rejected_total`. */
 export type AuthRejection = Exclude<Authentication['kind'], 'known'> | 'forbidden' | GuardRefusal['reason'];
 
-/** What the gate is made of. */
+/** Options of {@link addGate}. */
 export interface GateOptions {
   /** Absent: every caller may do everything. */
   readonly authenticator?: Authenticator | undefined;
@@ -38,7 +33,11 @@ export interface GateOptions {
   readonly onRejected?: ((reason: AuthRejection) => void) | undefined;
 }
 
-/** Puts the gate in front of every route that is registered from now on. */
+/**
+ * Authenticates and authorises the caller of every route registered after this call. The gate runs before a body is
+ * read or anything is looked up, so that a caller without permission learns neither which ids exist nor what else is
+ * wrong with the request. The answer to wrong credentials does not reveal what is wrong with them.
+ */
 export function addGate(server: FastifyInstance, options: GateOptions): void {
   server.decorateRequest('principal', null);
   server.addHook('onRoute', (route: RouteOptions) => {
@@ -47,7 +46,7 @@ export function addGate(server: FastifyInstance, options: GateOptions): void {
   const { authenticator } = options;
   if (authenticator === undefined) return;
   server.addHook('onRequest', async (request, reply) => {
-    // An unknown route needs credentials, too, so that callers cannot find out which routes exist.
+    // Unknown routes need credentials, too, so that callers cannot find out which routes exist.
     const access = request.routeOptions.config.access ?? { needs: 'viewer' };
     if (isOpen(access, options)) return undefined;
     const found = await authenticator.authenticate(request.headers, addressOf(request));
@@ -59,7 +58,7 @@ function isOpen({ needs }: Access, { isMetricsPublic }: GateOptions): boolean {
   return needs === 'nothing' || needs === 'token' || (needs === 'metrics' && isMetricsPublic);
 }
 
-/** Whether the request may pass; else it has been answered. */
+/** Whether the request may pass; if not, the gate has answered it. */
 function judge(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -69,7 +68,7 @@ function judge(
 ): boolean {
   const reject = (reason: AuthRejection, code: ErrorCode, sentence = errorRegistry[code].meaning): false => {
     options.onRejected?.(reason);
-    // Rejections that any client can cause at will must not fill the log.
+    // Any client can cause these rejections at will, so they must not fill the log.
     const level = reason === 'limited' || reason === 'missing' ? 'debug' : 'warn';
     options.log.log(level, 'request refused', {
       requestId: request.id,

@@ -8,11 +8,11 @@ import type { CallbackLimits } from './http/callback-limits.ts';
 import type { ApiLog } from './http/failure.ts';
 import type { OpenRequests } from './http/open-requests.ts';
 
-/** What routes work with. */
+/** Dependencies of the routes. */
 export interface ApiContext {
-  /** Not limited by any principal: for callbacks, whose token is sufficient. */
+  /** Not limited to a principal; for callbacks, which their token authorises. */
   readonly app: AppContext;
-  /** Limited to what the principal of a request may use. For reads; changes go through `audit`. */
+  /** Limited to what the principal of a request may see. For reads; changes go through `audit`. */
   readonly appFor: (request: FastifyRequest) => AppContext;
   readonly audit: Audit;
   readonly callbackLimits: CallbackLimits;
@@ -22,8 +22,9 @@ export interface ApiContext {
 }
 
 /**
- * The body of a document, for the handler to return; sets status and type. Written here and not by a response schema, so
- * that numbers keep their digits. (A handler that returns the reply itself would wait for the end of the response.)
+ * Returns the body of a document for the handler to return, and sets status and type. Serialises without a response
+ * schema, so that numbers keep their digits. (A handler that returns the reply itself would wait for the end of the
+ * response.)
  */
 export function jsonBody(reply: FastifyReply, value: Json, status = 200): string {
   const begun = performance.now();
@@ -32,7 +33,7 @@ export function jsonBody(reply: FastifyReply, value: Json, status = 200): string
   return jsonTextBody(reply, text, status);
 }
 
-/** The same for a list that may be long: others get their turn while it is written. */
+/** Like {@link jsonBody} for a long list: yields to other work between items. */
 export async function jsonListBody(reply: FastifyReply, items: readonly Json[]): Promise<string> {
   const texts: string[] = [];
   for (const item of items) {
@@ -42,7 +43,7 @@ export async function jsonListBody(reply: FastifyReply, items: readonly Json[]):
   return jsonTextBody(reply, `[${texts.join(',')}]`);
 }
 
-/** The same for a document that is text already. */
+/** Like {@link jsonBody} for a document that is already text. */
 export function jsonTextBody(reply: FastifyReply, text: string, status = 200): string {
   reply.code(status).type('application/json; charset=utf-8');
   return text;

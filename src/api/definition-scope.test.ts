@@ -12,7 +12,7 @@ const definitionOf = (name: string, version = '1') => ({
 const unknownId = '0190a5a0-0000-7000-8000-000000000000';
 
 let api: ApiFixture;
-/** Ids of what the limited caller may see, and may not. */
+/** Ids that the limited caller may see, and ids that it may not. */
 let own: { readonly running: string; readonly failed: string; readonly definition: string };
 let foreign: typeof own;
 

@@ -1,6 +1,6 @@
 import type { RefusalCode } from '../app/answer.ts';
 
-/** Errors that the API itself finds, before or beside the use cases. */
+/** Errors that the API detects outside the use cases. */
 export type ApiErrorCode =
   | 'malformed_http'
   | 'malformed_json'
@@ -26,18 +26,18 @@ export type ApiErrorCode =
 /** Every code. */
 export type ErrorCode = RefusalCode | ApiErrorCode;
 
-/** What a code stands for. */
+/** Properties of a code. */
 export interface ErrorEntry {
   readonly status: number;
-  /** Whether the same request may succeed later without any change to it. */
+  /** Whether the same request may succeed later, unchanged. */
   readonly retryable: boolean;
-  /** One sentence; the default message where there is no better one. */
+  /** One sentence; the default message. */
   readonly meaning: string;
 }
 
 /**
- * Every error that the API answers with: a stable code, its HTTP status, whether the same request may succeed later, and
- * what it means. `docs/errors.md` lists the same codes; a test compares the two.
+ * Every error of the API: a stable code, its HTTP status, whether the same request may succeed later, and its meaning.
+ * `docs/errors.md` lists the same codes; a test compares the two.
  */
 export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
   malformed_http: { status: 400, retryable: false, meaning: 'The request is not valid HTTP.' },

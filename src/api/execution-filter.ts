@@ -1,4 +1,3 @@
-/** The filter of executions, as query parameters of the list and as a field of a bulk request. */
 import * as shape from './documents/schema.ts';
 import type { Schema } from './documents/schema.ts';
 import type { ExecutionStatus } from '../core/state.ts';
@@ -10,10 +9,10 @@ import { filterText, instantOf, maxFilterLength } from './parameters.ts';
 
 const text = filterText();
 
-/** Labels of one filter. Each is one more look for every execution that the others leave. */
+/** Labels per filter. Each costs one more check for every execution that the others leave. */
 const maxLabels = 8;
 
-/** Characters of a label of a filter, more than any that is stored has, escapes included. */
+/** Characters of a label in a filter: more than any stored label has, escapes included. */
 const maxLabelLength = 2 * maxFilterLength;
 
 /** The items of lists in a filter, and their bounds. */
@@ -22,7 +21,7 @@ export const filterLists: Readonly<Record<'status' | 'label', Readonly<Record<st
   label: { items: shape.string({ maxLength: maxLabelLength }), maxItems: maxLabels },
 };
 
-/** Its fields. */
+/** The filter of executions, as query parameters of the list and as a field of a bulk request. */
 export const filterFields: Readonly<Record<string, Schema>> = {
   status: shape.optional({ type: 'array', ...filterLists.status, description: 'Repeatable.' }),
   name: text,
@@ -46,7 +45,7 @@ export const filterFields: Readonly<Record<string, Schema>> = {
   completedBefore: text,
 };
 
-/** The fields as they arrive, once they are valid. */
+/** The fields as received, once they are valid. */
 export interface FilterQuery {
   readonly status?: readonly ExecutionStatus[];
   readonly name?: string;
@@ -64,9 +63,9 @@ export interface FilterQuery {
 }
 
 /**
- * The filter that they ask for.
+ * Converts the fields to a filter.
  *
- * @throws ApiError `invalid_request` for a label, a host or an instant that is none.
+ * @throws ApiError `invalid_request` for an invalid label, host or instant.
  */
 export function filterOf(query: FilterQuery): FindFilter {
   const { status, name, version, label, reason, failedNodeId, hook, standing } = query;
@@ -78,7 +77,7 @@ export function filterOf(query: FilterQuery): FindFilter {
     completedBefore: instantOf('completedBefore', query.completedBefore),
   };
   const labels = label === undefined ? undefined : labelsOf(label);
-  // A label has one value: two that are asked for at once leave nothing to show.
+  // A label has one value, so two requested values match nothing.
   const statuses = labels === 'contradiction' ? [] : status;
   return {
     ...(statuses !== undefined && { statuses }),
@@ -96,7 +95,7 @@ export function filterOf(query: FilterQuery): FindFilter {
   };
 }
 
-/** States name a host without the port that is usual for its scheme. */
+/** Drops the default port of the scheme, as states do. */
 function hostOf(text: string): string {
   const host = placeOf(text.trim());
   if (host !== undefined) return host.replace(/:(?:80|443)$/, '');
@@ -106,7 +105,7 @@ function hostOf(text: string): string {
   );
 }
 
-/** A name, in which a backslash escapes a colon or a backslash, and the value, which is taken as it is. */
+/** `name:value`. In the name, a backslash escapes a colon or a backslash; the value is literal. */
 const labelForm = /^((?:\\[:\\]|\\(?![:\\])|[^:\\])+):(.*)$/s;
 const escaped = /\\([:\\])/g;
 

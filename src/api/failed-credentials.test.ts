@@ -34,7 +34,7 @@ describe('wrong credentials behind a proxy count against', () => {
     const statuses = [];
     for (let n = 0; n < 6; n++) statuses.push(await ask(forwardedFor(n)));
     expect(statuses).toEqual([401, 401, 401, 429, 429, 429]);
-    // Others behind the same proxy go on.
+    // The limit does not affect other callers behind the same proxy.
     expect(await ask('203.0.113.200')).toBe(401);
     expect(await ask(forwardedFor(7), apiKeyOf('ops'))).toBe(200);
   });

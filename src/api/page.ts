@@ -1,16 +1,15 @@
-/**
- * Small pages for people who open an address of the API in a browser. They hold no script; nothing on them is taken from a
- * request or a definition without being escaped; and the address, which may hold a token, is told to no other site.
- */
 import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { errorRegistry, type ErrorCode } from './error-registry.ts';
 
-/** A page. All texts are plain: they are escaped here. */
+/**
+ * A small page for people who open an API URL in a browser. All texts are plain; rendering escapes them. Pages contain
+ * no script, and send no Referer, since their URL may contain a token.
+ */
 export interface Page {
   readonly title: string;
   readonly paragraphs: readonly string[];
-  /** A form that posts these fields to the address of the page itself. */
+  /** Fields of a form that posts to the URL of the page itself. */
   readonly form?: { readonly button: string; readonly fields: Readonly<Record<string, string>> };
   /** Links within this server. */
   readonly links?: readonly { readonly href: string; readonly text: string }[];
@@ -37,7 +36,7 @@ export function wantsPage({ headers }: Pick<FastifyRequest, 'headers'>): boolean
   return /(?:^|[\s,])text\/html(?:[\s,;]|$)/i.test(headers.accept ?? '');
 }
 
-/** The body of a page, for the handler to return; sets status and headers. */
+/** Returns the body of a page for the handler to return, and sets status and headers. */
 export function pageBody(reply: FastifyReply, page: Page, status = 200): string {
   reply
     .code(status)
@@ -48,7 +47,7 @@ export function pageBody(reply: FastifyReply, page: Page, status = 200): string 
   return htmlOf(page);
 }
 
-/** The same for an error. */
+/** Like {@link pageBody}, for an error. */
 export function errorPageBody(reply: FastifyReply, code: ErrorCode, errors: readonly string[]): string {
   const { status, retryable } = errorRegistry[code];
   if (retryable && (status === 429 || status === 503)) reply.header('retry-after', '1');
@@ -95,7 +94,7 @@ function htmlOf({ title, paragraphs, form, links = [] }: Page): string {
     ...paragraphs.map((text) => `<p>${escapeHtml(text)}</p>`),
   ];
   if (form !== undefined) {
-    // Without an action it goes to the very address of the page, which need not be written into it.
+    // Without an action, the form posts to the page's own URL, which then need not be part of the page.
     lines.push('<form method="post" enctype="application/x-www-form-urlencoded">');
     for (const [name, value] of Object.entries(form.fields)) {
       lines.push(`<input type="hidden" name="${escapeHtml(name)}" value="${escapeHtml(value)}">`);

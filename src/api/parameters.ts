@@ -1,4 +1,3 @@
-/** Parameters that several routes share, and how their texts become values. */
 import * as shape from './documents/schema.ts';
 import type { Schema, TypedSchema } from './documents/schema.ts';
 import { parseInstant } from '../core/value/instant.ts';
@@ -16,20 +15,20 @@ const id: Schema = shape.string({ format: 'uuid' });
 /** Path parameters `{ id }`. */
 export const idParameters: TypedSchema = shape.object({ id });
 
-/** The id as the store has it: UUIDs are equal whatever the case of their digits. */
+/** The id in the store's spelling: UUIDs are equal regardless of case. */
 export function idOf(params: unknown): string {
   return (params as IdParameters).id.toLowerCase();
 }
 
-/** A field that may be left out or null. */
+/** An optional field that may also be null. */
 export function optional(schema: Schema & { readonly type: string }): Schema {
   return shape.optional({ ...schema, type: [schema.type, 'null'] });
 }
 
-/** Characters of a reason: a paragraph, with room for a link to the incident. */
+/** Characters of a reason: a paragraph and a link to the incident. */
 export const maxReason = 2000;
 
-/** Why a change is asked for; may be left out. */
+/** Optional reason for a change. */
 export const reasonField: Schema = optional(
   shape.string({ maxLength: maxReason, description: 'Why; stands in the audit log and in the status document.' }),
 );
@@ -55,13 +54,13 @@ export function pageFields(defaultLimit: number, maxLimit: number): Readonly<Rec
   };
 }
 
-/** Longer than any cursor that a list gives. */
+/** Longer than any cursor of a list. */
 const maxCursorLength = 1024;
 
-/** Rows that a page may skip: each is read all the same, so that what lies further behind is reached by cursors only. */
+/** Rows that `offset` may skip. Each is still read, so only cursors reach rows further back. */
 const maxOffset = 10_000;
 
-/** Skips rows; slow when large. */
+/** `offset` skips rows; slow if large. */
 export const offsetField: Readonly<Record<string, Schema>> = {
   offset: shape.optional(
     shape.integer({
@@ -72,17 +71,17 @@ export const offsetField: Readonly<Record<string, Schema>> = {
   ),
 };
 
-/** Characters of a text that a list is filtered by: more than any name that is stored has. */
+/** Characters of a filter text: more than any stored name has. */
 export const maxFilterLength = 1024;
 
-/** A text that a list is filtered by. */
+/** A text to filter a list by. */
 export function filterText(description?: string): Schema {
   return shape.optional(
     shape.string({ maxLength: maxFilterLength, ...(description !== undefined && { description }) }),
   );
 }
 
-/** The page that a query asks for. */
+/** The page that a query requests. */
 export function pageOf(query: PageQuery, limits: { readonly default: number; readonly max: number }): PageRequest {
   const { limit = limits.default, cursor, offset, order } = query;
   return {
@@ -98,7 +97,7 @@ export function clamp(value: number, min: number, max: number): number {
   return Math.min(Math.max(value, min), max);
 }
 
-/** An instant of a query. A `+` that became a blank on its way is one again. */
+/** Parses an instant in a query. Restores a `+` that was decoded to a space. */
 export function instantOf(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const instant = parseInstant(text.replace(' ', '+'));
@@ -107,17 +106,18 @@ export function instantOf(name: string, text: string | undefined): number | unde
 }
 
 /**
- * The address of the caller, without a port. What a trusted proxy names that is no address counts as the address of the proxy itself:
- * else each made-up word would be another caller. `''` once the connection is gone, whatever the types say.
+ * The address of the caller, without a port. If a trusted proxy reports text that is not an address, the result is the
+ * proxy's own address; otherwise each invented word would count as another caller. `''` once the connection is closed,
+ * despite the types.
  */
 export function addressOf(request: { readonly ip: string; readonly ips?: string[] | undefined }): string {
   const { ip, ips }: { readonly ip: string | undefined; readonly ips?: string[] | undefined } = request;
   if (ip === undefined) return '';
-  // The nearest address comes first: that of the connection, which is always one.
+  // The nearest address comes first: that of the connection, which is always valid.
   return plainAddress(ip) ?? ips?.map((each) => plainAddress(each)).findLast((each) => each !== undefined) ?? '';
 }
 
-/** A header that may come once, as text. */
+/** The text of a header that must not be repeated. */
 export function headerOf(
   headers: Readonly<Record<string, string | string[] | undefined>>,
   name: string,

@@ -1,7 +1,3 @@
-/**
- * The store as one request may use it. Data of definitions outside the principal's view appears not to exist: it is not read,
- * listed or changed. Changes carry their audit entry into the transaction that makes them.
- */
 import type { AuditEntry, AuditFilter } from '../ports/audit.ts';
 import type { ExecutionPageRequest, ListedExecution } from '../ports/listing.ts';
 import type {
@@ -17,10 +13,14 @@ import type { AppContext, AppStore } from '../app/context.ts';
 import { type Principal, sees } from '../security/principal.ts';
 import { ApiError } from './http/failure.ts';
 
-/** Makes the entry of a change of `target`. */
+/** Creates the audit entry for a change of `target`. */
 export type MakeEntry = (target: string) => AuditEntry;
 
-/** The context that a request may use: the given one, unless the request is limited or audited. */
+/**
+ * The context that a request may use: the given one, unless the principal is limited or the request is audited. For a
+ * limited principal, data of definitions outside its view appears not to exist. Changes store their audit entry in
+ * their own transaction.
+ */
 export function appFor(app: AppContext, principal: Principal | null, makeEntry?: MakeEntry): AppContext {
   const isLimited = principal?.definitions !== undefined;
   if (!isLimited && makeEntry === undefined) return app;
@@ -48,7 +48,7 @@ export function appFor(app: AppContext, principal: Principal | null, makeEntry?:
   };
 }
 
-/** Throws when a request names a definition outside the principal's view, whether it exists or not. */
+/** Throws if a request names a definition outside the principal's view, whether it exists or not. */
 function demand(principal: Principal | undefined, name: string): void {
   if (sees(principal, name)) return;
   throw new ApiError(
@@ -107,7 +107,7 @@ class RequestStore implements AppStore {
     return (await this.#hasExecution(args[0])) ? this.#store.readOutputs(...args) : [];
   }
 
-  /** The entries of one execution that it sees; limited callers may not read the log as a whole (see `route-access.ts`). */
+  /** Audit entries of one visible execution. Limited callers may not read the whole log (see `route-access.ts`). */
   async listAudit(filter: AuditFilter, page: PageRequest): Promise<Page<AuditEntry>> {
     const isSeen = this.#globs === undefined || (await this.#hasExecution(filter.target ?? ''));
     return isSeen ? this.#store.listAudit(filter, page) : { items: [] };
@@ -122,7 +122,7 @@ class RequestStore implements AppStore {
     return this.#store.listDefinitions(page, this.#globs);
   }
 
-  /** By a content hash that only an execution or a record gives away. */
+  /** Reads by content hash, which a caller can only know from a visible execution or record. */
   getDefinitionBody(hash: string): Promise<string | undefined> {
     return this.#store.getDefinitionBody(hash);
   }
@@ -137,7 +137,10 @@ class RequestStore implements AppStore {
     await this.#store.deleteDefinition(id, this.#makeEntry?.(id));
   }
 
-  /** Settings belong to no definition; limited principals have no access to routes over them (see `route-access.ts`). */
+  /**
+   * Settings belong to no definition; limited principals have no access to the routes that use them (see
+   * `route-access.ts`).
+   */
   getSetting(key: string): Promise<string | undefined> {
     return this.#store.getSetting(key);
   }

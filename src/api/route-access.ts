@@ -1,17 +1,13 @@
-/**
- * What each route needs, in one table. A route that is registered without an entry stops the server from being built, so
- * that none is ever open by oversight.
- */
 import type { Role } from '../security/roles.ts';
 
-/** What a route demands of its caller. */
+/** What a route requires of its caller. */
 export interface Access {
   /**
-   * A role; or nothing at all (`nothing`), a callback token, which the route itself checks (`token`), or the role viewer
-   * unless metrics are public (`metrics`).
+   * A role, or: `nothing`; `token`, a callback token that the route itself checks; `metrics`, the role viewer unless
+   * metrics are public.
    */
   readonly needs: Role | 'nothing' | 'token' | 'metrics';
-  /** The answer is about more than single definitions: refused to callers that are limited to some. */
+  /** The answer covers more than single definitions, so callers limited to some definitions are refused. */
   readonly isWhole?: true;
 }
 
@@ -20,7 +16,7 @@ const runner: Access = { needs: 'runner' };
 const author: Access = { needs: 'author' };
 const operator: Access = { needs: 'operator' };
 
-/** By method and template; those below `/sagas` are the same as those below `/workflows`. */
+/** Access by method and route template. Routes below `/sagas` have the same access as those below `/workflows`. */
 const table: Readonly<Record<string, Access>> = {
   'POST /workflows/run': author,
   'POST /workflows/definitions/:name/:version/run': runner,
@@ -72,9 +68,10 @@ const table: Readonly<Record<string, Access>> = {
 };
 
 /**
- * What a route needs.
+ * What a route requires. A route that the table lacks stops the server from being built, so that no route is open by
+ * oversight.
  *
- * @throws Error when the table does not say.
+ * @throws Error if the table has no entry.
  */
 export function accessOf(method: string, url: string): Access {
   const key = `${method === 'HEAD' ? 'GET' : method} ${url.replace(/^\/sagas(?=\/|$)/, '/workflows')}`;

@@ -135,7 +135,7 @@ describe('closing', () => {
     while ((await api.store.listExecutions({}, { limit: 1 })).items.length === 0) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    // A connection that is open already may bring another request.
+    // An open connection may bring another request.
     const socket = connect(port, '127.0.0.1');
     await new Promise((resolve) => socket.once('connect', resolve));
     socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n');

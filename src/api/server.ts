@@ -1,7 +1,3 @@
-/**
- * The HTTP server: Fastify with strict schemas, JSON that keeps its digits, one error model, and as few hooks as the hot
- * path allows.
- */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest, type RouteOptions } from 'fastify';
@@ -44,7 +40,7 @@ import { runRoutes } from './routes/runs.ts';
 import type { ServerTls } from './http/server-tls.ts';
 import { compileValidator } from './validation.ts';
 
-/** What the server consists of. */
+/** Parts and options of the server. */
 export interface ServerOptions {
   readonly app: AppContext;
   readonly auditLog: Pick<Store, 'appendAudit' | 'listAudit'>;
@@ -54,13 +50,16 @@ export interface ServerOptions {
   readonly version: string;
   /** JSON Schema of definitions. */
   readonly definitionSchema: object;
-  /** Limits the requests answered while authentication is off; absent: no limits. */
+  /** Restricts the requests answered without authentication; absent: no restriction. */
   readonly guard?: GuardPolicy | undefined;
   /** False: serves health and metrics only. Default true. */
   readonly servesApi?: boolean;
   readonly metrics?: () => Promise<{ readonly contentType: string; readonly text: string }>;
   readonly tls?: ServerTls;
-  /** Called for every answer; `route` is its template, `''` when there was none; `traceparent` as it came. Must not throw. */
+  /**
+   * Called for every answer. `route` is the route's template, or `''` without a route; `traceparent` is the header as
+   * received. Must not throw.
+   */
   readonly observe?: (
     method: string,
     route: string,
@@ -68,36 +67,40 @@ export interface ServerOptions {
     millis: number,
     traceparent: string | undefined,
   ) => void;
-  /** Called for each uninterrupted piece of work of a request, with method and route template, and its duration. Must not throw. */
+  /**
+   * Called with method, route template and duration of each uninterrupted piece of work for a request. Must not throw.
+   */
   readonly worked?: (route: string, millis: number) => void;
   /** Checks credentials; absent: every caller may do everything. */
   readonly authenticator?: Authenticator;
   /** Whether metrics need no credentials; default true. */
   readonly isMetricsPublic?: boolean;
-  /** Called for every request that was refused for its credentials or origin. Must not throw. */
+  /** Called for every request refused for its credentials or origin. Must not throw. */
   readonly onRejected?: (reason: AuthRejection) => void;
-  /** Addresses and networks whose X-Forwarded-For says where a request comes from. */
+  /** Addresses and networks of proxies whose X-Forwarded-For is trusted. */
   readonly trustedProxies?: readonly string[];
   readonly limits?: Partial<ServerLimits>;
 }
 
 /** Limits of the server. */
 export interface ServerLimits {
-  /** Bytes of a request's body; default 1 MiB. */
+  /** Bytes of a request body; default 1 MiB. */
   readonly maxRequestBytes: number;
-  /** Bytes of a request's line and headers; default 16 KiB. */
+  /** Bytes of a request line and its headers; default 16 KiB. */
   readonly maxHeaderBytes: number;
   /** Open event and wait requests; default 1000. */
   readonly maxOpenRequests: number;
   /** Open event and wait requests of one caller; default half of all. */
   readonly maxOpenRequestsPerCaller?: number | undefined;
-  /** Milliseconds in which a request must have arrived; default 30 s. */
+  /** Time limit for receiving a request, in milliseconds; default 30 s. */
   readonly requestTimeoutMillis: number;
-  /** Milliseconds that an idle connection is kept; default 72 s, above what load balancers keep theirs. */
+  /**
+   * Keep-alive time of an idle connection, in milliseconds; default 72 s, longer than that of common load balancers.
+   */
   readonly keepAliveMillis: number;
-  /** Callbacks per second and execution; default 100. Ten times as many may come at once. */
+  /** Callbacks per second and execution; default 100. Bursts of ten times as many are allowed. */
   readonly callbacksPerExecution: number;
-  /** Callbacks per second and address; default 5000. Ten times as many may come at once. */
+  /** Callbacks per second and address; default 5000. Bursts of ten times as many are allowed. */
   readonly callbacksPerAddress: number;
 }
 
@@ -111,15 +114,16 @@ const defaultLimits: ServerLimits = {
   callbacksPerAddress: 5000,
 };
 
-/** How often a closing server looks for connections that have become idle. */
+/** Interval at which a closing server closes connections that have become idle. */
 const closingSweepMillis = 50;
 
-/** Characters of one part of a path: a callback token is the longest. */
+/** Characters of one path parameter: a callback token is the longest. */
 const maxParameterLength = 4096;
 
 /**
- * Builds the server; `listen` and `close` are Fastify's. `close` ends waits and event streams, finishes what is under way
- * and then closes connections; requests that come meanwhile are answered 503.
+ * Builds the HTTP server: Fastify with strict schemas, JSON that keeps its digits, one error model, and few hooks on
+ * the hot path. `listen` and `close` are Fastify's. `close` ends waits and event streams, completes requests under way
+ * and then closes connections; requests that arrive in the meantime are answered 503.
  */
 export function createServer(options: ServerOptions): FastifyInstance {
   const limits = { ...defaultLimits, ...options.limits };
@@ -141,11 +145,11 @@ export function createServer(options: ServerOptions): FastifyInstance {
     requestIdHeader: false,
     genReqId: requestIds(),
     exposeHeadRoutes: false,
-    // Answered below instead, with the error model.
+    // The onRequest hook answers these, in the API's error model.
     return503OnClosing: false,
     routerOptions: { maxParamLength: maxParameterLength },
     clientErrorHandler: (error, socket) => answerClientError(error, socket, closes),
-    // Comes before every hook.
+    // Runs before every hook.
     frameworkErrors: (error, request, reply) => {
       setCommonHeaders(request, reply);
       errorHandler(log)(error, request, reply);
@@ -203,7 +207,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   return server;
 }
 
-/** Everything but health, metrics and the API's own description. */
+/** Registers everything but health, metrics and the API's description. */
 function apiRoutes(
   server: FastifyInstance,
   api: ApiContext,
@@ -232,7 +236,7 @@ function apiRoutes(
   auditRoutes(server, { store: auditLog, app: api.app });
 }
 
-/** Makes ids that are unique across processes. A client's own id is used when it is harmless. */
+/** Creates ids that are unique across processes. Uses a client's own id if it is harmless. */
 function requestIds(): (request: { readonly headers: IncomingMessage['headers'] }) => string {
   const prefix = randomBytes(6).toString('base64url');
   let count = 0;
@@ -252,7 +256,7 @@ function setCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
 function addHooks(server: FastifyInstance, options: ServerOptions, open: OpenRequests): void {
   const { guard: policy, observe, log } = options;
   const guard = policy === undefined ? undefined : new RequestGuard(policy);
-  // Scrapers in a network address processes by IP, and no DNS name can be rebound to look like one.
+  // Scrapers in a network address processes by IP, and DNS rebinding cannot imitate an IP address.
   const metricsByAddress = policy?.refusesProxies === false;
   let closing = false;
   server.addHook('onRequest', (request, reply, done) => {
@@ -284,8 +288,8 @@ function addHooks(server: FastifyInstance, options: ServerOptions, open: OpenReq
     closing = true;
     open.stop();
     server.closes.stop();
-    // Node closes the connections that are idle when it begins to close. Those that become idle later would hold it up for
-    // as long as they are kept alive.
+    // Node closes only the connections that are idle when it begins to close. Others would delay it for their
+    // keep-alive time.
     sweep = setInterval(() => server.server.closeIdleConnections(), closingSweepMillis);
     done();
   });
@@ -316,13 +320,13 @@ function refuseGuarded(
   sendError(reply, 'loopback_only', [sentence]);
 }
 
-/** The query of a route without parameters. */
+/** The query schema of a route without parameters. */
 const noQuery = shape.object({}, { additionalProperties: false });
 
 /** Routes for probes, scrapers and links: intermediaries add parameters to their URLs, which are ignored. */
 const mayHaveAnyQuery: ReadonlySet<string | undefined> = new Set(['nothing', 'token', 'metrics']);
 
-/** A parameter that a route does not know is an error, as it is on the routes that know some. */
+/** Refuses queries on routes without parameters; other routes already refuse unknown parameters. */
 function refuseUnknownQueries(server: FastifyInstance): void {
   server.addHook('onRoute', (route: RouteOptions) => {
     if (mayHaveAnyQuery.has(route.config?.access?.needs)) return;

@@ -1,12 +1,11 @@
-/** Requests against their schemas: unknown fields are errors, nothing is removed, and every problem is one sentence. */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { alternatives, at, maxProblems, saidOf, show } from '../core/definition/problems.ts';
 import { ApiError } from './http/failure.ts';
 
-/** The form of a UUID, in either case. */
+/** A UUID in either case. */
 export const uuid: RegExp = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i;
 
-// Schemas are not checked against the schema of schemas here, but by a test: to compile that one takes a tenth of a second.
+// Ajv does not check these schemas against the meta-schema, which takes a tenth of a second to compile; a test does.
 const options = {
   meta: false,
   validateSchema: false,
@@ -18,24 +17,27 @@ const options = {
 } as const;
 const formats = { uuid, 'date-time': true } as const;
 
-/** Bodies are taken as they are; the texts of paths and queries become numbers and lists where the schema says so. */
+/**
+ * Bodies are validated without conversion; the texts of paths and queries are converted to numbers and lists as the
+ * schema requires.
+ */
 const bodies = new Ajv2020({ ...options, formats });
 const texts = new Ajv2020({ ...options, formats, coerceTypes: 'array' });
 
-/** Marks a body schema whose body may be left out: then it is an empty object. */
+/** Marks the schema of an optional body; a missing one becomes an empty object. */
 export const optionalBody: { readonly 'x-optional-body': true } = { 'x-optional-body': true };
 bodies.addKeyword('x-optional-body');
 texts.addKeyword('x-optional-body');
 
-/** A schema as a route gives it. */
+/** A schema as Fastify passes it. */
 export interface RouteSchema {
   readonly schema: unknown;
   readonly httpPart?: string | undefined;
 }
 
 /**
- * Fastify's validator compiler. What it makes throws {@link ApiError} `invalid_request` with every problem. A schema is compiled
- * when a request needs it, not all of them at the start.
+ * Fastify's validator compiler. Its validators remove nothing, treat unknown fields as errors, and throw
+ * {@link ApiError} `invalid_request` with one sentence per problem. A schema is compiled on first use, not at startup.
  */
 export function compileValidator({ schema, httpPart }: RouteSchema): (data: unknown) => { value: unknown } {
   const isBody = httpPart === 'body';
@@ -60,7 +62,7 @@ function sentences(errors: readonly ErrorObject[], httpPart: string | undefined)
   return [...lines];
 }
 
-/** `/labels/a~1b` and what the error says about a field within become `labels["a/b"].field`. */
+/** Converts `/labels/a~1b`, and the field that the error names, to `labels["a/b"].field`. */
 function pathOf({ instancePath, keyword, params }: ErrorObject): string {
   let path = '';
   for (const part of instancePath.split('/').slice(1)) {

@@ -1,6 +1,4 @@
-/** Answers of use cases: the value asked for, or a refusal with a stable code and sentences for people. */
-
-/** Why a use case refused. Each is a code of the error registry, so its meaning never changes. */
+/** Why a use case refused. Each is a code of the error registry, whose meaning never changes. */
 export type RefusalCode =
   | 'invalid_request'
   | 'invalid_definition'
@@ -21,14 +19,14 @@ export type RefusalCode =
   | 'callback_rate_limited'
   | 'rate_limited';
 
-/** A refusal; nothing was changed. `errors` has at least one sentence. */
+/** A refusal; nothing was changed. `errors` has at least one sentence for people. */
 export interface Refusal {
   readonly ok: false;
   readonly code: RefusalCode;
   readonly errors: readonly string[];
 }
 
-/** The value asked for, or a refusal. */
+/** The result of a use case: the requested value, or a refusal. */
 export type Answer<T> = { readonly ok: true; readonly value: T } | Refusal;
 
 /** A successful answer. */
@@ -41,7 +39,7 @@ export function refused(code: RefusalCode, ...errors: readonly string[]): Refusa
   return { ok: false, code, errors };
 }
 
-/** The refusal for an id that belongs to no execution, or to a removed one. */
+/** The refusal for an unknown id, or that of a removed execution. */
 export function unknownExecution(id: string): Refusal {
   return refused('unknown_execution', `There is no execution ${id}.`);
 }

@@ -1,7 +1,3 @@
-/**
- * Makes the same change to many executions, through the same use cases as for one. A refusal is listed and stops nothing.
- * Number, time and concurrency are bounded, so that the load stays small.
- */
 import type { Json, JsonObject } from '../core/value/json.ts';
 import type { ExecutionStatus } from '../core/state.ts';
 import { waitsOf } from '../core/waits.ts';
@@ -13,24 +9,24 @@ import { findExecutions, type FindFilter } from './queries/find.ts';
 import type { AppContext } from './context.ts';
 import { redeliver, retry } from './settle.ts';
 
-/** Changes that a bulk request can make. */
+/** A change that a bulk request can make. */
 export type BulkAction = 'retry' | 'cancel' | 'terminate' | 'wake' | 'redeliver';
 
 /** A bulk request. */
 export interface BulkRequest {
   readonly action: BulkAction;
   readonly filter: FindFilter;
-  /** These executions, at most {@link bulkLimits}; the filter is then ignored. */
+  /** The executions to change, at most `bulkLimits.ids`; the filter is then ignored. */
   readonly ids?: readonly string[];
-  /** Why; kept in the audit log, and in the history of cancelled executions. */
+  /** Reason for the audit log, and for the history of cancelled executions. */
   readonly reason?: string;
-  /** Only reports what would be changed. */
+  /** Whether to report only what would change. */
   readonly dryRun: boolean;
-  /** Executions at most, 1 to {@link bulkLimits}. */
+  /** Largest number of executions, 1 to `bulkLimits.max`. */
   readonly max: number;
 }
 
-/** Bounds of `max`, and how many ids one request names. */
+/** Bounds on `max`, and the number of ids that a request may name. */
 export const bulkLimits: { readonly default: number; readonly max: number; readonly ids: number } = {
   default: 1_000,
   max: 10_000,
@@ -38,14 +34,17 @@ export const bulkLimits: { readonly default: number; readonly max: number; reado
 };
 
 const pageSize = 200;
-/** Changes under way at once. */
+/** Concurrent changes. */
 const atOnce = 8;
-/** The client waits for the answer, so the rest is left for another request after this time. */
+/** Time limit of a request, since the client waits for the answer. Another request can continue. */
 const maxMillis = 45_000;
-/** The part of {@link maxMillis} for the selection: a filter with few matches reads for long, and the changes need time, too. */
+/**
+ * The part of {@link maxMillis} for the selection: a filter with few matches reads for long, and the changes need time,
+ * too.
+ */
 const selectMillis = 15_000;
 
-/** Used when the filter names no status: the statuses in which the action can be possible. */
+/** Default statuses of the filter: those in which the action may be possible. */
 const defaultStatuses: Readonly<Record<Exclude<BulkAction, 'redeliver'>, readonly ExecutionStatus[]>> = {
   retry: ['FAILED', 'CANCELLED', 'CORRUPTED'],
   cancel: ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING'],
@@ -53,7 +52,7 @@ const defaultStatuses: Readonly<Record<Exclude<BulkAction, 'redeliver'>, readonl
   wake: ['SLEEPING'],
 };
 
-/** The filter with defaults: for a redelivery the hooks that were given up, else {@link defaultStatuses}. */
+/** Adds the default of the action to the filter: failed hooks for a redelivery, else {@link defaultStatuses}. */
 function completed(action: BulkAction, filter: FindFilter): FindFilter {
   if (action === 'redeliver') return { hook: 'failed', ...filter };
   return { statuses: defaultStatuses[action], ...filter };
@@ -70,15 +69,18 @@ const changes: Readonly<Record<BulkAction, Change>> = {
 };
 
 const activeStatuses: readonly ExecutionStatus[] = ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'COMPENSATING'];
-/** Executions read at most to report what the executions outside the action wait for. */
+/** Largest number of executions read to report what executions outside the action wait for. */
 const maxOthers = 2_000;
 
 /**
- * Makes a bulk change and answers `{ matched, done, ids, errors, more, others? }`: how many match (at most `max`), how many were
- * changed, their ids (in a dry run, the ids that match), the refusals, and whether more match or were left for lack of time.
- * `others` counts what matching executions wait for whose status rules the action out.
+ * Makes the same change to many executions, each through the use case for a single one. A refusal is listed and stops
+ * nothing. Number, time and concurrency are bounded to keep the load small.
  *
- * @throws StoreUnavailable when nothing could be read; once changes were made, the answer reports how far it came.
+ * Returns `{ matched, done, ids, errors, more, others? }`: how many executions match (at most `max`), how many were
+ * changed, their ids (in a dry run, the ids that match), the refusals, and whether more match or were left for lack of
+ * time. `others` counts what matching executions wait for whose status rules the action out.
+ *
+ * @throws StoreUnavailable if nothing could be read; once changes were made, the answer reports how far they came.
  */
 export async function bulk(app: AppContext, request: BulkRequest): Promise<JsonObject> {
   const begun = app.clock.monotonic();
@@ -113,7 +115,7 @@ export async function bulk(app: AppContext, request: BulkRequest): Promise<JsonO
   return { matched: ids.length, done: done.length, ids: done, errors, more: more || left, ...others };
 }
 
-/** Selects the ids before anything changes, since changes move executions between pages. */
+/** Selects the ids before any change, since changes move executions between pages. */
 async function select(
   app: AppContext,
   { action, filter, ids: named, max }: BulkRequest,
@@ -136,17 +138,17 @@ async function select(
 }
 
 /**
- * What other executions wait for, as `{ state, count }`: those that match, are not over, and have a status outside the action.
- * They explain an answer in which nothing was done. Absent when the filter names statuses, or there are none.
+ * What matching executions wait for that are not over and whose status rules the action out, as `{ state, count }`.
+ * Explains an answer in which nothing was done. Absent if the filter names statuses, or there are none.
  */
 async function othersOf(app: AppContext, { action, filter, ids }: BulkRequest): Promise<JsonObject> {
-  // An execution that is not over has no hook to redeliver yet.
+  // Only an execution that is over has a hook to redeliver.
   if (action === 'redeliver') return {};
   const statuses = activeStatuses.filter((status) => !defaultStatuses[action].includes(status));
   if (ids !== undefined || filter.statuses !== undefined || statuses.length === 0) return {};
   const counts = new Map<string, number>();
   let cursor: string | undefined;
-  // One page of a host filter already reads that many.
+  // One page with a host filter already reads that many.
   for (let pages = filter.host === undefined ? maxOthers / pageSize : 1; pages > 0; pages--) {
     const page = { limit: pageSize, withState: true, ...(cursor === undefined ? undefined : { cursor }) };
     const found = await findExecutions(app, { ...filter, statuses }, page);

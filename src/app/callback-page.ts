@@ -1,4 +1,3 @@
-/** What a signed URL shows to a person who opens it. Changes nothing, because mail scanners open links, too. */
 import { addressee } from '../core/transition/callback.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import type { JudgedToken } from './callbacks.ts';
@@ -10,11 +9,14 @@ export interface CallbackPlace {
   /** Name of the definition. */
   readonly name: string;
   readonly nodeId: string;
-  /** Whether the definition lets a person call back from a page. */
+  /** Whether the definition allows a person to call back from a page. */
   readonly hasPage: boolean;
 }
 
-/** Looks up the node of a token, in the order of checks in which a callback is judged. */
+/**
+ * Looks up what a signed URL shows to a person who opens it. Checks in the same order as for a callback. Changes
+ * nothing, because mail scanners open links, too.
+ */
 export async function findCallbackPlace(
   app: AppContext,
   request: {

@@ -10,31 +10,31 @@ import type { AppContext, CallbackRejection } from './context.ts';
 import { turnFields } from '../engine/watchdog.ts';
 import { inTurn, runOf } from './queries/run-view.ts';
 
-/** A callback as it arrived. */
+/** A received callback. */
 export interface CallbackRequest {
   readonly executionId: string;
   readonly nodeId: string;
   readonly token: JudgedToken;
-  /** The body's bytes: "the same body" means the same bytes. */
+  /** The raw body: "the same body" means the same bytes. */
   readonly bytes: Uint8Array;
-  /** Reads the body by its content type, or says why it cannot be read. */
+  /** Decodes the body by its content type, or returns why it cannot be read. */
   readonly body: () => { readonly ok: true; readonly value: Json } | { readonly ok: false; readonly error: string };
-  /** Whether the execution may receive another callback; asked right after the signature check. */
+  /** Whether the rate limit admits another callback of the execution; called right after the signature check. */
   readonly mayGetOne?: (executionId: string) => boolean;
 }
 
-/** `duplicate`: the same token and body were accepted before; `pending`: the node goes on waiting. */
+/** `duplicate`: the same token and body were accepted before; `pending`: the node continues to wait. */
 export interface CallbackReceipt {
   readonly duplicate: boolean;
   readonly pending: boolean;
 }
 
-/** A token that its key signed, or how to refuse it. */
+/** A verified token, or the refusal to answer with. */
 export type JudgedToken =
   | Extract<CallbackVerification, { ok: true }>
   | { readonly ok: false; readonly reason: CallbackRejection; readonly refusal: Refusal };
 
-/** Judges the token of a callback; undefined when none was sent. */
+/** Verifies the token of a callback; `token` is undefined if none was sent. */
 export function judgeToken({ tokens }: Pick<AppContext, 'tokens'>, token: string | undefined): JudgedToken {
   if (token === undefined || token === '') {
     return { ok: false, reason: 'malformed', refusal: refused('callback_malformed', 'The callback has no token.') };
@@ -50,11 +50,12 @@ export function judgeToken({ tokens }: Pick<AppContext, 'tokens'>, token: string
 }
 
 /**
- * Accepts a callback of an async node into the inbox, or refuses it. The checks have one fixed order, so that each answer is true: token shape and body
- * (malformed), signature, rate, execution, then what the inbox makes of it. Accepted means in the inbox, durably.
+ * Accepts a callback of an async node into the inbox, or refuses it. An accepted callback is durably in the inbox. The
+ * order of checks is fixed, so that each answer is true: form of token and body (malformed), signature, rate,
+ * execution, then the result of the inbox.
  *
- * The token is judged first, so that a request without a good one costs no hash and no question to the store. A forged token
- * only has its body checked for being JSON, which the order of answers requires.
+ * The token is verified first, so that a request without a valid one costs no hash and no read of the store. With a
+ * forged token, the body is only checked for being JSON, which the order of answers requires.
  */
 export async function receiveCallback(app: AppContext, request: CallbackRequest): Promise<Answer<CallbackReceipt>> {
   const reject = (reason: CallbackRejection, refusal: Refusal, of?: ExecutionDetail): Refusal => {
@@ -140,7 +141,9 @@ export async function receiveCallback(app: AppContext, request: CallbackRequest)
   }
 }
 
-/** Judges the callback against the current state; one without an addressee is never pending. */
+/**
+ * Whether the node continues to wait after this callback, judged by the current state. False if nothing waits for it.
+ */
 async function judgePending(
   app: AppContext,
   detail: ExecutionDetail,

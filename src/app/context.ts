@@ -12,23 +12,23 @@ import type { KnownDefinitions } from './known-definitions.ts';
 
 /** Compiled definitions, cached by content hash. */
 export interface Plans {
-  /** Compiles a definition as it was submitted; `plan.hash` is its content hash. */
+  /** Compiles a definition as submitted; `plan.hash` is its content hash. */
   compile(definition: Json): Compiled;
-  /** The plan of a pinned definition; undefined when neither an execution nor a record has that content. */
+  /** The plan of a pinned definition; undefined if neither an execution nor a record has that content. */
   load(hash: string): Promise<Plan | undefined>;
 }
 
-/** What use cases ask of the engine of their process. */
+/** The engine of the process, as use cases need it. */
 export interface AppEngine {
-  /** An id for a new execution. */
+  /** Creates the id of a new execution. */
   mintId(now: number): string;
-  /** Stores the execution (with others, in one transaction), then lets it run. Resolves when it is durable. */
+  /** Stores the execution (together with others, in one transaction), then lets it run. Resolves once it is durable. */
   submit(submission: Submission): Promise<SubmitResult>;
-  /** Announces that an execution has become due. Never throws; a lost ring is repaired by the reconcile. */
+  /** Announces that an execution has become due. Never throws; the reconciler repairs a lost ring. */
   ring(item: { readonly id: string; readonly slot: number; readonly dueAt: number }): void;
-  /** Calls `changed` after every checkpoint of the execution that this process makes; the result ends that. */
+  /** Calls `changed` after every checkpoint of the execution in this process, until the returned function is called. */
   watch(id: string, changed: () => void): () => void;
-  /** Bounds the work of one turn of the event loop; absent: unbounded. */
+  /** Bounds the work per turn of the event loop; absent: unbounded. */
   readonly share?: Pick<LoopShare, 'run' | 'charge'>;
 }
 
@@ -50,7 +50,7 @@ export interface CallbackObserver {
   rejected(reason: CallbackRejection, of?: { readonly name: string; readonly version: string }): void;
 }
 
-/** What use cases ask of the store. */
+/** The store, as use cases need it. */
 export type AppStore = Pick<
   Store,
   | 'getExecution'
@@ -79,20 +79,20 @@ export function reasonWithout({ masker }: Pick<AppContext, 'masker'>, reason: st
 }
 
 /**
- * What the use cases behind the API and the command line share. A use case checks a request against the current state,
- * makes the change durable, and only then answers.
+ * Dependencies of the use cases behind the API and the command line. A use case checks a request against the current
+ * state, makes the change durable, and only then answers.
  */
 export interface AppContext {
   readonly store: AppStore;
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly plans: Plans;
-  /** Stored definitions that were read before. */
+  /** Stored definitions that this process has read before. */
   readonly known: Pick<KnownDefinitions, 'recall' | 'remember'>;
   readonly engine: AppEngine;
   /** The caller's name in the audit log; absent without authentication. */
   readonly actor?: string;
-  /** Checks callback tokens, in constant time. */
+  /** Verifies callback tokens in constant time. */
   readonly tokens: { verify(token: string): CallbackVerification };
   /** Masks every secret and callback token anywhere in a value. */
   readonly masker: {
@@ -102,7 +102,7 @@ export interface AppContext {
     headers(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>>;
   };
   readonly limits: CoreLimits;
-  /** Characters of a body that a history row shows; longer bodies are cut and marked. */
+  /** Characters of a body shown in a history row; longer bodies are cut and marked. */
   readonly maxHistoryBody: number;
   /** Bytes of outputs that one template or condition may read from the store. */
   readonly maxOutputBytes: number;
@@ -111,6 +111,6 @@ export interface AppContext {
   readonly callbacks?: CallbackObserver;
   /** What this process knows about itself and its peers; absent in tools without a server. */
   readonly cluster?: ClusterSource;
-  /** Called after this process changed holds, so that it applies them at once. Must not throw. */
+  /** Called after this process has changed holds, so that it applies them at once. Must not throw. */
   readonly holdsChanged?: () => void;
 }

@@ -1,15 +1,17 @@
-/** Changes that operators make to running executions through the inbox: cancel, terminate, wake. */
 import { slotOf } from '../core/value/slot.ts';
 import type { InboxEvent, OfferResult } from '../ports/store.ts';
 import { type Answer, granted, refused, type Refusal, unknownExecution } from './answer.ts';
 import { type AppContext, reasonWithout } from './context.ts';
 
-/** An accepted change: durable, though the execution may not show it yet. */
+/** An accepted change: it is durable, but the execution may not show it yet. */
 export interface Accepted {
   readonly id: string;
 }
 
-/** Asks for an orderly end: no next call, compensations, CANCELLED. A second request while it is pending is accepted too. */
+/**
+ * Requests an orderly end through the inbox: no further call, compensations, CANCELLED. Accepts a second request while
+ * the first is pending.
+ */
 export function cancel(app: AppContext, id: string, reason: string | undefined): Promise<Answer<Accepted>> {
   return offer(app, id, (inboxId) => ({
     type: 'cancelled',
@@ -28,7 +30,7 @@ export function wake(app: AppContext, id: string): Promise<Answer<Accepted>> {
   return offer(app, id, (inboxId) => ({ type: 'woken', inboxId }));
 }
 
-/** Puts an event into the inbox of an execution and rings. The event is made with the id of its inbox row. */
+/** Adds an event to the inbox of an execution and rings the engine. `event` receives the id of its inbox row. */
 export async function offer(
   app: AppContext,
   id: string,

@@ -1,4 +1,3 @@
-/** Stored definitions: immutable per id and per name and version. */
 import { type Json, type JsonObject, parseJson, stringifyJson } from '../core/value/json.ts';
 import type { DefinitionRecord } from '../ports/store.ts';
 import type { Page, PageRequest } from '../ports/records.ts';
@@ -26,8 +25,9 @@ export function validateDefinition(app: AppContext, definition: Json): Definitio
 }
 
 /**
- * Stores a definition under a new id, or under `id`. The same content again gives the record of the first time; other
- * content under the same id or the same name and version is refused, and so is an `id` that the same content does not have.
+ * Stores a definition under `id` or a new id. Stored definitions are immutable per id and per name and version. Storing
+ * the same content again returns the first record. Refuses other content under the same id or the same name and
+ * version, and an `id` that differs from that of the same content.
  */
 export async function putDefinition(app: AppContext, definition: Json, id?: string): Promise<Answer<JsonObject>> {
   const compiled = app.plans.compile(definition);
@@ -60,7 +60,7 @@ export async function putDefinition(app: AppContext, definition: Json, id?: stri
   });
 }
 
-/** The record by id, or by name and version (`latest`: most recently created). */
+/** Finds a record by id, or by name and version (`latest`: most recently created). */
 export async function findDefinition(
   app: AppContext,
   key: { readonly id: string } | { readonly name: string; readonly version: string },
@@ -82,7 +82,7 @@ export async function listDefinitions(app: AppContext, page: PageRequest): Promi
   return { items, ...(cursor !== undefined && { cursor }) };
 }
 
-/** Removes a record, if there is one; executions keep their pinned definition. */
+/** Deletes a record, if it exists; executions keep their pinned definition. */
 export async function deleteDefinition(app: AppContext, id: string): Promise<void> {
   await app.store.deleteDefinition(id);
 }

@@ -1,4 +1,3 @@
-/** Holds: hosts and definitions whose calls an operator suspends. A hold is durable before the answer; every process applies it within seconds. */
 import type { Json, JsonObject } from '../core/value/json.ts';
 import { type CallHold, changeHolds, maxHolds, readHolds } from '../engine/call/gate/call-holds.ts';
 import { placeOf } from '../engine/call/gate/origin.ts';
@@ -6,19 +5,22 @@ import { type Answer, granted, refused } from './answer.ts';
 import { instant } from './instants.ts';
 import { type AppContext, reasonWithout } from './context.ts';
 
-/** A hold as requested. Exactly one of `host` and `name` must be given. */
+/**
+ * A hold as requested: an operator suspends the calls to a host or of a definition. Exactly one of `host` and `name`
+ * must be given.
+ */
 export interface HoldRequest {
   /** `host` (any port) or `host:port`. */
   readonly host?: string;
   readonly name?: string;
-  /** Needs `name`; every version when absent. */
+  /** Requires `name`; absent: every version. */
   readonly version?: string;
   readonly reason: string;
-  /** When it ends by itself, in ms since 1970. */
+  /** When the hold expires, in ms since 1970. */
   readonly until?: number;
 }
 
-/** All holds that have not ended, oldest first. */
+/** All holds that have not expired, oldest first. */
 export async function listHolds(app: AppContext): Promise<readonly JsonObject[]> {
   const holds = await readHolds(app.store, app.clock.now());
   return holds.map((hold) => documentOf(app, hold));
@@ -30,7 +32,10 @@ export async function findHold(app: AppContext, id: string): Promise<Answer<Json
   return hold === undefined ? refused('unknown_hold', `There is no hold ${id}.`) : granted(documentOf(app, hold));
 }
 
-/** Places a hold, or replaces the one of that id. */
+/**
+ * Creates a hold, or replaces the one with that id. It is durable once this resolves; every process applies it within
+ * seconds.
+ */
 export async function putHold(app: AppContext, id: string, request: HoldRequest): Promise<Answer<JsonObject>> {
   const now = app.clock.now();
   const target = targetOf(request);
@@ -59,7 +64,7 @@ export async function putHold(app: AppContext, id: string, request: HoldRequest)
   return granted(documentOf(app, placed));
 }
 
-/** Lifts a hold, if there is one. */
+/** Removes a hold, if it exists. */
 export async function deleteHold(app: AppContext, id: string): Promise<void> {
   await changeHolds(app.store, app.clock.now(), (holds) => holds.filter((hold) => hold.id !== id));
   app.holdsChanged?.();

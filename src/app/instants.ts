@@ -1,4 +1,4 @@
-/** An instant as clients read it: ISO 8601, UTC, milliseconds. */
+/** Formats an instant for clients: ISO 8601 in UTC with milliseconds. */
 export function instant(millis: number): string {
   return new Date(millis).toISOString();
 }

@@ -1,10 +1,10 @@
 import type { Plan } from '../core/plan.ts';
 import { BoundedMap } from '../engine/bounded-map.ts';
 
-/** About how many bytes of memory all of them may take. */
+/** Approximate bound on the memory of all cached definitions, in bytes. */
 const maxKnownBytes = 32 * 1024 * 1024;
 
-/** What a stored definition says. */
+/** A compiled stored definition. */
 export interface KnownDefinition {
   readonly plan: Plan;
   /** JSON text of the definition. */
@@ -12,13 +12,13 @@ export interface KnownDefinition {
 }
 
 /**
- * Stored definitions as this process last read them, by name and version, bounded. A start relies on them, and its insert
- * checks that they are still stored, so that the start reads nothing first.
+ * Caches stored definitions as last read, by name and version, bounded. A start uses a cached definition without
+ * reading it first; its insert then checks that the definition is still stored.
  */
 export class KnownDefinitions {
   readonly #known: BoundedMap<string, KnownDefinition>;
 
-  /** `size` is the most that it keeps. */
+  /** `size` is the largest number of definitions. */
   constructor(size: number) {
     this.#known = new BoundedMap(size, {
       most: maxKnownBytes,
@@ -31,7 +31,7 @@ export class KnownDefinitions {
     return this.#known.get(keyOf(name, version));
   }
 
-  /** Keeps a definition, replacing an earlier one of that name and version. */
+  /** Caches a definition; replaces an earlier one of that name and version. */
   remember(known: KnownDefinition): void {
     this.#known.set(keyOf(known.plan.name, known.plan.version), known);
   }

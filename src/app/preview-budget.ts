@@ -1,12 +1,12 @@
 import type { Meter } from '../core/meter.ts';
 
-/** Bytes of all rendered requests together, as UTF-8: what an answer of the API may hold. */
+/** Bound on all rendered requests together, in UTF-8 bytes: the size of an answer of the API. */
 const maxBytes = 4 * 1024 * 1024;
 
-/** Steps of all renderings together (see `core/meter.ts`): about half a second of work, which is done in pieces. */
+/** Bound on the steps of all renderings together (see `core/meter.ts`): about half a second of work, done in pieces. */
 const maxSteps = 1_000_000;
 
-/** Counts what one preview has cost so far, over all the requests that it shows. */
+/** Counts the cost of one preview over all its requests. */
 export class PreviewBudget implements Meter {
   #steps = 0;
   #bytes = 0;

@@ -1,10 +1,3 @@
-/**
- * Previews of a cancel or a retry: the requests, rendered and redacted, but not sent.
- *
- * A cancel runs the pending compensations, in the order of the engine and with the outputs that each would see. A retry of a
- * CORRUPTED execution runs its unfinished compensations. Any other retry begins again, so its preview shows the effects that
- * remain, as the requests that made them.
- */
 import { apply } from '../core/apply.ts';
 import { prepareCall, type PreparedCall } from '../core/call/call.ts';
 import type { Run } from '../core/run.ts';
@@ -30,30 +23,39 @@ import { shownBody } from './queries/shown-body.ts';
 /** Replaces secrets. */
 const redacted = '***';
 
-/** Requests shown of one preview at most. */
+/** Largest number of requests per preview. */
 export const maxPreviews = 1000;
 
-/** Attempts read back to find the requests of effects that stand. */
+/** Page size and pages of attempts read to find the requests of standing effects. */
 const callPage = 1000;
 const callPages = 10;
 
-/** Characters of found requests kept in memory: enough for a page. Other requests are rendered again when a page needs them. */
+/**
+ * Characters of found requests kept in memory: enough for a page. Further requests are rendered again when a page needs
+ * them.
+ */
 const maxFoundCalls = 2 * maxPageBytes;
 
-/** The range of requests wanted. */
+/** The requested range of requests. */
 export interface PreviewRange {
   readonly skip: number;
   /** At least 1. */
   readonly limit: number;
 }
 
-/** A page of requests; `next` is the number to skip for the next page, absent on the last one. */
+/**
+ * A page of requests, rendered and redacted, but not sent; `next` is the number to skip for the next page, absent on
+ * the last one.
+ */
 export interface PreviewPage {
   readonly items: readonly JsonObject[];
   readonly next?: number;
 }
 
-/** The compensations that a cancel would run now, in order. Leaves out calls in flight, whose effect is still unknown. */
+/**
+ * The compensations that a cancel would run now, in the engine's order and with the outputs that each would see.
+ * Excludes calls in flight, whose effect is still unknown.
+ */
 export async function cancelPreview(app: AppContext, id: string, range: PreviewRange): Promise<Answer<PreviewPage>> {
   const detail = await app.store.getExecution(id);
   if (detail === undefined) return unknownExecution(id);
@@ -61,7 +63,7 @@ export async function cancelPreview(app: AppContext, id: string, range: PreviewR
     return refused('state_conflict', `The execution is ${detail.status}; it cannot be cancelled.`);
   }
   const run = await runOf(app, detail);
-  // What a cancel itself settles (a node that waits for its callback becomes unknown) is compensated too.
+  // Includes effects that the cancel itself settles: a node that waits for its callback becomes unknown.
   const cancelled = apply(run, { type: 'cancelled' }, decidingEnv(app));
   const written = await app.store.listEffects(id, maxPreviews, {
     rounds: [detail.round, detail.round],
@@ -71,7 +73,11 @@ export async function cancelPreview(app: AppContext, id: string, range: PreviewR
   return granted(await renderAll(app, { ...run, state: cancelled.state }, inUndoOrder(pending), range));
 }
 
-/** The unfinished compensations of a CORRUPTED execution, or the effects that stand, in the order in which they were made. */
+/**
+ * The preview of a retry. A retry of a CORRUPTED execution runs its unfinished compensations. Any other retry starts a
+ * new round, so the preview shows the standing effects, in the order in which they were made, as the requests that made
+ * them.
+ */
 export async function retryPreview(app: AppContext, id: string, range: PreviewRange): Promise<Answer<PreviewPage>> {
   const detail = await app.store.getExecution(id);
   if (detail === undefined) return unknownExecution(id);
@@ -85,7 +91,7 @@ export async function retryPreview(app: AppContext, id: string, range: PreviewRa
   return granted(await renderAll(app, await runOf(app, detail), unfinished, range));
 }
 
-/** The effect that an unwritten step row would become. */
+/** The effect of a step row that is not stored yet. */
 function effectOf(row: StepRow): EffectRow[] {
   if (row.undo === undefined || row.outcome === 'pending' || row.outcome === 'unsent') return [];
   const target: UndoTarget = {
@@ -118,7 +124,7 @@ function renderAll(
   return pageOf(app, effects, range, ({ target }, budget) => renderUndo(app, run, target, budget));
 }
 
-/** The requests of these effects from `skip` on, masked and with bodies cut as in the history, until the page is full. */
+/** A page of the requests of these effects, masked, with bodies cut as in the history. */
 async function pageOf(
   app: AppContext,
   effects: readonly EffectRow[],
@@ -163,7 +169,7 @@ async function renderUndo(
   return prepared && requestOf(app, run, prepared, target, budget);
 }
 
-/** Renders the request of a visit again whose call was given up, or interrupted with its process. */
+/** Renders the request of a visit again, for a call that was given up or interrupted with its process. */
 async function renderForward(
   app: AppContext,
   run: Run,
@@ -226,7 +232,7 @@ async function requestOf(
   };
 }
 
-/** Headers of both; a header of the definition wins over Trama's of the same name. */
+/** Merges headers; a header of the definition wins over Trama's of the same name. */
 function merged(
   own: Readonly<Record<string, string>>,
   added: Readonly<Record<string, string>>,
@@ -252,7 +258,7 @@ function compensating(state: State, target: UndoTarget): State {
   };
 }
 
-/** The state in which this visit's call ran. */
+/** The state in which the call of this visit ran. */
 function calling(state: State, { scope, nodeId, visit, round, key, prev }: UndoTarget): State {
   const at = state.now;
   const task = {
@@ -275,7 +281,7 @@ function calling(state: State, { scope, nodeId, visit, round, key, prev }: UndoT
   };
 }
 
-/** The requests behind the remaining effects, as the history recorded them; requests without a record are rendered again. */
+/** The requests of the standing effects, as the history recorded them; a request without a record is rendered again. */
 async function standingRequests(
   app: AppContext,
   detail: ExecutionDetail,

@@ -1,7 +1,3 @@
-/**
- * Retry, redelivery and resolve: the only ways in which operators change an execution that is over. They do not use the
- * inbox, which has no reader after the end: the use case makes the transition itself and writes it by compare-and-set.
- */
 import { apply } from '../core/apply.ts';
 import { hookStatus } from '../core/delivery.ts';
 import type { Event, ResolvedEvent } from '../core/event.ts';
@@ -16,10 +12,13 @@ import { unfinishedOf } from './queries/effects.ts';
 import { type AppContext, reasonWithout } from './context.ts';
 import { decidingEnv, isOver, runOf } from './queries/run-view.ts';
 
-/** How many races a request may lose before the client is asked to try again. */
+/** Lost races after which the client is asked to try again. */
 const maxRaces = 5;
 
-/** Starts a new round of a FAILED or CANCELLED execution (TERMINATED: with `force`), or a CORRUPTED one's compensations again. */
+/**
+ * Retries an execution that is over: starts a new round of a FAILED or CANCELLED one (TERMINATED: with `force`), or
+ * runs the compensations of a CORRUPTED one again.
+ */
 export function retry(app: AppContext, id: string, force: boolean): Promise<Answer<Accepted>> {
   return decide(app, id, (detail) => changeTerminal(app, detail, { type: 'retried', force }, retryConflict));
 }
@@ -30,7 +29,7 @@ function retryConflict(detail: ExecutionDetail): string {
   return `The execution is ${detail.status}; only one that has ended can be retried.`;
 }
 
-/** Calls the hook of an ended execution again: one that was not delivered or, with `force`, one that was. */
+/** Calls the hook of an execution that is over again: an undelivered hook or, with `force`, a delivered one. */
 export function redeliver(app: AppContext, id: string, force: boolean): Promise<Answer<Accepted>> {
   return decide(app, id, (detail) => changeTerminal(app, detail, { type: 'redelivered', force }, redeliveryConflict));
 }
@@ -51,7 +50,7 @@ function redeliveryConflict(detail: ExecutionDetail): string {
 /** The outcome that an operator states for a node. */
 export interface Resolution {
   readonly nodeId: string;
-  /** The latest unsettled one when absent. */
+  /** Absent: the latest unsettled visit. */
   readonly visit?: number;
   readonly phase: 'UP' | 'DOWN';
   readonly outcome: 'succeeded' | 'failed';
@@ -59,7 +58,10 @@ export interface Resolution {
   readonly reason: string;
 }
 
-/** Settles an unfinished compensation, or a node that waits, backs off or is blocked. Refused when there is nothing to settle. */
+/**
+ * Settles an unfinished compensation, or a node that waits, backs off or is blocked. Refused if there is nothing to
+ * settle.
+ */
 export function resolve(app: AppContext, id: string, resolution: Resolution): Promise<Answer<Accepted>> {
   return decide(app, id, async (detail) => {
     const event = await eventOf(app, detail, resolution);
@@ -87,7 +89,7 @@ async function eventOf(
   return target === undefined ? undefined : { type: 'resolved', ...masked, target };
 }
 
-/** The unfinished compensation of this round that the request names; of the latest visit when it names none. */
+/** The unfinished compensation of this round that the request names; without a visit, that of the latest one. */
 async function findUnfinished(
   app: AppContext,
   detail: ExecutionDetail,
@@ -101,8 +103,8 @@ async function findUnfinished(
 }
 
 /**
- * Lets `attempt` decide on the execution as it is stored now, and again after each lost race: of two retries at once, one is
- * accepted and the other finds the execution running.
+ * Calls `attempt` with the stored execution, and again after each lost race. Of two concurrent retries, one is accepted
+ * and the other finds the execution running.
  */
 async function decide(
   app: AppContext,
@@ -119,8 +121,9 @@ async function decide(
 }
 
 /**
- * Applies an event to an execution that is over and writes the result by compare-and-set. Refused with the sentence of
- * `conflict` where the event does not apply; `lost` when another writer changed the execution in between.
+ * Applies an event to an execution that is over, and writes the result by compare-and-set instead of through the inbox,
+ * which has no reader after the end. Refuses with the sentence of `conflict` if the event does not apply; `lost` if
+ * another writer has changed the execution in the meantime.
  */
 async function changeTerminal(
   app: AppContext,

@@ -1,4 +1,3 @@
-/** Starting executions: every check that a run must pass, then one durable insert. */
 import { createHash } from 'node:crypto';
 import { parseInstant } from '../core/value/instant.ts';
 import {
@@ -18,7 +17,7 @@ import { type Answer, granted, type Refusal, refused } from './answer.ts';
 import type { KnownDefinition } from './known-definitions.ts';
 import type { AppContext } from './context.ts';
 
-/** A run as requested. Fields are as the client sent them, or absent. */
+/** A run as requested. Fields are unchecked client input, or absent. */
 export interface StartRequest {
   readonly source:
     | { readonly kind: 'inline'; readonly definition: Json }
@@ -28,22 +27,22 @@ export interface StartRequest {
   readonly startAt?: Json;
   /** The caller's W3C traceparent. */
   readonly traceparent?: string;
-  /** Makes the start idempotent: the same key of the same caller with the same request gives the same execution. */
+  /** Makes the start idempotent: the same caller, key and request give the same execution. */
   readonly startKey?: { readonly caller: string; readonly key: string };
 }
 
-/** The execution that a start led to: a new one, or that of an earlier start with the same key. */
+/** The started execution: a new one, or that of an earlier start with the same key. */
 export interface Started {
   readonly id: string;
   readonly status: ExecutionStatus;
 }
 
-/** Starts an execution. It is durable when this resolves. */
+/** Starts an execution: makes every check that a run must pass, then one insert. It is durable once this resolves. */
 export async function start(app: AppContext, request: StartRequest): Promise<Answer<Started>> {
   const checked = checkInput(request);
   if ('ok' in checked) return checked;
   const known = recalled(app, request);
-  // A refusal must go by the definition that is stored now, since the remembered one may be out of date.
+  // Only the definition stored now may refuse, since the cached one may be outdated.
   if (known !== undefined && missingPayload(known.plan, checked.payload).length === 0) {
     const started = await insert(app, request, checked, { ...known, mustBeStored: true });
     if (started !== undefined) return started;
@@ -56,7 +55,7 @@ export async function start(app: AppContext, request: StartRequest): Promise<Ans
   return (await insert(app, request, checked, source)) ?? unknownDefinition(request.source);
 }
 
-/** Stores the execution; undefined when its definition must be stored and is not. */
+/** Stores the execution; undefined if its definition must be stored but is not. */
 async function insert(
   app: AppContext,
   request: StartRequest,
@@ -147,7 +146,9 @@ function checkLabels(labels: Json, errors: string[]): Readonly<Record<string, st
   return labels as Readonly<Record<string, string>>;
 }
 
-/** A definition read before; the insert checks that it is still stored. `latest` may change at any time and is always read. */
+/**
+ * A cached definition; the insert checks that it is still stored. `latest` may change at any time and is always read.
+ */
 function recalled(app: AppContext, { source }: StartRequest): KnownDefinition | undefined {
   if (source.kind === 'inline' || source.version === 'latest') return undefined;
   return app.known.recall(source.name, source.version);
@@ -177,13 +178,16 @@ function unknownDefinition(source: StartRequest['source']): Refusal {
   );
 }
 
-/** Compiles a stored definition again: a newer release may have stricter rules, which the run then reports. */
+/** Compiles a stored definition again. A newer release may have stricter rules; the refusal then lists the errors. */
 function recompiled(app: AppContext, definition: string): Plan | Refusal {
   const compiled = app.plans.compile(parseJson(definition));
   return compiled.ok ? compiled.plan : refused('invalid_definition', ...compiled.errors);
 }
 
-/** Equal for equal requests: ignores the order of keys, compares numbers by their digits, and treats null as absent. */
+/**
+ * A hash that is equal for equal requests: ignores the order of keys, compares numbers by their digits, and treats null
+ * as absent.
+ */
 function fingerprint(request: StartRequest, input: Input): string {
   const source: Json =
     request.source.kind === 'inline' ? request.source.definition : [request.source.name, request.source.version];

@@ -1,7 +1,3 @@
-/**
- * Where values come from: the file, the environment, flags. Each source becomes a list of assignments; later ones win.
- * Nothing is read as a typed value here.
- */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDocument } from 'yaml';
@@ -11,7 +7,7 @@ import { isRecord } from './kinds.ts';
 import { nearest } from './nearest.ts';
 import { environmentName, findKey, keys } from './registry.ts';
 
-/** One value for one key. */
+/** One untyped value for one key. */
 export interface Assignment {
   readonly path: string;
   readonly raw: unknown;
@@ -19,13 +15,13 @@ export interface Assignment {
   readonly source: string;
 }
 
-/** The assignments of one source. */
+/** The assignments of one source; later sources override earlier ones. */
 export interface Gathered {
   readonly assignments: readonly Assignment[];
   readonly problems: readonly string[];
 }
 
-/** A value given on the command line. `flag` is its name there, for messages. */
+/** A value given on the command line. `flag` is the flag's name, for messages. */
 export interface FlagValue {
   readonly path: string;
   readonly value: string;
@@ -43,17 +39,17 @@ function unknownKey(path: string, source: string): string {
   return `${path} (from ${source}) is not a key of Trama${hint === undefined ? '' : `; did you mean ${hint}?`}.`;
 }
 
-/** Name of the file that is read when no other is named. */
+/** Default name of the configuration file. */
 const defaultFileName = 'trama.yaml';
 
-/** The variable that names the configuration file. */
+/** Environment variable with the path of the configuration file. */
 const fileVariable = 'TRAMA_CONFIG';
 
 const variablePrefix = 'TRAMA_VAR_';
 
 /**
- * Reads the configuration file: the one of the flag, else of `TRAMA_CONFIG`, else `trama.yaml` in `directory` if it is
- * there. A named file that cannot be read is a problem.
+ * Reads the configuration file: the one of the flag, else of `TRAMA_CONFIG`, else `trama.yaml` in `directory` if it
+ * exists. A named file that cannot be read is a problem.
  */
 export function readConfigFile(named: string | undefined, directory: string, surroundings: Surroundings): Gathered {
   const asked = named ?? (surroundings.env[fileVariable] || undefined);
@@ -70,7 +66,8 @@ export function readConfigFile(named: string | undefined, directory: string, sur
 }
 
 function readYaml(text: string): { readonly root: unknown } | { readonly errors: readonly string[] } {
-  // The file may hold secrets: neither the lines that follow, nor the name of an alias, which may be a password with `*`.
+  // The file may contain secrets, so messages include neither the quoted lines nor the name of an alias, which may be a
+  // password that begins with `*`.
   const first = (message: string): string =>
     message
       .replace(/^(Unresolved alias[^:]*):.*$/s, '$1')
@@ -80,18 +77,18 @@ function readYaml(text: string): { readonly root: unknown } | { readonly errors:
     const document = parseDocument(text, { prettyErrors: true });
     if (document.errors.length > 0) return { errors: document.errors.map(({ message }) => first(message)) };
     const root: unknown = document.toJS();
-    // An alias may stand within what it names.
+    // Fails for a value that contains itself through an alias.
     JSON.stringify(root);
     return { root };
   } catch (error) {
-    // Too many aliases, too deep, or a value that holds itself.
+    // Too many aliases, too deep nesting, or a value that contains itself.
     return { errors: [first(error instanceof Error ? error.message : String(error))] };
   }
 }
 
 /**
- * A value of the file without empty texts, which count as not set: `${VAR:-}` leaves one where a variable is not set. Texts
- * within maps stay, since a variable of `vars` may well be empty. Undefined where nothing is left.
+ * Removes empty texts from a value of the file; they count as not set, because `${VAR:-}` is empty if the variable is
+ * not set. Keeps texts inside maps, since a variable of `vars` may be empty. Undefined if nothing is left.
  */
 function withoutBlanks(value: unknown): unknown {
   if (value === '') return undefined;
@@ -125,14 +122,14 @@ export function parseConfigFile(text: string, name: string, surroundings: Surrou
       const path = prefix === '' ? name : `${prefix}.${name}`;
       const isGroup = knownPaths.some((known) => known.startsWith(`${path}.`));
       if (isKnown(path) && !(isGroup && isRecord(value))) {
-        // As in definitions, null is the same as leaving it out.
+        // As in definitions, null counts as absent.
         if (value === null) continue;
         if (assignments.some((earlier) => earlier.path === path)) {
           problems.push(`${path} (from ${source}) is set twice, nested and with dots; remove one of them.`);
           continue;
         }
         if (findKey(path) === undefined) {
-          // Nothing reads its value, so a placeholder in it that leads nowhere is no problem.
+          // Nothing reads the value, so its placeholders are not expanded.
           assignments.push({ path, raw: undefined, source });
           continue;
         }
@@ -156,8 +153,8 @@ export function parseConfigFile(text: string, name: string, surroundings: Surrou
 }
 
 /**
- * Values of environment variables. An empty variable counts as not set, except that an empty secret is reported: it
- * most likely was meant to hold one. Ignores variables that name no key.
+ * Reads the values of environment variables. An empty variable counts as not set, but an empty secret is a problem,
+ * since it was probably meant to have a value. Ignores variables that match no key.
  */
 export function readEnvironment(env: Readonly<Record<string, string | undefined>>): Gathered {
   const assignments: Assignment[] = [];
@@ -178,7 +175,7 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
   return { assignments, problems: [] };
 }
 
-/** Single variables from the environment (`TRAMA_VAR_<NAME>`), each with its source. */
+/** Reads single variables from the environment (`TRAMA_VAR_<NAME>`), each with its source. */
 export function readVariables(
   env: Readonly<Record<string, string | undefined>>,
 ): readonly (Assignment & { raw: string })[] {
@@ -189,7 +186,7 @@ export function readVariables(
   );
 }
 
-/** Values of flags. */
+/** Reads the values of flags. */
 export function readFlags(flags: readonly FlagValue[]): Gathered {
   const problems = flags.filter(({ path }) => !isKnown(path)).map(({ path, flag }) => unknownKey(path, `flag ${flag}`));
   const byPath = Map.groupBy(flags, ({ path }) => path);

@@ -1,16 +1,11 @@
-/**
- * The configuration as the program uses it: every value present, checked and frozen. Made only by `load.ts`; which keys
- * there are, with their defaults and bounds, stands in `keys/`.
- */
-
 /** A key that signs or verifies callback tokens. */
 export interface CallbackKey {
-  /** Name of the key, part of every token that it signs. */
+  /** Name of the key, included in every token that it signs. */
   readonly kid: string;
   readonly secret: string;
 }
 
-/** An API key, by its digest. */
+/** An API key, stored as its digest. */
 export interface ApiKeyConfig {
   readonly id: string;
   readonly sha256: string;
@@ -24,11 +19,11 @@ export interface ApiKeyConfig {
 export interface ServerConfig {
   readonly host: string;
   readonly port: number;
-  /** Addresses and networks whose X-Forwarded-For is believed. */
+  /** Addresses and networks of proxies whose X-Forwarded-For is trusted. */
   readonly trustedProxies: readonly string[];
-  /** Hosts under which a server without authentication answers, in lower case or not, each with a port or without one. */
+  /** Hosts that a server without authentication answers for, in any case, with or without a port. */
   readonly allowedHosts: readonly string[];
-  /** False: health and metrics only. */
+  /** False: serves health and metrics only. */
   readonly api: boolean;
   readonly tls: {
     readonly certFile: string | undefined;
@@ -51,7 +46,7 @@ export interface RuntimeConfig {
   readonly livenessStallMillis: number;
   readonly fullSweepIntervalMillis: number;
   readonly callback: {
-    /** Undefined: the server's own address where it listens on loopback, else async nodes cannot run. */
+    /** Undefined: the server's own address if it listens on loopback; otherwise async nodes cannot run. */
     readonly baseUrl: string | undefined;
     readonly hmacSecret: string | undefined;
     readonly hmacKid: string;
@@ -60,8 +55,8 @@ export interface RuntimeConfig {
 }
 
 /**
- * TLS towards a server: a group of keys that has a value itself, {@link isOn}: `redis.tls` is a flag, `redis.tls.caFile` a key
- * below it.
+ * TLS for connections to a server: a group of keys with a value of its own, {@link isOn}. `redis.tls` is a flag,
+ * `redis.tls.caFile` a key below it.
  */
 export interface TlsConfig {
   readonly isOn: boolean;
@@ -75,7 +70,7 @@ export interface TlsConfig {
 export interface DatabaseConfig {
   readonly driver: 'EMBEDDED' | 'POSTGRES';
   readonly dataDir: string;
-  /** Wins over host, port, database, user and password. */
+  /** Overrides host, port, database, user and password. */
   readonly url: string | undefined;
   readonly host: string | undefined;
   readonly port: number;
@@ -87,7 +82,7 @@ export interface DatabaseConfig {
   readonly statementTimeoutMillis: number;
 }
 
-/** `redis.*`: the queue. The lease holds for the queue in the process, too. */
+/** `redis.*`: the queue. Its lease also applies to the in-process queue. */
 export interface RedisConfig {
   readonly topology: 'NONE' | 'STANDALONE' | 'CLUSTER';
   readonly url: string | undefined;
@@ -123,7 +118,7 @@ export interface HttpConfig {
   readonly maxRetryAfterMillis: number;
   readonly perHost: {
     readonly maxConcurrency: number;
-    /** Concurrent calls by host, or host and port. */
+    /** Limits of concurrent calls by host, or by host and port. */
     readonly overrides: Readonly<Record<string, number>>;
   };
   readonly egress: {
@@ -131,7 +126,7 @@ export interface HttpConfig {
     readonly deny: readonly string[];
     readonly allowPrivateFromData: readonly string[];
     readonly allowPrivate: boolean;
-    /** What calls may reach of the server's own listeners. */
+    /** The server's own listeners that calls may reach. */
     readonly allowOwn: readonly ('callbacks' | 'all')[];
     readonly proxy: string | undefined;
     readonly tls: {
@@ -149,7 +144,7 @@ export interface CircuitBreakerConfig {
   readonly openMillis: number;
 }
 
-/** `telemetry.*`: where spans go, and how many. */
+/** `telemetry.*`: the destination and sampling of spans. */
 export interface TelemetryConfig {
   readonly enabled: boolean;
   readonly serviceName: string;
@@ -189,7 +184,10 @@ export interface SecurityConfig {
   };
 }
 
-/** The whole configuration. */
+/**
+ * The complete configuration: every value is present, checked and frozen. Only `load.ts` creates it; `keys/` defines
+ * the keys with their defaults and bounds.
+ */
 export interface Config {
   readonly server: ServerConfig;
   readonly runtime: RuntimeConfig;
@@ -203,7 +201,7 @@ export interface Config {
   readonly secrets: {
     readonly dir: string | undefined;
     readonly envPrefix: string;
-    /** The only places where some secrets may go, by name. */
+    /** The only places where some secrets may go, by name of the secret. */
     readonly hosts: Readonly<Record<string, readonly string[]>>;
   };
   readonly metrics: { readonly enabled: boolean; readonly public: boolean };
@@ -222,7 +220,9 @@ export interface Config {
   };
 }
 
-/** Whether a value is one key's value rather than a group of keys: maps have any name, groups have known ones. */
+/**
+ * Whether a type is the value of one key instead of a group of keys. Maps have arbitrary names, groups have known ones.
+ */
 type IsLeaf<T> = T extends readonly unknown[]
   ? true
   : T extends object
@@ -231,7 +231,7 @@ type IsLeaf<T> = T extends readonly unknown[]
       : false
     : true;
 
-/** A group whose own path is a key, too. */
+/** A group whose own path is also a key. */
 interface SwitchedGroup {
   readonly isOn: boolean;
 }
@@ -243,7 +243,7 @@ export type PathsOf<T> = {
     : `${K}.${PathsOf<T[K]>}` | (T[K] extends SwitchedGroup ? K : never);
 }[keyof Named<T> & string];
 
-/** What a path has a name for. */
+/** The members of a group that have paths of their own. */
 type Named<T> = Omit<T, keyof SwitchedGroup>;
 
 /** The value at a dotted path. */

@@ -1,22 +1,22 @@
-/**
- * Placeholders in the texts of a configuration file: `${VAR}`, `${VAR:-default}` and `${file:/path}`; `$${` is a literal
- * `${`. What a placeholder brings in is not expanded again, so a secret may hold any character.
- */
 import { readFileSync } from 'node:fs';
 
-/** The sources of placeholders. */
+/** Sources of placeholder values. */
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** The system's host name: `${HOSTNAME}` where the variable is not set. */
+  /** The system's host name, used for `${HOSTNAME}` if that variable is not set. */
   readonly hostname: string;
 }
 
-/** A text with every placeholder replaced, or why that cannot be done: each problem ends the sentence "key …". */
+/** A text with every placeholder replaced, or the problems; each one completes a sentence that begins with the key. */
 export type Expanded = { readonly text: string } | { readonly problems: readonly string[] };
 
 const placeholder = /\$\$\{|\$\{([^{}]*)\}/g;
 
-/** Replaces every placeholder of a text. Reads the files that `${file:…}` names; a line break at their end is dropped. */
+/**
+ * Replaces the placeholders of a configuration text: `${VAR}`, `${VAR:-default}` and `${file:/path}`; `$${` is a
+ * literal `${`. Replacements are not expanded again, so a secret may contain any character. Reads the files of
+ * `${file:…}` and drops a line break at their end.
+ */
 export function expand(text: string, surroundings: Surroundings): Expanded {
   const problems: string[] = [];
   const result = text.replace(placeholder, (whole, inner: string | undefined) => {
@@ -38,7 +38,7 @@ function valueOf(inner: string, { env, hostname }: Surroundings): string | { rea
       problem: 'has a placeholder that is none of ${VAR}, ${VAR:-default} and ${file:/path}; $${ stands for ${',
     };
   }
-  // As in a shell, `:-` also stands in for a variable that is set but empty.
+  // As in a shell, `:-` also replaces a variable that is set but empty.
   const value = env[name] === '' && fallback !== undefined ? undefined : env[name];
   return (
     value ??

@@ -1,20 +1,18 @@
-/**
- * Kinds of values: how a value from a file (already YAML) or from text (environment, flags) is read and what people are
- * told about it.
- */
-
 import { duplicateKeyIn } from '../core/value/unique-json.ts';
 
-/** Answer of a kind to a value that it cannot read. */
+/** Result of a kind for a value that it cannot read. */
 export const unreadable: unique symbol = Symbol('unreadable');
 
-/** How values of one type are read. */
+/**
+ * How values of one type are read from a file (parsed YAML) or from text (environment, flags), and how messages
+ * describe them.
+ */
 export interface Kind<T> {
   /** Short name of the type, for the reference page. */
   readonly type: string;
-  /** What a value must be, as the end of the sentence "server.port must be …". */
+  /** What a value must be; completes the sentence "server.port must be …". */
   readonly expected: string;
-  /** Reads a value of a file, or text; {@link unreadable} when it is not one. Never throws. */
+  /** Reads a value from a file or text; {@link unreadable} if it is invalid. Never throws. */
   read(raw: unknown): T | typeof unreadable;
 }
 
@@ -22,7 +20,7 @@ function kind<T>(type: string, expected: string, read: (raw: unknown) => T | typ
   return { type, expected, read };
 }
 
-/** A whole number within bounds, both included. Digits as text are read, too, also with underscores (`10_000`). */
+/** A whole number within inclusive bounds. Also reads digits as text, with or without underscores (`10_000`). */
 export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): Kind<number> {
   const bounds = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
   return kind('integer', `a whole number ${bounds}`, (raw) => {
@@ -34,7 +32,7 @@ export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): Kin
   });
 }
 
-/** A number from 0 to 1, both included. */
+/** A number from 0 to 1, inclusive. */
 export const share: Kind<number> = kind('number', 'a number from 0 to 1', (raw) => {
   const isDigits = typeof raw === 'string' && /^\+?(?:\d+\.?\d*|\.\d+)(?:e-?\d+)?$/i.test(raw.trim());
   const value = isDigits ? Number(raw) : raw;
@@ -48,12 +46,14 @@ export const flag: Kind<boolean> = kind('boolean', 'true or false', (raw) => {
   return value === false || value === 'false' ? false : unreadable;
 });
 
-/** Text that is not empty and matches `pattern`, if given. Numbers are refused: YAML may have changed their digits. */
+/**
+ * Text that is not empty and matches `pattern`, if given. Refuses numbers, because YAML may have changed their digits.
+ */
 export function text(expected: string = 'a text that is not empty', pattern: RegExp = /\S/): Kind<string> {
   return kind('string', expected, (raw) => (typeof raw === 'string' && pattern.test(raw) ? raw : unreadable));
 }
 
-/** One of a few words; case does not matter, the spelling of the list is returned. */
+/** One of a few words, in any case; returns the spelling of the list. */
 export function choice<const T extends string>(...words: readonly T[]): Kind<T> {
   const listed = words.length > 1 ? `${words.slice(0, -1).join(', ')} or ${words.at(-1)}` : words.join('');
   return kind(words.join(' \\| '), listed, (raw) => {
@@ -62,7 +62,7 @@ export function choice<const T extends string>(...words: readonly T[]): Kind<T> 
   });
 }
 
-/** An http or https URL without query and fragment; a slash at its end is dropped. */
+/** An http or https URL without query and fragment; drops a trailing slash. */
 export const baseUrl: Kind<string> = kind('URL', 'an http or https URL without query and fragment', (raw) => {
   if (typeof raw !== 'string') return unreadable;
   const url = URL.parse(raw.trim());
@@ -71,7 +71,7 @@ export const baseUrl: Kind<string> = kind('URL', 'an http or https URL without q
   return raw.trim().replace(/\/+$/, '');
 });
 
-/** A list of texts of which each passes `isItem`; as text comma-separated. Blanks around items are dropped. */
+/** A list of texts that all pass `isItem`; as text, comma-separated. Trims items. */
 export function list(expected: string, isItem: (item: string) => boolean): Kind<readonly string[]> {
   return kind('list', expected, (raw) => {
     const items = typeof raw === 'string' ? raw.split(',').filter((item) => item.trim() !== '') : raw;
@@ -81,23 +81,23 @@ export function list(expected: string, isItem: (item: string) => boolean): Kind<
   });
 }
 
-/** The value of a map or list given as JSON text; anything else is returned as it is. */
+/** Parses a map or list given as JSON text; returns anything else unchanged. */
 export function parsedText(raw: unknown): unknown {
   if (typeof raw !== 'string') return raw;
   try {
-    // Of two equal keys, the last one would win silently.
+    // With duplicate keys, the last one would win silently.
     return duplicateKeyIn(raw) === undefined ? (JSON.parse(raw) as unknown) : unreadable;
   } catch {
     return unreadable;
   }
 }
 
-/** Whether a value is an object with string keys. */
+/** Whether a value is an object other than an array. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A map whose values are all of one kind; as text a JSON object. Names must match `name`. */
+/** A map with values of one kind; as text, a JSON object. Names must match `name`. */
 export function map<T>(expected: string, name: RegExp, item: Kind<T>): Kind<Readonly<Record<string, T>>> {
   return kind('map', expected, (raw) => {
     const value = parsedText(raw);
@@ -108,7 +108,7 @@ export function map<T>(expected: string, name: RegExp, item: Kind<T>): Kind<Read
   });
 }
 
-/** The same values, and undefined as the default: nothing can be given that reads as undefined. */
+/** The same kind with undefined as an allowed default. No input reads as undefined. */
 export function optional<T>(inner: Kind<T>): Kind<T | undefined> {
   return inner;
 }

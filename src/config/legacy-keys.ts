@@ -1,20 +1,18 @@
-/**
- * Keys that only existing Trama knows. They are ignored with a warning that names their replacement, so that its
- * configuration files start this server, too.
- */
-
-/** A group or key of existing Trama. */
+/** A group or key that only existing Trama knows. */
 export interface LegacyKey {
-  /** The path, with everything below it; with `*` at its end also every path that begins so. */
+  /** The path, including everything below it; with `*` at its end, every path that begins so. */
   readonly path: string;
-  /** A sentence: the key that replaces it, or why no key is needed. */
+  /** A sentence: the key that replaces it, or why none is needed. */
   readonly instead: string;
 }
 
 const leases = 'redis.queue.consumer.batchSize and redis.queue.consumer.processingTimeoutMillis take its place.';
 const timers = 'Times that are due are read from the store by the pod that owns them; there is nothing to set.';
 
-/** All groups and keys, for the reference page as well. */
+/**
+ * All groups and keys of existing Trama that have no effect here. They are ignored with a warning that names their
+ * replacement, so that existing configuration files start this server, too. The reference page lists them.
+ */
 export const legacyKeys: readonly LegacyKey[] = [
   { path: 'runtime.bufferSize', instead: 'runtime.prefetch says how many executions a pod claims ahead.' },
   {
@@ -60,15 +58,15 @@ export const legacyKeys: readonly LegacyKey[] = [
 /** Scanners had keys under several names. */
 const scanner: LegacyKey = { path: 'scanner', instead: timers };
 
-/** What only existing Trama knows under this path; undefined for every other path. */
+/** The legacy key of this path; undefined for every other path. */
 export function findLegacyKey(path: string): LegacyKey | undefined {
   const found = legacyKeys.find((key) => isBelow(path, key.path, '.'));
   return found ?? (path.split('.').some((part) => /scanner/i.test(part)) ? scanner : undefined);
 }
 
 /**
- * What only existing Trama knows under the name of an environment variable. Groups whose name is a single word are left
- * out: `SLEEP_…` may belong to anything.
+ * The legacy key with this environment variable. Excludes groups whose name is a single word, since `SLEEP_…` may
+ * belong to another program.
  */
 export function findLegacyVariable(name: string): LegacyKey | undefined {
   return legacyKeys.find(({ path }) => path.includes('.') && isBelow(name, variableOf(path), '_'));

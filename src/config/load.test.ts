@@ -12,7 +12,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** Loads from the text of a file, as `trama.yaml`. */
+/** Loads the text of a file named `trama.yaml`. */
 function load(text: string, rest: Partial<ConfigInput> = {}): LoadedConfig {
   return loadConfig({ env: {}, directory, fileText: { text, name: 'trama.yaml' }, ...rest });
 }
@@ -29,7 +29,7 @@ function good(loaded: LoadedConfig): Extract<LoadedConfig, { ok: true }> {
 const sourceOf = (loaded: LoadedConfig, path: string): string | undefined =>
   good(loaded).effective.find((value) => value.path === path)?.source;
 
-/** As short as the secret of a callback key may be. */
+/** The shortest valid secret of a callback key. */
 const longSecret = '0123456789abcdef0123456789abcdeg';
 
 it('binds secrets to hosts', () => {
@@ -276,7 +276,7 @@ describe('finding the file', () => {
 const where = '(from file trama.yaml)';
 const openHost = 'security: { allowUnauthenticated: true }';
 
-/** Bad files and every sentence that they lead to. */
+/** Invalid files, each with the resulting problems. */
 const bad: readonly (readonly [text: string, ...problems: string[]])[] = [
   ['server: { port: 70000 }', `server.port ${where} must be a whole number from 0 to 65535, not 70000.`],
   ['redis: { tls: { ca: x } }', `redis.tls.ca ${where} is not a key of Trama`],

@@ -18,19 +18,19 @@ import { findKey, keys } from './registry.ts';
 import { rules } from './rules.ts';
 import { unreadVariables } from './unread-variables.ts';
 
-/** Where to look. The environment is handed in: only the command line reads the real one. */
+/** Sources of the configuration. The caller provides the environment; only the command line reads the real one. */
 export interface ConfigInput {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly flags?: readonly FlagValue[];
   /** Path given with `--config`. */
   readonly configFile?: string;
-  /** Text of a file instead of one on disk; `name` is for messages. */
+  /** Text of a file to use instead of one on disk; `name` is for messages. */
   readonly fileText?: { readonly text: string; readonly name: string };
-  /** Where `trama.yaml` is looked for; the working directory by default. */
+  /** Directory of `trama.yaml`; the working directory by default. */
   readonly directory?: string;
 }
 
-/** A value in force, ready to be shown. */
+/** A value in force, formatted for display. */
 export interface EffectiveValue {
   readonly path: ConfigPath;
   /** `***` for secrets that are set. */
@@ -39,7 +39,7 @@ export interface EffectiveValue {
   readonly source: string;
 }
 
-/** The outcome of loading. Warnings never stop anything. */
+/** The outcome of loading. Warnings do not prevent a start. */
 export type LoadedConfig =
   | {
       readonly ok: true;
@@ -53,10 +53,8 @@ export type LoadedConfig =
 const mask = '***';
 
 /**
- * Loads the configuration: defaults < file < environment < flags. Collects every problem instead of stopping at the
- * first, each a sentence that names the key and where its value came from.
- *
- * Has no side effects but reading files, and never throws.
+ * Loads the configuration: defaults < file < environment < flags. Collects every problem, each as a sentence that names
+ * the key and the source of its value. Reads files but has no other side effects; never throws.
  */
 export function loadConfig(input: ConfigInput): LoadedConfig {
   const surroundings = { env: input.env, hostname: hostname() };
@@ -95,7 +93,7 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
   return { ok: true, config, warnings, effective: keys.map((key) => effectiveValue(key, values)) };
 }
 
-/** A sentence for each key that does nothing here; the last source of a path counts. */
+/** A sentence for each key that has no effect; the last source of a path counts. */
 function ignoredKeys(assignments: readonly Assignment[]): string[] {
   const last = new Map(assignments.filter((a) => findKey(a.path) === undefined).map((a) => [a.path, a.source]));
   return [...last].map(([path, source]) => {
@@ -111,15 +109,15 @@ function wrongValue({ path, spec }: AnyKey, raw: unknown, source: string): strin
   return `${path} (from ${source}) must be ${spec.kind.expected}${shown}.`;
 }
 
-/** A value for messages, without what may be user information, and so a password. */
+/** Formats a value for messages, without user information, which may contain a password. */
 function shorten(raw: unknown): string {
   const text = JSON.stringify(withoutUserInformation(raw)) ?? String(raw);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
 
 /**
- * The same value with everything before the last `@` of a text masked, but for the scheme of a URL. Names of maps are texts, too: they
- * may be hosts.
+ * Masks everything before the last `@` of each text, except the scheme of a URL. Includes names of maps, which may be
+ * hosts.
  */
 function withoutUserInformation(value: unknown): unknown {
   if (typeof value === 'string') return value.replace(/^((?:[a-z][a-z\d+.-]*:)?\/\/)?.*@/is, '$1***@');
@@ -132,7 +130,7 @@ function withoutUserInformation(value: unknown): unknown {
 
 type Values = Map<ConfigPath, { readonly value: unknown; readonly source: string }>;
 
-/** Single variables win over the map of the file or of `VARS`, name by name. */
+/** Single variables override the map of the file or of `VARS`, name by name. */
 function addVariables(variables: readonly (Assignment & { readonly raw: string })[], values: Values): void {
   if (variables.length === 0) return;
   const map = values.get('vars');
@@ -155,7 +153,7 @@ function addDefaults(values: Values): void {
   }
 }
 
-/** Groups dotted paths into nested frozen objects; the value of a path that is a group as well becomes its `isOn`. */
+/** Nests dotted paths into frozen objects; the value of a path that is also a group becomes its `isOn`. */
 function nest(values: Values): Config {
   const root: Record<string, unknown> = {};
   const groups = new Set([...values.keys()].map((path) => path.slice(0, Math.max(0, path.lastIndexOf('.')))));

@@ -1,6 +1,4 @@
-/** Suggestions for misspelt names. */
-
-/** How many characters have to be inserted, deleted or replaced to get from one text to the other (Levenshtein). */
+/** Levenshtein distance: the characters to insert, delete or replace to turn one text into the other. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
@@ -15,8 +13,8 @@ function distance(a: string, b: string): number {
 }
 
 /**
- * The known name that was most likely meant: one that differs in letter case, has the same last part in another
- * group, or is within a few typing errors; undefined when none is near.
+ * The known name that was most likely meant: it differs only in case, has the same last part in another group, or is
+ * within a few typing errors. Undefined if there is none.
  */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const lower = name.toLowerCase();

@@ -1,4 +1,3 @@
-/** All keys, in the order in which people read them, and the names that belong to them. */
 import type { ConfigPath, ConfigValue } from './config.ts';
 import type { AnyKey, KeySpec } from './key.ts';
 import { circuitBreakerKeys } from './keys/circuit-breaker.ts';
@@ -9,7 +8,7 @@ import { runtimeKeys } from './keys/runtime.ts';
 import { serverKeys } from './keys/server.ts';
 import { telemetryKeys } from './keys/telemetry.ts';
 
-// Does not compile when a key of `Config` is missing here or has a kind of another type.
+// Does not compile if a key of `Config` is missing or has a kind of another type.
 const specs: { readonly [P in ConfigPath]: KeySpec<ConfigValue<P>> } = {
   ...serverKeys,
   ...runtimeKeys,
@@ -20,7 +19,7 @@ const specs: { readonly [P in ConfigPath]: KeySpec<ConfigValue<P>> } = {
   ...telemetryKeys,
 };
 
-/** The order of sections on the reference page and in `trama config`. */
+/** Sections in the order of the reference page and of `trama config`. */
 const sections = [
   'server',
   'runtime',
@@ -43,19 +42,19 @@ export function sectionOf(path: string): string {
   return path.split('.', 1)[0] ?? path;
 }
 
-/** Every key of this build, sections in reading order. */
+/** Every key, in the order of sections. */
 export const keys: readonly AnyKey[] = (Object.entries(specs) as [ConfigPath, KeySpec<unknown>][])
   .map(([path, spec]) => ({ path, spec }))
   .toSorted((a, b) => sections.indexOf(sectionOf(a.path)) - sections.indexOf(sectionOf(b.path)));
 
-/** The key of a path, or undefined when there is none. */
+/** The key with this path; undefined if it does not exist. */
 export function findKey(path: string): AnyKey | undefined {
   return Object.hasOwn(specs, path)
     ? { path: path as ConfigPath, spec: specs[path as ConfigPath] as KeySpec<unknown> }
     : undefined;
 }
 
-/** The environment variable of a key: the path in capitals, dots as underscores. */
+/** The environment variable of a key: the path in upper case with underscores for dots. */
 export function environmentName(path: string): string {
   return path.toUpperCase().replaceAll('.', '_');
 }

@@ -1,13 +1,12 @@
-/** Rules across several keys. A broken rule either stops the start or warns. */
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import type { CallbackKey, Config, TlsConfig } from './config.ts';
 
-/** A rule about several keys. */
+/** A rule across several keys. A broken rule either prevents the start or is a warning. */
 export interface Rule {
   /** For the reference page. */
   readonly text: string;
   readonly severity: 'problem' | 'warning';
-  /** A sentence for each way in which the rule is broken; `origin` says where a key's value came from. */
+  /** A sentence for each violation; `origin` returns where a key's value came from. */
   check(config: Config, origin: (path: string) => string): readonly string[];
 }
 
@@ -15,7 +14,7 @@ const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');
 
-/** Whether only this machine can reach a listener on that host. */
+/** Whether only this machine can reach a listener on this host. */
 export function isLoopback(host: string): boolean {
   const bare = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();
   if (isIPv4(bare)) return loopback.check(bare, 'ipv4');
@@ -23,14 +22,14 @@ export function isLoopback(host: string): boolean {
   return bare === 'localhost';
 }
 
-/** All configured callback keys: the first signs, all verify. Empty when none is configured. */
+/** All configured callback keys: the first signs, all verify. Empty if none is configured. */
 export function callbackKeysOf({ keys, hmacSecret, hmacKid }: Config['runtime']['callback']): readonly CallbackKey[] {
   return hmacSecret === undefined ? keys : [...keys, { kid: hmacKid, secret: hmacSecret }];
 }
 
 /**
- * Characters of a callback secret, at least. A leaked token lets an attacker try secrets offline at the speed of HMAC-SHA256;
- * 32 characters hold 128 bits even as hexadecimal digits.
+ * Minimum length of a callback secret in characters. A leaked token lets an attacker test secrets offline at the speed
+ * of HMAC-SHA256; 32 characters have 128 bits even as hexadecimal digits.
  */
 const minSecretLength = 32;
 
@@ -312,7 +311,7 @@ export const rules: readonly Rule[] = [
     text: '`http.perHost.maxConcurrency` and its overrides should be below `runtime.workerCount`, so that one host that does not answer leaves places to the others.',
     severity: 'warning',
     check: ({ http: { perHost }, runtime }, origin) => {
-      // With a single place there is nothing to leave.
+      // A single place cannot be shared.
       if (!runtime.enabled || runtime.workerCount === 1) return [];
       const workers = `runtime.workerCount (${runtime.workerCount}, ${origin('runtime.workerCount')})`;
       const consequence = 'a host that does not answer can take every place of this process.';
@@ -348,7 +347,7 @@ function pair(
   return [`${group}.${given} needs ${group}.${missing}.`];
 }
 
-/** Reports files for TLS that is off, since naming them suggests that TLS was meant to be on. */
+/** Reports TLS files that are set while TLS is off: it was probably meant to be on. */
 function unused(group: string, { isOn, ...rest }: TlsConfig, origin: (path: string) => string): readonly string[] {
   if (isOn) return [];
   return Object.entries(rest)

@@ -1,17 +1,22 @@
-/** Environment variables that resemble keys of Trama but are read by nothing. */
 import { closest } from '../core/definition/problems.ts';
 import { environmentName, keys } from './registry.ts';
 
-/** Variables of the command line, beside the keys. */
+/** Variables of the command line, besides the keys. */
 const ownVariables: ReadonlySet<string> = new Set(['TRAMA_CONFIG', 'TRAMA_URL', 'TRAMA_API_KEY']);
 
-/** Beginnings of whole families: variables of definitions, and what Kubernetes gives every pod for a service named `trama`. */
+/**
+ * Prefixes of variable families: those of definitions, and those that Kubernetes gives every pod for a service named
+ * `trama`.
+ */
 const families: readonly string[] = ['TRAMA_VAR_', 'TRAMA_SERVICE_', 'TRAMA_PORT'];
 
 /** Shorter names resemble too many others. */
 const minLength = 9;
 
-/** A sentence for each. `secretPrefix` is that of secrets in the environment (`secrets.envPrefix`). */
+/**
+ * A warning for each environment variable that resembles a key of Trama but has no effect. `secretPrefix` is the prefix
+ * of secrets (`secrets.envPrefix`).
+ */
 export function unreadVariables(
   env: Readonly<Record<string, string | undefined>>,
   secretPrefix: string,

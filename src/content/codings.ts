@@ -1,18 +1,20 @@
-/** Content codings of bodies, with a limit that holds after decoding; alike for answers and for requests. */
 import { brotliDecompress, gunzip, inflate, inflateRaw, zstdDecompress } from 'node:zlib';
 import { isCharset } from './charset.ts';
 
-/** What calls ask for, and what requests may have. */
+/** Content codings that calls accept and that requests may use. */
 export const acceptedCodings = 'gzip, deflate, br, zstd';
 
-/** More than this many codings on one body are refused: each one multiplies what a body can cost. */
+/** Bodies with more codings are refused, because each coding multiplies the cost of decoding. */
 const maxCodings = 3;
 
 /** Why a body cannot be decoded. */
 export interface CodingFault {
-  /** `unknown`: a coding that is not known, or too many; `invalid`: the body is not what its coding says; `too_large`: it is larger than the limit. */
+  /**
+   * `unknown`: an unknown coding, or too many; `invalid`: the body does not match its coding; `too_large`: the decoded
+   * body exceeds the limit.
+   */
   readonly kind: 'unknown' | 'invalid' | 'too_large';
-  /** What follows "The body" or "The answer" in a sentence, without its full stop. */
+  /** Continues "The body" or "The answer" in a sentence, without a full stop. */
   readonly problem: string;
 }
 
@@ -31,23 +33,25 @@ const decoders: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
 ]);
 
 /**
- * What servers write into Content-Encoding although it changes no byte of the body: no coding at all, what mail calls an encoding, and the
- * chunks of an upload that a store of objects has kept as a header.
+ * Values that servers send in Content-Encoding although they change no byte of the body: "no coding", MIME transfer
+ * encodings, and `aws-chunked`, an upload framing that object stores keep as a header.
  */
 const noCodings: ReadonlySet<string> = new Set(['identity', 'none', 'binary', '7bit', '8bit', 'aws-chunked']);
 
-/** A coding that can be shown: a header may hold anything. */
+/** A coding that is safe to show; a header may contain anything. */
 const shownCoding = /^[\w.+-]{1,40}$/;
 
-/** RFC 9110 says zlib format; many servers send the bare stream. The low four bits of zlib's first byte are 8. */
+/**
+ * RFC 9110 requires the zlib format, whose first byte ends in the bits 1000; many servers send a raw deflate stream.
+ */
 function decodeDeflate(data: Buffer, options: { maxOutputLength: number }, done: Parameters<Decoder>[2]): void {
   if (((data[0] ?? 0) & 0x0f) === 8) inflate(data, options, done);
   else inflateRaw(data, options, done);
 }
 
 /**
- * The codings of a `content-encoding` header, in the order to undo them; empty when there is nothing to undo. Left out is what changes no
- * byte: `identity`, its misspellings, and charsets, which some servers write there. Codings that are not known are in it.
+ * The codings of a `content-encoding` header, in decoding order; empty if the body is not encoded. Includes unknown
+ * codings. Excludes values that change no byte: `identity`, its variants, and charsets, which some servers send here.
  */
 export function codingsOf(header: string | undefined): readonly string[] {
   if (header === undefined || header === '') return [];
@@ -60,9 +64,9 @@ export function codingsOf(header: string | undefined): readonly string[] {
 }
 
 /**
- * Undoes `codings` one after the other, each within `maxBytes`.
+ * Decodes `codings` one after the other, each limited to `maxBytes`.
  *
- * @param done called once, at once or later: with the bytes, or with why they cannot be had.
+ * @param done called exactly once, synchronously or later, with the decoded bytes or a fault.
  */
 export function decodeContent(
   data: Buffer,
@@ -98,7 +102,7 @@ export function decodeContent(
   });
 }
 
-/** What is wrong with a body above the limit, as in {@link CodingFault.problem}. */
+/** The {@link CodingFault.problem} of a body above the limit. */
 export function tooLargeProblem(maxBytes: number): string {
   return `is larger than ${String(maxBytes)} bytes`;
 }

@@ -1,6 +1,6 @@
 /**
- * Whether a Content-Type is `application/json` or ends in `+json`; parameters do not matter, and neither does a type that is given twice, as
- * some gateways do it.
+ * Whether a Content-Type is `application/json` or ends in `+json`. Ignores parameters, and a type that is repeated, as
+ * some gateways do.
  */
 export function isJsonType(contentType: string): boolean {
   if (contentType === 'application/json') return true;

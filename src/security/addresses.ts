@@ -1,9 +1,9 @@
-/** Addresses of callers: parsed from connections and proxy headers, and grouped by likely owner. */
 import { BlockList, isIP } from 'node:net';
 
 /**
- * The IP address that a proxy names, without brackets and port: `203.0.113.9:51234` and `[2001:db8::1]:443` are written by some of
- * them, and a port would make every connection another caller. Undefined for what is no address (`unknown`, `_hidden`, a name).
+ * Parses the IP address that a proxy reports, without brackets and port. Some proxies send `203.0.113.9:51234` or
+ * `[2001:db8::1]:443`; with its port, every connection would count as another caller. Undefined for text that is not an
+ * address (`unknown`, `_hidden`, a name).
  */
 export function plainAddress(text: string): string | undefined {
   if (isIP(text) !== 0) return text;
@@ -12,7 +12,7 @@ export function plainAddress(text: string): string | undefined {
   return isIP(address) === (bracketed === undefined ? 4 : 6) ? address : undefined;
 }
 
-/** Whether an address, with a port or without one, is one of these addresses and networks. */
+/** Tests whether an address, with or without a port, belongs to these addresses and networks. */
 export function addressesWithin(networks: readonly string[]): (address: string) => boolean {
   const list = new BlockList();
   for (const network of networks) {
@@ -28,8 +28,8 @@ export function addressesWithin(networks: readonly string[]): (address: string) 
 }
 
 /**
- * The part of an address that one party is likely to own: a whole IPv4 address, also a mapped one, or the first 64 bits of an
- * IPv6 address. Text that is no address is returned unchanged.
+ * The part of an address that one party is likely to own: a whole IPv4 address (also IPv4-mapped), or the first 64 bits
+ * of an IPv6 address. Returns other text unchanged.
  */
 export function addressGroup(address: string): string {
   if (isIP(address) !== 6) return address;
@@ -42,7 +42,7 @@ export function addressGroup(address: string): string {
   return `${network.join(':')}::/64`;
 }
 
-/** The eight groups of an IPv6 address, however it is written. */
+/** The eight groups of an IPv6 address in any notation. */
 function ipv6Groups(address: string): readonly number[] {
   const hexadecimal = (address.split('%')[0] ?? '').replace(
     /(\d+)\.(\d+)\.(\d+)\.(\d+)$/,

@@ -1,29 +1,28 @@
-/**
- * API keys. A key is 256 random bits behind a prefix that scanners for leaked secrets can find; only its SHA-256 is kept.
- * (A slow hash would protect guessable secrets; these cannot be guessed.)
- */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Principal } from './principal.ts';
 import type { Role } from './roles.ts';
 
-/** A key as it is configured. */
+/** A configured API key. */
 export interface ApiKeyEntry {
   readonly id: string;
   /** 64 hexadecimal digits. */
   readonly sha256: string;
   readonly roles: readonly Role[];
-  /** Globs of definitions; absent: all. */
+  /** Globs of definition names; absent: all. */
   readonly definitions?: readonly string[];
-  /** In ms since 1970; not good from then on. */
+  /** The key expires at this time, in ms since 1970. */
   readonly expiresAt?: number;
 }
 
-/** A new key; its entry does not reveal it. */
+/**
+ * Creates an API key: 256 random bits behind a prefix that scanners for leaked secrets recognise. Its entry keeps only
+ * the digest.
+ */
 export function createApiKey(): string {
   return `trama_${randomBytes(32).toString('base64url')}`;
 }
 
-/** The digest that entries keep, of a key as it is sent. */
+/** SHA-256 of a key as sent. A slow hash would protect guessable secrets; these keys cannot be guessed. */
 export function digestOf(key: string): Buffer {
   return createHash('sha256').update(key, 'utf8').digest();
 }
@@ -47,7 +46,10 @@ export class ApiKeys {
     }));
   }
 
-  /** The owner of the key with this digest, unless it has expired. Takes as long whichever key it is, or none. */
+  /**
+   * The owner of the key with this digest, unless the key has expired. Takes the same time for every digest, known or
+   * not.
+   */
   find(digest: Buffer, now: number): Principal | undefined {
     let found: Principal | undefined;
     for (const { digest: other, principal } of this.#keys) {

@@ -107,7 +107,7 @@ describe('an authenticator', () => {
     expect(await ask('good.two.x')).toBe('limited');
     expect(await ask('good.one.x')).toBe('known');
     expect(verified).toEqual(['good.one.x', 'bad.0.x', 'bad.1.x', 'bad.2.x', 'good.one.x']);
-    // Ten minutes later it is verified anew, once a look at tokens is allowed again.
+    // Ten minutes later, the limit allows verifying the token again.
     clock.mono = 10 * 60_000;
     expect(await ask('good.two.x')).toBe('known');
   });

@@ -10,13 +10,13 @@ import { KeysUnavailable } from './remote-key-set.ts';
 /** The outcome of checking a request's credentials. */
 export type Authentication =
   | { readonly kind: 'known'; readonly principal: Principal }
-  /** There are none. */
+  /** The request has no credentials. */
   | { readonly kind: 'missing' }
-  /** They are unknown, expired or forged; the caller is not told which. */
+  /** The credentials are unknown, expired or forged; the answer does not reveal which. */
   | { readonly kind: 'invalid' }
-  /** They are no API key that is known, and too many failed attempts came from this address for a look at a token. */
+  /** The credentials match no API key, and this address made too many failed attempts to have a token verified. */
   | { readonly kind: 'limited'; readonly retryAfterMillis: number }
-  /** The token issuer's keys are away. */
+  /** The keys of the token issuer are unavailable. */
   | { readonly kind: 'unavailable' };
 
 /** Options of {@link Authenticator}. */
@@ -24,7 +24,7 @@ export interface AuthenticatorParts {
   readonly keys: ApiKeys;
   readonly jwt?: Pick<JwtVerifier, 'verify'>;
   readonly clock: { now(): number; monotonic(): number };
-  /** Failed attempts of one address per minute, after as many at once. */
+  /** Failed attempts per minute and address; as many may come at once. */
   readonly failuresPerMinute: number;
 }
 
@@ -35,14 +35,14 @@ const rememberedMillis = 10 * 60_000;
 /**
  * Authenticates requests by API key or token.
  *
- * Failed attempts are limited per address. API keys are compared regardless of the limit: a comparison costs one digest, 256 bits
- * cannot be guessed, and so a flood of wrong credentials does not lock out a valid key from the same address. Above the limit,
- * signatures of tokens are no longer verified, except for tokens that this process recently found valid.
+ * Failed attempts are limited per address. API keys are compared regardless of the limit: a comparison costs one digest
+ * and 256 bits cannot be guessed, so a flood of wrong credentials does not lock out a valid key from the same address.
+ * Above the limit, token signatures are no longer verified, except for tokens that this process recently accepted.
  */
 export class Authenticator {
   readonly #parts: AuthenticatorParts;
   readonly #failures: RateLimiter;
-  /** When tokens were last found good, by digest, the longest ago first. */
+  /** When tokens were last accepted, by digest, oldest first. */
   readonly #good = new Map<string, number>();
 
   constructor(parts: AuthenticatorParts) {
@@ -52,7 +52,7 @@ export class Authenticator {
     this.#failures = new RateLimiter(limit, () => clock.monotonic());
   }
 
-  /** Never throws for what the request holds. `address` is that of the caller, without a port. */
+  /** Never throws because of the request's content. `address` is the caller's, without a port. */
   async authenticate(headers: IncomingHttpHeaders, address: string): Promise<Authentication> {
     const credential = credentialOf(headers);
     if (credential === undefined) return { kind: 'missing' };

@@ -1,10 +1,3 @@
-/**
- * Tokens that let a downstream finish one operation of one node, and nothing else.
- *
- * `trc1.<kid>.<claims>.<mac>`: three base64url parts behind a fixed prefix, so that a token fits any URL or header and
- * can be masked by {@link callbackTokenPattern}. The MAC is HMAC-SHA256 over everything before it, so key id and format
- * are covered too. Claims are readable: a token is a right, not a secret store.
- */
 import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import type { CallbackClaims, CallbackVerification } from '../ports/callback-token.ts';
@@ -16,13 +9,15 @@ export interface CallbackKey {
   readonly secret: string;
 }
 
-/** What every token begins with. */
+/** The prefix of every token. */
 export const callbackTokenPrefix: string = 'trc1.';
 
-/** Finds tokens in any text, cut ones too. Global: use it with `replace`, not with `test`. */
+/** Matches tokens in any text, truncated ones too. Global: use it with `replace`, not with `test`. */
 export const callbackTokenPattern: RegExp = /trc1\.[\w-]+(?:\.[\w-]+){0,2}/g;
 
-/** Longer ones are malformed: 128 characters of node id in UTF-8 and base64url, with room for everything else. */
+/**
+ * Longer tokens are malformed. The bound fits 128 characters of node id in UTF-8 and base64url, and everything else.
+ */
 const maxTokenLength = 4096;
 
 const tokenForm = /^trc1\.[\w-]+\.[\w-]+\.[\w-]{43}$/;
@@ -32,14 +27,21 @@ interface LiveKey {
   readonly encodedKid: string;
 }
 
-/** Issues and verifies tokens with the keys of one configuration. Immutable. */
+/**
+ * Issues and verifies tokens that let a downstream finish one operation of one node, and nothing else. Immutable; uses
+ * the keys of one configuration.
+ *
+ * `trc1.<kid>.<claims>.<mac>`: three base64url parts behind a fixed prefix, so that a token fits any URL or header and
+ * {@link callbackTokenPattern} can mask it. The MAC is HMAC-SHA256 over everything before it, so it also covers key id
+ * and format. Claims are readable; a token grants a right and keeps no secret.
+ */
 export class CallbackTokens {
   readonly #byEncodedKid = new Map<string, LiveKey>();
   readonly #signing: LiveKey;
 
   /**
-   * @param keys the first signs, all verify.
-   * @throws TypeError when there is none, a key id is blank or comes twice, or a secret is blank.
+   * @param keys the first key signs, all keys verify.
+   * @throws TypeError if there is no key, a key id is blank or repeated, or a secret is blank.
    */
   constructor(keys: readonly CallbackKey[]) {
     for (const { kid, secret } of keys) {
@@ -54,14 +56,14 @@ export class CallbackTokens {
     this.#signing = first;
   }
 
-  /** Id of the key that signs: `used` while that is live, else the first one. */
+  /** The id of the key that signs: `used` if that key is configured, else the first key. */
   keyFor(used: string | undefined): string {
     return used !== undefined && this.#byEncodedKid.has(encode(used)) ? used : decode(this.#signing.encodedKid);
   }
 
   /**
-   * The token for these claims, signed with the key of this id, or the first one where that is not live; the same claims and
-   * key always give the same token.
+   * Issues the token for these claims, signed with the key `kid`, or with the first key if that one is not configured.
+   * The same claims and key always give the same token.
    */
   issue(claims: CallbackClaims, kid?: string): string {
     const { executionId, round, nodeId, visit, operation, nonce } = claims;
@@ -71,14 +73,15 @@ export class CallbackTokens {
     return `${signed}.${macOf(signed, key)}`;
   }
 
-  /** Reads a token back, comparing MACs in constant time. Never throws, whatever the text. */
+  /** Verifies a token, comparing MACs in constant time. Never throws. */
   verify(token: string): CallbackVerification {
     if (token.length > maxTokenLength || !tokenForm.test(token)) return malformed;
     const kidEnd = token.indexOf('.', callbackTokenPrefix.length);
     const claimsEnd = token.lastIndexOf('.');
     const live = this.#byEncodedKid.get(token.slice(callbackTokenPrefix.length, kidEnd));
     if (live === undefined) return { ok: false, problem: 'unknown_kid' };
-    // Text is compared, not what it decodes to: four spellings of the last character decode alike, one is the token.
+    // Compares the text instead of the decoded bytes: four spellings of the last character decode alike, and only one
+    // is the token.
     const expected = Buffer.from(macOf(token.slice(0, claimsEnd), live.key), 'latin1');
     const given = Buffer.from(token.slice(claimsEnd + 1), 'latin1');
     if (!timingSafeEqual(expected, given)) return { ok: false, problem: 'signature' };
@@ -86,14 +89,14 @@ export class CallbackTokens {
     return claims === undefined ? malformed : { ok: true, claims };
   }
 
-  /** Where a callback for a node goes; the token travels in `X-Callback-Token`. */
+  /** The callback URL of a node; the token travels in `X-Callback-Token`. */
   url(base: string, executionId: string, nodeId: string): string {
-    // A lone surrogate cannot be encoded; the token, not the path, says which node is meant.
+    // A lone surrogate cannot be encoded. The token, not the path, identifies the node.
     const node = encodeURIComponent(nodeId.toWellFormed());
     return `${base.replace(/\/+$/, '')}/workflows/${executionId}/node/${node}/callback`;
   }
 
-  /** The same with the token as the last segment. */
+  /** The callback URL of a node with the token as its last segment. */
   signedUrl(base: string, executionId: string, nodeId: string, token: string): string {
     return `${this.url(base, executionId, nodeId)}/${token}`;
   }
@@ -118,7 +121,7 @@ function readClaims(payload: string): CallbackClaims | undefined {
   try {
     parts = JSON.parse(decode(payload));
   } catch {
-    // Signed with this key, but not by this code: the form is what is wrong.
+    // The key signed it, but another version or program wrote the claims: the token is malformed.
     return undefined;
   }
   if (!Array.isArray(parts) || parts.length !== 6) return undefined;

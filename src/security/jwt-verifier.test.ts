@@ -176,7 +176,7 @@ describe('a token', () => {
 });
 
 describe('a published key that cannot be used', () => {
-  /** An RSA key that is too short for the library, which says so by an error of another kind than usual. */
+  /** An RSA key that is too short for the library, which throws an error of an unusual type for it. */
   function shortKey(kid: string): { readonly jwk: JWK; readonly sign: (claims: object) => string } {
     const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
     const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');

@@ -10,17 +10,17 @@ import type { Principal } from './principal.ts';
 import { KeysUnavailable, UnusableKey } from './remote-key-set.ts';
 import { isRole } from './roles.ts';
 
-/** What makes a token good, and where its claims are. */
+/** Requirements on tokens, and the names of their claims. */
 export interface JwtSettings {
   readonly issuer: string;
   readonly audience: string;
-  /** Name of the claim, or the path to it with dots. */
+  /** Name of the claim, or its dotted path. */
   readonly rolesClaim: string;
-  /** The same for globs of definitions. When given, a token without it sees none. */
+  /** Name or path of the claim with globs of definitions. If given, a token without that claim sees no definition. */
   readonly definitionsClaim?: string;
 }
 
-/** Where keys come from. */
+/** Source of the issuer's keys. */
 export interface KeySource {
   keyOf(header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey>;
 }
@@ -39,18 +39,18 @@ const algorithms = [
   'Ed25519',
 ];
 
-/** How much the clocks of issuer and server may differ. */
+/** Tolerated difference between the clocks of issuer and server. */
 const clockToleranceSeconds = 30;
 
-/** Keys about which is remembered that they were reported; an issuer publishes at most a hundred at a time. */
+/** Bound on the remembered ids of keys already reported; an issuer publishes at most a hundred at a time. */
 const maxReported = 1000;
 
 const maxSubjectLength = 255;
 const maxGlobs = 50;
 
 /**
- * JSON Web Tokens (RFC 7519) of one issuer: signature by one of its published keys, issuer, audience and times. Only
- * asymmetric algorithms: a public key must never be taken for a shared secret.
+ * Verifies JSON Web Tokens (RFC 7519) of one issuer: the signature by one of its published keys, issuer, audience and
+ * times. Accepts asymmetric algorithms only, because a public key must never serve as a shared secret.
  */
 export class JwtVerifier {
   readonly #settings: JwtSettings;
@@ -61,7 +61,7 @@ export class JwtVerifier {
 
   /**
    * @param now ms since 1970.
-   * @param onBroken called once per published key (`''`: none) that cannot be used, or has a token that cannot be: either the issuer
+   * @param onBroken called once per published key (`''`: no key id) whose verification breaks: either the issuer
    * publishes an unusable key, or a caller sends a token that breaks the library. Must not throw.
    */
   constructor(
@@ -77,14 +77,14 @@ export class JwtVerifier {
   }
 
   /**
-   * The owner of a token; undefined when the token is not good, for whatever reason: also one that breaks the library, or that was
-   * signed with a key that cannot be used.
+   * The owner of a token; undefined if the token is invalid for any reason, including one that breaks the library or
+   * was signed with an unusable key.
    *
-   * @throws KeysUnavailable when that cannot be told now.
+   * @throws KeysUnavailable if the token cannot be verified now.
    */
   async verify(token: string): Promise<Principal | undefined> {
     const { issuer, audience } = this.#settings;
-    // Only of a key that is published, so that no token can make up names for the log.
+    // Reports published keys only, so that no token can put invented names into the log.
     let kid = '';
     const keyOf = async (header: JWSHeaderParameters, input: FlattenedJWSInput): Promise<CryptoKey> => {
       const key = await this.#keys.keyOf(header, input);
@@ -117,7 +117,8 @@ export class JwtVerifier {
   }
 
   #principalOf(payload: JWTPayload): Principal | undefined {
-    // The library only sees that there is one; as anything but a text, several could be the same caller.
+    // The library only checks that a subject exists. A subject that is not text could make several callers look the
+    // same.
     const { sub, exp = 0 }: { readonly sub?: unknown; readonly exp?: number } = payload;
     if (typeof sub !== 'string' || sub === '' || sub.length > maxSubjectLength) return undefined;
     const { rolesClaim, definitionsClaim } = this.#settings;
@@ -133,7 +134,7 @@ export class JwtVerifier {
   }
 }
 
-/** The claim of that name; else the one at that path, since some issuers nest them. */
+/** The claim with that name, else the claim at that dotted path, since some issuers nest claims. */
 function claimAt(payload: JWTPayload, name: string): unknown {
   if (Object.hasOwn(payload, name)) return payload[name];
   let value: unknown = payload;
@@ -144,7 +145,7 @@ function claimAt(payload: JWTPayload, name: string): unknown {
   return value;
 }
 
-/** A list of texts, or one text with blanks between them. */
+/** A list of texts, or the words of one space-separated text. */
 function textsOf(claim: unknown): readonly string[] {
   if (typeof claim === 'string') return claim.split(' ').filter((text) => text !== '');
   return Array.isArray(claim) ? claim.filter((text): text is string => typeof text === 'string' && text !== '') : [];

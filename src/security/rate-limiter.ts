@@ -1,10 +1,10 @@
-/** How much is allowed. */
+/** The rate and burst of a {@link RateLimiter}. */
 export interface RateLimit {
-  /** Tokens that come back per second; more than 0. */
+  /** Tokens refilled per second; more than 0. */
   readonly perSecond: number;
-  /** Tokens of a full bucket; at least 1. */
+  /** Capacity of a bucket; at least 1. */
   readonly burst: number;
-  /** Keys known at a time; at least 1. */
+  /** Keys tracked at a time; at least 1. */
   readonly maxKeys: number;
 }
 
@@ -14,8 +14,8 @@ interface Bucket {
 }
 
 /**
- * Limits how often something may happen, per key: a bucket of tokens that fills up steadily. The number of buckets is
- * bounded; the one used longest ago is forgotten first, which at worst lets its owner begin anew.
+ * Limits a rate per key with token buckets. The number of buckets is bounded: the least recently used one is dropped,
+ * which at worst gives its owner a full bucket again.
  */
 export class RateLimiter {
   readonly #limit: RateLimit;
@@ -28,12 +28,12 @@ export class RateLimiter {
     this.#now = now;
   }
 
-  /** Keys known now. */
+  /** Number of keys tracked now. */
   get size(): number {
     return this.#buckets.size;
   }
 
-  /** Milliseconds until a token is there; 0 when one is there now. Takes none. */
+  /** Milliseconds until a token is available; 0 if one is. Takes none. */
   wait(key: string): number {
     const bucket = this.#buckets.get(key);
     if (bucket === undefined) return 0;
@@ -41,7 +41,7 @@ export class RateLimiter {
     return missing <= 0 ? 0 : Math.ceil((missing / this.#limit.perSecond) * 1000);
   }
 
-  /** Takes a token and answers 0; where none is left it takes nothing and answers as {@link RateLimiter.wait}. */
+  /** Takes a token and returns 0; without a token, takes none and returns what {@link RateLimiter.wait} returns. */
   take(key: string): number {
     const wait = this.wait(key);
     if (wait > 0) return wait;

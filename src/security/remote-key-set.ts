@@ -9,15 +9,15 @@ import {
   type LocalJWKSet,
 } from 'jose';
 
-/** The keys are unavailable, so a token cannot be checked. */
+/** The keys are unavailable, so that tokens cannot be verified. */
 export class KeysUnavailable extends Error {
   override readonly name = 'KeysUnavailable';
 }
 
-/** A published key cannot be used: it is malformed, or of a kind that the library does not know. */
+/** A published key is malformed or of a kind that the library does not support. */
 export class UnusableKey extends Error {
   override readonly name = 'UnusableKey';
-  /** The key's id, `''` where it has none. */
+  /** The key's id; `''` if it has none. */
   readonly kid: string;
 
   constructor(kid: string, cause: unknown) {
@@ -31,7 +31,7 @@ export interface RemoteKeySetOptions {
   readonly url: string;
   /** Monotonic milliseconds. */
   readonly now: () => number;
-  /** Told why keys could not be fetched. Must not throw. */
+  /** Called with the reason when a fetch fails. Must not throw. */
   readonly onFailure: (error: Error) => void;
   /** `fetch` by default. */
   readonly fetch?: typeof fetch;
@@ -41,11 +41,11 @@ const timeoutMillis = 5000;
 const maxBytes = 256 * 1024;
 const maxKeys = 100;
 
-/** Keys older than this are fetched again. */
+/** Keys older than this are fetched again in the background. */
 const refreshAfterMillis = 10 * 60_000;
 /** Keys older than this are not used. */
 const expireAfterMillis = 24 * 3_600_000;
-/** Shortest time between a fetch and the next. */
+/** Shortest pause before the next fetch, after a success and after a failure. */
 const pauseMillis = { fetched: 10_000, failed: 1000 };
 
 interface Fetched {
@@ -54,12 +54,12 @@ interface Fetched {
 }
 
 /**
- * The public keys of a token issuer, fetched from its JWKS URL and kept.
+ * The public keys of a token issuer, fetched from its JWKS URL and cached.
  *
- * Guarantees: one fetch at a time, and a pause after each, whatever tokens say. An unknown key id causes a fetch, so that
- * rotated keys are found at once; keys that are ten minutes old are fetched again beside the request that finds them so.
- * While the issuer is away the keys at hand go on, for a day at most: a key that was withdrawn must not live for ever.
- * Answers are bounded in bytes, keys and time; redirects are not followed.
+ * Guarantees one fetch at a time and a pause after each, whatever tokens arrive. An unknown key id triggers a fetch, so
+ * that rotated keys are found at once. The first request that finds the keys older than ten minutes triggers a fetch in
+ * the background. While the issuer is unavailable, cached keys stay valid for at most a day, because a revoked key must
+ * not work for ever. Responses are bounded in bytes, keys and time; redirects are not followed.
  */
 export class RemoteKeySet {
   readonly #options: RemoteKeySetOptions;
@@ -75,8 +75,8 @@ export class RemoteKeySet {
   /**
    * The key that verifies a token with this header.
    *
-   * @throws KeysUnavailable when there are none now, or the issuer is away and might know this one; {@link UnusableKey} when the key
-   * cannot be used; the errors of `jose` when there is no such key, or several.
+   * @throws KeysUnavailable if no keys are cached, or the issuer is unavailable and might know this key;
+   * {@link UnusableKey} if the key cannot be used; the errors of `jose` if no key or several keys match.
    */
   async keyOf(header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> {
     const kept = this.#usable();
@@ -103,7 +103,7 @@ export class RemoteKeySet {
     return kept !== undefined && this.#options.now() - kept.at < expireAfterMillis ? kept : undefined;
   }
 
-  /** Fetches, unless that was done a moment ago; waits for a fetch under way. Never throws. */
+  /** Fetches the keys unless a fetch has just ended; joins a fetch under way. Never throws. */
   async #refresh(): Promise<void> {
     if (this.#fetching === undefined && this.#options.now() >= this.#nextFetchAt) {
       this.#fetching = this.#fetch().finally(() => {
@@ -144,7 +144,7 @@ export class RemoteKeySet {
   }
 }
 
-/** @throws UnusableKey when the library can do nothing with the key that it finds. */
+/** @throws UnusableKey if the library cannot use the key that it finds. */
 async function find({ keys }: Fetched, header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> {
   try {
     return await keys(header, token);
@@ -154,14 +154,14 @@ async function find({ keys }: Fetched, header: JWSHeaderParameters, token: Flatt
   }
 }
 
-/** The entries of a key set that are keys at all: one that is not must not make the others unusable. */
+/** The well-formed keys of a set: a malformed entry must not make the others unusable. */
 function wellFormed(keySet: JSONWebKeySet): JSONWebKeySet {
   const isKey = (key: JWK): boolean => {
     try {
       createLocalJWKSet({ keys: [key] });
       return true;
     } catch {
-      // What it names cannot be asked for: a token under it is one under an unknown key.
+      // Drops the entry; a token that names it then fails like one with an unknown key.
       return false;
     }
   };

@@ -1,7 +1,7 @@
 /** All roles. */
 export const roles = ['viewer', 'runner', 'author', 'operator', 'admin'] as const;
 
-/** A role: what a caller may do. A role includes others; each route needs one. */
+/** A caller's role. A role includes others; each route requires one. */
 export type Role = (typeof roles)[number];
 
 const included: Readonly<Record<Role, readonly Role[]>> = {
@@ -9,7 +9,7 @@ const included: Readonly<Record<Role, readonly Role[]>> = {
   viewer: ['viewer'],
   /** Also runs stored definitions. */
   runner: ['viewer', 'runner'],
-  /** Also stores definitions, and runs what is given inline. */
+  /** Also stores definitions, and runs inline definitions. */
   author: ['viewer', 'runner', 'author'],
   /** Runs stored definitions, and repairs: retry, cancel, terminate, wake, resolve, bulk, holds. */
   operator: ['viewer', 'runner', 'operator'],

@@ -1,22 +1,20 @@
-/**
- * The numbers behind series: one cell per set of labels. The counting code keeps the cell, so that counting is an addition:
- * prom-client's own children look their labels up at every observation, which costs more than the rest of a checkpoint.
- */
-
-/** Upper bounds of durations in seconds: 1 ms to 24 h. */
+/** Upper bounds of duration buckets in seconds: 1 ms to 24 h. */
 export const durationBuckets: readonly number[] = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200,
   14_400, 43_200, 86_400,
 ];
 
-/** Upper bounds of batch sizes. */
+/** Upper bounds of batch size buckets. */
 export const sizeBuckets: readonly number[] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
-/** Operations of a family on its cells. */
+/**
+ * The value of one series: one set of label values of one family. The counting code keeps the cell, so that counting is
+ * an addition. prom-client looks labels up at every observation, which costs more than the rest of a checkpoint.
+ */
 export interface Cell<Self> {
-  /** Adds everything counted so far to another cell, which also gets what is counted here from now on. */
+  /** Adds everything counted so far to `heir`, and forwards later counts to it. */
   foldInto(heir: Self): void;
-  /** Lines of the text format; `labels` is empty or `a="b",c="d"`. */
+  /** Lines of the Prometheus text format; `labels` is empty or `a="b",c="d"`. */
   render(name: string, labels: string): string;
 }
 
@@ -27,7 +25,7 @@ export class CounterCell implements Cell<CounterCell> {
   #value = 0;
   #heir: CounterCell | undefined;
 
-  /** Counts one, or `by`, which must not be negative. */
+  /** Adds one or `by`, which must not be negative. */
   add(by: number = 1): void {
     if (this.#heir === undefined) this.#value += by;
     else this.#heir.add(by);
@@ -44,7 +42,7 @@ export class CounterCell implements Cell<CounterCell> {
   }
 }
 
-/** A number that is what it was set to last. */
+/** A number that can go up and down; keeps the last value set. */
 export class GaugeCell implements Cell<GaugeCell> {
   #value = 0;
 
@@ -52,7 +50,7 @@ export class GaugeCell implements Cell<GaugeCell> {
     this.#value = value;
   }
 
-  /** Does nothing, since values of gauges do not add up. */
+  /** Does nothing, since gauge values do not add up. */
   foldInto(): void {
     this.#value = 0;
   }
@@ -62,10 +60,10 @@ export class GaugeCell implements Cell<GaugeCell> {
   }
 }
 
-/** How often values fell below each bound. */
+/** Counts of values per bucket. */
 export class HistogramCell implements Cell<HistogramCell> {
   readonly #bounds: readonly number[];
-  /** By bucket, not cumulated; the last one is for values above every bound. */
+  /** Per bucket, not cumulative; the last bucket has the values above every bound. */
   readonly #counts: number[];
   #sum = 0;
   #heir: HistogramCell | undefined;
@@ -75,7 +73,7 @@ export class HistogramCell implements Cell<HistogramCell> {
     this.#counts = Array.from({ length: bounds.length + 1 }, () => 0);
   }
 
-  /** Counts one value; anything that is not a finite number is left out. */
+  /** Observes a value; ignores one that is not a finite number. */
   observe(value: number): void {
     if (this.#heir !== undefined) {
       this.#heir.observe(value);

@@ -5,12 +5,12 @@ import type { CounterCell, HistogramCell } from './cells.ts';
 import type { LabelGroup, LabelGroups } from './label-groups.ts';
 import type { Series } from './series.ts';
 
-/** Cells kept per definition, as many as it can have nodes; others are looked up again. */
+/** Cells kept per definition: as many as it can have nodes. Further cells are looked up each time. */
 const maxCells = 500;
 
-/** Cells by label value, each made when it is needed first: most definitions never see most outcomes. */
+/** Cells by label value, created on first use, since most definitions never see most outcomes. */
 class Lazy<C> {
-  /** Bounded by {@link maxCells}: definitions of one name and version, sent with a run, may each have other nodes. */
+  /** Bounded by {@link maxCells}: inline definitions of one name and version may each have other nodes. */
   readonly #cells = new Map<string, C>();
   readonly #create: (value: string) => C;
 
@@ -29,10 +29,10 @@ class Lazy<C> {
   }
 }
 
-/** How a node was called; `none` for nodes without a call. */
+/** Mode of a node's call; `none` for nodes without a call. */
 type Mode = 'sync' | 'async' | 'none';
 
-/** The counters of one definition, kept beside its plan: counting is an addition, without any lookup of labels. */
+/** The counters of one definition, kept beside its plan, so that counting is an addition without a lookup of labels. */
 export class DefinitionSeries implements DefinitionTelemetry {
   readonly #group: LabelGroup;
   readonly #enqueued: CounterCell;
@@ -67,7 +67,8 @@ export class DefinitionSeries implements DefinitionTelemetry {
     this.#nodes = { sync: nodes('sync'), async: nodes('async'), none: nodes('none') };
     this.#switched = new Lazy((result) => group.cell(series.switches, result));
     this.#rejected = new Lazy((reason) => group.cell(series.callbacksRejected, reason));
-    // Made at once, unlike the others: an alert compares their rates, and a rate does not see a series begin.
+    // Created at once, unlike the others: an alert compares their rates, and `rate` misses the first increment of a new
+    // series.
     this.#received = group.cell(series.callbacksReceived);
     this.#callbackTimeouts = group.cell(series.callbackTimeouts);
     this.#steps = new Lazy((step) => {
@@ -112,13 +113,13 @@ export class DefinitionSeries implements DefinitionTelemetry {
     this.#callbackTimeouts.add();
   }
 
-  /** A callback was accepted. */
+  /** Counts an accepted callback. */
   callbackReceived(): void {
     this.#group.touch();
     this.#received.add();
   }
 
-  /** A callback for an execution of it was rejected. */
+  /** Counts a rejected callback for an execution of this definition. */
   callbackRejected(reason: string): void {
     this.#group.touch();
     this.#rejected.at(reason).add();
@@ -137,12 +138,12 @@ export class DefinitionSeries implements DefinitionTelemetry {
   }
 }
 
-/** The phase in which an execution failed: DOWN only for a compensation that could not be completed. */
+/** The `phase` label of a failed execution: DOWN only if a compensation could not be completed. */
 function phaseOf(reason: string): CallPhase {
   return reason === 'compensation' ? 'DOWN' : 'UP';
 }
 
-/** The phase in which an execution ended: DOWN once it compensates. */
+/** The `phase` label of an ended execution: DOWN unless it SUCCEEDED or was TERMINATED. */
 function endedOn(status: string): CallPhase {
   return status === 'SUCCEEDED' || status === 'TERMINATED' ? 'UP' : 'DOWN';
 }

@@ -21,7 +21,7 @@ it('tells how late timers fired since it was read before, and nothing of its own
   await pause(300);
   const blocked = await readings(registry);
   expect(Math.max(...late)).toBeGreaterThan(500);
-  // The timer was due after a quarter of the second in which nothing could fire.
+  // The timer was due in the first quarter of the blocked second.
   expect(blocked['max']).toBeGreaterThan(0.5);
   expect(blocked['p99']).toBeGreaterThan(0.5);
   expect(blocked['min']).toBeLessThan(blocked['max']!);

@@ -1,15 +1,10 @@
-/**
- * How late timers fire, as `nodejs_eventloop_lag_*_seconds`: the names that prom-client gives, measured by its own timer.
- * prom-client leaves it to `perf_hooks.monitorEventLoopDelay`, which wakes an idle process a hundred times a second, and whose values
- * contain the length of its interval.
- */
 import { createHistogram } from 'node:perf_hooks';
 import type { Gauge, Registry } from 'prom-client';
 
-/** Milliseconds between two measurements. */
+/** Interval of measurements in milliseconds. */
 const lookMillis = 250;
 
-/** An interval so long that prom-client's own measurement, whose series are replaced, costs nothing. */
+/** Interval for prom-client's own measurement, whose series are replaced; so long that it costs nothing. */
 export const unusedPrecisionMillis = 3_600_000;
 
 const nanosPerMilli = 1e6;
@@ -26,8 +21,12 @@ const readings = {
 } as const;
 
 /**
- * Puts the series into the registry, in place of those of the same names. Each tells what was seen since it was read before; the
- * series of the percentiles is read last. `looked` receives the lateness of the timer at every measurement. The timer keeps no process alive.
+ * Measures how late timers fire, as `nodejs_eventloop_lag_*_seconds`: replaces prom-client's series of these names in
+ * the registry. prom-client uses `perf_hooks.monitorEventLoopDelay`, which wakes an idle process a hundred times a
+ * second and whose values include the length of its interval.
+ *
+ * Each series covers the time since its last read; the series of the percentiles is read last. `looked` receives the
+ * lateness of every measurement. The timer keeps no process alive.
  */
 export function watchEventLoopLag(
   registry: Registry,
@@ -38,7 +37,7 @@ export function watchEventLoopLag(
   let expected = performance.now() + lookMillis;
   setInterval(() => {
     const now = performance.now();
-    // A histogram takes whole numbers from 1 on.
+    // A histogram accepts whole numbers from 1 on.
     seen.record(Math.max(1, Math.round((now - expected) * nanosPerMilli)));
     looked(now - expected);
     expected = now + lookMillis;
@@ -58,7 +57,7 @@ export function watchEventLoopLag(
       registers: [registry],
       collect: () => {
         gauge.set(value(reading) / nanosPerSecond);
-        // Metrics are read in the order in which they were registered.
+        // Metrics are read in registration order.
         if (reading === 'p99') seen.reset();
       },
     });

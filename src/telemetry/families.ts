@@ -1,4 +1,3 @@
-/** Families of series: a name, its label names, and one cell per set of label values. */
 import { CounterCell, GaugeCell, HistogramCell, durationBuckets, type Cell } from './cells.ts';
 
 type SeriesType = 'counter' | 'gauge' | 'histogram';
@@ -8,7 +7,7 @@ interface Member<C> {
   readonly cell: C;
 }
 
-/** One metric with all its series. */
+/** One metric: a name, its label names, and one cell per set of label values. */
 export class Family<C extends Cell<C>> {
   readonly name: string;
   readonly labelNames: readonly string[];
@@ -23,11 +22,11 @@ export class Family<C extends Cell<C>> {
     this.#help = help;
     this.#type = type;
     this.#create = create;
-    // A family without labels has one series, which shows before the first count.
+    // A family without labels has one series, visible before its first count.
     if (labelNames.length === 0) this.cell();
   }
 
-  /** The cell of these label values, in the order of `labelNames`; made when it is asked for first. */
+  /** The cell of these label values, in the order of `labelNames`; created on first use. */
   cell(...values: readonly string[]): C {
     const key = values.join('\0');
     let member = this.#members.get(key);
@@ -39,7 +38,7 @@ export class Family<C extends Cell<C>> {
     return member.cell;
   }
 
-  /** Removes the series of these label values, if there is one. */
+  /** Removes the series of these label values, if it exists. */
   remove(...values: readonly string[]): void {
     this.#members.delete(values.join('\0'));
   }
@@ -49,7 +48,7 @@ export class Family<C extends Cell<C>> {
     this.#members.clear();
   }
 
-  /** The family in the text format; only its head while it has no series. */
+  /** The family in the Prometheus text format; only its HELP and TYPE lines while it has no series. */
   render(): string {
     const lines = [`# HELP ${this.name} ${this.#help}`, `# TYPE ${this.name} ${this.#type}`];
     for (const { labels, cell } of this.#members.values()) lines.push(cell.render(this.name, labels));
@@ -61,26 +60,26 @@ function escapeLabel(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
 
-/** All families of the process. */
+/** All metric families of the process. */
 export class Families {
   readonly #families = new Map<string, { render(): string }>();
 
-  /** Makes a counter. Its name ends in `_total`. */
+  /** Creates a counter. Its name ends in `_total`. */
   counter(name: string, help: string, ...labelNames: readonly string[]): Family<CounterCell> {
     return this.#add(new Family('counter', name, help, labelNames, () => new CounterCell()));
   }
 
-  /** Makes a gauge. */
+  /** Creates a gauge. */
   gauge(name: string, help: string, ...labelNames: readonly string[]): Family<GaugeCell> {
     return this.#add(new Family('gauge', name, help, labelNames, () => new GaugeCell()));
   }
 
-  /** Makes a histogram of seconds. */
+  /** Creates a histogram of seconds. */
   durations(name: string, help: string, ...labelNames: readonly string[]): Family<HistogramCell> {
     return this.histogram(name, help, durationBuckets, ...labelNames);
   }
 
-  /** Makes a histogram with other bounds. */
+  /** Creates a histogram with the given bounds. */
   histogram(
     name: string,
     help: string,
@@ -90,7 +89,7 @@ export class Families {
     return this.#add(new Family('histogram', name, help, labelNames, () => new HistogramCell(bounds)));
   }
 
-  /** Everything in the Prometheus text format. */
+  /** All families in the Prometheus text format. */
   render(): string {
     return [...this.#families.values()].map((family) => family.render()).join('\n\n');
   }

@@ -56,7 +56,7 @@ function gauges(rows: readonly Row[], rest: Partial<GaugeParts> = {}): ReturnTyp
               ...(claim === undefined ? undefined : { claim }),
             })),
         ),
-      // Only what the gauges read of an execution.
+      // Only the fields that the gauges read.
       getProgress: (id) => Promise.resolve(rows.find((row) => row.id === id) as never),
     },
     clock: { now: () => now, monotonic: () => 0, after: () => ({ cancel: () => undefined }) },
@@ -97,10 +97,10 @@ describe('the gauges of the store', () => {
   it('tell how long the oldest has been due without a worker', async () => {
     expect(await ageOf()).toBe(0);
     expect(await ageOf(waiting('a', now - 7000), waiting('b', now - 3000))).toBe(7000);
-    // Running here, and with another process: their due time stays until their next rest.
+    // Executions that run here or in another process keep their due time until they park.
     expect(await ageOf(waiting('mine', now - 900_000), waiting('b', now - 3000))).toBe(3000);
     expect(await ageOf(waiting('x', now - 900_000, now - 100, 'of another'))).toBe(0);
-    // Its process has died, or it waits for a worker here: it waits since its last checkpoint at most.
+    // If its process died, or it waits for a worker here, it has waited at most since its last checkpoint.
     expect(await ageOf(waiting('x', now - 900_000, now - 4000, 'of a dead process'), waiting('b', now - 3000))).toBe(
       4000,
     );

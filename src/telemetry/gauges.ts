@@ -1,4 +1,3 @@
-/** Gauges read from the store at a scrape, at most once every few seconds. */
 import { isSettled } from '../core/delivery.ts';
 import type { State } from '../core/state.ts';
 import type { Plan } from '../core/plan.ts';
@@ -8,23 +7,23 @@ import { type Store, StoreUnavailable } from '../ports/store.ts';
 import type { DueDetail } from '../ports/records.ts';
 import type { GaugeReadings } from './prometheus-telemetry.ts';
 
-/** What reading the gauges needs. */
+/** Dependencies of the gauges. */
 export interface GaugeParts {
   readonly store: Pick<Store, 'countActive' | 'listDue' | 'getProgress'>;
   readonly clock: Clock;
-  /** The shards that this process owns; each pod counts its own, so that sums are right. */
+  /** The shards that this process owns. Each pod counts its own, so that sums over pods are right. */
   readonly shards: () => ShardSet;
   /** The plan of a pinned definition. */
   readonly plans: { load(hash: string): Promise<Plan | undefined> };
-  /** Whether the store is believed to answer. */
+  /** Whether the store is known to answer. */
   readonly storeAnswers: () => boolean;
-  /** Ids of the executions that run in this process. */
+  /** Ids of the executions running in this process. */
   readonly running: () => ReadonlySet<string>;
   /** Whether a claim belongs to another live process. */
   readonly isOfAnother: (claim: string) => boolean;
-  /** Ids of the callback keys that are live. */
+  /** Ids of the configured callback keys. */
   readonly kids: readonly string[];
-  /** Timeout of a call without one in its definition. */
+  /** Timeout of calls whose definition sets none. */
   readonly requestTimeoutMillis: number;
   /** Longest total time of any call. */
   readonly maxTimeoutMillis: number;
@@ -32,36 +31,36 @@ export interface GaugeParts {
 
 type StoreReadings = NonNullable<GaugeReadings['store']>;
 
-/** Statuses that show even at zero, since alerts need series that persist. */
+/** Statuses shown even at zero, since alerts need persistent series. */
 const shownStatuses = ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'COMPENSATING', 'CORRUPTED'] as const;
 
-/** How old a reading may be. */
+/** Shortest time for which a reading is cached. */
 const cacheMillis = 5000;
 
 /**
- * One that took long may be older: as many times as long. Counting a million sleeping executions takes Postgres some hundred
- * milliseconds of processor time, of which scrapes are to take no more than one part in fifty.
+ * A slow reading is cached for this many times its duration. Counting a million sleeping executions takes Postgres some
+ * hundred milliseconds of CPU time, and scrapes may use at most a fiftieth of it.
  */
 const cacheFactor = 50;
 
 const maxCacheMillis = 60_000;
 
-/** How long one gauge may take: a scraper waits for ten seconds, and must get the other gauges in any case. */
+/** Deadline of one gauge: a scraper waits for ten seconds and must get the other gauges in any case. */
 const deadlineMillis = 4000;
 
-/** Without a checkpoint for longer than this, and its call's timeout, an execution counts as stuck. */
+/** An execution counts as stuck without a checkpoint for this time plus the timeout of its call. */
 const patienceMillis = 60_000;
 
-/** Most executions that one reading looks at; beyond it, all that are overdue for so long count. */
+/** Executions examined per reading. All further ones that are overdue count as stuck. */
 const maxExamined = 200;
 
-/** How many due executions are read at most, and at a time. */
+/** Bound on the due executions read, and rows per page. */
 const maxOverdue = 10_000;
 const pageSize = 500;
 
 /**
- * Makes a reader of the store's gauges. Asked for twice at once, it reads once. Rejects while the store is away, at once where
- * that is known.
+ * Creates a reader of the gauges that come from the store. Concurrent calls share one reading, which is cached for at
+ * least {@link cacheMillis}. Rejects while the store is unavailable, at once if that is known.
  */
 export function createStoreGauges(parts: GaugeParts): () => Promise<StoreReadings> {
   const { clock } = parts;
@@ -77,7 +76,7 @@ export function createStoreGauges(parts: GaugeParts): () => Promise<StoreReading
         validUntil = now + Math.min(maxCacheMillis, Math.max(cacheMillis, took * cacheFactor));
       });
       latest = reading;
-      // A failure is not cached; the next scrape tries again.
+      // A failure is not cached; the next scrape reads again.
       reading.catch(() => {
         if (latest === reading) latest = undefined;
       });
@@ -90,7 +89,7 @@ function away(): StoreUnavailable {
   return new StoreUnavailable('unreachable', 'The gauges of the store cannot be read now.');
 }
 
-/** Rejects when it takes too long. */
+/** Rejects after {@link deadlineMillis}. */
 async function inTime<T>(clock: Clock, reading: Promise<T>): Promise<T> {
   let timer: Timer | undefined;
   const late = new Promise<never>((_resolve, reject) => {
@@ -116,21 +115,21 @@ async function readStore(parts: GaugeParts): Promise<StoreReadings> {
     oldestDueAgeMillis: Math.max(0, now - due.oldestAt),
     stuck: await countStuck(parts, due.overdue, now),
     pendingHooks,
-    // A live key without waits shows 0; a removed key shows while executions still wait under it.
+    // A configured key without waits shows 0; a removed key shows while executions still wait for its callbacks.
     waitingByKid: { ...Object.fromEntries(kids.map((kid) => [kid, 0])), ...callbackKeys },
   };
 }
 
 interface Due {
-  /** When the execution that has waited longest for a worker began to wait; now when none waits. */
+  /** When the execution that has waited longest for a worker began to wait; now if none waits. */
   readonly oldestAt: number;
-  /** Ids of executions that have been due for long, and as long without a checkpoint. */
+  /** Ids of executions that have been due, and without a checkpoint, for long. */
   readonly overdue: readonly string[];
 }
 
 /**
- * Reads due executions, oldest first. A running execution keeps its due time until it parks, so it does not count towards the
- * age; one whose process died has waited since its last checkpoint at most.
+ * Reads due executions, oldest first. A running execution keeps its due time until it parks, so it does not count
+ * towards the age. One whose process died has waited at most since its last checkpoint.
  */
 async function readDue({ store, running, isOfAnother }: GaugeParts, shards: ShardSet, now: number): Promise<Due> {
   const overdue: string[] = [];
@@ -139,7 +138,7 @@ async function readDue({ store, running, isOfAnother }: GaugeParts, shards: Shar
   let cursor: DueDetail | undefined;
   for (let read = 0; read < maxOverdue;) {
     const rows: readonly DueDetail[] = await store.listDue(shards, now, pageSize, cursor);
-    // Read after the rows, so that executions claimed meanwhile do not count.
+    // Read after the rows, to exclude executions claimed in the meantime.
     const here = running();
     for (const { id, dueAt, updatedAt, claim } of rows) {
       const since = Math.max(dueAt, updatedAt);
@@ -148,14 +147,14 @@ async function readDue({ store, running, isOfAnother }: GaugeParts, shards: Shar
     }
     read += rows.length;
     cursor = rows.at(-1);
-    // What comes later was due later: it is neither older nor overdue.
+    // Later rows became due later: they are neither older nor overdue.
     if (rows.length < pageSize || cursor === undefined) break;
     if (cursor.dueAt >= oldestAt && cursor.dueAt > longAgo) break;
   }
   return { oldestAt, overdue };
 }
 
-/** Executions without a recent checkpoint, minus those in a call whose timeout allows it. */
+/** Counts executions without a recent checkpoint, except those in a call whose timeout allows it. */
 async function countStuck(parts: GaugeParts, overdue: readonly string[], now: number): Promise<number> {
   let stuck = Math.max(0, overdue.length - maxExamined);
   for (const id of overdue.slice(0, maxExamined)) {
@@ -170,7 +169,7 @@ async function countStuck(parts: GaugeParts, overdue: readonly string[], now: nu
   return stuck;
 }
 
-/** The longest time that a call under way may take; 0 when none is. */
+/** The longest possible duration of a call under way; 0 if there is none. */
 function longestCallMillis(state: State, plan: Plan | undefined, otherwise: number): number {
   const times = state.tokens.map(({ nodeId, stage }) => {
     if (stage.kind === 'hook' && stage.callId !== undefined) {

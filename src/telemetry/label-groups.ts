@@ -1,21 +1,19 @@
-/**
- * Bounds on label values that come from outside: definitions, steps, hosts. Series are grouped by such values; when a new
- * group would exceed the limit, the group that has been idle longest is folded into the group `other`, sums and all.
- */
 import type { Cell } from './cells.ts';
 import type { Family } from './families.ts';
 
-/** Label value of everything beyond the limit. */
+/** Label value of all folded groups. */
 const otherLabel = 'other';
 
-/** All series with one set of outside values. Keep it, and the cells it gives, to count without any lookup. */
+/**
+ * All series with one set of external label values. Callers keep the group and its cells, to count without a lookup.
+ */
 export class LabelGroup {
   readonly values: readonly string[];
   readonly #groups: LabelGroups;
-  /** How to fold each cell that was given out, by its series; undefined in a group that is never folded. */
+  /** Folds each cell of the group, by its series; undefined in a group that is never folded. */
   readonly #folds: Map<string, (heir: LabelGroup) => void> | undefined;
   #heir: LabelGroup | undefined;
-  /** The epoch in which it was used last. */
+  /** The epoch in which the group was last used. */
   usedIn: number;
 
   constructor(groups: LabelGroups, values: readonly string[], isPermanent: boolean) {
@@ -25,12 +23,12 @@ export class LabelGroup {
     this.#folds = isPermanent ? undefined : new Map<string, (heir: LabelGroup) => void>();
   }
 
-  /** Says that the group is in use. */
+  /** Marks the group as used. */
   touch(): void {
     this.usedIn = this.#groups.epoch;
   }
 
-  /** The cell of this group in a family whose first labels are the group's. Keep it: every call looks it up. */
+  /** The group's cell in a family whose first labels are the group's. Callers keep it, since every call looks it up. */
   cell<C extends Cell<C>>(family: Family<C>, ...rest: readonly string[]): C {
     if (this.#heir !== undefined) return this.#heir.cell(family, ...rest);
     const cell = family.cell(...this.values, ...rest);
@@ -41,7 +39,7 @@ export class LabelGroup {
     return cell;
   }
 
-  /** Hands everything over to another group; what is counted here later goes there, too. */
+  /** Adds everything to another group, and forwards later counts to it. */
   foldInto(heir: LabelGroup): void {
     this.#heir = heir;
     for (const fold of this.#folds?.values() ?? []) fold(heir);
@@ -49,22 +47,25 @@ export class LabelGroup {
   }
 }
 
-/** Groups of one kind. */
+/**
+ * Bounds label values that come from outside: definitions, steps, hosts. Above the limit, a new group makes the least
+ * recently used one fold into the group `other`, with all its sums.
+ */
 export class LabelGroups {
   readonly #limit: number;
   readonly #labelCount: number;
   readonly #groups = new Map<string, LabelGroup>();
   #other: LabelGroup | undefined;
-  /** Advances with every look at the metrics and every new group: idle groups fall behind. */
+  /** Advances with every scrape and every new group, so that idle groups fall behind. */
   epoch = 0;
 
-  /** `limit` groups, `other` not counted, each of `labelCount` values. */
+  /** `limit` groups, besides `other`, of `labelCount` values each. */
   constructor(limit: number, labelCount: number) {
     this.#limit = limit;
     this.#labelCount = labelCount;
   }
 
-  /** The group of these values; made when it is asked for first. */
+  /** The group of these values; created on first use. */
   group(...values: readonly string[]): LabelGroup {
     const key = values.join('\0');
     const known = this.#groups.get(key);

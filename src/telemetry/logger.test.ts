@@ -60,7 +60,7 @@ it.each(['json', 'pretty'] as const)('lets nothing steer the terminal of those w
   // eslint-disable-next-line no-control-regex -- control characters are what is looked for
   expect(line.replaceAll(/\n {4}|\n$/g, '')).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]/);
   expect(line.match(/u202e/g)).toHaveLength(3);
-  // JSON still means what was said.
+  // The JSON still parses to the original text.
   if (format === 'json') expect(JSON.parse(line)).toMatchObject({ error: hostile, msg: `said ${hostile}` });
 });
 

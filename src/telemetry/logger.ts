@@ -1,53 +1,51 @@
-/**
- * The log: one JSON document per line, or lines for people. What is written is masked as text, after it was put together,
- * so that no field and no error can carry a secret past it. Control characters show as escapes: people read logs on terminals.
- */
 import { isatty } from 'node:tty';
 import pino from 'pino';
 import { visibleJson, visibleLine } from '../core/value/visible-text.ts';
 import type { LogFields, LogLevel } from '../ports/telemetry.ts';
 import type { LogSink } from './prometheus-telemetry.ts';
 
-/** How and where to log. */
+/** Options of the log. */
 export interface LogOptions {
-  /** The least severe level that is written. */
+  /** The least severe level to write. */
   readonly level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   readonly format: 'json' | 'pretty';
   /** Masks secrets and callback tokens in a finished line. */
   mask(line: string): string;
-  /** Where lines go: a file descriptor (1 by default), or a function for tests. */
+  /** Destination of lines: a file descriptor (1 by default), or a function for tests. */
   readonly destination?: number | ((line: string) => void);
 }
 
-/** A log that has to be closed, so that nothing written last is lost. */
+/** A log that must be closed, so that its last lines are not lost. */
 export interface Log extends LogSink {
-  /** Resolves once everything written has left, or after a moment without a reader. A second call does the same. */
+  /**
+   * Resolves once everything is written, or after {@link closeMillis} without a reader. A second call does the same.
+   */
   close(): Promise<void>;
 }
 
 /** How long a close waits for the reader of the log. */
 const closeMillis = 2000;
 
-/** What may wait for a reader, or for room on a disk; further lines are lost. */
+/** Bytes that may wait for a slow reader or a full disk; further lines are dropped. */
 const maxWaitingBytes = 8 * 1024 * 1024;
 
 interface Destination {
   write(line: string): void;
-  /** Calls `done` once everything is out. Nothing may be written afterwards. */
+  /** Calls `done` once everything is written. No write may follow. */
   end?(done: () => void): void;
 }
 
-/** Asynchronous: a slow terminal or pipe must not hold up executions. */
+/** Asynchronous: a slow terminal or pipe must not delay executions. */
 function openDescriptor(descriptor: number): Destination {
   const stream = pino.destination({ dest: descriptor, sync: false, maxLength: maxWaitingBytes });
-  // A full disk must not end what it keeps from writing; pino itself ignores readers that have gone, and nothing else.
+  // A full disk must not end the process that logs; pino itself ignores only a closed pipe.
   stream.on('error', () => undefined);
   return {
     write: (line) => {
       stream.write(line);
     },
     end(done) {
-      // An error means that the reader of the log has gone.
+      // An error means that the reader of the log is gone.
       stream.once('finish', done).once('error', done);
       stream.end();
     },
@@ -71,7 +69,10 @@ async function openDestination({ format, destination = 1 }: LogOptions): Promise
   };
 }
 
-/** Opens a log. */
+/**
+ * Opens a log: one JSON document per line, or lines for people. Masks each finished line as text, so that no field and
+ * no error can leak a secret. Escapes control characters, because people read logs on terminals.
+ */
 export async function createLog(options: LogOptions): Promise<Log> {
   const destination = await openDestination(options);
   const isPretty = options.format === 'pretty';
@@ -81,7 +82,7 @@ export async function createLog(options: LogOptions): Promise<Log> {
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      // Lines for people are made of the JSON once more, which would bring back what it escapes.
+      // Lines for people are rendered from the JSON, which would restore the characters that it escapes.
       hooks: { streamWrite: (line) => visibleJson(options.mask(line), isPretty) },
     },
     destination,
@@ -102,7 +103,7 @@ export async function createLog(options: LogOptions): Promise<Log> {
   };
 }
 
-/** Not synchronously: a flush that overtakes a write under way changes the order of lines, or loses one. */
+/** Asynchronous: a synchronous flush that overtakes a write under way reorders or loses lines. */
 function ended(destination: Destination): Promise<void> {
   return new Promise((resolve) => {
     if (destination.end === undefined) {

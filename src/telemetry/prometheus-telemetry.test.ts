@@ -6,7 +6,7 @@ import { createSeries } from './series.ts';
 
 const noLog: LogSink = { writes: () => false, write: () => undefined };
 
-/** Samples of the text format, by series. */
+/** The samples of the text format, by series. */
 async function samples(telemetry: PrometheusTelemetry): Promise<ReadonlyMap<string, number>> {
   const lines = (await telemetry.metrics()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return new Map(
@@ -62,7 +62,7 @@ describe('what a definition counts', () => {
     expect(found.get(`saga_callback_timeout_total{${name}}`)).toBe(1);
     expect(found.get(`saga_callback_received_total{${name}}`)).toBe(2);
     expect(found.get(`saga_callback_rejected_total{${name},reason="not_waiting"}`)).toBe(1);
-    // A callback whose token is forged belongs to no known execution.
+    // A callback with a forged token belongs to no known execution.
     expect(found.get('saga_callback_rejected_total{saga_name="",saga_version="",reason="signature"}')).toBe(1);
   });
 
@@ -75,7 +75,7 @@ describe('what a definition counts', () => {
     await telemetry.metrics();
     a.enqueued();
     telemetry.definition('c', '1').enqueued();
-    // `b` was idle longest. Its handle still counts, now into `other`, also for series that it never had.
+    // `b` was the least recently used. Its handle now counts into `other`, also for series that it never had.
     b.enqueued();
     b.finished('SUCCEEDED', undefined, 1);
     b.stepped('x', 'task', 'sync', 'rejected', 1);
@@ -218,7 +218,7 @@ describe('the text', () => {
 describe('what comes from outside without end', () => {
   it.each([1000, 10_000])('keeps no trace of %d nodes of one definition beyond the limit', async (nodes) => {
     const telemetry = new PrometheusTelemetry(noLog, { definitions: 10, steps: 100, hosts: 10 });
-    // Definitions that come with their runs may have one name and version, and other nodes each time.
+    // Inline definitions may share name and version but have different nodes each time.
     const definition = telemetry.definition('order', '1');
     for (let i = 0; i < nodes; i++) definition.stepped(`node-${String(i)}`, 'task', 'sync', 'succeeded', 1000);
     expect(queryObjects(LabelGroup)).toBeLessThan(800);

@@ -15,19 +15,19 @@ import { DefinitionSeries } from './definition-series.ts';
 import { LabelGroups, type LabelGroup } from './label-groups.ts';
 import { createSeries, type Series } from './series.ts';
 
-/** Where log lines go. */
+/** Destination of log lines. */
 export interface LogSink {
-  /** Whether lines of this level are written at all. */
+  /** Whether lines of this level are written. */
   writes(level: LogLevel): boolean;
   /** Writes one line. */
   write(level: LogLevel, message: string, fields: LogFields | undefined): void;
 }
 
-/** Sources of gauge values, read at each scrape rather than at each change. */
+/** Gauge values, read at each scrape. */
 export interface GaugeReadings {
-  /** Undefined while the queue's server is away. */
+  /** Undefined while the queue's server is unavailable. */
   readonly queueSize: number | undefined;
-  /** Executions in hand, and about how many bytes they take; what the places are used for where it runs any. */
+  /** Executions in hand and their approximate bytes; the use of worker places, if this process runs executions. */
   readonly load: {
     readonly busy: number;
     readonly bytes: number;
@@ -36,18 +36,20 @@ export interface GaugeReadings {
   };
   /** Whether the store answers, as far as this process knows. */
   readonly isDatabaseUp: boolean;
-  /** Present where the store is a server. */
+  /** Present if the store is a server. */
   readonly connections?: { readonly open: number; readonly idle: number; readonly waiting: number };
-  /** Circuits that have opened since the start, by host, and the holds that stand. */
+  /** Circuits that have opened since the start, by host, and the current holds. */
   readonly gate?: {
     readonly circuits: ReadonlyMap<string, boolean>;
     readonly holds: number;
-    /** Executions that wait blocked, by cause. */
+    /** Blocked executions by cause. */
     readonly blocked: Readonly<Record<string, number>>;
   };
-  /** By group of files: whether changed certificates cannot be used, so that the earlier ones still are. */
+  /**
+   * By group of files: whether changed certificates cannot be used, so that the process still uses the earlier ones.
+   */
   readonly staleTls?: ReadonlyMap<string, boolean>;
-  /** Present where processes share the queue. */
+  /** Present if processes share the queue. */
   readonly cluster?: {
     readonly activePods: number;
     readonly ownedShards: number;
@@ -55,19 +57,19 @@ export interface GaugeReadings {
     readonly membershipAgeMillis: number;
     readonly isPolicyUnsafe: boolean;
   };
-  /** Undefined while the store is away, which removes the series instead of showing old values. */
+  /** Undefined while the store is unavailable, which removes the series instead of showing old values. */
   readonly store?: {
     readonly executions: Readonly<Record<string, number>>;
     readonly oldestDueAgeMillis: number;
     readonly stuck: number;
-    /** Executions that are over and whose hook is still to be delivered. */
+    /** Ended executions whose hook is not delivered yet. */
     readonly pendingHooks: number;
-    /** Executions that can be called back, by key id. */
+    /** Executions that wait for a callback, by key id. */
     readonly waitingByKid: Readonly<Record<string, number>>;
   };
 }
 
-/** Bounds of label values that come from outside. */
+/** Bounds on label values that come from outside. */
 export interface LabelLimits {
   readonly definitions: number;
   readonly steps: number;
@@ -76,13 +78,15 @@ export interface LabelLimits {
 
 const defaultLimits: LabelLimits = { definitions: 200, steps: 1000, hosts: 200 };
 
-/** Of a label: as long as a name in DNS may be, with its scheme and port. Longer ones cannot be reached, and may be as long as a request. */
+/**
+ * Longest `host` label: a DNS name with scheme and port. A longer host is unreachable, and may be as long as a request.
+ */
 const maxHostLength = 270;
 
 /** The content type of {@link PrometheusTelemetry.metrics}. */
 export const metricsContentType = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** A timer that comes later than this has waited for a long turn of the event loop. */
+/** A timer later than this was delayed by a long turn of the event loop. */
 const lateMillis = 200;
 
 interface OfDefinition {
@@ -96,11 +100,11 @@ interface HostCells {
 }
 
 /**
- * The telemetry port over Prometheus series and a log. What is counted on the hot path is kept in cells (see
- * `cells.ts`); the series of the Node process come from prom-client. Both end up in one text.
+ * The telemetry port over Prometheus series and a log. Hot paths count in cells (see `cells.ts`); prom-client provides
+ * the series of the Node process. {@link PrometheusTelemetry.metrics} returns both.
  */
 export class PrometheusTelemetry implements Telemetry {
-  /** Set once, before anything is told; undefined while nothing is traced. */
+  /** Set at most once, before the first event; undefined without tracing. */
   tracer: Tracer | undefined;
   readonly #series: Series = createSeries();
   #process: Registry | undefined;
@@ -113,7 +117,7 @@ export class PrometheusTelemetry implements Telemetry {
   readonly #commit: HistogramCell;
   readonly #commitSize: HistogramCell;
   readonly #dispatchDelay: HistogramCell;
-  /** How long the long turns took that were told of since a timer was last looked at, in milliseconds. */
+  /** Total duration of the long turns reported since the last timer measurement, in milliseconds. */
   #explainedMillis = 0;
   #gauges: (() => Promise<GaugeReadings>) | undefined;
 
@@ -129,8 +133,8 @@ export class PrometheusTelemetry implements Telemetry {
   }
 
   /**
-   * Adds the series of the Node process: CPU, memory, garbage collection, lag of the event loop. Call it once, and best
-   * when the start is done: it loads a library that nothing else needs.
+   * Adds the series of the Node process: CPU, memory, garbage collection, event loop lag. Call it once, preferably
+   * after startup: it loads a library that nothing else needs.
    */
   async watchProcess(): Promise<void> {
     const { Gauge, Registry, collectDefaultMetrics } = await import('prom-client');
@@ -141,7 +145,7 @@ export class PrometheusTelemetry implements Telemetry {
     });
   }
 
-  /** Where the gauges are read when the metrics are asked for; a later call replaces the earlier one. */
+  /** Sets the source of gauges, read at each scrape; a later call replaces it. */
   readGaugesFrom(read: () => Promise<GaugeReadings>): void {
     this.#gauges = read;
   }
@@ -277,7 +281,10 @@ export class PrometheusTelemetry implements Telemetry {
     this.log('warn', 'long turn of the event loop', { kind, millis: Math.round(millis), ...fields });
   }
 
-  /** A timer came late. What blocked the event loop was either told of by name, or is nothing that is measured by itself. */
+  /**
+   * Called when a timer fires late. If the reported long turns do not explain most of the delay, reports one of kind
+   * `other`.
+   */
   #timerWasLate(millis: number): void {
     const explained = this.#explainedMillis;
     this.#explainedMillis = 0;
@@ -285,28 +292,31 @@ export class PrometheusTelemetry implements Telemetry {
     this.#explainedMillis = 0;
   }
 
-  /** A callback was accepted. */
+  /** Counts an accepted callback. */
   received({ name, version }: OfDefinition): void {
     this.#definitionSeries(name, version).callbackReceived();
   }
 
-  /** A callback was rejected; `of` is absent where its execution is not known, so that a forged token makes up no definitions. */
+  /**
+   * Counts a rejected callback. `of` is absent while its execution is unknown, so that a forged token cannot invent
+   * definitions.
+   */
   rejected(reason: string, of?: OfDefinition): void {
     if (of === undefined) this.#series.callbacksRejected.cell('', '', reason).add();
     else this.#definitionSeries(of.name, of.version).callbackRejected(reason);
   }
 
-  /** A request to the API was refused for its credentials or origin. */
+  /** Counts an API request refused for its credentials or origin. */
   authRejected(reason: string): void {
     this.#series.authRejected.cell(reason).add();
   }
 
-  /** Spans were sent to the collector, could not be, or found no room. */
+  /** Counts spans that were sent to the collector, failed, or were dropped for lack of room. */
   traced(result: 'exported' | 'failed' | 'dropped', spans: number): void {
     this.#series.traceSpans.cell(result).add(spans);
   }
 
-  /** A request to the API was answered. `route` is the template, not the path: its values are few. */
+  /** Counts an answered API request. `route` is the template instead of the path, which keeps label values few. */
   served(method: string, route: string, status: number, millis: number): void {
     this.#series.httpServer.cell(method, route, String(status)).observe(millis / 1000);
   }

@@ -1,10 +1,10 @@
 import { sizeBuckets, type CounterCell, type GaugeCell, type HistogramCell } from './cells.ts';
 import { Families, type Family } from './families.ts';
 
-/** Labels of whatever belongs to one definition. */
+/** Labels of series that belong to one definition. */
 const definitionLabels: readonly [string, string] = ['saga_name', 'saga_version'];
 
-/** Every series that Trama makes itself: names and labels are what dashboards and alerts depend on. */
+/** Every series that Trama defines. Dashboards and alerts depend on names and labels. */
 export interface Series {
   readonly families: Families;
   readonly enqueued: Family<CounterCell>;
@@ -59,7 +59,7 @@ export interface Series {
   readonly staleTls: Family<GaugeCell>;
 }
 
-/** Makes all families, empty. */
+/** Creates all families, empty. */
 export function createSeries(): Series {
   const f = new Families();
   return {

@@ -1,4 +1,3 @@
-/** Shapes of answers, for the OpenAPI document only; answers are not serialised by them. */
 import * as shape from './schema.ts';
 import type { Schema } from './schema.ts';
 
@@ -16,7 +15,7 @@ const statuses = [
   'TERMINATED',
 ] as const;
 
-/** Names of all statuses. */
+/** Every execution status. */
 export const statusNames: readonly string[] = statuses;
 
 const status = shape.oneOf([...statuses]);
@@ -165,10 +164,10 @@ const rowFields = {
 
 const headers = shape.texts();
 
-/** A row per node visit and phase. */
+/** One row per node visit and phase. */
 export const stepDocument: Schema = shape.object({ ...rowFields, note: shape.optional(shape.string()) });
 
-/** A row per attempt. */
+/** One row per attempt. */
 export const callDocument: Schema = shape.object({
   ...rowFields,
   idempotencyKey: shape.optional(shape.string()),
@@ -183,7 +182,7 @@ export const callDocument: Schema = shape.object({
   error: shape.optional(shape.string()),
 });
 
-/** A request that would be made, or whose effect remains. */
+/** A request that would be sent, or whose effect remains. */
 export const previewDocument: Schema = shape.object({
   nodeId: shape.string(),
   visit: count('Counts from 1.'),

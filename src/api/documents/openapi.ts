@@ -1,9 +1,8 @@
-/** The OpenAPI 3.1 document, made from the schemas that validate requests. */
 import { errorDocument } from './documents.ts';
 import type { Access } from '../route-access.ts';
 import type { RouteDocumentation } from './route-documentation.ts';
 
-/** A registered route, as far as the document needs it. */
+/** The parts of a registered route that the document uses. */
 export interface DocumentedRoute {
   readonly method: string;
   /** Fastify's form: `/workflows/:id`. */
@@ -20,7 +19,10 @@ interface ObjectSchema {
   readonly properties?: Readonly<Record<string, object>>;
 }
 
-/** The document. `definition` is the JSON Schema of definitions, shared by every body that holds one. */
+/**
+ * Builds the OpenAPI 3.1 document from the schemas that validate requests. `definition` is the JSON Schema of
+ * definitions, shared by every body that contains one.
+ */
 export function openApiDocument(
   routes: readonly DocumentedRoute[],
   { version, definition }: { readonly version: string; readonly definition: object },
@@ -45,7 +47,7 @@ export function openApiDocument(
   };
 }
 
-/** None of them is needed without authentication. */
+/** Without authentication, no route needs any of them. */
 const securitySchemes = {
   apiKey: { type: 'apiKey', in: 'header', name: 'X-Api-Key' },
   bearer: { type: 'http', scheme: 'bearer', description: 'An API key, or a JSON Web Token of the configured issuer.' },
@@ -54,10 +56,10 @@ const securitySchemes = {
 
 const eitherCredential = [{ bearer: [] }, { apiKey: [] }];
 
-/** What a route needs, as the fields of its operation. */
+/** The OpenAPI fields for what a route needs. */
 function securityOf({ needs, isWhole }: Access, url: string): object {
   if (needs === 'nothing') return { security: [] };
-  // The other address form contains the token.
+  // The token is part of the other URL.
   if (needs === 'token') return { security: url.endsWith('/:token') ? [] : [{ callbackToken: [] }] };
   if (needs === 'metrics') {
     return { security: [{}, ...eitherCredential], description: 'Needs the role viewer, unless metrics are public.' };
@@ -66,7 +68,7 @@ function securityOf({ needs, isWhole }: Access, url: string): object {
   return { security: eitherCredential, description: `Needs the role ${needs}${whole}.` };
 }
 
-/** Errors of every route with credentials. */
+/** Errors of every route that needs credentials. */
 const gateAnswers: RouteDocumentation['answers'] = {
   401: { description: 'No good credentials.', schema: errorDocument },
   403: { description: 'The credentials do not allow this.', schema: errorDocument },
@@ -76,7 +78,7 @@ const gateAnswers: RouteDocumentation['answers'] = {
 /** Reference to the shared schema of definitions. */
 const definitionReference = { $ref: '#/components/schemas/Definition' };
 
-/** Rebases a schema's local references, which start at the schema, onto the document. */
+/** Rewrites a schema's local references, which are relative to the schema, for use inside the document. */
 function rooted(definition: object): object {
   const text = JSON.stringify(definition).replaceAll('"#/$defs/', '"#/components/schemas/Definition/$defs/');
   const { $schema: _schema, ...schema } = JSON.parse(text) as Record<string, unknown>;
@@ -127,12 +129,12 @@ function operationOf({ documentation, access, method, url, body, querystring, pa
   };
 }
 
-/** A body that is a definition as a whole. */
+/** Replaces a body schema that is the definition schema by a reference. */
 function definitionReferenceIn(schema: object): object {
   return (schema as { title?: unknown }).title === 'Trama definition' ? definitionReference : schema;
 }
 
-/** A body that has a definition in its field of that name. */
+/** Replaces the schema of a body's `definition` field by a reference. */
 function withDefinition(schema: object): object {
   const { properties } = schema as ObjectSchema;
   if (properties === undefined || !Object.hasOwn(properties, 'definition')) return schema;

@@ -1,4 +1,3 @@
-/** Shapes of what operators ask for, for the OpenAPI document. */
 import * as shape from './schema.ts';
 import type { Schema } from './schema.ts';
 
@@ -54,7 +53,7 @@ export const topDocument: Schema = shape.object({
   waits: top('By what they wait for: states of currentNodes.'),
 });
 
-/** The processes that work together. */
+/** The processes of the cluster. */
 export const clusterDocument: Schema = shape.object({
   pods: shape.array(
     shape.object({

@@ -5,18 +5,18 @@ export interface DocumentedAnswer {
   readonly description: string;
   /** Absent: no body, or one that is not JSON. */
   readonly schema?: Schema;
-  /** Where it is not `application/json`. */
+  /** Content type, if it is not `application/json`. */
   readonly contentType?: string;
 }
 
-/** What each route tells the OpenAPI document beside the schemas that validate it. */
+/** Documentation of a route, beside the schemas that validate its requests. */
 export interface RouteDocumentation {
   readonly summary: string;
   readonly tag: 'executions' | 'definitions' | 'callbacks' | 'operations';
   readonly answers: Readonly<Record<number, DocumentedAnswer>>;
-  /** A schema for a body that another component validates; the others come from the route. */
+  /** Schema of a body that another component validates; other body schemas come from the route. */
   readonly body?: Schema;
-  /** Request headers with a meaning of their own. */
+  /** Request headers that the route interprets. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -26,7 +26,7 @@ declare module 'fastify' {
   }
 }
 
-/** The answers of a route: one good one, and the statuses of the errors that it may give. */
+/** The answers of a route: successful ones, and the statuses of its possible errors. */
 export function answers(
   good: Readonly<Record<number, DocumentedAnswer>>,
   errors: readonly number[],

@@ -1,9 +1,10 @@
 /**
- * Builders of JSON Schema, for Ajv and the OpenAPI document alike: a plain object per schema, and `required` made from what is
- * not optional. No more than the API's own shapes need. Meant to be imported as a whole: `shape.object({ id: shape.string() })`.
+ * Builders of JSON Schema for Ajv and the OpenAPI document: one plain object per schema, with `required` derived from
+ * the properties that are not optional. Covers only what the API's own shapes need. Import it as a namespace:
+ * `shape.object({ id: shape.string() })`.
  */
 
-/** Marks a property that may be left out. A symbol, so that it is in no JSON; it is copied with the object. */
+/** Marks an optional property. A symbol stays out of JSON but is copied with the object. */
 const mayBeAbsent: unique symbol = Symbol('may be absent');
 
 /** A schema. */
@@ -20,7 +21,7 @@ export interface TypedSchema extends Schema {
 /** Keywords of a schema besides its type, such as `description` and `minimum`. */
 type Keywords = Readonly<Record<string, unknown>>;
 
-/** A text. */
+/** A string. */
 export function string(keywords?: Keywords): TypedSchema {
   return { type: 'string', ...keywords };
 }
@@ -40,43 +41,46 @@ export function boolean(keywords?: Keywords): TypedSchema {
   return { type: 'boolean', ...keywords };
 }
 
-/** Any value that is JSON. */
+/** Any JSON value. */
 export function any(keywords?: Keywords): Schema {
   return { ...keywords };
 }
 
-/** One of these texts. */
+/** One of these strings. */
 export function oneOf(texts: readonly string[]): Schema {
   return { enum: texts };
 }
 
-/** What fits at least one of these. */
+/** A value that matches at least one of these schemas. */
 export function anyOf(schemas: readonly Schema[], keywords?: Keywords): Schema {
   return { anyOf: schemas, ...keywords };
 }
 
-/** What fits, or null. */
+/** A value that matches the schema, or null. */
 export function orNull(schema: Schema): Schema {
   return anyOf([schema, { type: 'null' }]);
 }
 
-/** An array of these. */
+/** An array of such items. */
 export function array(items: Schema, keywords?: Keywords): TypedSchema {
   return { type: 'array', items, ...keywords };
 }
 
-/** Texts by names of any kind. */
+/** An object with strings under any names. */
 export function texts(): TypedSchema {
   return { type: 'object', additionalProperties: string() };
 }
 
-/** An object with these properties, of which those that are not {@link optional} are required; others pass unless `keywords` forbid them. */
+/**
+ * An object with these properties. All are required, except {@link optional} ones; others are allowed unless `keywords`
+ * forbid them.
+ */
 export function object(properties: Readonly<Record<string, Schema>>, keywords?: Keywords): TypedSchema {
   const required = Object.keys(properties).filter((name) => properties[name]?.[mayBeAbsent] !== true);
   return { type: 'object', ...(required.length > 0 && { required }), properties, ...keywords };
 }
 
-/** The same, of a property that may be left out. */
+/** The same schema, for an optional property. */
 export function optional<S extends Schema>(schema: S): S {
   return { ...schema, [mayBeAbsent]: true };
 }

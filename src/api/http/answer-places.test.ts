@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { AnswerPlaces } from './answer-places.ts';
 import { ApiError } from './failure.ts';
 
-/** Callers who come in this order, by name; `went` lists those that have their place. */
+/** Requests of callers in this order; `went` lists the callers that got their place. */
 function arrivals(places: AnswerPlaces): { readonly went: string[]; readonly come: (caller: string) => () => void } {
   const went: string[] = [];
   return { went, come: (caller) => places.enter(caller, () => went.push(caller)) };
@@ -75,6 +75,6 @@ it('cuts the oldest answer of the caller whose readers take the least', () => {
   taken();
   expect(places.counts.unreadBytes).toBe(60 * mebibyte);
   send('c1', 'c', 80);
-  // Alone it may be larger than all may be together.
+  // A single answer may exceed the limit on all answers.
   expect(cut).toEqual(['a1', 'c1']);
 });

@@ -1,25 +1,25 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { ApiError, type ApiLog } from './failure.ts';
 
-/** Answers in the making at once. One thread makes them; more than a few would only hold memory while the store reads. */
+/** Answers produced at once. One thread produces them; more would only hold memory while the store reads. */
 const maxMade = 4;
 
-/** Answers in the making for one caller at most while others wait. */
+/** Answers produced at once for one caller while others wait. */
 const maxMadeOfCaller = 2;
 
-/** Waiting requests of one caller at most: each costs little, and further ones are answered 503. */
+/** Waiting requests per caller. Each costs little; further ones are answered 503. */
 const maxWaiting = 200;
 
-/** Bytes of printed answers that readers have not taken yet. */
+/** Bytes of finished answers that clients have not read yet. */
 const maxUnreadBytes = 64 * 1024 * 1024;
 
-/** A reader that takes nothing for this long is cut off. */
+/** A client that reads nothing for this long is disconnected. */
 const stalledMillis = 60_000;
 
-/** A waiting request; resumed once it has a place. */
+/** Gives a waiting request its place. */
 type Waiting = () => void;
 
-/** An answer on its way out. */
+/** An answer being sent. */
 interface Unread {
   readonly caller: string;
   readonly bytes: number;
@@ -27,24 +27,24 @@ interface Unread {
 }
 
 /**
- * Limits answers that may be large (lists, histories, documents): few are made at a time, and unread bytes of slow readers are bounded. A page ends
- * at 4 MiB of stored text, and takes several times as much memory while it is read, masked and printed: a hundred at a time
- * would end the process.
+ * Limits answers that may be large (lists, histories, documents). A page ends at 4 MiB of stored text and takes several
+ * times as much memory while it is read, masked and serialised; a hundred at once would exhaust the process.
  *
- * Guarantees: at most {@link maxMade} are in the making, the callers take turns, and no caller waits behind another one's queue.
- * At most {@link maxUnreadBytes} of printed answers wait for their readers; beyond that, the oldest connection of the caller with
- * the most is cut. Woken by finished answers; needs no stop, since requests end.
+ * Guarantees: at most {@link maxMade} answers are produced at once, callers take turns, and no caller waits behind
+ * another one's queue. At most {@link maxUnreadBytes} of finished answers wait for their clients; above that, the
+ * oldest connection of the caller with the most bytes is cut. Finished answers wake the waiting ones. Needs no stop,
+ * since requests end.
  */
 export class AnswerPlaces {
   #made = 0;
   readonly #madeOf = new Map<string, number>();
-  /** By caller, in the order of their turns. */
+  /** Waiting requests by caller, in the order of their turns. */
   readonly #waiting = new Map<string, Waiting[]>();
-  /** In the order in which they began. */
+  /** Answers being sent, oldest first. */
   readonly #unread = new Set<Unread>();
   #unreadBytes = 0;
 
-  /** Answers in the making, waiting requests, and unread bytes. */
+  /** Answers being produced, waiting requests, and unread bytes. */
   get counts(): { readonly made: number; readonly waiting: number; readonly unreadBytes: number } {
     let waiting = 0;
     for (const queue of this.#waiting.values()) waiting += queue.length;
@@ -52,11 +52,12 @@ export class AnswerPlaces {
   }
 
   /**
-   * Calls `go` once there is a place, possibly at once. The result gives the place back or ends the wait; a second call does nothing.
+   * Calls `go` once there is a place, possibly at once. The result frees the place or ends the wait; a second call does
+   * nothing.
    *
-   * `isCounted`: the number of such requests is already bounded, so this one waits regardless of how many others do.
+   * `isCounted`: another limit already bounds such requests, so this one waits however many others do.
    *
-   * @throws ApiError `overloaded` when the caller has too many that wait.
+   * @throws ApiError `overloaded` if the caller has too many waiting requests.
    */
   enter(caller: string, go: () => void, isCounted = false): () => void {
     const queue = this.#waiting.get(caller) ?? [];
@@ -98,14 +99,17 @@ export class AnswerPlaces {
       if (caller === undefined) return;
       const queue = this.#waiting.get(caller) ?? [];
       const resume = queue.shift();
-      // Behind all others.
+      // Moves the caller behind all others.
       this.#waiting.delete(caller);
       if (queue.length > 0) this.#waiting.set(caller, queue);
       resume?.();
     }
   }
 
-  /** The caller whose turn it is. A caller waiting alone may take every place but one, which stays free for the next caller. */
+  /**
+   * The caller whose turn it is. A caller that waits alone may take all places but one, which stays free for the next
+   * caller.
+   */
   #turn(): string | undefined {
     for (const caller of this.#waiting.keys()) {
       const share = this.#waiting.size > 1 ? maxMadeOfCaller : maxMade - 1;
@@ -114,7 +118,7 @@ export class AnswerPlaces {
     return undefined;
   }
 
-  /** Counts an answer being sent until the result is called. Cuts others, or this one, above the limit. */
+  /** Counts an answer until the result is called. Above the limit, cuts other answers or this one. */
   send(unread: Unread): () => void {
     this.#unread.add(unread);
     this.#unreadBytes += unread.bytes;
@@ -139,20 +143,20 @@ export class AnswerPlaces {
   }
 }
 
-/** What limiting answers needs. */
+/** Dependencies of the limit. */
 interface AnswerParts {
   readonly answers: AnswerPlaces;
   readonly log: ApiLog;
 }
 
-/** The caller: its credentials, or without any its address. */
+/** Identifies the caller by its credentials, else by its address. */
 export function callerOf(request: FastifyRequest): string {
   return request.principal?.id ?? request.ip;
 }
 
 /**
- * Waits for a place to make this request's answer; the place is returned once the answer is written or the client has gone. See
- * {@link AnswerPlaces.enter}.
+ * Waits for a place to produce this request's answer. The place is freed once the answer is finished or the client
+ * disconnects. See {@link AnswerPlaces.enter}.
  */
 export function placeFor(
   { answers }: AnswerParts,
@@ -171,10 +175,10 @@ export function placeFor(
   });
 }
 
-/** The places of answers in the making. */
+/** Functions that free the places of answers being produced. */
 const leaves = new WeakMap<FastifyReply, () => void>();
 
-/** Frees the place of a finished answer, and counts its bytes until its reader has them. */
+/** Frees the place of a finished answer, and counts its bytes until the client has read them. */
 export function answerMade(
   { answers, log }: AnswerParts,
   request: FastifyRequest,
@@ -193,7 +197,7 @@ export function answerMade(
   reply.raw.setTimeout(stalledMillis, () => reply.raw.destroy());
 }
 
-/** Makes large answers of routes registered from now on wait for a place. */
+/** Limits the large answers of routes registered after this call. */
 export function limitAnswers(server: FastifyInstance, parts: AnswerParts): void {
   server.addHook('onRoute', (route: RouteOptions) => {
     if (route.method !== 'GET' || !/^\/(?:workflows|sagas|audit)(?:\/|$)/.test(route.url)) return;

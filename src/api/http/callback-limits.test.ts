@@ -107,7 +107,10 @@ it('takes no body over the limit', async () => {
 describe('keys of callback tokens', () => {
   const old = { kid: '2025', secret: 'an old secret that is long' };
   const fresh = { kid: '2026', secret: 'a new secret that is long' };
-  /** Each line is one roll-out; while it is under way, processes with it and the one before it live together. */
+  /**
+   * The keys after each roll-out. During a roll-out, processes with these keys run beside processes with the previous
+   * ones.
+   */
   const rollouts = [[old], [old, fresh], [fresh, old], [fresh]];
   beforeEach(async () => {
     api = await new ApiFixture().open();
@@ -124,7 +127,7 @@ describe('keys of callback tokens', () => {
         operation: 1,
         nonce: 'x',
       });
-      // The last roll-out is for when nothing waits for tokens of the old key any more.
+      // The last roll-out follows once no execution waits for a token of the old key.
       const isOldGone = !next.includes(old) && keys[0] === old;
       expect(isOldGone).toBe(false);
       for (const living of [keys, next]) expect(new CallbackTokens(living).verify(issued).ok).toBe(true);

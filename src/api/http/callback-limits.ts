@@ -1,7 +1,7 @@
 import { addressGroup } from '../../security/addresses.ts';
 import { RateLimiter } from '../../security/rate-limiter.ts';
 
-/** Per second, at least 1; ten times as many may come at once. */
+/** Callbacks per second, at least 1. Bursts of ten times as many are allowed. */
 export interface CallbackRates {
   readonly perExecution: number;
   readonly perAddress: number;
@@ -12,8 +12,8 @@ const maxExecutions = 20_000;
 const maxAddresses = 10_000;
 
 /**
- * Limits callbacks: per address before the body is read, and per execution after the signature check, so that forged
- * callbacks do not use up an execution's limit, and before anything is looked up in the store.
+ * Limits callbacks per address, before the body is read, and per execution, after the signature check and before any
+ * lookup in the store. Forged callbacks therefore do not use up an execution's limit.
  */
 export class CallbackLimits {
   readonly #executions: RateLimiter;
@@ -27,12 +27,12 @@ export class CallbackLimits {
     this.#addresses = limit(perAddress, maxAddresses);
   }
 
-  /** Whether this address may send one more. */
+  /** Whether this address may send another callback; counts it if so. */
   takeAddress(address: string): boolean {
     return this.#addresses.take(addressGroup(address)) === 0;
   }
 
-  /** Whether this execution may get one more. */
+  /** Whether this execution may receive another callback; counts it if so. */
   takeExecution(id: string): boolean {
     return this.#executions.take(id) === 0;
   }

@@ -8,7 +8,10 @@ const clientErrors: Readonly<Record<string, 'headers_too_large' | 'request_timeo
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 };
 
-/** Answers bytes that Node could not read as a request. No reply object exists for them, so the answer is written by hand. */
+/**
+ * Answers bytes that Node cannot parse as a request. There is no reply object, so the function writes the response
+ * itself.
+ */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket, closes: LingeringCloses): void {
   if (error.code === 'ECONNRESET' || !socket.writable || closes.has(socket)) {
     socket.destroy();

@@ -1,12 +1,11 @@
-/** Bodies of requests, with their content codings undone. */
 import type { FastifyRequest } from 'fastify';
 import { acceptedCodings, codingsOf, decodeContent } from '../../content/codings.ts';
 import { ApiError } from './failure.ts';
 
 /**
- * Gives the body of a request without its content codings, within the limit that holds for the body as it came: to `done`, at once where
- * there are none, else later. Otherwise gives the error to answer with: `unsupported_content_coding`, `too_large`, or `malformed` where the
- * bytes are not what their coding says.
+ * Decodes the content codings of a request body, within the same limit as for the encoded body. Calls `done` with the
+ * body, synchronously if it is not encoded. On failure, calls it with an error: `unsupported_content_coding`,
+ * `too_large`, or `malformed` if the bytes do not match their coding.
  */
 export function decodeBody(
   request: FastifyRequest,

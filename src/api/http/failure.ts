@@ -1,4 +1,3 @@
-/** Errors on their way out: `{ errors, code, requestId }`, never a stack, never anything internal. */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { acceptedCodings } from '../../content/codings.ts';
 import { maxProblems, saidOf } from '../../core/definition/problems.ts';
@@ -12,10 +11,10 @@ import type { LingeringCloses } from './lingering-closes.ts';
 /** The log of the API, for details that clients must not see. */
 export type ApiLog = Pick<Telemetry, 'log' | 'logs'>;
 
-/** Seconds after which a client may try again. */
+/** Value of Retry-After in seconds. */
 const retryAfterSeconds = 1;
 
-/** An error with a code of the registry, thrown by what checks requests. */
+/** An error with a registered code, thrown by request checks. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly code: ErrorCode;
@@ -27,12 +26,12 @@ export class ApiError extends Error {
   }
 }
 
-/** The body of an error answer. */
+/** The body of an error answer: never a stack or anything internal. */
 export function errorBody(code: ErrorCode, errors: readonly string[], requestId: string): string {
   return JSON.stringify({ errors, code, requestId });
 }
 
-/** Those that are said; a list that ends by saying how many more there are is one of them. */
+/** Bounds the list; a last sentence counts the errors left out. A list that already ends so stays unchanged. */
 function saidErrors(errors: readonly string[]): readonly string[] {
   if (errors.length <= maxProblems + 1) return errors;
   return saidOf(errors.slice(0, maxProblems), errors.length - maxProblems);
@@ -40,32 +39,32 @@ function saidErrors(errors: readonly string[]): readonly string[] {
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Of connections that are answered before their request was read. */
+    /** Connections answered before their request was read. */
     closes: LingeringCloses;
-    /** Sentences without secrets: a request that is told what is wrong with it may hold some. */
+    /** Masks secrets in sentences: a message about a request may quote some of it. */
     masked: (sentences: readonly string[]) => readonly string[];
   }
 }
 
-/** The body of an error, for the handler to return; sets status and headers. */
+/** Returns the body of an error for the handler to return, and sets status and headers. */
 function failureBody(reply: FastifyReply, code: ErrorCode, errors: readonly string[]): string {
   const { status } = errorRegistry[code];
   reply.server.closes.expect(reply.request.raw);
   if ((status === 503 || status === 429) && !reply.hasHeader('retry-after')) {
     reply.header('retry-after', String(retryAfterSeconds));
   }
-  // RFC 9110, 15.5.16: tells this refusal from one of the media type.
+  // RFC 9110, 15.5.16: distinguishes this refusal from one of the media type.
   if (code === 'unsupported_content_coding') reply.header('accept-encoding', acceptedCodings);
   reply.code(status).type('application/json; charset=utf-8');
   return errorBody(code, reply.server.masked(saidErrors(errors)), reply.request.id);
 }
 
-/** The body of the refusal of a use case, for the handler to return. */
+/** Returns the body for a refused use case, for the handler to return. */
 export function refusalBody(reply: FastifyReply, refusal: Refusal): string {
   return failureBody(reply, refusal.code, refusal.errors);
 }
 
-/** Answers with an error where there is no handler. */
+/** Answers with an error outside a handler. */
 export function sendError(reply: FastifyReply, code: ErrorCode, errors: readonly string[]): void {
   void reply.send(failureBody(reply, code, errors));
 }
@@ -81,7 +80,9 @@ const frameworkCodes: Readonly<Record<string, ErrorCode>> = {
   ECONNRESET: 'malformed_http',
 };
 
-/** Answers an error thrown by a handler or Fastify. An unexpected error is 500, and only the log gets its details. */
+/**
+ * Answers an error thrown by a handler or by Fastify. An unexpected error is a 500 whose details go to the log only.
+ */
 export function errorHandler(log: ApiLog): (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void {
   return (error, request, reply) => {
     if (error instanceof ApiError) {

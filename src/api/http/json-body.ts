@@ -1,19 +1,18 @@
-/** Reading JSON bodies without losing a digit. */
 import { decodeText } from '../../content/charset.ts';
 import type { Json } from '../../core/value/json.ts';
 import { DuplicateKey, membersWritten, parseUniqueJson } from '../../core/value/unique-json.ts';
 
-/** Nesting of a request's JSON at most. */
+/** Deepest nesting of a request's JSON. */
 const maxJsonDepth = 64;
 
-/** A text read as JSON, or the sentence that says why it is none. */
+/** A parsed JSON text, or a sentence with the problem. */
 export type ReadJson =
   | { readonly ok: true; readonly value: Json }
   | { readonly ok: false; readonly code: 'malformed_json' | 'invalid_request'; readonly error: string };
 
 /**
- * Reads bytes that are not empty in the charset that their Content-Type declares, else as UTF-8, with or without a byte order mark.
- * Bytes that cannot be decoded are refused, since what would stand in their place was never sent.
+ * Parses non-empty bytes in the charset of their Content-Type, UTF-8 by default, with or without a byte order mark.
+ * Refuses undecodable bytes, because replacement characters were never sent.
  */
 export function readJsonBytes(bytes: Buffer, contentType: string | undefined): ReadJson {
   const text = decodeText(bytes, contentType);
@@ -23,11 +22,11 @@ export function readJsonBytes(bytes: Buffer, contentType: string | undefined): R
 }
 
 /**
- * Reads a text that is not empty. Numbers keep their digits; `__proto__` is an ordinary key; a key that stands twice in its
- * object is an error, since one of its values would be taken in without effect.
+ * Parses a non-empty text. Numbers keep their digits and `__proto__` is an ordinary key. A duplicate key is an error,
+ * since one of its values would be ignored.
  */
 export function readJson(text: string): ReadJson {
-  // Before parsing, which is what deep nesting would hurt.
+  // Checked before parsing, which deep nesting would harm.
   const members = membersWritten(text, maxJsonDepth);
   if (members === -1) {
     return {
@@ -44,7 +43,7 @@ export function readJson(text: string): ReadJson {
   }
 }
 
-/** The parser's message quotes the body; only the place is taken from it. */
+/** Takes only the position from the parser's message, which quotes the body. */
 function sentenceOf(error: unknown, text: string): string {
   const position = error instanceof Error ? /at position (\d+)/.exec(error.message)?.[1] : undefined;
   if (position === undefined) return 'The body is not valid JSON.';

@@ -3,7 +3,7 @@ import { decodeBody } from './coded-body.ts';
 import { ApiError } from './failure.ts';
 import { readJsonBytes } from './json-body.ts';
 
-/** Makes a server read JSON bodies with all their digits, after their content coding. */
+/** Makes a server decode and parse JSON bodies without losing digits. */
 export function readJsonBodies(server: FastifyInstance): void {
   server.removeAllContentTypeParsers();
   const parse = (request: FastifyRequest, bytes: Buffer, done: (error: Error | null, body?: unknown) => void): void => {
@@ -28,7 +28,7 @@ export function readJsonBodies(server: FastifyInstance): void {
   }
 }
 
-/** Answers `Expect: 100-continue` with "continue" unless the announced body would be refused for its length. */
+/** Answers `Expect: 100-continue` with 100, unless the announced body exceeds the limit. */
 export function answerExpectations(server: FastifyInstance, maxRequestBytes: number): void {
   server.server.on('checkContinue', (request, response) => {
     const isTooLarge = Number(request.headers['content-length']) > maxRequestBytes;

@@ -14,7 +14,7 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-/** A client that reads nothing before it has written everything. */
+/** A client that writes everything before it reads. */
 class SlowWriter {
   readonly socket: Socket;
   #error: NodeJS.ErrnoException | undefined;
@@ -22,7 +22,7 @@ class SlowWriter {
   constructor(port: number, tls: boolean = false) {
     const options = { port, host: '127.0.0.1', allowHalfOpen: true };
     this.socket = tls ? connectTls({ ...options, ca: authority, servername: 'tls.example' }) : connect(options);
-    // A handshake needs to be read.
+    // The handshake needs a reader.
     if (tls) this.socket.once('secureConnect', () => this.socket.pause());
     else this.socket.pause();
     this.socket.on('error', (error) => (this.#error ??= error));
@@ -32,7 +32,10 @@ class SlowWriter {
     });
   }
 
-  /** Writes pieces one after the other, each once the one before has left; the number that left before the connection failed. */
+  /**
+   * Writes pieces one after the other, each once the previous one was sent. Returns the number sent before the
+   * connection failed.
+   */
   async write(pieces: Iterable<string | Buffer>): Promise<number> {
     let count = 0;
     for (const piece of pieces) {
@@ -48,7 +51,7 @@ class SlowWriter {
     return count;
   }
 
-  /** What the server has said until it ended its side; throws what the connection failed of. */
+  /** Reads until the server ends its side, and returns the text; throws the error of a failed connection. */
   async read(): Promise<string> {
     let text = '';
     this.socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
@@ -200,7 +203,7 @@ describe('the bounds', () => {
   it('end a connection after so many bytes', async () => {
     const client = new SlowWriter(await serverWith({ maxBytes: 4 * kibibyte * kibibyte, maxMillis: 30_000 }));
     const written = await client.write(pieces(head, 4096));
-    // Some more than what is read waits in buffers of the system.
+    // The system buffers some more bytes than the server reads.
     expect(written).toBeLessThan(1024);
     await expect(client.read()).rejects.toThrow(/ECONNRESET|EPIPE/);
   });
@@ -209,7 +212,7 @@ describe('the bounds', () => {
     const client = new SlowWriter(await serverWith({ maxBytes: 2 ** 40, maxMillis: 50 }));
     await client.write(pieces(head, 1));
     expect(await client.read()).toMatch(/^HTTP\/1.1 413 /);
-    // The client has not ended its side: the server closes the connection all the same.
+    // The server closes the connection although the client has not ended its side.
     const closed = Promise.withResolvers<void>();
     client.socket.on('close', closed.resolve);
     const writing = setInterval(() => client.socket.write('x'), 5);

@@ -2,21 +2,22 @@ import type { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 
-/** How long a client may continue sending a request that is already answered. */
+/** How long a client may continue to send a request that is already answered. */
 interface Bounds {
-  /** Bytes that are read and dropped: a client that writes first and reads later gets its answer up to this size. */
+  /** Bytes to read and drop. Up to this size, a client that writes everything before it reads still gets its answer. */
   readonly maxBytes: number;
   /** Milliseconds from the answer to the end of the connection, however slowly the client writes. */
   readonly maxMillis: number;
 }
 
-/** 64 times the default of `security.limits.maxRequestBytes`, in the time in which a request must have arrived by default. */
+/** 64 times the default of `security.limits.maxRequestBytes`, and the default time limit of a request. */
 const defaultBounds: Bounds = { maxBytes: 64 * 1024 * 1024, maxMillis: 30_000 };
 
 /**
- * Closes connections that were answered before their request was read, such as one whose body is too large. A socket that is closed with
- * bytes unread resets its connection, and the client, still writing, would lose the answer (RFC 9112, 9.6). So the server ends its own side,
- * and reads and drops what comes, within bounds, until the client has ended the other.
+ * Closes connections that were answered before their request was read, for example because the body is too large.
+ * Closing a socket with unread bytes resets the connection, and a client that is still writing loses the answer (RFC
+ * 9112, 9.6). The server therefore ends its own side, then reads and drops bytes, within bounds, until the client ends
+ * the other side.
  */
 export class LingeringCloses {
   readonly #bounds: Bounds;
@@ -27,7 +28,10 @@ export class LingeringCloses {
     this.#bounds = bounds;
   }
 
-  /** Before the answer to a request is sent: its connection lingers when Node closes it while the body is still coming. */
+  /**
+   * Call it before answering a request: if Node closes the connection while the body still arrives, the connection
+   * lingers.
+   */
   expect(request: IncomingMessage): void {
     if (request.complete) return;
     const { socket } = request;
@@ -37,24 +41,27 @@ export class LingeringCloses {
     };
   }
 
-  /** Whether a socket lingers: its answer was written. */
+  /** Whether a socket lingers, which means that its answer was written. */
   has(socket: Socket): boolean {
     return this.#sockets.has(socket);
   }
 
-  /** Ends a socket to which everything was written, and reads and drops what comes. A second call does nothing. */
+  /**
+   * Ends the server's side of a socket after its last write, then reads and drops bytes. A second call does nothing.
+   */
   linger(socket: Socket): void {
     if (this.#sockets.has(socket)) return;
     if (this.#stopped) {
       closeFlushed(socket);
       return;
     }
-    // Node's TLS reads nothing any more once its own side has ended; the client knows by the answer that it is to close.
+    // Node's TLS stops reading once its own side has ended. The client closes because of the answer's headers.
     if (!(socket instanceof TLSSocket)) socket.end();
     let left = this.#bounds.maxBytes;
     const timer = setTimeout(() => socket.destroy(), this.#bounds.maxMillis);
     this.#sockets.set(socket, timer);
-    // Nothing that still comes is a request. Listening takes the socket from Node's parser, which reads from its handle otherwise.
+    // Later bytes are no request. A data listener takes the socket from Node's parser, which otherwise reads from the
+    // handle.
     socket.removeAllListeners('data');
     socket.on('data', (chunk: Buffer) => {
       left -= chunk.length;
@@ -72,14 +79,14 @@ export class LingeringCloses {
     socket.push('');
   }
 
-  /** Closes all that linger, and lets none linger from now on. */
+  /** Closes all lingering sockets; from now on, none lingers. */
   stop(): void {
     this.#stopped = true;
     for (const socket of this.#sockets.keys()) socket.destroy();
   }
 }
 
-/** Closes a socket once what was written to it has left. */
+/** Closes a socket once everything written has been sent. */
 function closeFlushed(socket: Socket): void {
   Socket.prototype.destroySoon.call(socket);
 }

@@ -1,17 +1,17 @@
-/**
- * Measures the pieces of work that requests to the API do at a stretch: reading a body, what a handler does before it waits for
- * something, writing an answer. What a handler does after a wait is seen by the timer of the process alone.
- */
 import type { FastifyInstance, FastifyRequest, RouteHandlerMethod } from 'fastify';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** A piece of work for a request, begun at `begun` by `performance.now()`, has ended. */
+    /** Reports a piece of work that began at `begun`, in `performance.now()`, and has just ended. */
     readonly workDone: (request: FastifyRequest, begun: number) => void;
   }
 }
 
-/** Measures all routes that are registered after it. `done` is told the route's template and how long each piece took, in milliseconds. */
+/**
+ * Measures the uninterrupted pieces of work of requests to routes registered after this call: parsing a body, a handler
+ * up to its first wait, and serialising an answer. Only the event loop timer sees work of a handler after a wait.
+ * `done` receives the route's template and the duration of each piece in milliseconds.
+ */
 export function measureWork(server: FastifyInstance, done: (route: string, millis: number) => void): void {
   const workDone = (request: FastifyRequest, begun: number): void => {
     done(`${request.method} ${request.routeOptions.url ?? ''}`, performance.now() - begun);

@@ -2,36 +2,37 @@ import type { FastifyRequest } from 'fastify';
 import { callerOf } from './answer-places.ts';
 import { ApiError } from './failure.ts';
 
-/** A place among the open requests; `signal` aborts when the server stops or the client has gone. */
+/** A place among the open requests. `signal` aborts when the server stops or the client disconnects. */
 export interface OpenRequest {
   readonly signal: AbortSignal;
-  /** The client has gone. */
+  /** Call it when the client has disconnected. */
   abort(): void;
-  /** Gives the place back; a second call does nothing. */
+  /** Frees the place; a second call does nothing. */
   release(): void;
 }
 
-/** Why there is no place: all are taken (or the server stops), or the caller has used its share. */
+/** Why there is no place: all are taken (or the server is stopping), or the caller has used its share. */
 export type NoPlace = 'server' | 'caller';
 
 /**
- * Requests that stay open (waits, event streams): bounded in total and per caller, and aborted when the server stops.
+ * Bounds requests that stay open (waits, event streams), in total and per caller, and aborts them when the server
+ * stops.
  */
 export class OpenRequests {
   readonly #limit: number;
   readonly #share: number;
   readonly #open = new Set<AbortController>();
-  /** How many each caller has; callers without any are not in it. */
+  /** Open requests per caller; without callers that have none. */
   readonly #counts = new Map<string, number>();
   #stopped = false;
 
-  /** `limit` places, at least 1, of which a caller has at most `share`. */
+  /** `limit` places, at least 1; a caller gets at most `share` of them. */
   constructor(limit: number, share: number = limit) {
     this.#limit = limit;
     this.#share = share;
   }
 
-  /** A place for this caller, or why there is none. */
+  /** Takes a place for this caller, or returns why there is none. */
   take(caller: string): OpenRequest | NoPlace {
     if (this.#stopped || this.#open.size >= this.#limit) return 'server';
     const count = this.#counts.get(caller) ?? 0;
@@ -54,7 +55,7 @@ export class OpenRequests {
     else this.#counts.set(caller, left);
   }
 
-  /** Aborts all, and takes no more. */
+  /** Aborts all open requests, and accepts no more. */
   stop(): void {
     this.#stopped = true;
     for (const controller of this.#open) controller.abort();
@@ -62,9 +63,9 @@ export class OpenRequests {
 }
 
 /**
- * A place for this request.
+ * Takes a place for this request.
  *
- * @throws ApiError `too_many_waiting` when there is none.
+ * @throws ApiError `too_many_waiting` if there is none.
  */
 export function openPlace({ open }: { readonly open: OpenRequests }, request: FastifyRequest): OpenRequest {
   const place = open.take(callerOf(request));

@@ -1,27 +1,26 @@
-/** Refuses requests that a server without authentication must not answer, by what their headers tell of where they come from. */
 import type { IncomingMessage } from 'node:http';
 
 /** Which requests a server without authentication answers. */
 export interface GuardPolicy {
-  /** Names and addresses as in a URL, in any case, each with a port or without one (then with any). */
+  /** Names and addresses as in a URL, in any case, with or without a port (then with any port). */
   readonly allowedHosts: readonly string[];
-  /** Whether requests through a proxy are refused, because the server serves its own machine only. */
+  /** Whether to refuse requests through a proxy, because the server serves only its own machine. */
   readonly refusesProxies: boolean;
-  /** The allowed hosts in messages: `the hosts of server.allowedHosts`. */
+  /** Names the allowed hosts in messages: `the hosts of server.allowedHosts`. */
   readonly hostsShown: string;
 }
 
 /** Why a request is refused. */
 export interface GuardRefusal {
   readonly reason: 'proxy' | 'host' | 'origin';
-  /** For the caller. */
+  /** A sentence for the caller. */
   readonly sentence: string;
 }
 
-/** The part of a request that the guard inspects. */
+/** The parts of a request that the guard inspects. */
 export type GuardedRequest = Pick<IncomingMessage, 'headers' | 'httpVersion'>;
 
-/** Headers by which proxies, load balancers and content delivery networks give themselves away. */
+/** Headers that reveal proxies, load balancers and content delivery networks. */
 const proxyHeaders: ReadonlySet<string> = new Set([
   'cdn-loop',
   'client-ip',
@@ -51,14 +50,16 @@ const proxyHeaderPrefix = /^(?:x-forwarded|x-envoy-|x-arr-|cf-)/;
 const literalAddress = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[\da-f:.]+\])$/;
 
 /**
- * Guards a server without authentication against requests that reach it unintentionally:
+ * Guards a server without authentication against requests that reach it unintentionally. Immutable. It refuses:
  *
- * - a web page whose name was made to resolve to this server (DNS rebinding): its `Host` is that name;
- * - a web page of another origin, the same host with another port included: `Origin`, or where there is none `Sec-Fetch-Site`;
- * - a proxy on this machine that forwards from elsewhere: its headers, or HTTP/1.0, which the proxies speak that add none.
+ * - web pages whose name was made to resolve to this server (DNS rebinding), by that name in `Host`;
+ * - web pages of another origin, including the same host with another port, by `Origin`, or by `Sec-Fetch-Site` if
+ *   there is no `Origin`;
+ * - proxies on this machine that forward remote requests, by their headers, or by HTTP/1.0, the version of proxies that
+ *   add no headers.
  *
- * It cannot see what adds nothing and changes `Host`: a tunnel (ssh, `kubectl port-forward`), a forwarder of connections, a proxy that was
- * told to keep silent; nor who sits at this machine. Immutable.
+ * It cannot detect forwarders that add nothing and rewrite `Host`: a tunnel (ssh, `kubectl port-forward`), a TCP
+ * forwarder, or a proxy configured to add no headers. It does not distinguish users of this machine.
  */
 export class RequestGuard {
   readonly #hosts: ReadonlySet<string>;
@@ -69,7 +70,10 @@ export class RequestGuard {
     this.#hosts = new Set(policy.allowedHosts.map((host) => host.toLowerCase()));
   }
 
-  /** Why the request is refused; undefined when it may pass. `byAddress`: any IP address will do as `Host`, which no name can become. */
+  /**
+   * Why the request is refused; undefined if it may pass. `byAddress`: also accepts any IP address as `Host`, which DNS
+   * rebinding cannot produce.
+   */
   refusalOf(request: GuardedRequest, byAddress: boolean = false): GuardRefusal | undefined {
     const { headers } = request;
     if (this.#policy.refusesProxies) {

@@ -1,25 +1,28 @@
 import type { Server } from 'node:https';
 import type { FastifyInstance } from 'fastify';
 
-/** TLS of the API, as PEM texts. */
+/** TLS material of the API, as PEM. */
 export interface ServerTls {
   readonly key: string | Buffer;
   readonly cert: string | Buffer;
-  /** Authorities of callers; with it, callers have to show a certificate. */
+  /** Certificate authorities of clients; if set, clients must present a certificate. */
   readonly ca?: string | Buffer;
 }
 
 /**
- * Connections that are made from now on use these texts; those that stand go on. Sessions of before are not resumed: their tickets
- * are sealed with keys of the earlier context.
+ * Applies new TLS material to new connections; existing connections continue. Earlier sessions are not resumed, because
+ * their tickets are sealed with keys of the earlier context.
  *
- * @throws Error when the texts are not usable; then nothing has changed.
+ * @throws Error if the material is unusable; then nothing has changed.
  */
 export function renewServerTls(api: FastifyInstance, { key, cert, ca }: ServerTls): void {
   for (const server of listenersOf(api)) server.setSecureContext({ key, cert, ...(ca === undefined ? {} : { ca }) });
 }
 
-/** Under a name that stands for several addresses, such as localhost, Fastify listens with one server for each, and shows the first. */
+/**
+ * For a name that resolves to several addresses, such as localhost, Fastify listens with one server per address and
+ * exposes only the first.
+ */
 function listenersOf(api: FastifyInstance): ReadonlySet<Server> {
   const known = Object.getOwnPropertySymbols(api).find(({ description }) => description === 'fastify.serverBindings');
   if (known === undefined) throw new Error('This version of Fastify keeps its servers elsewhere.');

@@ -1,4 +1,3 @@
-/** Reading the audit log. */
 import type { FastifyInstance } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import { type JsonObject, parseJson } from '../../core/value/json.ts';
@@ -25,7 +24,7 @@ interface AuditQuery extends PageQuery {
   readonly id?: string;
 }
 
-/** Registers the route. */
+/** Registers the route that lists the audit log. */
 export function auditRoutes(
   server: FastifyInstance,
   { store, app }: { readonly store: Pick<Store, 'listAudit'>; readonly app: AppContext },
@@ -62,7 +61,7 @@ export function auditRoutes(
 
 const executionQuery = shape.object(pageFields(limits.default, limits.max), { additionalProperties: false });
 
-/** Registers the route of one execution's entries below the plugin's prefix. */
+/** Registers the route that lists the audit entries of one execution, below the plugin's prefix. */
 export function executionAuditRoutes(server: FastifyInstance, api: ApiContext): void {
   server.get(
     '/:id/audit',

@@ -1,4 +1,3 @@
-/** The same change of many executions. */
 import type { FastifyInstance } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
@@ -69,7 +68,7 @@ interface BulkBody {
   readonly max?: number | null;
 }
 
-/** Registers the route below the plugin's prefix. */
+/** Registers the route that makes the same change to many executions, below the plugin's prefix. */
 export function bulkRoutes(server: FastifyInstance, api: ApiContext): void {
   server.post(
     '/bulk',
@@ -102,7 +101,7 @@ export function bulkRoutes(server: FastifyInstance, api: ApiContext): void {
         max: clamp(max ?? bulkLimits.default, 1, bulkLimits.max),
       };
       if (wanted.dryRun) return jsonBody(reply, await bulk(api.appFor(request), wanted));
-      // Each execution that is changed has an entry of its own, in the transaction that changes it.
+      // Each changed execution gets its own entry, in the transaction that changes it.
       const change = { action: `execution.${action}`, target: '', details: { bulk: true, ...reason } };
       const answer = await api.audit.change(request, change, async (app) => granted(await bulk(app, wanted)));
       return answer.ok ? jsonBody(reply, answer.value) : refusalBody(reply, answer);

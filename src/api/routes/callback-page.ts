@@ -1,7 +1,3 @@
-/**
- * The signed URL of a callback in a browser. Opening it decides nothing, since scanners of mails open links, too: it shows a
- * page with a button where the definition asks for one (`callback.confirmPage`), else says that it is for programs.
- */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import { unprintable } from '../../core/definition/shape/shape-check.ts';
@@ -35,7 +31,11 @@ const query = shape.object({
 const onlyPost =
   'This address takes the answer of a program, which sends it with POST. Opening it in a browser does nothing.';
 
-/** Registers the route below the plugin's prefix. */
+/**
+ * Registers the page of a signed callback URL, below the plugin's prefix. Opening it changes nothing, because mail
+ * scanners open links, too. It shows a button if the definition sets `callback.confirmPage`; otherwise it explains that
+ * the URL is for programs.
+ */
 export function callbackPageRoute(server: FastifyInstance, api: ApiContext): void {
   server.get(
     '/:id/node/:nodeId/callback/:token',
@@ -95,12 +95,12 @@ function refuse(request: FastifyRequest, reply: FastifyReply, code: ErrorCode, e
   throw new ApiError(code, ...errors);
 }
 
-/** Whether a body comes from a form, as that of the page does. */
+/** Whether a body comes from an HTML form, such as that of the page. */
 export function isForm(contentType: string | undefined): boolean {
   return /^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(contentType?.trim() ?? '');
 }
 
-/** What the form of the page sends, as a callback's body; undefined for any other body. */
+/** The callback body that the page's form sends; undefined for any other body. */
 export function confirmationOf(bytes: Uint8Array, contentType: string | undefined): Json | undefined {
   if (!isForm(contentType)) return undefined;
   if (bytes.length > maxFormBytes) return undefined;
@@ -111,5 +111,5 @@ export function confirmationOf(bytes: Uint8Array, contentType: string | undefine
   return { confirmed: true, ...(answer !== undefined && { answer }) };
 }
 
-/** An upper bound of the page's form: a character of the answer takes at most twelve bytes in it. */
+/** An upper bound of the page's form: each character of the answer takes at most twelve bytes. */
 const maxFormBytes = 1024;

@@ -55,7 +55,7 @@ const send = (body: string | Buffer | undefined, sent: Sent = {}) => {
       ...(given !== undefined && { 'x-callback-token': given }),
       ...(body !== undefined && { 'content-type': sent.type ?? 'application/json' }),
       ...(sent.coding !== undefined && { 'content-encoding': sent.coding }),
-      // A callback comes from wherever the downstream is.
+      // A callback may come from any host, through any proxy.
       host: 'trama.example',
       'x-forwarded-for': '192.0.2.1',
     },
@@ -110,7 +110,7 @@ describe('a callback', () => {
     ['an image', Buffer.from([0x89, 0xff]), { type: 'image/png' }, 'if8='],
   ])('decodes %s', async (_case, body, sent, kept) => {
     expect((await send(body, sent)).statusCode).toBe(202);
-    // The same body is the same however it is coded.
+    // A repeated body is a duplicate, whatever its coding.
     expect((await send(body, sent)).statusCode).toBe(200);
     await api.drive(id);
     expect((await api.server.inject(`/workflows/${id}`)).json().result).toEqual(kept);
@@ -127,7 +127,7 @@ describe('a callback', () => {
     const refused = await send(body, sent);
     expect([refused.statusCode, refused.json().code]).toEqual([status, code]);
     expect(api.rejected).toEqual(code === 'too_large' ? [] : ['malformed']);
-    // Nothing was bound to the token.
+    // The refused body did not bind the token.
     expect((await send('{}')).statusCode).toBe(202);
   });
 
@@ -245,7 +245,7 @@ describe('a callback is refused', () => {
     expect((await send('{', { token: forged })).statusCode).toBe(400);
   });
 
-  /** What a server answers that has got the headers of a callback, and waits for its body if it wants one. */
+  /** The server's answer after the headers of a callback, and after the body if the server reads it. */
   const answerBefore = async (body: string, headers: Readonly<Record<string, string>>): Promise<string> => {
     const { port } = new URL(await api.server.listen({ port: 0, host: '127.0.0.1' }));
     const socket = connect(Number(port), '127.0.0.1').setEncoding('latin1');

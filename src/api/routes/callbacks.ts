@@ -1,4 +1,3 @@
-/** The callback route: open to any client with a token, in a header or as the last segment of a signed URL. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import { stringifyJson } from '../../core/value/json.ts';
@@ -41,12 +40,15 @@ const maxForgedBytes = 65_536;
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Of a callback, judged before its body is read. */
+    /** The token of a callback, judged before its body is read. */
     callbackToken: JudgedToken | null;
   }
 }
 
-/** Registers the routes below the plugin's prefix, in a scope of its own where bodies come as bytes. */
+/**
+ * Registers the callback routes below the plugin's prefix, in a scope whose bodies are raw bytes. They are open to any
+ * client with a token, in a header or as the last segment of a signed URL.
+ */
 export function callbackRoutes(server: FastifyInstance, api: ApiContext): void {
   server.register((scope, _options, done) => {
     scope.decorateRequest('callbackToken', null);
@@ -58,12 +60,12 @@ export function callbackRoutes(server: FastifyInstance, api: ApiContext): void {
       });
     });
     scope.addHook('onRequest', (request, reply, done) => {
-      // Fastify refuses a malformed media type before any parser runs; a callback must not be lost to that.
+      // Fastify refuses a malformed media type before any parser runs; a callback must not be lost because of that.
       const { headers } = request.raw;
       if (!mediaType.test(headers['content-type'] ?? '')) delete headers['content-type'];
       if (!api.callbackLimits.takeAddress(addressOf(request))) {
         api.app.callbacks?.rejected('rate_limited');
-        // The body has not been read, and will not be.
+        // The body has not been read and will not be.
         sendError(reply.header('connection', 'close'), 'rate_limited', ['Too many callbacks came from this address.']);
         return;
       }
@@ -74,7 +76,7 @@ export function callbackRoutes(server: FastifyInstance, api: ApiContext): void {
         return;
       }
       api.app.callbacks?.rejected(token.reason);
-      // A program may say that it takes HTML, too, but sends no form.
+      // A program may accept HTML, too, but sends no form.
       if (wantsPage(request) && isForm(headers['content-type']))
         void reply.send(errorPageBody(reply, token.refusal.code, token.refusal.errors));
       else sendError(reply, token.refusal.code, token.refusal.errors);
@@ -106,7 +108,10 @@ export function callbackRoutes(server: FastifyInstance, api: ApiContext): void {
   });
 }
 
-/** The token of the URL, or that of the header. Two that differ count as none, since the sender may mean either. */
+/**
+ * The token of the URL or of the header. Two different tokens count as none, since it is unclear which one the sender
+ * means.
+ */
 function tokenOf(request: FastifyRequest): string | undefined {
   const inHeader = headerOf(request.headers, 'x-callback-token');
   const { token = inHeader } = request.params as { readonly token?: string };
@@ -114,9 +119,9 @@ function tokenOf(request: FastifyRequest): string | undefined {
 }
 
 /**
- * Whether a callback is refused only once more is known of it than its token: its id is malformed, or the token is forged and
- * the body may be JSON that is malformed, which is answered first. More than {@link maxForgedBytes} are not read for that, and no content
- * coding is undone, which could make much more of them.
+ * Whether the body of a callback with a bad token must be read: the id is malformed, or the token is forged and the
+ * body may be malformed JSON, which is answered first. At most {@link maxForgedBytes} are read for this, and no content
+ * coding is decoded, since it could expand them.
  */
 function mustBeRead({ params, headers }: FastifyRequest, token: Extract<JudgedToken, { ok: false }>): boolean {
   if (!uuid.test((params as { readonly id: string }).id)) return true;
@@ -131,7 +136,7 @@ async function receive(api: ApiContext, request: FastifyRequest, reply: FastifyR
   const token = request.callbackToken ?? judgeToken(api.app, undefined);
   const sent = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
   const confirmation = confirmationOf(sent, request.headers['content-type']);
-  // The same answer is the same body, however a browser spells its form.
+  // Equal answers must have equal bytes, however a browser encodes its form.
   const bytes = confirmation === undefined ? sent : Buffer.from(stringifyJson(confirmation));
   const id = idOf(request.params);
   const answer = await receiveCallback(api.app, {
@@ -154,7 +159,7 @@ async function receive(api: ApiContext, request: FastifyRequest, reply: FastifyR
       status,
     );
   }
-  // A pending body that comes again is answered as it was the first time.
+  // A repeated pending body gets the same answer as the first time.
   return jsonTextBody(
     reply,
     `{"id":"${id}","status":"${pending ? 'PENDING' : 'ACCEPTED'}"}`,
@@ -162,7 +167,7 @@ async function receive(api: ApiContext, request: FastifyRequest, reply: FastifyR
   );
 }
 
-/** JSON where the content type says so; else text, kept as a string; null when empty. */
+/** Parses JSON if the content type declares it; returns any other body as a string, and null if it is empty. */
 function readBody(bytes: Buffer, contentType: string | undefined): ReturnType<CallbackRequest['body']> {
   if (bytes.length === 0) return { ok: true, value: null };
   if (isJsonType(contentType ?? '')) {

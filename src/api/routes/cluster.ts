@@ -1,4 +1,3 @@
-/** The processes that work together. */
 import type { FastifyInstance } from 'fastify';
 import { clusterDocument } from '../../app/queries/cluster.ts';
 import { type ApiContext, jsonBody } from '../context.ts';
@@ -6,7 +5,7 @@ import { errorDocument } from '../documents/documents.ts';
 import { clusterDocument as clusterSchema } from '../documents/operator-documents.ts';
 import { answers } from '../documents/route-documentation.ts';
 
-/** Registers the route. */
+/** Registers the route that reports the processes of the cluster. */
 export function clusterRoutes(server: FastifyInstance, api: ApiContext): void {
   server.get(
     '/cluster',

@@ -1,4 +1,3 @@
-/** Changing executions: retry, cancel, terminate, wake, resolve, and calling their hook again. All answer 202 once the change is durable. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import type { Schema } from '../documents/schema.ts';
@@ -48,11 +47,11 @@ interface ResolveBody {
 
 interface Control {
   readonly path: string;
-  /** In the audit log, after `execution.`; the path when absent. */
+  /** Name in the audit log after `execution.`; defaults to the path. */
   readonly action?: string;
   readonly summary: string;
   readonly body: Schema;
-  /** The word in the answer. */
+  /** Status in the answer. */
   readonly word: string;
   readonly run: (app: AppContext, id: string, body: unknown) => Promise<Answer<Accepted>>;
 }
@@ -103,7 +102,10 @@ const controls: readonly Control[] = [
   },
 ];
 
-/** Registers the routes below the plugin's prefix. */
+/**
+ * Registers the routes that change executions, below the plugin's prefix: retry, cancel, terminate, wake, resolve, and
+ * redelivery of a hook. All answer 202 once the change is durable.
+ */
 export function controlRoutes(server: FastifyInstance, api: ApiContext): void {
   for (const { path, action = path, summary, body, word, run } of controls) {
     server.post(
@@ -132,7 +134,7 @@ export function controlRoutes(server: FastifyInstance, api: ApiContext): void {
   }
 }
 
-/** What was asked for, but for the body that a node is said to have answered: that is in the history. */
+/** The request without the body stated for a node, which the history records. */
 function detailsOf(body: unknown): JsonObject {
   const { body: _answer, ...details } = body as JsonObject;
   return details;

@@ -1,4 +1,3 @@
-/** Stored definitions. The body of POST and PUT is the definition itself; its own compiler checks it. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import type { Schema } from '../documents/schema.ts';
@@ -24,7 +23,10 @@ const listQuery = shape.object(
 );
 const nameParameters = shape.object({ name: shape.string(), version: shape.string({ description: 'Or latest.' }) });
 
-/** Registers the routes below the plugin's prefix. `definition` is the schema of definitions, for the documentation. */
+/**
+ * Registers the routes of stored definitions below the plugin's prefix. The body of POST and PUT is the definition
+ * itself, which the definition compiler checks. `definition` is its schema, for the documentation.
+ */
 export function definitionRoutes(server: FastifyInstance, api: ApiContext, definition: Schema): void {
   const stored = answers(
     { 200: { description: 'The record.', schema: definitionRecord } },

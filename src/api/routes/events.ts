@@ -1,4 +1,3 @@
-/** The event stream of an execution: server-sent events, resumable, at the pace of the reader. */
 import type { ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { stringifyJson } from '../../core/value/json.ts';
@@ -13,14 +12,17 @@ import { type OpenRequest, openPlace } from '../http/open-requests.ts';
 import { headerOf, idOf, idParameters } from '../parameters.ts';
 import { answers } from '../documents/route-documentation.ts';
 
-/** A comment goes out this often, so that proxies and clients see that the stream lives. */
+/** Interval of comments that show proxies and clients that the stream is alive. */
 const heartbeatMillis = 15_000;
-/** A reader that takes nothing for this long is cut off; it resumes after its last event. */
+/** A client that reads nothing for this long is disconnected; it can resume after its last event. */
 const stalledMillis = 30_000;
 
 const beginning: StreamPosition = { ord: 0, seq: -1 };
 
-/** Registers the route below the plugin's prefix. */
+/**
+ * Registers the event stream of an execution, below the plugin's prefix: server-sent events, resumable, at the client's
+ * reading speed.
+ */
 export function eventRoutes(server: FastifyInstance, api: ApiContext): void {
   server.get(
     '/:id/events',
@@ -51,7 +53,7 @@ export function eventRoutes(server: FastifyInstance, api: ApiContext): void {
       try {
         const end = await endOfHistory(app, id);
         if (end === undefined) return refusalBody(reply, unknownExecution(id));
-        // An EventSource connects again after every end; only 204 tells it to stop.
+        // An EventSource reconnects after every end; only 204 stops it.
         if (end.over && from.ord >= end.at.ord && from.seq >= end.at.seq) {
           reply.code(204);
           return '';
@@ -79,14 +81,14 @@ export function eventRoutes(server: FastifyInstance, api: ApiContext): void {
   );
 }
 
-/** A stream may last longer than the credentials with which it began; it ends with them. */
+/** Ends a stream when the credentials expire with which it began. */
 function endWithCredentials(api: ApiContext, principal: Principal | null, place: OpenRequest): Timer | undefined {
   if (principal?.expiresAt === undefined) return undefined;
   const { clock } = api.app;
   return clock.after(Math.max(0, principal.expiresAt - clock.now()), () => place.abort());
 }
 
-/** Writes events until they end; a failure ends the stream too, and the client resumes. */
+/** Writes events until they end. A failure ends the stream, too, and the client resumes. */
 async function stream(
   api: ApiContext,
   out: ServerResponse,
@@ -115,11 +117,11 @@ async function stream(
 }
 
 function textOf({ kind, at, data }: StreamEvent): string {
-  // JSON text has no line breaks of its own, so one data line holds it.
+  // JSON text has no line breaks of its own, so one data line is enough.
   return `id: ${String(at.ord)}:${String(at.seq)}\nevent: ${kind}\ndata: ${stringifyJson(data)}\n\n`;
 }
 
-/** Resolves with true once the reader has taken what was written; cuts it off and resolves with false when it does not. */
+/** Resolves with true once the client has read what was written. Otherwise disconnects it and resolves with false. */
 function drained(api: ApiContext, out: ServerResponse): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = api.app.clock.after(stalledMillis, () => out.destroy());
@@ -132,7 +134,7 @@ function drained(api: ApiContext, out: ServerResponse): Promise<boolean> {
   });
 }
 
-/** The position in an event id; an unknown form starts from the beginning. */
+/** Parses the position in an event id; an invalid id starts from the beginning. */
 function positionOf(id: string | undefined): StreamPosition {
   const match = /^(\d{1,15}):(-1|\d{1,15})$/.exec(id ?? '');
   return match === null ? beginning : { ord: Number(match[1]), seq: Number(match[2]) };

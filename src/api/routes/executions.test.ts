@@ -34,7 +34,7 @@ const get = async (
   };
 };
 
-/** Runs the order; the named calls (`pay UP`) are answered so, all others 200. */
+/** Runs the order. The named calls (`pay UP`) get these statuses, all others 200. */
 async function runOrder(answers: Record<string, number> = {}, fields: object = {}): Promise<string> {
   const id = await api.run(definition, fields);
   await api.drive(id, ({ nodeId, phase }) => response(answers[`${nodeId} ${phase}`] ?? 200, { id: nodeId }));

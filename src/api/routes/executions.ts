@@ -1,4 +1,3 @@
-/** Reading executions: the list, the status document, the history, previews. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import type { JsonObject } from '../../core/value/json.ts';
@@ -40,7 +39,10 @@ const previewQuery = shape.object(
   { additionalProperties: false },
 );
 
-/** Registers the routes below the plugin's prefix. */
+/**
+ * Registers the routes that read executions, below the plugin's prefix: the list, the status document, the history,
+ * previews.
+ */
 export function executionRoutes(server: FastifyInstance, api: ApiContext): void {
   server.get(
     '',
@@ -170,7 +172,7 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
   }
 }
 
-/** A preview is made anew for each of its pages, so that its cursor is no more than how much of it to skip. */
+/** A preview is computed anew for each page, so its cursor is the number of requests to skip. */
 function skipOf(cursor: string | undefined): number {
   if (cursor === undefined || cursor === '') return 0;
   if (!/^\d{1,6}$/.test(cursor)) throw new BadCursor('The cursor is none of a preview.');

@@ -1,4 +1,3 @@
-/** Holds: calls to a host, or of a definition, wait as BLOCKED while one stands. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import type { JsonObject } from '../../core/value/json.ts';
@@ -31,7 +30,7 @@ const holdBody = shape.object(
 
 type HoldBody = { readonly [K in keyof HoldRequest]: K extends 'reason' ? string : string | null };
 
-/** Registers the routes. */
+/** Registers the routes of holds. While a hold exists, calls to its host or of its definition wait as BLOCKED. */
 export function holdRoutes(server: FastifyInstance, api: ApiContext): void {
   const one = { 200: { description: 'The hold.', schema: holdDocument } };
   server.get(
@@ -114,7 +113,7 @@ function idOf(params: unknown): string {
   return (params as { readonly id: string }).id;
 }
 
-/** What is given of it. */
+/** The fields that are defined. */
 function definedOf(fields: Readonly<Record<string, string | undefined>>): JsonObject {
   return Object.fromEntries(
     Object.entries(fields).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),

@@ -1,4 +1,3 @@
-/** Hooks that were not delivered before the end, as clients see and redeliver them. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AnswerBody, ApiFixture, response } from '../../../test/api-fixture.ts';
 
@@ -17,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => api.close());
 
-/** Runs it until it is over; its hook gets that answer. */
+/** Runs an execution to its end; its hook gets this status. */
 async function ended(hookStatus: number, fields: object = {}): Promise<string> {
   const id = await api.run(definition, fields);
   await deliver(id, hookStatus);

@@ -1,13 +1,12 @@
-/** `GET /`: the addresses of everything, for people who know only the server. */
 import type { FastifyInstance } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import { jsonTextBody } from '../context.ts';
 import { pageBody, wantsPage } from '../page.ts';
 
-/** The documents, which are files rather than pages of this server. */
+/** The documents are files, not pages of this server. */
 const documents = 'docs/README.md in the package';
 
-/** Places that a server may have, in the order of the page: their names, addresses, and what is there. */
+/** Places that a server may have, in page order: name, URL, description. */
 const places: readonly (readonly [name: string, url: string, text: string])[] = [
   ['api', '/workflows', 'API: executions and definitions'],
   ['ui', '/ui', 'Web UI'],
@@ -18,7 +17,10 @@ const places: readonly (readonly [name: string, url: string, text: string])[] = 
   ['metrics', '/metrics', 'Metrics for Prometheus'],
 ];
 
-/** Registers the route. It lists what the server has once all routes are registered. */
+/**
+ * Registers `GET /`, which lists the places of this server for people who know only its address. Resolves the list once
+ * all routes are registered.
+ */
 export function indexRoute(server: FastifyInstance): void {
   const description = { description: 'Addresses by what is there; for a browser a page.' };
   server.get(

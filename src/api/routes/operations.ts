@@ -1,4 +1,3 @@
-/** Routes for operators and tools: liveness, readiness, metrics, the API's own description. */
 import type { FastifyInstance } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import { jsonTextBody } from '../context.ts';
@@ -7,26 +6,26 @@ import { ApiError } from '../http/failure.ts';
 import { answers } from '../documents/route-documentation.ts';
 import { errorDocument } from '../documents/documents.ts';
 
-/** The health of the process; both lists are empty when it is well. Must not throw, and must be quick. */
+/** The health of the process. Both lists are empty if it is healthy. Must not throw and must be quick. */
 export interface Health {
-  /** Loops that have stalled: the process should be replaced. */
+  /** Stalled loops; if there are any, the process should be replaced. */
   live(): readonly string[];
-  /** Why no traffic should come. `api`: only what the API needs. */
+  /** Reasons to send no traffic. `api`: only what the API needs. */
   ready(scope: 'all' | 'api'): readonly string[];
 }
 
-/** What these routes answer with. */
+/** Data sources of these routes. */
 export interface OperationParts {
   readonly health: Health;
-  /** Prometheus text; absent when metrics are off. */
+  /** Prometheus text; absent if metrics are off. */
   readonly metrics?: () => Promise<{ readonly contentType: string; readonly text: string }>;
-  /** The API's description of itself; absent where the API is not served. */
+  /** The API's description; absent if the API is not served. */
   readonly description?: ApiDescription;
 }
 
-/** The API's machine-readable description. */
+/** Machine-readable descriptions of the API. */
 interface ApiDescription {
-  /** JSON text, made when first asked for. */
+  /** JSON text, built on first use. */
   readonly openApi: () => string;
   /** JSON text. */
   readonly definitionSchema: string;
@@ -35,7 +34,7 @@ interface ApiDescription {
 const readyQuery = shape.object({ scope: shape.optional(shape.oneOf(['api'])) }, { additionalProperties: false });
 const plain = 'text/plain; charset=utf-8';
 
-/** Registers the routes. */
+/** Registers the routes for operators and tools: liveness, readiness, metrics, and the API's description. */
 export function operationRoutes(server: FastifyInstance, parts: OperationParts): void {
   const healthAnswers = (word: string): ReturnType<typeof answers> =>
     answers({ 200: { description: `The text \`${word}\`.`, contentType: 'text/plain' } }, [503], errorDocument);

@@ -55,14 +55,14 @@ async function start(definition: object): Promise<string> {
   return (await ask('POST', '/workflows/run', { definition })).body.id;
 }
 
-/** `pay` is answered 503, so that it is tried again in a minute. */
+/** Starts an execution whose `pay` gets a 503 and backs off for a minute. */
 async function backingOff(): Promise<string> {
   const id = await start(order);
   await api.drive(id, () => response(503));
   return id;
 }
 
-/** `ship` is refused, and so is the compensation of `pay`. */
+/** Runs an execution whose `ship` is refused, and so is the compensation of `pay`. */
 async function corrupted(): Promise<string> {
   const id = await start(order);
   await api.drive(id, ({ nodeId, phase }) => response(phase === 'DOWN' || nodeId === 'ship' ? 422 : 200));
@@ -103,7 +103,7 @@ describe('changes', () => {
     await api.drive(id);
     const { body } = await ask('GET', `/workflows/${id}`, undefined, 'viewer');
     expect(body.status).toBe('CANCELLED');
-    // The wake was refused: a viewer may not.
+    // A viewer may not wake, so the wake was refused.
     expect(body.changes).toEqual([
       { at: expect.any(String), actor: 'key:ops', action: 'cancel', details: { reason: 'wrong tenant' } },
     ]);
@@ -132,7 +132,7 @@ describe('changes', () => {
     ]);
     expect((await ask('GET', `/sagas/${id}/audit?limit=1`)).body).toHaveLength(1);
     expect((await ask('GET', `/workflows/${id}/audit`, undefined, 'viewer')).status).toBe(403);
-    // The execution belongs to a definition that this caller does not see.
+    // This caller may not see the execution's definition.
     expect((await ask('GET', `/workflows/${id}/audit`, undefined, 'elsewhere')).status).toBe(404);
     expect((await ask('GET', '/workflows/0190a5a0-0000-7000-8000-000000000000/audit')).status).toBe(404);
     expect((await ask('GET', `/workflows/${await asleep()}/audit`)).body).toEqual([]);

@@ -1,4 +1,3 @@
-/** Starting executions: the hot path of the API. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import type { Json } from '../../core/value/json.ts';
@@ -53,7 +52,7 @@ const begun = {
 };
 const refusals = [400, 413, 415, 422, 429, 503];
 
-/** Registers the routes below the plugin's prefix. */
+/** Registers the routes that start executions, below the plugin's prefix. They are the hot path of the API. */
 export function runRoutes(server: FastifyInstance, api: ApiContext): void {
   server.post(
     '/run',
@@ -101,7 +100,7 @@ async function run(
   const { waitMillis } = request.query as { waitMillis?: number };
   const traceparent = traceparentOf(request);
   const key = idempotencyKeyOf(request);
-  // The place to wait is taken first: a run that was started must not be answered with "too many".
+  // Takes the place to wait first: a started run must not be answered with "too many".
   const place = waitMillis === undefined ? undefined : openPlace(api, request);
   try {
     const app = api.appFor(request);
@@ -123,7 +122,7 @@ async function run(
       if (reply.raw.destroyed) place.abort();
     });
     await waitForEnd(app, id, clamp(waitMillis, 0, maxWaitMillis), place.signal);
-    // Never refused: the run was started. Those that wait for runs are bounded in number.
+    // Never refused, because the run has started. The number of requests that wait for runs is bounded.
     await placeFor(api, request, reply, true);
     const document = await statusDocument(app, id);
     const text = document.ok ? jsonBody(reply, document.value) : refusalBody(reply, document);
@@ -134,7 +133,7 @@ async function run(
   }
 }
 
-/** `/workflows` or `/sagas`, as the client called it. */
+/** The prefix that the client used. */
 function prefixOf(request: FastifyRequest): string {
   return request.url.startsWith('/sagas/') ? '/sagas' : '/workflows';
 }

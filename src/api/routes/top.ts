@@ -1,4 +1,3 @@
-/** Counting executions. */
 import type { FastifyInstance } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import { topDocument, topLimits } from '../../app/queries/top.ts';
@@ -22,7 +21,7 @@ const query = shape.object(
   { additionalProperties: false },
 );
 
-/** Registers the route below the plugin's prefix. */
+/** Registers the route that counts executions, below the plugin's prefix. */
 export function topRoutes(server: FastifyInstance, api: ApiContext): void {
   server.get(
     '/top',

@@ -12,7 +12,7 @@ import { StoreUnavailable, type DefinitionRecord, type Store } from '../../ports
 import { readSourceMark, sourceMarkSentence, writeSourceMark, type SourceMark } from './source-mark.ts';
 import { Tally } from './tally.ts';
 
-/** A promotion is refused. Nothing was lost, and nothing was changed beyond what the sentences say. */
+/** The refusal of a promotion. Nothing was lost, and nothing was changed beyond what the sentences report. */
 export class PromotionRefused extends Error {
   override readonly name = 'PromotionRefused';
   readonly lines: readonly string[];
@@ -30,16 +30,16 @@ export interface PromotionProgress {
   readonly total: number;
 }
 
-/** What a promotion needs. The source is open and locked; the target is opened when it is needed. */
+/** Dependencies of a promotion. The source is open and locked; the target is opened when needed. */
 export interface PromotionParts {
   readonly source: PromotionSource;
   readonly settings: Pick<Store, 'getSetting' | 'initSetting' | 'changeSetting'>;
   /** Names the source in messages. */
   readonly dataDir: string;
   readonly target: PromotionTarget;
-  /** Names the target without a password; the same for the same database. */
+  /** Names the target without its password; equal for the same database. */
   readonly targetName: string;
-  /** Connects, brings the schema up to date, makes room for executions whose ids lie within. */
+  /** Connects, migrates the schema, and creates partitions for executions with ids in the range. */
   readonly openTarget: (idRange: RowCounts['idRange']) => Promise<void>;
   readonly newId: () => string;
   readonly now: () => number;
@@ -47,16 +47,16 @@ export interface PromotionParts {
   readonly progress: (progress: PromotionProgress) => void;
 }
 
-/** What a promotion moved. */
+/** The rows that a promotion moved. */
 export interface PromotionReport {
   readonly id: string;
   readonly counts: RowCounts['rows'];
   readonly statuses: RowCounts['statuses'];
-  /** Digest of everything copied, the same for the same content; absent when an earlier run copied it. */
+  /** Digest of everything copied, equal for equal content; absent if an earlier run copied it. */
   readonly digest?: string;
 }
 
-/** How long a killed run, or a server that is stopping, may stay connected to the target. */
+/** How long to wait for a killed run or a stopping server to disconnect from the target. */
 const departureMillis = 5000;
 const departureLookMillis = 250;
 
@@ -65,17 +65,17 @@ const patienceMillis = 30_000;
 const retryMillis = 500;
 
 /**
- * Moves everything from one store to another, once and whole, however often it is interrupted.
+ * Moves everything from one store to another, exactly once and completely, however often it is interrupted. A second
+ * call after the end finds that all is done.
  *
- * In this order: mark the source (no process works on it from then on), mark the target (no server starts on it), copy
- * (executions are not due), read back and compare, mark the source as about to be activated, activate in one transaction of
- * the target, mark the source as promoted. Another run continues with the same id: it leaves copied rows as they are, and an
- * activated target alone.
+ * The steps: mark the source (no process works on it from then on), mark the target (no server starts on it), copy
+ * (executions are not due), read back and compare, mark the source as about to be activated, activate in one
+ * transaction of the target, mark the source as promoted. Another run continues with the same id: it keeps rows that
+ * are copied, and leaves an activated target alone.
  *
- * Until the activation the source is the truth and can be taken back; from its commit on the target is. The source's mark
- * is written before, so that a promotion that may have been activated is taken back only after asking the target.
- *
- * A second call after the end finds that all is done.
+ * Until the activation commits, the source is authoritative and the promotion can be taken back; from then on, the
+ * target is. The source is marked before the activation, so that a promotion that may have been activated is taken back
+ * only after asking the target.
  */
 export async function promote(parts: PromotionParts): Promise<PromotionReport> {
   const { source, settings, target, targetName, now } = parts;
@@ -109,8 +109,8 @@ export async function promote(parts: PromotionParts): Promise<PromotionReport> {
 }
 
 /**
- * Makes the source usable again and the target free. Without `askTarget` only the source, which is possible as long as it
- * was only copied.
+ * Makes the source usable again and frees the target. Without `askTarget` it changes the source only, which is possible
+ * while the source's phase is `copying`.
  */
 export async function takeBack(parts: PromotionParts, askTarget: boolean): Promise<void> {
   const { settings, target, now, dataDir } = parts;
@@ -165,7 +165,7 @@ export async function objections(parts: PromotionParts, state: TargetState | und
   return sentences;
 }
 
-/** The target's state once no other process is connected to it. */
+/** Waits until no other process is connected to the target, at most {@link departureMillis}, and returns its state. */
 async function departed({ target, now, pause }: PromotionParts): Promise<TargetState> {
   const end = now() + departureMillis;
   for (;;) {
@@ -185,7 +185,7 @@ function refuseOthers({ others }: TargetState): void {
 }
 
 function refuseOtherTarget({ dataDir, targetName }: PromotionParts, found: SourceMark, { mark }: TargetState): void {
-  // The same database may be named in several ways.
+  // One database may have several names.
   if (mark.id === found.id || (found.target === targetName && found.phase === 'copying')) return;
   if (found.target === targetName) {
     throw new PromotionRefused(
@@ -222,7 +222,7 @@ async function begin(parts: PromotionParts, id: string, isNew: boolean): Promise
   try {
     const state = await target.begin(id);
     refuseOccupied(state, id);
-    // A server that started meanwhile either found the mark or is connected now.
+    // A server started in the meantime either found the mark or is connected now.
     if (isNew) refuseOthers(await target.look());
   } catch (error) {
     if (isNew && error instanceof PromotionRefused) {
@@ -258,7 +258,7 @@ async function copyKind(parts: PromotionParts, kind: CopiedKind, totals: RowCoun
   }
 }
 
-/** Compares what was sent with what was there to send, and with what the target now holds. */
+/** Compares the copied rows with the source's counts, and with the rows that the target now has. */
 async function compare(parts: PromotionParts, totals: RowCounts, sent: Tally): Promise<void> {
   const { target, progress } = parts;
   const lacking = copiedKinds.filter((kind) => sent.count(kind) !== totals.rows[kind]);
@@ -304,7 +304,7 @@ function activationOf(
   return { definitions: () => pages(parts, 'definition'), settings: () => pages(parts, 'setting'), due };
 }
 
-/** All pages of a kind that have rows. */
+/** All non-empty pages of a kind. */
 async function* pages<K extends keyof SourceRows>(
   { source }: PromotionParts,
   kind: K,

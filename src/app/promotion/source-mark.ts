@@ -2,15 +2,16 @@ import { sourceMarkSetting } from '../../ports/promotion.ts';
 import type { Store } from '../../ports/store.ts';
 
 /**
- * The promotion mark of a data directory: a setting of its own store.
+ * The promotion mark of a data directory: a setting of its own store. Only the holder of the directory's lock writes
+ * it.
  *
- * Phases: none → `copying` (no other process may work on it) → `activating` (the target may have taken over at any moment) →
- * `promoted` (for ever). From `copying`, and from `activating` once the target has said that it did not take over, back to
- * `taken-back`, which is none again. Only the holder of the directory's lock writes it.
+ * Phases: none → `copying` (no other process may work on the directory) → `activating` (the target may take over at any
+ * moment) → `promoted` (final). `copying` can go back to `taken-back`, which counts as none; `activating` can, too,
+ * once the target has confirmed that it did not take over.
  */
 export interface SourceMark {
   readonly phase: 'copying' | 'activating' | 'promoted' | 'taken-back';
-  /** The promotion's id, which the target stores, too. */
+  /** The promotion's id, also stored in the target. */
   readonly id: string;
   /** The target, without its password. */
   readonly target: string;
@@ -18,14 +19,14 @@ export interface SourceMark {
   readonly at: number;
 }
 
-/** The mark, unless there is none. */
+/** The mark; undefined without a promotion. */
 export async function readSourceMark(store: Pick<Store, 'getSetting'>): Promise<SourceMark | undefined> {
   const text = await store.getSetting(sourceMarkSetting);
   const mark = text === undefined ? undefined : (JSON.parse(text) as SourceMark);
   return mark?.phase === 'taken-back' ? undefined : mark;
 }
 
-/** Sets the mark; durable when it resolves. */
+/** Writes the mark; durable once this resolves. */
 export async function writeSourceMark(
   store: Pick<Store, 'initSetting' | 'changeSetting'>,
   mark: SourceMark,
@@ -36,7 +37,7 @@ export async function writeSourceMark(
   return mark;
 }
 
-/** Why no process may work on a directory with this mark. */
+/** The sentence that explains why no process may work on a directory with this mark. */
 export function sourceMarkSentence(dataDir: string, { phase, target, at }: SourceMark): string {
   if (phase === 'promoted') {
     return (

@@ -5,7 +5,10 @@ const digestBytes = 32;
 
 const statusColumn = 14;
 
-/** Counts rows and digests their content regardless of order, so that two stores can be compared. The digest of rows that are all distinct is the exclusive or of their SHA-256. */
+/**
+ * Counts rows and digests their content regardless of order, to compare two stores. Rows are distinct, so the digest is
+ * the XOR of their SHA-256 hashes.
+ */
 export class Tally {
   readonly #counts = new Map<CopiedKind, number>();
   readonly #digests = new Map<CopiedKind, Buffer>();
@@ -33,7 +36,7 @@ export class Tally {
     return Object.fromEntries([...this.#statuses].toSorted(([a], [b]) => (a < b ? -1 : 1)));
   }
 
-  /** One text for everything. */
+  /** One digest of all kinds. */
   get digest(): string {
     const parts = copiedKinds.map((kind) => `${kind} ${this.count(kind)} ${this.#hex(kind)}`);
     return hash('sha256', parts.join('\n'));
@@ -58,7 +61,7 @@ export class Tally {
     return this.#digestOf(kind).toString('hex');
   }
 
-  /** The digest of no rows is zero. */
+  /** The digest of a kind; zero without rows. */
   #digestOf(kind: CopiedKind): Buffer {
     const digest = this.#digests.get(kind) ?? Buffer.alloc(digestBytes);
     this.#digests.set(kind, digest);

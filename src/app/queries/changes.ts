@@ -1,4 +1,3 @@
-/** Changes of an execution by callers, read from the audit log. */
 import { type JsonObject, parseJson } from '../../core/value/json.ts';
 import type { AuditEntry } from '../../ports/audit.ts';
 import type { ExecutionDetail, Page, PageRequest } from '../../ports/records.ts';
@@ -6,14 +5,17 @@ import { type Answer, granted, unknownExecution } from '../answer.ts';
 import { instant } from '../instants.ts';
 import type { AppContext } from '../context.ts';
 
-/** Latest changes that a status document shows; the audit log has all of them. */
+/** Latest changes shown in a status document; the audit log has all of them. */
 const maxShown = 20;
-/** Entries read to find them; entries of refused requests lie between. */
+/** Audit entries read to find them, including those of refused requests. */
 const maxRead = 50;
 
 const prefix = 'execution.';
 
-/** Changes by callers, oldest first: `{ at, actor, action, details? }`. Reads nothing for an execution without changes. */
+/**
+ * Changes of an execution by callers, from the audit log, oldest first: `{ at, actor, action, details? }`. Reads
+ * nothing for an execution without changes.
+ */
 export async function changesOf(
   app: AppContext,
   { id, state, round }: ExecutionDetail,
@@ -33,7 +35,7 @@ export async function changesOf(
     }));
 }
 
-/** A page of the audit log of one execution, which may already have been removed. */
+/** A page of the audit entries of one execution, which may already have been removed. */
 export async function executionAudit(
   app: AppContext,
   id: string,

@@ -1,46 +1,48 @@
-/** What a process knows about the cluster. */
 import type { CircuitView, FullHost } from '../../engine/call/gate/hosts.ts';
 import type { PlacesInUse } from '../../engine/worker/worker-pool.ts';
 
 /** The load of a process. */
 export interface LoadView {
   readonly busyWorkers: number;
-  /** Approximate bytes of the executions in hand, and the limit above which it claims nothing; absent when unreported. */
+  /**
+   * Approximate bytes of the executions in hand, and the limit above which the process claims nothing; absent if
+   * unreported.
+   */
   readonly inHandBytes?: number;
   readonly maxInHandBytes?: number;
-  /** What its places are used for; null when it runs nothing, or its version does not report them. */
+  /** The use of its worker places; null if it runs no executions, or its version does not report them. */
   readonly places: PlacesInUse | null;
-  /** Hosts whose circuits are open there. */
+  /** Hosts with an open circuit in that process. */
   readonly openCircuits: readonly string[];
-  /** Hosts whose places are all taken there. */
+  /** Hosts with no free call place in that process. */
   readonly fullHosts: readonly FullHost[];
 }
 
-/** A process. */
+/** A process of the cluster. */
 export interface PodView extends LoadView {
   readonly id: string;
   readonly version: string;
-  /** False: it serves the API only. */
+  /** False: the process serves the API only. */
   readonly works: boolean;
   readonly heartbeatAgeMillis: number;
   readonly ownedShards: number;
 }
 
-/** The process's view of the cluster. */
+/** One process's view of the cluster. */
 export interface ClusterSource {
-  /** Every process of the shared queue; without one this process alone. */
+  /** Every process of the shared queue; without one, only this process. */
   pods(): readonly PodView[];
-  /** Virtual shards in all. */
+  /** Total number of virtual shards. */
   readonly shards: number;
-  /** Ids in the queue; rejects while its server is away. */
+  /** Number of ids in the queue; rejects while its server is unavailable. */
   queueSize(): Promise<{ readonly ready: number; readonly inFlight: number }>;
-  /** When the longest due id of the shards of this process became due, as it knows; undefined while none waits. */
+  /** When the longest due id of this process's shards became due, as far as it knows; undefined if none waits. */
   oldestDueAt(): number | undefined;
   /** Circuits of this process. */
   circuits(): readonly CircuitView[];
-  /** Present where Redis divides the work. */
+  /** Present if processes share the queue through Redis. */
   redis?(): {
-    /** Absent when the server would not say. */
+    /** Absent if the server does not report it. */
     readonly maxmemoryPolicy?: string;
     readonly membershipAgeMillis: number;
   };

@@ -1,4 +1,3 @@
-/** The cluster document, as the process that answers sees the cluster. */
 import type { JsonObject } from '../../core/value/json.ts';
 import type { ClusterSource, PodView } from './cluster-source.ts';
 import { listHolds } from '../holds.ts';
@@ -12,12 +11,12 @@ const emptyCluster: ClusterSource = {
   circuits: () => [],
 };
 
-/** The document of `GET /cluster`. */
+/** The document of `GET /cluster`, as this process sees the cluster. */
 export async function clusterDocument(app: AppContext): Promise<JsonObject> {
   const { cluster = emptyCluster } = app;
   const [holds, queue] = await Promise.all([
     listHolds(app),
-    // The document must answer while Redis is away; null says so.
+    // The document must be available while Redis is not; null reports that.
     cluster.queueSize().catch(() => null),
   ]);
   const pods = cluster.pods();
@@ -35,13 +34,13 @@ export async function clusterDocument(app: AppContext): Promise<JsonObject> {
   };
 }
 
-/** For how long the longest due execution has waited; null while none waits. */
+/** How long the longest due execution has waited, in ms; null if none waits. */
 function oldestDueAge({ clock }: AppContext, cluster: ClusterSource): number | null {
   const dueAt = cluster.oldestDueAt();
   return dueAt === undefined ? null : Math.max(0, Math.round(clock.now() - dueAt));
 }
 
-/** One entry per host, with the processes whose breaker is open for it. */
+/** One entry per host with an open circuit, and the processes that opened it. */
 function openCircuits(cluster: ClusterSource, pods: readonly PodView[]): readonly JsonObject[] {
   const own = new Map(cluster.circuits().map((circuit) => [circuit.host, circuit]));
   const hosts = new Set(pods.flatMap((pod) => pod.openCircuits));

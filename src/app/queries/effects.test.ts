@@ -14,7 +14,7 @@ import { effectsOf, standingOf, unfinishedOf } from './effects.ts';
 import type { AppContext } from '../context.ts';
 
 const total = 3000;
-/** Of these visits the compensation failed, or was left as it is by an operator. */
+/** The visit whose compensation failed, and the one whose compensation an operator accepted. */
 const failed = 2500;
 const accepted = 2600;
 
@@ -36,7 +36,7 @@ beforeAll(async () => {
     dueAt: null,
   };
   await store.checkpoint([checkpointOf(1, 'c', 0, { ...end, steps })]);
-  // Effects are read from the store alone.
+  // Reading effects needs only the store.
   app = { store } as unknown as AppContext;
   detail = (await store.getExecution(idOf(1)))!;
 });

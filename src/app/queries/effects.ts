@@ -1,18 +1,17 @@
-/** The effects of an execution downstream, and the outcomes of their compensations. */
 import type { State } from '../../core/state.ts';
 import type { EffectFilter, EffectRow } from '../../ports/store.ts';
 import type { ExecutionDetail } from '../../ports/records.ts';
 import type { AppContext } from '../context.ts';
 
-/** Effects that a document shows at most; more would take too much time of the process. */
+/** Largest number of effects in a document; more would take too much time. */
 const maxEffects = 500;
 
-/** Effects that need attention: the compensation failed, or the effect remains. */
+/** Effects that need attention: their compensation failed, or they remain. */
 const open: EffectFilter['undo'] = ['failed', 'reopened', 'accepted', 'none'];
 
 /**
- * The effects of all rounds, in the order of the history. When there are too many to show, only the first ones and, of the
- * rest, the unsettled ones up to the same limit.
+ * The effects of an execution in all rounds, in history order. Above {@link maxEffects}, only the first ones and as
+ * many unsettled ones.
  */
 export async function effectsOf(app: AppContext, { id, round, state }: ExecutionDetail): Promise<readonly EffectRow[]> {
   const first = await app.store.listEffects(id, maxEffects);
@@ -24,7 +23,10 @@ export async function effectsOf(app: AppContext, { id, round, state }: Execution
   return [...byOrd.values()].sort((a, b) => a.target.ord - b.target.ord);
 }
 
-/** The unfinished compensations of this round, of all nodes or one, in the order of execution; at most {@link maxEffects}. */
+/**
+ * The unfinished compensations of this round, of all nodes or one, in compensation order within each state; at most
+ * {@link maxEffects}.
+ */
 export async function unfinishedOf(
   app: AppContext,
   detail: ExecutionDetail,
@@ -40,8 +42,8 @@ export async function unfinishedOf(
 }
 
 /**
- * The effects that stand: a mutating call that succeeded or is unknown and was not compensated, of an execution that
- * ended other than SUCCEEDED. One that an operator accepted stands too; one that a later round took over does not.
+ * The standing effects of an execution that ended other than SUCCEEDED: mutating calls that succeeded or are unknown
+ * and were not compensated. Includes effects that an operator accepted; excludes those that a later round took over.
  */
 export function standingOf(detail: ExecutionDetail, effects: readonly EffectRow[]): readonly EffectRow[] {
   const end = detail.state.end;
@@ -52,11 +54,12 @@ export function standingOf(detail: ExecutionDetail, effects: readonly EffectRow[
   );
 }
 
-/** The compensations of this round that ran, run, or are certain to run; possible later ones are left out. */
+/** The compensations of this round that ran, run, or will certainly run; excludes later ones that are only possible. */
 export function compensationsOf(detail: ExecutionDetail, effects: readonly EffectRow[]): readonly EffectRow[] {
   const running = runningUndo(detail.state);
   const { verdict } = detail.state;
-  // An execution with the verdict SUCCEEDED can be CORRUPTED by a compensation of a route or branch; its other effects remain.
+  // An execution with the verdict SUCCEEDED becomes CORRUPTED if a compensation of a route or branch fails; its other
+  // effects remain.
   const allDue = (detail.status === 'COMPENSATING' || detail.status === 'CORRUPTED') && verdict?.status !== 'SUCCEEDED';
   return effects.filter(({ target, undo }) => {
     if (target.round !== detail.round || undo === undefined || undo === 'moved') return false;
@@ -64,7 +67,7 @@ export function compensationsOf(detail: ExecutionDetail, effects: readonly Effec
   });
 }
 
-/** Ords of the rows whose compensation runs now, with the attempts made. */
+/** The current compensations: attempts by the `ord` of their row. */
 export function runningUndo(state: State): ReadonlyMap<number, number> {
   const running = new Map<number, number>();
   for (const { stage } of state.tokens) {

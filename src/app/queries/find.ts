@@ -1,7 +1,3 @@
-/**
- * Finds executions by facts that only their states hold, such as the host that they wait for, by reading the store's lists row
- * by row within bounds.
- */
 import { isAtHost } from '../../core/waits.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
 import type { ExecutionPageRequest, ListedExecution } from '../../ports/listing.ts';
@@ -12,7 +8,7 @@ import type { AppContext } from '../context.ts';
 
 /** The filter of a list, a bulk request or a count. */
 export interface FindFilter extends ExecutionFilter {
-  /** Only executions that wait for this host, or failed at it; in lower case, on any port if none is given. */
+  /** Only executions that wait for this host or failed at it; in lower case, any port if none is given. */
   readonly host?: string;
 }
 
@@ -20,13 +16,17 @@ export interface FindFilter extends ExecutionFilter {
 const statusesAtHosts: readonly ExecutionStatus[] = ['IN_PROGRESS', 'COMPENSATING', 'FAILED', 'CORRUPTED'];
 
 /**
- * States that one page reads at most: some 100 ms of reading and parsing. A page with too few matches ends here with a cursor.
+ * States read per page at most: some 100 ms of reading and parsing. A page with too few matches ends here with a
+ * cursor.
  */
 const maxLooks = 2_000;
-/** Rows of one read. */
+/** Rows per read. */
 const chunkRows = 200;
 
-/** A page of matching executions, newest first. Throws BadCursor. */
+/**
+ * A page of matching executions, newest first. Only states contain the host, so a host filter reads the store's list
+ * row by row, within bounds. Throws BadCursor.
+ */
 export async function findExecutions(
   { store }: Pick<AppContext, 'store'>,
   filter: FindFilter,
@@ -47,7 +47,7 @@ export async function findExecutions(
     const room = page.limit - items.length;
     const last = fresh[room - 1];
     if (fresh.length > room && last !== undefined) {
-      // A page's cursor is that of its last row, so the rows up to the last match are read again.
+      // A page's cursor is that of its last row, so this reads the rows up to the last match again.
       rows = last + 1;
       continue;
     }
@@ -61,7 +61,7 @@ export async function findExecutions(
   }
 }
 
-/** The indexes of the rows in a page that are at the host. */
+/** The indexes of the rows whose execution is at the host. */
 async function placesAt(items: readonly ListedExecution[], host: string): Promise<readonly number[]> {
   const places: number[] = [];
   for (const [place, { state }] of items.entries()) {

@@ -1,10 +1,3 @@
-/**
- * Following one execution: waiting for its end, and the stream of its steps and statuses.
- *
- * Guarantees: no step is left out and none comes twice, whichever process runs the execution. Woken by the checkpoints
- * of this process, else by a slow poll (another process may run it). Stopped by the end of the execution, by the signal,
- * or when the time is up. At most one page of rows is in memory, so a slow reader slows its own reads only.
- */
 import type { StepRow } from '../../core/history.ts';
 import type { JsonObject } from '../../core/value/json.ts';
 import type { ExecutionProgress, Page } from '../../ports/records.ts';
@@ -14,27 +7,30 @@ import { isListed, maskedStep } from './history.ts';
 import { instant } from '../instants.ts';
 import type { AppContext } from '../context.ts';
 
-/** How often an execution is read that another process may run. */
+/** Poll interval for an execution that another process may run. */
 const pollMillis = 1000;
-/** Step rows read at once. */
+/** Step rows per page. */
 const stepPage = 100;
-/** Bytes of one page: a thousand stalled readers hold a page each, and together they must fit into a small heap. */
+/** Bytes per page. A thousand stalled readers hold a page each, which must fit into a small heap together. */
 const stepPageBytes = 64 * 1024;
 
-/** Where a stream stands: the last step row seen, and the seq of the last status seen. */
+/** A position in a stream: the last step row seen, and the seq of the last status seen. */
 export interface StreamPosition {
   readonly ord: number;
   readonly seq: number;
 }
 
-/** One event of a stream, with the position to resume after it. */
+/** An event of a stream, and the position to resume after it. */
 export interface StreamEvent {
   readonly kind: 'step' | 'status';
   readonly at: StreamPosition;
   readonly data: JsonObject;
 }
 
-/** The current end of an execution's history, whether it is over, and its trace; undefined when there is no such execution. */
+/**
+ * The current end of an execution's history, whether the execution is over, and its trace; undefined if it does not
+ * exist.
+ */
 export async function endOfHistory(
   app: AppContext,
   id: string,
@@ -48,10 +44,7 @@ export async function endOfHistory(
   };
 }
 
-/**
- * Resolves once the execution is over, the time is up, or the signal aborts; whichever comes first. False when there is
- * no such execution.
- */
+/** Resolves once the execution is over, the time is up, or the signal aborts. False if the execution does not exist. */
 export async function waitForEnd(app: AppContext, id: string, millis: number, signal: AbortSignal): Promise<boolean> {
   const until = app.clock.monotonic() + millis;
   const wakeups = new Wakeups(app, id, signal);
@@ -68,7 +61,13 @@ export async function waitForEnd(app: AppContext, id: string, millis: number, si
   }
 }
 
-/** The events of an execution after a position, until it is over or the signal aborts. Empty when there is no such execution. */
+/**
+ * Streams the steps and statuses of an execution after a position. Empty if the execution does not exist.
+ *
+ * Guarantees that no step is missing or repeated, whichever process runs the execution. A checkpoint of this process
+ * wakes the stream, and so does a slow poll, since another process may run the execution. The end of the execution or
+ * the signal stops it. At most one page of rows is in memory, so a slow reader delays only its own reads.
+ */
 export async function* follow(
   app: AppContext,
   id: string,
@@ -80,7 +79,8 @@ export async function* follow(
   const wakeups = new Wakeups(app, id, signal);
   try {
     while (!signal.aborted) {
-      // The status first: the steps read after it are at least as new, so that none is missing before a terminal status.
+      // Reads the status first: the steps read after it are at least as new, so none is missing before a terminal
+      // status.
       const detail = await app.store.getProgress(id);
       if (detail === undefined) return;
       let more = true;
@@ -93,7 +93,7 @@ export async function* follow(
         }
         more = page.cursor !== undefined;
       }
-      // Steps from before this status have not been sent yet; a resumed stream must send them first.
+      // Aborted: steps from before this status have not been sent yet, and a resumed stream must send them first.
       if (more) return;
       const status = `${detail.status} ${String(detail.round)}`;
       const over = detail.state.end !== undefined;

@@ -1,21 +1,21 @@
-/**
- * Gathers a page of documents from small pages of rows, so that other work of the process runs between them. A page ends when
- * its documents reach {@link maxPageBytes}.
- */
 import { type JsonObject, roughSize } from '../../core/value/json.ts';
 import { maxPageBytes } from '../../ports/listing.ts';
 import type { Page, PageRequest } from '../../ports/records.ts';
 import { turns } from '../../engine/turns.ts';
 
-/** Bytes of rows read at once; decoding them takes a few milliseconds. */
+/** Bytes of rows per read; decoding them takes a few milliseconds. */
 const chunkBytes = 512 * 1024;
 
-/** Rows and their documents. `rows` includes rows that are not shown. */
+/** A page of documents. `rows` counts all rows, including those not shown. */
 export interface Gathered extends Page<JsonObject> {
   readonly rows: number;
 }
 
-/** The requested page; `document` answers undefined for rows that are not shown. Throws what `list` throws. */
+/**
+ * Gathers a page of documents from small pages of rows, so that other work runs in between. The page ends when its
+ * documents reach {@link maxPageBytes}. `document` returns undefined for rows that are not shown. Throws what `list`
+ * throws.
+ */
 export async function gatherPage<T>(
   list: (page: PageRequest) => Promise<Page<T>>,
   page: PageRequest,

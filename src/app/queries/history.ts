@@ -1,4 +1,3 @@
-/** The history of one execution as clients read it: a row per node visit and phase, and a row per attempt. */
 import type { CallRow, StepRow } from '../../core/history.ts';
 import { type Json, type JsonObject, stringifyJson } from '../../core/value/json.ts';
 import type { Page, PageRequest } from '../../ports/records.ts';
@@ -10,19 +9,19 @@ import type { AppContext } from '../context.ts';
 import { bodyOf } from './shown-body.ts';
 import { valueOfBody, valueOfJson } from './shown-json.ts';
 
-/** A page of step rows, by position in the history. Throws BadCursor. */
+/** A page of step rows, one per node visit and phase, in history order. Throws BadCursor. */
 export function listSteps(app: AppContext, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
   const list = (asked: PageRequest): Promise<Page<StepRow>> => app.store.listSteps(id, asked);
   return pageOf(app, id, list, page, (row) => (isListed(row) ? maskedStep(app, id, row) : undefined));
 }
 
-/** A page of attempts, by position in the history. Throws BadCursor. */
+/** A page of attempts, in history order. Throws BadCursor. */
 export function listCalls(app: AppContext, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
   const list = (asked: PageRequest): Promise<Page<CallRow>> => app.store.listCalls(id, asked);
   return pageOf(app, id, list, page, (row) => app.masker.json(callDocument(id, row)) as JsonObject);
 }
 
-/** Whether a row is shown; further answers of the same visit and phase exist for templates alone. */
+/** Whether lists show a row. Repeated answers of the same visit and phase exist for templates only. */
 export function isListed(row: StepRow): boolean {
   return row.repeat !== true;
 }
@@ -40,7 +39,7 @@ async function pageOf<T>(
   document: (row: T) => JsonObject | undefined,
 ): Promise<Answer<Page<JsonObject>>> {
   const { items, rows, cursor } = await gatherPage(list, page, document);
-  // An execution without rows exists; an unknown one must be refused.
+  // An execution may have no rows yet; an unknown one must be refused.
   if (rows === 0 && (await app.store.getProgress(id)) === undefined) return unknownExecution(id);
   return granted({ items, ...(cursor !== undefined && { cursor }) });
 }
@@ -92,7 +91,7 @@ interface StepBody {
   readonly isCut?: boolean;
 }
 
-/** The body of a step: a value if it is JSON, text if it is text or cut. */
+/** The body of a step: a value if it is uncut JSON, else text. */
 function shownOf(app: AppContext, row: StepRow): StepBody {
   const { shown, choice } = row;
   if (shown !== undefined) {
@@ -135,7 +134,7 @@ function callDocument(id: string, row: CallRow): JsonObject {
   };
 }
 
-/** A transmitted body: a value if its headers call it JSON, text if it is cut. */
+/** A body as transmitted: a value if its headers declare JSON, text if it is cut. */
 function wireBody(
   name: 'requestBody' | 'responseBody',
   text: string | undefined,

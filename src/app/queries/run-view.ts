@@ -1,4 +1,3 @@
-/** An execution as the core sees it, rebuilt from the store for decisions that use cases make themselves. */
 import type { Env, Run } from '../../core/run.ts';
 import { type JsonObject, parseJson } from '../../core/value/json.ts';
 import { Outputs } from '../../core/context/outputs.ts';
@@ -9,7 +8,7 @@ import type { LogFields, LongTurnKind } from '../../ports/telemetry.ts';
 import { readBack } from '../../engine/execution/restored-outputs.ts';
 import type { AppContext } from '../context.ts';
 
-/** The plan that an execution is pinned to. Throws when its definition is gone, which the store never lets happen. */
+/** The plan that an execution is pinned to. Throws if its definition is missing, which the store prevents. */
 export async function planOf(
   app: AppContext,
   execution: { readonly id: string; readonly definitionHash: string },
@@ -20,7 +19,10 @@ export async function planOf(
   return plan;
 }
 
-/** The execution with the outputs that `lackOf` names, read from the store; without `lackOf`, with none. */
+/**
+ * Rebuilds an execution from the store, for decisions of use cases, with the outputs that `lackOf` names; with none
+ * without `lackOf`.
+ */
 export async function runOf(
   app: AppContext,
   detail: ExecutionDetail,
@@ -50,14 +52,14 @@ async function bareRunOf(app: AppContext, detail: ExecutionDetail): Promise<Run>
   };
 }
 
-/** The environment of a transition that only decides and starts nothing. */
+/** The environment of a transition that decides but starts nothing. */
 export function decidingEnv(app: AppContext): Env {
   return {
     now: app.clock.now(),
     advance: false,
     random: () => app.entropy.random(),
     nonce: () => app.entropy.nonce(),
-    // No call is made.
+    // This transition makes no call.
     callbackKey: (used) => used,
     variable: app.variable,
     limits: app.limits,

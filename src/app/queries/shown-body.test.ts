@@ -15,7 +15,7 @@ describe('a body as people see it', () => {
     expect(shownBody(body, { masker, maxHistoryBody: 50 })).toEqual({ body: shown, ...isJson });
   });
 
-  // From long before the cut to long behind it, and where the part that is looked at ends.
+  // From long before the cut to long after it, including the end of the masked part.
   it.each([-30, -21, -20, -10, -1, 0, 1, 10, 65_500, 65_530, 65_536, 65_537])(
     'never shows a part of a secret that begins %i characters from the cut',
     (distance) => {

@@ -1,10 +1,9 @@
-/** Bodies of the history as shown: masked and cut. */
 import type { ShownBody, StepRow } from '../../core/history.ts';
 import { type Json, stringifyJson } from '../../core/value/json.ts';
 import type { ShowStep } from '../../ports/listing.ts';
 import { type CallMasker, cut } from '../../engine/call/exchange.ts';
 
-/** How bodies are shown. */
+/** How the history shows bodies. */
 export interface BodyView {
   readonly masker: Pick<CallMasker, 'text'>;
   /** Characters of a body to show. */
@@ -12,12 +11,12 @@ export interface BodyView {
 }
 
 /**
- * Characters behind a cut that are masked and then dropped, so that a secret that begins before the cut is found in any encoding
- * up to this length. They bound the masking of a large body.
+ * Characters beyond the cut that are masked and then dropped, so that a secret that begins before the cut is found in
+ * any encoding up to this length. Bounds the masking of a large body.
  */
 const maskedBeyond = 64 * 1024;
 
-/** A body as text, masked and cut. */
+/** A body as masked and cut text, as the history shows it. */
 export function shownBody(body: Json, { masker, maxHistoryBody }: BodyView): ShownBody {
   const text = typeof body === 'string' ? body : stringifyJson(body);
   const looked = cut(text, maxHistoryBody + maskedBeyond);
@@ -25,12 +24,13 @@ export function shownBody(body: Json, { masker, maxHistoryBody }: BodyView): Sho
   if (looked.length === text.length && masked.length <= maxHistoryBody) {
     return typeof body === 'string' ? { body: masked } : { body: masked, isJson: true };
   }
-  // If the text continues, its last part may hold the beginning of a secret, however much masking shortened the text before.
+  // If the text continues, its last `maskedBeyond` characters may contain the start of a secret, however much
+  // masking has shortened the text before them.
   const sure = looked.length === text.length ? masked.length : Math.max(0, masked.length - maskedBeyond);
   return { body: cut(masked, Math.min(maxHistoryBody, sure)), isCut: true };
 }
 
-/** The shortened form of large outputs that a store keeps for lists. */
+/** Returns the function that shortens large outputs for a store, which keeps the result for lists. */
 export function showStep(view: BodyView): ShowStep {
   return (row) => {
     const body = bodyOf(row);
@@ -38,7 +38,7 @@ export function showStep(view: BodyView): ShowStep {
   };
 }
 
-/** The body of this row's answer. */
+/** The response or callback body of a row. */
 export function bodyOf({ phase, output }: StepRow): Json | undefined {
   if (output === undefined) return undefined;
   if (phase === 'DOWN') return output.downBody;

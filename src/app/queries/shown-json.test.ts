@@ -47,7 +47,7 @@ describe('bodies of the history', () => {
     ['stars without an end', (n: number) => `[${'***x'.repeat(n)}`],
     ['quotes that are escaped', (n: number) => `***"${'\\"'.repeat(n)}`],
   ])('take no longer than their length: %s', (_what, textOf) => {
-    // Quadratic, these would take minutes.
+    // Quadratic work would take minutes here.
     const text = textOf(500_000);
     expect(valueOfJson(text)).toBe(text);
   });

@@ -1,14 +1,13 @@
-/** Bodies of the history as JSON values, from the masked texts in which they are kept. */
 import { isJsonType } from '../../content/media-type.ts';
 import { type Json, parseJson } from '../../core/value/json.ts';
 
 /** Deeper values stay text, as in answers, which bounds the work of walking a document. */
 const maxDepth = 64;
 
-/** The text that masking writes. */
+/** The replacement text of masking. */
 const mask = '***';
 
-/** The value of a body that its headers declare as JSON; the text itself if they do not, or if it is not JSON. */
+/** Parses a masked body that its headers declare as JSON; returns the text if they do not, or if it is not JSON. */
 export function valueOfBody(text: string, headers: Readonly<Record<string, string>> | undefined): Json {
   for (const name in headers) {
     if (name.toLowerCase() === 'content-type') return isJsonType(headers[name] ?? '') ? valueOfJson(text) : text;
@@ -16,7 +15,7 @@ export function valueOfBody(text: string, headers: Readonly<Record<string, strin
   return text;
 }
 
-/** The value of JSON text; the text itself if it is not JSON. A masked number becomes the text `***`. */
+/** Parses masked JSON text; returns the text if it is not JSON. A masked number becomes the text `***`. */
 export function valueOfJson(text: string): Json {
   if (isTooDeep(text)) return text;
   const value = parsed(text, undefined);
@@ -24,7 +23,9 @@ export function valueOfJson(text: string): Json {
   return text.includes(mask) ? parsed(maskedNumbersQuoted(text), text) : text;
 }
 
-/** The text with masked numbers quoted as strings. Works in one pass; a regular expression would retry each position of a long run. */
+/**
+ * Quotes masked numbers as strings. Works in one pass; a regular expression would retry each position of a long run.
+ */
 function maskedNumbersQuoted(text: string): string {
   let quoted = '';
   let copied = 0;
@@ -60,7 +61,7 @@ function isOfNumber(char: number): boolean {
   return (char >= 0x2a && char <= 0x2e && char !== 0x2c) || (char >= 0x30 && char <= 0x39) || (char | 0x20) === 0x65;
 }
 
-/** The parsed text, else `other`. */
+/** Parses a text; returns `other` if it is not JSON. */
 function parsed<T>(text: string, other: T): Json | T {
   try {
     return parseJson(text);

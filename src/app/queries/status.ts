@@ -1,4 +1,3 @@
-/** The status document, summaries and pinned definition of executions, all masked. */
 import type { Json, JsonObject } from '../../core/value/json.ts';
 import { parseJson, stringifyJson } from '../../core/value/json.ts';
 import { Outputs } from '../../core/context/outputs.ts';
@@ -19,11 +18,11 @@ import { turns } from '../../engine/turns.ts';
 import type { AppContext } from '../context.ts';
 import { planOf } from './run-view.ts';
 
-/** History rows read to report compensations, in pages from the newest on. */
+/** Page size and pages of history rows read to report compensations, newest first. */
 const historyPage = 1000;
 const historyPages = 10;
 
-/** The status document of an execution. */
+/** The masked status document of an execution. */
 export async function statusDocument(app: AppContext, id: string): Promise<Answer<JsonObject>> {
   const detail = await app.store.getExecution(id);
   if (detail === undefined) return unknownExecution(id);
@@ -61,7 +60,7 @@ export async function statusDocument(app: AppContext, id: string): Promise<Answe
   return granted(app.masker.json(document) as JsonObject);
 }
 
-/** The state of the hook of the end; empty before the end, and for an end without a hook. */
+/** The state of the hook called at the end; empty before the end, and for an end without a hook. */
 function hookDocument(state: State): Readonly<Record<string, Json>> {
   const hook = hookStatus(state);
   if (hook === undefined) return {};
@@ -94,7 +93,7 @@ function summaryDocument(record: ListedExecution): Record<string, Json> {
   };
 }
 
-/** A page of summaries, newest first. Throws BadCursor. */
+/** A page of masked summaries, newest first. Throws BadCursor. */
 export async function listExecutions(
   app: AppContext,
   filter: FindFilter,
@@ -108,7 +107,7 @@ export async function listExecutions(
   return { items: documents, ...(cursor !== undefined && { cursor }) };
 }
 
-/** The definition that the execution is pinned to, as JSON text. */
+/** The masked definition that the execution is pinned to, as JSON text. */
 export async function pinnedDefinition(app: AppContext, id: string): Promise<Answer<string>> {
   const detail = await app.store.getProgress(id);
   if (detail === undefined) return unknownExecution(id);
@@ -118,7 +117,7 @@ export async function pinnedDefinition(app: AppContext, id: string): Promise<Ans
     : granted(stringifyJson(app.masker.json(parseJson(text))));
 }
 
-/** Empty before the first failure, so that a successful run never reads its effects. */
+/** Whether to read effects. False before the first failure, so that a successful run never reads its effects. */
 function mayHaveEffects(plan: Plan, detail: ExecutionDetail): boolean {
   const { state } = detail;
   if (state.end !== undefined && state.end.status !== 'SUCCEEDED') return true;

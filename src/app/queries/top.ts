@@ -1,4 +1,3 @@
-/** Counts of executions by status, definition, reason, node, host and wait, for the first look at an incident. */
 import type { Json, JsonObject } from '../../core/value/json.ts';
 import { hostsOf, waitsOf } from '../../core/waits.ts';
 import type { ListedExecution } from '../../ports/listing.ts';
@@ -7,20 +6,20 @@ import { turns } from '../../engine/turns.ts';
 import { findExecutions, type FindFilter } from './find.ts';
 import type { AppContext } from '../context.ts';
 
-/** Bounds of one count. */
+/** Bounds on one count. */
 export const topLimits: {
-  /** The newest executions, counted at most: about a second of work, spread over many turns of the event loop. */
+  /** The newest executions to count at most: about a second of work, spread over many turns of the event loop. */
   readonly maxCounted: number;
-  /** Values of each kind in the answer. */
+  /** Values per list in the answer. */
   readonly rows: { readonly default: number; readonly max: number };
 } = { maxCounted: 10_000, rows: { default: 10, max: 100 } };
 
 /** A count ends after this time with a partial result, because it occupies one of the few places for answers. */
 const maxMillis = 5_000;
-/** Rows of one read. */
+/** Rows per read. */
 const chunkRows = 200;
 
-/** Used when the filter names no status: executions that are not over or did not succeed. */
+/** Default statuses of the filter: executions that are not over or did not succeed. */
 const defaultStatuses: readonly ExecutionStatus[] = [
   'IN_PROGRESS',
   'WAITING_CALLBACK',
@@ -36,8 +35,10 @@ const kinds = ['statuses', 'names', 'reasons', 'nodes', 'hosts', 'waits'] as con
 type Kind = (typeof kinds)[number];
 
 /**
- * `{ counted, more, statuses, names, reasons, nodes, hosts, waits }`: each list has `{ value, count }`, the most frequent first. An
- * execution counts once for each of its values.
+ * Counts executions by status, definition, reason, node, host and wait, for a first look at an incident.
+ *
+ * Returns `{ counted, more, statuses, names, reasons, nodes, hosts, waits }`. Each list has `{ value, count }`, the
+ * most frequent first. An execution counts once for each of its values.
  */
 export async function topDocument(app: AppContext, filter: FindFilter, rows: number): Promise<JsonObject> {
   const counts = new Map<Kind, Map<string, number>>(kinds.map((kind) => [kind, new Map<string, number>()]));

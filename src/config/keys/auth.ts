@@ -7,10 +7,10 @@ const roleNames = ['viewer', 'runner', 'author', 'operator', 'admin'] as const;
 
 const fields: ReadonlySet<string> = new Set(['id', 'sha256', 'roles', 'definitions', 'expiresAt']);
 
-/** More would make every request slower, since each is compared with all. */
+/** Bound on API keys: each request is compared with all of them. */
 const maxApiKeys = 1000;
 
-/** Each is a condition of every list that the key asks for. */
+/** Bound on the globs of a key: each is a condition of every list that the key requests. */
 const maxGlobs = 100;
 
 const roleList = list('roles', (item) => (roleNames as readonly string[]).includes(item));

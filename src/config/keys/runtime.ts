@@ -15,16 +15,19 @@ import {
   type Kind,
 } from '../kinds.ts';
 
-/** Longest time that a timer of Node can measure at once. */
+/** Longest delay of a Node timer. */
 const maxTimerMillis = 2_147_483_647;
 
-/** Thirty days. Each call is a row of the history: ten minutes apart they are some four thousand. */
+/** Thirty days. Each call is a history row; at ten-minute intervals they are some four thousand. */
 const maxDeliverMillis = 2_592_000_000;
 
-/** Less would not hold one execution with a large payload. */
+/** A smaller bound might not fit one execution with a large payload. */
 const minInHandBytes = 16 * 1024 * 1024;
 
-/** The rest is for what is not counted: requests, answers on their way, checkpoints, compiled definitions. */
+/**
+ * A quarter of the heap. The rest is for uncounted memory: requests, answers being sent, checkpoints, compiled
+ * definitions.
+ */
 function heapQuarter(): number {
   return Math.floor(getHeapStatistics().heap_size_limit / 4);
 }
@@ -49,7 +52,7 @@ const callbackKeys: Kind<readonly CallbackKey[]> = {
   },
 };
 
-/** A host name or address with a port or without one; of a name also everything below it, as `*.suffix`. */
+/** Whether a text is a host name or address, with or without a port; `*.suffix` covers every name below the suffix. */
 function isSecretPlace(place: string): boolean {
   const [, wildcard, host = '', port] =
     /^(?:https:\/\/)?(\*\.)?([\w-]+(?:\.[\w-]+)*\.?|\[[\da-fA-F:.]+\])(?::(\d{1,5}))?$/.exec(place) ?? [];

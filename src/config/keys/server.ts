@@ -4,10 +4,10 @@ import { choice, flag, integer, list, optional, text } from '../kinds.ts';
 import { pemFile } from './tls.ts';
 import { authKeys } from './auth.ts';
 
-/** A name, an IPv4 address, or an IPv6 address in brackets, with a port or without one. */
+/** A name, an IPv4 address, or an IPv6 address in brackets, with or without a port. */
 const hostPattern = /^(?:[\w-]+(?:\.[\w-]+)*|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
 
-/** Keys of the HTTP server, of security, and of what it tells: metrics and logs. */
+/** Keys of the HTTP server, security, metrics and logs. */
 export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'logging'> = {
   'server.host': {
     meaning:
@@ -164,7 +164,7 @@ export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'loggin
   },
 };
 
-/** Whether a text is an IP address, or one with the length of a prefix. */
+/** Whether a text is an IP address, with or without a prefix length. */
 function isNetwork(text: string): boolean {
   const [address = '', prefix, ...rest] = text.split('/');
   const version = isIP(address);

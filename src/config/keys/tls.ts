@@ -1,8 +1,7 @@
-/** Keys of TLS towards a server: the same for each. */
 import type { KeySpec } from '../key.ts';
 import { optional, text, type Kind } from '../kinds.ts';
 
-/** The path of a PEM file, or none. */
+/** The optional path of a PEM file. */
 export const pemFile: Kind<string | undefined> = optional(text('the path of a file'));
 
 /** Names of the keys below a flag that turns TLS on. */
@@ -10,7 +9,7 @@ export const tlsNames = ['caFile', 'certFile', 'keyFile', 'serverName'] as const
 
 type TlsName = (typeof tlsNames)[number];
 
-/** The keys below `group`, in the words of `server`. */
+/** The TLS keys below `group`, the same for every kind of server; `server` names it in their descriptions. */
 export function tlsKeys<G extends string>(
   group: G,
   server: string,

@@ -9,22 +9,21 @@ export interface SearchedRequest {
 }
 
 /**
- * Finds the values of secrets that are bound to hosts in requests to other hosts. A downstream may echo a secret that it was
- * sent legitimately; a template that reads the echo could carry it anywhere without naming the secret.
+ * Finds values of host-bound secrets in requests to other hosts. A downstream may echo a secret that it received
+ * legitimately; a template that reads the echo could send it anywhere without naming the secret.
  *
- * Costs nothing while no secret is bound. Otherwise each request is searched once for all values together, in time linear in its
- * length; only a request that holds one is searched for each secret.
- *
- * Made anew when a value changes.
+ * Costs nothing while no secret is bound. Otherwise one search per request covers all values, in time linear in its
+ * length; only a request that contains a value is searched for each secret. Immutable: a change of a value needs a new
+ * instance.
  */
 export class BoundValues {
   readonly #hosts: SecretHosts;
   readonly #any: SecretSearch;
   readonly #values: ReadonlyMap<string, readonly string[]>;
-  /** By name; made when a request holds one of the values, which most never do. */
+  /** Searches by name of the secret; created when a request contains one of the values, which is rare. */
   readonly #each = new Map<string, SecretSearch>();
 
-  /** `values` has the values of each bound secret, earlier ones included. */
+  /** `values` has the values of each bound secret, rotated ones included. */
   constructor(hosts: SecretHosts, values: ReadonlyMap<string, readonly string[]>) {
     this.#hosts = hosts;
     this.#any = new SecretSearch([...values.values()].flat());
@@ -32,8 +31,8 @@ export class BoundValues {
   }
 
   /**
-   * The name of a secret whose value the request would carry to a host where the secret may not go, or in its authority, which
-   * every resolver on the way reads; undefined when there is none.
+   * The name of a secret whose value the request would send to a forbidden host, or in its authority, which every
+   * resolver on the way reads; undefined if there is none.
    */
   misplaced(request: SearchedRequest): string | undefined {
     const { url } = request;

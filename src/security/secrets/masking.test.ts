@@ -204,7 +204,7 @@ describe('the work on a text', () => {
     }
   });
 
-  /** How often a part of a secret is compared with a place of the text. */
+  /** Counts the comparisons of a part of a secret with a position in the text. */
   function comparisons(work: () => void): number {
     const spies = [vi.spyOn(RegExp.prototype, 'exec'), vi.spyOn(RegExp.prototype, 'test')];
     work();
@@ -219,7 +219,7 @@ describe('the work on a text', () => {
     const part = secret.slice(Math.floor(secret.length / 2), -2);
     for (const length of [10_000, 100_000]) {
       const text = part.repeat(Math.ceil(length / part.length)).slice(0, length);
-      // Two a character, as the work that is allowed for each comes to, and what may be done beside.
+      // Two comparisons per character use up the allowance per character; the constant is the extra allowance.
       expect(comparisons(() => masker.text(text))).toBeLessThan(3 * length + 1000);
     }
   });
@@ -241,7 +241,7 @@ describe('the work on a text', () => {
     const masker = maskerOf(...values);
     for (const repeated of [1000, 20_000]) {
       const text = 'common'.repeat(repeated);
-      // Expressions are compiled where a text has what they look for.
+      // The first pass compiles the expressions for this text.
       masker.text(text);
       expect(comparisons(() => expect(masker.text(text)).toBe('***'))).toBeLessThan(3 * text.length + 1000);
     }
@@ -262,7 +262,7 @@ describe('the work on a text', () => {
 });
 
 describe('the work on a document', () => {
-  /** The value, counting how often anything of it is read. */
+  /** Wraps a value and counts the reads of its members. */
   function counting(value: unknown, count: { reads: number }): unknown {
     if (typeof value !== 'object' || value === null) return value;
     return new Proxy(value, {
@@ -278,7 +278,7 @@ describe('the work on a document', () => {
     });
   }
 
-  /** Values in it, lists and objects included. */
+  /** Counts the values in a value, including lists and objects. */
   function sizeOf(value: unknown): number {
     if (typeof value !== 'object' || value === null) return 1;
     return Object.values(value).reduce((sum: number, item) => sum + sizeOf(item), 1);

@@ -1,12 +1,3 @@
-/**
- * Keeps secrets out of everything that leaves: history rows, API answers, events, logs, errors.
- *
- * Masked as `***`: every secret value of at least four characters, raw or as URL, form, JSON and XML encoders
- * write it, several of them and several times over, as where one document holds another; in base64, also inside a longer
- * encoded text, as in basic auth, and after it was quoted in JSON up to twice; in lower case where it may be a part of a
- * host; callback tokens, by their pattern, raw or in base64; and the values of headers that carry credentials, whatever they are. Mask before
- * cutting a text: half a secret is not recognised.
- */
 import { isRawNumber, numberText } from '../../core/value/json.ts';
 import type { Json, JsonArray, JsonObject, RawNumber } from '../../core/value/json.ts';
 import { callbackTokenPattern, callbackTokenPrefix } from '../callback-token.ts';
@@ -16,7 +7,7 @@ import { innerBase64 } from './spellings.ts';
 /** Replaces a masked value. */
 const mask = '***';
 
-/** The source of values to mask; the same array until one changes. */
+/** The source of values to mask. Returns the same array until a value changes. */
 export interface SecretValues {
   values(): readonly string[];
 }
@@ -29,7 +20,21 @@ const credentialHeaders: ReadonlySet<string> = new Set([
   'x-callback-token',
 ]);
 
-/** Masks with the secrets as they are at the time of each call. All methods return their argument when nothing matches. */
+/**
+ * Keeps secrets out of everything that leaves the process: history rows, API answers, events, logs, errors. Uses the
+ * secrets at the time of each call. All methods return their argument if nothing matches.
+ *
+ * Masks as `***`:
+ * - every secret value of at least four characters, raw or as URL, form, JSON and XML encoders write it, also when
+ *   several encoders apply in turn, as in one document inside another;
+ * - the same values in base64, also inside a longer encoded text as in basic auth, and after up to two levels of JSON
+ *   quoting;
+ * - the same values in lower case if they can be part of a host;
+ * - callback tokens by their pattern, raw or in base64;
+ * - the whole values of credential headers.
+ *
+ * Mask a text before truncating it: half a secret is not recognised.
+ */
 export class Masker {
   readonly #source: SecretValues;
   #built: readonly string[] = [];
@@ -40,13 +45,13 @@ export class Masker {
     this.#source = source;
   }
 
-  /** A text with secrets and tokens masked. */
+  /** Masks secrets and tokens in a text. */
   text(text: string): string {
     this.#refresh();
     return this.#text(text);
   }
 
-  /** Headers with credential headers masked whole, and secrets and tokens in all others. */
+  /** Masks credential headers as a whole, and secrets and tokens in all others. */
   headers(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
     this.#refresh();
     let copy: Record<string, string> | undefined;
@@ -58,7 +63,7 @@ export class Masker {
     return copy ?? headers;
   }
 
-  /** A JSON value with secrets and tokens masked in strings, keys and numbers, however deep. */
+  /** Masks secrets and tokens in the strings, keys and numbers of a JSON value, at any depth. */
   json(value: Json): Json {
     this.#refresh();
     return this.#json(value);
@@ -74,7 +79,7 @@ export class Masker {
 
   #text(text: string): string {
     let masked = text;
-    // Searching for the prefix first: most texts have no token.
+    // Searches for the prefix first, since most texts contain no token.
     if (masked.includes(callbackTokenPrefix)) masked = masked.replace(callbackTokenPattern, mask);
     for (const beginning of encodedBeginnings) {
       if (masked.includes(beginning)) masked = masked.replace(encodedTokenPattern, mask);
@@ -122,13 +127,13 @@ export class Masker {
   }
 }
 
-/** Masks some values, however an encoder writes them, and nothing else. */
+/** Masks the given values, as any encoder writes them, and nothing else. */
 export class ValueMask {
-  /** A text without the values. */
+  /** Masks the values in a text. */
   readonly mask: (text: string) => string;
   readonly search: SecretSearch;
 
-  /** What `before` knows of the values is taken from there. */
+  /** Reuses what `before` has computed for values that both have. */
   constructor(values: Iterable<string>, before?: ValueMask) {
     const search = new SecretSearch(values, before?.search);
     this.search = search;
@@ -137,12 +142,12 @@ export class ValueMask {
 }
 
 /**
- * An object with masked keys. Masked keys may collide, so each gets a number to keep every value; numbers are counted per key, so
- * that many colliding keys cost no more than others. `__proto__` is a key like any other.
+ * An object with masked keys. Masked keys may collide, so a number keeps them apart. Numbers are counted per key, so
+ * that many colliding keys cost no more than others. `__proto__` is an ordinary key.
  */
 class MaskedObject {
   readonly #properties = new Map<string, Json>();
-  /** The number that each key which was taken had last. */
+  /** The last number given to each key that was taken. */
   readonly #numbers = new Map<string, number>();
 
   add(key: string, value: Json): void {
@@ -161,7 +166,7 @@ class MaskedObject {
   }
 }
 
-/** How base64 of a callback token begins, alone or at one of the other two offsets in a longer text. */
+/** The first characters of a base64-encoded callback token, at each of the three byte offsets. */
 const encodedBeginnings: readonly string[] = [0, 1, 2].map((offset) => innerBase64(callbackTokenPrefix, offset));
 
 /** Masks the text after the token, too, since the end of the token is not visible. */

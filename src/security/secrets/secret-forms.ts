@@ -1,51 +1,53 @@
-/** The forms in which a secret may stand in a text, each as something that is found at one place of it, and then looked at around. */
 import { backslashOf, eitherAlphabet, escapePattern, innerBase64, spellings } from './spellings.ts';
 
-/** A run of letters and digits that stands in every text that holds the form, as it is, whatever an encoder does. */
+/** A run of letters and digits that every text with the form contains unchanged, whatever encoder wrote it. */
 export interface Anchor {
-  /** In the form's own text. */
+  /** Index in the form's own text. */
   readonly at: number;
   /** {@link longAnchor} or {@link shortAnchor} characters. */
   readonly text: string;
 }
 
-/** The work that may still be done on a text, in characters of forms that are compared with it. It is spent when below 0. */
+/** Work left for one text, in compared characters; negative once it is spent. */
 export interface Budget {
   left: number;
 }
 
-/** Characters of an anchor: eight are telling, and four are as few as can be told from anything else. */
+/** Characters of a long anchor, which is distinctive on its own. */
 export const longAnchor = 8;
-/** See {@link longAnchor}. */
+/** Characters of a short anchor: the fewest that distinguish a form from other text. */
 export const shortAnchor = 4;
 
 /**
- * A form is compared piece by piece, each of about this many characters: V8 refuses expressions that are too long, and what one attempt
- * costs stays bounded.
+ * Forms are compared in pieces of about this many characters. V8 refuses expressions that are too long, and the cost of
+ * one attempt stays bounded.
  */
 const pieceLength = 128;
-/** Where a form without an anchor begins is tried at each character, so that less must be enough to tell that it does not. */
+/**
+ * Length of the first piece of a form without an anchor. Every character of a text is a candidate start, so a mismatch
+ * must be cheap to detect.
+ */
 const headLength = 32;
 
-/** What the start of a comparison costs, in compared characters. */
+/** Cost of starting a comparison, in compared characters. */
 const callCost = 32;
 
-/** A form offers this many anchors at most: one that few others have makes for few comparisons. */
+/** Anchors per form. With a choice, the search uses the anchor that the fewest other forms share. */
 const maxAnchors = 8;
 
-/** How a form is written down: its text, and what stands for a piece of it in a regular expression. */
+/** How one form of a value is matched: its text, and the regular expression source for a piece of it. */
 interface Writing {
   readonly text: () => string;
   readonly pattern: (piece: string, isFirst: boolean) => string;
-  /** What is taken along behind it. */
+  /** Source of an expression for characters to mask after the form. */
   readonly tail: string;
 }
 
-/** One form of one value. Its expressions are compiled once a text holds an anchor of it. */
+/** One form of one value. Compiles its expressions when a text first contains one of its anchors. */
 export class SecretForm {
-  /** The best first; empty where letters and digits are too few in a row. */
+  /** Best first; empty if no run of letters and digits is long enough. */
   readonly anchors: readonly Anchor[];
-  /** The whole form as a regular expression, where it has no anchor and is short. */
+  /** The whole form as regular expression source, if it is short and has no anchor. */
   readonly short: string | undefined;
   readonly #writing: Writing;
   readonly #around = new Map<number, { readonly before: readonly Piece[]; readonly behind: readonly Piece[] }>();
@@ -60,7 +62,7 @@ export class SecretForm {
     }
   }
 
-  /** Where the form is, when one of its anchors is in a text at `at`; undefined when the rest is not around it. */
+  /** The span of the form in a text that has one of its anchors at `at`; undefined if the rest does not match. */
   around(anchor: Anchor, text: string, at: number, budget: Budget): readonly [start: number, end: number] | undefined {
     const { before, behind } = this.#piecesAround(anchor);
     let start = at;
@@ -73,7 +75,7 @@ export class SecretForm {
     return end === undefined ? undefined : [start, end];
   }
 
-  /** A text without the form, which has no anchor. */
+  /** Masks the form in a text; for forms without an anchor. */
   without(text: string, mask: string, budget: Budget): string {
     this.#whole ??= piecesOf(this.#writing, 0, undefined, headLength) as [Piece, ...Piece[]];
     const [head, ...others] = this.#whole;
@@ -115,19 +117,19 @@ export function formsOf(value: string): readonly SecretForm[] {
 
 function anchorsOf(text: string): readonly Anchor[] {
   const runs: { readonly end: number; readonly length: number }[] = [];
-  // A character behind a backslash is written in more ways than one.
+  // Excludes a character after a backslash, which has several spellings.
   for (const { 0: run, index } of text.matchAll(/(?<![\\A-Za-z0-9])[A-Za-z0-9]+|(?<=\\[A-Za-z0-9])[A-Za-z0-9]+/g)) {
     if (run.length >= shortAnchor) runs.push({ end: index + run.length, length: run.length });
   }
   runs.sort((x, y) => y.length - x.length);
   return runs.slice(0, maxAnchors).map(({ end, length: run }) => {
-    // The end of a run: the common prefix of a kind of secret is public.
+    // Takes the end of a run, since secrets of one kind share a public prefix.
     const at = end - (run < longAnchor ? shortAnchor : longAnchor);
     return { at, text: text.slice(at, end) };
   });
 }
 
-/** Of a value that JSON changes: as it stands in a document, and in one that another holds as a text. Longer ones stay alone. */
+/** The value raw, in a JSON string, and in a JSON string inside another, if JSON escapes it; long values raw only. */
 function quotings(value: string): readonly string[] {
   const quoted = quote(value);
   return quoted === value || value.length > maxQuotedLength ? [value] : [value, quoted, quote(quoted)];
@@ -139,19 +141,22 @@ function quote(value: string): string {
   return JSON.stringify(value).slice(1, -1);
 }
 
-/** A value as a client that reads URLs writes it where it is a part of the host, if that is something else. */
+/**
+ * The lower-case value that a URL parser writes if the value is part of the host; none if it is already in lower case.
+ */
 function hostWritings(value: string): readonly Writing[] {
   const lower = value.toLowerCase();
   if (lower === value || !/^[\w.-]+$/.test(value)) return [];
   return [{ text: () => lower, pattern: escapePattern, tail: '' }];
 }
 
-/** Base64 of fewer characters than this is no longer telling inside a longer text. */
+/** A shorter base64 text is not distinctive inside a longer one. */
 const minInnerBase64 = 6;
 
 /**
- * The value in base64, in both alphabets. Alone it is found whole. Inside a longer encoded text it starts at one of three bit offsets;
- * there its characters that do not depend on neighbours are found, and those few that do are taken along on the right.
+ * Base64 forms of a value, in both alphabets. Alone, the value matches as a whole. Inside a longer encoded text it
+ * starts at one of three bit offsets; the form then has the characters that do not depend on neighbours, and its tail
+ * masks the few that do.
  */
 function base64Writings(value: string): readonly Writing[] {
   const bytes = Buffer.byteLength(value);
@@ -165,7 +170,7 @@ function base64Writings(value: string): readonly Writing[] {
   return [...inner, { text: whole, pattern: eitherAlphabet, tail: '={0,2}' }];
 }
 
-/** A part of a form that one regular expression compares. */
+/** A part of a form that one regular expression matches. */
 class Piece {
   readonly #source: string;
   readonly #cost: number;
@@ -178,7 +183,7 @@ class Piece {
     this.#cost = cost;
   }
 
-  /** Where the piece ends that stands in a text at `at`. */
+  /** End of the piece that starts at `at` in a text; undefined if it does not match. */
   endAt(text: string, at: number, budget: Budget): number | undefined {
     budget.left -= callCost + this.#cost;
     const pattern = (this.#forward ??= new RegExp(this.#source, 'y'));
@@ -186,7 +191,7 @@ class Piece {
     return pattern.test(text) ? pattern.lastIndex : undefined;
   }
 
-  /** Characters of the piece that ends in a text at `at`. */
+  /** Length of the piece that ends at `at` in a text. */
   lengthBefore(text: string, at: number, budget: Budget): number | undefined {
     budget.left -= callCost + this.#cost;
     const pattern = (this.#backward ??= new RegExp(`(?<=(${this.#source}))`, 'y'));
@@ -194,7 +199,7 @@ class Piece {
     return pattern.exec(text)?.[1]?.length;
   }
 
-  /** Where the piece is next in a text. */
+  /** Next occurrence of the piece in a text. */
   next(text: string, from: number): readonly [start: number, end: number] | undefined {
     const pattern = (this.#anywhere ??= new RegExp(this.#source, 'g'));
     pattern.lastIndex = from;
@@ -209,7 +214,7 @@ function endOf(pieces: readonly Piece[], text: string, from: number, budget: Bud
   return end;
 }
 
-/** The form from one place of its text to another, by default its end, in pieces. */
+/** The pieces of a form from one index of its text to another, by default its end. */
 function piecesOf({ text, pattern, tail }: Writing, from: number, to?: number, first = pieceLength): Piece[] {
   const whole = text();
   const end = to ?? whole.length;
@@ -224,7 +229,10 @@ function piecesOf({ text, pattern, tail }: Writing, from: number, to?: number, f
   return pieces;
 }
 
-/** Where to cut at the latest: best within letters and digits, never behind a backslash or within a character. */
+/**
+ * Where to cut a piece, at `latest` or before: preferably between letters and digits, never after a backslash or inside
+ * a character.
+ */
 function cutOf(text: string, from: number, latest: number, end: number): number {
   if (latest >= end) return end;
   for (let at = latest; at > (from + latest) / 2; at--) {

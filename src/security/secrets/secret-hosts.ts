@@ -1,7 +1,7 @@
 interface Place {
-  /** Whether the secret goes there by https only. */
+  /** Whether the secret may go there only over https. */
   readonly needsTls: boolean;
-  /** Canonical; a suffix has its leading dot. */
+  /** Canonical form; a suffix keeps its leading dot. */
   readonly host: string;
   readonly isSuffix: boolean;
   /** Absent: every port. */
@@ -9,20 +9,18 @@ interface Place {
 }
 
 /**
- * Which secrets may go to which hosts. Hosts are compared as a client reads them, not as a URL spells them: case, a
- * trailing dot, Unicode forms and decimal addresses make no difference, in the rules as in the URL.
- *
- * Immutable.
+ * Decides which secrets may go to which hosts. Immutable. Hosts are compared as a client reads them, in the rules as in
+ * the URL: case, a trailing dot, Unicode forms and decimal addresses make no difference.
  */
 export class SecretHosts {
   readonly #places = new Map<string, readonly Place[]>();
 
   /**
-   * `rules` has the places of each secret that is bound: `host`, `host:port`, `*.suffix` (which its own suffix is not) or
-   * `*.suffix:port`; IPv6 in brackets; with `https://` before it where only https will do. A secret with an empty list may go
+   * `rules` has the places of each bound secret: `host`, `host:port`, `*.suffix` (which excludes the suffix itself) or
+   * `*.suffix:port`, IPv6 in brackets, with `https://` before it to require https. A secret with an empty list may go
    * nowhere.
    *
-   * @throws Error with a sentence when a place is none.
+   * @throws Error with a sentence for people if a place is invalid.
    */
   constructor(rules: Readonly<Record<string, readonly string[]>>) {
     for (const [secret, places] of Object.entries(rules)) {
@@ -37,14 +35,14 @@ export class SecretHosts {
     }
   }
 
-  /** Names of the secrets that are bound. */
+  /** Names of the bound secrets. */
   get names(): readonly string[] {
     return [...this.#places.keys()];
   }
 
   /**
-   * Whether a secret may go to the host of a URL: when it is not bound at all, unless the host comes from data; never when the URL
-   * is not valid.
+   * Whether a secret may go to the host of a URL. An unbound secret may, unless the host comes from data. No secret may
+   * go to an invalid URL.
    */
   allows(secret: string, url: string, hostFromData: boolean = false): boolean {
     const places = this.#places.get(secret);

@@ -1,25 +1,27 @@
-/**
- * Finds secrets in texts, however an encoder writes them, in time that grows with the text alone: neither with the number of secrets nor
- * with what they and the text have in common.
- *
- * Every form of every secret has an anchor: a few letters and digits in a row that no encoder changes. One walk over a text finds all
- * anchors, and only there the rest of the form is compared. The few forms without an anchor, passwords full of punctuation, are looked
- * for with regular expressions. What comparisons cost is counted. A text on which more work would have to be done than any that was
- * not crafted for it is masked as a whole.
- */
 import { type Anchor, type Budget, formsOf, longAnchor, type SecretForm, shortAnchor } from './secret-forms.ts';
 
-/** Shorter secrets are not masked by value: they would be found everywhere. */
+/** Shorter secrets are not masked by value, since they would match everywhere. */
 const minMaskedLength = 4;
 
-/** Comparisons with each character of a text on average, and those that a short text may have beyond that. */
+/** Average work per character of a text, and the extra allowance that short texts need, in compared characters. */
 const workPerCharacter = 64;
 const workBeside = 16_384;
 
-/** Short forms without an anchor are grouped into expressions of about this length: few passes over a text, and none that V8 refuses. */
+/**
+ * Short forms without an anchor are grouped into expressions of about this length, which V8 accepts and which need few
+ * passes over a text.
+ */
 const patternLength = 16_384;
 
-/** Looks for a set of values. Immutable. */
+/**
+ * Finds a set of values in texts, as any encoder writes them. Immutable. The time grows with the text alone, not with
+ * the number of secrets or what they have in common with the text.
+ *
+ * Every form of every secret has an anchor: a few letters and digits in a row that no encoder changes. One walk over a
+ * text finds all anchors, and only there is the rest of the form compared. The few forms without an anchor, passwords
+ * full of punctuation, are matched by regular expressions. Comparisons are charged to a budget that only a crafted text
+ * exceeds; such a text is masked as a whole.
+ */
 export class SecretSearch {
   readonly #forms: ReadonlyMap<string, readonly SecretForm[]>;
   readonly #patterns: readonly RegExp[];
@@ -27,37 +29,37 @@ export class SecretSearch {
   readonly #loose: readonly SecretForm[];
   readonly #anchors = new Anchors();
 
-  /** What is known of values that `before` looked for too is taken from there. */
+  /** Reuses the forms of values that `before` searches for, too. */
   constructor(values: Iterable<string>, before?: SecretSearch) {
     const forms = new Map<string, readonly SecretForm[]>();
     for (const value of values) {
       if (value.length >= minMaskedLength) forms.set(value, before?.formsOf(value) ?? formsOf(value));
     }
     this.#forms = forms;
-    // Longest first: masking a secret that is a prefix of another must not leave the rest of the other.
+    // Longest first: masking a secret that is a prefix of another must not leave the rest of the longer one.
     const all = [...forms].sort(([x], [y]) => y.length - x.length).flatMap(([, of]) => of);
     for (const [form, anchor] of rarestAnchors(all)) this.#anchors.add(form, anchor);
     this.#patterns = grouped(all.flatMap(({ short }) => short ?? []));
     this.#loose = all.filter(({ anchors, short }) => anchors.length === 0 && short === undefined);
   }
 
-  /** What is known of a value; undefined when it is not looked for. */
+  /** The forms of a value; undefined if the search does not include it. */
   formsOf(value: string): readonly SecretForm[] | undefined {
     return this.#forms.get(value);
   }
 
-  /** The text with `mask` in the place of every value; itself when it holds none. */
+  /** Replaces every value in a text by `mask`; returns the same text if it contains none. */
   without(text: string, mask: string): string {
     if (this.#forms.size === 0 || text.length < minMaskedLength) return text;
     const budget = { left: workBeside + workPerCharacter * text.length };
     let masked = replaced(text, this.#anchors.find(text, budget), mask);
-    // A replace that finds nothing returns the same text.
+    // A replacement without a match returns the same text.
     for (const pattern of this.#patterns) masked = masked.replace(pattern, mask);
     for (const form of this.#loose) masked = form.without(masked, mask, budget);
     return budget.left < 0 ? mask : masked;
   }
 
-  /** Whether a text holds one of the values. A text on which too much work would have to be done counts as one that does. */
+  /** Whether a text contains one of the values. True for a text that exceeds the work budget. */
   holds(text: string): boolean {
     return this.without(text, replacement) !== text;
   }
@@ -66,7 +68,7 @@ export class SecretSearch {
 /** Replaces a found value; no text of a request contains it. */
 const replacement = '\0';
 
-/** The anchor of each form by which it is found: the one that the fewest others have. */
+/** The anchor to find each form by: the one that the fewest other forms share. */
 function rarestAnchors(forms: readonly SecretForm[]): Map<SecretForm, Anchor> {
   const counts = new Map<string, number>();
   for (const { anchors } of forms) for (const { text } of anchors) counts.set(text, (counts.get(text) ?? 0) + 1);
@@ -83,26 +85,26 @@ function rarestAnchors(forms: readonly SecretForm[]): Map<SecretForm, Anchor> {
   return chosen;
 }
 
-/** A form, and the anchor by which it is found. */
+/** A form and the anchor that finds it. */
 type Anchored = readonly [form: SecretForm, anchor: Anchor];
 
 type Span = readonly [start: number, end: number];
 
-/** Letters and digits as six bits each, and everything else as one more. */
+/** Letters and digits as six bits each, and one code for everything else. */
 const codes = new Uint8Array(128).fill(63);
 for (let i = 0; i < 62; i++) {
   codes['0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'.charCodeAt(i)] = i;
 }
 
-/** Four characters in 24 bits. */
+/** The bits of four characters. */
 const windowMask = 0xff_ffff;
 const windowSize = 0x100_0000;
 
-/** The anchors of many forms, found in one walk over a text. */
+/** Finds the anchors of many forms in one walk over a text. */
 class Anchors {
   readonly #long = new Map<number, Anchored[]>();
   readonly #short = new Map<number, Anchored[]>();
-  /** By the last four characters, hashed: 1 where a long anchor may end, 2 where a short one may. */
+  /** Bits by the hash of the last four characters: 1 if a long anchor may end there, 2 if a short one may. */
   readonly #ends = new Uint8Array(0x1_0000);
 
   add(form: SecretForm, anchor: Anchor): void {
@@ -121,7 +123,7 @@ class Anchors {
     this.#ends[slot] = (this.#ends[slot] ?? 0) | (isLong ? 1 : 2);
   }
 
-  /** Where forms are in a text, in no order. */
+  /** The spans of all forms in a text, unordered. */
   find(text: string, budget: Budget): readonly Span[] {
     const found: Span[] = [];
     if (this.#long.size + this.#short.size === 0) return found;
@@ -166,7 +168,7 @@ function compare(
   }
 }
 
-/** The text with a mask for all spans that overlap one another. */
+/** Replaces each group of overlapping spans by one mask. */
 function replaced(text: string, spans: readonly Span[], mask: string): string {
   if (spans.length === 0) return text;
   const [first, ...others] = [...spans].sort(([x], [y]) => x - y) as [Span, ...Span[]];

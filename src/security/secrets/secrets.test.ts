@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { maxSecretBytes, Secrets } from './secrets.ts';
 
-/** The names of files that were looked at. */
+/** Names of the files that were checked. */
 const looked = vi.hoisted(() => ({ at: [] as string[] }));
 vi.mock('node:fs', async (original) => {
   const fs = await original<typeof fileSystem>();

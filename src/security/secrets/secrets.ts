@@ -6,17 +6,17 @@ import { SecretHosts } from './secret-hosts.ts';
 
 /** Where secrets and variables come from. */
 export interface SecretsOptions {
-  /** The process's environment, or a part of it; read once. */
+  /** The process's environment or a part of it; read once. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Of secrets in the environment; default `TRAMA_SECRET_`. */
+  /** Prefix of secrets in the environment; default `TRAMA_SECRET_`. */
   readonly environmentPrefix?: string;
-  /** One file per secret, named as the secret. */
+  /** Directory with one file per secret, named after the secret. */
   readonly directory?: string;
   /** Configured variables; `TRAMA_VAR_<NAME>` in the environment wins. */
   readonly variables?: Readonly<Record<string, string>>;
-  /** The only places where some secrets may go, as {@link SecretHosts} reads them; all others may go everywhere. */
+  /** The only places where some secrets may go (see {@link SecretHosts}); all other secrets may go everywhere. */
   readonly hosts?: Readonly<Record<string, readonly string[]>>;
-  /** Called once per unusable file, with a sentence without its content. */
+  /** Called once per unusable file, with a sentence that quotes none of its content. */
   readonly report?: (problem: string) => void;
   /** Monotonic milliseconds; for tests. */
   readonly now?: () => number;
@@ -29,38 +29,39 @@ const checkIntervalMillis = 1000;
 const variablePrefix = 'TRAMA_VAR_';
 /** Rotated values kept for masking, all files together. */
 const maxEarlierValues = 64;
-/** Concealed values kept for masking. */
+/** Values passed to `conceal` that are kept for masking. */
 const maxConcealedValues = 128;
-/** Files of the directory that are used: each is looked at once a second, which takes some microseconds. */
+/** Files used from the directory. Each is checked once a second, which takes some microseconds. */
 const maxFiles = 1000;
-/** Remembered names without a file, so that each is looked up at most once a second. Bounded, since templates can make up names. */
+/**
+ * Names known to have no file, so that each is looked up at most once a second. Bounded, since templates can invent
+ * names.
+ */
 const maxAbsentNames = 1000;
 
 interface CachedFile {
-  /** When it was last looked at. */
+  /** When the file was last checked. */
   checkedAt: number;
-  /** Identifies the content without reading it; empty when there is no file. */
+  /** Identifies the content without reading it; empty if there is no file. */
   stamp: string;
   value: string | undefined;
   problem: string | undefined;
 }
 
 /**
- * Secrets and variables by name, as templates see them at send time.
+ * Secrets and variables by name, as templates see them at send time. Lookups never throw.
  *
- * A secret comes from the environment (`TRAMA_SECRET_<NAME>`) or, where it is not there, from a directory with one file
- * per secret, as Kubernetes mounts them. Files are looked at again at most once a second, so a rotated secret is used
- * without a restart; earlier values stay known for masking, since an echo of them may still come.
- *
- * Looking up never throws.
+ * A secret comes from the environment (`TRAMA_SECRET_<NAME>`), else from a directory with one file per secret, as
+ * Kubernetes mounts them. Files are checked at most once a second, so that a rotated secret is used without a restart.
+ * Masking still covers rotated values, because a downstream may echo them later.
  */
 export class Secrets {
   readonly #fromEnvironment = new Map<string, string>();
   readonly #variables = new Map<string, string>();
   readonly #directory: string | undefined;
-  /** Files that are there, by name. */
+  /** Existing files by name. */
   readonly #files = new Map<string, CachedFile>();
-  /** Names that have no file, the one looked up longest ago first. */
+  /** Names without a file, the least recently looked up first. */
   readonly #absent = new Map<string, CachedFile>();
   /** Values of rotated secrets, with their names. */
   readonly #earlier = new Map<string, string>();
@@ -69,7 +70,7 @@ export class Secrets {
   #concealedChanged = false;
   readonly #hosts: SecretHosts;
   readonly #boundNames: readonly string[];
-  /** Undefined when a value has changed. */
+  /** Undefined after a value has changed. */
   #bound: BoundValues | undefined;
   #boundReadAt = Number.NEGATIVE_INFINITY;
   readonly #report: (problem: string) => void;
@@ -78,7 +79,7 @@ export class Secrets {
   #listProblem: string | undefined;
   #values: readonly string[] | undefined;
 
-  /** @throws Error with a sentence when `hosts` names something that is no host. */
+  /** @throws Error with a sentence for people if `hosts` has an invalid host. */
   constructor(options: SecretsOptions) {
     this.#hosts = new SecretHosts(options.hosts ?? {});
     this.#boundNames = this.#hosts.names;
@@ -94,30 +95,32 @@ export class Secrets {
     }
   }
 
-  /** The secret's value now, or undefined when it is not configured. An empty one counts as not configured. */
+  /** The current value of a secret; undefined if it is not configured or empty. */
   secret(name: string): string | undefined {
     return this.#fromEnvironment.get(name) ?? this.#fileValue(name);
   }
 
-  /** The variable's value, or undefined when it is not configured. Variables are not masked. */
+  /** The value of a variable; undefined if it is not configured. Variables are not masked. */
   variable(name: string): string | undefined {
     return this.#variables.get(name);
   }
 
-  /** Whether a secret may go to the host and port of a URL. One that is not bound goes to no host that comes from data. */
+  /**
+   * Whether a secret may go to the host and port of a URL. An unbound secret may not go to a host that comes from data.
+   */
   mayGoTo(name: string, url: string, hostFromData: boolean = false): boolean {
     return this.#hosts.allows(name, url, hostFromData);
   }
 
   /**
-   * The name of a bound secret whose value, now or before it was rotated, a request would carry to a place where the secret may not
-   * go; undefined when there is none.
+   * The name of a bound secret whose current or rotated value a request would send to a forbidden place; undefined if
+   * there is none.
    */
   misplaced(request: SearchedRequest): string | undefined {
     return this.#boundNames.length === 0 ? undefined : this.#boundValues().misplaced(request);
   }
 
-  /** Reads the bound secrets again once a second: also one that this process never used may be echoed. */
+  /** Reads the bound secrets again once a second, since a downstream may echo one that this process never used. */
   #boundValues(): BoundValues {
     const now = this.#now();
     if (now - this.#boundReadAt >= checkIntervalMillis) {
@@ -138,8 +141,8 @@ export class Secrets {
   }
 
   /**
-   * Every secret value that must not show, also of secrets not yet asked for and of earlier values of rotated ones. The
-   * same array until one changes.
+   * Every value to mask, including rotated values and secrets that were never looked up. The same array until a value
+   * changes.
    */
   values(): readonly string[] {
     this.#listFiles();
@@ -155,8 +158,8 @@ export class Secrets {
   }
 
   /**
-   * Counts a value as a secret from now on, as far as masking goes; the one given longest ago is forgotten when there are
-   * too many. Answers what takes it out of a text, also when it has been forgotten.
+   * Masks a value from now on as if it were a secret; above the limit, the least recently given one is forgotten.
+   * Returns a function that masks the value in a text, even once it is forgotten.
    */
   conceal(value: string): (text: string) => string {
     if (!this.#concealed.has(value)) {
@@ -168,7 +171,7 @@ export class Secrets {
     return mask;
   }
 
-  /** Takes every concealed value that is not forgotten out of a text, and nothing else; undefined while there is none. */
+  /** Masks every remembered concealed value in a text, and nothing else; undefined while there is none. */
   concealed(): ((text: string) => string) | undefined {
     if (this.#concealedChanged) {
       this.#concealedChanged = false;
@@ -205,7 +208,7 @@ export class Secrets {
     const found = this.#readFile(join(this.#directory, name), known);
     const isThere = found.value !== undefined || found.problem !== undefined;
     const fits = this.#files.has(name) || this.#files.size < maxFiles;
-    // A value that is not kept would not be masked.
+    // Ignores files above the bound: a value that is not kept could not be masked.
     const read = isThere && !fits ? { stamp: '', value: undefined, problem: undefined } : found;
     if (read.problem !== undefined && read.problem !== known?.problem) {
       this.#report(`The secret ${name} cannot be used: ${read.problem}.`);
@@ -219,7 +222,7 @@ export class Secrets {
     return read.value;
   }
 
-  /** The value rotated away longest ago is forgotten when there are too many. */
+  /** Above the limit, the value rotated longest ago is forgotten. */
   #keepEarlier(value: string, name: string): void {
     this.#earlier.delete(value);
     this.#earlier.set(value, name);
@@ -227,7 +230,7 @@ export class Secrets {
     if (this.#earlier.size > maxEarlierValues && oldest !== undefined) this.#earlier.delete(oldest);
   }
 
-  /** Files that are there are bounded apart from names that have none, which must not push them out. */
+  /** Existing files have a bound of their own, so that names without a file cannot evict them. */
   #remember(name: string, file: CachedFile, isThere: boolean): void {
     const [into, other] = isThere ? [this.#files, this.#absent] : [this.#absent, this.#files];
     other.delete(name);
@@ -253,13 +256,13 @@ export class Secrets {
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT') return { stamp: '', value: undefined, problem: undefined };
-      // On a temporary failure (or a directory), the last known value is better than none.
+      // After a temporary failure (or for a directory), the last known value is better than none.
       return { stamp: '', value: known?.value, problem: message };
     }
   }
 }
 
-/** Adds a value as the newest; the oldest goes when there are more than `max`. */
+/** Adds a value as the newest, and drops the oldest above `max`. */
 function keep(values: Set<string>, value: string, max: number): void {
   values.delete(value);
   values.add(value);
@@ -267,7 +270,10 @@ function keep(values: Set<string>, value: string, max: number): void {
   if (values.size > max && oldest !== undefined) values.delete(oldest);
 }
 
-/** Whether a name is a plain file's: no path, and none of the hidden entries that Kubernetes keeps beside them. */
+/**
+ * Whether a name is that of a plain file: no path, and none of the hidden entries that Kubernetes keeps in the
+ * directory.
+ */
 function isFileName(name: string): boolean {
   return name !== '' && !name.startsWith('.') && !/[/\\\0]/.test(name) && Buffer.byteLength(name) <= 255;
 }

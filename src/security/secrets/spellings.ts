@@ -1,10 +1,8 @@
-/** How the characters of a secret may be written in a text, as sources of regular expressions. */
-
 /**
- * A pattern for a piece of a value with every character as any of the usual encoders may write it, one upon the other. JSON puts
- * backslashes before a character, one more of each at every level: any number is taken along. Between two of them there is
- * always something else, and where the value begins only the first of a row is tried, so that a text full of them costs no more
- * than another.
+ * The source of a regular expression that matches a piece of a value in every spelling of the usual encoders, also when
+ * they apply in turn. JSON puts backslashes before a character, more at each level, so any number of them matches.
+ * Other characters separate two runs of backslashes, and at the start of the value only the first of a run is tried, so
+ * that a text full of backslashes costs no more than another.
  */
 export function spellings(piece: string, beginsValue: boolean, unit: string): string {
   let pattern = '';
@@ -17,20 +15,23 @@ export function spellings(piece: string, beginsValue: boolean, unit: string): st
 }
 
 /**
- * What stands for a backslash in the spellings of a value. One that itself holds what a percent-encoded backslash looks like could be
- * read in too many ways.
+ * The spelling of a backslash in a value. A value that contains the text of a percent-encoded backslash matches raw
+ * ones only, since it would be ambiguous otherwise.
  */
 export function backslashOf(value: string): string {
   return /%5c/i.test(value) ? '\\\\' : backslash;
 }
 
-/** A backslash as it is, or percent-encoded. */
+/** A raw or percent-encoded backslash. */
 const backslash = '(?:\\\\|%(?:25)*5[Cc])';
 
-/** As many as eight levels of JSON put before a character. */
+/** Backslashes before one character after eight levels of JSON. */
 const maxBackslashes = 255;
 
-/** At least so many backslashes, and what levels of JSON make of them; just as many too where a row of them does not begin. */
+/**
+ * Matches at least `least` backslashes, escaped at any level of JSON. For the first piece of a value, the match must
+ * begin at the start of a run.
+ */
 function backslashPattern(unit: string, least: number, isFirst: boolean): string {
   const many = `${unit}{${String(least)},${String((least + 1) * maxBackslashes)}}`;
   const all = isFirst ? `(?<!\\\\|5[Cc])${many}` : many;
@@ -38,7 +39,7 @@ function backslashPattern(unit: string, least: number, isFirst: boolean): string
   return `(?:${all}|(?:${backslash}|&(?:amp;)*#(?:92|[xX]0*5[Cc]);){${String(least)}})`;
 }
 
-/** What else an encoder may write; what JSON puts a backslash before stands here without it. */
+/** Other spellings of encoders, without the backslash that JSON puts before some characters. */
 const named: Readonly<Record<string, readonly string[]>> = {
   ' ': ['\\+'],
   '"': ['&(?:amp;)*quot;'],
@@ -56,7 +57,7 @@ const named: Readonly<Record<string, readonly string[]>> = {
   '\b': ['b'],
 };
 
-/** Behind backslashes, if there are any. */
+/** Each spelling may follow backslashes. */
 function spellingsOf(character: string): string {
   if (character === '') return '';
   const forms = new Set<string>(named[character] ?? []);
@@ -70,7 +71,7 @@ function spellingsOf(character: string): string {
   forms.add(unicode);
   const code = character.codePointAt(0) ?? 0;
   forms.add(`&(?:amp;)*#(?:${code}|[xX]0*${hexPattern(code, 0)});`);
-  // Last, so that a form which begins with the raw character wins where it stands.
+  // Last, so that a longer form that begins with the raw character is tried first.
   forms.add(escapePattern(character));
   return `(?:${[...forms].join('|')})`;
 }
@@ -82,18 +83,18 @@ function hexPattern(value: number, digits: number): string {
     .replace(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`);
 }
 
-/** A pattern for a text as it is. */
+/** Escapes a text for use in a regular expression. */
 export function escapePattern(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
 }
 
-/** The characters of base64url, at an offset in bytes within a longer text, that do not depend on neighbours. */
+/** The base64url characters of a value at a byte offset in a longer text that do not depend on neighbours. */
 export function innerBase64(value: string, offset: number): string {
   const bytes = Buffer.concat([Buffer.alloc(offset), Buffer.from(value, 'utf8')]);
   return bytes.toString('base64url').slice(Math.ceil((offset * 8) / 6), Math.floor((bytes.length * 8) / 6));
 }
 
-/** `=` and the two characters that differ may be percent-encoded too. */
+/** Matches both base64 alphabets; `=` and the differing characters may be percent-encoded. */
 export function eitherAlphabet(base64url: string): string {
   return base64url.replace(/[-_]/g, (character) => (character === '-' ? '(?:[-+]|%2[Bb])' : '(?:[_/]|%2[Ff]|\\\\/)'));
 }

@@ -3,10 +3,10 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 
 const path = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
-/** Whether the message is compressed, and its length. */
+/** The header of a gRPC frame: the compression flag and the length. */
 const frameBytes = 5;
 
-/** The collector did not take a request, and whether it may take the same one later. */
+/** The collector did not accept a request. `isRetryable`: a retry may succeed. */
 export class SendError extends Error {
   override readonly name = 'SendError';
   readonly isRetryable: boolean;
@@ -18,19 +18,19 @@ export class SendError extends Error {
 }
 
 /**
- * gRPC codes that the protocol (OTLP specification, "Failures") lets a client try again: CANCELLED, DEADLINE_EXCEEDED, ABORTED,
+ * gRPC codes that the OTLP specification ("Failures") lets a client retry: CANCELLED, DEADLINE_EXCEEDED, ABORTED,
  * OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS.
  */
 const passing: ReadonlySet<string> = new Set(['1', '4', '10', '11', '14', '15']);
-/** RESOURCE_EXHAUSTED passes only where the server says when. */
+/** RESOURCE_EXHAUSTED is retryable only if the server specifies a delay. */
 const exhausted = '8';
 const passingHttp: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 const compress = promisify(gzip);
 
 /**
- * Sends OTLP requests by gRPC: unary calls over one HTTP/2 connection, which is made when it is needed and made anew
- * when it has gone.
+ * Sends OTLP requests as unary gRPC calls over one HTTP/2 connection, which it opens on demand and reopens after a
+ * loss.
  */
 export class GrpcSender {
   readonly #url: URL;
@@ -38,14 +38,14 @@ export class GrpcSender {
   readonly #gzips: boolean;
   #session: ClientHttp2Session | undefined;
 
-  /** `endpoint` is an http or https URL; a path of its own comes before that of the service. */
+  /** `endpoint` is an http or https URL; its path comes before that of the service. */
   constructor(endpoint: string, timeoutMillis: number, gzips: boolean = false) {
     this.#url = new URL(endpoint);
     this.#timeoutMillis = timeoutMillis;
     this.#gzips = gzips;
   }
 
-  /** Rejects with a {@link SendError} when the collector did not take it in time; it is not sent again. */
+  /** Rejects with a {@link SendError} if the collector does not accept the request in time; does not retry. */
   async send(message: Buffer): Promise<void> {
     await this.#request(this.#gzips ? await compress(message) : message);
   }
@@ -92,7 +92,7 @@ export class GrpcSender {
         } else
           refuse(new SendError(`gRPC status ${status}`, passing.has(status) || (status === exhausted && saysWhen)));
       });
-      // The answer says nothing that is needed, and must be read all the same.
+      // The response body is not needed but must be consumed.
       stream.resume();
       const frame = Buffer.alloc(frameBytes);
       frame.writeUInt8(this.#gzips ? 1 : 0, 0);
@@ -101,7 +101,7 @@ export class GrpcSender {
     });
   }
 
-  /** Cuts the connection. A later `send` makes another one. */
+  /** Closes the connection. A later `send` opens another one. */
   close(): void {
     this.#session?.destroy();
     this.#session = undefined;

@@ -47,7 +47,7 @@ describe('the request', () => {
         parentSpanId: '',
         name: 'saga.execute',
         kind: 1,
-        // Never before it began.
+        // A span never ends before it began.
         endNanos: 1_700_000_000_000_500_000n,
         status: undefined,
       }),
@@ -121,7 +121,7 @@ describe('the tracer', () => {
 
   it('drops what finds no room, and what comes too late', async () => {
     const tracer = open({ sizes: { queue: 5, batch: 5 } });
-    // The first five are under way at once, five wait.
+    // The first five are being sent; the other five wait.
     for (const each of ids(13)) tracer.record(each);
     expect(counts).toEqual({ dropped: 3 });
     await tracer.close(false);
@@ -130,7 +130,7 @@ describe('the tracer', () => {
   });
 
   it('counts what the collector refuses, says so once, and goes on', async () => {
-    // INVALID_ARGUMENT: the same request can never be taken.
+    // INVALID_ARGUMENT: the collector can never accept this request.
     receiver.status = 3;
     const tracer = open({ sizes: { queue: 100, batch: 1 } });
     for (const each of ids(2)) tracer.record(each);

@@ -2,12 +2,12 @@ import type { Span, Tracer } from '../../ports/tracer.ts';
 import { GrpcSender, SendError } from './grpc-sender.ts';
 import { exportRequest, type Resource } from './otlp.ts';
 
-/** What the tracer needs to know. */
+/** Options of {@link OtlpTracer}. */
 export interface OtlpOptions {
   readonly resource: Resource;
   /** http or https URL. */
   readonly endpoint: string;
-  /** From 0 to 1. */
+  /** Share of traces to sample, from 0 to 1. */
   readonly sampleRatio: number;
   /** Called with the outcome of spans. Must not throw. */
   readonly count: (result: 'exported' | 'failed' | 'dropped', spans: number) => void;
@@ -19,7 +19,10 @@ export interface OtlpOptions {
   readonly retry?: RetryTimes;
 }
 
-/** How often a batch is sent, and the pauses between: doubled from the first to the longest, shortened at random by up to half. */
+/**
+ * Attempts per batch, and the bounds of the pause between them: it doubles from the first to the longest, minus up to
+ * half at random.
+ */
 interface RetryTimes {
   readonly maxAttempts: number;
   readonly firstMillis: number;
@@ -27,19 +30,19 @@ interface RetryTimes {
 }
 
 const defaultSizes = { queue: 8192, batch: 512 };
-/** Some 45 s in all at most, besides the attempts themselves. */
+/** At most some 45 s in total, besides the attempts themselves. */
 const defaultRetry: RetryTimes = { maxAttempts: 6, firstMillis: 1000, mostMillis: 16_000 };
 const delayMillis = 1000;
 const timeoutMillis = 10_000;
-/** How long the end of the process may wait for the last spans. */
+/** How long the shutdown waits for the last spans. */
 const flushMillis = 3000;
-/** The last 52 bits of a trace id are random, also where it is a UUIDv7, and no more digits are exact as a number. */
+/** The last 52 bits of a trace id are random, even if it is a UUIDv7; more digits would not be exact as a number. */
 const randomDigits = 13;
 
 /**
- * The tracer over an OpenTelemetry collector: sampled, in batches, with a bounded queue. Spans are best effort: what the
- * collector does not accept, after retries where they make sense, is counted and dropped, and nothing waits for it.
- * While one batch is retried the others wait, and spans that find no room are dropped.
+ * Traces to an OpenTelemetry collector: sampled, in batches, with a bounded queue. Spans are best effort. Spans that
+ * the collector does not accept, after retries of retryable failures, are counted and dropped. While one batch is
+ * retried the others wait, and spans that find no room are dropped. Executions never wait for tracing.
  */
 export class OtlpTracer implements Tracer {
   readonly #options: OtlpOptions;
@@ -51,7 +54,7 @@ export class OtlpTracer implements Tracer {
   /** Ends the pause before the next attempt. */
   #wake: (() => void) | undefined;
   #isFailing = false;
-  /** Nothing is tried again any more. */
+  /** No batch is retried any more. */
   #isOver = false;
   #isClosed = false;
 
@@ -78,7 +81,9 @@ export class OtlpTracer implements Tracer {
     else this.#plan();
   }
 
-  /** Sends what waits, for at most three seconds, unless in a hurry; takes nothing more. A second call does nothing. */
+  /**
+   * Sends waiting spans, for at most three seconds unless in a hurry, and accepts no more. A second call does nothing.
+   */
   async close(isHurried: boolean): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -90,7 +95,7 @@ export class OtlpTracer implements Tracer {
     const left = this.#queue.length;
     this.#queue = [];
     if (left > 0) this.#options.count('dropped', left);
-    // A batch under way fails by this, and is counted as failed.
+    // Fails a batch under way, which counts as failed.
     this.#sender.close();
     await this.#sending;
   }
@@ -119,7 +124,7 @@ export class OtlpTracer implements Tracer {
     }, delayMillis).unref();
   }
 
-  /** One batch at a time: a collector that is slow is not given more at once. */
+  /** Sends one batch at a time, so that a slow collector gets no more at once. */
   #send(): void {
     if (this.#sending !== undefined || this.#queue.length === 0) return;
     this.#sending = this.#export(this.#queue.splice(0, this.#sizes.batch)).finally(() => {

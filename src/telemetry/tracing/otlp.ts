@@ -1,8 +1,7 @@
-/** Spans as an `ExportTraceServiceRequest` of OTLP 1. The numbers are those of its protobuf definitions. */
 import type { Span, SpanAttributes } from '../../ports/tracer.ts';
 import { ProtobufWriter } from './protobuf-writer.ts';
 
-/** The sender of spans. */
+/** The process that sends spans. */
 export interface Resource {
   readonly serviceName: string;
   readonly version: string;
@@ -13,7 +12,7 @@ export interface Resource {
 const kinds = { internal: 1, server: 2, client: 3 } as const;
 const statusError = 2;
 
-/** The request for a batch. */
+/** A batch of spans as an `ExportTraceServiceRequest` of OTLP 1, with the field numbers of its protobuf definitions. */
 export function exportRequest(resource: Resource, spans: readonly Span[]): Buffer {
   const writer = new ProtobufWriter();
   writer.message(1, () => {
@@ -45,7 +44,7 @@ function writeSpan(writer: ProtobufWriter, span: Span): void {
       });
     }
     writeAttributes(writer, 9, span.attributes);
-    // Clocks may be set back while a span lasts.
+    // The clock may be set back during a span.
     writer.fixed64(8, nanos(Math.max(span.startMillis, span.endMillis)));
     writer.fixed64(7, nanos(span.startMillis));
     writer.integer(6, kinds[span.kind]);

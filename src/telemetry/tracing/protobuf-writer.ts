@@ -1,26 +1,25 @@
 const firstSize = 64 * 1024;
-/** The longest tag, length or number. */
+/** Longest encoding of a tag, length or number. */
 const maxNumberBytes = 10;
 const bytesKind = 2;
 const fixedKind = 1;
 
 /**
- * Writes the part of the protobuf wire format that OTLP needs. It writes from the end to the beginning: the
- * length of a message is then known when its header is written, and bytes are copied only when the buffer grows.
- *
- * Fields come out in the reverse order of the calls.
+ * Writes the part of the protobuf wire format that OTLP needs. Writes backwards from the end, so that the length of a
+ * message is known when its header is written, and bytes are copied only when the buffer grows. Fields come out in the
+ * reverse order of the calls.
  */
 export class ProtobufWriter {
   #bytes = Buffer.allocUnsafe(firstSize);
-  /** Where what has been written begins. */
+  /** Start of the written bytes. */
   #at = firstSize;
 
-  /** Everything written so far; call it once, in the end. */
+  /** Everything written so far; call it once, at the end. */
   finish(): Buffer {
     return this.#bytes.subarray(this.#at);
   }
 
-  /** A message of the fields that `write` writes. */
+  /** A message with the fields that `write` writes. */
   message(field: number, write: () => void): void {
     const end = this.#written;
     write();
@@ -44,7 +43,7 @@ export class ProtobufWriter {
     this.#head(field, length);
   }
 
-  /** A safe integer that is not negative, an enumeration or a boolean. */
+  /** A non-negative safe integer, an enumeration value or a boolean. */
   integer(field: number, value: number): void {
     this.#varint(value);
     this.#varint(field * 8);
@@ -57,7 +56,7 @@ export class ProtobufWriter {
     this.#varint(field * 8 + fixedKind);
   }
 
-  /** An unsigned integer of 64 bits. */
+  /** An unsigned 64-bit integer. */
   fixed64(field: number, value: bigint): void {
     this.#room(8);
     this.#at -= 8;
