@@ -75,7 +75,7 @@ const letGo: Tried = { cleared: Promise.resolve() };
  * If the last five owners of an execution ended without progress, the loader quarantines it, so that an execution that
  * crashes its process cannot crash all processes. The quarantine needs only the row; nothing else is parsed, read or
  * rendered. If earlier owners have ended, the loader takes the execution over alone or with few others (see
- * {@link Suspects}), so that its crashes do not count against others. A claim whose lease is over is released without a
+ * `Suspects`), so that its crashes do not count against others. A claim whose lease is over is released without a
  * take-over, which would fence a working process.
  */
 export class Loader {
