@@ -36,7 +36,7 @@ const promiseMillis = 2_000;
 
 /**
  * The calls that wait for one cause, the longest blocked first, even if a call was woken in vain before or comes from a
- * process that has ended. Adding and taking are O(log n); removal is O(1) amortized.
+ * process that has ended. Adding, taking and removal are O(log n) amortized.
  */
 export class WaitingLine {
   readonly cause: BlockCause;
