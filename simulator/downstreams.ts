@@ -88,8 +88,8 @@ export interface DownstreamParts {
  *
  * They are well-behaved and unreliable. Well-behaved: an effect is done at most once per Idempotency-Key; a
  * compensation undoes the effect that `Trama-Compensates` names, at most once; an effect that was compensated before it
- * was done is never done afterwards; a firm no (a 4xx, a plain 500, a callback that says failure) means that nothing
- * was done. Unreliable: they refuse, fail, hang, answer with a gateway's error, break the connection or answer too
+ * was done is never done afterwards; a definite refusal (a 4xx, a plain 500, a callback that reports a failure) means that
+ * nothing was done. Unreliable: they refuse, fail, hang, answer with a gateway's error, break the connection or answer too
  * late, with or without having done it.
  */
 export class Downstreams {

@@ -66,11 +66,11 @@ const bootMillis = 4_000;
 const maxJumpMillis = 3_000;
 const turnsMillis = 30_000;
 const cleanups = 6;
-/** Within this time all processes know that a block is over, and waiting calls are told. */
+/** Within this time all processes know that a block has cleared, and wake the waiting calls. */
 const toldMillis = 6_000;
 /** Within this time claims find what a lost ring should have reported. */
 const sweptMillis = 5_000;
-/** A process that was not told looks again within this time. */
+/** Within this time a process that was not notified checks again. */
 const looksAgainMillis = 30_000;
 
 /**
@@ -274,7 +274,7 @@ function checkBlocked(world: World, scenario: Scenario, blocked: BlockedCalls): 
   const gates = processes.flatMap(({ gate }) => gate ?? []);
   const now = { wall: clock.now(), monotonic: clock.monotonic() };
   const turns = turnsOf(scenario);
-  // A lost ring is made up for by the next sweep: the one before looked at executions not known to be over.
+  // The next sweep makes up for a lost ring: the one before it looked at executions not known to be over.
   const told = scenario.rings.lost > 0 ? toldMillis + sweptMillis : toldMillis;
   // If processes come and go, and requests fail, a waiting process may have to look again by itself.
   const patience = (sparesProcesses(scenario) ? told : looksAgainMillis + graceMillis) + turns;

@@ -7,8 +7,8 @@ interface Alarm extends HeapItem {
 }
 
 /**
- * A clock that moves only when told to. With it and seeded ids and randomness several engines run in one thread, the
- * same way every time.
+ * A clock that moves only on request. With this clock, seeded ids and seeded randomness, several engines run
+ * deterministically in one thread.
  *
  * Timers fire in the order of their instants, then of their arrival. Between two timers every promise that can settle
  * settles: the clock lets the host's macrotask queue turn until nothing is left to do.

@@ -43,7 +43,7 @@ export class HoldBook {
   }
 }
 
-/** The holds that one process has heard of. */
+/** The holds that one process has read from the store. */
 export class HoldsHeard {
   readonly #clock: VirtualClock;
   #heard: readonly WrittenHold[] | undefined;

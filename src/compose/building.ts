@@ -1,4 +1,4 @@
-/** What a server is built of: the place where concrete adapters meet the engine and the API. */
+/** Builds a server: connects concrete adapters with the engine and the API. */
 import type { FastifyInstance } from 'fastify';
 import { renewServerTls } from '../api/http/server-tls.ts';
 import { createServer } from '../api/server.ts';
@@ -59,7 +59,7 @@ export interface Foundations {
   readonly telemetry: PrometheusTelemetry;
 }
 
-/** What a stop has to end. The build adds each part as soon as it exists, so that a failed start can be stopped, too. */
+/** The parts that a stop must end. The build adds each part once it exists, so that a failed start can be stopped, too. */
 export interface ServerParts {
   tracing?: Tracing | undefined;
   caller?: HttpCaller;
@@ -87,7 +87,7 @@ export interface BuildContext {
   readonly callbackBaseUrl: () => string;
 }
 
-/** The parts that a start goes on to use. */
+/** The parts that the rest of a start uses. */
 export interface BuiltServer {
   readonly store: Store;
   /** Settles when the store is open: the keys of callback tokens. */
@@ -238,7 +238,7 @@ async function openStore(
   return { store, opened };
 }
 
-/** Processes that share a store take its time, not that of their machines. */
+/** Creates the clock. Processes that share a store use the store's time instead of that of their machines. */
 function createClock({ config, foundations }: BuildContext, parts: ServerParts): Clock {
   if (config.database.driver === 'EMBEDDED') return systemClock;
   const clock = new StoreClock(systemClock, foundations.telemetry);

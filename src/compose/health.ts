@@ -49,7 +49,7 @@ export class ServerHealth {
   /** Reasons why the process is not ready; none when it is. A process that runs nothing needs no queue. */
   ready(scope: 'all' | 'api'): readonly string[] {
     const { engine } = this.#parts;
-    // Between listening and the start of the engine nothing is wrong, and nothing is ready.
+    // Between listening and the start of the engine there is no problem, but the process is not ready.
     const unready = engine === undefined || !this.isReady ? (['consumer_stalled'] as const) : engine.health().unready;
     const needsWorkers = scope === 'all' && this.#runtime.enabled;
     return needsWorkers ? unready : unready.filter((reason) => !workerReasons.has(reason));

@@ -1,17 +1,17 @@
-/** How a {@link BoundedMap} weighs its entries, and the bound of their sum. */
+/** The weight of each entry of a {@link BoundedMap}, and the bound of the sum. */
 export interface Weights<V> {
   readonly most: number;
   of(value: V): number;
 }
 
-/** A map that drops the entries used longest ago when it is full. */
+/** A map that evicts the least recently used entries when it is full. */
 export class BoundedMap<K, V> {
   readonly #entries = new Map<K, V>();
   readonly #limit: number;
   readonly #weights: Weights<V> | undefined;
   #weight = 0;
 
-  /** `limit` is the most entries it holds, at least 1. An entry that alone weighs more than the bound is not kept. */
+  /** `limit` is the maximum number of entries, at least 1. The map does not keep an entry heavier than the whole bound. */
   constructor(limit: number, weights?: Weights<V>) {
     this.#limit = limit;
     this.#weights = weights;
@@ -22,7 +22,7 @@ export class BoundedMap<K, V> {
     return this.#entries.size;
   }
 
-  /** The weight of all entries; 0 where none is weighed. */
+  /** The weight of all entries; 0 for a map without weights. */
   get weight(): number {
     return this.#weight;
   }
@@ -36,7 +36,7 @@ export class BoundedMap<K, V> {
     return value;
   }
 
-  /** Adds or replaces an entry, and drops the entries used longest ago until there is room. */
+  /** Adds or replaces an entry, and evicts the least recently used entries until there is room. */
   set(key: K, value: V): void {
     this.take(key);
     const weight = this.#weights?.of(value) ?? 0;

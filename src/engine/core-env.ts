@@ -1,13 +1,13 @@
 import type { CoreLimits, Env } from '../core/apply.ts';
 import type { Entropy } from '../ports/clock.ts';
 
-/** Where configured variables come from. */
+/** Looks up a configured variable. */
 export type Variable = (name: string) => string | undefined;
 
 /** Which key signs the token of an operation; see {@link Env.callbackKey}. */
 export type CallbackKeyChoice = (used: string | undefined) => string | undefined;
 
-/** Makes the {@link Env} of each transition; one per process. */
+/** Creates the {@link Env} of each transition. One per process. */
 export class CoreEnvironment {
   readonly #random: () => number;
   readonly #nonce: () => string;

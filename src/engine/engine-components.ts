@@ -41,7 +41,7 @@ export interface EngineParts {
   readonly vault: Vault;
   readonly callbacks: CallbackIssuer;
   readonly masker: CallMasker;
-  /** Keeps calls back; absent when nothing does. Started and stopped with the engine. */
+  /** Decides when calls may leave; absent: at once. The engine starts and stops the gate. */
   readonly gate?: CallGate;
   /** Shared with all code that compiles definitions. */
   readonly plans: PlanCache;
@@ -52,23 +52,22 @@ export interface EngineParts {
   readonly settings: EngineSettings;
 }
 
-/** A store that is away is asked this often whether it is back, when nothing else asks it. */
+/** Interval at which the engine probes an unavailable store when no other call reaches it, in ms. */
 const probeMillis = 1_000;
 /**
- * Leases are renewed after a third of their time, and at least this often: a claim that its queue has lost must be asserted again before the
- * rest of its shard is over (`assertMillis` in `ports/shard-queue.ts`), also by a process that works on it without owning the shard and
- * so learns of no loss.
+ * Leases are renewed after a third of their duration, and at least this often. A lost claim must be asserted again before the rest of its
+ * shard ends (`assertMillis` in `ports/shard-queue.ts`), also by a process that does not own the shard and so never notices the loss.
  */
 const longestRenewalMillis = 2_000;
-/** Most rows of one batch that is sent to the store. */
+/** Maximum number of rows in one batch for the store. */
 export const maxCommitRows = 200;
 const maxCommitBytes = 4 * 1024 * 1024;
 
-/** The parts that one engine is made of, wired together. Nothing runs before the engine starts it. */
+/** Creates and connects the parts of one engine. The engine starts them. */
 export class EngineComponents {
   /** Makes the environment of the core's transitions. */
   readonly env: CoreEnvironment;
-  /** What this process may do in one turn of the event loop. */
+  /** Bounds the work of this process in one turn of the event loop. */
   readonly share: LoopShare;
   readonly availability: Availability;
   readonly watch: WatchHub;
@@ -106,7 +105,7 @@ export class EngineComponents {
       operation: 'checkpoint',
       maxRows: maxCommitRows,
       maxBytes: maxCommitBytes,
-      // Each worker has one at most, which bounds them.
+      // Each worker has at most one checkpoint under way, so no further bound is needed.
       maxWaiting: Infinity,
       send: (batch) => store.checkpoint(batch),
       sent: (rows, millis) => telemetry.committed(rows, millis),
@@ -215,13 +214,11 @@ export class EngineComponents {
     return process !== this.#processId && this.processes.isLive(process);
   }
 
-  /**
-   * Asks a store that is away whether it is back. The requests and beats that fail notice that it goes away.
-   */
+  /** Probes an unavailable store. Failing requests and beats detect the beginning of an outage. */
   async #probe(): Promise<void> {
     const { trouble, isOutage } = this.availability;
     if (!isOutage) return;
-    // Only a write can tell whether there is room again, and the waiting writes try.
+    // Only a write shows whether a full store has room again, and waiting checkpoints already try to write.
     if (trouble?.kind === 'full' && this.checkpoints.isBusy) return;
     try {
       await this.#store.ping();

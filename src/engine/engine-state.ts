@@ -1,15 +1,15 @@
 import type { QueueTrouble } from '../ports/queue.ts';
 import type { PlacesInUse } from './worker/worker-pool.ts';
 
-/** What a process holds and how busy it is. */
+/** The load of a process. */
 export interface EngineLoad {
   /** Executions that run. */
   readonly busy: number;
   /** What the running executions use the places of the process for. */
   readonly places: PlacesInUse;
-  /** Executions that the process holds, also those that wait for a place. */
+  /** Executions that the process holds, including those that wait for a place. */
   readonly held: number;
-  /** About how many bytes the held executions take; at `maxBytes` nothing new is claimed. */
+  /** Estimated bytes of the held executions; at `maxBytes` the process claims nothing new. */
   readonly bytes: number;
   readonly maxBytes: number;
   readonly waitingSubmissions: number;
@@ -26,6 +26,6 @@ export interface Health {
   readonly alive: boolean;
   /** Empty when ready. */
   readonly unready: readonly UnreadyReason[];
-  /** Loops without progress for half of what counts as dead. */
+  /** Loops without progress for more than half of the time after which the process counts as dead. */
   readonly stalled: readonly string[];
 }

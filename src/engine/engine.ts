@@ -14,30 +14,30 @@ import type { Watcher } from './watch-hub.ts';
 export interface StopOptions {
   /** How long calls in flight may go on. */
   readonly drainTimeoutMillis: number;
-  /** Stops serving requests, once everything is drained and flushed; requests are served until then. */
+  /** Stops serving requests. The engine calls it after the drain and the flush. */
   readonly stopServing?: () => Promise<void>;
 }
 
 /**
- * How long the queue may be told of an existing execution. After that the news may be out of date, since another process may hold the
- * execution; the reconcile finds what is left.
+ * How long the engine tries to report an existing execution to the queue, in ms. A later report may be out of date, because another process
+ * may hold the execution by then. The reconciler finds executions whose report was dropped.
  */
 const ringPatienceMillis = 2_000;
-/** How long each step of a stop may take, such as writing what was given up at the end of the drain. */
+/** How long each step of a stop may take after the drain, in ms. */
 const flushGraceMillis = 2_000;
-/** Most ids minted to find one of an own shard; with more processes than that, some executions start elsewhere. */
+/** Maximum number of ids minted to find one in an owned shard. With more processes than that, some executions start elsewhere. */
 const maxMintTries = 64;
 
 /**
- * The engine of one process: accepts executions, drives those that are due, and tells their watchers.
+ * The engine of one process: accepts executions, drives the due ones, and notifies their watchers.
  *
  * Everything comes in through ports, so a simulator can run several engines in one thread over simulated ports. The caller opens the store
  * and the HTTP caller before {@link Engine.start} and closes them after {@link Engine.stop}.
  */
 export class Engine {
-  /** Makes the environment of the core's transitions, also of those made elsewhere in this process. */
+  /** Creates the environment of the core's transitions for all parts of this process. */
   readonly env: CoreEnvironment;
-  /** What this process may do in one turn of the event loop. */
+  /** Bounds the work of this process in one turn of the event loop. */
   readonly share: LoopShare;
   readonly plans: PlanCache;
   readonly #parts: EngineParts;
@@ -54,45 +54,45 @@ export class Engine {
     this.share = this.#components.share;
   }
 
-  /** Connects the queue, fills it from the store and begins to work. A second call waits for the first. */
+  /** Connects the queue, fills it from the store and starts the workers. A second call waits for the first. */
   start(): Promise<void> {
     this.#started ??= this.#start();
     return this.#started;
   }
 
   /**
-   * Stops in this order: claims and direct starts end; executions come to rest and are handed back; at the end of the
-   * drain time calls in flight are given up, their outcome unknown; writes are flushed; requests stop; the queue is
-   * left. A second call waits for the first.
+   * Stops in this order: ends claims and direct starts; drains executions and hands them back; at the drain timeout
+   * gives up calls in flight, whose outcome is then unknown; flushes writes; stops serving requests; leaves the queue. A
+   * second call waits for the first.
    */
   stop(options: StopOptions): Promise<void> {
     this.#stopping ??= this.#stop(options);
     return this.#stopping;
   }
 
-  /** Gives up calls in flight now, while a stop waits for them. */
+  /** Makes a stop that waits for calls in flight give them up now. */
   force(): void {
     this.#hurryStop?.();
   }
 
   /**
-   * Stores a new execution, then lets it run. Resolves when it is durable.
+   * Stores a new execution, then lets it run. Resolves when the execution is durable.
    *
-   * @throws StoreUnavailable when the store did not answer for too long: the execution may exist all the same.
-   * @throws Overloaded when too many wait.
+   * @throws StoreUnavailable when the store did not answer in time; the execution may exist nevertheless.
+   * @throws Overloaded when too many submissions wait.
    */
   submit(submission: Submission): Promise<SubmitResult> {
     const { availability, submitter, pool } = this.#components;
     const { trouble } = availability;
-    // A few submissions find out whether the store is back; the others need not.
+    // A bounded number of waiting submissions detects the return of the store; the rest fail at once.
     if (trouble !== undefined && submitter.waiting > maxCommitRows) return Promise.reject(trouble);
     const direct = this.#parts.runs && this.#stopping === undefined && this.#started !== undefined;
     return submitter.submit(submission, direct ? pool : undefined);
   }
 
   /**
-   * Mints an id for a new execution. If possible it is of a shard that this process owns and whose server answers, so that the execution
-   * can start here at once and no other process needs to be told.
+   * Mints an id for a new execution. If possible the id belongs to a shard that this process owns and whose server answers, so that the
+   * execution can start here at once without a message to another process.
    */
   mintId(now: number): string {
     const { queue, entropy, runs } = this.#parts;
@@ -108,7 +108,7 @@ export class Engine {
     return own ?? id;
   }
 
-  /** Reports that an execution has become due: its driver looks at once if it runs here, else the queue is told. Never throws. */
+  /** Reports a due execution: wakes its driver if the execution runs here, otherwise rings through the queue. Never throws. */
   ring({ id, slot, dueAt, heldBy }: StoredItem): void {
     if (this.#components.pool.driverOf(id)?.poke() === true) return;
     const isOfAnother = heldBy !== undefined && this.#components.isOtherLive(heldBy);
@@ -116,26 +116,26 @@ export class Engine {
   }
 
   /**
-   * Calls `watcher` after every checkpoint of the execution that this process makes. The result ends that.
+   * Calls `watcher` after every checkpoint of the execution that this process writes. The returned function ends the watch.
    *
-   * @throws Overloaded when too many watch.
+   * @throws Overloaded when there are too many watchers.
    */
   watch(id: string, watcher: Watcher): () => void {
     return this.#components.watch.watch(id, watcher);
   }
 
-  /** Tells the watchers of an execution that another part of this process has changed it. */
+  /** Notifies the watchers of an execution that another part of this process has changed. */
   notify(id: string, ord: number): void {
     this.#components.watch.tell({ id, ord });
   }
 
-  /** Fills a queue that lost its content from the store at once. */
+  /** Refills a queue that has lost its content from the store, at once. */
   rebuild(): void {
     this.#components.reconciler.forget();
     this.#components.periodic.reconcile.hurry();
   }
 
-  /** How many executions this process holds and runs, what they use its places for, and what waits. */
+  /** The present load: held and running executions, the use of the places, and waiting work. */
   load(): EngineLoad {
     const { pool, memory, submitter, watch } = this.#components;
     return {
@@ -184,7 +184,7 @@ export class Engine {
       unready.push(trouble.kind === 'unreachable' ? 'database_unreachable' : 'database_read_only');
     else if (stalled.length > 0) unready.push('consumer_stalled');
     unready.push(...this.#parts.queue.trouble);
-    // Loops that wait for the store are alive: killing the process would not bring it back.
+    // During an outage of the store, waiting loops count as alive: a restart would not help.
     const dead = trouble === undefined && pulses.some((pulse) => pulse.silence > livenessStallMillis);
     return { alive: !dead, unready, stalled };
   }
@@ -209,11 +209,11 @@ export class Engine {
     });
     periodic.probe.start();
     processes.start();
-    // The gate must know the operators' holds before anything is claimed. If the store does not answer, the gate keeps all calls back.
+    // The gate must know the operators' holds before the first claim. Until the store answers, the gate blocks all calls.
     const known = this.#parts.gate?.start((id, dueAt) => this.#tryBlocked(id, dueAt));
     if (known !== undefined) await this.#within(known, flushGraceMillis);
     if (!runs) return;
-    // Executions that live processes hold must be left to them.
+    // The engine must know the live processes before it touches executions that they hold.
     await this.#within(processes.begun(), flushGraceMillis);
     periodic.renew.start();
     periodic.reconcile.start();
@@ -244,7 +244,7 @@ export class Engine {
     await this.#within(queue.handOver?.() ?? Promise.resolve(), flushGraceMillis);
     await options.stopServing?.();
     telemetry.log('info', 'stopping: no more requests');
-    // Every submission accepted until here is durable, or its caller knows that it failed.
+    // Waits until every accepted submission is durable or has failed.
     await this.#within(
       submitter.drained().then(() => queueWriter.drained()),
       flushGraceMillis,
@@ -262,7 +262,7 @@ export class Engine {
     await this.#components.queueWriter.drained();
   }
 
-  /** Whether `work` ended within the time, or before it was cut short. */
+  /** Waits for `work`, at most `millis` or until `cutShort`; returns whether it has ended. */
   async #within(work: Promise<void>, millis: number, cutShort?: Promise<void>): Promise<boolean> {
     let timer: { cancel(): void } | undefined;
     const late = new Promise<false>((resolve) => {
@@ -274,7 +274,7 @@ export class Engine {
   }
 
   /**
-   * Lets the process that holds the execution try a blocked call again, since the block may be over. Answers whether that process is, or
+   * Lets the process that holds the execution retry a blocked call, because the block may have cleared. Returns whether that process is, or
    * will be, this one.
    */
   #tryBlocked(id: string, dueAt: number): boolean {

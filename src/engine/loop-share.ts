@@ -11,24 +11,23 @@ export interface LoopShareLimits {
   readonly maxTurnBytes: number;
 }
 
-/** From this part of the share on a timer refills it. Smaller work adds up only over many turns. */
+/** Used part of the share that sets the refill timer. Smaller work matters only when it adds up over many turns. */
 const noticeablePart = 1 / 16;
 
 /**
- * Bounds what the engine of a process does in one turn of the event loop, over all its executions.
+ * Bounds the work of an engine in one turn of the event loop, over all its executions.
  *
- * A batch of checkpoints is answered at once, for hundreds of executions; each of them may have conditions to evaluate
- * and requests to render. Such work is charged here, and once the share is spent the next piece waits for another turn.
- * Between turns the process answers health checks, renews leases and takes requests. The watchdog measures what runs
- * here.
+ * The result of one batch of checkpoints may wake hundreds of executions, each with conditions to evaluate and requests
+ * to render. This work is charged here, and once the share is spent, further work waits for another turn. Between turns
+ * the process answers health checks, renews leases and accepts requests. The watchdog measures each piece of work.
  *
- * The share is counted in the core's steps and bytes, not in time, so that the same work is cut alike on every machine.
- * A timer refills it, which runs only after work was charged.
+ * The share counts steps and bytes of the core instead of time, so that every machine divides the same work in the same
+ * way. A timer refills the share; it runs only after work was charged.
  */
 export class LoopShare implements Meter {
   readonly #parts: WatchdogParts & { readonly clock: Pick<Clock, 'monotonic' | 'after'> };
   readonly #limits: LoopShareLimits;
-  /** How much of the share is used: 1 is all of it. */
+  /** The used part of the share; 1 is all of it. */
   #used = 0;
   #isRefilling = false;
   readonly #waiting: (() => void)[] = [];
@@ -48,15 +47,14 @@ export class LoopShare implements Meter {
     return this.#used >= 1;
   }
 
-  /** Calls `work` in a later turn, after everything else that waits for one. It must not throw. */
+  /** Calls `work` in a later turn, after all work that already waits. It must not throw. */
   later(work: () => void): void {
     this.#waiting.push(work);
     this.#refillSoon();
   }
 
   /**
-   * Calls `work`, which charges its cost: now, or as soon as a turn has room for it. Throws or rejects as `work`
-   * throws.
+   * Calls `work`, which charges its cost, now or as soon as a turn has room. Throws or rejects as `work` throws.
    */
   run<T>(work: () => T, kind: LongTurnKind, fields: () => LogFields): T | Promise<T> {
     if (!this.isSpent) return this.#measured(work, kind, fields);
@@ -96,10 +94,10 @@ export class LoopShare implements Meter {
     this.#parts.clock.after(0, () => {
       this.#used = 0;
       try {
-        // Work that is put off again meanwhile waits for the turn after this one.
+        // Work that is deferred again during this loop waits for the next turn.
         for (let left = this.#waiting.length; left > 0 && !this.isSpent; left--) this.#waiting.shift()?.();
       } finally {
-        // Only after this work: a timer that is due by its end would fire before the process has looked at its sockets.
+        // Set the timer only after this work. A timer that became due during the work would fire before the process polls its sockets.
         this.#isRefilling = false;
         if (this.#waiting.length > 0 || this.#used >= noticeablePart) this.#refillSoon();
       }

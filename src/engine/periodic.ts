@@ -12,7 +12,7 @@ export interface PeriodicParts {
 }
 
 /**
- * A task that runs again and again with a pause in between.
+ * A task that runs repeatedly with a pause between runs.
  *
  * Guarantees: it never runs twice at the same time; a failure is logged once per outage and followed by a longer pause.
  * What wakes it: its interval and {@link Periodic.hurry}. What stops it: `stop`.
@@ -58,7 +58,7 @@ export class Periodic implements Service {
     }
   }
 
-  /** Runs the task now; once more after this run when it is running already. */
+  /** Runs the task now, or once more after the present run. */
   hurry(): void {
     if (!this.#running) return;
     if (this.#busy) {

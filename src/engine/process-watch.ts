@@ -19,22 +19,22 @@ export interface ProcessWatchParts {
 }
 
 /**
- * A beat is written every 0.3 leases and is valid for 0.65. So a process that died is known to be dead before its
- * leases end, which is at least two thirds of a lease after its death. The maximum keeps long leases from delaying
- * that.
+ * A process writes a beat every 0.3 leases, which is valid for 0.65 leases. The leases of a dead process end at least two
+ * thirds of a lease after its death, so the others detect the death before. The maximum bounds the detection time for
+ * long leases.
  */
 const beatShare = 0.3;
 const ttlShare = 0.65;
 const longestBeatMillis = 3_000;
-/** Most time between beats while the store answers, in intervals. */
+/** Maximum time between beats while the store answers, in intervals. */
 const longestGap = 1.5;
 
 /**
- * Writes this process's beats, and watches the beats of the others, to know which processes are alive.
+ * Writes the beats of this process and watches those of the others, to determine which processes are alive.
  *
- * Guarantees: another process counts as ended only when the store says that it left, or that it has been silent for
- * longer than its beat is valid, by the store's clock, while the store answered this process. So no clock of a machine
- * counts, and an outage of the store, in which no process can beat, ends none.
+ * Guarantees: another process counts as ended only if, according to the store, it has left, or if by the store's clock
+ * its beat has expired while the store answered this process. So the clocks of the machines do not matter, and no
+ * process counts as ended because of a store outage, in which no process can beat.
  *
  * What wakes it: a fixed interval. What stops it: `stop`, which removes the process from the store.
  */
@@ -45,9 +45,9 @@ export class ProcessWatch implements Service {
   readonly #ttlMillis: number;
   /** The other processes that were alive at the latest beat, and for how long each had been silent. */
   #others: ReadonlyMap<string, { readonly row: ProcessRow; readonly silentMillis: number }> = new Map();
-  /** When the latest answered beat was sent. */
+  /** When the latest successful beat was sent. */
   #beatenAt: number | undefined;
-  /** Since when the store has answered every beat. Silence before that says nothing. */
+  /** Since when the store has answered every beat. Earlier silence of other processes proves nothing. */
   #soundSince = -Infinity;
   /** Whether the store may know this process. */
   #hasBeaten = false;
@@ -70,7 +70,7 @@ export class ProcessWatch implements Service {
     return [this.#parts.process.id, ...this.#others.keys()];
   }
 
-  /** Whether a process may be alive. Before the first answered beat, every process may. */
+  /** Whether a process may be alive. Returns true for every process before the first successful beat. */
   isLive(id: string): boolean {
     return this.#beatenAt === undefined || id === this.#parts.process.id || this.#others.has(id);
   }
@@ -84,14 +84,14 @@ export class ProcessWatch implements Service {
     this.#periodic.start();
   }
 
-  /** Resolves once the first beat was answered, or failed. Never rejects. */
+  /** Resolves once the first beat has succeeded or failed. Never rejects. */
   begun(): Promise<void> {
     return this.#latest.catch(() => undefined);
   }
 
   /**
-   * Learns which processes are alive. Asks the store only if a process may have ended since the last look. Throws what
-   * the store throws.
+   * Updates the live processes. Queries the store only if a process may have ended since the last query. Throws what the
+   * store throws.
    */
   async look(): Promise<void> {
     const passed = this.#parts.clock.monotonic() - (this.#beatenAt ?? -Infinity);
@@ -141,7 +141,7 @@ export class ProcessWatch implements Service {
       throw error;
     }
     const now = clock.monotonic();
-    // After a gap in this process's own beats the silence of others says nothing: they may have been unable to beat,
+    // After a gap in this process's own beats the silence of others proves nothing: they may have been unable to beat,
     // too.
     if (this.#beatenAt !== undefined && sentAt - this.#beatenAt > longestGap * this.#beatMillis) this.#soundSince = now;
     this.#beatenAt = sentAt;

@@ -1,15 +1,15 @@
 import type { Clock } from '../ports/clock.ts';
 
 /**
- * The contract of everything that runs in the background. A second `start` or `stop` does nothing; `stop` before
- * `start` is fine. `stop` resolves when nothing is under way any more.
+ * The contract of all background work. A second `start` or `stop` does nothing; `stop` before `start` is allowed. `stop`
+ * resolves when all work has ended.
  */
 export interface Service {
   start(): void;
   stop(): Promise<void>;
 }
 
-/** Shows that a loop is alive: when it last completed a pass. */
+/** Records when a loop last completed a pass, to show that it is alive. */
 export class Pulse {
   readonly name: string;
   readonly #clock: Clock;
@@ -22,13 +22,13 @@ export class Pulse {
     this.#last = clock.monotonic();
   }
 
-  /** The loop completed a pass, with success or with a failure that it handled. */
+  /** Records a completed pass, whether it succeeded or failed with a handled error. */
   beat(): void {
     this.#beating = true;
     this.#last = this.#clock.monotonic();
   }
 
-  /** The loop has been stopped, so its silence means nothing. */
+  /** Records that the loop was stopped, so that its silence does not count. */
   end(): void {
     this.#beating = false;
   }

@@ -1,40 +1,40 @@
 import type { CoreLimits } from '../core/apply.ts';
 
-/** All settings of an engine, with units and defaults. Durations are in milliseconds. */
+/** All settings of an engine. Durations are in milliseconds. */
 export interface EngineSettings {
   /** Executions that this process drives at the same time. */
   readonly workerCount: number;
-  /** Ids claimed beyond that, so that a worker that becomes free finds the next one at once. */
+  /** Ids claimed in addition, so that a free worker finds the next execution at once. */
   readonly prefetch: number;
-  /** Most ids asked for in one claim. */
+  /** Maximum number of ids per claim. */
   readonly claimBatch: number;
-  /** How long a claim holds without renewal; renewed after a third of it. */
+  /** How long a claim holds without renewal. The engine renews it after a third of this time. */
   readonly leaseMillis: number;
-  /** Nodes that one execution may run before others that wait get their turn. */
+  /** Nodes that one execution may run before waiting executions get their turn. */
   readonly maxStepsPerExecution: number;
-  /** Claims are tried at least this often, also without a ring. */
+  /** Interval of claims without a ring. */
   readonly fullSweepMillis: number;
   /** A loop without progress for this long makes the process unhealthy. */
   readonly livenessStallMillis: number;
   /** Total time of a call whose definition sets none. */
   readonly requestTimeoutMillis: number;
-  /** Longest total time of any call, also where a stored definition sets a longer one. */
+  /** Longest total time of any call, even if a stored definition sets a longer one. */
   readonly maxTimeoutMillis: number;
   /** Bytes (UTF-16 units) of a body that the history keeps. */
   readonly maxHistoryBody: number;
   /** Compiled definitions kept in memory. */
   readonly planCacheSize: number;
-  /** Parked executions whose outputs stay in memory, in case they come back soon. */
+  /** Parked executions whose outputs stay in memory, in case they resume soon. */
   readonly parkedCacheSize: number;
-  /** Bytes of outputs that one execution keeps in memory, and that one template or condition may read back from the store. */
+  /** Bytes of outputs that one execution keeps in memory; also the maximum that one template or condition reads back. */
   readonly maxOutputBytes: number;
-  /** Bytes of all held executions beyond which nothing new is claimed. */
+  /** Bytes of all held executions beyond which the process claims nothing new. */
   readonly maxInHandBytes: number;
-  /** Submissions that may wait for their turn; more are refused as {@link Overloaded}. */
+  /** Submissions that may wait; further ones fail with {@link Overloaded}. */
   readonly maxWaitingSubmissions: number;
-  /** Watchers of executions (event streams and waiting requests). */
+  /** Maximum number of watchers of executions (event streams and waiting requests). */
   readonly maxWatchers: number;
-  /** How long a submission is tried while the store is away. */
+  /** How long a submission is retried while the store is unavailable. */
   readonly submitPatienceMillis: number;
   readonly limits: CoreLimits;
 }
@@ -65,13 +65,13 @@ export const defaultEngineSettings: EngineSettings = {
     hookDeliverMillis: 86_400_000,
     maxRetryAfterMillis: 3_600_000,
     maxAdvances: 100,
-    // The most that one condition may take: about 50 ms.
+    // The maximum of one condition, about 50 ms.
     maxTurnSteps: 100_000,
     maxTurnBytes: 4 * 1024 * 1024,
   },
 };
 
-/** Too many requests wait already; nothing was done. The caller may try again later. */
+/** Too many requests already wait. Nothing was done, and the caller may retry later. */
 export class Overloaded extends Error {
   override readonly name = 'Overloaded';
 }

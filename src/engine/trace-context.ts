@@ -20,10 +20,10 @@ export function parentOf(header: string | undefined): TraceParent | undefined {
 }
 
 /**
- * Makes the W3C `traceparent` header of an outbound call, with a new span id. The trace is the caller's if the run came
- * with a well-formed header, flags included; otherwise the execution's id is the trace id, so that every worker and
- * every restart uses the same, and `isSampled` sets the flags. `random` gives 64 bits as two numbers in [0, 1);
- * `parent` is the run's header.
+ * Creates the W3C `traceparent` header of an outbound call, with a new span id. If the submission had a well-formed
+ * header, the call continues that trace with its flags. Otherwise the execution's id is the trace id, so that all workers
+ * use the same trace, also after a restart, and `isSampled` sets the flags. `random` returns 64 bits as two numbers in
+ * [0, 1); `parent` is the header of the submission.
  */
 export function traceparentOf(
   executionId: string,
@@ -39,8 +39,8 @@ export function traceparentOf(
 const hexOfByte: readonly string[] = Array.from({ length: 256 }, (_byte, value) => value.toString(16).padStart(2, '0'));
 
 /**
- * 32 bits as hex; never all zero, since an id of zeros is invalid. Uses a table: every call has two, and `toString(16)`
- * divides doubles.
+ * 32 bits as hex; never all zero, because an id of zeros is invalid. Uses a table, because `toString(16)` divides doubles
+ * and every call needs two words.
  */
 function word(share: number): string {
   const bits = Math.floor(share * 0xffff_ffff) + 1;
@@ -54,7 +54,7 @@ export function traceIdOf(executionId: string, parent: string | undefined): stri
   return parent !== undefined && form.test(parent) ? parent.slice(3, 35) : executionId.replaceAll('-', '');
 }
 
-/** The id of the span of a round. Every process computes the same, so that calls can name it before it is over. */
+/** The id of the span of a round. Every process computes the same id, so calls can name the span before it ends. */
 export function roundSpanIdOf(executionId: string, round: number): string {
   return hash('sha256', `${executionId}:${String(round)}`).slice(0, 16);
 }

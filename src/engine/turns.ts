@@ -1,24 +1,21 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
 
-/**
- * Milliseconds of work after which other work gets its turn: few enough that a hundred concurrent answers do not
- * disturb it.
- */
+/** Milliseconds of work in one slice: few enough that a hundred concurrent answers do not delay other work much. */
 const sliceMillis = 10;
 
 /**
- * Shares the turns of the event loop among all long work of the API: work that makes an answer piece by piece asks here
- * before each piece.
+ * Shares the turns of the event loop among the long-running answers of the API. Code that builds an answer in pieces
+ * awaits {@link Turns.next} before each piece.
  *
- * Guarantees: between pieces that take more than {@link sliceMillis} together the event loop does other work, however
- * many answers are being made; these take turns in the order in which they asked. (Separate waits for `setImmediate`
- * would not do: the event loop runs all of them, one after the other, before it looks at anything else.) What wakes it:
- * the event loop. It needs no stop, since work ends.
+ * Guarantees: once pieces have taken {@link sliceMillis} together, the event loop does other work, regardless of the
+ * number of answers. Answers take turns in the order of their requests. (A separate `setImmediate` per answer would not suffice:
+ * the event loop runs all of them before anything else.) What wakes it: the event loop. It needs no stop, because the
+ * work ends by itself.
  */
 export class Turns {
   readonly #waiting: (() => void)[] = [];
   readonly #now: () => number;
-  /** When the present piece began. */
+  /** When the present slice began. */
   #began = Number.NEGATIVE_INFINITY;
   #isTurning = false;
 
@@ -28,7 +25,7 @@ export class Turns {
   }
 
   /**
-   * Await this before each piece of work. Resolves at once while the slice lasts, else when it is the caller's turn.
+   * Await this before each piece of work. Resolves at once while the slice lasts, otherwise at the caller's turn.
    */
   async next(): Promise<void> {
     if (this.#now() - this.#began < sliceMillis) return;

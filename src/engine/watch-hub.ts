@@ -29,16 +29,16 @@ export class WatchHub {
   }
 
   /**
-   * Calls `watcher` after every change of the execution that this process makes. The result ends that; calling it again
-   * does nothing.
+   * Calls `watcher` after every change that this process makes to the execution. The returned function ends the watch; a
+   * second call of it does nothing.
    *
-   * @throws Overloaded when too many watch.
+   * @throws Overloaded when there are too many watchers.
    */
   watch(id: string, watcher: Watcher): () => void {
     if (this.#count >= this.#limit) throw new Overloaded('Too many requests wait for executions.');
     let watchers = this.#watchers.get(id);
     if (watchers === undefined) this.#watchers.set(id, (watchers = new Set()));
-    // A new function, so that the same watcher may be given twice.
+    // Wraps the watcher in a new function, so that the same watcher may be added twice.
     const own: Watcher = (moved) => watcher(moved);
     watchers.add(own);
     this.#count++;
@@ -50,12 +50,12 @@ export class WatchHub {
     };
   }
 
-  /** Tells the watchers of an execution about a durable state. Builds the news only if there are watchers. */
+  /** Notifies the watchers of an execution of a durable state. Builds the notification only if there are watchers. */
   changed(id: string, { ord, end }: Pick<State, 'ord' | 'end'>): void {
     if (this.#watchers.has(id)) this.tell({ id, ord, ...(end && { end: end.status }) });
   }
 
-  /** Tells the watchers of an execution. */
+  /** Notifies the watchers of an execution. */
   tell(moved: Moved): void {
     const watchers = this.#watchers.get(moved.id);
     if (watchers === undefined) return;

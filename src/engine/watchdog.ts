@@ -2,7 +2,7 @@ import type { Run } from '../core/run.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LogFields, LongTurnKind, Telemetry } from '../ports/telemetry.ts';
 
-/** Longer pieces of work are reported, in milliseconds: five such in a row, and `/healthz` misses its second. */
+/** Duration of work beyond which it is reported, in milliseconds. Five such pieces in a row delay `/healthz` by a second. */
 export const longTurnMillis = 200;
 
 /** What a measurement needs. */
@@ -12,15 +12,15 @@ export interface WatchdogParts {
 }
 
 /**
- * Measures a piece of work that nothing else in the process can interrupt: it began at `begun` (by the monotonic clock)
- * and has ended. `fields` is called only if it took too long.
+ * Reports a finished piece of synchronous work that took too long. `begun` is its start by the monotonic clock. `fields`
+ * is called only for a report.
  */
 export function watchTurn(parts: WatchdogParts, kind: LongTurnKind, begun: number, fields: () => LogFields): void {
   const millis = parts.clock.monotonic() - begun;
   if (millis > longTurnMillis) parts.telemetry.longTurn(kind, millis, fields());
 }
 
-/** Most nodes that a log line names. */
+/** Maximum number of nodes that a log line names. */
 const maxNodes = 5;
 
 /** The execution and its definition for a log line, with `nodeId` or its present nodes. */

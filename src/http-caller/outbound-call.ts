@@ -99,7 +99,7 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
-    // Informational answers precede the real one.
+    // Informational (1xx) answers precede the final one.
     if (status < 200) return;
     this.#status = status;
     this.#headers = headers;

@@ -1,7 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import { type AddressBytes, type Network, networkContains, parseAddress, parseNetwork } from './ip-address.ts';
 
-/** What calls may reach of the own listeners: `callbacks` (their routes, each of which needs a token) or `all`. */
+/** The routes of the own listeners that calls may reach: `callbacks` (each requires a token) or `all`. */
 export type OwnRoutes = 'callbacks' | 'all';
 
 /** The path of a callback, after the path of the base URL. */
@@ -16,8 +16,8 @@ interface Listener {
 }
 
 /**
- * The listeners of this process. A definition that could call the engine's own API would act with the rights of local
- * callers, and on loopback every process is one.
+ * The listeners of this process, which calls must not reach. Otherwise a definition could call the engine's own API with
+ * the rights of a local caller.
  *
  * Compares the addresses of actual connections. Other processes of the same installation, and this one behind a load
  * balancer, have other addresses: those belong into `http.egress.deny`.

@@ -53,9 +53,8 @@ const refusals: Readonly<Record<Exclude<Admission['kind'], 'accepted'>, string>>
 };
 
 /**
- * One execution played in virtual time: the real core, an in-memory history, and downstreams that answer as the
- * scenario says. Nothing here waits; the instant of the next answer, callback, action or timer is simply the next
- * `now`.
+ * Plays one execution in virtual time: with the real core, an in-memory history, and the downstream answers of the
+ * scenario. Nothing waits in real time: the instant of the next answer, callback, action or timer becomes `now`.
  *
  * Deterministic: at one instant answers and callbacks come first, in the order of their calls, then actions, then
  * timers. Backoff has no jitter. An instance plays once.

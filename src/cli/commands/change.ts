@@ -112,7 +112,7 @@ async function changeAll(
     errors.push(...listOf(answer, 'errors'));
     at += chunk.length;
     terminal.progress(`${String(at)} of ${String(ids.length)}: ${String(done.length)} ${doneWords[action]}`);
-    // The server left some of these because its time was up, or because its store is away.
+    // The server skipped some of these runs because its time was up or its store is unavailable.
     if (ownProperty(answer, 'more') === true) return { ...found, done: done.length, ids: done, errors, more: true };
   }
   return { ...found, done: done.length, ids: done, errors };
@@ -139,7 +139,7 @@ async function changeEach(
       else await api.ask('POST', `${path}/${paths[action] ?? action}`, bodyOf(options));
       done.push(id);
     } catch (error) {
-      // A server that is away is away for all of them.
+      // An unreachable server would fail for all further runs, too.
       if (!(error instanceof CliProblem) || error.exitCode !== exitCodes.found) throw error;
       errors.push({ id, errors: error.lines });
     }

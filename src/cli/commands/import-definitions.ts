@@ -129,7 +129,7 @@ function isUuid(id: string | undefined): id is string {
   return id !== undefined && /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i.test(id);
 }
 
-/** Refusals that do not concern the definition: the next one would get the same. */
+/** Status codes of refusals that do not concern the definition: the next definition would get the same. */
 const general: ReadonlySet<number> = new Set([401, 408, 429]);
 
 /** @throws any error that does not concern this definition. */

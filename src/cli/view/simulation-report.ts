@@ -66,7 +66,7 @@ function rowOf(entry: TraceEntry, longest: number): Row {
       const attempt = entry.attempt === 1 ? '' : ` attempt ${String(entry.attempt)}`;
       const status = entry.statusCode === undefined ? '' : ` ${String(entry.statusCode)}`;
       const request = entry.request === undefined ? '' : `${entry.request.verb} ${entry.request.url}`;
-      // The status already tells of a plain refusal.
+      // The status code already shows a plain refusal.
       const why = entry.statusCode === undefined ? note : '';
       const detail = [request, why, again(entry.retryInMillis)].filter((part) => part !== '').join('  ');
       const outcome = `${entry.outcome}${status}`;

@@ -13,7 +13,7 @@ import { type PagingClient, readRows } from '../api-client.ts';
 /** Bound of the history rows read of one execution, of each kind. */
 const maxRows = 1000;
 
-/** The past of an execution as a server tells it; each list in its own order. */
+/** The history of an execution from a server; each list in its own order. */
 export interface History {
   readonly steps: readonly JsonObject[];
   readonly calls: readonly JsonObject[];
@@ -77,7 +77,7 @@ export class Timeline {
   }
 }
 
-/** Calls contain everything that their steps say; other steps get lines of their own, in the order of time. */
+/** Merges calls and steps by time. A call contains all data of its step, so only steps without a call get a line. */
 function merge({ steps, calls }: History): readonly JsonObject[] {
   const others = [...steps];
   const rows: JsonObject[] = [];
@@ -99,7 +99,7 @@ function lineOf(row: JsonObject, begin: number): Line {
   const attempt = Number(field(row, 'attempt')) > 1 ? ` attempt ${field(row, 'attempt')}` : '';
   const status = field(row, 'statusCode');
   const request = `${field(row, 'requestVerb')} ${field(row, 'requestUrl')}`.trim();
-  // The status already tells of a plain refusal.
+  // The status code already shows a plain refusal.
   const why = field(row, 'note') || (status === '' ? field(row, 'error') : '');
   return {
     time: `${String(Math.max(0, instant(row, 'createdAt') - begin)).padStart(7)} ms`,
@@ -121,7 +121,7 @@ export function standingLines(document: JsonObject): readonly string[] {
     );
 }
 
-/** Tells that the hook has not been delivered, and why; otherwise empty. */
+/** Lines about a hook that has not been delivered, with the reason; otherwise empty. */
 export function hookLines(document: JsonObject): readonly string[] {
   const warning = field(document, 'callbackWarning');
   return warning === '' ? [] : [`not told of it: ${warning}`];

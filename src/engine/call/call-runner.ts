@@ -17,13 +17,13 @@ import { enterBoth } from './gate/two-places.ts';
 import { hostLabel } from './host-label.ts';
 import { prepare, type Prepared, type PrepareParts, type ReadyCall } from './prepared-call.ts';
 
-/** What a call runner needs. */
+/** The dependencies of a {@link CallRunner}. */
 export interface CallRunnerParts extends PrepareParts {
   readonly entropy: Entropy;
   readonly http: HttpCaller;
   /** Absent: every call may go out at once. */
   readonly gate?: CallGate;
-  /** Longest body that the history keeps. */
+  /** Maximum length of a body in the history. */
   readonly maxHistoryBody: number;
 }
 
@@ -35,28 +35,28 @@ export interface CallAnswered {
 
 /** Receives the outcome of a call. Must not throw. */
 export interface CallTaker {
-  /** Whether the execution has made calls in its turn and continues with this one. */
+  /** Whether the execution has already made calls in its turn. */
   readonly goesOn: boolean;
-  /** Whether a call that had to wait for a place may still go out. If not, the taker learns nothing more of it. */
+  /** Whether a call that had to wait for a place may still go out. If not, the taker gets no further notification. */
   mayStart(callId: number): boolean;
   answered(callId: number, answer: CallAnswered): void;
-  /** Whether the call may leave: asked at the last moment, which may come long after its start. */
+  /** Whether the call may leave. Called at the last moment, which may be long after the start. */
   mayLeave(callId: number): boolean;
-  /** The call did not leave, because {@link CallTaker.mayLeave} said no. */
+  /** The call did not leave, because {@link CallTaker.mayLeave} returned false. */
   withheld(callId: number): void;
 }
 
 /** A started call: under way, or waiting at the gate. */
 export interface StartedCall extends CallHandle {
-  /** True while it waits for a free place at its host. */
+  /** True while the call waits for a free place at its host. */
   readonly waitsForPlace?: boolean;
 }
 
 const nothingToAbort: CallHandle = { abort: () => undefined };
 
 /**
- * Makes the calls that the core asks for: renders the request, resolves secrets at the last moment, passes the gate, sends
- * the request, and turns the answer into the event that the core judges, with the exchange that people may see.
+ * Makes the calls that the core requests: renders the request, resolves secrets at the last moment, passes the gate, sends
+ * the request, and converts the answer into an event for the core, with the exchange for the history.
  */
 export class CallRunner {
   readonly #parts: CallRunnerParts;
@@ -79,7 +79,7 @@ export class CallRunner {
     return prepare(this.#parts, this.#random, run, command, traceparent, undoOutputs);
   }
 
-  /** Sends a call once the gate lets it pass. The taker learns the answer later, never before this method returns. */
+  /** Sends a call once the gate lets it pass. The taker gets the answer later, never before this method returns. */
   start(prepared: Prepared, taker: CallTaker): StartedCall {
     const { gate } = this.#parts;
     const { callId, of, outcome } = prepared;
@@ -119,7 +119,7 @@ export class CallRunner {
     }
   }
 
-  /** Removes fetched access tokens from an event from outside: a downstream may know one and send it back. */
+  /** Removes fetched access tokens from an outside event: a downstream may know a token and send it back. */
   received(event: InboxEvent): InboxEvent {
     const tokens = event.type === 'callback' ? this.#parts.vault.concealed() : undefined;
     return tokens === undefined || event.type !== 'callback'
@@ -129,7 +129,7 @@ export class CallRunner {
 
   #enter(gate: CallGate, call: GatedCall, { request, grant }: ReadyCall): Entry {
     if (grant === undefined || this.#tokens.has(grant)) return gate.enter(call);
-    // The token comes from the host of the call, where the call takes its place anyway.
+    // If the token endpoint is at the call's own host, the call's place covers both.
     if (originOf(grant.url)?.text === originOf(request.url)?.text) return gate.enter(call);
     return enterBoth(gate, { ...call, url: grant.url, placeOnly: true }, call);
   }
@@ -226,7 +226,7 @@ function blockedAnswer(callId: number, { kind: _kind, ...block }: Block): CallAn
   return { event: { type: 'blocked', callId, ...block }, bytes: 0 };
 }
 
-/** What an answer says about the host. An unreadable answer counts as an answer. */
+/** The outcome of a call for the circuit of the host. An unreadable answer counts as an answer. */
 function verdictOf(answer: CallAnswer): Parameters<Pass['done']>[0] {
   if (answer.kind === 'response') return answer.status >= 500 ? 'failed' : 'answered';
   switch (answer.error) {
@@ -241,7 +241,7 @@ function verdictOf(answer: CallAnswer): Parameters<Pass['done']>[0] {
   }
 }
 
-/** `dataTemplate` is the URL as the definition writes it, given only where its host comes from data: logs must not name that host. */
+/** `dataTemplate` is the URL from the definition, present only if its host comes from data, because logs must not name that host. */
 function resultOf(answer: CallAnswer, mask: (text: string) => string, dataTemplate: string | undefined): CallResult {
   if (answer.kind === 'response') {
     const { status, headers, bodyJson, bodyProblem } = answer;
@@ -255,6 +255,6 @@ function resultOf(answer: CallAnswer, mask: (text: string) => string, dataTempla
       ? undefined
       : { logged: `The call to ${mask(shownTemplate(dataTemplate))} had no answer (${error}).` };
   if (!sent || error === 'refused') return { kind: 'unsent', reason, ...logged, retryable: error !== 'refused' };
-  // Only the stop of this process aborts a call whose answer is still awaited.
+  // An answer is still expected here, so only the stop of this process can have aborted the call.
   return { kind: 'failed', error: error === 'aborted' ? 'connect' : error, reason, ...logged };
 }

@@ -1,4 +1,3 @@
-/** What the history shows of a call: masked first, then cut. */
 import type { Exchange } from '../../core/history.ts';
 import type { CallAnswer, OutboundRequest } from '../../ports/http-caller.ts';
 
@@ -10,7 +9,7 @@ export interface CallMasker {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** The exchange of one attempt, masked. Cuts and marks bodies longer than `maxBody`. */
+/** The exchange of one attempt for the history. Masks it first, then cuts and marks bodies longer than `maxBody`. */
 export function exchangeOf(
   request: OutboundRequest,
   answer: CallAnswer,
@@ -36,7 +35,7 @@ export function exchangeOf(
   return exchange;
 }
 
-/** The first `max` characters, without half of a surrogate pair: not every store keeps half a character. */
+/** The first `max` characters, without a split surrogate pair, which not every store can keep. */
 export function cut(text: string, max: number): string {
   if (text.length <= max) return text;
   const last = text.charCodeAt(max - 1);

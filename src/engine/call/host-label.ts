@@ -1,6 +1,6 @@
 /**
- * The shared name of all hosts that come from data (payload, labels, answers, callbacks): only readers of the execution
- * may see data, and the number of such hosts is unbounded. No real host has this name.
+ * The common name of all hosts that come from data (payload, labels, answers, callbacks), because only readers of the
+ * execution may see data, and the number of such hosts is unbounded. No real host can have this name.
  */
 export const dataHostLabel = '(data)';
 
@@ -9,7 +9,7 @@ export function hostLabel(url: string, hostFromData: boolean): string {
   return hostFromData ? dataHostLabel : hostOf(url);
 }
 
-/** Host and port of an absolute URL, for people, without the user info before them, which may be a password. */
+/** Host and port of an absolute URL, for people, without user info, which may contain a password. */
 export function hostOf(url: string): string {
   const begin = url.indexOf('//') + 2;
   const end = url.slice(begin).search(/[/\\?#]/);

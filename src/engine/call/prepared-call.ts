@@ -21,13 +21,13 @@ import type { GatedCall } from './gate/call-gate.ts';
 
 /** The claims of a callback token. */
 export interface CallbackOf extends CallbackClaims {
-  /** Id of the signing key; absent or no longer live: the first key signs. */
+  /** Id of the signing key. If it is absent or no longer live, the first key signs. */
   readonly keyId?: string | undefined;
 }
 
 /** Creates callback addresses; equal claims give equal addresses. */
 export interface CallbackIssuer {
-  /** Id of the signing key: `used` while that is live, else the first key; undefined where callbacks cannot reach this server. */
+  /** Id of the signing key: `used` while it is live, otherwise the first key; undefined if callbacks cannot reach this server. */
   keyFor(used: string | undefined): string | undefined;
   issue(claims: CallbackOf): { readonly url: string; readonly token: string; readonly signedUrl: string };
 }
@@ -36,22 +36,22 @@ export interface CallbackIssuer {
 export interface Vault extends Bindings {
   secret(name: string): string | undefined;
   variable(name: string): string | undefined;
-  /** Masks a value from now on like a secret. Returns a function that removes it from a text. A repeated value is harmless. */
+  /** Masks a value like a secret from now on. Returns a function that removes it from a text. A repeated value is harmless. */
   conceal(value: string): (text: string) => string;
   /** A function that removes every value concealed so far from a text; undefined while there is none. */
   concealed(): ((text: string) => string) | undefined;
 }
 
-/** What the preparation of a call needs. */
+/** The dependencies and limits of {@link prepare}. */
 export interface PrepareParts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly vault: Vault;
   readonly callbacks: CallbackIssuer;
   readonly masker: CallMasker;
-  /** Total time of a call whose definition says nothing, in milliseconds. */
+  /** Total time of a call whose definition sets none, in milliseconds. */
   readonly requestTimeoutMillis: number;
-  /** Longest total time of any call, in milliseconds: a definition may have been stored under a greater bound. */
+  /** Longest total time of any call, in milliseconds. A definition may have been stored under a greater bound. */
   readonly maxTimeoutMillis: number;
   /** Counts the cost of every rendering. */
   readonly meter?: Meter;
@@ -60,17 +60,17 @@ export interface PrepareParts {
 /** A request, and the grant for its access token, if it needs one. */
 export interface ReadyCall {
   readonly request: OutboundRequest;
-  /** The URL as the definition writes it. */
+  /** The URL template from the definition. */
   readonly template: string;
   readonly grant?: TokenGrant | undefined;
 }
 
-/** A call ready to go out, or the reason why it never will. */
+/** A call that is ready to go out, or the reason why it can never be sent. */
 export interface Prepared {
   readonly callId: number;
   /** The owner of the call, for the gate; absent: the call skips the gate. */
   readonly of?: Omit<GatedCall, 'url'>;
-  /** Hash of the part of the rendering that a later round repeats; of mutating forward calls only. */
+  /** Hash of the part of the rendering that a later round would repeat; present only for mutating forward calls. */
   readonly fingerprint?: string | undefined;
   readonly outcome: ReadyCall | CallProblem;
   /** Present when the attempt is traced. */
@@ -78,8 +78,8 @@ export interface Prepared {
 }
 
 /**
- * Renders the call of a command; undefined when the state does not ask for it any more. Rendering again gives the same,
- * but for the span id. `undoOutputs` is what a compensation sees.
+ * Renders the call of a command; undefined if the state no longer requests it. Repeated rendering gives the same result,
+ * except for the span id. `undoOutputs` are the outputs for a compensation.
  */
 export function prepare(
   parts: PrepareParts,

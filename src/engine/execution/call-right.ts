@@ -2,10 +2,10 @@ import type { DriverParts, ClaimedExecution } from './driver-contract.ts';
 import type { Permission } from './outgoing-calls.ts';
 
 /**
- * Whether the calls of one execution may go out: only while its lease is sure.
+ * Decides whether the calls of one execution may go out: only while its lease is sure.
  *
- * Once the driver cannot make a call that the state says is made, it makes no other: it gives the execution back, and
- * the next owner records what is known. Answers of other calls are still taken and offered to the store.
+ * When the driver cannot make a call that the durable state marks as calling, it makes no further calls and releases the
+ * execution; the next owner records the attempt. The driver still offers the answers of other calls to the store.
  */
 export class CallRight {
   readonly #parts: Pick<DriverParts, 'clock' | 'telemetry'>;
@@ -43,7 +43,7 @@ export class CallRight {
       }
       return 'granted';
     }
-    // The checkpoint says `calling`, so the next owner records an attempt of unknown outcome: possible, if pessimistic.
+    // The checkpoint already says `calling`, so the next owner records an attempt of unknown outcome: pessimistic, but safe.
     telemetry.fenced('lease');
     this.giveUp();
     return 'denied';

@@ -4,12 +4,12 @@ import type { AskClaim } from './driver-contract.ts';
 import type { InboxReader } from './inbox-reader.ts';
 import type { Progress } from './progress/progress.ts';
 
-/** The driver, as its confirmation sees it. */
+/** The parts of the driver that its confirmation uses. */
 export interface Confirmed {
   readonly lease: Lease;
-  /** Calls the action as soon as no checkpoint is under way: now or later; never once the driver has ended. */
+  /** Calls the action once no checkpoint is under way, now or later. Never calls it after the end of the driver. */
   whenIdle(action: () => void): void;
-  /** This claim still holds the execution, or the lease has lapsed again meanwhile: calls that waited are tried. */
+  /** This claim still holds the execution, or the lease has lapsed again meanwhile. The driver retries waiting calls. */
   confirmed(): void;
   /** Another claim holds the execution. */
   displaced(): void;
@@ -17,11 +17,11 @@ export interface Confirmed {
 }
 
 /**
- * Asks the store whether an execution is still as this process knows it, after a lapse of its lease. At most one question at a time.
+ * Confirms with the store, after a lapse of the lease, that the execution is still as this process knows it. At most one query is under way.
  *
- * Guarantees: a lease becomes sure again only by an answer that was asked for after its latest revival, that names this very claim at this
- * seq or a later one (which only this claim can have written), and that counts no event which the driver has not read. An execution that
- * another claim holds is given up.
+ * Guarantees: a lease becomes sure again only by the result of a query that was sent after the latest revival. The result must name this
+ * claim, at the known seq or a later one (which only this claim can have written), and no inbox event that the driver has not read. The
+ * driver gives up an execution that another claim holds.
  */
 export class Confirmation {
   readonly #ask: AskClaim;
@@ -37,17 +37,17 @@ export class Confirmation {
     this.#inbox = inbox;
   }
 
-  /** Whether an answer is awaited. */
+  /** Whether a query is under way. */
   get isOpen(): boolean {
     return this.#isAsking;
   }
 
-  /** Asks if the lease is in doubt and no answer is awaited. Only while the driver is idle. */
+  /** Sends a query if the lease is in doubt and none is under way. Call it only while the driver is idle. */
   demand(): void {
     if (this.#driver.lease.standing === 'doubtful') this.ask();
   }
 
-  /** Asks, unless an answer is awaited. Only while the driver is idle. */
+  /** Sends a query unless one is under way. Call it only while the driver is idle. */
   ask(): void {
     if (this.#isAsking) return;
     const { lease } = this.#driver;

@@ -11,12 +11,12 @@ import type { LoopShare } from '../loop-share.ts';
 import type { MemoryLedger } from '../worker/memory-ledger.ts';
 import type { WatchHub } from '../watch-hub.ts';
 
-/** Takes checkpoints; see the coalescer. */
+/** Writes checkpoints; see `Coalescer`. */
 export interface CheckpointSink {
   add(checkpoint: Checkpoint, bytes: number, sink: Sink<CheckpointResult>): void;
 }
 
-/** Asks the store for the claim of an execution, many at once. Resolves with undefined where there is none. */
+/** Reads the claim of an execution from the store, batched with other reads. Resolves with undefined if there is none. */
 export type AskClaim = (id: string) => Promise<ClaimRow | undefined>;
 
 /** What all drivers of a process share. */
@@ -24,7 +24,7 @@ export interface DriverParts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly checkpoints: CheckpointSink;
-  /** Reads that are repeated while the store is away. */
+  /** Reads that are repeated while the store is unavailable. */
   readonly reads: Pick<Store, 'readInbox' | 'readOutputs' | 'findUndo' | 'findStanding'>;
   readonly calls: CallRunner;
   readonly askClaim: AskClaim;
@@ -35,8 +35,8 @@ export interface DriverParts {
   readonly maxSteps: number;
   readonly memory: MemoryLedger;
   /**
-   * Bytes of outputs that one execution keeps in memory, and most bytes that one place reads back from the store at
-   * once.
+   * Bytes of outputs that one execution keeps in memory; also the maximum that one template or condition reads back
+   * from the store.
    */
   readonly maxOutputBytes: number;
 }
@@ -46,20 +46,20 @@ export type Ending =
   | { readonly kind: 'over' }
   | { readonly kind: 'parked'; readonly dueAt: number; readonly run: Run }
   /**
-   * Any process may claim it at once: in its old place (fenced, lease over, draining), or behind everything due if it
-   * `yields` its turn in a process that could go on with it.
+   * Any process may claim the execution at once: in its old place (fenced, lease over, draining), or behind all due ids
+   * if it `yields` its turn although this process could continue it.
    */
   | { readonly kind: 'released'; readonly run?: Run; readonly yields?: boolean }
-  /** Nothing can be done with it now; it is looked at again later. */
+  /** The execution cannot make progress now; it is claimed again later. */
   | { readonly kind: 'stuck' };
 
-/** What a driver needs to know of its process. */
+/** The parts of the process that a driver uses. */
 export interface DriverOwner {
   /** Whether the process is stopping, so that no new call may be made. */
   readonly draining: boolean;
   /** Whether other executions wait for a worker. */
   othersWait(): boolean;
-  /** The driver has let go of the execution. Called once. */
+  /** The driver has ended. Called once. */
   ended(lease: Lease, how: Ending): void;
 }
 
@@ -74,14 +74,14 @@ export interface ClaimedExecution {
   readonly traceId: string;
   readonly seq: number;
   readonly inboxSeq: number;
-  /** Claims without progress, this one included; absent for an execution that began here. */
+  /** Number of claims without progress, this one included; absent for an execution that began here. */
   readonly claims?: number;
   /**
-   * Called at least once: when the execution has made progress, when its process has lived on with it for a while, or
-   * at the end of the driver.
+   * Called at least once: when the execution has made progress, when the process has survived it for a while, or at the
+   * end of the driver.
    */
   readonly cleared?: () => void;
-  /** When it was due. Its time is never earlier. */
+  /** When the execution was due. The time of its transitions is never earlier. */
   readonly dueAt: number;
   readonly inbox: readonly InboxRow[];
 }

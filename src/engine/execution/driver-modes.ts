@@ -1,10 +1,10 @@
 /**
- * What the driver of an execution is doing.
+ * The mode of an execution's driver.
  * - `idle`: everything applied so far is durable, except `prepared` events, which may be lost; events are applied as they come.
- * - `putOff`: this turn of the event loop has done its share (see `loop-share.ts`); events wait for the next one.
+ * - `putOff`: the share of this turn of the event loop is spent (see `LoopShare`); events wait for a later turn.
  * - `committing`: one checkpoint is under way; events wait.
- * - `faulted`: the engine failed on the execution; after a pause the driver applies everything since the durable state again.
- * - `ended`: the driver has let go of the execution; later answers and events are ignored.
+ * - `faulted`: the engine failed on the execution; after a pause the driver applies all events since the durable state again.
+ * - `ended`: the driver no longer holds the execution, and ignores later answers and events.
  */
 export type DriverMode = 'idle' | 'putOff' | 'committing' | 'faulted' | 'ended';
 

@@ -6,8 +6,8 @@ export interface Wakeable {
 }
 
 /**
- * The timers of executions in memory, over one timer of the clock. There are at most as many as workers, so the next
- * one is found by looking at each when the timer fires.
+ * The timers of the executions in memory, multiplexed over one timer of the clock. There are at most as many as workers,
+ * so a linear search finds the next one.
  */
 export class DriverTimers {
   readonly #clock: Clock;

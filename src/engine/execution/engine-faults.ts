@@ -5,7 +5,7 @@ import type { ClaimedExecution } from './driver-contract.ts';
 
 const maxFaults = 5;
 
-/** Counts and logs the engine's faults on one execution, and makes the pause after each of them. */
+/** Counts and logs the engine's faults on one execution, and pauses after each of them. */
 export class EngineFaults {
   readonly #clock: Clock;
   readonly #telemetry: Telemetry;
@@ -22,23 +22,23 @@ export class EngineFaults {
     this.#execution = execution;
   }
 
-  /** Whether the execution is to be quarantined instead of tried again. */
+  /** Whether the driver must quarantine the execution instead of retrying. */
   get areTooMany(): boolean {
     return this.#count > maxFaults;
   }
 
-  /** Whether the quarantine failed, too. */
+  /** Whether the quarantine has failed, too. */
   get areHopeless(): boolean {
     return this.#count > maxFaults + 1;
   }
 
-  /** Counts and logs a fault; answers its message. */
+  /** Counts and logs a fault; returns its message. */
   add(error: unknown): string {
     this.#count++;
     return this.log(error);
   }
 
-  /** Logs a fault without counting it; answers its message. */
+  /** Logs a fault without counting it; returns its message. */
   log(error: unknown): string {
     const { lease, traceId } = this.#execution;
     const [message, detail] = error instanceof Error ? [error.message, error.stack] : [String(error)];
@@ -60,7 +60,7 @@ export class EngineFaults {
     });
   }
 
-  /** Ends the pause without its action. */
+  /** Ends the pause without calling its action. */
   end(): void {
     this.#timer?.cancel();
     this.#timer = undefined;

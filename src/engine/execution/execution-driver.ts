@@ -26,16 +26,16 @@ import { reportSignals } from './signal-report.ts';
 const baseBytes = 2048;
 
 /**
- * Drives one execution that this process holds: event → `apply` → checkpoint → commands, until the execution parks, ends, or is handed
- * back. See {@link DriverMode} for what it does meanwhile.
+ * Drives one execution that this process holds: event → `apply` → checkpoint → commands, until the execution parks, ends, or is released.
+ * {@link DriverMode} describes its modes.
  *
- * Guarantees: a call goes out only after its checkpoint is durable, and only while the lease holds; after a lapse of the lease no call goes
- * out, and nothing new begins, before the store has confirmed the execution; an answer is always offered to the store; an execution is
- * parked, ended, failed or turned to compensation only if the inbox that the checkpoint compares holds no unseen event. A fenced execution
- * is thrown away and its id released under its own token, never just acknowledged.
+ * Guarantees: a call goes out only after its checkpoint is durable, and only while the lease holds. After a lapse of the lease the driver
+ * makes no call and begins nothing new before the store has confirmed the execution. It offers every answer to the store. It parks, ends,
+ * fails or compensates an execution only if the checkpoint finds no unseen event in the inbox. When the execution is fenced, the driver
+ * discards it and releases its id under the token of the claim; it never acknowledges the id.
  *
- * What wakes it: events ({@link ExecutionDriver.post}), pokes, answers of calls and of the store, timers. What stops it: an end of any
- * {@link Ending} kind.
+ * What wakes it: events ({@link ExecutionDriver.post}), pokes, answers of calls and of the store, timers. What stops it: any
+ * {@link Ending}.
  */
 export class ExecutionDriver
   implements Sink<CheckpointResult>, OutgoingCallsHost, OutputsHost, InboxHost, Confirmed, Wakeable
@@ -56,9 +56,9 @@ export class ExecutionDriver
   readonly #faults: EngineFaults;
   /** Bytes of answers since the latest checkpoint. */
   #bytes = 0;
-  /** Whether the execution has been let go on since anything changed: once is enough. */
+  /** Whether the driver has tried to advance the execution since the latest change; a second try would have no effect. */
   #tried = false;
-  /** Actions that wait until the driver is idle. */
+  /** Actions to call once the driver is idle. */
   #deferred: (() => void)[] = [];
 
   constructor(parts: DriverParts, owner: DriverOwner, execution: ClaimedExecution) {
@@ -92,12 +92,12 @@ export class ExecutionDriver
     return this.#progress.run;
   }
 
-  /** What the execution uses its place in this process for. */
+  /** The current use of the execution's place in this process. */
   get use(): 'calling' | 'host' | 'store' | 'other' {
     return this.#calls.use ?? (this.#mode === 'committing' || this.#inbox.isReading ? 'store' : 'other');
   }
 
-  /** Begins after a load: `first` comes before the inbox, `then` after it. */
+  /** Begins after a load: applies `first` before the inbox and `then` after it. */
   begin(first: readonly Event[], then: readonly Event[]): void {
     for (const event of first) this.#progress.addFirst(event);
     for (const event of then) this.#progress.add(event);
@@ -112,22 +112,22 @@ export class ExecutionDriver
     this.#afterCommit();
   }
 
-  /** Something from outside may be in the inbox. False when the driver has ended and cannot look any more. */
+  /** Reports that the inbox may have a new event. Returns false if the driver has ended and cannot read it. */
   poke(): boolean {
     if (this.#mode === 'ended') return false;
     this.#inbox.markStale();
-    // An execution that is over is changed past the inbox, which fences this worker: the store knows.
+    // A change of an ended execution bypasses the inbox and fences this worker, so only the store knows of it.
     if (this.run.state.end !== undefined) this.whenIdle(() => this.#confirmation.ask());
     this.#pump();
     return true;
   }
 
-  /** Whether calls may be made has changed: the process drains, or the lease is lost, in doubt, or sure again. */
+  /** Reports a change of the right to make calls: the process drains, or the lease is lost, in doubt, or sure again. */
   nudge(): void {
     this.#pump();
   }
 
-  /** Gives up the calls in flight, whose outcome is then unknown, and hands the execution back as soon as that is durable. */
+  /** Gives up the calls in flight, whose outcome is then unknown, and releases the execution once that is durable. */
   abandon(): void {
     if (this.#mode === 'ended') return;
     this.#calls.abortCalls();
@@ -136,7 +136,7 @@ export class ExecutionDriver
     this.#pump();
   }
 
-  /** Something happened. Does nothing, and answers false, once the driver has ended. */
+  /** Adds an event. After the end of the driver it does nothing and returns false. */
   post(event: Event): boolean {
     if (this.#mode === 'ended') return false;
     this.#tried = false;
@@ -207,7 +207,7 @@ export class ExecutionDriver
         return;
       case 'inbox':
         progress.inboxSeq = result.inboxSeq;
-        // The engine may have failed on an event of that inbox, so a quarantine stays whatever came.
+        // The engine may have failed on an event of that inbox, so new events do not revoke a quarantine.
         if (progress.quarantine === undefined) progress.rebase(result.inbox);
         else progress.quarantined(progress.quarantine);
         this.#pump();
@@ -227,20 +227,20 @@ export class ExecutionDriver
     this.fault(error);
   }
 
-  /** The engine failed on this execution: the driver pauses and tries again; after too many faults it quarantines the execution. */
+  /** Handles an engine fault on this execution: pauses and retries; after too many faults it quarantines the execution. */
   fault(error: unknown): void {
     if (this.#mode === 'ended') {
-      // A read that fails after the end does not matter; a bug of the driver does.
+      // After the end, failed reads do not matter, but a bug of the driver is logged.
       if (error instanceof ForbiddenModeChange) this.#faults.log(error);
       return;
     }
     if (error instanceof StoreUnavailable) {
-      // Reads report an outage only while the process stops; it says nothing about the execution. The next owner goes on.
+      // Reads report an outage only while the process stops. The execution is not at fault; the next owner continues it.
       this.#end({ kind: 'released' });
       return;
     }
     if (this.#mode === 'committing') {
-      // The next checkpoint builds on the answer to the one under way.
+      // The result of the checkpoint under way determines the state from which the driver continues.
       this.#deferred.push(() => this.fault(error));
       return;
     }
@@ -259,7 +259,7 @@ export class ExecutionDriver
     this.#mode = mode;
   }
 
-  /** Applies what waits, then writes, acts or rests. The one place where an idle driver moves. */
+  /** Applies waiting events, then writes, runs commands or rests. An idle driver moves only here. */
   #pump(): void {
     if (this.#mode !== 'idle') return;
     this.#inbox.read();
@@ -286,7 +286,7 @@ export class ExecutionDriver
     this.#rest();
   }
 
-  /** Leaves events for another turn of the event loop, when this one has done its share. */
+  /** Defers events to another turn of the event loop if the share of this one is spent. */
   #isPutOff(): boolean {
     const { share } = this.#parts;
     if (!share.isSpent || !this.#applier.hasMore) return false;
@@ -323,7 +323,7 @@ export class ExecutionDriver
     else this.#pump();
   }
 
-  /** Nothing is left to write: parks, hands back, or waits for answers and timers. */
+  /** Parks, releases, or waits for answers and timers, because nothing is left to write. */
   #rest(): void {
     this.#calls.run(this.#progress.takeCommands());
     if (this.#mode !== 'idle') return;
@@ -364,16 +364,16 @@ export class ExecutionDriver
     this.#commit();
   }
 
-  /** The pause after a fault is over; `message` is the fault's. */
+  /** Retries after the pause of a fault; `message` is that of the fault. */
   #tryAgain(message: string): void {
     if (this.#mode !== 'faulted') return;
     this.#enter('idle');
     if (this.#faults.areTooMany) {
-      // CORRUPTED with reason `engine`, as the execution is in the store; its inbox stays as it is.
+      // CORRUPTED with reason `engine`, from the durable state. The inbox stays as it is.
       this.#progress.quarantined(`The engine failed on this execution: ${message}`);
       this.#calls.abortCalls();
     } else {
-      // The inbox rows that were taken are no longer in memory: they are read again.
+      // The inbox rows already taken are no longer in memory and must be read again.
       this.#progress.inboxSeq = -1;
       this.#tried = false;
       this.#deferred.push(() => this.#calls.again());

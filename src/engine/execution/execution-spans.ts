@@ -4,17 +4,17 @@ import type { FailureReason, TerminalStatus } from '../../core/state.ts';
 import type { Span, Tracer } from '../../ports/tracer.ts';
 import { parentOf, roundSpanIdOf, traceIdOf } from '../trace-context.ts';
 
-/** What is known of an attempt's span before it begins. */
+/** The part of an attempt's span that is known before the attempt begins. */
 export type CallSpan = Omit<Span, 'startMillis' | 'endMillis' | 'error'>;
 
 const firstBadStatus = 400;
 
-/** Whether the execution's trace is sampled. `traceparent` is the header that the run came with. */
+/** Whether the execution's trace is sampled. `traceparent` is the header of the submission. */
 export function isSampled(tracer: Tracer, executionId: string, traceparent: string | undefined): boolean {
   return tracer.samples(traceIdOf(executionId, traceparent), parentOf(traceparent)?.isSampled);
 }
 
-/** The span of one attempt, with the ids of the header that {@link traceparentOf} made for it. */
+/** The span of one attempt, with the ids of the header that {@link traceparentOf} created for it. */
 export function callSpan({ header, state }: Run, command: CallCommand, traceparent: string): CallSpan {
   const { nodeId, visit, attempt, phase } = command;
   return {
@@ -36,12 +36,12 @@ export function callSpan({ header, state }: Run, command: CallCommand, tracepare
   };
 }
 
-/** How an attempt ended; `request` is absent when none was made. */
+/** The end of an attempt; `request` is absent if no request was made. */
 export interface CallEnd {
   readonly result: CallResult;
   /**
-   * `template` is the masked URL as the definition writes it. The history keeps the rendered URL, for readers who may
-   * see it.
+   * `template` is the masked URL from the definition. Only the history contains the rendered URL, for readers with
+   * permission.
    */
   readonly request?: { readonly verb: string; readonly template: string };
   readonly endMillis: number;
@@ -70,8 +70,8 @@ export function recordCall(tracer: Tracer, span: CallSpan, end: CallEnd): void {
 }
 
 /**
- * Records the span of a round that has ended. Its id follows from the execution, so calls made by any process, before
- * and after a restart, name the same parent.
+ * Records the span of an ended round. Its id derives from the execution and round, so all processes name the same
+ * parent in their calls, also after a restart.
  */
 export function recordRound(
   tracer: Tracer,

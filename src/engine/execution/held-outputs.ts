@@ -6,30 +6,27 @@ import type { DriverParts, ClaimedExecution } from './driver-contract.ts';
 import { bytesPerChar, executionBytes } from '../worker/memory-ledger.ts';
 import { readBack, type Restore } from './restored-outputs.ts';
 
-/**
- * Outputs are looked at again after this many more bytes of answers: a look at each checkpoint would cost more than it
- * saves.
- */
+/** Bytes of new answers after which outputs are examined again. A check at each checkpoint would cost more than it saves. */
 const trimFromBytes = 65_536;
 
-/** The driver, as its outputs see it. */
+/** The parts of the driver that its outputs use. */
 export interface OutputsHost {
   readonly run: Run;
-  /** Takes in outputs that were read back, as soon as no checkpoint is under way, and goes on. */
+  /** Adds outputs that were read back, once no checkpoint is under way, and continues. */
   restored(restore: Restore): void;
   fault(error: unknown): void;
 }
 
 /**
- * Keeps count of the memory that the outputs of one execution take, leaves large or unneeded ones in the store, and
- * reads them back when something asks for them. One per driver.
+ * Tracks the memory of one execution's outputs, drops large or unneeded outputs from memory, and reads them back from
+ * the store on demand. One per driver.
  */
 export class HeldOutputs {
   readonly #parts: Pick<DriverParts, 'memory' | 'reads' | 'maxOutputBytes'>;
   readonly #host: OutputsHost;
   readonly #payloadBytes: number;
   #bytes: number;
-  /** Bytes of answers since the outputs were looked at last. */
+  /** Bytes of answers since the outputs were last examined. */
   #grown = 0;
   #isReading = false;
 
@@ -50,15 +47,15 @@ export class HeldOutputs {
     return this.#isReading;
   }
 
-  /** Counts bytes that came in. */
+  /** Counts bytes of a new answer. */
   grew(bytes: number): void {
     this.#grown += bytes;
     this.#add(bytes);
   }
 
   /**
-   * Called when the execution is durable as `run`: drops outputs that nothing can ask for any more, and those beyond
-   * the limit. In a process without room for new executions the limit is 0.
+   * Called when `run` is durable: drops outputs that nothing can read any more, and those beyond the limit. In a process
+   * without room for new executions the limit is 0.
    */
   trimmed(run: Run): Run {
     if (this.#grown <= trimFromBytes) return run;
@@ -69,14 +66,14 @@ export class HeldOutputs {
     return { ...run, outputs };
   }
 
-  /** Reads back what a token needs to move on by itself. */
+  /** Reads back the outputs that a token needs to advance. */
   seek(): void {
     const { run } = this.#host;
     if (run.outputs.isWhole || this.#isReading || run.state.end !== undefined) return;
     this.#read(run.state.tokens.flatMap((token) => [...lackOfMove(run, token)]));
   }
 
-  /** Whether the outputs that judging a callback needs are in memory. Reads them back if they are not. */
+  /** Whether the outputs needed to judge a callback are in memory. If not, it reads them back. */
   areAtHand({ event }: InboxRow): boolean {
     const { run } = this.#host;
     if (run.outputs.isWhole || event.type !== 'callback') return true;
@@ -86,7 +83,7 @@ export class HeldOutputs {
     return lack.length === 0;
   }
 
-  /** Gives the memory back at the end of the driver. A second call does nothing. */
+  /** Removes the outputs from the memory ledger at the end of the driver. A second call does nothing. */
   end(): void {
     this.#add(-this.#bytes);
   }

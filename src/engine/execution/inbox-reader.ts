@@ -1,14 +1,14 @@
 import type { Store } from '../../ports/store.ts';
 import type { Progress } from './progress/progress.ts';
 
-/** The driver, as its inbox reader sees it. */
+/** The parts of the driver that its inbox reader uses. */
 export interface InboxHost {
   readonly id: string;
   whenIdle(action: () => void): void;
   fault(error: unknown): void;
 }
 
-/** Reads the inbox of one execution when something may have been added to it; one read at a time. */
+/** Reads the inbox of one execution when it may have new events. One read is under way at a time. */
 export class InboxReader {
   readonly #reads: Pick<Store, 'readInbox'>;
   readonly #progress: Progress;
@@ -26,12 +26,12 @@ export class InboxReader {
     return this.#isReading;
   }
 
-  /** Whether the inbox is being read, or is to be read. */
+  /** Whether a read is under way or needed. */
   get isOpen(): boolean {
     return this.#isReading || this.#isStale;
   }
 
-  /** The inbox may hold more than was read: the next {@link InboxReader.read} reads it. */
+  /** Reports that the inbox may have new events: the next {@link InboxReader.read} reads it. */
   markStale(): void {
     this.#isStale = true;
   }

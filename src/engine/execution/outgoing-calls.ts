@@ -11,27 +11,27 @@ import { reusedKey } from './reused-key.ts';
 
 /**
  * Whether a call may go out: at once; after the store has confirmed the execution, which {@link OutgoingCalls.again}
- * reports; or never from here, since the execution is being handed back.
+ * reports; or never from this process, because it is releasing the execution.
  */
 export type Permission = 'granted' | 'later' | 'denied';
 
-/** The driver, as its outgoing calls see it. */
+/** The parts of the driver that its outgoing calls use. */
 export interface OutgoingCallsHost {
   readonly id: string;
   /** The execution as it is now. */
   readonly run: Run;
   /** Whether a call may go out now. */
   mayCall(): Permission;
-  /** Applies a `prepared` event at once. Only while the driver is idle. */
+  /** Applies a `prepared` event at once. Call it only while the driver is idle. */
   prepared(event: Extract<Event, { type: 'prepared' }>): void;
   answered(answer: CallAnswered): void;
   post(event: Event): void;
-  /** Calls the action as soon as no checkpoint is under way: now or later; never once the driver has ended. */
+  /** Calls the action once no checkpoint is under way, now or later. Never calls it after the end of the driver. */
   whenIdle(action: () => void): void;
   fault(error: unknown): void;
 }
 
-/** What a call reads that is not in memory. */
+/** Data that a call reads from the store. */
 interface Seen {
   readonly restore?: Restore;
   /** The outputs that a compensation reads. */
@@ -41,22 +41,22 @@ interface Seen {
 type FindUndo = Extract<Command, { type: 'findUndo' }>;
 
 /**
- * Makes the calls of one execution, and the reads of the store that calls and compensations need. One per driver.
+ * Makes the calls of one execution, and reads from the store what calls and compensations need. One per driver.
  *
- * Guarantees: a call goes out at most once; while the lease is in doubt none goes out, and each waits for the store's
- * answer and is then made from the start; a call that the present state gives up or lets fail never goes out, since the
- * store may have that state already; an answer is passed on only while the call is still wanted. Per token one search
- * for the next compensation is under way until its result has been applied, so no result names an effect that was
- * compensated meanwhile. One turn of the event loop renders a bounded amount over all executions (see `loop-share.ts`).
- * Reads go on while the store is away; their results wait for the checkpoint under way.
+ * Guarantees: a call goes out at most once. While the lease is in doubt, calls wait until the store has confirmed the
+ * execution, and then begin from the start. A call that the present state gives up or lets fail never goes out, because
+ * the store may already have that state. An answer is passed on only while the call is still wanted. Each token has at
+ * most one search for the next compensation until its result has been applied, so a result never names an effect that
+ * was compensated meanwhile. `LoopShare` bounds the rendering per turn of the event loop. Reads are repeated while
+ * the store is unavailable; their results wait for the checkpoint under way.
  */
 export class OutgoingCalls implements CallTaker {
   readonly #parts: Pick<DriverParts, 'calls' | 'reads' | 'maxSteps' | 'maxOutputBytes' | 'share'>;
   readonly #host: OutgoingCallsHost;
   readonly #traceparent: string | undefined;
-  /** The wanted calls. A call has no handle while something is read for it, or while it is postponed. */
+  /** The wanted calls. A call has no handle while a read for it is under way, or while it is postponed. */
   readonly #calls = new Map<number, { readonly command: CallCommand; readonly handle?: StartedCall }>();
-  /** Calls that wait for the store to confirm the execution, or that the engine failed to make. */
+  /** Calls that wait for the store's confirmation, or that the engine failed to make. */
   #postponed: CallCommand[] = [];
   readonly #seeking = new Set<number>();
   /** Calls that have ended since this process took the execution over. */
@@ -78,8 +78,7 @@ export class OutgoingCalls implements CallTaker {
   }
 
   /**
-   * What the execution's place in the process is used for, as far as calls and searches say; undefined when there are
-   * none.
+   * The use of the execution's place in the process by calls and searches; undefined when there are none.
    */
   get use(): 'calling' | 'host' | 'store' | undefined {
     let use: 'host' | 'store' | undefined;
@@ -92,14 +91,14 @@ export class OutgoingCalls implements CallTaker {
   }
 
   /**
-   * Whether its calls go before others that wait for a place. Only until its turn is used up; otherwise a loop would
-   * keep the others waiting for ever.
+   * Whether its calls take precedence over others that wait for a place. Only until its turn is used up; otherwise a
+   * loop would starve the others.
    */
   get goesOn(): boolean {
     return this.#made > 0 && this.#made < this.#parts.maxSteps;
   }
 
-  /** Performs the commands of a durable checkpoint. Only while the driver is idle. */
+  /** Runs the commands of a durable checkpoint. Call it only while the driver is idle. */
   run(commands: readonly Command[]): void {
     for (const command of commands) {
       switch (command.type) {
@@ -117,7 +116,7 @@ export class OutgoingCalls implements CallTaker {
     }
   }
 
-  /** Makes the postponed calls from the start. Only while the driver is idle. */
+  /** Makes the postponed calls from the start. Call it only while the driver is idle. */
   again(): void {
     const postponed = this.#postponed;
     if (postponed.length === 0) return;
@@ -128,14 +127,14 @@ export class OutgoingCalls implements CallTaker {
     }
   }
 
-  /** Gives up every call. Their answers are ignored. */
+  /** Gives up all calls and ignores their answers. */
   abortCalls(): void {
     for (const { handle } of this.#calls.values()) handle?.abort();
     this.#calls.clear();
     this.#postponed = [];
   }
 
-  /** Allows the next search, since the result of the last one has been applied. */
+  /** Allows the next search, because the result of the last one has been applied. */
   undoApplied(tokenId: number): void {
     this.#seeking.delete(tokenId);
   }
@@ -154,9 +153,8 @@ export class OutgoingCalls implements CallTaker {
   }
 
   /**
-   * May be asked while a checkpoint is under way that gives the call up, or that begins to fail its scope. The store
-   * may already have that checkpoint, so the call must not leave; the store may also refuse it, so nothing is decided
-   * before its answer.
+   * The checkpoint under way may give the call up or begin to fail its scope. The store may already have written it, so
+   * the call must not leave; the store may also refuse it, so the decision waits for its answer.
    */
   mayLeave(callId: number): boolean {
     const { state } = this.#host.run;
@@ -169,8 +167,8 @@ export class OutgoingCalls implements CallTaker {
   }
 
   /**
-   * A call that was about to leave may not leave now, or never. Once no checkpoint is under way, the driver makes the
-   * call from the start if it is still wanted, asks the store, or hands the execution back.
+   * Withholds a call that was about to leave. Once no checkpoint is under way, the driver makes the call from the start
+   * if it is still wanted, asks the store for confirmation, or releases the execution.
    */
   #keepBack(command: CallCommand): void {
     if (this.#host.mayCall() === 'denied') this.#calls.delete(command.callId);
@@ -229,7 +227,7 @@ export class OutgoingCalls implements CallTaker {
 
   #prepare(command: CallCommand, { restore, undoOutputs }: Seen): Prepared | undefined {
     const { run } = this.#host;
-    // Only this rendering sees the outputs that were left in the store.
+    // Only this rendering uses the outputs that were read back; the run does not keep them.
     const seeing = restore === undefined ? run : { ...run, outputs: restore(run.outputs) };
     return this.#parts.calls.prepare(seeing, command, this.#traceparent, undoOutputs);
   }
@@ -238,13 +236,13 @@ export class OutgoingCalls implements CallTaker {
     const { calls } = this.#parts;
     const { callId } = command;
     try {
-      // Its scope may have begun to fail while something was read for it.
+      // The call's scope may have begun to fail during the read.
       if (this.#endDrained(command)) return;
       let prepared = this.#prepare(command, seen);
       if (prepared?.fingerprint !== undefined) {
         const { fingerprint } = prepared;
         this.#host.prepared({ type: 'prepared', callId, fingerprint, ...(reused && { reused }) });
-        // Renders it again under the key of the earlier effect.
+        // Renders the call again with the key of the earlier effect.
         if (reused !== undefined) prepared = this.#prepare(command, seen);
       }
       if (prepared === undefined) this.#calls.delete(callId);
@@ -255,8 +253,7 @@ export class OutgoingCalls implements CallTaker {
   }
 
   /**
-   * Ends a call of a failing scope as one that was not sent. Only while the driver is idle, when the failure is
-   * durable.
+   * Ends a call of a failing scope as unsent. Call it only while the driver is idle, when the failure is durable.
    */
   #endDrained(command: CallCommand): boolean {
     const { callId } = command;
@@ -266,7 +263,7 @@ export class OutgoingCalls implements CallTaker {
     return true;
   }
 
-  /** The engine failed to make a call: it is made once more after the pause, unless it is given up. */
+  /** Handles an engine fault on a call: the driver makes the call again after the pause, unless it is given up. */
   #fail(command: CallCommand, error: unknown): void {
     this.#postpone(command);
     this.#host.fault(error);
@@ -277,7 +274,7 @@ export class OutgoingCalls implements CallTaker {
     const { run, id } = this.#host;
     const node = run.plan.nodes.get(nodeId);
     const stage = run.state.tokens.find((token) => token.id === tokenId)?.stage;
-    // A further operation, after a callback that said failure, has a key of its own whatever earlier effects exist.
+    // A further operation, after a callback that reported a failure, has its own key regardless of earlier effects.
     const isFurther = stage?.kind === 'calling' && stage.task.operation > 1;
     if (node?.kind !== 'task' || !node.call.mutating || isFurther) {
       this.#send(command, seen);
@@ -301,13 +298,13 @@ export class OutgoingCalls implements CallTaker {
     this.#read(command, reading, (undoOutputs) => this.#send(command, { undoOutputs }));
   }
 
-  /** Calls `then` with the store's answer if the call is still wanted. */
+  /** Calls `then` with the result of the read if the call is still wanted. */
   #read<T>(command: CallCommand, reading: Promise<T>, then: (value: T) => void): void {
     reading.then(
       (value) => {
         this.#host.whenIdle(() => {
           if (!this.#calls.has(command.callId)) return;
-          // The read may have taken longer than the lease, and its result may be out of date.
+          // The lease may have ended during the read, which makes the result stale.
           const permission = this.#host.mayCall();
           if (permission !== 'granted') {
             this.#calls.delete(command.callId);
@@ -330,7 +327,7 @@ export class OutgoingCalls implements CallTaker {
   #seek(command: FindUndo): void {
     const { tokenId, round, scope, only, undo } = command;
     const token = this.#host.run.state.tokens.find(({ id }) => id === tokenId);
-    // An earlier event asked for it, and a later one has already named the effect.
+    // A later event has already named the effect that this search was for.
     if (token?.stage.kind !== 'unwinding' || token.stage.undo !== undefined) return;
     if (this.#seeking.has(tokenId)) return;
     this.#seeking.add(tokenId);

@@ -1,15 +1,15 @@
 import type { Clock, Timer } from '../../ports/clock.ts';
 import type { ClaimedExecution } from './driver-contract.ts';
 
-/** How long the process must live on with an execution that was claimed without progress before, in milliseconds. */
+/** How long the process must survive an execution with earlier claims without progress, in milliseconds. */
 const survivalMillis = 1_000;
 
 /**
- * Keeps the count of claims without progress of one execution right, by which an execution that brings down its owners is quarantined.
+ * Maintains the count of an execution's claims without progress. A high count quarantines an execution that crashes its owners.
  *
- * While the process only waits for the execution, the execution does not bring it down: after a while the store forgets the count. Without
- * this, an execution that makes long calls would be quarantined for a process that something else kills. Before another event is applied,
- * which may be what its owners ended by, the store counts again.
+ * An execution that only waits does not crash its process, so after a while the store clears the count. Otherwise an execution with long
+ * calls would be quarantined when something else kills its processes. Before the driver applies another event, which may be the one that
+ * crashed the former owners, the store restores the count.
  *
  * What stops it: progress, or the end of the driver.
  */
@@ -22,8 +22,8 @@ export class PoisonCount {
   #isForgotten = false;
 
   /**
-   * `claims` is the number of claims without progress, this one included; `cleared` is called at least once, when the execution has shown
-   * that it is harmless. `forget` lets the store forget the count with the next checkpoint.
+   * `claims` is the number of claims without progress, this one included. `cleared` is called at least once, when the execution has proved
+   * harmless. `forget` makes the next checkpoint clear the count.
    */
   constructor(clock: Clock, { claims = 0, cleared }: Pick<ClaimedExecution, 'claims' | 'cleared'>, forget: () => void) {
     this.#clock = clock;
@@ -32,7 +32,7 @@ export class PoisonCount {
     this.#forget = forget;
   }
 
-  /** Begins to watch. */
+  /** Starts the survival timer. */
   begin(): void {
     if (this.#claims <= 1) return;
     this.#timer = this.#clock.after(survivalMillis, () => {
@@ -41,7 +41,7 @@ export class PoisonCount {
     });
   }
 
-  /** The claims to count again before anything is applied, if the store has forgotten them. Begins to watch again. */
+  /** The count to restore before an event is applied, if the store has cleared it. Restarts the survival timer. */
   countAgain(): number | undefined {
     if (!this.#isForgotten) return undefined;
     this.#isForgotten = false;
@@ -49,7 +49,7 @@ export class PoisonCount {
     return this.#claims;
   }
 
-  /** A checkpoint is durable. `claims` is the count that it set. */
+  /** Notes a durable checkpoint. `claims` is the count that it set. */
   written(progress: boolean, claims: number | undefined): void {
     if (this.#claims === 0) return;
     if (progress) {
@@ -61,7 +61,7 @@ export class PoisonCount {
     }
   }
 
-  /** Stops watching. A second call does nothing new. */
+  /** Stops the timer. A second call has no further effect. */
   end(): void {
     this.#isForgotten = false;
     this.#timer?.cancel();

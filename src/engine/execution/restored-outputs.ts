@@ -7,17 +7,17 @@ import { OutputsTooLarge } from '../../ports/store-bounds.ts';
 /** Adds what was read to the present outputs. */
 export type Restore = (outputs: Outputs) => Outputs;
 
-/** Where outputs are read from. */
+/** The source of outputs, and the bound of a read. */
 export interface OutputSource {
   readonly reads: Pick<Store, 'readOutputs'>;
-  /** Most bytes that one place may read back at once, as JSON. */
+  /** Maximum bytes of JSON that one template or condition may read back. */
   readonly maxOutputBytes: number;
 }
 
-/** Most nodes that an error names. */
+/** Maximum number of nodes that an error names. */
 const maxNamed = 3;
 
-/** Why a place cannot have the outputs that it asks for. */
+/** The sentence for a template or condition whose outputs are too large. */
 function tooLargeText(nodeIds: readonly string[], maxBytes: number): string {
   const named = nodeIds.slice(0, maxNamed).join(', ');
   const more = nodeIds.length > maxNamed ? ` and ${String(nodeIds.length - maxNamed)} more` : '';
@@ -25,8 +25,8 @@ function tooLargeText(nodeIds: readonly string[], maxBytes: number): string {
 }
 
 /**
- * Reads the outputs of these nodes back from the store. If they are too large, whatever asks for them fails with a
- * sentence. Throws what the store throws.
+ * Reads the outputs of these nodes from the store. If they are too large, the template or condition that uses them fails
+ * with a sentence. Throws what the store throws.
  */
 export async function readBack(
   { reads, maxOutputBytes }: OutputSource,
@@ -43,8 +43,8 @@ export async function readBack(
 }
 
 /**
- * Reads the outputs of these queries and no others, for a compensation or for a request that is shown again. Throws
- * what the store throws.
+ * Reads exactly the outputs of these queries, for a compensation or to show a request again. Throws what the store
+ * throws.
  */
 export async function readAsked(
   { reads, maxOutputBytes }: OutputSource,

@@ -2,10 +2,10 @@ import type { EffectRow } from '../../ports/store.ts';
 
 /**
  * The key and row of an earlier round's effect that a call with this fingerprint takes over by sending the same
- * Idempotency-Key. Undefined when the request differs, or when a compensation was tried and not completed: the effect
- * may be gone, and a downstream that remembers the key would answer as if it were not. An effect of unknown outcome
- * without a fingerprint was given up before its request was rendered again, since its process had ended: it counts as
- * the same request, because another key might repeat the effect.
+ * Idempotency-Key. Undefined if the request differs, or if a compensation was attempted but not completed: the effect
+ * may be gone, but a downstream that remembers the key would answer as if it still existed. An effect of unknown outcome
+ * without a fingerprint counts as the same request, because another key might repeat the effect; its process ended, and
+ * it was given up before its request was rendered again.
  */
 export function reusedKey(
   standing: EffectRow | undefined,

@@ -74,7 +74,7 @@ export function reportSignals(
   }
 }
 
-/** What the row of a finished execution says. */
+/** The row of a finished execution. */
 export interface Finished {
   readonly id: string;
   readonly name: string;
@@ -84,7 +84,7 @@ export interface Finished {
   readonly traceId: string;
 }
 
-/** Reports the end of an execution of which only the row is known. */
+/** Reports the end of an execution from its row alone. */
 export function reportFinished(telemetry: Telemetry, finished: Finished): void {
   const { name, version, state } = finished;
   if (state.end === undefined) return;

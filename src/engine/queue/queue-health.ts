@@ -3,7 +3,7 @@ import type { Telemetry } from '../../ports/telemetry.ts';
 import { Outage } from '../write/outage.ts';
 
 /**
- * Whether the queue answers, for the log and the metrics. Every part of the engine reports the outcome of its
+ * Tracks whether the queue answers, for the log and the metrics. Every part of the engine reports the outcome of its
  * operations on the queue here.
  *
  * Each failure is counted. The log has one line when the queue goes away and one when it is back, however many

@@ -5,7 +5,7 @@ import { pause } from '../write/coalescer.ts';
 import type { Lease } from '../worker/lease.ts';
 import type { QueueHealth } from './queue-health.ts';
 
-/** Rings that wait for a server that is away; more are dropped. */
+/** Maximum number of rings that wait for an unavailable server; further ones are dropped. */
 const maxWaitingRings = 20_000;
 
 type Done = Claimed & { readonly parkUntil?: number };
@@ -32,12 +32,12 @@ export interface ServerWriterParts {
 }
 
 /**
- * Writes the workers' messages to one server of the queue: ends of claims, and ids that became due. Gathers them while
- * a round is under way, so a busy process sends few and large messages.
+ * Writes the workers' messages to one server of the queue: ends of claims, and ids that became due. Messages gather while
+ * a round is under way, so a busy process sends few and large batches.
  *
  * Guarantees: the writer repeats acknowledgements and releases until the queue confirms them or their lease ends. Rings
- * are best effort within a bound: the reconcile finds what was lost. Within a round, ends of claims precede rings, so
- * that an id parked and woken at once is woken last.
+ * are best effort within a bound; the reconciler finds ids whose ring was lost. Within a round, ends of claims precede
+ * rings, so that a ring for an id that has just been parked takes effect.
  *
  * What wakes it: a message. What stops it: an empty backlog.
  */

@@ -49,8 +49,8 @@ export interface SoleWorkerQueueParts {
  * The queue of a process that shares its store with others, without a queue server: one process at a time does all the
  * work.
  *
- * It owns nothing before the store makes it the sole worker, and after it loses that role: then it claims nothing, and
- * executions in hand make no further call (their results are still offered to the store, which decides).
+ * The process owns nothing before the store makes it the sole worker, nor after it loses that role: it then claims
+ * nothing, and held executions make no further calls (their results are still offered to the store, which decides).
  *
  * Guarantees: a lease counts from a proof that the store still knew this process as the worker, and the store drops a
  * silent worker only after a lease; so no two processes may make calls for the same execution. A worker whose lock
@@ -151,7 +151,7 @@ export class SoleWorkerQueue implements Queue {
     return this.#works ? this.#parts.queue.toRefill() : undefined;
   }
 
-  /** An unavailable store is no trouble of the queue: the worker reads the store when it is back. */
+  /** Does not report an unavailable store as a queue failure: the worker reads the store once it answers again. */
   async enqueue(items: readonly QueueItem[]): Promise<void> {
     if (this.#works) return this.#parts.queue.enqueue(items);
     try {
@@ -231,7 +231,7 @@ export class SoleWorkerQueue implements Queue {
     }
     if (this.#isDeclared && !this.#works) await this.#declare(false);
     if (!this.#isFreed) {
-      // Listening begins before the check, so that this process hears a worker that hands over in between.
+      // Listens before the check, so that this process receives the message of a worker that hands over in between.
       await this.#candidacy.listen();
       // A worker that lives has the lock, or gets it back.
       await this.#listener?.processes.look();

@@ -10,7 +10,7 @@ export interface MaintenanceParts {
   readonly retentionDays: number;
   readonly partitionLookaheadMonths: number;
   readonly intervalMillis: number;
-  /** Whether this process does the retention now. */
+  /** Whether this process is responsible for the retention now. */
   readonly isOurs: () => boolean;
 }
 
@@ -20,7 +20,7 @@ const batchSize = 200;
 /** The first round waits until the server has caught up after its start. */
 const firstDelayMillis = 30_000;
 
-/** Delay after a round that gave way; or the interval, if that is shorter. */
+/** Delay after a round that yielded to locks, in ms; the interval if that is shorter. */
 const againMillis = 60_000;
 
 /** Intervals without a complete round after which the retention logs a warning. */
@@ -32,12 +32,12 @@ const pauseMillis = 50;
 const dayMillis = 86_400_000;
 
 /**
- * The retention: creates partitions ahead and drops old ones where the store has partitions, then deletes executions
- * that ended long ago, in batches. One process of those that share a store does it at a time.
+ * The retention: in a store with partitions it creates partitions ahead and drops old ones; then it deletes executions
+ * that ended long ago, in batches. One process at a time runs it for a store.
  *
- * Guarantees: one batch runs at a time, and an error only waits for the next round. A round that meets locks of other
- * processes gives way without a log line and comes again after {@link againMillis}. The retention logs, once, when no
- * round was complete for {@link behindIntervals} intervals, and when one is again.
+ * Guarantees: one batch runs at a time. After an error, the next round continues. A round that meets locks of other
+ * processes yields without a log line and starts again after {@link againMillis}. The retention logs once when no round
+ * was complete for {@link behindIntervals} intervals, and once when a round is complete again.
  *
  * What wakes it: the clock, soon after the start, then once per interval. What stops it: `stop`, which awaits the batch
  * under way.
@@ -49,7 +49,7 @@ export class Maintenance {
   #isStopped = false;
   /** When the round under way last made progress, by the monotonic clock. */
   #progressAt: number | undefined;
-  /** When the first round gave way since the last complete one, by the monotonic clock. */
+  /** When a round first yielded since the last complete one, by the monotonic clock. */
   #gaveWayAt: number | undefined;
   #saidBehind = false;
 
@@ -63,14 +63,14 @@ export class Maintenance {
     this.#schedule(Math.min(firstDelayMillis, this.#parts.intervalMillis));
   }
 
-  /** Stops after the batch under way. A second call awaits the same. */
+  /** Stops after the batch under way. A second call waits for the first. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#timer?.cancel();
     await this.#round;
   }
 
-  /** How long the present round has made no progress; 0 between rounds. */
+  /** Time since the present round last made progress, in ms; 0 between rounds. */
   get stalledMillis(): number {
     return this.#progressAt === undefined ? 0 : this.#parts.clock.monotonic() - this.#progressAt;
   }

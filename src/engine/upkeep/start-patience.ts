@@ -6,21 +6,21 @@ import type { Telemetry } from '../../ports/telemetry.ts';
 export const startPatienceMillis = 60_000;
 const openRetryMillis = 500;
 
-/** Time from the first log line about it to the second, in ms; each further pause is twice as long. */
+/** Time between the first and the second log line about the wait, in ms. The time doubles for each further line. */
 const repeatMillis = 5_000;
 
 /** What a {@link StartPatience} needs. */
 export interface StartPatienceParts {
   readonly clock: Clock;
   readonly telemetry: Pick<Telemetry, 'log'>;
-  /** The place of the store, for messages, without password. */
+  /** The location of the store for messages, without password. */
   readonly place: string;
 }
 
 /**
- * Waits for a store that is unavailable while a server starts: the server may start before its database. Retries until
- * {@link startPatienceMillis} are over, and logs it: at the first failure, with the place, the reason and the deadline,
- * then again after 5, 15, 35 s.
+ * Waits for the store while a server starts, because the server may start before its database. Retries for
+ * {@link startPatienceMillis}, and logs the first failure with the location, the reason and the deadline, then again
+ * after 5, 15 and 35 s.
  */
 export class StartPatience {
   readonly #parts: StartPatienceParts;
@@ -31,7 +31,7 @@ export class StartPatience {
     this.#parts = parts;
   }
 
-  /** Ends the waiting, also of later calls: the next failure is final. A second call does nothing. */
+  /** Ends the wait, also of later calls: the next failure is final. A second call does nothing. */
   giveUp(): void {
     this.#isOver = true;
     this.#ended.resolve();
@@ -40,8 +40,8 @@ export class StartPatience {
   /**
    * Resolves once `open` does.
    *
-   * @throws what `open` throws; for an unavailable store only after the time is over, with the place and the time in
-   * the sentence.
+   * @throws what `open` throws; for an unavailable store only after the time has passed, with location and time in the
+   * message.
    */
   async until(open: () => Promise<void>): Promise<void> {
     const { clock, telemetry, place } = this.#parts;

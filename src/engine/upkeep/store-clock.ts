@@ -4,15 +4,15 @@ import type { Telemetry } from '../../ports/telemetry.ts';
 
 const lookMillis = 10_000;
 
-/** Smaller differences are ignored: they are noise, and every correction is a small jump. */
+/** Smaller differences are ignored, in ms: they are noise, and every correction makes the clock jump. */
 const toleranceMillis = 50;
 
 /**
- * The clock of a process that shares its store with others: the machine's clock, corrected by its difference to the
- * store's. So all processes agree about due times and ids, whatever their machines say.
+ * The clock of a process that shares its store with others: the machine's clock, corrected by its difference from the
+ * store's clock. So all processes agree about due times and ids, even if the clocks of their machines differ.
  *
- * A difference that the round trip may explain counts as none. What wakes it: an interval of {@link lookMillis}; while
- * the store is away the last correction holds. What stops it: `stop`.
+ * A difference within the round-trip time counts as none. While the store is unavailable, the last correction applies.
+ * What wakes it: an interval of {@link lookMillis}. What stops it: `stop`.
  */
 export class StoreClock implements Clock {
   readonly #system: Clock;
@@ -38,19 +38,19 @@ export class StoreClock implements Clock {
     return this.#system.after(millis, fire);
   }
 
-  /** Follows the store from now on; resolves after the first reading. */
+  /** Starts following the store's clock; resolves after the first reading. */
   async follow(store: Pick<Store, 'ping'>): Promise<void> {
     try {
       await this.#look(store);
     } catch (error) {
-      // Other users of the store report its trouble.
+      // Other users of the store report an outage.
       if (this.#telemetry.logs('debug')) this.#telemetry.log('debug', 'clock not compared', { error: String(error) });
     }
     if (this.#stopped) return;
     this.#timer = this.#system.after(lookMillis, () => void this.follow(store));
   }
 
-  /** Stops comparing. A second call does nothing. */
+  /** Stops the comparisons. A second call does nothing. */
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();

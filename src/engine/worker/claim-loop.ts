@@ -14,20 +14,20 @@ export interface ClaimLoopParts {
   readonly queueHealth: QueueHealth;
   readonly queue: Pick<Queue, 'claim'>;
   readonly pool: WorkerPool;
-  /** Most ids per claim. */
+  /** Maximum number of ids per claim. */
   readonly batch: number;
   readonly leaseMillis: number;
   readonly sweepMillis: number;
 }
 
 /**
- * Brings due executions from the queue to the workers.
+ * Claims due executions from the queue for the worker pool.
  *
- * What wakes it: a ring of the queue, room that becomes free in the pool, the time at which the next id is due, and a
- * slow sweep as the safety net. What keeps it quiet: a full pool, a store that is away. What stops it: `stop`.
+ * What wakes it: a ring of the queue, room in the pool, the due time of the next id, and a slow sweep as the safety net.
+ * What suspends it: a full pool or an unavailable store. What stops it: `stop`.
  *
- * Guarantees: one claim is under way at a time; the pool never holds more than it has room for; a failure is counted,
- * logged once per outage and followed by a pause.
+ * Guarantees: one claim is under way at a time. The loop never claims more than the pool has room for. A failure is
+ * counted, logged once per outage and followed by a pause.
  */
 export class ClaimLoop implements Service {
   readonly pulse: Pulse;
@@ -38,9 +38,9 @@ export class ClaimLoop implements Service {
   #timer: Timer | undefined;
   #timerAt = Infinity;
   #failures = 0;
-  /** Whether something due could not be taken, or may not have been. */
+  /** Whether due ids may remain in the queue that the last claim could not take. */
   #hungry = true;
-  /** While the queue is away rings change nothing: the pause has to end first. */
+  /** Whether a pause after a failure is under way. Rings do not end it. */
   #pausing = false;
   #idle: (() => void)[] = [];
 
@@ -67,7 +67,7 @@ export class ClaimLoop implements Service {
     }
   }
 
-  /** Claims soon, since something may be due or there may be room. Cheap; many calls at once make one claim. */
+  /** Schedules a claim, because ids may be due or the pool may have room. Cheap; concurrent calls cause one claim. */
   wake(): void {
     if (!this.#running || this.#pausing) return;
     if (this.#claiming) {
@@ -78,12 +78,12 @@ export class ClaimLoop implements Service {
     void Promise.resolve().then(() => this.#run());
   }
 
-  /** Claims because a worker became free, if the last claim left something due. */
+  /** Schedules a claim because a worker became free, if due ids may remain in the queue. */
   roomFreed(): void {
     if (this.#hungry) this.wake();
   }
 
-  /** The queue rings: something is due at that time. */
+  /** Handles a ring of the queue: an id is due at that time. */
   rung(dueAt: number): void {
     const now = this.#parts.clock.now();
     if (dueAt <= now) this.wake();
@@ -135,7 +135,7 @@ export class ClaimLoop implements Service {
     }
   }
 
-  /** Wakes in `millis` at the latest. */
+  /** Wakes the loop in `millis` at the latest. */
   #arm(millis: number): void {
     if (!this.#running || this.#pausing) return;
     const wait = Math.min(millis, this.#parts.sweepMillis);

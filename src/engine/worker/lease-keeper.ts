@@ -16,13 +16,13 @@ export interface LeaseKeeperParts {
 }
 
 /**
- * Renews the leases of everything that this process holds in one message. The task of a periodic loop that runs every
- * third of a lease, and at least every two seconds. Throws what the queue throws.
+ * Renews all leases of this process in one message. A periodic loop calls it every third of a lease, and at least every
+ * two seconds. Throws what the queue throws.
  *
- * Guarantees: a lease counts from when its renewal was sent, not answered. An execution that the queue has given to
- * another process makes no more calls here; answers that have arrived are still offered to the store, which decides.
- * After a lease that had ended, or that the queue made anew, calls leave only once the store has confirmed the
- * execution: its driver is told to ask. A server that is away affects only the leases that it keeps.
+ * Guarantees: a lease counts from the sending of its renewal, not from the answer. An execution that the queue has given
+ * to another process makes no more calls here, but answers that have arrived are still offered to the store, which
+ * decides. If a lease had ended, or if the queue created the claim again, calls leave only once the store has confirmed
+ * the execution; its driver sends that query. An unavailable server affects only the leases that it keeps.
  */
 export async function renewLeases(parts: LeaseKeeperParts): Promise<void> {
   const { clock, telemetry, queueHealth, queue, pool, leaseMillis } = parts;
@@ -52,7 +52,7 @@ export async function renewLeases(parts: LeaseKeeperParts): Promise<void> {
       if (lease.standing === 'doubtful') pool.driverOf(lease.id)?.nudge();
       continue;
     }
-    // An id that was given back meanwhile is not lost.
+    // An id that was released during the renewal is not lost.
     if (!pool.has(lease.id) || lease.claimed.token !== token) continue;
     lease.lose(token);
     telemetry.fenced('lease');

@@ -1,19 +1,20 @@
 import type { Clock, Stamp } from '../../ports/clock.ts';
 import type { Claimed } from '../../ports/queue.ts';
 
-/** Reads both clocks when a claim or renewal is sent, because the lease counts from there and not from the answer. */
+/** Reads both clocks. Call it when a claim or renewal is sent, because the lease counts from then, not from the answer. */
 export function stampOf(clock: Clock): Stamp {
   return { monotonic: clock.monotonic(), wall: clock.now() };
 }
 
-/** The share of a lease that is used, since the clocks of two machines differ a little in speed. */
+/** The usable share of a lease, because the clocks of two machines differ slightly in speed. */
 const usableShare = 0.95;
 
 /**
  * Whether calls may leave.
  * - `sure`: the lease has been valid without a gap since the claim, or since the store last confirmed the execution.
- * - `doubtful`: the lease is valid now, but it was over at some instant, or the queue made it anew. Another process may
- *   have worked on the execution in between, so calls wait until the store confirms it ({@link Lease.confirm}).
+ * - `doubtful`: the lease is valid now, but it was over at some instant, or the queue created the claim again. Another
+ *   process may have worked on the execution in between, so calls wait until the store confirms it
+ *   ({@link Lease.confirm}).
  * - `over`: the lease is over, or another token holds the id.
  */
 export type Standing = 'sure' | 'doubtful' | 'over';
@@ -21,18 +22,18 @@ export type Standing = 'sure' | 'doubtful' | 'over';
 /**
  * A claim of an execution under a lease.
  *
- * Guarantees: the lease counts from when its claim or renewal was sent, by the monotonic or the wall clock, whichever
- * shows more time (the monotonic clock stops while a machine sleeps). **A lapse is final until the store answers**: the
- * queue is a hint and gives a renewal or a second claim to the process that asks first, so neither makes a lease sure
- * again. Only an answer of the store does that, and only one that was asked for after the latest revival.
+ * Guarantees: the lease counts from the sending of its claim or renewal, by the monotonic or the wall clock, whichever
+ * shows more elapsed time (the monotonic clock stops while a machine sleeps). **A lapse is final until the store
+ * answers**: the queue is a hint and grants a renewal or a second claim to the process that comes first, so neither makes
+ * a lease sure again. Only an answer of the store does, and only to a query sent after the latest revival.
  *
- * The queue's token may change while the process keeps the lease (it claimed the same id again); the claim that fences
- * the execution in the store is the first token and stays.
+ * The queue's token changes if the process claims the same id again while it keeps the lease. The claim that fences the
+ * execution in the store is the first token and does not change.
  */
 export class Lease {
   readonly id: string;
   readonly slot: number;
-  /** The claim that the store has for the execution. */
+  /** The claim of the execution in the store. */
   readonly claim: string;
   readonly #clock: Clock;
   readonly #leaseMillis: number;
@@ -41,7 +42,7 @@ export class Lease {
   #lost = false;
   /** Whether the present lapse has been counted. */
   #isLapsed = false;
-  /** Lapses and revivals so far. */
+  /** Number of lapses and revivals so far. */
   #doubts = 0;
   /** The doubt that the store has settled. */
   #settled = 0;
@@ -56,12 +57,12 @@ export class Lease {
     this.#leaseMillis = leaseMillis;
   }
 
-  /** The claim as the queue knows it now. */
+  /** The claim that the queue knows now. */
   get claimed(): Claimed {
     return this.#claimed;
   }
 
-  /** Looks at the clocks. A lapse that was seen once is remembered, however short it was. */
+  /** Reads the clocks. The lease remembers every lapse that was observed, however short. */
   get standing(): Standing {
     if (this.#look() || this.#lost) return 'over';
     return this.#doubts > this.#settled ? 'doubtful' : 'sure';
@@ -72,19 +73,19 @@ export class Lease {
     return this.standing === 'over';
   }
 
-  /** The present doubt, for {@link Lease.confirm}. Each lapse and each revival makes a new one. */
+  /** The number of the present doubt, for {@link Lease.confirm}. Each lapse and each revival begins a new one. */
   get doubt(): number {
     return this.#doubts;
   }
 
-  /** The queue gave this process the same id again, since it no longer knew the claim. */
+  /** Replaces the queue's claim after the queue, which had lost it, gave this process the same id again. */
   adopt(claimed: Claimed, sent: Stamp): void {
     this.#claimed = claimed;
     this.#lost = false;
     this.#revive(sent);
   }
 
-  /** A renewal under `token` that was sent then succeeded. */
+  /** Notes that a renewal under `token`, sent at `sent`, succeeded. */
   renewed(token: string, sent: Stamp): void {
     if (token !== this.#claimed.token || this.#lost) return;
     this.#look();
@@ -92,25 +93,24 @@ export class Lease {
     this.#isLapsed = false;
   }
 
-  /** The queue made the claim anew under `token`, by a renewal sent then. */
+  /** Notes that the queue created the claim again under `token`, by a renewal sent at `sent`. */
   revived(token: string, sent: Stamp): void {
     if (token === this.#claimed.token && !this.#lost) this.#revive(sent);
   }
 
-  /** The queue says that another token holds what `token` held. */
+  /** Notes that, according to the queue, another token holds the id instead of `token`. */
   lose(token: string): void {
     if (token === this.#claimed.token) this.#lost = true;
   }
 
   /**
-   * The store, asked while `doubt` was the present one, says that this claim holds the execution. Does nothing if the
-   * lease has lapsed or was revived since.
+   * Notes that, according to the store, this claim holds the execution. `doubt` is the value of {@link Lease.doubt} when
+   * the query was sent: the call does nothing if the lease has lapsed or was revived since.
    */
   confirm(doubt: number): void {
     if (this.standing === 'over' || doubt !== this.#doubts) return;
     this.#settled = doubt;
-    // A wall clock that jumped forward and back shows a lapse without a renewal after it, so the next lapse is another
-    // one.
+    // After a wall clock has jumped forward and back, a lapse has no renewal after it; the next lapse must count again.
     this.#isLapsed = false;
   }
 

@@ -27,17 +27,17 @@ import { suspectFrom, Suspects, type Tried } from './suspects.ts';
 import { traceIdOf } from '../trace-context.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
-/** Claims without progress by owners that ended, after which the next owner quarantines an execution. */
+/** Number of claims without progress by ended owners after which the next owner quarantines an execution. */
 const maxClaims = 5;
-/** How long an execution with a state of a newer release is left to newer processes. */
+/** Delay for an execution whose state a newer release has written, in ms; newer processes may claim it. */
 const newerFormatMillis = 5_000;
-/** How long an execution without a usable plan is left alone. */
+/** Delay before an execution without a usable plan is claimed again, in ms. */
 const noPlanMillis = 30_000;
-/** How long an execution is left alone when memory has no room for it. */
+/** Delay before an execution for which memory had no room is claimed again, in ms. */
 const noRoomMillis = 1_000;
-/** Larger payloads are read separately, once there is room for them. */
+/** Payloads above this size are read separately, once there is room for them. */
 const maxPayloadBytes = 65_536;
-/** Bytes of outputs that are read with a load; if there are more, each output is read when it is asked for. */
+/** Maximum bytes of outputs that a load reads; if there are more, each output is read on demand. */
 const maxLoadedBytes = 1_048_576;
 
 /** What a loader needs. */
@@ -51,9 +51,9 @@ export interface LoaderParts extends CoalescerParts, QuarantineParts {
   readonly parked: BoundedMap<string, Run>;
   readonly memory: MemoryLedger;
   readonly maxOutputBytes: number;
-  /** The live processes. Their claims are not counted against an execution. */
+  /** The live processes. Their claims do not count against an execution. */
   live(): readonly string[];
-  /** How long a take-over is tried while the store is away; then the claim is given back. */
+  /** How long a take-over is retried while the store is unavailable; then the claim is released. */
   readonly patienceMillis: number;
 }
 
@@ -68,15 +68,15 @@ interface Asked {
 const letGo: Tried = { cleared: Promise.resolve() };
 
 /**
- * Takes executions over in the store, which fences their former owners, and puts them together again: plan, outputs
- * that can still be asked for, and the events that bring them up to date.
+ * Takes executions over in the store, which fences their former owners, and loads them: the plan, the outputs that can
+ * still be read, and the events that bring the execution up to date.
  *
- * First, calls found `calling` become attempts of unknown outcome. Then come the events of the inbox, then what is due.
- * An execution whose last five owners ended without progress is quarantined, so that an execution that brings down its
- * process cannot bring down every process: only its row is needed for that, and nothing else of it is parsed, read or
- * rendered. An execution whose owners have ended before is taken over with few others or alone (see `suspects.ts`), so
- * that no other is blamed for what it does. A lease that is over is given back without a take-over, which would fence a
- * process that works.
+ * First, calls found `calling` become attempts of unknown outcome. Then follow the events of the inbox, then due timers.
+ * If the last five owners of an execution ended without progress, the loader quarantines it, so that an execution that
+ * crashes its process cannot crash all processes. The quarantine needs only the row; nothing else is parsed, read or
+ * rendered. If earlier owners have ended, the loader takes the execution over alone or with few others (see
+ * `Suspects`), so that its crashes do not count against others. A claim whose lease is over is released without a
+ * take-over, which would fence a working process.
  */
 export class Loader {
   readonly #parts: LoaderParts;
@@ -93,7 +93,7 @@ export class Loader {
       maxWaiting: Infinity,
       patienceMillis: parts.patienceMillis,
       send: async (asked) => {
-        // Checked before each try: a store that was away may answer after the lease has ended.
+        // Checked before each attempt, because the lease may end during an outage of the store.
         const valid = new Set(asked.filter(({ lease }) => !lease.isOver));
         const byId = new Map<string, LoadedExecution>();
         for (const [below, of] of Map.groupBy(valid, (one) => one.below)) {
@@ -107,7 +107,7 @@ export class Loader {
     });
   }
 
-  /** Loads an execution and begins to drive it, or gives its lease back. Never rejects. */
+  /** Loads an execution and begins to drive it, or releases its lease. Never rejects. */
   async load(lease: Lease, dueAt: number, pool: WorkerPool): Promise<void> {
     const outcome = await this.#load(lease, dueAt, pool, suspectFrom);
     if (outcome === 'suspect') this.#suspects.add({ lease, dueAt, pool });
@@ -123,7 +123,7 @@ export class Loader {
       }
       if (answer === undefined) {
         if (below < Infinity) return 'suspect';
-        // The execution is over or gone, and the queue had an old entry.
+        // The execution has ended or no longer exists; the queue had a stale entry.
         pool.giveBack(lease, 'ack');
         return letGo;
       }
@@ -131,7 +131,7 @@ export class Loader {
       return await this.#begin(lease, loaded, dueAt, pool);
     } catch (error) {
       const { telemetry, clock } = this.#parts;
-      // The trace of an execution that was not read is unknown.
+      // Without the row, the trace of the execution is unknown.
       const traceId = loaded === undefined ? undefined : traceIdOf(loaded.id, loaded.traceparent);
       telemetry.log('warn', 'execution not loaded', { sagaId: lease.id, traceId, error: String(error) });
       pool.giveBack(lease, { parkUntil: clock.now() + 1_000 });
@@ -148,7 +148,7 @@ export class Loader {
       pool.giveBack(lease, { parkUntil: clock.now() + newerFormatMillis });
       return letGo;
     }
-    // Before anything else of it is touched, since any part of it may bring its owners down.
+    // Comes before anything else, because any part of the execution may be what crashes its owners.
     if (claims > maxClaims) return { cleared: quarantine(this.#parts, lease, loaded, pool) };
     if (claims > suspectFrom)
       telemetry.log('warn', 'execution taken over again', { sagaId: lease.id, traceId, claims });
@@ -188,16 +188,16 @@ export class Loader {
     const isCalling = end === undefined && run.state.tokens.some(({ stage }) => stage.kind === 'calling');
     const prepared = isCalling ? await this.#prepared(run, traceparent) : [];
     if (lease.isOver) {
-      // The next owner records the same: the row says what was in flight.
+      // Nothing is lost: the next owner finds the same calls in flight in the row.
       this.#giveBackLapsed(lease, pool);
       return letGo;
     }
-    // Nothing may be awaited from here to `begin`: an event from outside must not come before what is recorded first.
+    // Do not await anything from here to `begin`: no outside event may precede the events that are recorded first.
     const definition = plans.telemetryOf(plan);
     definition.dequeued('queue');
-    // The new owner tries blocked calls again, since the block may be over.
+    // The new owner retries blocked calls, because the block may have cleared.
     const isWaiting = run.state.tokens.some(({ stage }) => isBlocked(stage));
-    // No other execution waits for one that is no suspect.
+    // Other executions wait only for suspects.
     const clearance = claims < suspectFrom ? undefined : Promise.withResolvers<void>();
     const driver = pool.drive({
       lease,
@@ -252,7 +252,7 @@ export class Loader {
     return wholeRun(loaded, plan, await this.#payload(loaded), outputs);
   }
 
-  /** Reads small outputs at once; larger ones are read when they are asked for. */
+  /** Reads small outputs at once; larger ones are read on demand. */
   async #outputs(id: string, { round }: State, queries: readonly OutputQuery[]): Promise<Outputs> {
     if (queries.length === 0) return Outputs.empty;
     try {
@@ -270,7 +270,7 @@ export class Loader {
     return detail.payload;
   }
 
-  /** The fingerprints and reused keys of calls that a former owner had prepared and left behind. */
+  /** The fingerprints and reused keys of calls that a former owner had prepared. */
   async #prepared(run: Run, traceparent: string | undefined): Promise<readonly Event[]> {
     const events: Event[] = [];
     for (const { id, nodeId, stage } of run.state.tokens) {
@@ -308,9 +308,8 @@ export class Loader {
 }
 
 /**
- * What will end the execution once it is taken over, and so is applied before anything of it is rendered: an accepted
- * terminate, for which nothing else of it is read either; or, for an execution whose owners have ended, a cancel or a
- * passed deadline.
+ * The reason for which the execution ends right after the take-over, before anything is rendered: an accepted terminate,
+ * which does not need any other data; or, if earlier owners have ended, a cancel or a passed deadline.
  */
 function endOf({ inbox, claims, state }: LoadedExecution, now: number): End | undefined {
   if (inbox.some(({ event }) => event.type === 'terminated')) return 'terminated';

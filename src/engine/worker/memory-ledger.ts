@@ -1,11 +1,11 @@
 import type { Clock } from '../../ports/clock.ts';
 
-/** How long a load waits for room. Then the execution is given back, for a process that has room. */
+/** How long a load waits for room, in ms. Then the execution is released for a process that has room. */
 const patienceMillis = 5_000;
 
-/** Bytes of a held execution beside its payload, outputs and answers. */
+/** Estimated bytes of a held execution besides its payload, outputs and answers. */
 export const executionBytes = 4_096;
-/** Estimated bytes of one character of JSON text once it is parsed, its text included. */
+/** Estimated bytes of parsed JSON per character of its text, the text included. */
 export const bytesPerChar = 4;
 
 interface Waiting {
@@ -16,9 +16,9 @@ interface Waiting {
 /**
  * Estimates the bytes of all held executions, and bounds them.
  *
- * Guarantees: nothing new is claimed or started directly while `maxBytes` are held; loads are admitted in the order in
- * which they came, and a load that is large by itself at the latest when half of the room is free, so that none waits
- * for ever. Held executions go on, so their answers may exceed the bound.
+ * Guarantees: while `maxBytes` are held, the process claims nothing and starts nothing directly. Loads are admitted in the
+ * order of their arrival; a large load is admitted at the latest when half of the room is free, so that none waits for
+ * ever. Held executions continue, so their answers may exceed the bound.
  */
 export class MemoryLedger {
   readonly maxBytes: number;
@@ -54,7 +54,7 @@ export class MemoryLedger {
     if (wasFull && !this.isFull) this.#roomFreed();
   }
 
-  /** Reserves room for a load, which {@link MemoryLedger.add} gives back. False: there was no room for a while. */
+  /** Reserves room for a load; {@link MemoryLedger.add} frees it. False if there was no room in time. */
   reserve(bytes: number): true | Promise<boolean> {
     if (this.#waiting.length === 0 && this.#fits({ bytes })) {
       this.#bytes += bytes;

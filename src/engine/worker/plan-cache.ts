@@ -7,30 +7,30 @@ import type { Store } from '../../ports/store.ts';
 import type { DefinitionTelemetry, Telemetry } from '../../ports/telemetry.ts';
 import { BoundedMap } from '../bounded-map.ts';
 
-/** A compiled definition, or everything that is wrong with it. */
+/** A compiled definition, or all its problems. */
 export type Compiled =
   | { readonly ok: true; readonly plan: Plan; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly errors: readonly string[]; readonly warnings: readonly string[] };
 
-/** Estimated bytes that the kept plans may take: some hundred typical definitions, or a few of the largest. */
+/** Maximum estimated bytes of the cached plans: some hundred typical definitions, or a few of the largest. */
 const maxPlanBytes = 64 * 1024 * 1024;
 
 /** What a plan cache needs. */
 export interface PlanCacheParts {
   readonly store: Pick<Store, 'getDefinitionBody'>;
   readonly telemetry: Telemetry;
-  /** Most plans kept. */
+  /** Maximum number of cached plans. */
   readonly size: number;
   readonly limits?: DefinitionLimits;
 }
 
 /**
- * `isLenient`: a call may take longer than definitions may ask for now, so the plan is good only for stored executions.
+ * `isLenient`: a timeout exceeds the present bound of definitions, so the plan is valid only for stored executions.
  */
 type Good = Extract<Compiled, { ok: true }> & { readonly isLenient?: true };
 
 /**
- * Bounded cache of compiled definitions by content hash, with the telemetry handle of each, so that a step looks up no
+ * Bounded cache of compiled definitions by content hash, with their telemetry handles, so that a step needs no look-up of
  * labels.
  *
  * The hash is SHA-256 over the canonical JSON of the definition: keys in order, numbers by their digits. Executions are
@@ -59,10 +59,10 @@ export class PlanCache {
   }
 
   /**
-   * The plan of a pinned definition; undefined when neither an execution nor a record has that content, or when this
-   * release no longer accepts it. Concurrent requests read it once.
+   * The plan of a pinned definition; undefined if neither an execution nor a record has that content, or if this release
+   * no longer accepts it. Concurrent requests share one read.
    *
-   * @throws StoreUnavailable when it has to be read and cannot.
+   * @throws StoreUnavailable when the definition is not cached and the store does not answer.
    */
   load(hash: string): Promise<Plan | undefined> {
     const known = this.#plans.get(hash);
@@ -96,8 +96,8 @@ export class PlanCache {
     // The hash that the execution is pinned to names the plan, even if the text hashes differently now.
     const document = parseJson(text);
     const strict = compileDefinition(document, limits === undefined ? { hash } : { hash, limits });
-    // A bound that was lowered since must not stop an execution accepted under the old one: the engine ends such a call
-    // at the bound.
+    // A lowered bound must not stop executions that were accepted under the old one: the engine ends their calls at the
+    // new bound.
     const compiled: Compiled & { readonly isLenient?: true } = strict.ok
       ? strict
       : {

@@ -18,21 +18,20 @@ export interface QuarantineParts {
   readonly watch: WatchHub;
 }
 
-/** The description that users see. The claims before this one are those whose owners ended. */
+/** The description for users. The owners of all claims before the present one have ended. */
 function descriptionOf({ claims }: LoadedExecution): string {
   return `${String(claims - 1)} processes in a row ended while they worked on this execution, without a checkpoint in between.`;
 }
 
 /** Rough size of the checkpoint in bytes. */
 const checkpointBytes = 2_048;
-/** How long an execution is left alone after the store refused its quarantine, in milliseconds. */
+/** Delay before an execution whose quarantine the store refused is claimed again, in milliseconds. */
 const refusedMillis = 30_000;
 
 /**
- * Ends the execution CORRUPTED with reason `engine`, by its row alone, before anything else of it is parsed, read or
- * rendered. Tokens and inbox stay as they are in the store, for the retry that goes on from there. For an execution
- * that is over, the hook is given up and nothing else changes. Ends the lease. Resolves once that is durable, or was
- * refused; never rejects.
+ * Ends the execution as CORRUPTED with reason `engine`, from its row alone, before anything else is parsed, read or
+ * rendered. Tokens and inbox stay as they are in the store, for a later retry. If the execution has already ended, only
+ * its hook is given up. Ends the lease. Resolves once the change is durable or was refused; never rejects.
  */
 export function quarantine(
   parts: QuarantineParts,

@@ -11,7 +11,7 @@ import type { QueueHealth } from '../queue/queue-health.ts';
 /** Time between two rounds. */
 export const reconcileMillis = 2_000;
 const overdueMillis = 2_000;
-/** How far ahead timers are added to the queue, and how often. The sum is less than the horizon of parking. */
+/** How far ahead the reconciler adds timers to the queue, and how often. The sum is less than the horizon of parking. */
 const lookAheadMillis = 90_000;
 const lookEveryMillis = 30_000;
 const pageSize = 500;
@@ -37,14 +37,15 @@ type Cursor = { readonly dueAt: number; readonly id: string };
  * Makes the queue agree with the store, which alone is authoritative. {@link Reconciler.round} is the task of a
  * periodic loop.
  *
- * Every two seconds it reads executions that have been overdue for as long and adds those that the queue does not know:
- * lost rings, late commits, a queue that was wiped. A cursor walks through all of them, a bounded number per round, so
- * that none is overlooked behind others. Every half minute it reads what becomes due soon, since later timers are in
- * the store alone. At the start, and when the queue was lost, it reads everything due at once.
+ * Every two seconds the reconciler reads executions that have been overdue for two seconds, and adds those that the queue
+ * does not know: after lost rings, late commits or a wipe of the queue. A cursor walks through all of them, a bounded
+ * number per round, so that none stays hidden behind others. Every half minute the reconciler reads the executions that
+ * become due soon, because the queue does not contain later timers. At the start, and after a loss of the queue, it reads
+ * all due executions at once.
  *
- * Guarantees: an id in the queue already, or held here, is left as it is. An execution that a live process holds
- * according to the store is added with the name of that process, which the queue asks to assert its claim before any
- * other process gets it. An idle process costs the store one statement in two seconds.
+ * Guarantees: the reconciler does not change ids that are in the queue or held here. If a live process holds an execution
+ * according to the store, the id is added with the name of that process; the queue asks the process to assert its claim
+ * before any other process gets the id. An idle process costs the store one statement every two seconds.
  */
 export class Reconciler {
   readonly #parts: ReconcilerParts;
@@ -58,12 +59,12 @@ export class Reconciler {
     this.#parts = parts;
   }
 
-  /** Lets the next round read everything due, since the queue may have been lost. */
+  /** Makes the next round read all due executions, because the queue may have been lost. */
   forget(): void {
     this.#rebuild = true;
   }
 
-  /** Makes one round. Throws what the store or the queue throws; the next round begins there again. */
+  /** Runs one round. Throws what the store or the queue throws; the next round continues at the same position. */
   async round(): Promise<void> {
     const { clock } = this.#parts;
     const now = clock.now();
@@ -75,7 +76,7 @@ export class Reconciler {
     }
     const { owned } = this.#parts.queue;
     const refill = this.#parts.queue.toRefill();
-    // A full read covers what is overdue; the rest must not wait for it.
+    // A full read covers the overdue executions of its shards; the other shards must not wait for it.
     if (owned.shards.length > (refill?.shards.shards.length ?? 0)) {
       this.#overdue = await this.#walk(owned, this.#overdue, now - overdueMillis, pagesPerRound);
     }
@@ -87,7 +88,7 @@ export class Reconciler {
     if (owned.shards.length === 0) return;
     if (clock.monotonic() - this.#lookedAt < lookEveryMillis) return;
     const until = now + lookAheadMillis;
-    // After a backward jump of the clock the window has been read already.
+    // After a backward jump of the clock this window has already been read.
     if (until > this.#lookedUntil)
       await this.#walk(owned, { dueAt: this.#lookedUntil, id: '' }, until, Infinity, 'ahead');
     this.#looked(until);
@@ -99,8 +100,8 @@ export class Reconciler {
   }
 
   /**
-   * Goes through pages until the end or `pages` of them; answers where to go on, undefined at the end. No process holds
-   * what is not yet due, so only the index is read.
+   * Reads up to `pages` pages; returns the position to continue from, undefined at the end. Not yet due executions need
+   * only the index, because no process holds them.
    */
   async #walk(
     shards: ShardSet,
@@ -153,12 +154,12 @@ export class Reconciler {
       if (absent.length > 0) this.#count(new Set(absent), others);
     } catch (error) {
       queueHealth.failed('reconcile', error);
-      // The queue asks again for what one of its servers did not take; the others must not wait for that server.
+      // The queue requests a refill for the server that failed; the other servers must not wait for it.
       if (!(error instanceof QueuePartlyUnavailable)) throw error;
     }
   }
 
-  /** Entries that are not yet due were read from the index alone. They are not counted, since nothing has lost them. */
+  /** Counts absent executions. Rows from the index alone are not yet due, so the queue has not lost them. */
   #count(absent: ReadonlySet<string>, rows: readonly (DueRow | DueDetail)[]): void {
     const counts = new Map<ExecutionStatus, number>();
     for (const row of rows) {

@@ -21,23 +21,22 @@ export interface Tried {
 }
 
 /**
- * Takes a suspect over, unless `below` or more claims without progress are counted for it: then it remains a suspect.
- * Must not reject.
+ * Takes a suspect over if it has fewer than `below` claims without progress; otherwise it remains a suspect. Must not
+ * reject.
  */
 export type TakeSuspect = (suspect: Suspect, below: number) => Promise<Tried | 'suspect'>;
 
 /**
- * A line of its own for executions whose last owners ended while they held them.
+ * A separate line for suspects: executions whose last owners ended while they held them.
  *
- * Any of them may bring down the process that takes it over, and the store counts every execution that was taken over
- * with it. So a suspect is taken over only when the ones before it have shown that they are harmless: they made
- * progress, the process lived on with them for a while, or they were given back. Suspects with few counted claims come
- * first, in groups that grow while the process lives, so that a process that something else killed twice is soon at
- * work again; then come those with more, one at a time. So the crashes of one harmful execution count against a
- * neighbour no more often than its own share.
+ * A suspect may crash the process that takes it over, and the store then counts a claim without progress for every
+ * execution in that process. So the line takes a suspect over only when the ones before it have proved harmless: they
+ * made progress, the process survived them for a while, or they were released. Suspects with few counted claims come
+ * first, in groups that grow while the process survives, so that a process that something else killed twice soon works
+ * at full speed again. Then come those with more claims, one at a time. So the crashes of one harmful execution count
+ * against a neighbour no more often than the neighbour's own share.
  *
- * What wakes it: a suspect that is added. What stops it: an empty line. While the process drains, suspects are given
- * back.
+ * What wakes it: a new suspect. What stops it: an empty line. While the process drains, suspects are released.
  */
 export class Suspects {
   readonly #take: TakeSuspect;

@@ -10,18 +10,18 @@ import { Lease } from './lease.ts';
 import type { QueueWriter } from '../queue/queue-writer.ts';
 
 /**
- * Only executions due within this time are parked in the queue; later timers stay in the store alone, and the reconcile
- * adds them ahead of time. Longer than the reconcile looks ahead, so that no process overlooks one.
+ * Only executions due within this time are parked in the queue. Later timers stay in the store, and the reconciler adds
+ * them ahead of time. The horizon exceeds the reconciler's look-ahead, so that no timer is missed.
  */
 export const parkHorizonMillis = 120_000;
 
-/** Most characters of payload and outputs of a parked execution that stays in memory. */
+/** Maximum characters of payload and outputs of a parked execution that stays in memory. */
 const maxKeptChars = 65_536;
 
-/** How long an execution is left alone when it cannot be worked on now. */
+/** Delay before an execution that cannot make progress is claimed again, in ms. */
 const stuckMillis = 30_000;
 
-/** Executions that have been due for longer go first: nothing new starts directly before them. */
+/** Executions that have been due for longer than this, in ms, take precedence over direct starts. */
 const overdueMillis = 100;
 
 /** What a pool needs. */
@@ -36,20 +36,19 @@ export interface WorkerPoolParts {
   readonly prefetch: number;
   readonly leaseMillis: number;
   /**
-   * Takes an execution over in the store and begins to drive it. Never throws; ends the lease itself when it cannot.
+   * Takes an execution over in the store and begins to drive it, or ends the lease. Never throws.
    */
   load(lease: Lease, dueAt: number): void;
   /** Called when there is room for another claim. */
   roomFreed(): void;
-  /** Called when the execution is over, or gone. */
+  /** Called when the execution has ended or no longer exists. */
   over(id: string): void;
 }
 
 /**
- * What the places of a process are used for, in executions: `calling` (a call is under way), `host` (its calls wait for
- * a free place at a host), `loading` (it is being taken over or inserted), `store` (something of it is being read or
- * written), `other` (a pause after an engine fault, and work that takes no time), `free`. Together they are
- * `runtime.workerCount`.
+ * The use of a process's places, as numbers of executions: `calling` (a call is under way), `host` (its calls wait for a
+ * free place at a host), `loading` (it is being taken over or inserted), `store` (a read or write of the store is under
+ * way), `other` (a pause after an engine fault, or work that takes no time), `free`. The sum is `runtime.workerCount`.
  */
 export type PlacesInUse = Readonly<Record<'calling' | 'host' | 'loading' | 'store' | 'other' | 'free', number>>;
 
@@ -62,8 +61,8 @@ interface Held {
  * The executions that this process holds: those that wait for a worker, are being loaded, or run.
  *
  * A lease begins with a claim (from the queue, or directly for a new execution) and ends with an acknowledgement or a
- * release. At most `workerCount` executions run at a time; up to `prefetch` more wait. Every lease is renewed, whatever
- * the stage of its execution.
+ * release. At most `workerCount` executions run at a time; up to `prefetch` more wait. All leases are renewed, whether
+ * their executions wait or run.
  */
 export class WorkerPool implements DriverOwner {
   readonly #parts: WorkerPoolParts;
@@ -83,12 +82,12 @@ export class WorkerPool implements DriverOwner {
     return this.#draining;
   }
 
-  /** Executions that run or are being loaded; those that wait for a worker are not counted. */
+  /** Number of executions that run or are being loaded, without those that wait for a worker. */
   get busy(): number {
     return this.#held.size - this.#backlog.length;
   }
 
-  /** What the places are used for. Looks at every held execution, so it is not for the hot path. */
+  /** The use of the places. Iterates over all held executions, so do not call it on the hot path. */
   get places(): PlacesInUse {
     const places = { calling: 0, host: 0, loading: this.#reserved, store: 0, other: 0, free: 0 };
     const waiting = new Set(this.#backlog.map(({ lease }) => lease.id));
@@ -102,13 +101,13 @@ export class WorkerPool implements DriverOwner {
     return this.#held.size;
   }
 
-  /** How many more may be claimed; 0 while the held executions take as much memory as they may. */
+  /** Number of further executions that may be claimed; 0 while the held executions exceed the memory bound. */
   get room(): number {
     if (this.#draining || this.#parts.driver.memory.isFull) return 0;
     return this.#parts.workerCount + this.#parts.prefetch - this.#held.size - this.#reserved;
   }
 
-  /** Whether the queue has more due executions than it could hand over. */
+  /** Whether the queue has further due executions after the last claim. */
   set queueHasMore(more: boolean) {
     this.#othersWait = more;
   }
@@ -139,7 +138,7 @@ export class WorkerPool implements DriverOwner {
     return this.#held.get(id)?.driver;
   }
 
-  /** Takes in a claimed execution. If it is held already, its worker goes on under the new token. */
+  /** Adds a claimed execution. If the pool already holds it, its worker continues under the new token. */
   take(claimed: Claimed, sent: Stamp): void {
     const { clock, leaseMillis, workerCount } = this.#parts;
     const known = this.#held.get(claimed.id);
@@ -164,9 +163,9 @@ export class WorkerPool implements DriverOwner {
   }
 
   /**
-   * Reserves a worker for a new execution that is to start here at once. False when none is free, or when other
-   * executions have waited longer: here, or in the queue, where one has been due since `oldestDueAt`. Must be followed
-   * by {@link WorkerPool.reserve} or {@link WorkerPool.unreserve}.
+   * Reserves a worker for a direct start. Returns false if none is free, or if other executions have waited longer, here
+   * or in the queue, where the longest due id has been due since `oldestDueAt`. Call {@link WorkerPool.reserve} or
+   * {@link WorkerPool.unreserve} afterwards.
    */
   tryReserve(oldestDueAt: number | undefined): boolean {
     const { clock, workerCount } = this.#parts;
@@ -177,7 +176,7 @@ export class WorkerPool implements DriverOwner {
     return true;
   }
 
-  /** Holds the new execution while it is being inserted. */
+  /** Adds the new execution to the held ones during its insert. */
   reserve(claimed: Claimed, sent: Stamp): Lease {
     this.#reserved--;
     const lease = new Lease(claimed, sent, this.#parts.clock, this.#parts.leaseMillis);
@@ -230,8 +229,8 @@ export class WorkerPool implements DriverOwner {
   }
 
   /**
-   * Hands back the executions that have not begun, in their place, and lets the others come to a point where they can
-   * be left.
+   * Releases the executions that have not begun, in their places, and lets the others run to a point where they can be
+   * released.
    */
   drain(): void {
     this.#draining = true;
@@ -243,7 +242,7 @@ export class WorkerPool implements DriverOwner {
     this.#freed();
   }
 
-  /** Hands back the waiting executions of shards that are no longer owned here. */
+  /** Releases the waiting executions of shards that this process no longer owns. */
   handBack(isOurs: (slot: number) => boolean): void {
     const others = this.#backlog.filter(({ lease }) => !isOurs(lease.slot));
     if (others.length === 0) return;
@@ -260,7 +259,7 @@ export class WorkerPool implements DriverOwner {
     for (const held of this.#held.values()) held.driver?.abandon();
   }
 
-  /** Resolves once nothing is held. For use while draining. */
+  /** Resolves once the pool holds no execution. Call it while draining. */
   emptied(): Promise<void> {
     if (this.#held.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
@@ -269,8 +268,8 @@ export class WorkerPool implements DriverOwner {
   }
 
   /**
-   * Keeps a small execution in memory in case it comes back soon; a large one is read again, so that the cache is
-   * bounded in bytes.
+   * Keeps a small parked execution in memory in case it resumes soon. Large ones are not kept, which bounds the bytes of
+   * the cache.
    */
   #keep(id: string, run: Run): void {
     const size = roughSize(run.header.payload, maxKeptChars);

@@ -4,12 +4,12 @@ import type { Telemetry } from '../../ports/telemetry.ts';
 import { Outage } from './outage.ts';
 
 /**
- * Whether the store answers. Every user of the store reports the results of its calls; users whose calls would only add
- * load ask here first.
+ * Tracks whether the store answers. Every user of the store reports the results of its calls; users whose calls would
+ * only add load check here first.
  *
- * While the store is away nothing new is claimed, finished results are kept, and leases are renewed. A periodic probe
- * notices its return when nothing else calls. The log has one line when the store goes away and one when it is back,
- * even if some statements fail and others succeed.
+ * During an outage the engine claims nothing new, keeps finished results and renews leases. A periodic probe detects the
+ * end of the outage when nothing else calls the store. The log has one line for the beginning and one for the end of an
+ * outage, even if some statements fail and others succeed.
  */
 export class Availability {
   readonly #telemetry: Telemetry;
@@ -27,7 +27,7 @@ export class Availability {
     return this.#trouble;
   }
 
-  /** Whether an outage lasts, for the log: it ends only after a while without a failure. */
+  /** Whether an outage lasts, for the log. It ends only after a while without a failure. */
   get isOutage(): boolean {
     return this.#outage.lasts;
   }
@@ -38,8 +38,8 @@ export class Availability {
   }
 
   /**
-   * Reports that the store answered a call, with any result. A `read` does not show that the store takes writes again:
-   * trouble with writes ends by a `write`, or by the probe, which checks exactly that.
+   * Reports that the store answered a call, with any result. A `read` does not prove that the store accepts writes again:
+   * only a `write` or the probe, which checks writes, ends trouble with writes.
    */
   answered(by: 'read' | 'write'): void {
     if (by === 'read' && this.#trouble !== undefined && this.#trouble.kind !== 'unreachable') return;
@@ -53,8 +53,7 @@ export class Availability {
   }
 
   /**
-   * Reports that a call of the store failed. Answers whether the store is in trouble, as opposed to the request being
-   * wrong.
+   * Reports that a call of the store failed. Returns whether the store is unavailable, rather than the request invalid.
    */
   failed(operation: string, error: unknown): error is StoreUnavailable {
     const away = error instanceof StoreUnavailable;
@@ -69,8 +68,7 @@ export class Availability {
 }
 
 /**
- * Pause before the n-th try (from 1): 50 ms doubling to 2 s, spread by `random` in [0, 1) so that many tries do not
- * come at once.
+ * Pause before the n-th retry (from 1): 50 ms doubling to 2 s, with jitter from `random` in [0, 1).
  */
 export function backoffMillis(n: number, random: number): number {
   return Math.min(50 * 2 ** Math.min(n - 1, 10), 2_000) * (0.75 + random / 2);

@@ -7,25 +7,25 @@ import { Overloaded } from '../settings.ts';
 export interface Sink<R> {
   settled(result: R): void;
   /**
-   * The entry could not be sent: the store refused it, or its patience is over (then `error` says that the store is
-   * away).
+   * The entry was not written: the store refused it, or its patience has expired (`error` is then the unavailability of
+   * the store).
    */
   failed(error: unknown): void;
 }
 
-/** What a coalescer sends, and how much of it. */
+/** The operation of a coalescer, and its bounds. */
 export interface CoalescerOptions<T, R> {
   /** Names the operation in logs and metrics. */
   readonly operation: string;
   readonly maxRows: number;
   readonly maxBytes: number;
-  /** Further entries are refused. */
+  /** Maximum number of waiting entries; `add` refuses further ones. */
   readonly maxWaiting: number;
-  /** How long a batch is tried while the store is away; absent for no limit. */
+  /** How long a batch is retried while the store is unavailable; absent: no limit. */
   readonly patienceMillis?: number;
-  /** Whether an answer shows that the store takes writes; default true. */
+  /** Whether an answer proves that the store accepts writes; default true. */
   readonly writes?: boolean;
-  /** Results in the order of the batch. */
+  /** Sends a batch; returns the results in the order of the batch. */
   send(batch: readonly T[]): Promise<readonly R[]>;
   /** Called with the size and duration of every answered batch. */
   sent?(rows: number, millis: number): void;
@@ -46,13 +46,13 @@ interface Entry<T, R> {
 }
 
 /**
- * Group commit: while one batch is under way the next gathers, then goes out as one.
+ * Group commit: while one batch is under way, new entries gather for the next.
  *
- * Guarantees: an entry is answered exactly once; entries go out in the order in which they came; a batch that the store
- * did not answer is sent again unchanged, with backoff, until it is answered (or, for entries with limited patience,
- * until their patience is over). A batch that fails for another reason is halved until the entry at fault fails alone.
+ * Guarantees: each entry gets exactly one answer. Entries are sent in the order of their arrival. A batch that the store
+ * did not answer is sent again unchanged, with backoff, until it is answered or the patience of its entries expires. A
+ * batch that fails for another reason is halved until the faulty entry fails alone.
  *
- * What wakes it: an entry that is added. What stops it: nothing left to send.
+ * What wakes it: a new entry. What stops it: an empty backlog.
  */
 export class Coalescer<T, R> {
   readonly #parts: CoalescerParts;
@@ -66,12 +66,12 @@ export class Coalescer<T, R> {
     this.#options = options;
   }
 
-  /** Entries that wait, without those under way. */
+  /** Number of waiting entries, without those under way. */
   get waiting(): number {
     return this.#waiting.length;
   }
 
-  /** Whether something is being sent, or sent again until it is answered. */
+  /** Whether a batch is under way, retries included. */
   get isBusy(): boolean {
     return this.#running;
   }
@@ -88,7 +88,7 @@ export class Coalescer<T, R> {
     this.#waiting.push({ value, bytes, sink });
     if (this.#running) return;
     this.#running = true;
-    // One microtask later, so that entries of the same event go out together.
+    // Starts one microtask later, so that entries of the same event form one batch.
     void Promise.resolve().then(() => this.#run());
   }
 

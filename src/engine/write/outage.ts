@@ -1,14 +1,14 @@
 import type { Clock } from '../../ports/clock.ts';
 
-/** Longer than the longest pause before a failed call is tried again. */
+/** Time without a failure that ends an outage, in ms. Longer than the longest pause before a retry. */
 const calmMillis = 3_000;
 
 /**
- * One outage of a dependency of this process, for the log. It takes every failure and every success, in any order, and
- * says which of them an operator should read about.
+ * Detects the outages of one dependency of this process, for the log. Callers report every failure and every success, in
+ * any order.
  *
- * Failures of one part while another part answers are one outage, and so are failures of every second call: an outage
- * begins with the first failure and ends with the first success after {@link calmMillis} without a failure.
+ * An outage begins with the first failure and ends with the first success after {@link calmMillis} without a failure. So
+ * partial and intermittent failures count as one outage.
  */
 export class Outage {
   readonly #clock: Clock;
@@ -24,7 +24,7 @@ export class Outage {
     return this.#beganAt !== undefined;
   }
 
-  /** Reports a failure. Answers whether that begins an outage. */
+  /** Reports a failure. Returns whether it begins an outage. */
   failed(): boolean {
     this.#failedAt = this.#clock.monotonic();
     if (this.#beganAt !== undefined) return false;
@@ -33,8 +33,7 @@ export class Outage {
   }
 
   /**
-   * Reports a success. If that ends an outage, answers how long the outage lasted up to its last failure, in
-   * milliseconds.
+   * Reports a success. If it ends an outage, returns the time from its first to its last failure, in milliseconds.
    */
   answered(): number | undefined {
     if (this.#beganAt === undefined || this.#clock.monotonic() - this.#failedAt < calmMillis) return undefined;
@@ -44,12 +43,12 @@ export class Outage {
   }
 }
 
-/** Most sentences of one outage that are remembered; further ones are not logged. */
+/** Maximum number of different sentences logged per outage. */
 const maxSentences = 20;
 
 /**
- * Filters repeated errors of a connection. They come with every attempt, from several connections in turn: each
- * sentence is logged once, until no error has come for {@link calmMillis}.
+ * Filters repeated connection errors, which occur at every attempt of several connections. Each sentence is logged once,
+ * and again only after {@link calmMillis} without any error.
  */
 export class Complaints {
   readonly #clock: Clock;
@@ -60,7 +59,7 @@ export class Complaints {
     this.#clock = clock;
   }
 
-  /** Whether to log the sentence. */
+  /** Reports an error. Returns whether to log its sentence. */
   isNews(sentence: string): boolean {
     const now = this.#clock.monotonic();
     if (now - this.#lastAt >= calmMillis) this.#said.clear();

@@ -12,9 +12,9 @@ export interface PatientReadsParts {
 }
 
 /**
- * Reads the store for held executions. A read is repeated with backoff while the store is away, so that an outage is
- * never counted against an execution. Each method does what the method of {@link Store} does; after `stop` an outage is
- * passed on at once.
+ * Reads the store for held executions. While the store is unavailable, it repeats reads with backoff, so that an outage
+ * never counts against an execution. The methods correspond to those of {@link Store}. After `stop` they throw at once
+ * during an outage.
  */
 export class PatientReads implements Pick<Store, 'readInbox' | 'readOutputs' | 'findUndo' | 'findStanding'> {
   readonly #parts: PatientReadsParts;

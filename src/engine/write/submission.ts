@@ -7,7 +7,7 @@ export interface Submission {
   readonly header: ExecutionHeader;
   /** JSON text of the definition. */
   readonly definition: string;
-  /** Whether the definition must be stored as a record at the insert; if it is not, the result is `gone`. */
+  /** Whether the definition must exist as a record at the insert; if not, the result is `gone`. */
   readonly mustBeStored?: boolean;
   /** JSON text of `header.payload`, digits kept. */
   readonly payload: string;

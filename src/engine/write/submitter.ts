@@ -32,11 +32,11 @@ export interface SubmitterParts extends CoalescerParts {
 }
 
 /**
- * Accepts new executions. Concurrent submissions become one transaction; each is answered only after it is durable.
+ * Accepts new executions. Concurrent submissions share one transaction, and each is answered only after it is durable.
  *
- * If a worker is free and nothing overdue waits for one, an execution starts directly: it is claimed before it is
- * inserted, the insert carries that claim and the mark of the first call, and the worker goes on without a load.
- * Otherwise it is inserted at rest and put into the queue.
+ * If a worker is free and no overdue execution waits for one, an execution starts directly: the submitter claims it
+ * before the insert, the insert contains that claim and the mark of the first call, and the worker continues without a
+ * load. Otherwise the submitter inserts the execution at rest and enqueues it.
  */
 export class Submitter {
   readonly #parts: SubmitterParts;
@@ -66,10 +66,11 @@ export class Submitter {
   }
 
   /**
-   * Stores the execution, then lets it run, in `pool` if this process has workers. Resolves when it is durable.
+   * Stores the execution, then lets it run, in `pool` if this process has workers. Resolves when the execution is
+   * durable.
    *
-   * @throws StoreUnavailable when the store did not answer for too long: the execution may exist all the same.
-   * @throws Overloaded when too many wait.
+   * @throws StoreUnavailable when the store did not answer in time; the execution may exist nevertheless.
+   * @throws Overloaded when too many submissions wait.
    */
   async submit(submission: Submission, pool: WorkerPool | undefined): Promise<SubmitResult> {
     const { clock, env, queue, queueWriter, plans, share } = this.#parts;
@@ -95,7 +96,7 @@ export class Submitter {
       const row = this.#row(submission, first, slot, now, lease);
       result = await this.#inserts.request(row, 1024 + row.payload.length + row.definition.length);
     } catch (error) {
-      // If the insert succeeded unseen, the id is absent from the queue and the reconcile adds it.
+      // If the insert succeeded although its answer got lost, the reconciler adds the id to the queue.
       if (lease !== undefined) pool?.giveBack(lease, 'ack');
       throw error;
     }

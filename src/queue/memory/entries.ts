@@ -5,7 +5,7 @@ export interface Entry<Lease extends { readonly againAt: number }> extends HeapI
   readonly id: string;
   /** Present while in flight. `againAt` is when the id was marked `again`; Infinity when it was not. */
   lease: Lease | undefined;
-  /** When the id became due: its place, which it keeps while it is in flight. */
+  /** When the id became due: its place in the order, which it keeps while in flight. */
   since: number;
 }
 
@@ -22,7 +22,7 @@ export class Entries<E extends Entry<{ readonly againAt: number }>> {
     return entry;
   }
 
-  /** Puts an id in flight, from any state, under a lease that ends at `until`. */
+  /** Puts an id in any state in flight under a lease that ends at `until`. */
   lend(entry: E, lease: Exclude<E['lease'], undefined>, until: number): void {
     this.take(entry);
     entry.lease = lease;
@@ -30,7 +30,7 @@ export class Entries<E extends Entry<{ readonly againAt: number }>> {
     this.leases.push(entry);
   }
 
-  /** Makes an id in flight ready, due at that time or when it was marked `again`, whichever is earlier. */
+  /** Makes an id in flight ready, due at `dueAt` or when it was marked `again`, whichever is earlier. */
   giveBack(entry: E, dueAt: number): void {
     this.leases.remove(entry);
     entry.since = Math.min(dueAt, entry.lease?.againAt ?? Infinity);

@@ -15,9 +15,9 @@ import {
 import { Entries, type Entry as EntryOf } from './entries.ts';
 
 interface Lease {
-  /** Empty while the id is reserved for a process that works on it by the store's word and has not renewed it. */
+  /** Empty while the id is reserved: according to the store a process works on it, but it has not renewed its claim. */
   readonly token: string;
-  /** Undefined where the token is empty. */
+  /** Undefined if the token is empty. */
   readonly holder: MemoryQueue | undefined;
   /** When the id was marked `again`; Infinity when it was not. */
   againAt: number;
@@ -30,11 +30,10 @@ interface Entry extends EntryOf<Lease> {
 type Bell = Pick<QueueListener, 'rung' | 'unknown'>;
 
 /**
- * The queue of an embedded server, and of simulations: a heap of ready ids and a heap of leases, in this process.
+ * The queue of an embedded server and of simulations: a heap of ready ids and a heap of leases in this process.
  *
- * The processes share a {@link MemoryQueueHub}; {@link MemoryQueueHub.connect} gives each its {@link Queue}. Every
- * operation takes place at once, within the call. Only rings for later due times need the clock; one timer serves all
- * ids.
+ * Processes share a {@link MemoryQueueHub}; {@link MemoryQueueHub.connect} returns the {@link Queue} of each. Every
+ * operation completes synchronously. Only rings for later due times need the clock, and one timer serves all ids.
  *
  * An id is absent, ready (due now or parked until later) or in flight under one token. An enqueue marks an id in flight
  * `again`: the end of its claim then makes it ready at once, so that no wake-up is lost between a worker's last look
@@ -47,7 +46,7 @@ export class MemoryQueueHub {
   #timer: Timer | undefined;
   #timerAt = Infinity;
   #tokens = 0;
-  /** The lease of the latest claim: also the time for which an id is reserved for a process. */
+  /** The lease of the latest claim, in ms; also the duration of a reservation. */
   #leaseMillis = 0;
 
   constructor(clock: Clock) {
@@ -59,7 +58,7 @@ export class MemoryQueueHub {
     return new MemoryQueue(this, process);
   }
 
-  /** Forgets ids and their leases, like a server that is wiped or evicts keys; processes stay connected. */
+  /** Removes ids and their leases, like a server that is wiped or evicts keys. Processes stay connected. */
   wipe(isLost: (id: string) => boolean = () => true): void {
     for (const entry of this.#entries.byId.values()) if (isLost(entry.id)) this.#entries.forget(entry);
   }
@@ -210,13 +209,13 @@ export class MemoryQueueHub {
     return { id: entry.id, slot: entry.slot, token, dueAt: entry.since };
   }
 
-  /** Puts an id in flight again under a token: the queue knew it as ready, or without a token. */
+  /** Puts an id that is ready, or in flight without a token, in flight under the token. */
   #revive(entry: Entry, holder: MemoryQueue, token: string, now: number): void {
     const againAt = entry.lease?.againAt ?? (entry.dueAt <= now ? now : Infinity);
     this.#entries.lend(entry, { token, holder, againAt }, now);
   }
 
-  /** Reserves an id for one lease for the process that works on it by the store's word, and asks that process. */
+  /** Reserves an id for one lease for the process that works on it according to the store, and notifies that process. */
   #keepFor(entry: Entry, process: string, now: number): void {
     this.#entries.lend(entry, { token: '', holder: undefined, againAt: Infinity }, now + this.#leaseMillis);
     const bell = [...this.#bells].find(([queue]) => queue.process === process)?.[1];
@@ -236,9 +235,9 @@ export class MemoryQueueHub {
     if (ringNow && dueAt <= now) {
       for (const bell of this.#bells.values()) bell.rung(dueAt);
     }
-    // Due ids have rung already; a process without room then asks again by itself.
+    // Due ids have already rung. A process that had no room claims again once it has.
     const at = Math.min(dueAt <= now ? Infinity : dueAt, this.#entries.leases.first?.dueAt ?? Infinity);
-    // An early timer stays: one needless wake-up costs less than a new timer for every lease.
+    // Keeps an early timer: a needless wake-up costs less than a new timer for every lease.
     if (at >= this.#timerAt) return;
     this.#timer?.cancel();
     this.#timerAt = at;
@@ -251,7 +250,7 @@ export class MemoryQueueHub {
   }
 }
 
-/** The connection of one process; the hub does the work. After `stop` every method throws {@link QueueUnavailable}. */
+/** The connection of one process to the hub. After `stop` every method throws {@link QueueUnavailable}. */
 class MemoryQueue implements Queue {
   readonly process: string;
   readonly #hub: MemoryQueueHub;
@@ -259,7 +258,7 @@ class MemoryQueue implements Queue {
   readonly trouble: readonly [] = [];
   readonly wantsRenewal: boolean = false;
   #open = false;
-  /** Memory forgets: the ids come from the store first. */
+  /** The queue starts empty and must be filled from the store. */
   #isEmpty = true;
 
   constructor(hub: MemoryQueueHub, process: string) {
@@ -274,7 +273,7 @@ class MemoryQueue implements Queue {
     return Promise.resolve();
   }
 
-  /** No other process shares this queue. */
+  /** Does nothing, because no other process shares this queue. */
   leave(): Promise<void> {
     return Promise.resolve();
   }

@@ -13,27 +13,27 @@ import { Entries, type Entry as EntryOf } from './entries.ts';
 
 interface Lease {
   /**
-   * Undefined where the server has lost it, empty once a claim has noticed that: the process that lists the id at a
-   * renewal holds it then.
+   * Undefined after the server has lost it; empty once a claim has noticed the loss. The next process that lists the id
+   * in a renewal then holds it.
    */
   readonly token: string | undefined;
   /** When the id was marked `again`; Infinity when it was not. */
   againAt: number;
 }
 
-/** In flight, `dueAt` is Infinity where the server has lost the end of the lease. */
+/** While the id is in flight, `dueAt` is Infinity if the server has lost the end of the lease. */
 type Entry = EntryOf<Lease>;
 
 /**
  * One virtual shard in memory: a heap of ready ids, a heap of leases, and the marker with the incarnation that the
- * shard was rebuilt for. Each method is one step, at an instant `now` of the server's clock. The steps are those of the
- * Lua scripts.
+ * shard was rebuilt for. Each method is one atomic step at the instant `now` of the server's clock, and corresponds to
+ * a Lua script of the queue on Redis.
  */
 export class ShardMemory {
   readonly #entries: Entries<Entry> = new Entries();
-  /** The incarnation that the shard was rebuilt for; undefined for a shard that never was. */
+  /** The incarnation that the shard was rebuilt for; undefined if it was never rebuilt. */
   marker: string | undefined;
-  /** From when until when the shard rests: ids that were due by then may be running, and are not handed over. */
+  /** The rest of the shard: ids due by `from` may be running and cannot be claimed before `until`. */
   #rest = { from: -Infinity, until: -Infinity };
   /** Whether leases or claims were lost since the latest claim. */
   #isTorn = false;
@@ -43,12 +43,12 @@ export class ShardMemory {
     return this.#entries.ready.size;
   }
 
-  /** Ids under a lease; expired leases count until the next claim. */
+  /** Ids under a lease, including expired leases until the next claim. */
   get inFlight(): number {
     return this.#entries.leases.size;
   }
 
-  /** Forgets the ids that `isLost` selects, in any state; the marker stays. */
+  /** Removes the ids that `isLost` selects, in any state. The marker stays. */
   lose(isLost: (id: string) => boolean): void {
     for (const entry of this.#entries.byId.values()) if (isLost(entry.id)) this.#entries.forget(entry);
   }
@@ -76,7 +76,7 @@ export class ShardMemory {
     }
   }
 
-  /** Ids in flight stay in flight: every live holder renews them in time. */
+  /** Completes leases and claims after an eviction. Ids in flight stay in flight: every live holder renews them in time. */
   #mend(now: number, leaseMillis: number): void {
     this.#isTorn = false;
     for (const entry of this.#entries.leases.items) {
@@ -207,7 +207,7 @@ export class ShardMemory {
 
   /** {@link ShardQueue.restore}. */
   restore(items: readonly ShardItem[], now: number, restMillis: number): readonly string[] {
-    // The rest ends at about the same time for every process that asks about the same loss.
+    // Processes that report the same loss ask for almost the same end: a difference of up to 100 ms extends no rest.
     if (restMillis > 0 && this.marker !== undefined && this.#rest.until < now + restMillis - 100) {
       this.#rest = { from: now, until: now + restMillis };
     }
@@ -227,13 +227,13 @@ export class ShardMemory {
     return now < this.#rest.until && entry.dueAt <= this.#rest.from;
   }
 
-  /** Ids that become due before the rest ends rest, too: they may be parked in shards of another number. */
+  /** Makes ids that become due during the rest wait, too: they may have been parked under another shard count. */
   #rested(dueAt: number, now: number): number {
     const { from, until } = this.#rest;
     return now < until && dueAt <= until ? Math.min(dueAt, from) : dueAt;
   }
 
-  /** The first ready id that may be handed over. */
+  /** The first ready id that may be claimed. */
   #next(now: number): Entry | undefined {
     const { first } = this.#entries.ready;
     if (first === undefined || !this.#rests(first, now)) return first;
@@ -282,7 +282,7 @@ export class ShardMemory {
   }
 }
 
-/** The number of a token of that process; undefined for a token of another one. */
+/** The number of a token if it belongs to that process, otherwise undefined. */
 function numberOf(token: string, process: string): number | undefined {
   return token.startsWith(process) ? Number(token.slice(process.length)) : undefined;
 }

@@ -24,15 +24,15 @@ type CommandKind = Exclude<keyof ShardQueue, 'open' | 'close' | 'serverNow' | 'i
 /**
  * A shared queue server in memory, for simulations and tests of several processes in one: the counterpart of Redis.
  *
- * Every step takes place at once, within the call, rings included; nothing is random, and no timer runs. Leases and due
- * times follow the server's own clock, which {@link ShardQueueServer.skewMillis} sets off from that of the processes.
- * The verbs for faults do what operators and crashes do to real servers.
+ * Every step completes synchronously, rings included, without randomness or timers. Leases and due times follow the
+ * server's own clock, which {@link ShardQueueServer.skewMillis} offsets from that of the processes. The methods for
+ * faults imitate what operators and crashes do to real servers.
  */
 export class ShardQueueServer {
   readonly #clock: Clock;
   readonly #shards = new Map<string, { readonly shard: Shard; readonly memory: ShardMemory }>();
   readonly #members = new Map<string, { beatAt: number; info: string }>();
-  /** The store of the members, and when one of them last named it. */
+  /** The store of the members, and the time of the latest heartbeat that named it. */
   #store: { readonly name: string; readonly at: number } | undefined;
   readonly #connections = new Map<
     MemoryShardQueue,
@@ -53,28 +53,28 @@ export class ShardQueueServer {
     return new MemoryShardQueue(this);
   }
 
-  /** The shard counts under which the server keeps anything. */
+  /** The shard counts for which the server holds data. */
   get shardCounts(): readonly number[] {
     return [...new Set([...this.#shards.values()].map(({ shard }) => shard.count))];
   }
 
-  /** Commands of each kind since the start; without those that failed because the server was down. */
+  /** Number of commands of each kind since the start, without those that failed because the server was down. */
   get commands(): ReadonlyMap<CommandKind, number> {
     return this.#commands;
   }
 
-  /** Forgets everything, markers and members included, as `FLUSHALL` does; connections and incarnation stay. */
+  /** Removes all data, markers and members included, as `FLUSHALL` does. Connections and incarnation stay. */
   wipe(): void {
     this.#shards.clear();
     this.#members.clear();
   }
 
-  /** Forgets one shard, its marker included. */
+  /** Removes one shard, its marker included. */
   wipeShard(shard: Shard): void {
     this.#shards.delete(nameOf(shard));
   }
 
-  /** Silently forgets ids, in flight or not; markers stay, so only a comparison with the store can notice it. */
+  /** Removes ids, in flight or not. Markers stay, so only a comparison with the store reveals the loss. */
   lose(isLost: (id: string, shard: Shard) => boolean): void {
     for (const { shard, memory } of this.#shards.values()) memory.lose((id) => isLost(id, shard));
   }
@@ -84,7 +84,7 @@ export class ShardQueueServer {
     this.#memoryOf(shard).losePart(part);
   }
 
-  /** Forgets all members, or only their infos (`infos`), until each member's next heartbeat. */
+  /** Removes all members, or only their infos (`infos`), until each member's next heartbeat. */
   loseMembers(part: 'members' | 'infos' = 'members'): void {
     if (part === 'members') this.#members.clear();
     else for (const member of this.#members.values()) member.info = '{}';
@@ -95,7 +95,7 @@ export class ShardQueueServer {
     this.#isUp = false;
   }
 
-  /** Runs again under another incarnation, without its data unless it `keepsData`. The connections learn of it. */
+  /** Starts again under another incarnation, without data unless `keepsData`, and notifies the connections. */
   restart(keepsData: boolean = false): void {
     if (!keepsData) this.wipe();
     this.#run++;
@@ -113,7 +113,7 @@ export class ShardQueueServer {
     return `run-${String(this.#run)}`;
   }
 
-  /** The state of a shard, for one command of that kind. Only connections call it. */
+  /** The state of a shard for one command, which it counts. Only connections call it. */
   shard(kind: CommandKind, shard: Shard): ShardMemory {
     this.#admit(kind);
     return this.#memoryOf(shard);
@@ -209,7 +209,7 @@ function nameOf({ count, index }: Shard): string {
   return `${String(count)}/${String(index)}`;
 }
 
-/** The connection of one process; the server does the work. Before `open` and after `close` every command throws. */
+/** The connection of one process to the server. Before `open` and after `close` every command throws. */
 class MemoryShardQueue implements ShardQueue {
   readonly #server: ShardQueueServer;
   #isOpen = false;

@@ -1,13 +1,13 @@
 /**
- * Creates ioredis clients with options under which a command is sent at most once, answered or refused within its
- * deadline, and never kept for later:
+ * Creates ioredis clients. Their options guarantee that a client sends each command at most once, answers or refuses it
+ * within its deadline, and never keeps it for later:
  *
- * - no offline queue: a command refused for its deadline would run after the reconnect;
- * - a disconnect refuses everything in flight, and the client repeats nothing;
- * - the client follows only `MOVED`, `ASK` and `TRYAGAIN`, because such a command was not executed;
- * - a link that is silent for a few seconds with commands in flight is cut: it may be half open;
- * - each primary's own client reconnects when it is lost. Without that a cluster client would send to any node that it
- *   knows, replicas included.
+ * - no offline queue: it would run a command after the reconnect although the deadline has refused it;
+ * - a disconnect refuses all commands in flight, and the client repeats none of them;
+ * - the client follows only `MOVED`, `ASK` and `TRYAGAIN`, because the server has not executed such a command;
+ * - the client cuts a connection that is silent for a few seconds with commands in flight, because it may be half open;
+ * - the client of each primary reconnects by itself. Otherwise a cluster client would send to any node that it knows,
+ *   replicas included.
  */
 import type { ConnectionOptions } from 'node:tls';
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis';
@@ -17,7 +17,7 @@ import { mendClients } from './steady-clients.ts';
 
 mendClients();
 
-/** Time for the TCP connection, in ms. */
+/** Timeout of the TCP connect, in ms. */
 const connectTimeoutMillis = 2000;
 
 /** Time for a server to close its end of a connection, in ms. */
@@ -58,7 +58,7 @@ function sharedOptions(settings: RedisSettings): Options {
 function tlsOptions(tls: RedisTls): ConnectionOptions {
   const { serverName } = tls;
   return {
-    // Files are renewed while the clients live: ioredis reads these for each connection.
+    // Getters, because the files are renewed while the clients live: ioredis reads the options for each connection.
     get ca() {
       return tls.ca;
     },
@@ -81,7 +81,7 @@ function commandOptions(settings: RedisSettings): Options {
   };
 }
 
-/** A client of one server, not connected yet. */
+/** Creates a client of one server, not connected yet. */
 export function standaloneClient(settings: RedisSettings, { host, port }: RedisAddress, database: number): Redis {
   return new Redis({
     ...commandOptions(settings),
@@ -90,13 +90,13 @@ export function standaloneClient(settings: RedisSettings, { host, port }: RedisA
     db: database,
     enableOfflineQueue: false,
     retryStrategy: reconnectDelay,
-    // The server was demoted: its name may lead to the new primary. The client does not repeat the refused command.
+    // The server was demoted, and its name may resolve to the new primary. The client does not repeat the command.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
     scripts: { ...scripts },
   });
 }
 
-/** A client of a cluster, not connected yet. `MOVED` and the link refresh its map of slots; no timer does. */
+/** Creates a client of a cluster, not connected yet. `MOVED` and the link refresh its map of slots; no timer does. */
 export function clusterClient(settings: RedisSettings, seeds: readonly RedisAddress[]): Cluster {
   const options: Omit<ClusterOptions, 'redisOptions'> = {
     enableOfflineQueue: false,
@@ -112,7 +112,7 @@ export function clusterClient(settings: RedisSettings, seeds: readonly RedisAddr
     clusterNodeRetryStrategy: reconnectDelay,
     scripts: { ...scripts },
   };
-  // Certificates are for names, so the TLS connection must get the names as configured.
+  // Certificates contain names, so TLS needs the configured names instead of resolved addresses.
   if (settings.tls !== undefined) options.dnsLookup = (name, callback) => callback(null, name);
   return new Cluster(
     seeds.map(({ host, port }) => ({ host, port })),
@@ -120,7 +120,7 @@ export function clusterClient(settings: RedisSettings, seeds: readonly RedisAddr
   );
 }
 
-/** A client for blocking commands of one server: not connected yet, and it never reconnects. */
+/** Creates a client for blocking commands of one server. It is not connected yet and never reconnects. */
 export function blockingClient(settings: RedisSettings, { host, port }: RedisAddress, database: number): Redis {
   return new Redis({
     ...sharedOptions(settings),

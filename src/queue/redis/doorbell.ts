@@ -9,27 +9,27 @@ import type { RedisSettings } from './settings.ts';
 /** How long one pop waits on the server, in seconds. */
 const waitSeconds = 4;
 
-/** How long an answer may take beyond that, and a connection in total, in ms. */
+/** Grace for the reply beyond {@link waitSeconds}, and timeout of the connect, in ms. */
 const graceMillis = 1500;
 
-/** Wait after the first error and after many in a row, in ms. */
+/** Pause after the first error and the longest pause after repeated errors, in ms. */
 const pauseMillis = { first: 100, most: 1000 };
 
-/** Bound of the rings of one pop. */
+/** Maximum number of rings per pop. */
 const maxRings = 256;
 
-/** Bound of the rings that a bell keeps while its member does not listen. */
+/** Maximum number of rings that a bell keeps while its member does not listen. */
 export const bellCapacity = 1024;
 
-/** How long a bell keeps unheard rings, in ms. */
+/** How long a bell keeps rings that its member has not popped, in ms. */
 export const bellTtlMillis = 15_000;
 
 /**
- * Listens to this member's bell: pops rings from it on a connection of its own, which waits on the server.
+ * Listens to this member's bell: a dedicated connection pops rings with a blocking command.
  *
- * Rings that come while the member does not listen stay on the server for {@link bellTtlMillis}, so that a broken
- * connection loses none. The wait on the server is bounded, and so is the wait for its answer, because a half-open
- * connection is silent. After an error the doorbell pauses and looks up again which server has the bell.
+ * Rings that arrive while the member does not listen stay on the server for {@link bellTtlMillis}, so a broken
+ * connection loses none. Both the blocking command and the wait for its reply are bounded, because a half-open
+ * connection is silent. After an error the doorbell pauses and determines the bell's server again.
  */
 export class Doorbell {
   readonly #settings: RedisSettings;
@@ -52,7 +52,7 @@ export class Doorbell {
     this.#ended = this.#listen();
   }
 
-  /** Stops at once; resolves when no loop runs any more. A second call does nothing. */
+  /** Stops at once; resolves when the loop has ended. A second call does nothing. */
   async close(): Promise<void> {
     this.#isOpen = false;
     this.#hangUp();
@@ -60,7 +60,7 @@ export class Doorbell {
     await this.#ended;
   }
 
-  /** Reconnects where another server has the bell now, or its server is out of reach. */
+  /** Reconnects if another server has the bell now, or if the bell's server is unreachable. */
   follow(): void {
     const server = this.#link.primaryOf(this.#bell.slot);
     if (this.#client === undefined) this.#wake?.();
@@ -77,7 +77,7 @@ export class Doorbell {
       try {
         await this.#pop(await this.#connected(server));
       } catch {
-        // The other connections report the cause; here it may be the only sign of a failover.
+        // The other connections report the cause. On this one, the error may be the only sign of a failover.
         this.#failures++;
         this.#link.doubt();
         this.#hangUp();
@@ -86,7 +86,7 @@ export class Doorbell {
     }
   }
 
-  /** Refuses a waiting pop. */
+  /** Disconnects, which rejects a pending pop. */
   #hangUp(): void {
     const client = this.#client;
     this.#client = undefined;

@@ -11,18 +11,18 @@ export interface Keys<Names extends string> {
 export type ShardKeys = Keys<'ready' | 'inflight' | 'claims' | 'marker'>;
 
 /**
- * The names of all keys. What one script touches lies in one slot of a Redis Cluster, because it shares a hash tag:
+ * The names of all keys. The keys of one script share a hash tag, so they lie in one slot of a Redis Cluster:
  *
  * | key | type | holds |
  * |---|---|---|
  * | `{<prefix>:vs-<count>-<index>}:ready` | sorted set | ids by due time |
  * | `{<prefix>:vs-<count>-<index>}:inflight` | sorted set | ids by the end of their lease |
  * | `{<prefix>:vs-<count>-<index>}:claims` | hash | id to its due time and token |
- * | `{<prefix>:vs-<count>-<index>}:marker` | string | the incarnation that the shard was rebuilt for, and until when it rests after a loss |
+ * | `{<prefix>:vs-<count>-<index>}:marker` | string | the incarnation that the shard was rebuilt for, and its rest after a loss |
  * | `<membershipKey>` | sorted set | members by their latest heartbeat |
  * | `{<membershipKey>}:info` | hash | member to its info |
- * | `{<membershipKey>}:store` | string | the store of the members, for as long as one of them lives |
- * | `{<prefix>:bell:<member>}` | sorted set | unheard rings |
+ * | `{<membershipKey>}:store` | string | the store of the members, while at least one of them lives |
+ * | `{<prefix>:bell:<member>}` | sorted set | rings that the member has not popped |
  */
 export class Keyspace {
   readonly #prefix: string;
@@ -32,8 +32,8 @@ export class Keyspace {
   /**
    * `prefix` is `redis.queue.keyPrefix`, `membershipKey` is `redis.sharding.membershipKey`.
    *
-   * @throws RangeError when the prefix contains a brace (all shards would share one slot), or the membership key
-   * contains one that is no pair around a name.
+   * @throws RangeError when the prefix contains a brace (all shards would share one slot), or when a brace in the
+   * membership key is not part of one pair around a name.
    */
   constructor(prefix: string, membershipKey: string) {
     if (/[{}]/.test(prefix)) throw new RangeError(`The key prefix must hold no braces: ${prefix}`);
@@ -45,7 +45,7 @@ export class Keyspace {
     this.membership = { slot, names: { members: membershipKey, infos, store: `${tag}:store` } };
   }
 
-  /** The keys of a shard; the same object each time. */
+  /** The keys of a shard; repeated calls return the same object. */
   shard({ count, index }: Shard): ShardKeys {
     let shards = this.#shards.get(count);
     if (shards === undefined) {

@@ -8,13 +8,13 @@ import type { RedisAddress, RedisSettings } from './settings.ts';
 /** Interval of the checks of a cluster's connections, in ms. */
 const superviseMillis = 500;
 
-/** Time without any primary after which the link connects anew, in ms. */
+/** Time without a reachable primary after which the link reconnects from the seeds, in ms. */
 const lostMillis = 5000;
 
-/** Time after an error for which the map of slots is doubtful, in ms. */
+/** How long the map of slots is doubtful after an error, in ms. */
 const doubtMillis = 5000;
 
-/** Interval of the readings of the map of slots while nothing is wrong, in ms. */
+/** Interval at which the link reads the map of slots while nothing is wrong, in ms. */
 const calmRefreshMillis = 60_000;
 
 /** Events for the owner of a link. */
@@ -30,15 +30,15 @@ export interface LinkListener {
 }
 
 /**
- * The connections of one process to the servers, standalone or cluster: which primary serves a slot, whether it
- * answers, and commands to it.
+ * The connections of one process to the Redis servers, standalone or cluster. The link knows which primary serves a
+ * slot and whether it is connected, and sends commands to it.
  *
- * A command goes out only while the primary of its slot is connected; otherwise it is refused at once. Commands of one
- * turn of the event loop to one server leave in one write.
+ * The link sends a command only while the primary of its slot is connected, and otherwise refuses it at once. All
+ * commands to one server within a turn of the event loop leave in one write.
  *
- * In a cluster a supervisor checks every {@link superviseMillis} (without any command while all is well). It reads the
- * map of slots again while something is wrong, and connects anew from the seeds when it has reached no primary for
- * {@link lostMillis}, because all addresses may have changed.
+ * In a cluster a supervisor checks the connections every {@link superviseMillis}, without sending commands while all is
+ * well. It reads the map of slots again while something is wrong. When it has reached no primary for
+ * {@link lostMillis}, it reconnects from the seeds, because all addresses may have changed.
  */
 export class RedisLink {
   readonly #settings: RedisSettings;
@@ -46,7 +46,7 @@ export class RedisLink {
   #client: Redis | Cluster | undefined;
   /** All nodes of a cluster by `host:port`, replicas included. */
   readonly #nodes = new Map<string, Redis>();
-  /** The primary of each slot when the map was read last. */
+  /** The primary of each slot, as of the latest reading of the map. */
   #owners: readonly (string | undefined)[] = [];
   readonly #corked = new Set<Redis['stream']>();
   #timer: NodeJS.Timeout | undefined;
@@ -71,7 +71,7 @@ export class RedisLink {
     }
   }
 
-  /** Disconnects; commands in flight are refused. A second call does nothing. */
+  /** Disconnects and rejects commands in flight. A second call does nothing. */
   close(): void {
     clearInterval(this.#timer);
     const client = this.#client;
@@ -95,7 +95,7 @@ export class RedisLink {
     return primary === undefined ? undefined : this.#nodes.get(primary);
   }
 
-  /** Whether all known primaries are available, and there is one. */
+  /** Whether at least one primary is known and all known primaries are available. */
   get isReady(): boolean {
     const client = this.#client;
     if (client?.status !== 'ready') return false;
@@ -103,7 +103,7 @@ export class RedisLink {
     return primaries.length > 0 && primaries.every((node) => node.status === 'ready');
   }
 
-  /** Reports an event that another map of slots would explain: the link reads the map again soon, for a few seconds. */
+  /** Reports an event that may mean a changed map of slots: for a few seconds the link reads the map more often. */
   doubt(): void {
     this.#lastErrorAt = performance.now();
   }
@@ -131,15 +131,14 @@ export class RedisLink {
         return await (client as unknown as Scripted)[script](...values);
       } catch (error) {
         if (!isUnknownScript(error)) throw error;
-        // The client sends a script's text once over a connection, but a server that refuses that command (MOVED, ASK,
-        // TRYAGAIN while a slot moves) keeps no text. Nothing has run then, so the client repeats it with the text,
-        // which every server understands.
+        // ioredis sends the text of a script once per connection, but a server that refuses that command (MOVED, ASK,
+        // TRYAGAIN during a migration) does not cache the text. The script has not run, so EVAL with the text is safe.
         return await client.eval(...textOf(script, values));
       }
     });
   }
 
-  /** Runs a plain command on one slot, which must write (a replica might answer a read). */
+  /** Runs a plain command on one slot. The command must write, because a replica might answer a read. */
   command<T>(operation: string, slot: number, send: (client: Redis | Cluster) => Promise<T>): Promise<T> {
     return this.#send(operation, slot, send);
   }
@@ -163,7 +162,7 @@ export class RedisLink {
     }
   }
 
-  /** Holds back writes to a server until the end of this turn. */
+  /** Buffers writes to a server until the end of this turn. */
   #cork(stream: Redis['stream']): void {
     if (this.#corked.has(stream)) return;
     if (this.#corked.size === 0) {
@@ -225,7 +224,7 @@ export class RedisLink {
     }
   }
 
-  /** The promise may stay pending for ever or reject; events report the outcome. */
+  /** Ignores the promise of `connect`, which may reject or never settle; events report the outcome. */
   #start(client: Redis | Cluster): void {
     client.connect().catch((error: unknown) => {
       if (this.#client === client && error instanceof Error) this.#failed(error);
@@ -252,13 +251,13 @@ export class RedisLink {
     return `${host}:${String(port)}`;
   }
 
-  /** Connects to primaries before the first command needs them. */
+  /** Connects to the primaries in advance, so that the first command need not wait. */
   #warm(): void {
     for (const node of this.primaries()) if (node.status === 'wait') this.#start(node);
   }
 
   #failed(error: Error): void {
-    // The cluster's own errors say that all nodes failed; the error of the last node has the reason.
+    // The cluster's own error only reports that all nodes failed; the error of the last node contains the reason.
     const { lastNodeError } = error as { lastNodeError?: Error };
     this.#lastError = this.#explained(lastNodeError ?? error);
     this.doubt();

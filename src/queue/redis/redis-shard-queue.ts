@@ -23,10 +23,7 @@ import { ServerWatch } from './server-watch.ts';
 import { StepBatches } from './step-batches.ts';
 import type { RedisSettings } from './settings.ts';
 
-/**
- * Bound of the ids of one script: it runs for less than a millisecond or two, during which the server does nothing
- * else.
- */
+/** Maximum number of ids per script. The script then blocks the server for at most one or two milliseconds. */
 const maxBatch = 500;
 
 /** How long {@link RedisShardQueue.open} waits for servers, in ms. */
@@ -35,24 +32,24 @@ const openMillis = 5000;
 /** Events of the connections for operators. */
 export interface RedisObserver {
   /**
-   * A connection failed, a server refused it (because of a wrong password, for example), or a server is too old. Called
-   * at every attempt.
+   * A connection failed, a server refused it (for a wrong password, for example), or a server is too old. Called at
+   * every attempt.
    */
   failed(error: Error): void;
   /**
-   * The `maxmemory-policy` of the servers became known or changed. Under any policy but `noeviction` keys may vanish
-   * silently.
+   * The `maxmemory-policy` of the servers became known or changed. Under any policy but `noeviction`, Redis may evict
+   * keys without notice.
    */
   policy(policy: string | undefined): void;
 }
 
 /**
- * The shared queue on Redis 7, one server or a cluster. Each script (`scripts/`) states its effects and guarantees;
- * this class turns calls of the port into scripts, and their replies back.
+ * The shared queue on Redis 7, one server or a cluster. This class translates calls of the port into scripts, and their
+ * replies back. Each script (`scripts/`) documents its effects and guarantees.
  *
- * Every step is safe if the server executed it although its answer got lost: adding and restoring are idempotent,
- * endings act only under their token, and claims without an answer come back as orphans of the next renewal, or when
- * their lease ends. A closed queue cannot be opened again.
+ * No step does harm if its reply gets lost after the server has executed it: adding and restoring are idempotent,
+ * endings require their token, and the next renewal releases unanswered claims as orphans, unless their lease ends
+ * before. A closed queue cannot be opened again.
  */
 export class RedisShardQueue implements ShardQueue {
   readonly #settings: RedisSettings;
@@ -113,7 +110,7 @@ export class RedisShardQueue implements ShardQueue {
     this.#doorbell = new Doorbell(this.#settings, this.#link, this.#keys.bell(member), (ring) => {
       listener.rung(ring);
     });
-    // The opener reads everything anyway, so changes before that need no event.
+    // The caller of `open` reads everything afterwards, so earlier changes need no event.
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, openMillis);
       this.#lookedFor = () => {
@@ -142,7 +139,7 @@ export class RedisShardQueue implements ShardQueue {
     return this.#watch.runOf(this.#link.primaryOf(this.#keys.shard(shard).slot));
   }
 
-  /** The `maxmemory-policy` as last seen, an unsafe one where servers differ; undefined where it is not known. */
+  /** The `maxmemory-policy` as last seen, an unsafe one if servers differ; undefined if it is not known. */
   get evictionPolicy(): string | undefined {
     return this.#watch.policy;
   }
@@ -150,7 +147,7 @@ export class RedisShardQueue implements ShardQueue {
   async claim(shard: Shard, request: ShardClaimRequest): Promise<ShardClaimReply> {
     const { process, firstNumber, incarnation } = request;
     const keys = this.#keys.shard(shard);
-    // This is the time of any server; each server compares with its own clock.
+    // Converts `notAfter` from the clock of any server to that of this server, which the script compares with.
     const notAfter = request.notAfter - this.#watch.now() + this.#watch.now(this.#link.primaryOf(keys.slot));
     const reply = await this.#run<readonly (string | number | null)[]>(
       'claim',
@@ -345,7 +342,7 @@ export class RedisShardQueue implements ShardQueue {
     else if (this.#watch.isComplete) this.#lookedFor();
   }
 
-  /** Several steps, each safe by itself: an id listed in between is released only under its token. */
+  /** Releases orphans in several steps. Each step is safe by itself, because a release requires the token of its claim. */
   async #releaseOrphans(shard: Shard, process: string, held: readonly Held[], orphansBelow: number): Promise<void> {
     const args = [process, orphansBelow];
     const stored = await this.#run<readonly string[]>('renew', 'held-by', this.#keys.shard(shard), ['claims'], args);
@@ -362,7 +359,7 @@ export class RedisShardQueue implements ShardQueue {
     items: readonly Item[],
     send: (batch: readonly Item[]) => Promise<Reply>,
   ): Promise<readonly Reply[]> {
-    // Without items no server is asked, but a closed queue still throws.
+    // A call without items sends no command, but must throw on a closed queue, too.
     this.#requireOpen(operation);
     const batches: Promise<Reply>[] = [];
     for (let at = 0; at < items.length; at += maxBatch) batches.push(send(items.slice(at, at + maxBatch)));

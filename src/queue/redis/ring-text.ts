@@ -1,12 +1,9 @@
-/**
- * The form of a ring in a bell: text beside its delay. The same text is the same ring, so a bell that rings often
- * before its member listens stays small.
- */
 import type { Ring } from '../../ports/shard-queue.ts';
 
 /**
- * A ring without its delay: `<count>.<index>.<hops>.<m where members changed><l where a claim was lost>.<id>`, parts empty
- * where they are absent.
+ * A ring as text, without its delay: `<count>.<index>.<hops>.<m if members changed><l if a claim was lost>.<id>`, with
+ * empty parts for absent fields. Rings with the same text count once, so a bell stays small while its member does not
+ * listen.
  */
 export function ringText({ shard, hops, members, id, lost }: Ring): string {
   const place = shard === undefined ? '.' : `${String(shard.count)}.${String(shard.index)}`;

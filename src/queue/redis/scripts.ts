@@ -1,13 +1,6 @@
-/**
- * The scripts, one per file beside this one: each is one atomic step of the port, and documents its input and its
- * guarantees.
- *
- * Each begins with `#!lua`: a replica of a cluster then answers `MOVED`, where it would run a plain script on data that
- * may be old. They need Redis 7.0.
- */
 import { readFileSync } from 'node:fs';
 
-/** The number of keys of each script; undefined: its first argument states it. */
+/** The number of keys of each script; undefined: the caller passes the number as the first argument. */
 const numberOfKeys = {
   claim: 4,
   'claim-one': undefined,
@@ -35,7 +28,13 @@ interface ScriptDefinition {
   readonly numberOfKeys?: number;
 }
 
-/** The option of a client that turns it into {@link Scripted}. */
+/**
+ * The scripts as an option of ioredis, which adds them to a client as methods ({@link Scripted}). Each file in
+ * `scripts/` is one atomic step of the port and documents its input and its guarantees.
+ *
+ * Every script begins with `#!lua`: without it, a replica of a cluster would run the script on stale data instead of
+ * answering `MOVED`. The scripts require Redis 7.0.
+ */
 export const scripts: Readonly<Record<ScriptName, ScriptDefinition>> = Object.fromEntries(
   Object.entries(numberOfKeys).map(([name, numberOfKeys]) => {
     const lua = readFileSync(new URL(`scripts/${name}.lua`, import.meta.url), 'utf8');
@@ -58,7 +57,7 @@ export function textOf(
   return [lua, Number(keys), ...rest];
 }
 
-/** Whether a server did not run a script because its hash is unknown there (the error `NOSCRIPT` of `EVALSHA`). */
+/** Whether the server refused `EVALSHA` because it does not know the script (error `NOSCRIPT`). Nothing has run then. */
 export function isUnknownScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT');
 }

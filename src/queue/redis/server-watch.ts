@@ -1,18 +1,18 @@
 import type { Redis } from 'ioredis';
 
-/** Interval of the questions to every primary, in ms. */
+/** Interval at which the watch sends `INFO` to every primary, in ms. */
 const watchMillis = 2000;
 
-/** Interval of the questions whether a primary may evict keys, in ms. */
+/** Interval at which the watch reads the `maxmemory-policy` of every primary, in ms. */
 const policyMillis = 60_000;
 
 /** An answer within this time gives a good estimate of the server's clock, in ms. */
 const quickMillis = 200;
 
-/** How long an estimate of a clock is better than one from a slow answer, in ms. */
+/** How long a good estimate of a clock is preferred to one from a slow answer, in ms. */
 const estimateMillis = 10_000;
 
-/** The only `maxmemory-policy` under which no key vanishes silently. */
+/** The only `maxmemory-policy` under which Redis never evicts keys. */
 const safePolicy = 'noeviction';
 
 /** The first version whose replicas refuse scripts that may write (`#!lua`). */
@@ -36,20 +36,19 @@ export interface WatchListener {
   changed(): void;
   /** A primary cannot be used. */
   failed(error: Error): void;
-  /** A supposed primary reports that it is none. */
+  /** A server that was considered a primary reports another role. */
   demoted(): void;
   /** The `maxmemory-policy` of a primary changed; undefined where the primary does not report it. */
   policy(policy: string | undefined): void;
 }
 
 /**
- * Watches the primaries: which run of the server each one is (`run_id` changes with every start, `master_replid`
- * whenever a replica is promoted, also one that was a primary before), how its clock differs from ours, and whether it
- * may evict keys.
+ * Watches the primaries: the run of each server (`run_id` changes with every start, `master_replid` with every
+ * promotion of a replica, also of a former primary), the offset of its clock, and whether it may evict keys.
  *
- * Asks each primary every {@link watchMillis}, and at once when it is available again or serves other slots. Forgets a
- * server when its connection is lost, so that no claim goes to a server that restarted with old data. `FLUSHALL`
- * changes no run: the markers of the shards vanish with everything else.
+ * The watch queries each primary every {@link watchMillis}, and at once when the primary becomes available again or
+ * serves other slots. It forgets a server when the connection is lost, so that no claim goes to a server that has
+ * restarted with old data. `FLUSHALL` does not change the run, but removes the markers of the shards.
  */
 export class ServerWatch {
   readonly #link: { primaries(): readonly WatchedServer[] };
@@ -65,7 +64,7 @@ export class ServerWatch {
     this.#listener = listener;
   }
 
-  /** Starts to ask. */
+  /** Starts the queries. */
   start(): void {
     this.#timer = setInterval(() => {
       this.#ask(true);
@@ -78,7 +77,7 @@ export class ServerWatch {
     this.#known.clear();
   }
 
-  /** Asks the primaries without known data. Call it when a server becomes available. */
+  /** Queries the primaries whose data is not known. Call it when a server becomes available. */
   look(): void {
     this.#ask(false);
   }
@@ -88,7 +87,7 @@ export class ServerWatch {
     this.#known.delete(node);
   }
 
-  /** Names the server's run; undefined while it is not known. */
+  /** The name of the server's run; undefined while it is not known. */
   runOf(node: WatchedServer | undefined): string | undefined {
     return node === undefined ? undefined : this.#known.get(node)?.runId;
   }
@@ -100,15 +99,15 @@ export class ServerWatch {
   }
 
   /**
-   * A server's clock now, in ms since 1970; without a name, that of the server that answered last, or our own before
-   * the first answer.
+   * The present time of a server's clock, in ms since 1970. Without a node: that of the server that answered last, or
+   * of this process before the first answer.
    */
   now(node?: WatchedServer): number {
     const known = (node && this.#known.get(node)) ?? this.#latest;
     return known === undefined ? Date.now() : Math.round(performance.now() + known.offset);
   }
 
-  /** The `maxmemory-policy` as last seen, an unsafe one where the primaries differ; undefined while none is known. */
+  /** The `maxmemory-policy` as last seen, an unsafe one if the primaries differ; undefined while none is known. */
   get policy(): string | undefined {
     return this.#policy;
   }
@@ -121,9 +120,7 @@ export class ServerWatch {
     }
   }
 
-  /**
-   * A refusal changes nothing: either the connection is lost, which other code notices, or the next round asks again.
-   */
+  /** Ignores a failed query: other code notices a lost connection, and otherwise the next round repeats the query. */
   async #askOne(node: WatchedServer): Promise<void> {
     const sentAt = performance.now();
     const asksPolicy = sentAt - (this.#known.get(node)?.policyAt ?? -Infinity) > policyMillis;

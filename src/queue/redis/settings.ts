@@ -4,28 +4,28 @@ export interface RedisAddress {
   readonly port: number;
 }
 
-/** TLS; certificates in PEM. */
+/** TLS settings, with certificates in PEM. */
 export interface RedisTls {
-  /** The only trusted authorities; absent: the well-known ones. Each connection reads the texts anew. */
+  /** The only trusted authorities; absent: Node's default ones. Each connection reads the properties again. */
   readonly ca?: string | undefined;
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
-  /** The name that the servers' certificates must be for; default: the host of each. */
+  /** The name that the servers' certificates must contain; default: the host of each server. */
   readonly serverName?: string | undefined;
-  /** Explains an error of a connection in terms of the configuration; messages append it in brackets. */
+  /** Explains a connection error in terms of the configuration; messages append the explanation in brackets. */
   readonly explain?: (error: Error) => string | undefined;
 }
 
-/** The address of Redis, and how a process talks to it. */
+/** The address of Redis, the credentials, the timeout and the names of the keys. */
 export interface RedisSettings {
-  /** One server, or seeds of a cluster, which name the other servers. */
+  /** One server, or seeds of a cluster, from which the client learns the other servers. */
   readonly servers:
     | { readonly topology: 'standalone'; readonly address: RedisAddress; readonly database: number }
     | { readonly topology: 'cluster'; readonly seeds: readonly RedisAddress[] };
   readonly username?: string;
   readonly password?: string;
   readonly tls?: RedisTls;
-  /** Bounds every command, in ms. */
+  /** Timeout of every command, in ms. */
   readonly commandTimeoutMillis: number;
   /** See {@link Keyspace}. */
   readonly keyPrefix: string;
@@ -62,7 +62,7 @@ export function parseRedisUrl(text: string): RedisUrl {
   const database = url.pathname.replace('/', '');
   if (!/^\d*$/.test(database)) throw new RangeError('The path of a Redis URL is the number of a database.');
   return {
-    // The brackets belong to the URL, not to the address.
+    // An IPv6 address has brackets in a URL only.
     address: { host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: url.port === '' ? 6379 : Number(url.port) },
     database: Number(database),
     isTls: url.protocol === 'rediss:',

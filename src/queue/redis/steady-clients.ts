@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
 import { Redis } from 'ioredis';
 
-/** The inner parts of a client that this file uses. */
+/** The internal parts of an ioredis client that this file uses. */
 interface Handler {
   readonly redis: {
     readonly stream: { destroy(error: Error): void };
@@ -25,7 +25,7 @@ interface AskingParts {
 
 const load = createRequire(import.meta.url);
 
-/** The prototype of the class that a module consists of; throws when it lacks the methods known here. */
+/** The prototype of the class that a module exports; throws if it lacks one of the methods. */
 function prototypeOf<T>(module: string, ...methods: readonly (keyof T)[]): T {
   const { default: found } = load(`ioredis/built/${module}.js`) as { default: { prototype: T } };
   for (const method of methods) {
@@ -74,19 +74,18 @@ function mendAsking(): void {
 }
 
 /**
- * Patches ioredis for every client of this process, also those that it creates itself: nothing that a server sends, and
- * no end of a connection, may end the process.
+ * Patches all ioredis clients of this process, including those that ioredis itself creates, so that neither a reply nor
+ * the end of a connection can crash the process:
  *
  * - ioredis listens only to the first error of a socket. A TLS socket may emit two: its own about the server's
  *   certificate, and the server's alert about a client that hung up during the handshake (`tlsv1 alert decode error`).
- * - ioredis calls `toString` on an answer to no command; `nil` has none, and the TypeError ends the process. It also
- *   keeps that connection, where it would take the next surplus answer for the answer of another command. The patch
- *   cuts such a connection.
- * - ioredis asks a node for a migrating slot (`ASKING`) and handles no rejection of that promise: a node that does not
- *   answer causes an unhandled rejection. The command that follows fails for the same reason, and its caller learns of
- *   it.
+ * - ioredis calls `toString` on a reply that belongs to no command. For `nil` this throws a TypeError, which crashes
+ *   the process. ioredis also keeps that connection and would match the next surplus reply with another command. The
+ *   patch cuts such a connection.
+ * - ioredis sends `ASKING` for a migrating slot and ignores a rejection, so a node that does not answer causes an
+ *   unhandled rejection. The command that follows fails for the same reason, and its caller receives the error.
  *
- * All three patch the prototypes: a cluster client creates its nodes, and duplicates them, itself.
+ * The patches apply to the prototypes, because a cluster client creates and duplicates its nodes by itself.
  *
  * Call it once, before the first client is created.
  */

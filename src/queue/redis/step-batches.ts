@@ -3,15 +3,15 @@ import type { Keys } from './keyspace.ts';
 import type { RedisLink } from './redis-link.ts';
 import type { ScriptName } from './scripts.ts';
 
-/** Bound of the steps of a script: it runs for less than a millisecond or two. */
+/** Maximum number of steps per script. The script then runs for at most one or two milliseconds. */
 const maxSteps = 100;
 
-/** Bound of the arguments of a script. */
+/** Maximum number of arguments per script. */
 const maxArguments = 2000;
 
 /**
- * The scripts of several steps: they take keys and arguments of one step after those of the other, and answer a list of
- * replies.
+ * The scripts that run several steps. They take the keys and arguments of all steps in sequence, and return one reply
+ * per step.
  */
 export type GroupedScript = Extract<ScriptName, 'claim-one' | 'enqueue' | 'finish'>;
 
@@ -25,18 +25,18 @@ interface Batch {
 }
 
 /**
- * Gathers steps of one kind from one turn of the event loop that may go to a server as one script: a script costs the
- * server and this process several times as much as a step in it. A standalone server takes the steps of all shards
- * together; in a cluster only keys of one slot may meet in a script.
+ * Combines the steps of one kind within a turn of the event loop into one script, because a script costs the server and
+ * this process several times as much as a step in it. On a standalone server one script takes the steps of all shards;
+ * in a cluster a script may only use keys of one slot.
  *
- * Guarantees: the steps of a slot reach its server in the order of the calls, other commands included (which must call
- * {@link StepBatches.flush} before). A step that fails on the server fails alone; without an answer all steps of the
- * script may have taken place or not.
+ * Guarantees: the steps of a slot reach its server in the order of the calls, also relative to other commands (which
+ * must call {@link StepBatches.flush} before). A step that fails on the server does not affect the others. If the reply
+ * gets lost, either all steps of the script have run or none.
  */
 export class StepBatches {
   readonly #link: Pick<RedisLink, 'runOn'>;
   readonly #isCluster: boolean;
-  /** Open batches by slot in a cluster; otherwise one for all slots. Sent at the end of the turn at the latest. */
+  /** Open batches: one per slot in a cluster, otherwise one. They are sent at the end of the turn at the latest. */
   readonly #open = new Map<number, Batch>();
 
   constructor(link: Pick<RedisLink, 'runOn'>, isCluster: boolean) {
@@ -44,7 +44,7 @@ export class StepBatches {
     this.#isCluster = isCluster;
   }
 
-  /** Runs a step with others. Throws {@link QueueUnavailable} that names the operation. */
+  /** Adds a step to a batch. Throws {@link QueueUnavailable} that names the operation. */
   run<Names extends string>(
     operation: string,
     script: GroupedScript,
@@ -71,7 +71,7 @@ export class StepBatches {
     });
   }
 
-  /** Sends the batch of the slot, because another command is about to go there. */
+  /** Sends the open batch of the slot. Call it before any other command to that slot. */
   flush(slot: number): void {
     const target = this.#isCluster ? slot : 0;
     const batch = this.#open.get(target);

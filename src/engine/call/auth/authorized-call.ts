@@ -5,15 +5,15 @@ import { answerWithout } from './without-token.ts';
 
 /** The outcome of an authorized call. */
 export interface AuthorizedEnding {
-  /** Does not contain the token. */
+  /** The answer without the token. */
   readonly answer: CallAnswer;
-  /** The request that was sent last, or would have been. */
+  /** The last request, whether it was sent or not. */
   readonly request: OutboundRequest;
-  /** False when the answer concerns the token endpoint and says nothing of the downstream. */
+  /** False if the answer concerns the token endpoint instead of the downstream. */
   readonly isOfDownstream: boolean;
 }
 
-/** What authorized calls need. */
+/** The dependencies of authorized calls. */
 export interface AuthorizedCallParts {
   readonly http: HttpCaller;
   readonly clock: Clock;
@@ -21,11 +21,11 @@ export interface AuthorizedCallParts {
 }
 
 /**
- * One call with an access token, as one attempt: token → request → answer. A 401 gets a new token and one more request;
- * the next answer is final. All of it takes place within the call's own time.
+ * One call with an access token, as one attempt: token → request → answer. After a 401 the call fetches a new token and
+ * sends one more request, whose answer is final. The timeout of the call covers all steps.
  *
- * When no token comes, no request has left towards the downstream and the call is unsent. When no second token comes,
- * the 401 stands. The answer reaches the caller without the token.
+ * Without a token no request leaves, and the call is unsent. Without a second token the 401 is the answer. The call
+ * removes the token from the answer.
  */
 export class AuthorizedCall implements CallHandle {
   readonly #parts: AuthorizedCallParts;
@@ -36,7 +36,7 @@ export class AuthorizedCall implements CallHandle {
   readonly #settled: () => void;
   readonly #deadline: number;
   #token: AccessToken | undefined;
-  /** The answer that stands when no new token comes. */
+  /** The 401 answer, which is final if there is no new token. */
   #unauthorized: AuthorizedEnding | undefined;
   #sent: CallHandle | undefined;
   #forget: (() => void) | undefined;
@@ -44,8 +44,8 @@ export class AuthorizedCall implements CallHandle {
   #ended = false;
 
   /**
-   * Starts the call. Calls `done` once, never before this method or `abort` has returned, and not where the last word
-   * withholds the call. Calls `settled` when a token is there or will not come.
+   * Starts the call. Calls `done` once, never before this constructor or `abort` has returned, and never if the last word
+   * withholds the call. Calls `settled` once the call has its token or cannot get one.
    */
   constructor(
     parts: AuthorizedCallParts,
@@ -130,8 +130,8 @@ export class AuthorizedCall implements CallHandle {
   }
 
   /**
-   * The token must not be fetched, so the call must not leave. An earlier 401 has had no effect, so the whole call can
-   * be repeated.
+   * Withholds the call, because the fetch of its token may not leave. The whole call can be repeated, because an earlier
+   * 401 has had no effect.
    */
   #withhold(): void {
     if (this.#ended) return;

@@ -4,7 +4,7 @@ import { hostOf } from '../host-label.ts';
 import { type Bindings, type CallProblem, type Destination, refusedSecret } from './secret-destination.ts';
 import type { TokenGrant } from './token-cache.ts';
 
-/** The secrets, and where they may go. */
+/** The secrets and their permitted destinations. */
 interface CredentialSource extends Pick<Bindings, 'mayGoTo'> {
   secret(name: string): string | undefined;
 }
@@ -18,7 +18,7 @@ export type Credentials =
   | { readonly kind: 'grant'; readonly grant: TokenGrant }
   | ({ readonly kind: 'problem' } & CallProblem);
 
-/** Turns a call's `auth` into credentials, from the present secrets. Sentences name secrets, never their values. */
+/** Resolves a call's `auth` to credentials with the present secrets. Sentences name secrets, never their values. */
 export function credentialsOf(
   auth: AuthPlan,
   destination: Destination,
@@ -34,7 +34,7 @@ export function credentialsOf(
   const [first = '', second = ''] = values as readonly string[];
   switch (auth.type) {
     case 'basic':
-      // RFC 7617: the server takes the first colon for the end of the user name.
+      // RFC 7617: the first colon ends the user name.
       if (first.includes(':')) return problem(`The secret ${auth.usernameSecret} holds a colon; no user name may.`);
       return { kind: 'header', value: basic(first, second) };
     case 'bearer':
@@ -59,7 +59,7 @@ function refusal(
   const endpoint = { url: tokenUrl, hostFromData: false, template: tokenUrl };
   const refused = refusedSecret(names, endpoint, source, mask);
   if (refused !== undefined || !destination.hostFromData) return refused;
-  // The token is worth as much as the secret while it lives; data must not choose its receiver.
+  // While valid, the token grants the same access as the secret, so data must not choose its receiver.
   return refusedSecret([clientSecretSecret], destination, source, mask, 'An access token fetched with');
 }
 
@@ -83,7 +83,7 @@ function grantOf(
   const form = new URLSearchParams({ grant_type: 'client_credentials' });
   if (scope !== undefined) form.set('scope', scope);
   if (audience !== undefined) form.set('audience', audience);
-  // The secret is a part of the key: a call with another secret must not get the token that the right one fetched.
+  // The key includes the secret: a call with another secret must not get the token that the right one fetched.
   const key = digest('sha256', JSON.stringify([tokenUrl, clientId, clientSecret, scope, audience]));
   return {
     kind: 'grant',
@@ -91,7 +91,7 @@ function grantOf(
       key,
       host: hostOf(tokenUrl),
       url: tokenUrl,
-      // RFC 6749, section 2.3.1: each of the two is form-encoded first.
+      // RFC 6749, section 2.3.1: client id and secret are form-encoded before the Basic encoding.
       authorization: basic(formEncoded(clientId), formEncoded(clientSecret)),
       body: form.toString(),
     },

@@ -9,7 +9,7 @@ export interface Bindings {
    */
   mayGoTo?(secret: string, url: string, hostFromData: boolean): boolean;
   /**
-   * The name of a secret whose value the request carries to a place where the secret may not go, whatever put it there;
+   * The name of a secret whose value the request carries to a forbidden destination, regardless of the value's origin;
    * absent: the values are not checked.
    */
   misplaced?(request: SearchedRequest): string | undefined;
@@ -26,19 +26,19 @@ export interface Destination {
   readonly url: string;
   /** Whether its host comes from data. */
   readonly hostFromData: boolean;
-  /** The URL as the definition writes it. */
+  /** The URL template from the definition. */
   readonly template: string;
 }
 
-/** The reason why a call can never be sent: a sentence, and one for logs where the first contains data. */
+/** The reason why a call can never be sent: a sentence, and another one for logs if the first contains data. */
 export interface CallProblem {
   readonly problem: string;
   readonly logged?: string;
 }
 
 /**
- * The reason why a request with these secrets may not go to the destination; undefined when it may. Names the first of
- * them, or what `kind` makes of it. `mask` keeps secrets out of the sentence: one may be a part of the host.
+ * The reason why a request with these secrets may not go to the destination; undefined if it may. The sentence names the
+ * first refused secret, after `kind`. `mask` removes secrets from the sentence, because the host may contain one.
  */
 export function refusedSecret(
   names: readonly string[],
@@ -52,7 +52,7 @@ export function refusedSecret(
   return refused === undefined ? undefined : refusal(`${kind} ${refused}`, destination, mask);
 }
 
-/** The same for secrets that the templates do not name but the request contains: an answer may have echoed one. */
+/** As {@link refusedSecret}, for secrets that the request contains without a template that names them, such as an echoed one. */
 export function misplacedSecret(
   request: SearchedRequest,
   destination: Destination,

@@ -3,23 +3,23 @@ import type { Clock } from '../../../ports/clock.ts';
 import type { CallAnswer, HttpCaller, LastWord } from '../../../ports/http-caller.ts';
 import { BoundedMap } from '../../bounded-map.ts';
 
-/** The request for a token. Contains credentials: never write it anywhere. */
+/** The request for a token. It contains credentials and must never be written anywhere. */
 export interface TokenGrant {
-  /** Equal for the same token URL, client, scope and audience. */
+  /** Equal for the same token URL, client, secret, scope and audience. */
   readonly key: string;
-  /** The token URL, for people. */
+  /** The host of the token URL, for people. */
   readonly host: string;
   readonly url: string;
-  /** The client's own `Authorization`. */
+  /** The `Authorization` header of the client. */
   readonly authorization: string;
-  /** The form. */
+  /** The form-encoded body. */
   readonly body: string;
 }
 
 /** An access token, compared by identity. */
 export interface AccessToken {
   readonly value: string;
-  /** Removes the token from a text, however it is encoded there. */
+  /** Removes the token from a text, in any encoding. */
   readonly mask: (text: string) => string;
 }
 
@@ -33,44 +33,43 @@ export interface TokenWaiter extends LastWord {
   done(result: TokenResult): void;
 }
 
-/** What the cache needs. */
+/** The dependencies and limits of a {@link TokenCache}. */
 export interface TokenCacheParts {
   readonly http: HttpCaller;
   readonly clock: Clock;
-  /** Masks a value from now on wherever it leaves the process. Returns a function that removes it from a text. */
+  /** Masks a value in all output of the process from now on. Returns a function that removes it from a text. */
   readonly conceal: (value: string) => (text: string) => string;
-  /** Longest time of a fetch. Waiting calls may give up earlier. */
+  /** Timeout of a fetch. Waiting calls may give up earlier. */
   readonly fetchTimeoutMillis: number;
 }
 
 interface Kept {
   readonly token: AccessToken;
-  /** Monotonic. The cache does not hand out the token after this time. */
+  /** Monotonic time after which the cache does not return the token. */
   readonly until: number;
 }
 
 const maxTokens = 64;
-/** Lifetime of a token whose answer names none. A token that ends sooner gets a 401. */
+/** Lifetime of a token whose answer contains none. If the token expires earlier, a 401 replaces it. */
 const defaultLifetimeMillis = 300_000;
 const maxLifetimeMillis = 86_400_000;
-/** A token is not used in the last tenth of its life, at most half a minute: a call takes time to arrive. */
+/** A token is not used in the last tenth of its lifetime, at most half a minute, because a call takes time to arrive. */
 const maxMarginMillis = 30_000;
-/** RFC 6749, appendix A.12, without what JSON would escape; shorter ones cannot be masked, longer ones fit no header. */
+/** RFC 6749, appendix A.12, without characters that JSON escapes. Shorter tokens cannot be masked, longer ones fit no header. */
 const tokenPattern = /^[\x21\x23-\x5b\x5d-\x7e]{4,16384}$/;
 /**
- * Masking searches for letters and digits in a row. An opaque token with fewer than four of them is not worth keeping
- * secret.
+ * Masking searches for consecutive letters and digits. A token with fewer than four of them is not worth protecting.
  */
 const tellingPattern = /[A-Za-z0-9]{4}/;
 
 /**
- * Access tokens of OAuth 2.0 client credentials (RFC 6749, section 4.4), kept in this process alone.
+ * Access tokens of OAuth 2.0 client credentials (RFC 6749, section 4.4), cached only in the memory of this process.
  *
- * Guarantees: one fetch at a time for each grant, however many calls wait; a token is in use until shortly before it
- * expires, or until a call reports that it was refused; the cache is bounded and evicts the least recently used grant.
- * Every token is concealed before a call gets it. A fetch leaves only while one of the waiting calls may leave. It uses
- * the same HTTP caller as every call, with its egress policy, size limit and TLS; redirects are not followed. Failures
- * are not kept: the next call fetches again.
+ * Guarantees: one fetch at a time for each grant, regardless of the number of waiting calls. A token is used until shortly
+ * before it expires, or until a call reports that it was refused. The cache is bounded and evicts the least recently used
+ * grant. Every token is concealed before a call gets it. A fetch leaves only while one of the waiting calls may leave. It
+ * uses the HTTP caller of all calls, with its egress policy, size limit and TLS, and does not follow redirects. Failures
+ * are not cached: the next call fetches again.
  */
 export class TokenCache {
   readonly #parts: TokenCacheParts;
@@ -88,9 +87,9 @@ export class TokenCache {
   }
 
   /**
-   * Gives a token to `waiter.done`: at once when there is one, else once it is fetched. Never gives the `refused` token
-   * again. Calls `waiter.withheld` instead where the fetch may not leave. Returns a function that removes the waiter;
-   * it is harmless afterwards.
+   * Passes a token to `waiter.done`: at once if there is one, otherwise after a fetch. Never passes the `refused` token
+   * again. Calls `waiter.withheld` instead if the fetch may not leave. Returns a function that removes the waiter; a late
+   * call of it is harmless.
    */
   get(grant: TokenGrant, refused: AccessToken | undefined, waiter: TokenWaiter): () => void {
     const { clock } = this.#parts;

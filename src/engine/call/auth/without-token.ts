@@ -1,11 +1,10 @@
-/**
- * Removes access tokens from what downstreams answer: tokens are no part of the definition, and no other process could
- * mask them.
- */
 import { type Json, parseJson, stringifyJson } from '../../../core/value/json.ts';
 import type { CallAnswer } from '../../../ports/http-caller.ts';
 
-/** An answer with `mask` applied to everything that the downstream wrote. */
+/**
+ * An answer with `mask` applied to all content from the downstream. Access tokens must be removed here, because they are
+ * not part of the definition and no other process could mask them.
+ */
 export function answerWithout(answer: CallAnswer, mask: (text: string) => string): CallAnswer {
   if (answer.kind === 'failed') return { ...answer, message: mask(answer.message) };
   const headers: Record<string, string> = {};
@@ -15,7 +14,7 @@ export function answerWithout(answer: CallAnswer, mask: (text: string) => string
   return { ...answer, headers, body, bodyJson: answer.bodyJson === answer.body ? body : reread(body) };
 }
 
-/** A body with `mask` applied, as JSON unless it is text; the same object when nothing was masked. */
+/** A body with `mask` applied, as JSON unless it is text; the same object if nothing was masked. */
 export function bodyWithout(body: Json, mask: (text: string) => string): Json {
   if (typeof body === 'string') return mask(body);
   const text = stringifyJson(body);
@@ -23,7 +22,7 @@ export function bodyWithout(body: Json, mask: (text: string) => string): Json {
   return masked === text ? body : reread(masked);
 }
 
-/** The JSON of a masked text; text that is no longer JSON (a number was the token) stays text. */
+/** Parses a masked text. Text that is no longer JSON, because a number was masked, stays text. */
 function reread(masked: string): Json {
   try {
     return parseJson(masked);

@@ -1,7 +1,3 @@
-/**
- * The gate that every outbound call passes: it decides whether a call may go out now. A call that may not waits as
- * BLOCKED, which spends no attempt (see `core/transition/block.ts`).
- */
 import type { BlockCause } from '../../../core/state.ts';
 import type { Pulse } from '../../service.ts';
 
@@ -11,20 +7,20 @@ export interface GatedCall {
   /** The token that makes it. */
   readonly tokenId: number;
   /**
-   * The execution has made calls in its turn: this one may wait in hand for a place before others, so that work under
-   * way comes to an end. A turn is bounded.
+   * Whether the execution has already made calls in its turn. Such a call may wait in memory for a place before others, so
+   * that executions under way finish. A turn is bounded.
    */
   readonly goesOn?: boolean;
   /** Name and version of its definition. */
   readonly name: string;
   readonly version: string;
-  /** Absent: the call cannot be sent whatever the gate says, so that only a hold on the definition blocks it. */
+  /** Absent: the call cannot be sent in any case, and only a hold on the definition blocks it. */
   readonly url?: string;
-  /** Whether the URL's host comes from data, so that logs and metrics must not name it. */
+  /** Whether the URL's host comes from data. Logs and metrics must not name such a host. */
   readonly hostFromData?: boolean;
-  /** The call needs a place at the host, whatever holds and circuits say. */
+  /** The call needs only a place at the host; holds and circuits do not apply. */
   readonly placeOnly?: boolean;
-  /** Since when the call is blocked, in ms since 1970; absent at its first try. */
+  /** Since when the call is blocked, in ms since 1970; absent at its first attempt to pass. */
   readonly blockedSince?: number;
 }
 
@@ -32,50 +28,53 @@ export interface GatedCall {
 export interface Pass {
   readonly kind: 'open';
   /**
-   * `answered`: the host works; `failed`: a 5xx, no connection, or no answer in time; `neutral`: says nothing about the
+   * `answered`: the host works; `failed`: a 5xx, no connection, or no answer in time; `neutral`: does not concern the
    * host.
    */
   done(outcome: 'answered' | 'failed' | 'neutral'): void;
   /**
-   * The access token that the call waited for is there, or will not come. May be called repeatedly, and after `done`.
+   * Reports that the call has its access token, or will not get one. May be called repeatedly, and after `done`.
    */
   hasToken?(): void;
 }
 
-/** The call may not go out; it tries again at `until` (ms since 1970) at the latest. */
+/** The call may not go out; it retries at `until` (ms since 1970) at the latest. */
 export interface Block {
   readonly kind: 'blocked';
   readonly cause: BlockCause;
   readonly until: number;
   /** For people, masked. */
   readonly detail: string;
-  /** The host of the call, with its port where that is not the usual one, masked; absent where it has none. */
+  /** The masked host of the call, with its port unless it is the default one; absent if the call has no host. */
   readonly host?: string;
 }
 
-/** The call waits here for a moment and may go out soon. */
+/** The call waits in memory for a moment and may go out soon. */
 export interface Queued {
   readonly kind: 'queued';
-  /** Calls `then` once, later, unless the returned function ends the waiting before. */
+  /** Calls `then` once, later, unless the returned function ends the wait before. */
   wait(then: (entry: Pass | Block) => void): () => void;
 }
 
 /** The decision of the gate. */
 export type Entry = Pass | Block | Queued;
 
-/** The gate of a process. Must not throw. */
+/**
+ * The gate of a process, which every outbound call passes: it decides whether a call may go out now. Other calls wait as
+ * BLOCKED, which uses no attempt (see `core/transition/block.ts`). Must not throw.
+ */
 export interface CallGate {
   readonly pulse: Pulse;
   enter(call: GatedCall): Entry;
   /**
-   * Begins to follow the holds; resolves after their first reading, whether it succeeded or not. `retry` receives the
-   * executions whose blocked calls may try again, and since when (ms since 1970) they are due; it returns false when
-   * another process works on that execution.
+   * Starts to follow the holds; resolves after the first reading has succeeded or failed. The gate calls `retry` for each
+   * execution whose blocked calls may retry, with the instant (ms since 1970) since which it is due; `retry` returns false
+   * if another process holds the execution.
    */
   start(retry: (executionId: string, dueAt: number) => boolean): Promise<void>;
-  /** The execution has ended or is gone, so none of its calls wait any more. Cheap where none did. */
+  /** Removes the waiting calls of an execution that has ended or no longer exists. Cheap if there are none. */
   ended(executionId: string): void;
-  /** Other processes own the other executions from now on. */
+  /** Removes the waiting calls of executions that belong to other processes from now on. */
   keepOnly(isOurs: (executionId: string) => boolean): void;
   stop(): Promise<void>;
 }

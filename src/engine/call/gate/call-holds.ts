@@ -1,15 +1,15 @@
-/**
- * Holds of operators: calls to a host, or of a definition, that have to wait.
- *
- * Holds are few, people change them, and every process reads all of them every three seconds. So one setting of the
- * store holds them, changed by compare-and-set. A table of their own would cost two migrations and four more operations
- * of the port, and save nothing.
- */
 import { isJsonObject, parseJson } from '../../../core/value/json.ts';
 import type { Store } from '../../../ports/store.ts';
 import type { Origin } from './origin.ts';
 
-/** One hold. Exactly one of `host` and `name` is given. Instants are ms since 1970. */
+/**
+ * A hold of an operator: calls to a host, or of a definition, have to wait. Exactly one of `host` and `name` is given.
+ * Instants are ms since 1970.
+ *
+ * Holds are few, people change them, and every process reads all of them every three seconds. So they are stored in one
+ * setting, which is changed by compare-and-set. A separate table would cost two migrations and four more operations of
+ * the port without a benefit.
+ */
 export interface CallHold {
   readonly id: string;
   /** `host` (any port) or `host:port`, in lower case. */
@@ -18,19 +18,19 @@ export interface CallHold {
   /** Every version of the definition when absent. */
   readonly version?: string;
   readonly reason: string;
-  /** The person who placed it, or replaced it last: see `AuditEntry.actor`. Absent without authentication. */
+  /** The person who placed or last replaced the hold: see `AuditEntry.actor`. Absent without authentication. */
   readonly actor?: string;
-  /** When it ends by itself. */
+  /** When the hold expires. */
   readonly until?: number;
   readonly createdAt: number;
 }
 
-/** Bound of the number of holds. */
+/** Maximum number of holds. */
 export const maxHolds = 200;
 
 const setting = 'operator.holds';
 const none = '[]';
-/** Two people rarely change holds at the same time; so many conflicts do not come from people. */
+/** Maximum number of attempts at a change. People rarely change holds at the same time, so more conflicts are an error. */
 const maxTries = 20;
 
 type SettingStore = Pick<Store, 'getSetting' | 'initSetting' | 'changeSetting'>;
@@ -41,10 +41,10 @@ export async function readHolds(store: SettingStore, now: number): Promise<reado
 }
 
 /**
- * Changes the holds in one step; may call `change` several times, also on holds that already have its change. Returns
+ * Changes the holds atomically. May call `change` several times, also on holds that already contain its change. Returns
  * the changed holds.
  *
- * @throws Error when other processes change them all the time.
+ * @throws Error when other processes change the holds at every attempt.
  */
 export async function changeHolds(
   store: SettingStore,

@@ -6,7 +6,7 @@ export interface CircuitSettings {
   readonly openMillis: number;
 }
 
-/** Called when the circuit opens (also again, after a failed probe) or closes. */
+/** Called when the circuit opens (also after a failed probe) or closes. */
 export type CircuitListener = (now: 'opened' | 'closed', openMillis: number) => void;
 
 const longestOpenMillis = 60_000;
@@ -14,10 +14,10 @@ const longestOpenMillis = 60_000;
 /**
  * The circuit breaker of one host.
  *
- * - `closed`: calls go out. `failureThreshold` failures in a row, of calls that went out while it was closed, open it.
- * - `open`: no call goes out until the open time is over.
- * - `probing`: one call is out as a probe. An answer closes the circuit; a failure opens it for twice as long, up to a
- *   minute; a neutral outcome leaves it open with its time over, so that the next call probes.
+ * - `closed`: calls go out. `failureThreshold` consecutive failures of calls that went out while it was closed open it.
+ * - `open`: no call goes out until the open time has passed.
+ * - `probing`: one call is under way as a probe. An answer closes the circuit; a failure opens it for twice as long, up to
+ *   a minute; after a neutral outcome the next call probes.
  */
 export class Circuit {
   readonly #clock: Clock;
@@ -28,7 +28,7 @@ export class Circuit {
   #openMillis: number;
   /** Monotonic. */
   #openUntil = 0;
-  /** Counts the openings: outcomes of calls from before the last one say nothing any more. */
+  /** Number of openings. Outcomes of calls that began before the last one do not count. */
   #generation = 0;
 
   constructor(clock: Clock, settings: CircuitSettings, changed: CircuitListener) {
@@ -42,19 +42,19 @@ export class Circuit {
     return this.#state !== 'closed';
   }
 
-  /** Whether the circuit has no failures to remember. */
+  /** Whether the circuit is closed without recorded failures. */
   get isFresh(): boolean {
     return this.#state === 'closed' && this.#failures === 0;
   }
 
-  /** Milliseconds until a call may go out: 0 now, undefined when a probe decides. */
+  /** Milliseconds until a call may go out: 0 means now; undefined while a probe is under way. */
   get waitMillis(): number | undefined {
     if (this.#state === 'closed') return 0;
     if (this.#state === 'probing') return undefined;
     return Math.max(0, this.#openUntil - this.#clock.monotonic());
   }
 
-  /** A call goes out; only while `waitMillis` is 0. Call the result once with the outcome. */
+  /** Begins a call; allowed only while `waitMillis` is 0. Call the returned function once with the outcome. */
   begin(): (outcome: 'answered' | 'failed' | 'neutral') => void {
     const generation = this.#generation;
     if (this.#state === 'open') {

@@ -15,29 +15,29 @@ export interface GatekeeperParts extends HostsParts {
   readonly store: Pick<Store, 'getSetting' | 'initSetting' | 'changeSetting'>;
 }
 
-/** Delay of a call that came before the holds were read. */
+/** Delay of a call that arrived before the first reading of the holds, in ms. */
 const unreadMillis = 500;
-/** Time between two readings of the holds. */
+/** Interval at which the gate reads the holds, in ms. */
 const readMillis = 3_000;
-/** A call may wait in hand for a place that is free so soon, however many do: that costs others little and saves a load and a checkpoint. */
+/** If a place is expected within this time, in ms, any number of calls may wait for it in memory: that saves loads and checkpoints. */
 const soonMillis = 250;
-/** Of all waiting calls one looks again in each of these intervals: every look costs a load and a checkpoint. */
+/** On average one waiting call retries per this interval, in ms, because every retry costs a load and a checkpoint. */
 const crowdMillis = 10;
-/** However many wait, each looks again within this time: the process that would wake it may be gone. */
+/** Maximum time until a waiting call retries by itself, in ms: the process that would wake it may have ended. */
 const longestLookMillis = 300_000;
 
 /**
- * The gate of one process: holds first, then the circuit of the host, then a free place at the host.
+ * The gate of one process. It checks the holds first, then the circuit of the host, then whether a place at the host is free.
  *
- * A blocked call gets a time at which to try again: the later, the longer it has waited and the more calls wait with it, so
- * that a hundred thousand executions behind a hold for a day cost little. An event that ends the waiting earlier (a lifted
- * hold, a closed circuit, a free place) wakes the calls at once, by the {@link WaitingList}.
+ * A blocked call gets a time for its retry. The delay grows with the time that it has waited and with the number of waiting
+ * calls, so that a hundred thousand executions behind a hold for a day cost little. A lifted hold, a closed circuit or a free
+ * place wakes the calls at once, through the {@link WaitingList}.
  *
- * A free place goes to the next call that asks, unless it is kept for a call that was woken for it. With none free, a call
- * waits in hand for a moment ({@link HostSlots}) if it was woken from the waiting list, if its execution continues in its
- * turn, or if no call waits at that host. Otherwise the execution is parked and listed by the time of its first block. Each
- * place that becomes free goes to the longest wait in hand, and wakes the longest wait of the list, so that a steady stream
- * of new calls cannot starve parked ones.
+ * A free place goes to the next call that enters, unless it is reserved for a woken call. If no place is free, a call waits
+ * in memory for a moment ({@link HostSlots}) if it was woken from the waiting list, if its execution continues in its turn,
+ * or if no other call waits at that host. Otherwise the execution is parked, and listed by the time of its first block. Each
+ * freed place goes to the call that has waited longest in memory, and also wakes the call that has waited longest in the
+ * list, so that a steady stream of new calls cannot starve parked ones.
  *
  * What wakes it: calls, and a reading of the holds every few seconds or when this process changes one. What stops it:
  * {@link Gatekeeper.stop}.
@@ -49,7 +49,7 @@ export class Gatekeeper implements CallGate {
   readonly #hosts: Hosts;
   readonly #untilRead = new WaitingLine('hold');
   readonly #byHold = new Map<string, WaitingLine>();
-  /** Undefined before the first reading: until then no call may pass. */
+  /** Undefined before the first reading; until then the gate blocks all calls. */
   #holds: readonly CallHold[] | undefined;
   #firstRead: () => void = () => undefined;
 
@@ -79,18 +79,18 @@ export class Gatekeeper implements CallGate {
     this.#waiting.stop();
   }
 
-  /** This process has changed the holds: reads them now. */
+  /** Reads the holds now, because this process has changed them. */
   readonly holdsChanged = (): void => {
     this.#reading.hurry();
   };
 
-  /** Holds in force, as last read. */
+  /** Number of holds in force, as of the last reading. */
   get holdCount(): number {
     const now = this.#parts.clock.now();
     return this.#holds?.filter((hold) => stands(hold, now)).length ?? 0;
   }
 
-  /** Blocked executions, each under one cause, as far as this process has seen them. */
+  /** Numbers of the blocked executions that this process has seen, each under one cause. */
   get blocked(): Readonly<Record<BlockCause, number>> {
     return this.#waiting.counts;
   }
@@ -131,7 +131,7 @@ export class Gatekeeper implements CallGate {
             then(this.#noPlace(call, host));
             return;
           }
-          // A hold may have come, or the circuit may have opened, while the call waited.
+          // During the wait a hold may have been placed, or the circuit may have opened.
           const late = this.#turnAway(call, host);
           if (late !== undefined) this.#free(host);
           then(late ?? this.#admit(call, host));
@@ -139,7 +139,7 @@ export class Gatekeeper implements CallGate {
     };
   }
 
-  /** Takes a place, unless each free one is kept for a call that was woken before. */
+  /** Takes a place unless all free ones are reserved for calls that were woken before. */
   #takes(call: GatedCall, host: Host): boolean {
     const { slots, forPlace } = host;
     if (slots.isFull) return false;
@@ -186,7 +186,7 @@ export class Gatekeeper implements CallGate {
     return this.#block(call, forCircuit, { cause: 'circuit', until, detail, ...shownOf(host) });
   }
 
-  /** Whether a call that begins to wait gets its place in a moment, if places become free at the pace of late. */
+  /** Whether a call that begins to wait can expect a place soon, at the recent rate of freed places. */
   #isSoonFree({ slots, awaitedSince, paceMillis }: Host): boolean {
     const silence = this.#parts.clock.monotonic() - awaitedSince;
     return (slots.waiting + 1) * Math.max(paceMillis, silence) <= soonMillis;
@@ -204,7 +204,7 @@ export class Gatekeeper implements CallGate {
     return { kind: 'blocked', ...block };
   }
 
-  /** Expects that the place is taken. */
+  /** Lets a call pass that has taken its place. */
   #admit(call: GatedCall, host: Host): Pass {
     this.#letThrough(call);
     // This call was not woken: parked calls may still wait for the other free places.
@@ -226,14 +226,14 @@ export class Gatekeeper implements CallGate {
   #free(host: Host): void {
     const now = this.#parts.clock.monotonic();
     const silence = now - host.awaitedSince;
-    // While places are free no call awaits one, so a long silence says nothing.
+    // While places are free no call waits for one, so a long interval is not a measure of the rate.
     if (host.slots.isFull || silence < host.paceMillis) {
       host.paceMillis = Number.isFinite(host.paceMillis) ? 0.9 * host.paceMillis + 0.1 * silence : silence;
     }
     host.awaitedSince = now;
     const isIdle = host.slots.free();
     if (host.forPlace.size === 0) return;
-    // Where the next place is free soon and no call waits in hand for it, the gate wakes a second one, so that places do not wait for loads.
+    // If places become free quickly and no call waits in memory, the gate wakes two calls, so that no place stays free during a load.
     this.#waiting.release(host.forPlace, isIdle && silence < soonMillis ? 2 : 1);
   }
 
@@ -246,8 +246,8 @@ export class Gatekeeper implements CallGate {
   }
 
   /**
-   * When a blocked call looks again: after half the time that it has waited so far, within bounds, with jitter, and more
-   * rarely in a crowd.
+   * When a blocked call retries: after half the time that it has waited so far, within bounds, with jitter, and later if
+   * many calls wait.
    */
   #lookAgain(call: GatedCall, now: number, bounds: { readonly first: number; readonly longest: number }): number {
     const waited = now - (call.blockedSince ?? now);
@@ -284,7 +284,7 @@ export class Gatekeeper implements CallGate {
   }
 }
 
-/** The reason of the hold for people, with the person who placed it where that is known. */
+/** The reason of the hold for people, with the person who placed it, if known. */
 function heldText({ reason, actor }: CallHold): string {
   return actor === undefined ? `held: ${reason}` : `held by ${actor}: ${reason}`;
 }

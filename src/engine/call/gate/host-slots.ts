@@ -1,11 +1,11 @@
 import type { Clock, Timer } from '../../../ports/clock.ts';
 
-/** How long a call waits for a place before its execution is parked. */
+/** How long a call waits for a place before its execution is parked, in ms. */
 const patienceMillis = 1_000;
 
-/** Calls that wait in hand for a place, at all hosts together. */
+/** The number of calls that wait in memory for a place, over all hosts. */
 export class Lobby {
-  /** The bound: each of them occupies a place of the process. */
+  /** The bound. Each waiting call occupies a worker of the process. */
   readonly max: number;
   size = 0;
 
@@ -20,8 +20,8 @@ interface Waiter {
 }
 
 /**
- * The places at one host. A call that finds no free place may wait here for a moment, in the order of arrival, while
- * its execution is in hand. A longer wait is not worth a place of the process, so the execution is parked then.
+ * The places at one host. A call that finds no free place may wait here briefly, in the order of arrival, while the
+ * process holds its execution. A longer wait would occupy a worker for too long, so the execution is parked.
  */
 export class HostSlots {
   readonly limit: number;
@@ -36,12 +36,12 @@ export class HostSlots {
     this.#lobby = lobby;
   }
 
-  /** Calls under way. */
+  /** Number of calls under way. */
   get taken(): number {
     return this.#taken;
   }
 
-  /** Calls that wait here. */
+  /** Number of calls that wait here. */
   get waiting(): number {
     return this.#waiting.size;
   }
@@ -50,19 +50,19 @@ export class HostSlots {
     return this.#taken >= this.limit;
   }
 
-  /** Takes a place, which {@link HostSlots.free} gives back; false when there is none. */
+  /** Takes a place, which {@link HostSlots.free} returns; false if there is none. */
   tryTake(): boolean {
     if (this.isFull) return false;
     this.#taken++;
     return true;
   }
 
-  /** Whether one more call may wait in hand. */
+  /** Whether one more call may wait here. */
   get hasRoom(): boolean {
     return this.#lobby.size < this.#lobby.max;
   }
 
-  /** Waits for a place; calls `told` once with whether the call has taken one. The result ends the waiting. */
+  /** Waits for a place; calls `told` once with whether the call has taken one. The returned function ends the wait. */
   wait(told: (hasPlace: boolean) => void): () => void {
     const waiter: Waiter = {
       told,
@@ -77,7 +77,7 @@ export class HostSlots {
     };
   }
 
-  /** Gives a place back, to the longest wait here; returns whether no call waits here. */
+  /** Passes a place to the call that has waited longest here, or frees it; returns whether no call waits here. */
   free(): boolean {
     const [next] = this.#waiting;
     if (next === undefined) {

@@ -6,19 +6,19 @@ import { HostSlots, Lobby } from './host-slots.ts';
 import { authorityOf, type Origin, originOf } from './origin.ts';
 import { WaitingLine } from './waiting-line.ts';
 
-/** What the hosts of a gate need. */
+/** The dependencies and limits of {@link Hosts}. */
 export interface HostsParts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
-  /** Hosts may hold secrets. */
+  /** Masks the names of hosts, which may contain secrets. */
   readonly mask: (text: string) => string;
   /** Absent: no circuit ever opens. */
   readonly circuits?: CircuitSettings;
-  /** Calls at once to one scheme, host and port. */
+  /** Maximum number of concurrent calls to one scheme, host and port. */
   readonly maxConcurrency: number;
   /** Other limits by `host:port` (which wins) or `host`. */
   readonly overrides: Readonly<Record<string, number>>;
-  /** Places of the process. Calls that wait in hand for a host that is not quick take at most a quarter of them, all hosts together. */
+  /** Number of workers. Calls that wait in memory for slow hosts occupy at most a quarter of them, over all hosts. */
   readonly workerCount: number;
 }
 
@@ -26,18 +26,18 @@ export interface HostsParts {
 export interface FullHost {
   /** `http://host:80`, masked. */
   readonly host: string;
-  /** Calls under way: as many as the host may have. */
+  /** Calls under way, which equals the limit of the host. */
   readonly calls: number;
-  /** Calls that wait for a place, in hand or parked. */
+  /** Calls that wait for a place, in memory or parked. */
   readonly waiting: number;
 }
 
-/** The circuit of a host that has been open since the process began. */
+/** The circuit of a host, if it has opened at least once since the process started. */
 export interface CircuitView {
-  /** `http://host:80`, masked; hosts that come from data share one name. */
+  /** `http://host:80`, masked; all hosts that come from data share one name. */
   readonly host: string;
   readonly isOpen: boolean;
-  /** Milliseconds until a call may go out to probe; absent while one is out, or closed. */
+  /** Milliseconds until a call may probe; absent while a probe is under way or the circuit is closed. */
   readonly waitMillis?: number;
 }
 
@@ -46,9 +46,9 @@ export interface Host {
   readonly origin: Origin;
   /** The name for readers of the execution: `http://host:80`, masked. */
   readonly label: string;
-  /** The name in a sentence: without the scheme, and without a port that is usual for it. */
+  /** The name in a sentence: without the scheme, and without the scheme's default port. */
   readonly shownHost: string;
-  /** True while no definition names the host itself, as far as this process has seen: logs, metrics and `/cluster` do not name it then. */
+  /** True until this process has seen a definition that names the host. Logs, metrics and `/cluster` must not name it before. */
   isFromData: boolean;
   readonly slots: HostSlots;
   readonly circuit: Circuit | undefined;
@@ -56,36 +56,36 @@ export interface Host {
   readonly forPlace: WaitingLine;
   /** Calls that are parked until the circuit closes. */
   readonly forCircuit: WaitingLine;
-  /** Since when calls await the next free place: the last one became free then, or was taken; monotonic. */
+  /** Since when calls wait for the next place: the last change of the places; monotonic. */
   awaitedSince: number;
-  /** The mean time for which calls awaited a free place lately. */
+  /** Moving average of the time between freed places, in ms. */
   paceMillis: number;
 }
 
-/** Hosts known at once; beyond it the gate forgets those that are idle and healthy. */
+/** Maximum number of known hosts; beyond it the gate forgets idle and healthy ones. */
 const maxHosts = 1_000;
 const maxCircuitViews = 200;
-/** As long as a name in DNS may be, with its scheme and port. Anything longer leads nowhere, and may be as long as a request. */
+/** Maximum length of a DNS name with scheme and port. A longer authority cannot resolve, and may be as long as a request. */
 const maxAuthorityLength = 270;
-/** Full hosts listed at most: those with the most calls. */
+/** Maximum number of full hosts in the list: those with the most calls. */
 const maxFullHosts = 20;
 
 const otherHosts: Origin = { text: 'other hosts', host: 'other hosts', hostPort: 'other hosts' };
 
 /**
- * The hosts that a gate knows, at most 1,000. Where all of them are busy or in trouble, newer hosts share the places of one.
- * Each host has its limit, its circuit, and lines of waiting calls.
+ * The hosts that a gate knows, at most 1,000. If all of them are busy or failing, further hosts share one entry and its
+ * places. Each host has its limit, its circuit, and its lines of waiting calls.
  */
 export class Hosts {
   readonly #parts: HostsParts;
   readonly #circuitClosed: (host: Host) => void;
   readonly #lobby: Lobby;
-  /** By scheme and authority as URLs have them. */
+  /** Hosts by scheme and authority as written in URLs. */
   readonly #byAuthority = new Map<string, Host>();
   readonly #byOrigin = new Map<string, Host>();
-  /** Hosts whose circuit has opened once, latest last. */
+  /** Hosts whose circuit has opened at least once, latest last. */
   readonly #tripped = new Map<string, Host>();
-  /** Stands for the hosts beyond {@link maxHosts}. */
+  /** The shared entry of the hosts beyond {@link maxHosts}. */
   #overflow: Host | undefined;
 
   /** `circuitClosed` must not throw. */
@@ -110,14 +110,14 @@ export class Hosts {
       .slice(0, maxFullHosts);
   }
 
-  /** Circuits that have opened since the process began, latest last. */
+  /** Circuits that have opened since the process started, latest last. */
   circuits(): readonly CircuitView[] {
     const views = new Map<string, CircuitView>();
     for (const host of this.#tripped.values()) {
       const isOpen = host.circuit?.isOpen === true;
       const label = publicLabel(host);
       const known = views.get(label);
-      // Hosts with the same label show whether any of them is open, and when the first of them probes.
+      // Of the hosts with the same label, an open circuit is shown if there is one, with the earliest probe.
       if (known?.isOpen === true && !isOpen) continue;
       const waits = [known?.waitMillis, isOpen ? host.circuit?.waitMillis : undefined];
       const waitMillis = Math.min(...waits.filter((wait) => wait !== undefined));
@@ -126,7 +126,7 @@ export class Hosts {
     return [...views.values()];
   }
 
-  /** The host of a URL; undefined when the URL leads nowhere. */
+  /** The host of a URL; undefined if the URL has no valid origin. */
   of(url: string, isFromData: boolean): Host | undefined {
     const authority = authorityOf(url);
     if (authority.length > maxAuthorityLength) return undefined;
@@ -169,7 +169,7 @@ export class Hosts {
     return host;
   }
 
-  /** Forgets hosts that are idle and healthy; where there are none, idle ones whose circuit may probe, oldest first. */
+  /** Forgets idle and healthy hosts; if there are none, the oldest idle ones whose circuit may probe. */
   #forgetIdle(): void {
     let left = maxHosts / 10;
     const forget = (isOver: (circuit: Circuit | undefined) => boolean): void => {
@@ -201,7 +201,7 @@ export class Hosts {
   }
 }
 
-/** The name for everybody. */
+/** The name for logs, metrics and `/cluster`. */
 function publicLabel({ isFromData, label }: Host): string {
   return isFromData ? dataHostLabel : label;
 }

@@ -1,14 +1,14 @@
-/** The target of a call: scheme, host and port, in one form whatever the URL looks like. */
+/** The target of a call in normalized form: scheme, host and port. */
 export interface Origin {
-  /** `http://host:80`: the port always shows. */
+  /** `http://host:80`, always with the port. */
   readonly text: string;
-  /** Lower case, without a dot at the end; IPv6 in brackets. */
+  /** Lower case, without a trailing dot; IPv6 in brackets. */
   readonly host: string;
   /** `host:80`. */
   readonly hostPort: string;
 }
 
-/** The origin of an http or https URL; undefined when the text is no such URL. */
+/** The origin of an http or https URL; undefined for other text. */
 export function originOf(url: string): Origin | undefined {
   const parsed = URL.parse(url);
   if (parsed === null || (parsed.protocol !== 'http:' && parsed.protocol !== 'https:')) return undefined;
@@ -17,7 +17,7 @@ export function originOf(url: string): Origin | undefined {
   return { text: `${parsed.protocol}//${hostPort}`, host, hostPort };
 }
 
-/** Scheme and authority as they appear in a URL, cut out cheaply: they determine its origin. */
+/** Scheme and authority as written in a URL, extracted cheaply. They determine the origin. */
 export function authorityOf(url: string): string {
   const begin = url.indexOf('//') + 2;
   const end = url.slice(begin).search(/[/?#\\]/);
@@ -25,8 +25,8 @@ export function authorityOf(url: string): string {
 }
 
 /**
- * A host that a person named, as URLs write it, with its port only where the text has one; undefined when it is no
- * host.
+ * Normalizes a host from a person's input; the result has a port only if the text has one. Undefined for text that is not
+ * a host.
  */
 export function placeOf(text: string): string | undefined {
   if (text === '' || /[\s/?#@\\%]/.test(text)) return undefined;

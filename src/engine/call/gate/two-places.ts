@@ -1,9 +1,9 @@
 import type { Block, CallGate, Entry, GatedCall, Pass } from './call-gate.ts';
 
 /**
- * Enters the gate for a call that needs an access token: first for a place at the token endpoint, held until the token
- * is there, then for the call's own. Without the former, a token endpoint that never answers could take every place of
- * the process, by calls to several hosts. A blocked call keeps neither place.
+ * Enters the gate for a call that needs an access token: first for a place at the token endpoint, held until the call has
+ * its token, then for a place at the call's own host. Without the first place, an unresponsive token endpoint could block
+ * all workers through calls to several hosts. A blocked call keeps neither place.
  */
 export function enterBoth(gate: CallGate, token: GatedCall, call: GatedCall): Entry {
   const first = gate.enter(token);
@@ -22,7 +22,7 @@ export function enterBoth(gate: CallGate, token: GatedCall, call: GatedCall): En
   };
 }
 
-/** The call's own entry while it has its place at the token endpoint. */
+/** The entry of the call itself while it holds a place at the token endpoint. */
 function joined(token: Pass, call: Entry): Entry {
   let isHeld = true;
   const release = (): void => {

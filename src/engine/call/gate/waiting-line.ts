@@ -3,9 +3,9 @@ import type { BlockCause } from '../../../core/state.ts';
 /** A call that waits. */
 export interface WaitingCall {
   readonly executionId: string;
-  /** The token of the execution that makes it: an execution may have several calls. */
+  /** The token of the execution that makes the call: an execution may have several calls. */
   readonly tokenId: number;
-  /** Since when the call is blocked, in ms since 1970; absent at its first block. */
+  /** Since when the call has been blocked, in ms since 1970; absent at its first block. */
   readonly blockedSince?: number;
 }
 
@@ -13,44 +13,44 @@ export interface WaitingCall {
 export interface Entry {
   readonly executionId: string;
   readonly tokenId: number;
-  /** Time of its first block. */
+  /** Time of the first block, in ms since 1970. */
   readonly since: number;
-  /** Orders calls that were blocked at the same time by when they were listed. */
+  /** Orders calls with the same time of the first block by the time of their listing. */
   readonly order: number;
   readonly line: WaitingLine;
-  /** True from its wake-up until it comes back. */
+  /** True from the wake-up of the call until it enters the gate again. */
   isCalled: boolean;
-  /** Monotonic; since when it is known to have been woken. */
+  /** When the call was woken; monotonic. */
   calledAt: number;
 }
 
 /**
- * The position of an entry in the heap. Entries that have left remain until they reach the top or are most of the heap.
+ * The position of an entry in the heap. Removed entries remain until they reach the top or form most of the heap.
  */
 interface Position {
   readonly entry: Entry;
 }
 
-/** For how long a freed place is kept for the execution that was woken for it: a load and a checkpoint take less. */
+/** How long a freed place is reserved for the execution woken for it, in ms. A load and a checkpoint take less. */
 const promiseMillis = 2_000;
 
 /**
- * The calls that wait for one thing, the longest blocked first: also a call that was woken in vain, or comes from a
- * process that is gone. Adding and taking cost the logarithm of their number, leaving costs nothing.
+ * The calls that wait for one cause, the longest blocked first, even if a call was woken in vain before or comes from a
+ * process that has ended. Adding, taking and removal are O(log n) amortized.
  */
 export class WaitingLine {
   readonly cause: BlockCause;
   /** A binary heap. */
   #heap: Position[] = [];
   readonly #positions = new Map<Entry, Position>();
-  /** Woken calls that have not come back, earliest first. */
+  /** Woken calls that have not entered the gate again, earliest first. */
   readonly #told = new Set<Entry>();
 
   constructor(cause: BlockCause) {
     this.cause = cause;
   }
 
-  /** Calls that wait to be woken. */
+  /** Number of calls that have not been woken. */
   get size(): number {
     return this.#positions.size;
   }
@@ -62,7 +62,7 @@ export class WaitingLine {
     this.#rise(this.#heap.length - 1);
   }
 
-  /** Harmless for an entry that is not in the line. */
+  /** Removes an entry. Does nothing if the entry is not in the line. */
   delete(entry: Entry): void {
     if (!this.#positions.delete(entry) || this.#heap.length <= 2 * this.#positions.size + 16) return;
     // A sorted array is a heap.
@@ -78,7 +78,7 @@ export class WaitingLine {
     return all;
   }
 
-  /** A call that has left the line was woken. */
+  /** Notes that a call taken from the line was woken. */
   told(entry: Entry): void {
     this.#told.add(entry);
   }
@@ -87,12 +87,12 @@ export class WaitingLine {
     this.#told.delete(entry);
   }
 
-  /** Whether a woken call has not come back. */
+  /** Whether a woken call has not entered the gate again. */
   get isAwaited(): boolean {
     return this.#told.size > 0;
   }
 
-  /** How many calls were woken lately and have not come back; only those before `call` if it is one of them. */
+  /** Number of recently woken calls that have not entered the gate again; only those before `call` if it is one of them. */
   promised(now: number, call: WaitingCall): number {
     let count = 0;
     for (const { executionId, tokenId, calledAt } of this.#told) {
@@ -102,7 +102,7 @@ export class WaitingLine {
     return count;
   }
 
-  /** Expects a waiting call. */
+  /** Removes and returns the first entry. The line must not be empty. */
   #first(): Entry {
     for (;;) {
       const top = this.#heap[0];

@@ -2,42 +2,42 @@ import type { BlockCause } from '../../../core/state.ts';
 import type { Clock, Timer } from '../../../ports/clock.ts';
 import type { Entry, WaitingCall, WaitingLine } from './waiting-line.ts';
 
-/** Calls listed at most. */
+/** Maximum number of listed calls. */
 const maxListed = 100_000;
-/** Executions woken at once, and the pause after that: a crowd must not overload a host that has just come back. */
+/** Executions woken at once. A pause follows, so that a crowd does not overload a host that has just recovered. */
 const batch = 100;
 const pauseMillis = 25;
 /**
- * The list forgets a woken execution that has not come back for so long: another process has it now, or it waits behind
- * very many others for a worker. In the latter case it only loses its place in the line.
+ * Time after which the list forgets a woken execution that has not entered the gate again, in ms. Another process has it
+ * now, or it waits behind very many others for a worker; in the latter case it only loses its place in the line.
  */
 const lostMillis = 600_000;
-/** The causes in the order in which they count for an execution with several blocked calls. */
+/** The causes by precedence: an execution with several blocked calls counts under the first that applies. */
 const causes: readonly BlockCause[] = ['hold', 'circuit', 'slots'];
 
 /**
- * The blocked executions of one process, as far as it has seen them, by what they wait for.
+ * The blocked executions that one process has seen, by the cause of their block.
  *
- * When a hold is lifted, a circuit closes or a place becomes free, the list wakes them at once, the longest waits
- * first. Only a hint: an execution that is not listed, after a restart or beyond the bound, looks again by itself.
+ * When a hold is lifted, a circuit closes or a place becomes free, the list wakes executions at once, the longest waits
+ * first. The list is only a hint: an execution that is not listed, after a restart or beyond the bound, retries by itself.
  *
- * A woken execution stays listed until it comes back: then the gate lets it through or blocks it anew.
+ * A woken execution stays listed until it enters the gate again, which lets it pass or blocks it again.
  */
 export class WaitingList {
   readonly #clock: Clock;
   readonly #byExecution = new Map<string, readonly Entry[]>();
-  /** Executions by the one cause under which each of them counts. */
+  /** Number of executions per cause. Each execution counts under one cause. */
   readonly #counts: Record<BlockCause, number> = { hold: 0, circuit: 0, slots: 0 };
   #listed = 0;
   #order = 0;
   /** Entries to be woken. */
   #calling: Entry[] = [];
-  /** Woken entries that have not come back, earliest first. */
+  /** Woken entries that have not entered the gate again, earliest first. */
   readonly #called = new Set<Entry>();
   #timer: Timer | undefined;
   /**
-   * Receives executions that may try again, and since when they are due; returns false when another process works on
-   * that execution.
+   * Called for each woken execution, with the instant since which it is due. Returns false if another process holds the
+   * execution.
    */
   retry: (executionId: string, dueAt: number) => boolean = () => true;
 
@@ -45,17 +45,17 @@ export class WaitingList {
     this.#clock = clock;
   }
 
-  /** Waiting executions, each under one cause. Woken ones count until they come back. */
+  /** Number of waiting executions per cause. Woken ones count until they enter the gate again. */
   get counts(): Readonly<Record<BlockCause, number>> {
     return this.#counts;
   }
 
-  /** Calls listed. */
+  /** Number of listed calls. */
   get size(): number {
     return this.#listed;
   }
 
-  /** Lists a call in a line, unless it is there already. The call leaves any other line. */
+  /** Adds a call to a line unless it is already there. Removes the call from any other line. */
   add(line: WaitingLine, { executionId, tokenId, blockedSince }: WaitingCall): void {
     const entries = this.#byExecution.get(executionId) ?? [];
     const known = entries.find((entry) => entry.tokenId === tokenId);
@@ -74,13 +74,13 @@ export class WaitingList {
     if (known !== undefined) this.#passOn(known);
   }
 
-  /** Whether the call was woken from that line and has come back now. */
+  /** Whether the call was woken from that line. */
   isCalled(line: WaitingLine, { executionId, tokenId }: WaitingCall): boolean {
     const entries = this.#byExecution.get(executionId);
     return entries?.some((entry) => entry.tokenId === tokenId && entry.line === line && entry.isCalled) === true;
   }
 
-  /** A call waits no longer. */
+  /** Removes a call. */
   remove({ executionId, tokenId }: WaitingCall): void {
     const entries = this.#byExecution.get(executionId);
     const known = entries?.find((entry) => entry.tokenId === tokenId);
@@ -89,7 +89,7 @@ export class WaitingList {
     this.#unlist(known);
   }
 
-  /** Forgets an execution. Cheap where it does not wait. */
+  /** Removes the calls of an execution. Cheap if it does not wait. */
   forget(executionId: string): void {
     const entries = this.#byExecution.get(executionId);
     if (entries === undefined) return;
@@ -97,12 +97,12 @@ export class WaitingList {
     for (const entry of entries) this.#passOn(entry);
   }
 
-  /** Forgets the executions that belong to other processes now. */
+  /** Removes the executions that now belong to other processes. */
   keepOnly(isOurs: (executionId: string) => boolean): void {
     for (const id of this.#byExecution.keys()) if (!isOurs(id)) this.forget(id);
   }
 
-  /** Wakes the `most` longest waits. */
+  /** Wakes the `most` calls that have waited longest. */
   release(line: WaitingLine, most: number = Infinity): void {
     for (const entry of line.take(most)) {
       entry.isCalled = true;
@@ -121,12 +121,12 @@ export class WaitingList {
     const now = this.#clock.monotonic();
     this.#forgetLost(now);
     for (const entry of this.#calling.splice(0, batch)) {
-      // The call has come by itself, or its execution has ended.
+      // The call has entered the gate by itself, or its execution has ended.
       if (!entry.isCalled) continue;
       entry.calledAt = now;
       this.#called.add(entry);
       entry.line.told(entry);
-      // A free place is for this call alone, so it keeps its place in the queue of the process. A crowd does not.
+      // A free place is for this call alone, so the execution keeps its original due time. A crowd becomes due now.
       const dueAt = entry.line.cause === 'slots' ? entry.since : this.#clock.now();
       if (!this.retry(entry.executionId, dueAt)) this.#leave(entry);
     }
@@ -134,14 +134,14 @@ export class WaitingList {
     if (this.#calling.length > 0) this.#timer = this.#clock.after(pauseMillis, () => this.#tell());
   }
 
-  /** The execution leaves without taking the place that it was woken for. */
+  /** Removes an execution that does not take the place for which it was woken. */
   #leave(entry: Entry): void {
     const entries = this.#byExecution.get(entry.executionId) ?? [];
     this.#change(entry.executionId, entries, without(entries, entry));
     this.#passOn(entry);
   }
 
-  /** Offers its place to the next call. */
+  /** Offers the place of the entry to the next call. */
   #passOn(entry: Entry): void {
     const wasCalled = entry.isCalled;
     this.#unlist(entry);

@@ -8,7 +8,7 @@ import type { OutgoingCalls } from '../outgoing-calls.ts';
 import type { Progress } from './progress.ts';
 import { StepBudget } from './step-budget.ts';
 
-/** The parts of one driver that applying events needs. */
+/** The parts of one driver that the event applier needs. */
 export interface ApplierParts {
   readonly progress: Progress;
   readonly outputs: HeldOutputs;
@@ -18,9 +18,9 @@ export interface ApplierParts {
 }
 
 /**
- * Applies the events of one execution that wait, in their order, as far as this turn of the event loop has room for it.
+ * Applies the waiting events of one execution in order, within the share of this turn of the event loop.
  *
- * Guarantees: nothing new begins before everything known is applied, since a cancel may be among it, or the deadline; nothing new begins
+ * Guarantees: nothing new begins before all known events are applied, because a cancel or the deadline may be among them. Nothing new begins
  * while the process drains, while the lease is not sure, or once the execution has used up its step budget and others wait.
  */
 export class EventApplier {
@@ -36,12 +36,12 @@ export class EventApplier {
     this.#budget = new StepBudget(shared.maxSteps, execution.run.state.totalVisits);
   }
 
-  /** The execution began here with a transition that is already durable, which counts towards its budget. */
+  /** Charges the step budget with the durable first transition of an execution that began here. */
   beginDurable(): void {
     this.#budget.begin(0);
   }
 
-  /** Whether an event waits that can be applied now. */
+  /** Whether a waiting event can be applied now. */
   get hasMore(): boolean {
     return this.#parts.progress.hasEvents || this.#nextRow() !== undefined;
   }
@@ -53,7 +53,7 @@ export class EventApplier {
     return this.#budget.mayGoOn(progress.run.state.totalVisits, owner);
   }
 
-  /** Applies events until none waits, or until the turn's share is spent. Throws what the core throws. */
+  /** Applies events until none waits or the turn's share is spent. Throws what the core throws. */
   applyAll(): void {
     const { progress } = this.#parts;
     while (!this.#shared.share.isSpent) {

@@ -4,8 +4,8 @@ import type { State } from '../../../core/state.ts';
 import type { InboxRow } from '../../../ports/store.ts';
 
 /**
- * The inbox event that comes next: the oldest that can be applied now, except that terminations and cancels come first.
- * They were accepted, so no event of the same time may decide the end before them.
+ * The next inbox event: the oldest that can be applied now, but terminations and cancels first. They were accepted, so no
+ * concurrent event may decide the end before them.
  */
 function nextOf(rows: readonly InboxRow[], state: State): InboxRow | undefined {
   if (rows.length === 0) return undefined;
@@ -18,12 +18,12 @@ function nextOf(rows: readonly InboxRow[], state: State): InboxRow | undefined {
 
 type FromInbox = Event & { readonly inboxId: string };
 
-/** Whether the event waited in the inbox. */
+/** Whether the event came from the inbox. */
 function isFromInbox(event: Event): event is FromInbox {
   return 'inboxId' in event && event.inboxId !== undefined;
 }
 
-/** Inbox events that a driver has read and not applied. Events that came too early stay. */
+/** Inbox events that a driver has read but not applied. Events that came too early stay. */
 export class UnappliedInbox {
   #rows: readonly InboxRow[];
   /** Ids of the events taken to be applied. */
@@ -33,36 +33,36 @@ export class UnappliedInbox {
     this.#rows = rows;
   }
 
-  /** The event that comes next. */
+  /** The next event to apply. */
   next(state: State): InboxRow | undefined {
     return nextOf(this.#rows, state);
   }
 
-  /** Takes an event out. */
+  /** Removes an event that is about to be applied. */
   take(row: InboxRow): void {
     this.#rows = this.#rows.filter((other) => other !== row);
     this.#taken.add(row.id);
   }
 
-  /** Replaces the events by those read anew, without the ones already taken. */
+  /** Replaces the events with the result of a new read, without the ones already taken. */
   read(rows: readonly InboxRow[]): void {
     this.#rows = rows.filter((row) => !this.#taken.has(row.id));
   }
 
-  /** The journal is undone: the next read brings its inbox events again. */
+  /** Allows the inbox events of an undone journal to be read again. */
   giveBack(journal: readonly Event[]): void {
     for (const event of journal) if (isFromInbox(event)) this.#taken.delete(event.inboxId);
   }
 }
 
-/** Whether the event moves an execution although nothing new happened to it. */
+/** Whether the event only advances the execution and carries no news. */
 export function isIdling(event: Event): boolean {
   return ['resumed', 'prepared', 'timer', 'continued', 'started'].includes(event.type);
 }
 
 /**
- * The events of a journal that are applied again on another state: `first` before everything else, `again` after the
- * inbox, which is read anew.
+ * The events of a journal that must be applied again to another state: `first` before everything else, `again` after the
+ * inbox, which is read again.
  */
 export function replayed(journal: readonly Event[]): { readonly first: Event[]; readonly again: Event[] } {
   const isFirst = ({ type }: Event): boolean => type === 'prepared' || type === 'resumed';

@@ -10,8 +10,7 @@ import type { Checkpoint } from '../../../ports/store.ts';
 const none: readonly never[] = [];
 
 /**
- * The result of the transitions since the last durable state: the content of one checkpoint. Each batch is filled, sent
- * and dropped.
+ * The result of the transitions since the last durable state, which becomes one checkpoint. A batch is not reused.
  */
 export class PendingBatch {
   commands: readonly Command[] = none;
@@ -20,14 +19,14 @@ export class PendingBatch {
   undo: readonly UndoMark[] = none;
   consumed: readonly string[] = none;
   signals: readonly Signal[] = none;
-  /** Whether anything has to be written: a row, a used event, or a token that moved. */
+  /** Whether there is anything to write: a row, a used event, or a moved token. */
   dirty = false;
-  /** Whether this is more than the record of a former owner's calls, so that the poison count begins anew. */
+  /** Whether the batch contains more than the record of a former owner's calls, which resets the poison count. */
   progress = false;
-  /** The poison count to set, where there is no progress; undefined leaves it. */
+  /** The poison count to set if there is no progress; undefined leaves the count unchanged. */
   claims: number | undefined;
 
-  /** Adds a transition; `before` is the state that it began with. */
+  /** Adds a transition from the state `before`. */
   add(transition: Transition, before: State): void {
     this.commands = joined(this.commands, transition.commands);
     this.steps = joined(this.steps, transition.steps);
@@ -44,8 +43,8 @@ export class PendingBatch {
   }
 
   /**
-   * The checkpoint that turns `durable` into `state`. It compares the inbox if no unseen event may contradict it, and
-   * moves the due time of an execution that parks.
+   * The checkpoint from `durable` to `state`. It compares the inbox if an unseen event could contradict it, and sets the
+   * due time if the execution parks.
    */
   checkpoint(
     at: Required<Pick<Checkpoint, 'id' | 'claim' | 'seq' | 'inboxSeq'>>,
@@ -81,7 +80,7 @@ function joined<T>(first: readonly T[], second: readonly T[]): readonly T[] {
   return second.length === 0 ? first : [...first, ...second];
 }
 
-/** Whether anything but the time differs. Transitions keep the tokens that they do not change. */
+/** Whether the states differ in more than the time. Transitions keep the identity of tokens that they do not change. */
 function hasMoved(before: State, after: State): boolean {
   if (
     before.verdict !== after.verdict ||
@@ -97,8 +96,8 @@ function hasMoved(before: State, after: State): boolean {
 }
 
 /**
- * Whether a checkpoint from `before` to `after` takes a turn that no unseen event may contradict: it fails, begins to
- * compensate, or ends a wait, which a callback or an operator may have decided.
+ * Whether an unseen event could contradict a checkpoint from `before` to `after`: the execution fails, begins to
+ * compensate, or ends a wait that a callback or an operator may have decided.
  */
 function takesTurn(before: State, after: State): boolean {
   if (after.verdict !== before.verdict && after.verdict !== undefined) return true;
@@ -112,15 +111,14 @@ function takesTurn(before: State, after: State): boolean {
   );
 }
 
-/** Whether a `ready` token, or a timer due at `now`, needs nothing but permission to go on. */
+/** Whether a token is `ready`, or a timer is due at `now`, so that the execution can advance. */
 export function isRunnable(state: State, now: number): boolean {
   if ((nextTimer(state) ?? Infinity) <= now) return true;
   return state.startAt === undefined && state.tokens.some(({ stage }) => stage.kind === 'ready');
 }
 
 /**
- * The next instant at which time alone changes something, also while calls are in flight; undefined when nothing waits
- * for one.
+ * The next instant at which a timer changes the state, also while calls are in flight; undefined if no timer runs.
  */
 export function nextTimer(state: State): number | undefined {
   if (isSettled(state)) return undefined;

@@ -8,17 +8,17 @@ import { PendingBatch } from './pending-batch.ts';
 import type { Restore } from '../restored-outputs.ts';
 
 /**
- * How far one execution has come, and which events come next. Does no I/O.
+ * The state of one execution, durable and present, and the events to apply next. Does no I/O.
  *
- * Guarantees: the run is always the durable run with the journal applied, so a refused checkpoint is undone by applying the journal again
- * ({@link Progress.rebase}); an inbox event is applied at most once on top of a durable state.
+ * Guarantees: the run always equals the durable run with the journal applied, so {@link Progress.rebase} undoes a refused checkpoint and
+ * applies the journal again. An inbox event is applied at most once on top of a durable state.
  */
 export class Progress {
   /** Sequence number of the store's row, as last known. */
   seq: number;
-  /** Up to which event the inbox has been read; -1 when it must be read again. */
+  /** Sequence number up to which the inbox has been read; -1 if it must be read again. */
   inboxSeq: number;
-  /** The run as the store has it. */
+  /** The run in the store. */
   #durable: Run;
   #run: Run;
   /** Events applied since the durable state. */
@@ -59,7 +59,7 @@ export class Progress {
     return this.#parkedUntil;
   }
 
-  /** Why the execution is being quarantined; undefined when it is not. */
+  /** The reason of the quarantine; undefined without one. */
   get quarantine(): string | undefined {
     return this.#quarantine;
   }
@@ -94,7 +94,7 @@ export class Progress {
     return this.#first.length > 0 || this.#events.length > 0;
   }
 
-  /** The inbox row that comes next. A quarantine leaves the inbox to the retry that goes on from it. */
+  /** The next inbox row to apply. A quarantine leaves the inbox for a later retry of the execution. */
   nextRow(): InboxRow | undefined {
     return this.#quarantine === undefined ? this.#inbox.next(this.#run.state) : undefined;
   }
@@ -103,19 +103,19 @@ export class Progress {
     this.#inbox.take(row);
   }
 
-  /** Replaces the inbox rows by those that were read up to `inboxSeq`. */
+  /** Replaces the inbox rows with those read up to `inboxSeq`. */
   readInbox(inboxSeq: number, rows: readonly InboxRow[]): void {
     this.inboxSeq = inboxSeq;
     this.#inbox.read(rows);
   }
 
-  /** Applies a `prepared` event, which need not be durable and changes nothing that a checkpoint waits for. */
+  /** Applies a `prepared` event. It need not be durable and does not require a checkpoint. */
   prepared(event: Extract<Event, { type: 'prepared' }>): void {
     this.#run = { ...this.#run, state: prepared(this.#run.state, event) };
     this.#journal.push(event);
   }
 
-  /** Takes in the transition that `event` made of the run. */
+  /** Adds the transition of `event`. */
   applied(event: Event, transition: Transition): void {
     const run = this.#run;
     this.#run = { ...run, state: transition.state, outputs: transition.outputs };
@@ -124,14 +124,14 @@ export class Progress {
     if (!isIdling(event) || (event.type === 'timer' && transition.steps.length > 0)) this.#batch.progress = true;
   }
 
-  /** Adds outputs that were read back. Only while nothing is pending, so that durable and present run have the same outputs. */
+  /** Adds outputs that were read back. Call it only while nothing is pending, so that durable and present run have the same outputs. */
   restored(restore: Restore): void {
     const outputs = restore(this.#run.outputs);
     this.#durable = { ...this.#durable, outputs };
     this.#run = { ...this.#run, outputs };
   }
 
-  /** Lets the next checkpoint set the count of claims without progress. */
+  /** Makes the next checkpoint set the count of claims without progress. */
   recount(claims: number): void {
     this.#batch.dirty = true;
     this.#batch.claims = claims;
@@ -144,7 +144,7 @@ export class Progress {
     return this.#batch.checkpoint({ id, claim, seq: this.seq, inboxSeq: this.inboxSeq }, this.#durable.state, state);
   }
 
-  /** The checkpoint is durable; `run` is the run with its outputs trimmed. The batch stays until {@link Progress.takeBatch}. */
+  /** Notes that the checkpoint is durable. `run` is the run with trimmed outputs. The batch stays until {@link Progress.takeBatch}. */
   written(run: Run): void {
     this.seq++;
     this.#run = run;
@@ -165,12 +165,12 @@ export class Progress {
     return commands;
   }
 
-  /** Forgets events that changed nothing: they need not be applied again. */
+  /** Drops events that changed nothing from the journal. */
   trimJournal(): void {
     if (this.#journal.length > 0) this.#journal = this.#journal.filter(({ type }) => type === 'prepared');
   }
 
-  /** Goes back to the durable state: everything applied since comes again, after the inbox events that it had not seen. */
+  /** Returns to the durable state and queues the journal again, after the inbox events that it had not seen. */
   rebase(inbox: readonly InboxRow[]): void {
     const journal = this.#journal;
     this.#forget();
@@ -182,7 +182,7 @@ export class Progress {
     this.#events.unshift(...again);
   }
 
-  /** Goes back to the durable state, where only the quarantine comes next. */
+  /** Returns to the durable state, to which only the quarantine is then applied. */
   quarantined(description: string): void {
     this.#quarantine = description;
     this.#forget();

@@ -1,8 +1,8 @@
 import type { DriverOwner } from '../driver-contract.ts';
 
 /**
- * How much one execution may do before other executions that wait for a worker get their turn. Counts visits of the
- * round, and compensations.
+ * Bounds the work of one execution before others that wait for a worker get their turn. Counts visits of the round and
+ * compensations.
  */
 export class StepBudget {
   readonly #maxSteps: number;
@@ -26,7 +26,7 @@ export class StepBudget {
     this.#undone++;
   }
 
-  /** Whether another node may begin. A turn that is used up begins anew while no other execution waits. */
+  /** Whether another node may begin. A used-up turn starts again if no other execution waits. */
   mayGoOn(totalVisits: number, owner: Pick<DriverOwner, 'othersWait'>): boolean {
     if (totalVisits - this.#visitsBefore + this.#undone < this.#maxSteps) return true;
     if (owner.othersWait()) return false;

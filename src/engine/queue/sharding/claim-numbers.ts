@@ -1,7 +1,7 @@
 import type { Clock } from '../../../ports/clock.ts';
 
 /**
- * Numbers the claims, and knows which of them the server may hold without the knowledge of this process.
+ * Numbers the claims, and tracks which of them the server may hold without the knowledge of this process.
  *
  * A lost answer may have put ids in flight under numbers that this process does not work on: orphans. The next complete
  * renewal of their shard frees every unlisted id that is older than the oldest claim under way. Later renewals repeat

@@ -19,7 +19,7 @@ export interface FirstFillParts {
  */
 export class FirstFill {
   readonly #parts: FirstFillParts;
-  /** The shard count that was filled, as far as this process knows. */
+  /** The shard count that was filled; undefined if this process knows of none. */
   #filled: string | undefined;
   /** Shards that this process has filled for the first time and not logged yet. */
   #shards = 0;

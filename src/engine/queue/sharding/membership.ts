@@ -49,8 +49,8 @@ const foreignBeats = 5;
  * the others take over the shards of a dead process at once. A process rings all others when it joins, returns after an
  * absence or leaves. What stops it: {@link Membership.leave}.
  *
- * With a view older than `ttlMillis` the process is unready but goes on by its last view. The store fences, so a
- * disagreement costs a duplicate claim, while stopping would stop every shard whenever the server fails over.
+ * With a view older than `ttlMillis` the process is unready but continues with its last view. The store fences, so a
+ * disagreement costs only a duplicate claim, while a stop would halt all shards at every failover of the server.
  */
 export class Membership implements Service {
   readonly #parts: MembershipParts;
@@ -105,7 +105,7 @@ export class Membership implements Service {
     this.#periodic.start();
   }
 
-  /** Sends one heartbeat before the start. Never throws: the next heartbeat asks a server again that is away. */
+  /** Sends one heartbeat before the start. Never throws: if the server is unavailable, the next heartbeat tries again. */
   async greet(): Promise<void> {
     await this.#beat().catch(() => undefined);
   }
@@ -192,7 +192,7 @@ export class Membership implements Service {
   }
 
   /**
-   * Stops all work while the keys belong to another store: the processes of each store would take the ids of the other.
+   * Stops all work while the keys belong to another store. Otherwise processes of each store would claim ids of the other.
    */
   #refuse(others: readonly Member[]): void {
     this.#beatenAt = undefined;
@@ -208,7 +208,7 @@ export class Membership implements Service {
     this.#parts.changed('members');
   }
 
-  /** Members that never publish readable info are of another product, which may remove ours. */
+  /** Reports members that never publish readable info: they belong to another product, which may remove our members. */
   #watchForeigners(members: readonly Member[]): void {
     const unread = members.filter((member) => readMember(member) === undefined);
     const before = this.#unread;

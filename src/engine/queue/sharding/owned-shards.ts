@@ -16,17 +16,17 @@ interface Shard {
 }
 
 /**
- * What this process knows of the shards that it owns: when each has a due id, and whether each may lack ids that the
- * store has.
+ * The state of the shards that this process owns: when each has a due id, and whether each may lack ids that the store
+ * has.
  *
  * An owned shard is
- * - `gained`: new here; claims go on, and the store is asked for ids that the shard may lack;
- * - `lost`: the server has lost (some of) it; no claims until it is refilled and marked;
+ * - `gained`: new here; claims continue, and the reconciler adds ids that the shard may lack;
+ * - `lost`: the server has lost data of the shard; no claims until it is refilled and marked;
  * - `whole` otherwise.
  */
 export class OwnedShards {
   #shards = new Map<number, Shard>();
-  /** Since when the longest due known id is due, or when the next one is; undefined when it has to be computed. */
+  /** The earliest known due time, past or future; undefined if it has to be computed. */
   #oldestDueAt: number | undefined;
   /** Indexes owned, in ascending order. */
   indexes: readonly number[] = [];
@@ -62,7 +62,7 @@ export class OwnedShards {
     return indexes.filter((index) => !before.has(index)).length;
   }
 
-  /** Other processes worked on all of them meanwhile. */
+  /** Treats all shards as gained, because other processes worked on them meanwhile. */
   regain(): void {
     this.#oldestDueAt = undefined;
     for (const shard of this.#shards.values()) {
@@ -71,12 +71,12 @@ export class OwnedShards {
     }
   }
 
-  /** Every shard has to be asked. A known due time stays: the claims ask that shard in its turn. */
+  /** Makes the next claims check every shard. A shard with a known due time is claimed in its turn anyway. */
   suspect(now: number): void {
     for (const index of this.indexes) this.doubt(index, now);
   }
 
-  /** The shard has to be asked, unless an id in it is known to be due. */
+  /** Makes the next claim check the shard, unless an id in it is known to be due. */
   doubt(index: number, now: number): void {
     const shard = this.#shards.get(index);
     if (shard === undefined || shard.dueAt <= now) return;
@@ -84,7 +84,7 @@ export class OwnedShards {
     this.#oldestDueAt = undefined;
   }
 
-  /** An id of the shard is due at that time. */
+  /** Notes that an id of the shard is due at that time. */
   rung(index: number, dueAt: number): void {
     const shard = this.#shards.get(index);
     if (shard === undefined || dueAt >= shard.dueAt) return;
@@ -94,7 +94,7 @@ export class OwnedShards {
     }
   }
 
-  /** A claim begins: rings from now on are news. */
+  /** Notes that a claim begins. Its result does not cover rings that arrive from now on. */
   asked(index: number): void {
     const shard = this.#shards.get(index);
     if (shard === undefined) return;
@@ -102,7 +102,7 @@ export class OwnedShards {
     shard.dueAt = Infinity;
   }
 
-  /** The claim got no answer so far, or none with a due time. */
+  /** Notes that the claim has no answer so far, or one without a due time. */
   unanswered(index: number): void {
     const shard = this.#shards.get(index);
     if (shard === undefined) return;
@@ -110,7 +110,7 @@ export class OwnedShards {
     this.#oldestDueAt = undefined;
   }
 
-  /** A claim found the shard in the run `incarnation` of its server. */
+  /** Notes that a claim found the shard whole in the run `incarnation` of its server. */
   found(index: number, incarnation: string, nextDueAt: number): void {
     const shard = this.#shards.get(index);
     if (shard === undefined) return;
@@ -119,7 +119,7 @@ export class OwnedShards {
     this.rung(index, nextDueAt);
   }
 
-  /** The server has lost the shard; returns false when that was known. */
+  /** Notes that the server has lost the shard; returns false if the loss was known. */
   lose(index: number, now: number): boolean {
     const shard = this.#shards.get(index);
     if (shard === undefined || shard.condition === 'lost') return false;
@@ -135,7 +135,7 @@ export class OwnedShards {
     return shard?.condition === 'lost' ? shard.lostAt : undefined;
   }
 
-  /** When its latest loss was seen, refilled since or not; 0 where there was none. */
+  /** When the latest loss of the shard was seen, even if it has been refilled since; 0 without a loss. */
   lastLostAt(index: number): number {
     return this.#shards.get(index)?.lostAt ?? 0;
   }
@@ -153,7 +153,7 @@ export class OwnedShards {
     return true;
   }
 
-  /** An id could not be added: the shard needs a refill once its server answers. */
+  /** Notes that an id could not be added: the shard needs a refill once its server answers. */
   missed(index: number): void {
     const shard = this.#shards.get(index);
     if (shard === undefined) return;
@@ -161,7 +161,7 @@ export class OwnedShards {
     if (shard.condition === 'whole') shard.condition = 'gained';
   }
 
-  /** Its refill begins: all due ids are about to be added. */
+  /** Notes that the refill of the shard begins: all due ids are about to be added. */
   refilling(index: number): void {
     const shard = this.#shards.get(index);
     if (shard !== undefined) shard.missed = false;
@@ -172,7 +172,7 @@ export class OwnedShards {
     return this.#shards.get(index)?.missed === false;
   }
 
-  /** Its ids are complete. */
+  /** Notes that the shard is complete. */
   refilled(index: number): void {
     const shard = this.#shards.get(index);
     if (shard === undefined) return;

@@ -19,11 +19,12 @@ export interface RetiredShardsParts {
 }
 
 /**
- * Drops the shards of a count that is no longer in force: their ids mean nothing, and would stay in the server for
- * ever. Waits until no process works by the old count, as far as the members say.
+ * Drops the shards of a count that is no longer in force: no process would ever claim their ids. Waits until, according
+ * to the members, no process uses the old count.
  *
- * Every process that has worked by the count does so, and every process that finds in the store that the shards still
- * exist. So the last process that learns of the change, and has used the old shards until then, cleans up last.
+ * Every process that has used the count drops its shards, and so does every process that finds it among the retired
+ * counts of the store. So the last process to notice the change, which has used the old shards until then, drops them
+ * last.
  */
 export class RetiredShards {
   readonly #parts: RetiredShardsParts;
@@ -35,7 +36,7 @@ export class RetiredShards {
     this.#parts = parts;
   }
 
-  /** This process no longer works by that count. */
+  /** Notes that this process no longer uses the count. */
   retire(count: number): void {
     this.#counts.set(count, this.#parts.clock.monotonic());
   }

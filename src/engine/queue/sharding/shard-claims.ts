@@ -62,8 +62,8 @@ interface Round {
  * Claims ids in the shards of one process: decides which shards to ask, for how much each, and what happens to lost
  * answers.
  *
- * Guarantees: a claim never returns more ids than asked for; the shards with the longest due ids come first; trouble of
- * one shard keeps no other from being asked; the next complete renewal frees ids that were claimed without an answer.
+ * Guarantees: a claim never returns more ids than requested. Shards with the longest due ids come first. The failure of
+ * one shard does not prevent claims in others. The next complete renewal frees ids of unanswered claims.
  *
  * A server that has not answered within the grace of {@link settleMost} is `slow`. While other servers have shards of
  * this process, no claim waits for the slow one or asks it again before it has answered. The next claim hands over the

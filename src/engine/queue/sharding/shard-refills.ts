@@ -30,12 +30,12 @@ export interface ShardRefillsParts {
 }
 
 /**
- * Restores in the queue what only the store knows: single ids that the queue may lack, and whole shards that it has
- * lost or that are new to this process.
+ * Restores ids from the store in the queue: single ids that the queue may lack, and whole shards that the server has lost
+ * or that are new to this process.
  *
  * Guarantees: a lost shard is marked only after all its due ids were added, and rests until {@link assertMillis} after
- * the loss was seen. For as long, ids that a live process works on stay its own, and it is rung. A shard to which an id
- * could not be added is refilled once its server answers.
+ * the loss was seen. During that time, ids that a live process works on stay reserved for it, and it is rung. A shard to
+ * which an id could not be added is refilled once its server answers.
  */
 export class ShardRefills {
   readonly #parts: ShardRefillsParts;

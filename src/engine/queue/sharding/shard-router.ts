@@ -14,15 +14,15 @@ export interface ShardRouterParts {
   readonly ownedShards: OwnedShards;
   /** This process among the members. */
   readonly member: string;
-  /** Another process says that the members have changed. Must not throw. */
+  /** Called when another process reports that the members have changed. Must not throw. */
   membersRang(): void;
 }
 
 /**
- * Knows which member owns which shard by the latest view, and passes rings between the members: to the owner of a shard
- * when an id in it becomes due, and to the holder of an id in flight when that id was enqueued again.
+ * Maps shards to their owners by the latest view of the members, and routes rings: to the owner of a shard when an id in
+ * it becomes due, and to the holder of an id in flight when that id was enqueued again.
  *
- * Rings are best effort: the sweep and the reconcile find what a lost ring was about.
+ * Rings are best effort: the sweep and the reconciler find ids whose ring was lost.
  */
 export class ShardRouter {
   /** Set when the queue starts. */
@@ -53,7 +53,7 @@ export class ShardRouter {
     this.#owners = Array.from(owners, (i) => workers[i] ?? '');
   }
 
-  /** Another process rang. */
+  /** Handles a ring from another process. */
   received(ring: Ring): void {
     const { clock, count, ownedShards } = this.#parts;
     if (ring.members === true) this.#parts.membersRang();
@@ -72,7 +72,7 @@ export class ShardRouter {
     } else if (hops === 0) this.ringOwner({ shard, delayMillis: ring.delayMillis, hops: 1 });
   }
 
-  /** Tells the owner of the shard that an id in it becomes due. */
+  /** Notifies the owner of the shard that an id in it becomes due. */
   ringOwner(ring: Ring & { readonly shard: Shard }): void {
     const { clock, ownedShards, member } = this.#parts;
     const owner = this.#owners[ring.shard.index];
@@ -83,7 +83,7 @@ export class ShardRouter {
     } else if (owner !== undefined) this.ring(owner, ring);
   }
 
-  /** Tells the process that holds an id in flight that the id was enqueued again. */
+  /** Notifies the process that holds an id in flight that the id was enqueued again. */
   ringHolder(shard: Shard, { id, token }: Held): void {
     const holder = processOf(token);
     if (holder === this.#parts.member) this.listener?.rung(this.#parts.clock.now(), id);

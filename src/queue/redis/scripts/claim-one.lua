@@ -1,16 +1,16 @@
 #!lua flags=allow-oom
 --[[
-Claims ids whether they are due, parked or absent, each unless another token holds it.
+Claims ids, whether due, parked or absent. A claim fails while another token holds its id.
 
-Guarantee: under the same token again it only prolongs the lease, so that a repeated call does no harm. What was ready, or
-in flight under a lease that is over, keeps its place; what was absent is due now. While the shard rests only what is absent
-can be claimed: the rest may be running.
+Guarantee: a repeated claim under the same token only prolongs the lease. An id that was ready, or in flight under an
+expired lease, keeps its place; an absent id is due now. While the shard rests, only absent ids can be claimed, because
+the others may be running.
 
-Of each claim:
-KEYS four: ready, inflight, claims, marker; see claim.lua
-ARGV four: incarnation that the marker must hold, id, token, lease in ms
+KEYS, four per claim: ready, inflight, claims, marker; see claim.lua
+ARGV, four per claim: incarnation that the marker must hold, id, token, lease in ms
 
-Answers of each 1 when the token holds the id now, 0 when another one does, -1 without the marker; a text where it failed.
+Returns one reply per claim: 1 if the token holds the id now, 0 if another token holds it, -1 if the marker does not
+match, or the error message if the claim failed.
 ]]
 local now
 local function claim(ready, inflight, claims, marker, incarnation, id, token, lease)

@@ -1,28 +1,31 @@
 #!lua flags=allow-oom
 --[[
-Returns expired leases to ready, each in its place, then moves due ids to in flight, the longest due first.
+Returns ids with expired leases to ready, each in its place, then moves due ids to in flight, the longest due first.
 
-Guarantee: each id handed over leaves ready in the same step, under a token of its own. An answer that gets lost leaves
-its ids in flight until their lease ends, or until renew.lua finds them as orphans. What is in flight stays so where the
-server has evicted its lease or its claim alone.
+Guarantee: each claimed id leaves ready in the same step, under a token of its own. If the reply gets lost, the ids stay
+in flight until their lease ends or renew.lua finds them as orphans. An id in flight stays in flight if the server
+evicts only its lease or only its claim.
+
+Runs when memory is full (allow-oom), because claimed work can finish and free memory.
 
 KEYS[1] ready     sorted set: id by due time
 KEYS[2] inflight  sorted set: id by end of lease
-KEYS[3] claims    hash: id to claim, which is "<due time>:<token>", followed by "!<time of the mark>" while it is marked
-                  again. Times are in ms since 1970. A token ends in a slash and a number; it is empty where the
-                  claim was evicted and its holder has not renewed it yet.
-KEYS[4] marker    string: the incarnation that the shard was rebuilt for, followed by "!<time>:<time>" while it rests from
-                  the first to the second: what was due until the first may be running and is not handed over
+KEYS[3] claims    hash: id to claim, "<due time>:<token>", followed by "!<time of the mark>" if the id was marked again.
+                  Times are in ms since 1970. A token ends in a slash and a number; it is empty after an eviction of the
+                  claim, until the holder renews it.
+KEYS[4] marker    string: the incarnation that the shard was rebuilt for, followed by "!<from>:<until>" while the shard
+                  rests. Ids due by <from> may be running and are not handed out before <until>.
 ARGV[1] incarnation that the marker must hold
 ARGV[2] latest time for this claim, ms since 1970 by this server's clock
-ARGV[3] most ids to hand over, at most 1000
+ARGV[3] maximum number of ids to claim, at most 1000
 ARGV[4] lease in ms
-ARGV[5] process: how its tokens begin
+ARGV[5] process: prefix of its tokens
 ARGV[6] number of the first token
-ARGV[7] most leases to return, at most 1000
+ARGV[7] maximum number of expired leases to return, at most 1000
 
-Answers {-2} when it came late, {-1} without the marker, else {0, ms until the next id can be handed over (zero or
-less: it has been due for so long; nothing: none is ready), ms until the first lease ends (-1: nothing is in flight), id, ms that it was due, id, ms ...}. Runs with memory full, because what is claimed now can be finished.
+Returns {-2} if the claim arrived late, {-1} if the marker does not match, otherwise {0, delay, lease end, id, ms since
+it was due, id, ms ...}. The delay is the ms until the next id can be claimed: zero or negative if one is overdue, nil
+if none is ready. The lease end is the ms until the first lease ends; -1 if nothing is in flight.
 ]]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -44,7 +47,7 @@ if marker ~= ARGV[1] then
   end
 end
 
--- When an id is due whose claim ends: since its mark or its due time, whichever is earlier.
+-- The due time of an id after its claim ends: its due time or its mark, whichever is earlier.
 local function place(claim)
   local due, mark = tonumber(string.match(claim, '^(%-?%d+):')), tonumber(string.match(claim, '!(%d+)$'))
   return due and mark and math.min(due, mark) or due
@@ -65,7 +68,7 @@ if #expired > 0 then
   redis.call('ZADD', KEYS[1], 'LT', unpack(back))
 end
 
--- A server that evicts keys may have dropped all leases, or all claims, and some of either were made since.
+-- An eviction may have dropped the whole hash of claims or set of leases; later claims may have created it again.
 local claimed, leased = redis.call('HLEN', KEYS[3]), redis.call('ZCARD', KEYS[2])
 if claimed > leased then
   local ids = redis.call('HKEYS', KEYS[3])
@@ -76,7 +79,7 @@ elseif leased > claimed then
   local leases = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')
   for i = 1, #leases, 2 do
     if redis.call('HEXISTS', KEYS[3], leases[i]) == 0 then
-      -- What was put into ready meanwhile may be running. Its holder knows its place better.
+      -- An id that was added to ready meanwhile may be running. Its holder knows its exact due time.
       local due = redis.call('ZSCORE', KEYS[1], leases[i])
       local claim = math.min(due or leases[i + 1], leases[i + 1]) .. ':'
       if due then

@@ -1,15 +1,16 @@
 #!lua
 --[[
-Adds ids to ready, of several shards, or moves them to an earlier due time; marks those in flight again that are due now.
+Adds ids to ready in several shards, or moves them to an earlier due time. If an id in flight is due now, the script
+marks it again.
 
-Guarantee: an id that is due now is ready afterwards, or becomes ready when its claim ends. A repeated call changes
-nothing more.
+Guarantee: an id that is due now is ready afterwards, or becomes ready when its claim ends. A repeated call has no
+further effect.
 
-Of each shard:
-KEYS two: ready, claims; see claim.lua
-ARGV the number of its pairs, at most 1000, then these: ms until due (zero or less: now), id
+KEYS, two per shard: ready, claims; see claim.lua
+ARGV, per shard: the number of pairs, at most 1000, then the pairs: ms until due (zero or less: now), id
 
-Answers of each shard {id, token, id, token ...} of the ids marked again whose holder is known; a text where it failed.
+Returns one reply per shard: {id, token, id, token ...} for the marked ids whose holder is known, or the error message
+if the shard failed.
 ]]
 local now
 local function enqueue(readyKey, claimsKey, first, last)

@@ -1,16 +1,17 @@
 #!lua flags=allow-oom
 --[[
-Ends claims, of several shards: each id is gone, back in its place, or due later. One that was marked again is due since
-its mark at the latest.
+Ends claims in several shards: each id is removed, returned to its place, or scheduled for later. An id that was marked
+again becomes ready, due no later than its mark.
 
-Guarantee: acts only where the token is the one stored, so that a late or repeated call does no harm.
+Guarantee: ends a claim only if the stored token matches, so late and repeated calls are harmless.
 
-Of each shard:
-KEYS three: ready, inflight, claims; see claim.lua
-ARGV the number of its triples, at most 1000, then these: id, token, ms until it is due again (-1: gone, -2: back in its
-place)
+Runs when memory is full (allow-oom), because it frees memory.
 
-Answers of each shard how many ids were marked again; a text where it failed. Runs with memory full, because it frees some.
+KEYS, three per shard: ready, inflight, claims; see claim.lua
+ARGV, per shard: the number of triples, at most 1000, then the triples: id, token, ms until due again (-1: remove,
+-2: return to its place)
+
+Returns one reply per shard: the number of ids that were marked again, or the error message if the shard failed.
 ]]
 local now
 local function finish(ready, inflight, claims, first, last)
@@ -26,7 +27,7 @@ local function finish(ready, inflight, claims, first, last)
     local last = colon + #token
     if claim and string.sub(claim, colon + 1, last) == token then
       local mark = #claim > last and string.match(claim, '^!(%d+)$', last + 1)
-      -- A longer token that begins like this one has no mark there.
+      -- Rejects a longer stored token of which this token is a prefix: no mark follows the prefix.
       if mark or #claim == last then
         ended[#ended + 1] = ids[i]
         local delay, due = tonumber(ARGV[first + 3 * i - 1]), nil

@@ -1,19 +1,20 @@
 #!lua
 --[[
-Records that a member lives, forgets members that were silent for too long, and lists the others.
+Records the heartbeat of a member, removes silent members, and lists all live members.
 
-Guarantee: ages are by this server's clock alone. Without any heartbeat the keys vanish by themselves. As long as members of one
-store live, a member that names another is not taken in.
+Guarantee: ages depend only on this server's clock. The keys expire without heartbeats. While members of one store are
+alive, the script rejects a member that names another store.
 
 KEYS[1] members  sorted set: member by its latest heartbeat
 KEYS[2] infos    hash: member to its info
 KEYS[3] store    string: the store of the members
 ARGV[1] member
 ARGV[2] its info
-ARGV[3] ms after which a silent member is forgotten
-ARGV[4] its store; empty: unnamed
+ARGV[3] ms after which a silent member is removed
+ARGV[4] its store; empty: not known yet
 
-Answers {1 when the member was not known, 0 when it was, -1 when it was not taken in, member, ms since its heartbeat, info, member, ms, info ...}.
+Returns {state, member, ms since its heartbeat, info, member, ms, info ...}. The state is 1 if the member is new, 0 if
+it was known, -1 if it was rejected.
 ]]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

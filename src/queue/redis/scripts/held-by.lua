@@ -1,15 +1,15 @@
 #!lua flags=allow-oom
 --[[
-Lists what a process holds in the shard below a number: with it, orphans are found where the list of what is held does
-not fit into one call of renew.lua.
+Lists the claims of a process in the shard whose token numbers lie below a bound. The process finds its orphans with
+this list when its claims do not fit into one call of renew.lua.
 
 Guarantee: changes nothing.
 
 KEYS[1] claims: see claim.lua
-ARGV[1] process: how its tokens begin
-ARGV[2] only tokens with a lower number than this
+ARGV[1] process: prefix of its tokens
+ARGV[2] bound: only tokens with a lower number are listed
 
-Answers {id, token, id, token ...}.
+Returns {id, token, id, token ...}.
 ]]
 local process, below = ARGV[1], tonumber(ARGV[2])
 local claims = redis.call('HGETALL', KEYS[1])

@@ -2,12 +2,12 @@
 --[[
 Removes a member.
 
-Guarantee: a repeated call does nothing; the last member to leave removes the keys.
+Guarantee: a repeated call does nothing; no key remains after the last member has left.
 
 KEYS[1] members, KEYS[2] infos, KEYS[3] store: see heartbeat.lua
 ARGV[1] member
 
-Answers 1 when the member was in, else 0.
+Returns 1 if the member was known, otherwise 0.
 ]]
 redis.call('HDEL', KEYS[2], ARGV[1])
 local removed = redis.call('ZREM', KEYS[1], ARGV[1])

@@ -1,15 +1,17 @@
 #!lua
 --[[
-Says that the shard has been rebuilt for an incarnation, and lets it rest: what has been due until now may be running with
-a process that has not noticed yet that the server had lost it.
+Marks the shard as rebuilt for an incarnation and lets it rest: ids that are due by now may be running in a process that
+has not yet noticed the loss on the server.
 
-Guarantee: a rest that is under way is never cut short; what is due keeps its place, and what becomes due before the rest is
-over rests, too: it may be parked in shards of another number. The rest is kept in the marker: a server that evicts keys loses
-both or neither.
+Guarantee: a rest under way is never shortened. Due ids keep their places. Ids that become due before the rest ends
+rest, too, because they may have been parked under another shard count. The marker includes the rest, so an eviction
+drops both or neither.
 
 KEYS[1] ready, KEYS[2] marker: see claim.lua
 ARGV[1] incarnation
-ARGV[2] ms of the rest; 0: none beyond one that is under way
+ARGV[2] ms of the rest; 0: only a rest under way continues
+
+Returns 1.
 ]]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -1,19 +1,21 @@
 #!lua flags=allow-oom
 --[[
-Prolongs the leases of everything that a process holds in the shard, and finds its orphans: claims whose answer got lost.
+Prolongs all leases of a process in the shard, and releases its orphans: claims whose reply got lost.
 
-Guarantee: what another token holds is left alone and answered as lost. What the process lists and the server knows as ready,
-without a holder, or not at all is in flight again, in its place, and answered as revived; if it was due, it is marked again,
-because a wake-up may have made it so. Orphans are ready again in their place. A repeated call changes nothing more.
+Guarantee: the script does not touch ids that another token holds, and returns them as lost. A listed id that the server
+knows as ready, without a holder, or not at all returns to flight in its place and is reported as revived. If the id was
+due in ready, it is also marked again, because a wake-up may have made it due. Orphans become ready in their places. A
+repeated call has no further effect.
+
+Runs when memory is full (allow-oom), because it preserves existing claims.
 
 KEYS[1] ready, KEYS[2] inflight, KEYS[3] claims: see claim.lua
 ARGV[1] lease in ms
-ARGV[2] process: how its tokens begin
-ARGV[3] orphans have a lower number than this; 0: do not look for them
-ARGV    from 4 on triples: id, token, ms until it was due; at most 1000 triples
+ARGV[2] process: prefix of its tokens
+ARGV[3] bound: unlisted claims with a lower token number are orphans; 0: do not look for orphans
+ARGV[4] and following: at most 1000 triples of id, token, ms until due (negative if overdue)
 
-Answers {ids lost, id, token, id, token ...}: so many pairs that another token holds, then those revived. Runs with memory
-full, because it keeps what is there.
+Returns {number of lost ids, id, token, id, token ...}: the pairs of the lost ids, then the pairs of the revived ids.
 ]]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -68,7 +70,7 @@ if count > 0 then
   count = #leases / 2
 end
 
--- Nothing else in flight is the usual case, and then there is no orphan to look for.
+-- Usually the listed ids are all that is in flight, and the shard has no orphans.
 if below > 0 and redis.call('HLEN', KEYS[3]) > count then
   local claims = redis.call('HGETALL', KEYS[3])
   for i = 1, #claims, 2 do

@@ -1,16 +1,17 @@
 #!lua
 --[[
-Puts ids in flight that are neither ready nor in flight, without a token: a process that lives works on them by the store's
-word, and is to renew the claims that the server has lost.
+Puts absent ids in flight without a token. According to the store, a live process works on them; that process is
+expected to renew the claims that the server has lost.
 
-Guarantee: their place is kept; nothing else claims them before the lease ends. Ids in flight, and those that are ready, are
-left alone, but what is parked for longer than the lease becomes due when that would end. A repeated call changes nothing more.
+Guarantee: the ids keep their places, and no other process claims them before the lease ends. Ids that are ready or in
+flight stay as they are, but an id parked for longer than the lease becomes due when the lease would end. A repeated
+call has no further effect.
 
 KEYS[1] ready, KEYS[2] inflight, KEYS[3] claims: see claim.lua
 ARGV[1] lease in ms
-ARGV    from 2 on pairs: ms until due, id; at most 1000 pairs
+ARGV[2] and following: at most 1000 pairs of ms until due, id
 
-Answers the ids that were absent.
+Returns the ids that were absent.
 ]]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -1,23 +1,23 @@
 #!lua
 --[[
-Adds ids that are neither ready nor in flight, and moves parked ones to an earlier due time. Lets a shard rest that is
-marked, where the process knows of a loss: what it adds may be running. One without a marker rests from its mark on.
+Adds absent ids to ready, and moves parked ids to an earlier due time. If the process knows of a loss, a marked shard
+rests, because the added ids may be running. A shard without a marker begins its rest with mark.lua.
 
-Guarantee: ids in flight, and those that are due, are left alone. What becomes due during a rest rests, too: it may be
-parked in shards of another number. A repeated call changes nothing more.
+Guarantee: ids that are due or in flight stay as they are. Ids that become due during a rest rest, too, because they may
+have been parked under another shard count. A repeated call has no further effect.
 
 KEYS[1] ready, KEYS[2] claims, KEYS[3] marker: see claim.lua
-ARGV[1] ms of the rest; 0: none beyond one that is under way
-ARGV    from 2 on pairs: ms until due, id; at most 1000 pairs
+ARGV[1] ms of the rest; 0: only a rest under way continues
+ARGV[2] and following: at most 1000 pairs of ms until due, id
 
-Answers the ids that were absent.
+Returns the ids that were absent.
 ]]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local marker = redis.call('GET', KEYS[3]) or ''
 local from, last = string.match(marker, '!(%d+):(%d+)$')
 from, last = tonumber(from) or 0, tonumber(last) or 0
--- The rest ends at about the same time for every process that asks about the same loss.
+-- Processes that report the same loss ask for almost the same end: a difference of up to 100 ms extends no rest.
 if tonumber(ARGV[1]) > 0 and marker ~= '' and last < now + ARGV[1] - 100 then
   from, last = now, now + ARGV[1]
   redis.call('SET', KEYS[3], string.gsub(marker, '!%d+:%d+$', '') .. '!' .. from .. ':' .. last)
