@@ -1,7 +1,7 @@
 import type { Clock } from '../src/ports/clock.ts';
 import type { ShardPart, ShardQueue } from '../src/ports/shard-queue.ts';
 import type { Store } from '../src/ports/store.ts';
-import { MemoryStore } from '../src/store/memory/memory-store.ts';
+import { MemoryStore } from './store/memory-store.ts';
 import type { Random } from './random.ts';
 import { randomDefinitionHost } from './random-definition.ts';
 import { VirtualClock } from './virtual-clock.ts';

@@ -27,7 +27,7 @@ import { defaultEngineSettings } from '../src/engine/settings.ts';
 import type { Submission } from '../src/engine/write/submission.ts';
 import { CallbackTokens } from '../src/security/callback-token.ts';
 import { Masker } from '../src/security/secrets/masking.ts';
-import { MemoryStore } from '../src/store/memory/memory-store.ts';
+import { MemoryStore } from '../simulator/store/memory-store.ts';
 
 /** The secret whose value must never come out. */
 export const secretValue = 'correct-horse-battery';

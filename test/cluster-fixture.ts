@@ -2,7 +2,7 @@
 import type { Clock } from '../src/ports/clock.ts';
 import { QueueUnavailable } from '../src/ports/queue.ts';
 import type { Shard, ShardQueue } from '../src/ports/shard-queue.ts';
-import type { ShardQueueServer } from '../src/queue/memory/shard-queue-server.ts';
+import type { ShardQueueServer } from '../simulator/queue/shard-queue-server.ts';
 import type { Engine } from '../src/engine/engine.ts';
 import { FirstFill } from '../src/engine/queue/sharding/first-fill.ts';
 import { ShardCount } from '../src/engine/queue/sharding/shard-count.ts';

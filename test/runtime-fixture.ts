@@ -21,7 +21,7 @@ import { Engine } from '../src/engine/engine.ts';
 import type { CallGate } from '../src/engine/call/gate/call-gate.ts';
 import { PlanCache } from '../src/engine/worker/plan-cache.ts';
 import { defaultEngineSettings, type EngineSettings } from '../src/engine/settings.ts';
-import { MemoryStore } from '../src/store/memory/memory-store.ts';
+import { MemoryStore } from '../simulator/store/memory-store.ts';
 import { SeededEntropy, VirtualClock } from '../simulator/virtual-clock.ts';
 
 /** Methods of the store that a test may watch and break. */

@@ -4,7 +4,7 @@ import type { Shard, ShardPart, ShardQueue } from '../../src/ports/shard-queue.t
 import type { Store } from '../../src/ports/store.ts';
 import type { Telemetry } from '../../src/ports/telemetry.ts';
 import { MemoryQueueHub } from '../../src/queue/memory/memory-queue.ts';
-import { ShardQueueServer } from '../../src/queue/memory/shard-queue-server.ts';
+import { ShardQueueServer } from '../queue/shard-queue-server.ts';
 import { ShardCount } from '../../src/engine/queue/sharding/shard-count.ts';
 import { ShardedQueue } from '../../src/engine/queue/sharding/sharded-queue.ts';
 import type { Random } from '../random.ts';

@@ -2,6 +2,7 @@ import type { CoreLimits } from '../core/run.ts';
 import type { Json } from '../core/value/json.ts';
 import type { Plan } from '../core/plan.ts';
 import type { CallbackVerification } from '../ports/callback-token.ts';
+import type { StoredItem } from '../ports/queue.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';
 import type { Store, SubmitResult } from '../ports/store.ts';
 import type { LoopShare } from '../engine/loop-share.ts';
@@ -25,7 +26,7 @@ export interface AppEngine {
   /** Stores the execution (together with others, in one transaction), then lets it run. Resolves once it is durable. */
   submit(submission: Submission): Promise<SubmitResult>;
   /** Announces that an execution has become due. Never throws; the reconciler repairs a lost ring. */
-  ring(item: { readonly id: string; readonly slot: number; readonly dueAt: number }): void;
+  ring(item: StoredItem): void;
   /** Calls `changed` after every checkpoint of the execution in this process, until the returned function is called. */
   watch(id: string, changed: () => void): () => void;
   /** Bounds the work per turn of the event loop; absent: unbounded. */

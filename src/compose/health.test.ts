@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { chain, graph, RuntimeFixture, task } from '../../test/runtime-fixture.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/config.ts';
-import { ShardQueueServer } from '../queue/memory/shard-queue-server.ts';
+import { ShardQueueServer } from '../../simulator/queue/shard-queue-server.ts';
 import { MemoryQueueHub } from '../queue/memory/memory-queue.ts';
 import type { ClusterSource } from '../app/queries/cluster-source.ts';
 import { Gatekeeper } from '../engine/call/gate/gatekeeper.ts';

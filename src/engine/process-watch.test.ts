@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { ProcessInfo } from '../ports/processes.ts';
 import { StoreUnavailable } from '../ports/store.ts';
 import { silentTelemetry } from '../ports/telemetry.ts';
-import { MemoryStore } from '../store/memory/memory-store.ts';
+import { MemoryStore } from '../../simulator/store/memory-store.ts';
 import { SeededEntropy, VirtualClock } from '../../simulator/virtual-clock.ts';
 import { Availability } from './write/availability.ts';
 import { ProcessWatch } from './process-watch.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { QueueUnavailable } from '../../src/ports/queue.ts';
 import type { ShardQueueListener } from '../../src/ports/shard-queue.ts';
-import { ShardQueueServer } from '../../src/queue/memory/shard-queue-server.ts';
+import { ShardQueueServer } from '../../simulator/queue/shard-queue-server.ts';
 import { VirtualClock } from '../../simulator/virtual-clock.ts';
 import { describeShardQueue } from './shard-queue-contract.ts';
 import { claim, incarnation, item, Processes, request, shard, sortedIds } from './shard-queue/bench.ts';

@@ -1,4 +1,4 @@
-import { MemoryStore } from '../../src/store/memory/memory-store.ts';
+import { MemoryStore } from '../../simulator/store/memory-store.ts';
 import { showStep } from './fixtures/executions.ts';
 import { storeContract } from './store-contract.ts';
 

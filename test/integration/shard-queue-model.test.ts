@@ -5,7 +5,7 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Held, Shard, ShardPart, ShardQueue } from '../../src/ports/shard-queue.ts';
-import { ShardQueueServer } from '../../src/queue/memory/shard-queue-server.ts';
+import { ShardQueueServer } from '../../simulator/queue/shard-queue-server.ts';
 import { VirtualClock } from '../../simulator/virtual-clock.ts';
 import { lease, renewed, sortedIds } from '../contract/shard-queue/bench.ts';
 import { RedisServer } from '../servers/redis.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AnswerBody, ApiFixture } from '../../../test/api-fixture.ts';
-import { MemoryStore } from '../../store/memory/memory-store.ts';
+import { MemoryStore } from '../../../simulator/store/memory-store.ts';
 import { changeHolds, maxHolds, readHolds } from '../../engine/call/gate/call-holds.ts';
 
 let api: ApiFixture;

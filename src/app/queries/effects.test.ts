@@ -1,7 +1,7 @@
 import { beforeAll, expect, it } from 'vitest';
 import type { StepRow } from '../../core/history.ts';
 import type { ExecutionDetail } from '../../ports/records.ts';
-import { MemoryStore } from '../../store/memory/memory-store.ts';
+import { MemoryStore } from '../../../simulator/store/memory-store.ts';
 import {
   checkpointOf,
   effectStep,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { beforeEach, expect, it } from 'vitest';
 import { loadConfig } from '../../config/load.ts';
-import { MemoryStore } from '../../store/memory/memory-store.ts';
+import { MemoryStore } from '../../../simulator/store/memory-store.ts';
 import { VirtualClock } from '../../../simulator/virtual-clock.ts';
 import { recordAccess } from './access-record.ts';
 

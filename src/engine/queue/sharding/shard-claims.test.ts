@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { RuntimeFixture } from '../../../../test/runtime-fixture.ts';
 import { shardOf, slotOf } from '../../../core/value/slot.ts';
 import type { ShardQueue } from '../../../ports/shard-queue.ts';
-import { ShardQueueServer } from '../../../queue/memory/shard-queue-server.ts';
+import { ShardQueueServer } from '../../../../simulator/queue/shard-queue-server.ts';
 import { OwnedShards } from './owned-shards.ts';
 import { ShardClaims } from './shard-claims.ts';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startPod, type Pod } from '../../../../test/cluster-fixture.ts';
 import { chain, RuntimeFixture } from '../../../../test/runtime-fixture.ts';
-import { ShardQueueServer } from '../../../queue/memory/shard-queue-server.ts';
+import { ShardQueueServer } from '../../../../simulator/queue/shard-queue-server.ts';
 
 const filled = 'queue filled from the store';
 const lost = 'the queue had lost shards: rebuilt from the store';

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cutOff, isHalf, startPod, twoNodes, type Pod, type PodOptions } from '../../../../test/cluster-fixture.ts';
 import { chain, graph, RuntimeFixture, task } from '../../../../test/runtime-fixture.ts';
 import { shardOf, slotOf } from '../../../core/value/slot.ts';
-import { ShardQueueServer } from '../../../queue/memory/shard-queue-server.ts';
+import { ShardQueueServer } from '../../../../simulator/queue/shard-queue-server.ts';
 import { assertMillis, type ShardQueue } from '../../../ports/shard-queue.ts';
 
 describe('a cluster of processes', () => {

@@ -1,9 +1,9 @@
 /** Reads of the history of one execution in memory; the rows are in the order of their ords. */
-import { isWithin } from '../../core/context/scope.ts';
-import type { OutputQuery } from '../../core/context/outputs.ts';
-import type { StepRow } from '../../core/history.ts';
-import type { UndoFilter } from '../../ports/store.ts';
-import { isStanding, readability } from '../row-text.ts';
+import { isWithin } from '../../src/core/context/scope.ts';
+import type { OutputQuery } from '../../src/core/context/outputs.ts';
+import type { StepRow } from '../../src/core/history.ts';
+import type { UndoFilter } from '../../src/ports/store.ts';
+import { isStanding, readability } from '../../src/store/row-text.ts';
 
 /** Rows with outputs or keys of the latest visits that the queries ask for. */
 export function askedOutputs(

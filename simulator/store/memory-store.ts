@@ -1,10 +1,10 @@
-import type { CallRow, StepRow, UndoMark } from '../../core/history.ts';
-import { isInShards, type ShardSet } from '../../core/value/slot.ts';
-import type { UndoTarget } from '../../core/state.ts';
-import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
-import type { BeatAnswer, ProcessInfo, SoleWorkerCandidacy } from '../../ports/processes.ts';
-import type { ExecutionPageRequest, ListedExecution, ShowStep } from '../../ports/listing.ts';
-import type { PartitionCare } from '../../ports/partitions.ts';
+import type { CallRow, StepRow, UndoMark } from '../../src/core/history.ts';
+import { isInShards, type ShardSet } from '../../src/core/value/slot.ts';
+import type { UndoTarget } from '../../src/core/state.ts';
+import type { AuditEntry, AuditFilter } from '../../src/ports/audit.ts';
+import type { BeatAnswer, ProcessInfo, SoleWorkerCandidacy } from '../../src/ports/processes.ts';
+import type { ExecutionPageRequest, ListedExecution, ShowStep } from '../../src/ports/listing.ts';
+import type { PartitionCare } from '../../src/ports/partitions.ts';
 import type {
   ActiveCounts,
   Checkpoint,
@@ -24,7 +24,7 @@ import type {
   SubmitResult,
   TerminalChange,
   UndoFilter,
-} from '../../ports/store.ts';
+} from '../../src/ports/store.ts';
 import type {
   DueDetail,
   DueRow,
@@ -33,9 +33,9 @@ import type {
   Page,
   PageRequest,
   StepPageRequest,
-} from '../../ports/records.ts';
-import { StoreUnavailable } from '../../ports/store.ts';
-import { effectRow, encode, isOver, undoTarget } from '../row-text.ts';
+} from '../../src/ports/records.ts';
+import { StoreUnavailable } from '../../src/ports/store.ts';
+import { effectRow, encode, isOver, undoTarget } from '../../src/store/row-text.ts';
 import {
   appendMarks,
   claimOf,
@@ -52,8 +52,8 @@ import {
   type StoredExecution,
   withinBytes,
 } from './stored-execution.ts';
-import type { DueCursor } from '../encoded-store.ts';
-import { unrivalled } from '../unrivalled.ts';
+import type { DueCursor } from '../../src/store/encoded-store.ts';
+import { unrivalled } from '../../src/store/unrivalled.ts';
 import { admitted } from './inbox.ts';
 import { askedOutputs, latestStanding, nextUndo } from './history-reads.ts';
 import { AuditLog } from './audit-log.ts';

@@ -1,9 +1,9 @@
 /** What the store in memory keeps of an execution, and small readings of it. */
-import type { CallRow, StepRow, UndoMark, UndoState } from '../../core/history.ts';
-import { fitsGlobs } from '../../core/value/name-globs.ts';
-import type { ExecutionStatus } from '../../core/state.ts';
-import { processOf } from '../../ports/queue.ts';
-import type { ShowStep } from '../../ports/listing.ts';
+import type { CallRow, StepRow, UndoMark, UndoState } from '../../src/core/history.ts';
+import { fitsGlobs } from '../../src/core/value/name-globs.ts';
+import type { ExecutionStatus } from '../../src/core/state.ts';
+import { processOf } from '../../src/ports/queue.ts';
+import type { ShowStep } from '../../src/ports/listing.ts';
 import type {
   ActiveCounts,
   ClaimRow,
@@ -11,12 +11,12 @@ import type {
   InboxRow,
   LoadedExecution,
   NewExecution,
-} from '../../ports/store.ts';
-import type { DueDetail, ExecutionProgress, ExecutionRecord, ExecutionSummary } from '../../ports/records.ts';
-import { OutputsTooLarge, type TakeOverBounds } from '../../ports/store-bounds.ts';
-import { lengthOf } from '../pages.ts';
-import { decodeEvent, decodeState, encode, isOver, isStanding, isUnresolved } from '../row-text.ts';
-import { decodeStep, encodeStep as encodeTexts, type StepTexts } from '../step-text.ts';
+} from '../../src/ports/store.ts';
+import type { DueDetail, ExecutionProgress, ExecutionRecord, ExecutionSummary } from '../../src/ports/records.ts';
+import { OutputsTooLarge, type TakeOverBounds } from '../../src/ports/store-bounds.ts';
+import { lengthOf } from '../../src/store/pages.ts';
+import { decodeEvent, decodeState, encode, isOver, isStanding, isUnresolved } from '../../src/store/row-text.ts';
+import { decodeStep, encodeStep as encodeTexts, type StepTexts } from '../../src/store/step-text.ts';
 
 /** A step row: its texts and the one part that changes. */
 export interface StoredStep {

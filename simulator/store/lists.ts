@@ -1,10 +1,10 @@
 /** Pages of what the store in memory holds. */
-import type { CallRow, StepRow } from '../../core/history.ts';
-import type { ExecutionFilter } from '../../ports/store.ts';
-import type { Page, PageRequest, StepPageRequest } from '../../ports/records.ts';
-import type { ExecutionPageRequest, ListedExecution } from '../../ports/listing.ts';
-import { lengthOf } from '../pages.ts';
-import { decodeCall, decodeState } from '../row-text.ts';
+import type { CallRow, StepRow } from '../../src/core/history.ts';
+import type { ExecutionFilter } from '../../src/ports/store.ts';
+import type { Page, PageRequest, StepPageRequest } from '../../src/ports/records.ts';
+import type { ExecutionPageRequest, ListedExecution } from '../../src/ports/listing.ts';
+import { lengthOf } from '../../src/store/pages.ts';
+import { decodeCall, decodeState } from '../../src/store/row-text.ts';
 import { byId, pageOf } from './page.ts';
 import {
   listedLength,

@@ -1,6 +1,6 @@
-import type { AuditEntry, AuditFilter } from '../../ports/audit.ts';
-import type { Page, PageRequest } from '../../ports/records.ts';
-import { lengthOf } from '../pages.ts';
+import type { AuditEntry, AuditFilter } from '../../src/ports/audit.ts';
+import type { Page, PageRequest } from '../../src/ports/records.ts';
+import { lengthOf } from '../../src/store/pages.ts';
 import { byId, pageOf } from './page.ts';
 
 /** The audit log of the store in memory. */

@@ -1,6 +1,6 @@
-import { fitsGlobs } from '../../core/value/name-globs.ts';
-import type { DefinitionRecord, PutDefinitionResult } from '../../ports/store.ts';
-import type { Page, PageRequest } from '../../ports/records.ts';
+import { fitsGlobs } from '../../src/core/value/name-globs.ts';
+import type { DefinitionRecord, PutDefinitionResult } from '../../src/ports/store.ts';
+import type { Page, PageRequest } from '../../src/ports/records.ts';
 import { pageOf } from './page.ts';
 
 /** The definitions of the store in memory. */

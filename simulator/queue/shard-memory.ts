@@ -8,8 +8,8 @@ import type {
   ShardItem,
   ShardPart,
   ShardRenewal,
-} from '../../ports/shard-queue.ts';
-import { Entries, type Entry as EntryOf } from './entries.ts';
+} from '../../src/ports/shard-queue.ts';
+import { Entries, type Entry as EntryOf } from '../../src/queue/memory/entries.ts';
 
 interface Lease {
   /**

@@ -1,5 +1,5 @@
-import type { Clock } from '../../ports/clock.ts';
-import { QueueUnavailable } from '../../ports/queue.ts';
+import type { Clock } from '../../src/ports/clock.ts';
+import { QueueUnavailable } from '../../src/ports/queue.ts';
 import type {
   Held,
   Heartbeat,
@@ -15,7 +15,7 @@ import type {
   ShardQueue,
   ShardQueueListener,
   ShardRenewal,
-} from '../../ports/shard-queue.ts';
+} from '../../src/ports/shard-queue.ts';
 import { ShardMemory } from './shard-memory.ts';
 
 /** The kinds of commands that {@link ShardQueueServer.commands} counts. */

@@ -1,7 +1,7 @@
 /** Pages of rows that are all in memory, in ascending order. */
-import type { Page, PageRequest } from '../../ports/records.ts';
-import { decodeCursor, encodeCursor, type CursorKind } from '../cursor.ts';
-import { pageValues, takePage } from '../pages.ts';
+import type { Page, PageRequest } from '../../src/ports/records.ts';
+import { decodeCursor, encodeCursor, type CursorKind } from '../../src/store/cursor.ts';
+import { pageValues, takePage } from '../../src/store/pages.ts';
 
 type Key = readonly (string | number)[];
 

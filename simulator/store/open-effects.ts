@@ -1,6 +1,6 @@
 /** Which effects of some rounds and kinds a list shows; see {@link Store.listEffects}. */
-import type { StepRow } from '../../core/history.ts';
-import type { EffectFilter } from '../../ports/store.ts';
+import type { StepRow } from '../../src/core/history.ts';
+import type { EffectFilter } from '../../src/ports/store.ts';
 
 /** Of each round and kind the first `limit` in the order of compensation. */
 export function openEffects(rows: readonly StepRow[], limit: number, { rounds, only, undo }: EffectFilter): StepRow[] {

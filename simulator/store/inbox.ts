@@ -1,7 +1,7 @@
-import { admit } from '../../core/admission.ts';
-import type { InboxRow, OfferResult } from '../../ports/store.ts';
-import { acceptedOf } from '../holder.ts';
-import { decodeState, encode } from '../row-text.ts';
+import { admit } from '../../src/core/admission.ts';
+import type { InboxRow, OfferResult } from '../../src/ports/store.ts';
+import { acceptedOf } from '../../src/store/holder.ts';
+import { decodeState, encode } from '../../src/store/row-text.ts';
 import type { StoredExecution } from './stored-execution.ts';
 
 /** Puts an event into the inbox of an execution if the core admits it. Throws when the event is no JSON; then nothing is changed. */

@@ -1,5 +1,5 @@
 /** The processes that use a store in memory. */
-import { type BeatAnswer, type ProcessInfo, type ProcessRow, rememberedMillis } from '../../ports/processes.ts';
+import { type BeatAnswer, type ProcessInfo, type ProcessRow, rememberedMillis } from '../../src/ports/processes.ts';
 
 /** See {@link Store.beat}. */
 export class ProcessTable {
