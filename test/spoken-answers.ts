@@ -67,7 +67,7 @@ export const toleratedAnswers: readonly SpokenAnswer[] = [
       },
     ],
   ]),
-  ...line('Blank lines before the answer', fine, [['two', (body) => `\r\n\r\n${whole(body)}`]]),
+  ...line('Empty lines before the answer', fine, [['two', (body) => `\r\n\r\n${whole(body)}`]]),
   ...line('HTTP/1.0', fine, [
     ['without a length', (body) => `HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n${body}`, end],
     ['with a length', (body) => whole(body).replace('1.1', '1.0')],
@@ -79,21 +79,21 @@ export const toleratedAnswers: readonly SpokenAnswer[] = [
     ['a blank only', (body) => whole(body).replace('OK', '')],
     ['Latin-1', (body) => Buffer.from(whole(body).replace('OK', 'déjà'), 'latin1')],
   ]),
-  ...line('No length: the answer is whole at the orderly end of its connection', fine, [
+  ...line('No length: the answer is complete when the connection closes in order', fine, [
     ['close', (body) => `${ok}connection: close\r\n\r\n${body}`, end],
     ['keep-alive, although it ends', (body) => `${ok}connection: keep-alive\r\n\r\n${body}`, end],
     ['no body either', () => `${ok}\r\n`, { ...end, ...empty(200) }],
   ]),
-  ...line('Chunks with extensions; trailers (which are no headers then)', fine, [
+  ...line('Chunks with extensions; trailers (they do not count as headers)', fine, [
     ['an extension', (body) => joined(chunked, `${body.length.toString(16)};a=b;c="d"\r\n${body}\r\n`, lastChunk)],
     ['a trailer', (body) => joined(chunked, chunk(body), '0\r\nx-late: 1\r\n\r\n')],
     ['many small ones', (body) => joined(chunked, ...body.split('').map(chunk), lastChunk)],
   ]),
-  ...line('Blanks around a length', fine, [
+  ...line('Spaces around a length', fine, [
     ['before', (body) => whole(body).replace('length: ', 'length: \t  ')],
     ['behind', (body) => whole(body).replace(/(content-length: \d+)/, '$1   ')],
   ]),
-  ...line('A coding beside the chunks (`Transfer-Encoding: gzip, chunked`): it is undone', fine, [
+  ...line('A coding in addition to chunks (`Transfer-Encoding: gzip, chunked`): Trama decodes it', fine, [
     ['gzip', (body) => joined(`${ok}transfer-encoding: gzip, chunked\r\n\r\n`, inChunks(gzipSync(body)))],
     [
       'gzip of deflate',
@@ -105,7 +105,7 @@ export const toleratedAnswers: readonly SpokenAnswer[] = [
     ],
     ['gzip without chunks', (body) => joined(`${ok}transfer-encoding: gzip\r\n\r\n`, gzipSync(body)), end],
   ]),
-  ...line('A body behind 204, 304, or the answer to HEAD: it is ignored', fine, [
+  ...line('A body after 204, 304 or the answer to HEAD: Trama ignores it', fine, [
     ['204 with a length', (body) => `HTTP/1.1 204 No Content\r\n${sized(body)}`, empty(204)],
     ['204 with a length and no body', (body) => `HTTP/1.1 204 No Content\r\n${lengthOf(body)}\r\n`, empty(204)],
     [
@@ -120,16 +120,16 @@ export const toleratedAnswers: readonly SpokenAnswer[] = [
     ['HEAD in no chunks', () => chunked, { verb: 'HEAD', ...empty(200) }],
     ['HEAD', whole, { verb: 'HEAD', ...empty(200) }],
   ]),
-  ...line('Bytes behind the answer, another answer among them: they are dropped with the connection', fine, [
+  ...line('Bytes after the answer, such as another answer: Trama drops them and closes the connection', fine, [
     ['bytes', (body) => `${whole(body)}EXTRA`],
     ['bytes behind chunks', (body) => joined(chunked, inChunks(body), 'EXTRA')],
     ['another answer', (body) => whole(body) + whole('"another"')],
   ]),
-  ...line('The offer of another protocol beside a final answer', fine, [
+  ...line('An offer to upgrade to another protocol in a final answer', fine, [
     ['h2c', (body) => `${ok}upgrade: h2c\r\nconnection: upgrade\r\n${sized(body)}`],
     ['h2, and close', (body) => `${ok}upgrade: h2,h2c\r\nconnection: Upgrade, close\r\n${sized(body)}`, end],
   ]),
-  ...line('A reset behind an answer that is whole by its length or chunks', fine, [
+  ...line('A reset after an answer that is complete by its length or chunks', fine, [
     ['length', (body) => `${ok}connection: close\r\n${sized(body)}`, { finish: 'reset' }],
     [
       'chunks',
@@ -137,10 +137,10 @@ export const toleratedAnswers: readonly SpokenAnswer[] = [
       { finish: 'reset' },
     ],
   ]),
-  ...line('A header that comes several times: its values are joined by a comma', fine, [
+  ...line('A repeated header: its values are joined by a comma', fine, [
     ['a type', (body) => `${ok}content-type: application/json\r\n${sized(body)}`],
   ]),
-  ...line('What changes no byte in Content-Encoding (`identity`, `none`, `utf-8`)', fine, [
+  ...line('A Content-Encoding that changes no byte (`identity`, `none`, `utf-8`)', fine, [
     ['identity', (body) => `${ok}content-encoding: identity\r\n${sized(body)}`],
     ['a charset', (body) => `${ok}content-encoding: UTF-8\r\n${sized(body)}`],
     ['nothing', (body) => `${ok}content-encoding:\r\n${sized(body)}`],
@@ -151,14 +151,14 @@ const lost = 'unknown';
 
 /** After what the outcome is unknown. */
 export const unknownAnswers: readonly SpokenAnswer[] = [
-  ...line('No answer: the connection ends or is reset before the head is whole', lost, [
+  ...line('No answer: the connection ends or is reset before the head is complete', lost, [
     ['nothing', () => '', end],
     ['a reset', () => '', { finish: 'reset' }],
     ['half a head', () => ok, end],
     ['interim answers only', () => `${going}HTTP/1.1 103 E\r\nlink: </a>\r\n\r\n`, end],
     ['half an interim answer', () => going.slice(0, 20), end],
   ]),
-  ...line('A body that is cut off: shorter than its length, chunks without their end, a reset', lost, [
+  ...line('A truncated body: shorter than its length, chunks without an end, a reset', lost, [
     ['a reset, without a length', (body) => `${ok}connection: close\r\n\r\n${body}`, { finish: 'reset' }],
     ['shorter', (body) => ok + sized(body).slice(0, -1), end],
     ['no last chunk', (body) => joined(chunked, chunk(body)), end],
@@ -167,7 +167,7 @@ export const unknownAnswers: readonly SpokenAnswer[] = [
     ['in the last line end', (body) => joined(chunked, chunk(body), '0\r\n\r'), end],
   ]),
   ...line(
-    'Chunks that are none: a size that is no number or too large, other bytes than it says, line ends without CR',
+    'Invalid chunks: a size that is not a number or is too large, a size that does not match the data, line ends without CR',
     lost,
     [
       ['no number', (body) => `${chunked}xyz\r\n${body}\r\n${lastChunk}`],
@@ -177,7 +177,7 @@ export const unknownAnswers: readonly SpokenAnswer[] = [
       ['no CR', (body) => `${chunked}${body.length.toString(16)}\n${body}\n0\n\n`],
     ],
   ),
-  ...line('Several lengths, also equal ones; a length that is no number', lost, [
+  ...line('Several lengths, even equal ones; a length that is not a number', lost, [
     ['different', (body) => `${ok}content-length: 1\r\n${sized(body)}`, end],
     ['equal', (body) => ok + lengthOf(body) + sized(body)],
     ['a list', (body) => whole(body).replace(/length: (\d+)/, 'length: $1, $1')],
@@ -187,17 +187,17 @@ export const unknownAnswers: readonly SpokenAnswer[] = [
     ['none', (body) => `${ok}content-length:\r\n\r\n${body}`, end],
     ['too large a number', (body) => `${ok}content-length: 99999999999999999999999\r\n\r\n${body}`, end],
   ]),
-  ...line('A length beside chunks', lost, [
+  ...line('A length together with chunks', lost, [
     ['before', (body) => joined(`${ok}${lengthOf(body)}transfer-encoding: chunked\r\n\r\n`, inChunks(body))],
     ['behind', (body) => joined(`${ok}transfer-encoding: chunked\r\n${lengthOf(body)}\r\n`, inChunks(body))],
     ['identity', (body) => `${ok}transfer-encoding: identity\r\n${sized(body)}`],
   ]),
-  ...line('A transfer coding that is not known; chunks that are not the last coding', lost, [
+  ...line('An unknown transfer coding; a coding after `chunked`', lost, [
     ['not known', (body) => joined(`${ok}transfer-encoding: x, chunked\r\n\r\n`, inChunks(body))],
     ['not the last', (body) => joined(`${ok}transfer-encoding: chunked, gzip\r\n\r\n`, gzipSync(inChunks(body))), end],
     ['no gzip', (body) => joined(`${ok}transfer-encoding: gzip, chunked\r\n\r\n`, inChunks(body))],
   ]),
-  ...line('What does not begin as HTTP/1 (HTTP/0.9, ICY, SSH, TLS), or a status without three digits', lost, [
+  ...line('An answer that does not begin as HTTP/1 (HTTP/0.9, ICY, SSH, TLS), or a status without three digits', lost, [
     ['HTTP/0.9', (body) => body, end],
     ['HTTP/2', (body) => whole(body).replace('1.1', '2')],
     ['HTTP/1.2', (body) => whole(body).replace('1.1', '1.2')],
@@ -212,11 +212,11 @@ export const unknownAnswers: readonly SpokenAnswer[] = [
     ['000', (body) => whole(body).replace('200', '000')],
     ['two blanks', (body) => whole(body).replace(' 200', '  200')],
   ]),
-  ...line('A status above 599, which HTTP does not have', lost, [
+  ...line('A status above 599, which HTTP does not define', lost, [
     ['600', (body) => whole(body).replace('200', '600')],
     ['999', (body) => whole(body).replace('200', '999')],
   ]),
-  ...line('101: the downstream switches to a protocol that was not asked for', lost, [
+  ...line('101: the downstream switches to a protocol that was not requested', lost, [
     ['101', () => 'HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n'],
     ['101 without more', () => 'HTTP/1.1 101 Switching Protocols\r\n\r\n', end],
   ]),
@@ -228,7 +228,7 @@ export const unknownAnswers: readonly SpokenAnswer[] = [
     ['a length on the second', (body) => whole(body).replace('length: ', 'length:\r\n ')],
   ]),
   ...line(
-    'Header lines that are none: no colon, a blank before it, a name that HTTP does not allow, control characters',
+    'Invalid header lines: no colon, a space before it, a name that HTTP does not allow, control characters',
     lost,
     [
       ['no colon', (body) => `${ok}garbage\r\n${sized(body)}`],
@@ -243,7 +243,7 @@ export const unknownAnswers: readonly SpokenAnswer[] = [
     ['one header', (body) => `${ok}x: ${'y'.repeat(tooLong)}\r\n${sized(body)}`],
     ['many', (body) => `${ok}${'x: yyyyyyyyyy\r\n'.repeat(tooLong / 10)}${sized(body)}`],
   ]),
-  ...line('Success whose body cannot be decoded: its content coding, its charset', lost, [
+  ...line('A successful answer whose body cannot be decoded: its content coding, its charset', lost, [
     ['no gzip', (body) => `${ok}content-encoding: gzip\r\n${sized(body)}`],
     [
       'gzip that is cut off',
