@@ -1,3 +1,4 @@
+import { endingCall } from './call/ending-call.ts';
 import type { Outputs } from './context/outputs.ts';
 import type { CallCommand, Command, Event } from './event.ts';
 import type { CallRow, StepRow, UndoMark } from './history.ts';
@@ -112,9 +113,18 @@ export class Draft implements Meter {
     return ++this.state.calls;
   }
 
-  /** Appends a step row with the next ord, and makes its output visible. The draft takes ownership of the row. */
+  /**
+   * Appends a step row with the next ord, and makes its output visible. The draft takes ownership of the row. The row of the
+   * call before it becomes a part of it if the step records the call's answer.
+   */
   step(row: Omit<StepRow, 'ord' | 'round' | 'at'> & { readonly round?: number }): StepRow {
-    const full = this.#complete<StepRow>(row);
+    const full: Mutable<StepRow> = this.#complete<StepRow>(row);
+    const before = this.calls.at(-1);
+    const call = before && endingCall(before, full);
+    if (call !== undefined) {
+      this.calls.pop();
+      full.call = call;
+    }
     this.steps.push(full);
     this.outputs = this.outputs.with([full]);
     return full;

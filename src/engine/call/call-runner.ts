@@ -193,7 +193,13 @@ export class CallRunner {
     // An address or a host in a message may contain a secret, and the state keeps the message.
     const mask = (text: string): string => masker.text(text);
     const result = resultOf(answer, mask, request.authorityFromData ? template : undefined);
-    const exchange = exchangeOf(request, answer, masker, maxHistoryBody);
+    const exchange = exchangeOf(
+      request,
+      answer,
+      result.kind === 'response' ? result.response : undefined,
+      masker,
+      maxHistoryBody,
+    );
     // The label comes from the masked URL: a secret may be a part of the host.
     telemetry.called(
       hostLabel(exchange.url, request.authorityFromData),

@@ -1,5 +1,4 @@
 import type { StoredRows } from '../encoded-store.ts';
-import type { StoredCall } from './columns/folded-calls.ts';
 import type { Connections } from './connection/connections.ts';
 import { Gathered } from './gathered.ts';
 import { listAudit } from './queries/audit.ts';
@@ -15,7 +14,7 @@ import { type OutputsWanted, readOutputs } from './queries/read-outputs.ts';
 import { removeCompleted, sweep } from './queries/remove-completed.ts';
 
 /** The stored rows of Postgres. Concurrent reads of single executions share a statement. */
-export function postgresRows(connections: Connections): StoredRows<StoredCall> {
+export function postgresRows(connections: Connections): StoredRows {
   const executions = new Gathered((ids: readonly string[]) => getExecutions(connections, ids));
   const progress = new Gathered((ids: readonly string[]) => getProgress(connections, ids));
   const inboxes = new Gathered((ids: readonly string[]) => readInbox(connections, ids));

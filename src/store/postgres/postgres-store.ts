@@ -25,7 +25,6 @@ import { postgresRows } from './postgres-rows.ts';
 import { bisect, inWaves } from './batches.ts';
 import { Connections } from './connection/connections.ts';
 import { isExecutionId } from './columns/execution-id.ts';
-import { type StoredCall, unfoldedCall } from './columns/folded-calls.ts';
 import { asRefusal, examine, findUnfinishedOld } from './connection/fitness.ts';
 import { migrate, pendingMigrations } from './migrations.ts';
 import { targetOf, type PostgresStoreOptions } from './connection/options.ts';
@@ -66,7 +65,7 @@ type DefinitionKey = Parameters<Store['getDefinition']>[0];
  *
  * A statement whose reply is lost may have written; every write may be repeated unchanged (see the port).
  */
-export class PostgresStore extends EncodedStore<StoredCall> implements Store {
+export class PostgresStore extends EncodedStore implements Store {
   readonly #connections: Connections;
   readonly #pinned: PinnedBodies;
   readonly #lookups: SharedLookups<DefinitionRecord | undefined>;
@@ -96,7 +95,7 @@ export class PostgresStore extends EncodedStore<StoredCall> implements Store {
       },
       onFault,
     );
-    super(postgresRows(connections), { decodeCall: unfoldedCall, removalBatch });
+    super(postgresRows(connections), removalBatch);
     this.#connections = connections;
     this.#onFault = onFault;
     this.#mayMigrate = options.migrate ?? true;

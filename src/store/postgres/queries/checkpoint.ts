@@ -31,7 +31,7 @@ export function checkpointValues(x: Checkpoint, show?: ShowStep): CheckpointValu
   int4(x.inboxSeq ?? 0);
   int4(x.summary.round);
   for (const at of [x.summary.updatedAt, x.summary.startedAt, x.summary.completedAt ?? 0, x.dueAt ?? 0]) int8(at);
-  return { source: x, state: encode(x.state), history: historyValues(x.steps, x.calls, x.undo, show) };
+  return { source: x, state: encode(x.state), history: historyValues(x.id, x.steps, x.calls, x.undo, show) };
 }
 
 const dueKinds = { leave: 0, set: 1, none: 2 } as const;
@@ -72,7 +72,7 @@ steps AS (
   INSERT INTO step (${stepColumns()}) SELECT s.* FROM ${stepSql(fullColumns + 1)} WHERE ${isWritten('s.execution')}
 ), calls AS (
   INSERT INTO call (execution, ord, "row")
-  SELECT c.* FROM unnest($35::uuid[], $36::int[], $37::text[]) AS c (execution, ord, "row")
+  SELECT c.* FROM unnest($36::uuid[], $37::int[], $38::text[]) AS c (execution, ord, "row")
   WHERE ${isWritten('c.execution')}
 )`;
 
@@ -105,17 +105,17 @@ ${answerSql}`;
  */
 const fullSql = `
 WITH marks AS MATERIALIZED (
-  SELECT * FROM unnest($38::uuid[], $39::int[], $40::text[]) AS m (execution, ord, undo)
+  SELECT * FROM unnest($39::uuid[], $40::int[], $41::text[]) AS m (execution, ord, undo)
 ), effects AS (
   SELECT s.execution, s.effect, coalesce(m.undo, s.undo) AS undo
-  FROM unnest($43::uuid[]) AS ended (execution)
+  FROM unnest($44::uuid[]) AS ended (execution)
   CROSS JOIN LATERAL (
     SELECT execution, ord, effect, undo FROM step
     WHERE execution = ended.execution AND marked = 1 AND effect IS NOT NULL OFFSET 0
   ) s
   LEFT JOIN marks m ON m.execution = s.execution AND m.ord = s.ord
   UNION ALL SELECT s.execution, s.effect, s.undo FROM ${stepSql(fullColumns + 1)}
-  WHERE s.execution = ANY ($43::uuid[]) AND s.effect IS NOT NULL
+  WHERE s.execution = ANY ($44::uuid[]) AND s.effect IS NOT NULL
 ), levels AS MATERIALIZED (
   SELECT execution, max(CASE WHEN effect = 'unknown' AND undo IS DISTINCT FROM 'accepted' THEN 2 ELSE 1 END) AS standing
   FROM effects WHERE undo IS NULL OR undo IN ('pending', 'failed', 'reopened', 'accepted')
@@ -128,17 +128,17 @@ WITH marks AS MATERIALIZED (
   ) i ${matchSql}
 ), ${appendSql}, marked AS (
   UPDATE step s SET undo = m.undo, marked = 1
-  FROM marks m WHERE s.execution = ANY ($38::uuid[]) AND s.execution = m.execution AND s.ord = m.ord AND ${isWritten('m.execution')}
+  FROM marks m WHERE s.execution = ANY ($39::uuid[]) AND s.execution = m.execution AND s.ord = m.ord AND ${isWritten('m.execution')}
 ), reopened AS (
   UPDATE step s SET undo = 'reopened'
-  FROM unnest($44::uuid[], $45::int[]) AS r (execution, round)
-  WHERE s.execution = ANY ($44::uuid[]) AND s.execution = r.execution AND s.round = r.round AND s.undo = 'failed' AND s.marked = 1
+  FROM unnest($45::uuid[], $46::int[]) AS r (execution, round)
+  WHERE s.execution = ANY ($45::uuid[]) AND s.execution = r.execution AND s.round = r.round AND s.undo = 'failed' AND s.marked = 1
     AND ${isWritten('r.execution')} AND NOT EXISTS (
       SELECT 1 FROM marks m WHERE m.execution = s.execution AND m.ord = s.ord)
 ), consumed AS (
   UPDATE inbox b SET event = NULL
-  FROM unnest($41::uuid[], $42::text[]) AS u (execution, id)
-  WHERE b.execution = ANY ($41::uuid[]) AND b.execution = u.execution AND b.id = u.id AND ${isWritten('u.execution')}
+  FROM unnest($42::uuid[], $43::text[]) AS u (execution, id)
+  WHERE b.execution = ANY ($42::uuid[]) AND b.execution = u.execution AND b.id = u.id AND ${isWritten('u.execution')}
 )
 ${answerSql}`;
 

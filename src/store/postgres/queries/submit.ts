@@ -37,7 +37,7 @@ export function submitValues(x: NewExecution, show?: ShowStep): SubmitValues {
   return {
     source: x,
     state: encode(x.state),
-    history: historyValues(x.steps, [], [], show),
+    history: historyValues(x.id, x.steps, [], [], show),
     standing: standingOf(x),
   };
 }
