@@ -179,3 +179,27 @@ describe.each([
     expect(excess).toEqual([]);
   });
 });
+
+it('finds the last of many compensations as cheaply as the first', async () => {
+  const { store, database } = await openStore(server, { maxConnections: 2 });
+  await store.tendPartitions({ now: start, lookaheadMonths: 0, completedBefore: 0 });
+  const visits = 1000;
+  const steps = Array.from({ length: visits }, (_, i) => effectStep(i + 1, { visit: i + 1 }));
+  await store.submit([newExecution(1, { claim: 'c' })]);
+  await store.checkpoint([checkpointOf(1, 'c', 0, { steps })]);
+  log.next();
+  for (let ord = visits; ord > 0; ord--) {
+    expect((await store.findUndo(idOf(1), 1, { scope: '' }))?.ord).toBe(ord);
+    const undo = [{ kind: 'set', ord, undo: 'done' }] as const;
+    await store.checkpoint([checkpointOf(1, 'c', 1 + visits - ord, { undo })]);
+  }
+  expect(await store.findUndo(idOf(1), 1, { scope: '' })).toBeUndefined();
+  const searches = log
+    .next()
+    .filter((each) => each.database === database && each.text.includes('generate_series'))
+    .map(({ buffers }) => buffers);
+  expect(searches).toHaveLength(visits + 1);
+  const tenth = (part: readonly number[]): number => part.reduce((sum, buffers) => sum + buffers, 0);
+  expect(tenth(searches.slice(-101, -1))).toBeLessThanOrEqual(1.2 * tenth(searches.slice(0, 100)));
+  await store.close();
+});

@@ -4,18 +4,29 @@ import { int4Array, textArray, uuidArray } from '../columns/binary-array.ts';
 import type { Connections } from '../connection/connections.ts';
 import { executionId } from '../columns/execution-id.ts';
 import { encodeText } from '../columns/text-column.ts';
+import type { UndoPosition } from '../undo-positions.ts';
 
-// The name of an inner scope begins with its outer scope and a slash.
+/** Ranks of compensations, see `UndoRank`. */
+const ranks = { first: 1, last: 3 };
+
+/** Exceeds the sort of any row. */
+const maxSort = 2_147_483_647;
+
+// The name of an inner scope begins with its outer scope and a slash. One ordered scan per rank, from the given position on.
 const undoSql = `
-SELECT q.nr::int AS nr, s."row", s.undo
-FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::int[]) WITH ORDINALITY
-  AS q (execution, round, undo, scope, node_id, visit, nr)
+SELECT q.nr::int AS nr, s."row", s.undo, s.undo_rank AS rank, s.undo_sort AS sort
+FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::int[], $7::int[], $8::int[]) WITH ORDINALITY
+  AS q (execution, round, undo, scope, node_id, visit, rank, sort, nr)
 CROSS JOIN LATERAL (
-  SELECT "row", undo FROM step
-  WHERE execution = q.execution AND round = q.round AND undo = q.undo AND marked = 1
-    AND (q.scope = '' OR scope = q.scope OR starts_with(scope, q.scope || '/'))
-    AND (q.node_id IS NULL OR (node_id = q.node_id AND visit = q.visit))
-  ORDER BY undo_rank, undo_sort DESC LIMIT 1
+  SELECT of_rank.* FROM generate_series(q.rank, ${ranks.last}) AS k (rank) CROSS JOIN LATERAL (
+    SELECT "row", undo, undo_rank, undo_sort FROM step
+    WHERE execution = q.execution AND round = q.round AND undo = q.undo AND marked = 1 AND undo_rank = k.rank
+      AND undo_sort <= CASE WHEN k.rank = q.rank THEN q.sort ELSE ${maxSort} END
+      AND (q.scope = '' OR scope = q.scope OR starts_with(scope, q.scope || '/'))
+      AND (q.node_id IS NULL OR (node_id = q.node_id AND visit = q.visit))
+    ORDER BY undo_sort DESC LIMIT 1
+  ) of_rank
+  ORDER BY k.rank LIMIT 1
 ) s`;
 
 const effectsSql = `
@@ -52,7 +63,12 @@ export interface UndoWanted {
   readonly id: string;
   readonly round: number;
   readonly filter: UndoFilter;
+  /** Rows before this position are not looked at; absent: none. */
+  readonly from: UndoPosition | undefined;
 }
+
+/** A row to compensate and its position. */
+export interface FoundUndo extends StepText, UndoPosition {}
 
 /** A query for the standing effect of a visit in rounds before `round`. */
 export interface StandingWanted {
@@ -62,29 +78,32 @@ export interface StandingWanted {
   readonly round: number;
 }
 
-interface FoundRow extends StepText {
+interface Numbered {
   /** Number of the query, from 1. */
   readonly nr: number;
 }
 
 /** Returns at most one row per query, in the order of the queries. */
-async function ask(
+async function ask<R extends StepText>(
   connections: Connections,
   name: string,
   text: string,
   values: readonly unknown[],
   questions: number,
-): Promise<readonly (StepText | undefined)[]> {
-  const found: (StepText | undefined)[] = Array.from({ length: questions });
-  for (const row of await connections.query<FoundRow>('short', { name, text, values })) found[row.nr - 1] = row;
+): Promise<readonly (R | undefined)[]> {
+  const found: (R | undefined)[] = Array.from({ length: questions });
+  for (const row of await connections.query<R & Numbered>('short', { name, text, values })) found[row.nr - 1] = row;
   return found;
 }
 
-/** Finds the next rows to compensate, for many executions at once: lowest rank, highest sort; see {@link UndoFilter}. */
+/**
+ * Finds the next rows to compensate, for many executions at once: lowest rank, highest sort; see {@link UndoFilter}. What has been
+ * compensated leaves dead index entries before the next row, which a search from a position does not read.
+ */
 export function findUndo(
   connections: Connections,
   wanted: readonly UndoWanted[],
-): Promise<readonly (StepText | undefined)[]> {
+): Promise<readonly (FoundUndo | undefined)[]> {
   const filters = wanted.map(({ filter }) => filter);
   const values = [
     uuidArray(wanted.map(({ id }) => executionId(id))),
@@ -93,6 +112,8 @@ export function findUndo(
     textArray(filters.map(({ scope }) => encodeText(scope))),
     textArray(filters.map(({ only }) => (only === undefined ? null : encodeText(only.nodeId)))),
     int4Array(filters.map(({ only }) => only?.visit ?? null)),
+    int4Array(wanted.map(({ from }) => from?.rank ?? ranks.first)),
+    int4Array(wanted.map(({ from }) => from?.sort ?? maxSort)),
   ];
   return ask(connections, 'find-undo', undoSql, values, wanted.length);
 }
