@@ -34,7 +34,7 @@ import { PostgresImport } from './postgres-import.ts';
 import { Gathered } from './gathered.ts';
 import { SharedLookups } from './shared-lookups.ts';
 import { changeTerminal } from './queries/change-terminal.ts';
-import { checkpointValues, writeCheckpoints } from './queries/checkpoint.ts';
+import { checkpointValues, writeCheckpoints, type CheckpointValues } from './queries/checkpoint.ts';
 import { deleteDefinition, getDefinition, getDefinitionBody, putDefinition } from './queries/definitions.ts';
 import { findDue } from './queries/due.ts';
 import { offer, offerValues, type OfferValues } from './queries/offer.ts';
@@ -46,6 +46,7 @@ import { submit, submitValues } from './queries/submit.ts';
 import { takeOver } from './queries/take-over.ts';
 import { warmUpStatements } from './queries/warm-up.ts';
 import { ringSoleWorker, SoleWorkerLock } from './sole-worker.ts';
+import { UndoPositions } from './undo-positions.ts';
 
 /** The row never exists, but the row lock makes a read-only server refuse the statement (25006). */
 const pingSql = `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
@@ -68,6 +69,7 @@ type DefinitionKey = Parameters<Store['getDefinition']>[0];
 export class PostgresStore extends EncodedStore implements Store {
   readonly #connections: Connections;
   readonly #pinned: PinnedBodies;
+  readonly #positions: UndoPositions;
   readonly #lookups: SharedLookups<DefinitionRecord | undefined>;
   readonly #offers = new Gathered(
     (offers: readonly OfferValues[]) =>
@@ -95,8 +97,10 @@ export class PostgresStore extends EncodedStore implements Store {
       },
       onFault,
     );
-    super(postgresRows(connections), removalBatch);
+    const positions = new UndoPositions();
+    super(postgresRows(connections, positions), removalBatch);
     this.#connections = connections;
+    this.#positions = positions;
     this.#onFault = onFault;
     this.#mayMigrate = options.migrate ?? true;
     this.#show = options.showStep;
@@ -209,6 +213,7 @@ export class PostgresStore extends EncodedStore implements Store {
         return wave.map(({ id }) => byId.get(id));
       },
     );
+    for (const { id } of known) this.#positions.forget(id);
     return loaded.filter((x) => x !== undefined);
   }
 
@@ -220,9 +225,21 @@ export class PostgresStore extends EncodedStore implements Store {
         inWaves(
           values,
           ({ source }) => source.id,
-          (wave) => bisect(wave, (part) => writeCheckpoints(this.#connections, part)),
+          (wave) => bisect(wave, (part) => this.#writeCheckpoints(part)),
         ),
     );
+  }
+
+  async #writeCheckpoints(part: readonly CheckpointValues[]): Promise<readonly CheckpointResult[]> {
+    const note = (): void => {
+      for (const { source, history } of part) this.#positions.changed(source.id, history);
+    };
+    note();
+    try {
+      return await writeCheckpoints(this.#connections, part);
+    } finally {
+      note();
+    }
   }
 
   async changeTerminal(change: TerminalChange): Promise<boolean> {

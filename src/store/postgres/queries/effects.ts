@@ -5,18 +5,29 @@ import type { Connections } from '../connection/connections.ts';
 import { executionId } from '../columns/execution-id.ts';
 import { stepTextColumns, stepTextNames, storedStep } from '../columns/step-text-columns.ts';
 import { encodeText } from '../columns/text-column.ts';
+import type { UndoPosition } from '../undo-positions.ts';
 
-// The name of an inner scope begins with its outer scope and a slash.
+/** Ranks of compensations, see `UndoRank`. */
+const ranks = { first: 1, last: 3 };
+
+/** Exceeds the sort of any row. */
+const maxSort = 2_147_483_647;
+
+// The name of an inner scope begins with its outer scope and a slash. One ordered scan per rank, from the given position on.
 const undoSql = `
 SELECT q.nr::int AS nr, ${stepTextColumns('s')}
-FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::int[]) WITH ORDINALITY
-  AS q (execution, round, undo, scope, node_id, visit, nr)
+FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::int[], $7::int[], $8::int[]) WITH ORDINALITY
+  AS q (execution, round, undo, scope, node_id, visit, rank, sort, nr)
 CROSS JOIN LATERAL (
-  SELECT ${stepTextNames} FROM step
-  WHERE execution = q.execution AND round = q.round AND undo = q.undo AND marked = 1
-    AND (q.scope = '' OR scope = q.scope OR starts_with(scope, q.scope || '/'))
-    AND (q.node_id IS NULL OR (node_id = q.node_id AND visit = q.visit))
-  ORDER BY undo_rank, undo_sort DESC LIMIT 1
+  SELECT of_rank.* FROM generate_series(q.rank, ${ranks.last}) AS k (rank) CROSS JOIN LATERAL (
+    SELECT ${stepTextNames} FROM step
+    WHERE execution = q.execution AND round = q.round AND undo = q.undo AND marked = 1 AND undo_rank = k.rank
+      AND undo_sort <= CASE WHEN k.rank = q.rank THEN q.sort ELSE ${maxSort} END
+      AND (q.scope = '' OR scope = q.scope OR starts_with(scope, q.scope || '/'))
+      AND (q.node_id IS NULL OR (node_id = q.node_id AND visit = q.visit))
+    ORDER BY undo_sort DESC LIMIT 1
+  ) of_rank
+  ORDER BY k.rank LIMIT 1
 ) s`;
 
 const effectsSql = `
@@ -53,6 +64,8 @@ export interface UndoWanted {
   readonly id: string;
   readonly round: number;
   readonly filter: UndoFilter;
+  /** Rows before this position are not looked at; absent: none. */
+  readonly from: UndoPosition | undefined;
 }
 
 /** A query for the standing effect of a visit in rounds before `round`. */
@@ -82,7 +95,10 @@ async function ask(
   return found;
 }
 
-/** Finds the next rows to compensate, for many executions at once: lowest rank, highest sort; see {@link UndoFilter}. */
+/**
+ * Finds the next rows to compensate, for many executions at once: lowest rank, highest sort; see {@link UndoFilter}. What has been
+ * compensated leaves dead index entries before the next row, which a search from a position does not read.
+ */
 export function findUndo(
   connections: Connections,
   wanted: readonly UndoWanted[],
@@ -95,6 +111,8 @@ export function findUndo(
     textArray(filters.map(({ scope }) => encodeText(scope))),
     textArray(filters.map(({ only }) => (only === undefined ? null : encodeText(only.nodeId)))),
     int4Array(filters.map(({ only }) => only?.visit ?? null)),
+    int4Array(wanted.map(({ from }) => from?.rank ?? ranks.first)),
+    int4Array(wanted.map(({ from }) => from?.sort ?? maxSort)),
   ];
   return ask(connections, 'find-undo', undoSql, values, wanted.length);
 }
