@@ -1,6 +1,7 @@
 import { maxHeaderSize } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { codingsOf, decodeContent, tooLargeProblem } from '../content/codings.ts';
+import type { Mutable } from '../core/value/mutable.ts';
 import type {
   CallAnswer,
   CallError,
@@ -21,8 +22,6 @@ const blank = 0x20;
 
 /** Timers take at most 2^31-1 ms. */
 const maxTimerMillis = 2 ** 31 - 1;
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 type Headers = Record<string, string | string[] | undefined>;
 

@@ -24,7 +24,7 @@ import { quarantine, type QuarantineParts } from './quarantine.ts';
 import { readBack } from '../execution/restored-outputs.ts';
 import { reusedKey } from '../execution/reused-key.ts';
 import { suspectFrom, Suspects, type Tried } from './suspects.ts';
-import { traceIdOf } from '../trace-context.ts';
+import { type Trace, traceIdOf } from '../trace-context.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
 /** Number of claims without progress by ended owners after which the next owner quarantines an execution. */
@@ -186,7 +186,9 @@ export class Loader {
     const made = end === 'terminated' ? bareRun(loaded, plan) : this.#run(loaded, plan);
     const run = made instanceof Promise ? await made : made;
     const isCalling = end === undefined && run.state.tokens.some(({ stage }) => stage.kind === 'calling');
-    const prepared = isCalling ? await this.#prepared(run, traceparent) : [];
+    const prepared = isCalling
+      ? await this.#prepared(run, { traceId: traceIdOf(loaded.id, traceparent), traceparent })
+      : [];
     if (lease.isOver) {
       // Nothing is lost: the next owner finds the same calls in flight in the row.
       this.#giveBackLapsed(lease, pool);
@@ -271,7 +273,7 @@ export class Loader {
   }
 
   /** The fingerprints and reused keys of calls that a former owner had prepared. */
-  async #prepared(run: Run, traceparent: string | undefined): Promise<readonly Event[]> {
+  async #prepared(run: Run, trace: Trace): Promise<readonly Event[]> {
     const events: Event[] = [];
     for (const { id, nodeId, stage } of run.state.tokens) {
       if (stage.kind !== 'calling') continue;
@@ -288,7 +290,7 @@ export class Loader {
       const lack = lackOfCall(run, command);
       const restore = lack.length === 0 ? undefined : await readBack(this.#parts, run, lack);
       const seeing = restore === undefined ? run : { ...run, outputs: restore(run.outputs) };
-      const fingerprint = this.#parts.calls.prepare(seeing, command, traceparent)?.fingerprint;
+      const fingerprint = this.#parts.calls.prepare(seeing, command, trace)?.fingerprint;
       if (fingerprint === undefined) continue;
       const { round } = run.state;
       const standing =
