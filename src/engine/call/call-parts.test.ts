@@ -8,14 +8,15 @@ import { Masker } from '../../security/secrets/masking.ts';
 import { SeededEntropy, VirtualClock } from '../../../simulator/virtual-clock.ts';
 import { type CallAnswered, CallRunner } from './call-runner.ts';
 import { exchangeOf } from './exchange.ts';
-import { parentOf, roundSpanIdOf, traceIdOf, traceparentOf } from '../trace-context.ts';
+import { parentOf, roundSpanIdOf, type Trace, traceIdOf, traceparentOf } from '../trace-context.ts';
 
 describe('trace context', () => {
   const id = '0190a5b2-7c00-7abc-8def-0123456789ab';
   const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const traceOf = (traceparent: string | undefined): Trace => ({ traceId: traceIdOf(id, traceparent), traceparent });
 
   it('continues the trace of the caller with a new span', () => {
-    const header = traceparentOf(id, parent, () => 0.5);
+    const header = traceparentOf(traceOf(parent), () => 0.5);
     expect(header).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-01$/);
     expect(header).not.toBe(parent);
     expect(traceIdOf(id, parent)).toBe('0af7651916cd43dd8448eb211c80319c');
@@ -27,13 +28,13 @@ describe('trace context', () => {
     `00-${'0'.repeat(32)}-b7ad6b7169203331-01`,
     `00-0af7651916cd43dd8448eb211c80319c-${'0'.repeat(16)}-01`,
   ])('makes the trace of the execution id without a usable parent (%s)', (unusable) => {
-    expect(traceparentOf(id, unusable, () => 0)).toBe(`00-${id.replaceAll('-', '')}-0000000100000001-00`);
+    expect(traceparentOf(traceOf(unusable), () => 0)).toBe(`00-${id.replaceAll('-', '')}-0000000100000001-00`);
   });
 
   it('marks its own trace as sampled when it is, and leaves the choice of the caller alone', () => {
-    expect(traceparentOf(id, undefined, () => 0, true)).toMatch(/-01$/);
-    expect(traceparentOf(id, parent.replace(/01$/, '00'), () => 0, true)).toMatch(/-00$/);
-    expect(traceparentOf(id, parent.replace(/01$/, '03'), () => 0, false)).toMatch(/-03$/);
+    expect(traceparentOf(traceOf(undefined), () => 0, true)).toMatch(/-01$/);
+    expect(traceparentOf(traceOf(parent.replace(/01$/, '00')), () => 0, true)).toMatch(/-00$/);
+    expect(traceparentOf(traceOf(parent.replace(/01$/, '03')), () => 0, false)).toMatch(/-03$/);
   });
 
   it('reads what the caller said', () => {
@@ -52,7 +53,7 @@ describe('trace context', () => {
 
   it('never makes a span id of zeros', () => {
     for (const share of [0, 0.25, 0.999_999_999_9, 1 - Number.EPSILON]) {
-      expect(traceparentOf(id, undefined, () => share)).not.toContain('-0000000000000000-');
+      expect(traceparentOf(traceOf(undefined), () => share)).not.toContain('-0000000000000000-');
     }
   });
 });
