@@ -29,12 +29,19 @@ export interface StartRequest {
   readonly traceparent?: string;
   /** Makes the start idempotent: the same caller, key and request give the same execution. */
   readonly startKey?: { readonly caller: string; readonly key: string };
+  /**
+   * Receives the id of the execution before it is stored, or that of an earlier start before its status is read. The
+   * last id is that of the started execution.
+   */
+  readonly announce?: (id: string) => void;
 }
 
 /** The started execution: a new one, or that of an earlier start with the same key. */
 export interface Started {
   readonly id: string;
   readonly status: ExecutionStatus;
+  /** Whether an earlier start has already ended. */
+  readonly isOver: boolean;
 }
 
 /** Starts an execution: makes every check that a run must pass, then one insert. It is durable once this resolves. */
@@ -64,6 +71,7 @@ async function insert(
 ): Promise<Answer<Started> | undefined> {
   const now = app.clock.now();
   const id = app.engine.mintId(now);
+  request.announce?.(id);
   const result = await app.engine.submit({
     plan: source.plan,
     header: {
@@ -88,10 +96,16 @@ async function insert(
       return granted({
         id,
         status: checked.startAt !== undefined && checked.startAt > now ? 'SLEEPING' : 'IN_PROGRESS',
+        isOver: false,
       });
     case 'existing': {
+      request.announce?.(result.id);
       const existing = await app.store.getProgress(result.id);
-      return granted({ id: result.id, status: existing?.status ?? 'IN_PROGRESS' });
+      return granted({
+        id: result.id,
+        status: existing?.status ?? 'IN_PROGRESS',
+        isOver: existing?.state.end !== undefined,
+      });
     }
     case 'gone':
       return undefined;

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import type { Json } from '../../core/value/json.ts';
-import { waitForEnd } from '../../app/queries/follow.ts';
+import { EndWatch } from '../../app/queries/end-watch.ts';
 import { start, type StartRequest } from '../../app/start.ts';
 import { statusDocument } from '../../app/queries/status.ts';
 import { answerMade, placeFor } from '../http/answer-places.ts';
@@ -102,8 +102,9 @@ async function run(
   const key = idempotencyKeyOf(request);
   // Takes the place to wait first: a started run must not be answered with "too many".
   const place = waitMillis === undefined ? undefined : openPlace(api, request);
+  const app = api.appFor(request);
+  const end = place && new EndWatch(app, place.signal);
   try {
-    const app = api.appFor(request);
     const started = await start(app, {
       source,
       ...(body.payload !== undefined && body.payload !== null && { payload: body.payload }),
@@ -111,24 +112,26 @@ async function run(
       ...(body.startAt !== undefined && { startAt: body.startAt }),
       ...(traceparent !== undefined && { traceparent }),
       ...(key !== undefined && { startKey: { caller: request.principal?.id ?? '', key } }),
+      ...(end !== undefined && { announce: (id) => end.watch(id) }),
     });
     if (!started.ok) return refusalBody(reply, started);
-    const { id, status } = started.value;
+    const { id, status, isOver } = started.value;
     reply.header('location', `${prefixOf(request)}/${id}`);
-    if (waitMillis === undefined || place === undefined) {
+    if (waitMillis === undefined || place === undefined || end === undefined) {
       return jsonTextBody(reply, `{"id":"${id}","status":"${status}"}`);
     }
     request.raw.once('close', () => {
       if (reply.raw.destroyed) place.abort();
     });
-    await waitForEnd(app, id, clamp(waitMillis, 0, maxWaitMillis), place.signal);
+    const ended = isOver ? undefined : await end.end(clamp(waitMillis, 0, maxWaitMillis));
     // Never refused, because the run has started. The number of requests that wait for runs is bounded.
     await placeFor(api, request, reply, true);
-    const document = await statusDocument(app, id);
+    const document = await statusDocument(app, id, ended);
     const text = document.ok ? jsonBody(reply, document.value) : refusalBody(reply, document);
     answerMade(api, request, reply, text);
     return text;
   } finally {
+    end?.close();
     place?.release();
   }
 }
