@@ -2,7 +2,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import type { Json } from '../../core/value/json.ts';
 import { EndWatch } from '../../app/queries/end-watch.ts';
-import { start, type StartRequest } from '../../app/start.ts';
+import type { AppContext } from '../../app/context.ts';
+import { start, type Started, type StartRequest } from '../../app/start.ts';
 import { statusDocument } from '../../app/queries/status.ts';
 import { answerMade, placeFor } from '../http/answer-places.ts';
 import { type ApiContext, jsonBody, jsonTextBody } from '../context.ts';
@@ -90,7 +91,7 @@ export function runRoutes(server: FastifyInstance, api: ApiContext): void {
   );
 }
 
-async function run(
+function run(
   api: ApiContext,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -98,28 +99,43 @@ async function run(
   body: RunBody,
 ): Promise<string> {
   const { waitMillis } = request.query as { waitMillis?: number };
-  const traceparent = traceparentOf(request);
   const key = idempotencyKeyOf(request);
-  // Takes the place to wait first: a started run must not be answered with "too many".
-  const place = waitMillis === undefined ? undefined : openPlace(api, request);
+  const asked: StartRequest = {
+    source,
+    payload: body.payload,
+    labels: body.labels,
+    startAt: body.startAt,
+    traceparent: traceparentOf(request),
+    startKey: key === undefined ? undefined : { caller: request.principal?.id ?? '', key },
+  };
   const app = api.appFor(request);
-  const end = place && new EndWatch(app, place.signal);
+  if (waitMillis !== undefined) return runToEnd(api, app, request, reply, asked, waitMillis);
+  return start(app, asked).then((started) =>
+    started.ok ? startedBody(request, reply, started.value) : refusalBody(reply, started),
+  );
+}
+
+function startedBody(request: FastifyRequest, reply: FastifyReply, { id, status }: Started): string {
+  reply.header('location', `${prefixOf(request)}/${id}`);
+  return jsonTextBody(reply, `{"id":"${id}","status":"${status}"}`);
+}
+
+async function runToEnd(
+  api: ApiContext,
+  app: AppContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  asked: StartRequest,
+  waitMillis: number,
+): Promise<string> {
+  // Takes the place to wait first: a started run must not be answered with "too many".
+  const place = openPlace(api, request);
+  const end = new EndWatch(app, place.signal);
   try {
-    const started = await start(app, {
-      source,
-      ...(body.payload !== undefined && body.payload !== null && { payload: body.payload }),
-      ...(body.labels !== undefined && body.labels !== null && { labels: body.labels }),
-      ...(body.startAt !== undefined && { startAt: body.startAt }),
-      ...(traceparent !== undefined && { traceparent }),
-      ...(key !== undefined && { startKey: { caller: request.principal?.id ?? '', key } }),
-      ...(end !== undefined && { announce: (id) => end.watch(id) }),
-    });
+    const started = await start(app, { ...asked, announce: (id) => end.watch(id) });
     if (!started.ok) return refusalBody(reply, started);
-    const { id, status, isOver } = started.value;
+    const { id, isOver } = started.value;
     reply.header('location', `${prefixOf(request)}/${id}`);
-    if (waitMillis === undefined || place === undefined || end === undefined) {
-      return jsonTextBody(reply, `{"id":"${id}","status":"${status}"}`);
-    }
     request.raw.once('close', () => {
       if (reply.raw.destroyed) place.abort();
     });
@@ -131,8 +147,8 @@ async function run(
     answerMade(api, request, reply, text);
     return text;
   } finally {
-    end?.close();
-    place?.release();
+    end.close();
+    place.release();
   }
 }
 
