@@ -200,7 +200,7 @@ describe('the engine', () => {
     const moved: (string | undefined)[] = [];
     fixture.http.reply = () => ({ afterMillis: 10 });
     const id = await fixture.submit(engine, chain('a', 'b'));
-    const end = engine.watch(id, (news) => moved.push(news.end));
+    const end = engine.watch(id, ({ end: over }) => moved.push(over?.status));
     await fixture.until(id);
     expect(moved).toEqual([undefined, 'SUCCEEDED']);
     end();

@@ -116,17 +116,13 @@ export class Engine {
   }
 
   /**
-   * Calls `watcher` after every checkpoint of the execution that this process writes. The returned function ends the watch.
+   * Calls `watcher` with the durable state after every checkpoint of the execution that this process writes. The
+   * execution need not exist yet. The returned function ends the watch.
    *
    * @throws Overloaded when there are too many watchers.
    */
   watch(id: string, watcher: Watcher): () => void {
     return this.#components.watch.watch(id, watcher);
-  }
-
-  /** Notifies the watchers of an execution that another part of this process has changed. */
-  notify(id: string, ord: number): void {
-    this.#components.watch.tell({ id, ord });
   }
 
   /** Refills a queue that has lost its content from the store, at once. */
