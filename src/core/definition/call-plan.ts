@@ -4,13 +4,14 @@ import type { AuthPlan, CallPlan } from '../plan.ts';
 import { compileRequest, type RequestPlan } from '../request/request.ts';
 import { splitUrl } from '../request/url.ts';
 import { compileTemplate, type Template, type TemplatePath } from '../template/template.ts';
+import { templateText } from '../template/template-text.ts';
 import { mutatingVerbs } from './warnings/call-warnings.ts';
 import { callBook, callShape } from './shape/call-shape.ts';
 import type { Compiling, Moment } from './compiling.ts';
 import type { Place } from './node-draft.ts';
 import { warnOfTagsInCondition, warnOfTagsInKeys } from './warnings/no-effect.ts';
 import { at, type Path, type Problems } from './problems.ts';
-import { fits, present, templateText, toNumber } from './shape/shape-check.ts';
+import { fits, present, toNumber } from './shape/shape-check.ts';
 
 /** The action around a task's request. Its status codes take precedence over those of the request. */
 export interface ActionCodes {

@@ -1,7 +1,6 @@
+import { verbs } from '../../request/request.ts';
 import { json, maxMillis, optional, ref, required, template } from './fields.ts';
 import type { Field, ObjectShape, Shape, ShapeBook } from './shape.ts';
-
-const verbs = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'] as const;
 
 /** Errors other than status codes that `retryOn.errors` may name. */
 export const retryErrors = ['timeout', 'connect', 'body', 'callback_timeout', 'callback_failure'] as const;
