@@ -3,8 +3,21 @@ import type { Json } from './value/json.ts';
 import type { OutputRef } from './state.ts';
 
 /** Phases of step rows. */
-export type StepPhase =
-  'UP' | 'DOWN' | 'SWITCH' | 'CALLBACK' | 'SLEEP' | 'SPLIT' | 'JOIN' | 'FAIL' | 'HOOK' | 'RESOLVE';
+export const stepPhases = [
+  'UP',
+  'DOWN',
+  'SWITCH',
+  'CALLBACK',
+  'SLEEP',
+  'SPLIT',
+  'JOIN',
+  'FAIL',
+  'HOOK',
+  'RESOLVE',
+] as const;
+
+/** The phase of a step row. */
+export type StepPhase = (typeof stepPhases)[number];
 
 /**
  * The state of a visit's compensation: `pending` may become due, `done` completed, `failed` could not be completed,

@@ -145,10 +145,9 @@ function currentNode(plan: Plan, state: State, token: Token): CurrentNode {
     case 'sleeping':
       return { nodeId, visit: stage.visit, state: 'SLEEPING', attempt: 1, since: stage.since, until: stage.until };
     case 'forked': {
-      const node = plan.nodes.get(nodeId);
       const open = Object.entries(stage.branches).filter(([, end]) => end.status === 'RUNNING');
       return {
-        nodeId: node?.kind === 'split' ? node.join : nodeId,
+        nodeId: plan.nodes.get(nodeId)?.join ?? nodeId,
         visit: stage.visit,
         state: 'JOINING',
         attempt: 1,

@@ -127,7 +127,7 @@ function mayHaveEffects(plan: Plan, detail: ExecutionDetail): boolean {
   if (state.end !== undefined && state.end.status !== 'SUCCEEDED') return true;
   if (detail.status === 'COMPENSATING' || state.tokens.some(({ stage }) => stage.kind === 'unwinding')) return true;
   for (const node of plan.nodes.values()) {
-    if (node.kind === 'task' && node.onFailure !== undefined) return true;
+    if (node.onFailure !== undefined) return true;
     if (node.kind === 'join' && node.onBranchFailure === 'continue') return true;
   }
   return false;
