@@ -125,6 +125,7 @@ export class Draft implements Meter {
       this.calls.pop();
       full.call = call;
     }
+    if (!this.plan.sought.has(full.nodeId)) full.refOnly = true;
     this.steps.push(full);
     this.outputs = this.outputs.with([full]);
     return full;

@@ -11,6 +11,21 @@ function bitsOf(ask: Ask | undefined, nodes: ReadonlyMap<string, NodePlan>): big
   return bits;
 }
 
+/**
+ * The nodes whose outputs are found by id. An async task is one of them, because several rows make its output; all others are
+ * also found by reference.
+ */
+function soughtOf(nodes: ReadonlyMap<string, NodePlan>, asks: Asks): ReadonlySet<string> {
+  const sought = new Set<string>();
+  const { during, condition, compensation, onSuccess, onFailure } = asks;
+  for (const ask of [...during.values(), ...condition.values(), ...compensation.values(), onSuccess, onFailure]) {
+    if (ask?.nodes === 'all') return new Set(nodes.keys());
+    for (const id of ask?.nodes ?? []) sought.add(id);
+  }
+  for (const node of nodes.values()) if (node.kind === 'task' && node.mode === 'async') sought.add(node.id);
+  return sought;
+}
+
 /** All nodes that a token at `node` may enter next, including the entries of its branches and its join. */
 function nextOf(node: NodePlan): readonly (string | undefined)[] {
   switch (node.kind) {
@@ -32,7 +47,10 @@ function nextOf(node: NodePlan): readonly (string | undefined)[] {
  * Computes which node outputs can still be read from each node on, and at the end. Propagates the asks backwards
  * through the graph, loops included, until nothing changes.
  */
-export function analyseAsks(nodes: ReadonlyMap<string, NodePlan>, asks: Asks): Pick<Plan, 'askedFrom' | 'askedAtEnd'> {
+export function analyseAsks(
+  nodes: ReadonlyMap<string, NodePlan>,
+  asks: Asks,
+): Pick<Plan, 'sought' | 'askedFrom' | 'askedAtEnd'> {
   const askedFrom = new Map<string, bigint>();
   const before = new Map<string, string[]>();
   for (const node of nodes.values()) {
@@ -56,5 +74,9 @@ export function analyseAsks(nodes: ReadonlyMap<string, NodePlan>, asks: Asks): P
       pending.push(earlier);
     }
   }
-  return { askedFrom, askedAtEnd: bitsOf(asks.onSuccess, nodes) | bitsOf(asks.onFailure, nodes) };
+  return {
+    sought: soughtOf(nodes, asks),
+    askedFrom,
+    askedAtEnd: bitsOf(asks.onSuccess, nodes) | bitsOf(asks.onFailure, nodes),
+  };
 }
