@@ -263,7 +263,8 @@ export class MemoryStore implements Store {
     ...[id, round, queries, maxBytes = Infinity]: Parameters<Store['readOutputs']>
   ): Promise<readonly StepRow[]> {
     this.#check();
-    const found = askedOutputs(this.#steps(id), round, queries);
+    const refOnly = new Set(this.#executions.get(id)?.steps.flatMap((step) => (step.isReadable ? [] : [step.ord])));
+    const found = askedOutputs(this.#steps(id), ({ ord }) => !refOnly.has(ord), round, queries);
     return withinBytes(found, maxBytes);
   }
 

@@ -30,6 +30,8 @@ import {
 export interface StoredStep extends Omit<StepText, 'row' | 'output' | 'shown' | 'undo'> {
   readonly texts: StepTexts;
   readonly callId: number | null;
+  /** Whether the row's output is found by its node. */
+  readonly isReadable: boolean;
   undo: UndoState | null;
 }
 
@@ -76,7 +78,12 @@ export function encodeStep(id: string, row: StepRow, show?: ShowStep): StoredSte
   }
   const { ord, round, nodeId, visit, scope, effect = null, undo = null, undoRank = null, undoSort = null, call } = row;
   const columns = { ord, round, nodeId, visit, scope, effect, undo, undoRank, undoSort };
-  return { ...columns, callId: call?.callId ?? null, texts: encodeTexts(id, row, show) };
+  return {
+    ...columns,
+    callId: call?.callId ?? null,
+    isReadable: row.refOnly !== true,
+    texts: encodeTexts(id, row, show),
+  };
 }
 
 /** A call row as stored. Throws when it is no JSON, or its place in the history is no integer. */

@@ -15,10 +15,13 @@ interface Entry {
 
 const noneLeft: ReadonlyMap<string, string | undefined> = new Map();
 
-/** A query for the rows of the latest visit of a node, limited to rows with an ord below `before` if present. */
+/** A query for outputs of a node. */
 export interface OutputQuery {
   readonly nodeId: string;
+  /** Limits the search to rows with a lower ord. */
   readonly before?: number;
+  /** Finds the row with this ord only. Otherwise, the rows of the latest visit are found, but for `refOnly` ones. */
+  readonly at?: number;
 }
 
 /**
