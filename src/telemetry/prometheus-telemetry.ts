@@ -321,9 +321,9 @@ export class PrometheusTelemetry implements Telemetry {
   /** Counts an answered API request. `route` is the template instead of the path, which keeps label values few. */
   served(method: string, route: string, status: number, millis: number): void {
     let ofRoute = this.#served.get(route);
-    if (ofRoute === undefined) this.#served.set(route, (ofRoute = new Map()));
+    if (ofRoute === undefined) this.#served.set(route, (ofRoute = new Map<string, Map<number, HistogramCell>>()));
     let ofMethod = ofRoute.get(method);
-    if (ofMethod === undefined) ofRoute.set(method, (ofMethod = new Map()));
+    if (ofMethod === undefined) ofRoute.set(method, (ofMethod = new Map<number, HistogramCell>()));
     let cell = ofMethod.get(status);
     if (cell === undefined) ofMethod.set(status, (cell = this.#series.httpServer.cell(method, route, String(status))));
     cell.observe(millis / 1000);
