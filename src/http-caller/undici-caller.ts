@@ -7,7 +7,7 @@ import type { EgressPolicy } from './egress-policy.ts';
 import type { OwnListeners } from './own-listeners.ts';
 import { OutboundCall } from './outbound-call.ts';
 import type { CallOwner } from './outbound-call.ts';
-import { Agent, Pool, ProxyAgent } from './undici-parts.ts';
+import { Agent, Pool, loadProxyAgent } from './undici-parts.ts';
 
 /** Settings of {@link UndiciCaller}. */
 export interface UndiciCallerOptions {
@@ -197,6 +197,7 @@ function createDispatcher(options: UndiciCallerOptions, fromData: boolean, forCa
       new Pool(origin, { ...pool, connections: connectionsTo(origin, options) }),
   };
   if (options.proxy !== undefined) {
+    const ProxyAgent = loadProxyAgent();
     return new ProxyAgent({
       ...shared,
       // undici creates both kinds of connections itself, and passes the functions that do so to this one.
