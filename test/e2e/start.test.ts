@@ -93,12 +93,12 @@ describe('the embedded default', () => {
 });
 
 it('on Postgres alone, loads neither the embedded store nor the client of Redis', async () => {
-  const start = await seen(/the store is away/, { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' });
+  const start = await seen(/the store is away/, { DATABASE_URL: 'postgres://trama@127.0.0.1:1/trama' });
   expect(present(start)).toEqual(['postgresClient', 'postgres']);
   expect(start.builtins.filter((name) => /\bsqlite\b/.test(name))).toEqual([]);
 });
 
-it('with a semi-space and arenas that somebody chose, runs with those', async () => {
+it('runs with a semi-space and arenas that its environment names', async () => {
   const start = await seen(/"msg":"ready"/, {
     NODE_OPTIONS: `--max-semi-space-size=8 ${preload}`,
     MALLOC_ARENA_MAX: '7',
