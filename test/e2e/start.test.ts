@@ -1,5 +1,5 @@
 /** What a server is started with, and what it loads: only that which its configuration needs. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -34,13 +34,13 @@ const optional = {
   proxy: '/undici/lib/dispatcher/proxy-agent.js',
   postgresClient: '/node_modules/pg/',
   redisClient: '/node_modules/ioredis/',
-  postgres: '/src/store/postgres/',
-  sqlite: '/src/store/sqlite/',
-  redis: '/src/queue/redis/',
-  tracing: '/src/telemetry/tracing/otlp-tracer',
-  simulation: '/src/scenario/',
-  demo: '/src/cli/demo/',
-  apiClient: '/src/cli/api-client',
+  postgres: '/store/postgres/',
+  sqlite: '/store/sqlite/',
+  redis: '/queue/redis/',
+  tracing: '/telemetry/tracing/otlp-tracer',
+  simulation: '/scenario/',
+  demo: '/cli/demo/',
+  apiClient: '/cli/api-client',
 } as const;
 
 const present = ({ urls }: Seen): readonly string[] =>
@@ -68,6 +68,13 @@ async function seen(until: RegExp, env: Readonly<Record<string, string>>): Promi
   expect(await server.ended).toMatchObject({ code: 0 });
   return JSON.parse(readFileSync(file, 'utf8')) as Seen;
 }
+
+it('knows the modules by names that exist', () => {
+  const root = join(import.meta.dirname, '../..');
+  const places = (part: string): readonly string[] => [part, `/node_modules${part}`, `/src${part}`, `/src${part}.ts`];
+  const unknown = Object.values(optional).filter((part) => !places(part).some((path) => existsSync(join(root, path))));
+  expect(unknown).toEqual([]);
+});
 
 describe('the embedded default', () => {
   let start: Seen;
