@@ -3,13 +3,14 @@
  * [--count N] [--faults] [--json FILE]`: one scenario, as a table and as JSON. `--postgres` is Postgres alone, `--redis` and
  * `--cluster` are Postgres with Redis. What the scenarios are is in docs/benchmarks.md and in the headers of their files.
  *
- * A worker is busy while its execution calls, and everything calls one host here: `--workers` sets `runtime.workerCount` and the calls
- * that one host gets at once, which by default would be half of it.
+ * Everything is as it is by default, but for one key: a worker is busy while its execution calls, and everything calls one host here, so
+ * that `--workers` sets `runtime.workerCount` and the calls that one host gets at once, which by default would be half of it.
  *
  * Everything runs on this machine: the server, the downstream mock and the load. Compare figures of one run only.
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { defaultWorkers } from './pods.ts';
 import type { Options, Row, Scenario } from './report.ts';
 import { chain } from './scenarios/chain.ts';
 import { due } from './scenarios/due.ts';
@@ -35,7 +36,7 @@ function readOptions(): (Options & { readonly scenario: string; readonly json: s
       cluster: { type: 'boolean', default: false },
       pods: { type: 'string', default: '1' },
       seconds: { type: 'string', default: '10' },
-      workers: { type: 'string', default: '256' },
+      workers: { type: 'string', default: String(defaultWorkers) },
       count: { type: 'string' },
       faults: { type: 'boolean', default: false },
       json: { type: 'string' },

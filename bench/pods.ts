@@ -1,4 +1,6 @@
 /** The servers under test. */
+import { loadConfig } from '../src/config/load.ts';
+import type { Config } from '../src/config/config.ts';
 import type { Backend } from './backends.ts';
 import { startServer, type DataDirectory, type Server } from './processes.ts';
 
@@ -11,6 +13,15 @@ export interface PodOptions {
   /** More of the environment. */
   readonly env?: Readonly<Record<string, string>>;
 }
+
+function loadDefaults(): Config {
+  const loaded = loadConfig({ env: {}, fileText: { text: '', name: 'nothing' } });
+  if (!loaded.ok) throw new Error(loaded.problems.join(' '));
+  return loaded.config;
+}
+
+/** The product's own default of `runtime.workerCount`. */
+export const defaultWorkers: number = loadDefaults().runtime.workerCount;
 
 let started = 0;
 

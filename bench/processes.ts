@@ -166,7 +166,7 @@ export async function startServer(
   const port = await freePort();
   const began = performance.now();
   const main = join(root, 'dist/cli/main.js');
-  // As the program is started by its own first line.
+  // The program sets what a process begins with by itself; older builds that a pair compares have it in their first line.
   const [firstLine = ''] = readFileSync(main, 'utf8').split('\n', 1);
   const more = (process.env['TRAMA_BENCH_NODE_OPTIONS'] ?? '').split(' ');
   const nodeOptions = [...firstLine.split(' ').slice(1), ...more].filter((option) => option.startsWith('--'));

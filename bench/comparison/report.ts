@@ -30,7 +30,7 @@ export interface Ratio {
 }
 
 /** How many times as many workflows as these Trama is to finish while a call takes 20 ms, by name. */
-export const targets: Readonly<Record<string, number>> = { floor: 0.6, BullMQ: 2, DBOS: 8, Restate: 3 };
+export const targets: Readonly<Record<string, number>> = { floor: 0.4, BullMQ: 0.75, DBOS: 10, Restate: 2 };
 
 const targetDelayMillis = 20;
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { freePorts } from '../../test/servers/free-ports.ts';
 import type { Backend, BackendName } from '../backends.ts';
 import { pushDefinition } from '../load.ts';
-import { startPods, stopPods } from '../pods.ts';
+import { defaultWorkers, startPods, stopPods } from '../pods.ts';
 import { stop, untilReady, type Mock } from '../processes.ts';
 import { chainDefinition } from '../scenarios/chain.ts';
 
@@ -78,10 +78,10 @@ async function startLibrary(file: string, env: Readonly<Record<string, string>>)
 /** Trama itself, one pod. */
 export const trama: System = {
   name: 'Trama',
-  setup: '1 pod, Postgres and Redis, 512 workers',
+  setup: `1 pod, Postgres and Redis, ${String(defaultWorkers)} workers`,
   backend: 'redis',
   async start(mock, backend) {
-    const pods = await startPods(backend, { pods: 1, workers: 512 });
+    const pods = await startPods(backend, { pods: 1, workers: defaultWorkers });
     try {
       const [server] = pods;
       const runPath = await pushDefinition(server, chainDefinition(mock.url));

@@ -1,4 +1,6 @@
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import { createRequire } from 'node:module';
+import type * as AjvModule from 'ajv/dist/2020.js';
+import type { Ajv2020, ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 import { alternatives, at, maxProblems, saidOf, show } from '../core/definition/problems.ts';
 import { ApiError } from './http/failure.ts';
 
@@ -17,17 +19,23 @@ const options = {
 } as const;
 const formats = { uuid, 'date-time': true } as const;
 
-/**
- * Bodies are validated without conversion; the texts of paths and queries are converted to numbers and lists as the
- * schema requires.
- */
-const bodies = new Ajv2020({ ...options, formats });
-const texts = new Ajv2020({ ...options, formats, coerceTypes: 'array' });
-
 /** Marks the schema of an optional body; a missing one becomes an empty object. */
 export const optionalBody: { readonly 'x-optional-body': true } = { 'x-optional-body': true };
-bodies.addKeyword('x-optional-body');
-texts.addKeyword('x-optional-body');
+
+const load = createRequire(import.meta.url);
+let compilers: { readonly bodies: Ajv2020; readonly texts: Ajv2020 } | undefined;
+
+/**
+ * Bodies are validated without conversion; the texts of paths and queries are converted to numbers and lists as the
+ * schema requires. Loads Ajv, a hundred modules, at the first request that is validated: probes and scrapes are not.
+ */
+function createCompilers(): { readonly bodies: Ajv2020; readonly texts: Ajv2020 } {
+  const { Ajv2020: Compiler } = load('ajv/dist/2020.js') as typeof AjvModule;
+  const bodies = new Compiler({ ...options, formats });
+  const texts = new Compiler({ ...options, formats, coerceTypes: 'array' });
+  for (const compiler of [bodies, texts]) compiler.addKeyword('x-optional-body');
+  return { bodies, texts };
+}
 
 /** A schema as Fastify passes it. */
 export interface RouteSchema {
@@ -46,7 +54,10 @@ export function compileValidator({ schema, httpPart }: RouteSchema): (data: unkn
   const isOptional = isBody && Object.hasOwn(schema as object, 'x-optional-body');
   return (data) => {
     const value = isOptional && (data === null || data === undefined) ? {} : data;
-    validate ??= (isBody ? bodies : texts).compile(schema as object);
+    if (validate === undefined) {
+      compilers ??= createCompilers();
+      validate = compilers[isBody ? 'bodies' : 'texts'].compile(schema as object);
+    }
     if (validate(value)) return value === data ? true : { value };
     throw new ApiError('invalid_request', ...sentences(validate.errors ?? [], httpPart));
   };

@@ -1,12 +1,14 @@
-#!/usr/bin/env -S node --max-semi-space-size=16
+#!/usr/bin/env node
 /**
- * The program `trama`. Imports nothing statically but the version check, so that an old Node gets one clear line instead
- * of a syntax error, and a command loads only what it needs.
+ * The program `trama`. Imports nothing statically but the checks of Node and its settings, so that an old Node gets one
+ * clear line instead of a syntax error, and a command loads only what it needs.
  */
 import { nodeProblem } from './server/node-version.ts';
+import { ensureProcessSettings } from './server/process-settings.ts';
 
 const problem = nodeProblem(process.versions.node);
 if (problem === undefined) {
+  ensureProcessSettings();
   // Caches compiled modules, which takes a third off the start.
   const { enableCompileCache } = await import('node:module');
   enableCompileCache();

@@ -49,6 +49,8 @@ export interface TramaOptions {
   readonly version: string;
   /** File descriptor of the log; standard output by default. */
   readonly logTo?: number;
+  /** Called when everything is built and the store is open, before the server listens. */
+  readonly beforeListening?: () => void;
 }
 
 /** Secrets and telemetry, which exist before anything is opened. */

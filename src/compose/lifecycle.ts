@@ -28,7 +28,7 @@ const closeGraceMillis = 5000;
 
 /** Creates a server. It opens, listens to and writes nothing before {@link Trama.start}. */
 export async function createTrama(config: Config, options: TramaOptions): Promise<Trama> {
-  return new Trama(config, options.version, await createFoundations(config, options));
+  return new Trama(config, options, await createFoundations(config, options));
 }
 
 /**
@@ -40,7 +40,7 @@ export async function createTrama(config: Config, options: TramaOptions): Promis
  */
 export class Trama {
   readonly #config: Config;
-  readonly #version: string;
+  readonly #options: TramaOptions;
   readonly #foundations: Foundations;
   readonly #parts: ServerParts = {};
   readonly #health: ServerHealth;
@@ -54,9 +54,9 @@ export class Trama {
   #stopping: Promise<void> | undefined;
   #isHurried = false;
 
-  constructor(config: Config, version: string, foundations: Foundations) {
+  constructor(config: Config, options: TramaOptions, foundations: Foundations) {
     this.#config = config;
-    this.#version = version;
+    this.#options = options;
     this.#foundations = foundations;
     this.#health = new ServerHealth(config.runtime, this.#parts);
     this.#own = new OwnListeners(config.http.egress.allowOwn, config.runtime.callback.baseUrl);
@@ -128,6 +128,7 @@ export class Trama {
     await checkQueue(config, store);
     await this.#parts.clock?.follow(store);
     await recordAccess(config.security.auth, { store, clock, entropy });
+    this.#options.beforeListening?.();
     await this.#listen(server);
     this.#renewal.start();
     await engine.start();
@@ -140,7 +141,7 @@ export class Trama {
   #build(): Promise<BuiltServer> {
     const context = {
       config: this.#config,
-      version: this.#version,
+      version: this.#options.version,
       foundations: this.#foundations,
       own: this.#own,
       patience: this.#patience,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { parseDocument } from 'yaml';
+import type * as Yaml from 'yaml';
 import { errorCode, expand, type Surroundings } from './expand.ts';
 import { findLegacyKey, findLegacyVariable } from './legacy-keys.ts';
 import { isRecord } from './kinds.ts';
@@ -47,6 +48,8 @@ const fileVariable = 'TRAMA_CONFIG';
 
 const variablePrefix = 'TRAMA_VAR_';
 
+const load = createRequire(import.meta.url);
+
 /**
  * Reads the configuration file: the one of the flag, else of `TRAMA_CONFIG`, else `trama.yaml` in `directory` if it
  * exists. A named file that cannot be read is a problem.
@@ -74,6 +77,8 @@ function readYaml(text: string): { readonly root: unknown } | { readonly errors:
       .split('\n', 1)[0]
       ?.replace(/:$/, '') ?? message;
   try {
+    // Loaded where there is a file: it takes a MiB and seventy modules.
+    const { parseDocument } = load('yaml') as typeof Yaml;
     const document = parseDocument(text, { prettyErrors: true });
     if (document.errors.length > 0) return { errors: document.errors.map(({ message }) => first(message)) };
     const root: unknown = document.toJS();

@@ -8,7 +8,7 @@ import type { EgressPolicy } from './egress-policy.ts';
 import type { OwnListeners } from './own-listeners.ts';
 import { OutboundCall } from './outbound-call.ts';
 import type { CallOwner } from './outbound-call.ts';
-import { Agent, Pool, ProxyAgent } from './undici-parts.ts';
+import { Agent, Pool, loadProxyAgent } from './undici-parts.ts';
 
 /** Settings of {@link UndiciCaller}. */
 export interface UndiciCallerOptions {
@@ -187,6 +187,7 @@ function createDispatcher(options: UndiciCallerOptions, fromData: boolean, forCa
       new Pool(origin, { ...pool, allowH2: false, connections: connectionsTo(origin, options) }),
   };
   if (options.proxy !== undefined) {
+    const ProxyAgent = loadProxyAgent();
     return new ProxyAgent({
       ...shared,
       allowH2: false,

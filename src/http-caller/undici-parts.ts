@@ -18,10 +18,10 @@ const load = createRequire(import.meta.url);
 export const Agent: typeof AgentClass = load('undici/lib/dispatcher/agent.js') as typeof AgentClass;
 /** See undici. */
 export const Pool: typeof PoolClass = load('undici/lib/dispatcher/pool.js') as typeof PoolClass;
-/** See undici. */
-export const ProxyAgent: typeof ProxyAgentClass = load(
-  'undici/lib/dispatcher/proxy-agent.js',
-) as typeof ProxyAgentClass;
+/** Loads the class `ProxyAgent`, with the modules of SOCKS, which only `http.egress.proxy` needs. */
+export function loadProxyAgent(): typeof ProxyAgentClass {
+  return load('undici/lib/dispatcher/proxy-agent.js') as typeof ProxyAgentClass;
+}
 /** See undici. */
 export const buildConnector: typeof build = load('undici/lib/core/connect.js') as typeof build;
 /** See undici. */

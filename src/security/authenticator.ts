@@ -3,9 +3,9 @@ import { addressGroup } from './addresses.ts';
 import { digestOf, type ApiKeys } from './api-keys.ts';
 import { looksLikeJwt } from './jwt-form.ts';
 import type { JwtVerifier } from './jwt-verifier.ts';
+import { KeysUnavailable } from './keys-unavailable.ts';
 import type { Principal } from './principal.ts';
 import { RateLimiter } from './rate-limiter.ts';
-import { KeysUnavailable } from './remote-key-set.ts';
 
 /** The outcome of checking a request's credentials. */
 export type Authentication =

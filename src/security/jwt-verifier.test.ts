@@ -3,8 +3,9 @@ import { exportJWK, exportSPKI, generateKeyPair, SignJWT, type CryptoKey, type J
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { looksLikeJwt } from './jwt-form.ts';
 import { JwtVerifier } from './jwt-verifier.ts';
+import { KeysUnavailable } from './keys-unavailable.ts';
 import type { Principal } from './principal.ts';
-import { KeysUnavailable, RemoteKeySet } from './remote-key-set.ts';
+import { RemoteKeySet } from './remote-key-set.ts';
 
 interface Signer {
   readonly kid: string;

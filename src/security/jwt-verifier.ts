@@ -6,8 +6,9 @@ import {
   type JWSHeaderParameters,
   type JWTPayload,
 } from 'jose';
+import { KeysUnavailable } from './keys-unavailable.ts';
 import type { Principal } from './principal.ts';
-import { KeysUnavailable, UnusableKey } from './remote-key-set.ts';
+import { UnusableKey } from './remote-key-set.ts';
 import { isRole } from './roles.ts';
 
 /** Requirements on tokens, and the names of their claims. */

@@ -8,11 +8,7 @@ import {
   type JWSHeaderParameters,
   type LocalJWKSet,
 } from 'jose';
-
-/** The keys are unavailable, so that tokens cannot be verified. */
-export class KeysUnavailable extends Error {
-  override readonly name = 'KeysUnavailable';
-}
+import { KeysUnavailable } from './keys-unavailable.ts';
 
 /** A published key is malformed or of a kind that the library does not support. */
 export class UnusableKey extends Error {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { createTrama } from '../../compose/lifecycle.ts';
 import { StoreUnavailable } from '../../ports/store.ts';
-import { keepHeapSmall } from '../server/heap.ts';
+import { keepHeapSmall, returnStartMemory } from '../server/heap.ts';
 import { guard } from '../server/last-resort.ts';
 import { addConfigOptions, loadSettings, type ConfigOptions } from '../server/settings.ts';
 import { untilStopped } from '../server/signals.ts';
@@ -21,7 +21,11 @@ error: it is logged as fatal, then the server stops as with a signal, within six
     .action(async (options: ConfigOptions) => {
       keepHeapSmall();
       const config = loadSettings(options, terminal);
-      const trama = await createTrama(config, { env: terminal.env, version: packageVersion() });
+      const trama = await createTrama(config, {
+        env: terminal.env,
+        version: packageVersion(),
+        beforeListening: returnStartMemory,
+      });
       const unguard = guard(trama, terminal);
       // Listens before the start: a signal during it must not kill a half-open store.
       const signals = untilStopped(() => {

@@ -16,10 +16,18 @@ interface Pending {
 
 type Phase = 'new' | 'opening' | 'open' | 'broken' | 'closing' | 'closed';
 
+/**
+ * Bound of the thread's young generation in MiB; V8 makes each of its two halves a third of this. The rows of a batch are
+ * gone once they are written, so that a small one has little to copy. The old generation has the process' own bound:
+ * pages and exports may be as large as the limits of the store allow.
+ */
+export const maxYoungGenerationMib = 6;
+
 /** Starts the thread. It lies beside this file, as TypeScript in the sources and as JavaScript in the package. */
 export function startStoreWorker(data: WorkerData): Worker {
   const url = new URL(`./sqlite-worker${extname(import.meta.url)}`, import.meta.url);
-  return new Worker(url, { workerData: data, execArgv: [], name: 'trama-store' });
+  const resourceLimits = { maxYoungGenerationSizeMb: maxYoungGenerationMib };
+  return new Worker(url, { workerData: data, execArgv: [], name: 'trama-store', resourceLimits });
 }
 
 /**
