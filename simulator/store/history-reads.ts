@@ -1,11 +1,11 @@
-/** Reads of the history of one execution in memory; the rows are in the order of their ords. */
+/** Reads the history of one execution; the rows are in the order of their ords. */
 import { isWithin } from '../../src/core/context/scope.ts';
 import type { OutputQuery } from '../../src/core/context/outputs.ts';
 import type { StepRow } from '../../src/core/history.ts';
 import type { UndoFilter } from '../../src/ports/store.ts';
 import { isStanding, readability } from '../../src/store/row-text.ts';
 
-/** Rows with outputs or keys of the latest visits that the queries ask for. */
+/** Returns the rows with outputs or keys of the latest visits that the queries select. */
 export function askedOutputs(
   steps: readonly StepRow[],
   round: number,
@@ -20,7 +20,7 @@ export function askedOutputs(
   );
 }
 
-/** The next row to compensate. */
+/** Returns the next row to compensate. */
 export function nextUndo(
   steps: readonly StepRow[],
   round: number,
@@ -33,7 +33,7 @@ export function nextUndo(
     .at(0);
 }
 
-/** The latest standing effect of a visit before a round. */
+/** Returns the latest standing effect of a visit before a round. */
 export function latestStanding(
   steps: readonly StepRow[],
   nodeId: string,
