@@ -150,7 +150,7 @@ async function judgePending(
   callback: Omit<CallbackEvent, 'pending'>,
 ): Promise<boolean> {
   const to = addressee(detail.state, callback);
-  if (to.kind === 'nobody') return false;
+  if (to.kind === 'none') return false;
   const run = await runOf(app, detail, (bare) => lackOfCallback(bare, to.token));
   return inTurn(
     app,
