@@ -60,7 +60,7 @@ export interface ProcessWraps {
   readonly wrapGate: (gate: CallGate) => CallGate;
 }
 
-/** What a process starter needs beside the world. */
+/** What a process starter needs in addition to the world. */
 export interface ProcessStarterParts extends ProcessWraps {
   readonly random: Random;
   /** The store that all processes share, below the wires. */

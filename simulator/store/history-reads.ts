@@ -1,4 +1,4 @@
-/** Reads of the history of one execution in memory; the rows are in the order of their ords. */
+/** Reads the history of one execution; the rows are in the order of their ords. */
 import { isWithin } from '../../src/core/context/scope.ts';
 import type { OutputQuery } from '../../src/core/context/outputs.ts';
 import type { StepRow } from '../../src/core/history.ts';
@@ -23,7 +23,7 @@ export function askedOutputs(
   );
 }
 
-/** The next row to compensate. */
+/** Returns the next row to compensate. */
 export function nextUndo(
   steps: readonly StepRow[],
   round: number,
@@ -36,7 +36,7 @@ export function nextUndo(
     .at(0);
 }
 
-/** The latest standing effect of a visit before a round. */
+/** Returns the latest standing effect of a visit before a round. */
 export function latestStanding(
   steps: readonly StepRow[],
   nodeId: string,

@@ -150,7 +150,7 @@ async function judgePending(
   callback: Omit<CallbackEvent, 'pending'>,
 ): Promise<boolean> {
   const to = addressee(detail.state, callback);
-  if (to.kind === 'nobody') return false;
+  if (to.kind === 'none') return false;
   const node = (await planOf(app, detail)).nodes.get(callback.nodeId);
   // Most nodes have no such condition; then neither payload nor outputs are parsed.
   if (node?.kind !== 'task' || node.callback?.pendingWhen === undefined) return false;
