@@ -20,6 +20,8 @@ const credentialHeaders: ReadonlySet<string> = new Set([
   'x-callback-token',
 ]);
 
+const capital = /[A-Z]/;
+
 /**
  * Keeps secrets out of everything that leaves the process: history rows, API answers, events, logs, errors. Uses the
  * secrets at the time of each call. All methods return their argument if nothing matches.
@@ -57,7 +59,9 @@ export class Masker {
     let copy: Record<string, string> | undefined;
     for (const name in headers) {
       const before = headers[name] ?? '';
-      const after = credentialHeaders.has(name.toLowerCase()) ? mask : this.#text(before);
+      // Most names are in lower case, and every change of case makes a further text.
+      const lower = capital.test(name) ? name.toLowerCase() : name;
+      const after = credentialHeaders.has(lower) ? mask : this.#text(before);
       if (after !== before) (copy ??= { ...headers })[name] = after;
     }
     return copy ?? headers;
