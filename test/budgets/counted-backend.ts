@@ -70,11 +70,17 @@ export class CountedBackend {
       max_wal_size: '4GB',
     });
     const redis = await RedisServer.start();
-    const modules = ['CREATE EXTENSION pg_walinspect', 'CREATE EXTENSION pg_stat_statements'];
-    await postgres.query([...modules, 'CREATE DATABASE trama']);
     const admin = new Client({ connectionString: postgres.url() });
-    await admin.connect();
-    return new CountedBackend(postgres, redis, admin);
+    const servers = new CountedBackend(postgres, redis, admin);
+    try {
+      await admin.connect();
+      for (const name of ['pg_walinspect', 'pg_stat_statements']) await admin.query(`CREATE EXTENSION ${name}`);
+      await admin.query('CREATE DATABASE trama');
+      return servers;
+    } catch (error) {
+      await servers.close();
+      throw error;
+    }
   }
 
   get postgresPort(): number {

@@ -147,7 +147,7 @@ export class CountedServer {
     }
   }
 
-  /** Begins to count, or to warm up. */
+  /** Begins to count. */
   async begin(phase: Phase): Promise<void> {
     await this.#order({ begin: phase });
   }

@@ -11,11 +11,8 @@ import sqlite from 'node:sqlite';
 import { promiseHooks } from 'node:v8';
 import workerThreads, { BroadcastChannel, isMainThread } from 'node:worker_threads';
 
-/**
- * What may begin. With the `warm-up`, what the server does at intervals becomes rare. Promises are counted apart from the other work, because
- * hooks on them slow a process down.
- */
-export type Phase = 'warm-up' | 'work' | 'promises';
+/** What may be counted: promises apart from the other work, because hooks on them slow a process down. */
+export type Phase = 'work' | 'promises';
 
 /** A message of the parent. */
 export type Order = { readonly begin: Phase } | { readonly end: true };
@@ -154,21 +151,16 @@ const stretchedMillis = 1_000;
 const longestMillis = 2 ** 31 - 1;
 
 /**
- * The answer lets what the server does at intervals wait for minutes from then on: sweeps, renewals and heartbeats belong to no chain, and add
- * more to each of them the slower the machine is.
+ * Delays what the server does at intervals by minutes: sweeps, renewals, heartbeats and the retention belong to no chain, and add more to each
+ * of them the slower the machine is.
  */
-function stretchTimers(): () => void {
+function stretchTimers(): void {
   const { setTimeout } = globalThis;
-  let isStretched = false;
-  const stretched = (callback: (value?: unknown) => void, millis?: number, value?: unknown): NodeJS.Timeout => {
-    const isLong = isStretched && millis !== undefined && millis >= stretchedMillis;
-    const delay = isLong ? Math.min(millis * 100, longestMillis) : millis;
+  const stretched = (callback: (value?: unknown) => void, millis = 0, value?: unknown): NodeJS.Timeout => {
+    const delay = millis < stretchedMillis ? millis : Math.min(millis * 100, longestMillis);
     return value === undefined ? setTimeout(callback, delay) : setTimeout(callback, delay, value);
   };
   globalThis.setTimeout = Object.assign<typeof stretched, typeof setTimeout>(stretched, setTimeout);
-  return () => {
-    isStretched = true;
-  };
 }
 
 /** Gives threads that are started from here these instruments, whatever options of Node they have. */
@@ -191,7 +183,7 @@ let threads = 0;
 /** The main thread: does what the parent orders, and answers an `end` with {@link ServerWork}. */
 function serveParent(): void {
   instrumentThreads();
-  const stretch = stretchTimers();
+  stretchTimers();
   const heap = new HeapMeter();
   const json = meterJson();
   const traffic = meterSockets();
@@ -210,8 +202,6 @@ function serveParent(): void {
     });
   };
   const begin = (phase: Phase): void => {
-    stretch();
-    if (phase === 'warm-up') return;
     void askStore({ begin: phase });
     promises = 0;
     before = traffic();

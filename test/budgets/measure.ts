@@ -67,7 +67,6 @@ interface Counted {
 
 /** Counts, first everything but promises, then promises. */
 async function count(server: CountedServer, around: Around): Promise<Counted> {
-  await server.begin('warm-up');
   await server.run(warmUpWaves);
   await around.begin();
   await server.begin('work');
