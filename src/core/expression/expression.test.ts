@@ -183,6 +183,7 @@ describe('operators', () => {
     }
     expect(errorsOf({ and: [{ one: 1 }, { if: [{ two: 1 }] }] })).toHaveLength(2);
     expect(errorsOf({ '==': [1, 1], '!=': [1, 2] })[0]).toContain('one operator');
+    expect(errorsOf({ filtre: [[], true] })[0]).toBe('The operator "filtre" is not known; did you mean "filter"?');
   });
 });
 
@@ -391,7 +392,7 @@ describe('errors and bounds', () => {
       fc.property(logic, data, (source, value) => {
         const result = compileExpression(source, options);
         if ('errors' in result) {
-          for (const error of result.errors) expect(error).toMatch(/^[A-Z][^]*\.$/);
+          for (const error of result.errors) expect(error).toMatch(/^[A-Z][^]*[.?]$/);
           return;
         }
         evaluated++;

@@ -1,5 +1,6 @@
 import { instantFault, parseInstant } from '../value/instant.ts';
 import { isJsonObject, isRawNumber, type Json, type JsonObject } from '../value/json.ts';
+import { closest } from '../definition/problems.ts';
 import { keysOfPath } from '../template/path-keys.ts';
 import { type Path, type PathRoot, type PathScope, resolvePath } from '../template/path.ts';
 import { literalFault } from './literals.ts';
@@ -80,7 +81,9 @@ export class ExpressionCompiler {
       return null;
     }
     if (!expressionOperators.includes(operator)) {
-      this.errors.push(`The operator "${operator}" is not known; known are ${expressionOperators.join(', ')}.`);
+      const meant = closest(operator, expressionOperators);
+      const hint = meant === undefined ? 'the guide "Templates" lists all.' : `did you mean "${meant}"?`;
+      this.errors.push(`The operator "${operator}" is not known; ${hint}`);
       return null;
     }
     return this.#operation(operator, logic[operator] as Json, atRoot, depth + 1);
